@@ -1,0 +1,50 @@
+//! The one place that reads a clock.
+
+use std::time::Instant;
+
+use fetch_proto::Timestamp;
+
+/// A monotonic clock whose zero is its own start.
+///
+/// ```
+/// let clock = fetch_driver::Clock::start();
+/// assert!(clock.now() <= clock.now());
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    /// Starts now.
+    ///
+    /// ```
+    /// let clock = fetch_driver::Clock::start();
+    /// ```
+    #[must_use]
+    pub fn start() -> Self {
+        Self { start: Instant::now() }
+    }
+
+    /// The time since the start, as the core wants it.
+    ///
+    /// ```
+    /// # let clock = fetch_driver::Clock::start();
+    /// assert!(clock.now() >= fetch_proto::Timestamp::START);
+    /// ```
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_start(self.start.elapsed())
+    }
+
+    /// The point of the system's monotonic clock that `t` stands for; `None` if it is out of range.
+    ///
+    /// ```
+    /// # let clock = fetch_driver::Clock::start();
+    /// assert!(clock.instant(clock.now()).is_some());
+    /// ```
+    #[must_use]
+    pub fn instant(&self, t: Timestamp) -> Option<Instant> {
+        self.start.checked_add(t.since_start())
+    }
+}

@@ -1,0 +1,168 @@
+//! The transport's options and their defaults.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hashbrown::HashMap;
+
+use crate::dns::{Resolve, SystemResolver};
+#[cfg(feature = "tls")]
+use crate::tls::TlsOptions;
+
+/// How an [`HttpTransport`](crate::HttpTransport) works.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let config = fetch_http::Config::new()
+///     .max_connections(32)
+///     .idle_timeout(Duration::from_secs(30))
+///     .resolve("example.test", 80, ["127.0.0.1".parse().unwrap()]);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub(crate) decode: bool,
+    pub(crate) dns_ttl: Duration,
+    pub(crate) idle_timeout: Duration,
+    pub(crate) max_connections: usize,
+    pub(crate) max_head: usize,
+    pub(crate) overrides: HashMap<(String, u16), Vec<IpAddr>>,
+    pub(crate) resolver: Arc<dyn Resolve>,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: TlsOptions,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            decode: true,
+            dns_ttl: Duration::from_secs(300),
+            idle_timeout: Duration::from_secs(90),
+            max_connections: 200,
+            max_head: 64 * 1024,
+            overrides: HashMap::new(),
+            resolver: Arc::new(SystemResolver),
+            #[cfg(feature = "tls")]
+            tls: TlsOptions::default(),
+        }
+    }
+}
+
+impl Config {
+    /// The defaults.
+    ///
+    /// ```
+    /// let config = fetch_http::Config::new();
+    /// ```
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether to ask for compressed bodies and decode them; on by default.
+    ///
+    /// Which codings, the features `gzip`, `brotli` and `zstd` say. When it is off, bodies come as
+    /// they were sent, and no `Accept-Encoding` is added.
+    ///
+    /// ```
+    /// let config = fetch_http::Config::new().decode(false);
+    /// ```
+    #[must_use]
+    pub fn decode(mut self, on: bool) -> Self {
+        self.decode = on;
+        self
+    }
+
+    /// How long a name's addresses are remembered; 300 s by default, 0 turns the memory off.
+    ///
+    /// Failures are remembered for 5 s at most.
+    ///
+    /// ```
+    /// let config = fetch_http::Config::new().dns_ttl(std::time::Duration::from_secs(60));
+    /// ```
+    #[must_use]
+    pub fn dns_ttl(mut self, ttl: Duration) -> Self {
+        self.dns_ttl = ttl;
+        self
+    }
+
+    /// How long an unused connection is kept; 90 s by default, 0 turns keep-alive off.
+    ///
+    /// ```
+    /// let config = fetch_http::Config::new().idle_timeout(std::time::Duration::from_secs(15));
+    /// ```
+    #[must_use]
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.idle_timeout = timeout;
+        self
+    }
+
+    /// The most connections open at once, idle ones included; 200 by default, at least 1.
+    ///
+    /// Twice the concurrency is a good choice. At the bound, the longest idle connection is closed
+    /// to make room; while none is idle, requests wait for one.
+    ///
+    /// ```
+    /// let config = fetch_http::Config::new().max_connections(2 * 100);
+    /// ```
+    #[must_use]
+    pub fn max_connections(mut self, max: usize) -> Self {
+        self.max_connections = max.max(1);
+        self
+    }
+
+    /// The largest head of a response in bytes; 64 KiB by default, at least 1 KiB.
+    ///
+    /// A head may have up to 100 fields.
+    ///
+    /// ```
+    /// let config = fetch_http::Config::new().max_head(16 * 1024);
+    /// ```
+    #[must_use]
+    pub fn max_head(mut self, bytes: usize) -> Self {
+        self.max_head = bytes.max(1024);
+        self
+    }
+
+    /// Uses `addresses` for this host and port instead of asking the resolver.
+    ///
+    /// ```
+    /// let addr = "127.0.0.1".parse().unwrap();
+    /// let config = fetch_http::Config::new().resolve("example.test", 443, [addr]);
+    /// ```
+    #[must_use]
+    pub fn resolve(
+        mut self,
+        host: &str,
+        port: u16,
+        addresses: impl IntoIterator<Item = IpAddr>,
+    ) -> Self {
+        let key = (host.to_ascii_lowercase(), port);
+        self.overrides.insert(key, addresses.into_iter().collect());
+        self
+    }
+
+    /// Who is asked for addresses; the system by default.
+    ///
+    /// ```
+    /// let config = fetch_http::Config::new().resolver(fetch_http::SystemResolver);
+    /// ```
+    #[must_use]
+    pub fn resolver(mut self, resolver: impl Resolve) -> Self {
+        self.resolver = Arc::new(resolver);
+        self
+    }
+
+    /// Whom to trust over https.
+    ///
+    /// ```
+    /// let config = fetch_http::Config::new().tls(fetch_http::TlsOptions::new());
+    /// ```
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, options: TlsOptions) -> Self {
+        self.tls = options;
+        self
+    }
+}

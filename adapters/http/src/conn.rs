@@ -1,0 +1,222 @@
+//! One connection: the half that requests use, the task that moves its bytes, what both know.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::task::{Context, Poll};
+
+use atomic_waker::AtomicWaker;
+use fetch_driver::{Marks, Phase};
+use futures_io::{AsyncRead, AsyncWrite};
+use hyper::client::conn::http1::{Builder, Connection, SendRequest};
+
+use crate::io::HyperIo;
+use crate::origin::Origin;
+use crate::outgoing::OutgoingBody;
+use crate::pool::{NOWHERE, Pool, Ticket};
+
+/// The requests' half of a connection. Dropping it closes the connection at once.
+pub(crate) struct Conn {
+    pub(crate) origin: Arc<Origin>,
+    pub(crate) remote: SocketAddr,
+    pub(crate) sender: SendRequest<OutgoingBody>,
+    pub(crate) shared: Arc<Shared>,
+    _ticket: Ticket,
+}
+
+impl Conn {
+    /// Wraps a connected stream; the task must be spawned for anything to happen.
+    pub(crate) async fn start<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+        builder: &Builder,
+        stream: S,
+        origin: Arc<Origin>,
+        remote: SocketAddr,
+        pool: &Arc<Pool>,
+        ticket: Ticket,
+    ) -> hyper::Result<(Self, Task<S>)> {
+        let shared = Arc::new(Shared::default());
+        let io = HyperIo::new(stream, shared.clone());
+        let (sender, connection) = builder.handshake(io).await?;
+        let task = Task { connection, pool: Arc::downgrade(pool), shared: shared.clone() };
+        Ok((Self { origin, remote, sender, shared, _ticket: ticket }, task))
+    }
+
+    /// Gives the connection back to the pool if it can serve another request, else closes it.
+    pub(crate) fn release(self, pool: &Pool) {
+        if self.sender.is_closed() {
+            return;
+        }
+        if self.sender.is_ready() {
+            pool.put(self);
+        } else if self.shared.flushed.load(Ordering::Acquire) {
+            // Its task, on another thread, is just about to notice that the response is over.
+            let shared = self.shared.clone();
+            shared.lend(self);
+        }
+        // A request that is still being uploaded keeps nobody waiting: closed.
+    }
+}
+
+impl Drop for Conn {
+    fn drop(&mut self) {
+        self.shared.kill();
+    }
+}
+
+impl fmt::Debug for Conn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Conn").field("origin", &self.origin).finish_non_exhaustive()
+    }
+}
+
+/// What the two halves of a connection tell each other.
+#[derive(Default)]
+pub(crate) struct Shared {
+    /// Where the pool keeps the connection while it is idle; guarded by the pool's lock.
+    pub(crate) slot: Slot,
+    ended: AtomicBool,
+    flushed: AtomicBool,
+    killed: AtomicBool,
+    marks: Mutex<Option<Marks>>,
+    read: AtomicBool,
+    settling: AtomicBool,
+    settle: Mutex<Option<Conn>>,
+    uploaded: AtomicBool,
+    waker: AtomicWaker,
+    written: AtomicBool,
+}
+
+/// An index into the pool, or nowhere.
+pub(crate) struct Slot(pub(crate) AtomicUsize);
+
+impl Default for Slot {
+    fn default() -> Self {
+        Self(AtomicUsize::new(NOWHERE))
+    }
+}
+
+impl Shared {
+    /// Forgets the last request and gets ready for one whose phases go to `marks`.
+    pub(crate) fn begin(&self, marks: Marks, uploaded: bool) {
+        self.flushed.store(false, Ordering::Relaxed);
+        self.read.store(false, Ordering::Relaxed);
+        self.written.store(false, Ordering::Relaxed);
+        self.uploaded.store(uploaded, Ordering::Release);
+        *lock(&self.marks) = Some(marks);
+    }
+
+    /// Whether any byte of the response came.
+    pub(crate) fn got_any(&self) -> bool {
+        self.read.load(Ordering::Acquire)
+    }
+
+    /// Whether any byte of the request was written.
+    pub(crate) fn sent_any(&self) -> bool {
+        self.written.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn has_read(&self) {
+        self.read.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn has_written(&self) {
+        self.written.store(true, Ordering::Release);
+    }
+
+    /// All of the request's body was handed over for writing.
+    pub(crate) fn has_uploaded(&self) {
+        self.uploaded.store(true, Ordering::Release);
+    }
+
+    /// All that was handed over has been written.
+    pub(crate) fn has_flushed(&self) {
+        if self.uploaded.load(Ordering::Acquire) {
+            self.flushed.store(true, Ordering::Release);
+            if let Some(marks) = lock(&self.marks).take() {
+                marks.mark(Phase::Sent);
+            }
+        }
+    }
+
+    fn kill(&self) {
+        self.killed.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+
+    fn lend(&self, conn: Conn) {
+        *lock(&self.settle) = Some(conn);
+        self.settling.store(true, Ordering::Release);
+        if self.ended.load(Ordering::Acquire) {
+            // Nobody else would ever take it back out.
+            let dead = lock(&self.settle).take();
+            drop(dead);
+        }
+        self.waker.wake();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Moves one connection's bytes until it is closed by either side.
+pub(crate) struct Task<S>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    connection: Connection<HyperIo<S>, OutgoingBody>,
+    pool: Weak<Pool>,
+    shared: Arc<Shared>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Task<S> {
+    /// Puts a connection into the pool that was not ready yet when its response ended.
+    fn settle(&self, cx: &mut Context<'_>) {
+        let Some(mut conn) = lock(&self.shared.settle).take() else { return };
+        match conn.sender.poll_ready(cx) {
+            Poll::Ready(Ok(())) => {
+                self.shared.settling.store(false, Ordering::Release);
+                if let Some(pool) = self.pool.upgrade() {
+                    pool.put(conn);
+                }
+            }
+            Poll::Ready(Err(_)) => self.shared.settling.store(false, Ordering::Release),
+            Poll::Pending => *lock(&self.shared.settle) = Some(conn),
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Future for Task<S> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        // hyper alone would notice a dropped response only when the server sends the next byte.
+        self.shared.waker.register(cx.waker());
+        if self.shared.killed.load(Ordering::Acquire) {
+            return Poll::Ready(());
+        }
+        if let Poll::Ready(result) = Pin::new(&mut self.connection).poll(cx) {
+            if let Err(error) = result {
+                log::trace!(target: "fetch_http", "connection ended: {error}");
+            }
+            return Poll::Ready(());
+        }
+        if self.shared.settling.load(Ordering::Acquire) {
+            self.settle(cx);
+        }
+        Poll::Pending
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drop for Task<S> {
+    fn drop(&mut self) {
+        self.shared.ended.store(true, Ordering::Release);
+        let settling = lock(&self.shared.settle).take();
+        drop(settling);
+        if let Some(pool) = self.pool.upgrade() {
+            pool.forget(&self.shared);
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Our streams as hyper's: few system calls, no clearing of buffers, no unsafe code.
+
+use std::cell::Cell;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use futures_io::{AsyncRead, AsyncWrite};
+use hyper::rt::{Read, ReadBufCursor, Write};
+
+use crate::conn::Shared;
+use crate::runtime::Stream;
+
+/// The most read at once. Also the size of the one read buffer each thread keeps.
+const SCRATCH: usize = 64 * 1024;
+
+thread_local! {
+    // hyper's buffers are uninitialised and safe code can only copy into them; copying what was
+    // really read costs much less than clearing a whole buffer before every read.
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// A stream that remembers when it was read empty, and then waits instead of asking again.
+///
+/// hyper polls its read side about six times per request; without this each poll is a `recv`.
+pub(crate) struct Hinted<S> {
+    stream: S,
+    drained: bool,
+}
+
+impl<S> Hinted<S> {
+    pub(crate) fn new(stream: S) -> Self {
+        Self { stream, drained: false }
+    }
+}
+
+impl<S: Stream> AsyncRead for Hinted<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.drained {
+            ready!(self.stream.poll_readable(cx))?;
+            self.drained = false;
+        }
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        self.drained = match &polled {
+            Poll::Pending => true,
+            Poll::Ready(Ok(n)) => (1..buf.len()).contains(n),
+            Poll::Ready(Err(_)) => false,
+        };
+        polled
+    }
+}
+
+impl<S: Stream> AsyncWrite for Hinted<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_close(cx)
+    }
+}
+
+/// A stream as hyper wants it, which tells the connection's other half what passed through.
+pub(crate) struct HyperIo<S> {
+    stream: S,
+    shared: Arc<Shared>,
+    unflushed: bool,
+}
+
+impl<S> HyperIo<S> {
+    pub(crate) fn new(stream: S, shared: Arc<Shared>) -> Self {
+        Self { stream, shared, unflushed: false }
+    }
+}
+
+impl<S: AsyncRead + Unpin> Read for HyperIo<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut scratch = BUFFER.take();
+        if scratch.is_empty() {
+            scratch.resize(SCRATCH, 0);
+        }
+        let room = buf.remaining().min(SCRATCH);
+        let polled = Pin::new(&mut self.stream).poll_read(cx, &mut scratch[..room]);
+        if let Poll::Ready(Ok(n)) = polled {
+            buf.put_slice(&scratch[..n]);
+            if n > 0 {
+                self.shared.has_read();
+            }
+        }
+        BUFFER.set(scratch);
+        polled.map_ok(drop)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Write for HyperIo<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let n = ready!(Pin::new(&mut self.stream).poll_write(cx, buf))?;
+        if n > 0 {
+            self.unflushed = true;
+            self.shared.has_written();
+        }
+        Poll::Ready(Ok(n))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.unflushed {
+            ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+            self.unflushed = false;
+            // hyper flushes only once its own buffer is empty.
+            self.shared.has_flushed();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_close(cx)
+    }
+}

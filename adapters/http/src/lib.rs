@@ -1,0 +1,43 @@
+//! HTTP/1.1 over any `futures-io` stream: keep-alive pool, DNS cache, TLS, decoding.
+//!
+//! [`HttpTransport`] is the [`Transport`](fetch_driver::Transport) that the adapters for smol,
+//! async-std and tokio share: each of them brings a [`Runtime`] of two dozen lines, and everything
+//! else is here, on hyper's HTTP/1 connections. It decides nothing: retries, redirects and time
+//! limits are the core's.
+//!
+//! # Features
+//!
+//! - `async-io`: [`Socket`], TCP for every runtime whose reactor is async-io's.
+//! - `tls`: https by rustls, with ring.
+//! - `gzip`, `brotli`, `zstd`: content codings.
+
+mod body;
+mod config;
+mod conn;
+mod connect;
+#[cfg(feature = "decode")]
+mod decode;
+mod decoding;
+mod dns;
+mod error;
+mod io;
+mod origin;
+mod outgoing;
+mod pool;
+mod runtime;
+#[cfg(feature = "async-io")]
+mod socket;
+#[cfg(feature = "tls")]
+mod tls;
+mod transport;
+
+pub use body::ResponseBody;
+pub use config::Config;
+pub use connect::raise_fd_limit;
+pub use dns::{Resolve, SystemResolver};
+pub use runtime::{Runtime, Stream};
+#[cfg(feature = "async-io")]
+pub use socket::Socket;
+#[cfg(feature = "tls")]
+pub use tls::TlsOptions;
+pub use transport::HttpTransport;

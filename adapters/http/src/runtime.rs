@@ -1,0 +1,47 @@
+//! What the transport asks of an async runtime: a socket, a task, a pause.
+
+use std::io;
+use std::net::SocketAddr;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_io::{AsyncRead, AsyncWrite};
+
+/// An async runtime, as far as HTTP needs one.
+///
+/// Blocking work (name lookups) does not go through here: it runs on the executor-neutral pool of
+/// the `blocking` crate.
+pub trait Runtime: Clone + Send + Sync + 'static {
+    /// A connected TCP stream.
+    type Stream: Stream;
+
+    /// Connects to `addr`. Dropping the future abandons the connection.
+    ///
+    /// # Errors
+    ///
+    /// The system's error, with its code where there is one: the transport tells "out of file
+    /// descriptors" from "refused" by it.
+    fn connect(&self, addr: SocketAddr) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+
+    /// Runs `task` to its end in the background: once per connection, never per request.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static);
+
+    /// Ends after `duration`.
+    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send;
+}
+
+/// A byte stream that can carry HTTP.
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// Waits until a read would probably not block, without reading.
+    ///
+    /// A socket that overrides this saves a system call for every poll of an empty socket. The
+    /// default says "ready", which is always correct.
+    ///
+    /// # Errors
+    ///
+    /// The reactor's error, if it cannot watch the socket.
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let _ = cx;
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,177 @@
+//! https by rustls.
+
+use std::io;
+use std::sync::Arc;
+
+use fetch_driver::{Failure, TransportError};
+use futures_io::{AsyncRead, AsyncWrite};
+use futures_rustls::TlsConnector;
+use futures_rustls::client::TlsStream;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+
+use crate::error::told;
+
+/// Whom to trust over https: Mozilla's authorities by default.
+///
+/// ```
+/// let options = fetch_http::TlsOptions::new();
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct TlsOptions {
+    extra: Vec<CertificateDer<'static>>,
+    insecure: bool,
+}
+
+impl TlsOptions {
+    /// The defaults.
+    ///
+    /// ```
+    /// let options = fetch_http::TlsOptions::new();
+    /// ```
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Trusts the authorities in this PEM text too.
+    ///
+    /// ```
+    /// assert!(fetch_http::TlsOptions::new().add_root_pem(b"no certificate").is_err());
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::InvalidInput`] if the text holds no certificate, or one that cannot be an
+    /// authority's.
+    pub fn add_root_pem(mut self, pem: &[u8]) -> io::Result<Self> {
+        let bad = |text: String| io::Error::new(io::ErrorKind::InvalidInput, text);
+        let mut store = RootCertStore::empty();
+        for cert in CertificateDer::pem_slice_iter(pem) {
+            let cert = cert.map_err(|e| bad(format!("the PEM text cannot be read: {e}")))?;
+            store.add(cert.clone()).map_err(|e| bad(format!("not an authority: {e}")))?;
+            self.extra.push(cert);
+        }
+        if store.is_empty() {
+            return Err(bad("the PEM text holds no certificate".into()));
+        }
+        Ok(self)
+    }
+
+    /// Whether to accept any certificate, as `curl --insecure` does; off by default.
+    ///
+    /// Anybody on the way can then read and change everything.
+    ///
+    /// ```
+    /// let options = fetch_http::TlsOptions::new().insecure(true);
+    /// ```
+    #[must_use]
+    pub fn insecure(mut self, on: bool) -> Self {
+        self.insecure = on;
+        self
+    }
+
+    /// One configuration for all connections: they share the memory of TLS sessions.
+    pub(crate) fn connector(&self) -> TlsConnector {
+        let provider = Arc::new(ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .expect("ring knows the default TLS versions");
+        let mut config = if self.insecure {
+            let anyone = Arc::new(Anyone(provider));
+            builder.dangerous().with_custom_certificate_verifier(anyone).with_no_client_auth()
+        } else {
+            let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+            roots.add_parsable_certificates(self.extra.iter().cloned());
+            builder.with_root_certificates(roots).with_no_client_auth()
+        };
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        TlsConnector::from(Arc::new(config))
+    }
+}
+
+/// Makes `stream` a TLS stream to `host`, whose certificate must be good for that name.
+pub(crate) async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
+    connector: &TlsConnector,
+    host: &str,
+    stream: S,
+) -> Result<TlsStream<S>, TransportError> {
+    let name = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    let name = ServerName::try_from(name)
+        .map_err(|e| told(Failure::Tls, format!("`{host}` cannot be in a certificate"), e))?;
+    connector.connect(name, stream).await.map_err(|error| refused(host, error))
+}
+
+fn refused(host: &str, error: io::Error) -> TransportError {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match inner {
+        Some(rustls::Error::InvalidCertificate(why)) => {
+            told(Failure::Tls, format!("the certificate of {host} {}", plain(why)), error)
+        }
+        Some(rustls::Error::AlertReceived(_)) => {
+            told(Failure::Tls, format!("{host} refused the handshake"), error)
+        }
+        Some(_) => told(Failure::Tls, format!("handshake with {host}"), error),
+        // Broken before anything of the request was sent, and perhaps whole next time.
+        None => told(Failure::Connect, format!("broken in the TLS handshake with {host}"), error),
+    }
+}
+
+fn plain(why: &CertificateError) -> &'static str {
+    match why {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "has expired",
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "is not valid yet (is this machine's clock right?)"
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "is for another name"
+        }
+        CertificateError::UnknownIssuer => {
+            "is not signed by a trusted authority (one can be added as PEM)"
+        }
+        CertificateError::Revoked => "was revoked",
+        _ => "is not acceptable",
+    }
+}
+
+/// Takes every certificate; still checks that the server owns its key.
+#[derive(Debug)]
+struct Anyone(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anyone {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,158 @@
+use std::io::Write;
+
+use fetch_driver::Failure;
+use fetch_http::Config;
+use fetch_testbed::Site;
+use http::{HeaderValue, Method};
+use smol::block_on;
+
+use crate::client::{client, fetch, get, read, send, with};
+use crate::raw::Raw;
+
+/// A response with this coding's name and these bytes.
+fn coded(name: &str, body: &[u8]) -> Raw {
+    let mut answer = format!(
+        "HTTP/1.1 200 OK\r\nContent-Encoding: {name}\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    )
+    .into_bytes();
+    answer.extend_from_slice(body);
+    Raw::answering(answer)
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn deflate(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn every_coding_is_taken_off_and_no_longer_announced() {
+    let (site, client) = (Site::start().unwrap(), client());
+    for path in ["/gzip", "/deflate", "/brotli", "/zstd"] {
+        for _ in 0..2 {
+            let response = block_on(send(&client, get(&site.url(path)))).unwrap();
+            assert!(!response.headers.contains_key("content-encoding"), "{path}");
+            assert!(!response.headers.contains_key("content-length"), "{path}");
+            let body = block_on(read(response.body)).unwrap();
+            assert!(body.starts_with(b"{") && body.ends_with(b"}\n") | body.ends_with(b"}"));
+        }
+    }
+    assert_eq!(site.observed().connections, 1);
+}
+
+#[test]
+fn what_the_caller_accepts_is_left_as_it_is() {
+    let (site, client) = (Site::start().unwrap(), client());
+    let mut request = get(&site.url("/get"));
+    request.headers.insert("accept-encoding", HeaderValue::from_static("br"));
+    block_on(send(&client, request)).unwrap();
+    assert_eq!(site.last_request("/get").unwrap().header("accept-encoding"), Some("br"));
+}
+
+#[test]
+fn decoding_can_be_switched_off() {
+    let (server, client) = (coded("gzip", &gzip(b"hello")), with(Config::new().decode(false)));
+    let response = block_on(send(&client, get(&server.url("/")))).unwrap();
+    assert_eq!(response.headers["content-encoding"], "gzip");
+    assert_eq!(block_on(read(response.body)).unwrap(), gzip(b"hello"));
+}
+
+#[test]
+fn stacked_codings_come_off_in_turn_and_an_unknown_one_stops_it() {
+    let twice = gzip(&gzip(b"hello"));
+    for (name, body) in [
+        ("gzip, gzip", &b"hello"[..]),
+        ("gzip, identity, GZIP", b"hello"),
+        ("rot13, gzip", &twice),
+    ] {
+        let server = coded(name, &twice);
+        assert_eq!(block_on(fetch(&client(), &server.url("/"))).unwrap().1, body, "{name}");
+    }
+}
+
+#[test]
+fn too_many_codings_are_refused() {
+    let server = coded(&["gzip"; 6].join(","), b"");
+    // An empty body has nothing to take off; one byte is enough to refuse.
+    assert!(block_on(fetch(&client(), &server.url("/"))).is_ok());
+    let server = coded(&["gzip"; 6].join(","), b"x");
+    let error = block_on(fetch(&client(), &server.url("/"))).unwrap_err();
+    assert_eq!(error.kind(), Failure::Decode);
+}
+
+#[test]
+fn deflate_without_its_zlib_wrapping_is_understood() {
+    let server = coded("deflate", &deflate(b"hello"));
+    assert_eq!(block_on(fetch(&client(), &server.url("/"))).unwrap().1, b"hello");
+}
+
+#[test]
+fn several_gzip_members_are_one_body() {
+    let server = coded("gzip", &[gzip(b"hel"), gzip(b"lo")].concat());
+    assert_eq!(block_on(fetch(&client(), &server.url("/"))).unwrap().1, b"hello");
+}
+
+#[test]
+fn broken_and_truncated_streams_are_decode_failures() {
+    for (name, body) in [
+        ("gzip", &b"not gzip at all"[..]),
+        ("gzip", &gzip(b"hello hello hello")[..20]),
+        ("deflate", b"\x78\xff\xff\xff"),
+        ("br", b"\xff\xff\xff\xff"),
+        ("zstd", b"not zstd"),
+    ] {
+        let server = coded(name, body);
+        let error = block_on(fetch(&client(), &server.url("/"))).unwrap_err();
+        assert_eq!(error.kind(), Failure::Decode, "{name}: {error}");
+    }
+}
+
+#[test]
+fn an_empty_body_needs_no_coding() {
+    let empty = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n";
+    for rest in ["Content-Length: 0\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"] {
+        let server = Raw::answering(format!("{empty}{rest}"));
+        assert_eq!(block_on(fetch(&client(), &server.url("/"))).unwrap().1, b"", "{rest}");
+    }
+}
+
+#[test]
+fn the_head_of_a_coded_body_is_left_alone() {
+    let server = Raw::answering(
+        "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 99\r\n\r\n",
+    );
+    let mut request = get(&server.url("/"));
+    request.method = Method::HEAD;
+    let response = block_on(send(&client(), request)).unwrap();
+    assert_eq!(response.headers["content-encoding"], "gzip");
+    assert_eq!(response.headers["content-length"], "99");
+}
+
+#[test]
+fn a_bomb_costs_no_more_than_the_limit() {
+    let (site, client) = (Site::start().unwrap(), client());
+    let mut request = get(&site.url("/gzip-bomb/100"));
+    request.max_body = 1_000_000;
+    let response = block_on(send(&client, request)).unwrap();
+    let mut got = 0;
+    let error = block_on(async {
+        use futures_lite::StreamExt;
+        let mut body = response.body;
+        loop {
+            match body.next().await.expect("an error before the end") {
+                Ok(chunk) => got += chunk.len(),
+                Err(error) => break error,
+            }
+        }
+    });
+    assert_eq!(error.kind(), Failure::BodyTooLarge);
+    assert!(got <= 1_000_000, "{got}");
+    assert_eq!(client.open_connections(), 0);
+}

@@ -1,0 +1,160 @@
+//! Where the command's log goes: the console, a file that rotates, or both.
+
+mod file;
+mod line;
+mod sinks;
+
+use std::env;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use env_logger::{Logger, Target, WriteStyle};
+use log::LevelFilter;
+
+use file::RotatingFile;
+use sinks::Sinks;
+
+/// The log file when file logging is switched on without a path, relative to the working directory.
+pub(crate) const DEFAULT_FILE: &str = "logs/app.log";
+
+/// The environment variable that is read when no filter is given by option.
+pub(crate) const LEVEL_VARIABLE: &str = "RUST_LOG";
+
+/// The filter when neither option nor environment has one.
+pub(crate) const DEFAULT_LEVEL: &str = "info";
+
+/// What is logged, in which form, and where to.
+#[derive(Clone, Debug)]
+pub(crate) struct LogPolicy {
+    /// The filter in the syntax of `RUST_LOG`: a level, or levels by target such as `warn,fetch_all=debug`.
+    pub(crate) level: String,
+    /// The log file; missing directories are created. `None` logs to no file.
+    pub(crate) file: Option<PathBuf>,
+    /// Whether lines go to the console.
+    pub(crate) console: bool,
+    /// The form of a line, on the console and in the file.
+    pub(crate) format: LogFormat,
+    /// The size in bytes a file may reach before it is rotated; 0 never rotates. A line is never split.
+    pub(crate) max_file_bytes: u64,
+    /// How many rotated files are kept, as `app.log.1` (newest) and up; 0 keeps none.
+    pub(crate) keep: u8,
+}
+
+/// The form of a line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// For people: time, level, target, message and key-values.
+    #[default]
+    Text,
+    /// One JSON object a line with the fields `time`, `level`, `target`, `message` and `fields`.
+    Json,
+}
+
+impl Default for LogPolicy {
+    fn default() -> Self {
+        Self {
+            level: DEFAULT_LEVEL.to_owned(),
+            file: None,
+            console: true,
+            format: LogFormat::Text,
+            max_file_bytes: 10 * 1024 * 1024,
+            keep: 5,
+        }
+    }
+}
+
+/// Picks the filter: the option, else the variable [`LEVEL_VARIABLE`], else [`DEFAULT_LEVEL`].
+pub(crate) fn level_or_env(option: Option<String>) -> String {
+    pick_level(option, env::var(LEVEL_VARIABLE).ok())
+}
+
+fn pick_level(option: Option<String>, variable: Option<String>) -> String {
+    let mut given = [option, variable].into_iter().flatten();
+    given
+        .find(|level| !level.trim().is_empty())
+        .unwrap_or_else(|| DEFAULT_LEVEL.to_owned())
+}
+
+impl LogPolicy {
+    /// Makes this the log of the process, with the console on stderr.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the filter is not understood, the file cannot be opened or a logger is installed already.
+    pub(crate) fn install(&self) -> Result<()> {
+        self.install_with(Box::new(io::stderr()))
+    }
+
+    /// Makes this the log of the process; `console` gets each line whole, in one `write_all`.
+    ///
+    /// A progress bar passes a writer that hides it meanwhile. The writer must neither log nor panic.
+    ///
+    /// # Errors
+    ///
+    /// As [`install`](Self::install).
+    pub(crate) fn install_with(&self, console: Box<dyn Write + Send>) -> Result<()> {
+        let logger = self.build(console)?;
+        let max_level = logger.filter();
+        log::set_boxed_logger(Box::new(logger)).context("cannot start the log")?;
+        log::set_max_level(max_level);
+        Ok(())
+    }
+
+    fn build(&self, console: Box<dyn Write + Send>) -> Result<Logger> {
+        check_filter(&self.level)?;
+        let open = |path: &PathBuf| RotatingFile::open(path, self.max_file_bytes, self.keep);
+        let file = self.file.as_ref().map(open).transpose()?;
+        let mut builder = env_logger::Builder::new();
+        if self.console || file.is_some() {
+            builder.parse_filters(&self.level);
+        } else {
+            builder.filter_level(LevelFilter::Off);
+        }
+        let to_line = match self.format {
+            LogFormat::Text => line::text,
+            LogFormat::Json => line::json,
+        };
+        builder.format(move |out, record| {
+            let time = out.timestamp_micros().to_string();
+            out.write_all(to_line(&time, record).as_bytes())
+        });
+        let sinks = Sinks::new(console, self.console, file);
+        Ok(builder
+            .target(Target::Pipe(Box::new(sinks)))
+            .write_style(WriteStyle::Never)
+            .build())
+    }
+}
+
+/// Rejects what the filter's own parser would skip, or take for a target's name when it is a level mistyped.
+fn check_filter(filter: &str) -> Result<()> {
+    let (directives, pattern) = filter.split_once('/').unwrap_or((filter, ""));
+    if pattern.contains('/') {
+        bail!(
+            "bad log filter `{}`: at most one `/` is allowed",
+            filter.escape_debug()
+        );
+    }
+    for directive in directives
+        .split(',')
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+    {
+        let level = directive
+            .rsplit_once('=')
+            .map_or(directive, |(_, level)| level.trim());
+        if level.parse::<LevelFilter>().is_err() {
+            bail!(
+                "bad log filter `{}`: `{}` is not a level; \
+                 write off, error, warn, info, debug or trace, or TARGET=LEVEL, separated by commas",
+                filter.escape_debug(),
+                level.escape_debug(),
+            );
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

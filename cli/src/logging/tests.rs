@@ -1,0 +1,218 @@
+//! The whole way of a record: filter, form, console and file.
+
+use std::fs;
+use std::sync::{Arc, Mutex};
+
+use log::{Level, Log, Record};
+use serde_json::Value;
+use tempfile::tempdir;
+
+use super::*;
+
+/// A console that can be read.
+#[derive(Clone, Default)]
+struct Console(Arc<Mutex<Vec<u8>>>);
+
+impl Console {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Write for Console {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn log_to(policy: &LogPolicy, console: &Console, target: &str, level: Level, message: &str) {
+    let logger = policy.build(Box::new(console.clone())).unwrap();
+    let mut record = Record::builder();
+    let pairs = [("n", 7)];
+    record.level(level).target(target).key_values(&pairs);
+    logger.log(&record.args(format_args!("{message}")).build());
+}
+
+fn console_of(policy: &LogPolicy, target: &str, level: Level) -> String {
+    let console = Console::default();
+    log_to(policy, &console, target, level, "hello");
+    console.text()
+}
+
+fn with_level(level: &str) -> LogPolicy {
+    LogPolicy {
+        level: level.to_owned(),
+        ..LogPolicy::default()
+    }
+}
+
+#[test]
+fn console_and_file_get_the_same_line_with_time_in_microseconds() {
+    let dir = tempdir().unwrap();
+    let path = dir.path().join("logs/app.log");
+    let policy = LogPolicy {
+        file: Some(path.clone()),
+        ..LogPolicy::default()
+    };
+    let console = Console::default();
+    log_to(&policy, &console, "t", Level::Warn, "größe \u{1b}[31m");
+    let line = console.text();
+    let (time, rest) = line.split_at("2030-01-02T03:04:05.678901Z".len());
+    assert_eq!(rest, " WARN  t: größe \\u{1b}[31m n=7\n");
+    assert!(time.ends_with('Z') && time.as_bytes()[19] == b'.', "{time}");
+    assert_eq!(fs::read_to_string(path).unwrap(), line);
+}
+
+#[test]
+fn without_console_only_the_file_is_written() {
+    let dir = tempdir().unwrap();
+    let path = dir.path().join("app.log");
+    let policy = LogPolicy {
+        file: Some(path.clone()),
+        console: false,
+        ..LogPolicy::default()
+    };
+    assert_eq!(console_of(&policy, "t", Level::Info), "");
+    assert!(fs::read_to_string(path).unwrap().contains("hello"));
+}
+
+#[test]
+fn without_console_and_file_nothing_is_enabled() {
+    let policy = LogPolicy {
+        console: false,
+        ..LogPolicy::default()
+    };
+    let logger = policy.build(Box::new(io::sink())).unwrap();
+    assert_eq!(logger.filter(), LevelFilter::Off);
+}
+
+#[test]
+fn json_lines_parse() {
+    let policy = LogPolicy {
+        format: LogFormat::Json,
+        ..LogPolicy::default()
+    };
+    let parsed: Value = serde_json::from_str(&console_of(&policy, "t", Level::Info)).unwrap();
+    assert_eq!(
+        (&parsed["message"], &parsed["fields"]["n"]),
+        (&"hello".into(), &7.into())
+    );
+}
+
+#[test]
+fn the_file_rotates_by_the_policy() {
+    let dir = tempdir().unwrap();
+    let path = dir.path().join("app.log");
+    let policy = LogPolicy {
+        file: Some(path),
+        max_file_bytes: 1,
+        keep: 2,
+        ..LogPolicy::default()
+    };
+    for message in ["one", "two", "three", "four"] {
+        log_to(&policy, &Console::default(), "t", Level::Info, message);
+    }
+    let read = |name| fs::read_to_string(dir.path().join(name)).unwrap_or_default();
+    assert!(read("app.log").contains("four") && read("app.log.1").contains("three"));
+    assert!(read("app.log.2").contains("two") && read("app.log.3").is_empty());
+}
+
+#[test]
+fn the_filter_is_that_of_rust_log() {
+    let policy = with_level("warn, fetch_all=debug,fetch_all::timing=off");
+    assert_eq!(console_of(&policy, "other", Level::Info), "");
+    assert_ne!(console_of(&policy, "other", Level::Warn), "");
+    assert_ne!(console_of(&policy, "fetch_all::engine", Level::Debug), "");
+    assert_eq!(console_of(&policy, "fetch_all::timing", Level::Error), "");
+}
+
+#[test]
+fn a_mistyped_filter_is_an_error_that_says_what_to_write() {
+    for bad in ["dbug", "info,fetch_all=loud", "info/a/b", "fetch_all="] {
+        let error = with_level(bad)
+            .build(Box::new(io::sink()))
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(
+            error.contains(&format!("bad log filter `{bad}`")),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn an_option_wins_over_the_environment_and_that_over_the_default() {
+    let given = |level: &str| Some(level.to_owned());
+    assert_eq!(pick_level(given("trace"), given("warn")), "trace");
+    assert_eq!(pick_level(None, given("warn")), "warn");
+    assert_eq!(pick_level(None, given(" ")), DEFAULT_LEVEL);
+    assert_eq!(pick_level(None, None), DEFAULT_LEVEL);
+}
+
+#[test]
+fn a_bad_path_fails_at_the_start() {
+    let dir = tempdir().unwrap();
+    let policy = LogPolicy {
+        file: Some(dir.path().to_owned()),
+        ..LogPolicy::default()
+    };
+    let error = policy
+        .build(Box::new(io::sink()))
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(
+        error.contains("cannot open the log file") && error.contains("directory"),
+        "{error}"
+    );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_failing_file_is_told_once_and_the_console_goes_on() {
+    let console = Console::default();
+    let policy = LogPolicy {
+        file: Some("/dev/full".into()),
+        ..LogPolicy::default()
+    };
+    let logger = policy.build(Box::new(console.clone())).unwrap();
+    for message in ["one", "two"] {
+        let mut record = Record::builder();
+        logger.log(
+            &record
+                .level(Level::Info)
+                .args(format_args!("{message}"))
+                .build(),
+        );
+    }
+    let text = console.text();
+    assert_eq!(
+        text.matches("cannot write the log file \"/dev/full\"")
+            .count(),
+        1,
+        "{text}"
+    );
+    assert!(text.contains("one") && text.contains("two"), "{text}");
+}
+
+#[test]
+fn installing_makes_it_the_log_of_the_process() {
+    let console = Console::default();
+    LogPolicy::default()
+        .install_with(Box::new(console.clone()))
+        .unwrap();
+    log::info!(n = 1; "installed");
+    log::debug!("not this");
+    assert!(console.text().contains(": installed n=1\n"));
+    assert_eq!(log::max_level(), LevelFilter::Info);
+    assert!(
+        LogPolicy::default().install().is_err(),
+        "a second log is refused"
+    );
+}

@@ -1,0 +1,106 @@
+//! Fetches in numbered slots that are used again, checked by generation.
+
+use alloc::vec::Vec;
+
+use crate::fetch::Fetch;
+use crate::id::FetchId;
+
+/// No slot, or no host.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// A live fetch and its place in the engine.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) fetch: Fetch,
+    /// Whether it is in the list of fetches to poll.
+    pub(super) dirty: bool,
+    /// Whether it holds a permit of its host and of the engine.
+    pub(super) flying: bool,
+    /// The host it belongs to now.
+    pub(super) host: u32,
+    /// Whether it waits in that host's queue, between these two.
+    pub(super) queued: bool,
+    pub(super) prev: u32,
+    pub(super) next: u32,
+}
+
+/// The slots. The most recently freed is used first: its memory is warm.
+#[derive(Debug, Default)]
+pub(super) struct Slab {
+    entries: Vec<Entry>,
+    free: Vec<u32>,
+    live: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    generation: u32,
+    slot: Option<Slot>,
+}
+
+impl Slab {
+    pub(super) fn live(&self) -> usize {
+        self.live
+    }
+
+    /// The id that the next [`Slab::insert`] will use.
+    pub(super) fn next_id(&self) -> FetchId {
+        match self.free.last() {
+            Some(&slot) => FetchId { slot, generation: self.entries[slot as usize].generation },
+            // Generations start at 1, so that no id of an engine is `FetchId::LONE`.
+            None => FetchId { slot: self.entries.len() as u32, generation: 1 },
+        }
+    }
+
+    pub(super) fn insert(&mut self, fetch: Fetch, host: u32) -> u32 {
+        let slot = Slot {
+            fetch,
+            dirty: false,
+            flying: false,
+            host,
+            queued: false,
+            prev: NONE,
+            next: NONE,
+        };
+        self.live += 1;
+        if let Some(index) = self.free.pop() {
+            self.entries[index as usize].slot = Some(slot);
+            return index;
+        }
+        self.entries.push(Entry { generation: 1, slot: Some(slot) });
+        (self.entries.len() - 1) as u32
+    }
+
+    pub(super) fn remove(&mut self, index: u32) -> Option<Slot> {
+        let entry = &mut self.entries[index as usize];
+        let slot = entry.slot.take()?;
+        entry.generation = entry.generation.wrapping_add(1).max(1);
+        self.free.push(index);
+        self.live -= 1;
+        Some(slot)
+    }
+
+    /// The index of a fetch that is still live.
+    pub(super) fn find(&self, id: FetchId) -> Option<u32> {
+        let entry = self.entries.get(id.slot())?;
+        (entry.generation == id.generation && entry.slot.is_some()).then_some(id.slot)
+    }
+
+    pub(super) fn id(&self, index: u32) -> FetchId {
+        FetchId { slot: index, generation: self.entries[index as usize].generation }
+    }
+
+    pub(super) fn get(&self, index: u32) -> Option<&Slot> {
+        self.entries.get(index as usize)?.slot.as_ref()
+    }
+
+    pub(super) fn get_mut(&mut self, index: u32) -> Option<&mut Slot> {
+        self.entries.get_mut(index as usize)?.slot.as_mut()
+    }
+
+    /// The live slots, in order.
+    pub(super) fn indices(&self) -> Vec<u32> {
+        let live = |(i, entry): (usize, &Entry)| entry.slot.is_some().then_some(i as u32);
+        self.entries.iter().enumerate().filter_map(live).collect()
+    }
+}

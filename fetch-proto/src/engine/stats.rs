@@ -1,0 +1,62 @@
+//! Counts of an engine and of a host.
+
+use crate::outcome::{Error, Outcome};
+use crate::time::Timestamp;
+
+/// What an engine has done, and what it holds now.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[non_exhaustive]
+pub struct Stats {
+    /// Attempts that were started, retries and redirects included.
+    pub attempts: u64,
+    /// Fetches that ended because the caller cancelled them.
+    pub cancelled: u64,
+    /// Fetches that ended without a response, cancelled ones not counted.
+    pub failed: u64,
+    /// Attempts in flight now.
+    pub flying: usize,
+    /// Hosts known now.
+    pub hosts: usize,
+    /// Fetches that are not over.
+    pub live: usize,
+    /// Redirects that were followed.
+    pub redirects: u64,
+    /// Fetches that ended with a response, whatever its status.
+    pub responded: u64,
+    /// Retries that were made.
+    pub retries: u64,
+    /// Inputs that came too late to matter.
+    pub stale_inputs: u64,
+    /// Fetches that were submitted.
+    pub submitted: u64,
+    /// Calls whose time was before that of an earlier call.
+    pub time_regressions: u64,
+}
+
+impl Stats {
+    pub(super) fn count(&mut self, outcome: &Outcome) {
+        self.redirects += u64::from(outcome.redirects);
+        self.retries += u64::from(outcome.retries);
+        *match outcome.result {
+            Ok(_) => &mut self.responded,
+            Err(Error::Cancelled) => &mut self.cancelled,
+            Err(_) => &mut self.failed,
+        } += 1;
+    }
+}
+
+/// How it stands with one host now.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[non_exhaustive]
+pub struct HostStats {
+    /// Its attempts in flight.
+    pub flying: usize,
+    /// Its fetches that are not over.
+    pub live: usize,
+    /// It rests until then, because its server asked to.
+    pub paused_until: Option<Timestamp>,
+    /// Its fetches that wait for a slot.
+    pub queued: usize,
+}

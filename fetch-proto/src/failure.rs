@@ -1,0 +1,137 @@
+//! What can go wrong with one attempt, as the driver saw it.
+
+use core::fmt;
+
+/// Why an attempt ended without a complete response.
+///
+/// The driver reports it in [`Input::End`](crate::Input::End); the transport keeps the native error.
+/// Timeouts are not here: the core itself decides them.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum Failure {
+    /// The decoded body grew over the limit while the transport was decoding it.
+    BodyTooLarge,
+    /// No connection: refused, unreachable, or the network is down.
+    Connect,
+    /// The body could not be decoded: a broken gzip, br or zstd stream.
+    Decode,
+    /// The transport dropped the attempt without an answer, or panicked.
+    Dropped,
+    /// The server closed the connection without sending a byte of a response.
+    EmptyReply,
+    /// This machine has no file descriptor or port left. Back-pressure, not the URL's fault.
+    Exhausted,
+    /// The connection broke: reset, or closed in the middle of the response.
+    Io,
+    /// What came back is not HTTP, or is HTTP that no client should accept.
+    Protocol,
+    /// The caller's own request body failed or cannot be sent.
+    RequestBody,
+    /// The name has no address, or the resolver failed.
+    Resolve,
+    /// A reused connection was found closed before any byte of a response. `sent` tells whether the
+    /// request, or a part of it, may have reached the server.
+    Stale {
+        /// Whether any byte of the request was written.
+        sent: bool,
+    },
+    /// The TLS handshake failed or the certificate was not accepted.
+    Tls,
+    /// The transport cannot do what the request asks, such as an unknown URL scheme.
+    Unsupported,
+}
+
+impl Failure {
+    /// A short, stable name, fit for a metric label or a record.
+    ///
+    /// ```
+    /// assert_eq!(fetch_proto::Failure::Resolve.as_str(), "dns");
+    /// ```
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BodyTooLarge => "too_large",
+            Self::Connect => "connect",
+            Self::Decode => "decode",
+            Self::Dropped => "dropped",
+            Self::EmptyReply => "empty_reply",
+            Self::Exhausted => "exhausted",
+            Self::Io => "io",
+            Self::Protocol => "protocol",
+            Self::RequestBody => "request_body",
+            Self::Resolve => "dns",
+            Self::Stale { .. } => "stale",
+            Self::Tls => "tls",
+            Self::Unsupported => "unsupported",
+        }
+    }
+
+    /// Whether the same request may well succeed a little later.
+    ///
+    /// ```
+    /// use fetch_proto::Failure;
+    /// assert!(Failure::Io.is_transient());
+    /// assert!(!Failure::Tls.is_transient());
+    /// ```
+    #[must_use]
+    pub fn is_transient(self) -> bool {
+        match self {
+            Self::Connect
+            | Self::Dropped
+            | Self::EmptyReply
+            | Self::Exhausted
+            | Self::Io
+            | Self::Resolve
+            | Self::Stale { .. } => true,
+            Self::BodyTooLarge
+            | Self::Decode
+            | Self::Protocol
+            | Self::RequestBody
+            | Self::Tls
+            | Self::Unsupported => false,
+        }
+    }
+
+    /// Whether the request certainly never reached the server, so that sending it again repeats
+    /// nothing, whatever its method.
+    ///
+    /// ```
+    /// use fetch_proto::Failure;
+    /// assert!(Failure::Connect.is_unsent());
+    /// assert!(!Failure::Io.is_unsent());
+    /// ```
+    #[must_use]
+    pub fn is_unsent(self) -> bool {
+        matches!(
+            self,
+            Self::Connect
+                | Self::Exhausted
+                | Self::Resolve
+                | Self::Stale { sent: false }
+                | Self::Tls
+                | Self::Unsupported
+        )
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::BodyTooLarge => "the decoded body is over its limit",
+            Self::Connect => "could not connect",
+            Self::Decode => "the body could not be decoded",
+            Self::Dropped => "the transport dropped the attempt",
+            Self::EmptyReply => "the server closed the connection without a reply",
+            Self::Exhausted => "out of file descriptors or ports on this machine",
+            Self::Io => "the connection broke",
+            Self::Protocol => "the reply is not valid HTTP",
+            Self::RequestBody => "the request body could not be sent",
+            Self::Resolve => "the name could not be resolved",
+            Self::Stale { .. } => "the reused connection was closed",
+            Self::Tls => "TLS failed",
+            Self::Unsupported => "the transport cannot do this",
+        })
+    }
+}

@@ -1,0 +1,230 @@
+//! How a fetch ended.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+
+use url::Url;
+
+use crate::batch::{Ending, Sample};
+use crate::failure::Failure;
+use crate::id::AttemptId;
+use crate::policy::{Limit, RedirectError};
+use crate::timings::{AttemptTimings, Timings};
+
+/// The end of one fetch: exactly one for each that was submitted.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+pub struct Outcome {
+    /// Every attempt, in order, the last included. Empty if none ever began.
+    pub attempts: Vec<AttemptReport>,
+    /// Why there was no further retry, where one would have been worth it.
+    pub gave_up: Option<GaveUp>,
+    /// How many redirects were followed.
+    pub redirects: u16,
+    /// A complete response of any status, or why there is none.
+    pub result: Result<Finish, Error>,
+    /// How many times the request was retried, redirects and free retries not counted.
+    pub retries: u16,
+    /// The caller's own key.
+    pub tag: u64,
+    /// Where the time went.
+    pub timings: Timings,
+    /// The last target.
+    pub url: Arc<Url>,
+}
+
+impl Outcome {
+    /// Whether there is a response and its status is 2xx.
+    ///
+    /// ```
+    /// # use fetch_proto::testing::{Script, status};
+    /// # use fetch_proto::Policy;
+    /// let mut script = Script::new(Policy::default());
+    /// script.answers([status(200)]);
+    /// assert!(script.run().outcome().is_success());
+    /// ```
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        self.status().is_some_and(|status| (200..300).contains(&status))
+    }
+
+    /// The status, if there is a response.
+    ///
+    /// ```
+    /// # use fetch_proto::testing::{Script, status};
+    /// # use fetch_proto::Policy;
+    /// let mut script = Script::new(Policy::default());
+    /// script.answers([status(404)]);
+    /// assert_eq!(script.run().outcome().status(), Some(404));
+    /// ```
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        self.result.as_ref().ok().map(|finish| finish.status)
+    }
+}
+
+/// What the statistics of a batch count.
+impl From<&Outcome> for Sample {
+    fn from(outcome: &Outcome) -> Self {
+        let last = outcome.attempts.last();
+        Self {
+            ending: match outcome.result {
+                Ok(finish) => Ending::Status(finish.status),
+                Err(Error::Cancelled) => Ending::Cancelled,
+                Err(Error::TimedOut(limit)) => Ending::TimedOut(limit),
+                Err(error) => Ending::Failed(error.as_str()),
+            },
+            attempts: u32::try_from(outcome.attempts.len()).unwrap_or(u32::MAX),
+            retries: u32::from(outcome.retries),
+            redirects: u32::from(outcome.redirects),
+            bytes: outcome.result.map_or(0, |finish| finish.bytes),
+            total: outcome.timings.active(),
+            first_byte: last.and_then(|last| {
+                Some(last.timings.head?.saturating_since(last.timings.started))
+            }),
+        }
+    }
+}
+
+/// A complete response.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+pub struct Finish {
+    /// The attempt that brought it.
+    pub attempt: AttemptId,
+    /// The size of its decoded body.
+    pub bytes: u64,
+    /// Its status.
+    pub status: u16,
+}
+
+/// One attempt, after the fact.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+pub struct AttemptReport {
+    /// The size of the decoded body, as far as it came.
+    pub bytes: u64,
+    /// How it ended.
+    pub end: AttemptEnd,
+    /// Its number: see [`AttemptId::number`].
+    pub number: u16,
+    /// What `Retry-After` asked for.
+    pub retry_after: Option<Duration>,
+    /// The status, if a head came.
+    pub status: Option<u16>,
+    /// When its steps were done.
+    pub timings: AttemptTimings,
+    /// Its target.
+    pub url: Arc<Url>,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum AttemptEnd {
+    /// The body was larger than the policy allows.
+    BodyTooLarge,
+    /// The caller cancelled the fetch.
+    Cancelled,
+    /// The transport failed.
+    Failed(Failure),
+    /// A response came that leads elsewhere.
+    Redirected,
+    /// A response came, complete or given up because it was not wanted.
+    Responded,
+    /// A limit on time was reached.
+    TimedOut(Limit),
+}
+
+/// Why a fetch has no response.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum Error {
+    /// The body was larger than so many bytes.
+    BodyTooLarge {
+        /// The limit: [`Policy::max_body`](crate::Policy::max_body).
+        limit: u64,
+    },
+    /// The caller cancelled it, or the engine was closed.
+    Cancelled,
+    /// The last attempt failed so.
+    Failed(Failure),
+    /// A redirect was not followed.
+    Redirect(RedirectError),
+    /// A limit on time was reached.
+    TimedOut(Limit),
+}
+
+impl Error {
+    /// A short, stable name, fit for a metric label or a record.
+    ///
+    /// ```
+    /// use fetch_proto::{Error, Failure, Limit};
+    ///
+    /// assert_eq!(Error::Failed(Failure::Tls).as_str(), "tls");
+    /// assert_eq!(Error::TimedOut(Limit::Attempt).as_str(), "timeout");
+    /// ```
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::BodyTooLarge { .. } => "too_large",
+            Self::Cancelled => "cancelled",
+            Self::Failed(failure) => failure.as_str(),
+            Self::Redirect(_) => "redirect",
+            Self::TimedOut(_) => "timeout",
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BodyTooLarge { limit } => write!(f, "the body is larger than {limit} bytes"),
+            Self::Cancelled => f.write_str("cancelled"),
+            Self::Failed(failure) => write!(f, "{failure}"),
+            Self::Redirect(error) => write!(f, "{error}"),
+            Self::TimedOut(limit) => write!(f, "timed out ({limit} limit)"),
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+/// Why a fetch that failed, or got a status worth a retry, was not tried again.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum GaveUp {
+    /// It had been tried as often as the policy allows.
+    Attempts,
+    /// The request body is a stream that had been begun.
+    BodyNotReplayable,
+    /// The caller had seen the response's head already.
+    Committed,
+    /// The request may have reached the server and sending it twice may do harm.
+    NotIdempotent,
+    /// The server asked for a longer wait than the policy's cap.
+    RetryAfterTooLong,
+    /// The total limit ends before the next attempt could begin.
+    TotalTimeout,
+}
+
+impl fmt::Display for GaveUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Attempts => "no attempts left",
+            Self::BodyNotReplayable => "the request body cannot be sent twice",
+            Self::Committed => "a part of the response was delivered already",
+            Self::NotIdempotent => "the request is not idempotent",
+            Self::RetryAfterTooLong => "the server asks for a longer wait than allowed",
+            Self::TotalTimeout => "no time left before the total limit",
+        })
+    }
+}

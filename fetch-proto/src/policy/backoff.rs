@@ -1,0 +1,198 @@
+//! How long to wait before a retry.
+
+use core::time::Duration;
+
+use crate::random::{between, mix};
+use crate::time::nanos;
+
+/// Exponential backoff: the wait before retry `n` (from 0) is `min(cap, base × factor^n)`, spread by
+/// [`Jitter`].
+///
+/// ```
+/// use core::time::Duration;
+/// use fetch_proto::Backoff;
+///
+/// let exact = Backoff::default().jitter(None);
+/// let waits: Vec<_> = (0..6).map(|n| exact.ceiling(n).as_secs()).collect();
+/// assert_eq!(waits, [1, 2, 4, 8, 16, 30]);
+/// ```
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
+pub struct Backoff {
+    base: Duration,
+    cap: Duration,
+    factor: u32,
+    jitter: Option<Jitter>,
+}
+
+/// How the exponential wait `e` is spread, so that fetches which failed together do not come back
+/// together. The first two are named after Marc Brooker's "Exponential Backoff And Jitter" (AWS
+/// Architecture Blog, 2015), as is the third.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum Jitter {
+    /// Anywhere in `base..=3 × the wait before`, at most the cap.
+    Decorrelated,
+    /// Anywhere in `e/2..=e`: never less than half, which suits throttling.
+    Equal,
+    /// Anywhere in `0..=e`: spreads best, and may come back at once.
+    Full,
+}
+
+impl Backoff {
+    /// Waits of 1 s, 2 s, 4 s … at most 30 s, with [`Jitter::Equal`].
+    pub const DEFAULT: Self = Self {
+        base: Duration::from_secs(1),
+        cap: Duration::from_secs(30),
+        factor: 2,
+        jitter: Some(Jitter::Equal),
+    };
+
+    /// Sets the wait before the first retry. Default 1 s; zero means at once.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// let backoff = fetch_proto::Backoff::default().base(Duration::from_millis(100));
+    /// assert_eq!(backoff.ceiling(1), Duration::from_millis(200));
+    /// ```
+    #[must_use]
+    pub const fn base(mut self, base: Duration) -> Self {
+        self.base = base;
+        self
+    }
+
+    /// Sets the longest wait. Default 30 s.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// let backoff = fetch_proto::Backoff::default().cap(Duration::from_secs(3));
+    /// assert_eq!(backoff.ceiling(9), Duration::from_secs(3));
+    /// ```
+    #[must_use]
+    pub const fn cap(mut self, cap: Duration) -> Self {
+        self.cap = cap;
+        self
+    }
+
+    /// Sets what each wait is multiplied by for the next. Default 2; 1 keeps it constant.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// let backoff = fetch_proto::Backoff::default().factor(3);
+    /// assert_eq!(backoff.ceiling(2), Duration::from_secs(9));
+    /// ```
+    #[must_use]
+    pub const fn factor(mut self, factor: u32) -> Self {
+        self.factor = factor;
+        self
+    }
+
+    /// Sets how waits are spread; `None` makes them exact. Default [`Jitter::Equal`].
+    ///
+    /// ```
+    /// # use fetch_proto::{Backoff, Jitter};
+    /// let backoff = Backoff::default().jitter(Jitter::Full);
+    /// ```
+    #[must_use]
+    pub fn jitter(mut self, jitter: impl Into<Option<Jitter>>) -> Self {
+        self.jitter = jitter.into();
+        self
+    }
+
+    /// The wait before retry `n` (from 0) without jitter.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// assert_eq!(fetch_proto::Backoff::default().ceiling(2), Duration::from_secs(4));
+    /// ```
+    #[must_use]
+    pub fn ceiling(&self, n: u32) -> Duration {
+        let grown = nanos(self.base).saturating_mul(u64::from(self.factor).saturating_pow(n));
+        Duration::from_nanos(grown.min(nanos(self.cap)))
+    }
+
+    /// The wait before retry `n` (from 0) of the fetch that `seed` belongs to, `previous` being the
+    /// wait before it (zero at first).
+    ///
+    /// The same arguments give the same wait on every platform.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use fetch_proto::Backoff;
+    ///
+    /// let wait = Backoff::default().delay(7, 1, Duration::ZERO);
+    /// assert!(Duration::from_secs(1) <= wait && wait <= Duration::from_secs(2));
+    /// assert_eq!(wait, Backoff::default().delay(7, 1, Duration::ZERO));
+    /// ```
+    #[must_use]
+    pub fn delay(&self, seed: u64, n: u32, previous: Duration) -> Duration {
+        let ceiling = nanos(self.ceiling(n));
+        let word = mix(seed, u64::from(n));
+        Duration::from_nanos(match self.jitter {
+            None => ceiling,
+            Some(Jitter::Full) => between(word, 0, ceiling),
+            Some(Jitter::Equal) => between(word, ceiling / 2, ceiling),
+            Some(Jitter::Decorrelated) => {
+                let base = nanos(self.base);
+                let high = nanos(previous).max(base).saturating_mul(3);
+                between(word, base, high).min(nanos(self.cap))
+            }
+        })
+    }
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn without_jitter_waits_are_exact() {
+        let exact = Backoff::default().jitter(None);
+        for (n, seconds) in [(0, 1), (1, 2), (2, 4)] {
+            assert_eq!(exact.delay(99, n, SECOND), Duration::from_secs(seconds));
+        }
+    }
+
+    #[test]
+    fn each_jitter_keeps_its_range_and_uses_it() {
+        let ranges = [(Jitter::Full, 0, 4000), (Jitter::Equal, 2000, 4000)];
+        for (jitter, low, high) in ranges {
+            let backoff = Backoff::default().jitter(jitter);
+            let waits = (0..1000).map(|seed| backoff.delay(seed, 2, SECOND).as_millis());
+            let (min, max) = waits.fold((u128::MAX, 0), |(a, b), w| (a.min(w), b.max(w)));
+            assert!(low <= min && max <= high, "{jitter:?}: {min}..{max}");
+            assert!(max - min > u128::from(9 * (high as u32 - low as u32) / 10), "{jitter:?}");
+        }
+    }
+
+    #[test]
+    fn decorrelated_waits_stay_between_base_and_cap() {
+        let backoff = Backoff::default().jitter(Jitter::Decorrelated);
+        for seed in 0..100 {
+            let mut wait = Duration::ZERO;
+            for n in 0..20 {
+                let next = backoff.delay(seed, n, wait);
+                assert!(SECOND <= next && next <= Duration::from_secs(30));
+                assert!(next <= wait.max(SECOND) * 3);
+                wait = next;
+            }
+        }
+    }
+
+    #[test]
+    fn huge_exponents_end_at_the_cap() {
+        for n in [64, 1000, 1024, 1025, u32::MAX] {
+            assert_eq!(Backoff::default().ceiling(n), Duration::from_secs(30));
+        }
+    }
+}

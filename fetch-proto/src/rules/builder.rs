@@ -1,0 +1,88 @@
+//! Building rules.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::matcher::Matcher;
+use super::{Pattern, Rule, RuleError, Rules};
+use crate::policy::Policy;
+
+/// A list of rules in the making: see [`Rules::builder`].
+#[derive(Clone, Debug)]
+pub struct RulesBuilder {
+    pub(super) rules: Vec<Rule>,
+    pub(super) default: Option<Arc<Policy>>,
+    pub(super) error: Option<RuleError>,
+}
+
+impl RulesBuilder {
+    /// Adds a rule after those before: a [`Pattern`], or its text form, and the policy it chooses.
+    ///
+    /// An invalid text is reported by [`build`](Self::build).
+    ///
+    /// ```
+    /// use fetch_proto::{Method, Pattern, Policy, Rules};
+    ///
+    /// let upload = Pattern::glob("/upload/**")?.methods([Method::Put]);
+    /// let rules = Rules::builder()
+    ///     .rule(upload, Policy::default().attempts(1))
+    ///     .rule("regex:[.](zip|tar)$", Policy::default().max_body(1 << 30))
+    ///     .build()?;
+    /// # Ok::<(), fetch_proto::RuleError>(())
+    /// ```
+    #[must_use]
+    pub fn rule<P>(mut self, pattern: P, policy: impl Into<Arc<Policy>>) -> Self
+    where
+        P: TryInto<Pattern>,
+        P::Error: Into<RuleError>,
+    {
+        match pattern.try_into() {
+            Ok(pattern) => self.rules.push(Rule {
+                pattern,
+                policy: policy.into(),
+            }),
+            Err(error) => {
+                let error = error.into().in_rule(self.rules.len());
+                self.error.get_or_insert(error);
+            }
+        }
+        self
+    }
+
+    /// Sets the policy of requests that no rule matches. Default [`Policy::default`].
+    ///
+    /// ```
+    /// use fetch_proto::{Policy, Rules};
+    /// let rules = Rules::builder().default(Policy::default().attempts(1)).build()?;
+    /// # Ok::<(), fetch_proto::RuleError>(())
+    /// ```
+    #[must_use]
+    pub fn default(mut self, policy: impl Into<Arc<Policy>>) -> Self {
+        self.default = Some(policy.into());
+        self
+    }
+
+    /// Compiles the rules.
+    ///
+    /// # Errors
+    ///
+    /// A rule's text is invalid, or the rules are too large together (1 MiB compiled). The error
+    /// names the first such rule.
+    ///
+    /// ```
+    /// use fetch_proto::{Policy, Rules};
+    /// let error = Rules::builder().rule("regex:(a", Policy::default()).build().unwrap_err();
+    /// assert_eq!(error.to_string(), r#"rule 1: "regex:(a": at 7: unclosed group"#);
+    /// ```
+    pub fn build(self) -> Result<Rules, RuleError> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        let patterns: Vec<_> = self.rules.iter().map(|rule| &rule.pattern).collect();
+        Ok(Rules {
+            matcher: Arc::new(Matcher::new(&patterns)?),
+            default: self.default.unwrap_or_else(|| Arc::new(Policy::default())),
+            rules: self.rules.into(),
+        })
+    }
+}

@@ -1,0 +1,189 @@
+//! What is wrong with a rule, and where.
+
+use alloc::boxed::Box;
+use core::convert::Infallible;
+use core::fmt::{self, Write};
+
+/// A rule's pattern is invalid.
+///
+/// `{}` tells it in one line; `{:#}` points a caret at the place.
+///
+/// ```
+/// use fetch_proto::Pattern;
+///
+/// let error = Pattern::parse("regex:(a").unwrap_err();
+/// assert_eq!(error.to_string(), r#""regex:(a": at 7: unclosed group"#);
+/// assert_eq!(format!("{error:#}"), "unclosed group\n  regex:(a\n        ^");
+/// ```
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RuleError {
+    rule: Option<usize>,
+    text: Box<str>,
+    position: usize,
+    reason: RuleReason,
+}
+
+/// Why a rule's pattern is invalid.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum RuleReason {
+    /// There is nothing to match.
+    Empty,
+    /// The host is not one that a URL can have.
+    Host,
+    /// The method is no token, or a standard one in lower case, which no request would have.
+    Method,
+    /// A character that never occurs in a URL as it is sent, where it is percent-encoded.
+    NeverInUrl(char),
+    /// The port is not a number from 1 to 65535.
+    Port,
+    /// The glob's range ends before it starts, such as `[z-a]`.
+    Range,
+    /// The regular expression is invalid; the text is the parser's own.
+    Regex(Box<str>),
+    /// The text, or what it compiles to, is too large, alone or with the rules before it.
+    TooLarge,
+    /// The glob's braces are nested too deeply.
+    TooNested,
+    /// The glob's `\` has nothing after it.
+    TrailingEscape,
+    /// The glob's `[` or `{` is never closed.
+    Unclosed(char),
+    /// The glob's `}` was never opened.
+    Unopened,
+}
+
+impl RuleError {
+    pub(super) fn new(text: &str, position: usize, reason: RuleReason) -> Self {
+        Self {
+            rule: None,
+            text: text.into(),
+            position,
+            reason,
+        }
+    }
+
+    /// The same error, found in the rule with this index (from 0) of a list.
+    ///
+    /// ```
+    /// let error = fetch_proto::Pattern::parse("host:").unwrap_err().in_rule(2);
+    /// assert!(error.to_string().starts_with("rule 3: "));
+    /// ```
+    #[must_use]
+    pub fn in_rule(mut self, index: usize) -> Self {
+        self.rule = Some(index);
+        self
+    }
+
+    /// The index, from 0, of the rule in its list, if it was in one. Messages count from 1.
+    ///
+    /// ```
+    /// let error = fetch_proto::Pattern::parse("").unwrap_err();
+    /// assert_eq!(error.rule(), None);
+    /// ```
+    #[must_use]
+    pub fn rule(&self) -> Option<usize> {
+        self.rule
+    }
+
+    /// The pattern's text form.
+    ///
+    /// ```
+    /// let error = fetch_proto::Pattern::glob("{a").unwrap_err();
+    /// assert_eq!(error.text(), "glob:{a");
+    /// ```
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Where in [`text`](Self::text) it is wrong, in bytes from 0. Messages count characters from 1.
+    ///
+    /// ```
+    /// let error = fetch_proto::Pattern::glob("{a").unwrap_err();
+    /// assert_eq!(error.position(), 5);
+    /// ```
+    #[must_use]
+    pub fn position(&self) -> usize {
+        self.position
+    }
+
+    /// What is wrong.
+    ///
+    /// ```
+    /// use fetch_proto::{Pattern, RuleReason};
+    /// assert_eq!(*Pattern::glob("{a").unwrap_err().reason(), RuleReason::Unclosed('{'));
+    /// ```
+    #[must_use]
+    pub fn reason(&self) -> &RuleReason {
+        &self.reason
+    }
+
+    fn column(&self) -> usize {
+        self.text
+            .get(..self.position)
+            .map_or(0, |before| before.chars().count())
+    }
+}
+
+impl fmt::Display for RuleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(index) = self.rule {
+            write!(f, "rule {}: ", index + 1)?;
+        }
+        if !f.alternate() {
+            let Self { text, reason, .. } = self;
+            return write!(
+                f,
+                "\"{}\": at {}: {reason}",
+                OneLine(text),
+                self.column() + 1
+            );
+        }
+        let (text, column) = (OneLine(&self.text), self.column());
+        write!(f, "{}\n  {text}\n  {:column$}^", self.reason, "")
+    }
+}
+
+/// A text with every control character shown as a space, so that columns hold and logs stay whole.
+struct OneLine<'a>(&'a str);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0
+            .chars()
+            .try_for_each(|c| f.write_char(if c.is_control() { ' ' } else { c }))
+    }
+}
+
+impl fmt::Display for RuleReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "nothing to match: write \"glob:**\" for every URL",
+            Self::Host => "not a host: write one such as example.com, *.example.com or [::1]",
+            Self::Method => "not a method: write tokens such as GET,POST (case matters)",
+            Self::NeverInUrl(' ') => "no URL holds a space: write %20",
+            Self::NeverInUrl(c) if c.is_control() => "no URL holds a control character",
+            Self::NeverInUrl(c) => {
+                return write!(f, "no URL holds {c:?}: write it percent-encoded");
+            }
+            Self::Port => "not a port: write a number from 1 to 65535",
+            Self::Range => "the range ends before it starts",
+            Self::Regex(reason) => reason,
+            Self::TooLarge => "too large: shorten it, or its repetitions",
+            Self::TooNested => "braces nested too deeply",
+            Self::TrailingEscape => "nothing after the backslash",
+            Self::Unclosed('{') => "unclosed brace: write \"}\", or \"\\{\" for the character",
+            Self::Unclosed(_) => "unclosed class: write \"]\", or \"\\[\" for the character",
+            Self::Unopened => "brace never opened: write \"\\}\" for the character",
+        })
+    }
+}
+
+impl core::error::Error for RuleError {}
+
+impl From<Infallible> for RuleError {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}

@@ -1,0 +1,199 @@
+//! Globs over URLs. The crates for globs are made for file names, and need `std`.
+
+use alloc::borrow::ToOwned;
+use alloc::vec::Vec;
+
+use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, Hir, Look, Repetition};
+
+use super::error::RuleReason;
+use super::url_pattern::{Fault, SCHEME, USER, syntax};
+
+const MAX_DEPTH: usize = 16;
+
+/// The URLs that `glob`, ASCII without spaces, matches. See [`Pattern::glob`](super::Pattern::glob).
+pub(super) fn hir(glob: &str) -> Result<Hir, Fault> {
+    let scheme = glob.find("://").filter(|end| !glob[..*end].contains('/'));
+    let authority = scheme.map_or(0, |end| end + 3);
+    let path = glob[authority..]
+        .find('/')
+        .map_or(glob.len(), |at| authority + at);
+    let mut lower = glob.to_owned();
+    lower[..path].make_ascii_lowercase();
+
+    let mut parser = Parser {
+        glob: lower.as_bytes(),
+        at: 0,
+        end: authority,
+        depth: 0,
+        query: false,
+    };
+    let mut parts = Vec::new();
+    if scheme.is_some() {
+        parts.extend([Hir::look(Look::Start), parser.sequence()?, syntax(USER)?]);
+    } else if glob.starts_with('/') {
+        parts.push(syntax(&[SCHEME, "[^/?#]*"].concat())?);
+    } else {
+        parts.push(syntax(&[SCHEME, USER].concat())?);
+    }
+    parser.end = glob.len();
+    parts.push(parser.sequence()?);
+    if !parser.query {
+        parts.push(syntax(r"(?s:(?:\?.*)?)")?);
+    }
+    parts.push(Hir::look(Look::End));
+    Ok(Hir::concat(parts))
+}
+
+struct Parser<'a> {
+    glob: &'a [u8],
+    at: usize,
+    end: usize,
+    depth: usize,
+    /// Whether the glob has come to the query.
+    query: bool,
+}
+
+impl Parser<'_> {
+    /// Everything up to the end, or within braces up to the next `,` or `}`.
+    fn sequence(&mut self) -> Result<Hir, Fault> {
+        let mut parts = Vec::new();
+        while let Some(byte) = self.peek() {
+            parts.push(match byte {
+                b'*' => self.stars(),
+                b'?' => {
+                    self.at += 1;
+                    self.one()
+                }
+                b'[' => self.class()?,
+                b'{' => self.braces()?,
+                b'}' if self.depth == 0 => return Err((self.at, RuleReason::Unopened)),
+                b'}' | b',' if self.depth > 0 => break,
+                _ => Hir::literal([self.literal()?]),
+            });
+        }
+        Ok(Hir::concat(parts))
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.glob[..self.end].get(self.at).copied()
+    }
+
+    fn literal(&mut self) -> Result<u8, Fault> {
+        let start = self.at;
+        if self.peek() == Some(b'\\') {
+            self.at += 1;
+        }
+        let byte = self.peek().ok_or((start, RuleReason::TrailingEscape))?;
+        self.query |= byte == b'?';
+        self.at += 1;
+        Ok(byte)
+    }
+
+    fn stars(&mut self) -> Hir {
+        let start = self.at;
+        while self.peek() == Some(b'*') {
+            self.at += 1;
+        }
+        if self.at - start == 1 {
+            return many(self.one());
+        }
+        let any = many(class(if self.query { b"" } else { b"?" }));
+        let whole = start == 0 || self.glob[start - 1] == b'/';
+        if whole && self.peek() == Some(b'/') {
+            self.at += 1;
+            return optional(Hir::concat([any, Hir::literal(*b"/")].into()));
+        }
+        any
+    }
+
+    /// A character of a segment.
+    fn one(&self) -> Hir {
+        class(if self.query { b"/" } else { b"/?" })
+    }
+
+    fn class(&mut self) -> Result<Hir, Fault> {
+        let unclosed = (self.at, RuleReason::Unclosed('['));
+        self.at += 1;
+        let negated = matches!(self.peek(), Some(b'!' | b'^'));
+        self.at += usize::from(negated);
+        let mut set = ClassBytes::empty();
+        loop {
+            match self.peek() {
+                None => return Err(unclosed),
+                Some(b']') if !set.ranges().is_empty() => break,
+                Some(_) => set.push(self.range()?),
+            }
+        }
+        self.at += 1;
+        if negated {
+            set.union(&byte_set(if self.query { b"/" } else { b"/?" }));
+            set.negate();
+        }
+        Ok(Hir::class(Class::Bytes(set)))
+    }
+
+    fn range(&mut self) -> Result<ClassBytesRange, Fault> {
+        let start = self.at;
+        let low = self.literal()?;
+        let open = self.peek() == Some(b'-') && self.glob.get(self.at + 1) != Some(&b']');
+        if !open {
+            return Ok(ClassBytesRange::new(low, low));
+        }
+        self.at += 1;
+        let high = self.literal().map_err(|_| (start, RuleReason::Range))?;
+        if high < low {
+            return Err((start, RuleReason::Range));
+        }
+        Ok(ClassBytesRange::new(low, high))
+    }
+
+    fn braces(&mut self) -> Result<Hir, Fault> {
+        let open = self.at;
+        if self.depth == MAX_DEPTH {
+            return Err((open, RuleReason::TooNested));
+        }
+        self.depth += 1;
+        let mut choices = Vec::new();
+        loop {
+            self.at += 1;
+            choices.push(self.sequence()?);
+            match self.peek() {
+                Some(b',') => {}
+                Some(_) => break,
+                None => return Err((open, RuleReason::Unclosed('{'))),
+            }
+        }
+        self.at += 1;
+        self.depth -= 1;
+        Ok(Hir::alternation(choices))
+    }
+}
+
+/// Any byte but `excluded`.
+fn class(excluded: &[u8]) -> Hir {
+    let mut set = byte_set(excluded);
+    set.negate();
+    Hir::class(Class::Bytes(set))
+}
+
+fn byte_set(bytes: &[u8]) -> ClassBytes {
+    ClassBytes::new(bytes.iter().map(|byte| ClassBytesRange::new(*byte, *byte)))
+}
+
+fn many(hir: Hir) -> Hir {
+    Hir::repetition(Repetition {
+        min: 0,
+        max: None,
+        greedy: true,
+        sub: hir.into(),
+    })
+}
+
+fn optional(hir: Hir) -> Hir {
+    Hir::repetition(Repetition {
+        min: 0,
+        max: Some(1),
+        greedy: true,
+        sub: hir.into(),
+    })
+}

@@ -1,0 +1,57 @@
+//! Host patterns, as regular expressions.
+
+use alloc::format;
+use alloc::string::String;
+
+use url::Host;
+
+use super::error::RuleReason;
+use super::url_pattern::{Fault, SCHEME, USER};
+
+/// The expression that the URLs on `pattern` match: a host or `*.` and a domain, and maybe a port.
+pub(super) fn regex(pattern: &str) -> Result<String, Fault> {
+    let (host, port) = split(pattern)?;
+    let (below, name) = match host.strip_prefix("*.") {
+        Some(name) => ("(?:[^/?#@:]+\\.)", name),
+        None => ("", host),
+    };
+    let host = match Host::parse(name) {
+        Ok(Host::Domain(name)) => Host::Domain(name),
+        Ok(address) if below.is_empty() => address,
+        _ => return Err((0, RuleReason::Host)),
+    };
+    let host = regex_syntax::escape(&format!("{host}"));
+    let rest = format!("{USER}{below}{host}");
+    Ok(match port {
+        None => format!("{SCHEME}{rest}(?::[0-9]+)?(?:[/?#]|$)"),
+        Some(port) => match schemes(port) {
+            // The URL of a scheme's own port does not tell it.
+            Some(own) => format!("(?:^{own}://{rest}|{SCHEME}{rest}:{port})(?:[/?#]|$)"),
+            None => format!("{SCHEME}{rest}:{port}(?:[/?#]|$)"),
+        },
+    })
+}
+
+fn split(pattern: &str) -> Result<(&str, Option<u16>), Fault> {
+    // The last colon of a bare "[::1]" is inside the address.
+    let Some((host, port)) = pattern.rsplit_once(':').filter(|_| !pattern.ends_with(']')) else {
+        return Ok((pattern, None));
+    };
+    if host.contains(':') && !host.ends_with(']') {
+        return Err((0, RuleReason::Host));
+    }
+    let number = Some(port).filter(|port| port.bytes().all(|b| b.is_ascii_digit()));
+    match number.and_then(|port| port.parse().ok()) {
+        Some(port) if port > 0 => Ok((host, Some(port))),
+        _ => Err((host.len() + 1, RuleReason::Port)),
+    }
+}
+
+/// The schemes whose own port this is.
+fn schemes(port: u16) -> Option<&'static str> {
+    match port {
+        80 => Some("(?:http|ws)"),
+        443 => Some("(?:https|wss)"),
+        _ => None,
+    }
+}

@@ -1,0 +1,158 @@
+//! All rules tried in one pass over the URL.
+
+use alloc::string::ToString;
+use alloc::vec::Vec;
+use core::fmt;
+
+use regex_automata::meta::Regex;
+use regex_automata::nfa::thompson::WhichCaptures;
+use regex_automata::{Anchored, Input};
+use regex_syntax::hir::Hir;
+use url::{Position, Url};
+
+use super::error::{RuleError, RuleReason};
+use super::pattern::Pattern;
+use crate::method::Method;
+
+/// The most memory that all compiled rules may take together, tables grown later left out.
+const MAX_COMPILED: usize = 1 << 20;
+/// The most memory that the tables of one pass, which grow as URLs are seen, may take. When they are
+/// full they are emptied: matching stays correct, and gets slower.
+const MAX_TABLES: usize = 1 << 20;
+
+/// Finds the first rule that matches.
+pub(super) struct Matcher {
+    /// For each method that some rule names, where its pass is.
+    named: Vec<(Method, usize)>,
+    /// The first is for the methods that no rule names.
+    passes: Vec<Pass>,
+}
+
+/// The rules that apply to some methods, merged.
+struct Pass {
+    rules: Vec<usize>,
+    regex: Option<Regex>,
+    /// A rule for every URL: those after it can never be first.
+    last: Option<usize>,
+}
+
+impl Matcher {
+    pub(super) fn empty() -> Self {
+        let none = Pass {
+            rules: Vec::new(),
+            regex: None,
+            last: None,
+        };
+        Self {
+            named: Vec::new(),
+            passes: [none].into(),
+        }
+    }
+
+    pub(super) fn new(patterns: &[&Pattern]) -> Result<Self, RuleError> {
+        let mut matcher = Self {
+            named: Vec::new(),
+            passes: Vec::new(),
+        };
+        let mut room = MAX_COMPILED;
+        matcher.pass(None, patterns, &mut room)?;
+        for method in patterns.iter().flat_map(|pattern| &pattern.methods) {
+            if matcher.named.iter().all(|(known, _)| known != method) {
+                let place = matcher.pass(Some(method), patterns, &mut room)?;
+                matcher.named.push((method.clone(), place));
+            }
+        }
+        Ok(matcher)
+    }
+
+    /// The pass for `method`, shared with the methods that the same rules apply to.
+    fn pass(
+        &mut self,
+        method: Option<&Method>,
+        patterns: &[&Pattern],
+        room: &mut usize,
+    ) -> Result<usize, RuleError> {
+        let (rules, last) = applicable(method, patterns);
+        let same = |pass: &Pass| pass.rules == rules && pass.last == last;
+        if let Some(place) = self.passes.iter().position(same) {
+            return Ok(place);
+        }
+        let regex = compile(&rules, patterns, room)?;
+        self.passes.push(Pass { rules, regex, last });
+        Ok(self.passes.len() - 1)
+    }
+
+    pub(super) fn first(&self, method: &Method, url: &Url) -> Option<usize> {
+        let place = self
+            .named
+            .iter()
+            .find(|(named, _)| named == method)
+            .map_or(0, |(_, at)| *at);
+        let pass = &self.passes[place];
+        let found = pass.regex.as_ref().and_then(|regex| {
+            let input = Input::new(&url[..Position::AfterQuery]).anchored(Anchored::Yes);
+            regex.search_half(&input)
+        });
+        found.map_or(pass.last, |found| Some(pass.rules[found.pattern()]))
+    }
+}
+
+/// The rules for `method` that look at the URL, and the first that takes every URL, if any.
+fn applicable(method: Option<&Method>, patterns: &[&Pattern]) -> (Vec<usize>, Option<usize>) {
+    let mut rules = Vec::new();
+    for (index, pattern) in patterns.iter().enumerate() {
+        let named = method.is_some_and(|method| pattern.methods.contains(method));
+        if !pattern.methods.is_empty() && !named {
+            continue;
+        }
+        if pattern.url.is_none() {
+            return (rules, Some(index));
+        }
+        rules.push(index);
+    }
+    (rules, None)
+}
+
+/// Merges the rules into one expression whose match tells the first of them.
+///
+/// Each begins at the first byte of the URL, so all matches start at the same place; among those,
+/// leftmost-first search prefers the earlier alternative, however far it must read for it.
+fn compile(
+    rules: &[usize],
+    patterns: &[&Pattern],
+    room: &mut usize,
+) -> Result<Option<Regex>, RuleError> {
+    let too_large = |index: usize| {
+        RuleError::new(&patterns[index].to_string(), 0, RuleReason::TooLarge).in_rule(index)
+    };
+    let mut hirs: Vec<&Hir> = Vec::new();
+    for index in rules {
+        let Some(url) = &patterns[*index].url else {
+            continue;
+        };
+        *room = room
+            .checked_sub(url.cost)
+            .ok_or_else(|| too_large(*index))?;
+        hirs.push(&url.hir);
+    }
+    let Some(last) = rules.last() else {
+        return Ok(None);
+    };
+    let config = Regex::config()
+        .utf8_empty(false)
+        .which_captures(WhichCaptures::Implicit)
+        .hybrid_cache_capacity(MAX_TABLES)
+        .nfa_size_limit(Some(2 * MAX_COMPILED));
+    let built = Regex::builder()
+        .configure(config)
+        .build_many_from_hir(&hirs);
+    built.map(Some).map_err(|_| too_large(*last))
+}
+
+impl fmt::Debug for Matcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Matcher")
+            .field("passes", &self.passes.len())
+            .finish_non_exhaustive()
+    }
+}

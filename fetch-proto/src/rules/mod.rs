@@ -1,0 +1,244 @@
+//! Which policy a request gets: ordered rules over its method and URL.
+
+mod builder;
+mod error;
+mod glob;
+mod host;
+mod matcher;
+mod pattern;
+#[cfg(feature = "serde")]
+mod serial;
+#[cfg(test)]
+mod tests;
+mod url_pattern;
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+
+pub use builder::RulesBuilder;
+pub use error::{RuleError, RuleReason};
+use matcher::Matcher;
+pub use pattern::Pattern;
+use url::Url;
+
+use crate::method::Method;
+use crate::policy::Policy;
+
+/// Ordered rules that choose a [`Policy`] by method and URL: the first rule that matches wins.
+///
+/// All rules are tried in one pass over the URL, without allocation once warm: about 0.1 µs for ten
+/// rules and a URL of 60 bytes. A clone shares everything.
+///
+/// The default is the project's own: a URL with `/delay/` in it has 10 s for each attempt, one with
+/// `/status/` 8 s, any other 6 s.
+///
+/// ```
+/// use core::time::Duration;
+/// use fetch_proto::{Method, Pattern, Policy, Rules};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let rules = Rules::builder()
+///     .rule(Pattern::substring("/delay/")?, Policy::default().attempts(1))
+///     .rule("host:*.example.com", Policy::default().attempt_timeout(Duration::from_secs(2)))
+///     .default(Policy::default())
+///     .build()?;
+/// let policy = rules.policy(&Method::Get, &"https://api.example.com/v1".parse()?);
+/// assert_eq!(policy.timeouts_ref().attempt, Some(Duration::from_secs(2)));
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Rules {
+    rules: Arc<[Rule]>,
+    default: Arc<Policy>,
+    matcher: Arc<Matcher>,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct Rule {
+    pattern: Pattern,
+    policy: Arc<Policy>,
+}
+
+impl Rules {
+    /// Starts a list of rules. Until it is told, the default policy is [`Policy::default`].
+    ///
+    /// ```
+    /// use fetch_proto::{Policy, Rules};
+    /// let rules = Rules::builder().rule("/slow/", Policy::default().attempts(1)).build()?;
+    /// assert_eq!(rules.iter().count(), 1);
+    /// # Ok::<(), fetch_proto::RuleError>(())
+    /// ```
+    #[must_use]
+    pub fn builder() -> RulesBuilder {
+        RulesBuilder {
+            rules: Vec::new(),
+            default: None,
+            error: None,
+        }
+    }
+
+    /// No rule: `policy` for every request.
+    ///
+    /// ```
+    /// use fetch_proto::{Method, Policy, Rules};
+    /// let rules = Rules::only(Policy::default().attempts(1));
+    /// assert_eq!(rules.matched(&Method::Get, &"https://a.test/".parse()?), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn only(policy: impl Into<Arc<Policy>>) -> Self {
+        Self {
+            rules: [].into(),
+            default: policy.into(),
+            matcher: Arc::new(Matcher::empty()),
+        }
+    }
+
+    /// `base` for every request, with the attempt timeout of the first pattern that matches.
+    ///
+    /// # Errors
+    ///
+    /// The patterns are too large together.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use fetch_proto::{Pattern, Policy, Rules};
+    ///
+    /// let slow = (Pattern::parse("glob:/reports/**")?, Duration::from_secs(60));
+    /// let rules = Rules::with_timeouts(Policy::default().attempts(5), &[slow])?;
+    /// let (_, policy) = rules.iter().next().unwrap();
+    /// assert_eq!(policy.timeouts_ref().attempt, Some(Duration::from_secs(60)));
+    /// # Ok::<(), fetch_proto::RuleError>(())
+    /// ```
+    pub fn with_timeouts(
+        base: Policy,
+        timeouts: &[(Pattern, Duration)],
+    ) -> Result<Self, RuleError> {
+        let builder = timeouts
+            .iter()
+            .fold(Self::builder(), |builder, (pattern, limit)| {
+                builder.rule(pattern.clone(), base.clone().attempt_timeout(*limit))
+            });
+        builder.default(base).build()
+    }
+
+    /// The same rules with each policy, the default's too, replaced by what `change` makes of it:
+    /// nothing is compiled again.
+    ///
+    /// ```
+    /// use fetch_proto::{Policy, Rules};
+    /// let patient = Rules::default().map(|policy| policy.attempts(9));
+    /// assert_eq!(**patient.default_policy(), Policy::default().attempts(9));
+    /// ```
+    #[must_use]
+    pub fn map(&self, mut change: impl FnMut(Policy) -> Policy) -> Self {
+        let mut change = |policy: &Arc<Policy>| Arc::new(change(Policy::clone(policy)));
+        let rules = self.rules.iter();
+        Self {
+            rules: rules
+                .map(|rule| Rule {
+                    pattern: rule.pattern.clone(),
+                    policy: change(&rule.policy),
+                })
+                .collect(),
+            default: change(&self.default),
+            matcher: Arc::clone(&self.matcher),
+        }
+    }
+
+    /// The same rules with another policy for the requests that none of them matches.
+    ///
+    /// ```
+    /// use fetch_proto::{Policy, Rules};
+    /// let rules = Rules::default().with_default(Policy::default().attempts(1));
+    /// assert_eq!(**rules.default_policy(), Policy::default().attempts(1));
+    /// ```
+    #[must_use]
+    pub fn with_default(mut self, policy: impl Into<Arc<Policy>>) -> Self {
+        self.default = policy.into();
+        self
+    }
+
+    /// The policy of the first rule that matches, or the default one.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use fetch_proto::{Method, Rules};
+    ///
+    /// let policy = Rules::default();
+    /// let policy = policy.policy(&Method::Get, &"https://httpbin.org/delay/3".parse()?);
+    /// assert_eq!(policy.timeouts_ref().attempt, Some(Duration::from_secs(10)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn policy(&self, method: &Method, url: &Url) -> &Arc<Policy> {
+        match self.matched(method, url) {
+            Some(index) => &self.rules[index].policy,
+            None => &self.default,
+        }
+    }
+
+    /// The index, from 0, of the first rule that matches; `None` if the default applies.
+    ///
+    /// ```
+    /// use fetch_proto::{Method, Rules};
+    /// let both = "https://httpbin.org/status/200?then=/delay/1".parse()?;
+    /// assert_eq!(Rules::default().matched(&Method::Get, &both), Some(0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn matched(&self, method: &Method, url: &Url) -> Option<usize> {
+        self.matcher.first(method, url)
+    }
+
+    /// The rules in order.
+    ///
+    /// ```
+    /// let patterns: Vec<_> = fetch_proto::Rules::default().iter().map(|(p, _)| p.to_string()).collect();
+    /// assert_eq!(patterns, ["/delay/", "/status/"]);
+    /// ```
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Pattern, &Arc<Policy>)> {
+        self.rules.iter().map(|rule| (&rule.pattern, &rule.policy))
+    }
+
+    /// The policy of requests that no rule matches.
+    ///
+    /// ```
+    /// use fetch_proto::{Policy, Rules};
+    /// assert_eq!(**Rules::default().default_policy(), Policy::default());
+    /// ```
+    #[must_use]
+    pub fn default_policy(&self) -> &Arc<Policy> {
+        &self.default
+    }
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        let seconds = |limit| Policy::default().attempt_timeout(Duration::from_secs(limit));
+        Self::builder()
+            .rule("/delay/", seconds(10))
+            .rule("/status/", seconds(8))
+            .default(seconds(6))
+            .build()
+            .expect("two short substrings are valid rules")
+    }
+}
+
+impl fmt::Debug for Rules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rules")
+            .field("rules", &self.rules)
+            .field("default", &self.default)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Eq for Rules {}
+
+impl PartialEq for Rules {
+    fn eq(&self, other: &Self) -> bool {
+        self.rules == other.rules && self.default == other.default
+    }
+}

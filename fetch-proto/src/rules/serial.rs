@@ -1,0 +1,57 @@
+//! Rules as data: a list of pattern and policy, and the default policy.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use super::{Pattern, Rules};
+use crate::policy::Policy;
+
+#[derive(Deserialize, Serialize)]
+#[serde(rename = "Rules", deny_unknown_fields)]
+struct Data {
+    #[serde(default)]
+    rules: Vec<RuleData>,
+    #[serde(default)]
+    default: Policy,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(rename = "Rule", deny_unknown_fields)]
+struct RuleData {
+    pattern: Pattern,
+    #[serde(default)]
+    policy: Policy,
+}
+
+impl Serialize for Rules {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let rules = self.iter().map(|(pattern, policy)| RuleData {
+            pattern: pattern.clone(),
+            policy: Policy::clone(policy),
+        });
+        let default = Policy::clone(self.default_policy());
+        Data {
+            rules: rules.collect(),
+            default,
+        }
+        .serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Rules {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let data = Data::deserialize(deserializer)?;
+        let builder = data
+            .rules
+            .into_iter()
+            .fold(Self::builder(), |builder, rule| {
+                builder.rule(rule.pattern, Arc::new(rule.policy))
+            });
+        builder
+            .default(data.default)
+            .build()
+            .map_err(de::Error::custom)
+    }
+}

@@ -1,0 +1,109 @@
+//! The part of a pattern that looks at the URL.
+
+use alloc::borrow::ToOwned;
+use alloc::string::{String, ToString};
+
+use regex_automata::nfa::thompson::{self, NFA, WhichCaptures};
+use regex_syntax::hir::{Dot, Hir, Look, Repetition};
+use regex_syntax::{Error, ParserBuilder};
+
+use super::error::RuleReason;
+use super::{glob, host};
+
+/// What the kinds of text form begin with.
+pub(super) const KINDS: [&str; 5] = ["glob:", "host:", "method:", "regex:", "substring:"];
+/// The most memory that one compiled pattern may take.
+const MAX_COMPILED: usize = 256 << 10;
+
+/// Where a text is wrong, in bytes, and why.
+pub(super) type Fault = (usize, RuleReason);
+
+/// The part of a pattern that looks at the URL.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct UrlPattern {
+    pub(super) text: String,
+    /// Matches from the first byte of the URL, so that several can be tried at once: see `Matcher`.
+    pub(super) hir: Hir,
+    /// The memory that it takes when compiled.
+    pub(super) cost: usize,
+}
+
+impl UrlPattern {
+    pub(super) fn parse(text: &str) -> Result<Self, Fault> {
+        let kind = KINDS.iter().find(|kind| text.starts_with(**kind)).copied();
+        let kind = kind.filter(|kind| *kind != "method:").unwrap_or("");
+        let body = &text[kind.len()..];
+        let hir = Self::compile(kind, body).map_err(|(at, reason)| (kind.len() + at, reason))?;
+        let cost = cost(&hir).ok_or((kind.len(), RuleReason::TooLarge))?;
+        let text = match kind {
+            "substring:" if !KINDS.iter().any(|kind| body.starts_with(kind)) => body,
+            _ => text,
+        };
+        Ok(Self {
+            text: text.to_owned(),
+            hir,
+            cost,
+        })
+    }
+
+    fn compile(kind: &str, body: &str) -> Result<Hir, Fault> {
+        if body.is_empty() {
+            return Err((0, RuleReason::Empty));
+        }
+        match kind {
+            "host:" => syntax(&host::regex(body)?),
+            "regex:" => Ok(anywhere(syntax(body)?)),
+            _ => {
+                let stray = body.char_indices().find(|(_, c)| !c.is_ascii_graphic());
+                match stray {
+                    Some((at, c)) => Err((at, RuleReason::NeverInUrl(c))),
+                    None if kind == "glob:" => glob::hir(body),
+                    None => Ok(anywhere(Hir::literal(body.as_bytes()))),
+                }
+            }
+        }
+    }
+}
+
+/// What begins every URL: its scheme. Fit to be followed by a host.
+pub(super) const SCHEME: &str = "^[a-z][a-z0-9+.-]*://";
+/// User and password.
+pub(super) const USER: &str = "(?:[^/?#@]*@)?";
+
+/// Parses a regular expression. A URL is ASCII: Unicode's tables are not needed.
+pub(super) fn syntax(regex: &str) -> Result<Hir, Fault> {
+    let parsed = ParserBuilder::new()
+        .unicode(false)
+        .utf8(false)
+        .build()
+        .parse(regex);
+    parsed.map_err(|error| {
+        let (at, reason) = match &error {
+            Error::Parse(error) => (error.span().start.offset, error.kind().to_string()),
+            Error::Translate(error) => (error.span().start.offset, error.kind().to_string()),
+            other => (0, other.to_string()),
+        };
+        (at, RuleReason::Regex(reason.into()))
+    })
+}
+
+/// `hir` wherever in the URL.
+fn anywhere(hir: Hir) -> Hir {
+    let any = Hir::dot(Dot::AnyByte).into();
+    let before = Hir::repetition(Repetition {
+        min: 0,
+        max: None,
+        greedy: false,
+        sub: any,
+    });
+    Hir::concat([Hir::look(Look::Start), before, hir].into())
+}
+
+fn cost(hir: &Hir) -> Option<usize> {
+    let config = thompson::Config::new()
+        .utf8(false)
+        .nfa_size_limit(Some(MAX_COMPILED))
+        .which_captures(WhichCaptures::Implicit);
+    let nfa = NFA::compiler().configure(config).build_from_hir(hir).ok()?;
+    Some(nfa.memory_usage())
+}

@@ -1,0 +1,60 @@
+//! A clock that moves only when told.
+
+use core::time::Duration;
+
+use crate::time::Timestamp;
+
+/// A clock for tests.
+///
+/// ```
+/// use core::time::Duration;
+/// use fetch_proto::testing::FakeClock;
+///
+/// let mut clock = FakeClock::default();
+/// clock.advance(Duration::from_secs(3600));
+/// assert_eq!(clock.now().to_string(), "3600s");
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct FakeClock(Timestamp);
+
+impl FakeClock {
+    /// The present time.
+    ///
+    /// ```
+    /// # use fetch_proto::testing::FakeClock;
+    /// assert_eq!(FakeClock::default().now(), fetch_proto::Timestamp::START);
+    /// ```
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.0
+    }
+
+    /// Moves on by `step`.
+    ///
+    /// ```
+    /// # use fetch_proto::testing::FakeClock;
+    /// let mut clock = FakeClock::default();
+    /// clock.advance(core::time::Duration::from_millis(5));
+    /// ```
+    pub fn advance(&mut self, step: Duration) {
+        self.0 = self.0 + step;
+    }
+
+    /// Moves on to `time`; stays where it is if that is past.
+    ///
+    /// ```
+    /// # use fetch_proto::testing::FakeClock;
+    /// let mut clock = FakeClock::default();
+    /// clock.advance_to(fetch_proto::Timestamp::from_nanos(9));
+    /// assert_eq!(clock.now().as_nanos(), 9);
+    /// ```
+    pub fn advance_to(&mut self, time: Timestamp) {
+        self.0 = self.0.max(time);
+    }
+}
+
+impl Default for FakeClock {
+    fn default() -> Self {
+        Self(Timestamp::START)
+    }
+}

@@ -1,0 +1,397 @@
+//! One fetch against a server that answers by script.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+
+use super::clock::FakeClock;
+use crate::event::Event;
+use crate::failure::Failure;
+use crate::fetch::{Fetch, Step};
+use crate::method::Method;
+use crate::outcome::Outcome;
+use crate::policy::Policy;
+use crate::request::{Attempt, Head, Input, Request};
+use crate::time::Timestamp;
+use crate::wake::Reason;
+
+/// A server that gives prepared answers, one for each attempt, to one fetch.
+///
+/// ```
+/// use fetch_proto::testing::{Script, status};
+/// use fetch_proto::{Backoff, Policy};
+///
+/// let policy = Policy::default().backoff(Backoff::default().jitter(None));
+/// let mut script = Script::new(policy);
+/// script.answers([status(503), status(200)]);
+/// assert_eq!(script.run().to_string(), "0s start · 0s 503 · 1s start · 1s 200 done");
+/// ```
+#[derive(Clone, Debug)]
+pub struct Script {
+    answers: VecDeque<Answer>,
+    policy: Policy,
+    request: Request,
+    seed: u64,
+}
+
+/// What the server does with one attempt. Made by [`status`], [`failure`] and [`hang`].
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Answer {
+    after: Duration,
+    body: u64,
+    kind: Kind,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum Kind {
+    Failure(Failure),
+    Hang,
+    Head(Head),
+}
+
+/// The server answers with this status and an empty body.
+///
+/// ```
+/// # use fetch_proto::testing::status;
+/// let answer = status(301).location("/elsewhere");
+/// ```
+#[must_use]
+pub fn status(status: u16) -> Answer {
+    Answer { after: Duration::ZERO, body: 0, kind: Kind::Head(Head::status(status)) }
+}
+
+/// The attempt fails.
+///
+/// ```
+/// # use fetch_proto::{Failure, testing::failure};
+/// let answer = failure(Failure::Connect);
+/// ```
+#[must_use]
+pub fn failure(failure: Failure) -> Answer {
+    Answer { after: Duration::ZERO, body: 0, kind: Kind::Failure(failure) }
+}
+
+/// The server takes the request and never answers.
+///
+/// ```
+/// let answer = fetch_proto::testing::hang();
+/// ```
+#[must_use]
+pub fn hang() -> Answer {
+    Answer { after: Duration::ZERO, body: 0, kind: Kind::Hang }
+}
+
+impl Answer {
+    /// The answer comes so long after the attempt began.
+    ///
+    /// ```
+    /// # use fetch_proto::testing::status;
+    /// let slow = status(200).after(core::time::Duration::from_secs(3));
+    /// ```
+    #[must_use]
+    pub fn after(mut self, latency: Duration) -> Self {
+        self.after = latency;
+        self
+    }
+
+    /// The response has a body of so many bytes.
+    ///
+    /// ```
+    /// # use fetch_proto::testing::status;
+    /// let large = status(200).body(1 << 30);
+    /// ```
+    #[must_use]
+    pub fn body(mut self, bytes: u64) -> Self {
+        self.body = bytes;
+        self
+    }
+
+    /// The response has a `Location` field.
+    ///
+    /// ```
+    /// # use fetch_proto::testing::status;
+    /// let redirect = status(302).location("http://b.test/");
+    /// ```
+    #[must_use]
+    pub fn location(self, location: &str) -> Self {
+        self.edit(|head| head.location = Some(location.into()))
+    }
+
+    /// The response has a `Retry-After` field.
+    ///
+    /// ```
+    /// # use fetch_proto::testing::status;
+    /// let throttled = status(429).retry_after(core::time::Duration::from_secs(30));
+    /// ```
+    #[must_use]
+    pub fn retry_after(self, wait: Duration) -> Self {
+        self.edit(|head| head.retry_after = Some(wait))
+    }
+
+    fn edit(mut self, edit: impl FnOnce(&mut Head)) -> Self {
+        if let Kind::Head(head) = &mut self.kind {
+            edit(head);
+        }
+        self
+    }
+}
+
+impl Script {
+    /// A GET of `http://a.test/` by `policy`.
+    ///
+    /// ```
+    /// # use fetch_proto::{Policy, testing::Script};
+    /// let script = Script::new(Policy::default());
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Never: the URL is valid.
+    #[must_use]
+    pub fn new(policy: Policy) -> Self {
+        let url = url::Url::parse("http://a.test/").expect("a valid URL");
+        Self { answers: VecDeque::new(), policy, request: Request::get(url), seed: 0 }
+    }
+
+    /// Adds answers, one for each attempt to come.
+    ///
+    /// ```
+    /// # use fetch_proto::{Policy, testing::{Script, hang, status}};
+    /// Script::new(Policy::default()).answers([hang(), status(200)]);
+    /// ```
+    pub fn answers(&mut self, answers: impl IntoIterator<Item = Answer>) -> &mut Self {
+        self.answers.extend(answers);
+        self
+    }
+
+    /// Uses another method.
+    ///
+    /// ```
+    /// # use fetch_proto::{Method, Policy, testing::Script};
+    /// Script::new(Policy::default()).method(Method::Post);
+    /// ```
+    pub fn method(&mut self, method: Method) -> &mut Self {
+        self.request.method = method;
+        self
+    }
+
+    /// Changes anything about the request.
+    ///
+    /// ```
+    /// # use fetch_proto::{Policy, RequestBody, testing::Script};
+    /// Script::new(Policy::default()).request(|request| request.body = RequestBody::Replayable);
+    /// ```
+    pub fn request(&mut self, edit: impl FnOnce(&mut Request)) -> &mut Self {
+        edit(&mut self.request);
+        self
+    }
+
+    /// Draws jitter from another seed.
+    ///
+    /// ```
+    /// # use fetch_proto::{Policy, testing::Script};
+    /// Script::new(Policy::default()).seed(7);
+    /// ```
+    pub fn seed(&mut self, seed: u64) -> &mut Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Runs the fetch to its end, in no time.
+    ///
+    /// ```
+    /// # use fetch_proto::{Policy, testing::{Script, status}};
+    /// let mut script = Script::new(Policy::default());
+    /// script.answers([status(404)]);
+    /// assert_eq!(script.run().to_string(), "0s start · 0s 404 done");
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If there are more attempts than answers, or if the fetch would wait for ever.
+    #[must_use]
+    pub fn run(&mut self) -> Run {
+        let clock = FakeClock::default();
+        let policy = self.policy.clone().into();
+        let fetch = Fetch::new(self.request.clone(), policy, self.seed, clock.now()).with_events();
+        let mut player = Player {
+            answers: core::mem::take(&mut self.answers),
+            attempts: Vec::new(),
+            clock,
+            coming: None,
+            events: Vec::new(),
+            fetch,
+            trace: Vec::new(),
+            woken: None,
+        };
+        let outcome = player.play();
+        Run { attempts: player.attempts, events: player.events, outcome, trace: player.trace }
+    }
+}
+
+/// What happened when a [`Script`] ran. Displays as its trace in one line.
+#[derive(Clone, Debug)]
+pub struct Run {
+    attempts: Vec<Attempt>,
+    events: Vec<Event>,
+    outcome: Outcome,
+    trace: Vec<String>,
+}
+
+impl Run {
+    /// The attempts as the driver would have got them.
+    ///
+    /// ```
+    /// # use fetch_proto::{Policy, testing::{Script, status}};
+    /// # let mut script = Script::new(Policy::default());
+    /// script.answers([status(302).location("/next"), status(200)]);
+    /// assert_eq!(script.run().attempts()[1].url.path(), "/next");
+    /// ```
+    #[must_use]
+    pub fn attempts(&self) -> &[Attempt] {
+        &self.attempts
+    }
+
+    /// The decisions and their reasons.
+    ///
+    /// ```
+    /// # use fetch_proto::{Event, Policy, testing::{Script, status}};
+    /// # let mut script = Script::new(Policy::default());
+    /// script.answers([status(200)]);
+    /// assert!(matches!(script.run().events()[0], Event::Started { attempt: 1, .. }));
+    /// ```
+    #[must_use]
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// How the fetch ended.
+    ///
+    /// ```
+    /// # use fetch_proto::{Policy, testing::{Script, status}};
+    /// # let mut script = Script::new(Policy::default());
+    /// script.answers([status(204)]);
+    /// assert_eq!(script.run().outcome().status(), Some(204));
+    /// ```
+    #[must_use]
+    pub fn outcome(&self) -> &Outcome {
+        &self.outcome
+    }
+
+    /// What happened when, a line each.
+    ///
+    /// ```
+    /// # use fetch_proto::{Policy, testing::{Script, status}};
+    /// # let mut script = Script::new(Policy::default());
+    /// script.answers([status(200)]);
+    /// assert_eq!(script.run().trace(), ["0s start", "0s 200 done"]);
+    /// ```
+    #[must_use]
+    pub fn trace(&self) -> &[String] {
+        &self.trace
+    }
+}
+
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.trace.join(" · "))
+    }
+}
+
+struct Player {
+    answers: VecDeque<Answer>,
+    attempts: Vec<Attempt>,
+    clock: FakeClock,
+    coming: Option<(Timestamp, Box<Attempt>, Answer)>,
+    events: Vec<Event>,
+    fetch: Fetch,
+    trace: Vec<String>,
+    /// What the clock last moved for, if not for an answer.
+    woken: Option<Reason>,
+}
+
+impl Player {
+    fn play(&mut self) -> Outcome {
+        loop {
+            match self.fetch.poll(self.clock.now()) {
+                Step::Abort(_) => {
+                    self.coming = None;
+                    if let Some(Reason::Limit(limit)) = self.woken {
+                        self.trace.push(format!("{} {limit} timeout", self.clock.now()));
+                    }
+                }
+                Step::Accept(_) | Step::Discard(_) => {}
+                Step::Done(outcome) => {
+                    self.conclude(&outcome);
+                    return outcome;
+                }
+                Step::Event(event) => self.events.push(event),
+                Step::Ready => self.start(),
+                Step::Wait(wake) => {
+                    let arrival = self.coming.as_ref().map(|(at, ..)| *at);
+                    // A limit that ends just when the answer comes ends first.
+                    let first = wake.filter(|wake| arrival.is_none_or(|at| wake.at <= at));
+                    self.woken = first.map(|wake| wake.why);
+                    match (first, arrival) {
+                        (Some(wake), _) => self.clock.advance_to(wake.at),
+                        (None, Some(at)) => {
+                            self.clock.advance_to(at);
+                            self.deliver();
+                        }
+                        (None, None) => panic!("the fetch waits for ever"),
+                    }
+                }
+            }
+        }
+    }
+
+    fn start(&mut self) {
+        let now = self.clock.now();
+        let attempt = self.fetch.start(now).expect("a fetch that is ready can start");
+        let number = attempt.id.number();
+        let answer = self.answers.pop_front();
+        let answer = answer.unwrap_or_else(|| panic!("no answer for attempt {number}"));
+        self.trace.push(format!("{now} start"));
+        self.attempts.push(attempt.clone());
+        if answer.kind != Kind::Hang {
+            self.coming = Some((now + answer.after, Box::new(attempt), answer));
+        }
+    }
+
+    fn deliver(&mut self) {
+        let Some((_, attempt, answer)) = self.coming.take() else { return };
+        let now = self.clock.now();
+        let inputs = match answer.kind {
+            Kind::Failure(failure) => {
+                self.trace.push(format!("{now} {}", failure.as_str()));
+                [Some(Input::End(Err(failure))), None, None]
+            }
+            Kind::Head(head) => {
+                self.trace.push(format!("{now} {}", head.status));
+                let body = (answer.body > 0).then_some(Input::Body { bytes: answer.body });
+                [Some(Input::Head(head)), body, Some(Input::End(Ok(())))]
+            }
+            Kind::Hang => [None, None, None],
+        };
+        for input in inputs.into_iter().flatten() {
+            let _ = self.fetch.handle(attempt.id, input, now);
+        }
+    }
+
+    /// Marks the end: on the last line, if that is what ended the fetch.
+    fn conclude(&mut self, outcome: &Outcome) {
+        let now = self.clock.now().to_string();
+        let end = if outcome.result.is_ok() { "done" } else { "failed" };
+        match self.trace.last_mut() {
+            Some(last) if last.split(' ').next() == Some(&now) => {
+                last.push(' ');
+                last.push_str(end);
+            }
+            _ => self.trace.push(format!("{now} {end}")),
+        }
+    }
+}

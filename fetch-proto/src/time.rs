@@ -1,0 +1,152 @@
+//! Time as the core sees it: a number that the driver brings along.
+
+use core::fmt;
+use core::num::NonZeroU64;
+use core::ops::Add;
+use core::time::Duration;
+
+/// A point in time, as nanoseconds since the driver's own start.
+///
+/// Nothing in this crate can read a clock: every method that needs the time takes a `Timestamp`. It
+/// can be written as a literal in a test, printed, serialised and replayed; `Option<Timestamp>` is
+/// as small as `Timestamp`. The range is 584 years; arithmetic saturates.
+///
+/// ```
+/// use core::time::Duration;
+/// use fetch_proto::Timestamp;
+///
+/// let t = Timestamp::START + Duration::from_millis(1500);
+/// assert_eq!(t.to_string(), "1.5s");
+/// assert_eq!(t.since_start(), Duration::from_millis(1500));
+/// ```
+#[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(from = "u64", into = "u64"))]
+pub struct Timestamp(NonZeroU64);
+
+impl Timestamp {
+    /// The driver's start.
+    pub const START: Self = Self(NonZeroU64::MIN);
+
+    /// The last point that can be told; later ones saturate here.
+    pub const MAX: Self = Self(NonZeroU64::MAX);
+
+    /// The point `elapsed` after the start. Saturates at [`Timestamp::MAX`].
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use fetch_proto::Timestamp;
+    ///
+    /// assert_eq!(Timestamp::from_start(Duration::ZERO), Timestamp::START);
+    /// ```
+    #[must_use]
+    pub fn from_start(elapsed: Duration) -> Self {
+        Self::START + elapsed
+    }
+
+    /// The point `nanos` nanoseconds after the start.
+    ///
+    /// ```
+    /// use fetch_proto::Timestamp;
+    /// assert_eq!(Timestamp::from_nanos(7).as_nanos(), 7);
+    /// ```
+    #[must_use]
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self(NonZeroU64::MIN.saturating_add(nanos))
+    }
+
+    /// Nanoseconds since the start.
+    ///
+    /// ```
+    /// use fetch_proto::Timestamp;
+    /// assert_eq!(Timestamp::START.as_nanos(), 0);
+    /// ```
+    #[must_use]
+    pub const fn as_nanos(self) -> u64 {
+        self.0.get() - 1
+    }
+
+    /// The time since the start.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use fetch_proto::Timestamp;
+    /// assert_eq!(Timestamp::START.since_start(), Duration::ZERO);
+    /// ```
+    #[must_use]
+    pub const fn since_start(self) -> Duration {
+        Duration::from_nanos(self.as_nanos())
+    }
+
+    /// The time from `earlier` to here; zero if `earlier` is later.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use fetch_proto::Timestamp;
+    ///
+    /// let t = Timestamp::START + Duration::from_secs(2);
+    /// assert_eq!(t.saturating_since(Timestamp::START), Duration::from_secs(2));
+    /// assert_eq!(Timestamp::START.saturating_since(t), Duration::ZERO);
+    /// ```
+    #[must_use]
+    pub const fn saturating_since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.get().saturating_sub(earlier.0.get()))
+    }
+}
+
+impl Add<Duration> for Timestamp {
+    type Output = Self;
+
+    fn add(self, rhs: Duration) -> Self {
+        Self(self.0.saturating_add(nanos(rhs)))
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Self::START {
+            return f.write_str("0s"); // `Duration` would say "0ns"
+        }
+        fmt::Debug::fmt(&self.since_start(), f)
+    }
+}
+
+impl From<u64> for Timestamp {
+    fn from(nanos: u64) -> Self {
+        Self::from_nanos(nanos)
+    }
+}
+
+impl From<Timestamp> for u64 {
+    fn from(t: Timestamp) -> Self {
+        t.as_nanos()
+    }
+}
+
+/// A duration in nanoseconds; `u64::MAX` if it is longer than 584 years.
+pub(crate) fn nanos(d: Duration) -> u64 {
+    u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn option_costs_nothing() {
+        assert_eq!(size_of::<Option<Timestamp>>(), 8);
+    }
+
+    #[test]
+    fn arithmetic_saturates() {
+        assert_eq!(Timestamp::from_start(Duration::MAX), Timestamp::MAX);
+        assert_eq!(Timestamp::from_nanos(u64::MAX), Timestamp::MAX);
+        assert_eq!(Timestamp::MAX + Duration::from_secs(1), Timestamp::MAX);
+    }
+}

@@ -1,0 +1,56 @@
+use std::hash::Hash;
+
+use lru::LruCache;
+
+/// A map that forgets the entry used longest ago once it is full.
+#[derive(Debug)]
+pub(crate) struct Bounded<K: Hash + Eq, V> {
+    entries: LruCache<K, V>,
+    limit: usize,
+}
+
+impl<K: Hash + Eq, V> Bounded<K, V> {
+    pub(crate) fn new(limit: usize) -> Self {
+        // `LruCache::new` would allocate for the limit at once; most sites never come near it.
+        Self {
+            entries: LruCache::unbounded(),
+            limit,
+        }
+    }
+
+    pub(crate) fn entry(&mut self, key: K, default: impl FnOnce() -> V) -> &mut V {
+        if self.entries.len() >= self.limit && !self.entries.contains(&key) {
+            self.entries.pop_lru();
+        }
+        self.entries.get_or_insert_mut(key, default)
+    }
+
+    pub(crate) fn peek<Q>(&self, key: &Q) -> Option<&V>
+    where
+        K: std::borrow::Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.entries.peek(key)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.entries.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Bounded;
+
+    #[test]
+    fn forgets_the_entry_used_longest_ago() {
+        let mut map = Bounded::new(2);
+        *map.entry("a", || 0) += 1;
+        *map.entry("b", || 0) += 1;
+        *map.entry("a", || 0) += 1;
+        *map.entry("c", || 0) += 1;
+        assert_eq!(map.peek("a"), Some(&2));
+        assert_eq!(map.peek("b"), None);
+        assert_eq!(map.iter().count(), 2);
+    }
+}

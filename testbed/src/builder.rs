@@ -1,0 +1,271 @@
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::faults::Memory;
+use crate::observe::Observer;
+use crate::server::{self, Shared, Tls, Worker};
+use crate::site::Site;
+use crate::tls::{Certificate, Identity};
+
+const BACKLOG: i32 = 4_096;
+/// How often a port that is free on the first address but not on the others is given up for another.
+const PORT_ATTEMPTS: usize = 32;
+
+/// The settings of a [`Site`].
+#[derive(Clone, Debug)]
+pub struct Builder {
+    address: IpAddr,
+    addresses: u8,
+    port: u16,
+    threads: usize,
+    keep_alive_requests: Option<u64>,
+    record: bool,
+    tls: Option<Certificate>,
+    http2: bool,
+}
+
+impl Builder {
+    pub(crate) fn new() -> Self {
+        Self {
+            address: Ipv4Addr::LOCALHOST.into(),
+            addresses: 1,
+            port: 0,
+            threads: 1,
+            keep_alive_requests: None,
+            record: false,
+            tls: None,
+            http2: false,
+        }
+    }
+
+    /// Sets the loopback address to listen on; 127.0.0.1 by default.
+    ///
+    /// ```
+    /// let site = fetch_testbed::Site::builder().address([127, 0, 0, 9].into()).start()?;
+    /// assert!(site.url("/get").starts_with("http://127.0.0.9:"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn address(mut self, address: IpAddr) -> Self {
+        self.address = address;
+        self
+    }
+
+    /// Listens on `count` IPv4 addresses, counted up from the first, with the same port: 1 by default.
+    ///
+    /// To a client these are as many hosts. Systems other than Linux may have 127.0.0.1 alone.
+    ///
+    /// ```
+    /// let site = fetch_testbed::Site::builder().addresses(3).start()?;
+    /// assert!(site.url_at(2, "/get").starts_with("http://127.0.0.3:"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn addresses(mut self, count: u8) -> Self {
+        self.addresses = count;
+        self
+    }
+
+    /// Sets the port; 0, the default, takes a free one.
+    ///
+    /// ```
+    /// let site = fetch_testbed::Site::builder().port(0).start()?;
+    /// assert_ne!(site.address().port(), 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// Sets how many threads serve; 1 by default. Connections are dealt out in turn.
+    ///
+    /// ```
+    /// let site = fetch_testbed::Site::builder().threads(2).start()?;
+    /// assert_eq!(site.observed().connections, 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn threads(mut self, count: usize) -> Self {
+        self.threads = count;
+        self
+    }
+
+    /// Closes an HTTP/1.1 connection after so many responses without telling so beforehand; never by default.
+    ///
+    /// ```
+    /// use std::io::{Read, Write};
+    ///
+    /// let site = fetch_testbed::Site::builder().keep_alive_requests(1).start()?;
+    /// let mut client = std::net::TcpStream::connect(site.address())?;
+    /// client.write_all(b"GET /status/200 HTTP/1.1\r\nHost: demo\r\n\r\n")?;
+    /// let mut answer = String::new();
+    /// client.read_to_string(&mut answer)?;
+    /// assert!(answer.ends_with("200\n") && !answer.contains("connection:"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn keep_alive_requests(mut self, count: u64) -> Self {
+        self.keep_alive_requests = Some(count);
+        self
+    }
+
+    /// Remembers requests by path and query, for [`Site::hits`] and [`Site::last_request`]; off by default.
+    ///
+    /// The 16,384 targets used last are kept.
+    ///
+    /// ```
+    /// let site = fetch_testbed::Site::builder().record(true).start()?;
+    /// assert_eq!(site.hits("/get"), 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn record(mut self, record: bool) -> Self {
+        self.record = record;
+        self
+    }
+
+    /// Speaks TLS with a certificate of the given kind; plain TCP by default.
+    ///
+    /// ```
+    /// use fetch_testbed::{Certificate, Site};
+    ///
+    /// let site = Site::builder().tls(Certificate::Good).start()?;
+    /// assert!(site.url("/get").starts_with("https://"));
+    /// assert!(site.ca_pem().unwrap().starts_with("-----BEGIN CERTIFICATE-----"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn tls(mut self, certificate: Certificate) -> Self {
+        self.tls = Some(certificate);
+        self
+    }
+
+    /// Offers HTTP/2: beside HTTP/1.1 with TLS, in its place without; off by default.
+    ///
+    /// An endpoint that breaks a connection breaks it for all its streams.
+    ///
+    /// ```
+    /// use fetch_testbed::{Certificate, Site};
+    ///
+    /// let site = Site::builder().tls(Certificate::Good).http2(true).start()?;
+    /// assert!(site.url("/").starts_with("https://"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn http2(mut self, http2: bool) -> Self {
+        self.http2 = http2;
+        self
+    }
+
+    /// Starts the site.
+    ///
+    /// # Errors
+    /// `InvalidInput` if an address is not a loopback one, if several are asked for on IPv6, or if `addresses`,
+    /// `threads` or `keep_alive_requests` is 0; otherwise what the system says when it refuses an address, a port or a thread.
+    ///
+    /// ```
+    /// let builder = fetch_testbed::Site::builder().address([192, 0, 2, 1].into());
+    /// assert_eq!(builder.start().unwrap_err().kind(), std::io::ErrorKind::InvalidInput);
+    /// ```
+    pub fn start(self) -> io::Result<Site> {
+        let ips = self.check()?;
+        let listeners = bind(&ips, self.port)?;
+        let addresses: Vec<SocketAddr> = listeners
+            .iter()
+            .map(TcpListener::local_addr)
+            .collect::<io::Result<_>>()?;
+        let identity = self
+            .tls
+            .map(|kind| Identity::new(kind, &ips, self.http2))
+            .transpose()?;
+        let (ca_pem, tls) = identity.map(|own| (own.ca_pem, Tls(own.acceptor))).unzip();
+        let shared = Arc::new(Shared {
+            observer: Observer::new(self.record),
+            memory: Memory::new(),
+            keep_alive_requests: self.keep_alive_requests,
+            tls,
+            http2: self.http2,
+        });
+        let workers: Vec<Worker> = (0..self.threads)
+            .map(|_| Worker::start())
+            .collect::<io::Result<_>>()?;
+        for listener in listeners {
+            server::listen(listener, &shared, &workers)?;
+        }
+        Ok(Site {
+            shared,
+            workers,
+            addresses,
+            ca_pem,
+        })
+    }
+
+    /// Checks the settings and returns the addresses to listen on.
+    fn check(&self) -> io::Result<Vec<IpAddr>> {
+        if self.addresses == 0 || self.threads == 0 || self.keep_alive_requests == Some(0) {
+            return Err(invalid(
+                "addresses, threads and keep_alive_requests are 1 or more",
+            ));
+        }
+        let ips: Vec<IpAddr> = match self.address {
+            IpAddr::V4(first) => (0..u32::from(self.addresses))
+                .map(|step| Ipv4Addr::from_bits(first.to_bits().wrapping_add(step)).into())
+                .collect(),
+            IpAddr::V6(_) if self.addresses > 1 => {
+                return Err(invalid("several addresses need IPv4"));
+            }
+            first => vec![first],
+        };
+        if ips.iter().all(IpAddr::is_loopback) {
+            Ok(ips)
+        } else {
+            Err(invalid(
+                "the site listens on loopback addresses alone, such as 127.0.0.1",
+            ))
+        }
+    }
+}
+
+fn invalid(why: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, why)
+}
+
+/// Binds the same port on all addresses.
+fn bind(ips: &[IpAddr], port: u16) -> io::Result<Vec<TcpListener>> {
+    let mut attempt = 1;
+    loop {
+        match bind_once(ips, port) {
+            Err(error)
+                if port == 0
+                    && error.kind() == io::ErrorKind::AddrInUse
+                    && attempt < PORT_ATTEMPTS =>
+            {
+                attempt += 1;
+            }
+            result => return result,
+        }
+    }
+}
+
+fn bind_once(ips: &[IpAddr], port: u16) -> io::Result<Vec<TcpListener>> {
+    let first = bind_one(SocketAddr::new(ips[0], port))?;
+    let port = first.local_addr()?.port();
+    let rest = ips[1..]
+        .iter()
+        .map(|ip| bind_one(SocketAddr::new(*ip, port)));
+    std::iter::once(Ok(first)).chain(rest).collect()
+}
+
+fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    #[cfg(unix)]
+    if address.port() != 0 {
+        // A port asked for by number may still have connections of the last run in TIME-WAIT.
+        socket.set_reuse_address(true)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}

@@ -1,0 +1,43 @@
+//! A test site on loopback that misbehaves on request.
+//!
+//! [`Site::start`] serves an httpbin-like site from threads of its own, so it works the same under any
+//! async runtime or none, and no method but [`Site::wait_for`] and the drop waits for anything. Beside the usual
+//! echoes, delays and redirects it resets, stalls, truncates and floods: see [`ENDPOINTS`]. It also
+//! counts what it sees, so a test can say how many connections or requests were open at once.
+//!
+//! ```
+//! use std::io::{Read, Write};
+//! use std::net::TcpStream;
+//!
+//! let site = fetch_testbed::Site::start()?;
+//! let mut client = TcpStream::connect(site.address())?;
+//! client.write_all(b"GET /bytes/3 HTTP/1.1\r\nHost: demo\r\nConnection: close\r\n\r\n")?;
+//! let mut answer = String::new();
+//! client.read_to_string(&mut answer)?;
+//! assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"));
+//! assert!(answer.ends_with("\r\n\r\n\0\u{1}\u{2}"));
+//! assert_eq!(site.observed().requests, 1);
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+mod body;
+mod bounded;
+mod builder;
+mod call;
+mod connection;
+mod faults;
+mod observe;
+mod replies;
+mod routes;
+mod server;
+mod site;
+mod tls;
+mod wire;
+
+pub use body::byte_at;
+pub use builder::Builder;
+pub use faults::Fault;
+pub use observe::{HostObserved, Observed, Seen};
+pub use routes::{ENDPOINTS, Endpoint};
+pub use site::Site;
+pub use tls::Certificate;

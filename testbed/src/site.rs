@@ -1,0 +1,182 @@
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::builder::Builder;
+use crate::observe::{Observed, Seen};
+use crate::server::{Shared, Worker};
+
+/// A running test site; dropping it closes its listeners and connections and ends its threads.
+#[derive(Debug)]
+pub struct Site {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) workers: Vec<Worker>,
+    pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) ca_pem: Option<String>,
+}
+
+impl Site {
+    /// Starts a site with the default settings: HTTP/1.1 on a free port of 127.0.0.1, one thread.
+    ///
+    /// # Errors
+    /// Says what the system says when it refuses a port or a thread.
+    ///
+    /// ```
+    /// let site = fetch_testbed::Site::start()?;
+    /// assert!(site.address().ip().is_loopback());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn start() -> io::Result<Self> {
+        Self::builder().start()
+    }
+
+    /// Returns the settings to start from.
+    ///
+    /// ```
+    /// let site = fetch_testbed::Site::builder().threads(2).start()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// Returns the first address.
+    ///
+    /// ```
+    /// let site = fetch_testbed::Site::start()?;
+    /// assert_ne!(site.address().port(), 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn address(&self) -> SocketAddr {
+        self.addresses[0]
+    }
+
+    /// Returns every address.
+    ///
+    /// ```
+    /// let site = fetch_testbed::Site::builder().addresses(2).start()?;
+    /// assert_eq!(site.addresses().len(), 2);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Returns the URL of a path, with its query, on the first address.
+    ///
+    /// ```
+    /// let site = fetch_testbed::Site::start()?;
+    /// assert_eq!(site.url("/get?a=b"), format!("http://{}/get?a=b", site.address()));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn url(&self, path: &str) -> String {
+        self.url_at(0, path)
+    }
+
+    /// Returns the URL of a path on the address `host`, counted from 0; past the last it starts over.
+    ///
+    /// ```
+    /// let site = fetch_testbed::Site::builder().addresses(2).start()?;
+    /// assert_eq!(site.url_at(3, "/get"), site.url_at(1, "/get"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn url_at(&self, host: usize, path: &str) -> String {
+        let scheme = if self.ca_pem.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        format!(
+            "{scheme}://{}{path}",
+            self.addresses[host % self.addresses.len()]
+        )
+    }
+
+    /// Returns the certificate, in PEM, of the authority that signed the site's; `None` without TLS.
+    ///
+    /// ```
+    /// assert_eq!(fetch_testbed::Site::start()?.ca_pem(), None);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn ca_pem(&self) -> Option<&str> {
+        self.ca_pem.as_deref()
+    }
+
+    /// Returns what the site has seen so far.
+    ///
+    /// Each number is exact; taken while requests run, two of them may be a moment apart.
+    ///
+    /// ```
+    /// let site = fetch_testbed::Site::start()?;
+    /// assert_eq!(site.observed().requests, 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn observed(&self) -> Observed {
+        self.shared.observer.snapshot()
+    }
+
+    /// Returns how many requests named this path and query; 0 unless the site [records](Builder::record).
+    ///
+    /// ```
+    /// let site = fetch_testbed::Site::builder().record(true).start()?;
+    /// assert_eq!(site.hits("/flaky/2?key=a"), 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn hits(&self, target: &str) -> u64 {
+        self.shared.observer.hits(target)
+    }
+
+    /// Returns the last request that named this path and query; `None` unless the site [records](Builder::record).
+    ///
+    /// ```
+    /// let site = fetch_testbed::Site::builder().record(true).start()?;
+    /// assert_eq!(site.last_request("/get"), None);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn last_request(&self, target: &str) -> Option<Seen> {
+        self.shared.observer.last(target)
+    }
+
+    /// Blocks until what the site has seen satisfies a condition.
+    ///
+    /// # Errors
+    /// Returns what it has seen if the condition still does not hold after `timeout`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let site = fetch_testbed::Site::start()?;
+    /// let client = std::net::TcpStream::connect(site.address())?;
+    /// site.wait_for(Duration::from_secs(10), |seen| seen.open == 1).unwrap();
+    /// drop(client);
+    /// site.wait_for(Duration::from_secs(10), |seen| seen.open == 0).unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn wait_for(
+        &self,
+        timeout: Duration,
+        condition: impl Fn(&Observed) -> bool,
+    ) -> Result<Observed, Box<Observed>> {
+        let start = Instant::now();
+        loop {
+            let observed = self.observed();
+            if condition(&observed) {
+                return Ok(observed);
+            }
+            if start.elapsed() >= timeout {
+                return Err(Box::new(observed));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        // All are told before the first is waited for.
+        for worker in &mut self.workers {
+            worker.stop();
+        }
+    }
+}

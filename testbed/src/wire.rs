@@ -1,0 +1,245 @@
+//! The stream under HTTP, which can be told to break in ways that HTTP cannot express.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{
+    AtomicU8, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Release,
+};
+use std::task::{Context, Poll, Waker, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+
+use crate::observe::lock;
+
+const GARBAGE: &[u8] = b"\x16\x03 220 this is not HTTP \xff\xfe\0\r\n\r\n";
+
+const OPEN: u8 = 0;
+/// The last response is on its way; the end follows once it is flushed.
+const LAST: u8 = 1;
+/// Everything is sent: reading reports the end of the stream, so that HTTP closes quietly.
+const ENDED: u8 = 2;
+const GARBAGE_WANTED: u8 = 3;
+const GARBAGE_SENT: u8 = 4;
+const FIN: u8 = 5;
+const RESET: u8 = 6;
+
+/// How a connection is broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Break {
+    /// Closed in order, but at the wrong moment.
+    Fin,
+    /// Reset: the peer's next read or write fails.
+    Reset,
+}
+
+/// What the handlers of a connection and its stream share.
+#[derive(Debug, Default)]
+pub(crate) struct Control {
+    state: AtomicU8,
+    written: AtomicU64,
+    flushed: AtomicU64,
+    waiter: Mutex<Option<Waker>>,
+}
+
+impl Control {
+    /// Breaks the connection now; what was flushed is delivered, what was not is lost.
+    pub(crate) fn break_off(&self, how: Break) {
+        let state = if how == Break::Reset { RESET } else { FIN };
+        self.state.store(state, Release);
+    }
+
+    /// Sends nonsense in place of the next bytes written, then closes.
+    pub(crate) fn garble(&self) {
+        self.state.store(GARBAGE_WANTED, Release);
+    }
+
+    /// Closes once the response that has just ended is flushed.
+    pub(crate) fn end_after_flush(&self) {
+        let _ = self.state.compare_exchange(OPEN, LAST, AcqRel, Acquire);
+    }
+
+    pub(crate) fn is_broken(&self) -> bool {
+        self.state.load(Acquire) >= GARBAGE_WANTED
+    }
+
+    pub(crate) fn written(&self) -> u64 {
+        self.written.load(Acquire)
+    }
+
+    /// Waits until more than `mark` bytes are written and flushed.
+    pub(crate) fn poll_flushed_past(&self, mark: u64, context: &Context<'_>) -> Poll<()> {
+        *lock(&self.waiter) = Some(context.waker().clone());
+        if self.flushed.load(Acquire) > mark {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }
+
+    fn note_flush(&self) {
+        let written = self.written.load(Acquire);
+        if self.flushed.swap(written, AcqRel) != written
+            && let Some(waiter) = lock(&self.waiter).take()
+        {
+            waiter.wake();
+        }
+    }
+}
+
+/// A TCP stream, with or without TLS.
+#[derive(Debug)]
+pub(crate) enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Stream {
+    fn socket(&self) -> &TcpStream {
+        match self {
+            Self::Plain(socket) => socket,
+            Self::Tls(stream) => stream.get_ref().0,
+        }
+    }
+}
+
+macro_rules! forward {
+    ($stream:expr, $method:ident $(, $argument:expr)*) => {
+        match $stream {
+            Stream::Plain(inner) => Pin::new(inner).$method($($argument),*),
+            Stream::Tls(inner) => Pin::new(inner.as_mut()).$method($($argument),*),
+        }
+    };
+}
+
+/// A stream that obeys its [`Control`].
+#[derive(Debug)]
+pub(crate) struct Wire {
+    stream: Stream,
+    control: Arc<Control>,
+}
+
+impl Wire {
+    pub(crate) fn new(stream: Stream, control: Arc<Control>) -> Self {
+        Self { stream, control }
+    }
+
+    /// Does a write that is not an ordinary one; `length` is what the caller wanted to write.
+    fn poll_odd_write(
+        &mut self,
+        state: u8,
+        length: usize,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        if state == GARBAGE_WANTED {
+            ready!(forward!(&mut self.stream, poll_write, context, GARBAGE))?;
+            self.control.state.store(GARBAGE_SENT, Release);
+        } else if state != GARBAGE_SENT {
+            return Poll::Ready(Err(broken()));
+        }
+        Poll::Ready(Ok(length))
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.control.state.load(Acquire) {
+            ENDED => Poll::Ready(Ok(())),
+            FIN | RESET => Poll::Ready(Err(broken())),
+            _ => forward!(&mut self.stream, poll_read, context, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let state = self.control.state.load(Acquire);
+        if state > ENDED {
+            return self.poll_odd_write(state, buffer.len(), context);
+        }
+        let count = ready!(forward!(&mut self.stream, poll_write, context, buffer))?;
+        self.control.written.fetch_add(count as u64, AcqRel);
+        Poll::Ready(Ok(count))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let state = self.control.state.load(Acquire);
+        if state > ENDED {
+            let length = buffers.iter().map(|buffer| buffer.len()).sum();
+            return self.poll_odd_write(state, length, context);
+        }
+        let count = ready!(forward!(
+            &mut self.stream,
+            poll_write_vectored,
+            context,
+            buffers
+        ))?;
+        self.control.written.fetch_add(count as u64, AcqRel);
+        Poll::Ready(Ok(count))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match &self.stream {
+            Stream::Plain(inner) => inner.is_write_vectored(),
+            Stream::Tls(inner) => inner.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let state = self.control.state.load(Acquire);
+        if state >= FIN {
+            return Poll::Ready(Err(broken()));
+        }
+        ready!(forward!(&mut self.stream, poll_flush, context))?;
+        self.control.note_flush();
+        match state {
+            LAST => {
+                self.control.state.store(ENDED, Release);
+                // HTTP waits for the next request by now: let it read again and find the end.
+                context.waker().wake_by_ref();
+            }
+            GARBAGE_SENT => {
+                self.control.state.store(FIN, Release);
+                return Poll::Ready(Err(broken()));
+            }
+            _ => {}
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.control.is_broken() {
+            return Poll::Ready(Err(broken()));
+        }
+        forward!(&mut self.stream, poll_shutdown, context)
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        if self.control.state.load(Acquire) == RESET {
+            // Without lingering a close sends RST in place of FIN. A failure means the peer has gone.
+            let _ = socket2::SockRef::from(self.stream.socket())
+                .set_linger(Some(std::time::Duration::ZERO));
+        }
+    }
+}
+
+fn broken() -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionAborted, "broken on request")
+}

@@ -1,0 +1,158 @@
+//! What a measurement yields, and where it goes.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+use log::Level;
+
+/// The log target of every report, for filters such as `fetch_all::timing=debug`.
+pub const TARGET: &str = "fetch_all::timing";
+
+/// The log level of a report when no other is asked for.
+pub const DEFAULT_LEVEL: Level = Level::Info;
+
+/// How timed work ended.
+///
+/// ```
+/// assert_eq!(fetch_timing::Outcome::Cancelled.to_string(), "cancelled");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The work ran to its end; an `Err` or an early return is an end too.
+    Finished,
+    /// The work was dropped before its end.
+    Cancelled,
+    /// The work panicked.
+    Panicked,
+}
+
+impl Outcome {
+    /// Returns the word that the log uses.
+    ///
+    /// ```
+    /// assert_eq!(fetch_timing::Outcome::Finished.as_str(), "finished");
+    /// ```
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Finished => "finished",
+            Self::Cancelled => "cancelled",
+            Self::Panicked => "panicked",
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// One measurement.
+///
+/// Its `Display` form is the log message: seconds, cut to whole microseconds.
+///
+/// ```
+/// use fetch_timing::{Outcome, Report};
+/// use std::time::Duration;
+///
+/// let report = Report {
+///     name: "load".into(),
+///     elapsed: Duration::from_nanos(12_345_678_901),
+///     outcome: Outcome::Finished,
+/// };
+/// assert_eq!(report.to_string(), "timed load: 12.345678 s (finished)");
+/// assert_eq!(report.elapsed_us(), 12_345_678);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The name that the caller gave.
+    pub name: Cow<'static, str>,
+    /// The time from start to end by the monotonic clock, waiting included.
+    pub elapsed: Duration,
+    /// How the work ended.
+    pub outcome: Outcome,
+}
+
+impl Report {
+    /// Returns the elapsed time in whole microseconds, at most `u64::MAX`.
+    ///
+    /// ```
+    /// fetch_timing::timed_with("work", |report| assert!(report.elapsed_us() < u64::MAX), || ());
+    /// ```
+    #[must_use]
+    pub fn elapsed_us(&self) -> u64 {
+        u64::try_from(self.elapsed.as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            name,
+            elapsed,
+            outcome,
+        } = self;
+        let (secs, micros) = (elapsed.as_secs(), elapsed.subsec_micros());
+        write!(f, "timed {name}: {secs}.{micros:06} s ({outcome})")
+    }
+}
+
+/// Takes the report of one measurement: the log ([`ToLog`]) or any closure `FnOnce(Report)`.
+///
+/// A reporter also runs while a panic unwinds, and must not panic itself then: Rust aborts on a double panic.
+pub trait Reporter {
+    /// Tells whether a report is wanted; asked once, before the work starts, and `false` makes timing free.
+    ///
+    /// ```
+    /// use fetch_timing::{Report, Reporter};
+    /// assert!((|_: Report| ()).enabled());
+    /// ```
+    fn enabled(&self) -> bool {
+        true
+    }
+
+    /// Takes the report.
+    ///
+    /// ```
+    /// use fetch_timing::{Level, Outcome, Report, Reporter, ToLog};
+    /// use std::time::Duration;
+    ///
+    /// let elapsed = Duration::from_millis(3);
+    /// ToLog(Level::Info).report(Report { name: "work".into(), elapsed, outcome: Outcome::Finished });
+    /// ```
+    fn report(self, report: Report);
+}
+
+impl<F: FnOnce(Report)> Reporter for F {
+    fn report(self, report: Report) {
+        self(report);
+    }
+}
+
+/// Reports to the [`log`] facade at this level, with the key-values `name`, `elapsed_us` and `outcome`.
+///
+/// ```
+/// use fetch_timing::{Level, Scope, ToLog};
+/// let _scope = Scope::to(ToLog(Level::Trace), "quiet work");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ToLog(pub Level);
+
+impl Reporter for ToLog {
+    fn enabled(&self) -> bool {
+        log::log_enabled!(target: TARGET, self.0)
+    }
+
+    fn report(self, report: Report) {
+        log::log!(
+            target: TARGET,
+            self.0,
+            name = &*report.name,
+            elapsed_us = report.elapsed_us(),
+            outcome = report.outcome.as_str();
+            "{report}"
+        );
+    }
+}

@@ -1,0 +1,228 @@
+//! Times what happens between two points of the code.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::thread;
+use std::time::Instant;
+
+use log::Level;
+
+use crate::{DEFAULT_LEVEL, Outcome, Report, Reporter, ToLog};
+
+/// Starts a scope that logs at [`DEFAULT_LEVEL`] when it is dropped; short for [`Scope::new`].
+///
+/// ```
+/// {
+///     let _scope = fetch_timing::scope("parse the list");
+///     // … the code to time …
+/// } // logs "timed parse the list: 0.000012 s (finished)"
+/// ```
+pub fn scope(name: impl Into<Cow<'static, str>>) -> Scope {
+    Scope::new(name)
+}
+
+/// Runs a closure and logs its time at [`DEFAULT_LEVEL`].
+///
+/// ```
+/// let sum: u32 = fetch_timing::timed("sum", || (1..=4).sum());
+/// assert_eq!(sum, 10);
+/// ```
+pub fn timed<T>(name: impl Into<Cow<'static, str>>, work: impl FnOnce() -> T) -> T {
+    timed_at(DEFAULT_LEVEL, name, work)
+}
+
+/// Runs a closure and logs its time at the given level.
+///
+/// ```
+/// use fetch_timing::{Level, timed_at};
+/// assert_eq!(timed_at(Level::Trace, "answer", || 42), 42);
+/// ```
+pub fn timed_at<T>(
+    level: Level,
+    name: impl Into<Cow<'static, str>>,
+    work: impl FnOnce() -> T,
+) -> T {
+    let _scope = Scope::at(level, name);
+    work()
+}
+
+/// Runs a closure and hands its report to `on_report`, before the result is returned.
+///
+/// ```
+/// use fetch_timing::{Outcome, timed_with};
+///
+/// let mut outcome = None;
+/// timed_with("answer", |report| outcome = Some(report.outcome), || 42);
+/// assert_eq!(outcome, Some(Outcome::Finished));
+/// ```
+pub fn timed_with<T>(
+    name: impl Into<Cow<'static, str>>,
+    on_report: impl FnOnce(Report),
+    work: impl FnOnce() -> T,
+) -> T {
+    let _scope = Scope::with(name, on_report);
+    work()
+}
+
+/// Times from its creation until it is dropped, then reports once.
+///
+/// A drop counts as *finished*, or as *panicked* when a panic that began inside the scope is unwinding.
+/// A guard alone cannot see that the future around it was cancelled: in async code use
+/// [`TimedExt::timed`](crate::TimedExt::timed) or `#[timed]`, which can, or [`must_finish`](Self::must_finish).
+///
+/// Bind it to a name such as `_scope`: `let _ = …` would drop it at once.
+///
+/// ```
+/// use fetch_timing::{Outcome, Scope};
+///
+/// let mut seen = None;
+/// drop(Scope::with("work", |report| seen = Some(report)));
+/// let report = seen.unwrap();
+/// assert_eq!((report.name.as_ref(), report.outcome), ("work", Outcome::Finished));
+/// ```
+#[must_use = "a scope that is not bound to a name ends at once"]
+pub struct Scope<R: Reporter = ToLog> {
+    running: Option<Running<R>>,
+    at_drop: Outcome,
+}
+
+/// What a scope remembers; absent when nobody wants the report or it was given.
+struct Running<R> {
+    name: Cow<'static, str>,
+    reporter: R,
+    // A scope inside a destructor may start while a panic unwinds that is not its own.
+    began_unwinding: bool,
+    start: Instant,
+}
+
+impl Scope {
+    /// Starts a scope that logs at [`DEFAULT_LEVEL`].
+    ///
+    /// ```
+    /// let _scope = fetch_timing::Scope::new("connect");
+    /// ```
+    pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
+        Self::at(DEFAULT_LEVEL, name)
+    }
+
+    /// Starts a scope that logs at the given level.
+    ///
+    /// ```
+    /// use fetch_timing::{Level, Scope};
+    /// let _scope = Scope::at(Level::Debug, format!("host {}", 7));
+    /// ```
+    pub fn at(level: Level, name: impl Into<Cow<'static, str>>) -> Self {
+        Self::to(ToLog(level), name)
+    }
+}
+
+impl<F: FnOnce(Report)> Scope<F> {
+    /// Starts a scope whose report goes to a closure, for instance into a metric.
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+    ///
+    /// static BUSY_US: AtomicU64 = AtomicU64::new(0);
+    /// let scope = fetch_timing::Scope::with("work", |report| {
+    ///     BUSY_US.fetch_add(report.elapsed_us(), Relaxed);
+    /// });
+    /// # drop(scope);
+    /// ```
+    pub fn with(name: impl Into<Cow<'static, str>>, on_report: F) -> Self {
+        Self::to(on_report, name)
+    }
+}
+
+impl<R: Reporter> Scope<R> {
+    /// Starts a scope whose report goes to a reporter of the caller's own, which may be switched off.
+    ///
+    /// ```
+    /// use fetch_timing::{Level, Scope, ToLog};
+    /// let _scope = Scope::to(ToLog(Level::Trace), "quiet work");
+    /// ```
+    pub fn to(reporter: R, name: impl Into<Cow<'static, str>>) -> Self {
+        let running = reporter.enabled().then(|| Running {
+            name: name.into(),
+            reporter,
+            began_unwinding: thread::panicking(),
+            start: Instant::now(),
+        });
+        Self {
+            running,
+            at_drop: Outcome::Finished,
+        }
+    }
+
+    /// Makes a drop without [`finish`](Self::finish) count as cancelled, for a scope that lives across `.await`.
+    ///
+    /// ```
+    /// use fetch_timing::{Outcome, Scope};
+    ///
+    /// let mut outcome = None;
+    /// drop(Scope::with("upload", |report| outcome = Some(report.outcome)).must_finish());
+    /// assert_eq!(outcome, Some(Outcome::Cancelled));
+    /// ```
+    pub fn must_finish(mut self) -> Self {
+        self.at_drop = Outcome::Cancelled;
+        self
+    }
+
+    /// Ends the scope now, as finished.
+    ///
+    /// ```
+    /// let scope = fetch_timing::Scope::new("upload").must_finish();
+    /// // … the code to time …
+    /// scope.finish();
+    /// ```
+    pub fn finish(mut self) {
+        self.end(Outcome::Finished);
+    }
+
+    /// Ends the scope now, as cancelled.
+    ///
+    /// ```
+    /// fetch_timing::Scope::new("upload").cancel();
+    /// ```
+    pub fn cancel(mut self) {
+        self.end(Outcome::Cancelled);
+    }
+
+    fn end(&mut self, outcome: Outcome) {
+        let Some(Running {
+            name,
+            reporter,
+            start,
+            ..
+        }) = self.running.take()
+        else {
+            return;
+        };
+        reporter.report(Report {
+            name,
+            elapsed: start.elapsed(),
+            outcome,
+        });
+    }
+}
+
+impl<R: Reporter> Drop for Scope<R> {
+    fn drop(&mut self) {
+        let Some(running) = &self.running else { return };
+        let panicked = thread::panicking() && !running.began_unwinding;
+        self.end(if panicked {
+            Outcome::Panicked
+        } else {
+            self.at_drop
+        });
+    }
+}
+
+impl<R: Reporter> fmt::Debug for Scope<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let running = self.running.as_ref();
+        f.debug_struct("Scope")
+            .field("name", &running.map(|running| &running.name))
+            .field("elapsed", &running.map(|running| running.start.elapsed()))
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,125 @@
+//! Scopes and closures: what is reported, and when.
+
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
+use std::time::Duration;
+
+use fetch_timing::{Outcome, Report, Reporter, Scope, timed_with};
+
+/// Runs `work` with a place for reports, and returns those.
+fn reports(work: impl FnOnce(&RefCell<Vec<Report>>)) -> Vec<Report> {
+    let seen = RefCell::default();
+    let _panicked = catch_unwind(AssertUnwindSafe(|| work(&seen)));
+    seen.into_inner()
+}
+
+fn outcomes(work: impl FnOnce(&RefCell<Vec<Report>>)) -> Vec<Outcome> {
+    reports(work)
+        .into_iter()
+        .map(|report| report.outcome)
+        .collect()
+}
+
+fn into<'a>(seen: &'a RefCell<Vec<Report>>, name: &'static str) -> Scope<impl Reporter + 'a> {
+    Scope::with(name, |report| seen.borrow_mut().push(report))
+}
+
+#[test]
+fn a_dropped_scope_reports_its_name_and_at_least_the_time_it_lived() {
+    let reports = reports(|seen| {
+        let _scope = into(seen, "nap");
+        thread::sleep(Duration::from_millis(5));
+    });
+    assert_eq!(reports.len(), 1);
+    assert_eq!(
+        (&*reports[0].name, reports[0].outcome),
+        ("nap", Outcome::Finished)
+    );
+    assert!(reports[0].elapsed >= Duration::from_millis(5));
+    assert!(reports[0].elapsed_us() >= 5_000);
+}
+
+#[test]
+fn a_scope_reports_once_however_it_ends() {
+    assert_eq!(
+        outcomes(|seen| into(seen, "a").finish()),
+        [Outcome::Finished]
+    );
+    assert_eq!(
+        outcomes(|seen| into(seen, "a").cancel()),
+        [Outcome::Cancelled]
+    );
+    assert_eq!(
+        outcomes(|seen| drop(into(seen, "a").must_finish())),
+        [Outcome::Cancelled]
+    );
+    assert_eq!(
+        outcomes(|seen| into(seen, "a").must_finish().finish()),
+        [Outcome::Finished]
+    );
+}
+
+#[test]
+fn an_unwinding_scope_reports_panicked() {
+    let panics = |seen: &_| {
+        let _outer = into(seen, "outer");
+        let _inner = into(seen, "inner").must_finish();
+        panic!("on purpose");
+    };
+    assert_eq!(outcomes(panics), [Outcome::Panicked, Outcome::Panicked]);
+}
+
+#[test]
+fn a_scope_inside_a_destructor_is_not_blamed_for_the_panic_around_it() {
+    struct CleansUp<'a>(&'a RefCell<Vec<Report>>);
+    impl Drop for CleansUp<'_> {
+        fn drop(&mut self) {
+            let _scope = into(self.0, "clean up");
+        }
+    }
+    let panics = |seen: &_| {
+        let _cleans_up = CleansUp(seen);
+        panic!("on purpose");
+    };
+    assert_eq!(outcomes(panics), [Outcome::Finished]);
+}
+
+#[test]
+fn a_timed_closure_returns_its_value_and_reports_errors_as_finished() {
+    let mut seen = None;
+    let result: Result<u8, _> = timed_with("parse", |report| seen = Some(report), || "x".parse());
+    assert!(result.is_err());
+    assert_eq!(seen.unwrap().outcome, Outcome::Finished);
+}
+
+#[test]
+fn a_panicking_closure_reports_before_the_panic_is_caught() {
+    let panics = |seen: &RefCell<Vec<Report>>| {
+        timed_with(
+            "p",
+            |report| seen.borrow_mut().push(report),
+            || panic!("on purpose"),
+        );
+    };
+    assert_eq!(outcomes(panics), [Outcome::Panicked]);
+}
+
+#[test]
+fn a_reporter_that_is_off_gets_no_report() {
+    struct Off;
+    impl Reporter for Off {
+        fn enabled(&self) -> bool {
+            false
+        }
+        fn report(self, report: Report) {
+            panic!("reported {report}");
+        }
+    }
+    let scope = Scope::to(Off, "off");
+    assert!(
+        format!("{scope:?}").contains("None"),
+        "neither name nor clock is kept"
+    );
+    drop(scope);
+}
