@@ -1,6 +1,39 @@
-//! The command `fetch-all`.
+//! The command `fetch-all`: fetches every URL of a list.
 
-#[allow(dead_code, reason = "installed once the options exist")]
+mod args;
+mod demo;
+mod exit;
+mod hints;
+mod hosts;
+mod input;
 mod logging;
+mod output;
+mod plan;
+mod progress;
+mod record;
+mod run;
+mod show;
+mod signals;
+mod summary;
+mod text;
+mod verdict;
 
-fn main() {}
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let args = match args::Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return hints::report(&error),
+    };
+    match plan::Plan::new(args).and_then(run::run) {
+        Ok(code) => ExitCode::from(code),
+        Err(stop) => {
+            // Nobody is left to tell if stderr is closed.
+            let _ = writeln!(std::io::stderr(), "fetch-all: {}", stop.message);
+            ExitCode::from(stop.code as u8)
+        }
+    }
+}

@@ -1,12 +1,52 @@
 //! The one loop that drives `fetch-proto` over any transport, timer and executor.
+//!
+//! Users take an adapter, such as `fetch-smol`; this crate is what all adapters share. It depends on
+//! no runtime. An adapter brings three things ([`Adapter`]): an HTTP client ([`Transport`]), a
+//! [`Timer`], and a place to run the driver. What to do with them is decided by the core.
 
+mod batch;
+mod body;
 mod clock;
-mod marks;
+mod driver;
+mod error;
+mod exchange;
+mod fetcher;
+mod flights;
+mod job;
+mod logging;
+mod outcome;
+mod port;
+mod redact;
+mod request;
+mod retry_after;
+mod settings;
+mod timer;
 mod transport;
 
+pub use batch::FetchAll;
+pub use body::{Body, StreamedResponse};
 pub use clock::Clock;
-pub use fetch_proto::{Failure, Phase, Timestamp};
-pub use marks::Marks;
+pub use error::{Error, ErrorKind};
+/// What the core says of a fetch that came to no response.
+pub use fetch_proto::Error as FetchError;
+pub use fetch_proto::{
+    AttemptEnd, AttemptReport, Backoff, BatchStats, Failure, GaveUp, Jitter, Limit, Method,
+    OverCap, Pattern, Phase, Policy, Rate, Redirects, RetryAfter, Rules, Stats, StatusSet,
+    Timeouts, Timestamp, Timings,
+};
+pub use fetcher::Fetcher;
+pub use outcome::{Outcome, Response};
+pub use port::Marks;
+pub use redact::Redacted;
+pub use request::{IntoRequest, Keep, Request};
+pub use retry_after::parse_retry_after;
+pub use settings::{Adapter, BuildError, Builder, Settings};
+#[cfg(feature = "async-io")]
+pub use timer::AsyncIoTimer;
+pub use timer::Timer;
 pub use transport::{
     BodyStream, Connection, Incoming, Outgoing, RequestBody, Transport, TransportError,
 };
+
+/// The target of all log records of this crate.
+pub const LOG_TARGET: &str = "fetch_all";

@@ -11,7 +11,7 @@ use futures_core::Stream;
 use http::{HeaderMap, StatusCode, Version};
 use url::Url;
 
-use crate::marks::Marks;
+use crate::port::Marks;
 
 /// Sends one attempt and hands back its response: the seam between the driver and any HTTP client.
 ///
@@ -29,7 +29,7 @@ pub trait Transport: Send + Sync + 'static {
         &self,
         request: Outgoing,
         marks: Marks,
-    ) -> impl Future<Output = Result<Incoming<Self::Body>, TransportError>> + Send + 'static;
+    ) -> impl Future<Output = Result<Incoming<Self::Body>, TransportError>> + Send + use<Self>;
 
     /// Called when nothing is in flight any more and the driver ends: close idle connections.
     fn close(&self) {}
@@ -160,6 +160,23 @@ impl TransportError {
     }
 }
 
+impl TransportError {
+    /// The source and its causes, without the kind.
+    pub(crate) fn detail(&self) -> String {
+        let mut text = self.source.to_string();
+        let mut cause = self.source.source();
+        while let Some(error) = cause {
+            let part = error.to_string();
+            if !text.contains(&part) {
+                text.push_str(": ");
+                text.push_str(&part);
+            }
+            cause = error.source();
+        }
+        text
+    }
+}
+
 impl fmt::Debug for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TransportError")
@@ -171,13 +188,7 @@ impl fmt::Debug for TransportError {
 
 impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.kind, self.source)?;
-        let mut cause = self.source.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
+        write!(f, "{}: {}", self.kind, self.detail())
     }
 }
 

@@ -73,7 +73,13 @@ pub(crate) struct Wire {
 
 impl Wire {
     pub(crate) fn new(incoming: Incoming, conn: Conn, marks: Marks, pool: Arc<Pool>) -> Self {
-        let mut wire = Self { conn: Some(conn), finished: false, incoming, marks, pool };
+        let mut wire = Self {
+            conn: Some(conn),
+            finished: false,
+            incoming,
+            marks,
+            pool,
+        };
         if wire.is_empty() {
             wire.release();
         }
@@ -90,12 +96,16 @@ impl Wire {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, TransportError>>> {
-        let Some(conn) = &self.conn else { return Poll::Ready(None) };
+        let Some(conn) = &self.conn else {
+            return Poll::Ready(None);
+        };
         loop {
             match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
                 Some(Ok(frame)) => {
                     // Trailers are nothing that the core asks for.
-                    let Ok(chunk) = frame.into_data() else { continue };
+                    let Ok(chunk) = frame.into_data() else {
+                        continue;
+                    };
                     self.marks.received(chunk.len() as u64);
                     if self.is_empty() {
                         self.release();

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll};
 
@@ -12,10 +12,11 @@ use fetch_driver::{Marks, Phase};
 use futures_io::{AsyncRead, AsyncWrite};
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 
+use crate::idle::Slot;
 use crate::io::HyperIo;
 use crate::origin::Origin;
 use crate::outgoing::OutgoingBody;
-use crate::pool::{NOWHERE, Pool, Ticket};
+use crate::pool::{Pool, Ticket};
 
 /// The requests' half of a connection. Dropping it closes the connection at once.
 pub(crate) struct Conn {
@@ -39,23 +40,29 @@ impl Conn {
         let shared = Arc::new(Shared::default());
         let io = HyperIo::new(stream, shared.clone());
         let (sender, connection) = builder.handshake(io).await?;
-        let task = Task { connection, pool: Arc::downgrade(pool), shared: shared.clone() };
-        Ok((Self { origin, remote, sender, shared, _ticket: ticket }, task))
+        let task = Task {
+            connection,
+            pool: Arc::downgrade(pool),
+            shared: shared.clone(),
+        };
+        Ok((
+            Self {
+                origin,
+                remote,
+                sender,
+                shared,
+                _ticket: ticket,
+            },
+            task,
+        ))
     }
 
     /// Gives the connection back to the pool if it can serve another request, else closes it.
     pub(crate) fn release(self, pool: &Pool) {
-        if self.sender.is_closed() {
-            return;
-        }
-        if self.sender.is_ready() {
+        // An unfinished upload must not keep the next request waiting.
+        if self.shared.flushed.load(Ordering::Acquire) && !self.sender.is_closed() {
             pool.put(self);
-        } else if self.shared.flushed.load(Ordering::Acquire) {
-            // Its task, on another thread, is just about to notice that the response is over.
-            let shared = self.shared.clone();
-            shared.lend(self);
         }
-        // A request that is still being uploaded keeps nobody waiting: closed.
     }
 }
 
@@ -67,7 +74,9 @@ impl Drop for Conn {
 
 impl fmt::Debug for Conn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Conn").field("origin", &self.origin).finish_non_exhaustive()
+        f.debug_struct("Conn")
+            .field("origin", &self.origin)
+            .finish_non_exhaustive()
     }
 }
 
@@ -81,20 +90,9 @@ pub(crate) struct Shared {
     killed: AtomicBool,
     marks: Mutex<Option<Marks>>,
     read: AtomicBool,
-    settling: AtomicBool,
-    settle: Mutex<Option<Conn>>,
     uploaded: AtomicBool,
     waker: AtomicWaker,
     written: AtomicBool,
-}
-
-/// An index into the pool, or nowhere.
-pub(crate) struct Slot(pub(crate) AtomicUsize);
-
-impl Default for Slot {
-    fn default() -> Self {
-        Self(AtomicUsize::new(NOWHERE))
-    }
 }
 
 impl Shared {
@@ -105,6 +103,11 @@ impl Shared {
         self.written.store(false, Ordering::Relaxed);
         self.uploaded.store(uploaded, Ordering::Release);
         *lock(&self.marks) = Some(marks);
+    }
+
+    /// Whether the task is gone, and the connection with it.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
     }
 
     /// Whether any byte of the response came.
@@ -140,19 +143,9 @@ impl Shared {
         }
     }
 
+    /// Makes the task close the connection.
     fn kill(&self) {
         self.killed.store(true, Ordering::Release);
-        self.waker.wake();
-    }
-
-    fn lend(&self, conn: Conn) {
-        *lock(&self.settle) = Some(conn);
-        self.settling.store(true, Ordering::Release);
-        if self.ended.load(Ordering::Acquire) {
-            // Nobody else would ever take it back out.
-            let dead = lock(&self.settle).take();
-            drop(dead);
-        }
         self.waker.wake();
     }
 }
@@ -171,28 +164,12 @@ where
     shared: Arc<Shared>,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Task<S> {
-    /// Puts a connection into the pool that was not ready yet when its response ended.
-    fn settle(&self, cx: &mut Context<'_>) {
-        let Some(mut conn) = lock(&self.shared.settle).take() else { return };
-        match conn.sender.poll_ready(cx) {
-            Poll::Ready(Ok(())) => {
-                self.shared.settling.store(false, Ordering::Release);
-                if let Some(pool) = self.pool.upgrade() {
-                    pool.put(conn);
-                }
-            }
-            Poll::Ready(Err(_)) => self.shared.settling.store(false, Ordering::Release),
-            Poll::Pending => *lock(&self.shared.settle) = Some(conn),
-        }
-    }
-}
-
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Future for Task<S> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        // hyper alone would notice a dropped response only when the server sends the next byte.
+        // hyper alone would not notice a dropped response before the server's next byte, and then
+        // still try to send what is left of the request.
         self.shared.waker.register(cx.waker());
         if self.shared.killed.load(Ordering::Acquire) {
             return Poll::Ready(());
@@ -203,9 +180,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Future for Task<S> {
             }
             return Poll::Ready(());
         }
-        if self.shared.settling.load(Ordering::Acquire) {
-            self.settle(cx);
-        }
         Poll::Pending
     }
 }
@@ -213,8 +187,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Future for Task<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drop for Task<S> {
     fn drop(&mut self) {
         self.shared.ended.store(true, Ordering::Release);
-        let settling = lock(&self.shared.settle).take();
-        drop(settling);
         if let Some(pool) = self.pool.upgrade() {
             pool.forget(&self.shared);
         }

@@ -1,11 +1,10 @@
 //! Racing a host's addresses as RFC 8305 says, and knowing when this machine is exhausted.
 
-use std::fmt;
-use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
+use std::{fmt, io, mem};
 
 use crate::runtime::Runtime;
 
@@ -20,45 +19,68 @@ pub(crate) async fn race<R: Runtime>(
     addrs: Vec<SocketAddr>,
 ) -> Result<(R::Stream, SocketAddr), Unconnected> {
     let mut waiting = interleave(addrs).into_iter();
-    let mut failed = Vec::new();
-    let mut racing: Vec<(SocketAddr, Pending<'_, io::Result<R::Stream>>)> = Vec::new();
+    let mut racers = Racers {
+        failed: Vec::new(),
+        running: Vec::new(),
+    };
     let mut stagger: Option<Pending<'_, ()>> = None;
     std::future::poll_fn(move |cx| {
         loop {
-            let mut at = 0;
-            while let Some((addr, attempt)) = racing.get_mut(at) {
-                match attempt.as_mut().poll(cx) {
-                    Poll::Ready(Ok(stream)) => return Poll::Ready(Ok((stream, *addr))),
-                    Poll::Ready(Err(error)) => {
-                        failed.push((*addr, error));
-                        drop(racing.remove(at));
-                        stagger = None;
-                    }
-                    Poll::Pending => at += 1,
-                }
+            let failed_before = racers.failed.len();
+            if let Some(winner) = racers.poll(cx) {
+                return Poll::Ready(Ok(winner));
             }
-            if stagger.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_pending()) {
+            if racers.failed.len() == failed_before
+                && stagger
+                    .as_mut()
+                    .is_some_and(|sleep| sleep.as_mut().poll(cx).is_pending())
+            {
                 return Poll::Pending;
             }
-            match waiting.next() {
-                Some(addr) => racing.push((addr, Box::pin(runtime.connect(addr)))),
-                None if racing.is_empty() => {
-                    return Poll::Ready(Err(Unconnected(std::mem::take(&mut failed))));
-                }
-                None => {
-                    stagger = None;
-                    return Poll::Pending;
-                }
+            stagger = None;
+            let Some(addr) = waiting.next() else {
+                return match racers.running.is_empty() {
+                    true => Poll::Ready(Err(Unconnected(mem::take(&mut racers.failed)))),
+                    false => Poll::Pending,
+                };
+            };
+            racers.running.push((addr, Box::pin(runtime.connect(addr))));
+            if waiting.len() > 0 {
+                stagger = Some(Box::pin(runtime.sleep(STAGGER)));
             }
-            stagger = (waiting.len() > 0).then(|| Box::pin(runtime.sleep(STAGGER)) as _);
         }
     })
     .await
 }
 
+/// The attempts on their way, and those that have failed.
+struct Racers<'a, S> {
+    failed: Vec<(SocketAddr, io::Error)>,
+    running: Vec<(SocketAddr, Pending<'a, io::Result<S>>)>,
+}
+
+impl<S> Racers<'_, S> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Option<(S, SocketAddr)> {
+        let mut at = 0;
+        while let Some((addr, attempt)) = self.running.get_mut(at) {
+            match attempt.as_mut().poll(cx) {
+                Poll::Ready(Ok(stream)) => return Some((stream, *addr)),
+                Poll::Ready(Err(error)) => {
+                    self.failed.push((*addr, error));
+                    drop(self.running.remove(at));
+                }
+                Poll::Pending => at += 1,
+            }
+        }
+        None
+    }
+}
+
 /// Alternates between the families, starting with the one the system put first.
 fn interleave(addrs: Vec<SocketAddr>) -> Vec<SocketAddr> {
-    let Some(first) = addrs.first().map(SocketAddr::is_ipv6) else { return addrs };
+    let Some(first) = addrs.first().map(SocketAddr::is_ipv6) else {
+        return addrs;
+    };
     let (one, other): (Vec<_>, Vec<_>) = addrs.into_iter().partition(|a| a.is_ipv6() == first);
     let (mut one, mut other) = (one.into_iter(), other.into_iter());
     let mut mixed = Vec::with_capacity(one.len() + other.len());
@@ -100,7 +122,9 @@ pub(crate) fn is_exhausted(error: &io::Error) -> bool {
     #[cfg(not(unix))]
     let codes = [10024, 10055];
     error.kind() == io::ErrorKind::AddrNotAvailable
-        || error.raw_os_error().is_some_and(|code| codes.contains(&code))
+        || error
+            .raw_os_error()
+            .is_some_and(|code| codes.contains(&code))
 }
 
 /// Raises this process's limit on open files as far as the system allows, and returns it.
@@ -137,7 +161,11 @@ mod tests {
     #[cfg(unix)]
     fn a_full_descriptor_table_is_exhaustion_and_a_refusal_is_not() {
         assert!(is_exhausted(&io::Error::from_raw_os_error(libc::EMFILE)));
-        assert!(is_exhausted(&io::Error::from_raw_os_error(libc::EADDRNOTAVAIL)));
-        assert!(!is_exhausted(&io::Error::from_raw_os_error(libc::ECONNREFUSED)));
+        assert!(is_exhausted(&io::Error::from_raw_os_error(
+            libc::EADDRNOTAVAIL
+        )));
+        assert!(!is_exhausted(&io::Error::from_raw_os_error(
+            libc::ECONNREFUSED
+        )));
     }
 }

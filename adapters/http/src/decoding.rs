@@ -9,7 +9,7 @@ use crate::body::{ResponseBody, Wire};
 /// The `Accept-Encoding` to send, if anything can be decoded.
 pub(crate) fn accepted() -> Option<HeaderValue> {
     #[cfg(feature = "decode")]
-    return crate::decode::accepted();
+    return crate::coding::accepted();
     #[cfg(not(feature = "decode"))]
     None
 }
@@ -22,7 +22,7 @@ pub(crate) fn decode(
 ) -> Result<ResponseBody, TransportError> {
     #[cfg(feature = "decode")]
     if headers.contains_key(http::header::CONTENT_ENCODING) {
-        let codings = crate::decode::codings(headers)?;
+        let codings = crate::coding::codings(headers)?;
         if !codings.is_empty() {
             headers.remove(http::header::CONTENT_ENCODING);
             headers.remove(http::header::CONTENT_LENGTH);

@@ -84,7 +84,11 @@ struct State {
 
 enum Name {
     Asking(Arc<Flight>),
-    Known { answer: Answer, until: Instant, used: bool },
+    Known {
+        answer: Answer,
+        until: Instant,
+        used: bool,
+    },
 }
 
 /// One question on its way, for all who wait for its answer.
@@ -96,7 +100,11 @@ struct Flight {
 
 impl Dns {
     pub(crate) fn new(resolver: Arc<dyn Resolve>, ttl: Duration) -> Self {
-        Self { resolver, state: Mutex::default(), ttl }
+        Self {
+            resolver,
+            state: Mutex::default(),
+            ttl,
+        }
     }
 
     /// The addresses of `host`; never an empty list.
@@ -121,7 +129,11 @@ impl Dns {
         let mut state = lock(&self.state);
         match state.names.get_mut(host) {
             Some(Name::Asking(flight)) => return Err(flight.clone()),
-            Some(Name::Known { answer, until, used }) if Instant::now() < *until => {
+            Some(Name::Known {
+                answer,
+                until,
+                used,
+            }) if Instant::now() < *until => {
                 *used = true;
                 return Ok(answer.clone());
             }
@@ -129,7 +141,9 @@ impl Dns {
         }
         let flight = Arc::new(Flight::default());
         let host: Arc<str> = host.into();
-        state.names.insert(host.clone(), Name::Asking(flight.clone()));
+        state
+            .names
+            .insert(host.clone(), Name::Asking(flight.clone()));
         state.queue.push_back(host);
         if state.workers < WORKERS {
             state.workers += 1;
@@ -146,9 +160,10 @@ impl Dns {
             // A panic of the resolver must not leave its askers waiting.
             let asked = std::panic::AssertUnwindSafe(|| self.resolver.resolve(&host));
             let answer = match std::panic::catch_unwind(asked) {
-                Ok(Ok(addrs)) if addrs.is_empty() => {
-                    Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"))
-                }
+                Ok(Ok(addrs)) if addrs.is_empty() => Err(io::Error::new(
+                    io::ErrorKind::NotFound,
+                    "the name has no address",
+                )),
                 Ok(answer) => answer,
                 Err(_) => Err(io::Error::other("the resolver panicked")),
             };
@@ -175,13 +190,21 @@ impl Dns {
     }
 
     fn remember(&self, host: Arc<str>, answer: Answer) {
-        let ttl = if answer.is_ok() { self.ttl } else { NEGATIVE_TTL.min(self.ttl) };
+        let ttl = if answer.is_ok() {
+            self.ttl
+        } else {
+            NEGATIVE_TTL.min(self.ttl)
+        };
         let mut state = lock(&self.state);
         if ttl.is_zero() {
             state.names.remove(&host);
             return;
         }
-        let known = Name::Known { answer, until: Instant::now() + ttl, used: false };
+        let known = Name::Known {
+            answer,
+            until: Instant::now() + ttl,
+            used: false,
+        };
         state.names.insert(host.clone(), known);
         state.order.push_back(host);
         state.forget_some();

@@ -33,7 +33,13 @@ pub(crate) fn told(
     text: impl Into<String>,
     cause: impl Into<Box<dyn Error + Send + Sync>>,
 ) -> TransportError {
-    TransportError::new(kind, Told { cause: Some(cause.into()), text: text.into() })
+    TransportError::new(
+        kind,
+        Told {
+            cause: Some(cause.into()),
+            text: text.into(),
+        },
+    )
 }
 
 /// What a failure before the end of the response's head means.
@@ -50,22 +56,46 @@ pub(crate) fn before_head(
     let sent = !handed_back && conn.shared.sent_any();
     let broken = is_io(&error) || is_cut(&error) || error.is_canceled() || error.is_closed();
     if error.is_user() {
-        told(Failure::RequestBody, format!("sending the body to {origin}"), error)
+        told(
+            Failure::RequestBody,
+            format!("sending the body to {origin}"),
+            error,
+        )
     } else if is_tls(&error) {
-        told(Failure::Tls, format!("{origin} ended the TLS session"), error)
+        told(
+            Failure::Tls,
+            format!("{origin} ended the TLS session"),
+            error,
+        )
     } else if reused && (handed_back || (broken && !conn.shared.got_any())) {
         let text = format!("{origin} had closed the idle connection");
         told(Failure::Stale { sent }, text, error)
     } else if error.is_parse() {
         told(Failure::Protocol, bad_head(&error, origin, max_head), error)
     } else if is_io(&error) {
-        told(Failure::Io, format!("before the head of the response of {origin} was complete"), error)
+        told(
+            Failure::Io,
+            format!("before the head of the response of {origin} was complete"),
+            error,
+        )
     } else if broken && conn.shared.got_any() {
-        told(Failure::Io, format!("{origin} closed it inside the response's head"), error)
+        told(
+            Failure::Io,
+            format!("{origin} closed it inside the response's head"),
+            error,
+        )
     } else if broken {
-        told(Failure::EmptyReply, format!("{origin} closed it before the first byte"), error)
+        told(
+            Failure::EmptyReply,
+            format!("{origin} closed it before the first byte"),
+            error,
+        )
     } else {
-        told(Failure::Protocol, format!("{origin} sent what was not asked for"), error)
+        told(
+            Failure::Protocol,
+            format!("{origin} sent what was not asked for"),
+            error,
+        )
     }
 }
 
@@ -73,15 +103,35 @@ pub(crate) fn before_head(
 pub(crate) fn inside_body(error: hyper::Error, origin: OriginRef<'_>) -> TransportError {
     let native = io_source(&error).map(io::Error::kind);
     if error.is_user() {
-        told(Failure::RequestBody, format!("sending the body to {origin}"), error)
+        told(
+            Failure::RequestBody,
+            format!("sending the body to {origin}"),
+            error,
+        )
     } else if is_tls(&error) {
-        told(Failure::Tls, format!("{origin} ended the TLS session"), error)
+        told(
+            Failure::Tls,
+            format!("{origin} ended the TLS session"),
+            error,
+        )
     } else if error.is_parse() || matches!(native, Some(Bad::InvalidData | Bad::InvalidInput)) {
-        told(Failure::Protocol, format!("{origin} sent a broken chunk or trailer"), error)
+        told(
+            Failure::Protocol,
+            format!("{origin} sent a broken chunk or trailer"),
+            error,
+        )
     } else if is_cut(&error) || native == Some(Bad::UnexpectedEof) {
-        told(Failure::Io, format!("{origin} closed it inside the response's body"), error)
+        told(
+            Failure::Io,
+            format!("{origin} closed it inside the response's body"),
+            error,
+        )
     } else {
-        told(Failure::Io, format!("inside the response's body from {origin}"), error)
+        told(
+            Failure::Io,
+            format!("inside the response's body from {origin}"),
+            error,
+        )
     }
 }
 

@@ -13,7 +13,7 @@ use crate::conn::Shared;
 use crate::runtime::Stream;
 
 /// The most read at once. Also the size of the one read buffer each thread keeps.
-const SCRATCH: usize = 64 * 1024;
+pub(crate) const SCRATCH: usize = 64 * 1024;
 
 thread_local! {
     // hyper's buffers are uninitialised and safe code can only copy into them; copying what was
@@ -31,7 +31,10 @@ pub(crate) struct Hinted<S> {
 
 impl<S> Hinted<S> {
     pub(crate) fn new(stream: S) -> Self {
-        Self { stream, drained: false }
+        Self {
+            stream,
+            drained: false,
+        }
     }
 }
 
@@ -82,7 +85,11 @@ pub(crate) struct HyperIo<S> {
 
 impl<S> HyperIo<S> {
     pub(crate) fn new(stream: S, shared: Arc<Shared>) -> Self {
-        Self { stream, shared, unflushed: false }
+        Self {
+            stream,
+            shared,
+            unflushed: false,
+        }
     }
 }
 
@@ -135,5 +142,90 @@ impl<S: AsyncWrite + Unpin> Write for HyperIo<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_close(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    /// Has one byte each time it says that it is readable, and counts what it is asked.
+    #[derive(Default)]
+    struct Counting {
+        bytes: usize,
+        reads: usize,
+    }
+
+    impl Stream for Counting {
+        fn poll_readable(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            if self.bytes == 0 {
+                Poll::Pending
+            } else {
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+
+    impl AsyncRead for Counting {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buf: &mut [u8],
+        ) -> Poll<io::Result<usize>> {
+            self.reads += 1;
+            let n = self.bytes.min(buf.len());
+            self.bytes -= n;
+            if n == 0 {
+                Poll::Pending
+            } else {
+                Poll::Ready(Ok(n))
+            }
+        }
+    }
+
+    impl AsyncWrite for Counting {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buf: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(buf.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn an_empty_stream_is_not_read_again_until_it_is_readable() {
+        let mut stream = Hinted::new(Counting::default());
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut buf = [0; 8];
+        for arrived in [3, 0, 0, 5] {
+            stream.stream.bytes += arrived;
+            let read = Pin::new(&mut stream).poll_read(&mut cx, &mut buf);
+            assert_eq!(read.is_ready(), arrived > 0);
+        }
+        assert_eq!(stream.stream.reads, 2);
+    }
+
+    #[test]
+    fn a_full_read_is_followed_by_another_at_once() {
+        let mut stream = Hinted::new(Counting {
+            bytes: 16,
+            reads: 0,
+        });
+        let mut cx = Context::from_waker(Waker::noop());
+        for _ in 0..3 {
+            let _ = Pin::new(&mut stream).poll_read(&mut cx, &mut [0; 8]);
+        }
+        assert_eq!(stream.stream.reads, 3);
     }
 }

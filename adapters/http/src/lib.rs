@@ -12,6 +12,8 @@
 //! - `gzip`, `brotli`, `zstd`: content codings.
 
 mod body;
+#[cfg(feature = "decode")]
+mod coding;
 mod config;
 mod conn;
 mod connect;
@@ -20,11 +22,14 @@ mod decode;
 mod decoding;
 mod dns;
 mod error;
+mod idle;
 mod io;
+mod opening;
 mod origin;
 mod outgoing;
 mod pool;
 mod runtime;
+mod settings;
 #[cfg(feature = "async-io")]
 mod socket;
 #[cfg(feature = "tls")]

@@ -30,7 +30,12 @@ impl Origin {
         let OriginRef { tls, host, port } = OriginRef::of(url)?;
         let host_header = HeaderValue::from_str(&url[Position::BeforeHost..Position::AfterPort])
             .map_err(|e| TransportError::new(Failure::Unsupported, e))?;
-        Ok(Self { tls, host: host.into(), port, host_header })
+        Ok(Self {
+            tls,
+            host: host.into(),
+            port,
+            host_header,
+        })
     }
 
     pub(crate) fn host_header(&self) -> HeaderValue {
@@ -38,7 +43,11 @@ impl Origin {
     }
 
     pub(crate) fn key(&self) -> OriginRef<'_> {
-        OriginRef { tls: self.tls, host: &self.host, port: self.port }
+        OriginRef {
+            tls: self.tls,
+            host: &self.host,
+            port: self.port,
+        }
     }
 }
 
@@ -57,7 +66,11 @@ impl<'a> OriginRef<'a> {
         };
         let host = url.host_str().filter(|host| !host.is_empty());
         let host = host.ok_or_else(|| unsupported("the URL has no host".into()))?;
-        Ok(Self { tls, host, port: url.port().unwrap_or(default_port) })
+        Ok(Self {
+            tls,
+            host,
+            port: url.port().unwrap_or(default_port),
+        })
     }
 }
 

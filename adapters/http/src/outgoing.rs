@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use fetch_driver::{BodyStream, Failure, Outgoing, RequestBody, TransportError};
 use http::header::{
-    ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING,
+    ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, RANGE, TRANSFER_ENCODING,
 };
 use http::uri::PathAndQuery;
 use http::{Method, Request, Uri};
@@ -27,7 +27,13 @@ pub(crate) fn request(
     conn: &Conn,
     accept: Option<HeaderValue>,
 ) -> Result<Request<OutgoingBody>, TransportError> {
-    let Outgoing { body, mut headers, method, url, .. } = outgoing;
+    let Outgoing {
+        body,
+        mut headers,
+        method,
+        url,
+        ..
+    } = outgoing;
     if method == Method::CONNECT {
         let text = "CONNECT asks for a tunnel, which is not a fetch";
         return Err(TransportError::new(Failure::Unsupported, text));
@@ -36,7 +42,9 @@ pub(crate) fn request(
         headers.remove(ours);
     }
     headers.insert(HOST, conn.origin.host_header());
-    if let Some(accept) = accept.filter(|_| !headers.contains_key(ACCEPT_ENCODING)) {
+    // A part of a coded body could not be decoded.
+    let settled = headers.contains_key(ACCEPT_ENCODING) || headers.contains_key(RANGE);
+    if let Some(accept) = accept.filter(|_| !settled) {
         headers.insert(ACCEPT_ENCODING, accept);
     }
     let expects_body = matches!(method, Method::POST | Method::PUT | Method::PATCH);
@@ -65,7 +73,10 @@ pub(crate) struct OutgoingBody {
 
 enum Kind {
     Bytes(Bytes),
-    Stream { left: Option<u64>, stream: BodyStream },
+    Stream {
+        left: Option<u64>,
+        stream: BodyStream,
+    },
 }
 
 impl OutgoingBody {
@@ -73,7 +84,10 @@ impl OutgoingBody {
         let kind = match body {
             RequestBody::Bytes(bytes) => Kind::Bytes(bytes),
             RequestBody::Empty => Kind::Bytes(Bytes::new()),
-            RequestBody::Stream { length, stream } => Kind::Stream { left: length, stream },
+            RequestBody::Stream { length, stream } => Kind::Stream {
+                left: length,
+                stream,
+            },
         };
         Self { kind, shared }
     }
@@ -103,13 +117,18 @@ impl Body for OutgoingBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(&self.kind, Kind::Bytes(rest) if rest.is_empty())
+        match &self.kind {
+            Kind::Bytes(rest) => rest.is_empty(),
+            Kind::Stream { left, .. } => *left == Some(0),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
             Kind::Bytes(rest) => SizeHint::with_exact(rest.len() as u64),
-            Kind::Stream { left: Some(left), .. } => SizeHint::with_exact(*left),
+            Kind::Stream {
+                left: Some(left), ..
+            } => SizeHint::with_exact(*left),
             Kind::Stream { left: None, .. } => SizeHint::default(),
         }
     }

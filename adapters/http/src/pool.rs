@@ -3,17 +3,13 @@
 use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use event_listener::Event;
-use hashbrown::HashMap;
-use slab::Slab;
 
 use crate::conn::{Conn, Shared};
-use crate::origin::{Origin, OriginRef};
-
-/// No index.
-pub(crate) const NOWHERE: usize = usize::MAX;
+use crate::idle::Idle;
+use crate::origin::OriginRef;
 
 /// Idle connections, newest first per origin, and a count of all open ones.
 pub(crate) struct Pool {
@@ -49,15 +45,25 @@ impl Pool {
     /// An idle connection to `origin`, or the right to open one, as soon as there is either.
     pub(crate) async fn checkout(self: &Arc<Self>, origin: OriginRef<'_>, fresh: bool) -> Checkout {
         loop {
-            if let Some(found) = self.try_checkout(origin, fresh) {
-                return found;
+            let mut freed = None;
+            let found = loop {
+                match self.try_checkout(origin, fresh) {
+                    Some(found) => break found,
+                    // One may come free between the look and the listening: look again.
+                    None => match freed.take() {
+                        None => freed = Some(self.freed.listen()),
+                        Some(freed) => freed.await,
+                    },
+                }
+            };
+            match found {
+                Checkout::Reuse(conn) => {
+                    if let Some(conn) = settled(conn).await {
+                        return Checkout::Reuse(conn);
+                    }
+                }
+                open => return open,
             }
-            let freed = self.freed.listen();
-            // One may have come free between the look and the listening.
-            if let Some(found) = self.try_checkout(origin, fresh) {
-                return found;
-            }
-            freed.await;
         }
     }
 
@@ -92,7 +98,9 @@ impl Pool {
 
     fn reserve(self: &Arc<Self>) -> Option<Ticket> {
         let more = |open: usize| (open < self.max).then_some(open + 1);
-        let reserved = self.open.fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
+        let reserved = self
+            .open
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
         reserved.is_ok().then(|| Ticket(self.clone()))
     }
 
@@ -104,28 +112,27 @@ impl Pool {
         let mut closed = Vec::new();
         let mut idle = self.lock();
         idle.expire(self.idle_timeout, &mut closed);
+        let shared = conn.shared.clone();
         idle.insert(conn);
         drop(idle);
         drop(closed);
+        if shared.has_ended() {
+            // Its task has looked for it here before it came.
+            self.forget(&shared);
+        }
         self.freed.notify_additional(1);
     }
 
     /// Drops the connection from the idle ones, if it is there.
     pub(crate) fn forget(&self, shared: &Shared) {
-        let mut idle = self.lock();
-        let at = shared.slot.0.load(Ordering::Relaxed);
-        let conn = (at != NOWHERE).then(|| idle.remove(at));
-        drop(idle);
+        let conn = self.lock().take(shared);
         drop(conn);
     }
 
     /// Closes all idle connections.
     pub(crate) fn clear(&self) {
         let idle = mem::take(&mut *self.lock());
-        for (_, entry) in &idle.entries {
-            entry.conn.shared.slot.0.store(NOWHERE, Ordering::Relaxed);
-        }
-        drop(idle);
+        idle.close();
     }
 
     /// How many connections are open, idle or not.
@@ -135,7 +142,9 @@ impl Pool {
 
     /// Whether the caller must start a sweeper, which ends when [`Pool::sweep`] says so.
     pub(crate) fn wants_sweeper(&self) -> bool {
-        !self.sweeping.load(Ordering::Acquire) && !self.sweeping.swap(true, Ordering::AcqRel)
+        !self.idle_timeout.is_zero()
+            && !self.sweeping.load(Ordering::Acquire)
+            && !self.sweeping.swap(true, Ordering::AcqRel)
     }
 
     /// Closes expired connections; says when to come again, or `None` if nothing is open.
@@ -154,7 +163,11 @@ impl Pool {
             }
         }
         let age = oldest.map_or(Duration::ZERO, |since| since.elapsed());
-        Some(self.idle_timeout.saturating_sub(age).max(Duration::from_millis(10)))
+        Some(
+            self.idle_timeout
+                .saturating_sub(age)
+                .max(Duration::from_millis(10)),
+        )
     }
 
     fn lock(&self) -> MutexGuard<'_, Idle> {
@@ -162,93 +175,17 @@ impl Pool {
     }
 }
 
+/// The connection, once its task has noticed, on another thread, that the last response is over.
+async fn settled(mut conn: Conn) -> Option<Conn> {
+    if !conn.sender.is_ready() && conn.sender.ready().await.is_err() {
+        return None;
+    }
+    Some(conn)
+}
+
 impl Drop for Ticket {
     fn drop(&mut self) {
         self.0.open.fetch_sub(1, Ordering::AcqRel);
         self.0.freed.notify_additional(1);
-    }
-}
-
-/// The idle connections: a stack per origin, and one queue over all by age. Every step is O(1).
-struct Idle {
-    entries: Slab<Entry>,
-    newest: usize,
-    oldest: usize,
-    tops: HashMap<Arc<Origin>, usize>,
-}
-
-struct Entry {
-    above: usize,
-    below: usize,
-    conn: Conn,
-    newer: usize,
-    older: usize,
-    since: Instant,
-}
-
-impl Default for Idle {
-    fn default() -> Self {
-        Self { entries: Slab::new(), newest: NOWHERE, oldest: NOWHERE, tops: HashMap::new() }
-    }
-}
-
-impl Idle {
-    fn insert(&mut self, conn: Conn) {
-        let at = self.entries.vacant_key();
-        conn.shared.slot.0.store(at, Ordering::Relaxed);
-        let below = self.tops.insert(conn.origin.clone(), at).unwrap_or(NOWHERE);
-        if let Some(entry) = self.entries.get_mut(below) {
-            entry.above = at;
-        }
-        let older = mem::replace(&mut self.newest, at);
-        match self.entries.get_mut(older) {
-            Some(entry) => entry.newer = at,
-            None => self.oldest = at,
-        }
-        let since = Instant::now();
-        let entry = Entry { above: NOWHERE, below, conn, newer: NOWHERE, older, since };
-        self.entries.insert(entry);
-    }
-
-    fn remove(&mut self, at: usize) -> Conn {
-        let Entry { above, below, conn, newer, older, .. } = self.entries.remove(at);
-        conn.shared.slot.0.store(NOWHERE, Ordering::Relaxed);
-        if let Some(entry) = self.entries.get_mut(below) {
-            entry.above = above;
-        }
-        match self.entries.get_mut(above) {
-            Some(entry) => entry.below = below,
-            None if below == NOWHERE => drop(self.tops.remove(&conn.origin.key())),
-            None => drop(self.tops.insert(conn.origin.clone(), below)),
-        }
-        match self.entries.get_mut(older) {
-            Some(entry) => entry.newer = newer,
-            None => self.oldest = newer,
-        }
-        match self.entries.get_mut(newer) {
-            Some(entry) => entry.older = older,
-            None => self.newest = older,
-        }
-        conn
-    }
-
-    fn take_newest(&mut self, origin: OriginRef<'_>) -> Option<Conn> {
-        let at = *self.tops.get(&origin)?;
-        Some(self.remove(at))
-    }
-
-    fn take_oldest(&mut self) -> Option<Conn> {
-        (self.oldest != NOWHERE).then(|| self.remove(self.oldest))
-    }
-
-    fn expire(&mut self, timeout: Duration, closed: &mut Vec<Conn>) {
-        // All wait equally long, so the expired ones are at the old end.
-        while self.oldest_since().is_some_and(|since| since.elapsed() >= timeout) {
-            closed.extend(self.take_oldest());
-        }
-    }
-
-    fn oldest_since(&self) -> Option<Instant> {
-        self.entries.get(self.oldest).map(|entry| entry.since)
     }
 }

@@ -11,6 +11,31 @@ use futures_io::{AsyncRead, AsyncWrite};
 ///
 /// Blocking work (name lookups) does not go through here: it runs on the executor-neutral pool of
 /// the `blocking` crate.
+///
+/// ```
+/// # #[cfg(feature = "async-io")] {
+/// use std::net::SocketAddr;
+/// use std::time::Duration;
+///
+/// use fetch_http::{Runtime, Socket};
+///
+/// #[derive(Clone)]
+/// struct Smol;
+///
+/// impl Runtime for Smol {
+///     type Stream = Socket;
+///     async fn connect(&self, addr: SocketAddr) -> std::io::Result<Socket> {
+///         Socket::connect(addr).await
+///     }
+///     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+///         smol::spawn(task).detach();
+///     }
+///     async fn sleep(&self, duration: Duration) {
+///         smol::Timer::after(duration).await;
+///     }
+/// }
+/// # }
+/// ```
 pub trait Runtime: Clone + Send + Sync + 'static {
     /// A connected TCP stream.
     type Stream: Stream;
@@ -31,6 +56,27 @@ pub trait Runtime: Clone + Send + Sync + 'static {
 }
 
 /// A byte stream that can carry HTTP.
+///
+/// ```
+/// struct Mine(smol::net::TcpStream);
+/// # use std::{io, pin::Pin, task::{Context, Poll}};
+/// # use futures_lite::{AsyncRead, AsyncWrite};
+/// # impl AsyncRead for Mine {
+/// #     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8])
+/// #         -> Poll<io::Result<usize>> { Pin::new(&mut self.0).poll_read(cx, buf) }
+/// # }
+/// # impl AsyncWrite for Mine {
+/// #     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8])
+/// #         -> Poll<io::Result<usize>> { Pin::new(&mut self.0).poll_write(cx, buf) }
+/// #     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>)
+/// #         -> Poll<io::Result<()>> { Pin::new(&mut self.0).poll_flush(cx) }
+/// #     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>)
+/// #         -> Poll<io::Result<()>> { Pin::new(&mut self.0).poll_close(cx) }
+/// # }
+///
+/// // Beside `AsyncRead` and `AsyncWrite` nothing is needed.
+/// impl fetch_http::Stream for Mine {}
+/// ```
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// Waits until a read would probably not block, without reading.
     ///

@@ -11,7 +11,9 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
 
 use crate::error::told;
 
@@ -52,7 +54,9 @@ impl TlsOptions {
         let mut store = RootCertStore::empty();
         for cert in CertificateDer::pem_slice_iter(pem) {
             let cert = cert.map_err(|e| bad(format!("the PEM text cannot be read: {e}")))?;
-            store.add(cert.clone()).map_err(|e| bad(format!("not an authority: {e}")))?;
+            store
+                .add(cert.clone())
+                .map_err(|e| bad(format!("not an authority: {e}")))?;
             self.extra.push(cert);
         }
         if store.is_empty() {
@@ -82,9 +86,14 @@ impl TlsOptions {
             .expect("ring knows the default TLS versions");
         let mut config = if self.insecure {
             let anyone = Arc::new(Anyone(provider));
-            builder.dangerous().with_custom_certificate_verifier(anyone).with_no_client_auth()
+            builder
+                .dangerous()
+                .with_custom_certificate_verifier(anyone)
+                .with_no_client_auth()
         } else {
-            let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+            let mut roots = RootCertStore {
+                roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+            };
             roots.add_parsable_certificates(self.extra.iter().cloned());
             builder.with_root_certificates(roots).with_no_client_auth()
         };
@@ -99,24 +108,43 @@ pub(crate) async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     host: &str,
     stream: S,
 ) -> Result<TlsStream<S>, TransportError> {
-    let name = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    let name = ServerName::try_from(name)
-        .map_err(|e| told(Failure::Tls, format!("`{host}` cannot be in a certificate"), e))?;
-    connector.connect(name, stream).await.map_err(|error| refused(host, error))
+    let name = host
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .to_owned();
+    let name = ServerName::try_from(name).map_err(|e| {
+        told(
+            Failure::Tls,
+            format!("`{host}` cannot be in a certificate"),
+            e,
+        )
+    })?;
+    connector
+        .connect(name, stream)
+        .await
+        .map_err(|error| refused(host, error))
 }
 
 fn refused(host: &str, error: io::Error) -> TransportError {
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let inner = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match inner {
-        Some(rustls::Error::InvalidCertificate(why)) => {
-            told(Failure::Tls, format!("the certificate of {host} {}", plain(why)), error)
-        }
+        Some(rustls::Error::InvalidCertificate(why)) => told(
+            Failure::Tls,
+            format!("the certificate of {host} {}", plain(why)),
+            error,
+        ),
         Some(rustls::Error::AlertReceived(_)) => {
             told(Failure::Tls, format!("{host} refused the handshake"), error)
         }
         Some(_) => told(Failure::Tls, format!("handshake with {host}"), error),
         // Broken before anything of the request was sent, and perhaps whole next time.
-        None => told(Failure::Connect, format!("broken in the TLS handshake with {host}"), error),
+        None => told(
+            Failure::Connect,
+            format!("broken in the TLS handshake with {host}"),
+            error,
+        ),
     }
 }
 
@@ -159,7 +187,12 @@ impl ServerCertVerifier for Anyone {
         cert: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, signed, &self.0.signature_verification_algorithms)
+        verify_tls12_signature(
+            message,
+            cert,
+            signed,
+            &self.0.signature_verification_algorithms,
+        )
     }
 
     fn verify_tls13_signature(
@@ -168,7 +201,12 @@ impl ServerCertVerifier for Anyone {
         cert: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, signed, &self.0.signature_verification_algorithms)
+        verify_tls13_signature(
+            message,
+            cert,
+            signed,
+            &self.0.signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

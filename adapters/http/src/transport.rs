@@ -1,47 +1,110 @@
 //! The transport: a request to a connection, a connection to a response.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use fetch_driver::{
-    Connection, Failure, Incoming, Marks, Outgoing, Phase, Transport, TransportError,
-};
+use fetch_driver::{Connection, Failure, Incoming, Marks, Outgoing, Transport, TransportError};
 use http::{HeaderValue, Method, StatusCode};
 use hyper::client::conn::http1::Builder;
-use url::{Host, Url};
 
 use crate::body::{ResponseBody, Wire};
 use crate::config::Config;
 use crate::conn::Conn;
+use crate::decoding;
 use crate::dns::Dns;
-use crate::error::{before_head, told};
-use crate::io::Hinted;
-use crate::origin::{Origin, OriginRef};
+use crate::error::before_head;
+use crate::io::SCRATCH;
+use crate::origin::OriginRef;
 use crate::outgoing;
-use crate::pool::{Checkout, Pool, Ticket};
+use crate::pool::{Checkout, Pool};
 use crate::runtime::Runtime;
-use crate::{connect, decoding};
 
 /// HTTP/1.1 with keep-alive, on any [`Runtime`].
 ///
 /// It sends what it is asked to and no more: it never retries, never follows a redirect and never
 /// times out by itself. Cheap to clone; clones share one pool.
+///
+/// ```
+/// # #[cfg(feature = "async-io")] {
+/// use std::net::SocketAddr;
+/// use std::time::Duration;
+///
+/// use fetch_driver::{Clock, Marks, Outgoing, RequestBody, Transport};
+/// use fetch_http::{Config, HttpTransport, Runtime, Socket};
+/// use futures_lite::StreamExt;
+///
+/// #[derive(Clone)]
+/// struct Smol;
+///
+/// impl Runtime for Smol {
+///     type Stream = Socket;
+///     async fn connect(&self, addr: SocketAddr) -> std::io::Result<Socket> {
+///         Socket::connect(addr).await
+///     }
+///     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+///         smol::spawn(task).detach();
+///     }
+///     async fn sleep(&self, duration: Duration) {
+///         smol::Timer::after(duration).await;
+///     }
+/// }
+///
+/// let site = fetch_testbed::Site::start().unwrap();
+/// let transport = HttpTransport::new(Smol, Config::new());
+/// let request = Outgoing {
+///     body: RequestBody::Empty,
+///     fresh_connection: false,
+///     headers: http::HeaderMap::new(),
+///     max_body: 1 << 20,
+///     method: http::Method::GET,
+///     url: std::sync::Arc::new(site.url("/bytes/3").parse().unwrap()),
+/// };
+/// smol::block_on(async {
+///     let response = transport.send(request, Marks::new(Clock::start())).await.unwrap();
+///     assert_eq!(response.status, 200);
+///     let chunks: Vec<_> = response.body.map(Result::unwrap).collect().await;
+///     assert_eq!(chunks.concat(), [0, 1, 2]);
+/// });
+/// assert_eq!(transport.open_connections(), 1);
+/// # }
+/// ```
 pub struct HttpTransport<R: Runtime>(Arc<Inner<R>>);
 
-struct Inner<R> {
+pub(crate) struct Inner<R> {
     accept: Option<HeaderValue>,
-    builder: Builder,
-    config: Config,
-    dns: Arc<Dns>,
-    pool: Arc<Pool>,
-    runtime: R,
+    pub(crate) builder: Builder,
+    pub(crate) config: Config,
+    pub(crate) dns: Arc<Dns>,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) runtime: R,
     #[cfg(feature = "tls")]
-    tls: futures_rustls::TlsConnector,
+    pub(crate) tls: futures_rustls::TlsConnector,
 }
 
 impl<R: Runtime> HttpTransport<R> {
     /// A transport whose connections live on `runtime`.
+    ///
+    /// ```
+    /// # #[cfg(feature = "async-io")] {
+    /// # use std::{io, net::SocketAddr, time::Duration};
+    /// # #[derive(Clone)] struct Smol;
+    /// # impl fetch_http::Runtime for Smol {
+    /// #     type Stream = fetch_http::Socket;
+    /// #     async fn connect(&self, addr: SocketAddr) -> io::Result<Self::Stream> {
+    /// #         fetch_http::Socket::connect(addr).await
+    /// #     }
+    /// #     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+    /// #         smol::spawn(task).detach();
+    /// #     }
+    /// #     async fn sleep(&self, duration: Duration) {
+    /// #         smol::Timer::after(duration).await;
+    /// #     }
+    /// # }
+    /// use fetch_http::{Config, HttpTransport};
+    ///
+    /// let transport = HttpTransport::new(Smol, Config::new().max_connections(200));
+    /// # }
+    /// ```
     #[must_use]
     pub fn new(runtime: R, config: Config) -> Self {
         let mut builder = Builder::new();
@@ -49,7 +112,7 @@ impl<R: Runtime> HttpTransport<R> {
             // Heads are small: one copy is cheaper than a vectored write.
             .writev(false)
             .max_header_size(config.max_head)
-            .max_buf_size(config.max_head.max(512 * 1024));
+            .max_buf_size(config.max_head.max(SCRATCH));
         Self(Arc::new(Inner {
             accept: config.decode.then(decoding::accepted).flatten(),
             builder,
@@ -63,6 +126,29 @@ impl<R: Runtime> HttpTransport<R> {
     }
 
     /// How many connections are open, idle or in use.
+    ///
+    /// ```
+    /// # #[cfg(feature = "async-io")] {
+    /// # use std::{io, net::SocketAddr, time::Duration};
+    /// # #[derive(Clone)] struct Smol;
+    /// # impl fetch_http::Runtime for Smol {
+    /// #     type Stream = fetch_http::Socket;
+    /// #     async fn connect(&self, addr: SocketAddr) -> io::Result<Self::Stream> {
+    /// #         fetch_http::Socket::connect(addr).await
+    /// #     }
+    /// #     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+    /// #         smol::spawn(task).detach();
+    /// #     }
+    /// #     async fn sleep(&self, duration: Duration) {
+    /// #         smol::Timer::after(duration).await;
+    /// #     }
+    /// # }
+    /// use fetch_http::{Config, HttpTransport};
+    ///
+    /// let transport = HttpTransport::new(Smol, Config::new());
+    /// assert_eq!(transport.open_connections(), 0);
+    /// # }
+    /// ```
     #[must_use]
     pub fn open_connections(&self) -> usize {
         self.0.pool.open()
@@ -77,7 +163,9 @@ impl<R: Runtime> Clone for HttpTransport<R> {
 
 impl<R: Runtime> fmt::Debug for HttpTransport<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpTransport").field("config", &self.0.config).finish_non_exhaustive()
+        f.debug_struct("HttpTransport")
+            .field("config", &self.0.config)
+            .finish_non_exhaustive()
     }
 }
 
@@ -88,9 +176,8 @@ impl<R: Runtime> Transport for HttpTransport<R> {
         &self,
         request: Outgoing,
         marks: Marks,
-    ) -> impl Future<Output = Result<Incoming<ResponseBody>, TransportError>> + Send + 'static {
-        let inner = self.0.clone();
-        async move { inner.send(request, marks).await }
+    ) -> impl Future<Output = Result<Incoming<ResponseBody>, TransportError>> + Send + use<R> {
+        self.0.clone().send(request, marks)
     }
 
     fn close(&self) {
@@ -100,14 +187,17 @@ impl<R: Runtime> Transport for HttpTransport<R> {
 
 impl<R: Runtime> Inner<R> {
     async fn send(
-        &self,
+        self: Arc<Self>,
         request: Outgoing,
         marks: Marks,
     ) -> Result<Incoming<ResponseBody>, TransportError> {
         let origin = OriginRef::of(&request.url)?;
         match self.pool.checkout(origin, request.fresh_connection).await {
             Checkout::Reuse(conn) => {
-                marks.connected(Connection { remote: Some(conn.remote), reused: true });
+                marks.connected(Connection {
+                    remote: Some(conn.remote),
+                    reused: true,
+                });
                 self.exchange(conn, request, marks, true).await
             }
             Checkout::Open(ticket) => {
@@ -133,14 +223,8 @@ impl<R: Runtime> Inner<R> {
             Ok(response) => response,
             Err(mut refused) => {
                 let handed_back = refused.take_message().is_some();
-                let max_head = self.config.max_head;
-                return Err(before_head(
-                    refused.into_error(),
-                    handed_back,
-                    reused,
-                    &conn,
-                    max_head,
-                ));
+                let (error, max_head) = (refused.into_error(), self.config.max_head);
+                return Err(before_head(error, handed_back, reused, &conn, max_head));
             }
         };
         let (mut head, body) = response.into_parts();
@@ -149,108 +233,16 @@ impl<R: Runtime> Inner<R> {
             return Err(TransportError::new(Failure::Protocol, text));
         }
         let wire = Wire::new(body, conn, marks, self.pool.clone());
-        let decode = self.config.decode && !is_head && !wire.is_empty();
-        let body = if decode {
+        let body = if self.config.decode && !is_head && !wire.is_empty() {
             decoding::decode(wire, &mut head.headers, max_body)?
         } else {
             ResponseBody::plain(wire)
         };
-        Ok(Incoming { body, headers: head.headers, status: head.status, version: head.version })
-    }
-
-    async fn open(
-        &self,
-        url: &Url,
-        ticket: Ticket,
-        marks: &Marks,
-    ) -> Result<Conn, TransportError> {
-        let origin = Arc::new(Origin::of(url)?);
-        let addrs = self.addresses(url, origin.key()).await?;
-        marks.mark(Phase::Resolved);
-        let (stream, remote) = connect::race(&self.runtime, addrs).await.map_err(|error| {
-            if error.is_exhausted() {
-                self.pool.clear();
-                told(Failure::Exhausted, format!("connecting to {}", origin.key()), error)
-            } else {
-                told(Failure::Connect, format!("to {}", origin.key()), error)
-            }
-        })?;
-        marks.connected(Connection { remote: Some(remote), reused: false });
-        let stream = Hinted::new(stream);
-        let started = if origin.key().tls {
-            #[cfg(feature = "tls")]
-            {
-                let stream = crate::tls::handshake(&self.tls, origin.key().host, stream).await?;
-                marks.mark(Phase::TlsDone);
-                self.start(stream, origin, remote, ticket).await
-            }
-            #[cfg(not(feature = "tls"))]
-            unreachable!("an https origin is refused without the feature `tls`")
-        } else {
-            self.start(stream, origin, remote, ticket).await
-        };
-        started.map_err(|error| told(Failure::Io, "starting HTTP", error))
-    }
-
-    async fn start<S>(
-        &self,
-        stream: S,
-        origin: Arc<Origin>,
-        remote: SocketAddr,
-        ticket: Ticket,
-    ) -> hyper::Result<Conn>
-    where
-        S: futures_io::AsyncRead + futures_io::AsyncWrite + Unpin + Send + 'static,
-    {
-        let (conn, task) =
-            Conn::start(&self.builder, stream, origin, remote, &self.pool, ticket).await?;
-        self.runtime.spawn(task);
-        self.start_sweeper();
-        Ok(conn)
-    }
-
-    /// Closes what is idle for too long, also when no request comes any more.
-    fn start_sweeper(&self) {
-        if !self.pool.wants_sweeper() {
-            return;
-        }
-        let (pool, runtime) = (Arc::downgrade(&self.pool), self.runtime.clone());
-        self.runtime.spawn(async move {
-            while let Some(pause) = pool.upgrade().and_then(|pool| pool.sweep()) {
-                runtime.sleep(pause).await;
-            }
-        });
-    }
-
-    /// The addresses to try, in order.
-    async fn addresses(
-        &self,
-        url: &Url,
-        origin: OriginRef<'_>,
-    ) -> Result<Vec<SocketAddr>, TransportError> {
-        let at_port = |ip: &IpAddr| SocketAddr::new(*ip, origin.port);
-        let host = match url.host() {
-            Some(Host::Ipv4(ip)) => return Ok(vec![at_port(&ip.into())]),
-            Some(Host::Ipv6(ip)) => return Ok(vec![at_port(&ip.into())]),
-            Some(Host::Domain(host)) => host,
-            None => origin.host,
-        };
-        if !self.config.overrides.is_empty() {
-            let known = self.config.overrides.get(&(host.to_owned(), origin.port));
-            if let Some(ips) = known.filter(|ips| !ips.is_empty()) {
-                return Ok(ips.iter().map(at_port).collect());
-            }
-        }
-        match self.dns.lookup(host).await {
-            Ok(ips) => Ok(ips.iter().map(at_port).collect()),
-            Err(error) => {
-                let exhausted = connect::is_exhausted(&error);
-                if exhausted {
-                    self.pool.clear();
-                }
-                let kind = if exhausted { Failure::Exhausted } else { Failure::Resolve };
-                Err(told(kind, format!("looking up `{host}`"), error))
-            }
-        }
+        Ok(Incoming {
+            body,
+            headers: head.headers,
+            status: head.status,
+            version: head.version,
+        })
     }
 }

@@ -1,1 +1,163 @@
 //! Fetches many URLs on smol.
+//!
+//! ```
+//! use fetch_smol::{StreamExt, fetch_all};
+//! # let site = fetch_testbed::Site::start()?;
+//! # let urls = [site.url("/get"), site.url("/status/404")];
+//!
+//! smol::block_on(fetch_all(urls).for_each(|outcome| println!("{outcome}")));
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! Each item is an [`Outcome`]: a response, or an [`Error`] that says what failed, on which URL, in
+//! which phase, after how many attempts. One URL's failure never ends the stream.
+//!
+//! With settings of your own, and for single requests, build a [`Fetcher`]:
+//!
+//! ```
+//! use std::time::Duration;
+//! use fetch_smol::{Fetcher, Policy};
+//! # let site = fetch_testbed::Site::start()?;
+//! # let url = site.url("/get");
+//!
+//! smol::block_on(async {
+//!     let fetcher = Fetcher::builder()
+//!         .concurrency(500)
+//!         .per_host(8)
+//!         .policy(Policy::default().attempts(5))
+//!         .timeout("/reports/", Duration::from_secs(30))
+//!         .build()?;
+//!     let response = fetcher.get(&url).await?;
+//!     assert_eq!(response.status, 200);
+//!     Ok::<(), Box<dyn std::error::Error>>(())
+//! })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use fetch_driver::{
+    AttemptEnd, AttemptReport, Backoff, BatchStats, Body, BuildError, Error, ErrorKind, Failure,
+    FetchAll, FetchError, IntoRequest, Jitter, Keep, Limit, Method, Outcome, OverCap, Pattern, Policy, Rate,
+    Redirects, Request, Response, RetryAfter, Rules, Stats, StatusSet, StreamedResponse, Timeouts,
+    Timings,
+};
+pub use fetch_http::raise_fd_limit;
+pub use smol::stream::{Stream, StreamExt};
+
+/// Fetches URLs on smol: see [`fetch_driver::Fetcher`].
+pub type Fetcher = fetch_driver::Fetcher<Smol>;
+
+/// Builds a [`Fetcher`]: see [`fetch_driver::Builder`].
+pub type Builder = fetch_driver::Builder<Smol>;
+
+/// Fetches all `urls` with the defaults: 100 at once, three attempts each, and limits on time by URL
+/// pattern (10 s for `/delay/`, 8 s for `/status/`, else 6 s).
+///
+/// URLs are taken lazily, outcomes come in the order in which the fetches end, and dropping the
+/// stream cancels the rest. The driver runs on smol's global executor.
+///
+/// ```
+/// use fetch_smol::{StreamExt, fetch_all};
+/// # let site = fetch_testbed::Site::start()?;
+/// # let urls = [site.url("/get"), "not a URL".to_owned()];
+///
+/// smol::block_on(async {
+///     let mut outcomes = fetch_all(urls);
+///     while let Some(outcome) = outcomes.next().await {
+///         match &outcome.result {
+///             Ok(response) => println!("{}: {} bytes", outcome.url, response.body.len()),
+///             Err(error) => eprintln!("{error}"),
+///         }
+///     }
+/// });
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Panics
+///
+/// If the TLS library refuses its own built-in certificates, which would be its bug.
+pub fn fetch_all<I>(urls: I) -> FetchAll<smol::stream::Iter<I::IntoIter>>
+where
+    I: IntoIterator<Item: IntoRequest>,
+{
+    Fetcher::builder().build().expect("the defaults are valid").fetch_all(urls)
+}
+
+/// Where fetches run: smol's global executor, or one of your own.
+///
+/// ```
+/// use std::sync::Arc;
+/// use fetch_smol::{Builder, Smol};
+/// # let site = fetch_testbed::Site::start()?;
+/// # let url = site.url("/get");
+///
+/// // Everything on this thread: no other is woken for a response.
+/// let executor = Arc::new(smol::Executor::new());
+/// let fetcher = Builder::new(Smol::on(executor.clone())).build()?;
+/// let outcome = smol::block_on(executor.run(fetcher.fetch(&url)));
+/// assert!(outcome.is_success());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Smol {
+    executor: Option<Arc<smol::Executor<'static>>>,
+}
+
+impl Smol {
+    /// Runs on `executor`, which somebody must run.
+    ///
+    /// ```
+    /// let executor = std::sync::Arc::new(smol::Executor::new());
+    /// let adapter = fetch_smol::Smol::on(executor);
+    /// ```
+    #[must_use]
+    pub fn on(executor: Arc<smol::Executor<'static>>) -> Self {
+        Self { executor: Some(executor) }
+    }
+
+    fn spawn_task(&self, task: impl Future<Output = ()> + Send + 'static) {
+        match &self.executor {
+            Some(executor) => executor.spawn(task).detach(),
+            None => smol::spawn(task).detach(),
+        }
+    }
+}
+
+impl fetch_http::Runtime for Smol {
+    type Stream = fetch_http::Socket;
+
+    async fn connect(&self, addr: SocketAddr) -> io::Result<Self::Stream> {
+        fetch_http::Socket::connect(addr).await
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.spawn_task(task);
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        async_io::Timer::after(duration).await;
+    }
+}
+
+impl fetch_driver::Adapter for Smol {
+    type Transport = fetch_http::HttpTransport<Self>;
+    type Timer = fetch_driver::AsyncIoTimer;
+
+    fn transport(&self, settings: &fetch_driver::Settings) -> Result<Self::Transport, BuildError> {
+        let config = fetch_http::Config::from_settings(settings)?;
+        Ok(fetch_http::HttpTransport::new(self.clone(), config))
+    }
+
+    fn timer(&self) -> Self::Timer {
+        fetch_driver::AsyncIoTimer::default()
+    }
+
+    fn spawn(&self, driver: impl Future<Output = ()> + Send + 'static) -> Result<(), BuildError> {
+        self.spawn_task(driver);
+        Ok(())
+    }
+}

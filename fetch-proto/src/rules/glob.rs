@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, Hir, Look, Repetition};
 
 use super::error::RuleReason;
-use super::url_pattern::{Fault, SCHEME, USER, syntax};
+use super::url_pattern::{Fault, SCHEME, syntax};
 
 const MAX_DEPTH: usize = 16;
 
@@ -29,11 +29,11 @@ pub(super) fn hir(glob: &str) -> Result<Hir, Fault> {
     };
     let mut parts = Vec::new();
     if scheme.is_some() {
-        parts.extend([Hir::look(Look::Start), parser.sequence()?, syntax(USER)?]);
+        parts.extend([Hir::look(Look::Start), parser.sequence()?]);
     } else if glob.starts_with('/') {
         parts.push(syntax(&[SCHEME, "[^/?#]*"].concat())?);
     } else {
-        parts.push(syntax(&[SCHEME, USER].concat())?);
+        parts.push(syntax(SCHEME)?);
     }
     parser.end = glob.len();
     parts.push(parser.sequence()?);

@@ -6,7 +6,7 @@ use alloc::string::String;
 use url::Host;
 
 use super::error::RuleReason;
-use super::url_pattern::{Fault, SCHEME, USER};
+use super::url_pattern::{Fault, SCHEME};
 
 /// The expression that the URLs on `pattern` match: a host or `*.` and a domain, and maybe a port.
 pub(super) fn regex(pattern: &str) -> Result<String, Fault> {
@@ -21,7 +21,7 @@ pub(super) fn regex(pattern: &str) -> Result<String, Fault> {
         _ => return Err((0, RuleReason::Host)),
     };
     let host = regex_syntax::escape(&format!("{host}"));
-    let rest = format!("{USER}{below}{host}");
+    let rest = format!("{below}{host}");
     Ok(match port {
         None => format!("{SCHEME}{rest}(?::[0-9]+)?(?:[/?#]|$)"),
         Some(port) => match schemes(port) {

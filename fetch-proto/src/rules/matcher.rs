@@ -1,5 +1,6 @@
 //! All rules tried in one pass over the URL.
 
+use alloc::borrow::Cow;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::fmt;
@@ -90,11 +91,21 @@ impl Matcher {
             .map_or(0, |(_, at)| *at);
         let pass = &self.passes[place];
         let found = pass.regex.as_ref().and_then(|regex| {
-            let input = Input::new(&url[..Position::AfterQuery]).anchored(Anchored::Yes);
-            regex.search_half(&input)
+            let text = subject(url);
+            regex.search_half(&Input::new(&*text).anchored(Anchored::Yes))
         });
         found.map_or(pass.last, |found| Some(pass.rules[found.pattern()]))
     }
+}
+
+/// What patterns see of a URL: all but user, password and fragment.
+fn subject(url: &Url) -> Cow<'_, str> {
+    let rest = &url[Position::BeforeHost..Position::AfterQuery];
+    let credentials = &url[Position::BeforeUsername..Position::BeforeHost];
+    if credentials.is_empty() {
+        return Cow::Borrowed(&url[..Position::AfterQuery]);
+    }
+    Cow::Owned([&url[..Position::BeforeUsername], rest].concat())
 }
 
 /// The rules for `method` that look at the URL, and the first that takes every URL, if any.

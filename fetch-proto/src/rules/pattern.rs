@@ -16,7 +16,7 @@ const MAX_TEXT: usize = 8 << 10;
 /// What a rule matches: a set of URLs, a set of methods, or both.
 ///
 /// A pattern sees the URL as it is sent: in ASCII, percent-encoded, the host in lower case, no port
-/// that is the scheme's own, no fragment.
+/// that is the scheme's own, no user, password or fragment.
 ///
 /// | Text form | Matches |
 /// |---|---|
@@ -71,7 +71,7 @@ impl Pattern {
     /// the next character as it is.
     ///
     /// A glob with `://` is matched against the whole URL, one that begins with `/` against the path
-    /// on any host, any other against host, port and path. User and password are left out. A query
+    /// on any host, any other against host, port and path. A query
     /// is ignored unless the glob names it, as in `/search\?q=*`: from there `*` is any text without
     /// `/`, `**` any text. Scheme and host ignore case.
     ///

@@ -88,6 +88,11 @@ fn substrings_see_the_url_as_sent_without_fragment() {
         &["https://a.test/b c", "https://a.test/?x=/b%20c"],
         &["https://a.test/#/b%20c"],
     );
+    check(
+        "secret",
+        &["https://a.test/secret"],
+        &["https://u:secret@a.test/", "https://secret@a.test/"],
+    );
     check("glob:x", &[], &["https://a.test/glob:x"]);
     check("substring:glob:x", &["https://a.test/glob:x"], &[]);
     assert_eq!(
@@ -130,6 +135,11 @@ fn globs_without_a_scheme_match_host_and_path() {
             "https://b.test/a.test/x/y",
             "https://a.test:81/x/y",
         ],
+    );
+    check(
+        "glob:a.test*/**",
+        &["https://u:p@a.test:81/"],
+        &["https://a.test@evil.test/"],
     );
     check(
         "glob:a.test:81/**",

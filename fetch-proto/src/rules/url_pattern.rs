@@ -67,8 +67,6 @@ impl UrlPattern {
 
 /// What begins every URL: its scheme. Fit to be followed by a host.
 pub(super) const SCHEME: &str = "^[a-z][a-z0-9+.-]*://";
-/// User and password.
-pub(super) const USER: &str = "(?:[^/?#@]*@)?";
 
 /// Parses a regular expression. A URL is ASCII: Unicode's tables are not needed.
 pub(super) fn syntax(regex: &str) -> Result<Hir, Fault> {

@@ -11,7 +11,7 @@ use futures_lite::{StreamExt, stream};
 use http::{HeaderValue, Method, Version};
 use smol::block_on;
 
-use crate::client::{client, fetch, get, marks, read, send};
+use crate::client::{all_closed, client, fetch, get, marks, read, send};
 use crate::raw::{Raw, read_head};
 
 #[test]
@@ -19,7 +19,11 @@ fn bodies_of_known_and_unknown_length_arrive_whole() {
     let (site, client) = (Site::start().unwrap(), client());
     let expected: Vec<u8> = (0..300_000).map(byte_at).collect();
     for path in ["/bytes/300000", "/stream-bytes/300000?chunk=777"] {
-        assert_eq!(block_on(fetch(&client, &site.url(path))).unwrap().1, expected, "{path}");
+        assert_eq!(
+            block_on(fetch(&client, &site.url(path))).unwrap().1,
+            expected,
+            "{path}"
+        );
     }
 }
 
@@ -30,17 +34,21 @@ fn a_body_without_length_ends_with_the_connection() {
     let response = block_on(send(&client, get(&server.url("/")))).unwrap();
     assert_eq!(response.version, Version::HTTP_10);
     assert_eq!(block_on(read(response.body)).unwrap(), b"until the end");
-    assert_eq!(client.open_connections(), 0);
+    block_on(all_closed(&client));
 }
 
 #[test]
 fn interim_responses_are_passed_over() {
     let interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
-    let server =
-        Raw::answering(format!("{interim}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"));
+    let server = Raw::answering(format!(
+        "{interim}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+    ));
     let client = client();
     for _ in 0..2 {
-        assert_eq!(block_on(fetch(&client, &server.url("/"))).unwrap(), (200, b"ok".to_vec()));
+        assert_eq!(
+            block_on(fetch(&client, &server.url("/"))).unwrap(),
+            (200, b"ok".to_vec())
+        );
     }
     assert_eq!(server.connections(), 1);
 }
@@ -55,7 +63,10 @@ fn responses_without_a_body_keep_the_connection() {
     assert_eq!(block_on(read(response.body)).unwrap(), b"");
     for status in [204, 304] {
         let url = site.url(&format!("/status/{status}"));
-        assert_eq!(block_on(fetch(&client, &url)).unwrap(), (status, Vec::new()));
+        assert_eq!(
+            block_on(fetch(&client, &url)).unwrap(),
+            (status, Vec::new())
+        );
     }
     assert_eq!(site.observed().connections, 1);
 }
@@ -80,10 +91,13 @@ fn a_body_that_is_not_read_holds_the_server_back() {
         std::thread::sleep(Duration::from_millis(300));
     }
     assert!(last < 64 * 1024 * 1024, "{last} bytes went nowhere");
-    let some = block_on(response.body.take(1_000).map(|chunk| chunk.unwrap().len()).fold(
-        0,
-        |all, n| all + n,
-    ));
+    let some = block_on(
+        response
+            .body
+            .take(1_000)
+            .map(|chunk| chunk.unwrap().len())
+            .fold(0, |all, n| all + n),
+    );
     assert!(some > last / 2);
 }
 
@@ -101,12 +115,24 @@ fn bytes_received_are_counted_as_they_come_over_the_wire() {
 
 #[test]
 fn request_bodies_go_out_with_their_length_or_in_chunks() {
-    let (site, client) = (Site::start().unwrap(), client());
+    let (site, client) = (Site::builder().record(true).start().unwrap(), client());
     let chunks = || -> BodyStream { Box::pin(stream::iter([Ok("hel".into()), Ok("lo".into())])) };
     for (body, length) in [
         (RequestBody::Bytes("hello".into()), Some("5")),
-        (RequestBody::Stream { length: Some(5), stream: chunks() }, Some("5")),
-        (RequestBody::Stream { length: None, stream: chunks() }, None),
+        (
+            RequestBody::Stream {
+                length: Some(5),
+                stream: chunks(),
+            },
+            Some("5"),
+        ),
+        (
+            RequestBody::Stream {
+                length: None,
+                stream: chunks(),
+            },
+            None,
+        ),
     ] {
         let mut request = get(&site.url("/anything"));
         request.method = Method::POST;
@@ -114,7 +140,10 @@ fn request_bodies_go_out_with_their_length_or_in_chunks() {
         let response = block_on(send(&client, request)).unwrap();
         block_on(read(response.body)).unwrap();
         let seen = site.last_request("/anything").unwrap();
-        assert_eq!((seen.body.as_slice(), seen.header("content-length")), (&b"hello"[..], length));
+        assert_eq!(
+            (seen.body.as_slice(), seen.header("content-length")),
+            (&b"hello"[..], length)
+        );
         assert_eq!(seen.header("transfer-encoding").is_some(), length.is_none());
     }
     assert_eq!(site.observed().connections, 1);
@@ -128,7 +157,11 @@ fn a_large_body_goes_out_whole() {
         let mut body = vec![0; 3_000_000];
         stream.read_exact(&mut body).unwrap();
         let same = body.iter().all(|byte| *byte == 9);
-        write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n{same:<5}").unwrap();
+        write!(
+            stream,
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n{same:<5}"
+        )
+        .unwrap();
     });
     let mut request = get(&server.url("/"));
     request.method = Method::PUT;
@@ -150,7 +183,10 @@ fn a_body_stream_that_fails_or_breaks_its_length_fails_the_request() {
     ] {
         let mut request = get(&site.url("/anything"));
         request.method = Method::POST;
-        request.body = RequestBody::Stream { length, stream: stream_of(items) };
+        request.body = RequestBody::Stream {
+            length,
+            stream: stream_of(items),
+        };
         let error = block_on(send(&client, request)).unwrap_err();
         assert_eq!(error.kind(), Failure::RequestBody, "{error}");
     }
@@ -160,20 +196,30 @@ fn a_body_stream_that_fails_or_breaks_its_length_fails_the_request() {
 fn the_request_line_and_fields_are_as_they_should_be() {
     let (asked, was_asked) = async_channel::unbounded();
     let server = Raw::serve(move |_, mut stream| {
-        asked.send_blocking(read_head(&mut stream).unwrap()).unwrap();
+        asked
+            .send_blocking(read_head(&mut stream).unwrap())
+            .unwrap();
         let _ = stream.write_all(b"HTTP/1.1 204 No\r\n\r\n");
         let _ = stream.shutdown(Shutdown::Both);
     });
     let mut request = get(&server.url("/a%20b?q=1&r=ü#fragment"));
-    request.headers.insert("x-mine", HeaderValue::from_static("1"));
+    request
+        .headers
+        .insert("x-mine", HeaderValue::from_static("1"));
     block_on(send(&client(), request)).unwrap();
     let mut post = get(&server.url("/"));
     post.method = Method::POST;
     block_on(send(&client(), post)).unwrap();
 
     let head = was_asked.recv_blocking().unwrap().to_lowercase();
-    assert!(head.starts_with("get /a%20b?q=1&r=%c3%bc http/1.1\r\n"), "{head}");
-    assert!(head.contains(&format!("\r\nhost: 127.0.0.1:{}\r\n", server.port())), "{head}");
+    assert!(
+        head.starts_with("get /a%20b?q=1&r=%c3%bc http/1.1\r\n"),
+        "{head}"
+    );
+    assert!(
+        head.contains(&format!("\r\nhost: 127.0.0.1:{}\r\n", server.port())),
+        "{head}"
+    );
     assert!(head.contains("\r\nx-mine: 1\r\n"));
     assert!(head.contains("\r\naccept-encoding: gzip, deflate, br, zstd\r\n"));
     assert!(!head.contains("content-length"));

@@ -83,3 +83,10 @@ pub(crate) async fn read(mut body: ResponseBody) -> Result<Vec<u8>, TransportErr
 pub(crate) async fn failure(client: &Client, url: &str) -> Failure {
     fetch(client, url).await.expect_err(url).kind()
 }
+
+/// Waits until no connection is open any more.
+pub(crate) async fn all_closed(client: &Client) {
+    while client.open_connections() > 0 {
+        smol::Timer::after(Duration::from_millis(1)).await;
+    }
+}

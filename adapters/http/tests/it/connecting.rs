@@ -28,7 +28,10 @@ struct Shared(Arc<Resolver>);
 impl Shared {
     fn answering(addrs: &[&str]) -> Self {
         let answer = addrs.iter().map(|addr| addr.parse().unwrap()).collect();
-        Self(Arc::new(Resolver { answer, ..Resolver::default() }))
+        Self(Arc::new(Resolver {
+            answer,
+            ..Resolver::default()
+        }))
     }
 
     fn hold(&self, held: bool) {
@@ -59,13 +62,20 @@ fn at(site: &Site, host: &str) -> String {
 
 /// Without keep-alive, so that every request looks its name up.
 fn unpooled(resolver: &Shared) -> Config {
-    Config::new().resolver(resolver.clone()).idle_timeout(Duration::ZERO)
+    Config::new()
+        .resolver(resolver.clone())
+        .idle_timeout(Duration::ZERO)
 }
 
 #[test]
 fn the_system_resolver_knows_localhost() {
     let site = Site::start().unwrap();
-    assert_eq!(block_on(fetch(&client(), &at(&site, "localhost"))).unwrap().0, 200);
+    assert_eq!(
+        block_on(fetch(&client(), &at(&site, "localhost")))
+            .unwrap()
+            .0,
+        200
+    );
 }
 
 #[test]
@@ -73,7 +83,10 @@ fn an_answer_is_remembered() {
     let (site, resolver) = (Site::start().unwrap(), Shared::answering(&["127.0.0.1"]));
     let client = with(unpooled(&resolver));
     for _ in 0..5 {
-        assert_eq!(block_on(fetch(&client, &at(&site, "name.test"))).unwrap().0, 200);
+        assert_eq!(
+            block_on(fetch(&client, &at(&site, "name.test"))).unwrap().0,
+            200
+        );
     }
     assert_eq!((resolver.asked(), site.observed().connections), (1, 5));
 }
@@ -168,7 +181,10 @@ fn a_resolver_that_panics_fails_the_lookup_only() {
         }
     }
     let client = with(Config::new().resolver(Panics));
-    assert_eq!(block_on(failure(&client, "http://name.test/")), Failure::Resolve);
+    assert_eq!(
+        block_on(failure(&client, "http://name.test/")),
+        Failure::Resolve
+    );
 }
 
 #[test]
@@ -177,10 +193,19 @@ fn overrides_and_addresses_ask_nobody() {
     let port = site.address().port();
     let config = unpooled(&resolver).resolve("Over.test", port, ["127.0.0.1".parse().unwrap()]);
     let client = with(config);
-    assert_eq!(block_on(fetch(&client, &at(&site, "over.test"))).unwrap().0, 200);
-    assert_eq!(block_on(fetch(&client, &at(&site, "127.0.0.1"))).unwrap().0, 200);
+    assert_eq!(
+        block_on(fetch(&client, &at(&site, "over.test"))).unwrap().0,
+        200
+    );
+    assert_eq!(
+        block_on(fetch(&client, &at(&site, "127.0.0.1"))).unwrap().0,
+        200
+    );
     assert_eq!(resolver.asked(), 0);
-    assert_eq!(block_on(failure(&client, "http://over.test/")), Failure::Resolve);
+    assert_eq!(
+        block_on(failure(&client, "http://over.test/")),
+        Failure::Resolve
+    );
 }
 
 #[test]

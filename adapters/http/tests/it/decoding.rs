@@ -49,16 +49,24 @@ fn every_coding_is_taken_off_and_no_longer_announced() {
 
 #[test]
 fn what_the_caller_accepts_is_left_as_it_is() {
-    let (site, client) = (Site::start().unwrap(), client());
+    let (site, client) = (Site::builder().record(true).start().unwrap(), client());
     let mut request = get(&site.url("/get"));
-    request.headers.insert("accept-encoding", HeaderValue::from_static("br"));
+    request
+        .headers
+        .insert("accept-encoding", HeaderValue::from_static("br"));
     block_on(send(&client, request)).unwrap();
-    assert_eq!(site.last_request("/get").unwrap().header("accept-encoding"), Some("br"));
+    assert_eq!(
+        site.last_request("/get").unwrap().header("accept-encoding"),
+        Some("br")
+    );
 }
 
 #[test]
 fn decoding_can_be_switched_off() {
-    let (server, client) = (coded("gzip", &gzip(b"hello")), with(Config::new().decode(false)));
+    let (server, client) = (
+        coded("gzip", &gzip(b"hello")),
+        with(Config::new().decode(false)),
+    );
     let response = block_on(send(&client, get(&server.url("/")))).unwrap();
     assert_eq!(response.headers["content-encoding"], "gzip");
     assert_eq!(block_on(read(response.body)).unwrap(), gzip(b"hello"));
@@ -73,7 +81,11 @@ fn stacked_codings_come_off_in_turn_and_an_unknown_one_stops_it() {
         ("rot13, gzip", &twice),
     ] {
         let server = coded(name, &twice);
-        assert_eq!(block_on(fetch(&client(), &server.url("/"))).unwrap().1, body, "{name}");
+        assert_eq!(
+            block_on(fetch(&client(), &server.url("/"))).unwrap().1,
+            body,
+            "{name}"
+        );
     }
 }
 
@@ -90,13 +102,19 @@ fn too_many_codings_are_refused() {
 #[test]
 fn deflate_without_its_zlib_wrapping_is_understood() {
     let server = coded("deflate", &deflate(b"hello"));
-    assert_eq!(block_on(fetch(&client(), &server.url("/"))).unwrap().1, b"hello");
+    assert_eq!(
+        block_on(fetch(&client(), &server.url("/"))).unwrap().1,
+        b"hello"
+    );
 }
 
 #[test]
 fn several_gzip_members_are_one_body() {
     let server = coded("gzip", &[gzip(b"hel"), gzip(b"lo")].concat());
-    assert_eq!(block_on(fetch(&client(), &server.url("/"))).unwrap().1, b"hello");
+    assert_eq!(
+        block_on(fetch(&client(), &server.url("/"))).unwrap().1,
+        b"hello"
+    );
 }
 
 #[test]
@@ -117,17 +135,23 @@ fn broken_and_truncated_streams_are_decode_failures() {
 #[test]
 fn an_empty_body_needs_no_coding() {
     let empty = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n";
-    for rest in ["Content-Length: 0\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"] {
+    for rest in [
+        "Content-Length: 0\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    ] {
         let server = Raw::answering(format!("{empty}{rest}"));
-        assert_eq!(block_on(fetch(&client(), &server.url("/"))).unwrap().1, b"", "{rest}");
+        assert_eq!(
+            block_on(fetch(&client(), &server.url("/"))).unwrap().1,
+            b"",
+            "{rest}"
+        );
     }
 }
 
 #[test]
 fn the_head_of_a_coded_body_is_left_alone() {
-    let server = Raw::answering(
-        "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 99\r\n\r\n",
-    );
+    let server =
+        Raw::answering("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 99\r\n\r\n");
     let mut request = get(&server.url("/"));
     request.method = Method::HEAD;
     let response = block_on(send(&client(), request)).unwrap();

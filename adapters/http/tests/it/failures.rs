@@ -34,7 +34,7 @@ fn each_way_to_break_off_has_its_kind() {
 
 #[test]
 fn a_failure_is_never_retried() {
-    let (site, client) = (Site::start().unwrap(), client());
+    let (site, client) = (Site::builder().record(true).start().unwrap(), client());
     for path in ["/reset", "/empty-reply", "/garbage"] {
         block_on(failure(&client, &site.url(path)));
         assert_eq!(site.hits(path), 1);
@@ -44,7 +44,12 @@ fn a_failure_is_never_retried() {
 #[test]
 fn a_redirect_is_handed_over_and_not_followed() {
     let (site, client) = (Site::start().unwrap(), client());
-    assert_eq!(block_on(fetch(&client, &site.url("/redirect/2"))).unwrap().0, 302);
+    assert_eq!(
+        block_on(fetch(&client, &site.url("/redirect/2")))
+            .unwrap()
+            .0,
+        302
+    );
     assert_eq!(site.observed().requests, 1);
 }
 
@@ -59,7 +64,11 @@ fn answers_that_no_client_should_accept_are_refused() {
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: other\r\n\r\n",
     ] {
         let (server, client) = (Raw::answering_once(answer), client());
-        assert_eq!(block_on(failure(&client, &server.url("/"))), Failure::Protocol, "{answer}");
+        assert_eq!(
+            block_on(failure(&client, &server.url("/"))),
+            Failure::Protocol,
+            "{answer}"
+        );
     }
 }
 
@@ -81,10 +90,24 @@ fn the_limit_on_heads_is_the_one_that_was_set() {
     let field = |bytes| format!("HTTP/1.1 204 No\r\nX: {}\r\n\r\n", "x".repeat(bytes));
     let config = || Config::new().max_head(20_000);
     let (small, large) = (Raw::answering(field(19_000)), Raw::answering(field(21_000)));
-    assert_eq!(block_on(fetch(&with(config()), &small.url("/"))).unwrap().0, 204);
+    assert_eq!(
+        block_on(fetch(&with(config()), &small.url("/"))).unwrap().0,
+        204
+    );
     let error = block_on(fetch(&with(config()), &large.url("/"))).unwrap_err();
     assert_eq!(error.kind(), Failure::Protocol);
     assert!(error.to_string().contains("20000 bytes"), "{error}");
+}
+
+#[test]
+fn a_body_may_be_larger_than_the_largest_head() {
+    let (site, client) = (Site::start().unwrap(), with(Config::new().max_head(1024)));
+    for path in ["/bytes/300000", "/stream-bytes/300000"] {
+        assert_eq!(
+            block_on(fetch(&client, &site.url(path))).unwrap().1.len(),
+            300_000
+        );
+    }
 }
 
 #[test]
@@ -93,13 +116,20 @@ fn a_refused_connection_names_the_address() {
     let url = format!("http://127.0.0.1:{port}/");
     let error = block_on(fetch(&client(), &url)).unwrap_err();
     assert_eq!(error.kind(), Failure::Connect);
-    assert!(error.to_string().contains(&format!("127.0.0.1:{port}: ")), "{error}");
+    assert!(
+        error.to_string().contains(&format!("127.0.0.1:{port}: ")),
+        "{error}"
+    );
 }
 
 #[test]
 fn what_cannot_be_fetched_is_said_so() {
     for url in ["ftp://127.0.0.1/", "file:///etc/hosts", "data:,x"] {
-        assert_eq!(block_on(failure(&client(), url)), Failure::Unsupported, "{url}");
+        assert_eq!(
+            block_on(failure(&client(), url)),
+            Failure::Unsupported,
+            "{url}"
+        );
     }
     let mut request = get("http://127.0.0.1/");
     request.method = Method::CONNECT;

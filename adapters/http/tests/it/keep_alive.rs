@@ -1,13 +1,17 @@
 use std::io::{Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use fetch_driver::{Failure, Phase, Transport};
+use bytes::Bytes;
+use fetch_driver::{Failure, Phase, RequestBody, Transport};
 use fetch_http::Config;
 use fetch_testbed::Site;
-use futures_lite::{FutureExt, StreamExt, future};
+use futures_lite::{FutureExt, StreamExt, future, stream};
+use http::Method;
 use smol::block_on;
 
-use crate::client::{PATIENCE, client, failure, fetch, get, marks, read, send, with};
+use crate::client::{PATIENCE, all_closed, client, failure, fetch, get, marks, read, send, with};
 use crate::raw::{Raw, read_head};
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -15,12 +19,21 @@ const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 #[test]
 fn one_connection_serves_all_sequential_requests() {
     let (site, client) = (Site::start().unwrap(), client());
-    for path in ["/get", "/bytes/5000", "/stream-bytes/9000?chunk=1000", "/bytes/0", "/gzip"] {
+    for path in [
+        "/get",
+        "/bytes/5000",
+        "/stream-bytes/9000?chunk=1000",
+        "/bytes/0",
+        "/gzip",
+    ] {
         for _ in 0..20 {
             assert_eq!(block_on(fetch(&client, &site.url(path))).unwrap().0, 200);
         }
     }
-    assert_eq!((site.observed().connections, site.observed().requests), (1, 100));
+    assert_eq!(
+        (site.observed().connections, site.observed().requests),
+        (1, 100)
+    );
     assert_eq!(client.open_connections(), 1);
 }
 
@@ -32,7 +45,10 @@ fn a_reused_connection_says_so_and_knows_its_peer() {
         let response = block_on(client.send(get(&site.url("/get")), marks.clone())).unwrap();
         block_on(read(response.body)).unwrap();
         let connection = marks.connection().unwrap();
-        assert_eq!((connection.reused, connection.remote), (reused, Some(site.address())));
+        assert_eq!(
+            (connection.reused, connection.remote),
+            (reused, Some(site.address()))
+        );
     }
 }
 
@@ -62,7 +78,10 @@ fn the_request_is_marked_as_sent_before_the_response_comes() {
 fn a_server_that_says_close_gets_no_second_request_on_that_connection() {
     let (site, client) = (Site::start().unwrap(), client());
     for _ in 0..3 {
-        assert_eq!(block_on(fetch(&client, &site.url("/close"))).unwrap().0, 200);
+        assert_eq!(
+            block_on(fetch(&client, &site.url("/close"))).unwrap().0,
+            200
+        );
     }
     assert_eq!(site.observed().connections, 3);
 }
@@ -89,7 +108,12 @@ fn at_the_bound_an_idle_connection_elsewhere_makes_room() {
     let site = Site::builder().addresses(3).start().unwrap();
     let client = with(Config::new().max_connections(1));
     for host in 0..3 {
-        assert_eq!(block_on(fetch(&client, &site.url_at(host, "/get"))).unwrap().0, 200);
+        assert_eq!(
+            block_on(fetch(&client, &site.url_at(host, "/get")))
+                .unwrap()
+                .0,
+            200
+        );
     }
     assert_eq!(client.open_connections(), 1);
     site.wait_for(PATIENCE, |seen| seen.open == 1).unwrap();
@@ -100,8 +124,9 @@ fn an_idle_connection_is_closed_when_its_time_is_over() {
     let site = Site::start().unwrap();
     let client = with(Config::new().idle_timeout(Duration::from_millis(50)));
     block_on(fetch(&client, &site.url("/get"))).unwrap();
-    site.wait_for(PATIENCE, |seen| seen.connections == 1 && seen.open == 0).unwrap();
-    assert_eq!(client.open_connections(), 0);
+    site.wait_for(PATIENCE, |seen| seen.connections == 1 && seen.open == 0)
+        .unwrap();
+    block_on(all_closed(&client));
 }
 
 #[test]
@@ -119,7 +144,8 @@ fn close_drops_the_idle_connections() {
     let (site, client) = (Site::start().unwrap(), client());
     block_on(fetch(&client, &site.url("/get"))).unwrap();
     client.close();
-    site.wait_for(PATIENCE, |seen| seen.connections == 1 && seen.open == 0).unwrap();
+    site.wait_for(PATIENCE, |seen| seen.connections == 1 && seen.open == 0)
+        .unwrap();
     assert_eq!(client.open_connections(), 0);
 }
 
@@ -129,11 +155,7 @@ fn a_connection_that_the_server_closed_while_idle_is_noticed() {
     let client = client();
     for round in 1..=3 {
         assert_eq!(block_on(fetch(&client, &server.url("/"))).unwrap().1, b"ok");
-        block_on(async {
-            while client.open_connections() > 0 {
-                smol::Timer::after(Duration::from_millis(1)).await;
-            }
-        });
+        block_on(all_closed(&client));
         assert_eq!(server.connections(), round);
     }
 }
@@ -151,7 +173,10 @@ fn forgetful() -> Raw {
 fn a_reused_connection_closed_without_an_answer_is_stale() {
     let (server, client) = (forgetful(), client());
     block_on(fetch(&client, &server.url("/"))).unwrap();
-    assert_eq!(block_on(failure(&client, &server.url("/"))), Failure::Stale { sent: true });
+    assert_eq!(
+        block_on(failure(&client, &server.url("/"))),
+        Failure::Stale { sent: true }
+    );
 }
 
 #[test]
@@ -171,16 +196,20 @@ fn dropping_the_request_closes_its_connection() {
     let (site, client) = (Site::start().unwrap(), client());
     let url = site.url("/stall");
     let dropped = async {
-        smol::unblock(move || site.wait_for(PATIENCE, |seen| seen.in_flight == 1).map(|_| site))
-            .await
-            .unwrap()
+        smol::unblock(move || {
+            site.wait_for(PATIENCE, |seen| seen.in_flight == 1)
+                .map(|_| site)
+        })
+        .await
+        .unwrap()
     };
     let sent = async {
         let _ = send(&client, get(&url)).await;
         panic!("an answer from /stall");
     };
     let site = block_on(sent.or(dropped));
-    site.wait_for(PATIENCE, |seen| seen.cut_by_peer == 1 && seen.open == 0).unwrap();
+    site.wait_for(PATIENCE, |seen| seen.cut_by_peer == 1 && seen.open == 0)
+        .unwrap();
     assert_eq!(client.open_connections(), 0);
 }
 
@@ -194,5 +223,38 @@ fn dropping_the_body_closes_its_connection() {
         });
         site.wait_for(PATIENCE, |seen| seen.open == 0).unwrap();
         assert_eq!(client.open_connections(), 0);
+    }
+}
+
+#[test]
+fn dropping_a_stuck_upload_closes_its_connection() {
+    let server = Raw::serve(|_, mut stream| {
+        read_head(&mut stream);
+        std::thread::sleep(PATIENCE);
+    });
+    let taken = Arc::new(AtomicUsize::new(0));
+    let count = taken.clone();
+    let endless = stream::repeat_with(move || {
+        count.fetch_add(1, Ordering::SeqCst);
+        Ok(Bytes::from_static(&[7; 65_536]))
+    });
+    let mut request = get(&server.url("/"));
+    request.method = Method::PUT;
+    request.body = RequestBody::Stream {
+        length: None,
+        stream: Box::pin(endless),
+    };
+    let stuck = async {
+        let mut last = 0;
+        while last == 0 || last != taken.load(Ordering::SeqCst) {
+            last = taken.load(Ordering::SeqCst);
+            smol::Timer::after(Duration::from_millis(200)).await;
+        }
+    };
+    let client = client();
+    block_on(async { drop(send(&client, request).await) }.or(stuck));
+    // The stream, and its share of the count, goes away with the connection.
+    while Arc::strong_count(&taken) > 1 {
+        std::thread::yield_now();
     }
 }

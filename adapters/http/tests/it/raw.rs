@@ -32,9 +32,11 @@ impl Raw {
     /// Answers each request on each connection with these bytes.
     pub(crate) fn answering(answer: impl Into<Vec<u8>>) -> Self {
         let answer = answer.into();
-        Self::serve(move |_, mut stream| {
-            while read_head(&mut stream).is_some() && stream.write_all(&answer).is_ok() {}
-        })
+        Self::serve(
+            move |_, mut stream| {
+                while read_head(&mut stream).is_some() && stream.write_all(&answer).is_ok() {}
+            },
+        )
     }
 
     /// Answers one request with these bytes, then closes the connection.
@@ -74,5 +76,9 @@ pub(crate) fn read_head(stream: &mut TcpStream) -> Option<String> {
 
 /// A loopback port that nobody listens on.
 pub(crate) fn closed_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }

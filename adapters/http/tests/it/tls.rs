@@ -1,3 +1,5 @@
+use std::io::{Read, Write};
+
 use fetch_driver::{Failure, Phase, Transport};
 use fetch_http::{Config, TlsOptions};
 use fetch_testbed::{Certificate, Site};
@@ -11,7 +13,9 @@ fn site(certificate: Certificate) -> Site {
 }
 
 fn trusting(site: &Site) -> Client {
-    let options = TlsOptions::new().add_root_pem(site.ca_pem().unwrap().as_bytes()).unwrap();
+    let options = TlsOptions::new()
+        .add_root_pem(site.ca_pem().unwrap().as_bytes())
+        .unwrap();
     with(Config::new().tls(options))
 }
 
@@ -36,9 +40,10 @@ fn the_handshake_is_marked() {
 
 #[test]
 fn certificates_that_must_not_be_trusted_are_refused_in_plain_words() {
-    for (certificate, words) in
-        [(Certificate::Expired, "has expired"), (Certificate::WrongHost, "is for another name")]
-    {
+    for (certificate, words) in [
+        (Certificate::Expired, "has expired"),
+        (Certificate::WrongHost, "is for another name"),
+    ] {
         let site = site(certificate);
         let error = block_on(fetch(&trusting(&site), &site.url("/get"))).unwrap_err();
         assert_eq!(error.kind(), Failure::Tls);
@@ -53,7 +58,11 @@ fn certificates_that_must_not_be_trusted_are_refused_in_plain_words() {
 
 #[test]
 fn insecure_accepts_them_all() {
-    for certificate in [Certificate::Good, Certificate::Expired, Certificate::WrongHost] {
+    for certificate in [
+        Certificate::Good,
+        Certificate::Expired,
+        Certificate::WrongHost,
+    ] {
         let site = site(certificate);
         let client = with(Config::new().tls(TlsOptions::new().insecure(true)));
         assert_eq!(block_on(fetch(&client, &site.url("/get"))).unwrap().0, 200);
@@ -62,7 +71,10 @@ fn insecure_accepts_them_all() {
 
 #[test]
 fn a_server_without_tls_is_told_apart_from_one_that_hangs_up() {
-    let plain = Raw::answering_once("HTTP/1.1 400 Bad Request\r\n\r\nplain HTTP here, no TLS");
+    let plain = Raw::serve(|_, mut stream| {
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
     let url = plain.url("/").replace("http:", "https:");
     assert_eq!(block_on(failure(&client(), &url)), Failure::Tls);
     let silent = Raw::serve(|_, stream| drop(stream));
@@ -74,6 +86,10 @@ fn a_server_without_tls_is_told_apart_from_one_that_hangs_up() {
 fn a_body_cut_short_without_goodbye_is_noticed() {
     let site = site(Certificate::Good);
     for path in ["/truncate", "/reset-body"] {
-        assert_eq!(block_on(failure(&trusting(&site), &site.url(path))), Failure::Io, "{path}");
+        assert_eq!(
+            block_on(failure(&trusting(&site), &site.url(path))),
+            Failure::Io,
+            "{path}"
+        );
     }
 }

@@ -1,0 +1,178 @@
+//! Many fetches as a stream of outcomes.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use async_channel::{Receiver, Sender};
+use fetch_proto::BatchStats;
+use futures_core::Stream;
+
+use crate::fetcher::Inner;
+use crate::job::{Delivered, Job, Sink, stillborn};
+use crate::logging;
+use crate::outcome::Outcome;
+use crate::request::IntoRequest;
+
+/// So many requests at most are taken from the source before others have a turn.
+const PULL: usize = 256;
+
+/// The outcomes of a batch, in the order in which its fetches end: exactly one for each request.
+///
+/// Made by [`Fetcher::fetch_all`](crate::Fetcher::fetch_all). Requests are pulled from the source
+/// while the stream is polled, as far as the window allows. When outcomes are not taken, no more
+/// attempts are started. Dropping the stream cancels what is not over.
+#[must_use = "streams do nothing unless polled"]
+pub struct FetchAll<S> {
+    done: Pin<Box<Receiver<Delivered>>>,
+    group: u64,
+    inner: Arc<Inner>,
+    /// Requests that could not be made.
+    invalid: VecDeque<Outcome>,
+    outstanding: usize,
+    sender: Sender<Delivered>,
+    sequence: u64,
+    source: Option<Pin<Box<S>>>,
+    started: Instant,
+    stats: BatchStats,
+    told: bool,
+    total: Option<u64>,
+}
+
+impl<S> FetchAll<S> {
+    pub(crate) fn new(inner: Arc<Inner>, source: S, total: Option<u64>) -> Self {
+        let (sender, done) = async_channel::unbounded();
+        Self {
+            done: Box::pin(done),
+            group: inner.group(),
+            inner,
+            invalid: VecDeque::new(),
+            outstanding: 0,
+            sender,
+            sequence: 0,
+            source: Some(Box::pin(source)),
+            started: Instant::now(),
+            stats: BatchStats::default(),
+            told: false,
+            total,
+        }
+    }
+
+    /// Says how many requests there will be, where the source cannot tell. For the log alone.
+    pub fn with_total(mut self, total: u64) -> Self {
+        self.total = Some(total);
+        self
+    }
+
+    /// The statistics of the outcomes so far.
+    #[must_use]
+    pub fn stats(&self) -> &BatchStats {
+        &self.stats
+    }
+
+    /// How many requests were taken from the source and are not over.
+    #[must_use]
+    pub fn outstanding(&self) -> usize {
+        self.outstanding
+    }
+
+    /// Takes no more from the source: what was taken goes on to its end.
+    pub fn stop(&mut self) {
+        self.source = None;
+    }
+
+    fn deliver(&mut self, outcome: Outcome) -> Poll<Option<Outcome>> {
+        self.stats.record(&logging::sample(&outcome));
+        Poll::Ready(Some(outcome))
+    }
+}
+
+impl<S: Stream<Item: IntoRequest>> FetchAll<S> {
+    /// Takes requests from the source. Whether there may be more at once.
+    fn pull(&mut self, cx: &mut Context<'_>) -> bool {
+        let room = self.inner.window().saturating_sub(self.outstanding).min(PULL);
+        let mut jobs = Vec::new();
+        while let Some(source) = self.source.as_mut().filter(|_| jobs.len() < room) {
+            let Poll::Ready(item) = source.as_mut().poll_next(cx) else { break };
+            let Some(item) = item else {
+                self.source = None;
+                break;
+            };
+            let sequence = self.sequence;
+            self.sequence += 1;
+            match item.into_request() {
+                Ok(mut request) => {
+                    if request.tag == 0 {
+                        request.tag = sequence;
+                    }
+                    let sink = Sink::outcome(&request, self.sender.clone());
+                    jobs.push(Job { group: self.group, request, sink });
+                }
+                Err(error) => {
+                    let outcome = stillborn(error.clone(), error.url().to_owned(), sequence);
+                    logging::result(&outcome);
+                    self.invalid.push_back(outcome);
+                    break;
+                }
+            }
+        }
+        let pulled = jobs.len();
+        if pulled > 0 {
+            self.outstanding += pulled;
+            self.inner.submit(jobs);
+        }
+        pulled == room && room > 0
+    }
+}
+
+impl<S: Stream<Item: IntoRequest>> Stream for FetchAll<S> {
+    type Item = Outcome;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Outcome>> {
+        if !self.told && self.sequence == 0 {
+            logging::start(self.total);
+        }
+        let more = self.pull(cx);
+        if let Some(outcome) = self.invalid.pop_front() {
+            return self.deliver(outcome);
+        }
+        if self.outstanding == 0 && self.source.is_none() {
+            if !core::mem::replace(&mut self.told, true) {
+                logging::end(&self.stats, self.started.elapsed());
+            }
+            return Poll::Ready(None);
+        }
+        match self.done.as_mut().poll_next(cx) {
+            Poll::Pending if more => {
+                // The source has more and there is room, but the driver must have its turn too.
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            polled => match ready!(polled) {
+                Some(delivered) => {
+                    self.outstanding -= 1;
+                    self.deliver(delivered.outcome)
+                }
+                None => Poll::Ready(None),
+            },
+        }
+    }
+}
+
+impl<S> Drop for FetchAll<S> {
+    fn drop(&mut self) {
+        if self.outstanding > 0 {
+            self.inner.cancel(self.group);
+        }
+    }
+}
+
+impl<S> fmt::Debug for FetchAll<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let outstanding = self.outstanding;
+        f.debug_struct("FetchAll").field("outstanding", &outstanding).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,461 @@
+//! The loop: it asks the engine what to do, does it, and tells it what came of it.
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::SystemTime;
+
+use async_channel::Receiver;
+use async_lock::futures::AcquireArc;
+use async_lock::{Semaphore, SemaphoreGuardArc};
+use fetch_proto::{Attempt, AttemptId, Engine, FetchId, Head, Idle, Input, Output, Stats, Timestamp};
+use futures_core::Stream;
+use http::{HeaderMap, header};
+use log::{Level, debug, log_enabled};
+
+use crate::clock::Clock;
+use crate::exchange;
+use crate::fetcher::Inner;
+use crate::flights::{Flights, Polled};
+use crate::job::{Command, Flight, Job, Live, Seen};
+use crate::logging;
+use crate::port::{Parts, Port, Verdict};
+use crate::retry_after::parse_retry_after;
+use crate::settings::Settings;
+use crate::timer::Timer;
+use crate::transport::{Outgoing, RequestBody, Transport};
+
+/// After so many steps the loop lets other tasks run.
+const BUDGET: usize = 256;
+
+/// A driver over `transport` and the handle to it.
+pub(crate) fn new<T: Transport>(
+    transport: T,
+    timer: impl Timer,
+    settings: &Settings,
+) -> (Inner, impl Future<Output = ()> + Send + 'static) {
+    let clock = Clock::start();
+    let config = settings.config();
+    let (sender, commands) = async_channel::unbounded();
+    let stats = Arc::new(Mutex::new(Stats::default()));
+    let inner = Inner::new(sender, config.window_size(), stats.clone());
+    let concurrency = config.concurrency_limit();
+    let undelivered = settings.undelivered.unwrap_or(concurrency).max(1);
+    let seed = settings.seed.unwrap_or_else(|| fastrand::u64(..));
+    let driver = Driver {
+        backlog: std::collections::VecDeque::new(),
+        clock,
+        engine: Engine::new(config, seed, clock.now()),
+        flights: Flights::new(),
+        headers: settings.headers.clone(),
+        landed: Vec::new(),
+        lives: Vec::new(),
+        owners: Vec::new(),
+        permits: Permits::new(concurrency + undelivered),
+        start: exchange::start::<T>,
+        stats,
+        transport,
+    };
+    (inner, driver.run(commands, timer))
+}
+
+struct Driver<T, F, S> {
+    /// Requests for which the engine has no room yet.
+    backlog: std::collections::VecDeque<Job>,
+    clock: Clock,
+    engine: Engine,
+    flights: Flights<F>,
+    headers: HeaderMap,
+    /// Fetches whose attempt has just landed and that hold a permit for their outcome.
+    landed: Vec<usize>,
+    /// The engine's fetches, by slot.
+    lives: Vec<Option<Live>>,
+    /// The slot of the fetch that each flight belongs to.
+    owners: Vec<usize>,
+    permits: Permits,
+    start: S,
+    stats: Arc<Mutex<Stats>>,
+    transport: T,
+}
+
+/// What ended a wait.
+enum Woken {
+    Commands(Vec<Command>),
+    Closed,
+    Flights(Vec<usize>),
+    Permit,
+    Timer,
+}
+
+impl<T, F, S> Driver<T, F, S>
+where
+    T: Transport,
+    F: Future<Output = ()> + Send + 'static,
+    S: Fn(&T, Outgoing, &Port) -> F,
+{
+    async fn run(mut self, commands: Receiver<Command>, mut timer: impl Timer) {
+        let mut commands = pin!(commands);
+        let mut armed = None;
+        let mut open = true;
+        loop {
+            let idle = self.settle().await;
+            if !open && idle.live == 0 {
+                break;
+            }
+            self.arm(&mut timer, &mut armed, idle.wake.map(|wake| wake.at));
+            let woken = poll_fn(|cx| self.poll(cx, commands.as_mut(), &mut timer, open)).await;
+            match woken {
+                Woken::Closed => {
+                    // Nobody is left who could receive anything.
+                    open = false;
+                    self.backlog.clear();
+                    self.engine.close(self.clock.now());
+                }
+                Woken::Commands(commands) => commands.into_iter().for_each(|c| self.obey(c)),
+                Woken::Flights(list) => self.fly(list).await,
+                Woken::Permit => self.engine.release(),
+                Woken::Timer => armed = None,
+            }
+        }
+        self.transport.close();
+    }
+
+    /// Waits until there is something to do.
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut commands: Pin<&mut Receiver<Command>>,
+        timer: &mut impl Timer,
+        open: bool,
+    ) -> Poll<Woken> {
+        if let Poll::Ready(list) = self.flights.poll_woken(cx) {
+            return Poll::Ready(Woken::Flights(list));
+        }
+        if open {
+            let mut taken = Vec::new();
+            while taken.len() < BUDGET {
+                match commands.as_mut().poll_next(cx) {
+                    Poll::Ready(Some(command)) => taken.push(command),
+                    Poll::Ready(None) if taken.is_empty() => return Poll::Ready(Woken::Closed),
+                    Poll::Ready(None) | Poll::Pending => break,
+                }
+            }
+            if !taken.is_empty() {
+                return Poll::Ready(Woken::Commands(taken));
+            }
+        }
+        if self.permits.poll(cx).is_ready() {
+            return Poll::Ready(Woken::Permit);
+        }
+        timer.poll_fired(cx).map(|()| Woken::Timer)
+    }
+
+    /// Sets the timer only if it would fire too late. Firing too early costs one turn; setting it
+    /// costs more, and most deadlines are moved or dropped long before they come.
+    fn arm(&self, timer: &mut impl Timer, armed: &mut Option<Timestamp>, wake: Option<Timestamp>) {
+        let Some(wake) = wake else { return };
+        if armed.is_none_or(|armed| wake < armed) {
+            timer.set(self.clock.instant(wake));
+            *armed = Some(wake);
+        }
+    }
+
+    /// Does all that the engine asks, and gives it what waits for room, until both are done.
+    async fn settle(&mut self) -> Idle {
+        let mut steps = 0;
+        loop {
+            let idle = self.drain(&mut steps).await;
+            for slot in self.landed.drain(..) {
+                // It goes on to a retry or a redirect: its permit is for others meanwhile.
+                if let Some(live) = self.lives[slot].as_mut().filter(|live| live.flight.is_none()) {
+                    live.seen.permit = None;
+                }
+            }
+            if idle.room == 0 || self.backlog.is_empty() {
+                *self.stats.lock().unwrap_or_else(PoisonError::into_inner) = self.engine.stats();
+                return idle;
+            }
+            for _ in 0..idle.room {
+                let Some(job) = self.backlog.pop_front() else { break };
+                self.submit(job);
+            }
+        }
+    }
+
+    async fn drain(&mut self, steps: &mut usize) -> Idle {
+        loop {
+            match self.engine.poll(self.clock.now()) {
+                Output::Abort(id) => self.abort(id),
+                Output::Accept(id) => self.accept(id),
+                Output::Discard(id) => self.decide(id, |_| Verdict::Drop),
+                Output::Done(id, outcome) => self.finish(id, outcome),
+                Output::Event(id, event) => self.tell(id, &event),
+                Output::Idle(idle) => return idle,
+                Output::Start(attempt) => self.start(attempt),
+                _ => debug_assert!(false, "an output this driver does not know"),
+            }
+            *steps += 1;
+            if steps.is_multiple_of(BUDGET) {
+                futures_lite::future::yield_now().await;
+            }
+        }
+    }
+
+    fn submit(&mut self, job: Job) {
+        match self.engine.submit(Live::core_request(&job), self.clock.now()) {
+            Ok(id) => {
+                if self.lives.len() <= id.slot() {
+                    self.lives.resize_with(id.slot() + 1, || None);
+                }
+                self.lives[id.slot()] = Some(Live::new(job, id));
+            }
+            // Closed: the job's sink says so. Full: it waits its turn.
+            Err(rejected) if rejected.why == fetch_proto::Refusal::Full => {
+                self.backlog.push_front(job);
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Submit(jobs) => self.backlog.extend(jobs),
+            Command::Cancel(group) => {
+                self.backlog.retain(|job| job.group != group);
+                let now = self.clock.now();
+                for live in self.lives.iter().flatten().filter(|live| live.group == group) {
+                    self.engine.cancel(live.id(), now);
+                }
+            }
+        }
+    }
+
+    fn start(&mut self, attempt: Attempt) {
+        let slot = attempt.id.fetch.slot();
+        let Some(live) = self.lives[slot].as_mut() else { return };
+        let port = Port::new(self.clock);
+        let outgoing = outgoing(&attempt, live, &self.headers);
+        let index = self.flights.insert((self.start)(&self.transport, outgoing, &port));
+        if self.owners.len() <= index {
+            self.owners.resize(index + 1, 0);
+        }
+        self.owners[index] = slot;
+        let permit = live.seen.permit.take().or_else(|| self.permits.take());
+        live.seen = Seen::default();
+        live.flight = Some(Flight { id: attempt.id, index, permit, port, url: attempt.url });
+        if !self.permits.refill() {
+            self.engine.hold();
+        }
+    }
+
+    fn flight(&mut self, id: AttemptId) -> Option<&mut Live> {
+        let live = self.lives.get_mut(id.fetch.slot())?.as_mut()?;
+        live.flight.as_ref().is_some_and(|flight| flight.id == id).then_some(live)
+    }
+
+    fn abort(&mut self, id: AttemptId) {
+        let Some(live) = self.flight(id) else { return };
+        let Some(flight) = live.flight.take() else { return };
+        (live.seen.connection, live.seen.wire_bytes) = flight.port.connection();
+        self.flights.remove(flight.index);
+    }
+
+    fn accept(&mut self, id: AttemptId) {
+        self.decide(id, |live| {
+            let url = live.flight.as_ref().map(|flight| flight.url.clone());
+            url.map_or(Verdict::Drop, |url| live.accept(url))
+        });
+    }
+
+    fn decide(&mut self, id: AttemptId, verdict: impl FnOnce(&mut Live) -> Verdict) {
+        let Some(live) = self.flight(id) else { return };
+        let verdict = verdict(live);
+        if let Some(flight) = &live.flight {
+            flight.port.decide(verdict);
+        }
+    }
+
+    fn finish(&mut self, id: FetchId, outcome: fetch_proto::Outcome) {
+        if let Some(live) = self.lives.get_mut(id.slot()).and_then(Option::take) {
+            live.finish(outcome, logging::result);
+        }
+    }
+
+    fn tell(&self, id: Option<FetchId>, event: &fetch_proto::Event) {
+        if !log_enabled!(target: crate::LOG_TARGET, Level::Debug) {
+            return;
+        }
+        match id.and_then(|id| self.lives.get(id.slot())?.as_ref()) {
+            Some(live) => debug!(target: crate::LOG_TARGET, url:% = live.request.shown(); "{event}"),
+            None => debug!(target: crate::LOG_TARGET, "{event}"),
+        }
+    }
+
+    /// Polls the attempts that were woken and tells the engine what they saw.
+    async fn fly(&mut self, list: Vec<usize>) {
+        for (i, index) in list.iter().enumerate() {
+            self.step(*index);
+            if (i + 1).is_multiple_of(BUDGET) {
+                futures_lite::future::yield_now().await;
+            }
+        }
+        self.flights.recycle(list);
+    }
+
+    fn step(&mut self, index: usize) {
+        let polled = self.flights.poll(index);
+        let slot = self.owners[index];
+        let Some(live) = self.lives[slot].as_mut() else { return };
+        let Some(flight) = live.flight.as_ref().filter(|flight| flight.index == index) else {
+            return;
+        };
+        let (id, now) = (flight.id, self.clock.now());
+        let mut news = flight.port.take();
+        let mut say = |input| {
+            self.engine.handle(id, input, now);
+        };
+        for (phase, at) in news.marks.drain(..) {
+            say(Input::Mark(phase, at));
+        }
+        if let Some(parts) = news.head {
+            say(Input::Head(head(&parts)));
+            live.seen.parts = Some(parts);
+        }
+        if news.body > 0 {
+            say(Input::Body { bytes: news.body });
+        }
+        for paused in news.paused {
+            say(if paused { Input::Paused } else { Input::Resumed });
+        }
+        let end = match (news.end, polled) {
+            (Some(Ok(chunks)), _) => {
+                live.seen.chunks = chunks;
+                Ok(())
+            }
+            (Some(Err(error)), _) => {
+                live.seen.detail = Some(error.detail());
+                Err(error.kind())
+            }
+            (None, Polled::Panicked(message)) => {
+                live.seen.detail = Some(format!("the transport panicked: {message}"));
+                Err(fetch_proto::Failure::Dropped)
+            }
+            (None, Polled::Pending | Polled::Ready) => return,
+        };
+        (live.seen.connection, live.seen.wire_bytes) = flight.port.connection();
+        live.seen.permit = live.flight.take().and_then(|flight| flight.permit);
+        self.landed.push(slot);
+        self.engine.handle(id, Input::End(end), now);
+    }
+}
+
+/// What the core must know of a response's head.
+fn head(parts: &Parts) -> Head {
+    let field = |name| parts.headers.get(name).map(http::HeaderValue::as_bytes);
+    let location = field(header::LOCATION).map(String::from_utf8_lossy);
+    let retry_after = field(header::RETRY_AFTER).and_then(|value| std::str::from_utf8(value).ok());
+    Head {
+        location: location.map(|location| location.into_owned().into_boxed_str()),
+        retry_after: retry_after.and_then(|value| parse_retry_after(value, SystemTime::now())),
+        status: parts.status.as_u16(),
+    }
+}
+
+/// The request as it goes over the wire.
+fn outgoing(attempt: &Attempt, live: &mut Live, common: &HeaderMap) -> Outgoing {
+    let mut headers = common.clone();
+    let own = &live.request.headers;
+    for name in own.keys() {
+        headers.remove(name);
+    }
+    for (name, value) in own {
+        headers.append(name, value.clone());
+    }
+    if !attempt.send_credentials {
+        drop_credentials(&mut headers);
+    }
+    if !attempt.send_body {
+        for name in
+            [header::CONTENT_ENCODING, header::CONTENT_LANGUAGE, header::CONTENT_TYPE]
+        {
+            headers.remove(name);
+        }
+    }
+    let body = match &mut live.request.body {
+        _ if !attempt.send_body => RequestBody::Empty,
+        RequestBody::Bytes(bytes) => RequestBody::Bytes(bytes.clone()),
+        once => core::mem::take(once),
+    };
+    Outgoing {
+        body,
+        fresh_connection: attempt.fresh_connection,
+        headers,
+        max_body: attempt.max_body,
+        method: method(&attempt.method),
+        url: attempt.url.clone(),
+    }
+}
+
+fn drop_credentials(headers: &mut HeaderMap) {
+    for name in [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION] {
+        headers.remove(name);
+    }
+    let secret: Vec<_> = headers
+        .iter()
+        .filter(|(_, value)| value.is_sensitive())
+        .map(|(name, _)| name.clone())
+        .collect();
+    for name in secret {
+        headers.remove(name);
+    }
+}
+
+fn method(method: &fetch_proto::Method) -> http::Method {
+    use fetch_proto::Method as M;
+    match method {
+        M::Get => http::Method::GET,
+        M::Head => http::Method::HEAD,
+        M::Post => http::Method::POST,
+        other => http::Method::from_bytes(other.as_str().as_bytes()).unwrap_or_default(),
+    }
+}
+
+/// The bound on attempts in flight and outcomes that nobody has taken, together.
+struct Permits {
+    semaphore: Arc<Semaphore>,
+    /// For the next attempt.
+    spare: Option<SemaphoreGuardArc>,
+    waiting: Option<Pin<Box<AcquireArc>>>,
+}
+
+impl Permits {
+    fn new(count: usize) -> Self {
+        let semaphore = Arc::new(Semaphore::new(count));
+        let spare = semaphore.try_acquire_arc();
+        Self { semaphore, spare, waiting: None }
+    }
+
+    fn take(&mut self) -> Option<SemaphoreGuardArc> {
+        self.spare.take()
+    }
+
+    /// Whether there is a permit for one more attempt; if not, [`Permits::poll`] waits for one.
+    fn refill(&mut self) -> bool {
+        if self.spare.is_none() && self.waiting.is_none() {
+            self.spare = self.semaphore.try_acquire_arc();
+            if self.spare.is_none() {
+                self.waiting = Some(Box::pin(self.semaphore.acquire_arc()));
+            }
+        }
+        self.spare.is_some()
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(waiting) = &mut self.waiting else { return Poll::Pending };
+        let Poll::Ready(permit) = waiting.as_mut().poll(cx) else { return Poll::Pending };
+        self.waiting = None;
+        self.spare = Some(permit);
+        Poll::Ready(())
+    }
+}

@@ -1,0 +1,194 @@
+//! The handle to a running driver.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_channel::Sender;
+use fetch_proto::Stats;
+use futures_core::Stream;
+use futures_lite::stream;
+
+use crate::batch::FetchAll;
+use crate::body::StreamedResponse;
+use crate::error::{Error, ErrorKind};
+use crate::job::{Command, Job, Sink, stillborn};
+use crate::outcome::{Outcome, Response};
+use crate::request::{IntoRequest, Request};
+use crate::settings::{Adapter, Builder};
+
+/// Fetches URLs on the runtime of `A`, all within the same limits and over the same connections.
+///
+/// Cheap to clone. The driver behind it ends when the last clone and the last stream are dropped.
+pub struct Fetcher<A> {
+    pub(crate) adapter: PhantomData<fn() -> A>,
+    pub(crate) inner: Arc<Inner>,
+}
+
+/// What all handles to a driver share.
+pub(crate) struct Inner {
+    commands: Sender<Command>,
+    groups: AtomicU64,
+    stats: Arc<Mutex<Stats>>,
+    window: usize,
+}
+
+impl Inner {
+    pub(crate) fn new(commands: Sender<Command>, window: usize, stats: Arc<Mutex<Stats>>) -> Self {
+        Self { commands, groups: AtomicU64::new(0), stats, window }
+    }
+
+    /// A number for a batch, or for a fetch of its own.
+    pub(crate) fn group(&self) -> u64 {
+        self.groups.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Hands jobs to the driver. If it is gone, their sinks say so.
+    pub(crate) fn submit(&self, jobs: Vec<Job>) {
+        let _ = self.commands.try_send(Command::Submit(jobs));
+    }
+
+    pub(crate) fn cancel(&self, group: u64) {
+        let _ = self.commands.try_send(Command::Cancel(group));
+    }
+
+    pub(crate) fn window(&self) -> usize {
+        self.window
+    }
+}
+
+impl<A: Adapter + Default> Fetcher<A> {
+    /// A builder with the defaults.
+    #[must_use = "call `build`"]
+    pub fn builder() -> Builder<A> {
+        Builder::new(A::default())
+    }
+}
+
+impl<A> Fetcher<A> {
+    /// Fetches all `urls` and streams the outcomes in the order in which they end.
+    ///
+    /// URLs are taken lazily, as there is room. A URL that fails, or that is none, is an outcome
+    /// like any other: the stream never ends early. Dropping it cancels the rest.
+    pub fn fetch_all<I>(&self, urls: I) -> FetchAll<stream::Iter<I::IntoIter>>
+    where
+        I: IntoIterator<Item: IntoRequest>,
+    {
+        let urls = urls.into_iter();
+        let total = match urls.size_hint() {
+            (low, Some(high)) if low == high => Some(low as u64),
+            _ => None,
+        };
+        FetchAll::new(self.inner.clone(), stream::iter(urls), total)
+    }
+
+    /// Like [`fetch_all`](Self::fetch_all), for URLs that come as a stream.
+    pub fn fetch_stream<S>(&self, urls: S) -> FetchAll<S>
+    where
+        S: Stream<Item: IntoRequest>,
+    {
+        FetchAll::new(self.inner.clone(), urls, None)
+    }
+
+    /// Fetches one request and tells how it ended. Dropping the future cancels it.
+    pub async fn fetch(&self, request: impl IntoRequest) -> Outcome {
+        let request = match request.into_request() {
+            Ok(request) => request,
+            Err(error) => return stillborn(error, String::new(), 0),
+        };
+        let (sender, receiver) = async_channel::bounded(1);
+        let url = request.text.clone();
+        let sink = Sink::outcome(&request, sender);
+        let mut cancel = self.submit(request, sink);
+        let received = receiver.recv().await;
+        cancel.disarm();
+        match received {
+            Ok(delivered) => delivered.outcome,
+            Err(_) => stillborn(stopped(&url), url, 0),
+        }
+    }
+
+    /// Fetches one URL, or request, into memory.
+    ///
+    /// # Errors
+    ///
+    /// If there is no response. A response of any status is one: see
+    /// [`Response::status`].
+    pub async fn get(&self, request: impl IntoRequest) -> Result<Response, Error> {
+        self.fetch(request).await.result
+    }
+
+    /// Fetches one request as far as the response's head, whose body is then read piece by piece.
+    ///
+    /// Retries happen until the head is there and never after it. Dropping the future, or the body,
+    /// cancels the fetch.
+    ///
+    /// # Errors
+    ///
+    /// If there is no response.
+    pub async fn open(&self, request: impl IntoRequest) -> Result<StreamedResponse, Error> {
+        let request = request.into_request()?;
+        let (sender, receiver) = async_channel::bounded(1);
+        let url = request.text.clone();
+        let sink = Sink::stream(&request, sender);
+        let mut cancel = self.submit(request, sink);
+        match receiver.recv().await {
+            Ok(Ok(opened)) => Ok(opened.respond(cancel)),
+            Ok(Err(error)) => {
+                cancel.disarm();
+                Err(error)
+            }
+            Err(_) => Err(stopped(&url)),
+        }
+    }
+
+    /// What the engine has done and holds, as of its last turn.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        *self.inner.stats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn submit(&self, request: Request, sink: Sink) -> CancelOnDrop {
+        let group = self.inner.group();
+        self.inner.submit(vec![Job { group, request, sink }]);
+        CancelOnDrop { group, inner: Some(self.inner.clone()) }
+    }
+}
+
+fn stopped(url: &str) -> Error {
+    Error::invalid(ErrorKind::Stopped, url, "its driver is gone")
+}
+
+impl<A> Clone for Fetcher<A> {
+    fn clone(&self) -> Self {
+        Self { adapter: PhantomData, inner: self.inner.clone() }
+    }
+}
+
+impl<A> fmt::Debug for Fetcher<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fetcher").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
+
+/// Cancels a fetch when its caller goes away.
+pub(crate) struct CancelOnDrop {
+    group: u64,
+    inner: Option<Arc<Inner>>,
+}
+
+impl CancelOnDrop {
+    /// The fetch is over: there is nothing to cancel.
+    pub(crate) fn disarm(&mut self) {
+        self.inner = None;
+    }
+}
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        if let Some(inner) = &self.inner {
+            inner.cancel(self.group);
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! One fetch on the driver's side: what the core need not know, and where its outcome goes.
+
+use std::sync::{Arc, Mutex};
+
+use async_channel::Sender;
+use async_lock::SemaphoreGuardArc;
+use bytes::Bytes;
+use fetch_proto::{AttemptId, Delivery, FetchId, RequestBody as Replay, Timestamp, Timings};
+
+use crate::body::Opened;
+use crate::error::{Error, ErrorKind};
+use crate::outcome::{Outcome, Response};
+use crate::port::{Parts, Port, Verdict};
+use crate::request::{Keep, Request};
+use crate::transport::{Connection, RequestBody};
+
+/// A message to the loop.
+pub(crate) enum Command {
+    /// Ends all fetches of this group.
+    Cancel(u64),
+    /// Adds fetches.
+    Submit(Vec<Job>),
+}
+
+/// A request on its way to the engine.
+pub(crate) struct Job {
+    /// The batch it belongs to, or its own number.
+    pub(crate) group: u64,
+    pub(crate) request: Request,
+    pub(crate) sink: Sink,
+}
+
+/// Where an outcome goes. Dropped unused, it says that the fetcher was stopped, so that no fetch
+/// ends without an outcome.
+pub(crate) struct Sink {
+    tag: u64,
+    to: Option<Destination>,
+    url: String,
+}
+
+enum Destination {
+    Outcome(Sender<Delivered>),
+    Stream { fate: Fate, head: Sender<Result<Opened, Error>> },
+}
+
+/// An outcome and its place in the bound on undelivered ones, given back when it is taken.
+pub(crate) struct Delivered {
+    pub(crate) outcome: Outcome,
+    pub(crate) _permit: Option<SemaphoreGuardArc>,
+}
+
+/// How a streamed body ended, set before its last chunk can have been read.
+pub(crate) type Fate = Arc<Mutex<Option<Error>>>;
+
+impl Sink {
+    pub(crate) fn outcome(request: &Request, to: Sender<Delivered>) -> Self {
+        let to = Some(Destination::Outcome(to));
+        Self { tag: request.tag, to, url: request.text.clone() }
+    }
+
+    pub(crate) fn stream(request: &Request, head: Sender<Result<Opened, Error>>) -> Self {
+        let to = Some(Destination::Stream { fate: Fate::default(), head });
+        Self { tag: request.tag, to, url: request.text.clone() }
+    }
+
+    pub(crate) fn delivery(&self) -> Delivery {
+        match self.to {
+            Some(Destination::Stream { .. }) => Delivery::Streamed,
+            _ => Delivery::Buffered,
+        }
+    }
+
+    /// Delivers the outcome. Nobody may be waiting for it any more.
+    pub(crate) fn deliver(&mut self, outcome: Outcome, permit: Option<SemaphoreGuardArc>) {
+        match self.to.take() {
+            Some(Destination::Outcome(to)) => {
+                let _ = to.try_send(Delivered { outcome, _permit: permit });
+            }
+            Some(Destination::Stream { fate, head }) => {
+                if let Err(error) = outcome.result {
+                    let mut fate = fate.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                    *fate = Some(error.clone());
+                    let _ = head.try_send(Err(error));
+                }
+            }
+            None => {}
+        }
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        if self.to.is_some() {
+            let error = Error::invalid(ErrorKind::Stopped, &self.url, "its driver was dropped");
+            let outcome = stillborn(error, core::mem::take(&mut self.url), self.tag);
+            self.deliver(outcome, None);
+        }
+    }
+}
+
+/// The outcome of a request that never came to the engine.
+pub(crate) fn stillborn(error: Error, url: String, tag: u64) -> Outcome {
+    Outcome {
+        attempts: Vec::new(),
+        connection: None,
+        gave_up: None,
+        redirects: 0,
+        result: Err(error),
+        retries: 0,
+        tag,
+        timings: Timings {
+            submitted: Timestamp::START,
+            started: None,
+            ended: Timestamp::START,
+            queued: core::time::Duration::ZERO,
+            backoff: core::time::Duration::ZERO,
+            redirecting: core::time::Duration::ZERO,
+        },
+        url,
+        wire_bytes: 0,
+    }
+}
+
+/// A fetch that the engine has.
+pub(crate) struct Live {
+    pub(crate) flight: Option<Flight>,
+    pub(crate) group: u64,
+    id: FetchId,
+    pub(crate) request: Request,
+    pub(crate) seen: Seen,
+    sink: Sink,
+    /// Keeps a streamed body open until its fate is known.
+    stream: Option<Sender<Bytes>>,
+}
+
+/// Its attempt in flight.
+pub(crate) struct Flight {
+    pub(crate) id: AttemptId,
+    pub(crate) index: usize,
+    pub(crate) permit: Option<SemaphoreGuardArc>,
+    pub(crate) port: Port,
+    pub(crate) url: Arc<url::Url>,
+}
+
+/// What the last attempt brought.
+#[derive(Default)]
+pub(crate) struct Seen {
+    pub(crate) chunks: Vec<Bytes>,
+    pub(crate) connection: Option<Connection>,
+    pub(crate) detail: Option<String>,
+    pub(crate) parts: Option<Parts>,
+    /// Its place among the undelivered, if the attempt landed by itself.
+    pub(crate) permit: Option<SemaphoreGuardArc>,
+    pub(crate) wire_bytes: u64,
+}
+
+impl Live {
+    pub(crate) fn new(job: Job, id: FetchId) -> Self {
+        let Job { group, request, sink } = job;
+        Self { flight: None, group, id, request, seen: Seen::default(), sink, stream: None }
+    }
+
+    pub(crate) fn id(&self) -> FetchId {
+        self.id
+    }
+
+    /// What the core must know of the request.
+    pub(crate) fn core_request(job: &Job) -> fetch_proto::Request {
+        let request = &job.request;
+        fetch_proto::Request {
+            body: match &request.body {
+                RequestBody::Bytes(_) => Replay::Replayable,
+                RequestBody::Empty => Replay::None,
+                RequestBody::Stream { .. } => Replay::Once,
+            },
+            delivery: job.sink.delivery(),
+            idempotent: request.idempotent || request.headers.contains_key("idempotency-key"),
+            method: request.method.clone(),
+            policy: request.policy.clone(),
+            tag: request.tag,
+            url: Arc::new(request.url.clone()),
+        }
+    }
+
+    /// What to do with the body of the response that was accepted.
+    pub(crate) fn accept(&mut self, url: Arc<url::Url>) -> Verdict {
+        match &self.sink.to {
+            Some(Destination::Stream { fate, head }) => {
+                let Some(parts) = self.seen.parts.take() else { return Verdict::Drop };
+                // One chunk waits here; the next waits in the network.
+                let (sender, receiver) = async_channel::bounded(1);
+                self.stream = Some(sender.clone());
+                let _ = head.try_send(Ok(Opened { chunks: receiver, fate: fate.clone(), parts, url }));
+                Verdict::Stream(sender)
+            }
+            _ if self.request.keep == Keep::Body => Verdict::Collect,
+            _ => Verdict::Drop,
+        }
+    }
+
+    /// Delivers the end. Tells it, too, for the log.
+    pub(crate) fn finish(mut self, end: fetch_proto::Outcome, log: impl FnOnce(&Outcome)) {
+        let fetch_proto::Outcome { attempts, gave_up, redirects, retries, tag, timings, .. } = end;
+        let Seen { chunks, connection, detail, parts, permit, wire_bytes } =
+            core::mem::take(&mut self.seen);
+        let text = core::mem::take(&mut self.request.text);
+        let result = match end.result {
+            Ok(finish) => {
+                let (headers, status, version) = match parts {
+                    Some(parts) => (parts.headers, parts.status, parts.version),
+                    // A streamed response's head was handed over already.
+                    None => (
+                        http::HeaderMap::new(),
+                        http::StatusCode::from_u16(finish.status).unwrap_or_default(),
+                        http::Version::default(),
+                    ),
+                };
+                let body = join(chunks);
+                Ok(Response { body, bytes: finish.bytes, headers, status, url: end.url, version })
+            }
+            Err(error) => {
+                Err(Error::fetch(error, text.clone(), &attempts, gave_up, detail))
+            }
+        };
+        let outcome = Outcome {
+            attempts,
+            connection,
+            gave_up,
+            redirects,
+            result,
+            retries,
+            tag,
+            timings,
+            url: text,
+            wire_bytes,
+        };
+        log(&outcome);
+        self.sink.deliver(outcome, permit);
+    }
+}
+
+/// The chunks in one piece; not copied if there is just one.
+fn join(mut chunks: Vec<Bytes>) -> Bytes {
+    if chunks.len() <= 1 {
+        return chunks.pop().unwrap_or_default();
+    }
+    let mut whole = Vec::with_capacity(chunks.iter().map(Bytes::len).sum());
+    for chunk in &chunks {
+        whole.extend_from_slice(chunk);
+    }
+    whole.into()
+}

@@ -1,0 +1,228 @@
+//! What passes between an attempt's future and the loop.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use fetch_proto::{Phase, Timestamp};
+use http::{HeaderMap, StatusCode, Version};
+
+use crate::clock::Clock;
+use crate::transport::{Connection, TransportError};
+
+/// Reports an attempt's phases: when the name was resolved, the connection made, TLS done, the
+/// request sent; and how many bytes came over the wire.
+///
+/// Cheap to clone. Marks are for timings and for the connect and first-byte limits; a transport that
+/// cannot see a phase leaves it out.
+///
+/// ```
+/// use fetch_driver::{Clock, Connection, Marks, Phase};
+///
+/// let marks = Marks::new(Clock::start());
+/// marks.mark(Phase::Resolved);
+/// marks.connected(Connection { remote: None, reused: false });
+/// marks.received(1024);
+/// assert_eq!(marks.wire_bytes(), 1024);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Marks(Port);
+
+/// The loop's side, and the attempt's own: one lock, taken for a few instructions at a time.
+#[derive(Clone, Debug)]
+pub(crate) struct Port {
+    clock: Clock,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    news: News,
+    connection: Option<Connection>,
+    wire_bytes: u64,
+    verdict: Option<Verdict>,
+    waiting: Option<Waker>,
+}
+
+/// What an attempt has reported since it was last asked.
+#[derive(Debug, Default)]
+pub(crate) struct News {
+    pub(crate) marks: Vec<(Phase, Timestamp)>,
+    pub(crate) head: Option<Parts>,
+    pub(crate) body: u64,
+    /// Whether the consumer began (true) or ceased to be waited for.
+    pub(crate) paused: Vec<bool>,
+    pub(crate) end: Option<Result<Vec<Bytes>, TransportError>>,
+}
+
+/// A response's head.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) headers: HeaderMap,
+    pub(crate) status: StatusCode,
+    pub(crate) version: Version,
+}
+
+/// What to do with a response's body.
+#[derive(Clone, Debug)]
+pub(crate) enum Verdict {
+    /// Collect it.
+    Collect,
+    /// Read and drop it.
+    Drop,
+    /// Hand it on.
+    Stream(async_channel::Sender<Bytes>),
+}
+
+impl Port {
+    pub(crate) fn new(clock: Clock) -> Self {
+        Self { clock, state: Arc::default() }
+    }
+
+    pub(crate) fn marks(&self) -> Marks {
+        Marks(self.clone())
+    }
+
+    /// Takes what was reported since the last call.
+    pub(crate) fn take(&self) -> News {
+        self.with(|state| core::mem::take(&mut state.news))
+    }
+
+    pub(crate) fn connection(&self) -> (Option<Connection>, u64) {
+        self.with(|state| (state.connection, state.wire_bytes))
+    }
+
+    /// Tells the attempt what to do with the body.
+    pub(crate) fn decide(&self, verdict: Verdict) {
+        let waker = self.with(|state| {
+            state.verdict = Some(verdict);
+            state.waiting.take()
+        });
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    pub(crate) fn head(&self, parts: Parts) {
+        self.with(|state| state.news.head = Some(parts));
+    }
+
+    /// Waits for the loop's word on the body.
+    pub(crate) fn poll_verdict(&self, cx: &Context<'_>) -> Poll<Verdict> {
+        self.with(|state| match state.verdict.take() {
+            Some(verdict) => Poll::Ready(verdict),
+            None => {
+                state.waiting = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        })
+    }
+
+    pub(crate) fn body(&self, bytes: usize) {
+        self.with(|state| state.news.body += bytes as u64);
+    }
+
+    pub(crate) fn pause(&self, paused: bool) {
+        self.with(|state| state.news.paused.push(paused));
+    }
+
+    pub(crate) fn end(&self, result: Result<Vec<Bytes>, TransportError>) {
+        self.with(|state| state.news.end = Some(result));
+    }
+
+    fn with<R>(&self, f: impl FnOnce(&mut State) -> R) -> R {
+        f(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Marks {
+    /// Marks for one attempt; only a driver, or a transport's test, needs to make them.
+    ///
+    /// ```
+    /// let marks = fetch_driver::Marks::new(fetch_driver::Clock::start());
+    /// ```
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
+        Self(Port::new(clock))
+    }
+
+    /// The clock that [`Marks::mark_at`] wants its times from.
+    ///
+    /// ```
+    /// # let marks = fetch_driver::Marks::new(fetch_driver::Clock::start());
+    /// let now = marks.clock().now();
+    /// ```
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.0.clock
+    }
+
+    /// Says that `phase` is done now.
+    ///
+    /// ```
+    /// # use fetch_driver::Phase;
+    /// # let marks = fetch_driver::Marks::new(fetch_driver::Clock::start());
+    /// marks.mark(Phase::TlsDone);
+    /// ```
+    pub fn mark(&self, phase: Phase) {
+        self.mark_at(phase, self.0.clock.now());
+    }
+
+    /// Says that `phase` was done at `at`, a little earlier than now.
+    ///
+    /// ```
+    /// # use fetch_driver::Phase;
+    /// # let marks = fetch_driver::Marks::new(fetch_driver::Clock::start());
+    /// let at = marks.clock().now();
+    /// marks.mark_at(Phase::Sent, at);
+    /// ```
+    pub fn mark_at(&self, phase: Phase, at: Timestamp) {
+        self.0.with(|state| state.news.marks.push((phase, at)));
+    }
+
+    /// Says which connection serves the attempt, and marks [`Phase::Connected`].
+    ///
+    /// ```
+    /// # let marks = fetch_driver::Marks::new(fetch_driver::Clock::start());
+    /// marks.connected(fetch_driver::Connection { remote: None, reused: true });
+    /// ```
+    pub fn connected(&self, connection: Connection) {
+        let at = self.0.clock.now();
+        self.0.with(|state| {
+            state.connection = Some(connection);
+            state.news.marks.push((Phase::Connected, at));
+        });
+    }
+
+    /// Adds to the count of body bytes received over the wire, before decoding.
+    ///
+    /// ```
+    /// # let marks = fetch_driver::Marks::new(fetch_driver::Clock::start());
+    /// marks.received(512);
+    /// ```
+    pub fn received(&self, bytes: u64) {
+        self.0.with(|state| state.wire_bytes += bytes);
+    }
+
+    /// The body bytes received so far, before decoding.
+    ///
+    /// ```
+    /// # let marks = fetch_driver::Marks::new(fetch_driver::Clock::start());
+    /// assert_eq!(marks.wire_bytes(), 0);
+    /// ```
+    #[must_use]
+    pub fn wire_bytes(&self) -> u64 {
+        self.0.connection().1
+    }
+
+    /// The connection that serves the attempt, once it is known.
+    ///
+    /// ```
+    /// # let marks = fetch_driver::Marks::new(fetch_driver::Clock::start());
+    /// assert_eq!(marks.connection(), None);
+    /// ```
+    #[must_use]
+    pub fn connection(&self) -> Option<Connection> {
+        self.0.connection().0
+    }
+}

@@ -1,0 +1,329 @@
+//! What a caller asks for.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use bytes::Bytes;
+use fetch_proto::{Method, Policy};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use url::Url;
+
+use crate::error::{Error, ErrorKind};
+use crate::redact::Redacted;
+use crate::transport::{BodyStream, RequestBody};
+
+/// One request: a URL, a method, header fields, a body, and how it is to be carried out.
+///
+/// ```
+/// use fetch_driver::Request;
+///
+/// let request = Request::get("https://a.test/items")?
+///     .header("accept", "application/json")?
+///     .tag(42);
+/// # Ok::<(), fetch_driver::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Request {
+    pub(crate) body: RequestBody,
+    pub(crate) headers: HeaderMap,
+    pub(crate) idempotent: bool,
+    pub(crate) keep: Keep,
+    pub(crate) method: Method,
+    pub(crate) policy: Option<Arc<Policy>>,
+    pub(crate) tag: u64,
+    pub(crate) text: String,
+    pub(crate) url: Url,
+}
+
+/// What becomes of a response's body.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Keep {
+    /// It is collected into the [`Response`](crate::Response).
+    #[default]
+    Body,
+    /// It is read to its end, counted and dropped: memory stays small.
+    Nothing,
+}
+
+impl Request {
+    /// A GET of `url`.
+    ///
+    /// User name and password in the URL become an `Authorization` field.
+    ///
+    /// ```
+    /// let request = fetch_driver::Request::get("http://a.test/")?;
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the text is not an absolute http or https URL.
+    pub fn get(url: impl Into<String>) -> Result<Self, Error> {
+        Self::new(Method::Get, url)
+    }
+
+    /// A request with another method.
+    ///
+    /// ```
+    /// use fetch_driver::{Method, Request};
+    /// let request = Request::new(Method::Put, "http://a.test/")?.body("text");
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the text is not an absolute http or https URL.
+    pub fn new(method: Method, url: impl Into<String>) -> Result<Self, Error> {
+        let text = url.into();
+        let invalid = |why: &str| Error::invalid(ErrorKind::InvalidUrl, &text, why);
+        let url = Url::parse(&text).map_err(|error| invalid(&error.to_string()))?;
+        Self::from_parts(method, url, text)
+    }
+
+    fn from_parts(method: Method, mut url: Url, text: String) -> Result<Self, Error> {
+        let invalid =
+            |text: &str, why: &str| Err(Error::invalid(ErrorKind::InvalidUrl, text, why));
+        if !matches!(url.scheme(), "http" | "https") {
+            return invalid(&text, "the scheme is neither http nor https");
+        }
+        if url.host_str().is_none_or(str::is_empty) {
+            return invalid(&text, "there is no host");
+        }
+        let mut headers = HeaderMap::new();
+        let mut text = text;
+        if !url.username().is_empty() || url.password().is_some() {
+            headers.insert(header::AUTHORIZATION, basic(&url));
+            text = Redacted(&url).to_string();
+            // Cannot fail: the URL has a host.
+            let _ = url.set_username("");
+            let _ = url.set_password(None);
+        }
+        Ok(Self {
+            body: RequestBody::Empty,
+            headers,
+            idempotent: false,
+            keep: Keep::Body,
+            method,
+            policy: None,
+            tag: 0,
+            text,
+            url,
+        })
+    }
+
+    /// Sets the body, which is sent again at each retry.
+    ///
+    /// ```
+    /// use fetch_driver::{Method, Request};
+    /// let request = Request::new(Method::Post, "http://a.test/")?.body("a=b");
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    #[must_use]
+    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = RequestBody::Bytes(body.into());
+        self
+    }
+
+    /// Sets a body that is sent as it comes, once: such a request is not retried. Its length is
+    /// sent where it is known.
+    ///
+    /// ```
+    /// use fetch_driver::{Method, Request};
+    /// let chunks = futures_lite::stream::iter([Ok("a".into()), Ok("b".into())]);
+    /// let request = Request::new(Method::Put, "http://a.test/")?.body_stream(None, Box::pin(chunks));
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    #[must_use]
+    pub fn body_stream(mut self, length: Option<u64>, stream: BodyStream) -> Self {
+        self.body = RequestBody::Stream { length, stream };
+        self
+    }
+
+    /// Adds a header field. `Authorization`, `Cookie` and `Proxy-Authorization`, and any value that
+    /// is marked sensitive, do not follow a redirect to another origin.
+    ///
+    /// ```
+    /// let request = fetch_driver::Request::get("http://a.test/")?.header("x-id", "7")?;
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the name or the value is not valid in HTTP.
+    pub fn header(mut self, name: &str, value: &str) -> Result<Self, Error> {
+        let invalid = |why: &dyn std::fmt::Display| {
+            Error::invalid(ErrorKind::InvalidHeader, &self.text, format_args!("{name:?}: {why}"))
+        };
+        let field = HeaderName::try_from(name).map_err(|error| invalid(&error))?;
+        let value = HeaderValue::try_from(value).map_err(|error| invalid(&error))?;
+        self.headers.append(field, value);
+        Ok(self)
+    }
+
+    /// Adds header fields.
+    ///
+    /// ```
+    /// let request = fetch_driver::Request::get("http://a.test/")?.headers(http::HeaderMap::new());
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    #[must_use]
+    pub fn headers(mut self, headers: HeaderMap) -> Self {
+        self.headers.extend(headers);
+        self
+    }
+
+    /// Vouches that sending the request twice does no harm, so that it may be retried whatever its
+    /// method.
+    ///
+    /// ```
+    /// use fetch_driver::{Method, Request};
+    /// let request = Request::new(Method::Post, "http://a.test/")?.idempotent(true);
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    #[must_use]
+    pub fn idempotent(mut self, idempotent: bool) -> Self {
+        self.idempotent = idempotent;
+        self
+    }
+
+    /// Sets what becomes of the response's body. Default [`Keep::Body`].
+    ///
+    /// ```
+    /// use fetch_driver::{Keep, Request};
+    /// let request = Request::get("http://a.test/large")?.keep(Keep::Nothing);
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    #[must_use]
+    pub fn keep(mut self, keep: Keep) -> Self {
+        self.keep = keep;
+        self
+    }
+
+    /// Sets the policy for this request alone, whatever the rules say.
+    ///
+    /// ```
+    /// use fetch_driver::{Policy, Request};
+    /// let request = Request::get("http://a.test/")?.policy(Policy::default().attempts(1));
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    #[must_use]
+    pub fn policy(mut self, policy: impl Into<Arc<Policy>>) -> Self {
+        self.policy = Some(policy.into());
+        self
+    }
+
+    /// Sets the caller's own key, which comes back in the outcome. Default: its place in the batch.
+    ///
+    /// ```
+    /// let request = fetch_driver::Request::get("http://a.test/")?.tag(7);
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    #[must_use]
+    pub fn tag(mut self, tag: u64) -> Self {
+        self.tag = tag;
+        self
+    }
+
+    /// The URL as it may be shown: without secrets.
+    pub(crate) fn shown(&self) -> String {
+        Redacted(&self.url).to_string()
+    }
+
+    /// The URL.
+    ///
+    /// ```
+    /// let request = fetch_driver::Request::get("http://a.test")?;
+    /// assert_eq!(request.url().as_str(), "http://a.test/");
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    #[must_use]
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+}
+
+/// The `Authorization` field for the URL's user name and password (RFC 7617).
+fn basic(url: &Url) -> HeaderValue {
+    let decode = |text: &str| percent_encoding::percent_decode_str(text).collect::<Vec<u8>>();
+    let mut pair = decode(url.username());
+    pair.push(b':');
+    pair.extend(decode(url.password().unwrap_or_default()));
+    let text = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair));
+    let mut value = HeaderValue::try_from(text).expect("base64 is valid in a header field");
+    value.set_sensitive(true);
+    value
+}
+
+/// What can be fetched: a URL as text or parsed, or a whole [`Request`].
+pub trait IntoRequest {
+    /// Makes the request.
+    ///
+    /// ```
+    /// use fetch_driver::IntoRequest;
+    /// assert!("http://a.test/".into_request().is_ok());
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the text is not an absolute http or https URL.
+    fn into_request(self) -> Result<Request, Error>;
+}
+
+impl IntoRequest for Request {
+    fn into_request(self) -> Result<Request, Error> {
+        Ok(self)
+    }
+}
+
+impl IntoRequest for Result<Request, Error> {
+    fn into_request(self) -> Result<Request, Error> {
+        self
+    }
+}
+
+impl IntoRequest for &str {
+    fn into_request(self) -> Result<Request, Error> {
+        Request::get(self)
+    }
+}
+
+impl IntoRequest for &String {
+    fn into_request(self) -> Result<Request, Error> {
+        Request::get(self.as_str())
+    }
+}
+
+impl IntoRequest for String {
+    fn into_request(self) -> Result<Request, Error> {
+        Request::get(self)
+    }
+}
+
+impl IntoRequest for Url {
+    fn into_request(self) -> Result<Request, Error> {
+        let text = self.as_str().to_owned();
+        Request::from_parts(Method::Get, self, text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_in_the_url_become_a_field_and_are_shown_nowhere() {
+        let request = Request::get("http://us%40er:pa%3Ass@a.test/x").unwrap();
+        assert_eq!(request.headers[header::AUTHORIZATION], "Basic dXNAZXI6cGE6c3M=");
+        assert_eq!(request.url.as_str(), "http://a.test/x");
+        let shown = format!("{request:?}");
+        assert!(!shown.contains("dXNA") && !shown.contains("pa%3A"), "{shown}");
+    }
+
+    #[test]
+    fn what_cannot_be_fetched_is_refused_with_the_reason() {
+        for (text, why) in [("x", "relative"), ("ftp://a/", "scheme"), ("http://", "host")] {
+            let error = Request::get(text).unwrap_err().to_string();
+            assert!(error.starts_with(text) && error.contains(why), "{error}");
+        }
+    }
+}

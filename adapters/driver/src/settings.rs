@@ -1,0 +1,391 @@
+//! How a fetcher is to work, whatever its runtime.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fetch_proto::{Backoff, Pattern, Policy, Rate, Rules};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use crate::driver;
+use crate::fetcher::Fetcher;
+use crate::timer::Timer;
+use crate::transport::Transport;
+
+/// What a runtime must bring: a way to send, a timer, a place to run the driver.
+pub trait Adapter: Send + Sync + 'static {
+    /// Its HTTP client.
+    type Transport: Transport;
+    /// Its timer.
+    type Timer: Timer;
+
+    /// Makes the HTTP client.
+    ///
+    /// # Errors
+    ///
+    /// If a setting is wrong, or if the client cannot do what it asks.
+    fn transport(&self, settings: &Settings) -> Result<Self::Transport, BuildError>;
+
+    /// Makes the timer.
+    fn timer(&self) -> Self::Timer;
+
+    /// Runs `driver` to its end in the background.
+    ///
+    /// # Errors
+    ///
+    /// If there is no runtime to run it.
+    fn spawn(&self, driver: impl Future<Output = ()> + Send + 'static) -> Result<(), BuildError>;
+}
+
+/// All settings of a fetcher, as plain data: what a [`Builder`] collects and an [`Adapter`] reads.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Settings {
+    /// PEM certificates of CAs to trust besides the built-in ones.
+    pub ca_certificates: Vec<Vec<u8>>,
+    /// How many attempts may be in flight at once. Default 100.
+    pub concurrency: usize,
+    /// Whether compressed bodies are asked for and decoded. Default yes.
+    pub decode: bool,
+    /// How long DNS answers are kept. Default 300 s.
+    pub dns_ttl: Duration,
+    /// Whether decisions are reported to the log at debug level. Default: if that level is on when
+    /// the fetcher is built.
+    pub events: bool,
+    /// Header fields of every request.
+    pub headers: HeaderMap,
+    /// How fast attempts at one host may begin. Default: no limit.
+    pub host_rate: Option<Rate>,
+    /// How long an idle connection is kept. Default 90 s.
+    pub idle_timeout: Duration,
+    /// Whether TLS certificates are not checked. Default no, of course.
+    pub insecure: bool,
+    /// The most connections in all, idle ones included. Default 2 × the concurrency.
+    pub max_connections: Option<usize>,
+    /// How many attempts may be in flight at once at one host. Default: no limit of its own.
+    pub per_host: Option<usize>,
+    /// How fast attempts may begin. Default: no limit.
+    pub rate: Option<Rate>,
+    /// Addresses to use for a host name and port instead of asking DNS.
+    pub resolve: Vec<(String, u16, Vec<IpAddr>)>,
+    /// The rules that choose each request's policy.
+    pub rules: Rules,
+    /// Where all chance comes from. Default: drawn when the fetcher is built.
+    pub seed: Option<u64>,
+    /// How many outcomes may wait for the consumer before no more attempts are started. Default: as
+    /// many as the concurrency.
+    pub undelivered: Option<usize>,
+    /// How many fetches may be live at once. Default 4 × the concurrency, at least 10,000.
+    pub window: Option<usize>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let mut headers = HeaderMap::new();
+        let agent = concat!("fetch-all/", env!("CARGO_PKG_VERSION"));
+        headers.insert(header::USER_AGENT, HeaderValue::from_static(agent));
+        headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
+        Self {
+            ca_certificates: Vec::new(),
+            concurrency: 100,
+            decode: true,
+            dns_ttl: Duration::from_secs(300),
+            events: log::log_enabled!(target: crate::LOG_TARGET, log::Level::Debug),
+            headers,
+            host_rate: None,
+            idle_timeout: Duration::from_secs(90),
+            insecure: false,
+            max_connections: None,
+            per_host: None,
+            rate: None,
+            resolve: Vec::new(),
+            rules: Rules::default(),
+            seed: None,
+            undelivered: None,
+            window: None,
+        }
+    }
+}
+
+impl Settings {
+    /// The bound on connections: as set, or 2 × the concurrency.
+    ///
+    /// ```
+    /// assert_eq!(fetch_driver::Settings::default().connection_limit(), 200);
+    /// ```
+    #[must_use]
+    pub fn connection_limit(&self) -> usize {
+        self.max_connections.unwrap_or(self.concurrency.saturating_mul(2)).max(1)
+    }
+
+    /// The engine's share of the settings.
+    pub(crate) fn config(&self) -> fetch_proto::Config {
+        let mut config = fetch_proto::Config::default()
+            .concurrency(self.concurrency)
+            .events(self.events)
+            .per_host(self.per_host.unwrap_or(0))
+            .rules(self.rules.clone());
+        if let Some(window) = self.window {
+            config = config.window(window);
+        }
+        if let Some(rate) = self.rate {
+            config = config.rate(rate);
+        }
+        if let Some(rate) = self.host_rate {
+            config = config.host_rate(rate);
+        }
+        config
+    }
+}
+
+/// Builds a [`Fetcher`] on the runtime of `A`.
+#[must_use = "call `build`"]
+pub struct Builder<A> {
+    adapter: A,
+    errors: Vec<BuildError>,
+    policy: Option<Policy>,
+    settings: Settings,
+    timeouts: Vec<(Pattern, Duration)>,
+}
+
+impl<A> fmt::Debug for Builder<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl<A: Adapter> Builder<A> {
+    /// Starts from the defaults, on this adapter.
+    pub fn new(adapter: A) -> Self {
+        Self {
+            adapter,
+            errors: Vec::new(),
+            policy: None,
+            settings: Settings::default(),
+            timeouts: Vec::new(),
+        }
+    }
+
+    /// Trusts the CA certificates in this PEM text besides the built-in ones.
+    pub fn ca_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.settings.ca_certificates.push(pem.into());
+        self
+    }
+
+    /// Sets how many attempts may be in flight at once. Default 100; 0 is an error.
+    pub fn concurrency(mut self, attempts: usize) -> Self {
+        if attempts == 0 {
+            self.errors.push(BuildError::new("concurrency", "0 would fetch nothing: use 1 or more"));
+        }
+        self.settings.concurrency = attempts;
+        self
+    }
+
+    /// Accepts any TLS certificate, which makes TLS worthless against an attacker. Default no.
+    pub fn danger_accept_invalid_certs(mut self, accept: bool) -> Self {
+        self.settings.insecure = accept;
+        self
+    }
+
+    /// Sets whether compressed bodies are asked for and decoded. Default yes.
+    pub fn decode(mut self, decode: bool) -> Self {
+        self.settings.decode = decode;
+        self
+    }
+
+    /// Sets how long DNS answers are kept. Default 300 s.
+    pub fn dns_ttl(mut self, ttl: Duration) -> Self {
+        self.settings.dns_ttl = ttl;
+        self
+    }
+
+    /// Sets a header field of every request. A name that is set twice has the last value.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        let parsed = HeaderName::try_from(name).map_err(|error| error.to_string());
+        let parsed = parsed.and_then(|name| {
+            let value = HeaderValue::try_from(value).map_err(|error| error.to_string())?;
+            Ok((name, value))
+        });
+        match parsed {
+            Ok((name, value)) => {
+                self.settings.headers.insert(name, value);
+            }
+            Err(why) => {
+                self.errors.push(BuildError::new("header", format!("{name:?} is not valid: {why}")));
+            }
+        }
+        self
+    }
+
+    /// Sets how fast attempts at one host may begin. Default: no limit.
+    pub fn host_rate(mut self, rate: Rate) -> Self {
+        self.settings.host_rate = Some(rate);
+        self
+    }
+
+    /// Sets how long an idle connection is kept. Default 90 s.
+    pub fn idle_timeout(mut self, idle: Duration) -> Self {
+        self.settings.idle_timeout = idle;
+        self
+    }
+
+    /// Sets the most connections in all. Default 2 × the concurrency.
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.settings.max_connections = Some(connections);
+        self
+    }
+
+    /// Sets how many attempts may be in flight at once at one host. Default: no limit of its own.
+    pub fn per_host(mut self, attempts: usize) -> Self {
+        self.settings.per_host = Some(attempts);
+        self
+    }
+
+    /// Sets the policy that the rules start from. Default [`Policy::default`]. With rules of your
+    /// own, set it in them.
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = Some(policy);
+        self
+    }
+
+    /// Sets the wait before retries: see [`Policy::backoff`].
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.policy = Some(self.policy.unwrap_or_default().backoff(backoff));
+        self
+    }
+
+    /// Sets how fast attempts may begin over all hosts. Default: no limit.
+    pub fn rate(mut self, rate: Rate) -> Self {
+        self.settings.rate = Some(rate);
+        self
+    }
+
+    /// Uses these addresses for a host name and port instead of asking DNS.
+    pub fn resolve(
+        mut self,
+        host: &str,
+        port: u16,
+        addresses: impl IntoIterator<Item = IpAddr>,
+    ) -> Self {
+        self.settings.resolve.push((host.to_owned(), port, addresses.into_iter().collect()));
+        self
+    }
+
+    /// Sets the rules that choose each request's policy. Default [`Rules::default`].
+    pub fn rules(mut self, rules: Rules) -> Self {
+        self.settings.rules = rules;
+        self
+    }
+
+    /// Draws all chance, such as jitter, from this seed. Default: another at each build.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.settings.seed = Some(seed);
+        self
+    }
+
+    /// Limits each attempt at URLs that match `pattern` to `limit`. The first pattern that matches
+    /// counts, and those that are added come before the rules' own.
+    ///
+    /// The pattern is a substring, or `glob:…`, `regex:…` or `host:…`: see [`Pattern::parse`].
+    pub fn timeout(mut self, pattern: &str, limit: Duration) -> Self {
+        match Pattern::parse(pattern) {
+            Ok(pattern) => self.timeouts.push((pattern, limit)),
+            Err(error) => self.errors.push(BuildError::new("timeout", error.to_string())),
+        }
+        self
+    }
+
+    /// Sets how many outcomes may wait for the consumer before no more attempts are started.
+    /// Default: as many as the concurrency.
+    pub fn undelivered(mut self, outcomes: usize) -> Self {
+        self.settings.undelivered = Some(outcomes);
+        self
+    }
+
+    /// Sets how many fetches may be live at once: queued, in flight, or waiting for a retry. It
+    /// bounds the memory. Default 4 × the concurrency, at least 10,000.
+    pub fn window(mut self, fetches: usize) -> Self {
+        self.settings.window = Some(fetches);
+        self
+    }
+
+    /// Changes any setting.
+    pub fn settings(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(&mut self.settings);
+        self
+    }
+
+    /// Builds the fetcher and starts its driver.
+    ///
+    /// # Errors
+    ///
+    /// If a setting is wrong, the transport cannot do what is asked, or there is no runtime.
+    pub fn build(mut self) -> Result<Fetcher<A>, BuildError> {
+        if let Some(error) = self.errors.pop() {
+            return Err(error);
+        }
+        self.settings.rules = self.rules_with_timeouts()?;
+        let settings = self.settings;
+        let transport = self.adapter.transport(&settings)?;
+        let (fetcher, driver) = driver::new(transport, self.adapter.timer(), &settings);
+        self.adapter.spawn(driver)?;
+        Ok(Fetcher { adapter: PhantomData, inner: Arc::new(fetcher) })
+    }
+
+    /// The rules, with the policy and the timeouts that were set besides them.
+    fn rules_with_timeouts(&mut self) -> Result<Rules, BuildError> {
+        let mut rules = core::mem::take(&mut self.settings.rules);
+        if let Some(policy) = &self.policy {
+            // Each rule keeps its own attempt timeout: that is what it was made for.
+            rules = rules.map(|old| {
+                let limits = *old.timeouts_ref();
+                let timeouts =
+                    fetch_proto::Timeouts { attempt: limits.attempt, ..*policy.timeouts_ref() };
+                policy.clone().timeouts(timeouts)
+            });
+            rules = rules.with_default(policy.clone());
+        }
+        if self.timeouts.is_empty() {
+            return Ok(rules);
+        }
+        let base = rules.default_policy().clone();
+        let mut builder = Rules::builder();
+        for (pattern, limit) in self.timeouts.drain(..) {
+            builder = builder.rule(pattern, (*base).clone().attempt_timeout(limit));
+        }
+        for (pattern, policy) in rules.iter() {
+            builder = builder.rule(pattern.clone(), policy.clone());
+        }
+        let built = builder.default(base).build();
+        built.map_err(|error| BuildError::new("timeout", error.to_string()))
+    }
+}
+
+/// A fetcher could not be built.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct BuildError {
+    setting: &'static str,
+    why: String,
+}
+
+impl BuildError {
+    /// An error about this setting.
+    ///
+    /// ```
+    /// let error = fetch_driver::BuildError::new("proxy", "this client has none");
+    /// assert_eq!(error.to_string(), "proxy: this client has none");
+    /// ```
+    pub fn new(setting: &'static str, why: impl Into<String>) -> Self {
+        Self { setting, why: why.into() }
+    }
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.setting, self.why)
+    }
+}
+
+impl std::error::Error for BuildError {}

@@ -1,0 +1,299 @@
+//! The options.
+
+pub(crate) mod values;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args as Group, Parser, ValueEnum};
+use fetch_proto::{Method, Pattern, Rate};
+
+use crate::logging::LogFormat;
+use values::{HeaderOption, Resolve};
+
+const EXAMPLES: &str = "\
+Examples:
+  fetch-all --demo                                a tour on a site of its own
+  fetch-all -i urls.txt -o records.jsonl          one record for each URL
+  grep -o 'https://[^ ]*' log | fetch-all -i -    URLs as they come
+  fetch-all -i urls.txt -j 50 --per-host 4 --host-rate 5/s --timeout /reports/=60
+  fetch-all -i urls.txt -f --retry 5 | jq -r 'select(.outcome != \"ok\") | .url'";
+
+const RECORDS: &str = "\
+Records are JSON, one line for each URL, written when it ends: curl's names, seconds as floats
+counted from the start of the first attempt, sizes in bytes, null for what is not known.
+`outcome` is ok, http_error, dns, connect, tls, timeout, io, protocol, too_large, cancelled or
+invalid (a line that is no URL). `exitcode` is what curl would have ended with.";
+
+/// Fetches every URL of a list: fast, within limits, with retries.
+#[derive(Debug, Parser)]
+#[command(
+    name = "fetch-all",
+    version,
+    max_term_width = 100,
+    after_help = EXAMPLES,
+    after_long_help = format!("{EXAMPLES}\n\n{RECORDS}\n\n{}", crate::exit::TABLE),
+)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) input: Input,
+    #[command(flatten)]
+    pub(crate) speed: Speed,
+    #[command(flatten)]
+    pub(crate) retry: Retry,
+    #[command(flatten)]
+    pub(crate) time: Time,
+    #[command(flatten)]
+    pub(crate) request: Request,
+    #[command(flatten)]
+    pub(crate) net: Net,
+    #[command(flatten)]
+    pub(crate) output: Output,
+    #[command(flatten)]
+    pub(crate) log: Log,
+}
+
+#[derive(Debug, Group)]
+#[command(next_help_heading = "Input")]
+pub(crate) struct Input {
+    /// URLs to fetch, before those of files
+    #[arg(value_name = "URL")]
+    pub(crate) urls: Vec<String>,
+
+    /// File with a URL on each line, - for stdin; repeatable
+    ///
+    /// Empty lines and lines that begin with # are ignored. The file is read as the fetching goes
+    /// on, so it may be of any length. A line that is not a URL is reported, counted, given a
+    /// record, and does not stop the rest.
+    #[arg(short, long, value_name = "FILE|-")]
+    pub(crate) input_file: Vec<PathBuf>,
+
+    /// The same as URL, or with @FILE as -i FILE; repeatable
+    #[arg(long = "url", value_name = "URL|@FILE")]
+    pub(crate) url: Vec<String>,
+
+    /// Fetch a thousand URLs of a site that this command starts on loopback
+    #[arg(long, conflicts_with_all = ["urls", "input_file", "url", "method", "head", "data", "json"])]
+    pub(crate) demo: bool,
+}
+
+#[derive(Debug, Group)]
+#[command(next_help_heading = "Speed")]
+pub(crate) struct Speed {
+    /// How many requests may be in flight at once
+    #[arg(short = 'j', long, value_name = "N", default_value_t = 100, value_parser = values::concurrency)]
+    #[arg(visible_alias = "parallel-max", aliases = ["max-concurrency", "jobs"])]
+    pub(crate) concurrency: usize,
+
+    /// How many at once at one host; 0 means no limit of its own
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = values::count)]
+    #[arg(visible_alias = "parallel-max-host", alias = "host-concurrency")]
+    pub(crate) per_host: usize,
+
+    /// How fast requests may begin, such as 50/s, 10/m or 2/500ms
+    #[arg(long, value_name = "N/UNIT")]
+    pub(crate) rate: Option<Rate>,
+
+    /// The same for each host
+    #[arg(long, value_name = "N/UNIT")]
+    pub(crate) host_rate: Option<Rate>,
+}
+
+#[derive(Debug, Group)]
+#[command(next_help_heading = "Retries")]
+pub(crate) struct Retry {
+    /// How often a failed request is tried again: after connection, DNS and timeout errors, and 408
+    /// 425 429 500 502 503 504, if its method may be repeated
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = values::retries)]
+    pub(crate) retry: u16,
+
+    /// Wait this long before each retry [default: 1, 2, 4 … at most 30]
+    ///
+    /// Chance shortens a wait to between a half and all of it, unless --no-jitter is given. A
+    /// server's Retry-After is never shortened.
+    #[arg(long, value_name = "SECONDS", value_parser = values::seconds)]
+    pub(crate) retry_delay: Option<Duration>,
+
+    /// Limit of a URL's whole time, retries and waits included; 0 means none [default: 300]
+    #[arg(long, value_name = "SECONDS", value_parser = values::seconds)]
+    pub(crate) retry_max_time: Option<Duration>,
+
+    /// The longest Retry-After to obey; a URL told to wait longer is not retried [default: 60]
+    #[arg(long, value_name = "SECONDS", value_parser = values::seconds)]
+    pub(crate) max_retry_after: Option<Duration>,
+
+    /// Make waits exact: leave chance out
+    #[arg(long)]
+    pub(crate) no_jitter: bool,
+
+    /// Draw all chance from this number, so that runs can be compared
+    #[arg(long, value_name = "N", conflicts_with = "no_jitter")]
+    pub(crate) seed: Option<u64>,
+}
+
+#[derive(Debug, Group)]
+#[command(next_help_heading = "Timeouts")]
+pub(crate) struct Time {
+    /// Limit of each attempt; 0 means none [default: 6, URLs with /delay/ 10, with /status/ 8]
+    ///
+    /// It begins when the attempt does; waiting for a free slot is not counted. When given it
+    /// holds for all URLs that no --timeout matches.
+    #[arg(short = 'm', long, value_name = "SECONDS", value_parser = values::seconds)]
+    pub(crate) max_time: Option<Duration>,
+
+    /// Limit of each attempt at URLs that match; the first match counts; repeatable
+    ///
+    /// PATTERN is a text that the URL contains, or glob:…, regex:…, host:… or method:…
+    #[arg(long, value_name = "PATTERN=SECONDS", value_parser = values::pattern_timeout)]
+    pub(crate) timeout: Vec<(Pattern, Duration)>,
+
+    /// Limit of connecting, name lookup and TLS included; 0 means none [default: 10]
+    #[arg(long, value_name = "SECONDS", value_parser = values::seconds)]
+    pub(crate) connect_timeout: Option<Duration>,
+
+    /// Limit between two pieces of a body; 0 means none [default: 30]
+    #[arg(long, value_name = "SECONDS", value_parser = values::seconds)]
+    pub(crate) read_timeout: Option<Duration>,
+
+    /// Stop everything after this time, with exit code 20
+    #[arg(long, value_name = "SECONDS", value_parser = values::seconds)]
+    pub(crate) deadline: Option<Duration>,
+}
+
+#[derive(Debug, Group)]
+#[command(next_help_heading = "Request")]
+pub(crate) struct Request {
+    /// Method [default: GET; POST with -d or --json]
+    #[arg(short = 'X', long = "request", visible_alias = "method", id = "method")]
+    #[arg(value_name = "METHOD", value_parser = values::method)]
+    pub(crate) method: Option<Method>,
+
+    /// Ask for the head alone: the method HEAD
+    #[arg(short = 'I', long, conflicts_with_all = ["method", "data", "json"])]
+    pub(crate) head: bool,
+
+    /// Header field "Name: value"; "Name;" sends it empty, "Name:" leaves out a default; repeatable
+    #[arg(short = 'H', long, value_name = "FIELD", value_parser = values::header)]
+    pub(crate) header: Vec<HeaderOption>,
+
+    /// Body, or @FILE without its line ends; several are joined by &; sent as a form
+    #[arg(short, long, value_name = "DATA")]
+    pub(crate) data: Vec<String>,
+
+    /// JSON body, or @FILE; several are joined
+    #[arg(long, value_name = "JSON", conflicts_with = "data")]
+    pub(crate) json: Vec<String>,
+
+    /// The field User-Agent
+    #[arg(short = 'A', long, value_name = "NAME")]
+    pub(crate) user_agent: Option<String>,
+
+    /// Basic authentication
+    #[arg(short, long, value_name = "USER:PASSWORD", value_parser = values::user)]
+    pub(crate) user: Option<String>,
+
+    /// Follow redirects
+    #[arg(short = 'L', long, visible_alias = "follow")]
+    pub(crate) location: bool,
+
+    /// How many redirects to follow with -L [default: 10]
+    #[arg(long, value_name = "N", requires = "location", value_parser = values::redirects)]
+    pub(crate) max_redirs: Option<u16>,
+
+    /// Largest body after decoding, such as 500k, 64M or 2G [default: 64M]
+    #[arg(long, value_name = "BYTES", value_parser = values::bytes)]
+    pub(crate) max_filesize: Option<u64>,
+
+    /// Ask for compressed bodies and decode them: the default
+    #[arg(long, overrides_with = "no_compressed")]
+    pub(crate) compressed: bool,
+
+    /// Take bodies as they are, and ask for no compression
+    #[arg(long, overrides_with = "compressed")]
+    pub(crate) no_compressed: bool,
+}
+
+#[derive(Debug, Group)]
+#[command(next_help_heading = "Network")]
+pub(crate) struct Net {
+    /// Accept any TLS certificate: whoever is on the way can read and change everything
+    #[arg(short = 'k', long)]
+    pub(crate) insecure: bool,
+
+    /// Trust the authorities in this PEM file too; repeatable
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cacert: Vec<PathBuf>,
+
+    /// Use these addresses for a host instead of asking DNS; repeatable
+    #[arg(long, value_name = "HOST:PORT:ADDR[,ADDR]", value_parser = values::resolve)]
+    pub(crate) resolve: Vec<Resolve>,
+}
+
+#[derive(Debug, Group)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct Output {
+    /// File for the records, - for stdout
+    #[arg(short, long, value_name = "FILE|-", value_parser = values::output)]
+    pub(crate) output: Option<PathBuf>,
+
+    /// What is written [default: jsonl; text if stdout is a terminal and there is no -o]
+    #[arg(long, value_name = "FORM")]
+    pub(crate) format: Option<Format>,
+
+    /// Write no records: the same as --format none
+    #[arg(long, conflicts_with_all = ["format", "output"])]
+    pub(crate) out_null: bool,
+
+    /// Count statuses of 400 and above as failures, for the exit code
+    #[arg(short, long)]
+    pub(crate) fail: bool,
+
+    /// Stop at the first failure
+    #[arg(long)]
+    pub(crate) fail_early: bool,
+
+    /// No progress, no summary, no log on the console
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(crate) silent: bool,
+
+    /// No progress, no log on the console
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+
+    /// No progress
+    #[arg(long)]
+    pub(crate) no_progress: bool,
+}
+
+#[derive(Debug, Group)]
+#[command(next_help_heading = "Log")]
+pub(crate) struct Log {
+    /// More on the console: -v what happens, -vv decisions, -vvv everything
+    #[arg(short, long, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+
+    /// Log to this file too, which rotates at 10 MiB [default without PATH: logs/app.log]
+    #[arg(long, value_name = "PATH", num_args = 0..=1, default_missing_value = crate::logging::DEFAULT_FILE)]
+    #[arg(value_parser = values::log_file)]
+    pub(crate) log_file: Option<PathBuf>,
+
+    /// off, error, warn, info, debug or trace, or TARGET=LEVEL,… [default: RUST_LOG; info in a
+    /// file, error on the console]
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) log_level: Option<String>,
+
+    /// Form of the log
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    pub(crate) log_format: LogFormat,
+}
+
+/// What is written for each URL.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Format {
+    /// A JSON object on a line
+    Jsonl,
+    /// A line for people
+    Text,
+    /// Nothing
+    None,
+}

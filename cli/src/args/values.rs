@@ -1,0 +1,248 @@
+//! The values of options: each error says what is wrong and what to write instead.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use fetch_proto::{Method, Pattern};
+use http::{HeaderName, HeaderValue};
+
+/// Over 30 years: longer than any fetch, and far from what a clock cannot add.
+const MAX_SECONDS: f64 = 1e9;
+const MAX_CONCURRENCY: usize = 1_000_000;
+
+/// A field of `-H`.
+#[derive(Clone, Debug)]
+pub(crate) struct HeaderOption {
+    pub(crate) name: HeaderName,
+    /// `None` leaves out the default.
+    pub(crate) value: Option<HeaderValue>,
+}
+
+/// An entry of `--resolve`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Resolve {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) addresses: Vec<IpAddr>,
+}
+
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
+    let number = text.parse::<f64>().ok().filter(|n| n.is_finite());
+    let number = number.ok_or("not a number of seconds: write one such as 10 or 0.5")?;
+    if number.is_sign_negative() && number != 0.0 {
+        return Err("seconds cannot be negative: write 0 for no limit, or a number above".into());
+    }
+    if number > MAX_SECONDS {
+        return Err("over 30 years: write 0 for no limit".into());
+    }
+    Ok(Duration::from_secs_f64(number.abs()))
+}
+
+pub(crate) fn concurrency(text: &str) -> Result<usize, String> {
+    let number = whole(text, "100")?;
+    let number = usize::try_from(number).unwrap_or(usize::MAX);
+    match number {
+        0 => Err("0 would fetch nothing: write 1 or more".into()),
+        1..=MAX_CONCURRENCY => Ok(number),
+        _ => Err(format!("more than {MAX_CONCURRENCY}: write less")),
+    }
+}
+
+pub(crate) fn count(text: &str) -> Result<usize, String> {
+    Ok(usize::try_from(whole(text, "16")?).unwrap_or(usize::MAX))
+}
+
+pub(crate) fn retries(text: &str) -> Result<u16, String> {
+    small(text, u16::MAX - 1, "2")
+}
+
+pub(crate) fn redirects(text: &str) -> Result<u16, String> {
+    small(text, u16::MAX, "10")
+}
+
+fn small(text: &str, max: u16, example: &str) -> Result<u16, String> {
+    let number = u16::try_from(whole(text, example)?).ok();
+    number.filter(|n| *n <= max).ok_or_else(|| format!("more than {max}: write less"))
+}
+
+fn whole(text: &str, example: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("not a whole number: write one such as {example}"))
+}
+
+pub(crate) fn bytes(text: &str) -> Result<u64, String> {
+    let (digits, unit) = match text.char_indices().last() {
+        Some((at, 'k' | 'K')) => (&text[..at], 1 << 10),
+        Some((at, 'm' | 'M')) => (&text[..at], 1 << 20),
+        Some((at, 'g' | 'G')) => (&text[..at], 1 << 30),
+        _ => (text, 1),
+    };
+    let number: Option<u64> = digits.parse().ok();
+    let number = number.ok_or("not a size: write bytes, or a number with k, M or G such as 64M")?;
+    number.checked_mul(unit).ok_or_else(|| "too large to count: write less".into())
+}
+
+/// The last `=` parts them: patterns may hold others.
+pub(crate) fn pattern_timeout(text: &str) -> Result<(Pattern, Duration), String> {
+    let (pattern, limit) =
+        text.rsplit_once('=').ok_or("no limit: write PATTERN=SECONDS such as /reports/=60")?;
+    let limit = seconds(limit)?;
+    let pattern = Pattern::parse(pattern).map_err(|error| format!("the pattern {error}"))?;
+    Ok((pattern, limit))
+}
+
+pub(crate) fn method(text: &str) -> Result<Method, String> {
+    let method: Method = text.parse().map_err(|error| format!("{error}"))?;
+    if let Method::Other(token) = &method {
+        let upper = token.to_ascii_uppercase();
+        if *token.to_ascii_uppercase() != **token && !matches!(upper.parse(), Ok(Method::Other(_))) {
+            return Err(format!("methods are case-sensitive: write {upper}"));
+        }
+        if upper == "CONNECT" {
+            return Err("CONNECT asks for a tunnel, which is not a fetch".into());
+        }
+    }
+    Ok(method)
+}
+
+/// Fields that the transport alone can set.
+const OURS: [&str; 4] = ["connection", "content-length", "host", "transfer-encoding"];
+
+pub(crate) fn header(text: &str) -> Result<HeaderOption, String> {
+    if text.starts_with('@') {
+        return Err("fields cannot be read from a file: write each with -H 'Name: value'".into());
+    }
+    let form = "write 'Name: value', 'Name;' for an empty one, 'Name:' to leave out a default";
+    let (name, value) = match text.split_once(':') {
+        Some((name, value)) => (name, Some(value.trim()).filter(|value| !value.is_empty())),
+        None => (text.strip_suffix(';').ok_or_else(|| format!("no colon: {form}"))?, Some("")),
+    };
+    let name = HeaderName::try_from(name.trim())
+        .map_err(|_| format!("{:?} is not a field's name: {form}", name.trim()))?;
+    if OURS.contains(&name.as_str()) {
+        let instead = match name.as_str() {
+            "host" => "the URL says it; --resolve sends a host's requests to another address",
+            _ => "it follows from the request",
+        };
+        return Err(format!("{name} cannot be set: {instead}"));
+    }
+    let value = value.map(HeaderValue::try_from).transpose();
+    let value = value.map_err(|_| format!("the value of {name} has a control character"))?;
+    Ok(HeaderOption { name, value })
+}
+
+pub(crate) fn user(text: &str) -> Result<String, String> {
+    match text.split_once(':') {
+        Some(("", _)) | None => Err("write USER:PASSWORD; the password may be empty".into()),
+        Some(_) => Ok(text.to_owned()),
+    }
+}
+
+pub(crate) fn resolve(text: &str) -> Result<Resolve, String> {
+    let form = "write HOST:PORT:ADDRESS such as example.com:443:127.0.0.1";
+    if text.starts_with(['+', '-', '*']) {
+        return Err(format!("curl's forms with +, - and * are not supported: {form}"));
+    }
+    let mut parts = text.splitn(3, ':');
+    let (Some(host), Some(port), Some(addresses)) = (parts.next(), parts.next(), parts.next())
+    else {
+        return Err(format!("a part is missing: {form}"));
+    };
+    let port = port.parse().ok().filter(|port| *port > 0);
+    let port = port.ok_or_else(|| format!("the port is not from 1 to 65535: {form}"))?;
+    if host.is_empty() {
+        return Err(format!("there is no host: {form}"));
+    }
+    let address = |text: &str| {
+        let bare = text.trim_start_matches('[').trim_end_matches(']');
+        bare.parse().map_err(|_| format!("{text:?} is not an IP address: {form}"))
+    };
+    let addresses = addresses.split(',').map(address).collect::<Result<_, _>>()?;
+    Ok(Resolve { host: host.to_ascii_lowercase(), port, addresses })
+}
+
+/// What the option would be in curl: the file of a body.
+const BODIES: [&str; 14] = [
+    "bz2", "css", "gif", "gz", "htm", "html", "iso", "jpeg", "jpg", "js", "pdf", "png", "xml", "zip",
+];
+
+pub(crate) fn output(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
+    if extension.is_some_and(|extension| BODIES.contains(&extension.as_str())) {
+        return Err("-o takes records, not bodies, which this version does not keep: \
+                    write a name such as records.jsonl"
+            .into());
+    }
+    if path.as_os_str().is_empty() {
+        return Err("no name: write a file, or - for stdout".into());
+    }
+    Ok(path)
+}
+
+pub(crate) fn log_file(text: &str) -> Result<PathBuf, String> {
+    if text.contains("://") {
+        return Err("a URL, not a file: put URLs first, or write --log-file=PATH".into());
+    }
+    Ok(Path::new(text).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_may_have_fractions_but_no_sign() {
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        assert_eq!(seconds("0"), Ok(Duration::ZERO));
+        for wrong in ["", "x", "-1", "nan", "inf", "1e300", "5s"] {
+            assert!(seconds(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(bytes("500"), Ok(500));
+        assert_eq!(bytes("2k"), Ok(2048));
+        assert_eq!(bytes("1G"), Ok(1 << 30));
+        for wrong in ["", "k", "-1", "1T", "99999999999999G", "1é"] {
+            assert!(bytes(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_may_hold_an_equals_sign() {
+        let (pattern, limit) = pattern_timeout("?q=a=0.25").unwrap();
+        assert_eq!((pattern.to_string().as_str(), limit.as_millis()), ("?q=a", 250));
+        for wrong in ["/x/", "/x/=", "/x/=y", "regex:(=1"] {
+            assert!(pattern_timeout(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn header_fields_follow_curl() {
+        let value = |text| header(text).unwrap().value.map(|value| value.to_str().unwrap().to_owned());
+        assert_eq!(value("X-A: b: c").as_deref(), Some("b: c"));
+        assert_eq!(value("X-A;").as_deref(), Some(""));
+        assert_eq!(value("Accept:"), None);
+        for wrong in ["X-A", "X A: b", ": b", "@file", "Host: x", "X: a\nb", "Content-Length: 1"] {
+            assert!(header(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn resolve_takes_what_it_can_obey() {
+        let entry = resolve("A.test:80:127.0.0.1,[::1]").unwrap();
+        assert_eq!((entry.host.as_str(), entry.port, entry.addresses.len()), ("a.test", 80, 2));
+        for wrong in ["a.test", "a.test:80", "a:x:127.0.0.1", "*:80:127.0.0.1", "-a:80", "a:1:b"] {
+            assert!(resolve(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn methods_in_lower_case_are_taken_for_a_slip() {
+        assert!(method("get").unwrap_err().contains("write GET"));
+        assert_eq!(method("PROPFIND").unwrap().as_str(), "PROPFIND");
+        assert!(method("A B").is_err());
+    }
+}

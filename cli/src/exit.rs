@@ -1,0 +1,90 @@
+//! Exit codes, and the errors that end the command before or during its work.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+
+/// What the process ends with: GNU Wget's table for many URLs, and a few more.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[repr(u8)]
+pub(crate) enum Code {
+    Internal = 1,
+    /// Wrong options, or lines that are no URLs.
+    Usage = 2,
+    File = 3,
+    Network = 4,
+    Tls = 5,
+    Auth = 6,
+    Protocol = 7,
+    Http = 8,
+    /// Stopped before all was fetched: `--fail-early`, `--deadline`.
+    Unfinished = 20,
+    Interrupted = 130,
+    Terminated = 143,
+}
+
+/// The table for `--help`.
+pub(crate) const TABLE: &str = "\
+Exit codes (of several, the lowest but 0 and 1; a signal's goes before all):
+  0    every URL was fetched (without -f, whatever the status)
+  1    internal error
+  2    wrong options, or lines that are not URLs
+  3    a file could not be read or written
+  4    network: DNS, connection, timeout
+  5    TLS
+  6    401, 403 or 407, with --fail
+  7    protocol: no valid HTTP, too many redirects, body too large
+  8    another HTTP error status, with --fail
+  20   stopped unfinished: --deadline, --fail-early
+  130  Ctrl-C        143  SIGTERM";
+
+/// The code that wins so far, shared between threads; 0 is none.
+#[derive(Debug, Default)]
+pub(crate) struct Worst(AtomicU8);
+
+impl Worst {
+    pub(crate) fn note(&self, code: Code) {
+        let lower = |old| (old == 0 || code as u8 <= old).then_some(code as u8);
+        // `Err` says that the old one stays.
+        let _ = self.0.fetch_update(Relaxed, Relaxed, lower);
+    }
+
+    pub(crate) fn get(&self) -> u8 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// Why the command cannot go on.
+#[derive(Debug)]
+pub(crate) struct Stop {
+    pub(crate) code: Code,
+    pub(crate) message: String,
+}
+
+impl Stop {
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self { code: Code::Usage, message: message.into() }
+    }
+
+    pub(crate) fn file(message: impl Into<String>) -> Self {
+        Self { code: Code::File, message: message.into() }
+    }
+
+    pub(crate) fn internal(message: impl fmt::Display) -> Self {
+        Self { code: Code::Internal, message: message.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lowest_code_wins() {
+        let worst = Worst::default();
+        assert_eq!(worst.get(), 0);
+        for code in [Code::Http, Code::Network, Code::Unfinished] {
+            worst.note(code);
+        }
+        assert_eq!(worst.get(), 4);
+    }
+}
