@@ -1,1 +1,65 @@
-//! Fetches many URLs.
+//! Fetches many URLs: a runtime-agnostic, sans-IO bulk HTTP fetcher.
+//!
+//! Pick the feature of your runtime; the line is the same on each:
+//!
+//! ```
+//! # #[cfg(feature = "smol")] {
+//! # let site = fetch_testbed::Site::start()?;
+//! # let urls = [site.url("/get"), site.url("/status/404")];
+//! use fetch_all::smol::{StreamExt, fetch_all};
+//!
+//! smol::block_on(fetch_all(urls).for_each(|outcome| println!("{outcome}")));
+//! # }
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! | feature | module | what for |
+//! |---|---|---|
+//! | `smol` (default) | [`smol`] | smol, and anything on async-io |
+//! | `tls`, `gzip`, `brotli`, `zstd` (default) | | https, content codings |
+//! | `testing` | [`proto::testing`] | fake clock, scripted server, simulator |
+//! | `serde` | | the core's plain data as serde types |
+//!
+//! Without a runtime's feature there is the core alone, [`proto`]: every decision (admission,
+//! retries, backoff, timeouts, redirects, limits) as a pure state machine without IO or clock, which
+//! unit tests drive with a fake clock:
+//!
+//! ```
+//! # #[cfg(feature = "testing")] {
+//! use fetch_all::proto::testing::{Script, status};
+//! use fetch_all::{Backoff, Policy};
+//!
+//! let policy = Policy::default().backoff(Backoff::default().jitter(None));
+//! let run = Script::new(policy).answers([status(503), status(200)]).run();
+//! assert_eq!(run.to_string(), "0s start · 0s 503 · 1s start · 1s 200 done");
+//! # }
+//! ```
+//!
+//! # What happens to a URL
+//!
+//! 1. It waits in its host's queue. Hosts take turns, so none delays another. Limits hold over all
+//!    and per host: attempts in flight, attempts per second.
+//! 2. An attempt is sent. Its [`Timeouts`] come from the first of the [`Rules`] that match the URL:
+//!    10 s for `/delay/`, 8 s for `/status/`, else 6 s. They begin with the attempt; waiting in the
+//!    queue does not count.
+//! 3. A failure or a status worth a retry (408, 425, 429, 500, 502, 503, 504) is tried again, three
+//!    times in all, after 1 s, 2 s, 4 s … with jitter, if sending it twice can do no harm. A
+//!    `Retry-After` is obeyed and rests the whole host. While it waits, it holds no slot.
+//! 4. Redirects are followed, ten at most, never from https to http, and without credentials to
+//!    another origin.
+//! 5. It ends in exactly one [`Outcome`]: a [`Response`] of any status, or an [`Error`].
+
+pub use fetch_driver::{
+    AttemptEnd, AttemptReport, Backoff, BatchStats, Body, BuildError, Connection, Error, ErrorKind,
+    Failure, FetchAll, FetchError, GaveUp, IntoRequest, Jitter, Keep, Limit, Method, Outcome,
+    OverCap, Pattern, Policy, Rate, Redacted, Redirects, Request, Response, RetryAfter, Rules,
+    Settings, Stats, StatusSet, StreamedResponse, Timeouts, Timings,
+};
+/// The loop and its seams, for transports and adapters of your own.
+pub use fetch_driver as driver;
+/// The pure core.
+pub use fetch_proto as proto;
+#[cfg(feature = "smol")]
+pub use fetch_smol as smol;
+/// Times any code: futures, closures, scopes and whole functions.
+pub use fetch_timing as timing;

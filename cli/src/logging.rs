@@ -42,7 +42,7 @@ pub(crate) struct LogPolicy {
 }
 
 /// The form of a line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum LogFormat {
     /// For people: time, level, target, message and key-values.
     #[default]

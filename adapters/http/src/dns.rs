@@ -234,3 +234,23 @@ impl State {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_bounded_and_those_in_use_stay() {
+        let dns = Arc::new(Dns::new(Arc::new(SystemResolver), Duration::from_secs(300)));
+        let answer: Answer = Ok(Arc::from([IpAddr::from([127, 0, 0, 1])]));
+        for n in 0..NAMES {
+            dns.remember(format!("n{n}").into(), answer.clone());
+        }
+        assert!(dns.recall_or_ask("n0").is_ok());
+        dns.remember("one more".into(), answer);
+        let state = lock(&dns.state);
+        assert_eq!((state.names.len(), state.order.len()), (NAMES, NAMES));
+        assert!(state.names.contains_key("n0") && state.names.contains_key("one more"));
+        assert!(!state.names.contains_key("n1"));
+    }
+}

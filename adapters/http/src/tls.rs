@@ -138,6 +138,11 @@ fn refused(host: &str, error: io::Error) -> TransportError {
         Some(rustls::Error::AlertReceived(_)) => {
             told(Failure::Tls, format!("{host} refused the handshake"), error)
         }
+        Some(rustls::Error::InvalidMessage(_)) => told(
+            Failure::Tls,
+            format!("what {host} answers on this port is not TLS"),
+            error,
+        ),
         Some(_) => told(Failure::Tls, format!("handshake with {host}"), error),
         // Broken before anything of the request was sent, and perhaps whole next time.
         None => told(

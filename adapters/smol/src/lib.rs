@@ -36,7 +36,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 pub use fetch_driver::{
@@ -97,33 +97,40 @@ where
 ///
 /// // Everything on this thread: no other is woken for a response.
 /// let executor = Arc::new(smol::Executor::new());
-/// let fetcher = Builder::new(Smol::on(executor.clone())).build()?;
+/// let fetcher = Builder::new(Smol::on(&executor)).build()?;
 /// let outcome = smol::block_on(executor.run(fetcher.fetch(&url)));
 /// assert!(outcome.is_success());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Smol {
-    executor: Option<Arc<smol::Executor<'static>>>,
+    /// Weak, for tasks on the executor hold this: they must not keep it alive.
+    executor: Option<Weak<smol::Executor<'static>>>,
 }
 
 impl Smol {
-    /// Runs on `executor`, which somebody must run.
+    /// Runs on `executor`, which somebody must run. When it is dropped, all fetches on it end with
+    /// [`ErrorKind::Stopped`].
     ///
     /// ```
     /// let executor = std::sync::Arc::new(smol::Executor::new());
-    /// let adapter = fetch_smol::Smol::on(executor);
+    /// let adapter = fetch_smol::Smol::on(&executor);
     /// ```
     #[must_use]
-    pub fn on(executor: Arc<smol::Executor<'static>>) -> Self {
-        Self { executor: Some(executor) }
+    pub fn on(executor: &Arc<smol::Executor<'static>>) -> Self {
+        Self { executor: Some(Arc::downgrade(executor)) }
     }
 
-    fn spawn_task(&self, task: impl Future<Output = ()> + Send + 'static) {
+    /// Whether there was an executor to take the task.
+    fn spawn_task(&self, task: impl Future<Output = ()> + Send + 'static) -> bool {
         match &self.executor {
-            Some(executor) => executor.spawn(task).detach(),
             None => smol::spawn(task).detach(),
+            Some(executor) => match executor.upgrade() {
+                Some(executor) => executor.spawn(task).detach(),
+                None => return false,
+            },
         }
+        true
     }
 }
 
@@ -135,6 +142,7 @@ impl fetch_http::Runtime for Smol {
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        // Without an executor the task is dropped, and with it the connection.
         self.spawn_task(task);
     }
 
@@ -157,7 +165,7 @@ impl fetch_driver::Adapter for Smol {
     }
 
     fn spawn(&self, driver: impl Future<Output = ()> + Send + 'static) -> Result<(), BuildError> {
-        self.spawn_task(driver);
-        Ok(())
+        let spawned = self.spawn_task(driver);
+        spawned.then_some(()).ok_or_else(|| BuildError::new("executor", "it was dropped already"))
     }
 }

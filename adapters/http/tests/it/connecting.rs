@@ -10,7 +10,7 @@ use fetch_testbed::Site;
 use futures_lite::{FutureExt, future};
 use smol::block_on;
 
-use crate::client::{client, failure, fetch, get, marks, send, with};
+use crate::client::{Client, client, failure, fetch, get, marks, send, with};
 use crate::raw::Raw;
 
 /// Counts questions, and answers them when it is told to.
@@ -148,17 +148,43 @@ fn many_at_once_ask_once_even_if_the_first_gives_up() {
     assert_eq!(resolver.asked(), 1);
 }
 
+/// Looks up `count` names, each in a task of its own.
+fn look_up(client: &Client, count: usize) -> Vec<smol::Task<Failure>> {
+    let task = |n| {
+        let client = client.clone();
+        smol::spawn(async move { failure(&client, &format!("http://n{n}.test/")).await })
+    };
+    (0..count).map(task).collect()
+}
+
+#[test]
+fn a_name_that_nobody_waits_for_any_more_is_not_asked_for() {
+    let resolver = Shared::answering(&[]);
+    let client = with(unpooled(&resolver));
+    resolver.hold(true);
+    let tasks = look_up(&client, 32);
+    while resolver.asked() < 32 {
+        std::thread::yield_now();
+    }
+    let queued = send(&client, get("http://given.up.test/"));
+    assert!(block_on(future::poll_once(Box::pin(queued))).is_none());
+    resolver.hold(false);
+    for task in tasks {
+        block_on(task);
+    }
+    assert_eq!(
+        block_on(failure(&client, "http://another.test/")),
+        Failure::Resolve
+    );
+    assert_eq!(resolver.asked(), 33);
+}
+
 #[test]
 fn at_most_32_lookups_run_at_once() {
     let resolver = Shared::answering(&[]);
     let client = with(unpooled(&resolver).max_connections(1_000));
     resolver.hold(true);
-    let tasks: Vec<_> = (0..100)
-        .map(|n| {
-            let client = client.clone();
-            smol::spawn(async move { failure(&client, &format!("http://n{n}.test/")).await })
-        })
-        .collect();
+    let tasks = look_up(&client, 100);
     while resolver.asked() < 32 {
         std::thread::yield_now();
     }

@@ -3,6 +3,7 @@ use std::io::Write;
 use fetch_driver::Failure;
 use fetch_http::Config;
 use fetch_testbed::Site;
+use futures_lite::StreamExt;
 use http::{HeaderValue, Method};
 use smol::block_on;
 
@@ -164,11 +165,9 @@ fn a_bomb_costs_no_more_than_the_limit() {
     let (site, client) = (Site::start().unwrap(), client());
     let mut request = get(&site.url("/gzip-bomb/100"));
     request.max_body = 1_000_000;
-    let response = block_on(send(&client, request)).unwrap();
+    let mut body = block_on(send(&client, request)).unwrap().body;
     let mut got = 0;
     let error = block_on(async {
-        use futures_lite::StreamExt;
-        let mut body = response.body;
         loop {
             match body.next().await.expect("an error before the end") {
                 Ok(chunk) => got += chunk.len(),
@@ -178,5 +177,7 @@ fn a_bomb_costs_no_more_than_the_limit() {
     });
     assert_eq!(error.kind(), Failure::BodyTooLarge);
     assert!(got <= 1_000_000, "{got}");
+    // Closed by the error already, not by dropping the body.
     assert_eq!(client.open_connections(), 0);
+    assert!(block_on(body.next()).is_none());
 }

@@ -180,6 +180,20 @@ fn a_reused_connection_closed_without_an_answer_is_stale() {
 }
 
 #[test]
+fn a_reused_connection_that_breaks_off_in_its_answer_is_not_stale() {
+    let server = Raw::serve(|_, mut stream| {
+        read_head(&mut stream);
+        stream.write_all(OK).unwrap();
+        read_head(&mut stream);
+        stream.write_all(&OK[..12]).unwrap();
+    });
+    let client = client();
+    block_on(fetch(&client, &server.url("/"))).unwrap();
+    assert_eq!(block_on(failure(&client, &server.url("/"))), Failure::Io);
+    assert_eq!(server.connections(), 1);
+}
+
+#[test]
 fn a_fresh_connection_is_used_when_asked_for() {
     let (server, client) = (forgetful(), client());
     for _ in 0..3 {

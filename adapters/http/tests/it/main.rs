@@ -8,3 +8,4 @@ mod failures;
 mod keep_alive;
 mod raw;
 mod tls;
+mod unsent;

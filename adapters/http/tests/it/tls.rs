@@ -76,7 +76,9 @@ fn a_server_without_tls_is_told_apart_from_one_that_hangs_up() {
         let _ = stream.read_to_end(&mut Vec::new());
     });
     let url = plain.url("/").replace("http:", "https:");
-    assert_eq!(block_on(failure(&client(), &url)), Failure::Tls);
+    let error = block_on(fetch(&client(), &url)).unwrap_err();
+    assert_eq!(error.kind(), Failure::Tls);
+    assert!(error.to_string().contains("not TLS"), "{error}");
     let silent = Raw::serve(|_, stream| drop(stream));
     let url = silent.url("/").replace("http:", "https:");
     assert_eq!(block_on(failure(&client(), &url)), Failure::Connect);

@@ -1,0 +1,118 @@
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use fetch_driver::{Failure, Transport};
+use fetch_http::{Config, HttpTransport, Runtime, Stream};
+use futures_lite::{AsyncRead, AsyncWrite, future};
+use smol::Executor;
+
+use crate::client::{get, marks, read};
+
+/// A server in memory, whose end is seen the moment it is made.
+#[derive(Default)]
+struct Server {
+    answer: VecDeque<u8>,
+    closed: bool,
+    reader: Option<Waker>,
+    requests: usize,
+}
+
+#[derive(Clone, Default)]
+struct Memory(Arc<Mutex<Server>>);
+
+impl Stream for Memory {}
+
+impl AsyncRead for Memory {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let mut server = self.0.lock().unwrap();
+        if server.answer.is_empty() && !server.closed {
+            server.reader = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(io::Read::read(&mut server.answer, buf))
+    }
+}
+
+impl AsyncWrite for Memory {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let mut server = self.0.lock().unwrap();
+        server.requests += 1;
+        server
+            .answer
+            .extend(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        server.reader.take().map_or((), Waker::wake);
+        Poll::Ready(Ok(buf.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Connects to memory, and runs tasks only while the test lets it.
+#[derive(Clone, Default)]
+struct Held {
+    executor: Arc<Executor<'static>>,
+    stream: Memory,
+}
+
+impl Runtime for Held {
+    type Stream = Memory;
+
+    async fn connect(&self, _: SocketAddr) -> io::Result<Memory> {
+        Ok(self.stream.clone())
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.executor.spawn(task).detach();
+    }
+
+    async fn sleep(&self, _: Duration) {
+        future::pending().await
+    }
+}
+
+#[test]
+fn a_request_that_meets_a_closed_connection_was_not_sent() {
+    let held = Held::default();
+    let client = HttpTransport::new(held.clone(), Config::new());
+    let response = future::block_on(held.executor.run(async {
+        let response = client
+            .send(get("http://127.0.0.1/"), marks())
+            .await
+            .unwrap();
+        read(response.body).await.unwrap()
+    }));
+    assert_eq!(response, b"ok");
+
+    let mut server = held.stream.0.lock().unwrap();
+    server.closed = true;
+    server.reader.take().map_or((), Waker::wake);
+    drop(server);
+    // The request is handed over before the connection's task can learn of the end.
+    let sent = held
+        .executor
+        .run(client.send(get("http://127.0.0.1/"), marks()));
+    assert_eq!(
+        future::block_on(sent).unwrap_err().kind(),
+        Failure::Stale { sent: false }
+    );
+    assert_eq!(held.stream.0.lock().unwrap().requests, 1);
+}

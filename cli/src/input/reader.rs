@@ -1,0 +1,143 @@
+//! The thread that reads the sources, so that slow input holds up nothing.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+use async_channel::{Receiver, Sender};
+use fetch_driver::{Error, Keep, Request};
+use fetch_proto::Method;
+
+use super::Source;
+use super::lines::{Lines, check, trim};
+use crate::exit::{Code, Worst};
+use crate::output::Writer;
+use crate::show::shown;
+
+/// So many batches wait between the reader and the fetcher.
+const BATCHES: usize = 4;
+
+/// So many malformed lines are told on stderr; all are counted and have records.
+const MAX_TOLD: u64 = 20;
+
+/// What the reader and the rest of the command tell each other.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    /// Whether no more is to be read.
+    pub(crate) stopped: AtomicBool,
+    /// Whether all was read.
+    pub(crate) finished: AtomicBool,
+    /// How many URLs were read, malformed lines not counted.
+    pub(crate) urls: AtomicU64,
+    /// How many lines are no URLs.
+    pub(crate) malformed: AtomicU64,
+    /// Whether a failure stops everything, and there was one.
+    pub(crate) failed_early: AtomicBool,
+    pub(crate) worst: Worst,
+}
+
+/// What a line becomes.
+pub(crate) struct Feed {
+    pub(crate) method: Method,
+    pub(crate) body: bytes::Bytes,
+}
+
+impl Feed {
+    fn request(&self, url: &str) -> Result<Request, Error> {
+        let request = Request::new(self.method.clone(), url)?.keep(Keep::Nothing);
+        Ok(if self.body.is_empty() { request } else { request.body(self.body.clone()) })
+    }
+}
+
+/// Reads sources, makes requests of their lines and reports those that are none.
+pub(crate) struct Reader {
+    pub(crate) fail_early: bool,
+    pub(crate) feed: Feed,
+    pub(crate) shared: Arc<Shared>,
+    /// Takes the records of malformed lines.
+    pub(crate) writer: Writer,
+    /// Takes a message for stderr.
+    pub(crate) tell: Box<dyn Fn(&str) + Send>,
+    pub(crate) seq: u64,
+}
+
+impl Reader {
+    /// Starts the thread. It ends with the sources, or when the receiver is dropped.
+    pub(crate) fn start(mut self, sources: Vec<Source>) -> io::Result<Receiver<Vec<Request>>> {
+        let (sender, receiver) = async_channel::bounded(BATCHES);
+        let run = move || {
+            for source in sources {
+                if self.read(source, &sender).is_none() {
+                    break;
+                }
+            }
+            self.shared.finished.store(true, Relaxed);
+        };
+        std::thread::Builder::new().name("reader".into()).spawn(run)?;
+        Ok(receiver)
+    }
+
+    /// `None` if nobody wants more.
+    fn read(&mut self, source: Source, sender: &Sender<Vec<Request>>) -> Option<()> {
+        let mut lines = Lines::new(source.reader);
+        loop {
+            let mut batch = Vec::new();
+            let read = lines.read(|number, line| {
+                let line = trim(number, line);
+                let ignored = line.is_empty() || line.starts_with(b"#");
+                if (ignored && !source.arguments) || self.shared.stopped.load(Relaxed) {
+                    return;
+                }
+                self.line(&source.name, number, line, &mut batch);
+            });
+            // Before it waits for more input or for room, what is known must be on its way.
+            self.writer.flush_blocking()?;
+            if !batch.is_empty() {
+                sender.send_blocking(batch).ok()?;
+            }
+            match read {
+                Ok(true) if !self.shared.stopped.load(Relaxed) => {}
+                Ok(true) => return None,
+                Ok(false) => return Some(()),
+                Err(error) => {
+                    (self.tell)(&format!("{}: cannot be read further: {error}", source.name));
+                    self.shared.worst.note(Code::File);
+                    return Some(());
+                }
+            }
+        }
+    }
+
+    fn line(&mut self, source: &str, number: u64, line: &[u8], batch: &mut Vec<Request>) {
+        self.seq += 1;
+        let made = check(line).map_err(str::to_owned).and_then(|text| {
+            self.feed.request(text).map_err(|error| {
+                error.detail().map_or_else(|| error.to_string(), ToOwned::to_owned)
+            })
+        });
+        match made {
+            Ok(request) => {
+                self.shared.urls.fetch_add(1, Relaxed);
+                batch.push(request.tag(self.seq));
+            }
+            Err(why) => self.malformed(source, number, line, &why),
+        }
+    }
+
+    fn malformed(&mut self, source: &str, number: u64, line: &[u8], why: &str) {
+        let text = shown(line);
+        let message = format!("{source}:{number}: {why}: {text}");
+        let before = self.shared.malformed.fetch_add(1, Relaxed);
+        self.shared.worst.note(Code::Usage);
+        if before < MAX_TOLD {
+            (self.tell)(&message);
+        } else if before == MAX_TOLD {
+            (self.tell)("more lines are no URLs: they are counted, and the records tell each");
+        }
+        self.writer.invalid(self.seq, &text, &message);
+        if self.fail_early {
+            self.shared.failed_early.store(true, Relaxed);
+            self.shared.stopped.store(true, Relaxed);
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Where records and lines go: gathered in memory, written by a thread of their own.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use async_channel::{Receiver, Sender};
+use fetch_driver::Outcome;
+
+use crate::args::Format;
+use crate::exit::Stop;
+use crate::progress::Progress;
+use crate::record::Recorder;
+use crate::text;
+use crate::verdict::Verdict;
+
+/// A buffer of this size is written without waiting for its time.
+const FULL: usize = 64 << 10;
+
+/// So many buffers wait for the writing thread; then the fetching waits too.
+const WAITING: usize = 8;
+
+/// What is written, shared by all who write.
+#[derive(Debug)]
+pub(crate) struct Form {
+    pub(crate) format: Format,
+    /// Whether of the lines for people only those are written that tell something.
+    pub(crate) notable_only: bool,
+    pub(crate) recorder: Recorder,
+}
+
+/// Gathers records; each of the threads that write has its own.
+#[derive(Clone)]
+pub(crate) struct Writer {
+    buffer: Vec<u8>,
+    form: Arc<Form>,
+    sender: Sender<Vec<u8>>,
+}
+
+impl Writer {
+    pub(crate) fn outcome(&mut self, outcome: &Outcome, verdict: Verdict, host: Option<&str>) {
+        match self.form.format {
+            Format::Jsonl => self.form.recorder.write(&mut self.buffer, outcome, verdict, host),
+            Format::Text if self.form.notable_only && verdict.outcome == "ok" && outcome.retries == 0 => {}
+            Format::Text => text::write(&mut self.buffer, outcome, verdict),
+            Format::None => {}
+        }
+    }
+
+    pub(crate) fn invalid(&mut self, seq: u64, text: &str, message: &str) {
+        match self.form.format {
+            Format::Jsonl => self.form.recorder.write_invalid(&mut self.buffer, seq, text, message),
+            Format::Text => text::write_invalid(&mut self.buffer, text),
+            Format::None => {}
+        }
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.buffer.len() >= FULL
+    }
+
+    /// `None` if the writing has ended.
+    pub(crate) async fn flush(&mut self) -> Option<()> {
+        match self.take() {
+            Some(buffer) => self.sender.send(buffer).await.ok(),
+            None => (!self.sender.is_closed()).then_some(()),
+        }
+    }
+
+    /// As [`flush`](Self::flush), for a thread that may wait.
+    pub(crate) fn flush_blocking(&mut self) -> Option<()> {
+        match self.take() {
+            Some(buffer) => self.sender.send_blocking(buffer).ok(),
+            None => (!self.sender.is_closed()).then_some(()),
+        }
+    }
+
+    /// Lets the writing end when all that was flushed is written.
+    pub(crate) fn close(&self) {
+        self.sender.close();
+    }
+
+    fn take(&mut self) -> Option<Vec<u8>> {
+        let size = self.buffer.len();
+        (size > 0).then(|| std::mem::replace(&mut self.buffer, Vec::with_capacity(size)))
+    }
+}
+
+/// A destination that is open.
+pub(crate) enum Target {
+    File(String, File),
+    Stdout,
+}
+
+impl Target {
+    /// Opens the file, which loses what it had; `None` and `-` are stdout.
+    pub(crate) fn open(path: Option<&Path>) -> Result<Self, Stop> {
+        let Some(path) = path.filter(|path| path.as_os_str() != "-") else {
+            return Ok(Self::Stdout);
+        };
+        let name = crate::show::shown(path.as_os_str().as_encoded_bytes());
+        let file = File::create(path).map_err(|error| {
+            let hint = match error.kind() {
+                io::ErrorKind::NotFound => ": its directory must exist",
+                _ => "",
+            };
+            Stop::file(format!("--output {name}: cannot be written: {error}{hint}"))
+        })?;
+        Ok(Self::File(name, file))
+    }
+}
+
+/// The thread that writes.
+pub(crate) struct Output {
+    thread: JoinHandle<io::Result<()>>,
+    /// The file's name, for messages.
+    name: String,
+}
+
+impl Output {
+    /// Starts the thread. `progress` is given where the lines would run into its bar.
+    pub(crate) fn start(
+        target: Target,
+        form: Form,
+        progress: Option<Progress>,
+    ) -> io::Result<(Self, Writer)> {
+        let (sender, receiver) = async_channel::bounded(WAITING);
+        let (name, mut file): (String, Box<dyn Write + Send>) = match target {
+            Target::File(name, file) => (name, Box::new(file)),
+            Target::Stdout => ("stdout".to_owned(), Box::new(io::stdout())),
+        };
+        let write = move || write_all(&receiver, &mut *file, progress.as_ref());
+        let thread = std::thread::Builder::new().name("writer".into()).spawn(write)?;
+        let writer = Writer { buffer: Vec::new(), form: Arc::new(form), sender };
+        Ok((Self { thread, name }, writer))
+    }
+
+    /// Waits until all is written. `false` if the reader of stdout has gone.
+    pub(crate) fn finish(self) -> Result<bool, Stop> {
+        match self.thread.join() {
+            Ok(Ok(())) => Ok(true),
+            Ok(Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+            Ok(Err(error)) => {
+                let name = self.name;
+                Err(Stop::file(format!("--output {name}: cannot be written further: {error}")))
+            }
+            Err(_) => Err(Stop::internal("the writing thread panicked")),
+        }
+    }
+}
+
+fn write_all(
+    receiver: &Receiver<Vec<u8>>,
+    out: &mut dyn Write,
+    progress: Option<&Progress>,
+) -> io::Result<()> {
+    let result = (|| {
+        while let Ok(buffer) = receiver.recv_blocking() {
+            let mut write = || out.write_all(&buffer).and_then(|()| out.flush());
+            match progress {
+                Some(progress) => progress.suspend(write),
+                None => write(),
+            }?;
+        }
+        Ok(())
+    })();
+    // Whoever would write more must learn that it is over.
+    receiver.close();
+    result
+}
