@@ -17,6 +17,13 @@ fn main() {
     println!("{run}");
     assert_eq!(
         run.trace(),
-        ["0s start", "0s 429", "30s start", "36s attempt timeout", "38s start", "38s 200 done"]
+        [
+            "0s start",
+            "0s 429",
+            "30s start",
+            "36s attempt timeout",
+            "38s start",
+            "38s 200 done"
+        ]
     );
 }

@@ -10,7 +10,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let site = Site::start()?;
     let mut urls: Vec<String> = std::env::args().skip(1).collect();
     if urls.is_empty() {
-        let paths = ["/get", "/status/404", "/flaky/1?key=example", "/redirect/2", "/gzip"];
+        let paths = [
+            "/get",
+            "/status/404",
+            "/flaky/1?key=example",
+            "/redirect/2",
+            "/gzip",
+        ];
         urls = paths.map(|path| site.url(path)).into();
     }
 

@@ -5,7 +5,9 @@ use fetch_testbed::Site;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let site = Site::start()?;
-    let url = std::env::args().nth(1).unwrap_or_else(|| site.url("/bytes/50000000"));
+    let url = std::env::args()
+        .nth(1)
+        .unwrap_or_else(|| site.url("/bytes/50000000"));
 
     let fetcher = Fetcher::builder().build()?;
     smol::block_on(async {

@@ -49,14 +49,14 @@
 //!    another origin.
 //! 5. It ends in exactly one [`Outcome`]: a [`Response`] of any status, or an [`Error`].
 
+/// The loop and its seams, for transports and adapters of your own.
+pub use fetch_driver as driver;
 pub use fetch_driver::{
     AttemptEnd, AttemptReport, Backoff, BatchStats, Body, BuildError, Connection, Error, ErrorKind,
     Failure, FetchAll, FetchError, GaveUp, IntoRequest, Jitter, Keep, Limit, Method, Outcome,
     OverCap, Pattern, Policy, Rate, Redacted, Redirects, Request, Response, RetryAfter, Rules,
     Settings, Stats, StatusSet, StreamedResponse, Timeouts, Timings,
 };
-/// The loop and its seams, for transports and adapters of your own.
-pub use fetch_driver as driver;
 /// The pure core.
 pub use fetch_proto as proto;
 #[cfg(feature = "smol")]

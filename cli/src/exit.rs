@@ -35,7 +35,8 @@ Exit codes (of several, the lowest but 0 and 1; a signal's goes before all):
   7    protocol: no valid HTTP, too many redirects, body too large
   8    another HTTP error status, with --fail
   20   stopped unfinished: --deadline, --fail-early
-  130  Ctrl-C        143  SIGTERM";
+  130  Ctrl-C
+  143  SIGTERM";
 
 /// The code that wins so far, shared between threads; 0 is none.
 #[derive(Debug, Default)]
@@ -62,15 +63,24 @@ pub(crate) struct Stop {
 
 impl Stop {
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self { code: Code::Usage, message: message.into() }
+        Self {
+            code: Code::Usage,
+            message: message.into(),
+        }
     }
 
     pub(crate) fn file(message: impl Into<String>) -> Self {
-        Self { code: Code::File, message: message.into() }
+        Self {
+            code: Code::File,
+            message: message.into(),
+        }
     }
 
     pub(crate) fn internal(message: impl fmt::Display) -> Self {
-        Self { code: Code::Internal, message: message.to_string() }
+        Self {
+            code: Code::Internal,
+            message: message.to_string(),
+        }
     }
 }
 

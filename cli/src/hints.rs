@@ -6,28 +6,74 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// Options of curl, wget and their kin that mean something else here, or nothing.
 const HABITS: &[(&[&str], &str)] = &[
-    (&["-Z", "--parallel", "-N", "--no-buffer"], "it always is so: leave it out"),
-    (&["--max-threads", "--threads", "-c", "--connections"], "write -j N (--concurrency N)"),
-    (&["-t", "--tries", "--retries", "--max-retries"], "write --retry N: N tries after the first"),
-    (&["-T", "--timeout-sec"], "write -m SECONDS, or --timeout PATTERN=SECONDS"),
-    (&["-w", "--write-out"], "the records hold curl's variables: -o FILE, then jq"),
-    (&["-W", "--wait", "--delay"], "write --rate 1/s or --host-rate 1/s"),
     (
-        &["-O", "--remote-name", "-P", "--directory-prefix", "--output-dir", "--remote-name-all"],
+        &["-Z", "--parallel", "-N", "--no-buffer"],
+        "it always is so: leave it out",
+    ),
+    (
+        &["--max-threads", "--threads", "-c", "--connections"],
+        "write -j N (--concurrency N)",
+    ),
+    (
+        &["-t", "--tries", "--retries", "--max-retries"],
+        "write --retry N: N tries after the first",
+    ),
+    (
+        &["-T", "--timeout-sec"],
+        "write -m SECONDS, or --timeout PATTERN=SECONDS",
+    ),
+    (
+        &["-w", "--write-out"],
+        "the records hold curl's variables: -o FILE, then jq",
+    ),
+    (
+        &["-W", "--wait", "--delay"],
+        "write --rate 1/s or --host-rate 1/s",
+    ),
+    (
+        &[
+            "-O",
+            "--remote-name",
+            "-P",
+            "--directory-prefix",
+            "--output-dir",
+            "--remote-name-all",
+        ],
         "this version keeps no bodies: -o FILE writes one record for each URL",
     ),
     (&["-x", "--proxy"], "this version goes through no proxy"),
-    (&["-K", "--config"], "options come from the command line; URLs with -i FILE"),
-    (&["-b", "--cookie", "--cookie-jar"], "write -H 'Cookie: NAME=VALUE'"),
+    (
+        &["-K", "--config"],
+        "options come from the command line; URLs with -i FILE",
+    ),
+    (
+        &["-b", "--cookie", "--cookie-jar"],
+        "write -H 'Cookie: NAME=VALUE'",
+    ),
     (&["-F", "--form"], "write -d DATA or --json DATA"),
-    (&["-S", "--show-error"], "errors are always shown; -s leaves out progress and summary"),
-    (&["--retry-connrefused", "--retry-all-errors"], "refused connections are retried anyway"),
-    (&["--http1.1", "--http2", "--http2-prior-knowledge", "--http3"], "this version speaks HTTP/1.1"),
+    (
+        &["-S", "--show-error"],
+        "errors are always shown; -s leaves out progress and summary",
+    ),
+    (
+        &["--retry-connrefused", "--retry-all-errors"],
+        "refused connections are retried anyway",
+    ),
+    (
+        &["--http1.1", "--http2", "--http2-prior-knowledge", "--http3"],
+        "this version speaks HTTP/1.1",
+    ),
     (&["--no-check-certificate"], "write -k (--insecure)"),
-    (&["--limit-rate"], "requests can be limited with --rate, bytes cannot"),
+    (
+        &["--limit-rate"],
+        "requests can be limited with --rate, bytes cannot",
+    ),
     (&["-e", "--referer"], "write -H 'Referer: URL'"),
     (&["-r", "--range"], "write -H 'Range: bytes=0-99'"),
-    (&["--data-raw", "--data-binary", "--data-urlencode"], "write -d DATA or -d @FILE"),
+    (
+        &["--data-raw", "--data-binary", "--data-urlencode"],
+        "write -d DATA or -d @FILE",
+    ),
 ];
 
 /// Prints what clap says, help and version included, with a hint where there is one.
@@ -79,8 +125,12 @@ mod tests {
         let command = crate::args::Args::command();
         for option in command.get_arguments() {
             for (names, _) in HABITS {
-                let long = option.get_long().is_some_and(|l| names.contains(&&*format!("--{l}")));
-                let short = option.get_short().is_some_and(|s| names.contains(&&*format!("-{s}")));
+                let long = option
+                    .get_long()
+                    .is_some_and(|l| names.contains(&&*format!("--{l}")));
+                let short = option
+                    .get_short()
+                    .is_some_and(|s| names.contains(&&*format!("-{s}")));
                 assert!(!long && !short, "{option}");
             }
         }

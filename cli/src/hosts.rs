@@ -30,15 +30,12 @@ pub(crate) struct Hosts {
 
 impl Hosts {
     pub(crate) fn record(&mut self, name: &str, took: Duration, failed: bool) {
-        let host = match self.known.get_mut(name) {
-            Some(host) => host,
-            None if self.known.len() < MAX_HOSTS => {
-                self.known.entry(name.to_owned()).or_default()
-            }
-            None => {
-                self.others += 1;
-                return;
-            }
+        if !self.known.contains_key(name) && self.known.len() < MAX_HOSTS {
+            self.known.insert(name.to_owned(), Host::default());
+        }
+        let Some(host) = self.known.get_mut(name) else {
+            self.others += 1;
+            return;
         };
         host.count += 1;
         host.failed += u64::from(failed);
@@ -67,7 +64,11 @@ impl Hosts {
     }
 
     fn top<K: Ord>(&self, n: usize, key: impl Fn(&Host) -> K) -> Vec<(&str, Host)> {
-        let mut all: Vec<_> = self.known.iter().map(|(name, host)| (name.as_str(), *host)).collect();
+        let mut all: Vec<_> = self
+            .known
+            .iter()
+            .map(|(name, host)| (name.as_str(), *host))
+            .collect();
         // The name decides between equals, so that two runs print the same.
         all.sort_unstable_by(|a, b| key(&b.1).cmp(&key(&a.1)).then(a.0.cmp(b.0)));
         all.truncate(n);
@@ -82,10 +83,16 @@ mod tests {
     #[test]
     fn the_slowest_and_the_failing_come_first() {
         let mut hosts = Hosts::default();
-        for (name, ms, failed) in [("a", 10, true), ("b", 30, false), ("a", 20, true), ("c", 5, true)] {
+        for (name, ms, failed) in [
+            ("a", 10, true),
+            ("b", 30, false),
+            ("a", 20, true),
+            ("c", 5, true),
+        ] {
             hosts.record(name, Duration::from_millis(ms), failed);
         }
-        let names = |list: Vec<(&str, Host)>| list.iter().map(|(n, _)| n.to_string()).collect::<String>();
+        let names =
+            |list: Vec<(&str, Host)>| list.iter().map(|(n, _)| n.to_string()).collect::<String>();
         assert_eq!(names(hosts.slowest(2)), "ba");
         assert_eq!(names(hosts.failing(5)), "ac");
     }

@@ -27,13 +27,20 @@ impl Source {
     /// Lines that are in memory.
     pub(crate) fn text(name: &str, text: String) -> Self {
         let reader = Box::new(Cursor::new(text));
-        Self { name: name.to_owned(), reader, arguments: false }
+        Self {
+            name: name.to_owned(),
+            reader,
+            arguments: false,
+        }
     }
 
     fn arguments(name: &str, urls: &[String]) -> Self {
         // A line end inside an argument would make two of it.
         let lines: Vec<_> = urls.iter().map(|url| url.replace('\n', "\u{1}")).collect();
-        Self { arguments: true, ..Self::text(name, lines.join("\n")) }
+        Self {
+            arguments: true,
+            ..Self::text(name, lines.join("\n"))
+        }
     }
 
     fn open(path: &Path) -> Result<Self, Stop> {
@@ -50,7 +57,9 @@ impl Source {
                 io::ErrorKind::NotFound => ": check the name, or write - for stdin",
                 _ => "",
             };
-            Stop::file(format!("--input-file {shown}: cannot be read: {error}{hint}"))
+            Stop::file(format!(
+                "--input-file {shown}: cannot be read: {error}{hint}"
+            ))
         };
         let file = File::open(path).map_err(refuse)?;
         if file.metadata().map_err(refuse)?.is_dir() {
@@ -58,7 +67,11 @@ impl Source {
                 "--input-file {shown}: is a directory: write the name of a file in it"
             )));
         }
-        Ok(Self { name: shown, reader: Box::new(file), arguments: false })
+        Ok(Self {
+            name: shown,
+            reader: Box::new(file),
+            arguments: false,
+        })
     }
 }
 
@@ -78,7 +91,9 @@ pub(crate) fn open(input: &args::Input) -> Result<Vec<Source>, Stop> {
     for url in &input.url {
         match url.strip_prefix('@') {
             Some("") => {
-                return Err(Stop::usage("--url @: no file: write --url @FILE, or @- for stdin"));
+                return Err(Stop::usage(
+                    "--url @: no file: write --url @FILE, or @- for stdin",
+                ));
             }
             Some(path) => paths.push(Path::new(path)),
             None => sources.push(Source::arguments("--url", std::slice::from_ref(url))),

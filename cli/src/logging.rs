@@ -5,7 +5,7 @@ mod line;
 mod sinks;
 
 use std::env;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
@@ -77,22 +77,13 @@ fn pick_level(option: Option<String>, variable: Option<String>) -> String {
 }
 
 impl LogPolicy {
-    /// Makes this the log of the process, with the console on stderr.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the filter is not understood, the file cannot be opened or a logger is installed already.
-    pub(crate) fn install(&self) -> Result<()> {
-        self.install_with(Box::new(io::stderr()))
-    }
-
     /// Makes this the log of the process; `console` gets each line whole, in one `write_all`.
     ///
     /// A progress bar passes a writer that hides it meanwhile. The writer must neither log nor panic.
     ///
     /// # Errors
     ///
-    /// As [`install`](Self::install).
+    /// Fails when the filter is not understood, the file cannot be opened or a logger is installed already.
     pub(crate) fn install_with(&self, console: Box<dyn Write + Send>) -> Result<()> {
         let logger = self.build(console)?;
         let max_level = logger.filter();

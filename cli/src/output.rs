@@ -23,7 +23,6 @@ const FULL: usize = 64 << 10;
 const WAITING: usize = 8;
 
 /// What is written, shared by all who write.
-#[derive(Debug)]
 pub(crate) struct Form {
     pub(crate) format: Format,
     /// Whether of the lines for people only those are written that tell something.
@@ -42,8 +41,12 @@ pub(crate) struct Writer {
 impl Writer {
     pub(crate) fn outcome(&mut self, outcome: &Outcome, verdict: Verdict, host: Option<&str>) {
         match self.form.format {
-            Format::Jsonl => self.form.recorder.write(&mut self.buffer, outcome, verdict, host),
-            Format::Text if self.form.notable_only && verdict.outcome == "ok" && outcome.retries == 0 => {}
+            Format::Jsonl => self
+                .form
+                .recorder
+                .write(&mut self.buffer, outcome, verdict, host),
+            Format::Text
+                if self.form.notable_only && verdict.outcome == "ok" && outcome.retries == 0 => {}
             Format::Text => text::write(&mut self.buffer, outcome, verdict),
             Format::None => {}
         }
@@ -51,7 +54,10 @@ impl Writer {
 
     pub(crate) fn invalid(&mut self, seq: u64, text: &str, message: &str) {
         match self.form.format {
-            Format::Jsonl => self.form.recorder.write_invalid(&mut self.buffer, seq, text, message),
+            Format::Jsonl => self
+                .form
+                .recorder
+                .write_invalid(&mut self.buffer, seq, text, message),
             Format::Text => text::write_invalid(&mut self.buffer, text),
             Format::None => {}
         }
@@ -132,8 +138,14 @@ impl Output {
             Target::Stdout => ("stdout".to_owned(), Box::new(io::stdout())),
         };
         let write = move || write_all(&receiver, &mut *file, progress.as_ref());
-        let thread = std::thread::Builder::new().name("writer".into()).spawn(write)?;
-        let writer = Writer { buffer: Vec::new(), form: Arc::new(form), sender };
+        let thread = std::thread::Builder::new()
+            .name("writer".into())
+            .spawn(write)?;
+        let writer = Writer {
+            buffer: Vec::new(),
+            form: Arc::new(form),
+            sender,
+        };
         Ok((Self { thread, name }, writer))
     }
 
@@ -144,7 +156,9 @@ impl Output {
             Ok(Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
             Ok(Err(error)) => {
                 let name = self.name;
-                Err(Stop::file(format!("--output {name}: cannot be written further: {error}")))
+                Err(Stop::file(format!(
+                    "--output {name}: cannot be written further: {error}"
+                )))
             }
             Err(_) => Err(Stop::internal("the writing thread panicked")),
         }

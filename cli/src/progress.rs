@@ -48,7 +48,13 @@ impl Progress {
             self.0.set_length(total);
             self.0.set_style(style(KNOWN));
         }
-        let Counts { done, ok, retries, in_flight, .. } = counts;
+        let Counts {
+            done,
+            ok,
+            retries,
+            in_flight,
+            ..
+        } = counts;
         self.0.set_position(done);
         let failed = done - ok;
         self.0.set_message(format!(
@@ -82,7 +88,9 @@ pub(crate) struct Console(pub(crate) Progress);
 
 impl Write for Console {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.suspend(|| io::stderr().write_all(bytes)).map(|()| bytes.len())
+        self.0
+            .suspend(|| io::stderr().write_all(bytes))
+            .map(|()| bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

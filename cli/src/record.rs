@@ -3,12 +3,13 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use fetch_driver::{Outcome, Timestamp};
+use fetch_driver::{Outcome, Redacted, Timestamp};
 use fetch_proto::{AttemptReport, AttemptTimings};
 use http::Version;
 use ring::digest;
 use serde::ser::{SerializeSeq, Serializer};
 use serde::{Serialize, ser};
+use url::Url;
 
 use crate::verdict::{Verdict, attempt_error};
 
@@ -16,7 +17,7 @@ use crate::verdict::{Verdict, attempt_error};
 const SCHEMA: u8 = 1;
 
 /// What records need beside the outcome.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Recorder {
     /// The wall clock when the fetcher's own clock began.
     epoch: SystemTime,
@@ -33,7 +34,7 @@ struct Record<'a> {
     id: Id,
     seq: u64,
     url: &'a str,
-    url_effective: Option<Shown<'a>>,
+    url_effective: Option<Effective<'a>>,
     host_key: Option<&'a str>,
     method: &'a str,
     outcome: &'static str,
@@ -72,7 +73,11 @@ impl Recorder {
         shared.update(method.as_bytes());
         shared.update(b"\n");
         shared.update(digest::digest(&digest::SHA256, body).as_ref());
-        Self { epoch, method: method.to_owned(), shared }
+        Self {
+            epoch,
+            method: method.to_owned(),
+            shared,
+        }
     }
 
     /// Writes the record of an outcome.
@@ -85,7 +90,10 @@ impl Recorder {
     ) {
         let (last, response) = (outcome.attempts.last(), outcome.response());
         let t0 = outcome.timings.started;
-        let times = last.map(|last| Times { t0, last: &last.timings });
+        let times = last.map(|last| Times {
+            t0,
+            last: &last.timings,
+        });
         let at = |pick: fn(&AttemptTimings) -> Option<Timestamp>| times.as_ref()?.at(pick);
         let remote = outcome.connection.and_then(|connection| connection.remote);
         let record = Record {
@@ -93,11 +101,13 @@ impl Recorder {
             id: self.id(&outcome.url),
             seq: outcome.tag,
             url: &outcome.url,
-            url_effective: last.map(|last| Shown(&last.url)),
+            url_effective: last.map(|last| Effective(&last.url)),
             host_key: host,
             method: &self.method,
             outcome: verdict.outcome,
-            response_code: response.map(|r| r.status.as_u16()).or(last.and_then(|l| l.status)),
+            response_code: response
+                .map(|r| r.status.as_u16())
+                .or(last.and_then(|l| l.status)),
             http_version: response.and_then(|response| version(response.version)),
             content_type: response
                 .and_then(|r| r.headers.get(http::header::CONTENT_TYPE)?.to_str().ok()),
@@ -122,7 +132,7 @@ impl Recorder {
             size_request: None,
             size_header: None,
             size_download: outcome.wire_bytes,
-            size_delivered: response.map_or(last.map_or(0, |last| last.bytes), |r| r.bytes),
+            size_delivered: last.map_or(0, |last| last.bytes),
             attempts: Attempts(t0, &outcome.attempts),
         };
         put(out, &record);
@@ -268,6 +278,18 @@ struct Shown<'a>(&'a dyn fmt::Display);
 impl Serialize for Shown<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self.0)
+    }
+}
+
+/// A URL, without the user and password that a redirect may have brought.
+struct Effective<'a>(&'a Url);
+
+impl Serialize for Effective<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0.username().is_empty() && self.0.password().is_none() {
+            return serializer.serialize_str(self.0.as_str());
+        }
+        serializer.collect_str(&Redacted(self.0))
     }
 }
 

@@ -30,8 +30,12 @@ pub(crate) fn shown(text: &[u8]) -> String {
 }
 
 fn without_user(text: &str) -> Cow<'_, str> {
-    let Some(start) = text.find("//").map(|at| at + 2) else { return text.into() };
-    let end = text[start..].find(['/', '?', '#']).map_or(text.len(), |at| start + at);
+    let Some(start) = text.find("//").map(|at| at + 2) else {
+        return text.into();
+    };
+    let end = text[start..]
+        .find(['/', '?', '#'])
+        .map_or(text.len(), |at| start + at);
     match text[start..end].rfind('@') {
         Some(at) => format!("{}REDACTED{}", &text[..start], &text[start + at..]).into(),
         None => text.into(),
@@ -44,7 +48,11 @@ pub(crate) struct Bytes(pub(crate) u64);
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-        let Some(power) = self.0.checked_ilog2().map(|log| log / 10).filter(|power| *power > 0)
+        let Some(power) = self
+            .0
+            .checked_ilog2()
+            .map(|log| log / 10)
+            .filter(|power| *power > 0)
         else {
             return f.pad(&format!("{} B", self.0));
         };
@@ -81,7 +89,10 @@ mod tests {
 
     #[test]
     fn what_is_shown_is_one_short_line_without_password() {
-        assert_eq!(shown(b"a\nb\x1b[31m\0\xff"), "a\\nb\\u{1b}[31m\\u{0}\u{fffd}");
+        assert_eq!(
+            shown(b"a\nb\x1b[31m\0\xff"),
+            "a\\nb\\u{1b}[31m\\u{0}\u{fffd}"
+        );
         assert_eq!(shown("x\u{202e}y".as_bytes()), "x\\u{202e}y");
         assert_eq!(shown(&[b'x'; 1000]).chars().count(), SHOWN + 1);
         assert_eq!(shown(b"http://u:p@h st/@"), "http://REDACTED@h st/@");

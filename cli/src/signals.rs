@@ -51,6 +51,8 @@ pub(crate) fn listen() -> io::Result<Arc<Seen>> {
             }
         });
     };
-    std::thread::Builder::new().name("signals".into()).spawn(run)?;
+    std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(run)?;
     Ok(seen)
 }

@@ -29,16 +29,34 @@ impl Verdict {
         let code = match status {
             401 | 403 | 407 => Code::Auth,
             400.. => Code::Http,
-            _ => return Self { outcome: "ok", curl: 0, code: None },
+            _ => {
+                return Self {
+                    outcome: "ok",
+                    curl: 0,
+                    code: None,
+                };
+            }
         };
         match fail {
-            true => Self { outcome: "http_error", curl: 22, code: Some(code) },
-            false => Self { outcome: "http_error", curl: 0, code: None },
+            true => Self {
+                outcome: "http_error",
+                curl: 22,
+                code: Some(code),
+            },
+            false => Self {
+                outcome: "http_error",
+                curl: 0,
+                code: None,
+            },
         }
     }
 
     fn error(error: &Error, outcome: &Outcome) -> Self {
-        let verdict = |outcome, curl, code| Self { outcome, curl, code: Some(code) };
+        let verdict = |outcome, curl, code| Self {
+            outcome,
+            curl,
+            code: Some(code),
+        };
         let cause = match error.kind() {
             ErrorKind::Fetch(cause) => cause,
             ErrorKind::Stopped => return verdict("cancelled", 42, Code::Internal),
@@ -83,11 +101,21 @@ fn network(failure: Failure, has_head: bool) -> (&'static str, u8, Code) {
 
 /// curl has a code of its own for a certificate that is not accepted.
 fn tls(error: &Error) -> u8 {
-    if error.detail().is_some_and(|detail| detail.contains("certificate")) { 60 } else { 35 }
+    if error
+        .detail()
+        .is_some_and(|detail| detail.contains("certificate"))
+    {
+        60
+    } else {
+        35
+    }
 }
 
 fn has_head(outcome: &Outcome) -> bool {
-    outcome.attempts.last().is_some_and(|last| last.timings.head.is_some())
+    outcome
+        .attempts
+        .last()
+        .is_some_and(|last| last.timings.head.is_some())
 }
 
 /// The field `error_type` of one attempt.

@@ -115,16 +115,38 @@ impl fmt::Display for Event {
                 write!(f, "{host} rests for {pause:?}: its server sent Retry-After")
             }
             Self::Pressure { concurrency } => {
-                write!(f, "at most {concurrency} at once: out of file descriptors or ports")
+                write!(
+                    f,
+                    "at most {concurrency} at once: out of file descriptors or ports"
+                )
             }
-            Self::Redirecting { credentials_dropped, status, .. } => {
-                let secrets = if *credentials_dropped { ", credentials dropped" } else { "" };
+            Self::Redirecting {
+                credentials_dropped,
+                status,
+                ..
+            } => {
+                let secrets = if *credentials_dropped {
+                    ", credentials dropped"
+                } else {
+                    ""
+                };
                 write!(f, "status {status} leads elsewhere{secrets}")
             }
-            Self::Retrying { attempt, cause, delay, of, why } => {
-                write!(f, "retry in {delay:?} ({why}): {cause}, attempt {attempt} of {of}")
+            Self::Retrying {
+                attempt,
+                cause,
+                delay,
+                of,
+                why,
+            } => {
+                write!(
+                    f,
+                    "retry in {delay:?} ({why}): {cause}, attempt {attempt} of {of}"
+                )
             }
-            Self::Started { attempt, queued, .. } => {
+            Self::Started {
+                attempt, queued, ..
+            } => {
                 write!(f, "attempt {attempt} starts after {queued:?} in the queue")
             }
         }

@@ -15,7 +15,10 @@ pub struct FetchId {
 
 impl FetchId {
     /// The id of a [`Fetch`](crate::Fetch) that no engine owns.
-    pub const LONE: Self = Self { slot: 0, generation: 0 };
+    pub const LONE: Self = Self {
+        slot: 0,
+        generation: 0,
+    };
 
     /// The index of the fetch's slot: small, dense, below the engine's window, and reused. A driver
     /// may use it to index a table of its own.

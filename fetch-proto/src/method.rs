@@ -16,7 +16,10 @@ use core::str::FromStr;
 /// ```
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-#[cfg_attr(feature = "serde", serde(try_from = "alloc::string::String", into = "alloc::string::String"))]
+#[cfg_attr(
+    feature = "serde",
+    serde(try_from = "alloc::string::String", into = "alloc::string::String")
+)]
 pub enum Method {
     /// Removes the target.
     Delete,
@@ -134,7 +137,11 @@ pub struct InvalidMethod(Box<str>);
 
 impl fmt::Display for InvalidMethod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} is not an HTTP method: write a token such as GET or POST", self.0)
+        write!(
+            f,
+            "{:?} is not an HTTP method: write a token such as GET or POST",
+            self.0
+        )
     }
 }
 

@@ -47,7 +47,8 @@ impl Outcome {
     /// ```
     #[must_use]
     pub fn is_success(&self) -> bool {
-        self.status().is_some_and(|status| (200..300).contains(&status))
+        self.status()
+            .is_some_and(|status| (200..300).contains(&status))
     }
 
     /// The status, if there is a response.
@@ -81,9 +82,8 @@ impl From<&Outcome> for Sample {
             redirects: u32::from(outcome.redirects),
             bytes: outcome.result.map_or(0, |finish| finish.bytes),
             total: outcome.timings.active(),
-            first_byte: last.and_then(|last| {
-                Some(last.timings.head?.saturating_since(last.timings.started))
-            }),
+            first_byte: last
+                .and_then(|last| Some(last.timings.head?.saturating_since(last.timings.started))),
         }
     }
 }

@@ -36,7 +36,10 @@ mod tests {
     #[test]
     fn neighbours_share_no_pattern() {
         let differing = (mix(1, 1) ^ mix(1, 2)).count_ones();
-        assert!((16..=48).contains(&differing), "{differing} of 64 bits differ");
+        assert!(
+            (16..=48).contains(&differing),
+            "{differing} of 64 bits differ"
+        );
     }
 
     #[test]

@@ -158,7 +158,11 @@ impl Head {
     /// ```
     #[must_use]
     pub const fn status(status: u16) -> Self {
-        Self { location: None, retry_after: None, status }
+        Self {
+            location: None,
+            retry_after: None,
+            status,
+        }
     }
 }
 

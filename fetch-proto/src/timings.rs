@@ -12,8 +12,10 @@ use crate::time::Timestamp;
 pub enum Phase {
     /// The name was resolved to addresses.
     Resolved,
-    /// A connection is there: made just now, or taken from the pool.
+    /// A connection was made; its TLS handshake, if any, is still to come.
     Connected,
+    /// A connection was taken from the pool, ready for the request.
+    Reused,
     /// The TLS handshake is done.
     TlsDone,
     /// The last byte of the request was written.
@@ -29,8 +31,10 @@ pub struct AttemptTimings {
     pub started: Timestamp,
     /// See [`Phase::Resolved`].
     pub resolved: Option<Timestamp>,
-    /// See [`Phase::Connected`].
+    /// See [`Phase::Connected`] and [`Phase::Reused`].
     pub connected: Option<Timestamp>,
+    /// Whether the connection was taken from the pool: see [`Phase::Reused`].
+    pub reused: bool,
     /// See [`Phase::TlsDone`].
     pub tls_done: Option<Timestamp>,
     /// See [`Phase::Sent`].
@@ -47,6 +51,7 @@ impl AttemptTimings {
             started: now,
             resolved: None,
             connected: None,
+            reused: false,
             tls_done: None,
             sent: None,
             head: None,
@@ -59,11 +64,12 @@ impl AttemptTimings {
         let at = at.clamp(self.started, now);
         let slot = match phase {
             Phase::Resolved => &mut self.resolved,
-            Phase::Connected => &mut self.connected,
+            Phase::Connected | Phase::Reused => &mut self.connected,
             Phase::TlsDone => &mut self.tls_done,
             Phase::Sent => &mut self.sent,
         };
         slot.get_or_insert(at);
+        self.reused |= phase == Phase::Reused;
     }
 
     /// The time to resolve the name.
@@ -71,7 +77,7 @@ impl AttemptTimings {
     /// ```
     /// # use fetch_proto::{AttemptTimings, Timestamp};
     /// # let at = Timestamp::from_nanos;
-    /// # let t = AttemptTimings { started: at(0), resolved: Some(at(5)), connected: None, tls_done: None, sent: None, head: None, ended: at(9) };
+    /// # let t = AttemptTimings { started: at(0), resolved: Some(at(5)), connected: None, reused: false, tls_done: None, sent: None, head: None, ended: at(9) };
     /// assert_eq!(t.resolve().map(|d| d.as_nanos()), Some(5));
     /// ```
     #[must_use]
@@ -85,7 +91,7 @@ impl AttemptTimings {
     /// ```
     /// # use fetch_proto::{AttemptTimings, Timestamp};
     /// # let at = Timestamp::from_nanos;
-    /// # let t = AttemptTimings { started: at(0), resolved: Some(at(5)), connected: Some(at(7)), tls_done: None, sent: None, head: None, ended: at(9) };
+    /// # let t = AttemptTimings { started: at(0), resolved: Some(at(5)), connected: Some(at(7)), reused: false, tls_done: None, sent: None, head: None, ended: at(9) };
     /// assert_eq!(t.connect().map(|d| d.as_nanos()), Some(2));
     /// ```
     #[must_use]
@@ -99,7 +105,7 @@ impl AttemptTimings {
     /// ```
     /// # use fetch_proto::{AttemptTimings, Timestamp};
     /// # let at = Timestamp::from_nanos;
-    /// # let t = AttemptTimings { started: at(0), resolved: None, connected: Some(at(7)), tls_done: Some(at(8)), sent: None, head: None, ended: at(9) };
+    /// # let t = AttemptTimings { started: at(0), resolved: None, connected: Some(at(7)), reused: false, tls_done: Some(at(8)), sent: None, head: None, ended: at(9) };
     /// assert_eq!(t.tls().map(|d| d.as_nanos()), Some(1));
     /// ```
     #[must_use]
@@ -113,7 +119,7 @@ impl AttemptTimings {
     /// ```
     /// # use fetch_proto::{AttemptTimings, Timestamp};
     /// # let at = Timestamp::from_nanos;
-    /// # let t = AttemptTimings { started: at(0), resolved: None, connected: Some(at(2)), tls_done: None, sent: Some(at(3)), head: None, ended: at(9) };
+    /// # let t = AttemptTimings { started: at(0), resolved: None, connected: Some(at(2)), reused: false, tls_done: None, sent: Some(at(3)), head: None, ended: at(9) };
     /// assert_eq!(t.send().map(|d| d.as_nanos()), Some(1));
     /// ```
     #[must_use]
@@ -127,12 +133,16 @@ impl AttemptTimings {
     /// ```
     /// # use fetch_proto::{AttemptTimings, Timestamp};
     /// # let at = Timestamp::from_nanos;
-    /// # let t = AttemptTimings { started: at(0), resolved: None, connected: None, tls_done: None, sent: Some(at(3)), head: Some(at(8)), ended: at(9) };
+    /// # let t = AttemptTimings { started: at(0), resolved: None, connected: None, reused: false, tls_done: None, sent: Some(at(3)), head: Some(at(8)), ended: at(9) };
     /// assert_eq!(t.wait().map(|d| d.as_nanos()), Some(5));
     /// ```
     #[must_use]
     pub fn wait(&self) -> Option<Duration> {
-        let from = self.sent.or(self.tls_done).or(self.connected).unwrap_or(self.started);
+        let from = self
+            .sent
+            .or(self.tls_done)
+            .or(self.connected)
+            .unwrap_or(self.started);
         self.head.map(|at| at.saturating_since(from))
     }
 
@@ -141,7 +151,7 @@ impl AttemptTimings {
     /// ```
     /// # use fetch_proto::{AttemptTimings, Timestamp};
     /// # let at = Timestamp::from_nanos;
-    /// # let t = AttemptTimings { started: at(0), resolved: None, connected: None, tls_done: None, sent: None, head: Some(at(8)), ended: at(9) };
+    /// # let t = AttemptTimings { started: at(0), resolved: None, connected: None, reused: false, tls_done: None, sent: None, head: Some(at(8)), ended: at(9) };
     /// assert_eq!(t.body().map(|d| d.as_nanos()), Some(1));
     /// ```
     #[must_use]
@@ -154,7 +164,7 @@ impl AttemptTimings {
     /// ```
     /// # use fetch_proto::{AttemptTimings, Timestamp};
     /// # let at = Timestamp::from_nanos;
-    /// # let t = AttemptTimings { started: at(1), resolved: None, connected: None, tls_done: None, sent: None, head: None, ended: at(9) };
+    /// # let t = AttemptTimings { started: at(1), resolved: None, connected: None, reused: false, tls_done: None, sent: None, head: None, ended: at(9) };
     /// assert_eq!(t.total().as_nanos(), 8);
     /// ```
     #[must_use]
@@ -206,6 +216,7 @@ impl Timings {
     /// ```
     #[must_use]
     pub fn active(&self) -> Duration {
-        self.started.map_or(Duration::ZERO, |at| self.ended.saturating_since(at))
+        self.started
+            .map_or(Duration::ZERO, |at| self.ended.saturating_since(at))
     }
 }

@@ -62,24 +62,51 @@ impl<S> FetchAll<S> {
     }
 
     /// Says how many requests there will be, where the source cannot tell. For the log alone.
+    ///
+    /// ```
+    /// # let fetcher = fetch_smol::Fetcher::builder().build()?;
+    /// let batch = fetcher.fetch_stream(fetch_smol::stream::iter(["http://a.test/"])).with_total(1);
+    /// # Ok::<(), fetch_driver::BuildError>(())
+    /// ```
     pub fn with_total(mut self, total: u64) -> Self {
         self.total = Some(total);
         self
     }
 
     /// The statistics of the outcomes so far.
+    ///
+    /// ```
+    /// # let fetcher = fetch_smol::Fetcher::builder().build()?;
+    /// assert_eq!(fetcher.fetch_all(["http://a.test/"]).stats().count(), 0);
+    /// # Ok::<(), fetch_driver::BuildError>(())
+    /// ```
     #[must_use]
     pub fn stats(&self) -> &BatchStats {
         &self.stats
     }
 
     /// How many requests were taken from the source and are not over.
+    ///
+    /// ```
+    /// # let fetcher = fetch_smol::Fetcher::builder().build()?;
+    /// assert_eq!(fetcher.fetch_all(["http://a.test/"]).outstanding(), 0);
+    /// # Ok::<(), fetch_driver::BuildError>(())
+    /// ```
     #[must_use]
     pub fn outstanding(&self) -> usize {
         self.outstanding
     }
 
     /// Takes no more from the source: what was taken goes on to its end.
+    ///
+    /// ```
+    /// # let fetcher = fetch_smol::Fetcher::builder().build()?;
+    /// let mut batch = fetcher.fetch_all(["http://a.test/"]);
+    /// batch.stop();
+    /// # use fetch_smol::StreamExt;
+    /// assert_eq!(smol::block_on(batch.count()), 0);
+    /// # Ok::<(), fetch_driver::BuildError>(())
+    /// ```
     pub fn stop(&mut self) {
         self.source = None;
     }
@@ -93,10 +120,16 @@ impl<S> FetchAll<S> {
 impl<S: Stream<Item: IntoRequest>> FetchAll<S> {
     /// Takes requests from the source. Whether there may be more at once.
     fn pull(&mut self, cx: &mut Context<'_>) -> bool {
-        let room = self.inner.window().saturating_sub(self.outstanding).min(PULL);
+        let room = self
+            .inner
+            .window()
+            .saturating_sub(self.outstanding)
+            .min(PULL);
         let mut jobs = Vec::new();
         while let Some(source) = self.source.as_mut().filter(|_| jobs.len() < room) {
-            let Poll::Ready(item) = source.as_mut().poll_next(cx) else { break };
+            let Poll::Ready(item) = source.as_mut().poll_next(cx) else {
+                break;
+            };
             let Some(item) = item else {
                 self.source = None;
                 break;
@@ -109,7 +142,11 @@ impl<S: Stream<Item: IntoRequest>> FetchAll<S> {
                         request.tag = sequence;
                     }
                     let sink = Sink::outcome(&request, self.sender.clone());
-                    jobs.push(Job { group: self.group, request, sink });
+                    jobs.push(Job {
+                        group: self.group,
+                        request,
+                        sink,
+                    });
                 }
                 Err(error) => {
                     let outcome = stillborn(error.clone(), error.url().to_owned(), sequence);
@@ -173,6 +210,8 @@ impl<S> Drop for FetchAll<S> {
 impl<S> fmt::Debug for FetchAll<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let outstanding = self.outstanding;
-        f.debug_struct("FetchAll").field("outstanding", &outstanding).finish_non_exhaustive()
+        f.debug_struct("FetchAll")
+            .field("outstanding", &outstanding)
+            .finish_non_exhaustive()
     }
 }

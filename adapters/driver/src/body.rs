@@ -51,9 +51,23 @@ pub(crate) struct Opened {
 
 impl Opened {
     pub(crate) fn respond(self, cancel: CancelOnDrop) -> StreamedResponse {
-        let Parts { headers, status, version } = self.parts;
-        let body = Body { cancel, chunks: Box::pin(self.chunks), fate: self.fate };
-        StreamedResponse { body, headers, status, url: self.url, version }
+        let Parts {
+            headers,
+            status,
+            version,
+        } = self.parts;
+        let body = Body {
+            cancel,
+            chunks: Box::pin(self.chunks),
+            fate: self.fate,
+        };
+        StreamedResponse {
+            body,
+            headers,
+            status,
+            url: self.url,
+            version,
+        }
     }
 }
 

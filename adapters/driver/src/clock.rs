@@ -23,7 +23,9 @@ impl Clock {
     /// ```
     #[must_use]
     pub fn start() -> Self {
-        Self { start: Instant::now() }
+        Self {
+            start: Instant::now(),
+        }
     }
 
     /// The time since the start, as the core wants it.

@@ -9,7 +9,9 @@ use std::time::SystemTime;
 use async_channel::Receiver;
 use async_lock::futures::AcquireArc;
 use async_lock::{Semaphore, SemaphoreGuardArc};
-use fetch_proto::{Attempt, AttemptId, Engine, FetchId, Head, Idle, Input, Output, Stats, Timestamp};
+use fetch_proto::{
+    Attempt, AttemptId, Engine, FetchId, Head, Idle, Input, Output, Stats, Timestamp,
+};
 use futures_core::Stream;
 use http::{HeaderMap, header};
 use log::{Level, debug, log_enabled};
@@ -168,7 +170,10 @@ where
             let idle = self.drain(&mut steps).await;
             for slot in self.landed.drain(..) {
                 // It goes on to a retry or a redirect: its permit is for others meanwhile.
-                if let Some(live) = self.lives[slot].as_mut().filter(|live| live.flight.is_none()) {
+                if let Some(live) = self.lives[slot]
+                    .as_mut()
+                    .filter(|live| live.flight.is_none())
+                {
                     live.seen.permit = None;
                 }
             }
@@ -177,7 +182,9 @@ where
                 return idle;
             }
             for _ in 0..idle.room {
-                let Some(job) = self.backlog.pop_front() else { break };
+                let Some(job) = self.backlog.pop_front() else {
+                    break;
+                };
                 self.submit(job);
             }
         }
@@ -203,7 +210,10 @@ where
     }
 
     fn submit(&mut self, job: Job) {
-        match self.engine.submit(Live::core_request(&job), self.clock.now()) {
+        match self
+            .engine
+            .submit(Live::core_request(&job), self.clock.now())
+        {
             Ok(id) => {
                 if self.lives.len() <= id.slot() {
                     self.lives.resize_with(id.slot() + 1, || None);
@@ -224,7 +234,12 @@ where
             Command::Cancel(group) => {
                 self.backlog.retain(|job| job.group != group);
                 let now = self.clock.now();
-                for live in self.lives.iter().flatten().filter(|live| live.group == group) {
+                for live in self
+                    .lives
+                    .iter()
+                    .flatten()
+                    .filter(|live| live.group == group)
+                {
                     self.engine.cancel(live.id(), now);
                 }
             }
@@ -233,17 +248,27 @@ where
 
     fn start(&mut self, attempt: Attempt) {
         let slot = attempt.id.fetch.slot();
-        let Some(live) = self.lives[slot].as_mut() else { return };
+        let Some(live) = self.lives[slot].as_mut() else {
+            return;
+        };
         let port = Port::new(self.clock);
         let outgoing = outgoing(&attempt, live, &self.headers);
-        let index = self.flights.insert((self.start)(&self.transport, outgoing, &port));
+        let index = self
+            .flights
+            .insert((self.start)(&self.transport, outgoing, &port));
         if self.owners.len() <= index {
             self.owners.resize(index + 1, 0);
         }
         self.owners[index] = slot;
         let permit = live.seen.permit.take().or_else(|| self.permits.take());
         live.seen = Seen::default();
-        live.flight = Some(Flight { id: attempt.id, index, permit, port, url: attempt.url });
+        live.flight = Some(Flight {
+            id: attempt.id,
+            index,
+            permit,
+            port,
+            url: attempt.url,
+        });
         if !self.permits.refill() {
             self.engine.hold();
         }
@@ -251,12 +276,17 @@ where
 
     fn flight(&mut self, id: AttemptId) -> Option<&mut Live> {
         let live = self.lives.get_mut(id.fetch.slot())?.as_mut()?;
-        live.flight.as_ref().is_some_and(|flight| flight.id == id).then_some(live)
+        live.flight
+            .as_ref()
+            .is_some_and(|flight| flight.id == id)
+            .then_some(live)
     }
 
     fn abort(&mut self, id: AttemptId) {
         let Some(live) = self.flight(id) else { return };
-        let Some(flight) = live.flight.take() else { return };
+        let Some(flight) = live.flight.take() else {
+            return;
+        };
         (live.seen.connection, live.seen.wire_bytes) = flight.port.connection();
         self.flights.remove(flight.index);
     }
@@ -287,7 +317,9 @@ where
             return;
         }
         match id.and_then(|id| self.lives.get(id.slot())?.as_ref()) {
-            Some(live) => debug!(target: crate::LOG_TARGET, url:% = live.request.shown(); "{event}"),
+            Some(live) => {
+                debug!(target: crate::LOG_TARGET, url:% = live.request.shown(); "{event}");
+            }
             None => debug!(target: crate::LOG_TARGET, "{event}"),
         }
     }
@@ -306,7 +338,9 @@ where
     fn step(&mut self, index: usize) {
         let polled = self.flights.poll(index);
         let slot = self.owners[index];
-        let Some(live) = self.lives[slot].as_mut() else { return };
+        let Some(live) = self.lives[slot].as_mut() else {
+            return;
+        };
         let Some(flight) = live.flight.as_ref().filter(|flight| flight.index == index) else {
             return;
         };
@@ -326,7 +360,11 @@ where
             say(Input::Body { bytes: news.body });
         }
         for paused in news.paused {
-            say(if paused { Input::Paused } else { Input::Resumed });
+            say(if paused {
+                Input::Paused
+            } else {
+                Input::Resumed
+            });
         }
         let end = match (news.end, polled) {
             (Some(Ok(chunks)), _) => {
@@ -376,9 +414,11 @@ fn outgoing(attempt: &Attempt, live: &mut Live, common: &HeaderMap) -> Outgoing 
         drop_credentials(&mut headers);
     }
     if !attempt.send_body {
-        for name in
-            [header::CONTENT_ENCODING, header::CONTENT_LANGUAGE, header::CONTENT_TYPE]
-        {
+        for name in [
+            header::CONTENT_ENCODING,
+            header::CONTENT_LANGUAGE,
+            header::CONTENT_TYPE,
+        ] {
             headers.remove(name);
         }
     }
@@ -398,7 +438,11 @@ fn outgoing(attempt: &Attempt, live: &mut Live, common: &HeaderMap) -> Outgoing 
 }
 
 fn drop_credentials(headers: &mut HeaderMap) {
-    for name in [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION] {
+    for name in [
+        header::AUTHORIZATION,
+        header::COOKIE,
+        header::PROXY_AUTHORIZATION,
+    ] {
         headers.remove(name);
     }
     let secret: Vec<_> = headers
@@ -433,7 +477,11 @@ impl Permits {
     fn new(count: usize) -> Self {
         let semaphore = Arc::new(Semaphore::new(count));
         let spare = semaphore.try_acquire_arc();
-        Self { semaphore, spare, waiting: None }
+        Self {
+            semaphore,
+            spare,
+            waiting: None,
+        }
     }
 
     fn take(&mut self) -> Option<SemaphoreGuardArc> {
@@ -452,8 +500,12 @@ impl Permits {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(waiting) = &mut self.waiting else { return Poll::Pending };
-        let Poll::Ready(permit) = waiting.as_mut().poll(cx) else { return Poll::Pending };
+        let Some(waiting) = &mut self.waiting else {
+            return Poll::Pending;
+        };
+        let Poll::Ready(permit) = waiting.as_mut().poll(cx) else {
+            return Poll::Pending;
+        };
         self.waiting = None;
         self.spare = Some(permit);
         Poll::Ready(())

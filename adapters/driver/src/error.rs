@@ -64,7 +64,14 @@ impl Error {
     pub(crate) fn invalid(kind: ErrorKind, url: &str, detail: impl fmt::Display) -> Self {
         let detail = Some(detail.to_string());
         let url = url.to_owned();
-        Self(Box::new(Inner { attempts: 0, detail, gave_up: None, kind, step: None, url }))
+        Self(Box::new(Inner {
+            attempts: 0,
+            detail,
+            gave_up: None,
+            kind,
+            step: None,
+            url,
+        }))
     }
 
     /// A fetch that came to nothing.
@@ -77,7 +84,14 @@ impl Error {
     ) -> Self {
         let step = attempts.last().map(step);
         let kind = ErrorKind::Fetch(error);
-        Self(Box::new(Inner { attempts: attempts.len(), detail, gave_up, kind, step, url }))
+        Self(Box::new(Inner {
+            attempts: attempts.len(),
+            detail,
+            gave_up,
+            kind,
+            step,
+            url,
+        }))
     }
 
     /// What kind of error it is.
@@ -166,7 +180,9 @@ impl Error {
             ErrorKind::Fetch(fetch_proto::Error::Cancelled) | ErrorKind::Stopped => return None,
             ErrorKind::Fetch(fetch_proto::Error::Failed(failure)) => match failure {
                 F::Connect => "check that the server listens there and that the network reaches it",
-                F::Exhausted => "raise the limit on open files (ulimit -n) or lower the concurrency",
+                F::Exhausted => {
+                    "raise the limit on open files (ulimit -n) or lower the concurrency"
+                }
                 F::Resolve => "check the host name and the machine's DNS",
                 F::Tls => "check the server's certificate and name, or trust its CA",
                 F::Unsupported => "use an http or https URL",
@@ -202,7 +218,14 @@ fn step(report: &AttemptReport) -> &'static str {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { attempts, detail, gave_up, kind, step, url } = &*self.0;
+        let Inner {
+            attempts,
+            detail,
+            gave_up,
+            kind,
+            step,
+            url,
+        } = &*self.0;
         write!(f, "{url}: ")?;
         match kind {
             ErrorKind::Fetch(error) => write!(f, "{error}")?,

@@ -26,7 +26,11 @@ async fn run<T: Transport>(
 ) -> Result<Vec<Bytes>, TransportError> {
     let incoming = response.await?;
     let (headers, status, version) = (incoming.headers, incoming.status, incoming.version);
-    port.head(Parts { headers, status, version });
+    port.head(Parts {
+        headers,
+        status,
+        version,
+    });
     let verdict = poll_fn(|cx| port.poll_verdict(cx)).await;
     let mut body = incoming.body;
     let mut chunks = Vec::new();

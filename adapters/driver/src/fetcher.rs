@@ -36,7 +36,12 @@ pub(crate) struct Inner {
 
 impl Inner {
     pub(crate) fn new(commands: Sender<Command>, window: usize, stats: Arc<Mutex<Stats>>) -> Self {
-        Self { commands, groups: AtomicU64::new(0), stats, window }
+        Self {
+            commands,
+            groups: AtomicU64::new(0),
+            stats,
+            window,
+        }
     }
 
     /// A number for a batch, or for a fetch of its own.
@@ -60,6 +65,11 @@ impl Inner {
 
 impl<A: Adapter + Default> Fetcher<A> {
     /// A builder with the defaults.
+    ///
+    /// ```
+    /// let fetcher = fetch_smol::Fetcher::builder().concurrency(10).build()?;
+    /// # Ok::<(), fetch_driver::BuildError>(())
+    /// ```
     #[must_use = "call `build`"]
     pub fn builder() -> Builder<A> {
         Builder::new(A::default())
@@ -71,6 +81,17 @@ impl<A> Fetcher<A> {
     ///
     /// URLs are taken lazily, as there is room. A URL that fails, or that is none, is an outcome
     /// like any other: the stream never ends early. Dropping it cancels the rest.
+    ///
+    /// ```
+    /// # let site = fetch_testbed::Site::start()?;
+    /// # let urls = [site.url("/get"), site.url("/status/404")];
+    /// use fetch_smol::StreamExt;
+    ///
+    /// let fetcher = fetch_smol::Fetcher::builder().build()?;
+    /// let count = smol::block_on(fetcher.fetch_all(urls).count());
+    /// assert_eq!(count, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn fetch_all<I>(&self, urls: I) -> FetchAll<stream::Iter<I::IntoIter>>
     where
         I: IntoIterator<Item: IntoRequest>,
@@ -84,6 +105,16 @@ impl<A> Fetcher<A> {
     }
 
     /// Like [`fetch_all`](Self::fetch_all), for URLs that come as a stream.
+    ///
+    /// ```
+    /// # let site = fetch_testbed::Site::start()?;
+    /// # let urls = fetch_smol::stream::iter([site.url("/get")]);
+    /// use fetch_smol::StreamExt;
+    ///
+    /// let fetcher = fetch_smol::Fetcher::builder().build()?;
+    /// assert_eq!(smol::block_on(fetcher.fetch_stream(urls).count()), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn fetch_stream<S>(&self, urls: S) -> FetchAll<S>
     where
         S: Stream<Item: IntoRequest>,
@@ -92,6 +123,15 @@ impl<A> Fetcher<A> {
     }
 
     /// Fetches one request and tells how it ended. Dropping the future cancels it.
+    ///
+    /// ```
+    /// # let site = fetch_testbed::Site::start()?;
+    /// # let url = site.url("/get");
+    /// let fetcher = fetch_smol::Fetcher::builder().build()?;
+    /// let outcome = smol::block_on(fetcher.fetch(url));
+    /// assert!(outcome.is_success(), "{outcome}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn fetch(&self, request: impl IntoRequest) -> Outcome {
         let request = match request.into_request() {
             Ok(request) => request,
@@ -111,6 +151,14 @@ impl<A> Fetcher<A> {
 
     /// Fetches one URL, or request, into memory.
     ///
+    /// ```
+    /// # let site = fetch_testbed::Site::start()?;
+    /// # let url = site.url("/bytes/5");
+    /// let fetcher = fetch_smol::Fetcher::builder().build()?;
+    /// assert_eq!(smol::block_on(fetcher.get(url))?.body.len(), 5);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// If there is no response. A response of any status is one: see
@@ -123,6 +171,24 @@ impl<A> Fetcher<A> {
     ///
     /// Retries happen until the head is there and never after it. Dropping the future, or the body,
     /// cancels the fetch.
+    ///
+    /// ```
+    /// # let site = fetch_testbed::Site::start()?;
+    /// # let url = site.url("/bytes/100000");
+    /// use fetch_smol::StreamExt;
+    ///
+    /// let fetcher = fetch_smol::Fetcher::builder().build()?;
+    /// let bytes = smol::block_on(async {
+    ///     let mut response = fetcher.open(url).await?;
+    ///     let mut bytes = 0;
+    ///     while let Some(chunk) = response.body.next().await {
+    ///         bytes += chunk?.len();
+    ///     }
+    ///     Ok::<_, fetch_driver::Error>(bytes)
+    /// })?;
+    /// assert_eq!(bytes, 100_000);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -144,15 +210,32 @@ impl<A> Fetcher<A> {
     }
 
     /// What the engine has done and holds, as of its last turn.
+    ///
+    /// ```
+    /// let fetcher = fetch_smol::Fetcher::builder().build()?;
+    /// assert_eq!(fetcher.stats().live, 0);
+    /// # Ok::<(), fetch_driver::BuildError>(())
+    /// ```
     #[must_use]
     pub fn stats(&self) -> Stats {
-        *self.inner.stats.lock().unwrap_or_else(PoisonError::into_inner)
+        *self
+            .inner
+            .stats
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn submit(&self, request: Request, sink: Sink) -> CancelOnDrop {
         let group = self.inner.group();
-        self.inner.submit(vec![Job { group, request, sink }]);
-        CancelOnDrop { group, inner: Some(self.inner.clone()) }
+        self.inner.submit(vec![Job {
+            group,
+            request,
+            sink,
+        }]);
+        CancelOnDrop {
+            group,
+            inner: Some(self.inner.clone()),
+        }
     }
 }
 
@@ -162,13 +245,18 @@ fn stopped(url: &str) -> Error {
 
 impl<A> Clone for Fetcher<A> {
     fn clone(&self) -> Self {
-        Self { adapter: PhantomData, inner: self.inner.clone() }
+        Self {
+            adapter: PhantomData,
+            inner: self.inner.clone(),
+        }
     }
 }
 
 impl<A> fmt::Debug for Fetcher<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Fetcher").field("stats", &self.stats()).finish_non_exhaustive()
+        f.debug_struct("Fetcher")
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
     }
 }
 

@@ -48,7 +48,11 @@ impl Wake for Signal {
 
     fn wake_by_ref(self: &Arc<Self>) {
         if !self.woken.swap(true, Ordering::AcqRel) {
-            self.shared.woken.lock().unwrap_or_else(PoisonError::into_inner).push(self.index);
+            self.shared
+                .woken
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(self.index);
             self.shared.owner.wake();
         }
     }
@@ -67,7 +71,12 @@ pub(crate) enum Polled {
 
 impl<F: Future<Output = ()>> Flights<F> {
     pub(crate) fn new() -> Self {
-        Self { free: Vec::new(), places: Vec::new(), woken: Vec::new(), shared: Arc::default() }
+        Self {
+            free: Vec::new(),
+            places: Vec::new(),
+            woken: Vec::new(),
+            shared: Arc::default(),
+        }
     }
 
     /// Adds a future; it is polled at the next turn. Tells its place.
@@ -81,9 +90,17 @@ impl<F: Future<Output = ()>> Flights<F> {
     fn add_place(&mut self) -> usize {
         let index = self.places.len();
         let shared = self.shared.clone();
-        let signal = Arc::new(Signal { index, shared, woken: AtomicBool::new(false) });
+        let signal = Arc::new(Signal {
+            index,
+            shared,
+            woken: AtomicBool::new(false),
+        });
         let waker = Waker::from(signal.clone());
-        self.places.push(Place { future: Box::pin(None), waker, signal });
+        self.places.push(Place {
+            future: Box::pin(None),
+            waker,
+            signal,
+        });
         index
     }
 
@@ -101,7 +118,11 @@ impl<F: Future<Output = ()>> Flights<F> {
     /// The places that were woken, in order; `cx` is woken when there are more.
     pub(crate) fn poll_woken(&mut self, cx: &Context<'_>) -> Poll<Vec<usize>> {
         self.shared.owner.register(cx.waker());
-        let mut shared = self.shared.woken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shared = self
+            .shared
+            .woken
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if shared.is_empty() {
             return Poll::Pending;
         }
@@ -119,7 +140,9 @@ impl<F: Future<Output = ()>> Flights<F> {
     pub(crate) fn poll(&mut self, index: usize) -> Polled {
         let place = &mut self.places[index];
         place.signal.woken.store(false, Ordering::Release);
-        let Some(future) = place.future.as_mut().as_pin_mut() else { return Polled::Pending };
+        let Some(future) = place.future.as_mut().as_pin_mut() else {
+            return Polled::Pending;
+        };
         let mut cx = Context::from_waker(&place.waker);
         let polled = catch_unwind(AssertUnwindSafe(|| future.poll(&mut cx)));
         let polled = match polled {
@@ -158,7 +181,10 @@ mod tests {
         let soon: Boxed = Box::pin(yield_now());
         let (a, b) = (flights.insert(never), flights.insert(soon));
         assert_eq!(woken(&mut flights), [a, b]);
-        assert_eq!((flights.poll(a), flights.poll(b)), (Polled::Pending, Polled::Pending));
+        assert_eq!(
+            (flights.poll(a), flights.poll(b)),
+            (Polled::Pending, Polled::Pending)
+        );
         assert_eq!(woken(&mut flights), [b]);
         assert_eq!(flights.poll(b), Polled::Ready);
     }

@@ -40,7 +40,10 @@ pub(crate) struct Sink {
 
 enum Destination {
     Outcome(Sender<Delivered>),
-    Stream { fate: Fate, head: Sender<Result<Opened, Error>> },
+    Stream {
+        fate: Fate,
+        head: Sender<Result<Opened, Error>>,
+    },
 }
 
 /// An outcome and its place in the bound on undelivered ones, given back when it is taken.
@@ -55,12 +58,23 @@ pub(crate) type Fate = Arc<Mutex<Option<Error>>>;
 impl Sink {
     pub(crate) fn outcome(request: &Request, to: Sender<Delivered>) -> Self {
         let to = Some(Destination::Outcome(to));
-        Self { tag: request.tag, to, url: request.text.clone() }
+        Self {
+            tag: request.tag,
+            to,
+            url: request.text.clone(),
+        }
     }
 
     pub(crate) fn stream(request: &Request, head: Sender<Result<Opened, Error>>) -> Self {
-        let to = Some(Destination::Stream { fate: Fate::default(), head });
-        Self { tag: request.tag, to, url: request.text.clone() }
+        let to = Some(Destination::Stream {
+            fate: Fate::default(),
+            head,
+        });
+        Self {
+            tag: request.tag,
+            to,
+            url: request.text.clone(),
+        }
     }
 
     pub(crate) fn delivery(&self) -> Delivery {
@@ -74,11 +88,16 @@ impl Sink {
     pub(crate) fn deliver(&mut self, outcome: Outcome, permit: Option<SemaphoreGuardArc>) {
         match self.to.take() {
             Some(Destination::Outcome(to)) => {
-                let _ = to.try_send(Delivered { outcome, _permit: permit });
+                let _ = to.try_send(Delivered {
+                    outcome,
+                    _permit: permit,
+                });
             }
             Some(Destination::Stream { fate, head }) => {
                 if let Err(error) = outcome.result {
-                    let mut fate = fate.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                    let mut fate = fate
+                        .lock()
+                        .unwrap_or_else(std::sync::PoisonError::into_inner);
                     *fate = Some(error.clone());
                     let _ = head.try_send(Err(error));
                 }
@@ -156,8 +175,20 @@ pub(crate) struct Seen {
 
 impl Live {
     pub(crate) fn new(job: Job, id: FetchId) -> Self {
-        let Job { group, request, sink } = job;
-        Self { flight: None, group, id, request, seen: Seen::default(), sink, stream: None }
+        let Job {
+            group,
+            request,
+            sink,
+        } = job;
+        Self {
+            flight: None,
+            group,
+            id,
+            request,
+            seen: Seen::default(),
+            sink,
+            stream: None,
+        }
     }
 
     pub(crate) fn id(&self) -> FetchId {
@@ -186,11 +217,18 @@ impl Live {
     pub(crate) fn accept(&mut self, url: Arc<url::Url>) -> Verdict {
         match &self.sink.to {
             Some(Destination::Stream { fate, head }) => {
-                let Some(parts) = self.seen.parts.take() else { return Verdict::Drop };
+                let Some(parts) = self.seen.parts.take() else {
+                    return Verdict::Drop;
+                };
                 // One chunk waits here; the next waits in the network.
                 let (sender, receiver) = async_channel::bounded(1);
                 self.stream = Some(sender.clone());
-                let _ = head.try_send(Ok(Opened { chunks: receiver, fate: fate.clone(), parts, url }));
+                let _ = head.try_send(Ok(Opened {
+                    chunks: receiver,
+                    fate: fate.clone(),
+                    parts,
+                    url,
+                }));
                 Verdict::Stream(sender)
             }
             _ if self.request.keep == Keep::Body => Verdict::Collect,
@@ -200,9 +238,23 @@ impl Live {
 
     /// Delivers the end. Tells it, too, for the log.
     pub(crate) fn finish(mut self, end: fetch_proto::Outcome, log: impl FnOnce(&Outcome)) {
-        let fetch_proto::Outcome { attempts, gave_up, redirects, retries, tag, timings, .. } = end;
-        let Seen { chunks, connection, detail, parts, permit, wire_bytes } =
-            core::mem::take(&mut self.seen);
+        let fetch_proto::Outcome {
+            attempts,
+            gave_up,
+            redirects,
+            retries,
+            tag,
+            timings,
+            ..
+        } = end;
+        let Seen {
+            chunks,
+            connection,
+            detail,
+            parts,
+            permit,
+            wire_bytes,
+        } = core::mem::take(&mut self.seen);
         let text = core::mem::take(&mut self.request.text);
         let result = match end.result {
             Ok(finish) => {
@@ -216,11 +268,22 @@ impl Live {
                     ),
                 };
                 let body = join(chunks);
-                Ok(Response { body, bytes: finish.bytes, headers, status, url: end.url, version })
+                Ok(Response {
+                    body,
+                    bytes: finish.bytes,
+                    headers,
+                    status,
+                    url: end.url,
+                    version,
+                })
             }
-            Err(error) => {
-                Err(Error::fetch(error, text.clone(), &attempts, gave_up, detail))
-            }
+            Err(error) => Err(Error::fetch(
+                error,
+                text.clone(),
+                &attempts,
+                gave_up,
+                detail,
+            )),
         };
         let outcome = Outcome {
             attempts,

@@ -29,7 +29,11 @@ pub(crate) fn end(stats: &BatchStats, took: Duration) {
 
 /// A fetch has ended.
 pub(crate) fn result(outcome: &Outcome) {
-    let level = if outcome.is_success() { Level::Info } else { Level::Warn };
+    let level = if outcome.is_success() {
+        Level::Info
+    } else {
+        Level::Warn
+    };
     if !log_enabled!(target: LOG_TARGET, level) {
         return;
     }

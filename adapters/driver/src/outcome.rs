@@ -69,7 +69,9 @@ impl Outcome {
     /// ```
     #[must_use]
     pub fn is_success(&self) -> bool {
-        self.result.as_ref().is_ok_and(|response| response.status.is_success())
+        self.result
+            .as_ref()
+            .is_ok_and(|response| response.status.is_success())
     }
 
     /// The status, if there is a response.
@@ -129,7 +131,13 @@ impl fmt::Display for Outcome {
         match &self.result {
             Ok(response) => {
                 let Response { bytes, status, .. } = response;
-                write!(f, "{}: {}, {bytes} bytes, {:?}", self.url, status, self.duration())?;
+                write!(
+                    f,
+                    "{}: {}, {bytes} bytes, {:?}",
+                    self.url,
+                    status,
+                    self.duration()
+                )?;
             }
             Err(error) => write!(f, "{error}")?,
         }

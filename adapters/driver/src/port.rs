@@ -76,7 +76,10 @@ pub(crate) enum Verdict {
 
 impl Port {
     pub(crate) fn new(clock: Clock) -> Self {
-        Self { clock, state: Arc::default() }
+        Self {
+            clock,
+            state: Arc::default(),
+        }
     }
 
     pub(crate) fn marks(&self) -> Marks {
@@ -180,7 +183,8 @@ impl Marks {
         self.0.with(|state| state.news.marks.push((phase, at)));
     }
 
-    /// Says which connection serves the attempt, and marks [`Phase::Connected`].
+    /// Says which connection serves the attempt, and marks [`Phase::Connected`] or
+    /// [`Phase::Reused`].
     ///
     /// ```
     /// # let marks = fetch_driver::Marks::new(fetch_driver::Clock::start());
@@ -190,7 +194,12 @@ impl Marks {
         let at = self.0.clock.now();
         self.0.with(|state| {
             state.connection = Some(connection);
-            state.news.marks.push((Phase::Connected, at));
+            let phase = if connection.reused {
+                Phase::Reused
+            } else {
+                Phase::Connected
+            };
+            state.news.marks.push((phase, at));
         });
     }
 

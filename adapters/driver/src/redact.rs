@@ -54,9 +54,15 @@ impl fmt::Display for Redacted<'_> {
             if url.password().is_some() {
                 f.write_str(":REDACTED")?;
             }
-            write!(f, "@{}", &url[url::Position::BeforeHost..url::Position::AfterPath])?;
+            write!(
+                f,
+                "@{}",
+                &url[url::Position::BeforeHost..url::Position::AfterPath]
+            )?;
         }
-        let Some(query) = url.query() else { return Ok(()) };
+        let Some(query) = url.query() else {
+            return Ok(());
+        };
         for (i, pair) in query.split('&').enumerate() {
             f.write_str(if i == 0 { "?" } else { "&" })?;
             match pair.split_once('=') {
@@ -90,9 +96,18 @@ mod tests {
         let table = [
             ("http://a.test/", "http://a.test/"),
             ("http://u@a.test/p", "http://REDACTED@a.test/p"),
-            ("http://u:p@[::1]:8080/p?q", "http://REDACTED:REDACTED@[::1]:8080/p?q"),
-            ("http://a.test/?Token=x&a=b", "http://a.test/?Token=REDACTED&a=b"),
-            ("http://a.test/?a=b&X-Amz-Signature=x", "http://a.test/?a=b&X-Amz-Signature=REDACTED"),
+            (
+                "http://u:p@[::1]:8080/p?q",
+                "http://REDACTED:REDACTED@[::1]:8080/p?q",
+            ),
+            (
+                "http://a.test/?Token=x&a=b",
+                "http://a.test/?Token=REDACTED&a=b",
+            ),
+            (
+                "http://a.test/?a=b&X-Amz-Signature=x",
+                "http://a.test/?a=b&X-Amz-Signature=REDACTED",
+            ),
             ("http://a.test/#token=x", "http://a.test/"),
         ];
         for (url, shown) in table {

@@ -81,8 +81,7 @@ impl Request {
     }
 
     fn from_parts(method: Method, mut url: Url, text: String) -> Result<Self, Error> {
-        let invalid =
-            |text: &str, why: &str| Err(Error::invalid(ErrorKind::InvalidUrl, text, why));
+        let invalid = |text: &str, why: &str| Err(Error::invalid(ErrorKind::InvalidUrl, text, why));
         if !matches!(url.scheme(), "http" | "https") {
             return invalid(&text, "the scheme is neither http nor https");
         }
@@ -152,7 +151,11 @@ impl Request {
     /// If the name or the value is not valid in HTTP.
     pub fn header(mut self, name: &str, value: &str) -> Result<Self, Error> {
         let invalid = |why: &dyn std::fmt::Display| {
-            Error::invalid(ErrorKind::InvalidHeader, &self.text, format_args!("{name:?}: {why}"))
+            Error::invalid(
+                ErrorKind::InvalidHeader,
+                &self.text,
+                format_args!("{name:?}: {why}"),
+            )
         };
         let field = HeaderName::try_from(name).map_err(|error| invalid(&error))?;
         let value = HeaderValue::try_from(value).map_err(|error| invalid(&error))?;
@@ -248,7 +251,10 @@ fn basic(url: &Url) -> HeaderValue {
     let mut pair = decode(url.username());
     pair.push(b':');
     pair.extend(decode(url.password().unwrap_or_default()));
-    let text = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair));
+    let text = format!(
+        "Basic {}",
+        base64::engine::general_purpose::STANDARD.encode(pair)
+    );
     let mut value = HeaderValue::try_from(text).expect("base64 is valid in a header field");
     value.set_sensitive(true);
     value
@@ -313,15 +319,25 @@ mod tests {
     #[test]
     fn credentials_in_the_url_become_a_field_and_are_shown_nowhere() {
         let request = Request::get("http://us%40er:pa%3Ass@a.test/x").unwrap();
-        assert_eq!(request.headers[header::AUTHORIZATION], "Basic dXNAZXI6cGE6c3M=");
+        assert_eq!(
+            request.headers[header::AUTHORIZATION],
+            "Basic dXNAZXI6cGE6c3M="
+        );
         assert_eq!(request.url.as_str(), "http://a.test/x");
         let shown = format!("{request:?}");
-        assert!(!shown.contains("dXNA") && !shown.contains("pa%3A"), "{shown}");
+        assert!(
+            !shown.contains("dXNA") && !shown.contains("pa%3A"),
+            "{shown}"
+        );
     }
 
     #[test]
     fn what_cannot_be_fetched_is_refused_with_the_reason() {
-        for (text, why) in [("x", "relative"), ("ftp://a/", "scheme"), ("http://", "host")] {
+        for (text, why) in [
+            ("x", "relative"),
+            ("ftp://a/", "scheme"),
+            ("http://", "host"),
+        ] {
             let error = Request::get(text).unwrap_err().to_string();
             assert!(error.starts_with(text) && error.contains(why), "{error}");
         }

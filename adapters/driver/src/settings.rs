@@ -117,7 +117,9 @@ impl Settings {
     /// ```
     #[must_use]
     pub fn connection_limit(&self) -> usize {
-        self.max_connections.unwrap_or(self.concurrency.saturating_mul(2)).max(1)
+        self.max_connections
+            .unwrap_or_else(|| self.concurrency.saturating_mul(2))
+            .max(1)
     }
 
     /// The engine's share of the settings.
@@ -152,12 +154,18 @@ pub struct Builder<A> {
 
 impl<A> fmt::Debug for Builder<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("Builder")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
     }
 }
 
 impl<A: Adapter> Builder<A> {
     /// Starts from the defaults, on this adapter.
+    ///
+    /// ```
+    /// let builder = fetch_driver::Builder::new(fetch_smol::Smol::default());
+    /// ```
     pub fn new(adapter: A) -> Self {
         Self {
             adapter,
@@ -169,39 +177,69 @@ impl<A: Adapter> Builder<A> {
     }
 
     /// Trusts the CA certificates in this PEM text besides the built-in ones.
+    ///
+    /// ```
+    /// # let site = fetch_testbed::Site::builder().tls(fetch_testbed::Certificate::Good).start()?;
+    /// let fetcher = fetch_smol::Fetcher::builder().ca_certificate(site.ca_pem().unwrap()).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn ca_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.settings.ca_certificates.push(pem.into());
         self
     }
 
     /// Sets how many attempts may be in flight at once. Default 100; 0 is an error.
+    ///
+    /// ```
+    /// assert!(fetch_smol::Fetcher::builder().concurrency(500).build().is_ok());
+    /// assert!(fetch_smol::Fetcher::builder().concurrency(0).build().is_err());
+    /// ```
     pub fn concurrency(mut self, attempts: usize) -> Self {
         if attempts == 0 {
-            self.errors.push(BuildError::new("concurrency", "0 would fetch nothing: use 1 or more"));
+            self.errors.push(BuildError::new(
+                "concurrency",
+                "0 would fetch nothing: use 1 or more",
+            ));
         }
         self.settings.concurrency = attempts;
         self
     }
 
     /// Accepts any TLS certificate, which makes TLS worthless against an attacker. Default no.
+    ///
+    /// ```
+    /// let builder = fetch_smol::Fetcher::builder().danger_accept_invalid_certs(true);
+    /// ```
     pub fn danger_accept_invalid_certs(mut self, accept: bool) -> Self {
         self.settings.insecure = accept;
         self
     }
 
     /// Sets whether compressed bodies are asked for and decoded. Default yes.
+    ///
+    /// ```
+    /// let builder = fetch_smol::Fetcher::builder().decode(false);
+    /// ```
     pub fn decode(mut self, decode: bool) -> Self {
         self.settings.decode = decode;
         self
     }
 
     /// Sets how long DNS answers are kept. Default 300 s.
+    ///
+    /// ```
+    /// let builder = fetch_smol::Fetcher::builder().dns_ttl(std::time::Duration::from_secs(60));
+    /// ```
     pub fn dns_ttl(mut self, ttl: Duration) -> Self {
         self.settings.dns_ttl = ttl;
         self
     }
 
     /// Sets a header field of every request. A name that is set twice has the last value.
+    ///
+    /// ```
+    /// let builder = fetch_smol::Fetcher::builder().header("user-agent", "example/1.0 (me@a.test)");
+    /// ```
     pub fn header(mut self, name: &str, value: &str) -> Self {
         let parsed = HeaderName::try_from(name).map_err(|error| error.to_string());
         let parsed = parsed.and_then(|name| {
@@ -213,31 +251,51 @@ impl<A: Adapter> Builder<A> {
                 self.settings.headers.insert(name, value);
             }
             Err(why) => {
-                self.errors.push(BuildError::new("header", format!("{name:?} is not valid: {why}")));
+                self.errors.push(BuildError::new(
+                    "header",
+                    format!("{name:?} is not valid: {why}"),
+                ));
             }
         }
         self
     }
 
     /// Sets how fast attempts at one host may begin. Default: no limit.
+    ///
+    /// ```
+    /// let builder = fetch_smol::Fetcher::builder().host_rate("5/s".parse()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn host_rate(mut self, rate: Rate) -> Self {
         self.settings.host_rate = Some(rate);
         self
     }
 
     /// Sets how long an idle connection is kept. Default 90 s.
+    ///
+    /// ```
+    /// let builder = fetch_smol::Fetcher::builder().idle_timeout(std::time::Duration::from_secs(10));
+    /// ```
     pub fn idle_timeout(mut self, idle: Duration) -> Self {
         self.settings.idle_timeout = idle;
         self
     }
 
     /// Sets the most connections in all. Default 2 × the concurrency.
+    ///
+    /// ```
+    /// let builder = fetch_smol::Fetcher::builder().concurrency(50).max_connections(50);
+    /// ```
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.settings.max_connections = Some(connections);
         self
     }
 
     /// Sets how many attempts may be in flight at once at one host. Default: no limit of its own.
+    ///
+    /// ```
+    /// let builder = fetch_smol::Fetcher::builder().per_host(4);
+    /// ```
     pub fn per_host(mut self, attempts: usize) -> Self {
         self.settings.per_host = Some(attempts);
         self
@@ -245,41 +303,72 @@ impl<A: Adapter> Builder<A> {
 
     /// Sets the policy that the rules start from. Default [`Policy::default`]. With rules of your
     /// own, set it in them.
+    ///
+    /// ```
+    /// use fetch_driver::Policy;
+    /// let builder = fetch_smol::Fetcher::builder().policy(Policy::default().attempts(5));
+    /// ```
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policy = Some(policy);
         self
     }
 
     /// Sets the wait before retries: see [`Policy::backoff`].
+    ///
+    /// ```
+    /// use fetch_driver::Backoff;
+    /// let builder = fetch_smol::Fetcher::builder().backoff(Backoff::default().jitter(None));
+    /// ```
     pub fn backoff(mut self, backoff: Backoff) -> Self {
         self.policy = Some(self.policy.unwrap_or_default().backoff(backoff));
         self
     }
 
     /// Sets how fast attempts may begin over all hosts. Default: no limit.
+    ///
+    /// ```
+    /// let builder = fetch_smol::Fetcher::builder().rate("50/s".parse()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn rate(mut self, rate: Rate) -> Self {
         self.settings.rate = Some(rate);
         self
     }
 
     /// Uses these addresses for a host name and port instead of asking DNS.
+    ///
+    /// ```
+    /// let builder = fetch_smol::Fetcher::builder().resolve("a.test", 80, ["127.0.0.1".parse()?]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn resolve(
         mut self,
         host: &str,
         port: u16,
         addresses: impl IntoIterator<Item = IpAddr>,
     ) -> Self {
-        self.settings.resolve.push((host.to_owned(), port, addresses.into_iter().collect()));
+        self.settings
+            .resolve
+            .push((host.to_owned(), port, addresses.into_iter().collect()));
         self
     }
 
     /// Sets the rules that choose each request's policy. Default [`Rules::default`].
+    ///
+    /// ```
+    /// use fetch_driver::{Policy, Rules};
+    /// let builder = fetch_smol::Fetcher::builder().rules(Rules::only(Policy::default()));
+    /// ```
     pub fn rules(mut self, rules: Rules) -> Self {
         self.settings.rules = rules;
         self
     }
 
     /// Draws all chance, such as jitter, from this seed. Default: another at each build.
+    ///
+    /// ```
+    /// let builder = fetch_smol::Fetcher::builder().seed(7);
+    /// ```
     pub fn seed(mut self, seed: u64) -> Self {
         self.settings.seed = Some(seed);
         self
@@ -289,16 +378,29 @@ impl<A: Adapter> Builder<A> {
     /// counts, and those that are added come before the rules' own.
     ///
     /// The pattern is a substring, or `glob:…`, `regex:…` or `host:…`: see [`Pattern::parse`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// let builder = fetch_smol::Fetcher::builder()
+    ///     .timeout("/reports/", Duration::from_secs(30))
+    ///     .timeout("host:slow.test", Duration::from_secs(60));
+    /// ```
     pub fn timeout(mut self, pattern: &str, limit: Duration) -> Self {
         match Pattern::parse(pattern) {
             Ok(pattern) => self.timeouts.push((pattern, limit)),
-            Err(error) => self.errors.push(BuildError::new("timeout", error.to_string())),
+            Err(error) => self
+                .errors
+                .push(BuildError::new("timeout", error.to_string())),
         }
         self
     }
 
     /// Sets how many outcomes may wait for the consumer before no more attempts are started.
     /// Default: as many as the concurrency.
+    ///
+    /// ```
+    /// let builder = fetch_smol::Fetcher::builder().undelivered(10);
+    /// ```
     pub fn undelivered(mut self, outcomes: usize) -> Self {
         self.settings.undelivered = Some(outcomes);
         self
@@ -306,18 +408,31 @@ impl<A: Adapter> Builder<A> {
 
     /// Sets how many fetches may be live at once: queued, in flight, or waiting for a retry. It
     /// bounds the memory. Default 4 × the concurrency, at least 10,000.
+    ///
+    /// ```
+    /// let builder = fetch_smol::Fetcher::builder().window(100_000);
+    /// ```
     pub fn window(mut self, fetches: usize) -> Self {
         self.settings.window = Some(fetches);
         self
     }
 
     /// Changes any setting.
+    ///
+    /// ```
+    /// let builder = fetch_smol::Fetcher::builder().settings(|settings| settings.insecure = false);
+    /// ```
     pub fn settings(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         change(&mut self.settings);
         self
     }
 
     /// Builds the fetcher and starts its driver.
+    ///
+    /// ```
+    /// let fetcher = fetch_smol::Fetcher::builder().build()?;
+    /// # Ok::<(), fetch_driver::BuildError>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -331,7 +446,10 @@ impl<A: Adapter> Builder<A> {
         let transport = self.adapter.transport(&settings)?;
         let (fetcher, driver) = driver::new(transport, self.adapter.timer(), &settings);
         self.adapter.spawn(driver)?;
-        Ok(Fetcher { adapter: PhantomData, inner: Arc::new(fetcher) })
+        Ok(Fetcher {
+            adapter: PhantomData,
+            inner: Arc::new(fetcher),
+        })
     }
 
     /// The rules, with the policy and the timeouts that were set besides them.
@@ -341,8 +459,10 @@ impl<A: Adapter> Builder<A> {
             // Each rule keeps its own attempt timeout: that is what it was made for.
             rules = rules.map(|old| {
                 let limits = *old.timeouts_ref();
-                let timeouts =
-                    fetch_proto::Timeouts { attempt: limits.attempt, ..*policy.timeouts_ref() };
+                let timeouts = fetch_proto::Timeouts {
+                    attempt: limits.attempt,
+                    ..*policy.timeouts_ref()
+                };
                 policy.clone().timeouts(timeouts)
             });
             rules = rules.with_default(policy.clone());
@@ -378,7 +498,10 @@ impl BuildError {
     /// assert_eq!(error.to_string(), "proxy: this client has none");
     /// ```
     pub fn new(setting: &'static str, why: impl Into<String>) -> Self {
-        Self { setting, why: why.into() }
+        Self {
+            setting,
+            why: why.into(),
+        }
     }
 }
 

@@ -141,11 +141,11 @@ impl TransportError {
     /// assert_eq!(error.kind(), Failure::Connect);
     /// assert_eq!(error.to_string(), "could not connect: connection refused by 127.0.0.1:1");
     /// ```
-    pub fn new(
-        kind: Failure,
-        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-    ) -> Self {
-        Self { kind, source: source.into() }
+    pub fn new(kind: Failure, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self {
+            kind,
+            source: source.into(),
+        }
     }
 
     /// What the core is told.

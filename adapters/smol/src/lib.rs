@@ -41,12 +41,12 @@ use std::time::Duration;
 
 pub use fetch_driver::{
     AttemptEnd, AttemptReport, Backoff, BatchStats, Body, BuildError, Error, ErrorKind, Failure,
-    FetchAll, FetchError, IntoRequest, Jitter, Keep, Limit, Method, Outcome, OverCap, Pattern, Policy, Rate,
-    Redirects, Request, Response, RetryAfter, Rules, Stats, StatusSet, StreamedResponse, Timeouts,
-    Timings,
+    FetchAll, FetchError, IntoRequest, Jitter, Keep, Limit, Method, Outcome, OverCap, Pattern,
+    Policy, Rate, Redirects, Request, Response, RetryAfter, Rules, Stats, StatusSet,
+    StreamedResponse, Timeouts, Timings,
 };
 pub use fetch_http::raise_fd_limit;
-pub use smol::stream::{Stream, StreamExt};
+pub use smol::stream::{self, Stream, StreamExt};
 
 /// Fetches URLs on smol: see [`fetch_driver::Fetcher`].
 pub type Fetcher = fetch_driver::Fetcher<Smol>;
@@ -80,11 +80,14 @@ pub type Builder = fetch_driver::Builder<Smol>;
 /// # Panics
 ///
 /// If the TLS library refuses its own built-in certificates, which would be its bug.
-pub fn fetch_all<I>(urls: I) -> FetchAll<smol::stream::Iter<I::IntoIter>>
+pub fn fetch_all<I>(urls: I) -> FetchAll<stream::Iter<I::IntoIter>>
 where
     I: IntoIterator<Item: IntoRequest>,
 {
-    Fetcher::builder().build().expect("the defaults are valid").fetch_all(urls)
+    Fetcher::builder()
+        .build()
+        .expect("the defaults are valid")
+        .fetch_all(urls)
 }
 
 /// Where fetches run: smol's global executor, or one of your own.
@@ -118,7 +121,9 @@ impl Smol {
     /// ```
     #[must_use]
     pub fn on(executor: &Arc<smol::Executor<'static>>) -> Self {
-        Self { executor: Some(Arc::downgrade(executor)) }
+        Self {
+            executor: Some(Arc::downgrade(executor)),
+        }
     }
 
     /// Whether there was an executor to take the task.
@@ -166,6 +171,8 @@ impl fetch_driver::Adapter for Smol {
 
     fn spawn(&self, driver: impl Future<Output = ()> + Send + 'static) -> Result<(), BuildError> {
         let spawned = self.spawn_task(driver);
-        spawned.then_some(()).ok_or_else(|| BuildError::new("executor", "it was dropped already"))
+        spawned
+            .then_some(())
+            .ok_or_else(|| BuildError::new("executor", "it was dropped already"))
     }
 }

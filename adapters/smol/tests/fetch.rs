@@ -22,7 +22,9 @@ fn fetcher() -> Fetcher {
 fn every_url_has_one_outcome_whatever_it_is() {
     let site = Site::start().unwrap();
     let urls = ["/get", "/status/404", "/reset", "/bytes/10"].map(|path| site.url(path));
-    let urls = urls.into_iter().chain(["nonsense".into(), "ftp://a.test/".into()]);
+    let urls = urls
+        .into_iter()
+        .chain(["nonsense".into(), "ftp://a.test/".into()]);
     let mut outcomes: Vec<_> = block_on(fetcher().fetch_all(urls).collect());
     outcomes.sort_by_key(|outcome| outcome.tag);
     let shown: Vec<_> = outcomes
@@ -32,7 +34,17 @@ fn every_url_has_one_outcome_whatever_it_is() {
             Err(error) => error.kind().as_str().to_owned(),
         })
         .collect();
-    assert_eq!(shown, ["200 OK", "404 Not Found", "io", "200 OK", "invalid_url", "invalid_url"]);
+    assert_eq!(
+        shown,
+        [
+            "200 OK",
+            "404 Not Found",
+            "io",
+            "200 OK",
+            "invalid_url",
+            "invalid_url"
+        ]
+    );
     assert_eq!(outcomes[3].response().unwrap().body.len(), 10);
     assert_eq!(outcomes[2].retries, 2);
 }
@@ -40,7 +52,10 @@ fn every_url_has_one_outcome_whatever_it_is() {
 #[test]
 fn ten_thousand_urls_with_faults_have_ten_thousand_outcomes() {
     let site = Site::start().unwrap();
-    let timeouts = Timeouts { attempt: Some(Duration::from_millis(500)), ..Timeouts::default() };
+    let timeouts = Timeouts {
+        attempt: Some(Duration::from_millis(500)),
+        ..Timeouts::default()
+    };
     let fetcher = Fetcher::builder()
         .rules(fetch_smol::Rules::only(quick().timeouts(timeouts)))
         .build()
@@ -58,9 +73,16 @@ fn ten_thousand_urls_with_faults_have_ten_thousand_outcomes() {
 #[test]
 fn limits_hold_as_the_server_sees_them() {
     let site = Site::start().unwrap();
-    let fetcher = Fetcher::builder().concurrency(50).per_host(3).build().unwrap();
+    let fetcher = Fetcher::builder()
+        .concurrency(50)
+        .per_host(3)
+        .build()
+        .unwrap();
     let urls = (0..60).map(|_| site.url("/delay/0.02"));
-    assert_eq!(block_on(fetcher.fetch_all(urls).filter(|o| o.is_success()).count()), 60);
+    assert_eq!(
+        block_on(fetcher.fetch_all(urls).filter(|o| o.is_success()).count()),
+        60
+    );
     let observed = site.observed();
     assert!(observed.max_in_flight <= 3, "{observed:?}");
     assert!(observed.connections <= 3, "{observed:?}");
@@ -79,11 +101,19 @@ fn a_post_is_sent_with_its_body_and_redirected_as_a_get() {
     let site = Site::builder().record(true).start().unwrap();
     let url = site.url("/redirect-to?url=/anything&status=303");
     let request = Request::new(Method::Post, url).unwrap().body("a=b");
-    let request = request.header("content-type", "application/x-www-form-urlencoded").unwrap();
+    let request = request
+        .header("content-type", "application/x-www-form-urlencoded")
+        .unwrap();
     let response = block_on(fetcher().get(request)).unwrap();
-    assert_eq!((response.status.as_u16(), response.url.path()), (200, "/anything"));
+    assert_eq!(
+        (response.status.as_u16(), response.url.path()),
+        (200, "/anything")
+    );
     let seen = site.last_request("/anything").unwrap();
-    assert_eq!((seen.method.as_str(), seen.header("content-type")), ("GET", None));
+    assert_eq!(
+        (seen.method.as_str(), seen.header("content-type")),
+        ("GET", None)
+    );
 }
 
 #[test]
@@ -91,13 +121,18 @@ fn credentials_do_not_follow_to_another_origin() {
     let elsewhere = Site::builder().record(true).start().unwrap();
     let site = Site::builder().record(true).start().unwrap();
     let path = format!("/redirect-to?url={}&status=302", elsewhere.url("/anything"));
-    let url = site.url(&path).replacen("http://", "http://user:secret@", 1);
+    let url = site
+        .url(&path)
+        .replacen("http://", "http://user:secret@", 1);
     let request = Request::get(url).unwrap().header("cookie", "a=b").unwrap();
     assert!(block_on(fetcher().fetch(request)).is_success());
     let first = site.last_request(&path).unwrap();
     assert!(first.header("authorization").is_some() && first.header("cookie").is_some());
     let second = elsewhere.last_request("/anything").unwrap();
-    assert_eq!((second.header("authorization"), second.header("cookie")), (None, None));
+    assert_eq!(
+        (second.header("authorization"), second.header("cookie")),
+        (None, None)
+    );
 }
 
 #[test]
@@ -107,7 +142,10 @@ fn a_compressed_body_is_decoded_and_its_wire_size_kept() {
         let outcome = block_on(fetcher().fetch(site.url(coding)));
         let response = outcome.response().unwrap();
         assert!(response.body.starts_with(b"{"), "{coding}");
-        assert!(outcome.wire_bytes > 0 && outcome.wire_bytes != response.bytes, "{coding}");
+        assert!(
+            outcome.wire_bytes > 0 && outcome.wire_bytes != response.bytes,
+            "{coding}"
+        );
     }
 }
 
@@ -118,7 +156,11 @@ fn a_compression_bomb_costs_no_more_than_the_limit() {
     let outcome = block_on(fetcher().fetch(request.policy(quick().max_body(1 << 20))));
     let error = outcome.error().unwrap();
     assert_eq!(error.kind().as_str(), "too_large");
-    assert_eq!(outcome.attempts.len(), 1, "a body that is too large is not tried again");
+    assert_eq!(
+        outcome.attempts.len(),
+        1,
+        "a body that is too large is not tried again"
+    );
 }
 
 #[test]
@@ -131,7 +173,8 @@ fn a_streamed_body_comes_piece_by_piece_and_stops_when_dropped() {
         }
         drop(response);
     });
-    site.wait_for(Duration::from_secs(10), |seen| seen.open == 0).unwrap();
+    site.wait_for(Duration::from_secs(10), |seen| seen.open == 0)
+        .unwrap();
 }
 
 #[test]
@@ -168,19 +211,30 @@ fn dropping_a_fetch_or_a_stream_closes_its_connections() {
         assert_eq!(first.await, None);
         drop(stream);
     });
-    site.wait_for(Duration::from_secs(10), |seen| seen.in_flight == 0 && seen.open == 0).unwrap();
+    site.wait_for(Duration::from_secs(10), |seen| {
+        seen.in_flight == 0 && seen.open == 0
+    })
+    .unwrap();
 }
 
 #[test]
 fn a_slow_consumer_holds_back_the_network() {
     let site = Site::start().unwrap();
-    let fetcher = Fetcher::builder().concurrency(5).undelivered(5).build().unwrap();
+    let fetcher = Fetcher::builder()
+        .concurrency(5)
+        .undelivered(5)
+        .build()
+        .unwrap();
     block_on(async {
         let mut stream = fetcher.fetch_all((0..200).map(|_| site.url("/get")));
         assert!(stream.next().await.is_some());
         smol::Timer::after(Duration::from_millis(300)).await;
         // One was taken, ten fill the places, and one more may have followed the one taken.
-        assert!(site.observed().requests <= 12, "{:?}", site.observed().requests);
+        assert!(
+            site.observed().requests <= 12,
+            "{:?}",
+            site.observed().requests
+        );
         assert_eq!(stream.count().await, 199);
     });
 }
@@ -188,16 +242,26 @@ fn a_slow_consumer_holds_back_the_network() {
 #[test]
 fn the_attempt_limit_runs_from_the_dispatch_not_from_the_queue() {
     let site = Site::start().unwrap();
-    let timeouts = Timeouts { attempt: Some(Duration::from_millis(400)), ..Timeouts::default() };
+    let timeouts = Timeouts {
+        attempt: Some(Duration::from_millis(400)),
+        ..Timeouts::default()
+    };
     let policy = quick().attempts(1).timeouts(timeouts);
     let rules = fetch_smol::Rules::only(policy);
-    let fetcher = Fetcher::builder().concurrency(1).rules(rules).build().unwrap();
+    let fetcher = Fetcher::builder()
+        .concurrency(1)
+        .rules(rules)
+        .build()
+        .unwrap();
     let began = Instant::now();
     let urls = (0..4).map(|_| site.url("/stall"));
     let outcomes: Vec<_> = block_on(fetcher.fetch_all(urls).collect());
     assert!(began.elapsed() >= Duration::from_millis(1600));
     for outcome in outcomes {
-        assert_eq!(outcome.attempts[0].end, AttemptEnd::TimedOut(Limit::Attempt));
+        assert_eq!(
+            outcome.attempts[0].end,
+            AttemptEnd::TimedOut(Limit::Attempt)
+        );
         let took = outcome.attempts[0].timings.total();
         assert!(took >= Duration::from_millis(400), "{took:?}");
     }
@@ -207,14 +271,18 @@ fn the_attempt_limit_runs_from_the_dispatch_not_from_the_queue() {
 fn redirects_can_be_left_to_the_caller() {
     let site = Site::start().unwrap();
     let policy = quick().redirects(Redirects::NONE);
-    let request = Request::get(site.url("/redirect/2")).unwrap().policy(policy);
+    let request = Request::get(site.url("/redirect/2"))
+        .unwrap()
+        .policy(policy);
     assert_eq!(block_on(fetcher().get(request)).unwrap().status, 302);
 }
 
 #[test]
 fn a_body_that_is_not_kept_is_counted() {
     let site = Site::start().unwrap();
-    let request = Request::get(site.url("/bytes/100000")).unwrap().keep(Keep::Nothing);
+    let request = Request::get(site.url("/bytes/100000"))
+        .unwrap()
+        .keep(Keep::Nothing);
     let response = block_on(fetcher().get(request)).unwrap();
     assert_eq!((response.body.len(), response.bytes), (0, 100_000));
 }
@@ -222,10 +290,19 @@ fn a_body_that_is_not_kept_is_counted() {
 #[test]
 fn stale_connections_are_retried_for_free() {
     let site = Site::builder().keep_alive_requests(3).start().unwrap();
-    let fetcher = Fetcher::builder().concurrency(4).policy(quick().attempts(1)).build().unwrap();
+    let fetcher = Fetcher::builder()
+        .concurrency(4)
+        .policy(quick().attempts(1))
+        .build()
+        .unwrap();
     let urls = (0..200).map(|_| site.url("/get"));
-    let failed: Vec<_> =
-        block_on(fetcher.fetch_all(urls).filter(|o| !o.is_success()).map(|o| o.to_string()).collect());
+    let failed: Vec<_> = block_on(
+        fetcher
+            .fetch_all(urls)
+            .filter(|o| !o.is_success())
+            .map(|o| o.to_string())
+            .collect(),
+    );
     assert!(failed.is_empty(), "{failed:?}");
 }
 
@@ -238,7 +315,12 @@ fn errors_say_what_where_and_after_how_many_attempts() {
     let error = outcome.error().unwrap();
     assert_eq!(error.kind(), ErrorKind::Fetch(fetch_error_connect()));
     let text = error.to_string();
-    for part in [&address.to_string(), "could not connect", "3 attempts", "check that the server"] {
+    for part in [
+        &address.to_string(),
+        "could not connect",
+        "3 attempts",
+        "check that the server",
+    ] {
         assert!(text.contains(part), "{part:?} is not in {text:?}");
     }
     assert!(!error.redacted().contains("abc"));
@@ -252,7 +334,9 @@ fn fetch_error_connect() -> fetch_smol::FetchError {
 fn when_the_executor_is_gone_fetches_end_and_do_not_hang() {
     let site = Site::start().unwrap();
     let executor = std::sync::Arc::new(smol::Executor::new());
-    let fetcher = fetch_smol::Builder::new(fetch_smol::Smol::on(&executor)).build().unwrap();
+    let fetcher = fetch_smol::Builder::new(fetch_smol::Smol::on(&executor))
+        .build()
+        .unwrap();
     let mut stream = fetcher.fetch_all([site.url("/stall")]);
     block_on(executor.run(async {
         smol::future::or(async { drop(stream.next().await) }, async {
@@ -271,5 +355,12 @@ fn when_the_executor_is_gone_fetches_end_and_do_not_hang() {
 #[test]
 fn the_short_form_needs_no_fetcher() {
     let site = Site::start().unwrap();
-    assert_eq!(block_on(fetch_all([site.url("/get")]).filter(|o| o.is_success()).count()), 1);
+    assert_eq!(
+        block_on(
+            fetch_all([site.url("/get")])
+                .filter(|o| o.is_success())
+                .count()
+        ),
+        1
+    );
 }

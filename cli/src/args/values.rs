@@ -63,11 +63,14 @@ pub(crate) fn redirects(text: &str) -> Result<u16, String> {
 
 fn small(text: &str, max: u16, example: &str) -> Result<u16, String> {
     let number = u16::try_from(whole(text, example)?).ok();
-    number.filter(|n| *n <= max).ok_or_else(|| format!("more than {max}: write less"))
+    number
+        .filter(|n| *n <= max)
+        .ok_or_else(|| format!("more than {max}: write less"))
 }
 
 fn whole(text: &str, example: &str) -> Result<u64, String> {
-    text.parse().map_err(|_| format!("not a whole number: write one such as {example}"))
+    text.parse()
+        .map_err(|_| format!("not a whole number: write one such as {example}"))
 }
 
 pub(crate) fn bytes(text: &str) -> Result<u64, String> {
@@ -79,13 +82,16 @@ pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     };
     let number: Option<u64> = digits.parse().ok();
     let number = number.ok_or("not a size: write bytes, or a number with k, M or G such as 64M")?;
-    number.checked_mul(unit).ok_or_else(|| "too large to count: write less".into())
+    number
+        .checked_mul(unit)
+        .ok_or_else(|| "too large to count: write less".into())
 }
 
 /// The last `=` parts them: patterns may hold others.
 pub(crate) fn pattern_timeout(text: &str) -> Result<(Pattern, Duration), String> {
-    let (pattern, limit) =
-        text.rsplit_once('=').ok_or("no limit: write PATTERN=SECONDS such as /reports/=60")?;
+    let (pattern, limit) = text
+        .rsplit_once('=')
+        .ok_or("no limit: write PATTERN=SECONDS such as /reports/=60")?;
     let limit = seconds(limit)?;
     let pattern = Pattern::parse(pattern).map_err(|error| format!("the pattern {error}"))?;
     Ok((pattern, limit))
@@ -95,7 +101,8 @@ pub(crate) fn method(text: &str) -> Result<Method, String> {
     let method: Method = text.parse().map_err(|error| format!("{error}"))?;
     if let Method::Other(token) = &method {
         let upper = token.to_ascii_uppercase();
-        if *token.to_ascii_uppercase() != **token && !matches!(upper.parse(), Ok(Method::Other(_))) {
+        if *token.to_ascii_uppercase() != **token && !matches!(upper.parse(), Ok(Method::Other(_)))
+        {
             return Err(format!("methods are case-sensitive: write {upper}"));
         }
         if upper == "CONNECT" {
@@ -115,7 +122,11 @@ pub(crate) fn header(text: &str) -> Result<HeaderOption, String> {
     let form = "write 'Name: value', 'Name;' for an empty one, 'Name:' to leave out a default";
     let (name, value) = match text.split_once(':') {
         Some((name, value)) => (name, Some(value.trim()).filter(|value| !value.is_empty())),
-        None => (text.strip_suffix(';').ok_or_else(|| format!("no colon: {form}"))?, Some("")),
+        None => (
+            text.strip_suffix(';')
+                .ok_or_else(|| format!("no colon: {form}"))?,
+            Some(""),
+        ),
     };
     let name = HeaderName::try_from(name.trim())
         .map_err(|_| format!("{:?} is not a field's name: {form}", name.trim()))?;
@@ -141,7 +152,9 @@ pub(crate) fn user(text: &str) -> Result<String, String> {
 pub(crate) fn resolve(text: &str) -> Result<Resolve, String> {
     let form = "write HOST:PORT:ADDRESS such as example.com:443:127.0.0.1";
     if text.starts_with(['+', '-', '*']) {
-        return Err(format!("curl's forms with +, - and * are not supported: {form}"));
+        return Err(format!(
+            "curl's forms with +, - and * are not supported: {form}"
+        ));
     }
     let mut parts = text.splitn(3, ':');
     let (Some(host), Some(port), Some(addresses)) = (parts.next(), parts.next(), parts.next())
@@ -155,24 +168,38 @@ pub(crate) fn resolve(text: &str) -> Result<Resolve, String> {
     }
     let address = |text: &str| {
         let bare = text.trim_start_matches('[').trim_end_matches(']');
-        bare.parse().map_err(|_| format!("{text:?} is not an IP address: {form}"))
+        bare.parse()
+            .map_err(|_| format!("{text:?} is not an IP address: {form}"))
     };
-    let addresses = addresses.split(',').map(address).collect::<Result<_, _>>()?;
-    Ok(Resolve { host: host.to_ascii_lowercase(), port, addresses })
+    let addresses = addresses
+        .split(',')
+        .map(address)
+        .collect::<Result<_, _>>()?;
+    Ok(Resolve {
+        host: host.to_ascii_lowercase(),
+        port,
+        addresses,
+    })
 }
 
 /// What the option would be in curl: the file of a body.
 const BODIES: [&str; 14] = [
-    "bz2", "css", "gif", "gz", "htm", "html", "iso", "jpeg", "jpg", "js", "pdf", "png", "xml", "zip",
+    "bz2", "css", "gif", "gz", "htm", "html", "iso", "jpeg", "jpg", "js", "pdf", "png", "xml",
+    "zip",
 ];
 
 pub(crate) fn output(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
-    let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
+    let extension = path
+        .extension()
+        .and_then(|e| e.to_str())
+        .map(str::to_ascii_lowercase);
     if extension.is_some_and(|extension| BODIES.contains(&extension.as_str())) {
-        return Err("-o takes records, not bodies, which this version does not keep: \
+        return Err(
+            "-o takes records, not bodies, which this version does not keep: \
                     write a name such as records.jsonl"
-            .into());
+                .into(),
+        );
     }
     if path.as_os_str().is_empty() {
         return Err("no name: write a file, or - for stdout".into());
@@ -213,7 +240,10 @@ mod tests {
     #[test]
     fn a_pattern_may_hold_an_equals_sign() {
         let (pattern, limit) = pattern_timeout("?q=a=0.25").unwrap();
-        assert_eq!((pattern.to_string().as_str(), limit.as_millis()), ("?q=a", 250));
+        assert_eq!(
+            (pattern.to_string().as_str(), limit.as_millis()),
+            ("?q=a", 250)
+        );
         for wrong in ["/x/", "/x/=", "/x/=y", "regex:(=1"] {
             assert!(pattern_timeout(wrong).is_err(), "{wrong}");
         }
@@ -221,11 +251,24 @@ mod tests {
 
     #[test]
     fn header_fields_follow_curl() {
-        let value = |text| header(text).unwrap().value.map(|value| value.to_str().unwrap().to_owned());
+        let value = |text| {
+            header(text)
+                .unwrap()
+                .value
+                .map(|value| value.to_str().unwrap().to_owned())
+        };
         assert_eq!(value("X-A: b: c").as_deref(), Some("b: c"));
         assert_eq!(value("X-A;").as_deref(), Some(""));
         assert_eq!(value("Accept:"), None);
-        for wrong in ["X-A", "X A: b", ": b", "@file", "Host: x", "X: a\nb", "Content-Length: 1"] {
+        for wrong in [
+            "X-A",
+            "X A: b",
+            ": b",
+            "@file",
+            "Host: x",
+            "X: a\nb",
+            "Content-Length: 1",
+        ] {
             assert!(header(wrong).is_err(), "{wrong}");
         }
     }
@@ -233,8 +276,18 @@ mod tests {
     #[test]
     fn resolve_takes_what_it_can_obey() {
         let entry = resolve("A.test:80:127.0.0.1,[::1]").unwrap();
-        assert_eq!((entry.host.as_str(), entry.port, entry.addresses.len()), ("a.test", 80, 2));
-        for wrong in ["a.test", "a.test:80", "a:x:127.0.0.1", "*:80:127.0.0.1", "-a:80", "a:1:b"] {
+        assert_eq!(
+            (entry.host.as_str(), entry.port, entry.addresses.len()),
+            ("a.test", 80, 2)
+        );
+        for wrong in [
+            "a.test",
+            "a.test:80",
+            "a:x:127.0.0.1",
+            "*:80:127.0.0.1",
+            "-a:80",
+            "a:1:b",
+        ] {
             assert!(resolve(wrong).is_err(), "{wrong}");
         }
     }

@@ -18,7 +18,11 @@ pub(crate) struct Lines<R> {
 
 impl<R: Read> Lines<R> {
     pub(crate) fn new(reader: R) -> Self {
-        Self { reader: BufReader::with_capacity(BUFFER, reader), carry: Vec::new(), number: 0 }
+        Self {
+            reader: BufReader::with_capacity(BUFFER, reader),
+            carry: Vec::new(),
+            number: 0,
+        }
     }
 
     /// Waits for bytes and gives `each` the lines they complete, with their numbers from 1. A line
@@ -114,7 +118,10 @@ mod tests {
 
     fn all(reader: impl Read) -> Vec<(u64, Vec<u8>)> {
         let (mut lines, mut seen) = (Lines::new(reader), Vec::new());
-        while lines.read(|number, line| seen.push((number, line.to_vec()))).unwrap() {}
+        while lines
+            .read(|number, line| seen.push((number, line.to_vec())))
+            .unwrap()
+        {}
         seen
     }
 

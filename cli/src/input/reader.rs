@@ -45,7 +45,11 @@ pub(crate) struct Feed {
 impl Feed {
     fn request(&self, url: &str) -> Result<Request, Error> {
         let request = Request::new(self.method.clone(), url)?.keep(Keep::Nothing);
-        Ok(if self.body.is_empty() { request } else { request.body(self.body.clone()) })
+        Ok(if self.body.is_empty() {
+            request
+        } else {
+            request.body(self.body.clone())
+        })
     }
 }
 
@@ -73,7 +77,9 @@ impl Reader {
             }
             self.shared.finished.store(true, Relaxed);
         };
-        std::thread::Builder::new().name("reader".into()).spawn(run)?;
+        std::thread::Builder::new()
+            .name("reader".into())
+            .spawn(run)?;
         Ok(receiver)
     }
 
@@ -112,7 +118,9 @@ impl Reader {
         self.seq += 1;
         let made = check(line).map_err(str::to_owned).and_then(|text| {
             self.feed.request(text).map_err(|error| {
-                error.detail().map_or_else(|| error.to_string(), ToOwned::to_owned)
+                error
+                    .detail()
+                    .map_or_else(|| error.to_string(), ToOwned::to_owned)
             })
         });
         match made {

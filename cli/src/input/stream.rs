@@ -16,7 +16,10 @@ pub(crate) struct Requests {
 
 impl Requests {
     pub(crate) fn new(receiver: Receiver<Vec<Request>>) -> Self {
-        Self { batch: Vec::new().into_iter(), receiver: Box::pin(receiver) }
+        Self {
+            batch: Vec::new().into_iter(),
+            receiver: Box::pin(receiver),
+        }
     }
 }
 

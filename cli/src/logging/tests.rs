@@ -1,6 +1,7 @@
 //! The whole way of a record: filter, form, console and file.
 
 use std::fs;
+use std::io;
 use std::sync::{Arc, Mutex};
 
 use log::{Level, Log, Record};
@@ -212,7 +213,9 @@ fn installing_makes_it_the_log_of_the_process() {
     assert!(console.text().contains(": installed n=1\n"));
     assert_eq!(log::max_level(), LevelFilter::Info);
     assert!(
-        LogPolicy::default().install().is_err(),
+        LogPolicy::default()
+            .install_with(Box::new(io::stderr()))
+            .is_err(),
         "a second log is refused"
     );
 }

@@ -117,7 +117,9 @@ impl Config {
     pub fn window_size(&self) -> usize {
         let default = self.concurrency.get().saturating_mul(4).max(10_000);
         // Slots are numbered by u32, the last of which means none.
-        self.window.map_or(default, NonZeroUsize::get).min(u32::MAX as usize - 1)
+        self.window
+            .map_or(default, NonZeroUsize::get)
+            .min(u32::MAX as usize - 1)
     }
 
     /// How many attempts may be in flight at once.

@@ -46,11 +46,15 @@ impl Hosts {
     }
 
     pub(super) fn get(&self, host: u32) -> &Host {
-        self.hosts[host as usize].as_ref().expect("a fetch keeps its host")
+        self.hosts[host as usize]
+            .as_ref()
+            .expect("a fetch keeps its host")
     }
 
     pub(super) fn get_mut(&mut self, host: u32) -> &mut Host {
-        self.hosts[host as usize].as_mut().expect("a fetch keeps its host")
+        self.hosts[host as usize]
+            .as_mut()
+            .expect("a fetch keeps its host")
     }
 
     pub(super) fn exists(&self, host: u32) -> bool {
@@ -64,7 +68,12 @@ impl Hosts {
 
     /// The host of `url`, made if it is new.
     pub(super) fn intern(&mut self, url: &Url, rate: impl FnOnce() -> Option<Gcra>) -> u32 {
-        let Self { hosts, free, index, scratch } = self;
+        let Self {
+            hosts,
+            free,
+            index,
+            scratch,
+        } = self;
         let key = origin(url, scratch);
         if let Some(host) = index.get(key) {
             return *host;
@@ -97,7 +106,9 @@ impl Hosts {
 
     /// Forgets the host if nothing needs it any more.
     pub(super) fn evict(&mut self, host: u32, now: Timestamp) {
-        let Some(state) = &self.hosts[host as usize] else { return };
+        let Some(state) = &self.hosts[host as usize] else {
+            return;
+        };
         let resting = state.paused.is_some_and(|until| until > now);
         let in_debt = state.rate.as_ref().is_some_and(|rate| !rate.is_idle(now));
         if state.live > 0 || state.in_ring || resting || in_debt {
@@ -112,14 +123,22 @@ impl Hosts {
     pub(super) fn enqueue(&mut self, host: u32, slots: &mut Slab, slot: u32, front: bool) {
         let state = self.get_mut(host);
         state.queued += 1;
-        let (prev, next) = if front { (NONE, state.head) } else { (state.tail, NONE) };
+        let (prev, next) = if front {
+            (NONE, state.head)
+        } else {
+            (state.tail, NONE)
+        };
         match slots.get_mut(if front { next } else { prev }) {
             Some(neighbour) if front => neighbour.prev = slot,
             Some(neighbour) => neighbour.next = slot,
             None if front => state.tail = slot,
             None => state.head = slot,
         }
-        *(if front { &mut state.head } else { &mut state.tail }) = slot;
+        *(if front {
+            &mut state.head
+        } else {
+            &mut state.tail
+        }) = slot;
         if let Some(entry) = slots.get_mut(slot) {
             (entry.prev, entry.next, entry.queued) = (prev, next, true);
         }
@@ -127,7 +146,9 @@ impl Hosts {
 
     /// Takes a fetch out of its host's queue, wherever it stands.
     pub(super) fn unlink(&mut self, host: u32, slots: &mut Slab, slot: u32) {
-        let Some(entry) = slots.get_mut(slot).filter(|entry| entry.queued) else { return };
+        let Some(entry) = slots.get_mut(slot).filter(|entry| entry.queued) else {
+            return;
+        };
         let (prev, next) = (entry.prev, entry.next);
         (entry.prev, entry.next, entry.queued) = (NONE, NONE, false);
         let state = self.get_mut(host);

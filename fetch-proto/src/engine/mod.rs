@@ -191,12 +191,23 @@ impl Engine {
     pub fn submit(&mut self, request: Request, now: Timestamp) -> Result<FetchId, Rejected> {
         let now = self.advance(now);
         if self.closed || self.room() == 0 {
-            let why = if self.closed { Refusal::Closed } else { Refusal::Full };
-            return Err(Rejected { request: Box::new(request), why });
+            let why = if self.closed {
+                Refusal::Closed
+            } else {
+                Refusal::Full
+            };
+            return Err(Rejected {
+                request: Box::new(request),
+                why,
+            });
         }
         let policy = match &request.policy {
             Some(policy) => policy.clone(),
-            None => self.config.rules.policy(&request.method, &request.url).clone(),
+            None => self
+                .config
+                .rules
+                .policy(&request.method, &request.url)
+                .clone(),
         };
         let host = self.intern(&request.url);
         self.hosts.get_mut(host).live += 1;
@@ -273,7 +284,9 @@ impl Engine {
     /// ```
     pub fn cancel(&mut self, id: FetchId, now: Timestamp) -> Handled {
         let now = self.advance(now);
-        let Some(index) = self.slots.find(id) else { return Handled::Stale };
+        let Some(index) = self.slots.find(id) else {
+            return Handled::Stale;
+        };
         if let Some(slot) = self.slots.get_mut(index) {
             slot.fetch.cancel(now);
         }
@@ -455,7 +468,9 @@ impl Engine {
 
     /// The fetch wants a slot on the host of its present target.
     fn enqueue(&mut self, index: u32, now: Timestamp) {
-        let Some(slot) = self.slots.get(index) else { return };
+        let Some(slot) = self.slots.get(index) else {
+            return;
+        };
         let (old, first) = (slot.host, slot.fetch.is_first());
         let target = slot.fetch.target().clone();
         let host = self.intern(&target);
@@ -472,7 +487,9 @@ impl Engine {
     }
 
     fn remove(&mut self, index: u32, now: Timestamp) {
-        let Some(host) = self.slots.get(index).map(|slot| slot.host) else { return };
+        let Some(host) = self.slots.get(index).map(|slot| slot.host) else {
+            return;
+        };
         self.hosts.unlink(host, &mut self.slots, index);
         self.timers.set(index, None);
         self.slots.remove(index);
@@ -488,24 +505,47 @@ impl Engine {
         }
         // Its rest and its rate's debt outlive its fetches: they end by the host's timer.
         let rest = state.paused.filter(|until| *until > now);
-        let debt = state.rate.as_ref().map(Gcra::idle_at).filter(|at| *at > now);
+        let debt = state
+            .rate
+            .as_ref()
+            .map(Gcra::idle_at)
+            .filter(|at| *at > now);
         match rest.max(debt) {
-            Some(at) => self.host_timers.set(host, Some(Wake { at, why: Reason::Host })),
+            Some(at) => self.host_timers.set(
+                host,
+                Some(Wake {
+                    at,
+                    why: Reason::Host,
+                }),
+            ),
             None => self.hosts.evict(host, now),
         }
     }
 
     /// Gives the host a turn, if it has something to start and may.
     fn offer(&mut self, host: u32, now: Timestamp) {
-        let limit = self.config.per_host.map_or(usize::MAX, core::num::NonZeroUsize::get);
+        let limit = self
+            .config
+            .per_host
+            .map_or(usize::MAX, core::num::NonZeroUsize::get);
         let state = self.hosts.get_mut(host);
         if state.in_ring || state.queued == 0 || state.flying >= limit {
             return;
         }
         let rest = state.paused.filter(|until| *until > now);
-        let rate = state.rate.as_ref().map(|rate| rate.next_allowed(now)).filter(|at| *at > now);
+        let rate = state
+            .rate
+            .as_ref()
+            .map(|rate| rate.next_allowed(now))
+            .filter(|at| *at > now);
         match rest.max(rate) {
-            Some(at) => self.host_timers.set(host, Some(Wake { at, why: Reason::Host })),
+            Some(at) => self.host_timers.set(
+                host,
+                Some(Wake {
+                    at,
+                    why: Reason::Host,
+                }),
+            ),
             None => {
                 state.in_ring = true;
                 self.ring.push_back(host);
@@ -521,9 +561,18 @@ impl Engine {
         state.paused = Some(until);
         if self.config.events && self.event.is_none() {
             let pause = until.saturating_since(now);
-            self.event = Some(Event::HostPaused { host: state.key.clone(), pause });
+            self.event = Some(Event::HostPaused {
+                host: state.key.clone(),
+                pause,
+            });
         }
-        self.host_timers.set(host, Some(Wake { at: until, why: Reason::Host }));
+        self.host_timers.set(
+            host,
+            Some(Wake {
+                at: until,
+                why: Reason::Host,
+            }),
+        );
     }
 
     /// Moves what is due into the list to poll. Whether there was anything.
@@ -558,7 +607,9 @@ impl Engine {
             };
             self.hosts.unlink(host, &mut self.slots, index);
             self.touch(index);
-            let Some(slot) = self.slots.get_mut(index) else { continue };
+            let Some(slot) = self.slots.get_mut(index) else {
+                continue;
+            };
             let Some(attempt) = slot.fetch.start(now) else {
                 self.offer(host, now);
                 continue;
@@ -579,18 +630,28 @@ impl Engine {
     }
 
     fn may_admit(&self) -> bool {
-        let limit = self.pressure.unwrap_or(usize::MAX).min(self.config.concurrency.get());
+        let limit = self
+            .pressure
+            .unwrap_or(usize::MAX)
+            .min(self.config.concurrency.get());
         !self.held && self.flying < limit && !self.ring.is_empty()
     }
 
     fn rate_allows(&self, now: Timestamp) -> bool {
-        self.rate.as_ref().is_none_or(|rate| rate.next_allowed(now) <= now)
+        self.rate
+            .as_ref()
+            .is_none_or(|rate| rate.next_allowed(now) <= now)
     }
 
     fn idle(&self, now: Timestamp) -> Idle {
         let rate = self.rate.as_ref().filter(|_| self.may_admit());
-        let rate = rate.map(|rate| Wake { at: rate.next_allowed(now), why: Reason::Rate });
-        let timers = [self.timers.peek(), self.host_timers.peek()].into_iter().flatten();
+        let rate = rate.map(|rate| Wake {
+            at: rate.next_allowed(now),
+            why: Reason::Rate,
+        });
+        let timers = [self.timers.peek(), self.host_timers.peek()]
+            .into_iter()
+            .flatten();
         Idle {
             live: self.slots.live(),
             room: if self.closed { 0 } else { self.room() },
@@ -600,7 +661,9 @@ impl Engine {
 
     /// Out of descriptors: one fewer at once than fly now, and one fewer for each that fails so.
     fn press(&mut self) {
-        let limit = self.pressure.map_or(self.flying, |limit| limit.min(self.flying));
+        let limit = self
+            .pressure
+            .map_or(self.flying, |limit| limit.min(self.flying));
         let limit = limit.saturating_sub(1).max(1);
         self.pressure = Some(limit);
         if self.config.events && self.event.is_none() {
@@ -610,8 +673,10 @@ impl Engine {
 
     /// A complete response: one more may fly again.
     fn ease(&mut self) {
-        self.pressure =
-            self.pressure.map(|limit| limit + 1).filter(|l| *l < self.config.concurrency.get());
+        self.pressure = self
+            .pressure
+            .map(|limit| limit + 1)
+            .filter(|l| *l < self.config.concurrency.get());
     }
 }
 

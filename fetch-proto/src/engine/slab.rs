@@ -46,9 +46,15 @@ impl Slab {
     /// The id that the next [`Slab::insert`] will use.
     pub(super) fn next_id(&self) -> FetchId {
         match self.free.last() {
-            Some(&slot) => FetchId { slot, generation: self.entries[slot as usize].generation },
+            Some(&slot) => FetchId {
+                slot,
+                generation: self.entries[slot as usize].generation,
+            },
             // Generations start at 1, so that no id of an engine is `FetchId::LONE`.
-            None => FetchId { slot: self.entries.len() as u32, generation: 1 },
+            None => FetchId {
+                slot: self.entries.len() as u32,
+                generation: 1,
+            },
         }
     }
 
@@ -67,7 +73,10 @@ impl Slab {
             self.entries[index as usize].slot = Some(slot);
             return index;
         }
-        self.entries.push(Entry { generation: 1, slot: Some(slot) });
+        self.entries.push(Entry {
+            generation: 1,
+            slot: Some(slot),
+        });
         (self.entries.len() - 1) as u32
     }
 
@@ -87,7 +96,10 @@ impl Slab {
     }
 
     pub(super) fn id(&self, index: u32) -> FetchId {
-        FetchId { slot: index, generation: self.entries[index as usize].generation }
+        FetchId {
+            slot: index,
+            generation: self.entries[index as usize].generation,
+        }
     }
 
     pub(super) fn get(&self, index: u32) -> Option<&Slot> {

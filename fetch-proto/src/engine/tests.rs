@@ -48,27 +48,39 @@ fn answer(engine: &mut Engine, attempt: &Attempt, head: Head, now: Timestamp) {
 }
 
 fn paths(attempts: &[Attempt]) -> Vec<&str> {
-    attempts.iter().map(|attempt| attempt.url.as_str()).collect()
+    attempts
+        .iter()
+        .map(|attempt| attempt.url.as_str())
+        .collect()
 }
 
 #[test]
 fn hosts_take_turns_so_a_crowded_one_delays_nobody() {
     let mut engine = Engine::new(Config::default().concurrency(4).window(200_000), 0, at(0));
     for n in 0..100_000 {
-        engine.submit(get(&format!("http://crowded.test/{n}")), at(0)).unwrap();
+        engine
+            .submit(get(&format!("http://crowded.test/{n}")), at(0))
+            .unwrap();
     }
     engine.submit(get("http://b.test/"), at(0)).unwrap();
     engine.submit(get("http://c.test/"), at(0)).unwrap();
     let started = starts(&mut engine, at(0));
-    let expected =
-        ["http://crowded.test/0", "http://b.test/", "http://c.test/", "http://crowded.test/1"];
+    let expected = [
+        "http://crowded.test/0",
+        "http://b.test/",
+        "http://c.test/",
+        "http://crowded.test/1",
+    ];
     assert_eq!(paths(&started), expected);
 }
 
 #[test]
 fn a_busy_host_holds_no_slot_of_another() {
     let config = Config::default().concurrency(10).per_host(1);
-    let mut engine = engine(config, &["http://a.test/1", "http://a.test/2", "http://b.test/1"]);
+    let mut engine = engine(
+        config,
+        &["http://a.test/1", "http://a.test/2", "http://b.test/1"],
+    );
     let started = starts(&mut engine, at(0));
     assert_eq!(paths(&started), ["http://a.test/1", "http://b.test/1"]);
     answer(&mut engine, &started[0], Head::status(200), at(1));
@@ -78,9 +90,15 @@ fn a_busy_host_holds_no_slot_of_another() {
 #[test]
 fn retry_after_pauses_the_whole_host_and_no_other() {
     let config = Config::default().concurrency(1);
-    let mut engine = engine(config, &["http://a.test/1", "http://a.test/2", "http://b.test/1"]);
+    let mut engine = engine(
+        config,
+        &["http://a.test/1", "http://a.test/2", "http://b.test/1"],
+    );
     let first = starts(&mut engine, at(0)).remove(0);
-    let head = Head { retry_after: Some(Duration::from_secs(5)), ..Head::status(429) };
+    let head = Head {
+        retry_after: Some(Duration::from_secs(5)),
+        ..Head::status(429)
+    };
     answer(&mut engine, &first, head, at(0));
     let second = starts(&mut engine, at(0));
     assert_eq!(paths(&second), ["http://b.test/1"]);
@@ -97,7 +115,10 @@ fn a_pause_outlives_the_fetches_of_its_host_but_not_itself() {
     let config = Config::default().rules(Rules::only(policy));
     let mut engine = engine(config, &["http://a.test/1"]);
     let first = starts(&mut engine, at(0)).remove(0);
-    let head = Head { retry_after: Some(Duration::from_secs(5)), ..Head::status(503) };
+    let head = Head {
+        retry_after: Some(Duration::from_secs(5)),
+        ..Head::status(503)
+    };
     answer(&mut engine, &first, head, at(0));
     assert!(starts(&mut engine, at(0)).is_empty());
     engine.submit(get("http://a.test/2"), at(1)).unwrap();
@@ -109,7 +130,9 @@ fn a_pause_outlives_the_fetches_of_its_host_but_not_itself() {
 fn idle_hosts_are_forgotten() {
     let mut engine = Engine::new(Config::default(), 0, at(0));
     for n in 0..1000 {
-        engine.submit(get(&format!("http://{n}.test/")), at(n)).unwrap();
+        engine
+            .submit(get(&format!("http://{n}.test/")), at(n))
+            .unwrap();
         let attempt = starts(&mut engine, at(n)).remove(0);
         answer(&mut engine, &attempt, Head::status(200), at(n));
         assert!(starts(&mut engine, at(n)).is_empty());
@@ -122,7 +145,10 @@ fn a_redirect_obeys_the_limits_of_its_new_host() {
     let config = Config::default().per_host(1);
     let mut engine = engine(config, &["http://a.test/", "http://b.test/"]);
     let started = starts(&mut engine, at(0));
-    let head = Head { location: Some("http://b.test/moved".into()), ..Head::status(302) };
+    let head = Head {
+        location: Some("http://b.test/moved".into()),
+        ..Head::status(302)
+    };
     answer(&mut engine, &started[0], head, at(1));
     assert!(starts(&mut engine, at(1)).is_empty());
     answer(&mut engine, &started[1], Head::status(200), at(2));
@@ -151,8 +177,14 @@ fn the_rate_spaces_attempts_out() {
 #[test]
 fn each_host_has_a_rate_of_its_own() {
     let config = Config::default().host_rate("1/s".parse().unwrap());
-    let mut engine = engine(config, &["http://a.test/1", "http://a.test/2", "http://b.test/"]);
-    assert_eq!(paths(&starts(&mut engine, at(0))), ["http://a.test/1", "http://b.test/"]);
+    let mut engine = engine(
+        config,
+        &["http://a.test/1", "http://a.test/2", "http://b.test/"],
+    );
+    assert_eq!(
+        paths(&starts(&mut engine, at(0))),
+        ["http://a.test/1", "http://b.test/"]
+    );
     assert!(starts(&mut engine, at(999)).is_empty());
     assert_eq!(paths(&starts(&mut engine, at(1000))), ["http://a.test/2"]);
 }
@@ -181,9 +213,18 @@ fn want_of_file_descriptors_lowers_the_concurrency_until_responses_come() {
 fn submitting_beyond_the_window_hands_the_request_back() {
     let mut engine = engine(Config::default().window(1), &["http://a.test/1"]);
     let rejected = engine.submit(get("http://a.test/2"), at(0)).unwrap_err();
-    assert_eq!((rejected.why, rejected.request.url.path()), (Refusal::Full, "/2"));
+    assert_eq!(
+        (rejected.why, rejected.request.url.path()),
+        (Refusal::Full, "/2")
+    );
     engine.close(at(0));
-    assert_eq!(engine.submit(get("http://a.test/3"), at(0)).unwrap_err().why, Refusal::Closed);
+    assert_eq!(
+        engine
+            .submit(get("http://a.test/3"), at(0))
+            .unwrap_err()
+            .why,
+        Refusal::Closed
+    );
 }
 
 #[test]
@@ -194,10 +235,14 @@ fn cancelling_aborts_what_flies_and_empties_the_queue() {
     engine.close(at(1));
     assert_eq!(engine.poll(at(1)), Output::Abort(flying.id));
     for _ in 0..2 {
-        let Output::Done(_, outcome) = engine.poll(at(1)) else { panic!("not done") };
+        let Output::Done(_, outcome) = engine.poll(at(1)) else {
+            panic!("not done")
+        };
         assert_eq!(outcome.result, Err(Error::Cancelled));
     }
-    let Output::Idle(idle) = engine.poll(at(1)) else { panic!("not idle") };
+    let Output::Idle(idle) = engine.poll(at(1)) else {
+        panic!("not idle")
+    };
     assert_eq!((idle.live, idle.room, idle.wake), (0, 0, None));
     assert_eq!(engine.stats().flying, 0);
 }
@@ -211,7 +256,10 @@ fn an_id_of_a_former_fetch_is_stale() {
     engine.submit(get("http://a.test/"), at(0)).unwrap();
     let new = starts(&mut engine, at(0)).remove(0);
     assert_eq!(old.id.fetch.slot(), new.id.fetch.slot());
-    assert_eq!(engine.handle(old.id, Input::End(Ok(())), at(0)), Handled::Stale);
+    assert_eq!(
+        engine.handle(old.id, Input::End(Ok(())), at(0)),
+        Handled::Stale
+    );
     assert_eq!(engine.cancel(old.id.fetch, at(0)), Handled::Stale);
 }
 
@@ -221,19 +269,26 @@ fn time_that_runs_back_is_clamped_and_counted() {
     let attempt = starts(&mut engine, at(1000)).remove(0);
     answer(&mut engine, &attempt, Head::status(200), at(5));
     assert!(matches!(engine.poll(at(4)), Output::Accept(_)));
-    let Output::Done(_, outcome) = engine.poll(at(4)) else { panic!("not done") };
+    let Output::Done(_, outcome) = engine.poll(at(4)) else {
+        panic!("not done")
+    };
     assert_eq!(outcome.timings.ended, at(1000));
     assert_eq!(engine.stats().time_regressions, 4);
 }
 
 #[test]
 fn a_fetch_that_waits_too_long_in_the_queue_never_starts() {
-    let timeouts = Timeouts { queue: Some(Duration::from_secs(1)), ..Timeouts::default() };
+    let timeouts = Timeouts {
+        queue: Some(Duration::from_secs(1)),
+        ..Timeouts::default()
+    };
     let rules = Rules::only(Policy::default().timeouts(timeouts));
     let config = Config::default().concurrency(1).rules(rules);
     let mut engine = engine(config, &["http://a.test/1", "http://a.test/2"]);
     assert_eq!(starts(&mut engine, at(0)).len(), 1);
-    let Output::Done(_, outcome) = engine.poll(at(1000)) else { panic!("not done") };
+    let Output::Done(_, outcome) = engine.poll(at(1000)) else {
+        panic!("not done")
+    };
     assert_eq!(outcome.result, Err(Error::TimedOut(Limit::Queue)));
 }
 
@@ -244,7 +299,10 @@ fn events_tell_of_pauses_and_retries() {
     let mut attempt = None;
     for now in [0, 1] {
         if let Some(attempt) = attempt.take() {
-            let head = Head { retry_after: Some(Duration::from_secs(3)), ..Head::status(503) };
+            let head = Head {
+                retry_after: Some(Duration::from_secs(3)),
+                ..Head::status(503)
+            };
             answer(&mut engine, &attempt, head, at(now));
         }
         loop {
@@ -256,26 +314,48 @@ fn events_tell_of_pauses_and_retries() {
             }
         }
     }
-    assert!(events.iter().any(|event| matches!(event, Event::HostPaused { .. })));
-    assert!(events.iter().any(|event| matches!(event, Event::Retrying { attempt: 1, .. })));
+    assert!(
+        events
+            .iter()
+            .any(|event| matches!(event, Event::HostPaused { .. }))
+    );
+    assert!(
+        events
+            .iter()
+            .any(|event| matches!(event, Event::Retrying { attempt: 1, .. }))
+    );
 }
 
 #[test]
 fn a_queued_fetch_stays_small() {
-    assert!(size_of::<super::slab::Slot>() < 512, "{}", size_of::<super::slab::Slot>());
+    assert!(
+        size_of::<super::slab::Slot>() < 512,
+        "{}",
+        size_of::<super::slab::Slot>()
+    );
 }
 
 #[test]
 fn a_million_fetches_are_simulated_with_one_outcome_each() {
-    let count = if cfg!(debug_assertions) { 100_000 } else { 1_000_000 };
+    let count = if cfg!(debug_assertions) {
+        100_000
+    } else {
+        1_000_000
+    };
     let urls = (0..count).map(|n| format!("http://{}.test/{n}", n % 100));
     let server = Server::default().unavailable(20).resets(20).stalls(10);
     let config = Config::default().per_host(8);
     let mut seen = alloc::vec![false; count];
-    let summary = Simulation::new(config, 1).everywhere(server).run_with(urls, |outcome, _| {
-        let slot = &mut seen[usize::try_from(outcome.tag).unwrap()];
-        assert!(!core::mem::replace(slot, true), "two outcomes for {}", outcome.tag);
-    });
+    let summary = Simulation::new(config, 1)
+        .everywhere(server)
+        .run_with(urls, |outcome, _| {
+            let slot = &mut seen[usize::try_from(outcome.tag).unwrap()];
+            assert!(
+                !core::mem::replace(slot, true),
+                "two outcomes for {}",
+                outcome.tag
+            );
+        });
     assert!(seen.into_iter().all(|seen| seen));
     assert!(summary.max_flying <= 100 && summary.max_flying_per_host <= 8);
     assert_eq!(summary.engine.time_regressions, 0);
@@ -288,23 +368,35 @@ fn runs() -> impl Strategy<Value = (Config, Server, Vec<String>, u64)> {
     let list = prop::collection::vec((0u8..6, 0u8..4), 0..80);
     (limits, faults, list, any::<u64>()).prop_map(|(limits, faults, list, seed)| {
         let (concurrency, per_host, window, rated, total) = limits;
-        let timeouts =
-            Timeouts { total: Some(Duration::from_secs(total * 5)), ..Timeouts::default() };
-        let policy = Policy::default().timeouts(timeouts).backoff(Backoff::default());
+        let timeouts = Timeouts {
+            total: Some(Duration::from_secs(total * 5)),
+            ..Timeouts::default()
+        };
+        let policy = Policy::default()
+            .timeouts(timeouts)
+            .backoff(Backoff::default());
         let mut config = Config::default()
             .concurrency(concurrency)
             .per_host(per_host)
             .window(window)
             .rules(Rules::only(policy));
         if rated {
-            config = config.host_rate("20/s".parse().unwrap()).rate("50/s".parse().unwrap());
+            config = config
+                .host_rate("20/s".parse().unwrap())
+                .rate("50/s".parse().unwrap());
         }
         let (unavailable, resets, stalls, retry_after) = faults;
-        let mut server = Server::default().unavailable(unavailable).resets(resets).stalls(stalls);
+        let mut server = Server::default()
+            .unavailable(unavailable)
+            .resets(resets)
+            .stalls(stalls);
         if let Some(seconds) = retry_after {
             server = server.retry_after(Duration::from_secs(seconds));
         }
-        let urls = list.iter().map(|(host, path)| format!("http://h{host}.test/{path}")).collect();
+        let urls = list
+            .iter()
+            .map(|(host, path)| format!("http://h{host}.test/{path}"))
+            .collect();
         (config, server, urls, seed)
     })
 }
@@ -370,17 +462,15 @@ proptest! {
                     engine.handle(attempt.id, input, t);
                 }
             }
-            if kind == 9 {
-                if let Some(id) = ids.get(pick(ids.len())) {
+            if kind == 9
+                && let Some(id) = ids.get(pick(ids.len())) {
                     engine.cancel(*id, t);
                 }
-            }
-            if kind == 10 {
-                if let Ok(id) = engine.submit(get(&format!("http://h{}.test/", which % 3)), t) {
+            if kind == 10
+                && let Ok(id) = engine.submit(get(&format!("http://h{}.test/", which % 3)), t) {
                     ids.push(id);
                     submitted += 1;
                 }
-            }
             loop {
                 match engine.poll(t) {
                     Output::Start(attempt) => attempts.push(attempt),

@@ -83,7 +83,9 @@ impl Timers {
         loop {
             let first = place * ARITY + 1;
             let children = first..(first + ARITY).min(self.heap.len());
-            let Some(least) = children.min_by_key(|child| self.heap[*child]) else { break };
+            let Some(least) = children.min_by_key(|child| self.heap[*child]) else {
+                break;
+            };
             if self.heap[place] <= self.heap[least] {
                 break;
             }
@@ -111,7 +113,10 @@ mod tests {
     use crate::wake::Reason;
 
     fn wake(nanos: u64) -> Wake {
-        Wake { at: Timestamp::from_start(Duration::from_nanos(nanos)), why: Reason::Backoff }
+        Wake {
+            at: Timestamp::from_start(Duration::from_nanos(nanos)),
+            why: Reason::Backoff,
+        }
     }
 
     proptest! {

@@ -19,6 +19,8 @@ pub(super) struct Flight {
     /// When the body last moved, or the consumer came back.
     pub(super) progress: Timestamp,
     pub(super) retry_after: Option<Duration>,
+    /// Whether TLS comes between the connection and the request.
+    secure: bool,
     pub(super) stage: Stage,
     pub(super) status: Option<u16>,
     pub(super) timings: AttemptTimings,
@@ -43,30 +45,47 @@ pub(super) enum Next {
 }
 
 impl Flight {
-    pub(super) fn new(id: AttemptId, now: Timestamp) -> Self {
+    pub(super) fn new(id: AttemptId, secure: bool, now: Timestamp) -> Self {
         Self {
             bytes: 0,
             id,
             paused: false,
             progress: now,
             retry_after: None,
+            secure,
             stage: Stage::Requesting,
             status: None,
             timings: AttemptTimings::starting(now),
         }
     }
 
+    /// When there was a connection that could carry the request.
+    fn ready(&self) -> Option<Timestamp> {
+        let t = &self.timings;
+        if self.secure && !t.reused {
+            t.tls_done
+        } else {
+            t.connected
+        }
+    }
+
     /// The earliest limit of this attempt.
     pub(super) fn wake(&self, timeouts: &Timeouts, delivery: Delivery) -> Option<Wake> {
         let limit = |limit, from: Timestamp, length: Option<Duration>| {
-            length.map(|length| Wake { at: from + length, why: Reason::Limit(limit) })
+            length.map(|length| Wake {
+                at: from + length,
+                why: Reason::Limit(limit),
+            })
         };
         let t = &self.timings;
         // Once a streamed response is accepted, how long its consumer takes is the consumer's affair.
         let streaming = matches!(self.stage, Stage::Receiving) && delivery == Delivery::Streamed;
-        let attempt =
-            if streaming { None } else { limit(Limit::Attempt, t.started, timeouts.attempt) };
-        let stage = match (&self.stage, t.connected) {
+        let attempt = if streaming {
+            None
+        } else {
+            limit(Limit::Attempt, t.started, timeouts.attempt)
+        };
+        let stage = match (&self.stage, self.ready()) {
             (Stage::Requesting, None) => limit(Limit::Connect, t.started, timeouts.connect),
             (Stage::Requesting, Some(at)) => limit(Limit::FirstByte, at, timeouts.first_byte),
             _ if self.paused => None,

@@ -55,7 +55,7 @@ pub struct Fetch {
     /// Whether the next attempt counts as a try.
     counts: bool,
     delivery: Delivery,
-    events: Option<Box<VecDeque<Event>>>,
+    events: Option<VecDeque<Event>>,
     free_retry_used: bool,
     fresh_connection: bool,
     gave_up: Option<GaveUp>,
@@ -86,10 +86,17 @@ pub struct Fetch {
 /// Where a fetch stands. `told` says whether [`Fetch::poll`] has reported it.
 #[derive(Debug)]
 enum State {
-    Waiting { told: bool },
+    Waiting {
+        told: bool,
+    },
     Flying(Flight),
-    Sleeping { until: Timestamp },
-    Over { told: bool, result: Result<Finish, Error> },
+    Sleeping {
+        until: Timestamp,
+    },
+    Over {
+        told: bool,
+        result: Result<Finish, Error>,
+    },
 }
 
 /// What becomes of the response whose head has come.
@@ -178,7 +185,7 @@ impl Fetch {
     /// ```
     #[must_use]
     pub fn with_events(mut self) -> Self {
-        self.events = Some(Box::default());
+        self.events = Some(VecDeque::new());
         self
     }
 
@@ -230,16 +237,25 @@ impl Fetch {
     /// ```
     pub fn start(&mut self, now: Timestamp) -> Option<Attempt> {
         self.expire(now);
-        let State::Waiting { told: true } = self.state else { return None };
+        let State::Waiting { told: true } = self.state else {
+            return None;
+        };
         let waited = now.saturating_since(self.since);
         self.queued += waited;
         self.started.get_or_insert(now);
         self.tries += u16::from(core::mem::take(&mut self.counts));
         self.number = self.number.saturating_add(1);
-        let id = AttemptId { fetch: self.id, number: self.number };
-        self.state = State::Flying(Flight::new(id, now));
+        let id = AttemptId {
+            fetch: self.id,
+            number: self.number,
+        };
+        self.state = State::Flying(Flight::new(id, self.url.scheme() == "https", now));
         let (attempt, url) = (self.number, &self.url);
-        push(&mut self.events, || Event::Started { attempt, queued: waited, url: url.clone() });
+        push(&mut self.events, || Event::Started {
+            attempt,
+            queued: waited,
+            url: url.clone(),
+        });
         Some(Attempt {
             fresh_connection: core::mem::take(&mut self.fresh_connection),
             id,
@@ -266,7 +282,9 @@ impl Fetch {
     /// # Ok::<(), url::ParseError>(())
     /// ```
     pub fn handle(&mut self, id: AttemptId, input: Input, now: Timestamp) -> Handled {
-        let State::Flying(flight) = &mut self.state else { return Handled::Stale };
+        let State::Flying(flight) = &mut self.state else {
+            return Handled::Stale;
+        };
         if flight.id != id {
             return Handled::Stale;
         }
@@ -345,14 +363,18 @@ impl Fetch {
     fn wake(&self) -> Option<Wake> {
         let at = |at, why| Some(Wake { at, why });
         let own = match &self.state {
-            State::Waiting { .. } => self.policy.timeouts.queue.and_then(|limit| {
-                at(self.since + limit, Reason::Limit(Limit::Queue))
-            }),
+            State::Waiting { .. } => self
+                .policy
+                .timeouts
+                .queue
+                .and_then(|limit| at(self.since + limit, Reason::Limit(Limit::Queue))),
             State::Flying(flight) => flight.wake(&self.policy.timeouts, self.delivery),
             State::Sleeping { until } => at(*until, Reason::Backoff),
             State::Over { .. } => return None,
         };
-        let total = self.deadline().and_then(|t| at(t, Reason::Limit(Limit::Total)));
+        let total = self
+            .deadline()
+            .and_then(|t| at(t, Reason::Limit(Limit::Total)));
         earlier(own, total)
     }
 
@@ -388,13 +410,18 @@ impl Fetch {
     }
 
     fn on_head(&mut self, head: &Head, now: Timestamp) {
-        let State::Flying(flight) = &mut self.state else { return };
+        let State::Flying(flight) = &mut self.state else {
+            return;
+        };
         let id = flight.id;
         flight.timings.head = Some(now);
         flight.progress = now;
         flight.status = Some(head.status);
         flight.retry_after = head.retry_after;
-        push(&mut self.events, || Event::Answered { attempt: id.number, status: head.status });
+        push(&mut self.events, || Event::Answered {
+            attempt: id.number,
+            status: head.status,
+        });
         let next = match self.judge(head, now) {
             Ok(next) => next,
             Err(error) => {
@@ -402,7 +429,9 @@ impl Fetch {
                 return self.finish(Err(Error::Redirect(error)), now);
             }
         };
-        let State::Flying(flight) = &mut self.state else { return };
+        let State::Flying(flight) = &mut self.state else {
+            return;
+        };
         self.verdict = Some(match next {
             Some(next) => {
                 flight.stage = Stage::Discarding(next);
@@ -418,10 +447,13 @@ impl Fetch {
     /// What follows a response with this head: `None` if it is the one.
     fn judge(&mut self, head: &Head, now: Timestamp) -> Result<Option<Next>, RedirectError> {
         let status = head.status;
-        if let Some(location) = head.location.as_deref() {
-            if is_redirect(status) && self.policy.redirects.max > 0 {
-                return self.redirect(status, location).map(|hop| Some(Next::Hop(Box::new(hop))));
-            }
+        if let Some(location) = head.location.as_deref()
+            && is_redirect(status)
+            && self.policy.redirects.max > 0
+        {
+            return self
+                .redirect(status, location)
+                .map(|hop| Some(Next::Hop(Box::new(hop))));
         }
         if !self.policy.retry_statuses.contains(status) {
             return Ok(None);
@@ -430,7 +462,9 @@ impl Fetch {
         Ok(match self.plan(cause, head.retry_after, now) {
             Ok(plan) => {
                 self.announce(cause, plan);
-                Some(Next::Retry { until: now + plan.delay })
+                Some(Next::Retry {
+                    until: now + plan.delay,
+                })
             }
             Err(why) => {
                 self.give_up(cause, why);
@@ -441,7 +475,14 @@ impl Fetch {
 
     fn redirect(&mut self, status: u16, location: &str) -> Result<Hop, RedirectError> {
         let rules = self.policy.redirects;
-        let hop = hop(status, location, &self.url, &self.method, self.send_body, rules)?;
+        let hop = hop(
+            status,
+            location,
+            &self.url,
+            &self.method,
+            self.send_body,
+            rules,
+        )?;
         if self.redirects >= rules.max {
             return Err(RedirectError::TooMany);
         }
@@ -458,7 +499,9 @@ impl Fetch {
     }
 
     fn on_body(&mut self, bytes: u64, now: Timestamp) {
-        let State::Flying(flight) = &mut self.state else { return };
+        let State::Flying(flight) = &mut self.state else {
+            return;
+        };
         flight.bytes = flight.bytes.saturating_add(bytes);
         flight.progress = now;
         let limit = match flight.stage {
@@ -480,7 +523,9 @@ impl Fetch {
 
     fn on_end(&mut self, result: Result<(), Failure>, now: Timestamp) {
         let committed = self.is_committed();
-        let State::Flying(flight) = &self.state else { return };
+        let State::Flying(flight) = &self.state else {
+            return;
+        };
         let (id, bytes, status) = (flight.id, flight.bytes, flight.status);
         let discarding = matches!(flight.stage, Stage::Discarding(_));
         let end = match (result, status) {
@@ -495,23 +540,44 @@ impl Fetch {
         }
         match (end, status) {
             (AttemptEnd::Responded, Some(status)) => {
-                self.finish(Ok(Finish { attempt: id, bytes, status }), now);
+                self.finish(
+                    Ok(Finish {
+                        attempt: id,
+                        bytes,
+                        status,
+                    }),
+                    now,
+                );
             }
             (AttemptEnd::Failed(failure), _) => self.fail(Cause::Failure(failure), committed, now),
-            _ => self.finish(Err(Error::BodyTooLarge { limit: self.policy.max_body }), now),
+            _ => self.finish(
+                Err(Error::BodyTooLarge {
+                    limit: self.policy.max_body,
+                }),
+                now,
+            ),
         }
     }
 
     /// Whether the consumer has been given the response already.
     fn is_committed(&self) -> bool {
         self.delivery == Delivery::Streamed
-            && matches!(&self.state, State::Flying(Flight { stage: Stage::Receiving, .. }))
+            && matches!(
+                &self.state,
+                State::Flying(Flight {
+                    stage: Stage::Receiving,
+                    ..
+                })
+            )
     }
 
     /// The attempt came to nothing: try again, or end.
     fn fail(&mut self, cause: Cause, committed: bool, now: Timestamp) {
-        let plan =
-            if committed { Err(Some(GaveUp::Committed)) } else { self.plan(cause, None, now) };
+        let plan = if committed {
+            Err(Some(GaveUp::Committed))
+        } else {
+            self.plan(cause, None, now)
+        };
         match plan {
             Ok(plan) => {
                 self.announce(cause, plan);
@@ -545,7 +611,13 @@ impl Fetch {
             }
         }
         let (delay, why) = (plan.delay, plan.pace);
-        push(&mut self.events, || Event::Retrying { attempt, cause, delay, of, why });
+        push(&mut self.events, || Event::Retrying {
+            attempt,
+            cause,
+            delay,
+            of,
+            why,
+        });
     }
 
     fn give_up(&mut self, cause: Cause, why: Option<GaveUp>) {
@@ -591,7 +663,9 @@ impl Fetch {
 
     /// Ends the attempt in flight, if there is one, and tells the driver to drop it.
     fn abort(&mut self, end: AttemptEnd, now: Timestamp) -> Option<Stage> {
-        let State::Flying(flight) = &self.state else { return None };
+        let State::Flying(flight) = &self.state else {
+            return None;
+        };
         self.abort = Some(flight.id);
         self.verdict = None;
         self.land(end, now)
@@ -599,7 +673,9 @@ impl Fetch {
 
     /// Takes the attempt out of the air and writes its report.
     fn land(&mut self, end: AttemptEnd, now: Timestamp) -> Option<Stage> {
-        let State::Flying(_) = &self.state else { return None };
+        let State::Flying(_) = &self.state else {
+            return None;
+        };
         let State::Flying(flight) =
             core::mem::replace(&mut self.state, State::Waiting { told: true })
         else {
@@ -627,7 +703,10 @@ impl Fetch {
             State::Flying(_) | State::Over { .. } => {}
         }
         self.since = now;
-        self.state = State::Over { told: false, result };
+        self.state = State::Over {
+            told: false,
+            result,
+        };
     }
 
     fn outcome(&mut self, result: Result<Finish, Error>) -> Outcome {
@@ -652,7 +731,7 @@ impl Fetch {
 }
 
 /// Adds an event, which is not even made where nobody listens.
-fn push(events: &mut Option<Box<VecDeque<Event>>>, event: impl FnOnce() -> Event) {
+fn push(events: &mut Option<VecDeque<Event>>, event: impl FnOnce() -> Event) {
     if let Some(events) = events {
         events.push_back(event());
     }

@@ -57,15 +57,21 @@ impl Fetch {
 
     /// Retries that cost no try: the fault lies with an old connection or with this machine.
     fn uncounted(&self, cause: Cause) -> Option<Plan> {
-        let Cause::Failure(failure) = cause else { return None };
+        let Cause::Failure(failure) = cause else {
+            return None;
+        };
         let repeatable = self.may_repeat(cause) && !self.body_is_gone();
         match failure {
-            Failure::Stale { .. } if repeatable && !self.free_retry_used => {
-                Some(Plan { delay: Duration::ZERO, pace: Pace::Free })
-            }
+            Failure::Stale { .. } if repeatable && !self.free_retry_used => Some(Plan {
+                delay: Duration::ZERO,
+                pace: Pace::Free,
+            }),
             Failure::Exhausted if !self.body_is_gone() && self.pressure < MAX_PRESSURE => {
                 let delay = Duration::from_millis(50 << self.pressure.min(5));
-                Some(Plan { delay, pace: Pace::Pressure })
+                Some(Plan {
+                    delay,
+                    pace: Pace::Pressure,
+                })
             }
             _ => None,
         }
@@ -78,10 +84,7 @@ impl Fetch {
             Cause::Timeout(limit) => limit == Limit::Connect,
             Cause::Status(_) => false,
         };
-        unsent
-            || self.idempotent
-            || self.method.is_idempotent()
-            || self.policy.retry_non_idempotent
+        unsent || self.idempotent || self.method.is_idempotent() || self.policy.retry_non_idempotent
     }
 
     /// Whether the request's body was a stream: the first attempt took it.
@@ -103,8 +106,14 @@ impl Fetch {
             asked => asked,
         };
         Some(match asked {
-            Some(asked) if asked >= backoff => Plan { delay: asked, pace: Pace::RetryAfter },
-            _ => Plan { delay: backoff, pace: Pace::Backoff },
+            Some(asked) if asked >= backoff => Plan {
+                delay: asked,
+                pace: Pace::RetryAfter,
+            },
+            _ => Plan {
+                delay: backoff,
+                pace: Pace::Backoff,
+            },
         })
     }
 }

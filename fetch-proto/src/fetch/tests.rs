@@ -27,7 +27,8 @@ fn trace(policy: Policy, answers: impl IntoIterator<Item = Answer>) -> alloc::st
 #[test]
 fn waits_are_exactly_1_2_4_seconds_without_jitter() {
     let trace = trace(exact().attempts(4), [503, 503, 503, 200].map(status));
-    let expected = "0s start · 0s 503 · 1s start · 1s 503 · 3s start · 3s 503 · 7s start · 7s 200 done";
+    let expected =
+        "0s start · 0s 503 · 1s start · 1s 503 · 3s start · 3s 503 · 7s start · 7s 200 done";
     assert_eq!(trace, expected);
 }
 
@@ -36,7 +37,10 @@ fn the_last_response_is_the_result_when_no_attempt_is_left() {
     let run = run(exact().attempts(2), [status(503), status(502)]);
     assert_eq!(run.outcome().status(), Some(502));
     assert_eq!(run.outcome().gave_up, Some(GaveUp::Attempts));
-    assert_eq!((run.outcome().retries, run.outcome().attempts.len()), (1, 2));
+    assert_eq!(
+        (run.outcome().retries, run.outcome().attempts.len()),
+        (1, 2)
+    );
 }
 
 #[test]
@@ -49,7 +53,10 @@ fn a_status_that_will_not_change_is_not_retried() {
 fn transient_failures_are_retried_and_others_are_not() {
     let trace1 = trace(exact(), [failure(Failure::Io), status(200)]);
     assert_eq!(trace1, "0s start · 0s io · 1s start · 1s 200 done");
-    assert_eq!(trace(exact(), [failure(Failure::Tls)]), "0s start · 0s tls failed");
+    assert_eq!(
+        trace(exact(), [failure(Failure::Tls)]),
+        "0s start · 0s tls failed"
+    );
 }
 
 #[test]
@@ -71,11 +78,20 @@ fn retry_after_wins_over_a_shorter_backoff_and_is_never_shortened() {
 fn retry_after_beyond_its_cap_fails_clamps_or_defers() {
     let table = [
         (OverCap::Fail, "0s start · 0s 429 done"),
-        (OverCap::Clamp, "0s start · 0s 429 · 10s start · 10s 200 done"),
-        (OverCap::Defer, "0s start · 0s 429 · 99s start · 99s 200 done"),
+        (
+            OverCap::Clamp,
+            "0s start · 0s 429 · 10s start · 10s 200 done",
+        ),
+        (
+            OverCap::Defer,
+            "0s start · 0s 429 · 99s start · 99s 200 done",
+        ),
     ];
     for (over, expected) in table {
-        let policy = exact().retry_after(RetryAfter { cap: 10 * SECOND, over });
+        let policy = exact().retry_after(RetryAfter {
+            cap: 10 * SECOND,
+            over,
+        });
         let answers = [status(429).retry_after(99 * SECOND), status(200)];
         assert_eq!(trace(policy, answers), expected);
     }
@@ -83,15 +99,24 @@ fn retry_after_beyond_its_cap_fails_clamps_or_defers() {
 
 #[test]
 fn a_retry_that_cannot_begin_in_time_is_not_waited_for() {
-    let timeouts = Timeouts { total: Some(10 * SECOND), ..Timeouts::default() };
-    let run = run(exact().timeouts(timeouts), [status(503).retry_after(20 * SECOND)]);
+    let timeouts = Timeouts {
+        total: Some(10 * SECOND),
+        ..Timeouts::default()
+    };
+    let run = run(
+        exact().timeouts(timeouts),
+        [status(503).retry_after(20 * SECOND)],
+    );
     assert_eq!(run.to_string(), "0s start · 0s 503 done");
     assert_eq!(run.outcome().gave_up, Some(GaveUp::TotalTimeout));
 }
 
 #[test]
 fn the_total_limit_ends_an_attempt_in_flight() {
-    let timeouts = Timeouts { total: Some(10 * SECOND), ..Timeouts::default() };
+    let timeouts = Timeouts {
+        total: Some(10 * SECOND),
+        ..Timeouts::default()
+    };
     let run = run(exact().timeouts(timeouts), [hang(), hang()]);
     let expected = "0s start · 6s attempt timeout · 7s start · 10s total timeout failed";
     assert_eq!(run.to_string(), expected);
@@ -101,15 +126,30 @@ fn the_total_limit_ends_an_attempt_in_flight() {
 #[test]
 fn only_requests_that_do_no_harm_twice_are_retried() {
     let post = |answer: Answer| {
-        Script::new(exact()).method(Method::Post).answers([answer, status(200)]).run()
+        Script::new(exact())
+            .method(Method::Post)
+            .answers([answer, status(200)])
+            .run()
     };
-    assert_eq!(post(status(503)).outcome().gave_up, Some(GaveUp::NotIdempotent));
-    assert_eq!(post(failure(Failure::Io)).outcome().gave_up, Some(GaveUp::NotIdempotent));
+    assert_eq!(
+        post(status(503)).outcome().gave_up,
+        Some(GaveUp::NotIdempotent)
+    );
+    assert_eq!(
+        post(failure(Failure::Io)).outcome().gave_up,
+        Some(GaveUp::NotIdempotent)
+    );
     // What never left this machine may be sent again.
     assert!(post(failure(Failure::Connect)).outcome().is_success());
     let mut vouched = Script::new(exact());
     vouched.request(|r| (r.method, r.idempotent) = (Method::Post, true));
-    assert!(vouched.answers([status(503), status(200)]).run().outcome().is_success());
+    assert!(
+        vouched
+            .answers([status(503), status(200)])
+            .run()
+            .outcome()
+            .is_success()
+    );
 }
 
 #[test]
@@ -124,7 +164,10 @@ fn a_body_that_can_be_sent_once_is_sent_once() {
 fn a_stale_connection_costs_neither_a_try_nor_a_wait() {
     let stale = failure(Failure::Stale { sent: true });
     let run = run(exact().attempts(1), [stale, status(200)]);
-    assert_eq!(run.to_string(), "0s start · 0s stale · 0s start · 0s 200 done");
+    assert_eq!(
+        run.to_string(),
+        "0s start · 0s stale · 0s start · 0s 200 done"
+    );
     assert!(run.attempts()[1].fresh_connection && !run.attempts()[0].fresh_connection);
     assert_eq!(run.outcome().retries, 0);
 }
@@ -132,15 +175,21 @@ fn a_stale_connection_costs_neither_a_try_nor_a_wait() {
 #[test]
 fn stale_connections_are_free_once_for_each_try() {
     let stale = || failure(Failure::Stale { sent: false });
-    let trace = trace(exact().attempts(2), [stale(), stale(), stale(), status(200)]);
-    let expected = "0s start · 0s stale · 0s start · 0s stale · 1s start · 1s stale · 1s start · 1s 200 done";
+    let trace = trace(
+        exact().attempts(2),
+        [stale(), stale(), stale(), status(200)],
+    );
+    let expected =
+        "0s start · 0s stale · 0s start · 0s stale · 1s start · 1s stale · 1s start · 1s 200 done";
     assert_eq!(trace, expected);
 }
 
 #[test]
 fn a_stale_post_that_may_have_been_sent_is_not_repeated() {
     let mut script = Script::new(exact());
-    script.method(Method::Post).answers([failure(Failure::Stale { sent: true })]);
+    script
+        .method(Method::Post)
+        .answers([failure(Failure::Stale { sent: true })]);
     assert_eq!(script.run().outcome().gave_up, Some(GaveUp::NotIdempotent));
 }
 
@@ -154,7 +203,10 @@ fn want_of_file_descriptors_waits_and_costs_no_try() {
 
 #[test]
 fn redirects_are_followed_and_counted_as_no_try() {
-    let run = run(exact().attempts(1), [status(302).location("/b"), status(200)]);
+    let run = run(
+        exact().attempts(1),
+        [status(302).location("/b"), status(200)],
+    );
     assert_eq!(run.outcome().url.as_str(), "http://a.test/b");
     assert_eq!((run.outcome().redirects, run.outcome().retries), (1, 0));
     assert_eq!(run.outcome().attempts[0].end, AttemptEnd::Redirected);
@@ -163,21 +215,38 @@ fn redirects_are_followed_and_counted_as_no_try() {
 #[test]
 fn redirects_without_location_or_not_allowed_are_results() {
     assert_eq!(run(exact(), [status(302)]).outcome().status(), Some(302));
-    assert_eq!(run(exact(), [status(304).location("/b")]).outcome().status(), Some(304));
+    assert_eq!(
+        run(exact(), [status(304).location("/b")])
+            .outcome()
+            .status(),
+        Some(304)
+    );
     let none = exact().redirects(Redirects::NONE);
-    assert_eq!(run(none, [status(301).location("/b")]).outcome().status(), Some(301));
+    assert_eq!(
+        run(none, [status(301).location("/b")]).outcome().status(),
+        Some(301)
+    );
 }
 
 #[test]
 fn an_endless_chain_of_redirects_ends_at_the_limit() {
-    let run = run(exact(), core::iter::repeat_n(status(302).location("/again"), 11));
-    assert_eq!(run.outcome().result, Err(Error::Redirect(RedirectError::TooMany)));
+    let run = run(
+        exact(),
+        core::iter::repeat_n(status(302).location("/again"), 11),
+    );
+    assert_eq!(
+        run.outcome().result,
+        Err(Error::Redirect(RedirectError::TooMany))
+    );
     assert_eq!(run.attempts().len(), 11);
 }
 
 #[test]
 fn credentials_stay_behind_for_good_when_the_origin_changes() {
-    let hops = [status(302).location("http://b.test/"), status(302).location("http://a.test/")];
+    let hops = [
+        status(302).location("http://b.test/"),
+        status(302).location("http://a.test/"),
+    ];
     let run = run(exact(), hops.into_iter().chain([status(200)]));
     let sent: alloc::vec::Vec<_> = run.attempts().iter().map(|a| a.send_credentials).collect();
     assert_eq!(sent, [true, false, false]);
@@ -187,7 +256,9 @@ fn credentials_stay_behind_for_good_when_the_origin_changes() {
 fn a_post_redirected_by_303_becomes_a_get_without_body() {
     let mut script = Script::new(exact());
     script.request(|r| (r.method, r.body) = (Method::Post, RequestBody::Replayable));
-    let run = script.answers([status(303).location("/b"), status(200)]).run();
+    let run = script
+        .answers([status(303).location("/b"), status(200)])
+        .run();
     assert_eq!(run.attempts()[1].method, Method::Get);
     assert!(run.attempts()[0].send_body && !run.attempts()[1].send_body);
 }
@@ -203,7 +274,11 @@ fn a_retry_after_a_redirect_tries_the_new_target() {
 fn a_body_over_the_limit_ends_the_fetch() {
     let run = run(exact().max_body(10), [status(200).body(11)]);
     assert_eq!(run.outcome().result, Err(Error::BodyTooLarge { limit: 10 }));
-    assert!(self::run(exact().max_body(10), [status(200).body(10)]).outcome().is_success());
+    assert!(
+        self::run(exact().max_body(10), [status(200).body(10)])
+            .outcome()
+            .is_success()
+    );
 }
 
 #[test]
@@ -215,25 +290,43 @@ fn a_large_body_that_is_not_wanted_is_given_up_for_its_retry() {
 #[test]
 fn events_tell_why() {
     let run = run(exact(), [status(503), status(200)]);
-    let lines: alloc::vec::Vec<_> =
-        run.events().iter().map(ToString::to_string).collect();
-    assert!(lines.iter().any(|l| l == "retry in 1s (backoff): status 503, attempt 1 of 3"), "{lines:?}");
-    assert!(!run.events().iter().any(|e| matches!(e, Event::GaveUp { .. })));
+    let lines: alloc::vec::Vec<_> = run.events().iter().map(ToString::to_string).collect();
+    assert!(
+        lines
+            .iter()
+            .any(|l| l == "retry in 1s (backoff): status 503, attempt 1 of 3"),
+        "{lines:?}"
+    );
+    assert!(
+        !run.events()
+            .iter()
+            .any(|e| matches!(e, Event::GaveUp { .. }))
+    );
 }
 
 #[test]
 fn the_books_balance() {
-    let answers = [status(302).location("/b").after(SECOND), status(503), status(200).after(SECOND)];
+    let answers = [
+        status(302).location("/b").after(SECOND),
+        status(503),
+        status(200).after(SECOND),
+    ];
     let run = run(exact(), answers);
     let t = run.outcome().timings;
-    assert_eq!((t.total(), t.backoff, t.redirecting), (3 * SECOND, SECOND, SECOND));
+    assert_eq!(
+        (t.total(), t.backoff, t.redirecting),
+        (3 * SECOND, SECOND, SECOND)
+    );
     assert_eq!(run.outcome().attempts[2].timings.wait(), Some(SECOND));
 }
 
 /// A fetch in flight, for what a script cannot show.
 fn flying(policy: Policy, delivery: Delivery) -> (Fetch, crate::Attempt) {
     let request = Request::get("http://a.test/".parse().unwrap());
-    let request = Request { delivery, ..request };
+    let request = Request {
+        delivery,
+        ..request
+    };
     let mut fetch = Fetch::new(request, policy.into(), 0, at(0));
     assert_eq!(fetch.poll(at(0)), Step::Ready);
     let attempt = fetch.start(at(0)).unwrap();
@@ -250,7 +343,9 @@ fn a_streamed_response_is_final_from_its_head_on() {
     fetch.handle(attempt.id, Input::Head(Head::status(200)), at(1));
     assert_eq!(fetch.poll(at(1)), Step::Accept(attempt.id));
     fetch.handle(attempt.id, Input::End(Err(Failure::Io)), at(2));
-    let Step::Done(outcome) = fetch.poll(at(2)) else { panic!("not done") };
+    let Step::Done(outcome) = fetch.poll(at(2)) else {
+        panic!("not done")
+    };
     assert_eq!(outcome.gave_up, Some(GaveUp::Committed));
 }
 
@@ -268,7 +363,10 @@ fn a_slow_consumer_is_not_a_slow_server() {
 
 #[test]
 fn a_body_that_stops_coming_is_timed_out_and_retried() {
-    let timeouts = Timeouts { idle_read: Some(SECOND), ..Timeouts::default() };
+    let timeouts = Timeouts {
+        idle_read: Some(SECOND),
+        ..Timeouts::default()
+    };
     let (mut fetch, attempt) = flying(exact().timeouts(timeouts), Delivery::Buffered);
     fetch.handle(attempt.id, Input::Head(Head::status(200)), at(1));
     assert_eq!(fetch.poll(at(1)), Step::Accept(attempt.id));
@@ -288,9 +386,37 @@ fn connect_and_first_byte_have_limits_of_their_own() {
     assert_eq!(fetch.poll(at(1)), Step::Abort(attempt.id));
 
     let (mut fetch, attempt) = flying(exact().timeouts(timeouts), Delivery::Buffered);
-    fetch.handle(attempt.id, Input::Mark(crate::Phase::Connected, at(0)), at(0));
+    fetch.handle(
+        attempt.id,
+        Input::Mark(crate::Phase::Connected, at(0)),
+        at(0),
+    );
     assert!(matches!(fetch.poll(at(1)), Step::Wait(_)));
     assert_eq!(fetch.poll(at(2)), Step::Abort(attempt.id));
+}
+
+#[test]
+fn the_connect_limit_includes_tls_unless_the_connection_is_reused() {
+    let timeouts = Timeouts {
+        connect: Some(SECOND),
+        ..Timeouts::default()
+    };
+    let policy = alloc::sync::Arc::new(exact().timeouts(timeouts));
+    for (phase, ends) in [
+        (crate::Phase::Connected, true),
+        (crate::Phase::Reused, false),
+    ] {
+        let request = Request::get("https://a.test/".parse().unwrap());
+        let mut fetch = Fetch::new(request, policy.clone(), 0, at(0));
+        assert_eq!(fetch.poll(at(0)), Step::Ready);
+        let attempt = fetch.start(at(0)).unwrap();
+        fetch.handle(attempt.id, Input::Mark(phase, at(0)), at(0));
+        assert_eq!(
+            fetch.poll(at(1)) == Step::Abort(attempt.id),
+            ends,
+            "{phase:?}"
+        );
+    }
 }
 
 #[test]
@@ -299,18 +425,26 @@ fn what_comes_after_the_end_is_stale() {
     fetch.cancel(at(1));
     assert_eq!(fetch.poll(at(1)), Step::Abort(attempt.id));
     assert!(matches!(fetch.poll(at(1)), Step::Done(_)));
-    assert_eq!(fetch.handle(attempt.id, Input::End(Ok(())), at(1)), Handled::Stale);
+    assert_eq!(
+        fetch.handle(attempt.id, Input::End(Ok(())), at(1)),
+        Handled::Stale
+    );
     assert_eq!(fetch.poll(at(9999)), Step::Wait(None));
 }
 
 #[test]
 fn nothing_starts_when_its_time_is_over() {
-    let timeouts = Timeouts { queue: Some(SECOND), ..Timeouts::default() };
+    let timeouts = Timeouts {
+        queue: Some(SECOND),
+        ..Timeouts::default()
+    };
     let request = Request::get("http://a.test/".parse().unwrap());
     let mut fetch = Fetch::new(request, exact().timeouts(timeouts).into(), 0, at(0));
     assert_eq!(fetch.poll(at(0)), Step::Ready);
     assert!(fetch.start(at(1)).is_none());
-    let Step::Done(outcome) = fetch.poll(at(1)) else { panic!("not done") };
+    let Step::Done(outcome) = fetch.poll(at(1)) else {
+        panic!("not done")
+    };
     assert_eq!(outcome.result, Err(Error::TimedOut(Limit::Queue)));
     assert!(outcome.attempts.is_empty());
 }

@@ -171,7 +171,10 @@ mod tests {
             let waits = (0..1000).map(|seed| backoff.delay(seed, 2, SECOND).as_millis());
             let (min, max) = waits.fold((u128::MAX, 0), |(a, b), w| (a.min(w), b.max(w)));
             assert!(low <= min && max <= high, "{jitter:?}: {min}..{max}");
-            assert!(max - min > u128::from(9 * (high as u32 - low as u32) / 10), "{jitter:?}");
+            assert!(
+                max - min > u128::from(9 * (high as u32 - low as u32) / 10),
+                "{jitter:?}"
+            );
         }
     }
 

@@ -221,7 +221,10 @@ pub struct RetryAfter {
 
 impl RetryAfter {
     /// At most 60 s; a fetch told to wait longer ends with the response it has.
-    pub const DEFAULT: Self = Self { cap: Duration::from_secs(60), over: OverCap::Fail };
+    pub const DEFAULT: Self = Self {
+        cap: Duration::from_secs(60),
+        over: OverCap::Fail,
+    };
 
     /// How long the host rests after `asked`.
     pub(crate) fn pause(&self, asked: Duration) -> Duration {

@@ -33,7 +33,10 @@ impl Redirects {
     /// ```
     #[must_use]
     pub const fn limit(max: u16) -> Self {
-        Self { max, downgrade: false }
+        Self {
+            max,
+            downgrade: false,
+        }
     }
 
     /// Whether a redirect may lead from https to http. Default no: what was secret would be sent in
@@ -76,7 +79,9 @@ pub enum RedirectError {
 impl fmt::Display for RedirectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::BodyNotReplayable => "the redirect needs the request body again, a stream sent once",
+            Self::BodyNotReplayable => {
+                "the redirect needs the request body again, a stream sent once"
+            }
             Self::Downgrade => "the redirect leads from https to http",
             Self::InvalidLocation => "the redirect's Location is not a URL",
             Self::Scheme => "the redirect leads to a scheme other than http and https",
@@ -109,7 +114,9 @@ pub(crate) fn hop(
     send_body: bool,
     rules: Redirects,
 ) -> Result<Hop, RedirectError> {
-    let mut url = from.join(location).map_err(|_| RedirectError::InvalidLocation)?;
+    let mut url = from
+        .join(location)
+        .map_err(|_| RedirectError::InvalidLocation)?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(RedirectError::Scheme);
     }
@@ -129,7 +136,11 @@ pub(crate) fn hop(
     };
     Ok(Hop {
         cross_origin: !same_origin(from, &url),
-        method: if becomes_get { Method::Get } else { method.clone() },
+        method: if becomes_get {
+            Method::Get
+        } else {
+            method.clone()
+        },
         send_body: send_body && !becomes_get,
         url,
     })
@@ -148,7 +159,14 @@ mod tests {
 
     fn follow(status: u16, method: &str, location: &str) -> Result<Hop, RedirectError> {
         let from = Url::parse("https://a.test/dir/page#part").unwrap();
-        hop(status, location, &from, &method.parse().unwrap(), true, Redirects::default())
+        hop(
+            status,
+            location,
+            &from,
+            &method.parse().unwrap(),
+            true,
+            Redirects::default(),
+        )
     }
 
     #[test]
@@ -173,7 +191,11 @@ mod tests {
         ];
         for (status, method, expected, body) in table {
             let hop = follow(status, method, "/next").unwrap();
-            assert_eq!((hop.method.as_str(), hop.send_body), (expected, body), "{status} {method}");
+            assert_eq!(
+                (hop.method.as_str(), hop.send_body),
+                (expected, body),
+                "{status} {method}"
+            );
         }
     }
 
@@ -189,7 +211,11 @@ mod tests {
             ("https://sub.a.test/", true),
         ];
         for (location, cross) in table {
-            assert_eq!(follow(302, "GET", location).unwrap().cross_origin, cross, "{location}");
+            assert_eq!(
+                follow(302, "GET", location).unwrap().cross_origin,
+                cross,
+                "{location}"
+            );
         }
     }
 
@@ -197,13 +223,25 @@ mod tests {
     fn credentials_in_location_are_ignored_and_the_fragment_is_kept() {
         let hop = follow(302, "GET", "https://user:secret@b.test/").unwrap();
         assert_eq!(hop.url.as_str(), "https://b.test/#part");
-        assert_eq!(follow(302, "GET", "/x#own").unwrap().url.fragment(), Some("own"));
+        assert_eq!(
+            follow(302, "GET", "/x#own").unwrap().url.fragment(),
+            Some("own")
+        );
     }
 
     #[test]
     fn dangerous_targets_are_refused() {
-        assert_eq!(follow(302, "GET", "http://a.test/"), Err(RedirectError::Downgrade));
-        assert_eq!(follow(302, "GET", "file:///etc/passwd"), Err(RedirectError::Scheme));
-        assert_eq!(follow(302, "GET", "https://"), Err(RedirectError::InvalidLocation));
+        assert_eq!(
+            follow(302, "GET", "http://a.test/"),
+            Err(RedirectError::Downgrade)
+        );
+        assert_eq!(
+            follow(302, "GET", "file:///etc/passwd"),
+            Err(RedirectError::Scheme)
+        );
+        assert_eq!(
+            follow(302, "GET", "https://"),
+            Err(RedirectError::InvalidLocation)
+        );
     }
 }

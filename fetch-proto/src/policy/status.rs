@@ -12,7 +12,10 @@ use core::fmt;
 /// ```
 #[derive(Clone, Copy, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-#[cfg_attr(feature = "serde", serde(from = "alloc::vec::Vec<u16>", into = "alloc::vec::Vec<u16>"))]
+#[cfg_attr(
+    feature = "serde",
+    serde(from = "alloc::vec::Vec<u16>", into = "alloc::vec::Vec<u16>")
+)]
 pub struct StatusSet([u64; 8]);
 
 impl StatusSet {

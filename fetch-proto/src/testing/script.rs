@@ -61,7 +61,11 @@ enum Kind {
 /// ```
 #[must_use]
 pub fn status(status: u16) -> Answer {
-    Answer { after: Duration::ZERO, body: 0, kind: Kind::Head(Head::status(status)) }
+    Answer {
+        after: Duration::ZERO,
+        body: 0,
+        kind: Kind::Head(Head::status(status)),
+    }
 }
 
 /// The attempt fails.
@@ -72,7 +76,11 @@ pub fn status(status: u16) -> Answer {
 /// ```
 #[must_use]
 pub fn failure(failure: Failure) -> Answer {
-    Answer { after: Duration::ZERO, body: 0, kind: Kind::Failure(failure) }
+    Answer {
+        after: Duration::ZERO,
+        body: 0,
+        kind: Kind::Failure(failure),
+    }
 }
 
 /// The server takes the request and never answers.
@@ -82,7 +90,11 @@ pub fn failure(failure: Failure) -> Answer {
 /// ```
 #[must_use]
 pub fn hang() -> Answer {
-    Answer { after: Duration::ZERO, body: 0, kind: Kind::Hang }
+    Answer {
+        after: Duration::ZERO,
+        body: 0,
+        kind: Kind::Hang,
+    }
 }
 
 impl Answer {
@@ -154,7 +166,12 @@ impl Script {
     #[must_use]
     pub fn new(policy: Policy) -> Self {
         let url = url::Url::parse("http://a.test/").expect("a valid URL");
-        Self { answers: VecDeque::new(), policy, request: Request::get(url), seed: 0 }
+        Self {
+            answers: VecDeque::new(),
+            policy,
+            request: Request::get(url),
+            seed: 0,
+        }
     }
 
     /// Adds answers, one for each attempt to come.
@@ -229,7 +246,12 @@ impl Script {
             woken: None,
         };
         let outcome = player.play();
-        Run { attempts: player.attempts, events: player.events, outcome, trace: player.trace }
+        Run {
+            attempts: player.attempts,
+            events: player.events,
+            outcome,
+            trace: player.trace,
+        }
     }
 }
 
@@ -251,7 +273,6 @@ impl Run {
     /// script.answers([status(302).location("/next"), status(200)]);
     /// assert_eq!(script.run().attempts()[1].url.path(), "/next");
     /// ```
-    #[must_use]
     pub fn attempts(&self) -> &[Attempt] {
         &self.attempts
     }
@@ -321,7 +342,8 @@ impl Player {
                 Step::Abort(_) => {
                     self.coming = None;
                     if let Some(Reason::Limit(limit)) = self.woken {
-                        self.trace.push(format!("{} {limit} timeout", self.clock.now()));
+                        self.trace
+                            .push(format!("{} {limit} timeout", self.clock.now()));
                     }
                 }
                 Step::Accept(_) | Step::Discard(_) => {}
@@ -351,7 +373,10 @@ impl Player {
 
     fn start(&mut self) {
         let now = self.clock.now();
-        let attempt = self.fetch.start(now).expect("a fetch that is ready can start");
+        let attempt = self
+            .fetch
+            .start(now)
+            .expect("a fetch that is ready can start");
         let number = attempt.id.number();
         let answer = self.answers.pop_front();
         let answer = answer.unwrap_or_else(|| panic!("no answer for attempt {number}"));
@@ -363,7 +388,9 @@ impl Player {
     }
 
     fn deliver(&mut self) {
-        let Some((_, attempt, answer)) = self.coming.take() else { return };
+        let Some((_, attempt, answer)) = self.coming.take() else {
+            return;
+        };
         let now = self.clock.now();
         let inputs = match answer.kind {
             Kind::Failure(failure) => {
@@ -385,7 +412,11 @@ impl Player {
     /// Marks the end: on the last line, if that is what ended the fetch.
     fn conclude(&mut self, outcome: &Outcome) {
         let now = self.clock.now().to_string();
-        let end = if outcome.result.is_ok() { "done" } else { "failed" };
+        let end = if outcome.result.is_ok() {
+            "done"
+        } else {
+            "failed"
+        };
         match self.trace.last_mut() {
             Some(last) if last.split(' ').next() == Some(&now) => {
                 last.push(' ');

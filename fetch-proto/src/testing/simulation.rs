@@ -54,7 +54,10 @@ impl Server {
     /// ```
     #[must_use]
     pub fn latency(mut self, range: core::ops::RangeInclusive<Duration>) -> Self {
-        self.latency = Latency { min: *range.start(), max: *range.end() };
+        self.latency = Latency {
+            min: *range.start(),
+            max: *range.end(),
+        };
         self
     }
 
@@ -126,9 +129,17 @@ impl Server {
 
 impl Default for Server {
     fn default() -> Self {
-        let latency =
-            Latency { min: Duration::from_millis(10), max: Duration::from_millis(100) };
-        Self { latency, resets: 0, retry_after: None, stalls: 0, unavailable: 0 }
+        let latency = Latency {
+            min: Duration::from_millis(10),
+            max: Duration::from_millis(100),
+        };
+        Self {
+            latency,
+            resets: 0,
+            retry_after: None,
+            stalls: 0,
+            unavailable: 0,
+        }
     }
 }
 
@@ -187,7 +198,12 @@ impl Simulation {
     /// ```
     #[must_use]
     pub fn new(config: Config, seed: u64) -> Self {
-        Self { config, default: Server::default(), seed, servers: BTreeMap::new() }
+        Self {
+            config,
+            default: Server::default(),
+            seed,
+            servers: BTreeMap::new(),
+        }
     }
 
     /// Sets how hosts behave that have no model of their own.
@@ -243,8 +259,10 @@ impl Simulation {
         urls: impl IntoIterator<Item = U>,
         mut each: impl FnMut(&Outcome, Timestamp),
     ) -> Summary {
-        let mut requests =
-            urls.into_iter().filter_map(|url| Url::parse(url.as_ref()).ok()).map(Request::get);
+        let mut requests = urls
+            .into_iter()
+            .filter_map(|url| Url::parse(url.as_ref()).ok())
+            .map(Request::get);
         let now = Timestamp::START;
         let mut run = Running {
             answers: BinaryHeap::new(),
@@ -290,8 +308,11 @@ impl Simulation {
     }
 }
 
+/// When an answer comes, its number, for whom it is, what it is, and its `Retry-After`.
+type Coming = (Timestamp, u64, AttemptId, Answer, Option<Duration>);
+
 struct Running<'a> {
-    answers: BinaryHeap<Reverse<(Timestamp, u64, AttemptId, Answer, Option<Duration>)>>,
+    answers: BinaryHeap<Reverse<Coming>>,
     digest: u64,
     draws: u64,
     engine: Engine,
@@ -330,20 +351,35 @@ impl Running<'_> {
 
     fn start(&mut self, attempt: &Attempt) {
         let host = attempt.url.host_str().unwrap_or_default().to_string();
-        let server = self.simulation.servers.get(&host).unwrap_or(&self.simulation.default);
+        let server = self
+            .simulation
+            .servers
+            .get(&host)
+            .unwrap_or(&self.simulation.default);
         self.draws += 1;
         if let Some((latency, answer)) = server.answer(mix(self.simulation.seed, self.draws)) {
             let at = self.now + latency;
-            self.answers.push(Reverse((at, self.draws, attempt.id, answer, server.retry_after)));
+            self.answers.push(Reverse((
+                at,
+                self.draws,
+                attempt.id,
+                answer,
+                server.retry_after,
+            )));
         }
         let flying = self.per_host.entry(host.clone()).or_insert(0);
         *flying += 1;
         self.flights.insert(attempt.id, host);
-        self.peaks = (self.peaks.0.max(self.flights.len()), self.peaks.1.max(*flying));
+        self.peaks = (
+            self.peaks.0.max(self.flights.len()),
+            self.peaks.1.max(*flying),
+        );
     }
 
     fn land(&mut self, id: AttemptId) {
-        let Some(host) = self.flights.remove(&id) else { return };
+        let Some(host) = self.flights.remove(&id) else {
+            return;
+        };
         if let Some(flying) = self.per_host.get_mut(&host) {
             *flying -= 1;
         }
@@ -353,17 +389,24 @@ impl Running<'_> {
     fn advance(&mut self, wake: Option<Timestamp>) {
         let answer = self.answers.peek().map(|Reverse((at, ..))| *at);
         let next = answer.into_iter().chain(wake).min();
-        self.now = self.now.max(next.expect("fetches are live, but nothing will happen"));
+        self.now = self
+            .now
+            .max(next.expect("fetches are live, but nothing will happen"));
         while let Some(Reverse((at, ..))) = self.answers.peek() {
             if *at > self.now {
                 break;
             }
-            let Some(Reverse((_, _, id, answer, retry_after))) = self.answers.pop() else { break };
+            let Some(Reverse((_, _, id, answer, retry_after))) = self.answers.pop() else {
+                break;
+            };
             if !self.flights.contains_key(&id) {
                 continue; // aborted meanwhile
             }
             self.land(id);
-            let head = |status| Head { retry_after, ..Head::status(status) };
+            let head = |status| Head {
+                retry_after,
+                ..Head::status(status)
+            };
             let (head, end) = match answer {
                 Answer::Fail(failure) => (None, Err(failure)),
                 Answer::Ok => (Some(Head::status(200)), Ok(())),

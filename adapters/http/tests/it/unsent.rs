@@ -53,7 +53,9 @@ impl AsyncWrite for Memory {
         server
             .answer
             .extend(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
-        server.reader.take().map_or((), Waker::wake);
+        if let Some(waker) = server.reader.take() {
+            waker.wake();
+        }
         Poll::Ready(Ok(buf.len()))
     }
 
@@ -85,7 +87,7 @@ impl Runtime for Held {
     }
 
     async fn sleep(&self, _: Duration) {
-        future::pending().await
+        future::pending().await;
     }
 }
 
@@ -104,7 +106,9 @@ fn a_request_that_meets_a_closed_connection_was_not_sent() {
 
     let mut server = held.stream.0.lock().unwrap();
     server.closed = true;
-    server.reader.take().map_or((), Waker::wake);
+    if let Some(waker) = server.reader.take() {
+        waker.wake();
+    }
     drop(server);
     // The request is handed over before the connection's task can learn of the end.
     let sent = held

@@ -1,0 +1,229 @@
+//! The loop over transports made for the test, on no runtime but a thread.
+
+use std::future::{pending, ready};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use fetch_driver::{
+    Adapter, AsyncIoTimer, Backoff, BuildError, Builder, Failure, Fetcher, Incoming, Marks,
+    Outgoing, Policy, Rules, Settings, Transport, TransportError,
+};
+use futures_lite::future::block_on;
+use futures_lite::{StreamExt, stream};
+
+type Response = Result<Incoming<stream::Iter<std::vec::IntoIter<Chunk>>>, TransportError>;
+type Chunk = Result<Bytes, TransportError>;
+type Answer = Pin<Box<dyn Future<Output = Response> + Send>>;
+
+/// A transport that answers by a function, on a thread of its own.
+#[derive(Clone)]
+struct Fake(Arc<dyn Fn(Outgoing) -> Answer + Send + Sync>);
+
+impl Transport for Fake {
+    type Body = stream::Iter<std::vec::IntoIter<Chunk>>;
+
+    fn send(&self, request: Outgoing, _: Marks) -> impl Future<Output = Response> + Send + use<> {
+        (self.0)(request)
+    }
+}
+
+impl Adapter for Fake {
+    type Transport = Self;
+    type Timer = AsyncIoTimer;
+
+    fn transport(&self, _: &Settings) -> Result<Self, BuildError> {
+        Ok(self.clone())
+    }
+
+    fn timer(&self) -> AsyncIoTimer {
+        AsyncIoTimer::default()
+    }
+
+    fn spawn(&self, driver: impl Future<Output = ()> + Send + 'static) -> Result<(), BuildError> {
+        std::thread::spawn(|| block_on(driver));
+        Ok(())
+    }
+}
+
+fn fake(answer: impl Fn(Outgoing) -> Answer + Send + Sync + 'static) -> Builder<Fake> {
+    let policy = Policy::default().backoff(Backoff::default().base(Duration::ZERO));
+    Builder::new(Fake(Arc::new(answer))).rules(Rules::only(policy.attempts(1)))
+}
+
+fn respond(status: u16, chunks: Vec<Chunk>) -> Answer {
+    Box::pin(ready(Ok(Incoming {
+        body: stream::iter(chunks),
+        headers: http::HeaderMap::new(),
+        status: http::StatusCode::from_u16(status).unwrap(),
+        version: http::Version::HTTP_11,
+    })))
+}
+
+fn urls(paths: &[&str]) -> Vec<String> {
+    paths
+        .iter()
+        .map(|path| format!("http://a.test{path}"))
+        .collect()
+}
+
+#[test]
+fn a_panicking_transport_cannot_leak_a_slot() {
+    let builder = fake(|request| match request.url.path() {
+        "/panic-at-once" => Box::pin(async { panic!("broken") }),
+        "/panic-in-send" => Box::pin(std::future::poll_fn(|_| panic!("broken later"))),
+        _ => respond(200, vec![]),
+    });
+    let fetcher = builder.concurrency(1).build().unwrap();
+    let paths = [
+        "/panic-at-once",
+        "/panic-in-send",
+        "/panic-at-once",
+        "/good",
+    ];
+    let outcomes: Vec<_> = block_on(fetcher.fetch_all(urls(&paths)).collect());
+    let good = outcomes
+        .iter()
+        .filter(|outcome| outcome.is_success())
+        .count();
+    assert_eq!((outcomes.len(), good), (4, 1));
+    let error = outcomes[0].error().unwrap().to_string();
+    assert!(error.contains("the transport panicked: broken"), "{error}");
+    assert_eq!(fetcher.stats().flying, 0);
+}
+
+#[test]
+fn a_native_error_is_told_with_its_causes() {
+    let builder = fake(|_| {
+        let source = std::io::Error::other("the cable was cut");
+        Box::pin(ready(Err(TransportError::new(Failure::Io, source))))
+    });
+    let outcome = block_on(builder.build().unwrap().fetch("http://a.test/"));
+    assert_eq!(outcome.error().unwrap().detail(), Some("the cable was cut"));
+}
+
+#[test]
+fn chunks_become_one_body() {
+    let builder = fake(|_| respond(200, vec![Ok("one ".into()), Ok("two".into())]));
+    let response = block_on(builder.build().unwrap().get("http://a.test/")).unwrap();
+    assert_eq!((&response.body[..], response.bytes), (&b"one two"[..], 7));
+}
+
+#[test]
+fn a_body_that_breaks_is_fetched_again() {
+    let tries = Arc::new(AtomicUsize::new(0));
+    let count = tries.clone();
+    let builder = fake(move |_| match count.fetch_add(1, Ordering::SeqCst) {
+        0 => {
+            let broken = TransportError::new(Failure::Io, "reset");
+            respond(200, vec![Ok("half".into()), Err(broken)])
+        }
+        _ => respond(200, vec![Ok("whole".into())]),
+    });
+    let policy = Policy::default().backoff(Backoff::default().base(Duration::ZERO));
+    let fetcher = builder.rules(Rules::only(policy)).build().unwrap();
+    let response = block_on(fetcher.get("http://a.test/")).unwrap();
+    assert_eq!(&response.body[..], b"whole");
+    assert_eq!(tries.load(Ordering::SeqCst), 2);
+}
+
+#[test]
+fn an_attempt_without_an_answer_is_dropped_at_its_limit() {
+    struct Counted(Arc<AtomicUsize>);
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let counter = dropped.clone();
+    let builder = fake(move |_| {
+        let guard = Counted(counter.clone());
+        Box::pin(async move {
+            let _guard = guard;
+            pending().await
+        })
+    });
+    let policy = Policy::default()
+        .attempts(1)
+        .attempt_timeout(Duration::from_millis(30));
+    let fetcher = builder.rules(Rules::only(policy)).build().unwrap();
+    let outcome = block_on(fetcher.fetch("http://a.test/"));
+    assert_eq!(outcome.error().unwrap().kind().as_str(), "timeout");
+    assert_eq!(dropped.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn wrong_settings_are_refused_when_the_fetcher_is_built() {
+    let table: [(fn(Builder<Fake>) -> Builder<Fake>, &str); 3] = [
+        (|builder| builder.concurrency(0), "concurrency: 0"),
+        (
+            |builder| builder.header("bad name", "x"),
+            "header: \"bad name\"",
+        ),
+        (
+            |builder| builder.timeout("regex:(", Duration::ZERO),
+            "timeout:",
+        ),
+    ];
+    for (wrong, expected) in table {
+        let built: Result<Fetcher<Fake>, _> = wrong(fake(|_| respond(200, vec![]))).build();
+        let error = built.unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{error}");
+    }
+}
+
+#[test]
+fn timeouts_by_pattern_come_before_the_rules_own() {
+    let builder = Builder::new(Fake(Arc::new(|_| Box::pin(pending()))));
+    let policy = Policy::default().attempts(1);
+    let short = Duration::from_millis(20);
+    let fetcher = builder
+        .policy(policy)
+        .timeout("/delay/", short)
+        .build()
+        .unwrap();
+    let outcome = block_on(fetcher.fetch("http://a.test/delay/5"));
+    assert_eq!(outcome.error().unwrap().kind().as_str(), "timeout");
+    assert!(
+        outcome.duration() < Duration::from_secs(10),
+        "the rule's own limit is 10 s"
+    );
+}
+
+#[test]
+fn requests_come_from_a_stream_that_waits() {
+    let (sender, receiver) = async_channel::bounded::<String>(1);
+    let fetcher = fake(|_| respond(200, vec![])).build().unwrap();
+    let feeder = std::thread::spawn(move || {
+        for n in 0..500 {
+            sender.send_blocking(format!("http://a.test/{n}")).unwrap();
+        }
+    });
+    let count = block_on(
+        fetcher
+            .fetch_stream(receiver)
+            .filter(|o| o.is_success())
+            .count(),
+    );
+    feeder.join().unwrap();
+    assert_eq!(count, 500);
+}
+
+#[test]
+fn a_batch_keeps_its_statistics() {
+    let fetcher = fake(|request| match request.url.path() {
+        "/missing" => respond(404, vec![]),
+        _ => respond(200, vec![Ok("12345".into())]),
+    });
+    let fetcher = fetcher.build().unwrap();
+    let mut batch = fetcher.fetch_all(urls(&["/a", "/missing", "/b"]));
+    block_on(async { while batch.next().await.is_some() {} });
+    let stats = batch.stats();
+    assert_eq!(
+        (stats.succeeded(), stats.http_errors(), stats.bytes()),
+        (2, 1, 10)
+    );
+}

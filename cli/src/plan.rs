@@ -1,0 +1,211 @@
+//! What is to be done, as the options say it: checked before anything is begun.
+
+mod request;
+mod rules;
+
+use std::fs;
+use std::io::IsTerminal;
+use std::path::Path;
+use std::time::Duration;
+
+use fetch_driver::Settings;
+
+use crate::args::{Args, Format};
+use crate::demo;
+use crate::exit::Stop;
+use crate::input::{self, Feed, Source};
+use crate::logging::{self, LogPolicy};
+use crate::output::Target;
+
+/// Descriptors that are needed for other things than connections.
+const SPARE_FILES: u64 = 64;
+
+/// All that a run needs.
+pub(crate) struct Plan {
+    pub(crate) deadline: Option<Duration>,
+    /// The site of `--demo`.
+    pub(crate) demo: Option<fetch_testbed::Site>,
+    pub(crate) fail: bool,
+    pub(crate) fail_early: bool,
+    pub(crate) feed: Feed,
+    pub(crate) format: Format,
+    pub(crate) log: LogPolicy,
+    pub(crate) notes: Vec<String>,
+    pub(crate) progress: bool,
+    pub(crate) settings: Settings,
+    pub(crate) silent: bool,
+    pub(crate) sources: Vec<Source>,
+    pub(crate) target: Target,
+    pub(crate) total: Option<u64>,
+}
+
+impl Plan {
+    /// Reads and opens what the options name.
+    ///
+    /// # Errors
+    ///
+    /// If options contradict each other or a file cannot be used.
+    pub(crate) fn new(mut args: Args) -> Result<Self, Stop> {
+        let mut notes = Vec::new();
+        let demo = args
+            .input
+            .demo
+            .then(|| demo::start(&mut args))
+            .transpose()?;
+        let (demo, sources) = match demo {
+            Some((site, source)) => (Some(site), vec![source]),
+            None => (None, input::open(&args.input)?),
+        };
+        let feed = request::feed(&args)?;
+        let settings = settings(&args, &mut notes)?;
+        let format = format(&args);
+        let output = args
+            .output
+            .output
+            .as_deref()
+            .filter(|_| format != Format::None);
+        check_overwrite(output, &args)?;
+        let target = Target::open(output)?;
+        let quiet = args.output.quiet || args.output.silent;
+        Ok(Self {
+            deadline: args.time.deadline.filter(|limit| !limit.is_zero()),
+            fail: args.output.fail,
+            fail_early: args.output.fail_early,
+            feed,
+            format,
+            log: log_policy(&args),
+            notes,
+            progress: !quiet && !args.output.no_progress && std::io::stderr().is_terminal(),
+            settings,
+            silent: args.output.silent,
+            sources,
+            target,
+            total: match demo {
+                Some(_) => Some(demo::COUNT),
+                None => input::known_total(&args.input),
+            },
+            demo,
+        })
+    }
+}
+
+fn format(args: &Args) -> Format {
+    let output = &args.output;
+    match output.format {
+        Some(format) => format,
+        None if output.out_null => Format::None,
+        None if output.output.is_some() => Format::Jsonl,
+        None if args.input.demo || std::io::stdout().is_terminal() => Format::Text,
+        None => Format::Jsonl,
+    }
+}
+
+fn settings(args: &Args, notes: &mut Vec<String>) -> Result<Settings, Stop> {
+    let mut settings = Settings::default();
+    settings.rules = rules::rules(args)?;
+    request::headers(args, &mut settings.headers)?;
+    for path in &args.net.cacert {
+        let pem = fs::read(path).map_err(|error| {
+            Stop::file(format!(
+                "--cacert {}: cannot be read: {error}",
+                path.display()
+            ))
+        })?;
+        settings.ca_certificates.push(pem);
+    }
+    limit_connections(args.speed.concurrency, &mut settings, notes);
+    settings.decode = !args.request.no_compressed;
+    settings.host_rate = args.speed.host_rate;
+    settings.insecure = args.net.insecure;
+    settings.per_host = Some(args.speed.per_host);
+    settings.rate = args.speed.rate;
+    settings.seed = args.retry.seed;
+    let entries = args.net.resolve.iter();
+    settings.resolve = entries
+        .map(|e| (e.host.clone(), e.port, e.addresses.clone()))
+        .collect();
+    Ok(settings)
+}
+
+/// No more connections than this process may have files open.
+fn limit_connections(concurrency: usize, settings: &mut Settings, notes: &mut Vec<String>) {
+    let files = match fetch_smol::raise_fd_limit() {
+        Ok(files) => files,
+        Err(error) => {
+            notes.push(format!("the limit on open files cannot be raised: {error}"));
+            1024
+        }
+    };
+    let room = usize::try_from(files.saturating_sub(SPARE_FILES))
+        .unwrap_or(usize::MAX)
+        .max(1);
+    if concurrency > room {
+        notes.push(format!(
+            "-j {concurrency} becomes {room}: this process may have {files} files open; \
+             raise the limit with ulimit -n"
+        ));
+    }
+    settings.concurrency = concurrency.min(room);
+    settings.max_connections = Some(settings.concurrency.saturating_mul(2).min(room));
+}
+
+/// The console has errors alone unless asked for more: failures are in the records and the summary.
+fn log_policy(args: &Args) -> LogPolicy {
+    let (log, output) = (&args.log, &args.output);
+    let by_count = match log.verbose {
+        0 => None,
+        1 => Some("info"),
+        2 => Some("debug"),
+        _ => Some("trace"),
+    };
+    let option = log
+        .log_level
+        .clone()
+        .or_else(|| by_count.map(str::to_owned));
+    let from_user = option.is_some()
+        || std::env::var(logging::LEVEL_VARIABLE).is_ok_and(|level| !level.trim().is_empty());
+    let level = match from_user || log.log_file.is_some() {
+        true => logging::level_or_env(option),
+        false => "error".to_owned(),
+    };
+    LogPolicy {
+        level,
+        console: !output.silent && !output.quiet && (log.log_file.is_none() || log.verbose > 0),
+        file: log.log_file.clone(),
+        format: log.log_format,
+        ..LogPolicy::default()
+    }
+}
+
+/// Records must not destroy the list they come from.
+fn check_overwrite(output: Option<&Path>, args: &Args) -> Result<(), Stop> {
+    let real = |path: &Path| fs::canonicalize(path).ok();
+    let Some(output) = output.and_then(real) else {
+        return Ok(());
+    };
+    let urls = args
+        .input
+        .url
+        .iter()
+        .filter_map(|url| Some(Path::new(url.strip_prefix('@')?)));
+    let files = args.input.input_file.iter().map(|path| path.as_path());
+    match files
+        .chain(urls)
+        .find(|path| real(path).as_ref() == Some(&output))
+    {
+        Some(path) => Err(Stop::usage(format!(
+            "--output and --input-file are the same file {}, which would be lost: write another",
+            path.display()
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// What the log's own error comes to.
+pub(crate) fn log_stop(error: &anyhow::Error) -> Stop {
+    let message = format!("{error:#}");
+    match message.starts_with("bad log filter") {
+        true => Stop::usage(format!("--log-level: {message}")),
+        false => Stop::file(format!("--log-file: {message}")),
+    }
+}

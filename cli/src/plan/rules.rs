@@ -1,0 +1,142 @@
+//! The policy of each URL: attempts, waits, limits.
+
+use std::time::Duration;
+
+use fetch_driver::Policy;
+use fetch_proto::{Backoff, Redirects, RetryAfter, Rules, Timeouts};
+
+use crate::args::Args;
+use crate::exit::Stop;
+
+/// The rules that the options ask for: the user's patterns, then those that are built in, unless
+/// `--max-time` replaces these.
+pub(crate) fn rules(args: &Args) -> Result<Rules, Stop> {
+    let base = policy(args);
+    let attempt = |limit| {
+        base.clone().timeouts(Timeouts {
+            attempt: limit,
+            ..*base.timeouts_ref()
+        })
+    };
+    let mut builder = Rules::builder();
+    for (pattern, limit) in &args.time.timeout {
+        builder = builder.rule(pattern.clone(), attempt(limited(*limit)));
+    }
+    let default = match args.time.max_time {
+        Some(limit) => attempt(limited(limit)),
+        None => {
+            let built_in = Rules::default();
+            for (pattern, policy) in built_in.iter() {
+                builder = builder.rule(pattern.clone(), attempt(policy.timeouts_ref().attempt));
+            }
+            attempt(built_in.default_policy().timeouts_ref().attempt)
+        }
+    };
+    let rules = builder.default(default).build();
+    rules.map_err(|error| Stop::usage(format!("--timeout: {error}")))
+}
+
+fn policy(args: &Args) -> Policy {
+    let (retry, request, time) = (&args.retry, &args.request, &args.time);
+    let redirects = match request.location {
+        true => request
+            .max_redirs
+            .map_or_else(Redirects::default, Redirects::limit),
+        false => Redirects::NONE,
+    };
+    let default = Timeouts::DEFAULT;
+    let or = |option: Option<Duration>, default| option.map_or(default, limited);
+    let timeouts = Timeouts {
+        connect: or(time.connect_timeout, default.connect),
+        idle_read: or(time.read_timeout, default.idle_read),
+        total: or(retry.retry_max_time, default.total),
+        // A list may take days behind a rate; --deadline is for who wants less.
+        queue: None,
+        ..default
+    };
+    let cap = retry.max_retry_after.unwrap_or(RetryAfter::DEFAULT.cap);
+    let policy = Policy::default()
+        .attempts(retry.retry.saturating_add(1))
+        .backoff(backoff(args))
+        .redirects(redirects)
+        .retry_after(RetryAfter {
+            cap,
+            ..RetryAfter::DEFAULT
+        })
+        .timeouts(timeouts);
+    match request.max_filesize {
+        Some(bytes) => policy.max_body(bytes),
+        None => policy,
+    }
+}
+
+fn backoff(args: &Args) -> Backoff {
+    let backoff = match args.retry.retry_delay {
+        Some(delay) => Backoff::default().base(delay).factor(1).cap(delay),
+        None => Backoff::default(),
+    };
+    if args.retry.no_jitter {
+        backoff.jitter(None)
+    } else {
+        backoff
+    }
+}
+
+/// Zero is no limit, as in curl.
+fn limited(limit: Duration) -> Option<Duration> {
+    (!limit.is_zero()).then_some(limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use fetch_proto::Method;
+
+    use super::*;
+
+    fn limit(options: &[&str], url: &str) -> Option<Duration> {
+        let line = ["fetch-all"].iter().chain(options);
+        let rules = rules(&Args::try_parse_from(line).unwrap()).unwrap();
+        rules
+            .policy(&Method::Get, &url.parse().unwrap())
+            .timeouts_ref()
+            .attempt
+    }
+
+    #[test]
+    fn patterns_come_before_max_time_and_that_before_the_built_in() {
+        let seconds = |n| Some(Duration::from_secs(n));
+        assert_eq!(limit(&[], "http://a.test/delay/1"), seconds(10));
+        assert_eq!(limit(&[], "http://a.test/status/1"), seconds(8));
+        assert_eq!(limit(&[], "http://a.test/"), seconds(6));
+        assert_eq!(limit(&["-m", "3"], "http://a.test/delay/1"), seconds(3));
+        assert_eq!(limit(&["-m", "0"], "http://a.test/"), None);
+        let both = [
+            "-m",
+            "3",
+            "--timeout",
+            "/delay/=4",
+            "--timeout",
+            "/delay/1=5",
+        ];
+        assert_eq!(limit(&both, "http://a.test/delay/1"), seconds(4));
+        assert_eq!(limit(&["--timeout", "/x=0"], "http://a.test/x"), None);
+    }
+
+    #[test]
+    fn every_rule_has_the_other_options_too() {
+        let line = ["fetch-all", "--retry", "0", "-L", "--retry-max-time", "0"];
+        let rules = rules(&Args::try_parse_from(line).unwrap()).unwrap();
+        for (_, policy) in rules.iter() {
+            assert_eq!(policy.timeouts_ref().total, None);
+            assert_eq!(
+                **policy,
+                policy
+                    .as_ref()
+                    .clone()
+                    .attempts(1)
+                    .redirects(Redirects::default())
+            );
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! The run: everything is started, driven on one thread, and told about.
+
+mod batch;
+
+use std::io::Write;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant, SystemTime};
+
+use fetch_driver::{FetchAll, Outcome};
+use fetch_smol::{Builder, Fetcher, Smol};
+use futures_lite::{Stream, future};
+
+use crate::demo;
+use crate::exit::{Code, Stop};
+use crate::input::{Reader, Requests, Shared};
+use crate::output::{Form, Output};
+use crate::plan::{self, Plan};
+use crate::progress::{Console, Counts, Progress};
+use crate::record::Recorder;
+use crate::signals;
+use batch::Batch;
+
+/// How often the bar, the signals and the buffers are looked at.
+const TICK: Duration = Duration::from_millis(100);
+
+/// So many outcomes are taken one after the other before the clock is looked at.
+const STREAK: u32 = 256;
+
+/// Why the driving ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum End {
+    Deadline,
+    FailEarly,
+    Finished,
+    /// The records can be written no more.
+    OutputGone,
+    Signal,
+}
+
+/// Runs the plan and says what to exit with.
+///
+/// # Errors
+///
+/// If something cannot be started, or the records cannot be written.
+pub(crate) fn run(mut plan: Plan) -> Result<u8, Stop> {
+    let progress = Progress::new(plan.progress);
+    let console = Box::new(Console(progress.clone()));
+    plan.log
+        .install_with(console)
+        .map_err(|error| plan::log_stop(&error))?;
+    // Whether decisions are worth telling, the log knows only now.
+    plan.settings.events = fetch_driver::Settings::default().events;
+    if !plan.silent {
+        plan.notes.iter().for_each(|note| progress.tell(note));
+    }
+    let signals = signals::listen().map_err(Stop::internal)?;
+    let executor = Arc::new(smol::Executor::new());
+    let epoch = SystemTime::now();
+    let settings = plan.settings.clone();
+    let fetcher = Builder::new(Smol::on(&executor))
+        .settings(|all| *all = settings)
+        .build();
+    let fetcher = fetcher.map_err(|error| Stop::usage(error.to_string()))?;
+
+    let form = Form {
+        format: plan.format,
+        notable_only: plan.demo.is_some(),
+        recorder: Recorder::new(epoch, plan.feed.method.as_str(), &plan.feed.body),
+    };
+    let shared = Arc::new(Shared::default());
+    let bar = progress.is_shown().then(|| progress.clone());
+    let (output, writer) = Output::start(plan.target, form, bar).map_err(Stop::internal)?;
+    let reader = Reader {
+        fail_early: plan.fail_early,
+        feed: plan.feed,
+        shared: shared.clone(),
+        writer: writer.clone(),
+        tell: teller(&progress, plan.silent),
+        seq: 0,
+    };
+    let requests = reader.start(plan.sources).map_err(Stop::internal)?;
+    let mut outcomes = fetcher.fetch_stream(Requests::new(requests));
+    if let Some(total) = plan.total {
+        outcomes = outcomes.with_total(total);
+    }
+    let mut run = Run {
+        batch: Batch::new(shared, writer, plan.fail),
+        deadline: plan.deadline,
+        fail_early: plan.fail_early,
+        fetcher,
+        progress,
+        signals,
+        silent: plan.silent,
+        started: Instant::now(),
+        total: plan.total,
+    };
+    let end = future::block_on(executor.run(run.drive(&mut outcomes)));
+    run.finish(end, outcomes, output, plan.demo.is_some())
+}
+
+fn teller(progress: &Progress, silent: bool) -> Box<dyn Fn(&str) + Send> {
+    let progress = progress.clone();
+    Box::new(move |message| {
+        if !silent {
+            progress.tell(message);
+        }
+    })
+}
+
+struct Run {
+    batch: Batch,
+    deadline: Option<Duration>,
+    fail_early: bool,
+    fetcher: Fetcher,
+    progress: Progress,
+    signals: Arc<signals::Seen>,
+    silent: bool,
+    started: Instant,
+    total: Option<u64>,
+}
+
+impl Run {
+    async fn drive(&mut self, outcomes: &mut FetchAll<Requests>) -> End {
+        let mut events = Events {
+            outcomes,
+            streak: 0,
+            tick: smol::Timer::interval(TICK),
+        };
+        let mut stopping = false;
+        loop {
+            match future::poll_fn(|cx| events.poll(cx)).await {
+                Event::Outcome(outcome) => {
+                    let failed = self.batch.take(&outcome);
+                    if failed && self.fail_early {
+                        return End::FailEarly;
+                    }
+                    if self.batch.writer.is_full() && self.batch.writer.flush().await.is_none() {
+                        return End::OutputGone;
+                    }
+                }
+                Event::End => {
+                    let early = self.batch.shared.failed_early.load(Relaxed);
+                    return if early { End::FailEarly } else { End::Finished };
+                }
+                Event::Tick => {
+                    if let Some(end) = self.tick(events.outcomes, &mut stopping).await {
+                        return end;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn tick(
+        &mut self,
+        outcomes: &mut FetchAll<Requests>,
+        stopping: &mut bool,
+    ) -> Option<End> {
+        if self.batch.writer.flush().await.is_none() {
+            return Some(End::OutputGone);
+        }
+        if self.batch.shared.failed_early.load(Relaxed) {
+            return Some(End::FailEarly);
+        }
+        if self
+            .deadline
+            .is_some_and(|limit| self.started.elapsed() >= limit)
+        {
+            return Some(End::Deadline);
+        }
+        if self.signals.count() > 1 {
+            return Some(End::Signal);
+        }
+        if self.signals.count() == 1 && !std::mem::replace(stopping, true) {
+            self.batch.shared.stopped.store(true, Relaxed);
+            outcomes.stop();
+            if !self.silent {
+                let left = outcomes.outstanding();
+                self.progress.tell(&format!(
+                    "no more URLs are taken; {left} are still to end; once more stops at once"
+                ));
+            }
+        }
+        self.progress.set(self.counts(outcomes));
+        None
+    }
+
+    fn counts(&self, outcomes: &FetchAll<Requests>) -> Counts {
+        let (stats, shared) = (outcomes.stats(), &self.batch.shared);
+        let malformed = shared.malformed.load(Relaxed);
+        // `finished` first: after it the other numbers move no more.
+        let read = shared.finished.load(Relaxed);
+        let all = shared.urls.load(Relaxed) + shared.malformed.load(Relaxed);
+        let engine = self.fetcher.stats();
+        Counts {
+            done: stats.count() + malformed,
+            ok: stats.succeeded(),
+            retries: engine.retries.max(stats.retries()),
+            in_flight: engine.flying as u64,
+            total: if read { Some(all) } else { self.total },
+        }
+    }
+
+    /// Writes what is left, tells the summary, and chooses the exit code.
+    fn finish(
+        mut self,
+        end: End,
+        outcomes: FetchAll<Requests>,
+        output: Output,
+        demo: bool,
+    ) -> Result<u8, Stop> {
+        let elapsed = self.started.elapsed();
+        self.batch.shared.stopped.store(true, Relaxed);
+        let _ = self.batch.writer.flush_blocking();
+        self.batch.writer.close();
+        let written = output.finish();
+        self.progress.clear();
+        if matches!(written, Ok(false)) {
+            // Who reads the records has enough: no reason to say more.
+            return Ok(0);
+        }
+        let stopped = match end {
+            End::Deadline => Some("--deadline"),
+            End::FailEarly => Some("--fail-early, after the first failure"),
+            _ if self.signals.count() > 0 => Some("by a signal"),
+            _ => None,
+        };
+        if !self.silent {
+            let summary = self
+                .batch
+                .summary(elapsed, outcomes.stats(), stopped)
+                .to_string();
+            let _ = std::io::stderr().write_all(summary.as_bytes());
+        }
+        drop(outcomes);
+        written?;
+        if matches!(end, End::Deadline | End::FailEarly) {
+            self.batch.shared.worst.note(Code::Unfinished);
+        }
+        if self.signals.code() != 0 {
+            return Ok(self.signals.code());
+        }
+        if demo {
+            if !self.silent {
+                eprintln!("\n{}", demo::HINT);
+            }
+            // What fails in it is meant to.
+            return Ok(0);
+        }
+        Ok(self.batch.shared.worst.get())
+    }
+}
+
+enum Event {
+    End,
+    Outcome(Outcome),
+    Tick,
+}
+
+/// The outcomes, and the clock, which has its turn even when there are many.
+struct Events<'a> {
+    outcomes: &'a mut FetchAll<Requests>,
+    streak: u32,
+    tick: smol::Timer,
+}
+
+impl Events<'_> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+        if self.streak < STREAK
+            && let Poll::Ready(next) = Pin::new(&mut *self.outcomes).poll_next(cx)
+        {
+            self.streak += 1;
+            return Poll::Ready(next.map_or(Event::End, Event::Outcome));
+        }
+        self.streak = 0;
+        if Pin::new(&mut self.tick).poll_next(cx).is_ready() {
+            return Poll::Ready(Event::Tick);
+        }
+        Pin::new(&mut *self.outcomes)
+            .poll_next(cx)
+            .map(|next| next.map_or(Event::End, Event::Outcome))
+    }
+}

@@ -1,0 +1,83 @@
+//! What is kept of a run while it goes on: numbers, in bounded memory.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use fetch_driver::Outcome;
+use fetch_proto::BatchStats;
+use url::Position;
+
+use crate::hosts::Hosts;
+use crate::input::Shared;
+use crate::output::Writer;
+use crate::record;
+use crate::summary::{Errors, Summary};
+use crate::verdict::Verdict;
+
+/// The numbers, and where each outcome is written.
+pub(crate) struct Batch {
+    errors: Errors,
+    fail: bool,
+    hosts: Hosts,
+    pub(crate) shared: Arc<Shared>,
+    wire_bytes: u64,
+    pub(crate) writer: Writer,
+}
+
+impl Batch {
+    pub(crate) fn new(shared: Arc<Shared>, writer: Writer, fail: bool) -> Self {
+        let (errors, hosts) = (Errors::default(), Hosts::default());
+        Self {
+            errors,
+            fail,
+            hosts,
+            shared,
+            wire_bytes: 0,
+            writer,
+        }
+    }
+
+    /// Counts an outcome and writes it. Whether it failed.
+    pub(crate) fn take(&mut self, outcome: &Outcome) -> bool {
+        let verdict = Verdict::new(outcome, self.fail);
+        let host = host_key(outcome);
+        if let Some(code) = verdict.code {
+            self.shared.worst.note(code);
+        }
+        if let Some(kind) = record::error_type(outcome, verdict) {
+            self.errors.record(verdict.outcome, kind, &outcome.url);
+        }
+        if let Some(host) = host {
+            self.hosts
+                .record(host, outcome.duration(), verdict.outcome != "ok");
+        }
+        self.wire_bytes += outcome.wire_bytes;
+        self.writer.outcome(outcome, verdict, host);
+        verdict.code.is_some()
+    }
+
+    pub(crate) fn summary<'a>(
+        &'a self,
+        elapsed: Duration,
+        stats: &'a BatchStats,
+        stopped: Option<&'a str>,
+    ) -> Summary<'a> {
+        Summary {
+            elapsed,
+            errors: &self.errors,
+            hosts: &self.hosts,
+            malformed: self.shared.malformed.load(Relaxed),
+            stats,
+            stopped,
+            unfinished: self.shared.urls.load(Relaxed).saturating_sub(stats.count()),
+            wire_bytes: self.wire_bytes,
+        }
+    }
+}
+
+/// The host that was asked first, with its port if that is not the scheme's own.
+fn host_key(outcome: &Outcome) -> Option<&str> {
+    let url = &outcome.attempts.first()?.url;
+    Some(&url[Position::BeforeHost..Position::AfterPort])
+}

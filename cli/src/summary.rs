@@ -1,0 +1,248 @@
+//! What is told at the end, on stderr.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use fetch_proto::BatchStats;
+
+use crate::hosts::Hosts;
+use crate::record::ErrorType;
+use crate::show::{Bytes, Time, plural, shown};
+
+/// So many hosts of each kind are listed.
+const TOP: usize = 5;
+
+/// What went wrong, by kind.
+#[derive(Debug, Default)]
+pub(crate) struct Errors(BTreeMap<(&'static str, ErrorType), Seen>);
+
+#[derive(Debug)]
+struct Seen {
+    count: u64,
+    example: String,
+}
+
+impl Errors {
+    pub(crate) fn record(&mut self, outcome: &'static str, kind: ErrorType, url: &str) {
+        let seen = self.0.entry((outcome, kind)).or_insert_with(|| {
+            let example = shown(url.as_bytes());
+            Seen { count: 0, example }
+        });
+        seen.count += 1;
+    }
+}
+
+/// All that the summary tells.
+pub(crate) struct Summary<'a> {
+    pub(crate) elapsed: Duration,
+    pub(crate) errors: &'a Errors,
+    pub(crate) hosts: &'a Hosts,
+    pub(crate) malformed: u64,
+    pub(crate) stats: &'a BatchStats,
+    /// Why it ended before all was fetched.
+    pub(crate) stopped: Option<&'a str>,
+    /// URLs that were read but have no outcome.
+    pub(crate) unfinished: u64,
+    pub(crate) wire_bytes: u64,
+}
+
+impl fmt::Display for Summary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.counts(f)?;
+        self.costs(f)?;
+        if self.stats.count() > 0 {
+            self.times(f)?;
+        }
+        self.problems(f)?;
+        self.top_hosts(f)
+    }
+}
+
+impl Summary<'_> {
+    fn counts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stats = self.stats;
+        let (ok, http) = (stats.succeeded(), stats.http_errors());
+        let failed = stats.count() - ok - http;
+        let rate = stats.count() as f64 / self.elapsed.as_secs_f64().max(1e-6);
+        let urls = plural(stats.count(), "URL", "URLs");
+        write!(
+            f,
+            "fetch-all: {urls} in {} ({rate:.0}/s): {ok} ok",
+            Time(self.elapsed)
+        )?;
+        for (count, one, many) in [
+            (http, "HTTP error", "HTTP errors"),
+            (failed, "failed", "failed"),
+            (self.malformed, "malformed line", "malformed lines"),
+        ] {
+            if count > 0 {
+                write!(f, ", {}", plural(count, one, many))?;
+            }
+        }
+        writeln!(f)?;
+        if let Some(why) = self.stopped {
+            write!(f, "  stopped early: {why}")?;
+            if self.unfinished > 0 {
+                let urls = plural(
+                    self.unfinished,
+                    "URL that was read has",
+                    "URLs that were read have",
+                );
+                write!(f, "; {urls} no record")?;
+            }
+            writeln!(f)?;
+        }
+        Ok(())
+    }
+
+    fn costs(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stats = self.stats;
+        writeln!(
+            f,
+            "  sent      {}, {}, {}",
+            plural(stats.attempts(), "request", "requests"),
+            plural(stats.retries(), "retry", "retries"),
+            plural(stats.redirects(), "redirect", "redirects"),
+        )?;
+        writeln!(
+            f,
+            "  received  {}, decoded {}",
+            Bytes(self.wire_bytes),
+            Bytes(stats.bytes())
+        )
+    }
+
+    fn times(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rows = [
+            ("time", self.stats.total()),
+            ("1st byte", self.stats.first_byte()),
+        ];
+        for (name, times) in rows.into_iter().filter(|(_, times)| times.count() > 0) {
+            let s = times.summary();
+            let (p50, p90, p99, max) = (Time(s.p50), Time(s.p90), Time(s.p99), Time(s.max));
+            writeln!(f, "  {name:<9} p50 {p50}, p90 {p90}, p99 {p99}, max {max}")?;
+        }
+        Ok(())
+    }
+
+    fn problems(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut all: Vec<_> = self.errors.0.iter().collect();
+        all.sort_by_key(|(_, seen)| std::cmp::Reverse(seen.count));
+        if !all.is_empty() {
+            writeln!(f, "  not ok, with the first of each kind and what to do:")?;
+        }
+        for ((outcome, kind), Seen { count, example }) in all {
+            writeln!(f, "    {count:>7}  {kind:<12} {example}")?;
+            if let Some(advice) = advice(outcome, *kind) {
+                writeln!(f, "    {:7}  {:12} {advice}", "", "")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn top_hosts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.hosts.len() < 2 {
+            return Ok(());
+        }
+        write!(f, "  slowest   ")?;
+        for (i, (name, host)) in self.hosts.slowest(TOP).iter().enumerate() {
+            write!(
+                f,
+                "{}{} {}",
+                if i == 0 { "" } else { ", " },
+                shown(name.as_bytes()),
+                Time(host.mean())
+            )?;
+        }
+        writeln!(f, " (mean)")?;
+        let failing = self.hosts.failing(TOP);
+        if !failing.is_empty() {
+            write!(f, "  failing   ")?;
+            for (i, (name, host)) in failing.iter().enumerate() {
+                let (failed, count) = (host.failed, host.count);
+                write!(
+                    f,
+                    "{}{} {failed}/{count}",
+                    if i == 0 { "" } else { ", " },
+                    shown(name.as_bytes())
+                )?;
+            }
+            writeln!(f)?;
+        }
+        if self.hosts.others() > 0 {
+            let (known, others) = (self.hosts.len(), self.hosts.others());
+            writeln!(
+                f,
+                "  (of the first {known} hosts; {others} URLs were at others)"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// What a person can do about it.
+fn advice(outcome: &str, kind: ErrorType) -> Option<&'static str> {
+    Some(match (outcome, kind) {
+        (_, ErrorType::Status(401 | 403 | 407)) => {
+            "log in with -u USER:PASSWORD or -H 'Authorization: …'"
+        }
+        (_, ErrorType::Status(404 | 410)) => "check these URLs: the server does not know them",
+        (_, ErrorType::Status(429)) => "ask less often: --host-rate 1/s, --per-host 1",
+        (_, ErrorType::Status(500..)) => {
+            "the server's trouble: try later, or more often with --retry N"
+        }
+        (_, ErrorType::Name("redirect")) => "fetch the final URL, or raise --max-redirs",
+        (_, ErrorType::Name("exhausted")) => {
+            "raise the limit on open files (ulimit -n), or lower -j"
+        }
+        ("connect", _) => "check that the server listens there, and that the network reaches it",
+        ("dns", _) => "check the host's name, and this machine's DNS",
+        ("io", _) => "the server or the network cut it: try later, or lower -j and --per-host",
+        ("timeout", _) => "give it longer with -m SECONDS or --timeout PATTERN=SECONDS",
+        ("tls", _) => "check the server's certificate, or trust its authority with --cacert FILE",
+        ("too_large", _) => "raise --max-filesize if you want it",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use fetch_proto::{Ending, Sample};
+
+    use super::*;
+
+    #[test]
+    fn the_summary_counts_and_advises() {
+        let mut stats = BatchStats::default();
+        stats.record(&Sample::new(Ending::Status(200), Duration::from_millis(20)));
+        stats.record(&Sample::new(Ending::Status(404), Duration::from_millis(20)));
+        let mut errors = Errors::default();
+        errors.record("http_error", ErrorType::Status(404), "http://a.test/x");
+        let mut hosts = Hosts::default();
+        hosts.record("a.test", Duration::from_secs(1), true);
+        hosts.record("b.test", Duration::from_secs(2), false);
+        let summary = Summary {
+            elapsed: Duration::from_secs(1),
+            errors: &errors,
+            hosts: &hosts,
+            malformed: 1,
+            stats: &stats,
+            stopped: Some("Ctrl-C"),
+            unfinished: 3,
+            wire_bytes: 2048,
+        };
+        let text = summary.to_string();
+        for part in [
+            "2 URLs in 1.00 s (2/s): 1 ok, 1 HTTP error, 1 malformed line\n",
+            "stopped early: Ctrl-C; 3 URLs that were read have no record",
+            "received  2.0 KiB",
+            "1  404          http://a.test/x",
+            "check these URLs",
+            "slowest   b.test 2.00 s, a.test 1.00 s (mean)",
+            "failing   a.test 1/1",
+        ] {
+            assert!(text.contains(part), "{part:?} is not in\n{text}");
+        }
+    }
+}

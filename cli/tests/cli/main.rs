@@ -1,0 +1,10 @@
+//! The built command against a real site on loopback.
+
+mod input;
+mod network;
+mod options;
+mod output;
+mod records;
+mod retries;
+mod stopping;
+mod support;

@@ -1,0 +1,138 @@
+//! What goes over the wire.
+
+use std::fs;
+
+use fetch_testbed::{Certificate, Site};
+use serde_json::json;
+
+use crate::support::*;
+
+#[test]
+fn data_is_posted_as_a_form() {
+    let site = site();
+    let ran = fetch_all(&["-d", "a=1", "-d", "b=2", &site.url("/anything")]);
+    let seen = site.last_request("/anything").unwrap();
+    assert_eq!(
+        (ran.record()["method"].as_str(), seen.method.as_str()),
+        (Some("POST"), "POST")
+    );
+    assert_eq!(seen.body, b"a=1&b=2");
+    assert_eq!(
+        seen.header("content-type"),
+        Some("application/x-www-form-urlencoded")
+    );
+}
+
+#[test]
+fn json_names_its_type_and_a_method_may_be_chosen() {
+    let site = site();
+    fetch_all(&["--json", "{\"a\":1}", "-X", "PUT", &site.url("/anything")]);
+    let seen = site.last_request("/anything").unwrap();
+    assert_eq!(
+        (seen.method.as_str(), &seen.body[..]),
+        ("PUT", &b"{\"a\":1}"[..])
+    );
+    assert_eq!(seen.header("content-type"), Some("application/json"));
+    assert_eq!(seen.header("accept"), Some("application/json"));
+}
+
+#[test]
+fn header_fields_are_added_replaced_and_left_out() {
+    let site = site();
+    let options = [
+        "-H", "X-One: 1", "-H", "Accept:", "-H", "X-Empty;", "-A", "me/1", "-u", "a:b",
+    ];
+    fetch_all(&[&options[..], &[&site.url("/get")]].concat());
+    let seen = site.last_request("/get").unwrap();
+    for (name, value) in [
+        ("x-one", Some("1")),
+        ("accept", None),
+        ("x-empty", Some("")),
+        ("user-agent", Some("me/1")),
+        ("authorization", Some("Basic YTpi")),
+    ] {
+        assert_eq!(seen.header(name), value, "{name}");
+    }
+}
+
+#[test]
+fn the_head_alone_can_be_asked_for() {
+    let site = site();
+    let record = fetch_all(&["-I", &site.url("/bytes/1000")]).record();
+    assert_eq!(
+        (&record["method"], &record["size_download"]),
+        (&json!("HEAD"), &json!(0))
+    );
+}
+
+#[test]
+fn certificates_are_checked_unless_told_otherwise() {
+    let site = Site::builder().tls(Certificate::Good).start().unwrap();
+    let url = site.url("/get");
+    let refused = fetch_all(&[&url]);
+    assert_eq!(
+        (&refused.record()["outcome"], &refused.record()["exitcode"]),
+        (&json!("tls"), &json!(60))
+    );
+    assert_eq!(refused.code, 5);
+    assert_eq!(fetch_all(&["-k", &url]).code, 0);
+    let list = List::new("");
+    fs::write(list.file("ca.pem"), site.ca_pem().unwrap()).unwrap();
+    let trusted = fetch_all(&["--cacert", &list.path("ca.pem"), &url]);
+    assert_eq!(trusted.code, 0, "{}", trusted.stderr);
+    assert!(trusted.record()["time_appconnect"].is_number());
+    assert_eq!(
+        fetch_all(&["--cacert", &list.path("none.pem"), &url]).code,
+        3
+    );
+    assert_eq!(fetch_all(&["--cacert", &list.path("list"), &url]).code, 2);
+}
+
+#[test]
+fn a_host_can_be_sent_to_another_address() {
+    let site = site();
+    let port = site.address().port();
+    let url = format!("http://example.test:{port}/get");
+    let ran = fetch_all(&["--resolve", &format!("example.test:{port}:127.0.0.1"), &url]);
+    assert_eq!(
+        (ran.code, &ran.record()["remote_ip"]),
+        (0, &json!("127.0.0.1")),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn secrets_are_in_no_log_and_no_record() {
+    let site = site();
+    let list = List::new("");
+    let url = site
+        .url("/get?token=hush1&x=1")
+        .replace("://", "://user:hush2@");
+    let log = list.path("logs/a.log");
+    let options = [
+        "-vvv",
+        "--log-file",
+        &log,
+        "-u",
+        "me:hush3",
+        "--retry",
+        "0",
+        "-L",
+    ];
+    let ran = fetch_all(&[&options[..], &[&url, &url.replace("/get", "/reset")]].concat());
+    let logged = fs::read_to_string(&log).unwrap();
+    assert!(
+        logged.contains("batch ends") && ran.stderr.contains("batch ends"),
+        "{logged}"
+    );
+    for secret in ["hush1", "hush2", "hush3", "bWU6aHVzaDM", "dXNlcjpodXNoMg"] {
+        assert!(!logged.contains(secret), "{secret} is in {logged}");
+        assert!(
+            !ran.stderr.contains(secret),
+            "{secret} is in {}",
+            ran.stderr
+        );
+    }
+    assert!(!ran.stdout.contains("hush2"), "{}", ran.stdout);
+}

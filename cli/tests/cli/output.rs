@@ -1,0 +1,150 @@
+//! Where records go, and what is said beside them.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+
+use crate::support::*;
+
+#[test]
+fn records_go_to_a_file_and_the_summary_to_stderr() {
+    let site = site();
+    let list = List::new([site.url("/get"), site.url("/status/404")].join("\n"));
+    let out = list.path("out.jsonl");
+    let ran = fetch_all(&["-i", &list.path("list"), "-o", &out]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
+    assert_eq!(parse(&fs::read_to_string(&out).unwrap()).len(), 2);
+    for part in [
+        "2 URLs in ",
+        "1 ok, 1 HTTP error",
+        "p99",
+        "404",
+        "check these URLs",
+    ] {
+        assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn lines_for_people_and_nothing_at_all_are_forms_too() {
+    let site = site();
+    let url = site.url("/flaky/1?key=a");
+    let ran = fetch_all(&["--format", "text", "--retry-delay", "0.01", &url]);
+    assert!(
+        ran.stdout.starts_with("200 ") && ran.stdout.contains("(1 retry: 503, 200)"),
+        "{}",
+        ran.stdout
+    );
+    for options in [["--out-null"].as_slice(), &["--format", "none"]] {
+        let ran = fetch_all(&[options, &[&url]].concat());
+        assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
+    }
+}
+
+#[test]
+fn silence_is_silent_and_quiet_still_has_the_summary() {
+    let site = site();
+    let urls = [site.url("/get"), "nonsense".to_owned()];
+    let ran = fetch_all(&["-s", &urls[0], &urls[1]]);
+    assert_eq!((ran.stderr.as_str(), ran.code), ("", 2));
+    let ran = fetch_all(&["-q", &urls[0]]);
+    assert!(ran.stderr.contains("1 URL in"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_reader_that_has_enough_ends_it_quietly() {
+    let site = site();
+    let lines = (0..30_000).map(|n| site.url(&format!("/bytes/1?{n}")) + "\n");
+    let list = List::new(lines.collect::<String>());
+    let mut child = command(&["-i", &list.path("list")]).spawn().unwrap();
+    let mut first = String::new();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut first)
+        .unwrap();
+    assert!(first.starts_with("{\"v\":1"), "{first}");
+    let ran = ran(child.wait_with_output().unwrap());
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    assert!(site.observed().requests < 30_000);
+}
+
+#[test]
+fn an_output_that_cannot_be_written_is_told() {
+    let site = site();
+    let list = List::new(site.url("/get"));
+    let ran = fetch_all(&[
+        "-i",
+        &list.path("list"),
+        "-o",
+        &list.path("no/dir/out.jsonl"),
+    ]);
+    assert_eq!(ran.code, 3);
+    assert!(
+        ran.stderr.contains("its directory must exist"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(site.observed().requests, 0);
+    #[cfg(target_os = "linux")]
+    {
+        let ran = fetch_all(&["-i", &list.path("list"), "-o", "/dev/full"]);
+        assert_eq!(ran.code, 3);
+        assert!(
+            ran.stderr.contains("/dev/full: cannot be written further"),
+            "{}",
+            ran.stderr
+        );
+    }
+}
+
+#[test]
+fn the_list_is_not_overwritten_with_its_records() {
+    let site = site();
+    let list = List::new(site.url("/get"));
+    let ran = fetch_all(&["-i", &list.path("list"), "-o", &list.path("list")]);
+    assert_eq!(ran.code, 2);
+    assert_eq!(
+        fs::read_to_string(list.file("list")).unwrap(),
+        site.url("/get")
+    );
+}
+
+#[test]
+fn the_log_has_the_batch_and_may_be_json() {
+    let site = site();
+    let list = List::new("");
+    let log = list.path("new/dir/app.log");
+    let log_option = format!("--log-file={log}");
+    let ran = fetch_all(&[&log_option, "--log-format", "json", &site.url("/get")]);
+    assert!(!ran.stderr.contains("batch starts"), "{}", ran.stderr);
+    let lines = parse(&fs::read_to_string(&log).unwrap());
+    let messages: Vec<_> = lines
+        .iter()
+        .map(|line| line["message"].as_str().unwrap())
+        .collect();
+    assert!(
+        messages[0].starts_with("batch starts") && messages.len() == 3,
+        "{messages:?}"
+    );
+    assert_eq!(
+        fetch_all(&["--log-file=/dev/null/x", &site.url("/get")]).code,
+        3
+    );
+}
+
+#[test]
+fn the_demo_fetches_a_thousand_lines_and_its_failures_are_meant() {
+    let ran = fetch_all(&["--demo", "--format", "jsonl"]);
+    let records = ran.records();
+    assert_eq!((records.len(), ran.code), (1000, 0), "{}", ran.stderr);
+    for outcome in [
+        "ok",
+        "http_error",
+        "timeout",
+        "io",
+        "protocol",
+        "too_large",
+        "invalid",
+    ] {
+        assert!(records.iter().any(|r| r["outcome"] == outcome), "{outcome}");
+    }
+    assert!(ran.stderr.contains("Try next:"), "{}", ran.stderr);
+}

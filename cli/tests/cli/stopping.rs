@@ -1,0 +1,121 @@
+//! How it ends before the end.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::support::*;
+
+const LONG: Duration = Duration::from_secs(60);
+
+fn signal(child: &Child, name: &str) {
+    let kill = format!("kill -{name} {}", child.id());
+    assert!(
+        Command::new("sh")
+            .args(["-c", &kill])
+            .status()
+            .unwrap()
+            .success()
+    );
+}
+
+#[test]
+#[cfg(unix)]
+fn the_first_ctrl_c_lets_what_flies_end_and_takes_no_more() {
+    let site = site();
+    let mut child = command(&["-i", "-"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    writeln!(stdin, "{}", site.url("/delay/1")).unwrap();
+    site.wait_for(LONG, |seen| seen.in_flight == 1).unwrap();
+    signal(&child, "INT");
+    let output = child.wait_with_output().unwrap();
+    drop(stdin);
+    let ran = ran(output);
+    assert_eq!(ran.code, 130);
+    assert_eq!(ran.record()["outcome"], "ok");
+    assert!(
+        ran.stderr.contains("stopped early: by a signal"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+#[cfg(unix)]
+fn the_second_signal_stops_at_once() {
+    let site = site();
+    let mut child = command(&["-m", "0", "--retry-max-time", "0", &site.url("/stall")])
+        .spawn()
+        .unwrap();
+    site.wait_for(LONG, |seen| seen.in_flight == 1).unwrap();
+    signal(&child, "TERM");
+    let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(
+        stderr
+            .next()
+            .unwrap()
+            .unwrap()
+            .contains("once more stops at once")
+    );
+    signal(&child, "TERM");
+    let summary: Vec<_> = stderr.map(Result::unwrap).collect();
+    let ran = ran(child.wait_with_output().unwrap());
+    assert_eq!((ran.code, ran.stdout.as_str()), (143, ""));
+    assert!(
+        summary
+            .iter()
+            .any(|line| line.contains("1 URL that was read has no record")),
+        "{summary:?}"
+    );
+}
+
+#[test]
+fn the_first_failure_can_end_it() {
+    let site = site();
+    let list = List::new([site.url("/status/500"), site.url("/stall")].join("\n"));
+    let ran = fetch_all(&[
+        "-i",
+        &list.path("list"),
+        "-f",
+        "--fail-early",
+        "--retry",
+        "0",
+        "-m",
+        "50",
+    ]);
+    assert_eq!(ran.code, 8, "{}", ran.stderr);
+    assert_eq!(ran.record()["response_code"], 500);
+    let list = List::new(format!("nonsense\n{}", site.url("/stall")));
+    let ran = fetch_all(&["-i", &list.path("list"), "--fail-early", "-m", "50"]);
+    assert_eq!(
+        (ran.code, &ran.record()["outcome"]),
+        (2, &serde_json::json!("invalid"))
+    );
+}
+
+#[test]
+fn a_deadline_ends_it_unfinished() {
+    let site = site();
+    let ran = fetch_all(&["--deadline", "0.3", "-m", "0", &site.url("/stall")]);
+    assert_eq!(ran.code, 20);
+    assert!(
+        ran.stderr.contains("stopped early: --deadline"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn the_lowest_code_wins() {
+    let site = site();
+    let list = List::new(
+        [
+            site.url("/status/500"),
+            site.url("/reset"),
+            site.url("/get"),
+        ]
+        .join("\n"),
+    );
+    let ran = fetch_all(&["-i", &list.path("list"), "-f", "--retry", "0"]);
+    assert_eq!(ran.code, 4);
+}

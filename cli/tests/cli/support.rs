@@ -1,0 +1,96 @@
+//! Running the command and reading what it says.
+
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use fetch_testbed::Site;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// What a run came to.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    /// The records on stdout.
+    pub(crate) fn records(&self) -> Vec<Value> {
+        parse(&self.stdout)
+    }
+
+    /// The only record.
+    pub(crate) fn record(&self) -> Value {
+        let mut records = self.records();
+        assert_eq!(records.len(), 1, "{self:?}");
+        records.remove(0)
+    }
+}
+
+/// JSON, a value on each line.
+pub(crate) fn parse(text: &str) -> Vec<Value> {
+    let value = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    text.lines().map(value).collect()
+}
+
+/// The command, with nothing of the environment that changes it.
+pub(crate) fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fetch-all"));
+    command
+        .args(arguments)
+        .env_remove("RUST_LOG")
+        .stdin(Stdio::null());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+pub(crate) fn fetch_all(arguments: &[&str]) -> Ran {
+    ran(command(arguments).output().unwrap())
+}
+
+/// Runs with a text on stdin.
+pub(crate) fn fetch_all_stdin(arguments: &[&str], text: &[u8]) -> Ran {
+    let mut child = command(arguments).stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(text).unwrap();
+    ran(child.wait_with_output().unwrap())
+}
+
+pub(crate) fn ran(output: std::process::Output) -> Ran {
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// A site that remembers its requests.
+pub(crate) fn site() -> Site {
+    Site::builder().record(true).start().unwrap()
+}
+
+/// A directory with a file `list` of these lines.
+pub(crate) struct List {
+    pub(crate) dir: TempDir,
+}
+
+impl List {
+    pub(crate) fn new(content: impl AsRef<[u8]>) -> Self {
+        let list = Self {
+            dir: tempfile::tempdir().unwrap(),
+        };
+        fs::write(list.file("list"), content).unwrap();
+        list
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> String {
+        self.file(name).to_str().unwrap().to_owned()
+    }
+}
