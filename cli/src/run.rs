@@ -254,6 +254,10 @@ impl Run {
     }
 }
 
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it lives on the stack, for a moment"
+)]
 enum Event {
     End,
     Outcome(Outcome),

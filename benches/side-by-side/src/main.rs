@@ -1,2 +1,41 @@
-//! Side by side.
-fn main() {}
+//! Measures fetch-all beside other clients and beside the bound, all on one site and one machine.
+//!
+//! `cargo run --release -p fetch-side-by-side` runs everything; `-- --quick` less of it, and
+//! `-- --case million` the command on a list of a million URLs. `--help` tells the rest.
+//!
+//! The site runs in a process of its own on core 0, each client in a fresh process on core 1. The
+//! clients take turns, so that what disturbs the machine disturbs them all alike.
+
+#[cfg(target_os = "linux")]
+mod case;
+#[cfg(target_os = "linux")]
+mod client;
+#[cfg(target_os = "linux")]
+mod compare;
+#[cfg(target_os = "linux")]
+mod core;
+#[cfg(target_os = "linux")]
+mod docs;
+#[cfg(target_os = "linux")]
+mod figures;
+#[cfg(target_os = "linux")]
+mod machine;
+#[cfg(target_os = "linux")]
+mod million;
+#[cfg(target_os = "linux")]
+mod options;
+#[cfg(target_os = "linux")]
+mod site;
+#[cfg(target_os = "linux")]
+mod usage;
+
+#[cfg(target_os = "linux")]
+fn main() -> anyhow::Result<()> {
+    options::run()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn main() {
+    eprintln!("fetch-side-by-side reads /proc and pins processes to cores: it needs Linux");
+    std::process::exit(2);
+}

@@ -87,7 +87,7 @@ impl Runtime for Held {
     }
 
     async fn sleep(&self, _: Duration) {
-        future::pending().await;
+        future::pending::<()>().await;
     }
 }
 

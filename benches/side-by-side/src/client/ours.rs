@@ -1,0 +1,37 @@
+//! fetch-all as a library, with the defaults but for the concurrency: retries, timeouts, redirects,
+//! decoding and timings are all on.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use fetch_all::smol::{Builder, Fetcher, Smol, StreamExt};
+
+use super::{verify, verify_count};
+use crate::case::Case;
+
+/// Everything on this thread: the driver, the connections and the consumer.
+pub(super) fn on_one_executor(case: &Case, url: &str) -> Result<()> {
+    let executor = Arc::new(smol::Executor::new());
+    let fetcher = Builder::new(Smol::on(&executor))
+        .concurrency(case.concurrency)
+        .build()?;
+    smol::block_on(executor.run(fetch(case, url, &fetcher)))
+}
+
+/// The driver and the connections on smol's thread, the consumer on this one.
+pub(super) fn on_the_global_executor(case: &Case, url: &str) -> Result<()> {
+    let fetcher = Fetcher::builder().concurrency(case.concurrency).build()?;
+    smol::block_on(fetch(case, url, &fetcher))
+}
+
+async fn fetch(case: &Case, url: &str, fetcher: &Fetcher) -> Result<()> {
+    let urls = (0..case.requests).map(|_| url.to_owned());
+    let mut outcomes = fetcher.fetch_all(urls);
+    let mut answers = 0;
+    while let Some(outcome) = outcomes.next().await {
+        let response = outcome.result.context("fetch-all failed")?;
+        verify(case, response.status.as_u16(), response.body.len())?;
+        answers += 1;
+    }
+    verify_count(case, answers)
+}

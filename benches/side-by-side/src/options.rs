@@ -1,0 +1,115 @@
+//! The options, and the parts of the program that they lead to.
+
+use std::ffi::OsString;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+
+use crate::case::Case;
+use crate::client::Client;
+use crate::{client, compare, docs, machine, million, site, usage};
+
+/// Measures fetch-all beside other clients, all on one site on loopback.
+#[derive(Debug, Parser)]
+#[command(name = "fetch-side-by-side", version)]
+struct Options {
+    #[command(subcommand)]
+    part: Option<Part>,
+
+    /// Two rounds, and a tenth of the requests
+    #[arg(long)]
+    quick: bool,
+
+    /// How often each client runs in each case [default: 5, with --quick 2]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: Option<u16>,
+
+    /// Only this case; repeatable [default: all]
+    #[arg(long, value_name = "NAME", value_parser = case_names())]
+    case: Vec<String>,
+
+    /// Only this client, besides ours, with which all are compared; repeatable [default: all]
+    #[arg(long, value_name = "NAME")]
+    client: Vec<Client>,
+
+    /// Write the tables into docs/benchmarks.md, too, in place of those that are there
+    #[arg(long)]
+    write_docs: bool,
+}
+
+/// The processes that the program starts of itself.
+#[derive(Debug, Subcommand)]
+#[command(hide = true)]
+enum Part {
+    /// Serves the site until the end of its input
+    #[command(hide = true)]
+    Serve,
+    /// Runs one client on one case and prints its usage
+    #[command(hide = true)]
+    Client {
+        client: Client,
+        case: String,
+        requests: usize,
+        base: String,
+    },
+    /// Runs a command and prints its usage
+    #[command(hide = true)]
+    Watch { command: Vec<OsString> },
+}
+
+fn case_names() -> clap::builder::PossibleValuesParser {
+    Case::ALL
+        .iter()
+        .map(|case| case.name)
+        .chain([million::NAME])
+        .collect::<Vec<_>>()
+        .into()
+}
+
+/// Does what the command line asks for.
+pub(crate) fn run() -> Result<()> {
+    let options = Options::parse();
+    match &options.part {
+        None => measure(&options),
+        Some(Part::Serve) => site::serve(),
+        Some(Part::Client {
+            client,
+            case,
+            requests,
+            base,
+        }) => {
+            let case = Case::find(case)
+                .context("no such case")?
+                .with_requests(*requests);
+            client::run(*client, &case, base)
+        }
+        Some(Part::Watch { command }) => usage::watch(command),
+    }
+}
+
+fn measure(options: &Options) -> Result<()> {
+    let rounds = options.rounds.unwrap_or(if options.quick { 2 } else { 5 });
+    let wanted = |name: &str| options.case.is_empty() || options.case.iter().any(|c| c == name);
+    let clients: Vec<_> = Client::ALL
+        .into_iter()
+        .filter(|c| c.is_base() || options.client.is_empty() || options.client.contains(c))
+        .collect();
+    let tell = |name: &str, text: &str| -> Result<()> {
+        println!("\n{text}");
+        if options.write_docs {
+            docs::write(name, text)
+        } else {
+            Ok(())
+        }
+    };
+    tell("machine", &machine::describe()?)?;
+    for case in Case::ALL.iter().filter(|case| wanted(case.name)) {
+        let divisor = if options.quick { 10 } else { 1 };
+        let case = case.with_requests(case.requests / divisor);
+        tell(case.name, &compare::run(&case, &clients, rounds)?)?;
+    }
+    if wanted(million::NAME) {
+        tell(million::NAME, &million::run(options.quick)?)?;
+    }
+    Ok(())
+}

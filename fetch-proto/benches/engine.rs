@@ -1,0 +1,123 @@
+//! What the engine costs: one fetch from submission to outcome, a look while nothing is due, a
+//! retry's timer. `cargo bench -p fetch-proto --bench engine`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use divan::counter::ItemsCount;
+use divan::{Bencher, black_box};
+use fetch_proto::{
+    Attempt, AttemptId, Backoff, Config, Delivery, Engine, Failure, Head, Idle, Input, Method,
+    Output, Policy, Request, RequestBody, Rules, Timestamp,
+};
+use url::Url;
+
+fn main() {
+    divan::main();
+}
+
+const SEED: u64 = 7;
+const START: Timestamp = Timestamp::START;
+
+/// One fetch that is answered 200 at once: submit, start, head, accept, end, done.
+#[divan::bench]
+fn submit_to_done(bencher: Bencher<'_, '_>) {
+    let mut engine = Engine::new(Config::default(), SEED, START);
+    let request = request();
+    bencher
+        .with_inputs(|| request.clone())
+        .bench_local_values(|request| {
+            let id = engine.submit(request, START).expect("there is room");
+            loop {
+                match engine.poll(START) {
+                    Output::Start(attempt) => answer(&mut engine, attempt.id),
+                    Output::Done(done, outcome) => {
+                        assert_eq!(done, id);
+                        break outcome;
+                    }
+                    _ => {}
+                }
+            }
+        });
+}
+
+/// A poll that finds nothing to do, while so many fetches are queued: the same for all.
+#[divan::bench(args = [1_000, 100_000, 1_000_000])]
+fn idle_poll_with_queued_fetches(bencher: Bencher<'_, '_>, live: usize) {
+    let mut engine = Engine::new(Config::default().concurrency(1).window(live), SEED, START);
+    let request = request();
+    for _ in 0..live {
+        engine
+            .submit(request.clone(), START)
+            .expect("there is room");
+    }
+    assert_eq!(drain(&mut engine, START, |_| {}).live, live);
+    bencher.bench_local(|| engine.poll(black_box(START)));
+}
+
+/// The first attempt of each fetch fails: it goes to sleep, its timer fires, it starts again. The
+/// figure of items per second is that of fetches.
+#[divan::bench(args = [1_000, 100_000], sample_size = 1, sample_count = 20)]
+fn fail_sleep_and_start_again(bencher: Bencher<'_, '_>, count: usize) {
+    let flying = || {
+        let policy = Policy::default().backoff(Backoff::default().base(Duration::from_secs(1)));
+        let config = Config::default()
+            .concurrency(count)
+            .window(count)
+            .rules(Rules::only(policy));
+        let mut engine = Engine::new(config, SEED, START);
+        let request = request();
+        for _ in 0..count {
+            engine
+                .submit(request.clone(), START)
+                .expect("there is room");
+        }
+        let mut ids = Vec::with_capacity(count);
+        drain(&mut engine, START, |attempt| ids.push(attempt.id));
+        assert_eq!(ids.len(), count);
+        (engine, ids)
+    };
+    bencher
+        .counter(ItemsCount::new(count))
+        .with_inputs(flying)
+        .bench_local_values(|(mut engine, ids)| {
+            for id in ids {
+                engine.handle(id, Input::End(Err(Failure::Connect)), START);
+            }
+            let mut started = 0;
+            let mut idle = drain(&mut engine, START, |_| {});
+            while started < count {
+                let wake = idle.wake.expect("fetches sleep");
+                idle = drain(&mut engine, wake.at, |_| started += 1);
+            }
+            engine
+        });
+}
+
+fn request() -> Request {
+    Request {
+        body: RequestBody::None,
+        delivery: Delivery::Buffered,
+        idempotent: false,
+        method: Method::Get,
+        policy: None,
+        tag: 0,
+        url: Arc::new(Url::parse("http://site.test/bytes/1024").expect("a valid URL")),
+    }
+}
+
+fn answer(engine: &mut Engine, id: AttemptId) {
+    engine.handle(id, Input::Head(Head::status(200)), START);
+    engine.handle(id, Input::End(Ok(())), START);
+}
+
+/// Polls until there is nothing more to do, and shows every start.
+fn drain(engine: &mut Engine, now: Timestamp, mut start: impl FnMut(Attempt)) -> Idle {
+    loop {
+        match engine.poll(now) {
+            Output::Start(attempt) => start(attempt),
+            Output::Idle(idle) => return idle,
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! What it costs to choose a policy by URL. `cargo bench -p fetch-proto --bench rules`.
+
+use std::hint::black_box;
+
+use divan::Bencher;
+use fetch_proto::{Method, Policy, Rules};
+use url::Url;
+
+fn main() {
+    divan::main();
+}
+
+/// Ten rules of all kinds, against URLs that match the first, the last, and none of them.
+#[divan::bench(args = [
+    "https://site.test/delay/3?n=1",
+    "https://last.test/some/longer/path/to/a/page.html?with=query",
+    "https://site.test/some/longer/path/to/a/page.html?with=query",
+])]
+fn ten_rules(bencher: Bencher<'_, '_>, url: &str) {
+    let patterns = [
+        "/delay/",
+        "/status/",
+        "/slow/",
+        "/export/",
+        "glob:/api/*/reports/**",
+        "glob:/upload/**",
+        "regex:[.](zip|tar|gz)$",
+        "regex:/v[0-9]+/search",
+        "host:slow.test",
+        "host:last.test",
+    ];
+    let rules = patterns
+        .into_iter()
+        .fold(Rules::builder(), |rules, pattern| {
+            rules.rule(pattern, Policy::default())
+        })
+        .build()
+        .expect("valid rules");
+    let url = Url::parse(url).expect("a valid URL");
+    bencher.bench(|| rules.matched(black_box(&Method::Get), black_box(&url)));
+}
+
+/// The two rules that are there by default, against a URL that matches neither.
+#[divan::bench]
+fn default_rules(bencher: Bencher<'_, '_>) {
+    let rules = Rules::default();
+    let url = Url::parse("http://127.0.0.1:8080/bytes/1024").expect("a valid URL");
+    bencher.bench(|| rules.matched(black_box(&Method::Get), black_box(&url)));
+}
