@@ -63,3 +63,8 @@ pub use fetch_proto as proto;
 pub use fetch_smol as smol;
 /// Times any code: futures, closures, scopes and whole functions.
 pub use fetch_timing as timing;
+
+/// The README's code, compiled.
+#[cfg(all(doctest, feature = "smol", feature = "testing"))]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
