@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind};
 use crate::job::{Command, Job, Sink, stillborn};
 use crate::outcome::{Outcome, Response};
 use crate::request::{IntoRequest, Request};
-use crate::settings::{Adapter, Builder};
+use crate::settings::{Adapter, BuildError, Builder};
 
 /// Fetches URLs on the runtime of `A`, all within the same limits and over the same connections.
 ///
@@ -28,6 +28,8 @@ pub struct Fetcher<A> {
 
 /// What all handles to a driver share.
 pub(crate) struct Inner {
+    /// Why there is no driver.
+    broken: Option<String>,
     commands: Sender<Command>,
     groups: AtomicU64,
     stats: Arc<Mutex<Stats>>,
@@ -37,10 +39,20 @@ pub(crate) struct Inner {
 impl Inner {
     pub(crate) fn new(commands: Sender<Command>, window: usize, stats: Arc<Mutex<Stats>>) -> Self {
         Self {
+            broken: None,
             commands,
             groups: AtomicU64::new(0),
             stats,
             window,
+        }
+    }
+
+    /// The handle to a driver that could not be started.
+    fn broken(why: &BuildError) -> Self {
+        let (commands, _) = async_channel::unbounded();
+        Self {
+            broken: Some(why.to_string()),
+            ..Self::new(commands, 1, Arc::default())
         }
     }
 
@@ -50,8 +62,11 @@ impl Inner {
     }
 
     /// Hands jobs to the driver. If it is gone, their sinks say so.
-    pub(crate) fn submit(&self, jobs: Vec<Job>) {
-        let _ = self.commands.try_send(Command::Submit(jobs));
+    pub(crate) fn submit(&self, mut jobs: Vec<Job>) {
+        match &self.broken {
+            Some(why) => jobs.iter_mut().for_each(|job| job.sink.refuse(why)),
+            None => drop(self.commands.try_send(Command::Submit(jobs))),
+        }
     }
 
     pub(crate) fn cancel(&self, group: u64) {
@@ -77,6 +92,14 @@ impl<A: Adapter + Default> Fetcher<A> {
 }
 
 impl<A> Fetcher<A> {
+    /// A fetcher that could not be built: every fetch ends with the reason.
+    pub(crate) fn broken(why: &BuildError) -> Self {
+        Self {
+            adapter: PhantomData,
+            inner: Arc::new(Inner::broken(why)),
+        }
+    }
+
     /// Fetches all `urls` and streams the outcomes in the order in which they end.
     ///
     /// URLs are taken lazily, as there is room. A URL that fails, or that is none, is an outcome

@@ -107,13 +107,20 @@ impl Sink {
     }
 }
 
-impl Drop for Sink {
-    fn drop(&mut self) {
+impl Sink {
+    /// Says that nobody is there to fetch it, and why.
+    pub(crate) fn refuse(&mut self, why: &str) {
         if self.to.is_some() {
-            let error = Error::invalid(ErrorKind::Stopped, &self.url, "its driver was dropped");
+            let error = Error::invalid(ErrorKind::Stopped, &self.url, why);
             let outcome = stillborn(error, core::mem::take(&mut self.url), self.tag);
             self.deliver(outcome, None);
         }
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        self.refuse("its driver was dropped");
     }
 }
 

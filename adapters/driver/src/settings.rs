@@ -452,6 +452,18 @@ impl<A: Adapter> Builder<A> {
         })
     }
 
+    /// Builds the fetcher, or, if that fails, one whose every fetch ends with the reason: for the
+    /// short forms that cannot return an error.
+    ///
+    /// ```
+    /// let fetcher = fetch_smol::Fetcher::builder().concurrency(0).build_or_broken();
+    /// let error = smol::block_on(fetcher.get("http://a.test/")).unwrap_err();
+    /// assert!(error.to_string().contains("concurrency"));
+    /// ```
+    pub fn build_or_broken(self) -> Fetcher<A> {
+        self.build().unwrap_or_else(|why| Fetcher::broken(&why))
+    }
+
     /// The rules, with the policy and the timeouts that were set besides them.
     fn rules_with_timeouts(&mut self) -> Result<Rules, BuildError> {
         let mut rules = core::mem::take(&mut self.settings.rules);

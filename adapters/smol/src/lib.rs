@@ -76,18 +76,11 @@ pub type Builder = fetch_driver::Builder<Smol>;
 /// });
 /// # Ok::<(), std::io::Error>(())
 /// ```
-///
-/// # Panics
-///
-/// If the TLS library refuses its own built-in certificates, which would be its bug.
 pub fn fetch_all<I>(urls: I) -> FetchAll<stream::Iter<I::IntoIter>>
 where
     I: IntoIterator<Item: IntoRequest>,
 {
-    Fetcher::builder()
-        .build()
-        .expect("the defaults are valid")
-        .fetch_all(urls)
+    Fetcher::builder().build_or_broken().fetch_all(urls)
 }
 
 /// Where fetches run: smol's global executor, or one of your own.
