@@ -16,6 +16,8 @@
 //! | feature | module | what for |
 //! |---|---|---|
 //! | `smol` (default) | [`smol`] | smol, and anything on async-io |
+//! | `tokio` | [`tokio`] | tokio, current-thread or multi-thread |
+//! | `async-std` | [`async_std`] | async-std, which is discontinued: prefer smol |
 //! | `tls`, `gzip`, `brotli`, `zstd` (default) | | https, content codings |
 //! | `testing` | [`proto::testing`] | fake clock, scripted server, simulator |
 //! | `serde` | | the core's plain data as serde types |
@@ -49,6 +51,8 @@
 //!    another origin.
 //! 5. It ends in exactly one [`Outcome`]: a [`Response`] of any status, or an [`Error`].
 
+#[cfg(feature = "async-std")]
+pub use fetch_async_std as async_std;
 /// The loop and its seams, for transports and adapters of your own.
 pub use fetch_driver as driver;
 pub use fetch_driver::{
@@ -63,6 +67,8 @@ pub use fetch_proto as proto;
 pub use fetch_smol as smol;
 /// Times any code: futures, closures, scopes and whole functions.
 pub use fetch_timing as timing;
+#[cfg(feature = "tokio")]
+pub use fetch_tokio as tokio;
 
 /// The README's code, compiled.
 #[cfg(all(doctest, feature = "smol", feature = "testing"))]

@@ -23,7 +23,9 @@ const RECORDS: &str = "\
 Records are JSON, one line for each URL, written when it ends: curl's names, seconds as floats
 counted from the start of the first attempt, sizes in bytes, null for what is not known.
 `outcome` is ok, http_error, dns, connect, tls, timeout, io, protocol, too_large, cancelled or
-invalid (a line that is no URL). `exitcode` is what curl would have ended with.";
+invalid (a line that is no URL). `exitcode` is what curl would have ended with. `id` is a digest of
+method, body and URL. `attempts` has every request that was sent. `size_request` and `size_header`
+are always null in this version, and as bodies are not kept there is no `sha256` of them.";
 
 /// Fetches every URL of a list: fast, within limits, with retries.
 #[derive(Debug, Parser)]

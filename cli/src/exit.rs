@@ -44,9 +44,12 @@ pub(crate) struct Worst(AtomicU8);
 
 impl Worst {
     pub(crate) fn note(&self, code: Code) {
-        let lower = |old| (old == 0 || code as u8 <= old).then_some(code as u8);
+        let code = code as u8;
+        let wins = |old| old == 0 || (code != 1 && (old == 1 || code < old));
         // `Err` says that the old one stays.
-        let _ = self.0.fetch_update(Relaxed, Relaxed, lower);
+        let _ = self
+            .0
+            .fetch_update(Relaxed, Relaxed, |old| wins(old).then_some(code));
     }
 
     pub(crate) fn get(&self) -> u8 {
@@ -89,10 +92,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lowest_code_wins() {
+    fn the_lowest_code_wins_but_for_1() {
         let worst = Worst::default();
         assert_eq!(worst.get(), 0);
-        for code in [Code::Http, Code::Network, Code::Unfinished] {
+        for code in [
+            Code::Internal,
+            Code::Http,
+            Code::Network,
+            Code::Internal,
+            Code::Unfinished,
+        ] {
             worst.note(code);
         }
         assert_eq!(worst.get(), 4);

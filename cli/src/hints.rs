@@ -1,5 +1,6 @@
 //! What to write instead, for the habits of other commands.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -80,7 +81,7 @@ const HABITS: &[(&[&str], &str)] = &[
 pub(crate) fn report(error: &clap::Error) -> ExitCode {
     let _ = error.print();
     if let Some((option, hint)) = hint(error) {
-        eprintln!("\nhint: for {option}: {hint}");
+        let _ = writeln!(std::io::stderr(), "\nhint: for {option}: {hint}");
     }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }

@@ -5,8 +5,9 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use async_channel::{Receiver, Sender};
+use async_channel::{Receiver, Sender, TrySendError};
 use fetch_driver::Outcome;
 
 use crate::args::Format;
@@ -22,12 +23,25 @@ const FULL: usize = 64 << 10;
 /// So many buffers wait for the writing thread; then the fetching waits too.
 const WAITING: usize = 8;
 
+/// How long is waited before it is tried again to write more.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(2);
+
 /// What is written, shared by all who write.
 pub(crate) struct Form {
     pub(crate) format: Format,
     /// Whether of the lines for people only those are written that tell something.
     pub(crate) notable_only: bool,
     pub(crate) recorder: Recorder,
+}
+
+/// What became of a flush.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Flushed {
+    Done,
+    /// Too much waits to be written already: try again.
+    Full,
+    /// The writing has ended, for good or not.
+    Gone,
 }
 
 /// Gathers records; each of the threads that write has its own.
@@ -67,15 +81,26 @@ impl Writer {
         self.buffer.len() >= FULL
     }
 
-    /// `None` if the writing has ended.
-    pub(crate) async fn flush(&mut self) -> Option<()> {
-        match self.take() {
-            Some(buffer) => self.sender.send(buffer).await.ok(),
-            None => (!self.sender.is_closed()).then_some(()),
+    /// Hands over what is gathered, if there is room for it.
+    pub(crate) fn try_flush(&mut self) -> Flushed {
+        let Some(buffer) = self.take() else {
+            return if self.sender.is_closed() {
+                Flushed::Gone
+            } else {
+                Flushed::Done
+            };
+        };
+        match self.sender.try_send(buffer) {
+            Ok(()) => Flushed::Done,
+            Err(TrySendError::Full(buffer)) => {
+                self.buffer = buffer;
+                Flushed::Full
+            }
+            Err(TrySendError::Closed(_)) => Flushed::Gone,
         }
     }
 
-    /// As [`flush`](Self::flush), for a thread that may wait.
+    /// Hands over what is gathered, for a thread that may wait; `None` if the writing has ended.
     pub(crate) fn flush_blocking(&mut self) -> Option<()> {
         match self.take() {
             Some(buffer) => self.sender.send_blocking(buffer).ok(),
@@ -149,8 +174,15 @@ impl Output {
         Ok((Self { thread, name }, writer))
     }
 
-    /// Waits until all is written. `false` if the reader of stdout has gone.
-    pub(crate) fn finish(self) -> Result<bool, Stop> {
+    /// Waits until all is written, or until `give_up` says so. `false` if the reader of stdout has
+    /// gone.
+    pub(crate) fn finish(self, give_up: impl Fn() -> bool) -> Result<bool, Stop> {
+        while !self.thread.is_finished() {
+            if give_up() {
+                return Ok(true);
+            }
+            std::thread::sleep(PATIENCE);
+        }
         match self.thread.join() {
             Ok(Ok(())) => Ok(true),
             Ok(Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),

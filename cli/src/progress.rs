@@ -20,8 +20,8 @@ pub(crate) struct Counts {
     pub(crate) total: Option<u64>,
 }
 
-const COUNTING: &str = "{spinner} {human_pos} done · {per_sec} · {elapsed} · {msg}";
-const KNOWN: &str = "{wide_bar} {human_pos}/{human_len} · {per_sec} · {eta} left · {msg}";
+const COUNTING: &str = "{spinner} {human_pos} done · {msg} · {elapsed}";
+const KNOWN: &str = "{bar:16} {human_pos}/{human_len} · {msg} · {eta} left";
 
 impl Progress {
     /// A bar if it is `wanted` and stderr is a terminal.
@@ -57,8 +57,9 @@ impl Progress {
         } = counts;
         self.0.set_position(done);
         let failed = done - ok;
+        let rate = self.0.per_sec();
         self.0.set_message(format!(
-            "{ok} ok, {failed} failed, {retries} retries, {in_flight} in flight"
+            "{rate:.0}/s · {ok} ok · {failed} failed · {retries} retries · {in_flight} in flight"
         ));
     }
 

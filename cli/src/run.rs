@@ -16,7 +16,7 @@ use futures_lite::{Stream, future};
 use crate::demo;
 use crate::exit::{Code, Stop};
 use crate::input::{Reader, Requests, Shared};
-use crate::output::{Form, Output};
+use crate::output::{Flushed, Form, Output, PATIENCE};
 use crate::plan::{self, Plan};
 use crate::progress::{Console, Counts, Progress};
 use crate::record::Recorder;
@@ -25,6 +25,9 @@ use batch::Batch;
 
 /// How often the bar, the signals and the buffers are looked at.
 const TICK: Duration = Duration::from_millis(100);
+
+/// How long a second signal leaves to write what is known.
+const LAST_WAIT: Duration = Duration::from_millis(500);
 
 /// So many outcomes are taken one after the other before the clock is looked at.
 const STREAK: u32 = 256;
@@ -95,9 +98,10 @@ pub(crate) fn run(mut plan: Plan) -> Result<u8, Stop> {
         signals,
         silent: plan.silent,
         started: Instant::now(),
+        stopping: false,
         total: plan.total,
     };
-    let end = future::block_on(executor.run(run.drive(&mut outcomes)));
+    let end = smol::block_on(executor.run(run.drive(&mut outcomes)));
     run.finish(end, outcomes, output, plan.demo.is_some())
 }
 
@@ -119,6 +123,8 @@ struct Run {
     signals: Arc<signals::Seen>,
     silent: bool,
     started: Instant,
+    /// Whether a signal was obeyed.
+    stopping: bool,
     total: Option<u64>,
 }
 
@@ -129,7 +135,6 @@ impl Run {
             streak: 0,
             tick: smol::Timer::interval(TICK),
         };
-        let mut stopping = false;
         loop {
             match future::poll_fn(|cx| events.poll(cx)).await {
                 Event::Outcome(outcome) => {
@@ -137,8 +142,10 @@ impl Run {
                     if failed && self.fail_early {
                         return End::FailEarly;
                     }
-                    if self.batch.writer.is_full() && self.batch.writer.flush().await.is_none() {
-                        return End::OutputGone;
+                    if self.batch.writer.is_full()
+                        && let Some(end) = self.make_room(events.outcomes).await
+                    {
+                        return end;
                     }
                 }
                 Event::End => {
@@ -146,7 +153,10 @@ impl Run {
                     return if early { End::FailEarly } else { End::Finished };
                 }
                 Event::Tick => {
-                    if let Some(end) = self.tick(events.outcomes, &mut stopping).await {
+                    if self.batch.writer.try_flush() == Flushed::Gone {
+                        return End::OutputGone;
+                    }
+                    if let Some(end) = self.watch(events.outcomes) {
                         return end;
                     }
                 }
@@ -154,14 +164,24 @@ impl Run {
         }
     }
 
-    async fn tick(
-        &mut self,
-        outcomes: &mut FetchAll<Requests>,
-        stopping: &mut bool,
-    ) -> Option<End> {
-        if self.batch.writer.flush().await.is_none() {
-            return Some(End::OutputGone);
+    /// Waits for whoever takes the records: no outcome is taken meanwhile.
+    async fn make_room(&mut self, outcomes: &mut FetchAll<Requests>) -> Option<End> {
+        loop {
+            match self.batch.writer.try_flush() {
+                Flushed::Done => return None,
+                Flushed::Gone => return Some(End::OutputGone),
+                Flushed::Full => {
+                    smol::Timer::after(PATIENCE).await;
+                }
+            }
+            if let Some(end) = self.watch(outcomes) {
+                return Some(end);
+            }
         }
+    }
+
+    /// Looks at what may end it, and sets the bar.
+    fn watch(&mut self, outcomes: &mut FetchAll<Requests>) -> Option<End> {
         if self.batch.shared.failed_early.load(Relaxed) {
             return Some(End::FailEarly);
         }
@@ -174,7 +194,7 @@ impl Run {
         if self.signals.count() > 1 {
             return Some(End::Signal);
         }
-        if self.signals.count() == 1 && !std::mem::replace(stopping, true) {
+        if self.signals.count() == 1 && !std::mem::replace(&mut self.stopping, true) {
             self.batch.shared.stopped.store(true, Relaxed);
             outcomes.stop();
             if !self.silent {
@@ -204,7 +224,18 @@ impl Run {
         }
     }
 
-    /// Writes what is left, tells the summary, and chooses the exit code.
+    /// Writes what is left; not much longer after a second signal.
+    fn write_rest(&mut self, output: Output) -> Result<bool, Stop> {
+        let begin = Instant::now();
+        let give_up = || self.signals.count() > 1 && begin.elapsed() > LAST_WAIT;
+        while self.batch.writer.try_flush() == Flushed::Full && !give_up() {
+            std::thread::sleep(PATIENCE);
+        }
+        self.batch.writer.close();
+        output.finish(give_up)
+    }
+
+    /// Tells the summary, and chooses the exit code.
     fn finish(
         mut self,
         end: End,
@@ -214,9 +245,7 @@ impl Run {
     ) -> Result<u8, Stop> {
         let elapsed = self.started.elapsed();
         self.batch.shared.stopped.store(true, Relaxed);
-        let _ = self.batch.writer.flush_blocking();
-        self.batch.writer.close();
-        let written = output.finish();
+        let written = self.write_rest(output);
         self.progress.clear();
         if matches!(written, Ok(false)) {
             // Who reads the records has enough: no reason to say more.
@@ -245,7 +274,7 @@ impl Run {
         }
         if demo {
             if !self.silent {
-                eprintln!("\n{}", demo::HINT);
+                let _ = writeln!(std::io::stderr(), "\n{}", demo::HINT);
             }
             // What fails in it is meant to.
             return Ok(0);

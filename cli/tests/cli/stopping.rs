@@ -119,3 +119,25 @@ fn the_lowest_code_wins() {
     let ran = fetch_all(&["-i", &list.path("list"), "-f", "--retry", "0"]);
     assert_eq!(ran.code, 4);
 }
+
+#[test]
+#[cfg(unix)]
+fn it_can_be_stopped_though_nobody_takes_the_records() {
+    let site = site();
+    let lines = (0..20_000).map(|n| site.url(&format!("/bytes/1?{n}")) + "\n");
+    let list = List::new(lines.collect::<String>());
+    let mut child = command(&["-i", &list.path("list")]).spawn().unwrap();
+    // More than one buffer holds: it will soon wait.
+    site.wait_for(LONG, |seen| seen.requests > 100).unwrap();
+    signal(&child, "INT");
+    let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(
+        stderr
+            .next()
+            .unwrap()
+            .unwrap()
+            .contains("once more stops at once")
+    );
+    signal(&child, "INT");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+}
