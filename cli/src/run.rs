@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
 
-use fetch_driver::{FetchAll, Outcome};
+use fetch_driver::{ErrorKind, FetchAll, FetchError, Outcome};
 use fetch_smol::{Builder, Fetcher, Smol};
 use futures_lite::{Stream, future};
 
@@ -137,6 +137,8 @@ impl Run {
         };
         loop {
             match future::poll_fn(|cx| events.poll(cx)).await {
+                // What had not begun when a signal came has no record: it was not fetched.
+                Event::Outcome(outcome) if self.stopping && is_cancelled(&outcome) => {}
                 Event::Outcome(outcome) => {
                     let failed = self.batch.take(&outcome);
                     if failed && self.fail_early {
@@ -196,11 +198,11 @@ impl Run {
         }
         if self.signals.count() == 1 && !std::mem::replace(&mut self.stopping, true) {
             self.batch.shared.stopped.store(true, Relaxed);
-            outcomes.stop();
+            outcomes.wind_down();
             if !self.silent {
-                let left = outcomes.outstanding();
+                let left = self.fetcher.stats().flying;
                 self.progress.tell(&format!(
-                    "no more URLs are taken; {left} are still to end; once more stops at once"
+                    "no more requests begin; {left} in flight are still to end; once more stops at once"
                 ));
             }
         }
@@ -316,4 +318,11 @@ impl Events<'_> {
             .poll_next(cx)
             .map(|next| next.map_or(Event::End, Event::Outcome))
     }
+}
+
+fn is_cancelled(outcome: &Outcome) -> bool {
+    let cancelled = ErrorKind::Fetch(FetchError::Cancelled);
+    outcome
+        .error()
+        .is_some_and(|error| error.kind() == cancelled)
 }

@@ -24,11 +24,17 @@ struct Seen {
 }
 
 impl Errors {
-    pub(crate) fn record(&mut self, outcome: &'static str, kind: ErrorType, url: &str) {
-        let seen = self.0.entry((outcome, kind)).or_insert_with(|| {
-            let example = shown(url.as_bytes());
-            Seen { count: 0, example }
-        });
+    pub(crate) fn record(
+        &mut self,
+        outcome: &'static str,
+        kind: ErrorType,
+        url: impl FnOnce() -> String,
+    ) {
+        let new = || Seen {
+            count: 0,
+            example: shown(url().as_bytes()),
+        };
+        let seen = self.0.entry((outcome, kind)).or_insert_with(new);
         seen.count += 1;
     }
 }
@@ -218,7 +224,9 @@ mod tests {
         stats.record(&Sample::new(Ending::Status(200), Duration::from_millis(20)));
         stats.record(&Sample::new(Ending::Status(404), Duration::from_millis(20)));
         let mut errors = Errors::default();
-        errors.record("http_error", ErrorType::Status(404), "http://a.test/x");
+        errors.record("http_error", ErrorType::Status(404), || {
+            "http://a.test/x".to_owned()
+        });
         let mut hosts = Hosts::default();
         hosts.record("a.test", Duration::from_secs(1), true);
         hosts.record("b.test", Duration::from_secs(2), false);

@@ -59,9 +59,22 @@ impl AttemptTimings {
         }
     }
 
-    /// A mark counts once, and never lies outside the attempt.
+    /// Notes that a phase was done. The first note of a phase counts, and it never lies outside the
+    /// attempt. For drivers that learn of a phase only after they aborted the attempt.
+    ///
+    /// ```
+    /// # use fetch_proto::{AttemptTimings, Phase, Timestamp};
+    /// # let at = Timestamp::from_nanos;
+    /// # let mut t = AttemptTimings { started: at(0), resolved: None, connected: None, reused: false, tls_done: None, sent: None, head: None, ended: at(9) };
+    /// t.note(Phase::Sent, at(12));
+    /// assert_eq!(t.sent, Some(at(9)));
+    /// ```
+    pub fn note(&mut self, phase: Phase, at: Timestamp) {
+        self.mark(phase, at, self.ended);
+    }
+
     pub(crate) fn mark(&mut self, phase: Phase, at: Timestamp, now: Timestamp) {
-        let at = at.clamp(self.started, now);
+        let at = at.min(now).max(self.started);
         let slot = match phase {
             Phase::Resolved => &mut self.resolved,
             Phase::Connected | Phase::Reused => &mut self.connected,

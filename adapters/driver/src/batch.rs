@@ -12,7 +12,7 @@ use fetch_proto::BatchStats;
 use futures_core::Stream;
 
 use crate::fetcher::Inner;
-use crate::job::{Delivered, Job, Sink, stillborn};
+use crate::job::{Command, Delivered, Job, Sink, stillborn};
 use crate::logging;
 use crate::outcome::Outcome;
 use crate::request::IntoRequest;
@@ -27,6 +27,7 @@ const PULL: usize = 256;
 /// attempts are started. Dropping the stream cancels what is not over.
 #[must_use = "streams do nothing unless polled"]
 pub struct FetchAll<S> {
+    begun: bool,
     done: Pin<Box<Receiver<Delivered>>>,
     group: u64,
     inner: Arc<Inner>,
@@ -46,6 +47,7 @@ impl<S> FetchAll<S> {
     pub(crate) fn new(inner: Arc<Inner>, source: S, total: Option<u64>) -> Self {
         let (sender, done) = async_channel::unbounded();
         Self {
+            begun: false,
             done: Box::pin(done),
             group: inner.group(),
             inner,
@@ -111,6 +113,22 @@ impl<S> FetchAll<S> {
         self.source = None;
     }
 
+    /// Takes no more from the source and cancels what is not in flight at the moment: what is in
+    /// flight goes on to its end.
+    ///
+    /// ```
+    /// # let fetcher = fetch_smol::Fetcher::builder().build()?;
+    /// let mut batch = fetcher.fetch_all(["http://a.test/"]);
+    /// batch.wind_down();
+    /// # use fetch_smol::StreamExt;
+    /// assert_eq!(smol::block_on(batch.count()), 0);
+    /// # Ok::<(), fetch_driver::BuildError>(())
+    /// ```
+    pub fn wind_down(&mut self) {
+        self.source = None;
+        self.inner.send(Command::WindDown(self.group));
+    }
+
     fn deliver(&mut self, outcome: Outcome) -> Poll<Option<Outcome>> {
         self.stats.record(&logging::sample(&outcome));
         Poll::Ready(Some(outcome))
@@ -169,7 +187,7 @@ impl<S: Stream<Item: IntoRequest>> Stream for FetchAll<S> {
     type Item = Outcome;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Outcome>> {
-        if !self.told && self.sequence == 0 {
+        if !core::mem::replace(&mut self.begun, true) {
             logging::start(self.total);
         }
         let more = self.pull(cx);
@@ -202,7 +220,7 @@ impl<S: Stream<Item: IntoRequest>> Stream for FetchAll<S> {
 impl<S> Drop for FetchAll<S> {
     fn drop(&mut self) {
         if self.outstanding > 0 {
-            self.inner.cancel(self.group);
+            self.inner.send(Command::Cancel(self.group));
         }
     }
 }

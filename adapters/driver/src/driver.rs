@@ -231,18 +231,26 @@ where
     fn obey(&mut self, command: Command) {
         match command {
             Command::Submit(jobs) => self.backlog.extend(jobs),
-            Command::Cancel(group) => {
-                self.backlog.retain(|job| job.group != group);
-                let now = self.clock.now();
-                for live in self
-                    .lives
-                    .iter()
-                    .flatten()
-                    .filter(|live| live.group == group)
-                {
-                    self.engine.cancel(live.id(), now);
-                }
+            Command::WindDown(group) => {
+                self.cancel(|live| live.group == group && live.flight.is_none(), group)
             }
+            Command::Cancel(group) => self.cancel(|live| live.group == group, group),
+        }
+    }
+
+    /// Ends the fetches of `group` that `which` picks, and those of it that never came so far.
+    fn cancel(&mut self, which: impl Fn(&Live) -> bool, group: u64) {
+        let now = self.clock.now();
+        let backlog = core::mem::take(&mut self.backlog);
+        let (ended, rest) = backlog
+            .into_iter()
+            .partition::<Vec<_>, _>(|job| job.group == group);
+        self.backlog = rest.into();
+        for mut job in ended {
+            job.sink.cancel();
+        }
+        for live in self.lives.iter().flatten().filter(|live| which(live)) {
+            self.engine.cancel(live.id(), now);
         }
     }
 
@@ -288,6 +296,7 @@ where
             return;
         };
         (live.seen.connection, live.seen.wire_bytes) = flight.port.connection();
+        live.seen.late = flight.port.take().marks;
         self.flights.remove(flight.index);
     }
 

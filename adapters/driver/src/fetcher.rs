@@ -69,8 +69,8 @@ impl Inner {
         }
     }
 
-    pub(crate) fn cancel(&self, group: u64) {
-        let _ = self.commands.try_send(Command::Cancel(group));
+    pub(crate) fn send(&self, command: Command) {
+        let _ = self.commands.try_send(command);
     }
 
     pub(crate) fn window(&self) -> usize {
@@ -299,7 +299,7 @@ impl CancelOnDrop {
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
         if let Some(inner) = &self.inner {
-            inner.cancel(self.group);
+            inner.send(Command::Cancel(self.group));
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use async_channel::Sender;
 use async_lock::SemaphoreGuardArc;
 use bytes::Bytes;
-use fetch_proto::{AttemptId, Delivery, FetchId, RequestBody as Replay, Timestamp, Timings};
+use fetch_proto::{AttemptId, Delivery, FetchId, Phase, RequestBody as Replay, Timestamp, Timings};
 
 use crate::body::Opened;
 use crate::error::{Error, ErrorKind};
@@ -20,6 +20,8 @@ pub(crate) enum Command {
     Cancel(u64),
     /// Adds fetches.
     Submit(Vec<Job>),
+    /// Ends the fetches of this group that are not in flight.
+    WindDown(u64),
 }
 
 /// A request on its way to the engine.
@@ -110,8 +112,20 @@ impl Sink {
 impl Sink {
     /// Says that nobody is there to fetch it, and why.
     pub(crate) fn refuse(&mut self, why: &str) {
+        self.end(ErrorKind::Stopped, why);
+    }
+
+    /// Says that it was cancelled before it came to the engine.
+    pub(crate) fn cancel(&mut self) {
+        self.end(
+            ErrorKind::Fetch(fetch_proto::Error::Cancelled),
+            "it had not begun",
+        );
+    }
+
+    fn end(&mut self, kind: ErrorKind, why: &str) {
         if self.to.is_some() {
-            let error = Error::invalid(ErrorKind::Stopped, &self.url, why);
+            let error = Error::invalid(kind, &self.url, why);
             let outcome = stillborn(error, core::mem::take(&mut self.url), self.tag);
             self.deliver(outcome, None);
         }
@@ -174,6 +188,8 @@ pub(crate) struct Seen {
     pub(crate) chunks: Vec<Bytes>,
     pub(crate) connection: Option<Connection>,
     pub(crate) detail: Option<String>,
+    /// Marks that were made after the loop last looked, when the attempt was aborted.
+    pub(crate) late: Vec<(Phase, Timestamp)>,
     pub(crate) parts: Option<Parts>,
     /// Its place among the undelivered, if the attempt landed by itself.
     pub(crate) permit: Option<SemaphoreGuardArc>,
@@ -246,7 +262,7 @@ impl Live {
     /// Delivers the end. Tells it, too, for the log.
     pub(crate) fn finish(mut self, end: fetch_proto::Outcome, log: impl FnOnce(&Outcome)) {
         let fetch_proto::Outcome {
-            attempts,
+            mut attempts,
             gave_up,
             redirects,
             retries,
@@ -258,10 +274,16 @@ impl Live {
             chunks,
             connection,
             detail,
+            late,
             parts,
             permit,
             wire_bytes,
         } = core::mem::take(&mut self.seen);
+        if let Some(last) = attempts.last_mut() {
+            for (phase, at) in late {
+                last.timings.note(phase, at);
+            }
+        }
         let text = core::mem::take(&mut self.request.text);
         let result = match end.result {
             Ok(finish) => {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use fetch_driver::Outcome;
+use fetch_driver::{Outcome, Redacted};
 use fetch_proto::BatchStats;
 use url::Position;
 
@@ -46,7 +46,8 @@ impl Batch {
             self.shared.worst.note(code);
         }
         if let Some(kind) = record::error_type(outcome, verdict) {
-            self.errors.record(verdict.outcome, kind, &outcome.url);
+            self.errors
+                .record(verdict.outcome, kind, || example(outcome));
         }
         if let Some(host) = host {
             self.hosts
@@ -70,10 +71,20 @@ impl Batch {
             malformed: self.shared.malformed.load(Relaxed),
             stats,
             stopped,
-            unfinished: self.shared.urls.load(Relaxed).saturating_sub(stats.count()),
+            unfinished: (self.shared.urls.load(Relaxed) + stats.cancelled())
+                .saturating_sub(stats.count()),
             wire_bytes: self.wire_bytes,
         }
     }
+}
+
+/// The URL without its secrets, for who reads the summary in some log.
+fn example(outcome: &Outcome) -> String {
+    let first = outcome.attempts.first();
+    first.map_or_else(
+        || outcome.url.clone(),
+        |first| Redacted(&first.url).to_string(),
+    )
 }
 
 /// The host that was asked first, with its port if that is not the scheme's own.

@@ -120,7 +120,14 @@ fn secrets_are_in_no_log_and_no_record() {
         "0",
         "-L",
     ];
-    let ran = fetch_all(&[&options[..], &[&url, &url.replace("/get", "/reset")]].concat());
+    let plain = site.url("/reset?token=hush1");
+    let ran = fetch_all(
+        &[
+            &options[..],
+            &[&url, &url.replace("/get", "/reset"), &plain],
+        ]
+        .concat(),
+    );
     let logged = fs::read_to_string(&log).unwrap();
     assert!(
         logged.contains("batch ends") && ran.stderr.contains("batch ends"),

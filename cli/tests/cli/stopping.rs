@@ -42,6 +42,26 @@ fn the_first_ctrl_c_lets_what_flies_end_and_takes_no_more() {
 
 #[test]
 #[cfg(unix)]
+fn the_first_ctrl_c_begins_nothing_of_what_waits() {
+    let site = site();
+    let list = List::new([site.url("/delay/1"), site.url("/get")].join("\n"));
+    let child = command(&["-j", "1", "-i", &list.path("list")])
+        .spawn()
+        .unwrap();
+    site.wait_for(LONG, |seen| seen.in_flight == 1).unwrap();
+    signal(&child, "INT");
+    let ran = ran(child.wait_with_output().unwrap());
+    assert_eq!((ran.code, ran.records().len()), (130, 1));
+    assert!(
+        ran.stderr.contains("1 URL that was read has no record"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(site.observed().requests, 1);
+}
+
+#[test]
+#[cfg(unix)]
 fn the_second_signal_stops_at_once() {
     let site = site();
     let mut child = command(&["-m", "0", "--retry-max-time", "0", &site.url("/stall")])
