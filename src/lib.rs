@@ -18,6 +18,8 @@
 //! | `smol` (default) | [`smol`] | smol, and anything on async-io |
 //! | `tokio` | [`tokio`] | tokio, current-thread or multi-thread |
 //! | `async-std` | [`async_std`] | async-std, which is discontinued: prefer smol |
+//! | `isahc` | [`isahc`] | isahc, and so libcurl, under any runtime |
+//! | `surf` | [`surf`] | surf, which is unmaintained: prefer smol |
 //! | `tls`, `gzip`, `brotli`, `zstd` (default) | | https, content codings |
 //! | `testing` | [`proto::testing`] | fake clock, scripted server, simulator |
 //! | `serde` | | the core's plain data as serde types |
@@ -61,10 +63,14 @@ pub use fetch_driver::{
     OverCap, Pattern, Policy, Rate, Redacted, Redirects, Request, Response, RetryAfter, Rules,
     Settings, Stats, StatusSet, StreamedResponse, Timeouts, Timings,
 };
+#[cfg(feature = "isahc")]
+pub use fetch_isahc as isahc;
 /// The pure core.
 pub use fetch_proto as proto;
 #[cfg(feature = "smol")]
 pub use fetch_smol as smol;
+#[cfg(feature = "surf")]
+pub use fetch_surf as surf;
 /// Times any code: futures, closures, scopes and whole functions.
 pub use fetch_timing as timing;
 #[cfg(feature = "tokio")]

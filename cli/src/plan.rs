@@ -136,7 +136,7 @@ fn limit_connections(concurrency: usize, settings: &mut Settings, notes: &mut Ve
             1024
         }
     };
-    let room = usize::try_from(files.saturating_sub(SPARE_FILES))
+    let room = usize::try_from(files.saturating_sub(SPARE_FILES.min(files / 4)))
         .unwrap_or(usize::MAX)
         .max(1);
     if concurrency > room {

@@ -20,7 +20,7 @@ const SEED: u64 = 7;
 const START: Timestamp = Timestamp::START;
 
 /// One fetch that is answered 200 at once: submit, start, head, accept, end, done.
-#[divan::bench]
+#[divan::bench(sample_size = 1_000)]
 fn submit_to_done(bencher: Bencher<'_, '_>) {
     let mut engine = Engine::new(Config::default(), SEED, START);
     let request = request();
@@ -42,7 +42,7 @@ fn submit_to_done(bencher: Bencher<'_, '_>) {
 }
 
 /// A poll that finds nothing to do, while so many fetches are queued: the same for all.
-#[divan::bench(args = [1_000, 100_000, 1_000_000])]
+#[divan::bench(args = [1_000, 100_000, 1_000_000], sample_size = 1_000)]
 fn idle_poll_with_queued_fetches(bencher: Bencher<'_, '_>, live: usize) {
     let mut engine = Engine::new(Config::default().concurrency(1).window(live), SEED, START);
     let request = request();

@@ -11,7 +11,7 @@ fn main() {
 }
 
 /// Ten rules of all kinds, against URLs that match the first, the last, and none of them.
-#[divan::bench(args = [
+#[divan::bench(sample_size = 1_000, args = [
     "https://site.test/delay/3?n=1",
     "https://last.test/some/longer/path/to/a/page.html?with=query",
     "https://site.test/some/longer/path/to/a/page.html?with=query",
@@ -41,7 +41,7 @@ fn ten_rules(bencher: Bencher<'_, '_>, url: &str) {
 }
 
 /// The two rules that are there by default, against a URL that matches neither.
-#[divan::bench]
+#[divan::bench(sample_size = 1_000)]
 fn default_rules(bencher: Bencher<'_, '_>) {
     let rules = Rules::default();
     let url = Url::parse("http://127.0.0.1:8080/bytes/1024").expect("a valid URL");

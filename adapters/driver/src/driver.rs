@@ -17,6 +17,7 @@ use http::{HeaderMap, header};
 use log::{Level, debug, log_enabled};
 
 use crate::clock::Clock;
+use crate::cookies::Jar;
 use crate::exchange;
 use crate::fetcher::Inner;
 use crate::flights::{Flights, Polled};
@@ -25,6 +26,7 @@ use crate::logging;
 use crate::port::{Parts, Port, Verdict};
 use crate::retry_after::parse_retry_after;
 use crate::settings::Settings;
+use crate::sight;
 use crate::timer::Timer;
 use crate::transport::{Outgoing, RequestBody, Transport};
 
@@ -38,7 +40,10 @@ pub(crate) fn new<T: Transport>(
     settings: &Settings,
 ) -> (Inner, impl Future<Output = ()> + Send + 'static) {
     let clock = Clock::start();
-    let config = settings.config();
+    let mut config = settings.config();
+    if !T::SEES_CONNECTION {
+        config = config.rules(settings.rules.map(sight::blind));
+    }
     let (sender, commands) = async_channel::unbounded();
     let stats = Arc::new(Mutex::new(Stats::default()));
     let inner = Inner::new(sender, config.window_size(), stats.clone());
@@ -48,6 +53,7 @@ pub(crate) fn new<T: Transport>(
     let driver = Driver {
         backlog: std::collections::VecDeque::new(),
         clock,
+        cookies: settings.cookies.then(Jar::default),
         engine: Engine::new(config, seed, clock.now()),
         flights: Flights::new(),
         headers: settings.headers.clone(),
@@ -66,6 +72,8 @@ struct Driver<T, F, S> {
     /// Requests for which the engine has no room yet.
     backlog: std::collections::VecDeque<Job>,
     clock: Clock,
+    /// The jar, if cookies are wanted.
+    cookies: Option<Jar>,
     engine: Engine,
     flights: Flights<F>,
     headers: HeaderMap,
@@ -209,11 +217,15 @@ where
         }
     }
 
-    fn submit(&mut self, job: Job) {
-        match self
-            .engine
-            .submit(Live::core_request(&job), self.clock.now())
+    fn submit(&mut self, mut job: Job) {
+        let mut request = Live::core_request(&job);
+        if !T::SEES_CONNECTION
+            && let Err(why) = sight::blind_own(&mut request.policy)
         {
+            job.sink.refuse(why);
+            return;
+        }
+        match self.engine.submit(request, self.clock.now()) {
             Ok(id) => {
                 if self.lives.len() <= id.slot() {
                     self.lives.resize_with(id.slot() + 1, || None);
@@ -232,7 +244,7 @@ where
         match command {
             Command::Submit(jobs) => self.backlog.extend(jobs),
             Command::WindDown(group) => {
-                self.cancel(|live| live.group == group && live.flight.is_none(), group)
+                self.cancel(|live| live.group == group && live.flight.is_none(), group);
             }
             Command::Cancel(group) => self.cancel(|live| live.group == group, group),
         }
@@ -260,7 +272,10 @@ where
             return;
         };
         let port = Port::new(self.clock);
-        let outgoing = outgoing(&attempt, live, &self.headers);
+        let mut outgoing = outgoing(&attempt, live, &self.headers);
+        if let Some(cookies) = &self.cookies {
+            cookies.add_to(&mut outgoing.headers, &outgoing.url);
+        }
         let index = self
             .flights
             .insert((self.start)(&self.transport, outgoing, &port));
@@ -362,6 +377,9 @@ where
             say(Input::Mark(phase, at));
         }
         if let Some(parts) = news.head {
+            if let Some(cookies) = &mut self.cookies {
+                cookies.store(&flight.url, &parts.headers);
+            }
             say(Input::Head(head(&parts)));
             live.seen.parts = Some(parts);
         }

@@ -7,6 +7,8 @@
 mod batch;
 mod body;
 mod clock;
+mod connect_to;
+mod cookies;
 mod driver;
 mod error;
 mod exchange;
@@ -14,18 +16,24 @@ mod fetcher;
 mod flights;
 mod job;
 mod logging;
+mod no_proxy;
 mod outcome;
 mod port;
+mod proxy;
 mod redact;
 mod request;
 mod retry_after;
+mod routing;
 mod settings;
+mod sight;
+pub mod sync;
 mod timer;
 mod transport;
 
 pub use batch::FetchAll;
 pub use body::{Body, StreamedResponse};
 pub use clock::Clock;
+pub use connect_to::ConnectTo;
 pub use error::{Error, ErrorKind};
 /// What the core says of a fetch that came to no response.
 pub use fetch_proto::Error as FetchError;
@@ -37,10 +45,11 @@ pub use fetch_proto::{
 pub use fetcher::Fetcher;
 pub use outcome::{Outcome, Response};
 pub use port::Marks;
+pub use proxy::{Proxy, ProxyKind, ProxyRules};
 pub use redact::Redacted;
 pub use request::{IntoRequest, Keep, Request};
 pub use retry_after::parse_retry_after;
-pub use settings::{Adapter, BuildError, Builder, Settings};
+pub use settings::{Adapter, BuildError, Builder, Http2, Identity, Settings};
 #[cfg(feature = "async-io")]
 pub use timer::AsyncIoTimer;
 pub use timer::Timer;

@@ -3,14 +3,17 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use fetch_proto::{Backoff, Pattern, Policy, Rate, Rules};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
+use crate::connect_to::ConnectTo;
 use crate::driver;
 use crate::fetcher::Fetcher;
+use crate::proxy::ProxyRules;
 use crate::timer::Timer;
 use crate::transport::Transport;
 
@@ -45,8 +48,14 @@ pub trait Adapter: Send + Sync + 'static {
 pub struct Settings {
     /// PEM certificates of CAs to trust besides the built-in ones.
     pub ca_certificates: Vec<Vec<u8>>,
+    /// The certificate to show to servers that ask for one. Default: none.
+    pub client_certificate: Option<Identity>,
     /// How many attempts may be in flight at once. Default 100.
     pub concurrency: usize,
+    /// Where to connect instead of the URL's host and port. The first that applies counts.
+    pub connect_to: Vec<ConnectTo>,
+    /// Whether cookies are kept and sent back. Default no.
+    pub cookies: bool,
     /// Whether compressed bodies are asked for and decoded. Default yes.
     pub decode: bool,
     /// How long DNS answers are kept. Default 300 s.
@@ -58,6 +67,8 @@ pub struct Settings {
     pub headers: HeaderMap,
     /// How fast attempts at one host may begin. Default: no limit.
     pub host_rate: Option<Rate>,
+    /// When HTTP/2 is spoken. Default: where client and server agree on it.
+    pub http2: Http2,
     /// How long an idle connection is kept. Default 90 s.
     pub idle_timeout: Duration,
     /// Whether TLS certificates are not checked. Default no, of course.
@@ -66,6 +77,8 @@ pub struct Settings {
     pub max_connections: Option<usize>,
     /// How many attempts may be in flight at once at one host. Default: no limit of its own.
     pub per_host: Option<usize>,
+    /// Which proxy serves which URL. Default: none.
+    pub proxy: ProxyRules,
     /// How fast attempts may begin. Default: no limit.
     pub rate: Option<Rate>,
     /// Addresses to use for a host name and port instead of asking DNS.
@@ -77,6 +90,8 @@ pub struct Settings {
     /// How many outcomes may wait for the consumer before no more attempts are started. Default: as
     /// many as the concurrency.
     pub undelivered: Option<usize>,
+    /// The Unix socket that all requests go to.
+    pub unix_socket: Option<PathBuf>,
     /// How many fetches may be live at once. Default 4 × the concurrency, at least 10,000.
     pub window: Option<usize>,
 }
@@ -89,21 +104,27 @@ impl Default for Settings {
         headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
         Self {
             ca_certificates: Vec::new(),
+            client_certificate: None,
             concurrency: 100,
+            connect_to: Vec::new(),
+            cookies: false,
             decode: true,
             dns_ttl: Duration::from_secs(300),
             events: log::log_enabled!(target: crate::LOG_TARGET, log::Level::Debug),
             headers,
             host_rate: None,
+            http2: Http2::default(),
             idle_timeout: Duration::from_secs(90),
             insecure: false,
             max_connections: None,
             per_host: None,
+            proxy: ProxyRules::default(),
             rate: None,
             resolve: Vec::new(),
             rules: Rules::default(),
             seed: None,
             undelivered: None,
+            unix_socket: None,
             window: None,
         }
     }
@@ -142,13 +163,57 @@ impl Settings {
     }
 }
 
+/// When HTTP/2 is spoken.
+///
+/// ```
+/// use fetch_driver::Http2;
+/// assert_eq!(Http2::default(), Http2::Auto);
+/// ```
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum Http2 {
+    /// Over https with servers that choose it in the TLS handshake (ALPN); never over plain http. A
+    /// client that was built without HTTP/2 does not offer it.
+    #[default]
+    Auto,
+    /// Never.
+    Off,
+    /// As [`Http2::Auto`] over https, and always over plain http, whose servers cannot say what they
+    /// speak: those that speak HTTP/1.1 only then fail.
+    PriorKnowledge,
+}
+
+/// A client's certificate and its private key, for servers that ask who is there.
+///
+/// Its `Debug` form does not show the key.
+///
+/// ```
+/// use fetch_driver::Identity;
+/// let identity = Identity { cert_pem: b"...".to_vec(), key_pem: b"secret".to_vec() };
+/// assert_eq!(format!("{identity:?}"), "Identity(3 bytes of PEM, and a key)");
+/// ```
+#[derive(Clone, Eq, PartialEq)]
+pub struct Identity {
+    /// The certificate, and those between it and the authority, in this order, as PEM text.
+    pub cert_pem: Vec<u8>,
+    /// The certificate's private key as unencrypted PEM text: PKCS#8, PKCS#1 or SEC1.
+    pub key_pem: Vec<u8>,
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let length = self.cert_pem.len();
+        write!(f, "Identity({length} bytes of PEM, and a key)")
+    }
+}
+
 /// Builds a [`Fetcher`] on the runtime of `A`.
 #[must_use = "call `build`"]
 pub struct Builder<A> {
     adapter: A,
-    errors: Vec<BuildError>,
+    pub(crate) errors: Vec<BuildError>,
     policy: Option<Policy>,
-    settings: Settings,
+    pub(crate) settings: Settings,
     timeouts: Vec<(Pattern, Duration)>,
 }
 
@@ -185,6 +250,26 @@ impl<A: Adapter> Builder<A> {
     /// ```
     pub fn ca_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.settings.ca_certificates.push(pem.into());
+        self
+    }
+
+    /// Shows this certificate, with the key that belongs to it, to servers that ask for one. Both are
+    /// PEM text: see [`Identity`].
+    ///
+    /// ```
+    /// let builder = fetch_smol::Fetcher::builder().client_certificate("no PEM", "no key");
+    /// let error = builder.build().unwrap_err();
+    /// assert!(error.to_string().starts_with("client_certificate: "));
+    /// ```
+    pub fn client_certificate(
+        mut self,
+        cert_pem: impl Into<Vec<u8>>,
+        key_pem: impl Into<Vec<u8>>,
+    ) -> Self {
+        self.settings.client_certificate = Some(Identity {
+            cert_pem: cert_pem.into(),
+            key_pem: key_pem.into(),
+        });
         self
     }
 
@@ -268,6 +353,16 @@ impl<A: Adapter> Builder<A> {
     /// ```
     pub fn host_rate(mut self, rate: Rate) -> Self {
         self.settings.host_rate = Some(rate);
+        self
+    }
+
+    /// Sets when HTTP/2 is spoken. Default [`Http2::Auto`]: where client and server agree on it.
+    ///
+    /// ```
+    /// let builder = fetch_smol::Fetcher::builder().http2(fetch_driver::Http2::Off);
+    /// ```
+    pub fn http2(mut self, http2: Http2) -> Self {
+        self.settings.http2 = http2;
         self
     }
 

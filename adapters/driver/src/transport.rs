@@ -19,6 +19,16 @@ use crate::port::Marks;
 /// itself. Dropping the future, or the body, cancels the attempt and must close (or, over HTTP/2,
 /// reset) what it was using.
 pub trait Transport: Send + Sync + 'static {
+    /// Whether it marks [`Phase::Connected`](crate::Phase::Connected) or
+    /// [`Phase::Reused`](crate::Phase::Reused) (and, for https, [`Phase::TlsDone`](crate::Phase::TlsDone))
+    /// as soon as they happen. Default yes.
+    ///
+    /// Over a client that tells of its connection only with the response, or never, a slow response
+    /// would be taken for a slow connection. With `false` the limit
+    /// [`Timeouts::connect`](crate::Timeouts::connect) is therefore not enforced, and a request whose
+    /// own policy has a [`first_byte`](crate::Timeouts::first_byte) limit is an error.
+    const SEES_CONNECTION: bool = true;
+
     /// The response's body, as it arrives and decoded.
     type Body: Stream<Item = Result<Bytes, TransportError>> + Send + Unpin + 'static;
 

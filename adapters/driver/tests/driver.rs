@@ -156,7 +156,8 @@ fn an_attempt_without_an_answer_is_dropped_at_its_limit() {
 
 #[test]
 fn wrong_settings_are_refused_when_the_fetcher_is_built() {
-    let table: [(fn(Builder<Fake>) -> Builder<Fake>, &str); 3] = [
+    type Change = fn(Builder<Fake>) -> Builder<Fake>;
+    let table: [(Change, &str); 3] = [
         (|builder| builder.concurrency(0), "concurrency: 0"),
         (
             |builder| builder.header("bad name", "x"),

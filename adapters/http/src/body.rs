@@ -15,6 +15,8 @@ use crate::conn::Conn;
 #[cfg(feature = "decode")]
 use crate::decode::Decoded;
 use crate::error;
+#[cfg(feature = "http2")]
+use crate::http2::{self, Lease};
 use crate::pool::Pool;
 
 /// A response's body: chunks as they arrive, decoded if the transport decodes.
@@ -62,9 +64,46 @@ impl fmt::Debug for ResponseBody {
     }
 }
 
+/// What a request goes and its response comes over.
+pub(crate) enum Held {
+    Alone(Conn),
+    #[cfg(feature = "http2")]
+    Shared(Lease),
+}
+
+impl Held {
+    fn broken(&self, error: hyper::Error) -> TransportError {
+        match self {
+            Self::Alone(conn) => error::inside_body(error, conn.origin.key()),
+            #[cfg(feature = "http2")]
+            Self::Shared(lease) => http2::inside_body(error, lease),
+        }
+    }
+
+    /// Why a body that seems to be over is not, if it is not.
+    fn cut(&self, complete: bool) -> Option<TransportError> {
+        match self {
+            #[cfg(feature = "http2")]
+            Self::Shared(lease) if !complete => Some(http2::cut(lease)),
+            _ => {
+                let _ = complete;
+                None
+            }
+        }
+    }
+
+    fn release(self, pool: &Pool) {
+        match self {
+            Self::Alone(conn) => conn.release(pool),
+            #[cfg(feature = "http2")]
+            Self::Shared(lease) => lease.finish(),
+        }
+    }
+}
+
 /// A body as it comes over the wire.
 pub(crate) struct Wire {
-    conn: Option<Conn>,
+    conn: Option<Held>,
     finished: bool,
     incoming: Incoming,
     marks: Marks,
@@ -72,7 +111,7 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    pub(crate) fn new(incoming: Incoming, conn: Conn, marks: Marks, pool: Arc<Pool>) -> Self {
+    pub(crate) fn new(incoming: Incoming, conn: Held, marks: Marks, pool: Arc<Pool>) -> Self {
         let mut wire = Self {
             conn: Some(conn),
             finished: false,
@@ -113,11 +152,15 @@ impl Wire {
                     return Poll::Ready(Some(Ok(chunk)));
                 }
                 Some(Err(error)) => {
-                    let error = error::inside_body(error, conn.origin.key());
+                    let error = conn.broken(error);
                     self.close();
                     return Poll::Ready(Some(Err(error)));
                 }
                 None => {
+                    if let Some(error) = conn.cut(self.incoming.is_end_stream()) {
+                        self.close();
+                        return Poll::Ready(Some(Err(error)));
+                    }
                     self.release();
                     return Poll::Ready(None);
                 }

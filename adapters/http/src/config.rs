@@ -1,12 +1,16 @@
 //! The transport's options and their defaults.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fetch_driver::{ConnectTo, Http2, ProxyRules};
 use hashbrown::HashMap;
 
 use crate::dns::{Resolve, SystemResolver};
+use crate::origin::OriginRef;
+use crate::proxy::Routes;
 #[cfg(feature = "tls")]
 use crate::tls::TlsOptions;
 
@@ -24,11 +28,13 @@ use crate::tls::TlsOptions;
 pub struct Config {
     pub(crate) decode: bool,
     pub(crate) dns_ttl: Duration,
+    pub(crate) http2: Http2,
     pub(crate) idle_timeout: Duration,
     pub(crate) max_connections: usize,
     pub(crate) max_head: usize,
     pub(crate) overrides: HashMap<(String, u16), Vec<IpAddr>>,
     pub(crate) resolver: Arc<dyn Resolve>,
+    pub(crate) routes: Routes,
     #[cfg(feature = "tls")]
     pub(crate) tls: TlsOptions,
 }
@@ -38,11 +44,13 @@ impl Default for Config {
         Self {
             decode: true,
             dns_ttl: Duration::from_secs(300),
+            http2: Http2::Auto,
             idle_timeout: Duration::from_secs(90),
             max_connections: 200,
             max_head: 64 * 1024,
             overrides: HashMap::new(),
             resolver: Arc::new(SystemResolver),
+            routes: Routes::default(),
             #[cfg(feature = "tls")]
             tls: TlsOptions::default(),
         }
@@ -58,6 +66,21 @@ impl Config {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Connects to another host or port than a URL names; the first rule that applies counts.
+    ///
+    /// Behind an HTTP proxy such a URL is fetched through a tunnel, also without TLS.
+    ///
+    /// ```
+    /// let rule = "www.a.test:80:127.0.0.1:8080".parse()?;
+    /// let config = fetch_http::Config::new().connect_to(rule);
+    /// # Ok::<(), fetch_driver::BuildError>(())
+    /// ```
+    #[must_use]
+    pub fn connect_to(mut self, rule: ConnectTo) -> Self {
+        self.routes.connect_to.push(rule);
+        self
     }
 
     /// Whether to ask for compressed bodies and decode them; on by default.
@@ -85,6 +108,32 @@ impl Config {
     pub fn dns_ttl(mut self, ttl: Duration) -> Self {
         self.dns_ttl = ttl;
         self
+    }
+
+    /// When HTTP/2 is spoken: over https where the server chooses it, by default.
+    ///
+    /// One connection carries up to 100 requests at once, or fewer if the server says so; when it is
+    /// full, another one is opened. Of each response up to 1 MiB is read ahead of its consumer, and
+    /// up to 4 MiB of all on one connection. Without the feature `http2` it is never spoken.
+    ///
+    /// ```
+    /// let config = fetch_http::Config::new().http2(fetch_driver::Http2::Off);
+    /// ```
+    #[must_use]
+    pub fn http2(mut self, http2: Http2) -> Self {
+        self.http2 = http2;
+        self
+    }
+
+    /// Whether connections to `origin` may turn out to be shared.
+    pub(crate) fn may_share(&self, origin: OriginRef<'_>) -> bool {
+        cfg!(feature = "http2")
+            && !origin.proxy
+            && match self.http2 {
+                Http2::Off => false,
+                Http2::PriorKnowledge => true,
+                _ => origin.tls,
+            }
     }
 
     /// How long an unused connection is kept; 90 s by default, 0 turns keep-alive off.
@@ -122,6 +171,24 @@ impl Config {
     #[must_use]
     pub fn max_head(mut self, bytes: usize) -> Self {
         self.max_head = bytes.max(1024);
+        self
+    }
+
+    /// Which proxy serves which URL; none by default.
+    ///
+    /// http URLs are asked of an HTTP proxy whole, and one connection to it serves them all; https
+    /// goes through a tunnel per origin, as does everything behind SOCKS5.
+    ///
+    /// ```
+    /// use fetch_driver::{Proxy, ProxyRules};
+    ///
+    /// let rules = ProxyRules::new().all(Proxy::parse("socks5h://127.0.0.1:9050")?);
+    /// let config = fetch_http::Config::new().proxy(rules);
+    /// # Ok::<(), fetch_driver::BuildError>(())
+    /// ```
+    #[must_use]
+    pub fn proxy(mut self, rules: ProxyRules) -> Self {
+        self.routes.proxies = rules;
         self
     }
 
@@ -163,6 +230,16 @@ impl Config {
     #[must_use]
     pub fn tls(mut self, options: TlsOptions) -> Self {
         self.tls = options;
+        self
+    }
+    /// Connects to this Unix socket for every URL, and to no proxy. The runtime must have them.
+    ///
+    /// ```
+    /// let config = fetch_http::Config::new().unix_socket("/run/docker.sock");
+    /// ```
+    #[must_use]
+    pub fn unix_socket(mut self, path: impl Into<PathBuf>) -> Self {
+        self.routes.unix_socket = Some(path.into());
         self
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll};
 
 use atomic_waker::AtomicWaker;
@@ -13,7 +13,7 @@ use futures_io::{AsyncRead, AsyncWrite};
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 
 use crate::idle::Slot;
-use crate::io::HyperIo;
+use crate::io::{HyperIo, Watch};
 use crate::origin::Origin;
 use crate::outgoing::OutgoingBody;
 use crate::pool::{Pool, Ticket};
@@ -21,7 +21,8 @@ use crate::pool::{Pool, Ticket};
 /// The requests' half of a connection. Dropping it closes the connection at once.
 pub(crate) struct Conn {
     pub(crate) origin: Arc<Origin>,
-    pub(crate) remote: SocketAddr,
+    /// The address at the other end; a Unix socket has none.
+    pub(crate) remote: Option<SocketAddr>,
     pub(crate) sender: SendRequest<OutgoingBody>,
     pub(crate) shared: Arc<Shared>,
     _ticket: Ticket,
@@ -33,7 +34,7 @@ impl Conn {
         builder: &Builder,
         stream: S,
         origin: Arc<Origin>,
-        remote: SocketAddr,
+        remote: Option<SocketAddr>,
         pool: &Arc<Pool>,
         ticket: Ticket,
     ) -> hyper::Result<(Self, Task<S>)> {
@@ -90,6 +91,8 @@ pub(crate) struct Shared {
     killed: AtomicBool,
     marks: Mutex<Option<Marks>>,
     read: AtomicBool,
+    /// Why TLS ended, if it did so in anger: hyper does not keep it when no request is under way.
+    tls: OnceLock<String>,
     uploaded: AtomicBool,
     waker: AtomicWaker,
     written: AtomicBool,
@@ -115,17 +118,14 @@ impl Shared {
         self.read.load(Ordering::Acquire)
     }
 
+    /// Why TLS ended, if it did so in anger.
+    pub(crate) fn tls_error(&self) -> Option<&str> {
+        self.tls.get().map(String::as_str)
+    }
+
     /// Whether any byte of the request was written.
     pub(crate) fn sent_any(&self) -> bool {
         self.written.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn has_read(&self) {
-        self.read.store(true, Ordering::Release);
-    }
-
-    pub(crate) fn has_written(&self) {
-        self.written.store(true, Ordering::Release);
     }
 
     /// All of the request's body was handed over for writing.
@@ -133,20 +133,35 @@ impl Shared {
         self.uploaded.store(true, Ordering::Release);
     }
 
-    /// All that was handed over has been written.
-    pub(crate) fn has_flushed(&self) {
+    /// Makes the task close the connection.
+    fn kill(&self) {
+        self.killed.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+}
+
+impl Watch for Arc<Shared> {
+    fn has_read(&self) {
+        self.read.store(true, Ordering::Release);
+    }
+
+    fn has_failed(&self, error: &std::io::Error) {
+        if crate::error::is_tls_io(error) {
+            let _ = self.tls.set(error.to_string());
+        }
+    }
+
+    fn has_written(&self) {
+        self.written.store(true, Ordering::Release);
+    }
+
+    fn has_flushed(&self) {
         if self.uploaded.load(Ordering::Acquire) {
             self.flushed.store(true, Ordering::Release);
             if let Some(marks) = lock(&self.marks).take() {
                 marks.mark(Phase::Sent);
             }
         }
-    }
-
-    /// Makes the task close the connection.
-    fn kill(&self) {
-        self.killed.store(true, Ordering::Release);
-        self.waker.wake();
     }
 }
 
@@ -159,7 +174,7 @@ pub(crate) struct Task<S>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    connection: Connection<HyperIo<S>, OutgoingBody>,
+    connection: Connection<HyperIo<S, Arc<Shared>>, OutgoingBody>,
     pool: Weak<Pool>,
     shared: Arc<Shared>,
 }

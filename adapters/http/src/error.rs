@@ -67,6 +67,12 @@ pub(crate) fn before_head(
             format!("{origin} ended the TLS session"),
             error,
         )
+    } else if let Some(why) = conn.shared.tls_error() {
+        told(
+            Failure::Tls,
+            format!("{origin} ended the TLS session: {why}"),
+            error,
+        )
     } else if reused && (handed_back || (broken && !conn.shared.got_any())) {
         let text = format!("{origin} had closed the idle connection");
         told(Failure::Stale { sent }, text, error)
@@ -154,18 +160,24 @@ fn is_io(error: &hyper::Error) -> bool {
     io_source(error).is_some()
 }
 
-#[cfg(feature = "tls")]
 fn is_tls(error: &hyper::Error) -> bool {
-    let inner = io_source(error).and_then(io::Error::get_ref);
+    io_source(error).is_some_and(is_tls_io)
+}
+
+/// Whether TLS ended with an alert or a broken record.
+#[cfg(feature = "tls")]
+pub(crate) fn is_tls_io(error: &io::Error) -> bool {
+    let inner = error.get_ref();
     inner.is_some_and(|inner| inner.is::<rustls::Error>())
 }
 
+/// Whether TLS ended with an alert or a broken record.
 #[cfg(not(feature = "tls"))]
-fn is_tls(_: &hyper::Error) -> bool {
+pub(crate) fn is_tls_io(_: &io::Error) -> bool {
     false
 }
 
-fn io_source<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a io::Error> {
+pub(crate) fn io_source<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a io::Error> {
     let mut source = error.source();
     while let Some(error) = source {
         if let Some(found) = error.downcast_ref() {

@@ -3,13 +3,11 @@
 use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use futures_io::{AsyncRead, AsyncWrite};
 use hyper::rt::{Read, ReadBufCursor, Write};
 
-use crate::conn::Shared;
 use crate::runtime::Stream;
 
 /// The most read at once. Also the size of the one read buffer each thread keeps.
@@ -76,24 +74,41 @@ impl<S: Stream> AsyncWrite for Hinted<S> {
     }
 }
 
-/// A stream as hyper wants it, which tells the connection's other half what passed through.
-pub(crate) struct HyperIo<S> {
-    stream: S,
-    shared: Arc<Shared>,
-    unflushed: bool,
+/// Is told what passes through a stream.
+pub(crate) trait Watch: Unpin {
+    /// Something was read.
+    fn has_read(&self);
+
+    /// Something was written.
+    fn has_written(&self) {}
+
+    /// All that was handed over has been written.
+    fn has_flushed(&self) {}
+
+    /// Reading failed.
+    fn has_failed(&self, error: &io::Error) {
+        let _ = error;
+    }
 }
 
-impl<S> HyperIo<S> {
-    pub(crate) fn new(stream: S, shared: Arc<Shared>) -> Self {
+/// A stream as hyper wants it, which tells the connection's other half what passed through.
+pub(crate) struct HyperIo<S, W> {
+    stream: S,
+    unflushed: bool,
+    watch: W,
+}
+
+impl<S, W> HyperIo<S, W> {
+    pub(crate) fn new(stream: S, watch: W) -> Self {
         Self {
             stream,
-            shared,
             unflushed: false,
+            watch,
         }
     }
 }
 
-impl<S: AsyncRead + Unpin> Read for HyperIo<S> {
+impl<S: AsyncRead + Unpin, W: Watch> Read for HyperIo<S, W> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -105,18 +120,22 @@ impl<S: AsyncRead + Unpin> Read for HyperIo<S> {
         }
         let room = buf.remaining().min(SCRATCH);
         let polled = Pin::new(&mut self.stream).poll_read(cx, &mut scratch[..room]);
-        if let Poll::Ready(Ok(n)) = polled {
-            buf.put_slice(&scratch[..n]);
-            if n > 0 {
-                self.shared.has_read();
+        match &polled {
+            Poll::Ready(Ok(n)) => {
+                buf.put_slice(&scratch[..*n]);
+                if *n > 0 {
+                    self.watch.has_read();
+                }
             }
+            Poll::Ready(Err(error)) => self.watch.has_failed(error),
+            Poll::Pending => {}
         }
         BUFFER.set(scratch);
         polled.map_ok(drop)
     }
 }
 
-impl<S: AsyncWrite + Unpin> Write for HyperIo<S> {
+impl<S: AsyncWrite + Unpin, W: Watch> Write for HyperIo<S, W> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -125,7 +144,7 @@ impl<S: AsyncWrite + Unpin> Write for HyperIo<S> {
         let n = ready!(Pin::new(&mut self.stream).poll_write(cx, buf))?;
         if n > 0 {
             self.unflushed = true;
-            self.shared.has_written();
+            self.watch.has_written();
         }
         Poll::Ready(Ok(n))
     }
@@ -135,7 +154,7 @@ impl<S: AsyncWrite + Unpin> Write for HyperIo<S> {
             ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
             self.unflushed = false;
             // hyper flushes only once its own buffer is empty.
-            self.shared.has_flushed();
+            self.watch.has_flushed();
         }
         Poll::Ready(Ok(()))
     }

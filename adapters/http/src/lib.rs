@@ -1,13 +1,14 @@
-//! HTTP/1.1 over any `futures-io` stream: keep-alive pool, DNS cache, TLS, decoding.
+//! HTTP/1.1 and HTTP/2 over any `futures-io` stream: keep-alive pool, DNS cache, TLS, decoding.
 //!
 //! [`HttpTransport`] is the [`Transport`](fetch_driver::Transport) that the adapters for smol,
 //! async-std and tokio share: each of them brings a [`Runtime`] of two dozen lines, and everything
-//! else is here, on hyper's HTTP/1 connections. It decides nothing: retries, redirects and time
+//! else is here, on hyper's connections. It decides nothing: retries, redirects and time
 //! limits are the core's.
 //!
 //! # Features
 //!
 //! - `async-io`: [`Socket`], TCP for every runtime whose reactor is async-io's.
+//! - `http2`: HTTP/2, over https where the server chooses it, over http on request.
 //! - `tls`: https by rustls, with ring.
 //! - `gzip`, `brotli`, `zstd`: content codings.
 
@@ -22,19 +23,26 @@ mod decode;
 mod decoding;
 mod dns;
 mod error;
+#[cfg(feature = "http2")]
+mod http2;
 mod idle;
 mod io;
 mod opening;
 mod origin;
 mod outgoing;
 mod pool;
+mod proxy;
+mod proxy_dial;
+mod proxy_tunnel;
 mod runtime;
 mod settings;
 #[cfg(feature = "async-io")]
 mod socket;
+mod socks;
 #[cfg(feature = "tls")]
 mod tls;
 mod transport;
+mod unix;
 
 pub use body::ResponseBody;
 pub use config::Config;

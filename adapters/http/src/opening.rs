@@ -1,78 +1,73 @@
 //! A new connection: from a URL's host to a task that serves it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use fetch_driver::{Connection, Failure, Marks, Phase, TransportError};
-use url::{Host, Url};
+use fetch_driver::{Connection, Failure, Marks, TransportError};
+use url::Url;
 
+use crate::body::Held;
 use crate::conn::Conn;
-use crate::connect;
 use crate::error::told;
 use crate::io::Hinted;
-use crate::origin::{Origin, OriginRef};
+use crate::origin::Origin;
 use crate::pool::Ticket;
 use crate::runtime::Runtime;
 use crate::transport::Inner;
 
 impl<R: Runtime> Inner<R> {
-    /// Resolves, connects and, for https, shakes hands; marks each step.
+    /// Resolves, connects, through a proxy if need be, and, for https, shakes hands; marks each step.
     pub(crate) async fn open(
         &self,
         url: &Url,
         ticket: Ticket,
         marks: &Marks,
-    ) -> Result<Conn, TransportError> {
-        let origin = Arc::new(Origin::of(url)?);
-        let addrs = self.addresses(url, origin.key()).await?;
-        marks.mark(Phase::Resolved);
-        let (stream, remote) = connect::race(&self.runtime, addrs).await.map_err(|error| {
-            if error.is_exhausted() {
-                self.pool.clear();
-                told(
-                    Failure::Exhausted,
-                    format!("connecting to {}", origin.key()),
-                    error,
-                )
-            } else {
-                told(Failure::Connect, format!("to {}", origin.key()), error)
-            }
-        })?;
+    ) -> Result<Held, TransportError> {
+        let routes = &self.config.routes;
+        let origin = Arc::new(routes.origin(url)?);
+        let (stream, remote) = self.dial(origin.key(), routes.route(url), marks).await?;
         marks.connected(Connection {
-            remote: Some(remote),
+            remote,
             reused: false,
         });
         let stream = Hinted::new(stream);
-        let started = if origin.key().tls {
-            #[cfg(feature = "tls")]
-            {
-                let stream = crate::tls::handshake(&self.tls, origin.key().host, stream).await?;
-                marks.mark(Phase::TlsDone);
-                self.start(stream, origin, remote, ticket).await
-            }
-            #[cfg(not(feature = "tls"))]
-            unreachable!("an https origin is refused without the feature `tls`")
-        } else {
-            self.start(stream, origin, remote, ticket).await
-        };
-        started.map_err(|error| told(Failure::Io, "starting HTTP", error))
+        #[cfg(feature = "tls")]
+        if origin.key().tls {
+            let stream = crate::tls::handshake(&self.tls, origin.key().host, stream).await?;
+            marks.mark(fetch_driver::Phase::TlsDone);
+            let http2 = crate::tls::agreed_on_http2(&stream);
+            return self.start(stream, http2, origin, remote, ticket).await;
+        }
+        // Without TLS both sides must know.
+        let http2 = self.config.may_share(origin.key());
+        self.start(stream, http2, origin, remote, ticket).await
     }
 
     async fn start<S>(
         &self,
         stream: S,
+        http2: bool,
         origin: Arc<Origin>,
-        remote: SocketAddr,
+        remote: Option<SocketAddr>,
         ticket: Ticket,
-    ) -> hyper::Result<Conn>
+    ) -> Result<Held, TransportError>
     where
         S: futures_io::AsyncRead + futures_io::AsyncWrite + Unpin + Send + 'static,
     {
-        let (conn, task) =
-            Conn::start(&self.builder, stream, origin, remote, &self.pool, ticket).await?;
-        self.runtime.spawn(task);
         self.start_sweeper();
-        Ok(conn)
+        #[cfg(feature = "http2")]
+        if http2 {
+            let lease = self.start_http2(stream, origin, remote, ticket).await?;
+            return Ok(Held::Shared(lease));
+        } else if self.config.may_share(origin.key()) {
+            self.pool.groups.speaks_http1(&origin);
+        }
+        let _ = http2;
+        let (conn, task) = Conn::start(&self.builder, stream, origin, remote, &self.pool, ticket)
+            .await
+            .map_err(|error| told(Failure::Io, "starting HTTP", error))?;
+        self.runtime.spawn(task);
+        Ok(Held::Alone(conn))
     }
 
     /// Closes what is idle for too long, also when no request comes any more.
@@ -86,41 +81,5 @@ impl<R: Runtime> Inner<R> {
                 runtime.sleep(pause).await;
             }
         });
-    }
-
-    /// The addresses to try, in order.
-    async fn addresses(
-        &self,
-        url: &Url,
-        origin: OriginRef<'_>,
-    ) -> Result<Vec<SocketAddr>, TransportError> {
-        let at_port = |ip: &IpAddr| SocketAddr::new(*ip, origin.port);
-        let host = match url.host() {
-            Some(Host::Ipv4(ip)) => return Ok(vec![at_port(&ip.into())]),
-            Some(Host::Ipv6(ip)) => return Ok(vec![at_port(&ip.into())]),
-            Some(Host::Domain(host)) => host,
-            None => origin.host,
-        };
-        if !self.config.overrides.is_empty() {
-            let known = self.config.overrides.get(&(host.to_owned(), origin.port));
-            if let Some(ips) = known.filter(|ips| !ips.is_empty()) {
-                return Ok(ips.iter().map(at_port).collect());
-            }
-        }
-        match self.dns.lookup(host).await {
-            Ok(ips) => Ok(ips.iter().map(at_port).collect()),
-            Err(error) => {
-                let exhausted = connect::is_exhausted(&error);
-                if exhausted {
-                    self.pool.clear();
-                }
-                let kind = if exhausted {
-                    Failure::Exhausted
-                } else {
-                    Failure::Resolve
-                };
-                Err(told(kind, format!("looking up `{host}`"), error))
-            }
-        }
     }
 }

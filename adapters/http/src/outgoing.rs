@@ -6,8 +6,10 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use fetch_driver::{BodyStream, Failure, Outgoing, RequestBody, TransportError};
 use http::header::{
-    ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, RANGE, TRANSFER_ENCODING,
+    ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, PROXY_AUTHORIZATION, RANGE,
+    TRANSFER_ENCODING,
 };
+use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Method, Request, Uri};
 use http_body::{Body, Frame, SizeHint};
@@ -15,6 +17,7 @@ use std::sync::Arc;
 use url::{Position, Url};
 
 use crate::conn::{Conn, Shared};
+use crate::origin::{Serves, host_header};
 
 /// The largest piece of a body handed to hyper at once: it copies each one behind the head.
 const PIECE: usize = 64 * 1024;
@@ -27,6 +30,30 @@ pub(crate) fn request(
     conn: &Conn,
     accept: Option<HeaderValue>,
 ) -> Result<Request<OutgoingBody>, TransportError> {
+    let (mut head, body, url) = head(outgoing, accept)?;
+    head.uri = match conn.origin.serves() {
+        Serves::Server(host) => {
+            head.headers.insert(HOST, host.clone());
+            origin_form(&url)?
+        }
+        Serves::Proxy(authorization) => {
+            head.headers.insert(HOST, host_header(&url)?);
+            if let Some(value) = authorization {
+                head.headers.insert(PROXY_AUTHORIZATION, value.clone());
+            }
+            absolute_form(&url)?
+        }
+    };
+    let body = OutgoingBody::new(body, Progress::Alone(conn.shared.clone()));
+    Ok(Request::from_parts(head, body))
+}
+
+/// What a request is over whichever connection: all but its target and the `Host` field. Its URL
+/// comes back.
+pub(crate) fn head(
+    outgoing: Outgoing,
+    accept: Option<HeaderValue>,
+) -> Result<(Parts, RequestBody, Arc<Url>), TransportError> {
     let Outgoing {
         body,
         mut headers,
@@ -41,7 +68,6 @@ pub(crate) fn request(
     for ours in [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING] {
         headers.remove(ours);
     }
-    headers.insert(HOST, conn.origin.host_header());
     // A part of a coded body could not be decoded.
     let settled = headers.contains_key(ACCEPT_ENCODING) || headers.contains_key(RANGE);
     if let Some(accept) = accept.filter(|_| !settled) {
@@ -51,24 +77,67 @@ pub(crate) fn request(
     if expects_body && body.length() == Some(0) {
         headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
     }
-    let mut request = Request::new(OutgoingBody::new(body, conn.shared.clone()));
-    *request.uri_mut() = origin_form(&url)?;
-    *request.method_mut() = method;
-    *request.headers_mut() = headers;
-    Ok(request)
+    let (mut head, ()) = Request::new(()).into_parts();
+    head.headers = headers;
+    head.method = method;
+    Ok((head, body, url))
 }
 
-fn origin_form(url: &Url) -> Result<Uri, TransportError> {
+pub(crate) fn origin_form(url: &Url) -> Result<Uri, TransportError> {
     let target = &url[Position::BeforePath..Position::AfterQuery];
     let target = PathAndQuery::try_from(target)
         .map_err(|e| TransportError::new(Failure::Unsupported, format!("request target: {e}")))?;
     Ok(Uri::from(target))
 }
 
-/// A request's body, which tells the connection when it is all handed over.
+/// The whole URL but for user name and password: what a proxy is asked for.
+fn absolute_form(url: &Url) -> Result<Uri, TransportError> {
+    let rest = &url[Position::BeforeHost..Position::AfterQuery];
+    Uri::try_from(format!("{}://{rest}", url.scheme()))
+        .map_err(|e| TransportError::new(Failure::Unsupported, format!("request target: {e}")))
+}
+
+/// A request's body, which tells when it is all handed over.
 pub(crate) struct OutgoingBody {
     kind: Kind,
-    shared: Arc<Shared>,
+    progress: Progress,
+}
+
+/// Who wants to know how a body gets on.
+enum Progress {
+    /// The connection, which the request has alone.
+    Alone(Arc<Shared>),
+    /// The request itself, on a shared connection.
+    #[cfg(feature = "http2")]
+    Shared {
+        fault: Option<crate::http2::Fault>,
+        marks: Option<fetch_driver::Marks>,
+    },
+}
+
+impl Progress {
+    fn has_uploaded(&mut self) {
+        match self {
+            Self::Alone(shared) => shared.has_uploaded(),
+            #[cfg(feature = "http2")]
+            Self::Shared { marks, .. } => {
+                if let Some(marks) = marks.take() {
+                    marks.mark(fetch_driver::Phase::Sent);
+                }
+            }
+        }
+    }
+
+    /// HTTP/1 tells the error itself.
+    #[cfg(feature = "http2")]
+    fn has_failed(&self, error: &BoxError) {
+        if let Self::Shared {
+            fault: Some(fault), ..
+        } = self
+        {
+            let _ = fault.set(error.to_string());
+        }
+    }
 }
 
 enum Kind {
@@ -80,7 +149,22 @@ enum Kind {
 }
 
 impl OutgoingBody {
-    fn new(body: RequestBody, shared: Arc<Shared>) -> Self {
+    #[cfg(feature = "http2")]
+    pub(crate) fn shared(
+        body: RequestBody,
+        marks: fetch_driver::Marks,
+        fault: Option<crate::http2::Fault>,
+    ) -> Self {
+        let marks = Some(marks);
+        let mut this = Self::new(body, Progress::Shared { fault, marks });
+        // It will not be asked for anything then.
+        if this.is_end_stream() {
+            this.progress.has_uploaded();
+        }
+        this
+    }
+
+    fn new(body: RequestBody, progress: Progress) -> Self {
         let kind = match body {
             RequestBody::Bytes(bytes) => Kind::Bytes(bytes),
             RequestBody::Empty => Kind::Bytes(Bytes::new()),
@@ -89,7 +173,7 @@ impl OutgoingBody {
                 stream,
             },
         };
-        Self { kind, shared }
+        Self { kind, progress }
     }
 }
 
@@ -111,7 +195,11 @@ impl Body for OutgoingBody {
             }
         };
         if this.is_end_stream() || next.is_none() {
-            this.shared.has_uploaded();
+            this.progress.has_uploaded();
+        }
+        #[cfg(feature = "http2")]
+        if let Some(Err(error)) = &next {
+            this.progress.has_failed(error);
         }
         Poll::Ready(next.map(|chunk| chunk.map(Frame::data)))
     }

@@ -8,12 +8,16 @@ use std::time::Duration;
 use event_listener::Event;
 
 use crate::conn::{Conn, Shared};
+#[cfg(feature = "http2")]
+use crate::http2::{Flying, Groups, Lease};
 use crate::idle::Idle;
 use crate::origin::OriginRef;
 
 /// Idle connections, newest first per origin, and a count of all open ones.
 pub(crate) struct Pool {
-    freed: Event,
+    pub(crate) freed: Event,
+    #[cfg(feature = "http2")]
+    pub(crate) groups: Groups,
     idle: Mutex<Idle>,
     idle_timeout: Duration,
     max: usize,
@@ -27,13 +31,20 @@ pub(crate) struct Ticket(Arc<Pool>);
 /// What a request gets from the pool.
 pub(crate) enum Checkout {
     Open(Ticket),
+    /// Others wait for what comes of it.
+    #[cfg(feature = "http2")]
+    OpenFirst(Ticket, Flying),
     Reuse(Conn),
+    #[cfg(feature = "http2")]
+    Share(Lease),
 }
 
 impl Pool {
     pub(crate) fn new(max: usize, idle_timeout: Duration) -> Self {
         Self {
             freed: Event::new(),
+            #[cfg(feature = "http2")]
+            groups: Groups::new(idle_timeout),
             idle: Mutex::new(Idle::default()),
             idle_timeout,
             max: max.max(1),
@@ -71,16 +82,34 @@ impl Pool {
         if !fresh && let Some(conn) = self.take(origin) {
             return Some(Checkout::Reuse(conn));
         }
+        self.reserve_or_evict().map(Checkout::Open)
+    }
+
+    /// The right to open a connection, if need be in place of the one that is idle for longest.
+    pub(crate) fn reserve_or_evict(self: &Arc<Self>) -> Option<Ticket> {
         if let Some(ticket) = self.reserve() {
-            return Some(Checkout::Open(ticket));
+            return Some(ticket);
         }
-        let evicted = self.lock().take_oldest()?;
-        drop(evicted);
-        self.reserve().map(Checkout::Open)
+        self.evict().then(|| self.reserve()).flatten()
+    }
+
+    fn evict(&self) -> bool {
+        #[cfg(feature = "http2")]
+        if let Some(shared) = self.groups.oldest_since()
+            && self
+                .lock()
+                .oldest_since()
+                .is_none_or(|alone| shared < alone)
+        {
+            return self.groups.take_oldest().is_some();
+        }
+        // Closing wakes tasks: never under the lock.
+        let evicted = self.lock().take_oldest();
+        evicted.is_some()
     }
 
     /// The newest idle connection to `origin` that is neither expired nor closed.
-    fn take(&self, origin: OriginRef<'_>) -> Option<Conn> {
+    pub(crate) fn take(&self, origin: OriginRef<'_>) -> Option<Conn> {
         let mut closed = Vec::new();
         let mut idle = self.lock();
         idle.expire(self.idle_timeout, &mut closed);
@@ -133,6 +162,8 @@ impl Pool {
     pub(crate) fn clear(&self) {
         let idle = mem::take(&mut *self.lock());
         idle.close();
+        #[cfg(feature = "http2")]
+        self.expire_shared(Duration::ZERO);
     }
 
     /// How many connections are open, idle or not.
@@ -155,6 +186,11 @@ impl Pool {
         let oldest = idle.oldest_since();
         drop(idle);
         drop(closed);
+        #[cfg(feature = "http2")]
+        let oldest = oldest
+            .into_iter()
+            .chain(self.expire_shared(self.idle_timeout))
+            .min();
         if self.open() == 0 {
             self.sweeping.store(false, Ordering::Release);
             // A connection opened just now found the sweeper still running.
@@ -170,17 +206,32 @@ impl Pool {
         )
     }
 
+    /// Closes shared connections idle for `timeout`; says since when the oldest of the rest is.
+    #[cfg(feature = "http2")]
+    fn expire_shared(&self, timeout: Duration) -> Option<std::time::Instant> {
+        let closed = self.groups.expire(timeout);
+        drop(closed);
+        self.groups.oldest_since()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Idle> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The connection, once its task has noticed, on another thread, that the last response is over.
-async fn settled(mut conn: Conn) -> Option<Conn> {
+pub(crate) async fn settled(mut conn: Conn) -> Option<Conn> {
     if !conn.sender.is_ready() && conn.sender.ready().await.is_err() {
         return None;
     }
     Some(conn)
+}
+
+#[cfg(feature = "http2")]
+impl Ticket {
+    pub(crate) fn pool(&self) -> &Arc<Pool> {
+        &self.0
+    }
 }
 
 impl Drop for Ticket {

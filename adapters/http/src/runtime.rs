@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -37,7 +38,7 @@ use futures_io::{AsyncRead, AsyncWrite};
 /// # }
 /// ```
 pub trait Runtime: Clone + Send + Sync + 'static {
-    /// A connected TCP stream.
+    /// A connected stream: TCP, and Unix sockets where the runtime has them.
     type Stream: Stream;
 
     /// Connects to `addr`. Dropping the future abandons the connection.
@@ -48,7 +49,21 @@ pub trait Runtime: Clone + Send + Sync + 'static {
     /// descriptors" from "refused" by it.
     fn connect(&self, addr: SocketAddr) -> impl Future<Output = io::Result<Self::Stream>> + Send;
 
-    /// Runs `task` to its end in the background: once per connection, never per request.
+    /// Connects to the Unix socket at `path`.
+    ///
+    /// The default has none and says so.
+    ///
+    /// # Errors
+    ///
+    /// The system's error, or [`io::ErrorKind::Unsupported`].
+    fn connect_unix(&self, path: &Path) -> impl Future<Output = io::Result<Self::Stream>> + Send {
+        let _ = path;
+        let why = "this runtime's adapter has no Unix sockets";
+        std::future::ready(Err(io::Error::new(io::ErrorKind::Unsupported, why)))
+    }
+
+    /// Runs `task` to its end in the background: once per connection and, over HTTP/2 only, also
+    /// once per request.
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static);
 
     /// Ends after `duration`.

@@ -1,6 +1,8 @@
 //! A fetcher's settings as this transport's options.
 
-use fetch_driver::{BuildError, Settings};
+#[cfg(feature = "tls")]
+use fetch_driver::Identity;
+use fetch_driver::{BuildError, Http2, Settings};
 
 use crate::config::Config;
 
@@ -14,18 +16,46 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// If a CA certificate cannot be read, or if TLS is asked for without the feature `tls`.
+    /// If a certificate cannot be read, if HTTP/2 without TLS is asked for without the feature
+    /// `http2`, if TLS is asked for without the feature `tls`, or if a
+    /// Unix socket is asked for together with a proxy or on a system without them.
     pub fn from_settings(settings: &Settings) -> Result<Self, BuildError> {
+        if settings.http2 == Http2::PriorKnowledge && !cfg!(feature = "http2") {
+            return Err(BuildError::new(
+                "http2",
+                "built without the feature `http2`",
+            ));
+        }
         let mut config = Self::new()
             .decode(settings.decode)
             .dns_ttl(settings.dns_ttl)
+            .http2(settings.http2)
             .idle_timeout(settings.idle_timeout)
             .max_connections(settings.connection_limit());
+        config = with_routes(config, settings)?;
         for (host, port, addresses) in &settings.resolve {
             config = config.resolve(host, *port, addresses.iter().copied());
         }
         with_tls(config, settings)
     }
+}
+
+fn with_routes(mut config: Config, settings: &Settings) -> Result<Config, BuildError> {
+    if let Some(path) = &settings.unix_socket {
+        if !cfg!(unix) {
+            let why = "this system has no Unix sockets";
+            return Err(BuildError::new("unix_socket", why));
+        }
+        if !settings.proxy.is_empty() {
+            let why = "a Unix socket cannot be reached through a proxy: set only one of them";
+            return Err(BuildError::new("unix_socket", why));
+        }
+        config = config.unix_socket(path);
+    }
+    for rule in &settings.connect_to {
+        config = config.connect_to(rule.clone());
+    }
+    Ok(config.proxy(settings.proxy.clone()))
 }
 
 #[cfg(feature = "tls")]
@@ -35,12 +65,18 @@ fn with_tls(config: Config, settings: &Settings) -> Result<Config, BuildError> {
         let added = options.add_root_pem(pem);
         options = added.map_err(|error| BuildError::new("ca_certificate", error.to_string()))?;
     }
+    if let Some(Identity { cert_pem, key_pem }) = &settings.client_certificate {
+        let added = options.client_certificate(cert_pem, key_pem);
+        options =
+            added.map_err(|error| BuildError::new("client_certificate", error.to_string()))?;
+    }
     Ok(config.tls(options))
 }
 
 #[cfg(not(feature = "tls"))]
 fn with_tls(config: Config, settings: &Settings) -> Result<Config, BuildError> {
-    if settings.insecure || !settings.ca_certificates.is_empty() {
+    let client = settings.client_certificate.is_some();
+    if settings.insecure || client || !settings.ca_certificates.is_empty() {
         return Err(BuildError::new("tls", "built without the feature `tls`"));
     }
     Ok(config)

@@ -1,7 +1,11 @@
-//! TCP over `async-io`, for smol and async-std alike.
+//! TCP and Unix sockets over `async-io`, for smol and async-std alike.
 
 use std::io::{self, IoSlice};
 use std::net::{SocketAddr, TcpStream};
+#[cfg(unix)]
+use std::os::unix::net::UnixStream;
+#[cfg(unix)]
+use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -10,7 +14,7 @@ use futures_io::{AsyncRead, AsyncWrite};
 
 use crate::runtime::Stream;
 
-/// A TCP stream on the `async-io` reactor, with Nagle's algorithm off.
+/// A stream on the `async-io` reactor: TCP, with Nagle's algorithm off, or a Unix socket.
 ///
 /// ```
 /// use fetch_http::Socket;
@@ -22,7 +26,25 @@ use crate::runtime::Stream;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct Socket(Async<TcpStream>);
+pub struct Socket(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Tcp(Async<TcpStream>),
+    #[cfg(unix)]
+    Unix(Async<UnixStream>),
+}
+
+/// Does the same with whichever stream it is.
+macro_rules! each {
+    ($socket:expr, $stream:ident => $action:expr) => {
+        match &mut $socket.0 {
+            Kind::Tcp($stream) => $action,
+            #[cfg(unix)]
+            Kind::Unix($stream) => $action,
+        }
+    };
+}
 
 impl Socket {
     /// Connects without blocking.
@@ -40,7 +62,26 @@ impl Socket {
     pub async fn connect(addr: SocketAddr) -> io::Result<Self> {
         let stream = Async::<TcpStream>::connect(addr).await?;
         stream.get_ref().set_nodelay(true)?;
-        Ok(Self(stream))
+        Ok(Self(Kind::Tcp(stream)))
+    }
+
+    /// Connects to a Unix socket without blocking.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("socket");
+    /// let listener = std::os::unix::net::UnixListener::bind(&path)?;
+    /// let socket = smol::block_on(fetch_http::Socket::connect_unix(&path))?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The system's error.
+    #[cfg(unix)]
+    pub async fn connect_unix(path: &Path) -> io::Result<Self> {
+        let stream = Async::<UnixStream>::connect(path).await?;
+        Ok(Self(Kind::Unix(stream)))
     }
 
     /// The peer's address.
@@ -55,15 +96,19 @@ impl Socket {
     ///
     /// # Errors
     ///
-    /// The system's error, such as "not connected".
+    /// The system's error, such as "not connected"; a Unix socket's peer has no such address.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.0.get_ref().peer_addr()
+        match &self.0 {
+            Kind::Tcp(stream) => stream.get_ref().peer_addr(),
+            #[cfg(unix)]
+            Kind::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
     }
 }
 
 impl Stream for Socket {
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.poll_readable(cx)
+        each!(self, stream => stream.poll_readable(cx))
     }
 }
 
@@ -73,7 +118,7 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         buf: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
+        each!(self, stream => Pin::new(stream).poll_read(cx, buf))
     }
 }
 
@@ -83,7 +128,7 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
+        each!(self, stream => Pin::new(stream).poll_write(cx, buf))
     }
 
     fn poll_write_vectored(
@@ -91,15 +136,15 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(cx, bufs)
+        each!(self, stream => Pin::new(stream).poll_write_vectored(cx, bufs))
     }
 
-    // A TCP socket buffers nothing on this side.
+    // A socket buffers nothing on this side.
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_close(cx)
+        each!(self, stream => Pin::new(stream).poll_close(cx))
     }
 }

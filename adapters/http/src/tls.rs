@@ -10,12 +10,16 @@ use futures_rustls::client::TlsStream;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
 };
 
 use crate::error::told;
+
+/// HTTP/2's name in a TLS handshake.
+const HTTP2: &[u8] = b"h2";
 
 /// Whom to trust over https: Mozilla's authorities by default.
 ///
@@ -24,6 +28,7 @@ use crate::error::told;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct TlsOptions {
+    client: Option<Arc<SingleCertAndKey>>,
     extra: Vec<CertificateDer<'static>>,
     insecure: bool,
 }
@@ -65,6 +70,41 @@ impl TlsOptions {
         Ok(self)
     }
 
+    /// Shows this certificate to servers that ask for one: the certificate first, then those between
+    /// it and the authority, and its private key, unencrypted; both as PEM text.
+    ///
+    /// ```
+    /// let error = fetch_http::TlsOptions::new().client_certificate(b"", b"").unwrap_err();
+    /// assert_eq!(error.to_string(), "the certificate's PEM text holds no certificate");
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::InvalidInput`] if either cannot be read, or if the key is another one's.
+    pub fn client_certificate(mut self, cert_pem: &[u8], key_pem: &[u8]) -> io::Result<Self> {
+        let bad = |text: String| io::Error::new(io::ErrorKind::InvalidInput, text);
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(cert_pem).collect();
+        let chain =
+            chain.map_err(|e| bad(format!("the certificate's PEM text cannot be read: {e}")))?;
+        if chain.is_empty() {
+            let text = "the certificate's PEM text holds no certificate";
+            return Err(bad(text.into()));
+        }
+        let key =
+            PrivateKeyDer::from_pem_slice(key_pem).map_err(|e| bad(unread_key(key_pem, &e)))?;
+        let certified = CertifiedKey::from_der(chain, key, &ring::default_provider());
+        let certified = certified.map_err(|error| match error {
+            rustls::Error::InconsistentKeys(_) => {
+                bad("the private key does not belong to the certificate".into())
+            }
+            other => bad(format!(
+                "the certificate and its key cannot be used: {other}"
+            )),
+        })?;
+        self.client = Some(Arc::new(SingleCertAndKey::from(certified)));
+        Ok(self)
+    }
+
     /// Whether to accept any certificate, as `curl --insecure` does; off by default.
     ///
     /// Anybody on the way can then read and change everything.
@@ -79,26 +119,43 @@ impl TlsOptions {
     }
 
     /// One configuration for all connections: they share the memory of TLS sessions.
-    pub(crate) fn connector(&self) -> TlsConnector {
+    pub(crate) fn connector(&self, http2: bool) -> TlsConnector {
         let provider = Arc::new(ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
             .expect("ring knows the default TLS versions");
-        let mut config = if self.insecure {
+        let builder = if self.insecure {
             let anyone = Arc::new(Anyone(provider));
-            builder
-                .dangerous()
-                .with_custom_certificate_verifier(anyone)
-                .with_no_client_auth()
+            builder.dangerous().with_custom_certificate_verifier(anyone)
         } else {
             let mut roots = RootCertStore {
                 roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
             };
             roots.add_parsable_certificates(self.extra.iter().cloned());
-            builder.with_root_certificates(roots).with_no_client_auth()
+            builder.with_root_certificates(roots)
+        };
+        let mut config = match &self.client {
+            Some(client) => builder.with_client_cert_resolver(client.clone()),
+            None => builder.with_no_client_auth(),
         };
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        if http2 && cfg!(feature = "http2") {
+            config.alpn_protocols.insert(0, HTTP2.to_vec());
+        }
         TlsConnector::from(Arc::new(config))
+    }
+}
+
+/// Why a private key cannot be read, without a word of it.
+fn unread_key(pem: &[u8], error: &rustls::pki_types::pem::Error) -> String {
+    use rustls::pki_types::pem::Error;
+    let encrypted = pem.windows(9).any(|window| window == b"ENCRYPTED");
+    match error {
+        _ if encrypted => "the private key is encrypted: decrypt it first".into(),
+        Error::NoItemsFound => "the key's PEM text holds no private key".into(),
+        Error::MissingSectionEnd { .. } => "the key's PEM text is cut short".into(),
+        Error::Base64Decode(_) => "the key's PEM text is not Base64".into(),
+        _ => "the key's PEM text cannot be read".into(),
     }
 }
 
@@ -123,6 +180,11 @@ pub(crate) async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
         .connect(name, stream)
         .await
         .map_err(|error| refused(host, error))
+}
+
+/// Whether both sides agreed on HTTP/2.
+pub(crate) fn agreed_on_http2<S>(stream: &TlsStream<S>) -> bool {
+    stream.get_ref().1.alpn_protocol() == Some(HTTP2)
 }
 
 fn refused(host: &str, error: io::Error) -> TransportError {

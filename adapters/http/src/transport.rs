@@ -3,23 +3,25 @@
 use std::fmt;
 use std::sync::Arc;
 
+#[cfg(feature = "tls")]
+use fetch_driver::Http2;
 use fetch_driver::{Connection, Failure, Incoming, Marks, Outgoing, Transport, TransportError};
 use http::{HeaderValue, Method, StatusCode};
 use hyper::client::conn::http1::Builder;
+use url::Url;
 
-use crate::body::{ResponseBody, Wire};
+use crate::body::{Held, ResponseBody, Wire};
 use crate::config::Config;
 use crate::conn::Conn;
 use crate::decoding;
 use crate::dns::Dns;
 use crate::error::before_head;
 use crate::io::SCRATCH;
-use crate::origin::OriginRef;
 use crate::outgoing;
 use crate::pool::{Checkout, Pool};
 use crate::runtime::Runtime;
 
-/// HTTP/1.1 with keep-alive, on any [`Runtime`].
+/// HTTP/1.1 with keep-alive and HTTP/2, on any [`Runtime`].
 ///
 /// It sends what it is asked to and no more: it never retries, never follows a redirect and never
 /// times out by itself. Cheap to clone; clones share one pool.
@@ -71,7 +73,7 @@ use crate::runtime::Runtime;
 pub struct HttpTransport<R: Runtime>(Arc<Inner<R>>);
 
 pub(crate) struct Inner<R> {
-    accept: Option<HeaderValue>,
+    pub(crate) accept: Option<HeaderValue>,
     pub(crate) builder: Builder,
     pub(crate) config: Config,
     pub(crate) dns: Arc<Dns>,
@@ -120,7 +122,7 @@ impl<R: Runtime> HttpTransport<R> {
             pool: Arc::new(Pool::new(config.max_connections, config.idle_timeout)),
             runtime,
             #[cfg(feature = "tls")]
-            tls: config.tls.connector(),
+            tls: config.tls.connector(config.http2 != Http2::Off),
             config,
         }))
     }
@@ -191,20 +193,43 @@ impl<R: Runtime> Inner<R> {
         request: Outgoing,
         marks: Marks,
     ) -> Result<Incoming<ResponseBody>, TransportError> {
-        let origin = OriginRef::of(&request.url)?;
-        match self.pool.checkout(origin, request.fresh_connection).await {
+        let (held, reused) = self
+            .hold(&request.url, request.fresh_connection, &marks)
+            .await?;
+        match held {
+            Held::Alone(conn) => self.exchange(conn, request, marks, reused).await,
+            #[cfg(feature = "http2")]
+            Held::Shared(lease) => self.exchange_shared(lease, request, marks, reused).await,
+        }
+    }
+
+    /// A connection for `url`, or a place on one, and whether it was used before.
+    async fn hold(
+        &self,
+        url: &Url,
+        fresh: bool,
+        marks: &Marks,
+    ) -> Result<(Held, bool), TransportError> {
+        let origin = self.config.routes.key(url)?;
+        #[cfg(feature = "http2")]
+        if self.config.may_share(origin) {
+            return self.hold_shared(origin, url, fresh, marks).await;
+        }
+        match self.pool.checkout(origin, fresh).await {
             Checkout::Reuse(conn) => {
                 marks.connected(Connection {
-                    remote: Some(conn.remote),
+                    remote: conn.remote,
                     reused: true,
                 });
-                self.exchange(conn, request, marks, true).await
+                Ok((Held::Alone(conn), true))
             }
             Checkout::Open(ticket) => {
                 // Boxed: it is rare, and large beside what every request carries along.
-                let conn = Box::pin(self.open(&request.url, ticket, &marks)).await?;
-                self.exchange(conn, request, marks, false).await
+                let held = Box::pin(self.open(url, ticket, marks)).await?;
+                Ok((held, false))
             }
+            #[cfg(feature = "http2")]
+            _ => unreachable!("the pool shares nothing unasked"),
         }
     }
 
@@ -227,12 +252,22 @@ impl<R: Runtime> Inner<R> {
                 return Err(before_head(error, handed_back, reused, &conn, max_head));
             }
         };
-        let (mut head, body) = response.into_parts();
+        let (head, body) = response.into_parts();
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             let text = format!("{} switched to another protocol", conn.origin.key());
             return Err(TransportError::new(Failure::Protocol, text));
         }
-        let wire = Wire::new(body, conn, marks, self.pool.clone());
+        let wire = Wire::new(body, Held::Alone(conn), marks, self.pool.clone());
+        self.respond(head, wire, is_head, max_body)
+    }
+
+    pub(crate) fn respond(
+        &self,
+        mut head: http::response::Parts,
+        wire: Wire,
+        is_head: bool,
+        max_body: u64,
+    ) -> Result<Incoming<ResponseBody>, TransportError> {
         let body = if self.config.decode && !is_head && !wire.is_empty() {
             decoding::decode(wire, &mut head.headers, max_body)?
         } else {

@@ -20,13 +20,15 @@ mod timer;
 
 use std::io;
 use std::net::SocketAddr;
+#[cfg(unix)]
+use std::path::Path;
 use std::time::Duration;
 
 pub use fetch_driver::{
-    AttemptEnd, AttemptReport, Backoff, BatchStats, Body, BuildError, Error, ErrorKind, Failure,
-    FetchAll, FetchError, IntoRequest, Jitter, Keep, Limit, Method, Outcome, OverCap, Pattern,
-    Policy, Rate, Redirects, Request, Response, RetryAfter, Rules, Stats, StatusSet,
-    StreamedResponse, Timeouts, Timings,
+    AttemptEnd, AttemptReport, Backoff, BatchStats, Body, BuildError, ConnectTo, Error, ErrorKind,
+    Failure, FetchAll, FetchError, IntoRequest, Jitter, Keep, Limit, Method, Outcome, OverCap,
+    Pattern, Policy, Proxy, ProxyKind, ProxyRules, Rate, Redirects, Request, Response, RetryAfter,
+    Rules, Stats, StatusSet, StreamedResponse, Timeouts, Timings,
 };
 pub use fetch_http::raise_fd_limit;
 pub use futures_lite::stream::{self, Stream, StreamExt};
@@ -83,6 +85,11 @@ impl fetch_http::Runtime for Tokio {
 
     async fn connect(&self, addr: SocketAddr) -> io::Result<Socket> {
         Socket::connect(addr).await
+    }
+
+    #[cfg(unix)]
+    async fn connect_unix(&self, path: &Path) -> io::Result<Socket> {
+        Socket::connect_unix(path).await
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {

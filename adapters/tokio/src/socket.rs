@@ -1,15 +1,19 @@
-//! A tokio socket as a `futures-io` stream.
+//! Tokio's sockets as `futures-io` streams.
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
+#[cfg(unix)]
+use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use fetch_http::Stream;
 use futures_io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+#[cfg(unix)]
+use tokio::net::UnixStream;
 
-/// A TCP stream on tokio's reactor, with Nagle's algorithm off.
+/// A stream on tokio's reactor: TCP, with Nagle's algorithm off, or a Unix socket.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -20,7 +24,25 @@ use tokio::net::TcpStream;
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct Socket(TcpStream);
+pub struct Socket(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+}
+
+/// Does the same with whichever stream it is.
+macro_rules! each {
+    ($socket:expr, $stream:ident => $action:expr) => {
+        match &mut $socket.0 {
+            Kind::Tcp($stream) => $action,
+            #[cfg(unix)]
+            Kind::Unix($stream) => $action,
+        }
+    };
+}
 
 impl Socket {
     /// Connects.
@@ -40,13 +62,35 @@ impl Socket {
     pub async fn connect(addr: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(addr).await?;
         stream.set_nodelay(true)?;
-        Ok(Self(stream))
+        Ok(Self(Kind::Tcp(stream)))
+    }
+
+    /// Connects to a Unix socket.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("socket");
+    /// let listener = std::os::unix::net::UnixListener::bind(&path)?;
+    /// let socket = fetch_tokio::Socket::connect_unix(&path).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The system's error.
+    #[cfg(unix)]
+    pub async fn connect_unix(path: &Path) -> io::Result<Self> {
+        let stream = UnixStream::connect(path).await?;
+        Ok(Self(Kind::Unix(stream)))
     }
 }
 
 impl Stream for Socket {
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.poll_read_ready(cx)
+        each!(self, stream => stream.poll_read_ready(cx))
     }
 }
 
@@ -54,13 +98,13 @@ impl Stream for Socket {
 // straight into the caller's buffer, which is initialised already.
 impl AsyncRead for Socket {
     fn poll_read(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut [u8],
     ) -> Poll<io::Result<usize>> {
         loop {
-            ready!(self.0.poll_read_ready(cx))?;
-            match self.0.try_read(buf) {
+            ready!(each!(self, stream => stream.poll_read_ready(cx)))?;
+            match each!(self, stream => stream.try_read(buf)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => return Poll::Ready(result),
             }
@@ -70,13 +114,13 @@ impl AsyncRead for Socket {
 
 impl AsyncWrite for Socket {
     fn poll_write(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         loop {
-            ready!(self.0.poll_write_ready(cx))?;
-            match self.0.try_write(buf) {
+            ready!(each!(self, stream => stream.poll_write_ready(cx)))?;
+            match each!(self, stream => stream.try_write(buf)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => return Poll::Ready(result),
             }
@@ -84,13 +128,13 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         loop {
-            ready!(self.0.poll_write_ready(cx))?;
-            match self.0.try_write_vectored(bufs) {
+            ready!(each!(self, stream => stream.poll_write_ready(cx)))?;
+            match each!(self, stream => stream.try_write_vectored(bufs)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => return Poll::Ready(result),
             }
@@ -102,6 +146,6 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        tokio::io::AsyncWrite::poll_shutdown(Pin::new(&mut self.0), cx)
+        each!(self, stream => tokio::io::AsyncWrite::poll_shutdown(Pin::new(stream), cx))
     }
 }

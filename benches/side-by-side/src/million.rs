@@ -88,7 +88,7 @@ fn one(command: &Path, site: &Site, count: usize) -> Result<Usage> {
         "0".into(),
         "--format".into(),
         "jsonl".into(),
-        "-qo".into(),
+        "-so".into(),
         (&records).into(),
     ];
     let usage = of_part(arguments)

@@ -2,10 +2,17 @@
 
 mod bodies;
 mod client;
+mod client_certificate;
 mod connecting;
 mod decoding;
 mod failures;
+mod frames;
+mod h2_server;
+mod http2;
 mod keep_alive;
+mod proxy;
 mod raw;
 mod tls;
+#[cfg(unix)]
+mod unix;
 mod unsent;

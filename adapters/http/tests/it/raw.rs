@@ -62,7 +62,7 @@ impl Raw {
 }
 
 /// Reads up to the empty line; `None` at the end of the connection.
-pub(crate) fn read_head(stream: &mut TcpStream) -> Option<String> {
+pub(crate) fn read_head(stream: &mut impl Read) -> Option<String> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {

@@ -31,7 +31,7 @@ pub(super) fn run(case: &Case, url: &str) -> Result<()> {
     let mut connections = Vec::with_capacity(case.concurrency);
     let mut started = 0;
     while started < case.concurrency.min(case.requests) {
-        let mut connection = Connection::open(&url)?;
+        let connection = Connection::open(&url)?;
         let interest = EpollFlags::EPOLLIN | EpollFlags::EPOLLET;
         epoll.add(
             &connection.socket,
@@ -91,7 +91,7 @@ impl Connection {
     }
 
     /// A request fits into an empty send buffer, so it is never sent in part.
-    fn send(&mut self, request: &[u8]) -> Result<()> {
+    fn send(&self, request: &[u8]) -> Result<()> {
         let sent = (&self.socket).write(request).context("cannot send")?;
         ensure!(
             sent == request.len(),

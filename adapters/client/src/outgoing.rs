@@ -1,0 +1,117 @@
+//! What every such adapter does to a request and to the settings before its client sees them.
+
+use fetch_driver::{BuildError, Failure, Http2, Outgoing, Settings, TransportError};
+use http::header::{
+    ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, RANGE, TRANSFER_ENCODING,
+};
+use http::{Method, StatusCode};
+use url::{Position, Url};
+
+/// Removes the header fields that are the client's own business, and asks for the codings that can
+/// be decoded if `decode`.
+///
+/// # Errors
+///
+/// If the method is `CONNECT`, which is no fetch.
+///
+/// ```
+/// # let url = std::sync::Arc::new("http://a.test/".parse()?);
+/// use fetch_driver::{Outgoing, RequestBody};
+/// let mut outgoing = Outgoing {
+///     body: RequestBody::Empty,
+///     fresh_connection: false,
+///     headers: http::HeaderMap::new(),
+///     max_body: 1 << 20,
+///     method: http::Method::GET,
+///     url,
+/// };
+/// fetch_client::prepare(&mut outgoing, true)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn prepare(outgoing: &mut Outgoing, decode: bool) -> Result<(), TransportError> {
+    if outgoing.method == Method::CONNECT {
+        let text = "CONNECT asks for a tunnel, which is not a fetch";
+        return Err(TransportError::new(Failure::Unsupported, text));
+    }
+    let headers = &mut outgoing.headers;
+    for clients in [CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING] {
+        headers.remove(clients);
+    }
+    let codings = [
+        (cfg!(feature = "gzip"), "gzip, deflate"),
+        (cfg!(feature = "brotli"), "br"),
+        (cfg!(feature = "zstd"), "zstd"),
+    ];
+    let codings = codings.iter().filter(|(on, _)| *on).map(|(_, name)| *name);
+    let codings = codings.collect::<Vec<_>>().join(", ");
+    // A part of a coded body could not be decoded.
+    let settled = headers.contains_key(ACCEPT_ENCODING) || headers.contains_key(RANGE);
+    if decode && !settled && !codings.is_empty() {
+        let value = HeaderValue::try_from(codings);
+        let value = value.map_err(|e| TransportError::new(Failure::Unsupported, e))?;
+        headers.insert(ACCEPT_ENCODING, value);
+    }
+    Ok(())
+}
+
+/// The URL as it is requested, without its fragment, and its origin.
+///
+/// ```
+/// let url = "http://a.test:81/b?c#d".parse()?;
+/// assert_eq!(fetch_client::target(&url), ("http://a.test:81/b?c", "http://a.test:81"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use]
+pub fn target(url: &Url) -> (&str, &str) {
+    (&url[..Position::AfterQuery], &url[..Position::BeforePath])
+}
+
+/// Whether a response to `method` with `status` has a body at all, whatever its header says.
+///
+/// ```
+/// use http::{Method, StatusCode};
+/// assert!(fetch_client::has_body(&Method::GET, StatusCode::OK));
+/// assert!(!fetch_client::has_body(&Method::GET, StatusCode::NOT_MODIFIED));
+/// ```
+#[must_use]
+pub fn has_body(method: &Method, status: StatusCode) -> bool {
+    let never = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED];
+    method != Method::HEAD && !status.is_informational() && !never.contains(&status)
+}
+
+/// Rejects what no such client can do: prior knowledge of HTTP/2, a client certificate, another host
+/// or a proxy to connect to, and a limit that runs from a moment that it does not tell.
+///
+/// # Errors
+///
+/// Says which setting it is.
+///
+/// ```
+/// let mut settings = fetch_driver::Settings::default();
+/// assert!(fetch_client::refuse(&settings).is_ok());
+/// settings.http2 = fetch_driver::Http2::PriorKnowledge;
+/// assert!(fetch_client::refuse(&settings).is_err());
+/// ```
+pub fn refuse(settings: &Settings) -> Result<(), BuildError> {
+    let rules = &settings.rules;
+    let policies = rules.iter().map(|(_, policy)| policy);
+    let mut policies = policies.chain([rules.default_policy()]);
+    let first_byte = policies.any(|policy| policy.timeouts_ref().first_byte.is_some());
+    let prior_knowledge = settings.http2 == Http2::PriorKnowledge;
+    let asked = [
+        ("client_certificate", settings.client_certificate.is_some()),
+        ("connect_to", !settings.connect_to.is_empty()),
+        ("http2", prior_knowledge),
+        ("proxy", !settings.proxy.is_empty()),
+    ];
+    if let Some((setting, _)) = asked.into_iter().find(|(_, asked)| *asked) {
+        let why = "this adapter's client cannot do it: take the adapter for smol or tokio";
+        return Err(BuildError::new(setting, why));
+    }
+    if first_byte {
+        let why = "this client does not tell when it is connected, from where `first_byte` runs: \
+                   limit the `attempt` instead";
+        return Err(BuildError::new("timeouts", why));
+    }
+    Ok(())
+}

@@ -1,0 +1,219 @@
+//! Cookies, proxies and Unix sockets as a fetcher's settings, over real sockets.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener};
+use std::thread;
+use std::time::Duration;
+
+use fetch_driver::{Backoff, Policy, Request};
+use fetch_smol::{Builder, Fetcher};
+use smol::block_on;
+
+/// Answers each request's head as `answer` says, one request to a connection.
+fn serve(answer: impl Fn(&str) -> String + Send + 'static) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            converse(stream, &answer);
+        }
+    });
+    port
+}
+
+fn converse(mut stream: impl Read + Write, answer: impl Fn(&str) -> String) {
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") {
+        match stream.read(&mut byte) {
+            Ok(1) => head.push(byte[0]),
+            _ => return,
+        }
+    }
+    let answer = answer(std::str::from_utf8(&head).unwrap());
+    let _ = stream.write_all(answer.as_bytes());
+}
+
+/// A response with these fields, and the request's cookies as its body.
+fn echo(status: u16, fields: &str, head: &str) -> String {
+    let mut lines = head.lines();
+    let cookies = lines.find_map(|line| line.strip_prefix("cookie: "));
+    let body = cookies.unwrap_or("none");
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status} X\r\n{fields}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    )
+}
+
+/// Sets cookies at a few paths and shows those that come at the others. `a.test` and `b.test` are
+/// its names.
+fn cookie_site() -> u16 {
+    serve(|head| {
+        let (target, host) = (head.split(' ').nth(1).unwrap(), head.to_lowercase());
+        let port = host.split("host: ").nth(1).unwrap();
+        let port = port.lines().next().unwrap().split(':').nth(1).unwrap();
+        match target {
+            "/login" => echo(
+                302,
+                "Set-Cookie: id=7; Path=/\r\nSet-Cookie: deep=1; Path=/deep\r\nLocation: /echo\r\n",
+                head,
+            ),
+            "/away" => {
+                let location = format!("Location: http://b.test:{port}/echo\r\n");
+                let set = "Set-Cookie: a=1; Path=/\r\nSet-Cookie: s=1; Path=/; Secure\r\n";
+                echo(302, &format!("{set}{location}"), head)
+            }
+            "/retry" if !host.contains("cookie:") => {
+                echo(503, "Set-Cookie: seen=503; Path=/retry\r\n", head)
+            }
+            "/logout" => echo(200, "Set-Cookie: id=; Path=/; Max-Age=0\r\n", head),
+            _ => echo(200, "", head),
+        }
+    })
+}
+
+fn builder(port: u16) -> Builder {
+    let policy = Policy::default().backoff(Backoff::default().base(Duration::ZERO));
+    let mut builder = Fetcher::builder().policy(policy);
+    for name in ["a.test", "b.test"] {
+        builder = builder.resolve(name, port, [Ipv4Addr::LOCALHOST.into()]);
+    }
+    builder
+}
+
+fn text(fetcher: &Fetcher, request: Request) -> String {
+    let response = block_on(fetcher.get(request)).unwrap();
+    String::from_utf8(response.body.to_vec()).unwrap()
+}
+
+fn get(host: &str, port: u16, path: &str) -> Request {
+    Request::get(format!("http://{host}:{port}{path}")).unwrap()
+}
+
+#[test]
+fn a_cookie_set_by_a_redirect_is_sent_at_the_next_hop_and_later() {
+    let port = cookie_site();
+    let fetcher = builder(port).cookies(true).build().unwrap();
+    assert_eq!(text(&fetcher, get("a.test", port, "/login")), "id=7");
+    assert_eq!(
+        text(&fetcher, get("a.test", port, "/deep/x")),
+        "deep=1; id=7"
+    );
+    assert_eq!(text(&fetcher, get("a.test", port, "/logout")), "id=7");
+    assert_eq!(text(&fetcher, get("a.test", port, "/echo")), "none");
+}
+
+#[test]
+fn cookies_do_not_leak_to_another_host() {
+    let port = cookie_site();
+    let fetcher = builder(port).cookies(true).build().unwrap();
+    // The caller's own field is dropped on the way to b.test, too.
+    let away = || {
+        get("a.test", port, "/away")
+            .header("cookie", "own=1")
+            .unwrap()
+    };
+    assert_eq!(text(&fetcher, away()), "none");
+    assert_eq!(text(&fetcher, get("b.test", port, "/echo")), "none");
+    let here = get("a.test", port, "/echo")
+        .header("cookie", "own=1")
+        .unwrap();
+    assert_eq!(text(&fetcher, here), "own=1; a=1");
+}
+
+#[test]
+fn a_redirect_to_another_host_gets_that_hosts_cookies() {
+    let port = cookie_site();
+    let fetcher = builder(port).cookies(true).build().unwrap();
+    assert_eq!(text(&fetcher, get("b.test", port, "/login")), "id=7");
+    assert_eq!(text(&fetcher, get("a.test", port, "/away")), "id=7");
+}
+
+#[test]
+fn a_retry_sends_what_the_failed_attempt_set() {
+    let port = cookie_site();
+    let fetcher = builder(port).cookies(true).build().unwrap();
+    assert_eq!(text(&fetcher, get("a.test", port, "/retry")), "seen=503");
+}
+
+#[test]
+fn cookies_are_off_by_default() {
+    let port = cookie_site();
+    let fetcher = builder(port).build().unwrap();
+    assert_eq!(text(&fetcher, get("a.test", port, "/login")), "none");
+}
+
+#[test]
+fn the_attempt_limit_holds_for_a_proxy_that_hangs() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    for scheme in ["http", "socks5h"] {
+        let limit = Policy::default().attempts(1);
+        let limit = limit.attempt_timeout(Duration::from_millis(50));
+        let fetcher = Fetcher::builder()
+            .rules(fetch_driver::Rules::only(limit))
+            .proxy(&format!("{scheme}://{addr}"))
+            .build()
+            .unwrap();
+        let error = block_on(fetcher.get("https://a.test/")).unwrap_err();
+        assert_eq!(error.kind().as_str(), "timeout", "{error}");
+    }
+}
+
+#[test]
+fn settings_that_cannot_be_understood_are_told_when_building() {
+    let table: [(Builder, &str); 5] = [
+        (Fetcher::builder().proxy("ftp://u:hush@p"), "proxy: "),
+        (Fetcher::builder().no_proxy("10.0.0.0/99"), "no_proxy: "),
+        (Fetcher::builder().connect_to("a:b"), "connect_to: "),
+        (
+            Fetcher::builder().proxy("p.test").unix_socket("/tmp/x"),
+            "unix_socket: ",
+        ),
+        (
+            Fetcher::builder().proxy("socks5://only-a-name@p"),
+            "proxy: SOCKS5",
+        ),
+    ];
+    for (builder, start) in table {
+        let error = builder.build().unwrap_err().to_string();
+        assert!(
+            error.starts_with(start) && !error.contains("hush"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn no_proxy_goes_with_a_proxy_set_before_or_after() {
+    let site = fetch_testbed::Site::start().unwrap();
+    let dead = "http://127.0.0.1:1";
+    for builder in [
+        Fetcher::builder().proxy(dead).no_proxy("127.0.0.1"),
+        Fetcher::builder().no_proxy("127.0.0.1").proxy(dead),
+    ] {
+        let fetcher = builder.build().unwrap();
+        assert_eq!(block_on(fetcher.get(site.url("/get"))).unwrap().status, 200);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_unix_socket_serves_every_url() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("socket");
+    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            converse(stream, |head| {
+                let host = head.lines().find(|line| line.starts_with("host: "));
+                echo(200, "", &host.unwrap().replace("host", "cookie"))
+            });
+        }
+    });
+    let fetcher = Fetcher::builder().unix_socket(&path).build().unwrap();
+    for host in ["a.test", "b.test"] {
+        let url = format!("http://{host}/x");
+        let response = block_on(fetcher.get(url)).unwrap();
+        assert_eq!(response.body, host);
+    }
+}

@@ -1,0 +1,71 @@
+//! One request's place on a shared connection.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::link::Link;
+use super::outgoing::Fault;
+use crate::pool::Pool;
+
+/// How long a connection may be silent before a request that gives up blames it.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// One request's place on a shared connection; dropping it gives the place to the next.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    /// What went wrong with the request's own body.
+    pub(crate) fault: Option<Fault>,
+    pub(crate) link: Arc<Link>,
+    begun: Instant,
+    finished: bool,
+    reads: u64,
+}
+
+impl Lease {
+    pub(super) fn new(link: Arc<Link>) -> Self {
+        Self {
+            begun: Instant::now(),
+            fault: None,
+            finished: false,
+            reads: link.pulse.reads(),
+            link,
+        }
+    }
+
+    /// The response is here to its end.
+    pub(crate) fn finish(mut self) {
+        self.finished = true;
+    }
+
+    /// The server answered, so it must have told its limits before.
+    pub(crate) fn answered(&self) {
+        if !self.link.pulse.settled.swap(true, Ordering::AcqRel) {
+            self.pool().groups.settle(&self.link.pulse);
+        }
+    }
+
+    /// Sends no more requests over this connection, nor over older ones to the same origin.
+    pub(super) fn distrust(&self) {
+        self.pool().groups.retire(&self.link.pulse, true);
+    }
+
+    /// Whether nothing at all came from the server since this request began.
+    pub(super) fn is_silent(&self) -> bool {
+        self.link.pulse.reads() == self.reads
+    }
+
+    fn pool(&self) -> &Arc<Pool> {
+        self.link.ticket.pool()
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        // Other requests would wait in vain too if the way to the server is broken unnoticed.
+        if !self.finished && self.is_silent() && self.begun.elapsed() >= SILENCE {
+            self.distrust();
+        }
+        self.pool().groups.release(&self.link);
+    }
+}

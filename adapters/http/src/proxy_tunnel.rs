@@ -1,0 +1,240 @@
+//! CONNECT: asking an HTTP proxy for a tunnel (RFC 9110, 9.3.6).
+
+use std::{fmt, io};
+
+use fetch_driver::Proxy;
+use futures_io::{AsyncRead, AsyncWrite};
+use futures_lite::{AsyncReadExt, AsyncWriteExt};
+use http::StatusCode;
+
+use crate::proxy::authorization;
+
+/// The most fields in the proxy's answer, as for any response.
+const FIELDS: usize = 100;
+
+/// Why there is no tunnel.
+#[derive(Debug)]
+pub(crate) enum NoTunnel {
+    /// The answer is no HTTP, or more than that.
+    Garbled(&'static str),
+    Io(io::Error),
+    /// 407; with the user name and password that were sent, or for want of any.
+    Unauthorized {
+        sent: bool,
+    },
+    Refused(u16),
+    TooLong(usize),
+}
+
+impl fmt::Display for NoTunnel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Garbled(what) => write!(f, "{what}: is it an HTTP proxy?"),
+            Self::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                f.write_str("it closed the connection in place of an answer to CONNECT")
+            }
+            Self::Io(error) => write!(f, "asking it for a tunnel failed: {error}"),
+            Self::Unauthorized { sent: true } => f.write_str(
+                "it did not accept the user name and password (407 Proxy Authentication Required)",
+            ),
+            Self::Unauthorized { sent: false } => f.write_str(
+                "it asks for a user name and password (407 Proxy Authentication Required): write \
+                 them as http://user:password@host:port",
+            ),
+            Self::Refused(status) => {
+                let reason = StatusCode::from_u16(*status).ok();
+                let reason = reason.and_then(|status| status.canonical_reason());
+                let separator = if reason.is_some() { " " } else { "" };
+                let reason = reason.unwrap_or_default();
+                write!(f, "it answered CONNECT with {status}{separator}{reason}")
+            }
+            Self::TooLong(max) => write!(f, "its answer to CONNECT is over {max} bytes"),
+        }
+    }
+}
+
+impl std::error::Error for NoTunnel {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// Makes `stream`, which leads to `proxy`, lead to `authority`.
+pub(crate) async fn open<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut S,
+    proxy: &Proxy,
+    authority: &str,
+    max_head: usize,
+) -> Result<(), NoTunnel> {
+    let mut head = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n").into_bytes();
+    let authorization = authorization(proxy);
+    if let Some(value) = &authorization {
+        head.extend_from_slice(b"Proxy-Authorization: ");
+        head.extend_from_slice(value.as_bytes());
+        head.extend_from_slice(b"\r\n");
+    }
+    head.extend_from_slice(b"\r\n");
+    stream.write_all(&head).await.map_err(NoTunnel::Io)?;
+    stream.flush().await.map_err(NoTunnel::Io)?;
+    match status(stream, max_head).await? {
+        200..=299 => Ok(()),
+        407 => Err(NoTunnel::Unauthorized {
+            sent: authorization.is_some(),
+        }),
+        status => Err(NoTunnel::Refused(status)),
+    }
+}
+
+/// Reads the head of the answer, past interim ones.
+async fn status<S: AsyncRead + Unpin>(stream: &mut S, max: usize) -> Result<u16, NoTunnel> {
+    let mut head = Vec::new();
+    let mut buffer = [0; 2048];
+    loop {
+        while let Some((status, length)) = parse(&head)? {
+            let rest = head.split_off(length);
+            head = rest;
+            if (100..200).contains(&status) {
+                continue;
+            }
+            // The client speaks first in TLS and HTTP, so what comes now is not the server's.
+            if !head.is_empty() && (200..300).contains(&status) {
+                return Err(NoTunnel::Garbled("it sent more than it was asked for"));
+            }
+            return Ok(status);
+        }
+        if head.len() > max {
+            return Err(NoTunnel::TooLong(max));
+        }
+        match stream.read(&mut buffer).await.map_err(NoTunnel::Io)? {
+            0 => return Err(NoTunnel::Io(io::ErrorKind::UnexpectedEof.into())),
+            n => head.extend_from_slice(&buffer[..n]),
+        }
+    }
+}
+
+/// The status and the length of a whole head.
+fn parse(head: &[u8]) -> Result<Option<(u16, usize)>, NoTunnel> {
+    let mut fields = [httparse::EMPTY_HEADER; FIELDS];
+    let mut response = httparse::Response::new(&mut fields);
+    match response.parse(head) {
+        Ok(httparse::Status::Complete(length)) => Ok(response.code.map(|code| (code, length))),
+        Ok(httparse::Status::Partial) => Ok(None),
+        Err(_) => Err(NoTunnel::Garbled("its answer to CONNECT is not HTTP")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use futures_lite::future::block_on;
+
+    use super::*;
+
+    /// Answers in pieces of one size, and keeps what was written.
+    struct Scripted {
+        answer: Vec<u8>,
+        piece: usize,
+        written: Vec<u8>,
+    }
+
+    impl AsyncRead for Scripted {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buf: &mut [u8],
+        ) -> Poll<io::Result<usize>> {
+            let n = self.piece.min(buf.len()).min(self.answer.len());
+            let rest = self.answer.split_off(n);
+            buf[..n].copy_from_slice(&self.answer);
+            self.answer = rest;
+            Poll::Ready(Ok(n))
+        }
+    }
+
+    impl AsyncWrite for Scripted {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buf: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            self.written.extend_from_slice(buf);
+            Poll::Ready(Ok(buf.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    fn ask(proxy: &str, answer: &str, piece: usize) -> (Result<(), String>, String) {
+        let mut stream = Scripted {
+            answer: answer.into(),
+            piece,
+            written: Vec::new(),
+        };
+        let proxy = Proxy::parse(proxy).unwrap();
+        let result = block_on(open(&mut stream, &proxy, "a.test:443", 4096));
+        let written = String::from_utf8(stream.written).unwrap();
+        (result.map_err(|error| error.to_string()), written)
+    }
+
+    #[test]
+    fn the_request_is_exact() {
+        let answer = "HTTP/1.1 200 OK\r\n\r\n";
+        let (result, written) = ask("http://p.test", answer, 99);
+        assert_eq!(result, Ok(()));
+        let bare = "CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n";
+        assert_eq!(written, format!("{bare}\r\n"));
+        let (_, written) = ask("http://u:p@p.test", answer, 99);
+        let credentials = "Proxy-Authorization: Basic dTpw\r\n";
+        assert_eq!(written, format!("{bare}{credentials}\r\n"));
+    }
+
+    #[test]
+    fn answers_are_understood_however_they_arrive() {
+        let long = format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "y".repeat(9_000));
+        let table = [
+            ("HTTP/1.0 200 Connection established\r\n\r\n", ""),
+            ("HTTP/1.1 204 No\r\nContent-Length: 9\r\n\r\n", ""),
+            ("HTTP/1.1 103 Early\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", ""),
+            (
+                "HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno",
+                "403 Forbidden",
+            ),
+            ("HTTP/1.1 599 Odd\r\n\r\n", "CONNECT with 599"),
+            ("HTTP/1.1 407 Auth\r\n\r\n", "did not accept"),
+            ("HTTP/1.1 200 OK\r\n\r\nSSH-2.0", "more than"),
+            ("SSH-2.0-x\r\n", "not HTTP"),
+            ("HTTP/1.1 200 O", "closed"),
+            ("", "closed"),
+            (&long, "over 4096 bytes"),
+        ];
+        for (answer, expected) in table {
+            for piece in [1, 7, 2048] {
+                let (result, _) = ask("http://u:hush@p.test", answer, piece);
+                let told = result.err().unwrap_or_default();
+                // What follows a good answer is seen only if it comes along with it.
+                if piece < 2048 && expected == "more than" {
+                    continue;
+                }
+                assert_eq!(told.is_empty(), expected.is_empty(), "{answer:?}: {told}");
+                assert!(told.contains(expected) && !told.contains("hush"), "{told}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_proxy_that_wants_a_password_is_told_apart_from_one_that_refuses_it() {
+        let (result, _) = ask("http://p.test", "HTTP/1.1 407 Auth\r\n\r\n", 99);
+        assert!(result.unwrap_err().contains("asks for a user name"));
+    }
+}

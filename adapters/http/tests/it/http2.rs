@@ -1,0 +1,434 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use fetch_driver::{Failure, Http2, Phase, RequestBody, Transport};
+use fetch_http::{Config, TlsOptions};
+use fetch_smol::{Backoff, Policy, Request};
+use fetch_testbed::{Certificate, Site};
+use futures_lite::{FutureExt, StreamExt, future, stream};
+use http::header::{CONNECTION, HOST, HeaderName, HeaderValue};
+use http::{Method, Version};
+use smol::block_on;
+
+use crate::client::{Client, failure, fetch, get, marks, read, send, with};
+use crate::frames::{self, Said};
+use crate::h2_server::{Act, H2};
+use crate::raw::Raw;
+
+fn site() -> Site {
+    let site = Site::builder().tls(Certificate::Good).http2(true);
+    site.record(true).start().unwrap()
+}
+
+fn trusting(site: &Site) -> Config {
+    let pem = site.ca_pem().unwrap().as_bytes();
+    Config::new().tls(TlsOptions::new().add_root_pem(pem).unwrap())
+}
+
+fn knowing() -> Client {
+    with(Config::new().http2(Http2::PriorKnowledge))
+}
+
+/// Fetches all at once; the failures' kinds, sorted.
+fn all_at_once(client: &Client, urls: impl IntoIterator<Item = String>) -> Vec<Option<Failure>> {
+    let tasks: Vec<_> = urls
+        .into_iter()
+        .map(|url| {
+            let client = client.clone();
+            smol::spawn(async move { fetch(&client, &url).await.err().map(|e| e.kind()) })
+        })
+        .collect();
+    block_on(async {
+        let mut kinds = Vec::new();
+        for task in tasks {
+            kinds.push(task.await);
+        }
+        kinds.sort();
+        kinds
+    })
+}
+
+#[test]
+fn a_hundred_first_requests_share_one_connection() {
+    let (tls, plain) = (site(), Site::builder().http2(true).start().unwrap());
+    for (site, client) in [(&tls, with(trusting(&tls))), (&plain, knowing())] {
+        let failed = all_at_once(&client, (0..100).map(|n| site.url(&format!("/bytes/{n}"))));
+        assert_eq!(failed, [None; 100]);
+        assert_eq!(site.observed().connections, 1);
+        assert_eq!(
+            (site.observed().requests, client.open_connections()),
+            (100, 1)
+        );
+    }
+}
+
+#[test]
+fn a_response_says_its_version_and_how_it_came() {
+    let site = site();
+    let client = with(trusting(&site));
+    for reused in [false, true] {
+        let marks = marks();
+        let response = block_on(client.send(get(&site.url("/get")), marks.clone())).unwrap();
+        assert_eq!(response.version, Version::HTTP_2);
+        block_on(read(response.body)).unwrap();
+        let connection = marks.connection().unwrap();
+        assert_eq!(connection.reused, reused);
+        assert_eq!(connection.remote, Some(site.address()));
+        let seen = format!("{marks:?}");
+        assert!(seen.contains(&format!("{:?}", Phase::Sent)), "{seen}");
+        assert_eq!(seen.contains(&format!("{:?}", Phase::TlsDone)), !reused);
+    }
+}
+
+#[test]
+fn a_server_without_http2_is_asked_in_http1_and_in_parallel() {
+    let site = Site::builder().tls(Certificate::Good).start().unwrap();
+    let client = with(trusting(&site));
+    let response = block_on(send(&client, get(&site.url("/get")))).unwrap();
+    assert_eq!(response.version, Version::HTTP_11);
+    drop(response);
+    let failed = all_at_once(&client, vec![site.url("/delay/0.3"); 20]);
+    assert_eq!(failed, [None; 20]);
+    assert!(site.observed().max_in_flight > 10, "{:?}", site.observed());
+}
+
+#[test]
+fn it_is_not_spoken_when_it_is_off_nor_over_plain_http() {
+    let site = site();
+    let client = with(trusting(&site).http2(Http2::Off));
+    let response = block_on(send(&client, get(&site.url("/get")))).unwrap();
+    assert_eq!(response.version, Version::HTTP_11);
+    let plain = Site::start().unwrap();
+    let response = block_on(send(&with(Config::new()), get(&plain.url("/get")))).unwrap();
+    assert_eq!(response.version, Version::HTTP_11);
+}
+
+#[test]
+fn a_server_that_does_not_know_it_fails_without_a_loop() {
+    let plain = Raw::answering("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+    assert_eq!(
+        block_on(failure(&knowing(), &plain.url("/"))),
+        Failure::Protocol
+    );
+    assert_eq!(plain.connections(), 1);
+}
+
+#[test]
+fn the_authority_is_said_once_and_no_connection_field_is_sent() {
+    let site = site();
+    let mut request = get(&site.url("/headers"));
+    for (name, value) in [
+        (CONNECTION, "keep-alive, x-hop"),
+        (HOST, "elsewhere.test"),
+        (HeaderName::from_static("keep-alive"), "timeout=5"),
+        (HeaderName::from_static("te"), "gzip"),
+        (HeaderName::from_static("upgrade"), "h2c"),
+    ] {
+        request
+            .headers
+            .insert(name, HeaderValue::from_static(value));
+    }
+    let client = with(trusting(&site));
+    let response = block_on(send(&client, request)).unwrap();
+    block_on(read(response.body)).unwrap();
+    let seen = site.last_request("/headers").unwrap();
+    for name in ["connection", "host", "keep-alive", "te", "upgrade"] {
+        assert_eq!(seen.header(name), None, "{name}");
+    }
+    let authority = site.address().to_string();
+    assert!(
+        site.observed().hosts.contains_key(&authority),
+        "{:?}",
+        site.observed().hosts
+    );
+}
+
+#[test]
+fn requests_over_the_servers_limit_wait_and_all_succeed() {
+    let server = H2::start(3, |_, _| Act::Answer(Duration::from_millis(5)));
+    let one = with(
+        Config::new()
+            .http2(Http2::PriorKnowledge)
+            .max_connections(1),
+    );
+    assert_eq!(all_at_once(&one, vec![server.url(); 60]), [None; 60]);
+    assert_eq!((server.connections(), server.max_in_flight()), (1, 3));
+    // With room for more connections, more are opened, up to the bound.
+    let server = H2::start(3, |_, _| Act::Answer(Duration::from_millis(50)));
+    let four = with(
+        Config::new()
+            .http2(Http2::PriorKnowledge)
+            .max_connections(4),
+    );
+    assert_eq!(all_at_once(&four, vec![server.url(); 60]), [None; 60]);
+    assert!(
+        (2..=4).contains(&server.connections()),
+        "{}",
+        server.connections()
+    );
+    assert!(server.max_in_flight() > 3);
+}
+
+#[test]
+fn more_than_a_hundred_at_once_take_a_second_connection() {
+    let server = H2::start(1000, |_, _| Act::Answer(Duration::from_millis(300)));
+    assert_eq!(
+        all_at_once(&knowing(), vec![server.url(); 150]),
+        [None; 150]
+    );
+    assert_eq!(server.connections(), 2);
+}
+
+#[test]
+fn a_shared_connection_makes_room_for_another_origin_when_it_is_idle() {
+    let sites: Vec<_> = (0..3)
+        .map(|_| Site::builder().http2(true).start().unwrap())
+        .collect();
+    let client = with(
+        Config::new()
+            .http2(Http2::PriorKnowledge)
+            .max_connections(1),
+    );
+    for site in sites.iter().cycle().take(9) {
+        assert_eq!(block_on(fetch(&client, &site.url("/get"))).unwrap().0, 200);
+        assert_eq!(client.open_connections(), 1);
+    }
+}
+
+#[test]
+fn a_refused_request_was_not_sent_and_its_connection_is_kept() {
+    let server = H2::start(100, |_, request| match request {
+        1 => Act::Reset(h2::Reason::REFUSED_STREAM),
+        _ => Act::Answer(Duration::ZERO),
+    });
+    let client = knowing();
+    let kinds: Vec<_> = (0..3)
+        .map(|_| {
+            block_on(fetch(&client, &server.url()))
+                .err()
+                .map(|e| e.kind())
+        })
+        .collect();
+    assert_eq!(kinds, [None, Some(Failure::Stale { sent: false }), None]);
+    assert_eq!(server.connections(), 1);
+}
+
+#[test]
+fn what_goaway_leaves_aside_was_not_sent_and_the_rest_is_answered() {
+    // Of the first five requests the server takes three, and says so.
+    let server = frames::server(100, |connection, request| match (connection, request) {
+        (0, 3..) => Said::GoAway,
+        (0, _) => Said::Later,
+        _ => Said::Answer,
+    });
+    let client = knowing();
+    let failed = all_at_once(&client, vec![server.url("/"); 5]);
+    let aside = Some(Failure::Stale { sent: false });
+    assert_eq!(failed, [None, None, None, aside, aside]);
+    assert_eq!(block_on(fetch(&client, &server.url("/"))).unwrap().0, 200);
+    assert_eq!(server.connections(), 2);
+}
+
+#[test]
+fn not_one_of_a_thousand_is_lost_to_goaway_and_refusals() {
+    // Each connection takes a hundred requests but for each tenth, and then goes away.
+    let server = frames::server(20, |_, request| match request {
+        100.. => Said::GoAway,
+        n if n % 10 == 9 => Said::Refuse,
+        n if n % 3 == 0 => Said::Later,
+        _ => Said::Answer,
+    });
+    let fetcher = fetch_smol::Fetcher::builder()
+        .http2(Http2::PriorKnowledge)
+        .policy(
+            Policy::default()
+                .attempts(10)
+                .backoff(Backoff::default().base(Duration::ZERO)),
+        )
+        .concurrency(50)
+        .build()
+        .unwrap();
+    let requests = (0..1000).map(|n| {
+        let url = server.url(&format!("/{n}"));
+        let request = Request::new(fetch_smol::Method::Post, url).unwrap();
+        request.body("not to be sent twice")
+    });
+    let outcomes: Vec<_> = block_on(fetcher.fetch_all(requests).collect());
+    assert_eq!(outcomes.len(), 1000);
+    let failed: Vec<_> = outcomes.iter().filter(|o| !o.is_success()).collect();
+    assert!(failed.is_empty(), "{} failed: {}", failed.len(), failed[0]);
+    assert!(outcomes.iter().any(|o| o.attempts.len() > 1));
+    assert!(
+        (10..40).contains(&server.connections()),
+        "{}",
+        server.connections()
+    );
+}
+
+#[test]
+fn a_server_that_asks_for_calm_is_told_in_plain_words() {
+    for act in [
+        Act::Reset(h2::Reason::ENHANCE_YOUR_CALM),
+        Act::GoAway(h2::Reason::ENHANCE_YOUR_CALM),
+    ] {
+        let server = H2::start(100, move |_, _| act);
+        let error = block_on(fetch(&knowing(), &server.url())).unwrap_err();
+        assert_eq!(error.kind(), Failure::Io);
+        assert!(error.to_string().contains("fewer requests"), "{error}");
+    }
+}
+
+#[test]
+fn a_connection_that_breaks_fails_all_its_requests_as_transient() {
+    let server = H2::start(100, |connection, request| match (connection, request) {
+        (0, 5) => Act::Break,
+        (0, _) => Act::Answer(Duration::from_secs(3600)),
+        _ => Act::Answer(Duration::ZERO),
+    });
+    let client = knowing();
+    let failed = all_at_once(&client, vec![server.url(); 6]);
+    for kind in &failed {
+        assert!(kind.is_some_and(Failure::is_transient), "{failed:?}");
+    }
+    assert_eq!(block_on(fetch(&client, &server.url())).unwrap().0, 200);
+    assert_eq!(server.connections(), 2);
+}
+
+#[test]
+fn cancelling_resets_one_request_and_no_other() {
+    let site = site();
+    let client = with(trusting(&site));
+    block_on(async {
+        fetch(&client, &site.url("/get")).await.unwrap();
+        let other = send(&client, get(&site.url("/drip?bytes=20&duration=0.5")))
+            .await
+            .unwrap();
+        let cancelled = async { drop(fetch(&client, &site.url("/stall")).await) };
+        let noticed = async {
+            let started = || site.observed().in_flight >= 2;
+            while !started() {
+                smol::Timer::after(Duration::from_millis(1)).await;
+            }
+        };
+        cancelled.or(noticed).await;
+        let headless = send(&client, get(&site.url("/endless"))).await.unwrap();
+        drop(headless);
+        assert_eq!(read(other.body).await.unwrap().len(), 20);
+        while site.observed().cut_by_peer < 2 {
+            smol::Timer::after(Duration::from_millis(1)).await;
+        }
+        fetch(&client, &site.url("/get")).await.unwrap();
+    });
+    assert_eq!(
+        (site.observed().connections, client.open_connections()),
+        (1, 1)
+    );
+}
+
+#[test]
+fn a_large_body_that_nobody_reads_holds_only_itself_back() {
+    let site = site();
+    let client = with(trusting(&site));
+    block_on(async {
+        let unread = send(&client, get(&site.url("/bytes/20000000")))
+            .await
+            .unwrap();
+        // More than one stream's window, less than the connection's.
+        for _ in 0..5 {
+            let (status, body) = fetch(&client, &site.url("/bytes/2000000")).await.unwrap();
+            assert_eq!((status, body.len()), (200, 2_000_000));
+        }
+        assert_eq!(read(unread.body).await.unwrap().len(), 20_000_000);
+    });
+    assert_eq!(site.observed().connections, 1);
+}
+
+#[test]
+fn bodies_are_uploaded_and_responses_decoded() {
+    let site = site();
+    let client = with(trusting(&site));
+    let mut request = get(&site.url("/post"));
+    request.method = Method::POST;
+    let chunks = vec![Ok(Bytes::from(vec![b'x'; 100_000])); 3];
+    request.body = RequestBody::Stream {
+        length: None,
+        stream: stream::iter(
+            chunks
+                .into_iter()
+                .map(|c: Result<_, String>| c.map_err(Into::into)),
+        )
+        .boxed(),
+    };
+    request.url = Arc::new(site.url("/anything").parse().unwrap());
+    let response = block_on(send(&client, request)).unwrap();
+    assert_eq!(response.status, 200);
+    let body = block_on(read(response.body)).unwrap();
+    assert!(body.len() > 300_000, "{}", body.len());
+    let (_, body) = block_on(fetch(&client, &site.url("/gzip"))).unwrap();
+    assert!(body.starts_with(b"{"));
+}
+
+#[test]
+fn the_callers_own_broken_body_is_not_blamed_on_the_server() {
+    let site = site();
+    let mut request = get(&site.url("/anything"));
+    request.method = Method::POST;
+    request.body = RequestBody::Stream {
+        length: None,
+        stream: stream::iter([Ok(Bytes::from("a")), Err("the disk is gone".into())]).boxed(),
+    };
+    let error = block_on(send(&with(trusting(&site)), request)).unwrap_err();
+    assert_eq!(error.kind(), Failure::RequestBody);
+    assert!(error.to_string().contains("the disk is gone"), "{error}");
+}
+
+#[test]
+fn a_head_over_the_limit_is_a_protocol_failure() {
+    let site = site();
+    let error = block_on(fetch(
+        &with(trusting(&site)),
+        &site.url("/head-flood?bytes=70000"),
+    ));
+    let error = error.unwrap_err();
+    assert_eq!(error.kind(), Failure::Protocol, "{error}");
+}
+
+#[test]
+fn one_failure_to_connect_is_that_of_all_who_waited() {
+    let server = Raw::serve(|_, stream| drop(stream));
+    let url = server.url("/").replace("http:", "https:");
+    let failed = all_at_once(&with(Config::new()), vec![url; 50]);
+    assert_eq!(failed, [Some(Failure::Connect); 50]);
+    assert!(server.connections() < 50, "{}", server.connections());
+}
+
+#[test]
+fn a_request_that_opens_for_others_may_give_up() {
+    let site = site();
+    let client = with(trusting(&site));
+    block_on(async {
+        let url = site.url("/get");
+        for _ in 0..20 {
+            // Polled once: it has begun to connect.
+            let mut first = Box::pin(fetch(&client, &url));
+            let _ = future::poll_once(&mut first).await;
+            let mut second = Box::pin(fetch(&client, &url));
+            let _ = future::poll_once(&mut second).await;
+            drop(first);
+            assert_eq!(second.await.unwrap().0, 200);
+            client.close();
+        }
+    });
+}
+
+#[test]
+fn idle_shared_connections_are_closed_after_their_time() {
+    let site = site();
+    let client = with(trusting(&site).idle_timeout(Duration::from_millis(50)));
+    block_on(fetch(&client, &site.url("/get"))).unwrap();
+    block_on(crate::client::all_closed(&client));
+    let client = with(trusting(&site).idle_timeout(Duration::ZERO));
+    block_on(fetch(&client, &site.url("/get"))).unwrap();
+    block_on(crate::client::all_closed(&client));
+}

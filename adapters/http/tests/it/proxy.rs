@@ -1,0 +1,451 @@
+//! Through proxies of a few lines, to the test site and back.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use fetch_driver::{Failure, Proxy, ProxyRules};
+use fetch_http::{Config, Resolve, TlsOptions};
+use fetch_testbed::{Certificate, Site};
+use futures_lite::future;
+use smol::block_on;
+
+use crate::client::{Client, all_closed, fetch, get, send, with};
+use crate::raw::{Raw, closed_port, read_head};
+
+/// What a proxy was asked, in order.
+type Log<T> = Arc<Mutex<Vec<T>>>;
+
+fn through(url: &str) -> Config {
+    Config::new().proxy(ProxyRules::new().all(Proxy::parse(url).unwrap()))
+}
+
+fn trusting(config: Config, site: &Site) -> Client {
+    let ca = site.ca_pem().unwrap();
+    let options = TlsOptions::new().add_root_pem(ca.as_bytes());
+    with(config.tls(options.unwrap()))
+}
+
+fn secure_site() -> Site {
+    let builder = Site::builder().tls(Certificate::Good);
+    builder.start().unwrap()
+}
+
+/// Moves bytes both ways until both sides have said all.
+fn splice(client: TcpStream, server: TcpStream) {
+    let copy = |mut from: TcpStream, mut to: TcpStream| {
+        let _ = std::io::copy(&mut from, &mut to);
+        let _ = to.shutdown(Shutdown::Write);
+    };
+    let (from, to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+    let there = thread::spawn(move || copy(from, to));
+    copy(server, client);
+    let _ = there.join();
+}
+
+/// Connects to a port here, whatever the host's name.
+fn dial(authority: &str) -> TcpStream {
+    let port = authority.rsplit(':').next().unwrap().parse().unwrap();
+    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap()
+}
+
+/// An HTTP proxy that asks for this value of `Proxy-Authorization`, if any.
+fn http_proxy(wanted: Option<&'static str>) -> (Raw, Log<String>) {
+    let log = Log::default();
+    let heads = log.clone();
+    let proxy = Raw::serve(move |_, mut stream| {
+        while let Some(head) = read_head(&mut stream) {
+            heads.lock().unwrap().push(head.clone());
+            let given = field(&head, "proxy-authorization");
+            if wanted.is_some() && given.as_deref() != wanted {
+                let answer = "HTTP/1.1 407 Who\r\nContent-Length: 0\r\n\r\n";
+                stream.write_all(answer.as_bytes()).unwrap();
+                continue;
+            }
+            let target = head.split(' ').nth(1).unwrap();
+            if head.starts_with("CONNECT ") {
+                let server = dial(target);
+                let established = b"HTTP/1.1 200 Connection established\r\n\r\n";
+                stream.write_all(established).unwrap();
+                return splice(stream, server);
+            }
+            forward(&head, target, &mut stream);
+        }
+    });
+    (proxy, log)
+}
+
+fn field(head: &str, name: &str) -> Option<String> {
+    let mut lines = head.lines().filter_map(|line| line.split_once(": "));
+    let found = lines.find(|(key, _)| key.eq_ignore_ascii_case(name));
+    found.map(|(_, value)| value.to_owned())
+}
+
+/// Passes one request on, and its answer back, and keeps the client's connection.
+fn forward(head: &str, target: &str, client: &mut TcpStream) {
+    let rest = target.strip_prefix("http://").expect("the whole URL");
+    let (authority, path) = rest.split_at(rest.find('/').unwrap());
+    let mut server = dial(authority);
+    let host = field(head, "host").unwrap();
+    write!(
+        server,
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = Vec::new();
+    server.read_to_end(&mut answer).unwrap();
+    let answer = String::from_utf8(answer).unwrap();
+    let answer = answer.replacen("connection: close\r\n", "", 1);
+    client.write_all(answer.as_bytes()).unwrap();
+}
+
+fn at(raw: &Raw, scheme: &str) -> String {
+    format!("{scheme}127.0.0.1:{}", raw.port())
+}
+
+#[test]
+fn plain_urls_are_asked_of_the_proxy_whole_over_one_connection() {
+    let (proxy, log) = http_proxy(None);
+    let client = with(through(&at(&proxy, "http://")));
+    let sites = [Site::start().unwrap(), Site::start().unwrap()];
+    for site in [&sites[0], &sites[1], &sites[0]] {
+        let url = format!("http://name.test:{}/get?q=1", site.address().port());
+        assert_eq!(block_on(fetch(&client, &url)).unwrap().0, 200);
+        let head = log.lock().unwrap().pop().unwrap();
+        assert!(
+            head.starts_with(&format!("GET {url} HTTP/1.1\r\n")),
+            "{head}"
+        );
+        let host = format!("name.test:{}", site.address().port());
+        assert_eq!(field(&head, "host"), Some(host));
+    }
+    assert_eq!((proxy.connections(), client.open_connections()), (1, 1));
+    assert_eq!(sites[0].observed().requests, 2);
+}
+
+#[test]
+fn https_goes_through_a_tunnel_for_each_origin() {
+    let (proxy, log) = http_proxy(None);
+    let sites = [secure_site(), secure_site()];
+    for site in &sites {
+        let client = trusting(through(&at(&proxy, "http://")), site);
+        for _ in 0..3 {
+            assert_eq!(block_on(fetch(&client, &site.url("/get"))).unwrap().0, 200);
+        }
+        assert_eq!(site.observed().connections, 1);
+        let authority = site.address().to_string();
+        let expected = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n");
+        assert_eq!(log.lock().unwrap().split_off(0), [expected]);
+    }
+}
+
+#[test]
+fn the_password_is_for_the_proxy_only() {
+    let (proxy, log) = http_proxy(Some("Basic bWU6aHVzaA=="));
+    let site = secure_site();
+    let client = trusting(through(&at(&proxy, "http://me:hush@")), &site);
+    let (status, body) = block_on(fetch(&client, &site.url("/headers"))).unwrap();
+    let body = String::from_utf8(body).unwrap().to_lowercase();
+    assert_eq!(status, 200);
+    assert!(!body.contains("proxy-authorization"), "{body}");
+    let plain = Site::start().unwrap();
+    assert_eq!(block_on(fetch(&client, &plain.url("/get"))).unwrap().0, 200);
+    assert_eq!(log.lock().unwrap().len(), 2);
+    assert!(!format!("{client:?}").contains("hush"));
+}
+
+#[test]
+fn a_wrong_password_is_told_but_not_shown() {
+    let (proxy, _) = http_proxy(Some("Basic bWU6aHVzaA=="));
+    let site = secure_site();
+    for (url, words) in [
+        (
+            at(&proxy, "http://me:wrong@"),
+            "did not accept the user name",
+        ),
+        (at(&proxy, "http://"), "asks for a user name and password"),
+    ] {
+        let client = trusting(through(&url), &site);
+        let error = block_on(fetch(&client, &site.url("/get"))).unwrap_err();
+        assert_eq!(error.kind(), Failure::Connect);
+        let shown = format!("{error} {error:?}");
+        let place = at(&proxy, "through the proxy http://");
+        assert!(shown.contains(words) && shown.contains(&place), "{shown}");
+        assert!(!shown.contains("wrong"), "{shown}");
+        // To a plain URL, it is a response like any other.
+        assert_eq!(block_on(fetch(&client, "http://a.test/")).unwrap().0, 407);
+    }
+    assert_eq!(site.observed().connections, 0);
+}
+
+#[test]
+fn a_tunnel_that_is_refused_is_no_connection() {
+    let proxy = Raw::answering("HTTP/1.1 403 Not Here\r\nContent-Length: 4\r\n\r\nbody");
+    let client = with(through(&at(&proxy, "http://")));
+    let error = block_on(fetch(&client, "https://a.test/")).unwrap_err();
+    assert_eq!(error.kind(), Failure::Connect);
+    let text = error.to_string();
+    assert!(text.contains("to a.test:443 through the proxy"), "{text}");
+    assert!(text.contains("CONNECT with 403 Forbidden"), "{text}");
+    block_on(all_closed(&client));
+}
+
+#[test]
+fn a_proxy_that_does_not_listen_is_named() {
+    let port = closed_port();
+    for scheme in ["http", "socks5", "socks5h"] {
+        let client = with(through(&format!("{scheme}://u:hush@127.0.0.1:{port}")));
+        let error = block_on(fetch(&client, "https://127.0.0.1:9/")).unwrap_err();
+        assert_eq!(error.kind(), Failure::Connect);
+        let text = error.to_string();
+        let place = format!("to the proxy {scheme}://127.0.0.1:{port}");
+        assert!(text.contains(&place) && !text.contains("hush"), "{text}");
+    }
+}
+
+#[test]
+fn a_proxy_that_hangs_is_left_when_the_request_is_given_up() {
+    let proxy = Raw::serve(|_, mut stream| {
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    for scheme in ["http://", "socks5://"] {
+        let client = with(through(&at(&proxy, scheme)));
+        block_on(async {
+            let mut sent = Box::pin(send(&client, get("https://127.0.0.1:9/")));
+            let before = proxy.connections();
+            while proxy.connections() == before {
+                assert!(future::poll_once(&mut sent).await.is_none());
+                future::yield_now().await;
+            }
+            drop(sent);
+            all_closed(&client).await;
+        });
+    }
+}
+
+#[test]
+fn exceptions_are_reached_directly() {
+    let (proxy, log) = http_proxy(None);
+    let site = Site::start().unwrap();
+    let rules = ProxyRules::new().all(Proxy::parse(&at(&proxy, "http://")).unwrap());
+    let rules = rules.no_proxy("127.0.0.0/8").unwrap();
+    let port = site.address().port();
+    let client = with(Config::new().proxy(rules));
+    assert_eq!(block_on(fetch(&client, &site.url("/get"))).unwrap().0, 200);
+    assert_eq!(proxy.connections(), 0);
+    let named = format!("http://name.test:{port}/get");
+    assert_eq!(block_on(fetch(&client, &named)).unwrap().0, 200);
+    assert_eq!(log.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn a_proxy_has_addresses_like_any_host() {
+    #[derive(Debug)]
+    struct Two;
+    impl Resolve for Two {
+        fn resolve(&self, host: &str) -> std::io::Result<Vec<IpAddr>> {
+            assert_eq!(host, "proxy.test");
+            Ok(vec![[127, 0, 0, 2].into(), [127, 0, 0, 1].into()])
+        }
+    }
+    let (proxy, log) = http_proxy(None);
+    let site = Site::start().unwrap();
+    let config = through(&format!("http://proxy.test:{}", proxy.port())).resolver(Two);
+    assert_eq!(
+        block_on(fetch(&with(config), &site.url("/get"))).unwrap().0,
+        200
+    );
+    assert_eq!(log.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn connecting_elsewhere_keeps_the_urls_host() {
+    let site = Site::start().unwrap();
+    let rule = format!("a.test:80:127.0.0.1:{}", site.address().port());
+    let direct = Config::new().connect_to(rule.parse().unwrap());
+    let (proxy, log) = http_proxy(None);
+    let tunnelled = through(&at(&proxy, "http://")).connect_to(rule.parse().unwrap());
+    for config in [direct, tunnelled] {
+        let (status, body) = block_on(fetch(&with(config), "http://a.test/headers")).unwrap();
+        assert_eq!(status, 200);
+        assert!(String::from_utf8(body).unwrap().contains("a.test"));
+    }
+    let heads = log.lock().unwrap();
+    assert_eq!(heads.len(), 1);
+    assert!(
+        heads[0].starts_with(&format!("CONNECT {} ", site.address())),
+        "{heads:?}"
+    );
+}
+
+/// A SOCKS5 proxy that lets in whoever says `login`, anybody if that is empty, and answers the first
+/// requests with `refusals`. It keeps all bytes of each handshake.
+fn socks_proxy(login: &'static [u8], refusals: &'static [u8]) -> (Raw, Log<Vec<u8>>) {
+    let log = Log::default();
+    let handshakes = log.clone();
+    let proxy = Raw::serve(move |number, mut stream| {
+        let refusal = refusals.get(number).copied();
+        let answered = shake(&mut stream, &handshakes, login, refusal);
+        if let Some(server) = answered {
+            splice(stream, server);
+        }
+    });
+    (proxy, log)
+}
+
+fn shake(
+    stream: &mut TcpStream,
+    log: &Log<Vec<u8>>,
+    login: &[u8],
+    refusal: Option<u8>,
+) -> Option<TcpStream> {
+    let mut said = Vec::new();
+    let mut read = |stream: &mut TcpStream, n: usize| {
+        let mut bytes = vec![0; n];
+        stream.read_exact(&mut bytes).ok()?;
+        said.extend_from_slice(&bytes);
+        Some(bytes)
+    };
+    let methods = read(stream, 2)?[1];
+    let methods = read(stream, methods.into())?;
+    if login.is_empty() {
+        stream.write_all(&[5, 0]).ok()?;
+    } else if methods.contains(&2) {
+        stream.write_all(&[5, 2]).ok()?;
+        let good = read(stream, login.len())? == login;
+        stream.write_all(&[1, u8::from(!good)]).ok()?;
+        if !good {
+            return None;
+        }
+    } else {
+        stream.write_all(&[5, 0xff]).ok()?;
+        return None;
+    }
+    let kind = read(stream, 4)?[3];
+    let length = match kind {
+        1 => 4,
+        3 => read(stream, 1)?[0].into(),
+        _ => 16,
+    };
+    read(stream, length)?;
+    let port = read(stream, 2)?;
+    // Before the answer, so that whoever has that sees this too.
+    log.lock().unwrap().push(said);
+    let code = refusal.unwrap_or(0);
+    stream.write_all(&[5, code, 0, 1, 0, 0, 0, 0, 0, 0]).ok()?;
+    let port = u16::from_be_bytes([port[0], port[1]]);
+    (code == 0).then(|| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap())
+}
+
+#[test]
+fn socks_is_spoken_to_the_byte() {
+    let login: &[u8] = b"\x01\x02me\x04hush";
+    let site = Site::start().unwrap();
+    let port = site.address().port();
+    let port_bytes = port.to_be_bytes();
+    let by_addr = |ip: [u8; 4]| [&[5, 1, 0, 1][..], &ip, &port_bytes].concat();
+    let by_name = [&[5, 1, 0, 3, 9][..], b"name.test", &port_bytes].concat();
+    let table = [
+        ("socks5://", &b""[..], "127.0.0.1", by_addr([127, 0, 0, 1])),
+        ("socks5h://", b"", "127.0.0.1", by_addr([127, 0, 0, 1])),
+        ("socks5://", b"", "name.test", by_addr([127, 0, 0, 9])),
+        ("socks5h://", b"", "name.test", by_name.clone()),
+        ("socks5h://me:hush@", login, "name.test", by_name),
+    ];
+    for (scheme, login, host, request) in table {
+        let (proxy, log) = socks_proxy(login, &[]);
+        let config =
+            through(&at(&proxy, scheme)).resolve("name.test", port, [[127, 0, 0, 9].into()]);
+        let client = with(config);
+        for _ in 0..2 {
+            let url = format!("http://{host}:{port}/get");
+            assert_eq!(block_on(fetch(&client, &url)).unwrap().0, 200);
+        }
+        let greeting: &[u8] = if login.is_empty() {
+            &[5, 1, 0]
+        } else {
+            &[5, 2, 0, 2]
+        };
+        let expected = [greeting, login, &request].concat();
+        assert_eq!(*log.lock().unwrap(), [expected], "{scheme} {host}");
+    }
+}
+
+#[test]
+fn https_goes_through_socks() {
+    let (proxy, _) = socks_proxy(b"", &[]);
+    let site = secure_site();
+    for scheme in ["socks5://", "socks5h://"] {
+        let client = trusting(through(&at(&proxy, scheme)), &site);
+        assert_eq!(block_on(fetch(&client, &site.url("/get"))).unwrap().0, 200);
+    }
+    assert_eq!(proxy.connections(), 2);
+}
+
+#[test]
+fn what_socks_refuses_is_told() {
+    let (strict, _) = socks_proxy(b"\x01\x02me\x04hush", &[]);
+    let (refusing, _) = socks_proxy(b"", &[5, 2]);
+    let other = Raw::serve(|_, mut stream| {
+        let _ = stream.read(&mut [0; 9]);
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let mute = Raw::serve(|_, mut stream| drop(stream.read(&mut [0; 9])));
+    let table = [
+        (
+            at(&strict, "socks5://me:evil@"),
+            "did not accept the user name",
+        ),
+        (
+            at(&strict, "socks5://"),
+            "asks for a user name and password",
+        ),
+        (at(&refusing, "socks5://"), "Connection refused"),
+        (at(&refusing, "socks5://"), "not allowed by ruleset"),
+        (at(&other, "socks5://"), "is it a SOCKS proxy?"),
+        (at(&mute, "socks5://"), "inside the SOCKS handshake"),
+    ];
+    for (url, words) in table {
+        let error = block_on(fetch(&with(through(&url)), "http://127.0.0.1:9/")).unwrap_err();
+        assert_eq!(error.kind(), Failure::Connect);
+        let text = error.to_string();
+        assert!(
+            text.contains("to 127.0.0.1:9 through the proxy socks5://127.0.0.1:"),
+            "{text}"
+        );
+        assert!(text.contains(words) && !text.contains("evil"), "{text}");
+    }
+}
+
+#[test]
+fn a_target_with_several_addresses_is_tried_at_each() {
+    let site = Site::start().unwrap();
+    let port = site.address().port();
+    // "Host unreachable" to the first.
+    let (proxy, log) = socks_proxy(b"", &[4]);
+    let addresses = [[127, 0, 0, 8].into(), [127, 0, 0, 9].into()];
+    let config = through(&at(&proxy, "socks5://")).resolve("name.test", port, addresses);
+    let url = format!("http://name.test:{port}/get");
+    assert_eq!(block_on(fetch(&with(config), &url)).unwrap().0, 200);
+    let asked: Vec<_> = log.lock().unwrap().iter().map(|said| said[10]).collect();
+    assert_eq!(asked, [8, 9]);
+}
+
+#[cfg(feature = "http2")]
+#[test]
+fn http2_goes_through_a_tunnel() {
+    let site = Site::builder().tls(Certificate::Good).http2(true);
+    let site = site.start().unwrap();
+    let (http, _) = http_proxy(None);
+    let (socks, _) = socks_proxy(b"", &[]);
+    for url in [at(&http, "http://"), at(&socks, "socks5h://")] {
+        let client = trusting(through(&url), &site);
+        for _ in 0..3 {
+            let response = block_on(send(&client, get(&site.url("/get")))).unwrap();
+            assert_eq!(response.version, http::Version::HTTP_2);
+        }
+    }
+    assert_eq!((http.connections(), socks.connections()), (1, 1));
+}

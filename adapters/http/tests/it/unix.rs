@@ -1,0 +1,100 @@
+//! Over a Unix socket.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use fetch_driver::{Failure, Transport};
+use fetch_http::{Config, HttpTransport, Runtime, Socket};
+use smol::block_on;
+
+use crate::client::{failure, get, marks, read, with};
+
+/// Smol with Unix sockets.
+#[derive(Clone)]
+struct Unix;
+
+impl Runtime for Unix {
+    type Stream = Socket;
+
+    async fn connect(&self, addr: SocketAddr) -> io::Result<Socket> {
+        Socket::connect(addr).await
+    }
+
+    async fn connect_unix(&self, path: &Path) -> io::Result<Socket> {
+        Socket::connect_unix(path).await
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        smol::spawn(task).detach();
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        smol::Timer::after(duration).await;
+    }
+}
+
+/// Answers each request with its own head, and counts connections.
+fn echo(listener: UnixListener) -> Arc<AtomicUsize> {
+    let connections = Arc::new(AtomicUsize::new(0));
+    let count = connections.clone();
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            count.fetch_add(1, Ordering::SeqCst);
+            thread::spawn(move || answer(stream));
+        }
+    });
+    connections
+}
+
+fn answer(mut stream: UnixStream) {
+    while let Some(head) = crate::raw::read_head(&mut stream) {
+        let length = head.len();
+        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{head}");
+        if stream.write_all(answer.as_bytes()).is_err() {
+            return;
+        }
+    }
+}
+
+#[test]
+fn requests_go_to_the_socket_with_the_urls_host() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("socket");
+    let connections = echo(UnixListener::bind(&path).unwrap());
+    let client = HttpTransport::new(Unix, Config::new().unix_socket(&path));
+    for _ in 0..3 {
+        let (marks, request) = (marks(), get("http://daemon.test/images?all=1"));
+        let body = block_on(async {
+            let response = client.send(request, marks.clone()).await.unwrap();
+            read(response.body).await.unwrap()
+        });
+        let head = String::from_utf8(body).unwrap().to_lowercase();
+        assert!(head.starts_with("get /images?all=1 http/1.1\r\n"), "{head}");
+        assert!(head.contains("host: daemon.test\r\n"), "{head}");
+        assert_eq!(marks.connection().unwrap().remote, None);
+    }
+    assert_eq!(connections.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_socket_that_is_not_there_is_named() {
+    let client = HttpTransport::new(Unix, Config::new().unix_socket("/no/such/socket"));
+    let sent = client.send(get("http://daemon.test/"), marks());
+    let error = block_on(sent).unwrap_err();
+    assert_eq!(error.kind(), Failure::Connect);
+    let text = error.to_string();
+    assert!(text.contains("Unix socket /no/such/socket"), "{text}");
+}
+
+#[test]
+fn a_runtime_without_them_says_so() {
+    let client = with(Config::new().unix_socket("/no/such/socket"));
+    let kind = block_on(failure(&client, "http://daemon.test/"));
+    assert_eq!(kind, Failure::Unsupported);
+}

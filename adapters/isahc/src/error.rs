@@ -1,0 +1,46 @@
+//! From isahc's and curl's errors to what the core decides by.
+
+use std::error::Error as _;
+use std::io;
+
+use fetch_driver::{Failure, TransportError};
+use isahc::error::{Error, ErrorKind};
+
+/// curl's code for a head over its limit, which the `curl` crate has no name for.
+const TOO_LARGE: i64 = 100;
+
+/// What a failure before the response's head means.
+pub(crate) fn told(error: &Error) -> TransportError {
+    TransportError::new(failure(error), error.clone())
+}
+
+/// What a failure inside the response's body means.
+pub(crate) fn told_of_body(error: io::Error) -> TransportError {
+    let native = error.get_ref().and_then(|e| e.downcast_ref::<Error>());
+    match native {
+        Some(native) => told(native),
+        None => TransportError::new(Failure::Io, error),
+    }
+}
+
+fn failure(error: &Error) -> Failure {
+    let curl = error.source().and_then(|e| e.downcast_ref::<curl::Error>());
+    let is = |test: fn(&curl::Error) -> bool| curl.is_some_and(test);
+    match error.kind() {
+        ErrorKind::BadClientCertificate
+        | ErrorKind::BadServerCertificate
+        | ErrorKind::InvalidTlsConfiguration
+        | ErrorKind::TlsEngine => Failure::Tls,
+        ErrorKind::ClientInitialization => Failure::Exhausted,
+        ErrorKind::ConnectionFailed if is(curl::Error::is_ssl_connect_error) => Failure::Tls,
+        ErrorKind::ConnectionFailed => Failure::Connect,
+        ErrorKind::InvalidContentEncoding => Failure::Decode,
+        ErrorKind::InvalidRequest => Failure::Unsupported,
+        ErrorKind::NameResolution => Failure::Resolve,
+        ErrorKind::ProtocolViolation if is(curl::Error::is_got_nothing) => Failure::EmptyReply,
+        ErrorKind::ProtocolViolation => Failure::Protocol,
+        ErrorKind::RequestBodyNotRewindable => Failure::RequestBody,
+        _ if is(|e| i64::from(e.code()) == TOO_LARGE) => Failure::Protocol,
+        _ => Failure::Io,
+    }
+}
