@@ -13,6 +13,18 @@ use crate::error::{io_source, told};
 
 const CALM: &str = "asks for fewer requests (ENHANCE_YOUR_CALM)";
 
+/// What it means that the connection was over before the request could be sent.
+pub(super) fn unsent(lease: &Lease) -> TransportError {
+    ended(lease, None).unwrap_or_else(|| {
+        lease.distrust();
+        let text = format!(
+            "{} had closed the connection",
+            lease.link.pulse.origin.key()
+        );
+        TransportError::new(Failure::Stale { sent: false }, text)
+    })
+}
+
 /// What a failure before the end of the response's head means.
 ///
 /// `handed_back` says that hyper returned the request, so that none of it was sent.

@@ -82,7 +82,10 @@ impl<R: Runtime> Inner<R> {
         let accept = self.accept.clone();
         let (request, fault) = outgoing::request(request, &lease.link, accept, marks.clone())?;
         lease.fault = fault;
-        let sent = lease.link.sender.clone().try_send_request(request);
+        let mut sender = lease.link.sender.clone();
+        let Some(sent) = lease.link.pulse.send(|| sender.try_send_request(request)) else {
+            return Err(error::unsent(&lease));
+        };
         let response = match sent.await {
             Ok(response) => response,
             Err(mut refused) => {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use atomic_waker::AtomicWaker;
 use event_listener::Event;
@@ -68,6 +68,9 @@ pub(crate) struct Pulse {
     /// Why TLS ended, if it did so in anger: HTTP/2 keeps no more than the text of such an error.
     pub(super) tls: OnceLock<String>,
     pub(super) waker: AtomicWaker,
+    /// Whether the task takes no more requests. A request that is put into hyper's channel while the
+    /// other end goes away could stay there for ever.
+    closed: Mutex<bool>,
     ended: AtomicBool,
     ending_known: Event,
     killed: AtomicBool,
@@ -77,6 +80,7 @@ pub(crate) struct Pulse {
 impl Pulse {
     pub(super) fn new(origin: Arc<Origin>, number: u64, freed: Arc<Event>) -> Self {
         Self {
+            closed: Mutex::new(false),
             ended: AtomicBool::new(false),
             ending: OnceLock::new(),
             ending_known: Event::new(),
@@ -89,6 +93,17 @@ impl Pulse {
             tls: OnceLock::new(),
             waker: AtomicWaker::new(),
         }
+    }
+
+    /// From now on [`Pulse::send`] sends nothing.
+    pub(super) fn close(&self) {
+        *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    }
+
+    /// Does `send` while the task certainly takes requests, if it still does.
+    pub(super) fn send<T>(&self, send: impl FnOnce() -> T) -> Option<T> {
+        let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        (!*closed).then(send)
     }
 
     /// A number that changes with everything that comes from the server.

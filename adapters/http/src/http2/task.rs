@@ -78,7 +78,7 @@ where
                     let _ = self.pulse.ending.set(ending);
                 }
             }
-            self.dispatch = None;
+            self.close();
             self.retire();
         }
     }
@@ -96,6 +96,11 @@ where
                 pool.groups.set_limit(&self.pulse, limit);
             }
         }
+    }
+
+    fn close(&mut self) {
+        self.pulse.close();
+        self.dispatch = None;
     }
 
     fn retire(&self) {
@@ -141,6 +146,7 @@ where
     R: Runtime,
 {
     fn drop(&mut self) {
+        self.close();
         self.pulse.end();
         self.retire();
     }
