@@ -47,7 +47,8 @@ const GROUPS: [Group; 12] = [
 ];
 
 /// Most behaviours wait for the network or for a limit, so more run at once than there are cores.
-const THREADS: usize = 12;
+/// Not many more: the curl that isahc builds in cannot use file descriptors from 1,024 on.
+const THREADS: usize = 6;
 
 fn main() -> ExitCode {
     trace::install();
@@ -68,22 +69,29 @@ fn main() -> ExitCode {
 struct Run(Arc<Mutex<table::Cells>>);
 
 impl Run {
-    /// Behaviours take turns over the adapters, so that adapters run side by side.
+    /// Behaviours take turns over the adapters, so that adapters run side by side. The crowds take
+    /// longest and one at a time: they are spread over the whole run.
     fn trials(&self) -> Vec<Trial> {
-        let mut trials = Vec::new();
-        // The crowd takes longest: it goes first.
-        for group in GROUPS.iter().rev() {
-            for behaviour in group.behaviours {
-                for backend in backends::ALL {
-                    trials.push(self.trial(group, behaviour, backend));
-                }
-            }
+        let of = |group: &Group| {
+            let behaviours = group.behaviours.iter();
+            let pairs = behaviours.flat_map(|each| backends::ALL.iter().map(move |on| (each, *on)));
+            pairs
+                .map(|(each, on)| self.trial(group.name, each, on))
+                .collect::<Vec<_>>()
+        };
+        let (crowds, others): (Vec<_>, Vec<_>) = GROUPS
+            .iter()
+            .partition(|group| group.name == crowd::GROUP.name);
+        let mut trials: Vec<_> = others.into_iter().flat_map(of).collect();
+        let step = trials.len() / (backends::ALL.len() + 1);
+        for (turn, crowd) in crowds.into_iter().flat_map(of).enumerate() {
+            trials.insert(turn * (step + 1), crowd);
         }
         trials
     }
 
-    fn trial(&self, group: &Group, behaviour: &'static Behaviour, backend: Backend) -> Trial {
-        let name = format!("{}::{}::{}", backend.name, group.name, behaviour.name);
+    fn trial(&self, group: &str, behaviour: &'static Behaviour, backend: Backend) -> Trial {
+        let name = format!("{}::{}::{}", backend.name, group, behaviour.name);
         let (name, cells) = (name.replace(' ', "_"), self.0.clone());
         Trial::test(name, move || {
             let verdict = behaviour.judge(backend).map_err(Failed::from)?;
