@@ -440,7 +440,8 @@ fn outgoing(attempt: &Attempt, live: &mut Live, common: &HeaderMap) -> Outgoing 
     if !attempt.send_credentials {
         drop_credentials(&mut headers);
     }
-    if !attempt.send_body {
+    if live.has_body && !attempt.send_body {
+        // A redirect dropped the body, and with it what describes it.
         for name in [
             header::CONTENT_ENCODING,
             header::CONTENT_LANGUAGE,

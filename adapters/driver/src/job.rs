@@ -165,6 +165,8 @@ pub(crate) fn stillborn(error: Error, url: String, tag: u64) -> Outcome {
 pub(crate) struct Live {
     pub(crate) flight: Option<Flight>,
     pub(crate) group: u64,
+    /// Whether the caller gave the request a body.
+    pub(crate) has_body: bool,
     id: FetchId,
     pub(crate) request: Request,
     pub(crate) seen: Seen,
@@ -206,6 +208,7 @@ impl Live {
         Self {
             flight: None,
             group,
+            has_body: !matches!(request.body, RequestBody::Empty),
             id,
             request,
             seen: Seen::default(),

@@ -117,6 +117,16 @@ fn a_post_is_sent_with_its_body_and_redirected_as_a_get() {
 }
 
 #[test]
+fn fields_about_a_body_go_along_though_there_is_none() {
+    let site = Site::builder().record(true).start().unwrap();
+    let request = Request::get(site.url("/anything")).unwrap();
+    let request = request.header("content-type", "text/x").unwrap();
+    assert!(block_on(fetcher().fetch(request)).is_success());
+    let seen = site.last_request("/anything").unwrap();
+    assert_eq!(seen.header("content-type"), Some("text/x"));
+}
+
+#[test]
 fn credentials_do_not_follow_to_another_origin() {
     let elsewhere = Site::builder().record(true).start().unwrap();
     let site = Site::builder().record(true).start().unwrap();
