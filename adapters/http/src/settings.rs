@@ -7,7 +7,8 @@ use fetch_driver::{BuildError, Http2, Settings};
 use crate::config::Config;
 
 impl Config {
-    /// The options that `settings` ask for: what every adapter over this transport uses.
+    /// The options that `settings` ask for: what every adapter over this transport uses. Also raises
+    /// the process's soft limit on open files: see [`raise_fd_limit`](crate::raise_fd_limit).
     ///
     /// ```
     /// let config = fetch_http::Config::from_settings(&fetch_driver::Settings::default())?;
@@ -20,6 +21,9 @@ impl Config {
     /// `http2`, if TLS is asked for without the feature `tls`, or if a
     /// Unix socket is asked for together with a proxy or on a system without them.
     pub fn from_settings(settings: &Settings) -> Result<Self, BuildError> {
+        // A bulk fetcher soon needs more descriptors than the usual soft limit of 1,024. If it cannot
+        // be raised, running out of them is back-pressure, so there is nothing to do about it here.
+        let _ = crate::connect::raise_fd_limit();
         if settings.http2 == Http2::PriorKnowledge && !cfg!(feature = "http2") {
             return Err(BuildError::new(
                 "http2",
