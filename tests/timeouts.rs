@@ -47,7 +47,7 @@ fn each_pattern_has_its_limit_from_the_start_of_the_attempt() {
         );
         let took = attempt.timings.total();
         assert!(
-            limit <= took && took < limit + Duration::from_secs(2),
+            limit <= took && took < limit + Duration::from_secs(5),
             "{outcome}: {took:?}"
         );
         if limit.as_secs() == 6 {
