@@ -12,11 +12,12 @@ use futures_lite::stream;
 
 use crate::batch::FetchAll;
 use crate::body::StreamedResponse;
+use crate::builder::Builder;
 use crate::error::{Error, ErrorKind};
 use crate::job::{Command, Job, Sink, stillborn};
 use crate::outcome::{Outcome, Response};
 use crate::request::{IntoRequest, Request};
-use crate::settings::{Adapter, BuildError, Builder};
+use crate::settings::{Adapter, BuildError};
 
 /// Fetches URLs on the runtime of `A`, all within the same limits and over the same connections.
 ///

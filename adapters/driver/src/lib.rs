@@ -6,6 +6,7 @@
 
 mod batch;
 mod body;
+mod builder;
 mod clock;
 mod connect_to;
 mod cookies;
@@ -32,6 +33,7 @@ mod transport;
 
 pub use batch::FetchAll;
 pub use body::{Body, StreamedResponse};
+pub use builder::Builder;
 pub use clock::Clock;
 pub use connect_to::ConnectTo;
 pub use error::{Error, ErrorKind};
@@ -49,7 +51,7 @@ pub use proxy::{Proxy, ProxyKind, ProxyRules};
 pub use redact::Redacted;
 pub use request::{IntoRequest, Keep, Request};
 pub use retry_after::parse_retry_after;
-pub use settings::{Adapter, BuildError, Builder, Http2, Identity, Settings};
+pub use settings::{Adapter, BuildError, Http2, Identity, Settings};
 #[cfg(feature = "async-io")]
 pub use timer::AsyncIoTimer;
 pub use timer::Timer;

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use crate::builder::Builder;
 use crate::proxy::{Proxy, ProxyRules};
-use crate::settings::{Adapter, BuildError, Builder};
+use crate::settings::{Adapter, BuildError};
 
 impl<A: Adapter> Builder<A> {
     /// Connects to another host or port than the URL names: see [`ConnectTo`](crate::ConnectTo). Of
