@@ -33,6 +33,7 @@ mod failure;
 mod fetch;
 mod histogram;
 mod id;
+mod limiter;
 mod method;
 mod outcome;
 mod policy;
@@ -53,6 +54,7 @@ pub use failure::Failure;
 pub use fetch::{Fetch, Step};
 pub use histogram::{Histogram, HistogramSummary};
 pub use id::{AttemptId, FetchId};
+pub use limiter::{Adaptive, Aimd, Gradient2, Limiter, Vegas};
 pub use method::{InvalidMethod, Method};
 pub use outcome::{AttemptEnd, AttemptReport, Error, Finish, GaveUp, Outcome};
 pub use policy::{
