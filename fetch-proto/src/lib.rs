@@ -43,6 +43,7 @@ mod random;
 mod rate;
 mod request;
 mod rules;
+mod stall;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod time;
@@ -68,6 +69,7 @@ pub use policy::{
 pub use rate::{Gcra, Rate, RateError};
 pub use request::{Attempt, Delivery, Handled, Head, Input, Request, RequestBody};
 pub use rules::{Pattern, RuleError, RuleReason, Rules, RulesBuilder};
+pub use stall::{Meter, StallGuard};
 pub use time::Timestamp;
 pub use timings::{AttemptTimings, Phase, Timings};
 pub use wake::{Reason, Wake};

@@ -1,0 +1,244 @@
+use alloc::vec::Vec;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::*;
+
+const GUARD: StallGuard = StallGuard {
+    grace: Duration::from_secs(20),
+    min_bytes_per_second: 1,
+    window: Duration::from_secs(1),
+};
+
+fn at(ms: u64) -> Timestamp {
+    Timestamp::START + Duration::from_millis(ms)
+}
+
+/// A meter that began at 0 s and was told of `(ms, bytes)`.
+fn told(guard: &StallGuard, bytes: &[(u64, u64)]) -> Meter {
+    let mut meter = Meter::new(at(0));
+    bytes
+        .iter()
+        .for_each(|(ms, n)| meter.bytes(guard, *n, at(*ms)));
+    meter
+}
+
+#[test]
+fn it_is_small_for_each_attempt_in_flight_has_one() {
+    assert_eq!(size_of::<Meter>(), 72);
+}
+
+#[test]
+fn a_body_that_never_begins_stalls_after_a_window_and_the_grace() {
+    let meter = told(&GUARD, &[]);
+    assert_eq!(meter.deadline(&GUARD), Some(at(21_000)));
+    assert!(!meter.is_stalled(&GUARD, at(20_999)) && meter.is_stalled(&GUARD, at(21_000)));
+}
+
+#[test]
+fn a_recovery_gives_the_whole_grace_again() {
+    let meter = told(&GUARD, &[(0, 500), (20_900, 1)]);
+    assert_eq!(meter.deadline(&GUARD), Some(at(41_900)));
+}
+
+#[test]
+fn a_trickle_below_the_minimum_does_not_help() {
+    let guard = StallGuard {
+        min_bytes_per_second: 100,
+        ..GUARD
+    };
+    let trickle: Vec<_> = (0..220).map(|i| (100 * i, 9)).collect();
+    let meter = told(&guard, &trickle);
+    assert_eq!(meter.deadline(&guard), Some(at(21_000)));
+    assert!(meter.is_stalled(&guard, at(21_900)));
+}
+
+#[test]
+fn a_trickle_at_the_minimum_never_stalls() {
+    let guard = StallGuard {
+        min_bytes_per_second: 100,
+        ..GUARD
+    };
+    let mut meter = Meter::new(at(0));
+    for i in 0..1000 {
+        meter.bytes(&guard, 10, at(100 * i));
+        assert!(!meter.is_stalled(&guard, at(100 * i)));
+    }
+}
+
+#[test]
+fn the_speed_is_over_the_window_and_not_over_the_whole() {
+    // A megabyte at first does not pay for silence later.
+    let meter = told(&GUARD, &[(100, 1_000_000)]);
+    assert_eq!(meter.deadline(&GUARD), Some(at(21_100)));
+}
+
+#[test]
+fn the_deadline_is_when_the_rest_becomes_too_little() {
+    let guard = StallGuard {
+        min_bytes_per_second: 10,
+        ..GUARD
+    };
+    let meter = told(&guard, &[(2000, 8), (2300, 8), (2600, 8)]);
+    assert_eq!(
+        meter.deadline(&guard),
+        Some(at(23_300)),
+        "8 are left once the 8 of 2.3 s are gone"
+    );
+}
+
+/// The false alarm of risingwavelabs/risingwave #16170: of many streams that are merged, some are
+/// not read for long.
+#[test]
+fn a_slow_consumer_is_not_a_slow_server() {
+    let mut meter = told(&GUARD, &[(0, 100)]);
+    meter.paused(at(500));
+    assert_eq!(meter.deadline(&GUARD), None);
+    assert!(!meter.is_stalled(&GUARD, at(3_600_000)));
+    meter.resumed(&GUARD, at(3_600_500));
+    assert_eq!(meter.deadline(&GUARD), Some(at(3_600_000 + 21_000)));
+}
+
+#[test]
+fn a_consumer_that_reads_in_small_sips_is_not_a_slow_server() {
+    let mut meter = Meter::new(at(0));
+    for round in 0..1000 {
+        let begin = 60_000 * round;
+        meter.resumed(&GUARD, at(begin));
+        meter.bytes(&GUARD, 1 << 16, at(begin + 5));
+        assert!(!meter.is_stalled(&GUARD, at(begin + 10)));
+        meter.paused(at(begin + 10));
+    }
+}
+
+#[test]
+fn a_server_has_a_window_to_set_in_again_after_a_long_pause() {
+    let mut meter = told(&GUARD, &[]);
+    meter.paused(at(20_990));
+    meter.resumed(&GUARD, at(80_000));
+    assert_eq!(meter.deadline(&GUARD), Some(at(81_000)));
+}
+
+#[test]
+fn short_pauses_do_not_hide_a_dead_server() {
+    let mut meter = Meter::new(at(0));
+    let mut now = 0;
+    while !meter.is_stalled(&GUARD, at(now)) {
+        meter.paused(at(now + 90));
+        meter.resumed(&GUARD, at(now + 100));
+        now += 100;
+        assert!(now < 60_000);
+    }
+    assert_eq!(now, 23_400, "21 s of reading");
+}
+
+/// The false alarms of awslabs/aws-sdk-rust #1141 and #1166: the server works in silence, and nobody
+/// wants a body yet.
+#[test]
+fn a_long_wait_for_the_answer_is_no_stall() {
+    let mut meter = told(&GUARD, &[]);
+    meter.paused(at(0));
+    assert!(!meter.is_stalled(&GUARD, at(600_000)));
+    meter.resumed(&GUARD, at(600_000));
+    assert_eq!(meter.deadline(&GUARD), Some(at(621_000)));
+}
+
+#[test]
+fn bytes_told_before_the_question_clear_a_server_after_a_freeze() {
+    let mut meter = told(&GUARD, &[(0, 100)]);
+    meter.bytes(&GUARD, 100, at(900_000));
+    assert!(!meter.is_stalled(&GUARD, at(900_000)));
+}
+
+#[test]
+fn pausing_twice_and_resuming_twice_is_as_once() {
+    let mut meter = told(&GUARD, &[]);
+    let same = meter.clone();
+    meter.resumed(&GUARD, at(100));
+    assert_eq!(meter, same);
+    meter.paused(at(100));
+    meter.paused(at(200));
+    meter.resumed(&GUARD, at(300));
+    meter.resumed(&GUARD, at(400));
+    assert_eq!(meter.deadline(&GUARD), Some(at(21_200)));
+}
+
+#[test]
+fn extremes_do_not_overflow() {
+    let guards = [
+        StallGuard {
+            window: Duration::ZERO,
+            ..GUARD
+        },
+        StallGuard {
+            window: Duration::MAX,
+            grace: Duration::MAX,
+            min_bytes_per_second: u64::MAX,
+        },
+        StallGuard {
+            min_bytes_per_second: u64::MAX,
+            ..GUARD
+        },
+    ];
+    for guard in guards {
+        let mut meter = Meter::new(at(5));
+        for now in [at(0), Timestamp::MAX, at(1), Timestamp::MAX] {
+            meter.bytes(&guard, u64::MAX, now);
+            meter.paused(now);
+            meter.resumed(&guard, Timestamp::MAX);
+            assert!(meter.deadline(&guard).is_some());
+        }
+    }
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn a_checkpoint_goes_on_where_it_stopped() {
+    let mut meter = told(&GUARD, &[(100, 7)]);
+    meter.paused(at(200));
+    let json = serde_json::to_string(&meter).unwrap();
+    assert_eq!(serde_json::from_str::<Meter>(&json).unwrap(), meter);
+}
+
+/// By the definition: the bytes of each bin, for every millisecond.
+fn stalled_at(guard: &StallGuard, bytes: &[(u64, u64)], until: u64) -> Option<u64> {
+    let mut slow_for = 0;
+    (0..until).find(|now| {
+        let window = (now / 100).saturating_sub(9)..=now / 100;
+        let come = bytes
+            .iter()
+            .filter(|(ms, _)| ms <= now && window.contains(&(ms / 100)));
+        let sum: u64 = come.map(|(_, n)| n).sum();
+        let slow = *now >= 1000 && sum < guard.min_bytes_per_second;
+        slow_for = if slow { slow_for + 1 } else { 0 };
+        slow_for > guard.grace.as_millis()
+    })
+}
+
+proptest! {
+    // The definition is slow.
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn it_agrees_with_the_definition(
+        gaps in vec((0_u64..1200, 0_u64..40), 0..30),
+        min_bytes_per_second in 1_u64..60,
+        grace in 1_u64..3000,
+    ) {
+        let guard = StallGuard { grace: Duration::from_millis(grace), min_bytes_per_second, ..GUARD };
+        let mut now = 0;
+        let bytes: Vec<_> = gaps.iter().map(|(gap, n)| { now += gap; (now, *n) }).collect();
+        let expected = stalled_at(&guard, &bytes, now + 6_000).unwrap();
+        // Told one by one, and asked before each.
+        let mut meter = Meter::new(at(0));
+        let mut found = None;
+        for (ms, n) in &bytes {
+            let passed = meter.deadline(&guard).filter(|deadline| *deadline < at(*ms));
+            found = found.or(passed);
+            meter.bytes(&guard, *n, at(*ms));
+        }
+        let last = meter.deadline(&guard);
+        prop_assert_eq!(found.or(last), Some(at(expected)));
+    }
+}
