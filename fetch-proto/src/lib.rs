@@ -26,6 +26,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod balance;
 mod batch;
 mod engine;
 mod event;
@@ -50,6 +51,7 @@ mod time;
 mod timings;
 mod wake;
 
+pub use balance::{Balance, Balancer, Endpoint, Outlier, Served, Target, TargetError};
 pub use batch::{BatchStats, Ending, Sample};
 pub use engine::{Config, Engine, HostStats, Idle, Output, Refusal, Rejected, Stats};
 pub use event::{Cause, Event, Pace};
