@@ -197,7 +197,7 @@ impl Endpoint {
     /// ```
     #[must_use]
     pub const fn new(url: Url) -> Self {
-        Self { url, weight: 1 }
+        Self { url, weight: one() }
     }
 
     /// Sets how much it bears compared with the others. Default 1; 0 is an error of the target.

@@ -15,7 +15,7 @@ use crate::time::{Timestamp, nanos};
 /// the older one is emptied (as in tower's hedge, `RotatingHistogram`). So what is told is never
 /// older than two periods, and does not change within one.
 ///
-/// Its memory is at most 2 × 704 bytes, however many are recorded; none before the first.
+/// Its memory is at most 2 × 712 bytes, however many are recorded; none before the first.
 /// [`Histogram`](crate::Histogram) tells closer, but takes up to 30 KiB, too much for each host.
 ///
 /// ```
@@ -189,7 +189,8 @@ fn bucket(value: u64) -> usize {
     (index as usize).min(BUCKETS - 1)
 }
 
-/// The longest duration of a bucket, in nanoseconds; of the last one, which has no end, the longest.
+/// The longest duration of a bucket, in nanoseconds; of the last one, which has no end, the
+/// longest.
 fn end(bucket: usize) -> u64 {
     if bucket >= BUCKETS - 1 {
         return u64::MAX;

@@ -24,9 +24,9 @@ const LONGEST: u64 = 1 << 48;
 /// Which law finds the limit of attempts in flight at once.
 ///
 /// All three are those of Netflix's concurrency-limits, in integers, and differ from it where that
-/// is said. [`Aimd`] looks at failures alone, [`Vegas`] and [`Gradient2`] at round-trip times, which
-/// need many similar requests to mean anything. A client of servers it does not know starts with
-/// [`Aimd`], the default.
+/// is said. [`Aimd`] looks at failures alone, [`Vegas`] and [`Gradient2`] at round-trip times,
+/// which need many similar requests to mean anything. A client of servers it does not know starts
+/// with [`Aimd`], the default.
 ///
 /// ```
 /// use fetch_proto::{Adaptive, Aimd, Limiter};
@@ -134,10 +134,11 @@ impl Limiter {
     ///   count: its time is its size's.
     /// - `in_flight`: how many were in flight when it began, itself included; the number when it
     ///   ended, itself included, is as good.
-    /// - `dropped`: whether the server did not bear it, by a timeout, a reset, 429 or 503. Its `rtt`
-    ///   is then not used: a server that refuses at once is not a fast one.
+    /// - `dropped`: whether the server did not bear it, by a timeout, a reset, 429 or 503. Its
+    ///   `rtt` is then not used: a server that refuses at once is not a fast one.
     ///
-    /// An attempt that the client itself gave up (cancelled, lost a race, never sent) is *not* told.
+    /// An attempt that the client itself gave up (cancelled, lost a race, never sent) is *not*
+    /// told.
     ///
     /// ```
     /// use core::time::Duration;

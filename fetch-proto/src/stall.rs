@@ -14,7 +14,8 @@ const BINS: u64 = 10;
 /// sliding `window`, for a whole `grace` without a break.
 ///
 /// After the stalled-stream protection of smithy-rs, with its constants. Unlike a limit on the time
-/// between two pieces, it also sees a server that sends one byte now and then. [`Meter`] applies it.
+/// between two pieces, it also sees a server that sends one byte now and then. [`Meter`] applies
+/// it.
 ///
 /// ```
 /// use core::time::Duration;
@@ -44,8 +45,8 @@ impl StallGuard {
 
     /// How many bytes a window must have, rounded up.
     fn needed(&self) -> u64 {
-        let bytes = u128::from(self.min_bytes_per_second) * u128::from(nanos(self.window));
-        bytes.div_ceil(1_000_000_000).clamp(1, u32::MAX.into()) as u64
+        let product = self.min_bytes_per_second.saturating_mul(nanos(self.window));
+        product.div_ceil(1_000_000_000).clamp(1, u32::MAX.into())
     }
 }
 
@@ -61,9 +62,10 @@ impl Default for StallGuard {
 
 /// Measures one body, to be judged by a [`StallGuard`], which must stay the same.
 ///
-/// Its clock stands still while the consumer does not read: a slow consumer is not a slow server. It
-/// is told of that by [`paused`](Self::paused) and [`resumed`](Self::resumed); the time in which no
-/// body is wanted yet is a pause too. At the end of the body it is dropped: what ended cannot stall.
+/// Its clock stands still while the consumer does not read: a slow consumer is not a slow server.
+/// It is told of that by [`paused`](Self::paused) and [`resumed`](Self::resumed); the time in which
+/// no body is wanted yet is a pause too. At the end of the body it is dropped: what ended cannot
+/// stall.
 ///
 /// Before asking for the verdict, tell of all bytes that have come: after the process itself was
 /// stopped for a while, they clear the server. Every call takes constant time; it is 72 bytes.

@@ -4,8 +4,8 @@ use core::time::Duration;
 
 use crate::time::{Timestamp, nanos};
 
-/// When an endpoint is left out ("ejected"), and for how long. After Envoy's outlier detection, with
-/// its constants.
+/// When an endpoint is left out ("ejected"), and for how long. After Envoy's outlier detection,
+/// with its constants.
 ///
 /// An endpoint is ejected at once after `consecutive_failures` in a row; and at each sweep if its
 /// share of successes is lower than the mean by more than `deviations_per_mille` thousandths of the
@@ -37,8 +37,8 @@ pub struct Outlier {
     pub min_endpoints: u32,
     /// How many results of an endpoint in one sweep are enough to compare. Default 100.
     pub min_requests: u32,
-    /// If fewer hundredths of all endpoints than this are in service, all are used, the ejected ones
-    /// too: more likely it is not the endpoints that fail. Default 50.
+    /// If fewer hundredths of all endpoints than this are in service, all are used, the ejected
+    /// ones too: more likely it is not the endpoints that fail. Default 50.
     pub panic_percent: u8,
     /// The time between two sweeps. Default 10 s. One happens with the first call after that.
     pub sweep: Duration,

@@ -424,7 +424,10 @@ fn any_strategy() -> impl Strategy<Value = Balance> {
 
 proptest! {
     #[test]
-    fn weights_are_kept_exactly_in_every_cycle(weights in vec_of(1_u32..12, 1..6), cycles in 1_u64..4) {
+    fn weights_are_kept_exactly_in_every_cycle(
+        weights in vec_of(1_u32..12, 1..6),
+        cycles in 1_u64..4,
+    ) {
         let total: u32 = weights.iter().sum();
         let mut balancer = balancer(&weights, Balance::Weighted);
         for _ in 0..cycles {
@@ -443,7 +446,10 @@ proptest! {
         steps in vec_of((any::<u64>(), 0_u64..20, 0_usize..8, 0_u8..=255), 1..200),
     ) {
         let outlier = Outlier {
-            consecutive_failures: 2, max_ejected_percent: percent, min_requests: 3, ..Outlier::default()
+            consecutive_failures: 2,
+            max_ejected_percent: percent,
+            min_requests: 3,
+            ..Outlier::default()
         };
         let target = target(&vec![2; n], strategy).outlier(outlier);
         let mut balancer = Balancer::new(target).unwrap();

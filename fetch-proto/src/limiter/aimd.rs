@@ -5,8 +5,11 @@ use core::time::Duration;
 use super::Seen;
 use crate::time::nanos;
 
-/// Additive increase, multiplicative decrease, as TCP Reno does: `L + 1` for an answer while half of
-/// the limit `L` is used, `L × backoff` for a drop or a round trip over `timeout`.
+/// Additive increase, multiplicative decrease, as TCP Reno does: `L + 1` for an answer while half
+/// of the limit `L` is used, `L × backoff` for a drop or a round trip over `timeout`.
+///
+/// Each drop counts, also of many at once, as each answer does for growth: so the limit settles where
+/// both are in balance, at a tenth of drops at about 90.
 ///
 /// It needs no notion of a good round-trip time, so it suits a client of unknown servers. After
 /// Netflix's concurrency-limits, `AIMDLimit`.

@@ -14,12 +14,12 @@ const WARM_UP: u32 = 10;
 ///
 /// It judges once each `window`, by the mean of at least `min_samples` answers, and only if half of
 /// `L` was used. `long` is an exponential average over `long_window` windows (factor `2/(n + 1)`,
-/// the first ten as a plain mean); when it is over twice `short`, the load is past and it shrinks by
-/// 5 % each time. After Netflix's concurrency-limits, `Gradient2Limit` within `WindowedLimit`, with
-/// their constants.
+/// the first ten as a plain mean); when it is over twice `short`, the load is past and it shrinks
+/// by 5 % each time. After Netflix's concurrency-limits, `Gradient2Limit` within `WindowedLimit`,
+/// with their constants.
 ///
-/// It differs from them in two things. The lowest limit is 1 and not 20. And a drop counts: a window
-/// that saw one has `γ = ½` and no room for a queue, so that `L` falls by a tenth, as with
+/// It differs from them in two things. The lowest limit is 1 and not 20. And a drop counts: a
+/// window that saw one has `γ = ½` and no room for a queue, so that `L` falls by a tenth, as with
 /// [`Aimd`](crate::Aimd); there, a server that refuses fast would be sent ever more.
 ///
 /// ```

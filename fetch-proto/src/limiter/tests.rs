@@ -52,9 +52,9 @@ fn limits(limiter: &mut Limiter, samples: &[(u32, usize)]) -> Vec<usize> {
     samples.iter().map(limit).collect()
 }
 
-/// Netflix/concurrency-limits, concurrency-limits-core/src/test/java/com/netflix/concurrency/limits/
-/// limit/AIMDLimitTest.java: `testDefault`, `increaseOnSuccess`, `decreaseOnDrops`,
-/// `successOverflow`.
+/// Netflix/concurrency-limits,
+/// concurrency-limits-core/src/test/java/com/netflix/concurrency/limits/ limit/AIMDLimitTest.java:
+/// `testDefault`, `increaseOnSuccess`, `decreaseOnDrops`, `successOverflow`.
 #[test]
 fn aimd_agrees_with_netflix() {
     assert_eq!(aimd(10).limit(), 10);

@@ -133,8 +133,8 @@ fn short_pauses_do_not_hide_a_dead_server() {
     assert_eq!(now, 23_400, "21 s of reading");
 }
 
-/// The false alarms of awslabs/aws-sdk-rust #1141 and #1166: the server works in silence, and nobody
-/// wants a body yet.
+/// The false alarms of awslabs/aws-sdk-rust #1141 and #1166: the server works in silence, and
+/// nobody wants a body yet.
 #[test]
 fn a_long_wait_for_the_answer_is_no_stall() {
     let mut meter = told(&GUARD, &[]);
@@ -226,7 +226,8 @@ proptest! {
         min_bytes_per_second in 1_u64..60,
         grace in 1_u64..3000,
     ) {
-        let guard = StallGuard { grace: Duration::from_millis(grace), min_bytes_per_second, ..GUARD };
+        let grace = Duration::from_millis(grace);
+        let guard = StallGuard { grace, min_bytes_per_second, ..GUARD };
         let mut now = 0;
         let bytes: Vec<_> = gaps.iter().map(|(gap, n)| { now += gap; (now, *n) }).collect();
         let expected = stalled_at(&guard, &bytes, now + 6_000).unwrap();
