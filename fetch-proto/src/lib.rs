@@ -27,6 +27,7 @@ extern crate alloc;
 extern crate std;
 
 mod batch;
+mod breaker;
 mod engine;
 mod event;
 mod failure;
@@ -40,6 +41,7 @@ mod random;
 mod rate;
 mod request;
 mod rules;
+mod slots;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod time;
@@ -47,6 +49,10 @@ mod timings;
 mod wake;
 
 pub use batch::{BatchStats, Ending, Sample};
+pub use breaker::{
+    Breaker, BreakerMode, Call, CallCounts, Circuit, CircuitState, Denied, OnOpen, Transition,
+    Trip, Verdict,
+};
 pub use engine::{Config, Engine, HostStats, Idle, Output, Refusal, Rejected, Stats};
 pub use event::{Cause, Event, Pace};
 pub use failure::Failure;
