@@ -28,6 +28,7 @@ extern crate std;
 
 mod batch;
 mod breaker;
+mod budget;
 mod engine;
 mod event;
 mod failure;
@@ -53,6 +54,7 @@ pub use breaker::{
     Breaker, BreakerMode, Call, CallCounts, Circuit, CircuitState, Denied, OnOpen, Transition,
     Trip, Verdict,
 };
+pub use budget::{Purse, RetryBudget, RetryCost, RetryKind};
 pub use engine::{Config, Engine, HostStats, Idle, Output, Refusal, Rejected, Stats};
 pub use event::{Cause, Event, Pace};
 pub use failure::Failure;
