@@ -45,6 +45,7 @@ mod rules;
 mod slots;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod throttle;
 mod time;
 mod timings;
 mod wake;
@@ -70,6 +71,7 @@ pub use policy::{
 pub use rate::{Gcra, Rate, RateError};
 pub use request::{Attempt, Delivery, Handled, Head, Input, Request, RequestBody};
 pub use rules::{Pattern, RuleError, RuleReason, Rules, RulesBuilder};
+pub use throttle::{Throttle, Throttler};
 pub use time::Timestamp;
 pub use timings::{AttemptTimings, Phase, Timings};
 pub use wake::{Reason, Wake};
