@@ -28,6 +28,8 @@ extern crate std;
 
 mod balance;
 mod batch;
+mod breaker;
+mod budget;
 mod engine;
 mod event;
 mod failure;
@@ -44,15 +46,22 @@ mod random;
 mod rate;
 mod request;
 mod rules;
+mod slots;
 mod stall;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod throttle;
 mod time;
 mod timings;
 mod wake;
 
 pub use balance::{Balance, Balancer, Endpoint, Outlier, Served, Target, TargetError};
 pub use batch::{BatchStats, Ending, Sample};
+pub use breaker::{
+    Breaker, BreakerMode, Call, CallCounts, Circuit, CircuitState, Denied, OnOpen, Transition,
+    Trip, Verdict,
+};
+pub use budget::{Purse, RetryBudget, RetryCost, RetryKind};
 pub use engine::{Config, Engine, HostStats, Idle, Output, Refusal, Rejected, Stats};
 pub use event::{Cause, Event, Pace};
 pub use failure::Failure;
@@ -72,6 +81,7 @@ pub use rate::{Gcra, Rate, RateError};
 pub use request::{Attempt, Delivery, Handled, Head, Input, Request, RequestBody};
 pub use rules::{Pattern, RuleError, RuleReason, Rules, RulesBuilder};
 pub use stall::{Meter, StallGuard};
+pub use throttle::{Throttle, Throttler};
 pub use time::Timestamp;
 pub use timings::{AttemptTimings, Phase, Timings};
 pub use wake::{Reason, Wake};
