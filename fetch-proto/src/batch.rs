@@ -295,6 +295,7 @@ fn name(limit: Limit) -> &'static str {
         Limit::FirstByte => "first_byte",
         Limit::IdleRead => "idle_read",
         Limit::Queue => "queue",
+        Limit::Throughput => "throughput",
         Limit::Total => "total",
     }
 }

@@ -7,9 +7,11 @@ use core::time::Duration;
 
 use url::Url;
 
+use crate::breaker::Transition;
 use crate::failure::Failure;
+use crate::id::FetchId;
 use crate::outcome::GaveUp;
-use crate::policy::Limit;
+use crate::policy::{Fault, Limit};
 
 /// A decision and its reason. Display gives one line.
 ///
@@ -19,12 +21,31 @@ use crate::policy::Limit;
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub enum Event {
+    /// An attempt is dropped, because another one's head came first.
+    Abandoned {
+        /// Which attempt.
+        attempt: u16,
+        /// The one that was faster.
+        winner: u16,
+    },
     /// A response's head came.
     Answered {
         /// Which attempt.
         attempt: u16,
         /// Its status.
         status: u16,
+    },
+    /// The host's breaker opened or closed.
+    Circuit {
+        /// Scheme, host and port.
+        host: Box<str>,
+        /// What it did, and why.
+        transition: Transition,
+    },
+    /// The fetch turns to its fallback's URL.
+    FellBack {
+        /// The new target.
+        to: Arc<Url>,
     },
     /// There will be no further retry.
     GaveUp {
@@ -33,12 +54,26 @@ pub enum Event {
         /// Why there is none.
         why: GaveUp,
     },
+    /// The host's limit was found to be another.
+    HostLimit {
+        /// Scheme, host and port.
+        host: Box<str>,
+        /// How many attempts at once it bears.
+        limit: usize,
+    },
     /// The host rests because its server asked to.
     HostPaused {
         /// Scheme, host and port.
         host: Box<str>,
         /// For how long.
         pause: Duration,
+    },
+    /// A fault is made on purpose.
+    Injected {
+        /// In which attempt.
+        attempt: u16,
+        /// Which.
+        fault: Fault,
     },
     /// Fewer attempts run at once because the machine ran out of file descriptors or ports.
     Pressure {
@@ -67,6 +102,11 @@ pub enum Event {
         /// What the delay comes from.
         why: Pace,
     },
+    /// The fetch waits for the response to the same request of another.
+    Shares {
+        /// The other.
+        with: FetchId,
+    },
     /// An attempt begins.
     Started {
         /// Which attempt.
@@ -75,6 +115,13 @@ pub enum Event {
         queued: Duration,
         /// Its target.
         url: Arc<Url>,
+    },
+    /// The host is spared a request for a while, since it refuses so many.
+    Throttled {
+        /// Scheme, host and port.
+        host: Box<str>,
+        /// For how long.
+        rest: Duration,
     },
 }
 
@@ -109,10 +156,29 @@ pub enum Pace {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Abandoned { attempt, winner } => {
+                write!(
+                    f,
+                    "attempt {attempt} is dropped: attempt {winner} was faster"
+                )
+            }
             Self::Answered { attempt, status } => write!(f, "attempt {attempt}: status {status}"),
+            Self::Circuit { host, transition } => match transition {
+                Transition::Closed => write!(f, "{host}: the breaker closes, it is well again"),
+                Transition::Opened { trip, until } => {
+                    write!(f, "{host}: the breaker opens until {until}: {trip}")
+                }
+            },
+            Self::FellBack { .. } => f.write_str("turns to the fallback's URL"),
             Self::GaveUp { cause, why } => write!(f, "no retry after {cause}: {why}"),
+            Self::HostLimit { host, limit } => {
+                write!(f, "{host}: at most {limit} at once from now on")
+            }
             Self::HostPaused { host, pause } => {
                 write!(f, "{host} rests for {pause:?}: its server sent Retry-After")
+            }
+            Self::Injected { attempt, fault } => {
+                write!(f, "attempt {attempt} gets a fault on purpose: {fault}")
             }
             Self::Pressure { concurrency } => {
                 write!(
@@ -144,10 +210,17 @@ impl fmt::Display for Event {
                     "retry in {delay:?} ({why}): {cause}, attempt {attempt} of {of}"
                 )
             }
+            Self::Shares { with } => write!(f, "waits for the response to fetch {with}"),
             Self::Started {
                 attempt, queued, ..
             } => {
                 write!(f, "attempt {attempt} starts after {queued:?} in the queue")
+            }
+            Self::Throttled { host, rest } => {
+                write!(
+                    f,
+                    "{host} is spared requests for {rest:?}: it refuses so many"
+                )
             }
         }
     }

@@ -94,6 +94,25 @@ impl Failure {
         }
     }
 
+    /// Whether it lies with this machine, or with an old connection, and says nothing of the server.
+    ///
+    /// ```
+    /// use fetch_proto::Failure;
+    /// assert!(Failure::Exhausted.is_own());
+    /// assert!(!Failure::Connect.is_own());
+    /// ```
+    #[must_use]
+    pub fn is_own(self) -> bool {
+        matches!(
+            self,
+            Self::Dropped
+                | Self::Exhausted
+                | Self::RequestBody
+                | Self::Stale { .. }
+                | Self::Unsupported
+        )
+    }
+
     /// Whether the request certainly never reached the server, so that sending it again repeats
     /// nothing, whatever its method.
     ///

@@ -34,6 +34,7 @@ mod engine;
 mod event;
 mod failure;
 mod fetch;
+mod few;
 mod hedge;
 mod histogram;
 mod id;
@@ -62,7 +63,9 @@ pub use breaker::{
     Trip, Verdict,
 };
 pub use budget::{Purse, RetryBudget, RetryCost, RetryKind};
-pub use engine::{Config, Engine, HostStats, Idle, Output, Refusal, Rejected, Stats};
+pub use engine::{
+    Checkpoint, Config, Engine, HostStats, Idle, Output, Refusal, Rejected, Shed, Stats,
+};
 pub use event::{Cause, Event, Pace};
 pub use failure::Failure;
 pub use fetch::{Fetch, Step};
@@ -74,8 +77,8 @@ pub use limiter::{Adaptive, Aimd, Gradient2, Limiter, Vegas};
 pub use method::{InvalidMethod, Method};
 pub use outcome::{AttemptEnd, AttemptReport, Error, Finish, GaveUp, Outcome};
 pub use policy::{
-    Backoff, Jitter, Limit, OverCap, Policy, RedirectError, Redirects, RetryAfter, StatusSet,
-    Timeouts,
+    Backoff, Chaos, Class, Classes, Fallback, Fault, Jitter, Limit, OverCap, Policy, RedirectError,
+    Redirects, RetryAfter, StatusSet, Timeouts,
 };
 pub use rate::{Gcra, Rate, RateError};
 pub use request::{Attempt, Delivery, Handled, Head, Input, Request, RequestBody};

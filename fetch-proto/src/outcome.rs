@@ -9,7 +9,7 @@ use url::Url;
 
 use crate::batch::{Ending, Sample};
 use crate::failure::Failure;
-use crate::id::AttemptId;
+use crate::id::{AttemptId, FetchId};
 use crate::policy::{Limit, RedirectError};
 use crate::timings::{AttemptTimings, Timings};
 
@@ -17,8 +17,10 @@ use crate::timings::{AttemptTimings, Timings};
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Outcome {
-    /// Every attempt, in order, the last included. Empty if none ever began.
+    /// Every attempt, in the order in which they ended. Empty if none ever began.
     pub attempts: Vec<AttemptReport>,
+    /// Whether it turned to the URL of its [`Fallback`](crate::Fallback).
+    pub fallen_back: bool,
     /// Why there was no further retry, where one would have been worth it.
     pub gave_up: Option<GaveUp>,
     /// How many redirects were followed.
@@ -27,12 +29,17 @@ pub struct Outcome {
     pub result: Result<Finish, Error>,
     /// How many times the request was retried, redirects and free retries not counted.
     pub retries: u16,
+    /// The fetch whose response this one got too, because both asked for the same at the same time:
+    /// then there are no attempts of its own.
+    pub shared_with: Option<FetchId>,
     /// The caller's own key.
     pub tag: u64,
     /// Where the time went.
     pub timings: Timings,
     /// The last target.
     pub url: Arc<Url>,
+    /// Whether it is time for the caller's own value: see [`Fallback::value`](crate::Fallback::value).
+    pub wants_value: bool,
 }
 
 impl Outcome {
@@ -49,6 +56,22 @@ impl Outcome {
     pub fn is_success(&self) -> bool {
         self.status()
             .is_some_and(|status| (200..300).contains(&status))
+    }
+
+    /// The attempt that decided the end: the one that brought the response, or the last that failed.
+    ///
+    /// ```
+    /// # use fetch_proto::testing::{Script, status};
+    /// # use fetch_proto::Policy;
+    /// let mut script = Script::new(Policy::default());
+    /// script.answers([status(404)]);
+    /// assert_eq!(script.run().outcome().last_attempt().map(|last| last.number), Some(1));
+    /// ```
+    #[must_use]
+    pub fn last_attempt(&self) -> Option<&AttemptReport> {
+        let winner = self.result.ok().map(|finish| finish.attempt.number());
+        let mut reports = self.attempts.iter().rev();
+        reports.find(|report| winner.is_none_or(|winner| report.number == winner))
     }
 
     /// The status, if there is a response.
@@ -69,7 +92,7 @@ impl Outcome {
 /// What the statistics of a batch count.
 impl From<&Outcome> for Sample {
     fn from(outcome: &Outcome) -> Self {
-        let last = outcome.attempts.last();
+        let last = outcome.last_attempt();
         Self {
             ending: match outcome.result {
                 Ok(finish) => Ending::Status(finish.status),
@@ -126,6 +149,8 @@ pub struct AttemptReport {
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum AttemptEnd {
+    /// Another attempt, which raced it, was faster.
+    Abandoned,
     /// The body was larger than the policy allows.
     BodyTooLarge,
     /// The caller cancelled the fetch.
@@ -153,10 +178,14 @@ pub enum Error {
     },
     /// The caller cancelled it, or the engine was closed.
     Cancelled,
+    /// The host's breaker is open, and it is set to fail fast: [`OnOpen`](crate::OnOpen).
+    CircuitOpen,
     /// The last attempt failed so.
     Failed(Failure),
     /// A redirect was not followed.
     Redirect(RedirectError),
+    /// It had waited so long in an overloaded queue that it was left out.
+    Shed,
     /// A limit on time was reached.
     TimedOut(Limit),
 }
@@ -175,8 +204,10 @@ impl Error {
         match self {
             Self::BodyTooLarge { .. } => "too_large",
             Self::Cancelled => "cancelled",
+            Self::CircuitOpen => "circuit_open",
             Self::Failed(failure) => failure.as_str(),
             Self::Redirect(_) => "redirect",
+            Self::Shed => "shed",
             Self::TimedOut(_) => "timeout",
         }
     }
@@ -187,8 +218,10 @@ impl fmt::Display for Error {
         match self {
             Self::BodyTooLarge { limit } => write!(f, "the body is larger than {limit} bytes"),
             Self::Cancelled => f.write_str("cancelled"),
+            Self::CircuitOpen => f.write_str("the host's circuit breaker is open"),
             Self::Failed(failure) => write!(f, "{failure}"),
             Self::Redirect(error) => write!(f, "{error}"),
+            Self::Shed => f.write_str("left out: its queue was overloaded for too long"),
             Self::TimedOut(limit) => write!(f, "timed out ({limit} limit)"),
         }
     }
@@ -206,6 +239,10 @@ pub enum GaveUp {
     Attempts,
     /// The request body is a stream that had been begun.
     BodyNotReplayable,
+    /// The retry budget was used up.
+    Budget,
+    /// The host's breaker is open, for longer than the fetch may wait or with leave to fail fast.
+    CircuitOpen,
     /// The caller had seen the response's head already.
     Committed,
     /// The request may have reached the server and sending it twice may do harm.
@@ -221,6 +258,8 @@ impl fmt::Display for GaveUp {
         f.write_str(match self {
             Self::Attempts => "no attempts left",
             Self::BodyNotReplayable => "the request body cannot be sent twice",
+            Self::Budget => "the retry budget is used up",
+            Self::CircuitOpen => "the host's circuit breaker is open",
             Self::Committed => "a part of the response was delivered already",
             Self::NotIdempotent => "the request is not idempotent",
             Self::RetryAfterTooLong => "the server asks for a longer wait than allowed",

@@ -36,6 +36,10 @@ pub struct Request {
     pub method: Method,
     /// The policy for this fetch alone; `None` lets the [`Rules`](crate::Rules) choose.
     pub policy: Option<Arc<Policy>>,
+    /// Whether a response to the same request, if one is on its way, serves this one too: GET and HEAD
+    /// without a body, buffered. Requests are the same that have method, URL and this number in
+    /// common; the number stands for whatever else makes a difference, such as header fields.
+    pub share: Option<u64>,
     /// The caller's own key; it comes back in the [`Outcome`](crate::Outcome).
     pub tag: u64,
     /// The target.
@@ -58,6 +62,7 @@ impl Request {
             idempotent: false,
             method: Method::Get,
             policy: None,
+            share: None,
             tag: 0,
             url: Arc::new(url),
         }
@@ -143,6 +148,10 @@ pub enum Input {
 pub struct Head {
     /// The `Location` field's value.
     pub location: Option<Box<str>>,
+    /// How long the host wants to be left alone, by what its `RateLimit` fields say: the time to the
+    /// reset if nothing remains. It counts with every status, and as `Retry-After` where that is
+    /// missing.
+    pub pause: Option<Duration>,
     /// How long the `Retry-After` field asks to wait. The driver, who knows the wall clock, turns a
     /// date into a duration; one in the past is zero.
     pub retry_after: Option<Duration>,
@@ -160,6 +169,7 @@ impl Head {
     pub const fn status(status: u16) -> Self {
         Self {
             location: None,
+            pause: None,
             retry_after: None,
             status,
         }

@@ -2,7 +2,7 @@
 
 use core::fmt;
 use core::num::NonZeroU64;
-use core::ops::Add;
+use core::ops::{Add, AddAssign};
 use core::time::Duration;
 
 /// A point in time, as nanoseconds since the driver's own start.
@@ -126,6 +126,29 @@ impl From<u64> for Timestamp {
 impl From<Timestamp> for u64 {
     fn from(t: Timestamp) -> Self {
         t.as_nanos()
+    }
+}
+
+/// A duration in eight bytes, for what there is much of: nanoseconds, at most 584 years.
+#[derive(Clone, Copy, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+pub(crate) struct Span(u64);
+
+impl From<Duration> for Span {
+    fn from(d: Duration) -> Self {
+        Self(nanos(d))
+    }
+}
+
+impl From<Span> for Duration {
+    fn from(span: Span) -> Self {
+        Self::from_nanos(span.0)
+    }
+}
+
+impl AddAssign<Duration> for Span {
+    fn add_assign(&mut self, d: Duration) {
+        self.0 = self.0.saturating_add(nanos(d));
     }
 }
 

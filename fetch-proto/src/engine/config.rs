@@ -1,9 +1,20 @@
 //! What an engine may do at once.
 
+use alloc::vec::Vec;
 use core::num::NonZeroUsize;
+use core::time::Duration;
 
+use url::Url;
+
+use crate::balance::{Target, TargetError};
+use crate::breaker::Breaker;
+use crate::budget::RetryBudget;
+use crate::hedge::{Hedge, HedgeDelay};
+use crate::limiter::Adaptive;
+use crate::policy::Policy;
 use crate::rate::Rate;
 use crate::rules::Rules;
+use crate::throttle::Throttle;
 
 /// The limits of an [`Engine`](crate::Engine), over all its fetches.
 ///
@@ -12,18 +23,185 @@ use crate::rules::Rules;
 ///
 /// let config = Config::default().concurrency(10).per_host(2);
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Config {
+    pub(crate) adaptive: Option<Adaptive>,
+    pub(crate) breaker: Option<Breaker>,
+    pub(crate) budget: Option<RetryBudget>,
     pub(crate) concurrency: NonZeroUsize,
     pub(crate) events: bool,
+    pub(crate) host_budget: Option<RetryBudget>,
     pub(crate) host_rate: Option<Rate>,
     pub(crate) per_host: Option<NonZeroUsize>,
     pub(crate) rate: Option<Rate>,
     pub(crate) rules: Rules,
+    pub(crate) shed: Option<Shed>,
+    pub(crate) spacing: Option<(Duration, Duration)>,
+    pub(crate) targets: Vec<(Url, Target)>,
+    pub(crate) throttle: Option<Throttle>,
     pub(crate) window: Option<NonZeroUsize>,
 }
 
+/// When a host's queue is overloaded, and fetches are left out of it: when what leaves it has waited
+/// longer than `target`, for a whole `interval`. It ends as soon as a wait is short again.
+///
+/// ```
+/// use core::time::Duration;
+/// use fetch_proto::{Config, Shed};
+///
+/// let shed = Shed { target: Duration::from_secs(30), ..Shed::default() };
+/// let config = Config::default().shed(shed);
+/// ```
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
+pub struct Shed {
+    /// The longest wait that is still good. Default 10 s.
+    pub target: Duration,
+    /// How long waits must have been longer before any fetch is left out. Default 30 s.
+    pub interval: Duration,
+}
+
+impl Default for Shed {
+    fn default() -> Self {
+        Self {
+            target: Duration::from_secs(10),
+            interval: Duration::from_secs(30),
+        }
+    }
+}
+
 impl Config {
+    /// Sets how each host's own limit of attempts at once is found out from its answers. It is never
+    /// over [`per_host`](Self::per_host). Default: it is not.
+    ///
+    /// ```
+    /// use fetch_proto::{Adaptive, Config};
+    /// let config = Config::default().adaptive(Adaptive::default());
+    /// ```
+    #[must_use]
+    pub fn adaptive(mut self, adaptive: impl Into<Option<Adaptive>>) -> Self {
+        self.adaptive = adaptive.into();
+        self
+    }
+
+    /// Sets when a host that fails too often is left alone for a while. Default never.
+    ///
+    /// ```
+    /// use fetch_proto::{Breaker, Config};
+    /// let config = Config::default().breaker(Breaker::default());
+    /// ```
+    #[must_use]
+    pub fn breaker(mut self, breaker: impl Into<Option<Breaker>>) -> Self {
+        self.breaker = breaker.into();
+        self
+    }
+
+    /// Sets how many retries and hedges there may be over all hosts, beside the fetches. Default: as
+    /// many as the policies allow.
+    ///
+    /// ```
+    /// use fetch_proto::{Config, RetryBudget};
+    /// let config = Config::default().budget(RetryBudget::default());
+    /// ```
+    #[must_use]
+    pub fn budget(mut self, budget: impl Into<Option<RetryBudget>>) -> Self {
+        self.budget = budget.into();
+        self
+    }
+
+    /// Sets the same for each host.
+    ///
+    /// ```
+    /// use fetch_proto::{Config, RetryBudget};
+    /// let config = Config::default().host_budget(RetryBudget::default());
+    /// ```
+    #[must_use]
+    pub fn host_budget(mut self, budget: impl Into<Option<RetryBudget>>) -> Self {
+        self.host_budget = budget.into();
+        self
+    }
+
+    /// Sets when fetches are left out of a host's overloaded queue. Default never.
+    ///
+    /// ```
+    /// use fetch_proto::{Config, Shed};
+    /// let config = Config::default().shed(Shed::default());
+    /// ```
+    #[must_use]
+    pub fn shed(mut self, shed: impl Into<Option<Shed>>) -> Self {
+        self.shed = shed.into();
+        self
+    }
+
+    /// Sets a wait between the starts of two attempts at one host, drawn evenly from this range each
+    /// time. Default none.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// let polite = Duration::from_millis(500)..=Duration::from_millis(1500);
+    /// let config = fetch_proto::Config::default().spacing(polite);
+    /// ```
+    #[must_use]
+    pub fn spacing(mut self, wait: core::ops::RangeInclusive<Duration>) -> Self {
+        self.spacing = Some((*wait.start(), *wait.end()));
+        self
+    }
+
+    /// Serves the origin of `url` from the endpoints of a target: every attempt at it goes to one of
+    /// them. Limits, rates and breakers are the endpoints' own.
+    ///
+    /// ```
+    /// use fetch_proto::{Config, Endpoint, Target};
+    /// let urls = ["https://a.example", "https://b.example"].map(|url| url.parse().unwrap());
+    /// let target = Target::new(urls.map(Endpoint::new));
+    /// let config = Config::default().target("https://service.example".parse()?, target)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The target has no endpoint, or one that is no origin.
+    pub fn target(mut self, url: Url, target: Target) -> Result<Self, TargetError> {
+        target.validate()?;
+        self.targets
+            .retain(|(known, _)| known.origin() != url.origin());
+        self.targets.push((url, target));
+        Ok(self)
+    }
+
+    /// Sets when an overloaded host is spared requests that it would only refuse. Default never.
+    ///
+    /// ```
+    /// use fetch_proto::{Config, Throttle};
+    /// let config = Config::default().throttle(Throttle::default());
+    /// ```
+    #[must_use]
+    pub fn throttle(mut self, throttle: impl Into<Option<Throttle>>) -> Self {
+        self.throttle = throttle.into();
+        self
+    }
+
+    /// Whether hosts have a state of their own beside queue and rate.
+    pub(crate) fn is_guarded(&self) -> bool {
+        self.adaptive.is_some()
+            || self.breaker.is_some()
+            || self.host_budget.is_some()
+            || self.shed.is_some()
+            || self.throttle.is_some()
+            || self.wants_latency()
+    }
+
+    /// Whether some rule hedges by how long answers took.
+    pub(crate) fn wants_latency(&self) -> bool {
+        let asks = |policy: &Policy| {
+            let delay = policy.hedge.map(|hedge: Hedge| hedge.delay);
+            matches!(delay, Some(HedgeDelay::Percentile { .. }))
+        };
+        asks(self.rules.default_policy()) || self.rules.iter().any(|(_, policy)| asks(policy))
+    }
+
     /// Sets how many attempts may be in flight at once. Default 100; 0 counts as 1.
     ///
     /// ```
@@ -136,12 +314,20 @@ impl Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            adaptive: None,
+            breaker: None,
+            budget: None,
             concurrency: const { NonZeroUsize::new(100).unwrap() },
             events: false,
+            host_budget: None,
             host_rate: None,
             per_host: None,
             rate: None,
             rules: Rules::default(),
+            shed: None,
+            spacing: None,
+            targets: Vec::new(),
+            throttle: None,
             window: None,
         }
     }

@@ -8,30 +8,61 @@ use core::fmt::Write;
 use hashbrown::HashMap;
 use url::{Position, Url};
 
+use super::Config;
+use super::guards::Guards;
 use super::slab::{NONE, Slab};
+use super::targets::Group;
+use crate::random::mix;
 use crate::rate::Gcra;
 use crate::time::Timestamp;
 
 /// One origin: scheme, host and port.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(super) struct Host {
     pub(super) key: Box<str>,
     /// Attempts in flight.
     pub(super) flying: usize,
+    /// Its endpoints, if it is a target.
+    pub(super) group: Option<Box<Group>>,
+    pub(super) guards: Option<Box<Guards>>,
     /// Whether it is in the ring of hosts that may start an attempt.
     pub(super) in_ring: bool,
     /// Live fetches that belong to it.
     pub(super) live: usize,
+    /// Its own pace: no attempt begins before then.
+    pub(super) next: Option<Timestamp>,
     /// It rests until then.
     pub(super) paused: Option<Timestamp>,
     pub(super) queued: usize,
     pub(super) rate: Option<Gcra>,
+    /// The targets of which it is an endpoint.
+    pub(super) serves: Vec<u32>,
     head: u32,
     tail: u32,
 }
 
+impl Host {
+    /// Until when its state must outlive its fetches: a rest, a rate's debt, a breaker's memory.
+    pub(super) fn remembers_until(&self) -> Timestamp {
+        let guards = self.guards.as_ref().map(|guards| guards.idle_at());
+        let debt = self.rate.as_ref().map(Gcra::idle_at);
+        let all = [self.paused, self.next, guards, debt];
+        all.into_iter().flatten().max().unwrap_or(Timestamp::START)
+    }
+
+    /// How many attempts it bears at once, `own` being the limit that was set.
+    pub(super) fn limit(&self, own: usize) -> usize {
+        let guards = self.guards.as_ref();
+        let learned = guards.and_then(|guards| guards.limiter.as_ref());
+        learned.map_or(own, |limiter| own.min(limiter.limit()))
+    }
+}
+
 /// All hosts with live fetches, or with a state that must outlive them: a rest, or a rate's debt.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(from = "Known", into = "Known"))]
 pub(super) struct Hosts {
     hosts: Vec<Option<Host>>,
     free: Vec<u32>,
@@ -66,8 +97,14 @@ impl Hosts {
         self.index.get(key).map(|host| self.get(*host))
     }
 
+    /// The number of the host of `url`, if it is known.
+    pub(super) fn at(&self, url: &Url) -> Option<u32> {
+        let mut scratch = String::new();
+        self.index.get(origin(url, &mut scratch)).copied()
+    }
+
     /// The host of `url`, made if it is new.
-    pub(super) fn intern(&mut self, url: &Url, rate: impl FnOnce() -> Option<Gcra>) -> u32 {
+    pub(super) fn intern(&mut self, url: &Url, config: &Config, seed: u64) -> u32 {
         let Self {
             hosts,
             free,
@@ -79,13 +116,17 @@ impl Hosts {
             return *host;
         }
         let host = Host {
+            guards: Guards::new(config, seed_of(seed, key)),
             key: key.into(),
             flying: 0,
+            group: None,
             in_ring: false,
             live: 0,
+            next: None,
             paused: None,
             queued: 0,
-            rate: rate(),
+            rate: config.host_rate.map(Gcra::new),
+            serves: Vec::new(),
             head: NONE,
             tail: NONE,
         };
@@ -104,14 +145,17 @@ impl Hosts {
         place
     }
 
+    /// The numbers of all hosts, in order.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = u32> + use<> {
+        0..self.hosts.len() as u32
+    }
+
     /// Forgets the host if nothing needs it any more.
     pub(super) fn evict(&mut self, host: u32, now: Timestamp) {
         let Some(state) = &self.hosts[host as usize] else {
             return;
         };
-        let resting = state.paused.is_some_and(|until| until > now);
-        let in_debt = state.rate.as_ref().is_some_and(|rate| !rate.is_idle(now));
-        if state.live > 0 || state.in_ring || resting || in_debt {
+        if state.live > 0 || state.in_ring || state.remembers_until() > now {
             return;
         }
         self.index.remove(&state.key);
@@ -167,6 +211,41 @@ impl Hosts {
     pub(super) fn front(&self, host: u32) -> Option<u32> {
         let head = self.get(host).head;
         (head != NONE).then_some(head)
+    }
+}
+
+/// Chance of the host's own, the same whenever it is met again.
+fn seed_of(seed: u64, key: &str) -> u64 {
+    key.bytes().fold(seed, |seed, byte| mix(seed, byte.into()))
+}
+
+#[cfg(feature = "serde")]
+#[derive(serde::Deserialize, serde::Serialize)]
+#[serde(rename = "Hosts")]
+struct Known(Vec<Option<Host>>);
+
+#[cfg(feature = "serde")]
+impl From<Hosts> for Known {
+    fn from(hosts: Hosts) -> Self {
+        Self(hosts.hosts)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl From<Known> for Hosts {
+    fn from(Known(hosts): Known) -> Self {
+        let numbered = || hosts.iter().zip(0u32..);
+        let known =
+            numbered().filter_map(|(host, number)| Some((host.as_ref()?.key.clone(), number)));
+        Self {
+            free: numbered()
+                .filter(|(host, _)| host.is_none())
+                .map(|(_, number)| number)
+                .collect(),
+            index: known.collect(),
+            scratch: String::new(),
+            hosts,
+        }
     }
 }
 

@@ -1,32 +1,49 @@
 //! Many fetches at once: admission, per-host queues, limits, one timer heap. No IO.
 
+mod admit;
+mod checkpoint;
 mod config;
+mod gates;
+mod guards;
 mod hosts;
+mod live;
+mod settle;
+mod sharing;
 mod slab;
 mod stats;
+mod targets;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod world;
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeMap, VecDeque};
 use core::fmt;
+use core::time::Duration;
 
+use self::gates::Gates;
 use self::hosts::Hosts;
-use self::slab::Slab;
+use self::settle::Landing;
+use self::sharing::{Key, Leaders};
+use self::slab::{NONE, Slab, Slot};
 use self::timers::Timers;
+use self::world::Shared;
+use crate::budget::Purse;
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::fetch::{Fetch, Step};
 use crate::id::{AttemptId, FetchId};
+use crate::limiter::Limiter;
 use crate::outcome::Outcome;
 use crate::random::mix;
 use crate::rate::Gcra;
 use crate::request::{Attempt, Handled, Input, Request};
 use crate::time::Timestamp;
-use crate::wake::{Reason, Wake};
+use crate::wake::Wake;
 
-pub use config::Config;
+pub use checkpoint::Checkpoint;
+pub use config::{Config, Shed};
 pub use stats::{HostStats, Stats};
 
 /// Many fetches through a bounded window, as one state machine.
@@ -55,20 +72,35 @@ pub use stats::{HostStats, Stats};
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Engine {
     closed: bool,
     config: Config,
+    /// The least time between two attempts at a host, by its name.
+    crawl_delays: BTreeMap<Box<str>, Duration>,
     /// Fetches to poll, in the order in which something happened to them.
     dirty: VecDeque<u32>,
-    event: Option<Event>,
+    draws: u64,
+    /// Decisions of the engine itself that were not yet told.
+    events: VecDeque<Event>,
     flying: usize,
+    gates: Gates,
     held: bool,
     host_timers: Timers,
     hosts: Hosts,
+    #[cfg_attr(feature = "serde", serde(skip))]
+    leaders: Leaders,
     now: Timestamp,
+    /// What the driver's clock lacks of the engine's time, in nanoseconds: after a restored
+    /// checkpoint, or jumps that were made on purpose.
+    offset: i64,
+    /// Outcomes that were not yet told.
+    outbox: VecDeque<Output>,
     /// Fewer may fly than configured while the machine is short of descriptors.
     pressure: Option<usize>,
+    /// For extra attempts over all hosts.
+    purse: Option<Purse>,
     rate: Option<Gcra>,
     /// Hosts that may start an attempt, in turn.
     ring: VecDeque<u32>,
@@ -153,16 +185,23 @@ impl Engine {
     /// ```
     #[must_use]
     pub fn new(config: Config, seed: u64, now: Timestamp) -> Self {
-        Self {
+        let mut engine = Self {
             closed: false,
+            crawl_delays: BTreeMap::new(),
             dirty: VecDeque::new(),
-            event: None,
+            draws: 0,
+            events: VecDeque::new(),
             flying: 0,
+            gates: Gates::new(&config.rules),
             held: false,
             host_timers: Timers::default(),
             hosts: Hosts::default(),
+            leaders: Leaders::default(),
             now,
+            offset: 0,
+            outbox: VecDeque::new(),
             pressure: None,
+            purse: config.budget.map(Purse::new),
             rate: config.rate.map(Gcra::new),
             ring: VecDeque::new(),
             seed,
@@ -171,7 +210,9 @@ impl Engine {
             stats: Stats::default(),
             timers: Timers::default(),
             config,
-        }
+        };
+        engine.adopt_targets();
+        engine
     }
 
     /// Adds a fetch.
@@ -201,13 +242,10 @@ impl Engine {
                 why,
             });
         }
-        let policy = match &request.policy {
-            Some(policy) => policy.clone(),
-            None => self
-                .config
-                .rules
-                .policy(&request.method, &request.url)
-                .clone(),
+        let (rule, policy) = self.config.rules.choose(&request.method, &request.url);
+        let (rule, policy) = match &request.policy {
+            Some(own) => (NONE, own.clone()),
+            None => (rule as u32, policy.clone()),
         };
         let host = self.intern(&request.url);
         self.hosts.get_mut(host).live += 1;
@@ -215,12 +253,16 @@ impl Engine {
         let seed = mix(self.seed, self.sequence);
         self.sequence += 1;
         self.stats.submitted += 1;
+        let key = Key::of(&request);
         let mut fetch = Fetch::new(request, policy, seed, now).with_id(id);
         if self.config.events {
             fetch = fetch.with_events();
         }
-        let slot = self.slots.insert(fetch, host);
-        self.touch(slot);
+        let index = self.slots.insert(Slot::new(fetch, host, rule));
+        if let Some(key) = key {
+            self.share(key, index, now);
+        }
+        self.touch(index);
         Ok(id)
     }
 
@@ -243,25 +285,39 @@ impl Engine {
             self.stats.stale_inputs += 1;
             return Handled::Stale;
         };
-        // Marks and progress change no decision by themselves; the deadlines they move are looked
-        // up when the timer fires.
         let asked = match &input {
-            Input::Head(head) if matches!(head.status, 429 | 503) => head.retry_after,
+            Input::Head(head) => asked(head),
             _ => None,
         };
         let (exhausted, landed) = match &input {
             Input::End(result) => (*result == Err(Failure::Exhausted), result.is_ok()),
             _ => (false, false),
         };
-        if slot.fetch.handle(id, input, now) == Handled::Stale {
+        let input = match input {
+            Input::Mark(phase, at) => Input::Mark(phase, shifted(at, self.offset)),
+            input => input,
+        };
+        let queued_at = slot.host;
+        let flies_to = slot
+            .permits
+            .iter()
+            .find(|permit| permit.number == id.number);
+        let flies_to = flies_to.map_or(queued_at, |permit| permit.host);
+        let mut world = Shared {
+            guards: self.hosts.get_mut(queued_at).guards.as_deref_mut(),
+            purse: self.purse.as_mut(),
+            rare: &mut slot.rare,
+        };
+        // Marks and progress change no decision by themselves; the deadlines they move are looked
+        // up when the timer fires.
+        if slot.fetch.handle_in(id, input, now, &mut world) == Handled::Stale {
             self.stats.stale_inputs += 1;
             return Handled::Stale;
         }
         let pause = asked.map(|asked| slot.fetch.policy().retry_after.pause(asked));
-        let host = slot.host;
         self.touch(index);
         if let Some(pause) = pause.filter(|pause| !pause.is_zero()) {
-            self.pause(host, now + pause, now);
+            self.pause(flies_to, now + pause, now);
         }
         if exhausted {
             self.press();
@@ -348,8 +404,11 @@ impl Engine {
     pub fn poll(&mut self, now: Timestamp) -> Output {
         let now = self.advance(now);
         loop {
-            if let Some(event) = self.event.take() {
+            if let Some(event) = self.events.pop_front() {
                 return Output::Event(None, event);
+            }
+            if let Some(output) = self.outbox.pop_front() {
+                return output;
             }
             if let Some(output) = self.poll_dirty(now) {
                 return output;
@@ -392,11 +451,19 @@ impl Engine {
     /// ```
     #[must_use]
     pub fn host_stats(&self, host: &str) -> Option<HostStats> {
-        self.hosts.find(host).map(|host| HostStats {
+        let host = self.hosts.find(host)?;
+        let guards = host.guards.as_deref();
+        let circuit = guards.and_then(|guards| guards.circuit.as_ref());
+        let limiter = guards.and_then(|guards| guards.limiter.as_ref());
+        let purse = guards.and_then(|guards| guards.purse.as_ref());
+        Some(HostStats {
+            circuit: circuit.map(|circuit| circuit.state(self.now)),
             flying: host.flying,
+            limit: limiter.map(Limiter::limit),
             live: host.live,
             paused_until: host.paused.filter(|until| *until > self.now),
             queued: host.queued,
+            retries_left: purse.map(|purse| purse.balance(self.now)),
         })
     }
 
@@ -404,8 +471,9 @@ impl Engine {
         self.config.window_size().saturating_sub(self.slots.live())
     }
 
-    /// Time never runs back: the largest `now` seen so far counts.
+    /// The engine's own time. It never runs back: the largest seen so far counts.
     fn advance(&mut self, now: Timestamp) -> Timestamp {
+        let now = shifted(now, self.offset);
         self.stats.time_regressions += u64::from(now < self.now);
         self.now = self.now.max(now);
         self.now
@@ -419,35 +487,41 @@ impl Engine {
     }
 
     fn intern(&mut self, url: &url::Url) -> u32 {
-        let rate = self.config.host_rate;
-        self.hosts.intern(url, || rate.map(Gcra::new))
+        self.hosts.intern(url, &self.config, self.seed)
     }
 
     /// Polls the fetches to which something happened, until one has something to say.
     fn poll_dirty(&mut self, now: Timestamp) -> Option<Output> {
         while let Some(&index) = self.dirty.front() {
             let id = self.slots.id(index);
-            let Some(slot) = self.slots.get_mut(index) else {
+            let Some(step) = self.step(index, now) else {
                 self.dirty.pop_front();
                 continue;
             };
-            let step = slot.fetch.poll(now);
-            if slot.flying && !slot.fetch.is_flying() {
-                slot.flying = false;
-                let host = slot.host;
-                self.land(host, now);
-            }
             match step {
                 Step::Abort(id) => return Some(Output::Abort(id)),
                 Step::Accept(id) => return Some(Output::Accept(id)),
                 Step::Discard(id) => return Some(Output::Discard(id)),
                 Step::Event(event) => return Some(Output::Event(Some(id), event)),
-                Step::Ready => self.enqueue(index, now),
+                Step::Start(attempt) => return Some(Output::Start(*attempt)),
+                Step::Ready if self.is_flying(index) => {
+                    if let Some(attempt) = self.race(index, now) {
+                        return Some(Output::Start(attempt));
+                    }
+                }
+                Step::Ready => self.line_up(index, now),
                 Step::Done(outcome) => {
                     self.dirty.pop_front();
-                    self.remove(index, now);
                     self.stats.count(&outcome);
-                    return Some(Output::Done(id, outcome));
+                    if let Some(mut slot) = self.remove(index, now) {
+                        self.pass_on(id, &mut slot, &outcome);
+                    }
+                    let done = Output::Done(id, outcome);
+                    if self.outbox.is_empty() {
+                        return Some(done);
+                    }
+                    self.outbox.push_back(done);
+                    return self.outbox.pop_front();
                 }
                 Step::Wait(wake) => {
                     slot_clean(&mut self.slots, index);
@@ -459,15 +533,29 @@ impl Engine {
         None
     }
 
-    /// A permit is free again.
-    fn land(&mut self, host: u32, now: Timestamp) {
-        self.flying -= 1;
-        self.hosts.get_mut(host).flying -= 1;
-        self.offer(host, now);
+    /// Asks a fetch what it wants, and settles the attempts that have landed since.
+    fn step(&mut self, index: u32, now: Timestamp) -> Option<Step> {
+        let slot = self.slots.get_mut(index)?;
+        let mut world = Shared {
+            guards: self.hosts.get_mut(slot.host).guards.as_deref_mut(),
+            purse: self.purse.as_mut(),
+            rare: &mut slot.rare,
+        };
+        let step = slot.fetch.poll_in(now, &mut world);
+        while let Some(landing) = Landing::next(self.slots.get_mut(index)?, &step) {
+            self.settle(&landing, now);
+        }
+        Some(step)
+    }
+
+    fn is_flying(&self, index: u32) -> bool {
+        self.slots
+            .get(index)
+            .is_some_and(|slot| slot.fetch.is_flying())
     }
 
     /// The fetch wants a slot on the host of its present target.
-    fn enqueue(&mut self, index: u32, now: Timestamp) {
+    fn line_up(&mut self, index: u32, now: Timestamp) {
         let Some(slot) = self.slots.get(index) else {
             return;
         };
@@ -486,14 +574,13 @@ impl Engine {
         self.offer(host, now);
     }
 
-    fn remove(&mut self, index: u32, now: Timestamp) {
-        let Some(host) = self.slots.get(index).map(|slot| slot.host) else {
-            return;
-        };
+    fn remove(&mut self, index: u32, now: Timestamp) -> Option<Slot> {
+        let host = self.slots.get(index)?.host;
         self.hosts.unlink(host, &mut self.slots, index);
         self.timers.set(index, None);
-        self.slots.remove(index);
+        let slot = self.slots.remove(index);
         self.leave(host, now);
+        slot
     }
 
     /// One fetch fewer belongs to the host.
@@ -503,53 +590,12 @@ impl Engine {
         if state.live > 0 {
             return;
         }
-        // Its rest and its rate's debt outlive its fetches: they end by the host's timer.
-        let rest = state.paused.filter(|until| *until > now);
-        let debt = state
-            .rate
-            .as_ref()
-            .map(Gcra::idle_at)
-            .filter(|at| *at > now);
-        match rest.max(debt) {
-            Some(at) => self.host_timers.set(
-                host,
-                Some(Wake {
-                    at,
-                    why: Reason::Host,
-                }),
-            ),
-            None => self.hosts.evict(host, now),
-        }
-    }
-
-    /// Gives the host a turn, if it has something to start and may.
-    fn offer(&mut self, host: u32, now: Timestamp) {
-        let limit = self
-            .config
-            .per_host
-            .map_or(usize::MAX, core::num::NonZeroUsize::get);
-        let state = self.hosts.get_mut(host);
-        if state.in_ring || state.queued == 0 || state.flying >= limit {
-            return;
-        }
-        let rest = state.paused.filter(|until| *until > now);
-        let rate = state
-            .rate
-            .as_ref()
-            .map(|rate| rate.next_allowed(now))
-            .filter(|at| *at > now);
-        match rest.max(rate) {
-            Some(at) => self.host_timers.set(
-                host,
-                Some(Wake {
-                    at,
-                    why: Reason::Host,
-                }),
-            ),
-            None => {
-                state.in_ring = true;
-                self.ring.push_back(host);
-            }
+        // What must be remembered of it outlives its fetches: that ends by the host's timer.
+        let until = state.remembers_until();
+        if until > now {
+            self.wake_host(host, until);
+        } else {
+            self.hosts.evict(host, now);
         }
     }
 
@@ -559,20 +605,12 @@ impl Engine {
             return;
         }
         state.paused = Some(until);
-        if self.config.events && self.event.is_none() {
-            let pause = until.saturating_since(now);
-            self.event = Some(Event::HostPaused {
-                host: state.key.clone(),
-                pause,
-            });
-        }
-        self.host_timers.set(
-            host,
-            Some(Wake {
-                at: until,
-                why: Reason::Host,
-            }),
-        );
+        let (host_key, pause) = (state.key.clone(), until.saturating_since(now));
+        self.tell(|| Event::HostPaused {
+            host: host_key,
+            pause,
+        });
+        self.wake_host(host, until);
     }
 
     /// Moves what is due into the list to poll. Whether there was anything.
@@ -584,78 +622,49 @@ impl Engine {
         }
         if let Some((_, host)) = self.host_timers.peek().filter(|(wake, _)| wake.at <= now) {
             self.host_timers.set(host, None);
-            if self.hosts.exists(host) {
-                self.offer(host, now);
-                self.hosts.evict(host, now);
+            self.host_woke(host, now);
+            return true;
+        }
+        let is_live = |id| self.slots.find(id).is_some();
+        if self.gates.wake().is_some_and(|wake| wake.at <= now) {
+            let due = self.gates.due(now, is_live);
+            if let Some(index) = due.and_then(|id| self.slots.find(id)) {
+                self.line_up(index, now);
             }
             return true;
         }
         false
     }
 
-    /// Starts one attempt, if all limits allow it.
-    fn admit(&mut self, now: Timestamp) -> Option<Attempt> {
-        while self.may_admit() && self.rate_allows(now) {
-            let host = self.ring.pop_front()?;
-            self.hosts.get_mut(host).in_ring = false;
-            let rest = self.hosts.get(host).paused.is_some_and(|until| until > now);
-            let Some(index) = self.hosts.front(host).filter(|_| !rest) else {
-                // Paused, or emptied, since it got its place in the ring.
-                self.offer(host, now);
-                self.hosts.evict(host, now);
-                continue;
-            };
-            self.hosts.unlink(host, &mut self.slots, index);
-            self.touch(index);
-            let Some(slot) = self.slots.get_mut(index) else {
-                continue;
-            };
-            let Some(attempt) = slot.fetch.start(now) else {
-                self.offer(host, now);
-                continue;
-            };
-            slot.flying = true;
-            self.flying += 1;
-            self.stats.attempts += 1;
-            let state = self.hosts.get_mut(host);
-            state.flying += 1;
-            for rate in [&mut self.rate, &mut state.rate].into_iter().flatten() {
-                let taken = rate.try_take(now);
-                debug_assert!(taken.is_ok(), "a host in the ring is within its rate");
-            }
-            self.offer(host, now);
-            return Some(attempt);
+    /// A host's rest is over.
+    fn host_woke(&mut self, host: u32, now: Timestamp) {
+        if !self.hosts.exists(host) {
+            return;
         }
-        None
-    }
-
-    fn may_admit(&self) -> bool {
-        let limit = self
-            .pressure
-            .unwrap_or(usize::MAX)
-            .min(self.config.concurrency.get());
-        !self.held && self.flying < limit && !self.ring.is_empty()
-    }
-
-    fn rate_allows(&self, now: Timestamp) -> bool {
-        self.rate
-            .as_ref()
-            .is_none_or(|rate| rate.next_allowed(now) <= now)
+        self.offer(host, now);
+        for target in self.hosts.get(host).serves.clone() {
+            self.offer(target, now);
+        }
+        let state = self.hosts.get(host);
+        let until = state.remembers_until();
+        if state.live == 0 && until > now {
+            self.wake_host(host, until); // it was called for another reason
+        } else {
+            self.hosts.evict(host, now);
+        }
     }
 
     fn idle(&self, now: Timestamp) -> Idle {
-        let rate = self.rate.as_ref().filter(|_| self.may_admit());
-        let rate = rate.map(|rate| Wake {
-            at: rate.next_allowed(now),
-            why: Reason::Rate,
-        });
-        let timers = [self.timers.peek(), self.host_timers.peek()]
-            .into_iter()
-            .flatten();
+        let timers = [self.timers.peek(), self.host_timers.peek()];
+        let timers = timers.into_iter().flatten().map(|(wake, _)| wake);
+        let wakes = timers.chain(self.gates.wake()).chain(self.rate_wake(now));
         Idle {
             live: self.slots.live(),
             room: if self.closed { 0 } else { self.room() },
-            wake: timers.map(|(wake, _)| wake).chain(rate).min(),
+            wake: wakes.min().map(|wake| Wake {
+                at: shifted(wake.at, self.offset.saturating_neg()),
+                why: wake.why,
+            }),
         }
     }
 
@@ -666,9 +675,7 @@ impl Engine {
             .map_or(self.flying, |limit| limit.min(self.flying));
         let limit = limit.saturating_sub(1).max(1);
         self.pressure = Some(limit);
-        if self.config.events && self.event.is_none() {
-            self.event = Some(Event::Pressure { concurrency: limit });
-        }
+        self.tell(|| Event::Pressure { concurrency: limit });
     }
 
     /// A complete response: one more may fly again.
@@ -678,6 +685,18 @@ impl Engine {
             .map(|limit| limit + 1)
             .filter(|l| *l < self.config.concurrency.get());
     }
+}
+
+/// The rest that a response's head asks for its host: any by its `RateLimit` fields, one that
+/// refuses by `Retry-After`.
+fn asked(head: &crate::request::Head) -> Option<Duration> {
+    let refusal = matches!(head.status, 429 | 503);
+    head.retry_after.filter(|_| refusal).max(head.pause)
+}
+
+/// A time on another clock, which is `offset` nanoseconds ahead.
+fn shifted(at: Timestamp, offset: i64) -> Timestamp {
+    Timestamp::from_nanos(at.as_nanos().saturating_add_signed(offset))
 }
 
 fn slot_clean(slots: &mut Slab, index: u32) {

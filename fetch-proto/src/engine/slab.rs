@@ -1,38 +1,100 @@
 //! Fetches in numbered slots that are used again, checked by generation.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use super::sharing::Key;
+use super::world::Paid;
+use crate::breaker::Call;
 use crate::fetch::Fetch;
+use crate::few::Few;
 use crate::id::FetchId;
 
 /// No slot, or no host.
 pub(super) const NONE: u32 = u32::MAX;
+/// No endpoint.
+pub(super) const NO_ENDPOINT: u16 = u16::MAX;
 
 /// A live fetch and its place in the engine.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(super) struct Slot {
     pub(super) fetch: Fetch,
     /// Whether it is in the list of fetches to poll.
     pub(super) dirty: bool,
-    /// Whether it holds a permit of its host and of the engine.
-    pub(super) flying: bool,
     /// The host it belongs to now.
     pub(super) host: u32,
+    /// What its attempts in flight hold.
+    pub(super) permits: Few<Permit>,
     /// Whether it waits in that host's queue, between these two.
     pub(super) queued: bool,
     pub(super) prev: u32,
     pub(super) next: u32,
+    pub(super) rare: Option<Box<Rare>>,
+    /// The rule that chose its policy, the last being none; [`NONE`] if it has a policy of its own.
+    pub(super) rule: u32,
+    /// How many landings were told to the host's guards.
+    pub(super) settled: u16,
+}
+
+/// What an attempt in flight holds: a place of the engine and of its host.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+pub(super) struct Permit {
+    /// Its leave of the host's breaker.
+    pub(super) call: Option<Call>,
+    /// Which of the target's endpoints it goes to; [`NO_ENDPOINT`] if the host is not a target.
+    pub(super) endpoint: u16,
+    /// The host that it flies to.
+    pub(super) host: u32,
+    pub(super) number: u16,
+}
+
+/// What few fetches have.
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+pub(super) struct Rare {
+    /// Those that wait for this one's response.
+    pub(super) followers: Vec<FetchId>,
+    /// What others that ask for the same find it by.
+    pub(super) leads: Option<Key>,
+    pub(super) paid: Paid,
+    /// The endpoints that it has been to.
+    pub(super) tried: Vec<usize>,
+}
+
+impl Slot {
+    pub(super) fn new(fetch: Fetch, host: u32, rule: u32) -> Self {
+        Self {
+            fetch,
+            dirty: false,
+            host,
+            permits: Few::default(),
+            queued: false,
+            prev: NONE,
+            next: NONE,
+            rare: None,
+            rule,
+            settled: 0,
+        }
+    }
+
+    pub(super) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
 }
 
 /// The slots. The most recently freed is used first: its memory is warm.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(super) struct Slab {
     entries: Vec<Entry>,
     free: Vec<u32>,
     live: usize,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 struct Entry {
     generation: u32,
     slot: Option<Slot>,
@@ -58,16 +120,7 @@ impl Slab {
         }
     }
 
-    pub(super) fn insert(&mut self, fetch: Fetch, host: u32) -> u32 {
-        let slot = Slot {
-            fetch,
-            dirty: false,
-            flying: false,
-            host,
-            queued: false,
-            prev: NONE,
-            next: NONE,
-        };
+    pub(super) fn insert(&mut self, slot: Slot) -> u32 {
         self.live += 1;
         if let Some(index) = self.free.pop() {
             self.entries[index as usize].slot = Some(slot);

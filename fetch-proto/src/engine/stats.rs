@@ -1,5 +1,6 @@
 //! Counts of an engine and of a host.
 
+use crate::breaker::CircuitState;
 use crate::outcome::{Error, Outcome};
 use crate::time::Timestamp;
 
@@ -10,6 +11,8 @@ use crate::time::Timestamp;
 pub struct Stats {
     /// Attempts that were started, retries and redirects included.
     pub attempts: u64,
+    /// How often a host's breaker opened.
+    pub circuits_opened: u64,
     /// Fetches that ended because the caller cancelled them.
     pub cancelled: u64,
     /// Fetches that ended without a response, cancelled ones not counted.
@@ -26,6 +29,8 @@ pub struct Stats {
     pub responded: u64,
     /// Retries that were made.
     pub retries: u64,
+    /// Fetches that waited for the response to another's request.
+    pub shared: u64,
     /// Inputs that came too late to matter.
     pub stale_inputs: u64,
     /// Fetches that were submitted.
@@ -51,12 +56,18 @@ impl Stats {
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct HostStats {
+    /// How its breaker stands, if it has one.
+    pub circuit: Option<CircuitState>,
     /// Its attempts in flight.
     pub flying: usize,
+    /// How many attempts at once it bears, if that is found out from its answers.
+    pub limit: Option<usize>,
     /// Its fetches that are not over.
     pub live: usize,
     /// It rests until then, because its server asked to.
     pub paused_until: Option<Timestamp>,
     /// Its fetches that wait for a slot.
     pub queued: usize,
+    /// How many retries and hedges its budget would pay for now, if it has one.
+    pub retries_left: Option<u64>,
 }

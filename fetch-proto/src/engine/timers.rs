@@ -9,7 +9,8 @@ use crate::wake::Wake;
 /// Indexed, so that moving a deadline moves its entry: nothing stale is left to be swept out, and
 /// the top is always a true deadline. 4-ary, since most changes are appends at the bottom.
 /// Ties are broken by key, so the order never depends on the history of the heap.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(super) struct Timers {
     heap: Vec<(Wake, u32)>,
     /// The place of each key in `heap`, or `ABSENT`.

@@ -1,17 +1,24 @@
 //! One attempt in flight: its stage, its clocks, its limits.
 
+use alloc::boxed::Box;
+use alloc::sync::Arc;
 use core::time::Duration;
 
+use url::Url;
+
+use crate::failure::Failure;
 use crate::id::AttemptId;
 use crate::policy::redirect::Hop;
-use crate::policy::{Limit, Timeouts};
-use crate::request::Delivery;
+use crate::policy::{Fault, Limit, Policy};
+use crate::request::{Attempt, Delivery};
+use crate::stall::Meter;
 use crate::time::Timestamp;
 use crate::timings::AttemptTimings;
 use crate::wake::{Reason, Wake};
 
-/// An attempt that the driver is carrying out.
-#[derive(Debug)]
+/// An attempt that the driver is carrying out, or that is held back from it on purpose.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(super) struct Flight {
     pub(super) bytes: u64,
     pub(super) id: AttemptId,
@@ -19,15 +26,29 @@ pub(super) struct Flight {
     /// When the body last moved, or the consumer came back.
     pub(super) progress: Timestamp,
     pub(super) retry_after: Option<Duration>,
-    /// Whether TLS comes between the connection and the request.
-    secure: bool,
+    /// What most attempts have not.
+    pub(super) special: Option<Box<Special>>,
     pub(super) stage: Stage,
     pub(super) status: Option<u16>,
     pub(super) timings: AttemptTimings,
+    /// Where it goes: to the target, or to an endpoint of it.
+    pub(super) url: Arc<Url>,
+}
+
+/// What only some attempts have.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+pub(super) struct Special {
+    /// The fault that is made in it.
+    pub(super) fault: Option<Fault>,
+    pub(super) held: Option<Held>,
+    /// Measures the body's flow, where that is guarded.
+    pub(super) meter: Option<Meter>,
 }
 
 /// How far an attempt has come.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(super) enum Stage {
     /// No head yet.
     Requesting,
@@ -38,39 +59,123 @@ pub(super) enum Stage {
 }
 
 /// What follows an attempt whose response is not wanted.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(super) enum Next {
-    Hop(alloc::boxed::Box<Hop>),
-    Retry { until: Timestamp },
+    Fallback,
+    Hop(Box<Hop>),
+    /// Another attempt races on: nothing follows from this one.
+    Race,
+    Retry {
+        until: Timestamp,
+    },
+}
+
+/// Why the driver was not told to send an attempt.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+pub(super) enum Held {
+    /// It fails at once.
+    Failing(Failure),
+    /// It is never sent.
+    ForEver,
+    /// It is sent then.
+    Until(Timestamp, Box<Attempt>),
 }
 
 impl Flight {
-    pub(super) fn new(id: AttemptId, secure: bool, now: Timestamp) -> Self {
+    pub(super) fn new(id: AttemptId, url: Arc<Url>, now: Timestamp) -> Self {
         Self {
             bytes: 0,
             id,
             paused: false,
             progress: now,
             retry_after: None,
-            secure,
+            special: None,
             stage: Stage::Requesting,
             status: None,
             timings: AttemptTimings::starting(now),
+            url,
         }
     }
 
     /// When there was a connection that could carry the request.
     fn ready(&self) -> Option<Timestamp> {
         let t = &self.timings;
-        if self.secure && !t.reused {
+        if self.url.scheme() == "https" && !t.reused {
             t.tls_done
         } else {
             t.connected
         }
     }
 
-    /// The earliest limit of this attempt.
-    pub(super) fn wake(&self, timeouts: &Timeouts, delivery: Delivery) -> Option<Wake> {
+    /// Whether no good head of it was seen: only then may another race it.
+    pub(super) fn is_awaited(&self) -> bool {
+        matches!(
+            self.stage,
+            Stage::Requesting | Stage::Discarding(Next::Race)
+        )
+    }
+
+    /// Whether it may still bring the response.
+    pub(super) fn is_contending(&self) -> bool {
+        !matches!(self.stage, Stage::Discarding(_))
+    }
+
+    /// A piece of the body came.
+    pub(super) fn received(&mut self, bytes: u64, policy: &Policy, now: Timestamp) {
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.progress = now;
+        if let Some((meter, guard)) = self.meter().zip(policy.stall.as_ref()) {
+            meter.bytes(guard, bytes, now);
+        }
+    }
+
+    /// The consumer stopped reading, or went on.
+    pub(super) fn pause(&mut self, paused: bool, policy: &Policy, now: Timestamp) {
+        self.paused = paused;
+        if !paused {
+            self.progress = now;
+        }
+        if let Some((meter, guard)) = self.meter().zip(policy.stall.as_ref()) {
+            if paused {
+                meter.paused(now);
+            } else {
+                meter.resumed(guard, now);
+            }
+        }
+    }
+
+    /// The fault that is made in it on purpose.
+    pub(super) fn fault(&self) -> Option<Fault> {
+        self.special.as_ref()?.fault
+    }
+
+    fn held(&self) -> Option<&Held> {
+        self.special.as_ref()?.held.as_ref()
+    }
+
+    /// Whether the driver was not told to send it.
+    pub(super) fn is_held(&self) -> bool {
+        self.held().is_some()
+    }
+
+    fn meter(&mut self) -> Option<&mut Meter> {
+        self.special.as_mut()?.meter.as_mut()
+    }
+
+    /// When what was held back comes.
+    fn release(&self) -> Option<Timestamp> {
+        match self.held() {
+            Some(Held::Failing(_)) => Some(self.timings.started),
+            Some(Held::Until(at, _)) => Some(*at),
+            Some(Held::ForEver) | None => None,
+        }
+    }
+
+    /// The earliest time at which something happens to it by itself.
+    pub(super) fn wake(&self, policy: &Policy, delivery: Delivery) -> Option<Wake> {
+        let timeouts = &policy.timeouts;
         let limit = |limit, from: Timestamp, length: Option<Duration>| {
             length.map(|length| Wake {
                 at: from + length,
@@ -86,12 +191,26 @@ impl Flight {
             limit(Limit::Attempt, t.started, timeouts.attempt)
         };
         let stage = match (&self.stage, self.ready()) {
+            (Stage::Requesting, None) if self.is_held() => self.release().map(|at| Wake {
+                at,
+                why: Reason::Fault,
+            }),
             (Stage::Requesting, None) => limit(Limit::Connect, t.started, timeouts.connect),
             (Stage::Requesting, Some(at)) => limit(Limit::FirstByte, at, timeouts.first_byte),
             _ if self.paused => None,
             _ => limit(Limit::IdleRead, self.progress, timeouts.idle_read),
         };
-        earlier(attempt, stage)
+        earlier(earlier(attempt, stage), self.flow(policy))
+    }
+
+    /// When the body has come too slowly for too long.
+    fn flow(&self, policy: &Policy) -> Option<Wake> {
+        let meter = self.special.as_ref()?.meter.as_ref()?;
+        let guard = policy.stall.as_ref().filter(|_| self.status.is_some())?;
+        meter.deadline(guard).map(|at| Wake {
+            at,
+            why: Reason::Limit(Limit::Throughput),
+        })
     }
 }
 

@@ -1,9 +1,17 @@
-//! One fetch's life: attempts, retries, redirects, limits. No queue, no host, no IO.
+//! One fetch's life: attempts, retries, hedges, redirects, limits. No queue, no host, no IO.
 
+mod end;
 mod flight;
+mod head;
+mod hedge;
+mod outbox;
+#[cfg(test)]
+mod racing_tests;
 mod retry;
+mod shared;
 #[cfg(test)]
 mod tests;
+mod world;
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -13,17 +21,20 @@ use core::time::Duration;
 
 use url::Url;
 
-use self::flight::{Flight, Next, Stage, earlier};
-use crate::event::{Cause, Event, Pace};
-use crate::failure::Failure;
+use self::flight::{Flight, Held, Special, earlier};
+use self::hedge::Racing;
+use self::outbox::{Outbox, Word};
+pub(crate) use self::world::{Alone, Open, World};
+use crate::budget::RetryKind;
+use crate::event::Event;
+use crate::few::Few;
 use crate::id::{AttemptId, FetchId};
 use crate::method::Method;
 use crate::outcome::{AttemptEnd, AttemptReport, Error, Finish, GaveUp, Outcome};
-use crate::policy::redirect::{Hop, hop, is_redirect};
-use crate::policy::{Limit, Policy, RedirectError};
-use crate::request::{Attempt, Delivery, Handled, Head, Input, Request, RequestBody};
-use crate::time::Timestamp;
-use crate::timings::Timings;
+use crate::policy::{Fault, Limit, Policy, latency};
+use crate::request::{Attempt, Delivery, Handled, Input, Request, RequestBody};
+use crate::stall::Meter;
+use crate::time::{Span, Timestamp};
 use crate::wake::{Reason, Wake};
 
 /// One fetch as a state machine.
@@ -46,29 +57,36 @@ use crate::wake::{Reason, Wake};
 /// assert!(outcome.is_success());
 /// # Ok::<(), url::ParseError>(())
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Fetch {
-    abort: Option<AttemptId>,
     attempts: Vec<AttemptReport>,
-    backoff: Duration,
+    backoff: Span,
     body: RequestBody,
     /// Whether the next attempt counts as a try.
     counts: bool,
     delivery: Delivery,
     events: Option<VecDeque<Event>>,
+    /// Whether the fallback's URL was turned to.
+    fallen_back: bool,
+    flights: Few<Flight>,
     free_retry_used: bool,
     fresh_connection: bool,
     gave_up: Option<GaveUp>,
     id: FetchId,
     idempotent: bool,
-    last_delay: Duration,
+    last_delay: Span,
     method: Method,
     number: u16,
+    outbox: Outbox,
     policy: Arc<Policy>,
     pressure: u8,
-    queued: Duration,
-    redirecting: Duration,
+    queued: Span,
+    racing: Racing,
+    redirecting: Span,
     redirects: u16,
+    /// Retries before the fallback.
+    retried: u16,
     seed: u64,
     send_body: bool,
     send_credentials: bool,
@@ -80,16 +98,17 @@ pub struct Fetch {
     tag: u64,
     tries: u16,
     url: Arc<Url>,
-    verdict: Option<Verdict>,
 }
 
 /// Where a fetch stands. `told` says whether [`Fetch::poll`] has reported it.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 enum State {
     Waiting {
         told: bool,
     },
-    Flying(Flight),
+    /// As long as there are flights.
+    Flying,
     Sleeping {
         until: Timestamp,
     },
@@ -97,13 +116,6 @@ enum State {
         told: bool,
         result: Result<Finish, Error>,
     },
-}
-
-/// What becomes of the response whose head has come.
-#[derive(Clone, Copy, Debug)]
-enum Verdict {
-    Accept(AttemptId),
-    Discard(AttemptId),
 }
 
 /// What a fetch wants next.
@@ -122,8 +134,11 @@ pub enum Step {
     Done(Outcome),
     /// A decision, for who wants to know. Only with [`Fetch::with_events`].
     Event(Event),
-    /// It wants a slot: at first, for a retry, for a redirect. Said once for each wish.
+    /// It wants a slot: at first, for a retry, for a redirect, or, while an attempt is in flight, for
+    /// another one that races it. Said once for each wish.
     Ready,
+    /// Send that attempt, which [`Fetch::start`] held back: a fault made on purpose delayed it.
+    Start(Box<Attempt>),
     /// Nothing to do before that time, or before something is handled.
     Wait(Option<Wake>),
 }
@@ -141,26 +156,30 @@ impl Fetch {
     #[must_use]
     pub fn new(request: Request, policy: Arc<Policy>, seed: u64, now: Timestamp) -> Self {
         Self {
-            abort: None,
             attempts: Vec::new(),
-            backoff: Duration::ZERO,
+            backoff: Span::default(),
             body: request.body,
             counts: true,
             delivery: request.delivery,
             events: None,
+            fallen_back: false,
+            flights: Few::default(),
             free_retry_used: false,
             fresh_connection: false,
             gave_up: None,
             id: FetchId::LONE,
             idempotent: request.idempotent,
-            last_delay: Duration::ZERO,
+            last_delay: Span::default(),
             method: request.method,
             number: 0,
+            outbox: Outbox::default(),
             policy: request.policy.unwrap_or(policy),
             pressure: 0,
-            queued: Duration::ZERO,
-            redirecting: Duration::ZERO,
+            queued: Span::default(),
+            racing: Racing::default(),
+            redirecting: Span::default(),
             redirects: 0,
+            retried: 0,
             seed,
             send_body: request.body != RequestBody::None,
             send_credentials: true,
@@ -171,7 +190,6 @@ impl Fetch {
             tag: request.tag,
             tries: 0,
             url: request.url,
-            verdict: None,
         }
     }
 
@@ -212,9 +230,17 @@ impl Fetch {
         &self.policy
     }
 
+    fn flight(&self, id: AttemptId) -> Option<&Flight> {
+        self.flights.iter().find(|flight| flight.id == id)
+    }
+
+    fn flight_mut(&mut self, id: AttemptId) -> Option<&mut Flight> {
+        self.flights.find_mut(|flight| flight.id == id)
+    }
+
     /// Whether an attempt is in flight: after an `Abort` it is not.
     pub(crate) fn is_flying(&self) -> bool {
-        matches!(self.state, State::Flying(_))
+        !self.flights.is_empty()
     }
 
     /// Whether no attempt was ever started.
@@ -222,8 +248,24 @@ impl Fetch {
         self.number == 0
     }
 
+    /// The number of the latest attempt; 0 before the first.
+    pub(crate) fn latest(&self) -> u16 {
+        self.number
+    }
+
+    /// How long it has waited for a slot.
+    pub(crate) fn waited(&self, now: Timestamp) -> Duration {
+        now.saturating_since(self.since)
+    }
+
+    /// The attempts that have landed, in the order in which they did. Empty after `Done`.
+    pub(crate) fn landed(&self) -> &[AttemptReport] {
+        &self.attempts
+    }
+
     /// Grants the slot that a [`Step::Ready`] asked for. `None` if there was none, or if the fetch
-    /// ran out of time meanwhile.
+    /// ran out of time meanwhile; and if the policy's [`Chaos`](crate::Chaos) holds the attempt back:
+    /// then it comes with [`Step::Start`], or never.
     ///
     /// ```
     /// # use fetch_proto::{Fetch, Policy, Request, Step, Timestamp};
@@ -236,35 +278,103 @@ impl Fetch {
     /// # Ok::<(), url::ParseError>(())
     /// ```
     pub fn start(&mut self, now: Timestamp) -> Option<Attempt> {
-        self.expire(now);
-        let State::Waiting { told: true } = self.state else {
-            return None;
+        self.start_in(now, None, &mut Alone)
+    }
+
+    /// `at`: the target's place at the endpoint that was chosen for it.
+    pub(crate) fn start_in(
+        &mut self,
+        now: Timestamp,
+        at: Option<Arc<Url>>,
+        world: &mut dyn World,
+    ) -> Option<Attempt> {
+        self.expire(now, world);
+        let waited = match self.state {
+            State::Waiting { told: true } => now.saturating_since(self.since),
+            State::Flying if self.racing.is_wanted() => Duration::ZERO,
+            _ => return None,
         };
-        let waited = now.saturating_since(self.since);
+        if self.is_flying() && !world.pay(RetryKind::Transient, now) {
+            self.skip_hedge();
+            return None;
+        }
         self.queued += waited;
         self.started.get_or_insert(now);
-        self.tries += u16::from(core::mem::take(&mut self.counts));
         self.number = self.number.saturating_add(1);
-        let id = AttemptId {
-            fetch: self.id,
-            number: self.number,
-        };
-        self.state = State::Flying(Flight::new(id, self.url.scheme() == "https", now));
-        let (attempt, url) = (self.number, &self.url);
+        if self.flights.is_empty() {
+            self.tries += u16::from(core::mem::take(&mut self.counts));
+            self.racing = Racing::default();
+        }
+        self.schedule_hedge(now, world);
+        self.state = State::Flying;
+        let (attempt, url) = (self.number, at.unwrap_or_else(|| self.url.clone()));
         push(&mut self.events, || Event::Started {
             attempt,
             queued: waited,
             url: url.clone(),
         });
-        Some(Attempt {
+        self.launch(url, now)
+    }
+
+    /// Puts the attempt with the present number into the air, unless chaos holds it back.
+    fn launch(&mut self, url: Arc<Url>, now: Timestamp) -> Option<Attempt> {
+        let attempt = Attempt {
             fresh_connection: core::mem::take(&mut self.fresh_connection),
-            id,
+            id: AttemptId {
+                fetch: self.id,
+                number: self.number,
+            },
             max_body: self.policy.max_body,
             method: self.method.clone(),
             send_body: self.send_body,
             send_credentials: self.send_credentials,
-            url: self.url.clone(),
-        })
+            url: url.clone(),
+        };
+        let mut flight = Flight::new(attempt.id, url, now);
+        let fault = self.fault();
+        if fault.is_some() || self.policy.stall.is_some() {
+            flight.special = Some(Box::new(Special {
+                fault,
+                held: None,
+                meter: self.policy.stall.as_ref().map(|_| Meter::new(now)),
+            }));
+        }
+        let sent = self.hold_back(&mut flight, attempt, now);
+        self.flights.push(flight);
+        sent
+    }
+
+    /// The fault to make in the attempt with the present number.
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        self.policy.chaos.draw(self.seed, self.number)
+    }
+
+    /// Makes the fault of an attempt that shows before anything is sent.
+    fn hold_back(
+        &mut self,
+        flight: &mut Flight,
+        attempt: Attempt,
+        now: Timestamp,
+    ) -> Option<Attempt> {
+        let Some((fault, special)) = flight.fault().zip(flight.special.as_mut()) else {
+            return Some(attempt);
+        };
+        let number = self.number;
+        push(&mut self.events, || Event::Injected {
+            attempt: number,
+            fault,
+        });
+        let seed = self.seed;
+        special.held = match fault {
+            Fault::Error(failure) => Some(Held::Failing(failure)),
+            Fault::Latency { min, max } => {
+                let at = now + latency(min, max, seed, number);
+                Some(Held::Until(at, Box::new(attempt)))
+            }
+            Fault::Stall => Some(Held::ForEver),
+            Fault::ClockJump(_) | Fault::Reset | Fault::Truncate(_) => return Some(attempt),
+        };
+        None
     }
 
     /// Tells what happened to an attempt. Poll afterwards.
@@ -282,23 +392,27 @@ impl Fetch {
     /// # Ok::<(), url::ParseError>(())
     /// ```
     pub fn handle(&mut self, id: AttemptId, input: Input, now: Timestamp) -> Handled {
-        let State::Flying(flight) = &mut self.state else {
+        self.handle_in(id, input, now, &mut Alone)
+    }
+
+    pub(crate) fn handle_in(
+        &mut self,
+        id: AttemptId,
+        input: Input,
+        now: Timestamp,
+        world: &mut dyn World,
+    ) -> Handled {
+        let Some(flight) = self.flights.find_mut(|flight| flight.id == id) else {
             return Handled::Stale;
         };
-        if flight.id != id {
-            return Handled::Stale;
-        }
         match input {
-            Input::Body { bytes } => self.on_body(bytes, now),
-            Input::End(result) => self.on_end(result, now),
+            Input::Body { bytes } => self.on_body(id, bytes, now, world),
+            Input::End(result) => self.on_end(id, result, now, world),
             Input::Head(_) if flight.status.is_some() => return Handled::Stale,
-            Input::Head(head) => self.on_head(&head, now),
+            Input::Head(head) => self.on_head(id, &head, now, world),
             Input::Mark(phase, at) => flight.timings.mark(phase, at, now),
-            Input::Paused => flight.paused = true,
-            Input::Resumed => {
-                flight.paused = false;
-                flight.progress = now;
-            }
+            Input::Paused => flight.pause(true, &self.policy, now),
+            Input::Resumed => flight.pause(false, &self.policy, now),
         }
         Handled::Applied
     }
@@ -317,7 +431,7 @@ impl Fetch {
     /// # Ok::<(), url::ParseError>(())
     /// ```
     pub fn cancel(&mut self, now: Timestamp) {
-        self.abort(AttemptEnd::Cancelled, now);
+        self.abort_all(AttemptEnd::Cancelled, now);
         if !matches!(self.state, State::Over { .. }) {
             self.finish(Err(Error::Cancelled), now);
         }
@@ -333,16 +447,19 @@ impl Fetch {
     /// # Ok::<(), url::ParseError>(())
     /// ```
     pub fn poll(&mut self, now: Timestamp) -> Step {
-        self.expire(now);
+        self.poll_in(now, &mut Alone)
+    }
+
+    pub(crate) fn poll_in(&mut self, now: Timestamp, world: &mut dyn World) -> Step {
+        self.expire(now, world);
         if let Some(event) = self.events.as_mut().and_then(|events| events.pop_front()) {
             return Step::Event(event);
         }
-        if let Some(id) = self.abort.take() {
-            return Step::Abort(id);
-        }
-        match self.verdict.take() {
-            Some(Verdict::Accept(id)) => return Step::Accept(id),
-            Some(Verdict::Discard(id)) => return Step::Discard(id),
+        match self.outbox.pop() {
+            Some(Word::Abort(id)) => return Step::Abort(id),
+            Some(Word::Accept(id)) => return Step::Accept(id),
+            Some(Word::Discard(id)) => return Step::Discard(id),
+            Some(Word::Start(attempt)) => return Step::Start(attempt),
             None => {}
         }
         match &mut self.state {
@@ -350,6 +467,7 @@ impl Fetch {
                 *told = true;
                 Step::Ready
             }
+            State::Flying if self.racing.tell() => Step::Ready,
             State::Over { told, result } if !*told => {
                 *told = true;
                 let result = *result;
@@ -368,7 +486,14 @@ impl Fetch {
                 .timeouts
                 .queue
                 .and_then(|limit| at(self.since + limit, Reason::Limit(Limit::Queue))),
-            State::Flying(flight) => flight.wake(&self.policy.timeouts, self.delivery),
+            State::Flying => self
+                .flights
+                .iter()
+                .filter_map(|flight| flight.wake(&self.policy, self.delivery))
+                .min()
+                .into_iter()
+                .chain(self.racing.wake())
+                .min(),
             State::Sleeping { until } => at(*until, Reason::Backoff),
             State::Over { .. } => return None,
         };
@@ -384,266 +509,46 @@ impl Fetch {
     }
 
     /// Does all that is due at `now`.
-    fn expire(&mut self, now: Timestamp) {
+    fn expire(&mut self, now: Timestamp, world: &mut dyn World) {
         while let Some(wake) = self.wake().filter(|wake| wake.at <= now) {
             match wake.why {
                 Reason::Backoff => {
                     self.backoff += now.saturating_since(self.since);
                     self.queue(now);
                 }
+                Reason::Hedge => self.want_hedge(world, now),
                 Reason::Limit(limit @ (Limit::Queue | Limit::Total)) => {
-                    self.abort(AttemptEnd::TimedOut(limit), now);
-                    self.finish(Err(Error::TimedOut(limit)), now);
+                    self.abort_all(AttemptEnd::TimedOut(limit), now);
+                    self.finish_or_fall_back(Error::TimedOut(limit), now);
                 }
-                Reason::Limit(limit) => self.on_timeout(limit, now),
-                Reason::Host | Reason::Rate => unreachable!("a fetch knows neither"),
-            }
-        }
-    }
-
-    fn on_timeout(&mut self, limit: Limit, now: Timestamp) {
-        let committed = self.is_committed();
-        match self.abort(AttemptEnd::TimedOut(limit), now) {
-            Some(Stage::Discarding(next)) => self.go_on(next, now),
-            _ => self.fail(Cause::Timeout(limit), committed, now),
-        }
-    }
-
-    fn on_head(&mut self, head: &Head, now: Timestamp) {
-        let State::Flying(flight) = &mut self.state else {
-            return;
-        };
-        let id = flight.id;
-        flight.timings.head = Some(now);
-        flight.progress = now;
-        flight.status = Some(head.status);
-        flight.retry_after = head.retry_after;
-        push(&mut self.events, || Event::Answered {
-            attempt: id.number,
-            status: head.status,
-        });
-        let next = match self.judge(head, now) {
-            Ok(next) => next,
-            Err(error) => {
-                self.abort(AttemptEnd::Redirected, now);
-                return self.finish(Err(Error::Redirect(error)), now);
-            }
-        };
-        let State::Flying(flight) = &mut self.state else {
-            return;
-        };
-        self.verdict = Some(match next {
-            Some(next) => {
-                flight.stage = Stage::Discarding(next);
-                Verdict::Discard(id)
-            }
-            None => {
-                flight.stage = Stage::Receiving;
-                Verdict::Accept(id)
-            }
-        });
-    }
-
-    /// What follows a response with this head: `None` if it is the one.
-    fn judge(&mut self, head: &Head, now: Timestamp) -> Result<Option<Next>, RedirectError> {
-        let status = head.status;
-        if let Some(location) = head.location.as_deref()
-            && is_redirect(status)
-            && self.policy.redirects.max > 0
-        {
-            return self
-                .redirect(status, location)
-                .map(|hop| Some(Next::Hop(Box::new(hop))));
-        }
-        if !self.policy.retry_statuses.contains(status) {
-            return Ok(None);
-        }
-        let cause = Cause::Status(status);
-        Ok(match self.plan(cause, head.retry_after, now) {
-            Ok(plan) => {
-                self.announce(cause, plan);
-                Some(Next::Retry {
-                    until: now + plan.delay,
-                })
-            }
-            Err(why) => {
-                self.give_up(cause, why);
-                None
-            }
-        })
-    }
-
-    fn redirect(&mut self, status: u16, location: &str) -> Result<Hop, RedirectError> {
-        let rules = self.policy.redirects;
-        let hop = hop(
-            status,
-            location,
-            &self.url,
-            &self.method,
-            self.send_body,
-            rules,
-        )?;
-        if self.redirects >= rules.max {
-            return Err(RedirectError::TooMany);
-        }
-        if hop.send_body && self.body == RequestBody::Once {
-            return Err(RedirectError::BodyNotReplayable);
-        }
-        let credentials_dropped = hop.cross_origin && self.send_credentials;
-        push(&mut self.events, || Event::Redirecting {
-            credentials_dropped,
-            status,
-            to: Arc::new(hop.url.clone()),
-        });
-        Ok(hop)
-    }
-
-    fn on_body(&mut self, bytes: u64, now: Timestamp) {
-        let State::Flying(flight) = &mut self.state else {
-            return;
-        };
-        flight.bytes = flight.bytes.saturating_add(bytes);
-        flight.progress = now;
-        let limit = match flight.stage {
-            Stage::Discarding(_) => self.policy.drain,
-            Stage::Receiving | Stage::Requesting => self.policy.max_body,
-        };
-        if flight.bytes <= limit {
-            return;
-        }
-        if matches!(flight.stage, Stage::Discarding(_)) {
-            if let Some(Stage::Discarding(next)) = self.abort(AttemptEnd::Responded, now) {
-                self.go_on(next, now);
-            }
-        } else {
-            self.abort(AttemptEnd::BodyTooLarge, now);
-            self.finish(Err(Error::BodyTooLarge { limit }), now);
-        }
-    }
-
-    fn on_end(&mut self, result: Result<(), Failure>, now: Timestamp) {
-        let committed = self.is_committed();
-        let State::Flying(flight) = &self.state else {
-            return;
-        };
-        let (id, bytes, status) = (flight.id, flight.bytes, flight.status);
-        let discarding = matches!(flight.stage, Stage::Discarding(_));
-        let end = match (result, status) {
-            (_, Some(_)) if discarding => AttemptEnd::Responded,
-            (Ok(()), Some(_)) => AttemptEnd::Responded,
-            (Ok(()), None) => AttemptEnd::Failed(Failure::Dropped),
-            (Err(Failure::BodyTooLarge), _) => AttemptEnd::BodyTooLarge,
-            (Err(failure), _) => AttemptEnd::Failed(failure),
-        };
-        if let Some(Stage::Discarding(next)) = self.land(end, now) {
-            return self.go_on(next, now);
-        }
-        match (end, status) {
-            (AttemptEnd::Responded, Some(status)) => {
-                self.finish(
-                    Ok(Finish {
-                        attempt: id,
-                        bytes,
-                        status,
-                    }),
-                    now,
-                );
-            }
-            (AttemptEnd::Failed(failure), _) => self.fail(Cause::Failure(failure), committed, now),
-            _ => self.finish(
-                Err(Error::BodyTooLarge {
-                    limit: self.policy.max_body,
-                }),
-                now,
-            ),
-        }
-    }
-
-    /// Whether the consumer has been given the response already.
-    fn is_committed(&self) -> bool {
-        self.delivery == Delivery::Streamed
-            && matches!(
-                &self.state,
-                State::Flying(Flight {
-                    stage: Stage::Receiving,
-                    ..
-                })
-            )
-    }
-
-    /// The attempt came to nothing: try again, or end.
-    fn fail(&mut self, cause: Cause, committed: bool, now: Timestamp) {
-        let plan = if committed {
-            Err(Some(GaveUp::Committed))
-        } else {
-            self.plan(cause, None, now)
-        };
-        match plan {
-            Ok(plan) => {
-                self.announce(cause, plan);
-                self.sleep(now + plan.delay, now);
-            }
-            Err(why) => {
-                self.give_up(cause, why);
-                let error = match cause {
-                    Cause::Failure(failure) => Error::Failed(failure),
-                    Cause::Timeout(limit) => Error::TimedOut(limit),
-                    Cause::Status(_) => unreachable!("a status is a response"),
-                };
-                self.finish(Err(error), now);
-            }
-        }
-    }
-
-    /// Keeps the books of a retry that was decided.
-    fn announce(&mut self, cause: Cause, plan: retry::Plan) {
-        let (attempt, of) = (self.tries, self.policy.attempts.get());
-        match plan.pace {
-            Pace::Free => {
-                self.free_retry_used = true;
-                self.fresh_connection = true;
-            }
-            Pace::Pressure => self.pressure += 1,
-            Pace::Backoff | Pace::RetryAfter => {
-                self.counts = true;
-                self.free_retry_used = false;
-                self.last_delay = plan.delay;
-            }
-        }
-        let (delay, why) = (plan.delay, plan.pace);
-        push(&mut self.events, || Event::Retrying {
-            attempt,
-            cause,
-            delay,
-            of,
-            why,
-        });
-    }
-
-    fn give_up(&mut self, cause: Cause, why: Option<GaveUp>) {
-        self.gave_up = why;
-        if let Some(why) = why {
-            push(&mut self.events, || Event::GaveUp { cause, why });
-        }
-    }
-
-    /// Does what was decided when the head came.
-    fn go_on(&mut self, next: Next, now: Timestamp) {
-        match next {
-            Next::Retry { until } => self.sleep(until, now),
-            Next::Hop(hop) => {
-                if let Some(report) = self.attempts.last_mut() {
-                    report.end = AttemptEnd::Redirected;
-                    self.redirecting += report.timings.total();
+                Reason::Fault | Reason::Limit(_) => self.expire_flight(wake, now, world),
+                Reason::Host | Reason::Rate | Reason::Rule => {
+                    unreachable!("a fetch knows none of them")
                 }
-                self.redirects += 1;
-                self.send_credentials &= !hop.cross_origin;
-                self.send_body = hop.send_body;
-                self.method = hop.method;
-                self.url = Arc::new(hop.url);
-                self.free_retry_used = false;
-                self.queue(now);
             }
+        }
+    }
+
+    /// Does what is due for one of the flights.
+    fn expire_flight(&mut self, wake: Wake, now: Timestamp, world: &mut dyn World) {
+        let due = |flight: &&Flight| flight.wake(&self.policy, self.delivery) == Some(wake);
+        let Some(id) = self.flights.iter().find(due).map(|flight| flight.id) else {
+            return;
+        };
+        match wake.why {
+            Reason::Limit(limit) => self.on_timeout(id, limit, now, world),
+            _ => self.release(id, now, world),
+        }
+    }
+
+    /// Lets go what chaos held back.
+    fn release(&mut self, id: AttemptId, now: Timestamp, world: &mut dyn World) {
+        let flight = self.flight_mut(id);
+        let held = flight.and_then(|flight| flight.special.as_mut()?.held.take());
+        match held {
+            Some(Held::Failing(failure)) => self.on_end(id, Err(failure), now, world),
+            Some(Held::Until(_, attempt)) => self.outbox.push(Word::Start(attempt)),
+            Some(Held::ForEver) | None => {}
         }
     }
 
@@ -659,74 +564,6 @@ impl Fetch {
     fn queue(&mut self, now: Timestamp) {
         self.since = now;
         self.state = State::Waiting { told: false };
-    }
-
-    /// Ends the attempt in flight, if there is one, and tells the driver to drop it.
-    fn abort(&mut self, end: AttemptEnd, now: Timestamp) -> Option<Stage> {
-        let State::Flying(flight) = &self.state else {
-            return None;
-        };
-        self.abort = Some(flight.id);
-        self.verdict = None;
-        self.land(end, now)
-    }
-
-    /// Takes the attempt out of the air and writes its report.
-    fn land(&mut self, end: AttemptEnd, now: Timestamp) -> Option<Stage> {
-        let State::Flying(_) = &self.state else {
-            return None;
-        };
-        let State::Flying(flight) =
-            core::mem::replace(&mut self.state, State::Waiting { told: true })
-        else {
-            return None;
-        };
-        self.since = now;
-        let mut timings = flight.timings;
-        timings.ended = now;
-        self.attempts.push(AttemptReport {
-            bytes: flight.bytes,
-            end,
-            number: flight.id.number,
-            retry_after: flight.retry_after,
-            status: flight.status,
-            timings,
-            url: self.url.clone(),
-        });
-        Some(flight.stage)
-    }
-
-    fn finish(&mut self, result: Result<Finish, Error>, now: Timestamp) {
-        match self.state {
-            State::Waiting { .. } => self.queued += now.saturating_since(self.since),
-            State::Sleeping { .. } => self.backoff += now.saturating_since(self.since),
-            State::Flying(_) | State::Over { .. } => {}
-        }
-        self.since = now;
-        self.state = State::Over {
-            told: false,
-            result,
-        };
-    }
-
-    fn outcome(&mut self, result: Result<Finish, Error>) -> Outcome {
-        Outcome {
-            attempts: core::mem::take(&mut self.attempts),
-            gave_up: self.gave_up,
-            redirects: self.redirects,
-            result,
-            retries: self.tries.saturating_sub(1),
-            tag: self.tag,
-            timings: Timings {
-                submitted: self.submitted,
-                started: self.started,
-                ended: self.since,
-                queued: self.queued,
-                backoff: self.backoff,
-                redirecting: self.redirecting,
-            },
-            url: self.url.clone(),
-        }
     }
 }
 

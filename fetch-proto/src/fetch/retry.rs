@@ -2,11 +2,12 @@
 
 use core::time::Duration;
 
-use super::Fetch;
+use super::{Fetch, World};
+use crate::budget::RetryKind;
 use crate::event::{Cause, Pace};
 use crate::failure::Failure;
 use crate::outcome::GaveUp;
-use crate::policy::{Limit, OverCap};
+use crate::policy::{Class, OverCap};
 use crate::request::RequestBody;
 use crate::time::Timestamp;
 
@@ -21,25 +22,24 @@ pub(super) struct Plan {
 const MAX_PRESSURE: u8 = 100;
 
 impl Fetch {
-    /// Decides about a retry after `cause`, in the order that makes the reason most useful: is it
-    /// worth it, is it safe, is a try left, is it in time. `Err(None)` means not worth it.
+    /// Decides about a retry after `cause`, in the order that makes the reason most useful and
+    /// leaves the purse for the end: is it worth it, is it safe, is a try left, is it in time, is
+    /// the breaker closed, is it paid for. `Err(None)` means not worth it.
     pub(super) fn plan(
         &self,
         cause: Cause,
         asked: Option<Duration>,
         now: Timestamp,
+        world: &mut dyn World,
     ) -> Result<Plan, Option<GaveUp>> {
         if let Some(plan) = self.uncounted(cause) {
             return Ok(plan);
         }
-        let worth_it = match cause {
-            Cause::Failure(failure) => failure.is_transient(),
-            Cause::Status(_) | Cause::Timeout(_) => true,
-        };
-        if !worth_it {
+        let class = self.policy.class(cause);
+        if class == Class::Forbidden {
             return Err(None);
         }
-        if !self.may_repeat(cause) {
+        if class != Class::NotSent && !self.is_idempotent() {
             return Err(Some(GaveUp::NotIdempotent));
         }
         if self.body_is_gone() {
@@ -48,11 +48,28 @@ impl Fetch {
         if self.tries >= self.policy.attempts.get() {
             return Err(Some(GaveUp::Attempts));
         }
-        let plan = self.pace(asked).ok_or(Some(GaveUp::RetryAfterTooLong))?;
-        match self.deadline() {
-            Some(deadline) if now + plan.delay >= deadline => Err(Some(GaveUp::TotalTimeout)),
-            _ => Ok(plan),
+        let plan = self.pace(class, asked);
+        let plan = plan.ok_or(Some(GaveUp::RetryAfterTooLong))?;
+        let begins = now + plan.delay;
+        if self.is_late(begins) {
+            return Err(Some(GaveUp::TotalTimeout));
         }
+        if let Some(open) = world.open(now) {
+            let until = open.until.unwrap_or(Timestamp::MAX).max(begins);
+            if open.fail_fast || self.is_late(until) {
+                return Err(Some(GaveUp::CircuitOpen));
+            }
+        }
+        if !world.pay(kind(class, cause), now) {
+            return Err(Some(GaveUp::Budget));
+        }
+        Ok(plan)
+    }
+
+    /// Whether an attempt that begins at `at` would have no useful time left.
+    fn is_late(&self, at: Timestamp) -> bool {
+        self.deadline()
+            .is_some_and(|deadline| at + self.policy.useful >= deadline)
     }
 
     /// Retries that cost no try: the fault lies with an old connection or with this machine.
@@ -60,7 +77,7 @@ impl Fetch {
         let Cause::Failure(failure) = cause else {
             return None;
         };
-        let repeatable = self.may_repeat(cause) && !self.body_is_gone();
+        let repeatable = (failure.is_unsent() || self.is_idempotent()) && !self.body_is_gone();
         match failure {
             Failure::Stale { .. } if repeatable && !self.free_retry_used => Some(Plan {
                 delay: Duration::ZERO,
@@ -77,14 +94,14 @@ impl Fetch {
         }
     }
 
-    /// Whether sending the request again can do no harm.
-    fn may_repeat(&self, cause: Cause) -> bool {
-        let unsent = match cause {
-            Cause::Failure(failure) => failure.is_unsent(),
-            Cause::Timeout(limit) => limit == Limit::Connect,
-            Cause::Status(_) => false,
-        };
-        unsent || self.idempotent || self.method.is_idempotent() || self.policy.retry_non_idempotent
+    /// Whether sending the request again does no harm, even if it reached the server.
+    fn is_idempotent(&self) -> bool {
+        self.idempotent || self.method.is_idempotent() || self.policy.retry_non_idempotent
+    }
+
+    /// Whether the same request can be sent again, and does no harm.
+    pub(super) fn is_repeatable(&self) -> bool {
+        self.is_idempotent() && !self.body_is_gone()
     }
 
     /// Whether the request's body was a stream: the first attempt took it.
@@ -93,9 +110,10 @@ impl Fetch {
     }
 
     /// How long to wait; `None` if the server asks for too much.
-    fn pace(&self, asked: Option<Duration>) -> Option<Plan> {
+    fn pace(&self, class: Class, asked: Option<Duration>) -> Option<Plan> {
         let retry = u32::from(self.tries.saturating_sub(1));
-        let backoff = self.policy.backoff.delay(self.seed, retry, self.last_delay);
+        let backoff = self.policy.backoff.for_class(class);
+        let backoff = backoff.delay(self.seed, retry, self.last_delay.into());
         let rule = self.policy.retry_after;
         let asked = match asked {
             Some(asked) if asked > rule.cap => match rule.over {
@@ -115,5 +133,14 @@ impl Fetch {
                 pace: Pace::Backoff,
             },
         })
+    }
+}
+
+/// What the purse is told of a retry.
+fn kind(class: Class, cause: Cause) -> RetryKind {
+    match (class, cause) {
+        (Class::Throttled, _) => RetryKind::Throttled,
+        (_, Cause::Timeout(_)) => RetryKind::Timeout,
+        _ => RetryKind::Transient,
     }
 }

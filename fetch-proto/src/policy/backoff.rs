@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use super::Class;
 use crate::random::{between, mix};
 use crate::time::nanos;
 
@@ -111,6 +112,15 @@ impl Backoff {
     pub fn ceiling(&self, n: u32) -> Duration {
         let grown = nanos(self.base).saturating_mul(u64::from(self.factor).saturating_pow(n));
         Duration::from_nanos(grown.min(nanos(self.cap)))
+    }
+
+    /// The same for retries of this class. After a throttled attempt full jitter would come to nothing
+    /// too often, so it becomes equal jitter.
+    pub(crate) fn for_class(mut self, class: Class) -> Self {
+        if class == Class::Throttled && self.jitter == Some(Jitter::Full) {
+            self.jitter = Some(Jitter::Equal);
+        }
+        self
     }
 
     /// The wait before retry `n` (from 0) of the fetch that `seed` belongs to, `previous` being the

@@ -1,6 +1,9 @@
 //! What a fetch may do: attempts, waits, limits, redirects.
 
 mod backoff;
+mod chaos;
+mod class;
+mod fallback;
 pub(crate) mod redirect;
 mod status;
 mod timeouts;
@@ -8,7 +11,16 @@ mod timeouts;
 use core::num::NonZeroU16;
 use core::time::Duration;
 
+use crate::event::Cause;
+use crate::hedge::Hedge;
+use crate::rate::Rate;
+use crate::stall::StallGuard;
+
 pub use backoff::{Backoff, Jitter};
+pub(crate) use chaos::latency;
+pub use chaos::{Chaos, Fault};
+pub use class::{Class, Classes};
+pub use fallback::Fallback;
 pub use redirect::{RedirectError, Redirects};
 pub use status::StatusSet;
 pub use timeouts::{Limit, Timeouts};
@@ -31,13 +43,20 @@ pub use timeouts::{Limit, Timeouts};
 pub struct Policy {
     pub(crate) attempts: NonZeroU16,
     pub(crate) backoff: Backoff,
+    pub(crate) chaos: Chaos,
+    pub(crate) classes: Classes,
     pub(crate) drain: u64,
+    pub(crate) fallback: Fallback,
+    pub(crate) hedge: Option<Hedge>,
     pub(crate) max_body: u64,
+    pub(crate) rate: Option<Rate>,
     pub(crate) redirects: Redirects,
     pub(crate) retry_after: RetryAfter,
     pub(crate) retry_non_idempotent: bool,
     pub(crate) retry_statuses: StatusSet,
+    pub(crate) stall: Option<StallGuard>,
     pub(crate) timeouts: Timeouts,
+    pub(crate) useful: Duration,
 }
 
 impl Policy {
@@ -68,6 +87,41 @@ impl Policy {
         self
     }
 
+    /// Sets which faults are made on purpose, and how often. Default none.
+    ///
+    /// ```
+    /// use fetch_proto::{Chaos, Fault, Policy};
+    /// let policy = Policy::default().chaos(Chaos::default().fault(1, Fault::Reset));
+    /// ```
+    #[must_use]
+    pub fn chaos(mut self, chaos: Chaos) -> Self {
+        self.chaos = chaos;
+        self
+    }
+
+    /// Sets what single statuses and failures are to be taken for. Default: as built in.
+    ///
+    /// ```
+    /// use fetch_proto::{Class, Classes, Policy};
+    /// let policy = Policy::default().classes(Classes::default().status(404, Class::Transient));
+    /// ```
+    #[must_use]
+    pub fn classes(mut self, classes: Classes) -> Self {
+        self.classes = classes;
+        self
+    }
+
+    /// What an attempt that ended so is: as set by [`classes`](Self::classes), or as built in.
+    ///
+    /// ```
+    /// use fetch_proto::{Cause, Class, Policy};
+    /// assert_eq!(Policy::default().class(Cause::Status(503)), Class::Throttled);
+    /// ```
+    #[must_use]
+    pub fn class(&self, cause: Cause) -> Class {
+        self.classes.of(cause, &self.retry_statuses)
+    }
+
     /// Sets how many bytes of an unwanted body (a redirect's, or that of a response which is
     /// retried) are read so that its connection can be used again. Default 64 KiB. Past that the
     /// connection is closed.
@@ -81,6 +135,33 @@ impl Policy {
         self
     }
 
+    /// Sets what to turn to when all else failed. Default nothing.
+    ///
+    /// ```
+    /// use fetch_proto::{Fallback, Policy};
+    /// let policy = Policy::default().fallback(Fallback::to("http://mirror.test/".parse()?));
+    /// # Ok::<(), url::ParseError>(())
+    /// ```
+    #[must_use]
+    pub fn fallback(mut self, fallback: Fallback) -> Self {
+        self.fallback = fallback;
+        self
+    }
+
+    /// Sets whether and when a slow attempt is raced by another. Default never. Only requests that
+    /// may be repeated are raced; a race needs a free slot and costs the retry budget.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use fetch_proto::{Hedge, Policy};
+    /// let policy = Policy::default().hedge(Hedge::default());
+    /// ```
+    #[must_use]
+    pub fn hedge(mut self, hedge: impl Into<Option<Hedge>>) -> Self {
+        self.hedge = hedge.into();
+        self
+    }
+
     /// Sets the largest body, in bytes after decoding. Default 64 MiB. A larger one ends the fetch
     /// with [`Error::BodyTooLarge`](crate::Error::BodyTooLarge).
     ///
@@ -90,6 +171,19 @@ impl Policy {
     #[must_use]
     pub const fn max_body(mut self, bytes: u64) -> Self {
         self.max_body = bytes;
+        self
+    }
+
+    /// Sets how fast attempts by this policy may begin, over all hosts. Default: no limit of its own.
+    /// It counts for the fetches that a rule gives this policy, each rule having a rate of its own.
+    ///
+    /// ```
+    /// let policy = fetch_proto::Policy::default().rate("10/s".parse::<fetch_proto::Rate>()?);
+    /// # Ok::<(), fetch_proto::RateError>(())
+    /// ```
+    #[must_use]
+    pub fn rate(mut self, rate: impl Into<Option<Rate>>) -> Self {
+        self.rate = rate.into();
         self
     }
 
@@ -140,6 +234,32 @@ impl Policy {
     #[must_use]
     pub const fn retry_statuses(mut self, statuses: StatusSet) -> Self {
         self.retry_statuses = statuses;
+        self
+    }
+
+    /// Sets how fast a body must come at least. Default: no such limit besides
+    /// [`Timeouts::idle_read`].
+    ///
+    /// ```
+    /// use fetch_proto::{Policy, StallGuard};
+    /// let policy = Policy::default().stall(StallGuard::default());
+    /// ```
+    #[must_use]
+    pub fn stall(mut self, guard: impl Into<Option<StallGuard>>) -> Self {
+        self.stall = guard.into();
+        self
+    }
+
+    /// Sets the least time of use to an attempt: a retry that would begin with less left before the
+    /// total limit is not made. Default 100 ms.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// let policy = fetch_proto::Policy::default().useful(Duration::from_secs(1));
+    /// ```
+    #[must_use]
+    pub const fn useful(mut self, least: Duration) -> Self {
+        self.useful = least;
         self
     }
 
@@ -194,13 +314,20 @@ impl Default for Policy {
         Self {
             attempts: const { NonZeroU16::new(3).unwrap() },
             backoff: Backoff::DEFAULT,
+            chaos: Chaos::default(),
+            classes: Classes::default(),
             drain: 64 << 10,
+            fallback: Fallback::default(),
+            hedge: None,
             max_body: 64 << 20,
+            rate: None,
             redirects: Redirects::limit(10),
             retry_after: RetryAfter::DEFAULT,
             retry_non_idempotent: false,
             retry_statuses: StatusSet::RETRYABLE,
+            stall: None,
             timeouts: Timeouts::DEFAULT,
+            useful: Duration::from_millis(100),
         }
     }
 }

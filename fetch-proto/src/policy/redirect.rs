@@ -92,6 +92,7 @@ impl fmt::Display for RedirectError {
 
 /// The next request of a fetch that is being redirected.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(crate) struct Hop {
     pub(crate) url: Url,
     pub(crate) method: Method,

@@ -76,6 +76,8 @@ pub enum Limit {
     IdleRead,
     /// [`Timeouts::queue`].
     Queue,
+    /// The least flow of a body: [`Policy::stall`](crate::Policy::stall).
+    Throughput,
     /// [`Timeouts::total`].
     Total,
 }
@@ -88,6 +90,7 @@ impl fmt::Display for Limit {
             Self::FirstByte => "first byte",
             Self::IdleRead => "idle read",
             Self::Queue => "queue",
+            Self::Throughput => "throughput",
             Self::Total => "total",
         })
     }

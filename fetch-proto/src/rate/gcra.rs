@@ -25,6 +25,7 @@ use crate::time::Timestamp;
 /// # Ok::<(), fetch_proto::RateError>(())
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Gcra {
     rate: Rate,
     /// The theoretical arrival time. At most 2^64 × 2^32 for the time, as much for the tolerance.

@@ -173,9 +173,14 @@ impl Rules {
     /// ```
     #[must_use]
     pub fn policy(&self, method: &Method, url: &Url) -> &Arc<Policy> {
+        self.choose(method, url).1
+    }
+
+    /// The policy and the number of its rule, the default's being the last.
+    pub(crate) fn choose(&self, method: &Method, url: &Url) -> (usize, &Arc<Policy>) {
         match self.matched(method, url) {
-            Some(index) => &self.rules[index].policy,
-            None => &self.default,
+            Some(index) => (index, &self.rules[index].policy),
+            None => (self.rules.len(), &self.default),
         }
     }
 

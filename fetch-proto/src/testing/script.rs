@@ -1,6 +1,5 @@
 //! One fetch against a server that answers by script.
 
-use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -239,7 +238,7 @@ impl Script {
             answers: core::mem::take(&mut self.answers),
             attempts: Vec::new(),
             clock,
-            coming: None,
+            coming: Vec::new(),
             events: Vec::new(),
             fetch,
             trace: Vec::new(),
@@ -327,7 +326,8 @@ struct Player {
     answers: VecDeque<Answer>,
     attempts: Vec<Attempt>,
     clock: FakeClock,
-    coming: Option<(Timestamp, Box<Attempt>, Answer)>,
+    /// The answers that are on their way.
+    coming: Vec<(Timestamp, Attempt, Answer)>,
     events: Vec<Event>,
     fetch: Fetch,
     trace: Vec<String>,
@@ -339,11 +339,10 @@ impl Player {
     fn play(&mut self) -> Outcome {
         loop {
             match self.fetch.poll(self.clock.now()) {
-                Step::Abort(_) => {
-                    self.coming = None;
+                Step::Abort(id) => {
+                    self.coming.retain(|(_, attempt, _)| attempt.id != id);
                     if let Some(Reason::Limit(limit)) = self.woken {
-                        self.trace
-                            .push(format!("{} {limit} timeout", self.clock.now()));
+                        self.note(&format!("{limit} timeout"));
                     }
                 }
                 Step::Accept(_) | Step::Discard(_) => {}
@@ -353,8 +352,9 @@ impl Player {
                 }
                 Step::Event(event) => self.events.push(event),
                 Step::Ready => self.start(),
+                Step::Start(attempt) => self.send(*attempt),
                 Step::Wait(wake) => {
-                    let arrival = self.coming.as_ref().map(|(at, ..)| *at);
+                    let arrival = self.coming.iter().map(|(at, ..)| *at).min();
                     // A limit that ends just when the answer comes ends first.
                     let first = wake.filter(|wake| arrival.is_none_or(|at| wake.at <= at));
                     self.woken = first.map(|wake| wake.why);
@@ -373,25 +373,37 @@ impl Player {
 
     fn start(&mut self) {
         let now = self.clock.now();
-        let attempt = self
-            .fetch
-            .start(now)
-            .expect("a fetch that is ready can start");
-        let number = attempt.id.number();
-        let answer = self.answers.pop_front();
-        let answer = answer.unwrap_or_else(|| panic!("no answer for attempt {number}"));
-        self.trace.push(format!("{now} start"));
-        self.attempts.push(attempt.clone());
-        if answer.kind != Kind::Hang {
-            self.coming = Some((now + answer.after, Box::new(attempt), answer));
+        let racing = self.fetch.is_flying();
+        match self.fetch.start(now) {
+            Some(attempt) => self.send(attempt),
+            None if racing || self.fetch.is_flying() => {} // left out, or held back by chaos
+            None => panic!("a fetch that is ready can start"),
         }
     }
 
+    fn send(&mut self, attempt: Attempt) {
+        let number = attempt.id.number();
+        let answer = self.answers.pop_front();
+        let answer = answer.unwrap_or_else(|| panic!("no answer for attempt {number}"));
+        self.note("start");
+        self.attempts.push(attempt.clone());
+        if answer.kind != Kind::Hang {
+            let at = self.clock.now() + answer.after;
+            self.coming.push((at, attempt, answer));
+        }
+    }
+
+    fn note(&mut self, what: &str) {
+        self.trace.push(format!("{} {what}", self.clock.now()));
+    }
+
+    /// Delivers the answer that is due, the earliest sent of several.
     fn deliver(&mut self) {
-        let Some((_, attempt, answer)) = self.coming.take() else {
+        let now = self.clock.now();
+        let due = self.coming.iter().position(|(at, ..)| *at <= now);
+        let Some((_, attempt, answer)) = due.map(|place| self.coming.remove(place)) else {
             return;
         };
-        let now = self.clock.now();
         let inputs = match answer.kind {
             Kind::Failure(failure) => {
                 self.trace.push(format!("{now} {}", failure.as_str()));

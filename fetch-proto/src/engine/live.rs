@@ -1,0 +1,97 @@
+//! Changes while it runs: limits, rates and rules of a new configuration, what is known being kept.
+
+use alloc::boxed::Box;
+use core::time::Duration;
+
+use super::guards::Guards;
+use super::{Config, Engine};
+use crate::budget::Purse;
+use crate::rate::Gcra;
+use crate::time::Timestamp;
+
+impl Engine {
+    /// Takes over a new configuration. Breakers, budgets, learned limits and the debts of rates are
+    /// kept; new limits count from now on, and attempts in flight over a lower one just land. Fetches
+    /// that were submitted keep the policy that was chosen for them.
+    ///
+    /// ```
+    /// # use fetch_proto::{Config, Engine, Output, Request, Timestamp};
+    /// # let now = Timestamp::START;
+    /// let mut engine = Engine::new(Config::default().concurrency(1), 7, now);
+    /// for path in ["1", "2"] {
+    ///     engine.submit(Request::get(format!("http://a.test/{path}").parse()?), now).unwrap();
+    /// }
+    /// assert!(matches!(engine.poll(now), Output::Start(_)));
+    /// assert!(matches!(engine.poll(now), Output::Idle(_)));
+    /// engine.set_config(Config::default().concurrency(2), now);
+    /// assert!(matches!(engine.poll(now), Output::Start(_)));
+    /// # Ok::<(), url::ParseError>(())
+    /// ```
+    pub fn set_config(&mut self, config: Config, now: Timestamp) {
+        let now = self.advance(now);
+        let before = core::mem::replace(&mut self.config, config);
+        change_rate(&mut self.rate, self.config.rate);
+        match (&mut self.purse, self.config.budget) {
+            (Some(purse), Some(budget)) => purse.set_config(budget),
+            (purse, budget) => *purse = budget.map(Purse::new),
+        }
+        for host in self.hosts.numbers() {
+            if !self.hosts.exists(host) {
+                continue;
+            }
+            let state = self.hosts.get_mut(host);
+            change_rate(&mut state.rate, self.config.host_rate);
+            self.change_guards(host);
+        }
+        let parked = self.gates.adopt(&self.config.rules, Some(&before.rules));
+        for id in parked {
+            if let Some(index) = self.slots.find(id) {
+                self.line_up(index, now);
+            }
+        }
+        self.adopt_targets();
+        for host in self.hosts.numbers() {
+            if self.hosts.exists(host) {
+                self.offer(host, now);
+            }
+        }
+    }
+
+    fn change_guards(&mut self, host: u32) {
+        let state = self.hosts.get_mut(host);
+        match &mut state.guards {
+            guards if !self.config.is_guarded() => *guards = None,
+            Some(guards) => guards.adopt(&self.config, self.seed),
+            None => {
+                let mut guards = Box::<Guards>::default();
+                guards.adopt(&self.config, self.seed);
+                state.guards = Some(guards);
+            }
+        }
+    }
+
+    /// Sets the least time between the starts of two attempts at one host (named by scheme, host
+    /// and, unless it is the scheme's own, port), such as the crawl delay of its robots.txt. Zero
+    /// takes it back.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// # use fetch_proto::{Config, Engine, Timestamp};
+    /// let mut engine = Engine::new(Config::default(), 7, Timestamp::START);
+    /// engine.set_crawl_delay("https://a.example", Duration::from_secs(2));
+    /// ```
+    pub fn set_crawl_delay(&mut self, host: &str, delay: Duration) {
+        if delay.is_zero() {
+            self.crawl_delays.remove(host);
+        } else {
+            self.crawl_delays.insert(host.into(), delay);
+        }
+    }
+}
+
+fn change_rate(state: &mut Option<Gcra>, rate: Option<crate::rate::Rate>) {
+    match (state.as_mut(), rate) {
+        (Some(gcra), Some(rate)) => gcra.set_rate(rate),
+        (_, rate) => *state = rate.map(Gcra::new),
+    }
+}

@@ -1,0 +1,169 @@
+//! What the end of an attempt tells the host's guards, and who may start instead.
+
+use core::time::Duration;
+
+use super::Engine;
+use super::slab::{NO_ENDPOINT, Permit, Slot};
+use super::world::Paid;
+use crate::balance::Served;
+use crate::breaker::{Transition, Verdict};
+use crate::event::{Cause, Event};
+use crate::failure::Failure;
+use crate::fetch::Step;
+use crate::outcome::{AttemptEnd, AttemptReport, GaveUp};
+use crate::policy::{Class, Limit, Policy};
+use crate::time::Timestamp;
+
+/// An attempt that is not in the air any more.
+pub(super) struct Landing {
+    /// The host that the fetch queued for.
+    host: u32,
+    /// To the head, if there was one: how long the body takes says little of the server's load.
+    first_byte: Option<Duration>,
+    /// Whether the fetch ended with it, without asking for a retry's price.
+    gave_up: bool,
+    paid: Paid,
+    permit: Permit,
+    /// Whether the server said, or showed, that it has too much to do.
+    overloaded: bool,
+    took: Duration,
+    verdict: Verdict,
+}
+
+impl Landing {
+    /// The next landing of the fetch that was not yet told. `step` is what it said last.
+    pub(super) fn next(slot: &mut Slot, step: &Step) -> Option<Self> {
+        let reports = match step {
+            Step::Done(outcome) => &outcome.attempts,
+            _ => slot.fetch.landed(),
+        };
+        let report = reports.get(usize::from(slot.settled))?;
+        slot.settled += 1;
+        let permit = slot.permits.take(|permit| permit.number == report.number)?;
+        let (verdict, overloaded) = judge(report, slot.fetch.policy());
+        let first_byte = report
+            .timings
+            .head
+            .map(|at| at.saturating_since(report.timings.started));
+        let success = verdict == Verdict::Success;
+        let paid = slot.rare.as_mut().filter(|_| success);
+        Some(Self {
+            host: slot.host,
+            first_byte,
+            gave_up: matches!(step, Step::Done(outcome) if outcome.gave_up != Some(GaveUp::Budget)),
+            overloaded,
+            paid: paid
+                .map(|rare| core::mem::take(&mut rare.paid))
+                .unwrap_or_default(),
+            permit,
+            took: first_byte.unwrap_or_else(|| report.timings.total()),
+            verdict,
+        })
+    }
+}
+
+/// What an attempt's end says about its server, and whether it says that it is overloaded.
+fn judge(report: &AttemptReport, policy: &Policy) -> (Verdict, bool) {
+    let cause = match (report.end, report.status) {
+        (AttemptEnd::Responded | AttemptEnd::Redirected, Some(status)) => Cause::Status(status),
+        (AttemptEnd::BodyTooLarge | AttemptEnd::Failed(Failure::BodyTooLarge), _) => {
+            return (Verdict::Success, false);
+        }
+        (AttemptEnd::TimedOut(Limit::Total | Limit::Queue), _) => return (Verdict::Neutral, false),
+        (AttemptEnd::TimedOut(limit), _) => Cause::Timeout(limit),
+        (AttemptEnd::Failed(failure), _) if failure.is_own() => return (Verdict::Neutral, false),
+        (AttemptEnd::Failed(_), _) => return (Verdict::Failure, false),
+        _ => return (Verdict::Neutral, false),
+    };
+    match (cause, policy.class(cause)) {
+        // It says to be asked less often, not that it is broken: that is for limits and rests.
+        (Cause::Status(429), _) => (Verdict::Neutral, true),
+        (_, Class::Forbidden) => (Verdict::Success, false),
+        (_, Class::Throttled) | (Cause::Timeout(_), _) => (Verdict::Failure, true),
+        _ => (Verdict::Failure, false),
+    }
+}
+
+impl Engine {
+    /// A place is free again, and the host's guards learn how it went.
+    pub(super) fn settle(&mut self, landing: &Landing, now: Timestamp) {
+        let permit = landing.permit;
+        self.flying -= 1;
+        let state = self.hosts.get_mut(permit.host);
+        let in_flight = state.flying;
+        state.flying -= 1;
+        let limit = state.limit(usize::MAX);
+        self.tell_guards(landing, in_flight, now);
+        self.tell_purses(landing, now);
+        self.tell_balancer(landing, now);
+        let after = self.hosts.get(permit.host).limit(usize::MAX);
+        if after != limit {
+            let host = self.hosts.get(permit.host).key.clone();
+            self.tell(|| Event::HostLimit { host, limit: after });
+        }
+        self.offer(permit.host, now);
+        for target in self.hosts.get(permit.host).serves.clone() {
+            self.offer(target, now);
+        }
+    }
+
+    fn tell_guards(&mut self, landing: &Landing, in_flight: usize, now: Timestamp) {
+        let state = self.hosts.get_mut(landing.permit.host);
+        let Some(guards) = &mut state.guards else {
+            return;
+        };
+        let known = landing.verdict != Verdict::Neutral || landing.overloaded;
+        if let Some(limiter) = guards.limiter.as_mut().filter(|_| known) {
+            limiter.sample(landing.took, in_flight, landing.overloaded, now);
+        }
+        if let Some(throttler) = guards.throttler.as_mut().filter(|_| !landing.overloaded) {
+            throttler.accept(now);
+        }
+        let good = landing.verdict == Verdict::Success;
+        if let Some((recent, took)) = guards.recent.as_mut().zip(landing.first_byte)
+            && good
+        {
+            recent.record(took, now);
+        }
+        let circuit = guards.circuit.as_mut().zip(landing.permit.call);
+        let moved = circuit
+            .and_then(|(circuit, call)| circuit.settle(call, landing.verdict, landing.took, now));
+        if let Some(transition) = moved {
+            let host = state.key.clone();
+            self.stats.circuits_opened += u64::from(transition != Transition::Closed);
+            self.tell(|| Event::Circuit { host, transition });
+        }
+    }
+
+    fn tell_purses(&mut self, landing: &Landing, now: Timestamp) {
+        let guards = self.hosts.get_mut(landing.host).guards.as_mut();
+        let host = guards.and_then(|guards| guards.purse.as_mut());
+        let purses = [
+            (host, landing.paid.host),
+            (self.purse.as_mut(), landing.paid.common),
+        ];
+        for (purse, paid) in purses {
+            match (purse, landing.verdict) {
+                (Some(purse), Verdict::Success) => purse.success(paid, now),
+                (Some(purse), Verdict::Failure) if landing.gave_up => purse.failure(now),
+                _ => {}
+            }
+        }
+    }
+
+    fn tell_balancer(&mut self, landing: &Landing, now: Timestamp) {
+        if landing.permit.endpoint == NO_ENDPOINT {
+            return;
+        }
+        let Some(group) = &mut self.hosts.get_mut(landing.host).group else {
+            return;
+        };
+        let served = match landing.verdict {
+            Verdict::Success => Served::Success,
+            Verdict::Failure => Served::Failure,
+            Verdict::Neutral => Served::Neutral,
+        };
+        let endpoint = usize::from(landing.permit.endpoint);
+        group.balancer.ended(endpoint, served, landing.took, now);
+    }
+}

@@ -1,0 +1,72 @@
+//! What a fetch in an engine shares with others.
+
+use alloc::boxed::Box;
+use core::time::Duration;
+
+use super::guards::Guards;
+use super::slab::Rare;
+use crate::breaker::OnOpen;
+use crate::budget::{Purse, RetryCost, RetryKind};
+use crate::fetch::{Open, World};
+use crate::hedge::Hedge;
+use crate::time::Timestamp;
+
+/// The state of a fetch's host and of the whole engine, as far as the fetch may ask for it.
+pub(super) struct Shared<'a> {
+    pub(super) guards: Option<&'a mut Guards>,
+    /// The common purse.
+    pub(super) purse: Option<&'a mut Purse>,
+    /// Where the fetch keeps what its latest extra attempt cost.
+    pub(super) rare: &'a mut Option<Box<Rare>>,
+}
+
+/// What an extra attempt cost; a success brings it back.
+#[derive(Clone, Copy, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+pub(super) struct Paid {
+    pub(super) common: Option<RetryCost>,
+    pub(super) host: Option<RetryCost>,
+}
+
+impl World for Shared<'_> {
+    fn hedge_delay(&mut self, hedge: &Hedge, now: Timestamp) -> Option<Duration> {
+        let recent = self
+            .guards
+            .as_ref()
+            .and_then(|guards| guards.recent.as_ref());
+        hedge.delay(recent, now)
+    }
+
+    fn open(&mut self, now: Timestamp) -> Option<Open> {
+        let circuit = self.guards.as_ref()?.circuit.as_ref()?;
+        let denied = circuit.denied_until(now)?;
+        Some(Open {
+            fail_fast: circuit.config().on_open == OnOpen::FailFast,
+            until: denied.until,
+        })
+    }
+
+    fn pay(&mut self, kind: RetryKind, now: Timestamp) -> bool {
+        let mut host = self
+            .guards
+            .as_mut()
+            .and_then(|guards| guards.purse.as_mut());
+        // Both are asked before either pays, so that a refusal costs nothing.
+        let allowed = host.as_ref().is_none_or(|purse| purse.allows(kind, now))
+            && self
+                .purse
+                .as_ref()
+                .is_none_or(|purse| purse.allows(kind, now));
+        if allowed {
+            let host = host.as_mut().and_then(|purse| purse.try_retry(kind, now));
+            let common = self
+                .purse
+                .as_mut()
+                .and_then(|purse| purse.try_retry(kind, now));
+            if host.is_some() || common.is_some() {
+                self.rare.get_or_insert_default().paid = Paid { common, host };
+            }
+        }
+        allowed
+    }
+}

@@ -1,0 +1,334 @@
+//! Hedges, classes, faults on purpose, fallbacks, told as traces.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::testing::{Answer, Run, Script, failure, hang, status};
+use crate::{
+    AttemptEnd, Backoff, Chaos, Class, Classes, Event, Failure, Fallback, Fault, GaveUp, Hedge,
+    HedgeDelay, Jitter, Limit, Method, Policy, Request, StallGuard, Timeouts,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn exact() -> Policy {
+    Policy::default().backoff(Backoff::default().jitter(None))
+}
+
+fn hedged(delay: Duration) -> Policy {
+    exact().hedge(Hedge {
+        delay: HedgeDelay::Fixed(delay),
+        max: 1,
+        on_failure: false,
+    })
+}
+
+fn run(policy: Policy, answers: impl IntoIterator<Item = Answer>) -> Run {
+    Script::new(policy).answers(answers).run()
+}
+
+/// Each attempt's number and end, in the order in which they ended.
+fn ends(run: &Run) -> Vec<String> {
+    let attempts = run.outcome().attempts.iter();
+    attempts
+        .map(|one| format!("{} {:?}", one.number, one.end))
+        .collect()
+}
+
+#[test]
+fn a_slow_attempt_is_raced_and_the_first_good_head_wins() {
+    let answers = [status(200).after(5 * SECOND), status(200).after(SECOND)];
+    let run = run(hedged(2 * SECOND), answers);
+    assert_eq!(run.to_string(), "0s start · 2s start · 3s 200 done");
+    assert_eq!(ends(&run), ["1 Abandoned", "2 Responded"]);
+    let winner = run.outcome().result.unwrap().attempt.number();
+    assert_eq!(
+        (winner, run.outcome().retries),
+        (2, 0),
+        "a race is no retry"
+    );
+}
+
+#[test]
+fn a_hedge_that_loses_is_abandoned_and_no_failure() {
+    let answers = [status(200).after(3 * SECOND), hang()];
+    let run = run(hedged(2 * SECOND), answers);
+    assert_eq!(run.to_string(), "0s start · 2s start · 3s 200 done");
+    assert_eq!(ends(&run), ["2 Abandoned", "1 Responded"]);
+}
+
+#[test]
+fn a_quick_answer_needs_no_hedge() {
+    let run = run(hedged(2 * SECOND), [status(200).after(SECOND)]);
+    assert_eq!(run.to_string(), "0s start · 1s 200 done");
+}
+
+#[test]
+fn a_racer_that_fails_leaves_the_race_to_the_other() {
+    let answers = [status(503).after(3 * SECOND), status(200).after(4 * SECOND)];
+    let run = run(hedged(2 * SECOND), answers);
+    assert_eq!(
+        run.to_string(),
+        "0s start · 2s start · 3s 503 · 6s 200 done"
+    );
+}
+
+#[test]
+fn when_all_racers_fail_the_try_has_failed_once() {
+    let answers = [
+        failure(Failure::Io).after(3 * SECOND),
+        status(503).after(3 * SECOND),
+        status(200),
+    ];
+    let run = run(hedged(2 * SECOND).attempts(2), answers);
+    let expected = "0s start · 2s start · 3s io · 5s 503 · 6s start · 6s 200 done";
+    assert_eq!(
+        (run.to_string().as_str(), run.outcome().retries),
+        (expected, 1)
+    );
+}
+
+#[test]
+fn a_refused_racer_whose_body_still_comes_does_not_delay_the_retry() {
+    // Its head came and it is being read to the end when the last contender fails.
+    let answers = [
+        status(503).after(3 * SECOND),
+        failure(Failure::Io).after(2 * SECOND),
+        status(200),
+    ];
+    let run = run(hedged(2 * SECOND), answers);
+    assert_eq!(run.outcome().status(), Some(200));
+}
+
+#[test]
+fn a_failure_fires_the_next_hedge_at_once_if_wanted() {
+    let mut policy = hedged(2 * SECOND);
+    policy.hedge = policy.hedge.map(|hedge| Hedge {
+        max: 2,
+        on_failure: true,
+        ..hedge
+    });
+    let answers = [
+        status(200).after(5 * SECOND),
+        status(500).after(SECOND / 2),
+        status(200).after(SECOND),
+    ];
+    let run = run(policy, answers);
+    let expected = "0s start · 2s start · 2.5s 500 · 2.5s start · 3.5s 200 done";
+    assert_eq!(run.to_string(), expected);
+}
+
+#[test]
+fn a_server_that_asks_for_a_rest_is_hedged_no_more() {
+    let mut policy = hedged(2 * SECOND);
+    policy.hedge = policy.hedge.map(|hedge| Hedge {
+        max: 5,
+        on_failure: true,
+        ..hedge
+    });
+    let answers = [
+        status(200).after(5 * SECOND),
+        status(429).after(SECOND).retry_after(SECOND),
+    ];
+    let run = run(policy, answers);
+    assert_eq!(
+        run.to_string(),
+        "0s start · 2s start · 3s 429 · 5s 200 done"
+    );
+}
+
+#[test]
+fn what_may_not_be_repeated_is_not_raced() {
+    let mut script = Script::new(hedged(SECOND));
+    let run = script
+        .method(Method::Post)
+        .answers([status(200).after(3 * SECOND)])
+        .run();
+    assert_eq!(run.to_string(), "0s start · 3s 200 done");
+}
+
+#[test]
+fn a_status_can_be_classified_anew() {
+    let classes = Classes::default()
+        .status(404, Class::Transient)
+        .status(503, Class::Forbidden)
+        .failure(Failure::Tls, Class::Transient);
+    let policy = exact().classes(classes);
+    let trace = |answers: [Answer; 2]| run(policy.clone(), answers).to_string();
+    assert_eq!(
+        trace([status(404), status(503)]),
+        "0s start · 0s 404 · 1s start · 1s 503 done"
+    );
+    assert_eq!(
+        trace([failure(Failure::Tls), status(200)]),
+        "0s start · 0s tls · 1s start · 1s 200 done"
+    );
+}
+
+#[test]
+fn full_jitter_never_comes_to_nothing_after_a_429() {
+    let policy = Policy::default().backoff(Backoff::default().jitter(Jitter::Full));
+    for seed in 0..200 {
+        let mut script = Script::new(policy.clone());
+        let run = script.seed(seed).answers([status(429), status(200)]).run();
+        assert!(run.outcome().timings.backoff >= SECOND / 2, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_retry_without_useful_time_left_is_not_made() {
+    let timeouts = Timeouts {
+        total: Some(Duration::from_millis(1050)),
+        ..Timeouts::DEFAULT
+    };
+    let run = run(exact().timeouts(timeouts), [status(503)]);
+    assert_eq!(run.outcome().gave_up, Some(GaveUp::TotalTimeout));
+}
+
+fn chaotic(fault: Fault) -> Policy {
+    exact()
+        .attempts(1)
+        .chaos(Chaos::default().fault(1000, fault))
+}
+
+#[test]
+fn an_error_on_purpose_sends_nothing() {
+    let run = run(chaotic(Fault::Error(Failure::Resolve)), []);
+    assert!(run.attempts().is_empty());
+    assert_eq!(ends(&run), ["1 Failed(Resolve)"]);
+}
+
+#[test]
+fn a_stall_on_purpose_costs_the_attempt_limit() {
+    let run = run(chaotic(Fault::Stall), []);
+    assert_eq!(run.outcome().timings.total(), 6 * SECOND);
+    assert_eq!(ends(&run), ["1 TimedOut(Attempt)"]);
+}
+
+#[test]
+fn latency_on_purpose_delays_the_sending() {
+    let run = run(chaotic(Fault::latency(SECOND..=SECOND)), [status(200)]);
+    assert_eq!(run.to_string(), "1s start · 1s 200 done");
+}
+
+#[test]
+fn a_reset_on_purpose_comes_with_the_head() {
+    let run = run(chaotic(Fault::Reset), [status(200).after(SECOND)]);
+    assert_eq!(ends(&run), ["1 Failed(Io)"]);
+}
+
+#[test]
+fn a_truncation_on_purpose_breaks_the_body_off() {
+    for body in [0, 5, 100] {
+        let run = run(chaotic(Fault::Truncate(10)), [status(200).body(body)]);
+        assert_eq!(ends(&run), ["1 Failed(Io)"], "{body} bytes");
+    }
+}
+
+#[test]
+fn faults_on_purpose_are_told() {
+    let run = run(chaotic(Fault::Reset), [status(200)]);
+    let injected = |event: &&Event| {
+        matches!(
+            event,
+            Event::Injected {
+                fault: Fault::Reset,
+                ..
+            }
+        )
+    };
+    assert_eq!(run.events().iter().filter(injected).count(), 1);
+}
+
+fn mirrored() -> Policy {
+    let mirror = "http://mirror.test/list".parse().unwrap();
+    exact()
+        .attempts(2)
+        .fallback(Fallback::to(mirror).or_value())
+}
+
+#[test]
+fn the_fallback_has_tries_of_its_own() {
+    let run = run(
+        mirrored(),
+        [status(503), failure(Failure::Io), status(503), status(200)],
+    );
+    let hosts: Vec<_> = run
+        .attempts()
+        .iter()
+        .map(|one| one.url.host_str().unwrap())
+        .collect();
+    assert_eq!(hosts, ["a.test", "a.test", "mirror.test", "mirror.test"]);
+    let outcome = run.outcome();
+    assert!(outcome.is_success() && outcome.fallen_back && !outcome.wants_value);
+    assert_eq!(outcome.retries, 2);
+    assert!(!run.attempts()[2].send_credentials, "it is another origin");
+}
+
+#[test]
+fn a_bad_last_response_is_left_for_the_fallback() {
+    let run = run(mirrored(), [status(503), status(503), status(200)]);
+    assert!(run.outcome().is_success() && run.outcome().fallen_back);
+}
+
+#[test]
+fn when_the_fallback_fails_too_it_is_time_for_a_value() {
+    let run = run(mirrored(), [503, 503, 503, 502].map(status));
+    assert!(run.outcome().wants_value);
+    assert_eq!(run.outcome().status(), Some(502));
+}
+
+#[test]
+fn a_good_response_and_a_cancellation_want_no_value() {
+    let fine = run(exact().fallback(Fallback::value()), [status(404)]);
+    assert!(!fine.outcome().wants_value);
+    let now = crate::Timestamp::START;
+    let policy = exact().fallback(Fallback::value()).into();
+    let mut fetch = crate::Fetch::new(
+        Request::get("http://a.test/".parse().unwrap()),
+        policy,
+        0,
+        now,
+    );
+    fetch.cancel(now);
+    let crate::Step::Done(outcome) = fetch.poll(now) else {
+        panic!("it is over");
+    };
+    assert!(!outcome.wants_value);
+}
+
+#[test]
+fn a_body_that_trickles_to_a_stop_is_ended_by_the_stall_guard() {
+    let guard = StallGuard {
+        grace: 5 * SECOND,
+        ..StallGuard::default()
+    };
+    let policy = exact().attempts(1).stall(guard).timeouts(Timeouts::NONE);
+    let mut fetch = crate::Fetch::new(
+        Request::get("http://a.test/".parse().unwrap()),
+        policy.into(),
+        0,
+        crate::Timestamp::START,
+    );
+    let at = |seconds: u32| crate::Timestamp::START + SECOND * seconds;
+    let _ = fetch.poll(at(0));
+    let id = fetch.start(at(0)).unwrap().id;
+    fetch.handle(id, crate::Input::Head(crate::Head::status(200)), at(0));
+    fetch.handle(id, crate::Input::Body { bytes: 1000 }, at(0));
+    let _ = fetch.poll(at(0));
+    let crate::Step::Wait(Some(wake)) = fetch.poll(at(0)) else {
+        panic!("it waits for the body");
+    };
+    assert_eq!(wake.why, crate::Reason::Limit(Limit::Throughput));
+    let _ = fetch.poll(wake.at);
+    let crate::Step::Done(outcome) = fetch.poll(wake.at) else {
+        panic!("the body stalled");
+    };
+    assert_eq!(
+        outcome.attempts[0].end,
+        AttemptEnd::TimedOut(Limit::Throughput)
+    );
+    assert!(outcome.timings.total() >= 5 * SECOND);
+}
