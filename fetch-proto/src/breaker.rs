@@ -24,10 +24,11 @@ pub use verdict::{Call, CallCounts, CircuitState, Denied, Transition, Trip, Verd
 ///
 /// A bulk job meets many hosts with few URLs each, and the defaults are for those. Eight calls are
 /// enough to judge: two URLs of three attempts each cannot open a circuit, three can. The window of
-/// 30 s holds twice the longest attempt and more ([`Timeouts::attempt`](crate::Timeouts::attempt) is
-/// 6 s), so that even a host which only times out fills it. The first break of 5 s is about as long
-/// as a restart; it doubles up to a minute, so that a dead host costs some two attempts a minute. Two
-/// successes of three probes close it: one lucky answer does not, one unlucky does not reopen it.
+/// 30 s holds twice the longest attempt and more ([`Timeouts::attempt`](crate::Timeouts::attempt)
+/// is 6 s), so that even a host which only times out fills it, two attempts at a time. The first
+/// break of 5 s is about as long as a restart; it doubles up to a minute, so that a dead host costs
+/// some two attempts a minute. Two successes of three probes close it: one lucky answer does not,
+/// one unlucky does not reopen it.
 ///
 /// Every number has a meaning: there is no invalid `Breaker`.
 ///
@@ -104,7 +105,7 @@ impl Breaker {
     ///
     /// ```
     /// let at_one_tenth = fetch_proto::Breaker::default().failure_ratio(100);
-    /// let by_failures_in_a_row = fetch_proto::Breaker::default().failure_ratio(None).consecutive(5);
+    /// let five_in_a_row = fetch_proto::Breaker::default().failure_ratio(None).consecutive(5);
     /// ```
     #[must_use]
     pub fn failure_ratio(mut self, per_mille: impl Into<Option<u16>>) -> Self {
@@ -112,8 +113,8 @@ impl Breaker {
         self
     }
 
-    /// Sets how many calls must be in the window before a ratio is looked at. Default 8; 0 counts as
-    /// 1.
+    /// Sets how many calls must be in the window before a ratio is looked at. Default 8; 0 counts
+    /// as 1.
     ///
     /// ```
     /// let breaker = fetch_proto::Breaker::default().minimum_calls(20);
@@ -164,8 +165,8 @@ impl Breaker {
     }
 
     /// Sets by how much a break may be longer than [`open`](Self::open) says, cap included, in
-    /// thousandths. Default 500, as Envoy's jitter for reset headers: hosts that failed together are
-    /// not asked again together. It is never shorter.
+    /// thousandths. Default 500, as Envoy's jitter for reset headers: hosts that failed together
+    /// are not asked again together. It is never shorter.
     ///
     /// ```
     /// let exact = fetch_proto::Breaker::default().open_jitter(0);
@@ -176,8 +177,9 @@ impl Breaker {
         self
     }
 
-    /// Sets how many of how many probes must succeed to close it. Default 2 of 3; 0 counts as 1, and
-    /// more successes than probes as all of them. It opens again as soon as too many have failed.
+    /// Sets how many of how many probes must succeed to close it. Default 2 of 3; 0 counts as 1,
+    /// and more successes than probes as all of them. It opens again as soon as too many have
+    /// failed.
     ///
     /// ```
     /// let strict = fetch_proto::Breaker::default().probes(3, 3);
@@ -200,8 +202,8 @@ impl Breaker {
     }
 
     /// Sets how long a probe holds its place. Default 30 s, several times the longest attempt. Then
-    /// another may go, so that a probe whose end is never told cannot block the host for ever; if its
-    /// result comes after all, it counts. Zero counts as one nanosecond.
+    /// another may go, so that a probe whose end is never told cannot block the host for ever; if
+    /// its result comes after all, it counts. Zero counts as one nanosecond.
     ///
     /// ```
     /// use core::time::Duration;
@@ -213,10 +215,10 @@ impl Breaker {
         self
     }
 
-    /// Sets which part of the calls in the window must have been slow to open it, in thousandths, or
-    /// `None` for any part. Default `None`; above 1000 counts as 1000. A call is slow, whether it
-    /// succeeded or failed, if it took longer than `after` (default 5 s). With a ratio, a slow probe
-    /// counts as failed.
+    /// Sets which part of the calls in the window must have been slow to open it, in thousandths,
+    /// or `None` for any part. Default `None`; above 1000 counts as 1000. A call is slow, whether
+    /// it succeeded or failed, if it took longer than `after` (default 5 s). With a ratio, a slow
+    /// probe counts as failed.
     ///
     /// ```
     /// use core::time::Duration;
@@ -228,9 +230,9 @@ impl Breaker {
         self
     }
 
-    /// Sets how far back calls are counted. Default 30 s. It is kept in ten slots, or in one if it is
-    /// shorter than 200 ms, and a slot falls out as a whole. It should be at least twice the longest
-    /// attempt, else failures by timeout fall out before enough have come together.
+    /// Sets how far back calls are counted. Default 30 s. It is kept in ten slots, or in one if it
+    /// is shorter than 200 ms, and a slot falls out as a whole. It should be at least twice the
+    /// longest attempt, else failures by timeout fall out before enough have come together.
     ///
     /// ```
     /// use core::time::Duration;

@@ -37,11 +37,12 @@ const ONE: u64 = 1000;
     serde(rename_all = "snake_case", deny_unknown_fields)
 )]
 pub enum RetryBudget {
-    /// A bucket, full at first, from which a retry takes and to which success gives: that of the AWS
-    /// SDKs' standard retry mode. A success after a retry returns what the last one cost, one without
-    /// a retry gives 1; what other retries cost is gone until then.
+    /// A bucket, full at first, from which a retry takes and to which success gives: that of the
+    /// AWS SDKs' standard retry mode. A success after a retry returns what the last one cost, one
+    /// without a retry gives 1; what other retries cost is gone until then.
     ///
-    /// The bucket does not fill by itself, so it suits a purse for all hosts better than one for each.
+    /// The bucket does not fill by itself, so it suits a purse for all hosts better than one for
+    /// each.
     Capacity {
         /// What the bucket holds. 500 there.
         capacity: u32,
@@ -52,13 +53,13 @@ pub enum RetryBudget {
         /// What a retry after [`RetryKind::Timeout`] takes. 10 there.
         timeout_cost: u32,
     },
-    /// A part of the requests, and a minimum for those that send few: that of Finagle's `RetryBudget`
-    /// (finagle-core/src/main/scala/com/twitter/finagle/service/RetryBudget.scala).
+    /// A part of the requests, and a minimum for those that send few: that of Finagle's
+    /// `RetryBudget` (finagle-core/src/main/scala/com/twitter/finagle/service/RetryBudget.scala).
     ///
     /// In any span of `ttl`, there are at most `per_mille / 1000 × requests + min_per_second × ttl`
-    /// retries. It is kept in ten slots of a tenth of `ttl` (one if that is shorter than 200 ms), each
-    /// of which falls out as a whole; and exactly, in thousandths of a retry: 700 per mille are seven
-    /// retries for ten requests.
+    /// retries. It is kept in ten slots of a tenth of `ttl` (one if that is shorter than 200 ms),
+    /// each of which falls out as a whole; and exactly, in thousandths of a retry: 700 per mille
+    /// are seven retries for ten requests.
     Ratio {
         /// Retries per second that are allowed without any request. 10 there.
         min_per_second: u32,
@@ -67,8 +68,8 @@ pub enum RetryBudget {
         /// How long a request allows for retries. 10 s there, from 1 s to 60 s; here of any length.
         ttl: Duration,
     },
-    /// Tokens, all there at first; a failure takes one, a success gives a part of one, and retries are
-    /// allowed while more than half are there: gRPC's retry throttling (proposal A6).
+    /// Tokens, all there at first; a failure takes one, a success gives a part of one, and retries
+    /// are allowed while more than half are there: gRPC's retry throttling (proposal A6).
     ///
     /// A failure takes a token whether it is retried or not: see [`Purse::failure`].
     Tokens {

@@ -5,6 +5,7 @@
 //! - Time is an argument ([`Timestamp`]), randomness is a seed, what happened is an [`Input`], what to
 //!   do is an [`Output`]: plain data, so that a run can be recorded and replayed.
 //! - [`Policy`] says what a fetch may do; [`Rules`] choose one by URL.
+//! - [`Circuit`], [`Purse`] and [`Throttler`] spare hosts that fail; each can be used alone.
 //! - The feature `testing` brings a fake clock, a scripted server and a simulator.
 //!
 //! A unit test of a retry policy needs no runtime, no socket and no sleep:

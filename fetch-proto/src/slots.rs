@@ -11,9 +11,9 @@ const SMALLEST_DIVIDED: Duration = Duration::from_millis(200);
 
 /// What was added within the last `window`, exactly: it is never averaged, so a tight burst shows.
 ///
-/// A slot is a tenth of the window and falls out as a whole, so the sum covers between nine tenths of
-/// the window and all of it. The first slot begins with the first entry after a rest. Time that runs
-/// back counts into the newest slot and makes nothing fall out.
+/// A slot is a tenth of the window and falls out as a whole, so the sum covers between nine tenths
+/// of the window and all of it. The first slot begins with the first entry after a rest. Time that
+/// runs back counts into the newest slot and makes nothing fall out.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(crate) struct Slots<T> {

@@ -72,8 +72,9 @@ impl Throttle {
         self
     }
 
-    /// Sets how many requests must be in the window before any is held back. Default 20. A request on
-    /// its way is counted but not yet accepted, so this should be more than are on their way at once.
+    /// Sets how many requests must be in the window before any is held back. Default 20. A request
+    /// on its way is counted but not yet accepted, so this should be more than are on their way at
+    /// once.
     ///
     /// ```
     /// let throttle = fetch_proto::Throttle::default().minimum(50);
@@ -109,8 +110,8 @@ impl Default for Throttle {
 /// Only overload counts against a host: 429, 503, or what else says "too much". Every other end is
 /// told with [`accept`](Self::accept), be it 404, 500, a broken connection or a cancellation.
 ///
-/// The book counts what is held back as a request, too; here only what was sent is one, since who is
-/// held back will ask again. A clock that goes back is harmless: what was counted lasts longer.
+/// The book counts what is held back as a request, too; here only what was sent is one, since who
+/// is held back will ask again. A clock that goes back is harmless: what was counted lasts longer.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Throttler {
@@ -180,7 +181,8 @@ impl Throttler {
         };
     }
 
-    /// The probability with which a request at `now` is to be held back, in millionths, rounded down.
+    /// The probability with which a request at `now` is to be held back, in millionths, rounded
+    /// down.
     ///
     /// ```
     /// # use fetch_proto::{Throttle, Throttler, Timestamp};

@@ -13,12 +13,12 @@ use crate::time::Timestamp;
 /// half-open, which lets a few probes decide.
 ///
 /// After Michael Nygard's "Release It!" (2007), with what its users have taught others since: calls
-/// belong to the state that admitted them, probes hold their places for a time only, what says nothing
-/// about the host moves nothing, and one unlucky probe does not reopen it.
+/// belong to the state that admitted them, probes hold their places for a time only, what says
+/// nothing about the host moves nothing, and one unlucky probe does not reopen it.
 ///
 /// Only a failed or slow call opens it, never a good one. Nothing has to happen when a break ends:
-/// the first who asks after it is the first probe. A clock that goes back is harmless: it only makes
-/// a break longer.
+/// the first who asks after it is the first probe. A clock that goes back is harmless: it only
+/// makes a break longer.
 ///
 /// ```
 /// use core::time::Duration;
@@ -204,8 +204,8 @@ impl Circuit {
         self.tally.counts(now)
     }
 
-    /// Changes the rules and keeps what is known: an open circuit stays open until the time it told,
-    /// counted calls stay counted. Only a trial begins anew if its own rules changed.
+    /// Changes the rules and keeps what is known: an open circuit stays open until the time it
+    /// told, counted calls stay counted. Only a trial begins anew if its own rules changed.
     ///
     /// ```
     /// use fetch_proto::{Breaker, BreakerMode, Circuit, Timestamp};
@@ -218,7 +218,7 @@ impl Circuit {
         let rules = |config: &Breaker| (config.needed(), config.trials());
         let changed = rules(&config) != rules(&self.config);
         match &mut self.state {
-            // Else a trial could be decided with no result left to say so.
+            // Else results that were enough by the old rules could decide by the new ones.
             Inner::HalfOpen(trial) if changed => trial.restart(),
             _ => {}
         }
@@ -247,8 +247,8 @@ impl Circuit {
         self.idle_at() <= now
     }
 
-    /// When there is nothing to remember any more, if nothing else happens: a closed circuit when its
-    /// window is empty, another one window after its break or its last probe's lease has ended.
+    /// When there is nothing to remember any more, if nothing else happens: a closed circuit when
+    /// its window is empty, another one window after its break or its last probe's lease has ended.
     ///
     /// ```
     /// use fetch_proto::{Breaker, Circuit, Timestamp};

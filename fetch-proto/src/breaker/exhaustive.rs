@@ -146,7 +146,8 @@ impl World {
         );
     }
 
-    /// Whoever comes when he may, and succeeds, closes it; whatever becomes of the calls on their way.
+    /// Whoever comes when he may, and succeeds, closes it; whatever becomes of the calls on their
+    /// way.
     fn check_that_it_can_close(&self) {
         let (mut circuit, mut now) = (self.circuit.clone(), self.now);
         for _ in 0..20 {
@@ -164,8 +165,8 @@ impl World {
     }
 }
 
-/// Goes through all worlds that `events` events lead to; returns how many there are, and which states
-/// they saw.
+/// Goes through all worlds that `events` events lead to; returns how many there are, and which
+/// states they saw.
 fn explore(config: Breaker, start: World, events: usize) -> (usize, Vec<CircuitState>) {
     let mut seen = HashSet::new();
     let mut states = Vec::new();

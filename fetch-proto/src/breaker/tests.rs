@@ -186,6 +186,18 @@ fn jitter_only_makes_a_break_longer_and_is_drawn_from_the_seed() {
     assert_eq!(lengths, (0..1000).map(length).collect::<Vec<_>>());
 }
 
+#[test]
+fn each_break_of_a_circuit_draws_anew() {
+    let config = Breaker::default()
+        .consecutive(1)
+        .probes(1, 1)
+        .open(SECOND, 1, SECOND);
+    let mut circuit = Circuit::new(config, 7);
+    let first = opened_until(call(&mut circuit, Failure, at(0)));
+    let second = opened_until(call(&mut circuit, Failure, first));
+    assert_ne!(first.since_start(), second.saturating_since(first));
+}
+
 // Polly #1979, resilience4j #903 and #935.
 #[test]
 fn half_open_is_left_though_probes_are_never_settled() {
@@ -282,7 +294,6 @@ fn it_reopens_as_soon_as_too_many_probes_failed() {
     assert_eq!(opened_until(call(&mut circuit, Failure, at(5))), at(15));
 }
 
-// Polly #1854.
 #[test]
 fn a_neutral_probe_moves_nothing_but_frees_its_place_at_once() {
     let mut circuit = opened(exact().probes(1, 1));
@@ -407,6 +418,21 @@ fn new_rules_for_probes_never_leave_a_trial_undecided() {
 }
 
 #[test]
+fn new_rules_for_probes_begin_the_trial_anew() {
+    let mut circuit = opened(exact().probes(3, 5));
+    for verdict in [Success, Success, Failure, Failure] {
+        assert_eq!(call(&mut circuit, verdict, at(5)), None);
+    }
+    circuit.set_config(exact().probes(3, 5).probe_lease(SECOND));
+    let unchanged = call(&mut circuit.clone(), Success, at(5));
+    assert_eq!(unchanged, Some(Transition::Closed));
+    circuit.set_config(exact().probes(2, 3));
+    let verdicts = [Failure, Success, Success];
+    let transitions = verdicts.map(|verdict| call(&mut circuit, verdict, at(5)));
+    assert_eq!(transitions, [None, None, Some(Transition::Closed)]);
+}
+
+#[test]
 fn it_is_idle_when_there_is_nothing_to_remember() {
     let mut circuit = opened(exact().probes(1, 1));
     assert_eq!(circuit.idle_at(), at(35), "a window after the break");
@@ -487,7 +513,8 @@ proptest! {
             };
             let failures = live.iter().filter(|call| call.1).count();
             let slows = live.iter().filter(|call| call.2).count();
-            let expected = (failed && reached(failures, ratio)) || (slow && reached(slows, slow_ratio));
+            let expected =
+                (failed && reached(failures, ratio)) || (slow && reached(slows, slow_ratio));
 
             let now = Timestamp::START + Duration::from_millis(ms.into());
             let call = circuit.admit(now).unwrap();

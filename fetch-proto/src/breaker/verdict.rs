@@ -31,7 +31,8 @@ impl Call {
     }
 }
 
-/// How a call ended, as a breaker sees it: whether the host is well, not whether the answer is welcome.
+/// How a call ended, as a breaker sees it: whether the host is well, not whether the answer is
+/// welcome.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
@@ -105,7 +106,8 @@ pub enum Trip {
     Consecutive,
     /// The part of failures that [`Breaker::failure_ratio`](crate::Breaker::failure_ratio) says.
     FailureRatio,
-    /// Too many probes failed for the rest to close it ([`Breaker::probes`](crate::Breaker::probes)).
+    /// Too many probes failed for the rest to close it
+    /// ([`Breaker::probes`](crate::Breaker::probes)).
     Probes,
     /// The part of slow calls that [`Breaker::slow`](crate::Breaker::slow) says.
     SlowRatio,

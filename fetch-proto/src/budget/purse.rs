@@ -135,8 +135,8 @@ impl Purse {
     /// ```
     /// # use fetch_proto::{Purse, RetryBudget, RetryKind, Timestamp};
     /// let mut purse = Purse::new(RetryBudget::RATIO);
-    /// let retries = (0..500).filter_map(|_| purse.try_retry(RetryKind::Timeout, Timestamp::START));
-    /// assert_eq!(retries.count(), 100);
+    /// let mut retry = || purse.try_retry(RetryKind::Timeout, Timestamp::START);
+    /// assert_eq!((0..500).filter_map(|_| retry()).count(), 100);
     /// ```
     pub fn try_retry(&mut self, kind: RetryKind, now: Timestamp) -> Option<RetryCost> {
         let allowed = self.allows(kind, now);
@@ -152,8 +152,8 @@ impl Purse {
         allowed.then_some(RetryCost(cost))
     }
 
-    /// Whether [`try_retry`](Self::try_retry) would succeed: to be asked first where a retry must be
-    /// in two purses, such as its host's and that of all hosts.
+    /// Whether [`try_retry`](Self::try_retry) would succeed: to be asked first where a retry must
+    /// be in two purses, such as its host's and that of all hosts.
     ///
     /// ```
     /// # use fetch_proto::{Purse, RetryBudget, RetryKind, Timestamp};
@@ -189,8 +189,8 @@ impl Purse {
     }
 
     /// Changes the budget and keeps what is in the purse: what requests have given and retries have
-    /// taken, or how full the bucket is (as gRPC does). Between [`RetryBudget::Ratio`] and the others
-    /// nothing can be kept; then it starts anew.
+    /// taken, or how full the bucket is (as gRPC does). Between [`RetryBudget::Ratio`] and the
+    /// others nothing can be kept; then it starts anew.
     ///
     /// ```
     /// # use fetch_proto::{Purse, RetryBudget, Timestamp};

@@ -45,8 +45,9 @@ fn eager(purse: &mut Purse, requests: u32) -> u64 {
 }
 
 /// The cases of Finagle's RetryBudgetTest.scala
-/// (finagle-core/src/test/scala/com/twitter/finagle/service/RetryBudgetTest.scala) that per mille can
-/// tell, which leaves out its 0.9999 and 0.0001. It allows a deviation of 1; here there is none.
+/// (finagle-core/src/test/scala/com/twitter/finagle/service/RetryBudgetTest.scala) that per mille
+/// can tell, which leaves out its 0.9999 and 0.0001. It allows a deviation of 1; here there is
+/// none.
 #[test]
 fn a_part_of_the_requests_is_retried_and_the_minimum() {
     let table = [
@@ -82,7 +83,8 @@ fn there_can_be_more_retries_than_requests() {
     assert_eq!(purse.balance(at(0)), 20_000);
 }
 
-/// tower's `TpsBudget` makes the cost of a retry a whole number: 0.7 there is 1.0, and 0.3 is a third.
+/// tower's `TpsBudget` makes the cost of a retry a whole number: 0.7 there is 1.0, and 0.3 is a
+/// third.
 #[test]
 fn no_part_is_rounded() {
     for per_mille in [300, 333, 700, 999] {
@@ -155,7 +157,8 @@ fn success_at_first_gives_one_up_to_the_capacity() {
     }
 }
 
-/// smithy-rs, …/retries/token_bucket.rs: `test_bounded_permits_exhaustion`, `test_unlimited_token_bucket`.
+/// smithy-rs, …/retries/token_bucket.rs: `test_bounded_permits_exhaustion`,
+/// `test_unlimited_token_bucket`.
 #[test]
 fn a_bucket_allows_as_many_as_fit_and_free_ones_without_end() {
     let retries = |config| {
@@ -193,8 +196,8 @@ fn each_kind_takes_its_price() {
     assert_eq!([Transient, Throttled, Timeout].map(count), [35, 100, 35]);
 }
 
-/// gRPC, test/core/client_channel/retry_throttle_test.cc: `ServerRetryThrottleData.Basic`. `None` is
-/// a success.
+/// gRPC, test/core/client_channel/retry_throttle_test.cc: `ServerRetryThrottleData.Basic`. `None`
+/// is a success.
 #[test]
 fn tokens_allow_retries_while_more_than_half_are_there() {
     let mut purse = Purse::new(RetryBudget::Tokens {
@@ -230,6 +233,27 @@ fn tokens_allow_retries_while_more_than_half_are_there() {
                 );
             }
         }
+    }
+}
+
+#[test]
+fn a_thousandth_of_a_token_over_the_half_is_enough() {
+    for max in [4, 5] {
+        let mut purse = Purse::new(RetryBudget::Tokens {
+            max,
+            success_per_mille: 1,
+        });
+        while purse.balance(at(0)) > 0 {
+            purse.failure(at(0));
+        }
+        let missing = u32::from(max == 5) * 500;
+        (0..missing).for_each(|_| purse.success(None, at(0)));
+        assert!(
+            !purse.allows(Transient, at(0)),
+            "of {max}, half are left after it"
+        );
+        purse.success(None, at(0));
+        assert!(purse.allows(Transient, at(0)), "of {max}");
     }
 }
 
@@ -380,7 +404,9 @@ proptest! {
             let taken = (0..wanted).filter_map(|_| purse.try_retry(Transient, now)).count();
             retries.extend((0..taken).map(|_| ms));
             // Nine slots are surely still counted, ten at the most.
-            let within = |times: &[u64], span| times.iter().filter(|t| *t + span > ms).count() as u64;
+            let within = |times: &[u64], span| {
+                times.iter().filter(|t| *t + span > ms).count() as u64
+            };
             let allowed = within(&requests, ttl) * u64::from(per_mille)
                 + ttl * u64::from(min_per_second);
             prop_assert!(taken == 0 || within(&retries, ttl * 9 / 10) * 1000 <= allowed);
