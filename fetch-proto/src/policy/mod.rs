@@ -2,6 +2,7 @@
 
 mod backoff;
 pub(crate) mod redirect;
+mod smooth;
 mod status;
 mod timeouts;
 
