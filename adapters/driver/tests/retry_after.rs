@@ -16,7 +16,10 @@ fn values_that_others_test_mean_the_same_here() {
         let (actual, published) = (seconds(&case["given"]), &case["expect"]);
         let ours = case.get("deliberate").map(|deliberate| {
             let why = deliberate["why"].as_str().expect("a reason");
-            assert!(!why.is_empty() && deliberate["ours"] != *published, "{case}");
+            assert!(
+                !why.is_empty() && deliberate["ours"] != *published,
+                "{case}"
+            );
             &deliberate["ours"]
         });
         if actual != *ours.unwrap_or(published) {

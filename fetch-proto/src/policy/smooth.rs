@@ -46,7 +46,7 @@ fn curve(n: u32, part: u64) -> u128 {
     // tanh(y / 2) = (1 − e^(−y)) / (1 + e^(−y)).
     let one = u128::from(ONE);
     let tanh = ((one - decay) << 62) / (one + decay);
-    (u128::from(exp2(part)) * tanh >> 62) << n
+    ((u128::from(exp2(part)) * tanh) >> 62) << n
 }
 
 /// `2^(part / 2^64)` with 62 bits behind the point: the series of `e^x` at `x = part × ln 2`, whose
@@ -58,7 +58,7 @@ fn exp2(part: u64) -> u64 {
 
 /// The product of a number and a fraction of 2^64.
 fn high(number: u64, fraction: u64) -> u64 {
-    (u128::from(number) * u128::from(fraction) >> 64) as u64
+    ((u128::from(number) * u128::from(fraction)) >> 64) as u64
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! prints the score of each table.
 
 mod backoff;
+mod patterns;
 mod redirects;
 mod script;
 mod table;
@@ -18,10 +19,11 @@ use libtest_mimic::{Arguments, Failed, Trial};
 /// What runs a table, given the name that its score is printed under.
 type Runner = fn(&str) -> Result<(), Failed>;
 
-const SETS: [(&str, Runner); 8] = [
+const SETS: [(&str, Runner); 9] = [
     ("backoff of Finagle", backoff::finagle),
     ("backoff of Polly and seatbelt", backoff::polly),
     ("backoff of smithy-rs, got and urllib3", backoff::others),
+    ("patterns of the Web Platform Tests", patterns::wpt),
     ("redirects of got", redirects::got),
     ("redirects of the Web Platform Tests", redirects::wpt),
     ("retries of curl and urllib3", script::curl),
