@@ -6,8 +6,9 @@ use super::smooth;
 use crate::random::{between, mix};
 use crate::time::nanos;
 
-/// Exponential backoff: the wait before retry `n` (from 0) is `min(cap, base × factor^n + step × n)`,
-/// spread by [`Jitter`]. The step is zero unless set; with a factor of 1 it makes the growth linear.
+/// Exponential backoff: the wait before retry `n` (from 0) is
+/// `min(cap, base × factor^n + step × n)`, spread by [`Jitter`]. The step is zero unless set; with a
+/// factor of 1 it makes the growth linear.
 ///
 /// ```
 /// use core::time::Duration;
@@ -153,8 +154,8 @@ impl Backoff {
         self.delay_with(n, previous, |retry| mix(seed, u64::from(retry)))
     }
 
-    /// As [`delay`](Self::delay), with randomness of the caller's own: `draw` gives the random word of
-    /// a retry, the same whenever it is asked. [`Jitter::Smooth`] asks for the retry before, too.
+    /// As [`delay`](Self::delay), with randomness of the caller's own: `draw` gives the random word
+    /// of a retry, the same whenever it is asked. [`Jitter::Smooth`] asks for the retry before, too.
     ///
     /// ```
     /// use core::time::Duration;

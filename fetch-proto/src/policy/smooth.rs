@@ -1,8 +1,9 @@
 //! The curve of [`Jitter::Smooth`](super::Jitter::Smooth), in integers.
 //!
-//! `f(t) = 2^t × tanh(√(4t))`, and the wait before retry `n` is `(f(n + u) − f(n − 1 + v)) × base / 1.4`,
-//! where `u` and `v` are the draws of this retry and of the one before. The formula is that of George
-//! Polevoy, as published in Polly (App-vNext/Polly, `src/Polly.Core/Retry/RetryHelper.cs`).
+//! `f(t) = 2^t × tanh(√(4t))`, and the wait before retry `n` is
+//! `(f(n + u) − f(n − 1 + v)) × base / 1.4`, where `u` and `v` are the draws of this retry and of the
+//! one before. The formula is that of George Polevoy, as published in Polly (App-vNext/Polly,
+//! `src/Polly.Core/Retry/RetryHelper.cs`).
 //!
 //! Everything is fixed point, so that a wait is the same on every machine. The error is less than
 //! `base × 2^(n − 56)`, then the wait is rounded down to the nanosecond.
@@ -14,8 +15,9 @@ const LN_2: u64 = 0xb172_17f7_d1cf_79ab;
 /// `log2 e`, with 63 bits behind the point.
 const LOG2_E: u64 = 0xb8aa_3b29_5c17_f0bc;
 
-/// The wait before retry `n` in nanoseconds, for `base` nanoseconds. `draw` and `earlier` are random
-/// words, as fractions of 2^64: this retry's and that of the retry before, which the first ignores.
+/// The wait before retry `n` in nanoseconds, for `base` nanoseconds. `draw` and `earlier` are
+/// random words, as fractions of 2^64: this retry's and that of the one before, which the first
+/// ignores.
 /// From retry 64 on the curve is over every `u64`, and so is the wait.
 pub(super) fn wait(base: u64, n: u32, draw: u64, earlier: u64) -> u64 {
     if base == 0 {

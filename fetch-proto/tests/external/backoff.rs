@@ -26,7 +26,7 @@ struct Given {
     jitter: Option<String>,
     /// Which retries, from 0.
     retries: Vec<u32>,
-    /// The uniforms in `0..1` that retry 0, 1, 2 … draws. Without them a jitter is tried with seeds.
+    /// The uniforms in `0..1` that retries 0, 1, 2 … draw. Without them, seeds are tried.
     draws: Option<Vec<f64>>,
     /// The lowest and highest wait of each of the retries, in milliseconds.
     ranges_ms: Option<Vec<[u64; 2]>>,

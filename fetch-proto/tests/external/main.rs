@@ -1,10 +1,10 @@
-//! What other projects' tests expect, run against ours: facts entered as tables in `data/`, each with
-//! its origin.
+//! What other projects' tests expect, run against ours: facts entered as tables in `data/`, each
+//! with its origin.
 //!
 //! A table that differs anywhere fails, unless the case is declared as a deliberate difference with
 //! our own answer and the reason; that answer is checked too. `left_out` says which published cases
-//! have no counterpart here, and why. `cargo test -p fetch-proto --features testing --test external`
-//! prints the score of each table.
+//! have no counterpart here, and why.
+//! `cargo test -p fetch-proto --features testing --test external` prints the score of each table.
 
 mod backoff;
 mod patterns;
