@@ -2,12 +2,13 @@
 
 use core::time::Duration;
 
-use super::Class;
+use super::{Class, smooth};
 use crate::random::{between, mix};
 use crate::time::nanos;
 
-/// Exponential backoff: the wait before retry `n` (from 0) is `min(cap, base × factor^n)`, spread by
-/// [`Jitter`].
+/// Exponential backoff: the wait before retry `n` (from 0) is
+/// `min(cap, base × factor^n + step × n)`, spread by [`Jitter`]. The step is zero unless set; with a
+/// factor of 1 it makes the growth linear.
 ///
 /// ```
 /// use core::time::Duration;
@@ -25,6 +26,7 @@ pub struct Backoff {
     cap: Duration,
     factor: u32,
     jitter: Option<Jitter>,
+    step: Duration,
 }
 
 /// How the exponential wait `e` is spread, so that fetches which failed together do not come back
@@ -40,6 +42,10 @@ pub enum Jitter {
     Equal,
     /// Anywhere in `0..=e`: spreads best, and may come back at once.
     Full,
+    /// Polly's decorrelated jitter, version 2: the rise of a smooth curve between the random points
+    /// of two retries. The medians stay near `base × 2^n`, the spread has no steps. Factor and step
+    /// do not count; the longest wait before retry `n` is below `4 × base × 2^n`, at most the cap.
+    Smooth,
 }
 
 impl Backoff {
@@ -49,6 +55,7 @@ impl Backoff {
         cap: Duration::from_secs(30),
         factor: 2,
         jitter: Some(Jitter::Equal),
+        step: Duration::ZERO,
     };
 
     /// Sets the wait before the first retry. Default 1 s; zero means at once.
@@ -102,6 +109,20 @@ impl Backoff {
         self
     }
 
+    /// Sets what each wait adds to the one before, on top of the factor. Default zero.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// let second = Duration::from_secs(1);
+    /// let linear = fetch_proto::Backoff::default().factor(1).step(second);
+    /// assert_eq!([0, 1, 2].map(|n| linear.ceiling(n).as_secs()), [1, 2, 3]);
+    /// ```
+    #[must_use]
+    pub const fn step(mut self, step: Duration) -> Self {
+        self.step = step;
+        self
+    }
+
     /// The wait before retry `n` (from 0) without jitter.
     ///
     /// ```
@@ -111,7 +132,8 @@ impl Backoff {
     #[must_use]
     pub fn ceiling(&self, n: u32) -> Duration {
         let grown = nanos(self.base).saturating_mul(u64::from(self.factor).saturating_pow(n));
-        Duration::from_nanos(grown.min(nanos(self.cap)))
+        let added = nanos(self.step).saturating_mul(u64::from(n));
+        Duration::from_nanos(grown.saturating_add(added).min(nanos(self.cap)))
     }
 
     /// The same for retries of this class. After a throttled attempt full jitter would come to nothing
@@ -138,16 +160,37 @@ impl Backoff {
     /// ```
     #[must_use]
     pub fn delay(&self, seed: u64, n: u32, previous: Duration) -> Duration {
-        let ceiling = nanos(self.ceiling(n));
-        let word = mix(seed, u64::from(n));
-        Duration::from_nanos(match self.jitter {
-            None => ceiling,
-            Some(Jitter::Full) => between(word, 0, ceiling),
-            Some(Jitter::Equal) => between(word, ceiling / 2, ceiling),
-            Some(Jitter::Decorrelated) => {
-                let base = nanos(self.base);
+        self.delay_with(n, previous, |retry| mix(seed, u64::from(retry)))
+    }
+
+    /// As [`delay`](Self::delay), with randomness of the caller's own: `draw` gives the random word
+    /// of a retry, the same whenever it is asked. [`Jitter::Smooth`] asks for the retry before, too.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use fetch_proto::{Backoff, Jitter};
+    ///
+    /// let backoff = Backoff::default().jitter(Jitter::Full);
+    /// let half = |_| 1 << 63;
+    /// assert_eq!(backoff.delay_with(1, Duration::ZERO, half), Duration::from_secs(1));
+    /// ```
+    #[must_use]
+    pub fn delay_with(&self, n: u32, previous: Duration, draw: impl Fn(u32) -> u64) -> Duration {
+        let (base, cap, ceiling) = (nanos(self.base), nanos(self.cap), nanos(self.ceiling(n)));
+        let Some(jitter) = self.jitter else {
+            return Duration::from_nanos(ceiling);
+        };
+        let word = draw(n);
+        Duration::from_nanos(match jitter {
+            Jitter::Decorrelated => {
                 let high = nanos(previous).max(base).saturating_mul(3);
-                between(word, base, high).min(nanos(self.cap))
+                between(word, base, high).min(cap)
+            }
+            Jitter::Equal => between(word, ceiling / 2, ceiling),
+            Jitter::Full => between(word, 0, ceiling),
+            Jitter::Smooth => {
+                let earlier = n.checked_sub(1).map_or(0, &draw);
+                smooth::wait(base, n, word, earlier).min(cap)
             }
         })
     }

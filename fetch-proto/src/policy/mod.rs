@@ -5,6 +5,7 @@ mod chaos;
 mod class;
 mod fallback;
 pub(crate) mod redirect;
+mod smooth;
 mod status;
 mod timeouts;
 

@@ -1,6 +1,5 @@
 //! Globs over URLs. The crates for globs are made for file names, and need `std`.
 
-use alloc::borrow::ToOwned;
 use alloc::vec::Vec;
 
 use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, Hir, Look, Repetition};
@@ -14,17 +13,12 @@ const MAX_DEPTH: usize = 16;
 pub(super) fn hir(glob: &str) -> Result<Hir, Fault> {
     let scheme = glob.find("://").filter(|end| !glob[..*end].contains('/'));
     let authority = scheme.map_or(0, |end| end + 3);
-    let path = glob[authority..]
-        .find('/')
-        .map_or(glob.len(), |at| authority + at);
-    let mut lower = glob.to_owned();
-    lower[..path].make_ascii_lowercase();
-
     let mut parser = Parser {
-        glob: lower.as_bytes(),
+        glob: glob.as_bytes(),
         at: 0,
         end: authority,
         depth: 0,
+        path: false,
         query: false,
     };
     let mut parts = Vec::new();
@@ -36,6 +30,7 @@ pub(super) fn hir(glob: &str) -> Result<Hir, Fault> {
         parts.push(syntax(SCHEME)?);
     }
     parser.end = glob.len();
+    parser.path = false;
     parts.push(parser.sequence()?);
     if !parser.query {
         parts.push(syntax(r"(?s:(?:\?.*)?)")?);
@@ -49,6 +44,8 @@ struct Parser<'a> {
     at: usize,
     end: usize,
     depth: usize,
+    /// Whether the glob has come to the path: before it, case is ignored.
+    path: bool,
     /// Whether the glob has come to the query.
     query: bool,
 }
@@ -84,9 +81,14 @@ impl Parser<'_> {
             self.at += 1;
         }
         let byte = self.peek().ok_or((start, RuleReason::TrailingEscape))?;
+        self.path |= byte == b'/';
         self.query |= byte == b'?';
         self.at += 1;
-        Ok(byte)
+        Ok(if self.path {
+            byte
+        } else {
+            byte.to_ascii_lowercase()
+        })
     }
 
     fn stars(&mut self) -> Hir {
@@ -101,6 +103,7 @@ impl Parser<'_> {
         let whole = start == 0 || self.glob[start - 1] == b'/';
         if whole && self.peek() == Some(b'/') {
             self.at += 1;
+            self.path = true;
             return optional(Hir::concat([any, Hir::literal(*b"/")].into()));
         }
         any
@@ -154,9 +157,13 @@ impl Parser<'_> {
         }
         self.depth += 1;
         let mut choices = Vec::new();
+        // Each choice begins where the braces do, be it in the host, and may end in the path.
+        let (before, mut after) = (self.path, self.path);
         loop {
             self.at += 1;
+            self.path = before;
             choices.push(self.sequence()?);
+            after |= self.path;
             match self.peek() {
                 Some(b',') => {}
                 Some(_) => break,
@@ -165,6 +172,7 @@ impl Parser<'_> {
         }
         self.at += 1;
         self.depth -= 1;
+        self.path = after;
         Ok(Hir::alternation(choices))
     }
 }

@@ -245,6 +245,22 @@ fn regexes_search_the_url() {
 }
 
 #[test]
+fn a_glob_ignores_case_in_every_host_and_in_no_path() {
+    let braces = "glob:https://{A.test/X,B.test/Y}";
+    check(
+        braces,
+        &["https://a.test/X", "https://b.test/Y"],
+        &["https://a.test/x", "https://b.test/y"],
+    );
+    let stars = "glob:HTTPS://**/Img/[A-C]";
+    check(
+        stars,
+        &["https://a.test/Img/B"],
+        &["https://a.test/img/B", "https://a.test/Img/b"],
+    );
+}
+
+#[test]
 fn hosts_match_whole_names_without_case() {
     check(
         "host:Example.com",

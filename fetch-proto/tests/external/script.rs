@@ -1,0 +1,201 @@
+//! Fetches against a server that answers by script.
+
+use std::time::Duration;
+
+use fetch_proto::testing::{Answer, Run, Script, failure, hang, status};
+use fetch_proto::{
+    Attempt, Backoff, Error, Failure, OverCap, Policy, RedirectError, Redirects, RequestBody,
+    RetryAfter, StatusSet, Timeouts,
+};
+use libtest_mimic::Failed;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::table;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Given {
+    #[serde(default = "get")]
+    method: String,
+    #[serde(default = "root")]
+    url: String,
+    #[serde(default)]
+    body: Body,
+    #[serde(default)]
+    policy: PolicyGiven,
+    answers: Vec<AnswerGiven>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Body {
+    #[default]
+    None,
+    Replayable,
+    Once,
+}
+
+/// What differs from the default policy without jitter.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PolicyGiven {
+    allow_downgrade: Option<bool>,
+    attempts: Option<u16>,
+    base_ms: Option<u64>,
+    cap_ms: Option<u64>,
+    /// What a longer `Retry-After` than its cap does.
+    over_cap: Option<String>,
+    redirects: Option<u16>,
+    retry_after_cap_ms: Option<u64>,
+    retry_non_idempotent: Option<bool>,
+    statuses: Option<Vec<u16>>,
+    total_ms: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AnswerGiven {
+    /// A status, "hang", or the name of a failure.
+    is: Value,
+    location: Option<String>,
+    retry_after_ms: Option<u64>,
+    /// How often the answer is given.
+    #[serde(default = "once")]
+    times: usize,
+}
+
+fn get() -> String {
+    "GET".into()
+}
+
+fn root() -> String {
+    "http://a.test/".into()
+}
+
+fn once() -> usize {
+    1
+}
+
+pub(crate) fn curl(set: &str) -> Result<(), Failed> {
+    table::run(set, include_str!("data/retries_curl.json"), starts)
+}
+
+pub(crate) fn got(set: &str) -> Result<(), Failed> {
+    table::run(set, include_str!("data/retries_got.json"), starts)
+}
+
+pub(crate) fn smithy(set: &str) -> Result<(), Failed> {
+    table::run(set, include_str!("data/retries_smithy.json"), starts)
+}
+
+/// When each request was sent, what it was, and how the fetch ended.
+fn starts(given: &Given) -> Value {
+    let run = play(given);
+    let times = run
+        .outcome()
+        .attempts
+        .iter()
+        .map(|attempt| attempt.timings.started);
+    let requests = run.attempts().iter().zip(times);
+    let lines: Vec<_> = requests
+        .map(|(sent, at)| format!("{at} {} {}", sent.method, sent.url.path()))
+        .collect();
+    json!({ "requests": lines, "end": end(&run) })
+}
+
+/// Runs the fetch to its end.
+pub(crate) fn play(given: &Given) -> Run {
+    let mut script = Script::new(policy(&given.policy));
+    script.request(|request| {
+        request.method = given.method.parse().expect("a method");
+        request.url = std::sync::Arc::new(given.url.parse().expect("a URL"));
+        request.body = match given.body {
+            Body::None => RequestBody::None,
+            Body::Once => RequestBody::Once,
+            Body::Replayable => RequestBody::Replayable,
+        };
+    });
+    for answer in &given.answers {
+        script.answers(vec![self::answer(answer); answer.times]);
+    }
+    script.run()
+}
+
+/// The request in words: method, URL, whether the body and credentials go along.
+pub(crate) fn describe(given: &Given, sent: &Attempt) -> String {
+    let body = sent.send_body && !matches!(given.body, Body::None);
+    let body = if body { " with body" } else { "" };
+    let bare = if sent.send_credentials {
+        ""
+    } else {
+        " without credentials"
+    };
+    format!("{} {}{body}{bare}", sent.method, sent.url)
+}
+
+/// The status that the fetch ended with, or why there is none.
+pub(crate) fn end(run: &Run) -> Value {
+    match &run.outcome().result {
+        Ok(finish) => json!(finish.status),
+        Err(Error::Redirect(RedirectError::TooMany)) => json!("too many redirects"),
+        Err(Error::Redirect(_)) => json!("redirect refused"),
+        Err(error) => json!(error.as_str()),
+    }
+}
+
+fn policy(given: &PolicyGiven) -> Policy {
+    let mut backoff = Backoff::default().jitter(None);
+    if let Some(base) = given.base_ms {
+        backoff = backoff.base(Duration::from_millis(base));
+    }
+    if let Some(cap) = given.cap_ms {
+        backoff = backoff.cap(Duration::from_millis(cap));
+    }
+    let mut retry_after = RetryAfter::default();
+    if let Some(cap) = given.retry_after_cap_ms {
+        retry_after.cap = Duration::from_millis(cap);
+    }
+    if let Some(over) = &given.over_cap {
+        retry_after.over = match over.as_str() {
+            "clamp" => OverCap::Clamp,
+            "defer" => OverCap::Defer,
+            other => panic!("no such choice: {other}"),
+        };
+    }
+    let redirects = given
+        .redirects
+        .map_or_else(Redirects::default, Redirects::limit);
+    let mut timeouts = Timeouts::default();
+    if let Some(total) = given.total_ms {
+        timeouts.total = Some(Duration::from_millis(total));
+    }
+    let statuses = given.statuses.as_ref();
+    let statuses = statuses.map(|statuses| statuses.iter().copied().collect());
+    Policy::default()
+        .attempts(given.attempts.unwrap_or(3))
+        .backoff(backoff)
+        .redirects(redirects.allow_downgrade(given.allow_downgrade == Some(true)))
+        .retry_after(retry_after)
+        .retry_non_idempotent(given.retry_non_idempotent == Some(true))
+        .retry_statuses(statuses.unwrap_or(StatusSet::RETRYABLE))
+        .timeouts(timeouts)
+}
+
+fn answer(given: &AnswerGiven) -> Answer {
+    let mut answer = match (given.is.as_u64(), given.is.as_str()) {
+        (Some(code), _) => status(u16::try_from(code).expect("a status")),
+        (_, Some("hang")) => hang(),
+        (_, Some("io")) => failure(Failure::Io),
+        (_, Some("connect")) => failure(Failure::Connect),
+        (_, Some("protocol")) => failure(Failure::Protocol),
+        (_, other) => panic!("no such answer: {other:?}"),
+    };
+    if let Some(location) = &given.location {
+        answer = answer.location(location);
+    }
+    match given.retry_after_ms {
+        Some(wait) => answer.retry_after(Duration::from_millis(wait)),
+        None => answer,
+    }
+}
