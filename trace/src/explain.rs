@@ -1,0 +1,387 @@
+//! One URL's story.
+
+use std::fmt;
+use std::io::Read;
+use std::time::Duration;
+
+use fetch_proto::{
+    AttemptId, Config, Engine, Event, FetchId, Handled, Input, Limit, Outcome, Output, Policy,
+    Request, Timeouts, Timestamp,
+};
+use serde::Serialize;
+use url::Position;
+
+use crate::call::{Answer, Call};
+use crate::error::TraceError;
+use crate::reader::Ending;
+use crate::redact::masked;
+use crate::replay::{Moment, Replay};
+
+/// All fetches of one URL, each from its submission to its outcome. Display gives a line for each
+/// thing that happened.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Story {
+    /// How the trace ends.
+    pub ending: Ending,
+    /// Whether the trace was replayed bit for bit, so that this is what happened.
+    pub faithful: bool,
+    /// One for each time the URL was submitted.
+    pub fetches: Vec<Chapter>,
+    /// The URL, its secrets replaced.
+    pub url: String,
+}
+
+/// The story of one fetch.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Chapter {
+    /// What happened, in order.
+    pub lines: Vec<Line>,
+    /// Its place among all fetches, from 1.
+    pub number: u64,
+    /// When it was submitted, since the engine's start.
+    pub submitted: Duration,
+    /// The caller's key.
+    pub tag: u64,
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Line {
+    /// When, since the submission.
+    pub after: Duration,
+    /// What, and why.
+    pub what: String,
+}
+
+/// Tells what became of `url` in a trace, with the reason of every decision.
+///
+/// The URL is compared without user, password, fragment and the values of secret parameters: these
+/// are not in the trace.
+///
+/// ```
+/// use fetch_proto::{Config, Failure, Input, Output, Request, Timestamp};
+/// use fetch_trace::{Recorded, explain};
+///
+/// let now = Timestamp::START;
+/// let mut engine = Recorded::recording(Config::default(), 7, now, Vec::new(), drop);
+/// engine.submit(Request::get("http://a.test/".parse()?), now)?;
+/// let Output::Start(attempt) = engine.poll(now) else { unreachable!() };
+/// engine.handle(attempt.id, Input::End(Err(Failure::Connect)), now);
+/// while !matches!(engine.poll(now), Output::Idle(_)) {}
+/// let file = engine.finish().unwrap();
+///
+/// let story = explain(&file[..], "http://a.test/")?;
+/// assert!(story.to_string().contains("(backoff): could not connect, attempt 1 of 3"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// If it is no trace, or cannot be read.
+pub fn explain(from: impl Read, url: &str) -> Result<Story, TraceError> {
+    let url = url::Url::parse(url).map_or_else(|_| url.to_owned(), String::from);
+    let mut replay = Replay::open(from)?.with_events();
+    let mut telling = Telling {
+        config: replay.config().clone(),
+        live: Vec::new(),
+        number: 0,
+        start: replay.start(),
+        story: Story {
+            ending: Ending::Complete,
+            faithful: true,
+            fetches: Vec::new(),
+            url: masked(&url),
+        },
+    };
+    while let Some(moment) = replay.step()? {
+        telling.take(moment, replay.engine());
+    }
+    let report = replay.report();
+    telling.story.ending = report.ending;
+    telling.story.faithful = report.is_identical();
+    Ok(telling.story)
+}
+
+struct Telling {
+    config: Config,
+    /// The fetches that are told of and not over.
+    live: Vec<Live>,
+    number: u64,
+    start: Timestamp,
+    story: Story,
+}
+
+struct Live {
+    chapter: usize,
+    host: String,
+    id: FetchId,
+    submitted: Timestamp,
+}
+
+impl Telling {
+    fn take(&mut self, moment: Moment, engine: &Engine) {
+        let now = moment.now;
+        for (id, event) in &moment.events {
+            self.event(*id, event, now);
+        }
+        match (moment.call, moment.answer) {
+            (Call::Submit(request), Answer::Submitted(Ok(id))) => {
+                self.number += 1;
+                if masked(request.url.as_str()) == self.story.url {
+                    self.begin(&request, moment.pinned, id, now, engine);
+                }
+            }
+            (Call::Handle(id, input), Answer::Handled(handled)) => {
+                self.input(id, &input, handled, now);
+            }
+            (Call::Cancel(id), Answer::Handled(Handled::Applied)) => {
+                self.tell(id, now, || "cancelled by the caller".to_owned());
+            }
+            (Call::Close, _) => self.tell_all(now, "the fetcher is closed: everything ends"),
+            (Call::Hold, _) => {
+                self.tell_all(now, "nothing starts: outcomes wait for their consumer");
+            }
+            (Call::Release, _) => self.tell_all(now, "attempts may start again"),
+            (Call::Poll, Answer::Output(output)) => self.said(output, now),
+            _ => {}
+        }
+    }
+
+    fn begin(
+        &mut self,
+        request: &Request,
+        pinned: bool,
+        id: FetchId,
+        now: Timestamp,
+        engine: &Engine,
+    ) {
+        let host = request.url[..Position::AfterPort].to_owned();
+        self.story.fetches.push(Chapter {
+            lines: Vec::new(),
+            number: self.number,
+            submitted: now.saturating_since(self.start),
+            tag: request.tag,
+        });
+        self.live.push(Live {
+            chapter: self.story.fetches.len() - 1,
+            host: host.clone(),
+            id,
+            submitted: now,
+        });
+        self.tell(id, now, || submitted(request, &host, engine));
+        let policy = chosen(request, pinned, &self.config);
+        self.tell(id, now, || policy);
+    }
+
+    fn event(&mut self, id: Option<FetchId>, event: &Event, now: Timestamp) {
+        let line = || match event {
+            Event::Redirecting { to, .. } => format!("{event}: {to}"),
+            Event::Started { url, .. } => format!("{event}: {url}"),
+            event => event.to_string(),
+        };
+        match (id, event) {
+            (Some(id), Event::Redirecting { to, .. }) => {
+                if let Some(live) = self.live.iter_mut().find(|live| live.id == id) {
+                    live.host = to[..Position::AfterPort].to_owned();
+                }
+                self.tell(id, now, line);
+            }
+            (Some(id), _) => self.tell(id, now, line),
+            (None, Event::HostPaused { host, .. }) => {
+                let all = self.live.iter().filter(|live| *live.host == **host);
+                let ids: Vec<_> = all.map(|live| live.id).collect();
+                ids.into_iter().for_each(|id| self.tell(id, now, line));
+            }
+            (None, _) => self.tell_all(now, &line()),
+        }
+    }
+
+    fn input(&mut self, id: AttemptId, input: &Input, handled: Handled, now: Timestamp) {
+        let line = || {
+            let what = match input {
+                Input::Body { bytes } => format!("{bytes} bytes of the body"),
+                Input::End(Ok(())) => "the response is complete".to_owned(),
+                Input::End(Err(failure)) => failure.to_string(),
+                // The decision that follows tells it.
+                Input::Head(_) if handled == Handled::Applied => return None,
+                Input::Head(head) => format!("status {}", head.status),
+                Input::Mark(phase, at) => {
+                    let ago = now.saturating_since(*at);
+                    let phase = format!("{phase:?}").to_lowercase();
+                    match ago {
+                        Duration::ZERO => phase,
+                        ago => format!("{phase}, {ago:?} ago"),
+                    }
+                }
+                Input::Paused => "the consumer does not read on".to_owned(),
+                Input::Resumed => "the consumer reads again".to_owned(),
+                other => format!("{other:?}"),
+            };
+            let late = if handled == Handled::Stale {
+                " (too late to matter)"
+            } else {
+                ""
+            };
+            Some(format!("attempt {}: {what}{late}", id.number()))
+        };
+        if self.live.iter().any(|live| live.id == id.fetch)
+            && let Some(line) = line()
+        {
+            self.tell(id.fetch, now, || line);
+        }
+    }
+
+    fn said(&mut self, output: Output, now: Timestamp) {
+        match output {
+            Output::Abort(id) => self.tell(id.fetch, now, || {
+                format!("attempt {}: dropped by the policy", id.number())
+            }),
+            Output::Accept(id) => self.tell(id.fetch, now, || {
+                format!("attempt {}: its response is the one", id.number())
+            }),
+            Output::Discard(id) => self.tell(id.fetch, now, || {
+                let why = "only its connection is of use";
+                format!(
+                    "attempt {}: its body is read and dropped, {why}",
+                    id.number()
+                )
+            }),
+            Output::Done(id, outcome) => {
+                self.tell(id, now, || ended(&outcome));
+                self.live.retain(|live| live.id != id);
+            }
+            _ => {}
+        }
+    }
+
+    fn tell(&mut self, id: FetchId, now: Timestamp, line: impl FnOnce() -> String) {
+        if let Some(live) = self.live.iter().find(|live| live.id == id) {
+            self.story.fetches[live.chapter].lines.push(Line {
+                after: now.saturating_since(live.submitted),
+                what: line(),
+            });
+        }
+    }
+
+    fn tell_all(&mut self, now: Timestamp, line: &str) {
+        let ids: Vec<_> = self.live.iter().map(|live| live.id).collect();
+        ids.into_iter()
+            .for_each(|id| self.tell(id, now, || line.to_owned()));
+    }
+}
+
+/// How it stands when a fetch is submitted.
+fn submitted(request: &Request, host: &str, engine: &Engine) -> String {
+    let (all, here) = (engine.stats(), engine.host_stats(host));
+    let (flying, queued) = here.map_or((0, 0), |here| (here.flying, here.queued));
+    let rest = here.and_then(|here| here.paused_until);
+    let rest = rest.map_or_else(String::new, |until| format!(", rests until {until}"));
+    format!(
+        "{} is submitted; {} fetches in flight, {flying} of them at {host} and {queued} queued \
+         there{rest}",
+        request.method, all.flying,
+    )
+}
+
+/// Which policy holds, and why.
+fn chosen(request: &Request, pinned: bool, config: &Config) -> String {
+    let rules = config.rules_ref();
+    let matched = rules.matched(&request.method, &request.url);
+    let (why, policy): (String, &Policy) = match (&request.policy, matched) {
+        (Some(policy), _) if pinned => (
+            "chosen by a secret part of the URL or of a rule".to_owned(),
+            policy,
+        ),
+        (Some(policy), _) => ("the request's own".to_owned(), policy),
+        (None, Some(index)) => {
+            let rule = rules.iter().nth(index);
+            let pattern = rule
+                .map(|(pattern, _)| pattern.to_string())
+                .unwrap_or_default();
+            let policy = rules.policy(&request.method, &request.url);
+            (format!("rule {}, {pattern}", index + 1), policy)
+        }
+        (None, None) => (
+            "no rule matches: the default".to_owned(),
+            rules.default_policy(),
+        ),
+    };
+    format!("policy: {why}; limits: {}", limits(policy.timeouts_ref()))
+}
+
+fn limits(timeouts: &Timeouts) -> String {
+    let all = [
+        (Limit::Attempt, timeouts.attempt),
+        (Limit::Connect, timeouts.connect),
+        (Limit::FirstByte, timeouts.first_byte),
+        (Limit::IdleRead, timeouts.idle_read),
+        (Limit::Queue, timeouts.queue),
+        (Limit::Total, timeouts.total),
+    ];
+    let set = all
+        .iter()
+        .filter_map(|(limit, time)| Some(format!("{limit} {:?}", (*time)?)));
+    let set: Vec<_> = set.collect();
+    if set.is_empty() {
+        "none".to_owned()
+    } else {
+        set.join(", ")
+    }
+}
+
+fn ended(outcome: &Outcome) -> String {
+    let result = match outcome.result {
+        Ok(finish) => format!("status {}, {} bytes", finish.status, finish.bytes),
+        Err(error) => error.to_string(),
+    };
+    let why = outcome
+        .gave_up
+        .map_or_else(String::new, |why| format!(" ({why})"));
+    let t = &outcome.timings;
+    format!(
+        "over: {result}{why}; {} attempts, {:?} in queues, {:?} between attempts",
+        outcome.attempts.len(),
+        t.queued,
+        t.backoff
+    )
+}
+
+impl fmt::Display for Story {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.fetches.is_empty() {
+            return write!(
+                f,
+                "{} is not in the trace, which is {}",
+                self.url, self.ending
+            );
+        }
+        write!(f, "{}", self.url)?;
+        for fetch in &self.fetches {
+            let Chapter {
+                number,
+                submitted,
+                tag,
+                ..
+            } = fetch;
+            write!(
+                f,
+                "\n\nfetch {number} (tag {tag}), {submitted:?} after the start"
+            )?;
+            for line in &fetch.lines {
+                write!(f, "\n  +{:.3}s  {}", line.after.as_secs_f64(), line.what)?;
+            }
+        }
+        if !self.faithful {
+            f.write_str(
+                "\n\nthe trace does not replay identically: this may not be what happened",
+            )?;
+        }
+        match self.ending {
+            Ending::Complete => Ok(()),
+            ending => write!(f, "\n\nthe trace is {ending}"),
+        }
+    }
+}
