@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::parser::ValueSource;
-use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
+use clap::{ArgMatches, FromArgMatches, Parser};
 use fetch_proto::{Config, Policy, RetryAfter, Rules, Timeouts};
 use fetch_trace::{Ending, TraceError};
 use serde::Serialize;
@@ -46,6 +46,10 @@ Exit codes:
     after_long_help = format!("{EXAMPLES}\n\n{EXIT}"),
 )]
 pub(crate) struct Args {
+    // First, for what is read after it is taken away.
+    #[command(flatten)]
+    given: Given,
+
     /// The recording, made with --record
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -68,15 +72,11 @@ pub(crate) struct Args {
 
 /// Runs `fetch-all replay` with these arguments, the first of which is the command's name.
 pub(crate) fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
-    let matches = match Args::command().try_get_matches_from(arguments) {
-        Ok(matches) => matches,
-        Err(error) => return crate::hints::report(&error),
-    };
-    let args = match Args::from_arg_matches(&matches) {
+    let args = match Args::try_parse_from(arguments) {
         Ok(args) => args,
         Err(error) => return crate::hints::report(&error),
     };
-    match run(&args, &Given(&matches)) {
+    match run(&args) {
         Ok(code) => ExitCode::from(code),
         Err(stop) => {
             let _ = writeln!(std::io::stderr(), "fetch-all: {}", stop.message);
@@ -85,16 +85,21 @@ pub(crate) fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn run(args: &Args, given: &Given<'_>) -> Result<u8, Stop> {
+/// Replays, and says what to exit with.
+///
+/// # Errors
+///
+/// If options are wrong, or the file cannot be used.
+pub(crate) fn run(args: &Args) -> Result<u8, Stop> {
     let path = args.file.as_path();
     let file = File::open(path).map_err(|error| stop(path, &TraceError::from(error)))?;
     let file = BufReader::new(file);
-    if given.any(&["deadline"]) {
+    if args.given.any(&["deadline"]) {
         return Err(Stop::usage(
             "--deadline: a recording has its own end: leave it out",
         ));
     }
-    let policy = given.any(&POLICY);
+    let policy = args.given.any(&POLICY);
     if policy && args.explain.is_some() {
         return Err(Stop::usage(
             "--explain tells what was recorded: leave out the options of another policy",
@@ -108,7 +113,7 @@ fn run(args: &Args, given: &Given<'_>) -> Result<u8, Stop> {
     if policy {
         let mut wrong = None;
         let comparison = fetch_trace::what_if(file, |recorded| {
-            other(recorded.clone(), args, given).unwrap_or_else(|stop| {
+            other(recorded.clone(), args).unwrap_or_else(|stop| {
                 wrong = Some(stop);
                 recorded
             })
@@ -165,13 +170,13 @@ const POLICY: [&str; 14] = [
     "timeout",
 ];
 
-/// Which options are on the command line.
-struct Given<'a>(&'a ArgMatches);
+/// Which options are on the command line, and do not just have their defaults.
+#[derive(Debug)]
+struct Given(Vec<String>);
 
-impl Given<'_> {
+impl Given {
     fn any(&self, options: &[&str]) -> bool {
-        let given = |id: &&str| self.0.value_source(id) == Some(ValueSource::CommandLine);
-        options.iter().any(|id| given(id))
+        self.0.iter().any(|given| options.contains(&given.as_str()))
     }
 
     /// The value, if it was given.
@@ -180,18 +185,40 @@ impl Given<'_> {
     }
 }
 
+/// As an argument group without an argument of its own, it sees those of the others.
+impl clap::Args for Given {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        command
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        command
+    }
+}
+
+impl FromArgMatches for Given {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let given = |id: &&str| matches.value_source(id) == Some(ValueSource::CommandLine);
+        let ids = matches.ids().map(clap::Id::as_str);
+        Ok(Self(ids.filter(given).map(str::to_owned).collect()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
 /// The settings to compare with: those that were recorded, changed by the options that are given.
 /// This is the place to begin from the settings of a policy file instead.
-fn other(recorded: Config, args: &Args, given: &Given<'_>) -> Result<Config, Stop> {
-    let rules = recorded
-        .rules_ref()
-        .map(|policy| changed(policy, args, given));
+fn other(recorded: Config, args: &Args) -> Result<Config, Stop> {
+    let rules = recorded.rules_ref().map(|policy| changed(policy, args));
     let rules = with_patterns(rules, args)?;
     let mut config = recorded.rules(rules);
-    if let Some(attempts) = given.of("concurrency", args.speed.concurrency) {
+    if let Some(attempts) = args.given.of("concurrency", args.speed.concurrency) {
         config = config.concurrency(attempts);
     }
-    if let Some(attempts) = given.of("per_host", args.speed.per_host) {
+    if let Some(attempts) = args.given.of("per_host", args.speed.per_host) {
         config = config.per_host(attempts);
     }
     if let Some(rate) = args.speed.rate {
@@ -204,7 +231,7 @@ fn other(recorded: Config, args: &Args, given: &Given<'_>) -> Result<Config, Sto
 }
 
 /// A policy, changed by the options that are given.
-fn changed(policy: Policy, args: &Args, given: &Given<'_>) -> Policy {
+fn changed(policy: Policy, args: &Args) -> Policy {
     let (retry, time) = (&args.retry, &args.time);
     let old = *policy.timeouts_ref();
     let or = |option: Option<Duration>, old| option.map_or(old, limited);
@@ -215,7 +242,7 @@ fn changed(policy: Policy, args: &Args, given: &Given<'_>) -> Policy {
         total: or(retry.retry_max_time, old.total),
         ..old
     });
-    if let Some(retries) = given.of("retry", retry.retry) {
+    if let Some(retries) = args.given.of("retry", retry.retry) {
         policy = policy.attempts(retries.saturating_add(1));
     }
     if let Some(cap) = retry.max_retry_after {
