@@ -1,12 +1,13 @@
 //! One URL's story.
 
+mod words;
+
 use std::fmt;
 use std::io::Read;
 use std::time::Duration;
 
 use fetch_proto::{
-    AttemptId, Config, Engine, Event, FetchId, Handled, Input, Limit, Outcome, Output, Policy,
-    Request, Timeouts, Timestamp,
+    AttemptId, Config, Engine, Event, FetchId, Handled, Input, Output, Request, Timestamp,
 };
 use serde::Serialize;
 use url::Position;
@@ -41,6 +42,7 @@ pub struct Chapter {
     /// Its place among all fetches, from 1.
     pub number: u64,
     /// When it was submitted, since the engine's start.
+    #[serde(serialize_with = "crate::seconds")]
     pub submitted: Duration,
     /// The caller's key.
     pub tag: u64,
@@ -51,6 +53,7 @@ pub struct Chapter {
 #[non_exhaustive]
 pub struct Line {
     /// When, since the submission.
+    #[serde(serialize_with = "crate::seconds")]
     pub after: Duration,
     /// What, and why.
     pub what: String,
@@ -171,8 +174,8 @@ impl Telling {
             id,
             submitted: now,
         });
-        self.tell(id, now, || submitted(request, &host, engine));
-        let policy = chosen(request, pinned, &self.config);
+        self.tell(id, now, || words::submitted(request, &host, engine));
+        let policy = words::chosen(request, pinned, &self.config);
         self.tell(id, now, || policy);
     }
 
@@ -200,37 +203,10 @@ impl Telling {
     }
 
     fn input(&mut self, id: AttemptId, input: &Input, handled: Handled, now: Timestamp) {
-        let line = || {
-            let what = match input {
-                Input::Body { bytes } => format!("{bytes} bytes of the body"),
-                Input::End(Ok(())) => "the response is complete".to_owned(),
-                Input::End(Err(failure)) => failure.to_string(),
-                // The decision that follows tells it.
-                Input::Head(_) if handled == Handled::Applied => return None,
-                Input::Head(head) => format!("status {}", head.status),
-                Input::Mark(phase, at) => {
-                    let ago = now.saturating_since(*at);
-                    let phase = format!("{phase:?}").to_lowercase();
-                    match ago {
-                        Duration::ZERO => phase,
-                        ago => format!("{phase}, {ago:?} ago"),
-                    }
-                }
-                Input::Paused => "the consumer does not read on".to_owned(),
-                Input::Resumed => "the consumer reads again".to_owned(),
-                other => format!("{other:?}"),
-            };
-            let late = if handled == Handled::Stale {
-                " (too late to matter)"
-            } else {
-                ""
-            };
-            Some(format!("attempt {}: {what}{late}", id.number()))
-        };
-        if self.live.iter().any(|live| live.id == id.fetch)
-            && let Some(line) = line()
-        {
-            self.tell(id.fetch, now, || line);
+        // The decision that follows a head tells its status.
+        let told = matches!(input, Input::Head(_)) && handled == Handled::Applied;
+        if !told {
+            self.tell(id.fetch, now, || words::seen(id, input, handled, now));
         }
     }
 
@@ -250,7 +226,7 @@ impl Telling {
                 )
             }),
             Output::Done(id, outcome) => {
-                self.tell(id, now, || ended(&outcome));
+                self.tell(id, now, || words::ended(&outcome));
                 self.live.retain(|live| live.id != id);
             }
             _ => {}
@@ -271,82 +247,6 @@ impl Telling {
         ids.into_iter()
             .for_each(|id| self.tell(id, now, || line.to_owned()));
     }
-}
-
-/// How it stands when a fetch is submitted.
-fn submitted(request: &Request, host: &str, engine: &Engine) -> String {
-    let (all, here) = (engine.stats(), engine.host_stats(host));
-    let (flying, queued) = here.map_or((0, 0), |here| (here.flying, here.queued));
-    let rest = here.and_then(|here| here.paused_until);
-    let rest = rest.map_or_else(String::new, |until| format!(", rests until {until}"));
-    format!(
-        "{} is submitted; {} fetches in flight, {flying} of them at {host} and {queued} queued \
-         there{rest}",
-        request.method, all.flying,
-    )
-}
-
-/// Which policy holds, and why.
-fn chosen(request: &Request, pinned: bool, config: &Config) -> String {
-    let rules = config.rules_ref();
-    let matched = rules.matched(&request.method, &request.url);
-    let (why, policy): (String, &Policy) = match (&request.policy, matched) {
-        (Some(policy), _) if pinned => (
-            "chosen by a secret part of the URL or of a rule".to_owned(),
-            policy,
-        ),
-        (Some(policy), _) => ("the request's own".to_owned(), policy),
-        (None, Some(index)) => {
-            let rule = rules.iter().nth(index);
-            let pattern = rule
-                .map(|(pattern, _)| pattern.to_string())
-                .unwrap_or_default();
-            let policy = rules.policy(&request.method, &request.url);
-            (format!("rule {}, {pattern}", index + 1), policy)
-        }
-        (None, None) => (
-            "no rule matches: the default".to_owned(),
-            rules.default_policy(),
-        ),
-    };
-    format!("policy: {why}; limits: {}", limits(policy.timeouts_ref()))
-}
-
-fn limits(timeouts: &Timeouts) -> String {
-    let all = [
-        (Limit::Attempt, timeouts.attempt),
-        (Limit::Connect, timeouts.connect),
-        (Limit::FirstByte, timeouts.first_byte),
-        (Limit::IdleRead, timeouts.idle_read),
-        (Limit::Queue, timeouts.queue),
-        (Limit::Total, timeouts.total),
-    ];
-    let set = all
-        .iter()
-        .filter_map(|(limit, time)| Some(format!("{limit} {:?}", (*time)?)));
-    let set: Vec<_> = set.collect();
-    if set.is_empty() {
-        "none".to_owned()
-    } else {
-        set.join(", ")
-    }
-}
-
-fn ended(outcome: &Outcome) -> String {
-    let result = match outcome.result {
-        Ok(finish) => format!("status {}, {} bytes", finish.status, finish.bytes),
-        Err(error) => error.to_string(),
-    };
-    let why = outcome
-        .gave_up
-        .map_or_else(String::new, |why| format!(" ({why})"));
-    let t = &outcome.timings;
-    format!(
-        "over: {result}{why}; {} attempts, {:?} in queues, {:?} between attempts",
-        outcome.attempts.len(),
-        t.queued,
-        t.backoff
-    )
 }
 
 impl fmt::Display for Story {

@@ -77,7 +77,7 @@
 //! by name, without those that are zero, so that here too a new field that is not used changes nothing.
 //! Events are left out. The last entry says how many calls there were: without it the file was cut.
 //!
-//! A request and its answer take about 90 bytes, and writing them under a microsecond per call:
+//! A fetch takes 55 to 100 bytes, by its URL and how even the times are, and about 2 µs to write:
 //! `cargo bench -p fetch-trace`.
 //!
 //! # Adding an input to the core
@@ -112,3 +112,11 @@ pub use recorder::Recorder;
 pub use redact::is_secret;
 pub use replay::{Difference, Moment, Replay, Report, replay};
 pub use what_if::{Comparison, Totals, what_if};
+
+/// Durations in JSON, for people and their tools.
+fn seconds<S: serde::Serializer>(
+    duration: &std::time::Duration,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_secs_f64())
+}

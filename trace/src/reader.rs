@@ -1,20 +1,22 @@
 //! Reading a trace back into calls.
 
+mod words;
+
 use std::fmt;
 use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fetch_proto::{AttemptId, Config, Head, Input, Policy, Request, Timestamp};
+use fetch_proto::{AttemptId, Config, Head, Input, Request, Timestamp};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use url::Url;
 
+use self::words::Words;
 use crate::call::Call;
 use crate::error::TraceError;
 use crate::frame::{self, MAGIC, Next, VERSION};
 use crate::urls::Unpacker;
-use crate::wire::{self, Chosen, Entry, Polled, Submit, Text};
+use crate::wire::{self, Chosen, Entry, Polled, Submit};
 
 /// How a trace ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
@@ -88,14 +90,6 @@ pub(crate) struct Reader<R> {
     unpacker: Unpacker,
     usable: u64,
     words: Words,
-}
-
-/// The words so far, and what they mean, where that was asked already.
-#[derive(Debug, Default)]
-struct Words {
-    texts: Vec<Box<str>>,
-    policies: Vec<Option<Arc<Policy>>>,
-    shapes: Vec<Option<Request>>,
 }
 
 impl<R: Read> Reader<R> {
@@ -187,35 +181,14 @@ impl<R: Read> Reader<R> {
     }
 
     fn item(&mut self, entry: &Entry<'_>) -> Option<Option<Item>> {
-        let polled = |polled: &Polled, kind| (polled.delta, Call::Poll, Some((kind, polled.check)));
-        let (delta, call, poll) = match entry {
-            Entry::Word(text) => {
-                self.words.texts.push((*text).into());
-                return Some(None);
-            }
-            Entry::For(id) => {
-                self.attempt = Some(*id);
-                return Some(None);
-            }
-            Entry::Abort(p) => polled(p, "abort"),
-            Entry::Accept(p) => polled(p, "accept"),
-            Entry::Discard(p) => polled(p, "discard"),
-            Entry::Done(p) => polled(p, "done"),
-            Entry::Event(p) => polled(p, "event"),
-            Entry::Idle(p) => polled(p, "idle"),
-            Entry::Start(p) => polled(p, "start"),
-            Entry::OtherOutput(p) => polled(p, "other"),
+        match entry {
+            Entry::Word(text) => self.words.add(text),
+            Entry::For(id) => self.attempt = Some(*id),
             Entry::Repeat(count, check) => {
                 self.last_kind.filter(|_| *count > 0)?;
                 self.repeat = (*count, *check);
                 return Some(Some(self.repeated()));
             }
-            Entry::Cancel(delta, id) => (*delta, Call::Cancel(*id), None),
-            Entry::Close(delta) => (*delta, Call::Close, None),
-            Entry::Hold => (0, Call::Hold, None),
-            Entry::Release => (0, Call::Release, None),
-            Entry::Submit(submit) => (submit.delta, Call::Submit(self.request(submit)?), None),
-            Entry::Call(delta, json) => (*delta, serde_json::from_str(json).ok()?, None),
             Entry::Digest(digest) => {
                 return Some(Some(Item::Digest(u64::from_le_bytes(*digest))));
             }
@@ -223,17 +196,36 @@ impl<R: Read> Reader<R> {
                 self.finished = *calls == self.calls;
                 return self.finished.then_some(None);
             }
+            entry => return self.called(entry).map(Some),
+        }
+        Some(None)
+    }
+
+    /// An entry that is a call.
+    fn called(&mut self, entry: &Entry<'_>) -> Option<Item> {
+        if let Some((kind, polled)) = polled(entry) {
+            let now = self.pass(polled.delta);
+            self.last_kind = Some(kind);
+            let expected = Expected {
+                check: Some(polled.check),
+                kind,
+            };
+            return Some(self.call(Call::Poll, Some(expected), now, false));
+        }
+        let (delta, call) = match entry {
+            Entry::Cancel(delta, id) => (*delta, Call::Cancel(*id)),
+            Entry::Close(delta) => (*delta, Call::Close),
+            Entry::Hold => (0, Call::Hold),
+            Entry::Release => (0, Call::Release),
+            Entry::Submit(submit) => (submit.delta, Call::Submit(self.request(submit)?)),
+            Entry::Call(delta, json) => (*delta, serde_json::from_str(json).ok()?),
             input => {
                 let (delta, input) = self.input(input)?;
-                (delta, Call::Handle(self.attempt?, input), None)
+                (delta, Call::Handle(self.attempt?, input))
             }
         };
         let now = self.pass(delta);
-        self.last_kind = poll.map(|(kind, _)| kind);
-        let expected = poll.map(|(kind, check)| Expected {
-            check: Some(check),
-            kind,
-        });
+        self.last_kind = None;
         let pinned = matches!(
             entry,
             Entry::Submit(Submit {
@@ -241,7 +233,7 @@ impl<R: Read> Reader<R> {
                 ..
             })
         );
-        Some(Some(self.call(call, expected, now, pinned)))
+        Some(self.call(call, None, now, pinned))
     }
 
     fn call(
@@ -321,51 +313,17 @@ impl<R: Read> Reader<R> {
     }
 }
 
-impl Words {
-    fn read<T: DeserializeOwned>(&self, word: u32) -> Option<T> {
-        serde_json::from_str(self.texts.get(word as usize)?).ok()
-    }
-
-    fn policy(&mut self, text: &Text<'_>) -> Option<Arc<Policy>> {
-        match text {
-            Text::Word(word) => {
-                let read = |words: &Self| words.read(*word).map(Arc::new);
-                cached(self, |words| &mut words.policies, *word, read)
-            }
-            Text::Whole(text) => serde_json::from_str(text).ok().map(Arc::new),
-        }
-    }
-
-    fn shape(&mut self, text: &Text<'_>) -> Option<Request> {
-        match text {
-            Text::Word(word) => cached(
-                self,
-                |words| &mut words.shapes,
-                *word,
-                |words| words.read(*word),
-            ),
-            Text::Whole(text) => serde_json::from_str(text).ok(),
-        }
-    }
-}
-
-/// What the word means, read once.
-fn cached<T: Clone>(
-    words: &mut Words,
-    cache: fn(&mut Words) -> &mut Vec<Option<T>>,
-    word: u32,
-    read: impl FnOnce(&Words) -> Option<T>,
-) -> Option<T> {
-    let (index, count) = (word as usize, words.texts.len());
-    if index >= count {
-        return None;
-    }
-    if let Some(Some(known)) = cache(words).get(index) {
-        return Some(known.clone());
-    }
-    let value = read(words)?;
-    let cache = cache(words);
-    cache.resize(count.max(cache.len()), None);
-    cache[index] = Some(value.clone());
-    Some(value)
+/// A poll's entry and the kind of thing it said.
+fn polled<'a>(entry: &'a Entry<'_>) -> Option<(&'static str, &'a Polled)> {
+    Some(match entry {
+        Entry::Abort(polled) => ("abort", polled),
+        Entry::Accept(polled) => ("accept", polled),
+        Entry::Discard(polled) => ("discard", polled),
+        Entry::Done(polled) => ("done", polled),
+        Entry::Event(polled) => ("event", polled),
+        Entry::Idle(polled) => ("idle", polled),
+        Entry::Start(polled) => ("start", polled),
+        Entry::OtherOutput(polled) => ("other", polled),
+        _ => return None,
+    })
 }

@@ -1,5 +1,6 @@
 //! Writing a trace.
 
+mod entries;
 mod words;
 
 use std::io::{self, Write};
@@ -8,13 +9,14 @@ use std::time::Duration;
 use fetch_proto::{
     AttemptId, Config, FetchId, Handled, Head, Input, Output, Rejected, Request, Rules, Timestamp,
 };
-use serde_json::Value;
 
+pub(crate) use self::entries::name;
+use self::entries::{Repeat, append, kind};
 use self::words::Words;
 use crate::call::Call;
 use crate::digest::Digest;
 use crate::frame::{Frame, MAGIC, VERSION};
-use crate::redact::{Redactor, pattern_has_secret};
+use crate::redact::{Redactor, hide};
 use crate::urls::Packer;
 use crate::wire::{self, Chosen, Entry, Polled, Submit};
 
@@ -48,15 +50,6 @@ pub struct Recorder<W: Write> {
     /// `None` after it failed or was given back.
     to: Option<W>,
     words: Words,
-}
-
-/// Polls at the time of the last poll's entry that said the same kind of thing.
-#[derive(Clone, Copy, Debug)]
-struct Repeat {
-    at: Timestamp,
-    check: u8,
-    count: u16,
-    name: &'static str,
 }
 
 impl<W: Write> Recorder<W> {
@@ -203,18 +196,7 @@ impl<W: Write> Recorder<W> {
                 retry_after: None,
                 status,
             }) => Entry::Head(t(self), *status),
-            Input::Head(head) => {
-                let location = head
-                    .location
-                    .as_deref()
-                    .map(|at| self.redactor.location(at));
-                let asked = head
-                    .retry_after
-                    .map(|asked| (asked.as_secs(), asked.subsec_nanos()));
-                let delta = delta(&mut self.last, now);
-                let entry = Entry::HeadWith(delta, head.status, location.as_deref(), asked);
-                return append(&mut self.frame, &mut self.repeat, &entry);
-            }
+            Input::Head(head) => return self.head(head, now),
             Input::Mark(phase, at) => {
                 let word = self.words.phase(*phase);
                 self.words.write_new(&mut self.frame, &mut self.repeat);
@@ -226,6 +208,17 @@ impl<W: Write> Recorder<W> {
             _ => return self.call(&Call::Handle(id, input.clone()), now),
         };
         self.append(&entry);
+    }
+
+    /// A head with its fields.
+    fn head(&mut self, head: &Head, now: Timestamp) {
+        let location = head.location.as_deref();
+        let location = location.map(|location| self.redactor.location(location));
+        let asked = head.retry_after;
+        let asked = asked.map(|asked| (asked.as_secs(), asked.subsec_nanos()));
+        let delta = delta(&mut self.last, now);
+        let entry = Entry::HeadWith(delta, head.status, location.as_deref(), asked);
+        append(&mut self.frame, &mut self.repeat, &entry);
     }
 
     /// Notes whether `cancel` or `handle` was of use.
@@ -336,82 +329,8 @@ impl<W: Write> Drop for Recorder<W> {
     }
 }
 
-/// The entry of a poll that said this, and its name.
-fn kind(output: &Output) -> (&'static str, fn(Polled) -> Entry<'static>) {
-    (
-        name(output),
-        match output {
-            Output::Abort(_) => Entry::Abort,
-            Output::Accept(_) => Entry::Accept,
-            Output::Discard(_) => Entry::Discard,
-            Output::Done(..) => Entry::Done,
-            Output::Event(..) => Entry::Event,
-            Output::Idle(_) => Entry::Idle,
-            Output::Start(_) => Entry::Start,
-            _ => Entry::OtherOutput,
-        },
-    )
-}
-
-/// What kind of output this is.
-pub(crate) fn name(output: &Output) -> &'static str {
-    match output {
-        Output::Abort(_) => "abort",
-        Output::Accept(_) => "accept",
-        Output::Discard(_) => "discard",
-        Output::Done(..) => "done",
-        Output::Event(..) => "event",
-        Output::Idle(_) => "idle",
-        Output::Start(_) => "start",
-        _ => "other",
-    }
-}
-
 /// The time since the last entry.
 fn delta(last: &mut u64, now: Timestamp) -> i64 {
     let now = now.as_nanos();
     now.wrapping_sub(std::mem::replace(last, now)) as i64
-}
-
-/// Adds an entry, and before it the polls that are still counted.
-fn append(frame: &mut Frame, repeat: &mut Option<Repeat>, entry: &Entry<'_>) {
-    if let Some(repeat) = repeat.take().filter(|repeat| repeat.count > 0) {
-        push(frame, &Entry::Repeat(repeat.count, repeat.check));
-    }
-    push(frame, entry);
-}
-
-fn push(frame: &mut Frame, entry: &Entry<'_>) {
-    let bytes = std::mem::take(frame.content());
-    // Memory takes everything, and every entry can be written.
-    *frame.content() = postcard::to_extend(entry, bytes).unwrap_or_default();
-}
-
-/// Takes secrets out of plain data: URLs are redacted, and a rule's pattern that has a secret in it
-/// becomes one that matches nothing. Whether anything was changed.
-fn hide(value: &mut Value, redactor: &Redactor) -> bool {
-    match value {
-        Value::Array(values) => values
-            .iter_mut()
-            .fold(false, |any, v| hide(v, redactor) | any),
-        Value::Object(fields) => fields
-            .iter_mut()
-            .fold(false, |any, (name, value)| match value {
-                Value::String(text) if name == "pattern" && pattern_has_secret(text) => {
-                    *text = redactor.pattern(text);
-                    true
-                }
-                value => hide(value, redactor) | any,
-            }),
-        Value::String(text) if text.starts_with("http://") || text.starts_with("https://") => {
-            match redactor.url(text) {
-                std::borrow::Cow::Owned(hidden) => {
-                    *text = hidden;
-                    true
-                }
-                std::borrow::Cow::Borrowed(_) => false,
-            }
-        }
-        _ => false,
-    }
 }

@@ -2,6 +2,8 @@
 
 mod comparison;
 mod model;
+#[cfg(test)]
+mod tests;
 mod world;
 
 use std::io::Read;

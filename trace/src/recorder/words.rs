@@ -6,16 +6,16 @@ use fetch_proto::{Failure, Phase, Policy, Request};
 use serde::Serialize;
 use url::Url;
 
-use super::{Repeat, append, hide};
+use super::entries::{Repeat, append};
 use crate::frame::Frame;
-use crate::redact::Redactor;
+use crate::redact::{Redactor, hide};
 use crate::wire::{Entry, Text};
 
 /// No more shapes, and no more policies, than this are remembered; others are written each time.
 const MEMORY: usize = 256;
 
 /// Stands for the URL in a request's shape.
-pub(crate) static NOWHERE: LazyLock<Arc<Url>> =
+static NOWHERE: LazyLock<Arc<Url>> =
     LazyLock::new(|| Arc::new(Url::parse("http://shape.invalid/").expect("it is a URL")));
 
 /// The words so far, by value.

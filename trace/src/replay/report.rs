@@ -28,6 +28,7 @@ pub struct Report {
     /// The seed of the recorded run.
     pub seed: u64,
     /// From the engine's making to the last call.
+    #[serde(serialize_with = "crate::seconds")]
     pub took: Duration,
     /// The version that wrote the trace.
     pub version: String,
@@ -41,6 +42,7 @@ pub struct Difference {
     /// the latest. All polls are compared, other answers with the poll that follows.
     pub agreed: u64,
     /// When, since the start.
+    #[serde(serialize_with = "crate::seconds")]
     pub at: Duration,
     /// The call.
     pub call: String,

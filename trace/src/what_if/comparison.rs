@@ -192,6 +192,13 @@ impl fmt::Display for Comparison {
             let percentile = |totals: &Totals| totals.percentile(p).unwrap_or_default();
             self.row(f, &format!("fetch time {name}"), percentile, seconds)?;
         }
+        self.notes(f)
+    }
+}
+
+impl Comparison {
+    /// How far it can be trusted.
+    fn notes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
             "{} of {} outcomes rest on attempts that the trace has not seen",
@@ -210,12 +217,13 @@ impl fmt::Display for Comparison {
         }
         match self.ending {
             Ending::Complete => Ok(()),
-            ending => write!(f, "\nthe trace is {ending}: what is missing is not counted"),
+            ending => write!(
+                f,
+                "\nthe trace is {ending}: what comes after it is not known"
+            ),
         }
     }
-}
 
-impl Comparison {
     /// One number of each run.
     fn row<T: Ord + Copy>(
         &self,

@@ -1,5 +1,6 @@
 //! The servers of a trace, and a guess where it has not seen them.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use fetch_proto::{Attempt, AttemptId, Head, Input, Outcome, Timestamp};
@@ -24,10 +25,8 @@ pub(super) struct Servers<'a> {
     /// For each fetch, whether anything about it was guessed.
     unseen: Vec<bool>,
     totals: Totals,
-    /// The host of the attempt that each fetch began last.
-    host: Vec<Option<String>>,
-    /// Whether its head was seen.
-    headed: Vec<bool>,
+    /// Attempts whose recorded course breaks off: their host, and whether the head was seen.
+    open: HashMap<AttemptId, (String, bool)>,
 }
 
 impl<'a> Servers<'a> {
@@ -36,9 +35,8 @@ impl<'a> Servers<'a> {
         let fetches = model.fetches.iter();
         Self {
             guess,
-            headed: vec![false; count],
-            host: vec![None; count],
             model,
+            open: HashMap::new(),
             totals: Totals::default(),
             unseen: vec![false; count],
             used: fetches
@@ -117,10 +115,8 @@ impl World for Servers<'_> {
                 recorded
             })
             .next();
-        let course = match known {
+        match known {
             Some(known) => {
-                let is_head = |(_, input): &(_, Input)| matches!(input, Input::Head(_));
-                self.headed[fetch] = known.seen.iter().any(is_head);
                 let seen = known.seen.iter();
                 let mut course: Vec<_> = seen
                     .map(|(after, input)| (now + *after, based(input, now)))
@@ -128,6 +124,9 @@ impl World for Servers<'_> {
                 if let End::Dropped(after) = known.end {
                     // A moment later: whatever made the engine drop it comes first again.
                     course.push((now + after + Duration::from_nanos(1), Next::Ask));
+                    let is_head = |(_, input): &(_, Input)| matches!(input, Input::Head(_));
+                    let headed = known.seen.iter().any(is_head);
+                    self.open.insert(attempt.id, (host, headed));
                 }
                 course
             }
@@ -135,19 +134,17 @@ impl World for Servers<'_> {
                 self.unseen[fetch] = true;
                 self.guess(fetch, &host, now)
             }
-        };
-        self.host[fetch] = Some(host);
-        course
+        }
     }
 
-    fn go_on(&mut self, fetch: usize, _: AttemptId, now: Timestamp) -> Vec<(Timestamp, Next)> {
+    fn go_on(&mut self, fetch: usize, id: AttemptId, now: Timestamp) -> Vec<(Timestamp, Next)> {
         self.unseen[fetch] = true;
+        let (host, headed) = self.open.remove(&id).unwrap_or_default();
         if self.guess == Guess::Pessimistic {
             return Vec::new();
         }
-        let host = self.host[fetch].clone().unwrap_or_default();
         let mut rest = answer(now + self.median(&host));
-        if self.headed[fetch] {
+        if headed {
             rest.remove(0);
         }
         rest
