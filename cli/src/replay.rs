@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::parser::ValueSource;
-use clap::{ArgMatches, FromArgMatches, Parser};
+use clap::{Arg, ArgMatches, FromArgMatches, Parser};
 use fetch_proto::{Config, Policy, RetryAfter, Rules, Timeouts};
 use fetch_trace::{Ending, TraceError};
 use serde::Serialize;
@@ -42,6 +42,7 @@ Exit codes:
     name = "fetch-all replay",
     bin_name = "fetch-all replay",
     max_term_width = 100,
+    mut_args(without_default),
     after_help = EXAMPLES,
     after_long_help = format!("{EXAMPLES}\n\n{EXIT}"),
 )]
@@ -70,6 +71,17 @@ pub(crate) struct Args {
     time: Time,
 }
 
+/// What is not given stays as recorded, so the defaults of a run would mislead.
+fn without_default(option: Arg) -> Arg {
+    if FIXED.contains(&option.get_id().as_str()) {
+        return option.hide(true);
+    }
+    match option.get_action().takes_values() {
+        true => option.hide_default_value(true),
+        false => option,
+    }
+}
+
 /// Runs `fetch-all replay` with these arguments, the first of which is the command's name.
 pub(crate) fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let args = match Args::try_parse_from(arguments) {
@@ -94,9 +106,9 @@ pub(crate) fn run(args: &Args) -> Result<u8, Stop> {
     let path = args.file.as_path();
     let file = File::open(path).map_err(|error| stop(path, &TraceError::from(error)))?;
     let file = BufReader::new(file);
-    if args.given.any(&["deadline"]) {
+    if args.given.any(&FIXED) {
         return Err(Stop::usage(
-            "--deadline: a recording has its own end: leave it out",
+            "--deadline and --seed are as recorded: leave them out",
         ));
     }
     let policy = args.given.any(&POLICY);
@@ -152,8 +164,11 @@ fn stop(path: &Path, error: &TraceError) -> Stop {
     Stop::file(format!("{}: {error}", path.display()))
 }
 
+/// Options of a run that a recording has once and for all.
+const FIXED: [&str; 2] = ["deadline", "seed"];
+
 /// The options that make another policy.
-const POLICY: [&str; 14] = [
+const POLICY: [&str; 13] = [
     "concurrency",
     "connect_timeout",
     "host_rate",
@@ -166,7 +181,6 @@ const POLICY: [&str; 14] = [
     "retry",
     "retry_delay",
     "retry_max_time",
-    "seed",
     "timeout",
 ];
 

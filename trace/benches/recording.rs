@@ -1,4 +1,4 @@
-//! What recording costs beside the engine alone, and replaying: for one fetch that is answered 200,
+//! What recording costs beside the engine alone, and what replaying and comparing do: for one fetch that is answered 200,
 //! with its marks, head and body. It tells the bytes for each first.
 //! `cargo bench -p fetch-trace --bench recording`.
 
@@ -8,7 +8,7 @@ use std::time::Duration;
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use fetch_proto::{AttemptId, Config, Head, Input, Output, Phase, Request, Timestamp};
-use fetch_trace::{Recorded, replay};
+use fetch_trace::{Recorded, replay, what_if};
 
 /// Fetches in one sample.
 const COUNT: u64 = 10_000;
@@ -69,6 +69,19 @@ fn replayed(bencher: Bencher<'_, '_>) {
         .counter(ItemsCount::new(COUNT))
         .counter(BytesCount::new(file.len()))
         .bench_local(|| assert!(replay(&file[..]).expect("a trace").is_identical()));
+}
+
+/// Both guesses of the same fetches under another policy, in virtual time.
+#[divan::bench]
+fn compared(bencher: Bencher<'_, '_>) {
+    let file = run(
+        Recorded::recording(Config::default(), SEED, START, Vec::new(), fail),
+        plain,
+    );
+    let file = file.finish().expect("memory takes everything");
+    bencher
+        .counter(ItemsCount::new(COUNT))
+        .bench_local(|| what_if(&file[..], |recorded| recorded.concurrency(1)).expect("a trace"));
 }
 
 fn fail(error: io::Error) {

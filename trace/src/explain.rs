@@ -122,6 +122,8 @@ struct Live {
     host: String,
     id: FetchId,
     submitted: Timestamp,
+    /// Since when it waits for a slot, until it was told why.
+    waits: Option<Timestamp>,
 }
 
 impl Telling {
@@ -148,6 +150,7 @@ impl Telling {
                 self.tell_all(now, "nothing starts: outcomes wait for their consumer");
             }
             (Call::Release, _) => self.tell_all(now, "attempts may start again"),
+            (Call::Poll, Answer::Output(Output::Idle(_))) => self.wait(now, engine),
             (Call::Poll, Answer::Output(output)) => self.said(output, now),
             _ => {}
         }
@@ -173,6 +176,7 @@ impl Telling {
             host: host.clone(),
             id,
             submitted: now,
+            waits: Some(now),
         });
         self.tell(id, now, || words::submitted(request, &host, engine));
         let policy = words::chosen(request, pinned, &self.config);
@@ -180,19 +184,14 @@ impl Telling {
     }
 
     fn event(&mut self, id: Option<FetchId>, event: &Event, now: Timestamp) {
-        let line = || match event {
-            Event::Redirecting { to, .. } => format!("{event}: {to}"),
-            Event::Started { url, .. } => format!("{event}: {url}"),
-            event => event.to_string(),
-        };
+        let line = || words::event(event);
         match (id, event) {
-            (Some(id), Event::Redirecting { to, .. }) => {
+            (Some(id), event) => {
                 if let Some(live) = self.live.iter_mut().find(|live| live.id == id) {
-                    live.host = to[..Position::AfterPort].to_owned();
+                    live.follow(event, now);
                 }
                 self.tell(id, now, line);
             }
-            (Some(id), _) => self.tell(id, now, line),
             (None, Event::HostPaused { host, .. }) => {
                 let all = self.live.iter().filter(|live| *live.host == **host);
                 let ids: Vec<_> = all.map(|live| live.id).collect();
@@ -207,6 +206,21 @@ impl Telling {
         let told = matches!(input, Input::Head(_)) && handled == Handled::Applied;
         if !told {
             self.tell(id.fetch, now, || words::seen(id, input, handled, now));
+        }
+    }
+
+    /// Tells once, of all that wait for a slot, why there is none.
+    fn wait(&mut self, now: Timestamp, engine: &Engine) {
+        let limit = self.config.concurrency_limit();
+        let mut told = Vec::new();
+        for live in &mut self.live {
+            if live.waits.is_some_and(|since| since <= now) {
+                live.waits = None;
+                told.push((live.id, words::waits(&live.host, limit, engine)));
+            }
+        }
+        for (id, why) in told {
+            self.tell(id, now, || why);
         }
     }
 
@@ -246,6 +260,23 @@ impl Telling {
         let ids: Vec<_> = self.live.iter().map(|live| live.id).collect();
         ids.into_iter()
             .for_each(|id| self.tell(id, now, || line.to_owned()));
+    }
+}
+
+impl Live {
+    /// Keeps up with where it stands.
+    fn follow(&mut self, event: &Event, now: Timestamp) {
+        match event {
+            Event::Redirecting { to, .. } => {
+                self.host = to[..Position::AfterPort].to_owned();
+            }
+            // A moment later: at its very end it may start at once.
+            Event::Retrying { delay, .. } => {
+                self.waits = Some(now + *delay + Duration::from_nanos(1));
+            }
+            Event::Started { .. } => self.waits = None,
+            _ => {}
+        }
     }
 }
 

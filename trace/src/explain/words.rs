@@ -3,20 +3,66 @@
 use std::time::Duration;
 
 use fetch_proto::{
-    AttemptId, Config, Engine, Handled, Input, Limit, Outcome, Policy, Request, Timeouts, Timestamp,
+    AttemptId, Config, Engine, Event, Handled, Input, Limit, Outcome, Policy, Request, Timeouts,
+    Timestamp,
 };
 
 /// How it stands when a fetch is submitted.
 pub(super) fn submitted(request: &Request, host: &str, engine: &Engine) -> String {
     let (all, here) = (engine.stats(), engine.host_stats(host));
-    let (flying, queued) = here.map_or((0, 0), |here| (here.flying, here.queued));
-    let rest = here.and_then(|here| here.paused_until);
-    let rest = rest.map_or_else(String::new, |until| format!(", rests until {until}"));
+    let before = here.map_or(0, |here| here.live.saturating_sub(1));
     format!(
-        "{} is submitted; {} fetches in flight, {flying} of them at {host} and {queued} queued \
-         there{rest}",
-        request.method, all.flying,
+        "{} is submitted, after {} others that are not over, {before} of them at {host}",
+        request.method,
+        all.live.saturating_sub(1),
     )
+}
+
+/// Why a fetch has no slot.
+pub(super) fn waits(host: &str, limit: usize, engine: &Engine) -> String {
+    let all = engine.stats();
+    let Some(here) = engine.host_stats(host) else {
+        return "waits".to_owned();
+    };
+    if let Some(until) = here.paused_until {
+        return format!(
+            "waits: its host rests until {:?} after the start",
+            rounded(until.since_start())
+        );
+    }
+    if all.flying >= limit {
+        return format!("waits: as many attempts are in flight as may be, {limit}");
+    }
+    let (flying, queued) = (here.flying, here.queued);
+    format!("waits: its host has {flying} in flight and {queued} queued, and may start no more now")
+}
+
+/// A decision and its reason, its times in as many digits as are of use.
+pub(super) fn event(event: &Event) -> String {
+    let mut event = event.clone();
+    match &mut event {
+        Event::HostPaused { pause: time, .. }
+        | Event::Retrying { delay: time, .. }
+        | Event::Started { queued: time, .. } => *time = rounded(*time),
+        _ => {}
+    }
+    match &event {
+        Event::Redirecting { to: url, .. } | Event::Started { url, .. } => {
+            format!("{event}: {url}")
+        }
+        event => event.to_string(),
+    }
+}
+
+/// To a millisecond from a second on, to 10 µs from a millisecond on, else to a microsecond.
+fn rounded(time: Duration) -> Duration {
+    let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    let unit = match nanos {
+        1_000_000_000.. => 1_000_000,
+        1_000_000.. => 10_000,
+        _ => 1_000,
+    };
+    Duration::from_nanos(nanos - nanos % unit)
 }
 
 /// What was seen of an attempt.
@@ -30,7 +76,7 @@ pub(super) fn seen(id: AttemptId, input: &Input, handled: Handled, now: Timestam
             let phase = format!("{phase:?}").to_lowercase();
             match now.saturating_since(*at) {
                 Duration::ZERO => phase,
-                ago => format!("{phase}, {ago:?} ago"),
+                ago => format!("{phase}, {:?} ago", rounded(ago)),
             }
         }
         Input::Paused => "the consumer does not read on".to_owned(),
@@ -103,7 +149,7 @@ pub(super) fn ended(outcome: &Outcome) -> String {
     format!(
         "over: {result}{why}; {} attempts, {:?} in queues, {:?} between attempts",
         outcome.attempts.len(),
-        t.queued,
-        t.backoff
+        rounded(t.queued),
+        rounded(t.backoff)
     )
 }
