@@ -22,6 +22,7 @@
 //! | `surf` | [`surf`] | surf, which is unmaintained: prefer smol |
 //! | `tls`, `gzip`, `brotli`, `zstd` (default) | | https, content codings |
 //! | `testing` | [`proto::testing`] | fake clock, scripted server, simulator |
+//! | `record` | [`trace`] | recording what the core sees; replay, what-if |
 //! | `serde` | | the core's plain data as serde types |
 //!
 //! Without a runtime's feature there is the core alone, [`proto`]: every decision (admission,
@@ -75,6 +76,9 @@ pub use fetch_surf as surf;
 pub use fetch_timing as timing;
 #[cfg(feature = "tokio")]
 pub use fetch_tokio as tokio;
+/// Replays what was recorded, and asks what if.
+#[cfg(feature = "record")]
+pub use fetch_trace as trace;
 
 /// The README's code, compiled.
 #[cfg(all(doctest, feature = "smol", feature = "testing"))]

@@ -17,6 +17,7 @@ Examples:
   fetch-all -i urls.txt -o records.jsonl          one record for each URL
   grep -o 'https://[^ ]*' log | fetch-all -i -    URLs as they come
   fetch-all -i urls.txt -j 50 --per-host 4 --host-rate 5/s --timeout /reports/=60
+  fetch-all -i urls.txt --record run.trace        then: fetch-all replay run.trace --help
   fetch-all -i urls.txt -f --retry 5 | jq -r 'select(.outcome != \"ok\") | .url'";
 
 const RECORDS: &str = "\
@@ -245,6 +246,10 @@ pub(crate) struct Output {
     /// Write no records: the same as --format none
     #[arg(long, conflicts_with_all = ["format", "output"])]
     pub(crate) out_null: bool,
+
+    /// Record what was seen and decided, without bodies and secrets, for fetch-all replay
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
 
     /// Count statuses of 400 and above as failures, for the exit code
     #[arg(short, long)]

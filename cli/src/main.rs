@@ -11,6 +11,7 @@ mod output;
 mod plan;
 mod progress;
 mod record;
+mod replay;
 mod run;
 mod show;
 mod signals;
@@ -24,6 +25,11 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    // A subcommand is the first argument or none: `replay` later on is a URL like any other.
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|first| first == "replay") {
+        return replay::main(std::iter::once("fetch-all replay".into()).chain(arguments));
+    }
     let args = match args::Args::try_parse() {
         Ok(args) => args,
         Err(error) => return hints::report(&error),

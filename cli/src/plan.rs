@@ -1,9 +1,9 @@
 //! What is to be done, as the options say it: checked before anything is begun.
 
 mod request;
-mod rules;
+pub(crate) mod rules;
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Duration;
@@ -32,6 +32,8 @@ pub(crate) struct Plan {
     pub(crate) log: LogPolicy,
     pub(crate) notes: Vec<String>,
     pub(crate) progress: bool,
+    /// Where the recording goes.
+    pub(crate) record: Option<File>,
     pub(crate) settings: Settings,
     pub(crate) silent: bool,
     pub(crate) sources: Vec<Source>,
@@ -65,6 +67,8 @@ impl Plan {
             .as_deref()
             .filter(|_| format != Format::None);
         check_overwrite(output, &args)?;
+        let record = args.output.record.as_deref();
+        check_overwrite(record, &args)?;
         let target = Target::open(output)?;
         let quiet = args.output.quiet || args.output.silent;
         Ok(Self {
@@ -76,6 +80,7 @@ impl Plan {
             log: log_policy(&args),
             notes,
             progress: !quiet && !args.output.no_progress && std::io::stderr().is_terminal(),
+            record: record.map(create).transpose()?,
             settings,
             silent: args.output.silent,
             sources,
@@ -177,6 +182,16 @@ fn log_policy(args: &Args) -> LogPolicy {
     }
 }
 
+/// The file of `--record`.
+fn create(path: &Path) -> Result<File, Stop> {
+    File::create(path).map_err(|error| {
+        Stop::file(format!(
+            "--record {}: cannot be written: {error}",
+            path.display()
+        ))
+    })
+}
+
 /// Records must not destroy the list they come from.
 fn check_overwrite(output: Option<&Path>, args: &Args) -> Result<(), Stop> {
     let real = |path: &Path| fs::canonicalize(path).ok();
@@ -194,7 +209,7 @@ fn check_overwrite(output: Option<&Path>, args: &Args) -> Result<(), Stop> {
         .find(|path| real(path).as_ref() == Some(&output))
     {
         Some(path) => Err(Stop::usage(format!(
-            "--output and --input-file are the same file {}, which would be lost: write another",
+            "--input-file {} would be overwritten and lost: write another file",
             path.display()
         ))),
         None => Ok(()),

@@ -63,10 +63,13 @@ pub(crate) fn run(mut plan: Plan) -> Result<u8, Stop> {
     let executor = Arc::new(smol::Executor::new());
     let epoch = SystemTime::now();
     let settings = plan.settings.clone();
-    let fetcher = Builder::new(Smol::on(&executor))
-        .settings(|all| *all = settings)
-        .build();
-    let fetcher = fetcher.map_err(|error| Stop::usage(error.to_string()))?;
+    let mut builder = Builder::new(Smol::on(&executor)).settings(|all| *all = settings);
+    if let Some(file) = plan.record.take() {
+        builder = builder.record(file);
+    }
+    let fetcher = builder
+        .build()
+        .map_err(|error| Stop::usage(error.to_string()))?;
 
     let form = Form {
         format: plan.format,

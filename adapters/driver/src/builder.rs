@@ -11,6 +11,7 @@ use http::{HeaderName, HeaderValue};
 
 use crate::driver;
 use crate::fetcher::Fetcher;
+use crate::recording::Record;
 use crate::settings::{Adapter, BuildError, Http2, Identity, Settings};
 
 /// Builds a [`Fetcher`] on the runtime of `A`.
@@ -19,6 +20,7 @@ pub struct Builder<A> {
     adapter: A,
     pub(crate) errors: Vec<BuildError>,
     policy: Option<Policy>,
+    record: Option<Record>,
     pub(crate) settings: Settings,
     timeouts: Vec<(Pattern, Duration)>,
 }
@@ -42,6 +44,7 @@ impl<A: Adapter> Builder<A> {
             adapter,
             errors: Vec::new(),
             policy: None,
+            record: None,
             settings: Settings::default(),
             timeouts: Vec::new(),
         }
@@ -236,6 +239,22 @@ impl<A: Adapter> Builder<A> {
         self
     }
 
+    /// Records what the core sees, without bodies and secrets, so that `fetch-trace` can replay it.
+    ///
+    /// It is written from the driver's own loop, in pieces of 32 KiB, so `to` must not block for
+    /// long. If it fails, that is logged once and the recording ends; the fetches go on.
+    ///
+    /// ```
+    /// let file = tempfile::tempfile()?;
+    /// let fetcher = fetch_smol::Fetcher::builder().record(file).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "record")]
+    pub fn record(mut self, to: impl std::io::Write + Send + 'static) -> Self {
+        self.record = Some(Box::new(to));
+        self
+    }
+
     /// Uses these addresses for a host name and port instead of asking DNS.
     ///
     /// ```
@@ -345,7 +364,8 @@ impl<A: Adapter> Builder<A> {
         self.settings.rules = self.rules_with_timeouts()?;
         let settings = self.settings;
         let transport = self.adapter.transport(&settings)?;
-        let (fetcher, driver) = driver::new(transport, self.adapter.timer(), &settings);
+        let (fetcher, driver) =
+            driver::new(transport, self.adapter.timer(), &settings, self.record);
         self.adapter.spawn(driver)?;
         Ok(Fetcher {
             adapter: PhantomData,

@@ -9,9 +9,7 @@ use std::time::SystemTime;
 use async_channel::Receiver;
 use async_lock::futures::AcquireArc;
 use async_lock::{Semaphore, SemaphoreGuardArc};
-use fetch_proto::{
-    Attempt, AttemptId, Engine, FetchId, Head, Idle, Input, Output, Stats, Timestamp,
-};
+use fetch_proto::{Attempt, AttemptId, FetchId, Head, Idle, Input, Output, Stats, Timestamp};
 use futures_core::Stream;
 use http::{HeaderMap, header};
 use log::{Level, debug, log_enabled};
@@ -24,6 +22,7 @@ use crate::flights::{Flights, Polled};
 use crate::job::{Command, Flight, Job, Live, Seen};
 use crate::logging;
 use crate::port::{Parts, Port, Verdict};
+use crate::recording::{Core, Record, engine};
 use crate::retry_after::parse_retry_after;
 use crate::settings::Settings;
 use crate::sight;
@@ -38,6 +37,7 @@ pub(crate) fn new<T: Transport>(
     transport: T,
     timer: impl Timer,
     settings: &Settings,
+    record: Option<Record>,
 ) -> (Inner, impl Future<Output = ()> + Send + 'static) {
     let clock = Clock::start();
     let mut config = settings.config();
@@ -54,7 +54,7 @@ pub(crate) fn new<T: Transport>(
         backlog: std::collections::VecDeque::new(),
         clock,
         cookies: settings.cookies.then(Jar::default),
-        engine: Engine::new(config, seed, clock.now()),
+        engine: engine(config, seed, clock.now(), record),
         flights: Flights::new(),
         headers: settings.headers.clone(),
         landed: Vec::new(),
@@ -74,7 +74,7 @@ struct Driver<T, F, S> {
     clock: Clock,
     /// The jar, if cookies are wanted.
     cookies: Option<Jar>,
-    engine: Engine,
+    engine: Core,
     flights: Flights<F>,
     headers: HeaderMap,
     /// Fetches whose attempt has just landed and that hold a permit for their outcome.

@@ -21,6 +21,7 @@ mod no_proxy;
 mod outcome;
 mod port;
 mod proxy;
+mod recording;
 mod redact;
 mod request;
 mod retry_after;

@@ -19,7 +19,7 @@ use url::Url;
 pub struct Redacted<'a>(pub &'a Url);
 
 /// Names of query parameters whose values are secret, in lower case.
-const SECRET: [&str; 22] = [
+pub(crate) const SECRET: [&str; 24] = [
     "access_token",
     "api_key",
     "apikey",
@@ -42,6 +42,8 @@ const SECRET: [&str; 22] = [
     "x-amz-credential",
     "x-amz-security-token",
     "x-amz-signature",
+    "x-goog-credential",
+    "x-goog-signature",
 ];
 
 impl fmt::Display for Redacted<'_> {
@@ -84,7 +86,7 @@ pub(crate) fn redact_text(text: &str) -> String {
 
 fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    SECRET.contains(&name.as_str()) || name == "x-goog-signature" || name == "x-goog-credential"
+    SECRET.contains(&name.as_str())
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use fetch_driver::Policy;
 use fetch_proto::{Backoff, Redirects, RetryAfter, Rules, Timeouts};
 
-use crate::args::Args;
+use crate::args::{Args, Retry};
 use crate::exit::Stop;
 
 /// The rules that the options ask for: the user's patterns, then those that are built in, unless
@@ -57,7 +57,7 @@ fn policy(args: &Args) -> Policy {
     let cap = retry.max_retry_after.unwrap_or(RetryAfter::DEFAULT.cap);
     let policy = Policy::default()
         .attempts(retry.retry.saturating_add(1))
-        .backoff(backoff(args))
+        .backoff(backoff(retry))
         .redirects(redirects)
         .retry_after(RetryAfter {
             cap,
@@ -70,12 +70,12 @@ fn policy(args: &Args) -> Policy {
     }
 }
 
-fn backoff(args: &Args) -> Backoff {
-    let backoff = match args.retry.retry_delay {
+pub(crate) fn backoff(retry: &Retry) -> Backoff {
+    let backoff = match retry.retry_delay {
         Some(delay) => Backoff::default().base(delay).factor(1).cap(delay),
         None => Backoff::default(),
     };
-    if args.retry.no_jitter {
+    if retry.no_jitter {
         backoff.jitter(None)
     } else {
         backoff
@@ -83,7 +83,7 @@ fn backoff(args: &Args) -> Backoff {
 }
 
 /// Zero is no limit, as in curl.
-fn limited(limit: Duration) -> Option<Duration> {
+pub(crate) fn limited(limit: Duration) -> Option<Duration> {
     (!limit.is_zero()).then_some(limit)
 }
 

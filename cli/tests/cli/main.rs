@@ -5,6 +5,7 @@ mod network;
 mod options;
 mod output;
 mod records;
+mod replay;
 mod retries;
 mod stopping;
 mod support;

@@ -25,6 +25,7 @@ use crate::throttle::Throttle;
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct Config {
     pub(crate) adaptive: Option<Adaptive>,
     pub(crate) breaker: Option<Breaker>,
@@ -298,6 +299,16 @@ impl Config {
         self.window
             .map_or(default, NonZeroUsize::get)
             .min(u32::MAX as usize - 1)
+    }
+
+    /// The rules that choose each fetch's policy.
+    ///
+    /// ```
+    /// assert_eq!(fetch_proto::Config::default().rules_ref().iter().count(), 2);
+    /// ```
+    #[must_use]
+    pub const fn rules_ref(&self) -> &Rules {
+        &self.rules
     }
 
     /// How many attempts may be in flight at once.

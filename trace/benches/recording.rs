@@ -1,0 +1,137 @@
+//! What recording costs beside the engine alone, and what replaying and comparing do: for one fetch that is answered 200,
+//! with its marks, head and body. It tells the bytes for each first.
+//! `cargo bench -p fetch-trace --bench recording`.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use divan::Bencher;
+use divan::counter::{BytesCount, ItemsCount};
+use fetch_proto::{AttemptId, Config, Head, Input, Output, Phase, Request, Timestamp};
+use fetch_trace::{Recorded, replay, what_if};
+
+/// Fetches in one sample.
+const COUNT: u64 = 10_000;
+const SEED: u64 = 7;
+
+fn main() {
+    for (name, url) in [
+        ("plain URLs", plain as fn(u64) -> String),
+        ("signed URLs", signed),
+    ] {
+        let file = run(
+            Recorded::recording(Config::default(), SEED, START, Vec::new(), fail),
+            url,
+        );
+        let bytes = file.finish().expect("memory takes everything").len() as u64;
+        let urls: u64 = (0..COUNT).map(|n| url(n).len() as u64).sum();
+        println!(
+            "{name}: {} bytes each, {} of text",
+            bytes / COUNT,
+            urls / COUNT
+        );
+    }
+    divan::main();
+}
+
+const START: Timestamp = Timestamp::START;
+
+/// The engine in its wrapper, which does nothing.
+#[divan::bench]
+fn not_recorded(bencher: Bencher<'_, '_>) {
+    bencher.counter(ItemsCount::new(COUNT)).bench_local(|| {
+        run(
+            Recorded::<io::Sink>::new(Config::default(), SEED, START),
+            plain,
+        )
+    });
+}
+
+#[divan::bench(args = ["plain", "signed"])]
+fn recorded(bencher: Bencher<'_, '_>, urls: &str) {
+    let url = if urls == "plain" { plain } else { signed };
+    bencher.counter(ItemsCount::new(COUNT)).bench_local(|| {
+        run(
+            Recorded::recording(Config::default(), SEED, START, io::sink(), fail),
+            url,
+        )
+    });
+}
+
+#[divan::bench]
+fn replayed(bencher: Bencher<'_, '_>) {
+    let file = run(
+        Recorded::recording(Config::default(), SEED, START, Vec::new(), fail),
+        plain,
+    );
+    let file = file.finish().expect("memory takes everything");
+    bencher
+        .counter(ItemsCount::new(COUNT))
+        .counter(BytesCount::new(file.len()))
+        .bench_local(|| assert!(replay(&file[..]).expect("a trace").is_identical()));
+}
+
+/// Both guesses of the same fetches under another policy, in virtual time.
+#[divan::bench]
+fn compared(bencher: Bencher<'_, '_>) {
+    let file = run(
+        Recorded::recording(Config::default(), SEED, START, Vec::new(), fail),
+        plain,
+    );
+    let file = file.finish().expect("memory takes everything");
+    bencher
+        .counter(ItemsCount::new(COUNT))
+        .bench_local(|| what_if(&file[..], |recorded| recorded.concurrency(1)).expect("a trace"));
+}
+
+fn fail(error: io::Error) {
+    panic!("{error}");
+}
+
+fn plain(n: u64) -> String {
+    format!("https://{}.example.com/catalogue/items/{n}", n % 50)
+}
+
+fn signed(n: u64) -> String {
+    let signature = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    format!(
+        "https://{}.example.com/items/{n}?X-Amz-Signature={signature:016x}",
+        n % 50
+    )
+}
+
+/// Many fetches, one after the other, the clock going on between the calls.
+fn run<W: Write>(mut engine: Recorded<W>, url: fn(u64) -> String) -> Recorded<W> {
+    let mut now = START;
+    let mut tick = move || {
+        now = now + Duration::from_nanos(1_700);
+        now
+    };
+    for n in 0..COUNT {
+        let url = url(n).parse().expect("it is a URL");
+        let request = Request {
+            tag: n,
+            ..Request::get(url)
+        };
+        engine.submit(request, tick()).expect("there is room");
+        loop {
+            match engine.poll(tick()) {
+                Output::Start(attempt) => answer(&mut engine, attempt.id, &mut tick),
+                Output::Done(..) => {}
+                Output::Idle(idle) if idle.live == 0 => break,
+                _ => {}
+            }
+        }
+    }
+    engine
+}
+
+fn answer<W: Write>(engine: &mut Recorded<W>, id: AttemptId, tick: &mut impl FnMut() -> Timestamp) {
+    let now = tick();
+    for phase in [Phase::Reused, Phase::Sent] {
+        engine.handle(id, Input::Mark(phase, now), now);
+    }
+    engine.handle(id, Input::Head(Head::status(200)), tick());
+    engine.handle(id, Input::Body { bytes: 5_000 }, tick());
+    engine.handle(id, Input::End(Ok(())), tick());
+}

@@ -1,0 +1,97 @@
+//! The calls of an engine as values.
+
+use std::fmt;
+
+use fetch_proto::{
+    AttemptId, Engine, FetchId, Handled, Input, Output, Rejected, Request, Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+/// A call of an [`Engine`] that may change it.
+///
+/// To add one: a variant here, its line in [`Call::apply`], and its method in
+/// [`Recorded`](crate::Recorded). It is then recorded in JSON; an entry of its own in the format is
+/// only worth it for what happens for each fetch.
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Call {
+    /// [`Engine::cancel`].
+    Cancel(FetchId),
+    /// [`Engine::close`].
+    Close,
+    /// [`Engine::handle`].
+    Handle(AttemptId, Input),
+    /// [`Engine::hold`].
+    Hold,
+    /// [`Engine::poll`].
+    Poll,
+    /// [`Engine::release`].
+    Release,
+    /// [`Engine::submit`].
+    Submit(Request),
+}
+
+/// What an engine answered.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Answer {
+    /// To `cancel` and `handle`.
+    Handled(Handled),
+    /// To `close`, `hold` and `release`.
+    Nothing,
+    /// To `poll`.
+    Output(Output),
+    /// To `submit`.
+    Submitted(Result<FetchId, Rejected>),
+}
+
+impl Call {
+    /// Makes the call.
+    ///
+    /// ```
+    /// use fetch_proto::{Config, Engine, Output, Timestamp};
+    /// use fetch_trace::{Answer, Call};
+    ///
+    /// let mut engine = Engine::new(Config::default(), 7, Timestamp::START);
+    /// let answer = Call::Poll.apply(&mut engine, Timestamp::START);
+    /// assert!(matches!(answer, Answer::Output(Output::Idle(_))));
+    /// ```
+    pub fn apply(self, engine: &mut Engine, now: Timestamp) -> Answer {
+        match self {
+            Self::Cancel(id) => return Answer::Handled(engine.cancel(id, now)),
+            Self::Close => engine.close(now),
+            Self::Handle(id, input) => return Answer::Handled(engine.handle(id, input, now)),
+            Self::Hold => engine.hold(),
+            Self::Poll => return Answer::Output(engine.poll(now)),
+            Self::Release => engine.release(),
+            Self::Submit(request) => return Answer::Submitted(engine.submit(request, now)),
+        }
+        Answer::Nothing
+    }
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cancel(id) => write!(f, "cancel of fetch {id}"),
+            Self::Close => f.write_str("close"),
+            Self::Handle(id, input) => write!(f, "{} of attempt {id}", input_name(input)),
+            Self::Hold => f.write_str("hold"),
+            Self::Poll => f.write_str("poll"),
+            Self::Release => f.write_str("release"),
+            Self::Submit(request) => write!(f, "submit of {}", request.url),
+        }
+    }
+}
+
+fn input_name(input: &Input) -> String {
+    match input {
+        Input::Body { bytes } => format!("{bytes} bytes of the body"),
+        Input::End(Ok(())) => "end".to_owned(),
+        Input::End(Err(failure)) => format!("failure ({failure})"),
+        Input::Head(head) => format!("head with status {}", head.status),
+        Input::Mark(phase, _) => format!("mark {phase:?}"),
+        other => format!("{other:?}"),
+    }
+}

@@ -1,0 +1,320 @@
+//! A value as bytes that stay the same when its type gains a field or a variant.
+//!
+//! What is hashed into a trace must be comparable between versions of the core: names are written,
+//! not positions, and what has its type's zero (0, false, `None`, empty) is left out together with
+//! its name. So a field that is added later, and not used, changes nothing.
+
+mod parts;
+
+use std::fmt;
+
+use serde::ser::{self, Serialize};
+
+use self::parts::Parts;
+use crate::redact::{Redactor, without_fragment};
+
+/// Appends `value` to `out`. URLs in it are redacted if there is a redactor, and lose their fragment
+/// in any case.
+pub(crate) fn write<T: Serialize>(out: &mut Vec<u8>, value: &T, redactor: Option<&Redactor>) {
+    let written = value.serialize(&mut Canon { out, redactor });
+    debug_assert!(written.is_ok(), "plain data can always be written");
+}
+
+struct Canon<'a> {
+    out: &'a mut Vec<u8>,
+    redactor: Option<&'a Redactor>,
+}
+
+/// The tag that begins each kind of value.
+mod tag {
+    pub(super) const TRUE: u8 = 1;
+    pub(super) const INTEGER: u8 = 2;
+    pub(super) const NEGATIVE: u8 = 3;
+    pub(super) const TEXT: u8 = 4;
+    pub(super) const BYTES: u8 = 5;
+    pub(super) const SOME: u8 = 6;
+    pub(super) const SEQUENCE: u8 = 7;
+    pub(super) const ELEMENT: u8 = 8;
+    pub(super) const VARIANT: u8 = 9;
+    pub(super) const FIELD: u8 = 10;
+    pub(super) const END: u8 = 11;
+    pub(super) const FLOAT: u8 = 12;
+}
+
+impl Canon<'_> {
+    fn tagged(&mut self, tag: u8, bytes: &[u8]) {
+        self.out.push(tag);
+        self.out.extend_from_slice(bytes);
+    }
+
+    fn text(&mut self, tag: u8, text: &str) {
+        self.out.push(tag);
+        self.out
+            .extend_from_slice(&(text.len() as u64).to_le_bytes());
+        self.out.extend_from_slice(text.as_bytes());
+    }
+
+    /// A name and a value; neither if the value is its type's zero.
+    fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), Never> {
+        let start = self.out.len();
+        self.text(tag::FIELD, name);
+        let before = self.out.len();
+        value.serialize(&mut *self)?;
+        if self.out.len() == before {
+            self.out.truncate(start);
+        }
+        Ok(())
+    }
+
+    fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Never> {
+        self.out.push(tag::ELEMENT);
+        value.serialize(&mut *self)
+    }
+}
+
+/// Nothing fails but a type that says so itself.
+#[derive(Debug)]
+pub(crate) struct Never;
+
+impl fmt::Display for Never {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value could not be written")
+    }
+}
+
+impl std::error::Error for Never {}
+
+impl ser::Error for Never {
+    fn custom<T: fmt::Display>(_: T) -> Self {
+        Self
+    }
+}
+
+macro_rules! integers {
+    ($($method:ident: $type:ty),*) => { $(
+        fn $method(self, v: $type) -> Result<(), Never> {
+            if v != 0 {
+                self.tagged(tag::INTEGER, &(v as u64).to_le_bytes());
+            }
+            Ok(())
+        }
+    )* };
+}
+
+macro_rules! signed {
+    ($($method:ident: $type:ty),*) => { $(
+        fn $method(self, v: $type) -> Result<(), Never> {
+            if v != 0 {
+                let tag = if v < 0 { tag::NEGATIVE } else { tag::INTEGER };
+                self.tagged(tag, &(v.unsigned_abs() as u64).to_le_bytes());
+            }
+            Ok(())
+        }
+    )* };
+}
+
+impl<'a, 'b> ser::Serializer for &'a mut Canon<'b> {
+    type Ok = ();
+    type Error = Never;
+    type SerializeSeq = Parts<'a, 'b>;
+    type SerializeTuple = Parts<'a, 'b>;
+    type SerializeTupleStruct = Parts<'a, 'b>;
+    type SerializeTupleVariant = Parts<'a, 'b>;
+    type SerializeMap = Parts<'a, 'b>;
+    type SerializeStruct = Parts<'a, 'b>;
+    type SerializeStructVariant = Parts<'a, 'b>;
+
+    integers!(serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64);
+    signed!(serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64);
+
+    fn serialize_bool(self, v: bool) -> Result<(), Never> {
+        if v {
+            self.out.push(tag::TRUE);
+        }
+        Ok(())
+    }
+
+    fn serialize_f32(self, v: f32) -> Result<(), Never> {
+        self.serialize_f64(v.into())
+    }
+
+    fn serialize_f64(self, v: f64) -> Result<(), Never> {
+        if v != 0.0 {
+            self.tagged(tag::FLOAT, &v.to_bits().to_le_bytes());
+        }
+        Ok(())
+    }
+
+    fn serialize_char(self, v: char) -> Result<(), Never> {
+        self.serialize_str(v.encode_utf8(&mut [0; 4]))
+    }
+
+    fn serialize_str(self, v: &str) -> Result<(), Never> {
+        if v.is_empty() {
+            return Ok(());
+        }
+        match self.redactor {
+            _ if !v.contains("://") => self.text(tag::TEXT, v),
+            Some(redactor) => self.text(tag::TEXT, &redactor.url(v)),
+            None => self.text(tag::TEXT, without_fragment(v)),
+        }
+        Ok(())
+    }
+
+    fn serialize_bytes(self, v: &[u8]) -> Result<(), Never> {
+        if !v.is_empty() {
+            self.tagged(tag::BYTES, &(v.len() as u64).to_le_bytes());
+            self.out.extend_from_slice(v);
+        }
+        Ok(())
+    }
+
+    fn serialize_none(self) -> Result<(), Never> {
+        Ok(())
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Never> {
+        self.out.push(tag::SOME);
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Result<(), Never> {
+        Ok(())
+    }
+
+    fn serialize_unit_struct(self, _: &'static str) -> Result<(), Never> {
+        Ok(())
+    }
+
+    fn serialize_unit_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+    ) -> Result<(), Never> {
+        self.text(tag::VARIANT, variant);
+        Ok(())
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<(), Never> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<(), Never> {
+        self.text(tag::VARIANT, variant);
+        value.serialize(self)
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Parts<'a, 'b>, Never> {
+        Ok(Parts::sequence(self))
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<Parts<'a, 'b>, Never> {
+        Ok(Parts::sequence(self))
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Parts<'a, 'b>, Never> {
+        Ok(Parts::sequence(self))
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Parts<'a, 'b>, Never> {
+        Ok(Parts::variant(self, variant))
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Parts<'a, 'b>, Never> {
+        Ok(Parts::sequence(self))
+    }
+
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Parts<'a, 'b>, Never> {
+        Ok(Parts::new(self))
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Parts<'a, 'b>, Never> {
+        Ok(Parts::variant(self, variant))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Serialize;
+
+    use super::*;
+
+    fn canon<T: Serialize>(value: &T) -> Vec<u8> {
+        let mut out = Vec::new();
+        write(&mut out, value, None);
+        out
+    }
+
+    #[derive(Serialize)]
+    struct Before {
+        a: u32,
+        b: Option<u8>,
+    }
+
+    #[derive(Serialize)]
+    struct After {
+        a: u32,
+        added: Option<u8>,
+        b: Option<u8>,
+        list: Vec<u8>,
+    }
+
+    #[test]
+    fn a_field_that_is_added_and_not_used_changes_nothing() {
+        let before = Before { a: 7, b: Some(0) };
+        let mut after = After {
+            a: 7,
+            added: None,
+            b: Some(0),
+            list: Vec::new(),
+        };
+        assert_eq!(canon(&before), canon(&after));
+        after.added = Some(0);
+        assert_ne!(canon(&before), canon(&after));
+    }
+
+    #[test]
+    fn different_values_have_different_bytes() {
+        let values = [
+            canon(&Some(0u8)),
+            canon(&None::<u8>),
+            canon(&Some(1u8)),
+            canon(&1u8),
+            canon(&-1i8),
+            canon(&true),
+            canon(&[0u8, 5]),
+            canon(&[5u8, 0]),
+            canon(&"5"),
+            canon(&("a", "bc")),
+            canon(&("ab", "c")),
+            canon(&Ok::<(), u8>(())),
+            canon(&Err::<u8, ()>(())),
+        ];
+        for (i, value) in values.iter().enumerate() {
+            assert!(!values[..i].contains(value), "value {i}");
+        }
+    }
+}

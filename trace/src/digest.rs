@@ -1,0 +1,53 @@
+//! All that an engine said, in 64 bits.
+
+use fetch_proto::{FetchId, Handled, Output, Rejected};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::canon;
+use crate::redact::Redactor;
+
+/// A digest of every answer so far, each hashed with the digest before it as the seed.
+///
+/// Events are left out: they tell of decisions, and whether they are told may not matter.
+#[derive(Debug, Default)]
+pub(crate) struct Digest {
+    scratch: Vec<u8>,
+    sum: u64,
+}
+
+impl Digest {
+    pub(crate) fn sum(&self) -> u64 {
+        self.sum
+    }
+
+    pub(crate) fn check(&self) -> u8 {
+        self.sum as u8
+    }
+
+    pub(crate) fn handled(&mut self, handled: Handled) {
+        self.word(handled == Handled::Applied);
+    }
+
+    pub(crate) fn submitted(&mut self, result: &Result<FetchId, Rejected>) {
+        match result {
+            Ok(id) => self.value(id, None),
+            Err(rejected) => self.word(rejected.why == fetch_proto::Refusal::Full),
+        }
+    }
+
+    pub(crate) fn output(&mut self, output: &Output, redactor: Option<&Redactor>) {
+        if !matches!(output, Output::Event(..)) {
+            self.value(output, redactor);
+        }
+    }
+
+    fn word(&mut self, word: bool) {
+        self.sum = xxh3_64_with_seed(&[word.into()], self.sum);
+    }
+
+    fn value(&mut self, value: &impl serde::Serialize, redactor: Option<&Redactor>) {
+        self.scratch.clear();
+        canon::write(&mut self.scratch, value, redactor);
+        self.sum = xxh3_64_with_seed(&self.scratch, self.sum);
+    }
+}

@@ -1,0 +1,155 @@
+//! Decisions and their reasons in words.
+
+use std::time::Duration;
+
+use fetch_proto::{
+    AttemptId, Config, Engine, Event, Handled, Input, Limit, Outcome, Policy, Request, Timeouts,
+    Timestamp,
+};
+
+/// How it stands when a fetch is submitted.
+pub(super) fn submitted(request: &Request, host: &str, engine: &Engine) -> String {
+    let (all, here) = (engine.stats(), engine.host_stats(host));
+    let before = here.map_or(0, |here| here.live.saturating_sub(1));
+    format!(
+        "{} is submitted, after {} others that are not over, {before} of them at {host}",
+        request.method,
+        all.live.saturating_sub(1),
+    )
+}
+
+/// Why a fetch has no slot.
+pub(super) fn waits(host: &str, limit: usize, engine: &Engine) -> String {
+    let all = engine.stats();
+    let Some(here) = engine.host_stats(host) else {
+        return "waits".to_owned();
+    };
+    if let Some(until) = here.paused_until {
+        return format!(
+            "waits: its host rests until {:?} after the start",
+            rounded(until.since_start())
+        );
+    }
+    if all.flying >= limit {
+        return format!("waits: as many attempts are in flight as may be, {limit}");
+    }
+    let (flying, queued) = (here.flying, here.queued);
+    format!("waits: its host has {flying} in flight and {queued} queued, and may start no more now")
+}
+
+/// A decision and its reason, its times in as many digits as are of use.
+pub(super) fn event(event: &Event) -> String {
+    let mut event = event.clone();
+    match &mut event {
+        Event::HostPaused { pause: time, .. }
+        | Event::Retrying { delay: time, .. }
+        | Event::Started { queued: time, .. } => *time = rounded(*time),
+        _ => {}
+    }
+    match &event {
+        Event::Redirecting { to: url, .. } | Event::Started { url, .. } => {
+            format!("{event}: {url}")
+        }
+        event => event.to_string(),
+    }
+}
+
+/// To a millisecond from a second on, to 10 µs from a millisecond on, else to a microsecond.
+fn rounded(time: Duration) -> Duration {
+    let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    let unit = match nanos {
+        1_000_000_000.. => 1_000_000,
+        1_000_000.. => 10_000,
+        _ => 1_000,
+    };
+    Duration::from_nanos(nanos - nanos % unit)
+}
+
+/// What was seen of an attempt.
+pub(super) fn seen(id: AttemptId, input: &Input, handled: Handled, now: Timestamp) -> String {
+    let what = match input {
+        Input::Body { bytes } => format!("{bytes} bytes of the body"),
+        Input::End(Ok(())) => "the response is complete".to_owned(),
+        Input::End(Err(failure)) => failure.to_string(),
+        Input::Head(head) => format!("status {}", head.status),
+        Input::Mark(phase, at) => {
+            let phase = format!("{phase:?}").to_lowercase();
+            match now.saturating_since(*at) {
+                Duration::ZERO => phase,
+                ago => format!("{phase}, {:?} ago", rounded(ago)),
+            }
+        }
+        Input::Paused => "the consumer does not read on".to_owned(),
+        Input::Resumed => "the consumer reads again".to_owned(),
+        other => format!("{other:?}"),
+    };
+    let late = if handled == Handled::Stale {
+        " (too late to matter)"
+    } else {
+        ""
+    };
+    format!("attempt {}: {what}{late}", id.number())
+}
+
+/// Which policy holds, and why.
+pub(super) fn chosen(request: &Request, pinned: bool, config: &Config) -> String {
+    let rules = config.rules_ref();
+    let matched = rules.matched(&request.method, &request.url);
+    let (why, policy): (String, &Policy) = match (&request.policy, matched) {
+        (Some(policy), _) if pinned => (
+            "chosen by a secret part of the URL or of a rule".to_owned(),
+            policy,
+        ),
+        (Some(policy), _) => ("the request's own".to_owned(), policy),
+        (None, Some(index)) => {
+            let rule = rules.iter().nth(index);
+            let pattern = rule
+                .map(|(pattern, _)| pattern.to_string())
+                .unwrap_or_default();
+            let policy = rules.policy(&request.method, &request.url);
+            (format!("rule {}, {pattern}", index + 1), policy)
+        }
+        (None, None) => (
+            "no rule matches: the default".to_owned(),
+            rules.default_policy(),
+        ),
+    };
+    format!("policy: {why}; limits: {}", limits(policy.timeouts_ref()))
+}
+
+fn limits(timeouts: &Timeouts) -> String {
+    let all = [
+        (Limit::Attempt, timeouts.attempt),
+        (Limit::Connect, timeouts.connect),
+        (Limit::FirstByte, timeouts.first_byte),
+        (Limit::IdleRead, timeouts.idle_read),
+        (Limit::Queue, timeouts.queue),
+        (Limit::Total, timeouts.total),
+    ];
+    let set = all
+        .iter()
+        .filter_map(|(limit, time)| Some(format!("{limit} {:?}", (*time)?)));
+    let set: Vec<_> = set.collect();
+    if set.is_empty() {
+        "none".to_owned()
+    } else {
+        set.join(", ")
+    }
+}
+
+pub(super) fn ended(outcome: &Outcome) -> String {
+    let result = match outcome.result {
+        Ok(finish) => format!("status {}, {} bytes", finish.status, finish.bytes),
+        Err(error) => error.to_string(),
+    };
+    let why = outcome
+        .gave_up
+        .map_or_else(String::new, |why| format!(" ({why})"));
+    let t = &outcome.timings;
+    format!(
+        "over: {result}{why}; {} attempts, {:?} in queues, {:?} between attempts",
+        outcome.attempts.len(),
+        rounded(t.queued),
+        rounded(t.backoff)
+    )
+}

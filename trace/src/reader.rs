@@ -1,0 +1,329 @@
+//! Reading a trace back into calls.
+
+mod words;
+
+use std::fmt;
+use std::io::Read;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fetch_proto::{AttemptId, Config, Head, Input, Request, Timestamp};
+use serde::Serialize;
+use url::Url;
+
+use self::words::Words;
+use crate::call::Call;
+use crate::error::TraceError;
+use crate::frame::{self, MAGIC, Next, VERSION};
+use crate::urls::Unpacker;
+use crate::wire::{self, Chosen, Entry, Polled, Submit};
+
+/// How a trace ends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "how")]
+#[non_exhaustive]
+pub enum Ending {
+    /// In order: the recording was ended.
+    Complete,
+    /// It breaks off: the process was killed, or the file was cut. All before can be used.
+    Cut {
+        /// So many bytes of the file could be used.
+        at: u64,
+    },
+    /// A part was changed, or is nothing that was ever written. All before can be used.
+    Damaged {
+        /// So many bytes of the file could be used.
+        at: u64,
+    },
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Complete => f.write_str("complete"),
+            Self::Cut { at } => write!(f, "cut off after {at} usable bytes"),
+            Self::Damaged { at } => write!(f, "damaged after {at} usable bytes"),
+        }
+    }
+}
+
+/// A call as it was recorded.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) call: Call,
+    pub(crate) expected: Option<Expected>,
+    pub(crate) now: Timestamp,
+    /// Whether the policy of a request that is submitted is that of the rules.
+    pub(crate) pinned: bool,
+}
+
+/// What a poll said.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Expected {
+    pub(crate) check: Option<u8>,
+    pub(crate) kind: &'static str,
+}
+
+/// What comes next.
+#[derive(Debug)]
+pub(crate) enum Item {
+    Call(Box<Record>),
+    Digest(u64),
+    End(Ending),
+}
+
+/// The entries of a file, in order.
+#[derive(Debug)]
+pub(crate) struct Reader<R> {
+    attempt: Option<AttemptId>,
+    /// The frame and how much of it was read.
+    buffer: Vec<u8>,
+    place: usize,
+    calls: u64,
+    finished: bool,
+    from: R,
+    last: u64,
+    last_kind: Option<&'static str>,
+    /// Polls that are still to be repeated, and the digest after the last.
+    repeat: (u16, u8),
+    tag: u64,
+    unpacker: Unpacker,
+    usable: u64,
+    words: Words,
+}
+
+impl<R: Read> Reader<R> {
+    /// Reads what is before the entries.
+    pub(crate) fn open(mut from: R) -> Result<(Self, wire::Head<Config>), TraceError> {
+        let mut begin = [0; MAGIC.len() + 2];
+        let got = frame::fill(&mut from, &mut begin)?;
+        let (magic, version) = begin.split_at(MAGIC.len());
+        if got < begin.len() || magic != MAGIC {
+            return Err(TraceError::NotATrace);
+        }
+        let version = u16::from_le_bytes([version[0], version[1]]);
+        if version != VERSION {
+            return Err(TraceError::Version(version));
+        }
+        let mut reader = Self {
+            attempt: None,
+            buffer: Vec::new(),
+            place: 0,
+            calls: 0,
+            finished: false,
+            from,
+            last: 0,
+            last_kind: None,
+            repeat: (0, 0),
+            tag: 0,
+            unpacker: Unpacker::default(),
+            usable: begin.len() as u64,
+            words: Words::default(),
+        };
+        let head: wire::Head<Config> = match reader.frame()? {
+            Next::Frame => serde_json::from_slice(&reader.buffer).map_err(|error| {
+                TraceError::Head(format!("{error}; it was written by another version"))
+            })?,
+            Next::End | Next::Cut => return Err(TraceError::Head("it is cut off".to_owned())),
+            Next::Damaged => return Err(TraceError::Head("it is damaged".to_owned())),
+        };
+        reader.place = reader.buffer.len();
+        reader.last = head.start;
+        Ok((reader, head))
+    }
+
+    fn frame(&mut self) -> Result<Next, TraceError> {
+        let next = frame::read(&mut self.from, &mut self.buffer)?;
+        self.place = 0;
+        Ok(next)
+    }
+
+    /// The next call, or digest, or the end.
+    pub(crate) fn next(&mut self) -> Result<Item, TraceError> {
+        if self.repeat.0 > 0 {
+            return Ok(self.repeated());
+        }
+        loop {
+            if self.place == self.buffer.len() {
+                if self.place > 0 {
+                    self.usable += (self.buffer.len() + frame::HEAD) as u64;
+                    self.buffer.clear();
+                    self.place = 0;
+                }
+                let at = self.usable;
+                match self.frame()? {
+                    Next::Frame if self.finished => return Ok(Item::End(Ending::Damaged { at })),
+                    Next::Frame => continue,
+                    Next::End if self.finished => return Ok(Item::End(Ending::Complete)),
+                    Next::End | Next::Cut => return Ok(Item::End(Ending::Cut { at })),
+                    Next::Damaged => return Ok(Item::End(Ending::Damaged { at })),
+                }
+            }
+            match self.entry() {
+                Some(Some(item)) => return Ok(item),
+                Some(None) => {}
+                // The frame is whole but says what no recorder writes.
+                None => return Ok(Item::End(Ending::Damaged { at: self.usable })),
+            }
+        }
+    }
+
+    /// Takes one entry; `Some(None)` if it is none that is told, `None` if it is not valid.
+    fn entry(&mut self) -> Option<Option<Item>> {
+        let buffer = std::mem::take(&mut self.buffer);
+        let taken = postcard::take_from_bytes::<Entry<'_>>(&buffer[self.place..]).ok();
+        let item = taken.and_then(|(entry, rest)| {
+            self.place = buffer.len() - rest.len();
+            self.item(&entry)
+        });
+        self.buffer = buffer;
+        item
+    }
+
+    fn item(&mut self, entry: &Entry<'_>) -> Option<Option<Item>> {
+        match entry {
+            Entry::Word(text) => self.words.add(text),
+            Entry::For(id) => self.attempt = Some(*id),
+            Entry::Repeat(count, check) => {
+                self.last_kind.filter(|_| *count > 0)?;
+                self.repeat = (*count, *check);
+                return Some(Some(self.repeated()));
+            }
+            Entry::Digest(digest) => {
+                return Some(Some(Item::Digest(u64::from_le_bytes(*digest))));
+            }
+            Entry::Finish(calls) => {
+                self.finished = *calls == self.calls;
+                return self.finished.then_some(None);
+            }
+            entry => return self.called(entry).map(Some),
+        }
+        Some(None)
+    }
+
+    /// An entry that is a call.
+    fn called(&mut self, entry: &Entry<'_>) -> Option<Item> {
+        if let Some((kind, polled)) = polled(entry) {
+            let now = self.pass(polled.delta);
+            self.last_kind = Some(kind);
+            let expected = Expected {
+                check: Some(polled.check),
+                kind,
+            };
+            return Some(self.call(Call::Poll, Some(expected), now, false));
+        }
+        let (delta, call) = match entry {
+            Entry::Cancel(delta, id) => (*delta, Call::Cancel(*id)),
+            Entry::Close(delta) => (*delta, Call::Close),
+            Entry::Hold => (0, Call::Hold),
+            Entry::Release => (0, Call::Release),
+            Entry::Submit(submit) => (submit.delta, Call::Submit(self.request(submit)?)),
+            Entry::Call(delta, json) => (*delta, serde_json::from_str(json).ok()?),
+            input => {
+                let (delta, input) = self.input(input)?;
+                (delta, Call::Handle(self.attempt?, input))
+            }
+        };
+        let now = self.pass(delta);
+        self.last_kind = None;
+        let pinned = matches!(
+            entry,
+            Entry::Submit(Submit {
+                policy: Chosen::Pinned(_),
+                ..
+            })
+        );
+        Some(self.call(call, None, now, pinned))
+    }
+
+    fn call(
+        &mut self,
+        call: Call,
+        expected: Option<Expected>,
+        now: Timestamp,
+        pinned: bool,
+    ) -> Item {
+        self.calls += 1;
+        Item::Call(Box::new(Record {
+            call,
+            expected,
+            now,
+            pinned,
+        }))
+    }
+
+    /// One of the polls that say the same kind of thing.
+    fn repeated(&mut self) -> Item {
+        self.repeat.0 -= 1;
+        let check = (self.repeat.0 == 0).then_some(self.repeat.1);
+        let kind = self.last_kind.unwrap_or("other");
+        let now = Timestamp::from_nanos(self.last);
+        self.call(Call::Poll, Some(Expected { check, kind }), now, false)
+    }
+
+    fn pass(&mut self, delta: i64) -> Timestamp {
+        self.last = self.last.wrapping_add_signed(delta);
+        Timestamp::from_nanos(self.last)
+    }
+
+    fn input(&self, entry: &Entry<'_>) -> Option<(i64, Input)> {
+        Some(match entry {
+            Entry::Body(delta, bytes) => (*delta, Input::Body { bytes: *bytes }),
+            Entry::End(delta) => (*delta, Input::End(Ok(()))),
+            Entry::Failed(delta, word) => (*delta, Input::End(Err(self.words.read(*word)?))),
+            Entry::Head(delta, status) => (*delta, Input::Head(Head::status(*status))),
+            Entry::HeadWith(delta, status, location, asked) => {
+                let asked = match asked {
+                    Some((_, 1_000_000_000..)) => return None,
+                    asked => asked.map(|(seconds, nanos)| Duration::new(seconds, nanos)),
+                };
+                let head = Head {
+                    location: location.map(Into::into),
+                    retry_after: asked,
+                    status: *status,
+                };
+                (*delta, Input::Head(head))
+            }
+            Entry::Mark(delta, word, ago) => {
+                let now = self.last.wrapping_add_signed(*delta);
+                let at = now.wrapping_sub(*ago as u64);
+                let phase = self.words.read(*word)?;
+                (*delta, Input::Mark(phase, Timestamp::from_nanos(at)))
+            }
+            Entry::Paused(delta) => (*delta, Input::Paused),
+            Entry::Resumed(delta) => (*delta, Input::Resumed),
+            _ => return None,
+        })
+    }
+
+    fn request(&mut self, submit: &Submit<'_>) -> Option<Request> {
+        let url = Url::parse(self.unpacker.unpack(&submit.url)?).ok()?;
+        let policy = match &submit.policy {
+            Chosen::Rules => None,
+            Chosen::Own(policy) | Chosen::Pinned(policy) => Some(self.words.policy(policy)?),
+        };
+        let shape = self.words.shape(&submit.shape)?;
+        self.tag = self.tag.wrapping_add_signed(submit.tag);
+        Some(Request {
+            policy,
+            tag: self.tag,
+            url: Arc::new(url),
+            ..shape
+        })
+    }
+}
+
+/// A poll's entry and the kind of thing it said.
+fn polled<'a>(entry: &'a Entry<'_>) -> Option<(&'static str, &'a Polled)> {
+    Some(match entry {
+        Entry::Abort(polled) => ("abort", polled),
+        Entry::Accept(polled) => ("accept", polled),
+        Entry::Discard(polled) => ("discard", polled),
+        Entry::Done(polled) => ("done", polled),
+        Entry::Event(polled) => ("event", polled),
+        Entry::Idle(polled) => ("idle", polled),
+        Entry::Start(polled) => ("start", polled),
+        Entry::OtherOutput(polled) => ("other", polled),
+        _ => return None,
+    })
+}

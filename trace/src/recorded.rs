@@ -1,0 +1,237 @@
+//! An engine that may be recorded.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::ops::Deref;
+
+use fetch_proto::{
+    AttemptId, Config, Engine, FetchId, Handled, Input, Output, Rejected, Request, Timestamp,
+};
+
+use crate::call::Call;
+use crate::recorder::Recorder;
+
+/// An [`Engine`] and, if wanted, the [`Recorder`] of its calls: the same methods, so that a driver
+/// holds it in the engine's place. Without a recorder each call costs one comparison more.
+///
+/// A recording that cannot be written ends and is reported once; the engine goes on.
+///
+/// ```
+/// use fetch_proto::{Config, Output, Request, Timestamp};
+/// use fetch_trace::{Recorded, replay};
+///
+/// let now = Timestamp::START;
+/// let mut engine = Recorded::<Vec<u8>>::recording(Config::default(), 7, now, Vec::new(), |error| {
+///     panic!("{error}")
+/// });
+/// engine.submit(Request::get("http://a.test/".parse()?), now)?;
+/// assert!(matches!(engine.poll(now), Output::Start(_)));
+/// let file = engine.finish().unwrap();
+/// assert!(replay(&file[..])?.is_identical());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Recorded<W: Write = Box<dyn Write + Send>> {
+    engine: Engine,
+    recording: Option<Box<Recording<W>>>,
+}
+
+struct Recording<W: Write> {
+    recorder: Recorder<W>,
+    report: Box<dyn FnOnce(io::Error) + Send>,
+}
+
+impl<W: Write> Recorded<W> {
+    /// An engine that is not recorded: see [`Engine::new`].
+    ///
+    /// ```
+    /// use fetch_proto::{Config, Timestamp};
+    /// use fetch_trace::Recorded;
+    /// let engine = <Recorded>::new(Config::default(), 7, Timestamp::START);
+    /// assert_eq!(engine.stats().live, 0);
+    /// ```
+    #[must_use]
+    pub fn new(config: Config, seed: u64, now: Timestamp) -> Self {
+        Self {
+            engine: Engine::new(config, seed, now),
+            recording: None,
+        }
+    }
+
+    /// An engine whose calls are written to `to`. If that fails, at once or later, the recording
+    /// ends and `report` is called.
+    ///
+    /// ```
+    /// use fetch_proto::{Config, Timestamp};
+    /// use fetch_trace::Recorded;
+    /// let report = |error| eprintln!("the recording ended: {error}");
+    /// let engine = Recorded::recording(Config::default(), 7, Timestamp::START, Vec::new(), report);
+    /// assert_eq!(engine.stats().live, 0);
+    /// ```
+    pub fn recording(
+        config: Config,
+        seed: u64,
+        now: Timestamp,
+        to: W,
+        report: impl FnOnce(io::Error) + Send + 'static,
+    ) -> Self {
+        let recording = match Recorder::new(to, &config, seed, now) {
+            Ok(recorder) => Some(Box::new(Recording {
+                recorder,
+                report: Box::new(report),
+            })),
+            Err(error) => {
+                report(error);
+                None
+            }
+        };
+        Self {
+            engine: Engine::new(config, seed, now),
+            recording,
+        }
+    }
+
+    /// Ends the recording and gives its writer back; `None` if there is none, or if it failed.
+    ///
+    /// ```
+    /// use fetch_proto::{Config, Timestamp};
+    /// use fetch_trace::Recorded;
+    /// assert_eq!(Recorded::<Vec<u8>>::new(Config::default(), 7, Timestamp::START).finish(), None);
+    /// ```
+    pub fn finish(self) -> Option<W> {
+        let Recording { recorder, report } = *self.recording?;
+        recorder.finish().map_err(report).ok()
+    }
+
+    /// See [`Engine::cancel`].
+    ///
+    /// ```
+    /// # use fetch_proto::{Config, FetchId, Handled, Timestamp};
+    /// # let mut engine = <fetch_trace::Recorded>::new(Config::default(), 7, Timestamp::START);
+    /// assert_eq!(engine.cancel(FetchId::LONE, Timestamp::START), Handled::Stale);
+    /// ```
+    pub fn cancel(&mut self, id: FetchId, now: Timestamp) -> Handled {
+        if let Some(recording) = &mut self.recording {
+            recording.recorder.call(&Call::Cancel(id), now);
+        }
+        let handled = self.engine.cancel(id, now);
+        self.note(|recorder| recorder.handled(handled, now));
+        handled
+    }
+
+    /// See [`Engine::close`].
+    ///
+    /// ```
+    /// # use fetch_proto::{Config, Timestamp};
+    /// # let mut engine = <fetch_trace::Recorded>::new(Config::default(), 7, Timestamp::START);
+    /// engine.close(Timestamp::START);
+    /// ```
+    pub fn close(&mut self, now: Timestamp) {
+        self.note(|recorder| recorder.plain(&Call::Close, now));
+        self.engine.close(now);
+    }
+
+    /// See [`Engine::handle`].
+    ///
+    /// ```
+    /// # use fetch_proto::{Config, Handled, Input, Output, Request, Timestamp};
+    /// # let now = Timestamp::START;
+    /// # let mut engine = <fetch_trace::Recorded>::new(Config::default(), 7, now);
+    /// # engine.submit(Request::get("http://a.test/".parse()?), now).unwrap();
+    /// let Output::Start(attempt) = engine.poll(now) else { unreachable!() };
+    /// assert_eq!(engine.handle(attempt.id, Input::End(Ok(())), now), Handled::Applied);
+    /// # Ok::<(), url::ParseError>(())
+    /// ```
+    pub fn handle(&mut self, id: AttemptId, input: Input, now: Timestamp) -> Handled {
+        if let Some(recording) = &mut self.recording {
+            recording.recorder.handle(id, &input, now);
+        }
+        let handled = self.engine.handle(id, input, now);
+        self.note(|recorder| recorder.handled(handled, now));
+        handled
+    }
+
+    /// See [`Engine::hold`].
+    ///
+    /// ```
+    /// # use fetch_proto::{Config, Timestamp};
+    /// # let mut engine = <fetch_trace::Recorded>::new(Config::default(), 7, Timestamp::START);
+    /// engine.hold();
+    /// ```
+    pub fn hold(&mut self) {
+        self.note(|recorder| recorder.timeless(&Call::Hold));
+        self.engine.hold();
+    }
+
+    /// See [`Engine::release`].
+    ///
+    /// ```
+    /// # use fetch_proto::{Config, Timestamp};
+    /// # let mut engine = <fetch_trace::Recorded>::new(Config::default(), 7, Timestamp::START);
+    /// engine.release();
+    /// ```
+    pub fn release(&mut self) {
+        self.note(|recorder| recorder.timeless(&Call::Release));
+        self.engine.release();
+    }
+
+    /// See [`Engine::poll`].
+    ///
+    /// ```
+    /// # use fetch_proto::{Config, Output, Timestamp};
+    /// # let mut engine = <fetch_trace::Recorded>::new(Config::default(), 7, Timestamp::START);
+    /// assert!(matches!(engine.poll(Timestamp::START), Output::Idle(_)));
+    /// ```
+    pub fn poll(&mut self, now: Timestamp) -> Output {
+        let output = self.engine.poll(now);
+        self.note(|recorder| recorder.poll(&output, now));
+        output
+    }
+
+    /// See [`Engine::submit`].
+    ///
+    /// ```
+    /// # use fetch_proto::{Config, Request, Timestamp};
+    /// # let mut engine = <fetch_trace::Recorded>::new(Config::default(), 7, Timestamp::START);
+    /// engine.submit(Request::get("http://a.test/".parse()?), Timestamp::START).unwrap();
+    /// # Ok::<(), url::ParseError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn submit(&mut self, request: Request, now: Timestamp) -> Result<FetchId, Rejected> {
+        if let Some(recording) = &mut self.recording {
+            recording.recorder.submit(&request, now);
+        }
+        let result = self.engine.submit(request, now);
+        self.note(|recorder| recorder.submitted(&result, now));
+        result
+    }
+
+    fn note(&mut self, write: impl FnOnce(&mut Recorder<W>) -> io::Result<()>) {
+        if let Some(recording) = &mut self.recording
+            && let Err(error) = write(&mut recording.recorder)
+            && let Some(recording) = self.recording.take()
+        {
+            (recording.report)(error);
+        }
+    }
+}
+
+/// What only looks is the engine's own.
+impl<W: Write> Deref for Recorded<W> {
+    type Target = Engine;
+
+    fn deref(&self) -> &Engine {
+        &self.engine
+    }
+}
+
+impl<W: Write> fmt::Debug for Recorded<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recorded")
+            .field("engine", &self.engine)
+            .field("recording", &self.recording.is_some())
+            .finish()
+    }
+}

@@ -1,0 +1,216 @@
+//! URLs without their secrets, such that the core decides the same about them.
+
+mod json;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::fmt::Write;
+use std::hash::{BuildHasher, RandomState};
+
+use url::Url;
+
+pub(crate) use self::json::hide;
+
+/// Takes secrets out of URLs.
+///
+/// - User name and password are left out, and the fragment, which is never sent.
+/// - The value of a query parameter with a [secret name](is_secret) becomes `REDACTED-` and 16
+///   digits: a hash of the value, keyed with random bits that are never stored. Equal values have
+///   equal digits, so that URLs which were the same still are, but nobody can try out values.
+///
+/// Scheme, host, port and path stay, so the host's queue and limits are the same, and so is what a
+/// redirect leads to.
+#[derive(Debug, Default)]
+pub(crate) struct Redactor {
+    key: RandomState,
+}
+
+/// Names of query parameters whose values are secret, in lower case and in order: the same as
+/// `fetch_driver::Redacted` hides.
+const SECRET: [&str; 24] = [
+    "access_token",
+    "api_key",
+    "apikey",
+    "auth",
+    "authorization",
+    "awsaccesskeyid",
+    "client_secret",
+    "code",
+    "id_token",
+    "key",
+    "passwd",
+    "password",
+    "pwd",
+    "refresh_token",
+    "secret",
+    "session",
+    "sig",
+    "signature",
+    "token",
+    "x-amz-credential",
+    "x-amz-security-token",
+    "x-amz-signature",
+    "x-goog-credential",
+    "x-goog-signature",
+];
+
+/// Whether a query parameter of this name has a secret value. Case is ignored.
+///
+/// ```
+/// assert!(fetch_trace::is_secret("Api_Key") && !fetch_trace::is_secret("monkey"));
+/// ```
+#[must_use]
+pub fn is_secret(name: &str) -> bool {
+    SECRET
+        .iter()
+        .any(|secret| secret.eq_ignore_ascii_case(name))
+}
+
+impl Redactor {
+    /// A URL as [`Url::as_str`] gives it.
+    pub(crate) fn url<'a>(&self, url: &'a str) -> Cow<'a, str> {
+        let url = without_fragment(url);
+        let (before, query) = split_query(url);
+        let user = user(before);
+        let query_hides = query.is_some_and(has_secret);
+        if user.is_none() && !query_hides {
+            return Cow::Borrowed(url);
+        }
+        let mut text = String::with_capacity(url.len() + 32);
+        match user {
+            Some((from, to)) => text.extend([&before[..from], &before[to + 1..]]),
+            None => text.push_str(before),
+        }
+        if let Some(query) = query {
+            self.push_query(&mut text, query);
+        }
+        Cow::Owned(text)
+    }
+
+    /// A `Location` field's value, of which the core makes a URL as the URL Standard says. The
+    /// redacted one leads to the redacted form of where it leads.
+    pub(crate) fn location<'a>(&self, location: &'a str) -> Cow<'a, str> {
+        if !location.contains(['@', '?', '#', '\t']) {
+            return Cow::Borrowed(location);
+        }
+        // Parsing ignores tabs, so they may hide neither a name nor a user.
+        let location = location.replace('\t', "");
+        let fragment = location.find('#').unwrap_or(location.len());
+        let mark = if fragment < location.len() { "#" } else { "" };
+        let (before, query) = split_query(&location[..fragment]);
+        let mut text = match user(before) {
+            // A placeholder: what remains must fail, or not, as it did before.
+            Some((from, to)) => format!("{}REDACTED{}", &before[..from], &before[to..]),
+            None => before.to_owned(),
+        };
+        if let Some(query) = query {
+            // The core hashes the query in its encoded form, so that is what is replaced.
+            let encoded = encoded_query(&location[..fragment]);
+            self.push_query(&mut text, encoded.as_deref().unwrap_or(query));
+        }
+        text.push_str(mark);
+        Cow::Owned(text)
+    }
+
+    /// A rule's pattern that matches nothing.
+    fn pattern(&self, pattern: &str) -> String {
+        format!("REDACTED-{:016x}", self.key.hash_one(pattern))
+    }
+
+    /// `?` and the query, its secret values replaced.
+    fn push_query(&self, text: &mut String, query: &str) {
+        for (i, pair) in query.split('&').enumerate() {
+            text.push(if i == 0 { '?' } else { '&' });
+            match secret_pair(pair) {
+                Some((name, value)) => {
+                    let hash = self.key.hash_one(value);
+                    // Writing to a String cannot fail.
+                    let _ = write!(text, "{name}=REDACTED-{hash:016x}");
+                }
+                None => text.push_str(pair),
+            }
+        }
+    }
+}
+
+/// The URL without `#` and what follows.
+pub(crate) fn without_fragment(url: &str) -> &str {
+    url.split_once('#').map_or(url, |(before, _)| before)
+}
+
+/// The URL without the digits of its placeholders: the form that everybody can make who knows the
+/// URL but not the key.
+pub(crate) fn masked(url: &str) -> String {
+    let url = Redactor::default().url(url).into_owned();
+    let (before, query) = split_query(&url);
+    let mut text = before.to_owned();
+    for (i, pair) in query.iter().flat_map(|query| query.split('&')).enumerate() {
+        text.push(if i == 0 { '?' } else { '&' });
+        match secret_pair(pair) {
+            Some((name, _)) => text.extend([name, "=REDACTED"]),
+            None => text.push_str(pair),
+        }
+    }
+    text
+}
+
+/// Whether the text of a rule's pattern has, or may have, a secret in it.
+fn pattern_has_secret(pattern: &str) -> bool {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    pattern.match_indices('=').any(|(at, _)| {
+        let name = pattern[..at].rsplit(|c| !is_name(c)).next();
+        name.is_some_and(is_secret)
+    })
+}
+
+fn split_query(url: &str) -> (&str, Option<&str>) {
+    match url.split_once('?') {
+        Some((before, query)) => (before, Some(query)),
+        None => (url, None),
+    }
+}
+
+fn has_secret(query: &str) -> bool {
+    query.split('&').any(|pair| secret_pair(pair).is_some())
+}
+
+fn secret_pair(pair: &str) -> Option<(&str, &str)> {
+    pair.split_once('=')
+        .filter(|(name, value)| !value.is_empty() && is_secret(name))
+}
+
+/// Where user and password stand: from there up to the `@`.
+fn user(before_query: &str) -> Option<(usize, usize)> {
+    let at = before_query.rfind('@')?;
+    let scheme = before_query.find(':').filter(|colon| {
+        let scheme = before_query[..*colon].trim_start();
+        !scheme.is_empty()
+            && scheme
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+    });
+    let begin = scheme.map_or(0, |colon| colon + 1);
+    let rest = &before_query[begin..];
+    // In http URLs, `\` is as good as `/`, and one too many or too few does no harm.
+    let authority = rest.trim_start_matches(|c: char| matches!(c, '/' | '\\') || c <= ' ');
+    let slashes = rest.len() - authority.len();
+    if scheme.is_none() && slashes < 2 {
+        return None;
+    }
+    let from = begin + slashes;
+    let end = from + authority.find(['/', '\\']).unwrap_or(authority.len());
+    if at < from {
+        return None;
+    }
+    let at = before_query[from..end].rfind('@')? + from;
+    Some((from, at))
+}
+
+/// The query of the URL that the location leads to; the same for every base.
+fn encoded_query(location: &str) -> Option<String> {
+    ["http://a/", "https://a/"].iter().find_map(|base| {
+        let base = Url::parse(base).ok()?;
+        Some(base.join(location).ok()?.query()?.to_owned())
+    })
+}

@@ -1,0 +1,36 @@
+//! Secrets in settings.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use super::{Redactor, pattern_has_secret};
+
+/// Takes secrets out of plain data: URLs are redacted, and a rule's pattern that has a secret in it
+/// becomes one that matches nothing. Whether anything was changed.
+pub(crate) fn hide(value: &mut Value, redactor: &Redactor) -> bool {
+    match value {
+        Value::Array(values) => values
+            .iter_mut()
+            .fold(false, |any, v| hide(v, redactor) | any),
+        Value::Object(fields) => fields
+            .iter_mut()
+            .fold(false, |any, (name, value)| match value {
+                Value::String(text) if name == "pattern" && pattern_has_secret(text) => {
+                    *text = redactor.pattern(text);
+                    true
+                }
+                value => hide(value, redactor) | any,
+            }),
+        Value::String(text) if text.starts_with("http://") || text.starts_with("https://") => {
+            match redactor.url(text) {
+                Cow::Owned(hidden) => {
+                    *text = hidden;
+                    true
+                }
+                Cow::Borrowed(_) => false,
+            }
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,336 @@
+//! The core alone, told again what it was told: it must say the same.
+
+mod report;
+
+use std::io::Read;
+
+use fetch_proto::{Config, Engine, Event, FetchId, Output, Timestamp};
+
+use crate::call::{Answer, Call};
+use crate::digest::Digest;
+use crate::error::TraceError;
+use crate::reader::{Ending, Expected, Item, Reader, Record};
+use crate::recorder;
+
+pub use report::{Difference, Report};
+
+/// Re-runs a trace call by call.
+///
+/// ```
+/// use fetch_proto::{Config, Request, Timestamp};
+/// use fetch_trace::{Call, Recorded, Replay};
+///
+/// let now = Timestamp::START;
+/// let mut engine = Recorded::recording(Config::default(), 7, now, Vec::new(), drop);
+/// engine.submit(Request::get("http://a.test/".parse()?), now)?;
+/// let file = engine.finish().unwrap();
+///
+/// let mut replay = Replay::open(&file[..])?;
+/// let moment = replay.step()?.expect("one call was recorded");
+/// assert!(matches!(moment.call, Call::Submit(_)));
+/// assert_eq!(replay.engine().stats().live, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Replay<R> {
+    /// The last entry whose digest agreed.
+    agreed: u64,
+    digest: Digest,
+    engine: Engine,
+    ended: bool,
+    reader: Reader<R>,
+    recorded: Config,
+    report: Report,
+    start: Timestamp,
+}
+
+/// One call and what the engine answered.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Moment {
+    /// The answer.
+    pub answer: Answer,
+    /// The call.
+    pub call: Call,
+    /// Its number in the trace, from 1.
+    pub entry: u64,
+    /// The decisions that were told before the answer: none without [`Replay::with_events`].
+    pub events: Vec<(Option<FetchId>, Event)>,
+    /// When it was made.
+    pub now: Timestamp,
+    /// Whether a submitted request has its policy from the recorded rules because what they matched
+    /// is a secret, and not in the trace.
+    pub pinned: bool,
+}
+
+/// Re-runs a whole trace and says whether every decision was the same.
+///
+/// ```
+/// use fetch_proto::{Config, Timestamp};
+/// use fetch_trace::{Recorder, replay};
+///
+/// let file = Recorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
+/// assert!(replay(&file[..])?.is_identical());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// If it is no trace, or cannot be read.
+pub fn replay(from: impl Read) -> Result<Report, TraceError> {
+    Replay::open(from)?.run(|_, _| {})
+}
+
+impl<R: Read> Replay<R> {
+    /// Reads the head of a trace and makes the engine that it was taken of.
+    ///
+    /// ```
+    /// assert!(fetch_trace::Replay::open(&b"no trace"[..]).is_err());
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If it is no trace, or cannot be read.
+    pub fn open(from: R) -> Result<Self, TraceError> {
+        let (reader, head) = Reader::open(from)?;
+        let start = Timestamp::from_nanos(head.start);
+        Ok(Self {
+            agreed: 0,
+            digest: Digest::default(),
+            ended: false,
+            engine: Engine::new(head.config.clone(), head.seed, start),
+            reader,
+            recorded: head.config,
+            report: Report::new(head.version, head.seed),
+            start,
+        })
+    }
+
+    /// Changes settings and seed before the first call, to see where they begin to matter.
+    ///
+    /// ```
+    /// # use fetch_proto::{Config, Timestamp};
+    /// # use fetch_trace::{Recorder, Replay};
+    /// # let file = Recorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
+    /// let replay = Replay::open(&file[..])?.with(Config::default().concurrency(1), 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with(mut self, config: Config, seed: u64) -> Self {
+        self.engine = Engine::new(config, seed, self.start);
+        self
+    }
+
+    /// Makes the engine tell its decisions: they are in [`Moment::events`].
+    ///
+    /// ```
+    /// # use fetch_proto::{Config, Timestamp};
+    /// # use fetch_trace::{Recorder, Replay};
+    /// # let file = Recorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
+    /// let replay = Replay::open(&file[..])?.with_events();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_events(self) -> Self {
+        let (config, seed) = (self.recorded.clone().events(true), self.report.seed);
+        self.with(config, seed)
+    }
+
+    /// The settings that were recorded.
+    ///
+    /// ```
+    /// # use fetch_proto::{Config, Timestamp};
+    /// # use fetch_trace::{Recorder, Replay};
+    /// let config = Config::default().concurrency(7);
+    /// let file = Recorder::new(Vec::new(), &config, 7, Timestamp::START)?.finish()?;
+    /// assert_eq!(*Replay::open(&file[..])?.config(), config);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.recorded
+    }
+
+    /// The seed that was recorded.
+    ///
+    /// ```
+    /// # use fetch_proto::{Config, Timestamp};
+    /// # use fetch_trace::{Recorder, Replay};
+    /// # let file = Recorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
+    /// assert_eq!(Replay::open(&file[..])?.seed(), 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.report.seed
+    }
+
+    /// When the engine was made, on the driver's clock.
+    ///
+    /// ```
+    /// # use fetch_proto::{Config, Timestamp};
+    /// # use fetch_trace::{Recorder, Replay};
+    /// # let file = Recorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
+    /// assert_eq!(Replay::open(&file[..])?.start(), Timestamp::START);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn start(&self) -> Timestamp {
+        self.start
+    }
+
+    /// The engine as it stands after the last step.
+    ///
+    /// ```
+    /// # use fetch_proto::{Config, Timestamp};
+    /// # use fetch_trace::{Recorder, Replay};
+    /// # let file = Recorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
+    /// assert_eq!(Replay::open(&file[..])?.engine().stats().submitted, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// What is known so far.
+    ///
+    /// ```
+    /// # use fetch_proto::{Config, Timestamp};
+    /// # use fetch_trace::{Recorder, Replay};
+    /// # let file = Recorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
+    /// assert_eq!(Replay::open(&file[..])?.report().calls, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// Makes the next call; `None` at the end of the trace, and after the first difference.
+    ///
+    /// ```
+    /// # use fetch_proto::{Config, Timestamp};
+    /// # use fetch_trace::{Recorder, Replay};
+    /// # let file = Recorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
+    /// assert!(Replay::open(&file[..])?.step()?.is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read.
+    pub fn step(&mut self) -> Result<Option<Moment>, TraceError> {
+        while !self.ended && self.report.difference.is_none() {
+            match self.reader.next()? {
+                Item::Call(record) => return Ok(Some(self.make(*record))),
+                Item::Digest(digest) if digest == self.digest.sum() => {
+                    self.agreed = self.report.calls;
+                }
+                Item::Digest(_) => self.differs(
+                    "end of a frame".to_owned(),
+                    "another digest".to_owned(),
+                    format!("digest {:016x}", self.digest.sum()),
+                ),
+                Item::End(ending) => {
+                    self.ended = true;
+                    self.report.ending = ending;
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Makes all calls and shows each.
+    ///
+    /// ```
+    /// # use fetch_proto::{Config, Timestamp};
+    /// # use fetch_trace::{Recorder, Replay};
+    /// # let file = Recorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
+    /// let report = Replay::open(&file[..])?.run(|moment, engine| {
+    ///     println!("{} {} {} live", moment.now, moment.call, engine.stats().live);
+    /// })?;
+    /// assert!(report.is_identical());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read.
+    pub fn run(mut self, mut each: impl FnMut(&Moment, &Engine)) -> Result<Report, TraceError> {
+        while let Some(moment) = self.step()? {
+            each(&moment, &self.engine);
+        }
+        Ok(self.report)
+    }
+
+    fn make(&mut self, record: Record) -> Moment {
+        let Record {
+            call,
+            expected,
+            now,
+            pinned,
+        } = record;
+        self.report.calls += 1;
+        self.report.took = now.saturating_since(self.start).max(self.report.took);
+        let wants_event = expected.is_some_and(|expected| expected.kind == "event");
+        let mut events = Vec::new();
+        let answer = loop {
+            match call.clone().apply(&mut self.engine, now) {
+                Answer::Output(Output::Event(id, event)) if !wants_event => {
+                    events.push((id, event));
+                }
+                answer => break answer,
+            }
+        };
+        self.check(&call, &answer, expected, now);
+        if let Answer::Output(Output::Event(id, event)) = &answer {
+            events.push((*id, event.clone()));
+        }
+        Moment {
+            answer,
+            call,
+            entry: self.report.calls,
+            events,
+            now,
+            pinned,
+        }
+    }
+
+    fn check(&mut self, call: &Call, answer: &Answer, expected: Option<Expected>, now: Timestamp) {
+        match answer {
+            Answer::Handled(handled) => self.digest.handled(*handled),
+            Answer::Nothing => {}
+            Answer::Output(output) => self.digest.output(output, None),
+            Answer::Submitted(result) => self.digest.submitted(result),
+        }
+        self.report.count(answer);
+        let (Some(expected), Answer::Output(output)) = (expected, answer) else {
+            return;
+        };
+        let call = || format!("{call} at {now}");
+        if expected.kind != recorder::name(output) {
+            self.differs(call(), expected.kind.to_owned(), report::describe(output));
+        } else if expected
+            .check
+            .is_some_and(|check| check != self.digest.check())
+        {
+            let recorded = format!("another {}, or another answer since then", expected.kind);
+            self.differs(call(), recorded, report::describe(output));
+        } else if expected.check.is_some() {
+            self.agreed = self.report.calls;
+        }
+    }
+
+    fn differs(&mut self, call: String, recorded: String, replayed: String) {
+        self.report.difference = Some(Difference {
+            agreed: self.agreed,
+            at: self.report.took,
+            call,
+            entry: self.report.calls,
+            recorded,
+            replayed,
+        });
+        self.report.ending = Ending::Complete;
+    }
+}

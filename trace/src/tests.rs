@@ -1,0 +1,5 @@
+//! The promises of a trace: over random runs, and over what is no trace.
+
+mod files;
+mod runs;
+mod site;

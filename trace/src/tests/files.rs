@@ -1,0 +1,195 @@
+//! Files that were cut, changed, or are no traces.
+
+use std::io;
+
+use fetch_proto::{Config, Timestamp};
+use proptest::prelude::*;
+
+use super::site::{example, runs};
+use crate::frame::{Frame, HEAD, MAGIC};
+use crate::reader::Ending;
+use crate::recorded::Recorded;
+use crate::recorder::Recorder;
+use crate::{TraceError, explain, replay, what_if};
+
+/// Where the entries begin.
+fn body(file: &[u8]) -> usize {
+    let head = MAGIC.len() + 2;
+    let length: [u8; 4] = file[head..head + 4].try_into().unwrap();
+    head + HEAD + u32::from_le_bytes(length) as usize
+}
+
+/// A file of these frames, each with the right hash.
+fn framed(file: &[u8], contents: &[&[u8]]) -> Vec<u8> {
+    let mut file = file[..body(file)].to_vec();
+    for content in contents {
+        let mut frame = Frame::new(content.len());
+        frame.content().extend_from_slice(content);
+        frame.write(&mut file).unwrap();
+    }
+    file
+}
+
+#[test]
+fn a_file_cut_anywhere_is_used_up_to_there() {
+    let (file, _) = example().record();
+    let body = body(&file);
+    let mut most = 0;
+    // Every place near the head and the end, and some between.
+    let cuts = (0..file.len())
+        .filter(|cut| cut % 61 == 0 || cut.abs_diff(body) < 20 || file.len() - cut < 20);
+    for cut in cuts {
+        match replay(&file[..cut]) {
+            Err(error) => assert!(cut < body, "{cut}: {error}"),
+            Ok(report) => {
+                assert!(cut >= body && report.is_identical(), "{cut}: {report}");
+                assert!(
+                    matches!(report.ending, Ending::Cut { at } if at <= cut as u64),
+                    "{report}"
+                );
+                most = most.max(report.calls);
+            }
+        }
+    }
+    let all = replay(&file[..]).unwrap();
+    assert!(0 < most && most <= all.calls, "{most} of {all}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn one_changed_byte_is_found(run in runs(), place in any::<prop::sample::Index>(), bit in 0u8..8) {
+        let (mut file, _) = run.record();
+        let place = place.index(file.len());
+        file[place] ^= 1 << bit;
+        let found = match replay(&file[..]) {
+            Ok(report) => report.ending != Ending::Complete,
+            Err(_) => true,
+        };
+        prop_assert!(found, "byte {}", place);
+    }
+
+    #[test]
+    fn any_bytes_do_no_harm(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let _ = replay(&bytes[..]);
+        let (file, _) = example().record();
+        // After a true head, and in a frame with the right hash.
+        let mut after = file[..body(&file)].to_vec();
+        after.extend_from_slice(&bytes);
+        let _ = replay(&after[..]);
+        let framed = framed(&file, &[&bytes]);
+        let _ = replay(&framed[..]);
+        let _ = what_if(&framed[..], |config| config);
+        let _ = explain(&framed[..], "http://h1.test/1");
+    }
+
+    /// True entries with a few bytes changed, in frames with the right hash.
+    #[test]
+    fn wrong_entries_do_no_harm(
+        run in runs(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+    ) {
+        let (file, _) = run.record();
+        let mut entries = file[body(&file) + HEAD..].to_vec();
+        for (place, byte) in changes {
+            let place = place.index(entries.len());
+            entries[place] = byte;
+        }
+        let framed = framed(&file, &[&entries]);
+        let _ = replay(&framed[..]);
+        let _ = what_if(&framed[..], |config| config);
+        let _ = explain(&framed[..], "http://h1.test/1");
+    }
+}
+
+#[test]
+fn what_is_no_trace_is_told_in_plain_words() {
+    let error = |bytes: &[u8]| replay(bytes).unwrap_err();
+    assert!(matches!(error(b""), TraceError::NotATrace));
+    assert!(matches!(
+        error(b"http://a.test/\nhttp://b.test/\n"),
+        TraceError::NotATrace
+    ));
+    let (mut file, _) = example().record();
+    file[MAGIC.len()] = 9;
+    assert!(error(&file).to_string().contains("format 9"));
+}
+
+#[test]
+fn a_frame_after_the_end_is_damage() {
+    let (file, _) = example().record();
+    let twice = [&file[..], &file[body(&file)..]].concat();
+    let report = replay(&twice[..]).unwrap();
+    assert_eq!(
+        report.ending,
+        Ending::Damaged {
+            at: file.len() as u64
+        }
+    );
+}
+
+/// Takes so many bytes.
+struct Small(usize);
+
+impl io::Write for Small {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self
+            .0
+            .checked_sub(bytes.len())
+            .ok_or_else(|| io::Error::other("disk full"))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_recording_that_fails_is_told_once_and_the_engine_goes_on() {
+    let (sender, told) = std::sync::mpsc::channel();
+    let report = move |error: io::Error| sender.send(error.to_string()).unwrap();
+    let now = Timestamp::START;
+    let config = Config::default().window(100_000);
+    let mut engine = Recorded::recording(config, 7, now, Small(40_000), report);
+    for n in 0..100_000 {
+        let url = format!("http://{n}.test/{n}").parse().unwrap();
+        engine.submit(fetch_proto::Request::get(url), now).unwrap();
+    }
+    assert_eq!(engine.stats().live, 100_000);
+    assert_eq!(told.try_iter().collect::<Vec<_>>(), ["disk full"]);
+    assert!(engine.finish().is_none());
+}
+
+#[test]
+fn what_a_killed_process_loses_is_a_second_or_a_frame() {
+    #[derive(Clone, Default)]
+    struct Shared(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+    impl io::Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let file = Shared::default();
+    let mut engine =
+        Recorded::recording(Config::default(), 7, Timestamp::START, file.clone(), drop);
+    for n in 0..10 {
+        let _ = engine.poll(Timestamp::from_nanos(n * 500_000_000));
+    }
+    let seen = file.0.lock().unwrap().clone();
+    std::mem::forget(engine);
+    let report = replay(&seen[..]).unwrap();
+    assert!(report.is_identical() && report.calls >= 8, "{report}");
+    assert!(matches!(report.ending, Ending::Cut { .. }), "{report}");
+}
+
+#[test]
+fn a_recorder_that_is_dropped_ends_its_trace() {
+    let mut file = Vec::new();
+    drop(Recorder::new(&mut file, &Config::default(), 7, Timestamp::START).unwrap());
+    assert_eq!(replay(&file[..]).unwrap().ending, Ending::Complete);
+}

@@ -1,0 +1,189 @@
+//! What was recorded comes out again.
+
+use std::time::Duration;
+
+use fetch_proto::{Attempt, Config, Failure, FetchId, Head, Input, Output, Request, Timestamp};
+use proptest::prelude::*;
+
+use super::site::{SECRET, example, runs};
+use crate::call::Answer;
+use crate::reader::Ending;
+use crate::recorded::Recorded;
+use crate::replay::{Replay, replay};
+use crate::{explain, what_if};
+
+fn contains(file: &[u8], text: &str) -> bool {
+    file.windows(text.len())
+        .any(|window| window == text.as_bytes())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn every_run_replays_identically_and_holds_no_secret(run in runs()) {
+        let (file, site) = run.record();
+        let report = replay(&file[..]).unwrap();
+        prop_assert!(report.is_identical(), "{}", report);
+        prop_assert_eq!(report.ending, Ending::Complete);
+        prop_assert_eq!(report.outcomes, site.outcomes.len() as u64);
+        prop_assert!(!contains(&file, SECRET));
+    }
+
+    #[test]
+    fn events_change_no_decision_and_no_digest(run in runs()) {
+        let (file, _) = run.record();
+        let report = Replay::open(&file[..]).unwrap().with_events().run(|_, _| {}).unwrap();
+        prop_assert!(report.is_identical(), "{}", report);
+    }
+
+    #[test]
+    fn the_outcomes_of_a_replay_are_those_of_the_run(run in runs()) {
+        let (file, site) = run.record();
+        let mut outcomes = Vec::new();
+        let report = Replay::open(&file[..]).unwrap().run(|moment, _| {
+            if let Answer::Output(Output::Done(_, outcome)) = &moment.answer {
+                outcomes.push((outcome.tag, outcome.result.map(|finish| finish.status)));
+            }
+        });
+        prop_assert!(report.unwrap().is_identical());
+        prop_assert_eq!(outcomes, site.outcomes);
+    }
+
+    /// Whatever a driver says in whatever order and at whatever time.
+    #[test]
+    fn arbitrary_calls_replay_identically(
+        steps in prop::collection::vec((0u8..15, 0u8..8, 0u64..3000), 0..200),
+    ) {
+        let config = Config::default().concurrency(3).per_host(2).window(8);
+        let at = |millis| Timestamp::from_start(Duration::from_millis(millis));
+        let mut engine = Recorded::recording(config, 3, at(0), Vec::new(), |e| panic!("{e}"));
+        let (mut attempts, mut ids): (Vec<Attempt>, Vec<FetchId>) = (Vec::new(), Vec::new());
+        let mut now = 0;
+        for (kind, which, pass) in steps {
+            now += pass;
+            let t = at(if kind == 11 { now.saturating_sub(2000) } else { now });
+            let attempt = attempts.get(usize::from(which) % attempts.len().max(1));
+            if let (Some(attempt), Some(input)) = (attempt, input(kind)) {
+                engine.handle(attempt.id, input, t);
+            }
+            match kind {
+                9 => {
+                    if let Some(id) = ids.get(usize::from(which) % ids.len().max(1)) {
+                        engine.cancel(*id, t);
+                    }
+                }
+                10 => {
+                    let url = format!("http://h{}.test/", which % 3);
+                    let request = Request::get(url.parse().unwrap());
+                    ids.extend(engine.submit(request, t));
+                }
+                12 => engine.hold(),
+                13 => engine.release(),
+                _ => {}
+            }
+            for _ in 0..which {
+                if let Output::Start(attempt) = engine.poll(t) {
+                    attempts.push(attempt);
+                }
+            }
+        }
+        engine.close(at(10_000_000));
+        while !matches!(engine.poll(at(10_000_000)), Output::Idle(_)) {}
+        let stats = engine.stats();
+        let mut replayed = Replay::open(std::io::Cursor::new(engine.finish().unwrap())).unwrap();
+        while replayed.step().unwrap().is_some() {}
+        prop_assert!(replayed.report().is_identical(), "{}", replayed.report());
+        prop_assert_eq!(replayed.engine().stats(), stats);
+    }
+}
+
+fn input(kind: u8) -> Option<Input> {
+    Some(match kind {
+        0 => Input::Head(Head::status(200)),
+        1 => Input::Head(Head {
+            location: Some("http://other.test/?key=a b".into()),
+            ..Head::status(302)
+        }),
+        2 => Input::Head(Head {
+            retry_after: Some(Duration::from_secs(2)),
+            ..Head::status(429)
+        }),
+        3 => Input::Body { bytes: 1 << 20 },
+        4 => Input::End(Ok(())),
+        5 => Input::End(Err(Failure::Io)),
+        6 => Input::End(Err(Failure::Exhausted)),
+        7 => Input::End(Err(Failure::Stale { sent: true })),
+        8 => Input::Paused,
+        14 => Input::Resumed,
+        _ => return None,
+    })
+}
+
+#[test]
+fn another_seed_is_reported_where_it_begins_to_matter() {
+    let run = example();
+    let (file, _) = run.record();
+    let replay = Replay::open(&file[..])
+        .unwrap()
+        .with(run.config.clone(), run.seed + 1);
+    let report = replay.run(|_, _| {}).unwrap();
+    let difference = report.difference.clone().expect("jitter differs");
+    assert!(
+        difference.entry > 1 && difference.agreed < difference.entry,
+        "{report}"
+    );
+    // All before was the same: the first wait before a retry is what differs.
+    assert!(
+        difference.recorded.contains("idle") && difference.replayed.contains("backoff"),
+        "{report}"
+    );
+}
+
+#[test]
+fn other_settings_are_reported_where_they_begin_to_matter() {
+    let run = example();
+    let (file, _) = run.record();
+    let config = run.config.clone().concurrency(2);
+    let report = Replay::open(&file[..])
+        .unwrap()
+        .with(config, run.seed)
+        .run(|_, _| {})
+        .unwrap();
+    let difference = report.difference.expect("two instead of five");
+    assert_eq!(
+        (difference.recorded.as_str(), &difference.replayed[..4]),
+        ("start", "idle")
+    );
+}
+
+#[test]
+fn what_if_nothing_were_different_is_what_was() {
+    let run = example();
+    let (file, _) = run.record();
+    let comparison = what_if(&file[..], |config| config).unwrap();
+    assert!(comparison.faithful);
+    assert_eq!(
+        (comparison.unseen, comparison.pinned),
+        (0, 0),
+        "{comparison}"
+    );
+    for totals in [&comparison.optimistic, &comparison.pessimistic] {
+        assert_eq!(totals.stats(), comparison.recorded.stats(), "{comparison}");
+        assert_eq!(totals.took(), comparison.recorded.took());
+    }
+}
+
+#[test]
+fn a_story_tells_the_reason_of_every_decision() {
+    let (file, _) = example().record();
+    let story = explain(&file[..], "http://h1.test/1?token=whatever").unwrap();
+    assert_eq!((story.fetches.len(), story.faithful), (1, true));
+    let text = story.to_string();
+    for part in ["is submitted", "policy: ", "attempt 1 starts", "over: "] {
+        assert!(text.contains(part), "{part:?} is missing:\n{text}");
+    }
+    assert!(!text.contains(SECRET), "{text}");
+    let nothing = explain(&file[..], "http://other.test/").unwrap();
+    assert!(nothing.to_string().contains("is not in the trace"));
+}

@@ -1,0 +1,216 @@
+//! A small site, and callers, all drawn from a seed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fetch_proto::{
+    Attempt, AttemptId, Backoff, Config, Failure, Head, Input, Outcome, Phase, Policy, Redirects,
+    Request, Rules, Timeouts, Timestamp,
+};
+use proptest::prelude::*;
+
+use crate::drive::{self, Next, Script, World};
+use crate::recorded::Recorded;
+
+pub(crate) const SECRET: &str = "hunter2";
+
+/// A deterministic stream of draws.
+#[derive(Debug)]
+pub(crate) struct Draws(u64);
+
+impl Draws {
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (self.0 >> 33) % n
+    }
+}
+
+/// Answers well, badly, late, elsewhere or not at all.
+#[derive(Debug)]
+pub(crate) struct Site {
+    draws: Draws,
+    pub(crate) outcomes: Vec<(u64, Result<u16, fetch_proto::Error>)>,
+}
+
+impl World for Site {
+    fn start(&mut self, _: usize, _: &Attempt, now: Timestamp) -> Vec<(Timestamp, Next)> {
+        let draws = &mut self.draws;
+        let mut at = now;
+        let mut course = Vec::new();
+        let mut then = |draws: &mut Draws, input: fn(Timestamp) -> Input| {
+            at = at + Duration::from_micros(draws.below(400_000));
+            course.push((at, Next::Input(input(at))));
+        };
+        then(draws, |at| Input::Mark(Phase::Connected, at));
+        then(draws, |at| Input::Mark(Phase::Sent, at));
+        match draws.below(10) {
+            0 => then(draws, |_| Input::End(Err(Failure::Connect))),
+            1 => then(draws, |_| Input::End(Err(Failure::Stale { sent: false }))),
+            2 => return course,
+            3 => then(draws, |_| {
+                let asked = Some(Duration::from_secs(2));
+                Input::Head(Head {
+                    retry_after: asked,
+                    ..Head::status(429)
+                })
+            }),
+            4 => then(draws, |_| Input::Head(Head::status(503))),
+            5 => then(draws, |_| {
+                let to = "//u:hunter2@h0.test/moved?n=1&token=hunter2#code=hunter2".into();
+                Input::Head(Head {
+                    location: Some(to),
+                    ..Head::status(302)
+                })
+            }),
+            _ => then(draws, |_| Input::Head(Head::status(200))),
+        }
+        then(draws, |_| Input::Body { bytes: 70_000 });
+        then(draws, |_| Input::End(Ok(())));
+        course
+    }
+
+    fn go_on(&mut self, _: usize, _: AttemptId, _: Timestamp) -> Vec<(Timestamp, Next)> {
+        Vec::new()
+    }
+
+    fn done(&mut self, _: usize, outcome: &Outcome, _: Timestamp) {
+        let result = outcome.result.map(|finish| finish.status);
+        self.outcomes.push((outcome.tag, result));
+    }
+}
+
+/// A run: its settings, its requests, its seed.
+#[derive(Clone, Debug)]
+pub(crate) struct Run {
+    pub(crate) config: Config,
+    pub(crate) requests: Vec<(u64, Request)>,
+    pub(crate) seed: u64,
+    cancels: Vec<(u64, usize)>,
+    close: Option<u64>,
+}
+
+impl Run {
+    /// Runs it and gives the trace.
+    pub(crate) fn record(&self) -> (Vec<u8>, Site) {
+        let start = Timestamp::from_nanos(17);
+        let config = self.config.clone();
+        let mut engine = Recorded::recording(config, self.seed, start, Vec::new(), |error| {
+            panic!("{error}")
+        });
+        let after = |millis: u64| start + Duration::from_millis(millis);
+        let mut cancels: Vec<_> = self
+            .cancels
+            .iter()
+            .map(|(at, n)| (after(*at), *n))
+            .collect();
+        cancels.sort_unstable();
+        let requests = self.requests.iter();
+        let mut requests: Vec<_> = requests.map(|(at, r)| (after(*at), r.clone())).collect();
+        requests.sort_by_key(|(at, _)| *at);
+        let script = Script {
+            arrivals: requests.into(),
+            cancels: cancels.into(),
+            close: self.close.map(after),
+        };
+        let mut site = Site {
+            draws: Draws(self.seed),
+            outcomes: Vec::new(),
+        };
+        drive::drive(&mut engine, start, script, &mut site);
+        (engine.finish().expect("memory takes everything"), site)
+    }
+}
+
+fn config() -> impl Strategy<Value = Config> {
+    let limits = (1usize..20, 0usize..5, 1usize..40);
+    (limits, any::<[bool; 4]>(), 1u64..20, 0u16..4).prop_map(|(limits, flags, total, retries)| {
+        let (concurrency, per_host, window) = limits;
+        let [rated, follow, secret, events] = flags;
+        let timeouts = Timeouts {
+            attempt: Some(Duration::from_secs(1)),
+            total: Some(Duration::from_secs(total)),
+            ..Timeouts::default()
+        };
+        let policy = Policy::default()
+            .attempts(retries + 1)
+            .backoff(Backoff::default().base(Duration::from_millis(200)))
+            .redirects(if follow {
+                Redirects::limit(3)
+            } else {
+                Redirects::NONE
+            })
+            .timeouts(timeouts);
+        let rules = Rules::builder().rule("/1", policy.clone().attempts(7));
+        let rules = match secret {
+            true => rules.rule("token=hunter2", policy.clone().attempts(2)),
+            false => rules.rule("regex:token=[a-z]", policy.clone().attempts(2)),
+        };
+        let config = Config::default()
+            .concurrency(concurrency)
+            .events(events)
+            .per_host(per_host)
+            .rules(rules.default(policy).build().expect("they are valid"))
+            .window(window);
+        match rated {
+            true => config.rate("50/s".parse().expect("a rate")),
+            false => config,
+        }
+    })
+}
+
+fn request() -> impl Strategy<Value = (u64, Request)> {
+    let own = prop::option::weighted(0.1, 1u16..3);
+    (0u64..3000, 0u8..4, 0u8..20, 0u8..6, own).prop_map(|(at, host, path, kind, own)| {
+        let user = if kind == 1 { "me:hunter2@" } else { "" };
+        let query = match kind {
+            2 => "?token=hunter2&x=1",
+            3 => "?token=hunter2b",
+            4 => "?x=1#hunter2",
+            _ => "",
+        };
+        let url = format!("http://{user}h{host}.test/{path}{query}");
+        let mut request = Request::get(url.parse().expect("it is a URL"));
+        request.tag = u64::from(path) * 1000;
+        request.idempotent = kind == 5;
+        request.policy = own.map(|attempts| Arc::new(Policy::default().attempts(attempts)));
+        (at, request)
+    })
+}
+
+pub(crate) fn runs() -> impl Strategy<Value = Run> {
+    let requests = prop::collection::vec(request(), 0..60);
+    let cancels = prop::collection::vec((0u64..4000, 0usize..60), 0..4);
+    let close = prop::option::weighted(0.2, 500u64..5000);
+    (config(), requests, any::<u64>(), cancels, close).prop_map(
+        |(config, requests, seed, cancels, close)| Run {
+            config,
+            requests,
+            seed,
+            cancels,
+            close,
+        },
+    )
+}
+
+/// A run of some size, always the same.
+pub(crate) fn example() -> Run {
+    let requests = (0..40).map(|n| {
+        let url = format!("http://h{}.test/{n}?token=hunter2", n % 3);
+        let mut request = Request::get(url.parse().expect("it is a URL"));
+        request.tag = n;
+        (n * 10, request)
+    });
+    Run {
+        config: Config::default()
+            .concurrency(5)
+            .per_host(3)
+            .rules(Rules::only(Policy::default())),
+        requests: requests.collect(),
+        seed: 7,
+        cancels: Vec::new(),
+        close: None,
+    }
+}

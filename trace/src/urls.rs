@@ -1,0 +1,123 @@
+//! URLs as the difference from the last one of the same host.
+
+use std::collections::HashMap;
+
+use crate::wire::Shared;
+
+/// After so many hosts both sides forget all and begin anew, which bounds their memory.
+const HOSTS: usize = 4096;
+
+/// The writer's side.
+#[derive(Debug, Default)]
+pub(crate) struct Packer {
+    index: HashMap<Box<str>, usize>,
+    last: Vec<String>,
+}
+
+/// The reader's side.
+#[derive(Debug, Default)]
+pub(crate) struct Unpacker {
+    last: Vec<String>,
+}
+
+impl Packer {
+    pub(crate) fn pack<'a>(&mut self, url: &'a str) -> Shared<'a> {
+        if let Some(&host) = self.index.get(origin(url)) {
+            let last = &mut self.last[host];
+            let same = common(last, url);
+            last.truncate(same);
+            last.push_str(&url[same..]);
+            return Shared {
+                host: u32::try_from(host + 1).unwrap_or(u32::MAX),
+                same: u32::try_from(same).unwrap_or(u32::MAX),
+                rest: &url[same..],
+            };
+        }
+        if self.last.len() == HOSTS {
+            self.index.clear();
+            self.last.clear();
+        }
+        self.index.insert(origin(url).into(), self.last.len());
+        self.last.push(url.to_owned());
+        Shared {
+            host: 0,
+            same: 0,
+            rest: url,
+        }
+    }
+}
+
+impl Unpacker {
+    /// The URL's text; `None` if there is no such host or no such prefix.
+    pub(crate) fn unpack(&mut self, shared: &Shared<'_>) -> Option<&str> {
+        let Some(host) = shared.host.checked_sub(1) else {
+            if self.last.len() == HOSTS {
+                self.last.clear();
+            }
+            self.last.push(shared.rest.to_owned());
+            return self.last.last().map(String::as_str);
+        };
+        let last = self.last.get_mut(host as usize)?;
+        let same = shared.same as usize;
+        if !last.is_char_boundary(same) {
+            return None;
+        }
+        last.truncate(same);
+        last.push_str(shared.rest);
+        Some(last)
+    }
+}
+
+/// Scheme, host and port.
+fn origin(url: &str) -> &str {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    let end = url[host..]
+        .find(['/', '?', '#'])
+        .map_or(url.len(), |at| host + at);
+    &url[..end]
+}
+
+/// How many bytes both begin with, whole characters only.
+fn common(a: &str, b: &str) -> usize {
+    let mut same = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
+    while !b.is_char_boundary(same) || !a.is_char_boundary(same) {
+        same -= 1;
+    }
+    same
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_url_costs_what_is_new_in_it() {
+        let mut packer = Packer::default();
+        packer.pack("http://a.test/items/1");
+        packer.pack("http://b.test/items/1");
+        let shared = packer.pack("http://a.test/items/2");
+        assert_eq!((shared.host, shared.same, shared.rest), (1, 20, "2"));
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_packed_is_unpacked(urls in prop::collection::vec("http://[a-c]{1,4}/[aé/]{0,6}", 1..200)) {
+            let (mut packer, mut unpacker) = (Packer::default(), Unpacker::default());
+            for url in urls {
+                let shared = packer.pack(&url);
+                prop_assert_eq!(unpacker.unpack(&shared), Some(url.as_str()));
+            }
+        }
+    }
+
+    #[test]
+    fn more_hosts_than_are_remembered_do_no_harm() {
+        let (mut packer, mut unpacker) = (Packer::default(), Unpacker::default());
+        for n in 0..3 * HOSTS {
+            let url = format!("http://{}.test/{n}", n % (HOSTS + 7));
+            assert_eq!(unpacker.unpack(&packer.pack(&url)), Some(url.as_str()));
+        }
+    }
+}

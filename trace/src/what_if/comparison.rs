@@ -1,0 +1,252 @@
+//! Two runs of the same fetches side by side.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use fetch_proto::{BatchStats, Error, Outcome, Sample, Timestamp};
+use serde::{Serialize, Serializer};
+
+use crate::reader::Ending;
+
+/// What was recorded beside what another policy would have come to: a range, from the optimistic to
+/// the pessimistic guess. Display gives a table.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Comparison {
+    /// How the trace ends. What is missing is compared with nothing.
+    pub ending: Ending,
+    /// Whether the trace could be replayed bit for bit, without which none of this can be trusted.
+    pub faithful: bool,
+    /// If all guesses come out well.
+    pub optimistic: Totals,
+    /// If all guesses come out badly.
+    pub pessimistic: Totals,
+    /// Fetches whose recorded policy was chosen by a secret, which is not in the trace: in the other
+    /// run the rules see the URL without it.
+    pub pinned: u64,
+    /// What was recorded.
+    pub recorded: Totals,
+    /// Fetches whose outcome rests on an attempt that the trace has not seen.
+    pub unseen: u64,
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, Default)]
+pub struct Totals {
+    begun: Option<Timestamp>,
+    ended: Option<Timestamp>,
+    failed: BTreeMap<String, u64>,
+    stats: BatchStats,
+}
+
+impl Totals {
+    pub(super) fn record(&mut self, outcome: &Outcome, now: Timestamp) {
+        let submitted = outcome.timings.submitted;
+        self.begun = Some(self.begun.map_or(submitted, |begun| begun.min(submitted)));
+        self.ended = Some(self.ended.map_or(now, |ended| ended.max(now)));
+        self.stats.record(&Sample::from(outcome));
+        let kind = match outcome.result {
+            Ok(finish) if finish.status >= 400 => format!("status {}", finish.status),
+            Ok(_) => return,
+            Err(Error::TimedOut(limit)) => format!("{limit} timeout"),
+            Err(error) => error.as_str().to_owned(),
+        };
+        *self.failed.entry(kind).or_default() += 1;
+    }
+
+    /// The numbers that all runs have.
+    ///
+    /// ```
+    /// assert_eq!(fetch_trace::Totals::default().stats().count(), 0);
+    /// ```
+    #[must_use]
+    pub fn stats(&self) -> &BatchStats {
+        &self.stats
+    }
+
+    /// Fetches without a response, or with one of status 400 or above, by kind.
+    ///
+    /// ```
+    /// assert_eq!(fetch_trace::Totals::default().failed().count(), 0);
+    /// ```
+    pub fn failed(&self) -> impl ExactSizeIterator<Item = (&str, u64)> {
+        self.failed
+            .iter()
+            .map(|(kind, count)| (kind.as_str(), *count))
+    }
+
+    /// Requests sent for each 1,000 fetches: what the servers bear.
+    ///
+    /// ```
+    /// assert_eq!(fetch_trace::Totals::default().amplification(), None);
+    /// ```
+    #[must_use]
+    pub fn amplification(&self) -> Option<u64> {
+        let sent = self.stats.attempts().checked_mul(1000)?;
+        sent.checked_div(self.stats.count())
+    }
+
+    /// From the first submission to the last outcome.
+    ///
+    /// ```
+    /// assert_eq!(fetch_trace::Totals::default().took(), std::time::Duration::ZERO);
+    /// ```
+    #[must_use]
+    pub fn took(&self) -> Duration {
+        match (self.begun, self.ended) {
+            (Some(begun), Some(ended)) => ended.saturating_since(begun),
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// How long a fetch took, from its first attempt's start to its end: so many ten-thousandths took
+    /// no longer.
+    ///
+    /// ```
+    /// assert_eq!(fetch_trace::Totals::default().percentile(9_900), None);
+    /// ```
+    #[must_use]
+    pub fn percentile(&self, p: u32) -> Option<Duration> {
+        self.stats.total().percentile(p)
+    }
+
+    fn count(&self, kind: &str) -> u64 {
+        self.failed.get(kind).copied().unwrap_or(0)
+    }
+}
+
+/// The percentiles that are told.
+const PERCENTILES: [(&str, u32); 4] = [
+    ("p50", 5_000),
+    ("p90", 9_000),
+    ("p99", 9_900),
+    ("max", 10_000),
+];
+
+impl Serialize for Totals {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Data<'a> {
+            fetches: u64,
+            succeeded: u64,
+            failed: &'a BTreeMap<String, u64>,
+            attempts: u64,
+            attempts_per_1000: Option<u64>,
+            retries: u64,
+            seconds: f64,
+            fetch_seconds: BTreeMap<&'static str, Option<f64>>,
+        }
+        let percentile =
+            |(name, p): &(_, u32)| (*name, self.percentile(*p).map(|d| d.as_secs_f64()));
+        let data = Data {
+            fetches: self.stats.count(),
+            succeeded: self.stats.succeeded(),
+            failed: &self.failed,
+            attempts: self.stats.attempts(),
+            attempts_per_1000: self.amplification(),
+            retries: self.stats.retries(),
+            seconds: self.took().as_secs_f64(),
+            fetch_seconds: PERCENTILES.iter().map(percentile).collect(),
+        };
+        data.serialize(serializer)
+    }
+}
+
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:<22} {:>12}   what if", "", "recorded")?;
+        self.row(f, "fetches", |totals| totals.stats.count(), u64::to_string)?;
+        self.row(
+            f,
+            "succeeded",
+            |totals| totals.stats.succeeded(),
+            u64::to_string,
+        )?;
+        let mut kinds: Vec<&str> = [&self.recorded, &self.optimistic, &self.pessimistic]
+            .into_iter()
+            .flat_map(|totals| totals.failed.keys().map(String::as_str))
+            .collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        for kind in kinds {
+            self.row(
+                f,
+                &format!("  {kind}"),
+                |totals| totals.count(kind),
+                u64::to_string,
+            )?;
+        }
+        self.row(
+            f,
+            "attempts",
+            |totals| totals.stats.attempts(),
+            u64::to_string,
+        )?;
+        let amplification = |totals: &Totals| totals.amplification().unwrap_or(0);
+        self.row(f, "attempts per fetch", amplification, |n| {
+            format!("{}.{:03}", n / 1000, n % 1000)
+        })?;
+        self.row(f, "total time", Totals::took, seconds)?;
+        for (name, p) in PERCENTILES {
+            let percentile = |totals: &Totals| totals.percentile(p).unwrap_or_default();
+            self.row(f, &format!("fetch time {name}"), percentile, seconds)?;
+        }
+        self.notes(f)
+    }
+}
+
+impl Comparison {
+    /// How far it can be trusted.
+    fn notes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} of {} outcomes rest on attempts that the trace has not seen",
+            self.unseen,
+            self.optimistic
+                .stats
+                .count()
+                .max(self.pessimistic.stats.count())
+        )?;
+        if self.pinned > 0 {
+            let note = "fetches have their policy by a secret that the trace does not hold";
+            write!(f, "\n{} {note}", self.pinned)?;
+        }
+        if !self.faithful {
+            f.write_str("\nthe trace does not replay identically: do not trust these figures")?;
+        }
+        match self.ending {
+            Ending::Complete => Ok(()),
+            ending => write!(
+                f,
+                "\nthe trace is {ending}: what comes after it is not known"
+            ),
+        }
+    }
+
+    /// One number of each run.
+    fn row<T: Ord + Copy>(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        name: &str,
+        pick: impl Fn(&Totals) -> T,
+        show: impl Fn(&T) -> String,
+    ) -> fmt::Result {
+        let (a, b) = (pick(&self.optimistic), pick(&self.pessimistic));
+        let (low, high) = (a.min(b), a.max(b));
+        write!(
+            f,
+            "{name:<22} {:>12}   {}",
+            show(&pick(&self.recorded)),
+            show(&low)
+        )?;
+        if low != high {
+            write!(f, " – {}", show(&high))?;
+        }
+        writeln!(f)
+    }
+}
+
+fn seconds(time: &Duration) -> String {
+    format!("{:.3} s", time.as_secs_f64())
+}

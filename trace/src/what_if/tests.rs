@@ -1,0 +1,201 @@
+//! What is known is taken over; what is not is a range.
+
+use std::time::Duration;
+
+use fetch_proto::{
+    Attempt, AttemptId, Backoff, Config, Failure, Head, Input, Outcome, Policy, Redirects, Request,
+    Rules, Timestamp,
+};
+
+use super::{Comparison, what_if};
+use crate::drive::{self, Next, Script, World};
+use crate::recorded::Recorded;
+
+/// One answer for each attempt of each fetch: after so many milliseconds, or never.
+#[derive(Clone, Debug)]
+enum Answer {
+    Never,
+    Fail(u64),
+    Status(u64, u16),
+    To(u64, &'static str),
+}
+
+use Answer::{Fail, Never, Status, To};
+
+struct Scripted(Vec<Vec<Answer>>);
+
+impl World for Scripted {
+    fn start(&mut self, fetch: usize, attempt: &Attempt, now: Timestamp) -> Vec<(Timestamp, Next)> {
+        let number = usize::from(attempt.id.number()) - 1;
+        let at = |after: &u64| now + Duration::from_millis(*after);
+        let head = |after: &u64, head| {
+            let inputs = [Input::Head(head), Input::End(Ok(()))];
+            inputs.map(|input| (at(after), Next::Input(input))).into()
+        };
+        match &self.0[fetch][number] {
+            Never => Vec::new(),
+            Fail(after) => vec![(at(after), Next::Input(Input::End(Err(Failure::Io))))],
+            Status(after, status) => head(after, Head::status(*status)),
+            To(after, url) => {
+                let location = Some((*url).into());
+                head(
+                    after,
+                    Head {
+                        location,
+                        ..Head::status(302)
+                    },
+                )
+            }
+        }
+    }
+
+    fn go_on(&mut self, _: usize, _: AttemptId, _: Timestamp) -> Vec<(Timestamp, Next)> {
+        Vec::new()
+    }
+
+    fn done(&mut self, _: usize, _: &Outcome, _: Timestamp) {}
+}
+
+fn policy() -> Policy {
+    let backoff = Backoff::default()
+        .base(Duration::from_millis(100))
+        .factor(1)
+        .jitter(None);
+    let policy = Policy::default().attempts(1).backoff(backoff);
+    policy
+        .attempt_timeout(Duration::from_secs(1))
+        .redirects(Redirects::NONE)
+}
+
+/// Records fetches of one host and compares them with another policy.
+fn compare(answers: &[&[Answer]], other: Policy) -> Comparison {
+    let urls = (0..answers.len()).map(|n| format!("http://a.test/{n}"));
+    let config = Config::default().rules(Rules::only(policy()));
+    recorded(config, urls, answers, |config| {
+        config.rules(Rules::only(other))
+    })
+}
+
+fn recorded(
+    config: Config,
+    urls: impl Iterator<Item = String>,
+    answers: &[&[Answer]],
+    other: impl FnOnce(Config) -> Config,
+) -> Comparison {
+    let start = Timestamp::START;
+    let mut engine = Recorded::recording(config, 7, start, Vec::new(), |error| panic!("{error}"));
+    let script = Script {
+        arrivals: urls
+            .map(|url| (start, Request::get(url.parse().unwrap())))
+            .collect(),
+        ..Script::default()
+    };
+    let mut world = Scripted(answers.iter().map(|answers| answers.to_vec()).collect());
+    drive::drive(&mut engine, start, script, &mut world);
+    let comparison = what_if(&engine.finish().unwrap()[..], other).unwrap();
+    assert!(comparison.faithful);
+    comparison
+}
+
+fn succeeded(comparison: &Comparison) -> (u64, u64, u64) {
+    let count = |totals: &super::Totals| totals.stats().succeeded();
+    let Comparison {
+        recorded,
+        optimistic,
+        pessimistic,
+        ..
+    } = comparison;
+    (count(recorded), count(optimistic), count(pessimistic))
+}
+
+#[test]
+fn a_retry_that_was_never_made_may_succeed_or_fail_again() {
+    let answers: &[&[Answer]] = &[&[Fail(50)], &[Status(200, 200)], &[Status(300, 200)]];
+    let comparison = compare(answers, policy().attempts(3));
+    assert_eq!((succeeded(&comparison), comparison.unseen), ((2, 3, 2), 1));
+    let attempts = |totals: &super::Totals| totals.stats().attempts();
+    assert_eq!(attempts(&comparison.optimistic), 4);
+    assert_eq!(attempts(&comparison.pessimistic), 5);
+    // 50 ms, a wait of 100 ms, the host's median: 200 ms.
+    let total = Duration::from_millis(350);
+    let best = comparison.optimistic.percentile(10_000).unwrap();
+    assert!(best.abs_diff(total) < total / 50, "{best:?}");
+    // 50 ms, and twice a wait of 100 ms and the host's longest: 300 ms.
+    let total = Duration::from_millis(850);
+    let worst = comparison.pessimistic.percentile(10_000).unwrap();
+    assert!(worst.abs_diff(total) < total / 50, "{worst:?}");
+    let table = comparison.to_string();
+    assert!(
+        table.contains("1 of 3 outcomes rest on attempts that the trace has not seen"),
+        "{table}"
+    );
+}
+
+#[test]
+fn an_attempt_that_was_cut_short_may_be_answered_or_never() {
+    let answers: &[&[Answer]] = &[&[Never], &[Status(200, 200)]];
+    let longer = compare(answers, policy().attempt_timeout(Duration::from_secs(3)));
+    assert_eq!((succeeded(&longer), longer.unseen), ((1, 2, 1), 1));
+    assert_eq!(
+        longer.optimistic.took(),
+        Duration::from_millis(1200) + Duration::from_nanos(1)
+    );
+    assert_eq!(longer.pessimistic.took(), Duration::from_secs(3));
+    // A shorter limit needs no guess: it is known that there was no answer so far.
+    let shorter = compare(
+        answers,
+        policy().attempt_timeout(Duration::from_millis(500)),
+    );
+    assert_eq!((succeeded(&shorter), shorter.unseen), ((1, 1, 1), 0));
+    assert_eq!(shorter.pessimistic.took(), Duration::from_millis(500));
+}
+
+#[test]
+fn an_attempt_without_limit_or_answer_ends_the_comparison_all_the_same() {
+    let without = policy().timeouts(fetch_proto::Timeouts::NONE);
+    let comparison = compare(&[&[Never]], without);
+    assert_eq!(
+        comparison.pessimistic.failed().next(),
+        Some(("cancelled", 1))
+    );
+}
+
+#[test]
+fn a_redirect_that_was_not_followed_leads_to_what_was_not_seen() {
+    let answers: &[&[Answer]] = &[
+        &[To(50, "/0")],
+        &[To(50, "http://b.test/")],
+        &[Status(50, 200)],
+    ];
+    let comparison = compare(answers, policy().redirects(Redirects::default()));
+    assert_eq!(comparison.unseen, 2);
+    assert_eq!(succeeded(&comparison).0, 3);
+    assert_eq!(comparison.optimistic.stats().attempts(), 5);
+}
+
+#[test]
+fn fewer_at_once_take_longer_and_need_no_guess() {
+    let answers: &[&[Answer]] = &[&[Status(100, 200)], &[Status(100, 200)], &[Fail(100)]];
+    let config = Config::default().rules(Rules::only(policy()));
+    let urls = (0..3).map(|n| format!("http://a.test/{n}"));
+    let comparison = recorded(config, urls, answers, |config| config.concurrency(1));
+    assert_eq!(comparison.unseen, 0);
+    assert_eq!(comparison.recorded.took(), Duration::from_millis(100));
+    assert_eq!(comparison.optimistic.took(), Duration::from_millis(300));
+    assert_eq!(
+        comparison.optimistic.stats().total(),
+        comparison.recorded.stats().total()
+    );
+}
+
+#[test]
+fn a_policy_that_a_secret_chose_is_told_of() {
+    let rules = Rules::builder()
+        .rule("token=hunter2", policy().attempts(2))
+        .default(policy());
+    let config = Config::default().rules(rules.build().unwrap());
+    let urls = ["http://a.test/?token=hunter2".to_owned()].into_iter();
+    let answers: &[&[Answer]] = &[&[Fail(10), Status(10, 200)]];
+    let comparison = recorded(config, urls, answers, |config| config);
+    assert_eq!((comparison.pinned, succeeded(&comparison)), (1, (1, 0, 0)));
+}
