@@ -6,5 +6,6 @@ mod options;
 mod output;
 mod records;
 mod retries;
+mod simulate;
 mod stopping;
 mod support;

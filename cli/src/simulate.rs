@@ -1,0 +1,166 @@
+//! `fetch-all simulate`: the real engine in virtual time, against a modelled site.
+
+mod json;
+mod list;
+mod model;
+mod plot;
+mod report;
+mod server;
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Parser;
+use fetch_proto::testing::Summary;
+
+use crate::args::{self, values};
+use crate::exit::{Code, Stop};
+use crate::plan;
+use crate::toml_file::Document;
+use list::Urls;
+use model::Model;
+
+const EXAMPLE: &str = include_str!("simulate/example.toml");
+
+const EXAMPLES: &str = "\
+Examples:
+  fetch-all simulate                                     a built-in example
+  fetch-all simulate --model site.toml --plot run.svg    a site of yours, and a picture
+  fetch-all simulate --model site.toml -j 500 --retry 5  what if?
+  fetch-all simulate --model site.toml -i urls.txt       the list you mean to fetch
+  fetch-all simulate --urls 1000000 --hosts 50 --json    large, for machines";
+
+const MODEL: &str = r#"The model is a TOML file. The built-in example:
+
+%EXAMPLE%
+Each [[host]] has a name, and of these what it needs; [default] has the same for hosts that only a
+list names, and [[outage]] at the top meets all hosts:
+  urls, hosts         how many URLs in all; how many such hosts (1.NAME, 2.NAME …) they are spread over
+  latency             "20ms", "10ms..80ms", { mean }, { median, p99 } or { p50, p90, p99, max }
+  errors, unavailable, resets, stalls
+                      which share of requests is answered 500, 503, cut off, or never answered: "0.5%"
+  throttle, burst     429 to what is faster: "100/s"; so many at once after a rest
+  retry_after         of every 503 and 429
+  capacity            { workers, queue }: a request holds a worker for its latency; when the queue is
+                      full the answer is 503. The server works on though the client gave up
+  body, bandwidth     bytes of an answer, and per second: "200k"
+  rejection           how long a refusal takes: "1ms"
+  [[host.outage]]     from, until, how = "refuse", "stall" or "503" with retry_after
+
+Nothing is sent and nothing waits: a million URLs take seconds. The same model, options and seed
+give the same bytes. What the model does not have, the run has not: DNS, TLS, redirects, your own
+bandwidth. The exit code is 0 however the fetches end, 2 for a wrong model, option or line, 3 for a
+file that cannot be used."#;
+
+/// Predict a run: the real engine in virtual time, against a modelled site.
+#[derive(Debug, Parser)]
+#[command(
+    max_term_width = 100,
+    after_help = EXAMPLES,
+    after_long_help = format!("{EXAMPLES}\n\n{}", MODEL.replace("%EXAMPLE%", &indented())),
+)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    site: Site,
+    #[command(flatten)]
+    speed: args::Speed,
+    #[command(flatten)]
+    retry: args::Retry,
+    #[command(flatten)]
+    time: args::Time,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Site")]
+struct Site {
+    /// How the hosts behave, a TOML file [default: a built-in example, see --help]
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+
+    /// URLs to fetch instead of those of the model, as in fetch-all -i; repeatable
+    #[arg(short, long, value_name = "FILE|-")]
+    input_file: Vec<PathBuf>,
+
+    /// How many URLs in all, shared by the hosts as in the model
+    #[arg(long, value_name = "N", value_parser = values::count, conflicts_with = "input_file")]
+    urls: Option<usize>,
+
+    /// How many hosts of each kind
+    #[arg(long, value_name = "N", value_parser = values::count, conflicts_with = "input_file")]
+    hosts: Option<usize>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Output")]
+struct Output {
+    /// Print JSON, for machines: times in microseconds
+    #[arg(long)]
+    json: bool,
+
+    /// Draw load, results and requests in flight over time
+    #[arg(long, value_name = "FILE.svg")]
+    plot: Option<PathBuf>,
+}
+
+fn indented() -> String {
+    EXAMPLE.lines().map(|line| format!("  {line}\n")).collect()
+}
+
+/// What came out, and what is to be told with it.
+struct Report<'a> {
+    is_example: bool,
+    model: &'a Model,
+    seed: u64,
+    source: &'a str,
+    summary: &'a Summary,
+}
+
+/// Simulates, and prints the report.
+///
+/// # Errors
+///
+/// If the model or an option is wrong, or a file cannot be used.
+pub(crate) fn run(args: Args) -> Result<u8, Stop> {
+    let (source, document) = match &args.site.model {
+        Some(path) => {
+            let document = Document::read("--model", path)?;
+            (
+                crate::show::shown(path.as_os_str().as_encoded_bytes()),
+                document,
+            )
+        }
+        None => (
+            "the built-in example".to_owned(),
+            Document::new("built-in example", EXAMPLE),
+        ),
+    };
+    let model = Model::new(&document, args.site.urls, args.site.hosts)?;
+    let mut urls = Urls::new(&model, args.site.input_file)?;
+    let seed = args.retry.seed.or(model.seed).unwrap_or(1);
+    let deadline = args.time.deadline.filter(|limit| !limit.is_zero());
+    let config = plan::config(args.speed, args.retry, args.time)?;
+    let mut simulation = model.simulation(config, seed);
+    if let Some(limit) = deadline {
+        simulation = simulation.deadline(limit);
+    }
+    let summary = simulation.run(&mut urls);
+    let report = Report {
+        is_example: args.site.model.is_none(),
+        model: &model,
+        seed,
+        source: &source,
+        summary: &summary,
+    };
+    if let Some(path) = &args.output.plot {
+        plot::draw(path, &report)?;
+    }
+    let text = match args.output.json {
+        true => json::text(&report).map_err(Stop::internal)?,
+        false => report::Text(&report, args.output.plot.as_deref()).to_string(),
+    };
+    // Who reads it may have enough: that is no failure.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    Ok(urls.worst().map_or(0, |code: Code| code as u8))
+}
