@@ -1,5 +1,6 @@
 //! `fetch-all simulate`: the real engine in virtual time, against a modelled site.
 
+mod fields;
 mod json;
 mod list;
 mod model;
@@ -33,24 +34,26 @@ Examples:
 const MODEL: &str = r#"The model is a TOML file. The built-in example:
 
 %EXAMPLE%
-Each [[host]] has a name, and of these what it needs; [default] has the same for hosts that only a
-list names, and [[outage]] at the top meets all hosts:
-  urls, hosts         how many URLs in all; how many such hosts (1.NAME, 2.NAME …) they are spread over
-  latency             "20ms", "10ms..80ms", { mean }, { median, p99 } or { p50, p90, p99, max }
-  errors, unavailable, resets, stalls
-                      which share of requests is answered 500, 503, cut off, or never answered: "0.5%"
-  throttle, burst     429 to what is faster: "100/s"; so many at once after a rest
-  retry_after         of every 503 and 429
-  capacity            { workers, queue }: a request holds a worker for its latency; when the queue is
-                      full the answer is 503. The server works on though the client gave up
-  body, bandwidth     bytes of an answer, and per second: "200k"
-  rejection           how long a refusal takes: "1ms"
-  [[host.outage]]     from, until, how = "refuse", "stall" or "503" with retry_after
+Each [[host]] has a name, and of these what it needs. [default] has the same for hosts that only
+a list names, and [[outage]] at the top meets all hosts. Chance is drawn from seed (default 1).
+  urls              how many URLs [default: 1000]
+  hosts             how many such hosts they are spread over: 1.NAME, 2.NAME …
+  latency           "20ms", "10ms..80ms", { mean }, { median, p99 } or { p50, p90, p99, max }
+  errors            how many requests are answered 500, such as "0.5%"
+  unavailable       the same for 503
+  resets, stalls    how many are cut off, or never answered
+  throttle, burst   what is faster than "100/s" gets 429, but so many at once after a rest
+  retry_after       of every 503 and 429
+  capacity          { workers, queue }: a request holds a worker for its latency; when the queue is
+                    full, 503. Workers go on when the client has given up
+  body, bandwidth   bytes of a good answer, and in a second: "200k"
+  rejection         how long a refusal takes [default: "1ms"]
+  [[host.outage]]   from, until, and how: "refuse", "stall", or "503", which may have retry_after
 
 Nothing is sent and nothing waits: a million URLs take seconds. The same model, options and seed
 give the same bytes. What the model does not have, the run has not: DNS, TLS, redirects, your own
-bandwidth. The exit code is 0 however the fetches end, 2 for a wrong model, option or line, 3 for a
-file that cannot be used."#;
+bandwidth. The exit code is 0 however the fetches end; 2 if the model, an option or a line is wrong;
+3 if a file cannot be used; 20 after --deadline."#;
 
 /// Predict a run: the real engine in virtual time, against a modelled site.
 #[derive(Debug, Parser)]
@@ -105,11 +108,17 @@ struct Output {
 }
 
 fn indented() -> String {
-    EXAMPLE.lines().map(|line| format!("  {line}\n")).collect()
+    let indent = |line: &str| match line {
+        "" => "\n".to_owned(),
+        line => format!("  {line}\n"),
+    };
+    EXAMPLE.lines().map(indent).collect()
 }
 
 /// What came out, and what is to be told with it.
 struct Report<'a> {
+    /// Whether `--deadline` ended it.
+    cut: bool,
     is_example: bool,
     model: &'a Model,
     seed: u64,
@@ -146,7 +155,9 @@ pub(crate) fn run(args: Args) -> Result<u8, Stop> {
         simulation = simulation.deadline(limit);
     }
     let summary = simulation.run(&mut urls);
+    let cut = deadline.is_some_and(|limit| summary.took >= limit);
     let report = Report {
+        cut,
         is_example: args.site.model.is_none(),
         model: &model,
         seed,
@@ -162,5 +173,6 @@ pub(crate) fn run(args: Args) -> Result<u8, Stop> {
     };
     // Who reads it may have enough: that is no failure.
     let _ = std::io::stdout().write_all(text.as_bytes());
-    Ok(urls.worst().map_or(0, |code: Code| code as u8))
+    let code = urls.worst().or(cut.then_some(Code::Unfinished));
+    Ok(code.map_or(0, |code| code as u8))
 }

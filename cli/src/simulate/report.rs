@@ -34,7 +34,7 @@ impl fmt::Display for Text<'_> {
             writeln!(
                 f,
                 "\nThis was the built-in example. `fetch-all simulate --help` shows how to write a model;\n\
-                 try what --retry 5, --per-host 4 or --urls 1000000 make of it."
+                 try what --per-host 8, --retry 5 or --urls 1000000 make of it."
             )?;
         }
         Ok(())
@@ -63,6 +63,9 @@ fn totals(f: &mut fmt::Formatter<'_>, report: &Report<'_>) -> fmt::Result {
         summary.max_flying_per_host,
     )?;
     writeln!(f, "  time       {}", times(batch.total()))?;
+    if report.cut {
+        writeln!(f, "  stopped    early, by --deadline")?;
+    }
     if summary.stuck > 0 {
         let fetches = plural(summary.stuck as u64, "fetch", "fetches");
         writeln!(
@@ -75,7 +78,7 @@ fn totals(f: &mut fmt::Formatter<'_>, report: &Report<'_>) -> fmt::Result {
 
 /// How fetches ended, the most frequent ways first.
 fn endings(batch: &BatchStats) -> String {
-    let mut ways: Vec<(String, u64)> = vec![("HTTP error".into(), batch.http_errors())];
+    let mut ways: Vec<(String, u64)> = vec![("HTTP errors".into(), batch.http_errors())];
     ways.extend(batch.failures().map(|(kind, count)| (kind.into(), count)));
     ways.extend(
         batch
@@ -103,7 +106,7 @@ fn table(f: &mut fmt::Formatter<'_>, hosts: &[&HostSummary]) -> fmt::Result {
     writeln!(
         f,
         "\n{:<width$} {:>8} {:>8} {:>8} {:>9} {:>7} {:>7} {:>8} {:>8} {:>8}",
-        "host", "URLs", "ok", "failed", "requests", "per URL", "peak/s", "p50", "p99", "queue"
+        "host", "URLs", "ok", "failed", "requests", "per URL", "peak/s", "p50", "p99", "wait"
     )?;
     for host in shown {
         let fetches = &host.fetches;
@@ -126,6 +129,10 @@ fn table(f: &mut fmt::Formatter<'_>, hosts: &[&HostSummary]) -> fmt::Result {
     if hosts.len() > TOP {
         writeln!(f, "and {} more; --json has all", hosts.len() - TOP)?;
     }
+    writeln!(
+        f,
+        "wait: how long half of the fetches waited for their turn, in all"
+    )?;
     for host in shown {
         let bad = Fate::ALL.into_iter().filter(|fate| *fate != Fate::Ok);
         let seen = bad.filter(|fate| host.fates(*fate) > 0);
