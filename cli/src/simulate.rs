@@ -173,6 +173,6 @@ pub(crate) fn run(args: Args) -> Result<u8, Stop> {
     };
     // Who reads it may have enough: that is no failure.
     let _ = std::io::stdout().write_all(text.as_bytes());
-    let code = urls.worst().or(cut.then_some(Code::Unfinished));
+    let code = urls.worst().or_else(|| cut.then_some(Code::Unfinished));
     Ok(code.map_or(0, |code| code as u8))
 }

@@ -52,7 +52,10 @@ impl Document {
 
     /// What is wrong with the text at `span`, as bytes from the start.
     pub(crate) fn wrong(&self, span: Range<usize>, why: &str) -> Stop {
-        let start = self.text.floor_char_boundary(span.start);
+        let mut start = span.start.min(self.text.len());
+        while !self.text.is_char_boundary(start) {
+            start -= 1;
+        }
         let line = self.text[..start].rfind('\n').map_or(0, |at| at + 1);
         let number = self.text[..line].matches('\n').count() + 1;
         let column = self.text[line..start].chars().count() + 1;

@@ -112,7 +112,10 @@ impl Model {
                 None => document.wrong(span, &why),
             });
         }
-        let urls = table.urls.as_ref().map_or(URLS, |urls| u64::from(*urls.get_ref()));
+        let urls = table
+            .urls
+            .as_ref()
+            .map_or(URLS, |urls| u64::from(*urls.get_ref()));
         let shares = shares(urls, &vec![1; count]);
         for (number, urls) in (1..).zip(shares) {
             self.hosts.push(Host {

@@ -1,5 +1,6 @@
 //! The report for people.
 
+use std::cmp::Reverse;
 use std::fmt;
 use std::path::Path;
 use std::time::Duration;
@@ -86,7 +87,7 @@ fn endings(batch: &BatchStats) -> String {
             .map(|(limit, count)| (format!("{limit} timeout"), count)),
     );
     ways.push(("cancelled".into(), batch.cancelled()));
-    ways.sort_by(|a, b| b.1.cmp(&a.1));
+    ways.sort_by_key(|(_, count)| Reverse(*count));
     ways.insert(0, ("ok".into(), batch.succeeded()));
     let seen = ways.iter().filter(|(way, count)| *count > 0 || way == "ok");
     let words: Vec<_> = seen.map(|(way, count)| format!("{count} {way}")).collect();
