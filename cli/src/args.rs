@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args as Group, Parser, ValueEnum};
 use fetch_proto::{Method, Pattern, Rate};
 
+use crate::command::Command;
 use crate::logging::LogFormat;
 use values::{HeaderOption, Resolve};
 
@@ -33,11 +34,14 @@ are always null in this version, and as bodies are not kept there is no `sha256`
 #[command(
     name = "fetch-all",
     version,
+    args_conflicts_with_subcommands = true,
     max_term_width = 100,
     after_help = EXAMPLES,
     after_long_help = format!("{EXAMPLES}\n\n{RECORDS}\n\n{}", crate::exit::TABLE),
 )]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
     #[command(flatten)]
     pub(crate) input: Input,
     #[command(flatten)]

@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::path::Path;
 
+pub(crate) use lines::{Lines, check, trim};
 pub(crate) use reader::{Feed, Reader, Shared};
 pub(crate) use stream::Requests;
 

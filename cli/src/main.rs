@@ -1,6 +1,7 @@
 //! The command `fetch-all`: fetches every URL of a list.
 
 mod args;
+mod command;
 mod demo;
 mod exit;
 mod hints;
@@ -15,8 +16,10 @@ mod replay;
 mod run;
 mod show;
 mod signals;
+mod simulate;
 mod summary;
 mod text;
+mod toml_file;
 mod verdict;
 
 use std::io::Write;
@@ -25,16 +28,15 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    // A subcommand is the first argument or none: `replay` later on is a URL like any other.
-    let mut arguments = std::env::args_os().skip(1);
-    if arguments.next().is_some_and(|first| first == "replay") {
-        return replay::main(std::iter::once("fetch-all replay".into()).chain(arguments));
-    }
-    let args = match args::Args::try_parse() {
+    let mut args = match args::Args::try_parse() {
         Ok(args) => args,
         Err(error) => return hints::report(&error),
     };
-    match plan::Plan::new(args).and_then(run::run) {
+    let result = match args.command.take() {
+        Some(command) => command.run(),
+        None => plan::Plan::new(args).and_then(run::run),
+    };
+    match result {
         Ok(code) => ExitCode::from(code),
         Err(stop) => {
             // Nobody is left to tell if stderr is closed.

@@ -8,9 +8,11 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Duration;
 
+use clap::Parser;
 use fetch_driver::Settings;
+use fetch_proto::Config;
 
-use crate::args::{Args, Format};
+use crate::args::{Args, Format, Retry, Speed, Time};
 use crate::demo;
 use crate::exit::Stop;
 use crate::input::{self, Feed, Source};
@@ -59,7 +61,8 @@ impl Plan {
             None => (None, input::open(&args.input)?),
         };
         let feed = request::feed(&args)?;
-        let settings = settings(&args, &mut notes)?;
+        let mut settings = settings(&args)?;
+        limit_connections(args.speed.concurrency, &mut settings, &mut notes);
         let format = format(&args);
         let output = args
             .output
@@ -105,8 +108,9 @@ fn format(args: &Args) -> Format {
     }
 }
 
-fn settings(args: &Args, notes: &mut Vec<String>) -> Result<Settings, Stop> {
+fn settings(args: &Args) -> Result<Settings, Stop> {
     let mut settings = Settings::default();
+    settings.concurrency = args.speed.concurrency;
     settings.rules = rules::rules(args)?;
     request::headers(args, &mut settings.headers)?;
     for path in &args.net.cacert {
@@ -118,7 +122,6 @@ fn settings(args: &Args, notes: &mut Vec<String>) -> Result<Settings, Stop> {
         })?;
         settings.ca_certificates.push(pem);
     }
-    limit_connections(args.speed.concurrency, &mut settings, notes);
     settings.decode = !args.request.no_compressed;
     settings.host_rate = args.speed.host_rate;
     settings.insecure = args.net.insecure;
@@ -130,6 +133,23 @@ fn settings(args: &Args, notes: &mut Vec<String>) -> Result<Settings, Stop> {
         .map(|e| (e.host.clone(), e.port, e.addresses.clone()))
         .collect();
     Ok(settings)
+}
+
+/// The engine's limits and rules as these options say, the others being at their defaults: for what
+/// opens no connection.
+///
+/// # Errors
+///
+/// If options contradict each other.
+pub(crate) fn config(speed: Speed, retry: Retry, time: Time) -> Result<Config, Stop> {
+    let defaults = Args::try_parse_from(["fetch-all"]).map_err(Stop::internal)?;
+    let args = Args {
+        speed,
+        retry,
+        time,
+        ..defaults
+    };
+    Ok(settings(&args)?.engine_config())
 }
 
 /// No more connections than this process may have files open.

@@ -1,15 +1,13 @@
 //! `fetch-all replay`: what a recording tells.
 
-use std::ffi::OsString;
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, FromArgMatches, Parser};
+use clap::{Arg, ArgMatches, FromArgMatches};
 use fetch_proto::{Config, Policy, RetryAfter, Rules, Timeouts};
 use fetch_trace::{Ending, TraceError};
 use serde::Serialize;
@@ -37,10 +35,8 @@ Exit codes:
 /// Without other options it proves that every decision comes out again, bit for bit. With options of
 /// speed, retries or timeouts it asks what these would have come to; others stay as recorded. Where
 /// the recording cannot know, a range is given.
-#[derive(Debug, Parser)]
+#[derive(Debug, clap::Args)]
 #[command(
-    name = "fetch-all replay",
-    bin_name = "fetch-all replay",
     max_term_width = 100,
     mut_args(without_default),
     after_help = EXAMPLES,
@@ -79,21 +75,6 @@ fn without_default(option: Arg) -> Arg {
     match option.get_action().takes_values() {
         true => option.hide_default_value(true),
         false => option,
-    }
-}
-
-/// Runs `fetch-all replay` with these arguments, the first of which is the command's name.
-pub(crate) fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
-    let args = match Args::try_parse_from(arguments) {
-        Ok(args) => args,
-        Err(error) => return crate::hints::report(&error),
-    };
-    match run(&args) {
-        Ok(code) => ExitCode::from(code),
-        Err(stop) => {
-            let _ = writeln!(std::io::stderr(), "fetch-all: {}", stop.message);
-            ExitCode::from(stop.code as u8)
-        }
     }
 }
 

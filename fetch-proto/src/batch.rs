@@ -217,6 +217,15 @@ impl BatchStats {
         self.timed_out.get(name(limit)).copied().unwrap_or(0)
     }
 
+    /// The limits that fetches ran into, by name, and how many into each.
+    ///
+    /// ```
+    /// assert_eq!(fetch_proto::BatchStats::default().timeouts().count(), 0);
+    /// ```
+    pub fn timeouts(&self) -> impl ExactSizeIterator<Item = (&'static str, u64)> + '_ {
+        self.timed_out.iter().map(|(limit, count)| (*limit, *count))
+    }
+
     /// Fetches that were cancelled.
     ///
     /// ```

@@ -40,7 +40,7 @@ pub(crate) fn new<T: Transport>(
     record: Option<Record>,
 ) -> (Inner, impl Future<Output = ()> + Send + 'static) {
     let clock = Clock::start();
-    let mut config = settings.config();
+    let mut config = settings.engine_config();
     if !T::SEES_CONNECTION {
         config = config.rules(settings.rules.map(sight::blind));
     }

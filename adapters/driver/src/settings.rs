@@ -140,7 +140,14 @@ impl Settings {
     }
 
     /// The engine's share of the settings.
-    pub(crate) fn config(&self) -> fetch_proto::Config {
+    ///
+    /// ```
+    /// let mut settings = fetch_driver::Settings::default();
+    /// settings.concurrency = 7;
+    /// assert_eq!(settings.engine_config().concurrency_limit(), 7);
+    /// ```
+    #[must_use]
+    pub fn engine_config(&self) -> fetch_proto::Config {
         let mut config = fetch_proto::Config::default()
             .concurrency(self.concurrency)
             .events(self.events)

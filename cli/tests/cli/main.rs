@@ -7,5 +7,6 @@ mod output;
 mod records;
 mod replay;
 mod retries;
+mod simulate;
 mod stopping;
 mod support;

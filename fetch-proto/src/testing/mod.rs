@@ -8,4 +8,6 @@ mod simulation;
 
 pub use clock::FakeClock;
 pub use script::{Answer, Run, Script, failure, hang, status};
-pub use simulation::{Latency, Server, Simulation, Summary};
+pub use simulation::{
+    Down, Fate, HostSummary, Latency, Outage, Point, Series, Server, Simulation, Summary,
+};

@@ -1,157 +1,41 @@
 //! A whole run in virtual time: the real engine against modelled servers.
 
-use alloc::collections::{BTreeMap, BinaryHeap};
+mod flights;
+mod host;
+mod hosts;
+mod latency;
+mod load;
+mod run;
+mod series;
+mod server;
+#[cfg(test)]
+mod tests;
+
+use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
-use core::cmp::Reverse;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use url::Url;
 
+use self::host::Host;
+use self::run::Running;
 use crate::batch::BatchStats;
-use crate::engine::{Config, Engine, Output, Stats};
-use crate::failure::Failure;
-use crate::id::AttemptId;
+use crate::engine::{Config, Stats};
 use crate::outcome::Outcome;
-use crate::random::{between, mix};
-use crate::request::{Attempt, Head, Input, Request};
-use crate::time::{Timestamp, nanos};
+use crate::request::Request;
+use crate::time::Timestamp;
 
-/// How long a modelled server takes to answer: evenly between two bounds.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Latency {
-    /// At least so long.
-    pub min: Duration,
-    /// At most so long.
-    pub max: Duration,
-}
+pub use latency::Latency;
+pub use load::{Fate, HostSummary};
+pub use series::{Point, Series};
+pub use server::{Down, Outage, Server};
 
-/// How the servers of one host behave. Every choice is drawn from the simulation's seed.
-///
-/// ```
-/// use core::time::Duration;
-/// use fetch_proto::testing::Server;
-///
-/// let flaky = Server::default().unavailable(50).resets(10).latency(
-///     Duration::from_millis(20)..=Duration::from_millis(80),
-/// );
-/// ```
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Server {
-    latency: Latency,
-    resets: u16,
-    retry_after: Option<Duration>,
-    stalls: u16,
-    unavailable: u16,
-}
-
-impl Server {
-    /// Sets how long an answer takes. Default 10 to 100 ms.
-    ///
-    /// ```
-    /// # use core::time::Duration;
-    /// # use fetch_proto::testing::Server;
-    /// let quick = Server::default().latency(Duration::ZERO..=Duration::from_millis(1));
-    /// ```
-    #[must_use]
-    pub fn latency(mut self, range: core::ops::RangeInclusive<Duration>) -> Self {
-        self.latency = Latency {
-            min: *range.start(),
-            max: *range.end(),
-        };
-        self
-    }
-
-    /// Sets how many of 1,000 attempts end in a reset connection. Default 0.
-    ///
-    /// ```
-    /// # use fetch_proto::testing::Server;
-    /// let server = Server::default().resets(20);
-    /// ```
-    #[must_use]
-    pub fn resets(mut self, per_mille: u16) -> Self {
-        self.resets = per_mille;
-        self
-    }
-
-    /// Sets a `Retry-After` for every 503. Default none.
-    ///
-    /// ```
-    /// # use fetch_proto::testing::Server;
-    /// let server = Server::default().unavailable(20).retry_after(core::time::Duration::from_secs(5));
-    /// ```
-    #[must_use]
-    pub fn retry_after(mut self, wait: Duration) -> Self {
-        self.retry_after = Some(wait);
-        self
-    }
-
-    /// Sets how many of 1,000 attempts are never answered. Default 0.
-    ///
-    /// ```
-    /// # use fetch_proto::testing::Server;
-    /// let server = Server::default().stalls(20);
-    /// ```
-    #[must_use]
-    pub fn stalls(mut self, per_mille: u16) -> Self {
-        self.stalls = per_mille;
-        self
-    }
-
-    /// Sets how many of 1,000 attempts are answered 503. Default 0.
-    ///
-    /// ```
-    /// # use fetch_proto::testing::Server;
-    /// let server = Server::default().unavailable(1000);
-    /// ```
-    #[must_use]
-    pub fn unavailable(mut self, per_mille: u16) -> Self {
-        self.unavailable = per_mille;
-        self
-    }
-
-    /// What becomes of one attempt, and when; `None` if it is never answered.
-    fn answer(&self, draw: u64) -> Option<(Duration, Answer)> {
-        let (min, max) = (nanos(self.latency.min), nanos(self.latency.max));
-        let latency = Duration::from_nanos(between(mix(draw, 1), min, max));
-        let fate = between(draw, 0, 999);
-        let resets = u64::from(self.resets);
-        let stalls = resets + u64::from(self.stalls);
-        let unavailable = stalls + u64::from(self.unavailable);
-        let answer = match fate {
-            fate if fate < resets => Answer::Fail(Failure::Io),
-            fate if fate < stalls => return None,
-            fate if fate < unavailable => Answer::Unavailable,
-            _ => Answer::Ok,
-        };
-        Some((latency, answer))
-    }
-}
-
-impl Default for Server {
-    fn default() -> Self {
-        let latency = Latency {
-            min: Duration::from_millis(10),
-            max: Duration::from_millis(100),
-        };
-        Self {
-            latency,
-            resets: 0,
-            retry_after: None,
-            stalls: 0,
-            unavailable: 0,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-enum Answer {
-    Fail(Failure),
-    Ok,
-    Unavailable,
-}
-
-/// A run of an [`Engine`] in virtual time. The driver in it sleeps exactly until the engine's wake
+/// A run of an [`Engine`](crate::Engine) in virtual time. The driver in it sleeps exactly until the engine's wake
 /// or the next answer and never otherwise looks, so a lost wake-up would show.
+///
+/// The memory it needs is bounded by the engine's window and the hosts that have a model; hosts
+/// without one share a summary when there are more than 256.
 ///
 /// ```
 /// use fetch_proto::Config;
@@ -166,7 +50,11 @@ enum Answer {
 #[derive(Debug)]
 pub struct Simulation {
     config: Config,
+    deadline: Option<Duration>,
     default: Server,
+    /// Of all hosts.
+    outages: Vec<Outage>,
+    own_outages: BTreeMap<String, Vec<Outage>>,
     seed: u64,
     servers: BTreeMap<String, Server>,
 }
@@ -181,10 +69,17 @@ pub struct Summary {
     pub digest: u64,
     /// The engine's counts.
     pub engine: Stats,
+    /// What each host got to do, by name.
+    pub hosts: Vec<HostSummary>,
     /// The most attempts that were in flight at once.
     pub max_flying: usize,
     /// The most that were in flight at once at any one host.
     pub max_flying_per_host: usize,
+    /// Load and results of all hosts over time.
+    pub series: Series,
+    /// Fetches that would have waited for ever, for an answer that never comes and that no limit
+    /// ends. They were cancelled.
+    pub stuck: usize,
     /// How long it took, in virtual time.
     pub took: Duration,
 }
@@ -200,10 +95,30 @@ impl Simulation {
     pub fn new(config: Config, seed: u64) -> Self {
         Self {
             config,
+            deadline: None,
             default: Server::default(),
+            outages: Vec::new(),
+            own_outages: BTreeMap::new(),
             seed,
             servers: BTreeMap::new(),
         }
+    }
+
+    /// Ends the run at this time: what is not over then is cancelled, and no more is begun.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use fetch_proto::{Config, testing::{Server, Simulation}};
+    /// let mut simulation = Simulation::new(Config::default(), 7)
+    ///     .everywhere(Server::default().stalls(1000))
+    ///     .deadline(Duration::from_secs(2));
+    /// let summary = simulation.run(["http://a.test/"]);
+    /// assert_eq!((summary.batch.cancelled(), summary.took), (1, Duration::from_secs(2)));
+    /// ```
+    #[must_use]
+    pub fn deadline(mut self, limit: Duration) -> Self {
+        self.deadline = Some(limit);
+        self
     }
 
     /// Sets how hosts behave that have no model of their own.
@@ -231,6 +146,37 @@ impl Simulation {
         self
     }
 
+    /// Adds an outage of the host of this name. Where several overlap, the first that was added counts.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use fetch_proto::{Config, testing::{Down, Outage, Simulation}};
+    /// let first_minute =
+    ///     Outage { from: Duration::ZERO, until: Duration::from_secs(60), how: Down::Refuse };
+    /// let simulation = Simulation::new(Config::default(), 7).outage("a.test", first_minute);
+    /// ```
+    #[must_use]
+    pub fn outage(mut self, name: &str, outage: Outage) -> Self {
+        let outages = self.own_outages.entry(name.to_string());
+        outages.or_default().push(outage);
+        self
+    }
+
+    /// Adds an outage of all hosts, such as one of the client's own network.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use fetch_proto::{Config, testing::{Down, Outage, Simulation}};
+    /// let second = Duration::from_secs(1);
+    /// let blink = Outage { from: second, until: second * 2, how: Down::Stall };
+    /// let simulation = Simulation::new(Config::default(), 7).outage_everywhere(blink);
+    /// ```
+    #[must_use]
+    pub fn outage_everywhere(mut self, outage: Outage) -> Self {
+        self.outages.push(outage);
+        self
+    }
+
     /// Fetches all `urls`. URLs that cannot be parsed are left out.
     ///
     /// ```
@@ -253,169 +199,24 @@ impl Simulation {
     ///
     /// # Panics
     ///
-    /// If fetches are live but nothing will ever happen: a lost wake-up.
+    /// If fetches are live, none waits for an answer, and nothing will ever happen: a lost wake-up.
     pub fn run_with<U: AsRef<str>>(
         &mut self,
         urls: impl IntoIterator<Item = U>,
         mut each: impl FnMut(&Outcome, Timestamp),
     ) -> Summary {
-        let mut requests = urls
+        let requests = urls
             .into_iter()
             .filter_map(|url| Url::parse(url.as_ref()).ok())
             .map(Request::get);
-        let now = Timestamp::START;
-        let mut run = Running {
-            answers: BinaryHeap::new(),
-            digest: 0,
-            draws: 0,
-            engine: Engine::new(self.config.clone(), self.seed, now),
-            flights: BTreeMap::new(),
-            now,
-            per_host: BTreeMap::new(),
-            peaks: (0, 0),
-            simulation: self,
-        };
-        let mut batch = BatchStats::default();
-        let mut tag = 0;
-        loop {
-            let idle = run.drain(|outcome, at| {
-                batch.record(&outcome.into());
-                each(outcome, at);
-            });
-            let mut added = false;
-            for request in requests.by_ref().take(idle.room) {
-                let submitted = run.engine.submit(Request { tag, ..request }, run.now);
-                assert!(submitted.is_ok(), "room was reported");
-                tag += 1;
-                added = true;
-            }
-            if added {
-                continue;
-            }
-            if idle.live == 0 {
-                break;
-            }
-            run.advance(idle.wake.map(|wake| wake.at));
-        }
-        Summary {
-            batch,
-            digest: run.digest,
-            engine: run.engine.stats(),
-            max_flying: run.peaks.0,
-            max_flying_per_host: run.peaks.1,
-            took: run.now.since_start(),
-        }
-    }
-}
-
-/// When an answer comes, its number, for whom it is, what it is, and its `Retry-After`.
-type Coming = (Timestamp, u64, AttemptId, Answer, Option<Duration>);
-
-struct Running<'a> {
-    answers: BinaryHeap<Reverse<Coming>>,
-    digest: u64,
-    draws: u64,
-    engine: Engine,
-    flights: BTreeMap<AttemptId, String>,
-    now: Timestamp,
-    peaks: (usize, usize),
-    per_host: BTreeMap<String, usize>,
-    simulation: &'a Simulation,
-}
-
-impl Running<'_> {
-    /// Obeys the engine until it is idle.
-    fn drain(&mut self, mut done: impl FnMut(&Outcome, Timestamp)) -> crate::engine::Idle {
-        loop {
-            let output = self.engine.poll(self.now);
-            let (kind, id) = match &output {
-                Output::Abort(id) => (1, u64::from(id.number)),
-                Output::Accept(id) => (2, u64::from(id.number)),
-                Output::Discard(id) => (3, u64::from(id.number)),
-                Output::Done(_, outcome) => (4, outcome.tag),
-                Output::Start(attempt) => (5, u64::from(attempt.id.number)),
-                Output::Event(..) | Output::Idle(_) => (0, 0),
-            };
-            if kind > 0 {
-                self.digest = mix(self.digest ^ kind, mix(self.now.as_nanos(), id));
-            }
-            match output {
-                Output::Abort(id) => self.land(id),
-                Output::Done(_, outcome) => done(&outcome, self.now),
-                Output::Idle(idle) => return idle,
-                Output::Start(attempt) => self.start(&attempt),
-                Output::Accept(_) | Output::Discard(_) | Output::Event(..) => {}
-            }
-        }
+        Running::new(self).run(requests, &mut each)
     }
 
-    fn start(&mut self, attempt: &Attempt) {
-        let host = attempt.url.host_str().unwrap_or_default().to_string();
-        let server = self
-            .simulation
-            .servers
-            .get(&host)
-            .unwrap_or(&self.simulation.default);
-        self.draws += 1;
-        if let Some((latency, answer)) = server.answer(mix(self.simulation.seed, self.draws)) {
-            let at = self.now + latency;
-            self.answers.push(Reverse((
-                at,
-                self.draws,
-                attempt.id,
-                answer,
-                server.retry_after,
-            )));
-        }
-        let flying = self.per_host.entry(host.clone()).or_insert(0);
-        *flying += 1;
-        self.flights.insert(attempt.id, host);
-        self.peaks = (
-            self.peaks.0.max(self.flights.len()),
-            self.peaks.1.max(*flying),
-        );
-    }
-
-    fn land(&mut self, id: AttemptId) {
-        let Some(host) = self.flights.remove(&id) else {
-            return;
-        };
-        if let Some(flying) = self.per_host.get_mut(&host) {
-            *flying -= 1;
-        }
-    }
-
-    /// Sleeps until the engine's wake or the next answer, and hands over what came.
-    fn advance(&mut self, wake: Option<Timestamp>) {
-        let answer = self.answers.peek().map(|Reverse((at, ..))| *at);
-        let next = answer.into_iter().chain(wake).min();
-        self.now = self
-            .now
-            .max(next.expect("fetches are live, but nothing will happen"));
-        while let Some(Reverse((at, ..))) = self.answers.peek() {
-            if *at > self.now {
-                break;
-            }
-            let Some(Reverse((_, _, id, answer, retry_after))) = self.answers.pop() else {
-                break;
-            };
-            if !self.flights.contains_key(&id) {
-                continue; // aborted meanwhile
-            }
-            self.land(id);
-            let head = |status| Head {
-                retry_after,
-                ..Head::status(status)
-            };
-            let (head, end) = match answer {
-                Answer::Fail(failure) => (None, Err(failure)),
-                Answer::Ok => (Some(Head::status(200)), Ok(())),
-                Answer::Unavailable => (Some(head(503)), Ok(())),
-            };
-            if let Some(head) = head {
-                self.engine.handle(id, Input::Head(head), self.now);
-            }
-            self.engine.handle(id, Input::End(end), self.now);
-        }
+    /// A new host of this name.
+    fn model(&self, name: &str) -> Host {
+        let server = self.servers.get(name).unwrap_or(&self.default);
+        let own = self.own_outages.get(name).into_iter().flatten();
+        let outages = own.chain(&self.outages).copied().collect();
+        Host::new(*server, outages)
     }
 }

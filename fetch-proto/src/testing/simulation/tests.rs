@@ -1,0 +1,192 @@
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::*;
+use crate::policy::{Backoff, Policy, Timeouts};
+use crate::rules::Rules;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+fn urls(count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("http://a.test/{n}")).collect()
+}
+
+/// A hundred requests per second with one client, a thousand with ten.
+fn small(queue: u32) -> Server {
+    Server::default()
+        .latency(Latency::constant(ms(10)))
+        .capacity(2, queue)
+}
+
+fn with(config: Config, server: Server) -> Simulation {
+    Simulation::new(config, 7).everywhere(server)
+}
+
+#[test]
+fn capacity_makes_latency_grow_with_load() {
+    let p50 = |concurrency| {
+        let config = Config::default().concurrency(concurrency);
+        let summary = with(config, small(1000)).run(urls(1000));
+        summary.hosts[0].fetches.total().percentile(5_000)
+    };
+    // Two workers serve two at once in 10 ms, and forty in turn.
+    assert_eq!(p50(2), Some(ms(10)));
+    assert_eq!(p50(40), Some(ms(200)));
+}
+
+#[test]
+fn no_concurrency_makes_a_server_faster_than_its_workers() {
+    let took = |concurrency| {
+        let config = Config::default().concurrency(concurrency);
+        with(config, small(1000)).run(urls(1000)).took
+    };
+    assert_eq!((took(2), took(100)), (ms(5_000), ms(5_000)));
+}
+
+#[test]
+fn overload_answers_503_and_retries_multiply_the_load() {
+    let config = Config::default().concurrency(50);
+    let summary = with(config, small(10)).run(urls(1000));
+    let host = &summary.hosts[0];
+    assert!(host.fates(Fate::Overloaded) > 0);
+    assert!(host.amplification() > 1_500, "{}", host.amplification());
+    assert_eq!(host.requests, summary.engine.attempts);
+}
+
+#[test]
+fn a_server_works_on_for_clients_that_have_given_up() {
+    let timeouts = Timeouts {
+        attempt: Some(ms(100)),
+        ..Timeouts::DEFAULT
+    };
+    let backoff = Backoff::default().base(ms(10)).cap(ms(10));
+    let run = |attempts| {
+        let policy = Policy::default().attempts(attempts).timeouts(timeouts);
+        let rules = Rules::only(policy.backoff(backoff));
+        let config = Config::default().concurrency(200).rules(rules);
+        with(config, small(1000)).run(urls(2000))
+    };
+    let (once, often) = (run(1), run(5));
+    let abandoned = |summary: &Summary| summary.hosts[0].abandoned;
+    assert!(abandoned(&once) > 0);
+    assert!(abandoned(&often) > abandoned(&once));
+    // The storm: more requests, later, for hardly more answers.
+    assert!(often.hosts[0].requests > 2 * once.hosts[0].requests);
+}
+
+#[test]
+fn an_outage_ends_and_the_fetches_that_waited_succeed() {
+    let down = Outage {
+        from: SECOND,
+        until: SECOND * 3,
+        how: Down::Refuse,
+    };
+    let policy = Policy::default().attempts(5);
+    let config = Config::default()
+        .concurrency(4)
+        .host_rate("100/s".parse().unwrap())
+        .rules(Rules::only(policy));
+    let mut simulation = with(config, Server::default().latency(Latency::constant(ms(5))));
+    simulation = simulation.outage("a.test", down);
+    let summary = simulation.run(urls(1000));
+    assert_eq!(summary.batch.succeeded(), 1000);
+    assert!(summary.hosts[0].fates(Fate::Refused) > 0);
+    let width = summary.series.width();
+    let ok_in =
+        |at: Duration| summary.series.points()[(at.as_nanos() / width.as_nanos()) as usize].ok;
+    assert!(ok_in(ms(500)) > 0 && ok_in(ms(2_000)) == 0 && ok_in(ms(5_000)) > 0);
+}
+
+#[test]
+fn an_outage_everywhere_meets_every_host() {
+    let down = Outage {
+        from: Duration::ZERO,
+        until: SECOND * 60,
+        how: Down::Unavailable(None),
+    };
+    let mut simulation = with(Config::default(), Server::default()).outage_everywhere(down);
+    let summary = simulation.run(["http://a.test/", "http://b.test/"]);
+    assert_eq!(summary.batch.http_errors(), 2);
+}
+
+#[test]
+fn a_throttle_slows_a_polite_client_to_its_rate() {
+    let rate = crate::rate::Rate::per_second(core::num::NonZeroU32::new(50).unwrap());
+    let server = Server::default().throttle(rate).retry_after(SECOND);
+    let summary = with(Config::default(), server).run(urls(500));
+    let host = &summary.hosts[0];
+    assert!(host.fates(Fate::Throttled) > 0);
+    assert!(host.fates(Fate::Ok) <= 50 + 50 * (summary.took.as_secs() + 1));
+    assert!(summary.took >= SECOND * 8);
+}
+
+#[test]
+fn a_body_takes_as_long_as_its_bandwidth_says() {
+    let server = Server::default()
+        .latency(Latency::constant(ms(100)))
+        .body(2_500_000, Some(1_000_000));
+    let summary = with(Config::default(), server).run(urls(1));
+    assert_eq!(
+        (summary.took, summary.batch.bytes()),
+        (ms(2_600), 2_500_000)
+    );
+}
+
+#[test]
+fn each_host_has_its_own_model_and_its_own_line() {
+    let mut simulation = with(Config::default(), Server::default())
+        .host("down.test", Server::default().unavailable(1000));
+    let list = ["http://down.test/", "http://up.test/", "http://up.test/2"];
+    let summary = simulation.run(list);
+    let seen: Vec<_> = summary
+        .hosts
+        .iter()
+        .map(|host| (&*host.name, host.fetches.succeeded(), host.requests))
+        .collect();
+    assert_eq!(seen, [("down.test", 0, 3), ("up.test", 2, 2)]);
+}
+
+#[test]
+fn hosts_without_number_share_a_summary_and_nothing_is_lost() {
+    let urls = (0..5000).map(|n| format!("http://h{n}.test/"));
+    let summary = with(Config::default(), small(9)).run(urls);
+    assert_eq!(summary.hosts.len(), 257);
+    assert_eq!(&*summary.hosts[256].name, HostSummary::OTHERS);
+    let sum: u64 = summary.hosts.iter().map(|host| host.requests).sum();
+    assert_eq!(sum, 5000);
+}
+
+#[test]
+fn a_fetch_that_would_wait_for_ever_is_told_of() {
+    let rules = Rules::only(Policy::default().timeouts(Timeouts::NONE));
+    let config = Config::default().rules(rules);
+    let summary = with(config, Server::default().stalls(1000)).run(urls(3));
+    assert_eq!((summary.stuck, summary.batch.cancelled()), (3, 3));
+}
+
+#[test]
+fn the_deadline_cancels_what_is_left() {
+    let config = Config::default().concurrency(1).window(10);
+    let server = Server::default().latency(Latency::constant(ms(300)));
+    let summary = with(config, server).deadline(SECOND).run(urls(100));
+    assert_eq!(summary.batch.succeeded(), 3);
+    assert_eq!((summary.batch.cancelled(), summary.took), (10, SECOND));
+}
+
+#[test]
+fn the_series_add_up_to_the_totals() {
+    let server = Server::default().unavailable(300).resets(100);
+    let summary = with(Config::default(), server).run(urls(2000));
+    let points = summary.series.points();
+    let sum = |count: fn(&Point) -> u64| points.iter().map(count).sum::<u64>();
+    assert_eq!(sum(|point| point.requests), summary.engine.attempts);
+    assert_eq!(sum(|point| point.ok + point.failed), 2000);
+    let most = points.iter().map(|point| point.in_flight).max();
+    assert_eq!(most, Some(summary.max_flying as u64));
+    assert_eq!(summary.hosts[0].series, summary.series);
+}
