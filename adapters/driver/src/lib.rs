@@ -21,6 +21,7 @@ mod no_proxy;
 mod outcome;
 mod port;
 mod proxy;
+mod proxy_rules;
 mod redact;
 mod request;
 mod retry_after;
@@ -47,7 +48,8 @@ pub use fetch_proto::{
 pub use fetcher::Fetcher;
 pub use outcome::{Outcome, Response};
 pub use port::Marks;
-pub use proxy::{Proxy, ProxyKind, ProxyRules};
+pub use proxy::{Proxy, ProxyKind};
+pub use proxy_rules::ProxyRules;
 pub use redact::Redacted;
 pub use request::{IntoRequest, Keep, Request};
 pub use retry_after::parse_retry_after;

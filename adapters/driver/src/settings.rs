@@ -9,7 +9,7 @@ use fetch_proto::{Rate, Rules};
 use http::{HeaderMap, HeaderValue, header};
 
 use crate::connect_to::ConnectTo;
-use crate::proxy::ProxyRules;
+use crate::proxy_rules::ProxyRules;
 use crate::timer::Timer;
 use crate::transport::Transport;
 
