@@ -31,6 +31,8 @@ mod sight;
 pub mod sync;
 mod timer;
 mod transport;
+mod transport_fn;
+mod with_transport;
 
 pub use batch::FetchAll;
 pub use body::{Body, StreamedResponse};
@@ -60,6 +62,8 @@ pub use timer::Timer;
 pub use transport::{
     BodyStream, Connection, Incoming, Outgoing, RequestBody, Transport, TransportError,
 };
+pub use transport_fn::{TransportFn, transport_fn};
+pub use with_transport::WithTransport;
 
 /// The target of all log records of this crate.
 pub const LOG_TARGET: &str = "fetch_all";
