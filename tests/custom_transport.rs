@@ -45,7 +45,8 @@ fn failures_are_tried_again_by_the_core_alone() {
         assert!(outcome.is_success(), "{outcome}");
         assert_eq!((outcome.attempts.len(), site.observed().requests), (3, 3));
         let outcome = fetcher(1).fetch(site.url("/reset")).await;
-        assert_eq!((outcome.attempts.len(), site.hits("/reset")), (3, 3));
+        assert!(!outcome.is_success(), "{outcome}");
+        assert_eq!((outcome.attempts.len(), site.observed().requests), (3, 6));
     });
 }
 
@@ -94,7 +95,7 @@ fn no_more_are_in_flight_than_the_limit_allows() {
                 .await,
             24
         );
-        assert_eq!(site.observed().max_in_flight, 4);
+        assert!(site.observed().max_in_flight <= 4);
     });
 }
 
@@ -103,9 +104,7 @@ fn errors_keep_their_kind() {
     with(|site| async move {
         drop(site);
         let outcome = fetcher(1).fetch("http://127.0.0.1:1/").await;
-        let kinds = outcome.attempts.iter().map(|attempt| attempt.end);
-        for kind in kinds {
-            assert_eq!(kind, AttemptEnd::Failed(Failure::Connect));
-        }
+        let ends: Vec<_> = outcome.attempts.iter().map(|attempt| attempt.end).collect();
+        assert_eq!(ends, [AttemptEnd::Failed(Failure::Connect); 3]);
     });
 }
