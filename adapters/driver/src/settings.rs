@@ -14,6 +14,8 @@ use crate::timer::Timer;
 use crate::transport::Transport;
 
 /// What a runtime must bring: a way to send, a timer, a place to run the driver.
+///
+/// One adapter's runtime under another client is [`WithTransport`](crate::WithTransport).
 pub trait Adapter: Send + Sync + 'static {
     /// Its HTTP client.
     type Transport: Transport;
