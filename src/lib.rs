@@ -59,19 +59,17 @@
 //! 4. Redirects are followed, ten at most, never from https to http, and without credentials to
 //!    another origin.
 //! 5. It ends in exactly one [`Outcome`]: a [`Response`] of any status, or an [`Error`].
+//!
 // What is not built has its link lead to how to build it.
-#![cfg_attr(
-    not(feature = "async-std"),
-    doc = "\n[`async_std`]: #without-a-runtime"
-)]
-#![cfg_attr(not(feature = "isahc"), doc = "\n[`isahc`]: #without-a-runtime")]
-#![cfg_attr(not(feature = "smol"), doc = "\n[`smol`]: #without-a-runtime")]
-#![cfg_attr(not(feature = "surf"), doc = "\n[`surf`]: #without-a-runtime")]
+#![cfg_attr(not(feature = "async-std"), doc = "[`async_std`]: #without-a-runtime")]
+#![cfg_attr(not(feature = "isahc"), doc = "[`isahc`]: #without-a-runtime")]
+#![cfg_attr(not(feature = "smol"), doc = "[`smol`]: #without-a-runtime")]
+#![cfg_attr(not(feature = "surf"), doc = "[`surf`]: #without-a-runtime")]
 #![cfg_attr(
     not(feature = "testing"),
-    doc = "\n[`proto::testing`]: #without-a-runtime"
+    doc = "[`proto::testing`]: #without-a-runtime"
 )]
-#![cfg_attr(not(feature = "tokio"), doc = "\n[`tokio`]: #without-a-runtime")]
+#![cfg_attr(not(feature = "tokio"), doc = "[`tokio`]: #without-a-runtime")]
 
 #[cfg(feature = "async-std")]
 pub use fetch_async_std as async_std;
