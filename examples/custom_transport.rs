@@ -1,116 +1,81 @@
 //! A client of your own under the same driver: limits, retries and redirects are those of any adapter.
 //!
-//! This client is HTTP/1.0 on the standard library's blocking sockets, one thread of a pool for each
-//! request. A test double is shorter still, and a real client maps its errors in the same place.
+//! Here it is reqwest, on tokio. What reqwest would decide by itself (redirects, retries) is off: the
+//! core decides. To cancel, the driver drops the future or the body, and so reqwest's. A double for
+//! tests is shorter still: `examples/test_double.rs`.
 //!
-//! `cargo run --example custom_transport`
+//! `cargo run --example custom_transport --features tokio`
 
-use std::io::{self, Read, Write};
-use std::net::TcpStream;
-use std::time::Duration;
+use std::pin::Pin;
 
 use bytes::Bytes;
+use fetch_all::Failure;
 use fetch_all::driver::{
-    Adapter, AsyncIoTimer, Builder, Incoming, Marks, Outgoing, RequestBody, Transport,
-    TransportError,
+    Adapter, Builder, Incoming, Outgoing, RequestBody, TransportError, WithTransport, transport_fn,
 };
-use fetch_all::smol::{StreamExt, stream};
-use fetch_all::{BuildError, Connection, Failure, Settings};
+use fetch_all::tokio::{Stream, StreamExt, Tokio, stream};
 use fetch_testbed::Site;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 
-struct Blocking;
-type Body = stream::Once<Result<Bytes, TransportError>>;
-type Answer = Result<Incoming<Body>, TransportError>;
+type Body = Pin<Box<dyn Stream<Item = Result<Bytes, TransportError>> + Send>>;
 
-impl Transport for Blocking {
-    type Body = Body;
-
-    fn send(&self, request: Outgoing, marks: Marks) -> impl Future<Output = Answer> + Send + use<> {
-        // Nobody can interrupt a blocking call: a cancelled one ends at the socket's own limit.
-        smol::unblock(move || exchange(&request, &marks))
-    }
-}
-
-fn exchange(request: &Outgoing, marks: &Marks) -> Answer {
-    let failed = |kind| move |error: io::Error| TransportError::new(kind, error);
-    let addresses = request.url.socket_addrs(|| None);
-    let addresses = addresses.map_err(failed(Failure::Resolve))?;
-    let mut socket = TcpStream::connect(&*addresses).map_err(failed(Failure::Connect))?;
-    let remote = socket.peer_addr().ok();
-    marks.connected(Connection {
-        remote,
-        reused: false,
-    });
-    let mut answer = Vec::new();
-    socket
-        .set_read_timeout(Some(Duration::from_secs(30)))
-        .and_then(|()| socket.write_all(&serialize(request)?))
-        .and_then(|()| socket.read_to_end(&mut answer))
-        .map_err(failed(Failure::Io))?;
-    parse(&answer).ok_or_else(|| TransportError::new(Failure::Protocol, "this is not HTTP"))
-}
-
-fn serialize(request: &Outgoing) -> io::Result<Vec<u8>> {
-    let (method, authority) = (&request.method, request.url.authority());
-    let target = request
-        .url
-        .as_str()
-        .split_once(authority)
-        .map_or("/", |(_, rest)| rest);
-    let target = target.split('#').next().unwrap_or("/");
-    let body: &[u8] = match &request.body {
-        RequestBody::Bytes(bytes) => bytes,
-        RequestBody::Empty => &[],
-        RequestBody::Stream { .. } => return Err(io::ErrorKind::Unsupported.into()),
+async fn send(
+    client: reqwest::Client,
+    request: Outgoing,
+) -> Result<Incoming<Body>, TransportError> {
+    let target = client.request(request.method, request.url.as_str());
+    let target = match request.body {
+        RequestBody::Bytes(bytes) => target.body(bytes),
+        RequestBody::Empty => target,
+        // With reqwest's feature `stream`: `reqwest::Body::wrap_stream(stream)`.
+        RequestBody::Stream { .. } => {
+            return Err(TransportError::new(
+                Failure::Unsupported,
+                "it streams no requests",
+            ));
+        }
     };
-    let mut bytes = format!("{method} {target} HTTP/1.0\r\nHost: {authority}\r\n").into_bytes();
-    for (name, value) in &request.headers {
-        bytes.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
-    }
-    write!(bytes, "Content-Length: {}\r\n\r\n", body.len())?;
-    bytes.extend(body);
-    Ok(bytes)
-}
-
-fn parse(answer: &[u8]) -> Option<Incoming<Body>> {
-    let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n")?;
-    let mut lines = std::str::from_utf8(&answer[..end]).ok()?.split("\r\n");
-    let status = lines.next()?.strip_prefix("HTTP/1.")?.get(2..5)?;
-    let fields = lines.filter_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        Some((
-            name.parse::<HeaderName>().ok()?,
-            value.trim().parse::<HeaderValue>().ok()?,
-        ))
-    });
-    Some(Incoming {
-        headers: fields.collect::<HeaderMap>(),
-        status: status.parse::<StatusCode>().ok()?,
-        version: Version::HTTP_10,
-        body: stream::once(Ok(Bytes::copy_from_slice(&answer[end + 4..]))),
+    let response = target
+        .headers(request.headers)
+        .send()
+        .await
+        .map_err(failed)?;
+    Ok(Incoming {
+        headers: response.headers().clone(),
+        status: response.status(),
+        version: response.version(),
+        body: Box::pin(stream::try_unfold(response, async |mut response| {
+            let chunk = response.chunk().await.map_err(failed)?;
+            Ok(chunk.map(|chunk| (chunk, response)))
+        })),
     })
 }
 
-impl Adapter for Blocking {
-    type Transport = Self;
-    type Timer = AsyncIoTimer;
-
-    fn transport(&self, _: &Settings) -> Result<Self, BuildError> {
-        Ok(Self)
-    }
-
-    fn timer(&self) -> AsyncIoTimer {
-        AsyncIoTimer::default()
-    }
-
-    fn spawn(&self, driver: impl Future<Output = ()> + Send + 'static) -> Result<(), BuildError> {
-        smol::spawn(driver).detach();
-        Ok(())
-    }
+/// What the core has to know of an error; people read the error itself.
+fn failed(error: reqwest::Error) -> TransportError {
+    let kind = match () {
+        () if error.is_builder() => Failure::Unsupported,
+        () if error.is_dns() => Failure::Resolve,
+        () if error.is_connect() => Failure::Connect,
+        () => Failure::Io,
+    };
+    TransportError::new(kind, error)
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+pub(crate) fn builder() -> Result<Builder<impl Adapter>, reqwest::Error> {
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .build()?;
+    let transport = transport_fn(move |request, _marks| send(client.clone(), request));
+    Ok(Builder::new(WithTransport::new(
+        Tokio::default(),
+        transport,
+    )))
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let site = Site::start()?;
     let paths = [
         "/get",
@@ -119,13 +84,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "/redirect/2",
         "/reset",
     ];
-    let urls = paths.map(|path| site.url(path));
-
-    let fetcher = Builder::new(Blocking).concurrency(10).build()?;
-    smol::block_on(
-        fetcher
-            .fetch_all(urls)
-            .for_each(|outcome| println!("{outcome}")),
-    );
+    let fetcher = builder()?.concurrency(10).build()?;
+    let mut outcomes = fetcher.fetch_all(paths.map(|path| site.url(path)));
+    while let Some(outcome) = outcomes.next().await {
+        println!("{outcome}");
+    }
     Ok(())
 }

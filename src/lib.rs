@@ -20,14 +20,21 @@
 //! | `async-std` | [`async_std`] | async-std, which is discontinued: prefer smol |
 //! | `isahc` | [`isahc`] | isahc, and so libcurl, under any runtime |
 //! | `surf` | [`surf`] | surf, which is unmaintained: prefer smol |
-//! | `tls`, `gzip`, `brotli`, `zstd` (default) | | https, content codings |
+//! | `tls`, `http2`, `gzip`, `brotli`, `zstd` (default) | | https, HTTP/2 (but over isahc and surf), content codings |
 //! | `testing` | [`proto::testing`] | fake clock, scripted server, simulator |
 //! | `record` | [`trace`] | recording what the core sees; replay, what-if |
 //! | `serde` | | the core's plain data as serde types |
 //!
-//! Without a runtime's feature there is the core alone, [`proto`]: every decision (admission,
-//! retries, backoff, timeouts, redirects, limits) as a pure state machine without IO or clock, which
-//! unit tests drive with a fake clock:
+//! The default features are `smol`, `tls`, `http2` and the codings. A client of your own, on any of
+//! these runtimes, is a function: [`driver::transport_fn`].
+//!
+//! # Without a runtime
+//!
+//! A runtime's module is there once its feature is on. With `default-features = false` and none of
+//! them there is no `fetch_all`, but everything that needs no socket: the types below, [`driver`], for an adapter of your own
+//! ([`driver::Adapter`]), and the core, [`proto`]: every decision (admission, retries, backoff,
+//! timeouts, redirects, limits) as a pure state machine without IO or clock, which unit tests drive
+//! with a fake clock:
 //!
 //! ```
 //! # #[cfg(feature = "testing")] {
@@ -53,6 +60,17 @@
 //! 4. Redirects are followed, ten at most, never from https to http, and without credentials to
 //!    another origin.
 //! 5. It ends in exactly one [`Outcome`]: a [`Response`] of any status, or an [`Error`].
+//!
+// What is not built has its link lead to how to build it.
+#![cfg_attr(not(feature = "async-std"), doc = "[`async_std`]: #without-a-runtime")]
+#![cfg_attr(not(feature = "isahc"), doc = "[`isahc`]: #without-a-runtime")]
+#![cfg_attr(not(feature = "smol"), doc = "[`smol`]: #without-a-runtime")]
+#![cfg_attr(not(feature = "surf"), doc = "[`surf`]: #without-a-runtime")]
+#![cfg_attr(
+    not(feature = "testing"),
+    doc = "[`proto::testing`]: #without-a-runtime"
+)]
+#![cfg_attr(not(feature = "tokio"), doc = "[`tokio`]: #without-a-runtime")]
 
 #[cfg(feature = "async-std")]
 pub use fetch_async_std as async_std;

@@ -22,6 +22,7 @@ mod outcome;
 mod port;
 mod proxy;
 mod recording;
+mod proxy_rules;
 mod redact;
 mod request;
 mod retry_after;
@@ -31,6 +32,8 @@ mod sight;
 pub mod sync;
 mod timer;
 mod transport;
+mod transport_fn;
+mod with_transport;
 
 pub use batch::FetchAll;
 pub use body::{Body, StreamedResponse};
@@ -48,7 +51,8 @@ pub use fetch_proto::{
 pub use fetcher::Fetcher;
 pub use outcome::{Outcome, Response};
 pub use port::Marks;
-pub use proxy::{Proxy, ProxyKind, ProxyRules};
+pub use proxy::{Proxy, ProxyKind};
+pub use proxy_rules::ProxyRules;
 pub use redact::Redacted;
 pub use request::{IntoRequest, Keep, Request};
 pub use retry_after::parse_retry_after;
@@ -59,6 +63,8 @@ pub use timer::Timer;
 pub use transport::{
     BodyStream, Connection, Incoming, Outgoing, RequestBody, Transport, TransportError,
 };
+pub use transport_fn::{TransportFn, transport_fn};
+pub use with_transport::WithTransport;
 
 /// The target of all log records of this crate.
 pub const LOG_TARGET: &str = "fetch_all";

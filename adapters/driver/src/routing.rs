@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use crate::builder::Builder;
-use crate::proxy::{Proxy, ProxyRules};
+use crate::proxy::Proxy;
+use crate::proxy_rules::ProxyRules;
 use crate::settings::{Adapter, BuildError};
 
 impl<A: Adapter> Builder<A> {

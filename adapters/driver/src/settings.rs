@@ -9,11 +9,13 @@ use fetch_proto::{Rate, Rules};
 use http::{HeaderMap, HeaderValue, header};
 
 use crate::connect_to::ConnectTo;
-use crate::proxy::ProxyRules;
+use crate::proxy_rules::ProxyRules;
 use crate::timer::Timer;
 use crate::transport::Transport;
 
 /// What a runtime must bring: a way to send, a timer, a place to run the driver.
+///
+/// One adapter's runtime under another client is [`WithTransport`](crate::WithTransport).
 pub trait Adapter: Send + Sync + 'static {
     /// Its HTTP client.
     type Transport: Transport;

@@ -18,6 +18,8 @@ use crate::port::Marks;
 /// The core decides everything else, so a transport must not retry, follow redirects or time out by
 /// itself. Dropping the future, or the body, cancels the attempt and must close (or, over HTTP/2,
 /// reset) what it was using.
+///
+/// A function is one, too: [`transport_fn`](crate::transport_fn).
 pub trait Transport: Send + Sync + 'static {
     /// Whether it marks [`Phase::Connected`](crate::Phase::Connected) or
     /// [`Phase::Reused`](crate::Phase::Reused) (and, for https, [`Phase::TlsDone`](crate::Phase::TlsDone))

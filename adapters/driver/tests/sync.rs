@@ -1,15 +1,13 @@
 //! The semaphore and the sleep, under every executor.
 
-use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use fetch_driver::AsyncIoTimer;
 use fetch_driver::sync::{AcquireArc, PermitArc, Semaphore, Sleep, sleep};
-use proptest::prelude::*;
 
 type Boxed = Pin<Box<dyn Future<Output = ()> + Send>>;
 type Run = fn(Boxed);
@@ -177,87 +175,5 @@ fn poll(acquire: &mut AcquireArc) -> Option<PermitArc> {
     match Pin::new(acquire).poll(&mut cx) {
         Poll::Ready(permit) => Some(permit),
         Poll::Pending => None,
-    }
-}
-
-#[derive(Clone, Debug)]
-enum Step {
-    Acquire,
-    Try,
-    /// Drops one of those who wait, whether or not it was just given a permit.
-    Cancel(prop::sample::Index),
-    Release(prop::sample::Index),
-    /// Polls all who wait.
-    Turn,
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        3 => Just(Step::Acquire),
-        1 => Just(Step::Try),
-        2 => any::<prop::sample::Index>().prop_map(Step::Cancel),
-        3 => any::<prop::sample::Index>().prop_map(Step::Release),
-        2 => Just(Step::Turn),
-    ]
-}
-
-proptest! {
-    /// The model is a queue and a number: whoever is served is the first in the queue, and in the
-    /// end all permits are there again.
-    #[test]
-    fn it_is_fair_and_loses_nothing(
-        permits in 0_usize..4,
-        steps in proptest::collection::vec(step(), 0..80),
-    ) {
-        let semaphore = Arc::new(Semaphore::new(permits));
-        let held = Mutex::new(Vec::new());
-        let mut waiting: VecDeque<AcquireArc> = VecDeque::new();
-        for step in steps {
-            match step {
-                Step::Acquire => {
-                    let mut acquire = semaphore.acquire_arc();
-                    match poll(&mut acquire) {
-                        Some(permit) => held.lock().unwrap().push(permit),
-                        None => waiting.push_back(acquire),
-                    }
-                }
-                Step::Try => held.lock().unwrap().extend(semaphore.try_acquire_arc()),
-                Step::Cancel(index) if !waiting.is_empty() => {
-                    drop(waiting.remove(index.index(waiting.len())));
-                }
-                Step::Release(index) => {
-                    let mut held = held.lock().unwrap();
-                    if !held.is_empty() {
-                        let index = index.index(held.len());
-                        drop(held.swap_remove(index));
-                    }
-                }
-                Step::Cancel(_) => {}
-                Step::Turn => {
-                    let mut refused = false;
-                    let mut left = VecDeque::new();
-                    for mut acquire in waiting.drain(..) {
-                        match poll(&mut acquire) {
-                            Some(permit) => {
-                                prop_assert!(!refused, "served before one who waited longer");
-                                held.lock().unwrap().push(permit);
-                            }
-                            None => {
-                                refused = true;
-                                left.push_back(acquire);
-                            }
-                        }
-                    }
-                    waiting = left;
-                    let held = held.lock().unwrap().len();
-                    prop_assert_eq!(held + semaphore.available(), permits);
-                    prop_assert!(semaphore.available() == 0 || waiting.is_empty());
-                }
-            }
-            prop_assert!(held.lock().unwrap().len() <= permits);
-        }
-        drop(waiting);
-        drop(held);
-        prop_assert_eq!(semaphore.available(), permits);
     }
 }

@@ -1,12 +1,18 @@
-//! What is fetched, how often, and how much of it at once.
+//! What is fetched, how often, how much of it at once, and by whom.
+
+use crate::client::Client;
 
 /// One load.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Case {
     /// Its name, as an option and in the document.
     pub(crate) name: &'static str,
+    /// What the first client is called where the others are compared with it.
+    pub(crate) base: &'static str,
     /// Bytes of each body.
     pub(crate) body: usize,
+    /// Who fetches it. All are compared with the first.
+    pub(crate) clients: &'static [Client],
     /// Requests in flight at once.
     pub(crate) concurrency: usize,
     /// Requests in all.
@@ -16,32 +22,71 @@ pub(crate) struct Case {
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
+/// Other clients, and the bound.
+const OTHERS: &[Client] = &[
+    Client::Ours,
+    Client::OursGlobal,
+    Client::Reqwest,
+    Client::Floor,
+];
+
+/// Every adapter, and what they are to be measured by.
+const ADAPTERS: &[Client] = &[
+    Client::OursGlobal,
+    Client::Ours,
+    Client::Tokio,
+    Client::AsyncStd,
+    Client::Isahc,
+    Client::Surf,
+    Client::OverReqwest,
+    Client::Reqwest,
+];
+
+/// The case whose costs the README's table of runtimes shows.
+pub(crate) const RUNTIMES: &str = "adapters";
+
 impl Case {
     /// All loads, in the order of the document.
-    pub(crate) const ALL: [Self; 4] = [
+    pub(crate) const ALL: [Self; 5] = [
         Self {
             name: "small",
+            base: "ours",
+            clients: OTHERS,
             body: KIB,
             concurrency: 100,
             requests: 20_000,
         },
         Self {
             name: "many",
+            base: "ours",
+            clients: OTHERS,
             body: KIB,
             concurrency: 100,
             requests: 100_000,
         },
         Self {
             name: "wide",
+            base: "ours",
+            clients: OTHERS,
             body: KIB,
             concurrency: 1_000,
             requests: 100_000,
         },
         Self {
             name: "large",
+            base: "ours",
+            clients: OTHERS,
             body: MIB,
             concurrency: 100,
             requests: 500,
+        },
+        Self {
+            name: RUNTIMES,
+            base: "smol",
+            clients: ADAPTERS,
+            body: KIB,
+            concurrency: 100,
+            requests: 20_000,
         },
     ];
 

@@ -8,12 +8,20 @@ use crate::figures::{Figure, hundredths, table, tenths, whole};
 use crate::site::Site;
 use crate::usage::{Usage, of_part};
 
-/// Runs the case and gives its table.
-pub(crate) fn run(case: &Case, clients: &[Client], rounds: u16) -> Result<String> {
+/// What all clients of a case used, one list for each client.
+#[derive(Debug)]
+pub(crate) struct Runs {
+    case: Case,
+    clients: Vec<Client>,
+    usages: Vec<Vec<Usage>>,
+}
+
+/// Runs the case, so many rounds of it.
+pub(crate) fn run(case: &Case, clients: &[Client], rounds: u16) -> Result<Runs> {
     let site = Site::start()?;
-    let mut runs = vec![Vec::new(); clients.len()];
+    let mut usages = vec![Vec::new(); clients.len()];
     for round in 1..=rounds {
-        for (client, runs) in clients.iter().zip(&mut runs) {
+        for (client, usages) in clients.iter().zip(&mut usages) {
             let usage = one(*client, case, &site)
                 .with_context(|| format!("{} on case {}", client.name(), case.name))?;
             let micros = usage.cpu * 1e6 / case.requests as f64;
@@ -22,10 +30,14 @@ pub(crate) fn run(case: &Case, clients: &[Client], rounds: u16) -> Result<String
                 case.name,
                 client.name()
             );
-            runs.push(usage);
+            usages.push(usage);
         }
     }
-    Ok(render(case, clients, &runs))
+    Ok(Runs {
+        case: *case,
+        clients: clients.to_vec(),
+        usages,
+    })
 }
 
 fn one(client: Client, case: &Case, site: &Site) -> Result<Usage> {
@@ -33,52 +45,68 @@ fn one(client: Client, case: &Case, site: &Site) -> Result<Usage> {
     of_part(["client", client.name(), case.name, &requests, &site.base])
 }
 
-/// The table. Each ratio is the median of the rounds' own ratios, so that what disturbed a whole
-/// round cancels out.
-fn render(case: &Case, clients: &[Client], runs: &[Vec<Usage>]) -> String {
-    let requests = case.requests as f64;
-    let figure = |runs: &[Usage], pick: &dyn Fn(&Usage) -> f64| Figure::new(runs.iter().map(pick));
-    let to_ours = |own: &[Usage], pick: &dyn Fn(&Usage) -> f64| {
-        hundredths(
-            Figure::new(
-                own.iter()
-                    .zip(&runs[0])
-                    .map(|(own, base)| pick(own) / pick(base)),
-            )
-            .median(),
-        )
-    };
-    let rate = |usage: &Usage| requests / usage.wall;
-    let rows: Vec<_> = clients
-        .iter()
-        .zip(runs)
-        .map(|(client, runs)| {
-            vec![
-                client.title().to_owned(),
-                figure(runs, &rate).spread(whole),
-                to_ours(runs, &rate),
-                figure(runs, &|usage| usage.cpu * 1e6 / requests).spread(tenths),
-                to_ours(runs, &|usage| usage.cpu),
-                figure(runs, &|usage| usage.peak_kib as f64 / 1024.0).spread(tenths),
-                figure(runs, &|usage| usage.switches as f64).spread(whole),
-            ]
-        })
-        .collect();
-    let head = [
-        "client",
-        "requests/s",
-        "× ours",
-        "CPU µs/request",
-        "× ours",
-        "peak RSS, MiB",
-        "voluntary switches",
-    ];
-    format!(
-        "{}, {} rounds\n\n{}",
-        case.title(),
-        runs[0].len(),
-        table(&head, &rows)
-    )
+impl Runs {
+    /// The table.
+    pub(crate) fn table(&self) -> String {
+        let against = format!("× {}", self.case.base);
+        let head = [
+            "client",
+            "requests/s",
+            &against,
+            "CPU µs/request",
+            &against,
+            "peak RSS, MiB",
+            "voluntary switches",
+        ];
+        let rows = self.clients.iter().zip(&self.usages);
+        let rows: Vec<_> = rows.map(|(client, own)| self.row(*client, own)).collect();
+        let (title, rounds) = (self.case.title(), self.usages[0].len());
+        format!("{title}, {rounds} rounds\n\n{}", table(&head, &rows))
+    }
+
+    fn row(&self, client: Client, own: &[Usage]) -> Vec<String> {
+        let requests = self.case.requests as f64;
+        let rate = |usage: &Usage| requests / usage.wall;
+        let figure = |pick: &dyn Fn(&Usage) -> f64| Figure::new(own.iter().map(pick));
+        vec![
+            client.title().to_owned(),
+            figure(&rate).spread(whole),
+            self.to_base(own, &rate),
+            self.cost(own).spread(tenths),
+            self.to_base(own, &|usage| usage.cpu),
+            figure(&|usage| usage.peak_kib as f64 / 1024.0).spread(tenths),
+            figure(&|usage| usage.switches as f64).spread(whole),
+        ]
+    }
+
+    /// The median of the rounds' own ratios to the first client, so that what disturbed a whole
+    /// round cancels out.
+    fn to_base(&self, own: &[Usage], pick: &dyn Fn(&Usage) -> f64) -> String {
+        let pairs = own.iter().zip(&self.usages[0]);
+        let ratios = pairs.map(|(own, base)| pick(own) / pick(base));
+        hundredths(Figure::new(ratios).median())
+    }
+
+    /// CPU time of a request, in microseconds.
+    fn cost(&self, own: &[Usage]) -> Figure {
+        let requests = self.case.requests as f64;
+        Figure::new(own.iter().map(|usage| usage.cpu * 1e6 / requests))
+    }
+
+    /// For each client that stands for a row of the README's table of runtimes: the row's first cell
+    /// and the median cost.
+    pub(crate) fn costs(&self) -> Vec<(&'static str, String)> {
+        let cost = |client: Client, own: &[Usage]| {
+            let median = tenths(self.cost(own).median());
+            match client {
+                Client::OverReqwest => format!("{median} µs with reqwest"),
+                _ => format!("{median} µs"),
+            }
+        };
+        let rows = self.clients.iter().zip(&self.usages);
+        rows.filter_map(|(client, own)| Some((client.runtime()?, cost(*client, own))))
+            .collect()
+    }
 }
 
 #[cfg(test)]
@@ -93,13 +121,32 @@ mod tests {
             peak_kib: 2048,
             switches: 3,
         };
-        let case = Case::ALL[0].with_requests(100);
-        let runs = [vec![usage(1.0), usage(10.0)], vec![usage(2.0), usage(20.0)]];
-        let text = render(&case, &[Client::Ours, Client::Floor], &runs);
+        let runs = Runs {
+            case: Case::ALL[0].with_requests(100),
+            clients: vec![Client::Ours, Client::Floor],
+            usages: vec![vec![usage(1.0), usage(10.0)], vec![usage(2.0), usage(20.0)]],
+        };
+        let text = runs.table();
         let floor = text.lines().last().unwrap();
         assert!(
             floor.contains("| 0.50 |") && floor.contains("| 2.00 | 2.0 | 3 |"),
             "{floor}"
         );
+    }
+
+    #[test]
+    fn costs_are_those_of_the_runtimes_alone() {
+        let usage = Usage {
+            wall: 1.0,
+            cpu: 0.001,
+            peak_kib: 1,
+            switches: 0,
+        };
+        let runs = Runs {
+            case: Case::ALL[0].with_requests(100),
+            clients: vec![Client::Reqwest, Client::Tokio],
+            usages: vec![vec![usage], vec![usage]],
+        };
+        assert_eq!(runs.costs(), [("`tokio`", "10.0 µs".to_owned())]);
     }
 }

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
-use crate::case::Case;
+use crate::case::{Case, RUNTIMES};
 use crate::client::Client;
 use crate::{client, compare, docs, machine, million, site, usage};
 
@@ -28,11 +28,13 @@ struct Options {
     #[arg(long, value_name = "NAME", value_parser = case_names())]
     case: Vec<String>,
 
-    /// Only this client, besides ours, with which all are compared; repeatable [default: all]
+    /// Only this client, besides the case's first, with which all are compared; repeatable [default:
+    /// all]
     #[arg(long, value_name = "NAME")]
     client: Vec<Client>,
 
-    /// Write the tables into docs/benchmarks.md, too, in place of those that are there
+    /// Write the tables into docs/benchmarks.md, too, and the adapters' costs into README.md's table
+    /// of runtimes, in place of what is there
     #[arg(long)]
     write_docs: bool,
 }
@@ -90,10 +92,12 @@ pub(crate) fn run() -> Result<()> {
 fn measure(options: &Options) -> Result<()> {
     let rounds = options.rounds.unwrap_or(if options.quick { 2 } else { 5 });
     let wanted = |name: &str| options.case.is_empty() || options.case.iter().any(|c| c == name);
-    let clients: Vec<_> = Client::ALL
-        .into_iter()
-        .filter(|c| c.is_base() || options.client.is_empty() || options.client.contains(c))
-        .collect();
+    let chosen = |case: &Case| -> Vec<Client> {
+        let listed = |c: &Client| options.client.is_empty() || options.client.contains(c);
+        let clients = case.clients.iter().copied().enumerate();
+        let clients = clients.filter(|(place, client)| *place == 0 || listed(client));
+        clients.map(|(_, client)| client).collect()
+    };
     let tell = |name: &str, text: &str| -> Result<()> {
         println!("\n{text}");
         if options.write_docs {
@@ -106,7 +110,11 @@ fn measure(options: &Options) -> Result<()> {
     for case in Case::ALL.iter().filter(|case| wanted(case.name)) {
         let divisor = if options.quick { 10 } else { 1 };
         let case = case.with_requests(case.requests / divisor);
-        tell(case.name, &compare::run(&case, &clients, rounds)?)?;
+        let runs = compare::run(&case, &chosen(&case), rounds)?;
+        tell(case.name, &runs.table())?;
+        if case.name == RUNTIMES && options.write_docs {
+            docs::write_costs(&runs.costs())?;
+        }
     }
     if wanted(million::NAME) {
         tell(million::NAME, &million::run(options.quick)?)?;

@@ -100,7 +100,7 @@ impl Semaphore {
     /// ```
     pub fn try_acquire_arc(self: &Arc<Self>) -> Option<PermitArc> {
         self.take().then(|| PermitArc {
-            semaphore: self.clone(),
+            semaphore: Some(self.clone()),
         })
     }
 
@@ -275,7 +275,7 @@ impl Future for AcquireArc {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<PermitArc> {
         self.0.poll(cx).map(|()| PermitArc {
-            semaphore: self.0.semaphore.clone(),
+            semaphore: Some(self.0.semaphore.clone()),
         })
     }
 }
@@ -316,12 +316,28 @@ impl Drop for Permit<'_> {
 #[derive(Debug)]
 #[must_use = "a permit that is not kept is given back at once"]
 pub struct PermitArc {
-    semaphore: Arc<Semaphore>,
+    /// None once it is forgotten.
+    semaphore: Option<Arc<Semaphore>>,
+}
+
+impl PermitArc {
+    /// Never gives it back: the semaphore has one permit less.
+    ///
+    /// ```
+    /// # let semaphore = std::sync::Arc::new(fetch_driver::sync::Semaphore::new(1));
+    /// semaphore.try_acquire_arc().unwrap().forget();
+    /// assert_eq!(semaphore.available(), 0);
+    /// ```
+    pub fn forget(mut self) {
+        self.semaphore = None;
+    }
 }
 
 impl Drop for PermitArc {
     fn drop(&mut self) {
-        self.semaphore.add_permits(1);
+        if let Some(semaphore) = &self.semaphore {
+            semaphore.add_permits(1);
+        }
     }
 }
 

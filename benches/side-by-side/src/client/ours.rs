@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use fetch_all::driver;
 use fetch_all::smol::{Builder, Fetcher, Smol, StreamExt};
 
 use super::{verify, verify_count};
@@ -24,7 +25,8 @@ pub(super) fn on_the_global_executor(case: &Case, url: &str) -> Result<()> {
     smol::block_on(fetch(case, url, &fetcher))
 }
 
-async fn fetch(case: &Case, url: &str, fetcher: &Fetcher) -> Result<()> {
+/// Fetches the case, on whatever runtime the fetcher has.
+pub(super) async fn fetch<A>(case: &Case, url: &str, fetcher: &driver::Fetcher<A>) -> Result<()> {
     let urls = (0..case.requests).map(|_| url.to_owned());
     let mut outcomes = fetcher.fetch_all(urls);
     let mut answers = 0;
