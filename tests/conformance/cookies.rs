@@ -14,7 +14,6 @@ pub(crate) const GROUP: Group = Group {
         "one that a redirect sets is sent to its target" => redirect,
         "it does not go to another host" => elsewhere,
         "it is sent below its path only" => path,
-        "one that must be secure does not go over http" => secure,
     ],
 };
 
@@ -97,15 +96,4 @@ async fn path(bench: &Bench) -> Check {
     same("above", above, None::<String>)?;
     let below = sent(&*client, &site, (0, "/anything/below/it")).await?;
     same("below", below.as_deref(), Some("a=1"))
-}
-
-async fn secure(bench: &Bench) -> Check {
-    let (site, client) = (site()?, jar(bench)?);
-    let set = format!("{SET}%3B%20Secure");
-    fine(&client.fetch(get(site.url(&set))?).await)?;
-    same(
-        "cookie",
-        sent(&*client, &site, (0, "/get")).await?,
-        None::<String>,
-    )
 }

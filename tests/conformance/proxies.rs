@@ -15,6 +15,7 @@ pub(crate) const GROUP: Group = Group {
         "user name and password are for the proxy only" => login,
         "a wrong password is told and not shown" => wrong_login,
         "a refused tunnel is no connection, and is told" => refuses,
+        "the error says why a tunnel was refused" => refusal,
         "a proxy that does not listen is told" => absent,
         "SOCKS5 to names that the proxy looks up" => socks_remote,
         "SOCKS5 to names that are looked up here" => socks_local,
@@ -115,7 +116,13 @@ async fn wrong_login(bench: &Bench) -> Check {
 async fn refuses(bench: &Bench) -> Check {
     let (site, proxy) = (secure()?, Proxy::builder().refuses(true).start()?);
     let outcome = fetch(bench, &proxy.url("http://"), &site, &site.url("/get")).await?;
-    told(&outcome, &["through the proxy", "403"])
+    told(&outcome, &["through the proxy", &proxy.url("http://")])
+}
+
+async fn refusal(bench: &Bench) -> Check {
+    let (site, proxy) = (secure()?, Proxy::builder().refuses(true).start()?);
+    let outcome = fetch(bench, &proxy.url("http://"), &site, &site.url("/get")).await?;
+    told(&outcome, &["403"])
 }
 
 async fn absent(bench: &Bench) -> Check {

@@ -42,6 +42,12 @@ pub(crate) fn told(
     )
 }
 
+/// What it means that the connection was over before the request could be sent.
+pub(crate) fn unsent(conn: &Conn) -> TransportError {
+    let text = format!("{} had closed the connection", conn.origin.key());
+    TransportError::new(Failure::Stale { sent: false }, text)
+}
+
 /// What a failure before the end of the response's head means.
 ///
 /// `handed_back` says that hyper returned the request, so that none of it was sent.

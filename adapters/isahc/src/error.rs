@@ -27,11 +27,7 @@ pub(crate) fn told_on_the_way(error: &Error, proxy: Option<&Proxy>) -> Transport
         return told(error);
     };
     let curl = error.source().and_then(|e| e.downcast_ref::<curl::Error>());
-    // curl tells of a tunnel that was refused as of a failure to receive, with a text.
-    let refused = curl.is_some_and(|e| {
-        let said = e.extra_description().unwrap_or_default();
-        i64::from(e.code()) == PROXY || said.contains("CONNECT tunnel failed")
-    });
+    let refused = curl.is_some_and(|e| i64::from(e.code()) == PROXY);
     let kind = match failure(error) {
         _ if refused => Failure::Connect,
         kind => kind,

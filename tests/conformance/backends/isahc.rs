@@ -41,6 +41,16 @@ const CANNOT: &[Cannot] = &[
         shows: "requests at the server: 2, not 1",
     },
     Cannot {
+        what: "without one, such a server is told",
+        why: "curl tells of the server's alert as of any failure to receive, which is tried again",
+        shows: "\"io, io, io\", not \"tls\"",
+    },
+    Cannot {
+        what: "the error says why a tunnel was refused",
+        why: "curl only says that it could not connect",
+        shows: "not so: [\"403\"] are said",
+    },
+    Cannot {
         what: "another name can be connected to",
         why: "isahc connects to another address only; a name is an error at the build",
         shows: "connect_to: ",
@@ -53,7 +63,7 @@ const CANNOT: &[Cannot] = &[
     Cannot {
         what: "a hundred requests at once share one connection",
         why: HTTP1,
-        shows: "one connection: false",
+        shows: "not so: one connection carried them",
     },
     Cannot {
         what: "no more at once than the server takes",
@@ -73,6 +83,6 @@ const CANNOT: &[Cannot] = &[
     Cannot {
         what: "a dropped fetch leaves its connection to the others",
         why: HTTP1,
-        shows: "one connection: false",
+        shows: "not so: one connection carried them",
     },
 ];

@@ -50,7 +50,7 @@ const CANNOT: &[Cannot] = &[
     Cannot {
         what: "a hundred requests at once share one connection",
         why: HTTP1,
-        shows: "one connection: false",
+        shows: "not so: one connection carried them",
     },
     Cannot {
         what: "no more at once than the server takes",
@@ -70,7 +70,7 @@ const CANNOT: &[Cannot] = &[
     Cannot {
         what: "a dropped fetch leaves its connection to the others",
         why: HTTP1,
-        shows: "one connection: false",
+        shows: "not so: one connection carried them",
     },
     Cannot {
         what: "an http URL is asked of an HTTP proxy whole",
@@ -94,6 +94,11 @@ const CANNOT: &[Cannot] = &[
     },
     Cannot {
         what: "a refused tunnel is no connection, and is told",
+        why: PROXIES,
+        shows: "proxy: surf cannot do it",
+    },
+    Cannot {
+        what: "the error says why a tunnel was refused",
         why: PROXIES,
         shows: "proxy: surf cannot do it",
     },
