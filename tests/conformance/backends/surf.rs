@@ -48,7 +48,7 @@ const CANNOT: &[Cannot] = &[
         shows: "\"HTTP/1.1\", not \"HTTP/2.0\"",
     },
     Cannot {
-        what: "a hundred requests at once share one connection",
+        what: "many requests at once share one connection",
         why: HTTP1,
         shows: "not so: one connection carried them",
     },
