@@ -44,7 +44,12 @@ pub(crate) fn told(
 
 /// What it means that the connection was over before the request could be sent.
 pub(crate) fn unsent(conn: &Conn) -> TransportError {
-    let text = format!("{} had closed the connection", conn.origin.key());
+    let origin = conn.origin.key();
+    if let Some(why) = conn.shared.tls_error() {
+        let text = format!("{origin} ended the TLS session: {why}");
+        return TransportError::new(Failure::Tls, text);
+    }
+    let text = format!("{origin} had closed the connection");
     TransportError::new(Failure::Stale { sent: false }, text)
 }
 
