@@ -237,6 +237,9 @@ impl Bomb {
                 encoder.write_all(&ZEROES).expect("writing to a vector");
             }
             self.mebibytes -= 1;
+            // Not flushed, it would take some 30 MiB of zeroes, and many seconds of a debug build, before
+            // the first bytes come out.
+            encoder.flush().expect("writing to a vector");
             if !encoder.get_ref().is_empty() {
                 return Some(std::mem::take(encoder.get_mut()).into());
             }

@@ -1,5 +1,6 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -24,7 +25,10 @@ pub struct Builder {
     keep_alive_requests: Option<u64>,
     record: bool,
     tls: Option<Certificate>,
+    client_certificates: bool,
     http2: bool,
+    max_streams: u32,
+    unix_socket: Option<PathBuf>,
 }
 
 impl Builder {
@@ -37,7 +41,10 @@ impl Builder {
             keep_alive_requests: None,
             record: false,
             tls: None,
+            client_certificates: false,
             http2: false,
+            max_streams: 1_000,
+            unix_socket: None,
         }
     }
 
@@ -154,6 +161,44 @@ impl Builder {
         self
     }
 
+    /// Lets in only clients with a certificate of the site's authority, see [`Site::client_pem`]; off by default.
+    ///
+    /// It means something with TLS alone.
+    ///
+    /// ```
+    /// use fetch_testbed::{Certificate, Site};
+    ///
+    /// let site = Site::builder().tls(Certificate::Good).client_certificates(true).start()?;
+    /// assert!(site.client_pem().is_some());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn client_certificates(mut self, wanted: bool) -> Self {
+        self.client_certificates = wanted;
+        self
+    }
+
+    /// Sets how many requests one HTTP/2 connection takes at once; 1,000 by default.
+    ///
+    /// ```
+    /// let site = fetch_testbed::Site::builder().http2(true).max_streams(3).start()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn max_streams(mut self, count: u32) -> Self {
+        self.max_streams = count;
+        self
+    }
+
+    /// Listens on a Unix socket too, without TLS; not by default, and on Unix only.
+    ///
+    /// ```no_run
+    /// let site = fetch_testbed::Site::builder().unix_socket("/run/site.sock").start()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn unix_socket(mut self, path: impl Into<PathBuf>) -> Self {
+        self.unix_socket = Some(path.into());
+        self
+    }
+
     /// Starts the site.
     ///
     /// # Errors
@@ -173,15 +218,16 @@ impl Builder {
             .collect::<io::Result<_>>()?;
         let identity = self
             .tls
-            .map(|kind| Identity::new(kind, &ips, self.http2))
+            .map(|kind| Identity::new(kind, &ips, self.http2, self.client_certificates))
             .transpose()?;
-        let (ca_pem, tls) = identity.map(|own| (own.ca_pem, Tls(own.acceptor))).unzip();
+        let (pem, tls) = identity.map(|own| (own.pem, Tls(own.acceptor))).unzip();
         let shared = Arc::new(Shared {
             observer: Observer::new(self.record),
             memory: Memory::new(),
             keep_alive_requests: self.keep_alive_requests,
             tls,
             http2: self.http2,
+            max_streams: self.max_streams,
         });
         let workers: Vec<Worker> = (0..self.threads)
             .map(|_| Worker::start())
@@ -189,11 +235,17 @@ impl Builder {
         for listener in listeners {
             server::listen(listener, &shared, &workers)?;
         }
+        if let Some(path) = &self.unix_socket {
+            #[cfg(unix)]
+            server::listen_unix(path, addresses[0], &shared, &workers[0])?;
+            #[cfg(not(unix))]
+            return Err(invalid(&format!("no Unix socket here: {}", path.display())));
+        }
         Ok(Site {
             shared,
             workers,
             addresses,
-            ca_pem,
+            pem,
         })
     }
 

@@ -2,7 +2,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use hyper::Response;
-use hyper::header::{CONNECTION, CONTENT_ENCODING, HeaderValue};
+use hyper::header::{CONNECTION, CONTENT_ENCODING, HeaderValue, SET_COOKIE};
 
 use crate::body::{Body, Bomb, Made};
 use crate::call::{Call, Stop, final_status, seconds};
@@ -116,6 +116,11 @@ pub const ENDPOINTS: &[Endpoint] = &[
         "/basic-auth/me/secret",
         "200 to these credentials, else 401",
     ),
+    endpoint(
+        "/set-cookie?c=COOKIE&to=URL",
+        "/set-cookie?c=a%3D1%3B%20Path%3D/",
+        "200 with Set-Cookie, or with it a redirect",
+    ),
     endpoint("/close", "/close", "200 with Connection: close"),
     endpoint("/stall", "/stall", "no answer, ever"),
     endpoint(
@@ -177,6 +182,7 @@ pub(crate) async fn answer(call: &Call) -> Reply {
         "gzip-bomb" => gzip_bomb(call)?,
         "head-flood" => replies::head_flood(call.parameter("bytes", 1 << 20)?)?,
         "basic-auth" => replies::basic_auth(call)?,
+        "set-cookie" => set_cookie(call)?,
         "close" => close(),
         "fault" => return faults::fault(call).await,
         "mixed" => return faults::mixed(call).await,
@@ -276,6 +282,20 @@ fn gzip_bomb(call: &Call) -> Reply {
     response
         .headers_mut()
         .insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    Ok(response)
+}
+
+fn set_cookie(call: &Call) -> Reply {
+    let mut response = match call.text("to") {
+        Some(target) => replies::redirect(302, &target)?,
+        None => replies::status(200),
+    };
+    let cookie = call
+        .text("c")
+        .ok_or_else(|| Stop::Bad("`c` is missing".into()))?;
+    let cookie = HeaderValue::from_bytes(cookie.as_bytes())
+        .map_err(|_| Stop::Bad("`c` has characters that no header may hold".into()))?;
+    response.headers_mut().insert(SET_COOKIE, cookie);
     Ok(response)
 }
 

@@ -19,6 +19,9 @@ use crate::faults::Memory;
 use crate::observe::Observer;
 use crate::wire::{Control, Stream, Wire};
 
+/// How long a peer whose TLS was refused may take to read why.
+const ALERT: Duration = Duration::from_secs(1);
+
 /// What all connections of a site share.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -27,6 +30,7 @@ pub(crate) struct Shared {
     pub(crate) keep_alive_requests: Option<u64>,
     pub(crate) tls: Option<Tls>,
     pub(crate) http2: bool,
+    pub(crate) max_streams: u32,
 }
 
 pub(crate) struct Tls(pub(crate) TlsAcceptor);
@@ -61,6 +65,10 @@ impl Worker {
             stop: Some(stop),
             thread: Some(thread),
         })
+    }
+
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
     }
 
     pub(crate) fn stop(&mut self) {
@@ -143,20 +151,53 @@ impl Drop for Open {
     }
 }
 
-/// Serves one connection to its end.
+/// Accepts connections to a Unix socket, without TLS, on one worker.
+#[cfg(unix)]
+pub(crate) fn listen_unix(
+    path: &std::path::Path,
+    local: SocketAddr,
+    shared: &Arc<Shared>,
+    worker: &Worker,
+) -> io::Result<()> {
+    let _context = worker.handle.enter();
+    let listener = tokio::net::UnixListener::bind(path)?;
+    let shared = shared.clone();
+    worker.handle.spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            let open = Open::new(shared.clone());
+            let http2 = shared.http2;
+            tokio::spawn(speak(Stream::Unix(socket), http2, local, open));
+        }
+    });
+    Ok(())
+}
+
+/// Serves one TCP connection to its end.
 async fn serve(socket: TcpStream, local: SocketAddr, open: Open) {
     let _ = socket.set_nodelay(true);
     let mut http2 = open.0.http2;
     let stream = match &open.0.tls {
         None => Stream::Plain(socket),
         Some(tls) => {
-            let Ok(stream) = tls.0.accept(socket).await else {
-                return;
+            let stream = match tls.0.accept(socket).into_fallible().await {
+                Ok(stream) => stream,
+                // Closed at once, with something unread, it would take the alert along.
+                Err((_, mut socket)) => {
+                    let mut nowhere = tokio::io::sink();
+                    let rest = tokio::io::copy(&mut socket, &mut nowhere);
+                    let _ = tokio::time::timeout(ALERT, rest).await;
+                    return;
+                }
             };
             http2 &= stream.get_ref().1.alpn_protocol() == Some(b"h2");
             Stream::Tls(Box::new(stream))
         }
     };
+    speak(stream, http2, local, open).await;
+}
+
+/// Speaks HTTP over a stream to its end.
+async fn speak(stream: Stream, http2: bool, local: SocketAddr, open: Open) {
     let control = Arc::new(Control::default());
     let wire = TokioIo::new(Wire::new(stream, control.clone()));
     let connection = Arc::new(Connection::new(open.0.clone(), control, local, http2));
@@ -169,7 +210,7 @@ async fn serve(socket: TcpStream, local: SocketAddr, open: Open) {
         let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())
-            .max_concurrent_streams(1_000);
+            .max_concurrent_streams(open.0.max_streams);
         let _ = builder.serve_connection(wire, service).await;
     } else {
         let mut builder = hyper::server::conn::http1::Builder::new();

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::builder::Builder;
 use crate::observe::{Observed, Seen};
 use crate::server::{Shared, Worker};
+use crate::tls::Pem;
 
 /// A running test site; dropping it closes its listeners and connections and ends its threads.
 #[derive(Debug)]
@@ -13,7 +14,7 @@ pub struct Site {
     pub(crate) shared: Arc<Shared>,
     pub(crate) workers: Vec<Worker>,
     pub(crate) addresses: Vec<SocketAddr>,
-    pub(crate) ca_pem: Option<String>,
+    pub(crate) pem: Option<Pem>,
 }
 
 impl Site {
@@ -82,11 +83,7 @@ impl Site {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn url_at(&self, host: usize, path: &str) -> String {
-        let scheme = if self.ca_pem.is_some() {
-            "https"
-        } else {
-            "http"
-        };
+        let scheme = if self.pem.is_some() { "https" } else { "http" };
         format!(
             "{scheme}://{}{path}",
             self.addresses[host % self.addresses.len()]
@@ -100,7 +97,18 @@ impl Site {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn ca_pem(&self) -> Option<&str> {
-        self.ca_pem.as_deref()
+        Some(&self.pem.as_ref()?.ca)
+    }
+
+    /// Returns a certificate for a client and its key, in PEM, signed by the site's authority; `None` without TLS.
+    ///
+    /// ```
+    /// assert_eq!(fetch_testbed::Site::start()?.client_pem(), None);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn client_pem(&self) -> Option<(&str, &str)> {
+        let pem = self.pem.as_ref()?;
+        Some((&pem.client, &pem.client_key))
     }
 
     /// Returns what the site has seen so far.

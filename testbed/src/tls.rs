@@ -3,8 +3,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
-use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
 /// The certificate that a site shows, signed by an authority of its own.
@@ -19,34 +20,69 @@ pub enum Certificate {
     WrongHost,
 }
 
-/// What a TLS server shows and its authority's certificate.
+/// What clients need, in PEM: the authority's certificate, and one for themselves with its key.
+#[derive(Debug)]
+pub(crate) struct Pem {
+    pub(crate) ca: String,
+    pub(crate) client: String,
+    pub(crate) client_key: String,
+}
+
+/// What a TLS server shows and what its clients need.
 pub(crate) struct Identity {
-    pub(crate) ca_pem: String,
+    pub(crate) pem: Pem,
     pub(crate) acceptor: TlsAcceptor,
 }
 
 impl Identity {
-    pub(crate) fn new(kind: Certificate, ips: &[IpAddr], http2: bool) -> io::Result<Self> {
-        let (ca_pem, chain, key) = sign(kind, ips).map_err(io::Error::other)?;
+    pub(crate) fn new(
+        kind: Certificate,
+        ips: &[IpAddr],
+        http2: bool,
+        asks: bool,
+    ) -> io::Result<Self> {
+        let Signed {
+            ca,
+            pem,
+            chain,
+            key,
+        } = sign(kind, ips).map_err(io::Error::other)?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let clients = if asks {
+            let mut roots = RootCertStore::empty();
+            roots.add(ca).map_err(io::Error::other)?;
+            WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone())
+                .build()
+                .map_err(io::Error::other)?
+        } else {
+            WebPkiClientVerifier::no_client_auth()
+        };
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
+            .and_then(|builder| {
+                let builder = builder.with_client_cert_verifier(clients);
+                builder.with_single_cert(chain, key)
+            })
             .map_err(io::Error::other)?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         if http2 {
             config.alpn_protocols.insert(0, b"h2".to_vec());
         }
         Ok(Self {
-            ca_pem,
+            pem,
             acceptor: TlsAcceptor::from(Arc::new(config)),
         })
     }
 }
 
-type Signed = (String, Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+struct Signed {
+    ca: CertificateDer<'static>,
+    pem: Pem,
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+}
 
-/// Makes an authority and a certificate signed by it.
+/// Makes an authority and two certificates signed by it: the site's and a client's.
 fn sign(kind: Certificate, ips: &[IpAddr]) -> Result<Signed, rcgen::Error> {
     let mut authority = CertificateParams::default();
     authority
@@ -54,7 +90,7 @@ fn sign(kind: Certificate, ips: &[IpAddr]) -> Result<Signed, rcgen::Error> {
         .push(DnType::CommonName, "fetch-testbed authority");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority_key = KeyPair::generate()?;
-    let ca_pem = authority.self_signed(&authority_key)?.pem();
+    let ca = authority.self_signed(&authority_key)?;
     let issuer = Issuer::new(authority, authority_key);
 
     let names = match kind {
@@ -75,5 +111,17 @@ fn sign(kind: Certificate, ips: &[IpAddr]) -> Result<Signed, rcgen::Error> {
     let key = KeyPair::generate()?;
     let certificate = own.signed_by(&key, &issuer)?;
     let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
-    Ok((ca_pem, vec![certificate.into()], key))
+    let client_key = KeyPair::generate()?;
+    let client = CertificateParams::new(["client.test".to_owned()])?;
+    let client = client.signed_by(&client_key, &issuer)?;
+    Ok(Signed {
+        pem: Pem {
+            ca: ca.pem(),
+            client: client.pem(),
+            client_key: client_key.serialize_pem(),
+        },
+        ca: ca.into(),
+        chain: vec![certificate.into()],
+        key,
+    })
 }

@@ -95,13 +95,18 @@ impl Control {
 pub(crate) enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
+    #[cfg(unix)]
+    Unix(tokio::net::UnixStream),
 }
 
 impl Stream {
-    fn socket(&self) -> &TcpStream {
+    /// The TCP socket, if it is one: only those can be reset.
+    fn socket(&self) -> Option<&TcpStream> {
         match self {
-            Self::Plain(socket) => socket,
-            Self::Tls(stream) => stream.get_ref().0,
+            Self::Plain(socket) => Some(socket),
+            Self::Tls(stream) => Some(stream.get_ref().0),
+            #[cfg(unix)]
+            Self::Unix(_) => None,
         }
     }
 }
@@ -111,6 +116,8 @@ macro_rules! forward {
         match $stream {
             Stream::Plain(inner) => Pin::new(inner).$method($($argument),*),
             Stream::Tls(inner) => Pin::new(inner.as_mut()).$method($($argument),*),
+            #[cfg(unix)]
+            Stream::Unix(inner) => Pin::new(inner).$method($($argument),*),
         }
     };
 }
@@ -197,6 +204,8 @@ impl AsyncWrite for Wire {
         match &self.stream {
             Stream::Plain(inner) => inner.is_write_vectored(),
             Stream::Tls(inner) => inner.is_write_vectored(),
+            #[cfg(unix)]
+            Stream::Unix(inner) => inner.is_write_vectored(),
         }
     }
 
@@ -232,10 +241,11 @@ impl AsyncWrite for Wire {
 
 impl Drop for Wire {
     fn drop(&mut self) {
-        if self.control.state.load(Acquire) == RESET {
+        if self.control.state.load(Acquire) == RESET
+            && let Some(socket) = self.stream.socket()
+        {
             // Without lingering a close sends RST in place of FIN. A failure means the peer has gone.
-            let _ = socket2::SockRef::from(self.stream.socket())
-                .set_linger(Some(std::time::Duration::ZERO));
+            let _ = socket2::SockRef::from(socket).set_linger(Some(std::time::Duration::ZERO));
         }
     }
 }

@@ -32,6 +32,11 @@ pub(crate) const ALL: &[Backend] = &[
 const UNTOLD: &str =
     "the client does not tell when it is connected; the limit on the attempt holds";
 
+/// Why there is no HTTP/2.
+#[cfg(any(feature = "isahc", feature = "surf"))]
+const HTTP1: &str = "one client carries one request at a time, so HTTP/1.1 is all it is asked for; \
+                     prior knowledge of HTTP/2 is an error at the build";
+
 #[cfg(feature = "smol")]
 static SMOL: Adapted = Adapted {
     name: "smol",

@@ -19,6 +19,9 @@ pub(crate) const GROUP: Group = Group {
         "idle ones are closed in time" => idle,
         "they close with the fetcher" => end_with_fetcher,
         "names can be given addresses" => resolve,
+        "another address can be connected to" => connect_to,
+        "another name can be connected to" => connect_to_name,
+        "a Unix socket takes all requests" => unix_socket,
     ],
 };
 
@@ -162,4 +165,40 @@ async fn resolve(bench: &Bench) -> Check {
         seen.header("host"),
         Some(format!("site.invalid:{}", address.port()).as_str()),
     )
+}
+
+async fn connect_to(bench: &Bench) -> Check {
+    connects_to(bench, "127.0.0.1").await
+}
+
+async fn connect_to_name(bench: &Bench) -> Check {
+    connects_to(bench, "localhost").await
+}
+
+/// A request to a name that has no address goes to `host`, and keeps its own in its header.
+async fn connects_to(bench: &Bench, host: &str) -> Check {
+    let site = Site::builder().record(true).start()?;
+    let rule = format!("site.invalid:80:{host}:{}", site.address().port());
+    let rule = rule.parse()?;
+    let client = bench.client(|settings| settings.connect_to.push(rule))?;
+    for _ in 0..2 {
+        fine(&client.fetch(get("http://site.invalid/get")?).await)?;
+    }
+    fine(&client.fetch(get(site.url("/headers"))?).await)?;
+    let seen = site.last_request("/get").expect("it was answered");
+    same("host", seen.header("host"), Some("site.invalid"))?;
+    same("connections", site.observed().connections, 2_u64)
+}
+
+async fn unix_socket(bench: &Bench) -> Check {
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("socket");
+    let site = Site::builder().record(true).unix_socket(&path).start()?;
+    let client = bench.client(|settings| settings.unix_socket = Some(path))?;
+    for _ in 0..3 {
+        fine(&client.fetch(get("http://site.invalid/get")?).await)?;
+    }
+    let seen = site.last_request("/get").expect("it was answered");
+    same("host", seen.header("host"), Some("site.invalid"))?;
+    same("connections", site.observed().connections, 1_u64)
 }

@@ -12,9 +12,12 @@ mod bench;
 mod bodies;
 mod cancelling;
 mod connections;
+mod cookies;
 mod crowd;
 mod failures;
+mod http2;
 mod limits;
+mod proxies;
 mod redirects;
 mod retries;
 mod runtimes;
@@ -31,7 +34,7 @@ use behaviour::{Behaviour, Group};
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 
 /// All behaviours, in the order of the table.
-const GROUPS: [Group; 12] = [
+const GROUPS: [Group; 15] = [
     answers::GROUP,
     failures::GROUP,
     tls::GROUP,
@@ -39,6 +42,9 @@ const GROUPS: [Group; 12] = [
     retries::GROUP,
     redirects::GROUP,
     connections::GROUP,
+    http2::GROUP,
+    proxies::GROUP,
+    cookies::GROUP,
     bodies::GROUP,
     cancelling::GROUP,
     limits::GROUP,

@@ -1,5 +1,6 @@
 //! https.
 
+use fetch_all::driver::Identity;
 use fetch_testbed::{Certificate, Site};
 
 use crate::behaviour::{Check, Group, behaviours};
@@ -15,6 +16,8 @@ pub(crate) const GROUP: Group = Group {
         "the error says what is wrong with a certificate" => words,
         "checks can be switched off" => insecure,
         "TLS connections are used again" => reuse,
+        "a client certificate, where the server asks for it" => client_certificate,
+        "without one, such a server is told" => no_client_certificate,
     ],
 };
 
@@ -58,6 +61,32 @@ async fn reuse(bench: &Bench) -> Check {
         fine(&client.fetch(get(site.url("/bytes/2000"))?).await)?;
     }
     same("connections", site.observed().connections, 1_u64)
+}
+
+async fn client_certificate(bench: &Bench) -> Check {
+    let site = asking()?;
+    let (ca, (cert, key)) = site.ca_pem().zip(site.client_pem()).unwrap_or_default();
+    let client = bench.client(|settings| {
+        settings.ca_certificates.push(ca.into());
+        settings.client_certificate = Some(Identity {
+            cert_pem: cert.into(),
+            key_pem: key.into(),
+        });
+    })?;
+    for _ in 0..2 {
+        fine(&client.fetch(get(site.url("/get"))?).await)?;
+    }
+    same("connections", site.observed().connections, 1_u64)
+}
+
+async fn no_client_certificate(bench: &Bench) -> Check {
+    refused(bench, &asking()?, true).await.map(drop)
+}
+
+/// A site that lets in only those whom its authority knows.
+fn asking() -> std::io::Result<Site> {
+    let builder = Site::builder().tls(Certificate::Good);
+    builder.client_certificates(true).start()
 }
 
 /// A fetcher that trusts the site's authority.

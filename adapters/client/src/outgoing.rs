@@ -79,8 +79,8 @@ pub fn has_body(method: &Method, status: StatusCode) -> bool {
     method != Method::HEAD && !status.is_informational() && !never.contains(&status)
 }
 
-/// Rejects what no such client can do: prior knowledge of HTTP/2, a client certificate, another host
-/// or a proxy to connect to, and a limit that runs from a moment that it does not tell.
+/// Rejects what no such client can do: prior knowledge of HTTP/2, and a limit that runs from a moment
+/// that it does not tell.
 ///
 /// # Errors
 ///
@@ -97,16 +97,9 @@ pub fn refuse(settings: &Settings) -> Result<(), BuildError> {
     let policies = rules.iter().map(|(_, policy)| policy);
     let mut policies = policies.chain([rules.default_policy()]);
     let first_byte = policies.any(|policy| policy.timeouts_ref().first_byte.is_some());
-    let prior_knowledge = settings.http2 == Http2::PriorKnowledge;
-    let asked = [
-        ("client_certificate", settings.client_certificate.is_some()),
-        ("connect_to", !settings.connect_to.is_empty()),
-        ("http2", prior_knowledge),
-        ("proxy", !settings.proxy.is_empty()),
-    ];
-    if let Some((setting, _)) = asked.into_iter().find(|(_, asked)| *asked) {
-        let why = "this adapter's client cannot do it: take the adapter for smol or tokio";
-        return Err(BuildError::new(setting, why));
+    if settings.http2 == Http2::PriorKnowledge {
+        let why = "this adapter's client speaks HTTP/1.1 only: take the adapter for smol or tokio";
+        return Err(BuildError::new("http2", why));
     }
     if first_byte {
         let why = "this client does not tell when it is connected, from where `first_byte` runs: \

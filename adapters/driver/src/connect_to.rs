@@ -47,6 +47,18 @@ impl ConnectTo {
             (to_host, self.to_port.unwrap_or(port))
         })
     }
+
+    /// `HOST2`, if there is one: as in a URL.
+    ///
+    /// ```
+    /// let other_port: fetch_driver::ConnectTo = "a.test:80::8080".parse()?;
+    /// assert_eq!(other_port.to_host(), None);
+    /// # Ok::<(), fetch_driver::BuildError>(())
+    /// ```
+    #[must_use]
+    pub fn to_host(&self) -> Option<&str> {
+        self.to_host.as_deref()
+    }
 }
 
 impl FromStr for ConnectTo {

@@ -86,6 +86,9 @@ impl fmt::Debug for Conn {
 pub(crate) struct Shared {
     /// Where the pool keeps the connection while it is idle; guarded by the pool's lock.
     pub(crate) slot: Slot,
+    /// Whether the task takes no more requests. A request that is put into hyper's channel while the
+    /// other end goes away could stay there for ever.
+    closed: Mutex<bool>,
     ended: AtomicBool,
     flushed: AtomicBool,
     killed: AtomicBool,
@@ -131,6 +134,17 @@ impl Shared {
     /// All of the request's body was handed over for writing.
     pub(crate) fn has_uploaded(&self) {
         self.uploaded.store(true, Ordering::Release);
+    }
+
+    /// From now on [`Shared::send`] sends nothing.
+    fn close(&self) {
+        *lock(&self.closed) = true;
+    }
+
+    /// Does `send` while the task certainly takes requests, if it still does.
+    pub(crate) fn send<T>(&self, send: impl FnOnce() -> T) -> Option<T> {
+        let closed = lock(&self.closed);
+        (!*closed).then(send)
     }
 
     /// Makes the task close the connection.
@@ -201,9 +215,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Future for Task<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drop for Task<S> {
     fn drop(&mut self) {
+        self.shared.close();
         self.shared.ended.store(true, Ordering::Release);
         if let Some(pool) = self.pool.upgrade() {
             pool.forget(&self.shared);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_sent_once_the_task_is_gone() {
+        let shared = Shared::default();
+        assert_eq!(shared.send(|| 1), Some(1));
+        shared.close();
+        assert_eq!(shared.send(|| 2), None);
     }
 }

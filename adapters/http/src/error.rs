@@ -42,6 +42,17 @@ pub(crate) fn told(
     )
 }
 
+/// What it means that the connection was over before the request could be sent.
+pub(crate) fn unsent(conn: &Conn) -> TransportError {
+    let origin = conn.origin.key();
+    if let Some(why) = conn.shared.tls_error() {
+        let text = format!("{origin} ended the TLS session: {why}");
+        return TransportError::new(Failure::Tls, text);
+    }
+    let text = format!("{origin} had closed the connection");
+    TransportError::new(Failure::Stale { sent: false }, text)
+}
+
 /// What a failure before the end of the response's head means.
 ///
 /// `handed_back` says that hyper returned the request, so that none of it was sent.

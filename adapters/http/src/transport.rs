@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::conn::Conn;
 use crate::decoding;
 use crate::dns::Dns;
-use crate::error::before_head;
+use crate::error::{before_head, unsent};
 use crate::io::SCRATCH;
 use crate::outgoing;
 use crate::pool::{Checkout, Pool};
@@ -244,7 +244,11 @@ impl<R: Runtime> Inner<R> {
         let request = outgoing::request(outgoing, &conn, self.accept.clone())?;
         let uploaded = http_body::Body::is_end_stream(request.body());
         conn.shared.begin(marks.clone(), uploaded);
-        let response = match conn.sender.try_send_request(request).await {
+        let sender = &mut conn.sender;
+        let Some(sent) = conn.shared.send(|| sender.try_send_request(request)) else {
+            return Err(unsent(&conn));
+        };
+        let response = match sent.await {
             Ok(response) => response,
             Err(mut refused) => {
                 let handed_back = refused.take_message().is_some();

@@ -1,7 +1,6 @@
 //! isahc's client, with all decisions of its own off.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,10 +8,11 @@ use fetch_client::refuse;
 use fetch_driver::{BuildError, Settings, TransportError};
 use isahc::HttpClient;
 use isahc::config::{Configurable, ExpectContinue, RedirectPolicy, VersionNegotiation};
-use isahc::net::Dialer;
 use isahc::net::dns::{DnsCache, ResolveMap};
 
+use crate::descriptors;
 use crate::error;
+use crate::route::Routes;
 
 /// curl gives up connecting after 300 s unless it is told otherwise; this is never.
 const NEVER: Duration = Duration::from_secs(86_400);
@@ -21,10 +21,12 @@ const NEVER: Duration = Duration::from_secs(86_400);
 #[derive(Debug)]
 pub(crate) struct Options {
     dns_ttl: Duration,
+    #[cfg(all(feature = "tls", target_os = "linux"))]
+    _identity: Option<crate::identity::Files>,
     resolve: ResolveMap,
+    pub(crate) routes: Routes,
     #[cfg(feature = "tls")]
     tls: isahc::tls::TlsConfig,
-    unix_socket: Option<PathBuf>,
 }
 
 impl Options {
@@ -32,10 +34,21 @@ impl Options {
     pub(crate) fn new(settings: &Settings) -> Result<Self, BuildError> {
         refuse(settings)?;
         let cannot = |setting, why| Err(BuildError::new(setting, why));
-        if cfg!(not(feature = "tls")) && (settings.insecure || !settings.ca_certificates.is_empty())
-        {
+        descriptors::check(settings)?;
+        let certified = settings.client_certificate.is_some();
+        let needs_tls = settings.insecure || certified || !settings.ca_certificates.is_empty();
+        if cfg!(not(feature = "tls")) && needs_tls {
             return cannot("tls", "built without the feature `tls`");
         }
+        if cfg!(not(target_os = "linux")) && certified {
+            let why =
+                "isahc's TLS takes it from a file only, which needs Linux to be one in memory";
+            return cannot("client_certificate", why);
+        }
+        #[cfg(all(feature = "tls", target_os = "linux"))]
+        let identity = settings.client_certificate.as_ref();
+        #[cfg(all(feature = "tls", target_os = "linux"))]
+        let identity = identity.map(crate::identity::Files::new).transpose()?;
         let mut resolve = ResolveMap::new();
         for (host, port, addresses) in &settings.resolve {
             let [address] = addresses[..] else {
@@ -46,9 +59,16 @@ impl Options {
         Ok(Self {
             dns_ttl: settings.dns_ttl,
             resolve,
-            #[cfg(feature = "tls")]
-            tls: tls(settings),
-            unix_socket: unix_socket(settings)?,
+            routes: Routes::new(settings)?,
+            #[cfg(all(feature = "tls", target_os = "linux"))]
+            tls: match &identity {
+                Some(files) => tls(settings).identity(files.identity()).build(),
+                None => tls(settings).build(),
+            },
+            #[cfg(all(feature = "tls", not(target_os = "linux")))]
+            tls: tls(settings).build(),
+            #[cfg(all(feature = "tls", target_os = "linux"))]
+            _identity: identity,
         })
     }
 
@@ -72,11 +92,6 @@ impl Options {
             .version_negotiation(VersionNegotiation::http11());
         #[cfg(feature = "tls")]
         let builder = builder.tls_config(self.tls.clone());
-        let builder = match &self.unix_socket {
-            #[cfg(unix)]
-            Some(path) => builder.dial(Dialer::unix_socket(path)),
-            _ => builder.dial(Dialer::default()),
-        };
         let client = builder.build().map_err(|e| error::told(&e))?;
         Ok(Client {
             client: Some(client),
@@ -85,15 +100,8 @@ impl Options {
     }
 }
 
-fn unix_socket(settings: &Settings) -> Result<Option<PathBuf>, BuildError> {
-    if cfg!(not(unix)) && settings.unix_socket.is_some() {
-        return Err(BuildError::new("unix_socket", "this system has none"));
-    }
-    Ok(settings.unix_socket.clone())
-}
-
 #[cfg(feature = "tls")]
-fn tls(settings: &Settings) -> isahc::tls::TlsConfig {
+fn tls(settings: &Settings) -> isahc::tls::TlsConfigBuilder {
     let builtin = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
     let store = isahc::tls::TrustStore::builder();
     let store = builtin.fold(store, |store, der| store.certificate_from_der(der));
@@ -106,7 +114,6 @@ fn tls(settings: &Settings) -> isahc::tls::TlsConfig {
         .danger_accept_invalid_certs(settings.insecure)
         .danger_accept_invalid_hosts(settings.insecure)
         .trust_store(store.build())
-        .build()
 }
 
 /// An isahc client that serves one request at a time.

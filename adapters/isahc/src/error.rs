@@ -3,15 +3,37 @@
 use std::error::Error as _;
 use std::io;
 
-use fetch_driver::{Failure, TransportError};
+use fetch_driver::{Failure, Proxy, TransportError};
 use isahc::error::{Error, ErrorKind};
 
+use crate::descriptors;
+
+/// curl's code for a SOCKS proxy that refuses, which the `curl` crate has no name for.
+const PROXY: i64 = 97;
 /// curl's code for a head over its limit, which the `curl` crate has no name for.
 const TOO_LARGE: i64 = 100;
 
 /// What a failure before the response's head means.
 pub(crate) fn told(error: &Error) -> TransportError {
     TransportError::new(failure(error), error.clone())
+}
+
+/// What a failure before the response's head means on the way that the request took.
+pub(crate) fn told_on_the_way(error: &Error, proxy: Option<&Proxy>) -> TransportError {
+    if descriptors::are_out_of_reach() && failure(error) == Failure::Connect {
+        return TransportError::new(Failure::Exhausted, descriptors::OUT_OF_REACH);
+    }
+    let Some(proxy) = proxy else {
+        return told(error);
+    };
+    let curl = error.source().and_then(|e| e.downcast_ref::<curl::Error>());
+    let refused = curl.is_some_and(|e| i64::from(e.code()) == PROXY);
+    let kind = match failure(error) {
+        _ if refused => Failure::Connect,
+        kind => kind,
+    };
+    let why = curl.map_or_else(|| error.to_string(), ToString::to_string);
+    TransportError::new(kind, format!("through the proxy {proxy}: {why}"))
 }
 
 /// What a failure inside the response's body means.

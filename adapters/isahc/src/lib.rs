@@ -13,8 +13,8 @@
 //!
 //! # How it works
 //!
-//! isahc is driven with its own retries, redirects, timeouts, decompression, cookies and proxies off:
-//! the core decides, as everywhere. isahc cannot abort a transfer on which nothing happens, so each
+//! isahc is driven with its own retries, redirects, timeouts, decompression and cookies off, and
+//! with the proxy that it is told: the core decides, as everywhere. isahc cannot abort a transfer on which nothing happens, so each
 //! attempt in flight has a client, which is a thread and a connection, to itself, and dropping the
 //! attempt ends both. Idle clients are kept with their connections and used again. It works under
 //! any runtime: the driver runs on smol's global executor, which needs none of the caller.
@@ -29,15 +29,23 @@
 //!   the core. So that it does no harm, requests that are not idempotent, or have a body, always go
 //!   over a connection of their own.
 //! - curl adds `Content-Type: application/x-www-form-urlencoded` to a `POST` that has a body and none.
-//! - Running out of file descriptors is told as a failure to connect.
-//! - Built-in CAs are Mozilla's, and a CA of your own comes beside them. [`Settings`] that cannot be
-//!   obeyed are errors at the build: proxies, client certificates, HTTP/2 by prior knowledge,
-//!   `connect_to`, several addresses in one `resolve`.
+//! - The curl that is built in cannot use file descriptors from 1,024 on, whatever the process's limit.
+//!   More than 112 connections at once are therefore an error at the build; should the rest of the
+//!   process use up the others, attempts fail as out of descriptors and say so.
+//! - Built-in CAs are Mozilla's, and a CA of your own comes beside them. The TLS inside curl takes a
+//!   client certificate from a file only; it is handed over in memory, which needs Linux.
+//! - [`Settings`] that cannot be obeyed are errors at the build: HTTP/2 by prior knowledge, a
+//!   `connect_to` to another name rather than an address, several addresses in one `resolve`, and a
+//!   client certificate on other systems than Linux.
 //!
 //! [`Settings`]: fetch_driver::Settings
 
 mod client;
+mod descriptors;
 mod error;
+#[cfg(all(feature = "tls", target_os = "linux"))]
+mod identity;
+mod route;
 mod transport;
 
 pub use client::Client;

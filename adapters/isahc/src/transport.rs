@@ -13,7 +13,9 @@ use http::{Method, Request, StatusCode};
 use isahc::{AsyncBody, ResponseExt};
 
 use crate::client::{Client, Options};
-use crate::error::{told, told_of_body};
+use crate::descriptors;
+use crate::error::{told_of_body, told_on_the_way};
+use crate::route::Routes;
 
 /// isahc as a [`Transport`].
 ///
@@ -49,7 +51,7 @@ impl IsahcTransport {
     /// ```
     pub fn new(settings: &Settings) -> Result<Self, BuildError> {
         let options = Options::new(settings)?;
-        let leases = Leases::new(settings.connection_limit(), settings.idle_timeout);
+        let leases = Leases::new(descriptors::limit(settings), settings.idle_timeout);
         smol::spawn(leases.sweeper()).detach();
         Ok(Self(Arc::new(Inner {
             decode: settings.decode,
@@ -95,13 +97,13 @@ impl Inner {
         let gone = || TransportError::new(Failure::Dropped, "its client was dropped");
         let client = lease.client().get().ok_or_else(gone)?;
         let method = outgoing.method.clone();
-        let (request, failed) = request(outgoing)?;
+        let (request, failed) = request(outgoing, &self.options.routes)?;
         let response = client.send_async(request).await;
         let response = response.map_err(|error| match failed {
             Some(failed) if failed.load(Ordering::SeqCst) => {
                 TransportError::new(Failure::RequestBody, error)
             }
-            _ => told(&error),
+            _ => told_on_the_way(&error, self.options.routes.proxy(&url)),
         })?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             let text = format!("{origin} switched to another protocol");
@@ -128,6 +130,7 @@ impl Inner {
 /// The request as isahc wants it, and what tells whether its body failed.
 fn request(
     outgoing: Outgoing,
+    routes: &Routes,
 ) -> Result<(Request<AsyncBody>, Option<Arc<AtomicBool>>), TransportError> {
     let length = outgoing.body.length();
     let (body, failed) = match Upload::new(outgoing.body) {
@@ -147,7 +150,8 @@ fn request(
     }
     let (target, _) = target(&outgoing.url);
     let request = Request::builder().method(outgoing.method).uri(target);
-    let request = request.body(body);
+    let request = routes.apply(&outgoing.url, request);
+    let request = request.and_then(|request| request.body(body));
     let mut request = request.map_err(|e| TransportError::new(Failure::Unsupported, e))?;
     *request.headers_mut() = headers;
     Ok((request, failed))

@@ -20,11 +20,16 @@ impl Options {
     pub(crate) fn new(settings: &Settings) -> Result<Self, BuildError> {
         refuse(settings)?;
         let asked = [
+            ("connect_to", !settings.connect_to.is_empty()),
+            ("proxy", !settings.proxy.is_empty()),
             ("resolve", !settings.resolve.is_empty()),
             ("unix_socket", settings.unix_socket.is_some()),
         ];
         if let Some((setting, _)) = asked.into_iter().find(|(_, asked)| *asked) {
-            return Err(BuildError::new(setting, "surf cannot do it"));
+            return Err(BuildError::new(
+                setting,
+                "surf cannot do it: take the adapter for smol or tokio",
+            ));
         }
         let ttl = settings.dns_ttl;
         if !ttl.is_zero() && ttl != Settings::default().dns_ttl {
@@ -61,12 +66,19 @@ fn with_tls(config: surf::Config, settings: &Settings) -> Result<surf::Config, B
             certificate.map_err(|e| BuildError::new("ca_certificate", e.to_string()))?;
         tls = tls.add_root_certificate(certificate);
     }
+    if let Some(own) = &settings.client_certificate {
+        let identity = async_native_tls::Identity::from_pkcs8(&own.cert_pem, &own.key_pem);
+        let identity =
+            identity.map_err(|e| BuildError::new("client_certificate", e.to_string()))?;
+        tls = tls.identity(identity);
+    }
     Ok(config.set_tls_config(Some(std::sync::Arc::new(tls))))
 }
 
 #[cfg(not(feature = "tls"))]
 fn with_tls(config: surf::Config, settings: &Settings) -> Result<surf::Config, BuildError> {
-    if settings.insecure || !settings.ca_certificates.is_empty() {
+    let client = settings.client_certificate.is_some();
+    if settings.insecure || client || !settings.ca_certificates.is_empty() {
         return Err(BuildError::new("tls", "built without the feature `tls`"));
     }
     Ok(config)

@@ -28,6 +28,8 @@ fn of_io(error: &io::Error) -> Failure {
     let text = error.to_string();
     match error.kind() {
         _ if text.contains("lookup address") => Failure::Resolve,
+        // OpenSSL's word for the server's, as when it wants a certificate: in TLS 1.3 after the handshake.
+        _ if text.contains("SSL alert") => Failure::Tls,
         ErrorKind::ConnectionRefused => Failure::Connect,
         // async-h1's word for chunks that make no sense.
         ErrorKind::InvalidData => Failure::Protocol,

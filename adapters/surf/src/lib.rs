@@ -34,8 +34,8 @@
 //!   bodies that end only with the connection are failures.
 //! - Header values are ASCII, and methods those that are registered.
 //! - Failures to resolve, to connect and in TLS are told apart by surf's texts.
-//! - [`Settings`] that cannot be obeyed are errors at the build: proxies, client certificates,
-//!   HTTP/2 by prior knowledge, `connect_to`, `resolve`, `unix_socket`.
+//! - [`Settings`] that cannot be obeyed are errors at the build: proxies, HTTP/2 by prior
+//!   knowledge, `connect_to`, `resolve`, `unix_socket`.
 //!
 //! [`Settings`]: fetch_driver::Settings
 

@@ -184,16 +184,6 @@ impl Groups {
         pulse.freed.notify_additional(more.saturating_add(1));
     }
 
-    /// Takes note that the server has had its say, even if that changed nothing.
-    pub(super) fn settle(&self, pulse: &Arc<Pulse>) {
-        let mut state = self.lock();
-        if let Some(entry) = state.group(&pulse.origin).entry(pulse) {
-            entry.settled = true;
-        }
-        drop(state);
-        pulse.freed.notify_additional(1);
-    }
-
     /// Gives a place back.
     pub(super) fn release(&self, link: &Arc<Link>) {
         let mut state = self.lock();

@@ -38,10 +38,13 @@ impl Lease {
         self.finished = true;
     }
 
-    /// The server answered, so it must have told its limits before.
+    /// The server answered, so it must have told its limits before. The task passes them on: it read
+    /// them, perhaps just now, and may not have come to it yet.
     pub(crate) fn answered(&self) {
-        if !self.link.pulse.settled.swap(true, Ordering::AcqRel) {
-            self.pool().groups.settle(&self.link.pulse);
+        let pulse = &self.link.pulse;
+        let known = pulse.settled.load(Ordering::Acquire);
+        if !known && !pulse.answered.swap(true, Ordering::AcqRel) {
+            pulse.waker.wake();
         }
     }
 

@@ -64,6 +64,7 @@ pub(crate) struct Pulse {
     /// What ended the connection, unless it was a mere end.
     pub(super) ending: OnceLock<Ending>,
     /// Whether the server has said how many requests it takes at once.
+    pub(super) answered: AtomicBool,
     pub(super) settled: AtomicBool,
     /// Why TLS ended, if it did so in anger: HTTP/2 keeps no more than the text of such an error.
     pub(super) tls: OnceLock<String>,
@@ -89,6 +90,7 @@ impl Pulse {
             number,
             origin,
             reads: AtomicU64::new(0),
+            answered: AtomicBool::new(false),
             settled: AtomicBool::new(false),
             tls: OnceLock::new(),
             waker: AtomicWaker::new(),

@@ -89,7 +89,11 @@ where
             return;
         };
         let limit = dispatch.current_max_send_streams();
-        if limit != self.limit {
+        let pulse = &self.pulse;
+        // One who takes no more than was assumed does not change the limit: an answer settles it.
+        let settles =
+            pulse.answered.load(Ordering::Acquire) && !pulse.settled.load(Ordering::Acquire);
+        if limit != self.limit || settles {
             self.limit = limit;
             self.pulse.settled.store(true, Ordering::Release);
             if let Some(pool) = self.pool.upgrade() {

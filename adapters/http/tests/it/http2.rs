@@ -5,14 +5,13 @@ use bytes::Bytes;
 use fetch_driver::{Failure, Http2, Phase, RequestBody, Transport};
 use fetch_http::{Config, TlsOptions};
 use fetch_smol::{Backoff, Policy, Request};
-use fetch_testbed::{Certificate, Site};
+use fetch_testbed::{Certificate, Said, ScriptedHttp2, Site};
 use futures_lite::{FutureExt, StreamExt, future, stream};
 use http::header::{CONNECTION, HOST, HeaderName, HeaderValue};
 use http::{Method, Version};
 use smol::block_on;
 
 use crate::client::{Client, failure, fetch, get, marks, read, send, with};
-use crate::frames::{self, Said};
 use crate::h2_server::{Act, H2};
 use crate::raw::Raw;
 
@@ -217,11 +216,12 @@ fn a_refused_request_was_not_sent_and_its_connection_is_kept() {
 #[test]
 fn what_goaway_leaves_aside_was_not_sent_and_the_rest_is_answered() {
     // Of the first five requests the server takes three, and says so.
-    let server = frames::server(100, |connection, request| match (connection, request) {
+    let server = ScriptedHttp2::start(100, |connection, request| match (connection, request) {
         (0, 3..) => Said::GoAway,
         (0, _) => Said::Later,
         _ => Said::Answer,
-    });
+    })
+    .unwrap();
     let client = knowing();
     let failed = all_at_once(&client, vec![server.url("/"); 5]);
     let aside = Some(Failure::Stale { sent: false });
@@ -233,12 +233,13 @@ fn what_goaway_leaves_aside_was_not_sent_and_the_rest_is_answered() {
 #[test]
 fn not_one_of_a_thousand_is_lost_to_goaway_and_refusals() {
     // Each connection takes a hundred requests but for each tenth, and then goes away.
-    let server = frames::server(20, |_, request| match request {
+    let server = ScriptedHttp2::start(20, |_, request| match request {
         100.. => Said::GoAway,
         n if n % 10 == 9 => Said::Refuse,
         n if n % 3 == 0 => Said::Later,
         _ => Said::Answer,
-    });
+    })
+    .unwrap();
     let fetcher = fetch_smol::Fetcher::builder()
         .http2(Http2::PriorKnowledge)
         .policy(

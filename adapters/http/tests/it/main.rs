@@ -6,7 +6,6 @@ mod client_certificate;
 mod connecting;
 mod decoding;
 mod failures;
-mod frames;
 mod h2_server;
 mod http2;
 mod keep_alive;

@@ -1,0 +1,84 @@
+//! The way to a URL's server: straight, to another address, through a proxy, or over a Unix socket.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use fetch_driver::{BuildError, ConnectTo, Proxy, ProxyRules, Settings};
+use http::Uri;
+use isahc::auth::{Authentication, Credentials};
+use isahc::config::Configurable;
+use isahc::net::Dialer;
+use url::Url;
+
+/// Which way requests go.
+#[derive(Debug)]
+pub(crate) struct Routes {
+    connect_to: Vec<ConnectTo>,
+    proxies: ProxyRules,
+    unix_socket: Option<PathBuf>,
+}
+
+impl Routes {
+    /// The ways that `settings` ask for; what isahc cannot do is refused.
+    pub(crate) fn new(settings: &Settings) -> Result<Self, BuildError> {
+        let cannot = |setting, why| Err(BuildError::new(setting, why));
+        if settings.unix_socket.is_some() && cfg!(not(unix)) {
+            return cannot("unix_socket", "this system has no Unix sockets");
+        }
+        if settings.unix_socket.is_some() && !settings.proxy.is_empty() {
+            let why = "a Unix socket cannot be reached through a proxy: set only one of them";
+            return cannot("unix_socket", why);
+        }
+        let named = |rule: &ConnectTo| rule.to_host().and_then(ip).is_none();
+        if settings.connect_to.iter().any(named) {
+            let why = "isahc can connect to another address, not to another name: give HOST2 as an \
+                       address, or take the adapter for smol or tokio";
+            return cannot("connect_to", why);
+        }
+        Ok(Self {
+            connect_to: settings.connect_to.clone(),
+            proxies: settings.proxy.clone(),
+            unix_socket: settings.unix_socket.clone(),
+        })
+    }
+
+    /// The proxy for `url`.
+    pub(crate) fn proxy(&self, url: &Url) -> Option<&Proxy> {
+        self.proxies.choose(url)
+    }
+
+    /// Sends a request to `url` on its way.
+    pub(crate) fn apply<C: Configurable>(&self, url: &Url, request: C) -> Result<C, http::Error> {
+        let request = request.dial(self.dialer(url));
+        let Some(proxy) = self.proxy(url) else {
+            return Ok(request);
+        };
+        let request = request.proxy(Some(proxy.to_string().parse::<Uri>()?));
+        Ok(match proxy.credentials() {
+            None => request,
+            Some((user, password)) => request
+                .proxy_authentication(Authentication::basic())
+                .proxy_credentials(Credentials::new(user, password)),
+        })
+    }
+
+    fn dialer(&self, url: &Url) -> Dialer {
+        #[cfg(unix)]
+        if let Some(path) = &self.unix_socket {
+            return Dialer::unix_socket(path);
+        }
+        let target = url.host_str().zip(url.port_or_known_default());
+        let mut rules = self.connect_to.iter();
+        let address = target.and_then(|(host, port)| {
+            let (host, port) = rules.find_map(|rule| rule.apply(host, port))?;
+            Some(SocketAddr::new(ip(host)?, port))
+        });
+        address.map_or_else(Dialer::default, Dialer::ip_socket)
+    }
+}
+
+/// The address that `host` is, written as in a URL.
+fn ip(host: &str) -> Option<IpAddr> {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    bare.parse().ok()
+}

@@ -1,0 +1,36 @@
+//! File descriptors that curl cannot use. In a process of its own, for it uses them up.
+
+use std::fs::File;
+use std::time::Duration;
+
+use fetch_isahc::{AttemptEnd, Failure, Fetcher, Policy, Timeouts};
+use fetch_testbed::Site;
+use smol::block_on;
+
+#[test]
+fn descriptors_out_of_curls_reach_are_told_as_what_they_are() {
+    if rlimit::increase_nofile_limit(4_096).unwrap_or(0) < 2_048 {
+        println!("this system lets no process have more descriptors than curl can use");
+        return;
+    }
+    let error = Fetcher::builder().concurrency(113).build().unwrap_err();
+    let text = error.to_string();
+    assert!(text.starts_with("concurrency: isahc's curl"), "{text}");
+    let site = Site::start().unwrap();
+    let limits = Timeouts {
+        total: Some(Duration::from_millis(500)),
+        ..Timeouts::default()
+    };
+    let builder = Fetcher::builder().policy(Policy::default().timeouts(limits));
+    let fetcher = builder.concurrency(112).build().unwrap();
+    let taken: Vec<_> = (0..1_100)
+        .map(|_| File::open("/dev/null").unwrap())
+        .collect();
+    let outcome = block_on(fetcher.fetch(site.url("/get")));
+    let end = outcome.attempts[0].end;
+    assert_eq!(end, AttemptEnd::Failed(Failure::Exhausted), "{outcome}");
+    drop(taken);
+    // It is back-pressure: what comes later is not harmed.
+    let outcome = block_on(fetcher.fetch(site.url("/get")));
+    assert!(outcome.is_success(), "{outcome}");
+}

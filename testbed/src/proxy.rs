@@ -1,0 +1,357 @@
+//! A proxy on loopback that tells what it was asked: HTTP and SOCKS5 on one port.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::observe::lock;
+use crate::server::Worker;
+
+const ESTABLISHED: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
+const FORBIDDEN: &[u8] = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
+const UNKNOWN: &[u8] = b"HTTP/1.1 407 Proxy Authentication Required\r\n\
+    Proxy-Authenticate: Basic realm=\"proxy\"\r\nContent-Length: 0\r\n\r\n";
+
+/// "Connection not allowed by ruleset" (RFC 1928, section 6).
+const NOT_ALLOWED: u8 = 2;
+const MAX_HEAD: usize = 64 * 1_024;
+
+/// A running proxy; dropping it closes its connections.
+///
+/// It speaks HTTP (CONNECT, and `GET` of a whole URL) and SOCKS5 with CONNECT, whichever the client
+/// begins with. Whatever host it is asked for, it connects to that port of 127.0.0.1: names need not exist.
+///
+/// ```
+/// use std::io::{Read, Write};
+///
+/// let (site, proxy) = (fetch_testbed::Site::start()?, fetch_testbed::Proxy::builder().start()?);
+/// let mut client = std::net::TcpStream::connect(proxy.address())?;
+/// let port = site.address().port();
+/// write!(client, "GET http://name.test:{port}/get HTTP/1.1\r\nHost: name.test:{port}\r\n\r\n")?;
+/// let mut answer = [0; 15];
+/// client.read_exact(&mut answer)?;
+/// assert_eq!(&answer, b"HTTP/1.1 200 OK");
+/// assert!(proxy.heads()[0].starts_with("GET http://name.test:"));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Proxy {
+    address: SocketAddr,
+    state: Arc<State>,
+    _worker: Worker,
+}
+
+/// The settings of a [`Proxy`].
+#[derive(Clone, Debug, Default)]
+pub struct ProxyBuilder {
+    login: Option<(String, String)>,
+    refuses: bool,
+    socks_replies: Vec<u8>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    connections: AtomicUsize,
+    handshakes: Mutex<Vec<Vec<u8>>>,
+    heads: Mutex<Vec<String>>,
+    settings: ProxyBuilder,
+}
+
+impl ProxyBuilder {
+    /// Lets in only who says this user name and password; anybody by default.
+    ///
+    /// ```
+    /// let proxy = fetch_testbed::Proxy::builder().login("me", "hush").start()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn login(mut self, user: &str, password: &str) -> Self {
+        self.login = Some((user.into(), password.into()));
+        self
+    }
+
+    /// Refuses every request: with 403, or over SOCKS5 as not allowed; off by default.
+    ///
+    /// ```
+    /// let proxy = fetch_testbed::Proxy::builder().refuses(true).start()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn refuses(mut self, refuses: bool) -> Self {
+        self.refuses = refuses;
+        self
+    }
+
+    /// Answers the first connections over SOCKS5 with these codes in turn (0 is success), the rest with success.
+    ///
+    /// ```
+    /// let unreachable = fetch_testbed::Proxy::builder().socks_replies(&[4]).start()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn socks_replies(mut self, codes: &[u8]) -> Self {
+        self.socks_replies = codes.to_vec();
+        self
+    }
+
+    /// Starts the proxy on a free port of 127.0.0.1.
+    ///
+    /// # Errors
+    /// Says what the system says when it refuses a port or a thread.
+    ///
+    /// ```
+    /// let proxy = fetch_testbed::Proxy::builder().start()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn start(self) -> io::Result<Proxy> {
+        let worker = Worker::start()?;
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let state = Arc::new(State {
+            settings: self,
+            ..State::default()
+        });
+        let _context = worker.handle().enter();
+        let listener = TcpListener::from_std(listener)?;
+        worker.handle().spawn(accept(listener, state.clone()));
+        drop(_context);
+        Ok(Proxy {
+            address,
+            state,
+            _worker: worker,
+        })
+    }
+}
+
+impl Proxy {
+    /// Returns the settings to start from.
+    ///
+    /// ```
+    /// let proxy = fetch_testbed::Proxy::builder().start()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn builder() -> ProxyBuilder {
+        ProxyBuilder::default()
+    }
+
+    /// Returns where it listens.
+    ///
+    /// ```
+    /// assert!(fetch_testbed::Proxy::builder().start()?.address().ip().is_loopback());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns its URL with `before` in front of the address: a scheme, and a user name and password if any.
+    ///
+    /// ```
+    /// let proxy = fetch_testbed::Proxy::builder().start()?;
+    /// assert_eq!(proxy.url("socks5h://"), format!("socks5h://{}", proxy.address()));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn url(&self, before: &str) -> String {
+        format!("{before}{}", self.address)
+    }
+
+    /// Returns how many connections it has accepted.
+    ///
+    /// ```
+    /// assert_eq!(fetch_testbed::Proxy::builder().start()?.connections(), 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn connections(&self) -> usize {
+        self.state.connections.load(SeqCst)
+    }
+
+    /// Returns the heads of all HTTP requests, as they came.
+    ///
+    /// ```
+    /// assert!(fetch_testbed::Proxy::builder().start()?.heads().is_empty());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn heads(&self) -> Vec<String> {
+        lock(&self.state.heads).clone()
+    }
+
+    /// Returns all that each client said in its SOCKS5 handshake, for those that came to ask for a connection.
+    ///
+    /// ```
+    /// assert!(fetch_testbed::Proxy::builder().start()?.handshakes().is_empty());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn handshakes(&self) -> Vec<Vec<u8>> {
+        lock(&self.state.handshakes).clone()
+    }
+}
+
+async fn accept(listener: TcpListener, state: Arc<State>) {
+    loop {
+        let Ok((socket, _)) = listener.accept().await else {
+            // Out of file descriptors, most likely: wait until some connections are closed.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            continue;
+        };
+        let number = state.connections.fetch_add(1, SeqCst);
+        let state = state.clone();
+        tokio::spawn(async move {
+            let _ = socket.set_nodelay(true);
+            // An error here is a peer that has gone.
+            let _ = serve(socket, number, &state).await;
+        });
+    }
+}
+
+async fn serve(client: TcpStream, number: usize, state: &State) -> io::Result<()> {
+    let mut first = [0];
+    client.peek(&mut first).await?;
+    match first {
+        [5] => socks(client, number, state).await,
+        _ => http(client, state).await,
+    }
+}
+
+/// Serves one HTTP request after the other, until one asks for a tunnel.
+async fn http(mut client: TcpStream, state: &State) -> io::Result<()> {
+    while let Some(head) = read_head(&mut client).await? {
+        lock(&state.heads).push(head.clone());
+        let target = head.split(' ').nth(1).unwrap_or_default();
+        if !state.settings.knows(&head) {
+            client.write_all(UNKNOWN).await?;
+        } else if state.settings.refuses {
+            client.write_all(FORBIDDEN).await?;
+        } else if head.starts_with("CONNECT ") {
+            let mut server = dial(port_of(target)?).await?;
+            client.write_all(ESTABLISHED).await?;
+            copy_bidirectional(&mut client, &mut server).await?;
+            return Ok(());
+        } else {
+            forward(&head, target, &mut client).await?;
+        }
+    }
+    Ok(())
+}
+
+impl ProxyBuilder {
+    fn knows(&self, head: &str) -> bool {
+        let Some((user, password)) = &self.login else {
+            return true;
+        };
+        let wanted = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
+        let mut fields = head.lines().filter_map(|line| line.split_once(": "));
+        fields.any(|(name, value)| {
+            name.eq_ignore_ascii_case("proxy-authorization") && value == wanted
+        })
+    }
+}
+
+/// Passes one request without a body on, and its answer back, and keeps the client's connection.
+async fn forward(head: &str, target: &str, client: &mut TcpStream) -> io::Result<()> {
+    let rest = target.strip_prefix("http://").ok_or_else(odd)?;
+    let (authority, path) = rest.split_at(rest.find('/').ok_or_else(odd)?);
+    let mut server = dial(port_of(authority)?).await?;
+    let method = head.split(' ').next().unwrap_or_default();
+    let hops = ["proxy-authorization", "proxy-connection", "connection"];
+    let fields = head.lines().skip(1).filter(|line| {
+        let name = line.split(':').next().unwrap_or_default();
+        !line.is_empty() && !hops.contains(&name.to_ascii_lowercase().as_str())
+    });
+    let fields: String = fields.map(|line| format!("{line}\r\n")).collect();
+    let asked = format!("{method} {path} HTTP/1.1\r\n{fields}Connection: close\r\n\r\n");
+    server.write_all(asked.as_bytes()).await?;
+    let answered = read_head(&mut server).await?.ok_or_else(odd)?;
+    let answered = answered.replacen("connection: close\r\n", "", 1);
+    let mut answer = answered.into_bytes();
+    server.read_to_end(&mut answer).await?;
+    client.write_all(&answer).await
+}
+
+async fn socks(mut client: TcpStream, number: usize, state: &State) -> io::Result<()> {
+    let mut said = Vec::new();
+    let count = read(&mut client, &mut said, 2).await?[1];
+    let methods = read(&mut client, &mut said, count.into()).await?;
+    match &state.settings.login {
+        None => client.write_all(&[5, 0]).await?,
+        Some(login) if methods.contains(&2) => {
+            client.write_all(&[5, 2]).await?;
+            let good = log_in(&mut client, &mut said, login).await?;
+            client.write_all(&[1, u8::from(!good)]).await?;
+            if !good {
+                return Ok(());
+            }
+        }
+        Some(_) => return client.write_all(&[5, 0xff]).await,
+    }
+    let length = match read(&mut client, &mut said, 4).await?[3] {
+        1 => 4,
+        3 => read(&mut client, &mut said, 1).await?[0].into(),
+        _ => 16,
+    };
+    read(&mut client, &mut said, length).await?;
+    let port = read(&mut client, &mut said, 2).await?;
+    lock(&state.handshakes).push(said);
+    let scripted = state.settings.socks_replies.get(number).copied();
+    let refused = state.settings.refuses.then_some(NOT_ALLOWED);
+    let code = refused.or(scripted).unwrap_or(0);
+    client.write_all(&[5, code, 0, 1, 0, 0, 0, 0, 0, 0]).await?;
+    if code == 0 {
+        let mut server = dial(u16::from_be_bytes([port[0], port[1]])).await?;
+        copy_bidirectional(&mut client, &mut server).await?;
+    }
+    Ok(())
+}
+
+/// The user name and the password (RFC 1929), and whether they are the right ones.
+async fn log_in(
+    client: &mut TcpStream,
+    said: &mut Vec<u8>,
+    (user, password): &(String, String),
+) -> io::Result<bool> {
+    let length = read(client, said, 2).await?[1];
+    let good = read(client, said, length.into()).await? == user.as_bytes();
+    let length = read(client, said, 1).await?[0];
+    Ok(read(client, said, length.into()).await? == password.as_bytes() && good)
+}
+
+/// Reads so many bytes, and keeps them among what was `said`.
+async fn read(client: &mut TcpStream, said: &mut Vec<u8>, count: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; count];
+    client.read_exact(&mut bytes).await?;
+    said.extend_from_slice(&bytes);
+    Ok(bytes)
+}
+
+/// Reads up to the empty line and no further; `None` at the end of the connection.
+async fn read_head(stream: &mut TcpStream) -> io::Result<Option<String>> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        if head.len() == MAX_HEAD {
+            return Err(odd());
+        }
+        match stream.read_u8().await {
+            Ok(byte) => head.push(byte),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+            Err(error) => return Err(error),
+        }
+    }
+    String::from_utf8(head).map(Some).map_err(|_| odd())
+}
+
+async fn dial(port: u16) -> io::Result<TcpStream> {
+    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await
+}
+
+fn port_of(authority: &str) -> io::Result<u16> {
+    let port = authority.rsplit(':').next().unwrap_or_default();
+    port.parse().map_err(|_| odd())
+}
+
+fn odd() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "not what a proxy is asked")
+}

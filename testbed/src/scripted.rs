@@ -1,0 +1,189 @@
+//! An HTTP/2 server, written frame by frame, that refuses and goes away on request.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::server::Worker;
+
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const GOAWAY: u8 = 7;
+const ACK: u8 = 1;
+const END_STREAM_AND_HEADERS: u8 = 5;
+const REFUSED_STREAM: u32 = 7;
+/// What is kept waiting is answered once so many wait, or when nothing came for so long.
+const WAITING: usize = 4;
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// What a [`ScriptedHttp2`] says to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Said {
+    /// 200, without a body.
+    Answer,
+    /// That this one and all after it are left aside (GOAWAY). Those before are answered.
+    GoAway,
+    /// Nothing, until the connection goes away, four requests are waiting, or no more come.
+    Later,
+    /// That it was not looked at (`REFUSED_STREAM`).
+    Refuse,
+}
+
+/// An HTTP/2 server without TLS, for clients that know beforehand, which says to each request what a
+/// script says. It ignores bodies.
+///
+/// ```
+/// use fetch_testbed::{Said, ScriptedHttp2};
+///
+/// let server = ScriptedHttp2::start(100, |_connection, request| match request {
+///     0 => Said::Refuse,
+///     _ => Said::Answer,
+/// })?;
+/// assert!(server.url("/").starts_with("http://127.0.0.1:"));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct ScriptedHttp2 {
+    address: SocketAddr,
+    connections: Arc<AtomicUsize>,
+    _worker: Worker,
+}
+
+impl ScriptedHttp2 {
+    /// Takes `streams` requests at once on each connection, and says to request number 0, 1, … on
+    /// connection number 0, 1, … what `say` says.
+    ///
+    /// # Errors
+    /// Says what the system says when it refuses a port or a thread.
+    ///
+    /// ```
+    /// # use fetch_testbed::{Said, ScriptedHttp2};
+    /// let server = ScriptedHttp2::start(1, |_, _| Said::Answer)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn start(
+        streams: u32,
+        say: impl Fn(usize, usize) -> Said + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        let worker = Worker::start()?;
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let connections = Arc::<AtomicUsize>::default();
+        let (say, count) = (Arc::new(say), connections.clone());
+        worker.handle().spawn(async move {
+            let Ok(listener) = TcpListener::from_std(listener) else {
+                return;
+            };
+            while let Ok((stream, _)) = listener.accept().await {
+                let (say, number) = (say.clone(), count.fetch_add(1, SeqCst));
+                // Whatever goes wrong, the client has closed the connection.
+                tokio::spawn(async move {
+                    serve(stream, streams, |request| say(number, request)).await
+                });
+            }
+        });
+        Ok(Self {
+            address,
+            connections,
+            _worker: worker,
+        })
+    }
+
+    /// Returns how many connections it has accepted.
+    ///
+    /// ```
+    /// # use fetch_testbed::{Said, ScriptedHttp2};
+    /// assert_eq!(ScriptedHttp2::start(1, |_, _| Said::Answer)?.connections(), 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn connections(&self) -> usize {
+        self.connections.load(SeqCst)
+    }
+
+    /// Returns the URL of a path.
+    ///
+    /// ```
+    /// # use fetch_testbed::{Said, ScriptedHttp2};
+    /// assert!(ScriptedHttp2::start(1, |_, _| Said::Answer)?.url("/a").ends_with("/a"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+}
+
+async fn serve(mut stream: TcpStream, streams: u32, say: impl Fn(usize) -> Said) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    stream.read_exact(&mut [0; 24]).await?;
+    let max_concurrent_streams = [&[0, 3][..], &streams.to_be_bytes()].concat();
+    frame(&mut stream, SETTINGS, 0, 0, &max_concurrent_streams).await?;
+    let (mut number, mut last, mut gone) = (0, 0, false);
+    let mut later = Vec::new();
+    loop {
+        let more = tokio::time::timeout(PAUSE, stream.readable()).await;
+        if more.is_err() || gone || later.len() >= WAITING {
+            for id in later.drain(..) {
+                answer(&mut stream, id).await?;
+            }
+        }
+        let (kind, flags, id, payload) = read_frame(&mut stream).await?;
+        match kind {
+            SETTINGS if flags & ACK == 0 => frame(&mut stream, SETTINGS, ACK, 0, &[]).await?,
+            PING if flags & ACK == 0 => frame(&mut stream, PING, ACK, 0, &payload).await?,
+            HEADERS if !gone => {
+                match say(number) {
+                    Said::Answer => answer(&mut stream, id).await?,
+                    Said::Later => later.push(id),
+                    Said::Refuse => {
+                        let why = REFUSED_STREAM.to_be_bytes();
+                        frame(&mut stream, RST_STREAM, 0, id, &why).await?;
+                    }
+                    Said::GoAway => {
+                        gone = true;
+                        let payload = [u32::to_be_bytes(last), [0; 4]].concat();
+                        frame(&mut stream, GOAWAY, 0, 0, &payload).await?;
+                    }
+                }
+                number += 1;
+                last = id;
+            }
+            _ => {}
+        }
+    }
+}
+
+async fn read_frame(stream: &mut TcpStream) -> io::Result<(u8, u8, u32, Vec<u8>)> {
+    let mut head = [0; 9];
+    stream.read_exact(&mut head).await?;
+    let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+    let id = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+    let mut payload = vec![0; length as usize];
+    stream.read_exact(&mut payload).await?;
+    Ok((head[3], head[4], id, payload))
+}
+
+async fn answer(stream: &mut TcpStream, id: u32) -> io::Result<()> {
+    // `:status: 200`, from HPACK's static table.
+    frame(stream, HEADERS, END_STREAM_AND_HEADERS, id, &[0x88]).await
+}
+
+async fn frame(
+    stream: &mut TcpStream,
+    kind: u8,
+    flags: u8,
+    id: u32,
+    payload: &[u8],
+) -> io::Result<()> {
+    let length = (payload.len() as u32).to_be_bytes();
+    let head = [&length[1..], &[kind, flags], &id.to_be_bytes()].concat();
+    stream.write_all(&[&head, payload].concat()).await
+}
