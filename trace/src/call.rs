@@ -1,9 +1,10 @@
 //! The calls of an engine as values.
 
 use std::fmt;
+use std::time::Duration;
 
 use fetch_proto::{
-    AttemptId, Engine, FetchId, Handled, Input, Output, Rejected, Request, Timestamp,
+    AttemptId, Config, Engine, FetchId, Handled, Input, Output, Rejected, Request, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +29,10 @@ pub enum Call {
     Poll,
     /// [`Engine::release`].
     Release,
+    /// [`Engine::set_config`].
+    SetConfig(Box<Config>),
+    /// [`Engine::set_crawl_delay`].
+    SetCrawlDelay(Box<str>, Duration),
     /// [`Engine::submit`].
     Submit(Request),
 }
@@ -38,7 +43,7 @@ pub enum Call {
 pub enum Answer {
     /// To `cancel` and `handle`.
     Handled(Handled),
-    /// To `close`, `hold` and `release`.
+    /// To `close`, `hold`, `release` and the settings.
     Nothing,
     /// To `poll`.
     Output(Output),
@@ -65,6 +70,8 @@ impl Call {
             Self::Hold => engine.hold(),
             Self::Poll => return Answer::Output(engine.poll(now)),
             Self::Release => engine.release(),
+            Self::SetConfig(config) => engine.set_config(*config, now),
+            Self::SetCrawlDelay(host, delay) => engine.set_crawl_delay(&host, delay),
             Self::Submit(request) => return Answer::Submitted(engine.submit(request, now)),
         }
         Answer::Nothing
@@ -80,6 +87,8 @@ impl fmt::Display for Call {
             Self::Hold => f.write_str("hold"),
             Self::Poll => f.write_str("poll"),
             Self::Release => f.write_str("release"),
+            Self::SetConfig(_) => f.write_str("a new configuration"),
+            Self::SetCrawlDelay(host, delay) => write!(f, "crawl delay of {delay:?} at {host}"),
             Self::Submit(request) => write!(f, "submit of {}", request.url),
         }
     }

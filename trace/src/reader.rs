@@ -272,14 +272,11 @@ impl<R: Read> Reader<R> {
             Entry::End(delta) => (*delta, Input::End(Ok(()))),
             Entry::Failed(delta, word) => (*delta, Input::End(Err(self.words.read(*word)?))),
             Entry::Head(delta, status) => (*delta, Input::Head(Head::status(*status))),
-            Entry::HeadWith(delta, status, location, asked) => {
-                let asked = match asked {
-                    Some((_, 1_000_000_000..)) => return None,
-                    asked => asked.map(|(seconds, nanos)| Duration::new(seconds, nanos)),
-                };
+            Entry::HeadWith(delta, status, location, asked, pause) => {
                 let head = Head {
                     location: location.map(Into::into),
-                    retry_after: asked,
+                    pause: wait(*pause)?,
+                    retry_after: wait(*asked)?,
                     status: *status,
                 };
                 (*delta, Input::Head(head))
@@ -310,6 +307,14 @@ impl<R: Read> Reader<R> {
             url: Arc::new(url),
             ..shape
         })
+    }
+}
+
+/// A wait of seconds and nanoseconds; `None` if it is not one.
+fn wait(parts: Option<(u64, u32)>) -> Option<Option<Duration>> {
+    match parts {
+        Some((_, 1_000_000_000..)) => None,
+        parts => Some(parts.map(|(seconds, nanos)| Duration::new(seconds, nanos))),
     }
 }
 

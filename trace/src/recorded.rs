@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::{self, Write};
 use std::ops::Deref;
+use std::time::Duration;
 
 use fetch_proto::{
     AttemptId, Config, Engine, FetchId, Handled, Input, Output, Rejected, Request, Timestamp,
@@ -160,6 +161,35 @@ impl<W: Write> Recorded<W> {
     pub fn hold(&mut self) {
         self.note(|recorder| recorder.timeless(&Call::Hold));
         self.engine.hold();
+    }
+
+    /// See [`Engine::set_config`].
+    ///
+    /// ```
+    /// # use fetch_proto::{Config, Timestamp};
+    /// # let mut engine = <fetch_trace::Recorded>::new(Config::default(), 7, Timestamp::START);
+    /// engine.set_config(Config::default().concurrency(7), Timestamp::START);
+    /// ```
+    pub fn set_config(&mut self, config: Config, now: Timestamp) {
+        let boxed = Box::new(config);
+        if self.recording.is_some() {
+            let call = Call::SetConfig(boxed.clone());
+            self.note(|recorder| recorder.plain(&call, now));
+        }
+        self.engine.set_config(*boxed, now);
+    }
+
+    /// See [`Engine::set_crawl_delay`].
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use fetch_proto::{Config, Timestamp};
+    /// # let mut engine = <fetch_trace::Recorded>::new(Config::default(), 7, Timestamp::START);
+    /// engine.set_crawl_delay("http://a.test", Duration::from_secs(1));
+    /// ```
+    pub fn set_crawl_delay(&mut self, host: &str, delay: Duration) {
+        self.note(|recorder| recorder.timeless(&Call::SetCrawlDelay(host.into(), delay)));
+        self.engine.set_crawl_delay(host, delay);
     }
 
     /// See [`Engine::release`].

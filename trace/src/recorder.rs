@@ -193,6 +193,7 @@ impl<W: Write> Recorder<W> {
             }
             Input::Head(Head {
                 location: None,
+                pause: None,
                 retry_after: None,
                 status,
             }) => Entry::Head(t(self), *status),
@@ -214,10 +215,10 @@ impl<W: Write> Recorder<W> {
     fn head(&mut self, head: &Head, now: Timestamp) {
         let location = head.location.as_deref();
         let location = location.map(|location| self.redactor.location(location));
-        let asked = head.retry_after;
-        let asked = asked.map(|asked| (asked.as_secs(), asked.subsec_nanos()));
+        let parts = |wait: Duration| (wait.as_secs(), wait.subsec_nanos());
+        let (asked, pause) = (head.retry_after.map(parts), head.pause.map(parts));
         let delta = delta(&mut self.last, now);
-        let entry = Entry::HeadWith(delta, head.status, location.as_deref(), asked);
+        let entry = Entry::HeadWith(delta, head.status, location.as_deref(), asked, pause);
         append(&mut self.frame, &mut self.repeat, &entry);
     }
 

@@ -35,11 +35,13 @@ pub(crate) enum Entry<'a> {
     Failed(i64, u32),
     /// [`Input::Head`](fetch_proto::Input::Head) without its fields: time, status.
     Head(i64, u16),
-    /// The same with its fields: time, status, `Location`, `Retry-After`.
+    /// The same with its fields: time, status, `Location`, `Retry-After`, and the rest that
+    /// `RateLimit` asks for.
     HeadWith(
         i64,
         u16,
         #[serde(borrow)] Option<&'a str>,
+        Option<(u64, u32)>,
         Option<(u64, u32)>,
     ),
     /// [`Input::Mark`](fetch_proto::Input::Mark): time, word of the phase, how long ago.

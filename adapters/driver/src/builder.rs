@@ -11,6 +11,8 @@ use http::{HeaderName, HeaderValue};
 
 use crate::driver;
 use crate::fetcher::Fetcher;
+use crate::last_resort::FallbackValue;
+use crate::outcome::{Outcome, Response};
 use crate::recording::Record;
 use crate::settings::{Adapter, BuildError, Http2, Identity, Settings};
 
@@ -99,6 +101,27 @@ impl<A: Adapter> Builder<A> {
         self
     }
 
+    /// Sets the engine's whole configuration: limits, rates and rules, and with them breakers,
+    /// budgets, learned limits, targets. What is set after it wins.
+    ///
+    /// ```
+    /// use fetch_proto::{Breaker, Config, RetryBudget};
+    ///
+    /// let config = Config::default().breaker(Breaker::default()).host_budget(RetryBudget::default());
+    /// let fetcher = fetch_smol::Fetcher::builder().config(config).build()?;
+    /// # Ok::<(), fetch_driver::BuildError>(())
+    /// ```
+    pub fn config(mut self, config: fetch_proto::Config) -> Self {
+        self.settings.concurrency = config.concurrency_limit();
+        self.settings.per_host = config.per_host_limit();
+        self.settings.rate = config.rate_limit();
+        self.settings.host_rate = config.host_rate_limit();
+        self.settings.rules = config.rules_ref().clone();
+        self.settings.window = config.window_setting();
+        self.settings.config = config;
+        self
+    }
+
     /// Accepts any TLS certificate, which makes TLS worthless against an attacker. Default no.
     ///
     /// ```
@@ -126,6 +149,24 @@ impl<A: Adapter> Builder<A> {
     /// ```
     pub fn dns_ttl(mut self, ttl: Duration) -> Self {
         self.settings.dns_ttl = ttl;
+        self
+    }
+
+    /// Sets what to answer with where a policy's [`Fallback`](fetch_proto::Fallback) asks for a value
+    /// and no earlier response is kept ([`stale`](Self::stale)).
+    ///
+    /// ```
+    /// use fetch_driver::Response;
+    /// use http::StatusCode;
+    ///
+    /// let builder = fetch_smol::Fetcher::builder()
+    ///     .fallback_value(|outcome| Some(Response::new(StatusCode::OK, "[]")));
+    /// ```
+    pub fn fallback_value(
+        mut self,
+        answer: impl Fn(&Outcome) -> Option<Response> + Send + Sync + 'static,
+    ) -> Self {
+        self.settings.fallback_value = Some(FallbackValue::new(answer));
         self
     }
 
@@ -312,6 +353,28 @@ impl<A: Adapter> Builder<A> {
                 .errors
                 .push(BuildError::new("timeout", error.to_string())),
         }
+        self
+    }
+
+    /// Sets whether GET and HEAD requests for the same URL with the same header fields, at the same
+    /// time, are one request whose response all get. Default no.
+    ///
+    /// ```
+    /// let builder = fetch_smol::Fetcher::builder().share(true);
+    /// ```
+    pub fn share(mut self, share: bool) -> Self {
+        self.settings.share = share;
+        self
+    }
+
+    /// Keeps this many good responses to GET, the latest used, to answer with where a policy's
+    /// [`Fallback`](fetch_proto::Fallback) asks for a value. Default 0.
+    ///
+    /// ```
+    /// let builder = fetch_smol::Fetcher::builder().stale(1000);
+    /// ```
+    pub fn stale(mut self, responses: usize) -> Self {
+        self.settings.stale = responses;
         self
     }
 

@@ -1,6 +1,7 @@
 //! The loop: it asks the engine what to do, does it, and tells it what came of it.
 
 use std::future::poll_fn;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -9,7 +10,9 @@ use std::time::SystemTime;
 use async_channel::Receiver;
 use async_lock::futures::AcquireArc;
 use async_lock::{Semaphore, SemaphoreGuardArc};
-use fetch_proto::{Attempt, AttemptId, FetchId, Head, Idle, Input, Output, Stats, Timestamp};
+use fetch_proto::{
+    Attempt, AttemptId, Config, FetchId, Head, Idle, Input, Output, Stats, Timestamp,
+};
 use futures_core::Stream;
 use http::{HeaderMap, header};
 use log::{Level, debug, log_enabled};
@@ -20,9 +23,12 @@ use crate::exchange;
 use crate::fetcher::Inner;
 use crate::flights::{Flights, Polled};
 use crate::job::{Command, Flight, Job, Live, Seen};
+use crate::last_resort::LastResort;
 use crate::logging;
 use crate::port::{Parts, Port, Verdict};
+use crate::rate_limit;
 use crate::recording::{Core, Record, engine};
+use crate::request::Keep;
 use crate::retry_after::parse_retry_after;
 use crate::settings::Settings;
 use crate::sight;
@@ -53,14 +59,17 @@ pub(crate) fn new<T: Transport>(
     let driver = Driver {
         backlog: std::collections::VecDeque::new(),
         clock,
+        concurrency,
         cookies: settings.cookies.then(Jar::default),
         engine: engine(config, seed, clock.now(), record),
         flights: Flights::new(),
         headers: settings.headers.clone(),
         landed: Vec::new(),
+        last_resort: LastResort::new(settings),
         lives: Vec::new(),
         owners: Vec::new(),
         permits: Permits::new(concurrency + undelivered),
+        share: settings.share,
         start: exchange::start::<T>,
         stats,
         transport,
@@ -74,16 +83,21 @@ struct Driver<T, F, S> {
     clock: Clock,
     /// The jar, if cookies are wanted.
     cookies: Option<Jar>,
+    /// As many attempts at once as there are permits for.
+    concurrency: usize,
     engine: Core,
     flights: Flights<F>,
     headers: HeaderMap,
     /// Fetches whose attempt has just landed and that hold a permit for their outcome.
     landed: Vec<usize>,
+    last_resort: LastResort,
     /// The engine's fetches, by slot.
     lives: Vec<Option<Live>>,
     /// The slot of the fetch that each flight belongs to.
     owners: Vec<usize>,
     permits: Permits,
+    /// Whether requests for the same are one.
+    share: bool,
     start: S,
     stats: Arc<Mutex<Stats>>,
     transport: T,
@@ -177,11 +191,8 @@ where
         loop {
             let idle = self.drain(&mut steps).await;
             for slot in self.landed.drain(..) {
-                // It goes on to a retry or a redirect: its permit is for others meanwhile.
-                if let Some(live) = self.lives[slot]
-                    .as_mut()
-                    .filter(|live| live.flight.is_none())
-                {
+                // It goes on to a retry or a redirect, or races on: its permit is for others.
+                if let Some(live) = &mut self.lives[slot] {
                     live.seen.permit = None;
                 }
             }
@@ -218,7 +229,8 @@ where
     }
 
     fn submit(&mut self, mut job: Job) {
-        let mut request = Live::core_request(&job);
+        let share = self.share.then(|| share_key(&job, &self.headers));
+        let mut request = Live::core_request(&job, share);
         if !T::SEES_CONNECTION
             && let Err(why) = sight::blind_own(&mut request.policy)
         {
@@ -244,10 +256,26 @@ where
         match command {
             Command::Submit(jobs) => self.backlog.extend(jobs),
             Command::WindDown(group) => {
-                self.cancel(|live| live.group == group && live.flight.is_none(), group);
+                self.cancel(|live| live.group == group && !live.is_flying(), group);
             }
+            Command::Configure(config) => self.configure(*config),
+            Command::CrawlDelay(host, delay) => self.engine.set_crawl_delay(&host, delay),
             Command::Cancel(group) => self.cancel(|live| live.group == group, group),
         }
+    }
+
+    /// Takes over other limits and rules while everything goes on.
+    fn configure(&mut self, config: Config) {
+        let config = if T::SEES_CONNECTION {
+            config
+        } else {
+            let rules = config.rules_ref().map(sight::blind);
+            config.rules(rules)
+        };
+        let more = config.concurrency_limit().saturating_sub(self.concurrency);
+        self.concurrency += more;
+        self.permits.add(more);
+        self.engine.set_config(config, self.clock.now());
     }
 
     /// Ends the fetches of `group` that `which` picks, and those of it that never came so far.
@@ -284,12 +312,12 @@ where
         }
         self.owners[index] = slot;
         let permit = live.seen.permit.take().or_else(|| self.permits.take());
-        live.seen = Seen::default();
-        live.flight = Some(Flight {
+        live.launch(Flight {
             id: attempt.id,
             index,
             permit,
             port,
+            seen: Seen::default(),
             url: attempt.url,
         });
         if !self.permits.refill() {
@@ -297,42 +325,50 @@ where
         }
     }
 
-    fn flight(&mut self, id: AttemptId) -> Option<&mut Live> {
+    /// The fetch whose attempt that is, if it is in flight.
+    fn live(&mut self, id: AttemptId) -> Option<&mut Live> {
         let live = self.lives.get_mut(id.fetch.slot())?.as_mut()?;
-        live.flight
-            .as_ref()
-            .is_some_and(|flight| flight.id == id)
-            .then_some(live)
+        live.flight(id).is_some().then_some(live)
     }
 
     fn abort(&mut self, id: AttemptId) {
-        let Some(live) = self.flight(id) else { return };
-        let Some(flight) = live.flight.take() else {
-            return;
-        };
-        (live.seen.connection, live.seen.wire_bytes) = flight.port.connection();
-        live.seen.late = flight.port.take().marks;
-        self.flights.remove(flight.index);
+        let Some(live) = self.live(id) else { return };
+        let late = live.flight(id).map(|flight| flight.port.take().marks);
+        let Some(index) = live.land(id) else { return };
+        live.seen.late = late.unwrap_or_default();
+        live.seen.permit = None;
+        self.flights.remove(index);
     }
 
     fn accept(&mut self, id: AttemptId) {
-        self.decide(id, |live| {
-            let url = live.flight.as_ref().map(|flight| flight.url.clone());
-            url.map_or(Verdict::Drop, |url| live.accept(url))
-        });
+        self.decide(id, |live| live.accept(id));
     }
 
     fn decide(&mut self, id: AttemptId, verdict: impl FnOnce(&mut Live) -> Verdict) {
-        let Some(live) = self.flight(id) else { return };
+        let Some(live) = self.live(id) else { return };
         let verdict = verdict(live);
-        if let Some(flight) = &live.flight {
+        if let Some(flight) = live.flight(id) {
             flight.port.decide(verdict);
         }
     }
 
     fn finish(&mut self, id: FetchId, outcome: fetch_proto::Outcome) {
+        if let Some(leader) = outcome.shared_with {
+            self.copy_response(leader, id);
+        }
         if let Some(live) = self.lives.get_mut(id.slot()).and_then(Option::take) {
-            live.finish(outcome, logging::result);
+            live.finish(outcome, &mut self.last_resort, logging::result);
+        }
+    }
+
+    /// Gives a fetch the response to another's request for the same. That one ends after it.
+    fn copy_response(&mut self, from: FetchId, to: FetchId) {
+        let leader = self.lives.get(from.slot()).and_then(Option::as_ref);
+        let Some(copy) = leader.map(|leader| leader.seen.copy()) else {
+            return;
+        };
+        if let Some(live) = self.lives.get_mut(to.slot()).and_then(Option::as_mut) {
+            live.seen = copy;
         }
     }
 
@@ -365,7 +401,7 @@ where
         let Some(live) = self.lives[slot].as_mut() else {
             return;
         };
-        let Some(flight) = live.flight.as_ref().filter(|flight| flight.index == index) else {
+        let Some(flight) = live.flight_at(index) else {
             return;
         };
         let (id, now) = (flight.id, self.clock.now());
@@ -381,7 +417,7 @@ where
                 cookies.store(&flight.url, &parts.headers);
             }
             say(Input::Head(head(&parts)));
-            live.seen.parts = Some(parts);
+            flight.seen.parts = Some(parts);
         }
         if news.body > 0 {
             say(Input::Body { bytes: news.body });
@@ -395,24 +431,37 @@ where
         }
         let end = match (news.end, polled) {
             (Some(Ok(chunks)), _) => {
-                live.seen.chunks = chunks;
+                flight.seen.chunks = chunks;
                 Ok(())
             }
             (Some(Err(error)), _) => {
-                live.seen.detail = Some(error.detail());
+                flight.seen.detail = Some(error.detail());
                 Err(error.kind())
             }
             (None, Polled::Panicked(message)) => {
-                live.seen.detail = Some(format!("the transport panicked: {message}"));
+                flight.seen.detail = Some(format!("the transport panicked: {message}"));
                 Err(fetch_proto::Failure::Dropped)
             }
             (None, Polled::Pending | Polled::Ready) => return,
         };
-        (live.seen.connection, live.seen.wire_bytes) = flight.port.connection();
-        live.seen.permit = live.flight.take().and_then(|flight| flight.permit);
+        live.land(id);
         self.landed.push(slot);
         self.engine.handle(id, Input::End(end), now);
     }
+}
+
+/// What else must be the same for two requests of one method and URL to be one: all header fields,
+/// and whether the body is kept.
+fn share_key(job: &Job, common: &HeaderMap) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for headers in [common, &job.request.headers] {
+        for (name, value) in headers {
+            (name.as_str(), value.as_bytes()).hash(&mut hasher);
+        }
+        0xff_u8.hash(&mut hasher);
+    }
+    (job.request.keep == Keep::Body).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// What the core must know of a response's head.
@@ -422,6 +471,7 @@ fn head(parts: &Parts) -> Head {
     let retry_after = field(header::RETRY_AFTER).and_then(|value| std::str::from_utf8(value).ok());
     Head {
         location: location.map(|location| location.into_owned().into_boxed_str()),
+        pause: rate_limit::pause(&parts.headers, SystemTime::now),
         retry_after: retry_after.and_then(|value| parse_retry_after(value, SystemTime::now())),
         status: parts.status.as_u16(),
     }
@@ -510,6 +560,10 @@ impl Permits {
             spare,
             waiting: None,
         }
+    }
+
+    fn add(&self, more: usize) {
+        self.semaphore.add_permits(more);
     }
 
     fn take(&mut self) -> Option<SemaphoreGuardArc> {

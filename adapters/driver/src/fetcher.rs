@@ -233,6 +233,33 @@ impl<A> Fetcher<A> {
         }
     }
 
+    /// Takes over another configuration of the engine while everything goes on: limits, rates,
+    /// rules, breakers, budgets. What is known of hosts is kept. The bound on connections stays as it
+    /// was built.
+    ///
+    /// ```
+    /// use fetch_proto::Config;
+    /// let fetcher = fetch_smol::Fetcher::builder().build()?;
+    /// fetcher.set_config(Config::default().concurrency(10));
+    /// # Ok::<(), fetch_driver::BuildError>(())
+    /// ```
+    pub fn set_config(&self, config: fetch_proto::Config) {
+        self.inner.send(Command::Configure(Box::new(config)));
+    }
+
+    /// Sets the least time between the starts of two attempts at one host, named by scheme, host and
+    /// port, such as the crawl delay of its robots.txt. Zero takes it back.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// let fetcher = fetch_smol::Fetcher::builder().build()?;
+    /// fetcher.set_crawl_delay("https://a.example", Duration::from_secs(2));
+    /// # Ok::<(), fetch_driver::BuildError>(())
+    /// ```
+    pub fn set_crawl_delay(&self, host: &str, delay: std::time::Duration) {
+        self.inner.send(Command::CrawlDelay(host.into(), delay));
+    }
+
     /// What the engine has done and holds, as of its last turn.
     ///
     /// ```

@@ -9,7 +9,8 @@ use fetch_proto::{AttemptId, Delivery, FetchId, Phase, RequestBody as Replay, Ti
 
 use crate::body::Opened;
 use crate::error::{Error, ErrorKind};
-use crate::outcome::{Outcome, Response};
+use crate::last_resort::LastResort;
+use crate::outcome::{FellBack, Outcome, Response};
 use crate::port::{Parts, Port, Verdict};
 use crate::request::{Keep, Request};
 use crate::transport::{Connection, RequestBody};
@@ -20,6 +21,10 @@ pub(crate) enum Command {
     Cancel(u64),
     /// Adds fetches.
     Submit(Vec<Job>),
+    /// Takes over another configuration.
+    Configure(Box<fetch_proto::Config>),
+    /// Sets the least time between two attempts at this host.
+    CrawlDelay(Box<str>, core::time::Duration),
     /// Ends the fetches of this group that are not in flight.
     WindDown(u64),
 }
@@ -143,10 +148,12 @@ pub(crate) fn stillborn(error: Error, url: String, tag: u64) -> Outcome {
     Outcome {
         attempts: Vec::new(),
         connection: None,
+        fell_back: None,
         gave_up: None,
         redirects: 0,
         result: Err(error),
         retries: 0,
+        shared: false,
         tag,
         timings: Timings {
             submitted: Timestamp::START,
@@ -163,28 +170,31 @@ pub(crate) fn stillborn(error: Error, url: String, tag: u64) -> Outcome {
 
 /// A fetch that the engine has.
 pub(crate) struct Live {
-    pub(crate) flight: Option<Flight>,
+    /// Its attempts in flight. One, but for hedges.
+    flights: Vec<Flight>,
     pub(crate) group: u64,
     /// Whether the caller gave the request a body.
     pub(crate) has_body: bool,
     id: FetchId,
     pub(crate) request: Request,
+    /// What the attempt that ended last brought.
     pub(crate) seen: Seen,
     sink: Sink,
     /// Keeps a streamed body open until its fate is known.
     stream: Option<Sender<Bytes>>,
 }
 
-/// Its attempt in flight.
+/// An attempt in flight.
 pub(crate) struct Flight {
     pub(crate) id: AttemptId,
     pub(crate) index: usize,
     pub(crate) permit: Option<SemaphoreGuardArc>,
     pub(crate) port: Port,
+    pub(crate) seen: Seen,
     pub(crate) url: Arc<url::Url>,
 }
 
-/// What the last attempt brought.
+/// What an attempt brought.
 #[derive(Default)]
 pub(crate) struct Seen {
     pub(crate) chunks: Vec<Bytes>,
@@ -198,6 +208,21 @@ pub(crate) struct Seen {
     pub(crate) wire_bytes: u64,
 }
 
+impl Seen {
+    /// The response, for another fetch of the same.
+    pub(crate) fn copy(&self) -> Self {
+        Self {
+            chunks: self.chunks.clone(),
+            connection: self.connection,
+            detail: self.detail.clone(),
+            late: Vec::new(),
+            parts: self.parts.clone(),
+            permit: None,
+            wire_bytes: self.wire_bytes,
+        }
+    }
+}
+
 impl Live {
     pub(crate) fn new(job: Job, id: FetchId) -> Self {
         let Job {
@@ -206,7 +231,7 @@ impl Live {
             sink,
         } = job;
         Self {
-            flight: None,
+            flights: Vec::new(),
             group,
             has_body: !matches!(request.body, RequestBody::Empty),
             id,
@@ -221,8 +246,36 @@ impl Live {
         self.id
     }
 
+    pub(crate) fn is_flying(&self) -> bool {
+        !self.flights.is_empty()
+    }
+
+    pub(crate) fn launch(&mut self, flight: Flight) {
+        self.flights.reserve_exact(1); // nearly always just one
+        self.flights.push(flight);
+    }
+
+    pub(crate) fn flight(&mut self, id: AttemptId) -> Option<&mut Flight> {
+        self.flights.iter_mut().find(|flight| flight.id == id)
+    }
+
+    /// The attempt whose future has this place.
+    pub(crate) fn flight_at(&mut self, index: usize) -> Option<&mut Flight> {
+        self.flights.iter_mut().find(|flight| flight.index == index)
+    }
+
+    /// Takes an attempt out of the air; what it brought is kept.
+    pub(crate) fn land(&mut self, id: AttemptId) -> Option<usize> {
+        let place = self.flights.iter().position(|flight| flight.id == id)?;
+        let flight = self.flights.swap_remove(place);
+        self.seen = flight.seen;
+        (self.seen.connection, self.seen.wire_bytes) = flight.port.connection();
+        self.seen.permit = flight.permit;
+        Some(flight.index)
+    }
+
     /// What the core must know of the request.
-    pub(crate) fn core_request(job: &Job) -> fetch_proto::Request {
+    pub(crate) fn core_request(job: &Job, share: Option<u64>) -> fetch_proto::Request {
         let request = &job.request;
         fetch_proto::Request {
             body: match &request.body {
@@ -234,16 +287,20 @@ impl Live {
             idempotent: request.idempotent || request.headers.contains_key("idempotency-key"),
             method: request.method.clone(),
             policy: request.policy.clone(),
+            share,
             tag: request.tag,
             url: Arc::new(request.url.clone()),
         }
     }
 
     /// What to do with the body of the response that was accepted.
-    pub(crate) fn accept(&mut self, url: Arc<url::Url>) -> Verdict {
+    pub(crate) fn accept(&mut self, id: AttemptId) -> Verdict {
         match &self.sink.to {
             Some(Destination::Stream { fate, head }) => {
-                let Some(parts) = self.seen.parts.take() else {
+                let flight = self.flights.iter_mut().find(|flight| flight.id == id);
+                let taken =
+                    flight.and_then(|flight| Some((flight.seen.parts.take()?, flight.url.clone())));
+                let Some((parts, url)) = taken else {
                     return Verdict::Drop;
                 };
                 // One chunk waits here; the next waits in the network.
@@ -263,14 +320,22 @@ impl Live {
     }
 
     /// Delivers the end. Tells it, too, for the log.
-    pub(crate) fn finish(mut self, end: fetch_proto::Outcome, log: impl FnOnce(&Outcome)) {
+    pub(crate) fn finish(
+        mut self,
+        end: fetch_proto::Outcome,
+        last_resort: &mut LastResort,
+        log: impl FnOnce(&Outcome),
+    ) {
         let fetch_proto::Outcome {
             mut attempts,
+            fallen_back,
             gave_up,
             redirects,
             retries,
+            shared_with,
             tag,
             timings,
+            wants_value,
             ..
         } = end;
         let Seen {
@@ -317,18 +382,22 @@ impl Live {
                 detail,
             )),
         };
-        let outcome = Outcome {
+        let fell_back = (fallen_back && result.is_ok()).then_some(FellBack::Url);
+        let mut outcome = Outcome {
             attempts,
             connection,
+            fell_back,
             gave_up,
             redirects,
             result,
             retries,
+            shared: shared_with.is_some(),
             tag,
             timings,
             url: text,
             wire_bytes,
         };
+        last_resort.apply(&mut outcome, &self.request.method, wants_value);
         log(&outcome);
         self.sink.deliver(outcome, permit);
     }

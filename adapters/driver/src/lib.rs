@@ -16,13 +16,15 @@ mod exchange;
 mod fetcher;
 mod flights;
 mod job;
+mod last_resort;
 mod logging;
 mod no_proxy;
 mod outcome;
 mod port;
 mod proxy;
-mod recording;
 mod proxy_rules;
+mod rate_limit;
+mod recording;
 mod redact;
 mod request;
 mod retry_after;
@@ -44,12 +46,13 @@ pub use error::{Error, ErrorKind};
 /// What the core says of a fetch that came to no response.
 pub use fetch_proto::Error as FetchError;
 pub use fetch_proto::{
-    AttemptEnd, AttemptReport, Backoff, BatchStats, Failure, GaveUp, Jitter, Limit, Method,
+    AttemptEnd, AttemptReport, Backoff, BatchStats, Config, Failure, GaveUp, Jitter, Limit, Method,
     OverCap, Pattern, Phase, Policy, Rate, Redirects, RetryAfter, Rules, Stats, StatusSet,
     Timeouts, Timestamp, Timings,
 };
 pub use fetcher::Fetcher;
-pub use outcome::{Outcome, Response};
+pub use last_resort::FallbackValue;
+pub use outcome::{FellBack, Outcome, Response};
 pub use port::Marks;
 pub use proxy::{Proxy, ProxyKind};
 pub use proxy_rules::ProxyRules;

@@ -21,6 +21,8 @@ pub struct Outcome {
     pub attempts: Vec<AttemptReport>,
     /// The connection that served the last attempt.
     pub connection: Option<Connection>,
+    /// Where the response comes from, if all that was tried first came to nothing.
+    pub fell_back: Option<FellBack>,
     /// Why there was no further retry, where one would have been worth it.
     pub gave_up: Option<GaveUp>,
     /// How many redirects were followed.
@@ -29,6 +31,9 @@ pub struct Outcome {
     pub result: Result<Response, Error>,
     /// How many times the request was retried.
     pub retries: u16,
+    /// Whether the response is that to another's request for the same, and no request was sent for
+    /// this one.
+    pub shared: bool,
     /// The request's own key: its place in the batch, unless it was given one.
     pub tag: u64,
     /// Where the time went.
@@ -37,6 +42,18 @@ pub struct Outcome {
     pub url: String,
     /// The size of the last response's body as it came over the wire, before decoding.
     pub wire_bytes: u64,
+}
+
+/// What a fetch fell back on.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum FellBack {
+    /// An earlier response to the same URL.
+    Stale,
+    /// The other URL of the policy's [`Fallback`](fetch_proto::Fallback).
+    Url,
+    /// The caller's own value.
+    Value,
 }
 
 /// A complete response.
@@ -55,6 +72,34 @@ pub struct Response {
     pub url: Arc<Url>,
     /// The protocol version.
     pub version: Version,
+}
+
+impl Response {
+    /// A response of the caller's own making: for tests, and as a fallback's value.
+    ///
+    /// ```
+    /// use fetch_driver::Response;
+    /// use http::StatusCode;
+    ///
+    /// let empty_list = Response::new(StatusCode::OK, "[]");
+    /// assert_eq!((empty_list.bytes, empty_list.headers.len()), (2, 0));
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Never: its URL, `about:blank`, is valid.
+    #[must_use]
+    pub fn new(status: StatusCode, body: impl Into<Bytes>) -> Self {
+        let body = body.into();
+        Self {
+            bytes: body.len() as u64,
+            body,
+            headers: HeaderMap::new(),
+            status,
+            url: Arc::new(Url::parse("about:blank").expect("a valid URL")),
+            version: Version::HTTP_11,
+        }
+    }
 }
 
 impl Outcome {

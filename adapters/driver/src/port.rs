@@ -56,7 +56,7 @@ pub(crate) struct News {
 }
 
 /// A response's head.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Parts {
     pub(crate) headers: HeaderMap,
     pub(crate) status: StatusCode,

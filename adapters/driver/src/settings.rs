@@ -9,6 +9,7 @@ use fetch_proto::{Rate, Rules};
 use http::{HeaderMap, HeaderValue, header};
 
 use crate::connect_to::ConnectTo;
+use crate::last_resort::FallbackValue;
 use crate::proxy_rules::ProxyRules;
 use crate::timer::Timer;
 use crate::transport::Transport;
@@ -50,6 +51,9 @@ pub struct Settings {
     pub client_certificate: Option<Identity>,
     /// How many attempts may be in flight at once. Default 100.
     pub concurrency: usize,
+    /// The engine's configuration, for what has no setting of its own here: breakers, budgets,
+    /// learned limits, targets. What has one comes from there.
+    pub config: fetch_proto::Config,
     /// Where to connect instead of the URL's host and port. The first that applies counts.
     pub connect_to: Vec<ConnectTo>,
     /// Whether cookies are kept and sent back. Default no.
@@ -61,6 +65,8 @@ pub struct Settings {
     /// Whether decisions are reported to the log at debug level. Default: if that level is on when
     /// the fetcher is built.
     pub events: bool,
+    /// What to answer with where a policy's [`Fallback`](fetch_proto::Fallback) asks for a value.
+    pub fallback_value: Option<FallbackValue>,
     /// Header fields of every request.
     pub headers: HeaderMap,
     /// How fast attempts at one host may begin. Default: no limit.
@@ -85,6 +91,12 @@ pub struct Settings {
     pub rules: Rules,
     /// Where all chance comes from. Default: drawn when the fetcher is built.
     pub seed: Option<u64>,
+    /// Whether GET and HEAD requests for the same, at the same time, are one. Default no.
+    pub share: bool,
+    /// How many good responses to GET are kept, to answer with where a policy's
+    /// [`Fallback`](fetch_proto::Fallback) asks for a value. Default 0. Each may be as large as the
+    /// largest body.
+    pub stale: usize,
     /// How many outcomes may wait for the consumer before no more attempts are started. Default: as
     /// many as the concurrency.
     pub undelivered: Option<usize>,
@@ -104,11 +116,13 @@ impl Default for Settings {
             ca_certificates: Vec::new(),
             client_certificate: None,
             concurrency: 100,
+            config: fetch_proto::Config::default(),
             connect_to: Vec::new(),
             cookies: false,
             decode: true,
             dns_ttl: Duration::from_secs(300),
             events: log::log_enabled!(target: crate::LOG_TARGET, log::Level::Debug),
+            fallback_value: None,
             headers,
             host_rate: None,
             http2: Http2::default(),
@@ -121,6 +135,8 @@ impl Default for Settings {
             resolve: Vec::new(),
             rules: Rules::default(),
             seed: None,
+            share: false,
+            stale: 0,
             undelivered: None,
             unix_socket: None,
             window: None,
@@ -150,7 +166,9 @@ impl Settings {
     /// ```
     #[must_use]
     pub fn engine_config(&self) -> fetch_proto::Config {
-        let mut config = fetch_proto::Config::default()
+        let mut config = self
+            .config
+            .clone()
             .concurrency(self.concurrency)
             .events(self.events)
             .per_host(self.per_host.unwrap_or(0))

@@ -311,6 +311,46 @@ impl Config {
         &self.rules
     }
 
+    /// How many attempts at one host may be in flight at once, if that is limited.
+    ///
+    /// ```
+    /// assert_eq!(fetch_proto::Config::default().per_host(4).per_host_limit(), Some(4));
+    /// ```
+    #[must_use]
+    pub fn per_host_limit(&self) -> Option<usize> {
+        self.per_host.map(NonZeroUsize::get)
+    }
+
+    /// How fast attempts may begin over all hosts, if that is limited.
+    ///
+    /// ```
+    /// assert_eq!(fetch_proto::Config::default().rate_limit(), None);
+    /// ```
+    #[must_use]
+    pub fn rate_limit(&self) -> Option<Rate> {
+        self.rate
+    }
+
+    /// How fast attempts at one host may begin, if that is limited.
+    ///
+    /// ```
+    /// assert_eq!(fetch_proto::Config::default().host_rate_limit(), None);
+    /// ```
+    #[must_use]
+    pub fn host_rate_limit(&self) -> Option<Rate> {
+        self.host_rate
+    }
+
+    /// How many fetches may be live at once, if that was set.
+    ///
+    /// ```
+    /// assert_eq!(fetch_proto::Config::default().window_setting(), None);
+    /// ```
+    #[must_use]
+    pub fn window_setting(&self) -> Option<usize> {
+        self.window.map(NonZeroUsize::get)
+    }
+
     /// How many attempts may be in flight at once.
     ///
     /// ```
