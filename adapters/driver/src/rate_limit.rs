@@ -75,7 +75,8 @@ mod tests {
     #[test]
     fn each_form_in_use_is_read_and_counts_only_if_nothing_remains() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-        let table: [(&[(&str, &str)], Option<u64>); 12] = [
+        type Fields = &'static [(&'static str, &'static str)];
+        let table: [(Fields, Option<u64>); 12] = [
             (&[("ratelimit", r#""default";r=0;t=30"#)], Some(30)),
             (&[("ratelimit", r#""default";r=5;t=30"#)], None),
             (
