@@ -7,6 +7,8 @@ mod gates;
 mod guards;
 mod hosts;
 mod live;
+#[cfg(test)]
+mod policies_tests;
 mod settle;
 mod sharing;
 mod slab;
@@ -416,10 +418,13 @@ impl Engine {
             if self.wake_due(now) {
                 continue;
             }
-            return match self.admit(now) {
-                Some(attempt) => Output::Start(attempt),
-                None => Output::Idle(self.idle(now)),
-            };
+            if let Some(attempt) = self.admit(now) {
+                return Output::Start(attempt);
+            }
+            if self.dirty.is_empty() {
+                return Output::Idle(self.idle(now));
+            }
+            // Some whose turn it was ended instead of starting.
         }
     }
 
