@@ -12,14 +12,18 @@ fn every_setting_is_obeyed_or_refused_by_isahc_and_surf() {
         .filter(|name| !name.starts_with(' '));
     let by_the_driver = [
         "concurrency",
+        "config",
         "cookies",
         "events",
+        "fallback_value",
         "headers",
         "host_rate",
         "per_host",
         "rate",
         "rules",
         "seed",
+        "share",
+        "stale",
         "undelivered",
         "window",
     ];
