@@ -129,7 +129,8 @@ async fn serve(mut stream: TcpStream, streams: u32, say: impl Fn(usize) -> Said)
     let (mut number, mut last, mut gone) = (0, 0, false);
     let mut later = Vec::new();
     loop {
-        let more = tokio::time::timeout(PAUSE, stream.readable()).await;
+        // Peeked, since a socket can be called readable after all of it was read.
+        let more = tokio::time::timeout(PAUSE, stream.peek(&mut [0])).await;
         if more.is_err() || gone || later.len() >= WAITING {
             for id in later.drain(..) {
                 answer(&mut stream, id).await?;
