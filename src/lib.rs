@@ -78,14 +78,21 @@ pub use fetch_async_std as async_std;
 pub use fetch_driver as driver;
 pub use fetch_driver::{
     AttemptEnd, AttemptReport, Backoff, BatchStats, Body, BuildError, Connection, Error, ErrorKind,
-    Failure, FetchAll, FetchError, GaveUp, IntoRequest, Jitter, Keep, Limit, Method, Outcome,
-    OverCap, Pattern, Policy, Rate, Redacted, Redirects, Request, Response, RetryAfter, Rules,
-    Settings, Stats, StatusSet, StreamedResponse, Timeouts, Timings,
+    Failure, FallbackValue, FellBack, FetchAll, FetchError, GaveUp, IntoRequest, Jitter, Keep,
+    Limit, Method, Outcome, OverCap, Pattern, Policy, Rate, Redacted, Redirects, Request, Response,
+    RetryAfter, Rules, Settings, Stats, StatusSet, StreamedResponse, Timeouts, Timings,
 };
 #[cfg(feature = "isahc")]
 pub use fetch_isahc as isahc;
 /// The pure core.
 pub use fetch_proto as proto;
+/// What policies are made of, besides the types above: breakers, budgets, hedging, learned limits,
+/// balancing, faults on purpose.
+pub use fetch_proto::{
+    Adaptive, Aimd, Balance, Breaker, BreakerMode, Chaos, Class, Classes, Config, Endpoint,
+    Fallback, Fault, Gradient2, Hedge, HedgeDelay, OnOpen, Outlier, RetryBudget, Shed, StallGuard,
+    Target, Throttle, Vegas,
+};
 #[cfg(feature = "smol")]
 pub use fetch_smol as smol;
 #[cfg(feature = "surf")]

@@ -8,7 +8,7 @@ use hyper::header::{HeaderValue, RETRY_AFTER};
 
 use crate::body::Body;
 use crate::bounded::Bounded;
-use crate::call::{Call, Stop};
+use crate::call::{Call, Stop, seconds};
 use crate::observe::lock;
 use crate::replies::{self, Reply};
 use crate::wire::Break;
@@ -118,6 +118,27 @@ pub(crate) fn retry_after(call: &Call) -> Reply {
     let mut response = replies::text(status, "come back later\n");
     let value = HeaderValue::try_from(value).expect("digits or a date");
     response.headers_mut().insert(RETRY_AFTER, value);
+    Ok(response)
+}
+
+/// `/slow-once/SECONDS?key=K`
+pub(crate) async fn slow_once(call: &Call) -> Reply {
+    let wait = seconds(call.argument("a number of seconds")?)?;
+    if count(call) == 0 {
+        tokio::time::sleep(wait).await;
+    }
+    Ok(replies::text(200, "here it is\n"))
+}
+
+/// `/rate-limit/SECONDS?key=K`
+pub(crate) fn rate_limit(call: &Call) -> Reply {
+    let wait: u32 = call.argument("whole seconds")?;
+    let mut response = replies::text(200, "fine\n");
+    if count(call) == 0 {
+        let value = format!("\"default\";r=0;t={wait}");
+        let value = HeaderValue::try_from(value).expect("digits");
+        response.headers_mut().insert("ratelimit", value);
+    }
     Ok(response)
 }
 

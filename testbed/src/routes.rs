@@ -83,6 +83,16 @@ pub const ENDPOINTS: &[Endpoint] = &[
         "the status (503) with Retry-After once per key, then 200",
     ),
     endpoint(
+        "/slow-once/SECONDS?key=K",
+        "/slow-once/0.2?key=a",
+        "200 after a wait, once per key; at once from then on",
+    ),
+    endpoint(
+        "/rate-limit/SECONDS?key=K",
+        "/rate-limit/1?key=a",
+        "200, once per key with a RateLimit field: nothing left for so long",
+    ),
+    endpoint(
         "/redirect/N?status=",
         "/redirect/3",
         "N relative redirects, then /get",
@@ -172,6 +182,8 @@ pub(crate) async fn answer(call: &Call) -> Reply {
         "endless" => content(Made::new(u64::MAX)),
         "flaky" => faults::flaky(call)?,
         "retry-after" => faults::retry_after(call)?,
+        "slow-once" => faults::slow_once(call).await?,
+        "rate-limit" => faults::rate_limit(call)?,
         "redirect" => redirect(call)?,
         "redirect-to" => redirect_to(call)?,
         "redirect-loop" => replies::redirect(302, "/redirect-loop")?,

@@ -17,6 +17,7 @@ mod crowd;
 mod failures;
 mod http2;
 mod limits;
+mod policies;
 mod proxies;
 mod redirects;
 mod retries;
@@ -34,7 +35,7 @@ use behaviour::{Behaviour, Group};
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 
 /// All behaviours, in the order of the table.
-const GROUPS: [Group; 15] = [
+const GROUPS: [Group; 16] = [
     answers::GROUP,
     failures::GROUP,
     tls::GROUP,
@@ -48,6 +49,7 @@ const GROUPS: [Group; 15] = [
     bodies::GROUP,
     cancelling::GROUP,
     limits::GROUP,
+    policies::GROUP,
     crowd::GROUP,
     runtimes::GROUP,
 ];
