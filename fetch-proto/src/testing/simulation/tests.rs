@@ -126,6 +126,20 @@ fn a_throttle_slows_a_polite_client_to_its_rate() {
 }
 
 #[test]
+fn urls_that_come_by_themselves_do_not_wait_for_those_before() {
+    let run = |deadline| {
+        let server = Server::default().latency(Latency::constant(SECOND * 3));
+        let simulation = with(Config::default(), server).arrivals("2/s".parse().unwrap());
+        simulation.deadline(deadline).run(urls(20))
+    };
+    let all = run(SECOND * 60);
+    assert_eq!((all.batch.succeeded(), all.max_flying), (20, 6));
+    assert_eq!(all.took, ms(19 * 500 + 3_000));
+    let cut = run(ms(4_900));
+    assert_eq!((cut.batch.succeeded(), cut.batch.cancelled()), (4, 6));
+}
+
+#[test]
 fn a_body_takes_as_long_as_its_bandwidth_says() {
     let server = Server::default()
         .latency(Latency::constant(ms(100)))
