@@ -93,12 +93,6 @@ pub use fetch_proto::{
     Fallback, Fault, Gradient2, Hedge, HedgeDelay, OnOpen, Outlier, RetryBudget, Shed, StallGuard,
     Target, Throttle, Vegas,
 };
-/// What policies are made of.
-pub use fetch_proto::{
-    Adaptive, Aimd, Balance, Breaker, BreakerMode, Chaos, Class, Classes, Endpoint, Fallback,
-    Fault, Gradient2, Hedge, HedgeDelay, OnOpen, Outlier, RateError, RetryBudget, Shed, StallGuard,
-    Target, TargetError, Throttle, Vegas,
-};
 #[cfg(feature = "smol")]
 pub use fetch_smol as smol;
 #[cfg(feature = "surf")]

@@ -116,7 +116,7 @@ fn an_outage_everywhere_meets_every_host() {
 
 #[test]
 fn a_throttle_slows_a_polite_client_to_its_rate() {
-    let rate = crate::rate::Rate::per_second(core::num::NonZeroU32::new(50).unwrap());
+    let rate = Rate::per_second(core::num::NonZeroU32::new(50).unwrap());
     let server = Server::default().throttle(rate).retry_after(SECOND);
     let summary = with(Config::default(), server).run(urls(500));
     let host = &summary.hosts[0];
