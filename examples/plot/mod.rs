@@ -69,7 +69,8 @@ impl Picture<'_> {
     ) -> Result<(), Box<dyn Error>> {
         let end = self.end.as_secs_f64();
         let values = panel.lines.iter().flat_map(|(_, values)| values);
-        let top = values.copied().max().unwrap_or(0).max(1) as f64 * 1.08;
+        // Room for the names above the lines.
+        let top = values.copied().max().unwrap_or(0).max(1) as f64 * 1.5;
         let mut chart = ChartBuilder::on(area)
             .caption(panel.title, ("sans-serif", 18))
             .margin(12)
@@ -100,7 +101,7 @@ impl Picture<'_> {
         }
         chart
             .configure_series_labels()
-            .position(SeriesLabelPosition::MiddleRight)
+            .position(SeriesLabelPosition::UpperRight)
             .background_style(WHITE.mix(0.8))
             .border_style(BLACK.mix(0.2))
             .label_font(("sans-serif", 13))
