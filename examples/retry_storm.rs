@@ -61,6 +61,10 @@ pub(crate) fn run(seed: u64) -> Vec<Row> {
         let config = Config::default().concurrency(10_000).window(100_000);
         config.rules(Rules::only(policy))
     };
+    // Work for five seconds waits in its queue, and more is refused.
+    let server = Server::default()
+        .latency(Latency::exponential(SECOND / 50))
+        .capacity(4, 1000);
     [
         ("no retries", config(1)),
         ("4 attempts", config(4)),
@@ -76,14 +80,21 @@ pub(crate) fn run(seed: u64) -> Vec<Row> {
             config(4).adaptive(Adaptive::Vegas(Vegas::default())),
         ),
     ]
-    .map(|(name, config)| load(name, config, seed))
-    .into()
+    .map(|(name, config)| load(name, config, server, seed))
+    .into_iter()
+    .chain([
+        load(
+            "with Retry-After",
+            config(4),
+            server.retry_after(5 * SECOND),
+            seed,
+        ),
+        load("a queue of 100", config(4), server.capacity(4, 100), seed),
+    ])
+    .collect()
 }
 
-fn load(name: &'static str, config: Config, seed: u64) -> Row {
-    let server = Server::default()
-        .latency(Latency::exponential(SECOND / 50))
-        .capacity(4, 1000);
+fn load(name: &'static str, config: Config, server: Server, seed: u64) -> Row {
     let arrivals = u32::try_from(ARRIVALS)
         .ok()
         .and_then(|count| count.try_into().ok());

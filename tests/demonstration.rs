@@ -40,6 +40,10 @@ fn retries_keep_a_storm_going_that_a_budget_or_a_learned_limit_ends() {
             assert!(cure.goodput >= 140, "seed {seed}, {name}: {}", cure.goodput);
             assert!(cure.recovered.is_some(), "seed {seed}, {name}");
         }
+        for no_cure in [row("with a breaker"), row("with Retry-After")] {
+            assert_eq!(no_cure.recovered, None, "seed {seed}, {}", no_cure.name);
+        }
+        assert!(row("a queue of 100").recovered.is_some(), "seed {seed}");
         assert!(row("with Vegas").fetched > row("with a budget").fetched);
         assert_eq!(row("with Vegas").fetched, 9000, "seed {seed}");
     }
