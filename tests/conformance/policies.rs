@@ -49,10 +49,11 @@ async fn hedge(bench: &Bench) -> Check {
 
 async fn breaker(bench: &Bench) -> Check {
     let site = Site::start()?;
-    let breaker = Breaker::default()
-        .failure_ratio(None)
-        .consecutive(3)
-        .open(millis(200), 1, millis(200));
+    let breaker =
+        Breaker::default()
+            .failure_ratio(None)
+            .consecutive(3)
+            .open(millis(200), 1, millis(200));
     let client = bench.client(|settings| {
         settings.concurrency = 1;
         settings.config = settings.config.clone().breaker(breaker);
