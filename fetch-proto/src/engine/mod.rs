@@ -416,11 +416,18 @@ impl Engine {
             if self.wake_due(now) {
                 continue;
             }
-            return match self.admit(now) {
-                Some(attempt) => Output::Start(attempt),
-                None => Output::Idle(self.idle(now)),
-            };
+            if let Some(attempt) = self.admit(now) {
+                return Output::Start(attempt);
+            }
+            if self.is_quiet() {
+                return Output::Idle(self.idle(now));
+            }
         }
+    }
+
+    /// Whether there is nothing to tell, nor anyone to ask: whose turn came to nothing has to be.
+    fn is_quiet(&self) -> bool {
+        self.dirty.is_empty() && self.events.is_empty() && self.outbox.is_empty()
     }
 
     /// Counts, since the start and now.
