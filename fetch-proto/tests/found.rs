@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use fetch_proto::{
-    Breaker, Config, Engine, Error, Failure, Input, OnOpen, Output, Policy, Request, Rules,
-    Timestamp,
+    Breaker, Config, Engine, Error, Failure, Fallback, Head, Input, OnOpen, Output, Policy,
+    Request, Rules, Timeouts, Timestamp,
 };
 
 fn at(millis: u64) -> Timestamp {
@@ -47,4 +47,48 @@ fn a_fetch_that_an_open_circuit_refuses_ends_before_the_engine_is_idle() {
     engine.submit(get("http://a.test/2"), at(2)).unwrap();
     let last = said(&mut engine, at(2)).pop().expect("it says something");
     assert!(matches!(last, Output::Done(_, outcome) if outcome.result == Err(Error::CircuitOpen)));
+}
+
+fn shared(url: &str) -> Request {
+    Request {
+        share: Some(1),
+        ..get(url)
+    }
+}
+
+#[test]
+fn a_follower_cancelled_along_with_its_leader_does_not_ask_instead() {
+    let mut engine = Engine::new(Config::default(), 0, at(0));
+    let ids = [0; 2].map(|_| engine.submit(shared("http://a.test/"), at(0)).unwrap());
+    let _ = start(&mut engine, at(0));
+    ids.map(|id| engine.cancel(id, at(1)));
+    let said = said(&mut engine, at(1));
+    let cancelled = |output: &&Output| match output {
+        Output::Done(_, outcome) => outcome.result == Err(Error::Cancelled),
+        _ => false,
+    };
+    assert_eq!(said.iter().filter(cancelled).count(), 2, "{said:?}");
+}
+
+#[test]
+fn a_follower_that_turned_to_its_fallback_is_not_given_the_leaders_result() {
+    let limits = Timeouts {
+        queue: Some(Duration::from_secs(1)),
+        ..Timeouts::NONE
+    };
+    let fallback = Fallback::to("http://b.test/".parse().unwrap());
+    let policy = Policy::default().timeouts(limits).fallback(fallback);
+    let mut engine = Engine::new(Config::default().rules(Rules::only(policy)), 0, at(0));
+    let leader = engine.submit(shared("http://a.test/"), at(0)).unwrap();
+    engine.submit(shared("http://a.test/"), at(0)).unwrap();
+    let first = start(&mut engine, at(0));
+    let other = start(&mut engine, at(1000));
+    assert_eq!(other.url.as_str(), "http://b.test/");
+    engine.handle(first.id, Input::Head(Head::status(200)), at(1001));
+    engine.handle(first.id, Input::End(Ok(())), at(1001));
+    let said = said(&mut engine, at(1001));
+    let done = |output: &&Output| matches!(output, Output::Done(id, _) if *id == leader);
+    assert_eq!(said.iter().filter(done).count(), 1);
+    assert_eq!(engine.stats().live, 1);
+    assert_eq!(engine.stats().flying, 1);
 }

@@ -16,6 +16,12 @@ impl Fetch {
         push(&mut self.events, || Event::Shares { with: leader });
     }
 
+    /// Whether it waits for another's response: one that has turned to its fallback, or is over,
+    /// does not.
+    pub(crate) fn is_following(&self) -> bool {
+        self.is_first() && !self.fallen_back && self.is_waiting()
+    }
+
     /// Nobody is left to wait for: it asks itself.
     pub(crate) fn lead(&mut self, now: Timestamp) {
         self.queued += now.saturating_since(self.since);
