@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use fetch_proto::{
-    Breaker, Config, Engine, Error, Failure, Fallback, Head, Input, OnOpen, Output, Policy,
-    Request, Rules, Timeouts, Timestamp,
+    Breaker, Config, Endpoint, Engine, Error, Failure, Fallback, Head, Input, OnOpen, Output, Policy,
+    Rate, Request, Rules, Target, Timeouts, Timestamp,
 };
 
 fn at(millis: u64) -> Timestamp {
@@ -91,4 +91,45 @@ fn a_follower_that_turned_to_its_fallback_is_not_given_the_leaders_result() {
     assert_eq!(said.iter().filter(done).count(), 1);
     assert_eq!(engine.stats().live, 1);
     assert_eq!(engine.stats().flying, 1);
+}
+
+#[test]
+fn an_endpoint_that_is_no_more_is_remembered_until_its_attempts_have_landed() {
+    let target = Target::new([Endpoint::new("http://a.test".parse().unwrap())]);
+    let service = "http://service.test".parse().unwrap();
+    let config = Config::default().target(service, target).unwrap();
+    let mut engine = Engine::new(config, 0, at(0));
+    engine.submit(get("http://service.test/"), at(0)).unwrap();
+    let first = start(&mut engine, at(0));
+    engine.set_config(Config::default(), at(1));
+    assert_eq!(engine.host_stats("http://a.test").unwrap().flying, 1);
+    engine.handle(first.id, Input::Head(Head::status(200)), at(2));
+    engine.handle(first.id, Input::End(Ok(())), at(2));
+    let _ = said(&mut engine, at(2));
+    assert_eq!((engine.stats().flying, engine.stats().hosts), (0, 0));
+}
+
+#[test]
+fn a_fetch_that_a_rule_parked_and_that_fell_back_is_queued_once() {
+    let limits = Timeouts {
+        queue: Some(Duration::from_millis(100)),
+        ..Timeouts::NONE
+    };
+    let fallback = Fallback::to("http://b.test/".parse().unwrap());
+    let policy = Policy::default()
+        .rate("1/s".parse::<Rate>().unwrap())
+        .timeouts(limits)
+        .fallback(fallback);
+    let config = Config::default().concurrency(1).rules(Rules::only(policy));
+    let mut engine = Engine::new(config, 0, at(0));
+    for path in ["1", "2"] {
+        let url = format!("http://a.test/{path}");
+        engine.submit(get(&url), at(0)).unwrap();
+    }
+    let _ = start(&mut engine, at(0));
+    for millis in [0, 100, 1000, 2000] {
+        let _ = said(&mut engine, at(millis));
+    }
+    let stats = engine.host_stats("http://b.test");
+    assert!(stats.is_none_or(|stats| stats.queued <= 1), "{stats:?}");
 }

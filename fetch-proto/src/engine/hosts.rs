@@ -155,7 +155,7 @@ impl Hosts {
         let Some(state) = &self.hosts[host as usize] else {
             return;
         };
-        if state.live > 0 || state.in_ring || state.remembers_until() > now {
+        if state.live > 0 || state.flying > 0 || state.in_ring || state.remembers_until() > now {
             return;
         }
         self.index.remove(&state.key);

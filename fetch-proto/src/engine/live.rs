@@ -45,9 +45,7 @@ impl Engine {
         }
         let parked = self.gates.adopt(&self.config.rules, Some(&before.rules));
         for id in parked {
-            if let Some(index) = self.slots.find(id) {
-                self.line_up(index, now);
-            }
+            self.rejoin(id, now);
         }
         self.adopt_targets();
         for host in self.hosts.numbers() {
