@@ -133,3 +133,23 @@ fn a_fetch_that_a_rule_parked_and_that_fell_back_is_queued_once() {
     let stats = engine.host_stats("http://b.test");
     assert!(stats.is_none_or(|stats| stats.queued <= 1), "{stats:?}");
 }
+
+#[test]
+fn a_fetch_that_falls_back_in_its_queue_leaves_that_queue() {
+    let limits = Timeouts {
+        queue: Some(Duration::from_millis(100)),
+        ..Timeouts::NONE
+    };
+    let fallback = Fallback::to("http://b.test/".parse().unwrap());
+    let policy = Policy::default().timeouts(limits).fallback(fallback);
+    let config = Config::default().per_host(1).rules(Rules::only(policy));
+    let mut engine = Engine::new(config, 0, at(0));
+    for path in ["1", "2"] {
+        let url = format!("http://a.test/{path}");
+        engine.submit(get(&url), at(0)).unwrap();
+    }
+    let _ = start(&mut engine, at(0));
+    let other = start(&mut engine, at(100));
+    assert_eq!(other.url.as_str(), "http://b.test/");
+    assert_eq!(engine.host_stats("http://a.test").unwrap().queued, 0);
+}

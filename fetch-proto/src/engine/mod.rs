@@ -568,6 +568,8 @@ impl Engine {
         };
         let (old, first) = (slot.host, slot.fetch.is_first());
         let target = slot.fetch.target().clone();
+        // Its queue limit may have turned it to its fallback while it was still in that queue.
+        self.hosts.unlink(old, &mut self.slots, index);
         let host = self.intern(&target);
         if host != old {
             self.hosts.get_mut(host).live += 1;
