@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use fetch_proto::{
-    Breaker, Config, Endpoint, Engine, Error, Failure, Fallback, Head, Input, OnOpen, Output, Policy,
-    Rate, Request, Rules, Target, Timeouts, Timestamp,
+    Breaker, Config, Endpoint, Engine, Error, Failure, Fallback, Head, Input, OnOpen, Output,
+    Policy, Rate, Request, Rules, Target, Timeouts, Timestamp,
 };
 
 fn at(millis: u64) -> Timestamp {
@@ -152,4 +152,16 @@ fn a_fetch_that_falls_back_in_its_queue_leaves_that_queue() {
     let other = start(&mut engine, at(100));
     assert_eq!(other.url.as_str(), "http://b.test/");
     assert_eq!(engine.host_stats("http://a.test").unwrap().queued, 0);
+}
+
+#[test]
+fn what_was_not_told_of_a_landed_attempt_is_not_told_after_a_restart() {
+    let mut engine = Engine::new(Config::default(), 0, at(0));
+    engine.submit(get("http://a.test/"), at(0)).unwrap();
+    let first = start(&mut engine, at(0));
+    engine.handle(first.id, Input::Head(Head::status(200)), at(1));
+    engine.handle(first.id, Input::End(Ok(())), at(1));
+    let mut later = Engine::restore(engine.checkpoint(), at(1));
+    let said = said(&mut later, at(1));
+    assert!(matches!(said[..], [Output::Done(..)]), "{said:?}");
 }

@@ -50,6 +50,7 @@ impl Fetch {
     /// try. Nothing is told to the driver, which knows nothing of it.
     pub(crate) fn lose(&mut self, now: Timestamp) {
         if self.flights.is_empty() {
+            while self.outbox.pop().is_some() {}
             return;
         }
         let repeatable = self.is_repeatable();
