@@ -1,6 +1,4 @@
 //! Every interleaving of a few fetches, hosts and events, to a bounded depth.
-//!
-//! `EXHAUSTIVE_DEPTH` sets how many events follow the submissions.
 
 mod harness;
 
@@ -13,10 +11,8 @@ const ANSWERS: [Answer; 4] = [
     Answer::Unavailable,
 ];
 
-fn depth() -> usize {
-    let depth = std::env::var("EXHAUSTIVE_DEPTH").ok();
-    depth.and_then(|depth| depth.parse().ok()).unwrap_or(4)
-}
+/// How many events follow the submissions.
+const DEPTH: usize = 4;
 
 /// All ways on from here. How many states were seen.
 fn explore(harness: &Harness, depth: usize, answers: &[Answer], others: &[Op]) -> u64 {
@@ -42,7 +38,7 @@ fn check(policies: Policies, submitted: &[(Site, Kind)], answers: &[Answer], oth
         harness.apply(Op::Submit { site, kind });
     }
     harness.drain();
-    let seen = explore(&harness, depth(), answers, others);
+    let seen = explore(&harness, DEPTH, answers, others);
     println!("{policies:?}: {seen} states");
 }
 

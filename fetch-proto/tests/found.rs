@@ -61,7 +61,9 @@ fn a_follower_cancelled_along_with_its_leader_does_not_ask_instead() {
     let mut engine = Engine::new(Config::default(), 0, at(0));
     let ids = [0; 2].map(|_| engine.submit(shared("http://a.test/"), at(0)).unwrap());
     let _ = start(&mut engine, at(0));
-    ids.map(|id| engine.cancel(id, at(1)));
+    for id in ids {
+        engine.cancel(id, at(1));
+    }
     let said = said(&mut engine, at(1));
     let cancelled = |output: &&Output| match output {
         Output::Done(_, outcome) => outcome.result == Err(Error::Cancelled),

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use self::harness::Harness;
 
 proptest! {
-    #![proptest_config(ProptestConfig { max_shrink_iters: 500, ..ProptestConfig::with_cases(64) })]
+    #![proptest_config(ProptestConfig { max_shrink_iters: 500, ..ProptestConfig::with_cases(256) })]
 
     #[test]
     fn no_run_breaks_a_promise(bytes in prop::collection::vec(any::<u8>(), 4..1500)) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fetch_proto::{CircuitState, Engine, Output};
 
-use super::{Answer, HOSTS, Harness, Kind, Op, PATIENCE, Site};
+use super::{Answer, HOSTS, Harness, Kind, Op, PATIENCE};
 
 impl Harness {
     /// With nothing in flight, a restored engine has the same future as the one it was taken from.

@@ -3,6 +3,12 @@
 //! The exhaustive, the random and the fuzzed runs all use it. A broken promise is a panic that names
 //! it.
 
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each of its users needs a part of it"
+)]
+
 mod finish;
 mod model;
 mod ops;
