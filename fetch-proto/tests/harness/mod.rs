@@ -105,6 +105,13 @@ impl Harness {
 
     /// Does one thing, without polling.
     pub fn apply(&mut self, op: Op) {
+        // These are told with the time.
+        if matches!(
+            op,
+            Op::Cancel { .. } | Op::Close | Op::Configure(_) | Op::Stale | Op::Submit { .. }
+        ) {
+            self.model.time(self.clock);
+        }
         match op {
             Op::Advance { millis } => self.advance(Duration::from_millis(millis.into())),
             Op::Answer { flight, how } => self.answer(flight, how),
