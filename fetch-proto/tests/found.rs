@@ -112,9 +112,9 @@ fn an_endpoint_that_is_no_more_is_remembered_until_its_attempts_have_landed() {
 }
 
 #[test]
-fn a_fetch_that_a_rule_parked_and_that_fell_back_is_queued_once() {
+fn a_fetch_that_a_rule_parked_twice_is_not_refused_while_it_flies() {
     let limits = Timeouts {
-        queue: Some(Duration::from_millis(100)),
+        queue: Some(Duration::from_millis(600)),
         ..Timeouts::NONE
     };
     let fallback = Fallback::to("http://b.test/".parse().unwrap());
@@ -122,18 +122,26 @@ fn a_fetch_that_a_rule_parked_and_that_fell_back_is_queued_once() {
         .rate("1/s".parse::<Rate>().unwrap())
         .timeouts(limits)
         .fallback(fallback);
-    let config = Config::default().concurrency(1).rules(Rules::only(policy));
-    let mut engine = Engine::new(config, 0, at(0));
-    for path in ["1", "2"] {
-        let url = format!("http://a.test/{path}");
-        engine.submit(get(&url), at(0)).unwrap();
-    }
+    let breaker = Breaker::default().consecutive(1).on_open(OnOpen::FailFast);
+    let config = Config::default().breaker(breaker);
+    let mut engine = Engine::new(config.rules(Rules::only(policy)), 0, at(0));
+    engine.submit(get("http://a.test/1"), at(0)).unwrap();
+    engine.submit(get("http://a.test/2"), at(0)).unwrap();
     let _ = start(&mut engine, at(0));
-    for millis in [0, 100, 1000, 2000] {
-        let _ = said(&mut engine, at(millis));
-    }
-    let stats = engine.host_stats("http://b.test");
-    assert!(stats.is_none_or(|stats| stats.queued <= 1), "{stats:?}");
+    // The other is parked, falls back, is parked again, and flies.
+    let _ = said(&mut engine, at(600));
+    let flies = start(&mut engine, at(1000));
+    assert_eq!(flies.url.as_str(), "http://b.test/");
+    // One that no rule slows down opens the circuit meanwhile.
+    let policy = Some(Policy::default().attempts(1).into());
+    let request = get("http://b.test/other");
+    let request = Request { policy, ..request };
+    engine.submit(request, at(1500)).unwrap();
+    let other = start(&mut engine, at(1500));
+    engine.handle(other.id, Input::End(Err(Failure::Io)), at(1500));
+    let _ = said(&mut engine, at(1500));
+    assert_eq!(said(&mut engine, at(2000)), []);
+    assert_eq!(engine.stats().live, 2);
 }
 
 #[test]
