@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use fetch_proto::{
-    Breaker, Config, Endpoint, Engine, Error, Failure, Fallback, Head, Input, OnOpen, Output,
-    Policy, Rate, Request, Rules, Target, Timeouts, Timestamp,
+    Balance, Breaker, Config, Endpoint, Engine, Error, Failure, Fallback, Head, Input, OnOpen,
+    Outlier, Output, Policy, Rate, Request, Rules, Target, Timeouts, Timestamp,
 };
 
 fn at(millis: u64) -> Timestamp {
@@ -174,4 +174,58 @@ fn what_was_not_told_of_a_landed_attempt_is_not_told_after_a_restart() {
     let mut later = Engine::restore(engine.checkpoint(), at(1));
     let said = said(&mut later, at(1));
     assert!(matches!(said[..], [Output::Done(..)]), "{said:?}");
+}
+
+#[test]
+fn an_ejected_endpoint_is_used_while_no_other_may_be() {
+    let outlier = Outlier {
+        consecutive_failures: 2,
+        ..Outlier::default()
+    };
+    let urls = ["http://a.test", "http://b.test"].map(|url| url.parse().unwrap());
+    let target = Target::new(urls.map(Endpoint::new))
+        .outlier(outlier)
+        .strategy(Balance::RoundRobin);
+    let service = "http://service.test".parse().unwrap();
+    let breaker = Breaker::default().consecutive(2);
+    let rules = Rules::only(Policy::default().attempts(1));
+    let config = Config::default().breaker(breaker).rules(rules);
+    let mut engine = Engine::new(config.target(service, target).unwrap(), 0, at(0));
+    // Both circuits open, and one of the endpoints, but never both, is ejected.
+    for n in 0..4 {
+        engine.submit(get("http://service.test/"), at(n)).unwrap();
+        let attempt = start(&mut engine, at(n));
+        engine.handle(attempt.id, Input::End(Err(Failure::Io)), at(n));
+        let _ = said(&mut engine, at(n));
+    }
+    // As soon as one lets a probe through, be it the ejected one, the next fetch flies.
+    engine.submit(get("http://service.test/"), at(4)).unwrap();
+    assert_eq!(said(&mut engine, at(4)), []);
+    let Output::Idle(idle) = engine.poll(at(4)) else {
+        panic!("it is idle");
+    };
+    let _ = start(&mut engine, idle.wake.expect("it waits for a probe").at);
+}
+
+#[test]
+fn a_fetch_keeps_the_rate_of_its_own_rule_when_rules_are_renumbered() {
+    let mut engine = Engine::new(
+        Config::default().rules(Rules::only(Policy::default())),
+        0,
+        at(0),
+    );
+    engine.hold();
+    for path in ["1", "2"] {
+        let url = format!("http://a.test/{path}");
+        engine.submit(get(&url), at(0)).unwrap();
+    }
+    let slow = Policy::default().rate("1/h".parse::<Rate>().unwrap());
+    let rules = Rules::builder().rule("host:other.test", slow).build();
+    engine.set_config(Config::default().rules(rules.unwrap()), at(0));
+    engine.release();
+    let said = said(&mut engine, at(0));
+    assert!(
+        matches!(said[..], [Output::Start(_), Output::Start(_)]),
+        "{said:?}"
+    );
 }
