@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use fetch_proto::{
-    Balance, Breaker, Config, Endpoint, Engine, Error, Failure, Fallback, Head, Input, OnOpen,
-    Outlier, Output, Policy, Rate, Request, Rules, Target, Timeouts, Timestamp,
+    Attempt, Balance, Breaker, Config, Endpoint, Engine, Error, Failure, Fallback, Head, Input,
+    OnOpen, Outlier, Output, Policy, Rate, Request, Rules, Target, Timeouts, Timestamp,
 };
 
 fn at(millis: u64) -> Timestamp {
@@ -26,13 +26,19 @@ fn said(engine: &mut Engine, now: Timestamp) -> Vec<Output> {
     }
 }
 
-fn start(engine: &mut Engine, now: Timestamp) -> fetch_proto::Attempt {
-    let mut said = said(engine, now).into_iter();
-    let start = said.find_map(|output| match output {
+fn starts(engine: &mut Engine, now: Timestamp) -> Vec<Attempt> {
+    let said = said(engine, now).into_iter();
+    let starts = said.filter_map(|output| match output {
         Output::Start(attempt) => Some(attempt),
         _ => None,
     });
-    start.expect("an attempt starts")
+    starts.collect()
+}
+
+fn start(engine: &mut Engine, now: Timestamp) -> Attempt {
+    let mut starts = starts(engine, now);
+    assert_eq!(starts.len(), 1, "one attempt starts");
+    starts.remove(0)
 }
 
 #[test]
@@ -228,4 +234,30 @@ fn a_fetch_keeps_the_rate_of_its_own_rule_when_rules_are_renumbered() {
         matches!(said[..], [Output::Start(_), Output::Start(_)]),
         "{said:?}"
     );
+}
+
+#[test]
+fn breakers_that_a_new_configuration_brings_open_again_at_times_of_their_own() {
+    let mut engine = Engine::new(Config::default(), 0, at(0));
+    engine.hold();
+    for url in ["http://a.test/", "http://b.test/"] {
+        engine.submit(get(url), at(0)).unwrap();
+    }
+    engine.set_config(
+        Config::default().breaker(Breaker::default().consecutive(1)),
+        at(0),
+    );
+    engine.release();
+    let both = starts(&mut engine, at(0));
+    for attempt in both {
+        engine.handle(attempt.id, Input::End(Err(Failure::Io)), at(0));
+    }
+    let (mut again, mut now) = (Vec::new(), at(0));
+    while again.is_empty() {
+        again = starts(&mut engine, now);
+        if let Output::Idle(idle) = engine.poll(now) {
+            now = idle.wake.expect("it waits for the circuits").at;
+        }
+    }
+    assert_eq!(again.len(), 1, "hosts are not all asked again at once");
 }

@@ -215,7 +215,7 @@ impl Hosts {
 }
 
 /// Chance of the host's own, the same whenever it is met again.
-fn seed_of(seed: u64, key: &str) -> u64 {
+pub(super) fn seed_of(seed: u64, key: &str) -> u64 {
     key.bytes().fold(seed, |seed, byte| mix(seed, byte.into()))
 }
 

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::guards::Guards;
+use super::hosts::seed_of;
 use super::slab::NONE;
 use super::{Config, Engine};
 use crate::budget::Purse;
@@ -76,12 +77,13 @@ impl Engine {
 
     fn change_guards(&mut self, host: u32) {
         let state = self.hosts.get_mut(host);
+        let seed = seed_of(self.seed, &state.key);
         match &mut state.guards {
             guards if !self.config.is_guarded() => *guards = None,
-            Some(guards) => guards.adopt(&self.config, self.seed),
+            Some(guards) => guards.adopt(&self.config, seed),
             None => {
                 let mut guards = Box::<Guards>::default();
-                guards.adopt(&self.config, self.seed);
+                guards.adopt(&self.config, seed);
                 state.guards = Some(guards);
             }
         }
