@@ -12,19 +12,25 @@ const ANSWERS: [Answer; 4] = [
 ];
 
 /// How many events follow the submissions.
-const DEPTH: usize = 4;
+const DEPTH: usize = 5;
 
 /// All ways on from here. How many states were seen.
 fn explore(harness: &Harness, depth: usize, answers: &[Answer], others: &[Op]) -> u64 {
     if depth == 0 {
-        harness.check_restart();
-        harness.clone().finish();
+        let mut last = harness.clone();
+        last.drain();
+        last.check_restart();
+        last.finish();
         return 1;
     }
     let mut seen = 1;
     for op in harness.choices(answers, others) {
         let mut next = harness.clone();
         next.apply(op);
+        if matches!(op, Op::Cancel { .. }) {
+            // The driver may hear of something else before it polls.
+            seen += explore(&next, depth - 1, answers, others);
+        }
         next.drain();
         seen += explore(&next, depth - 1, answers, others);
     }
