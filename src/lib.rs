@@ -105,6 +105,11 @@ pub use fetch_tokio as tokio;
 #[cfg(feature = "record")]
 pub use fetch_trace as trace;
 
+/// The code of the policies' documentation, compiled.
+#[cfg(all(doctest, feature = "smol"))]
+#[doc = include_str!("../docs/policies.md")]
+pub struct Policies;
+
 /// The README's code, compiled.
 #[cfg(all(doctest, feature = "smol", feature = "testing"))]
 #[doc = include_str!("../README.md")]

@@ -12,6 +12,7 @@ use super::Config;
 use super::guards::Guards;
 use super::slab::{NONE, Slab};
 use super::targets::Group;
+use crate::breaker::CircuitState;
 use crate::random::mix;
 use crate::rate::Gcra;
 use crate::time::Timestamp;
@@ -56,6 +57,15 @@ impl Host {
         let guards = self.guards.as_ref();
         let learned = guards.and_then(|guards| guards.limiter.as_ref());
         learned.map_or(own, |limiter| own.min(limiter.limit()))
+    }
+
+    /// Whether its breaker is open, or lets probes through.
+    pub(super) fn is_broken(&self, now: Timestamp) -> bool {
+        let circuit = self
+            .guards
+            .as_ref()
+            .and_then(|guards| guards.circuit.as_ref());
+        circuit.is_some_and(|circuit| circuit.state(now) != CircuitState::Closed)
     }
 }
 

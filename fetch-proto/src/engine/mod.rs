@@ -581,8 +581,10 @@ impl Engine {
         if let Some(slot) = self.slots.get_mut(index) {
             slot.host = host;
         }
-        // A fetch that was admitted before is older than all that wait for the first time.
-        self.hosts.enqueue(host, &mut self.slots, index, !first);
+        // A fetch that was admitted before is older than all that wait for the first time. But a host
+        // that is down is probed with another each time, lest one spends all its attempts on it.
+        let front = !first && !self.hosts.get(host).is_broken(now);
+        self.hosts.enqueue(host, &mut self.slots, index, front);
         self.offer(host, now);
     }
 

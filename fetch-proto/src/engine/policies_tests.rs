@@ -128,6 +128,29 @@ fn an_open_breaker_defers_the_hosts_fetches_until_a_probe_succeeds() {
 }
 
 #[test]
+fn no_fetch_spends_all_its_attempts_as_the_probe_of_a_host_that_is_down() {
+    let config = only(exact()).breaker(breaker()).per_host(1);
+    let mut engine = Engine::new(config, 7, at(0));
+    for n in 0..20 {
+        let request = get(&format!("http://a.test/{n}"));
+        engine.submit(request, at(0)).unwrap();
+    }
+    let (mut now, mut probes) = (at(0), 0);
+    while now < at(120_000) {
+        let said = drain(&mut engine, now);
+        assert!(said.done.is_empty(), "one is lost after {probes} probes");
+        match said.starts.first() {
+            Some(attempt) => {
+                fail(&mut engine, attempt, now);
+                probes += 1;
+            }
+            None => now = said.wake.expect("a break ends"),
+        }
+    }
+    assert!(probes > 8, "{probes}");
+}
+
+#[test]
 fn a_breaker_that_fails_fast_ends_what_waits() {
     let (engine, said, _) = with_open_breaker(OnOpen::FailFast);
     let lost = said

@@ -1,5 +1,6 @@
 //! A whole run in virtual time: the real engine against modelled servers.
 
+mod arrivals;
 mod flights;
 mod host;
 mod hosts;
@@ -23,6 +24,7 @@ use self::run::Running;
 use crate::batch::BatchStats;
 use crate::engine::{Config, Stats};
 use crate::outcome::Outcome;
+use crate::rate::Rate;
 use crate::request::Request;
 use crate::time::Timestamp;
 
@@ -49,6 +51,7 @@ pub use server::{Down, Outage, Server};
 /// ```
 #[derive(Debug)]
 pub struct Simulation {
+    arrivals: Option<Rate>,
     config: Config,
     deadline: Option<Duration>,
     default: Server,
@@ -94,6 +97,7 @@ impl Simulation {
     #[must_use]
     pub fn new(config: Config, seed: u64) -> Self {
         Self {
+            arrivals: None,
             config,
             deadline: None,
             default: Server::default(),
@@ -102,6 +106,23 @@ impl Simulation {
             seed,
             servers: BTreeMap::new(),
         }
+    }
+
+    /// Sets how fast URLs come, whatever becomes of those before, as requests of users do. Default: as
+    /// soon as there is room, as from a list. Only what comes by itself can overload a server that
+    /// the fetches in flight cannot.
+    ///
+    /// ```
+    /// # use fetch_proto::{Config, RateError, testing::Simulation};
+    /// let mut simulation = Simulation::new(Config::default(), 7).arrivals("10/s".parse()?);
+    /// let summary = simulation.run((0..50).map(|n| format!("http://a.test/{n}")));
+    /// assert_eq!(summary.took.as_secs(), 4);
+    /// # Ok::<(), RateError>(())
+    /// ```
+    #[must_use]
+    pub fn arrivals(mut self, rate: Rate) -> Self {
+        self.arrivals = Some(rate);
+        self
     }
 
     /// Ends the run at this time: what is not over then is cancelled, and no more is begun.

@@ -4,6 +4,7 @@ use alloc::collections::BinaryHeap;
 use core::cmp::Reverse;
 use core::time::Duration;
 
+use super::arrivals::Arrivals;
 use super::flights::{Flight, Flights, Stage};
 use super::hosts::Hosts;
 use super::load::Fate;
@@ -62,31 +63,35 @@ impl<'a> Running<'a> {
     /// Runs it to its end.
     pub(super) fn run(
         mut self,
-        mut requests: impl Iterator<Item = Request>,
+        requests: impl Iterator<Item = Request>,
         mut each: impl FnMut(&Outcome, Timestamp),
     ) -> Summary {
         let end = self.simulation.deadline.map(Timestamp::from_start);
-        let (mut tag, mut closed) = (0, false);
+        let mut arrivals = Arrivals::new(self.simulation.arrivals, requests);
+        let mut closed = false;
         loop {
             if !closed && end.is_some_and(|end| self.now >= end) {
                 closed = true;
                 self.engine.close(self.now);
             }
-            let idle = self.drain(&mut each);
-            let mut added = false;
-            for request in requests.by_ref().take(idle.room) {
-                let submitted = self.engine.submit(Request { tag, ..request }, self.now);
+            let mut idle = self.drain(&mut each);
+            let room = idle.room;
+            while idle.room > 0
+                && let Some(request) = arrivals.take(self.now)
+            {
+                let submitted = self.engine.submit(request, self.now);
                 assert!(submitted.is_ok(), "room was reported");
-                tag += 1;
-                added = true;
+                idle.room -= 1;
             }
-            if added {
+            if idle.room < room {
                 continue;
             }
-            if idle.live == 0 {
+            let next = arrivals.next_at(self.now).filter(|_| room > 0);
+            if idle.live == 0 && next.is_none() {
                 return self.summary();
             }
-            closed |= self.advance(idle, end.filter(|_| !closed));
+            let end = end.filter(|_| !closed);
+            closed |= self.advance(idle, end.into_iter().chain(next).min());
         }
     }
 
@@ -181,10 +186,10 @@ impl<'a> Running<'a> {
 
     /// Sleeps until something happens, and hands over what comes. Whether all was ended because
     /// nothing ever would.
-    fn advance(&mut self, idle: Idle, end: Option<Timestamp>) -> bool {
+    fn advance(&mut self, idle: Idle, limit: Option<Timestamp>) -> bool {
         let answer = self.coming.peek().map(|Reverse((at, ..))| *at);
         let wake = idle.wake.map(|wake| wake.at);
-        let Some(next) = answer.into_iter().chain(wake).chain(end).min() else {
+        let Some(next) = answer.into_iter().chain(wake).chain(limit).min() else {
             assert!(
                 self.flights.len() > 0,
                 "fetches are live, but nothing will happen"

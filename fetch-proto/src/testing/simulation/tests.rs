@@ -116,13 +116,27 @@ fn an_outage_everywhere_meets_every_host() {
 
 #[test]
 fn a_throttle_slows_a_polite_client_to_its_rate() {
-    let rate = crate::rate::Rate::per_second(core::num::NonZeroU32::new(50).unwrap());
+    let rate = Rate::per_second(core::num::NonZeroU32::new(50).unwrap());
     let server = Server::default().throttle(rate).retry_after(SECOND);
     let summary = with(Config::default(), server).run(urls(500));
     let host = &summary.hosts[0];
     assert!(host.fates(Fate::Throttled) > 0);
     assert!(host.fates(Fate::Ok) <= 50 + 50 * (summary.took.as_secs() + 1));
     assert!(summary.took >= SECOND * 8);
+}
+
+#[test]
+fn urls_that_come_by_themselves_do_not_wait_for_those_before() {
+    let run = |deadline| {
+        let server = Server::default().latency(Latency::constant(SECOND * 3));
+        let simulation = with(Config::default(), server).arrivals("2/s".parse().unwrap());
+        simulation.deadline(deadline).run(urls(20))
+    };
+    let all = run(SECOND * 60);
+    assert_eq!((all.batch.succeeded(), all.max_flying), (20, 6));
+    assert_eq!(all.took, ms(19 * 500 + 3_000));
+    let cut = run(ms(4_900));
+    assert_eq!((cut.batch.succeeded(), cut.batch.cancelled()), (4, 6));
 }
 
 #[test]

@@ -1,0 +1,141 @@
+//! Two hosts, one of them down for a while: a breaker that defers finishes with every URL fetched.
+//! One that fails fast loses what was queued, and no breaker burns all attempts on it.
+//!
+//! `cargo run --example breaker_defers --features testing [-- FILE.svg]`
+//!
+//! The shipped engine runs in virtual time, so it is over at once, and the same seed gives the same
+//! figures.
+
+mod plot;
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use fetch_all::proto::testing::{Down, Fate, Outage, Point, Server, Simulation, Summary};
+use fetch_all::{Breaker, Config, OnOpen};
+use plot::{Panel, Picture, per_second};
+
+/// URLs of each host.
+const URLS: u64 = 2000;
+
+/// `down.test` refuses connections in this time.
+const OUTAGE: Outage = Outage {
+    from: Duration::from_secs(3),
+    until: Duration::from_secs(20),
+    how: Down::Refuse,
+};
+
+/// The list, fetched under one setting.
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    /// URLs that were fetched.
+    pub(crate) fetched: u64,
+    /// URLs that were not.
+    pub(crate) lost: u64,
+    /// Requests to a host that was down.
+    pub(crate) refused: u64,
+    pub(crate) summary: Summary,
+}
+
+/// Fetches the list without a breaker, with one that fails fast, and with one that defers.
+pub(crate) fn run(seed: u64) -> Vec<Row> {
+    let breaker = Breaker::default();
+    [
+        ("no breaker", None),
+        (
+            "breaker, fail fast",
+            Some(breaker.on_open(OnOpen::FailFast)),
+        ),
+        ("breaker, defer", Some(breaker.on_open(OnOpen::Defer))),
+    ]
+    .map(|(name, breaker)| fetch(name, breaker, seed))
+    .into()
+}
+
+fn fetch(name: &'static str, breaker: Option<Breaker>, seed: u64) -> Row {
+    let config = Config::default().per_host(8).breaker(breaker);
+    let server = Server::default().latency(Duration::from_millis(20)..=Duration::from_millis(80));
+    let hosts = ["steady.test", "down.test"];
+    let urls = (0..URLS).flat_map(|n| hosts.map(|host| format!("http://{host}/{n}")));
+    let mut simulation = Simulation::new(config, seed)
+        .everywhere(server)
+        .outage("down.test", OUTAGE);
+    let summary = simulation.run(urls);
+    let fetched = summary.batch.succeeded();
+    let refused = summary.hosts.iter().map(|host| host.fates(Fate::Refused));
+    Row {
+        name,
+        fetched,
+        lost: summary.batch.count() - fetched,
+        refused: refused.sum(),
+        summary,
+    }
+}
+
+/// The rows as text.
+pub(crate) struct Table<'a>(pub(crate) &'a [Row]);
+
+impl fmt::Display for Table<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "                     fetched   lost  refused requests    took"
+        )?;
+        for row in self.0 {
+            let took = row.summary.took.as_secs_f64();
+            let (name, fetched, lost, refused) = (row.name, row.fetched, row.lost, row.refused);
+            writeln!(
+                f,
+                "{name:<20} {fetched:>7} {lost:>6} {refused:>17} {took:>5.1} s"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn picture(rows: &[Row]) -> Picture<'_> {
+    let ends = rows.iter().map(|row| row.summary.took);
+    let end = Duration::from_secs(ends.max().unwrap_or_default().as_secs() + 1);
+    let panel = |title, count: fn(&Point) -> u64| Panel {
+        title,
+        lines: rows
+            .iter()
+            .map(|row| (row.name, so_far(row, count, end)))
+            .collect(),
+    };
+    Picture {
+        outage: OUTAGE,
+        end,
+        panels: vec![
+            panel("URLs of down.test fetched so far, of 2000", |point| {
+                point.ok
+            }),
+            panel("URLs of down.test lost so far", |point| point.failed),
+        ],
+    }
+}
+
+/// How many there were of `down.test` until each second.
+fn so_far(row: &Row, count: fn(&Point) -> u64, end: Duration) -> Vec<u64> {
+    let hosts = row.summary.hosts.iter();
+    let down = hosts.filter(|host| &*host.name == "down.test");
+    let mut seconds: Vec<_> = down
+        .flat_map(|host| per_second(&host.series, count))
+        .collect();
+    seconds.resize(end.as_secs() as usize, 0);
+    let sum = |sum: &mut u64, n| {
+        *sum += n;
+        Some(*sum)
+    };
+    seconds.into_iter().scan(0, sum).collect()
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let rows = run(1);
+    print!("{}", Table(&rows));
+    match std::env::args_os().nth(1) {
+        Some(path) => picture(&rows).draw(path.as_ref()),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,49 @@
+//! When what is to be fetched comes.
+
+use core::iter::Peekable;
+
+use crate::rate::{Gcra, Rate};
+use crate::request::Request;
+use crate::time::Timestamp;
+
+/// What is still to come. Without a rate all is there at once.
+#[derive(Debug)]
+pub(super) struct Arrivals<I: Iterator<Item = Request>> {
+    rate: Option<Gcra>,
+    requests: Peekable<I>,
+    tag: u64,
+}
+
+impl<I: Iterator<Item = Request>> Arrivals<I> {
+    pub(super) fn new(rate: Option<Rate>, requests: I) -> Self {
+        Self {
+            rate: rate.map(Gcra::new),
+            requests: requests.peekable(),
+            tag: 0,
+        }
+    }
+
+    /// The next, if it has come by now, tagged with its number.
+    pub(super) fn take(&mut self, now: Timestamp) -> Option<Request> {
+        if self.next_at(now)? > now {
+            return None;
+        }
+        if let Some(rate) = &mut self.rate {
+            let _ = rate.try_take(now);
+        }
+        let request = self.requests.next()?;
+        let tag = self.tag;
+        self.tag += 1;
+        Some(Request { tag, ..request })
+    }
+
+    /// When the next comes, if there is one.
+    pub(super) fn next_at(&mut self, now: Timestamp) -> Option<Timestamp> {
+        self.requests.peek()?;
+        Some(
+            self.rate
+                .as_ref()
+                .map_or(now, |rate| rate.next_allowed(now)),
+        )
+    }
+}

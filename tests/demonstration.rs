@@ -1,0 +1,67 @@
+//! What the examples `breaker_defers` and `retry_storm` show, and that the docs quote it.
+
+#[allow(dead_code, reason = "it is the example's own")]
+#[path = "../examples/breaker_defers.rs"]
+mod breaker_defers;
+#[allow(dead_code, reason = "it is the example's own")]
+#[path = "../examples/retry_storm.rs"]
+mod retry_storm;
+
+const POLICIES: &str = include_str!("../docs/policies.md");
+const README: &str = include_str!("../README.md");
+
+#[test]
+fn a_breaker_that_defers_fetches_every_url_and_one_that_fails_fast_loses_what_waited() {
+    for seed in 1..=5 {
+        let [none, fail_fast, defer] = &breaker_defers::run(seed)[..] else {
+            panic!("three settings");
+        };
+        assert_eq!((defer.fetched, defer.lost), (4000, 0), "seed {seed}");
+        assert!(fail_fast.lost > 1000, "seed {seed}: {}", fail_fast.lost);
+        assert!(none.lost > 1000, "seed {seed}: {}", none.lost);
+        assert!(none.refused > 5 * defer.refused, "seed {seed}");
+    }
+}
+
+#[test]
+fn retries_keep_a_storm_going_that_a_budget_or_a_learned_limit_ends() {
+    for seed in 1..=2 {
+        let rows = retry_storm::run(seed);
+        let row = |name| rows.iter().find(|row| row.name == name).expect(name);
+        let storm = row("4 attempts");
+        assert!(
+            storm.amplification > 3000 && storm.goodput < 30,
+            "seed {seed}"
+        );
+        assert_eq!(storm.recovered, None, "seed {seed}");
+        for cure in [row("with a budget"), row("with Vegas")] {
+            let (name, more) = (cure.name, cure.amplification);
+            assert!(more <= 1200, "seed {seed}, {name}: {more}");
+            assert!(cure.goodput >= 140, "seed {seed}, {name}: {}", cure.goodput);
+            assert!(cure.recovered.is_some(), "seed {seed}, {name}");
+        }
+        assert!(row("with Vegas").fetched > row("with a budget").fetched);
+        assert_eq!(row("with Vegas").fetched, 9000, "seed {seed}");
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_figures() {
+    let digests = || {
+        let (breaker, storm) = (breaker_defers::run(3), retry_storm::run(3));
+        let digests = breaker.iter().map(|row| row.summary.digest);
+        let digests = digests.chain(storm.iter().map(|row| row.summary.digest));
+        digests.collect::<Vec<_>>()
+    };
+    assert_eq!(digests(), digests());
+}
+
+#[test]
+fn the_docs_quote_what_the_examples_print() {
+    let breaker = breaker_defers::Table(&breaker_defers::run(1)).to_string();
+    let storm = retry_storm::Table(&retry_storm::run(1)).to_string();
+    for (name, text) in [("docs/policies.md", POLICIES), ("README.md", README)] {
+        assert!(text.contains(&breaker), "{name} should have:\n{breaker}");
+        assert!(text.contains(&storm), "{name} should have:\n{storm}");
+    }
+}
