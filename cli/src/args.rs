@@ -9,6 +9,7 @@ use clap::{ArgAction, Args as Group, Parser, ValueEnum};
 use fetch_proto::{Method, Pattern, Rate};
 
 use crate::command::Command;
+use crate::given::Given;
 use crate::logging::LogFormat;
 use values::{HeaderOption, Resolve};
 
@@ -44,6 +45,10 @@ pub(crate) struct Args {
     pub(crate) command: Option<Command>,
     #[command(flatten)]
     pub(crate) input: Input,
+    #[command(flatten)]
+    pub(crate) given: Given,
+    #[command(flatten)]
+    pub(crate) policy: PolicyOption,
     #[command(flatten)]
     pub(crate) speed: Speed,
     #[command(flatten)]
@@ -85,6 +90,18 @@ pub(crate) struct Input {
 }
 
 #[derive(Debug, Group)]
+#[command(next_help_heading = "Policy")]
+pub(crate) struct PolicyOption {
+    /// TOML file with limits, breakers, budgets and the policy of each URL: see fetch-all policy
+    ///
+    /// Options win over the environment (FETCH_ALL_POLICY_…), that over the file, that over the
+    /// defaults. A run looks every second whether the file has changed, and takes over what is new;
+    /// if it is no good, that is told and the old policy stays.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Group)]
 #[command(next_help_heading = "Speed")]
 pub(crate) struct Speed {
     /// How many requests may be in flight at once
@@ -106,7 +123,7 @@ pub(crate) struct Speed {
     pub(crate) host_rate: Option<Rate>,
 }
 
-#[derive(Debug, Group)]
+#[derive(Clone, Debug, Group)]
 #[command(next_help_heading = "Retries")]
 pub(crate) struct Retry {
     /// How often a failed request is tried again: after connection, DNS and timeout errors, and 408
@@ -138,7 +155,7 @@ pub(crate) struct Retry {
     pub(crate) seed: Option<u64>,
 }
 
-#[derive(Debug, Group)]
+#[derive(Clone, Debug, Group)]
 #[command(next_help_heading = "Timeouts")]
 pub(crate) struct Time {
     /// Limit of each attempt; 0 means none [default: 6, URLs with /delay/ 10, with /status/ 8]

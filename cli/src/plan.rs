@@ -1,5 +1,6 @@
 //! What is to be done, as the options say it: checked before anything is begun.
 
+mod reload;
 mod request;
 pub(crate) mod rules;
 
@@ -12,12 +13,14 @@ use clap::Parser;
 use fetch_driver::Settings;
 use fetch_proto::Config;
 
-use crate::args::{Args, Format, Retry, Speed, Time};
+use crate::args::{Args, Format, PolicyOption, Retry, Speed, Time};
 use crate::demo;
 use crate::exit::Stop;
+use crate::given::Given;
 use crate::input::{self, Feed, Source};
 use crate::logging::{self, LogPolicy};
 use crate::output::Target;
+pub(crate) use reload::Reload;
 
 /// Descriptors that are needed for other things than connections.
 const SPARE_FILES: u64 = 64;
@@ -36,6 +39,8 @@ pub(crate) struct Plan {
     pub(crate) progress: bool,
     /// Where the recording goes.
     pub(crate) record: Option<File>,
+    /// What the policy file is to be looked at for while it runs.
+    pub(crate) reload: Option<Reload>,
     pub(crate) settings: Settings,
     pub(crate) silent: bool,
     pub(crate) sources: Vec<Source>,
@@ -62,7 +67,15 @@ impl Plan {
         };
         let feed = request::feed(&args)?;
         let mut settings = settings(&args)?;
-        limit_connections(args.speed.concurrency, &mut settings, &mut notes);
+        let reload = args
+            .policy
+            .policy
+            .take()
+            .map(|path| Reload::new(path, &settings, &args));
+        if let Some(reload) = &reload {
+            settings.adopt(reload.config()?);
+        }
+        limit_connections(settings.concurrency, &mut settings, &mut notes);
         let format = format(&args);
         let output = args
             .output
@@ -84,6 +97,7 @@ impl Plan {
             notes,
             progress: !quiet && !args.output.no_progress && std::io::stderr().is_terminal(),
             record: record.map(create).transpose()?,
+            reload,
             settings,
             silent: args.output.silent,
             sources,
@@ -141,15 +155,26 @@ fn settings(args: &Args) -> Result<Settings, Stop> {
 /// # Errors
 ///
 /// If options contradict each other.
-pub(crate) fn config(speed: Speed, retry: Retry, time: Time) -> Result<Config, Stop> {
+pub(crate) fn config(
+    policy: &PolicyOption,
+    given: Given,
+    speed: Speed,
+    retry: Retry,
+    time: Time,
+) -> Result<Config, Stop> {
     let defaults = Args::try_parse_from(["fetch-all"]).map_err(Stop::internal)?;
     let args = Args {
+        given,
         speed,
         retry,
         time,
         ..defaults
     };
-    Ok(settings(&args)?.engine_config())
+    let settings = settings(&args)?;
+    match &policy.policy {
+        Some(path) => Reload::new(path.clone(), &settings, &args).config(),
+        None => Ok(settings.engine_config()),
+    }
 }
 
 /// No more connections than this process may have files open.

@@ -4,17 +4,15 @@ use std::fmt::Display;
 use std::fs::File;
 use std::io::{BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, FromArgMatches};
-use fetch_proto::{Config, Policy, RetryAfter, Rules, Timeouts};
+use clap::Arg;
+use fetch_proto::Config;
 use fetch_trace::{Ending, TraceError};
 use serde::Serialize;
 
-use crate::args::{Retry, Speed, Time};
+use crate::args::{PolicyOption, Retry, Speed, Time};
 use crate::exit::{Code, Stop};
-use crate::plan::rules::{backoff, limited};
+use crate::given::Given;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -59,6 +57,8 @@ pub(crate) struct Args {
     #[arg(long)]
     json: bool,
 
+    #[command(flatten)]
+    policy: PolicyOption,
     #[command(flatten)]
     speed: Speed,
     #[command(flatten)]
@@ -149,7 +149,7 @@ fn stop(path: &Path, error: &TraceError) -> Stop {
 const FIXED: [&str; 2] = ["deadline", "seed"];
 
 /// The options that make another policy.
-const POLICY: [&str; 13] = [
+const POLICY: [&str; 14] = [
     "concurrency",
     "connect_timeout",
     "host_rate",
@@ -157,6 +157,7 @@ const POLICY: [&str; 13] = [
     "max_time",
     "no_jitter",
     "per_host",
+    "policy",
     "rate",
     "read_timeout",
     "retry",
@@ -165,111 +166,12 @@ const POLICY: [&str; 13] = [
     "timeout",
 ];
 
-/// Which options are on the command line, and do not just have their defaults.
-#[derive(Debug)]
-struct Given(Vec<String>);
-
-impl Given {
-    fn any(&self, options: &[&str]) -> bool {
-        self.0.iter().any(|given| options.contains(&given.as_str()))
-    }
-
-    /// The value, if it was given.
-    fn of<T>(&self, option: &str, value: T) -> Option<T> {
-        self.any(&[option]).then_some(value)
-    }
-}
-
-/// As an argument group without an argument of its own, it sees those of the others.
-impl clap::Args for Given {
-    fn augment_args(command: clap::Command) -> clap::Command {
-        command
-    }
-
-    fn augment_args_for_update(command: clap::Command) -> clap::Command {
-        command
-    }
-}
-
-impl FromArgMatches for Given {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let given = |id: &&str| matches.value_source(id) == Some(ValueSource::CommandLine);
-        let ids = matches.ids().map(clap::Id::as_str);
-        Ok(Self(ids.filter(given).map(str::to_owned).collect()))
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
-    }
-}
-
-/// The settings to compare with: those that were recorded, changed by the options that are given.
-/// This is the place to begin from the settings of a policy file instead.
+/// The settings to compare with: those that were recorded, changed by the policy file, if there is
+/// one, and by the options that are given.
 fn other(recorded: Config, args: &Args) -> Result<Config, Stop> {
-    let rules = recorded.rules_ref().map(|policy| changed(policy, args));
-    let rules = with_patterns(rules, args)?;
-    let mut config = recorded.rules(rules);
-    if let Some(attempts) = args.given.of("concurrency", args.speed.concurrency) {
-        config = config.concurrency(attempts);
-    }
-    if let Some(attempts) = args.given.of("per_host", args.speed.per_host) {
-        config = config.per_host(attempts);
-    }
-    if let Some(rate) = args.speed.rate {
-        config = config.rate(rate);
-    }
-    if let Some(rate) = args.speed.host_rate {
-        config = config.host_rate(rate);
-    }
-    Ok(config)
-}
-
-/// A policy, changed by the options that are given.
-fn changed(policy: Policy, args: &Args) -> Policy {
-    let (retry, time) = (&args.retry, &args.time);
-    let old = *policy.timeouts_ref();
-    let or = |option: Option<Duration>, old| option.map_or(old, limited);
-    let mut policy = policy.timeouts(Timeouts {
-        attempt: or(time.max_time, old.attempt),
-        connect: or(time.connect_timeout, old.connect),
-        idle_read: or(time.read_timeout, old.idle_read),
-        total: or(retry.retry_max_time, old.total),
-        ..old
-    });
-    if let Some(retries) = args.given.of("retry", retry.retry) {
-        policy = policy.attempts(retries.saturating_add(1));
-    }
-    if let Some(cap) = retry.max_retry_after {
-        policy = policy.retry_after(RetryAfter {
-            cap,
-            ..RetryAfter::DEFAULT
-        });
-    }
-    if retry.retry_delay.is_some() || retry.no_jitter {
-        policy = policy.backoff(backoff(retry));
-    }
-    policy
-}
-
-/// The rules, after those of `--timeout`.
-fn with_patterns(rules: Rules, args: &Args) -> Result<Rules, Stop> {
-    if args.time.timeout.is_empty() {
-        return Ok(rules);
-    }
-    let base = rules.default_policy();
-    let mut builder = Rules::builder();
-    for (pattern, limit) in &args.time.timeout {
-        let policy = Policy::clone(base);
-        let timeouts = Timeouts {
-            attempt: limited(*limit),
-            ..*policy.timeouts_ref()
-        };
-        builder = builder.rule(pattern.clone(), policy.timeouts(timeouts));
-    }
-    for (pattern, policy) in rules.iter() {
-        builder = builder.rule(pattern.clone(), policy.clone());
-    }
-    let built = builder.default(base.clone()).build();
-    built.map_err(|error| Stop::usage(format!("--timeout: {error}")))
+    let base = match &args.policy.policy {
+        Some(path) => crate::policy::over(path, &recorded)?,
+        None => recorded,
+    };
+    args.given.over(base, &args.speed, &args.retry, &args.time)
 }

@@ -17,7 +17,7 @@ use crate::demo;
 use crate::exit::{Code, Stop};
 use crate::input::{Reader, Requests, Shared};
 use crate::output::{Flushed, Form, Output, PATIENCE};
-use crate::plan::{self, Plan};
+use crate::plan::{self, Plan, Reload};
 use crate::progress::{Console, Counts, Progress};
 use crate::record::Recorder;
 use crate::signals;
@@ -98,6 +98,7 @@ pub(crate) fn run(mut plan: Plan) -> Result<u8, Stop> {
         fail_early: plan.fail_early,
         fetcher,
         progress,
+        reload: plan.reload,
         signals,
         silent: plan.silent,
         started: Instant::now(),
@@ -123,6 +124,7 @@ struct Run {
     fail_early: bool,
     fetcher: Fetcher,
     progress: Progress,
+    reload: Option<Reload>,
     signals: Arc<signals::Seen>,
     silent: bool,
     started: Instant,
@@ -161,11 +163,32 @@ impl Run {
                     if self.batch.writer.try_flush() == Flushed::Gone {
                         return End::OutputGone;
                     }
+                    self.look_at_policy();
                     if let Some(end) = self.watch(events.outcomes) {
                         return end;
                     }
                 }
             }
+        }
+    }
+
+    /// Takes over what has changed in the policy file.
+    fn look_at_policy(&mut self) {
+        let Some(change) = self.reload.as_mut().and_then(Reload::poll) else {
+            return;
+        };
+        let told = match change {
+            Ok(config) => {
+                self.fetcher.set_config(config);
+                "the policy file has changed: it counts from now on".to_owned()
+            }
+            Err(stop) => format!(
+                "the policy file has changed, and the old policy stays: {}",
+                stop.message
+            ),
+        };
+        if !self.silent {
+            self.progress.tell(&told);
         }
     }
 

@@ -16,6 +16,7 @@ use fetch_proto::testing::Summary;
 
 use crate::args::{self, values};
 use crate::exit::{Code, Stop};
+use crate::given::Given;
 use crate::plan;
 use crate::toml_file::Document;
 use list::Urls;
@@ -65,6 +66,10 @@ bandwidth. The exit code is 0 however the fetches end; 2 if the model, an option
 pub(crate) struct Args {
     #[command(flatten)]
     site: Site,
+    #[command(flatten)]
+    given: Given,
+    #[command(flatten)]
+    policy: args::PolicyOption,
     #[command(flatten)]
     speed: args::Speed,
     #[command(flatten)]
@@ -139,7 +144,7 @@ pub(crate) fn run(args: Args) -> Result<u8, Stop> {
     let mut urls = Urls::new(&model, args.site.input_file)?;
     let seed = args.retry.seed.or(model.seed).unwrap_or(1);
     let deadline = args.time.deadline.filter(|limit| !limit.is_zero());
-    let config = plan::config(args.speed, args.retry, args.time)?;
+    let config = plan::config(&args.policy, args.given, args.speed, args.retry, args.time)?;
     let mut simulation = model.simulation(config, seed);
     if let Some(limit) = deadline {
         simulation = simulation.deadline(limit);

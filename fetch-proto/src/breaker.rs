@@ -149,6 +149,17 @@ impl Breaker {
         self
     }
 
+    /// What becomes of a host's fetches while its breaker is open.
+    ///
+    /// ```
+    /// use fetch_proto::{Breaker, OnOpen};
+    /// assert_eq!(Breaker::default().on_open_setting(), OnOpen::Defer);
+    /// ```
+    #[must_use]
+    pub const fn on_open_setting(&self) -> OnOpen {
+        self.on_open
+    }
+
     /// Sets how long it stays open: `min(cap, base × factor^n)` after `n` earlier breaks that no
     /// success has ended. Default 5 s, 2 and 60 s.
     ///

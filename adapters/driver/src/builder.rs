@@ -112,13 +112,7 @@ impl<A: Adapter> Builder<A> {
     /// # Ok::<(), fetch_driver::BuildError>(())
     /// ```
     pub fn config(mut self, config: fetch_proto::Config) -> Self {
-        self.settings.concurrency = config.concurrency_limit();
-        self.settings.per_host = config.per_host_limit();
-        self.settings.rate = config.rate_limit();
-        self.settings.host_rate = config.host_rate_limit();
-        self.settings.rules = config.rules_ref().clone();
-        self.settings.window = config.window_setting();
-        self.settings.config = config;
+        self.settings.adopt(config);
         self
     }
 

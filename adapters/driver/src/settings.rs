@@ -157,6 +157,23 @@ impl Settings {
             .max(1)
     }
 
+    /// Takes over the engine's whole configuration.
+    ///
+    /// ```
+    /// let mut settings = fetch_driver::Settings::default();
+    /// settings.adopt(fetch_driver::Config::default().concurrency(7));
+    /// assert_eq!(settings.concurrency, 7);
+    /// ```
+    pub fn adopt(&mut self, config: fetch_proto::Config) {
+        self.concurrency = config.concurrency_limit();
+        self.host_rate = config.host_rate_limit();
+        self.per_host = config.per_host_limit();
+        self.rate = config.rate_limit();
+        self.rules = config.rules_ref().clone();
+        self.window = config.window_setting();
+        self.config = config;
+    }
+
     /// The engine's share of the settings.
     ///
     /// ```

@@ -4,6 +4,7 @@ mod input;
 mod network;
 mod options;
 mod output;
+mod policy;
 mod records;
 mod replay;
 mod retries;

@@ -245,7 +245,10 @@ impl Engine {
         let mut group = self.hosts.get_mut(host).group.take()?;
         let tried = slot.rare.as_ref().map_or(&[][..], |rare| &rare.tried);
         let usable = |i: usize| self.own_obstacle(group.endpoints[i], true, now).is_none();
-        let picked = group.balancer.pick(tried, usable, draw, now).map(|i| {
+        let picked = group.balancer.pick(tried, usable, draw, now);
+        // An ejected one is better than none, if the others may not be used at all.
+        let picked = picked.or_else(|| (0..group.endpoints.len()).find(|i| usable(*i)));
+        let picked = picked.map(|i| {
             group.balancer.started(i, now);
             let url = group.url(i, slot.fetch.target());
             (group.endpoints[i], i as u16, Some(url))

@@ -311,6 +311,46 @@ impl Config {
         &self.rules
     }
 
+    /// When a host that fails too often is left alone.
+    ///
+    /// ```
+    /// assert!(fetch_proto::Config::default().breaker_ref().is_none());
+    /// ```
+    #[must_use]
+    pub const fn breaker_ref(&self) -> Option<&Breaker> {
+        self.breaker.as_ref()
+    }
+
+    /// How many retries there may be over all hosts.
+    ///
+    /// ```
+    /// assert!(fetch_proto::Config::default().budget_ref().is_none());
+    /// ```
+    #[must_use]
+    pub const fn budget_ref(&self) -> Option<&RetryBudget> {
+        self.budget.as_ref()
+    }
+
+    /// How many retries there may be at each host.
+    ///
+    /// ```
+    /// assert!(fetch_proto::Config::default().host_budget_ref().is_none());
+    /// ```
+    #[must_use]
+    pub const fn host_budget_ref(&self) -> Option<&RetryBudget> {
+        self.host_budget.as_ref()
+    }
+
+    /// How each host's own limit is found out.
+    ///
+    /// ```
+    /// assert!(fetch_proto::Config::default().adaptive_ref().is_none());
+    /// ```
+    #[must_use]
+    pub const fn adaptive_ref(&self) -> Option<&Adaptive> {
+        self.adaptive.as_ref()
+    }
+
     /// How many attempts at one host may be in flight at once, if that is limited.
     ///
     /// ```

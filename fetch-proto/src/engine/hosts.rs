@@ -165,7 +165,7 @@ impl Hosts {
         let Some(state) = &self.hosts[host as usize] else {
             return;
         };
-        if state.live > 0 || state.in_ring || state.remembers_until() > now {
+        if state.live > 0 || state.flying > 0 || state.in_ring || state.remembers_until() > now {
             return;
         }
         self.index.remove(&state.key);
@@ -225,7 +225,7 @@ impl Hosts {
 }
 
 /// Chance of the host's own, the same whenever it is met again.
-fn seed_of(seed: u64, key: &str) -> u64 {
+pub(super) fn seed_of(seed: u64, key: &str) -> u64 {
     key.bytes().fold(seed, |seed, byte| mix(seed, byte.into()))
 }
 

@@ -1,12 +1,16 @@
 //! Changes while it runs: limits, rates and rules of a new configuration, what is known being kept.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::guards::Guards;
+use super::hosts::seed_of;
+use super::slab::NONE;
 use super::{Config, Engine};
 use crate::budget::Purse;
 use crate::rate::Gcra;
+use crate::rules::Rules;
 use crate::time::Timestamp;
 
 impl Engine {
@@ -43,11 +47,10 @@ impl Engine {
             change_rate(&mut state.rate, self.config.host_rate);
             self.change_guards(host);
         }
+        self.number_rules(&before.rules);
         let parked = self.gates.adopt(&self.config.rules, Some(&before.rules));
         for id in parked {
-            if let Some(index) = self.slots.find(id) {
-                self.line_up(index, now);
-            }
+            self.rejoin(id, now);
         }
         self.adopt_targets();
         for host in self.hosts.numbers() {
@@ -57,14 +60,30 @@ impl Engine {
         }
     }
 
+    /// Fetches keep the rate of their rule, wherever it stands now; that of a rule which is gone
+    /// holds them back no longer.
+    fn number_rules(&mut self, before: &Rules) {
+        let rules = &self.config.rules;
+        let place = |pattern| rules.iter().position(|(known, _)| known == pattern);
+        let places = before.iter().map(|(pattern, _)| place(pattern));
+        let places: Vec<_> = places.chain([Some(rules.iter().len())]).collect();
+        for index in self.slots.indices() {
+            if let Some(slot) = self.slots.get_mut(index) {
+                let place = places.get(slot.rule as usize).copied().flatten();
+                slot.rule = place.map_or(NONE, |place| place as u32);
+            }
+        }
+    }
+
     fn change_guards(&mut self, host: u32) {
         let state = self.hosts.get_mut(host);
+        let seed = seed_of(self.seed, &state.key);
         match &mut state.guards {
             guards if !self.config.is_guarded() => *guards = None,
-            Some(guards) => guards.adopt(&self.config, self.seed),
+            Some(guards) => guards.adopt(&self.config, seed),
             None => {
                 let mut guards = Box::<Guards>::default();
-                guards.adopt(&self.config, self.seed);
+                guards.adopt(&self.config, seed);
                 state.guards = Some(guards);
             }
         }

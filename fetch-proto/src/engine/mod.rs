@@ -421,11 +421,16 @@ impl Engine {
             if let Some(attempt) = self.admit(now) {
                 return Output::Start(attempt);
             }
-            if self.dirty.is_empty() {
+            if self.is_quiet() {
                 return Output::Idle(self.idle(now));
             }
             // Some whose turn it was ended instead of starting.
         }
+    }
+
+    /// Whether there is nothing to tell, nor anyone to ask: whose turn came to nothing has to be.
+    fn is_quiet(&self) -> bool {
+        self.dirty.is_empty() && self.events.is_empty() && self.outbox.is_empty()
     }
 
     /// Counts, since the start and now.
@@ -566,6 +571,8 @@ impl Engine {
         };
         let (old, first) = (slot.host, slot.fetch.is_first());
         let target = slot.fetch.target().clone();
+        // Its queue limit may have turned it to its fallback while it was still in that queue.
+        self.hosts.unlink(old, &mut self.slots, index);
         let host = self.intern(&target);
         if host != old {
             self.hosts.get_mut(host).live += 1;
@@ -581,6 +588,17 @@ impl Engine {
         self.offer(host, now);
     }
 
+    /// A fetch that was parked goes to its host's queue, unless it went elsewhere meanwhile.
+    fn rejoin(&mut self, id: FetchId, now: Timestamp) {
+        let Some(index) = self.slots.find(id) else {
+            return;
+        };
+        let slot = self.slots.get(index);
+        if slot.is_some_and(|slot| slot.fetch.is_waiting() && !slot.queued) {
+            self.line_up(index, now);
+        }
+    }
+
     fn remove(&mut self, index: u32, now: Timestamp) -> Option<Slot> {
         let host = self.slots.get(index)?.host;
         self.hosts.unlink(host, &mut self.slots, index);
@@ -592,9 +610,14 @@ impl Engine {
 
     /// One fetch fewer belongs to the host.
     fn leave(&mut self, host: u32, now: Timestamp) {
-        let state = self.hosts.get_mut(host);
-        state.live -= 1;
-        if state.live > 0 {
+        self.hosts.get_mut(host).live -= 1;
+        self.forget(host, now);
+    }
+
+    /// Drops a host that nothing needs, as soon as nothing is to be remembered of it.
+    fn forget(&mut self, host: u32, now: Timestamp) {
+        let state = self.hosts.get(host);
+        if state.live > 0 || state.flying > 0 {
             return;
         }
         // What must be remembered of it outlives its fetches: that ends by the host's timer.
@@ -635,8 +658,8 @@ impl Engine {
         let is_live = |id| self.slots.find(id).is_some();
         if self.gates.wake().is_some_and(|wake| wake.at <= now) {
             let due = self.gates.due(now, is_live);
-            if let Some(index) = due.and_then(|id| self.slots.find(id)) {
-                self.line_up(index, now);
+            if let Some(id) = due {
+                self.rejoin(id, now);
             }
             return true;
         }

@@ -105,6 +105,7 @@ impl Engine {
         for target in self.hosts.get(permit.host).serves.clone() {
             self.offer(target, now);
         }
+        self.forget(permit.host, now);
     }
 
     fn tell_guards(&mut self, landing: &Landing, in_flight: usize, now: Timestamp) {

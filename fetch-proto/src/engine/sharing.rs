@@ -74,14 +74,19 @@ impl Engine {
         };
         self.leaders.remove(&key);
         let followers = rare.followers.into_iter();
-        let live: Vec<_> = followers
-            .filter(|id| self.slots.find(*id).is_some())
-            .collect();
+        let live: Vec<_> = followers.filter(|id| self.follows(*id)).collect();
         if lets_others_ask(outcome) {
             self.succeed(key, &live);
         } else {
             live.iter().for_each(|one| self.give(*one, leader, outcome));
         }
+    }
+
+    /// Whether a fetch still waits for another's response: it may have been cancelled meanwhile, or
+    /// have turned to its fallback.
+    fn follows(&self, id: FetchId) -> bool {
+        let slot = self.slots.find(id).and_then(|index| self.slots.get(index));
+        slot.is_some_and(|slot| slot.fetch.is_following())
     }
 
     fn succeed(&mut self, key: Key, live: &[FetchId]) {

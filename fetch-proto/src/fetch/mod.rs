@@ -243,6 +243,11 @@ impl Fetch {
         !self.flights.is_empty()
     }
 
+    /// Whether it waits for a slot, and has said so.
+    pub(crate) fn is_waiting(&self) -> bool {
+        matches!(self.state, State::Waiting { told: true })
+    }
+
     /// Whether no attempt was ever started.
     pub(crate) fn is_first(&self) -> bool {
         self.number == 0

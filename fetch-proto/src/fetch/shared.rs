@@ -16,6 +16,12 @@ impl Fetch {
         push(&mut self.events, || Event::Shares { with: leader });
     }
 
+    /// Whether it waits for another's response: one that has turned to its fallback, or is over,
+    /// does not.
+    pub(crate) fn is_following(&self) -> bool {
+        self.is_first() && !self.fallen_back && self.is_waiting()
+    }
+
     /// Nobody is left to wait for: it asks itself.
     pub(crate) fn lead(&mut self, now: Timestamp) {
         self.queued += now.saturating_since(self.since);
@@ -44,6 +50,7 @@ impl Fetch {
     /// try. Nothing is told to the driver, which knows nothing of it.
     pub(crate) fn lose(&mut self, now: Timestamp) {
         if self.flights.is_empty() {
+            while self.outbox.pop().is_some() {}
             return;
         }
         let repeatable = self.is_repeatable();

@@ -136,6 +136,27 @@ impl Backoff {
         Duration::from_nanos(grown.saturating_add(added).min(nanos(self.cap)))
     }
 
+    /// Between which bounds the wait before retry `n` (from 0) is drawn. Those of
+    /// [`Jitter::Decorrelated`] hang on the wait before, so the widest are told; [`Jitter::Smooth`]
+    /// may be longer than the ceiling, up to the cap.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// let bounds = fetch_proto::Backoff::default().bounds(1);
+    /// assert_eq!(bounds, (Duration::from_secs(1), Duration::from_secs(2)));
+    /// ```
+    #[must_use]
+    pub fn bounds(&self, n: u32) -> (Duration, Duration) {
+        let ceiling = self.ceiling(n);
+        match self.jitter {
+            None => (ceiling, ceiling),
+            Some(Jitter::Equal) => (ceiling / 2, ceiling),
+            Some(Jitter::Full) => (Duration::ZERO, ceiling),
+            Some(Jitter::Decorrelated) => (self.base.min(self.cap), self.cap),
+            Some(Jitter::Smooth) => (Duration::ZERO, self.cap),
+        }
+    }
+
     /// The same for retries of this class. After a throttled attempt full jitter would come to nothing
     /// too often, so it becomes equal jitter.
     pub(crate) fn for_class(mut self, class: Class) -> Self {

@@ -100,6 +100,17 @@ impl Chaos {
         self
     }
 
+    /// The faults, each with how many of 1,000 attempts get it.
+    ///
+    /// ```
+    /// # use fetch_proto::{Chaos, Fault};
+    /// let chaos = Chaos::default().fault(100, Fault::Reset);
+    /// assert_eq!(chaos.faults().next(), Some((100, Fault::Reset)));
+    /// ```
+    pub fn faults(&self) -> impl Iterator<Item = (u16, Fault)> {
+        self.faults.iter().copied()
+    }
+
     /// The fault of the attempt with this number, of the fetch that `seed` belongs to.
     ///
     /// ```

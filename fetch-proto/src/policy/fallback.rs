@@ -51,6 +51,26 @@ impl Fallback {
         Self::default().or_value()
     }
 
+    /// The other URL, if there is one.
+    ///
+    /// ```
+    /// assert_eq!(fetch_proto::Fallback::value().url(), None);
+    /// ```
+    #[must_use]
+    pub fn url(&self) -> Option<&Url> {
+        self.url.as_deref()
+    }
+
+    /// Whether a value of the caller's comes last.
+    ///
+    /// ```
+    /// assert!(fetch_proto::Fallback::value().has_value());
+    /// ```
+    #[must_use]
+    pub const fn has_value(&self) -> bool {
+        self.value
+    }
+
     /// The same, and a value if the other URL fails too.
     ///
     /// ```

@@ -288,6 +288,106 @@ impl Policy {
         self
     }
 
+    /// How often a request is tried at most.
+    ///
+    /// ```
+    /// assert_eq!(fetch_proto::Policy::default().attempts_limit(), 3);
+    /// ```
+    #[must_use]
+    pub const fn attempts_limit(&self) -> u16 {
+        self.attempts.get()
+    }
+
+    /// The waits before retries.
+    ///
+    /// ```
+    /// assert_eq!(*fetch_proto::Policy::default().backoff_ref(), fetch_proto::Backoff::DEFAULT);
+    /// ```
+    #[must_use]
+    pub const fn backoff_ref(&self) -> &Backoff {
+        &self.backoff
+    }
+
+    /// The faults that are made on purpose.
+    ///
+    /// ```
+    /// assert_eq!(*fetch_proto::Policy::default().chaos_ref(), fetch_proto::Chaos::default());
+    /// ```
+    #[must_use]
+    pub const fn chaos_ref(&self) -> &Chaos {
+        &self.chaos
+    }
+
+    /// What is turned to when all else failed.
+    ///
+    /// ```
+    /// assert_eq!(*fetch_proto::Policy::default().fallback_ref(), fetch_proto::Fallback::default());
+    /// ```
+    #[must_use]
+    pub const fn fallback_ref(&self) -> &Fallback {
+        &self.fallback
+    }
+
+    /// Whether and when a slow attempt is raced.
+    ///
+    /// ```
+    /// assert_eq!(fetch_proto::Policy::default().hedge_ref(), None);
+    /// ```
+    #[must_use]
+    pub const fn hedge_ref(&self) -> Option<&Hedge> {
+        self.hedge.as_ref()
+    }
+
+    /// How fast attempts by this policy may begin.
+    ///
+    /// ```
+    /// assert_eq!(fetch_proto::Policy::default().rate_limit(), None);
+    /// ```
+    #[must_use]
+    pub const fn rate_limit(&self) -> Option<Rate> {
+        self.rate
+    }
+
+    /// How redirects are followed.
+    ///
+    /// ```
+    /// assert_eq!(*fetch_proto::Policy::default().redirects_ref(), fetch_proto::Redirects::default());
+    /// ```
+    #[must_use]
+    pub const fn redirects_ref(&self) -> &Redirects {
+        &self.redirects
+    }
+
+    /// How `Retry-After` is obeyed.
+    ///
+    /// ```
+    /// assert_eq!(*fetch_proto::Policy::default().retry_after_ref(), fetch_proto::RetryAfter::DEFAULT);
+    /// ```
+    #[must_use]
+    pub const fn retry_after_ref(&self) -> &RetryAfter {
+        &self.retry_after
+    }
+
+    /// The statuses that are retried, where no class was set for them.
+    ///
+    /// ```
+    /// assert!(fetch_proto::Policy::default().retry_statuses_ref().contains(503));
+    /// ```
+    #[must_use]
+    pub const fn retry_statuses_ref(&self) -> &StatusSet {
+        &self.retry_statuses
+    }
+
+    /// How fast a body must come at least.
+    ///
+    /// ```
+    /// assert_eq!(fetch_proto::Policy::default().stall_ref(), None);
+    /// ```
+    #[must_use]
+    pub const fn stall_ref(&self) -> Option<&StallGuard> {
+        self.stall.as_ref()
+    }
+
     /// The limits on time.
     ///
     /// ```

@@ -7,6 +7,7 @@
 //! `cargo test -p fetch-proto --features testing --test external` prints the score of each table.
 
 mod backoff;
+mod budget;
 mod patterns;
 mod redirects;
 mod script;
@@ -19,10 +20,11 @@ use libtest_mimic::{Arguments, Failed, Trial};
 /// What runs a table, given the name that its score is printed under.
 type Runner = fn(&str) -> Result<(), Failed>;
 
-const SETS: [(&str, Runner); 9] = [
+const SETS: [(&str, Runner); 10] = [
     ("backoff of Finagle", backoff::finagle),
     ("backoff of Polly and seatbelt", backoff::polly),
     ("backoff of smithy-rs, got and urllib3", backoff::others),
+    ("budgets of the AWS SDKs", budget::aws),
     ("patterns of the Web Platform Tests", patterns::wpt),
     ("redirects of got", redirects::got),
     ("redirects of the Web Platform Tests", redirects::wpt),

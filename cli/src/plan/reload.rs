@@ -1,0 +1,72 @@
+//! The policy file under the options, now and whenever it has changed.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use fetch_driver::Settings;
+use fetch_policy::Watcher;
+use fetch_proto::Config;
+
+use crate::args::{Args, Retry, Speed, Time};
+use crate::exit::Stop;
+use crate::given::Given;
+use crate::policy;
+
+/// How often the file is looked at.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What is needed to make the configuration anew from the file.
+pub(crate) struct Reload {
+    /// The options, with the defaults of those that are not given.
+    base: Config,
+    given: Given,
+    looked: Instant,
+    path: PathBuf,
+    retry: Retry,
+    speed: Speed,
+    time: Time,
+    watcher: Watcher,
+}
+
+impl Reload {
+    pub(crate) fn new(path: PathBuf, settings: &Settings, args: &Args) -> Self {
+        Self {
+            base: settings.engine_config(),
+            given: args.given.clone(),
+            looked: Instant::now(),
+            retry: args.retry.clone(),
+            speed: args.speed.clone(),
+            time: args.time.clone(),
+            watcher: Watcher::new(&path),
+            path,
+        }
+    }
+
+    /// The configuration: the options that are given over the file over the defaults.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be used.
+    pub(crate) fn config(&self) -> Result<Config, Stop> {
+        self.under_options(policy::over(&self.path, &self.base)?)
+    }
+
+    /// The new configuration if the file has changed, or why there is none.
+    pub(crate) fn poll(&mut self) -> Option<Result<Config, Stop>> {
+        if self.looked.elapsed() < PAUSE {
+            return None;
+        }
+        self.looked = Instant::now();
+        Some(match self.watcher.poll()? {
+            Ok(file) => {
+                policy::again(file, &self.base).and_then(|config| self.under_options(config))
+            }
+            Err(wrong) => Err(Stop::usage(wrong.to_string())),
+        })
+    }
+
+    fn under_options(&self, config: Config) -> Result<Config, Stop> {
+        self.given
+            .over(config, &self.speed, &self.retry, &self.time)
+    }
+}

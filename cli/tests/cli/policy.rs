@@ -1,0 +1,164 @@
+//! Policy files on the command line.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use crate::support::*;
+
+/// No jitter and next to no wait; two attempts below `/status/`, else four.
+const FILE: &str = "\
+[default]
+attempts = 4
+backoff = { base = \"1ms\", factor = 1, jitter = \"none\" }
+
+[[rule]]
+match = \"/status/\"
+attempts = 2
+";
+
+fn with_policy(text: &str) -> (List, String) {
+    let list = List::new("");
+    fs::write(list.file("p.toml"), text).unwrap();
+    let path = list.path("p.toml");
+    (list, path)
+}
+
+fn attempts(arguments: &[&str]) -> usize {
+    let ran = fetch_all(arguments);
+    ran.record()["attempts"].as_array().unwrap().len()
+}
+
+#[test]
+fn a_run_obeys_the_file_and_options_win_over_it() {
+    let site = site();
+    let (_list, file) = with_policy(FILE);
+    let (status, reset) = (site.url("/status/503"), site.url("/reset"));
+    assert_eq!(attempts(&["--policy", &file, &status]), 2);
+    assert_eq!(attempts(&["--policy", &file, &reset]), 4);
+    assert_eq!(attempts(&["--policy", &file, "--retry", "0", &reset]), 1);
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let site = site();
+    let (_list, file) = with_policy(FILE);
+    let mut command = command(&["--policy", &file, &site.url("/reset")]);
+    command.env("FETCH_ALL_POLICY_DEFAULT__ATTEMPTS", "3");
+    let ran = ran(command.output().unwrap());
+    assert_eq!(ran.record()["attempts"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn a_wrong_file_stops_before_any_request() {
+    let site = site();
+    for (text, parts) in [
+        (
+            "[default]\natempts = 2",
+            &["p.toml:2:1: atempts: ", "did you mean `attempts`?"][..],
+        ),
+        (
+            "[default]\ntimeouts = { attempt = \"9m\" }",
+            &["p.toml:2:24: ", "the whole 300s"],
+        ),
+    ] {
+        let (_list, file) = with_policy(text);
+        let ran = fetch_all(&["--policy", &file, &site.url("/get")]);
+        assert_eq!(ran.code, 2, "{ran:?}");
+        parts
+            .iter()
+            .for_each(|part| assert!(ran.stderr.contains(part), "{ran:?}"));
+    }
+    let missing = fetch_all(&["--policy", "/no/such.toml", &site.url("/get")]);
+    assert_eq!(missing.code, 3, "{missing:?}");
+    assert_eq!(site.observed().requests, 0);
+}
+
+#[test]
+fn check_shows_each_finding_with_its_line() {
+    let (_list, file) = with_policy("[breaker]\nwindow = \"10s\"\n");
+    let ran = fetch_all(&["policy", "check", &file]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    for part in [
+        "error: the breaker's window of 10s",
+        "2 | window = \"10s\"",
+        "1 errors, 0 warnings",
+    ] {
+        assert!(ran.stdout.contains(part), "{ran:?}");
+    }
+    let (_list, file) = with_policy(FILE);
+    let fine = fetch_all(&["policy", "check", &file]);
+    assert!(
+        fine.code == 0 && fine.stdout.ends_with("nothing to object to\n"),
+        "{fine:?}"
+    );
+}
+
+#[test]
+fn explain_tells_the_rule_and_the_plan() {
+    let (_list, file) = with_policy(FILE);
+    let ran = fetch_all(&["policy", "explain", &file, "http://a.test/status/1"]);
+    for part in [
+        "rule 1 of 1 (\"/status/\", line 6)",
+        "attempt 2 after 1ms",
+        "at most",
+    ] {
+        assert!(ran.stdout.contains(part), "{ran:?}");
+    }
+    let post = fetch_all(&["policy", "explain", &file, "-X", "POST", "http://a.test/"]);
+    assert!(post.stdout.contains("it may not be repeated"), "{post:?}");
+}
+
+#[test]
+fn simulate_and_replay_take_the_same_file() {
+    let (_list, file) = with_policy("default.attempts = 1");
+    let none = fetch_all(&["simulate", "--policy", &file, "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&none.stdout).unwrap();
+    assert_eq!(json["retries"], 0, "{none:?}");
+    let site = site();
+    let (list, file) = with_policy(FILE);
+    let run = list.path("run");
+    fetch_all(&[
+        "--record",
+        &run,
+        "--retry",
+        "0",
+        &site.url("/flaky/1?key=a"),
+    ]);
+    let ran = fetch_all(&["replay", &run, "--policy", &file]);
+    assert!(
+        ran.code == 0 && ran.stdout.contains("has not seen"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn a_changed_file_counts_while_it_runs_and_a_bad_one_does_not() {
+    let site = site();
+    let (list, file) = with_policy("limits.host_rate = \"1/6s\"\n");
+    let urls: String = (0..3).map(|n| site.url(&format!("/get?{n}\n"))).collect();
+    fs::write(list.file("list"), urls).unwrap();
+    let list_path = list.path("list");
+    let run = command(&["-i", &list_path, "--policy", &file])
+        .spawn()
+        .unwrap();
+    let wait_for = |requests: u64| {
+        let began = Instant::now();
+        while site.observed().requests < requests {
+            assert!(
+                began.elapsed() < Duration::from_secs(60),
+                "of {requests} requests"
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    wait_for(1);
+    // The clock of files may be coarse: another length is another file all the same.
+    fs::write(&file, "limits.host_rate = \"nonsense\"\n").unwrap();
+    std::thread::sleep(Duration::from_millis(2500));
+    assert_eq!(site.observed().requests, 1, "the bad file changed nothing");
+    fs::write(&file, "limits = { host_rate = \"1000/s\" }\n").unwrap();
+    let ran = ran(run.wait_with_output().unwrap());
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.stderr.contains("the old policy stays"), "{ran:?}");
+    assert!(ran.stderr.contains("it counts from now on"), "{ran:?}");
+}

@@ -1,0 +1,84 @@
+//! Which retries a budget allows, and what is left of it.
+
+use fetch_proto::{Purse, RetryBudget, RetryCost, RetryKind, Timestamp};
+use libtest_mimic::Failed;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::table;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Given {
+    capacity: u32,
+    retry_cost: u32,
+    #[serde(default)]
+    timeout_cost: u32,
+    throttle_cost: u32,
+    steps: Vec<Step>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Step {
+    Fail,
+    FailLast,
+    Forget,
+    Succeed,
+    Throttle,
+    TimeOut,
+}
+
+pub(crate) fn aws(set: &str) -> Result<(), Failed> {
+    table::run(set, include_str!("data/aws_token_bucket.json"), spend)
+}
+
+/// For each step, whether it is retried, and the units left.
+fn spend(given: &Given) -> Value {
+    let (now, mut paid) = (Timestamp::START, None);
+    let mut purse = Purse::new(RetryBudget::Capacity {
+        capacity: given.capacity,
+        retry_cost: given.retry_cost,
+        throttle_cost: given.throttle_cost,
+        timeout_cost: given.timeout_cost,
+    });
+    let steps = given.steps.iter().map(|step| {
+        let retried = match step {
+            Step::Fail => retry(&mut purse, RetryKind::Transient, &mut paid),
+            Step::Throttle => retry(&mut purse, RetryKind::Throttled, &mut paid),
+            Step::TimeOut => retry(&mut purse, RetryKind::Timeout, &mut paid),
+            Step::FailLast => {
+                purse.failure(now);
+                false
+            }
+            Step::Forget => {
+                paid = None;
+                false
+            }
+            Step::Succeed => {
+                purse.success(paid.take(), now);
+                false
+            }
+        };
+        json!([retried, units(&purse, given)])
+    });
+    steps.collect()
+}
+
+fn retry(purse: &mut Purse, kind: RetryKind, paid: &mut Option<RetryCost>) -> bool {
+    let cost = purse.try_retry(kind, Timestamp::START);
+    *paid = cost.or(*paid);
+    cost.is_some()
+}
+
+/// What is left: a purse tells it in whole retries, here of one unit each.
+fn units(purse: &Purse, given: &Given) -> u64 {
+    let mut purse = purse.clone();
+    purse.set_config(RetryBudget::Capacity {
+        capacity: given.capacity,
+        retry_cost: 1,
+        throttle_cost: 1,
+        timeout_cost: 1,
+    });
+    purse.balance(Timestamp::START)
+}

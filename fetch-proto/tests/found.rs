@@ -1,0 +1,263 @@
+//! What the exhaustive and the random runs have found, each as a short story.
+
+use std::time::Duration;
+
+use fetch_proto::{
+    Attempt, Balance, Breaker, Config, Endpoint, Engine, Error, Failure, Fallback, Head, Input,
+    OnOpen, Outlier, Output, Policy, Rate, Request, Rules, Target, Timeouts, Timestamp,
+};
+
+fn at(millis: u64) -> Timestamp {
+    Timestamp::from_start(Duration::from_millis(millis))
+}
+
+fn get(url: &str) -> Request {
+    Request::get(url.parse().unwrap())
+}
+
+/// All that the engine says until it is idle for the first time.
+fn said(engine: &mut Engine, now: Timestamp) -> Vec<Output> {
+    let mut said = Vec::new();
+    loop {
+        match engine.poll(now) {
+            Output::Idle(_) => return said,
+            output => said.push(output),
+        }
+    }
+}
+
+fn starts(engine: &mut Engine, now: Timestamp) -> Vec<Attempt> {
+    let said = said(engine, now).into_iter();
+    let starts = said.filter_map(|output| match output {
+        Output::Start(attempt) => Some(attempt),
+        _ => None,
+    });
+    starts.collect()
+}
+
+fn start(engine: &mut Engine, now: Timestamp) -> Attempt {
+    let mut starts = starts(engine, now);
+    assert_eq!(starts.len(), 1, "one attempt starts");
+    starts.remove(0)
+}
+
+#[test]
+fn a_fetch_that_an_open_circuit_refuses_ends_before_the_engine_is_idle() {
+    let breaker = Breaker::default().consecutive(1).on_open(OnOpen::FailFast);
+    let rules = Rules::only(Policy::default().attempts(1));
+    let mut engine = Engine::new(Config::default().breaker(breaker).rules(rules), 0, at(0));
+    engine.submit(get("http://a.test/1"), at(0)).unwrap();
+    let first = start(&mut engine, at(0));
+    engine.handle(first.id, Input::End(Err(Failure::Io)), at(1));
+    let _ = said(&mut engine, at(1));
+    engine.submit(get("http://a.test/2"), at(2)).unwrap();
+    let last = said(&mut engine, at(2)).pop().expect("it says something");
+    assert!(matches!(last, Output::Done(_, outcome) if outcome.result == Err(Error::CircuitOpen)));
+}
+
+fn shared(url: &str) -> Request {
+    Request {
+        share: Some(1),
+        ..get(url)
+    }
+}
+
+#[test]
+fn a_follower_cancelled_along_with_its_leader_does_not_ask_instead() {
+    let mut engine = Engine::new(Config::default(), 0, at(0));
+    let ids = [0; 2].map(|_| engine.submit(shared("http://a.test/"), at(0)).unwrap());
+    let _ = start(&mut engine, at(0));
+    for id in ids {
+        engine.cancel(id, at(1));
+    }
+    let said = said(&mut engine, at(1));
+    let cancelled = |output: &&Output| match output {
+        Output::Done(_, outcome) => outcome.result == Err(Error::Cancelled),
+        _ => false,
+    };
+    assert_eq!(said.iter().filter(cancelled).count(), 2, "{said:?}");
+}
+
+#[test]
+fn a_follower_that_turned_to_its_fallback_is_not_given_the_leaders_result() {
+    let limits = Timeouts {
+        queue: Some(Duration::from_secs(1)),
+        ..Timeouts::NONE
+    };
+    let fallback = Fallback::to("http://b.test/".parse().unwrap());
+    let policy = Policy::default().timeouts(limits).fallback(fallback);
+    let mut engine = Engine::new(Config::default().rules(Rules::only(policy)), 0, at(0));
+    let leader = engine.submit(shared("http://a.test/"), at(0)).unwrap();
+    engine.submit(shared("http://a.test/"), at(0)).unwrap();
+    let first = start(&mut engine, at(0));
+    let other = start(&mut engine, at(1000));
+    assert_eq!(other.url.as_str(), "http://b.test/");
+    engine.handle(first.id, Input::Head(Head::status(200)), at(1001));
+    engine.handle(first.id, Input::End(Ok(())), at(1001));
+    let said = said(&mut engine, at(1001));
+    let done = |output: &&Output| matches!(output, Output::Done(id, _) if *id == leader);
+    assert_eq!(said.iter().filter(done).count(), 1);
+    assert_eq!(engine.stats().live, 1);
+    assert_eq!(engine.stats().flying, 1);
+}
+
+#[test]
+fn an_endpoint_that_is_no_more_is_remembered_until_its_attempts_have_landed() {
+    let target = Target::new([Endpoint::new("http://a.test".parse().unwrap())]);
+    let service = "http://service.test".parse().unwrap();
+    let config = Config::default().target(service, target).unwrap();
+    let mut engine = Engine::new(config, 0, at(0));
+    engine.submit(get("http://service.test/"), at(0)).unwrap();
+    let first = start(&mut engine, at(0));
+    engine.set_config(Config::default(), at(1));
+    assert_eq!(engine.host_stats("http://a.test").unwrap().flying, 1);
+    engine.handle(first.id, Input::Head(Head::status(200)), at(2));
+    engine.handle(first.id, Input::End(Ok(())), at(2));
+    let _ = said(&mut engine, at(2));
+    assert_eq!((engine.stats().flying, engine.stats().hosts), (0, 0));
+}
+
+#[test]
+fn a_fetch_that_a_rule_parked_twice_is_not_refused_while_it_flies() {
+    let limits = Timeouts {
+        queue: Some(Duration::from_millis(600)),
+        ..Timeouts::NONE
+    };
+    let fallback = Fallback::to("http://b.test/".parse().unwrap());
+    let policy = Policy::default()
+        .rate("1/s".parse::<Rate>().unwrap())
+        .timeouts(limits)
+        .fallback(fallback);
+    let breaker = Breaker::default().consecutive(1).on_open(OnOpen::FailFast);
+    let config = Config::default().breaker(breaker);
+    let mut engine = Engine::new(config.rules(Rules::only(policy)), 0, at(0));
+    engine.submit(get("http://a.test/1"), at(0)).unwrap();
+    engine.submit(get("http://a.test/2"), at(0)).unwrap();
+    let _ = start(&mut engine, at(0));
+    // The other is parked, falls back, is parked again, and flies.
+    let _ = said(&mut engine, at(600));
+    let flies = start(&mut engine, at(1000));
+    assert_eq!(flies.url.as_str(), "http://b.test/");
+    // One that no rule slows down opens the circuit meanwhile.
+    let policy = Some(Policy::default().attempts(1).into());
+    let request = get("http://b.test/other");
+    let request = Request { policy, ..request };
+    engine.submit(request, at(1500)).unwrap();
+    let other = start(&mut engine, at(1500));
+    engine.handle(other.id, Input::End(Err(Failure::Io)), at(1500));
+    let _ = said(&mut engine, at(1500));
+    assert_eq!(said(&mut engine, at(2000)), []);
+    assert_eq!(engine.stats().live, 2);
+}
+
+#[test]
+fn a_fetch_that_falls_back_in_its_queue_leaves_that_queue() {
+    let limits = Timeouts {
+        queue: Some(Duration::from_millis(100)),
+        ..Timeouts::NONE
+    };
+    let fallback = Fallback::to("http://b.test/".parse().unwrap());
+    let policy = Policy::default().timeouts(limits).fallback(fallback);
+    let config = Config::default().per_host(1).rules(Rules::only(policy));
+    let mut engine = Engine::new(config, 0, at(0));
+    for path in ["1", "2"] {
+        let url = format!("http://a.test/{path}");
+        engine.submit(get(&url), at(0)).unwrap();
+    }
+    let _ = start(&mut engine, at(0));
+    let other = start(&mut engine, at(100));
+    assert_eq!(other.url.as_str(), "http://b.test/");
+    assert_eq!(engine.host_stats("http://a.test").unwrap().queued, 0);
+}
+
+#[test]
+fn what_was_not_told_of_a_landed_attempt_is_not_told_after_a_restart() {
+    let mut engine = Engine::new(Config::default(), 0, at(0));
+    engine.submit(get("http://a.test/"), at(0)).unwrap();
+    let first = start(&mut engine, at(0));
+    engine.handle(first.id, Input::Head(Head::status(200)), at(1));
+    engine.handle(first.id, Input::End(Ok(())), at(1));
+    let mut later = Engine::restore(engine.checkpoint(), at(1));
+    let said = said(&mut later, at(1));
+    assert!(matches!(said[..], [Output::Done(..)]), "{said:?}");
+}
+
+#[test]
+fn an_ejected_endpoint_is_used_while_no_other_may_be() {
+    let outlier = Outlier {
+        consecutive_failures: 2,
+        ..Outlier::default()
+    };
+    let urls = ["http://a.test", "http://b.test"].map(|url| url.parse().unwrap());
+    let target = Target::new(urls.map(Endpoint::new))
+        .outlier(outlier)
+        .strategy(Balance::RoundRobin);
+    let service = "http://service.test".parse().unwrap();
+    let breaker = Breaker::default().consecutive(2);
+    let rules = Rules::only(Policy::default().attempts(1));
+    let config = Config::default().breaker(breaker).rules(rules);
+    let mut engine = Engine::new(config.target(service, target).unwrap(), 0, at(0));
+    // Both circuits open, and one of the endpoints, but never both, is ejected.
+    for n in 0..4 {
+        engine.submit(get("http://service.test/"), at(n)).unwrap();
+        let attempt = start(&mut engine, at(n));
+        engine.handle(attempt.id, Input::End(Err(Failure::Io)), at(n));
+        let _ = said(&mut engine, at(n));
+    }
+    // As soon as one lets a probe through, be it the ejected one, the next fetch flies.
+    engine.submit(get("http://service.test/"), at(4)).unwrap();
+    assert_eq!(said(&mut engine, at(4)), []);
+    let Output::Idle(idle) = engine.poll(at(4)) else {
+        panic!("it is idle");
+    };
+    let _ = start(&mut engine, idle.wake.expect("it waits for a probe").at);
+}
+
+#[test]
+fn a_fetch_keeps_the_rate_of_its_own_rule_when_rules_are_renumbered() {
+    let mut engine = Engine::new(
+        Config::default().rules(Rules::only(Policy::default())),
+        0,
+        at(0),
+    );
+    engine.hold();
+    for path in ["1", "2"] {
+        let url = format!("http://a.test/{path}");
+        engine.submit(get(&url), at(0)).unwrap();
+    }
+    let slow = Policy::default().rate("1/h".parse::<Rate>().unwrap());
+    let rules = Rules::builder().rule("host:other.test", slow).build();
+    engine.set_config(Config::default().rules(rules.unwrap()), at(0));
+    engine.release();
+    let said = said(&mut engine, at(0));
+    assert!(
+        matches!(said[..], [Output::Start(_), Output::Start(_)]),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn breakers_that_a_new_configuration_brings_open_again_at_times_of_their_own() {
+    let mut engine = Engine::new(Config::default(), 0, at(0));
+    engine.hold();
+    for url in ["http://a.test/", "http://b.test/"] {
+        engine.submit(get(url), at(0)).unwrap();
+    }
+    engine.set_config(
+        Config::default().breaker(Breaker::default().consecutive(1)),
+        at(0),
+    );
+    engine.release();
+    let both = starts(&mut engine, at(0));
+    for attempt in both {
+        engine.handle(attempt.id, Input::End(Err(Failure::Io)), at(0));
+    }
+    let (mut again, mut now) = (Vec::new(), at(0));
+    while again.is_empty() {
+        again = starts(&mut engine, now);
+        if let Output::Idle(idle) = engine.poll(now) {
+            now = idle.wake.expect("it waits for the circuits").at;
+        }
+    }
+    assert_eq!(again.len(), 1, "hosts are not all asked again at once");
+}

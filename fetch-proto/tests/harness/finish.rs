@@ -1,0 +1,102 @@
+//! The end of a run: everything lands, and nothing is left.
+
+use std::time::Duration;
+
+use fetch_proto::{CircuitState, Engine, Output};
+
+use super::{Answer, HOSTS, Harness, Kind, Op, PATIENCE};
+
+impl Harness {
+    /// With nothing in flight, a restored engine has the same future as the one it was taken from.
+    pub fn check_restart(&self) {
+        if !self.model.flights().is_empty() || self.engine.stats().flying > 0 {
+            return;
+        }
+        let (mut here, mut there) = (self.clone(), self.clone());
+        there.engine = Engine::restore(there.engine.checkpoint(), there.clock);
+        assert_eq!(
+            here.play_out(),
+            there.play_out(),
+            "a checkpoint has the same future"
+        );
+    }
+
+    /// Everything is answered well from now on: every fetch ends, every circuit closes, and every
+    /// host is forgotten.
+    pub fn finish(&mut self) {
+        self.play_out();
+        let stats = self.engine.stats();
+        let model = &self.model;
+        assert_eq!(model.live(), [], "every fetch ends");
+        assert_eq!((stats.live, stats.flying), (0, 0), "nothing is left");
+        assert_eq!(stats.submitted, model.submitted, "each fetch is counted");
+        assert_eq!(stats.submitted, model.done, "each fetch is done once");
+        let counted = stats.responded + stats.failed + stats.cancelled;
+        assert_eq!(stats.submitted, counted, "each end is counted once");
+        if !self.closed {
+            self.heal();
+        }
+        self.forget();
+    }
+
+    /// Answers and waits until nothing happens any more. What was said on the way.
+    fn play_out(&mut self) -> Vec<Output> {
+        self.hold(false);
+        let mut said = self.drain_at(self.clock);
+        for _ in 0..PATIENCE {
+            let flies = !self.model.flights().is_empty();
+            if !flies && self.engine.stats().live == 0 {
+                return said;
+            }
+            if flies {
+                let how = Answer::Ok;
+                self.apply(Op::Answer { flight: 0, how });
+            } else {
+                self.apply(Op::Wait);
+            }
+            said.append(&mut self.drain_at(self.clock));
+        }
+        panic!("it never ends: {:?}", self.engine);
+    }
+
+    /// No circuit stays open or half-open where the host is well.
+    fn heal(&mut self) {
+        for (site, host) in HOSTS {
+            let open = |harness: &Self| {
+                let stats = harness.engine.host_stats(host);
+                let circuit = stats.and_then(|stats| stats.circuit);
+                circuit.is_some_and(|circuit| circuit != CircuitState::Closed)
+            };
+            let mut tries = 0;
+            while open(self) && !self.policies.has_chaos() {
+                tries += 1;
+                assert!(tries < 100, "the circuit of {host} is never closed");
+                self.advance(Duration::from_secs(60));
+                self.apply(Op::Submit {
+                    site,
+                    kind: Kind::Get,
+                });
+                self.play_out();
+            }
+        }
+    }
+
+    /// Hosts are forgotten once nothing is to be remembered of them.
+    fn forget(&mut self) {
+        for _ in 0..PATIENCE {
+            self.drain();
+            let Some(idle) = self.idle.filter(|idle| idle.wake.is_some()) else {
+                let kept = self.policies.targets();
+                assert!(
+                    self.engine.stats().hosts <= kept,
+                    "hosts are forgotten: {:?}",
+                    self.engine
+                );
+                return;
+            };
+            assert_eq!(idle.live, 0);
+            self.apply(Op::Wait);
+        }
+        panic!("it never rests: {:?}", self.engine);
+    }
+}

@@ -1,0 +1,152 @@
+//! What a driver and the world may do.
+
+use std::time::Duration;
+
+use fetch_proto::{Failure, Head, Input, Method, Request, RequestBody};
+
+use super::Policies;
+
+/// One thing that happens.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, arbitrary::Arbitrary)]
+pub enum Op {
+    /// Time passes.
+    Advance { millis: u16 },
+    /// The server of an attempt in flight, counted from the oldest, does something.
+    Answer { flight: u8, how: Answer },
+    /// A clock that runs back for one call.
+    Back { millis: u16 },
+    /// The caller gives up a fetch, counted from the oldest.
+    Cancel { fetch: u8 },
+    /// The caller gives up everything. Not drawn, for nothing follows it.
+    #[arbitrary(skip)]
+    Close,
+    /// New policies.
+    Configure(Policies),
+    /// The consumer is slow.
+    Hold,
+    /// The consumer goes on.
+    Release,
+    /// Another process goes on, on a clock that is `later`, or much earlier.
+    Restore { later: bool },
+    /// Attempts that are over report again.
+    Stale,
+    /// One more fetch.
+    Submit { site: Site, kind: Kind },
+    /// Time passes until the engine wants to be called.
+    Wait,
+}
+
+/// What a server does.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, arbitrary::Arbitrary)]
+pub enum Answer {
+    /// A part of the body comes.
+    Body,
+    /// No connection is made.
+    Connect,
+    /// No descriptor is left for it.
+    Exhausted,
+    /// The head of a good response, and no more.
+    Head,
+    /// The connection breaks.
+    Io,
+    /// A body that is too large.
+    Large,
+    /// What comes after the head, if it came; a good response.
+    Ok,
+    /// The consumer reads no further.
+    Paused,
+    /// It is at another host.
+    Redirect,
+    /// The consumer reads on.
+    Resumed,
+    /// An old connection was closed.
+    Stale,
+    /// 429 with a wait of a second.
+    Throttled,
+    /// 503.
+    Unavailable,
+}
+
+/// Where a request goes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, arbitrary::Arbitrary)]
+pub enum Site {
+    A,
+    /// Another path of the same host.
+    A2,
+    B,
+    /// What is served by the others, where targets are configured.
+    Service,
+}
+
+/// Which request.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, arbitrary::Arbitrary)]
+pub enum Kind {
+    Get,
+    Post,
+    /// One that shares its response.
+    Shared,
+    /// One whose body can be sent once.
+    Upload,
+}
+
+impl Answer {
+    /// What the engine is told, if a head was told before or not.
+    pub(super) fn inputs(self, has_head: bool) -> Vec<Input> {
+        let head = |status| Input::Head(Head::status(status));
+        let failed = |failure| vec![Input::End(Err(failure))];
+        let whole = |first: Head| {
+            let first = (!has_head).then_some(Input::Head(first));
+            first.into_iter().chain([Input::End(Ok(()))]).collect()
+        };
+        match self {
+            Self::Body => vec![Input::Body { bytes: 10 }],
+            Self::Connect => failed(Failure::Connect),
+            Self::Exhausted => failed(Failure::Exhausted),
+            Self::Head => vec![head(200)],
+            Self::Io => failed(Failure::Io),
+            Self::Large => vec![head(200), Input::Body { bytes: 1_000_000 }],
+            Self::Ok => whole(Head::status(200)),
+            Self::Paused => vec![Input::Paused],
+            Self::Redirect => whole(Head {
+                location: Some("http://b.test/moved".into()),
+                ..Head::status(307)
+            }),
+            Self::Resumed => vec![Input::Resumed],
+            Self::Stale => failed(Failure::Stale { sent: false }),
+            Self::Throttled => whole(Head {
+                retry_after: Some(Duration::from_secs(1)),
+                ..Head::status(429)
+            }),
+            Self::Unavailable => whole(Head::status(503)),
+        }
+    }
+}
+
+pub(super) fn request(site: Site, kind: Kind, tag: u64) -> Request {
+    let url = match site {
+        Site::A => "http://a.test/1",
+        Site::A2 => "http://a.test/2",
+        Site::B => "http://b.test/1",
+        Site::Service => "http://service.test/1",
+    };
+    let get = Request::get(url.parse().expect("it is a URL"));
+    let request = Request { tag, ..get };
+    let method = Method::Post;
+    match kind {
+        Kind::Get => request,
+        Kind::Post => Request {
+            method,
+            body: RequestBody::Replayable,
+            ..request
+        },
+        Kind::Shared => Request {
+            share: Some(1),
+            ..request
+        },
+        Kind::Upload => Request {
+            method: Method::Put,
+            body: RequestBody::Once,
+            ..request
+        },
+    }
+}

@@ -1,0 +1,264 @@
+//! What is valid and makes no sense.
+
+use std::fmt;
+use std::time::Duration;
+
+use fetch_proto::{HedgeDelay, Policy, RetryAfter, RetryBudget};
+
+use crate::PolicyFile;
+use crate::text::Wrong;
+
+/// How bad a [`Finding`] is.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Severity {
+    /// It contradicts itself: what is asked for cannot happen.
+    Error,
+    /// It is surely not what was meant.
+    Warning,
+}
+
+/// What a linter has to say of a place. Displays in the style of compilers.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Finding {
+    /// What is wrong where, and the fix.
+    pub wrong: Wrong,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The line that it is about.
+    pub line: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let severity = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        writeln!(f, "{severity}: {}", self.wrong.why)?;
+        let Some(place) = self.wrong.place else {
+            return write!(f, "  --> {}", self.wrong.name);
+        };
+        writeln!(f, "  --> {}:{place}", self.wrong.name)?;
+        let number = place.line.to_string();
+        let caret = format!("{:>width$}", "^", width = place.column);
+        write!(
+            f,
+            "{number} | {}\n{:pad$} | {caret}",
+            self.line,
+            "",
+            pad = number.len()
+        )
+    }
+}
+
+impl PolicyFile {
+    /// What contradicts itself, or cannot be what was meant, in the order of the file.
+    ///
+    /// ```
+    /// let file = fetch_policy::PolicyFile::parse("p.toml", r#"
+    /// [default]
+    /// timeouts = { attempt = "60s", total = "30s" }
+    /// "#)?;
+    /// let findings = file.lint();
+    /// assert!(findings[0].to_string().starts_with("error: an attempt may take 60s, the whole 30s"));
+    /// # Ok::<(), fetch_policy::Wrong>(())
+    /// ```
+    #[must_use]
+    pub fn lint(&self) -> Vec<Finding> {
+        let mut linter = Linter {
+            file: self,
+            findings: Vec::new(),
+        };
+        linter.all();
+        linter.findings.sort_by_key(|finding| finding.wrong.place);
+        linter.findings
+    }
+}
+
+struct Linter<'a> {
+    file: &'a PolicyFile,
+    findings: Vec<Finding>,
+}
+
+impl Linter<'_> {
+    fn add(&mut self, severity: Severity, path: &[&str], why: String) {
+        let wrong = self.file.text.wrong_at(path, &why);
+        let line = wrong
+            .place
+            .map(|place| self.file.text.line(place).to_owned());
+        self.findings.push(Finding {
+            line: line.unwrap_or_default(),
+            severity,
+            wrong,
+        });
+    }
+
+    fn all(&mut self) {
+        let Ok(config) = self.file.config() else {
+            return; // it was asked when the file was read
+        };
+        let rules = config.rules_ref();
+        self.policy(&["default"], rules.default_policy());
+        let own = rules.iter().take(self.file.keys.rule.len());
+        for (index, (_, policy)) in own.enumerate() {
+            self.policy(&["rule", &index.to_string()], policy);
+        }
+        self.breaker();
+        self.reach();
+        self.throttle(config.per_host_limit(), config.concurrency_limit());
+        for (key, budget) in [
+            ("budget", config.budget_ref()),
+            ("host_budget", config.host_budget_ref()),
+        ] {
+            if let Some(budget) = budget {
+                self.budget(key, budget);
+            }
+        }
+    }
+
+    fn policy(&mut self, path: &[&str], policy: &Policy) {
+        let limits = policy.timeouts_ref();
+        let at = |keys: &[&'static str]| [path, keys].concat();
+        let (Some(attempt), Some(total)) = (limits.attempt, limits.total) else {
+            return self.hedge(path, policy);
+        };
+        if attempt > total {
+            let why = format!(
+                "an attempt may take {attempt:?}, the whole {total:?}: raise `total` or lower `attempt`"
+            );
+            self.add(Severity::Error, &at(&["timeouts", "attempt"]), why);
+        } else {
+            let retries = u32::from(policy.attempts_limit()) - 1;
+            let waits: Duration = (0..retries).map(|n| policy.backoff_ref().bounds(n).0).sum();
+            if waits >= total {
+                let why = format!(
+                    "the waits between {} attempts take at least {waits:?}, the whole may take \
+                     {total:?}: the last attempts can never happen",
+                    policy.attempts_limit()
+                );
+                self.add(Severity::Warning, &at(&["attempts"]), why);
+            }
+        }
+        let cap = policy.retry_after_ref().cap;
+        if cap > total && cap != RetryAfter::DEFAULT.cap {
+            let why = format!(
+                "a Retry-After of up to {cap:?} is obeyed, the whole may take {total:?}: lower `cap`"
+            );
+            self.add(Severity::Warning, &at(&["retry_after", "cap"]), why);
+        }
+        self.hedge(path, policy);
+    }
+
+    fn hedge(&mut self, path: &[&str], policy: &Policy) {
+        let Some(hedge) = policy.hedge_ref() else {
+            return;
+        };
+        if let (HedgeDelay::Fixed(after), Some(attempt)) =
+            (hedge.delay, policy.timeouts_ref().attempt)
+            && after >= attempt
+        {
+            let why = format!(
+                "a second attempt after {after:?} never begins: the first ends at {attempt:?}"
+            );
+            self.add(Severity::Warning, &[path, &["hedge"]].concat(), why);
+        }
+    }
+
+    fn breaker(&mut self) {
+        let Some(breaker) = &self.file.keys.breaker else {
+            return;
+        };
+        let Ok(config) = self.file.config() else {
+            return;
+        };
+        let attempts = config.rules_ref().iter().map(|(_, policy)| policy);
+        let attempts = attempts.chain([config.rules_ref().default_policy()]);
+        let longest = attempts
+            .filter_map(|policy| policy.timeouts_ref().attempt)
+            .max();
+        let window = breaker.window();
+        if let Some(longest) = longest
+            && window < 2 * longest
+        {
+            let why = format!(
+                "the breaker's window of {window:?} is shorter than two attempts of {longest:?}: it \
+                 would forget the first before the second has ended; use {:?} or more",
+                2 * longest
+            );
+            self.add(Severity::Error, &["breaker", "window"], why);
+        }
+    }
+
+    /// Rules behind one that takes everything.
+    fn reach(&mut self) {
+        let rules = &self.file.keys.rule;
+        let everything =
+            |pattern: &str| matches!(pattern, "" | "*" | "glob:**" | "regex:" | "regex:.*");
+        let taker = rules.iter().position(|rule| {
+            rule.methods.is_none() && rule.pattern.as_deref().is_some_and(everything)
+        });
+        for index in taker.map_or(0..0, |taker| taker + 1..rules.len()) {
+            let why = format!(
+                "this rule never applies: rule {} before it takes every URL",
+                taker.unwrap_or(0) + 1
+            );
+            self.add(
+                Severity::Warning,
+                &["rule", &index.to_string(), "match"],
+                why,
+            );
+        }
+        for (later, rule) in rules.iter().enumerate() {
+            let same = |earlier: &crate::keys::Policy| {
+                earlier.pattern == rule.pattern && earlier.methods.is_none()
+            };
+            if let Some(earlier) = rules[..later].iter().position(same) {
+                let why = format!(
+                    "this rule never applies: rule {} matches the same",
+                    earlier + 1
+                );
+                self.add(
+                    Severity::Warning,
+                    &["rule", &later.to_string(), "match"],
+                    why,
+                );
+            }
+        }
+    }
+
+    fn throttle(&mut self, per_host: Option<usize>, concurrency: usize) {
+        let Some(throttle) = &self.file.keys.throttle else {
+            return;
+        };
+        let at_once = per_host.unwrap_or(concurrency);
+        if (throttle.minimum() as usize) < at_once {
+            let why = format!(
+                "{at_once} attempts at once at a host look like refusals until they are answered: \
+                 set `minimum` to {at_once} or more, or `limits.per_host` lower"
+            );
+            self.add(Severity::Warning, &["throttle", "minimum"], why);
+        }
+    }
+
+    fn budget(&mut self, key: &str, budget: &RetryBudget) {
+        let none = match budget {
+            RetryBudget::Capacity {
+                capacity,
+                retry_cost,
+                ..
+            } => capacity < retry_cost,
+            RetryBudget::Ratio {
+                min_per_second,
+                per_mille,
+                ..
+            } => *min_per_second == 0 && *per_mille == 0,
+            RetryBudget::Tokens { max, .. } => *max < 2,
+        };
+        if none {
+            let why =
+                "this budget never allows a retry: raise it, or set `attempts = 1`".to_owned();
+            self.add(Severity::Warning, &[key], why);
+        }
+    }
+}

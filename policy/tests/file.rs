@@ -1,0 +1,329 @@
+//! The file as people write it: the example, mistakes, precedence, linting, explaining, watching.
+
+use std::fs;
+use std::time::Duration;
+
+use fetch_policy::{PolicyFile, Severity, Watcher};
+use fetch_proto::Method;
+
+const EXAMPLE: &str = include_str!("../example.toml");
+
+fn parse(text: &str) -> PolicyFile {
+    PolicyFile::parse("p.toml", text).unwrap_or_else(|wrong| panic!("{wrong}"))
+}
+
+fn wrong(text: &str) -> String {
+    PolicyFile::parse("p.toml", text)
+        .map(drop)
+        .unwrap_err()
+        .to_string()
+}
+
+#[test]
+fn the_example_is_valid_and_says_what_it_seems_to() {
+    let config = parse(EXAMPLE).config().unwrap();
+    assert_eq!(
+        (config.concurrency_limit(), config.per_host_limit()),
+        (200, Some(8))
+    );
+    assert!(config.breaker_ref().is_some() && config.host_budget_ref().is_some());
+    let policy = |url: &str| {
+        config
+            .rules_ref()
+            .policy(&Method::Get, &url.parse().unwrap())
+            .clone()
+    };
+    let limit = |url| policy(url).timeouts_ref().attempt;
+    assert_eq!(
+        limit("http://a.test/delay/3"),
+        Some(Duration::from_secs(10))
+    );
+    assert_eq!(limit("http://a.test/"), Some(Duration::from_secs(6)));
+    assert!(policy("https://api.example/").hedge_ref().is_some());
+    assert_eq!(
+        policy("https://test.example/").chaos_ref().faults().count(),
+        3
+    );
+    assert_eq!(parse(EXAMPLE).lint(), []);
+}
+
+#[test]
+fn an_empty_file_changes_nothing() {
+    let config = parse("").config().unwrap();
+    assert_eq!(config, fetch_proto::Config::default());
+}
+
+/// Each mistake, and what its message must have: place, text, fix.
+const MISTAKES: &[(&str, &[&str])] = &[
+    (
+        "limits.concurency = 1",
+        &["p.toml:1:8: concurency: ", "did you mean `concurrency`?"],
+    ),
+    (
+        "[limit]\nper_host = 1",
+        &["p.toml:1:2: limit: ", "did you mean `limits`?"],
+    ),
+    ("limits.per_host = -1", &["p.toml:1:19: -1: "]),
+    (
+        "limits.per_host = \"8\"",
+        &["p.toml:1:19: \"8\": ", "expected"],
+    ),
+    (
+        "limits.rate = \"50\"",
+        &["p.toml:1:15: \"50\": ", "say per what time"],
+    ),
+    ("limits.rate = \"0/s\"", &["whole number from 1"]),
+    (
+        "limits.spacing = [\"2s\", \"1s\"]",
+        &["p.toml:1:18: ", "swap them"],
+    ),
+    ("limits.adaptive = { law = \"fast\" }", &["unknown", "aimd"]),
+    ("limits.adaptive = { min = 1 }", &["missing field `law`"]),
+    ("default.timeouts.attempt = 6", &["p.toml:1:28: 6: "]),
+    (
+        "default.timeouts.attempt = \"6\"",
+        &["\"6\": not a time", "or \"none\""],
+    ),
+    ("default.timeouts.attempt = \"-6s\"", &["negative"]),
+    (
+        "default.timeouts.conect = \"6s\"",
+        &["did you mean `connect`?"],
+    ),
+    (
+        "default.attempts = 0",
+        &["p.toml:1:20: 0: ", "use 1 or more"],
+    ),
+    ("default.attempts = 70000", &["p.toml:1:20: 70000: "]),
+    (
+        "default.match = \"/x\"",
+        &["p.toml:1:17: ", "put this into a [[rule]]"],
+    ),
+    ("default.backoff.jitter = \"big\"", &["unknown", "`equal`"]),
+    ("default.retry_statuses = [503, 999]", &["999 is no status"]),
+    (
+        "default.retry_after.over = \"wait\"",
+        &["unknown", "`defer`"],
+    ),
+    (
+        "default.classes = { \"404\" = \"retry\" }",
+        &["unknown", "`transient`"],
+    ),
+    (
+        "default.classes = { nope = \"transient\" }",
+        &["p.toml:1:28: ", "neither a status nor a failure"],
+    ),
+    (
+        "default.hedge = { after = \"1s\", percentile = 95 }",
+        &["exclude each other"],
+    ),
+    (
+        "default.fallback.url = \"nonsense\"",
+        &["p.toml:1:24: \"nonsense\": "],
+    ),
+    (
+        "default.chaos = [{ percent = 101, fault = \"reset\" }]",
+        &["more than 100 percent"],
+    ),
+    (
+        "default.chaos = [{ percent = 1, fault = \"clock_jump\" }]",
+        &["by = \"10s\""],
+    ),
+    (
+        "default.chaos = [{ percent = 1, fault = \"error\", failure = \"x\" }]",
+        &["\"x\" is no failure"],
+    ),
+    (
+        "[[rule]]\nattempts = 1",
+        &["p.toml:1:1: [[rule]]: ", "say which"],
+    ),
+    (
+        "[[rule]]\nmatch = \"regex:(\"",
+        &["p.toml:2:9: \"regex:(\": ", "unclosed group"],
+    ),
+    (
+        "[[rule]]\nmatch = \"/x\"\nmethods = [\"G T\"]",
+        &["p.toml:3:11: "],
+    ),
+    (
+        "[[rule]]\nmatch = \"/x\"\natempts = 1",
+        &["p.toml:3:1: atempts: ", "did you mean `attempts`?"],
+    ),
+    (
+        "[[target]]\nurl = \"http://a.test\"\nendpoints = []",
+        &["p.toml:1:1: ", "endpoint"],
+    ),
+    ("[budget]\nkind = \"big\"", &["unknown variant", "`ratio`"]),
+    ("[breaker]\non_open = \"panic\"", &["unknown", "`defer`"]),
+    (
+        "breaker.failure_percent = 7000",
+        &["p.toml:1:27: 7000: ", "more than 100 percent"],
+    ),
+    ("breaker.slow_percent = 50", &["need each other"]),
+    ("limits = 5", &["p.toml:1:10: 5: "]),
+    (
+        "limits.per_host = 8\nlimits.per_host = 9",
+        &["p.toml:2:8: ", "duplicate"],
+    ),
+    ("this is no toml", &["p.toml:1:"]),
+];
+
+#[test]
+fn mistakes_are_told_with_place_text_and_fix() {
+    for (text, parts) in MISTAKES {
+        let wrong = wrong(text);
+        for part in *parts {
+            assert!(wrong.contains(part), "{text}\n{wrong}\n{part}");
+        }
+    }
+}
+
+#[test]
+fn contradictions_are_found_where_they_stand() {
+    let table = [
+        (
+            "[default]\ntimeouts = { attempt = \"9m\", total = \"5m\" }",
+            Severity::Error,
+            "2:24",
+            "the whole",
+        ),
+        (
+            "[breaker]\nwindow = \"10s\"",
+            Severity::Error,
+            "2:10",
+            "shorter than two attempts",
+        ),
+        (
+            "[default]\nattempts = 30\ntimeouts.total = \"1m\"",
+            Severity::Warning,
+            "2:12",
+            "can never happen",
+        ),
+        (
+            "[default]\nretry_after.cap = \"1h\"",
+            Severity::Warning,
+            "2:19",
+            "lower `cap`",
+        ),
+        (
+            "[default]\nhedge = { after = \"7s\" }",
+            Severity::Warning,
+            "2:9",
+            "never begins",
+        ),
+        (
+            "[[rule]]\nmatch = \"glob:**\"\n[[rule]]\nmatch = \"/x\"",
+            Severity::Warning,
+            "4:9",
+            "takes every URL",
+        ),
+        (
+            "[[rule]]\nmatch = \"/x\"\n[[rule]]\nmatch = \"/x\"",
+            Severity::Warning,
+            "4:9",
+            "matches the same",
+        ),
+        (
+            "[throttle]\nminimum = 5",
+            Severity::Warning,
+            "2:11",
+            "100 or more",
+        ),
+        (
+            "[budget]\nkind = \"ratio\"\npercent = 0\nmin_per_second = 0",
+            Severity::Warning,
+            "1:1",
+            "never allows",
+        ),
+    ];
+    for (text, severity, place, part) in table {
+        let findings = parse(text).lint();
+        let found = findings
+            .iter()
+            .find(|finding| finding.to_string().contains(part));
+        let found = found.unwrap_or_else(|| panic!("{text}\n{findings:#?}"));
+        assert_eq!(found.severity, severity, "{text}");
+        let at = found.wrong.place.map(|place| place.to_string());
+        assert_eq!(at.as_deref(), Some(place), "{found}");
+    }
+}
+
+#[test]
+fn a_finding_shows_its_line_with_a_caret() {
+    let text = parse("[breaker]\nwindow = \"10s\"").lint()[0].to_string();
+    let end = "  --> p.toml:2:10\n2 | window = \"10s\"\n  |          ^";
+    assert!(text.ends_with(end), "{text}");
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let file = parse("limits.per_host = 8\n[[rule]]\nmatch = \"/x\"");
+    let vars = [
+        ("FETCH_ALL_POLICY_LIMITS__PER_HOST", "2"),
+        ("FETCH_ALL_POLICY_RULE__0__ATTEMPTS", "7"),
+        ("FETCH_ALL_POLICY_DEFAULT__TIMEOUTS__ATTEMPT", "9s"),
+        ("HOME", "/root"),
+    ];
+    let config = file.with_env(vars).unwrap().config().unwrap();
+    assert_eq!(config.per_host_limit(), Some(2));
+    let (_, rule) = config.rules_ref().iter().next().unwrap();
+    assert_eq!(rule.attempts_limit(), 7);
+    assert_eq!(rule.timeouts_ref().attempt, Some(Duration::from_secs(9)));
+}
+
+#[test]
+fn a_wrong_variable_is_named() {
+    let table = [
+        ("FETCH_ALL_POLICY_LIMITS__PER_HOTS", "2", "per_hots"),
+        ("FETCH_ALL_POLICY_RULE__3__ATTEMPTS", "2", "not so many"),
+        ("FETCH_ALL_POLICY_DEFAULT__ATTEMPTS", "many", "expected"),
+    ];
+    for (name, value, part) in table {
+        let file = parse("[[rule]]\nmatch = \"/x\"");
+        let wrong = file
+            .with_env([(name, value)])
+            .map(drop)
+            .unwrap_err()
+            .to_string();
+        assert!(wrong.starts_with(name) && wrong.contains(part), "{wrong}");
+    }
+}
+
+#[test]
+fn a_url_is_explained_from_queue_to_last_resort() {
+    let plan = parse(EXAMPLE).explain(&Method::Get, &"https://api.example/v1".parse().unwrap());
+    let text = plan.unwrap().to_string();
+    let expected = "\
+GET https://api.example/v1: rule 2 of 3 (\"host:api.example\", line 97)
+  it waits for its turn, at most 3600s: 200 at once in all, 8 at its host, 500/s in all, 20/s at its host
+  attempt 1, within 6s, connecting 10s, between pieces of the body 30s
+  attempt 2 after 500ms to 1s
+  attempt 3 after 1s to 2s
+  it is retried: after connection, DNS, reset and timeout failures, and 408 425 429 500 502 503 504
+  a Retry-After of up to 60s is obeyed
+  all that takes at most 21s from the first attempt's start
+  an attempt slower than 95 % of its host's answers is raced by up to 1 more
+  while its host's breaker is open it waits
+  retries and races come out of its host's budget: 20 % of the requests, at least 10 a second
+  retries and races come out of the common budget: a bucket of 500
+  a body slower than 100 B/s for 20s is given up
+  if all that fails: https://mirror.example/
+  as the last resort: the caller's value";
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn a_bad_change_is_told_once_and_watching_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("p.toml");
+    fs::write(&path, "limits.per_host = 1").unwrap();
+    let mut watcher = Watcher::new(&path);
+    assert!(watcher.poll().is_none(), "nothing has changed");
+    fs::write(&path, "limits.per_host = \"many\"").unwrap();
+    assert!(watcher.poll().unwrap().is_err());
+    assert!(watcher.poll().is_none(), "it was told");
+    fs::remove_file(&path).unwrap();
+    assert!(watcher.poll().is_none(), "it is being replaced");
+    fs::write(&path, "limits.per_host = 12").unwrap();
+    let file = watcher.poll().unwrap().unwrap();
+    assert_eq!(file.config().unwrap().per_host_limit(), Some(12));
+}
