@@ -1,4 +1,8 @@
 //! What the examples `breaker_defers` and `retry_storm` show, and that the docs quote it.
+#![allow(
+    clippy::duplicate_mod,
+    reason = "each example brings its own copy of the plot module"
+)]
 
 #![allow(
     clippy::duplicate_mod,

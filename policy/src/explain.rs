@@ -95,9 +95,10 @@ fn queue(config: &Config, policy: &Policy) -> Vec<String> {
         waits.push(format!("{rate} by this rule"));
     }
     let queue = policy.timeouts_ref().queue;
-    let limit = queue.map_or("without limit".to_owned(), |limit| {
-        format!("at most {limit:?}")
-    });
+    let limit = match queue {
+        Some(limit) => format!("at most {limit:?}"),
+        None => "without limit".to_owned(),
+    };
     vec![format!(
         "  it waits for its turn, {limit}: {}",
         waits.join(", ")

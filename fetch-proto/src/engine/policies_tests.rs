@@ -480,14 +480,15 @@ fn identical_requests_are_one_and_all_get_its_response() {
     assert_eq!(said.starts.len(), 1);
     answer(&mut engine, &said.starts[0], 200, at(5));
     let mut order = Vec::new();
-    while let Output::Done(id, outcome) = loop {
+    loop {
         match engine.poll(at(5)) {
-            output @ (Output::Done(..) | Output::Idle(_)) => break output,
+            Output::Done(id, outcome) => {
+                assert!(outcome.is_success());
+                order.push((id, outcome.shared_with));
+            }
+            Output::Idle(_) => break,
             _ => {}
         }
-    } {
-        assert!(outcome.is_success());
-        order.push((id, outcome.shared_with));
     }
     let leader = Some(ids[0]);
     assert_eq!(

@@ -1,7 +1,7 @@
 //! A driver made of operations, and a model beside the engine that checks each thing it says.
 //!
-//! The exhaustive, the random and the fuzzed runs all use it. A broken promise is a panic that names
-//! it.
+//! The exhaustive, the random and the fuzzed runs all use it. A broken promise is a panic that
+//! names it.
 
 #![allow(
     dead_code,
