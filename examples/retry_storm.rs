@@ -95,16 +95,11 @@ pub(crate) fn run(seed: u64) -> Vec<Row> {
 }
 
 fn load(name: &'static str, config: Config, server: Server, seed: u64) -> Row {
-    let arrivals = u32::try_from(ARRIVALS)
-        .ok()
-        .and_then(|count| count.try_into().ok());
-    let arrivals = arrivals.map(|count| Rate::per_second(count).strict());
+    let rate: Rate = format!("{ARRIVALS}/s").parse().expect("a rate");
     let mut simulation = Simulation::new(config, seed)
         .everywhere(server)
-        .outage("api.test", OUTAGE);
-    if let Some(rate) = arrivals {
-        simulation = simulation.arrivals(rate);
-    }
+        .outage("api.test", OUTAGE)
+        .arrivals(rate);
     let urls = (0..ARRIVALS * TIME as u64).map(|n| format!("http://api.test/{n}"));
     let summary = simulation.run(urls);
     let good = per_second(&summary.series, |point| point.ok);

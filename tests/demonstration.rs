@@ -4,11 +4,6 @@
     reason = "each example brings its own copy of the plot module"
 )]
 
-#![allow(
-    clippy::duplicate_mod,
-    reason = "each example has the pictures as its own module"
-)]
-
 #[allow(dead_code, reason = "it is the example's own")]
 #[path = "../examples/breaker_defers.rs"]
 mod breaker_defers;
