@@ -22,6 +22,7 @@
 //! | `surf` | [`surf`] | surf, which is unmaintained: prefer smol |
 //! | `tls`, `http2`, `gzip`, `brotli`, `zstd` (default) | | https, HTTP/2 (but over isahc and surf), content codings |
 //! | `testing` | [`proto::testing`] | fake clock, scripted server, simulator |
+//! | `policy-file` | [`policy_file`] | limits, rules and policies from a TOML file |
 //! | `record` | [`trace`] | recording what the core sees; replay, what-if |
 //! | `serde` | | the core's plain data as serde types |
 //!
@@ -64,6 +65,11 @@
 // What is not built has its link lead to how to build it.
 #![cfg_attr(not(feature = "async-std"), doc = "[`async_std`]: #without-a-runtime")]
 #![cfg_attr(not(feature = "isahc"), doc = "[`isahc`]: #without-a-runtime")]
+#![cfg_attr(
+    not(feature = "policy-file"),
+    doc = "[`policy_file`]: #without-a-runtime"
+)]
+#![cfg_attr(not(feature = "record"), doc = "[`trace`]: #without-a-runtime")]
 #![cfg_attr(not(feature = "smol"), doc = "[`smol`]: #without-a-runtime")]
 #![cfg_attr(not(feature = "surf"), doc = "[`surf`]: #without-a-runtime")]
 #![cfg_attr(
@@ -84,6 +90,9 @@ pub use fetch_driver::{
 };
 #[cfg(feature = "isahc")]
 pub use fetch_isahc as isahc;
+/// Limits, rules and policies from one TOML file.
+#[cfg(feature = "policy-file")]
+pub use fetch_policy as policy_file;
 /// The pure core.
 pub use fetch_proto as proto;
 /// What policies are made of, besides the types above: breakers, budgets, hedging, learned limits,

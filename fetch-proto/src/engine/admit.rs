@@ -265,14 +265,17 @@ impl Engine {
         let state = self.hosts.get_mut(permit.host);
         state.flying += 1;
         state.next = wait.map(|wait| now + wait).max(state.next);
-        if let Some(guards) = &mut state.guards
-            && let Some(throttler) = &mut guards.throttler
-        {
-            throttler.request(now);
-        }
         for rate in [&mut self.rate, &mut state.rate].into_iter().flatten() {
             let taken = rate.try_take(now);
             debug_assert!(taken.is_ok(), "no obstacle: it is within its rate");
+        }
+        // A target's own throttle counts what goes to any of its endpoints.
+        let other = (host != permit.host).then_some(host);
+        for counted in other.into_iter().chain([permit.host]) {
+            let guards = self.hosts.get_mut(counted).guards.as_mut();
+            if let Some(throttler) = guards.and_then(|guards| guards.throttler.as_mut()) {
+                throttler.request(now);
+            }
         }
         if first {
             let host = self.hosts.get_mut(host).guards.as_mut();

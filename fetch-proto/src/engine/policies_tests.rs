@@ -463,6 +463,31 @@ fn an_endpoint_whose_breaker_is_open_is_passed_over() {
     }
 }
 
+#[test]
+fn a_target_that_refuses_nearly_everything_is_spared_too() {
+    let throttle = Throttle::default().minimum(10);
+    let config = service(Balance::RoundRobin).throttle(throttle);
+    let mut engine = Engine::new(config.concurrency(1).events(true), 7, at(0));
+    for n in 0..30 {
+        engine
+            .submit(get(&format!("http://service.test/{n}")), at(0))
+            .unwrap();
+    }
+    let (mut now, mut spared) = (at(0), false);
+    for _ in 0..60 {
+        let said = drain(&mut engine, now);
+        spared |= said
+            .events
+            .iter()
+            .any(|event| matches!(event, Event::Throttled { .. }));
+        match said.starts.first() {
+            Some(attempt) => answer(&mut engine, attempt, 503, now),
+            None => now = said.wake.unwrap_or(now),
+        }
+    }
+    assert!(spared);
+}
+
 fn shared(url: &str) -> Request {
     Request {
         share: Some(0),

@@ -93,6 +93,7 @@ impl Engine {
         let in_flight = state.flying;
         state.flying -= 1;
         let limit = state.limit(usize::MAX);
+        self.tell_throttlers(landing, now);
         self.tell_guards(landing, in_flight, now);
         self.tell_purses(landing, now);
         self.tell_balancer(landing, now);
@@ -117,9 +118,6 @@ impl Engine {
         if let Some(limiter) = guards.limiter.as_mut().filter(|_| known) {
             limiter.sample(landing.took, in_flight, landing.overloaded, now);
         }
-        if let Some(throttler) = guards.throttler.as_mut().filter(|_| !landing.overloaded) {
-            throttler.accept(now);
-        }
         let good = landing.verdict == Verdict::Success;
         if let Some((recent, took)) = guards.recent.as_mut().zip(landing.first_byte)
             && good
@@ -133,6 +131,21 @@ impl Engine {
             let host = state.key.clone();
             self.stats.circuits_opened += u64::from(transition != Transition::Closed);
             self.tell(|| Event::Circuit { host, transition });
+        }
+    }
+
+    /// Only a server that says, or shows, that it has too much to do has refused.
+    fn tell_throttlers(&mut self, landing: &Landing, now: Timestamp) {
+        if landing.overloaded {
+            return;
+        }
+        let to = landing.permit.host;
+        let other = Some(landing.host).filter(|host| *host != to && self.hosts.exists(*host));
+        for counted in other.into_iter().chain([to]) {
+            let guards = self.hosts.get_mut(counted).guards.as_mut();
+            if let Some(throttler) = guards.and_then(|guards| guards.throttler.as_mut()) {
+                throttler.accept(now);
+            }
         }
     }
 
