@@ -101,7 +101,9 @@ fn overridden(file: PolicyFile) -> Result<PolicyFile, Wrong> {
 
 fn stop(wrong: Wrong) -> Stop {
     match wrong.place {
-        None if wrong.why.starts_with("cannot be read") => Stop::file(format!("--policy {wrong}")),
+        None if wrong.why.starts_with("cannot be read") => {
+            Stop::file(format!("{wrong}: check the name of the policy file"))
+        }
         _ => Stop::usage(wrong.to_string()),
     }
 }
