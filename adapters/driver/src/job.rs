@@ -1,5 +1,6 @@
 //! One fetch on the driver's side: what the core need not know, and where its outcome goes.
 
+use std::any::Any;
 use std::sync::{Arc, Mutex};
 
 use async_channel::Sender;
@@ -40,6 +41,7 @@ pub(crate) struct Job {
 /// Where an outcome goes. Dropped unused, it says that the fetcher was stopped, so that no fetch
 /// ends without an outcome.
 pub(crate) struct Sink {
+    attached: Option<Arc<dyn Any + Send + Sync>>,
     tag: u64,
     to: Option<Destination>,
     url: String,
@@ -66,6 +68,7 @@ impl Sink {
     pub(crate) fn outcome(request: &Request, to: Sender<Delivered>) -> Self {
         let to = Some(Destination::Outcome(to));
         Self {
+            attached: request.attached.clone(),
             tag: request.tag,
             to,
             url: request.text.clone(),
@@ -78,6 +81,7 @@ impl Sink {
             head,
         });
         Self {
+            attached: request.attached.clone(),
             tag: request.tag,
             to,
             url: request.text.clone(),
@@ -131,7 +135,9 @@ impl Sink {
     fn end(&mut self, kind: ErrorKind, why: &str) {
         if self.to.is_some() {
             let error = Error::invalid(kind, &self.url, why);
-            let outcome = stillborn(error, core::mem::take(&mut self.url), self.tag);
+            let url = core::mem::take(&mut self.url);
+            let mut outcome = stillborn(error, url, self.tag);
+            outcome.attached = self.attached.take();
             self.deliver(outcome, None);
         }
     }
@@ -146,6 +152,7 @@ impl Drop for Sink {
 /// The outcome of a request that never came to the engine.
 pub(crate) fn stillborn(error: Error, url: String, tag: u64) -> Outcome {
     Outcome {
+        attached: None,
         attempts: Vec::new(),
         connection: None,
         fell_back: None,
@@ -384,6 +391,7 @@ impl Live {
         };
         let fell_back = (fallen_back && result.is_ok()).then_some(FellBack::Url);
         let mut outcome = Outcome {
+            attached: self.request.attached.take(),
             attempts,
             connection,
             fell_back,

@@ -1,5 +1,6 @@
 //! How a fetch ended, with its response.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,8 @@ use crate::transport::Connection;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Outcome {
+    /// What the caller attached to the request.
+    pub attached: Option<Arc<dyn Any + Send + Sync>>,
     /// Every attempt, in order, redirects and retries included.
     pub attempts: Vec<AttemptReport>,
     /// The connection that served the last attempt.

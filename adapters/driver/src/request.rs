@@ -1,5 +1,6 @@
 //! What a caller asks for.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -24,6 +25,7 @@ use crate::transport::{BodyStream, RequestBody};
 /// ```
 #[derive(Debug)]
 pub struct Request {
+    pub(crate) attached: Option<Arc<dyn Any + Send + Sync>>,
     pub(crate) body: RequestBody,
     pub(crate) headers: HeaderMap,
     pub(crate) idempotent: bool,
@@ -98,6 +100,7 @@ impl Request {
             let _ = url.set_password(None);
         }
         Ok(Self {
+            attached: None,
             body: RequestBody::Empty,
             headers,
             idempotent: false,
@@ -212,6 +215,21 @@ impl Request {
     #[must_use]
     pub fn policy(mut self, policy: impl Into<Arc<Policy>>) -> Self {
         self.policy = Some(policy.into());
+        self
+    }
+
+    /// Attaches something of the caller's own, which comes back in the outcome: what a row of a list
+    /// says beside the URL, say. Default: nothing, which costs nothing.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// let request = fetch_driver::Request::get("http://a.test/")?.attach(Arc::new("row 7"));
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    #[must_use]
+    pub fn attach(mut self, attached: Arc<dyn Any + Send + Sync>) -> Self {
+        self.attached = Some(attached);
         self
     }
 

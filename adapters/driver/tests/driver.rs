@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use fetch_driver::{
     Adapter, AsyncIoTimer, Backoff, BuildError, Builder, Failure, Fetcher, Incoming, Marks,
-    Outgoing, Policy, Rules, Settings, Transport, TransportError,
+    Outgoing, Policy, Request, Rules, Settings, Transport, TransportError,
 };
 use futures_lite::future::block_on;
 use futures_lite::{StreamExt, stream};
@@ -108,6 +108,29 @@ fn chunks_become_one_body() {
     let builder = fake(|_| respond(200, vec![Ok("one ".into()), Ok("two".into())]));
     let response = block_on(builder.build().unwrap().get("http://a.test/")).unwrap();
     assert_eq!((&response.body[..], response.bytes), (&b"one two"[..], 7));
+}
+
+#[test]
+fn what_was_attached_comes_back_whatever_becomes_of_the_fetch() {
+    let builder = fake(|_| respond(200, vec![]));
+    let fetcher = builder.concurrency(1).build().unwrap();
+    let request = |row: u32| {
+        let request = Request::get("http://a.test/").unwrap();
+        request.attach(Arc::new(row))
+    };
+    let row = |outcome: fetch_driver::Outcome| {
+        let attached = outcome.attached.unwrap();
+        *attached.downcast::<u32>().unwrap()
+    };
+    // Some are fetched, the others are cancelled before they begin.
+    let mut batch = fetcher.fetch_all((0..50).map(request));
+    let first = block_on(batch.next()).unwrap();
+    assert!(first.is_success());
+    batch.wind_down();
+    let mut rows: Vec<_> = block_on(batch.map(row).collect());
+    rows.push(row(first));
+    rows.sort_unstable();
+    assert!(rows.iter().copied().eq(0..rows.len() as u32), "{rows:?}");
 }
 
 #[test]
