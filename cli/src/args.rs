@@ -1,5 +1,6 @@
 //! The options.
 
+pub(crate) mod state;
 pub(crate) mod values;
 
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use fetch_proto::{Method, Pattern, Rate};
 use crate::command::Command;
 use crate::given::Given;
 use crate::logging::LogFormat;
+use state::StateOption;
 use values::{HeaderOption, Resolve};
 
 const EXAMPLES: &str = "\
@@ -61,6 +63,8 @@ pub(crate) struct Args {
     pub(crate) net: Net,
     #[command(flatten)]
     pub(crate) output: Output,
+    #[command(flatten)]
+    pub(crate) state: StateOption,
     #[command(flatten)]
     pub(crate) log: Log,
 }

@@ -19,6 +19,7 @@ mod run;
 mod show;
 mod signals;
 mod simulate;
+mod state;
 mod summary;
 mod text;
 mod toml_file;

@@ -3,6 +3,7 @@
 mod reload;
 mod request;
 pub(crate) mod rules;
+mod state;
 
 use std::fs::{self, File};
 use std::io::IsTerminal;
@@ -20,6 +21,7 @@ use crate::given::Given;
 use crate::input::{self, Feed, Source};
 use crate::logging::{self, LogPolicy};
 use crate::output::Target;
+use crate::state::State;
 pub(crate) use reload::Reload;
 
 /// Descriptors that are needed for other things than connections.
@@ -44,6 +46,7 @@ pub(crate) struct Plan {
     pub(crate) settings: Settings,
     pub(crate) silent: bool,
     pub(crate) sources: Vec<Source>,
+    pub(crate) state: Option<State>,
     pub(crate) target: Target,
     pub(crate) total: Option<u64>,
 }
@@ -85,7 +88,7 @@ impl Plan {
         check_overwrite(output, &args)?;
         let record = args.output.record.as_deref();
         check_overwrite(record, &args)?;
-        let target = Target::open(output)?;
+        let (target, state) = state::open(&args, output, format, &feed, &mut notes)?;
         let quiet = args.output.quiet || args.output.silent;
         Ok(Self {
             deadline: args.time.deadline.filter(|limit| !limit.is_zero()),
@@ -101,6 +104,7 @@ impl Plan {
             settings,
             silent: args.output.silent,
             sources,
+            state,
             target,
             total: match demo {
                 Some(_) => Some(demo::COUNT),

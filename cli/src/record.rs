@@ -11,8 +11,8 @@ use ring::digest;
 use serde::Serialize;
 
 use crate::verdict::Verdict;
-use fields::{Attempts, Effective, Id, Shown, StartedAt};
-pub(crate) use fields::{ErrorType, error_type};
+use fields::{Attempts, Effective, Shown, StartedAt};
+pub(crate) use fields::{ErrorType, Id, error_type};
 
 /// The version of the schema: the field `v`.
 const SCHEMA: u8 = 1;
@@ -99,7 +99,7 @@ impl Recorder {
         let remote = outcome.connection.and_then(|connection| connection.remote);
         let record = Record {
             v: SCHEMA,
-            id: self.id(&outcome.url),
+            id: self.id(outcome.url.as_bytes()),
             seq: outcome.tag,
             url: &outcome.url,
             url_effective: last.map(|last| Effective(&last.url)),
@@ -143,7 +143,7 @@ impl Recorder {
             out,
             &Record {
                 v: SCHEMA,
-                id: self.id(text),
+                id: self.id(text.as_bytes()),
                 seq,
                 url: text,
                 url_effective: None,
@@ -180,9 +180,10 @@ impl Recorder {
         );
     }
 
-    fn id(&self, url: &str) -> Id {
+    /// The digest of a request with this URL.
+    pub(crate) fn id(&self, url: &[u8]) -> Id {
         let mut context = self.shared.clone();
-        context.update(url.as_bytes());
+        context.update(url);
         Id(context.finish())
     }
 }

@@ -74,14 +74,18 @@ pub(crate) fn run(mut plan: Plan) -> Result<u8, Stop> {
     let form = Form {
         format: plan.format,
         notable_only: plan.demo.is_some(),
+        kept: plan.state.is_some(),
         recorder: Recorder::new(epoch, plan.feed.method.as_str(), &plan.feed.body),
     };
     let shared = Arc::new(Shared::default());
     let bar = progress.is_shown().then(|| progress.clone());
-    let (output, writer) = Output::start(plan.target, form, bar).map_err(Stop::internal)?;
+    let kept = plan.state.as_ref().map(|state| state.kept.clone());
+    let (output, writer) =
+        Output::start(plan.target, form, bar, plan.state).map_err(Stop::internal)?;
     let reader = Reader {
         fail_early: plan.fail_early,
         feed: plan.feed,
+        ledger: kept.as_ref().map(|kept| kept.ledger.clone()),
         shared: shared.clone(),
         writer: writer.clone(),
         tell: teller(&progress, plan.silent),
@@ -93,7 +97,7 @@ pub(crate) fn run(mut plan: Plan) -> Result<u8, Stop> {
         outcomes = outcomes.with_total(total);
     }
     let mut run = Run {
-        batch: Batch::new(shared, writer, plan.fail),
+        batch: Batch::new(shared, writer, plan.fail, kept),
         deadline: plan.deadline,
         fail_early: plan.fail_early,
         fetcher,
@@ -241,11 +245,12 @@ impl Run {
         let malformed = shared.malformed.load(Relaxed);
         // `finished` first: after it the other numbers move no more.
         let read = shared.finished.load(Relaxed);
-        let all = shared.urls.load(Relaxed) + shared.malformed.load(Relaxed);
+        let skipped = self.batch.skipped().0;
+        let all = shared.urls.load(Relaxed) + shared.malformed.load(Relaxed) + skipped;
         let engine = self.fetcher.stats();
         Counts {
-            done: stats.count() + malformed,
-            ok: stats.succeeded(),
+            done: stats.count() + malformed + skipped,
+            ok: stats.succeeded() + skipped,
             retries: engine.retries.max(stats.retries()),
             in_flight: engine.flying as u64,
             total: if read { Some(all) } else { self.total },
@@ -253,13 +258,14 @@ impl Run {
     }
 
     /// Writes what is left; not much longer after a second signal.
-    fn write_rest(&mut self, output: Output) -> Result<bool, Stop> {
+    fn write_rest(&mut self, end: End, output: Output) -> Result<bool, Stop> {
         let begin = Instant::now();
         let give_up = || self.signals.count() > 1 && begin.elapsed() > LAST_WAIT;
         while self.batch.writer.try_flush() == Flushed::Full && !give_up() {
             std::thread::sleep(PATIENCE);
         }
-        self.batch.writer.close();
+        let all = end == End::Finished && self.signals.count() == 0;
+        self.batch.end(all);
         output.finish(give_up)
     }
 
@@ -273,7 +279,7 @@ impl Run {
     ) -> Result<u8, Stop> {
         let elapsed = self.started.elapsed();
         self.batch.shared.stopped.store(true, Relaxed);
-        let written = self.write_rest(output);
+        let written = self.write_rest(end, output);
         self.progress.clear();
         if matches!(written, Ok(false)) {
             // Who reads the records has enough: no reason to say more.
@@ -294,6 +300,7 @@ impl Run {
         }
         drop(outcomes);
         written?;
+        self.batch.check_state()?;
         if matches!(end, End::Deadline | End::FailEarly) {
             self.batch.shared.worst.note(Code::Unfinished);
         }

@@ -43,8 +43,12 @@ impl Errors {
 pub(crate) struct Summary<'a> {
     pub(crate) elapsed: Duration,
     pub(crate) errors: &'a Errors,
+    /// Whether the same command would go on where it stopped.
+    pub(crate) go_on: bool,
     pub(crate) hosts: &'a Hosts,
     pub(crate) malformed: u64,
+    /// Done already, and how many of these had failed.
+    pub(crate) skipped: (u64, u64),
     pub(crate) stats: &'a BatchStats,
     /// Why it ended before all was fetched.
     pub(crate) stopped: Option<&'a str>,
@@ -97,9 +101,28 @@ impl Summary<'_> {
                 );
                 write!(f, "; {urls} no record")?;
             }
+            if self.go_on {
+                write!(f, "; run the same command again to go on")?;
+            }
             writeln!(f)?;
         }
-        Ok(())
+        self.skipped(f)
+    }
+
+    fn skipped(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (skipped, failed) = self.skipped;
+        if skipped == 0 {
+            return Ok(());
+        }
+        let urls = plural(skipped, "URL was", "URLs were");
+        write!(f, "  skipped   {urls} done already")?;
+        if failed > 0 {
+            write!(
+                f,
+                "; {failed} had failed: --retry-failed fetches such again"
+            )?;
+        }
+        writeln!(f)
     }
 
     fn costs(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -233,8 +256,10 @@ mod tests {
         let summary = Summary {
             elapsed: Duration::from_secs(1),
             errors: &errors,
+            go_on: true,
             hosts: &hosts,
             malformed: 1,
+            skipped: (7, 2),
             stats: &stats,
             stopped: Some("Ctrl-C"),
             unfinished: 3,
@@ -243,7 +268,8 @@ mod tests {
         let text = summary.to_string();
         for part in [
             "2 URLs in 1.00 s (2/s): 1 ok, 1 HTTP error, 1 malformed line\n",
-            "stopped early: Ctrl-C; 3 URLs that were read have no record",
+            "stopped early: Ctrl-C; 3 URLs that were read have no record; run the same command again",
+            "skipped   7 URLs were done already; 2 had failed: --retry-failed",
             "received  2.0 KiB",
             "1  404          http://a.test/x",
             "check these URLs",

@@ -1,8 +1,8 @@
 //! The thread that reads the sources, so that slow input holds up nothing.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_channel::{Receiver, Sender};
 use fetch_driver::{Error, Keep, Request};
@@ -13,6 +13,7 @@ use super::lines::{Lines, check, trim};
 use crate::exit::{Code, Worst};
 use crate::output::Writer;
 use crate::show::shown;
+use crate::state::Ledger;
 
 /// So many batches wait between the reader and the fetcher.
 const BATCHES: usize = 4;
@@ -34,6 +35,10 @@ pub(crate) struct Shared {
     /// Whether a failure stops everything, and there was one.
     pub(crate) failed_early: AtomicBool,
     pub(crate) worst: Worst,
+    /// Whether a list could not be read to its end.
+    pub(crate) unread: AtomicBool,
+    /// Why the state cannot be asked further.
+    pub(crate) state_lost: Mutex<Option<io::Error>>,
 }
 
 /// What a line becomes.
@@ -57,6 +62,8 @@ impl Feed {
 pub(crate) struct Reader {
     pub(crate) fail_early: bool,
     pub(crate) feed: Feed,
+    /// What is done, where that is kept.
+    pub(crate) ledger: Option<Arc<Ledger>>,
     pub(crate) shared: Arc<Shared>,
     /// Takes the records of malformed lines.
     pub(crate) writer: Writer,
@@ -108,6 +115,7 @@ impl Reader {
                 Err(error) => {
                     (self.tell)(&format!("{}: cannot be read further: {error}", source.name));
                     self.shared.worst.note(Code::File);
+                    self.shared.unread.store(true, Relaxed);
                     return Some(());
                 }
             }
@@ -116,6 +124,9 @@ impl Reader {
 
     fn line(&mut self, source: &str, number: u64, line: &[u8], batch: &mut Vec<Request>) {
         self.seq += 1;
+        if !self.is_wanted(line) {
+            return;
+        }
         let made = check(line).map_err(str::to_owned).and_then(|text| {
             self.feed.request(text).map_err(|error| {
                 error
@@ -130,6 +141,22 @@ impl Reader {
             }
             Err(why) => self.malformed(source, number, line, &why),
         }
+    }
+
+    /// Whether this is to be fetched, and was not before.
+    fn is_wanted(&self, line: &[u8]) -> bool {
+        let Some(ledger) = &self.ledger else {
+            return true;
+        };
+        ledger
+            .claim(&self.writer.id(line), self.seq)
+            .unwrap_or_else(|error| {
+                let lost = self.shared.state_lost.lock();
+                *lost.unwrap_or_else(PoisonError::into_inner) = Some(error);
+                self.shared.unread.store(true, Relaxed);
+                self.shared.stopped.store(true, Relaxed);
+                false
+            })
     }
 
     fn malformed(&mut self, source: &str, number: u64, line: &[u8], why: &str) {

@@ -45,7 +45,14 @@ impl Serialize for ErrorType {
     }
 }
 
-pub(super) struct Id(pub(super) digest::Digest);
+/// The digest of method, body and URL: the field `id`.
+pub(crate) struct Id(pub(super) digest::Digest);
+
+impl Id {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.0.as_ref()
+    }
+}
 
 impl Serialize for Id {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,17 +1,19 @@
 //! What is kept of a run while it goes on: numbers, in bounded memory.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use fetch_driver::{Outcome, Redacted};
 use fetch_proto::BatchStats;
 use url::Position;
 
+use crate::exit::Stop;
 use crate::hosts::Hosts;
 use crate::input::Shared;
 use crate::output::Writer;
 use crate::record;
+use crate::state::{self, Kept};
 use crate::summary::{Errors, Summary};
 use crate::verdict::Verdict;
 
@@ -20,18 +22,20 @@ pub(crate) struct Batch {
     errors: Errors,
     fail: bool,
     hosts: Hosts,
+    kept: Option<Kept>,
     pub(crate) shared: Arc<Shared>,
     wire_bytes: u64,
     pub(crate) writer: Writer,
 }
 
 impl Batch {
-    pub(crate) fn new(shared: Arc<Shared>, writer: Writer, fail: bool) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, writer: Writer, fail: bool, kept: Option<Kept>) -> Self {
         let (errors, hosts) = (Errors::default(), Hosts::default());
         Self {
             errors,
             fail,
             hosts,
+            kept,
             shared,
             wire_bytes: 0,
             writer,
@@ -58,6 +62,35 @@ impl Batch {
         verdict.code.is_some()
     }
 
+    /// How many were skipped because they are done, and how many of these had failed.
+    pub(crate) fn skipped(&self) -> (u64, u64) {
+        let kept = self.kept.as_ref();
+        kept.map_or((0, 0), |kept| kept.ledger.skipped())
+    }
+
+    /// Lets the writing end; `all` says that everything that was read was fetched.
+    pub(crate) fn end(&self, all: bool) {
+        if let Some(kept) = &self.kept
+            && all
+            && !self.shared.unread.load(Relaxed)
+        {
+            kept.ledger.set_complete();
+        }
+        self.writer.close();
+    }
+
+    /// An error if the state could not be asked to the end.
+    pub(crate) fn check_state(&self) -> Result<(), Stop> {
+        let lost = self.shared.state_lost.lock();
+        match (&self.kept, &*lost.unwrap_or_else(PoisonError::into_inner)) {
+            (Some(kept), Some(error)) => {
+                let what = "cannot be read further";
+                Err(state::stop(&kept.directory, error, what))
+            }
+            _ => Ok(()),
+        }
+    }
+
     pub(crate) fn summary<'a>(
         &'a self,
         elapsed: Duration,
@@ -68,7 +101,9 @@ impl Batch {
             elapsed,
             errors: &self.errors,
             hosts: &self.hosts,
+            go_on: self.kept.is_some(),
             malformed: self.shared.malformed.load(Relaxed),
+            skipped: self.skipped(),
             stats,
             stopped,
             unfinished: (self.shared.urls.load(Relaxed) + stats.cancelled())
