@@ -192,9 +192,6 @@ pub(crate) fn stop(directory: &Path, error: &std::io::Error, what: &str) -> Stop
 
 fn make(directory: &Path) -> Result<(), Stop> {
     let shown = directory.display();
-    if directory.as_os_str().is_empty() {
-        return Err(Stop::usage("--state: no name: write that of a directory"));
-    }
     if directory.exists() && !directory.is_dir() {
         return Err(Stop::file(format!(
             "--state {shown}: is not a directory: name one, or one that is not there yet"

@@ -67,7 +67,7 @@ impl Manifest {
     /// If the directory is something else, or what is there cannot be used.
     pub(crate) fn read(directory: &Path) -> Result<Option<Self>, Stop> {
         let shown = directory.display();
-        let text = match fs::read_to_string(directory.join(NAME)) {
+        let text = match fs::read(directory.join(NAME)) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return check_empty(directory).map(|()| None);
@@ -83,7 +83,7 @@ impl Manifest {
                  a copy, or name another directory and fetch all anew"
             ))
         };
-        let version: Version = serde_json::from_str(&text).map_err(no_state)?;
+        let version: Version = serde_json::from_slice(&text).map_err(no_state)?;
         if version.fetch_all_state != VERSION {
             return Err(Stop::file(format!(
                 "--state {shown}: was made by another version of fetch-all (format {}, this one \
@@ -91,7 +91,7 @@ impl Manifest {
                 version.fetch_all_state
             )));
         }
-        serde_json::from_str(&text).map(Some).map_err(no_state)
+        serde_json::from_slice(&text).map(Some).map_err(no_state)
     }
 
     /// Puts this one in the place of that which is there: after an error, or a power cut, it is

@@ -9,5 +9,6 @@ mod records;
 mod replay;
 mod retries;
 mod simulate;
+mod state;
 mod stopping;
 mod support;
