@@ -95,7 +95,7 @@ impl Writer {
             Format::Jsonl => {
                 self.form
                     .recorder
-                    .write(&mut self.chunk.bytes, outcome, verdict, host)
+                    .write(&mut self.chunk.bytes, outcome, verdict, host);
             }
             Format::Text
                 if self.form.notable_only && verdict.outcome == "ok" && outcome.retries == 0 => {}
@@ -112,7 +112,7 @@ impl Writer {
             Format::Jsonl => {
                 self.form
                     .recorder
-                    .write_invalid(&mut self.chunk.bytes, seq, text, message)
+                    .write_invalid(&mut self.chunk.bytes, seq, text, message);
             }
             Format::Text => text::write_invalid(&mut self.chunk.bytes, text),
             Format::None => {}

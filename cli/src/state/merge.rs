@@ -106,7 +106,7 @@ impl<I: Iterator<Item = io::Result<Entry>>> Iterator for Merge<'_, I> {
         for source in &mut self.sources {
             match source.peek() {
                 Some(Ok(entry)) => {
-                    least = Some(least.map_or(entry.digest(), |least| least.min(entry.digest())));
+                    least = Some(least.unwrap_or(u128::MAX).min(entry.digest()));
                 }
                 Some(Err(_)) => return source.next(),
                 None => {}

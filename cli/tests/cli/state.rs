@@ -121,7 +121,6 @@ fn a_hundred_kills_at_random_moments_lose_nothing_and_repeat_nothing_that_was_sa
             "{url} was asked for again, though its record was safe"
         );
     }
-    eprintln!("{} safe", safe.len());
 }
 
 #[cfg(unix)]
