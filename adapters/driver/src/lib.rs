@@ -8,6 +8,7 @@ mod batch;
 mod body;
 mod builder;
 mod clock;
+pub mod common;
 mod connect_to;
 mod cookies;
 mod driver;
