@@ -26,6 +26,7 @@ on_both!(
     a_limit_that_cannot_be_kept_is_refused,
     a_post_is_sent_with_its_body_and_nothing_made_up,
     a_slow_server_is_no_slow_connection,
+    an_error_does_not_claim_to_know_that_there_was_no_connection,
     responses_without_a_body_free_their_connection,
 );
 
@@ -50,6 +51,19 @@ fn a_slow_server_is_no_slow_connection<A: Adapter>(builder: fn() -> Builder<A>) 
     let fetcher = builder().rules(Rules::only(policy)).build();
     let outcome = block_on(fetcher.unwrap().fetch(site.url("/delay/0.3")));
     assert!(outcome.is_success(), "{outcome}");
+}
+
+fn an_error_does_not_claim_to_know_that_there_was_no_connection<A: Adapter>(
+    builder: fn() -> Builder<A>,
+) {
+    let site = Site::start().unwrap();
+    let error = block_on(fetcher(builder).get(site.url("/reset"))).unwrap_err();
+    let step = error.step();
+    assert_eq!(
+        step,
+        Some("connecting or waiting for the response"),
+        "{error}"
+    );
 }
 
 fn a_limit_that_cannot_be_kept_is_refused<A: Adapter>(builder: fn() -> Builder<A>) {

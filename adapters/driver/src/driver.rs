@@ -357,7 +357,12 @@ where
             self.copy_response(leader, id);
         }
         if let Some(live) = self.lives.get_mut(id.slot()).and_then(Option::take) {
-            live.finish(outcome, &mut self.last_resort, logging::result);
+            live.finish(
+                outcome,
+                T::SEES_CONNECTION,
+                &mut self.last_resort,
+                logging::result,
+            );
         }
     }
 

@@ -326,10 +326,12 @@ impl Live {
         }
     }
 
-    /// Delivers the end. Tells it, too, for the log.
+    /// Delivers the end. Tells it, too, for the log. `sees` is whether the transport tells of its
+    /// connections.
     pub(crate) fn finish(
         mut self,
         end: fetch_proto::Outcome,
+        sees: bool,
         last_resort: &mut LastResort,
         log: impl FnOnce(&Outcome),
     ) {
@@ -384,7 +386,7 @@ impl Live {
             Err(error) => Err(Error::fetch(
                 error,
                 text.clone(),
-                &attempts,
+                (&attempts, sees),
                 gave_up,
                 detail,
             )),
