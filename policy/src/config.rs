@@ -51,6 +51,9 @@ pub(crate) fn config(keys: &Keys, text: &Text, base: &Config) -> Result<Config, 
     if let Some(rate) = limits.host_rate {
         config = config.host_rate(rate.0);
     }
+    if let Some(slow_start) = limits.slow_start {
+        config = config.slow_start(slow_start);
+    }
     if let Some([min, max]) = limits.spacing {
         if min.0 > max.0 {
             let why = "the least wait is longer than the longest: swap them";

@@ -18,6 +18,7 @@ table! {
         host_rate: Rate_,
         per_host: usize,
         rate: Rate_,
+        slow_start: bool,
         spacing: [Period; 2],
         window: usize,
     }

@@ -307,6 +307,7 @@ impl Engine {
         let flies_to = flies_to.map_or(queued_at, |permit| permit.host);
         let mut world = Shared {
             guards: self.hosts.get_mut(queued_at).guards.as_deref_mut(),
+            probes: slot.probes(),
             purse: self.purse.as_mut(),
             rare: &mut slot.rare,
         };
@@ -548,6 +549,7 @@ impl Engine {
         let slot = self.slots.get_mut(index)?;
         let mut world = Shared {
             guards: self.hosts.get_mut(slot.host).guards.as_deref_mut(),
+            probes: slot.probes(),
             purse: self.purse.as_mut(),
             rare: &mut slot.rare,
         };
@@ -635,6 +637,7 @@ impl Engine {
             return;
         }
         state.paused = Some(until);
+        state.ramp = self.config.slow_start.then_some(1);
         let (host_key, pause) = (state.key.clone(), until.saturating_since(now));
         self.tell(|| Event::HostPaused {
             host: host_key,

@@ -79,6 +79,12 @@ impl Slot {
         }
     }
 
+    /// Whether one of its attempts in flight is a breaker's probe.
+    pub(super) fn probes(&self) -> bool {
+        let calls = self.permits.iter().filter_map(|permit| permit.call);
+        calls.into_iter().any(Call::is_probe)
+    }
+
     pub(super) fn rare(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()
     }
