@@ -8,14 +8,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use async_channel::{Receiver, Sender, TrySendError};
-use fetch_driver::Outcome;
 
-use crate::args::Format;
 use crate::exit::Stop;
+use crate::format::Encoder;
 use crate::progress::Progress;
-use crate::record::Recorder;
-use crate::text;
-use crate::verdict::Verdict;
+use crate::record::{Recorder, Told};
 
 /// A buffer of this size is written without waiting for its time.
 const FULL: usize = 64 << 10;
@@ -28,10 +25,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_millis(2);
 
 /// What is written, shared by all who write.
 pub(crate) struct Form {
-    pub(crate) format: Format,
-    /// Whether of the lines for people only those are written that tell something.
-    pub(crate) notable_only: bool,
-    pub(crate) recorder: Recorder,
+    pub(crate) encoder: Box<dyn Encoder>,
+    pub(crate) recorder: Arc<Recorder>,
 }
 
 /// What became of a flush.
@@ -47,42 +42,34 @@ pub(crate) enum Flushed {
 /// Gathers records; each of the threads that write has its own.
 #[derive(Clone)]
 pub(crate) struct Writer {
+    also: Option<Box<Writer>>,
     buffer: Vec<u8>,
     form: Arc<Form>,
     sender: Sender<Vec<u8>>,
 }
 
 impl Writer {
-    pub(crate) fn outcome(&mut self, outcome: &Outcome, verdict: Verdict, host: Option<&str>) {
-        match self.form.format {
-            Format::Jsonl => self
-                .form
-                .recorder
-                .write(&mut self.buffer, outcome, verdict, host),
-            Format::Text
-                if self.form.notable_only && verdict.outcome == "ok" && outcome.retries == 0 => {}
-            Format::Text => text::write(&mut self.buffer, outcome, verdict),
-            Format::None => {}
-        }
-    }
-
-    pub(crate) fn invalid(&mut self, seq: u64, text: &str, message: &str) {
-        match self.form.format {
-            Format::Jsonl => self
-                .form
-                .recorder
-                .write_invalid(&mut self.buffer, seq, text, message),
-            Format::Text => text::write_invalid(&mut self.buffer, text),
-            Format::None => {}
+    pub(crate) fn tell(&mut self, told: &Told<'_>) {
+        let Form { encoder, recorder } = &*self.form;
+        encoder.add(&mut self.buffer, recorder, told);
+        if let Some(also) = &mut self.also {
+            also.tell(told);
         }
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.buffer.len() >= FULL
+        self.buffer.len() >= FULL || self.also.as_ref().is_some_and(|also| also.is_full())
     }
 
     /// Hands over what is gathered, if there is room for it.
     pub(crate) fn try_flush(&mut self) -> Flushed {
+        match (self.try_flush_own(), &mut self.also) {
+            (Flushed::Done, Some(also)) => also.try_flush(),
+            (flushed, _) => flushed,
+        }
+    }
+
+    fn try_flush_own(&mut self) -> Flushed {
         let Some(buffer) = self.take() else {
             return if self.sender.is_closed() {
                 Flushed::Gone
@@ -105,12 +92,25 @@ impl Writer {
         match self.take() {
             Some(buffer) => self.sender.send_blocking(buffer).ok(),
             None => (!self.sender.is_closed()).then_some(()),
+        }?;
+        match &mut self.also {
+            Some(also) => also.flush_blocking(),
+            None => Some(()),
         }
     }
 
     /// Lets the writing end when all that was flushed is written.
     pub(crate) fn close(&self) {
         self.sender.close();
+        if let Some(also) = &self.also {
+            also.close();
+        }
+    }
+
+    /// Writes the same, in another form, to another place as well.
+    pub(crate) fn and(mut self, also: Self) -> Self {
+        self.also = Some(Box::new(also));
+        self
     }
 
     fn take(&mut self) -> Option<Vec<u8>> {
@@ -145,6 +145,7 @@ impl Target {
 
 /// The thread that writes.
 pub(crate) struct Output {
+    also: Option<Box<Output>>,
     thread: JoinHandle<io::Result<()>>,
     /// The file's name, for messages.
     name: String,
@@ -158,25 +159,48 @@ impl Output {
         progress: Option<Progress>,
     ) -> io::Result<(Self, Writer)> {
         let (sender, receiver) = async_channel::bounded(WAITING);
-        let (name, mut file): (String, Box<dyn Write + Send>) = match target {
+        let (name, file): (String, Box<dyn Write + Send>) = match target {
             Target::File(name, file) => (name, Box::new(file)),
             Target::Stdout => ("stdout".to_owned(), Box::new(io::stdout())),
         };
-        let write = move || write_all(&receiver, &mut *file, progress.as_ref());
+        let form = Arc::new(form);
+        let begun = form.clone();
+        let write = move || write_all(&receiver, file, &*begun.encoder, progress.as_ref());
         let thread = std::thread::Builder::new()
             .name("writer".into())
             .spawn(write)?;
         let writer = Writer {
+            also: None,
             buffer: Vec::new(),
-            form: Arc::new(form),
+            form,
             sender,
         };
-        Ok((Self { thread, name }, writer))
+        let output = Self {
+            also: None,
+            thread,
+            name,
+        };
+        Ok((output, writer))
+    }
+
+    /// Ends together with another.
+    pub(crate) fn and(mut self, also: Self) -> Self {
+        self.also = Some(Box::new(also));
+        self
     }
 
     /// Waits until all is written, or until `give_up` says so. `false` if the reader of stdout has
     /// gone.
-    pub(crate) fn finish(self, give_up: impl Fn() -> bool) -> Result<bool, Stop> {
+    pub(crate) fn finish(mut self, give_up: impl Fn() -> bool) -> Result<bool, Stop> {
+        let also = self.also.take();
+        let own = self.finish_own(&give_up)?;
+        match also {
+            Some(also) => Ok(also.finish_own(&give_up)? && own),
+            None => Ok(own),
+        }
+    }
+
+    fn finish_own(self, give_up: &impl Fn() -> bool) -> Result<bool, Stop> {
         while !self.thread.is_finished() {
             if give_up() {
                 return Ok(true);
@@ -199,18 +223,20 @@ impl Output {
 
 fn write_all(
     receiver: &Receiver<Vec<u8>>,
-    out: &mut dyn Write,
+    file: Box<dyn Write + Send>,
+    encoder: &dyn Encoder,
     progress: Option<&Progress>,
 ) -> io::Result<()> {
     let result = (|| {
+        let mut sink = encoder.begin(file)?;
         while let Ok(buffer) = receiver.recv_blocking() {
-            let mut write = || out.write_all(&buffer).and_then(|()| out.flush());
+            let mut write = || sink.write(&buffer);
             match progress {
                 Some(progress) => progress.suspend(write),
                 None => write(),
             }?;
         }
-        Ok(())
+        sink.finish()
     })();
     // Whoever would write more must learn that it is over.
     receiver.close();

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use fetch_driver::{Outcome, Redacted};
 use fetch_proto::BatchStats;
-use url::Position;
 
+use crate::ended::Ended;
 use crate::hosts::Hosts;
 use crate::input::Shared;
 use crate::output::Writer;
-use crate::record;
+use crate::record::{self, Told};
+use crate::save::Kept;
 use crate::summary::{Errors, Summary};
 use crate::verdict::Verdict;
 
@@ -39,13 +40,13 @@ impl Batch {
     }
 
     /// Counts an outcome and writes it. Whether it failed.
-    pub(crate) fn take(&mut self, outcome: &Outcome) -> bool {
-        let verdict = Verdict::new(outcome, self.fail);
-        let host = host_key(outcome);
+    pub(crate) fn take(&mut self, outcome: &Outcome, kept: Option<&Kept>) -> bool {
+        let ended = Ended::new(outcome, Verdict::new(outcome, self.fail), kept);
+        let (verdict, host) = (ended.verdict, ended.host());
         if let Some(code) = verdict.code {
             self.shared.worst.note(code);
         }
-        if let Some(kind) = record::error_type(outcome, verdict) {
+        if let Some(kind) = record::error_type(&ended) {
             self.errors
                 .record(verdict.outcome, kind, || example(outcome));
         }
@@ -54,7 +55,7 @@ impl Batch {
                 .record(host, outcome.duration(), verdict.outcome != "ok");
         }
         self.wire_bytes += outcome.wire_bytes;
-        self.writer.outcome(outcome, verdict, host);
+        self.writer.tell(&Told::Ended(&ended));
         verdict.code.is_some()
     }
 
@@ -85,10 +86,4 @@ fn example(outcome: &Outcome) -> String {
         || outcome.url.clone(),
         |first| Redacted(&first.url).to_string(),
     )
-}
-
-/// The host that was asked first, with its port if that is not the scheme's own.
-fn host_key(outcome: &Outcome) -> Option<&str> {
-    let url = &outcome.attempts.first()?.url;
-    Some(&url[Position::BeforeHost..Position::AfterPort])
 }
