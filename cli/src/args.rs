@@ -1,5 +1,6 @@
 //! The options.
 
+pub(crate) mod output;
 pub(crate) mod state;
 pub(crate) mod values;
 
@@ -27,10 +28,11 @@ Examples:
 const RECORDS: &str = "\
 Records are JSON, one line for each URL, written when it ends: curl's names, seconds as floats
 counted from the start of the first attempt, sizes in bytes, null for what is not known.
-`outcome` is ok, http_error, dns, connect, tls, timeout, io, protocol, too_large, cancelled or
-invalid (a line that is no URL). `exitcode` is what curl would have ended with. `id` is a digest of
+`outcome` is ok, http_error, dns, connect, tls, timeout, io, protocol, too_large, checksum,
+skipped, cancelled or invalid (a line that is no URL). `exitcode` is what curl would have ended with. `id` is a digest of
 method, body and URL. `attempts` has every request that was sent. `size_request` and `size_header`
-are always null in this version, and as bodies are not kept there is no `sha256` of them.";
+are always null in this version. `sha256` is the digest of the body, decoded, if bodies are kept or
+checked; `filename_effective` is its file below --output-dir, or in which tar file.";
 
 /// Fetches every URL of a list: fast, within limits, with retries.
 #[derive(Debug, Parser)]
@@ -63,6 +65,10 @@ pub(crate) struct Args {
     pub(crate) net: Net,
     #[command(flatten)]
     pub(crate) output: Output,
+    #[command(flatten)]
+    pub(crate) telling: output::Telling,
+    #[command(flatten)]
+    pub(crate) save: output::Save,
     #[command(flatten)]
     pub(crate) state: StateOption,
     #[command(flatten)]
@@ -322,10 +328,16 @@ pub(crate) struct Log {
 /// What is written for each URL.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum Format {
+    /// A table as text, with a head line
+    Csv,
+    /// HAR 1.2, for browsers' network panels and their kin
+    Har,
     /// A JSON object on a line
     Jsonl,
-    /// A line for people
-    Text,
     /// Nothing
     None,
+    /// A table in columns; needs -o
+    Parquet,
+    /// A line for people
+    Text,
 }

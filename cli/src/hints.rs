@@ -24,24 +24,10 @@ const HABITS: &[(&[&str], &str)] = &[
         "write -m SECONDS, or --timeout PATTERN=SECONDS",
     ),
     (
-        &["-w", "--write-out"],
-        "the records hold curl's variables: -o FILE, then jq",
-    ),
-    (
         &["-W", "--wait", "--delay"],
         "write --rate 1/s or --host-rate 1/s",
     ),
-    (
-        &[
-            "-O",
-            "--remote-name",
-            "-P",
-            "--directory-prefix",
-            "--output-dir",
-            "--remote-name-all",
-        ],
-        "this version keeps no bodies: -o FILE writes one record for each URL",
-    ),
+    (&["-P", "--directory-prefix"], "write --output-dir DIR"),
     (&["-x", "--proxy"], "this version goes through no proxy"),
     (
         &["-K", "--config"],
@@ -108,10 +94,9 @@ mod tests {
     fn habits_of_other_commands_get_a_hint() {
         for (arguments, expected) in [
             (&["-Z"][..], "leave it out"),
-            (&["-O"], "no bodies"),
             (&["-c", "8"], "-j N"),
             (&["--max-threads=8"], "-j N"),
-            (&["-P", "dir"], "no bodies"),
+            (&["-P", "dir"], "--output-dir"),
         ] {
             let line = ["fetch-all"].iter().chain(arguments);
             let error = crate::args::Args::try_parse_from(line).unwrap_err();

@@ -1,13 +1,17 @@
 //! The command `fetch-all`: fetches every URL of a list.
 
 mod args;
+mod checksum;
 mod command;
 mod demo;
+mod ended;
 mod exit;
+mod format;
 mod given;
 mod hints;
 mod hosts;
 mod input;
+mod item;
 mod logging;
 mod output;
 mod plan;
@@ -16,6 +20,7 @@ mod progress;
 mod record;
 mod replay;
 mod run;
+mod save;
 mod show;
 mod signals;
 mod simulate;
@@ -24,6 +29,7 @@ mod summary;
 mod text;
 mod toml_file;
 mod verdict;
+mod write_out;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -21,7 +21,9 @@ use crate::given::Given;
 use crate::input::{self, Feed, Source};
 use crate::logging::{self, LogPolicy};
 use crate::output::Target;
+use crate::save::Store;
 use crate::state::State;
+use crate::write_out::WriteOut;
 pub(crate) use reload::Reload;
 
 /// Descriptors that are needed for other things than connections.
@@ -36,6 +38,8 @@ pub(crate) struct Plan {
     pub(crate) fail_early: bool,
     pub(crate) feed: Feed,
     pub(crate) format: Format,
+    /// Whether records have the response's header fields.
+    pub(crate) headers: bool,
     pub(crate) log: LogPolicy,
     pub(crate) notes: Vec<String>,
     pub(crate) progress: bool,
@@ -47,8 +51,12 @@ pub(crate) struct Plan {
     pub(crate) silent: bool,
     pub(crate) sources: Vec<Source>,
     pub(crate) state: Option<State>,
+    /// Where bodies go, if they are looked at.
+    pub(crate) store: Option<Store>,
     pub(crate) target: Target,
     pub(crate) total: Option<u64>,
+    /// What is printed for each URL, beside its record.
+    pub(crate) write_out: Option<WriteOut>,
 }
 
 impl Plan {
@@ -79,7 +87,7 @@ impl Plan {
             settings.adopt(reload.config()?);
         }
         limit_connections(settings.concurrency, &mut settings, &mut notes);
-        let format = format(&args);
+        let format = format(&args)?;
         let output = args
             .output
             .output
@@ -88,7 +96,12 @@ impl Plan {
         check_overwrite(output, &args)?;
         let record = args.output.record.as_deref();
         check_overwrite(record, &args)?;
+        let write_out = write_out(&args)?;
         let (target, state) = state::open(&args, output, format, &feed, &mut notes)?;
+        let store = args.save.is_asked_for().then(|| {
+            let (method, headers) = (&feed.method, &settings.headers);
+            Store::open(&args.save, method, headers)
+        });
         let quiet = args.output.quiet || args.output.silent;
         Ok(Self {
             deadline: args.time.deadline.filter(|limit| !limit.is_zero()),
@@ -96,6 +109,7 @@ impl Plan {
             fail_early: args.output.fail_early,
             feed,
             format,
+            headers: args.telling.record_headers,
             log: log_policy(&args),
             notes,
             progress: !quiet && !args.output.no_progress && std::io::stderr().is_terminal(),
@@ -105,25 +119,60 @@ impl Plan {
             silent: args.output.silent,
             sources,
             state,
+            store: store.transpose()?,
             target,
             total: match demo {
                 Some(_) => Some(demo::COUNT),
                 None => input::known_total(&args.input),
             },
             demo,
+            write_out,
         })
     }
 }
 
-fn format(args: &Args) -> Format {
+fn format(args: &Args) -> Result<Format, Stop> {
     let output = &args.output;
-    match output.format {
+    let file = output
+        .output
+        .as_deref()
+        .filter(|path| path.as_os_str() != "-");
+    let prints = args.telling.write_out.is_some();
+    if prints && file.is_none() && output.output.is_some() {
+        return Err(Stop::usage(
+            "-w and -o -: both would be on stdout: write -o FILE",
+        ));
+    }
+    Ok(match output.format {
+        Some(Format::Parquet) if file.is_none() => {
+            return Err(Stop::usage(
+                "--format parquet: it needs a file: write -o FILE.parquet",
+            ));
+        }
+        Some(format) if prints && file.is_none() && format != Format::None => {
+            return Err(Stop::usage(
+                "--format and -w: -w takes stdout: write -o FILE as well",
+            ));
+        }
         Some(format) => format,
-        None if output.out_null => Format::None,
+        None if output.out_null || (prints && file.is_none()) => Format::None,
         None if output.output.is_some() => Format::Jsonl,
         None if args.input.demo || std::io::stdout().is_terminal() => Format::Text,
         None => Format::Jsonl,
-    }
+    })
+}
+
+fn write_out(args: &Args) -> Result<Option<WriteOut>, Stop> {
+    let listed = args
+        .input
+        .input_file
+        .iter()
+        .any(|path| path.as_os_str() == "-")
+        || args.input.url.iter().any(|url| url == "@-");
+    let format = args.telling.write_out.as_deref();
+    format
+        .map(|format| WriteOut::load(format, listed))
+        .transpose()
 }
 
 fn settings(args: &Args) -> Result<Settings, Stop> {
@@ -140,7 +189,8 @@ fn settings(args: &Args) -> Result<Settings, Stop> {
         })?;
         settings.ca_certificates.push(pem);
     }
-    settings.decode = !args.request.no_compressed;
+    // An archive has bodies as they came.
+    settings.decode = !args.request.no_compressed && args.save.warc.is_none();
     settings.host_rate = args.speed.host_rate;
     settings.insecure = args.net.insecure;
     settings.per_host = Some(args.speed.per_host);

@@ -60,6 +60,7 @@ use clap::ValueEnum;
 use crate::args::Format;
 use crate::exit::Stop;
 use crate::output::Target;
+use crate::save::Store;
 pub(crate) use entry::Kind;
 use entry::{Entries, Round};
 use journal::{Begin, Block, Commit, Journal, NO_OUTPUT};
@@ -89,6 +90,8 @@ pub(crate) struct Kept {
 
 /// A state that is open.
 pub(crate) struct State {
+    /// Where bodies are that must be durable before their records are.
+    pub(crate) archives: Option<Arc<Store>>,
     pub(crate) keeper: Keeper,
     pub(crate) kept: Kept,
     pub(crate) notes: Vec<String>,
@@ -164,6 +167,7 @@ impl State {
         let kept = Kept { directory, ledger };
         Ok((
             Self {
+                archives: None,
                 keeper,
                 kept,
                 notes,
@@ -295,7 +299,14 @@ fn output(manifest: &mut Manifest, wanted: &Wanted) -> Result<Option<usize>, Sto
 /// Whether records of a form can be added to a file that was cut at the end of any of them.
 fn continuable(format: Format) -> Result<(), Stop> {
     match format {
-        Format::Jsonl | Format::Text | Format::None => Ok(()),
+        Format::Csv | Format::Jsonl | Format::Text | Format::None => Ok(()),
+        Format::Har | Format::Parquet => {
+            let name = format.to_possible_value();
+            let name = name.as_ref().map_or("", |value| value.get_name());
+            Err(Stop::usage(format!(
+                "--state: a file of --format {name} cannot be gone on with: use jsonl or csv"
+            )))
+        }
     }
 }
 

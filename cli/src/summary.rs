@@ -227,6 +227,8 @@ fn advice(outcome: &str, kind: ErrorType) -> Option<&'static str> {
         }
         ("connect", _) => "check that the server listens there, and that the network reaches it",
         ("dns", _) => "check the host's name, and this machine's DNS",
+        ("io", ErrorType::Name("save")) => "make room, or keep bodies in another place",
+        ("checksum", _) => "the file has changed, or the list is wrong: compare with its source",
         ("io", _) => "the server or the network cut it: try later, or lower -j and --per-host",
         ("timeout", _) => "give it longer with -m SECONDS or --timeout PATTERN=SECONDS",
         ("tls", _) => "check the server's certificate, or trust its authority with --cacert FILE",

@@ -187,6 +187,7 @@ impl Error {
                     "raise the limit on open files (ulimit -n) or lower the concurrency"
                 }
                 F::Resolve => "check the host name and the machine's DNS",
+                F::Save => "make room, or save to another place",
                 F::Tls => "check the server's certificate and name, or trust its CA",
                 F::Unsupported => "use an http or https URL",
                 _ => return None,

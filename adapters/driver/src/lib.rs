@@ -30,6 +30,7 @@ mod redact;
 mod request;
 mod retry_after;
 mod routing;
+mod save;
 mod settings;
 mod sight;
 pub mod sync;
@@ -60,6 +61,7 @@ pub use proxy_rules::ProxyRules;
 pub use redact::Redacted;
 pub use request::{IntoRequest, Keep, Request};
 pub use retry_after::parse_retry_after;
+pub use save::{ResponseHead, SaveBody, SaveError, Saved, Saving};
 pub use settings::{Adapter, BuildError, Http2, Identity, Settings};
 #[cfg(feature = "async-io")]
 pub use timer::AsyncIoTimer;

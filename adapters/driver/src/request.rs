@@ -11,6 +11,7 @@ use url::Url;
 
 use crate::error::{Error, ErrorKind};
 use crate::redact::Redacted;
+use crate::save::SaveBody;
 use crate::transport::{BodyStream, RequestBody};
 
 /// One request: a URL, a method, header fields, a body, and how it is to be carried out.
@@ -32,6 +33,7 @@ pub struct Request {
     pub(crate) keep: Keep,
     pub(crate) method: Method,
     pub(crate) policy: Option<Arc<Policy>>,
+    pub(crate) save: Option<Arc<dyn SaveBody>>,
     pub(crate) tag: u64,
     pub(crate) text: String,
     pub(crate) url: Url,
@@ -107,6 +109,7 @@ impl Request {
             keep: Keep::Body,
             method,
             policy: None,
+            save: None,
             tag: 0,
             text,
             url,
@@ -215,6 +218,29 @@ impl Request {
     #[must_use]
     pub fn policy(mut self, policy: impl Into<Arc<Policy>>) -> Self {
         self.policy = Some(policy.into());
+        self
+    }
+
+    /// Has the response's body saved while it comes, in bounded memory, whatever [`Request::keep`]
+    /// says. What it was saved as comes back in [`Response::saved`](crate::Response::saved). Default:
+    /// nowhere.
+    ///
+    /// Each response that is accepted begins anew, so that a fetch is still retried when its
+    /// connection breaks inside the body. Such a request [shares](crate::Settings::share) no
+    /// other's response, and is not what a fallback to an earlier response remembers. A
+    /// [streamed](crate::Fetcher::open) response goes to its reader alone.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// # use fetch_driver::{Request, ResponseHead, SaveBody, Saving};
+    /// # fn example(save: Arc<dyn SaveBody>) -> Result<(), fetch_driver::Error> {
+    /// let request = Request::get("http://a.test/film.mp4")?.save(save);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn save(mut self, save: Arc<dyn SaveBody>) -> Self {
+        self.save = Some(save);
         self
     }
 

@@ -196,8 +196,8 @@ pub(crate) fn output(text: &str) -> Result<PathBuf, String> {
         .map(str::to_ascii_lowercase);
     if extension.is_some_and(|extension| BODIES.contains(&extension.as_str())) {
         return Err(
-            "-o takes records, not bodies, which this version does not keep: \
-                    write a name such as records.jsonl"
+            "-o takes records, not bodies: write a name such as records.jsonl, \
+             and --output-dir DIR or -O for the bodies"
                 .into(),
         );
     }
@@ -205,6 +205,17 @@ pub(crate) fn output(text: &str) -> Result<PathBuf, String> {
         return Err("no name: write a file, or - for stdout".into());
     }
     Ok(path)
+}
+
+/// A path that is not the URL behind an option whose value was forgotten.
+pub(crate) fn path(text: &str) -> Result<PathBuf, String> {
+    if text.contains("://") {
+        return Err("a URL, not a path: write the path first".into());
+    }
+    if text.is_empty() {
+        return Err("no name: write a path".into());
+    }
+    Ok(PathBuf::from(text))
 }
 
 pub(crate) fn log_file(text: &str) -> Result<PathBuf, String> {

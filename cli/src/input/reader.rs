@@ -5,13 +5,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_channel::{Receiver, Sender};
-use fetch_driver::{Error, Keep, Request};
+use fetch_driver::{Error, Keep, Redacted, Request};
 use fetch_proto::Method;
 
 use super::Source;
 use super::lines::{Lines, check, trim};
 use crate::exit::{Code, Worst};
 use crate::output::Writer;
+use crate::record::Told;
+use crate::save::Store;
 use crate::show::shown;
 use crate::state::Ledger;
 
@@ -32,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) urls: AtomicU64,
     /// How many lines are no URLs.
     pub(crate) malformed: AtomicU64,
+    /// How many URLs were not fetched, as their files exist.
+    pub(crate) skipped: AtomicU64,
     /// Whether a failure stops everything, and there was one.
     pub(crate) failed_early: AtomicBool,
     pub(crate) worst: Worst,
@@ -65,6 +69,8 @@ pub(crate) struct Reader {
     /// What is done, where that is kept.
     pub(crate) ledger: Option<Arc<Ledger>>,
     pub(crate) shared: Arc<Shared>,
+    /// Where bodies go, if anywhere.
+    pub(crate) store: Option<Arc<Store>>,
     /// Takes the records of malformed lines.
     pub(crate) writer: Writer,
     /// Takes a message for stderr.
@@ -136,8 +142,15 @@ impl Reader {
         });
         match made {
             Ok(request) => {
+                if self.skip(&request) {
+                    return;
+                }
                 self.shared.urls.fetch_add(1, Relaxed);
-                batch.push(request.tag(self.seq));
+                let request = request.tag(self.seq);
+                batch.push(match &self.store {
+                    Some(store) => store.save(request),
+                    None => request,
+                });
             }
             Err(why) => self.malformed(source, number, line, &why),
         }
@@ -159,6 +172,22 @@ impl Reader {
             })
     }
 
+    /// Whether its file is there already, which is told then.
+    fn skip(&mut self, request: &Request) -> bool {
+        let store = self.store.as_ref();
+        let Some(file) = store.and_then(|store| store.existing(request.url(), self.seq, None))
+        else {
+            return false;
+        };
+        self.shared.skipped.fetch_add(1, Relaxed);
+        self.writer.tell(&Told::Skipped {
+            file: &file,
+            seq: self.seq,
+            url: &Redacted(request.url()).to_string(),
+        });
+        true
+    }
+
     fn malformed(&mut self, source: &str, number: u64, line: &[u8], why: &str) {
         let text = shown(line);
         let message = format!("{source}:{number}: {why}: {text}");
@@ -169,7 +198,11 @@ impl Reader {
         } else if before == MAX_TOLD {
             (self.tell)("more lines are no URLs: they are counted, and the records tell each");
         }
-        self.writer.invalid(self.seq, &text, &message);
+        self.writer.tell(&Told::Invalid {
+            message: &message,
+            seq: self.seq,
+            text: &text,
+        });
         if self.fail_early {
             self.shared.failed_early.store(true, Relaxed);
             self.shared.stopped.store(true, Relaxed);

@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use fetch_driver::{Outcome, Redacted};
 use fetch_proto::BatchStats;
-use url::Position;
 
+use crate::ended::Ended;
 use crate::exit::Stop;
 use crate::hosts::Hosts;
 use crate::input::Shared;
 use crate::output::Writer;
-use crate::record;
-use crate::state::{self, Kept};
+use crate::record::{self, Told};
+use crate::save::Kept;
+use crate::state;
 use crate::summary::{Errors, Summary};
 use crate::verdict::Verdict;
 
@@ -22,14 +23,19 @@ pub(crate) struct Batch {
     errors: Errors,
     fail: bool,
     hosts: Hosts,
-    kept: Option<Kept>,
+    kept: Option<state::Kept>,
     pub(crate) shared: Arc<Shared>,
     wire_bytes: u64,
     pub(crate) writer: Writer,
 }
 
 impl Batch {
-    pub(crate) fn new(shared: Arc<Shared>, writer: Writer, fail: bool, kept: Option<Kept>) -> Self {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        writer: Writer,
+        fail: bool,
+        kept: Option<state::Kept>,
+    ) -> Self {
         let (errors, hosts) = (Errors::default(), Hosts::default());
         Self {
             errors,
@@ -43,13 +49,13 @@ impl Batch {
     }
 
     /// Counts an outcome and writes it. Whether it failed.
-    pub(crate) fn take(&mut self, outcome: &Outcome) -> bool {
-        let verdict = Verdict::new(outcome, self.fail);
-        let host = host_key(outcome);
+    pub(crate) fn take(&mut self, outcome: &Outcome, kept: Option<&Kept>) -> bool {
+        let ended = Ended::new(outcome, Verdict::new(outcome, self.fail), kept);
+        let (verdict, host) = (ended.verdict, ended.host());
         if let Some(code) = verdict.code {
             self.shared.worst.note(code);
         }
-        if let Some(kind) = record::error_type(outcome, verdict) {
+        if let Some(kind) = record::error_type(&ended) {
             self.errors
                 .record(verdict.outcome, kind, || example(outcome));
         }
@@ -58,7 +64,7 @@ impl Batch {
                 .record(host, outcome.duration(), verdict.outcome != "ok");
         }
         self.wire_bytes += outcome.wire_bytes;
-        self.writer.outcome(outcome, verdict, host);
+        self.writer.tell(&Told::Ended(&ended));
         verdict.code.is_some()
     }
 
@@ -120,10 +126,4 @@ fn example(outcome: &Outcome) -> String {
         || outcome.url.clone(),
         |first| Redacted(&first.url).to_string(),
     )
-}
-
-/// The host that was asked first, with its port if that is not the scheme's own.
-fn host_key(outcome: &Outcome) -> Option<&str> {
-    let url = &outcome.attempts.first()?.url;
-    Some(&url[Position::BeforeHost..Position::AfterPort])
 }

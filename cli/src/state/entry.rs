@@ -50,7 +50,9 @@ pub(crate) struct Entry(u128);
 impl Entry {
     /// The entry of a request that has not ended.
     pub(crate) fn of(id: &Id) -> Self {
-        let digest = u128::from_be_bytes(*id.bytes().first_chunk().expect("a digest is 32 bytes"));
+        let key = id.key();
+        let key = key.as_ref().first_chunk().expect("a digest is 32 bytes");
+        let digest = u128::from_be_bytes(*key);
         Self(digest & DIGEST)
     }
 

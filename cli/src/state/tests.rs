@@ -13,9 +13,9 @@ use crate::record::{Id, Recorder};
 /// Requests in the tests that go through every byte.
 const IDS: u64 = 14;
 
-fn id(n: u64) -> Id {
-    let recorder = Recorder::new(SystemTime::UNIX_EPOCH, "GET", b"");
-    recorder.id(format!("http://a.test/{n}").as_bytes())
+fn id(n: u64) -> Id<'static> {
+    let recorder = Recorder::new(SystemTime::UNIX_EPOCH, "GET", b"", false);
+    recorder.id_of_line(format!("http://a.test/{n}").as_bytes())
 }
 
 /// A state and its records in a directory that is removed.
