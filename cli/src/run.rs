@@ -308,7 +308,7 @@ impl Run {
         let malformed = shared.malformed.load(Relaxed);
         // `finished` first: after it the other numbers move no more.
         let read = shared.finished.load(Relaxed);
-        let skipped = self.batch.skipped().0;
+        let skipped = self.batch.skipped().0 + self.batch.existing();
         let all = shared.urls.load(Relaxed) + shared.malformed.load(Relaxed) + skipped;
         let engine = self.fetcher.stats();
         Counts {

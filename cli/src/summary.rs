@@ -43,6 +43,8 @@ impl Errors {
 pub(crate) struct Summary<'a> {
     pub(crate) elapsed: Duration,
     pub(crate) errors: &'a Errors,
+    /// Not fetched, since their files are there.
+    pub(crate) existing: u64,
     /// Whether the same command would go on where it stopped.
     pub(crate) go_on: bool,
     pub(crate) hosts: &'a Hosts,
@@ -110,6 +112,10 @@ impl Summary<'_> {
     }
 
     fn skipped(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.existing > 0 {
+            let urls = plural(self.existing, "URL has its file", "URLs have their files");
+            writeln!(f, "  skipped   {urls} already")?;
+        }
         let (skipped, failed) = self.skipped;
         if skipped == 0 {
             return Ok(());
@@ -261,6 +267,7 @@ mod tests {
             go_on: true,
             hosts: &hosts,
             malformed: 1,
+            existing: 1,
             skipped: (7, 2),
             stats: &stats,
             stopped: Some("Ctrl-C"),
@@ -271,6 +278,7 @@ mod tests {
         for part in [
             "2 URLs in 1.00 s (2/s): 1 ok, 1 HTTP error, 1 malformed line\n",
             "stopped early: Ctrl-C; 3 URLs that were read have no record; run the same command again",
+            "skipped   1 URL has its file already",
             "skipped   7 URLs were done already; 2 had failed: --retry-failed",
             "received  2.0 KiB",
             "1  404          http://a.test/x",

@@ -59,7 +59,9 @@ impl Output {
                 let encoder = &encoder.encoder;
                 let head = if begun { Vec::new() } else { encoder.head() };
                 let mut sink = encoder.begin(out).map_err(Failed::Records)?;
-                sink.write(&head).map_err(Failed::Records)?;
+                if !head.is_empty() {
+                    sink.write(&head).map_err(Failed::Records)?;
+                }
                 if let Some(state) = &mut state {
                     state.keeper.wrote(&head, &[]);
                 }

@@ -74,6 +74,11 @@ impl Batch {
         kept.map_or((0, 0), |kept| kept.ledger.skipped())
     }
 
+    /// How many were not fetched, since their files are there.
+    pub(crate) fn existing(&self) -> u64 {
+        self.shared.skipped.load(Relaxed)
+    }
+
     /// Lets the writing end; `all` says that everything that was read was fetched.
     pub(crate) fn end(&self, all: bool) {
         if let Some(kept) = &self.kept
@@ -106,6 +111,7 @@ impl Batch {
         Summary {
             elapsed,
             errors: &self.errors,
+            existing: self.existing(),
             hosts: &self.hosts,
             go_on: self.kept.is_some(),
             malformed: self.shared.malformed.load(Relaxed),

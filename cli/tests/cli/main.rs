@@ -1,5 +1,7 @@
 //! The built command against a real site on loopback.
 
+mod bodies;
+mod formats;
 mod input;
 mod network;
 mod options;
