@@ -298,6 +298,7 @@ impl Live {
             idempotent: request.idempotent || request.headers.contains_key("idempotency-key"),
             method: request.method.clone(),
             policy: request.policy.clone(),
+            priority: request.priority,
             share,
             tag: request.tag,
             url: Arc::new(request.url.clone()),

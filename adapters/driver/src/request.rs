@@ -30,6 +30,7 @@ pub struct Request {
     pub(crate) body: RequestBody,
     pub(crate) headers: HeaderMap,
     pub(crate) idempotent: bool,
+    pub(crate) priority: i8,
     pub(crate) keep: Keep,
     pub(crate) method: Method,
     pub(crate) policy: Option<Arc<Policy>>,
@@ -106,6 +107,7 @@ impl Request {
             body: RequestBody::Empty,
             headers,
             idempotent: false,
+            priority: 0,
             keep: Keep::Body,
             method,
             policy: None,
@@ -205,6 +207,23 @@ impl Request {
     #[must_use]
     pub fn keep(mut self, keep: Keep) -> Self {
         self.keep = keep;
+        self
+    }
+
+    /// Sets which requests to one host go first: those with the larger number, and of those with the
+    /// same the older. Default 0.
+    ///
+    /// It orders what the fetcher knows of, its [window](crate::Builder::window): a list is read only
+    /// so far ahead.
+    ///
+    /// ```
+    /// # use fetch_driver::Request;
+    /// let request = Request::get("http://a.test/")?.priority(1);
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    #[must_use]
+    pub fn priority(mut self, priority: i8) -> Self {
+        self.priority = priority;
         self
     }
 

@@ -191,26 +191,38 @@ impl Hosts {
         self.free.push(host);
     }
 
-    /// Puts a fetch at the end of its host's queue, or at its front if it was admitted before.
+    /// Puts a fetch at the end of its host's queue, or at its front if it was admitted before: behind
+    /// all with a larger priority, before all with a smaller one. That takes a walk past those where
+    /// priorities differ, and none where they are all the same.
     pub(super) fn enqueue(&mut self, host: u32, slots: &mut Slab, slot: u32, front: bool) {
+        let own = slots.get(slot).map_or(0, |entry| entry.priority);
         let state = self.get_mut(host);
         state.queued += 1;
-        let (prev, next) = if front {
+        let (mut prev, mut next) = if front {
             (NONE, state.head)
         } else {
             (state.tail, NONE)
         };
-        match slots.get_mut(if front { next } else { prev }) {
-            Some(neighbour) if front => neighbour.prev = slot,
-            Some(neighbour) => neighbour.next = slot,
-            None if front => state.tail = slot,
+        while let Some(after) = slots
+            .get(next)
+            .filter(|after| front && after.priority > own)
+        {
+            (prev, next) = (next, after.next);
+        }
+        while let Some(before) = slots
+            .get(prev)
+            .filter(|before| !front && before.priority < own)
+        {
+            (prev, next) = (before.prev, prev);
+        }
+        match slots.get_mut(prev) {
+            Some(before) => before.next = slot,
             None => state.head = slot,
         }
-        *(if front {
-            &mut state.head
-        } else {
-            &mut state.tail
-        }) = slot;
+        match slots.get_mut(next) {
+            Some(after) => after.prev = slot,
+            None => state.tail = slot,
+        }
         if let Some(entry) = slots.get_mut(slot) {
             (entry.prev, entry.next, entry.queued) = (prev, next, true);
         }

@@ -255,12 +255,12 @@ impl Engine {
         let seed = mix(self.seed, self.sequence);
         self.sequence += 1;
         self.stats.submitted += 1;
-        let key = Key::of(&request);
+        let (key, priority) = (Key::of(&request), request.priority);
         let mut fetch = Fetch::new(request, policy, seed, now).with_id(id);
         if self.config.events {
             fetch = fetch.with_events();
         }
-        let index = self.slots.insert(Slot::new(fetch, host, rule));
+        let index = self.slots.insert(Slot::new(fetch, host, rule, priority));
         if let Some(key) = key {
             self.share(key, index, now);
         }

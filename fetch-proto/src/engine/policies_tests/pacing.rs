@@ -165,3 +165,44 @@ fn a_host_that_refuses_nearly_everything_is_spared() {
     assert!(spared > 20, "{spared}");
     assert_eq!(engine.stats().live, 0, "they are put off, not lost");
 }
+
+#[test]
+fn the_larger_priority_goes_first_at_its_host_and_the_older_of_the_same() {
+    let mut engine = Engine::new(only(exact()).per_host(1), 7, at(0));
+    for (path, priority) in [("a", 0), ("b", 5), ("c", 0), ("d", 5), ("e", -1)] {
+        let request = Request {
+            priority,
+            ..get(&format!("http://a.test/{path}"))
+        };
+        engine.submit(request, at(0)).unwrap();
+    }
+    let (mut order, mut said) = (Vec::new(), drain(&mut engine, at(0)));
+    while let Some(attempt) = said.starts.first() {
+        order.push(attempt.url.path().to_string());
+        answer(&mut engine, attempt, 200, at(1));
+        said = drain(&mut engine, at(1));
+    }
+    assert_eq!(order, ["/b", "/d", "/a", "/c", "/e"]);
+}
+
+#[test]
+fn a_retry_goes_before_its_like_and_behind_what_is_more_urgent() {
+    let config = only(exact().backoff(Backoff::default().base(Duration::ZERO)));
+    let mut engine = Engine::new(config.per_host(1), 7, at(0));
+    submit(&mut engine, ["http://a.test/first", "http://a.test/like"]);
+    let urgent = Request {
+        priority: 1,
+        ..get("http://a.test/urgent")
+    };
+    let first = drain(&mut engine, at(0)).starts[0].clone();
+    engine.submit(urgent, at(0)).unwrap();
+    fail(&mut engine, &first, at(1));
+    let mut order = Vec::new();
+    let mut said = drain(&mut engine, at(1));
+    while let Some(attempt) = said.starts.first() {
+        order.push(attempt.url.path().to_string());
+        answer(&mut engine, attempt, 200, at(2));
+        said = drain(&mut engine, at(2));
+    }
+    assert_eq!(order, ["/urgent", "/first", "/like"]);
+}
