@@ -3,20 +3,42 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// So many hosts are told apart; those that come later are counted together.
+/// So many hosts are told apart. When they are reached, the half with the fewest fetches are put
+/// together; so a host with many is told apart whenever it comes, and no fetch is ever lost.
 const MAX_HOSTS: usize = 10_000;
 
 /// The numbers of one host.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Host {
     pub(crate) count: u64,
     pub(crate) failed: u64,
+    pub(crate) longest: Duration,
+    pub(crate) retries: u64,
     total: Duration,
 }
 
 impl Host {
+    /// One fetch.
+    pub(crate) fn fetch(took: Duration, failed: bool, retries: u64) -> Self {
+        Self {
+            count: 1,
+            failed: failed.into(),
+            longest: took,
+            retries,
+            total: took,
+        }
+    }
+
     pub(crate) fn mean(&self) -> Duration {
         Duration::from_secs_f64(self.total.as_secs_f64() / self.count.max(1) as f64)
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.count += other.count;
+        self.failed += other.failed;
+        self.longest = self.longest.max(other.longest);
+        self.retries += other.retries;
+        self.total += other.total;
     }
 }
 
@@ -24,31 +46,55 @@ impl Host {
 #[derive(Debug, Default)]
 pub(crate) struct Hosts {
     known: HashMap<String, Host>,
-    /// Fetches at hosts past the bound.
-    others: u64,
+    others: Host,
 }
 
 impl Hosts {
-    pub(crate) fn record(&mut self, name: &str, took: Duration, failed: bool) {
-        if !self.known.contains_key(name) && self.known.len() < MAX_HOSTS {
-            self.known.insert(name.to_owned(), Host::default());
+    pub(crate) fn record(&mut self, name: &str, fetch: &Host) {
+        if let Some(host) = self.known.get_mut(name) {
+            return host.add(fetch);
         }
-        let Some(host) = self.known.get_mut(name) else {
-            self.others += 1;
-            return;
-        };
-        host.count += 1;
-        host.failed += u64::from(failed);
-        host.total += took;
+        if self.known.len() >= MAX_HOSTS {
+            self.put_together();
+        }
+        self.known.insert(name.to_owned(), *fetch);
+    }
+
+    /// Forgets the names of the half with the fewest fetches.
+    fn put_together(&mut self) {
+        let mut counts: Vec<u64> = self.known.values().map(|host| host.count).collect();
+        let (_, middle, _) = counts.select_nth_unstable(MAX_HOSTS / 2);
+        let middle = *middle;
+        // Of those in the middle only as many as it takes: they may be all.
+        let mut left = MAX_HOSTS / 2;
+        let others = &mut self.others;
+        self.known.retain(|_, host| {
+            let goes = host.count <= middle && left > 0;
+            if goes {
+                left -= 1;
+                others.add(host);
+            }
+            !goes
+        });
     }
 
     pub(crate) fn len(&self) -> usize {
         self.known.len()
     }
 
-    /// How many fetches were at hosts that are not told apart.
-    pub(crate) fn others(&self) -> u64 {
-        self.others
+    /// The numbers of one host.
+    pub(crate) fn get(&self, name: &str) -> Option<&Host> {
+        self.known.get(name)
+    }
+
+    /// The fetches at hosts that are not told apart.
+    pub(crate) fn others(&self) -> &Host {
+        &self.others
+    }
+
+    /// The hosts with the most fetches.
+    pub(crate) fn busiest(&self, n: usize) -> Vec<(&str, Host)> {
+        self.top(n, |host| host.count)
     }
 
     /// The hosts with the longest mean time.
@@ -80,6 +126,10 @@ impl Hosts {
 mod tests {
     use super::*;
 
+    fn fetch(ms: u64, failed: bool) -> Host {
+        Host::fetch(Duration::from_millis(ms), failed, 0)
+    }
+
     #[test]
     fn the_slowest_and_the_failing_come_first() {
         let mut hosts = Hosts::default();
@@ -89,20 +139,30 @@ mod tests {
             ("a", 20, true),
             ("c", 5, true),
         ] {
-            hosts.record(name, Duration::from_millis(ms), failed);
+            hosts.record(name, &fetch(ms, failed));
         }
         let names =
             |list: Vec<(&str, Host)>| list.iter().map(|(n, _)| n.to_string()).collect::<String>();
         assert_eq!(names(hosts.slowest(2)), "ba");
         assert_eq!(names(hosts.failing(5)), "ac");
+        assert_eq!(names(hosts.busiest(1)), "a");
+        assert_eq!(hosts.get("a").unwrap().longest, Duration::from_millis(20));
     }
 
     #[test]
-    fn memory_is_bounded() {
+    fn memory_is_bounded_and_a_busy_host_is_found_however_late_it_comes() {
         let mut hosts = Hosts::default();
-        for n in 0..MAX_HOSTS + 5 {
-            hosts.record(&n.to_string(), Duration::ZERO, false);
+        for n in 0..3 * MAX_HOSTS {
+            hosts.record(&n.to_string(), &fetch(1, false));
+            if n > MAX_HOSTS {
+                hosts.record("late", &fetch(1, false));
+            }
         }
-        assert_eq!((hosts.len(), hosts.others()), (MAX_HOSTS, 5));
+        assert!(hosts.len() <= MAX_HOSTS);
+        let (name, host) = hosts.busiest(1)[0];
+        assert_eq!((name, host.count), ("late", 2 * MAX_HOSTS as u64 - 1));
+        let known: u64 = hosts.busiest(MAX_HOSTS).iter().map(|(_, h)| h.count).sum();
+        let all = 5 * MAX_HOSTS as u64 - 1;
+        assert_eq!(known + hosts.others().count, all, "no fetch is lost");
     }
 }

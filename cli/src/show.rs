@@ -9,11 +9,16 @@ const SHOWN: usize = 120;
 
 /// A text from outside made safe to print: in one line, short, without what looks like a password.
 pub(crate) fn shown(text: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&text[..text.len().min(4 * SHOWN)]);
+    shown_up_to(SHOWN, text)
+}
+
+/// The same, of at most so many characters.
+pub(crate) fn shown_up_to(most: usize, text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&text[..text.len().min(4 * most)]);
     let text = without_user(&text);
     let mut out = String::new();
     for (i, c) in text.chars().enumerate() {
-        if i == SHOWN {
+        if i == most {
             out.push('…');
             break;
         }

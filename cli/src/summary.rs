@@ -1,62 +1,33 @@
 //! What is told at the end, on stderr.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use fetch_proto::BatchStats;
 
-use crate::hosts::Hosts;
 use crate::record::ErrorType;
 use crate::show::{Bytes, Time, plural, shown};
+use crate::tally::Tally;
 
 /// So many hosts of each kind are listed.
 const TOP: usize = 5;
 
-/// What went wrong, by kind.
-#[derive(Debug, Default)]
-pub(crate) struct Errors(BTreeMap<(&'static str, ErrorType), Seen>);
-
-#[derive(Debug)]
-struct Seen {
-    count: u64,
-    example: String,
-}
-
-impl Errors {
-    pub(crate) fn record(
-        &mut self,
-        outcome: &'static str,
-        kind: ErrorType,
-        url: impl FnOnce() -> String,
-    ) {
-        let new = || Seen {
-            count: 0,
-            example: shown(url().as_bytes()),
-        };
-        let seen = self.0.entry((outcome, kind)).or_insert_with(new);
-        seen.count += 1;
-    }
-}
-
 /// All that the summary tells.
 pub(crate) struct Summary<'a> {
     pub(crate) elapsed: Duration,
-    pub(crate) errors: &'a Errors,
     /// Not fetched, since their files are there.
     pub(crate) existing: u64,
     /// Whether the same command would go on where it stopped.
     pub(crate) go_on: bool,
-    pub(crate) hosts: &'a Hosts,
     pub(crate) malformed: u64,
     /// Done already, and how many of these had failed.
     pub(crate) skipped: (u64, u64),
     pub(crate) stats: &'a BatchStats,
     /// Why it ended before all was fetched.
     pub(crate) stopped: Option<&'a str>,
+    pub(crate) tally: &'a Tally,
     /// URLs that were read but have no outcome.
     pub(crate) unfinished: u64,
-    pub(crate) wire_bytes: u64,
 }
 
 impl fmt::Display for Summary<'_> {
@@ -143,7 +114,7 @@ impl Summary<'_> {
         writeln!(
             f,
             "  received  {}, decoded {}",
-            Bytes(self.wire_bytes),
+            Bytes(self.tally.wire_bytes),
             Bytes(stats.bytes())
         )
     }
@@ -162,14 +133,15 @@ impl Summary<'_> {
     }
 
     fn problems(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut all: Vec<_> = self.errors.0.iter().collect();
-        all.sort_by_key(|(_, seen)| std::cmp::Reverse(seen.count));
+        let all = self.tally.errors.kinds();
         if !all.is_empty() {
             writeln!(f, "  not ok, with the first of each kind and what to do:")?;
         }
-        for ((outcome, kind), Seen { count, example }) in all {
+        for ((outcome, kind), seen) in all {
+            let example = seen.first.first().map_or("", |example| &example.url);
+            let (count, example) = (seen.count, shown(example.as_bytes()));
             writeln!(f, "    {count:>7}  {kind:<12} {example}")?;
-            if let Some(advice) = advice(outcome, *kind) {
+            if let Some(advice) = advice(outcome, kind) {
                 writeln!(f, "    {:7}  {:12} {advice}", "", "")?;
             }
         }
@@ -177,11 +149,12 @@ impl Summary<'_> {
     }
 
     fn top_hosts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.hosts.len() < 2 {
+        let hosts = &self.tally.hosts;
+        if hosts.len() < 2 {
             return Ok(());
         }
         write!(f, "  slowest   ")?;
-        for (i, (name, host)) in self.hosts.slowest(TOP).iter().enumerate() {
+        for (i, (name, host)) in hosts.slowest(TOP).iter().enumerate() {
             write!(
                 f,
                 "{}{} {}",
@@ -191,7 +164,7 @@ impl Summary<'_> {
             )?;
         }
         writeln!(f, " (mean)")?;
-        let failing = self.hosts.failing(TOP);
+        let failing = hosts.failing(TOP);
         if !failing.is_empty() {
             write!(f, "  failing   ")?;
             for (i, (name, host)) in failing.iter().enumerate() {
@@ -205,11 +178,12 @@ impl Summary<'_> {
             }
             writeln!(f)?;
         }
-        if self.hosts.others() > 0 {
-            let (known, others) = (self.hosts.len(), self.hosts.others());
+        let others = hosts.others().count;
+        if others > 0 {
+            let known = hosts.len();
             writeln!(
                 f,
-                "  (of the first {known} hosts; {others} URLs were at others)"
+                "  (of the {known} hosts with the most; {others} URLs were at others)"
             )?;
         }
         Ok(())
@@ -217,7 +191,7 @@ impl Summary<'_> {
 }
 
 /// What a person can do about it.
-fn advice(outcome: &str, kind: ErrorType) -> Option<&'static str> {
+pub(crate) fn advice(outcome: &str, kind: ErrorType) -> Option<&'static str> {
     Some(match (outcome, kind) {
         (_, ErrorType::Status(401 | 403 | 407)) => {
             "log in with -u USER:PASSWORD or -H 'Authorization: …'"
@@ -248,31 +222,37 @@ mod tests {
     use fetch_proto::{Ending, Sample};
 
     use super::*;
+    use crate::errors::Example;
+    use crate::hosts::Host;
 
     #[test]
     fn the_summary_counts_and_advises() {
         let mut stats = BatchStats::default();
         stats.record(&Sample::new(Ending::Status(200), Duration::from_millis(20)));
         stats.record(&Sample::new(Ending::Status(404), Duration::from_millis(20)));
-        let mut errors = Errors::default();
-        errors.record("http_error", ErrorType::Status(404), || {
-            "http://a.test/x".to_owned()
+        let mut tally = Tally {
+            wire_bytes: 2048,
+            ..Tally::default()
+        };
+        let errors = &mut tally.errors;
+        errors.record("http_error", ErrorType::Status(404), || Example {
+            url: "http://a.test/x".to_owned(),
+            ..Example::default()
         });
-        let mut hosts = Hosts::default();
-        hosts.record("a.test", Duration::from_secs(1), true);
-        hosts.record("b.test", Duration::from_secs(2), false);
+        for (name, seconds, failed) in [("a.test", 1, true), ("b.test", 2, false)] {
+            let fetch = Host::fetch(Duration::from_secs(seconds), failed, 0);
+            tally.hosts.record(name, &fetch);
+        }
         let summary = Summary {
             elapsed: Duration::from_secs(1),
-            errors: &errors,
             go_on: true,
-            hosts: &hosts,
             malformed: 1,
             existing: 1,
             skipped: (7, 2),
             stats: &stats,
             stopped: Some("Ctrl-C"),
+            tally: &tally,
             unfinished: 3,
-            wire_bytes: 2048,
         };
         let text = summary.to_string();
         for part in [

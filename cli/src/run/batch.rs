@@ -4,28 +4,26 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use fetch_driver::{Outcome, Redacted};
+use fetch_driver::Outcome;
 use fetch_proto::BatchStats;
 
 use crate::ended::Ended;
 use crate::exit::Stop;
-use crate::hosts::Hosts;
 use crate::input::Shared;
 use crate::output::Writer;
-use crate::record::{self, Told};
+use crate::record::Told;
 use crate::save::Kept;
 use crate::state;
-use crate::summary::{Errors, Summary};
+use crate::summary::Summary;
+use crate::tally::Tally;
 use crate::verdict::Verdict;
 
 /// The numbers, and where each outcome is written.
 pub(crate) struct Batch {
-    errors: Errors,
     fail: bool,
-    hosts: Hosts,
     kept: Option<state::Kept>,
     pub(crate) shared: Arc<Shared>,
-    wire_bytes: u64,
+    pub(crate) tally: Tally,
     pub(crate) writer: Writer,
 }
 
@@ -36,14 +34,11 @@ impl Batch {
         fail: bool,
         kept: Option<state::Kept>,
     ) -> Self {
-        let (errors, hosts) = (Errors::default(), Hosts::default());
         Self {
-            errors,
             fail,
-            hosts,
             kept,
             shared,
-            wire_bytes: 0,
+            tally: Tally::default(),
             writer,
         }
     }
@@ -51,21 +46,12 @@ impl Batch {
     /// Counts an outcome and writes it. Whether it failed.
     pub(crate) fn take(&mut self, outcome: &Outcome, kept: Option<&Kept>) -> bool {
         let ended = Ended::new(outcome, Verdict::new(outcome, self.fail), kept);
-        let (verdict, host) = (ended.verdict, ended.host());
-        if let Some(code) = verdict.code {
+        if let Some(code) = ended.verdict.code {
             self.shared.worst.note(code);
         }
-        if let Some(kind) = record::error_type(&ended) {
-            self.errors
-                .record(verdict.outcome, kind, || example(outcome));
-        }
-        if let Some(host) = host {
-            self.hosts
-                .record(host, outcome.duration(), verdict.outcome != "ok");
-        }
-        self.wire_bytes += outcome.wire_bytes;
+        self.tally.record(&ended);
         self.writer.tell(&Told::Ended(&ended));
-        verdict.code.is_some()
+        ended.verdict.code.is_some()
     }
 
     /// How many were skipped because they are done, and how many of these had failed.
@@ -110,26 +96,15 @@ impl Batch {
     ) -> Summary<'a> {
         Summary {
             elapsed,
-            errors: &self.errors,
             existing: self.existing(),
-            hosts: &self.hosts,
             go_on: self.kept.is_some(),
             malformed: self.shared.malformed.load(Relaxed),
             skipped: self.skipped(),
             stats,
             stopped,
+            tally: &self.tally,
             unfinished: (self.shared.urls.load(Relaxed) + stats.cancelled())
                 .saturating_sub(stats.count()),
-            wire_bytes: self.wire_bytes,
         }
     }
-}
-
-/// The URL without its secrets, for who reads the summary in some log.
-fn example(outcome: &Outcome) -> String {
-    let first = outcome.attempts.first();
-    first.map_or_else(
-        || outcome.url.clone(),
-        |first| Redacted(&first.url).to_string(),
-    )
 }
