@@ -9,6 +9,7 @@ mod body;
 mod builder;
 mod clock;
 mod connect_to;
+mod cookie_jar;
 mod cookies;
 mod driver;
 mod error;
@@ -42,6 +43,7 @@ pub use body::{Body, StreamedResponse};
 pub use builder::Builder;
 pub use clock::Clock;
 pub use connect_to::ConnectTo;
+pub use cookie_jar::CookieJar;
 pub use error::{Error, ErrorKind};
 /// What the core says of a fetch that came to no response.
 pub use fetch_proto::Error as FetchError;

@@ -42,10 +42,10 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 pub use fetch_driver::{
-    AttemptEnd, AttemptReport, Backoff, BatchStats, Body, BuildError, ConnectTo, Error, ErrorKind,
-    Failure, FetchAll, FetchError, IntoRequest, Jitter, Keep, Limit, Method, Outcome, OverCap,
-    Pattern, Policy, Proxy, ProxyKind, ProxyRules, Rate, Redirects, Request, Response, RetryAfter,
-    Rules, Stats, StatusSet, StreamedResponse, Timeouts, Timings,
+    AttemptEnd, AttemptReport, Backoff, BatchStats, Body, BuildError, ConnectTo, CookieJar, Error,
+    ErrorKind, Failure, FetchAll, FetchError, IntoRequest, Jitter, Keep, Limit, Method, Outcome,
+    OverCap, Pattern, Policy, Proxy, ProxyKind, ProxyRules, Rate, Redirects, Request, Response,
+    RetryAfter, Rules, Stats, StatusSet, StreamedResponse, Timeouts, Timings,
 };
 pub use fetch_http::raise_fd_limit;
 pub use smol::stream::{self, Stream, StreamExt};

@@ -25,10 +25,10 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use fetch_driver::{
-    AttemptEnd, AttemptReport, Backoff, BatchStats, Body, BuildError, ConnectTo, Error, ErrorKind,
-    Failure, FetchAll, FetchError, IntoRequest, Jitter, Keep, Limit, Method, Outcome, OverCap,
-    Pattern, Policy, Proxy, ProxyKind, ProxyRules, Rate, Redirects, Request, Response, RetryAfter,
-    Rules, Stats, StatusSet, StreamedResponse, Timeouts, Timings,
+    AttemptEnd, AttemptReport, Backoff, BatchStats, Body, BuildError, ConnectTo, CookieJar, Error,
+    ErrorKind, Failure, FetchAll, FetchError, IntoRequest, Jitter, Keep, Limit, Method, Outcome,
+    OverCap, Pattern, Policy, Proxy, ProxyKind, ProxyRules, Rate, Redirects, Request, Response,
+    RetryAfter, Rules, Stats, StatusSet, StreamedResponse, Timeouts, Timings,
 };
 pub use fetch_http::raise_fd_limit;
 pub use futures_lite::stream::{self, Stream, StreamExt};
