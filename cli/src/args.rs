@@ -1,5 +1,9 @@
 //! The options.
 
+mod route;
+mod send;
+mod session;
+mod tries;
 pub(crate) mod values;
 
 use std::path::PathBuf;
@@ -11,6 +15,10 @@ use fetch_proto::{Method, Pattern, Rate};
 use crate::command::Command;
 use crate::given::Given;
 use crate::logging::LogFormat;
+use route::Route;
+use send::Send;
+use session::Session;
+pub(crate) use tries::Tries;
 use values::{HeaderOption, Resolve};
 
 const EXAMPLES: &str = "\
@@ -54,11 +62,19 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) retry: Retry,
     #[command(flatten)]
+    pub(crate) tries: Tries,
+    #[command(flatten)]
     pub(crate) time: Time,
     #[command(flatten)]
     pub(crate) request: Request,
     #[command(flatten)]
+    pub(crate) send: Send,
+    #[command(flatten)]
+    pub(crate) session: Session,
+    #[command(flatten)]
     pub(crate) net: Net,
+    #[command(flatten)]
+    pub(crate) route: Route,
     #[command(flatten)]
     pub(crate) output: Output,
     #[command(flatten)]
