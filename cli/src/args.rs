@@ -90,6 +90,24 @@ pub(crate) struct Input {
     #[arg(short, long, value_name = "FILE|-")]
     pub(crate) input_file: Vec<PathBuf>,
 
+    /// What files are: lines, or rows that say more [default: by the name, as in list.csv.gz]
+    ///
+    /// csv and tsv: a first row that names the columns, one of them url, or --url-column. jsonl: an
+    /// object on each line. Both may have body, checksum (sha256:…), id, method, out (the file's
+    /// name), priority and timeout beside the url; jsonl also headers and body_base64. Files that are
+    /// packed by gzip or Zstandard are unpacked.
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        default_value = "auto",
+        hide_default_value = true
+    )]
+    pub(crate) input_format: InputFormat,
+
+    /// Which column has the URL: its name, or its number from 1
+    #[arg(long, value_name = "NAME|N", value_parser = crate::input::UrlColumn::parse)]
+    pub(crate) url_column: Option<crate::input::UrlColumn>,
+
     /// The same as URL, or with @FILE as -i FILE; repeatable
     #[arg(long = "url", value_name = "URL|@FILE")]
     pub(crate) url: Vec<String>,
@@ -97,6 +115,17 @@ pub(crate) struct Input {
     /// Fetch a thousand URLs of a site that this command starts on loopback
     #[arg(long, conflicts_with_all = ["urls", "input_file", "url", "method", "head", "data", "json"])]
     pub(crate) demo: bool,
+}
+
+/// What a list consists of.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum InputFormat {
+    #[value(hide = true)]
+    Auto,
+    Csv,
+    Jsonl,
+    Lines,
+    Tsv,
 }
 
 #[derive(Debug, Group)]

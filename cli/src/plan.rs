@@ -76,7 +76,7 @@ impl Plan {
             Some((site, source)) => (Some(site), vec![source]),
             None => (None, input::open(&args.input)?),
         };
-        let feed = request::feed(&args)?;
+        let mut feed = request::feed(&args)?;
         let mut settings = settings(&args)?;
         let reload = args
             .policy
@@ -86,6 +86,7 @@ impl Plan {
         if let Some(reload) = &reload {
             settings.adopt(reload.config()?);
         }
+        feed.rules = settings.rules.clone();
         limit_connections(settings.concurrency, &mut settings, &mut notes);
         let format = format(&args)?;
         let output = args

@@ -142,7 +142,7 @@ impl Recorder {
         let at = |pick: fn(&AttemptTimings) -> Option<Timestamp>| times.as_ref()?.at(pick);
         let remote = outcome.connection.and_then(|connection| connection.remote);
         let item = Item::of(outcome);
-        let error = outcome.error().map(|error| Shown::Error(error));
+        let error = outcome.error().map(Shown::Error);
         Record {
             id: self.id(&outcome.url, item),
             url_effective: last.map(|last| Effective(&last.url)),
@@ -248,7 +248,7 @@ impl Recorder {
     }
 
     /// What identifies the URL, its method and body: what the row says, or a digest.
-    fn id<'a>(&self, url: &str, item: Option<&'a Item>) -> Id<'a> {
+    pub(crate) fn id<'a>(&self, url: &str, item: Option<&'a Item>) -> Id<'a> {
         let mut context = match item {
             Some(Item { id: Some(id), .. }) => return Id::Given(id),
             Some(item) => {

@@ -54,6 +54,8 @@ pub(crate) struct Summary<'a> {
     pub(crate) stats: &'a BatchStats,
     /// Why it ended before all was fetched.
     pub(crate) stopped: Option<&'a str>,
+    /// Fetched well, but their bodies were not kept.
+    pub(crate) unkept: u64,
     /// URLs that were read but have no outcome.
     pub(crate) unfinished: u64,
     pub(crate) wire_bytes: u64,
@@ -74,7 +76,8 @@ impl fmt::Display for Summary<'_> {
 impl Summary<'_> {
     fn counts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let stats = self.stats;
-        let (ok, http) = (stats.succeeded(), stats.http_errors());
+        let ok = stats.succeeded().saturating_sub(self.unkept);
+        let http = stats.http_errors();
         let failed = stats.count() - ok - http;
         let rate = stats.count() as f64 / self.elapsed.as_secs_f64().max(1e-6);
         let urls = plural(stats.count(), "URL", "URLs");
@@ -268,6 +271,7 @@ mod tests {
             hosts: &hosts,
             malformed: 1,
             existing: 1,
+            unkept: 0,
             skipped: (7, 2),
             stats: &stats,
             stopped: Some("Ctrl-C"),

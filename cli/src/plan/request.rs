@@ -5,7 +5,7 @@ use std::io::Read;
 
 use base64::Engine as _;
 use bytes::Bytes;
-use fetch_proto::Method;
+use fetch_proto::{Method, Rules};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderValue};
 
@@ -29,8 +29,9 @@ pub(crate) fn feed(args: &Args) -> Result<Feed, Stop> {
         None => Method::Get,
     };
     Ok(Feed {
-        method,
         body: Bytes::from(parts.join(separator)),
+        method,
+        rules: Rules::default(),
     })
 }
 

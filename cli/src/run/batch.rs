@@ -25,6 +25,8 @@ pub(crate) struct Batch {
     hosts: Hosts,
     kept: Option<state::Kept>,
     pub(crate) shared: Arc<Shared>,
+    /// Bodies that came well and were not kept.
+    unkept: u64,
     wire_bytes: u64,
     pub(crate) writer: Writer,
 }
@@ -43,6 +45,7 @@ impl Batch {
             hosts,
             kept,
             shared,
+            unkept: 0,
             wire_bytes: 0,
             writer,
         }
@@ -63,6 +66,7 @@ impl Batch {
             self.hosts
                 .record(host, outcome.duration(), verdict.outcome != "ok");
         }
+        self.unkept += u64::from(ended.trouble().is_some());
         self.wire_bytes += outcome.wire_bytes;
         self.writer.tell(&Told::Ended(&ended));
         verdict.code.is_some()
@@ -120,6 +124,7 @@ impl Batch {
             stopped,
             unfinished: (self.shared.urls.load(Relaxed) + stats.cancelled())
                 .saturating_sub(stats.count()),
+            unkept: self.unkept,
             wire_bytes: self.wire_bytes,
         }
     }

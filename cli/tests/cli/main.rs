@@ -3,6 +3,7 @@
 mod bodies;
 mod formats;
 mod input;
+mod lists;
 mod network;
 mod options;
 mod output;
