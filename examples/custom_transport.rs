@@ -10,9 +10,8 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 use fetch_all::Failure;
-use fetch_all::driver::{
-    Adapter, Builder, Incoming, Outgoing, RequestBody, TransportError, WithTransport, transport_fn,
-};
+use fetch_all::driver::{Adapter, Builder, Incoming, Outgoing, TransportError};
+use fetch_all::driver::{WithTransport, transport_fn};
 use fetch_all::tokio::{Stream, StreamExt, Tokio, stream};
 use fetch_testbed::Site;
 
@@ -20,25 +19,12 @@ type Body = Pin<Box<dyn Stream<Item = Result<Bytes, TransportError>> + Send>>;
 
 async fn send(
     client: reqwest::Client,
-    request: Outgoing,
+    outgoing: Outgoing,
 ) -> Result<Incoming<Body>, TransportError> {
-    let target = client.request(request.method, request.url.as_str());
-    let target = match request.body {
-        RequestBody::Bytes(bytes) => target.body(bytes),
-        RequestBody::Empty => target,
-        // With reqwest's feature `stream`: `reqwest::Body::wrap_stream(stream)`.
-        RequestBody::Stream { .. } => {
-            return Err(TransportError::new(
-                Failure::Unsupported,
-                "it streams no requests",
-            ));
-        }
-    };
-    let response = target
-        .headers(request.headers)
-        .send()
-        .await
-        .map_err(failed)?;
+    let request = client.request(outgoing.method, outgoing.url.as_str());
+    let request = request.headers(outgoing.headers);
+    let request = request.body(outgoing.body.into_bytes()?);
+    let response = request.send().await.map_err(failed)?;
     Ok(Incoming {
         headers: response.headers().clone(),
         status: response.status(),
@@ -53,7 +39,6 @@ async fn send(
 /// What the core has to know of an error; people read the error itself.
 fn failed(error: reqwest::Error) -> TransportError {
     let kind = match () {
-        () if error.is_builder() => Failure::Unsupported,
         () if error.is_dns() => Failure::Resolve,
         () if error.is_connect() => Failure::Connect,
         () => Failure::Io,
@@ -62,12 +47,10 @@ fn failed(error: reqwest::Error) -> TransportError {
 }
 
 pub(crate) fn builder() -> Result<Builder<impl Adapter>, reqwest::Error> {
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .build()?;
-    let transport = transport_fn(move |request, _marks| send(client.clone(), request));
+    let client = reqwest::Client::builder().no_proxy();
+    let client = client.redirect(reqwest::redirect::Policy::none());
+    let client = client.retry(reqwest::retry::never()).build()?;
+    let transport = transport_fn(move |outgoing, _marks| send(client.clone(), outgoing));
     Ok(Builder::new(WithTransport::new(
         Tokio::default(),
         transport,

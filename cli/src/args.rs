@@ -1,11 +1,15 @@
 //! The options.
 
+pub(crate) mod data;
+pub(crate) mod output;
 mod route;
 mod send;
 mod session;
+pub(crate) mod state;
 mod tries;
 pub(crate) mod values;
 
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,10 +19,12 @@ use fetch_proto::{Method, Pattern, Rate};
 use crate::command::Command;
 use crate::given::Given;
 use crate::logging::LogFormat;
+use data::Data;
 use route::Route;
 use send::Send;
 use session::Session;
-pub(crate) use tries::Tries;
+use state::StateOption;
+use tries::Tries;
 use values::{HeaderOption, Resolve};
 
 const EXAMPLES: &str = "\
@@ -33,10 +39,11 @@ Examples:
 const RECORDS: &str = "\
 Records are JSON, one line for each URL, written when it ends: curl's names, seconds as floats
 counted from the start of the first attempt, sizes in bytes, null for what is not known.
-`outcome` is ok, http_error, dns, connect, tls, timeout, io, protocol, too_large, cancelled or
-invalid (a line that is no URL). `exitcode` is what curl would have ended with. `id` is a digest of
+`outcome` is ok, http_error, dns, connect, tls, timeout, io, protocol, too_large, checksum,
+skipped, cancelled or invalid (a line that is no URL). `exitcode` is what curl would have ended with. `id` is a digest of
 method, body and URL. `attempts` has every request that was sent. `size_request` and `size_header`
-are always null in this version, and as bodies are not kept there is no `sha256` of them.";
+are always null in this version. `sha256` is the digest of the body, decoded, if bodies are kept or
+checked; `filename_effective` is its file below --output-dir, or in which tar file.";
 
 /// Fetches every URL of a list: fast, within limits, with retries.
 #[derive(Debug, Parser)]
@@ -62,11 +69,11 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) retry: Retry,
     #[command(flatten)]
-    pub(crate) tries: Tries,
-    #[command(flatten)]
     pub(crate) time: Time,
     #[command(flatten)]
     pub(crate) request: Request,
+    #[command(flatten)]
+    pub(crate) data: Data,
     #[command(flatten)]
     pub(crate) send: Send,
     #[command(flatten)]
@@ -77,6 +84,12 @@ pub(crate) struct Args {
     pub(crate) route: Route,
     #[command(flatten)]
     pub(crate) output: Output,
+    #[command(flatten)]
+    pub(crate) telling: output::Telling,
+    #[command(flatten)]
+    pub(crate) save: output::Save,
+    #[command(flatten)]
+    pub(crate) state: StateOption,
     #[command(flatten)]
     pub(crate) log: Log,
 }
@@ -96,13 +109,43 @@ pub(crate) struct Input {
     #[arg(short, long, value_name = "FILE|-")]
     pub(crate) input_file: Vec<PathBuf>,
 
+    /// What files are: lines, or rows that say more [default: by the name, as in list.csv.gz]
+    ///
+    /// csv and tsv: a first row that names the columns, one of them url, or --url-column. jsonl: an
+    /// object on each line. Both may have body, checksum (sha256:…), id, method, out (the file's
+    /// name), priority and timeout beside the url; jsonl also headers and body_base64. Files that are
+    /// packed by gzip or Zstandard are unpacked.
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        default_value = "auto",
+        hide_default_value = true
+    )]
+    pub(crate) input_format: InputFormat,
+
+    /// Which column has the URL: its name, or its number from 1
+    #[arg(long, value_name = "NAME|N", value_parser = crate::input::UrlColumn::parse)]
+    pub(crate) url_column: Option<crate::input::UrlColumn>,
+
     /// The same as URL, or with @FILE as -i FILE; repeatable
     #[arg(long = "url", value_name = "URL|@FILE")]
     pub(crate) url: Vec<String>,
 
     /// Fetch a thousand URLs of a site that this command starts on loopback
     #[arg(long, conflicts_with_all = ["urls", "input_file", "url", "method", "head", "data", "json"])]
+    #[arg(conflicts_with_all = ["data-binary", "data-raw", "data-urlencode"])]
     pub(crate) demo: bool,
+}
+
+/// What a list consists of.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum InputFormat {
+    #[value(hide = true)]
+    Auto,
+    Csv,
+    Jsonl,
+    Lines,
+    Tsv,
 }
 
 #[derive(Debug, Group)]
@@ -169,6 +212,9 @@ pub(crate) struct Retry {
     /// Draw all chance from this number, so that runs can be compared
     #[arg(long, value_name = "N", conflicts_with = "no_jitter")]
     pub(crate) seed: Option<u64>,
+
+    #[command(flatten)]
+    pub(crate) tries: Tries,
 }
 
 #[derive(Clone, Debug, Group)]
@@ -203,26 +249,19 @@ pub(crate) struct Time {
 #[derive(Debug, Group)]
 #[command(next_help_heading = "Request")]
 pub(crate) struct Request {
-    /// Method [default: GET; POST with -d or --json]
+    /// Method [default: GET; POST with a body]
     #[arg(short = 'X', long = "request", visible_alias = "method", id = "method")]
     #[arg(value_name = "METHOD", value_parser = values::method)]
     pub(crate) method: Option<Method>,
 
     /// Ask for the head alone: the method HEAD
     #[arg(short = 'I', long, conflicts_with_all = ["method", "data", "json"])]
+    #[arg(conflicts_with_all = ["data-binary", "data-raw", "data-urlencode"])]
     pub(crate) head: bool,
 
     /// Header field "Name: value"; "Name;" sends it empty, "Name:" leaves out a default; repeatable
     #[arg(short = 'H', long, value_name = "FIELD", value_parser = values::header)]
     pub(crate) header: Vec<HeaderOption>,
-
-    /// Body, or @FILE without its line ends; several are joined by &; sent as a form
-    #[arg(short, long, value_name = "DATA")]
-    pub(crate) data: Vec<String>,
-
-    /// JSON body, or @FILE; several are joined
-    #[arg(long, value_name = "JSON", conflicts_with = "data")]
-    pub(crate) json: Vec<String>,
 
     /// The field User-Agent
     #[arg(short = 'A', long, value_name = "NAME")]
@@ -293,8 +332,12 @@ pub(crate) struct Output {
     pub(crate) fail: bool,
 
     /// Stop at the first failure
-    #[arg(long)]
+    #[arg(long, conflicts_with = "max_errors")]
     pub(crate) fail_early: bool,
+
+    /// Stop after so many failures
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    pub(crate) max_errors: Option<NonZeroU64>,
 
     /// No progress, no summary, no log on the console
     #[arg(short, long, conflicts_with = "verbose")]
@@ -334,10 +377,32 @@ pub(crate) struct Log {
 /// What is written for each URL.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum Format {
+    /// A table as text, with a head line
+    Csv,
+    /// HAR 1.2, for browsers' network panels and their kin
+    Har,
     /// A JSON object on a line
     Jsonl,
-    /// A line for people
-    Text,
     /// Nothing
     None,
+    /// A table in columns; needs -o
+    Parquet,
+    /// A line for people
+    Text,
+}
+
+impl Input {
+    /// Whether a list comes from stdin.
+    pub(crate) fn takes_stdin(&self) -> bool {
+        let mut files = self.input_file.iter();
+        files.any(|path| path.as_os_str() == "-") || self.url.iter().any(|url| url == "@-")
+    }
+}
+
+impl Output {
+    /// After how many failures to stop.
+    pub(crate) fn failures(&self) -> Option<NonZeroU64> {
+        self.max_errors
+            .or_else(|| self.fail_early.then_some(NonZeroU64::MIN))
+    }
 }

@@ -13,7 +13,7 @@ const HABITS: &[(&[&str], &str)] = &[
     ),
     (
         &["--max-threads", "--threads", "-c", "--connections"],
-        "write -j N (--concurrency N)",
+        "write -j N (--concurrency N); a file for cookies is --cookie-jar FILE",
     ),
     (
         &["-t", "--tries", "--retries", "--max-retries"],
@@ -24,56 +24,34 @@ const HABITS: &[(&[&str], &str)] = &[
         "write -m SECONDS, or --timeout PATTERN=SECONDS",
     ),
     (
-        &["-w", "--write-out"],
-        "the records hold curl's variables: -o FILE, then jq",
-    ),
-    (
         &["-W", "--wait", "--delay"],
         "write --rate 1/s or --host-rate 1/s",
     ),
-    (
-        &[
-            "-O",
-            "--remote-name",
-            "-P",
-            "--directory-prefix",
-            "--output-dir",
-            "--remote-name-all",
-        ],
-        "this version keeps no bodies: -o FILE writes one record for each URL",
-    ),
-    (&["-x", "--proxy"], "this version goes through no proxy"),
+    (&["-P", "--directory-prefix"], "write --output-dir DIR"),
     (
         &["-K", "--config"],
         "options come from the command line; URLs with -i FILE",
     ),
-    (
-        &["-b", "--cookie", "--cookie-jar"],
-        "write -H 'Cookie: NAME=VALUE'",
-    ),
     (&["-F", "--form"], "write -d DATA or --json DATA"),
+    (&["-n"], "write --netrc"),
+    (&["-r"], "write --range 0-99"),
+    (&["-G", "--get"], "write the data into the URL, behind ?"),
+    (
+        &["--http3", "--http3-only"],
+        "this version speaks HTTP/1.1 and HTTP/2",
+    ),
+    (
+        &["--socks4", "--socks4a", "--socks5", "--socks5-hostname"],
+        "write -x socks5://HOST:PORT, or socks5h:// to let the proxy look names up",
+    ),
     (
         &["-S", "--show-error"],
         "errors are always shown; -s leaves out progress and summary",
-    ),
-    (
-        &["--retry-connrefused", "--retry-all-errors"],
-        "refused connections are retried anyway",
-    ),
-    (
-        &["--http1.1", "--http2", "--http2-prior-knowledge", "--http3"],
-        "this version speaks HTTP/1.1",
     ),
     (&["--no-check-certificate"], "write -k (--insecure)"),
     (
         &["--limit-rate"],
         "requests can be limited with --rate, bytes cannot",
-    ),
-    (&["-e", "--referer"], "write -H 'Referer: URL'"),
-    (&["-r", "--range"], "write -H 'Range: bytes=0-99'"),
-    (
-        &["--data-raw", "--data-binary", "--data-urlencode"],
-        "write -d DATA or -d @FILE",
     ),
 ];
 
@@ -108,10 +86,9 @@ mod tests {
     fn habits_of_other_commands_get_a_hint() {
         for (arguments, expected) in [
             (&["-Z"][..], "leave it out"),
-            (&["-O"], "no bodies"),
             (&["-c", "8"], "-j N"),
             (&["--max-threads=8"], "-j N"),
-            (&["-P", "dir"], "no bodies"),
+            (&["-P", "dir"], "--output-dir"),
         ] {
             let line = ["fetch-all"].iter().chain(arguments);
             let error = crate::args::Args::try_parse_from(line).unwrap_err();

@@ -1,18 +1,24 @@
 //! Where URLs come from: arguments, files, stdin; read on a thread of their own.
 
+mod feed;
 mod lines;
 mod reader;
+mod row;
 mod stream;
+mod table;
+mod unpack;
 
 use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::path::Path;
 
-pub(crate) use lines::{Lines, check, trim};
-pub(crate) use reader::{Feed, Reader, Shared};
+pub(crate) use feed::Feed;
+pub(crate) use lines::{Lines, MAX_LINE, check, trim};
+pub(crate) use reader::{Reader, Shared};
 pub(crate) use stream::Requests;
+pub(crate) use table::UrlColumn;
 
-use crate::args;
+use crate::args::{self, InputFormat};
 use crate::exit::Stop;
 
 /// Something that lines are read from.
@@ -22,6 +28,41 @@ pub(crate) struct Source {
     pub(crate) reader: Box<dyn Read + Send>,
     /// Whether every line counts, comments and empty ones too, because each was an argument.
     pub(crate) arguments: bool,
+    pub(crate) shape: Shape,
+    pub(crate) url_column: Option<UrlColumn>,
+}
+
+/// What a list consists of.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Shape {
+    Csv { delimiter: u8 },
+    Jsonl,
+    Lines,
+}
+
+impl Shape {
+    /// What an option says, or else a file's name, that of what it is packed in left out.
+    fn of(format: InputFormat, path: &Path) -> Self {
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .to_ascii_lowercase();
+        let name = [".gz", ".zst"]
+            .iter()
+            .find_map(|packed| name.strip_suffix(packed))
+            .unwrap_or(&name);
+        let ends = |ends: &[&str]| ends.iter().any(|end| name.ends_with(end));
+        match format {
+            InputFormat::Auto if ends(&[".csv"]) => Self::of(InputFormat::Csv, path),
+            InputFormat::Auto if ends(&[".tsv", ".tab"]) => Self::of(InputFormat::Tsv, path),
+            InputFormat::Auto if ends(&[".jsonl", ".ndjson"]) => Self::Jsonl,
+            InputFormat::Auto | InputFormat::Lines => Self::Lines,
+            InputFormat::Csv => Self::Csv { delimiter: b',' },
+            InputFormat::Jsonl => Self::Jsonl,
+            InputFormat::Tsv => Self::Csv { delimiter: b'\t' },
+        }
+    }
 }
 
 impl Source {
@@ -32,6 +73,8 @@ impl Source {
             name: name.to_owned(),
             reader,
             arguments: false,
+            shape: Shape::Lines,
+            url_column: None,
         }
     }
 
@@ -44,12 +87,18 @@ impl Source {
         }
     }
 
-    fn open(path: &Path) -> Result<Self, Stop> {
+    fn open(path: &Path, input: &args::Input) -> Result<Self, Stop> {
+        let (shape, url_column) = (
+            Shape::of(input.input_format, path),
+            input.url_column.clone(),
+        );
         if path.as_os_str() == "-" {
             return Ok(Self {
                 name: "stdin".to_owned(),
                 reader: Box::new(io::stdin()),
                 arguments: false,
+                shape,
+                url_column,
             });
         }
         let shown = crate::show::shown(path.as_os_str().as_encoded_bytes());
@@ -72,6 +121,8 @@ impl Source {
             name: shown,
             reader: Box::new(file),
             arguments: false,
+            shape,
+            url_column,
         })
     }
 }
@@ -105,7 +156,7 @@ pub(crate) fn open(input: &args::Input) -> Result<Vec<Source>, Stop> {
         return Err(Stop::usage("-i - twice: stdin can be read only once"));
     }
     for path in paths {
-        sources.push(Source::open(path)?);
+        sources.push(Source::open(path, input)?);
     }
     if sources.is_empty() {
         return Err(Stop::usage(

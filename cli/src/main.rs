@@ -1,14 +1,19 @@
 //! The command `fetch-all`: fetches every URL of a list.
 
 mod args;
+mod checksum;
 mod command;
 mod demo;
+mod ended;
 mod exit;
+mod format;
 mod given;
 mod hints;
 mod hosts;
 mod input;
+mod item;
 mod logging;
+mod logins;
 mod output;
 mod plan;
 mod policy;
@@ -16,13 +21,16 @@ mod progress;
 mod record;
 mod replay;
 mod run;
+mod save;
 mod show;
 mod signals;
 mod simulate;
+mod state;
 mod summary;
 mod text;
 mod toml_file;
 mod verdict;
+mod write_out;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -1,37 +1,67 @@
 //! Where records and lines go: gathered in memory, written by a thread of their own.
 
-use std::fs::File;
-use std::io::{self, Write};
-use std::path::Path;
+mod target;
+mod thread;
+
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
-use async_channel::{Receiver, Sender, TrySendError};
-use fetch_driver::Outcome;
+use async_channel::{Sender, TrySendError};
 
-use crate::args::Format;
-use crate::exit::Stop;
-use crate::progress::Progress;
-use crate::record::Recorder;
-use crate::text;
-use crate::verdict::Verdict;
+use crate::format::Encoder;
+use crate::item::Item;
+use crate::record::{Id, Recorder, Told};
+use crate::state::Kind;
+pub(crate) use target::Target;
+pub(crate) use thread::{Output, Written};
 
 /// A buffer of this size is written without waiting for its time.
 const FULL: usize = 64 << 10;
 
-/// So many buffers wait for the writing thread; then the fetching waits too.
-const WAITING: usize = 8;
+/// So is one with news of so many, though there are no records.
+const FULL_OF_DONE: usize = 1024;
 
 /// How long is waited before it is tried again to write more.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(2);
 
+/// What goes to the writing thread at once.
+#[derive(Clone, Debug, Default)]
+struct Chunk {
+    /// Records, or lines.
+    bytes: Vec<u8>,
+    /// Whose they are, for the state.
+    done: Vec<Done>,
+}
+
+/// A request has its record: its tag, and how it ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Done {
+    pub(crate) kind: Kind,
+    pub(crate) tag: u64,
+}
+
+impl Done {
+    /// `None` for what is to be fetched again when the same command goes on: it has its record then.
+    fn of(told: &Told<'_>) -> Option<Self> {
+        let (kind, tag) = match *told {
+            Told::Ended(ended) => match ended.verdict.outcome {
+                "cancelled" => return None,
+                "ok" => (Kind::Ok, ended.outcome.tag),
+                _ => (Kind::Failed, ended.outcome.tag),
+            },
+            Told::Invalid { seq, .. } => (Kind::Invalid, seq),
+            Told::Skipped { seq, .. } => (Kind::Ok, seq),
+        };
+        Some(Self { kind, tag })
+    }
+}
+
 /// What is written, shared by all who write.
 pub(crate) struct Form {
-    pub(crate) format: Format,
-    /// Whether of the lines for people only those are written that tell something.
-    pub(crate) notable_only: bool,
-    pub(crate) recorder: Recorder,
+    pub(crate) encoder: Box<dyn Encoder>,
+    /// Whether a state is told what has its record.
+    pub(crate) kept: bool,
+    pub(crate) recorder: Arc<Recorder>,
 }
 
 /// What became of a flush.
@@ -47,53 +77,64 @@ pub(crate) enum Flushed {
 /// Gathers records; each of the threads that write has its own.
 #[derive(Clone)]
 pub(crate) struct Writer {
-    buffer: Vec<u8>,
+    also: Option<Box<Self>>,
+    chunk: Chunk,
     form: Arc<Form>,
-    sender: Sender<Vec<u8>>,
+    sender: Sender<Chunk>,
 }
 
 impl Writer {
-    pub(crate) fn outcome(&mut self, outcome: &Outcome, verdict: Verdict, host: Option<&str>) {
-        match self.form.format {
-            Format::Jsonl => self
-                .form
-                .recorder
-                .write(&mut self.buffer, outcome, verdict, host),
-            Format::Text
-                if self.form.notable_only && verdict.outcome == "ok" && outcome.retries == 0 => {}
-            Format::Text => text::write(&mut self.buffer, outcome, verdict),
-            Format::None => {}
-        }
+    /// The id that a request for a plain line gets in records and in the state.
+    pub(crate) fn id(&self, url: &[u8]) -> Id<'static> {
+        self.form.recorder.id_of_line(url)
     }
 
-    pub(crate) fn invalid(&mut self, seq: u64, text: &str, message: &str) {
-        match self.form.format {
-            Format::Jsonl => self
-                .form
-                .recorder
-                .write_invalid(&mut self.buffer, seq, text, message),
-            Format::Text => text::write_invalid(&mut self.buffer, text),
-            Format::None => {}
+    /// The same for a row that says more than its URL.
+    pub(crate) fn id_of<'a>(&self, url: &str, item: &'a Item) -> Id<'a> {
+        self.form.recorder.id(url, Some(item))
+    }
+
+    pub(crate) fn tell(&mut self, told: &Told<'_>) {
+        let Form {
+            encoder,
+            kept,
+            recorder,
+        } = &*self.form;
+        encoder.add(&mut self.chunk.bytes, recorder, told);
+        if *kept {
+            self.chunk.done.extend(Done::of(told));
+        }
+        if let Some(also) = &mut self.also {
+            also.tell(told);
         }
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.buffer.len() >= FULL
+        self.chunk.bytes.len() >= FULL
+            || self.chunk.done.len() >= FULL_OF_DONE
+            || self.also.as_ref().is_some_and(|also| also.is_full())
     }
 
     /// Hands over what is gathered, if there is room for it.
     pub(crate) fn try_flush(&mut self) -> Flushed {
-        let Some(buffer) = self.take() else {
+        match (self.try_flush_own(), &mut self.also) {
+            (Flushed::Done, Some(also)) => also.try_flush(),
+            (flushed, _) => flushed,
+        }
+    }
+
+    fn try_flush_own(&mut self) -> Flushed {
+        let Some(chunk) = self.take() else {
             return if self.sender.is_closed() {
                 Flushed::Gone
             } else {
                 Flushed::Done
             };
         };
-        match self.sender.try_send(buffer) {
+        match self.sender.try_send(chunk) {
             Ok(()) => Flushed::Done,
-            Err(TrySendError::Full(buffer)) => {
-                self.buffer = buffer;
+            Err(TrySendError::Full(chunk)) => {
+                self.chunk = chunk;
                 Flushed::Full
             }
             Err(TrySendError::Closed(_)) => Flushed::Gone,
@@ -103,116 +144,35 @@ impl Writer {
     /// Hands over what is gathered, for a thread that may wait; `None` if the writing has ended.
     pub(crate) fn flush_blocking(&mut self) -> Option<()> {
         match self.take() {
-            Some(buffer) => self.sender.send_blocking(buffer).ok(),
+            Some(chunk) => self.sender.send_blocking(chunk).ok(),
             None => (!self.sender.is_closed()).then_some(()),
+        }?;
+        match &mut self.also {
+            Some(also) => also.flush_blocking(),
+            None => Some(()),
         }
     }
 
     /// Lets the writing end when all that was flushed is written.
     pub(crate) fn close(&self) {
         self.sender.close();
-    }
-
-    fn take(&mut self) -> Option<Vec<u8>> {
-        let size = self.buffer.len();
-        (size > 0).then(|| std::mem::replace(&mut self.buffer, Vec::with_capacity(size)))
-    }
-}
-
-/// A destination that is open.
-pub(crate) enum Target {
-    File(String, File),
-    Stdout,
-}
-
-impl Target {
-    /// Opens the file, which loses what it had; `None` and `-` are stdout.
-    pub(crate) fn open(path: Option<&Path>) -> Result<Self, Stop> {
-        let Some(path) = path.filter(|path| path.as_os_str() != "-") else {
-            return Ok(Self::Stdout);
-        };
-        let name = crate::show::shown(path.as_os_str().as_encoded_bytes());
-        let file = File::create(path).map_err(|error| {
-            let hint = match error.kind() {
-                io::ErrorKind::NotFound => ": its directory must exist",
-                _ => "",
-            };
-            Stop::file(format!("--output {name}: cannot be written: {error}{hint}"))
-        })?;
-        Ok(Self::File(name, file))
-    }
-}
-
-/// The thread that writes.
-pub(crate) struct Output {
-    thread: JoinHandle<io::Result<()>>,
-    /// The file's name, for messages.
-    name: String,
-}
-
-impl Output {
-    /// Starts the thread. `progress` is given where the lines would run into its bar.
-    pub(crate) fn start(
-        target: Target,
-        form: Form,
-        progress: Option<Progress>,
-    ) -> io::Result<(Self, Writer)> {
-        let (sender, receiver) = async_channel::bounded(WAITING);
-        let (name, mut file): (String, Box<dyn Write + Send>) = match target {
-            Target::File(name, file) => (name, Box::new(file)),
-            Target::Stdout => ("stdout".to_owned(), Box::new(io::stdout())),
-        };
-        let write = move || write_all(&receiver, &mut *file, progress.as_ref());
-        let thread = std::thread::Builder::new()
-            .name("writer".into())
-            .spawn(write)?;
-        let writer = Writer {
-            buffer: Vec::new(),
-            form: Arc::new(form),
-            sender,
-        };
-        Ok((Self { thread, name }, writer))
-    }
-
-    /// Waits until all is written, or until `give_up` says so. `false` if the reader of stdout has
-    /// gone.
-    pub(crate) fn finish(self, give_up: impl Fn() -> bool) -> Result<bool, Stop> {
-        while !self.thread.is_finished() {
-            if give_up() {
-                return Ok(true);
-            }
-            std::thread::sleep(PATIENCE);
-        }
-        match self.thread.join() {
-            Ok(Ok(())) => Ok(true),
-            Ok(Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-            Ok(Err(error)) => {
-                let name = self.name;
-                Err(Stop::file(format!(
-                    "--output {name}: cannot be written further: {error}"
-                )))
-            }
-            Err(_) => Err(Stop::internal("the writing thread panicked")),
+        if let Some(also) = &self.also {
+            also.close();
         }
     }
-}
 
-fn write_all(
-    receiver: &Receiver<Vec<u8>>,
-    out: &mut dyn Write,
-    progress: Option<&Progress>,
-) -> io::Result<()> {
-    let result = (|| {
-        while let Ok(buffer) = receiver.recv_blocking() {
-            let mut write = || out.write_all(&buffer).and_then(|()| out.flush());
-            match progress {
-                Some(progress) => progress.suspend(write),
-                None => write(),
-            }?;
-        }
-        Ok(())
-    })();
-    // Whoever would write more must learn that it is over.
-    receiver.close();
-    result
+    /// Writes the same, in another form, to another place as well.
+    pub(crate) fn and(mut self, also: Self) -> Self {
+        self.also = Some(Box::new(also));
+        self
+    }
+
+    fn take(&mut self) -> Option<Chunk> {
+        let (bytes, done) = (self.chunk.bytes.len(), self.chunk.done.len());
+        let next = || Chunk {
+            bytes: Vec::with_capacity(bytes),
+            done: Vec::with_capacity(done),
+        };
+        (bytes + done > 0).then(|| std::mem::replace(&mut self.chunk, next()))
+    }
 }

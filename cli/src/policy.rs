@@ -63,7 +63,16 @@ pub(crate) fn run(command: &Command) -> Result<u8, Stop> {
 }
 
 fn check(path: &Path) -> Result<u8, Stop> {
-    let findings = read(path)?.lint();
+    let findings = match read(path) {
+        Ok(file) => file.lint(),
+        // All mistakes are told, and where the file cannot be read, or the environment is wrong, that.
+        Err(stop) => {
+            let text = std::fs::read_to_string(path).unwrap_or_default();
+            let findings = PolicyFile::check(&path.display().to_string(), &text);
+            let refused = findings.iter().any(|one| one.severity == Severity::Error);
+            refused.then_some(findings).ok_or(stop)?
+        }
+    };
     let mut text: String = findings
         .iter()
         .map(|finding| format!("{finding}\n\n"))

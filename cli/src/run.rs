@@ -1,12 +1,14 @@
 //! The run: everything is started, driven on one thread, and told about.
 
 mod batch;
+mod keeper;
 
 use std::io::Write;
+use std::num::NonZeroU64;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant, SystemTime};
 
 use fetch_driver::{ErrorKind, FetchAll, FetchError, Outcome};
@@ -15,13 +17,16 @@ use futures_lite::{Stream, future};
 
 use crate::demo;
 use crate::exit::{Code, Stop};
+use crate::format;
 use crate::input::{Reader, Requests, Shared};
-use crate::output::{Flushed, Form, Output, PATIENCE};
-use crate::plan::{self, Plan, Reload};
+use crate::output::{Flushed, Form, Output, PATIENCE, Target, Written};
+use crate::plan::{self, CookieFile, Plan, Reload};
 use crate::progress::{Console, Counts, Progress};
 use crate::record::Recorder;
+use crate::save::Kept;
 use crate::signals;
 use batch::Batch;
+use keeper::Keeper;
 
 /// How often the bar, the signals and the buffers are looked at.
 const TICK: Duration = Duration::from_millis(100);
@@ -36,6 +41,8 @@ const STREAK: u32 = 256;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum End {
     Deadline,
+    /// Bodies can be kept no more.
+    DiskFull,
     FailEarly,
     Finished,
     /// The records can be written no more.
@@ -71,18 +78,47 @@ pub(crate) fn run(mut plan: Plan) -> Result<u8, Stop> {
         .build()
         .map_err(|error| Stop::usage(error.to_string()))?;
 
+    let (method, body) = (plan.feed.method.as_str(), &plan.feed.body);
+    let recorder = Arc::new(Recorder::new(epoch, method, body, plan.headers));
     let form = Form {
-        format: plan.format,
-        notable_only: plan.demo.is_some(),
-        recorder: Recorder::new(epoch, plan.feed.method.as_str(), &plan.feed.body),
+        encoder: format::encoder(plan.format, plan.demo.is_some()),
+        kept: plan.state.is_some(),
+        recorder: recorder.clone(),
     };
+    let store = plan.store.take().map(Arc::new);
     let shared = Arc::new(Shared::default());
     let bar = progress.is_shown().then(|| progress.clone());
-    let (output, writer) = Output::start(plan.target, form, bar).map_err(Stop::internal)?;
+    let kept = plan.state.as_ref().map(|state| state.kept.clone());
+    if let Some(state) = &mut plan.state {
+        state.archives.clone_from(&store);
+    }
+    let written = Written {
+        form,
+        progress: bar.clone(),
+        state: plan.state,
+        target: plan.target,
+    };
+    let (mut output, mut writer) = Output::start(written).map_err(Stop::internal)?;
+    if let Some(write_out) = plan.write_out {
+        let written = Written {
+            form: Form {
+                encoder: Box::new(write_out),
+                kept: false,
+                recorder: recorder.clone(),
+            },
+            progress: bar,
+            state: None,
+            target: Target::Stdout,
+        };
+        let started = Output::start(written).map_err(Stop::internal)?;
+        (output, writer) = (output.and(started.0), writer.and(started.1));
+    }
     let reader = Reader {
-        fail_early: plan.fail_early,
         feed: plan.feed,
+        ledger: kept.as_ref().map(|kept| kept.ledger.clone()),
+        max_errors: plan.max_errors,
         shared: shared.clone(),
+        store: store.clone(),
         writer: writer.clone(),
         tell: teller(&progress, plan.silent),
         seq: 0,
@@ -93,10 +129,12 @@ pub(crate) fn run(mut plan: Plan) -> Result<u8, Stop> {
         outcomes = outcomes.with_total(total);
     }
     let mut run = Run {
-        batch: Batch::new(shared, writer, plan.fail),
+        batch: Batch::new(shared, writer, plan.fail, kept),
+        cookies: plan.cookies,
         deadline: plan.deadline,
-        fail_early: plan.fail_early,
         fetcher,
+        keeper: store.map(|store| Keeper::new(store, recorder, plan.fail)),
+        max_errors: plan.max_errors,
         progress,
         reload: plan.reload,
         signals,
@@ -120,9 +158,11 @@ fn teller(progress: &Progress, silent: bool) -> Box<dyn Fn(&str) + Send> {
 
 struct Run {
     batch: Batch,
+    cookies: Option<CookieFile>,
     deadline: Option<Duration>,
-    fail_early: bool,
     fetcher: Fetcher,
+    keeper: Option<Keeper>,
+    max_errors: Option<NonZeroU64>,
     progress: Progress,
     reload: Option<Reload>,
     signals: Arc<signals::Seen>,
@@ -136,17 +176,20 @@ struct Run {
 impl Run {
     async fn drive(&mut self, outcomes: &mut FetchAll<Requests>) -> End {
         let mut events = Events {
+            ended: false,
             outcomes,
             streak: 0,
             tick: smol::Timer::interval(TICK),
         };
         loop {
-            match future::poll_fn(|cx| events.poll(cx)).await {
+            match future::poll_fn(|cx| events.poll(self.keeper.as_mut(), cx)).await {
                 // What had not begun when a signal came has no record: it was not fetched.
-                Event::Outcome(outcome) if self.stopping && is_cancelled(&outcome) => {}
-                Event::Outcome(outcome) => {
-                    let failed = self.batch.take(&outcome);
-                    if failed && self.fail_early {
+                Event::Outcome(outcome, _) if self.stopping && is_cancelled(&outcome) => {}
+                // Nor has what could not be kept for want of room: it is to be fetched again.
+                Event::Outcome(..) if self.is_full() => return End::DiskFull,
+                Event::Outcome(outcome, kept) => {
+                    let failed = self.batch.take(&outcome, kept.as_ref());
+                    if failed && self.batch.shared.one_more_failed(self.max_errors) {
                         return End::FailEarly;
                     }
                     if self.batch.writer.is_full()
@@ -169,6 +212,33 @@ impl Run {
                     }
                 }
             }
+        }
+    }
+
+    /// Whether there is no room for bodies any more.
+    fn is_full(&self) -> bool {
+        let store = self.keeper.as_ref().map(|keeper| &keeper.store);
+        store.is_some_and(|store| store.is_full().is_some())
+    }
+
+    /// Takes what is being kept still, and ends the archives.
+    fn keep_rest(&mut self) -> Result<(), Stop> {
+        let Some(mut keeper) = self.keeper.take() else {
+            return Ok(());
+        };
+        while self.signals.count() < 2
+            && let Some((outcome, kept)) = keeper.drain()
+        {
+            if kept.error.is_none() || keeper.store.is_full().is_none() {
+                self.batch.take(&outcome, Some(&kept));
+            }
+        }
+        let ended = keeper.store.finish();
+        match keeper.store.is_full() {
+            Some(full) => Err(Stop::file(format!(
+                "{full}: stopped, as no more bodies can be kept: make room, and run it again"
+            ))),
+            None => ended.map_err(Stop::file),
         }
     }
 
@@ -241,11 +311,12 @@ impl Run {
         let malformed = shared.malformed.load(Relaxed);
         // `finished` first: after it the other numbers move no more.
         let read = shared.finished.load(Relaxed);
-        let all = shared.urls.load(Relaxed) + shared.malformed.load(Relaxed);
+        let skipped = self.batch.skipped().0 + self.batch.existing();
+        let all = shared.urls.load(Relaxed) + shared.malformed.load(Relaxed) + skipped;
         let engine = self.fetcher.stats();
         Counts {
-            done: stats.count() + malformed,
-            ok: stats.succeeded(),
+            done: stats.count() + malformed + skipped,
+            ok: stats.succeeded() + skipped,
             retries: engine.retries.max(stats.retries()),
             in_flight: engine.flying as u64,
             total: if read { Some(all) } else { self.total },
@@ -253,13 +324,14 @@ impl Run {
     }
 
     /// Writes what is left; not much longer after a second signal.
-    fn write_rest(&mut self, output: Output) -> Result<bool, Stop> {
+    fn write_rest(&mut self, end: End, output: Output) -> Result<bool, Stop> {
         let begin = Instant::now();
         let give_up = || self.signals.count() > 1 && begin.elapsed() > LAST_WAIT;
         while self.batch.writer.try_flush() == Flushed::Full && !give_up() {
             std::thread::sleep(PATIENCE);
         }
-        self.batch.writer.close();
+        let all = end == End::Finished && self.signals.count() == 0;
+        self.batch.end(all);
         output.finish(give_up)
     }
 
@@ -273,7 +345,9 @@ impl Run {
     ) -> Result<u8, Stop> {
         let elapsed = self.started.elapsed();
         self.batch.shared.stopped.store(true, Relaxed);
-        let written = self.write_rest(output);
+        let kept = self.keep_rest();
+        let written = self.write_rest(end, output);
+        let cookies = self.cookies.as_ref().map_or(Ok(()), CookieFile::write);
         self.progress.clear();
         if matches!(written, Ok(false)) {
             // Who reads the records has enough: no reason to say more.
@@ -281,7 +355,11 @@ impl Run {
         }
         let stopped = match end {
             End::Deadline => Some("--deadline"),
-            End::FailEarly => Some("--fail-early, after the first failure"),
+            End::DiskFull => Some("bodies can be kept no more"),
+            End::FailEarly if self.max_errors == Some(NonZeroU64::MIN) => {
+                Some("--fail-early, after the first failure")
+            }
+            End::FailEarly => Some("--max-errors: too many failures"),
             _ if self.signals.count() > 0 => Some("by a signal"),
             _ => None,
         };
@@ -294,6 +372,9 @@ impl Run {
         }
         drop(outcomes);
         written?;
+        kept?;
+        cookies?;
+        self.batch.check_state()?;
         if matches!(end, End::Deadline | End::FailEarly) {
             self.batch.shared.worst.note(Code::Unfinished);
         }
@@ -317,32 +398,64 @@ impl Run {
 )]
 enum Event {
     End,
-    Outcome(Outcome),
+    Outcome(Outcome, Option<Kept>),
     Tick,
 }
 
 /// The outcomes, and the clock, which has its turn even when there are many.
 struct Events<'a> {
+    /// Whether there are no more outcomes.
+    ended: bool,
     outcomes: &'a mut FetchAll<Requests>,
     streak: u32,
     tick: smol::Timer,
 }
 
 impl Events<'_> {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+    fn poll(&mut self, mut keeper: Option<&mut Keeper>, cx: &mut Context<'_>) -> Poll<Event> {
         if self.streak < STREAK
-            && let Poll::Ready(next) = Pin::new(&mut *self.outcomes).poll_next(cx)
+            && let Poll::Ready(event) = self.poll_outcome(keeper.as_deref_mut(), cx)
         {
             self.streak += 1;
-            return Poll::Ready(next.map_or(Event::End, Event::Outcome));
+            return Poll::Ready(event);
         }
         self.streak = 0;
         if Pin::new(&mut self.tick).poll_next(cx).is_ready() {
             return Poll::Ready(Event::Tick);
         }
-        Pin::new(&mut *self.outcomes)
-            .poll_next(cx)
-            .map(|next| next.map_or(Event::End, Event::Outcome))
+        self.poll_outcome(keeper, cx)
+    }
+
+    /// The next outcome, after its body is where it belongs; or the end.
+    fn poll_outcome(
+        &mut self,
+        mut keeper: Option<&mut Keeper>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Event> {
+        loop {
+            if let Some(keeper) = &mut keeper {
+                if let Poll::Ready((outcome, kept)) = keeper.poll(cx) {
+                    return Poll::Ready(Event::Outcome(outcome, Some(kept)));
+                }
+                if !keeper.has_room() || (self.ended && !keeper.is_idle()) {
+                    return Poll::Pending;
+                }
+            }
+            if self.ended {
+                return Poll::Ready(Event::End);
+            }
+            let Some(outcome) = ready!(Pin::new(&mut *self.outcomes).poll_next(cx)) else {
+                self.ended = true;
+                continue;
+            };
+            let back = match &mut keeper {
+                Some(keeper) => keeper.take(outcome),
+                None => Err(outcome),
+            };
+            if let Err(outcome) = back {
+                return Poll::Ready(Event::Outcome(outcome, None));
+            }
+        }
     }
 }
 

@@ -43,11 +43,19 @@ impl Errors {
 pub(crate) struct Summary<'a> {
     pub(crate) elapsed: Duration,
     pub(crate) errors: &'a Errors,
+    /// Not fetched, since their files are there.
+    pub(crate) existing: u64,
+    /// Whether the same command would go on where it stopped.
+    pub(crate) go_on: bool,
     pub(crate) hosts: &'a Hosts,
     pub(crate) malformed: u64,
+    /// Done already, and how many of these had failed.
+    pub(crate) skipped: (u64, u64),
     pub(crate) stats: &'a BatchStats,
     /// Why it ended before all was fetched.
     pub(crate) stopped: Option<&'a str>,
+    /// Fetched well, but their bodies were not kept.
+    pub(crate) unkept: u64,
     /// URLs that were read but have no outcome.
     pub(crate) unfinished: u64,
     pub(crate) wire_bytes: u64,
@@ -68,7 +76,8 @@ impl fmt::Display for Summary<'_> {
 impl Summary<'_> {
     fn counts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let stats = self.stats;
-        let (ok, http) = (stats.succeeded(), stats.http_errors());
+        let ok = stats.succeeded().saturating_sub(self.unkept);
+        let http = stats.http_errors();
         let failed = stats.count() - ok - http;
         let rate = stats.count() as f64 / self.elapsed.as_secs_f64().max(1e-6);
         let urls = plural(stats.count(), "URL", "URLs");
@@ -97,9 +106,32 @@ impl Summary<'_> {
                 );
                 write!(f, "; {urls} no record")?;
             }
+            if self.go_on {
+                write!(f, "; run the same command again to go on")?;
+            }
             writeln!(f)?;
         }
-        Ok(())
+        self.skipped(f)
+    }
+
+    fn skipped(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.existing > 0 {
+            let urls = plural(self.existing, "URL has its file", "URLs have their files");
+            writeln!(f, "  skipped   {urls} already")?;
+        }
+        let (skipped, failed) = self.skipped;
+        if skipped == 0 {
+            return Ok(());
+        }
+        let urls = plural(skipped, "URL was", "URLs were");
+        write!(f, "  skipped   {urls} done already")?;
+        if failed > 0 {
+            write!(
+                f,
+                "; {failed} had failed: --retry-failed fetches such again"
+            )?;
+        }
+        writeln!(f)
     }
 
     fn costs(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -204,6 +236,8 @@ fn advice(outcome: &str, kind: ErrorType) -> Option<&'static str> {
         }
         ("connect", _) => "check that the server listens there, and that the network reaches it",
         ("dns", _) => "check the host's name, and this machine's DNS",
+        ("io", ErrorType::Name("save")) => "make room, or keep bodies in another place",
+        ("checksum", _) => "the file has changed, or the list is wrong: compare with its source",
         ("io", _) => "the server or the network cut it: try later, or lower -j and --per-host",
         ("timeout", _) => "give it longer with -m SECONDS or --timeout PATTERN=SECONDS",
         ("tls", _) => "check the server's certificate, or trust its authority with --cacert FILE",
@@ -233,8 +267,12 @@ mod tests {
         let summary = Summary {
             elapsed: Duration::from_secs(1),
             errors: &errors,
+            go_on: true,
             hosts: &hosts,
             malformed: 1,
+            existing: 1,
+            unkept: 0,
+            skipped: (7, 2),
             stats: &stats,
             stopped: Some("Ctrl-C"),
             unfinished: 3,
@@ -243,7 +281,9 @@ mod tests {
         let text = summary.to_string();
         for part in [
             "2 URLs in 1.00 s (2/s): 1 ok, 1 HTTP error, 1 malformed line\n",
-            "stopped early: Ctrl-C; 3 URLs that were read have no record",
+            "stopped early: Ctrl-C; 3 URLs that were read have no record; run the same command again",
+            "skipped   1 URL has its file already",
+            "skipped   7 URLs were done already; 2 had failed: --retry-failed",
             "received  2.0 KiB",
             "1  404          http://a.test/x",
             "check these URLs",

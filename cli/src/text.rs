@@ -2,20 +2,19 @@
 
 use std::io::Write;
 
-use fetch_driver::Outcome;
-
+use crate::ended::Ended;
 use crate::show::{Bytes, Time, plural};
-use crate::verdict::Verdict;
 
 /// Writes the line of an outcome.
-pub(crate) fn write(out: &mut Vec<u8>, outcome: &Outcome, verdict: Verdict) {
+pub(crate) fn write(out: &mut Vec<u8>, ended: &Ended<'_>) {
+    let (outcome, verdict) = (ended.outcome, ended.verdict);
     let time = Time(outcome.duration());
     let result = match outcome.response() {
-        Some(response) => {
+        Some(response) if ended.trouble().is_none() => {
             let (status, bytes) = (response.status.as_u16(), Bytes(response.bytes));
             write!(out, "{status:<9} {time:>8} {bytes:>10}  {}", outcome.url)
         }
-        None => {
+        _ => {
             write!(
                 out,
                 "{:<9} {time:>8} {:>10}  {}",
@@ -39,6 +38,10 @@ pub(crate) fn write(out: &mut Vec<u8>, outcome: &Outcome, verdict: Verdict) {
     if let Some(step) = outcome.error().and_then(fetch_driver::Error::step) {
         notes.push(step.to_owned());
     }
+    if let Some(file) = ended.kept.and_then(|kept| kept.file.as_deref()) {
+        notes.push(file.to_owned());
+    }
+    notes.extend(ended.trouble().map(str::to_owned));
     let notes = if notes.is_empty() {
         String::new()
     } else {
@@ -47,10 +50,9 @@ pub(crate) fn write(out: &mut Vec<u8>, outcome: &Outcome, verdict: Verdict) {
     writeln!(out, "{notes}").expect("memory takes everything");
 }
 
-/// Writes the line of a line that is no URL.
-pub(crate) fn write_invalid(out: &mut Vec<u8>, text: &str) {
-    writeln!(out, "{:<9} {:>8} {:>10}  {text}", "invalid", "-", "-")
-        .expect("memory takes everything");
+/// Writes the line of what was not fetched, and why.
+pub(crate) fn write_unfetched(out: &mut Vec<u8>, why: &str, text: &str) {
+    writeln!(out, "{why:<9} {:>8} {:>10}  {text}", "-", "-").expect("memory takes everything");
 }
 
 fn end(attempt: &fetch_proto::AttemptReport) -> String {

@@ -17,6 +17,20 @@ pub(crate) struct Verdict {
 }
 
 impl Verdict {
+    /// The body is not what the list says. curl does not look.
+    pub(crate) const CHECKSUM: Self = Self {
+        outcome: "checksum",
+        curl: 0,
+        code: Some(Code::Protocol),
+    };
+
+    /// The body could not be kept.
+    pub(crate) const SAVE: Self = Self {
+        outcome: "io",
+        curl: 23,
+        code: Some(Code::File),
+    };
+
     /// Judges an outcome; `fail` is the option `--fail`.
     pub(crate) fn new(outcome: &Outcome, fail: bool) -> Self {
         match &outcome.result {
@@ -73,6 +87,7 @@ impl Verdict {
                 verdict("protocol", 3, Code::Protocol)
             }
             Cause::Redirect(_) => verdict("protocol", 1, Code::Protocol),
+            Cause::Failed(Failure::Save) => Self::SAVE,
             Cause::Failed(Failure::Tls) => verdict("tls", tls(error), Code::Tls),
             Cause::Failed(failure) => {
                 let (name, curl, code) = network(failure, has_head(outcome));

@@ -101,6 +101,7 @@ fn request() -> Request {
         idempotent: false,
         method: Method::Get,
         policy: None,
+        priority: 0,
         share: None,
         tag: 0,
         url: Arc::new(Url::parse("http://site.test/bytes/1024").expect("a valid URL")),

@@ -25,7 +25,9 @@ pub use verdict::{Call, CallCounts, CircuitState, Denied, Transition, Trip, Verd
 /// A bulk job meets many hosts with few URLs each, and the defaults are for those. Eight calls are
 /// enough to judge: two URLs of three attempts each cannot open a circuit, three can. The window of
 /// 30 s holds twice the longest attempt and more ([`Timeouts::attempt`](crate::Timeouts::attempt)
-/// is 6 s), so that even a host which only times out fills it, two attempts at a time. The first
+/// is 6 s), so that even a host which only times out fills it, two attempts at a time. A host that
+/// was busy and well before need not fill half of its window with failures: twenty in a row are
+/// enough, which by chance comes once in 10^6 runs of twenty even if half of all calls fail. The first
 /// break of 5 s is about as long as a restart; it doubles up to a minute, so that a dead host costs
 /// some two attempts a minute. Two successes of three probes close it: one lucky answer does not,
 /// one unlucky does not reopen it.
@@ -68,9 +70,9 @@ pub struct Breaker {
 }
 
 impl Breaker {
-    /// Half of at least 8 calls within 30 s failed: open for 5 s, 10 s, 20 s … 60 s.
+    /// Half of at least 8 calls within 30 s failed, or 20 in a row: open for 5 s, 10 s, 20 s … 60 s.
     pub const DEFAULT: Self = Self {
-        consecutive: None,
+        consecutive: Some(20),
         failure_ratio: Some(500),
         minimum_calls: 8,
         mode: BreakerMode::Normal,
@@ -88,7 +90,7 @@ impl Breaker {
         window: Duration::from_secs(30),
     };
 
-    /// Sets how many failures in a row open it, or `None` for any number. Default `None`; 0 counts
+    /// Sets how many failures in a row open it, or `None` for any number. Default 20; 0 counts
     /// as 1. Calls that are a whole [window](Self::window) apart are not in a row.
     ///
     /// ```

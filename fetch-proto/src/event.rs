@@ -149,6 +149,8 @@ pub enum Pace {
     Free,
     /// This machine's own want of file descriptors or ports, which costs no try.
     Pressure,
+    /// The policy's backoff, but without the cost of a try: the attempt was the breaker's probe.
+    Probe,
     /// The server's `Retry-After`.
     RetryAfter,
 }
@@ -242,6 +244,7 @@ impl fmt::Display for Pace {
             Self::Backoff => "backoff",
             Self::Free => "free",
             Self::Pressure => "pressure",
+            Self::Probe => "probe",
             Self::RetryAfter => "Retry-After",
         })
     }

@@ -31,6 +31,8 @@ pub enum Failure {
     RequestBody,
     /// The name has no address, or the resolver failed.
     Resolve,
+    /// What the caller has the body saved to takes it no more: the disk is full, say.
+    Save,
     /// A reused connection was found closed before any byte of a response. `sent` tells whether the
     /// request, or a part of it, may have reached the server.
     Stale {
@@ -62,6 +64,7 @@ impl Failure {
             Self::Protocol => "protocol",
             Self::RequestBody => "request_body",
             Self::Resolve => "dns",
+            Self::Save => "save",
             Self::Stale { .. } => "stale",
             Self::Tls => "tls",
             Self::Unsupported => "unsupported",
@@ -89,6 +92,7 @@ impl Failure {
             | Self::Decode
             | Self::Protocol
             | Self::RequestBody
+            | Self::Save
             | Self::Tls
             | Self::Unsupported => false,
         }
@@ -108,6 +112,7 @@ impl Failure {
             Self::Dropped
                 | Self::Exhausted
                 | Self::RequestBody
+                | Self::Save
                 | Self::Stale { .. }
                 | Self::Unsupported
         )
@@ -148,6 +153,7 @@ impl fmt::Display for Failure {
             Self::Protocol => "the reply is not valid HTTP",
             Self::RequestBody => "the request body could not be sent",
             Self::Resolve => "the name could not be resolved",
+            Self::Save => "the body could not be saved",
             Self::Stale { .. } => "the reused connection was closed",
             Self::Tls => "TLS failed",
             Self::Unsupported => "the transport cannot do this",

@@ -36,6 +36,9 @@ pub struct Request {
     pub method: Method,
     /// The policy for this fetch alone; `None` lets the [`Rules`](crate::Rules) choose.
     pub policy: Option<Arc<Policy>>,
+    /// Which fetches of a host go first: those with the larger number, and of those with the same the
+    /// older. Default 0. Hosts take turns whatever their fetches have.
+    pub priority: i8,
     /// Whether a response to the same request, if one is on its way, serves this one too: GET and HEAD
     /// without a body, buffered. Requests are the same that have method, URL and this number in
     /// common; the number stands for whatever else makes a difference, such as header fields.
@@ -62,6 +65,7 @@ impl Request {
             idempotent: false,
             method: Method::Get,
             policy: None,
+            priority: 0,
             share: None,
             tag: 0,
             url: Arc::new(url),

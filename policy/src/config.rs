@@ -8,6 +8,7 @@ use fetch_proto::{
 };
 
 use crate::keys::{self, FaultName, Keys, failure};
+use crate::limits::Budget;
 use crate::text::{Text, Wrong};
 use crate::time::{Percent, Period, TimeLimit};
 
@@ -24,11 +25,15 @@ pub(crate) fn config(keys: &Keys, text: &Text, base: &Config) -> Result<Config, 
         }
         config = config.breaker(breaker.breaker());
     }
-    if let Some(budget) = keys.budget {
-        config = config.budget(budget.budget());
+    let made = |name: &str, budget: &Budget| {
+        let made = budget.budget();
+        made.map_err(|(key, why)| text.wrong_at(&[name, key], &why))
+    };
+    if let Some(budget) = &keys.budget {
+        config = config.budget(made("budget", budget)?);
     }
-    if let Some(budget) = keys.host_budget {
-        config = config.host_budget(budget.budget());
+    if let Some(budget) = &keys.host_budget {
+        config = config.host_budget(made("host_budget", budget)?);
     }
     if let Some(attempts) = limits.per_host {
         config = config.per_host(attempts);
@@ -36,11 +41,13 @@ pub(crate) fn config(keys: &Keys, text: &Text, base: &Config) -> Result<Config, 
     if let Some(shed) = &keys.shed {
         config = config.shed(shed.shed());
     }
-    if let Some(throttle) = &keys.throttle {
-        config = config.throttle(throttle.throttle());
-    }
     if let Some(attempts) = limits.concurrency {
         config = config.concurrency(attempts);
+    }
+    if let Some(throttle) = &keys.throttle {
+        let at_once = config.per_host_limit();
+        let at_once = at_once.unwrap_or_else(|| config.concurrency_limit());
+        config = config.throttle(throttle.throttle(at_once));
     }
     if let Some(window) = limits.window {
         config = config.window(window);
@@ -50,6 +57,9 @@ pub(crate) fn config(keys: &Keys, text: &Text, base: &Config) -> Result<Config, 
     }
     if let Some(rate) = limits.host_rate {
         config = config.host_rate(rate.0);
+    }
+    if let Some(slow_start) = limits.slow_start {
+        config = config.slow_start(slow_start);
     }
     if let Some([min, max]) = limits.spacing {
         if min.0 > max.0 {

@@ -37,6 +37,7 @@ mod explain;
 mod keys;
 mod limits;
 mod lint;
+mod mistakes;
 mod text;
 mod time;
 mod watch;

@@ -18,6 +18,7 @@ table! {
         host_rate: Rate_,
         per_host: usize,
         rate: Rate_,
+        slow_start: bool,
         spacing: [Period; 2],
         window: usize,
     }
@@ -131,71 +132,96 @@ impl Breaker {
     }
 }
 
-/// A retry budget of one of three kinds.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub(crate) enum Budget {
-    Capacity {
-        capacity: Option<u32>,
-        retry_cost: Option<u32>,
-        throttle_cost: Option<u32>,
-        timeout_cost: Option<u32>,
-    },
-    Ratio {
-        min_per_second: Option<u32>,
-        percent: Option<u32>,
-        ttl: Option<Period>,
-    },
-    Tokens {
-        max: Option<u32>,
-        success_percent: Option<u32>,
-    },
+table! {
+    /// A retry budget of one of three kinds, with the keys of all: serde could not say where in an enum
+    /// a mistake stands.
+    Budget {
+        capacity: u32,
+        kind: BudgetKind,
+        max: u32,
+        min_per_second: u32,
+        percent: u32,
+        retry_cost: u32,
+        success_percent: u32,
+        throttle_cost: u32,
+        timeout_cost: u32,
+        ttl: Period,
+    }
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum BudgetKind {
+    Capacity,
+    Ratio,
+    Tokens,
+}
+
+impl BudgetKind {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Capacity => "capacity",
+            Self::Ratio => "ratio",
+            Self::Tokens => "tokens",
+        }
+    }
 }
 
 impl Budget {
-    pub(crate) fn budget(self) -> RetryBudget {
-        match self {
-            Self::Capacity {
-                capacity,
-                retry_cost,
-                throttle_cost,
-                timeout_cost,
-            } => RetryBudget::Capacity {
-                capacity: capacity.unwrap_or(500),
-                retry_cost: retry_cost.unwrap_or(5),
-                throttle_cost: throttle_cost.unwrap_or(5),
-                timeout_cost: timeout_cost.unwrap_or(10),
-            },
-            Self::Ratio {
-                min_per_second,
-                percent,
-                ttl,
-            } => RetryBudget::Ratio {
-                min_per_second: min_per_second.unwrap_or(10),
-                per_mille: percent.unwrap_or(20).saturating_mul(10),
-                ttl: ttl.map_or(Duration::from_secs(10), |ttl| ttl.0),
-            },
-            Self::Tokens {
-                max,
-                success_percent,
-            } => RetryBudget::Tokens {
-                max: max.unwrap_or(10),
-                success_per_mille: success_percent.unwrap_or(10).saturating_mul(10),
-            },
+    /// # Errors
+    ///
+    /// It does not say of which kind it is, or has a key of another: that key and why.
+    pub(crate) fn budget(&self) -> Result<RetryBudget, (&'static str, String)> {
+        use BudgetKind::{Capacity, Ratio, Tokens};
+        let Some(kind) = self.kind else {
+            let why = "missing field `kind`: \"capacity\", \"ratio\" or \"tokens\"";
+            return Err(("", why.to_owned()));
+        };
+        let given = [
+            ("capacity", Capacity, self.capacity.is_some()),
+            ("max", Tokens, self.max.is_some()),
+            ("min_per_second", Ratio, self.min_per_second.is_some()),
+            ("percent", Ratio, self.percent.is_some()),
+            ("retry_cost", Capacity, self.retry_cost.is_some()),
+            ("success_percent", Tokens, self.success_percent.is_some()),
+            ("throttle_cost", Capacity, self.throttle_cost.is_some()),
+            ("timeout_cost", Capacity, self.timeout_cost.is_some()),
+            ("ttl", Ratio, self.ttl.is_some()),
+        ];
+        let other = |(_, of, given): &&(_, BudgetKind, bool)| *given && *of != kind;
+        if let Some((key, of, _)) = given.iter().find(other) {
+            let (of, kind) = (of.name(), kind.name());
+            let why = format!("only a budget with kind = \"{of}\" has it, and this is \"{kind}\"");
+            return Err((key, why));
         }
+        Ok(match kind {
+            Capacity => RetryBudget::Capacity {
+                capacity: self.capacity.unwrap_or(500),
+                retry_cost: self.retry_cost.unwrap_or(5),
+                throttle_cost: self.throttle_cost.unwrap_or(5),
+                timeout_cost: self.timeout_cost.unwrap_or(10),
+            },
+            Ratio => RetryBudget::Ratio {
+                min_per_second: self.min_per_second.unwrap_or(10),
+                per_mille: self.percent.unwrap_or(20).saturating_mul(10),
+                ttl: self.ttl.map_or(Duration::from_secs(10), |ttl| ttl.0),
+            },
+            Tokens => RetryBudget::Tokens {
+                max: self.max.unwrap_or(10),
+                success_per_mille: self.success_percent.unwrap_or(10).saturating_mul(10),
+            },
+        })
     }
 }
 
 table! { Throttle { cap_percent: Percent, k_percent: u32, minimum: u32, window: Period, } }
 
 impl Throttle {
-    /// The least number of requests before it holds back, as set or by default.
-    pub(crate) fn minimum(&self) -> u32 {
-        self.minimum.unwrap_or(20)
-    }
-
-    pub(crate) fn throttle(&self) -> fetch_proto::Throttle {
-        let mut throttle = fetch_proto::Throttle::default().minimum(self.minimum());
+    /// Where as many as `at_once` may be on their way to a host.
+    pub(crate) fn throttle(&self, at_once: usize) -> fetch_proto::Throttle {
+        // What is not yet answered counts as not accepted.
+        let least = u32::try_from(at_once).unwrap_or(u32::MAX).max(20);
+        let mut throttle = fetch_proto::Throttle::default().minimum(self.minimum.unwrap_or(least));
         if let Some(percent) = self.cap_percent {
             throttle = throttle.cap(percent.per_mille());
         }

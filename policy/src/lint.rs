@@ -41,14 +41,11 @@ impl fmt::Display for Finding {
         };
         writeln!(f, "  --> {}:{place}", self.wrong.name)?;
         let number = place.line.to_string();
-        let caret = format!("{:>width$}", "^", width = place.column);
-        write!(
-            f,
-            "{number} | {}\n{:pad$} | {caret}",
-            self.line,
-            "",
-            pad = number.len()
-        )
+        // A tab stays one, so that the caret stands below the text wherever tabs end.
+        let before = self.line.chars().take(place.column - 1);
+        let before: String = before.map(|c| if c == '\t' { c } else { ' ' }).collect();
+        let pad = " ".repeat(number.len());
+        write!(f, "{number} | {}\n{pad} | {before}^", self.line)
     }
 }
 
@@ -99,10 +96,21 @@ impl Linter<'_> {
             return; // it was asked when the file was read
         };
         let rules = config.rules_ref();
-        self.policy(&["default"], rules.default_policy());
+        let base = contradictions(rules.default_policy());
+        for (severity, keys, why) in &base {
+            let path = [&["default"], *keys].concat();
+            self.add(*severity, &path, why.clone());
+        }
         let own = rules.iter().take(self.file.keys.rule.len());
         for (index, (_, policy)) in own.enumerate() {
-            self.policy(&["rule", &index.to_string()], policy);
+            let index = index.to_string();
+            for told in contradictions(policy) {
+                // What a rule only inherits is told once, where it stands.
+                if !base.contains(&told) {
+                    let (severity, keys, why) = told;
+                    self.add(severity, &[&["rule", &*index], keys].concat(), why);
+                }
+            }
         }
         self.breaker();
         self.reach();
@@ -114,54 +122,6 @@ impl Linter<'_> {
             if let Some(budget) = budget {
                 self.budget(key, budget);
             }
-        }
-    }
-
-    fn policy(&mut self, path: &[&str], policy: &Policy) {
-        let limits = policy.timeouts_ref();
-        let at = |keys: &[&'static str]| [path, keys].concat();
-        let (Some(attempt), Some(total)) = (limits.attempt, limits.total) else {
-            return self.hedge(path, policy);
-        };
-        if attempt > total {
-            let why = format!(
-                "an attempt may take {attempt:?}, the whole {total:?}: raise `total` or lower `attempt`"
-            );
-            self.add(Severity::Error, &at(&["timeouts", "attempt"]), why);
-        } else {
-            let retries = u32::from(policy.attempts_limit()) - 1;
-            let waits: Duration = (0..retries).map(|n| policy.backoff_ref().bounds(n).0).sum();
-            if waits >= total {
-                let why = format!(
-                    "the waits between {} attempts take at least {waits:?}, the whole may take \
-                     {total:?}: the last attempts can never happen",
-                    policy.attempts_limit()
-                );
-                self.add(Severity::Warning, &at(&["attempts"]), why);
-            }
-        }
-        let cap = policy.retry_after_ref().cap;
-        if cap > total && cap != RetryAfter::DEFAULT.cap {
-            let why = format!(
-                "a Retry-After of up to {cap:?} is obeyed, the whole may take {total:?}: lower `cap`"
-            );
-            self.add(Severity::Warning, &at(&["retry_after", "cap"]), why);
-        }
-        self.hedge(path, policy);
-    }
-
-    fn hedge(&mut self, path: &[&str], policy: &Policy) {
-        let Some(hedge) = policy.hedge_ref() else {
-            return;
-        };
-        if let (HedgeDelay::Fixed(after), Some(attempt)) =
-            (hedge.delay, policy.timeouts_ref().attempt)
-            && after >= attempt
-        {
-            let why = format!(
-                "a second attempt after {after:?} never begins: the first ends at {attempt:?}"
-            );
-            self.add(Severity::Warning, &[path, &["hedge"]].concat(), why);
         }
     }
 
@@ -193,8 +153,19 @@ impl Linter<'_> {
     /// Rules behind one that takes everything.
     fn reach(&mut self) {
         let rules = &self.file.keys.rule;
-        let everything =
-            |pattern: &str| matches!(pattern, "" | "*" | "glob:**" | "regex:" | "regex:.*");
+        let everything = |pattern: &str| {
+            let all = [
+                "/",
+                ":",
+                "glob:**",
+                "glob:/**",
+                "glob:*/**",
+                "regex:.*",
+                "regex:^",
+                "regex:/",
+            ];
+            all.contains(&pattern)
+        };
         let taker = rules.iter().position(|rule| {
             rule.methods.is_none() && rule.pattern.as_deref().is_some_and(everything)
         });
@@ -232,7 +203,10 @@ impl Linter<'_> {
             return;
         };
         let at_once = per_host.unwrap_or(concurrency);
-        if (throttle.minimum() as usize) < at_once {
+        if throttle
+            .minimum
+            .is_some_and(|minimum| (minimum as usize) < at_once)
+        {
             let why = format!(
                 "{at_once} attempts at once at a host look like refusals until they are answered: \
                  set `minimum` to {at_once} or more, or `limits.per_host` lower"
@@ -260,5 +234,72 @@ impl Linter<'_> {
                 "this budget never allows a retry: raise it, or set `attempts = 1`".to_owned();
             self.add(Severity::Warning, &[key], why);
         }
+    }
+}
+
+/// What is told of a policy: how bad it is, by which keys, and why.
+type Told = (Severity, &'static [&'static str], String);
+
+/// Where a policy contradicts itself.
+fn contradictions(policy: &Policy) -> Vec<Told> {
+    [attempts(policy), retry_after(policy), hedge(policy)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// Attempts that cannot be made within the total limit.
+fn attempts(policy: &Policy) -> Option<Told> {
+    let limits = policy.timeouts_ref();
+    let (attempt, total) = (limits.attempt?, limits.total?);
+    if attempt > total {
+        let why = format!(
+            "an attempt may take {attempt:?}, the whole {total:?}: raise `total` or lower `attempt`"
+        );
+        return Some((Severity::Error, &["timeouts", "attempt"], why));
+    }
+    let of = policy.attempts_limit();
+    let retries = u32::from(of) - 1;
+    let waits: Duration = (0..retries).map(|n| policy.backoff_ref().bounds(n).0).sum();
+    if waits >= total {
+        let why = format!(
+            "the waits between {of} attempts take at least {waits:?}, the whole may take {total:?}: \
+             the last attempts can never happen"
+        );
+        return Some((Severity::Warning, &["attempts"], why));
+    }
+    let before = attempt.saturating_mul(retries).saturating_add(waits);
+    (before >= total).then(|| {
+        let why = format!(
+            "{retries} attempts that time out after {attempt:?} and the waits between them take \
+             {before:?}, the whole may take {total:?}: the last of {of} attempts then never happens; \
+             raise `total`"
+        );
+        (Severity::Warning, &["timeouts", "total"][..], why)
+    })
+}
+
+/// Waits that the server asks for and that the total limit does not allow.
+fn retry_after(policy: &Policy) -> Option<Told> {
+    let (cap, total) = (policy.retry_after_ref().cap, policy.timeouts_ref().total?);
+    (cap > total && cap != RetryAfter::DEFAULT.cap).then(|| {
+        let why = format!(
+            "a Retry-After of up to {cap:?} is obeyed, the whole may take {total:?}: lower `cap`"
+        );
+        (Severity::Warning, &["retry_after", "cap"][..], why)
+    })
+}
+
+/// Races that never begin.
+fn hedge(policy: &Policy) -> Option<Told> {
+    let attempt = policy.timeouts_ref().attempt?;
+    match policy.hedge_ref()?.delay {
+        HedgeDelay::Fixed(after) if after >= attempt => {
+            let why = format!(
+                "a second attempt after {after:?} never begins: the first ends at {attempt:?}"
+            );
+            Some((Severity::Warning, &["hedge"], why))
+        }
+        _ => None,
     }
 }

@@ -105,6 +105,15 @@ impl Text {
         (place, line)
     }
 
+    /// Where in the text, in bytes, a place is.
+    pub(crate) fn offset(&self, place: Place) -> Option<usize> {
+        let lines = self.text.split_inclusive('\n');
+        let start: usize = lines.take(place.line - 1).map(str::len).sum();
+        let line = self.text.get(start..)?;
+        let column = line.char_indices().nth(place.column - 1);
+        column.map(|(at, _)| start + at)
+    }
+
     /// Where the value at `path` stands, or the table that it would be in.
     pub(crate) fn span(&self, path: &[&str]) -> Range<usize> {
         let Ok(tree) = DeTable::parse(&self.text) else {

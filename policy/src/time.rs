@@ -1,8 +1,9 @@
 //! Times as people write them.
 
+use std::fmt;
 use std::time::Duration;
 
-use serde::de::{Deserialize, Deserializer, Error};
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 /// A time, written as `"250ms"`, `"6s"` or `"1m 30s"`.
 ///
@@ -15,8 +16,23 @@ pub struct Period(pub Duration);
 
 impl<'de> Deserialize<'de> for Period {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
+        let text = deserializer.deserialize_str(TimeText)?;
         period(&text).map(Self).map_err(D::Error::custom)
+    }
+}
+
+/// The text of a time. To a bare number it says what is missing.
+struct TimeText;
+
+impl Visitor<'_> for TimeText {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a time with its unit in quotes, such as \"250ms\" or \"6s\"")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<String, E> {
+        Ok(text.to_owned())
     }
 }
 
@@ -46,7 +62,7 @@ pub(crate) struct TimeLimit(pub(crate) Option<Duration>);
 
 impl<'de> Deserialize<'de> for TimeLimit {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
+        let text = deserializer.deserialize_str(TimeText)?;
         if text == "none" {
             return Ok(Self(None));
         }

@@ -79,7 +79,14 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ),
     ("limits.adaptive = { law = \"fast\" }", &["unknown", "aimd"]),
     ("limits.adaptive = { min = 1 }", &["missing field `law`"]),
-    ("default.timeouts.attempt = 6", &["p.toml:1:28: 6: "]),
+    (
+        "default.timeouts.attempt = 6",
+        &[
+            "p.toml:1:28: 6: ",
+            "expected a time with its unit",
+            "\"6s\"",
+        ],
+    ),
     (
         "default.timeouts.attempt = \"6\"",
         &["\"6\": not a time", "or \"none\""],
@@ -152,7 +159,30 @@ const MISTAKES: &[(&str, &[&str])] = &[
         "[[target]]\nurl = \"http://a.test\"\nendpoints = []",
         &["p.toml:1:1: ", "endpoint"],
     ),
-    ("[budget]\nkind = \"big\"", &["unknown variant", "`ratio`"]),
+    (
+        "[budget]\nkind = \"big\"",
+        &["p.toml:2:8: \"big\": ", "unknown variant", "`ratio`"],
+    ),
+    (
+        "[budget]\nkind = \"ratio\"\npercnt = 5",
+        &["p.toml:3:1: percnt: ", "did you mean `percent`?"],
+    ),
+    (
+        "[host_budget]\nkind = \"ratio\"\nttl = 5",
+        &["p.toml:3:7: 5: "],
+    ),
+    (
+        "[budget]\nkind = \"ratio\"\ncapacity = 5",
+        &[
+            "p.toml:3:12: 5: ",
+            "kind = \"capacity\"",
+            "this is \"ratio\"",
+        ],
+    ),
+    (
+        "[budget]\npercent = 5",
+        &["p.toml:1:1: ", "missing field `kind`"],
+    ),
     ("[breaker]\non_open = \"panic\"", &["unknown", "`defer`"]),
     (
         "breaker.failure_percent = 7000",
@@ -223,6 +253,18 @@ fn contradictions_are_found_where_they_stand() {
             "matches the same",
         ),
         (
+            "[[rule]]\nmatch = \"glob:/**\"\n[[rule]]\nmatch = \"/x\"",
+            Severity::Warning,
+            "4:9",
+            "takes every URL",
+        ),
+        (
+            "[default]\ntimeouts = { attempt = \"25s\", total = \"1m\" }\nattempts = 4",
+            Severity::Warning,
+            "2:39",
+            "the last of 4 attempts then never happens",
+        ),
+        (
             "[throttle]\nminimum = 5",
             Severity::Warning,
             "2:11",
@@ -245,6 +287,54 @@ fn contradictions_are_found_where_they_stand() {
         let at = found.wrong.place.map(|place| place.to_string());
         assert_eq!(at.as_deref(), Some(place), "{found}");
     }
+}
+
+#[test]
+fn what_rules_inherit_is_told_once() {
+    let text =
+        "[default]\ntimeouts.attempt = \"9m\"\n[[rule]]\nmatch = \"/x\"\n[[rule]]\nmatch = \"/y\"";
+    assert_eq!(parse(text).lint().len(), 1);
+    let own = format!("{text}\ntimeouts.attempt = \"8m\"");
+    assert_eq!(parse(&own).lint().len(), 2);
+}
+
+#[test]
+fn throttling_is_sound_by_default_whatever_the_concurrency() {
+    let file = parse("limits.concurrency = 500\n[throttle]\nk_percent = 150");
+    assert_eq!(file.lint(), []);
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let text = "\
+limits.concurency = 7
+[default]
+attempts = 0
+timeouts = { attempt = 6, total = \"1m\", conect = \"1s\" }
+[[rule]]
+match = \"regex:(\"
+[[rule]]
+match = \"/x\"
+chaos = [{ percent = 101, fault = \"reset\" }]
+[nonsense]
+a = 1
+";
+    let findings = PolicyFile::check("p.toml", text);
+    let places: Vec<_> = findings.iter().filter_map(|one| one.wrong.place).collect();
+    let lines: Vec<_> = places.iter().map(|place| place.line).collect();
+    assert_eq!(lines, [1, 3, 4, 4, 6, 9, 10], "{findings:#?}");
+    let shown = findings[2].to_string();
+    assert!(
+        shown.contains("4 | timeouts = { attempt = 6, total"),
+        "{shown}"
+    );
+    assert_eq!(PolicyFile::check("p.toml", "").len(), 0);
+}
+
+#[test]
+fn a_caret_stands_below_the_text_behind_tabs() {
+    let text = parse("[breaker]\n\twindow = \"10s\"").lint()[0].to_string();
+    assert!(text.ends_with("  | \t         ^"), "{text:?}");
 }
 
 #[test]
@@ -293,7 +383,7 @@ fn a_url_is_explained_from_queue_to_last_resort() {
     let plan = parse(EXAMPLE).explain(&Method::Get, &"https://api.example/v1".parse().unwrap());
     let text = plan.unwrap().to_string();
     let expected = "\
-GET https://api.example/v1: rule 2 of 3 (\"host:api.example\", line 97)
+GET https://api.example/v1: rule 2 of 3 (\"host:api.example\", line 98)
   it waits for its turn, at most 3600s: 200 at once in all, 8 at its host, 500/s in all, 20/s at its host
   attempt 1, within 6s, connecting 10s, between pieces of the body 30s
   attempt 2 after 500ms to 1s

@@ -29,6 +29,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub enum Said {
     /// 200, without a body.
     Answer,
+    /// Nothing: the next [`Said::GoAway`] says that it was left aside, if all after it are too.
+    Aside,
     /// That this one and all after it are left aside (GOAWAY). Those before are answered.
     GoAway,
     /// Nothing, until the connection goes away, four requests are waiting, or no more come.
@@ -142,11 +144,19 @@ async fn serve(mut stream: TcpStream, streams: u32, say: impl Fn(usize) -> Said)
             PING if flags & ACK == 0 => frame(&mut stream, PING, ACK, 0, &payload).await?,
             HEADERS if !gone => {
                 match say(number) {
-                    Said::Answer => answer(&mut stream, id).await?,
-                    Said::Later => later.push(id),
+                    Said::Answer => {
+                        answer(&mut stream, id).await?;
+                        last = id;
+                    }
+                    Said::Aside => {}
+                    Said::Later => {
+                        later.push(id);
+                        last = id;
+                    }
                     Said::Refuse => {
                         let why = REFUSED_STREAM.to_be_bytes();
                         frame(&mut stream, RST_STREAM, 0, id, &why).await?;
+                        last = id;
                     }
                     Said::GoAway => {
                         gone = true;
@@ -155,7 +165,6 @@ async fn serve(mut stream: TcpStream, streams: u32, say: impl Fn(usize) -> Said)
                     }
                 }
                 number += 1;
-                last = id;
             }
             _ => {}
         }

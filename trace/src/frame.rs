@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 /// How a trace begins. The first byte is not ASCII, so that nothing takes it for text.
 pub(crate) const MAGIC: [u8; 8] = *b"\x89FETCH\r\n";
 /// The version of the format, which follows: 2 bytes, little-endian.
-pub(crate) const VERSION: u16 = 1;
+pub(crate) const VERSION: u16 = 2;
 /// The longest content.
 pub(crate) const MAX: usize = 16 << 20;
 /// Length and hash.

@@ -6,18 +6,15 @@ use std::task::{Context, Poll, ready};
 use std::{fmt, io};
 
 use bytes::Bytes;
-use fetch_driver::{Failure, Marks, TransportError};
+use fetch_coding::{Coding, Decoding, Fault};
+use fetch_driver::{Marks, TransportError};
 use futures_core::Stream;
 use futures_lite::AsyncRead;
+use futures_lite::io::BufReader;
 use http::HeaderMap;
-#[cfg(feature = "decode")]
-use http::header::CONTENT_ENCODING;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 
 use crate::leases::Lease;
-
-/// The size of the chunks that are read.
-const CHUNK: usize = 32 * 1024;
 
 /// Turns a client's own error into what the core is told.
 pub type Told = fn(io::Error) -> TransportError;
@@ -28,11 +25,8 @@ pub type Told = fn(io::Error) -> TransportError;
 /// before, it is dropped, and the transfer with it.
 pub struct Reading<C> {
     // Before the lease, for it may hold on to the client, whose end is the lease's to see to.
-    reader: Pin<Box<dyn AsyncRead + Send>>,
-    buffer: Box<[u8]>,
-    bytes: u64,
+    body: Option<Decoding>,
     lease: Option<Lease<C>>,
-    max: u64,
     told: Told,
     wire: Arc<Mutex<Wire>>,
 }
@@ -45,44 +39,27 @@ struct Wire {
     read: u64,
 }
 
-/// How a [`Reading`] is to be.
-struct Plan {
-    #[cfg(feature = "decode")]
-    codings: Vec<String>,
-    length: Option<u64>,
-}
-
-impl Plan {
-    /// Takes what tells of codings out of `headers` if they will be taken off.
-    #[cfg_attr(
-        not(feature = "decode"),
-        expect(clippy::needless_pass_by_ref_mut, reason = "nothing is decoded then")
-    )]
-    fn new(headers: &mut HeaderMap, decode: bool) -> Self {
-        let length = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok());
-        let length = length.and_then(|text| text.trim().parse().ok());
-        #[cfg(feature = "decode")]
-        {
-            let codings = crate::coding::codings(headers).filter(|_| decode);
-            let codings = codings.unwrap_or_default();
-            if !codings.is_empty() {
-                headers.remove(CONTENT_ENCODING);
-                headers.remove(CONTENT_LENGTH);
-            }
-            Self { codings, length }
-        }
-        #[cfg(not(feature = "decode"))]
-        {
-            let _ = decode;
-            Self { length }
-        }
+/// The codings to take off. `headers` then say nothing of them any more.
+fn codings(headers: &mut HeaderMap, decode: bool) -> Result<Vec<Coding>, TransportError> {
+    if !decode {
+        return Ok(Vec::new());
     }
+    let codings = fetch_coding::codings(headers)?;
+    if !codings.is_empty() {
+        headers.remove(CONTENT_ENCODING);
+        headers.remove(CONTENT_LENGTH);
+    }
+    Ok(codings)
 }
 
 impl<C> Reading<C> {
     /// A body that `reader` reads. `headers` lose what says that it is coded, if it will be decoded.
     ///
     /// More than `max` decoded bytes are an error, as is a body shorter than its `Content-Length`.
+    ///
+    /// # Errors
+    ///
+    /// If it has too many codings.
     pub fn new(
         reader: impl AsyncRead + Send + 'static,
         headers: &mut HeaderMap,
@@ -90,41 +67,33 @@ impl<C> Reading<C> {
         marks: Marks,
         lease: Lease<C>,
         told: Told,
-    ) -> Self {
-        let plan = Plan::new(headers, decode);
+    ) -> Result<Self, TransportError> {
+        let length = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok());
+        let length = length.and_then(|text| text.trim().parse().ok());
+        let codings = codings(headers, decode)?;
         let wire = Arc::new(Mutex::new(Wire {
-            left: plan.length,
+            left: length,
             marks,
             read: 0,
         }));
-        let counted: Pin<Box<dyn AsyncRead + Send>> = Box::pin(Counted {
+        let counted = BufReader::new(Counted {
             reader: Box::pin(reader),
             wire: wire.clone(),
         });
-        #[cfg(feature = "decode")]
-        let counted = plan.codings.iter().rev().fold(counted, |reader, coding| {
-            crate::coding::decoder(coding, reader)
-        });
-        Self {
-            buffer: vec![0; CHUNK].into_boxed_slice(),
-            bytes: 0,
+        Ok(Self {
+            body: Some(Decoding::new(counted, &codings, max)),
             lease: Some(lease),
-            max,
-            reader: counted,
             told,
             wire,
-        }
+        })
     }
 
     /// A body of nothing, as that of a response to `HEAD`: its client is free at once.
     pub fn empty(marks: Marks, lease: Lease<C>, told: Told) -> Self {
         lease.give_back();
         Self {
-            buffer: Box::default(),
-            bytes: 0,
+            body: None,
             lease: None,
-            max: 0,
-            reader: Box::pin(futures_lite::io::empty()),
             told,
             wire: Arc::new(Mutex::new(Wire {
                 left: None,
@@ -146,24 +115,24 @@ impl<C> Reading<C> {
         }
     }
 
-    fn fail(&mut self, error: io::Error) -> TransportError {
-        self.stop();
-        let wire = self.wire.lock().unwrap_or_else(PoisonError::into_inner);
+    fn told(&self, error: io::Error) -> TransportError {
         match error.downcast::<Native>() {
             Ok(Native(native)) => (self.told)(native),
             // It came from the decoder, not from the client.
-            Err(error) if wire.left.is_some_and(|left| left > 0) || wire.read > 0 => {
-                let text = format!("its content coding is broken or cut short: {error}");
-                TransportError::new(Failure::Decode, text)
-            }
-            Err(error) => TransportError::new(Failure::Decode, error),
+            Err(error) => Fault::undecodable(error),
         }
     }
 
     /// Ends the transfer.
     fn stop(&mut self) {
-        self.reader = Box::pin(futures_lite::io::empty());
+        self.body = None;
         self.lease = None;
+    }
+
+    /// Whether the client read to the end, and that was nothing.
+    fn is_empty(&self) -> bool {
+        let wire = self.wire.lock().unwrap_or_else(PoisonError::into_inner);
+        wire.read == 0 && wire.left.is_none_or(|left| left == 0)
     }
 }
 
@@ -172,45 +141,32 @@ impl<C: Unpin> Stream for Reading<C> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        if this.lease.is_none() {
+        let Some(body) = this.body.as_mut().filter(|_| this.lease.is_some()) else {
             return Poll::Ready(None);
-        }
-        match ready!(this.reader.as_mut().poll_read(cx, &mut this.buffer)) {
-            Ok(0) => {
+        };
+        let error = match ready!(body.poll_next(cx)) {
+            Ok(Some(chunk)) => return Poll::Ready(Some(Ok(chunk))),
+            Ok(None) => {
                 this.finish();
-                Poll::Ready(None)
-            }
-            Ok(n) => {
-                this.bytes += n as u64;
-                if this.bytes > this.max {
-                    this.stop();
-                    let text = format!("over {} bytes when decoded", this.max);
-                    let error = TransportError::new(Failure::BodyTooLarge, text);
-                    return Poll::Ready(Some(Err(error)));
-                }
-                Poll::Ready(Some(Ok(Bytes::copy_from_slice(&this.buffer[..n]))))
+                return Poll::Ready(None);
             }
             // Nothing at all is no broken stream: servers put a coding on empty bodies.
-            Err(error) if this.is_empty() && !error.get_ref().is_some_and(|e| e.is::<Native>()) => {
+            Err(Fault::Broken(error)) if this.is_empty() && !is_native(&error) => {
                 this.finish();
-                Poll::Ready(None)
+                return Poll::Ready(None);
             }
-            Err(error) => Poll::Ready(Some(Err(this.fail(error)))),
-        }
-    }
-}
-
-impl<C> Reading<C> {
-    fn is_empty(&self) -> bool {
-        let wire = self.wire.lock().unwrap_or_else(PoisonError::into_inner);
-        wire.read == 0 && wire.left.is_none_or(|left| left == 0)
+            Err(Fault::Broken(error)) => this.told(error),
+            Err(Fault::TooLarge(error)) => error,
+        };
+        this.stop();
+        Poll::Ready(Some(Err(error)))
     }
 }
 
 impl<C> fmt::Debug for Reading<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reading")
-            .field("bytes", &self.bytes)
+            .field("body", &self.body)
             .finish_non_exhaustive()
     }
 }
@@ -244,6 +200,10 @@ impl AsyncRead for Counted {
             }
         }
     }
+}
+
+fn is_native(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|error| error.is::<Native>())
 }
 
 /// A client's error on its way through the decoders.

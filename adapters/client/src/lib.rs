@@ -6,8 +6,6 @@
 //! request bodies are read with their length checked ([`Upload`]).
 
 mod body;
-#[cfg(feature = "decode")]
-mod coding;
 mod leases;
 mod outgoing;
 mod upload;

@@ -1,9 +1,7 @@
 //! What every such adapter does to a request and to the settings before its client sees them.
 
 use fetch_driver::{BuildError, Failure, Http2, Outgoing, Settings, TransportError};
-use http::header::{
-    ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, RANGE, TRANSFER_ENCODING,
-};
+use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, HOST, RANGE, TRANSFER_ENCODING};
 use http::{Method, StatusCode};
 use url::{Position, Url};
 
@@ -37,19 +35,13 @@ pub fn prepare(outgoing: &mut Outgoing, decode: bool) -> Result<(), TransportErr
     for clients in [CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING] {
         headers.remove(clients);
     }
-    let codings = [
-        (cfg!(feature = "gzip"), "gzip, deflate"),
-        (cfg!(feature = "brotli"), "br"),
-        (cfg!(feature = "zstd"), "zstd"),
-    ];
-    let codings = codings.iter().filter(|(on, _)| *on).map(|(_, name)| *name);
-    let codings = codings.collect::<Vec<_>>().join(", ");
     // A part of a coded body could not be decoded.
     let settled = headers.contains_key(ACCEPT_ENCODING) || headers.contains_key(RANGE);
-    if decode && !settled && !codings.is_empty() {
-        let value = HeaderValue::try_from(codings);
-        let value = value.map_err(|e| TransportError::new(Failure::Unsupported, e))?;
-        headers.insert(ACCEPT_ENCODING, value);
+    if decode
+        && !settled
+        && let Some(codings) = fetch_coding::accepted()
+    {
+        headers.insert(ACCEPT_ENCODING, codings);
     }
     Ok(())
 }

@@ -231,7 +231,8 @@ where
     }
 
     fn submit(&mut self, mut job: Job) {
-        let share = self.share.then(|| share_key(&job, &self.headers));
+        let alone = !self.share || job.request.save.is_some();
+        let share = (!alone).then(|| share_key(&job, &self.headers));
         let mut request = Live::core_request(&job, share);
         if !T::SEES_CONNECTION
             && let Err(why) = sight::blind_own(&mut request.policy)
@@ -359,7 +360,12 @@ where
             self.copy_response(leader, id);
         }
         if let Some(live) = self.lives.get_mut(id.slot()).and_then(Option::take) {
-            live.finish(outcome, &mut self.last_resort, logging::result);
+            live.finish(
+                outcome,
+                T::SEES_CONNECTION,
+                &mut self.last_resort,
+                logging::result,
+            );
         }
     }
 
@@ -432,8 +438,8 @@ where
             });
         }
         let end = match (news.end, polled) {
-            (Some(Ok(chunks)), _) => {
-                flight.seen.chunks = chunks;
+            (Some(Ok(read)), _) => {
+                (flight.seen.chunks, flight.seen.saved) = (read.chunks, read.saved);
                 Ok(())
             }
             (Some(Err(error)), _) => {

@@ -74,15 +74,15 @@ impl Error {
         }))
     }
 
-    /// A fetch that came to nothing.
+    /// A fetch that came to nothing, over a transport that `sees` its connections or does not.
     pub(crate) fn fetch(
         error: fetch_proto::Error,
         url: String,
-        attempts: &[AttemptReport],
+        (attempts, sees): (&[AttemptReport], bool),
         gave_up: Option<GaveUp>,
         detail: Option<String>,
     ) -> Self {
-        let step = attempts.last().map(step);
+        let step = attempts.last().map(|last| step(last, sees));
         let kind = ErrorKind::Fetch(error);
         Self(Box::new(Inner {
             attempts: attempts.len(),
@@ -127,8 +127,11 @@ impl Error {
         self.0.detail.as_deref()
     }
 
-    /// In which step the last attempt was: `resolving`, `connecting`, `in the TLS handshake`,
-    /// `waiting for the response` or `reading the body`.
+    /// In which step the last attempt was: `resolving or connecting`, `connecting`,
+    /// `sending the request`, `waiting for the response` or `reading the body`.
+    ///
+    /// Clients that do not tell of their connections have one step before the response:
+    /// `connecting or waiting for the response`.
     ///
     /// ```
     /// # use fetch_driver::IntoRequest;
@@ -184,6 +187,7 @@ impl Error {
                     "raise the limit on open files (ulimit -n) or lower the concurrency"
                 }
                 F::Resolve => "check the host name and the machine's DNS",
+                F::Save => "make room, or save to another place",
                 F::Tls => "check the server's certificate and name, or trust its CA",
                 F::Unsupported => "use an http or https URL",
                 _ => return None,
@@ -201,10 +205,12 @@ impl Error {
 }
 
 /// How far an attempt came.
-fn step(report: &AttemptReport) -> &'static str {
+fn step(report: &AttemptReport, sees: bool) -> &'static str {
     let t = &report.timings;
     if t.head.is_some() {
         "reading the body"
+    } else if !sees {
+        "connecting or waiting for the response"
     } else if t.tls_done.is_some() || t.sent.is_some() {
         "waiting for the response"
     } else if t.connected.is_some() {

@@ -9,7 +9,8 @@ use fetch_proto::Failure;
 use futures_core::Stream;
 use pin_project_lite::pin_project;
 
-use crate::port::{Parts, Port, Verdict};
+use crate::port::{Parts, Port, Read, Verdict};
+use crate::save::SaveError;
 use crate::transport::{Incoming, Outgoing, Transport, TransportError};
 
 /// Makes the request that goes over the wire and the future that carries it out.
@@ -51,8 +52,12 @@ pin_project! {
 struct Reading<B> {
     body: B,
     chunks: Vec<Bytes>,
+    /// Whether the body has come to its end.
+    ended: bool,
     /// A chunk that the consumer has no room for yet.
     handing: Option<Handing>,
+    /// Whether the loop knows that what saves is waited for.
+    paused: bool,
     verdict: Verdict,
 }
 
@@ -105,7 +110,7 @@ where
     }
 }
 
-fn finish(port: &Port, result: Result<Vec<Bytes>, TransportError>) -> Poll<()> {
+fn finish(port: &Port, result: Result<Read, TransportError>) -> Poll<()> {
     port.end(result);
     Poll::Ready(())
 }
@@ -115,17 +120,15 @@ impl<B: Stream<Item = Result<Bytes, TransportError>> + Unpin> Reading<B> {
         Self {
             body,
             chunks: Vec::new(),
+            ended: false,
             handing: None,
+            paused: false,
             verdict,
         }
     }
 
     /// Reads to the end of the body.
-    fn poll(
-        &mut self,
-        port: &Port,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Vec<Bytes>, TransportError>> {
+    fn poll(&mut self, port: &Port, cx: &mut Context<'_>) -> Poll<Result<Read, TransportError>> {
         loop {
             if let Some(handing) = &mut self.handing {
                 let taken = ready!(handing.as_mut().poll(cx));
@@ -135,18 +138,58 @@ impl<B: Stream<Item = Result<Bytes, TransportError>> + Unpin> Reading<B> {
                     return Poll::Ready(Err(gone()));
                 }
             }
+            if self.ended {
+                return self.poll_end(port, cx);
+            }
+            if let Verdict::Save(saving) = &mut self.verdict {
+                ready!(wait(&mut self.paused, port, saving.poll_ready(cx)))?;
+            }
             let Some(chunk) = ready!(Pin::new(&mut self.body).poll_next(cx)) else {
-                return Poll::Ready(Ok(core::mem::take(&mut self.chunks)));
+                self.ended = true;
+                continue;
             };
             let chunk = chunk?;
             port.body(chunk.len());
-            match &self.verdict {
+            match &mut self.verdict {
                 Verdict::Collect => self.chunks.push(chunk),
                 Verdict::Drop => {}
+                Verdict::Save(saving) => saving.write(chunk),
                 Verdict::Stream(consumer) => self.handing = hand_on(consumer, chunk, port)?,
             }
         }
     }
+
+    /// Waits until what was read is saved, if it is to be.
+    fn poll_end(
+        &mut self,
+        port: &Port,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Read, TransportError>> {
+        let saved = match &mut self.verdict {
+            Verdict::Save(saving) => Some(ready!(wait(
+                &mut self.paused,
+                port,
+                saving.poll_finish(cx)
+            ))?),
+            _ => None,
+        };
+        let chunks = core::mem::take(&mut self.chunks);
+        Poll::Ready(Ok(Read { chunks, saved }))
+    }
+}
+
+/// Lets the loop know when what saves begins and ceases to be waited for, so that its slowness is
+/// not taken for the server's.
+fn wait<T>(
+    paused: &mut bool,
+    port: &Port,
+    polled: Poll<Result<T, SaveError>>,
+) -> Poll<Result<T, TransportError>> {
+    if polled.is_pending() != *paused {
+        *paused = polled.is_pending();
+        port.pause(*paused);
+    }
+    polled.map_err(|error| TransportError::new(Failure::Save, error))
 }
 
 /// Gives a chunk to the consumer. While it has no room, the loop knows that it is not reading, so
@@ -171,4 +214,56 @@ fn hand_on(
 
 fn gone() -> TransportError {
     TransportError::new(Failure::Dropped, "the response's reader was dropped")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use futures_lite::stream;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::save::{Saved, Saving};
+
+    /// Has room at every other time that it is asked.
+    struct Slow(bool);
+
+    impl Slow {
+        fn turn<T>(&mut self, ready: T) -> Poll<Result<T, SaveError>> {
+            self.0 = !self.0;
+            if self.0 {
+                Poll::Pending
+            } else {
+                Poll::Ready(Ok(ready))
+            }
+        }
+    }
+
+    impl Saving for Slow {
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), SaveError>> {
+            self.turn(())
+        }
+
+        fn write(&mut self, _: Bytes) {}
+
+        fn poll_finish(&mut self, _: &mut Context<'_>) -> Poll<Result<Saved, SaveError>> {
+            self.turn(Arc::new(()))
+        }
+    }
+
+    #[test]
+    fn the_loop_is_told_while_what_saves_is_waited_for() {
+        let port = Port::new(Clock::start());
+        let body = stream::iter([Ok(Bytes::from_static(b"x"))]);
+        let mut reading = Reading::new(body, Verdict::Save(Box::new(Slow(false))));
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let mut told = Vec::new();
+        while reading.poll(&port, &mut cx).is_pending() {
+            told.push(port.take().paused);
+        }
+        // Before the chunk, before the end is seen, and at the end itself.
+        assert_eq!(told, [vec![true], vec![false, true], vec![false, true]]);
+        assert_eq!(port.take().paused, [false]);
+    }
 }

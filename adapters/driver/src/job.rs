@@ -14,6 +14,7 @@ use crate::last_resort::LastResort;
 use crate::outcome::{FellBack, Outcome, Response};
 use crate::port::{Parts, Port, Verdict};
 use crate::request::{Keep, Request};
+use crate::save::{ResponseHead, Saved};
 use crate::transport::{Connection, RequestBody};
 
 /// A message to the loop.
@@ -212,6 +213,7 @@ pub(crate) struct Seen {
     pub(crate) parts: Option<Parts>,
     /// Its place among the undelivered, if the attempt landed by itself.
     pub(crate) permit: Option<SemaphoreGuardArc>,
+    pub(crate) saved: Option<Saved>,
     pub(crate) wire_bytes: u64,
 }
 
@@ -225,6 +227,8 @@ impl Seen {
             late: Vec::new(),
             parts: self.parts.clone(),
             permit: None,
+            // Whose body is saved shares with nobody.
+            saved: None,
             wire_bytes: self.wire_bytes,
         }
     }
@@ -294,6 +298,7 @@ impl Live {
             idempotent: request.idempotent || request.headers.contains_key("idempotency-key"),
             method: request.method.clone(),
             policy: request.policy.clone(),
+            priority: request.priority,
             share,
             tag: request.tag,
             url: Arc::new(request.url.clone()),
@@ -321,15 +326,35 @@ impl Live {
                 }));
                 Verdict::Stream(sender)
             }
+            _ if self.request.save.is_some() => self.save(id),
             _ if self.request.keep == Keep::Body => Verdict::Collect,
             _ => Verdict::Drop,
         }
     }
 
-    /// Delivers the end. Tells it, too, for the log.
+    /// Begins to save the body of that response.
+    fn save(&self, id: AttemptId) -> Verdict {
+        let flight = self.flights.iter().find(|flight| flight.id == id);
+        let parts = flight.and_then(|flight| Some((flight, flight.seen.parts.as_ref()?)));
+        let (Some(save), Some((flight, parts))) = (&self.request.save, parts) else {
+            return Verdict::Drop;
+        };
+        Verdict::Save(save.open(&ResponseHead {
+            attached: self.request.attached.as_ref(),
+            headers: &parts.headers,
+            status: parts.status,
+            tag: self.request.tag,
+            url: &flight.url,
+            version: parts.version,
+        }))
+    }
+
+    /// Delivers the end. Tells it, too, for the log. `sees` is whether the transport tells of its
+    /// connections.
     pub(crate) fn finish(
         mut self,
         end: fetch_proto::Outcome,
+        sees: bool,
         last_resort: &mut LastResort,
         log: impl FnOnce(&Outcome),
     ) {
@@ -352,6 +377,7 @@ impl Live {
             late,
             parts,
             permit,
+            saved,
             wire_bytes,
         } = core::mem::take(&mut self.seen);
         if let Some(last) = attempts.last_mut() {
@@ -376,6 +402,7 @@ impl Live {
                     body,
                     bytes: finish.bytes,
                     headers,
+                    saved,
                     status,
                     url: end.url,
                     version,
@@ -384,7 +411,7 @@ impl Live {
             Err(error) => Err(Error::fetch(
                 error,
                 text.clone(),
-                &attempts,
+                (&attempts, sees),
                 gave_up,
                 detail,
             )),

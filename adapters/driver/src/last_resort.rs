@@ -42,7 +42,7 @@ impl fmt::Debug for FallbackValue {
 
 /// The last resort of a driver.
 pub(crate) struct LastResort {
-    /// Good responses to GET, by URL.
+    /// Good responses to GET whose bodies were not saved elsewhere, by URL.
     stale: Option<LruCache<String, Response>>,
     value: Option<FallbackValue>,
 }
@@ -61,6 +61,7 @@ impl LastResort {
         let get = *method == Method::Get;
         if let (Some(stale), Ok(response), true) = (&mut self.stale, &outcome.result, get)
             && response.status.is_success()
+            && response.saved.is_none()
         {
             stale.put(outcome.url.clone(), response.clone());
         }

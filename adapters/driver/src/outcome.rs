@@ -11,6 +11,7 @@ use http::{HeaderMap, StatusCode, Version};
 use url::Url;
 
 use crate::error::Error;
+use crate::save::Saved;
 use crate::transport::Connection;
 
 /// The end of one fetch: exactly one for each request, whether it succeeded or not. Displays as one
@@ -63,12 +64,14 @@ pub enum FellBack {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Response {
-    /// The body, decoded; empty if it was not to be kept.
+    /// The body, decoded; empty if it was saved or not to be kept.
     pub body: Bytes,
     /// The size of the body, whether it was kept or not.
     pub bytes: u64,
     /// The header fields.
     pub headers: HeaderMap,
+    /// What the body was saved as, if it was [to be saved](crate::Request::save).
+    pub saved: Option<Saved>,
     /// The status.
     pub status: StatusCode,
     /// The URL it came from, which a redirect may have changed.
@@ -98,6 +101,7 @@ impl Response {
             bytes: body.len() as u64,
             body,
             headers: HeaderMap::new(),
+            saved: None,
             status,
             url: Arc::new(Url::parse("about:blank").expect("a valid URL")),
             version: Version::HTTP_11,

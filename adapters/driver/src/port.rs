@@ -8,6 +8,7 @@ use fetch_proto::{Phase, Timestamp};
 use http::{HeaderMap, StatusCode, Version};
 
 use crate::clock::Clock;
+use crate::save::{Saved, Saving};
 use crate::transport::{Connection, TransportError};
 
 /// Reports an attempt's phases: when the name was resolved, the connection made, TLS done, the
@@ -52,7 +53,7 @@ pub(crate) struct News {
     pub(crate) body: u64,
     /// Whether the consumer began (true) or ceased to be waited for.
     pub(crate) paused: Vec<bool>,
-    pub(crate) end: Option<Result<Vec<Bytes>, TransportError>>,
+    pub(crate) end: Option<Result<Read, TransportError>>,
 }
 
 /// A response's head.
@@ -63,13 +64,24 @@ pub(crate) struct Parts {
     pub(crate) version: Version,
 }
 
+/// A body that was read to its end.
+#[derive(Debug, Default)]
+pub(crate) struct Read {
+    /// It, if it was collected.
+    pub(crate) chunks: Vec<Bytes>,
+    /// What it was saved as.
+    pub(crate) saved: Option<Saved>,
+}
+
 /// What to do with a response's body.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) enum Verdict {
     /// Collect it.
     Collect,
     /// Read and drop it.
     Drop,
+    /// Save it.
+    Save(Box<dyn Saving>),
     /// Hand it on.
     Stream(async_channel::Sender<Bytes>),
 }
@@ -129,7 +141,7 @@ impl Port {
         self.with(|state| state.news.paused.push(paused));
     }
 
-    pub(crate) fn end(&self, result: Result<Vec<Bytes>, TransportError>) {
+    pub(crate) fn end(&self, result: Result<Read, TransportError>) {
         self.with(|state| state.news.end = Some(result));
     }
 

@@ -11,6 +11,7 @@ use url::Url;
 
 use crate::error::{Error, ErrorKind};
 use crate::redact::Redacted;
+use crate::save::SaveBody;
 use crate::transport::{BodyStream, RequestBody};
 
 /// One request: a URL, a method, header fields, a body, and how it is to be carried out.
@@ -29,9 +30,11 @@ pub struct Request {
     pub(crate) body: RequestBody,
     pub(crate) headers: HeaderMap,
     pub(crate) idempotent: bool,
+    pub(crate) priority: i8,
     pub(crate) keep: Keep,
     pub(crate) method: Method,
     pub(crate) policy: Option<Arc<Policy>>,
+    pub(crate) save: Option<Arc<dyn SaveBody>>,
     pub(crate) tag: u64,
     pub(crate) text: String,
     pub(crate) url: Url,
@@ -104,9 +107,11 @@ impl Request {
             body: RequestBody::Empty,
             headers,
             idempotent: false,
+            priority: 0,
             keep: Keep::Body,
             method,
             policy: None,
+            save: None,
             tag: 0,
             text,
             url,
@@ -178,6 +183,18 @@ impl Request {
         self
     }
 
+    /// Its own header fields: those of all requests come when it is sent.
+    ///
+    /// ```
+    /// let request = fetch_driver::Request::get("http://me:secret@a.test/")?;
+    /// assert!(request.headers_ref().contains_key("authorization"));
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    #[must_use]
+    pub fn headers_ref(&self) -> &HeaderMap {
+        &self.headers
+    }
+
     /// Vouches that sending the request twice does no harm, so that it may be retried whatever its
     /// method.
     ///
@@ -205,6 +222,23 @@ impl Request {
         self
     }
 
+    /// Sets which requests to one host go first: those with the larger number, and of those with the
+    /// same the older. Default 0.
+    ///
+    /// It orders what the fetcher knows of, its [window](crate::Builder::window): a list is read only
+    /// so far ahead.
+    ///
+    /// ```
+    /// # use fetch_driver::Request;
+    /// let request = Request::get("http://a.test/")?.priority(1);
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    #[must_use]
+    pub fn priority(mut self, priority: i8) -> Self {
+        self.priority = priority;
+        self
+    }
+
     /// Sets the policy for this request alone, whatever the rules say.
     ///
     /// ```
@@ -215,6 +249,29 @@ impl Request {
     #[must_use]
     pub fn policy(mut self, policy: impl Into<Arc<Policy>>) -> Self {
         self.policy = Some(policy.into());
+        self
+    }
+
+    /// Has the response's body saved while it comes, in bounded memory, whatever [`Request::keep`]
+    /// says. What it was saved as comes back in [`Response::saved`](crate::Response::saved). Default:
+    /// nowhere.
+    ///
+    /// Each response that is accepted begins anew, so that a fetch is still retried when its
+    /// connection breaks inside the body. Such a request [shares](crate::Settings::share) no
+    /// other's response, and is not what a fallback to an earlier response remembers. A
+    /// [streamed](crate::Fetcher::open) response goes to its reader alone.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// # use fetch_driver::{Request, ResponseHead, SaveBody, Saving};
+    /// # fn example(save: Arc<dyn SaveBody>) -> Result<(), fetch_driver::Error> {
+    /// let request = Request::get("http://a.test/film.mp4")?.save(save);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn save(mut self, save: Arc<dyn SaveBody>) -> Self {
+        self.save = Some(save);
         self
     }
 

@@ -117,6 +117,29 @@ impl RequestBody {
             Self::Stream { length, .. } => *length,
         }
     }
+
+    /// The whole body, for a client that sends nothing else.
+    ///
+    /// # Errors
+    ///
+    /// If it is a stream: [`Failure::Unsupported`].
+    ///
+    /// ```
+    /// use fetch_driver::RequestBody;
+    /// assert_eq!(RequestBody::Bytes("abc".into()).into_bytes()?, "abc");
+    /// assert_eq!(RequestBody::Empty.into_bytes()?, "");
+    /// # Ok::<(), fetch_driver::TransportError>(())
+    /// ```
+    pub fn into_bytes(self) -> Result<Bytes, TransportError> {
+        match self {
+            Self::Bytes(bytes) => Ok(bytes),
+            Self::Empty => Ok(Bytes::new()),
+            Self::Stream { .. } => {
+                let text = "this client sends no body that comes as a stream";
+                Err(TransportError::new(Failure::Unsupported, text))
+            }
+        }
+    }
 }
 
 impl fmt::Debug for RequestBody {

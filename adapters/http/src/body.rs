@@ -12,7 +12,6 @@ use http_body::Body;
 use hyper::body::Incoming;
 
 use crate::conn::Conn;
-#[cfg(feature = "decode")]
 use crate::decode::Decoded;
 use crate::error;
 #[cfg(feature = "http2")]
@@ -26,7 +25,6 @@ use crate::pool::Pool;
 pub struct ResponseBody(Kind);
 
 enum Kind {
-    #[cfg(feature = "decode")]
     Decoded(Box<Decoded>),
     Plain(Wire),
 }
@@ -36,7 +34,6 @@ impl ResponseBody {
         Self(Kind::Plain(wire))
     }
 
-    #[cfg(feature = "decode")]
     pub(crate) fn decoded(decoded: Decoded) -> Self {
         Self(Kind::Decoded(Box::new(decoded)))
     }
@@ -47,7 +44,6 @@ impl Stream for ResponseBody {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         match &mut self.0 {
-            #[cfg(feature = "decode")]
             Kind::Decoded(decoded) => decoded.poll_next(cx),
             Kind::Plain(wire) => wire.poll_next(cx),
         }
@@ -57,7 +53,6 @@ impl Stream for ResponseBody {
 impl fmt::Debug for ResponseBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match &self.0 {
-            #[cfg(feature = "decode")]
             Kind::Decoded(_) => "ResponseBody(decoded)",
             Kind::Plain(_) => "ResponseBody(plain)",
         })
@@ -169,7 +164,6 @@ impl Wire {
     }
 
     /// Whether the body is over, without error, and was empty.
-    #[cfg(feature = "decode")]
     pub(crate) fn is_finished_empty(&self) -> bool {
         self.finished && self.marks.wire_bytes() == 0
     }

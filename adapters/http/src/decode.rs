@@ -6,49 +6,50 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use fetch_driver::{Failure, TransportError};
+use fetch_coding::{Coding, Decoding, Fault, codings};
+use fetch_driver::TransportError;
 use futures_io::{AsyncBufRead, AsyncRead};
-use futures_lite::io::BufReader;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};
 
-use crate::body::Wire;
-use crate::coding::{Coding, Reader};
-use crate::error::told;
+use crate::body::{ResponseBody, Wire};
 
-/// The size of the chunks that decoding yields.
-const CHUNK: usize = 32 * 1024;
+/// The body without its codings; `headers` then say nothing of them any more.
+pub(crate) fn decode(
+    wire: Wire,
+    headers: &mut HeaderMap,
+    max_body: u64,
+) -> Result<ResponseBody, TransportError> {
+    if !headers.contains_key(CONTENT_ENCODING) {
+        return Ok(ResponseBody::plain(wire));
+    }
+    let codings = codings(headers)?;
+    if codings.is_empty() {
+        return Ok(ResponseBody::plain(wire));
+    }
+    headers.remove(CONTENT_ENCODING);
+    headers.remove(CONTENT_LENGTH);
+    Ok(ResponseBody::decoded(Decoded::new(
+        wire, &codings, max_body,
+    )))
+}
 
 /// A body with its codings taken off, and never more than a limit of it.
 pub(crate) struct Decoded {
-    buffer: Box<[u8]>,
-    decoded: u64,
+    decoding: Decoding,
     done: bool,
-    max: u64,
-    reader: Reader,
     wire: Arc<Mutex<Wire>>,
 }
 
 impl Decoded {
-    pub(crate) fn new(wire: Wire, codings: &[Coding], max: u64) -> Self {
+    fn new(wire: Wire, codings: &[Coding], max: u64) -> Self {
         let wire = Arc::new(Mutex::new(wire));
-        let mut codings = codings.iter().rev();
         let chunks = Chunks {
             chunk: Bytes::new(),
             wire: wire.clone(),
         };
-        let mut reader: Reader = match codings.next() {
-            Some(last) => last.decoder(chunks),
-            None => Box::pin(chunks),
-        };
-        for coding in codings {
-            reader = coding.decoder(BufReader::new(reader));
-        }
-        let buffer = vec![0; CHUNK].into_boxed_slice();
         Self {
-            buffer,
-            decoded: 0,
+            decoding: Decoding::new(chunks, codings, max),
             done: false,
-            max,
-            reader,
             wire,
         }
     }
@@ -61,22 +62,23 @@ impl Decoded {
         if self.done {
             return Poll::Ready(None);
         }
-        match ready!(self.reader.as_mut().poll_read(cx, &mut self.buffer)) {
-            Ok(0) => self.finish(cx),
-            Ok(n) => {
-                self.decoded += n as u64;
-                if self.decoded > self.max {
-                    return Poll::Ready(Some(Err(self.too_large())));
-                }
-                Poll::Ready(Some(Ok(Bytes::copy_from_slice(&self.buffer[..n]))))
-            }
+        let error = match ready!(self.decoding.poll_next(cx)) {
+            Ok(Some(chunk)) => return Poll::Ready(Some(Ok(chunk))),
+            Ok(None) => return self.finish(cx),
             // Nothing at all is no broken stream: servers put a coding on empty bodies.
-            Err(_) if lock(&self.wire).is_finished_empty() => {
+            Err(Fault::Broken(_)) if lock(&self.wire).is_finished_empty() => {
                 self.done = true;
-                Poll::Ready(None)
+                return Poll::Ready(None);
             }
-            Err(error) => Poll::Ready(Some(Err(self.broken(error)))),
-        }
+            Err(Fault::Broken(error)) => match error.downcast::<TransportError>() {
+                Ok(from_wire) => from_wire,
+                Err(error) => Fault::undecodable(error),
+            },
+            Err(Fault::TooLarge(error)) => error,
+        };
+        self.done = true;
+        lock(&self.wire).close();
+        Poll::Ready(Some(Err(error)))
     }
 
     /// Reads on to the end of the response, so that its connection can be used again.
@@ -93,29 +95,6 @@ impl Decoded {
         }
         self.done = true;
         Poll::Ready(None)
-    }
-
-    fn too_large(&mut self) -> TransportError {
-        self.stop();
-        let text = format!("over {} bytes when decoded", self.max);
-        TransportError::new(Failure::BodyTooLarge, text)
-    }
-
-    fn broken(&mut self, error: io::Error) -> TransportError {
-        self.stop();
-        match error.downcast::<TransportError>() {
-            Ok(from_wire) => from_wire,
-            Err(error) => told(
-                Failure::Decode,
-                "its content coding is broken or cut short",
-                error,
-            ),
-        }
-    }
-
-    fn stop(&mut self) {
-        self.done = true;
-        lock(&self.wire).close();
     }
 }
 

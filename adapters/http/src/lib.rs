@@ -13,14 +13,10 @@
 //! - `gzip`, `brotli`, `zstd`: content codings.
 
 mod body;
-#[cfg(feature = "decode")]
-mod coding;
 mod config;
 mod conn;
 mod connect;
-#[cfg(feature = "decode")]
 mod decode;
-mod decoding;
 mod dns;
 mod error;
 #[cfg(feature = "http2")]

@@ -13,7 +13,7 @@ use url::Url;
 use crate::body::{Held, ResponseBody, Wire};
 use crate::config::Config;
 use crate::conn::Conn;
-use crate::decoding;
+use crate::decode::decode;
 use crate::dns::Dns;
 use crate::error::{before_head, unsent};
 use crate::io::SCRATCH;
@@ -116,7 +116,7 @@ impl<R: Runtime> HttpTransport<R> {
             .max_header_size(config.max_head)
             .max_buf_size(config.max_head.max(SCRATCH));
         Self(Arc::new(Inner {
-            accept: config.decode.then(decoding::accepted).flatten(),
+            accept: config.decode.then(fetch_coding::accepted).flatten(),
             builder,
             dns: Arc::new(Dns::new(config.resolver.clone(), config.dns_ttl)),
             pool: Arc::new(Pool::new(config.max_connections, config.idle_timeout)),
@@ -273,7 +273,7 @@ impl<R: Runtime> Inner<R> {
         max_body: u64,
     ) -> Result<Incoming<ResponseBody>, TransportError> {
         let body = if self.config.decode && !is_head && !wire.is_empty() {
-            decoding::decode(wire, &mut head.headers, max_body)?
+            decode(wire, &mut head.headers, max_body)?
         } else {
             ResponseBody::plain(wire)
         };

@@ -49,13 +49,8 @@ mod route;
 mod transport;
 
 pub use client::Client;
-pub use fetch_driver::{
-    AttemptEnd, AttemptReport, Backoff, BatchStats, Body, BuildError, Error, ErrorKind, Failure,
-    FetchAll, FetchError, IntoRequest, Jitter, Keep, Limit, Method, Outcome, OverCap, Pattern,
-    Policy, Rate, Redirects, Request, Response, RetryAfter, Rules, Stats, StatusSet,
-    StreamedResponse, Timeouts, Timings,
-};
-pub use smol::stream::{self, Stream, StreamExt};
+#[doc(inline)]
+pub use fetch_driver::common::*;
 pub use transport::{IsahcTransport, ResponseBody};
 
 /// Fetches URLs over isahc: see [`fetch_driver::Fetcher`].

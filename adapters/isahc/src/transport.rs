@@ -114,7 +114,7 @@ impl Inner {
         let (mut head, body) = response.into_parts();
         let body = if has_body(&method, head.status) {
             let how = (self.decode, max);
-            Reading::new(body, &mut head.headers, how, marks, lease, told_of_body)
+            Reading::new(body, &mut head.headers, how, marks, lease, told_of_body)?
         } else {
             Reading::empty(marks, lease, told_of_body)
         };

@@ -41,14 +41,9 @@ use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-pub use fetch_driver::{
-    AttemptEnd, AttemptReport, Backoff, BatchStats, Body, BuildError, ConnectTo, CookieJar, Error,
-    ErrorKind, Failure, FetchAll, FetchError, IntoRequest, Jitter, Keep, Limit, Method, Outcome,
-    OverCap, Pattern, Policy, Proxy, ProxyKind, ProxyRules, Rate, Redirects, Request, Response,
-    RetryAfter, Rules, Stats, StatusSet, StreamedResponse, Timeouts, Timings,
-};
+#[doc(inline)]
+pub use fetch_driver::common::*;
 pub use fetch_http::raise_fd_limit;
-pub use smol::stream::{self, Stream, StreamExt};
 
 /// Fetches URLs on smol: see [`fetch_driver::Fetcher`].
 pub type Fetcher = fetch_driver::Fetcher<Smol>;

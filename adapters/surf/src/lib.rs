@@ -44,13 +44,8 @@ mod error;
 mod transport;
 
 pub use client::Client;
-pub use fetch_driver::{
-    AttemptEnd, AttemptReport, Backoff, BatchStats, Body, BuildError, Error, ErrorKind, Failure,
-    FetchAll, FetchError, IntoRequest, Jitter, Keep, Limit, Method, Outcome, OverCap, Pattern,
-    Policy, Rate, Redirects, Request, Response, RetryAfter, Rules, Stats, StatusSet,
-    StreamedResponse, Timeouts, Timings,
-};
-pub use futures_lite::stream::{self, Stream, StreamExt};
+#[doc(inline)]
+pub use fetch_driver::common::*;
 pub use transport::{ResponseBody, SurfTransport};
 
 /// Fetches URLs over surf: see [`fetch_driver::Fetcher`].

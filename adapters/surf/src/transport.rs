@@ -111,7 +111,7 @@ impl Inner {
         let body = if has_body(&method, status) {
             framed(&headers)?;
             let how = (self.decode, max);
-            Reading::new(response, &mut headers, how, marks, lease, told_of_body)
+            Reading::new(response, &mut headers, how, marks, lease, told_of_body)?
         } else {
             // Its connection goes back to the client, as nothing follows the head.
             drop(response);

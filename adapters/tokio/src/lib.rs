@@ -24,14 +24,9 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-pub use fetch_driver::{
-    AttemptEnd, AttemptReport, Backoff, BatchStats, Body, BuildError, ConnectTo, CookieJar, Error,
-    ErrorKind, Failure, FetchAll, FetchError, IntoRequest, Jitter, Keep, Limit, Method, Outcome,
-    OverCap, Pattern, Policy, Proxy, ProxyKind, ProxyRules, Rate, Redirects, Request, Response,
-    RetryAfter, Rules, Stats, StatusSet, StreamedResponse, Timeouts, Timings,
-};
+#[doc(inline)]
+pub use fetch_driver::common::*;
 pub use fetch_http::raise_fd_limit;
-pub use futures_lite::stream::{self, Stream, StreamExt};
 use tokio::runtime::Handle;
 
 pub use crate::socket::Socket;

@@ -30,7 +30,12 @@ pub(crate) struct Route {
     pub(crate) connect_to: Vec<ConnectTo>,
 
     /// Send every request to this Unix socket
-    #[arg(long, value_name = "FILE", conflicts_with = "proxy", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "proxy",
+        hide_short_help = true
+    )]
     pub(crate) unix_socket: Option<PathBuf>,
 
     /// HTTP/2 where an https server chooses it: the default
@@ -96,7 +101,8 @@ fn with_user(proxy: &str, user: Option<&str>) -> String {
     let Some((name, password)) = user.and_then(|user| user.split_once(':')) else {
         return proxy.to_owned();
     };
-    let encode = |text| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC);
+    let encode =
+        |text| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC);
     let (scheme, rest) = proxy.split_once("://").unwrap_or(("http", proxy));
     let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
     format!("{scheme}://{}:{}@{host}", encode(name), encode(password))

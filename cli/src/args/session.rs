@@ -14,7 +14,7 @@ pub(crate) struct Session {
     #[arg(short = 'b', long, value_name = "DATA|FILE")]
     pub(crate) cookie: Vec<String>,
 
-    /// Keep what servers set, send it back, and write all cookies to this file at the end
+    /// Keep what servers set, send it back, and write it to this file at the end
     ///
     /// The jar holds at most 50 cookies of a domain and 3,000 in all; the oldest make room.
     #[arg(long, value_name = "FILE")]
@@ -23,7 +23,7 @@ pub(crate) struct Session {
     /// Take user names and passwords from ~/.netrc, for the hosts that it names
     ///
     /// A password in the URL, -u, and -H Authorization come first. $NETRC names another file.
-    #[arg(short = 'n', long)]
+    #[arg(long)]
     pub(crate) netrc: bool,
 
     /// The same from this file

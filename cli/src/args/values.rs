@@ -199,7 +199,7 @@ pub(crate) fn no_proxy(text: &str) -> Result<String, String> {
 pub(crate) fn statuses(text: &str) -> Result<StatusSet, String> {
     let mut set = StatusSet::EMPTY;
     for part in text.split(',').map(str::trim) {
-        let hundred = part.strip_suffix("xx").or(part.strip_suffix("XX"));
+        let hundred = part.strip_suffix("xx").or_else(|| part.strip_suffix("XX"));
         let all = match hundred {
             Some(digit) => digit.parse().ok().map(|n: u8| {
                 let first = u16::from(n) * 100;
@@ -244,8 +244,8 @@ pub(crate) fn output(text: &str) -> Result<PathBuf, String> {
         .map(str::to_ascii_lowercase);
     if extension.is_some_and(|extension| BODIES.contains(&extension.as_str())) {
         return Err(
-            "-o takes records, not bodies, which this version does not keep: \
-                    write a name such as records.jsonl"
+            "-o takes records, not bodies: write a name such as records.jsonl, \
+             and --output-dir DIR or -O for the bodies"
                 .into(),
         );
     }
@@ -253,6 +253,17 @@ pub(crate) fn output(text: &str) -> Result<PathBuf, String> {
         return Err("no name: write a file, or - for stdout".into());
     }
     Ok(path)
+}
+
+/// A path that is not the URL behind an option whose value was forgotten.
+pub(crate) fn path(text: &str) -> Result<PathBuf, String> {
+    if text.contains("://") {
+        return Err("a URL, not a path: write the path first".into());
+    }
+    if text.is_empty() {
+        return Err("no name: write a path".into());
+    }
+    Ok(PathBuf::from(text))
 }
 
 pub(crate) fn log_file(text: &str) -> Result<PathBuf, String> {

@@ -1,16 +1,21 @@
 //! How single fields are written.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::SystemTime;
 
-use fetch_driver::{Outcome, Redacted, Timestamp};
+use fetch_driver::{Redacted, Timestamp};
 use fetch_proto::AttemptReport;
+use http::HeaderMap;
 use ring::digest;
 use serde::ser::{self, Serialize, SerializeSeq, Serializer};
 use url::Url;
 
 use super::seconds;
-use crate::verdict::{Verdict, attempt_error};
+use crate::checksum::hex;
+use crate::ended::Ended;
+use crate::save::Trouble;
+use crate::verdict::attempt_error;
 
 /// `error_type` as OpenTelemetry has it: the status for HTTP errors, else the kind.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -20,12 +25,15 @@ pub(crate) enum ErrorType {
 }
 
 /// What went wrong, in a word; `None` for what is ok.
-pub(crate) fn error_type(outcome: &Outcome, verdict: Verdict) -> Option<ErrorType> {
-    match &outcome.result {
-        Ok(response) if verdict.outcome == "http_error" => {
+pub(crate) fn error_type(ended: &Ended<'_>) -> Option<ErrorType> {
+    match &ended.outcome.result {
+        Ok(response) if ended.verdict.outcome == "http_error" => {
             Some(ErrorType::Status(response.status.as_u16()))
         }
-        Ok(_) => None,
+        Ok(_) => Some(ErrorType::Name(match ended.kept?.error.as_ref()? {
+            Trouble::Checksum(_) => "checksum_mismatch",
+            Trouble::Save(_) => "save",
+        })),
         Err(error) => Some(ErrorType::Name(error.kind().as_str())),
     }
 }
@@ -45,13 +53,41 @@ impl Serialize for ErrorType {
     }
 }
 
-pub(super) struct Id(pub(super) digest::Digest);
+/// What identifies a URL with its method and body.
+pub(crate) enum Id<'a> {
+    Digest(digest::Digest),
+    /// By who made the list.
+    Given(&'a str),
+}
 
-impl Serialize for Id {
+impl Id<'_> {
+    /// What a state knows it by: 32 bytes.
+    pub(crate) fn key(&self) -> digest::Digest {
+        match self {
+            Self::Digest(digest) => *digest,
+            Self::Given(id) => digest::digest(&digest::SHA256, id.as_bytes()),
+        }
+    }
+}
+
+impl fmt::Display for Id<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Digest(digest) => write!(f, "sha256:{}", hex(digest.as_ref())),
+            Self::Given(id) => f.write_str(id),
+        }
+    }
+}
+
+impl Serialize for Id<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         const HEX: &[u8; 16] = b"0123456789abcdef";
+        let digest = match self {
+            Self::Digest(digest) => digest.as_ref(),
+            Self::Given(id) => return serializer.serialize_str(id),
+        };
         let mut text = *b"sha256:0000000000000000000000000000000000000000000000000000000000000000";
-        for (pair, byte) in text[7..].chunks_exact_mut(2).zip(self.0.as_ref()) {
+        for (pair, byte) in text[7..].chunks_exact_mut(2).zip(digest) {
             pair[0] = HEX[usize::from(byte >> 4)];
             pair[1] = HEX[usize::from(byte & 15)];
         }
@@ -59,28 +95,68 @@ impl Serialize for Id {
     }
 }
 
-/// Anything that displays as text.
-pub(super) struct Shown<'a>(pub(super) &'a dyn fmt::Display);
+/// What went wrong, as a text.
+pub(crate) enum Shown<'a> {
+    Error(&'a fetch_driver::Error),
+    Text(&'a str),
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Error(error) => error.fmt(f),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
+}
 
 impl Serialize for Shown<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self.0)
+        serializer.collect_str(self)
+    }
+}
+
+/// Header fields as curl's `header_json`: names in lower case, each with all its values.
+pub(crate) struct HeaderJson<'a>(pub(crate) &'a HeaderMap);
+
+impl Serialize for HeaderJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.keys().map(|name| {
+            let values = self.0.get_all(name).iter();
+            let values = values.map(|value| String::from_utf8_lossy(value.as_bytes()));
+            (name.as_str(), values.collect::<Vec<_>>())
+        }))
     }
 }
 
 /// A URL, without the user and password that a redirect may have brought.
-pub(super) struct Effective<'a>(pub(super) &'a Url);
+pub(crate) struct Effective<'a>(pub(crate) &'a Url);
 
-impl Serialize for Effective<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.0.username().is_empty() && self.0.password().is_none() {
-            return serializer.serialize_str(self.0.as_str());
+impl Effective<'_> {
+    pub(crate) fn text(&self) -> Cow<'_, str> {
+        match self.0.username().is_empty() && self.0.password().is_none() {
+            true => self.0.as_str().into(),
+            false => Redacted(self.0).to_string().into(),
         }
-        serializer.collect_str(&Redacted(self.0))
     }
 }
 
-pub(super) struct StartedAt(pub(super) SystemTime);
+impl Serialize for Effective<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text())
+    }
+}
+
+pub(crate) struct StartedAt(pub(crate) SystemTime);
+
+impl fmt::Display for StartedAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::try_from(self.0) {
+            Ok(at) => write!(f, "{at:.3}"),
+            Err(_) => Ok(()),
+        }
+    }
+}
 
 impl Serialize for StartedAt {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -93,7 +169,7 @@ impl Serialize for StartedAt {
 }
 
 /// Every request that was sent, in order; times count from the first one's start.
-pub(super) struct Attempts<'a>(pub(super) Option<Timestamp>, pub(super) &'a [AttemptReport]);
+pub(crate) struct Attempts<'a>(pub(crate) Option<Timestamp>, pub(crate) &'a [AttemptReport]);
 
 #[derive(serde::Serialize)]
 struct AttemptRecord {

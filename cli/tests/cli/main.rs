@@ -1,6 +1,10 @@
 //! The built command against a real site on loopback.
 
+mod bodies;
+mod curl;
+mod formats;
 mod input;
+mod lists;
 mod network;
 mod options;
 mod output;
@@ -9,5 +13,6 @@ mod records;
 mod replay;
 mod retries;
 mod simulate;
+mod state;
 mod stopping;
 mod support;

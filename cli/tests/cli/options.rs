@@ -63,7 +63,6 @@ fn wrong_options_name_the_option_the_text_and_the_fix() {
             &["--log-file", "--log-file=PATH"],
         ),
         (&["-Z"], &["-Z", "hint"]),
-        (&["-O"], &["-O", "no bodies"]),
         (&["--max-threads", "8"], &["--max-threads", "-j N"]),
         (&["--demo"], &["--demo", "URL"]),
         (&["--url", "@"], &["--url", "@FILE"]),

@@ -202,6 +202,7 @@ impl Engine {
         };
         let mut world = Shared {
             guards: self.hosts.get_mut(host).guards.as_deref_mut(),
+            probes: slot.probes(),
             purse: self.purse.as_mut(),
             rare: &mut slot.rare,
         };

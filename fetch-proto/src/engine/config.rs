@@ -38,6 +38,7 @@ pub struct Config {
     pub(crate) rate: Option<Rate>,
     pub(crate) rules: Rules,
     pub(crate) shed: Option<Shed>,
+    pub(crate) slow_start: bool,
     pub(crate) spacing: Option<(Duration, Duration)>,
     pub(crate) targets: Vec<(Url, Target)>,
     pub(crate) throttle: Option<Throttle>,
@@ -133,6 +134,20 @@ impl Config {
     #[must_use]
     pub fn shed(mut self, shed: impl Into<Option<Shed>>) -> Self {
         self.shed = shed.into();
+        self
+    }
+
+    /// Sets whether a host that comes back, from the rest that a `Retry-After` asked for or from a
+    /// break of its breaker, is given work by and by: one attempt at first, then one more for each that
+    /// it does not refuse, so about twice as many with each round trip. Default yes: else all that
+    /// waited would come at once, and the next overload with them.
+    ///
+    /// ```
+    /// let config = fetch_proto::Config::default().slow_start(false);
+    /// ```
+    #[must_use]
+    pub const fn slow_start(mut self, on: bool) -> Self {
+        self.slow_start = on;
         self
     }
 
@@ -416,6 +431,7 @@ impl Default for Config {
             rate: None,
             rules: Rules::default(),
             shed: None,
+            slow_start: true,
             spacing: None,
             targets: Vec::new(),
             throttle: None,

@@ -36,6 +36,8 @@ pub(super) struct Host {
     /// It rests until then.
     pub(super) paused: Option<Timestamp>,
     pub(super) queued: usize,
+    /// How many attempts it bears at once while it comes back from a rest or a break.
+    pub(super) ramp: Option<u32>,
     pub(super) rate: Option<Gcra>,
     /// The targets of which it is an endpoint.
     pub(super) serves: Vec<u32>,
@@ -54,9 +56,24 @@ impl Host {
 
     /// How many attempts it bears at once, `own` being the limit that was set.
     pub(super) fn limit(&self, own: usize) -> usize {
-        let guards = self.guards.as_ref();
-        let learned = guards.and_then(|guards| guards.limiter.as_ref());
-        learned.map_or(own, |limiter| own.min(limiter.limit()))
+        let ramp = self.ramp.map(|ramp| ramp as usize);
+        let limits = [self.learned_limit(), ramp];
+        limits.into_iter().flatten().fold(own, usize::min)
+    }
+
+    /// What its limiter has found out.
+    pub(super) fn learned_limit(&self) -> Option<usize> {
+        let limiter = self.guards.as_ref()?.limiter.as_ref()?;
+        Some(limiter.limit())
+    }
+
+    /// The host did not refuse a request: while it comes back it bears one more for each, and so twice
+    /// as many from one round to the next, until that is `most`.
+    pub(super) fn climb(&mut self, most: usize) {
+        self.ramp = self
+            .ramp
+            .map(|ramp| ramp.saturating_add(1))
+            .filter(|ramp| (*ramp as usize) < most);
     }
 
     /// Whether its breaker is open, or lets probes through.
@@ -135,6 +152,7 @@ impl Hosts {
             next: None,
             paused: None,
             queued: 0,
+            ramp: None,
             rate: config.host_rate.map(Gcra::new),
             serves: Vec::new(),
             head: NONE,
@@ -173,26 +191,38 @@ impl Hosts {
         self.free.push(host);
     }
 
-    /// Puts a fetch at the end of its host's queue, or at its front if it was admitted before.
+    /// Puts a fetch at the end of its host's queue, or at its front if it was admitted before: behind
+    /// all with a larger priority, before all with a smaller one. That takes a walk past those where
+    /// priorities differ, and none where they are all the same.
     pub(super) fn enqueue(&mut self, host: u32, slots: &mut Slab, slot: u32, front: bool) {
+        let own = slots.get(slot).map_or(0, |entry| entry.priority);
         let state = self.get_mut(host);
         state.queued += 1;
-        let (prev, next) = if front {
+        let (mut prev, mut next) = if front {
             (NONE, state.head)
         } else {
             (state.tail, NONE)
         };
-        match slots.get_mut(if front { next } else { prev }) {
-            Some(neighbour) if front => neighbour.prev = slot,
-            Some(neighbour) => neighbour.next = slot,
-            None if front => state.tail = slot,
+        while let Some(after) = slots
+            .get(next)
+            .filter(|after| front && after.priority > own)
+        {
+            (prev, next) = (next, after.next);
+        }
+        while let Some(before) = slots
+            .get(prev)
+            .filter(|before| !front && before.priority < own)
+        {
+            (prev, next) = (before.prev, prev);
+        }
+        match slots.get_mut(prev) {
+            Some(before) => before.next = slot,
             None => state.head = slot,
         }
-        *(if front {
-            &mut state.head
-        } else {
-            &mut state.tail
-        }) = slot;
+        match slots.get_mut(next) {
+            Some(after) => after.prev = slot,
+            None => state.tail = slot,
+        }
         if let Some(entry) = slots.get_mut(slot) {
             (entry.prev, entry.next, entry.queued) = (prev, next, true);
         }

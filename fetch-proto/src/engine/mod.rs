@@ -255,12 +255,12 @@ impl Engine {
         let seed = mix(self.seed, self.sequence);
         self.sequence += 1;
         self.stats.submitted += 1;
-        let key = Key::of(&request);
+        let (key, priority) = (Key::of(&request), request.priority);
         let mut fetch = Fetch::new(request, policy, seed, now).with_id(id);
         if self.config.events {
             fetch = fetch.with_events();
         }
-        let index = self.slots.insert(Slot::new(fetch, host, rule));
+        let index = self.slots.insert(Slot::new(fetch, host, rule, priority));
         if let Some(key) = key {
             self.share(key, index, now);
         }
@@ -307,6 +307,7 @@ impl Engine {
         let flies_to = flies_to.map_or(queued_at, |permit| permit.host);
         let mut world = Shared {
             guards: self.hosts.get_mut(queued_at).guards.as_deref_mut(),
+            probes: slot.probes(),
             purse: self.purse.as_mut(),
             rare: &mut slot.rare,
         };
@@ -548,6 +549,7 @@ impl Engine {
         let slot = self.slots.get_mut(index)?;
         let mut world = Shared {
             guards: self.hosts.get_mut(slot.host).guards.as_deref_mut(),
+            probes: slot.probes(),
             purse: self.purse.as_mut(),
             rare: &mut slot.rare,
         };
@@ -635,6 +637,7 @@ impl Engine {
             return;
         }
         state.paused = Some(until);
+        state.ramp = self.config.slow_start.then_some(1);
         let (host_key, pause) = (state.key.clone(), until.saturating_since(now));
         self.tell(|| Event::HostPaused {
             host: host_key,

@@ -26,6 +26,8 @@ pub(super) struct Landing {
     permit: Permit,
     /// Whether the server said, or showed, that it has too much to do.
     overloaded: bool,
+    /// Whether it asked for patience.
+    refused: bool,
     took: Duration,
     verdict: Verdict,
 }
@@ -52,6 +54,7 @@ impl Landing {
             first_byte,
             gave_up: matches!(step, Step::Done(outcome) if outcome.gave_up != Some(GaveUp::Budget)),
             overloaded,
+            refused: report.retry_after.is_some(),
             paid: paid
                 .map(|rare| core::mem::take(&mut rare.paid))
                 .unwrap_or_default(),
@@ -92,15 +95,19 @@ impl Engine {
         let state = self.hosts.get_mut(permit.host);
         let in_flight = state.flying;
         state.flying -= 1;
-        let limit = state.limit(usize::MAX);
+        let learned = state.learned_limit();
+        if !landing.refused {
+            state.climb(self.config.concurrency.get());
+        }
         self.tell_throttlers(landing, now);
         self.tell_guards(landing, in_flight, now);
         self.tell_purses(landing, now);
         self.tell_balancer(landing, now);
-        let after = self.hosts.get(permit.host).limit(usize::MAX);
-        if after != limit {
+        if let Some(limit) = self.hosts.get(permit.host).learned_limit()
+            && learned != Some(limit)
+        {
             let host = self.hosts.get(permit.host).key.clone();
-            self.tell(|| Event::HostLimit { host, limit: after });
+            self.tell(|| Event::HostLimit { host, limit });
         }
         self.offer(permit.host, now);
         for target in self.hosts.get(permit.host).serves.clone() {
@@ -128,6 +135,9 @@ impl Engine {
         let moved = circuit
             .and_then(|(circuit, call)| circuit.settle(call, landing.verdict, landing.took, now));
         if let Some(transition) = moved {
+            // Else all that waited would come at once.
+            let closed = transition == Transition::Closed && self.config.slow_start;
+            state.ramp = closed.then_some(1);
             let host = state.key.clone();
             self.stats.circuits_opened += u64::from(transition != Transition::Closed);
             self.tell(|| Event::Circuit { host, transition });

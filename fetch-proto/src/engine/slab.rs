@@ -30,6 +30,8 @@ pub(super) struct Slot {
     pub(super) queued: bool,
     pub(super) prev: u32,
     pub(super) next: u32,
+    /// Those with a larger one are before it in the queue.
+    pub(super) priority: i8,
     pub(super) rare: Option<Box<Rare>>,
     /// The rule that chose its policy, the last being none; [`NONE`] if it has a policy of its own.
     pub(super) rule: u32,
@@ -64,7 +66,7 @@ pub(super) struct Rare {
 }
 
 impl Slot {
-    pub(super) fn new(fetch: Fetch, host: u32, rule: u32) -> Self {
+    pub(super) fn new(fetch: Fetch, host: u32, rule: u32, priority: i8) -> Self {
         Self {
             fetch,
             dirty: false,
@@ -73,10 +75,17 @@ impl Slot {
             queued: false,
             prev: NONE,
             next: NONE,
+            priority,
             rare: None,
             rule,
             settled: 0,
         }
+    }
+
+    /// Whether one of its attempts in flight is a breaker's probe.
+    pub(super) fn probes(&self) -> bool {
+        let calls = self.permits.iter().filter_map(|permit| permit.call);
+        calls.into_iter().any(Call::is_probe)
     }
 
     pub(super) fn rare(&mut self) -> &mut Rare {

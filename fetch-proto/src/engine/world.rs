@@ -14,6 +14,8 @@ use crate::time::Timestamp;
 /// The state of a fetch's host and of the whole engine, as far as the fetch may ask for it.
 pub(super) struct Shared<'a> {
     pub(super) guards: Option<&'a mut Guards>,
+    /// Whether one of the fetch's attempts in flight is a breaker's probe.
+    pub(super) probes: bool,
     /// The common purse.
     pub(super) purse: Option<&'a mut Purse>,
     /// Where the fetch keeps what its latest extra attempt cost.
@@ -44,6 +46,10 @@ impl World for Shared<'_> {
             fail_fast: circuit.config().on_open == OnOpen::FailFast,
             until: denied.until,
         })
+    }
+
+    fn is_probe(&self) -> bool {
+        self.probes
     }
 
     fn pay(&mut self, kind: RetryKind, now: Timestamp) -> bool {

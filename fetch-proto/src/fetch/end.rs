@@ -159,6 +159,10 @@ impl Fetch {
                 self.fresh_connection = true;
             }
             Pace::Pressure => self.pressure += 1,
+            Pace::Probe => {
+                self.probes += 1;
+                self.last_delay = plan.delay.into();
+            }
             Pace::Backoff | Pace::RetryAfter => {
                 self.counts = true;
                 self.free_retry_used = false;

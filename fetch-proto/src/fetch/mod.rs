@@ -81,6 +81,8 @@ pub struct Fetch {
     outbox: Outbox,
     policy: Arc<Policy>,
     pressure: u8,
+    /// How often it was a breaker's probe.
+    probes: u8,
     queued: Span,
     racing: Racing,
     redirecting: Span,
@@ -175,6 +177,7 @@ impl Fetch {
             outbox: Outbox::default(),
             policy: request.policy.unwrap_or(policy),
             pressure: 0,
+            probes: 0,
             queued: Span::default(),
             racing: Racing::default(),
             redirecting: Span::default(),

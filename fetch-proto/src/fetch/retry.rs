@@ -21,6 +21,9 @@ pub(super) struct Plan {
 /// How often a fetch may meet a machine without file descriptors before that is its failure.
 const MAX_PRESSURE: u8 = 100;
 
+/// How many probes a fetch may be at most, for those without any limit on time.
+const MAX_PROBES: u8 = 100;
+
 impl Fetch {
     /// Decides about a retry after `cause`, in the order that makes the reason most useful and
     /// leaves the purse for the end: is it worth it, is it safe, is a try left, is it in time, is
@@ -45,7 +48,8 @@ impl Fetch {
         if self.body_is_gone() {
             return Err(Some(GaveUp::BodyNotReplayable));
         }
-        if self.tries >= self.policy.attempts.get() {
+        let probe = self.probes(world);
+        if !probe && self.tries >= self.policy.attempts.get() {
             return Err(Some(GaveUp::Attempts));
         }
         let plan = self.pace(class, asked);
@@ -60,10 +64,21 @@ impl Fetch {
                 return Err(Some(GaveUp::CircuitOpen));
             }
         }
+        if probe {
+            let pace = Pace::Probe;
+            return Ok(Plan { pace, ..plan });
+        }
         if !world.pay(kind(class, cause), now) {
             return Err(Some(GaveUp::Budget));
         }
         Ok(plan)
+    }
+
+    /// Whether the attempt was a breaker's probe, which is sent for the host's sake: it costs its
+    /// fetch no try, and is no load that a budget is there to bound. So a host with few fetches does
+    /// not lose them to an outage; their limits on time end them. Who wants one attempt gets one.
+    fn probes(&self, world: &dyn World) -> bool {
+        self.policy.attempts.get() > 1 && self.probes < MAX_PROBES && world.is_probe()
     }
 
     /// Whether an attempt that begins at `at` would have no useful time left.

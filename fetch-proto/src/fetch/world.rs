@@ -14,6 +14,9 @@ pub(crate) trait World {
     /// The end of the breaker's pause, if it is open, and whether waiting for it is wanted.
     fn open(&mut self, now: Timestamp) -> Option<Open>;
 
+    /// Whether the attempt in flight is a probe, by which a breaker finds out if its host is well.
+    fn is_probe(&self) -> bool;
+
     /// Takes one more attempt from the purses. Whether they allow it.
     fn pay(&mut self, kind: RetryKind, now: Timestamp) -> bool;
 }
@@ -36,6 +39,10 @@ impl World for Alone {
 
     fn open(&mut self, _: Timestamp) -> Option<Open> {
         None
+    }
+
+    fn is_probe(&self) -> bool {
+        false
     }
 
     fn pay(&mut self, _: RetryKind, _: Timestamp) -> bool {

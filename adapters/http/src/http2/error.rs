@@ -50,6 +50,10 @@ pub(super) fn before_head(
         return told(Failure::Stale { sent: !handed_back }, text, error);
     }
     if let Some(native) = native {
+        if native.is_go_away() {
+            // The task will see it too, but the next try may be sooner.
+            lease.retire();
+        }
         let (kind, text) = protocol(native, false);
         let text = match native.is_library() && native.is_reset() {
             true => format!("the response's head is broken, or over {max_head} bytes: {text}"),

@@ -53,6 +53,11 @@ impl Lease {
         self.pool().groups.retire(&self.link.pulse, true);
     }
 
+    /// Sends no more requests over this connection.
+    pub(super) fn retire(&self) {
+        self.pool().groups.retire(&self.link.pulse, false);
+    }
+
     /// Whether nothing at all came from the server since this request began.
     pub(super) fn is_silent(&self) -> bool {
         self.link.pulse.reads() == self.reads

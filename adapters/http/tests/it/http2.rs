@@ -215,9 +215,10 @@ fn a_refused_request_was_not_sent_and_its_connection_is_kept() {
 
 #[test]
 fn what_goaway_leaves_aside_was_not_sent_and_the_rest_is_answered() {
-    // Of the first five requests the server takes three, and says so.
+    // Of the first five requests the server takes three, and says so once it has them all.
     let server = ScriptedHttp2::start(100, |connection, request| match (connection, request) {
-        (0, 3..) => Said::GoAway,
+        (0, 4..) => Said::GoAway,
+        (0, 3) => Said::Aside,
         (0, _) => Said::Later,
         _ => Said::Answer,
     })

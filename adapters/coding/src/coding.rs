@@ -1,15 +1,11 @@
 //! Which content codings there are, and their decoders.
 
-#[cfg(feature = "gzip")]
-use std::io;
 use std::pin::Pin;
-#[cfg(feature = "gzip")]
-use std::task::{Context, Poll, ready};
 
 #[cfg(feature = "brotli")]
 use async_compression::futures::bufread::BrotliDecoder;
 #[cfg(feature = "gzip")]
-use async_compression::futures::bufread::{DeflateDecoder, GzipDecoder, ZlibDecoder};
+use async_compression::futures::bufread::GzipDecoder;
 #[cfg(feature = "zstd")]
 use async_compression::{futures::bufread::ZstdDecoder, zstd::DParameter};
 use fetch_driver::{Failure, TransportError};
@@ -25,40 +21,58 @@ const ZSTD_WINDOW_LOG: u32 = 23;
 /// Decoded bytes.
 pub(crate) type Reader = Pin<Box<dyn AsyncRead + Send>>;
 
-/// A content coding that can be taken off.
+/// A content coding that this build can take off.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Coding {
+#[non_exhaustive]
+pub enum Coding {
+    /// `br` (RFC 7932).
     #[cfg(feature = "brotli")]
     Brotli,
+    /// `deflate`: zlib (RFC 1950), or bare deflate (RFC 1951), as many a server sends it.
     #[cfg(feature = "gzip")]
     Deflate,
+    /// `gzip` and `x-gzip` (RFC 1952), with any number of members.
     #[cfg(feature = "gzip")]
     Gzip,
+    /// `zstd` (RFC 8878), with any number of frames and windows of at most 8 MiB (RFC 9659).
     #[cfg(feature = "zstd")]
     Zstd,
 }
 
-/// The `Accept-Encoding` of all that this build can decode.
-pub(crate) fn accepted() -> Option<HeaderValue> {
+/// The `Accept-Encoding` of all that this build can decode; `None` if that is nothing.
+///
+/// ```
+/// let accepted = fetch_coding::accepted();
+/// assert_eq!(accepted.is_some(), cfg!(any(feature = "brotli", feature = "gzip", feature = "zstd")));
+/// ```
+#[must_use]
+pub fn accepted() -> Option<HeaderValue> {
     let names = [
         (cfg!(feature = "gzip"), "gzip, deflate"),
         (cfg!(feature = "brotli"), "br"),
         (cfg!(feature = "zstd"), "zstd"),
     ];
-    let names: Vec<_> = names
-        .iter()
-        .filter(|(on, _)| *on)
-        .map(|(_, name)| *name)
-        .collect();
-    HeaderValue::from_str(&names.join(", "))
+    let names = names.iter().filter(|(on, _)| *on).map(|(_, name)| *name);
+    HeaderValue::from_str(&names.collect::<Vec<_>>().join(", "))
         .ok()
         .filter(|value| !value.is_empty())
 }
 
-/// The codings to take off, in the order they were put on.
+/// The codings of a response that are to be taken off, in the order in which they were put on.
 ///
 /// Empty if there is none, or one that this build does not know: such a body is left as it is.
-pub(crate) fn codings(headers: &HeaderMap) -> Result<Vec<Coding>, TransportError> {
+///
+/// # Errors
+///
+/// If they are more than five.
+///
+/// ```
+/// let mut headers = http::HeaderMap::new();
+/// headers.insert("content-encoding", "exotic".parse()?);
+/// assert_eq!(fetch_coding::codings(&headers)?, []);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn codings(headers: &HeaderMap) -> Result<Vec<Coding>, TransportError> {
     let mut codings = Vec::new();
     for value in headers.get_all(CONTENT_ENCODING) {
         for name in value.to_str().unwrap_or("?").split(',').map(str::trim) {
@@ -102,7 +116,7 @@ impl Coding {
             #[cfg(feature = "brotli")]
             Self::Brotli => Box::pin(BrotliDecoder::new(coded)),
             #[cfg(feature = "gzip")]
-            Self::Deflate => Box::pin(Inflate::Unseen(Some(coded))),
+            Self::Deflate => Box::pin(crate::inflate::Inflate::Unseen(Some(coded))),
             #[cfg(feature = "gzip")]
             Self::Gzip => {
                 let mut decoder = GzipDecoder::new(coded);
@@ -120,41 +134,40 @@ impl Coding {
     }
 }
 
-/// "deflate": zlib by the standard, bare deflate from many a server. The first byte tells.
-#[cfg(feature = "gzip")]
-enum Inflate<R> {
-    Bare(DeflateDecoder<R>),
-    Unseen(Option<R>),
-    Zlib(ZlibDecoder<R>),
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-#[cfg(feature = "gzip")]
-impl<R: AsyncBufRead + Unpin> AsyncRead for Inflate<R> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        loop {
-            match &mut *self {
-                Self::Bare(decoder) => return Pin::new(decoder).poll_read(cx, buf),
-                Self::Zlib(decoder) => return Pin::new(decoder).poll_read(cx, buf),
-                Self::Unseen(coded) => {
-                    let Some(reader) = coded else {
-                        return Poll::Ready(Ok(0));
-                    };
-                    let start = ready!(Pin::new(reader).poll_fill_buf(cx))?;
-                    let zlib = start.first().is_none_or(|byte| byte & 0x0f == 8);
-                    let Some(reader) = coded.take() else {
-                        return Poll::Ready(Ok(0));
-                    };
-                    *self = if zlib {
-                        Self::Zlib(ZlibDecoder::new(reader))
-                    } else {
-                        Self::Bare(DeflateDecoder::new(reader))
-                    };
-                }
-            }
+    fn of(values: &[&'static str]) -> Result<Vec<Coding>, Failure> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(CONTENT_ENCODING, HeaderValue::from_static(value));
         }
+        codings(&headers).map_err(|error| error.kind())
+    }
+
+    #[test]
+    fn what_is_not_known_is_left_alone() {
+        for values in [&[][..], &["identity"], &["gzip, lzw"], &["", "identity"]] {
+            assert_eq!(of(values), Ok(Vec::new()), "{values:?}");
+        }
+    }
+
+    #[cfg(feature = "gzip")]
+    #[test]
+    fn codings_come_in_the_order_in_which_they_were_put_on_whatever_the_case() {
+        let both = Ok(vec![Coding::Gzip, Coding::Deflate]);
+        assert_eq!(of(&["GZIP", "deflate"]), both);
+        assert_eq!(of(&["x-gzip , Deflate"]), both);
+    }
+
+    #[cfg(feature = "gzip")]
+    #[test]
+    fn more_than_five_are_an_attack() {
+        assert_eq!(of(&["gzip", "gzip,gzip,gzip,gzip"]).unwrap().len(), 5);
+        assert_eq!(
+            of(&["gzip", "gzip,gzip,gzip,gzip,gzip"]),
+            Err(Failure::Decode)
+        );
     }
 }

@@ -1,0 +1,347 @@
+//! Bodies in tar files of a bounded size, each with its record beside it: what webdataset reads.
+//!
+//! The one that is being filled is `00003.tar.part`. If its run is killed, the next one that writes to
+//! the directory cuts off what is not whole and makes `00003.tar` of the rest. Its lock says whether
+//! somebody writes to it still.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use fs4::FileExt;
+use tar::{Archive, Builder, Header};
+
+use super::spool::Body;
+use super::{Disk, Kept};
+
+/// A tar file is a whole number of blocks of this size, in bytes.
+const BLOCK: u64 = 512;
+
+/// What one ends with: two empty blocks.
+const END: [u8; 2 * BLOCK as usize] = [0; 2 * BLOCK as usize];
+
+/// Tar files that are filled one after the other: `00000.tar`, `00001.tar` and so on.
+pub(super) struct Shards {
+    current: Option<Shard>,
+    directory: PathBuf,
+    disk: Arc<Disk>,
+    /// The most bodies in one.
+    max_count: u64,
+    /// So many bytes end one.
+    max_size: u64,
+    next: u32,
+}
+
+struct Shard {
+    builder: Builder<File>,
+    count: u64,
+    number: u32,
+    path: PathBuf,
+    size: u64,
+    /// How much of that is durable.
+    synced: u64,
+}
+
+impl Shards {
+    /// # Errors
+    ///
+    /// If what killed runs left cannot be made good.
+    pub(super) fn open(
+        directory: &Path,
+        max_count: u64,
+        max_size: u64,
+        disk: Arc<Disk>,
+    ) -> Result<Self, String> {
+        let recovered = recover_all(directory);
+        recovered.map_err(|error| disk.fails(directory, &error))?;
+        Ok(Self {
+            current: None,
+            directory: directory.to_owned(),
+            disk,
+            max_count,
+            max_size,
+            next: 0,
+        })
+    }
+
+    /// Adds a body and its record, and notes where it is.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written; what was added before is still there then.
+    pub(super) fn append(
+        &mut self,
+        seq: u64,
+        ext: &str,
+        body: &Body,
+        kept: &mut Kept,
+        record: impl FnOnce(&Kept) -> Vec<u8>,
+    ) -> Result<(), String> {
+        let (max_count, max_size) = (self.max_count, self.max_size);
+        let full = |shard: &Shard| shard.count >= max_count || shard.size >= max_size;
+        if self.current.as_ref().is_some_and(full) {
+            self.finish()?;
+        }
+        let shard = match self.current.take() {
+            Some(shard) => shard,
+            None => self.begin()?,
+        };
+        let shard = self.current.insert(shard);
+        let key = format!("{seq:09}");
+        // A body that is itself JSON must not be taken for the record.
+        let ext = if ext == "json" { "body.json" } else { ext };
+        kept.file = Some(format!("{:05}.tar/{key}.{ext}", shard.number));
+        let record = record(kept);
+        let added = body
+            .read(|reader| shard.add(&format!("{key}.{ext}"), body.size, reader))
+            .and_then(|()| {
+                shard.add(
+                    &format!("{key}.json"),
+                    record.len() as u64,
+                    &mut &record[..],
+                )
+            });
+        match added {
+            Ok(()) => {
+                shard.count += 1;
+                shard.size += [body.size, record.len() as u64]
+                    .map(|size| BLOCK + size.next_multiple_of(BLOCK))
+                    .iter()
+                    .sum::<u64>();
+                Ok(())
+            }
+            Err(error) => {
+                kept.file = None;
+                let path = shard.cut();
+                Err(self.disk.fails(&path, &error))
+            }
+        }
+    }
+
+    /// Opens the first of the names that is free.
+    fn begin(&mut self) -> Result<Shard, String> {
+        loop {
+            let (number, path) = (self.next, part(&self.path(self.next)));
+            self.next += 1;
+            if self.path(number).exists() {
+                continue;
+            }
+            let file = OpenOptions::new().write(true).create_new(true).open(&path);
+            match file.and_then(|file| FileExt::lock(&file).map(|()| file)) {
+                Ok(file) => {
+                    return Ok(Shard {
+                        builder: Builder::new(file),
+                        count: 0,
+                        number,
+                        path,
+                        size: 0,
+                        synced: 0,
+                    });
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(self.disk.fails(&path, &error)),
+            }
+        }
+    }
+
+    /// Makes durable what it has.
+    pub(super) fn sync(&mut self) -> Result<(), String> {
+        let Some(shard) = self
+            .current
+            .as_mut()
+            .filter(|shard| shard.size > shard.synced)
+        else {
+            return Ok(());
+        };
+        let synced = shard.builder.get_ref().sync_data();
+        synced.map_err(|error| self.disk.fails(&shard.path, &error))?;
+        shard.synced = shard.size;
+        Ok(())
+    }
+
+    /// Ends the tar file that is being filled, and gives it its name.
+    ///
+    /// # Errors
+    ///
+    /// If that cannot be.
+    pub(super) fn finish(&mut self) -> Result<(), String> {
+        let Some(shard) = self.current.take() else {
+            return Ok(());
+        };
+        let path = self.path(shard.number);
+        let end = || -> io::Result<()> {
+            shard.builder.into_inner()?.sync_data()?;
+            fs::rename(&shard.path, &path)
+        };
+        end().map_err(|error| self.disk.fails(&path, &error))
+    }
+
+    fn path(&self, number: u32) -> PathBuf {
+        self.directory.join(format!("{number:05}.tar"))
+    }
+}
+
+impl Shard {
+    fn add(&mut self, name: &str, size: u64, reader: &mut dyn Read) -> io::Result<()> {
+        let now = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        let mut header = Header::new_gnu();
+        header.set_size(size);
+        header.set_mode(0o644);
+        header.set_mtime(now.as_secs());
+        self.builder.append_data(&mut header, name, reader)
+    }
+
+    /// Takes away what could be added only in part.
+    fn cut(&mut self) -> PathBuf {
+        let file = self.builder.get_mut();
+        let _ = file.set_len(self.size);
+        let _ = file.seek(SeekFrom::Start(self.size));
+        self.path.clone()
+    }
+}
+
+fn part(path: &Path) -> PathBuf {
+    path.with_extension("tar.part")
+}
+
+/// Makes tar files of what runs left that were killed.
+fn recover_all(directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        let number = name.and_then(|name| name.strip_suffix(".tar.part"));
+        if number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit())) {
+            recover(&path)?;
+        }
+    }
+    Ok(())
+}
+
+fn recover(path: &Path) -> io::Result<()> {
+    let mut file = OpenOptions::new().read(true).write(true).open(path)?;
+    if FileExt::try_lock(&file).is_err() {
+        return Ok(()); // it is being filled
+    }
+    let whole = whole(&file)?;
+    if whole == 0 {
+        return fs::remove_file(path);
+    }
+    file.set_len(whole)?;
+    file.seek(SeekFrom::Start(whole))?;
+    file.write_all(&END)?;
+    file.sync_data()?;
+    fs::rename(path, path.with_extension(""))
+}
+
+/// Where the last record ends that is there with its body, both to their last byte.
+fn whole(mut file: &File) -> io::Result<u64> {
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(0))?;
+    let mut archive = Archive::new(file);
+    let mut whole = 0;
+    for entry in archive.entries_with_seek()? {
+        let Ok(entry) = entry else { break };
+        let end = entry.raw_file_position() + entry.size().next_multiple_of(BLOCK);
+        if end > length {
+            break;
+        }
+        // A record comes after its body; that of a body which is JSON is not taken for one.
+        let path = entry.path_bytes();
+        if path.ends_with(b".json") && !path.ends_with(b".body.json") {
+            whole = end;
+        }
+    }
+    Ok(whole)
+}
+
+impl std::fmt::Debug for Shards {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shards")
+            .field("directory", &self.directory)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::spool::Spool;
+    use super::*;
+
+    fn shards(directory: &Path) -> Shards {
+        Shards::open(directory, 100, 1 << 30, Arc::default()).unwrap()
+    }
+
+    fn add(shards: &mut Shards, seq: u64) {
+        let spool = Spool {
+            algorithm: None,
+            all: true,
+            directory: Some(shards.directory.clone()),
+            disk: Arc::default(),
+        };
+        let text = format!("body {seq}").repeat(100);
+        let body = spool.spooled(None, text.into()).take().unwrap().unwrap();
+        let record = |_: &Kept| b"{}\n".to_vec();
+        shards
+            .append(seq, "txt", &body, &mut Kept::default(), record)
+            .unwrap();
+    }
+
+    fn names(path: &Path) -> Vec<String> {
+        let mut archive = Archive::new(File::open(path).unwrap());
+        let entries = archive.entries().unwrap();
+        let name = |entry: io::Result<tar::Entry<'_, File>>| {
+            entry.unwrap().path().unwrap().display().to_string()
+        };
+        entries.map(name).collect()
+    }
+
+    #[test]
+    fn what_was_whole_when_a_run_was_killed_is_kept_at_whatever_byte_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let (whole, part) = (
+            dir.path().join("00000.tar"),
+            dir.path().join("00000.tar.part"),
+        );
+        let mut killed = shards(dir.path());
+        (1..=3).for_each(|seq| add(&mut killed, seq));
+        let bytes = fs::read(&part).unwrap();
+        // It has died: its lock is gone.
+        drop(killed.current.take());
+        for cut in (0..=bytes.len()).step_by(97).chain([bytes.len()]) {
+            fs::write(&part, &bytes[..cut]).unwrap();
+            drop(shards(dir.path()));
+            let pairs = cut / (bytes.len() / 3);
+            let found = if whole.exists() {
+                names(&whole)
+            } else {
+                vec![]
+            };
+            assert_eq!(found.len(), 2 * pairs, "cut at {cut} of {}", bytes.len());
+            assert!(!part.exists(), "cut at {cut}");
+            let _ = fs::remove_file(&whole);
+        }
+    }
+
+    #[test]
+    fn a_file_that_somebody_fills_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut first = shards(dir.path());
+        add(&mut first, 1);
+        let mut second = shards(dir.path());
+        add(&mut second, 2);
+        first.finish().unwrap();
+        second.finish().unwrap();
+        assert_eq!(
+            names(&dir.path().join("00000.tar")),
+            ["000000001.txt", "000000001.json"]
+        );
+        assert_eq!(
+            names(&dir.path().join("00001.tar")),
+            ["000000002.txt", "000000002.json"]
+        );
+    }
+}

@@ -1,0 +1,263 @@
+//! The journal: what became done since the last segment was made, in blocks that are whole or not
+//! there.
+//!
+//! A block is a head of 40 bytes, its entries, and a checksum over both that also depends on the
+//! journal's number and the block's place, so that no old bytes can pass for it. Reading ends at the
+//! first block that is not whole: what a power cut left of it. Numbers are little-endian.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use super::disk::{at, damaged};
+use super::entry::{self, Entry, Round};
+
+const MAGIC: u32 = u32::from_le_bytes(*b"FaJ1");
+const HEAD: usize = 40;
+const CHECKSUM: usize = 8;
+const BEGIN: u32 = 1;
+const COMMIT: u32 = 2;
+const FINISHED: u32 = 3;
+
+/// The number of no output: records go to a stream, or nowhere.
+pub(crate) const NO_OUTPUT: u32 = u32::MAX;
+
+/// A block.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Block {
+    Begin(Begin),
+    Commit(Commit),
+    /// The run came to the end of its lists.
+    Finished,
+}
+
+/// A run begins.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Begin {
+    /// Which file of the manifest the records go to, or [`NO_OUTPUT`].
+    pub(crate) output: u32,
+    pub(crate) retry_failed: bool,
+    pub(crate) round: Round,
+}
+
+/// Records became durable, and what they tell of is done.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Commit {
+    pub(crate) entries: Vec<Entry>,
+    /// Where their records begin in the file, and where they end.
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+    /// The digest of these bytes.
+    pub(crate) hash: u64,
+}
+
+impl Block {
+    fn encode(&self, seed: u64, out: &mut Vec<u8>) {
+        let start = out.len();
+        let empty = Commit::default();
+        let (kind, extra, commit) = match self {
+            Self::Begin(begin) => {
+                let from = u64::from(begin.round.number());
+                let to = u64::from(begin.retry_failed);
+                let numbers = Commit { from, to, ..empty };
+                (BEGIN, begin.output, &{ numbers })
+            }
+            Self::Commit(commit) => (COMMIT, 0, commit),
+            Self::Finished => (FINISHED, 0, &empty),
+        };
+        for number in [MAGIC, kind, commit.entries.len() as u32, extra] {
+            out.extend(number.to_le_bytes());
+        }
+        for number in [commit.from, commit.to, commit.hash] {
+            out.extend(number.to_le_bytes());
+        }
+        commit
+            .entries
+            .iter()
+            .for_each(|entry| out.extend(entry.to_bytes()));
+        let checksum = xxh3_64_with_seed(&out[start..], seed);
+        out.extend(checksum.to_le_bytes());
+    }
+
+    /// The block that these bytes begin with, and its length; `None` if none is whole.
+    fn decode(bytes: &[u8], seed: u64) -> Option<(Self, usize)> {
+        let u32_at = |at: usize| Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
+        let u64_at = |at: usize| Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
+        if u32_at(0)? != MAGIC {
+            return None;
+        }
+        let end = (u32_at(8)? as usize)
+            .checked_mul(entry::SIZE)?
+            .checked_add(HEAD)?;
+        let body = bytes.get(..end)?;
+        if xxh3_64_with_seed(body, seed) != u64_at(end)? {
+            return None;
+        }
+        let (from, to, hash) = (u64_at(16)?, u64_at(24)?, u64_at(32)?);
+        let block = match u32_at(4)? {
+            BEGIN => Self::Begin(Begin {
+                output: u32_at(12)?,
+                retry_failed: to != 0,
+                round: Round::new(from as u16),
+            }),
+            COMMIT => {
+                let (entries, _) = body[HEAD..].as_chunks();
+                let entries = entries
+                    .iter()
+                    .map(|bytes| Entry::from_bytes(*bytes))
+                    .collect();
+                Self::Commit(Commit {
+                    entries,
+                    from,
+                    to,
+                    hash,
+                })
+            }
+            FINISHED => Self::Finished,
+            _ => return None,
+        };
+        Some((block, end + CHECKSUM))
+    }
+}
+
+/// A journal that is open for appending.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    buffer: Vec<u8>,
+    file: File,
+    length: u64,
+    number: u64,
+    path: PathBuf,
+}
+
+impl Journal {
+    pub(crate) fn path(directory: &Path, number: u64) -> PathBuf {
+        directory.join(format!("journal-{number}"))
+    }
+
+    /// Makes a new one that begins with this block, and makes it durable.
+    pub(crate) fn create(directory: &Path, number: u64, begin: Option<Begin>) -> io::Result<Self> {
+        let path = Self::path(directory, number);
+        let file = File::create(&path).map_err(at(&path))?;
+        let mut journal = Self {
+            buffer: Vec::new(),
+            file,
+            length: 0,
+            number,
+            path,
+        };
+        if let Some(begin) = begin {
+            journal.append(&Block::Begin(begin))?;
+        }
+        journal.sync()?;
+        Ok(journal)
+    }
+
+    /// Reads what is whole, and cuts off the rest, if there is any: that is told too.
+    pub(crate) fn open(directory: &Path, number: u64) -> io::Result<(Self, Vec<Block>)> {
+        let path = Self::path(directory, number);
+        let bytes = std::fs::read(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => damaged(&path, "is missing"),
+            _ => at(&path)(error),
+        })?;
+        let (mut blocks, mut length) = (Vec::new(), 0);
+        while let Some((block, size)) = Block::decode(&bytes[length..], seed(number, length as u64))
+        {
+            blocks.push(block);
+            length += size;
+        }
+        let open = || {
+            let mut file = OpenOptions::new().write(true).open(&path)?;
+            if length < bytes.len() {
+                file.set_len(length as u64)?;
+                file.sync_data()?;
+            }
+            file.seek(SeekFrom::End(0))?;
+            Ok(file)
+        };
+        let file = open().map_err(at(&path))?;
+        let journal = Self {
+            buffer: Vec::new(),
+            file,
+            length: length as u64,
+            number,
+            path,
+        };
+        Ok((journal, blocks))
+    }
+
+    /// Writes a block. After an error nothing more may be written: a part of it may be there.
+    pub(crate) fn append(&mut self, block: &Block) -> io::Result<()> {
+        self.buffer.clear();
+        block.encode(seed(self.number, self.length), &mut self.buffer);
+        self.file.write_all(&self.buffer).map_err(at(&self.path))?;
+        self.length += self.buffer.len() as u64;
+        Ok(())
+    }
+
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.file.sync_data().map_err(at(&self.path))
+    }
+
+    pub(crate) fn length(&self) -> u64 {
+        self.length
+    }
+}
+
+fn seed(number: u64, offset: u64) -> u64 {
+    number.rotate_left(48) ^ offset
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn commit(n: u8) -> Block {
+        let entries = (0..n).map(|n| Entry::from_bytes([n; 16])).collect();
+        Block::Commit(Commit {
+            entries,
+            from: 1,
+            to: 2,
+            hash: 3,
+        })
+    }
+
+    fn blocks() -> Vec<Block> {
+        let (retry_failed, round) = (true, Round::new(7));
+        let begin = Block::Begin(Begin {
+            output: 3,
+            retry_failed,
+            round,
+        });
+        vec![begin, commit(3), commit(0), Block::Finished, commit(1)]
+    }
+
+    #[test]
+    fn blocks_come_back_as_they_were_and_more_can_be_added() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = Journal::create(dir.path(), 5, None).unwrap();
+        blocks()
+            .iter()
+            .for_each(|block| journal.append(block).unwrap());
+        let (mut journal, read) = Journal::open(dir.path(), 5).unwrap();
+        assert_eq!(read, blocks());
+        journal.append(&commit(2)).unwrap();
+        assert_eq!(Journal::open(dir.path(), 5).unwrap().1[5..], [commit(2)]);
+    }
+
+    #[test]
+    fn the_same_bytes_elsewhere_or_in_another_journal_are_no_block() {
+        let dir = tempfile::tempdir().unwrap();
+        Journal::create(dir.path(), 5, None)
+            .unwrap()
+            .append(&commit(3))
+            .unwrap();
+        let bytes = std::fs::read(Journal::path(dir.path(), 5)).unwrap();
+        std::fs::write(Journal::path(dir.path(), 6), &bytes).unwrap();
+        assert_eq!(Journal::open(dir.path(), 6).unwrap().1, []);
+        std::fs::write(Journal::path(dir.path(), 5), bytes.repeat(2)).unwrap();
+        assert_eq!(Journal::open(dir.path(), 5).unwrap().1, [commit(3)]);
+    }
+}

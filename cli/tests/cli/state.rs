@@ -1,0 +1,390 @@
+//! Runs that go on where others stopped.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use fetch_testbed::{Observed, Site};
+use serde_json::{Value, json};
+
+use crate::support::*;
+
+const LONG: Duration = Duration::from_secs(60);
+
+/// A list with a state beside it.
+struct Job {
+    list: List,
+    site: Site,
+}
+
+impl Job {
+    /// So many URLs, made by `path` of their number.
+    fn new(count: usize, path: impl Fn(usize) -> String) -> Self {
+        let site = site();
+        let lines: String = (0..count).map(|n| site.url(&path(n)) + "\n").collect();
+        let list = List::new(lines);
+        Self { list, site }
+    }
+
+    fn command(&self, options: &[&str]) -> Command {
+        let (list, out) = (self.list.path("list"), self.list.path("out"));
+        let state = self.list.path("state");
+        command(&[&["-i", &list, "-o", &out, "--state", &state], options].concat())
+    }
+
+    fn run(&self, options: &[&str]) -> Ran {
+        ran(self.command(options).output().unwrap())
+    }
+
+    /// The records, which are whole.
+    fn records(&self) -> Vec<Value> {
+        let text = fs::read_to_string(self.list.file("out")).unwrap();
+        assert!(text.is_empty() || text.ends_with('\n'));
+        parse(&text)
+    }
+
+    fn urls(&self) -> Vec<String> {
+        let records = self.records();
+        let url = |record: &Value| record["url"].as_str().unwrap().to_owned();
+        records.iter().map(url).collect()
+    }
+
+    fn hits(&self, url: &str) -> u64 {
+        let start = self.site.url("").len();
+        self.site.hits(&url[start..])
+    }
+
+    /// Every URL has its record, once.
+    fn check(&self, count: usize) {
+        let urls = self.urls();
+        assert_eq!(urls.len(), count);
+        let different: HashSet<_> = urls.iter().collect();
+        assert_eq!(different.len(), count);
+        assert!(
+            self.records()
+                .iter()
+                .all(|record| record["outcome"] == "ok")
+        );
+    }
+}
+
+/// A number that looks like chance.
+fn chance(seed: &mut u64, below: u64) -> u64 {
+    *seed = seed
+        .wrapping_mul(6_364_136_223_846_793_005)
+        .wrapping_add(1_442_695_040_888_963_407);
+    (*seed >> 33) % below
+}
+
+#[test]
+fn a_hundred_kills_at_random_moments_lose_nothing_and_repeat_nothing_that_was_safe() {
+    const COUNT: usize = 8_000;
+    const KILLS: u32 = 110;
+    let job = Job::new(COUNT, |n| format!("/bytes/1?{n}"));
+    let empty = job.list.path("empty");
+    fs::write(&empty, "").unwrap();
+    let (mut safe, mut requests, mut seed, mut kills) = (Vec::new(), 0, 7, 0);
+    let mut bytes = Vec::new();
+    while kills < KILLS {
+        let mut child = job.command(&["-s", "--rate", "2000/s"]).spawn().unwrap();
+        // Some are killed before they have begun, most when some requests were made.
+        let more = requests + chance(&mut seed, 60);
+        let enough = |seen: &Observed| seen.requests >= more;
+        job.site.wait_for(LONG, enough).unwrap();
+        std::thread::sleep(Duration::from_millis(chance(&mut seed, 60)));
+        child.kill().unwrap();
+        kills += u32::from(child.wait().unwrap().code().is_none());
+        // A run of nothing cuts off what is not safe: what is left was.
+        let (out, state) = (job.list.path("out"), job.list.path("state"));
+        let ran = fetch_all(&["-s", "-i", &empty, "-o", &out, "--state", &state]);
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+        let now = fs::read(&out).unwrap();
+        assert!(now.starts_with(&bytes), "a record is lost");
+        for record in parse(str::from_utf8(&now[bytes.len()..]).unwrap()) {
+            let url = record["url"].as_str().unwrap().to_owned();
+            safe.push((job.hits(&url), url));
+        }
+        (bytes, requests) = (now, job.site.observed().requests);
+    }
+    assert!((1..COUNT).contains(&safe.len()), "{}", safe.len());
+    let ran = job.run(&[]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let skipped = format!("skipped   {} URLs were done already", safe.len());
+    assert!(ran.stderr.contains(&skipped), "{skipped}: {}", ran.stderr);
+    job.check(COUNT);
+    for (hits, url) in &safe {
+        assert_eq!(
+            job.hits(url),
+            *hits,
+            "{url} was asked for again, though its record was safe"
+        );
+    }
+}
+
+#[cfg(unix)]
+fn signal(child: &Child, name: &str) {
+    let kill = format!("kill -{name} {}", child.id());
+    let status = Command::new("sh").args(["-c", &kill]).status();
+    assert!(status.unwrap().success());
+}
+
+#[test]
+#[cfg(unix)]
+fn after_ctrl_c_the_same_command_goes_on() {
+    let job = Job::new(3, |n| {
+        format!("/delay/{}?{n}", if n == 0 { "0.3" } else { "0" })
+    });
+    let child = job.command(&["-j", "1"]).spawn().unwrap();
+    job.site.wait_for(LONG, |seen| seen.in_flight == 1).unwrap();
+    signal(&child, "INT");
+    let stopped = ran(child.wait_with_output().unwrap());
+    assert_eq!(stopped.code, 130);
+    let told = "2 URLs that were read have no record; run the same command again to go on";
+    assert!(stopped.stderr.contains(told), "{}", stopped.stderr);
+    assert_eq!(job.records().len(), 1);
+    let ran = job.run(&["-j", "1"]);
+    assert_eq!(ran.code, 0);
+    assert!(
+        ran.stderr.contains("skipped   1 URL was done already"),
+        "{}",
+        ran.stderr
+    );
+    job.check(3);
+    assert_eq!(job.site.observed().requests, 3);
+}
+
+#[test]
+#[cfg(unix)]
+fn after_a_second_ctrl_c_what_was_cut_short_is_fetched_again() {
+    let job = Job::new(2, |n| {
+        format!("/delay/{}?{n}", if n == 0 { "0" } else { "8" })
+    });
+    let mut child = job.command(&["-m", "0"]).spawn().unwrap();
+    let asked = |seen: &Observed| seen.requests == 2 && seen.in_flight == 1;
+    job.site.wait_for(LONG, asked).unwrap();
+    signal(&child, "INT");
+    let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
+    let told = stderr.next().unwrap().unwrap();
+    assert!(told.contains("once more stops at once"), "{told}");
+    signal(&child, "INT");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let first = job.site.url("/delay/0?0");
+    assert_eq!(job.urls(), [first.as_str()]);
+    let ran = job.run(&["-m", "0.1", "--retry", "0"]);
+    assert!(
+        ran.stderr.contains("skipped   1 URL was done already"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!((job.hits(&first), job.records().len()), (1, 2));
+}
+
+#[test]
+fn another_list_skips_what_any_run_has_fetched_and_lines_that_are_no_urls() {
+    let job = Job::new(3, |n| format!("/get?{n}"));
+    assert_eq!(job.run(&[]).code, 0);
+    let lines = [
+        &job.site.url("/get?1"),
+        &job.site.url("/get?new"),
+        "nonsense",
+        "nonsense",
+        &job.site.url("/get?new"),
+    ];
+    fs::write(job.list.file("list"), lines.join("\n")).unwrap();
+    let ran = job.run(&[]);
+    assert_eq!(ran.code, 2);
+    assert!(
+        ran.stderr.contains("skipped   3 URLs were done already"),
+        "{}",
+        ran.stderr
+    );
+    let outcomes: Vec<_> = job.records().iter().map(|r| r["outcome"].clone()).collect();
+    assert_eq!(outcomes.len(), 5);
+    assert_eq!(
+        outcomes
+            .iter()
+            .filter(|outcome| **outcome == "invalid")
+            .count(),
+        1
+    );
+    assert_eq!(job.site.observed().requests, 4);
+    let ran = job.run(&[]);
+    assert_eq!((ran.code, job.records().len()), (0, 5));
+}
+
+#[test]
+fn what_failed_is_done_until_it_is_to_be_fetched_again() {
+    let job = Job::new(2, |n| {
+        if n == 0 {
+            "/flaky/1?key=a".into()
+        } else {
+            "/get".into()
+        }
+    });
+    assert_eq!(job.run(&["--retry", "0"]).code, 0);
+    assert_eq!(job.records().len(), 2);
+    let ran = job.run(&["--retry", "0"]);
+    assert!(
+        ran.stderr
+            .contains("2 URLs were done already; 1 had failed: --retry-failed"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(job.records().len(), 2);
+    let ran = job.run(&["--retry", "0", "--retry-failed"]);
+    assert!(ran.stderr.contains("1 URL in"), "{}", ran.stderr);
+    let last = job.records().pop().unwrap();
+    assert_eq!(
+        (&last["outcome"], &last["response_code"]),
+        (&json!("ok"), &json!(200))
+    );
+    assert_eq!(job.site.observed().requests, 3);
+    assert_eq!(
+        fetch_all(&["--retry-failed", &job.site.url("/get")]).code,
+        2
+    );
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_ends_it_and_the_same_command_goes_on_when_there_is_room() {
+    let job = Job::new(1_000, |n| format!("/bytes/1?{n}"));
+    let plain = job.command(&[]);
+    // No file may be larger than so many blocks of 512 bytes: at first the records hit that.
+    for blocks in [100, 300] {
+        let mut limited = Command::new("sh");
+        let script = format!("ulimit -f {blocks}; trap '' XFSZ; exec \"$0\" \"$@\"");
+        limited
+            .args(["-c", &script])
+            .arg(plain.get_program())
+            .args(plain.get_args());
+        let ran = ran(limited.stdin(Stdio::null()).output().unwrap());
+        assert_eq!(ran.code, 3, "{}", ran.stderr);
+        assert!(
+            ran.stderr.contains("cannot be written further"),
+            "{}",
+            ran.stderr
+        );
+    }
+    // The device that is always full takes the records, and the state is as good as before.
+    let (list, state) = (job.list.path("list"), job.list.path("state"));
+    let full = fetch_all(&["-i", &list, "-o", "/dev/full", "--state", &state]);
+    let told = "/dev/full: cannot be written further: No space left on device (os error 28): make \
+        room, then run the same command again";
+    assert!(
+        full.code == 3 && full.stderr.contains(told),
+        "{}",
+        full.stderr
+    );
+    let ran = job.run(&[]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("URLs were done already"),
+        "{}",
+        ran.stderr
+    );
+    job.check(1_000);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_journal_that_cannot_be_written_ends_it_and_the_state_stays_good() {
+    let job = Job::new(3_000, |n| format!("/bytes/1?{n}"));
+    let (list, state) = (job.list.path("list"), job.list.path("state"));
+    let plain = command(&["-i", &list, "--out-null", "--state", &state]);
+    let mut limited = Command::new("sh");
+    let script = "ulimit -f 20; trap '' XFSZ; exec \"$0\" \"$@\"";
+    limited
+        .args(["-c", script])
+        .arg(plain.get_program())
+        .args(plain.get_args());
+    let stopped = ran(limited.stdin(Stdio::null()).output().unwrap());
+    assert_eq!(stopped.code, 3, "{}", stopped.stderr);
+    let told = format!("--state {state}: cannot be written further: journal-1: ");
+    assert!(stopped.stderr.contains(&told), "{}", stopped.stderr);
+    let done = ran(command(&["-i", &list, "--out-null", "--state", &state])
+        .output()
+        .unwrap());
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    assert!(
+        done.stderr.contains("URLs were done already"),
+        "{}",
+        done.stderr
+    );
+}
+
+#[test]
+fn one_run_at_a_time_uses_a_state() {
+    let job = Job::new(1, |_| "/get".into());
+    let mut child = job
+        .command(&["-i", "-"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    writeln!(stdin, "{}", job.site.url("/get?first")).unwrap();
+    job.site.wait_for(LONG, |seen| seen.requests == 2).unwrap();
+    let second = job.run(&[]);
+    assert_eq!(second.code, 3);
+    let told = format!("is in use by process {}: wait for it", child.id());
+    assert!(second.stderr.contains(&told), "{}", second.stderr);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(job.run(&[]).code, 0);
+}
+
+#[test]
+fn what_cannot_be_a_state_is_told_before_anything_is_fetched() {
+    let job = Job::new(1, |_| "/get".into());
+    assert_eq!(job.run(&[]).code, 0);
+    let (list, out, state) = (
+        job.list.path("list"),
+        job.list.path("out"),
+        job.list.path("state"),
+    );
+    let other = job.list.path("other");
+    fs::create_dir(&other).unwrap();
+    fs::write(job.list.file("other/notes.txt"), "mine").unwrap();
+    let before = job.site.observed().requests;
+    for (state, options, code, told) in [
+        (&list, &[][..], 3, "is not a directory"),
+        (&other, &[], 3, "has files, such as notes.txt, but no state"),
+        (&state, &["-X", "PUT"], 2, "method was GET and is PUT"),
+        (
+            &state,
+            &["-d", "a=b"],
+            2,
+            "body was none and is 3 bytes (sha256:",
+        ),
+        (
+            &state,
+            &["--format", "text"],
+            3,
+            "has records of --format jsonl",
+        ),
+    ] {
+        let base = ["-i", &list, "-o", &out, "--state", state];
+        let ran = fetch_all(&[&base, options].concat());
+        assert_eq!(ran.code, code, "{}", ran.stderr);
+        assert!(ran.stderr.contains(told), "{told}: {}", ran.stderr);
+    }
+    fs::write(job.list.file("state/state.json"), [0xff, 0]).unwrap();
+    assert!(
+        job.run(&[])
+            .stderr
+            .contains("state.json is damaged, or not of fetch-all")
+    );
+    assert_eq!(job.site.observed().requests, before);
+    assert_eq!(job.records().len(), 1);
+}
+
+#[test]
+fn records_on_stdout_are_only_those_of_this_run() {
+    let job = Job::new(3, |n| format!("/get?{n}"));
+    let (list, state) = (job.list.path("list"), job.list.path("state"));
+    let run = || fetch_all(&["-i", &list, "--state", &state]);
+    assert_eq!(run().records().len(), 3);
+    assert_eq!(run().records().len(), 0);
+}

@@ -1,0 +1,217 @@
+//! Breakers defer what waits, and hosts come back by and by.
+
+use super::*;
+
+#[test]
+fn an_open_breaker_defers_the_hosts_fetches_until_a_probe_succeeds() {
+    let (mut engine, said, _) = with_open_breaker(OnOpen::Defer);
+    assert!(
+        said.starts.is_empty() && said.done.len() == 1,
+        "only the failed one is over"
+    );
+    assert!(
+        said.events
+            .iter()
+            .any(|event| matches!(event, Event::Circuit { .. }))
+    );
+    let mut now = said.wake.expect("the breaker's pause ends");
+    let mut good = 0;
+    let mut said = drain(&mut engine, now);
+    while let Some(attempt) = said.starts.first().cloned() {
+        assert_eq!(said.starts.len(), 1, "one probe at a time");
+        now = now + SECOND;
+        answer(&mut engine, &attempt, 200, now);
+        said = drain(&mut engine, now);
+        good += said
+            .done
+            .iter()
+            .filter(|outcome| outcome.is_success())
+            .count();
+    }
+    assert_eq!((good, engine.stats().live), (8, 0), "none is lost");
+}
+
+#[test]
+fn no_fetch_spends_all_its_attempts_as_the_probe_of_a_host_that_is_down() {
+    let config = only(exact()).breaker(breaker()).per_host(1);
+    let mut engine = Engine::new(config, 7, at(0));
+    for n in 0..20 {
+        let request = get(&format!("http://a.test/{n}"));
+        engine.submit(request, at(0)).unwrap();
+    }
+    let (mut now, mut probes) = (at(0), 0);
+    while now < at(120_000) {
+        let said = drain(&mut engine, now);
+        assert!(said.done.is_empty(), "one is lost after {probes} probes");
+        match said.starts.first() {
+            Some(attempt) => {
+                fail(&mut engine, attempt, now);
+                probes += 1;
+            }
+            None => now = said.wake.expect("a break ends"),
+        }
+    }
+    assert!(probes > 8, "{probes}");
+}
+
+#[test]
+fn a_breaker_that_fails_fast_ends_what_waits() {
+    let (engine, said, _) = with_open_breaker(OnOpen::FailFast);
+    let lost = said
+        .done
+        .iter()
+        .filter(|outcome| outcome.result == Err(Error::CircuitOpen));
+    assert_eq!((lost.count(), engine.stats().live), (8, 0));
+}
+
+#[test]
+fn one_hosts_breaker_stops_no_other() {
+    let (mut engine, _, now) = with_open_breaker(OnOpen::Defer);
+    engine.submit(get("http://b.test/"), now).unwrap();
+    assert_eq!(targets(&drain(&mut engine, now)), ["http://b.test/"]);
+}
+
+#[test]
+fn a_retry_waits_for_the_breaker_and_is_not_burnt_by_it() {
+    let config = only(exact().attempts(5)).breaker(breaker());
+    let mut engine = Engine::new(config, 7, at(0));
+    submit(&mut engine, ["http://a.test/1", "http://a.test/2"]);
+    let said = drain(&mut engine, at(0));
+    said.starts
+        .iter()
+        .for_each(|one| fail(&mut engine, one, at(1)));
+    assert!(
+        drain(&mut engine, at(1001)).starts.is_empty(),
+        "their backoff is over"
+    );
+    assert!(
+        drain(&mut engine, at(4999)).starts.is_empty(),
+        "the breaker is still open"
+    );
+    let mut now = at(5001);
+    let probe = loop {
+        let said = drain(&mut engine, now);
+        match said.starts.first() {
+            Some(probe) => break probe.clone(),
+            None => now = said.wake.unwrap(),
+        }
+    };
+    assert_eq!(probe.id.number(), 2, "no attempt was made meanwhile");
+}
+
+#[test]
+fn a_host_with_a_single_fetch_does_not_lose_it_to_an_outage() {
+    let config = only(exact().attempts(2)).breaker(breaker().consecutive(1));
+    let mut engine = Engine::new(config, 7, at(0));
+    submit(&mut engine, ["http://a.test/"]);
+    let (mut now, mut probes) = (at(0), 0);
+    while probes < 5 {
+        let said = drain(&mut engine, now);
+        assert!(said.done.is_empty(), "lost after {probes} probes");
+        match said.starts.first() {
+            Some(attempt) => {
+                fail(&mut engine, attempt, now);
+                probes += 1;
+            }
+            None => now = said.wake.expect("a break ends"),
+        }
+    }
+    let mut said = drain(&mut engine, now);
+    while said.starts.is_empty() {
+        now = said.wake.expect("a break ends");
+        said = drain(&mut engine, now);
+    }
+    answer(&mut engine, &said.starts[0].clone(), 200, now);
+    assert!(drain(&mut engine, now).done[0].is_success());
+}
+
+#[test]
+fn who_wants_one_attempt_gets_one_even_as_a_probe() {
+    let (mut engine, said, _) = with_open_breaker(OnOpen::Defer);
+    let now = said.wake.expect("the breaker's pause ends");
+    let probe = drain(&mut engine, now).starts[0].clone();
+    fail(&mut engine, &probe, now);
+    let said = drain(&mut engine, now);
+    assert_eq!(said.done[0].attempts.len(), 1);
+}
+
+/// How many attempts start in each round after a host came back, all answered well.
+fn rounds(engine: &mut Engine, mut now: Timestamp) -> Vec<usize> {
+    let mut rounds = Vec::new();
+    loop {
+        let said = drain(engine, now);
+        if said.starts.is_empty() {
+            return rounds;
+        }
+        rounds.push(said.starts.len());
+        now = now + SECOND;
+        for attempt in &said.starts {
+            answer(engine, attempt, 200, now);
+        }
+    }
+}
+
+/// Twenty fetches of a host that asks for ten seconds' rest at once, and when that ends.
+fn after_a_rest(slow_start: bool) -> (Engine, Timestamp) {
+    let config = only(exact()).slow_start(slow_start).concurrency(10);
+    let mut engine = Engine::new(config, 7, at(0));
+    for n in 0..20 {
+        let request = get(&format!("http://a.test/{n}"));
+        engine.submit(request, at(0)).unwrap();
+    }
+    for attempt in drain(&mut engine, at(0)).starts {
+        let rest = Some(10 * SECOND);
+        let head = Head {
+            retry_after: rest,
+            ..Head::status(503)
+        };
+        engine.handle(attempt.id, Input::Head(head), at(0));
+        engine.handle(attempt.id, Input::End(Ok(())), at(0));
+    }
+    assert!(drain(&mut engine, at(9_999)).starts.is_empty());
+    (engine, at(10_000))
+}
+
+#[test]
+fn a_host_that_has_rested_gets_work_by_and_by() {
+    let (mut engine, now) = after_a_rest(true);
+    assert_eq!(rounds(&mut engine, now), [1, 2, 4, 8, 5]);
+}
+
+#[test]
+fn without_slow_start_all_that_waited_comes_at_once() {
+    let (mut engine, now) = after_a_rest(false);
+    assert_eq!(rounds(&mut engine, now), [10, 10]);
+}
+
+#[test]
+fn a_host_that_refuses_while_it_comes_back_gets_no_more() {
+    let (mut engine, now) = after_a_rest(true);
+    let mut said = drain(&mut engine, now);
+    for _ in 0..3 {
+        assert_eq!(said.starts.len(), 1);
+        let refused = Head {
+            retry_after: Some(SECOND),
+            ..Head::status(429)
+        };
+        engine.handle(said.starts[0].id, Input::Head(refused), now);
+        engine.handle(said.starts[0].id, Input::End(Ok(())), now);
+        let until = drain(&mut engine, now).wake.expect("the rest ends");
+        said = drain(&mut engine, until);
+    }
+}
+
+#[test]
+fn a_host_whose_breaker_closes_gets_work_by_and_by() {
+    let config = only(exact()).breaker(breaker().probes(1, 1));
+    let mut engine = Engine::new(config.concurrency(10), 7, at(0));
+    for n in 0..20 {
+        let request = get(&format!("http://a.test/{n}"));
+        engine.submit(request, at(0)).unwrap();
+    }
+    for attempt in drain(&mut engine, at(0)).starts {
+        fail(&mut engine, &attempt, at(0));
+    }
+    let now = drain(&mut engine, at(2_000)).wake.expect("the break ends");
+    assert_eq!(rounds(&mut engine, now)[..4], [1, 1, 2, 4]);
+}

@@ -1,0 +1,120 @@
+//! Settings change, checkpoints go on, memory is given back.
+
+use super::*;
+
+#[test]
+fn a_clock_that_jumps_on_purpose_lets_limits_end_early() {
+    let chaos = Chaos::default().fault(1000, Fault::ClockJump(10 * SECOND));
+    let mut engine = Engine::new(only(exact().attempts(1).chaos(chaos)), 7, at(0));
+    submit(&mut engine, ["http://a.test/"]);
+    let said = drain(&mut engine, at(0));
+    assert_eq!(said.starts.len(), 1);
+    assert!(matches!(said.done[0].result, Err(Error::TimedOut(_))));
+}
+
+#[test]
+fn limits_change_while_it_runs_and_debts_are_kept() {
+    let rate = |text: &str| text.parse::<crate::Rate>().unwrap();
+    let mut engine = Engine::new(only(exact()).host_rate(rate("1/h")), 7, at(0));
+    submit(&mut engine, ["http://a.test/1", "http://a.test/2"]);
+    assert_eq!(drain(&mut engine, at(0)).starts.len(), 1);
+    engine.set_config(only(exact()).host_rate(rate("1/s")), at(0));
+    assert!(
+        drain(&mut engine, at(0)).starts.is_empty(),
+        "the hour is still owed"
+    );
+    engine.set_config(only(exact()), at(1));
+    assert_eq!(
+        drain(&mut engine, at(1)).starts.len(),
+        1,
+        "without a rate there is no debt"
+    );
+}
+
+#[test]
+fn a_new_configuration_keeps_an_open_breaker() {
+    let (mut engine, _, now) = with_open_breaker(OnOpen::Defer);
+    let config = only(exact().attempts(1)).breaker(breaker()).per_host(5);
+    engine.set_config(config, now);
+    assert!(drain(&mut engine, now).starts.is_empty());
+    let stats = engine.host_stats("http://a.test").unwrap();
+    assert_eq!(stats.circuit, Some(crate::CircuitState::Open));
+}
+
+#[test]
+fn a_checkpoint_goes_on_where_it_was_on_another_clock() {
+    let (engine, said, _) = with_open_breaker(OnOpen::Defer);
+    let pause = said.wake.unwrap().saturating_since(at(2));
+    // Another process: its clock has just begun.
+    let mut later = Engine::restore(engine.checkpoint(), at(0));
+    let said = drain(&mut later, at(0));
+    assert!(said.starts.is_empty());
+    assert_eq!(
+        said.wake,
+        Some(Timestamp::START + pause),
+        "the pause has what was left of it"
+    );
+    assert_eq!(drain(&mut later, said.wake.unwrap()).starts.len(), 1);
+}
+
+#[test]
+fn attempts_lost_with_their_process_cost_no_try() {
+    let mut engine = Engine::new(only(exact().attempts(1)), 7, at(0));
+    submit(&mut engine, ["http://a.test/"]);
+    let post = Request {
+        method: crate::Method::Post,
+        ..get("http://a.test/")
+    };
+    engine.submit(post, at(0)).unwrap();
+    assert_eq!(drain(&mut engine, at(0)).starts.len(), 2);
+    let mut later = Engine::restore(engine.checkpoint(), at(0));
+    let said = drain(&mut later, at(0));
+    assert_eq!(targets(&said), ["http://a.test/"]);
+    assert_eq!(
+        said.done[0].result,
+        Err(Error::Failed(Failure::Dropped)),
+        "a POST may have arrived"
+    );
+    answer(&mut later, &said.starts[0], 200, at(1));
+    assert!(drain(&mut later, at(1)).done[0].is_success());
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn a_checkpoint_is_plain_data() {
+    let (engine, ..) = with_open_breaker(OnOpen::Defer);
+    let stored = serde_json::to_string(&engine.checkpoint()).unwrap();
+    let restored = serde_json::from_str(&stored).unwrap();
+    let mut a = Engine::restore(engine.checkpoint(), at(0));
+    let mut b = Engine::restore(restored, at(0));
+    for millis in (0..60_000).step_by(500) {
+        let (x, y) = (drain(&mut a, at(millis)), drain(&mut b, at(millis)));
+        assert_eq!((x.starts, x.done, x.wake), (y.starts, y.done, y.wake));
+    }
+}
+
+#[test]
+fn memory_of_idle_hosts_is_given_back() {
+    let config = only(exact().attempts(1))
+        .breaker(Breaker::default())
+        .host_budget(RetryBudget::default());
+    let mut engine = Engine::new(config, 7, at(0));
+    for n in 0..1000 {
+        engine
+            .submit(get(&format!("http://{n}.test/")), at(0))
+            .unwrap();
+    }
+    let mut left = 1000;
+    let mut now = at(0);
+    while left > 0 {
+        let said = drain(&mut engine, now);
+        left -= said.starts.len();
+        said.starts
+            .iter()
+            .for_each(|one| answer(&mut engine, one, 200, now));
+    }
+    while let Some(wake) = drain(&mut engine, now).wake {
+        now = wake;
+    }
+    assert_eq!(engine.stats().hosts, 0);
+}

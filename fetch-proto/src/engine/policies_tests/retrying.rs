@@ -1,0 +1,91 @@
+//! Budgets bound retries, hedges race.
+
+use super::*;
+
+#[test]
+fn an_exhausted_budget_suppresses_retries_and_harms_nothing_in_flight() {
+    let budget = RetryBudget::Ratio {
+        min_per_second: 0,
+        per_mille: 200,
+        ttl: 10 * SECOND,
+    };
+    let mut engine = Engine::new(only(exact()).host_budget(budget), 7, at(0));
+    for n in 0..10 {
+        engine
+            .submit(get(&format!("http://a.test/{n}")), at(0))
+            .unwrap();
+    }
+    let said = drain(&mut engine, at(0));
+    said.starts[..9]
+        .iter()
+        .for_each(|one| fail(&mut engine, one, at(1)));
+    let said2 = drain(&mut engine, at(1));
+    let broke = said2
+        .done
+        .iter()
+        .filter(|outcome| outcome.gave_up == Some(GaveUp::Budget));
+    assert_eq!(broke.count(), 7, "2 of 10 may be tried again");
+    assert_eq!(
+        (said2.aborts, engine.stats().flying),
+        (0, 1),
+        "the tenth flies on"
+    );
+}
+
+#[test]
+fn the_common_budget_counts_over_all_hosts() {
+    let budget = RetryBudget::Ratio {
+        min_per_second: 0,
+        per_mille: 500,
+        ttl: 10 * SECOND,
+    };
+    let mut engine = Engine::new(only(exact()).budget(budget), 7, at(0));
+    submit(&mut engine, ["http://a.test/", "http://b.test/"]);
+    let said = drain(&mut engine, at(0));
+    said.starts
+        .iter()
+        .for_each(|one| fail(&mut engine, one, at(1)));
+    let over = drain(&mut engine, at(1)).done;
+    assert_eq!(over.len(), 1);
+    assert_eq!(over[0].gave_up, Some(GaveUp::Budget));
+}
+
+fn hedged() -> Policy {
+    exact().hedge(Hedge {
+        delay: HedgeDelay::Fixed(SECOND),
+        max: 1,
+        on_failure: false,
+    })
+}
+
+#[test]
+fn a_hedge_takes_a_slot_of_its_own_and_gives_both_back() {
+    let mut engine = Engine::new(only(hedged()).concurrency(2), 7, at(0));
+    submit(&mut engine, ["http://a.test/"]);
+    let first = drain(&mut engine, at(0)).starts[0].clone();
+    let hedge = drain(&mut engine, at(1000)).starts[0].clone();
+    assert_eq!((engine.stats().flying, hedge.id.number()), (2, 2));
+    answer(&mut engine, &hedge, 200, at(1100));
+    let said = drain(&mut engine, at(1100));
+    assert_eq!(
+        (said.aborts, said.done.len(), engine.stats().flying),
+        (1, 1, 0)
+    );
+    assert_eq!(said.done[0].attempts[0].end, AttemptEnd::Abandoned);
+    answer(&mut engine, &first, 200, at(1200));
+    assert_eq!(
+        engine.stats().stale_inputs,
+        2,
+        "what the loser says is too late"
+    );
+}
+
+#[test]
+fn a_hedge_without_a_free_slot_is_left_out_not_queued() {
+    let mut engine = Engine::new(only(hedged()).concurrency(1), 7, at(0));
+    submit(&mut engine, ["http://a.test/", "http://b.test/"]);
+    let first = drain(&mut engine, at(0)).starts[0].clone();
+    assert!(drain(&mut engine, at(1000)).starts.is_empty());
+    answer(&mut engine, &first, 200, at(2000));
+    assert_eq!(targets(&drain(&mut engine, at(2000))), ["http://b.test/"]);
+}

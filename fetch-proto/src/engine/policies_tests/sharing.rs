@@ -1,0 +1,84 @@
+//! One request for those that ask for the same.
+
+use super::*;
+
+fn shared(url: &str) -> Request {
+    Request {
+        share: Some(0),
+        ..get(url)
+    }
+}
+
+#[test]
+fn identical_requests_are_one_and_all_get_its_response() {
+    let mut engine = Engine::new(only(exact()), 7, at(0));
+    let ids: Vec<_> = (0..3)
+        .map(|_| engine.submit(shared("http://a.test/"), at(0)).unwrap())
+        .collect();
+    let said = drain(&mut engine, at(0));
+    assert_eq!(said.starts.len(), 1);
+    answer(&mut engine, &said.starts[0], 200, at(5));
+    let mut order = Vec::new();
+    loop {
+        match engine.poll(at(5)) {
+            Output::Done(id, outcome) => {
+                assert!(outcome.is_success());
+                order.push((id, outcome.shared_with));
+            }
+            Output::Idle(_) => break,
+            _ => {}
+        }
+    }
+    let leader = Some(ids[0]);
+    assert_eq!(
+        order,
+        [(ids[1], leader), (ids[2], leader), (ids[0], None)],
+        "the leader is last"
+    );
+}
+
+#[test]
+fn when_the_one_that_asks_is_cancelled_another_asks() {
+    let mut engine = Engine::new(only(exact()), 7, at(0));
+    let leader = engine.submit(shared("http://a.test/"), at(0)).unwrap();
+    engine.submit(shared("http://a.test/"), at(0)).unwrap();
+    engine.submit(shared("http://a.test/"), at(0)).unwrap();
+    drain(&mut engine, at(0));
+    engine.cancel(leader, at(1));
+    let said = drain(&mut engine, at(1));
+    assert_eq!((said.done.len(), said.starts.len()), (1, 1));
+    answer(&mut engine, &said.starts[0], 200, at(2));
+    assert_eq!(drain(&mut engine, at(2)).done.len(), 2);
+    assert_eq!(engine.stats().live, 0);
+}
+
+#[test]
+fn a_waiter_has_its_own_deadline() {
+    let mut engine = Engine::new(only(exact()), 7, at(0));
+    engine.submit(shared("http://a.test/"), at(0)).unwrap();
+    let timeouts = crate::Timeouts {
+        total: Some(SECOND),
+        ..crate::Timeouts::DEFAULT
+    };
+    let hasty = Request {
+        policy: Some(exact().timeouts(timeouts).into()),
+        ..shared("http://a.test/")
+    };
+    engine.submit(hasty, at(0)).unwrap();
+    drain(&mut engine, at(0));
+    let done = drain(&mut engine, at(1000)).done;
+    assert_eq!(done.len(), 1);
+    assert!(matches!(done[0].result, Err(Error::TimedOut(_))));
+}
+
+#[test]
+fn other_header_fields_make_another_request() {
+    let mut engine = Engine::new(only(exact()), 7, at(0));
+    engine.submit(shared("http://a.test/"), at(0)).unwrap();
+    let other = Request {
+        share: Some(1),
+        ..get("http://a.test/")
+    };
+    engine.submit(other, at(0)).unwrap();
+    assert_eq!(drain(&mut engine, at(0)).starts.len(), 2);
+}
