@@ -5,6 +5,7 @@ pub(crate) mod output;
 mod route;
 mod send;
 mod session;
+pub(crate) mod setup;
 pub(crate) mod state;
 mod tries;
 pub(crate) mod values;
@@ -13,7 +14,7 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Args as Group, Parser, ValueEnum};
+use clap::{ArgAction, Args as Group, CommandFactory, Parser, ValueEnum};
 use fetch_proto::{Method, Pattern, Rate};
 
 use crate::command::Command;
@@ -45,14 +46,60 @@ method, body and URL. `attempts` has every request that was sent. `size_request`
 are always null in this version. `sha256` is the digest of the body, decoded, if bodies are kept or
 checked; `filename_effective` is its file below --output-dir, or in which tar file.";
 
+/// What `-h` shows; `--help` has all.
+const ESSENTIAL: [&str; 31] = [
+    "urls",
+    "input_file",
+    "demo",
+    "policy",
+    "concurrency",
+    "per_host",
+    "rate",
+    "host_rate",
+    "retry",
+    "max_time",
+    "timeout",
+    "deadline",
+    "method",
+    "header",
+    "data",
+    "json",
+    "user_agent",
+    "user",
+    "location",
+    "insecure",
+    "proxy",
+    "output",
+    "format",
+    "output_dir",
+    "fail",
+    "silent",
+    "state",
+    "verbose",
+    "config",
+    "help",
+    "version",
+];
+
+/// The command line, whole.
+pub(crate) fn command() -> clap::Command {
+    let mut command = Args::command();
+    command.build();
+    command.mut_args(|arg| {
+        let rare = !ESSENTIAL.contains(&arg.get_id().as_str());
+        arg.hide_short_help(rare)
+    })
+}
+
 /// Fetches every URL of a list: fast, within limits, with retries.
 #[derive(Debug, Parser)]
 #[command(
     name = "fetch-all",
-    version,
+    version = crate::version::SHORT,
+    long_version = crate::version::LONG,
     args_conflicts_with_subcommands = true,
     max_term_width = 100,
-    after_help = EXAMPLES,
+    after_help = format!("{EXAMPLES}\n\nThis is the half of it: --help has all options, exit codes, and what records hold."),
     after_long_help = format!("{EXAMPLES}\n\n{RECORDS}\n\n{}", crate::exit::TABLE),
 )]
 pub(crate) struct Args {
@@ -92,6 +139,8 @@ pub(crate) struct Args {
     pub(crate) state: StateOption,
     #[command(flatten)]
     pub(crate) log: Log,
+    #[command(flatten)]
+    pub(crate) setup: setup::Setup,
 }
 
 #[derive(Debug, Group)]
@@ -336,7 +385,7 @@ pub(crate) struct Output {
     pub(crate) fail_early: bool,
 
     /// Stop after so many failures
-    #[arg(long, value_name = "N", hide_short_help = true)]
+    #[arg(long, value_name = "N")]
     pub(crate) max_errors: Option<NonZeroU64>,
 
     /// No progress, no summary, no log on the console

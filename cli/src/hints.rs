@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use crate::config::Origin;
+
 /// Options of curl, wget and their kin that mean something else here, or nothing.
 const HABITS: &[(&[&str], &str)] = &[
     (
@@ -29,8 +31,8 @@ const HABITS: &[(&[&str], &str)] = &[
     ),
     (&["-P", "--directory-prefix"], "write --output-dir DIR"),
     (
-        &["-K", "--config"],
-        "options come from the command line; URLs with -i FILE",
+        &["-K"],
+        "write --config FILE, a TOML file of options; URLs come with -i FILE",
     ),
     (&["-F", "--form"], "write -d DATA or --json DATA"),
     (&["-n"], "write --netrc"),
@@ -56,8 +58,14 @@ const HABITS: &[(&[&str], &str)] = &[
 ];
 
 /// Prints what clap says, help and version included, with a hint where there is one.
-pub(crate) fn report(error: &clap::Error) -> ExitCode {
+/// The options may come from elsewhere, too: from these `origins`.
+pub(crate) fn report(error: &clap::Error, origins: &[Origin]) -> ExitCode {
     let _ = error.print();
+    if error.use_stderr() && !origins.is_empty() {
+        let all: Vec<_> = origins.iter().map(ToString::to_string).collect();
+        let all = all.join(", ");
+        let _ = writeln!(std::io::stderr(), "\nnote: options come from {all}, too");
+    }
     if let Some((option, hint)) = hint(error) {
         let _ = writeln!(std::io::stderr(), "\nhint: for {option}: {hint}");
     }

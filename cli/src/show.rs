@@ -29,7 +29,7 @@ pub(crate) fn shown(text: &[u8]) -> String {
     out
 }
 
-fn without_user(text: &str) -> Cow<'_, str> {
+pub(crate) fn without_user(text: &str) -> Cow<'_, str> {
     let Some(start) = text.find("//").map(|at| at + 2) else {
         return text.into();
     };

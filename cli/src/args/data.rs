@@ -55,7 +55,7 @@ fn option(kind: Kind, value: &'static str, help: &'static str) -> Arg {
 impl clap::Args for Data {
     fn augment_args(command: Command) -> Command {
         let data = "Body, or @FILE without its line ends; several are joined by &; sent as a form";
-        let form = |kind, help| option(kind, "DATA", help).hide_short_help(true);
+        let form = |kind, help| option(kind, "DATA", help);
         let json = "JSON body, or @FILE; several are joined";
         command
             .arg(option(Kind::Data, "DATA", data).short('d'))

@@ -17,7 +17,7 @@ pub(crate) struct Route {
 
     /// User name and password for the proxy
     #[arg(short = 'U', long, value_name = "USER:PASSWORD", requires = "proxy")]
-    #[arg(value_parser = values::user, hide_short_help = true)]
+    #[arg(value_parser = values::user)]
     pub(crate) proxy_user: Option<String>,
 
     /// Hosts to reach without a proxy, or * for all [default: no_proxy]
@@ -26,37 +26,31 @@ pub(crate) struct Route {
 
     /// Connect to another host or port than the URL names; an empty part means any, or the same;
     /// repeatable
-    #[arg(long, value_name = "HOST:PORT:HOST:PORT", hide_short_help = true)]
+    #[arg(long, value_name = "HOST:PORT:HOST:PORT")]
     pub(crate) connect_to: Vec<ConnectTo>,
 
     /// Send every request to this Unix socket
-    #[arg(
-        long,
-        value_name = "FILE",
-        conflicts_with = "proxy",
-        hide_short_help = true
-    )]
+    #[arg(long, value_name = "FILE", conflicts_with = "proxy")]
     pub(crate) unix_socket: Option<PathBuf>,
 
     /// HTTP/2 where an https server chooses it: the default
-    #[arg(long, overrides_with_all = ["http1_1", "http2_prior_knowledge"], hide_short_help = true)]
+    #[arg(long, overrides_with_all = ["http1_1", "http2_prior_knowledge"])]
     pub(crate) http2: bool,
 
     /// HTTP/1.1 alone
     #[arg(long = "http1.1", overrides_with_all = ["http2", "http2_prior_knowledge"])]
-    #[arg(hide_short_help = true)]
     pub(crate) http1_1: bool,
 
     /// HTTP/2 over plain http too
-    #[arg(long, overrides_with_all = ["http2", "http1_1"], hide_short_help = true)]
+    #[arg(long, overrides_with_all = ["http2", "http1_1"])]
     pub(crate) http2_prior_knowledge: bool,
 
     /// PEM file of the certificate to show to servers that ask for one
-    #[arg(short = 'E', long, value_name = "FILE", hide_short_help = true)]
+    #[arg(short = 'E', long, value_name = "FILE")]
     pub(crate) cert: Option<PathBuf>,
 
     /// PEM file of its private key [default: in the file of --cert]
-    #[arg(long, value_name = "FILE", requires = "cert", hide_short_help = true)]
+    #[arg(long, value_name = "FILE", requires = "cert")]
     pub(crate) key: Option<PathBuf>,
 }
 

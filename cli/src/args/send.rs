@@ -6,20 +6,14 @@ use clap::Args as Group;
 #[command(next_help_heading = "Request")]
 pub(crate) struct Send {
     /// The field Referer
-    #[arg(short = 'e', long, value_name = "URL", hide_short_help = true)]
+    #[arg(short = 'e', long, value_name = "URL")]
     pub(crate) referer: Option<String>,
 
     /// Ask for a part of each body, such as 0-99: the field Range
     #[arg(long, value_name = "RANGE", value_parser = super::values::range)]
-    #[arg(hide_short_help = true)]
     pub(crate) range: Option<String>,
 
     /// OAuth 2 bearer token
-    #[arg(
-        long,
-        value_name = "TOKEN",
-        conflicts_with = "user",
-        hide_short_help = true
-    )]
+    #[arg(long, value_name = "TOKEN", conflicts_with = "user")]
     pub(crate) oauth2_bearer: Option<String>,
 }

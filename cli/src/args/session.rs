@@ -27,10 +27,10 @@ pub(crate) struct Session {
     pub(crate) netrc: bool,
 
     /// The same from this file
-    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    #[arg(long, value_name = "FILE")]
     pub(crate) netrc_file: Option<PathBuf>,
 
     /// Like --netrc, but the file need not exist
-    #[arg(long, hide_short_help = true)]
+    #[arg(long)]
     pub(crate) netrc_optional: bool,
 }

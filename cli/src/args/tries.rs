@@ -12,11 +12,11 @@ use super::values;
 pub(crate) struct Tries {
     /// The statuses that are tried again, such as 429,5xx [default: see --retry]
     #[arg(long, value_name = "STATUS,…", visible_alias = "retry-on-http-error")]
-    #[arg(value_parser = values::statuses, hide_short_help = true)]
+    #[arg(value_parser = values::statuses)]
     pub(crate) retry_on: Option<StatusSet>,
 
     /// Try again after every failure, whatever the method; with -f after all of 4xx and 5xx, too
-    #[arg(long, hide_short_help = true)]
+    #[arg(long)]
     pub(crate) retry_all_errors: bool,
 
     /// Try again when a connection is refused: it always is
@@ -26,12 +26,10 @@ pub(crate) struct Tries {
     /// Give an attempt up that is slower than this, in bytes per second, for --speed-time
     /// [default with --speed-time: 1]
     #[arg(short = 'Y', long, value_name = "BYTES", value_parser = values::bytes)]
-    #[arg(hide_short_help = true)]
     pub(crate) speed_limit: Option<u64>,
 
     /// How long an attempt may be that slow [default with --speed-limit: 30]
     #[arg(short = 'y', long, value_name = "SECONDS", value_parser = values::seconds)]
-    #[arg(hide_short_help = true)]
     pub(crate) speed_time: Option<Duration>,
 }
 

@@ -12,6 +12,7 @@ mod policy;
 mod records;
 mod replay;
 mod retries;
+mod setup;
 mod simulate;
 mod state;
 mod stopping;
