@@ -2,6 +2,7 @@
 
 pub(crate) mod data;
 pub(crate) mod output;
+mod polite;
 mod route;
 mod send;
 mod session;
@@ -21,6 +22,7 @@ use crate::command::Command;
 use crate::given::Given;
 use crate::logging::LogFormat;
 use data::Data;
+use polite::Polite;
 use route::Route;
 use send::Send;
 use session::Session;
@@ -40,53 +42,25 @@ Examples:
 const RECORDS: &str = "\
 Records are JSON, one line for each URL, written when it ends: curl's names, seconds as floats
 counted from the start of the first attempt, sizes in bytes, null for what is not known.
-`outcome` is ok, http_error, dns, connect, tls, timeout, io, protocol, too_large, checksum,
+`outcome` is ok, http_error, dns, connect, tls, timeout, io, protocol, too_large, checksum, robots,
 skipped, cancelled or invalid (a line that is no URL). `exitcode` is what curl would have ended with. `id` is a digest of
 method, body and URL. `attempts` has every request that was sent. `size_request` and `size_header`
 are always null in this version. `sha256` is the digest of the body, decoded, if bodies are kept or
 checked; `filename_effective` is its file below --output-dir, or in which tar file.";
 
 /// What `-h` shows; `--help` has all.
-const ESSENTIAL: [&str; 31] = [
-    "urls",
-    "input_file",
-    "demo",
-    "policy",
-    "concurrency",
-    "per_host",
-    "rate",
-    "host_rate",
-    "retry",
-    "max_time",
-    "timeout",
-    "deadline",
-    "method",
-    "header",
-    "data",
-    "json",
-    "user_agent",
-    "user",
-    "location",
-    "insecure",
-    "proxy",
-    "output",
-    "format",
-    "output_dir",
-    "fail",
-    "silent",
-    "state",
-    "verbose",
-    "config",
-    "help",
-    "version",
-];
+const ESSENTIAL: &str = "\
+urls input_file demo policy concurrency per_host rate host_rate robots retry max_time timeout deadline \
+method header data json user_agent user location insecure proxy output format output_dir fail silent \
+state verbose config help version";
 
 /// The command line, whole.
 pub(crate) fn command() -> clap::Command {
     let mut command = Args::command();
     command.build();
     command.mut_args(|arg| {
-        let rare = !ESSENTIAL.contains(&arg.get_id().as_str());
+        let mut essential = ESSENTIAL.split(' ');
+        let rare = !essential.any(|id| arg.get_id() == id);
         arg.hide_short_help(rare)
     })
 }
@@ -113,6 +87,8 @@ pub(crate) struct Args {
     pub(crate) policy: PolicyOption,
     #[command(flatten)]
     pub(crate) speed: Speed,
+    #[command(flatten)]
+    pub(crate) polite: Polite,
     #[command(flatten)]
     pub(crate) retry: Retry,
     #[command(flatten)]

@@ -22,6 +22,7 @@ mod policy;
 mod progress;
 mod record;
 mod replay;
+mod robots;
 mod run;
 mod save;
 mod show;

@@ -49,6 +49,7 @@ impl Done {
                 "ok" => (Kind::Ok, ended.outcome.tag),
                 _ => (Kind::Failed, ended.outcome.tag),
             },
+            Told::Disallowed { request, .. } => (Kind::Failed, request.tag_ref()),
             Told::Invalid { seq, .. } => (Kind::Invalid, seq),
             Told::Skipped { seq, .. } => (Kind::Ok, seq),
         };

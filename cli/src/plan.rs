@@ -51,6 +51,8 @@ pub(crate) struct Plan {
     pub(crate) record: Option<File>,
     /// What the policy file is to be looked at for while it runs.
     pub(crate) reload: Option<Reload>,
+    /// The name that robots.txt knows this program by, if that is obeyed.
+    pub(crate) robots: Option<String>,
     pub(crate) settings: Settings,
     pub(crate) silent: bool,
     pub(crate) sources: Vec<Source>,
@@ -123,6 +125,7 @@ impl Plan {
             progress: !quiet && !args.output.no_progress && std::io::stderr().is_terminal(),
             record: record.map(create).transpose()?,
             reload,
+            robots: request::robots(&args, &settings.headers),
             settings,
             silent: args.output.silent,
             sources,

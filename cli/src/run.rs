@@ -23,6 +23,7 @@ use crate::output::{Flushed, Form, Output, PATIENCE, Target, Written};
 use crate::plan::{self, CookieFile, Plan, Reload};
 use crate::progress::{Console, Counts, Progress};
 use crate::record::Recorder;
+use crate::robots::{Admitted, Gatekeeper};
 use crate::save::Kept;
 use crate::signals;
 use batch::Batch;
@@ -123,8 +124,16 @@ pub(crate) fn run(mut plan: Plan) -> Result<u8, Stop> {
         tell: teller(&progress, plan.silent),
         seq: 0,
     };
-    let requests = reader.start(plan.sources).map_err(Stop::internal)?;
-    let mut outcomes = fetcher.fetch_stream(Requests::new(requests));
+    let requests = Requests::new(reader.start(plan.sources).map_err(Stop::internal)?);
+    let gatekeeper = plan.robots.map(|agent| Gatekeeper {
+        agent,
+        executor: executor.clone(),
+        fetcher: fetcher.clone(),
+        rules: plan.settings.rules.clone(),
+        shared: shared.clone(),
+        writer: writer.clone(),
+    });
+    let mut outcomes = fetcher.fetch_stream(Admitted::new(requests, gatekeeper));
     if let Some(total) = plan.total {
         outcomes = outcomes.with_total(total);
     }
@@ -174,7 +183,7 @@ struct Run {
 }
 
 impl Run {
-    async fn drive(&mut self, outcomes: &mut FetchAll<Requests>) -> End {
+    async fn drive(&mut self, outcomes: &mut FetchAll<Admitted>) -> End {
         let mut events = Events {
             ended: false,
             outcomes,
@@ -263,7 +272,7 @@ impl Run {
     }
 
     /// Waits for whoever takes the records: no outcome is taken meanwhile.
-    async fn make_room(&mut self, outcomes: &mut FetchAll<Requests>) -> Option<End> {
+    async fn make_room(&mut self, outcomes: &mut FetchAll<Admitted>) -> Option<End> {
         loop {
             match self.batch.writer.try_flush() {
                 Flushed::Done => return None,
@@ -279,7 +288,7 @@ impl Run {
     }
 
     /// Looks at what may end it, and sets the bar.
-    fn watch(&mut self, outcomes: &mut FetchAll<Requests>) -> Option<End> {
+    fn watch(&mut self, outcomes: &mut FetchAll<Admitted>) -> Option<End> {
         if self.batch.shared.failed_early.load(Relaxed) {
             return Some(End::FailEarly);
         }
@@ -306,12 +315,13 @@ impl Run {
         None
     }
 
-    fn counts(&self, outcomes: &FetchAll<Requests>) -> Counts {
+    fn counts(&self, outcomes: &FetchAll<Admitted>) -> Counts {
         let (stats, shared) = (outcomes.stats(), &self.batch.shared);
         let malformed = shared.malformed.load(Relaxed);
         // `finished` first: after it the other numbers move no more.
         let read = shared.finished.load(Relaxed);
-        let skipped = self.batch.skipped().0 + self.batch.existing();
+        let skipped =
+            self.batch.skipped().0 + self.batch.existing() + shared.disallowed.load(Relaxed);
         let all = shared.urls.load(Relaxed) + shared.malformed.load(Relaxed) + skipped;
         let engine = self.fetcher.stats();
         Counts {
@@ -339,7 +349,7 @@ impl Run {
     fn finish(
         mut self,
         end: End,
-        outcomes: FetchAll<Requests>,
+        outcomes: FetchAll<Admitted>,
         output: Output,
         demo: bool,
     ) -> Result<u8, Stop> {
@@ -406,7 +416,7 @@ enum Event {
 struct Events<'a> {
     /// Whether there are no more outcomes.
     ended: bool,
-    outcomes: &'a mut FetchAll<Requests>,
+    outcomes: &'a mut FetchAll<Admitted>,
     streak: u32,
     tick: smol::Timer,
 }

@@ -41,6 +41,8 @@ impl Errors {
 
 /// All that the summary tells.
 pub(crate) struct Summary<'a> {
+    /// Not allowed by robots.txt.
+    pub(crate) disallowed: u64,
     pub(crate) elapsed: Duration,
     pub(crate) errors: &'a Errors,
     /// Not fetched, since their files are there.
@@ -115,6 +117,10 @@ impl Summary<'_> {
     }
 
     fn skipped(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.disallowed > 0 {
+            let urls = plural(self.disallowed, "URL is", "URLs are");
+            writeln!(f, "  skipped   {urls} not allowed by robots.txt")?;
+        }
         if self.existing > 0 {
             let urls = plural(self.existing, "URL has its file", "URLs have their files");
             writeln!(f, "  skipped   {urls} already")?;
@@ -265,6 +271,7 @@ mod tests {
         hosts.record("a.test", Duration::from_secs(1), true);
         hosts.record("b.test", Duration::from_secs(2), false);
         let summary = Summary {
+            disallowed: 0,
             elapsed: Duration::from_secs(1),
             errors: &errors,
             go_on: true,

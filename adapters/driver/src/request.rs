@@ -302,6 +302,42 @@ impl Request {
         self
     }
 
+    /// The URL as it was given, but for its user name and password: what
+    /// [`Outcome::url`](crate::Outcome::url) will be.
+    ///
+    /// ```
+    /// let request = fetch_driver::Request::get("http://A.test")?;
+    /// assert_eq!(request.text(), "http://A.test");
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What was attached, if anything was.
+    ///
+    /// ```
+    /// let request = fetch_driver::Request::get("http://a.test")?;
+    /// assert!(request.attached().is_none());
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    #[must_use]
+    pub fn attached(&self) -> Option<&Arc<dyn Any + Send + Sync>> {
+        self.attached.as_ref()
+    }
+
+    /// What it was tagged with.
+    ///
+    /// ```
+    /// assert_eq!(fetch_driver::Request::get("http://a.test")?.tag(7).tag_ref(), 7);
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    #[must_use]
+    pub fn tag_ref(&self) -> u64 {
+        self.tag
+    }
+
     /// The URL as it may be shown: without secrets.
     pub(crate) fn shown(&self) -> String {
         Redacted(&self.url).to_string()

@@ -48,7 +48,14 @@ pub(crate) fn run(quick: bool) -> Result<String> {
 /// Builds the command in the profile that packages have, and tells where it is.
 fn build() -> Result<PathBuf> {
     let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["build", "--profile", "dist", "--quiet", "-p", "fetch-all-cli"])
+        .args([
+            "build",
+            "--profile",
+            "dist",
+            "--quiet",
+            "-p",
+            "fetch-all-cli",
+        ])
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
         .status()
         .context("cannot run cargo")?;

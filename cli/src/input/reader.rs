@@ -45,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) urls: AtomicU64,
     /// How many lines are no URLs.
     pub(crate) malformed: AtomicU64,
+    /// How many URLs robots.txt does not allow.
+    pub(crate) disallowed: AtomicU64,
     /// How many URLs were not fetched, as their files exist.
     pub(crate) skipped: AtomicU64,
     /// How many have failed.

@@ -52,6 +52,13 @@ pub(crate) fn headers(args: &Args, headers: &mut HeaderMap) -> Result<(), Stop> 
             headers.insert(name, field(option, value)?);
         }
     }
+    if let Some(contact) = &args.polite.contact {
+        let agent = headers
+            .get(USER_AGENT)
+            .and_then(|agent| agent.to_str().ok());
+        let agent = format!("{} (+{contact})", agent.unwrap_or_default());
+        headers.insert(USER_AGENT, field("--contact", &agent)?);
+    }
     if let Some(user) = &request.user {
         headers.insert(AUTHORIZATION, logins::basic(user));
     }
@@ -72,6 +79,19 @@ pub(crate) fn headers(args: &Args, headers: &mut HeaderMap) -> Result<(), Stop> 
         }
     }
     Ok(())
+}
+
+/// The name that robots.txt knows this program by: what the user agent begins with.
+pub(crate) fn robots(args: &Args, headers: &HeaderMap) -> Option<String> {
+    args.polite.robots.then(|| {
+        let agent = headers
+            .get(USER_AGENT)
+            .and_then(|agent| agent.to_str().ok());
+        let name = agent.and_then(|agent| agent.split(['/', ' ', '(', ';']).next());
+        name.filter(|name| !name.is_empty())
+            .unwrap_or("fetch-all")
+            .to_owned()
+    })
 }
 
 fn field(option: &str, value: &str) -> Result<HeaderValue, Stop> {

@@ -113,6 +113,7 @@ impl Batch {
         stopped: Option<&'a str>,
     ) -> Summary<'a> {
         Summary {
+            disallowed: self.shared.disallowed.load(Relaxed),
             elapsed,
             errors: &self.errors,
             existing: self.existing(),

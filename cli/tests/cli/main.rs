@@ -12,6 +12,7 @@ mod policy;
 mod records;
 mod replay;
 mod retries;
+mod robots;
 mod setup;
 mod simulate;
 mod state;
