@@ -50,7 +50,7 @@ checked; `filename_effective` is its file below --output-dir, or in which tar fi
 
 /// What `-h` shows; `--help` has all.
 const ESSENTIAL: &str = "\
-urls input_file demo policy concurrency per_host rate host_rate robots retry max_time timeout deadline \
+urls input_file demo dry_run policy concurrency per_host rate host_rate robots retry max_time timeout deadline \
 method header data json user_agent user location insecure proxy output format output_dir fail silent \
 state verbose config help version";
 
@@ -155,6 +155,21 @@ pub(crate) struct Input {
     /// The same as URL, or with @FILE as -i FILE; repeatable
     #[arg(long = "url", value_name = "URL|@FILE")]
     pub(crate) url: Vec<String>,
+
+    /// Take {} and [] in URLs as they are; else {a,b}, [1-100], [01-10:3], [a-z] and {1..100} in
+    /// arguments stand for many
+    #[arg(short, long)]
+    pub(crate) globoff: bool,
+
+    /// Leave out what was in the list before: the same method, body and URL, or the same id
+    ///
+    /// The latest five million at least are remembered, in 300 MiB at most; --state DIR remembers all.
+    #[arg(long)]
+    pub(crate) dedupe: bool,
+
+    /// Print what would be fetched, by hosts and rules, and fetch nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 
     /// Fetch a thousand URLs of a site that this command starts on loopback
     #[arg(long, conflicts_with_all = ["urls", "input_file", "url", "method", "head", "data", "json"])]

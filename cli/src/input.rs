@@ -1,9 +1,11 @@
 //! Where URLs come from: arguments, files, stdin; read on a thread of their own.
 
 mod feed;
+mod glob;
 mod lines;
 mod reader;
 mod row;
+mod seen;
 mod stream;
 mod table;
 mod unpack;
@@ -20,6 +22,8 @@ pub(crate) use table::UrlColumn;
 
 use crate::args::{self, InputFormat};
 use crate::exit::Stop;
+use crate::show::shown;
+use glob::{Expanded, Glob};
 
 /// Something that lines are read from.
 pub(crate) struct Source {
@@ -78,12 +82,11 @@ impl Source {
         }
     }
 
-    fn arguments(name: &str, urls: &[String]) -> Self {
-        // A line end inside an argument would make two of it.
-        let lines: Vec<_> = urls.iter().map(|url| url.replace('\n', "\u{1}")).collect();
+    fn arguments(name: &str, globs: Vec<Glob>) -> Self {
         Self {
             arguments: true,
-            ..Self::text(name, lines.join("\n"))
+            reader: Box::new(Expanded::new(globs)),
+            ..Self::text(name, String::new())
         }
     }
 
@@ -101,7 +104,7 @@ impl Source {
                 url_column,
             });
         }
-        let shown = crate::show::shown(path.as_os_str().as_encoded_bytes());
+        let shown = shown(path.as_os_str().as_encoded_bytes());
         let refuse = |error: io::Error| {
             let hint = match error.kind() {
                 io::ErrorKind::NotFound => ": check the name, or write - for stdin",
@@ -130,14 +133,26 @@ impl Source {
 /// How many URLs there will be, where that is known before they are read.
 pub(crate) fn known_total(input: &args::Input) -> Option<u64> {
     let files = !input.input_file.is_empty() || input.url.iter().any(|url| url.starts_with('@'));
-    (!files).then_some((input.urls.len() + input.url.len()) as u64)
+    let urls = input.urls.iter().chain(&input.url);
+    let counts = urls.map(|url| glob(url, input).map_or(1, |glob| glob.count()));
+    (!files).then(|| counts.fold(0, u64::saturating_add))
+}
+
+/// An argument, with what it stands for.
+fn glob(url: &str, input: &args::Input) -> Result<Glob, Stop> {
+    if input.globoff {
+        return Ok(Glob::plain(url));
+    }
+    Glob::parse(url).map_err(|why| Stop::usage(format!("{}: {why}", shown(url.as_bytes()))))
 }
 
 /// Opens all sources, in order, so that what is missing is known before the first request.
 pub(crate) fn open(input: &args::Input) -> Result<Vec<Source>, Stop> {
     let mut sources = Vec::new();
     if !input.urls.is_empty() {
-        sources.push(Source::arguments("argument", &input.urls));
+        let globs = input.urls.iter().map(|url| glob(url, input));
+        let globs = globs.collect::<Result<_, _>>()?;
+        sources.push(Source::arguments("argument", globs));
     }
     let mut paths = Vec::new();
     for url in &input.url {
@@ -148,7 +163,7 @@ pub(crate) fn open(input: &args::Input) -> Result<Vec<Source>, Stop> {
                 ));
             }
             Some(path) => paths.push(Path::new(path)),
-            None => sources.push(Source::arguments("--url", std::slice::from_ref(url))),
+            None => sources.push(Source::arguments("--url", vec![glob(url, input)?])),
         }
     }
     paths.extend(input.input_file.iter().map(|path| path.as_path()));

@@ -5,6 +5,7 @@ mod checksum;
 mod command;
 mod config;
 mod demo;
+mod dry;
 mod ended;
 mod exit;
 mod format;
@@ -64,6 +65,7 @@ fn run(parsed: config::Parsed) -> Result<u8, Stop> {
     let mut args = parsed.args;
     match args.command.take() {
         Some(command) => command.run(),
+        None if args.input.dry_run => plan::Plan::dry(args).and_then(dry::run),
         None => plan::Plan::new(args).and_then(run::run),
     }
 }

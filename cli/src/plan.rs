@@ -14,6 +14,7 @@ use std::num::NonZeroU64;
 use std::path::Path;
 use std::time::Duration;
 
+use clap::Parser;
 use fetch_driver::Settings;
 
 use crate::args::{Args, Format};
@@ -36,6 +37,8 @@ pub(crate) struct Plan {
     pub(crate) cookies: Option<CookieFile>,
     pub(crate) deadline: Option<Duration>,
     /// The site of `--demo`.
+    /// Whether what is in the list twice is left out.
+    pub(crate) dedupe: bool,
     pub(crate) demo: Option<fetch_testbed::Site>,
     pub(crate) fail: bool,
     pub(crate) feed: Feed,
@@ -66,6 +69,22 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
+    /// The same, without what opens files to write to.
+    ///
+    /// # Errors
+    ///
+    /// As [`Plan::new`].
+    pub(crate) fn dry(mut args: Args) -> Result<Self, Stop> {
+        args.output.output = None;
+        args.output.record = None;
+        args.state.state = None;
+        args.telling.write_out = None;
+        args.save = Args::try_parse_from(["fetch-all"])
+            .map_err(Stop::internal)?
+            .save;
+        Self::new(args)
+    }
+
     /// Reads and opens what the options name.
     ///
     /// # Errors
@@ -136,6 +155,7 @@ impl Plan {
                 Some(_) => Some(demo::COUNT),
                 None => input::known_total(&args.input),
             },
+            dedupe: args.input.dedupe,
             demo,
             write_out,
         })

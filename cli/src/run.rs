@@ -118,6 +118,7 @@ pub(crate) fn run(mut plan: Plan) -> Result<u8, Stop> {
         feed: plan.feed,
         ledger: kept.as_ref().map(|kept| kept.ledger.clone()),
         max_errors: plan.max_errors,
+        seen: plan.dedupe.then(Default::default),
         shared: shared.clone(),
         store: store.clone(),
         writer: writer.clone(),
@@ -320,8 +321,10 @@ impl Run {
         let malformed = shared.malformed.load(Relaxed);
         // `finished` first: after it the other numbers move no more.
         let read = shared.finished.load(Relaxed);
-        let skipped =
-            self.batch.skipped().0 + self.batch.existing() + shared.disallowed.load(Relaxed);
+        let skipped = self.batch.skipped().0
+            + self.batch.existing()
+            + shared.disallowed.load(Relaxed)
+            + shared.duplicates.load(Relaxed);
         let all = shared.urls.load(Relaxed) + shared.malformed.load(Relaxed) + skipped;
         let engine = self.fetcher.stats();
         Counts {

@@ -43,6 +43,8 @@ impl Errors {
 pub(crate) struct Summary<'a> {
     /// Not allowed by robots.txt.
     pub(crate) disallowed: u64,
+    /// In the list before.
+    pub(crate) duplicates: u64,
     pub(crate) elapsed: Duration,
     pub(crate) errors: &'a Errors,
     /// Not fetched, since their files are there.
@@ -117,6 +119,10 @@ impl Summary<'_> {
     }
 
     fn skipped(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.duplicates > 0 {
+            let urls = plural(self.duplicates, "duplicate was", "duplicates were");
+            writeln!(f, "  skipped   {urls} left out")?;
+        }
         if self.disallowed > 0 {
             let urls = plural(self.disallowed, "URL is", "URLs are");
             writeln!(f, "  skipped   {urls} not allowed by robots.txt")?;
@@ -272,6 +278,7 @@ mod tests {
         hosts.record("b.test", Duration::from_secs(2), false);
         let summary = Summary {
             disallowed: 0,
+            duplicates: 0,
             elapsed: Duration::from_secs(1),
             errors: &errors,
             go_on: true,

@@ -315,6 +315,18 @@ impl Request {
         &self.text
     }
 
+    /// The method.
+    ///
+    /// ```
+    /// use fetch_driver::Method;
+    /// assert_eq!(*fetch_driver::Request::get("http://a.test")?.method(), Method::Get);
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    #[must_use]
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
     /// What was attached, if anything was.
     ///
     /// ```

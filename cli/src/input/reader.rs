@@ -7,10 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_channel::{Receiver, Sender};
 use fetch_driver::{Redacted, Request};
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::feed::Feed;
 use super::lines::{Lines, MAX_LINE, check, trim};
 use super::row::Row;
+use super::seen::Seen;
 use super::table::Table;
 use super::unpack::unpack;
 use super::{Shape, Source};
@@ -45,6 +47,8 @@ pub(crate) struct Shared {
     pub(crate) urls: AtomicU64,
     /// How many lines are no URLs.
     pub(crate) malformed: AtomicU64,
+    /// How many URLs were there before.
+    pub(crate) duplicates: AtomicU64,
     /// How many URLs robots.txt does not allow.
     pub(crate) disallowed: AtomicU64,
     /// How many URLs were not fetched, as their files exist.
@@ -75,6 +79,8 @@ pub(crate) struct Reader {
     pub(crate) ledger: Option<Arc<Ledger>>,
     /// After how many failures to stop.
     pub(crate) max_errors: Option<NonZeroU64>,
+    /// What was read before, if that is to be left out.
+    pub(crate) seen: Option<Seen>,
     pub(crate) shared: Arc<Shared>,
     /// Where bodies go, if anywhere.
     pub(crate) store: Option<Arc<Store>>,
@@ -274,7 +280,13 @@ impl Reader {
     }
 
     /// Whether this is to be fetched, and was not before.
-    fn is_wanted(&self, id: &Id<'_>) -> bool {
+    fn is_wanted(&mut self, id: &Id<'_>) -> bool {
+        if let Some(seen) = &mut self.seen
+            && seen.again(xxh3_128(id.key().as_ref()))
+        {
+            self.shared.duplicates.fetch_add(1, Relaxed);
+            return false;
+        }
         let Some(ledger) = &self.ledger else {
             return true;
         };

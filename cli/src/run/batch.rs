@@ -114,6 +114,7 @@ impl Batch {
     ) -> Summary<'a> {
         Summary {
             disallowed: self.shared.disallowed.load(Relaxed),
+            duplicates: self.shared.duplicates.load(Relaxed),
             elapsed,
             errors: &self.errors,
             existing: self.existing(),

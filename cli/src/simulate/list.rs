@@ -29,6 +29,9 @@ impl<'a> Urls<'a> {
     pub(super) fn new(model: &'a Model, files: Vec<PathBuf>) -> Result<Self, Stop> {
         if !files.is_empty() {
             let input = args::Input {
+                dedupe: false,
+                dry_run: false,
+                globoff: true,
                 input_format: args::InputFormat::Lines,
                 url_column: None,
                 urls: Vec::new(),

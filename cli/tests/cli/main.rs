@@ -8,6 +8,7 @@ mod lists;
 mod network;
 mod options;
 mod output;
+mod plans;
 mod policy;
 mod records;
 mod replay;
