@@ -1,19 +1,33 @@
 //! The options.
 
+pub(crate) mod data;
 pub(crate) mod output;
+mod polite;
+mod route;
+mod send;
+mod session;
+pub(crate) mod setup;
 pub(crate) mod state;
+mod tries;
 pub(crate) mod values;
 
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Args as Group, Parser, ValueEnum};
+use clap::{ArgAction, Args as Group, CommandFactory, Parser, ValueEnum};
 use fetch_proto::{Method, Pattern, Rate};
 
 use crate::command::Command;
 use crate::given::Given;
 use crate::logging::LogFormat;
+use data::Data;
+use polite::Polite;
+use route::Route;
+use send::Send;
+use session::Session;
 use state::StateOption;
+use tries::Tries;
 use values::{HeaderOption, Resolve};
 
 const EXAMPLES: &str = "\
@@ -28,20 +42,38 @@ Examples:
 const RECORDS: &str = "\
 Records are JSON, one line for each URL, written when it ends: curl's names, seconds as floats
 counted from the start of the first attempt, sizes in bytes, null for what is not known.
-`outcome` is ok, http_error, dns, connect, tls, timeout, io, protocol, too_large, checksum,
+`outcome` is ok, http_error, dns, connect, tls, timeout, io, protocol, too_large, checksum, robots,
 skipped, cancelled or invalid (a line that is no URL). `exitcode` is what curl would have ended with. `id` is a digest of
 method, body and URL. `attempts` has every request that was sent. `size_request` and `size_header`
 are always null in this version. `sha256` is the digest of the body, decoded, if bodies are kept or
 checked; `filename_effective` is its file below --output-dir, or in which tar file.";
 
+/// What `-h` shows; `--help` has all.
+const ESSENTIAL: &str = "\
+urls input_file demo dry_run policy concurrency per_host rate host_rate robots retry max_time timeout deadline \
+method header data json user_agent user location insecure proxy output format output_dir fail silent \
+state verbose config help version";
+
+/// The command line, whole.
+pub(crate) fn command() -> clap::Command {
+    let mut command = Args::command();
+    command.build();
+    command.mut_args(|arg| {
+        let mut essential = ESSENTIAL.split(' ');
+        let rare = !essential.any(|id| arg.get_id() == id);
+        arg.hide_short_help(rare)
+    })
+}
+
 /// Fetches every URL of a list: fast, within limits, with retries.
 #[derive(Debug, Parser)]
 #[command(
     name = "fetch-all",
-    version,
+    version = crate::version::SHORT,
+    long_version = crate::version::LONG,
     args_conflicts_with_subcommands = true,
     max_term_width = 100,
-    after_help = EXAMPLES,
+    after_help = format!("{EXAMPLES}\n\nThis is the half of it: --help has all options, exit codes, and what records hold."),
     after_long_help = format!("{EXAMPLES}\n\n{RECORDS}\n\n{}", crate::exit::TABLE),
 )]
 pub(crate) struct Args {
@@ -56,13 +88,23 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) speed: Speed,
     #[command(flatten)]
+    pub(crate) polite: Polite,
+    #[command(flatten)]
     pub(crate) retry: Retry,
     #[command(flatten)]
     pub(crate) time: Time,
     #[command(flatten)]
     pub(crate) request: Request,
     #[command(flatten)]
+    pub(crate) data: Data,
+    #[command(flatten)]
+    pub(crate) send: Send,
+    #[command(flatten)]
+    pub(crate) session: Session,
+    #[command(flatten)]
     pub(crate) net: Net,
+    #[command(flatten)]
+    pub(crate) route: Route,
     #[command(flatten)]
     pub(crate) output: Output,
     #[command(flatten)]
@@ -73,6 +115,8 @@ pub(crate) struct Args {
     pub(crate) state: StateOption,
     #[command(flatten)]
     pub(crate) log: Log,
+    #[command(flatten)]
+    pub(crate) setup: setup::Setup,
 }
 
 #[derive(Debug, Group)]
@@ -90,13 +134,58 @@ pub(crate) struct Input {
     #[arg(short, long, value_name = "FILE|-")]
     pub(crate) input_file: Vec<PathBuf>,
 
+    /// What files are: lines, or rows that say more [default: by the name, as in list.csv.gz]
+    ///
+    /// csv and tsv: a first row that names the columns, one of them url, or --url-column. jsonl: an
+    /// object on each line. Both may have body, checksum (sha256:…), id, method, out (the file's
+    /// name), priority and timeout beside the url; jsonl also headers and body_base64. Files that are
+    /// packed by gzip or Zstandard are unpacked.
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        default_value = "auto",
+        hide_default_value = true
+    )]
+    pub(crate) input_format: InputFormat,
+
+    /// Which column has the URL: its name, or its number from 1
+    #[arg(long, value_name = "NAME|N", value_parser = crate::input::UrlColumn::parse)]
+    pub(crate) url_column: Option<crate::input::UrlColumn>,
+
     /// The same as URL, or with @FILE as -i FILE; repeatable
     #[arg(long = "url", value_name = "URL|@FILE")]
     pub(crate) url: Vec<String>,
 
+    /// Take {} and [] in URLs as they are; else {a,b}, [1-100], [01-10:3], [a-z] and {1..100} in
+    /// arguments stand for many
+    #[arg(short, long)]
+    pub(crate) globoff: bool,
+
+    /// Leave out what was in the list before: the same method, body and URL, or the same id
+    ///
+    /// The latest five million at least are remembered, in 300 MiB at most; --state DIR remembers all.
+    #[arg(long)]
+    pub(crate) dedupe: bool,
+
+    /// Print what would be fetched, by hosts and rules, and fetch nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
     /// Fetch a thousand URLs of a site that this command starts on loopback
     #[arg(long, conflicts_with_all = ["urls", "input_file", "url", "method", "head", "data", "json"])]
+    #[arg(conflicts_with_all = ["data-binary", "data-raw", "data-urlencode"])]
     pub(crate) demo: bool,
+}
+
+/// What a list consists of.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum InputFormat {
+    #[value(hide = true)]
+    Auto,
+    Csv,
+    Jsonl,
+    Lines,
+    Tsv,
 }
 
 #[derive(Debug, Group)]
@@ -163,6 +252,9 @@ pub(crate) struct Retry {
     /// Draw all chance from this number, so that runs can be compared
     #[arg(long, value_name = "N", conflicts_with = "no_jitter")]
     pub(crate) seed: Option<u64>,
+
+    #[command(flatten)]
+    pub(crate) tries: Tries,
 }
 
 #[derive(Clone, Debug, Group)]
@@ -197,26 +289,19 @@ pub(crate) struct Time {
 #[derive(Debug, Group)]
 #[command(next_help_heading = "Request")]
 pub(crate) struct Request {
-    /// Method [default: GET; POST with -d or --json]
+    /// Method [default: GET; POST with a body]
     #[arg(short = 'X', long = "request", visible_alias = "method", id = "method")]
     #[arg(value_name = "METHOD", value_parser = values::method)]
     pub(crate) method: Option<Method>,
 
     /// Ask for the head alone: the method HEAD
     #[arg(short = 'I', long, conflicts_with_all = ["method", "data", "json"])]
+    #[arg(conflicts_with_all = ["data-binary", "data-raw", "data-urlencode"])]
     pub(crate) head: bool,
 
     /// Header field "Name: value"; "Name;" sends it empty, "Name:" leaves out a default; repeatable
     #[arg(short = 'H', long, value_name = "FIELD", value_parser = values::header)]
     pub(crate) header: Vec<HeaderOption>,
-
-    /// Body, or @FILE without its line ends; several are joined by &; sent as a form
-    #[arg(short, long, value_name = "DATA")]
-    pub(crate) data: Vec<String>,
-
-    /// JSON body, or @FILE; several are joined
-    #[arg(long, value_name = "JSON", conflicts_with = "data")]
-    pub(crate) json: Vec<String>,
 
     /// The field User-Agent
     #[arg(short = 'A', long, value_name = "NAME")]
@@ -287,8 +372,12 @@ pub(crate) struct Output {
     pub(crate) fail: bool,
 
     /// Stop at the first failure
-    #[arg(long)]
+    #[arg(long, conflicts_with = "max_errors")]
     pub(crate) fail_early: bool,
+
+    /// Stop after so many failures
+    #[arg(long, value_name = "N")]
+    pub(crate) max_errors: Option<NonZeroU64>,
 
     /// No progress, no summary, no log on the console
     #[arg(short, long, conflicts_with = "verbose")]
@@ -340,4 +429,20 @@ pub(crate) enum Format {
     Parquet,
     /// A line for people
     Text,
+}
+
+impl Input {
+    /// Whether a list comes from stdin.
+    pub(crate) fn takes_stdin(&self) -> bool {
+        let mut files = self.input_file.iter();
+        files.any(|path| path.as_os_str() == "-") || self.url.iter().any(|url| url == "@-")
+    }
+}
+
+impl Output {
+    /// After how many failures to stop.
+    pub(crate) fn failures(&self) -> Option<NonZeroU64> {
+        self.max_errors
+            .or_else(|| self.fail_early.then_some(NonZeroU64::MIN))
+    }
 }

@@ -104,7 +104,7 @@ impl Given {
         if retry.retry_delay.is_some() || retry.no_jitter {
             policy = policy.backoff(backoff(retry));
         }
-        policy
+        retry.tries.over(policy, self.any(&["fail"]))
     }
 }
 

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use crate::config::Origin;
+
 /// Options of curl, wget and their kin that mean something else here, or nothing.
 const HABITS: &[(&[&str], &str)] = &[
     (
@@ -13,7 +15,7 @@ const HABITS: &[(&[&str], &str)] = &[
     ),
     (
         &["--max-threads", "--threads", "-c", "--connections"],
-        "write -j N (--concurrency N)",
+        "write -j N (--concurrency N); a file for cookies is --cookie-jar FILE",
     ),
     (
         &["-t", "--tries", "--retries", "--max-retries"],
@@ -28,44 +30,42 @@ const HABITS: &[(&[&str], &str)] = &[
         "write --rate 1/s or --host-rate 1/s",
     ),
     (&["-P", "--directory-prefix"], "write --output-dir DIR"),
-    (&["-x", "--proxy"], "this version goes through no proxy"),
     (
-        &["-K", "--config"],
-        "options come from the command line; URLs with -i FILE",
-    ),
-    (
-        &["-b", "--cookie", "--cookie-jar"],
-        "write -H 'Cookie: NAME=VALUE'",
+        &["-K"],
+        "write --config FILE, a TOML file of options; URLs come with -i FILE",
     ),
     (&["-F", "--form"], "write -d DATA or --json DATA"),
+    (&["-n"], "write --netrc"),
+    (&["-r"], "write --range 0-99"),
+    (&["-G", "--get"], "write the data into the URL, behind ?"),
+    (
+        &["--http3", "--http3-only"],
+        "this version speaks HTTP/1.1 and HTTP/2",
+    ),
+    (
+        &["--socks4", "--socks4a", "--socks5", "--socks5-hostname"],
+        "write -x socks5://HOST:PORT, or socks5h:// to let the proxy look names up",
+    ),
     (
         &["-S", "--show-error"],
         "errors are always shown; -s leaves out progress and summary",
-    ),
-    (
-        &["--retry-connrefused", "--retry-all-errors"],
-        "refused connections are retried anyway",
-    ),
-    (
-        &["--http1.1", "--http2", "--http2-prior-knowledge", "--http3"],
-        "this version speaks HTTP/1.1",
     ),
     (&["--no-check-certificate"], "write -k (--insecure)"),
     (
         &["--limit-rate"],
         "requests can be limited with --rate, bytes cannot",
     ),
-    (&["-e", "--referer"], "write -H 'Referer: URL'"),
-    (&["-r", "--range"], "write -H 'Range: bytes=0-99'"),
-    (
-        &["--data-raw", "--data-binary", "--data-urlencode"],
-        "write -d DATA or -d @FILE",
-    ),
 ];
 
 /// Prints what clap says, help and version included, with a hint where there is one.
-pub(crate) fn report(error: &clap::Error) -> ExitCode {
+/// The options may come from elsewhere, too: from these `origins`.
+pub(crate) fn report(error: &clap::Error, origins: &[Origin]) -> ExitCode {
     let _ = error.print();
+    if error.use_stderr() && !origins.is_empty() {
+        let all: Vec<_> = origins.iter().map(ToString::to_string).collect();
+        let all = all.join(", ");
+        let _ = writeln!(std::io::stderr(), "\nnote: options come from {all}, too");
+    }
     if let Some((option, hint)) = hint(error) {
         let _ = writeln!(std::io::stderr(), "\nhint: for {option}: {hint}");
     }

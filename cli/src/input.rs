@@ -1,19 +1,29 @@
 //! Where URLs come from: arguments, files, stdin; read on a thread of their own.
 
+mod feed;
+mod glob;
 mod lines;
 mod reader;
+mod row;
+mod seen;
 mod stream;
+mod table;
+mod unpack;
 
 use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::path::Path;
 
-pub(crate) use lines::{Lines, check, trim};
-pub(crate) use reader::{Feed, Reader, Shared};
+pub(crate) use feed::Feed;
+pub(crate) use lines::{Lines, MAX_LINE, check, trim};
+pub(crate) use reader::{Reader, Shared};
 pub(crate) use stream::Requests;
+pub(crate) use table::UrlColumn;
 
-use crate::args;
+use crate::args::{self, InputFormat};
 use crate::exit::Stop;
+use crate::show::shown;
+use glob::{Expanded, Glob};
 
 /// Something that lines are read from.
 pub(crate) struct Source {
@@ -22,6 +32,41 @@ pub(crate) struct Source {
     pub(crate) reader: Box<dyn Read + Send>,
     /// Whether every line counts, comments and empty ones too, because each was an argument.
     pub(crate) arguments: bool,
+    pub(crate) shape: Shape,
+    pub(crate) url_column: Option<UrlColumn>,
+}
+
+/// What a list consists of.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Shape {
+    Csv { delimiter: u8 },
+    Jsonl,
+    Lines,
+}
+
+impl Shape {
+    /// What an option says, or else a file's name, that of what it is packed in left out.
+    fn of(format: InputFormat, path: &Path) -> Self {
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .to_ascii_lowercase();
+        let name = [".gz", ".zst"]
+            .iter()
+            .find_map(|packed| name.strip_suffix(packed))
+            .unwrap_or(&name);
+        let ends = |ends: &[&str]| ends.iter().any(|end| name.ends_with(end));
+        match format {
+            InputFormat::Auto if ends(&[".csv"]) => Self::of(InputFormat::Csv, path),
+            InputFormat::Auto if ends(&[".tsv", ".tab"]) => Self::of(InputFormat::Tsv, path),
+            InputFormat::Auto if ends(&[".jsonl", ".ndjson"]) => Self::Jsonl,
+            InputFormat::Auto | InputFormat::Lines => Self::Lines,
+            InputFormat::Csv => Self::Csv { delimiter: b',' },
+            InputFormat::Jsonl => Self::Jsonl,
+            InputFormat::Tsv => Self::Csv { delimiter: b'\t' },
+        }
+    }
 }
 
 impl Source {
@@ -32,27 +77,34 @@ impl Source {
             name: name.to_owned(),
             reader,
             arguments: false,
+            shape: Shape::Lines,
+            url_column: None,
         }
     }
 
-    fn arguments(name: &str, urls: &[String]) -> Self {
-        // A line end inside an argument would make two of it.
-        let lines: Vec<_> = urls.iter().map(|url| url.replace('\n', "\u{1}")).collect();
+    fn arguments(name: &str, globs: Vec<Glob>) -> Self {
         Self {
             arguments: true,
-            ..Self::text(name, lines.join("\n"))
+            reader: Box::new(Expanded::new(globs)),
+            ..Self::text(name, String::new())
         }
     }
 
-    fn open(path: &Path) -> Result<Self, Stop> {
+    fn open(path: &Path, input: &args::Input) -> Result<Self, Stop> {
+        let (shape, url_column) = (
+            Shape::of(input.input_format, path),
+            input.url_column.clone(),
+        );
         if path.as_os_str() == "-" {
             return Ok(Self {
                 name: "stdin".to_owned(),
                 reader: Box::new(io::stdin()),
                 arguments: false,
+                shape,
+                url_column,
             });
         }
-        let shown = crate::show::shown(path.as_os_str().as_encoded_bytes());
+        let shown = shown(path.as_os_str().as_encoded_bytes());
         let refuse = |error: io::Error| {
             let hint = match error.kind() {
                 io::ErrorKind::NotFound => ": check the name, or write - for stdin",
@@ -72,6 +124,8 @@ impl Source {
             name: shown,
             reader: Box::new(file),
             arguments: false,
+            shape,
+            url_column,
         })
     }
 }
@@ -79,14 +133,26 @@ impl Source {
 /// How many URLs there will be, where that is known before they are read.
 pub(crate) fn known_total(input: &args::Input) -> Option<u64> {
     let files = !input.input_file.is_empty() || input.url.iter().any(|url| url.starts_with('@'));
-    (!files).then_some((input.urls.len() + input.url.len()) as u64)
+    let urls = input.urls.iter().chain(&input.url);
+    let counts = urls.map(|url| glob(url, input).map_or(1, |glob| glob.count()));
+    (!files).then(|| counts.fold(0, u64::saturating_add))
+}
+
+/// An argument, with what it stands for.
+fn glob(url: &str, input: &args::Input) -> Result<Glob, Stop> {
+    if input.globoff {
+        return Ok(Glob::plain(url));
+    }
+    Glob::parse(url).map_err(|why| Stop::usage(format!("{}: {why}", shown(url.as_bytes()))))
 }
 
 /// Opens all sources, in order, so that what is missing is known before the first request.
 pub(crate) fn open(input: &args::Input) -> Result<Vec<Source>, Stop> {
     let mut sources = Vec::new();
     if !input.urls.is_empty() {
-        sources.push(Source::arguments("argument", &input.urls));
+        let globs = input.urls.iter().map(|url| glob(url, input));
+        let globs = globs.collect::<Result<_, _>>()?;
+        sources.push(Source::arguments("argument", globs));
     }
     let mut paths = Vec::new();
     for url in &input.url {
@@ -97,7 +163,7 @@ pub(crate) fn open(input: &args::Input) -> Result<Vec<Source>, Stop> {
                 ));
             }
             Some(path) => paths.push(Path::new(path)),
-            None => sources.push(Source::arguments("--url", std::slice::from_ref(url))),
+            None => sources.push(Source::arguments("--url", vec![glob(url, input)?])),
         }
     }
     paths.extend(input.input_file.iter().map(|path| path.as_path()));
@@ -105,7 +171,7 @@ pub(crate) fn open(input: &args::Input) -> Result<Vec<Source>, Stop> {
         return Err(Stop::usage("-i - twice: stdin can be read only once"));
     }
     for path in paths {
-        sources.push(Source::open(path)?);
+        sources.push(Source::open(path, input)?);
     }
     if sources.is_empty() {
         return Err(Stop::usage(

@@ -1,6 +1,6 @@
 //! What a row of a list says beside its URL.
 
-use fetch_driver::Outcome;
+use fetch_driver::{Outcome, Request};
 use fetch_proto::Method;
 
 use crate::checksum::Checksum;
@@ -20,5 +20,9 @@ pub(crate) struct Item {
 impl Item {
     pub(crate) fn of(outcome: &Outcome) -> Option<&Self> {
         outcome.attached.as_ref()?.downcast_ref()
+    }
+
+    pub(crate) fn of_request(request: &Request) -> Option<&Self> {
+        request.attached()?.downcast_ref()
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_channel::{Sender, TrySendError};
 
 use crate::format::Encoder;
+use crate::item::Item;
 use crate::record::{Id, Recorder, Told};
 use crate::state::Kind;
 pub(crate) use target::Target;
@@ -48,6 +49,7 @@ impl Done {
                 "ok" => (Kind::Ok, ended.outcome.tag),
                 _ => (Kind::Failed, ended.outcome.tag),
             },
+            Told::Disallowed { request, .. } => (Kind::Failed, request.tag_ref()),
             Told::Invalid { seq, .. } => (Kind::Invalid, seq),
             Told::Skipped { seq, .. } => (Kind::Ok, seq),
         };
@@ -76,7 +78,7 @@ pub(crate) enum Flushed {
 /// Gathers records; each of the threads that write has its own.
 #[derive(Clone)]
 pub(crate) struct Writer {
-    also: Option<Box<Writer>>,
+    also: Option<Box<Self>>,
     chunk: Chunk,
     form: Arc<Form>,
     sender: Sender<Chunk>,
@@ -86,6 +88,11 @@ impl Writer {
     /// The id that a request for a plain line gets in records and in the state.
     pub(crate) fn id(&self, url: &[u8]) -> Id<'static> {
         self.form.recorder.id_of_line(url)
+    }
+
+    /// The same for a row that says more than its URL.
+    pub(crate) fn id_of<'a>(&self, url: &str, item: &'a Item) -> Id<'a> {
+        self.form.recorder.id(url, Some(item))
     }
 
     pub(crate) fn tell(&mut self, told: &Told<'_>) {

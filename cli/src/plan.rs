@@ -1,23 +1,25 @@
 //! What is to be done, as the options say it: checked before anything is begun.
 
+mod body;
 mod reload;
 mod request;
 pub(crate) mod rules;
+mod session;
+mod settings;
 mod state;
 
 use std::fs::{self, File};
 use std::io::IsTerminal;
+use std::num::NonZeroU64;
 use std::path::Path;
 use std::time::Duration;
 
 use clap::Parser;
 use fetch_driver::Settings;
-use fetch_proto::Config;
 
-use crate::args::{Args, Format, PolicyOption, Retry, Speed, Time};
+use crate::args::{Args, Format};
 use crate::demo;
 use crate::exit::Stop;
-use crate::given::Given;
 use crate::input::{self, Feed, Source};
 use crate::logging::{self, LogPolicy};
 use crate::output::Target;
@@ -25,28 +27,35 @@ use crate::save::Store;
 use crate::state::State;
 use crate::write_out::WriteOut;
 pub(crate) use reload::Reload;
-
-/// Descriptors that are needed for other things than connections.
-const SPARE_FILES: u64 = 64;
+pub(crate) use session::CookieFile;
+pub(crate) use settings::config;
+use settings::{limit_connections, settings};
 
 /// All that a run needs.
 pub(crate) struct Plan {
+    /// Where cookies go at the end.
+    pub(crate) cookies: Option<CookieFile>,
     pub(crate) deadline: Option<Duration>,
     /// The site of `--demo`.
+    /// Whether what is in the list twice is left out.
+    pub(crate) dedupe: bool,
     pub(crate) demo: Option<fetch_testbed::Site>,
     pub(crate) fail: bool,
-    pub(crate) fail_early: bool,
     pub(crate) feed: Feed,
     pub(crate) format: Format,
     /// Whether records have the response's header fields.
     pub(crate) headers: bool,
     pub(crate) log: LogPolicy,
+    /// After how many failures to stop.
+    pub(crate) max_errors: Option<NonZeroU64>,
     pub(crate) notes: Vec<String>,
     pub(crate) progress: bool,
     /// Where the recording goes.
     pub(crate) record: Option<File>,
     /// What the policy file is to be looked at for while it runs.
     pub(crate) reload: Option<Reload>,
+    /// The name that robots.txt knows this program by, if that is obeyed.
+    pub(crate) robots: Option<String>,
     pub(crate) settings: Settings,
     pub(crate) silent: bool,
     pub(crate) sources: Vec<Source>,
@@ -60,6 +69,22 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
+    /// The same, without what opens files to write to.
+    ///
+    /// # Errors
+    ///
+    /// As [`Plan::new`].
+    pub(crate) fn dry(mut args: Args) -> Result<Self, Stop> {
+        args.output.output = None;
+        args.output.record = None;
+        args.state.state = None;
+        args.telling.write_out = None;
+        args.save = Args::try_parse_from(["fetch-all"])
+            .map_err(Stop::internal)?
+            .save;
+        Self::new(args)
+    }
+
     /// Reads and opens what the options name.
     ///
     /// # Errors
@@ -76,8 +101,10 @@ impl Plan {
             Some((site, source)) => (Some(site), vec![source]),
             None => (None, input::open(&args.input)?),
         };
-        let feed = request::feed(&args)?;
+        let mut feed = request::feed(&args)?;
         let mut settings = settings(&args)?;
+        let cookies = session::cookies(&args, &mut settings)?;
+        feed.logins = session::logins(&args, &settings.headers)?;
         let reload = args
             .policy
             .policy
@@ -86,6 +113,7 @@ impl Plan {
         if let Some(reload) = &reload {
             settings.adopt(reload.config()?);
         }
+        feed.rules = settings.rules.clone();
         limit_connections(settings.concurrency, &mut settings, &mut notes);
         let format = format(&args)?;
         let output = args
@@ -104,17 +132,19 @@ impl Plan {
         });
         let quiet = args.output.quiet || args.output.silent;
         Ok(Self {
+            cookies,
             deadline: args.time.deadline.filter(|limit| !limit.is_zero()),
             fail: args.output.fail,
-            fail_early: args.output.fail_early,
             feed,
             format,
             headers: args.telling.record_headers,
             log: log_policy(&args),
+            max_errors: args.output.failures(),
             notes,
             progress: !quiet && !args.output.no_progress && std::io::stderr().is_terminal(),
             record: record.map(create).transpose()?,
             reload,
+            robots: request::robots(&args, &settings.headers),
             settings,
             silent: args.output.silent,
             sources,
@@ -125,6 +155,7 @@ impl Plan {
                 Some(_) => Some(demo::COUNT),
                 None => input::known_total(&args.input),
             },
+            dedupe: args.input.dedupe,
             demo,
             write_out,
         })
@@ -163,94 +194,11 @@ fn format(args: &Args) -> Result<Format, Stop> {
 }
 
 fn write_out(args: &Args) -> Result<Option<WriteOut>, Stop> {
-    let listed = args
-        .input
-        .input_file
-        .iter()
-        .any(|path| path.as_os_str() == "-")
-        || args.input.url.iter().any(|url| url == "@-");
+    let listed = args.input.takes_stdin();
     let format = args.telling.write_out.as_deref();
     format
         .map(|format| WriteOut::load(format, listed))
         .transpose()
-}
-
-fn settings(args: &Args) -> Result<Settings, Stop> {
-    let mut settings = Settings::default();
-    settings.concurrency = args.speed.concurrency;
-    settings.rules = rules::rules(args)?;
-    request::headers(args, &mut settings.headers)?;
-    for path in &args.net.cacert {
-        let pem = fs::read(path).map_err(|error| {
-            Stop::file(format!(
-                "--cacert {}: cannot be read: {error}",
-                path.display()
-            ))
-        })?;
-        settings.ca_certificates.push(pem);
-    }
-    // An archive has bodies as they came.
-    settings.decode = !args.request.no_compressed && args.save.warc.is_none();
-    settings.host_rate = args.speed.host_rate;
-    settings.insecure = args.net.insecure;
-    settings.per_host = Some(args.speed.per_host);
-    settings.rate = args.speed.rate;
-    settings.seed = args.retry.seed;
-    let entries = args.net.resolve.iter();
-    settings.resolve = entries
-        .map(|e| (e.host.clone(), e.port, e.addresses.clone()))
-        .collect();
-    Ok(settings)
-}
-
-/// The engine's limits and rules as these options say, the others being at their defaults: for what
-/// opens no connection.
-///
-/// # Errors
-///
-/// If options contradict each other.
-pub(crate) fn config(
-    policy: &PolicyOption,
-    given: Given,
-    speed: Speed,
-    retry: Retry,
-    time: Time,
-) -> Result<Config, Stop> {
-    let defaults = Args::try_parse_from(["fetch-all"]).map_err(Stop::internal)?;
-    let args = Args {
-        given,
-        speed,
-        retry,
-        time,
-        ..defaults
-    };
-    let settings = settings(&args)?;
-    match &policy.policy {
-        Some(path) => Reload::new(path.clone(), &settings, &args).config(),
-        None => Ok(settings.engine_config()),
-    }
-}
-
-/// No more connections than this process may have files open.
-fn limit_connections(concurrency: usize, settings: &mut Settings, notes: &mut Vec<String>) {
-    let files = match fetch_smol::raise_fd_limit() {
-        Ok(files) => files,
-        Err(error) => {
-            notes.push(format!("the limit on open files cannot be raised: {error}"));
-            1024
-        }
-    };
-    let room = usize::try_from(files.saturating_sub(SPARE_FILES.min(files / 4)))
-        .unwrap_or(usize::MAX)
-        .max(1);
-    if concurrency > room {
-        notes.push(format!(
-            "-j {concurrency} becomes {room}: this process may have {files} files open; \
-             raise the limit with ulimit -n"
-        ));
-    }
-    settings.concurrency = concurrency.min(room);
-    settings.max_connections = Some(settings.concurrency.saturating_mul(2).min(room));
 }
 
 /// The console has errors alone unless asked for more: failures are in the records and the summary.

@@ -4,7 +4,7 @@ mod fields;
 
 use std::time::{Duration, SystemTime};
 
-use fetch_driver::{Outcome, Timestamp};
+use fetch_driver::{Outcome, Request, Timestamp};
 use fetch_proto::{AttemptReport, AttemptTimings};
 use http::Version;
 use ring::digest;
@@ -35,6 +35,11 @@ pub(crate) struct Recorder {
 /// What there is to tell of one line of the list.
 #[derive(Clone, Copy)]
 pub(crate) enum Told<'a> {
+    /// robots.txt does not allow it, or could not be had.
+    Disallowed {
+        message: &'a str,
+        request: &'a Request,
+    },
     Ended(&'a Ended<'a>),
     /// It is no URL.
     Invalid {
@@ -116,6 +121,17 @@ impl Recorder {
     pub(crate) fn make<'a>(&'a self, told: &Told<'a>) -> Record<'a> {
         match *told {
             Told::Ended(ended) => self.ended(ended),
+            Told::Disallowed { message, request } => {
+                let item = Item::of_request(request);
+                Record {
+                    errormsg: Some(Shown::Text(message)),
+                    error_type: Some(ErrorType::Name("robots")),
+                    id: self.id(request.text(), item),
+                    method: item.map_or(&*self.method, |item| item.method.as_str()),
+                    outcome: "robots",
+                    ..self.empty(request.tag_ref(), request.text())
+                }
+            }
             Told::Invalid { message, seq, text } => Record {
                 error_type: Some(ErrorType::Name("invalid_url")),
                 errormsg: Some(Shown::Text(message)),
@@ -142,7 +158,7 @@ impl Recorder {
         let at = |pick: fn(&AttemptTimings) -> Option<Timestamp>| times.as_ref()?.at(pick);
         let remote = outcome.connection.and_then(|connection| connection.remote);
         let item = Item::of(outcome);
-        let error = outcome.error().map(|error| Shown::Error(error));
+        let error = outcome.error().map(Shown::Error);
         Record {
             id: self.id(&outcome.url, item),
             url_effective: last.map(|last| Effective(&last.url)),
@@ -248,7 +264,7 @@ impl Recorder {
     }
 
     /// What identifies the URL, its method and body: what the row says, or a digest.
-    fn id<'a>(&self, url: &str, item: Option<&'a Item>) -> Id<'a> {
+    pub(crate) fn id<'a>(&self, url: &str, item: Option<&'a Item>) -> Id<'a> {
         let mut context = match item {
             Some(Item { id: Some(id), .. }) => return Id::Given(id),
             Some(item) => {

@@ -4,6 +4,7 @@ mod batch;
 mod keeper;
 
 use std::io::Write;
+use std::num::NonZeroU64;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -19,9 +20,10 @@ use crate::exit::{Code, Stop};
 use crate::format;
 use crate::input::{Reader, Requests, Shared};
 use crate::output::{Flushed, Form, Output, PATIENCE, Target, Written};
-use crate::plan::{self, Plan, Reload};
+use crate::plan::{self, CookieFile, Plan, Reload};
 use crate::progress::{Console, Counts, Progress};
 use crate::record::Recorder;
+use crate::robots::{Admitted, Gatekeeper};
 use crate::save::Kept;
 use crate::signals;
 use batch::Batch;
@@ -113,26 +115,36 @@ pub(crate) fn run(mut plan: Plan) -> Result<u8, Stop> {
         (output, writer) = (output.and(started.0), writer.and(started.1));
     }
     let reader = Reader {
-        fail_early: plan.fail_early,
         feed: plan.feed,
         ledger: kept.as_ref().map(|kept| kept.ledger.clone()),
+        max_errors: plan.max_errors,
+        seen: plan.dedupe.then(Default::default),
         shared: shared.clone(),
         store: store.clone(),
         writer: writer.clone(),
         tell: teller(&progress, plan.silent),
         seq: 0,
     };
-    let requests = reader.start(plan.sources).map_err(Stop::internal)?;
-    let mut outcomes = fetcher.fetch_stream(Requests::new(requests));
+    let requests = Requests::new(reader.start(plan.sources).map_err(Stop::internal)?);
+    let gatekeeper = plan.robots.map(|agent| Gatekeeper {
+        agent,
+        executor: executor.clone(),
+        fetcher: fetcher.clone(),
+        rules: plan.settings.rules.clone(),
+        shared: shared.clone(),
+        writer: writer.clone(),
+    });
+    let mut outcomes = fetcher.fetch_stream(Admitted::new(requests, gatekeeper));
     if let Some(total) = plan.total {
         outcomes = outcomes.with_total(total);
     }
     let mut run = Run {
         batch: Batch::new(shared, writer, plan.fail, kept),
+        cookies: plan.cookies,
         deadline: plan.deadline,
-        fail_early: plan.fail_early,
         fetcher,
         keeper: store.map(|store| Keeper::new(store, recorder, plan.fail)),
+        max_errors: plan.max_errors,
         progress,
         reload: plan.reload,
         signals,
@@ -156,10 +168,11 @@ fn teller(progress: &Progress, silent: bool) -> Box<dyn Fn(&str) + Send> {
 
 struct Run {
     batch: Batch,
+    cookies: Option<CookieFile>,
     deadline: Option<Duration>,
-    fail_early: bool,
     fetcher: Fetcher,
     keeper: Option<Keeper>,
+    max_errors: Option<NonZeroU64>,
     progress: Progress,
     reload: Option<Reload>,
     signals: Arc<signals::Seen>,
@@ -171,7 +184,7 @@ struct Run {
 }
 
 impl Run {
-    async fn drive(&mut self, outcomes: &mut FetchAll<Requests>) -> End {
+    async fn drive(&mut self, outcomes: &mut FetchAll<Admitted>) -> End {
         let mut events = Events {
             ended: false,
             outcomes,
@@ -186,7 +199,7 @@ impl Run {
                 Event::Outcome(..) if self.is_full() => return End::DiskFull,
                 Event::Outcome(outcome, kept) => {
                     let failed = self.batch.take(&outcome, kept.as_ref());
-                    if failed && self.fail_early {
+                    if failed && self.batch.shared.one_more_failed(self.max_errors) {
                         return End::FailEarly;
                     }
                     if self.batch.writer.is_full()
@@ -260,7 +273,7 @@ impl Run {
     }
 
     /// Waits for whoever takes the records: no outcome is taken meanwhile.
-    async fn make_room(&mut self, outcomes: &mut FetchAll<Requests>) -> Option<End> {
+    async fn make_room(&mut self, outcomes: &mut FetchAll<Admitted>) -> Option<End> {
         loop {
             match self.batch.writer.try_flush() {
                 Flushed::Done => return None,
@@ -276,7 +289,7 @@ impl Run {
     }
 
     /// Looks at what may end it, and sets the bar.
-    fn watch(&mut self, outcomes: &mut FetchAll<Requests>) -> Option<End> {
+    fn watch(&mut self, outcomes: &mut FetchAll<Admitted>) -> Option<End> {
         if self.batch.shared.failed_early.load(Relaxed) {
             return Some(End::FailEarly);
         }
@@ -303,12 +316,15 @@ impl Run {
         None
     }
 
-    fn counts(&self, outcomes: &FetchAll<Requests>) -> Counts {
+    fn counts(&self, outcomes: &FetchAll<Admitted>) -> Counts {
         let (stats, shared) = (outcomes.stats(), &self.batch.shared);
         let malformed = shared.malformed.load(Relaxed);
         // `finished` first: after it the other numbers move no more.
         let read = shared.finished.load(Relaxed);
-        let skipped = self.batch.skipped().0 + self.batch.existing();
+        let skipped = self.batch.skipped().0
+            + self.batch.existing()
+            + shared.disallowed.load(Relaxed)
+            + shared.duplicates.load(Relaxed);
         let all = shared.urls.load(Relaxed) + shared.malformed.load(Relaxed) + skipped;
         let engine = self.fetcher.stats();
         Counts {
@@ -336,7 +352,7 @@ impl Run {
     fn finish(
         mut self,
         end: End,
-        outcomes: FetchAll<Requests>,
+        outcomes: FetchAll<Admitted>,
         output: Output,
         demo: bool,
     ) -> Result<u8, Stop> {
@@ -344,6 +360,7 @@ impl Run {
         self.batch.shared.stopped.store(true, Relaxed);
         let kept = self.keep_rest();
         let written = self.write_rest(end, output);
+        let cookies = self.cookies.as_ref().map_or(Ok(()), CookieFile::write);
         self.progress.clear();
         if matches!(written, Ok(false)) {
             // Who reads the records has enough: no reason to say more.
@@ -352,7 +369,10 @@ impl Run {
         let stopped = match end {
             End::Deadline => Some("--deadline"),
             End::DiskFull => Some("bodies can be kept no more"),
-            End::FailEarly => Some("--fail-early, after the first failure"),
+            End::FailEarly if self.max_errors == Some(NonZeroU64::MIN) => {
+                Some("--fail-early, after the first failure")
+            }
+            End::FailEarly => Some("--max-errors: too many failures"),
             _ if self.signals.count() > 0 => Some("by a signal"),
             _ => None,
         };
@@ -366,6 +386,7 @@ impl Run {
         drop(outcomes);
         written?;
         kept?;
+        cookies?;
         self.batch.check_state()?;
         if matches!(end, End::Deadline | End::FailEarly) {
             self.batch.shared.worst.note(Code::Unfinished);
@@ -398,7 +419,7 @@ enum Event {
 struct Events<'a> {
     /// Whether there are no more outcomes.
     ended: bool,
-    outcomes: &'a mut FetchAll<Requests>,
+    outcomes: &'a mut FetchAll<Admitted>,
     streak: u32,
     tick: smol::Timer,
 }

@@ -34,7 +34,7 @@ pub(crate) fn shown_up_to(most: usize, text: &[u8]) -> String {
     out
 }
 
-fn without_user(text: &str) -> Cow<'_, str> {
+pub(crate) fn without_user(text: &str) -> Cow<'_, str> {
     let Some(start) = text.find("//").map(|at| at + 2) else {
         return text.into();
     };

@@ -14,6 +14,10 @@ const TOP: usize = 5;
 
 /// All that the summary tells.
 pub(crate) struct Summary<'a> {
+    /// Not allowed by robots.txt.
+    pub(crate) disallowed: u64,
+    /// In the list before.
+    pub(crate) duplicates: u64,
     pub(crate) elapsed: Duration,
     /// Not fetched, since their files are there.
     pub(crate) existing: u64,
@@ -26,6 +30,8 @@ pub(crate) struct Summary<'a> {
     /// Why it ended before all was fetched.
     pub(crate) stopped: Option<&'a str>,
     pub(crate) tally: &'a Tally,
+    /// Fetched well, but their bodies were not kept.
+    pub(crate) unkept: u64,
     /// URLs that were read but have no outcome.
     pub(crate) unfinished: u64,
 }
@@ -45,7 +51,8 @@ impl fmt::Display for Summary<'_> {
 impl Summary<'_> {
     fn counts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let stats = self.stats;
-        let (ok, http) = (stats.succeeded(), stats.http_errors());
+        let ok = stats.succeeded().saturating_sub(self.unkept);
+        let http = stats.http_errors();
         let failed = stats.count() - ok - http;
         let rate = stats.count() as f64 / self.elapsed.as_secs_f64().max(1e-6);
         let urls = plural(stats.count(), "URL", "URLs");
@@ -83,6 +90,14 @@ impl Summary<'_> {
     }
 
     fn skipped(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.duplicates > 0 {
+            let urls = plural(self.duplicates, "duplicate was", "duplicates were");
+            writeln!(f, "  skipped   {urls} left out")?;
+        }
+        if self.disallowed > 0 {
+            let urls = plural(self.disallowed, "URL is", "URLs are");
+            writeln!(f, "  skipped   {urls} not allowed by robots.txt")?;
+        }
         if self.existing > 0 {
             let urls = plural(self.existing, "URL has its file", "URLs have their files");
             writeln!(f, "  skipped   {urls} already")?;
@@ -244,10 +259,13 @@ mod tests {
             tally.hosts.record(name, &fetch);
         }
         let summary = Summary {
+            disallowed: 0,
+            duplicates: 0,
             elapsed: Duration::from_secs(1),
             go_on: true,
             malformed: 1,
             existing: 1,
+            unkept: 0,
             skipped: (7, 2),
             stats: &stats,
             stopped: Some("Ctrl-C"),

@@ -7,8 +7,9 @@ use std::time::Duration;
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use fetch_proto::{
-    Attempt, AttemptId, Backoff, Config, Delivery, Engine, Failure, Head, Idle, Input, Method,
-    Output, Policy, Request, RequestBody, Rules, Timestamp,
+    Adaptive, Attempt, AttemptId, Backoff, Breaker, Config, Delivery, Engine, Failure, Head, Hedge,
+    Idle, Input, Method, Output, Policy, Rate, Request, RequestBody, RetryBudget, Rules, Shed,
+    StallGuard, Throttle, Timestamp,
 };
 use url::Url;
 
@@ -19,26 +20,57 @@ fn main() {
 const SEED: u64 = 7;
 const START: Timestamp = Timestamp::START;
 
-/// One fetch that is answered 200 at once: submit, start, head, accept, end, done.
+/// One fetch that is answered 200 at once: submit, start, head, accept, end, done. Its host is new
+/// to the engine, and forgotten with it.
 #[divan::bench(sample_size = 1_000)]
 fn submit_to_done(bencher: Bencher<'_, '_>) {
-    let mut engine = Engine::new(Config::default(), SEED, START);
+    one_by_one(bencher, Engine::new(Config::default(), SEED, START));
+}
+
+/// The same with every policy that there is.
+#[divan::bench(sample_size = 1_000)]
+fn submit_to_done_with_all_policies(bencher: Bencher<'_, '_>) {
+    let policy = Policy::default()
+        .hedge(Hedge::default())
+        .rate(rate())
+        .stall(StallGuard::default());
+    let config = Config::default()
+        .adaptive(Adaptive::default())
+        .breaker(Breaker::default())
+        .budget(RetryBudget::default())
+        .host_budget(RetryBudget::default())
+        .host_rate(rate())
+        .per_host(16)
+        .rate(rate())
+        .rules(Rules::only(policy))
+        .shed(Shed::default())
+        .throttle(Throttle::default());
+    one_by_one(bencher, Engine::new(config, SEED, START));
+}
+
+/// Fetches that are submitted, answered and dropped one after the other, a millisecond apart.
+fn one_by_one(bencher: Bencher<'_, '_>, mut engine: Engine) {
     let request = request();
-    bencher
-        .with_inputs(|| request.clone())
-        .bench_local_values(|request| {
-            let id = engine.submit(request, START).expect("there is room");
-            loop {
-                match engine.poll(START) {
-                    Output::Start(attempt) => answer(&mut engine, attempt.id),
-                    Output::Done(done, outcome) => {
-                        assert_eq!(done, id);
-                        break outcome;
-                    }
-                    _ => {}
+    let mut now = START;
+    bencher.bench_local(|| {
+        now = now + Duration::from_millis(1);
+        let id = engine.submit(request.clone(), now);
+        let id = id.expect("there is room");
+        loop {
+            match engine.poll(now) {
+                Output::Start(attempt) => answer(&mut engine, attempt.id, now),
+                Output::Done(done, outcome) => {
+                    assert_eq!((done, outcome.attempts.len()), (id, 1));
+                    break;
                 }
+                _ => {}
             }
-        });
+        }
+    });
+}
+
+fn rate() -> Rate {
+    "1000000/s".parse().expect("a rate")
 }
 
 /// A poll that finds nothing to do, while so many fetches are queued: the same for all.
@@ -108,9 +140,9 @@ fn request() -> Request {
     }
 }
 
-fn answer(engine: &mut Engine, id: AttemptId) {
-    engine.handle(id, Input::Head(Head::status(200)), START);
-    engine.handle(id, Input::End(Ok(())), START);
+fn answer(engine: &mut Engine, id: AttemptId, now: Timestamp) {
+    engine.handle(id, Input::Head(Head::status(200)), now);
+    engine.handle(id, Input::End(Ok(())), now);
 }
 
 /// Polls until there is nothing more to do, and shows every start.

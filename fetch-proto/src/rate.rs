@@ -92,6 +92,26 @@ impl Rate {
         }
     }
 
+    /// How long after the first the last of `n` may begin, after a rest: all but a burst of them have to
+    /// wait their turn.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// let rate: fetch_proto::Rate = "2/s".parse()?;
+    /// assert_eq!(rate.time_for(11), Duration::from_secs(5));
+    /// # Ok::<(), fetch_proto::RateError>(())
+    /// ```
+    #[must_use]
+    pub const fn time_for(&self, n: u64) -> Duration {
+        let waiting = n.saturating_sub(self.burst.get() as u64) as u128;
+        let nanos = waiting * self.per as u128 / self.count.get() as u128;
+        let seconds = nanos / 1_000_000_000;
+        if seconds > u64::MAX as u128 {
+            return Duration::MAX;
+        }
+        Duration::new(seconds as u64, (nanos % 1_000_000_000) as u32)
+    }
+
     /// The same rate without bursts: a burst of 1.
     ///
     /// ```

@@ -24,6 +24,7 @@ pub struct Builder {
     threads: usize,
     keep_alive_requests: Option<u64>,
     record: bool,
+    robots: Option<(u16, String)>,
     tls: Option<Certificate>,
     client_certificates: bool,
     http2: bool,
@@ -40,6 +41,7 @@ impl Builder {
             threads: 1,
             keep_alive_requests: None,
             record: false,
+            robots: None,
             tls: None,
             client_certificates: false,
             http2: false,
@@ -113,6 +115,17 @@ impl Builder {
     /// ```
     pub fn keep_alive_requests(mut self, count: u64) -> Self {
         self.keep_alive_requests = Some(count);
+        self
+    }
+
+    /// Answers at `/robots.txt` with this; by default there is none.
+    ///
+    /// ```
+    /// let site = fetch_testbed::Site::builder().robots(200, "User-agent: *\nDisallow: /\n").start()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn robots(mut self, status: u16, text: &str) -> Self {
+        self.robots = Some((status, text.to_owned()));
         self
     }
 
@@ -228,6 +241,7 @@ impl Builder {
             tls,
             http2: self.http2,
             max_streams: self.max_streams,
+            robots: self.robots.clone(),
         });
         let workers: Vec<Worker> = (0..self.threads)
             .map(|_| Worker::start())

@@ -27,7 +27,7 @@ const MAX_REQUEST_BODY: usize = 1 << 20;
 /// One connection, as its requests see it.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) control: Arc<Control>,
     local: SocketAddr,
     served: AtomicU64,

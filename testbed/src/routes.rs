@@ -103,6 +103,11 @@ pub const ENDPOINTS: &[Endpoint] = &[
         "a redirect to U",
     ),
     endpoint("/redirect-loop", "/redirect-loop", "a redirect to itself"),
+    endpoint(
+        "/robots.txt",
+        "/robots.txt",
+        "what the site was made with, or 404",
+    ),
     endpoint("/gzip", "/gzip", "the request as JSON, in gzip"),
     endpoint(
         "/deflate",
@@ -187,6 +192,7 @@ pub(crate) async fn answer(call: &Call) -> Reply {
         "redirect" => redirect(call)?,
         "redirect-to" => redirect_to(call)?,
         "redirect-loop" => replies::redirect(302, "/redirect-loop")?,
+        "robots.txt" => robots(call),
         "gzip" => replies::compressed(call, "gzip"),
         "deflate" => replies::compressed(call, "deflate"),
         "brotli" => replies::compressed(call, "br"),
@@ -219,6 +225,13 @@ async fn broken(call: &Call, name: &str) -> Reply {
             Ok(replies::status(200))
         }
         _ => Ok(replies::text(404, "no such endpoint; / lists them\n")),
+    }
+}
+
+fn robots(call: &Call) -> Response<Body> {
+    match &call.connection.shared.robots {
+        Some((status, text)) => replies::text(*status, text.clone()),
+        None => replies::text(404, "this site has no robots.txt\n"),
     }
 }
 

@@ -31,6 +31,7 @@ pub(crate) struct Shared {
     pub(crate) tls: Option<Tls>,
     pub(crate) http2: bool,
     pub(crate) max_streams: u32,
+    pub(crate) robots: Option<(u16, String)>,
 }
 
 pub(crate) struct Tls(pub(crate) TlsAcceptor);

@@ -7,8 +7,8 @@ pub use fetch_proto::Error as FetchError;
 pub use futures_lite::stream::{self, Stream, StreamExt};
 
 pub use crate::{
-    AttemptEnd, AttemptReport, Backoff, BatchStats, Body, BuildError, ConnectTo, Error, ErrorKind,
-    Failure, FetchAll, Http2, Identity, IntoRequest, Jitter, Keep, Limit, Method, Outcome, OverCap,
-    Pattern, Policy, Proxy, ProxyKind, ProxyRules, Rate, Redirects, Request, Response, RetryAfter,
-    Rules, Stats, StatusSet, StreamedResponse, Timeouts, Timings,
+    AttemptEnd, AttemptReport, Backoff, BatchStats, Body, BuildError, ConnectTo, CookieJar, Error,
+    ErrorKind, Failure, FetchAll, Http2, Identity, IntoRequest, Jitter, Keep, Limit, Method,
+    Outcome, OverCap, Pattern, Policy, Proxy, ProxyKind, ProxyRules, Rate, Redirects, Request,
+    Response, RetryAfter, Rules, Stats, StatusSet, StreamedResponse, Timeouts, Timings,
 };

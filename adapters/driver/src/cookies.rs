@@ -67,8 +67,16 @@ impl Jar {
         }
     }
 
+    /// All cookies, the oldest first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Cookie<'static>> {
+        self.order.iter().filter_map(|place| {
+            let store = self.sites.get(&place.site)?;
+            store.get_any(&place.domain, &place.path, &place.name)
+        })
+    }
+
     /// What cannot be a cookie of `url` is left out in silence, as user agents do.
-    fn set(&mut self, url: &Url, text: &str) {
+    pub(crate) fn set(&mut self, url: &Url, text: &str) {
         let (Some(site), Ok(cookie)) = (site(url), Cookie::parse(text, url)) else {
             return;
         };

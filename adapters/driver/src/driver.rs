@@ -18,7 +18,7 @@ use http::{HeaderMap, header};
 use log::{Level, debug, log_enabled};
 
 use crate::clock::Clock;
-use crate::cookies::Jar;
+use crate::cookie_jar::CookieJar;
 use crate::exchange;
 use crate::fetcher::Inner;
 use crate::flights::{Flights, Polled};
@@ -60,7 +60,9 @@ pub(crate) fn new<T: Transport>(
         backlog: std::collections::VecDeque::new(),
         clock,
         concurrency,
-        cookies: settings.cookies.then(Jar::default),
+        cookies: settings
+            .cookies
+            .then(|| settings.cookie_jar.clone().unwrap_or_default()),
         engine: engine(config, seed, clock.now(), record),
         flights: Flights::new(),
         headers: settings.headers.clone(),
@@ -82,7 +84,7 @@ struct Driver<T, F, S> {
     backlog: std::collections::VecDeque<Job>,
     clock: Clock,
     /// The jar, if cookies are wanted.
-    cookies: Option<Jar>,
+    cookies: Option<CookieJar>,
     /// As many attempts at once as there are permits for.
     concurrency: usize,
     engine: Core,
@@ -419,7 +421,7 @@ where
             say(Input::Mark(phase, at));
         }
         if let Some(parts) = news.head {
-            if let Some(cookies) = &mut self.cookies {
+            if let Some(cookies) = &self.cookies {
                 cookies.store(&flight.url, &parts.headers);
             }
             say(Input::Head(head(&parts)));

@@ -10,6 +10,7 @@ mod builder;
 mod clock;
 pub mod common;
 mod connect_to;
+mod cookie_jar;
 mod cookies;
 mod driver;
 mod error;
@@ -44,6 +45,7 @@ pub use body::{Body, StreamedResponse};
 pub use builder::Builder;
 pub use clock::Clock;
 pub use connect_to::ConnectTo;
+pub use cookie_jar::CookieJar;
 pub use error::{Error, ErrorKind};
 /// What the core says of a fetch that came to no response.
 pub use fetch_proto::Error as FetchError;

@@ -183,6 +183,18 @@ impl Request {
         self
     }
 
+    /// Its own header fields: those of all requests come when it is sent.
+    ///
+    /// ```
+    /// let request = fetch_driver::Request::get("http://me:secret@a.test/")?;
+    /// assert!(request.headers_ref().contains_key("authorization"));
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    #[must_use]
+    pub fn headers_ref(&self) -> &HeaderMap {
+        &self.headers
+    }
+
     /// Vouches that sending the request twice does no harm, so that it may be retried whatever its
     /// method.
     ///
@@ -288,6 +300,54 @@ impl Request {
     pub fn tag(mut self, tag: u64) -> Self {
         self.tag = tag;
         self
+    }
+
+    /// The URL as it was given, but for its user name and password: what
+    /// [`Outcome::url`](crate::Outcome::url) will be.
+    ///
+    /// ```
+    /// let request = fetch_driver::Request::get("http://A.test")?;
+    /// assert_eq!(request.text(), "http://A.test");
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The method.
+    ///
+    /// ```
+    /// use fetch_driver::Method;
+    /// assert_eq!(*fetch_driver::Request::get("http://a.test")?.method(), Method::Get);
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    #[must_use]
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// What was attached, if anything was.
+    ///
+    /// ```
+    /// let request = fetch_driver::Request::get("http://a.test")?;
+    /// assert!(request.attached().is_none());
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    #[must_use]
+    pub fn attached(&self) -> Option<&Arc<dyn Any + Send + Sync>> {
+        self.attached.as_ref()
+    }
+
+    /// What it was tagged with.
+    ///
+    /// ```
+    /// assert_eq!(fetch_driver::Request::get("http://a.test")?.tag(7).tag_ref(), 7);
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    #[must_use]
+    pub fn tag_ref(&self) -> u64 {
+        self.tag
     }
 
     /// The URL as it may be shown: without secrets.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::builder::Builder;
+use crate::cookie_jar::CookieJar;
 use crate::proxy::Proxy;
 use crate::proxy_rules::ProxyRules;
 use crate::settings::{Adapter, BuildError};
@@ -37,6 +38,19 @@ impl<A: Adapter> Builder<A> {
     /// ```
     pub fn cookies(self, keep: bool) -> Self {
         self.settings(|settings| settings.cookies = keep)
+    }
+
+    /// Keeps cookies in this jar, which can be filled before and written to a file afterwards.
+    ///
+    /// ```
+    /// let jar = fetch_driver::CookieJar::new();
+    /// let builder = fetch_smol::Fetcher::builder().cookie_jar(jar.clone());
+    /// ```
+    pub fn cookie_jar(self, jar: CookieJar) -> Self {
+        self.settings(|settings| {
+            settings.cookies = true;
+            settings.cookie_jar = Some(jar);
+        })
     }
 
     /// Sets which hosts are reached without a proxy, as `NO_PROXY` does: see

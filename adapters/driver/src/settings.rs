@@ -9,6 +9,7 @@ use fetch_proto::{Rate, Rules};
 use http::{HeaderMap, HeaderValue, header};
 
 use crate::connect_to::ConnectTo;
+use crate::cookie_jar::CookieJar;
 use crate::last_resort::FallbackValue;
 use crate::proxy_rules::ProxyRules;
 use crate::timer::Timer;
@@ -56,6 +57,8 @@ pub struct Settings {
     pub config: fetch_proto::Config,
     /// Where to connect instead of the URL's host and port. The first that applies counts.
     pub connect_to: Vec<ConnectTo>,
+    /// The jar that cookies are kept in. Default: one of the fetcher's own.
+    pub cookie_jar: Option<CookieJar>,
     /// Whether cookies are kept and sent back. Default no.
     pub cookies: bool,
     /// Whether compressed bodies are asked for and decoded. Default yes.
@@ -118,6 +121,7 @@ impl Default for Settings {
             concurrency: 100,
             config: fetch_proto::Config::default(),
             connect_to: Vec::new(),
+            cookie_jar: None,
             cookies: false,
             decode: true,
             dns_ttl: Duration::from_secs(300),

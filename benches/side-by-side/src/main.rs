@@ -1,6 +1,6 @@
 //! Measures fetch-all beside other clients and beside the bound, all on one site and one machine.
 //!
-//! `cargo run --release -p fetch-side-by-side` runs everything; `-- --quick` less of it, and
+//! `cargo run --profile dist -p fetch-side-by-side` runs everything; `-- --quick` less of it, and
 //! `-- --case million` the command on a list of a million URLs. `--help` tells the rest.
 //!
 //! The site runs in a process of its own on core 0, each client in a fresh process on core 1. The

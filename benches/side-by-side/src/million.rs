@@ -45,10 +45,17 @@ pub(crate) fn run(quick: bool) -> Result<String> {
     Ok(render(&runs))
 }
 
-/// Builds the command in the profile that users run, and tells where it is.
+/// Builds the command in the profile that packages have, and tells where it is.
 fn build() -> Result<PathBuf> {
     let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["build", "--release", "--quiet", "-p", "fetch-all-cli"])
+        .args([
+            "build",
+            "--profile",
+            "dist",
+            "--quiet",
+            "-p",
+            "fetch-all-cli",
+        ])
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
         .status()
         .context("cannot run cargo")?;
@@ -59,7 +66,7 @@ fn build() -> Result<PathBuf> {
         .parent()
         .and_then(Path::parent)
         .context("this program lies nowhere")?;
-    let command = beside.join("release/fetch-all");
+    let command = beside.join("dist/fetch-all");
     ensure!(
         command.is_file(),
         "cargo built the command, but not into {}",

@@ -36,7 +36,7 @@ pub(crate) struct Save {
     pub(crate) clobber: bool,
 
     /// Replace no file: the default
-    #[arg(long, overrides_with = "clobber", hide_short_help = true)]
+    #[arg(long, overrides_with = "clobber")]
     pub(crate) no_clobber: bool,
 
     /// Do not fetch what has its file already; the record says skipped
@@ -44,7 +44,7 @@ pub(crate) struct Save {
     pub(crate) skip_existing: bool,
 
     /// Do not wait until files are on the disk: faster, and less sure when the power fails
-    #[arg(long, hide_short_help = true)]
+    #[arg(long)]
     pub(crate) no_fsync: bool,
 
     /// Keep requests and responses in a WARC 1.1 file, zipped if its name ends with .gz
@@ -57,7 +57,6 @@ pub(crate) struct Save {
 
     /// Begin the next WARC file after so many bytes, such as 1G
     #[arg(long, value_name = "BYTES", value_parser = values::bytes, requires = "warc")]
-    #[arg(hide_short_help = true)]
     pub(crate) warc_size: Option<u64>,
 
     /// Keep bodies of statuses 2xx in tar files here, each with its record: 000000012.jpg and .json
@@ -70,12 +69,12 @@ pub(crate) struct Save {
 
     /// The most bodies in a tar file
     #[arg(long, value_name = "N", default_value_t = 10_000, requires = "tar")]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..), hide_short_help = true)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) tar_count: u64,
 
     /// The size that ends a tar file
     #[arg(long, value_name = "BYTES", default_value = "1G", requires = "tar")]
-    #[arg(value_parser = values::bytes, hide_short_help = true)]
+    #[arg(value_parser = values::bytes)]
     pub(crate) tar_size: u64,
 
     /// Tell this digest of each body in its record; `sha256` is there whenever bodies are looked at

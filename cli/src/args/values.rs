@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use fetch_proto::{Method, Pattern};
+use fetch_proto::{Method, Pattern, StatusSet};
 use http::{HeaderName, HeaderValue};
 
 /// Over 30 years: longer than any fetch, and far from what a clock cannot add.
@@ -182,6 +182,54 @@ pub(crate) fn resolve(text: &str) -> Result<Resolve, String> {
     })
 }
 
+pub(crate) fn proxy(text: &str) -> Result<String, String> {
+    // The error must not show a password.
+    match fetch_driver::Proxy::parse(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+pub(crate) fn no_proxy(text: &str) -> Result<String, String> {
+    let rules = fetch_driver::ProxyRules::new().no_proxy(text);
+    rules.map(|_| text.to_owned()).map_err(|e| e.to_string())
+}
+
+/// Statuses, and hundreds of them such as 5xx.
+pub(crate) fn statuses(text: &str) -> Result<StatusSet, String> {
+    let mut set = StatusSet::EMPTY;
+    for part in text.split(',').map(str::trim) {
+        let hundred = part.strip_suffix("xx").or_else(|| part.strip_suffix("XX"));
+        let all = match hundred {
+            Some(digit) => digit.parse().ok().map(|n: u8| {
+                let first = u16::from(n) * 100;
+                first..first + 100
+            }),
+            None => part.parse().ok().map(|n: u16| n..n.saturating_add(1)),
+        };
+        let all = all.filter(|all| all.start >= 300 && all.end <= 600);
+        let form = "write statuses from 300 to 599 such as 429,503 or 5xx";
+        for status in all.ok_or_else(|| format!("{part:?} cannot be tried again: {form}"))? {
+            set = set.with(status);
+        }
+    }
+    Ok(set)
+}
+
+/// What may stand behind `bytes=` (RFC 9110, 14.1.2).
+pub(crate) fn range(text: &str) -> Result<String, String> {
+    let is_one = |part: &str| {
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        part.trim().split_once('-').is_some_and(|(first, last)| {
+            digits(first) && digits(last) && !(first.is_empty() && last.is_empty())
+        })
+    };
+    match text.split(',').all(is_one) {
+        true => Ok(text.to_owned()),
+        false => Err("not a range of bytes: write one such as 0-99, 500- or -500".into()),
+    }
+}
+
 /// What the option would be in curl: the file of a body.
 const BODIES: [&str; 14] = [
     "bz2", "css", "gif", "gz", "htm", "html", "iso", "jpeg", "jpg", "js", "pdf", "png", "xml",
@@ -300,6 +348,25 @@ mod tests {
             "a:1:b",
         ] {
             assert!(resolve(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn statuses_can_be_named_by_their_hundred() {
+        let set = statuses("429, 5xx").unwrap();
+        assert!(set.contains(429) && set.contains(500) && set.contains(599) && !set.contains(428));
+        for wrong in ["", "x", "200", "600", "6xx", "429;503", "-5", "65535"] {
+            assert!(statuses(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn ranges_are_of_bytes() {
+        for right in ["0-99", "500-", "-500", "0-0,5-6"] {
+            assert_eq!(range(right).as_deref(), Ok(right));
+        }
+        for wrong in ["", "5", "-", "a-b", "1-2;3", "bytes=0-1"] {
+            assert!(range(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -72,7 +72,8 @@ fn entry(record: &Record<'_>, headers: Vec<Value>) -> Value {
         .http_version
         .map_or(String::new(), |version| format!("HTTP/{version}"));
     let header = |name: &str| headers.iter().find(|field| field["name"] == name).cloned();
-    let location = header("location").map_or(Value::from(""), |field| field["value"].clone());
+    let location =
+        header("location").map_or_else(|| Value::from(""), |field| field["value"].clone());
     let mut entry = json!({
         "startedDateTime": record.started_at,
         "time": milliseconds(record.time_total, Some(0.0)),
@@ -130,7 +131,7 @@ fn timings(record: &Record<'_>) -> impl Serialize + use<> {
 fn milliseconds(seconds: Option<f64>, or: Option<f64>) -> Value {
     seconds
         .or(or)
-        .map_or(json!(-1), |seconds| json!((seconds * 1e6).round() / 1e3))
+        .map_or_else(|| json!(-1), |seconds| json!((seconds * 1e6).round() / 1e3))
 }
 
 fn query(url: &str) -> Vec<Value> {

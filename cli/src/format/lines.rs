@@ -34,6 +34,9 @@ impl Encoder for Text {
                     && ended.verdict.outcome == "ok"
                     && ended.outcome.retries == 0 => {}
             Told::Ended(ended) => text::write(out, ended),
+            Told::Disallowed { request, .. } => {
+                text::write_unfetched(out, "robots", request.text());
+            }
             Told::Invalid { text, .. } => text::write_unfetched(out, "invalid", text),
             Told::Skipped { url, .. } => text::write_unfetched(out, "skipped", url),
         }

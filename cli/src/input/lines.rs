@@ -10,6 +10,8 @@ const BUFFER: usize = 16 << 10;
 
 /// A reader of lines that hands over what is there without waiting for more.
 pub(crate) struct Lines<R> {
+    /// In bytes.
+    longest: usize,
     reader: BufReader<R>,
     /// The beginning of a line whose end has not come; at most one byte more than a line may have.
     carry: Vec<u8>,
@@ -17,8 +19,9 @@ pub(crate) struct Lines<R> {
 }
 
 impl<R: Read> Lines<R> {
-    pub(crate) fn new(reader: R) -> Self {
+    pub(crate) fn new(reader: R, longest: usize) -> Self {
         Self {
+            longest,
             reader: BufReader::with_capacity(BUFFER, reader),
             carry: Vec::new(),
             number: 0,
@@ -26,7 +29,7 @@ impl<R: Read> Lines<R> {
     }
 
     /// Waits for bytes and gives `each` the lines they complete, with their numbers from 1. A line
-    /// over [`MAX_LINE`] is given cut short, but over that still. `false` is the end.
+    /// over the longest is given cut short, but over that still. `false` is the end.
     pub(crate) fn read(&mut self, mut each: impl FnMut(u64, &[u8])) -> io::Result<bool> {
         let buffer = loop {
             match self.reader.fill_buf() {
@@ -51,19 +54,19 @@ impl<R: Read> Lines<R> {
             if self.carry.is_empty() {
                 each(self.number, line);
             } else {
-                carry(&mut self.carry, line);
+                carry(&mut self.carry, line, self.longest);
                 each(self.number, &self.carry);
                 self.carry.clear();
             }
         }
-        carry(&mut self.carry, rest);
+        carry(&mut self.carry, rest, self.longest);
         self.reader.consume(length);
         Ok(true)
     }
 }
 
-fn carry(carry: &mut Vec<u8>, more: &[u8]) {
-    let room = MAX_LINE + 1 - carry.len();
+fn carry(carry: &mut Vec<u8>, more: &[u8], longest: usize) {
+    let room = longest + 1 - carry.len();
     carry.extend_from_slice(&more[..more.len().min(room)]);
 }
 
@@ -117,7 +120,7 @@ mod tests {
     }
 
     fn all(reader: impl Read) -> Vec<(u64, Vec<u8>)> {
-        let (mut lines, mut seen) = (Lines::new(reader), Vec::new());
+        let (mut lines, mut seen) = (Lines::new(reader, MAX_LINE), Vec::new());
         while lines
             .read(|number, line| seen.push((number, line.to_vec())))
             .unwrap()
@@ -134,7 +137,7 @@ mod tests {
 
     #[test]
     fn what_is_there_is_handed_over_without_waiting_for_the_rest() {
-        let mut lines = Lines::new(Pieces(vec![b"a\nb", b"\n"]));
+        let mut lines = Lines::new(Pieces(vec![b"a\nb", b"\n"]), MAX_LINE);
         let mut seen = Vec::new();
         assert!(lines.read(|_, line| seen.push(line.to_vec())).unwrap());
         assert_eq!(seen, [b"a"]);

@@ -1,24 +1,37 @@
 //! The thread that reads the sources, so that slow input holds up nothing.
 
 use std::io;
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_channel::{Receiver, Sender};
-use fetch_driver::{Error, Keep, Redacted, Request};
-use fetch_proto::Method;
+use fetch_driver::{Redacted, Request};
+use xxhash_rust::xxh3::xxh3_128;
 
-use super::Source;
-use super::lines::{Lines, check, trim};
+use super::feed::Feed;
+use super::lines::{Lines, MAX_LINE, check, trim};
+use super::row::Row;
+use super::seen::Seen;
+use super::table::Table;
+use super::unpack::unpack;
+use super::{Shape, Source};
 use crate::exit::{Code, Worst};
+use crate::item::Item;
 use crate::output::Writer;
-use crate::record::Told;
+use crate::record::{Id, Told};
 use crate::save::Store;
 use crate::show::shown;
 use crate::state::Ledger;
 
 /// So many batches wait between the reader and the fetcher.
 const BATCHES: usize = 4;
+
+/// The longest line of a JSONL list, in bytes.
+const MAX_OBJECT: usize = 1 << 20;
+
+/// What is read at once of a table.
+const PIECE: usize = 16 << 10;
 
 /// So many malformed lines are told on stderr; all are counted and have records.
 const MAX_TOLD: u64 = 20;
@@ -34,9 +47,15 @@ pub(crate) struct Shared {
     pub(crate) urls: AtomicU64,
     /// How many lines are no URLs.
     pub(crate) malformed: AtomicU64,
+    /// How many URLs were there before.
+    pub(crate) duplicates: AtomicU64,
+    /// How many URLs robots.txt does not allow.
+    pub(crate) disallowed: AtomicU64,
     /// How many URLs were not fetched, as their files exist.
     pub(crate) skipped: AtomicU64,
-    /// Whether a failure stops everything, and there was one.
+    /// How many have failed.
+    failures: AtomicU64,
+    /// Whether so many have failed that everything stops.
     pub(crate) failed_early: AtomicBool,
     pub(crate) worst: Worst,
     /// Whether a list could not be read to its end.
@@ -45,29 +64,23 @@ pub(crate) struct Shared {
     pub(crate) state_lost: Mutex<Option<io::Error>>,
 }
 
-/// What a line becomes.
-pub(crate) struct Feed {
-    pub(crate) method: Method,
-    pub(crate) body: bytes::Bytes,
-}
-
-impl Feed {
-    fn request(&self, url: &str) -> Result<Request, Error> {
-        let request = Request::new(self.method.clone(), url)?.keep(Keep::Nothing);
-        Ok(if self.body.is_empty() {
-            request
-        } else {
-            request.body(self.body.clone())
-        })
+impl Shared {
+    /// Counts a failure. Whether there are as many as may be.
+    pub(crate) fn one_more_failed(&self, most: Option<NonZeroU64>) -> bool {
+        let failures = self.failures.fetch_add(1, Relaxed) + 1;
+        most.is_some_and(|most| failures >= most.get())
     }
 }
 
 /// Reads sources, makes requests of their lines and reports those that are none.
 pub(crate) struct Reader {
-    pub(crate) fail_early: bool,
     pub(crate) feed: Feed,
     /// What is done, where that is kept.
     pub(crate) ledger: Option<Arc<Ledger>>,
+    /// After how many failures to stop.
+    pub(crate) max_errors: Option<NonZeroU64>,
+    /// What was read before, if that is to be left out.
+    pub(crate) seen: Option<Seen>,
     pub(crate) shared: Arc<Shared>,
     /// Where bodies go, if anywhere.
     pub(crate) store: Option<Arc<Store>>,
@@ -98,7 +111,28 @@ impl Reader {
 
     /// `None` if nobody wants more.
     fn read(&mut self, source: Source, sender: &Sender<Vec<Request>>) -> Option<()> {
-        let mut lines = Lines::new(source.reader);
+        let reader = match unpack(source.reader) {
+            Ok(reader) => reader,
+            Err(error) => {
+                self.unread(&source.name, &error);
+                return Some(());
+            }
+        };
+        let source = Source { reader, ..source };
+        match source.shape {
+            Shape::Csv { delimiter } => self.table(source, delimiter, sender),
+            Shape::Jsonl => self.lines(source, MAX_OBJECT, sender),
+            Shape::Lines => self.lines(source, MAX_LINE, sender),
+        }
+    }
+
+    fn lines(
+        &mut self,
+        source: Source,
+        longest: usize,
+        sender: &Sender<Vec<Request>>,
+    ) -> Option<()> {
+        let mut lines = Lines::new(source.reader, longest);
         loop {
             let mut batch = Vec::new();
             let read = lines.read(|number, line| {
@@ -107,75 +141,168 @@ impl Reader {
                 if (ignored && !source.arguments) || self.shared.stopped.load(Relaxed) {
                     return;
                 }
-                self.line(&source.name, number, line, &mut batch);
+                if source.shape == Shape::Lines {
+                    self.line(&source.name, number, line, &mut batch);
+                } else {
+                    let row = match line.len() > longest {
+                        true => Err("longer than 1 MiB".to_owned()),
+                        false => Row::json(line),
+                    };
+                    self.row(&source.name, number, line, row, &mut batch);
+                }
             });
-            // Before it waits for more input or for room, what is known must be on its way.
-            self.writer.flush_blocking()?;
-            if !batch.is_empty() {
-                sender.send_blocking(batch).ok()?;
-            }
+            self.hand_over(batch, sender)?;
             match read {
                 Ok(true) if !self.shared.stopped.load(Relaxed) => {}
                 Ok(true) => return None,
                 Ok(false) => return Some(()),
                 Err(error) => {
-                    (self.tell)(&format!("{}: cannot be read further: {error}", source.name));
-                    self.shared.worst.note(Code::File);
-                    self.shared.unread.store(true, Relaxed);
+                    self.unread(&source.name, &error);
                     return Some(());
                 }
             }
         }
     }
 
+    fn table(
+        &mut self,
+        mut source: Source,
+        delimiter: u8,
+        sender: &Sender<Vec<Request>>,
+    ) -> Option<()> {
+        let mut table = Table::new(delimiter, source.url_column.take());
+        let mut piece = vec![0; PIECE];
+        loop {
+            let length = match source.reader.read(&mut piece) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    self.unread(&source.name, &error);
+                    return Some(());
+                }
+                Ok(length) => length,
+            };
+            let mut batch = Vec::new();
+            let read = table.read(&piece[..length], |read| {
+                if !self.shared.stopped.load(Relaxed) {
+                    self.row(&source.name, read.line, &read.raw, read.row, &mut batch);
+                }
+            });
+            self.hand_over(batch, sender)?;
+            if let Err(broken) = read {
+                self.unread(&source.name, &io::Error::other(broken.0));
+                return Some(());
+            }
+            if self.shared.stopped.load(Relaxed) {
+                return None;
+            }
+            if length == 0 {
+                return Some(());
+            }
+        }
+    }
+
+    /// Before it waits for more input or for room, what is known must be on its way.
+    fn hand_over(&mut self, batch: Vec<Request>, sender: &Sender<Vec<Request>>) -> Option<()> {
+        self.writer.flush_blocking()?;
+        match batch.is_empty() {
+            true => Some(()),
+            false => sender.send_blocking(batch).ok(),
+        }
+    }
+
+    fn unread(&self, source: &str, error: &io::Error) {
+        (self.tell)(&format!("{source}: cannot be read further: {error}"));
+        self.shared.worst.note(Code::File);
+        self.shared.unread.store(true, Relaxed);
+    }
+
     fn line(&mut self, source: &str, number: u64, line: &[u8], batch: &mut Vec<Request>) {
         self.seq += 1;
-        if !self.is_wanted(line) {
+        if !self.is_wanted(&self.writer.id(line)) {
             return;
         }
-        let made = check(line).map_err(str::to_owned).and_then(|text| {
-            self.feed.request(text).map_err(|error| {
-                error
-                    .detail()
-                    .map_or_else(|| error.to_string(), ToOwned::to_owned)
-            })
-        });
-        match made {
-            Ok(request) => {
-                if self.skip(&request) {
-                    return;
-                }
-                self.shared.urls.fetch_add(1, Relaxed);
-                let request = request.tag(self.seq);
-                batch.push(match &self.store {
-                    Some(store) => store.save(request),
-                    None => request,
-                });
-            }
+        let text = check(line).map_err(str::to_owned);
+        match text.and_then(|text| self.feed.request(text)) {
+            Ok(request) => self.push(request, None, batch),
             Err(why) => self.malformed(source, number, line, &why),
         }
     }
 
+    fn row(
+        &mut self,
+        source: &str,
+        number: u64,
+        raw: &[u8],
+        row: Result<Row, String>,
+        batch: &mut Vec<Request>,
+    ) {
+        match row {
+            Ok(row) if row.is_plain() => {
+                self.line(source, number, row.url.trim().as_bytes(), batch);
+            }
+            Ok(mut row) => {
+                self.seq += 1;
+                row.url = row.url.trim().to_owned();
+                let url = row.url.clone();
+                let made = check(url.as_bytes()).map_err(str::to_owned);
+                match made.and_then(|_| self.feed.of_row(row)) {
+                    Ok((request, item)) => {
+                        if self.is_wanted(&self.writer.id_of(&url, &item)) {
+                            self.push(request, Some(&item), batch);
+                        }
+                    }
+                    Err(why) if self.is_wanted(&self.writer.id(raw)) => {
+                        self.malformed(source, number, raw, &why);
+                    }
+                    Err(_) => {}
+                }
+            }
+            Err(why) => {
+                self.seq += 1;
+                if self.is_wanted(&self.writer.id(raw)) {
+                    self.malformed(source, number, raw, &why);
+                }
+            }
+        }
+    }
+
+    /// To the fetcher, unless its file is there already.
+    fn push(&mut self, request: Request, item: Option<&Item>, batch: &mut Vec<Request>) {
+        if self.skip(&request, item) {
+            return;
+        }
+        self.shared.urls.fetch_add(1, Relaxed);
+        let request = request.tag(self.seq);
+        batch.push(match &self.store {
+            Some(store) => store.save(request),
+            None => request,
+        });
+    }
+
     /// Whether this is to be fetched, and was not before.
-    fn is_wanted(&self, line: &[u8]) -> bool {
+    fn is_wanted(&mut self, id: &Id<'_>) -> bool {
+        if let Some(seen) = &mut self.seen
+            && seen.again(xxh3_128(id.key().as_ref()))
+        {
+            self.shared.duplicates.fetch_add(1, Relaxed);
+            return false;
+        }
         let Some(ledger) = &self.ledger else {
             return true;
         };
-        ledger
-            .claim(&self.writer.id(line), self.seq)
-            .unwrap_or_else(|error| {
-                let lost = self.shared.state_lost.lock();
-                *lost.unwrap_or_else(PoisonError::into_inner) = Some(error);
-                self.shared.unread.store(true, Relaxed);
-                self.shared.stopped.store(true, Relaxed);
-                false
-            })
+        ledger.claim(id, self.seq).unwrap_or_else(|error| {
+            let lost = self.shared.state_lost.lock();
+            *lost.unwrap_or_else(PoisonError::into_inner) = Some(error);
+            self.shared.unread.store(true, Relaxed);
+            self.shared.stopped.store(true, Relaxed);
+            false
+        })
     }
 
     /// Whether its file is there already, which is told then.
-    fn skip(&mut self, request: &Request) -> bool {
+    fn skip(&mut self, request: &Request, item: Option<&Item>) -> bool {
         let store = self.store.as_ref();
-        let Some(file) = store.and_then(|store| store.existing(request.url(), self.seq, None))
+        let Some(file) = store.and_then(|store| store.existing(request.url(), self.seq, item))
         else {
             return false;
         };
@@ -203,7 +330,7 @@ impl Reader {
             seq: self.seq,
             text: &text,
         });
-        if self.fail_early {
+        if self.shared.one_more_failed(self.max_errors) {
             self.shared.failed_early.store(true, Relaxed);
             self.shared.stopped.store(true, Relaxed);
         }

@@ -29,7 +29,7 @@ pub(crate) struct Written {
 
 /// The thread that writes.
 pub(crate) struct Output {
-    also: Option<Box<Output>>,
+    also: Option<Box<Self>>,
     thread: JoinHandle<Result<(), Failed>>,
     /// The file's name, for messages.
     name: String,

@@ -1,106 +1,71 @@
 //! What every request has: method, header fields, body.
 
-use std::fs;
-use std::io::Read;
-
-use base64::Engine as _;
 use bytes::Bytes;
-use fetch_proto::Method;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
+use fetch_proto::{Method, Rules};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RANGE, REFERER, USER_AGENT};
 use http::{HeaderMap, HeaderValue};
 
+use super::body::body;
 use crate::args::Args;
 use crate::exit::Stop;
 use crate::input::Feed;
+use crate::logins;
 
 /// The method and the body.
 pub(crate) fn feed(args: &Args) -> Result<Feed, Stop> {
-    let request = &args.request;
-    let (option, parts, separator) = match request.json.is_empty() {
-        true => ("--data", &request.data, &b"&"[..]),
-        false => ("--json", &request.json, &b""[..]),
-    };
-    let parts = parts.iter().map(|part| read(option, part, args));
-    let parts = parts.collect::<Result<Vec<_>, _>>()?;
-    let method = match &request.method {
+    let method = match &args.request.method {
         Some(method) => method.clone(),
-        None if request.head => Method::Head,
-        None if has_body(args) => Method::Post,
-        None => Method::Get,
+        None if args.request.head => Method::Head,
+        None if args.data.0.is_empty() => Method::Get,
+        None => Method::Post,
     };
     Ok(Feed {
+        body: Bytes::from(body(args)?),
+        logins: None,
         method,
-        body: Bytes::from(parts.join(separator)),
+        rules: Rules::default(),
     })
-}
-
-fn has_body(args: &Args) -> bool {
-    !args.request.data.is_empty() || !args.request.json.is_empty()
-}
-
-/// A part of the body: the text, or what is in the file.
-fn read(option: &str, part: &str, args: &Args) -> Result<Vec<u8>, Stop> {
-    let Some(path) = part.strip_prefix('@') else {
-        return Ok(part.as_bytes().to_vec());
-    };
-    let mut bytes = match path {
-        "" => {
-            return Err(Stop::usage(format!(
-                "{option} @: no file: write {option} @FILE"
-            )));
-        }
-        "-" => {
-            let listed = args
-                .input
-                .input_file
-                .iter()
-                .any(|path| path.as_os_str() == "-");
-            if listed || args.input.url.iter().any(|url| url == "@-") {
-                return Err(Stop::usage(format!(
-                    "{option} @- and -i -: stdin can be read only once"
-                )));
-            }
-            let mut bytes = Vec::new();
-            std::io::stdin().read_to_end(&mut bytes).map(|_| bytes)
-        }
-        path => fs::read(path),
-    }
-    .map_err(|error| {
-        Stop::file(format!(
-            "{option} @{path}: cannot be read: {error}: check the name of the file"
-        ))
-    })?;
-    if option == "--data" {
-        bytes.retain(|byte| !b"\r\n\0".contains(byte));
-    }
-    Ok(bytes)
 }
 
 /// The fields that every request has: the defaults, those that other options imply, those of `-H`.
 pub(crate) fn headers(args: &Args, headers: &mut HeaderMap) -> Result<(), Stop> {
     let request = &args.request;
-    if !request.json.is_empty() {
+    if args.data.is_json() {
         let json = HeaderValue::from_static("application/json");
         headers.insert(CONTENT_TYPE, json.clone());
         headers.insert(ACCEPT, json);
-    } else if !request.data.is_empty() {
+    } else if !args.data.0.is_empty() {
         let form = HeaderValue::from_static("application/x-www-form-urlencoded");
         headers.insert(CONTENT_TYPE, form);
     }
-    if let Some(name) = &request.user_agent {
-        let value = HeaderValue::try_from(name).map_err(|_| {
-            Stop::usage(format!(
-                "--user-agent {name:?}: no header field can hold this text"
-            ))
-        })?;
-        headers.insert(USER_AGENT, value);
+    let range = args
+        .send
+        .range
+        .as_ref()
+        .map(|range| format!("bytes={range}"));
+    for (option, name, value) in [
+        ("--range", RANGE, range.as_ref()),
+        ("--referer", REFERER, args.send.referer.as_ref()),
+        ("--user-agent", USER_AGENT, request.user_agent.as_ref()),
+    ] {
+        if let Some(value) = value {
+            headers.insert(name, field(option, value)?);
+        }
+    }
+    if let Some(contact) = &args.polite.contact {
+        let agent = headers
+            .get(USER_AGENT)
+            .and_then(|agent| agent.to_str().ok());
+        let agent = format!("{} (+{contact})", agent.unwrap_or_default());
+        headers.insert(USER_AGENT, field("--contact", &agent)?);
     }
     if let Some(user) = &request.user {
-        let text = format!(
-            "Basic {}",
-            base64::engine::general_purpose::STANDARD.encode(user)
-        );
-        let mut value = HeaderValue::try_from(text).map_err(Stop::internal)?;
+        headers.insert(AUTHORIZATION, logins::basic(user));
+    }
+    if let Some(token) = &args.send.oauth2_bearer {
+        let value = HeaderValue::try_from(format!("Bearer {token}"));
+        let why = |_| Stop::usage("--oauth2-bearer: no header field can hold this text");
+        let mut value = value.map_err(why)?;
         value.set_sensitive(true);
         headers.insert(AUTHORIZATION, value);
     }
@@ -114,6 +79,27 @@ pub(crate) fn headers(args: &Args, headers: &mut HeaderMap) -> Result<(), Stop> 
         }
     }
     Ok(())
+}
+
+/// The name that robots.txt knows this program by: what the user agent begins with.
+pub(crate) fn robots(args: &Args, headers: &HeaderMap) -> Option<String> {
+    args.polite.robots.then(|| {
+        let agent = headers
+            .get(USER_AGENT)
+            .and_then(|agent| agent.to_str().ok());
+        let name = agent.and_then(|agent| agent.split(['/', ' ', '(', ';']).next());
+        name.filter(|name| !name.is_empty())
+            .unwrap_or("fetch-all")
+            .to_owned()
+    })
+}
+
+fn field(option: &str, value: &str) -> Result<HeaderValue, Stop> {
+    HeaderValue::try_from(value).map_err(|_| {
+        Stop::usage(format!(
+            "{option} {value:?}: no header field can hold this text"
+        ))
+    })
 }
 
 #[cfg(test)]
@@ -150,24 +136,19 @@ mod tests {
     }
 
     #[test]
-    fn data_makes_a_form_that_is_posted() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("data");
-        fs::write(&file, "b\n=\r\n2").unwrap();
-        let from_file = format!("@{}", file.display());
-        let feed = feed(&args(&["-d", "a=1", "-d", &from_file])).unwrap();
-        assert_eq!(
-            (feed.method, &feed.body[..]),
-            (Method::Post, &b"a=1&b=2"[..])
-        );
+    fn a_body_is_posted_unless_a_method_is_named() {
+        let method = |options: &[&str]| feed(&args(options)).unwrap().method;
+        assert_eq!(method(&["-d", "a=1"]), Method::Post);
+        assert_eq!(method(&["-X", "PUT", "--json", "{}"]), Method::Put);
+        assert_eq!(method(&["-I"]), Method::Head);
     }
 
     #[test]
-    fn a_method_is_kept_whatever_the_body() {
-        let feed = feed(&args(&["-X", "PUT", "--json", "{\"a\":", "--json", "1}"])).unwrap();
-        assert_eq!(
-            (feed.method, &feed.body[..]),
-            (Method::Put, &b"{\"a\":1}"[..])
-        );
+    fn options_of_their_own_make_fields() {
+        assert!(fields(&["-e", "http://a.test/"]).contains(&"referer: http://a.test/".to_owned()));
+        assert!(fields(&["--range", "0-9"]).contains(&"range: bytes=0-9".to_owned()));
+        let bearer = fields(&["--oauth2-bearer", "t"]);
+        assert!(bearer.contains(&"authorization: Bearer t".to_owned()));
+        assert!(headers(&args(&["-e", "a\nb"]), &mut HeaderMap::new()).is_err());
     }
 }

@@ -64,6 +64,7 @@ fn policy(args: &Args) -> Policy {
             ..RetryAfter::DEFAULT
         })
         .timeouts(timeouts);
+    let policy = retry.tries.over(policy, args.output.fail);
     match request.max_filesize {
         Some(bytes) => policy.max_body(bytes),
         None => policy,

@@ -24,6 +24,8 @@ pub(crate) struct Batch {
     kept: Option<state::Kept>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) tally: Tally,
+    /// Bodies that came well and were not kept.
+    unkept: u64,
     pub(crate) writer: Writer,
 }
 
@@ -39,6 +41,7 @@ impl Batch {
             kept,
             shared,
             tally: Tally::default(),
+            unkept: 0,
             writer,
         }
     }
@@ -50,6 +53,7 @@ impl Batch {
             self.shared.worst.note(code);
         }
         self.tally.record(&ended);
+        self.unkept += u64::from(ended.trouble().is_some());
         self.writer.tell(&Told::Ended(&ended));
         ended.verdict.code.is_some()
     }
@@ -95,6 +99,8 @@ impl Batch {
         stopped: Option<&'a str>,
     ) -> Summary<'a> {
         Summary {
+            disallowed: self.shared.disallowed.load(Relaxed),
+            duplicates: self.shared.duplicates.load(Relaxed),
             elapsed,
             existing: self.existing(),
             go_on: self.kept.is_some(),
@@ -105,6 +111,7 @@ impl Batch {
             tally: &self.tally,
             unfinished: (self.shared.urls.load(Relaxed) + stats.cancelled())
                 .saturating_sub(stats.count()),
+            unkept: self.unkept,
         }
     }
 }

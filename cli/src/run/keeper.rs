@@ -46,6 +46,7 @@ impl Keeper {
     }
 
     /// Takes an outcome, unless there is no body to keep.
+    #[expect(clippy::result_large_err, reason = "it is handed back, not an error")]
     pub(super) fn take(&mut self, outcome: Outcome) -> Result<(), Outcome> {
         if outcome.result.is_err() {
             return Err(outcome);

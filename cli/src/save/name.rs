@@ -158,7 +158,7 @@ fn piece(name: &str) -> Option<Piece> {
 fn host(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default().to_owned();
     url.port()
-        .map_or(host.clone(), |port| format!("{host}_{port}"))
+        .map_or_else(|| host.clone(), |port| format!("{host}_{port}"))
 }
 
 /// The path without its first slash; a directory's has the name of its index.
@@ -232,7 +232,7 @@ fn is_device(name: &str) -> bool {
         .to_ascii_uppercase();
     let port = |prefix| {
         let number = stem.strip_prefix(prefix);
-        number.is_some_and(|number| number.len() == 1 && number >= "1" && number <= "9")
+        number.is_some_and(|number| number.len() == 1 && ("1"..="9").contains(&number))
     };
     matches!(stem.as_str(), "AUX" | "CON" | "NUL" | "PRN") || port("COM") || port("LPT")
 }

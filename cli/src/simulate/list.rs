@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use super::model::Model;
 use crate::args;
 use crate::exit::{Code, Stop};
-use crate::input::{self, Lines, Source, check, trim};
+use crate::input::{self, Lines, MAX_LINE, Source, check, trim};
 use crate::show::shown;
 
 /// So many malformed lines are told on stderr.
@@ -29,6 +29,11 @@ impl<'a> Urls<'a> {
     pub(super) fn new(model: &'a Model, files: Vec<PathBuf>) -> Result<Self, Stop> {
         if !files.is_empty() {
             let input = args::Input {
+                dedupe: false,
+                dry_run: false,
+                globoff: true,
+                input_format: args::InputFormat::Lines,
+                url_column: None,
                 urls: Vec::new(),
                 input_file: files,
                 url: Vec::new(),
@@ -129,7 +134,7 @@ impl List {
             }
             let Some((name, mut lines)) = self.lines.take() else {
                 let source = self.sources.pop()?;
-                self.lines = Some((source.name, Lines::new(source.reader)));
+                self.lines = Some((source.name, Lines::new(source.reader, MAX_LINE)));
                 continue;
             };
             let read = lines.read(|number, line| self.line(&name, number, trim(number, line)));

@@ -44,22 +44,23 @@ const KNOWN: &[Variable] = &[
     Variable("errormsg", |out, r, _| put(out, r.errormsg.as_ref())),
     Variable("exitcode", |out, r, _| put(out, Some(r.exitcode))),
     Variable("filename_effective", |out, r, _| {
-        put(out, r.filename_effective)
+        put(out, r.filename_effective);
     }),
     Variable("header_json", |out, _, head| {
-        json(out, &HeaderJson(head.unwrap_or(&HeaderMap::new())));
+        let none = HeaderMap::new();
+        json(out, &HeaderJson(head.map_or(&none, |head| head)));
     }),
     Variable("host_key", |out, r, _| put(out, r.host_key)),
     Variable("http_code", |out, r, _| status(out, r)),
     Variable("http_version", |out, r, _| {
-        put(out, r.http_version.or(Some("0")))
+        put(out, r.http_version.or(Some("0")));
     }),
     Variable("id", |out, r, _| put(out, Some(&r.id))),
     Variable("json", |out, r, _| json(out, r)),
     Variable("method", |out, r, _| put(out, Some(r.method))),
     Variable("num_connects", |out, r, _| put(out, Some(r.num_connects))),
     Variable("num_headers", |out, _, head| {
-        put(out, Some(head.map_or(0, HeaderMap::len)))
+        put(out, Some(head.map_or(0, HeaderMap::len)));
     }),
     Variable("num_redirects", |out, r, _| put(out, Some(r.num_redirects))),
     Variable("num_retries", |out, r, _| put(out, Some(r.num_retries))),
@@ -67,16 +68,16 @@ const KNOWN: &[Variable] = &[
     Variable("redirect_url", |out, r, head| put(out, redirect(r, head))),
     Variable("remote_ip", |out, r, _| put(out, r.remote_ip)),
     Variable("remote_port", |out, r, _| {
-        put(out, r.remote_port.or(Some(0)))
+        put(out, r.remote_port.or(Some(0)));
     }),
     Variable("response_code", |out, r, _| status(out, r)),
     Variable("scheme", |out, r, _| {
-        put(out, r.url.split_once("://").map(|(scheme, _)| scheme))
+        put(out, r.url.split_once("://").map(|(scheme, _)| scheme));
     }),
     Variable("seq", |out, r, _| put(out, Some(r.seq))),
     Variable("sha256", |out, r, _| put(out, r.sha256)),
     Variable("size_delivered", |out, r, _| {
-        put(out, Some(r.size_delivered))
+        put(out, Some(r.size_delivered));
     }),
     Variable("size_download", |out, r, _| put(out, Some(r.size_download))),
     Variable("speed_download", |out, r, _| put(out, Some(speed(r)))),
@@ -84,17 +85,17 @@ const KNOWN: &[Variable] = &[
     Variable("time_connect", |out, r, _| time(out, r.time_connect)),
     Variable("time_namelookup", |out, r, _| time(out, r.time_namelookup)),
     Variable("time_posttransfer", |out, r, _| {
-        time(out, r.time_posttransfer)
+        time(out, r.time_posttransfer);
     }),
     Variable("time_pretransfer", |out, r, _| {
-        time(out, r.time_pretransfer)
+        time(out, r.time_pretransfer);
     }),
     Variable("time_queue", |out, r, _| time(out, Some(r.time_queue))),
     Variable("time_redirect", |out, r, _| {
-        time(out, Some(r.time_redirect))
+        time(out, Some(r.time_redirect));
     }),
     Variable("time_starttransfer", |out, r, _| {
-        time(out, r.time_starttransfer)
+        time(out, r.time_starttransfer);
     }),
     Variable("time_total", |out, r, _| time(out, r.time_total)),
     Variable("url", |out, r, _| put(out, Some(r.url))),
@@ -102,7 +103,7 @@ const KNOWN: &[Variable] = &[
         put(out, r.url_effective.as_ref().map(|url| url.text()));
     }),
     Variable("urlnum", |out, r, _| {
-        put(out, Some(r.seq.saturating_sub(1)))
+        put(out, Some(r.seq.saturating_sub(1)));
     }),
 ];
 

@@ -1,15 +1,20 @@
 //! The built command against a real site on loopback.
 
 mod bodies;
+mod curl;
 mod formats;
 mod input;
+mod lists;
 mod network;
 mod options;
 mod output;
+mod plans;
 mod policy;
 mod records;
 mod replay;
 mod retries;
+mod robots;
+mod setup;
 mod simulate;
 mod state;
 mod stopping;

@@ -21,12 +21,11 @@ fn every_attempt_is_in_the_record_and_waits_are_exact_without_jitter() {
         .map(|a| a["response_code"].as_u64().unwrap())
         .collect();
     assert_eq!(codes, [503, 503, 200]);
-    for pair in attempts.windows(2) {
-        let end = pair[0]["time_start"].as_f64().unwrap() + pair[0]["time_total"].as_f64().unwrap();
-        assert!(
-            pair[1]["time_start"].as_f64().unwrap() - end >= 0.0999,
-            "{record}"
-        );
+    // The wait begins with the answer's head: its body may still be read then.
+    let starts = attempts.iter().map(|a| a["time_start"].as_f64().unwrap());
+    let starts: Vec<_> = starts.collect();
+    for pair in starts.windows(2) {
+        assert!(pair[1] - pair[0] >= 0.0999, "{record}");
     }
     let record = fetch_all(&["--retry", "0", &site.url("/flaky/2?key=b")]).record();
     assert_eq!(

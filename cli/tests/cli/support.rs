@@ -43,7 +43,12 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
     command
         .args(arguments)
         .env_remove("RUST_LOG")
+        .env_remove("NETRC")
+        .env("XDG_CONFIG_HOME", "/none")
         .stdin(Stdio::null());
+    for name in ["all_proxy", "http_proxy", "https_proxy", "no_proxy"] {
+        command.env_remove(name).env_remove(name.to_uppercase());
+    }
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

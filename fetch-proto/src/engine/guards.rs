@@ -27,10 +27,10 @@ pub(super) struct Guards {
 
 impl Guards {
     /// The guards of a host that is new. `seed` is its own.
-    pub(super) fn new(config: &Config, seed: u64) -> Option<Box<Self>> {
+    pub(super) fn new(config: &Config, seed: impl FnOnce() -> u64) -> Option<Box<Self>> {
         config.is_guarded().then(|| {
             let mut guards = Box::<Self>::default();
-            guards.adopt(config, seed);
+            guards.adopt(config, seed());
             guards
         })
     }

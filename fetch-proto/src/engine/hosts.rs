@@ -143,7 +143,7 @@ impl Hosts {
             return *host;
         }
         let host = Host {
-            guards: Guards::new(config, seed_of(seed, key)),
+            guards: Guards::new(config, || seed_of(seed, key)),
             key: key.into(),
             flying: 0,
             group: None,

@@ -28,7 +28,7 @@ use self::gates::Gates;
 use self::hosts::Hosts;
 use self::settle::Landing;
 use self::sharing::{Key, Leaders};
-use self::slab::{NONE, Slab, Slot};
+use self::slab::{NONE, Rare, Slab, Slot};
 use self::timers::Timers;
 use self::world::Shared;
 use crate::budget::Purse;
@@ -524,8 +524,8 @@ impl Engine {
                 Step::Done(outcome) => {
                     self.dirty.pop_front();
                     self.stats.count(&outcome);
-                    if let Some(mut slot) = self.remove(index, now) {
-                        self.pass_on(id, &mut slot, &outcome);
+                    if let Some(rare) = self.remove(index, now) {
+                        self.pass_on(id, *rare, &outcome);
                     }
                     let done = Output::Done(id, outcome);
                     if self.outbox.is_empty() {
@@ -601,13 +601,14 @@ impl Engine {
         }
     }
 
-    fn remove(&mut self, index: u32, now: Timestamp) -> Option<Slot> {
+    /// Removes a fetch; what is left is what few have.
+    fn remove(&mut self, index: u32, now: Timestamp) -> Option<Box<Rare>> {
         let host = self.slots.get(index)?.host;
         self.hosts.unlink(host, &mut self.slots, index);
         self.timers.set(index, None);
-        let slot = self.slots.remove(index);
+        let rare = self.slots.remove(index);
         self.leave(host, now);
-        slot
+        rare
     }
 
     /// One fetch fewer belongs to the host.

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use hashbrown::HashMap;
 use url::Url;
 
-use super::slab::Slot;
+use super::slab::Rare;
 use super::{Engine, Output};
 use crate::id::FetchId;
 use crate::method::Method;
@@ -65,10 +65,7 @@ impl Engine {
 
     /// The leader is over: those that wait for it get its result, or one of them asks instead.
     /// Their outcomes come before its own, so that the driver still has the response to copy.
-    pub(super) fn pass_on(&mut self, leader: FetchId, slot: &mut Slot, outcome: &Outcome) {
-        let Some(rare) = slot.rare.take() else {
-            return;
-        };
+    pub(super) fn pass_on(&mut self, leader: FetchId, rare: Rare, outcome: &Outcome) {
         let Some(key) = rare.leads else {
             return;
         };

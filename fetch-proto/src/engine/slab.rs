@@ -142,13 +142,15 @@ impl Slab {
         (self.entries.len() - 1) as u32
     }
 
-    pub(super) fn remove(&mut self, index: u32) -> Option<Slot> {
+    /// Frees the slot. A fetch is large, so it is dropped where it is; only what few have comes back.
+    pub(super) fn remove(&mut self, index: u32) -> Option<Box<Rare>> {
         let entry = &mut self.entries[index as usize];
-        let slot = entry.slot.take()?;
+        let rare = entry.slot.as_mut()?.rare.take();
+        entry.slot = None;
         entry.generation = entry.generation.wrapping_add(1).max(1);
         self.free.push(index);
         self.live -= 1;
-        Some(slot)
+        rare
     }
 
     /// The index of a fetch that is still live.

@@ -1,0 +1,111 @@
+//! The options that count, as a file of options would have them.
+
+use std::fmt::Write;
+
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction};
+
+use super::Parsed;
+use super::known::Known;
+use crate::args;
+
+/// Options whose values are secret. Those of --header are where their names say so.
+pub(super) const SECRET: [&str; 4] = ["cookie", "oauth2_bearer", "proxy_user", "user"];
+
+/// Parts of names of fields that are secret.
+const SECRET_FIELDS: [&str; 5] = ["auth", "cookie", "key", "secret", "token"];
+
+const DEFAULT: &str = "the default";
+const HIDDEN: &str = "REDACTED";
+
+/// All options that have a value, with where it comes from; secrets are left out.
+pub(crate) fn print(parsed: &Parsed) -> String {
+    let command = args::command();
+    let mut text = String::from("# The options that count. Those that are not here are not set.\n");
+    let mut heading = None;
+    for arg in Known::new(&command).options() {
+        let Some(value) = value(arg, parsed) else {
+            continue;
+        };
+        if arg.get_help_heading() != heading {
+            heading = arg.get_help_heading();
+            let _ = writeln!(text, "\n# {}", heading.unwrap_or("Other"));
+        }
+        let name = arg.get_long().unwrap_or_default();
+        let name = if name.contains('.') {
+            format!("{name:?}")
+        } else {
+            name.to_owned()
+        };
+        let origin = origin(arg, parsed);
+        // What is the default would, if it were said, ask for what goes with it.
+        let mark = if origin == DEFAULT { "# " } else { "" };
+        let _ = writeln!(text, "{mark}{name} = {value}  # {origin}");
+    }
+    text
+}
+
+fn origin(arg: &Arg, parsed: &Parsed) -> String {
+    let id = arg.get_id().as_str();
+    match (parsed.origins.get(id), parsed.matches.value_source(id)) {
+        (Some(origin), _) => origin.to_string(),
+        (None, Some(ValueSource::CommandLine)) => "the command line".to_owned(),
+        _ => DEFAULT.to_owned(),
+    }
+}
+
+fn value(arg: &Arg, parsed: &Parsed) -> Option<String> {
+    let (id, matches) = (arg.get_id().as_str(), &parsed.matches);
+    match arg.get_action() {
+        ArgAction::SetTrue => matches.get_flag(id).then(|| "true".to_owned()),
+        ArgAction::Count => Some(matches.get_count(id))
+            .filter(|count| *count > 0)
+            .map(|count| count.to_string()),
+        action => {
+            let raw = matches.get_raw(id)?;
+            let values: Vec<_> = raw
+                .map(|value| quoted(id, &value.to_string_lossy()))
+                .collect();
+            match action {
+                ArgAction::Append => Some(format!("[{}]", values.join(", "))),
+                _ => values.into_iter().next(),
+            }
+        }
+    }
+}
+
+fn quoted(id: &str, value: &str) -> String {
+    let shown = match id {
+        id if SECRET.contains(&id) => HIDDEN.to_owned(),
+        "header" => {
+            let name = value.split([':', ';']).next().unwrap_or_default();
+            let lower = name.to_ascii_lowercase();
+            match SECRET_FIELDS.iter().any(|part| lower.contains(part)) {
+                true => format!("{name}: {HIDDEN}"),
+                false => value.to_owned(),
+            }
+        }
+        "proxy" | "url" => crate::show::without_user(value).into_owned(),
+        _ => value.to_owned(),
+    };
+    match shown.parse::<i64>() {
+        Ok(number) if number.to_string() == shown => shown,
+        _ => toml::Value::String(shown).to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_not_shown() {
+        assert_eq!(quoted("user", "me:secret"), "\"REDACTED\"");
+        assert_eq!(
+            quoted("header", "X-Api-Key: secret"),
+            "\"X-Api-Key: REDACTED\""
+        );
+        assert_eq!(quoted("header", "X-A: 1"), "\"X-A: 1\"");
+        assert!(!quoted("proxy", "http://me:secret@a.test:1").contains("secret"));
+    }
+}

@@ -1,0 +1,305 @@
+//! Many URLs in one argument: curl's `{a,b}`, `[1-100]`, `[001-100:5]` and `[a-z]`, and `{1..100}`.
+
+use std::io::{self, Read};
+
+/// A URL that stands for many.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Glob(Vec<Part>);
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum Part {
+    Letters {
+        first: u8,
+        last: u8,
+        step: u64,
+    },
+    Numbers {
+        first: u64,
+        last: u64,
+        step: u64,
+        width: usize,
+    },
+    Set(Vec<String>),
+    Text(String),
+}
+
+impl Glob {
+    /// Reads an argument. Braces around one thing alone are part of the URL, and so are the brackets
+    /// of an IPv6 address; `\{` and `\[` always are.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, and at which character.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let mut parts = Vec::new();
+        let mut plain = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find(['\\', '{', '[']) {
+            plain.push_str(&rest[..at]);
+            let here = &rest[at..];
+            let wrong = |why: &str| {
+                let column = text[..text.len() - here.len()].chars().count() + 1;
+                format!("{why}, at character {column}: write -g to take {{}} and [] as they are")
+            };
+            let (part, length) = match here.as_bytes() {
+                [b'\\', b'{' | b'}' | b'[' | b']', ..] => (Part::Text(here[1..2].to_owned()), 2),
+                [b'\\', ..] => (Part::Text("\\".to_owned()), 1),
+                [open, ..] => {
+                    let close = if *open == b'{' { '}' } else { ']' };
+                    let end = here.find(close).ok_or_else(|| wrong("it is not closed"))?;
+                    let inner = &here[1..end];
+                    let part = match open {
+                        b'{' => set(inner),
+                        _ if inner.contains(':') && inner.parse::<std::net::Ipv6Addr>().is_ok() => {
+                            None
+                        }
+                        _ => Some(range(inner, '-')),
+                    };
+                    let part = part.transpose().map_err(|why| wrong(&why))?;
+                    (
+                        part.unwrap_or_else(|| Part::Text(here[..=end].to_owned())),
+                        end + 1,
+                    )
+                }
+                [] => break,
+            };
+            match part {
+                Part::Text(text) => plain.push_str(&text),
+                part => {
+                    if !plain.is_empty() {
+                        parts.push(Part::Text(std::mem::take(&mut plain)));
+                    }
+                    parts.push(part);
+                }
+            }
+            rest = &here[length..];
+        }
+        plain.push_str(rest);
+        if !plain.is_empty() {
+            parts.push(Part::Text(plain));
+        }
+        Ok(Self(parts))
+    }
+
+    /// An argument that stands for itself.
+    pub(crate) fn plain(text: &str) -> Self {
+        Self(vec![Part::Text(text.to_owned())])
+    }
+
+    /// How many URLs it stands for.
+    pub(crate) fn count(&self) -> u64 {
+        self.0.iter().map(Part::count).fold(1, u64::saturating_mul)
+    }
+
+    /// The URL of this number, from 0; the last part changes fastest, as in curl.
+    fn write(&self, number: u64, out: &mut Vec<u8>) {
+        let mut rest = self.count();
+        let mut number = number;
+        for part in &self.0 {
+            rest /= part.count();
+            part.write(number / rest, out);
+            number %= rest;
+        }
+    }
+}
+
+/// `None` if it is not meant.
+fn set(inner: &str) -> Option<Result<Part, String>> {
+    if let Some((first, last)) = inner.split_once("..") {
+        let (last, step) = last.split_once("..").unwrap_or((last, "1"));
+        let numbers = format!("{first}-{last}:{step}");
+        return Some(range(&numbers, '-'));
+    }
+    let items = || inner.split(',').map(str::to_owned).collect();
+    inner.contains(',').then(|| Ok(Part::Set(items())))
+}
+
+/// `FIRST-LAST` or `FIRST-LAST:STEP`, of numbers or letters.
+fn range(inner: &str, dash: char) -> Result<Part, String> {
+    let form = || format!("{inner:?} is no range such as 1-100, 001-100:5 or a-z");
+    let (ends, step) = inner.split_once(':').unwrap_or((inner, "1"));
+    let step: u64 = step
+        .parse()
+        .ok()
+        .filter(|step| *step > 0)
+        .ok_or_else(form)?;
+    let (first, last) = ends.split_once(dash).ok_or_else(form)?;
+    let letter = |text: &str| match text.as_bytes() {
+        [byte] if byte.is_ascii_alphabetic() => Some(*byte),
+        _ => None,
+    };
+    let number = |text: &str| {
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse::<u64>().ok().filter(|_| digits)
+    };
+    let part = match (letter(first), letter(last), number(first), number(last)) {
+        (Some(first), Some(last), ..) => Part::Letters { first, last, step },
+        (_, _, Some(from), Some(last)) => Part::Numbers {
+            first: from,
+            last,
+            step,
+            width: if first.starts_with('0') {
+                first.len()
+            } else {
+                0
+            },
+        },
+        _ => return Err(form()),
+    };
+    match part.count() {
+        0 => Err(format!("{inner:?} ends before it begins")),
+        _ => Ok(part),
+    }
+}
+
+impl Part {
+    fn count(&self) -> u64 {
+        let steps = |first: u64, last: u64, step: u64| match last.checked_sub(first) {
+            Some(length) => (length / step).saturating_add(1),
+            None => 0,
+        };
+        match self {
+            Self::Letters { first, last, step } => steps((*first).into(), (*last).into(), *step),
+            Self::Numbers {
+                first, last, step, ..
+            } => steps(*first, *last, *step),
+            Self::Set(items) => items.len() as u64,
+            Self::Text(_) => 1,
+        }
+    }
+
+    fn write(&self, number: u64, out: &mut Vec<u8>) {
+        match self {
+            Self::Letters { first, step, .. } => out.push(first + (number * step) as u8),
+            Self::Numbers {
+                first, step, width, ..
+            } => {
+                out.extend_from_slice(format!("{:0width$}", first + number * step).as_bytes());
+            }
+            Self::Set(items) => out.extend_from_slice(items[number as usize].as_bytes()),
+            Self::Text(text) => out.extend_from_slice(text.as_bytes()),
+        }
+    }
+}
+
+/// The URLs of arguments, a line for each, made as they are read: there may be any number.
+pub(super) struct Expanded {
+    globs: std::vec::IntoIter<Glob>,
+    line: Vec<u8>,
+    /// The present one, and the number of its next URL.
+    now: Option<(Glob, u64)>,
+    read: usize,
+}
+
+impl Expanded {
+    pub(super) fn new(globs: Vec<Glob>) -> Self {
+        let mut globs = globs.into_iter();
+        let now = globs.next().map(|glob| (glob, 0));
+        Self {
+            globs,
+            line: Vec::new(),
+            now,
+            read: 0,
+        }
+    }
+
+    /// Makes the next line.
+    fn next(&mut self) {
+        self.line.clear();
+        self.read = 0;
+        while let Some((glob, number)) = &mut self.now {
+            if *number < glob.count() {
+                glob.write(*number, &mut self.line);
+                // A line end inside an argument would make two of it.
+                self.line
+                    .iter_mut()
+                    .filter(|byte| **byte == b'\n')
+                    .for_each(|byte| *byte = 1);
+                self.line.push(b'\n');
+                *number += 1;
+                return;
+            }
+            self.now = self.globs.next().map(|glob| (glob, 0));
+        }
+    }
+}
+
+impl Read for Expanded {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            if self.read == self.line.len() {
+                self.next();
+            }
+            let left = &self.line[self.read..];
+            let length = left.len().min(buffer.len() - filled);
+            if length == 0 {
+                break;
+            }
+            buffer[filled..filled + length].copy_from_slice(&left[..length]);
+            (filled, self.read) = (filled + length, self.read + length);
+        }
+        Ok(filled)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(text: &str) -> String {
+        let glob = Glob::parse(text).unwrap();
+        let mut out = String::new();
+        Expanded::new(vec![glob]).read_to_string(&mut out).unwrap();
+        out.trim_end().replace('\n', " ")
+    }
+
+    #[test]
+    fn globs_are_those_of_curl_and_of_shells() {
+        for (text, expected) in [
+            ("a", "a"),
+            ("{a,b,}x", "ax bx x"),
+            ("[1-3]", "1 2 3"),
+            ("[08-10]", "08 09 10"),
+            ("[001-010:4]", "001 005 009"),
+            ("[a-c]", "a b c"),
+            ("{1..3}", "1 2 3"),
+            ("{01..05..2}", "01 03 05"),
+            ("{a,b}[1-2]", "a1 a2 b1 b2"),
+            ("http://[::1]:80/", "http://[::1]:80/"),
+            ("?q={1}", "?q={1}"),
+            (r"\{a,b\}\[1-2\]\x", r"{a,b}[1-2]\x"),
+        ] {
+            assert_eq!(all(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_place() {
+        for (text, part) in [
+            ("a[1-", "not closed, at character 2"),
+            ("ä{a,", "not closed, at character 2"),
+            ("[5-1]", "ends before it begins"),
+            ("[a-1]", "no range"),
+            ("[1-5:0]", "no range"),
+            ("[]", "no range"),
+            ("{5..1}", "ends before it begins"),
+        ] {
+            let error = Glob::parse(text).unwrap_err();
+            assert!(
+                error.contains(part) && error.contains("-g"),
+                "{text}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn any_number_takes_no_memory() {
+        let glob = Glob::parse("[0-18446744073709551615][0-9]").unwrap();
+        assert_eq!(glob.count(), u64::MAX);
+        let mut start = [0; 8];
+        let glob = Glob::parse("[1-99999999999]{a,b}").unwrap();
+        Expanded::new(vec![glob]).read_exact(&mut start).unwrap();
+        assert_eq!(&start, b"1a\n1b\n2a");
+    }
+}

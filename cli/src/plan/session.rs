@@ -1,0 +1,141 @@
+//! What servers know their client by: cookies, and passwords by host.
+
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use fetch_driver::{CookieJar, Settings};
+use http::header::{AUTHORIZATION, COOKIE};
+use http::{HeaderMap, HeaderValue};
+
+use crate::args::Args;
+use crate::exit::Stop;
+use crate::logins::Logins;
+
+/// A jar that is written to a file at the end.
+pub(crate) struct CookieFile {
+    jar: CookieJar,
+    path: PathBuf,
+}
+
+impl CookieFile {
+    /// Replaces the file, or leaves it as it was. Others than its owner cannot read it.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written.
+    pub(crate) fn write(&self) -> Result<(), Stop> {
+        let replace = || {
+            let mut file = tempfile::NamedTempFile::new_in(directory(&self.path))?;
+            file.write_all(self.jar.to_netscape().as_bytes())?;
+            file.as_file().sync_all()?;
+            file.persist(&self.path).map_err(|error| error.error)
+        };
+        let written = replace();
+        written.map(drop).map_err(|error| {
+            let path = self.path.display();
+            Stop::file(format!("--cookie-jar {path}: cannot be written: {error}"))
+        })
+    }
+}
+
+fn directory(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// The cookies of the options: those for every URL go into the field, those of files into a jar.
+///
+/// # Errors
+///
+/// If a file cannot be used.
+pub(super) fn cookies(args: &Args, settings: &mut Settings) -> Result<Option<CookieFile>, Stop> {
+    let session = &args.session;
+    let (fields, files): (Vec<_>, Vec<_>) =
+        session.cookie.iter().partition(|text| text.contains('='));
+    if !fields.is_empty() {
+        let pairs: Vec<_> = fields.iter().map(|text| text.trim()).collect();
+        let value = HeaderValue::try_from(pairs.join("; "));
+        let mut value = value
+            .map_err(|_| Stop::usage("--cookie: no header field can hold this text".to_owned()))?;
+        value.set_sensitive(true);
+        settings.headers.insert(COOKIE, value);
+    }
+    if files.is_empty() && session.cookie_jar.is_none() {
+        return Ok(None);
+    }
+    let jar = CookieJar::new();
+    for file in files.into_iter().filter(|file| !file.is_empty()) {
+        load(&jar, file, session.cookie_jar.as_deref())?;
+    }
+    settings.cookies = true;
+    settings.cookie_jar = Some(jar.clone());
+    let target = session.cookie_jar.as_ref().map(|path| {
+        let is_none = path.as_os_str() == "-" || path.is_dir() || !directory(path).is_dir();
+        match is_none {
+            true => Err(Stop::usage(format!(
+                "--cookie-jar {}: no file can be written there: name one in a directory that exists",
+                path.display()
+            ))),
+            false => Ok(CookieFile {
+                jar,
+                path: path.clone(),
+            }),
+        }
+    });
+    target.transpose()
+}
+
+/// The file that the jar is written to need not exist at the first time.
+fn load(jar: &CookieJar, file: &str, target: Option<&Path>) -> Result<(), Stop> {
+    match fs::read_to_string(file) {
+        Ok(text) => jar.load(&text).map_err(|why| {
+            let form = "it is no file of cookies in Netscape's form";
+            Stop::usage(format!("--cookie {file}: {form}: {why}"))
+        }),
+        Err(error) if error.kind() == ErrorKind::NotFound && target == Some(Path::new(file)) => {
+            Ok(())
+        }
+        Err(error) => Err(Stop::file(format!(
+            "--cookie {file}: cannot be read: {error}: it holds no =, so it is the name of a file"
+        ))),
+    }
+}
+
+/// The logins of a netrc file, unless `-u` or `-H` say more.
+///
+/// # Errors
+///
+/// If the file cannot be read, or makes no sense.
+pub(super) fn logins(args: &Args, headers: &HeaderMap) -> Result<Option<Logins>, Stop> {
+    let session = &args.session;
+    let wanted = session.netrc || session.netrc_optional || session.netrc_file.is_some();
+    if !wanted || headers.contains_key(AUTHORIZATION) {
+        return Ok(None);
+    }
+    let usual = || {
+        let named = std::env::var_os("NETRC").map(PathBuf::from);
+        named.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".netrc")))
+    };
+    let Some(path) = session.netrc_file.clone().or_else(usual) else {
+        return Err(Stop::usage(
+            "--netrc: there is no $HOME: write --netrc-file FILE",
+        ));
+    };
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if session.netrc_optional && error.kind() == ErrorKind::NotFound => {
+            return Ok(None);
+        }
+        Err(error) => {
+            let path = path.display();
+            let why = format!("--netrc: {path}: cannot be read: {error}");
+            return Err(Stop::file(why));
+        }
+    };
+    let logins = Logins::parse(&text);
+    let logins = logins.map_err(|why| Stop::usage(format!("--netrc: {}:{why}", path.display())))?;
+    Ok(Some(logins))
+}

@@ -1,0 +1,155 @@
+//! One site's robots.txt.
+
+use std::time::Duration;
+
+use fetch_driver::{Method, Policy, Request};
+use fetch_proto::{Redirects, Rules};
+use fetch_smol::{Fetcher, StreamExt};
+use texting_robots::Robot;
+use url::Url;
+
+/// What is read of a file: the least that RFC 9309, 2.5, asks for.
+const MOST: usize = 500 << 10;
+
+/// RFC 9309, 2.3.1.2: at least five.
+const REDIRECTS: u16 = 5;
+
+/// The longest delay that is obeyed.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// What a site lets this program fetch.
+pub(super) enum File {
+    /// There is none.
+    All,
+    /// It could not be had, for this reason.
+    None(String),
+    Rules(Box<Robot>, usize),
+}
+
+impl File {
+    /// Fetches the file of the site `origin`, for the program that calls itself `agent`.
+    pub(super) async fn fetch(fetcher: &Fetcher, rules: &Rules, origin: &str, agent: &str) -> Self {
+        match read(fetcher, rules, origin).await {
+            Ok(Some(text)) => {
+                let agent = agent.to_owned();
+                smol::unblock(move || Self::parse(&text, &agent)).await
+            }
+            Ok(None) => Self::All,
+            Err(why) => Self::None(why),
+        }
+    }
+
+    fn parse(text: &[u8], agent: &str) -> Self {
+        match Robot::new(agent, text) {
+            Ok(robot) => Self::Rules(Box::new(robot), text.len()),
+            // Whoever wrote it did not write rules.
+            Err(_) => Self::All,
+        }
+    }
+
+    /// Why the URL may not be fetched, if it may not.
+    pub(super) fn refuses(&self, url: &Url) -> Option<String> {
+        match self {
+            Self::All => None,
+            Self::None(why) => Some(format!(
+                "robots.txt could not be fetched, so nothing of this site is: {why}"
+            )),
+            Self::Rules(robot, _) if robot.allowed(url.as_str()) => None,
+            Self::Rules(..) => Some("robots.txt does not allow it".to_owned()),
+        }
+    }
+
+    pub(super) fn crawl_delay(&self) -> Option<Duration> {
+        let Self::Rules(robot, _) = self else {
+            return None;
+        };
+        let delay = Duration::try_from_secs_f32(robot.delay?).ok()?;
+        (!delay.is_zero()).then(|| delay.min(LONGEST))
+    }
+
+    /// About how much memory it takes.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Self::All | Self::None(_) => 256,
+            // Each rule becomes a regular expression.
+            Self::Rules(_, length) => 1024 + 16 * length,
+        }
+    }
+}
+
+/// The text; `None` if the site has none.
+async fn read(fetcher: &Fetcher, rules: &Rules, origin: &str) -> Result<Option<Vec<u8>>, String> {
+    let request =
+        Request::get(format!("{origin}/robots.txt")).map_err(|error| error.to_string())?;
+    let policy = Policy::clone(rules.policy(&Method::Get, request.url()))
+        .max_body(u64::MAX)
+        .redirects(Redirects::limit(REDIRECTS));
+    let response = fetcher.open(request.policy(policy)).await;
+    let mut response = response.map_err(|error| error.to_string())?;
+    match response.status.as_u16() {
+        200..300 => {}
+        status @ (429 | 500..) => return Err(format!("status {status}")),
+        _ => return Ok(None),
+    }
+    let mut text = Vec::new();
+    while text.len() < MOST
+        && let Some(chunk) = response.body.next().await
+    {
+        text.extend_from_slice(&chunk.map_err(|error| error.to_string())?);
+    }
+    if text.len() > MOST {
+        // Half a rule may say something else than the whole.
+        text.truncate(MOST);
+        let end = text.iter().rposition(|byte| *byte == b'\n');
+        text.truncate(end.unwrap_or(0));
+    }
+    Ok(Some(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allowed(file: &str, path: &str) -> bool {
+        let url: Url = format!("https://a.test{path}").parse().unwrap();
+        File::parse(file.as_bytes(), "fetch-all")
+            .refuses(&url)
+            .is_none()
+    }
+
+    /// The rules of RFC 9309, 2.2: the longest match wins, then allow; a group of its own name before
+    /// that of all; `*` and `$`.
+    #[test]
+    fn rules_are_those_of_the_rfc() {
+        let file = "User-agent: *\nDisallow: /\n\nUser-agent: Fetch-All\nDisallow: /a\nAllow: /a/b\n\
+                    Disallow: /*.gif$\nAllow: /same\nDisallow: /same\nDisallow: /ä\n";
+        for (path, expected) in [
+            ("/", true),
+            ("/a", false),
+            ("/a/c", false),
+            ("/a/b/c", true),
+            ("/x.gif", false),
+            ("/x.gif?y", true),
+            ("/same", true),
+            ("/%C3%A4", false),
+            ("/robots.txt", true),
+        ] {
+            assert_eq!(allowed(file, path), expected, "{path}");
+        }
+        assert!(!allowed("User-agent: *\nDisallow: /", "/x"));
+        assert!(allowed("User-agent: other\nDisallow: /", "/x"));
+        assert!(allowed("", "/x"));
+        assert!(allowed("\u{0}\u{1}<html>", "/x"));
+    }
+
+    #[test]
+    fn delays_are_obeyed_up_to_a_minute() {
+        let delay = |text: &str| {
+            let text = format!("User-agent: *\nCrawl-delay: {text}\n");
+            File::parse(text.as_bytes(), "fetch-all").crawl_delay()
+        };
+        assert_eq!(delay("1.5"), Some(Duration::from_millis(1500)));
+        assert_eq!(delay("86400"), Some(LONGEST));
+        assert_eq!((delay("0"), delay("-1"), delay("x")), (None, None, None));
+    }
+}

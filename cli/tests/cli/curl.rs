@@ -1,0 +1,279 @@
+//! curl's options for the way to a server, for cookies, logins and retries.
+
+use std::fs;
+
+use fetch_testbed::{Certificate, Proxy, Site};
+use serde_json::json;
+
+use crate::support::*;
+
+#[test]
+fn bodies_of_several_options_are_joined_in_their_order() {
+    let (site, list) = (site(), List::new("a\nb"));
+    let file = format!("@{}", list.path("list"));
+    let urlencode = format!("q{file}");
+    fetch_all(&[
+        "--data-urlencode",
+        &urlencode,
+        "-d",
+        &file,
+        "--data-raw",
+        "@x",
+        "--data-binary",
+        &file,
+        &site.url("/anything"),
+    ]);
+    let seen = site.last_request("/anything").unwrap();
+    assert_eq!(String::from_utf8(seen.body).unwrap(), "q=a%0Ab&ab&@x&a\nb");
+}
+
+#[test]
+fn fields_have_options_of_their_own() {
+    let site = site();
+    let (referer, range) = (["-e", "http://a.test/"], ["--range", "0-9"]);
+    fetch_all(
+        &[
+            &referer[..],
+            &range,
+            &["--oauth2-bearer", "t", &site.url("/get")],
+        ]
+        .concat(),
+    );
+    let seen = site.last_request("/get").unwrap();
+    assert_eq!(seen.header("referer"), Some("http://a.test/"));
+    assert_eq!(seen.header("range"), Some("bytes=0-9"));
+    assert_eq!(seen.header("authorization"), Some("Bearer t"));
+}
+
+#[test]
+fn cookies_of_an_option_go_to_every_url() {
+    let site = site();
+    fetch_all(&["-b", "a=1", "-b", "b=2; c=3", &site.url("/get")]);
+    let seen = site.last_request("/get").unwrap();
+    assert_eq!(seen.header("cookie"), Some("a=1; b=2; c=3"));
+}
+
+#[test]
+fn cookies_that_are_set_are_in_the_jar_for_the_next_run() {
+    let (site, list) = (site(), List::new(""));
+    let jar = list.path("jar");
+    let set = site.url("/set-cookie?c=a%3D1%3B%20Path%3D/");
+    let ran = fetch_all(&["-b", &jar, "--cookie-jar", &jar, &set]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let text = fs::read_to_string(&jar).unwrap();
+    assert!(
+        text.ends_with("127.0.0.1\tFALSE\t/\tFALSE\t0\ta\t1\n"),
+        "{text}"
+    );
+    fetch_all(&["-b", &jar, &site.url("/get")]);
+    let seen = site.last_request("/get").unwrap();
+    assert_eq!(seen.header("cookie"), Some("a=1"));
+}
+
+#[test]
+fn each_host_of_a_netrc_file_gets_its_login() {
+    let (site, list) = (
+        site(),
+        List::new("machine 127.0.0.1 login me password secret\n"),
+    );
+    let netrc = list.path("list");
+    let url = site.url("/basic-auth/me/secret");
+    assert_eq!(fetch_all(&["-f", "--netrc-file", &netrc, &url]).code, 0);
+    let other = url.replace("127.0.0.1", "localhost");
+    assert_eq!(fetch_all(&["-f", "--netrc-file", &netrc, &other]).code, 6);
+    let own = fetch_all(&["-f", "--netrc-file", &netrc, "-u", "me:wrong", &url]);
+    assert_eq!(own.code, 6, "-u comes first");
+}
+
+#[test]
+fn a_proxy_is_used_except_for_the_hosts_that_need_none() {
+    let (site, proxy) = (
+        site(),
+        Proxy::builder().login("me", "p@ss").start().unwrap(),
+    );
+    let url = site.url("/get");
+    let address = proxy.address().to_string();
+    let through = ["-x", &address, "-U", "me:p@ss"];
+    let record = fetch_all(&[&through[..], &[&url]].concat()).record();
+    assert_eq!(
+        (&record["response_code"], proxy.connections()),
+        (&json!(200), 1),
+        "{record}"
+    );
+    let around = fetch_all(&[&through[..], &["--noproxy", "127.0.0.0/8", &url]].concat());
+    assert_eq!((around.code, proxy.connections()), (0, 1));
+    let mut command = command(&[&url]);
+    command.env("http_proxy", format!("http://me:p%40ss@{address}"));
+    assert_eq!(ran(command.output().unwrap()).code, 0);
+    assert_eq!(proxy.connections(), 2, "the environment names one");
+}
+
+#[test]
+fn a_socks_proxy_is_one_too() {
+    let (site, proxy) = (site(), Proxy::builder().start().unwrap());
+    let ran = fetch_all(&["-x", &proxy.url("socks5h://"), &site.url("/get")]);
+    assert_eq!((ran.code, proxy.connections()), (0, 1), "{ran:?}");
+}
+
+#[test]
+fn connections_can_go_elsewhere_than_the_url_says() {
+    let list = List::new("");
+    let socket = list.path("socket");
+    let site = Site::builder()
+        .record(true)
+        .unix_socket(&socket)
+        .start()
+        .unwrap();
+    assert_eq!(
+        fetch_all(&["--unix-socket", &socket, "http://a.test/get"]).code,
+        0
+    );
+    assert_eq!(
+        site.last_request("/get").unwrap().header("host"),
+        Some("a.test")
+    );
+    let to = format!(
+        "a.test:80:127.0.0.1:{}",
+        crate::support::site().address().port()
+    );
+    assert_eq!(
+        fetch_all(&["--retry", "0", "--connect-to", &to, "http://a.test/get"]).code,
+        4
+    );
+    let site = crate::support::site();
+    let to = format!("a.test:80:127.0.0.1:{}", site.address().port());
+    assert_eq!(
+        fetch_all(&["--connect-to", &to, "http://a.test/get"]).code,
+        0
+    );
+}
+
+#[test]
+fn http2_is_spoken_where_both_sides_have_it_unless_told_otherwise() {
+    let site = Site::builder()
+        .tls(Certificate::Good)
+        .http2(true)
+        .start()
+        .unwrap();
+    let url = site.url("/get");
+    let version = |option: &[&str]| {
+        let ran = fetch_all(&[&["-k"], option, &[&url[..]]].concat());
+        ran.record()["http_version"].clone()
+    };
+    assert_eq!(version(&[]), json!("2"));
+    assert_eq!(version(&["--http2"]), json!("2"));
+    assert_eq!(version(&["--http1.1"]), json!("1.1"));
+}
+
+#[test]
+fn a_client_certificate_is_shown() {
+    let site = Site::builder()
+        .tls(Certificate::Good)
+        .client_certificates(true);
+    let site = site.start().unwrap();
+    let list = List::new("");
+    let (cert, key) = site.client_pem().unwrap();
+    fs::write(list.file("cert"), cert).unwrap();
+    fs::write(list.file("key"), key).unwrap();
+    fs::write(list.file("both"), format!("{cert}{key}")).unwrap();
+    let url = site.url("/get");
+    let (cert, key) = (list.path("cert"), list.path("key"));
+    assert_eq!(
+        fetch_all(&["-k", "--retry", "0", &url]).code,
+        5,
+        "it is asked for"
+    );
+    assert_eq!(fetch_all(&["-k", "-E", &cert, "--key", &key, &url]).code, 0);
+    assert_eq!(fetch_all(&["-k", "-E", &list.path("both"), &url]).code, 0);
+    assert_eq!(
+        fetch_all(&["-k", "-E", &cert, &url]).code,
+        2,
+        "there is no key"
+    );
+}
+
+#[test]
+fn what_is_retried_can_be_chosen() {
+    let site = site();
+    let quick = ["--retry-delay", "0", "--no-jitter"];
+    let hits = |options: &[&str], path: &str| {
+        let url = site.url(path);
+        fetch_all(&[&quick[..], options, &[&url]].concat());
+        site.hits(path)
+    };
+    assert_eq!(hits(&["--retry-on", "404"], "/status/404"), 3);
+    assert_eq!(hits(&["--retry-on", "404"], "/status/503"), 1);
+    assert_eq!(hits(&["--retry-all-errors"], "/status/405"), 1);
+    assert_eq!(hits(&["--retry-all-errors", "-f"], "/status/406"), 3);
+    assert_eq!(hits(&["--retry-all-errors", "-d", "x"], "/reset?x"), 3);
+}
+
+#[test]
+fn a_transfer_that_is_too_slow_is_given_up() {
+    let site = site();
+    let url = site.url("/drip?bytes=40&duration=20");
+    let slow = ["-Y", "1000", "-y", "0.2", "--retry", "0", "-m", "0"];
+    let record = fetch_all(&[&slow[..], &[&url]].concat()).record();
+    assert_eq!(
+        (&record["outcome"], &record["exitcode"]),
+        (&json!("timeout"), &json!(28))
+    );
+}
+
+#[test]
+fn a_run_stops_after_so_many_failures() {
+    let site = site();
+    let lines: String = (0..50)
+        .map(|n| format!("{}\n", site.url(&format!("/status/404?{n}"))))
+        .collect();
+    let list = List::new(lines);
+    let ran = fetch_all(&[
+        "-f",
+        "-j",
+        "1",
+        "--max-errors",
+        "3",
+        "-i",
+        &list.path("list"),
+    ]);
+    assert_eq!(ran.code, 8, "as a failure's code is lower than 20");
+    assert!(ran.stderr.contains("--max-errors"), "{}", ran.stderr);
+    let failed = ran
+        .records()
+        .iter()
+        .filter(|record| record["outcome"] == "http_error")
+        .count();
+    assert_eq!(failed, 3);
+}
+
+#[test]
+fn files_that_are_no_good_are_told_before_anything_is_sent() {
+    let (site, list) = (site(), List::new("secret nonsense\n"));
+    let (file, url) = (list.path("list"), site.url("/get"));
+    let none = list.path("none");
+    for (options, code, part) in [
+        (["-b", &file], 2, "line 1"),
+        (["-b", &none], 3, "holds no ="),
+        (["--cookie-jar", "-"], 2, "--cookie-jar -"),
+        (["--cookie-jar", "/none/jar"], 2, "directory that exists"),
+        (["--netrc-file", &file], 2, "line 1"),
+        (["--netrc-file", &none], 3, "cannot be read"),
+        (["-E", &none], 3, "--cert"),
+        (["-x", "ftp://a.test"], 2, "--proxy"),
+        (["--noproxy", "10.0.0.0/99"], 2, "--noproxy"),
+        (["--connect-to", "a:b"], 2, "--connect-to"),
+        (["--range", "a-b"], 2, "0-99"),
+        (["--retry-on", "200"], 2, "5xx"),
+        (["--data-binary", "@"], 2, "--data-binary"),
+    ] {
+        let ran = fetch_all(&[options[0], options[1], &url]);
+        assert_eq!(ran.code, code, "{options:?}: {ran:?}");
+        assert!(ran.stderr.contains(part), "{options:?}: {}", ran.stderr);
+        assert!(
+            !ran.stderr.contains("secret"),
+            "{options:?}: {}",
+            ran.stderr
+        );
+    }
+    assert_eq!(site.hits("/get"), 0);
+}

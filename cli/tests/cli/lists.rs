@@ -1,0 +1,220 @@
+//! Lists whose rows say more than a URL, and lists that are packed.
+
+use std::fs;
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::{Value, json};
+
+use crate::support::*;
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// A list of this name.
+fn named(name: &str, content: impl AsRef<[u8]>) -> (List, String) {
+    let list = List::new("");
+    fs::write(list.file(name), content).unwrap();
+    let path = list.path(name);
+    (list, path)
+}
+
+#[test]
+fn each_row_of_jsonl_is_sent_as_it_says() {
+    let site = site();
+    let rows = [
+        json!({"url": site.url("/anything/1"), "method": "PUT", "body": "text", "headers": {"X-A": "b"}, "id": "row-1"}),
+        json!({"url": site.url("/anything/2"), "body": {"n": 2}}),
+        json!({"url": site.url("/anything/3"), "body_base64": "AAEC", "method": "PATCH"}),
+        json!(site.url("/anything/4")),
+    ];
+    let rows: Vec<_> = rows.iter().map(Value::to_string).collect();
+    let (_list, path) = named("rows.jsonl", rows.join("\n"));
+    let ran = fetch_all(&["-i", &path]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let seen = |n: u32| site.last_request(&format!("/anything/{n}")).unwrap();
+    let one = seen(1);
+    assert_eq!((one.method.as_str(), &one.body[..]), ("PUT", &b"text"[..]));
+    assert_eq!(one.header("x-a"), Some("b"));
+    assert_eq!(
+        (seen(2).method.as_str(), &seen(2).body[..]),
+        ("POST", &br#"{"n":2}"#[..])
+    );
+    assert_eq!(seen(2).header("content-type"), Some("application/json"));
+    assert_eq!(
+        (seen(3).method.as_str(), &seen(3).body[..]),
+        ("PATCH", &[0, 1, 2][..])
+    );
+    assert_eq!(seen(4).method.as_str(), "GET");
+    let records = ran.records();
+    let first = records.iter().find(|record| record["seq"] == 1).unwrap();
+    assert_eq!(
+        (&first["id"], &first["method"]),
+        (&json!("row-1"), &json!("PUT"))
+    );
+}
+
+#[test]
+fn csv_and_tsv_are_read_by_their_names_packed_or_not() {
+    let site = site();
+    let csv = format!(
+        "name,URL,method\n\"a, b\",{},HEAD\nc,{},\n",
+        site.url("/get?1"),
+        site.url("/get?2")
+    );
+    let tsv = csv.replace("\"a, b\"", "ab").replace(',', "\t");
+    let zstd = zstd::encode_all(tsv.as_bytes(), 1).unwrap();
+    for (name, bytes) in [
+        ("list.csv", csv.clone().into_bytes()),
+        ("list.csv.gz", gzip(&csv)),
+        ("list.tsv.zst", zstd),
+    ] {
+        let (_list, path) = named(name, bytes);
+        let ran = fetch_all(&["-i", &path]);
+        let methods: Vec<_> = ran.records().iter().map(|r| r["method"].clone()).collect();
+        assert_eq!((ran.code, methods.len()), (0, 2), "{name}: {ran:?}");
+        assert!(methods.contains(&json!("HEAD")) && methods.contains(&json!("GET")));
+    }
+    let packed = fetch_all_stdin(&["-i", "-", "--input-format", "csv"], &gzip(&csv));
+    assert_eq!(packed.records().len(), 2, "{packed:?}");
+    let (_list, path) = named("list.csv", format!("link,x\n{},1\n", site.url("/get")));
+    assert_eq!(fetch_all(&["-i", &path, "--url-column", "link"]).code, 0);
+    let wrong = fetch_all(&["-i", &path, "--url-column", "href"]);
+    assert_eq!(wrong.code, 3, "{wrong:?}");
+    assert!(
+        wrong.stderr.contains("no column \"href\", but link, x"),
+        "{wrong:?}"
+    );
+}
+
+#[test]
+fn a_checksum_decides_whether_a_body_is_kept_and_out_names_it() {
+    let site = site();
+    let empty = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    let rows = [
+        json!({"url": site.url("/bytes/0"), "out": "right/empty.bin", "checksum": empty}),
+        json!({"url": site.url("/bytes/1"), "out": "wrong.bin", "checksum": empty}),
+        json!({"url": site.url("/bytes/2"), "out": "../../escape.bin"}),
+    ];
+    let rows: Vec<_> = rows.iter().map(Value::to_string).collect();
+    let (list, path) = named("rows.jsonl", rows.join("\n"));
+    let kept = list.path("kept");
+    let ran = fetch_all(&["-i", &path, "--output-dir", &kept]);
+    assert_eq!(ran.code, 7, "{ran:?}");
+    let records = ran.records();
+    let of = |seq: u64| records.iter().find(|record| record["seq"] == seq).unwrap();
+    assert_eq!(of(1)["filename_effective"], "right/empty.bin");
+    assert!(list.file("kept/right/empty.bin").exists());
+    assert_eq!(
+        (&of(2)["outcome"], of(2)["filename_effective"].is_null()),
+        (&json!("checksum"), true)
+    );
+    assert!(
+        of(2)["errormsg"].as_str().unwrap().contains("not kept"),
+        "{}",
+        of(2)
+    );
+    assert!(!list.file("kept/wrong.bin").exists() && !list.file("escape.bin").exists());
+    for part in ["2 ok, 1 failed", "checksum_mismatch"] {
+        assert!(ran.stderr.contains(part), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn what_is_more_urgent_goes_first_and_a_rows_own_limit_counts() {
+    let site = site();
+    let row = |n: u32, priority: i32| {
+        json!({"url": site.url(&format!("/anything/{n}")), "priority": priority}).to_string()
+    };
+    let rows: Vec<_> = (0..40).map(|n| row(n, (n % 4) as i32)).collect();
+    let (_list, path) = named("rows.jsonl", rows.join("\n"));
+    let ran = fetch_all(&["-i", &path, "-j", "1"]);
+    let order: Vec<_> = ran
+        .records()
+        .iter()
+        .map(|r| r["seq"].as_u64().unwrap() - 1)
+        .collect();
+    let urgent = order.iter().position(|n| n % 4 == 0).unwrap();
+    // Those of priority 0 begin when no other waits; the first of all may have begun before the rest
+    // was read.
+    assert!(urgent >= 30 || order[0] == 0, "{order:?}");
+    let slow = json!({"url": site.url("/delay/5"), "timeout": 0.2}).to_string();
+    let (_list, path) = named("rows.jsonl", slow);
+    let record = fetch_all(&["-i", &path, "--retry", "0"]).record();
+    assert_eq!(record["outcome"], "timeout", "{record}");
+}
+
+#[test]
+fn rows_that_make_no_sense_are_told_and_cost_the_others_nothing() {
+    let site = site();
+    let good = json!({"url": site.url("/get")}).to_string();
+    let bad = [
+        r#"{"ur": "http://a.test/"}"#,
+        r#"{"url": "http://a.test/"#,
+        r#"{"url": "not a url"}"#,
+        r#"{"url": "http://a.test/", "method": "G T"}"#,
+        "http://a.test/",
+        r#"{"url": "http://a.test/", "checksum": "md5:12"}"#,
+    ];
+    let (_list, path) = named(
+        "rows.jsonl",
+        format!("{good}\n{}\n{good}\n", bad.join("\n")),
+    );
+    let ran = fetch_all(&["-i", &path]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    let outcomes: Vec<_> = ran.records().iter().map(|r| r["outcome"].clone()).collect();
+    let count = |name| outcomes.iter().filter(|outcome| *outcome == name).count();
+    assert_eq!((count("ok"), count("invalid")), (2, bad.len()), "{ran:?}");
+    assert!(
+        ran.stderr.contains("rows.jsonl:2: unknown field `ur`"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn a_list_that_is_cut_short_is_told_and_what_came_before_is_fetched() {
+    let site = site();
+    let text: String = (0..2000)
+        .map(|n| site.url(&format!("/get?{n}")) + "\n")
+        .collect();
+    let packed = gzip(&text);
+    let (_list, path) = named("list.gz", &packed[..packed.len() / 2]);
+    let ran = fetch_all(&["-i", &path]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert!(
+        ran.stderr.contains("its gzip is cut short"),
+        "{}",
+        ran.stderr
+    );
+    assert!(
+        ran.records()
+            .iter()
+            .filter(|record| record["outcome"] == "ok")
+            .count()
+            > 100
+    );
+}
+
+#[test]
+fn with_a_state_a_row_is_done_by_its_id_or_its_request() {
+    let site = site();
+    let rows = [
+        json!({"url": site.url("/anything/1"), "id": "a"}),
+        json!({"url": site.url("/anything/1"), "body": "x"}),
+        json!({"url": site.url("/anything/1"), "body": "y"}),
+    ];
+    let rows: Vec<_> = rows.iter().map(Value::to_string).collect();
+    let (list, path) = named("rows.jsonl", rows.join("\n"));
+    let (state, out) = (list.path("state"), list.path("out"));
+    let arguments = ["-i", &path, "--state", &state, "-o", &out];
+    assert_eq!(fetch_all(&arguments).code, 0);
+    assert_eq!(site.hits("/anything/1"), 3);
+    let again = fetch_all(&arguments);
+    assert_eq!((again.code, site.hits("/anything/1")), (0, 3));
+    assert_eq!(parse(&fs::read_to_string(&out).unwrap()).len(), 3);
+}

@@ -1,0 +1,129 @@
+//! What sites ask for.
+
+use fetch_testbed::Site;
+use serde_json::json;
+
+use crate::support::*;
+
+fn with_robots(status: u16, text: &str) -> Site {
+    Site::builder()
+        .record(true)
+        .robots(status, text)
+        .start()
+        .unwrap()
+}
+
+#[test]
+fn what_robots_txt_does_not_allow_is_not_fetched_and_told() {
+    let site = with_robots(
+        200,
+        "User-agent: *\nDisallow: /status/\n\nUser-agent: other\nDisallow: /\n",
+    );
+    let urls: String = (0..50)
+        .map(|n| {
+            format!(
+                "{}\n{}\n",
+                site.url(&format!("/get?{n}")),
+                site.url(&format!("/status/200?{n}"))
+            )
+        })
+        .collect();
+    let list = List::new(urls);
+    let ran = fetch_all(&["--robots", "-i", &list.path("list")]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let records = ran.records();
+    let count = |outcome: &str| records.iter().filter(|r| r["outcome"] == outcome).count();
+    assert_eq!((records.len(), count("ok"), count("robots")), (100, 50, 50));
+    assert_eq!(site.hits("/robots.txt"), 1, "one for a site");
+    assert_eq!(site.hits("/status/200?7"), 0);
+    assert!(
+        ran.stderr.contains("50 URLs are not allowed by robots.txt"),
+        "{}",
+        ran.stderr
+    );
+    let other = fetch_all(&["--robots", "-A", "other/1.0 (x)", &site.url("/get")]);
+    assert_eq!(other.record()["outcome"], json!("robots"));
+    assert_eq!(
+        fetch_all(&[&site.url("/status/200")]).record()["outcome"],
+        json!("ok")
+    );
+}
+
+#[test]
+fn without_a_file_all_is_allowed_and_nothing_if_it_cannot_be_had() {
+    let quick = ["--robots", "--retry", "0"];
+    for (status, outcome) in [(404, "ok"), (403, "ok"), (503, "robots"), (429, "robots")] {
+        let site = with_robots(status, "x");
+        let record = fetch_all(&[&quick[..], &[&site.url("/get")]].concat()).record();
+        assert_eq!(record["outcome"], json!(outcome), "{status}: {record}");
+    }
+    let nobody = fetch_all(&[&quick[..], &["http://127.0.0.1:1/"]].concat());
+    assert_eq!(nobody.record()["outcome"], json!("robots"));
+    assert_eq!(
+        nobody.record()["errormsg"]
+            .as_str()
+            .map(|m| m.contains("connect")),
+        Some(true),
+        "{nobody:?}"
+    );
+}
+
+#[test]
+fn a_crawl_delay_is_kept_between_starts() {
+    let site = with_robots(200, "User-agent: *\nCrawl-delay: 0.2\n");
+    let urls: String = (0..5).map(|n| site.url(&format!("/get?{n}\n"))).collect();
+    let list = List::new(urls);
+    let ran = fetch_all(&["--robots", "-i", &list.path("list")]);
+    let mut starts: Vec<_> = ran
+        .records()
+        .iter()
+        .map(|r| r["started_at"].as_str().unwrap().to_owned())
+        .collect();
+    starts.sort();
+    let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap();
+    let whole = at(&starts[4]).duration_since(at(&starts[0]));
+    assert!(
+        whole >= jiff::SignedDuration::from_millis(790),
+        "{starts:?}"
+    );
+}
+
+#[test]
+fn a_contact_is_told_to_sites() {
+    let site = site();
+    fetch_all(&["--contact", "https://a.test/bot", &site.url("/get")]);
+    let seen = site.last_request("/get").unwrap();
+    let agent = seen.header("user-agent").unwrap();
+    assert!(
+        agent.starts_with("fetch-all/") && agent.ends_with(" (+https://a.test/bot)"),
+        "{agent}"
+    );
+}
+
+#[test]
+fn what_is_not_allowed_is_done_and_what_could_not_be_asked_is_not() {
+    let site = with_robots(200, "User-agent: *\nDisallow: /status/\n");
+    let list = List::new(format!(
+        "{}\n{}\n",
+        site.url("/status/200"),
+        site.url("/get")
+    ));
+    let (state, out) = (list.path("state"), list.path("out"));
+    let line = [
+        "--robots",
+        "--state",
+        &state,
+        "-o",
+        &out,
+        "-i",
+        &list.path("list"),
+    ];
+    assert_eq!(fetch_all(&line).code, 0);
+    let again = fetch_all(&line);
+    assert!(
+        again.stderr.contains("2 URLs were done already"),
+        "{}",
+        again.stderr
+    );
+    assert_eq!(parse(&std::fs::read_to_string(&out).unwrap()).len(), 2);
+}
