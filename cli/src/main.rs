@@ -24,6 +24,7 @@ mod policy;
 mod progress;
 mod record;
 mod replay;
+mod report;
 mod robots;
 mod run;
 mod save;

@@ -11,7 +11,7 @@ mod state;
 use std::fs::{self, File};
 use std::io::IsTerminal;
 use std::num::NonZeroU64;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Parser;
@@ -23,6 +23,7 @@ use crate::exit::Stop;
 use crate::input::{self, Feed, Source};
 use crate::logging::{self, LogPolicy};
 use crate::output::Target;
+use crate::report;
 use crate::save::Store;
 use crate::state::State;
 use crate::write_out::WriteOut;
@@ -52,6 +53,8 @@ pub(crate) struct Plan {
     pub(crate) progress: bool,
     /// Where the recording goes.
     pub(crate) record: Option<File>,
+    /// Where the page that tells of the run goes.
+    pub(crate) report: Option<PathBuf>,
     /// What the policy file is to be looked at for while it runs.
     pub(crate) reload: Option<Reload>,
     /// The name that robots.txt knows this program by, if that is obeyed.
@@ -78,6 +81,7 @@ impl Plan {
         args.output.output = None;
         args.output.record = None;
         args.state.state = None;
+        args.telling.report = None;
         args.telling.write_out = None;
         args.save = Args::try_parse_from(["fetch-all"])
             .map_err(Stop::internal)?
@@ -124,6 +128,8 @@ impl Plan {
         check_overwrite(output, &args)?;
         let record = args.output.record.as_deref();
         check_overwrite(record, &args)?;
+        check_overwrite(args.telling.report.as_deref(), &args)?;
+        let report = args.telling.report.clone().map(report::check).transpose()?;
         let write_out = write_out(&args)?;
         let (target, state) = state::open(&args, output, format, &feed, &mut notes)?;
         let store = args.save.is_asked_for().then(|| {
@@ -144,6 +150,7 @@ impl Plan {
             progress: !quiet && !args.output.no_progress && std::io::stderr().is_terminal(),
             record: record.map(create).transpose()?,
             reload,
+            report,
             robots: request::robots(&args, &settings.headers),
             settings,
             silent: args.output.silent,

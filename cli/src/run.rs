@@ -5,6 +5,7 @@ mod keeper;
 
 use std::io::Write;
 use std::num::NonZeroU64;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -23,6 +24,7 @@ use crate::output::{Flushed, Form, Output, PATIENCE, Target, Written};
 use crate::plan::{self, CookieFile, Plan, Reload};
 use crate::progress::{Console, Counts, Progress};
 use crate::record::Recorder;
+use crate::report::{self, Report};
 use crate::robots::{Admitted, Gatekeeper};
 use crate::save::Kept;
 use crate::signals;
@@ -146,7 +148,9 @@ pub(crate) fn run(mut plan: Plan) -> Result<u8, Stop> {
         keeper: store.map(|store| Keeper::new(store, recorder, plan.fail)),
         max_errors: plan.max_errors,
         progress,
+        epoch,
         reload: plan.reload,
+        report: plan.report,
         signals,
         silent: plan.silent,
         started: Instant::now(),
@@ -174,7 +178,10 @@ struct Run {
     keeper: Option<Keeper>,
     max_errors: Option<NonZeroU64>,
     progress: Progress,
+    /// The wall clock at the beginning.
+    epoch: SystemTime,
     reload: Option<Reload>,
+    report: Option<PathBuf>,
     signals: Arc<signals::Seen>,
     silent: bool,
     started: Instant,
@@ -376,17 +383,23 @@ impl Run {
             _ if self.signals.count() > 0 => Some("by a signal"),
             _ => None,
         };
+        let summary = self.batch.summary(elapsed, outcomes.stats(), stopped);
         if !self.silent {
-            let summary = self
-                .batch
-                .summary(elapsed, outcomes.stats(), stopped)
-                .to_string();
-            let _ = std::io::stderr().write_all(summary.as_bytes());
+            let _ = std::io::stderr().write_all(summary.to_string().as_bytes());
         }
+        let report = self.report.as_ref().map_or(Ok(()), |path| {
+            let report = Report {
+                engine: self.fetcher.stats(),
+                started: self.epoch,
+                summary: &summary,
+            };
+            report::write(path, &report)
+        });
         drop(outcomes);
         written?;
         kept?;
         cookies?;
+        report?;
         self.batch.check_state()?;
         if matches!(end, End::Deadline | End::FailEarly) {
             self.batch.shared.worst.note(Code::Unfinished);

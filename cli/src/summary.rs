@@ -49,11 +49,16 @@ impl fmt::Display for Summary<'_> {
 }
 
 impl Summary<'_> {
+    /// How many URLs ended well, with an HTTP error, and in any other way.
+    pub(crate) fn parts(&self) -> (u64, u64, u64) {
+        let ok = self.stats.succeeded().saturating_sub(self.unkept);
+        let http = self.stats.http_errors();
+        (ok, http, self.stats.count() - ok - http)
+    }
+
     fn counts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let stats = self.stats;
-        let ok = stats.succeeded().saturating_sub(self.unkept);
-        let http = stats.http_errors();
-        let failed = stats.count() - ok - http;
+        let (ok, http, failed) = self.parts();
         let rate = stats.count() as f64 / self.elapsed.as_secs_f64().max(1e-6);
         let urls = plural(stats.count(), "URL", "URLs");
         write!(

@@ -173,6 +173,22 @@ impl Histogram {
         self.count
     }
 
+    /// How many there are of which duration, the shortest first, each within 1 %; none that has no
+    /// number.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// let mut histogram = fetch_proto::Histogram::default();
+    /// [40, 7, 7].map(|ns| histogram.record(Duration::from_nanos(ns)));
+    /// let buckets: Vec<_> = histogram.buckets().collect();
+    /// assert_eq!(buckets, [(Duration::from_nanos(7), 2), (Duration::from_nanos(40), 1)]);
+    /// ```
+    pub fn buckets(&self) -> impl Iterator<Item = (Duration, u64)> + '_ {
+        let buckets = self.buckets.iter().enumerate();
+        let used = buckets.filter(|(_, count)| **count > 0);
+        used.map(|(place, count)| (Duration::from_nanos(middle(place)), *count))
+    }
+
     /// The usual numbers in one; all zero if nothing was recorded.
     ///
     /// ```

@@ -109,6 +109,11 @@ pub(crate) struct Telling {
     #[arg(short = 'w', long, value_name = "FORMAT")]
     pub(crate) write_out: Option<String>,
 
+    /// Write a page that tells what happened to this file: times, hosts, retries, failures and what to
+    /// do
+    #[arg(long, value_name = "FILE.html")]
+    pub(crate) report: Option<PathBuf>,
+
     /// Have the response's header fields in each record, as `header_json`
     #[arg(long, visible_alias = "include-headers")]
     pub(crate) record_headers: bool,

@@ -47,6 +47,11 @@ impl Retries {
     pub(crate) fn causes(&self) -> Vec<(ErrorType, u64)> {
         by_count(&self.causes)
     }
+
+    /// Why what had failed was not tried again, the most frequent first.
+    pub(crate) fn gave_up(&self) -> Vec<(String, u64)> {
+        by_count(&self.gave_up)
+    }
 }
 
 fn by_count<K: Clone + Ord>(counts: &BTreeMap<K, u64>) -> Vec<(K, u64)> {

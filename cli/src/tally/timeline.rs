@@ -120,7 +120,7 @@ mod tests {
         }
         let (steps, step) = timeline.steps();
         assert!(steps.len() <= STEPS && steps.len() > STEPS / 2);
-        assert_eq!(step, FIRST * 4096);
+        assert_eq!(step, FIRST * 8192);
         let mut sum = Bucket::default();
         steps.iter().for_each(|bucket| sum.add(bucket));
         let expected = Bucket {

@@ -12,6 +12,7 @@ mod plans;
 mod policy;
 mod records;
 mod replay;
+mod report;
 mod retries;
 mod robots;
 mod setup;
