@@ -1,6 +1,7 @@
 //! The options.
 
 pub(crate) mod data;
+pub(crate) mod monitor;
 pub(crate) mod output;
 mod polite;
 mod route;
@@ -22,6 +23,7 @@ use crate::command::Command;
 use crate::given::Given;
 use crate::logging::LogFormat;
 use data::Data;
+use monitor::Monitoring;
 use polite::Polite;
 use route::Route;
 use send::Send;
@@ -113,6 +115,8 @@ pub(crate) struct Args {
     pub(crate) save: output::Save,
     #[command(flatten)]
     pub(crate) state: StateOption,
+    #[command(flatten)]
+    pub(crate) monitoring: Monitoring,
     #[command(flatten)]
     pub(crate) log: Log,
     #[command(flatten)]

@@ -22,6 +22,7 @@ use crate::demo;
 use crate::exit::Stop;
 use crate::input::{self, Feed, Source};
 use crate::logging::{self, LogPolicy};
+use crate::monitor::Opened;
 use crate::output::Target;
 use crate::report;
 use crate::save::Store;
@@ -49,6 +50,7 @@ pub(crate) struct Plan {
     pub(crate) log: LogPolicy,
     /// After how many failures to stop.
     pub(crate) max_errors: Option<NonZeroU64>,
+    pub(crate) monitor: Opened,
     pub(crate) notes: Vec<String>,
     pub(crate) progress: bool,
     /// Where the recording goes.
@@ -81,6 +83,8 @@ impl Plan {
         args.output.output = None;
         args.output.record = None;
         args.state.state = None;
+        args.monitoring.metrics_listen = None;
+        args.monitoring.statsd = None;
         args.telling.report = None;
         args.telling.write_out = None;
         args.save = Args::try_parse_from(["fetch-all"])
@@ -146,6 +150,7 @@ impl Plan {
             headers: args.telling.record_headers,
             log: log_policy(&args),
             max_errors: args.output.failures(),
+            monitor: Opened::new(&args.monitoring)?,
             notes,
             progress: !quiet && !args.output.no_progress && std::io::stderr().is_terminal(),
             record: record.map(create).transpose()?,

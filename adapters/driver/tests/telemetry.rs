@@ -34,7 +34,7 @@ fn attempts_and_fetches_are_measured_with_bounded_labels() {
     let recorder = DebuggingRecorder::new();
     let snapshots = recorder.snapshotter();
     metrics::with_local_recorder(&recorder, || {
-        fetch(&site, &["/get", "/flaky/1?key=m", "/empty-reply"])
+        fetch(&site, &["/get", "/flaky/1?key=m", "/empty-reply"]);
     });
     let mut counts = BTreeMap::new();
     for (key, _, _, value) in snapshots.snapshot().into_vec() {
