@@ -38,6 +38,16 @@ Exit codes (of several, the lowest but 0 and 1; a signal's goes before all):
   130  Ctrl-C
   143  SIGTERM";
 
+/// What the table says of a code.
+pub(crate) fn meaning(code: u8) -> &'static str {
+    let mut rows = TABLE
+        .lines()
+        .skip(1)
+        .filter_map(|row| row.trim().split_once(' '));
+    let row = rows.find(|(number, _)| number.parse() == Ok(code));
+    row.map_or("", |(_, meaning)| meaning.trim())
+}
+
 /// The code that wins so far, shared between threads; 0 is none.
 #[derive(Debug, Default)]
 pub(crate) struct Worst(AtomicU8);
@@ -105,5 +115,13 @@ mod tests {
             worst.note(code);
         }
         assert_eq!(worst.get(), 4);
+    }
+
+    #[test]
+    fn the_table_has_every_code() {
+        for code in [0, 1, 2, 3, 4, 5, 6, 7, 8, 20, 130, 143] {
+            assert!(!meaning(code).is_empty(), "{code}");
+        }
+        assert_eq!(meaning(5), "TLS");
     }
 }

@@ -15,6 +15,8 @@ use crate::summary::Summary;
 
 /// All that the page tells.
 pub(crate) struct Report<'a> {
+    /// The exit code.
+    pub(crate) code: u8,
     pub(crate) engine: Stats,
     pub(crate) started: SystemTime,
     pub(crate) summary: &'a Summary<'a>,

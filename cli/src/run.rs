@@ -408,34 +408,40 @@ impl Run {
         if !self.silent {
             let _ = std::io::stderr().write_all(summary.to_string().as_bytes());
         }
+        let state = self.batch.check_state();
+        if matches!(end, End::Deadline | End::FailEarly) {
+            self.batch.shared.worst.note(Code::Unfinished);
+        }
+        let ends = [written.map(drop), kept, cookies, state];
+        let ended = ends.into_iter().collect::<Result<(), Stop>>();
+        let code = match &ended {
+            Ok(()) => self.code(demo),
+            Err(stop) => stop.code as u8,
+        };
         let report = self.report.as_ref().map_or(Ok(()), |path| {
             let report = Report {
+                code,
                 engine: self.fetcher.stats(),
                 started: self.epoch,
                 summary: &summary,
             };
             report::write(path, &report)
         });
-        drop(outcomes);
-        written?;
-        kept?;
-        cookies?;
-        report?;
-        self.batch.check_state()?;
-        if matches!(end, End::Deadline | End::FailEarly) {
-            self.batch.shared.worst.note(Code::Unfinished);
+        ended.and(report)?;
+        if demo && !self.silent && self.signals.code() == 0 {
+            let _ = writeln!(std::io::stderr(), "\n{}", demo::HINT);
         }
-        if self.signals.code() != 0 {
-            return Ok(self.signals.code());
+        Ok(code)
+    }
+
+    /// What to exit with if all could be written.
+    fn code(&self, demo: bool) -> u8 {
+        match self.signals.code() {
+            // What fails in the demo is meant to.
+            0 if demo => 0,
+            0 => self.batch.shared.worst.get(),
+            signal => signal,
         }
-        if demo {
-            if !self.silent {
-                let _ = writeln!(std::io::stderr(), "\n{}", demo::HINT);
-            }
-            // What fails in it is meant to.
-            return Ok(0);
-        }
-        Ok(self.batch.shared.worst.get())
     }
 }
 

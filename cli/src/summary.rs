@@ -230,6 +230,9 @@ pub(crate) fn advice(outcome: &str, kind: ErrorType) -> Option<&'static str> {
         ("io", ErrorType::Name("save")) => "make room, or keep bodies in another place",
         ("checksum", _) => "the file has changed, or the list is wrong: compare with its source",
         ("io", _) => "the server or the network cut it: try later, or lower -j and --per-host",
+        (_, ErrorType::Name("protocol")) => {
+            "no valid HTTP came back: check scheme and port, or look with -vv"
+        }
         ("timeout", _) => "give it longer with -m SECONDS or --timeout PATTERN=SECONDS",
         ("tls", _) => "check the server's certificate, or trust its authority with --cacert FILE",
         ("too_large", _) => "raise --max-filesize if you want it",

@@ -31,6 +31,7 @@ pub(super) fn timeline(timeline: &Timeline) -> String {
     let end = step.mul_f64(steps.len().max(1) as f64);
     let mut svg = begin(
         "timeline",
+        "What ended and began when",
         &format!(
             "URLs that ended and requests that began, for each second of {}; at the most {most:.0}",
             Time(end)
@@ -100,7 +101,7 @@ pub(super) fn latency(times: &Histogram) -> String {
         Time(summary.p99),
         Time(summary.max)
     );
-    let mut svg = begin("latency", &words);
+    let mut svg = begin("latency", "How long fetches took", &words);
     levels(&mut svg, most, "");
     let (wide, high) = (WIDTH - LEFT, HEIGHT - BELOW - ABOVE);
     let bar = wide / bars.len() as f64;
@@ -154,9 +155,9 @@ pub(super) fn latency(times: &Histogram) -> String {
     svg + "</svg>"
 }
 
-fn begin(id: &str, words: &str) -> String {
+fn begin(id: &str, title: &str, words: &str) -> String {
     format!(
-        r#"<svg role="img" aria-labelledby="{id}-words" viewBox="0 0 {WIDTH} {HEIGHT}"><title id="{id}-words">{words}</title>"#
+        r#"<svg role="img" aria-labelledby="{id}-title" aria-describedby="{id}-words" viewBox="0 0 {WIDTH} {HEIGHT}"><title id="{id}-title">{title}</title><desc id="{id}-words">{words}</desc>"#
     )
 }
 

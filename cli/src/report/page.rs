@@ -89,9 +89,12 @@ fn overview(html: &mut String, report: &Report<'_>) {
     let started = started.map_or_else(|_| String::new(), |at| format!("{at:.0}"));
     let _ = write!(
         html,
-        "<header><h1>fetch-all report</h1><p class=\"soft\">Begun {started}, {} long. {}.</p></header>",
+        "<header><h1>fetch-all report</h1><p class=\"soft\">Begun {started}, {} long. {}. Exit code {}: {}.</p>\
+         </header>",
         Time(summary.elapsed),
-        tables::received(summary)
+        tables::received(summary),
+        report.code,
+        escaped(crate::exit::meaning(report.code)),
     );
     if let Some(why) = summary.stopped {
         let _ = write!(

@@ -1,6 +1,8 @@
 //! The page that tells of a run.
 
 use std::fs;
+use std::process::Command;
+use std::time::Duration;
 
 use crate::support::*;
 
@@ -58,6 +60,7 @@ fn a_page_tells_what_happened_and_needs_nothing_else() {
         "prefers-color-scheme:dark",
         "half at most",
         "<caption>",
+        "Exit code 4: network: DNS, connection, timeout.",
         "127.0.0.1:",
     ] {
         assert!(page.contains(part), "{part}");
@@ -73,12 +76,40 @@ fn a_page_tells_what_happened_and_needs_nothing_else() {
             .any(|tag| tag.contains("src=") || tag.contains("href=")),
         "it needs nothing else"
     );
-    assert!(
-        tags.iter()
-            .filter(|tag| tag.starts_with("svg role=\"img\" aria-labelledby"))
-            .count()
-            == 2
+    let count = |begin: &str| tags.iter().filter(|tag| tag.starts_with(begin)).count();
+    assert_eq!(
+        (
+            count("svg role=\"img\" aria-labelledby"),
+            count("title id"),
+            count("desc id")
+        ),
+        (2, 2, 2),
+        "pictures are told in words"
     );
+}
+
+#[test]
+#[cfg(unix)]
+fn a_page_is_written_after_a_signal_too_and_tells_of_it() {
+    let site = site();
+    let list = List::new([site.url("/delay/1"), site.url("/get")].join("\n"));
+    let page = list.path("report.html");
+    let arguments = ["-j", "1", "-i", &list.path("list"), "--report", &page];
+    let child = command(&arguments).spawn().unwrap();
+    let one = |seen: &fetch_testbed::Observed| seen.in_flight == 1;
+    site.wait_for(Duration::from_secs(60), one).unwrap();
+    let kill = format!("kill -INT {}", child.id());
+    Command::new("sh").args(["-c", &kill]).status().unwrap();
+    assert_eq!(ran(child.wait_with_output().unwrap()).code, 130);
+    let page = fs::read_to_string(page).unwrap();
+    tags(&page);
+    for part in [
+        "stopped early: by a signal",
+        "1 URL that was read has no record",
+        "Exit code 130",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
 }
 
 #[test]
