@@ -141,9 +141,9 @@ pub(crate) struct Input {
     /// What files are: lines, or rows that say more [default: by the name, as in list.csv.gz]
     ///
     /// csv and tsv: a first row that names the columns, one of them url, or --url-column. jsonl: an
-    /// object on each line. Both may have body, checksum (sha256:…), id, method, out (the file's
-    /// name), priority and timeout beside the url; jsonl also headers and body_base64. Files that are
-    /// packed by gzip or Zstandard are unpacked.
+    /// object on each line. parquet: columns as in csv. All may have body, checksum (sha256:…), id,
+    /// method, out (the file's name), priority and timeout beside the url; jsonl also headers and
+    /// body_base64. Files that are packed by gzip or Zstandard are unpacked.
     #[arg(
         long,
         value_name = "FORMAT",
@@ -189,6 +189,7 @@ pub(crate) enum InputFormat {
     Csv,
     Jsonl,
     Lines,
+    Parquet,
     Tsv,
 }
 
