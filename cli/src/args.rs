@@ -10,6 +10,7 @@ pub(crate) mod setup;
 pub(crate) mod state;
 mod tries;
 pub(crate) mod values;
+mod view;
 
 use std::num::NonZeroU64;
 use std::path::PathBuf;
@@ -107,6 +108,8 @@ pub(crate) struct Args {
     pub(crate) route: Route,
     #[command(flatten)]
     pub(crate) output: Output,
+    #[command(flatten)]
+    pub(crate) view: view::ViewOption,
     #[command(flatten)]
     pub(crate) telling: output::Telling,
     #[command(flatten)]

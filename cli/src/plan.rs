@@ -23,6 +23,7 @@ use crate::exit::Stop;
 use crate::input::{self, Feed, Source};
 use crate::logging::{self, LogPolicy};
 use crate::output::Target;
+use crate::progress::View;
 use crate::report;
 use crate::save::Store;
 use crate::state::State;
@@ -50,7 +51,6 @@ pub(crate) struct Plan {
     /// After how many failures to stop.
     pub(crate) max_errors: Option<NonZeroU64>,
     pub(crate) notes: Vec<String>,
-    pub(crate) progress: bool,
     /// Where the recording goes.
     pub(crate) record: Option<File>,
     /// Where the page that tells of the run goes.
@@ -67,6 +67,7 @@ pub(crate) struct Plan {
     pub(crate) store: Option<Store>,
     pub(crate) target: Target,
     pub(crate) total: Option<u64>,
+    pub(crate) view: View,
     /// What is printed for each URL, beside its record.
     pub(crate) write_out: Option<WriteOut>,
 }
@@ -147,7 +148,6 @@ impl Plan {
             log: log_policy(&args),
             max_errors: args.output.failures(),
             notes,
-            progress: !quiet && !args.output.no_progress && std::io::stderr().is_terminal(),
             record: record.map(create).transpose()?,
             reload,
             report,
@@ -161,6 +161,10 @@ impl Plan {
             total: match demo {
                 Some(_) => Some(demo::COUNT),
                 None => input::known_total(&args.input),
+            },
+            view: match quiet || args.output.no_progress {
+                true => View::None,
+                false => View::suited(args.view.progress_interval),
             },
             dedupe: args.input.dedupe,
             demo,

@@ -53,6 +53,9 @@ impl Batch {
             self.shared.worst.note(code);
         }
         self.tally.record(&ended);
+        if let Some(backlog) = &self.shared.backlog {
+            backlog.end(outcome);
+        }
         self.unkept += u64::from(ended.trouble().is_some());
         self.writer.tell(&Told::Ended(&ended));
         ended.verdict.code.is_some()

@@ -20,3 +20,4 @@ mod simulate;
 mod state;
 mod stopping;
 mod support;
+mod view;
