@@ -1,6 +1,7 @@
 //! The options.
 
 pub(crate) mod data;
+pub(crate) mod monitor;
 pub(crate) mod output;
 mod polite;
 mod route;
@@ -23,6 +24,7 @@ use crate::command::Command;
 use crate::given::Given;
 use crate::logging::LogFormat;
 use data::Data;
+use monitor::Monitoring;
 use polite::Polite;
 use route::Route;
 use send::Send;
@@ -117,6 +119,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) state: StateOption,
     #[command(flatten)]
+    pub(crate) monitoring: Monitoring,
+    #[command(flatten)]
     pub(crate) log: Log,
     #[command(flatten)]
     pub(crate) setup: setup::Setup,
@@ -140,9 +144,9 @@ pub(crate) struct Input {
     /// What files are: lines, or rows that say more [default: by the name, as in list.csv.gz]
     ///
     /// csv and tsv: a first row that names the columns, one of them url, or --url-column. jsonl: an
-    /// object on each line. Both may have body, checksum (sha256:…), id, method, out (the file's
-    /// name), priority and timeout beside the url; jsonl also headers and body_base64. Files that are
-    /// packed by gzip or Zstandard are unpacked.
+    /// object on each line. parquet: columns as in csv. All may have body, checksum (sha256:…), id,
+    /// method, out (the file's name), priority and timeout beside the url; jsonl also headers and
+    /// body_base64. Files that are packed by gzip or Zstandard are unpacked.
     #[arg(
         long,
         value_name = "FORMAT",
@@ -188,6 +192,7 @@ pub(crate) enum InputFormat {
     Csv,
     Jsonl,
     Lines,
+    Parquet,
     Tsv,
 }
 

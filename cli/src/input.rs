@@ -1,5 +1,6 @@
 //! Where URLs come from: arguments, files, stdin; read on a thread of their own.
 
+mod columnar;
 mod feed;
 mod glob;
 mod lines;
@@ -34,6 +35,8 @@ pub(crate) struct Source {
     pub(crate) arguments: bool,
     pub(crate) shape: Shape,
     pub(crate) url_column: Option<UrlColumn>,
+    /// What is not read from its beginning to its end, but here and there.
+    pub(crate) file: Option<File>,
 }
 
 /// What a list consists of.
@@ -42,6 +45,7 @@ pub(crate) enum Shape {
     Csv { delimiter: u8 },
     Jsonl,
     Lines,
+    Parquet,
 }
 
 impl Shape {
@@ -61,7 +65,9 @@ impl Shape {
             InputFormat::Auto if ends(&[".csv"]) => Self::of(InputFormat::Csv, path),
             InputFormat::Auto if ends(&[".tsv", ".tab"]) => Self::of(InputFormat::Tsv, path),
             InputFormat::Auto if ends(&[".jsonl", ".ndjson"]) => Self::Jsonl,
+            InputFormat::Auto if ends(&[".parquet", ".pq"]) => Self::Parquet,
             InputFormat::Auto | InputFormat::Lines => Self::Lines,
+            InputFormat::Parquet => Self::Parquet,
             InputFormat::Csv => Self::Csv { delimiter: b',' },
             InputFormat::Jsonl => Self::Jsonl,
             InputFormat::Tsv => Self::Csv { delimiter: b'\t' },
@@ -79,6 +85,7 @@ impl Source {
             arguments: false,
             shape: Shape::Lines,
             url_column: None,
+            file: None,
         }
     }
 
@@ -96,12 +103,18 @@ impl Source {
             input.url_column.clone(),
         );
         if path.as_os_str() == "-" {
+            if shape == Shape::Parquet {
+                let why =
+                    "-i -: Parquet is read here and there, which stdin cannot be: write -i FILE";
+                return Err(Stop::usage(why));
+            }
             return Ok(Self {
                 name: "stdin".to_owned(),
                 reader: Box::new(io::stdin()),
                 arguments: false,
                 shape,
                 url_column,
+                file: None,
             });
         }
         let shown = shown(path.as_os_str().as_encoded_bytes());
@@ -120,12 +133,17 @@ impl Source {
                 "--input-file {shown}: is a directory: write the name of a file in it"
             )));
         }
+        let (reader, file): (Box<dyn Read + Send>, _) = match shape {
+            Shape::Parquet => (Box::new(io::empty()), Some(file)),
+            _ => (Box::new(file), None),
+        };
         Ok(Self {
             name: shown,
-            reader: Box::new(file),
+            reader,
             arguments: false,
             shape,
             url_column,
+            file,
         })
     }
 }

@@ -20,6 +20,7 @@ mod input;
 mod item;
 mod logging;
 mod logins;
+mod monitor;
 mod output;
 mod plan;
 mod policy;

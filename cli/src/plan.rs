@@ -22,6 +22,7 @@ use crate::demo;
 use crate::exit::Stop;
 use crate::input::{self, Feed, Source};
 use crate::logging::{self, LogPolicy};
+use crate::monitor::Opened;
 use crate::output::Target;
 use crate::progress::View;
 use crate::report;
@@ -50,6 +51,7 @@ pub(crate) struct Plan {
     pub(crate) log: LogPolicy,
     /// After how many failures to stop.
     pub(crate) max_errors: Option<NonZeroU64>,
+    pub(crate) monitor: Opened,
     pub(crate) notes: Vec<String>,
     /// Where the recording goes.
     pub(crate) record: Option<File>,
@@ -82,6 +84,8 @@ impl Plan {
         args.output.output = None;
         args.output.record = None;
         args.state.state = None;
+        args.monitoring.metrics_listen = None;
+        args.monitoring.statsd = None;
         args.telling.report = None;
         args.telling.write_out = None;
         args.save = Args::try_parse_from(["fetch-all"])
@@ -147,6 +151,7 @@ impl Plan {
             headers: args.telling.record_headers,
             log: log_policy(&args),
             max_errors: args.output.failures(),
+            monitor: Opened::new(&args.monitoring)?,
             notes,
             record: record.map(create).transpose()?,
             reload,

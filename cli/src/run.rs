@@ -22,6 +22,7 @@ use crate::eta::Eta;
 use crate::exit::{Code, Stop};
 use crate::format;
 use crate::input::{Reader, Requests, Shared};
+use crate::monitor::{Monitor, Standing};
 use crate::output::{Flushed, Form, Output, PATIENCE, Target, Written};
 use crate::plan::{self, CookieFile, Plan, Reload};
 use crate::progress::{Console, Counts, Progress, View};
@@ -71,6 +72,12 @@ pub(crate) fn run(mut plan: Plan) -> Result<u8, Stop> {
     if !plan.silent {
         plan.notes.iter().for_each(|note| progress.tell(note));
     }
+    let silent = plan.silent;
+    let monitor = plan.monitor.start(|line| {
+        if !silent {
+            progress.tell(line);
+        }
+    })?;
     let signals = signals::listen().map_err(Stop::internal)?;
     let executor = Arc::new(smol::Executor::new());
     let epoch = SystemTime::now();
@@ -151,6 +158,7 @@ pub(crate) fn run(mut plan: Plan) -> Result<u8, Stop> {
         fetcher,
         keeper: store.map(|store| Keeper::new(store, recorder, plan.fail)),
         max_errors: plan.max_errors,
+        monitor,
         progress,
         epoch,
         reload: plan.reload,
@@ -182,6 +190,7 @@ struct Run {
     fetcher: Fetcher,
     keeper: Option<Keeper>,
     max_errors: Option<NonZeroU64>,
+    monitor: Monitor,
     progress: Progress,
     /// The wall clock at the beginning.
     epoch: SystemTime,
@@ -210,7 +219,9 @@ impl Run {
                 // Nor has what could not be kept for want of room: it is to be fetched again.
                 Event::Outcome(..) if self.is_full() => return End::DiskFull,
                 Event::Outcome(outcome, kept) => {
-                    let failed = self.batch.take(&outcome, kept.as_ref());
+                    let failed = self
+                        .batch
+                        .take(&outcome, kept.as_ref(), self.monitor.statsd());
                     if failed && self.batch.shared.one_more_failed(self.max_errors) {
                         return End::FailEarly;
                     }
@@ -252,7 +263,8 @@ impl Run {
             && let Some((outcome, kept)) = keeper.drain()
         {
             if kept.error.is_none() || keeper.store.is_full().is_none() {
-                self.batch.take(&outcome, Some(&kept));
+                self.batch
+                    .take(&outcome, Some(&kept), self.monitor.statsd());
             }
         }
         let ended = keeper.store.finish();
@@ -326,6 +338,10 @@ impl Run {
             }
         }
         let counts = self.counts(outcomes);
+        self.monitor.stands(Standing {
+            counts,
+            elapsed: self.started.elapsed(),
+        });
         self.progress.set(&counts);
         None
     }
@@ -397,6 +413,10 @@ impl Run {
             _ if self.signals.count() > 0 => Some("by a signal"),
             _ => None,
         };
+        let counts = self.counts(&outcomes);
+        if let Some(statsd) = self.monitor.statsd() {
+            statsd.flush(&counts);
+        }
         let summary = self.batch.summary(elapsed, outcomes.stats(), stopped);
         if !self.silent {
             let _ = std::io::stderr().write_all(summary.to_string().as_bytes());

@@ -25,6 +25,7 @@ use crate::flights::{Flights, Polled};
 use crate::job::{Command, Flight, Job, Live, Seen};
 use crate::last_resort::LastResort;
 use crate::logging;
+use crate::metering::Meter;
 use crate::port::{Parts, Port, Verdict};
 use crate::rate_limit;
 use crate::recording::{Core, Record, engine};
@@ -32,6 +33,7 @@ use crate::request::Keep;
 use crate::retry_after::parse_retry_after;
 use crate::settings::Settings;
 use crate::sight;
+use crate::spans::Span;
 use crate::timer::Timer;
 use crate::transport::{Outgoing, RequestBody, Transport};
 
@@ -69,6 +71,7 @@ pub(crate) fn new<T: Transport>(
         landed: Vec::new(),
         last_resort: LastResort::new(settings),
         lives: Vec::new(),
+        meter: Meter::new(),
         owners: Vec::new(),
         permits: Permits::new(concurrency + undelivered),
         share: settings.share,
@@ -95,6 +98,7 @@ struct Driver<T, F, S> {
     last_resort: LastResort,
     /// The engine's fetches, by slot.
     lives: Vec<Option<Live>>,
+    meter: Meter,
     /// The slot of the fetch that each flight belongs to.
     owners: Vec<usize>,
     permits: Permits,
@@ -199,7 +203,9 @@ where
                 }
             }
             if idle.room == 0 || self.backlog.is_empty() {
-                *self.stats.lock().unwrap_or_else(PoisonError::into_inner) = self.engine.stats();
+                let stats = self.engine.stats();
+                self.meter.stats(&stats);
+                *self.stats.lock().unwrap_or_else(PoisonError::into_inner) = stats;
                 return idle;
             }
             for _ in 0..idle.room {
@@ -315,12 +321,14 @@ where
         }
         self.owners[index] = slot;
         let permit = live.seen.permit.take().or_else(|| self.permits.take());
+        let span = live.span.attempt(&live.request, &attempt);
         live.launch(Flight {
             id: attempt.id,
             index,
             permit,
             port,
             seen: Seen::default(),
+            span,
             url: attempt.url,
         });
         if !self.permits.refill() {
@@ -360,12 +368,16 @@ where
             self.copy_response(leader, id);
         }
         if let Some(live) = self.lives.get_mut(id.slot()).and_then(Option::take) {
-            live.finish(
-                outcome,
-                T::SEES_CONNECTION,
-                &mut self.last_resort,
-                logging::result,
-            );
+            let (method, span) = (live.request.method.clone(), live.span.clone());
+            let last_resort = &mut self.last_resort;
+            live.finish(outcome, T::SEES_CONNECTION, last_resort, |outcome| {
+                match &outcome.result {
+                    Ok(response) => span.responded(response.status.as_u16()),
+                    Err(error) => span.failed(error.kind().as_str()),
+                }
+                span.within(|| logging::result(outcome));
+                self.meter.ended(&method, outcome);
+            });
         }
     }
 
@@ -403,9 +415,19 @@ where
         self.flights.recycle(list);
     }
 
+    /// The span of that attempt.
+    fn span(&mut self, slot: usize, index: usize) -> Option<Span> {
+        let flight = self.lives[slot].as_mut()?.flight_at(index)?;
+        Some(flight.span.clone())
+    }
+
     fn step(&mut self, index: usize) {
-        let polled = self.flights.poll(index);
         let slot = self.owners[index];
+        let span = self.span(slot, index);
+        let polled = match &span {
+            Some(span) => span.within(|| self.flights.poll(index)),
+            None => self.flights.poll(index),
+        };
         let Some(live) = self.lives[slot].as_mut() else {
             return;
         };
@@ -424,6 +446,7 @@ where
             if let Some(cookies) = &self.cookies {
                 cookies.store(&flight.url, &parts.headers);
             }
+            flight.span.responded(parts.status.as_u16());
             say(Input::Head(head(&parts)));
             flight.seen.parts = Some(parts);
         }
@@ -444,6 +467,7 @@ where
             }
             (Some(Err(error)), _) => {
                 flight.seen.detail = Some(error.detail());
+                flight.span.failed(error.kind().as_str());
                 Err(error.kind())
             }
             (None, Polled::Panicked(message)) => {

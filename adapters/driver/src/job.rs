@@ -15,6 +15,7 @@ use crate::outcome::{FellBack, Outcome, Response};
 use crate::port::{Parts, Port, Verdict};
 use crate::request::{Keep, Request};
 use crate::save::{ResponseHead, Saved};
+use crate::spans::Span;
 use crate::transport::{Connection, RequestBody};
 
 /// A message to the loop.
@@ -188,6 +189,7 @@ pub(crate) struct Live {
     /// What the attempt that ended last brought.
     pub(crate) seen: Seen,
     sink: Sink,
+    pub(crate) span: Span,
     /// Keeps a streamed body open until its fate is known.
     stream: Option<Sender<Bytes>>,
 }
@@ -199,6 +201,7 @@ pub(crate) struct Flight {
     pub(crate) permit: Option<SemaphoreGuardArc>,
     pub(crate) port: Port,
     pub(crate) seen: Seen,
+    pub(crate) span: Span,
     pub(crate) url: Arc<url::Url>,
 }
 
@@ -246,6 +249,7 @@ impl Live {
             group,
             has_body: !matches!(request.body, RequestBody::Empty),
             id,
+            span: Span::fetch(&request),
             request,
             seen: Seen::default(),
             sink,

@@ -182,6 +182,16 @@ pub(crate) fn resolve(text: &str) -> Result<Resolve, String> {
     })
 }
 
+/// An address to listen at, on this machine alone if only a port is given.
+pub(crate) fn listen(text: &str) -> Result<std::net::SocketAddr, String> {
+    let whole = match text.parse::<u16>() {
+        Ok(port) => format!("127.0.0.1:{port}"),
+        Err(_) => text.to_owned(),
+    };
+    let form = "not an address: write a port such as 9100, or 127.0.0.1:9100 or [::1]:9100";
+    whole.parse().map_err(|_| form.to_owned())
+}
+
 pub(crate) fn proxy(text: &str) -> Result<String, String> {
     // The error must not show a password.
     match fetch_driver::Proxy::parse(text) {

@@ -9,11 +9,12 @@ use async_channel::{Receiver, Sender};
 use fetch_driver::{Redacted, Request};
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::columnar::Columnar;
 use super::feed::Feed;
 use super::lines::{Lines, MAX_LINE, check, trim};
 use super::row::Row;
 use super::seen::Seen;
-use super::table::Table;
+use super::table::{Broken, Table};
 use super::unpack::unpack;
 use super::{Shape, Source};
 use crate::backlog::Backlog;
@@ -30,6 +31,9 @@ const BATCHES: usize = 4;
 
 /// The longest line of a JSONL list, in bytes.
 const MAX_OBJECT: usize = 1 << 20;
+
+/// So many rows of a Parquet file are taken at once.
+const ROWS: usize = 256;
 
 /// What is read at once of a table.
 const PIECE: usize = 16 << 10;
@@ -133,6 +137,7 @@ impl Reader {
             Shape::Csv { delimiter } => self.table(source, delimiter, sender),
             Shape::Jsonl => self.lines(source, MAX_OBJECT, sender),
             Shape::Lines => self.lines(source, MAX_LINE, sender),
+            Shape::Parquet => self.columnar(source, sender),
         }
     }
 
@@ -206,6 +211,47 @@ impl Reader {
                 return None;
             }
             if length == 0 {
+                return Some(());
+            }
+        }
+    }
+
+    fn columnar(&mut self, mut source: Source, sender: &Sender<Vec<Request>>) -> Option<()> {
+        let broken = |broken: Broken| io::Error::other(broken.0);
+        let opened = source.file.take().map(|file| {
+            let columnar = Columnar::new(file, source.url_column.as_ref());
+            columnar.map_err(broken)
+        });
+        let mut rows = match opened? {
+            Ok(rows) => rows,
+            Err(error) => {
+                self.unread(&source.name, &error);
+                return Some(());
+            }
+        };
+        loop {
+            let mut batch = Vec::new();
+            let mut ended = false;
+            for _ in 0..ROWS {
+                match rows.next() {
+                    Ok(Some(read)) => {
+                        self.row(&source.name, read.line, &read.raw, read.row, &mut batch);
+                    }
+                    Ok(None) => ended = true,
+                    Err(error) => {
+                        self.unread(&source.name, &broken(error));
+                        ended = true;
+                    }
+                }
+                if ended {
+                    break;
+                }
+            }
+            self.hand_over(batch, sender)?;
+            if self.shared.stopped.load(Relaxed) {
+                return None;
+            }
+            if ended {
                 return Some(());
             }
         }

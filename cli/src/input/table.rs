@@ -141,7 +141,7 @@ impl Table {
 }
 
 /// What each column is, and whether the first row says it and is no row itself.
-fn columns(
+pub(super) fn columns(
     first: &[&[u8]],
     url: Option<&UrlColumn>,
 ) -> Result<(Vec<Option<&'static str>>, bool), String> {

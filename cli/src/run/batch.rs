@@ -10,6 +10,7 @@ use fetch_proto::BatchStats;
 use crate::ended::Ended;
 use crate::exit::Stop;
 use crate::input::Shared;
+use crate::monitor::Statsd;
 use crate::output::Writer;
 use crate::record::Told;
 use crate::save::Kept;
@@ -47,7 +48,12 @@ impl Batch {
     }
 
     /// Counts an outcome and writes it. Whether it failed.
-    pub(crate) fn take(&mut self, outcome: &Outcome, kept: Option<&Kept>) -> bool {
+    pub(crate) fn take(
+        &mut self,
+        outcome: &Outcome,
+        kept: Option<&Kept>,
+        statsd: Option<&mut Statsd>,
+    ) -> bool {
         let ended = Ended::new(outcome, Verdict::new(outcome, self.fail), kept);
         if let Some(code) = ended.verdict.code {
             self.shared.worst.note(code);
@@ -55,6 +61,9 @@ impl Batch {
         self.tally.record(&ended);
         if let Some(backlog) = &self.shared.backlog {
             backlog.end(outcome);
+        }
+        if let Some(statsd) = statsd {
+            statsd.ended(&ended);
         }
         self.unkept += u64::from(ended.trouble().is_some());
         self.writer.tell(&Told::Ended(&ended));

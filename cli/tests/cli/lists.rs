@@ -218,3 +218,50 @@ fn with_a_state_a_row_is_done_by_its_id_or_its_request() {
     assert_eq!((again.code, site.hits("/anything/1")), (0, 3));
     assert_eq!(parse(&fs::read_to_string(&out).unwrap()).len(), 3);
 }
+
+#[test]
+fn parquet_is_a_list_too_even_one_of_records() {
+    let site = site();
+    let list = List::new("");
+    let records = list.path("records.parquet");
+    let urls = [site.url("/get?1"), site.url("/get?2")];
+    let ran = fetch_all(&[
+        "-X", "PUT", "-d", "x", "-o", &records, "--format", "parquet", &urls[0], &urls[1],
+    ]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let again = fetch_all(&["-i", &records]);
+    assert_eq!(again.code, 0, "{again:?}");
+    let again = again.records();
+    assert_eq!((again.len(), &again[1]["method"]), (2, &json!("PUT")));
+    assert_eq!((site.hits("/get?1"), site.hits("/get?2")), (2, 2));
+    let other = fetch_all(&["-i", &records, "--url-column", "none"]);
+    assert!(
+        other.stderr.contains("there is no column \"none\", but"),
+        "{other:?}"
+    );
+}
+
+#[test]
+fn a_damaged_parquet_file_is_told_and_harms_nothing_else() {
+    let site = site();
+    let list = List::new("");
+    let whole = list.path("whole.parquet");
+    fetch_all(&["-o", &whole, "--format", "parquet", &site.url("/get?1")]);
+    let bytes = fs::read(&whole).unwrap();
+    for (n, damaged) in [bytes[..bytes.len() / 2].to_vec(), {
+        let mut bytes = bytes.clone();
+        let half = bytes.len() / 2;
+        bytes[4..half].fill(0xff);
+        bytes
+    }]
+    .into_iter()
+    .enumerate()
+    {
+        let path = list.path(&format!("{n}.parquet"));
+        fs::write(&path, damaged).unwrap();
+        let ran = fetch_all(&["-i", &path, "--url", &site.url("/get?good")]);
+        assert_eq!(ran.code, 3, "{ran:?}");
+        assert!(ran.stderr.contains("damaged"), "{}", ran.stderr);
+        assert!(ran.stdout.contains("get?good"), "{ran:?}");
+    }
+}

@@ -5,6 +5,7 @@ mod curl;
 mod formats;
 mod input;
 mod lists;
+mod monitoring;
 mod network;
 mod options;
 mod output;

@@ -1,0 +1,142 @@
+//! What recorders of metrics and subscribers of spans get.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use fetch_driver::{Backoff, Policy};
+use fetch_smol::{Builder, Smol, StreamExt};
+use fetch_testbed::Site;
+use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+use tracing::field::{Field, Visit};
+use tracing::span;
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+
+/// Fetches these paths on this thread alone.
+fn fetch(site: &Site, paths: &[&str]) {
+    let executor = Arc::new(smol::Executor::new());
+    let quick = Backoff::default()
+        .base(Duration::from_millis(1))
+        .jitter(None);
+    let fetcher = Builder::new(Smol::on(&executor))
+        .policy(Policy::default().backoff(quick))
+        .build()
+        .unwrap();
+    let urls: Vec<_> = paths.iter().map(|path| site.url(path)).collect();
+    let all = fetcher.fetch_all(urls).collect::<Vec<_>>();
+    smol::block_on(executor.run(all));
+}
+
+#[test]
+fn attempts_and_fetches_are_measured_with_bounded_labels() {
+    let site = Site::start().unwrap();
+    let recorder = DebuggingRecorder::new();
+    let snapshots = recorder.snapshotter();
+    metrics::with_local_recorder(&recorder, || {
+        fetch(&site, &["/get", "/flaky/1?key=m", "/empty-reply"]);
+    });
+    let mut counts = BTreeMap::new();
+    for (key, _, _, value) in snapshots.snapshot().into_vec() {
+        let labels: Vec<_> = key
+            .key()
+            .labels()
+            .map(|label| format!("{}={}", label.key(), label.value()))
+            .collect();
+        let count = match value {
+            DebugValue::Counter(count) => count,
+            DebugValue::Gauge(value) => value.0 as u64,
+            DebugValue::Histogram(values) => values.len() as u64,
+        };
+        counts.insert(format!("{} {}", key.key().name(), labels.join(",")), count);
+    }
+    let request = "http.client.request.duration http.request.method=GET,server.address=127.0.0.1";
+    for (name, expected) in [
+        (format!("{request},http.response.status_code=200"), 2),
+        (format!("{request},http.response.status_code=503"), 1),
+        (format!("{request},error.type=empty_reply"), 3),
+        ("fetch.duration outcome=ok".to_owned(), 2),
+        ("fetch.duration outcome=empty_reply".to_owned(), 1),
+        ("fetch.queue.duration ".to_owned(), 3),
+        ("fetch.retries ".to_owned(), 3),
+        ("http.client.active_requests ".to_owned(), 0),
+    ] {
+        assert_eq!(counts.get(&name), Some(&expected), "{name}: {counts:?}");
+    }
+}
+
+/// Spans as they close: name, parent and fields.
+#[derive(Clone, Default)]
+struct Closed(Arc<Mutex<Vec<(&'static str, Option<&'static str>, Fields)>>>);
+
+#[derive(Clone, Default)]
+struct Fields(BTreeMap<&'static str, String>);
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.0.insert(
+            field.name(),
+            format!("{value:?}").trim_matches('"').to_owned(),
+        );
+    }
+}
+
+impl<S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>> Layer<S>
+    for Closed
+{
+    fn on_new_span(
+        &self,
+        attributes: &span::Attributes<'_>,
+        id: &span::Id,
+        context: Context<'_, S>,
+    ) {
+        let mut fields = Fields::default();
+        attributes.record(&mut fields);
+        context.span(id).unwrap().extensions_mut().insert(fields);
+    }
+
+    fn on_record(&self, id: &span::Id, values: &span::Record<'_>, context: Context<'_, S>) {
+        let span = context.span(id).unwrap();
+        values.record(span.extensions_mut().get_mut::<Fields>().unwrap());
+    }
+
+    fn on_close(&self, id: span::Id, context: Context<'_, S>) {
+        let span = context.span(&id).unwrap();
+        let fields = span.extensions().get::<Fields>().unwrap().clone();
+        let parent = span.parent().map(|parent| parent.name());
+        self.0.lock().unwrap().push((span.name(), parent, fields));
+    }
+}
+
+#[test]
+fn a_fetch_is_a_span_and_its_attempts_are_spans_in_it() {
+    let site = Site::start().unwrap();
+    let closed = Closed::default();
+    let subscriber = tracing_subscriber::registry().with(closed.clone());
+    tracing::subscriber::with_default(subscriber, || fetch(&site, &["/flaky/1?key=hush"]));
+    let closed = closed.0.lock().unwrap();
+    let seen: Vec<_> = closed
+        .iter()
+        .map(|(name, parent, fields)| {
+            (
+                *name,
+                *parent,
+                fields.0["http.response.status_code"].as_str(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ("attempt", Some("fetch"), "503"),
+            ("attempt", Some("fetch"), "200"),
+            ("fetch", None, "200")
+        ]
+    );
+    assert_eq!(closed[1].2.0["http.request.resend_count"], "1");
+    assert!(
+        closed
+            .iter()
+            .all(|(_, _, fields)| fields.0["url.full"].ends_with("key=REDACTED"))
+    );
+}

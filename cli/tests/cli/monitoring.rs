@@ -1,0 +1,155 @@
+//! Who watches from elsewhere.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpStream, UdpSocket};
+use std::time::Duration;
+
+use crate::support::*;
+
+fn get(address: &str, path: &str) -> String {
+    let mut socket = TcpStream::connect(address).unwrap();
+    write!(
+        socket,
+        "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut text = String::new();
+    socket.read_to_string(&mut text).unwrap();
+    text
+}
+
+/// Prometheus' text form, line by line: a name, labels in braces, a number. By name and labels.
+fn parsed(text: &str) -> BTreeMap<String, f64> {
+    let mut samples = BTreeMap::new();
+    for line in text.lines().filter(|line| !line.is_empty()) {
+        if let Some(comment) = line.strip_prefix("# ") {
+            let word = comment.split(' ').next().unwrap();
+            assert!(matches!(word, "HELP" | "TYPE"), "{line}");
+            continue;
+        }
+        let (name, value) = line.rsplit_once(' ').unwrap();
+        let bare = name.split('{').next().unwrap();
+        assert!(
+            bare.chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == ':'),
+            "{line}"
+        );
+        assert!(!name.contains('{') || name.ends_with("\"}"), "{line}");
+        samples.insert(name.to_owned(), value.parse().unwrap());
+    }
+    samples
+}
+
+#[test]
+fn prometheus_gets_the_numbers_while_it_runs() {
+    let site = site();
+    let urls = [
+        site.url("/get"),
+        site.url("/status/404"),
+        site.url("/stall"),
+    ];
+    let options = ["--metrics-listen", "0", "-m", "20", "--retry", "0"];
+    let mut child = command(&[&options[..], &[&urls[0], &urls[1], &urls[2]]].concat())
+        .spawn()
+        .unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    stderr.read_line(&mut line).unwrap();
+    let address = line
+        .trim()
+        .split("http://")
+        .nth(1)
+        .unwrap()
+        .trim_end_matches('/')
+        .to_owned();
+    assert!(address.starts_with("127.0.0.1:"), "{line}");
+    let answered = |samples: &BTreeMap<String, f64>| {
+        let counts = samples
+            .iter()
+            .filter(|(name, _)| name.starts_with("http_client_request_duration_seconds_count"));
+        counts.map(|(_, count)| count).sum::<f64>()
+    };
+    let samples = loop {
+        let text = get(&address, "/metrics");
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains("text/plain; version=0.0.4"), "{head}");
+        let samples = parsed(body);
+        if answered(&samples) >= 2.0 {
+            break samples;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    let status = |status: u16| {
+        let mut all = samples.iter().filter(|(name, _)| {
+            name.contains("_count")
+                && name.contains(&format!("http_response_status_code=\"{status}\""))
+        });
+        all.next().map(|(_, count)| *count)
+    };
+    assert_eq!(
+        (status(200), status(404)),
+        (Some(1.0), Some(1.0)),
+        "{samples:?}"
+    );
+    assert!(
+        samples.contains_key("http_client_active_requests"),
+        "{samples:?}"
+    );
+    assert!(get(&address, "/healthz").ends_with("ok\n"));
+    assert!(get(&address, "/").contains("<title>fetch-all"));
+    assert!(get(&address, "/x").starts_with("HTTP/1.1 404"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn statsd_gets_the_numbers_by_udp() {
+    let site = site();
+    let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+    server
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
+    let address = server.local_addr().unwrap().to_string();
+    let ran = fetch_all(&[
+        "--statsd",
+        &address,
+        &site.url("/get"),
+        &site.url("/status/404"),
+    ]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let mut text = String::new();
+    while !text.contains("fetch_all.done:2|g") {
+        let mut packet = [0; 2048];
+        let length = server.recv(&mut packet).unwrap();
+        text += std::str::from_utf8(&packet[..length]).unwrap();
+        text.push('\n');
+    }
+    for part in [
+        "fetch_all.outcome.ok:1|c",
+        "fetch_all.outcome.http_error:1|c",
+        "fetch_all.status.404:1|c",
+        "fetch_all.fetch:",
+        "fetch_all.request:",
+        "fetch_all.in_flight:0|g",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_and_an_address_that_is_none_are_told_at_once() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let site = site();
+    let (address, url) = (taken.local_addr().unwrap().to_string(), site.url("/get"));
+    for (options, part) in [
+        (["--metrics-listen", &address], "cannot be listened at"),
+        (["--metrics-listen", "x"], "such as 9100"),
+        (["--statsd", "no port"], "HOST:PORT"),
+    ] {
+        let ran = fetch_all(&[options[0], options[1], &url]);
+        assert_eq!(ran.code, 2, "{ran:?}");
+        assert!(ran.stderr.contains(part), "{}", ran.stderr);
+    }
+    assert_eq!(site.hits("/get"), 0);
+}
