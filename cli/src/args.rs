@@ -11,6 +11,7 @@ pub(crate) mod setup;
 pub(crate) mod state;
 mod tries;
 pub(crate) mod values;
+mod view;
 
 use std::num::NonZeroU64;
 use std::path::PathBuf;
@@ -109,6 +110,8 @@ pub(crate) struct Args {
     pub(crate) route: Route,
     #[command(flatten)]
     pub(crate) output: Output,
+    #[command(flatten)]
+    pub(crate) view: view::ViewOption,
     #[command(flatten)]
     pub(crate) telling: output::Telling,
     #[command(flatten)]

@@ -1,6 +1,7 @@
 //! The command `fetch-all`: fetches every URL of a list.
 
 mod args;
+mod backlog;
 mod checksum;
 mod command;
 mod config;
@@ -8,6 +9,7 @@ mod demo;
 mod dry;
 mod ended;
 mod errors;
+mod eta;
 mod exit;
 mod format;
 mod generate;

@@ -24,6 +24,7 @@ use crate::input::{self, Feed, Source};
 use crate::logging::{self, LogPolicy};
 use crate::monitor::Opened;
 use crate::output::Target;
+use crate::progress::View;
 use crate::report;
 use crate::save::Store;
 use crate::state::State;
@@ -52,7 +53,6 @@ pub(crate) struct Plan {
     pub(crate) max_errors: Option<NonZeroU64>,
     pub(crate) monitor: Opened,
     pub(crate) notes: Vec<String>,
-    pub(crate) progress: bool,
     /// Where the recording goes.
     pub(crate) record: Option<File>,
     /// Where the page that tells of the run goes.
@@ -69,6 +69,7 @@ pub(crate) struct Plan {
     pub(crate) store: Option<Store>,
     pub(crate) target: Target,
     pub(crate) total: Option<u64>,
+    pub(crate) view: View,
     /// What is printed for each URL, beside its record.
     pub(crate) write_out: Option<WriteOut>,
 }
@@ -152,7 +153,6 @@ impl Plan {
             max_errors: args.output.failures(),
             monitor: Opened::new(&args.monitoring)?,
             notes,
-            progress: !quiet && !args.output.no_progress && std::io::stderr().is_terminal(),
             record: record.map(create).transpose()?,
             reload,
             report,
@@ -166,6 +166,10 @@ impl Plan {
             total: match demo {
                 Some(_) => Some(demo::COUNT),
                 None => input::known_total(&args.input),
+            },
+            view: match quiet || args.output.no_progress {
+                true => View::None,
+                false => View::suited(args.view.progress_interval),
             },
             dedupe: args.input.dedupe,
             demo,

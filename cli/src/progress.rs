@@ -1,71 +1,115 @@
-//! The bar on stderr.
+//! What is shown on stderr while it goes on: a bar, lines, or nothing.
 
-use std::io::{self, Write};
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// The bar, or nothing where it is not wanted. Clones share it.
-#[derive(Clone, Debug)]
-pub(crate) struct Progress(ProgressBar);
+/// How it is shown.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum View {
+    Bar,
+    /// A line this often.
+    Lines(Duration),
+    None,
+}
 
-/// What the bar tells.
+impl View {
+    /// What suits stderr; `interval` is that of lines, zero being none.
+    pub(crate) fn suited(interval: Duration) -> Self {
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        match io::stderr().is_terminal() && !dumb {
+            true => Self::Bar,
+            false if interval.is_zero() => Self::None,
+            false => Self::Lines(interval),
+        }
+    }
+}
+
+/// The bar or the lines, or nothing where none is wanted. Clones share it.
+#[derive(Clone, Debug)]
+pub(crate) struct Progress {
+    bar: ProgressBar,
+    lines: Option<Arc<Lines>>,
+}
+
+#[derive(Debug)]
+struct Lines {
+    every: Duration,
+    /// When the last one was due.
+    told: Mutex<Duration>,
+}
+
+/// What is told.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) done: u64,
-    pub(crate) ok: u64,
-    pub(crate) retries: u64,
+    pub(crate) elapsed: Duration,
     pub(crate) in_flight: u64,
+    /// How long it still needs, as far as that can be said.
+    pub(crate) left: Option<Duration>,
+    pub(crate) ok: u64,
+    /// How many ended each second of late.
+    pub(crate) rate: f64,
+    pub(crate) retries: u64,
     /// How many there will be, once that is known.
     pub(crate) total: Option<u64>,
 }
 
-const COUNTING: &str = "{spinner} {human_pos} done · {msg} · {elapsed}";
-const KNOWN: &str = "{bar:16} {human_pos}/{human_len} · {msg} · {eta} left";
+const COUNTING: &str = "{spinner} {msg} · {elapsed}";
+const KNOWN: &str = "{bar:16} {msg}";
 
 impl Progress {
-    /// A bar if it is `wanted` and stderr is a terminal.
-    pub(crate) fn new(wanted: bool) -> Self {
-        let target = match wanted {
-            true => ProgressDrawTarget::stderr_with_hz(10),
-            false => ProgressDrawTarget::hidden(),
+    pub(crate) fn new(view: View) -> Self {
+        let target = match view {
+            View::Bar => ProgressDrawTarget::stderr_with_hz(10),
+            View::Lines(_) | View::None => ProgressDrawTarget::hidden(),
         };
         let bar = ProgressBar::with_draw_target(None, target);
         bar.set_style(style(COUNTING));
-        bar.enable_steady_tick(Duration::from_millis(200));
-        Self(bar)
+        if view == View::Bar {
+            bar.enable_steady_tick(Duration::from_millis(200));
+        }
+        let lines = match view {
+            View::Lines(every) => Some(Arc::new(Lines {
+                every,
+                told: Mutex::default(),
+            })),
+            View::Bar | View::None => None,
+        };
+        Self { bar, lines }
     }
 
+    /// Whether there is a bar, which what else is printed would run into.
     pub(crate) fn is_shown(&self) -> bool {
-        !self.0.is_hidden()
+        !self.bar.is_hidden()
     }
 
-    pub(crate) fn set(&self, counts: Counts) {
+    pub(crate) fn set(&self, counts: &Counts) {
+        if let Some(lines) = &self.lines {
+            if lines.is_due(counts.elapsed) {
+                self.tell(&counts.to_string());
+            }
+            return;
+        }
         if !self.is_shown() {
             return;
         }
-        if let Some(total) = counts.total.filter(|total| self.0.length() != Some(*total)) {
-            self.0.set_length(total);
-            self.0.set_style(style(KNOWN));
+        if let Some(total) = counts.total
+            && self.bar.length() != Some(total)
+        {
+            self.bar.set_length(total);
+            self.bar.set_style(style(KNOWN));
         }
-        let Counts {
-            done,
-            ok,
-            retries,
-            in_flight,
-            ..
-        } = counts;
-        self.0.set_position(done);
-        let failed = done - ok;
-        let rate = self.0.per_sec();
-        self.0.set_message(format!(
-            "{rate:.0}/s · {ok} ok · {failed} failed · {retries} retries · {in_flight} in flight"
-        ));
+        self.bar.set_position(counts.done);
+        self.bar.set_message(counts.to_string());
     }
 
     /// Runs `write` while the bar is out of the way.
     pub(crate) fn suspend<R>(&self, write: impl FnOnce() -> R) -> R {
-        self.0.suspend(write)
+        self.bar.suspend(write)
     }
 
     /// Prints a line on stderr. Nobody is left to tell if that fails.
@@ -76,7 +120,55 @@ impl Progress {
     }
 
     pub(crate) fn clear(&self) {
-        self.0.finish_and_clear();
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Lines {
+    fn is_due(&self, now: Duration) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = now >= *told + self.every;
+        if due {
+            *told = now;
+        }
+        due
+    }
+}
+
+impl std::fmt::Display for Counts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let failed = self.done - self.ok;
+        match self.total {
+            Some(total) => write!(f, "{} of {total}", self.done)?,
+            None => write!(f, "{} done", self.done)?,
+        }
+        write!(
+            f,
+            " · {:.0}/s · {} ok · {failed} failed · {} retries · {} in flight",
+            self.rate, self.ok, self.retries, self.in_flight
+        )?;
+        match (self.total, self.left) {
+            (Some(_), Some(left)) => write!(f, " · {} left", Left(left)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A time to wait for, as exact as it can be known.
+pub(crate) struct Left(pub(crate) Duration);
+
+impl std::fmt::Display for Left {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let seconds = self.0.as_secs_f64();
+        let mut text = String::new();
+        let _ = match seconds {
+            ..=99.0 => write!(text, "{seconds:.0} s"),
+            ..=5_940.0 => write!(text, "{:.0} min", seconds / 60.0),
+            ..=172_800.0 => write!(text, "{:.1} h", seconds / 3_600.0),
+            ..=8.64e7 => write!(text, "{:.0} days", seconds / 86_400.0),
+            _ => write!(text, "years"),
+        };
+        f.pad(&text)
     }
 }
 
@@ -96,5 +188,41 @@ impl Write for Console {
 
     fn flush(&mut self) -> io::Result<()> {
         io::stderr().flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_left_is_told_once_all_is_read_and_is_not_too_exact() {
+        let mut counts = Counts {
+            done: 5,
+            left: Some(Duration::from_millis(90_400)),
+            ok: 3,
+            rate: 1.6,
+            ..Counts::default()
+        };
+        let text = counts.to_string();
+        assert!(text.starts_with("5 done · 2/s · 3 ok · 2 failed"), "{text}");
+        assert!(!text.contains("left"), "{text}");
+        counts.total = Some(9);
+        let text = counts.to_string();
+        assert!(text.starts_with("5 of 9 · "), "{text}");
+        assert!(text.ends_with(" · 90 s left"), "{text}");
+        let left = |seconds| Left(Duration::from_secs(seconds)).to_string();
+        let all = [left(600), left(9_000), left(864_000), left(u64::MAX)];
+        assert_eq!(all, ["10 min", "2.5 h", "10 days", "years"]);
+    }
+
+    #[test]
+    fn a_line_is_due_when_its_time_has_come() {
+        let lines = Lines {
+            every: Duration::from_secs(10),
+            told: Mutex::default(),
+        };
+        let due = [3, 11, 12, 20, 21].map(|at| lines.is_due(Duration::from_secs(at)));
+        assert_eq!(due, [false, true, false, false, true]);
     }
 }

@@ -134,6 +134,9 @@ impl Gate {
     fn learn(&mut self, site: String, file: File) {
         if let Some(delay) = file.crawl_delay() {
             self.by.fetcher.set_crawl_delay(&site, delay);
+            if let Some(backlog) = &self.by.shared.backlog {
+                backlog.set_delay(&site, delay);
+            }
         }
         let waited = self.waiting.remove(&site).unwrap_or_default();
         self.waiting_count -= waited.len();
@@ -155,6 +158,9 @@ impl Gate {
         };
         let shared = &self.by.shared;
         shared.urls.fetch_sub(1, Relaxed);
+        if let Some(backlog) = &shared.backlog {
+            backlog.leave(request.url());
+        }
         shared.disallowed.fetch_add(1, Relaxed);
         self.by.writer.tell(&Told::Disallowed {
             message: &message,

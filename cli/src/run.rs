@@ -16,14 +16,16 @@ use fetch_driver::{ErrorKind, FetchAll, FetchError, Outcome};
 use fetch_smol::{Builder, Fetcher, Smol};
 use futures_lite::{Stream, future};
 
+use crate::backlog::{Backlog, Limits};
 use crate::demo;
+use crate::eta::Eta;
 use crate::exit::{Code, Stop};
 use crate::format;
 use crate::input::{Reader, Requests, Shared};
 use crate::monitor::{Monitor, Standing};
 use crate::output::{Flushed, Form, Output, PATIENCE, Target, Written};
 use crate::plan::{self, CookieFile, Plan, Reload};
-use crate::progress::{Console, Counts, Progress};
+use crate::progress::{Console, Counts, Progress, View};
 use crate::record::Recorder;
 use crate::report::{self, Report};
 use crate::robots::{Admitted, Gatekeeper};
@@ -60,7 +62,7 @@ enum End {
 ///
 /// If something cannot be started, or the records cannot be written.
 pub(crate) fn run(mut plan: Plan) -> Result<u8, Stop> {
-    let progress = Progress::new(plan.progress);
+    let progress = Progress::new(plan.view);
     let console = Box::new(Console(progress.clone()));
     plan.log
         .install_with(console)
@@ -96,7 +98,8 @@ pub(crate) fn run(mut plan: Plan) -> Result<u8, Stop> {
         recorder: recorder.clone(),
     };
     let store = plan.store.take().map(Arc::new);
-    let shared = Arc::new(Shared::default());
+    let watched = plan.view != View::None;
+    let shared = Arc::new(Shared::new(watched.then(Backlog::default)));
     let bar = progress.is_shown().then(|| progress.clone());
     let kept = plan.state.as_ref().map(|state| state.kept.clone());
     if let Some(state) = &mut plan.state {
@@ -151,6 +154,7 @@ pub(crate) fn run(mut plan: Plan) -> Result<u8, Stop> {
         batch: Batch::new(shared, writer, plan.fail, kept),
         cookies: plan.cookies,
         deadline: plan.deadline,
+        eta: Eta::new(Limits::of(&plan.settings.engine_config())),
         fetcher,
         keeper: store.map(|store| Keeper::new(store, recorder, plan.fail)),
         max_errors: plan.max_errors,
@@ -182,6 +186,7 @@ struct Run {
     batch: Batch,
     cookies: Option<CookieFile>,
     deadline: Option<Duration>,
+    eta: Eta,
     fetcher: Fetcher,
     keeper: Option<Keeper>,
     max_errors: Option<NonZeroU64>,
@@ -278,6 +283,7 @@ impl Run {
         };
         let told = match change {
             Ok(config) => {
+                self.eta.limits = Limits::of(&config);
                 self.fetcher.set_config(config);
                 "the policy file has changed: it counts from now on".to_owned()
             }
@@ -336,11 +342,11 @@ impl Run {
             counts,
             elapsed: self.started.elapsed(),
         });
-        self.progress.set(counts);
+        self.progress.set(&counts);
         None
     }
 
-    fn counts(&self, outcomes: &FetchAll<Admitted>) -> Counts {
+    fn counts(&mut self, outcomes: &FetchAll<Admitted>) -> Counts {
         let (stats, shared) = (outcomes.stats(), &self.batch.shared);
         let malformed = shared.malformed.load(Relaxed);
         // `finished` first: after it the other numbers move no more.
@@ -350,13 +356,20 @@ impl Run {
             + shared.disallowed.load(Relaxed)
             + shared.duplicates.load(Relaxed);
         let all = shared.urls.load(Relaxed) + shared.malformed.load(Relaxed) + skipped;
-        let engine = self.fetcher.stats();
+        let (engine, elapsed) = (self.fetcher.stats(), self.started.elapsed());
+        let done = stats.count() + malformed + skipped;
+        let total = if read { Some(all) } else { self.total };
+        self.eta.note(elapsed, stats.count());
+        let left = total.map_or(0, |total| total.saturating_sub(done));
         Counts {
-            done: stats.count() + malformed + skipped,
-            ok: stats.succeeded() + skipped,
-            retries: engine.retries.max(stats.retries()),
+            done,
+            elapsed,
             in_flight: engine.flying as u64,
-            total: if read { Some(all) } else { self.total },
+            left: self.eta.left(left, shared.backlog.as_ref()),
+            ok: stats.succeeded() + skipped,
+            rate: self.eta.rate(),
+            retries: engine.retries.max(stats.retries()),
+            total,
         }
     }
 

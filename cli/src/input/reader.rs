@@ -17,6 +17,7 @@ use super::seen::Seen;
 use super::table::{Broken, Table};
 use super::unpack::unpack;
 use super::{Shape, Source};
+use crate::backlog::Backlog;
 use crate::exit::{Code, Worst};
 use crate::item::Item;
 use crate::output::Writer;
@@ -43,6 +44,8 @@ const MAX_TOLD: u64 = 20;
 /// What the reader and the rest of the command tell each other.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
+    /// What waits at which host, if somebody wants to know.
+    pub(crate) backlog: Option<Backlog>,
     /// Whether no more is to be read.
     pub(crate) stopped: AtomicBool,
     /// Whether all was read.
@@ -69,6 +72,13 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    pub(crate) fn new(backlog: Option<Backlog>) -> Self {
+        Self {
+            backlog,
+            ..Self::default()
+        }
+    }
+
     /// Counts a failure. Whether there are as many as may be.
     pub(crate) fn one_more_failed(&self, most: Option<NonZeroU64>) -> bool {
         let failures = self.failures.fetch_add(1, Relaxed) + 1;
@@ -250,10 +260,13 @@ impl Reader {
     /// Before it waits for more input or for room, what is known must be on its way.
     fn hand_over(&mut self, batch: Vec<Request>, sender: &Sender<Vec<Request>>) -> Option<()> {
         self.writer.flush_blocking()?;
-        match batch.is_empty() {
-            true => Some(()),
-            false => sender.send_blocking(batch).ok(),
+        if batch.is_empty() {
+            return Some(());
         }
+        if let Some(backlog) = &self.shared.backlog {
+            backlog.read(&batch);
+        }
+        sender.send_blocking(batch).ok()
     }
 
     fn unread(&self, source: &str, error: &io::Error) {

@@ -59,6 +59,9 @@ impl Batch {
             self.shared.worst.note(code);
         }
         self.tally.record(&ended);
+        if let Some(backlog) = &self.shared.backlog {
+            backlog.end(outcome);
+        }
         if let Some(statsd) = statsd {
             statsd.ended(&ended);
         }

@@ -22,3 +22,4 @@ mod simulate;
 mod state;
 mod stopping;
 mod support;
+mod view;
