@@ -543,6 +543,7 @@ fn outgoing(attempt: &Attempt, live: &mut Live, common: &HeaderMap) -> Outgoing 
         headers,
         max_body: attempt.max_body,
         method: method(&attempt.method),
+        path_as_is: live.request.path_as_is(&attempt.url),
         url: attempt.url.clone(),
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use bytes::Bytes;
 use fetch_proto::{Method, Policy};
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use url::Url;
 
@@ -33,6 +34,8 @@ pub struct Request {
     pub(crate) priority: i8,
     pub(crate) keep: Keep,
     pub(crate) method: Method,
+    /// The URL's path and query as they were given, if these are to be sent.
+    pub(crate) path: Option<PathAndQuery>,
     pub(crate) policy: Option<Arc<Policy>>,
     pub(crate) save: Option<Arc<dyn SaveBody>>,
     pub(crate) tag: u64,
@@ -110,6 +113,7 @@ impl Request {
             priority: 0,
             keep: Keep::Body,
             method,
+            path: None,
             policy: None,
             save: None,
             tag: 0,
@@ -300,6 +304,48 @@ impl Request {
     pub fn tag(mut self, tag: u64) -> Self {
         self.tag = tag;
         self
+    }
+
+    /// Sends the path and the query as they were given: `/a/../b` stays that, and nothing is
+    /// percent-encoded. Redirects lead where they lead.
+    ///
+    /// The clients of isahc and surf cannot do that: such a request fails there.
+    ///
+    /// ```
+    /// let request = fetch_driver::Request::get("http://a.test/a/../b?c#d")?.with_path_as_is()?;
+    /// assert!(fetch_driver::Request::get("http://a.test/ä")?.with_path_as_is().is_err());
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the path or the query hold what cannot be sent, such as a blank or a letter that is not
+    /// ASCII, or if the URL has a user name.
+    pub fn with_path_as_is(mut self) -> Result<Self, Error> {
+        let invalid = |text: &str, why: &str| Error::invalid(ErrorKind::InvalidUrl, text, why);
+        let rest = self.text.split_once("://").map_or("", |(_, rest)| rest);
+        if rest.starts_with("REDACTED") {
+            return Err(invalid(
+                &self.text,
+                "a URL with a user name cannot be sent as it is",
+            ));
+        }
+        let at = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let target = rest[at..].split('#').next().unwrap_or_default();
+        let target = match target.starts_with('/') {
+            true => target.to_owned(),
+            false => format!("/{target}"),
+        };
+        let is_ascii = target.bytes().all(|byte| byte.is_ascii_graphic());
+        let parsed = PathAndQuery::try_from(target).ok().filter(|_| is_ascii);
+        let why = "it cannot be sent as it is: percent-encode its path and query";
+        self.path = Some(parsed.ok_or_else(|| invalid(&self.text, why))?);
+        Ok(self)
+    }
+
+    /// What is sent as the target of a request to `url`.
+    pub(crate) fn path_as_is(&self, url: &Url) -> Option<PathAndQuery> {
+        self.path.clone().filter(|_| *url == self.url)
     }
 
     /// The URL as it was given, but for its user name and password: what

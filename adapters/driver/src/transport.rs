@@ -62,6 +62,9 @@ pub struct Outgoing {
     pub max_body: u64,
     /// The method.
     pub method: http::Method,
+    /// What is sent as the request's target in place of the URL's path and query, which have been
+    /// normalised. A transport that cannot do that fails with [`Failure::Unsupported`].
+    pub path_as_is: Option<http::uri::PathAndQuery>,
     /// The target. User name and password, if any, have become an `Authorization` field.
     pub url: Arc<Url>,
 }

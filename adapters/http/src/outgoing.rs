@@ -30,18 +30,19 @@ pub(crate) fn request(
     conn: &Conn,
     accept: Option<HeaderValue>,
 ) -> Result<Request<OutgoingBody>, TransportError> {
+    let path = outgoing.path_as_is.clone();
     let (mut head, body, url) = head(outgoing, accept)?;
     head.uri = match conn.origin.serves() {
         Serves::Server(host) => {
             head.headers.insert(HOST, host.clone());
-            origin_form(&url)?
+            origin_form(&url, path)?
         }
         Serves::Proxy(authorization) => {
             head.headers.insert(HOST, host_header(&url)?);
             if let Some(value) = authorization {
                 head.headers.insert(PROXY_AUTHORIZATION, value.clone());
             }
-            absolute_form(&url)?
+            absolute_form(&url, path.as_ref())?
         }
     };
     let body = OutgoingBody::new(body, Progress::Alone(conn.shared.clone()));
@@ -83,7 +84,11 @@ pub(crate) fn head(
     Ok((head, body, url))
 }
 
-pub(crate) fn origin_form(url: &Url) -> Result<Uri, TransportError> {
+/// Path and query, `as_is` if they are to be sent so.
+pub(crate) fn origin_form(url: &Url, as_is: Option<PathAndQuery>) -> Result<Uri, TransportError> {
+    if let Some(path) = as_is {
+        return Ok(Uri::from(path));
+    }
     let target = &url[Position::BeforePath..Position::AfterQuery];
     let target = PathAndQuery::try_from(target)
         .map_err(|e| TransportError::new(Failure::Unsupported, format!("request target: {e}")))?;
@@ -91,9 +96,11 @@ pub(crate) fn origin_form(url: &Url) -> Result<Uri, TransportError> {
 }
 
 /// The whole URL but for user name and password: what a proxy is asked for.
-fn absolute_form(url: &Url) -> Result<Uri, TransportError> {
-    let rest = &url[Position::BeforeHost..Position::AfterQuery];
-    Uri::try_from(format!("{}://{rest}", url.scheme()))
+fn absolute_form(url: &Url, as_is: Option<&PathAndQuery>) -> Result<Uri, TransportError> {
+    let host = &url[Position::BeforeHost..Position::AfterPort];
+    let path = &url[Position::BeforePath..Position::AfterQuery];
+    let path = as_is.map_or(path, PathAndQuery::as_str);
+    Uri::try_from(format!("{}://{host}{path}", url.scheme()))
         .map_err(|e| TransportError::new(Failure::Unsupported, format!("request target: {e}")))
 }
 

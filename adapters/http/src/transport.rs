@@ -59,6 +59,7 @@ use crate::runtime::Runtime;
 ///     headers: http::HeaderMap::new(),
 ///     max_body: 1 << 20,
 ///     method: http::Method::GET,
+///     path_as_is: None,
 ///     url: std::sync::Arc::new(site.url("/bytes/3").parse().unwrap()),
 /// };
 /// smol::block_on(async {

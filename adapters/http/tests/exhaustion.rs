@@ -40,6 +40,7 @@ async fn fetch(client: &HttpTransport<Smol>, url: &str) -> Result<(), TransportE
         headers: HeaderMap::new(),
         max_body: u64::MAX,
         method: Method::GET,
+        path_as_is: None,
         url: Arc::new(url.parse().unwrap()),
     };
     let mut response = client.send(request, Marks::new(Clock::start())).await?;

@@ -13,6 +13,10 @@ pub(crate) struct Send {
     #[arg(long, value_name = "RANGE", value_parser = super::values::range)]
     pub(crate) range: Option<String>,
 
+    /// Send paths as they are in the list: /a/../b stays that
+    #[arg(long)]
+    pub(crate) path_as_is: bool,
+
     /// OAuth 2 bearer token
     #[arg(long, value_name = "TOKEN", conflicts_with = "user")]
     pub(crate) oauth2_bearer: Option<String>,

@@ -17,6 +17,8 @@ pub(crate) struct Feed {
     /// What hosts are told that are told nothing else.
     pub(crate) logins: Option<Logins>,
     pub(crate) method: Method,
+    /// Whether paths are sent as they are in the list.
+    pub(crate) path_as_is: bool,
     /// By which a row's own limit on time is one of its attempts, all else being as the rules say.
     pub(crate) rules: Rules,
 }
@@ -25,7 +27,7 @@ impl Feed {
     /// The request of a plain line.
     pub(super) fn request(&self, url: &str) -> Result<Request, String> {
         let request = Request::new(self.method.clone(), url).map_err(|error| why(&error))?;
-        let request = self.log_in(request.keep(Keep::Nothing));
+        let request = self.log_in(self.as_is(request.keep(Keep::Nothing))?);
         Ok(match self.body.is_empty() {
             true => request,
             false => request.body(self.body.clone()),
@@ -42,7 +44,8 @@ impl Feed {
             None => self.method.clone(),
         };
         let request = Request::new(method.clone(), row.url).map_err(|error| why(&error))?;
-        let mut request = request.keep(Keep::Nothing).priority(row.priority);
+        let request = self.as_is(request.keep(Keep::Nothing))?;
+        let mut request = request.priority(row.priority);
         for (name, value) in row.headers {
             let value = value
                 .to_str()
@@ -67,6 +70,13 @@ impl Feed {
         }
         let request = self.log_in(request);
         Ok((request.attach(Arc::new(item.clone())), item))
+    }
+
+    fn as_is(&self, request: Request) -> Result<Request, String> {
+        match self.path_as_is {
+            true => request.with_path_as_is().map_err(|error| why(&error)),
+            false => Ok(request),
+        }
     }
 
     /// Adds the login of the request's host, unless it has one of its own.

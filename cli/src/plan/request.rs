@@ -23,6 +23,7 @@ pub(crate) fn feed(args: &Args) -> Result<Feed, Stop> {
         body: Bytes::from(body(args)?),
         logins: None,
         method,
+        path_as_is: args.send.path_as_is,
         rules: Rules::default(),
     })
 }

@@ -46,6 +46,32 @@ fn fields_have_options_of_their_own() {
 }
 
 #[test]
+fn a_path_is_sent_as_it_is_when_asked_for() {
+    let site = site();
+    let url = site.url("/anything/../get?a={b}");
+    fetch_all(&["-g", &url]);
+    let as_is = fetch_all(&["-g", "--path-as-is", &url]);
+    assert_eq!(
+        (
+            as_is.code,
+            site.hits("/get?a={b}"),
+            site.hits("/anything/../get?a={b}")
+        ),
+        (0, 1, 1),
+        "{as_is:?}"
+    );
+    let wrong = fetch_all(&["--path-as-is", &site.url("/ä")]);
+    assert_eq!(wrong.code, 2);
+    assert!(
+        wrong.record()["errormsg"]
+            .as_str()
+            .unwrap()
+            .contains("percent-encode"),
+        "{wrong:?}"
+    );
+}
+
+#[test]
 fn cookies_of_an_option_go_to_every_url() {
     let site = site();
     fetch_all(&["-b", "a=1", "-b", "b=2; c=3", &site.url("/get")]);

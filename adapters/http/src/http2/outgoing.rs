@@ -20,8 +20,9 @@ pub(super) fn request(
     accept: Option<HeaderValue>,
     marks: Marks,
 ) -> Result<(Request<OutgoingBody>, Option<Fault>), TransportError> {
+    let as_is = outgoing.path_as_is.clone();
     let (mut head, body, url) = outgoing::head(outgoing, accept)?;
-    let path = outgoing::origin_form(&url)?;
+    let path = outgoing::origin_form(&url, as_is)?;
     // The authority says it.
     head.headers.remove(HOST);
     strip_connection(&mut head.headers);

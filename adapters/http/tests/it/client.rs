@@ -52,6 +52,7 @@ pub(crate) fn get(url: &str) -> Outgoing {
         headers: HeaderMap::new(),
         max_body: u64::MAX,
         method: Method::GET,
+        path_as_is: None,
         url: Arc::new(url.parse().unwrap()),
     }
 }
