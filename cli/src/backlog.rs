@@ -110,7 +110,6 @@ impl Backlog {
     }
 
     /// The hosts where the most waits, and then those where the most has ended, by origin.
-    #[cfg(test)]
     pub(crate) fn top(&self, n: usize) -> Vec<(Box<str>, Queue)> {
         let hosts = self.lock();
         let mut all: Vec<_> = hosts.known.iter().collect();

@@ -15,7 +15,7 @@ use crate::errors::Errors;
 use crate::hosts::{Host, Hosts};
 pub(crate) use retries::Retries;
 pub(crate) use slowest::Slowest;
-pub(crate) use timeline::{Bucket, Timeline};
+pub(crate) use timeline::{Bucket, STEPS, Timeline};
 
 /// The numbers that are not in the batch's own statistics.
 #[derive(Debug, Default)]
