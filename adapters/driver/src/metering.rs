@@ -40,7 +40,7 @@ mod on {
     use std::collections::HashMap;
     use std::time::Duration;
 
-    use fetch_proto::{AttemptEnd, AttemptReport, Method, Stats};
+    use fetch_proto::{AttemptEnd, AttemptReport, GaveUp, Method, Stats};
     use metrics::{Counter, Gauge, Histogram, Unit};
 
     use crate::outcome::Outcome;
@@ -56,7 +56,7 @@ mod on {
     pub(crate) struct Meter {
         attempts: HashMap<Labels, Histogram>,
         before: Stats,
-        circuits: Counter,
+        circuits: [Counter; 2],
         duration: HashMap<&'static str, Histogram>,
         flying: Gauge,
         hosts: HashMap<String, u32>,
@@ -82,7 +82,10 @@ mod on {
             Self {
                 attempts: HashMap::new(),
                 before: Stats::default(),
-                circuits: metrics::counter!("fetch.circuits.opened"),
+                circuits: [
+                    metrics::counter!("fetch.circuits.closed"),
+                    metrics::counter!("fetch.circuits.opened"),
+                ],
                 duration: HashMap::new(),
                 flying: metrics::gauge!("http.client.active_requests"),
                 hosts: HashMap::new(),
@@ -109,6 +112,9 @@ mod on {
             let duration = self.duration.entry(result).or_insert_with(new);
             duration.record(outcome.duration());
             self.queued.record(outcome.timings.queued);
+            if let Some(why) = outcome.gave_up {
+                metrics::counter!("fetch.gave_up", "reason" => reason(why)).increment(1);
+            }
             self.received.increment(outcome.wire_bytes);
         }
 
@@ -165,7 +171,12 @@ mod on {
             }
             for (counter, new, old) in [
                 (
-                    &self.circuits,
+                    &self.circuits[0],
+                    stats.circuits_closed,
+                    before.circuits_closed,
+                ),
+                (
+                    &self.circuits[1],
                     stats.circuits_opened,
                     before.circuits_opened,
                 ),
@@ -177,6 +188,21 @@ mod on {
                     counter.increment(new - old);
                 }
             }
+        }
+    }
+
+    /// Why what was worth a retry had none: the budget, the breaker, and others.
+    fn reason(why: GaveUp) -> &'static str {
+        match why {
+            GaveUp::Attempts => "attempts",
+            GaveUp::BodyNotReplayable => "body_not_replayable",
+            GaveUp::Budget => "budget",
+            GaveUp::CircuitOpen => "circuit_open",
+            GaveUp::Committed => "committed",
+            GaveUp::NotIdempotent => "not_idempotent",
+            GaveUp::RetryAfterTooLong => "retry_after_too_long",
+            GaveUp::TotalTimeout => "total_timeout",
+            _ => "other",
         }
     }
 
@@ -228,6 +254,11 @@ mod on {
             "fetch.shared",
             "Fetches that had the response to another's request"
         );
+        describe_counter!(
+            "fetch.circuits.closed",
+            "How often a host's breaker closed again"
+        );
+        describe_counter!("fetch.gave_up", "Failed fetches that had no further retry");
         describe_counter!("fetch.circuits.opened", "How often a host's breaker opened");
     }
 }

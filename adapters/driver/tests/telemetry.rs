@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fetch_driver::{Backoff, Policy};
@@ -12,6 +12,9 @@ use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use tracing::field::{Field, Visit};
 use tracing::span;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+
+/// tracing remembers for the whole process whether anybody listens to a span: one test at a time.
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// Fetches these paths on this thread alone.
 fn fetch(site: &Site, paths: &[&str]) {
@@ -30,6 +33,7 @@ fn fetch(site: &Site, paths: &[&str]) {
 
 #[test]
 fn attempts_and_fetches_are_measured_with_bounded_labels() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let site = Site::start().unwrap();
     let recorder = DebuggingRecorder::new();
     let snapshots = recorder.snapshotter();
@@ -58,6 +62,7 @@ fn attempts_and_fetches_are_measured_with_bounded_labels() {
         ("fetch.duration outcome=ok".to_owned(), 2),
         ("fetch.duration outcome=empty_reply".to_owned(), 1),
         ("fetch.queue.duration ".to_owned(), 3),
+        ("fetch.gave_up reason=attempts".to_owned(), 1),
         ("fetch.retries ".to_owned(), 3),
         ("http.client.active_requests ".to_owned(), 0),
     ] {
@@ -110,6 +115,7 @@ impl<S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'
 
 #[test]
 fn a_fetch_is_a_span_and_its_attempts_are_spans_in_it() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let site = Site::start().unwrap();
     let closed = Closed::default();
     let subscriber = tracing_subscriber::registry().with(closed.clone());

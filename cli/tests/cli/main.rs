@@ -1,5 +1,6 @@
 //! The built command against a real site on loopback.
 
+mod bad_input;
 mod bodies;
 mod curl;
 mod formats;

@@ -139,7 +139,10 @@ impl Engine {
             let closed = transition == Transition::Closed && self.config.slow_start;
             state.ramp = closed.then_some(1);
             let host = state.key.clone();
-            self.stats.circuits_opened += u64::from(transition != Transition::Closed);
+            match transition {
+                Transition::Closed => self.stats.circuits_closed += 1,
+                Transition::Opened { .. } => self.stats.circuits_opened += 1,
+            }
             self.tell(|| Event::Circuit { host, transition });
         }
     }

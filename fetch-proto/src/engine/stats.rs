@@ -11,7 +11,9 @@ use crate::time::Timestamp;
 pub struct Stats {
     /// Attempts that were started, retries and redirects included.
     pub attempts: u64,
-    /// How often a host's breaker opened.
+    /// How often a host's breaker closed again.
+    pub circuits_closed: u64,
+    /// How often a host's breaker opened, after a failed probe too.
     pub circuits_opened: u64,
     /// Fetches that ended because the caller cancelled them.
     pub cancelled: u64,
