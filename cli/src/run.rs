@@ -363,9 +363,12 @@ impl Run {
             + shared.duplicates.load(Relaxed);
         let all = shared.urls.load(Relaxed) + shared.malformed.load(Relaxed) + skipped;
         let (engine, elapsed) = (self.fetcher.stats(), self.started.elapsed());
-        let done = stats.count() + malformed + skipped;
+        let ended = stats.count() - stats.cancelled();
+        let done = ended + malformed + skipped;
+        // How many there will be in the end, nobody knows any more after a signal.
         let total = if read { Some(all) } else { self.total };
-        self.eta.note(elapsed, stats.count());
+        let total = total.filter(|_| !self.stopping);
+        self.eta.note(elapsed, ended);
         let left = total.map_or(0, |total| total.saturating_sub(done));
         Counts {
             done,

@@ -47,8 +47,8 @@ pub(super) fn page(report: &Report<'_>) -> String {
             chart::timeline(&tally.timeline)
         ),
     );
-    if summary.stats.total().count() > 0 {
-        let chart = chart::latency(summary.stats.total());
+    if tally.times.count() > 0 {
+        let chart = chart::latency(&tally.times);
         section(&mut html, "How long", &(chart + &tables::times(summary)));
     }
     section(
@@ -109,10 +109,10 @@ fn overview(html: &mut String, report: &Report<'_>) {
         );
     }
     let (ok, http, failed) = summary.parts();
-    let per_second = stats.count() as f64 / summary.elapsed.as_secs_f64().max(1e-6);
+    let per_second = summary.count() as f64 / summary.elapsed.as_secs_f64().max(1e-6);
     html.push_str("<ul class=\"cards\">");
     for (name, count) in [
-        ("URLs", stats.count().to_string()),
+        ("URLs", summary.count().to_string()),
         ("ok", ok.to_string()),
         ("HTTP errors", http.to_string()),
         ("failed", failed.to_string()),

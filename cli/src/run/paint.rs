@@ -23,7 +23,7 @@ impl Run {
         }
         self.painted = now;
         let counts = self.counts(outcomes);
-        let mut picture = Picture::new(counts, &self.batch.tally, outcomes.stats().total());
+        let mut picture = Picture::new(counts, &self.batch.tally);
         picture.stopping = self.stopping;
         let backlog = self.batch.shared.backlog.as_ref();
         let top = backlog.map(|backlog| backlog.top(HOSTS));

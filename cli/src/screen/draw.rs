@@ -68,7 +68,7 @@ pub(super) fn draw(
     let [head, speed, middle, lower, messages, keys] = rows.areas(frame.area());
     let halves = |area: Rect, left: u16| {
         let parts = [Constraint::Length(left), Constraint::Fill(1)];
-        Layout::horizontal(parts).areas::<2>(area)
+        Layout::horizontal(parts).spacing(2).areas::<2>(area)
     };
     let [latency_area, hosts_area] = halves(middle, 30);
     let [retries_area, errors_area] = halves(lower, 30);

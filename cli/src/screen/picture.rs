@@ -48,7 +48,8 @@ pub(crate) struct HostRow {
 }
 
 impl Picture {
-    pub(crate) fn new(counts: Counts, tally: &Tally, times: &Histogram) -> Self {
+    pub(crate) fn new(counts: Counts, tally: &Tally) -> Self {
+        let times = &tally.times;
         let (steps, step) = tally.timeline.steps();
         let per_second = 1.0 / step.as_secs_f64();
         let rate = |count: u64| (count as f64 * per_second).round() as u64;
@@ -159,7 +160,7 @@ mod tests {
             elapsed: Duration::from_secs(1),
             ..Counts::default()
         };
-        let picture = Picture::new(counts, &tally, &Histogram::default());
+        let picture = Picture::new(counts, &tally);
         assert_eq!(picture.throughput, [10, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     }
 

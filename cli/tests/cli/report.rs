@@ -105,6 +105,8 @@ fn a_page_is_written_after_a_signal_too_and_tells_of_it() {
     tags(&page);
     for part in [
         "stopped early: by a signal",
+        "<b>1</b>URLs",
+        "<b>0</b>failed",
         "1 URL that was read has no record",
         "Exit code 130",
     ] {
