@@ -190,7 +190,7 @@ fn examples(html: &mut String, seen: &Kind) {
     let mut example = |example: &Example| {
         let _ = write!(
             html,
-            "<li><code>{}</code><br>{}, after {}, {} into the run</li>",
+            "<li><code>{}</code><br/>{}, after {}, {} into the run</li>",
             escaped(&example.url),
             escaped(&example.message),
             plural(example.requests as u64, "request", "requests"),
