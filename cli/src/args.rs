@@ -54,7 +54,7 @@ checked; `filename_effective` is its file below --output-dir, or in which tar fi
 /// What `-h` shows; `--help` has all.
 const ESSENTIAL: &str = "\
 urls input_file demo dry_run policy concurrency per_host rate host_rate robots retry max_time timeout deadline \
-method header data json user_agent user location insecure proxy output format output_dir fail silent report \
+method header data json user_agent user location insecure proxy output format output_dir fail silent report tui \
 state verbose config help version";
 
 /// The command line, whole.

@@ -110,7 +110,6 @@ impl Backlog {
     }
 
     /// The hosts where the most waits, and then those where the most has ended, by origin.
-    #[cfg(test)]
     pub(crate) fn top(&self, n: usize) -> Vec<(Box<str>, Queue)> {
         let hosts = self.lock();
         let mut all: Vec<_> = hosts.known.iter().collect();
@@ -250,7 +249,7 @@ mod tests {
     #[test]
     fn memory_is_bounded_and_idle_hosts_make_room() {
         let backlog = Backlog::default();
-        let request = |n: usize| Request::get(&format!("http://h{n}.test/")).unwrap();
+        let request = |n: usize| Request::get(format!("http://h{n}.test/")).unwrap();
         let many: Vec<_> = (0..MAX_HOSTS + 5).map(request).collect();
         backlog.read(&many);
         assert_eq!(backlog.lock().known.len(), MAX_HOSTS);

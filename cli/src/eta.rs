@@ -109,7 +109,7 @@ mod tests {
         let mut eta = Eta::new(Limits::default());
         eta.note(seconds(1), 1000);
         let backlog = Backlog::default();
-        let slow = |n| Request::get(&format!("http://slow.test/{n}")).unwrap();
+        let slow = |n| Request::get(format!("http://slow.test/{n}")).unwrap();
         backlog.read(&(0..101).map(slow).collect::<Vec<_>>());
         let left = |eta: &Eta| eta.left(1000, Some(&backlog)).unwrap();
         assert_eq!(left(&eta), seconds(1), "no limit, no bound");

@@ -31,6 +31,7 @@ mod report;
 mod robots;
 mod run;
 mod save;
+mod screen;
 mod show;
 mod signals;
 mod simulate;

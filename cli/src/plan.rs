@@ -124,7 +124,8 @@ impl Plan {
         }
         feed.rules = settings.rules.clone();
         limit_connections(settings.concurrency, &mut settings, &mut notes);
-        let format = format(&args)?;
+        let view = view(&args);
+        let format = format(&args, view)?;
         let output = args
             .output
             .output
@@ -141,7 +142,6 @@ impl Plan {
             let (method, headers) = (&feed.method, &settings.headers);
             Store::open(&args.save, method, headers)
         });
-        let quiet = args.output.quiet || args.output.silent;
         Ok(Self {
             cookies,
             deadline: args.time.deadline.filter(|limit| !limit.is_zero()),
@@ -167,10 +167,7 @@ impl Plan {
                 Some(_) => Some(demo::COUNT),
                 None => input::known_total(&args.input),
             },
-            view: match quiet || args.output.no_progress {
-                true => View::None,
-                false => View::suited(args.view.progress_interval),
-            },
+            view,
             dedupe: args.input.dedupe,
             demo,
             write_out,
@@ -178,7 +175,14 @@ impl Plan {
     }
 }
 
-fn format(args: &Args) -> Result<Format, Stop> {
+fn view(args: &Args) -> View {
+    match args.output.quiet || args.output.silent || args.output.no_progress {
+        true => View::None,
+        false => View::suited(args.view.tui, args.view.progress_interval),
+    }
+}
+
+fn format(args: &Args, view: View) -> Result<Format, Stop> {
     let output = &args.output;
     let file = output
         .output
@@ -188,6 +192,13 @@ fn format(args: &Args) -> Result<Format, Stop> {
     if prints && file.is_none() && output.output.is_some() {
         return Err(Stop::usage(
             "-w and -o -: both would be on stdout: write -o FILE",
+        ));
+    }
+    let on_screen = view == View::Screen && file.is_none() && std::io::stdout().is_terminal();
+    let wanted = output.format.is_some_and(|format| format != Format::None);
+    if on_screen && (prints || wanted || output.output.is_some()) {
+        return Err(Stop::usage(
+            "--tui: what is printed would run into the screen: write -o FILE, or redirect stdout",
         ));
     }
     Ok(match output.format {
@@ -202,7 +213,7 @@ fn format(args: &Args) -> Result<Format, Stop> {
             ));
         }
         Some(format) => format,
-        None if output.out_null || (prints && file.is_none()) => Format::None,
+        None if on_screen || output.out_null || (prints && file.is_none()) => Format::None,
         None if output.output.is_some() => Format::Jsonl,
         None if args.input.demo || std::io::stdout().is_terminal() => Format::Text,
         None => Format::Jsonl,

@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::screen::Screen;
+use crate::signals::Seen;
+
 /// How it is shown.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum View {
@@ -14,13 +17,16 @@ pub(crate) enum View {
     /// A line this often.
     Lines(Duration),
     None,
+    /// The whole terminal.
+    Screen,
 }
 
 impl View {
     /// What suits stderr; `interval` is that of lines, zero being none.
-    pub(crate) fn suited(interval: Duration) -> Self {
+    pub(crate) fn suited(tui: bool, interval: Duration) -> Self {
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         match io::stderr().is_terminal() && !dumb {
+            true if tui => Self::Screen,
             true => Self::Bar,
             false if interval.is_zero() => Self::None,
             false => Self::Lines(interval),
@@ -33,6 +39,7 @@ impl View {
 pub(crate) struct Progress {
     bar: ProgressBar,
     lines: Option<Arc<Lines>>,
+    screen: Option<Arc<Screen>>,
 }
 
 #[derive(Debug)]
@@ -62,10 +69,11 @@ const COUNTING: &str = "{spinner} {msg} · {elapsed}";
 const KNOWN: &str = "{bar:16} {msg}";
 
 impl Progress {
-    pub(crate) fn new(view: View) -> Self {
+    /// `signals` are told of keys that ask for the end.
+    pub(crate) fn new(view: View, signals: &Arc<Seen>) -> Self {
         let target = match view {
             View::Bar => ProgressDrawTarget::stderr_with_hz(10),
-            View::Lines(_) | View::None => ProgressDrawTarget::hidden(),
+            View::Lines(_) | View::None | View::Screen => ProgressDrawTarget::hidden(),
         };
         let bar = ProgressBar::with_draw_target(None, target);
         bar.set_style(style(COUNTING));
@@ -77,9 +85,25 @@ impl Progress {
                 every,
                 told: Mutex::default(),
             })),
-            View::Bar | View::None => None,
+            View::Bar | View::None | View::Screen => None,
         };
-        Self { bar, lines }
+        let mut progress = Self {
+            bar,
+            lines,
+            screen: None,
+        };
+        if view == View::Screen {
+            match Screen::open(signals.clone()) {
+                Ok(screen) => progress.screen = Some(Arc::new(screen)),
+                Err(error) => progress.tell(&format!("--tui: the terminal is of no use: {error}")),
+            }
+        }
+        progress
+    }
+
+    /// The screen, if there is one.
+    pub(crate) fn screen(&self) -> Option<&Screen> {
+        self.screen.as_deref()
     }
 
     /// Whether there is a bar, which what else is printed would run into.
@@ -114,13 +138,34 @@ impl Progress {
 
     /// Prints a line on stderr. Nobody is left to tell if that fails.
     pub(crate) fn tell(&self, message: &str) {
-        self.suspend(|| {
-            let _ = writeln!(io::stderr(), "fetch-all: {message}");
-        });
+        let _ = self.print(format!("fetch-all: {message}\n").as_bytes());
+    }
+
+    /// Puts a line where lines go now.
+    fn print(&self, line: &[u8]) -> io::Result<()> {
+        if let Some(screen) = &self.screen
+            && screen.tell(&String::from_utf8_lossy(line))
+        {
+            return Ok(());
+        }
+        self.suspend(|| io::stderr().write_all(line))
     }
 
     pub(crate) fn clear(&self) {
         self.bar.finish_and_clear();
+        if let Some(screen) = &self.screen {
+            screen.close();
+        }
+    }
+}
+
+/// Takes away what is shown when it goes out of scope, however that comes about: a terminal is
+/// given back even after an error.
+pub(crate) struct Cleared(pub(crate) Progress);
+
+impl Drop for Cleared {
+    fn drop(&mut self) {
+        self.0.clear();
     }
 }
 
@@ -181,9 +226,7 @@ pub(crate) struct Console(pub(crate) Progress);
 
 impl Write for Console {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0
-            .suspend(|| io::stderr().write_all(bytes))
-            .map(|()| bytes.len())
+        self.0.print(bytes).map(|()| bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -2,6 +2,7 @@
 
 mod batch;
 mod keeper;
+mod paint;
 
 use std::io::Write;
 use std::num::NonZeroU64;
@@ -25,7 +26,7 @@ use crate::input::{Reader, Requests, Shared};
 use crate::monitor::{Monitor, Standing};
 use crate::output::{Flushed, Form, Output, PATIENCE, Target, Written};
 use crate::plan::{self, CookieFile, Plan, Reload};
-use crate::progress::{Console, Counts, Progress, View};
+use crate::progress::{Cleared, Console, Counts, Progress, View};
 use crate::record::Recorder;
 use crate::report::{self, Report};
 use crate::robots::{Admitted, Gatekeeper};
@@ -62,7 +63,9 @@ enum End {
 ///
 /// If something cannot be started, or the records cannot be written.
 pub(crate) fn run(mut plan: Plan) -> Result<u8, Stop> {
-    let progress = Progress::new(plan.view);
+    let signals = signals::listen().map_err(Stop::internal)?;
+    let progress = Progress::new(plan.view, &signals);
+    let _cleared = Cleared(progress.clone());
     let console = Box::new(Console(progress.clone()));
     plan.log
         .install_with(console)
@@ -78,7 +81,6 @@ pub(crate) fn run(mut plan: Plan) -> Result<u8, Stop> {
             progress.tell(line);
         }
     })?;
-    let signals = signals::listen().map_err(Stop::internal)?;
     let executor = Arc::new(smol::Executor::new());
     let epoch = SystemTime::now();
     let settings = plan.settings.clone();
@@ -159,6 +161,7 @@ pub(crate) fn run(mut plan: Plan) -> Result<u8, Stop> {
         keeper: store.map(|store| Keeper::new(store, recorder, plan.fail)),
         max_errors: plan.max_errors,
         monitor,
+        painted: Duration::ZERO,
         progress,
         epoch,
         reload: plan.reload,
@@ -191,6 +194,8 @@ struct Run {
     keeper: Option<Keeper>,
     max_errors: Option<NonZeroU64>,
     monitor: Monitor,
+    /// When the screen was shown something the last time.
+    painted: Duration,
     progress: Progress,
     /// The wall clock at the beginning.
     epoch: SystemTime,
@@ -243,6 +248,7 @@ impl Run {
                     if let Some(end) = self.watch(events.outcomes) {
                         return end;
                     }
+                    self.paint(events.outcomes).await;
                 }
             }
         }
@@ -357,9 +363,12 @@ impl Run {
             + shared.duplicates.load(Relaxed);
         let all = shared.urls.load(Relaxed) + shared.malformed.load(Relaxed) + skipped;
         let (engine, elapsed) = (self.fetcher.stats(), self.started.elapsed());
-        let done = stats.count() + malformed + skipped;
+        let ended = stats.count() - stats.cancelled();
+        let done = ended + malformed + skipped;
+        // How many there will be in the end, nobody knows any more after a signal.
         let total = if read { Some(all) } else { self.total };
-        self.eta.note(elapsed, stats.count());
+        let total = total.filter(|_| !self.stopping);
+        self.eta.note(elapsed, ended);
         let left = total.map_or(0, |total| total.saturating_sub(done));
         Counts {
             done,

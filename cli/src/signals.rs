@@ -8,6 +8,7 @@ use async_signal::{Signal, Signals};
 use futures_lite::StreamExt;
 
 use crate::exit::Code;
+use crate::screen;
 
 /// What has come so far.
 #[derive(Debug, Default)]
@@ -20,6 +21,15 @@ impl Seen {
     /// How many signals came.
     pub(crate) fn count(&self) -> u32 {
         self.count.load(Relaxed)
+    }
+
+    /// Notes one more, which asks for this exit code. The third ends the process here and now.
+    pub(crate) fn note(&self, code: Code) {
+        let _ = self.code.compare_exchange(0, code as u8, Relaxed, Relaxed);
+        if self.count.fetch_add(1, Relaxed) == 2 {
+            screen::restore();
+            std::process::exit(i32::from(self.code()));
+        }
     }
 
     /// The exit code that the first one asks for; 0 before.
@@ -40,14 +50,10 @@ pub(crate) fn listen() -> io::Result<Arc<Seen>> {
     let run = move || {
         smol::block_on(async {
             while let Some(Ok(signal)) = signals.next().await {
-                let code = match signal {
+                ours.note(match signal {
                     Signal::Term => Code::Terminated,
                     _ => Code::Interrupted,
-                };
-                let _ = ours.code.compare_exchange(0, code as u8, Relaxed, Relaxed);
-                if ours.count.fetch_add(1, Relaxed) == 2 {
-                    std::process::exit(i32::from(ours.code()));
-                }
+                });
             }
         });
     };

@@ -40,7 +40,7 @@ impl fmt::Display for Summary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.counts(f)?;
         self.costs(f)?;
-        if self.stats.count() > 0 {
+        if self.count() > 0 {
             self.times(f)?;
         }
         self.problems(f)?;
@@ -49,18 +49,22 @@ impl fmt::Display for Summary<'_> {
 }
 
 impl Summary<'_> {
+    /// How many URLs ended. What was given up at a signal is not over, but unfinished.
+    pub(crate) fn count(&self) -> u64 {
+        self.stats.count() - self.stats.cancelled()
+    }
+
     /// How many URLs ended well, with an HTTP error, and in any other way.
     pub(crate) fn parts(&self) -> (u64, u64, u64) {
         let ok = self.stats.succeeded().saturating_sub(self.unkept);
         let http = self.stats.http_errors();
-        (ok, http, self.stats.count() - ok - http)
+        (ok, http, self.count() - ok - http)
     }
 
     fn counts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let stats = self.stats;
         let (ok, http, failed) = self.parts();
-        let rate = stats.count() as f64 / self.elapsed.as_secs_f64().max(1e-6);
-        let urls = plural(stats.count(), "URL", "URLs");
+        let rate = self.count() as f64 / self.elapsed.as_secs_f64().max(1e-6);
+        let urls = plural(self.count(), "URL", "URLs");
         write!(
             f,
             "fetch-all: {urls} in {} ({rate:.0}/s): {ok} ok",
@@ -141,7 +145,7 @@ impl Summary<'_> {
 
     fn times(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rows = [
-            ("time", self.stats.total()),
+            ("time", &self.tally.times),
             ("1st byte", self.stats.first_byte()),
         ];
         for (name, times) in rows.into_iter().filter(|(_, times)| times.count() > 0) {

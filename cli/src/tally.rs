@@ -9,13 +9,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fetch_driver::AttemptReport;
+use fetch_proto::Histogram;
 
 use crate::ended::Ended;
 use crate::errors::Errors;
 use crate::hosts::{Host, Hosts};
 pub(crate) use retries::Retries;
 pub(crate) use slowest::Slowest;
-pub(crate) use timeline::{Bucket, Timeline};
+pub(crate) use timeline::{Bucket, STEPS, Timeline};
 
 /// The numbers that are not in the batch's own statistics.
 #[derive(Debug, Default)]
@@ -27,6 +28,8 @@ pub(crate) struct Tally {
     /// How many complete responses had which status.
     pub(crate) statuses: BTreeMap<u16, u64>,
     pub(crate) timeline: Timeline,
+    /// How long fetches took, those left out that never began or were given up at a signal.
+    pub(crate) times: Histogram,
     pub(crate) wire_bytes: u64,
 }
 
@@ -47,6 +50,7 @@ impl Tally {
         }
         self.retries.record(outcome);
         self.slowest.record(ended);
+        self.times.record(outcome.duration());
         if let Some(status) = outcome.status() {
             *self.statuses.entry(status.as_u16()).or_default() += 1;
         }

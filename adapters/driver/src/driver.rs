@@ -269,6 +269,10 @@ where
             }
             Command::Configure(config) => self.configure(*config),
             Command::CrawlDelay(host, delay) => self.engine.set_crawl_delay(&host, delay),
+            Command::HostStats(host, to) => {
+                // Whoever asked may have gone.
+                let _ = to.try_send(self.engine.host_stats(&host));
+            }
             Command::Cancel(group) => self.cancel(|live| live.group == group, group),
         }
     }

@@ -260,6 +260,22 @@ impl<A> Fetcher<A> {
         self.inner.send(Command::CrawlDelay(host.into(), delay));
     }
 
+    /// How it stands with one host now, named by scheme, host and port: what waits and flies, its
+    /// breaker, its rest. `None` if nothing is known of it, or no longer.
+    ///
+    /// ```
+    /// # smol::block_on(async {
+    /// let fetcher = fetch_smol::Fetcher::builder().build()?;
+    /// assert_eq!(fetcher.host_stats("https://a.example").await, None);
+    /// # Ok::<(), fetch_driver::BuildError>(())
+    /// # }).unwrap();
+    /// ```
+    pub async fn host_stats(&self, host: &str) -> Option<fetch_proto::HostStats> {
+        let (sender, receiver) = async_channel::bounded(1);
+        self.inner.send(Command::HostStats(host.into(), sender));
+        receiver.recv().await.ok().flatten()
+    }
+
     /// What the engine has done and holds, as of its last turn.
     ///
     /// ```

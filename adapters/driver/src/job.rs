@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Configure(Box<fetch_proto::Config>),
     /// Sets the least time between two attempts at this host.
     CrawlDelay(Box<str>, core::time::Duration),
+    /// Tells how it stands with this host.
+    HostStats(Box<str>, Sender<Option<fetch_proto::HostStats>>),
     /// Ends the fetches of this group that are not in flight.
     WindDown(u64),
 }

@@ -70,9 +70,12 @@ fn attempts_and_fetches_are_measured_with_bounded_labels() {
     }
 }
 
-/// Spans as they close: name, parent and fields.
+/// Name, parent and fields.
+type Span = (&'static str, Option<&'static str>, Fields);
+
+/// Spans as they close.
 #[derive(Clone, Default)]
-struct Closed(Arc<Mutex<Vec<(&'static str, Option<&'static str>, Fields)>>>);
+struct Closed(Arc<Mutex<Vec<Span>>>);
 
 #[derive(Clone, Default)]
 struct Fields(BTreeMap<&'static str, String>);

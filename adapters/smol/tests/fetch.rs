@@ -374,3 +374,19 @@ fn the_short_form_needs_no_fetcher() {
         1
     );
 }
+
+#[test]
+fn how_it_stands_with_a_host_can_be_asked_while_it_goes_on() {
+    let site = Site::start().unwrap();
+    let fetcher = Fetcher::builder().concurrency(1).build().unwrap();
+    let mut batch = fetcher.fetch_all([site.url("/stall"), site.url("/stall?2")]);
+    block_on(async {
+        assert!(smol::future::poll_once(batch.next()).await.is_none());
+        site.wait_for(Duration::from_secs(60), |seen| seen.in_flight == 1)
+            .unwrap();
+        let here = fetcher.host_stats(site.url("").trim_end_matches('/')).await;
+        let here = here.map(|here| (here.live, here.flying));
+        assert_eq!(here, Some((2, 1)));
+        assert_eq!(fetcher.host_stats("http://other.test").await, None);
+    });
+}

@@ -9,6 +9,13 @@ use super::values;
 #[derive(Debug, Group)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct ViewOption {
+    /// Show the run on the whole terminal: speed, times, hosts, breakers, retries, errors; q ends it
+    ///
+    /// Records go to -o FILE, or to stdout if that is no terminal. Where stderr is no terminal, lines
+    /// tell the progress instead.
+    #[arg(long, conflicts_with_all = ["no_progress", "quiet", "silent"])]
+    pub(crate) tui: bool,
+
     /// Tell the progress this often where stderr is no terminal; 0 means never
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = values::seconds)]
     pub(crate) progress_interval: Duration,

@@ -18,7 +18,7 @@ h1{margin:0}h2{margin:2rem 0 .5rem;border-bottom:1px solid var(--edge)}\
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(130px,1fr));gap:.75rem;padding:0;\
 list-style:none}.cards li{border:1px solid var(--edge);border-radius:6px;padding:.5rem .75rem}\
 .cards b{display:block;font-size:1.5rem}.bad-text{color:var(--bad)}\
-svg{width:100%;height:auto}svg text{fill:var(--soft);font-size:12px}\
+svg{width:100%;min-width:600px;height:auto}svg text{fill:var(--soft);font-size:12px}\
 .ok{fill:var(--ok)}.bad{fill:var(--bad)}.line{fill:none;stroke:var(--line);stroke-width:1.5}\
 .mark{stroke:var(--line);stroke-dasharray:3 3}.level{stroke:var(--edge)}\
 .key::before{content:'';display:inline-block;width:.8em;height:.8em;margin:0 .4em 0 1em;\
@@ -26,7 +26,7 @@ background:var(--c)}\
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%;margin:.5rem 0 1rem;font-size:.9rem;\
 font-variant-numeric:tabular-nums}caption{text-align:left;padding:.25rem 0}\
 th,td{padding:.2rem .6rem;text-align:right;border-bottom:1px solid var(--edge);white-space:nowrap}\
-th:first-child{text-align:left;position:relative;width:100%;white-space:normal;overflow-wrap:anywhere;\
+th:first-child{text-align:left;position:relative;width:100%;min-width:7em;white-space:normal;overflow-wrap:anywhere;\
 font-weight:normal}\
 .bar{position:absolute;inset:2px auto 2px 0;background:var(--tint)}\
 details{border:1px solid var(--edge);border-radius:6px;padding:.4rem .75rem;margin:.5rem 0}\
@@ -43,12 +43,12 @@ pub(super) fn page(report: &Report<'_>) -> String {
         &format!(
             "<p class=\"soft\"><span class=\"key\" style=\"--c:var(--ok)\">ok</span><span class=\"key\" \
          style=\"--c:var(--bad)\">not ok</span><span class=\"key\" style=\"--c:var(--line)\">requests \
-         that began</span></p>{}",
+         that began</span></p><div class=\"wide\">{}</div>",
             chart::timeline(&tally.timeline)
         ),
     );
-    if summary.stats.total().count() > 0 {
-        let chart = chart::latency(summary.stats.total());
+    if tally.times.count() > 0 {
+        let chart = format!("<div class=\"wide\">{}</div>", chart::latency(&tally.times));
         section(&mut html, "How long", &(chart + &tables::times(summary)));
     }
     section(
@@ -109,10 +109,10 @@ fn overview(html: &mut String, report: &Report<'_>) {
         );
     }
     let (ok, http, failed) = summary.parts();
-    let per_second = stats.count() as f64 / summary.elapsed.as_secs_f64().max(1e-6);
+    let per_second = summary.count() as f64 / summary.elapsed.as_secs_f64().max(1e-6);
     html.push_str("<ul class=\"cards\">");
     for (name, count) in [
-        ("URLs", stats.count().to_string()),
+        ("URLs", summary.count().to_string()),
         ("ok", ok.to_string()),
         ("HTTP errors", http.to_string()),
         ("failed", failed.to_string()),

@@ -54,7 +54,7 @@ pub(super) fn times(summary: &Summary<'_>) -> String {
     ];
     let mut table = Table::new("Times", &columns);
     let rows = [
-        ("whole", summary.stats.total()),
+        ("whole", &summary.tally.times),
         ("first byte", summary.stats.first_byte()),
     ];
     for (name, times) in rows.into_iter().filter(|(_, times)| times.count() > 0) {
@@ -70,7 +70,7 @@ pub(super) fn times(summary: &Summary<'_>) -> String {
 pub(super) fn statuses(summary: &Summary<'_>) -> String {
     let tally = summary.tally;
     let mut table = Table::new("How URLs ended", &["", "URLs", "of all"]);
-    let all = summary.stats.count();
+    let all = summary.count();
     let mut rows: Vec<(String, u64)> = Vec::new();
     for (status, count) in &tally.statuses {
         let reason = http::StatusCode::from_u16(*status)
@@ -190,7 +190,7 @@ fn examples(html: &mut String, seen: &Kind) {
     let mut example = |example: &Example| {
         let _ = write!(
             html,
-            "<li><code>{}</code><br>{}, after {}, {} into the run</li>",
+            "<li><code>{}</code><br/>{}, after {}, {} into the run</li>",
             escaped(&example.url),
             escaped(&example.message),
             plural(example.requests as u64, "request", "requests"),
