@@ -105,7 +105,10 @@ impl Summary<'_> {
         }
         if self.disallowed > 0 {
             let urls = plural(self.disallowed, "URL is", "URLs are");
-            writeln!(f, "  skipped   {urls} not allowed by robots.txt")?;
+            writeln!(
+                f,
+                "  skipped   {urls} not allowed by robots.txt, or it could not be had"
+            )?;
         }
         if self.existing > 0 {
             let urls = plural(self.existing, "URL has its file", "URLs have their files");
