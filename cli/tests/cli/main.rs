@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod bodies;
+mod crowds;
 mod curl;
 mod formats;
 mod input;
