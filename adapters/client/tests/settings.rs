@@ -13,6 +13,7 @@ fn every_setting_is_obeyed_or_refused_by_isahc_and_surf() {
     let by_the_driver = [
         "concurrency",
         "config",
+        "cookie_jar",
         "cookies",
         "events",
         "fallback_value",
