@@ -118,7 +118,7 @@ impl Builder {
         self
     }
 
-    /// Answers at `/robots.txt` with this; by default there is none.
+    /// Answers at `/robots.txt` with this; by default it allows everything.
     ///
     /// ```
     /// let site = fetch_testbed::Site::builder().robots(200, "User-agent: *\nDisallow: /\n").start()?;

@@ -106,7 +106,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     endpoint(
         "/robots.txt",
         "/robots.txt",
-        "what the site was made with, or 404",
+        "what the site was made with, or leave for all",
     ),
     endpoint("/gzip", "/gzip", "the request as JSON, in gzip"),
     endpoint(
@@ -231,7 +231,7 @@ async fn broken(call: &Call, name: &str) -> Reply {
 fn robots(call: &Call) -> Response<Body> {
     match &call.connection.shared.robots {
         Some((status, text)) => replies::text(*status, text.clone()),
-        None => replies::text(404, "this site has no robots.txt\n"),
+        None => replies::text(200, "User-agent: *\nAllow: /\n"),
     }
 }
 
