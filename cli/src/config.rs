@@ -48,6 +48,12 @@ struct Entry {
     words: Vec<OsString>,
 }
 
+/// The file that an entry names, if it names one.
+fn config_file(entry: &Entry) -> Option<PathBuf> {
+    let word = entry.words.last()?.to_str()?;
+    word.strip_prefix("--config=").map(PathBuf::from)
+}
+
 /// All options that count.
 pub(crate) struct Parsed {
     pub(crate) args: Args,
@@ -152,10 +158,7 @@ fn entries(command: &Command, own: &ArgMatches) -> Result<(Vec<Entry>, Vec<Strin
     let named = environment.iter().find(|entry| entry.id == "config");
     let path = match (own.get_one::<PathBuf>("config"), named) {
         (Some(path), _) => Some((path.clone(), "--config".to_owned())),
-        (None, Some(entry)) => {
-            let path = entry.words.last().map(PathBuf::from);
-            path.map(|path| (path, entry.origin.to_string()))
-        }
+        (None, Some(entry)) => config_file(entry).map(|path| (path, entry.origin.to_string())),
         (None, None) => None,
     };
     let (file, of_file) = file::entries(&known, path)?;

@@ -2,9 +2,15 @@
 
 use std::io::{self, Read};
 
+/// The most digits of a number: as many as the largest has.
+const DIGITS: usize = 20;
+
 /// A URL that stands for many.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Glob(Vec<Part>);
+pub(crate) struct Glob {
+    count: u64,
+    parts: Vec<Part>,
+}
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 enum Part {
@@ -53,7 +59,7 @@ impl Glob {
                         _ if inner.contains(':') && inner.parse::<std::net::Ipv6Addr>().is_ok() => {
                             None
                         }
-                        _ => Some(range(inner, '-')),
+                        _ => Some(range(inner)),
                     };
                     let part = part.transpose().map_err(|why| wrong(&why))?;
                     (
@@ -78,25 +84,31 @@ impl Glob {
         if !plain.is_empty() {
             parts.push(Part::Text(plain));
         }
-        Ok(Self(parts))
+        let count = parts
+            .iter()
+            .try_fold(1, |count: u64, part| count.checked_mul(part.count()?));
+        let count = count.ok_or("it stands for more URLs than can be counted")?;
+        Ok(Self { count, parts })
     }
 
     /// An argument that stands for itself.
     pub(crate) fn plain(text: &str) -> Self {
-        Self(vec![Part::Text(text.to_owned())])
+        Self {
+            count: 1,
+            parts: vec![Part::Text(text.to_owned())],
+        }
     }
 
     /// How many URLs it stands for.
-    pub(crate) fn count(&self) -> u64 {
-        self.0.iter().map(Part::count).fold(1, u64::saturating_mul)
+    pub(crate) const fn count(&self) -> u64 {
+        self.count
     }
 
     /// The URL of this number, from 0; the last part changes fastest, as in curl.
     fn write(&self, number: u64, out: &mut Vec<u8>) {
-        let mut rest = self.count();
-        let mut number = number;
-        for part in &self.0 {
-            rest /= part.count();
+        let (mut rest, mut number) = (self.count, number);
+        for part in &self.parts {
+            rest /= part.count().unwrap_or(1);
             part.write(number / rest, out);
             number %= rest;
         }
@@ -108,14 +120,14 @@ fn set(inner: &str) -> Option<Result<Part, String>> {
     if let Some((first, last)) = inner.split_once("..") {
         let (last, step) = last.split_once("..").unwrap_or((last, "1"));
         let numbers = format!("{first}-{last}:{step}");
-        return Some(range(&numbers, '-'));
+        return Some(range(&numbers));
     }
     let items = || inner.split(',').map(str::to_owned).collect();
     inner.contains(',').then(|| Ok(Part::Set(items())))
 }
 
 /// `FIRST-LAST` or `FIRST-LAST:STEP`, of numbers or letters.
-fn range(inner: &str, dash: char) -> Result<Part, String> {
+fn range(inner: &str) -> Result<Part, String> {
     let form = || format!("{inner:?} is no range such as 1-100, 001-100:5 or a-z");
     let (ends, step) = inner.split_once(':').unwrap_or((inner, "1"));
     let step: u64 = step
@@ -123,14 +135,16 @@ fn range(inner: &str, dash: char) -> Result<Part, String> {
         .ok()
         .filter(|step| *step > 0)
         .ok_or_else(form)?;
-    let (first, last) = ends.split_once(dash).ok_or_else(form)?;
+    let (first, last) = ends.split_once('-').ok_or_else(form)?;
     let letter = |text: &str| match text.as_bytes() {
         [byte] if byte.is_ascii_alphabetic() => Some(*byte),
         _ => None,
     };
     let number = |text: &str| {
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-        text.parse::<u64>().ok().filter(|_| digits)
+        text.parse::<u64>()
+            .ok()
+            .filter(|_| digits && text.len() <= DIGITS)
     };
     let part = match (letter(first), letter(last), number(first), number(last)) {
         (Some(first), Some(last), ..) => Part::Letters { first, last, step },
@@ -147,24 +161,25 @@ fn range(inner: &str, dash: char) -> Result<Part, String> {
         _ => return Err(form()),
     };
     match part.count() {
-        0 => Err(format!("{inner:?} ends before it begins")),
+        Some(0) => Err(format!("{inner:?} ends before it begins")),
         _ => Ok(part),
     }
 }
 
 impl Part {
-    fn count(&self) -> u64 {
+    /// `None` if that is no number of 64 bits.
+    fn count(&self) -> Option<u64> {
         let steps = |first: u64, last: u64, step: u64| match last.checked_sub(first) {
-            Some(length) => (length / step).saturating_add(1),
-            None => 0,
+            Some(length) => (length / step).checked_add(1),
+            None => Some(0),
         };
         match self {
             Self::Letters { first, last, step } => steps((*first).into(), (*last).into(), *step),
             Self::Numbers {
                 first, last, step, ..
             } => steps(*first, *last, *step),
-            Self::Set(items) => items.len() as u64,
-            Self::Text(_) => 1,
+            Self::Set(items) => Some(items.len() as u64),
+            Self::Text(_) => Some(1),
         }
     }
 
@@ -284,6 +299,7 @@ mod tests {
             ("[1-5:0]", "no range"),
             ("[]", "no range"),
             ("{5..1}", "ends before it begins"),
+            ("[0000000000000000000001-2]", "no range"),
         ] {
             let error = Glob::parse(text).unwrap_err();
             assert!(
@@ -291,12 +307,19 @@ mod tests {
                 "{text}: {error}"
             );
         }
+        for text in ["[0-18446744073709551615]", "[0-9999999999][0-9999999999]"] {
+            let error = Glob::parse(text).unwrap_err();
+            assert!(error.contains("more URLs than can be counted"), "{error}");
+        }
     }
 
     #[test]
     fn any_number_takes_no_memory() {
-        let glob = Glob::parse("[0-18446744073709551615][0-9]").unwrap();
-        assert_eq!(glob.count(), u64::MAX);
+        let glob = Glob::parse("[1-1000000000][0-9999999999]").unwrap();
+        assert_eq!(glob.count(), 10_000_000_000_000_000_000);
+        let mut last = Vec::new();
+        glob.write(glob.count() - 1, &mut last);
+        assert_eq!(last, b"10000000009999999999");
         let mut start = [0; 8];
         let glob = Glob::parse("[1-99999999999]{a,b}").unwrap();
         Expanded::new(vec![glob]).read_exact(&mut start).unwrap();

@@ -55,6 +55,23 @@ fn the_usual_file_is_found_and_can_be_left_out() {
 }
 
 #[test]
+fn the_environment_can_name_the_file_and_the_line_another() {
+    let site = site();
+    let list = List::new("user-agent = 'one'");
+    fs::write(list.file("other"), "user-agent = 'two'").unwrap();
+    let agent = |options: &[&str]| {
+        let mut command = command(&[options, &[&site.url("/get")]].concat());
+        command.env("FETCH_ALL_CONFIG", list.file("list"));
+        let ran = ran(command.output().unwrap());
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let seen = site.last_request("/get").unwrap();
+        seen.header("user-agent").unwrap().to_owned()
+    };
+    assert_eq!(agent(&[]), "one");
+    assert_eq!(agent(&["--config", &list.path("other")]), "two");
+}
+
+#[test]
 fn what_goes_not_together_with_a_stronger_source_is_left_out() {
     let site = site();
     let list = List::new("silent = true\nmax-redirs = 3\ndata = 'x'\n");
