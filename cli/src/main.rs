@@ -26,6 +26,7 @@ mod plan;
 mod policy;
 mod progress;
 mod record;
+mod replace;
 mod replay;
 mod report;
 mod robots;

@@ -11,7 +11,7 @@ mod state;
 use std::fs::{self, File};
 use std::io::IsTerminal;
 use std::num::NonZeroU64;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use clap::Parser;
@@ -25,14 +25,14 @@ use crate::logging::{self, LogPolicy};
 use crate::monitor::Opened;
 use crate::output::Target;
 use crate::progress::View;
-use crate::report;
+use crate::replace::Replaced;
 use crate::save::Store;
 use crate::state::State;
 use crate::write_out::WriteOut;
 pub(crate) use reload::Reload;
 pub(crate) use session::CookieFile;
 pub(crate) use settings::config;
-use settings::{limit_connections, settings};
+use settings::{limit_connections, route, settings};
 
 /// All that a run needs.
 pub(crate) struct Plan {
@@ -56,7 +56,7 @@ pub(crate) struct Plan {
     /// Where the recording goes.
     pub(crate) record: Option<File>,
     /// Where the page that tells of the run goes.
-    pub(crate) report: Option<PathBuf>,
+    pub(crate) report: Option<Replaced>,
     /// What the policy file is to be looked at for while it runs.
     pub(crate) reload: Option<Reload>,
     /// The name that robots.txt knows this program by, if that is obeyed.
@@ -112,6 +112,7 @@ impl Plan {
         };
         let mut feed = request::feed(&args)?;
         let mut settings = settings(&args)?;
+        route(&args, &mut settings)?;
         let cookies = session::cookies(&args, &mut settings)?;
         feed.logins = session::logins(&args, &settings.headers)?;
         let reload = args
@@ -135,7 +136,9 @@ impl Plan {
         let record = args.output.record.as_deref();
         check_overwrite(record, &args)?;
         check_overwrite(args.telling.report.as_deref(), &args)?;
-        let report = args.telling.report.clone().map(report::check).transpose()?;
+        let report = args.telling.report.clone();
+        let report = report.map(|path| Replaced::new("--report", path));
+        let report = report.transpose()?;
         let write_out = write_out(&args)?;
         let (target, state) = state::open(&args, output, format, &feed, &mut notes)?;
         let store = args.save.is_asked_for().then(|| {

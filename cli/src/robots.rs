@@ -103,7 +103,7 @@ impl Gate {
         let site = origin(request.url());
         match self.sites.get(site) {
             Some(file) => {
-                let told = judge(file, &request);
+                let told = file.refuses(request.url());
                 self.decide(request, told);
             }
             None => {
@@ -142,7 +142,7 @@ impl Gate {
         self.waiting_count -= waited.len();
         let judged: Vec<_> = waited
             .into_iter()
-            .map(|request| (judge(&file, &request), request))
+            .map(|request| (file.refuses(request.url()), request))
             .collect();
         self.sites.insert(site, file);
         for (told, request) in judged {
@@ -213,11 +213,6 @@ impl Stream for Gate {
             }
         }
     }
-}
-
-/// Why it may not be fetched, if it may not.
-fn judge(file: &File, request: &Request) -> Option<String> {
-    file.refuses(request.url())
 }
 
 /// Scheme, host and port: what a robots.txt speaks for.

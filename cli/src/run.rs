@@ -6,7 +6,6 @@ mod paint;
 
 use std::io::Write;
 use std::num::NonZeroU64;
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -28,6 +27,7 @@ use crate::output::{Flushed, Form, Output, PATIENCE, Target, Written};
 use crate::plan::{self, CookieFile, Plan, Reload};
 use crate::progress::{Cleared, Console, Counts, Progress, View};
 use crate::record::Recorder;
+use crate::replace::Replaced;
 use crate::report::{self, Report};
 use crate::robots::{Admitted, Gatekeeper};
 use crate::save::Kept;
@@ -200,7 +200,7 @@ struct Run {
     /// The wall clock at the beginning.
     epoch: SystemTime,
     reload: Option<Reload>,
-    report: Option<PathBuf>,
+    report: Option<Replaced>,
     signals: Arc<signals::Seen>,
     silent: bool,
     started: Instant,

@@ -1,7 +1,7 @@
 //! What servers know their client by: cookies, and passwords by host.
 
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use fetch_driver::{CookieJar, Settings};
@@ -11,11 +11,12 @@ use http::{HeaderMap, HeaderValue};
 use crate::args::Args;
 use crate::exit::Stop;
 use crate::logins::Logins;
+use crate::replace::{Readers, Replaced};
 
 /// A jar that is written to a file at the end.
 pub(crate) struct CookieFile {
+    file: Replaced,
     jar: CookieJar,
-    path: PathBuf,
 }
 
 impl CookieFile {
@@ -25,24 +26,8 @@ impl CookieFile {
     ///
     /// If it cannot be written.
     pub(crate) fn write(&self) -> Result<(), Stop> {
-        let replace = || {
-            let mut file = tempfile::NamedTempFile::new_in(directory(&self.path))?;
-            file.write_all(self.jar.to_netscape().as_bytes())?;
-            file.as_file().sync_all()?;
-            file.persist(&self.path).map_err(|error| error.error)
-        };
-        let written = replace();
-        written.map(drop).map_err(|error| {
-            let path = self.path.display();
-            Stop::file(format!("--cookie-jar {path}: cannot be written: {error}"))
-        })
-    }
-}
-
-fn directory(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
+        let text = self.jar.to_netscape();
+        self.file.write(text.as_bytes(), Readers::Owner)
     }
 }
 
@@ -72,20 +57,9 @@ pub(super) fn cookies(args: &Args, settings: &mut Settings) -> Result<Option<Coo
     }
     settings.cookies = true;
     settings.cookie_jar = Some(jar.clone());
-    let target = session.cookie_jar.as_ref().map(|path| {
-        let is_none = path.as_os_str() == "-" || path.is_dir() || !directory(path).is_dir();
-        match is_none {
-            true => Err(Stop::usage(format!(
-                "--cookie-jar {}: no file can be written there: name one in a directory that exists",
-                path.display()
-            ))),
-            false => Ok(CookieFile {
-                jar,
-                path: path.clone(),
-            }),
-        }
-    });
-    target.transpose()
+    let target = session.cookie_jar.clone();
+    let target = target.map(|path| Replaced::new("--cookie-jar", path));
+    Ok(target.transpose()?.map(|file| CookieFile { file, jar }))
 }
 
 /// The file that the jar is written to need not exist at the first time.

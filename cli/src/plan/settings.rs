@@ -36,7 +36,6 @@ pub(super) fn settings(args: &Args) -> Result<Settings, Stop> {
     settings.per_host = Some(args.speed.per_host);
     settings.rate = args.speed.rate;
     settings.seed = args.retry.seed;
-    route(args, &mut settings)?;
     let entries = args.net.resolve.iter();
     settings.resolve = entries
         .map(|e| (e.host.clone(), e.port, e.addresses.clone()))
@@ -44,8 +43,8 @@ pub(super) fn settings(args: &Args) -> Result<Settings, Stop> {
     Ok(settings)
 }
 
-/// The way to servers.
-fn route(args: &Args, settings: &mut Settings) -> Result<(), Stop> {
+/// The way to servers: for what opens connections alone.
+pub(super) fn route(args: &Args, settings: &mut Settings) -> Result<(), Stop> {
     let route = &args.route;
     settings.connect_to.clone_from(&route.connect_to);
     settings.http2 = route.http2();

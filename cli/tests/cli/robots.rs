@@ -101,7 +101,7 @@ fn a_contact_is_told_to_sites() {
 }
 
 #[test]
-fn what_is_not_allowed_is_done_and_what_could_not_be_asked_is_not() {
+fn what_was_not_allowed_is_asked_for_again_only_with_retry_failed() {
     let site = with_robots(200, "User-agent: *\nDisallow: /status/\n");
     let list = List::new(format!(
         "{}\n{}\n",
@@ -109,21 +109,22 @@ fn what_is_not_allowed_is_done_and_what_could_not_be_asked_is_not() {
         site.url("/get")
     ));
     let (state, out) = (list.path("state"), list.path("out"));
-    let line = [
-        "--robots",
-        "--state",
-        &state,
-        "-o",
-        &out,
-        "-i",
-        &list.path("list"),
-    ];
-    assert_eq!(fetch_all(&line).code, 0);
-    let again = fetch_all(&line);
+    let line = ["--state", &state, "-o", &out, "-i", &list.path("list")];
+    assert_eq!(fetch_all(&[&["--robots"], &line[..]].concat()).code, 0);
+    let again = fetch_all(&[&["--robots"], &line[..]].concat());
     assert!(
-        again.stderr.contains("2 URLs were done already"),
+        again
+            .stderr
+            .contains("2 URLs were done already; 1 had failed"),
         "{}",
         again.stderr
     );
     assert_eq!(parse(&std::fs::read_to_string(&out).unwrap()).len(), 2);
+    assert_eq!(
+        fetch_all(&[&["--retry-failed"], &line[..]].concat()).code,
+        0
+    );
+    let records = parse(&std::fs::read_to_string(&out).unwrap());
+    assert_eq!((records.len(), &records[2]["outcome"]), (3, &json!("ok")));
+    assert_eq!((site.hits("/status/200"), site.hits("/get")), (1, 1));
 }
