@@ -10,7 +10,7 @@ use url::{Position, Url};
 ///
 /// # Errors
 ///
-/// If the method is `CONNECT`, which is no fetch, or if the path is to be sent as it is.
+/// If the method is `CONNECT`, which is no fetch.
 ///
 /// ```
 /// # let url = std::sync::Arc::new("http://a.test/".parse()?);
@@ -30,10 +30,6 @@ use url::{Position, Url};
 pub fn prepare(outgoing: &mut Outgoing, decode: bool) -> Result<(), TransportError> {
     if outgoing.method == Method::CONNECT {
         let text = "CONNECT asks for a tunnel, which is not a fetch";
-        return Err(TransportError::new(Failure::Unsupported, text));
-    }
-    if outgoing.path_as_is.is_some() {
-        let text = "this client normalises paths: it cannot send one as it is";
         return Err(TransportError::new(Failure::Unsupported, text));
     }
     let headers = &mut outgoing.headers;

@@ -246,6 +246,11 @@ where
             job.sink.refuse(why);
             return;
         }
+        if job.request.path_as_is.is_some() && !T::SENDS_PATH_AS_IS {
+            job.sink
+                .refuse("this client normalises paths: it cannot send one as it is");
+            return;
+        }
         match self.engine.submit(request, self.clock.now()) {
             Ok(id) => {
                 if self.lives.len() <= id.slot() {
@@ -487,7 +492,7 @@ where
 }
 
 /// What else must be the same for two requests of one method and URL to be one: all header fields,
-/// and whether the body is kept.
+/// the path as it is sent, and whether the body is kept.
 fn share_key(job: &Job, common: &HeaderMap) -> u64 {
     let mut hasher = DefaultHasher::new();
     for headers in [common, &job.request.headers] {
@@ -496,6 +501,7 @@ fn share_key(job: &Job, common: &HeaderMap) -> u64 {
         }
         0xff_u8.hash(&mut hasher);
     }
+    job.request.path_as_is.hash(&mut hasher);
     (job.request.keep == Keep::Body).hash(&mut hasher);
     hasher.finish()
 }
@@ -547,7 +553,7 @@ fn outgoing(attempt: &Attempt, live: &mut Live, common: &HeaderMap) -> Outgoing 
         headers,
         max_body: attempt.max_body,
         method: method(&attempt.method),
-        path_as_is: live.request.path_as_is(&attempt.url),
+        path_as_is: live.request.target_as_is(&attempt.url),
         url: attempt.url.clone(),
     }
 }

@@ -1,5 +1,8 @@
 //! What a caller asks for.
 
+mod into;
+mod path;
+
 use std::any::Any;
 use std::sync::Arc;
 
@@ -14,6 +17,7 @@ use crate::error::{Error, ErrorKind};
 use crate::redact::Redacted;
 use crate::save::SaveBody;
 use crate::transport::{BodyStream, RequestBody};
+pub use into::IntoRequest;
 
 /// One request: a URL, a method, header fields, a body, and how it is to be carried out.
 ///
@@ -35,11 +39,13 @@ pub struct Request {
     pub(crate) keep: Keep,
     pub(crate) method: Method,
     /// The URL's path and query as they were given, if these are to be sent.
-    pub(crate) path: Option<PathAndQuery>,
+    pub(crate) path_as_is: Option<PathAndQuery>,
     pub(crate) policy: Option<Arc<Policy>>,
     pub(crate) save: Option<Arc<dyn SaveBody>>,
     pub(crate) tag: u64,
     pub(crate) text: String,
+    /// Whether the text is what was given: without its user name it is written anew.
+    text_is_kept: bool,
     pub(crate) url: Url,
 }
 
@@ -98,7 +104,8 @@ impl Request {
         }
         let mut headers = HeaderMap::new();
         let mut text = text;
-        if !url.username().is_empty() || url.password().is_some() {
+        let text_is_kept = url.username().is_empty() && url.password().is_none();
+        if !text_is_kept {
             headers.insert(header::AUTHORIZATION, basic(&url));
             text = Redacted(&url).to_string();
             // Cannot fail: the URL has a host.
@@ -113,11 +120,12 @@ impl Request {
             priority: 0,
             keep: Keep::Body,
             method,
-            path: None,
+            path_as_is: None,
             policy: None,
             save: None,
             tag: 0,
             text,
+            text_is_kept,
             url,
         })
     }
@@ -306,48 +314,6 @@ impl Request {
         self
     }
 
-    /// Sends the path and the query as they were given: `/a/../b` stays that, and nothing is
-    /// percent-encoded. Redirects lead where they lead.
-    ///
-    /// The clients of isahc and surf cannot do that: such a request fails there.
-    ///
-    /// ```
-    /// let request = fetch_driver::Request::get("http://a.test/a/../b?c#d")?.with_path_as_is()?;
-    /// assert!(fetch_driver::Request::get("http://a.test/ä")?.with_path_as_is().is_err());
-    /// # Ok::<(), fetch_driver::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// If the path or the query hold what cannot be sent, such as a blank or a letter that is not
-    /// ASCII, or if the URL has a user name.
-    pub fn with_path_as_is(mut self) -> Result<Self, Error> {
-        let invalid = |text: &str, why: &str| Error::invalid(ErrorKind::InvalidUrl, text, why);
-        let rest = self.text.split_once("://").map_or("", |(_, rest)| rest);
-        if rest.starts_with("REDACTED") {
-            return Err(invalid(
-                &self.text,
-                "a URL with a user name cannot be sent as it is",
-            ));
-        }
-        let at = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        let target = rest[at..].split('#').next().unwrap_or_default();
-        let target = match target.starts_with('/') {
-            true => target.to_owned(),
-            false => format!("/{target}"),
-        };
-        let is_ascii = target.bytes().all(|byte| byte.is_ascii_graphic());
-        let parsed = PathAndQuery::try_from(target).ok().filter(|_| is_ascii);
-        let why = "it cannot be sent as it is: percent-encode its path and query";
-        self.path = Some(parsed.ok_or_else(|| invalid(&self.text, why))?);
-        Ok(self)
-    }
-
-    /// What is sent as the target of a request to `url`.
-    pub(crate) fn path_as_is(&self, url: &Url) -> Option<PathAndQuery> {
-        self.path.clone().filter(|_| *url == self.url)
-    }
-
     /// The URL as it was given, but for its user name and password: what
     /// [`Outcome::url`](crate::Outcome::url) will be.
     ///
@@ -427,58 +393,6 @@ fn basic(url: &Url) -> HeaderValue {
     let mut value = HeaderValue::try_from(text).expect("base64 is valid in a header field");
     value.set_sensitive(true);
     value
-}
-
-/// What can be fetched: a URL as text or parsed, or a whole [`Request`].
-pub trait IntoRequest {
-    /// Makes the request.
-    ///
-    /// ```
-    /// use fetch_driver::IntoRequest;
-    /// assert!("http://a.test/".into_request().is_ok());
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// If the text is not an absolute http or https URL.
-    fn into_request(self) -> Result<Request, Error>;
-}
-
-impl IntoRequest for Request {
-    fn into_request(self) -> Result<Request, Error> {
-        Ok(self)
-    }
-}
-
-impl IntoRequest for Result<Request, Error> {
-    fn into_request(self) -> Result<Request, Error> {
-        self
-    }
-}
-
-impl IntoRequest for &str {
-    fn into_request(self) -> Result<Request, Error> {
-        Request::get(self)
-    }
-}
-
-impl IntoRequest for &String {
-    fn into_request(self) -> Result<Request, Error> {
-        Request::get(self.as_str())
-    }
-}
-
-impl IntoRequest for String {
-    fn into_request(self) -> Result<Request, Error> {
-        Request::get(self)
-    }
-}
-
-impl IntoRequest for Url {
-    fn into_request(self) -> Result<Request, Error> {
-        let text = self.as_str().to_owned();
-        Request::from_parts(Method::Get, self, text)
-    }
 }
 
 #[cfg(test)]

@@ -31,6 +31,10 @@ pub trait Transport: Send + Sync + 'static {
     /// own policy has a [`first_byte`](crate::Timeouts::first_byte) limit is an error.
     const SEES_CONNECTION: bool = true;
 
+    /// Whether it sends [`Outgoing::path_as_is`] where there is one. Default no: such requests are
+    /// refused then, so that no client normalises a path in silence.
+    const SENDS_PATH_AS_IS: bool = false;
+
     /// The response's body, as it arrives and decoded.
     type Body: Stream<Item = Result<Bytes, TransportError>> + Send + Unpin + 'static;
 
@@ -63,7 +67,7 @@ pub struct Outgoing {
     /// The method.
     pub method: http::Method,
     /// What is sent as the request's target in place of the URL's path and query, which have been
-    /// normalised. A transport that cannot do that fails with [`Failure::Unsupported`].
+    /// normalised. Only where the transport [can](Transport::SENDS_PATH_AS_IS).
     pub path_as_is: Option<http::uri::PathAndQuery>,
     /// The target. User name and password, if any, have become an `Authorization` field.
     pub url: Arc<Url>,

@@ -5,8 +5,11 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::thread;
 use std::time::Duration;
 
-use fetch_driver::{Backoff, Policy, Request};
+use fetch_driver::{
+    Backoff, Failure, Incoming, Policy, Request, TransportError, WithTransport, transport_fn,
+};
 use fetch_smol::{Builder, Fetcher};
+use fetch_testbed::Site;
 use smol::block_on;
 
 /// Answers each request's head as `answer` says, one request to a connection.
@@ -185,7 +188,7 @@ fn settings_that_cannot_be_understood_are_told_when_building() {
 
 #[test]
 fn no_proxy_goes_with_a_proxy_set_before_or_after() {
-    let site = fetch_testbed::Site::start().unwrap();
+    let site = Site::start().unwrap();
     let dead = "http://127.0.0.1:1";
     for builder in [
         Fetcher::builder().proxy(dead).no_proxy("127.0.0.1"),
@@ -216,4 +219,35 @@ fn a_unix_socket_serves_every_url() {
         let response = block_on(fetcher.get(url)).unwrap();
         assert_eq!(response.body, host);
     }
+}
+
+#[test]
+fn a_path_is_sent_as_it_is_and_not_taken_for_another() {
+    let site = Site::builder().record(true).start().unwrap();
+    let fetcher = Fetcher::builder().share(true).build().unwrap();
+    let url = site.url("/delay/../get");
+    let as_is = Request::get(&url).unwrap().with_path_as_is().unwrap();
+    block_on(async {
+        let both = futures_lite::future::zip(fetcher.get(as_is), fetcher.get(url.as_str()));
+        let (as_is, normal) = both.await;
+        assert_eq!(
+            (as_is.is_ok(), normal.unwrap().status.as_u16()),
+            (true, 200)
+        );
+    });
+    assert_eq!((site.hits("/delay/../get"), site.hits("/get")), (1, 1));
+}
+
+#[test]
+fn a_client_that_normalises_paths_is_not_given_one_to_send_as_it_is() {
+    type Body = fetch_smol::stream::Empty<Result<bytes::Bytes, TransportError>>;
+    let send = |_, _| async { Err::<Incoming<Body>, _>(TransportError::new(Failure::Io, "sent")) };
+    let adapter = WithTransport::new(fetch_smol::Smol::default(), transport_fn(send));
+    let fetcher = fetch_driver::Builder::new(adapter).build().unwrap();
+    let request = Request::get("http://a.test/b/../c").unwrap();
+    let error = block_on(fetcher.get(request.with_path_as_is().unwrap())).unwrap_err();
+    assert!(
+        error.to_string().contains("cannot send one as it is"),
+        "{error}"
+    );
 }

@@ -173,6 +173,8 @@ impl<R: Runtime> fmt::Debug for HttpTransport<R> {
 }
 
 impl<R: Runtime> Transport for HttpTransport<R> {
+    const SENDS_PATH_AS_IS: bool = true;
+
     type Body = ResponseBody;
 
     fn send(
