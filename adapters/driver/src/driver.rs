@@ -1,41 +1,37 @@
 //! The loop: it asks the engine what to do, does it, and tells it what came of it.
 
+mod attempts;
+mod permits;
+mod wire;
+
 use std::future::poll_fn;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::SystemTime;
 
 use async_channel::Receiver;
-use async_lock::futures::AcquireArc;
-use async_lock::{Semaphore, SemaphoreGuardArc};
-use fetch_proto::{
-    Attempt, AttemptId, Config, FetchId, Head, Idle, Input, Output, Stats, Timestamp,
-};
+use fetch_proto::{Config, FetchId, Idle, Output, Stats, Timestamp};
 use futures_core::Stream;
-use http::{HeaderMap, header};
+use http::HeaderMap;
 use log::{Level, debug, log_enabled};
 
 use crate::clock::Clock;
 use crate::cookie_jar::CookieJar;
 use crate::exchange;
 use crate::fetcher::Inner;
-use crate::flights::{Flights, Polled};
-use crate::job::{Command, Flight, Job, Live, Seen};
+use crate::flights::Flights;
+use crate::job::{Command, Job, Live};
 use crate::last_resort::LastResort;
 use crate::logging;
 use crate::metering::Meter;
-use crate::port::{Parts, Port, Verdict};
-use crate::rate_limit;
+use crate::port::{Port, Verdict};
 use crate::recording::{Core, Record, engine};
-use crate::request::Keep;
-use crate::retry_after::parse_retry_after;
 use crate::settings::Settings;
 use crate::sight;
-use crate::spans::Span;
 use crate::timer::Timer;
-use crate::transport::{Outgoing, RequestBody, Transport};
+use crate::transport::{Outgoing, Transport};
+use permits::Permits;
+use wire::share_key;
 
 /// After so many steps the loop lets other tasks run.
 const BUDGET: usize = 256;
@@ -312,66 +308,6 @@ where
         }
     }
 
-    fn start(&mut self, attempt: Attempt) {
-        let slot = attempt.id.fetch.slot();
-        let Some(live) = self.lives[slot].as_mut() else {
-            return;
-        };
-        let port = Port::new(self.clock);
-        let mut outgoing = outgoing(&attempt, live, &self.headers);
-        if let Some(cookies) = &self.cookies {
-            cookies.add_to(&mut outgoing.headers, &outgoing.url);
-        }
-        let index = self
-            .flights
-            .insert((self.start)(&self.transport, outgoing, &port));
-        if self.owners.len() <= index {
-            self.owners.resize(index + 1, 0);
-        }
-        self.owners[index] = slot;
-        let permit = live.seen.permit.take().or_else(|| self.permits.take());
-        let span = live.span.attempt(&live.request, &attempt);
-        live.launch(Flight {
-            id: attempt.id,
-            index,
-            permit,
-            port,
-            seen: Seen::default(),
-            span,
-            url: attempt.url,
-        });
-        if !self.permits.refill() {
-            self.engine.hold();
-        }
-    }
-
-    /// The fetch whose attempt that is, if it is in flight.
-    fn live(&mut self, id: AttemptId) -> Option<&mut Live> {
-        let live = self.lives.get_mut(id.fetch.slot())?.as_mut()?;
-        live.flight(id).is_some().then_some(live)
-    }
-
-    fn abort(&mut self, id: AttemptId) {
-        let Some(live) = self.live(id) else { return };
-        let late = live.flight(id).map(|flight| flight.port.take().marks);
-        let Some(index) = live.land(id) else { return };
-        live.seen.late = late.unwrap_or_default();
-        live.seen.permit = None;
-        self.flights.remove(index);
-    }
-
-    fn accept(&mut self, id: AttemptId) {
-        self.decide(id, |live| live.accept(id));
-    }
-
-    fn decide(&mut self, id: AttemptId, verdict: impl FnOnce(&mut Live) -> Verdict) {
-        let Some(live) = self.live(id) else { return };
-        let verdict = verdict(live);
-        if let Some(flight) = live.flight(id) {
-            flight.port.decide(verdict);
-        }
-    }
-
     fn finish(&mut self, id: FetchId, outcome: fetch_proto::Outcome) {
         if let Some(leader) = outcome.shared_with {
             self.copy_response(leader, id);
@@ -411,228 +347,5 @@ where
             }
             None => debug!(target: crate::LOG_TARGET, "{event}"),
         }
-    }
-
-    /// Polls the attempts that were woken and tells the engine what they saw.
-    async fn fly(&mut self, list: Vec<usize>) {
-        for (i, index) in list.iter().enumerate() {
-            self.step(*index);
-            if (i + 1).is_multiple_of(BUDGET) {
-                futures_lite::future::yield_now().await;
-            }
-        }
-        self.flights.recycle(list);
-    }
-
-    /// The span of that attempt.
-    fn span(&mut self, slot: usize, index: usize) -> Option<Span> {
-        let flight = self.lives[slot].as_mut()?.flight_at(index)?;
-        Some(flight.span.clone())
-    }
-
-    fn step(&mut self, index: usize) {
-        let slot = self.owners[index];
-        let span = self.span(slot, index);
-        let polled = match &span {
-            Some(span) => span.within(|| self.flights.poll(index)),
-            None => self.flights.poll(index),
-        };
-        let Some(live) = self.lives[slot].as_mut() else {
-            return;
-        };
-        let Some(flight) = live.flight_at(index) else {
-            return;
-        };
-        let (id, now) = (flight.id, self.clock.now());
-        let mut news = flight.port.take();
-        let mut say = |input| {
-            self.engine.handle(id, input, now);
-        };
-        for (phase, at) in news.marks.drain(..) {
-            say(Input::Mark(phase, at));
-        }
-        if let Some(parts) = news.head {
-            if let Some(cookies) = &self.cookies {
-                cookies.store(&flight.url, &parts.headers);
-            }
-            flight.span.responded(parts.status.as_u16());
-            say(Input::Head(head(&parts)));
-            flight.seen.parts = Some(parts);
-        }
-        if news.body > 0 {
-            say(Input::Body { bytes: news.body });
-        }
-        for paused in news.paused {
-            say(if paused {
-                Input::Paused
-            } else {
-                Input::Resumed
-            });
-        }
-        let end = match (news.end, polled) {
-            (Some(Ok(read)), _) => {
-                (flight.seen.chunks, flight.seen.saved) = (read.chunks, read.saved);
-                Ok(())
-            }
-            (Some(Err(error)), _) => {
-                flight.seen.detail = Some(error.detail());
-                flight.span.failed(error.kind().as_str());
-                Err(error.kind())
-            }
-            (None, Polled::Panicked(message)) => {
-                flight.seen.detail = Some(format!("the transport panicked: {message}"));
-                Err(fetch_proto::Failure::Dropped)
-            }
-            (None, Polled::Pending | Polled::Ready) => return,
-        };
-        live.land(id);
-        self.landed.push(slot);
-        self.engine.handle(id, Input::End(end), now);
-    }
-}
-
-/// What else must be the same for two requests of one method and URL to be one: all header fields,
-/// the path as it is sent, and whether the body is kept.
-fn share_key(job: &Job, common: &HeaderMap) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    for headers in [common, &job.request.headers] {
-        for (name, value) in headers {
-            (name.as_str(), value.as_bytes()).hash(&mut hasher);
-        }
-        0xff_u8.hash(&mut hasher);
-    }
-    job.request.path_as_is.hash(&mut hasher);
-    (job.request.keep == Keep::Body).hash(&mut hasher);
-    hasher.finish()
-}
-
-/// What the core must know of a response's head.
-fn head(parts: &Parts) -> Head {
-    let field = |name| parts.headers.get(name).map(http::HeaderValue::as_bytes);
-    let location = field(header::LOCATION).map(String::from_utf8_lossy);
-    let retry_after = field(header::RETRY_AFTER).and_then(|value| std::str::from_utf8(value).ok());
-    Head {
-        location: location.map(|location| location.into_owned().into_boxed_str()),
-        pause: rate_limit::pause(&parts.headers, SystemTime::now),
-        retry_after: retry_after.and_then(|value| parse_retry_after(value, SystemTime::now())),
-        status: parts.status.as_u16(),
-    }
-}
-
-/// The request as it goes over the wire.
-fn outgoing(attempt: &Attempt, live: &mut Live, common: &HeaderMap) -> Outgoing {
-    let mut headers = common.clone();
-    let own = &live.request.headers;
-    for name in own.keys() {
-        headers.remove(name);
-    }
-    for (name, value) in own {
-        headers.append(name, value.clone());
-    }
-    if !attempt.send_credentials {
-        drop_credentials(&mut headers);
-    }
-    if live.has_body && !attempt.send_body {
-        // A redirect dropped the body, and with it what describes it.
-        for name in [
-            header::CONTENT_ENCODING,
-            header::CONTENT_LANGUAGE,
-            header::CONTENT_TYPE,
-        ] {
-            headers.remove(name);
-        }
-    }
-    let body = match &mut live.request.body {
-        _ if !attempt.send_body => RequestBody::Empty,
-        RequestBody::Bytes(bytes) => RequestBody::Bytes(bytes.clone()),
-        once => core::mem::take(once),
-    };
-    Outgoing {
-        body,
-        fresh_connection: attempt.fresh_connection,
-        headers,
-        max_body: attempt.max_body,
-        method: method(&attempt.method),
-        path_as_is: live.request.target_as_is(&attempt.url),
-        url: attempt.url.clone(),
-    }
-}
-
-fn drop_credentials(headers: &mut HeaderMap) {
-    for name in [
-        header::AUTHORIZATION,
-        header::COOKIE,
-        header::PROXY_AUTHORIZATION,
-    ] {
-        headers.remove(name);
-    }
-    let secret: Vec<_> = headers
-        .iter()
-        .filter(|(_, value)| value.is_sensitive())
-        .map(|(name, _)| name.clone())
-        .collect();
-    for name in secret {
-        headers.remove(name);
-    }
-}
-
-fn method(method: &fetch_proto::Method) -> http::Method {
-    use fetch_proto::Method as M;
-    match method {
-        M::Get => http::Method::GET,
-        M::Head => http::Method::HEAD,
-        M::Post => http::Method::POST,
-        other => http::Method::from_bytes(other.as_str().as_bytes()).unwrap_or_default(),
-    }
-}
-
-/// The bound on attempts in flight and outcomes that nobody has taken, together.
-struct Permits {
-    semaphore: Arc<Semaphore>,
-    /// For the next attempt.
-    spare: Option<SemaphoreGuardArc>,
-    waiting: Option<Pin<Box<AcquireArc>>>,
-}
-
-impl Permits {
-    fn new(count: usize) -> Self {
-        let semaphore = Arc::new(Semaphore::new(count));
-        let spare = semaphore.try_acquire_arc();
-        Self {
-            semaphore,
-            spare,
-            waiting: None,
-        }
-    }
-
-    fn add(&self, more: usize) {
-        self.semaphore.add_permits(more);
-    }
-
-    fn take(&mut self) -> Option<SemaphoreGuardArc> {
-        self.spare.take()
-    }
-
-    /// Whether there is a permit for one more attempt; if not, [`Permits::poll`] waits for one.
-    fn refill(&mut self) -> bool {
-        if self.spare.is_none() && self.waiting.is_none() {
-            self.spare = self.semaphore.try_acquire_arc();
-            if self.spare.is_none() {
-                self.waiting = Some(Box::pin(self.semaphore.acquire_arc()));
-            }
-        }
-        self.spare.is_some()
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(waiting) = &mut self.waiting else {
-            return Poll::Pending;
-        };
-        let Poll::Ready(permit) = waiting.as_mut().poll(cx) else {
-            return Poll::Pending;
-        };
-        self.waiting = None;
-        self.spare = Some(permit);
-        Poll::Ready(())
     }
 }

@@ -149,3 +149,27 @@ fn a_fetch_is_a_span_and_its_attempts_are_spans_in_it() {
             .all(|(_, _, fields)| fields.0["url.full"].ends_with("key=REDACTED"))
     );
 }
+
+#[test]
+fn the_span_of_an_attempt_whose_time_is_up_says_so() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let site = Site::start().unwrap();
+    let closed = Closed::default();
+    let subscriber = tracing_subscriber::registry().with(closed.clone());
+    let executor = Arc::new(smol::Executor::new());
+    tracing::subscriber::with_default(subscriber, || {
+        let policy = Policy::default()
+            .attempts(1)
+            .attempt_timeout(Duration::from_millis(50));
+        let builder = Builder::new(Smol::on(&executor)).policy(policy);
+        let fetcher = builder.build().unwrap();
+        let stalled = fetcher.fetch(site.url("/stall"));
+        assert!(smol::block_on(executor.run(stalled)).error().is_some());
+    });
+    let closed = closed.0.lock().unwrap();
+    let kinds: Vec<_> = closed
+        .iter()
+        .map(|(name, _, fields)| (*name, fields.0["error.type"].as_str()))
+        .collect();
+    assert_eq!(kinds, [("attempt", "aborted"), ("fetch", "timeout")]);
+}

@@ -1,0 +1,159 @@
+//! Attempts: begun, polled, told about, given up.
+
+use fetch_proto::{Attempt, AttemptId, Input};
+
+use super::wire::{head, outgoing};
+use super::{BUDGET, Driver};
+use crate::flights::Polled;
+use crate::job::{Flight, Live, Seen};
+use crate::port::{Port, Verdict};
+use crate::spans::Span;
+use crate::transport::{Outgoing, Transport};
+
+impl<T, F, S> Driver<T, F, S>
+where
+    T: Transport,
+    F: Future<Output = ()> + Send + 'static,
+    S: Fn(&T, Outgoing, &Port) -> F,
+{
+    pub(super) fn start(&mut self, attempt: Attempt) {
+        let slot = attempt.id.fetch.slot();
+        let Some(live) = self.lives[slot].as_mut() else {
+            return;
+        };
+        let port = Port::new(self.clock);
+        let mut outgoing = outgoing(&attempt, live, &self.headers);
+        if let Some(cookies) = &self.cookies {
+            cookies.add_to(&mut outgoing.headers, &outgoing.url);
+        }
+        let index = self
+            .flights
+            .insert((self.start)(&self.transport, outgoing, &port));
+        if self.owners.len() <= index {
+            self.owners.resize(index + 1, 0);
+        }
+        self.owners[index] = slot;
+        let permit = live.seen.permit.take().or_else(|| self.permits.take());
+        let span = live.span.attempt(&live.request, &attempt);
+        live.launch(Flight {
+            id: attempt.id,
+            index,
+            permit,
+            port,
+            seen: Seen::default(),
+            span,
+            url: attempt.url,
+        });
+        if !self.permits.refill() {
+            self.engine.hold();
+        }
+    }
+
+    /// The fetch whose attempt that is, if it is in flight.
+    fn live(&mut self, id: AttemptId) -> Option<&mut Live> {
+        let live = self.lives.get_mut(id.fetch.slot())?.as_mut()?;
+        live.flight(id).is_some().then_some(live)
+    }
+
+    pub(super) fn abort(&mut self, id: AttemptId) {
+        let Some(live) = self.live(id) else { return };
+        let late = live.flight(id).map(|flight| {
+            // Its time was up, another was faster, or nobody wants it any more.
+            flight.span.failed("aborted");
+            flight.port.take().marks
+        });
+        let Some(index) = live.land(id) else { return };
+        live.seen.late = late.unwrap_or_default();
+        live.seen.permit = None;
+        self.flights.remove(index);
+    }
+
+    pub(super) fn accept(&mut self, id: AttemptId) {
+        self.decide(id, |live| live.accept(id));
+    }
+
+    pub(super) fn decide(&mut self, id: AttemptId, verdict: impl FnOnce(&mut Live) -> Verdict) {
+        let Some(live) = self.live(id) else { return };
+        let verdict = verdict(live);
+        if let Some(flight) = live.flight(id) {
+            flight.port.decide(verdict);
+        }
+    }
+
+    /// Polls the attempts that were woken and tells the engine what they saw.
+    pub(super) async fn fly(&mut self, list: Vec<usize>) {
+        for (i, index) in list.iter().enumerate() {
+            self.step(*index);
+            if (i + 1).is_multiple_of(BUDGET) {
+                futures_lite::future::yield_now().await;
+            }
+        }
+        self.flights.recycle(list);
+    }
+
+    /// The span of that attempt.
+    fn span(&mut self, slot: usize, index: usize) -> Option<Span> {
+        let flight = self.lives[slot].as_mut()?.flight_at(index)?;
+        Some(flight.span.clone())
+    }
+
+    fn step(&mut self, index: usize) {
+        let slot = self.owners[index];
+        let span = self.span(slot, index);
+        let polled = match &span {
+            Some(span) => span.within(|| self.flights.poll(index)),
+            None => self.flights.poll(index),
+        };
+        let Some(live) = self.lives[slot].as_mut() else {
+            return;
+        };
+        let Some(flight) = live.flight_at(index) else {
+            return;
+        };
+        let (id, now) = (flight.id, self.clock.now());
+        let mut news = flight.port.take();
+        let mut say = |input| {
+            self.engine.handle(id, input, now);
+        };
+        for (phase, at) in news.marks.drain(..) {
+            say(Input::Mark(phase, at));
+        }
+        if let Some(parts) = news.head {
+            if let Some(cookies) = &self.cookies {
+                cookies.store(&flight.url, &parts.headers);
+            }
+            flight.span.responded(parts.status.as_u16());
+            say(Input::Head(head(&parts)));
+            flight.seen.parts = Some(parts);
+        }
+        if news.body > 0 {
+            say(Input::Body { bytes: news.body });
+        }
+        for paused in news.paused {
+            say(if paused {
+                Input::Paused
+            } else {
+                Input::Resumed
+            });
+        }
+        let end = match (news.end, polled) {
+            (Some(Ok(read)), _) => {
+                (flight.seen.chunks, flight.seen.saved) = (read.chunks, read.saved);
+                Ok(())
+            }
+            (Some(Err(error)), _) => {
+                flight.seen.detail = Some(error.detail());
+                flight.span.failed(error.kind().as_str());
+                Err(error.kind())
+            }
+            (None, Polled::Panicked(message)) => {
+                flight.seen.detail = Some(format!("the transport panicked: {message}"));
+                Err(fetch_proto::Failure::Dropped)
+            }
+            (None, Polled::Pending | Polled::Ready) => return,
+        };
+        live.land(id);
+        self.landed.push(slot);
+        self.engine.handle(id, Input::End(end), now);
+    }
+}
