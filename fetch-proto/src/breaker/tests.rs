@@ -1,3 +1,7 @@
+//! When a circuit opens, for how long, and in which mode.
+
+mod half_open;
+
 use alloc::vec::Vec;
 
 use proptest::collection::vec;
@@ -142,20 +146,6 @@ fn slow_calls_open_whether_they_succeed_or_fail() {
 }
 
 #[test]
-fn a_slow_probe_counts_as_failed() {
-    let mut circuit = opened(exact().slow(1000, SECOND).probes(1, 1));
-    let probe = circuit.admit(at(5)).unwrap();
-    let transition = circuit.settle(probe, Success, SECOND * 2, at(7));
-    assert!(matches!(
-        transition,
-        Some(Transition::Opened {
-            trip: Trip::Probes,
-            ..
-        })
-    ));
-}
-
-#[test]
 fn breaks_grow_up_to_the_cap_until_a_success_ends_them() {
     let mut circuit = opened(exact().probes(1, 1));
     let mut now = at(5);
@@ -199,64 +189,7 @@ fn each_break_of_a_circuit_draws_anew() {
 }
 
 // Polly #1979, resilience4j #903 and #935.
-#[test]
-fn half_open_is_left_though_probes_are_never_settled() {
-    let mut circuit = opened(exact());
-    assert!(circuit.admit(at(5)).unwrap().is_probe());
-    let lease_ends = Denied {
-        until: Some(at(35)),
-    };
-    assert_eq!(circuit.admit(at(34)), Err(lease_ends));
-    assert_eq!(call(&mut circuit, Success, at(35)), None);
-    assert_eq!(
-        call(&mut circuit, Success, at(35)),
-        Some(Transition::Closed)
-    );
-}
-
-#[test]
-fn a_probe_that_comes_after_its_lease_counts() {
-    let mut circuit = opened(exact().probes(1, 1));
-    let late = circuit.admit(at(5)).unwrap();
-    circuit.admit(at(35)).unwrap();
-    let transition = circuit.settle(late, Success, SECOND * 40, at(45));
-    assert_eq!(transition, Some(Transition::Closed));
-}
-
 // Polly #216, tower-resilience #382, resilience4j #1432.
-#[test]
-fn no_more_probes_go_than_are_allowed() {
-    let mut circuit = opened(exact().probes(3, 3).probes_at_once(2));
-    circuit.admit(at(5)).unwrap();
-    circuit.admit(at(6)).unwrap();
-    assert_eq!(
-        circuit.admit(at(7)),
-        Err(Denied {
-            until: Some(at(35))
-        })
-    );
-    assert!(circuit.admit(at(35)).is_ok());
-    assert_eq!(
-        circuit.admit(at(35)),
-        Err(Denied {
-            until: Some(at(36))
-        })
-    );
-}
-
-#[test]
-fn no_more_probes_go_than_can_decide() {
-    let mut circuit = opened(exact().probes(2, 2).probes_at_once(9));
-    let first = circuit.admit(at(5)).unwrap();
-    circuit.admit(at(5)).unwrap();
-    assert!(circuit.admit(at(5)).is_err());
-    circuit.settle(first, Success, QUICK, at(6));
-    assert!(
-        circuit.admit(at(6)).is_err(),
-        "one is back, one is on its way, two decide"
-    );
-}
-
 // Polly #217.
 #[test]
 fn a_late_result_is_not_judged_in_another_state() {
@@ -279,31 +212,6 @@ fn a_late_result_is_not_judged_in_another_state() {
 }
 
 // Polly #2381.
-#[test]
-fn one_flaky_probe_does_not_reopen() {
-    let mut circuit = opened(exact());
-    let verdicts = [Success, Failure, Success];
-    let transitions = verdicts.map(|verdict| call(&mut circuit, verdict, at(5)));
-    assert_eq!(transitions, [None, None, Some(Transition::Closed)]);
-}
-
-#[test]
-fn it_reopens_as_soon_as_too_many_probes_failed() {
-    let mut circuit = opened(exact());
-    assert_eq!(call(&mut circuit, Failure, at(5)), None);
-    assert_eq!(opened_until(call(&mut circuit, Failure, at(5))), at(15));
-}
-
-#[test]
-fn a_neutral_probe_moves_nothing_but_frees_its_place_at_once() {
-    let mut circuit = opened(exact().probes(1, 1));
-    for _ in 0..10 {
-        assert_eq!(call(&mut circuit, Neutral, at(5)), None);
-        assert_eq!(circuit.state(at(5)), CircuitState::HalfOpen);
-    }
-    assert_eq!(call(&mut circuit, Success, at(5)), Some(Transition::Closed));
-}
-
 // zio-openfeature #263.
 #[test]
 fn time_that_runs_back_is_harmless() {
@@ -395,44 +303,6 @@ fn new_rules_keep_what_is_counted() {
 }
 
 #[test]
-fn new_rules_for_probes_never_leave_a_trial_undecided() {
-    let mut circuit = opened(exact().probes(5, 5).probes_at_once(3));
-    (0..3).for_each(|_| assert_eq!(call(&mut circuit, Success, at(5)), None));
-    let on_its_way = [(); 3].map(|()| circuit.admit(at(5)).ok());
-    assert_eq!(
-        on_its_way.iter().flatten().count(),
-        2,
-        "as many as can decide"
-    );
-    circuit.set_config(exact().probes(1, 1));
-    assert_eq!(
-        circuit.admit(at(6)),
-        Err(Denied {
-            until: Some(at(35))
-        })
-    );
-    assert_eq!(
-        call(&mut circuit, Success, at(35)),
-        Some(Transition::Closed)
-    );
-}
-
-#[test]
-fn new_rules_for_probes_begin_the_trial_anew() {
-    let mut circuit = opened(exact().probes(3, 5));
-    for verdict in [Success, Success, Failure, Failure] {
-        assert_eq!(call(&mut circuit, verdict, at(5)), None);
-    }
-    circuit.set_config(exact().probes(3, 5).probe_lease(SECOND));
-    let unchanged = call(&mut circuit.clone(), Success, at(5));
-    assert_eq!(unchanged, Some(Transition::Closed));
-    circuit.set_config(exact().probes(2, 3));
-    let verdicts = [Failure, Success, Success];
-    let transitions = verdicts.map(|verdict| call(&mut circuit, verdict, at(5)));
-    assert_eq!(transitions, [None, None, Some(Transition::Closed)]);
-}
-
-#[test]
 fn it_is_idle_when_there_is_nothing_to_remember() {
     let mut circuit = opened(exact().probes(1, 1));
     assert_eq!(circuit.idle_at(), at(35), "a window after the break");
@@ -473,20 +343,6 @@ fn extremes_do_not_overflow() {
             assert!(circuit.idle_at() <= Timestamp::MAX);
         }
     }
-}
-
-#[cfg(feature = "serde")]
-#[test]
-fn a_half_open_circuit_survives_json() {
-    let mut circuit = opened(exact());
-    let probe = circuit.admit(at(5)).unwrap();
-    let json = serde_json::to_string(&(&circuit, probe)).unwrap();
-    let (read, call) = serde_json::from_str::<(Circuit, Call)>(&json).unwrap();
-    assert_eq!((read, call), (circuit, probe));
-    let few = serde_json::from_str::<Breaker>(r#"{"consecutive":3,"on_open":"fail_fast"}"#);
-    let same = Breaker::default().consecutive(3).on_open(OnOpen::FailFast);
-    assert_eq!(few.unwrap(), same);
-    assert!(serde_json::from_str::<Breaker>(r#"{"windw":1}"#).is_err());
 }
 
 proptest! {

@@ -7,8 +7,10 @@ mod gates;
 mod guards;
 mod hosts;
 mod live;
+mod lots;
 #[cfg(test)]
 mod policies_tests;
+mod said;
 mod settle;
 mod sharing;
 mod slab;
@@ -17,35 +19,33 @@ mod targets;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod turns;
 mod world;
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
-use core::fmt;
 use core::time::Duration;
 
 use self::gates::Gates;
 use self::hosts::Hosts;
-use self::settle::Landing;
 use self::sharing::{Key, Leaders};
-use self::slab::{NONE, Rare, Slab, Slot};
+use self::slab::{NONE, Slab, Slot};
 use self::timers::Timers;
 use self::world::Shared;
 use crate::budget::Purse;
 use crate::event::Event;
 use crate::failure::Failure;
-use crate::fetch::{Fetch, Step};
+use crate::fetch::Fetch;
 use crate::id::{AttemptId, FetchId};
 use crate::limiter::Limiter;
-use crate::outcome::Outcome;
 use crate::random::mix;
 use crate::rate::Gcra;
-use crate::request::{Attempt, Handled, Input, Request};
+use crate::request::{Handled, Input, Request};
 use crate::time::Timestamp;
-use crate::wake::Wake;
 
 pub use checkpoint::Checkpoint;
 pub use config::{Config, Shed};
+pub use said::{Idle, Output, Refusal, Rejected};
 pub use stats::{HostStats, Stats};
 
 /// Many fetches through a bounded window, as one state machine.
@@ -112,70 +112,6 @@ pub struct Engine {
     stats: Stats,
     timers: Timers,
 }
-
-/// What the driver should do now.
-#[derive(Clone, Debug, Eq, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-#[must_use]
-#[non_exhaustive]
-pub enum Output {
-    /// Drop that attempt, whatever it is doing. What it reports later is stale.
-    Abort(AttemptId),
-    /// Give that response's body to the consumer, and report it.
-    Accept(AttemptId),
-    /// Read that response's body and report it, but keep nothing.
-    Discard(AttemptId),
-    /// That fetch is over.
-    Done(FetchId, Outcome),
-    /// A decision and its reason; only with [`Config::events`]. The engine's own have no fetch.
-    Event(Option<FetchId>, Event),
-    /// Nothing more to do for now.
-    Idle(Idle),
-    /// Send that request.
-    Start(Attempt),
-}
-
-/// The state of a drained engine.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub struct Idle {
-    /// Fetches that are not over.
-    pub live: usize,
-    /// Fetches that may be submitted.
-    pub room: usize,
-    /// When to poll again, if nothing is handled or submitted before.
-    pub wake: Option<Wake>,
-}
-
-/// A request that was not taken, handed back.
-#[derive(Clone, Debug)]
-pub struct Rejected {
-    /// The request.
-    pub request: Box<Request>,
-    /// Why.
-    pub why: Refusal,
-}
-
-/// Why a request was not taken.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Refusal {
-    /// The engine was closed.
-    Closed,
-    /// There is no room: [`Config::window`] fetches are live.
-    Full,
-}
-
-impl fmt::Display for Rejected {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let why = match self.why {
-            Refusal::Closed => "the engine is closed",
-            Refusal::Full => "the window is full: submit no more than `Idle::room`",
-        };
-        write!(f, "{} was not submitted: {why}", self.request.url)
-    }
-}
-
-impl core::error::Error for Rejected {}
 
 impl Engine {
     /// An engine with nothing to do. All randomness comes from `seed`.
@@ -429,11 +365,6 @@ impl Engine {
         }
     }
 
-    /// Whether there is nothing to tell, nor anyone to ask: whose turn came to nothing has to be.
-    fn is_quiet(&self) -> bool {
-        self.dirty.is_empty() && self.events.is_empty() && self.outbox.is_empty()
-    }
-
     /// Counts, since the start and now.
     ///
     /// ```
@@ -501,207 +432,6 @@ impl Engine {
         self.hosts.intern(url, &self.config, self.seed)
     }
 
-    /// Polls the fetches to which something happened, until one has something to say.
-    fn poll_dirty(&mut self, now: Timestamp) -> Option<Output> {
-        while let Some(&index) = self.dirty.front() {
-            let id = self.slots.id(index);
-            let Some(step) = self.step(index, now) else {
-                self.dirty.pop_front();
-                continue;
-            };
-            match step {
-                Step::Abort(id) => return Some(Output::Abort(id)),
-                Step::Accept(id) => return Some(Output::Accept(id)),
-                Step::Discard(id) => return Some(Output::Discard(id)),
-                Step::Event(event) => return Some(Output::Event(Some(id), event)),
-                Step::Start(attempt) => return Some(Output::Start(*attempt)),
-                Step::Ready if self.is_flying(index) => {
-                    if let Some(attempt) = self.race(index, now) {
-                        return Some(Output::Start(attempt));
-                    }
-                }
-                Step::Ready => self.line_up(index, now),
-                Step::Done(outcome) => {
-                    self.dirty.pop_front();
-                    self.stats.count(&outcome);
-                    if let Some(rare) = self.remove(index, now) {
-                        self.pass_on(id, *rare, &outcome);
-                    }
-                    let done = Output::Done(id, outcome);
-                    if self.outbox.is_empty() {
-                        return Some(done);
-                    }
-                    self.outbox.push_back(done);
-                    return self.outbox.pop_front();
-                }
-                Step::Wait(wake) => {
-                    slot_clean(&mut self.slots, index);
-                    self.dirty.pop_front();
-                    self.timers.set(index, wake);
-                }
-            }
-        }
-        None
-    }
-
-    /// Asks a fetch what it wants, and settles the attempts that have landed since.
-    fn step(&mut self, index: u32, now: Timestamp) -> Option<Step> {
-        let slot = self.slots.get_mut(index)?;
-        let mut world = Shared {
-            guards: self.hosts.get_mut(slot.host).guards.as_deref_mut(),
-            probes: slot.probes(),
-            purse: self.purse.as_mut(),
-            rare: &mut slot.rare,
-        };
-        let step = slot.fetch.poll_in(now, &mut world);
-        while let Some(landing) = Landing::next(self.slots.get_mut(index)?, &step) {
-            self.settle(&landing, now);
-        }
-        Some(step)
-    }
-
-    fn is_flying(&self, index: u32) -> bool {
-        self.slots
-            .get(index)
-            .is_some_and(|slot| slot.fetch.is_flying())
-    }
-
-    /// The fetch wants a slot on the host of its present target.
-    fn line_up(&mut self, index: u32, now: Timestamp) {
-        let Some(slot) = self.slots.get(index) else {
-            return;
-        };
-        let (old, first) = (slot.host, slot.fetch.is_first());
-        let target = slot.fetch.target().clone();
-        // Its queue limit may have turned it to its fallback while it was still in that queue.
-        self.hosts.unlink(old, &mut self.slots, index);
-        let host = self.intern(&target);
-        if host != old {
-            self.hosts.get_mut(host).live += 1;
-            self.leave(old, now);
-        }
-        if let Some(slot) = self.slots.get_mut(index) {
-            slot.host = host;
-        }
-        // A fetch that was admitted before is older than all that wait for the first time. But a host
-        // that is down is probed with another each time, lest one spends all its attempts on it.
-        let front = !first && !self.hosts.get(host).is_broken(now);
-        self.hosts.enqueue(host, &mut self.slots, index, front);
-        self.offer(host, now);
-    }
-
-    /// A fetch that was parked goes to its host's queue, unless it went elsewhere meanwhile.
-    fn rejoin(&mut self, id: FetchId, now: Timestamp) {
-        let Some(index) = self.slots.find(id) else {
-            return;
-        };
-        let slot = self.slots.get(index);
-        if slot.is_some_and(|slot| slot.fetch.is_waiting() && !slot.queued) {
-            self.line_up(index, now);
-        }
-    }
-
-    /// Removes a fetch; what is left is what few have.
-    fn remove(&mut self, index: u32, now: Timestamp) -> Option<Box<Rare>> {
-        let host = self.slots.get(index)?.host;
-        self.hosts.unlink(host, &mut self.slots, index);
-        self.timers.set(index, None);
-        let rare = self.slots.remove(index);
-        self.leave(host, now);
-        rare
-    }
-
-    /// One fetch fewer belongs to the host.
-    fn leave(&mut self, host: u32, now: Timestamp) {
-        self.hosts.get_mut(host).live -= 1;
-        self.forget(host, now);
-    }
-
-    /// Drops a host that nothing needs, as soon as nothing is to be remembered of it.
-    fn forget(&mut self, host: u32, now: Timestamp) {
-        let state = self.hosts.get(host);
-        if state.live > 0 || state.flying > 0 {
-            return;
-        }
-        // What must be remembered of it outlives its fetches: that ends by the host's timer.
-        let until = state.remembers_until();
-        if until > now {
-            self.wake_host(host, until);
-        } else {
-            self.hosts.evict(host, now);
-        }
-    }
-
-    fn pause(&mut self, host: u32, until: Timestamp, now: Timestamp) {
-        let state = self.hosts.get_mut(host);
-        if state.paused.is_some_and(|before| before >= until) {
-            return;
-        }
-        state.paused = Some(until);
-        state.ramp = self.config.slow_start.then_some(1);
-        let (host_key, pause) = (state.key.clone(), until.saturating_since(now));
-        self.tell(|| Event::HostPaused {
-            host: host_key,
-            pause,
-        });
-        self.wake_host(host, until);
-    }
-
-    /// Moves what is due into the list to poll. Whether there was anything.
-    fn wake_due(&mut self, now: Timestamp) -> bool {
-        if let Some((_, index)) = self.timers.peek().filter(|(wake, _)| wake.at <= now) {
-            self.timers.set(index, None);
-            self.touch(index);
-            return true;
-        }
-        if let Some((_, host)) = self.host_timers.peek().filter(|(wake, _)| wake.at <= now) {
-            self.host_timers.set(host, None);
-            self.host_woke(host, now);
-            return true;
-        }
-        let is_live = |id| self.slots.find(id).is_some();
-        if self.gates.wake().is_some_and(|wake| wake.at <= now) {
-            let due = self.gates.due(now, is_live);
-            if let Some(id) = due {
-                self.rejoin(id, now);
-            }
-            return true;
-        }
-        false
-    }
-
-    /// A host's rest is over.
-    fn host_woke(&mut self, host: u32, now: Timestamp) {
-        if !self.hosts.exists(host) {
-            return;
-        }
-        self.offer(host, now);
-        for target in self.hosts.get(host).serves.clone() {
-            self.offer(target, now);
-        }
-        let state = self.hosts.get(host);
-        let until = state.remembers_until();
-        if state.live == 0 && until > now {
-            self.wake_host(host, until); // it was called for another reason
-        } else {
-            self.hosts.evict(host, now);
-        }
-    }
-
-    fn idle(&self, now: Timestamp) -> Idle {
-        let timers = [self.timers.peek(), self.host_timers.peek()];
-        let timers = timers.into_iter().flatten().map(|(wake, _)| wake);
-        let wakes = timers.chain(self.gates.wake()).chain(self.rate_wake(now));
-        Idle {
-            live: self.slots.live(),
-            room: if self.closed { 0 } else { self.room() },
-            wake: wakes.min().map(|wake| Wake {
-                at: shifted(wake.at, self.offset.saturating_neg()),
-                why: wake.why,
-            }),
-        }
-    }
-
     /// Out of descriptors: one fewer at once than fly now, and one fewer for each that fails so.
     fn press(&mut self) {
         let limit = self
@@ -731,10 +461,4 @@ fn asked(head: &crate::request::Head) -> Option<Duration> {
 /// A time on another clock, which is `offset` nanoseconds ahead.
 fn shifted(at: Timestamp, offset: i64) -> Timestamp {
     Timestamp::from_nanos(at.as_nanos().saturating_add_signed(offset))
-}
-
-fn slot_clean(slots: &mut Slab, index: u32) {
-    if let Some(slot) = slots.get_mut(index) {
-        slot.dirty = false;
-    }
 }

@@ -4,6 +4,7 @@ mod end;
 mod flight;
 mod head;
 mod hedge;
+mod launch;
 mod outbox;
 #[cfg(test)]
 mod racing_tests;
@@ -11,6 +12,7 @@ mod retry;
 mod shared;
 #[cfg(test)]
 mod tests;
+mod time;
 mod world;
 
 use alloc::boxed::Box;
@@ -21,21 +23,19 @@ use core::time::Duration;
 
 use url::Url;
 
-use self::flight::{Flight, Held, Special, earlier};
+use self::flight::Flight;
 use self::hedge::Racing;
 use self::outbox::{Outbox, Word};
 pub(crate) use self::world::{Alone, Open, World};
-use crate::budget::RetryKind;
 use crate::event::Event;
 use crate::few::Few;
 use crate::id::{AttemptId, FetchId};
 use crate::method::Method;
 use crate::outcome::{AttemptEnd, AttemptReport, Error, Finish, GaveUp, Outcome};
-use crate::policy::{Fault, Limit, Policy, latency};
+use crate::policy::Policy;
 use crate::request::{Attempt, Delivery, Handled, Input, Request, RequestBody};
-use crate::stall::Meter;
 use crate::time::{Span, Timestamp};
-use crate::wake::{Reason, Wake};
+use crate::wake::Wake;
 
 /// One fetch as a state machine.
 ///
@@ -289,102 +289,6 @@ impl Fetch {
         self.start_in(now, None, &mut Alone)
     }
 
-    /// `at`: the target's place at the endpoint that was chosen for it.
-    pub(crate) fn start_in(
-        &mut self,
-        now: Timestamp,
-        at: Option<Arc<Url>>,
-        world: &mut dyn World,
-    ) -> Option<Attempt> {
-        self.expire(now, world);
-        let waited = match self.state {
-            State::Waiting { told: true } => now.saturating_since(self.since),
-            State::Flying if self.racing.is_wanted() => Duration::ZERO,
-            _ => return None,
-        };
-        if self.is_flying() && !world.pay(RetryKind::Transient, now) {
-            self.skip_hedge();
-            return None;
-        }
-        self.queued += waited;
-        self.started.get_or_insert(now);
-        self.number = self.number.saturating_add(1);
-        if self.flights.is_empty() {
-            self.tries += u16::from(core::mem::take(&mut self.counts));
-            self.racing = Racing::default();
-        }
-        self.schedule_hedge(now, world);
-        self.state = State::Flying;
-        let (attempt, url) = (self.number, at.unwrap_or_else(|| self.url.clone()));
-        push(&mut self.events, || Event::Started {
-            attempt,
-            queued: waited,
-            url: url.clone(),
-        });
-        self.launch(url, now)
-    }
-
-    /// Puts the attempt with the present number into the air, unless chaos holds it back.
-    fn launch(&mut self, url: Arc<Url>, now: Timestamp) -> Option<Attempt> {
-        let attempt = Attempt {
-            fresh_connection: core::mem::take(&mut self.fresh_connection),
-            id: AttemptId {
-                fetch: self.id,
-                number: self.number,
-            },
-            max_body: self.policy.max_body,
-            method: self.method.clone(),
-            send_body: self.send_body,
-            send_credentials: self.send_credentials,
-            url: url.clone(),
-        };
-        let mut flight = Flight::new(attempt.id, url, now);
-        let fault = self.fault();
-        if fault.is_some() || self.policy.stall.is_some() {
-            flight.special = Some(Box::new(Special {
-                fault,
-                held: None,
-                meter: self.policy.stall.as_ref().map(|_| Meter::new(now)),
-            }));
-        }
-        let sent = self.hold_back(&mut flight, attempt, now);
-        self.flights.push(flight);
-        sent
-    }
-
-    /// The fault to make in the attempt with the present number.
-    pub(crate) fn fault(&self) -> Option<Fault> {
-        self.policy.chaos.draw(self.seed, self.number)
-    }
-
-    /// Makes the fault of an attempt that shows before anything is sent.
-    fn hold_back(
-        &mut self,
-        flight: &mut Flight,
-        attempt: Attempt,
-        now: Timestamp,
-    ) -> Option<Attempt> {
-        let Some((fault, special)) = flight.fault().zip(flight.special.as_mut()) else {
-            return Some(attempt);
-        };
-        let number = self.number;
-        push(&mut self.events, || Event::Injected {
-            attempt: number,
-            fault,
-        });
-        let seed = self.seed;
-        special.held = match fault {
-            Fault::Error(failure) => Some(Held::Failing(failure)),
-            Fault::Latency { min, max } => {
-                let at = now + latency(min, max, seed, number);
-                Some(Held::Until(at, Box::new(attempt)))
-            }
-            Fault::Stall => Some(Held::ForEver),
-            Fault::ClockJump(_) | Fault::Reset | Fault::Truncate(_) => return Some(attempt),
-        };
-        None
-    }
-
     /// Tells what happened to an attempt. Poll afterwards.
     ///
     /// ```
@@ -483,95 +387,6 @@ impl Fetch {
             }
             _ => Step::Wait(self.wake()),
         }
-    }
-
-    /// The earliest time at which something happens by itself.
-    fn wake(&self) -> Option<Wake> {
-        let at = |at, why| Some(Wake { at, why });
-        let own = match &self.state {
-            State::Waiting { .. } => self
-                .policy
-                .timeouts
-                .queue
-                .and_then(|limit| at(self.since + limit, Reason::Limit(Limit::Queue))),
-            State::Flying => self
-                .flights
-                .iter()
-                .filter_map(|flight| flight.wake(&self.policy, self.delivery))
-                .min()
-                .into_iter()
-                .chain(self.racing.wake())
-                .min(),
-            State::Sleeping { until } => at(*until, Reason::Backoff),
-            State::Over { .. } => return None,
-        };
-        let total = self
-            .deadline()
-            .and_then(|t| at(t, Reason::Limit(Limit::Total)));
-        earlier(own, total)
-    }
-
-    /// When the total limit ends.
-    fn deadline(&self) -> Option<Timestamp> {
-        Some(self.started? + self.policy.timeouts.total?)
-    }
-
-    /// Does all that is due at `now`.
-    fn expire(&mut self, now: Timestamp, world: &mut dyn World) {
-        while let Some(wake) = self.wake().filter(|wake| wake.at <= now) {
-            match wake.why {
-                Reason::Backoff => {
-                    self.backoff += now.saturating_since(self.since);
-                    self.queue(now);
-                }
-                Reason::Hedge => self.want_hedge(world, now),
-                Reason::Limit(limit @ (Limit::Queue | Limit::Total)) => {
-                    self.abort_all(AttemptEnd::TimedOut(limit), now);
-                    self.finish_or_fall_back(Error::TimedOut(limit), now);
-                }
-                Reason::Fault | Reason::Limit(_) => self.expire_flight(wake, now, world),
-                Reason::Host | Reason::Rate | Reason::Rule => {
-                    unreachable!("a fetch knows none of them")
-                }
-            }
-        }
-    }
-
-    /// Does what is due for one of the flights.
-    fn expire_flight(&mut self, wake: Wake, now: Timestamp, world: &mut dyn World) {
-        let due = |flight: &&Flight| flight.wake(&self.policy, self.delivery) == Some(wake);
-        let Some(id) = self.flights.iter().find(due).map(|flight| flight.id) else {
-            return;
-        };
-        match wake.why {
-            Reason::Limit(limit) => self.on_timeout(id, limit, now, world),
-            _ => self.release(id, now, world),
-        }
-    }
-
-    /// Lets go what chaos held back.
-    fn release(&mut self, id: AttemptId, now: Timestamp, world: &mut dyn World) {
-        let flight = self.flight_mut(id);
-        let held = flight.and_then(|flight| flight.special.as_mut()?.held.take());
-        match held {
-            Some(Held::Failing(failure)) => self.on_end(id, Err(failure), now, world),
-            Some(Held::Until(_, attempt)) => self.outbox.push(Word::Start(attempt)),
-            Some(Held::ForEver) | None => {}
-        }
-    }
-
-    fn sleep(&mut self, until: Timestamp, now: Timestamp) {
-        if until > now {
-            self.since = now;
-            self.state = State::Sleeping { until };
-        } else {
-            self.queue(now);
-        }
-    }
-
-    fn queue(&mut self, now: Timestamp) {
-        self.since = now;
-        self.state = State::Waiting { told: false };
     }
 }
 

@@ -1,0 +1,74 @@
+//! What the engine says to its driver.
+
+use alloc::boxed::Box;
+use core::fmt;
+
+use crate::event::Event;
+use crate::id::{AttemptId, FetchId};
+use crate::outcome::Outcome;
+use crate::request::{Attempt, Request};
+use crate::wake::Wake;
+
+/// What the driver should do now.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[must_use]
+#[non_exhaustive]
+pub enum Output {
+    /// Drop that attempt, whatever it is doing. What it reports later is stale.
+    Abort(AttemptId),
+    /// Give that response's body to the consumer, and report it.
+    Accept(AttemptId),
+    /// Read that response's body and report it, but keep nothing.
+    Discard(AttemptId),
+    /// That fetch is over.
+    Done(FetchId, Outcome),
+    /// A decision and its reason; only with [`Config::events`]. The engine's own have no fetch.
+    Event(Option<FetchId>, Event),
+    /// Nothing more to do for now.
+    Idle(Idle),
+    /// Send that request.
+    Start(Attempt),
+}
+
+/// The state of a drained engine.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+pub struct Idle {
+    /// Fetches that are not over.
+    pub live: usize,
+    /// Fetches that may be submitted.
+    pub room: usize,
+    /// When to poll again, if nothing is handled or submitted before.
+    pub wake: Option<Wake>,
+}
+
+/// A request that was not taken, handed back.
+#[derive(Clone, Debug)]
+pub struct Rejected {
+    /// The request.
+    pub request: Box<Request>,
+    /// Why.
+    pub why: Refusal,
+}
+
+/// Why a request was not taken.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Refusal {
+    /// The engine was closed.
+    Closed,
+    /// There is no room: [`Config::window`] fetches are live.
+    Full,
+}
+
+impl fmt::Display for Rejected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let why = match self.why {
+            Refusal::Closed => "the engine is closed",
+            Refusal::Full => "the window is full: submit no more than `Idle::room`",
+        };
+        write!(f, "{} was not submitted: {why}", self.request.url)
+    }
+}
+
+impl core::error::Error for Rejected {}

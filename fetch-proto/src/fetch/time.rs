@@ -1,0 +1,101 @@
+//! What happens by itself, as time goes on.
+
+use super::flight::{Flight, Held, earlier};
+use super::outbox::Word;
+use super::{Fetch, State, World};
+use crate::id::AttemptId;
+use crate::outcome::{AttemptEnd, Error};
+use crate::policy::Limit;
+use crate::time::Timestamp;
+use crate::wake::{Reason, Wake};
+
+impl Fetch {
+    /// The earliest time at which something happens by itself.
+    pub(super) fn wake(&self) -> Option<Wake> {
+        let at = |at, why| Some(Wake { at, why });
+        let own = match &self.state {
+            State::Waiting { .. } => self
+                .policy
+                .timeouts
+                .queue
+                .and_then(|limit| at(self.since + limit, Reason::Limit(Limit::Queue))),
+            State::Flying => self
+                .flights
+                .iter()
+                .filter_map(|flight| flight.wake(&self.policy, self.delivery))
+                .min()
+                .into_iter()
+                .chain(self.racing.wake())
+                .min(),
+            State::Sleeping { until } => at(*until, Reason::Backoff),
+            State::Over { .. } => return None,
+        };
+        let total = self
+            .deadline()
+            .and_then(|t| at(t, Reason::Limit(Limit::Total)));
+        earlier(own, total)
+    }
+
+    /// When the total limit ends.
+    pub(super) fn deadline(&self) -> Option<Timestamp> {
+        Some(self.started? + self.policy.timeouts.total?)
+    }
+
+    /// Does all that is due at `now`.
+    pub(super) fn expire(&mut self, now: Timestamp, world: &mut dyn World) {
+        while let Some(wake) = self.wake().filter(|wake| wake.at <= now) {
+            match wake.why {
+                Reason::Backoff => {
+                    self.backoff += now.saturating_since(self.since);
+                    self.queue(now);
+                }
+                Reason::Hedge => self.want_hedge(world, now),
+                Reason::Limit(limit @ (Limit::Queue | Limit::Total)) => {
+                    self.abort_all(AttemptEnd::TimedOut(limit), now);
+                    self.finish_or_fall_back(Error::TimedOut(limit), now);
+                }
+                Reason::Fault | Reason::Limit(_) => self.expire_flight(wake, now, world),
+                Reason::Host | Reason::Rate | Reason::Rule => {
+                    unreachable!("a fetch knows none of them")
+                }
+            }
+        }
+    }
+
+    /// Does what is due for one of the flights.
+    pub(super) fn expire_flight(&mut self, wake: Wake, now: Timestamp, world: &mut dyn World) {
+        let due = |flight: &&Flight| flight.wake(&self.policy, self.delivery) == Some(wake);
+        let Some(id) = self.flights.iter().find(due).map(|flight| flight.id) else {
+            return;
+        };
+        match wake.why {
+            Reason::Limit(limit) => self.on_timeout(id, limit, now, world),
+            _ => self.release(id, now, world),
+        }
+    }
+
+    /// Lets go what chaos held back.
+    pub(super) fn release(&mut self, id: AttemptId, now: Timestamp, world: &mut dyn World) {
+        let flight = self.flight_mut(id);
+        let held = flight.and_then(|flight| flight.special.as_mut()?.held.take());
+        match held {
+            Some(Held::Failing(failure)) => self.on_end(id, Err(failure), now, world),
+            Some(Held::Until(_, attempt)) => self.outbox.push(Word::Start(attempt)),
+            Some(Held::ForEver) | None => {}
+        }
+    }
+
+    pub(super) fn sleep(&mut self, until: Timestamp, now: Timestamp) {
+        if until > now {
+            self.since = now;
+            self.state = State::Sleeping { until };
+        } else {
+            self.queue(now);
+        }
+    }
+
+    pub(super) fn queue(&mut self, now: Timestamp) {
+        self.since = now;
+        self.state = State::Waiting { told: false };
+    }
+}
