@@ -1,13 +1,14 @@
 //! What waits at each host: read from the list, and not ended. In bounded memory.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fetch_driver::{Outcome, Request};
 use fetch_proto::{Config, Rate};
-use url::{Position, Url};
+use url::Url;
+
+use crate::origin::origin;
 
 /// So many hosts are told apart. Hosts where nothing waits make room; else a new one is among the
 /// others, where it is counted, but with no bound of its own.
@@ -188,15 +189,6 @@ fn times(time: Duration, by: u64, through: u64) -> Duration {
     }
     let seconds = time.as_secs_f64() * by as f64 / through as f64;
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
-}
-
-/// Scheme, host and port, without user and password: what limits of hosts count by.
-fn origin(url: &Url) -> Cow<'_, str> {
-    if url.username().is_empty() && url.password().is_none() {
-        return url[..Position::AfterPort].into();
-    }
-    let host = &url[Position::BeforeHost..Position::AfterPort];
-    format!("{}://{host}", url.scheme()).into()
 }
 
 #[cfg(test)]

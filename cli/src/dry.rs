@@ -1,7 +1,8 @@
 //! What would be done: the list is read, and nothing is fetched.
 
 use std::collections::HashMap;
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime};
@@ -57,7 +58,8 @@ pub(crate) fn run(plan: Plan) -> Result<u8, Stop> {
         store: None,
         tell: Box::new(move |message| {
             if !silent {
-                eprintln!("{message}");
+                // Nobody is left to tell if stderr is closed.
+                let _ = writeln!(std::io::stderr(), "fetch-all: {message}");
             }
         }),
         writer: writer.clone(),
@@ -138,7 +140,7 @@ impl<'a> Counted<'a> {
     fn add(&mut self, request: &Request) {
         self.total += 1;
         let url = request.url();
-        let host = &url[url::Position::BeforeHost..url::Position::AfterPort];
+        let host = crate::origin::host(url);
         let is_full = self.hosts.len() >= MAX_HOSTS;
         match self.hosts.get_mut(host) {
             Some(count) => *count += 1,

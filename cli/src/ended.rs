@@ -1,8 +1,8 @@
 //! An outcome with all that is told of it.
 
 use fetch_driver::Outcome;
-use url::Position;
 
+use crate::origin::host;
 use crate::save::{Kept, Trouble};
 use crate::verdict::Verdict;
 
@@ -32,7 +32,7 @@ impl<'a> Ended<'a> {
     /// The host that was asked first, with its port if that is not the scheme's own.
     pub(crate) fn host(&self) -> Option<&'a str> {
         let url = &self.outcome.attempts.first()?.url;
-        Some(&url[Position::BeforeHost..Position::AfterPort])
+        Some(host(url))
     }
 
     /// What went wrong with the body, after it had come.

@@ -21,6 +21,7 @@ mod item;
 mod logging;
 mod logins;
 mod monitor;
+mod origin;
 mod output;
 mod plan;
 mod policy;

@@ -15,9 +15,10 @@ use fetch_proto::Rules;
 use fetch_smol::Fetcher;
 use futures_lite::Stream;
 use smol::{Executor, Timer};
-use url::{Position, Url};
+use url::Url;
 
 use crate::input::{Requests, Shared};
+use crate::origin::origin;
 use crate::output::{Flushed, PATIENCE, Writer};
 use crate::record::Told;
 use file::File;
@@ -100,27 +101,27 @@ impl Gate {
 
     /// Lets a request pass, or wait for its site's file, or tells that it may not.
     fn arrive(&mut self, request: Request) {
-        let site = origin(request.url());
-        match self.sites.get(site) {
+        let site = origin(request.url()).into_owned();
+        match self.sites.get(&site) {
             Some(file) => {
                 let told = file.refuses(request.url());
                 self.decide(request, told);
             }
             None => {
                 self.waiting_count += 1;
-                if let Some(queue) = self.waiting.get_mut(site) {
+                if let Some(queue) = self.waiting.get_mut(&site) {
                     queue.push(request);
                     return;
                 }
                 self.ask(request.url());
-                self.waiting.insert(site.to_owned(), vec![request]);
+                self.waiting.insert(site, vec![request]);
             }
         }
     }
 
     /// Fetches a site's file in a task of its own: it must go on while no request is asked for here.
     fn ask(&self, url: &Url) {
-        let site = origin(url).to_owned();
+        let site = origin(url).into_owned();
         let (fetcher, agent) = (self.by.fetcher.clone(), self.by.agent.clone());
         let (rules, sender) = (self.by.rules.clone(), self.sender.clone());
         let task = async move {
@@ -213,9 +214,4 @@ impl Stream for Gate {
             }
         }
     }
-}
-
-/// Scheme, host and port: what a robots.txt speaks for.
-fn origin(url: &Url) -> &str {
-    &url[..Position::AfterPort]
 }

@@ -1,48 +1,34 @@
-//! The run: everything is started, driven on one thread, and told about.
+//! The run: outcomes as they come, and what is looked at meanwhile.
 
 mod batch;
+mod end;
+mod events;
 mod keeper;
 mod paint;
+mod start;
 
-use std::io::Write;
 use std::num::NonZeroU64;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant, SystemTime};
 
-use fetch_driver::{ErrorKind, FetchAll, FetchError, Outcome};
-use fetch_smol::{Builder, Fetcher, Smol};
-use futures_lite::{Stream, future};
+use fetch_driver::FetchAll;
+use fetch_smol::Fetcher;
+use futures_lite::future;
 
-use crate::backlog::{Backlog, Limits};
-use crate::demo;
+use crate::backlog::Limits;
 use crate::eta::Eta;
-use crate::exit::{Code, Stop};
-use crate::format;
-use crate::input::{Reader, Requests, Shared};
 use crate::monitor::{Monitor, Standing};
-use crate::output::{Flushed, Form, Output, PATIENCE, Target, Written};
-use crate::plan::{self, CookieFile, Plan, Reload};
-use crate::progress::{Cleared, Console, Counts, Progress, View};
-use crate::record::Recorder;
+use crate::output::{Flushed, PATIENCE};
+use crate::plan::{CookieFile, Reload};
+use crate::progress::{Counts, Progress};
 use crate::replace::Replaced;
-use crate::report::{self, Report};
-use crate::robots::{Admitted, Gatekeeper};
-use crate::save::Kept;
+use crate::robots::Admitted;
 use crate::signals;
 use batch::Batch;
+use events::{Event, Events, is_cancelled};
 use keeper::Keeper;
-
-/// How often the bar, the signals and the buffers are looked at.
-const TICK: Duration = Duration::from_millis(100);
-
-/// How long a second signal leaves to write what is known.
-const LAST_WAIT: Duration = Duration::from_millis(500);
-
-/// So many outcomes are taken one after the other before the clock is looked at.
-const STREAK: u32 = 256;
+pub(crate) use start::run;
 
 /// Why the driving ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -55,134 +41,6 @@ enum End {
     /// The records can be written no more.
     OutputGone,
     Signal,
-}
-
-/// Runs the plan and says what to exit with.
-///
-/// # Errors
-///
-/// If something cannot be started, or the records cannot be written.
-pub(crate) fn run(mut plan: Plan) -> Result<u8, Stop> {
-    let signals = signals::listen().map_err(Stop::internal)?;
-    let progress = Progress::new(plan.view, &signals);
-    let _cleared = Cleared(progress.clone());
-    let console = Box::new(Console(progress.clone()));
-    plan.log
-        .install_with(console)
-        .map_err(|error| plan::log_stop(&error))?;
-    // Whether decisions are worth telling, the log knows only now.
-    plan.settings.events = fetch_driver::Settings::default().events;
-    if !plan.silent {
-        plan.notes.iter().for_each(|note| progress.tell(note));
-    }
-    let silent = plan.silent;
-    let monitor = plan.monitor.start(|line| {
-        if !silent {
-            progress.tell(line);
-        }
-    })?;
-    let executor = Arc::new(smol::Executor::new());
-    let epoch = SystemTime::now();
-    let settings = plan.settings.clone();
-    let mut builder = Builder::new(Smol::on(&executor)).settings(|all| *all = settings);
-    if let Some(file) = plan.record.take() {
-        builder = builder.record(file);
-    }
-    let fetcher = builder
-        .build()
-        .map_err(|error| Stop::usage(error.to_string()))?;
-
-    let (method, body) = (plan.feed.method.as_str(), &plan.feed.body);
-    let recorder = Arc::new(Recorder::new(epoch, method, body, plan.headers));
-    let form = Form {
-        encoder: format::encoder(plan.format, plan.demo.is_some()),
-        kept: plan.state.is_some(),
-        recorder: recorder.clone(),
-    };
-    let store = plan.store.take().map(Arc::new);
-    let watched = plan.view != View::None;
-    let shared = Arc::new(Shared::new(watched.then(Backlog::default)));
-    let bar = progress.is_shown().then(|| progress.clone());
-    let kept = plan.state.as_ref().map(|state| state.kept.clone());
-    if let Some(state) = &mut plan.state {
-        state.archives.clone_from(&store);
-    }
-    let written = Written {
-        form,
-        progress: bar.clone(),
-        state: plan.state,
-        target: plan.target,
-    };
-    let (mut output, mut writer) = Output::start(written).map_err(Stop::internal)?;
-    if let Some(write_out) = plan.write_out {
-        let written = Written {
-            form: Form {
-                encoder: Box::new(write_out),
-                kept: false,
-                recorder: recorder.clone(),
-            },
-            progress: bar,
-            state: None,
-            target: Target::Stdout,
-        };
-        let started = Output::start(written).map_err(Stop::internal)?;
-        (output, writer) = (output.and(started.0), writer.and(started.1));
-    }
-    let reader = Reader {
-        feed: plan.feed,
-        ledger: kept.as_ref().map(|kept| kept.ledger.clone()),
-        max_errors: plan.max_errors,
-        seen: plan.dedupe.then(Default::default),
-        shared: shared.clone(),
-        store: store.clone(),
-        writer: writer.clone(),
-        tell: teller(&progress, plan.silent),
-        seq: 0,
-    };
-    let requests = Requests::new(reader.start(plan.sources).map_err(Stop::internal)?);
-    let gatekeeper = plan.robots.map(|agent| Gatekeeper {
-        agent,
-        executor: executor.clone(),
-        fetcher: fetcher.clone(),
-        rules: plan.settings.rules.clone(),
-        shared: shared.clone(),
-        writer: writer.clone(),
-    });
-    let mut outcomes = fetcher.fetch_stream(Admitted::new(requests, gatekeeper));
-    if let Some(total) = plan.total {
-        outcomes = outcomes.with_total(total);
-    }
-    let mut run = Run {
-        batch: Batch::new(shared, writer, plan.fail, kept),
-        cookies: plan.cookies,
-        deadline: plan.deadline,
-        eta: Eta::new(Limits::of(&plan.settings.engine_config())),
-        fetcher,
-        keeper: store.map(|store| Keeper::new(store, recorder, plan.fail)),
-        max_errors: plan.max_errors,
-        monitor,
-        painted: Duration::ZERO,
-        progress,
-        epoch,
-        reload: plan.reload,
-        report: plan.report,
-        signals,
-        silent: plan.silent,
-        started: Instant::now(),
-        stopping: false,
-        total: plan.total,
-    };
-    let end = smol::block_on(executor.run(run.drive(&mut outcomes)));
-    run.finish(end, outcomes, output, plan.demo.is_some())
-}
-
-fn teller(progress: &Progress, silent: bool) -> Box<dyn Fn(&str) + Send> {
-    let progress = progress.clone();
-    Box::new(move |message| {
-        if !silent {
-            progress.tell(message);
-        }
-    })
 }
 
 struct Run {
@@ -211,12 +69,7 @@ struct Run {
 
 impl Run {
     async fn drive(&mut self, outcomes: &mut FetchAll<Admitted>) -> End {
-        let mut events = Events {
-            ended: false,
-            outcomes,
-            streak: 0,
-            tick: smol::Timer::interval(TICK),
-        };
+        let mut events = Events::new(outcomes);
         loop {
             match future::poll_fn(|cx| events.poll(self.keeper.as_mut(), cx)).await {
                 // What had not begun when a signal came has no record: it was not fetched.
@@ -258,28 +111,6 @@ impl Run {
     fn is_full(&self) -> bool {
         let store = self.keeper.as_ref().map(|keeper| &keeper.store);
         store.is_some_and(|store| store.is_full().is_some())
-    }
-
-    /// Takes what is being kept still, and ends the archives.
-    fn keep_rest(&mut self) -> Result<(), Stop> {
-        let Some(mut keeper) = self.keeper.take() else {
-            return Ok(());
-        };
-        while self.signals.count() < 2
-            && let Some((outcome, kept)) = keeper.drain()
-        {
-            if kept.error.is_none() || keeper.store.is_full().is_none() {
-                self.batch
-                    .take(&outcome, Some(&kept), self.monitor.statsd());
-            }
-        }
-        let ended = keeper.store.finish();
-        match keeper.store.is_full() {
-            Some(full) => Err(Stop::file(format!(
-                "{full}: stopped, as no more bodies can be kept: make room, and run it again"
-            ))),
-            None => ended.map_err(Stop::file),
-        }
     }
 
     /// Takes over what has changed in the policy file.
@@ -381,162 +212,4 @@ impl Run {
             total,
         }
     }
-
-    /// Writes what is left; not much longer after a second signal.
-    fn write_rest(&mut self, end: End, output: Output) -> Result<bool, Stop> {
-        let begin = Instant::now();
-        let give_up = || self.signals.count() > 1 && begin.elapsed() > LAST_WAIT;
-        while self.batch.writer.try_flush() == Flushed::Full && !give_up() {
-            std::thread::sleep(PATIENCE);
-        }
-        let all = end == End::Finished && self.signals.count() == 0;
-        self.batch.end(all);
-        output.finish(give_up)
-    }
-
-    /// Tells the summary, and chooses the exit code.
-    fn finish(
-        mut self,
-        end: End,
-        outcomes: FetchAll<Admitted>,
-        output: Output,
-        demo: bool,
-    ) -> Result<u8, Stop> {
-        let elapsed = self.started.elapsed();
-        self.batch.shared.stopped.store(true, Relaxed);
-        let kept = self.keep_rest();
-        let written = self.write_rest(end, output);
-        let cookies = self.cookies.as_ref().map_or(Ok(()), CookieFile::write);
-        self.progress.clear();
-        if matches!(written, Ok(false)) {
-            // Who reads the records has enough: no reason to say more.
-            return Ok(0);
-        }
-        let stopped = match end {
-            End::Deadline => Some("--deadline"),
-            End::DiskFull => Some("bodies can be kept no more"),
-            End::FailEarly if self.max_errors == Some(NonZeroU64::MIN) => {
-                Some("--fail-early, after the first failure")
-            }
-            End::FailEarly => Some("--max-errors: too many failures"),
-            _ if self.signals.count() > 0 => Some("by a signal"),
-            _ => None,
-        };
-        let counts = self.counts(&outcomes);
-        if let Some(statsd) = self.monitor.statsd() {
-            statsd.flush(&counts);
-        }
-        let summary = self.batch.summary(elapsed, outcomes.stats(), stopped);
-        if !self.silent {
-            let _ = std::io::stderr().write_all(summary.to_string().as_bytes());
-        }
-        let state = self.batch.check_state();
-        if matches!(end, End::Deadline | End::FailEarly) {
-            self.batch.shared.worst.note(Code::Unfinished);
-        }
-        let ends = [written.map(drop), kept, cookies, state];
-        let ended = ends.into_iter().collect::<Result<(), Stop>>();
-        let code = match &ended {
-            Ok(()) => self.code(demo),
-            Err(stop) => stop.code as u8,
-        };
-        let report = self.report.as_ref().map_or(Ok(()), |path| {
-            let report = Report {
-                code,
-                engine: self.fetcher.stats(),
-                started: self.epoch,
-                summary: &summary,
-            };
-            report::write(path, &report)
-        });
-        ended.and(report)?;
-        if demo && !self.silent && self.signals.code() == 0 {
-            let _ = writeln!(std::io::stderr(), "\n{}", demo::HINT);
-        }
-        Ok(code)
-    }
-
-    /// What to exit with if all could be written.
-    fn code(&self, demo: bool) -> u8 {
-        match self.signals.code() {
-            // What fails in the demo is meant to.
-            0 if demo => 0,
-            0 => self.batch.shared.worst.get(),
-            signal => signal,
-        }
-    }
-}
-
-#[allow(
-    clippy::large_enum_variant,
-    reason = "it lives on the stack, for a moment"
-)]
-enum Event {
-    End,
-    Outcome(Outcome, Option<Kept>),
-    Tick,
-}
-
-/// The outcomes, and the clock, which has its turn even when there are many.
-struct Events<'a> {
-    /// Whether there are no more outcomes.
-    ended: bool,
-    outcomes: &'a mut FetchAll<Admitted>,
-    streak: u32,
-    tick: smol::Timer,
-}
-
-impl Events<'_> {
-    fn poll(&mut self, mut keeper: Option<&mut Keeper>, cx: &mut Context<'_>) -> Poll<Event> {
-        if self.streak < STREAK
-            && let Poll::Ready(event) = self.poll_outcome(keeper.as_deref_mut(), cx)
-        {
-            self.streak += 1;
-            return Poll::Ready(event);
-        }
-        self.streak = 0;
-        if Pin::new(&mut self.tick).poll_next(cx).is_ready() {
-            return Poll::Ready(Event::Tick);
-        }
-        self.poll_outcome(keeper, cx)
-    }
-
-    /// The next outcome, after its body is where it belongs; or the end.
-    fn poll_outcome(
-        &mut self,
-        mut keeper: Option<&mut Keeper>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Event> {
-        loop {
-            if let Some(keeper) = &mut keeper {
-                if let Poll::Ready((outcome, kept)) = keeper.poll(cx) {
-                    return Poll::Ready(Event::Outcome(outcome, Some(kept)));
-                }
-                if !keeper.has_room() || (self.ended && !keeper.is_idle()) {
-                    return Poll::Pending;
-                }
-            }
-            if self.ended {
-                return Poll::Ready(Event::End);
-            }
-            let Some(outcome) = ready!(Pin::new(&mut *self.outcomes).poll_next(cx)) else {
-                self.ended = true;
-                continue;
-            };
-            let back = match &mut keeper {
-                Some(keeper) => keeper.take(outcome),
-                None => Err(outcome),
-            };
-            if let Err(outcome) = back {
-                return Poll::Ready(Event::Outcome(outcome, None));
-            }
-        }
-    }
-}
-
-fn is_cancelled(outcome: &Outcome) -> bool {
-    let cancelled = ErrorKind::Fetch(FetchError::Cancelled);
-    outcome
-        .error()
-        .is_some_and(|error| error.kind() == cancelled)
 }

@@ -23,7 +23,7 @@ pub enum Output {
     Discard(AttemptId),
     /// That fetch is over.
     Done(FetchId, Outcome),
-    /// A decision and its reason; only with [`Config::events`]. The engine's own have no fetch.
+    /// A decision and its reason; only with [`Config::events`](crate::Config::events). The engine's own have no fetch.
     Event(Option<FetchId>, Event),
     /// Nothing more to do for now.
     Idle(Idle),
@@ -57,7 +57,7 @@ pub struct Rejected {
 pub enum Refusal {
     /// The engine was closed.
     Closed,
-    /// There is no room: [`Config::window`] fetches are live.
+    /// There is no room: [`Config::window`](crate::Config::window) fetches are live.
     Full,
 }
 
