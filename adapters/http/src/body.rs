@@ -2,21 +2,16 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use fetch_driver::{Marks, TransportError};
+use fetch_driver::TransportError;
 use futures_core::Stream;
-use http_body::Body;
-use hyper::body::Incoming;
 
-use crate::conn::Conn;
 use crate::decode::Decoded;
-use crate::error;
+use crate::http1::{self, Conn};
 #[cfg(feature = "http2")]
 use crate::http2::{self, Lease};
-use crate::pool::Pool;
 
 /// A response's body: chunks as they arrive, decoded if the transport decodes.
 ///
@@ -45,7 +40,7 @@ impl Stream for ResponseBody {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         match &mut self.0 {
             Kind::Decoded(decoded) => decoded.poll_next(cx),
-            Kind::Plain(wire) => wire.poll_next(cx),
+            Kind::Plain(wire) => wire.poll_next(cx).map(Result::transpose),
         }
     }
 }
@@ -61,122 +56,46 @@ impl fmt::Debug for ResponseBody {
 
 /// What a request goes and its response comes over.
 pub(crate) enum Held {
-    Alone(Conn),
+    Alone(Box<Conn>),
     #[cfg(feature = "http2")]
     Shared(Lease),
 }
 
-impl Held {
-    fn broken(&self, error: hyper::Error) -> TransportError {
-        match self {
-            Self::Alone(conn) => error::inside_body(error, conn.origin.key()),
-            #[cfg(feature = "http2")]
-            Self::Shared(lease) => http2::inside_body(error, lease),
-        }
-    }
-
-    /// Why a body that seems to be over is not, if it is not.
-    fn cut(&self, complete: bool) -> Option<TransportError> {
-        match self {
-            #[cfg(feature = "http2")]
-            Self::Shared(lease) if !complete => Some(http2::cut(lease)),
-            _ => {
-                let _ = complete;
-                None
-            }
-        }
-    }
-
-    fn release(self, pool: &Pool) {
-        match self {
-            Self::Alone(conn) => conn.release(pool),
-            #[cfg(feature = "http2")]
-            Self::Shared(lease) => lease.finish(),
-        }
-    }
-}
-
 /// A body as it comes over the wire.
-pub(crate) struct Wire {
-    conn: Option<Held>,
-    finished: bool,
-    incoming: Incoming,
-    marks: Marks,
-    pool: Arc<Pool>,
+pub(crate) enum Wire {
+    Alone(http1::Body),
+    #[cfg(feature = "http2")]
+    Shared(http2::Body),
 }
 
 impl Wire {
-    pub(crate) fn new(incoming: Incoming, conn: Held, marks: Marks, pool: Arc<Pool>) -> Self {
-        let mut wire = Self {
-            conn: Some(conn),
-            finished: false,
-            incoming,
-            marks,
-            pool,
-        };
-        if wire.is_empty() {
-            wire.release();
-        }
-        wire
-    }
-
     /// Whether there is certainly nothing more to come.
     pub(crate) fn is_empty(&self) -> bool {
-        self.incoming.is_end_stream()
+        match self {
+            Self::Alone(body) => body.is_over(),
+            #[cfg(feature = "http2")]
+            Self::Shared(body) => body.is_over(),
+        }
     }
 
     /// The next chunk. After the end, or an error, it is always `None`.
     pub(crate) fn poll_next(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, TransportError>>> {
-        let Some(conn) = &self.conn else {
-            return Poll::Ready(None);
-        };
-        loop {
-            match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
-                Some(Ok(frame)) => {
-                    // Trailers are nothing that the core asks for.
-                    let Ok(chunk) = frame.into_data() else {
-                        continue;
-                    };
-                    self.marks.received(chunk.len() as u64);
-                    if self.is_empty() {
-                        self.release();
-                    }
-                    return Poll::Ready(Some(Ok(chunk)));
-                }
-                Some(Err(error)) => {
-                    let error = conn.broken(error);
-                    self.close();
-                    return Poll::Ready(Some(Err(error)));
-                }
-                None => {
-                    if let Some(error) = conn.cut(self.incoming.is_end_stream()) {
-                        self.close();
-                        return Poll::Ready(Some(Err(error)));
-                    }
-                    self.release();
-                    return Poll::Ready(None);
-                }
-            }
+    ) -> Poll<Result<Option<Bytes>, TransportError>> {
+        match self {
+            Self::Alone(body) => body.poll_next(cx),
+            #[cfg(feature = "http2")]
+            Self::Shared(body) => body.poll_next(cx),
         }
     }
 
-    /// Whether the body is over, without error, and was empty.
-    pub(crate) fn is_finished_empty(&self) -> bool {
-        self.finished && self.marks.wire_bytes() == 0
-    }
-
-    /// Closes the connection, whatever is still to come.
+    /// Gives the response up, whatever is still to come.
     pub(crate) fn close(&mut self) {
-        self.conn = None;
-    }
-
-    fn release(&mut self) {
-        self.finished = true;
-        if let Some(conn) = self.conn.take() {
-            conn.release(&self.pool);
+        match self {
+            Self::Alone(body) => body.close(),
+            #[cfg(feature = "http2")]
+            Self::Shared(body) => body.close(),
         }
     }
 }

@@ -37,20 +37,42 @@ pub(crate) fn decode(
 pub(crate) struct Decoded {
     decoding: Decoding,
     done: bool,
-    wire: Arc<Mutex<Wire>>,
+    source: Arc<Mutex<Source>>,
+}
+
+/// Where the coded body comes from.
+struct Source {
+    /// Whether any byte came.
+    any: bool,
+    /// Whether it came to its end without error.
+    ended: bool,
+    wire: Wire,
+}
+
+impl Source {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, TransportError>> {
+        let next = ready!(self.wire.poll_next(cx))?;
+        self.any |= next.is_some();
+        self.ended |= next.is_none();
+        Poll::Ready(Ok(next))
+    }
 }
 
 impl Decoded {
     fn new(wire: Wire, codings: &[Coding], max: u64) -> Self {
-        let wire = Arc::new(Mutex::new(wire));
+        let source = Arc::new(Mutex::new(Source {
+            any: false,
+            ended: false,
+            wire,
+        }));
         let chunks = Chunks {
             chunk: Bytes::new(),
-            wire: wire.clone(),
+            source: source.clone(),
         };
         Self {
             decoding: Decoding::new(chunks, codings, max),
             done: false,
-            wire,
+            source,
         }
     }
 
@@ -66,7 +88,7 @@ impl Decoded {
             Ok(Some(chunk)) => return Poll::Ready(Some(Ok(chunk))),
             Ok(None) => return self.finish(cx),
             // Nothing at all is no broken stream: servers put a coding on empty bodies.
-            Err(Fault::Broken(_)) if lock(&self.wire).is_finished_empty() => {
+            Err(Fault::Broken(_)) if self.is_empty() => {
                 self.done = true;
                 return Poll::Ready(None);
             }
@@ -77,18 +99,24 @@ impl Decoded {
             Err(Fault::TooLarge(error)) => error,
         };
         self.done = true;
-        lock(&self.wire).close();
+        lock(&self.source).wire.close();
         Poll::Ready(Some(Err(error)))
+    }
+
+    /// Whether nothing at all was coded.
+    fn is_empty(&self) -> bool {
+        let source = lock(&self.source);
+        source.ended && !source.any
     }
 
     /// Reads on to the end of the response, so that its connection can be used again.
     fn finish(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, TransportError>>> {
-        let mut wire = lock(&self.wire);
-        match ready!(wire.poll_next(cx)) {
-            None => {}
+        let mut source = lock(&self.source);
+        match ready!(source.poll_next(cx)) {
+            Ok(None) => {}
             // What comes behind the coded stream is nobody's business; no need to wait for it.
-            Some(Ok(_)) => wire.close(),
-            Some(Err(error)) => {
+            Ok(Some(_)) => source.wire.close(),
+            Err(error) => {
                 self.done = true;
                 return Poll::Ready(Some(Err(error)));
             }
@@ -98,10 +126,10 @@ impl Decoded {
     }
 }
 
-/// The wire's chunks as a reader.
+/// The coded chunks as a reader.
 struct Chunks {
     chunk: Bytes,
-    wire: Arc<Mutex<Wire>>,
+    source: Arc<Mutex<Source>>,
 }
 
 impl AsyncRead for Chunks {
@@ -122,11 +150,10 @@ impl AsyncBufRead for Chunks {
     fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
         let this = self.get_mut();
         while this.chunk.is_empty() {
-            let next = ready!(lock(&this.wire).poll_next(cx));
-            match next {
-                Some(Ok(chunk)) => this.chunk = chunk,
-                Some(Err(error)) => return Poll::Ready(Err(io::Error::other(error))),
-                None => break,
+            match ready!(lock(&this.source).poll_next(cx)) {
+                Ok(Some(chunk)) => this.chunk = chunk,
+                Ok(None) => break,
+                Err(error) => return Poll::Ready(Err(io::Error::other(error))),
             }
         }
         Poll::Ready(Ok(&this.chunk))
@@ -137,6 +164,6 @@ impl AsyncBufRead for Chunks {
     }
 }
 
-fn lock(wire: &Mutex<Wire>) -> MutexGuard<'_, Wire> {
-    wire.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(source: &Mutex<Source>) -> MutexGuard<'_, Source> {
+    source.lock().unwrap_or_else(PoisonError::into_inner)
 }

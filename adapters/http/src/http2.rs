@@ -4,6 +4,7 @@
 //! others wait, so that a hundred requests do not open a hundred connections to a server that wants
 //! one. What the server chose is remembered: one that speaks HTTP/1.1 is never waited for again.
 
+mod body;
 mod checkout;
 mod error;
 mod exchange;
@@ -15,9 +16,9 @@ mod link;
 mod outgoing;
 mod start;
 mod task;
+mod upload;
 
-pub(crate) use error::{cut, inside_body};
+pub(crate) use body::Body;
 pub(crate) use flight::Flying;
 pub(crate) use groups::Groups;
 pub(crate) use lease::Lease;
-pub(crate) use outgoing::Fault;

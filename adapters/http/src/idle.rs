@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use hashbrown::HashMap;
 use slab::Slab;
 
-use crate::conn::{Conn, Shared};
+use crate::http1::{Conn, Watch};
 use crate::origin::{Origin, OriginRef};
 
 /// No index.
 const NOWHERE: usize = usize::MAX;
 
-/// Where a connection is kept; read and written under the pool's lock only.
+/// Where a connection is kept; written under the pool's lock only.
 pub(crate) struct Slot(AtomicUsize);
 
 impl Default for Slot {
@@ -24,6 +24,11 @@ impl Default for Slot {
 }
 
 impl Slot {
+    /// Whether the connection is not kept anywhere.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.load() == NOWHERE
+    }
+
     fn load(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
@@ -44,7 +49,7 @@ pub(crate) struct Idle {
 struct Entry {
     above: usize,
     below: usize,
-    conn: Conn,
+    conn: Box<Conn>,
     newer: usize,
     older: usize,
     since: Instant,
@@ -62,10 +67,15 @@ impl Default for Idle {
 }
 
 impl Idle {
-    /// Adds the newest.
-    pub(crate) fn insert(&mut self, conn: Conn) {
+    /// Adds the newest; gives it back if it is over already.
+    pub(crate) fn insert(&mut self, mut conn: Box<Conn>) -> Option<Box<Conn>> {
         let at = self.entries.vacant_key();
-        conn.shared.slot.store(at);
+        // Before it is watched, so that nothing is missed.
+        conn.watch.slot.store(at);
+        if !conn.is_quiet() {
+            conn.watch.slot.store(NOWHERE);
+            return Some(conn);
+        }
         let below = self.tops.insert(conn.origin.clone(), at).unwrap_or(NOWHERE);
         if let Some(entry) = self.entries.get_mut(below) {
             entry.above = at;
@@ -85,22 +95,25 @@ impl Idle {
             since,
         };
         self.entries.insert(entry);
+        None
     }
 
-    /// The connection with this other half, if it is here.
-    pub(crate) fn take(&mut self, shared: &Shared) -> Option<Conn> {
-        let at = shared.slot.load();
-        (at != NOWHERE).then(|| self.remove(at))
+    /// Takes out the connection with this watch if it is over. It may also have gone on, or have had
+    /// something to read that is no request's business.
+    pub(crate) fn examine(&mut self, watch: &Watch) -> Option<Box<Conn>> {
+        let at = watch.slot.load();
+        let entry = self.entries.get_mut(at)?;
+        (watch.was_woken() && !entry.conn.is_quiet()).then(|| self.remove(at))
     }
 
     /// Closes them all. Not under the pool's lock, which must not be held while tasks are woken.
     pub(crate) fn close(self) {
         for (_, entry) in &self.entries {
-            entry.conn.shared.slot.store(NOWHERE);
+            entry.conn.watch.slot.store(NOWHERE);
         }
     }
 
-    fn remove(&mut self, at: usize) -> Conn {
+    fn remove(&mut self, at: usize) -> Box<Conn> {
         let Entry {
             above,
             below,
@@ -109,7 +122,7 @@ impl Idle {
             older,
             ..
         } = self.entries.remove(at);
-        conn.shared.slot.store(NOWHERE);
+        conn.watch.slot.store(NOWHERE);
         if let Some(entry) = self.entries.get_mut(below) {
             entry.above = above;
         }
@@ -130,18 +143,18 @@ impl Idle {
     }
 
     /// The newest connection to `origin`.
-    pub(crate) fn take_newest(&mut self, origin: OriginRef<'_>) -> Option<Conn> {
+    pub(crate) fn take_newest(&mut self, origin: OriginRef<'_>) -> Option<Box<Conn>> {
         let at = *self.tops.get(&origin)?;
         Some(self.remove(at))
     }
 
     /// The connection that has been idle for the longest time.
-    pub(crate) fn take_oldest(&mut self) -> Option<Conn> {
+    pub(crate) fn take_oldest(&mut self) -> Option<Box<Conn>> {
         (self.oldest != NOWHERE).then(|| self.remove(self.oldest))
     }
 
     /// Moves what has been idle for `timeout` to `closed`.
-    pub(crate) fn expire(&mut self, timeout: Duration, closed: &mut Vec<Conn>) {
+    pub(crate) fn expire(&mut self, timeout: Duration, closed: &mut impl Extend<Box<Conn>>) {
         // All wait equally long, so the expired ones are at the old end.
         while self
             .oldest_since()

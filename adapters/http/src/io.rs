@@ -1,27 +1,20 @@
-//! Our streams as hyper's: few system calls, no clearing of buffers, no unsafe code.
+//! Our streams with as few system calls as can be.
 
-use std::cell::Cell;
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use futures_io::{AsyncRead, AsyncWrite};
-use hyper::rt::{Read, ReadBufCursor, Write};
 
 use crate::runtime::Stream;
 
 /// The most read at once. Also the size of the one read buffer each thread keeps.
 pub(crate) const SCRATCH: usize = 64 * 1024;
 
-thread_local! {
-    // hyper's buffers are uninitialised and safe code can only copy into them; copying what was
-    // really read costs much less than clearing a whole buffer before every read.
-    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-}
-
 /// A stream that remembers when it was read empty, and then waits instead of asking again.
 ///
-/// hyper polls its read side about six times per request; without this each poll is a `recv`.
+/// A read side is polled more often than there is something to read; without this each poll is a
+/// `recv`.
 pub(crate) struct Hinted<S> {
     stream: S,
     drained: bool,
@@ -31,7 +24,8 @@ impl<S> Hinted<S> {
     pub(crate) fn new(stream: S) -> Self {
         Self {
             stream,
-            drained: false,
+            // A new connection has nothing to read before something was asked.
+            drained: true,
         }
     }
 }
@@ -65,101 +59,19 @@ impl<S: Stream> AsyncWrite for Hinted<S> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_close(cx)
-    }
-}
-
-/// Is told what passes through a stream.
-pub(crate) trait Watch: Unpin {
-    /// Something was read.
-    fn has_read(&self);
-
-    /// Something was written.
-    fn has_written(&self) {}
-
-    /// All that was handed over has been written.
-    fn has_flushed(&self) {}
-
-    /// Reading failed.
-    fn has_failed(&self, error: &io::Error) {
-        let _ = error;
-    }
-}
-
-/// A stream as hyper wants it, which tells the connection's other half what passed through.
-pub(crate) struct HyperIo<S, W> {
-    stream: S,
-    unflushed: bool,
-    watch: W,
-}
-
-impl<S, W> HyperIo<S, W> {
-    pub(crate) fn new(stream: S, watch: W) -> Self {
-        Self {
-            stream,
-            unflushed: false,
-            watch,
-        }
-    }
-}
-
-impl<S: AsyncRead + Unpin, W: Watch> Read for HyperIo<S, W> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        mut buf: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        let mut scratch = BUFFER.take();
-        if scratch.is_empty() {
-            scratch.resize(SCRATCH, 0);
-        }
-        let room = buf.remaining().min(SCRATCH);
-        let polled = Pin::new(&mut self.stream).poll_read(cx, &mut scratch[..room]);
-        match &polled {
-            Poll::Ready(Ok(n)) => {
-                buf.put_slice(&scratch[..*n]);
-                if *n > 0 {
-                    self.watch.has_read();
-                }
-            }
-            Poll::Ready(Err(error)) => self.watch.has_failed(error),
-            Poll::Pending => {}
-        }
-        BUFFER.set(scratch);
-        polled.map_ok(drop)
-    }
-}
-
-impl<S: AsyncWrite + Unpin, W: Watch> Write for HyperIo<S, W> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let n = ready!(Pin::new(&mut self.stream).poll_write(cx, buf))?;
-        if n > 0 {
-            self.unflushed = true;
-            self.watch.has_written();
-        }
-        Poll::Ready(Ok(n))
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.unflushed {
-            ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
-            self.unflushed = false;
-            // hyper flushes only once its own buffer is empty.
-            self.watch.has_flushed();
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_close(cx)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! [`HttpTransport`] is the [`Transport`](fetch_driver::Transport) that the adapters for smol,
 //! async-std and tokio share: each of them brings a [`Runtime`] of two dozen lines, and everything
-//! else is here, on hyper's connections. It decides nothing: retries, redirects and time
+//! else is here: HTTP/1.1 of our own, and HTTP/2 by hyper. It decides nothing: retries, redirects and time
 //! limits are the core's.
 //!
 //! # Features
@@ -14,13 +14,15 @@
 
 mod body;
 mod config;
-mod conn;
 mod connect;
 mod decode;
 mod dns;
 mod error;
+mod http1;
 #[cfg(feature = "http2")]
 mod http2;
+#[cfg(feature = "http2")]
+mod hyper_io;
 mod idle;
 mod io;
 mod opening;

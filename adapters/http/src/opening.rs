@@ -1,14 +1,14 @@
-//! A new connection: from a URL's host to a task that serves it.
+//! A new connection: from a URL's host to a stream that speaks HTTP.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use fetch_driver::{Connection, Failure, Marks, TransportError};
+use fetch_driver::{Connection, Marks, TransportError};
+use futures_lite::future;
 use url::Url;
 
 use crate::body::Held;
-use crate::conn::Conn;
-use crate::error::told;
+use crate::http1::Conn;
 use crate::io::Hinted;
 use crate::origin::Origin;
 use crate::pool::Ticket;
@@ -63,22 +63,23 @@ impl<R: Runtime> Inner<R> {
             self.pool.groups.speaks_http1(&origin);
         }
         let _ = http2;
-        let (conn, task) = Conn::start(&self.builder, stream, origin, remote, &self.pool, ticket)
-            .await
-            .map_err(|error| told(Failure::Io, "starting HTTP", error))?;
-        self.runtime.spawn(task);
+        let conn = Conn::new(stream, origin, remote, &self.pool, ticket);
         Ok(Held::Alone(conn))
     }
 
-    /// Closes what is idle for too long, also when no request comes any more.
+    /// Closes what is idle for too long or was closed by the server, also when no request comes.
     fn start_sweeper(&self) {
         if !self.pool.wants_sweeper() {
             return;
         }
         let (pool, runtime) = (Arc::downgrade(&self.pool), self.runtime.clone());
         self.runtime.spawn(async move {
-            while let Some(pause) = pool.upgrade().and_then(|pool| pool.sweep()) {
-                runtime.sleep(pause).await;
+            while let Some(pool) = pool.upgrade() {
+                // Listening before looking, so that no alarm is missed.
+                let alarm = pool.alarm();
+                let Some(pause) = pool.sweep() else { break };
+                drop(pool);
+                future::or(alarm, runtime.sleep(pause)).await;
             }
         });
     }

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use event_listener::Event;
+use event_listener::{Event, EventListener};
 
-use crate::conn::{Conn, Shared};
+use crate::http1::{Conn, Watch};
 #[cfg(feature = "http2")]
 use crate::http2::{Flying, Groups, Lease};
 use crate::idle::Idle;
@@ -22,6 +22,10 @@ pub(crate) struct Pool {
     idle_timeout: Duration,
     max: usize,
     open: AtomicUsize,
+    /// Idle connections on which something happened.
+    suspects: Mutex<Vec<Arc<Watch>>>,
+    /// Told when the sweeper has something to look at.
+    alarm: Event,
     sweeping: AtomicBool,
 }
 
@@ -34,7 +38,7 @@ pub(crate) enum Checkout {
     /// Others wait for what comes of it.
     #[cfg(feature = "http2")]
     OpenFirst(Ticket, Flying),
-    Reuse(Conn),
+    Reuse(Box<Conn>),
     #[cfg(feature = "http2")]
     Share(Lease),
 }
@@ -49,31 +53,23 @@ impl Pool {
             idle_timeout,
             max: max.max(1),
             open: AtomicUsize::new(0),
+            suspects: Mutex::default(),
+            alarm: Event::new(),
             sweeping: AtomicBool::new(false),
         }
     }
 
     /// An idle connection to `origin`, or the right to open one, as soon as there is either.
     pub(crate) async fn checkout(self: &Arc<Self>, origin: OriginRef<'_>, fresh: bool) -> Checkout {
+        let mut freed = None;
         loop {
-            let mut freed = None;
-            let found = loop {
-                match self.try_checkout(origin, fresh) {
-                    Some(found) => break found,
-                    // One may come free between the look and the listening: look again.
-                    None => match freed.take() {
-                        None => freed = Some(self.freed.listen()),
-                        Some(freed) => freed.await,
-                    },
-                }
-            };
-            match found {
-                Checkout::Reuse(conn) => {
-                    if let Some(conn) = settled(conn).await {
-                        return Checkout::Reuse(conn);
-                    }
-                }
-                open => return open,
+            match self.try_checkout(origin, fresh) {
+                Some(found) => return found,
+                // One may come free between the look and the listening: look again.
+                None => match freed.take() {
+                    None => freed = Some(self.freed.listen()),
+                    Some(freed) => freed.await,
+                },
             }
         }
     }
@@ -109,14 +105,18 @@ impl Pool {
     }
 
     /// The newest idle connection to `origin` that is neither expired nor closed.
-    pub(crate) fn take(&self, origin: OriginRef<'_>) -> Option<Conn> {
+    pub(crate) fn take(&self, origin: OriginRef<'_>) -> Option<Box<Conn>> {
         let mut closed = Vec::new();
         let mut idle = self.lock();
         idle.expire(self.idle_timeout, &mut closed);
         let found = loop {
-            match idle.take_newest(origin) {
-                Some(conn) if conn.sender.is_closed() => closed.push(conn),
-                other => break other,
+            let Some(mut conn) = idle.take_newest(origin) else {
+                break None;
+            };
+            if conn.watch.was_woken() && !conn.is_quiet() {
+                closed.push(conn);
+            } else {
+                break Some(conn);
             }
         };
         drop(idle);
@@ -134,28 +134,32 @@ impl Pool {
     }
 
     /// Keeps an idle connection for later.
-    pub(crate) fn put(&self, conn: Conn) {
+    pub(crate) fn put(&self, conn: Box<Conn>) {
         if self.idle_timeout.is_zero() {
             return;
         }
         let mut closed = Vec::new();
         let mut idle = self.lock();
         idle.expire(self.idle_timeout, &mut closed);
-        let shared = conn.shared.clone();
-        idle.insert(conn);
+        closed.extend(idle.insert(conn));
         drop(idle);
         drop(closed);
-        if shared.has_ended() {
-            // Its task has looked for it here before it came.
-            self.forget(&shared);
-        }
         self.freed.notify_additional(1);
     }
 
-    /// Drops the connection from the idle ones, if it is there.
-    pub(crate) fn forget(&self, shared: &Shared) {
-        let conn = self.lock().take(shared);
-        drop(conn);
+    /// Has the sweeper look at a connection on which something happened while it was idle.
+    pub(crate) fn suspect(&self, watch: Arc<Watch>) {
+        lock(&self.suspects).push(watch);
+        self.alarm.notify(1);
+    }
+
+    /// Drops those suspects that are indeed over.
+    fn examine(&self) {
+        let suspects = mem::take(&mut *lock(&self.suspects));
+        for watch in suspects {
+            let over = self.lock().examine(&watch);
+            drop(over);
+        }
     }
 
     /// Closes all idle connections.
@@ -178,8 +182,15 @@ impl Pool {
             && !self.sweeping.swap(true, Ordering::AcqRel)
     }
 
-    /// Closes expired connections; says when to come again, or `None` if nothing is open.
+    /// Is told when [`Pool::sweep`] should be called before its time.
+    pub(crate) fn alarm(&self) -> EventListener {
+        self.alarm.listen()
+    }
+
+    /// Closes connections that are expired or over; says when to come again, or `None` if nothing is
+    /// open.
     pub(crate) fn sweep(&self) -> Option<Duration> {
+        self.examine();
         let mut closed = Vec::new();
         let mut idle = self.lock();
         idle.expire(self.idle_timeout, &mut closed);
@@ -215,16 +226,19 @@ impl Pool {
     }
 
     fn lock(&self) -> MutexGuard<'_, Idle> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.idle)
     }
 }
 
-/// The connection, once its task has noticed, on another thread, that the last response is over.
-pub(crate) async fn settled(mut conn: Conn) -> Option<Conn> {
-    if !conn.sender.is_ready() && conn.sender.ready().await.is_err() {
-        return None;
+impl Drop for Pool {
+    fn drop(&mut self) {
+        // The sweeper need not sleep on.
+        self.alarm.notify(1);
     }
-    Some(conn)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(feature = "http2")]

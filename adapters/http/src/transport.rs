@@ -5,19 +5,15 @@ use std::sync::Arc;
 
 #[cfg(feature = "tls")]
 use fetch_driver::Http2;
-use fetch_driver::{Connection, Failure, Incoming, Marks, Outgoing, Transport, TransportError};
-use http::{HeaderValue, Method, StatusCode};
-use hyper::client::conn::http1::Builder;
+use fetch_driver::{Connection, Incoming, Marks, Outgoing, Transport, TransportError};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 use url::Url;
 
 use crate::body::{Held, ResponseBody, Wire};
 use crate::config::Config;
-use crate::conn::Conn;
 use crate::decode::decode;
 use crate::dns::Dns;
-use crate::error::{before_head, unsent};
-use crate::io::SCRATCH;
-use crate::outgoing;
+use crate::http1::{self, Conn};
 use crate::pool::{Checkout, Pool};
 use crate::runtime::Runtime;
 
@@ -75,7 +71,6 @@ pub struct HttpTransport<R: Runtime>(Arc<Inner<R>>);
 
 pub(crate) struct Inner<R> {
     pub(crate) accept: Option<HeaderValue>,
-    pub(crate) builder: Builder,
     pub(crate) config: Config,
     pub(crate) dns: Arc<Dns>,
     pub(crate) pool: Arc<Pool>,
@@ -110,15 +105,8 @@ impl<R: Runtime> HttpTransport<R> {
     /// ```
     #[must_use]
     pub fn new(runtime: R, config: Config) -> Self {
-        let mut builder = Builder::new();
-        builder
-            // Heads are small: one copy is cheaper than a vectored write.
-            .writev(false)
-            .max_header_size(config.max_head)
-            .max_buf_size(config.max_head.max(SCRATCH));
         Self(Arc::new(Inner {
             accept: config.decode.then(fetch_coding::accepted).flatten(),
-            builder,
             dns: Arc::new(Dns::new(config.resolver.clone(), config.dns_ttl)),
             pool: Arc::new(Pool::new(config.max_connections, config.idle_timeout)),
             runtime,
@@ -238,53 +226,37 @@ impl<R: Runtime> Inner<R> {
 
     async fn exchange(
         &self,
-        mut conn: Conn,
+        conn: Box<Conn>,
         outgoing: Outgoing,
         marks: Marks,
         reused: bool,
     ) -> Result<Incoming<ResponseBody>, TransportError> {
         let (is_head, max_body) = (outgoing.method == Method::HEAD, outgoing.max_body);
-        let request = outgoing::request(outgoing, &conn, self.accept.clone())?;
-        let uploaded = http_body::Body::is_end_stream(request.body());
-        conn.shared.begin(marks.clone(), uploaded);
-        let sender = &mut conn.sender;
-        let Some(sent) = conn.shared.send(|| sender.try_send_request(request)) else {
-            return Err(unsent(&conn));
-        };
-        let response = match sent.await {
-            Ok(response) => response,
-            Err(mut refused) => {
-                let handed_back = refused.take_message().is_some();
-                let (error, max_head) = (refused.into_error(), self.config.max_head);
-                return Err(before_head(error, handed_back, reused, &conn, max_head));
-            }
-        };
-        let (head, body) = response.into_parts();
-        if head.status == StatusCode::SWITCHING_PROTOCOLS {
-            let text = format!("{} switched to another protocol", conn.origin.key());
-            return Err(TransportError::new(Failure::Protocol, text));
-        }
-        let wire = Wire::new(body, Held::Alone(conn), marks, self.pool.clone());
-        self.respond(head, wire, is_head, max_body)
+        let (accept, max_head) = (self.accept.as_ref(), self.config.max_head);
+        let ours = (marks, &self.pool);
+        let exchange = http1::exchange(conn, outgoing, accept, reused, max_head, ours);
+        let (head, body) = exchange.await?;
+        let head = (head.status, head.version, head.headers);
+        self.respond(head, Wire::Alone(body), is_head, max_body)
     }
 
     pub(crate) fn respond(
         &self,
-        mut head: http::response::Parts,
+        (status, version, mut headers): (StatusCode, Version, HeaderMap),
         wire: Wire,
         is_head: bool,
         max_body: u64,
     ) -> Result<Incoming<ResponseBody>, TransportError> {
         let body = if self.config.decode && !is_head && !wire.is_empty() {
-            decode(wire, &mut head.headers, max_body)?
+            decode(wire, &mut headers, max_body)?
         } else {
             ResponseBody::plain(wire)
         };
         Ok(Incoming {
             body,
-            headers: head.headers,
-            status: head.status,
-            version: head.version,
+            headers,
+            status,
+            version,
         })
     }
 }

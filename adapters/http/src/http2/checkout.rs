@@ -9,7 +9,7 @@ use fetch_driver::TransportError;
 
 use super::groups::{Answer, Waiting};
 use crate::origin::OriginRef;
-use crate::pool::{Checkout, Pool, settled};
+use crate::pool::{Checkout, Pool};
 
 enum Looked {
     Found(Checkout),
@@ -28,20 +28,10 @@ impl Pool {
         origin: OriginRef<'_>,
         fresh: bool,
     ) -> Result<Checkout, TransportError> {
-        loop {
-            let found = match self.look(origin, fresh)? {
-                Looked::Found(found) => found,
-                // Boxed: most requests need not carry this along.
-                Looked::Wait(_) => Box::pin(self.wait(origin, fresh)).await?,
-            };
-            match found {
-                Checkout::Reuse(conn) => {
-                    if let Some(conn) = settled(conn).await {
-                        return Ok(Checkout::Reuse(conn));
-                    }
-                }
-                other => return Ok(other),
-            }
+        match self.look(origin, fresh)? {
+            Looked::Found(found) => Ok(found),
+            // Boxed: most requests need not carry this along.
+            Looked::Wait(_) => Box::pin(self.wait(origin, fresh)).await,
         }
     }
 

@@ -121,7 +121,7 @@ pub(super) fn is_connections_end(error: &hyper::Error) -> bool {
 }
 
 /// What a failure inside the response's body means.
-pub(crate) fn inside_body(error: hyper::Error, lease: &Lease) -> TransportError {
+pub(super) fn inside_body(error: hyper::Error, lease: &Lease) -> TransportError {
     let origin = lease.link.pulse.origin.key();
     if let Some(told) = own_fault(lease) {
         return told;
@@ -138,7 +138,7 @@ pub(crate) fn inside_body(error: hyper::Error, lease: &Lease) -> TransportError 
 }
 
 /// What a body means that was ended without an error, but was not complete.
-pub(crate) fn cut(lease: &Lease) -> TransportError {
+pub(super) fn cut(lease: &Lease) -> TransportError {
     let origin = lease.link.pulse.origin.key();
     let text = format!("{origin} ended it inside the response's body (NO_ERROR)");
     TransportError::new(Failure::Io, text)

@@ -8,6 +8,7 @@ use futures_io::{AsyncRead, AsyncWrite};
 use http::Method;
 use url::Url;
 
+use super::body::Body;
 use super::lease::Lease;
 use super::{error, outgoing, start};
 use crate::body::{Held, ResponseBody, Wire};
@@ -100,7 +101,8 @@ impl<R: Runtime> Inner<R> {
         };
         lease.answered();
         let (head, body) = response.into_parts();
-        let wire = Wire::new(body, Held::Shared(lease), marks, self.pool.clone());
+        let head = (head.status, head.version, head.headers);
+        let wire = Wire::Shared(Body::new(body, lease, marks));
         self.respond(head, wire, is_head, max_body)
     }
 }

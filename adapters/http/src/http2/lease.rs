@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::link::Link;
-use super::outgoing::Fault;
+use super::upload::Fault;
 use crate::pool::Pool;
 
 /// How long a connection may be silent before a request that gives up blames it.

@@ -10,9 +10,9 @@ use event_listener::Event;
 use http::uri::Authority;
 use hyper::client::conn::http2::SendRequest;
 
-use crate::io::Watch;
+use super::upload::OutgoingBody;
+use crate::hyper_io::Watch;
 use crate::origin::Origin;
-use crate::outgoing::OutgoingBody;
 use crate::pool::Ticket;
 
 /// The requests' half of a shared connection. When it is dropped, the connection is closed.

@@ -12,7 +12,7 @@ use super::lease::Lease;
 use super::link::{Link, Pulse};
 use super::task::{FIRST_STREAMS, Spawner, Task};
 use crate::error::told;
-use crate::io::HyperIo;
+use crate::hyper_io::HyperIo;
 use crate::origin::{Origin, Serves};
 use crate::pool::Ticket;
 use crate::runtime::Runtime;

@@ -10,8 +10,8 @@ use hyper::client::conn::http2::Connection;
 use hyper::rt::Executor;
 
 use super::link::Pulse;
-use crate::io::HyperIo;
-use crate::outgoing::OutgoingBody;
+use super::upload::OutgoingBody;
+use crate::hyper_io::HyperIo;
 use crate::pool::Pool;
 use crate::runtime::Runtime;
 

@@ -13,7 +13,7 @@ use smol::Executor;
 
 use crate::client::{get, marks, read};
 
-/// A server in memory, whose end is seen the moment it is made.
+/// A server in memory, one for each connection.
 #[derive(Default)]
 struct Server {
     answer: VecDeque<u8>,
@@ -24,6 +24,16 @@ struct Server {
 
 #[derive(Clone, Default)]
 struct Memory(Arc<Mutex<Server>>);
+
+impl Memory {
+    fn close(&self) {
+        let mut server = self.0.lock().unwrap();
+        server.closed = true;
+        if let Some(waker) = server.reader.take() {
+            waker.wake();
+        }
+    }
+}
 
 impl Stream for Memory {}
 
@@ -49,6 +59,9 @@ impl AsyncWrite for Memory {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let mut server = self.0.lock().unwrap();
+        if server.closed {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
         server.requests += 1;
         server
             .answer
@@ -72,14 +85,16 @@ impl AsyncWrite for Memory {
 #[derive(Clone, Default)]
 struct Held {
     executor: Arc<Executor<'static>>,
-    stream: Memory,
+    servers: Arc<Mutex<Vec<Memory>>>,
 }
 
 impl Runtime for Held {
     type Stream = Memory;
 
     async fn connect(&self, _: SocketAddr) -> io::Result<Memory> {
-        Ok(self.stream.clone())
+        let server = Memory::default();
+        self.servers.lock().unwrap().push(server.clone());
+        Ok(server)
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
@@ -92,31 +107,37 @@ impl Runtime for Held {
 }
 
 #[test]
-fn a_request_that_meets_a_closed_connection_was_not_sent() {
+fn a_connection_whose_end_is_known_gets_no_request() {
     let held = Held::default();
     let client = HttpTransport::new(held.clone(), Config::new());
-    let response = future::block_on(held.executor.run(async {
-        let response = client
-            .send(get("http://127.0.0.1/"), marks())
-            .await
-            .unwrap();
-        read(response.body).await.unwrap()
-    }));
-    assert_eq!(response, b"ok");
+    let fetch = || {
+        future::block_on(held.executor.run(async {
+            let response = client.send(get("http://127.0.0.1/"), marks()).await?;
+            read(response.body).await
+        }))
+    };
+    assert_eq!(fetch().unwrap(), b"ok");
 
-    let mut server = held.stream.0.lock().unwrap();
-    server.closed = true;
-    if let Some(waker) = server.reader.take() {
-        waker.wake();
-    }
-    drop(server);
-    // The request is handed over before the connection's task can learn of the end.
-    let sent = held
-        .executor
-        .run(client.send(get("http://127.0.0.1/"), marks()));
-    assert_eq!(
-        future::block_on(sent).unwrap_err().kind(),
-        Failure::Stale { sent: false }
-    );
-    assert_eq!(held.stream.0.lock().unwrap().requests, 1);
+    let first = held.servers.lock().unwrap()[0].clone();
+    first.close();
+    // No task has had the time to look at it.
+    assert_eq!(fetch().unwrap(), b"ok");
+    assert_eq!(first.0.lock().unwrap().requests, 1);
+    assert_eq!(held.servers.lock().unwrap().len(), 2);
+}
+
+#[test]
+fn what_could_not_be_written_was_not_sent() {
+    let held = Held::default();
+    let client = HttpTransport::new(held.clone(), Config::new());
+    let fetch = || {
+        future::block_on(held.executor.run(async {
+            let response = client.send(get("http://127.0.0.1/"), marks()).await?;
+            read(response.body).await
+        }))
+    };
+    fetch().unwrap();
+    // Its end comes between the look at it and the request.
+    held.servers.lock().unwrap()[0].0.lock().unwrap().closed = true;
+    assert_eq!(fetch().unwrap_err().kind(), Failure::Stale { sent: false });
 }
