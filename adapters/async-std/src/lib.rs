@@ -62,15 +62,20 @@ where
 /// let fetcher = fetch_async_std::Builder::new(fetch_async_std::AsyncStd::default()).build()?;
 /// # Ok::<(), fetch_async_std::BuildError>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default)]
-pub struct AsyncStd(());
+#[derive(Clone, Debug, Default)]
+pub struct AsyncStd {
+    reactor: fetch_http::Reactor,
+}
 
 // async-std's own reactor is async-io, so the socket and the timer are those of smol.
 impl fetch_http::Runtime for AsyncStd {
     type Stream = fetch_http::Socket;
 
     async fn connect(&self, addr: SocketAddr) -> io::Result<Self::Stream> {
-        fetch_http::Socket::connect(addr).await
+        let spawn = |task| {
+            async_std::task::spawn(task);
+        };
+        fetch_http::Socket::connect_with(addr, &self.reactor, spawn).await
     }
 
     #[cfg(unix)]
@@ -93,7 +98,7 @@ impl fetch_driver::Adapter for AsyncStd {
 
     fn transport(&self, settings: &fetch_driver::Settings) -> Result<Self::Transport, BuildError> {
         let config = fetch_http::Config::from_settings(settings)?;
-        Ok(fetch_http::HttpTransport::new(*self, config))
+        Ok(fetch_http::HttpTransport::new(self.clone(), config))
     }
 
     fn timer(&self) -> Self::Timer {

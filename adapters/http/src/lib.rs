@@ -32,6 +32,8 @@ mod pool;
 mod proxy;
 mod proxy_dial;
 mod proxy_tunnel;
+#[cfg(all(feature = "async-io", target_os = "linux"))]
+mod reactor;
 mod runtime;
 mod settings;
 #[cfg(feature = "async-io")]
@@ -46,7 +48,11 @@ pub use body::ResponseBody;
 pub use config::Config;
 pub use connect::raise_fd_limit;
 pub use dns::{Resolve, SystemResolver};
+#[cfg(all(feature = "async-io", target_os = "linux"))]
+pub use reactor::Reactor;
 pub use runtime::{Runtime, Stream};
+#[cfg(all(feature = "async-io", not(target_os = "linux")))]
+pub use socket::Reactor;
 #[cfg(feature = "async-io")]
 pub use socket::Socket;
 #[cfg(feature = "tls")]

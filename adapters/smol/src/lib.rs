@@ -99,6 +99,7 @@ where
 pub struct Smol {
     /// Weak, for tasks on the executor hold this: they must not keep it alive.
     executor: Option<Weak<smol::Executor<'static>>>,
+    reactor: fetch_http::Reactor,
 }
 
 impl Smol {
@@ -113,6 +114,7 @@ impl Smol {
     pub fn on(executor: &Arc<smol::Executor<'static>>) -> Self {
         Self {
             executor: Some(Arc::downgrade(executor)),
+            reactor: fetch_http::Reactor::default(),
         }
     }
 
@@ -133,7 +135,10 @@ impl fetch_http::Runtime for Smol {
     type Stream = fetch_http::Socket;
 
     async fn connect(&self, addr: SocketAddr) -> io::Result<Self::Stream> {
-        fetch_http::Socket::connect(addr).await
+        let spawn = |task| {
+            self.spawn_task(task);
+        };
+        fetch_http::Socket::connect_with(addr, &self.reactor, spawn).await
     }
 
     #[cfg(unix)]
