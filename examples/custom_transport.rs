@@ -22,7 +22,7 @@ async fn send(
     outgoing: Outgoing,
 ) -> Result<Incoming<Body>, TransportError> {
     let request = client.request(outgoing.method, outgoing.url.as_str());
-    let request = request.headers(outgoing.headers);
+    let request = request.headers(outgoing.headers.as_ref().clone());
     let request = request.body(outgoing.body.into_bytes()?);
     let response = request.send().await.map_err(failed)?;
     Ok(Incoming {

@@ -1,5 +1,7 @@
 //! What every such adapter does to a request and to the settings before its client sees them.
 
+use std::sync::Arc;
+
 use fetch_driver::{BuildError, Failure, Http2, Outgoing, Settings, TransportError};
 use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, HOST, RANGE, TRANSFER_ENCODING};
 use http::{Method, StatusCode};
@@ -18,7 +20,7 @@ use url::{Position, Url};
 /// let mut outgoing = Outgoing {
 ///     body: RequestBody::Empty,
 ///     fresh_connection: false,
-///     headers: http::HeaderMap::new(),
+///     headers: std::sync::Arc::default(),
 ///     max_body: 1 << 20,
 ///     method: http::Method::GET,
 ///     path_as_is: None,
@@ -32,7 +34,7 @@ pub fn prepare(outgoing: &mut Outgoing, decode: bool) -> Result<(), TransportErr
         let text = "CONNECT asks for a tunnel, which is not a fetch";
         return Err(TransportError::new(Failure::Unsupported, text));
     }
-    let headers = &mut outgoing.headers;
+    let headers = Arc::make_mut(&mut outgoing.headers);
     for clients in [CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING] {
         headers.remove(clients);
     }

@@ -159,7 +159,7 @@ impl<S: Stream<Item: IntoRequest>> FetchAll<S> {
                     if request.tag == 0 {
                         request.tag = sequence;
                     }
-                    let sink = Sink::outcome(&request, self.sender.clone());
+                    let sink = Sink::outcome(&mut request, self.sender.clone());
                     jobs.push(Job {
                         group: self.group,
                         request,

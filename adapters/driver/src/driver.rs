@@ -63,7 +63,7 @@ pub(crate) fn new<T: Transport>(
             .then(|| settings.cookie_jar.clone().unwrap_or_default()),
         engine: engine(config, seed, clock.now(), record),
         flights: Flights::new(),
-        headers: settings.headers.clone(),
+        headers: Arc::new(settings.headers.clone()),
         landed: Vec::new(),
         last_resort: LastResort::new(settings),
         lives: Vec::new(),
@@ -88,7 +88,7 @@ struct Driver<T, F, S> {
     concurrency: usize,
     engine: Core,
     flights: Flights<F>,
-    headers: HeaderMap,
+    headers: Arc<HeaderMap>,
     /// Fetches whose attempt has just landed and that hold a permit for their outcome.
     landed: Vec<usize>,
     last_resort: LastResort,
@@ -195,7 +195,7 @@ where
             for slot in self.landed.drain(..) {
                 // It goes on to a retry or a redirect, or races on: its permit is for others.
                 if let Some(live) = &mut self.lives[slot] {
-                    live.seen.permit = None;
+                    live.take_permit();
                 }
             }
             if idle.room == 0 || self.backlog.is_empty() {
@@ -328,12 +328,10 @@ where
 
     /// Gives a fetch the response to another's request for the same. That one ends after it.
     fn copy_response(&mut self, from: FetchId, to: FetchId) {
-        let leader = self.lives.get(from.slot()).and_then(Option::as_ref);
-        let Some(copy) = leader.map(|leader| leader.seen.copy()) else {
-            return;
-        };
-        if let Some(live) = self.lives.get_mut(to.slot()).and_then(Option::as_mut) {
-            live.seen = copy;
+        if let Ok([Some(leader), Some(live)]) =
+            self.lives.get_disjoint_mut([from.slot(), to.slot()])
+        {
+            live.share(leader);
         }
     }
 

@@ -9,7 +9,7 @@ use fetch_proto::Failure;
 use futures_core::Stream;
 use pin_project_lite::pin_project;
 
-use crate::port::{Parts, Port, Read, Verdict};
+use crate::port::{Chunks, Parts, Port, Read, Verdict};
 use crate::save::SaveError;
 use crate::transport::{Incoming, Outgoing, Transport, TransportError};
 
@@ -51,7 +51,7 @@ pin_project! {
 /// A body that is being read.
 struct Reading<B> {
     body: B,
-    chunks: Vec<Bytes>,
+    chunks: Chunks,
     /// Whether the body has come to its end.
     ended: bool,
     /// A chunk that the consumer has no room for yet.
@@ -119,7 +119,7 @@ impl<B: Stream<Item = Result<Bytes, TransportError>> + Unpin> Reading<B> {
     fn new(body: B, verdict: Verdict) -> Self {
         Self {
             body,
-            chunks: Vec::new(),
+            chunks: Chunks::new(),
             ended: false,
             handing: None,
             paused: false,

@@ -157,13 +157,13 @@ impl<A> Fetcher<A> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub async fn fetch(&self, request: impl IntoRequest) -> Outcome {
-        let request = match request.into_request() {
+        let mut request = match request.into_request() {
             Ok(request) => request,
             Err(error) => return stillborn(error, String::new(), 0),
         };
         let (sender, receiver) = async_channel::bounded(1);
         let url = request.text.clone();
-        let sink = Sink::outcome(&request, sender);
+        let sink = Sink::outcome(&mut request, sender);
         let mut cancel = self.submit(request, sink);
         let received = receiver.recv().await;
         cancel.disarm();
@@ -218,10 +218,10 @@ impl<A> Fetcher<A> {
     ///
     /// If there is no response.
     pub async fn open(&self, request: impl IntoRequest) -> Result<StreamedResponse, Error> {
-        let request = request.into_request()?;
+        let mut request = request.into_request()?;
         let (sender, receiver) = async_channel::bounded(1);
         let url = request.text.clone();
-        let sink = Sink::stream(&request, sender);
+        let sink = Sink::stream(&mut request, sender);
         let mut cancel = self.submit(request, sink);
         match receiver.recv().await {
             Ok(Ok(opened)) => Ok(opened.respond(cancel)),

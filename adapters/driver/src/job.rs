@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex};
 use async_channel::Sender;
 use async_lock::SemaphoreGuardArc;
 use bytes::Bytes;
-use fetch_proto::{AttemptId, Delivery, FetchId, Phase, RequestBody as Replay, Timestamp, Timings};
+use fetch_proto::{AttemptId, Delivery, FetchId, RequestBody as Replay, Timestamp, Timings};
+use smallvec::SmallVec;
 
 use crate::body::Opened;
 use crate::error::{Error, ErrorKind};
 use crate::last_resort::LastResort;
 use crate::outcome::{FellBack, Outcome, Response};
-use crate::port::{Parts, Port, Verdict};
+use crate::port::{Chunks, Parts, Phases, Port, Verdict};
 use crate::request::{Keep, Request};
 use crate::save::{ResponseHead, Saved};
 use crate::spans::Span;
@@ -48,6 +49,7 @@ pub(crate) struct Sink {
     attached: Option<Arc<dyn Any + Send + Sync>>,
     tag: u64,
     to: Option<Destination>,
+    /// The request's text, which nobody else needs any more.
     url: String,
 }
 
@@ -69,17 +71,17 @@ pub(crate) struct Delivered {
 pub(crate) type Fate = Arc<Mutex<Option<Error>>>;
 
 impl Sink {
-    pub(crate) fn outcome(request: &Request, to: Sender<Delivered>) -> Self {
+    pub(crate) fn outcome(request: &mut Request, to: Sender<Delivered>) -> Self {
         let to = Some(Destination::Outcome(to));
         Self {
             attached: request.attached.clone(),
             tag: request.tag,
             to,
-            url: request.text.clone(),
+            url: core::mem::take(&mut request.text),
         }
     }
 
-    pub(crate) fn stream(request: &Request, head: Sender<Result<Opened, Error>>) -> Self {
+    pub(crate) fn stream(request: &mut Request, head: Sender<Result<Opened, Error>>) -> Self {
         let to = Some(Destination::Stream {
             fate: Fate::default(),
             head,
@@ -88,7 +90,7 @@ impl Sink {
             attached: request.attached.clone(),
             tag: request.tag,
             to,
-            url: request.text.clone(),
+            url: core::mem::take(&mut request.text),
         }
     }
 
@@ -182,14 +184,14 @@ pub(crate) fn stillborn(error: Error, url: String, tag: u64) -> Outcome {
 /// A fetch that the engine has.
 pub(crate) struct Live {
     /// Its attempts in flight. One, but for hedges.
-    flights: Vec<Flight>,
+    flights: SmallVec<[Flight; 1]>,
     pub(crate) group: u64,
     /// Whether the caller gave the request a body.
     pub(crate) has_body: bool,
     id: FetchId,
     pub(crate) request: Request,
-    /// What the attempt that ended last brought.
-    pub(crate) seen: Seen,
+    /// What the attempt that ended last brought. Boxed: of many fetches most only wait.
+    seen: Option<Box<Seen>>,
     sink: Sink,
     pub(crate) span: Span,
     /// Keeps a streamed body open until its fate is known.
@@ -202,7 +204,7 @@ pub(crate) struct Flight {
     pub(crate) index: usize,
     pub(crate) permit: Option<SemaphoreGuardArc>,
     pub(crate) port: Port,
-    pub(crate) seen: Seen,
+    pub(crate) seen: Box<Seen>,
     pub(crate) span: Span,
     pub(crate) url: Arc<url::Url>,
 }
@@ -210,11 +212,11 @@ pub(crate) struct Flight {
 /// What an attempt brought.
 #[derive(Default)]
 pub(crate) struct Seen {
-    pub(crate) chunks: Vec<Bytes>,
+    pub(crate) chunks: Chunks,
     pub(crate) connection: Option<Connection>,
     pub(crate) detail: Option<String>,
     /// Marks that were made after the loop last looked, when the attempt was aborted.
-    pub(crate) late: Vec<(Phase, Timestamp)>,
+    pub(crate) late: Phases,
     pub(crate) parts: Option<Parts>,
     /// Its place among the undelivered, if the attempt landed by itself.
     pub(crate) permit: Option<SemaphoreGuardArc>,
@@ -224,12 +226,12 @@ pub(crate) struct Seen {
 
 impl Seen {
     /// The response, for another fetch of the same.
-    pub(crate) fn copy(&self) -> Self {
+    fn copy(&self) -> Self {
         Self {
             chunks: self.chunks.clone(),
             connection: self.connection,
             detail: self.detail.clone(),
-            late: Vec::new(),
+            late: Phases::new(),
             parts: self.parts.clone(),
             permit: None,
             // Whose body is saved shares with nobody.
@@ -247,13 +249,13 @@ impl Live {
             sink,
         } = job;
         Self {
-            flights: Vec::new(),
+            flights: SmallVec::new(),
             group,
             has_body: !matches!(request.body, RequestBody::Empty),
             id,
             span: Span::fetch(&request),
             request,
-            seen: Seen::default(),
+            seen: None,
             sink,
             stream: None,
         }
@@ -263,12 +265,26 @@ impl Live {
         self.id
     }
 
+    /// What the attempt that ended last brought; nothing yet if there was none.
+    pub(crate) fn seen(&mut self) -> &mut Seen {
+        self.seen.get_or_insert_default()
+    }
+
+    /// The place that the attempt which ended last holds for its outcome.
+    pub(crate) fn take_permit(&mut self) -> Option<SemaphoreGuardArc> {
+        self.seen.as_mut()?.permit.take()
+    }
+
+    /// Takes over what another fetch of the same brought.
+    pub(crate) fn share(&mut self, leader: &Self) {
+        self.seen = leader.seen.as_ref().map(|seen| Box::new(seen.copy()));
+    }
+
     pub(crate) fn is_flying(&self) -> bool {
         !self.flights.is_empty()
     }
 
     pub(crate) fn launch(&mut self, flight: Flight) {
-        self.flights.reserve_exact(1); // nearly always just one
         self.flights.push(flight);
     }
 
@@ -285,9 +301,10 @@ impl Live {
     pub(crate) fn land(&mut self, id: AttemptId) -> Option<usize> {
         let place = self.flights.iter().position(|flight| flight.id == id)?;
         let flight = self.flights.swap_remove(place);
-        self.seen = flight.seen;
-        (self.seen.connection, self.seen.wire_bytes) = flight.port.connection();
-        self.seen.permit = flight.permit;
+        let mut seen = flight.seen;
+        (seen.connection, seen.wire_bytes) = flight.port.connection();
+        seen.permit = flight.permit;
+        self.seen = Some(seen);
         Some(flight.index)
     }
 
@@ -307,7 +324,7 @@ impl Live {
             priority: request.priority,
             share,
             tag: request.tag,
-            url: Arc::new(request.url.clone()),
+            url: request.url.clone(),
         }
     }
 
@@ -385,13 +402,13 @@ impl Live {
             permit,
             saved,
             wire_bytes,
-        } = core::mem::take(&mut self.seen);
+        } = self.seen.take().map(|seen| *seen).unwrap_or_default();
         if let Some(last) = attempts.last_mut() {
             for (phase, at) in late {
                 last.timings.note(phase, at);
             }
         }
-        let text = core::mem::take(&mut self.request.text);
+        let text = core::mem::take(&mut self.sink.url);
         let result = match end.result {
             Ok(finish) => {
                 let (headers, status, version) = match parts {
@@ -445,7 +462,7 @@ impl Live {
 }
 
 /// The chunks in one piece; not copied if there is just one.
-fn join(mut chunks: Vec<Bytes>) -> Bytes {
+fn join(mut chunks: Chunks) -> Bytes {
     if chunks.len() <= 1 {
         return chunks.pop().unwrap_or_default();
     }

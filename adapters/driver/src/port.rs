@@ -6,6 +6,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use fetch_proto::{Phase, Timestamp};
 use http::{HeaderMap, StatusCode, Version};
+use smallvec::SmallVec;
 
 use crate::clock::Clock;
 use crate::save::{Saved, Saving};
@@ -48,7 +49,7 @@ struct State {
 /// What an attempt has reported since it was last asked.
 #[derive(Debug, Default)]
 pub(crate) struct News {
-    pub(crate) marks: Vec<(Phase, Timestamp)>,
+    pub(crate) marks: Phases,
     pub(crate) head: Option<Parts>,
     pub(crate) body: u64,
     /// Whether the consumer began (true) or ceased to be waited for.
@@ -64,11 +65,17 @@ pub(crate) struct Parts {
     pub(crate) version: Version,
 }
 
+/// A body's chunks: mostly just one.
+pub(crate) type Chunks = SmallVec<[Bytes; 1]>;
+
+/// Phases that were reported: of a reused connection two, of a new one four.
+pub(crate) type Phases = SmallVec<[(Phase, Timestamp); 4]>;
+
 /// A body that was read to its end.
 #[derive(Debug, Default)]
 pub(crate) struct Read {
     /// It, if it was collected.
-    pub(crate) chunks: Vec<Bytes>,
+    pub(crate) chunks: Chunks,
     /// What it was saved as.
     pub(crate) saved: Option<Saved>,
 }

@@ -46,7 +46,7 @@ pub struct Request {
     pub(crate) text: String,
     /// Whether the text is what was given: without its user name it is written anew.
     text_is_kept: bool,
-    pub(crate) url: Url,
+    pub(crate) url: Arc<Url>,
 }
 
 /// What becomes of a response's body.
@@ -126,7 +126,7 @@ impl Request {
             tag: 0,
             text,
             text_is_kept,
-            url,
+            url: Arc::new(url),
         })
     }
 

@@ -60,7 +60,8 @@ pub struct Outgoing {
     pub fresh_connection: bool,
     /// All header fields but those of the transport's own business (`Host`, `Content-Length`,
     /// `Transfer-Encoding`, `Connection`). Credentials are already dropped where they must be.
-    pub headers: HeaderMap,
+    /// Shared by all requests that add none of their own: to change them, take a copy.
+    pub headers: Arc<HeaderMap>,
     /// The largest decoded body to accept, in bytes. A transport that decodes stops there with
     /// [`Failure::BodyTooLarge`], so that a compression bomb costs no more than the limit.
     pub max_body: u64,

@@ -52,7 +52,7 @@ use crate::runtime::Runtime;
 /// let request = Outgoing {
 ///     body: RequestBody::Empty,
 ///     fresh_connection: false,
-///     headers: http::HeaderMap::new(),
+///     headers: std::sync::Arc::default(),
 ///     max_body: 1 << 20,
 ///     method: http::Method::GET,
 ///     path_as_is: None,

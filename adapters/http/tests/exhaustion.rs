@@ -11,7 +11,7 @@ use fetch_driver::{Clock, Failure, Marks, Outgoing, RequestBody, Transport, Tran
 use fetch_http::{Config, HttpTransport, Runtime, Socket};
 use fetch_testbed::Site;
 use futures_lite::StreamExt;
-use http::{HeaderMap, Method};
+use http::Method;
 use smol::block_on;
 
 #[derive(Clone)]
@@ -37,7 +37,7 @@ async fn fetch(client: &HttpTransport<Smol>, url: &str) -> Result<(), TransportE
     let request = Outgoing {
         body: RequestBody::Empty,
         fresh_connection: false,
-        headers: HeaderMap::new(),
+        headers: Arc::default(),
         max_body: u64::MAX,
         method: Method::GET,
         path_as_is: None,

@@ -143,7 +143,7 @@ fn request(
             (body, Some(failed))
         }
     };
-    let mut headers = outgoing.headers;
+    let mut headers = Arc::unwrap_or_clone(outgoing.headers);
     let expects = [Method::POST, Method::PUT, Method::PATCH].contains(&outgoing.method);
     if expects && length == Some(0) {
         headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));

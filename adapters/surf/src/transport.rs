@@ -147,7 +147,7 @@ fn request(
         request.remove_header("content-type");
         failed
     });
-    for (name, value) in &outgoing.headers {
+    for (name, value) in &*outgoing.headers {
         let value = value.to_str();
         let value = value.map_err(|_| unsupported(format!("surf sends only ASCII in {name}")))?;
         request.append_header(name.as_str(), value);

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use fetch_http::Stream;
 use futures_io::{AsyncRead, AsyncWrite};
+use tokio::io::ReadBuf;
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
@@ -94,21 +95,21 @@ impl Stream for Socket {
     }
 }
 
-// The socket's own methods on `&self` serve better than tokio's `AsyncRead`: what is read goes
-// straight into the caller's buffer, which is initialised already.
 impl AsyncRead for Socket {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        loop {
-            ready!(each!(self, stream => stream.poll_read_ready(cx)))?;
-            match each!(self, stream => stream.try_read(buf)) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => return Poll::Ready(result),
-            }
-        }
+        // Unlike `try_read` it takes a read that leaves room for the last one, until an event comes:
+        // no system call tells that there is no more.
+        let mut buf = ReadBuf::new(buf);
+        ready!(each!(self, stream => tokio::io::AsyncRead::poll_read(
+            Pin::new(stream),
+            cx,
+            &mut buf,
+        )))?;
+        Poll::Ready(Ok(buf.filled().len()))
     }
 }
 

@@ -1,11 +1,13 @@
 //! Attempts: begun, polled, told about, given up.
 
+use std::sync::Arc;
+
 use fetch_proto::{Attempt, AttemptId, Input};
 
 use super::wire::{head, outgoing};
 use super::{BUDGET, Driver};
 use crate::flights::Polled;
-use crate::job::{Flight, Live, Seen};
+use crate::job::{Flight, Live};
 use crate::port::{Port, Verdict};
 use crate::spans::Span;
 use crate::transport::{Outgoing, Transport};
@@ -24,7 +26,7 @@ where
         let port = Port::new(self.clock);
         let mut outgoing = outgoing(&attempt, live, &self.headers);
         if let Some(cookies) = &self.cookies {
-            cookies.add_to(&mut outgoing.headers, &outgoing.url);
+            cookies.add_to(Arc::make_mut(&mut outgoing.headers), &outgoing.url);
         }
         let index = self
             .flights
@@ -33,14 +35,14 @@ where
             self.owners.resize(index + 1, 0);
         }
         self.owners[index] = slot;
-        let permit = live.seen.permit.take().or_else(|| self.permits.take());
+        let permit = live.take_permit().or_else(|| self.permits.take());
         let span = live.span.attempt(&live.request, &attempt);
         live.launch(Flight {
             id: attempt.id,
             index,
             permit,
             port,
-            seen: Seen::default(),
+            seen: Box::default(),
             span,
             url: attempt.url,
         });
@@ -63,8 +65,8 @@ where
             flight.port.take().marks
         });
         let Some(index) = live.land(id) else { return };
-        live.seen.late = late.unwrap_or_default();
-        live.seen.permit = None;
+        live.seen().late = late.unwrap_or_default();
+        live.seen().permit = None;
         self.flights.remove(index);
     }
 

@@ -1,6 +1,7 @@
 //! Between the core's words and those of a transport.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use fetch_proto::{Attempt, Head};
@@ -42,28 +43,13 @@ pub(super) fn head(parts: &Parts) -> Head {
 }
 
 /// The request as it goes over the wire.
-pub(super) fn outgoing(attempt: &Attempt, live: &mut Live, common: &HeaderMap) -> Outgoing {
-    let mut headers = common.clone();
+pub(super) fn outgoing(attempt: &Attempt, live: &mut Live, common: &Arc<HeaderMap>) -> Outgoing {
+    let lost_body = live.has_body && !attempt.send_body;
     let own = &live.request.headers;
-    for name in own.keys() {
-        headers.remove(name);
-    }
-    for (name, value) in own {
-        headers.append(name, value.clone());
-    }
-    if !attempt.send_credentials {
-        drop_credentials(&mut headers);
-    }
-    if live.has_body && !attempt.send_body {
-        // A redirect dropped the body, and with it what describes it.
-        for name in [
-            header::CONTENT_ENCODING,
-            header::CONTENT_LANGUAGE,
-            header::CONTENT_TYPE,
-        ] {
-            headers.remove(name);
-        }
-    }
+    let headers = match own.is_empty() && attempt.send_credentials && !lost_body {
+        true => common.clone(),
+        false => Arc::new(headers(common, own, attempt.send_credentials, lost_body)),
+    };
     let body = match &mut live.request.body {
         _ if !attempt.send_body => RequestBody::Empty,
         RequestBody::Bytes(bytes) => RequestBody::Bytes(bytes.clone()),
@@ -78,6 +64,31 @@ pub(super) fn outgoing(attempt: &Attempt, live: &mut Live, common: &HeaderMap) -
         path_as_is: live.request.target_as_is(&attempt.url),
         url: attempt.url.clone(),
     }
+}
+
+/// The fields of one request: its own in place of the common ones, and without what it may not say.
+fn headers(common: &HeaderMap, own: &HeaderMap, credentials: bool, lost_body: bool) -> HeaderMap {
+    let mut headers = common.clone();
+    for name in own.keys() {
+        headers.remove(name);
+    }
+    for (name, value) in own {
+        headers.append(name, value.clone());
+    }
+    if !credentials {
+        drop_credentials(&mut headers);
+    }
+    if lost_body {
+        // A redirect dropped the body, and with it what describes it.
+        for name in [
+            header::CONTENT_ENCODING,
+            header::CONTENT_LANGUAGE,
+            header::CONTENT_TYPE,
+        ] {
+            headers.remove(name);
+        }
+    }
+    headers
 }
 
 fn drop_credentials(headers: &mut HeaderMap) {

@@ -39,7 +39,7 @@ impl Request {
 
     /// What is sent as the target of a request to `url`.
     pub(crate) fn target_as_is(&self, url: &Url) -> Option<PathAndQuery> {
-        self.path_as_is.clone().filter(|_| *url == self.url)
+        self.path_as_is.clone().filter(|_| *url == *self.url)
     }
 }
 

@@ -1,5 +1,7 @@
 //! The request as HTTP/2 wants it.
 
+use std::sync::Arc;
+
 use fetch_driver::{Failure, Marks, Outgoing, RequestBody, TransportError};
 use http::Request;
 use http::header::{
@@ -23,12 +25,13 @@ pub(super) fn request(
     refuse_connect(&outgoing.method)?;
     let Outgoing {
         body,
-        mut headers,
+        headers,
         method,
         path_as_is,
         url,
         ..
     } = outgoing;
+    let mut headers = Arc::unwrap_or_clone(headers);
     strip_connection(&mut headers);
     if let Some(accept) = accept.filter(|_| may_accept(&headers)) {
         headers.insert(ACCEPT_ENCODING, accept);

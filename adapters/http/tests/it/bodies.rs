@@ -203,9 +203,7 @@ fn the_request_line_and_fields_are_as_they_should_be() {
         let _ = stream.shutdown(Shutdown::Both);
     });
     let mut request = get(&server.url("/a%20b?q=1&r=ü#fragment"));
-    request
-        .headers
-        .insert("x-mine", HeaderValue::from_static("1"));
+    Arc::make_mut(&mut request.headers).insert("x-mine", HeaderValue::from_static("1"));
     block_on(send(&client(), request)).unwrap();
     let mut post = get(&server.url("/"));
     post.method = Method::POST;

@@ -10,7 +10,7 @@ use fetch_driver::{
 };
 use fetch_http::{Config, HttpTransport, ResponseBody, Runtime, Socket};
 use futures_lite::StreamExt;
-use http::{HeaderMap, Method};
+use http::Method;
 
 /// Long enough for any machine; only a broken test ever waits for it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -49,7 +49,7 @@ pub(crate) fn get(url: &str) -> Outgoing {
     Outgoing {
         body: RequestBody::Empty,
         fresh_connection: false,
-        headers: HeaderMap::new(),
+        headers: Arc::default(),
         max_body: u64::MAX,
         method: Method::GET,
         path_as_is: None,

@@ -124,9 +124,7 @@ fn the_authority_is_said_once_and_no_connection_field_is_sent() {
         (HeaderName::from_static("te"), "gzip"),
         (HeaderName::from_static("upgrade"), "h2c"),
     ] {
-        request
-            .headers
-            .insert(name, HeaderValue::from_static(value));
+        Arc::make_mut(&mut request.headers).insert(name, HeaderValue::from_static(value));
     }
     let client = with(trusting(&site));
     let response = block_on(send(&client, request)).unwrap();

@@ -62,7 +62,10 @@ async fn send(
 ) -> Result<Incoming<Body>, TransportError> {
     let failed = |error| TransportError::new(Failure::Io, error);
     let target = client.request(request.method, request.url.as_str());
-    let response = target.headers(request.headers).send().await;
+    let response = target
+        .headers(request.headers.as_ref().clone())
+        .send()
+        .await;
     let response = response.map_err(failed)?;
     Ok(Incoming {
         headers: response.headers().clone(),
