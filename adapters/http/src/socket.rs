@@ -21,6 +21,14 @@ use crate::runtime::Stream;
 #[derive(Clone, Debug, Default)]
 pub struct Reactor(());
 
+#[cfg(not(target_os = "linux"))]
+impl Reactor {
+    /// Runs `future` to its end on this thread, as `async_io::block_on` does.
+    pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        async_io::block_on(future)
+    }
+}
+
 /// A stream on the `async-io` reactor: TCP, with Nagle's algorithm off, or a Unix socket.
 ///
 /// ```

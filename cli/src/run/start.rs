@@ -45,8 +45,9 @@ pub(crate) fn run(mut plan: Plan) -> Result<u8, Stop> {
     // Before the fetcher, which measures from its beginning.
     let monitor = plan.monitor.start(&tell)?;
     let executor = Arc::new(Executor::new());
+    let adapter = Smol::on(&executor);
     let epoch = SystemTime::now();
-    let fetcher = fetcher(&executor, &plan.settings, plan.record.take())?;
+    let fetcher = fetcher(adapter.clone(), &plan.settings, plan.record.take())?;
 
     let (method, body) = (plan.feed.method.as_str(), &plan.feed.body);
     let recorder = Arc::new(Recorder::new(epoch, method, body, plan.headers));
@@ -111,7 +112,7 @@ pub(crate) fn run(mut plan: Plan) -> Result<u8, Stop> {
         stopping: false,
         total: plan.total,
     };
-    let end = smol::block_on(executor.run(run.drive(&mut outcomes)));
+    let end = adapter.block_on(executor.run(run.drive(&mut outcomes)));
     run.finish(end, outcomes, output, plan.demo.is_some())
 }
 
@@ -124,13 +125,9 @@ fn teller(progress: &Progress, silent: bool) -> Box<dyn Fn(&str) + Send> {
     })
 }
 
-fn fetcher(
-    executor: &Arc<Executor<'static>>,
-    settings: &Settings,
-    record: Option<File>,
-) -> Result<Fetcher, Stop> {
+fn fetcher(adapter: Smol, settings: &Settings, record: Option<File>) -> Result<Fetcher, Stop> {
     let settings = settings.clone();
-    let mut builder = Builder::new(Smol::on(executor)).settings(|all| *all = settings);
+    let mut builder = Builder::new(adapter).settings(|all| *all = settings);
     if let Some(file) = record {
         builder = builder.record(file);
     }

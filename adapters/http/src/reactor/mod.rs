@@ -5,6 +5,7 @@
 //! own, which itself is a source of `async-io`'s reactor: a task asks it for events as long as there
 //! are any, once in each round of the executor, and only then lets `async-io` wait for more.
 
+mod park;
 mod source;
 mod stream;
 
@@ -34,6 +35,13 @@ const AT_ONCE: Timespec = Timespec {
     tv_nsec: 0,
 };
 
+/// Whether to wait for an event.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Wait {
+    ForOne,
+    No,
+}
+
 /// Shared by sockets: each is registered once, and not anew for each wait.
 ///
 /// Clones are the same reactor. Its task ends when all of them and all sockets are gone.
@@ -60,13 +68,7 @@ impl Reactor {
         socket: impl AsFd,
         spawn: impl FnOnce(Driver),
     ) -> io::Result<(Arc<Source>, Place)> {
-        let shared = match self.0.get() {
-            Some(shared) => shared.clone(),
-            None => {
-                let made = Arc::new(Shared::new()?);
-                self.0.get_or_init(|| made).clone()
-            }
-        };
+        let shared = self.shared()?;
         let source = Arc::new(Source::new());
         let at = shared.sources().insert(source.clone());
         let place = Place {
@@ -80,6 +82,14 @@ impl Reactor {
             spawn(Driver::new(&shared));
         }
         Ok((source, place))
+    }
+
+    fn shared(&self) -> io::Result<Arc<Shared>> {
+        if let Some(shared) = self.0.get() {
+            return Ok(shared.clone());
+        }
+        let made = Arc::new(Shared::new()?);
+        Ok(self.0.get_or_init(|| made).clone())
     }
 }
 
@@ -106,6 +116,34 @@ impl Shared {
             runs: AtomicBool::new(false),
             sources: Mutex::default(),
         })
+    }
+
+    /// Takes events, and wakes those for whom they are; tells whether there was any. `wakers` is
+    /// empty before and after: its memory is used.
+    fn turn(&self, wait: Wait, wakers: &mut Vec<Waker>) -> bool {
+        let mut room = [const { MaybeUninit::uninit() }; EVENTS];
+        let timeout = (wait == Wait::No).then_some(&AT_ONCE);
+        let events = match epoll::wait(&*self.epoll, &mut room, timeout) {
+            Ok((events, _)) => events,
+            Err(error) => {
+                // Only a signal can interrupt it, and then it is asked again.
+                log::trace!(target: "fetch_http", "epoll: {error}");
+                return true;
+            }
+        };
+        let sources = self.sources();
+        for event in &*events {
+            let at = usize::try_from(event.data.u64()).unwrap_or(usize::MAX);
+            // A socket that was closed just now may have left an event behind, even for the next
+            // in its place: to be woken for nothing does no harm. A wake-up has no source.
+            if let Some(source) = sources.get(at) {
+                wakers.extend(source.tell(event.flags).into_iter().flatten());
+            }
+        }
+        drop(sources);
+        // Never under the lock.
+        wakers.drain(..).for_each(Waker::wake);
+        !events.is_empty()
     }
 
     fn sources(&self) -> std::sync::MutexGuard<'_, Slab<Arc<Source>>> {
@@ -155,31 +193,9 @@ impl Driver {
         }
     }
 
-    /// Wakes those for whom there is something; tells whether there was anybody. `None` is the end.
+    /// Wakes those for whom there is something; tells whether there was anything. `None` is the end.
     fn turn(&mut self) -> Option<bool> {
         let shared = self.shared.upgrade()?;
-        let mut room = [const { MaybeUninit::uninit() }; EVENTS];
-        let events = match epoll::wait(&*self.epoll, &mut room, Some(&AT_ONCE)) {
-            Ok((events, _)) => events,
-            Err(error) => {
-                // Only a signal can interrupt it, and then it is asked again.
-                log::trace!(target: "fetch_http", "epoll: {error}");
-                return Some(true);
-            }
-        };
-        let sources = shared.sources();
-        for event in &*events {
-            let at = usize::try_from(event.data.u64()).unwrap_or(usize::MAX);
-            // A socket that was closed just now may have left an event behind, even for the next
-            // in its place: to be woken for nothing does no harm.
-            if let Some(source) = sources.get(at) {
-                self.wakers
-                    .extend(source.tell(event.flags).into_iter().flatten());
-            }
-        }
-        drop(sources);
-        // Never under the lock.
-        self.wakers.drain(..).for_each(Waker::wake);
-        Some(!events.is_empty())
+        Some(shared.turn(Wait::No, &mut self.wakers))
     }
 }

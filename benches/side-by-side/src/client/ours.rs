@@ -13,10 +13,11 @@ use crate::case::Case;
 /// Everything on this thread: the driver, the connections and the consumer.
 pub(super) fn on_one_executor(case: &Case, url: &str) -> Result<()> {
     let executor = Arc::new(smol::Executor::new());
-    let fetcher = Builder::new(Smol::on(&executor))
+    let adapter = Smol::on(&executor);
+    let fetcher = Builder::new(adapter.clone())
         .concurrency(case.concurrency)
         .build()?;
-    smol::block_on(executor.run(fetch(case, url, &fetcher)))
+    adapter.block_on(executor.run(fetch(case, url, &fetcher)))
 }
 
 /// The driver and the connections on smol's thread, the consumer on this one.
