@@ -24,6 +24,7 @@
 //! | `testing` | [`proto::testing`] | fake clock, scripted server, simulator |
 //! | `policy-file` | [`policy_file`] | limits, rules and policies from a TOML file |
 //! | `record` | [`trace`] | recording what the core sees; replay, what-if |
+//! | `metrics`, `tracing` | | metrics and spans for the crates of these names |
 //! | `serde` | | the core's plain data as serde types |
 //!
 //! The default features are `smol`, `tls`, `http2` and the codings. A client of your own, on any of

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use toml::{Spanned, Value as Toml};
 
 use super::known::{Known, Value, words};
-use super::print::SECRET;
+use super::print::is_secret;
 use super::{Entry, Origin};
 use crate::exit::Stop;
 use crate::toml_file::Document;
@@ -37,13 +37,22 @@ pub(super) fn entries(
         },
     };
     let entries = parse(known, &document, &path)?;
-    let is_secret = |entry: &Entry| SECRET.contains(&entry.id.as_str());
-    let is_exposed = entries.iter().any(is_secret) && others_can_read(&path);
+    let is_exposed = entries.iter().any(has_secret) && others_can_read(&path);
     let warnings = is_exposed.then(|| {
         let path = path.display();
         format!("{path} holds a password and others can read it: chmod 600 {path}")
     });
     Ok((entries, warnings.into_iter().collect()))
+}
+
+/// Whether an option, or the user in a proxy's URL, or a field, is nobody else's business.
+fn has_secret(entry: &Entry) -> bool {
+    let values = entry
+        .words
+        .iter()
+        .filter_map(|word| word.to_str()?.split_once('='));
+    let mut values = values.map(|(_, value)| value);
+    values.any(|value| is_secret(&entry.id, value))
 }
 
 /// `$XDG_CONFIG_HOME/fetch-all/config.toml`, or the same in `~/.config`. Never one of the present
@@ -147,6 +156,23 @@ mod tests {
             "--verbose",
         ];
         assert_eq!(said(text).unwrap(), expected);
+    }
+
+    #[test]
+    fn secrets_are_noticed() {
+        let command = crate::args::command();
+        for (text, expected) in [
+            ("user = 'me:secret'", true),
+            ("proxy = 'http://me:secret@a.test:1'", true),
+            ("proxy = 'http://a.test:1'", false),
+            ("header = ['X-A: 1', 'Authorization: Bearer x']", true),
+            ("header = ['X-A: 1']\nlocation = true", false),
+        ] {
+            let document = Document::new("c.toml", text);
+            let entries = parse(&Known::new(&command), &document, Path::new("c.toml"));
+            let entries = entries.map_err(|stop| stop.message).unwrap();
+            assert_eq!(entries.iter().any(has_secret), expected, "{text}");
+        }
     }
 
     #[test]

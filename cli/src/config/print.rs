@@ -10,7 +10,7 @@ use super::known::Known;
 use crate::args;
 
 /// Options whose values are secret. Those of --header are where their names say so.
-pub(super) const SECRET: [&str; 4] = ["cookie", "oauth2_bearer", "proxy_user", "user"];
+const SECRET: [&str; 4] = ["cookie", "oauth2_bearer", "proxy_user", "user"];
 
 /// Parts of names of fields that are secret.
 const SECRET_FIELDS: [&str; 5] = ["auth", "cookie", "key", "secret", "token"];
@@ -74,8 +74,22 @@ fn value(arg: &Arg, parsed: &Parsed) -> Option<String> {
     }
 }
 
+/// Whether a value has something in it that is not for everybody.
+pub(super) fn is_secret(id: &str, value: &str) -> bool {
+    shown(id, value) != value
+}
+
 fn quoted(id: &str, value: &str) -> String {
-    let shown = match id {
+    let shown = shown(id, value);
+    match shown.parse::<i64>() {
+        Ok(number) if number.to_string() == shown => shown,
+        _ => toml::Value::String(shown).to_string(),
+    }
+}
+
+/// The value without what is secret in it.
+fn shown(id: &str, value: &str) -> String {
+    match id {
         id if SECRET.contains(&id) => HIDDEN.to_owned(),
         "header" => {
             let name = value.split([':', ';']).next().unwrap_or_default();
@@ -87,10 +101,6 @@ fn quoted(id: &str, value: &str) -> String {
         }
         "proxy" | "url" => crate::show::without_user(value).into_owned(),
         _ => value.to_owned(),
-    };
-    match shown.parse::<i64>() {
-        Ok(number) if number.to_string() == shown => shown,
-        _ => toml::Value::String(shown).to_string(),
     }
 }
 

@@ -25,7 +25,10 @@ impl Seen {
             return true;
         }
         if self.young.len() >= most && !self.young.contains(&digest) {
-            self.old = mem::take(&mut self.young);
+            // Both keep their memory: neither has to grow again while the other is full.
+            mem::swap(&mut self.old, &mut self.young);
+            self.young.clear();
+            self.young.reserve(most);
         }
         !self.young.insert(digest)
     }
@@ -46,5 +49,9 @@ mod tests {
             }
         }
         assert!(!seen.again_of(0, 10), "it is long ago");
+        assert!(
+            seen.old.capacity() + seen.young.capacity() <= 2 * 14,
+            "the room for 10"
+        );
     }
 }

@@ -65,34 +65,24 @@ pub(super) fn timeline(timeline: &Timeline) -> String {
         r#"<polyline class="line" points="{}"/>"#,
         points.join(" ")
     );
-    for n in 0..=4 {
-        let part = f64::from(n) / 4.0;
-        let at = Time(end.mul_f64(part)).to_string();
-        label(
-            &mut svg,
-            LEFT + part * wide,
-            HEIGHT - 8.0,
-            anchor(n, 4),
-            &at,
-        );
-    }
+    times(&mut svg, |part| end.mul_f64(part));
     svg + "</svg>"
 }
 
 /// How long fetches took, the times growing by doubling.
-pub(super) fn latency(times: &Histogram) -> String {
+pub(super) fn latency(took: &Histogram) -> String {
     let place = |time: Duration| (time.as_secs_f64().max(1e-6).log2() * PER_DOUBLING).floor();
-    let (Some(min), Some(max)) = (times.min(), times.max()) else {
+    let (Some(min), Some(max)) = (took.min(), took.max()) else {
         return String::new();
     };
     let (first, last) = (place(min), place(max));
     let mut bars = vec![0_u64; (last - first) as usize + 1];
-    for (time, count) in times.buckets() {
+    for (time, count) in took.buckets() {
         let at = (place(time) - first).clamp(0.0, last - first);
         bars[at as usize] += count;
     }
     let most = bars.iter().copied().max().unwrap_or(1).max(1) as f64;
-    let summary = times.summary();
+    let summary = took.summary();
     let words = format!(
         "How many fetches took how long: half at most {}, 90 % at most {}, 99 % at most {}, the \
          longest {}",
@@ -140,18 +130,10 @@ pub(super) fn latency(times: &Histogram) -> String {
             taken = at;
         }
     }
-    for n in 0..=4_u32 {
-        let part = f64::from(n) / 4.0;
-        let at = 2_f64.powf((first + part * bars.len() as f64) / PER_DOUBLING);
-        let at = Time(Duration::from_secs_f64(at)).to_string();
-        label(
-            &mut svg,
-            LEFT + part * wide,
-            HEIGHT - 8.0,
-            anchor(n, 4),
-            &at,
-        );
-    }
+    times(&mut svg, |part| {
+        let doublings = (first + part * bars.len() as f64) / PER_DOUBLING;
+        Duration::from_secs_f64(2_f64.powf(doublings))
+    });
     svg + "</svg>"
 }
 
@@ -171,6 +153,21 @@ fn levels(svg: &mut String, most: f64, unit: &str) {
         );
         let number = format!("{:.0}{unit}", part * most);
         label(svg, LEFT - 6.0, y + 4.0, "end", &number);
+    }
+}
+
+/// What time it is along the axis: `at` a part of it, from 0 to 1.
+fn times(svg: &mut String, at: impl Fn(f64) -> Duration) {
+    for n in 0..=4_u32 {
+        let part = f64::from(n) / 4.0;
+        let x = LEFT + part * (WIDTH - LEFT);
+        label(
+            svg,
+            x,
+            HEIGHT - 8.0,
+            anchor(n, 4),
+            &Time(at(part)).to_string(),
+        );
     }
 }
 
