@@ -1,6 +1,7 @@
 //! What is fetched, how often, how much of it at once, and by whom.
 
 use crate::client::Client;
+use crate::site::{HOSTS, address};
 
 /// One load.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +16,8 @@ pub(crate) struct Case {
     pub(crate) clients: &'static [Client],
     /// Requests in flight at once.
     pub(crate) concurrency: usize,
+    /// Whether each request goes to the next of a thousand hosts.
+    pub(crate) hosts: bool,
     /// Requests in all.
     pub(crate) requests: usize,
 }
@@ -22,12 +25,30 @@ pub(crate) struct Case {
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
+/// The sizes of all bodies.
+pub(crate) const BODIES: [usize; 2] = [KIB, MIB];
+
 /// Other clients, and the bound.
 const OTHERS: &[Client] = &[
     Client::Ours,
     Client::OursGlobal,
+    Client::Tokio,
     Client::Reqwest,
+    Client::HyperUtil,
+    Client::Curl,
+    Client::Aiohttp,
     Client::Floor,
+];
+
+/// Those who can fetch from a thousand hosts.
+const WITHOUT_FLOOR: &[Client] = &[
+    Client::Ours,
+    Client::OursGlobal,
+    Client::Tokio,
+    Client::Reqwest,
+    Client::HyperUtil,
+    Client::Curl,
+    Client::Aiohttp,
 ];
 
 /// Every adapter, and what they are to be measured by.
@@ -47,13 +68,23 @@ pub(crate) const RUNTIMES: &str = "adapters";
 
 impl Case {
     /// All loads, in the order of the document.
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 8] = [
+        Self {
+            name: "one",
+            base: "ours",
+            clients: OTHERS,
+            body: KIB,
+            concurrency: 1,
+            hosts: false,
+            requests: 20_000,
+        },
         Self {
             name: "small",
             base: "ours",
             clients: OTHERS,
             body: KIB,
             concurrency: 100,
+            hosts: false,
             requests: 20_000,
         },
         Self {
@@ -62,6 +93,7 @@ impl Case {
             clients: OTHERS,
             body: KIB,
             concurrency: 100,
+            hosts: false,
             requests: 100_000,
         },
         Self {
@@ -70,7 +102,17 @@ impl Case {
             clients: OTHERS,
             body: KIB,
             concurrency: 1_000,
-            requests: 100_000,
+            hosts: false,
+            requests: 20_000,
+        },
+        Self {
+            name: "vast",
+            base: "ours",
+            clients: OTHERS,
+            body: KIB,
+            concurrency: 5_000,
+            hosts: false,
+            requests: 20_000,
         },
         Self {
             name: "large",
@@ -78,7 +120,17 @@ impl Case {
             clients: OTHERS,
             body: MIB,
             concurrency: 100,
-            requests: 500,
+            hosts: false,
+            requests: 2_000,
+        },
+        Self {
+            name: "hosts",
+            base: "ours",
+            clients: WITHOUT_FLOOR,
+            body: KIB,
+            concurrency: 100,
+            hosts: true,
+            requests: 20_000,
         },
         Self {
             name: RUNTIMES,
@@ -86,6 +138,7 @@ impl Case {
             clients: ADAPTERS,
             body: KIB,
             concurrency: 100,
+            hosts: false,
             requests: 20_000,
         },
     ];
@@ -99,9 +152,18 @@ impl Case {
         Self { requests, ..self }
     }
 
-    /// The path of every URL.
-    pub(crate) fn path(&self) -> String {
-        format!("/bytes/{}", self.body)
+    /// All URLs, at the server at `base`.
+    pub(crate) fn urls(&self, base: &str) -> impl Iterator<Item = String> + Send + use<> {
+        let (body, hosts) = (self.body, self.hosts);
+        let port = base.rsplit(':').next().unwrap_or_default().to_owned();
+        let base = base.to_owned();
+        (0..self.requests).map(move |n| {
+            if hosts {
+                format!("http://{}:{port}/bytes/{body}", address(n % HOSTS))
+            } else {
+                format!("{base}/bytes/{body}")
+            }
+        })
     }
 
     /// What it is, in a line.
@@ -115,7 +177,12 @@ impl Case {
             grouped(self.requests as u64),
             grouped(self.concurrency as u64),
         );
-        format!("{requests} requests of {size} {unit}, {concurrency} at once")
+        let hosts = if self.hosts {
+            format!(", each to the next of {} hosts", grouped(HOSTS as u64))
+        } else {
+            String::new()
+        };
+        format!("{requests} requests of {size} {unit}, {concurrency} at once{hosts}")
     }
 }
 
@@ -145,9 +212,20 @@ mod tests {
     }
 
     #[test]
+    fn each_request_goes_to_the_next_host() {
+        let case = Case::find("hosts").unwrap();
+        let urls: Vec<_> = case.urls("http://127.0.0.1:81").take(1_001).collect();
+        assert_eq!(urls[0], "http://127.0.1.0:81/bytes/1024");
+        assert_eq!(urls[999], "http://127.0.4.231:81/bytes/1024");
+        assert_eq!(urls[1_000], urls[0]);
+    }
+
+    #[test]
     fn titles_name_the_load() {
         let titles = Case::ALL.map(|case| case.title());
-        assert_eq!(titles[0], "20,000 requests of 1 KiB, 100 at once");
-        assert_eq!(titles[3], "500 requests of 1 MiB, 100 at once");
+        assert_eq!(titles[0], "20,000 requests of 1 KiB, 1 at once");
+        assert_eq!(titles[5], "2,000 requests of 1 MiB, 100 at once");
+        let hosts = "20,000 requests of 1 KiB, 100 at once, each to the next of 1,000 hosts";
+        assert_eq!(titles[6], hosts);
     }
 }

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 
+use crate::calls;
 use crate::case::Case;
 use crate::client::Client;
 use crate::figures::{Figure, hundredths, table, tenths, whole};
@@ -14,6 +15,8 @@ pub(crate) struct Runs {
     case: Case,
     clients: Vec<Client>,
     usages: Vec<Vec<Usage>>,
+    /// System calls of a request, where they could be counted.
+    calls: Vec<Option<f64>>,
 }
 
 /// Runs the case, so many rounds of it.
@@ -33,10 +36,13 @@ pub(crate) fn run(case: &Case, clients: &[Client], rounds: u16) -> Result<Runs> 
             usages.push(usage);
         }
     }
+    let calls = clients.iter().map(|client| calls::of(*client, case, &site));
+    let calls = calls.collect();
     Ok(Runs {
         case: *case,
         clients: clients.to_vec(),
         usages,
+        calls,
     })
 }
 
@@ -55,16 +61,18 @@ impl Runs {
             &against,
             "CPU µs/request",
             &against,
+            "system calls/request",
             "peak RSS, MiB",
             "voluntary switches",
         ];
-        let rows = self.clients.iter().zip(&self.usages);
-        let rows: Vec<_> = rows.map(|(client, own)| self.row(*client, own)).collect();
+        let rows = self.clients.iter().zip(&self.usages).zip(&self.calls);
+        let rows = rows.map(|((client, own), calls)| self.row(*client, own, *calls));
+        let rows: Vec<_> = rows.collect();
         let (title, rounds) = (self.case.title(), self.usages[0].len());
         format!("{title}, {rounds} rounds\n\n{}", table(&head, &rows))
     }
 
-    fn row(&self, client: Client, own: &[Usage]) -> Vec<String> {
+    fn row(&self, client: Client, own: &[Usage], calls: Option<f64>) -> Vec<String> {
         let requests = self.case.requests as f64;
         let rate = |usage: &Usage| requests / usage.wall;
         let figure = |pick: &dyn Fn(&Usage) -> f64| Figure::new(own.iter().map(pick));
@@ -74,6 +82,7 @@ impl Runs {
             self.to_base(own, &rate),
             self.cost(own).spread(tenths),
             self.to_base(own, &|usage| usage.cpu),
+            calls.map_or_else(|| "?".to_owned(), tenths),
             figure(&|usage| usage.peak_kib as f64 / 1024.0).spread(tenths),
             figure(&|usage| usage.switches as f64).spread(whole),
         ]
@@ -125,11 +134,12 @@ mod tests {
             case: Case::ALL[0].with_requests(100),
             clients: vec![Client::Ours, Client::Floor],
             usages: vec![vec![usage(1.0), usage(10.0)], vec![usage(2.0), usage(20.0)]],
+            calls: vec![Some(2.04), None],
         };
         let text = runs.table();
         let floor = text.lines().last().unwrap();
         assert!(
-            floor.contains("| 0.50 |") && floor.contains("| 2.00 | 2.0 | 3 |"),
+            floor.contains("| 0.50 |") && floor.contains("| 2.00 | ? | 2.0 | 3 |"),
             "{floor}"
         );
     }
@@ -146,6 +156,7 @@ mod tests {
             case: Case::ALL[0].with_requests(100),
             clients: vec![Client::Reqwest, Client::Tokio],
             usages: vec![vec![usage], vec![usage]],
+            calls: vec![None, None],
         };
         assert_eq!(runs.costs(), [("`tokio`", "10.0 µs".to_owned())]);
     }

@@ -22,11 +22,12 @@ pub(crate) fn describe() -> Result<String> {
     let pinned = if count < 2 {
         "not pinned"
     } else {
-        "site on the first core, client on the second"
+        "the server on the first core, the client on the second"
     };
     Ok(format!(
-        "{processor}, {count} cores, {gib} GiB, Linux {}; {pinned}.\n",
-        release.trim()
+        "{processor}, {count} cores, {gib} GiB, Linux {}; {}; {pinned}.\n",
+        release.trim(),
+        crate::site::describe()
     ))
 }
 

@@ -7,6 +7,8 @@
 //! clients take turns, so that what disturbs the machine disturbs them all alike.
 
 #[cfg(target_os = "linux")]
+mod calls;
+#[cfg(target_os = "linux")]
 mod case;
 #[cfg(target_os = "linux")]
 mod client;

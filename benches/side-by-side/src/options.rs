@@ -94,7 +94,12 @@ fn measure(options: &Options) -> Result<()> {
     let wanted = |name: &str| options.case.is_empty() || options.case.iter().any(|c| c == name);
     let chosen = |case: &Case| -> Vec<Client> {
         let listed = |c: &Client| options.client.is_empty() || options.client.contains(c);
-        let clients = case.clients.iter().copied().enumerate();
+        let clients = case
+            .clients
+            .iter()
+            .copied()
+            .filter(|client| client.is_here());
+        let clients = clients.enumerate();
         let clients = clients.filter(|(place, client)| *place == 0 || listed(client));
         clients.map(|(_, client)| client).collect()
     };

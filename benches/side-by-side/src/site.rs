@@ -1,13 +1,23 @@
-//! The site, in a process of its own.
+//! The server, in a process of its own: nginx with one worker if there is one, else our test site.
 
+use std::fmt::Write as _;
+use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::case::BODIES;
 use crate::core::{self, Core};
 
-/// A running site; it ends with this value.
+/// So many addresses nginx listens on, beside 127.0.0.1: each is another host.
+pub(crate) const HOSTS: usize = 1_000;
+
+/// A running server; it ends with this value.
 #[derive(Debug)]
 pub(crate) struct Site {
     /// Scheme, host and port.
@@ -16,7 +26,7 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// Starts a site on a port of its own.
+    /// Starts a server on a port of its own.
     pub(crate) fn start() -> Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
             .arg("serve")
@@ -44,13 +54,112 @@ impl Drop for Site {
     }
 }
 
+/// What serves, for the reader of the tables.
+pub(crate) fn describe() -> String {
+    let version = nginx().and_then(|nginx| Command::new(nginx).arg("-v").output().ok());
+    match version {
+        Some(output) => {
+            let text = String::from_utf8_lossy(&output.stderr).into_owned();
+            let version = text
+                .trim()
+                .rsplit('/')
+                .next()
+                .unwrap_or_default()
+                .to_owned();
+            format!("nginx {version}, one worker")
+        }
+        None => "fetch-testbed (nginx is not installed)".to_owned(),
+    }
+}
+
+/// The address of host `n`, on loopback as all of 127.0.0.0/8 is.
+pub(crate) fn address(n: usize) -> Ipv4Addr {
+    Ipv4Addr::from_bits(u32::from_be_bytes([127, 0, 1, 0]) + n as u32)
+}
+
 /// Serves until the end of standard input: the other side of [`Site::start`].
 pub(crate) fn serve() -> Result<()> {
     core::pin(Core::Site)?;
     rlimit::increase_nofile_limit(u64::MAX)?;
-    let site = fetch_testbed::Site::start()?;
-    println!("{}", site.url(""));
+    match nginx() {
+        Some(nginx) => serve_by(&nginx),
+        None => {
+            let site = fetch_testbed::Site::builder().addresses(1).start()?;
+            tell(&site.url(""))
+        }
+    }
+}
+
+/// Tells the address and waits for the end of the input.
+fn tell(base: &str) -> Result<()> {
+    println!("{base}");
     io::stdout().flush()?;
     io::copy(&mut io::stdin(), &mut io::sink())?;
     Ok(())
+}
+
+fn nginx() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    // Debian has it where only root looks.
+    let places = std::env::split_paths(&path).chain(["/usr/sbin".into()]);
+    places
+        .map(|place| place.join("nginx"))
+        .find(|file| file.is_file())
+}
+
+fn serve_by(nginx: &Path) -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let root = directory.path().join("bytes");
+    fs::create_dir(&root)?;
+    for body in BODIES {
+        fs::write(root.join(body.to_string()), vec![b'x'; body])?;
+    }
+    // nginx does not tell which port it was given: it gets one that is free now.
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
+        .local_addr()?
+        .port();
+    let file = directory.path().join("nginx.conf");
+    fs::write(&file, config(directory.path(), port)?)?;
+    let mut child = Command::new(nginx)
+        .arg("-p")
+        .arg(directory.path())
+        .arg("-c")
+        .arg(&file)
+        .stdin(Stdio::null())
+        .spawn()
+        .context("cannot start nginx")?;
+    let served = await_port(port).and_then(|()| tell(&format!("http://127.0.0.1:{port}")));
+    child.kill()?;
+    child.wait()?;
+    served
+}
+
+fn await_port(port: u16) -> Result<()> {
+    for _ in 0..200 {
+        if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return Ok(());
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    anyhow::bail!("nginx does not listen after four seconds")
+}
+
+/// One process and nothing written: a connection may serve as many requests as come.
+fn config(directory: &Path, port: u16) -> Result<String> {
+    let mut text = String::from(
+        "pid nginx.pid;\ndaemon off;\nmaster_process off;\nerror_log stderr crit;\nworker_rlimit_nofile 60000;\n\
+         events { worker_connections 30000; }\nhttp {\naccess_log off;\nsendfile on;\n\
+         tcp_nodelay on;\nkeepalive_requests 1000000000;\nkeepalive_timeout 600s;\n\
+         open_file_cache max=100;\n",
+    );
+    for kind in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"] {
+        writeln!(text, "{kind}_temp_path {kind};")?;
+    }
+    write!(text, "server {{\nroot {};\n", directory.display())?;
+    let hosts = (0..HOSTS).map(address);
+    for host in std::iter::once(Ipv4Addr::LOCALHOST).chain(hosts) {
+        writeln!(text, "listen {host}:{port} backlog=8192;")?;
+    }
+    text.push_str("}\n}\n");
+    Ok(text)
 }

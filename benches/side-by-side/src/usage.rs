@@ -22,7 +22,7 @@ pub(crate) struct Usage {
     pub(crate) switches: u64,
 }
 
-/// Measures this process from now on.
+/// Measures this process, and those that it runs, from now on.
 #[derive(Debug)]
 pub(crate) struct Meter {
     before: Rusage,
@@ -40,12 +40,16 @@ impl Meter {
     pub(crate) fn stop(self) -> Result<Usage> {
         let wall = self.started.elapsed().as_secs_f64();
         let after = getrusage(UsageWho::RUSAGE_SELF)?;
+        // Those of clients that are commands of their own.
+        let others = getrusage(UsageWho::RUSAGE_CHILDREN)?;
         let switches = |usage: &Rusage| usage.voluntary_context_switches().max(0) as u64;
         Ok(Usage {
             wall,
-            cpu: (cpu(&after).saturating_sub(cpu(&self.before))).as_secs_f64(),
-            peak_kib: peak_kib()?,
-            switches: switches(&after) - switches(&self.before),
+            cpu: (cpu(&after) + cpu(&others))
+                .saturating_sub(cpu(&self.before))
+                .as_secs_f64(),
+            peak_kib: peak_kib()?.max(others.max_rss().max(0) as u64),
+            switches: switches(&after) + switches(&others) - switches(&self.before),
         })
     }
 }

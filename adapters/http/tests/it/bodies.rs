@@ -224,3 +224,41 @@ fn the_request_line_and_fields_are_as_they_should_be() {
     let head = was_asked.recv_blocking().unwrap().to_lowercase();
     assert!(head.contains("\r\ncontent-length: 0\r\n"), "{head}");
 }
+
+#[test]
+fn an_answer_before_the_end_of_the_upload_counts() {
+    let server = Raw::serve(|_, mut stream| {
+        read_head(&mut stream);
+        // It reads nothing of the body, and closes with most of it on the way.
+        let _ = stream.write_all(b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig");
+        let _ = stream.shutdown(Shutdown::Write);
+        std::thread::sleep(Duration::from_millis(300));
+    });
+    let client = client();
+    let mut request = get(&server.url("/"));
+    request.method = Method::PUT;
+    request.body = RequestBody::Bytes(vec![9; 30_000_000].into());
+    let response = block_on(send(&client, request)).unwrap();
+    assert_eq!(response.status, 413);
+    assert_eq!(block_on(read(response.body)).unwrap(), b"big");
+    // What was not sent whole cannot be followed by another request.
+    assert_eq!(client.open_connections(), 0);
+}
+
+#[test]
+fn a_response_may_come_byte_by_byte() {
+    let answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nX: y\r\n\r\n";
+    let server = Raw::serve(move |_, mut stream| {
+        while read_head(&mut stream).is_some() {
+            for byte in answer {
+                stream.write_all(&[*byte]).unwrap();
+            }
+        }
+    });
+    let client = client();
+    for _ in 0..2 {
+        let fetched = block_on(fetch(&client, &server.url("/"))).unwrap();
+        assert_eq!(fetched, (200, b"abcde".to_vec()));
+    }
+    assert_eq!(server.connections(), 1);
+}

@@ -13,34 +13,34 @@ use fetch_all::tokio::{Stream, Tokio, stream};
 use super::ours::fetch;
 use crate::case::Case;
 
-pub(super) fn async_std(case: &Case, url: &str) -> Result<()> {
+pub(super) fn async_std(case: &Case, base: &str) -> Result<()> {
     let fetcher = fetch_all::async_std::Fetcher::builder();
     let fetcher = fetcher.concurrency(case.concurrency).build()?;
-    async_std::task::block_on(fetch(case, url, &fetcher))
+    async_std::task::block_on(fetch(case, base, &fetcher))
 }
 
-pub(super) fn isahc(case: &Case, url: &str) -> Result<()> {
+pub(super) fn isahc(case: &Case, base: &str) -> Result<()> {
     let fetcher = fetch_all::isahc::Fetcher::builder();
     let fetcher = fetcher.concurrency(case.concurrency).build()?;
-    smol::block_on(fetch(case, url, &fetcher))
+    smol::block_on(fetch(case, base, &fetcher))
 }
 
-pub(super) fn surf(case: &Case, url: &str) -> Result<()> {
+pub(super) fn surf(case: &Case, base: &str) -> Result<()> {
     let fetcher = fetch_all::surf::Fetcher::builder();
     let fetcher = fetcher.concurrency(case.concurrency).build()?;
-    async_std::task::block_on(fetch(case, url, &fetcher))
+    async_std::task::block_on(fetch(case, base, &fetcher))
 }
 
-pub(super) fn tokio(case: &Case, url: &str) -> Result<()> {
+pub(super) fn tokio(case: &Case, base: &str) -> Result<()> {
     runtime()?.block_on(async {
         let fetcher = fetch_all::tokio::Fetcher::builder();
         let fetcher = fetcher.concurrency(case.concurrency).build()?;
-        fetch(case, url, &fetcher).await
+        fetch(case, base, &fetcher).await
     })
 }
 
 /// What our driver adds to another client: the same reqwest as by itself.
-pub(super) fn over_reqwest(case: &Case, url: &str) -> Result<()> {
+pub(super) fn over_reqwest(case: &Case, base: &str) -> Result<()> {
     runtime()?.block_on(async {
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
@@ -49,7 +49,7 @@ pub(super) fn over_reqwest(case: &Case, url: &str) -> Result<()> {
         let transport = transport_fn(move |request, _| send(client.clone(), request));
         let builder = Builder::new(WithTransport::new(Tokio::default(), transport));
         let fetcher = builder.concurrency(case.concurrency).build()?;
-        fetch(case, url, &fetcher).await
+        fetch(case, base, &fetcher).await
     })
 }
 

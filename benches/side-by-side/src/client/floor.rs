@@ -24,8 +24,9 @@ struct Connection {
     body: usize,
 }
 
-pub(super) fn run(case: &Case, url: &str) -> Result<()> {
-    let url = Url::parse(url)?;
+pub(super) fn run(case: &Case, base: &str) -> Result<()> {
+    let url = case.urls(base).next().context("no URL")?;
+    let url = Url::parse(&url)?;
     let request = request(&url);
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
     let mut connections = Vec::with_capacity(case.concurrency);

@@ -1,7 +1,10 @@
 //! The clients: each fetches a whole case and fails on the first thing that is not as it should be.
 
 mod adapters;
+mod aiohttp;
+mod curl;
 mod floor;
+mod hyper_util;
 mod ours;
 mod reqwest;
 
@@ -15,10 +18,16 @@ use crate::usage::{self, Meter};
 /// What is measured.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum Client {
+    /// aiohttp, as the original of fetch-all was
+    Aiohttp,
     /// fetch-all on async-std
     AsyncStd,
+    /// curl --parallel
+    Curl,
     /// No client: an epoll loop that parses next to nothing
     Floor,
+    /// hyper-util's client on a current-thread runtime, with buffer_unordered
+    HyperUtil,
     /// fetch-all over isahc
     Isahc,
     /// fetch-all, all of it on one executor and one thread
@@ -39,8 +48,11 @@ impl Client {
     /// Its name on the command line.
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Self::Aiohttp => "aiohttp",
             Self::AsyncStd => "async-std",
+            Self::Curl => "curl",
             Self::Floor => "floor",
+            Self::HyperUtil => "hyper-util",
             Self::Isahc => "isahc",
             Self::Ours => "ours",
             Self::OursGlobal => "ours-global",
@@ -54,8 +66,11 @@ impl Client {
     /// What it is, for the table.
     pub(crate) fn title(self) -> &'static str {
         match self {
+            Self::Aiohttp => "aiohttp, the original design",
             Self::AsyncStd => "fetch-all, async-std",
+            Self::Curl => "`curl --parallel`",
             Self::Floor => "floor: a bare epoll loop",
+            Self::HyperUtil => "hyper-util, tokio, `buffer_unordered`",
             Self::Isahc => "fetch-all, isahc",
             Self::Ours => "fetch-all, smol, one executor",
             Self::OursGlobal => "fetch-all, smol, global executor",
@@ -75,7 +90,21 @@ impl Client {
             Self::OverReqwest => Some("none"),
             Self::Surf => Some("`surf`"),
             Self::Tokio => Some("`tokio`"),
-            Self::Floor | Self::Ours | Self::Reqwest => None,
+            Self::Aiohttp
+            | Self::Curl
+            | Self::Floor
+            | Self::HyperUtil
+            | Self::Ours
+            | Self::Reqwest => None,
+        }
+    }
+
+    /// Whether this machine has it: others' commands may be missing.
+    pub(crate) fn is_here(self) -> bool {
+        match self {
+            Self::Aiohttp => aiohttp::is_here(),
+            Self::Curl => curl::is_here(),
+            _ => true,
         }
     }
 }
@@ -84,18 +113,20 @@ impl Client {
 pub(crate) fn run(client: Client, case: &Case, base: &str) -> Result<()> {
     core::pin(Core::Client)?;
     rlimit::increase_nofile_limit(u64::MAX)?;
-    let url = format!("{base}{}", case.path());
     let meter = Meter::start()?;
     match client {
-        Client::AsyncStd => adapters::async_std(case, &url)?,
-        Client::Floor => floor::run(case, &url)?,
-        Client::Isahc => adapters::isahc(case, &url)?,
-        Client::Ours => ours::on_one_executor(case, &url)?,
-        Client::OursGlobal => ours::on_the_global_executor(case, &url)?,
-        Client::OverReqwest => adapters::over_reqwest(case, &url)?,
-        Client::Reqwest => reqwest::run(case, &url)?,
-        Client::Surf => adapters::surf(case, &url)?,
-        Client::Tokio => adapters::tokio(case, &url)?,
+        Client::Aiohttp => aiohttp::run(case, base)?,
+        Client::Curl => curl::run(case, base)?,
+        Client::HyperUtil => hyper_util::run(case, base)?,
+        Client::AsyncStd => adapters::async_std(case, base)?,
+        Client::Floor => floor::run(case, base)?,
+        Client::Isahc => adapters::isahc(case, base)?,
+        Client::Ours => ours::on_one_executor(case, base)?,
+        Client::OursGlobal => ours::on_the_global_executor(case, base)?,
+        Client::OverReqwest => adapters::over_reqwest(case, base)?,
+        Client::Reqwest => reqwest::run(case, base)?,
+        Client::Surf => adapters::surf(case, base)?,
+        Client::Tokio => adapters::tokio(case, base)?,
     }
     usage::print(&meter.stop()?)
 }

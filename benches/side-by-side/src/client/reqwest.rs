@@ -7,16 +7,16 @@ use futures_util::{StreamExt, stream};
 use super::{verify, verify_count};
 use crate::case::Case;
 
-pub(super) fn run(case: &Case, url: &str) -> Result<()> {
+pub(super) fn run(case: &Case, base: &str) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(fetch(case, url))
+    runtime.block_on(fetch(case, base))
 }
 
-async fn fetch(case: &Case, url: &str) -> Result<()> {
+async fn fetch(case: &Case, base: &str) -> Result<()> {
     let client = reqwest::Client::builder().build()?;
-    let urls = (0..case.requests).map(|_| url.to_owned());
+    let urls = case.urls(base);
     let get = |url: String| {
         let client = &client;
         async move {

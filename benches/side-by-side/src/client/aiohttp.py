@@ -1,0 +1,26 @@
+"""What fetch-all grew out of: a semaphore over all, a pool of twice its size, one task for each URL."""
+
+import asyncio
+import sys
+
+import aiohttp
+
+
+async def main() -> None:
+    size, concurrency = int(sys.argv[1]), int(sys.argv[2])
+    urls = [line.strip() for line in sys.stdin]
+    semaphore = asyncio.Semaphore(concurrency)
+    connector = aiohttp.TCPConnector(limit=2 * concurrency, ttl_dns_cache=300)
+    async with aiohttp.ClientSession(connector=connector) as session:
+
+        async def fetch(url: str) -> None:
+            async with semaphore, session.get(url) as response:
+                body = await response.read()
+                if response.status != 200 or len(body) != size:
+                    sys.exit(f"{url}: {response.status}, {len(body)} bytes")
+
+        await asyncio.gather(*(fetch(url) for url in urls))
+    print(len(urls))
+
+
+asyncio.run(main())
