@@ -13,7 +13,7 @@ mod tries;
 pub(crate) mod values;
 mod view;
 
-use std::num::NonZeroU64;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -215,6 +215,13 @@ pub(crate) struct Speed {
     #[arg(short = 'j', long, value_name = "N", default_value_t = 100, value_parser = values::concurrency)]
     #[arg(visible_alias = "parallel-max", aliases = ["max-concurrency", "jobs"])]
     pub(crate) concurrency: usize,
+
+    /// Threads that fetch, each with connections of its own [default: as many as there are cores]
+    ///
+    /// Hosts are divided among them. With --rate, --record or a policy that limits all hosts together
+    /// one thread does it all.
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<NonZeroUsize>,
 
     /// How many at once at one host; 0 means no limit of its own
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = values::count)]

@@ -204,6 +204,24 @@ impl<W: Write> Recorded<W> {
         self.engine.release();
     }
 
+    /// See [`Engine::set_ceiling`]. It is for one of several engines, of which none is recorded:
+    /// while this one is, nothing changes.
+    ///
+    /// ```
+    /// # use fetch_proto::{Config, Timestamp};
+    /// # let mut engine = <fetch_trace::Recorded>::new(Config::default(), 7, Timestamp::START);
+    /// engine.set_ceiling(5);
+    /// ```
+    pub fn set_ceiling(&mut self, attempts: usize) {
+        debug_assert!(
+            self.recording.is_none(),
+            "a recording is of the only engine"
+        );
+        if self.recording.is_none() {
+            self.engine.set_ceiling(attempts);
+        }
+    }
+
     /// See [`Engine::poll`].
     ///
     /// ```

@@ -126,7 +126,7 @@ impl<S> FetchAll<S> {
     /// ```
     pub fn wind_down(&mut self) {
         self.source = None;
-        self.inner.send(Command::WindDown(self.group));
+        self.inner.send_all(|| Command::WindDown(self.group));
     }
 
     fn deliver(&mut self, outcome: Outcome) -> Poll<Option<Outcome>> {
@@ -220,7 +220,7 @@ impl<S: Stream<Item: IntoRequest>> Stream for FetchAll<S> {
 impl<S> Drop for FetchAll<S> {
     fn drop(&mut self) {
         if self.outstanding > 0 {
-            self.inner.send(Command::Cancel(self.group));
+            self.inner.send_all(|| Command::Cancel(self.group));
         }
     }
 }

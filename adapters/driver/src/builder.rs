@@ -1,20 +1,20 @@
 //! From settings, one by one, to a running fetcher.
 
 use std::fmt;
-use std::marker::PhantomData;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use fetch_proto::{Backoff, Pattern, Policy, Rate, Rules};
 use http::{HeaderName, HeaderValue};
 
-use crate::driver;
-use crate::fetcher::Fetcher;
+use crate::clock::Clock;
+use crate::driver::{self, Place};
+use crate::fetcher::{Fetcher, Inner};
 use crate::last_resort::FallbackValue;
 use crate::outcome::{Outcome, Response};
 use crate::recording::Record;
 use crate::settings::{Adapter, BuildError, Http2, Identity, Settings};
+use crate::threads;
 
 /// Builds a [`Fetcher`] on the runtime of `A`.
 #[must_use = "call `build`"]
@@ -419,15 +419,51 @@ impl<A: Adapter> Builder<A> {
             return Err(error);
         }
         self.settings.rules = self.rules_with_timeouts()?;
-        let settings = self.settings;
+        let (settings, clock) = (self.settings, Clock::start());
+        let undelivered = settings.undelivered.unwrap_or(settings.concurrency).max(1);
+        if settings.threads > 1 {
+            return threads::build(&self.adapter, settings, self.record, (clock, undelivered));
+        }
         let transport = self.adapter.transport(&settings)?;
-        let (fetcher, driver) =
-            driver::new(transport, self.adapter.timer(), &settings, self.record);
+        let place = Place {
+            clock,
+            share: None,
+            undelivered,
+        };
+        let (timer, record) = (self.adapter.timer(), self.record);
+        let (handle, driver) = driver::new(transport, timer, &settings, record, place);
         self.adapter.spawn(driver)?;
-        Ok(Fetcher {
-            adapter: PhantomData,
-            inner: Arc::new(fetcher),
-        })
+        let window = settings.engine_config().window_size();
+        Ok(Fetcher::new(Inner::new(vec![handle], window, None)))
+    }
+
+    /// Sets how many threads fetch, each with an engine and connections of its own. Default 1.
+    ///
+    /// Hosts are divided among them, so that the limits of a host are as exact as with one; the
+    /// concurrency is one for all, and goes where it is needed. A redirect to another host stays on
+    /// its thread: there that host's limits count apart. With a rate or a budget over all hosts, a
+    /// rule that has a rate, or a recording, one thread does all the work, whatever is set. Each
+    /// thread may have as many connections open as the concurrency, and `max_connections` in all.
+    ///
+    /// Not every adapter can do it: smol on its global executor, and tokio.
+    ///
+    /// ```
+    /// # let site = fetch_testbed::Site::start()?;
+    /// # let urls = [site.url("/get"), site.url("/status/404")];
+    /// use fetch_smol::{Fetcher, StreamExt};
+    ///
+    /// let fetcher = Fetcher::builder().threads(2).build()?;
+    /// let outcomes = smol::block_on(fetcher.fetch_all(urls).collect::<Vec<_>>());
+    /// assert!(outcomes.iter().all(|outcome| outcome.result.is_ok()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn threads(mut self, threads: usize) -> Self {
+        if threads == 0 {
+            self.errors
+                .push(BuildError::new("threads", "there must be at least one"));
+        }
+        self.settings.threads = threads;
+        self
     }
 
     /// Builds the fetcher, or, if that fails, one whose every fetch ends with the reason: for the

@@ -18,7 +18,7 @@ use log::{Level, debug, log_enabled};
 use crate::clock::Clock;
 use crate::cookie_jar::CookieJar;
 use crate::exchange;
-use crate::fetcher::Inner;
+use crate::fetcher::Handle;
 use crate::flights::Flights;
 use crate::job::{Command, Job, Live};
 use crate::last_resort::LastResort;
@@ -27,6 +27,7 @@ use crate::metering::Meter;
 use crate::port::{Port, Verdict};
 use crate::recording::{Core, Record, engine};
 use crate::settings::Settings;
+use crate::share::Share;
 use crate::sight;
 use crate::timer::Timer;
 use crate::transport::{Outgoing, Transport};
@@ -36,25 +37,41 @@ use wire::share_key;
 /// After so many steps the loop lets other tasks run.
 const BUDGET: usize = 256;
 
+/// What one driver of several has for itself.
+pub(crate) struct Place {
+    pub(crate) clock: Clock,
+    /// Its part of the attempts in flight, unless it is the only one.
+    pub(crate) share: Option<Share>,
+    /// Outcomes that nobody has taken.
+    pub(crate) undelivered: usize,
+}
+
 /// A driver over `transport` and the handle to it.
 pub(crate) fn new<T: Transport>(
     transport: T,
     timer: impl Timer,
     settings: &Settings,
     record: Option<Record>,
-) -> (Inner, impl Future<Output = ()> + Send + 'static) {
-    let clock = Clock::start();
+    place: Place,
+) -> (Handle, impl Future<Output = ()> + Send + 'static) {
+    let Place {
+        clock,
+        share: part,
+        undelivered,
+    } = place;
     let mut config = settings.engine_config();
+    let concurrency = config.concurrency_limit();
     if !T::SEES_CONNECTION {
         config = config.rules(settings.rules.map(sight::blind));
     }
     let (sender, commands) = async_channel::unbounded();
     let stats = Arc::new(Mutex::new(Stats::default()));
-    let inner = Inner::new(sender, config.window_size(), stats.clone());
-    let concurrency = config.concurrency_limit();
-    let undelivered = settings.undelivered.unwrap_or(concurrency).max(1);
+    let handle = Handle {
+        commands: sender,
+        stats: stats.clone(),
+    };
     let seed = settings.seed.unwrap_or_else(|| fastrand::u64(..));
-    let driver = Driver {
+    let mut driver = Driver {
         backlog: std::collections::VecDeque::new(),
         clock,
         concurrency,
@@ -69,13 +86,17 @@ pub(crate) fn new<T: Transport>(
         lives: Vec::new(),
         meter: Meter::new(),
         owners: Vec::new(),
+        part,
         permits: Permits::new(concurrency + undelivered),
         share: settings.share,
         start: exchange::start::<T>,
         stats,
         transport,
     };
-    (inner, driver.run(commands, timer))
+    if let Some(part) = &driver.part {
+        driver.engine.set_ceiling(part.limit());
+    }
+    (handle, driver.run(commands, timer))
 }
 
 struct Driver<T, F, S> {
@@ -97,6 +118,8 @@ struct Driver<T, F, S> {
     meter: Meter,
     /// The slot of the fetch that each flight belongs to.
     owners: Vec<usize>,
+    /// Its part of the attempts in flight, unless it is the only driver.
+    part: Option<Share>,
     permits: Permits,
     /// Whether requests for the same are one.
     share: bool,
@@ -110,6 +133,8 @@ enum Woken {
     Commands(Vec<Command>),
     Closed,
     Flights(Vec<usize>),
+    /// There may be more attempts for this driver.
+    Part,
     Permit,
     Timer,
 }
@@ -140,6 +165,7 @@ where
                 }
                 Woken::Commands(commands) => commands.into_iter().for_each(|c| self.obey(c)),
                 Woken::Flights(list) => self.fly(list).await,
+                Woken::Part => {}
                 Woken::Permit => self.engine.release(),
                 Woken::Timer => armed = None,
             }
@@ -174,6 +200,11 @@ where
         if self.permits.poll(cx).is_ready() {
             return Poll::Ready(Woken::Permit);
         }
+        if let Some(part) = &mut self.part
+            && part.poll_freed(cx).is_ready()
+        {
+            return Poll::Ready(Woken::Part);
+        }
         timer.poll_fired(cx).map(|()| Woken::Timer)
     }
 
@@ -200,6 +231,12 @@ where
             }
             if idle.room == 0 || self.backlog.is_empty() {
                 let stats = self.engine.stats();
+                if let Some(part) = &mut self.part
+                    && part.settle(stats.flying, self.engine.wants_more())
+                {
+                    self.engine.set_ceiling(part.limit());
+                    continue;
+                }
                 self.meter.stats(&stats);
                 *self.stats.lock().unwrap_or_else(PoisonError::into_inner) = stats;
                 return idle;

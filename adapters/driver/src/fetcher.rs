@@ -1,6 +1,7 @@
 //! The handle to a running driver.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,6 +10,7 @@ use async_channel::Sender;
 use fetch_proto::Stats;
 use futures_core::Stream;
 use futures_lite::stream;
+use url::Position;
 
 use crate::batch::FetchAll;
 use crate::body::StreamedResponse;
@@ -18,6 +20,7 @@ use crate::job::{Command, Job, Sink, stillborn};
 use crate::outcome::{Outcome, Response};
 use crate::request::{IntoRequest, Request};
 use crate::settings::{Adapter, BuildError};
+use crate::share::Balance;
 
 /// Fetches URLs on the runtime of `A`, all within the same limits and over the same connections.
 ///
@@ -29,35 +32,41 @@ pub struct Fetcher<A> {
 
 /// What all handles to a driver share.
 pub(crate) struct Inner {
-    /// Why there is no driver.
+    /// What several drivers have in common.
+    balance: Option<Arc<Balance>>,
+    /// Why there is no driver, if there is none.
     broken: Option<String>,
-    commands: Sender<Command>,
+    /// Hosts are divided among them.
+    drivers: Vec<Handle>,
     groups: AtomicU64,
-    stats: Arc<Mutex<Stats>>,
+    /// How many fetches may be live at once.
     window: usize,
 }
 
+/// The way to a driver, and what it has told last.
+pub(crate) struct Handle {
+    pub(crate) commands: Sender<Command>,
+    pub(crate) stats: Arc<Mutex<Stats>>,
+}
+
 impl Inner {
-    pub(crate) fn new(commands: Sender<Command>, window: usize, stats: Arc<Mutex<Stats>>) -> Self {
+    pub(crate) fn new(drivers: Vec<Handle>, window: usize, balance: Option<Arc<Balance>>) -> Self {
         Self {
+            balance,
             broken: None,
-            commands,
+            drivers,
             groups: AtomicU64::new(0),
-            stats,
             window,
         }
     }
 
-    /// The handle to a driver that could not be started.
     fn broken(why: &BuildError) -> Self {
-        let (commands, _) = async_channel::unbounded();
         Self {
             broken: Some(why.to_string()),
-            ..Self::new(commands, 1, Arc::default())
+            ..Self::new(Vec::new(), 1, None)
         }
     }
 
-    /// A number for a batch, or for a fetch of its own.
     pub(crate) fn group(&self) -> u64 {
         self.groups.fetch_add(1, Ordering::Relaxed)
     }
@@ -66,12 +75,44 @@ impl Inner {
     pub(crate) fn submit(&self, mut jobs: Vec<Job>) {
         match &self.broken {
             Some(why) => jobs.iter_mut().for_each(|job| job.sink.refuse(why)),
-            None => drop(self.commands.try_send(Command::Submit(jobs))),
+            None if self.drivers.len() == 1 => self.send_to(0, Command::Submit(jobs)),
+            None => self.divide(jobs),
         }
     }
 
-    pub(crate) fn send(&self, command: Command) {
-        let _ = self.commands.try_send(command);
+    /// Gives each driver the requests to its hosts.
+    fn divide(&self, jobs: Vec<Job>) {
+        let mut parts: Vec<Vec<Job>> = self.drivers.iter().map(|_| Vec::new()).collect();
+        for job in jobs {
+            let url = job.request.url();
+            parts[self.driver_of(&url[..Position::AfterPort])].push(job);
+        }
+        for (i, part) in parts.into_iter().enumerate() {
+            if !part.is_empty() {
+                self.send_to(i, Command::Submit(part));
+            }
+        }
+    }
+
+    /// Which driver has the host of this scheme, name and port.
+    fn driver_of(&self, host: &str) -> usize {
+        let mut hasher = DefaultHasher::new();
+        host.hash(&mut hasher);
+        (hasher.finish() % self.drivers.len().max(1) as u64) as usize
+    }
+
+    /// If the driver is gone, so are those who wait for an answer.
+    fn send_to(&self, driver: usize, command: Command) {
+        if let Some(driver) = self.drivers.get(driver) {
+            let _ = driver.commands.try_send(command);
+        }
+    }
+
+    /// Tells all drivers.
+    pub(crate) fn send_all(&self, command: impl Fn() -> Command) {
+        for i in 0..self.drivers.len() {
+            self.send_to(i, command());
+        }
     }
 
     pub(crate) fn window(&self) -> usize {
@@ -94,11 +135,15 @@ impl<A: Adapter + Default> Fetcher<A> {
 
 impl<A> Fetcher<A> {
     /// A fetcher that could not be built: every fetch ends with the reason.
-    pub(crate) fn broken(why: &BuildError) -> Self {
+    pub(crate) fn new(inner: Inner) -> Self {
         Self {
             adapter: PhantomData,
-            inner: Arc::new(Inner::broken(why)),
+            inner: Arc::new(inner),
         }
+    }
+
+    pub(crate) fn broken(why: &BuildError) -> Self {
+        Self::new(Inner::broken(why))
     }
 
     /// Fetches all `urls` and streams the outcomes in the order in which they end.
@@ -244,7 +289,11 @@ impl<A> Fetcher<A> {
     /// # Ok::<(), fetch_driver::BuildError>(())
     /// ```
     pub fn set_config(&self, config: fetch_proto::Config) {
-        self.inner.send(Command::Configure(Box::new(config)));
+        if let Some(balance) = &self.inner.balance {
+            balance.resize(config.concurrency_limit());
+        }
+        let configure = || Command::Configure(Box::new(config.clone()));
+        self.inner.send_all(configure);
     }
 
     /// Sets the least time between the starts of two attempts at one host, named by scheme, host and
@@ -257,7 +306,9 @@ impl<A> Fetcher<A> {
     /// # Ok::<(), fetch_driver::BuildError>(())
     /// ```
     pub fn set_crawl_delay(&self, host: &str, delay: std::time::Duration) {
-        self.inner.send(Command::CrawlDelay(host.into(), delay));
+        let driver = self.inner.driver_of(host);
+        let command = Command::CrawlDelay(host.into(), delay);
+        self.inner.send_to(driver, command);
     }
 
     /// How it stands with one host now, named by scheme, host and port: what waits and flies, its
@@ -272,7 +323,9 @@ impl<A> Fetcher<A> {
     /// ```
     pub async fn host_stats(&self, host: &str) -> Option<fetch_proto::HostStats> {
         let (sender, receiver) = async_channel::bounded(1);
-        self.inner.send(Command::HostStats(host.into(), sender));
+        let driver = self.inner.driver_of(host);
+        self.inner
+            .send_to(driver, Command::HostStats(host.into(), sender));
         receiver.recv().await.ok().flatten()
     }
 
@@ -285,11 +338,10 @@ impl<A> Fetcher<A> {
     /// ```
     #[must_use]
     pub fn stats(&self) -> Stats {
-        *self
-            .inner
-            .stats
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        let drivers = self.inner.drivers.iter();
+        let stats =
+            drivers.map(|driver| *driver.stats.lock().unwrap_or_else(PoisonError::into_inner));
+        stats.reduce(Stats::plus).unwrap_or_default()
     }
 
     fn submit(&self, request: Request, sink: Sink) -> CancelOnDrop {
@@ -343,7 +395,7 @@ impl CancelOnDrop {
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
         if let Some(inner) = &self.inner {
-            inner.send(Command::Cancel(self.group));
+            inner.send_all(|| Command::Cancel(self.group));
         }
     }
 }

@@ -163,12 +163,8 @@ mod on {
         /// How it stands with the engine.
         pub(crate) fn stats(&mut self, stats: &Stats) {
             let before = std::mem::replace(&mut self.before, *stats);
-            if before.flying != stats.flying {
-                self.flying.set(stats.flying as f64);
-            }
-            if before.live != stats.live {
-                self.live.set(stats.live as f64);
-            }
+            change(&self.flying, before.flying, stats.flying);
+            change(&self.live, before.live, stats.live);
             for (counter, new, old) in [
                 (
                     &self.circuits[0],
@@ -222,6 +218,21 @@ mod on {
             "server.address" => host,
             name => value
         )
+    }
+
+    impl Drop for Meter {
+        fn drop(&mut self) {
+            // What a driver that is dropped at work had in flight is no more.
+            self.stats(&Stats::default());
+        }
+    }
+
+    /// Counts the difference: a gauge is one for all drivers of a process.
+    fn change(gauge: &Gauge, before: usize, now: usize) {
+        match now >= before {
+            true => gauge.increment((now - before) as f64),
+            false => gauge.decrement((before - now) as f64),
+        }
     }
 
     fn describe() {

@@ -40,6 +40,27 @@ pub trait Adapter: Send + Sync + 'static {
     ///
     /// If there is no runtime to run it.
     fn spawn(&self, driver: impl Future<Output = ()> + Send + 'static) -> Result<(), BuildError>;
+
+    /// Runs a driver on a thread of its own, until it ends: one of several, by
+    /// [`Builder::threads`](crate::Builder::threads). `build` makes it, with the adapter of that
+    /// thread. The default refuses.
+    ///
+    /// # Errors
+    ///
+    /// If `build` fails, if no thread can be started, or if the adapter has no such threads.
+    fn spawn_thread<F>(
+        &self,
+        build: impl FnOnce(&Self) -> Result<F, BuildError>,
+    ) -> Result<(), BuildError>
+    where
+        F: Future<Output = ()> + Send + 'static,
+        Self: Sized,
+    {
+        let _ = build;
+        let why = "this adapter's drivers have no threads of their own: leave it at 1, or take smol \
+                   or tokio";
+        Err(BuildError::new("threads", why))
+    }
 }
 
 /// All settings of a fetcher, as plain data: what a [`Builder`](crate::Builder) collects and an [`Adapter`] reads.
@@ -92,6 +113,8 @@ pub struct Settings {
     pub resolve: Vec<(String, u16, Vec<IpAddr>)>,
     /// The rules that choose each request's policy.
     pub rules: Rules,
+    /// How many threads fetch, each with an engine and connections of its own. Default 1.
+    pub threads: usize,
     /// Where all chance comes from. Default: drawn when the fetcher is built.
     pub seed: Option<u64>,
     /// Whether GET and HEAD requests for the same, at the same time, are one. Default no.
@@ -141,6 +164,7 @@ impl Default for Settings {
             seed: None,
             share: false,
             stale: 0,
+            threads: 1,
             undelivered: None,
             unix_socket: None,
             window: None,

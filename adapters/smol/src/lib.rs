@@ -200,4 +200,26 @@ impl fetch_driver::Adapter for Smol {
             .then_some(())
             .ok_or_else(|| BuildError::new("executor", "it was dropped already"))
     }
+
+    fn spawn_thread<F>(
+        &self,
+        build: impl FnOnce(&Self) -> Result<F, BuildError>,
+    ) -> Result<(), BuildError>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        if self.executor.is_some() {
+            let why = "each has an executor of its own, and so cannot run on yours: leave it at 1, or \
+                       take the adapter without an executor";
+            return Err(BuildError::new("threads", why));
+        }
+        let executor = Arc::new(smol::Executor::new());
+        let adapter = Self::on(&executor);
+        let driver = build(&adapter)?;
+        let run = move || adapter.block_on(executor.run(driver));
+        let thread = std::thread::Builder::new().name("fetch-all".to_owned());
+        let started = thread.spawn(run);
+        started.map_err(|error| BuildError::new("threads", error.to_string()))?;
+        Ok(())
+    }
 }

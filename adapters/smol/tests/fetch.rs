@@ -50,6 +50,58 @@ fn every_url_has_one_outcome_whatever_it_is() {
 }
 
 #[test]
+fn threads_share_the_concurrency_whatever_the_hosts() {
+    for hosts in [1, 9] {
+        let site = Site::builder().addresses(hosts).start().unwrap();
+        let fetcher = Fetcher::builder().concurrency(6).threads(3);
+        let fetcher = fetcher.build().unwrap();
+        let urls = (0..300).map(|n| site.url_at(n % usize::from(hosts), "/delay/0.01"));
+        let outcomes: Vec<_> = block_on(fetcher.fetch_all(urls).collect());
+        assert!(outcomes.iter().all(fetch_smol::Outcome::is_success));
+        let seen = site.observed();
+        assert_eq!((outcomes.len(), seen.requests), (300, 300));
+        assert!(seen.max_in_flight <= 6, "{seen:?}");
+        // Where there is one host, its thread has the whole.
+        assert!(hosts > 1 || seen.max_in_flight == 6, "{seen:?}");
+        while fetcher.stats().responded < 300 {
+            std::thread::yield_now();
+        }
+    }
+}
+
+#[test]
+fn a_rate_over_all_hosts_is_kept_whatever_the_threads() {
+    let site = Site::builder().addresses(8).start().unwrap();
+    let rate = fetch_smol::Rate::per_second(50.try_into().unwrap()).strict();
+    let fetcher = Fetcher::builder().rate(rate).threads(4).build().unwrap();
+    let urls = (0..16).map(|n| site.url_at(n % 8, "/get"));
+    let started = Instant::now();
+    let outcomes: Vec<_> = block_on(fetcher.fetch_all(urls).collect());
+    assert_eq!(outcomes.len(), 16);
+    assert!(started.elapsed() >= Duration::from_millis(300));
+}
+
+#[test]
+fn threads_end_with_their_fetcher_and_tell_who_still_waits() {
+    let site = Site::start().unwrap();
+    let fetcher = Fetcher::builder().threads(2).build().unwrap();
+    let mut outcomes = fetcher.fetch_all([site.url("/stall"), site.url("/get")]);
+    let first = block_on(outcomes.next()).unwrap();
+    assert!(first.is_success());
+    drop((outcomes, fetcher));
+    site.wait_for(Duration::from_secs(20), |seen| seen.open == 0)
+        .unwrap();
+}
+
+#[test]
+fn threads_cannot_be_had_on_an_executor_of_ones_own() {
+    let executor = std::sync::Arc::new(smol::Executor::new());
+    let builder = fetch_smol::Builder::new(fetch_smol::Smol::on(&executor));
+    let error = builder.threads(2).build().unwrap_err();
+    assert!(error.to_string().contains("threads"), "{error}");
+}
+
+#[test]
 fn ten_thousand_urls_with_faults_have_ten_thousand_outcomes() {
     let site = Site::start().unwrap();
     let timeouts = Timeouts {

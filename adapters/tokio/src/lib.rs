@@ -115,6 +115,27 @@ impl fetch_driver::Adapter for Tokio {
         runtime()?.spawn(driver);
         Ok(())
     }
+
+    fn spawn_thread<F>(
+        &self,
+        build: impl FnOnce(&Self) -> Result<F, BuildError>,
+    ) -> Result<(), BuildError>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let failed = |error: io::Error| BuildError::new("threads", error.to_string());
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().build().map_err(failed)?;
+        let driver = {
+            let _inside = runtime.enter();
+            build(self)?
+        };
+        let thread = std::thread::Builder::new().name("fetch-all".to_owned());
+        thread
+            .spawn(move || runtime.block_on(driver))
+            .map_err(failed)?;
+        Ok(())
+    }
 }
 
 /// The runtime we are in.

@@ -1,6 +1,7 @@
 //! What the fetcher is built with.
 
 use std::fs;
+use std::num::NonZeroUsize;
 
 use clap::Parser;
 use fetch_driver::{Identity, Settings};
@@ -18,6 +19,8 @@ const SPARE_FILES: u64 = 64;
 pub(super) fn settings(args: &Args) -> Result<Settings, Stop> {
     let mut settings = Settings::default();
     settings.concurrency = args.speed.concurrency;
+    let threads = args.speed.threads.map(NonZeroUsize::get);
+    settings.threads = threads.unwrap_or_else(cores);
     settings.rules = rules::rules(args)?;
     request::headers(args, &mut settings.headers)?;
     for path in &args.net.cacert {
@@ -98,6 +101,11 @@ pub(crate) fn config(
         Some(path) => Reload::new(path.clone(), &settings, &args).config(),
         None => Ok(settings.engine_config()),
     }
+}
+
+/// The cores that this process may use.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
 /// No more connections than this process may have files open.

@@ -45,7 +45,12 @@ pub(crate) fn run(mut plan: Plan) -> Result<u8, Stop> {
     // Before the fetcher, which measures from its beginning.
     let monitor = plan.monitor.start(&tell)?;
     let executor = Arc::new(Executor::new());
-    let adapter = Smol::on(&executor);
+    let own = Smol::on(&executor);
+    // Several threads have executors of their own, and this one just waits for them.
+    let adapter = match plan.settings.threads > 1 {
+        true => Smol::default(),
+        false => own,
+    };
     let epoch = SystemTime::now();
     let fetcher = fetcher(adapter.clone(), &plan.settings, plan.record.take())?;
 

@@ -77,6 +77,8 @@ pub use stats::{HostStats, Stats};
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Engine {
+    /// The part of a limit that several engines have together.
+    ceiling: usize,
     closed: bool,
     config: Config,
     /// The least time between two attempts at a host, by its name.
@@ -124,6 +126,7 @@ impl Engine {
     #[must_use]
     pub fn new(config: Config, seed: u64, now: Timestamp) -> Self {
         let mut engine = Self {
+            ceiling: usize::MAX,
             closed: false,
             crawl_delays: BTreeMap::new(),
             dirty: VecDeque::new(),
@@ -330,6 +333,42 @@ impl Engine {
     /// ```
     pub fn release(&mut self) {
         self.held = false;
+    }
+
+    /// Sets how many attempts may be in flight at once, beside what the configuration says: the part of
+    /// one of several engines that have a limit together. If more are in flight, no other begins until
+    /// there are fewer; at zero none begins.
+    ///
+    /// ```
+    /// # use fetch_proto::{Config, Engine, Output, Request, Timestamp};
+    /// # let now = Timestamp::START;
+    /// let mut engine = Engine::new(Config::default(), 7, now);
+    /// engine.submit(Request::get("http://a.test/".parse()?), now).unwrap();
+    /// engine.set_ceiling(0);
+    /// assert!(matches!(engine.poll(now), Output::Idle(_)));
+    /// engine.set_ceiling(1);
+    /// assert!(matches!(engine.poll(now), Output::Start(_)));
+    /// # Ok::<(), url::ParseError>(())
+    /// ```
+    pub fn set_ceiling(&mut self, attempts: usize) {
+        self.ceiling = attempts;
+    }
+
+    /// Whether another attempt would begin now, but for the [ceiling](Self::set_ceiling).
+    ///
+    /// ```
+    /// # use fetch_proto::{Config, Engine, Request, Timestamp};
+    /// # let now = Timestamp::START;
+    /// let mut engine = Engine::new(Config::default(), 7, now);
+    /// engine.set_ceiling(0);
+    /// engine.submit(Request::get("http://a.test/".parse()?), now).unwrap();
+    /// let _ = engine.poll(now);
+    /// assert!(engine.wants_more());
+    /// # Ok::<(), url::ParseError>(())
+    /// ```
+    #[must_use]
+    pub fn wants_more(&self) -> bool {
+        !self.ring.is_empty() && self.flying >= self.ceiling && self.has_room()
     }
 
     /// What to do now. Call it again until it says [`Output::Idle`]. O(1) when nothing is due.

@@ -42,6 +42,33 @@ pub struct Stats {
 }
 
 impl Stats {
+    /// These and those of another engine together.
+    ///
+    /// ```
+    /// use fetch_proto::Stats;
+    /// assert_eq!(Stats::default().plus(Stats::default()), Stats::default());
+    /// ```
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            attempts: self.attempts + other.attempts,
+            circuits_closed: self.circuits_closed + other.circuits_closed,
+            circuits_opened: self.circuits_opened + other.circuits_opened,
+            cancelled: self.cancelled + other.cancelled,
+            failed: self.failed + other.failed,
+            flying: self.flying + other.flying,
+            hosts: self.hosts + other.hosts,
+            live: self.live + other.live,
+            redirects: self.redirects + other.redirects,
+            responded: self.responded + other.responded,
+            retries: self.retries + other.retries,
+            shared: self.shared + other.shared,
+            stale_inputs: self.stale_inputs + other.stale_inputs,
+            submitted: self.submitted + other.submitted,
+            time_regressions: self.time_regressions + other.time_regressions,
+        }
+    }
+
     pub(super) fn count(&mut self, outcome: &Outcome) {
         self.redirects += u64::from(outcome.redirects);
         self.retries += u64::from(outcome.retries);
