@@ -14,7 +14,7 @@ const HABITS: &[(&[&str], &str)] = &[
         "it always is so: leave it out",
     ),
     (
-        &["--max-threads", "--threads", "-c", "--connections"],
+        &["--max-threads", "-c", "--connections"],
         "write -j N (--concurrency N); a file for cookies is --cookie-jar FILE",
     ),
     (

@@ -135,6 +135,10 @@ impl Plan {
         check_overwrite(output, &args)?;
         let record = args.output.record.as_deref();
         check_overwrite(record, &args)?;
+        if record.is_some() {
+            // A recording is of one engine, and is finished when this thread is.
+            settings.threads = 1;
+        }
         check_overwrite(args.telling.report.as_deref(), &args)?;
         let report = args.telling.report.clone();
         let report = report.map(|path| Replaced::new("--report", path));

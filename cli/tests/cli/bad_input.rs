@@ -102,7 +102,7 @@ const OPTIONS: &[(&[&str], i32, &str)] = &[
     (&["--resolve", "a:80:x", "http://a.test"], 2, "--resolve"),
     (&["-H", "a\nb: c", "http://a.test"], 2, "--header"),
     (&["-X", "P UT", "http://a.test"], 2, "--request"),
-    (&["--threads", "4", "http://a.test"], 2, "-j N"),
+    (&["--max-threads", "4", "http://a.test"], 2, "-j N"),
     (&[], 2, "nothing to fetch"),
 ];
 

@@ -208,10 +208,16 @@ fn a_fresh_connection_is_used_when_asked_for() {
 #[test]
 fn what_the_head_says_decides_whether_the_connection_is_kept() {
     for (head, connections) in [
-        ("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2", 1),
+        (
+            "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2",
+            1,
+        ),
         ("HTTP/1.0 200 OK\r\nContent-Length: 2", 2),
         // Who is in between may see the end elsewhere.
-        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2", 2),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2",
+            2,
+        ),
     ] {
         let body = match head.contains("chunked") {
             true => "2\r\nok\r\n0\r\n\r\n",
