@@ -231,11 +231,16 @@ where
             }
             if idle.room == 0 || self.backlog.is_empty() {
                 let stats = self.engine.stats();
+                let before = self.part.as_ref().map_or(0, Share::limit);
                 if let Some(part) = &mut self.part
                     && part.settle(stats.flying, self.engine.wants_more())
                 {
                     self.engine.set_ceiling(part.limit());
-                    continue;
+                    // If what it took starts nothing it goes back at the next turn, not at once: else
+                    // it would be taken again.
+                    if part.limit() > before {
+                        continue;
+                    }
                 }
                 self.meter.stats(&stats);
                 *self.stats.lock().unwrap_or_else(PoisonError::into_inner) = stats;

@@ -21,6 +21,7 @@ use crate::outcome::{Outcome, Response};
 use crate::request::{IntoRequest, Request};
 use crate::settings::{Adapter, BuildError};
 use crate::share::Balance;
+use crate::threads;
 
 /// Fetches URLs on the runtime of `A`, all within the same limits and over the same connections.
 ///
@@ -280,7 +281,7 @@ impl<A> Fetcher<A> {
 
     /// Takes over another configuration of the engine while everything goes on: limits, rates,
     /// rules, breakers, budgets. What is known of hosts is kept. The bound on connections stays as it
-    /// was built.
+    /// was built. On several threads, a rate or a budget over all hosts is divided among them.
     ///
     /// ```
     /// use fetch_proto::Config;
@@ -292,6 +293,7 @@ impl<A> Fetcher<A> {
         if let Some(balance) = &self.inner.balance {
             balance.resize(config.concurrency_limit());
         }
+        let config = threads::divide(config, self.inner.drivers.len());
         let configure = || Command::Configure(Box::new(config.clone()));
         self.inner.send_all(configure);
     }

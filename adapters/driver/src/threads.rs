@@ -1,5 +1,9 @@
 //! Several drivers, each on a thread of its own, as one fetcher.
 
+use std::num::NonZeroU32;
+
+use fetch_proto::{Config, Rate, RetryBudget};
+
 use crate::clock::Clock;
 use crate::driver::{self, Place};
 use crate::fetcher::{Fetcher, Inner};
@@ -64,4 +68,71 @@ fn part(all: &Settings, i: usize, threads: usize) -> Settings {
     settings.max_connections = Some((most / threads).max(settings.concurrency.min(most)));
     settings.seed = settings.seed.map(|seed| seed.wrapping_add(i as u64));
     settings
+}
+
+/// What one of so many drivers keeps of limits over all hosts, so that together they exceed none.
+pub(crate) fn divide(mut config: Config, drivers: usize) -> Config {
+    let drivers = u32::try_from(drivers).unwrap_or(u32::MAX);
+    if drivers <= 1 {
+        return config;
+    }
+    if let Some(all) = config.rate_limit() {
+        config = config.rate(rate(all, drivers));
+    }
+    if let Some(all) = config.budget_ref() {
+        let part = budget(all, drivers);
+        config = config.budget(part);
+    }
+    let rules = config.rules_ref().map(|policy| {
+        let part = policy.rate_limit().map(|all| rate(all, drivers));
+        policy.clone().rate(part)
+    });
+    config.rules(rules)
+}
+
+fn rate(all: Rate, drivers: u32) -> Rate {
+    let burst = NonZeroU32::new(all.burst_size().get() / drivers);
+    let part = Rate::new(all.count(), all.period().saturating_mul(drivers));
+    part.unwrap_or(all).burst(burst.unwrap_or(NonZeroU32::MIN))
+}
+
+fn budget(all: &RetryBudget, drivers: u32) -> RetryBudget {
+    let mut part = *all;
+    match &mut part {
+        RetryBudget::Capacity { capacity: n, .. }
+        | RetryBudget::Ratio {
+            min_per_second: n, ..
+        }
+        | RetryBudget::Tokens { max: n, .. } => *n /= drivers,
+    }
+    part
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_of_a_limit_are_no_more_than_the_whole() {
+        let all: Rate = "50/s".parse().unwrap();
+        let all = all.burst(NonZeroU32::new(9).unwrap());
+        let limits = Config::default().rate(all).budget(RetryBudget::Ratio {
+            min_per_second: 10,
+            per_mille: 200,
+            ttl: std::time::Duration::from_secs(10),
+        });
+        let part = divide(limits, 4);
+        let rate = part.rate_limit().unwrap();
+        assert_eq!((rate.count().get(), rate.period().as_secs()), (50, 4));
+        assert_eq!(rate.burst_size().get(), 2);
+        let budget = part.budget_ref().copied();
+        assert!(matches!(
+            budget,
+            Some(RetryBudget::Ratio {
+                min_per_second: 2,
+                per_mille: 200,
+                ..
+            })
+        ));
+    }
 }
