@@ -15,6 +15,7 @@ use crate::origin::OriginRef;
 
 /// Idle connections, newest first per origin, and a count of all open ones.
 pub(crate) struct Pool {
+    abandoned: AtomicBool,
     pub(crate) freed: Event,
     #[cfg(feature = "http2")]
     pub(crate) groups: Groups,
@@ -46,6 +47,7 @@ pub(crate) enum Checkout {
 impl Pool {
     pub(crate) fn new(max: usize, idle_timeout: Duration) -> Self {
         Self {
+            abandoned: AtomicBool::new(false),
             freed: Event::new(),
             #[cfg(feature = "http2")]
             groups: Groups::new(idle_timeout),
@@ -140,6 +142,10 @@ impl Pool {
         }
         let mut closed = Vec::new();
         let mut idle = self.lock();
+        // Under the lock: what is kept before is closed by who abandons the pool.
+        if self.abandoned.load(Ordering::Acquire) {
+            return;
+        }
         idle.expire(self.idle_timeout, &mut closed);
         closed.extend(idle.insert(conn));
         drop(idle);
@@ -160,6 +166,13 @@ impl Pool {
             let over = self.lock().examine(&watch);
             drop(over);
         }
+    }
+
+    /// Nobody will ask for a connection any more: from now on none is kept. Each that is kept keeps
+    /// the pool.
+    pub(crate) fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Release);
+        self.clear();
     }
 
     /// Closes all idle connections.

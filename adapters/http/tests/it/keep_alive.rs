@@ -206,6 +206,18 @@ fn a_fresh_connection_is_used_when_asked_for() {
 }
 
 #[test]
+fn without_its_transport_no_connection_stays_open() {
+    let (site, client) = (Site::start().unwrap(), client());
+    let response = block_on(send(&client, get(&site.url("/bytes/500")))).unwrap();
+    block_on(fetch(&client, &site.url("/get"))).unwrap();
+    drop(client);
+    // This one is not idle before its transport is gone.
+    block_on(read(response.body)).unwrap();
+    site.wait_for(PATIENCE, |seen| seen.connections == 2 && seen.open == 0)
+        .unwrap();
+}
+
+#[test]
 fn what_the_head_says_decides_whether_the_connection_is_kept() {
     for (head, connections) in [
         (
