@@ -25,6 +25,7 @@ fn every_setting_is_obeyed_or_refused_by_isahc_and_surf() {
         "seed",
         "share",
         "stale",
+        "threads",
         "undelivered",
         "window",
     ];

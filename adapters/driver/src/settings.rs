@@ -113,8 +113,6 @@ pub struct Settings {
     pub resolve: Vec<(String, u16, Vec<IpAddr>)>,
     /// The rules that choose each request's policy.
     pub rules: Rules,
-    /// How many threads fetch, each with an engine and connections of its own. Default 1.
-    pub threads: usize,
     /// Where all chance comes from. Default: drawn when the fetcher is built.
     pub seed: Option<u64>,
     /// Whether GET and HEAD requests for the same, at the same time, are one. Default no.
@@ -123,6 +121,8 @@ pub struct Settings {
     /// [`Fallback`](fetch_proto::Fallback) asks for a value. Default 0. Each may be as large as the
     /// largest body.
     pub stale: usize,
+    /// How many threads fetch, each with an engine and connections of its own. Default 1.
+    pub threads: usize,
     /// How many outcomes may wait for the consumer before no more attempts are started. Default: as
     /// many as the concurrency.
     pub undelivered: Option<usize>,
