@@ -353,7 +353,9 @@ proptest! {
         ratio in 1_u16..=1000, slow_ratio in 1_u16..=1000, minimum in 1_u32..20,
     ) {
         let config = Breaker::default()
-            .failure_ratio(ratio).slow(slow_ratio, SECOND).minimum_calls(minimum).window(SECOND);
+            .failure_ratio(ratio).slow(slow_ratio, SECOND).minimum_calls(minimum).window(SECOND)
+            // By default twenty in a row open it, too, though they be few in the window.
+            .consecutive(None);
         let mut circuit = Circuit::new(config, 7);
         let (mut ms, mut origin, mut seen) = (0, 0, Vec::<(u32, bool, bool)>::new());
         for (step, failed, slow) in calls {
