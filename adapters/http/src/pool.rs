@@ -2,7 +2,7 @@
 
 use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use event_listener::{Event, EventListener};
@@ -15,7 +15,6 @@ use crate::origin::OriginRef;
 
 /// Idle connections, newest first per origin, and a count of all open ones.
 pub(crate) struct Pool {
-    abandoned: AtomicBool,
     pub(crate) freed: Event,
     #[cfg(feature = "http2")]
     pub(crate) groups: Groups,
@@ -30,8 +29,9 @@ pub(crate) struct Pool {
     sweeping: AtomicBool,
 }
 
-/// The right to have one connection open.
-pub(crate) struct Ticket(Arc<Pool>);
+/// The right to have one connection open. Weak, for the pool itself holds those of idle connections:
+/// when nobody else needs it any more, they are closed.
+pub(crate) struct Ticket(Weak<Pool>);
 
 /// What a request gets from the pool.
 pub(crate) enum Checkout {
@@ -47,7 +47,6 @@ pub(crate) enum Checkout {
 impl Pool {
     pub(crate) fn new(max: usize, idle_timeout: Duration) -> Self {
         Self {
-            abandoned: AtomicBool::new(false),
             freed: Event::new(),
             #[cfg(feature = "http2")]
             groups: Groups::new(idle_timeout),
@@ -132,7 +131,7 @@ impl Pool {
         let reserved = self
             .open
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
-        reserved.is_ok().then(|| Ticket(self.clone()))
+        reserved.is_ok().then(|| Ticket(Arc::downgrade(self)))
     }
 
     /// Keeps an idle connection for later.
@@ -142,10 +141,6 @@ impl Pool {
         }
         let mut closed = Vec::new();
         let mut idle = self.lock();
-        // Under the lock: what is kept before is closed by who abandons the pool.
-        if self.abandoned.load(Ordering::Acquire) {
-            return;
-        }
         idle.expire(self.idle_timeout, &mut closed);
         closed.extend(idle.insert(conn));
         drop(idle);
@@ -166,13 +161,6 @@ impl Pool {
             let over = self.lock().examine(&watch);
             drop(over);
         }
-    }
-
-    /// Nobody will ask for a connection any more: from now on none is kept. Each that is kept keeps
-    /// the pool.
-    pub(crate) fn abandon(&self) {
-        self.abandoned.store(true, Ordering::Release);
-        self.clear();
     }
 
     /// Closes all idle connections.
@@ -256,14 +244,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(feature = "http2")]
 impl Ticket {
-    pub(crate) fn pool(&self) -> &Arc<Pool> {
-        &self.0
+    /// The pool, if there still is one.
+    pub(crate) fn pool(&self) -> Option<Arc<Pool>> {
+        self.0.upgrade()
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::AcqRel);
-        self.0.freed.notify_additional(1);
+        if let Some(pool) = self.0.upgrade() {
+            pool.open.fetch_sub(1, Ordering::AcqRel);
+            pool.freed.notify_additional(1);
+        }
     }
 }

@@ -146,13 +146,6 @@ impl<R: Runtime> HttpTransport<R> {
     }
 }
 
-impl<R> Drop for Inner<R> {
-    fn drop(&mut self) {
-        // Also where the runtime was dropped, and with it who would have closed them.
-        self.pool.abandon();
-    }
-}
-
 impl<R: Runtime> Clone for HttpTransport<R> {
     fn clone(&self) -> Self {
         Self(self.0.clone())

@@ -69,7 +69,8 @@ impl<R: Runtime> Inner<R> {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let max_head = self.config.max_head;
-        start::start(&self.runtime, stream, origin, remote, ticket, max_head).await
+        let place = (&self.pool, ticket);
+        start::start(&self.runtime, stream, origin, remote, place, max_head).await
     }
 
     pub(crate) async fn exchange_shared(

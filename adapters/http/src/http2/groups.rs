@@ -207,7 +207,9 @@ impl Groups {
         link.pulse.freed.notify_additional(1);
         if rests {
             // It may be closed to make room.
-            link.ticket.pool().freed.notify_additional(1);
+            if let Some(pool) = link.ticket.pool() {
+                pool.freed.notify_additional(1);
+            }
         }
     }
 

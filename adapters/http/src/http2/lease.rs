@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::groups::Groups;
 use super::link::Link;
 use super::upload::Fault;
-use crate::pool::Pool;
 
 /// How long a connection may be silent before a request that gives up blames it.
 const SILENCE: Duration = Duration::from_secs(1);
@@ -50,21 +50,24 @@ impl Lease {
 
     /// Sends no more requests over this connection, nor over older ones to the same origin.
     pub(super) fn distrust(&self) {
-        self.pool().groups.retire(&self.link.pulse, true);
+        self.in_groups(|groups| groups.retire(&self.link.pulse, true));
     }
 
     /// Sends no more requests over this connection.
     pub(super) fn retire(&self) {
-        self.pool().groups.retire(&self.link.pulse, false);
+        self.in_groups(|groups| groups.retire(&self.link.pulse, false));
+    }
+
+    /// Without its pool, nobody asks for the connection any more.
+    fn in_groups(&self, act: impl FnOnce(&Groups)) {
+        if let Some(pool) = self.link.ticket.pool() {
+            act(&pool.groups);
+        }
     }
 
     /// Whether nothing at all came from the server since this request began.
     pub(super) fn is_silent(&self) -> bool {
         self.link.pulse.reads() == self.reads
-    }
-
-    fn pool(&self) -> &Arc<Pool> {
-        self.link.ticket.pool()
     }
 }
 
@@ -74,6 +77,6 @@ impl Drop for Lease {
         if !self.finished && self.is_silent() && self.begun.elapsed() >= SILENCE {
             self.distrust();
         }
-        self.pool().groups.release(&self.link);
+        self.in_groups(|groups| groups.release(&self.link));
     }
 }

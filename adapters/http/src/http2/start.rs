@@ -14,7 +14,7 @@ use super::task::{FIRST_STREAMS, Spawner, Task};
 use crate::error::told;
 use crate::hyper_io::HyperIo;
 use crate::origin::{Origin, Serves};
-use crate::pool::Ticket;
+use crate::pool::{Pool, Ticket};
 use crate::runtime::Runtime;
 
 /// How much of one response may wait here unread: as much as a fast line brings in 10 ms.
@@ -30,7 +30,7 @@ pub(super) async fn start<S, R>(
     stream: S,
     origin: Arc<Origin>,
     remote: Option<SocketAddr>,
-    ticket: Ticket,
+    (pool, ticket): (&Arc<Pool>, Ticket),
     max_head: usize,
 ) -> Result<Lease, TransportError>
 where
@@ -42,7 +42,6 @@ where
         Serves::Proxy(_) => unreachable!("nobody offers HTTP/2 to a proxy"),
     };
     let authority = authority.map_err(|e| TransportError::new(Failure::Unsupported, e))?;
-    let pool = ticket.pool().clone();
     let (number, freed) = pool.groups.prepare(&origin);
     let pulse = Arc::new(Pulse::new(origin, number, freed));
     let spawner = Spawner::new(runtime.clone());
@@ -57,7 +56,7 @@ where
     let (sender, connection) = handshake
         .await
         .map_err(|error| told(Failure::Io, "starting HTTP/2", error))?;
-    let task = Task::new(connection, &spawner, &pool, pulse.clone());
+    let task = Task::new(connection, &spawner, pool, pulse.clone());
     let link = Arc::new(Link {
         authority,
         pulse,
