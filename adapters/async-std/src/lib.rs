@@ -62,9 +62,20 @@ where
 /// let fetcher = fetch_async_std::Builder::new(fetch_async_std::AsyncStd::default()).build()?;
 /// # Ok::<(), fetch_async_std::BuildError>(())
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct AsyncStd {
     reactor: fetch_http::Reactor,
+}
+
+impl Default for AsyncStd {
+    fn default() -> Self {
+        let spawn = |task| {
+            async_std::task::spawn(task);
+        };
+        Self {
+            reactor: fetch_http::Reactor::new(spawn),
+        }
+    }
 }
 
 // async-std's own reactor is async-io, so the socket and the timer are those of smol.
@@ -72,10 +83,7 @@ impl fetch_http::Runtime for AsyncStd {
     type Stream = fetch_http::Socket;
 
     async fn connect(&self, addr: SocketAddr) -> io::Result<Self::Stream> {
-        let spawn = |task| {
-            async_std::task::spawn(task);
-        };
-        fetch_http::Socket::connect_with(addr, &self.reactor, spawn).await
+        fetch_http::Socket::connect_with(addr, &self.reactor).await
     }
 
     #[cfg(unix)]

@@ -49,12 +49,12 @@ pub use config::Config;
 pub use connect::raise_fd_limit;
 pub use dns::{Resolve, SystemResolver};
 #[cfg(all(feature = "async-io", target_os = "linux"))]
-pub use reactor::Reactor;
+pub use reactor::{Reactor, Task};
 pub use runtime::{Runtime, Stream};
-#[cfg(all(feature = "async-io", not(target_os = "linux")))]
-pub use socket::Reactor;
 #[cfg(feature = "async-io")]
 pub use socket::Socket;
+#[cfg(all(feature = "async-io", not(target_os = "linux")))]
+pub use socket::{Reactor, Task};
 #[cfg(feature = "tls")]
 pub use tls::TlsOptions;
 pub use transport::HttpTransport;

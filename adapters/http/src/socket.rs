@@ -13,16 +13,26 @@ use async_io::Async;
 use futures_io::{AsyncRead, AsyncWrite};
 
 #[cfg(target_os = "linux")]
-use crate::reactor::{Driver, Reactor, Registered};
+use crate::reactor::{Reactor, Registered};
 use crate::runtime::Stream;
 
-/// Shared by sockets; on this system there is nothing to share.
+/// Shared by sockets. On this system there is nothing to share: they are `async-io`'s.
 #[cfg(not(target_os = "linux"))]
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Reactor(());
+
+/// A task that waits for the events of a [`Reactor`]. On this system there is none.
+#[cfg(not(target_os = "linux"))]
+pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 #[cfg(not(target_os = "linux"))]
 impl Reactor {
+    /// A reactor, which never calls `spawn`.
+    pub fn new(spawn: impl Fn(Task) + Send + Sync + 'static) -> Self {
+        let _ = spawn;
+        Self(())
+    }
+
     /// Runs `future` to its end on this thread, as `async_io::block_on` does.
     pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         async_io::block_on(future)
@@ -85,17 +95,15 @@ impl Socket {
     }
 
     /// Connects without blocking; the socket shares `reactor` with others, which saves a system call
-    /// for each wait where the system allows for it (on Linux). The task that awaits their events is
-    /// run by `spawn`, once.
+    /// for each wait on Linux. Elsewhere it is the same as [`Socket::connect`].
     ///
     /// ```
     /// use fetch_http::{Reactor, Socket};
     ///
     /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     /// # let addr = listener.local_addr()?;
-    /// let reactor = Reactor::default();
-    /// let connect = Socket::connect_with(addr, &reactor, |task| smol::spawn(task).detach());
-    /// let socket = smol::block_on(connect)?;
+    /// let reactor = Reactor::new(|task| smol::spawn(task).detach());
+    /// let socket = smol::block_on(Socket::connect_with(addr, &reactor))?;
     /// assert_eq!(socket.peer_addr()?, addr);
     /// # Ok::<(), std::io::Error>(())
     /// ```
@@ -103,30 +111,16 @@ impl Socket {
     /// # Errors
     ///
     /// The system's error.
-    #[cfg(target_os = "linux")]
-    pub async fn connect_with(
-        addr: SocketAddr,
-        reactor: &Reactor,
-        spawn: impl FnOnce(Pin<Box<dyn Future<Output = ()> + Send>>),
-    ) -> io::Result<Self> {
-        let spawn = |driver: Driver| spawn(Box::pin(driver.run()));
-        let stream = Registered::connect(addr, reactor, spawn).await?;
-        Ok(Self(Kind::Registered(stream)))
-    }
-
-    /// Connects without blocking, as [`Socket::connect`] does: this system needs nothing of what
-    /// `reactor` and `spawn` are for.
-    ///
-    /// # Errors
-    ///
-    /// The system's error.
-    #[cfg(not(target_os = "linux"))]
-    pub async fn connect_with(
-        addr: SocketAddr,
-        _reactor: &Reactor,
-        _spawn: impl FnOnce(Pin<Box<dyn Future<Output = ()> + Send>>),
-    ) -> io::Result<Self> {
-        Self::connect(addr).await
+    pub async fn connect_with(addr: SocketAddr, reactor: &Reactor) -> io::Result<Self> {
+        #[cfg(target_os = "linux")]
+        return Ok(Self(Kind::Registered(
+            Registered::connect(addr, reactor).await?,
+        )));
+        #[cfg(not(target_os = "linux"))]
+        {
+            let _ = reactor;
+            Self::connect(addr).await
+        }
     }
 
     /// Connects to a Unix socket without blocking.

@@ -96,7 +96,7 @@ where
 /// assert!(outcome.is_success());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Smol {
     /// Weak, for tasks on the executor hold this: they must not keep it alive.
     executor: Option<Weak<smol::Executor<'static>>>,
@@ -113,9 +113,17 @@ impl Smol {
     /// ```
     #[must_use]
     pub fn on(executor: &Arc<smol::Executor<'static>>) -> Self {
+        Self::new(Some(Arc::downgrade(executor)))
+    }
+
+    fn new(executor: Option<Weak<smol::Executor<'static>>>) -> Self {
+        let for_tasks = executor.clone();
+        let spawn = move |task| {
+            spawn(for_tasks.as_ref(), task);
+        };
         Self {
-            executor: Some(Arc::downgrade(executor)),
-            reactor: fetch_http::Reactor::default(),
+            executor,
+            reactor: fetch_http::Reactor::new(spawn),
         }
     }
 
@@ -142,28 +150,32 @@ impl Smol {
             Some(_) => self.reactor.block_on(future),
         }
     }
+}
 
-    /// Whether there was an executor to take the task.
-    fn spawn_task(&self, task: impl Future<Output = ()> + Send + 'static) -> bool {
-        match &self.executor {
-            None => smol::spawn(task).detach(),
-            Some(executor) => match executor.upgrade() {
-                Some(executor) => executor.spawn(task).detach(),
-                None => return false,
-            },
-        }
-        true
+impl Default for Smol {
+    fn default() -> Self {
+        Self::new(None)
     }
+}
+
+/// Whether there was an executor to take the task: this one, or else smol's global one.
+fn spawn(
+    executor: Option<&Weak<smol::Executor<'static>>>,
+    task: impl Future<Output = ()> + Send + 'static,
+) -> bool {
+    match executor.map(Weak::upgrade) {
+        None => smol::spawn(task).detach(),
+        Some(Some(executor)) => executor.spawn(task).detach(),
+        Some(None) => return false,
+    }
+    true
 }
 
 impl fetch_http::Runtime for Smol {
     type Stream = fetch_http::Socket;
 
     async fn connect(&self, addr: SocketAddr) -> io::Result<Self::Stream> {
-        let spawn = |task| {
-            self.spawn_task(task);
-        };
-        fetch_http::Socket::connect_with(addr, &self.reactor, spawn).await
+        fetch_http::Socket::connect_with(addr, &self.reactor).await
     }
 
     #[cfg(unix)]
@@ -173,7 +185,7 @@ impl fetch_http::Runtime for Smol {
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         // Without an executor the task is dropped, and with it the connection.
-        self.spawn_task(task);
+        spawn(self.executor.as_ref(), task);
     }
 
     async fn sleep(&self, duration: Duration) {
@@ -195,7 +207,7 @@ impl fetch_driver::Adapter for Smol {
     }
 
     fn spawn(&self, driver: impl Future<Output = ()> + Send + 'static) -> Result<(), BuildError> {
-        let spawned = self.spawn_task(driver);
+        let spawned = spawn(self.executor.as_ref(), driver);
         spawned
             .then_some(())
             .ok_or_else(|| BuildError::new("executor", "it was dropped already"))

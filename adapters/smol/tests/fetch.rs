@@ -50,6 +50,22 @@ fn every_url_has_one_outcome_whatever_it_is() {
 }
 
 #[test]
+fn each_way_to_wait_goes_on_with_the_connections_of_the_other() {
+    let site = Site::start().unwrap();
+    let executor = std::sync::Arc::new(smol::Executor::new());
+    let adapter = fetch_smol::Smol::on(&executor);
+    let fetcher = fetch_smol::Builder::new(adapter.clone()).build().unwrap();
+    let url = site.url("/get");
+    for _ in 0..3 {
+        let here = adapter.block_on(executor.run(fetcher.fetch(&url)));
+        let there = block_on(executor.run(fetcher.fetch(&url)));
+        assert!(here.is_success() && there.is_success());
+        assert_eq!((here.retries, there.retries), (0, 0));
+    }
+    assert_eq!(site.observed().connections, 1);
+}
+
+#[test]
 fn threads_share_the_concurrency_whatever_the_hosts() {
     for hosts in [1, 9] {
         let site = Site::builder().addresses(hosts).start().unwrap();

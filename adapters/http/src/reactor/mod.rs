@@ -9,15 +9,16 @@ mod park;
 mod source;
 mod stream;
 
+use std::fmt;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::task::Waker;
 
 use async_io::Async;
-use event_listener::Event as Ended;
 use futures_lite::future;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
@@ -42,32 +43,59 @@ enum Wait {
     No,
 }
 
+/// Nobody waits for events.
+const NOBODY: u8 = 0;
+/// The task does.
+const TASK: u8 = 1;
+/// A thread does, in [`Reactor::block_on`].
+const THREAD: u8 = 2;
+
+/// A task that waits for the events of a [`Reactor`].
+pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+type Spawn = dyn Fn(Task) + Send + Sync;
+
 /// Shared by sockets: each is registered once, and not anew for each wait.
 ///
 /// Clones are the same reactor. Its task ends when all of them and all sockets are gone.
 ///
 /// ```
-/// let reactor = fetch_http::Reactor::default();
+/// let reactor = fetch_http::Reactor::new(|task| smol::spawn(task).detach());
 /// ```
-#[derive(Clone, Debug, Default)]
-pub struct Reactor(Arc<OnceLock<Arc<Shared>>>);
+#[derive(Clone)]
+pub struct Reactor(Arc<Lazy>);
 
-#[derive(Debug)]
+/// What is made with the first socket.
+struct Lazy {
+    shared: OnceLock<Arc<Shared>>,
+    spawn: Arc<Spawn>,
+}
+
 struct Shared {
-    /// Told when the last socket and the last handle are gone.
-    ended: Arc<Ended>,
     epoll: Arc<Async<OwnedFd>>,
-    runs: AtomicBool,
+    /// Told when the task may not be needed any more.
+    look: Arc<event_listener::Event>,
     sources: Mutex<Slab<Arc<Source>>>,
+    spawn: Arc<Spawn>,
+    /// Who waits for events.
+    waits: AtomicU8,
 }
 
 impl Reactor {
-    /// Registers a socket; its events are awaited by a task that `spawn` runs.
-    fn register(
-        &self,
-        socket: impl AsFd,
-        spawn: impl FnOnce(Driver),
-    ) -> io::Result<(Arc<Source>, Place)> {
+    /// A reactor without sockets. `spawn` runs the task that waits for their events, unless
+    /// [`Reactor::block_on`] does.
+    ///
+    /// ```
+    /// let reactor = fetch_http::Reactor::new(|task| smol::spawn(task).detach());
+    /// ```
+    pub fn new(spawn: impl Fn(Task) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(Lazy {
+            shared: OnceLock::new(),
+            spawn: Arc::new(spawn),
+        }))
+    }
+
+    fn register(&self, socket: impl AsFd) -> io::Result<(Arc<Source>, Place)> {
         let shared = self.shared()?;
         let source = Arc::new(Source::new());
         let at = shared.sources().insert(source.clone());
@@ -78,23 +106,26 @@ impl Reactor {
         let events = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
         let data = EventData::new_u64(at as u64);
         epoll::add(&*shared.epoll, socket, data, events)?;
-        if !shared.runs.swap(true, Ordering::AcqRel) {
-            spawn(Driver::new(&shared));
-        }
+        shared.ensure_task();
         Ok((source, place))
     }
 
     fn shared(&self) -> io::Result<Arc<Shared>> {
-        if let Some(shared) = self.0.get() {
+        if let Some(shared) = self.0.shared.get() {
             return Ok(shared.clone());
         }
-        let made = Arc::new(Shared::new()?);
-        Ok(self.0.get_or_init(|| made).clone())
+        let made = Arc::new(Shared::new(self.0.spawn.clone())?);
+        Ok(self.0.shared.get_or_init(|| made).clone())
+    }
+}
+
+impl fmt::Debug for Reactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reactor").finish_non_exhaustive()
     }
 }
 
 /// A socket's place; without it there are no more events. Closing the socket ends its registration.
-#[derive(Debug)]
 struct Place {
     at: usize,
     shared: Arc<Shared>,
@@ -108,14 +139,30 @@ impl Drop for Place {
 }
 
 impl Shared {
-    fn new() -> io::Result<Self> {
+    fn new(spawn: Arc<Spawn>) -> io::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         Ok(Self {
-            ended: Arc::default(),
             epoll: Arc::new(Async::new_nonblocking(epoll)?),
-            runs: AtomicBool::new(false),
+            look: Arc::default(),
             sources: Mutex::default(),
+            spawn,
+            waits: AtomicU8::new(NOBODY),
         })
+    }
+
+    /// Has `to` wait if `from` did until now; tells whether it was so.
+    fn pass(&self, from: u8, to: u8) -> bool {
+        let passed = self
+            .waits
+            .compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire);
+        passed.is_ok()
+    }
+
+    /// Has a task wait if nobody does.
+    fn ensure_task(self: &Arc<Self>) {
+        if self.pass(NOBODY, TASK) {
+            (self.spawn)(Box::pin(Driver::new(self).run()));
+        }
     }
 
     /// Takes events, and wakes those for whom they are; tells whether there was any. `wakers` is
@@ -153,14 +200,14 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.ended.notify(1);
+        self.look.notify(1);
     }
 }
 
-/// The task that takes the events.
-pub(crate) struct Driver {
-    ended: Arc<Ended>,
+/// The task that waits for events.
+struct Driver {
     epoll: Arc<Async<OwnedFd>>,
+    look: Arc<event_listener::Event>,
     shared: Weak<Shared>,
     wakers: Vec<Waker>,
 }
@@ -168,17 +215,17 @@ pub(crate) struct Driver {
 impl Driver {
     fn new(shared: &Arc<Shared>) -> Self {
         Self {
-            ended: shared.ended.clone(),
             epoll: shared.epoll.clone(),
+            look: shared.look.clone(),
             shared: Arc::downgrade(shared),
             wakers: Vec::new(),
         }
     }
 
-    /// Takes events until nobody is there for whom there could be any.
-    pub(crate) async fn run(mut self) {
+    /// Takes events until nobody is there for whom there could be any, or a thread waits for them.
+    async fn run(mut self) {
         loop {
-            let ended = self.ended.listen();
+            let look = self.look.listen();
             match self.turn() {
                 None => return,
                 // Others work on what they were woken for; meanwhile more may come.
@@ -187,7 +234,7 @@ impl Driver {
                     let readable = async {
                         let _ = self.epoll.readable().await;
                     };
-                    future::or(ended, readable).await;
+                    future::or(look, readable).await;
                 }
             }
         }
@@ -196,6 +243,16 @@ impl Driver {
     /// Wakes those for whom there is something; tells whether there was anything. `None` is the end.
     fn turn(&mut self) -> Option<bool> {
         let shared = self.shared.upgrade()?;
-        Some(shared.turn(Wait::No, &mut self.wakers))
+        let is_needed = shared.waits.load(Ordering::Acquire) == TASK;
+        is_needed.then(|| shared.turn(Wait::No, &mut self.wakers))
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // Its executor may have been dropped: the next socket gets another task.
+        if let Some(shared) = self.shared.upgrade() {
+            shared.pass(TASK, NOBODY);
+        }
     }
 }

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::event::{EventfdFlags, eventfd};
 
-use super::{Reactor, Shared, Wait};
+use super::{NOBODY, Reactor, Shared, TASK, THREAD, Wait};
 
 /// The wake-up's own number among the sources.
 pub(super) const WAKE_UP: u64 = u64::MAX;
@@ -51,12 +51,16 @@ impl Unparker {
     }
 }
 
-/// Sockets that are opened later have a task for their events again.
-struct Runs<'a>(&'a Shared);
+/// While a thread waits. Afterwards a task does, if there still are sockets.
+struct Waits<'a>(&'a Arc<Shared>);
 
-impl Drop for Runs<'_> {
+impl Drop for Waits<'_> {
     fn drop(&mut self) {
-        self.0.runs.store(false, Ordering::Release);
+        self.0.pass(THREAD, NOBODY);
+        let has_sockets = !self.0.sources().is_empty();
+        if has_sockets {
+            self.0.ensure_task();
+        }
     }
 }
 
@@ -64,17 +68,18 @@ impl Reactor {
     /// Runs `future` to its end on this thread, which waits for the reactor's events itself: between
     /// requests there is one system call for all that has come, and none to a reactor of others.
     ///
-    /// It is for a future that runs all that uses the sockets, such as an executor's `run`. Another
-    /// thread can run it in this way at the same time only with a reactor of its own.
+    /// It is for a future that runs all that uses the sockets, such as an executor's `run`. If another
+    /// thread does so with the same reactor at the same time, this one waits as
+    /// `async_io::block_on` does.
     ///
     /// ```
     /// use fetch_http::{Reactor, Socket};
     /// use futures_lite::{AsyncReadExt, AsyncWriteExt};
     ///
     /// let site = fetch_testbed::Site::start()?;
-    /// let reactor = Reactor::default();
+    /// let reactor = Reactor::new(|task| smol::spawn(task).detach());
     /// let answer = reactor.block_on(async {
-    ///     let mut socket = Socket::connect_with(site.address(), &reactor, |_| {}).await?;
+    ///     let mut socket = Socket::connect_with(site.address(), &reactor).await?;
     ///     socket.write_all(b"GET /bytes/2 HTTP/1.0\r\nHost: a.test\r\n\r\n").await?;
     ///     let mut answer = Vec::new();
     ///     socket.read_to_end(&mut answer).await?;
@@ -88,7 +93,7 @@ impl Reactor {
             // Without a descriptor for it, there are others who wait.
             return async_io::block_on(future);
         };
-        let _runs = Runs(&shared);
+        let _waits = Waits(&shared);
         let unparker = Arc::new(unparker);
         let waker = Waker::from(unparker.clone());
         let mut cx = Context::from_waker(&waker);
@@ -115,17 +120,15 @@ impl Reactor {
         }
     }
 
-    /// What a thread needs to wait here, unless somebody does so already.
+    /// What a thread needs to wait here, unless another does so already.
     fn park(&self) -> Option<(Arc<Shared>, Unparker)> {
         let shared = self.shared().ok()?;
-        if shared.runs.swap(true, Ordering::AcqRel) {
+        let unparker = Unparker::new(&shared).ok()?;
+        if !shared.pass(NOBODY, THREAD) && !shared.pass(TASK, THREAD) {
             return None;
         }
-        let unparker = Unparker::new(&shared);
-        if unparker.is_err() {
-            shared.runs.store(false, Ordering::Release);
-        }
-        Some((shared, unparker.ok()?))
+        shared.look.notify(usize::MAX);
+        Some((shared, unparker))
     }
 }
 
@@ -146,7 +149,7 @@ mod tests {
                 sender.send_blocking(n).unwrap();
             }
         });
-        let reactor = Reactor::default();
+        let reactor = Reactor::new(|_| {});
         let sum = reactor.block_on(async {
             let mut sum = 0;
             while let Ok(n) = receiver.recv().await {
@@ -160,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_future_that_wakes_itself_is_polled_on() {
-        Reactor::default().block_on(async {
+        Reactor::new(|_| {}).block_on(async {
             for _ in 0..1_000 {
                 future::yield_now().await;
             }
@@ -169,14 +172,14 @@ mod tests {
 
     #[test]
     fn timers_of_async_io_wake_it() {
-        Reactor::default().block_on(async {
+        Reactor::new(|_| {}).block_on(async {
             async_io::Timer::after(Duration::from_millis(5)).await;
         });
     }
 
     #[test]
     fn two_threads_may_block_on_one_reactor() {
-        let reactor = Reactor::default();
+        let reactor = Reactor::new(|_| {});
         let (sender, receiver) = async_channel::bounded::<()>(1);
         let other = reactor.clone();
         let waiting = thread::spawn(move || other.block_on(receiver.recv()));

@@ -1,5 +1,6 @@
 //! A registered socket as a stream.
 
+use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::AsFd;
@@ -11,10 +12,9 @@ use async_io::Async;
 use futures_io::{AsyncRead, AsyncWrite};
 
 use super::source::{Direction, Source};
-use super::{Driver, Place, Reactor};
+use super::{Place, Reactor};
 
 /// A connected socket that is registered with a [`Reactor`].
-#[derive(Debug)]
 pub(crate) struct Registered {
     source: Arc<Source>,
     socket: TcpStream,
@@ -22,15 +22,11 @@ pub(crate) struct Registered {
 }
 
 impl Registered {
-    /// Connects without blocking. The events are awaited by a task that `spawn` runs.
-    pub(crate) async fn connect(
-        addr: SocketAddr,
-        reactor: &Reactor,
-        spawn: impl FnOnce(Driver),
-    ) -> io::Result<Self> {
+    /// Connects without blocking.
+    pub(crate) async fn connect(addr: SocketAddr, reactor: &Reactor) -> io::Result<Self> {
         let socket = Async::<TcpStream>::connect(addr).await?.into_inner()?;
         socket.set_nodelay(true)?;
-        let (source, place) = reactor.register(socket.as_fd(), spawn)?;
+        let (source, place) = reactor.register(socket.as_fd())?;
         Ok(Self {
             source,
             socket,
@@ -73,6 +69,12 @@ impl Registered {
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
+    }
+}
+
+impl fmt::Debug for Registered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.socket.fmt(f)
     }
 }
 
