@@ -322,16 +322,6 @@ impl Engine {
         mix(!self.seed, self.draws)
     }
 
-    fn has_place(&self) -> bool {
-        self.flying < self.ceiling && self.has_room()
-    }
-
-    /// Whether there is a place but for the ceiling.
-    pub(super) fn has_room(&self) -> bool {
-        let limit = self.pressure.unwrap_or(usize::MAX);
-        !self.held && self.flying < limit.min(self.config.concurrency.get())
-    }
-
     fn rate_allows(&self, now: Timestamp) -> bool {
         self.rate
             .as_ref()

@@ -8,6 +8,7 @@ mod guards;
 mod hosts;
 mod live;
 mod lots;
+mod pace;
 #[cfg(test)]
 mod policies_tests;
 mod said;
@@ -306,71 +307,6 @@ impl Engine {
         }
     }
 
-    /// Stops starting attempts, because the consumer has not taken what is there. Fetches in flight
-    /// go on.
-    ///
-    /// ```
-    /// # use fetch_proto::{Config, Engine, Output, Request, Timestamp};
-    /// # let now = Timestamp::START;
-    /// # let mut engine = Engine::new(Config::default(), 7, now);
-    /// engine.submit(Request::get("http://a.test/".parse()?), now).unwrap();
-    /// engine.hold();
-    /// assert!(matches!(engine.poll(now), Output::Idle(_)));
-    /// engine.release();
-    /// assert!(matches!(engine.poll(now), Output::Start(_)));
-    /// # Ok::<(), url::ParseError>(())
-    /// ```
-    pub fn hold(&mut self) {
-        self.held = true;
-    }
-
-    /// Starts attempts again after [`hold`](Self::hold).
-    ///
-    /// ```
-    /// # use fetch_proto::{Config, Engine, Timestamp};
-    /// let mut engine = Engine::new(Config::default(), 7, Timestamp::START);
-    /// engine.release();
-    /// ```
-    pub fn release(&mut self) {
-        self.held = false;
-    }
-
-    /// Sets how many attempts may be in flight at once, beside what the configuration says: the part of
-    /// one of several engines that have a limit together. If more are in flight, no other begins until
-    /// there are fewer; at zero none begins.
-    ///
-    /// ```
-    /// # use fetch_proto::{Config, Engine, Output, Request, Timestamp};
-    /// # let now = Timestamp::START;
-    /// let mut engine = Engine::new(Config::default(), 7, now);
-    /// engine.submit(Request::get("http://a.test/".parse()?), now).unwrap();
-    /// engine.set_ceiling(0);
-    /// assert!(matches!(engine.poll(now), Output::Idle(_)));
-    /// engine.set_ceiling(1);
-    /// assert!(matches!(engine.poll(now), Output::Start(_)));
-    /// # Ok::<(), url::ParseError>(())
-    /// ```
-    pub fn set_ceiling(&mut self, attempts: usize) {
-        self.ceiling = attempts;
-    }
-
-    /// Whether another attempt would begin now, but for the [ceiling](Self::set_ceiling).
-    ///
-    /// ```
-    /// # use fetch_proto::{Config, Engine, Request, Timestamp};
-    /// # let now = Timestamp::START;
-    /// let mut engine = Engine::new(Config::default(), 7, now);
-    /// engine.set_ceiling(0);
-    /// engine.submit(Request::get("http://a.test/".parse()?), now).unwrap();
-    /// let _ = engine.poll(now);
-    /// assert!(engine.wants_more());
-    /// # Ok::<(), url::ParseError>(())
-    /// ```
-    #[must_use]
-    pub fn wants_more(&self) -> bool {
-        !self.ring.is_empty() && self.flying >= self.ceiling && self.has_room()
-    }
-
     /// What to do now. Call it again until it says [`Output::Idle`]. O(1) when nothing is due.
     ///
     /// ```
@@ -469,24 +405,6 @@ impl Engine {
 
     fn intern(&mut self, url: &url::Url) -> u32 {
         self.hosts.intern(url, &self.config, self.seed)
-    }
-
-    /// Out of descriptors: one fewer at once than fly now, and one fewer for each that fails so.
-    fn press(&mut self) {
-        let limit = self
-            .pressure
-            .map_or(self.flying, |limit| limit.min(self.flying));
-        let limit = limit.saturating_sub(1).max(1);
-        self.pressure = Some(limit);
-        self.tell(|| Event::Pressure { concurrency: limit });
-    }
-
-    /// A complete response: one more may fly again.
-    fn ease(&mut self) {
-        self.pressure = self
-            .pressure
-            .map(|limit| limit + 1)
-            .filter(|l| *l < self.config.concurrency.get());
     }
 }
 
