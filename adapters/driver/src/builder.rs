@@ -1,5 +1,7 @@
 //! From settings, one by one, to a running fetcher.
 
+mod build;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -7,14 +9,10 @@ use std::time::Duration;
 use fetch_proto::{Backoff, Pattern, Policy, Rate, Rules};
 use http::{HeaderName, HeaderValue};
 
-use crate::clock::Clock;
-use crate::driver::{self, Place};
-use crate::fetcher::{Fetcher, Inner};
 use crate::last_resort::FallbackValue;
 use crate::outcome::{Outcome, Response};
 use crate::recording::Record;
 use crate::settings::{Adapter, BuildError, Http2, Identity, Settings};
-use crate::threads;
 
 /// Builds a [`Fetcher`] on the runtime of `A`.
 #[must_use = "call `build`"]
@@ -220,7 +218,8 @@ impl<A: Adapter> Builder<A> {
         self
     }
 
-    /// Sets the most connections in all. Default 2 × the concurrency.
+    /// Sets the most connections in all, which several threads divide among them. Default 2 × the
+    /// concurrency, or, with several threads, the concurrency for each.
     ///
     /// ```
     /// let builder = fetch_smol::Fetcher::builder().concurrency(50).max_connections(50);
@@ -329,6 +328,36 @@ impl<A: Adapter> Builder<A> {
         self
     }
 
+    /// Sets how many threads fetch, each with an engine and connections of its own. Default 1.
+    ///
+    /// Hosts are divided among them, so that the limits of a host are as exact as with one; the
+    /// concurrency is one for all, and goes where it is needed. A redirect to another host stays on
+    /// its thread: there that host's limits count apart. With a rate or a budget over all hosts, a
+    /// rule that has a rate, or a recording, one thread does all the work, whatever is set. Each
+    /// thread has its part of [`max_connections`](Self::max_connections) if that is set, and else may
+    /// have as many open as the concurrency.
+    ///
+    /// Not every adapter can do it: smol on its global executor, and tokio.
+    ///
+    /// ```
+    /// # let site = fetch_testbed::Site::start()?;
+    /// # let urls = [site.url("/get"), site.url("/status/404")];
+    /// use fetch_smol::{Fetcher, StreamExt};
+    ///
+    /// let fetcher = Fetcher::builder().threads(2).build()?;
+    /// let outcomes = smol::block_on(fetcher.fetch_all(urls).collect::<Vec<_>>());
+    /// assert!(outcomes.iter().all(|outcome| outcome.result.is_ok()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn threads(mut self, threads: usize) -> Self {
+        if threads == 0 {
+            self.errors
+                .push(BuildError::new("threads", "there must be at least one"));
+        }
+        self.settings.threads = threads;
+        self
+    }
+
     /// Limits each attempt at URLs that match `pattern` to `limit`. The first pattern that matches
     /// counts, and those that are added come before the rules' own.
     ///
@@ -402,109 +431,5 @@ impl<A: Adapter> Builder<A> {
     pub fn settings(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         change(&mut self.settings);
         self
-    }
-
-    /// Builds the fetcher and starts its driver.
-    ///
-    /// ```
-    /// let fetcher = fetch_smol::Fetcher::builder().build()?;
-    /// # Ok::<(), fetch_driver::BuildError>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// If a setting is wrong, the transport cannot do what is asked, or there is no runtime.
-    pub fn build(mut self) -> Result<Fetcher<A>, BuildError> {
-        if let Some(error) = self.errors.pop() {
-            return Err(error);
-        }
-        self.settings.rules = self.rules_with_timeouts()?;
-        let (settings, clock) = (self.settings, Clock::start());
-        let undelivered = settings.undelivered.unwrap_or(settings.concurrency).max(1);
-        if settings.threads > 1 {
-            return threads::build(&self.adapter, settings, self.record, (clock, undelivered));
-        }
-        let transport = self.adapter.transport(&settings)?;
-        let place = Place {
-            clock,
-            share: None,
-            undelivered,
-        };
-        let (timer, record) = (self.adapter.timer(), self.record);
-        let (handle, driver) = driver::new(transport, timer, &settings, record, place);
-        self.adapter.spawn(driver)?;
-        let window = settings.engine_config().window_size();
-        Ok(Fetcher::new(Inner::new(vec![handle], window, None)))
-    }
-
-    /// Sets how many threads fetch, each with an engine and connections of its own. Default 1.
-    ///
-    /// Hosts are divided among them, so that the limits of a host are as exact as with one; the
-    /// concurrency is one for all, and goes where it is needed. A redirect to another host stays on
-    /// its thread: there that host's limits count apart. With a rate or a budget over all hosts, a
-    /// rule that has a rate, or a recording, one thread does all the work, whatever is set. Each
-    /// thread may have as many connections open as the concurrency, and `max_connections` in all.
-    ///
-    /// Not every adapter can do it: smol on its global executor, and tokio.
-    ///
-    /// ```
-    /// # let site = fetch_testbed::Site::start()?;
-    /// # let urls = [site.url("/get"), site.url("/status/404")];
-    /// use fetch_smol::{Fetcher, StreamExt};
-    ///
-    /// let fetcher = Fetcher::builder().threads(2).build()?;
-    /// let outcomes = smol::block_on(fetcher.fetch_all(urls).collect::<Vec<_>>());
-    /// assert!(outcomes.iter().all(|outcome| outcome.result.is_ok()));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn threads(mut self, threads: usize) -> Self {
-        if threads == 0 {
-            self.errors
-                .push(BuildError::new("threads", "there must be at least one"));
-        }
-        self.settings.threads = threads;
-        self
-    }
-
-    /// Builds the fetcher, or, if that fails, one whose every fetch ends with the reason: for the
-    /// short forms that cannot return an error.
-    ///
-    /// ```
-    /// let fetcher = fetch_smol::Fetcher::builder().concurrency(0).build_or_broken();
-    /// let error = smol::block_on(fetcher.get("http://a.test/")).unwrap_err();
-    /// assert!(error.to_string().contains("concurrency"));
-    /// ```
-    pub fn build_or_broken(self) -> Fetcher<A> {
-        self.build().unwrap_or_else(|why| Fetcher::broken(&why))
-    }
-
-    /// The rules, with the policy and the timeouts that were set besides them.
-    fn rules_with_timeouts(&mut self) -> Result<Rules, BuildError> {
-        let mut rules = core::mem::take(&mut self.settings.rules);
-        if let Some(policy) = &self.policy {
-            // Each rule keeps its own attempt timeout: that is what it was made for.
-            rules = rules.map(|old| {
-                let limits = *old.timeouts_ref();
-                let timeouts = fetch_proto::Timeouts {
-                    attempt: limits.attempt,
-                    ..*policy.timeouts_ref()
-                };
-                policy.clone().timeouts(timeouts)
-            });
-            rules = rules.with_default(policy.clone());
-        }
-        if self.timeouts.is_empty() {
-            return Ok(rules);
-        }
-        let base = rules.default_policy().clone();
-        let mut builder = Rules::builder();
-        for (pattern, limit) in self.timeouts.drain(..) {
-            builder = builder.rule(pattern, (*base).clone().attempt_timeout(limit));
-        }
-        for (pattern, policy) in rules.iter() {
-            builder = builder.rule(pattern.clone(), policy.clone());
-        }
-        let built = builder.default(base).build();
-        built.map_err(|error| BuildError::new("timeout", error.to_string()))
     }
 }

@@ -101,7 +101,8 @@ pub struct Settings {
     pub idle_timeout: Duration,
     /// Whether TLS certificates are not checked. Default no, of course.
     pub insecure: bool,
-    /// The most connections in all, idle ones included. Default 2 × the concurrency.
+    /// The most connections in all, idle ones included. Default 2 × the concurrency; with several
+    /// threads the concurrency for each.
     pub max_connections: Option<usize>,
     /// How many attempts may be in flight at once at one host. Default: no limit of its own.
     pub per_host: Option<usize>,

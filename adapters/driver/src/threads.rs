@@ -14,7 +14,7 @@ use crate::share::Share;
 /// A fetcher of as many drivers as the settings ask for, or of one if only one can keep to them.
 pub(crate) fn build<A: Adapter>(
     adapter: &A,
-    settings: Settings,
+    mut settings: Settings,
     mut record: Option<Record>,
     (clock, undelivered): (Clock, usize),
 ) -> Result<Fetcher<A>, BuildError> {
@@ -23,6 +23,10 @@ pub(crate) fn build<A: Adapter>(
     } else {
         settings.threads.min(settings.concurrency)
     };
+    if settings.cookies {
+        // One for all of them.
+        settings.cookie_jar.get_or_insert_default();
+    }
     let window = settings.engine_config().window_size();
     let shares = Share::divide(settings.concurrency, threads);
     let balance = (threads > 1).then(|| shares[0].balance());
@@ -60,12 +64,12 @@ fn is_one_for_all(settings: &Settings) -> bool {
 /// The settings of one of several drivers.
 fn part(all: &Settings, i: usize, threads: usize) -> Settings {
     let mut settings = all.clone();
-    if settings.cookies && settings.cookie_jar.is_none() {
-        settings.cookie_jar = Some(crate::cookie_jar::CookieJar::default());
-    }
-    // Where all hosts are on one thread, that must have connections for all attempts.
-    let most = settings.max_connections.unwrap_or(2 * settings.concurrency);
-    settings.max_connections = Some((most / threads).max(settings.concurrency.min(most)));
+    settings.max_connections = Some(match all.max_connections {
+        Some(most) => (most / threads).max(1),
+        // All hosts may be on one thread: it must have connections for all attempts.
+        None if threads > 1 => all.concurrency,
+        None => all.connection_limit(),
+    });
     settings.seed = settings.seed.map(|seed| seed.wrapping_add(i as u64));
     settings
 }

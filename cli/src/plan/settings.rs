@@ -131,5 +131,7 @@ pub(super) fn limit_connections(
         ));
     }
     settings.concurrency = concurrency.min(room);
-    settings.max_connections = Some(settings.concurrency.saturating_mul(2).min(room));
+    // By default there are as many for each thread, or twice as many for a single one.
+    let wanted = settings.concurrency.saturating_mul(settings.threads.max(2));
+    settings.max_connections = (wanted > room).then_some(room);
 }
