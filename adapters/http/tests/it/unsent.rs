@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use fetch_driver::{Failure, Transport};
+use fetch_driver::{Failure, Transport, TransportError};
 use fetch_http::{Config, HttpTransport, Runtime, Stream};
 use futures_lite::{AsyncRead, AsyncWrite, future};
 use smol::Executor;
@@ -88,6 +88,15 @@ struct Held {
     servers: Arc<Mutex<Vec<Memory>>>,
 }
 
+impl Held {
+    fn fetch(&self, client: &HttpTransport<Self>) -> Result<Vec<u8>, TransportError> {
+        future::block_on(self.executor.run(async {
+            let response = client.send(get("http://127.0.0.1/"), marks()).await?;
+            read(response.body).await
+        }))
+    }
+}
+
 impl Runtime for Held {
     type Stream = Memory;
 
@@ -110,12 +119,7 @@ impl Runtime for Held {
 fn a_connection_whose_end_is_known_gets_no_request() {
     let held = Held::default();
     let client = HttpTransport::new(held.clone(), Config::new());
-    let fetch = || {
-        future::block_on(held.executor.run(async {
-            let response = client.send(get("http://127.0.0.1/"), marks()).await?;
-            read(response.body).await
-        }))
-    };
+    let fetch = || held.fetch(&client);
     assert_eq!(fetch().unwrap(), b"ok");
 
     let first = held.servers.lock().unwrap()[0].clone();
@@ -130,12 +134,7 @@ fn a_connection_whose_end_is_known_gets_no_request() {
 fn what_could_not_be_written_was_not_sent() {
     let held = Held::default();
     let client = HttpTransport::new(held.clone(), Config::new());
-    let fetch = || {
-        future::block_on(held.executor.run(async {
-            let response = client.send(get("http://127.0.0.1/"), marks()).await?;
-            read(response.body).await
-        }))
-    };
+    let fetch = || held.fetch(&client);
     fetch().unwrap();
     // Its end comes between the look at it and the request.
     held.servers.lock().unwrap()[0].0.lock().unwrap().closed = true;

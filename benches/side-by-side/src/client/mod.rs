@@ -7,6 +7,7 @@ mod floor;
 mod hyper_util;
 mod ours;
 mod reqwest;
+mod unordered;
 
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
