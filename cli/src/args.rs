@@ -13,7 +13,7 @@ mod tries;
 pub(crate) mod values;
 mod view;
 
-use std::num::{NonZeroU64, NonZeroUsize};
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -220,8 +220,8 @@ pub(crate) struct Speed {
     ///
     /// Hosts are divided among them. With --rate, --record or a policy that limits all hosts together
     /// one thread does it all.
-    #[arg(long, value_name = "N")]
-    pub(crate) threads: Option<NonZeroUsize>,
+    #[arg(long, value_name = "N", value_parser = values::concurrency)]
+    pub(crate) threads: Option<usize>,
 
     /// How many at once at one host; 0 means no limit of its own
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = values::count)]

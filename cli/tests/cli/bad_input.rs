@@ -103,6 +103,8 @@ const OPTIONS: &[(&[&str], i32, &str)] = &[
     (&["-H", "a\nb: c", "http://a.test"], 2, "--header"),
     (&["-X", "P UT", "http://a.test"], 2, "--request"),
     (&["--max-threads", "4", "http://a.test"], 2, "-j N"),
+    (&["--threads", "0", "http://a.test"], 2, "write 1 or more"),
+    (&["--threads", "two", "http://a.test"], 2, "--threads"),
     (&[], 2, "nothing to fetch"),
 ];
 

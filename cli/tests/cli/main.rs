@@ -23,4 +23,5 @@ mod simulate;
 mod state;
 mod stopping;
 mod support;
+mod threads;
 mod view;
