@@ -14,7 +14,7 @@ use crate::outcome::{Outcome, Response};
 use crate::recording::Record;
 use crate::settings::{Adapter, BuildError, Http2, Identity, Settings};
 
-/// Builds a [`Fetcher`] on the runtime of `A`.
+/// Builds a [`Fetcher`](crate::Fetcher) on the runtime of `A`.
 #[must_use = "call `build`"]
 pub struct Builder<A> {
     adapter: A,
