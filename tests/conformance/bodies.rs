@@ -1,6 +1,6 @@
 //! Bodies that are long, slow or never read.
 
-use fetch_all::{ErrorKind, Keep};
+use fetch_all::{ErrorKind, Keep, Timeouts};
 use fetch_testbed::{Site, byte_at};
 use smol::Timer;
 use smol::stream::StreamExt;
@@ -15,6 +15,8 @@ pub(crate) const GROUP: Group = Group {
     behaviours: behaviours![
         "a large body streams without being buffered" => back_pressure,
         "a streamed body is whole" => whole,
+        "a large body that is kept is whole" => kept,
+        "what comes of a large body counts at once" => gathered,
         "a body that is not kept is counted" => counted,
         "dropping a body closes its connection" => dropped,
         "a streamed body that breaks ends in an error" => broken,
@@ -68,6 +70,35 @@ async fn whole(bench: &Bench) -> Check {
         same("bytes", at, 300_000_u64)?;
     }
     same("connections", site.observed().connections, 1_u64)
+}
+
+async fn kept(bench: &Bench) -> Check {
+    let site = Site::start()?;
+    let client = bench.client(|_| {})?;
+    for size in [131_071, 131_072, 1 << 20, (1 << 20) + 1, 5_000_017] {
+        let outcome = client.fetch(get(site.url(&format!("/bytes/{size}")))?).await;
+        fine(&outcome)?;
+        let response = outcome.response().expect("it is fine");
+        same("bytes", response.body.len(), size)?;
+        let wrong = (0..).zip(&response.body).find(|(at, byte)| **byte != byte_at(*at));
+        same("the first wrong byte", wrong, None)?;
+        same("counted", (response.bytes, outcome.wire_bytes), (size as u64, size as u64))?;
+    }
+    same("connections", site.observed().connections, 1_u64)
+}
+
+/// If it counted only when it is whole, the limit on idle reads would end it.
+async fn gathered(bench: &Bench) -> Check {
+    let site = Site::start()?;
+    let limits = Timeouts {
+        idle_read: Some(millis(2_000)),
+        ..patient()
+    };
+    let client = bench.with(policy().attempts(1).timeouts(limits))?;
+    let outcome = client
+        .fetch(get(site.url("/drip?bytes=200000&duration=3"))?)
+        .await;
+    fine(&outcome)
 }
 
 async fn counted(bench: &Bench) -> Check {

@@ -42,6 +42,10 @@ struct State {
     news: News,
     connection: Option<Connection>,
     wire_bytes: u64,
+    /// Body bytes that were told of before the loop got them.
+    ahead: usize,
+    /// Whether the body is collected.
+    collects: bool,
     verdict: Option<Verdict>,
     waiting: Option<Waker>,
 }
@@ -117,6 +121,7 @@ impl Port {
     /// Tells the attempt what to do with the body.
     pub(crate) fn decide(&self, verdict: Verdict) {
         let waker = self.with(|state| {
+            state.collects = matches!(verdict, Verdict::Collect);
             state.verdict = Some(verdict);
             state.waiting.take()
         });
@@ -141,7 +146,11 @@ impl Port {
     }
 
     pub(crate) fn body(&self, bytes: usize) {
-        self.with(|state| state.news.body += bytes as u64);
+        self.with(|state| {
+            let known = state.ahead.min(bytes);
+            state.ahead -= known;
+            state.news.body += (bytes - known) as u64;
+        });
     }
 
     pub(crate) fn pause(&self, paused: bool) {
@@ -232,6 +241,35 @@ impl Marks {
         self.0.with(|state| state.wire_bytes += bytes);
     }
 
+    /// Whether the body is only wanted as a whole. A transport may then gather what comes into large
+    /// chunks, as long as it tells of it at once by [`Marks::gathered`]. Known once the body is asked
+    /// for.
+    ///
+    /// ```
+    /// # let marks = fetch_driver::Marks::new(fetch_driver::Clock::start());
+    /// assert!(!marks.may_gather());
+    /// ```
+    #[must_use]
+    pub fn may_gather(&self) -> bool {
+        self.0.with(|state| state.collects)
+    }
+
+    /// Tells of body bytes that came, and belong to a chunk that is not full yet: limits on time and
+    /// size see them now. They are not to be told of by [`Marks::received`] again.
+    ///
+    /// ```
+    /// # let marks = fetch_driver::Marks::new(fetch_driver::Clock::start());
+    /// marks.gathered(512);
+    /// assert_eq!(marks.wire_bytes(), 512);
+    /// ```
+    pub fn gathered(&self, bytes: usize) {
+        self.0.with(|state| {
+            state.ahead += bytes;
+            state.news.body += bytes as u64;
+            state.wire_bytes += bytes as u64;
+        });
+    }
+
     /// The body bytes received so far, before decoding.
     ///
     /// ```
@@ -252,5 +290,32 @@ impl Marks {
     #[must_use]
     pub fn connection(&self) -> Option<Connection> {
         self.0.connection().0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_told_of_before_its_chunk_came_counts_once() {
+        let port = Port::new(Clock::start());
+        port.marks().gathered(300);
+        assert_eq!(port.take().body, 300);
+        port.marks().gathered(200);
+        port.body(510);
+        assert_eq!(port.take().body, 210);
+        port.body(7);
+        assert_eq!(port.take().body, 7);
+        assert_eq!(port.connection().1, 500);
+    }
+
+    #[test]
+    fn only_a_body_that_is_collected_may_be_gathered() {
+        let port = Port::new(Clock::start());
+        port.decide(Verdict::Drop);
+        assert!(!port.marks().may_gather());
+        port.decide(Verdict::Collect);
+        assert!(port.marks().may_gather());
     }
 }

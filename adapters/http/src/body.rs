@@ -26,7 +26,7 @@ enum Kind {
 
 impl ResponseBody {
     pub(crate) fn plain(wire: Wire) -> Self {
-        Self(Kind::Plain(wire))
+        Self(Kind::Plain(wire.plain()))
     }
 
     pub(crate) fn decoded(decoded: Decoded) -> Self {
@@ -69,6 +69,15 @@ pub(crate) enum Wire {
 }
 
 impl Wire {
+    /// Says that its chunks reach the driver as they are.
+    fn plain(self) -> Self {
+        match self {
+            Self::Alone(body) => Self::Alone(body.plain()),
+            #[cfg(feature = "http2")]
+            shared @ Self::Shared(_) => shared,
+        }
+    }
+
     /// Whether there is certainly nothing more to come.
     pub(crate) fn is_empty(&self) -> bool {
         match self {

@@ -11,6 +11,39 @@ use crate::runtime::Stream;
 /// The most read at once. Also the size of the one read buffer each thread keeps.
 pub(crate) const SCRATCH: usize = 64 * 1024;
 
+/// The most that is read at once into memory that has to be written to before: a record of TLS.
+const ZEROED: usize = 16 * 1024;
+
+/// What requests go over: TCP, TLS, a Unix socket, or whatever a runtime connects with.
+pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {
+    /// Reads into the spare capacity of `buf`: see [`Stream::poll_read_spare`].
+    fn poll_read_spare(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut Vec<u8>,
+    ) -> Poll<io::Result<usize>> {
+        poll_read_zeroed(self, cx, buf)
+    }
+}
+
+/// Reads into the spare capacity of `buf`, over zeros.
+pub(crate) fn poll_read_zeroed(
+    stream: &mut (impl AsyncRead + Unpin + ?Sized),
+    cx: &mut Context<'_>,
+    buf: &mut Vec<u8>,
+) -> Poll<io::Result<usize>> {
+    let before = buf.len();
+    let room = (buf.capacity() - before).min(ZEROED);
+    buf.resize(before + room, 0);
+    let polled = Pin::new(stream).poll_read(cx, &mut buf[before..]);
+    let came = match polled {
+        Poll::Ready(Ok(n)) => n.min(room),
+        _ => 0,
+    };
+    buf.truncate(before + came);
+    polled
+}
+
 /// A stream that remembers when it was read empty, and then waits instead of asking again.
 ///
 /// A read side is polled more often than there is something to read; without this each poll is a
@@ -28,6 +61,40 @@ impl<S> Hinted<S> {
             drained: true,
         }
     }
+
+    /// Reads by `read` unless there is certainly nothing.
+    fn poll_with(
+        &mut self,
+        cx: &mut Context<'_>,
+        room: usize,
+        read: impl FnOnce(&mut S, &mut Context<'_>) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>>
+    where
+        S: Stream,
+    {
+        if self.drained {
+            ready!(self.stream.poll_readable(cx))?;
+            self.drained = false;
+        }
+        let polled = read(&mut self.stream, cx);
+        self.drained = match &polled {
+            Poll::Pending => true,
+            Poll::Ready(Ok(n)) => (1..room).contains(n),
+            Poll::Ready(Err(_)) => false,
+        };
+        polled
+    }
+}
+
+impl<S: Stream> Duplex for Hinted<S> {
+    fn poll_read_spare(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut Vec<u8>,
+    ) -> Poll<io::Result<usize>> {
+        let room = buf.capacity() - buf.len();
+        self.poll_with(cx, room, |stream, cx| stream.poll_read_spare(cx, buf))
+    }
 }
 
 impl<S: Stream> AsyncRead for Hinted<S> {
@@ -36,17 +103,8 @@ impl<S: Stream> AsyncRead for Hinted<S> {
         cx: &mut Context<'_>,
         buf: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        if self.drained {
-            ready!(self.stream.poll_readable(cx))?;
-            self.drained = false;
-        }
-        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
-        self.drained = match &polled {
-            Poll::Pending => true,
-            Poll::Ready(Ok(n)) => (1..buf.len()).contains(n),
-            Poll::Ready(Err(_)) => false,
-        };
-        polled
+        let room = buf.len();
+        self.poll_with(cx, room, |stream, cx| Pin::new(stream).poll_read(cx, buf))
     }
 }
 
@@ -145,6 +203,25 @@ mod tests {
             assert_eq!(read.is_ready(), arrived > 0);
         }
         assert_eq!(stream.stream.reads, 2);
+    }
+
+    #[test]
+    fn what_is_read_into_spare_capacity_is_added_and_never_exceeds_it() {
+        let mut stream = Hinted::new(Counting {
+            bytes: 40,
+            reads: 0,
+        });
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut buf = Vec::with_capacity(30);
+        buf.extend_from_slice(b"before");
+        let capacity = buf.capacity();
+        let read = stream.poll_read_spare(&mut cx, &mut buf);
+        assert!(matches!(read, Poll::Ready(Ok(n)) if n == capacity - 6));
+        assert_eq!((buf.len(), buf.capacity()), (capacity, capacity));
+        assert!(buf.starts_with(b"before"));
+        let mut buf = Vec::with_capacity(30);
+        assert!(stream.poll_read_spare(&mut cx, &mut buf).is_ready());
+        assert_eq!(buf.len(), 40 - (capacity - 6));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use url::Url;
 
 use crate::body::Held;
 use crate::http1::Conn;
-use crate::io::Hinted;
+use crate::io::{Duplex, Hinted};
 use crate::origin::Origin;
 use crate::pool::Ticket;
 use crate::runtime::Runtime;
@@ -52,7 +52,7 @@ impl<R: Runtime> Inner<R> {
         ticket: Ticket,
     ) -> Result<Held, TransportError>
     where
-        S: futures_io::AsyncRead + futures_io::AsyncWrite + Unpin + Send + 'static,
+        S: Duplex + 'static,
     {
         self.start_sweeper();
         #[cfg(feature = "http2")]

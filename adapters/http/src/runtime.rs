@@ -105,4 +105,20 @@ pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
         let _ = cx;
         Poll::Ready(Ok(()))
     }
+
+    /// Reads into the spare capacity of `buf`, of which there is some, and adds what came to `buf`.
+    /// Gives how much came: 0 is the end.
+    ///
+    /// A socket that overrides this spares large bodies the zeros that the default writes first.
+    ///
+    /// # Errors
+    ///
+    /// As of [`AsyncRead::poll_read`].
+    fn poll_read_spare(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut Vec<u8>,
+    ) -> Poll<io::Result<usize>> {
+        crate::io::poll_read_zeroed(self, cx, buf)
+    }
 }

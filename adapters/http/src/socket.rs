@@ -170,6 +170,20 @@ impl Stream for Socket {
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         each!(self, stream => stream.poll_readable(cx))
     }
+
+    fn poll_read_spare(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut Vec<u8>,
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.0 {
+            #[cfg(target_os = "linux")]
+            Kind::Registered(stream) => stream.poll_read_spare(cx, buf),
+            Kind::Tcp(stream) => crate::io::poll_read_zeroed(stream, cx, buf),
+            #[cfg(unix)]
+            Kind::Unix(stream) => crate::io::poll_read_zeroed(stream, cx, buf),
+        }
+    }
 }
 
 impl AsyncRead for Socket {

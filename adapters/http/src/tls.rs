@@ -17,6 +17,7 @@ use rustls::{
 };
 
 use crate::error::told;
+use crate::io::Duplex;
 
 /// HTTP/2's name in a TLS handshake.
 const HTTP2: &[u8] = b"h2";
@@ -145,6 +146,9 @@ impl TlsOptions {
         TlsConnector::from(Arc::new(config))
     }
 }
+
+// A record is decrypted into a buffer of rustls and copied from there, whatever it is copied to.
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Duplex for TlsStream<S> {}
 
 /// Why a private key cannot be read, without a word of it.
 fn unread_key(pem: &[u8], error: &rustls::pki_types::pem::Error) -> String {

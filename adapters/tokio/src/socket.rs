@@ -93,6 +93,14 @@ impl Stream for Socket {
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         each!(self, stream => stream.poll_read_ready(cx))
     }
+
+    fn poll_read_spare(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut Vec<u8>,
+    ) -> Poll<io::Result<usize>> {
+        each!(self, stream => tokio_util::io::poll_read_buf(Pin::new(stream), cx, buf))
+    }
 }
 
 impl AsyncRead for Socket {

@@ -9,6 +9,7 @@ use fetch_driver::{Failure, Marks, Phase, TransportError};
 
 use super::chunked::{Broken, Chunked, Piece};
 use super::conn::Conn;
+use super::gathering::{Gathering, LARGE};
 use super::head::Framing;
 use super::upload::{Failed, Upload};
 use crate::error::{inside_tls, is_tls_io, told};
@@ -19,6 +20,8 @@ use crate::pool::Pool;
 /// if it can serve another request; in any other case it is closed.
 pub(crate) struct Body {
     conn: Option<Box<Conn>>,
+    /// Whether chunks reach the driver as they are.
+    is_plain: bool,
     keep_alive: bool,
     marks: Marks,
     pool: Arc<Pool>,
@@ -30,12 +33,14 @@ pub(crate) struct Body {
 enum Reading {
     Chunked(Chunked),
     Close,
+    /// A large piece, of which so much is still to come in all.
+    Gathering(Gathering, u64),
     /// So much is still to come.
     Length(u64),
 }
 
 /// The next chunk; `None` is the end.
-type Next = Result<Option<Bytes>, TransportError>;
+pub(super) type Next = Result<Option<Bytes>, TransportError>;
 
 impl Body {
     pub(super) fn new(
@@ -52,6 +57,7 @@ impl Body {
         };
         let mut this = Self {
             conn: Some(conn),
+            is_plain: false,
             keep_alive,
             marks,
             pool,
@@ -69,8 +75,14 @@ impl Body {
         match &self.reading {
             Reading::Chunked(chunked) => chunked.is_over(),
             Reading::Close => self.conn.is_none(),
-            Reading::Length(left) => *left == 0,
+            Reading::Gathering(_, left) | Reading::Length(left) => *left == 0,
         }
+    }
+
+    /// Says that chunks reach the driver as they are: they may be gathered if it may.
+    pub(crate) fn plain(mut self) -> Self {
+        self.is_plain = true;
+        self
     }
 
     /// Closes the connection, whatever is still to come.
@@ -99,14 +111,24 @@ impl Body {
                 Poll::Pending => {}
             }
         }
+        if let Reading::Length(left @ LARGE..) = self.reading
+            && self.is_plain
+            && self.marks.may_gather()
+        {
+            self.reading = Reading::Gathering(Gathering::new(left, conn, &self.marks), left);
+        }
         let polled = ready!(match &mut self.reading {
             Reading::Chunked(chunked) => poll_chunked(chunked, conn, cx),
             Reading::Close => poll_until_end(conn, cx),
+            Reading::Gathering(gathering, left) => gathering.poll(left, conn, &self.marks, cx),
             Reading::Length(left) => poll_length(left, conn, cx),
         });
         match &polled {
             Ok(Some(chunk)) => {
-                self.marks.received(chunk.len() as u64);
+                // What is gathered was told of as it came.
+                if !matches!(self.reading, Reading::Gathering(..)) {
+                    self.marks.received(chunk.len() as u64);
+                }
                 if self.is_over() {
                     self.release();
                 }
@@ -183,7 +205,7 @@ fn poll_chunked(chunked: &mut Chunked, conn: &mut Conn, cx: &mut Context<'_>) ->
 }
 
 /// What it means that the connection ended inside the body.
-fn cut(error: Option<io::Error>, origin: OriginRef<'_>) -> TransportError {
+pub(super) fn cut(error: Option<io::Error>, origin: OriginRef<'_>) -> TransportError {
     let text = format!("{origin} closed it inside the response's body");
     match error {
         None => TransportError::new(Failure::Io, text),

@@ -8,10 +8,10 @@ use std::task::{Context, Poll, Waker, ready};
 use std::{fmt, io};
 
 use bytes::BytesMut;
-use futures_io::{AsyncRead, AsyncWrite};
+use futures_io::AsyncRead;
 
 use super::watch::Watch;
-use crate::io::SCRATCH;
+use crate::io::{Duplex, SCRATCH};
 use crate::origin::Origin;
 use crate::pool::{Pool, Ticket};
 
@@ -20,11 +20,6 @@ thread_local! {
     // connections; what is kept of a read is copied out, in pieces of just the right size.
     static SCRATCH_BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
-
-/// What requests go over: TCP, TLS, a Unix socket, or whatever a runtime connects with.
-pub(super) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
 /// One connection. Whoever has it is alone with it; dropping it closes it at once.
 pub(crate) struct Conn {
@@ -42,7 +37,7 @@ pub(crate) struct Conn {
 
 impl Conn {
     pub(crate) fn new(
-        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        stream: impl Duplex + 'static,
         origin: Arc<Origin>,
         remote: Option<SocketAddr>,
         pool: &Arc<Pool>,

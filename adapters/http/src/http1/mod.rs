@@ -5,6 +5,7 @@ mod body;
 mod chunked;
 mod conn;
 mod exchange;
+mod gathering;
 mod head;
 mod request;
 mod upload;

@@ -34,11 +34,11 @@ pub(super) struct Source {
 pub(super) struct Snapshot(usize);
 
 impl Source {
-    /// That of a connected socket: it can be written to.
+    /// That of a socket of which nothing is known yet: an event tells once it is connected.
     pub(super) fn new() -> Self {
         Self {
             reader: AtomicWaker::new(),
-            state: AtomicUsize::new(WRITE),
+            state: AtomicUsize::new(0),
             writer: AtomicWaker::new(),
         }
     }
@@ -127,8 +127,10 @@ mod tests {
     }
 
     #[test]
-    fn a_new_socket_can_be_written_to_and_has_nothing_to_read() {
+    fn a_socket_is_ready_for_nothing_before_it_is_connected() {
         let source = Source::new();
+        assert!(poll(&source, Direction::Write).is_none());
+        let _ = source.tell(EventFlags::OUT);
         assert!(poll(&source, Direction::Write).is_some());
         assert!(poll(&source, Direction::Read).is_none());
     }

@@ -1,15 +1,18 @@
 //! A registered socket as a stream.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use async_io::Async;
 use futures_io::{AsyncRead, AsyncWrite};
+use rustix::buffer::spare_capacity;
+use rustix::io::Errno;
+use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
 
 use super::source::{Direction, Source};
 use super::{Place, Reactor};
@@ -24,14 +27,19 @@ pub(crate) struct Registered {
 impl Registered {
     /// Connects without blocking.
     pub(crate) async fn connect(addr: SocketAddr, reactor: &Reactor) -> io::Result<Self> {
-        let socket = Async::<TcpStream>::connect(addr).await?.into_inner()?;
-        socket.set_nodelay(true)?;
+        let socket = TcpStream::from(begin(addr)?);
         let (source, place) = reactor.register(socket.as_fd())?;
-        Ok(Self {
+        let this = Self {
             source,
             socket,
             _place: place,
-        })
+        };
+        // It can be written to when it is connected, or when that has failed.
+        poll_fn(|cx| this.source.poll_ready(Direction::Write, cx)).await;
+        match this.socket.take_error()? {
+            Some(error) => Err(error),
+            None => Ok(this),
+        }
     }
 
     pub(crate) fn get_ref(&self) -> &TcpStream {
@@ -42,6 +50,17 @@ impl Registered {
     pub(crate) fn poll_readable(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
         let ready = self.source.poll_ready(Direction::Read, cx);
         ready.map(|_| Ok(()))
+    }
+
+    /// Reads into the spare capacity of `buf`, of which there is some.
+    pub(crate) fn poll_read_spare(
+        &self,
+        cx: &Context<'_>,
+        buf: &mut Vec<u8>,
+    ) -> Poll<io::Result<usize>> {
+        let room = buf.capacity() - buf.len();
+        let mut read = |socket: &TcpStream| Ok(rustix::io::read(socket, spare_capacity(buf))?);
+        self.poll_io(cx, Direction::Read, &mut read, room)
     }
 
     fn poll_io(
@@ -69,6 +88,21 @@ impl Registered {
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
+    }
+}
+
+/// A socket, with Nagle's algorithm off, that is on its way to `addr`.
+fn begin(addr: SocketAddr) -> io::Result<OwnedFd> {
+    let family = match addr {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = net::socket_with(family, SocketType::STREAM, flags, None)?;
+    sockopt::set_tcp_nodelay(&socket, true)?;
+    match net::connect(&socket, &addr) {
+        Ok(()) | Err(Errno::INPROGRESS) => Ok(socket),
+        Err(error) => Err(error.into()),
     }
 }
 
