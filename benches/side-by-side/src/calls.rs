@@ -25,7 +25,7 @@ fn all(client: Client, case: &Case, requests: usize, site: &Site) -> Option<i64>
             client.name(),
             case.name,
             &requests.to_string(),
-            &site.base,
+            &site.ports.to_string(),
         ])
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 
-use crate::calls;
+use crate::{allocations, calls};
 use crate::case::Case;
 use crate::client::Client;
 use crate::figures::{Figure, hundredths, table, tenths, whole};
@@ -17,6 +17,8 @@ pub(crate) struct Runs {
     usages: Vec<Vec<Usage>>,
     /// System calls of a request, where they could be counted.
     calls: Vec<Option<f64>>,
+    /// Allocations of a request, where they could be counted.
+    allocations: Vec<Option<f64>>,
 }
 
 /// Runs the case, so many rounds of it.
@@ -38,17 +40,20 @@ pub(crate) fn run(case: &Case, clients: &[Client], rounds: u16) -> Result<Runs> 
     }
     let calls = clients.iter().map(|client| calls::of(*client, case, &site));
     let calls = calls.collect();
+    let allocations = clients.iter().map(|client| allocations::of(*client, case, &site));
+    let allocations = allocations.collect();
     Ok(Runs {
         case: *case,
         clients: clients.to_vec(),
         usages,
         calls,
+        allocations,
     })
 }
 
 fn one(client: Client, case: &Case, site: &Site) -> Result<Usage> {
     let requests = case.requests.to_string();
-    of_part(["client", client.name(), case.name, &requests, &site.base])
+    of_part(["client", client.name(), case.name, &requests, &site.ports.to_string()])
 }
 
 impl Runs {
@@ -62,17 +67,19 @@ impl Runs {
             "CPU µs/request",
             &against,
             "system calls/request",
+            "allocations/request",
             "peak RSS, MiB",
             "voluntary switches",
         ];
-        let rows = self.clients.iter().zip(&self.usages).zip(&self.calls);
-        let rows = rows.map(|((client, own), calls)| self.row(*client, own, *calls));
+        let rows = (0..self.clients.len()).map(|at| self.row(at));
         let rows: Vec<_> = rows.collect();
         let (title, rounds) = (self.case.title(), self.usages[0].len());
         format!("{title}, {rounds} rounds\n\n{}", table(&head, &rows))
     }
 
-    fn row(&self, client: Client, own: &[Usage], calls: Option<f64>) -> Vec<String> {
+    fn row(&self, at: usize) -> Vec<String> {
+        let (client, own) = (self.clients[at], &*self.usages[at]);
+        let counted = |count: Option<f64>| count.map_or_else(|| "?".to_owned(), tenths);
         let requests = self.case.requests as f64;
         let rate = |usage: &Usage| requests / usage.wall;
         let figure = |pick: &dyn Fn(&Usage) -> f64| Figure::new(own.iter().map(pick));
@@ -82,7 +89,8 @@ impl Runs {
             self.to_base(own, &rate),
             self.cost(own).spread(tenths),
             self.to_base(own, &|usage| usage.cpu),
-            calls.map_or_else(|| "?".to_owned(), tenths),
+            counted(self.calls[at]),
+            counted(self.allocations[at]),
             figure(&|usage| usage.peak_kib as f64 / 1024.0).spread(tenths),
             figure(&|usage| usage.switches as f64).spread(whole),
         ]
@@ -135,11 +143,12 @@ mod tests {
             clients: vec![Client::Ours, Client::Floor],
             usages: vec![vec![usage(1.0), usage(10.0)], vec![usage(2.0), usage(20.0)]],
             calls: vec![Some(2.04), None],
+            allocations: vec![Some(12.0), None],
         };
         let text = runs.table();
         let floor = text.lines().last().unwrap();
         assert!(
-            floor.contains("| 0.50 |") && floor.contains("| 2.00 | ? | 2.0 | 3 |"),
+            floor.contains("| 0.50 |") && floor.contains("| 2.00 | ? | ? | 2.0 | 3 |"),
             "{floor}"
         );
     }
@@ -157,6 +166,7 @@ mod tests {
             clients: vec![Client::Reqwest, Client::Tokio],
             usages: vec![vec![usage], vec![usage]],
             calls: vec![None, None],
+            allocations: vec![None, None],
         };
         assert_eq!(runs.costs(), [("`tokio`", "10.0 µs".to_owned())]);
     }

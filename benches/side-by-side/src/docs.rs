@@ -30,7 +30,8 @@ pub(crate) fn write_costs(costs: &[(&str, String)]) -> Result<()> {
     })
 }
 
-fn path(file: &str) -> PathBuf {
+/// A file of the project.
+pub(crate) fn path(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../..")
         .join(file)
@@ -101,8 +102,9 @@ mod tests {
     #[test]
     fn the_document_has_a_place_for_every_table() {
         let document = std::fs::read_to_string(path(BENCHMARKS)).unwrap();
-        let cases = crate::case::Case::ALL.iter().map(|case| case.name);
-        for name in cases.chain(["machine", crate::million::NAME]) {
+        use crate::case::Case;
+        let cases = Case::ALL.iter().chain([&Case::COMMAND]);
+        for name in cases.map(|case| case.name).chain(["machine", crate::scale::NAME]) {
             assert!(replace(&document, name, "").is_some(), "{name}");
         }
     }

@@ -1,11 +1,13 @@
 //! Measures fetch-all beside other clients and beside the bound, all on one site and one machine.
 //!
 //! `cargo run --profile dist -p fetch-side-by-side` runs everything; `-- --quick` less of it, and
-//! `-- --case million` the command on a list of a million URLs. `--help` tells the rest.
+//! `-- --case scale` the command on lists of up to ten million URLs. `--help` tells the rest.
 //!
 //! The site runs in a process of its own on core 0, each client in a fresh process on core 1. The
 //! clients take turns, so that what disturbs the machine disturbs them all alike.
 
+#[cfg(target_os = "linux")]
+mod allocations;
 #[cfg(target_os = "linux")]
 mod calls;
 #[cfg(target_os = "linux")]
@@ -13,9 +15,13 @@ mod case;
 #[cfg(target_os = "linux")]
 mod client;
 #[cfg(target_os = "linux")]
+mod command;
+#[cfg(target_os = "linux")]
 mod compare;
 #[cfg(target_os = "linux")]
 mod core;
+#[cfg(target_os = "linux")]
+mod curve;
 #[cfg(target_os = "linux")]
 mod docs;
 #[cfg(target_os = "linux")]
@@ -23,9 +29,11 @@ mod figures;
 #[cfg(target_os = "linux")]
 mod machine;
 #[cfg(target_os = "linux")]
-mod million;
-#[cfg(target_os = "linux")]
 mod options;
+#[cfg(target_os = "linux")]
+mod ports;
+#[cfg(target_os = "linux")]
+mod scale;
 #[cfg(target_os = "linux")]
 mod site;
 #[cfg(target_os = "linux")]

@@ -7,7 +7,8 @@ use clap::{Parser, Subcommand};
 
 use crate::case::{Case, RUNTIMES};
 use crate::client::Client;
-use crate::{client, compare, docs, machine, million, site, usage};
+use crate::ports::Ports;
+use crate::{client, command, compare, docs, machine, scale, site, usage};
 
 /// Measures fetch-all beside other clients, all on one site on loopback.
 #[derive(Debug, Parser)]
@@ -52,7 +53,7 @@ enum Part {
         client: Client,
         case: String,
         requests: usize,
-        base: String,
+        base: Ports,
     },
     /// Runs a command and prints its usage
     #[command(hide = true)]
@@ -63,7 +64,7 @@ fn case_names() -> clap::builder::PossibleValuesParser {
     Case::ALL
         .iter()
         .map(|case| case.name)
-        .chain([million::NAME])
+        .chain([Case::COMMAND.name, scale::NAME])
         .collect::<Vec<_>>()
         .into()
 }
@@ -112,7 +113,12 @@ fn measure(options: &Options) -> Result<()> {
         }
     };
     tell("machine", &machine::describe()?)?;
-    for case in Case::ALL.iter().filter(|case| wanted(case.name)) {
+    let cases = Case::ALL.iter().chain([&Case::COMMAND]);
+    let cases: Vec<_> = cases.filter(|case| wanted(case.name)).collect();
+    if wanted(Case::COMMAND.name) || wanted(scale::NAME) {
+        command::build()?;
+    }
+    for case in cases {
         let divisor = if options.quick { 10 } else { 1 };
         let case = case.with_requests(case.requests / divisor);
         let runs = compare::run(&case, &chosen(&case), rounds)?;
@@ -121,8 +127,8 @@ fn measure(options: &Options) -> Result<()> {
             docs::write_costs(&runs.costs())?;
         }
     }
-    if wanted(million::NAME) {
-        tell(million::NAME, &million::run(options.quick)?)?;
+    if wanted(scale::NAME) {
+        tell(scale::NAME, &scale::run(options.quick, options.write_docs)?)?;
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use crate::case::BODIES;
+use crate::ports::Ports;
 use crate::core::{self, Core};
 
 /// So many addresses nginx listens on, beside 127.0.0.1: each is another host.
@@ -20,8 +21,7 @@ pub(crate) const HOSTS: usize = 1_000;
 /// A running server; it ends with this value.
 #[derive(Debug)]
 pub(crate) struct Site {
-    /// Scheme, host and port.
-    pub(crate) base: String,
+    pub(crate) ports: Ports,
     child: Child,
 }
 
@@ -35,14 +35,11 @@ impl Site {
             .spawn()
             .context("cannot start the site's process")?;
         let stdout = child.stdout.take().context("the site has no output")?;
-        let mut base = String::new();
-        BufReader::new(stdout).read_line(&mut base)?;
-        let base = base.trim_end().to_owned();
-        ensure!(
-            !base.is_empty(),
-            "the site ended before it told its address"
-        );
-        Ok(Self { base, child })
+        let mut ports = String::new();
+        BufReader::new(stdout).read_line(&mut ports)?;
+        ensure!(!ports.is_empty(), "the site ended before it told its ports");
+        let ports = ports.parse()?;
+        Ok(Self { ports, child })
     }
 }
 
@@ -85,14 +82,18 @@ pub(crate) fn serve() -> Result<()> {
         Some(nginx) => serve_by(&nginx),
         None => {
             let site = fetch_testbed::Site::builder().addresses(1).start()?;
-            tell(&site.url(""))
+            tell(&Ports {
+                http: site.address().port(),
+                http2: 0,
+                https: 0,
+            })
         }
     }
 }
 
-/// Tells the address and waits for the end of the input.
-fn tell(base: &str) -> Result<()> {
-    println!("{base}");
+/// Tells the ports and waits for the end of the input.
+fn tell(ports: &Ports) -> Result<()> {
+    println!("{ports}");
     io::stdout().flush()?;
     io::copy(&mut io::stdin(), &mut io::sink())?;
     Ok(())
@@ -114,12 +115,18 @@ fn serve_by(nginx: &Path) -> Result<()> {
     for body in BODIES {
         fs::write(root.join(body.to_string()), vec![b'x'; body])?;
     }
-    // nginx does not tell which port it was given: it gets one that is free now.
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
-        .port();
+    let root = directory.path().join("coded");
+    fs::create_dir(&root)?;
+    for body in BODIES {
+        fs::write(root.join(body.to_string()), compressed(body)?)?;
+    }
+    let certified = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])?;
+    fs::write(directory.path().join("cert.pem"), certified.cert.pem())?;
+    let key = certified.signing_key.serialize_pem();
+    fs::write(directory.path().join("key.pem"), key)?;
+    let ports = free_ports()?;
     let file = directory.path().join("nginx.conf");
-    fs::write(&file, config(directory.path(), port)?)?;
+    fs::write(&file, config(directory.path(), &ports)?)?;
     let mut child = Command::new(nginx)
         .arg("-p")
         .arg(directory.path())
@@ -128,10 +135,35 @@ fn serve_by(nginx: &Path) -> Result<()> {
         .stdin(Stdio::null())
         .spawn()
         .context("cannot start nginx")?;
-    let served = await_port(port).and_then(|()| tell(&format!("http://127.0.0.1:{port}")));
+    let served = await_port(ports.http).and_then(|()| tell(&ports));
     child.kill()?;
     child.wait()?;
     served
+}
+
+/// nginx does not tell which ports it was given: it gets some that are free now.
+fn free_ports() -> Result<Ports> {
+    let any = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+    let listeners = [any()?, any()?, any()?];
+    let port = |at: usize| listeners[at].local_addr().map(|address| address.port());
+    Ok(Ports {
+        http: port(0)?,
+        http2: port(1)?,
+        https: port(2)?,
+    })
+}
+
+/// A text of this length that is about a quarter as long when it is compressed, as pages are.
+fn compressed(length: usize) -> io::Result<Vec<u8>> {
+    let mut text = String::new();
+    let mut seed = 1_u64;
+    while text.len() < length {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let _ = writeln!(text, "<li class=\"item\">{}</li>", seed >> 40);
+    }
+    let mut coder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    coder.write_all(&text.as_bytes()[..length])?;
+    coder.finish()
 }
 
 fn await_port(port: u16) -> Result<()> {
@@ -145,7 +177,7 @@ fn await_port(port: u16) -> Result<()> {
 }
 
 /// One process and nothing written: a connection may serve as many requests as come.
-fn config(directory: &Path, port: u16) -> Result<String> {
+fn config(directory: &Path, ports: &Ports) -> Result<String> {
     let mut text = String::from(
         "pid nginx.pid;\ndaemon off;\nmaster_process off;\nerror_log stderr crit;\nworker_rlimit_nofile 60000;\n\
          events { worker_connections 30000; }\nhttp {\naccess_log off;\nsendfile on;\n\
@@ -155,7 +187,16 @@ fn config(directory: &Path, port: u16) -> Result<String> {
     for kind in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"] {
         writeln!(text, "{kind}_temp_path {kind};")?;
     }
-    write!(text, "server {{\nroot {};\n", directory.display())?;
+    text.push_str("ssl_certificate cert.pem;\nssl_certificate_key key.pem;\n");
+    let root = directory.display();
+    for (port, protocol) in [(ports.https, "ssl"), (ports.http2, "ssl http2")] {
+        let listen = format!("listen 127.0.0.1:{port} {protocol} backlog=8192;");
+        writeln!(text, "server {{\nroot {root};\n{listen}\n}}")?;
+    }
+    let coded = "location /coded/ { add_header content-encoding gzip; }";
+    let failing = "location /fail { return 503 \"not now\"; }";
+    writeln!(text, "server {{\nroot {root};\n{coded}\n{failing}")?;
+    let port = ports.http;
     let hosts = (0..HOSTS).map(address);
     for host in std::iter::once(Ipv4Addr::LOCALHOST).chain(hosts) {
         writeln!(text, "listen {host}:{port} backlog=8192;")?;

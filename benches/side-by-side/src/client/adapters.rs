@@ -10,37 +10,34 @@ use fetch_all::Failure;
 use fetch_all::driver::{Builder, Incoming, Outgoing, TransportError, WithTransport, transport_fn};
 use fetch_all::tokio::{Stream, Tokio, stream};
 
-use super::ours::fetch;
+use super::ours::{fetch, settings};
 use crate::case::Case;
+use crate::ports::Ports;
 
-pub(super) fn async_std(case: &Case, base: &str) -> Result<()> {
-    let fetcher = fetch_all::async_std::Fetcher::builder();
-    let fetcher = fetcher.concurrency(case.concurrency).build()?;
+pub(super) fn async_std(case: &Case, base: &Ports) -> Result<()> {
+    let fetcher = settings(fetch_all::async_std::Fetcher::builder(), case).build()?;
     async_std::task::block_on(fetch(case, base, &fetcher))
 }
 
-pub(super) fn isahc(case: &Case, base: &str) -> Result<()> {
-    let fetcher = fetch_all::isahc::Fetcher::builder();
-    let fetcher = fetcher.concurrency(case.concurrency).build()?;
+pub(super) fn isahc(case: &Case, base: &Ports) -> Result<()> {
+    let fetcher = settings(fetch_all::isahc::Fetcher::builder(), case).build()?;
     smol::block_on(fetch(case, base, &fetcher))
 }
 
-pub(super) fn surf(case: &Case, base: &str) -> Result<()> {
-    let fetcher = fetch_all::surf::Fetcher::builder();
-    let fetcher = fetcher.concurrency(case.concurrency).build()?;
+pub(super) fn surf(case: &Case, base: &Ports) -> Result<()> {
+    let fetcher = settings(fetch_all::surf::Fetcher::builder(), case).build()?;
     async_std::task::block_on(fetch(case, base, &fetcher))
 }
 
-pub(super) fn tokio(case: &Case, base: &str) -> Result<()> {
+pub(super) fn tokio(case: &Case, base: &Ports) -> Result<()> {
     runtime()?.block_on(async {
-        let fetcher = fetch_all::tokio::Fetcher::builder();
-        let fetcher = fetcher.concurrency(case.concurrency).build()?;
+        let fetcher = settings(fetch_all::tokio::Fetcher::builder(), case).build()?;
         fetch(case, base, &fetcher).await
     })
 }
 
 /// What our driver adds to another client: the same reqwest as by itself.
-pub(super) fn over_reqwest(case: &Case, base: &str) -> Result<()> {
+pub(super) fn over_reqwest(case: &Case, base: &Ports) -> Result<()> {
     runtime()?.block_on(async {
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())

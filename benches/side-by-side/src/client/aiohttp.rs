@@ -5,8 +5,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use super::verify_count;
 use crate::case::Case;
+use crate::ports::Ports;
 
 const PROGRAM: &str = include_str!("aiohttp.py");
 
@@ -19,10 +19,10 @@ pub(super) fn is_here() -> bool {
 }
 
 /// The program itself checks each status and each body's length.
-pub(super) fn run(case: &Case, base: &str) -> Result<()> {
+pub(super) fn run(case: &Case, base: &Ports) -> Result<()> {
     let mut child = Command::new("python3")
         .args(["-c", PROGRAM])
-        .args([case.body.to_string(), case.concurrency.to_string()])
+        .args([case.body, case.concurrency, case.failures()].map(|n| n.to_string()))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -34,5 +34,11 @@ pub(super) fn run(case: &Case, base: &str) -> Result<()> {
     drop(stdin);
     let output = child.wait_with_output()?;
     ensure!(output.status.success(), "aiohttp failed: {}", output.status);
-    verify_count(case, str::from_utf8(&output.stdout)?.trim().parse()?)
+    let answers: usize = str::from_utf8(&output.stdout)?.trim().parse()?;
+    ensure!(
+        answers == case.requests,
+        "{answers} answers to {} requests",
+        case.requests
+    );
+    Ok(())
 }

@@ -5,8 +5,10 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use super::{verify, verify_count};
-use crate::case::Case;
+use super::Tally;
+use crate::case::{Case, Way};
+use crate::ports::Ports;
+use crate::usage::{Meter, Usage};
 
 pub(super) fn is_here() -> bool {
     Command::new("curl")
@@ -16,13 +18,22 @@ pub(super) fn is_here() -> bool {
         .is_ok_and(|status| status.success())
 }
 
-pub(super) fn run(case: &Case, base: &str) -> Result<()> {
+/// The usage of the command alone: its options are written before.
+pub(super) fn run(case: &Case, base: &Ports) -> Result<Usage> {
     let mut options = tempfile::NamedTempFile::new()?;
     for url in case.urls(base) {
         writeln!(options, "url = \"{url}\"\noutput = \"/dev/null\"")?;
     }
     options.flush()?;
+    // The site's certificate is signed by nobody.
+    let protocol: &[&str] = match case.way {
+        Way::Http2 => &["--insecure", "--http2"],
+        Way::Https => &["--insecure", "--http1.1"],
+        _ => &[],
+    };
+    let meter = Meter::start()?;
     let output = Command::new("curl")
+        .args(protocol)
         .args(["--silent", "--parallel", "--parallel-immediate"])
         .args(["--parallel-max", &case.concurrency.to_string()])
         .args(["--write-out", "%{http_code} %{size_download}\\n"])
@@ -32,12 +43,13 @@ pub(super) fn run(case: &Case, base: &str) -> Result<()> {
         .stderr(Stdio::null())
         .output()
         .context("cannot run curl")?;
+    let usage = meter.stop()?;
     ensure!(output.status.success(), "curl failed: {}", output.status);
-    let mut count = 0;
+    let mut tally = Tally::new(case);
     for line in str::from_utf8(&output.stdout)?.lines() {
         let (status, size) = line.split_once(' ').context("a line without its size")?;
-        verify(case, status.parse()?, size.parse()?)?;
-        count += 1;
+        tally.add(status.parse()?, size.parse()?)?;
     }
-    verify_count(case, count)
+    tally.finish()?;
+    Ok(usage)
 }

@@ -8,8 +8,9 @@ use anyhow::{Context, Result, bail, ensure};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use url::Url;
 
-use super::{verify, verify_count};
-use crate::case::Case;
+use super::Tally;
+use crate::case::{Case, FAILS_ONE_IN};
+use crate::ports::Ports;
 
 const BUFFER: usize = 64 * 1024;
 
@@ -24,42 +25,44 @@ struct Connection {
     body: usize,
 }
 
-pub(super) fn run(case: &Case, base: &str) -> Result<()> {
-    let url = case.urls(base).next().context("no URL")?;
-    let url = Url::parse(&url)?;
-    let request = request(&url);
+pub(super) fn run(case: &Case, base: &Ports) -> Result<()> {
+    // As many requests as differ: all that a case has are among the first few.
+    let urls = case.urls(base).take(FAILS_ONE_IN);
+    let urls: Vec<_> = urls.map(|url| Url::parse(&url)).collect::<Result<_, _>>()?;
+    let requests: Vec<_> = urls.iter().map(request).collect();
+    let request = |number: usize| &*requests[number % requests.len()];
+    let url = &urls[0];
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
     let mut connections = Vec::with_capacity(case.concurrency);
     let mut started = 0;
     while started < case.concurrency.min(case.requests) {
-        let connection = Connection::open(&url)?;
+        let connection = Connection::open(url)?;
         let interest = EpollFlags::EPOLLIN | EpollFlags::EPOLLET;
         epoll.add(
             &connection.socket,
             EpollEvent::new(interest, started as u64),
         )?;
-        connection.send(&request)?;
+        connection.send(request(started))?;
         connections.push(connection);
         started += 1;
     }
     let mut events = vec![EpollEvent::empty(); case.concurrency];
     let mut buffer = vec![0; BUFFER];
-    let mut done = 0;
-    while done < case.requests {
+    let mut tally = Tally::new(case);
+    while tally.answers() < case.requests {
         let count = epoll.wait(&mut events, EpollTimeout::NONE)?;
         for event in &events[..count] {
             let connection = &mut connections[event.data() as usize];
-            while connection.receive(case, &mut buffer)? {
-                done += 1;
+            while connection.receive(&mut tally, &mut buffer)? {
                 if started == case.requests {
                     break;
                 }
-                connection.send(&request)?;
+                connection.send(request(started))?;
                 started += 1;
             }
         }
     }
-    verify_count(case, done)
+    tally.finish()
 }
 
 /// The fields that fetch-all sends.
@@ -103,7 +106,7 @@ impl Connection {
 
     /// Reads until the answer is complete, or until there is no more for now. Whether it is
     /// complete.
-    fn receive(&mut self, case: &Case, buffer: &mut [u8]) -> Result<bool> {
+    fn receive(&mut self, tally: &mut Tally<'_>, buffer: &mut [u8]) -> Result<bool> {
         loop {
             let count = match (&self.socket).read(buffer) {
                 Ok(0) => bail!("the site closed a connection"),
@@ -114,7 +117,7 @@ impl Connection {
             self.take(&buffer[..count])?;
             match self.answer {
                 Some((status, length)) if self.body >= length => {
-                    verify(case, status, self.body)?;
+                    tally.add(status, self.body)?;
                     (self.answer, self.body) = (None, 0);
                     return Ok(true);
                 }

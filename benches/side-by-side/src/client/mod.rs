@@ -2,7 +2,9 @@
 
 mod adapters;
 mod aiohttp;
+mod command;
 mod curl;
+mod fetch;
 mod floor;
 mod hyper_util;
 mod ours;
@@ -14,6 +16,7 @@ use clap::ValueEnum;
 
 use crate::case::Case;
 use crate::core::{self, Core};
+use crate::ports::Ports;
 use crate::usage::{self, Meter};
 
 /// What is measured.
@@ -23,14 +26,22 @@ pub(crate) enum Client {
     Aiohttp,
     /// fetch-all on async-std
     AsyncStd,
+    /// The command fetch-all, writing JSON Lines
+    Command,
     /// curl --parallel
     Curl,
+    /// Microsoft's client, with buffer_unordered
+    Fetch,
     /// No client: an epoll loop that parses next to nothing
     Floor,
     /// hyper-util's client on a current-thread runtime, with buffer_unordered
     HyperUtil,
     /// fetch-all over isahc
     Isahc,
+    /// As `ours`, with a connection kept for each of a thousand hosts
+    LargePool,
+    /// fetch-all with a thread of its own
+    OneThread,
     /// fetch-all, all of it on one executor and one thread
     Ours,
     /// fetch-all on smol's global executor
@@ -43,6 +54,8 @@ pub(crate) enum Client {
     Surf,
     /// fetch-all on tokio, on a current-thread runtime
     Tokio,
+    /// fetch-all with two threads of its own
+    TwoThreads,
 }
 
 impl Client {
@@ -51,16 +64,21 @@ impl Client {
         match self {
             Self::Aiohttp => "aiohttp",
             Self::AsyncStd => "async-std",
+            Self::Command => "command",
             Self::Curl => "curl",
+            Self::Fetch => "fetch",
             Self::Floor => "floor",
             Self::HyperUtil => "hyper-util",
             Self::Isahc => "isahc",
+            Self::LargePool => "large-pool",
+            Self::OneThread => "one-thread",
             Self::Ours => "ours",
             Self::OursGlobal => "ours-global",
             Self::OverReqwest => "over-reqwest",
             Self::Reqwest => "reqwest",
             Self::Surf => "surf",
             Self::Tokio => "tokio",
+            Self::TwoThreads => "two-threads",
         }
     }
 
@@ -69,16 +87,21 @@ impl Client {
         match self {
             Self::Aiohttp => "aiohttp, the original design",
             Self::AsyncStd => "fetch-all, async-std",
+            Self::Command => "the command `fetch-all`",
             Self::Curl => "`curl --parallel`",
+            Self::Fetch => "fetch (Microsoft), tokio, `buffer_unordered`",
             Self::Floor => "floor: a bare epoll loop",
             Self::HyperUtil => "hyper-util, tokio, `buffer_unordered`",
             Self::Isahc => "fetch-all, isahc",
+            Self::LargePool => "the same, `max_connections(2_000)`",
+            Self::OneThread => "fetch-all, smol, `threads(1)`",
             Self::Ours => "fetch-all, smol, one executor",
             Self::OursGlobal => "fetch-all, smol, global executor",
             Self::OverReqwest => "fetch-all, reqwest as its transport",
             Self::Reqwest => "reqwest, tokio, `buffer_unordered`",
             Self::Surf => "fetch-all, surf",
             Self::Tokio => "fetch-all, tokio, current thread",
+            Self::TwoThreads => "fetch-all, smol, `threads(2)`",
         }
     }
 
@@ -91,12 +114,7 @@ impl Client {
             Self::OverReqwest => Some("none"),
             Self::Surf => Some("`surf`"),
             Self::Tokio => Some("`tokio`"),
-            Self::Aiohttp
-            | Self::Curl
-            | Self::Floor
-            | Self::HyperUtil
-            | Self::Ours
-            | Self::Reqwest => None,
+            _ => None,
         }
     }
 
@@ -111,44 +129,83 @@ impl Client {
 }
 
 /// Runs `client` in this process and prints what it used.
-pub(crate) fn run(client: Client, case: &Case, base: &str) -> Result<()> {
-    core::pin(Core::Client)?;
-    rlimit::increase_nofile_limit(u64::MAX)?;
-    let meter = Meter::start()?;
-    match client {
-        Client::Aiohttp => aiohttp::run(case, base)?,
-        Client::Curl => curl::run(case, base)?,
-        Client::HyperUtil => hyper_util::run(case, base)?,
-        Client::AsyncStd => adapters::async_std(case, base)?,
-        Client::Floor => floor::run(case, base)?,
-        Client::Isahc => adapters::isahc(case, base)?,
-        Client::Ours => ours::on_one_executor(case, base)?,
-        Client::OursGlobal => ours::on_the_global_executor(case, base)?,
-        Client::OverReqwest => adapters::over_reqwest(case, base)?,
-        Client::Reqwest => reqwest::run(case, base)?,
-        Client::Surf => adapters::surf(case, base)?,
-        Client::Tokio => adapters::tokio(case, base)?,
+pub(crate) fn run(client: Client, case: &Case, base: &Ports) -> Result<()> {
+    if !matches!(client, Client::OneThread | Client::TwoThreads) {
+        core::pin(Core::Client)?;
     }
-    usage::print(&meter.stop()?)
+    rlimit::increase_nofile_limit(u64::MAX)?;
+    let usage = match client {
+        Client::Command => command::run(case, base)?,
+        Client::Curl => curl::run(case, base)?,
+        _ => {
+            let meter = Meter::start()?;
+            run_here(client, case, base)?;
+            meter.stop()?
+        }
+    };
+    usage::print(&usage)
 }
 
-/// Fails unless that is the answer that was asked for.
-fn verify(case: &Case, status: u16, length: usize) -> Result<()> {
-    ensure!(status == 200, "status {status} instead of 200");
-    ensure!(
-        length == case.body,
-        "{length} bytes instead of {}",
-        case.body
-    );
-    Ok(())
+fn run_here(client: Client, case: &Case, base: &Ports) -> Result<()> {
+    match client {
+        Client::Aiohttp => aiohttp::run(case, base),
+        Client::AsyncStd => adapters::async_std(case, base),
+        Client::Command | Client::Curl => unreachable!("they have their own meter"),
+        Client::Fetch => fetch::run(case, base),
+        Client::Floor => floor::run(case, base),
+        Client::HyperUtil => hyper_util::run(case, base),
+        Client::Isahc => adapters::isahc(case, base),
+        Client::LargePool => ours::with_a_large_pool(case, base),
+        Client::OneThread => ours::on_threads(case, base, 1),
+        Client::Ours => ours::on_one_executor(case, base),
+        Client::OursGlobal => ours::on_the_global_executor(case, base),
+        Client::OverReqwest => adapters::over_reqwest(case, base),
+        Client::Reqwest => reqwest::run(case, base),
+        Client::Surf => adapters::surf(case, base),
+        Client::Tokio => adapters::tokio(case, base),
+        Client::TwoThreads => ours::on_threads(case, base, 2),
+    }
 }
 
-/// Fails unless there were as many answers as requests.
-fn verify_count(case: &Case, answers: usize) -> Result<()> {
-    ensure!(
-        answers == case.requests,
-        "{answers} answers to {} requests",
-        case.requests
-    );
-    Ok(())
+/// Answers, checked and counted.
+struct Tally<'a> {
+    case: &'a Case,
+    failed: usize,
+    fine: usize,
+}
+
+impl<'a> Tally<'a> {
+    fn new(case: &'a Case) -> Self {
+        Self {
+            case,
+            failed: 0,
+            fine: 0,
+        }
+    }
+
+    /// Fails unless that is an answer to what was asked for.
+    fn add(&mut self, status: u16, length: usize) -> Result<()> {
+        if status == 503 && self.case.failures() > 0 {
+            self.failed += 1;
+            return Ok(());
+        }
+        let body = self.case.body;
+        ensure!(status == 200, "status {status} instead of 200");
+        ensure!(length == body, "{length} bytes instead of {body}");
+        self.fine += 1;
+        Ok(())
+    }
+
+    fn answers(&self) -> usize {
+        self.failed + self.fine
+    }
+
+    /// Fails unless there were as many answers as requests, and as many failures as there are to be.
+    fn finish(self) -> Result<()> {
+        let (answers, requests) = (self.answers(), self.case.requests);
+        ensure!(answers == requests, "{answers} answers to {requests} requests");
+        let (failed, failures) = (self.failed, self.case.failures());
+        ensure!(failed == failures, "{failed} failures instead of {failures}");
+        Ok(())
+    }
 }

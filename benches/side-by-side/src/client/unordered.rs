@@ -2,34 +2,34 @@
 //! current-thread runtime. Without timeouts and retries, which have to be added.
 
 use anyhow::{Context, Result};
-use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
-use super::{verify, verify_count};
+use super::Tally;
 use crate::case::Case;
+use crate::ports::Ports;
 
-/// Fetches the case by `get`, which ends with status and body.
+/// Fetches the case by `get`, which ends with the status and the length of the body.
 pub(super) fn run<C, F>(
     case: &Case,
-    base: &str,
-    client: C,
+    base: &Ports,
+    client: impl FnOnce() -> Result<C>,
     get: impl Fn(&C, String) -> F,
 ) -> Result<()>
 where
-    F: Future<Output = Result<(u16, Bytes)>>,
+    F: Future<Output = Result<(u16, usize)>>,
 {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(async {
+        let client = client()?;
         let answers = stream::iter(case.urls(base)).map(|url| get(&client, url));
         let mut answers = answers.buffer_unordered(case.concurrency);
-        let mut count = 0;
+        let mut tally = Tally::new(case);
         while let Some(answer) = answers.next().await {
-            let (status, body) = answer.context("a request failed")?;
-            verify(case, status, body.len())?;
-            count += 1;
+            let (status, length) = answer.context("a request failed")?;
+            tally.add(status, length)?;
         }
-        verify_count(case, count)
+        tally.finish()
     })
 }
