@@ -21,10 +21,11 @@ pub(crate) fn of(client: Client, case: &Case, site: &Site) -> Option<f64> {
 }
 
 fn all(client: Client, case: &Case, requests: usize, site: &Site) -> Option<i64> {
-    let file = tempfile::NamedTempFile::new().ok()?;
+    let directory = tempfile::tempdir().ok()?;
+    let each = directory.path().join("%p");
     let status = Command::new("valgrind")
         .args(["--trace-children=yes", "--leak-check=no"])
-        .arg(format!("--log-file={}", file.path().display()))
+        .arg(format!("--log-file={}", each.display()))
         .arg(std::env::current_exe().ok()?)
         .args(["client", client.name(), case.name])
         .args([requests.to_string(), site.ports.to_string()])
@@ -32,8 +33,10 @@ fn all(client: Client, case: &Case, requests: usize, site: &Site) -> Option<i64>
         .stderr(Stdio::null())
         .status()
         .ok()?;
-    let text = std::fs::read_to_string(file.path()).ok()?;
-    status.success().then(|| total(&text)).flatten()
+    let files = std::fs::read_dir(directory.path()).ok()?;
+    let logs = files.map(|file| std::fs::read_to_string(file.ok()?.path()).ok());
+    let log = logs.collect::<Option<String>>()?;
+    status.success().then(|| total(&log)).flatten()
 }
 
 /// What all processes say: "total heap usage: 12,345 allocs, 12,340 frees, 1,234,567 bytes allocated".
