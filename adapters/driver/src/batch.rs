@@ -20,6 +20,9 @@ use crate::request::IntoRequest;
 /// So many requests at most are taken from the source before others have a turn.
 const PULL: usize = 256;
 
+/// The window is filled up again once this part of it is free.
+const REFILL: usize = 64;
+
 /// The outcomes of a batch, in the order in which its fetches end: exactly one for each request.
 ///
 /// Made by [`Fetcher::fetch_all`](crate::Fetcher::fetch_all). Requests are pulled from the source
@@ -138,11 +141,13 @@ impl<S> FetchAll<S> {
 impl<S: Stream<Item: IntoRequest>> FetchAll<S> {
     /// Takes requests from the source. Whether there may be more at once.
     fn pull(&mut self, cx: &mut Context<'_>) -> bool {
-        let room = self
-            .inner
-            .window()
-            .saturating_sub(self.outstanding)
-            .min(PULL);
+        let window = self.inner.window();
+        let room = window.saturating_sub(self.outstanding);
+        if room < (window / REFILL).clamp(1, PULL) {
+            // One for each outcome would cost an allocation, and a message to the driver, for each.
+            return false;
+        }
+        let room = room.min(PULL);
         let mut jobs = Vec::new();
         while let Some(source) = self.source.as_mut().filter(|_| jobs.len() < room) {
             let Poll::Ready(item) = source.as_mut().poll_next(cx) else {
@@ -179,7 +184,7 @@ impl<S: Stream<Item: IntoRequest>> FetchAll<S> {
             self.outstanding += pulled;
             self.inner.submit(jobs);
         }
-        pulled == room && room > 0
+        pulled == room
     }
 }
 

@@ -51,7 +51,8 @@ pub(crate) fn run(case: &Case, clients: &[Client], rounds: u16) -> Result<Runs> 
     })
 }
 
-fn one(client: Client, case: &Case, site: &Site) -> Result<Usage> {
+/// Runs one client once.
+pub(crate) fn one(client: Client, case: &Case, site: &Site) -> Result<Usage> {
     let requests = case.requests.to_string();
     of_part(["client", client.name(), case.name, &requests, &site.ports.to_string()])
 }
@@ -137,6 +138,7 @@ mod tests {
             cpu: wall,
             peak_kib: 2048,
             switches: 3,
+            main: 0.0,
         };
         let runs = Runs {
             case: Case::ALL[0].with_requests(100),
@@ -160,6 +162,7 @@ mod tests {
             cpu: 0.001,
             peak_kib: 1,
             switches: 0,
+            main: 0.0,
         };
         let runs = Runs {
             case: Case::ALL[0].with_requests(100),

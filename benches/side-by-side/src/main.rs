@@ -21,6 +21,8 @@ mod compare;
 #[cfg(target_os = "linux")]
 mod core;
 #[cfg(target_os = "linux")]
+mod cores;
+#[cfg(target_os = "linux")]
 mod curve;
 #[cfg(target_os = "linux")]
 mod docs;

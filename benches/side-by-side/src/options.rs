@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use crate::case::{Case, RUNTIMES};
 use crate::client::Client;
 use crate::ports::Ports;
-use crate::{client, command, compare, docs, machine, scale, site, usage};
+use crate::{client, command, compare, cores, docs, machine, scale, site, usage};
 
 /// Measures fetch-all beside other clients, all on one site on loopback.
 #[derive(Debug, Parser)]
@@ -64,7 +64,7 @@ fn case_names() -> clap::builder::PossibleValuesParser {
     Case::ALL
         .iter()
         .map(|case| case.name)
-        .chain([Case::COMMAND.name, scale::NAME])
+        .chain([cores::NAME, Case::COMMAND.name, scale::NAME])
         .collect::<Vec<_>>()
         .into()
 }
@@ -126,6 +126,9 @@ fn measure(options: &Options) -> Result<()> {
         if case.name == RUNTIMES && options.write_docs {
             docs::write_costs(&runs.costs())?;
         }
+    }
+    if wanted(cores::NAME) {
+        tell(cores::NAME, &cores::run(options.quick, rounds)?)?;
     }
     if wanted(scale::NAME) {
         tell(scale::NAME, &scale::run(options.quick, options.write_docs)?)?;

@@ -168,6 +168,7 @@ mod tests {
                 cpu,
                 peak_kib: 2048,
                 switches: 0,
+                main: 0.0,
             };
             let spread = count > 10;
             (List { count, spread }, usage)

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use nix::sys::resource::{Usage as Rusage, UsageWho, getrusage};
 use nix::sys::time::TimeVal;
+use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
 /// What a run took.
@@ -16,6 +17,8 @@ pub(crate) struct Usage {
     pub(crate) wall: f64,
     /// Seconds of CPU time, user and system, of all threads.
     pub(crate) cpu: f64,
+    /// Seconds of CPU time of the main thread alone.
+    pub(crate) main: f64,
     /// The most memory that was resident, in KiB, since the process began.
     pub(crate) peak_kib: u64,
     /// Voluntary context switches of all threads.
@@ -26,6 +29,7 @@ pub(crate) struct Usage {
 #[derive(Debug)]
 pub(crate) struct Meter {
     before: Rusage,
+    main: Duration,
     started: Instant,
 }
 
@@ -33,12 +37,14 @@ impl Meter {
     pub(crate) fn start() -> Result<Self> {
         Ok(Self {
             before: getrusage(UsageWho::RUSAGE_SELF)?,
+            main: main_thread()?,
             started: Instant::now(),
         })
     }
 
     pub(crate) fn stop(self) -> Result<Usage> {
         let wall = self.started.elapsed().as_secs_f64();
+        let main = main_thread()?.saturating_sub(self.main).as_secs_f64();
         let after = getrusage(UsageWho::RUSAGE_SELF)?;
         // Those of clients that are commands of their own.
         let others = getrusage(UsageWho::RUSAGE_CHILDREN)?;
@@ -48,6 +54,7 @@ impl Meter {
             cpu: (cpu(&after) + cpu(&others))
                 .saturating_sub(cpu(&self.before))
                 .as_secs_f64(),
+            main,
             peak_kib: peak_kib()?.max(others.max_rss().max(0) as u64),
             switches: switches(&after) + switches(&others) - switches(&self.before),
         })
@@ -73,6 +80,7 @@ pub(crate) fn watch(command: &[OsString]) -> Result<()> {
     print(&Usage {
         wall,
         cpu: cpu(&usage).as_secs_f64(),
+        main: 0.0,
         peak_kib: usage.max_rss().max(0) as u64,
         switches: usage.voluntary_context_switches().max(0) as u64,
     })
@@ -99,6 +107,11 @@ pub(crate) fn of_part<A: AsRef<std::ffi::OsStr>>(
         output.status
     );
     serde_json::from_slice(&output.stdout).context("the measured process printed no figures")
+}
+
+/// CPU time of this thread, which is the main one.
+fn main_thread() -> Result<Duration> {
+    Ok(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?.into())
 }
 
 fn cpu(usage: &Rusage) -> Duration {
