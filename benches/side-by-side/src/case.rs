@@ -26,7 +26,7 @@ pub(crate) struct Case {
 /// What is special about a load.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Way {
-    /// Bodies come compressed, each from the next of sixteen hosts.
+    /// Bodies come compressed, each from the next of sixty-four hosts.
     Coded,
     /// Every tenth request is answered 503.
     Failing,
@@ -47,7 +47,7 @@ const MIB: usize = 1024 * KIB;
 pub(crate) const BODIES: [usize; 2] = [KIB, MIB];
 
 /// So many hosts a load of compressed bodies has, and one in so many requests fails in one of failures.
-const SOME_HOSTS: usize = 16;
+const SOME_HOSTS: usize = 64;
 pub(crate) const FAILS_ONE_IN: usize = 10;
 
 /// Other clients, and the bound.
