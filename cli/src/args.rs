@@ -91,6 +91,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) speed: Speed,
     #[command(flatten)]
+    pub(crate) parallel: Parallel,
+    #[command(flatten)]
     pub(crate) polite: Polite,
     #[command(flatten)]
     pub(crate) retry: Retry,
@@ -208,6 +210,18 @@ pub(crate) struct PolicyOption {
     pub(crate) policy: Option<PathBuf>,
 }
 
+/// What only a real run has.
+#[derive(Debug, Group)]
+#[command(next_help_heading = "Speed")]
+pub(crate) struct Parallel {
+    /// Threads that fetch, each with connections of its own [default: as many as there are cores]
+    ///
+    /// Hosts are divided among them. With --rate, --record or a policy that limits all hosts together
+    /// one thread does it all.
+    #[arg(long, value_name = "N", value_parser = values::concurrency)]
+    pub(crate) threads: Option<usize>,
+}
+
 #[derive(Clone, Debug, Group)]
 #[command(next_help_heading = "Speed")]
 pub(crate) struct Speed {
@@ -215,13 +229,6 @@ pub(crate) struct Speed {
     #[arg(short = 'j', long, value_name = "N", default_value_t = 100, value_parser = values::concurrency)]
     #[arg(visible_alias = "parallel-max", aliases = ["max-concurrency", "jobs"])]
     pub(crate) concurrency: usize,
-
-    /// Threads that fetch, each with connections of its own [default: as many as there are cores]
-    ///
-    /// Hosts are divided among them. With --rate, --record or a policy that limits all hosts together
-    /// one thread does it all.
-    #[arg(long, value_name = "N", value_parser = values::concurrency)]
-    pub(crate) threads: Option<usize>,
 
     /// How many at once at one host; 0 means no limit of its own
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = values::count)]

@@ -76,13 +76,21 @@ async fn kept(bench: &Bench) -> Check {
     let site = Site::start()?;
     let client = bench.client(|_| {})?;
     for size in [131_071, 131_072, 1 << 20, (1 << 20) + 1, 5_000_017] {
-        let outcome = client.fetch(get(site.url(&format!("/bytes/{size}")))?).await;
+        let outcome = client
+            .fetch(get(site.url(&format!("/bytes/{size}")))?)
+            .await;
         fine(&outcome)?;
         let response = outcome.response().expect("it is fine");
         same("bytes", response.body.len(), size)?;
-        let wrong = (0..).zip(&response.body).find(|(at, byte)| **byte != byte_at(*at));
+        let wrong = (0..)
+            .zip(&response.body)
+            .find(|(at, byte)| **byte != byte_at(*at));
         same("the first wrong byte", wrong, None)?;
-        same("counted", (response.bytes, outcome.wire_bytes), (size as u64, size as u64))?;
+        same(
+            "counted",
+            (response.bytes, outcome.wire_bytes),
+            (size as u64, size as u64),
+        )?;
     }
     same("connections", site.observed().connections, 1_u64)
 }

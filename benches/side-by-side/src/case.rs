@@ -129,7 +129,12 @@ impl Case {
         plain("wide", 1_000, 20_000),
         plain("vast", 5_000, 20_000),
         Self {
-            clients: &[Client::Ours, Client::Tokio, Client::Reqwest, Client::HyperUtil],
+            clients: &[
+                Client::Ours,
+                Client::Tokio,
+                Client::Reqwest,
+                Client::HyperUtil,
+            ],
             ..plain("crowd", 10_000, 40_000)
         },
         Self {

@@ -2,12 +2,12 @@
 
 use anyhow::{Context, Result};
 
-use crate::{allocations, calls};
 use crate::case::Case;
 use crate::client::Client;
 use crate::figures::{Figure, hundredths, table, tenths, whole};
 use crate::site::Site;
 use crate::usage::{Usage, of_part};
+use crate::{allocations, calls};
 
 /// What all clients of a case used, one list for each client.
 #[derive(Debug)]
@@ -40,7 +40,9 @@ pub(crate) fn run(case: &Case, clients: &[Client], rounds: u16) -> Result<Runs> 
     }
     let calls = clients.iter().map(|client| calls::of(*client, case, &site));
     let calls = calls.collect();
-    let allocations = clients.iter().map(|client| allocations::of(*client, case, &site));
+    let allocations = clients
+        .iter()
+        .map(|client| allocations::of(*client, case, &site));
     let allocations = allocations.collect();
     Ok(Runs {
         case: *case,
@@ -54,7 +56,13 @@ pub(crate) fn run(case: &Case, clients: &[Client], rounds: u16) -> Result<Runs> 
 /// Runs one client once.
 pub(crate) fn one(client: Client, case: &Case, site: &Site) -> Result<Usage> {
     let requests = case.requests.to_string();
-    of_part(["client", client.name(), case.name, &requests, &site.ports.to_string()])
+    of_part([
+        "client",
+        client.name(),
+        case.name,
+        &requests,
+        &site.ports.to_string(),
+    ])
 }
 
 impl Runs {

@@ -48,7 +48,9 @@ fn panel(
     points: &[(f64, f64)],
 ) -> Result<()> {
     let counts = points.iter().map(|(count, _)| *count);
-    let (least, most) = counts.fold((f64::MAX, 1.0), |(a, b), c| (f64::min(a, c), f64::max(b, c)));
+    let (least, most) = counts.fold((f64::MAX, 1.0), |(a, b), c| {
+        (f64::min(a, c), f64::max(b, c))
+    });
     let top = points.iter().map(|(_, value)| *value).fold(1.0, f64::max) * 1.5;
     let failed = |error: DrawingAreaErrorKind<_>| anyhow::anyhow!("{error}");
     let mut chart = ChartBuilder::on(area)

@@ -104,7 +104,11 @@ mod tests {
         let document = std::fs::read_to_string(path(BENCHMARKS)).unwrap();
         use crate::case::Case;
         let cases = Case::ALL.iter().chain([&Case::COMMAND]);
-        for name in cases.map(|case| case.name).chain(["machine", crate::cores::NAME, crate::scale::NAME]) {
+        for name in
+            cases
+                .map(|case| case.name)
+                .chain(["machine", crate::cores::NAME, crate::scale::NAME])
+        {
             assert!(replace(&document, name, "").is_some(), "{name}");
         }
     }

@@ -12,8 +12,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use crate::case::BODIES;
-use crate::ports::Ports;
 use crate::core::{self, Core};
+use crate::ports::Ports;
 
 /// So many addresses nginx listens on, beside 127.0.0.1: each is another host.
 pub(crate) const HOSTS: usize = 1_000;

@@ -19,7 +19,7 @@ const SPARE_FILES: u64 = 64;
 pub(super) fn settings(args: &Args) -> Result<Settings, Stop> {
     let mut settings = Settings::default();
     settings.concurrency = args.speed.concurrency;
-    settings.threads = args.speed.threads.unwrap_or_else(cores);
+    settings.threads = args.parallel.threads.unwrap_or_else(cores);
     settings.rules = rules::rules(args)?;
     request::headers(args, &mut settings.headers)?;
     for path in &args.net.cacert {

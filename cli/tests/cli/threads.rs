@@ -49,3 +49,12 @@ fn limits_hold_over_all_threads() {
     // One host is one thread's: it has the whole.
     assert_eq!(seen.max_in_flight, 5, "{seen:?}");
 }
+
+#[test]
+fn what_has_no_threads_refuses_the_option() {
+    for command in ["simulate", "replay"] {
+        let ran = fetch_all(&[command, "--threads", "2"]);
+        assert_eq!(ran.code, 2, "{ran:?}");
+        assert!(ran.stderr.contains("--threads"), "{ran:?}");
+    }
+}

@@ -46,8 +46,12 @@ pub(super) fn before_head(
     if handed_back || error.is_user() {
         // A user's error is here one of hyper's own: the connection's end dropped the request.
         lease.distrust();
+        // Without the body that belongs to it, a request was not carried out.
+        let sending = lease.sending.as_ref();
+        let unbegun = sending.is_some_and(|sending| !sending.begun.load(Ordering::Relaxed));
         let text = format!("{origin} had closed the connection");
-        return told(Failure::Stale { sent: !handed_back }, text, error);
+        let sent = !handed_back && !unbegun;
+        return told(Failure::Stale { sent }, text, error);
     }
     if let Some(native) = native {
         if native.is_go_away() {
@@ -187,7 +191,7 @@ fn protocol(error: &h2::Error, begun: bool) -> (Failure, String) {
 }
 
 fn own_fault(lease: &Lease) -> Option<TransportError> {
-    let why = lease.fault.as_ref()?.get()?;
+    let why = lease.sending.as_ref()?.fault.get()?;
     let text = format!("sending the body to {}", lease.link.pulse.origin.key());
     Some(told(Failure::RequestBody, text, why.as_str()))
 }

@@ -82,8 +82,8 @@ impl<R: Runtime> Inner<R> {
     ) -> Result<Incoming<ResponseBody>, TransportError> {
         let (is_head, max_body) = (request.method == Method::HEAD, request.max_body);
         let accept = self.accept.clone();
-        let (request, fault) = outgoing::request(request, &lease.link, accept, marks.clone())?;
-        lease.fault = fault;
+        let (request, sending) = outgoing::request(request, &lease.link, accept, marks.clone())?;
+        lease.sending = sending;
         let mut sender = lease.link.sender.clone();
         let Some(sent) = lease.link.pulse.send(|| sender.try_send_request(request)) else {
             return Err(error::unsent(&lease));

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::groups::Groups;
 use super::link::Link;
-use super::upload::Fault;
+use super::upload::Sending;
 
 /// How long a connection may be silent before a request that gives up blames it.
 const SILENCE: Duration = Duration::from_secs(1);
@@ -14,8 +14,8 @@ const SILENCE: Duration = Duration::from_secs(1);
 /// One request's place on a shared connection; dropping it gives the place to the next.
 #[derive(Debug)]
 pub(crate) struct Lease {
-    /// What went wrong with the request's own body.
-    pub(crate) fault: Option<Fault>,
+    /// What became of the request's own body, if it has one.
+    pub(crate) sending: Option<Arc<Sending>>,
     pub(crate) link: Arc<Link>,
     begun: Instant,
     finished: bool,
@@ -26,7 +26,7 @@ impl Lease {
     pub(super) fn new(link: Arc<Link>) -> Self {
         Self {
             begun: Instant::now(),
-            fault: None,
+            sending: None,
             finished: false,
             reads: link.pulse.reads(),
             link,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fetch_driver::{Failure, Marks, Outgoing, RequestBody, TransportError};
+use fetch_driver::{Failure, Marks, Outgoing, TransportError};
 use http::Request;
 use http::header::{
     ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TE,
@@ -12,7 +12,7 @@ use http::uri::{Parts, PathAndQuery, Scheme, Uri};
 use url::{Position, Url};
 
 use super::link::Link;
-use super::upload::{Fault, OutgoingBody};
+use super::upload::{OutgoingBody, Sending};
 use crate::outgoing::{expects_body, may_accept, refuse_connect};
 
 /// Builds the request for `link`. `accept` is sent as `Accept-Encoding` if there is none yet.
@@ -21,7 +21,7 @@ pub(super) fn request(
     link: &Link,
     accept: Option<HeaderValue>,
     marks: Marks,
-) -> Result<(Request<OutgoingBody>, Option<Fault>), TransportError> {
+) -> Result<(Request<OutgoingBody>, Option<Arc<Sending>>), TransportError> {
     refuse_connect(&outgoing.method)?;
     let Outgoing {
         body,
@@ -47,13 +47,13 @@ pub(super) fn request(
     target.authority = Some(link.authority.clone());
     target.path_and_query = Some(path(&url, path_as_is)?);
     let uri = Uri::from_parts(target).map_err(unsupported)?;
-    let fault = matches!(body, RequestBody::Stream { .. }).then(Fault::default);
-    let body = OutgoingBody::new(body, marks, fault.clone());
+    let sending = (body.length() != Some(0)).then(Arc::<Sending>::default);
+    let body = OutgoingBody::new(body, marks, sending.clone());
     let mut request = Request::new(body);
     *request.headers_mut() = headers;
     *request.method_mut() = method;
     *request.uri_mut() = uri;
-    Ok((request, fault))
+    Ok((request, sending))
 }
 
 /// Path and query, `as_is` if they are to be sent so.

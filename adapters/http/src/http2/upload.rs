@@ -1,6 +1,7 @@
 //! A request's body as hyper wants it.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
@@ -13,14 +14,20 @@ use crate::outgoing::check_length;
 /// The largest piece of a body handed to hyper at once.
 const PIECE: usize = 64 * 1024;
 
-/// Why the caller's own stream could not be sent; HTTP/2 itself tells only that it was not.
-pub(crate) type Fault = Arc<OnceLock<String>>;
+/// What hyper does not tell of a body that is sent.
+#[derive(Debug, Default)]
+pub(crate) struct Sending {
+    /// Whether any of it was asked for, which is not before the head may be sent.
+    pub(super) begun: AtomicBool,
+    /// Why the caller's own stream could not be sent; HTTP/2 itself tells only that it was not.
+    pub(super) fault: OnceLock<String>,
+}
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A request's body, which tells when it is all handed over.
 pub(crate) struct OutgoingBody {
-    fault: Option<Fault>,
+    sending: Option<Arc<Sending>>,
     kind: Kind,
     marks: Option<Marks>,
 }
@@ -34,7 +41,7 @@ enum Kind {
 }
 
 impl OutgoingBody {
-    pub(super) fn new(body: RequestBody, marks: Marks, fault: Option<Fault>) -> Self {
+    pub(super) fn new(body: RequestBody, marks: Marks, sending: Option<Arc<Sending>>) -> Self {
         let kind = match body {
             RequestBody::Bytes(bytes) => Kind::Bytes(bytes),
             RequestBody::Empty => Kind::Bytes(Bytes::new()),
@@ -44,7 +51,7 @@ impl OutgoingBody {
             },
         };
         let mut this = Self {
-            fault,
+            sending,
             kind,
             marks: Some(marks),
         };
@@ -71,6 +78,9 @@ impl Body for OutgoingBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
+        if let Some(sending) = &this.sending {
+            sending.begun.store(true, Ordering::Relaxed);
+        }
         let next = match &mut this.kind {
             Kind::Bytes(rest) if rest.is_empty() => None,
             Kind::Bytes(rest) => Some(Ok(rest.split_to(rest.len().min(PIECE)))),
@@ -82,8 +92,8 @@ impl Body for OutgoingBody {
         if this.is_end_stream() || next.is_none() {
             this.has_uploaded();
         }
-        if let (Some(Err(error)), Some(fault)) = (&next, &this.fault) {
-            let _ = fault.set(error.to_string());
+        if let (Some(Err(error)), Some(sending)) = (&next, &this.sending) {
+            let _ = sending.fault.set(error.to_string());
         }
         Poll::Ready(next.map(|chunk| chunk.map(Frame::data)))
     }

@@ -203,9 +203,15 @@ impl<'a> Tally<'a> {
     /// Fails unless there were as many answers as requests, and as many failures as there are to be.
     fn finish(self) -> Result<()> {
         let (answers, requests) = (self.answers(), self.case.requests);
-        ensure!(answers == requests, "{answers} answers to {requests} requests");
+        ensure!(
+            answers == requests,
+            "{answers} answers to {requests} requests"
+        );
         let (failed, failures) = (self.failed, self.case.failures());
-        ensure!(failed == failures, "{failed} failures instead of {failures}");
+        ensure!(
+            failed == failures,
+            "{failed} failures instead of {failures}"
+        );
         Ok(())
     }
 }

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use fetch_all::{Policy, driver};
 use fetch_all::smol::{Builder, Fetcher, Smol, StreamExt};
+use fetch_all::{Policy, driver};
 
 use super::Tally;
 use crate::case::{Case, Way};
@@ -21,11 +21,7 @@ pub(super) fn with_a_large_pool(case: &Case, base: &Ports) -> Result<()> {
     on_this_thread(case, base, |builder| builder.max_connections(2_000))
 }
 
-fn on_this_thread(
-    case: &Case,
-    base: &Ports,
-    with: impl FnOnce(Builder) -> Builder,
-) -> Result<()> {
+fn on_this_thread(case: &Case, base: &Ports, with: impl FnOnce(Builder) -> Builder) -> Result<()> {
     let executor = Arc::new(smol::Executor::new());
     let adapter = Smol::on(&executor);
     let fetcher = with(settings(Builder::new(adapter.clone()), case)).build()?;
@@ -34,7 +30,9 @@ fn on_this_thread(
 
 /// Engines and connections on so many threads of their own, the consumer on this one.
 pub(super) fn on_threads(case: &Case, base: &Ports, threads: usize) -> Result<()> {
-    let fetcher = settings(Fetcher::builder(), case).threads(threads).build()?;
+    let fetcher = settings(Fetcher::builder(), case)
+        .threads(threads)
+        .build()?;
     smol::block_on(fetch(case, base, &fetcher))
 }
 
@@ -60,7 +58,11 @@ pub(super) fn on_the_global_executor(case: &Case, base: &Ports) -> Result<()> {
 }
 
 /// Fetches the case, on whatever runtime the fetcher has.
-pub(super) async fn fetch<A>(case: &Case, base: &Ports, fetcher: &driver::Fetcher<A>) -> Result<()> {
+pub(super) async fn fetch<A>(
+    case: &Case,
+    base: &Ports,
+    fetcher: &driver::Fetcher<A>,
+) -> Result<()> {
     let mut outcomes = fetcher.fetch_all(case.urls(base));
     let mut tally = Tally::new(case);
     while let Some(outcome) = outcomes.next().await {
