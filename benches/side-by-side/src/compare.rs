@@ -74,6 +74,7 @@ impl Runs {
             "requests/s",
             &against,
             "CPU µs/request",
+            "user + system",
             &against,
             "system calls/request",
             "allocations/request",
@@ -92,11 +93,17 @@ impl Runs {
         let requests = self.case.requests as f64;
         let rate = |usage: &Usage| requests / usage.wall;
         let figure = |pick: &dyn Fn(&Usage) -> f64| Figure::new(own.iter().map(pick));
+        let micros = |pick: &dyn Fn(&Usage) -> f64| tenths(figure(pick).median() * 1e6 / requests);
         vec![
             client.title().to_owned(),
             figure(&rate).spread(whole),
             self.to_base(own, &rate),
             self.cost(own).spread(tenths),
+            format!(
+                "{} + {}",
+                micros(&|usage| usage.cpu - usage.system),
+                micros(&|usage| usage.system)
+            ),
             self.to_base(own, &|usage| usage.cpu),
             counted(self.calls[at]),
             counted(self.allocations[at]),
@@ -105,12 +112,11 @@ impl Runs {
         ]
     }
 
-    /// The median of the rounds' own ratios to the first client, so that what disturbed a whole
-    /// round cancels out.
+    /// The rounds' own ratios to the first client, so that what disturbed a whole round cancels out.
     fn to_base(&self, own: &[Usage], pick: &dyn Fn(&Usage) -> f64) -> String {
         let pairs = own.iter().zip(&self.usages[0]);
         let ratios = pairs.map(|(own, base)| pick(own) / pick(base));
-        hundredths(Figure::new(ratios).median())
+        Figure::new(ratios).spread(hundredths)
     }
 
     /// CPU time of a request, in microseconds.
@@ -147,6 +153,7 @@ mod tests {
             peak_kib: 2048,
             switches: 3,
             main: 0.0,
+            system: 0.25 * wall,
         };
         let runs = Runs {
             case: Case::ALL[0].with_requests(100),
@@ -171,6 +178,7 @@ mod tests {
             peak_kib: 1,
             switches: 0,
             main: 0.0,
+            system: 0.0,
         };
         let runs = Runs {
             case: Case::ALL[0].with_requests(100),

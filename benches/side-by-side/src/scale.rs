@@ -169,6 +169,7 @@ mod tests {
                 peak_kib: 2048,
                 switches: 0,
                 main: 0.0,
+                system: 0.0,
             };
             let spread = count > 10;
             (List { count, spread }, usage)

@@ -17,6 +17,8 @@ pub(crate) struct Usage {
     pub(crate) wall: f64,
     /// Seconds of CPU time, user and system, of all threads.
     pub(crate) cpu: f64,
+    /// The system's part of it.
+    pub(crate) system: f64,
     /// Seconds of CPU time of the main thread alone.
     pub(crate) main: f64,
     /// The most memory that was resident, in KiB, since the process began.
@@ -55,6 +57,9 @@ impl Meter {
                 .saturating_sub(cpu(&self.before))
                 .as_secs_f64(),
             main,
+            system: (system(&after) + system(&others))
+                .saturating_sub(system(&self.before))
+                .as_secs_f64(),
             peak_kib: peak_kib()?.max(others.max_rss().max(0) as u64),
             switches: switches(&after) + switches(&others) - switches(&self.before),
         })
@@ -81,6 +86,7 @@ pub(crate) fn watch(command: &[OsString]) -> Result<()> {
         wall,
         cpu: cpu(&usage).as_secs_f64(),
         main: 0.0,
+        system: system(&usage).as_secs_f64(),
         peak_kib: usage.max_rss().max(0) as u64,
         switches: usage.voluntary_context_switches().max(0) as u64,
     })
@@ -115,11 +121,16 @@ fn main_thread() -> Result<Duration> {
 }
 
 fn cpu(usage: &Rusage) -> Duration {
-    let duration = |time: TimeVal| {
-        let (seconds, micros) = (time.tv_sec().max(0) as u64, time.tv_usec().max(0) as u64);
-        Duration::from_secs(seconds) + Duration::from_micros(micros)
-    };
-    duration(usage.user_time()) + duration(usage.system_time())
+    duration(usage.user_time()) + system(usage)
+}
+
+fn system(usage: &Rusage) -> Duration {
+    duration(usage.system_time())
+}
+
+fn duration(time: TimeVal) -> Duration {
+    let (seconds, micros) = (time.tv_sec().max(0) as u64, time.tv_usec().max(0) as u64);
+    Duration::from_secs(seconds) + Duration::from_micros(micros)
 }
 
 /// The peak of this process's own resident memory, which `getrusage` would mix with that of the
