@@ -112,15 +112,18 @@ async fn gathered(bench: &Bench) -> Check {
 async fn counted(bench: &Bench) -> Check {
     let site = Site::start()?;
     let client = bench.client(|_| {})?;
-    let request = get(site.url("/bytes/5000000"))?.keep(Keep::Nothing);
-    let outcome = client.fetch(request).await;
-    fine(&outcome)?;
-    let response = outcome.response().expect("it is fine");
-    same(
-        "kept and counted",
-        (response.body.len(), response.bytes),
-        (0, 5_000_000),
-    )
+    for _ in 0..2 {
+        let request = get(site.url("/bytes/5000000"))?.keep(Keep::Nothing);
+        let outcome = client.fetch(request).await;
+        fine(&outcome)?;
+        let response = outcome.response().expect("it is fine");
+        same(
+            "kept, counted, and received",
+            (response.body.len(), response.bytes, outcome.wire_bytes),
+            (0, 5_000_000, 5_000_000),
+        )?;
+    }
+    same("connections", site.observed().connections, 1_u64)
 }
 
 async fn dropped(bench: &Bench) -> Check {

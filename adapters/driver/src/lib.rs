@@ -61,7 +61,7 @@ pub use fetch_proto::{
 pub use fetcher::Fetcher;
 pub use last_resort::FallbackValue;
 pub use outcome::{FellBack, Outcome, Response};
-pub use port::Marks;
+pub use port::{Marks, Wanted};
 pub use proxy::{Proxy, ProxyKind};
 pub use proxy_rules::ProxyRules;
 pub use redact::Redacted;

@@ -30,6 +30,21 @@ use crate::transport::{Connection, TransportError};
 #[derive(Clone, Debug)]
 pub struct Marks(Port);
 
+/// What of a response's body is wanted: see [`Marks::wanted`].
+///
+/// A transport may always hand on all that comes, as it comes. If it does not, it tells of what came
+/// by [`Marks::gathered`] at once.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Wanted {
+    /// Only how long it is.
+    Nothing,
+    /// What has come, at once.
+    #[default]
+    Pieces,
+    /// All of it: a chunk may be handed on when it is full.
+    Whole,
+}
+
 /// The loop's side, and the attempt's own: one lock, taken for a few instructions at a time.
 #[derive(Clone, Debug)]
 pub(crate) struct Port {
@@ -44,8 +59,7 @@ struct State {
     wire_bytes: u64,
     /// Body bytes that were told of before the loop got them.
     ahead: usize,
-    /// Whether the body is collected.
-    collects: bool,
+    wanted: Wanted,
     verdict: Option<Verdict>,
     waiting: Option<Waker>,
 }
@@ -121,7 +135,11 @@ impl Port {
     /// Tells the attempt what to do with the body.
     pub(crate) fn decide(&self, verdict: Verdict) {
         let waker = self.with(|state| {
-            state.collects = matches!(verdict, Verdict::Collect);
+            state.wanted = match verdict {
+                Verdict::Collect => Wanted::Whole,
+                Verdict::Drop => Wanted::Nothing,
+                Verdict::Save(_) | Verdict::Stream(_) => Wanted::Pieces,
+            };
             state.verdict = Some(verdict);
             state.waiting.take()
         });
@@ -241,21 +259,19 @@ impl Marks {
         self.0.with(|state| state.wire_bytes += bytes);
     }
 
-    /// Whether the body is only wanted as a whole. A transport may then gather what comes into large
-    /// chunks, as long as it tells of it at once by [`Marks::gathered`]. Known once the body is asked
-    /// for.
+    /// What of the body is wanted, which is known once it is asked for.
     ///
     /// ```
     /// # let marks = fetch_driver::Marks::new(fetch_driver::Clock::start());
-    /// assert!(!marks.may_gather());
+    /// assert_eq!(marks.wanted(), fetch_driver::Wanted::Pieces);
     /// ```
     #[must_use]
-    pub fn may_gather(&self) -> bool {
-        self.0.with(|state| state.collects)
+    pub fn wanted(&self) -> Wanted {
+        self.0.with(|state| state.wanted)
     }
 
-    /// Tells of body bytes that came, and belong to a chunk that is not full yet: limits on time and
-    /// size see them now. They are not to be told of by [`Marks::received`] again.
+    /// Tells of body bytes that came and are not handed on yet, or never: limits on time and size see
+    /// them now. They are not to be told of by [`Marks::received`] again.
     ///
     /// ```
     /// # let marks = fetch_driver::Marks::new(fetch_driver::Clock::start());
@@ -311,11 +327,12 @@ mod tests {
     }
 
     #[test]
-    fn only_a_body_that_is_collected_may_be_gathered() {
+    fn a_transport_is_told_what_is_wanted() {
         let port = Port::new(Clock::start());
+        assert_eq!(port.marks().wanted(), Wanted::Pieces);
         port.decide(Verdict::Drop);
-        assert!(!port.marks().may_gather());
+        assert_eq!(port.marks().wanted(), Wanted::Nothing);
         port.decide(Verdict::Collect);
-        assert!(port.marks().may_gather());
+        assert_eq!(port.marks().wanted(), Wanted::Whole);
     }
 }

@@ -4,8 +4,8 @@ use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Bytes, BytesMut};
-use fetch_driver::{Failure, Marks, Phase, TransportError};
+use bytes::{Buf, Bytes, BytesMut};
+use fetch_driver::{Failure, Marks, Phase, TransportError, Wanted};
 
 use super::chunked::{Broken, Chunked, Piece};
 use super::conn::Conn;
@@ -15,6 +15,9 @@ use super::upload::{Failed, Upload};
 use crate::error::{inside_tls, is_tls_io, told};
 use crate::origin::OriginRef;
 use crate::pool::Pool;
+
+/// So much at most is read and dropped before others have a turn.
+const TURN: usize = 1024 * 1024;
 
 /// A body that is still to be read. Once it was read to its end the connection goes back to the pool
 /// if it can serve another request; in any other case it is closed.
@@ -33,6 +36,8 @@ pub(crate) struct Body {
 enum Reading {
     Chunked(Chunked),
     Close,
+    /// Nobody wants the rest, which is so much.
+    Discarding(u64),
     /// A large piece, of which so much is still to come in all.
     Gathering(Gathering, u64),
     /// So much is still to come.
@@ -75,7 +80,9 @@ impl Body {
         match &self.reading {
             Reading::Chunked(chunked) => chunked.is_over(),
             Reading::Close => self.conn.is_none(),
-            Reading::Gathering(_, left) | Reading::Length(left) => *left == 0,
+            Reading::Discarding(left) | Reading::Gathering(_, left) | Reading::Length(left) => {
+                *left == 0
+            }
         }
     }
 
@@ -113,13 +120,17 @@ impl Body {
         }
         if let Reading::Length(left @ LARGE..) = self.reading
             && self.is_plain
-            && self.marks.may_gather()
         {
-            self.reading = Reading::Gathering(Gathering::new(left, conn, &self.marks), left);
+            self.reading = match self.marks.wanted() {
+                Wanted::Nothing => Reading::Discarding(left),
+                Wanted::Pieces => Reading::Length(left),
+                Wanted::Whole => Reading::Gathering(Gathering::new(left, conn, &self.marks), left),
+            };
         }
         let polled = ready!(match &mut self.reading {
             Reading::Chunked(chunked) => poll_chunked(chunked, conn, cx),
             Reading::Close => poll_until_end(conn, cx),
+            Reading::Discarding(left) => poll_discarding(left, conn, &self.marks, cx),
             Reading::Gathering(gathering, left) => gathering.poll(left, conn, &self.marks, cx),
             Reading::Length(left) => poll_length(left, conn, cx),
         });
@@ -172,6 +183,43 @@ fn poll_length(left: &mut u64, conn: &mut Conn, cx: &mut Context<'_>) -> Poll<Ne
     }
     *left -= chunk.len() as u64;
     Poll::Ready(Ok((!chunk.is_empty()).then_some(chunk)))
+}
+
+/// Reads to the end and keeps nothing.
+fn poll_discarding(
+    left: &mut u64,
+    conn: &mut Conn,
+    marks: &Marks,
+    cx: &mut Context<'_>,
+) -> Poll<Next> {
+    let mut turn = 0;
+    while *left > 0 {
+        if turn >= TURN {
+            // There may be more at once, but others must have their turn too.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let wanted = usize::try_from(*left).unwrap_or(usize::MAX);
+        let came = if conn.rest.is_empty() {
+            let read = ready!(conn.poll_read(cx, |bytes, rest| {
+                let (came, behind) = bytes.split_at(wanted.min(bytes.len()));
+                rest.extend_from_slice(behind);
+                came.len()
+            }));
+            read.map_err(|error| cut(Some(error), conn.origin.key()))?
+        } else {
+            let came = conn.rest.len().min(wanted);
+            conn.rest.advance(came);
+            came
+        };
+        if came == 0 {
+            return Poll::Ready(Err(cut(None, conn.origin.key())));
+        }
+        marks.gathered(came);
+        turn += came;
+        *left -= came as u64;
+    }
+    Poll::Ready(Ok(None))
 }
 
 fn poll_until_end(conn: &mut Conn, cx: &mut Context<'_>) -> Poll<Next> {
