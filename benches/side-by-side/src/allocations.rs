@@ -10,14 +10,17 @@ use crate::site::Site;
 const MOST_AT_ONCE: usize = 100;
 
 /// The difference of two runs, of which one is twice as long: what a client does once does not count.
-/// `None` without valgrind, and for what allocates on its own.
+/// `None` without valgrind, for what allocates on its own, and where it cannot be told.
 pub(crate) fn of(client: Client, case: &Case, site: &Site) -> Option<f64> {
     if case.concurrency > MOST_AT_ONCE || client == Client::Aiohttp {
         return None;
     }
     let requests = (4 * case.concurrency).clamp(200, case.requests.div_ceil(2));
     let [some, twice] = [requests, 2 * requests].map(|count| all(client, case, count, site));
-    Some((twice? - some?) as f64 / requests as f64)
+    let more = twice? - some?;
+    // Of two runs that differ by more than their requests, such as by how often TLS was agreed on,
+    // nothing can be told.
+    (more >= 0).then(|| more as f64 / requests as f64)
 }
 
 fn all(client: Client, case: &Case, requests: usize, site: &Site) -> Option<i64> {
