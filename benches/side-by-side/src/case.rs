@@ -23,7 +23,7 @@ pub(crate) struct Case {
     pub(crate) way: Way,
 }
 
-/// What is special about a load.
+/// What is special about a load. Only nginx serves what is not plain.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Way {
     /// Bodies come compressed, each from the next of sixty-four hosts.
@@ -63,19 +63,6 @@ const OTHERS: &[Client] = &[
     Client::Floor,
 ];
 
-/// Those who go on when one request in ten fails: the breaker of Microsoft's client opens then, and it
-/// refuses what comes next.
-const PATIENT: &[Client] = &[
-    Client::Ours,
-    Client::OursGlobal,
-    Client::Tokio,
-    Client::Reqwest,
-    Client::HyperUtil,
-    Client::Curl,
-    Client::Aiohttp,
-    Client::Floor,
-];
-
 /// Those who can fetch from a thousand hosts, with the pool larger than its default as one of them.
 const MANY_HOSTS: &[Client] = &[
     Client::Ours,
@@ -96,9 +83,6 @@ const SECURE: &[Client] = &[
     Client::Curl,
     Client::Aiohttp,
 ];
-
-/// Those of them who speak HTTP/2.
-const SHARING: &[Client] = SECURE.split_at(SECURE.len() - 1).0;
 
 /// What is run by a command line, and the bound.
 const COMMANDS: &[Client] = &[Client::Command, Client::Curl, Client::Floor];
@@ -160,7 +144,6 @@ impl Case {
             ..plain("hosts", 100, 20_000)
         },
         Self {
-            clients: PATIENT,
             way: Way::Failing,
             ..plain("failing", 100, 20_000)
         },
@@ -170,7 +153,7 @@ impl Case {
             ..plain("https", 100, 20_000)
         },
         Self {
-            clients: SHARING,
+            clients: SECURE,
             way: Way::Http2,
             ..plain("http2", 100, 20_000)
         },
@@ -199,6 +182,17 @@ impl Case {
     pub(crate) fn find(name: &str) -> Option<Self> {
         let all = Self::ALL.into_iter().chain([Self::COMMAND]);
         all.into_iter().find(|case| case.name == name)
+    }
+
+    /// Those who can fetch it, of those who are here.
+    pub(crate) fn here(&self) -> impl Iterator<Item = Client> + use<> {
+        let way = self.way;
+        let able = self
+            .clients
+            .iter()
+            .copied()
+            .filter(move |client| client.can(way));
+        able.filter(|client| client.is_here())
     }
 
     pub(crate) fn with_requests(self, requests: usize) -> Self {

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -18,8 +18,18 @@ struct Record<'a> {
     size_delivered: u64,
 }
 
+/// Writes a list with a URL on each line.
+pub(crate) fn write_list(path: &Path, urls: impl Iterator<Item = String>) -> Result<()> {
+    let mut list = BufWriter::new(File::create(path)?);
+    for url in urls {
+        writeln!(list, "{url}")?;
+    }
+    list.flush()?;
+    Ok(())
+}
+
 /// Builds the command in the profile that packages have.
-pub(crate) fn build() -> Result<PathBuf> {
+pub(crate) fn build() -> Result<()> {
     let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args([
             "build",
@@ -39,7 +49,7 @@ pub(crate) fn build() -> Result<PathBuf> {
         "cargo built the command, but not into {}",
         command.display()
     );
-    Ok(command)
+    Ok(())
 }
 
 /// Where the command is once it is built.
@@ -102,8 +112,6 @@ pub(crate) fn check(records: &Path, count: usize, body: u64) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
     use super::*;
 
     fn check_lines(seqs: &[usize], count: usize) -> Result<()> {

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
-use crate::case::{Case, RUNTIMES};
+use crate::case::{Case, RUNTIMES, Way};
 use crate::client::Client;
 use crate::ports::Ports;
 use crate::{client, command, compare, cores, docs, machine, scale, site, usage};
@@ -95,12 +95,7 @@ fn measure(options: &Options) -> Result<()> {
     let wanted = |name: &str| options.case.is_empty() || options.case.iter().any(|c| c == name);
     let chosen = |case: &Case| -> Vec<Client> {
         let listed = |c: &Client| options.client.is_empty() || options.client.contains(c);
-        let clients = case
-            .clients
-            .iter()
-            .copied()
-            .filter(|client| client.is_here());
-        let clients = clients.enumerate();
+        let clients = case.here().enumerate();
         let clients = clients.filter(|(place, client)| *place == 0 || listed(client));
         clients.map(|(_, client)| client).collect()
     };
@@ -119,6 +114,10 @@ fn measure(options: &Options) -> Result<()> {
         command::build()?;
     }
     for case in cases {
+        if case.way != Way::Plain && !site::has_nginx() {
+            eprintln!("{}: left out, since only nginx serves it", case.name);
+            continue;
+        }
         let divisor = if options.quick { 10 } else { 1 };
         let case = case.with_requests(case.requests / divisor);
         let runs = compare::run(&case, &chosen(&case), rounds)?;

@@ -1,9 +1,6 @@
 //! The command on lists of all lengths: what a URL costs does not depend on how many there are.
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::Path;
 
 use anyhow::{Context, Result};
 
@@ -89,7 +86,9 @@ fn one(site: &Site, list: List) -> Result<Usage> {
         true => directory.path().join("records.jsonl"),
         false => "/dev/null".into(),
     };
-    write(&file, site.ports.http, list)?;
+    // Every URL differs, as those of a real list do.
+    let urls = (0..list.count).map(|number| list.url(site.ports.http, number));
+    command::write_list(&file, urls)?;
     let mut arguments: Vec<OsString> = vec!["watch".into(), "--".into(), command::path()?.into()];
     arguments.extend(command::arguments(&file, &records, CONCURRENCY));
     if list.spread {
@@ -105,16 +104,6 @@ fn one(site: &Site, list: List) -> Result<Usage> {
     let (title, peak) = (list.title(), usage.peak_kib);
     eprintln!("{NAME} {title}: {micros:.1} µs/URL, {peak} KiB");
     Ok(usage)
-}
-
-/// Every URL differs, as those of a real list do.
-fn write(path: &Path, port: u16, list: List) -> Result<()> {
-    let mut out = BufWriter::new(File::create(path)?);
-    for number in 0..list.count {
-        writeln!(out, "{}", list.url(port, number))?;
-    }
-    out.flush()?;
-    Ok(())
 }
 
 fn render(runs: &[(List, Usage)]) -> String {

@@ -99,6 +99,11 @@ fn tell(ports: &Ports) -> Result<()> {
     Ok(())
 }
 
+/// Whether it is nginx that serves.
+pub(crate) fn has_nginx() -> bool {
+    nginx().is_some()
+}
+
 fn nginx() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     // Debian has it where only root looks.

@@ -46,7 +46,8 @@ pub(super) fn before_head(
     if handed_back || error.is_user() {
         // A user's error is here one of hyper's own: the connection's end dropped the request.
         lease.distrust();
-        // Without the body that belongs to it, a request was not carried out.
+        // hyper asks for the body once the head may be sent: what waited for its turn until the end is
+        // at most half a request, which nobody carries out.
         let sending = lease.sending.as_ref();
         let unbegun = sending.is_some_and(|sending| !sending.begun.load(Ordering::Relaxed));
         let text = format!("{origin} had closed the connection");

@@ -1,8 +1,5 @@
 //! The command, as its package has it: a list from a file, a record for each URL to a file.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -17,11 +14,7 @@ pub(super) fn run(case: &Case, base: &Ports) -> Result<Usage> {
     let directory = tempfile::tempdir()?;
     let list = directory.path().join("urls.txt");
     let records = directory.path().join("records.jsonl");
-    let mut out = BufWriter::new(File::create(&list)?);
-    for url in case.urls(base) {
-        writeln!(out, "{url}")?;
-    }
-    out.into_inner()?;
+    command::write_list(&list, case.urls(base))?;
     let meter = Meter::start()?;
     let status = Command::new(command::path()?)
         .args(command::arguments(&list, &records, case.concurrency))
@@ -29,10 +22,6 @@ pub(super) fn run(case: &Case, base: &Ports) -> Result<Usage> {
         .context("cannot run the command")?;
     let usage = meter.stop()?;
     ensure!(status.success(), "the command failed: {status}");
-    check(&records, case)?;
+    command::check(&records, case.requests, case.body as u64)?;
     Ok(usage)
-}
-
-fn check(records: &Path, case: &Case) -> Result<()> {
-    command::check(records, case.requests, case.body as u64)
 }

@@ -4,8 +4,9 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
+use http::Version;
 
-use super::Tally;
+use super::{Tally, verify_version};
 use crate::case::{Case, Way};
 use crate::ports::Ports;
 use crate::usage::{Meter, Usage};
@@ -36,7 +37,10 @@ pub(super) fn run(case: &Case, base: &Ports) -> Result<Usage> {
         .args(protocol)
         .args(["--silent", "--parallel", "--parallel-immediate"])
         .args(["--parallel-max", &case.concurrency.to_string()])
-        .args(["--write-out", "%{http_code} %{size_download}\\n"])
+        .args([
+            "--write-out",
+            "%{http_code} %{size_download} %{http_version}\\n",
+        ])
         .arg("--config")
         .arg(options.path())
         // Its progress, which it shows for several transfers whatever it is told.
@@ -47,8 +51,14 @@ pub(super) fn run(case: &Case, base: &Ports) -> Result<Usage> {
     ensure!(output.status.success(), "curl failed: {}", output.status);
     let mut tally = Tally::new(case);
     for line in str::from_utf8(&output.stdout)?.lines() {
-        let (status, size) = line.split_once(' ').context("a line without its size")?;
-        tally.add(status.parse()?, size.parse()?)?;
+        let mut words = line.split(' ');
+        let mut next = || words.next().context("a word is missing");
+        tally.add(next()?.parse()?, next()?.parse()?)?;
+        let version = match next()? {
+            "2" => Version::HTTP_2,
+            _ => Version::HTTP_11,
+        };
+        verify_version(case, version)?;
     }
     tally.finish()?;
     Ok(usage)

@@ -13,8 +13,9 @@ mod unordered;
 
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
+use http::Version;
 
-use crate::case::Case;
+use crate::case::{Case, Way};
 use crate::core::{self, Core};
 use crate::ports::Ports;
 use crate::usage::{self, Meter};
@@ -118,6 +119,16 @@ impl Client {
         }
     }
 
+    /// Whether it can do what is special about a load.
+    pub(crate) fn can(self, way: Way) -> bool {
+        match (self, way) {
+            (Self::Aiohttp, Way::Http2) => false,
+            // Its breaker opens at that rate of failures, and it refuses what comes next.
+            (Self::Fetch, Way::Failing) => false,
+            _ => true,
+        }
+    }
+
     /// Whether this machine has it: others' commands may be missing.
     pub(crate) fn is_here(self) -> bool {
         match self {
@@ -134,37 +145,39 @@ pub(crate) fn run(client: Client, case: &Case, base: &Ports) -> Result<()> {
         core::pin(Core::Client)?;
     }
     rlimit::increase_nofile_limit(u64::MAX)?;
-    let usage = match client {
-        Client::Command => command::run(case, base)?,
-        Client::Curl => curl::run(case, base)?,
-        _ => {
-            let meter = Meter::start()?;
-            run_here(client, case, base)?;
-            meter.stop()?
-        }
+    let work: fn(&Case, &Ports) -> Result<()> = match client {
+        // What prepares and checks them is not measured.
+        Client::Command => return usage::print(&command::run(case, base)?),
+        Client::Curl => return usage::print(&curl::run(case, base)?),
+        Client::Aiohttp => aiohttp::run,
+        Client::AsyncStd => adapters::async_std,
+        Client::Fetch => fetch::run,
+        Client::Floor => floor::run,
+        Client::HyperUtil => hyper_util::run,
+        Client::Isahc => adapters::isahc,
+        Client::LargePool => ours::with_a_large_pool,
+        Client::OneThread => |case, base| ours::on_threads(case, base, 1),
+        Client::Ours => ours::on_one_executor,
+        Client::OursGlobal => ours::on_the_global_executor,
+        Client::OverReqwest => adapters::over_reqwest,
+        Client::Reqwest => reqwest::run,
+        Client::Surf => adapters::surf,
+        Client::Tokio => adapters::tokio,
+        Client::TwoThreads => |case, base| ours::on_threads(case, base, 2),
     };
-    usage::print(&usage)
+    let meter = Meter::start()?;
+    work(case, base)?;
+    usage::print(&meter.stop()?)
 }
 
-fn run_here(client: Client, case: &Case, base: &Ports) -> Result<()> {
-    match client {
-        Client::Aiohttp => aiohttp::run(case, base),
-        Client::AsyncStd => adapters::async_std(case, base),
-        Client::Command | Client::Curl => unreachable!("they have their own meter"),
-        Client::Fetch => fetch::run(case, base),
-        Client::Floor => floor::run(case, base),
-        Client::HyperUtil => hyper_util::run(case, base),
-        Client::Isahc => adapters::isahc(case, base),
-        Client::LargePool => ours::with_a_large_pool(case, base),
-        Client::OneThread => ours::on_threads(case, base, 1),
-        Client::Ours => ours::on_one_executor(case, base),
-        Client::OursGlobal => ours::on_the_global_executor(case, base),
-        Client::OverReqwest => adapters::over_reqwest(case, base),
-        Client::Reqwest => reqwest::run(case, base),
-        Client::Surf => adapters::surf(case, base),
-        Client::Tokio => adapters::tokio(case, base),
-        Client::TwoThreads => ours::on_threads(case, base, 2),
-    }
+/// Fails unless the answer came by the protocol that the load is about.
+fn verify_version(case: &Case, version: Version) -> Result<()> {
+    let expected = match case.way {
+        Way::Http2 => Version::HTTP_2,
+        _ => Version::HTTP_11,
+    };
+    ensure!(version == expected, "{version:?} instead of {expected:?}");
+    Ok(())
 }
 
 /// Answers, checked and counted.

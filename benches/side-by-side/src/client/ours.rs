@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use fetch_all::smol::{Builder, Fetcher, Smol, StreamExt};
 use fetch_all::{Policy, driver};
 
-use super::Tally;
+use super::{Tally, verify_version};
 use crate::case::{Case, Way};
 use crate::ports::Ports;
 
@@ -67,6 +67,7 @@ pub(super) async fn fetch<A>(
     let mut tally = Tally::new(case);
     while let Some(outcome) = outcomes.next().await {
         let response = outcome.result.context("fetch-all failed")?;
+        verify_version(case, response.version)?;
         tally.add(response.status.as_u16(), response.body.len())?;
     }
     tally.finish()

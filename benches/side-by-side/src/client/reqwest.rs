@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::unordered;
+use super::{unordered, verify_version};
 use crate::case::{Case, Way};
 use crate::ports::Ports;
 
@@ -17,6 +17,7 @@ pub(super) fn run(case: &Case, base: &Ports) -> Result<()> {
         let request = client.get(&url);
         async move {
             let response = request.send().await?;
+            verify_version(case, response.version())?;
             let status = response.status().as_u16();
             Ok((status, response.bytes().await?.len()))
         }
