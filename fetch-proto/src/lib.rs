@@ -65,7 +65,8 @@ pub use breaker::{
 };
 pub use budget::{Purse, RetryBudget, RetryCost, RetryKind};
 pub use engine::{
-    Checkpoint, Config, Engine, HostStats, Idle, Output, Refusal, Rejected, Shed, Stats,
+    Checkpoint, Config, Engine, HostStats, Idle, Moved, Output, Part, Refusal, Rejected, Shed,
+    Stats,
 };
 pub use event::{Cause, Event, Pace};
 pub use failure::Failure;

@@ -6,7 +6,8 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use fetch_proto::{
-    AttemptId, Config, Engine, FetchId, Handled, Input, Output, Rejected, Request, Timestamp,
+    AttemptId, Config, Engine, FetchId, Handled, Input, Moved, Output, Part, Rejected, Request,
+    Timestamp,
 };
 
 use crate::call::Call;
@@ -202,6 +203,58 @@ impl<W: Write> Recorded<W> {
     pub fn release(&mut self) {
         self.note(|recorder| recorder.timeless(&Call::Release));
         self.engine.release();
+    }
+
+    /// See [`Engine::adopt`].
+    ///
+    /// # Errors
+    ///
+    /// If the engine was closed, or is recorded: a recording is of the only engine.
+    ///
+    /// ```
+    /// # use fetch_proto::{FetchId, Moved, Timestamp};
+    /// # use fetch_trace::Recorded;
+    /// fn go_on(engine: &mut Recorded, moved: Moved, now: Timestamp) -> Vec<FetchId> {
+    ///     engine.adopt(moved, now).unwrap_or_default()
+    /// }
+    /// ```
+    pub fn adopt(&mut self, moved: Moved, now: Timestamp) -> Result<Vec<FetchId>, Moved> {
+        if self.recording.is_some() {
+            return Err(moved);
+        }
+        self.engine.adopt(moved, now)
+    }
+
+    /// See [`Engine::take`]. There is nothing to take from one that is recorded.
+    ///
+    /// ```
+    /// # use fetch_proto::{Config, FetchId, Timestamp};
+    /// # let mut engine = <fetch_trace::Recorded>::new(Config::default(), 7, Timestamp::START);
+    /// assert!(engine.take(FetchId::LONE, Timestamp::START).is_none());
+    /// ```
+    pub fn take(&mut self, id: FetchId, now: Timestamp) -> Option<Moved> {
+        if self.recording.is_some() {
+            return None;
+        }
+        self.engine.take(id, now)
+    }
+
+    /// See [`Engine::set_part`]. It is for one of several engines, of which none is recorded: while
+    /// this one is, nothing changes.
+    ///
+    /// ```
+    /// # use fetch_proto::{Config, Part, Timestamp};
+    /// # let mut engine = <fetch_trace::Recorded>::new(Config::default(), 7, Timestamp::START);
+    /// engine.set_part(Part { index: 0, of: 2 });
+    /// ```
+    pub fn set_part(&mut self, part: Part) {
+        debug_assert!(
+            self.recording.is_none(),
+            "a recording is of the only engine"
+        );
+        if self.recording.is_none() {
+            self.engine.set_part(part);
+        }
     }
 
     /// See [`Engine::set_ceiling`]. It is for one of several engines, of which none is recorded:

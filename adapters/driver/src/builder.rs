@@ -330,12 +330,12 @@ impl<A: Adapter> Builder<A> {
 
     /// Sets how many threads fetch, each with an engine and connections of its own. Default 1.
     ///
-    /// Hosts are divided among them, so that the limits of a host are as exact as with one; the
-    /// concurrency is one for all, and goes where it is needed. A redirect to another host stays on
-    /// its thread: there that host's limits count apart. With a rate or a budget over all hosts, a
-    /// rule that has a rate, or a recording, one thread does all the work, whatever is set. Each
-    /// thread has its part of [`max_connections`](Self::max_connections) if that is set, and else may
-    /// have as many open as the concurrency.
+    /// Hosts are divided among them, and a redirect to another's host goes over to its thread, so that
+    /// the limits of a host are as exact as with one; the concurrency is one for all, and goes where it
+    /// is needed. Hosts that targets are served from are all on one thread. With a rate or a budget over
+    /// all hosts, a rule that has a rate, or a recording, one thread does all the work, whatever is set.
+    /// Each thread has its part of [`max_connections`](Self::max_connections) if that is set, and else
+    /// may have as many open as the concurrency.
     ///
     /// Not every adapter can do it: smol on its global executor, and tokio.
     ///

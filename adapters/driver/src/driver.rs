@@ -1,6 +1,7 @@
 //! The loop: it asks the engine what to do, does it, and tells it what came of it.
 
 mod attempts;
+mod peers;
 mod permits;
 mod wire;
 
@@ -31,6 +32,7 @@ use crate::share::Share;
 use crate::sight;
 use crate::timer::Timer;
 use crate::transport::{Outgoing, Transport};
+pub(crate) use peers::{Peers, Ways};
 use permits::Permits;
 use wire::share_key;
 
@@ -40,6 +42,8 @@ const BUDGET: usize = 256;
 /// What one driver of several has for itself.
 pub(crate) struct Place {
     pub(crate) clock: Clock,
+    /// The others, unless it is the only one.
+    pub(crate) peers: Option<Peers>,
     /// Its part of the attempts in flight, unless it is the only one.
     pub(crate) share: Option<Share>,
     /// Outcomes that nobody has taken.
@@ -56,6 +60,7 @@ pub(crate) fn new<T: Transport>(
 ) -> (Handle, impl Future<Output = ()> + Send + 'static) {
     let Place {
         clock,
+        peers,
         share: part,
         undelivered,
     } = place;
@@ -87,6 +92,7 @@ pub(crate) fn new<T: Transport>(
         meter: Meter::new(),
         owners: Vec::new(),
         part,
+        peers,
         permits: Permits::new(concurrency + undelivered),
         share: settings.share,
         start: exchange::start::<T>,
@@ -95,6 +101,9 @@ pub(crate) fn new<T: Transport>(
     };
     if let Some(part) = &driver.part {
         driver.engine.set_ceiling(part.limit());
+    }
+    if let Some(peers) = &driver.peers {
+        driver.engine.set_part(peers.part);
     }
     (handle, driver.run(commands, timer))
 }
@@ -120,6 +129,8 @@ struct Driver<T, F, S> {
     owners: Vec<usize>,
     /// Its part of the attempts in flight, unless it is the only driver.
     part: Option<Share>,
+    /// The other drivers, if there are.
+    peers: Option<Peers>,
     permits: Permits,
     /// Whether requests for the same are one.
     share: bool,
@@ -264,6 +275,7 @@ where
                 Output::Done(id, outcome) => self.finish(id, outcome),
                 Output::Event(id, event) => self.tell(id, &event),
                 Output::Idle(idle) => return idle,
+                Output::Leave { id, to } => self.hand_over(id, to),
                 Output::Start(attempt) => self.start(attempt),
                 _ => debug_assert!(false, "an output this driver does not know"),
             }
@@ -290,12 +302,7 @@ where
             return;
         }
         match self.engine.submit(request, self.clock.now()) {
-            Ok(id) => {
-                if self.lives.len() <= id.slot() {
-                    self.lives.resize_with(id.slot() + 1, || None);
-                }
-                self.lives[id.slot()] = Some(Live::new(job, id));
-            }
+            Ok(id) => self.enter(Live::new(job, id)),
             // Closed: the job's sink says so. Full: it waits its turn.
             Err(rejected) if rejected.why == fetch_proto::Refusal::Full => {
                 self.backlog.push_front(job);
@@ -304,8 +311,17 @@ where
         }
     }
 
+    fn enter(&mut self, live: Live) {
+        let slot = live.id().slot();
+        if self.lives.len() <= slot {
+            self.lives.resize_with(slot + 1, || None);
+        }
+        self.lives[slot] = Some(live);
+    }
+
     fn obey(&mut self, command: Command) {
         match command {
+            Command::Adopt(moved, lives) => self.adopt(*moved, lives),
             Command::Submit(jobs) => self.backlog.extend(jobs),
             Command::WindDown(group) => {
                 self.cancel(|live| live.group == group && !live.is_flying(), group);
@@ -337,6 +353,7 @@ where
     /// Ends the fetches of `group` that `which` picks, and those of it that never came so far.
     fn cancel(&mut self, which: impl Fn(&Live) -> bool, group: u64) {
         let now = self.clock.now();
+        self.note_end(group);
         let backlog = core::mem::take(&mut self.backlog);
         let (ended, rest) = backlog
             .into_iter()

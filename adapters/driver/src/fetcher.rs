@@ -1,16 +1,14 @@
 //! The handle to a running driver.
 
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_channel::Sender;
-use fetch_proto::Stats;
+use fetch_proto::{HostStats, Part, Stats};
 use futures_core::Stream;
-use futures_lite::stream;
-use url::Position;
+use futures_lite::{StreamExt, stream};
 
 use crate::batch::FetchAll;
 use crate::body::StreamedResponse;
@@ -85,21 +83,15 @@ impl Inner {
     fn divide(&self, jobs: Vec<Job>) {
         let mut parts: Vec<Vec<Job>> = self.drivers.iter().map(|_| Vec::new()).collect();
         for job in jobs {
-            let url = job.request.url();
-            parts[self.driver_of(&url[..Position::AfterPort])].push(job);
+            // Where a host is part of a target, its engine knows better, and sends it on.
+            let of = u32::try_from(parts.len()).unwrap_or(u32::MAX);
+            parts[Part::owner(job.request.url(), of) as usize].push(job);
         }
         for (i, part) in parts.into_iter().enumerate() {
             if !part.is_empty() {
                 self.send_to(i, Command::Submit(part));
             }
         }
-    }
-
-    /// Which driver has the host of this scheme, name and port.
-    fn driver_of(&self, host: &str) -> usize {
-        let mut hasher = DefaultHasher::new();
-        host.hash(&mut hasher);
-        (hasher.finish() % self.drivers.len().max(1) as u64) as usize
     }
 
     /// If the driver is gone, so are those who wait for an answer.
@@ -308,9 +300,8 @@ impl<A> Fetcher<A> {
     /// # Ok::<(), fetch_driver::BuildError>(())
     /// ```
     pub fn set_crawl_delay(&self, host: &str, delay: std::time::Duration) {
-        let driver = self.inner.driver_of(host);
-        let command = Command::CrawlDelay(host.into(), delay);
-        self.inner.send_to(driver, command);
+        let command = || Command::CrawlDelay(host.into(), delay);
+        self.inner.send_all(command);
     }
 
     /// How it stands with one host now, named by scheme, host and port: what waits and flies, its
@@ -323,12 +314,15 @@ impl<A> Fetcher<A> {
     /// # Ok::<(), fetch_driver::BuildError>(())
     /// # }).unwrap();
     /// ```
-    pub async fn host_stats(&self, host: &str) -> Option<fetch_proto::HostStats> {
-        let (sender, receiver) = async_channel::bounded(1);
-        let driver = self.inner.driver_of(host);
-        self.inner
-            .send_to(driver, Command::HostStats(host.into(), sender));
-        receiver.recv().await.ok().flatten()
+    pub async fn host_stats(&self, host: &str) -> Option<HostStats> {
+        // Others may know it, too, as where a fetch came from that waits for another's response.
+        let (sender, receiver) = async_channel::unbounded();
+        let command = || Command::HostStats(host.into(), sender.clone());
+        self.inner.send_all(command);
+        drop(sender);
+        let known = receiver.filter_map(|stats| stats).collect::<Vec<_>>();
+        let has_most = |stats: &HostStats| (stats.flying, stats.live);
+        known.await.into_iter().max_by_key(has_most)
     }
 
     /// What the engine has done and holds, as of its last turn.

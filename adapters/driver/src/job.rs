@@ -21,6 +21,8 @@ use crate::transport::{Connection, RequestBody};
 
 /// A message to the loop.
 pub(crate) enum Command {
+    /// Goes on with fetches of another driver, each with the id it had there.
+    Adopt(Box<fetch_proto::Moved>, Vec<(FetchId, Live)>),
     /// Ends all fetches of this group.
     Cancel(u64),
     /// Adds fetches.
@@ -263,6 +265,11 @@ impl Live {
 
     pub(crate) fn id(&self) -> FetchId {
         self.id
+    }
+
+    /// The same, as the engine that it has come to names it.
+    pub(crate) fn renamed(self, id: FetchId) -> Self {
+        Self { id, ..self }
     }
 
     /// What the attempt that ended last brought; nothing yet if there was none.

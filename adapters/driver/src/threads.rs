@@ -5,8 +5,8 @@ use std::num::NonZeroU32;
 use fetch_proto::{Config, Rate, RetryBudget};
 
 use crate::clock::Clock;
-use crate::driver::{self, Place};
-use crate::fetcher::{Fetcher, Inner};
+use crate::driver::{self, Peers, Place, Ways};
+use crate::fetcher::{Fetcher, Handle, Inner};
 use crate::recording::Record;
 use crate::settings::{Adapter, BuildError, Settings};
 use crate::share::Share;
@@ -30,11 +30,13 @@ pub(crate) fn build<A: Adapter>(
     let window = settings.engine_config().window_size();
     let shares = Share::divide(settings.concurrency, threads);
     let balance = (threads > 1).then(|| shares[0].balance());
-    let mut handles = Vec::new();
+    let mut handles: Vec<Handle> = Vec::new();
+    let ways = Ways::default();
     for (i, share) in shares.into_iter().enumerate() {
         let settings = part(&settings, i, threads);
         let place = Place {
             clock,
+            peers: (threads > 1).then(|| Peers::new(i, threads, ways.clone())),
             share: (threads > 1).then_some(share),
             undelivered: undelivered.div_ceil(threads),
         };
@@ -47,6 +49,8 @@ pub(crate) fn build<A: Adapter>(
             Ok(driver)
         })?;
     }
+    let commands = handles.iter().map(|handle| handle.commands.downgrade());
+    let _ = ways.set(commands.collect());
     Ok(Fetcher::new(Inner::new(handles, window, balance)))
 }
 

@@ -32,6 +32,19 @@ fn await_threads(count: usize) {
     panic!("{} threads fetch, not {count}", threads());
 }
 
+/// Waits until nothing is under way, as the engines tell it a little later; sooner than a request to
+/// `/delay/5` ends.
+fn await_idle(fetcher: &Fetcher) {
+    for _ in 0..400 {
+        let stats = fetcher.stats();
+        if stats.live == 0 {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("still under way: {:?}", fetcher.stats());
+}
+
 fn fetch(fetcher: &Fetcher, site: &Site, count: usize, hosts: usize) -> Vec<Outcome> {
     let urls = (0..count).map(|n| site.url_at(n % hosts, "/delay/0.02"));
     let outcomes: Vec<_> = block_on(fetcher.fetch_all(urls).collect());
@@ -73,4 +86,56 @@ fn the_bound_on_connections_is_one_for_all_threads() {
     fetch(&fetcher, &site, 120, 12);
     // The site may see the end of a connection after the beginning of the next.
     assert!(site.observed().max_in_flight <= 4, "{:?}", site.observed());
+}
+
+#[test]
+fn a_host_keeps_its_limits_though_redirects_lead_there_from_everywhere() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let site = Site::builder().addresses(12).start().unwrap();
+    let builder = Fetcher::builder().concurrency(12).per_host(2).threads(3);
+    let fetcher = builder.build().unwrap();
+    // Half go to the first host, half are sent there by all the others.
+    let slow = site.url_at(0, "/delay/0.01");
+    let urls = (0..240).map(|n| match n % 2 {
+        0 => slow.clone(),
+        _ => site.url_at(1 + n % 11, &format!("/redirect-to?url={slow}")),
+    });
+    let outcomes: Vec<_> = block_on(fetcher.fetch_all(urls).collect());
+    assert!(outcomes.iter().all(Outcome::is_success), "{outcomes:?}");
+    assert_eq!(
+        outcomes.iter().filter(|one| one.redirects == 1).count(),
+        120
+    );
+    let seen = site.observed();
+    assert!(
+        seen.hosts.values().all(|host| host.max_in_flight <= 2),
+        "{seen:?}"
+    );
+    await_idle(&fetcher);
+    let stats = fetcher.stats();
+    assert_eq!((stats.submitted, stats.responded), (240, 240));
+}
+
+#[test]
+fn what_is_on_its_way_to_another_thread_is_cancelled_with_the_rest() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let site = Site::builder().addresses(12).start().unwrap();
+    let builder = Fetcher::builder().concurrency(100).threads(3);
+    let fetcher = builder.build().unwrap();
+    for round in 0..20 {
+        let urls = (0..200).map(|n| {
+            let hop = site.url_at(n + 1, "/delay/5");
+            site.url_at(n, &format!("/redirect-to?url={hop}"))
+        });
+        let mut outcomes = fetcher.fetch_all(urls);
+        assert!(block_on(smol::future::poll_once(outcomes.next())).is_none());
+        // Some are sent on by now, and none has ended.
+        let some = site.observed().requests + 5 * round;
+        while site.observed().requests <= some {
+            std::thread::yield_now();
+        }
+        drop(outcomes);
+        await_idle(&fetcher);
+    }
+    assert_eq!(fetcher.stats().responded, 0);
 }

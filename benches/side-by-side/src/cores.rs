@@ -4,9 +4,8 @@
 //! outcomes. Either may be what the whole waits for. Network and server are taken to be fast enough,
 //! and memory not to be: what cores cost each other is not in it.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
 use anyhow::{Context, Result};
+use fetch_proto::Part;
 
 use crate::case::{Case, grouped};
 use crate::client::Client;
@@ -87,9 +86,9 @@ fn simulate(threads: usize, costs: Costs) -> (f64, &'static str) {
 
 /// As the fetcher divides hosts among threads: by the hash of what an origin is called.
 fn thread_of(host: usize, threads: usize) -> usize {
-    let mut hasher = DefaultHasher::new();
-    format!("http://{}:80", address(host)).hash(&mut hasher);
-    (hasher.finish() % threads as u64) as usize
+    let url = format!("http://{}:8080", address(host)).parse();
+    let url = url.expect("an address makes a URL");
+    Part::owner(&url, u32::try_from(threads).unwrap_or(u32::MAX)) as usize
 }
 
 #[cfg(test)]

@@ -290,7 +290,7 @@ impl From<Known> for Hosts {
 }
 
 /// Scheme, host and port, the port only where it is not the scheme's own.
-fn origin<'a>(url: &'a Url, scratch: &'a mut String) -> &'a str {
+pub(super) fn origin<'a>(url: &'a Url, scratch: &'a mut String) -> &'a str {
     if url.username().is_empty() && url.password().is_none() {
         return &url[..Position::AfterPort];
     }

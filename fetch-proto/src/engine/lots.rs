@@ -18,6 +18,9 @@ impl Engine {
         let target = slot.fetch.target().clone();
         // Its queue limit may have turned it to its fallback while it was still in that queue.
         self.hosts.unlink(old, &mut self.slots, index);
+        if self.sends_away(index) {
+            return;
+        }
         let host = self.intern(&target);
         if host != old {
             self.hosts.get_mut(host).live += 1;

@@ -9,6 +9,7 @@ mod hosts;
 mod live;
 mod lots;
 mod pace;
+mod parts;
 #[cfg(test)]
 mod policies_tests;
 mod said;
@@ -46,6 +47,7 @@ use crate::time::Timestamp;
 
 pub use checkpoint::Checkpoint;
 pub use config::{Config, Shed};
+pub use parts::{Moved, Part};
 pub use said::{Idle, Output, Refusal, Rejected};
 pub use stats::{HostStats, Stats};
 
@@ -102,6 +104,8 @@ pub struct Engine {
     offset: i64,
     /// Outcomes that were not yet told.
     outbox: VecDeque<Output>,
+    /// Which hosts are its own, if it is one of several engines.
+    part: Option<Part>,
     /// Fewer may fly than configured while the machine is short of descriptors.
     pressure: Option<usize>,
     /// For extra attempts over all hosts.
@@ -142,6 +146,7 @@ impl Engine {
             now,
             offset: 0,
             outbox: VecDeque::new(),
+            part: None,
             pressure: None,
             purse: config.budget.map(Purse::new),
             rate: config.rate.map(Gcra::new),

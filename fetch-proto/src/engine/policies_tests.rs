@@ -5,6 +5,7 @@ mod balancing;
 mod breaking;
 mod changing;
 mod pacing;
+mod parting;
 mod retrying;
 mod sharing;
 

@@ -27,6 +27,14 @@ pub enum Output {
     Event(Option<FetchId>, Event),
     /// Nothing more to do for now.
     Idle(Idle),
+    /// That fetch's host is another engine's: [`take`](crate::Engine::take) it, and let that one
+    /// [`adopt`](crate::Engine::adopt) it. Only after [`set_part`](crate::Engine::set_part).
+    Leave {
+        /// The fetch.
+        id: FetchId,
+        /// The other engine's [`Part::index`](crate::Part::index).
+        to: u32,
+    },
     /// Send that request.
     Start(Attempt),
 }

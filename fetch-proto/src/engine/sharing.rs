@@ -69,7 +69,7 @@ impl Engine {
         let Some(key) = rare.leads else {
             return;
         };
-        self.leaders.remove(&key);
+        self.stop_leading(&key, leader);
         let followers = rare.followers.into_iter();
         let live: Vec<_> = followers.filter(|id| self.follows(*id)).collect();
         if lets_others_ask(outcome) {
@@ -79,9 +79,16 @@ impl Engine {
         }
     }
 
+    /// Others find it no longer, unless it is another that they find.
+    pub(super) fn stop_leading(&mut self, key: &Key, leader: FetchId) {
+        if self.leaders.get(key) == Some(&leader) {
+            self.leaders.remove(key);
+        }
+    }
+
     /// Whether a fetch still waits for another's response: it may have been cancelled meanwhile, or
     /// have turned to its fallback.
-    fn follows(&self, id: FetchId) -> bool {
+    pub(super) fn follows(&self, id: FetchId) -> bool {
         let slot = self.slots.find(id).and_then(|index| self.slots.get(index));
         slot.is_some_and(|slot| slot.fetch.is_following())
     }

@@ -147,10 +147,22 @@ impl Slab {
         let entry = &mut self.entries[index as usize];
         let rare = entry.slot.as_mut()?.rare.take();
         entry.slot = None;
+        self.vacate(index);
+        rare
+    }
+
+    /// Frees the slot, and gives what was in it.
+    pub(super) fn take(&mut self, index: u32) -> Option<Slot> {
+        let slot = self.entries[index as usize].slot.take()?;
+        self.vacate(index);
+        Some(slot)
+    }
+
+    fn vacate(&mut self, index: u32) {
+        let entry = &mut self.entries[index as usize];
         entry.generation = entry.generation.wrapping_add(1).max(1);
         self.free.push(index);
         self.live -= 1;
-        rare
     }
 
     /// The index of a fetch that is still live.

@@ -33,6 +33,7 @@ impl<A: Adapter> Builder<A> {
         let transport = self.adapter.transport(&settings)?;
         let place = Place {
             clock,
+            peers: None,
             share: None,
             undelivered,
         };

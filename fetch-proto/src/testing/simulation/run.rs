@@ -105,7 +105,7 @@ impl<'a> Running<'a> {
                 Output::Discard(id) => (3, u64::from(id.number)),
                 Output::Done(_, outcome) => (4, outcome.tag),
                 Output::Start(attempt) => (5, u64::from(attempt.id.number)),
-                Output::Event(..) | Output::Idle(_) => (0, 0),
+                Output::Event(..) | Output::Idle(_) | Output::Leave { .. } => (0, 0),
             };
             if kind > 0 {
                 self.digest = mix(self.digest ^ kind, mix(self.now.as_nanos(), id));
@@ -122,7 +122,10 @@ impl<'a> Running<'a> {
                 }
                 Output::Idle(idle) => return idle,
                 Output::Start(attempt) => self.start(&attempt),
-                Output::Accept(_) | Output::Discard(_) | Output::Event(..) => {}
+                Output::Accept(_)
+                | Output::Discard(_)
+                | Output::Event(..)
+                | Output::Leave { .. } => {}
             }
         }
     }
