@@ -218,8 +218,10 @@ impl<A: Adapter> Builder<A> {
         self
     }
 
-    /// Sets the most connections in all, which several threads divide among them. Default 2 × the
-    /// concurrency, or, with several threads, the concurrency for each.
+    /// Sets the most connections in all, idle ones included, which several threads divide among them.
+    /// Default 2 × the concurrency, but no less than 1,024 (if the process may have twice as many files
+    /// open), so that in a list of many hosts each finds its connection again; with several threads
+    /// each has its part, but no less than the concurrency.
     ///
     /// ```
     /// let builder = fetch_smol::Fetcher::builder().concurrency(50).max_connections(50);
@@ -334,8 +336,7 @@ impl<A: Adapter> Builder<A> {
     /// the limits of a host are as exact as with one; the concurrency is one for all, and goes where it
     /// is needed. Hosts that targets are served from are all on one thread. With a rate or a budget over
     /// all hosts, a rule that has a rate, or a recording, one thread does all the work, whatever is set.
-    /// Each thread has its part of [`max_connections`](Self::max_connections) if that is set, and else
-    /// may have as many open as the concurrency.
+    /// Each thread has its part of [`max_connections`](Self::max_connections).
     ///
     /// Not every adapter can do it: smol on its global executor, and tokio.
     ///

@@ -101,8 +101,9 @@ pub struct Settings {
     pub idle_timeout: Duration,
     /// Whether TLS certificates are not checked. Default no, of course.
     pub insecure: bool,
-    /// The most connections in all, idle ones included. Default 2 × the concurrency; with several
-    /// threads the concurrency for each.
+    /// The most connections in all, idle ones included. Default 2 × the concurrency, but no less than
+    /// 1,024 if the process may have twice as many files open; with several threads each has its part
+    /// of them, but no less than the concurrency.
     pub max_connections: Option<usize>,
     /// How many attempts may be in flight at once at one host. Default: no limit of its own.
     pub per_host: Option<usize>,
@@ -174,16 +175,19 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The bound on connections: as set, or 2 × the concurrency.
+    /// The bound on connections: as set, or 2 × the concurrency, but no less than 1,024, so that in a
+    /// list of many hosts each finds its connection again.
     ///
     /// ```
-    /// assert_eq!(fetch_driver::Settings::default().connection_limit(), 200);
+    /// let mut settings = fetch_driver::Settings::default();
+    /// assert_eq!(settings.connection_limit(), 1_024);
+    /// settings.concurrency = 1_000;
+    /// assert_eq!(settings.connection_limit(), 2_000);
     /// ```
     #[must_use]
     pub fn connection_limit(&self) -> usize {
-        self.max_connections
-            .unwrap_or_else(|| self.concurrency.saturating_mul(2))
-            .max(1)
+        let most = || self.concurrency.saturating_mul(2).max(1_024);
+        self.max_connections.unwrap_or_else(most).max(1)
     }
 
     /// Takes over the engine's whole configuration.

@@ -68,12 +68,12 @@ fn is_one_for_all(settings: &Settings) -> bool {
 /// The settings of one of several drivers.
 fn part(all: &Settings, i: usize, threads: usize) -> Settings {
     let mut settings = all.clone();
-    settings.max_connections = Some(match all.max_connections {
-        Some(most) => (most / threads).max(1),
+    settings.max_connections = match all.max_connections {
+        _ if threads == 1 => all.max_connections,
+        Some(most) => Some((most / threads).max(1)),
         // All hosts may be on one thread: it must have connections for all attempts.
-        None if threads > 1 => all.concurrency,
-        None => all.connection_limit(),
-    });
+        None => Some((all.connection_limit() / threads).max(all.concurrency)),
+    };
     settings.seed = settings.seed.map(|seed| seed.wrapping_add(i as u64));
     settings
 }
@@ -119,6 +119,19 @@ fn budget(all: &RetryBudget, drivers: u32) -> RetryBudget {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_thread_has_connections_for_all_attempts_and_its_part_of_the_idle_ones() {
+        let connections = |concurrency, most, threads| {
+            let mut settings = Settings::default();
+            (settings.concurrency, settings.max_connections) = (concurrency, most);
+            part(&settings, 0, threads).max_connections
+        };
+        assert_eq!(connections(100, None, 1), None);
+        assert_eq!(connections(100, None, 2), Some(512));
+        assert_eq!(connections(5_000, None, 4), Some(5_000));
+        assert_eq!(connections(100, Some(30), 4), Some(7));
+    }
 
     #[test]
     fn the_parts_of_a_limit_are_no_more_than_the_whole() {

@@ -23,7 +23,10 @@ impl Config {
     pub fn from_settings(settings: &Settings) -> Result<Self, BuildError> {
         // A bulk fetcher soon needs more descriptors than the usual soft limit of 1,024. If it cannot
         // be raised, running out of them is back-pressure, so there is nothing to do about it here.
-        let _ = crate::connect::raise_fd_limit();
+        let files = crate::connect::raise_fd_limit();
+        let files = files.map_or(usize::MAX, |files| {
+            usize::try_from(files).unwrap_or(usize::MAX)
+        });
         if settings.http2 == Http2::PriorKnowledge && !cfg!(feature = "http2") {
             return Err(BuildError::new(
                 "http2",
@@ -35,12 +38,22 @@ impl Config {
             .dns_ttl(settings.dns_ttl)
             .http2(settings.http2)
             .idle_timeout(settings.idle_timeout)
-            .max_connections(settings.connection_limit());
+            .max_connections(connections(settings, files));
         config = with_routes(config, settings)?;
         for (host, port, addresses) in &settings.resolve {
             config = config.resolve(host, *port, addresses.iter().copied());
         }
         with_tls(config, settings)
+    }
+}
+
+/// How many connections there may be where the process may have so many files open: idle ones that
+/// nobody asked for leave half of them to others.
+fn connections(settings: &Settings, files: usize) -> usize {
+    let (limit, asked) = (settings.connection_limit(), settings.concurrency);
+    match settings.max_connections {
+        Some(_) => limit,
+        None => limit.min((files / 2).max(asked.saturating_mul(2))),
     }
 }
 
@@ -84,4 +97,20 @@ fn with_tls(config: Config, settings: &Settings) -> Result<Config, BuildError> {
         return Err(BuildError::new("tls", "built without the feature `tls`"));
     }
     Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn idle_connections_leave_descriptors_to_others() {
+        let mut settings = Settings::default();
+        assert_eq!(connections(&settings, 100_000), 1_024);
+        assert_eq!(connections(&settings, 1_024), 512);
+        // But what was asked for is kept to: running out is back-pressure.
+        assert_eq!(connections(&settings, 256), 200);
+        settings.max_connections = Some(300);
+        assert_eq!(connections(&settings, 256), 300);
+    }
 }

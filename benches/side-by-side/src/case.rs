@@ -63,10 +63,10 @@ const OTHERS: &[Client] = &[
     Client::Floor,
 ];
 
-/// Those who can fetch from a thousand hosts, with the pool larger than its default as one of them.
+/// Those who can fetch from a thousand hosts, with a pool of twice the concurrency as one of them.
 const MANY_HOSTS: &[Client] = &[
     Client::Ours,
-    Client::LargePool,
+    Client::SmallPool,
     Client::Tokio,
     Client::Reqwest,
     Client::HyperUtil,

@@ -40,7 +40,7 @@ pub(crate) enum Client {
     /// fetch-all over isahc
     Isahc,
     /// As `ours`, with a connection kept for each of a thousand hosts
-    LargePool,
+    SmallPool,
     /// fetch-all with a thread of its own
     OneThread,
     /// fetch-all, all of it on one executor and one thread
@@ -71,7 +71,7 @@ impl Client {
             Self::Floor => "floor",
             Self::HyperUtil => "hyper-util",
             Self::Isahc => "isahc",
-            Self::LargePool => "large-pool",
+            Self::SmallPool => "small-pool",
             Self::OneThread => "one-thread",
             Self::Ours => "ours",
             Self::OursGlobal => "ours-global",
@@ -94,7 +94,7 @@ impl Client {
             Self::Floor => "floor: a bare epoll loop",
             Self::HyperUtil => "hyper-util, tokio, `buffer_unordered`",
             Self::Isahc => "fetch-all, isahc",
-            Self::LargePool => "the same, `max_connections(2_000)`",
+            Self::SmallPool => "the same, `max_connections(200)`",
             Self::OneThread => "fetch-all, smol, `threads(1)`",
             Self::Ours => "fetch-all, smol, one executor",
             Self::OursGlobal => "fetch-all, smol, global executor",
@@ -155,7 +155,7 @@ pub(crate) fn run(client: Client, case: &Case, base: &Ports) -> Result<()> {
         Client::Floor => floor::run,
         Client::HyperUtil => hyper_util::run,
         Client::Isahc => adapters::isahc,
-        Client::LargePool => ours::with_a_large_pool,
+        Client::SmallPool => ours::with_a_small_pool,
         Client::OneThread => |case, base| ours::on_threads(case, base, 1),
         Client::Ours => ours::on_one_executor,
         Client::OursGlobal => ours::on_the_global_executor,
