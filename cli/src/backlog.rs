@@ -1,11 +1,11 @@
 //! What waits at each host: read from the list, and not ended. In bounded memory.
 
-use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fetch_driver::{Outcome, Request};
 use fetch_proto::{Config, Rate};
+use hashbrown::HashMap;
 use url::Url;
 
 use crate::origin::origin;

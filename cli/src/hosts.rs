@@ -1,7 +1,8 @@
 //! How each host fares, in bounded memory.
 
-use std::collections::HashMap;
 use std::time::Duration;
+
+use hashbrown::HashMap;
 
 /// So many hosts are told apart. When they are reached, the half with the fewest fetches are put
 /// together; so a host with many is told apart whenever it comes, and no fetch is ever lost.

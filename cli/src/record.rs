@@ -1,6 +1,7 @@
 //! One line of JSON for each URL.
 
 mod fields;
+mod line;
 
 use std::time::{Duration, SystemTime};
 
@@ -126,10 +127,9 @@ impl Recorder {
                 Record {
                     errormsg: Some(Shown::Text(message)),
                     error_type: Some(ErrorType::Name("robots")),
-                    id: self.id(request.text(), item),
                     method: item.map_or(&*self.method, |item| item.method.as_str()),
                     outcome: "robots",
-                    ..self.empty(request.tag_ref(), request.text())
+                    ..self.empty(request.tag_ref(), request.text(), item)
                 }
             }
             Told::Invalid { message, seq, text } => Record {
@@ -137,12 +137,12 @@ impl Recorder {
                 errormsg: Some(Shown::Text(message)),
                 exitcode: 3,
                 outcome: "invalid",
-                ..self.empty(seq, text)
+                ..self.empty(seq, text, None)
             },
             Told::Skipped { file, seq, url } => Record {
                 filename_effective: Some(file),
                 outcome: "skipped",
-                ..self.empty(seq, url)
+                ..self.empty(seq, url, None)
             },
         }
     }
@@ -160,7 +160,6 @@ impl Recorder {
         let item = Item::of(outcome);
         let error = outcome.error().map(Shown::Error);
         Record {
-            id: self.id(&outcome.url, item),
             url_effective: last.map(|last| Effective(&last.url)),
             host_key: ended.host(),
             method: item.map_or(&*self.method, |item| item.method.as_str()),
@@ -196,15 +195,15 @@ impl Recorder {
                 .filter(|_| self.headers)
                 .map(|r| HeaderJson(&r.headers)),
             attempts: Attempts(t0, &outcome.attempts),
-            ..self.empty(outcome.tag, &outcome.url)
+            ..self.empty(outcome.tag, &outcome.url, item)
         }
     }
 
     /// The record of what was not fetched.
-    fn empty<'a>(&'a self, seq: u64, url: &'a str) -> Record<'a> {
+    fn empty<'a>(&'a self, seq: u64, url: &'a str, item: Option<&'a Item>) -> Record<'a> {
         Record {
             v: SCHEMA,
-            id: self.id(url, None),
+            id: self.id(url, item),
             seq,
             url,
             url_effective: None,
@@ -246,7 +245,7 @@ impl Recorder {
 
     /// The record as one line of JSON.
     pub(crate) fn write(&self, out: &mut Vec<u8>, told: &Told<'_>) {
-        put(out, &self.make(told));
+        line::write(out, &self.make(told));
     }
 
     /// When the first attempt began, as a date.
@@ -293,11 +292,6 @@ fn begin_id(context: &mut digest::Context, method: &str, body_digest: &[u8]) {
     context.update(body_digest);
 }
 
-fn put(out: &mut Vec<u8>, record: &Record<'_>) {
-    serde_json::to_writer(&mut *out, record).expect("a record is writable as JSON");
-    out.push(b'\n');
-}
-
 /// An attempt that made a connection resolved the name first; one on a pooled connection did not.
 fn connected(attempt: &AttemptReport) -> bool {
     attempt.timings.resolved.is_some() && attempt.timings.connected.is_some()
@@ -316,7 +310,8 @@ fn version(version: Version) -> Option<&'static str> {
 
 /// Microseconds are as fine as a clock is over a network, and shorter to write.
 fn seconds(duration: Duration) -> f64 {
-    duration.as_micros() as f64 / 1e6
+    let whole = duration.as_secs().saturating_mul(1_000_000);
+    whole.saturating_add(duration.subsec_micros().into()) as f64 / 1e6
 }
 
 struct Times<'a> {

@@ -165,6 +165,9 @@ impl<S: Stream<Item: IntoRequest>> FetchAll<S> {
                         request.tag = sequence;
                     }
                     let sink = Sink::outcome(&mut request, self.sender.clone());
+                    if jobs.is_empty() {
+                        jobs.reserve(room);
+                    }
                     jobs.push(Job {
                         group: self.group,
                         request,

@@ -39,6 +39,9 @@ use wire::share_key;
 /// After so many steps the loop lets other tasks run.
 const BUDGET: usize = 256;
 
+/// So many steps are taken by one look at the clock: it is as wrong then as they take, some microseconds.
+const STEPS: usize = 8;
+
 /// What one driver of several has for itself.
 pub(crate) struct Place {
     pub(crate) clock: Clock,
@@ -257,18 +260,20 @@ where
                 *self.stats.lock().unwrap_or_else(PoisonError::into_inner) = stats;
                 return idle;
             }
-            for _ in 0..idle.room {
+            let now = self.clock.now();
+            for _ in 0..idle.room.min(BUDGET) {
                 let Some(job) = self.backlog.pop_front() else {
                     break;
                 };
-                self.submit(job);
+                self.submit(job, now);
             }
         }
     }
 
     async fn drain(&mut self, steps: &mut usize) -> Idle {
+        let mut now = self.clock.now();
         loop {
-            match self.engine.poll(self.clock.now()) {
+            match self.engine.poll(now) {
                 Output::Abort(id) => self.abort(id),
                 Output::Accept(id) => self.accept(id),
                 Output::Discard(id) => self.decide(id, |_| Verdict::Drop),
@@ -283,10 +288,13 @@ where
             if steps.is_multiple_of(BUDGET) {
                 futures_lite::future::yield_now().await;
             }
+            if steps.is_multiple_of(STEPS) {
+                now = self.clock.now();
+            }
         }
     }
 
-    fn submit(&mut self, mut job: Job) {
+    fn submit(&mut self, mut job: Job, now: Timestamp) {
         let alone = !self.share || job.request.save.is_some();
         let share = (!alone).then(|| share_key(&job, &self.headers));
         let mut request = Live::core_request(&job, share);
@@ -301,7 +309,7 @@ where
                 .refuse("this client normalises paths: it cannot send one as it is");
             return;
         }
-        match self.engine.submit(request, self.clock.now()) {
+        match self.engine.submit(request, now) {
             Ok(id) => self.enter(Live::new(job, id)),
             // Closed: the job's sink says so. Full: it waits its turn.
             Err(rejected) if rejected.why == fetch_proto::Refusal::Full => {

@@ -37,10 +37,10 @@ mod off {
 
 #[cfg(feature = "metrics")]
 mod on {
-    use std::collections::HashMap;
     use std::time::Duration;
 
     use fetch_proto::{AttemptEnd, AttemptReport, GaveUp, Method, Stats};
+    use hashbrown::HashMap;
     use metrics::{Counter, Gauge, Histogram, Unit};
 
     use crate::outcome::Outcome;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use sfv::{BareItem, Dictionary, List, ListEntry, Parser};
 
 /// From here on a reset is a date in Unix seconds, and no longer a wait: 31 years.
@@ -13,6 +13,10 @@ const DATE: u64 = 1_000_000_000;
 /// the pair `RateLimit-Remaining` and `RateLimit-Reset` of its earlier versions, and the same with
 /// `X-`, whose reset may be a date.
 pub(crate) fn pause(headers: &HeaderMap, now: impl FnOnce() -> SystemTime) -> Option<Duration> {
+    // Looking for each by its name would take a hash of each, for every response.
+    if !headers.keys().any(is_rate_limit) {
+        return None;
+    }
     if let Some(field) = headers.get("ratelimit") {
         return structured(field).map(Duration::from_secs);
     }
@@ -28,6 +32,12 @@ pub(crate) fn pause(headers: &HeaderMap, now: impl FnOnce() -> SystemTime) -> Op
         }
     }
     None
+}
+
+fn is_rate_limit(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    let plain = name.strip_prefix("x-").unwrap_or(name);
+    plain.starts_with("ratelimit")
 }
 
 /// The longest wait among the limits of which nothing remains.

@@ -139,11 +139,8 @@ impl Pool {
         if self.idle_timeout.is_zero() {
             return;
         }
-        let mut closed = Vec::new();
-        let mut idle = self.lock();
-        idle.expire(self.idle_timeout, &mut closed);
-        closed.extend(idle.insert(conn));
-        drop(idle);
+        // Closing wakes tasks: never under the lock.
+        let closed = self.lock().insert(conn);
         drop(closed);
         self.freed.notify_additional(1);
     }

@@ -47,7 +47,7 @@ impl<R: Read> Lines<R> {
         }
         let length = buffer.len();
         let mut rest = buffer;
-        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+        while let Some(end) = memchr::memchr(b'\n', rest) {
             let line = &rest[..end];
             rest = &rest[end + 1..];
             self.number += 1;
@@ -86,6 +86,18 @@ pub(crate) fn check(line: &[u8]) -> Result<&str, &'static str> {
     }
     let text = std::str::from_utf8(line)
         .map_err(|_| "not valid UTF-8: save the list as UTF-8, or percent-encode the URL")?;
+    // As nearly all are: looked at once, and not by character.
+    let is_plain = |byte: &u8| byte.is_ascii_graphic();
+    if !line.iter().fold(true, |plain, byte| plain & is_plain(byte)) {
+        check_unusual(text)?;
+    }
+    if !text.contains("://") {
+        return Err("no scheme: write http:// or https:// before it");
+    }
+    Ok(text)
+}
+
+fn check_unusual(text: &str) -> Result<(), &'static str> {
     if text.contains('\0') {
         return Err("a NUL byte inside: is this a text file, in UTF-8?");
     }
@@ -95,10 +107,7 @@ pub(crate) fn check(line: &[u8]) -> Result<&str, &'static str> {
     if text.contains(char::is_whitespace) {
         return Err("a blank inside: write one URL on each line, and %20 for a blank");
     }
-    if !text.contains("://") {
-        return Err("no scheme: write http:// or https:// before it");
-    }
-    Ok(text)
+    Ok(())
 }
 
 #[cfg(test)]

@@ -148,8 +148,9 @@ impl Reader {
         sender: &Sender<Vec<Request>>,
     ) -> Option<()> {
         let mut lines = Lines::new(source.reader, longest);
+        let mut expected = 0;
         loop {
-            let mut batch = Vec::new();
+            let mut batch = Vec::with_capacity(expected);
             let read = lines.read(|number, line| {
                 let line = trim(number, line);
                 let ignored = line.is_empty() || line.starts_with(b"#");
@@ -166,6 +167,7 @@ impl Reader {
                     self.row(&source.name, number, line, row, &mut batch);
                 }
             });
+            expected = batch.len();
             self.hand_over(batch, sender)?;
             match read {
                 Ok(true) if !self.shared.stopped.load(Relaxed) => {}
@@ -277,7 +279,7 @@ impl Reader {
 
     fn line(&mut self, source: &str, number: u64, line: &[u8], batch: &mut Vec<Request>) {
         self.seq += 1;
-        if !self.is_wanted(&self.writer.id(line)) {
+        if !self.is_wanted(|writer| writer.id(line)) {
             return;
         }
         let text = check(line).map_err(str::to_owned);
@@ -306,11 +308,11 @@ impl Reader {
                 let made = check(url.as_bytes()).map_err(str::to_owned);
                 match made.and_then(|_| self.feed.of_row(row)) {
                     Ok((request, item)) => {
-                        if self.is_wanted(&self.writer.id_of(&url, &item)) {
+                        if self.is_wanted(|writer| writer.id_of(&url, &item)) {
                             self.push(request, Some(&item), batch);
                         }
                     }
-                    Err(why) if self.is_wanted(&self.writer.id(raw)) => {
+                    Err(why) if self.is_wanted(|writer| writer.id(raw)) => {
                         self.malformed(source, number, raw, &why);
                     }
                     Err(_) => {}
@@ -318,7 +320,7 @@ impl Reader {
             }
             Err(why) => {
                 self.seq += 1;
-                if self.is_wanted(&self.writer.id(raw)) {
+                if self.is_wanted(|writer| writer.id(raw)) {
                     self.malformed(source, number, raw, &why);
                 }
             }
@@ -339,7 +341,11 @@ impl Reader {
     }
 
     /// Whether this is to be fetched, and was not before.
-    fn is_wanted(&mut self, id: &Id<'_>) -> bool {
+    fn is_wanted<'a>(&mut self, id: impl FnOnce(&Writer) -> Id<'a>) -> bool {
+        if self.seen.is_none() && self.ledger.is_none() {
+            return true;
+        }
+        let id = id(&self.writer);
         if let Some(seen) = &mut self.seen
             && seen.again(xxh3_128(id.key().as_ref()))
         {
@@ -349,7 +355,7 @@ impl Reader {
         let Some(ledger) = &self.ledger else {
             return true;
         };
-        ledger.claim(id, self.seq).unwrap_or_else(|error| {
+        ledger.claim(&id, self.seq).unwrap_or_else(|error| {
             let lost = self.shared.state_lost.lock();
             *lost.unwrap_or_else(PoisonError::into_inner) = Some(error);
             self.shared.unread.store(true, Relaxed);

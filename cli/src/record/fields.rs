@@ -1,6 +1,7 @@
 //! How single fields are written.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt;
 use std::time::SystemTime;
 
@@ -8,7 +9,7 @@ use fetch_driver::{Redacted, Timestamp};
 use fetch_proto::AttemptReport;
 use http::HeaderMap;
 use ring::digest;
-use serde::ser::{self, Serialize, SerializeSeq, Serializer};
+use serde::ser::{Serialize, Serializer};
 use url::Url;
 
 use super::seconds;
@@ -79,19 +80,26 @@ impl fmt::Display for Id<'_> {
     }
 }
 
-impl Serialize for Id<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl Id<'_> {
+    /// Its text, which needs no memory of its own.
+    pub(super) fn with_text<R>(&self, f: impl FnOnce(&str) -> R) -> R {
         const HEX: &[u8; 16] = b"0123456789abcdef";
         let digest = match self {
             Self::Digest(digest) => digest.as_ref(),
-            Self::Given(id) => return serializer.serialize_str(id),
+            Self::Given(id) => return f(id),
         };
         let mut text = *b"sha256:0000000000000000000000000000000000000000000000000000000000000000";
         for (pair, byte) in text[7..].chunks_exact_mut(2).zip(digest) {
             pair[0] = HEX[usize::from(byte >> 4)];
             pair[1] = HEX[usize::from(byte & 15)];
         }
-        serializer.serialize_str(std::str::from_utf8(&text).map_err(ser::Error::custom)?)
+        f(std::str::from_utf8(&text).expect("hexadecimal is UTF-8"))
+    }
+}
+
+impl Serialize for Id<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.with_text(|text| serializer.serialize_str(text))
     }
 }
 
@@ -158,13 +166,43 @@ impl fmt::Display for StartedAt {
     }
 }
 
+/// A second and its text, `2026-11-26T18:33:52`.
+type Second = (i64, [u8; 19]);
+
+thread_local! {
+    /// The latest of this thread: thousands of records in a row are of the same second.
+    static SECOND: Cell<Option<Second>> = const { Cell::new(None) };
+}
+
+impl StartedAt {
+    /// Its text, if its year can be written.
+    pub(super) fn with_text<R>(&self, f: impl FnOnce(Option<&str>) -> R) -> R {
+        let Ok(at) = jiff::Timestamp::try_from(self.0) else {
+            return f(None);
+        };
+        let (second, nanos) = (at.as_second(), at.subsec_nanosecond());
+        let cached = SECOND.get().filter(|(cached, _)| *cached == second);
+        let Some((_, prefix)) = cached.filter(|_| nanos >= 0) else {
+            let text = format!("{at:.3}");
+            if let Some(prefix) = text.as_bytes().first_chunk().filter(|_| text.len() == 24) {
+                SECOND.set(Some((second, *prefix)));
+            }
+            return f(Some(&text));
+        };
+        let mut text = *b"2026-11-26T18:33:52.000Z";
+        text[..19].copy_from_slice(&prefix);
+        let mut millis = nanos / 1_000_000;
+        for digit in text[20..23].iter_mut().rev() {
+            *digit = b'0' + (millis % 10) as u8;
+            millis /= 10;
+        }
+        f(std::str::from_utf8(&text).ok())
+    }
+}
+
 impl Serialize for StartedAt {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match jiff::Timestamp::try_from(self.0) {
-            Ok(at) => serializer.collect_str(&format_args!("{at:.3}")),
-            // A clock outside the years that a date can have.
-            Err(_) => serializer.serialize_none(),
-        }
+        self.with_text(|text| text.serialize(serializer))
     }
 }
 
@@ -172,27 +210,54 @@ impl Serialize for StartedAt {
 pub(crate) struct Attempts<'a>(pub(crate) Option<Timestamp>, pub(crate) &'a [AttemptReport]);
 
 #[derive(serde::Serialize)]
-struct AttemptRecord {
-    response_code: Option<u16>,
-    error_type: Option<&'static str>,
-    retry_after: Option<f64>,
-    time_start: f64,
-    time_total: f64,
+pub(super) struct AttemptRecord {
+    pub(super) response_code: Option<u16>,
+    pub(super) error_type: Option<&'static str>,
+    pub(super) retry_after: Option<f64>,
+    pub(super) time_start: f64,
+    pub(super) time_total: f64,
+}
+
+impl Attempts<'_> {
+    pub(super) fn records(&self) -> impl Iterator<Item = AttemptRecord> {
+        let t0 = self.0;
+        self.1.iter().map(move |attempt| {
+            let start = attempt.timings.started;
+            AttemptRecord {
+                response_code: attempt.status,
+                error_type: attempt_error(attempt.end),
+                retry_after: attempt.retry_after.map(seconds),
+                time_start: t0.map_or(0.0, |t0| seconds(start.saturating_since(t0))),
+                time_total: seconds(attempt.timings.total()),
+            }
+        })
+    }
 }
 
 impl Serialize for Attempts<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut sequence = serializer.serialize_seq(Some(self.1.len()))?;
-        for attempt in self.1 {
-            let start = attempt.timings.started;
-            sequence.serialize_element(&AttemptRecord {
-                response_code: attempt.status,
-                error_type: attempt_error(attempt.end),
-                retry_after: attempt.retry_after.map(seconds),
-                time_start: self.0.map_or(0.0, |t0| seconds(start.saturating_since(t0))),
-                time_total: seconds(attempt.timings.total()),
-            })?;
+        serializer.collect_seq(self.records())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_date_is_the_same_whether_its_second_is_known_or_not() {
+        let base = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_718_032);
+        for millis in [840, 0, 7, 999, 1_000, 59_999, 60_001, 840] {
+            let at = base + Duration::from_micros(millis * 1_000 + 999);
+            for _ in 0..2 {
+                let text = StartedAt(at).with_text(|text| text.map(str::to_owned));
+                assert_eq!(text, Some(StartedAt(at).to_string()));
+            }
         }
-        sequence.end()
+        let ancient = SystemTime::UNIX_EPOCH - Duration::from_millis(1);
+        let text = StartedAt(ancient).with_text(|text| text.map(str::to_owned));
+        assert_eq!(text.as_deref(), Some("1969-12-31T23:59:59.999Z"));
     }
 }

@@ -244,6 +244,10 @@ impl Fetch {
         }
         let mut timings = flight.timings;
         timings.ended = now;
+        if self.attempts.is_empty() {
+            // Most have just one.
+            self.attempts.reserve_exact(1);
+        }
         self.attempts.push(AttemptReport {
             bytes: flight.bytes,
             end,

@@ -363,7 +363,7 @@ impl Fetch {
     }
 
     pub(crate) fn poll_in(&mut self, now: Timestamp, world: &mut dyn World) -> Step {
-        self.expire(now, world);
+        let wake = self.expire(now, world);
         if let Some(event) = self.events.as_mut().and_then(|events| events.pop_front()) {
             return Step::Event(event);
         }
@@ -385,7 +385,7 @@ impl Fetch {
                 let result = *result;
                 Step::Done(self.outcome(result))
             }
-            _ => Step::Wait(self.wake()),
+            _ => Step::Wait(wake),
         }
     }
 }

@@ -41,9 +41,13 @@ impl Fetch {
         Some(self.started? + self.policy.timeouts.total?)
     }
 
-    /// Does all that is due at `now`.
-    pub(super) fn expire(&mut self, now: Timestamp, world: &mut dyn World) {
-        while let Some(wake) = self.wake().filter(|wake| wake.at <= now) {
+    /// Does all that is due at `now`. Tells what will be next.
+    pub(super) fn expire(&mut self, now: Timestamp, world: &mut dyn World) -> Option<Wake> {
+        loop {
+            let wake = self.wake();
+            let Some(wake) = wake.filter(|wake| wake.at <= now) else {
+                return wake;
+            };
             match wake.why {
                 Reason::Backoff => {
                     self.backoff += now.saturating_since(self.since);
