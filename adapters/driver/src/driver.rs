@@ -21,7 +21,7 @@ use crate::cookie_jar::CookieJar;
 use crate::exchange;
 use crate::fetcher::Handle;
 use crate::flights::Flights;
-use crate::job::{Command, Job, Live};
+use crate::job::{Command, Job, Live, Seen};
 use crate::last_resort::LastResort;
 use crate::logging;
 use crate::metering::Meter;
@@ -98,6 +98,7 @@ pub(crate) fn new<T: Transport>(
         peers,
         permits: Permits::new(concurrency + undelivered),
         share: settings.share,
+        spare: Spare::default(),
         start: exchange::start::<T>,
         stats,
         transport,
@@ -137,9 +138,19 @@ struct Driver<T, F, S> {
     permits: Permits,
     /// Whether requests for the same are one.
     share: bool,
+    /// Memory for the next attempts.
+    spare: Spare,
     start: S,
     stats: Arc<Mutex<Stats>>,
     transport: T,
+}
+
+/// What was allocated for attempts that have landed; never more than there were at once.
+#[derive(Default)]
+struct Spare {
+    ports: Vec<Port>,
+    #[expect(clippy::vec_box, reason = "what is kept is the allocation")]
+    seen: Vec<Box<Seen>>,
 }
 
 /// What ended a wait.
@@ -382,7 +393,7 @@ where
         if let Some(live) = self.lives.get_mut(id.slot()).and_then(Option::take) {
             let (method, span) = (live.request.method.clone(), live.span.clone());
             let last_resort = &mut self.last_resort;
-            live.finish(outcome, T::SEES_CONNECTION, last_resort, |outcome| {
+            let seen = live.finish(outcome, T::SEES_CONNECTION, last_resort, |outcome| {
                 match &outcome.result {
                     Ok(response) => span.responded(response.status.as_u16()),
                     Err(error) => span.failed(error.kind().as_str()),
@@ -390,6 +401,7 @@ where
                 span.within(|| logging::result(outcome));
                 self.meter.ended(&method, outcome);
             });
+            self.spare.seen.extend(seen);
         }
     }
 

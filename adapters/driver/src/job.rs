@@ -304,15 +304,15 @@ impl Live {
         self.flights.iter_mut().find(|flight| flight.index == index)
     }
 
-    /// Takes an attempt out of the air; what it brought is kept.
-    pub(crate) fn land(&mut self, id: AttemptId) -> Option<usize> {
+    /// Takes an attempt out of the air; what it brought is kept. Gives its place, and its port.
+    pub(crate) fn land(&mut self, id: AttemptId) -> Option<(usize, Port)> {
         let place = self.flights.iter().position(|flight| flight.id == id)?;
         let flight = self.flights.swap_remove(place);
         let mut seen = flight.seen;
         (seen.connection, seen.wire_bytes) = flight.port.connection();
         seen.permit = flight.permit;
         self.seen = Some(seen);
-        Some(flight.index)
+        Some((flight.index, flight.port))
     }
 
     /// What the core must know of the request.
@@ -380,14 +380,14 @@ impl Live {
     }
 
     /// Delivers the end. Tells it, too, for the log. `sees` is whether the transport tells of its
-    /// connections.
+    /// connections. Gives back the memory of what was seen.
     pub(crate) fn finish(
         mut self,
         end: fetch_proto::Outcome,
         sees: bool,
         last_resort: &mut LastResort,
         log: impl FnOnce(&Outcome),
-    ) {
+    ) -> Option<Box<Seen>> {
         let fetch_proto::Outcome {
             mut attempts,
             fallen_back,
@@ -409,7 +409,11 @@ impl Live {
             permit,
             saved,
             wire_bytes,
-        } = self.seen.take().map(|seen| *seen).unwrap_or_default();
+        } = self
+            .seen
+            .as_deref_mut()
+            .map(core::mem::take)
+            .unwrap_or_default();
         if let Some(last) = attempts.last_mut() {
             for (phase, at) in late {
                 last.timings.note(phase, at);
@@ -465,6 +469,7 @@ impl Live {
         last_resort.apply(&mut outcome, &self.request.method, wants_value);
         log(&outcome);
         self.sink.deliver(outcome, permit);
+        self.seen.take()
     }
 }
 

@@ -119,6 +119,13 @@ impl Port {
         }
     }
 
+    /// The same, for another attempt, if nobody else has it any more.
+    pub(crate) fn recycled(mut self) -> Option<Self> {
+        let state = Arc::get_mut(&mut self.state)?;
+        *state.get_mut().unwrap_or_else(PoisonError::into_inner) = State::default();
+        Some(self)
+    }
+
     pub(crate) fn marks(&self) -> Marks {
         Marks(self.clone())
     }
@@ -324,6 +331,16 @@ mod tests {
         port.body(7);
         assert_eq!(port.take().body, 7);
         assert_eq!(port.connection().1, 500);
+    }
+
+    #[test]
+    fn a_port_serves_again_once_nobody_else_has_it() {
+        let port = Port::new(Clock::start());
+        let marks = port.marks();
+        marks.received(7);
+        assert!(port.clone().recycled().is_none());
+        drop(marks);
+        assert_eq!(port.recycled().unwrap().connection().1, 0);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a caller asks for.
 
 mod into;
+mod parse;
 mod path;
 
 use std::any::Any;
@@ -90,7 +91,7 @@ impl Request {
     pub fn new(method: Method, url: impl Into<String>) -> Result<Self, Error> {
         let text = url.into();
         let invalid = |why: &str| Error::invalid(ErrorKind::InvalidUrl, &text, why);
-        let url = Url::parse(&text).map_err(|error| invalid(&error.to_string()))?;
+        let url = parse::parse(&text).map_err(|error| invalid(&error.to_string()))?;
         Self::from_parts(method, url, text)
     }
 

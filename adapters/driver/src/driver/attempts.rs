@@ -23,7 +23,8 @@ where
         let Some(live) = self.lives[slot].as_mut() else {
             return;
         };
-        let port = Port::new(self.clock);
+        let port = self.spare.ports.pop();
+        let port = port.unwrap_or_else(|| Port::new(self.clock));
         let mut outgoing = outgoing(&attempt, live, &self.headers);
         if let Some(cookies) = &self.cookies {
             cookies.add_to(Arc::make_mut(&mut outgoing.headers), &outgoing.url);
@@ -42,7 +43,7 @@ where
             index,
             permit,
             port,
-            seen: Box::default(),
+            seen: self.spare.seen.pop().unwrap_or_default(),
             span,
             url: attempt.url,
         });
@@ -64,10 +65,13 @@ where
             flight.span.failed("aborted");
             flight.port.take().marks
         });
-        let Some(index) = live.land(id) else { return };
+        let Some((index, port)) = live.land(id) else {
+            return;
+        };
         live.seen().late = late.unwrap_or_default();
         live.seen().permit = None;
         self.flights.remove(index);
+        self.spare.ports.extend(port.recycled());
     }
 
     pub(super) fn accept(&mut self, id: AttemptId) {
@@ -154,7 +158,10 @@ where
             }
             (None, Polled::Pending | Polled::Ready) => return,
         };
-        live.land(id);
+        if let Some((_, port)) = live.land(id) {
+            // Its future is over, but a transport may keep the marks.
+            self.spare.ports.extend(port.recycled());
+        }
         self.landed.push(slot);
         self.engine.handle(id, Input::End(end), now);
     }

@@ -39,7 +39,7 @@ pub(crate) enum Client {
     HyperUtil,
     /// fetch-all over isahc
     Isahc,
-    /// As `ours`, with a connection kept for each of a thousand hosts
+    /// As `ours`, with a pool of twice the concurrency
     SmallPool,
     /// fetch-all with a thread of its own
     OneThread,
