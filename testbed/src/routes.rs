@@ -98,9 +98,9 @@ pub const ENDPOINTS: &[Endpoint] = &[
         "N relative redirects, then /get",
     ),
     endpoint(
-        "/redirect-to?url=U&status=",
+        "/redirect-to?url=U&status=&delay=",
         "/redirect-to?url=/get&status=307",
-        "a redirect to U",
+        "a redirect to U, after a wait",
     ),
     endpoint("/redirect-loop", "/redirect-loop", "a redirect to itself"),
     endpoint(
@@ -190,7 +190,7 @@ pub(crate) async fn answer(call: &Call) -> Reply {
         "slow-once" => faults::slow_once(call).await?,
         "rate-limit" => faults::rate_limit(call)?,
         "redirect" => redirect(call)?,
-        "redirect-to" => redirect_to(call)?,
+        "redirect-to" => redirect_to(call).await?,
         "redirect-loop" => replies::redirect(302, "/redirect-loop")?,
         "robots.txt" => robots(call),
         "gzip" => replies::compressed(call, "gzip"),
@@ -295,7 +295,8 @@ fn redirect(call: &Call) -> Reply {
     }
 }
 
-fn redirect_to(call: &Call) -> Reply {
+async fn redirect_to(call: &Call) -> Reply {
+    tokio::time::sleep(seconds(call.parameter("delay", 0.0)?)?).await;
     let target = call
         .text("url")
         .ok_or_else(|| Stop::Bad("`url` is missing".into()))?;

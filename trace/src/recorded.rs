@@ -205,6 +205,15 @@ impl<W: Write> Recorded<W> {
         self.engine.release();
     }
 
+    /// The engine, for what only one of several is asked: a recording is of the only one.
+    fn unrecorded(&mut self) -> Option<&mut Engine> {
+        debug_assert!(
+            self.recording.is_none(),
+            "a recording is of the only engine"
+        );
+        self.recording.is_none().then_some(&mut self.engine)
+    }
+
     /// See [`Engine::adopt`].
     ///
     /// # Errors
@@ -219,10 +228,10 @@ impl<W: Write> Recorded<W> {
     /// }
     /// ```
     pub fn adopt(&mut self, moved: Moved, now: Timestamp) -> Result<Vec<FetchId>, Moved> {
-        if self.recording.is_some() {
-            return Err(moved);
+        match self.unrecorded() {
+            Some(engine) => engine.adopt(moved, now),
+            None => Err(moved),
         }
-        self.engine.adopt(moved, now)
     }
 
     /// See [`Engine::take`]. There is nothing to take from one that is recorded.
@@ -233,10 +242,7 @@ impl<W: Write> Recorded<W> {
     /// assert!(engine.take(FetchId::LONE, Timestamp::START).is_none());
     /// ```
     pub fn take(&mut self, id: FetchId, now: Timestamp) -> Option<Moved> {
-        if self.recording.is_some() {
-            return None;
-        }
-        self.engine.take(id, now)
+        self.unrecorded()?.take(id, now)
     }
 
     /// See [`Engine::set_part`]. It is for one of several engines, of which none is recorded: while
@@ -248,12 +254,8 @@ impl<W: Write> Recorded<W> {
     /// engine.set_part(Part { index: 0, of: 2 });
     /// ```
     pub fn set_part(&mut self, part: Part) {
-        debug_assert!(
-            self.recording.is_none(),
-            "a recording is of the only engine"
-        );
-        if self.recording.is_none() {
-            self.engine.set_part(part);
+        if let Some(engine) = self.unrecorded() {
+            engine.set_part(part);
         }
     }
 
@@ -266,12 +268,8 @@ impl<W: Write> Recorded<W> {
     /// engine.set_ceiling(5);
     /// ```
     pub fn set_ceiling(&mut self, attempts: usize) {
-        debug_assert!(
-            self.recording.is_none(),
-            "a recording is of the only engine"
-        );
-        if self.recording.is_none() {
-            self.engine.set_ceiling(attempts);
+        if let Some(engine) = self.unrecorded() {
+            engine.set_ceiling(attempts);
         }
     }
 

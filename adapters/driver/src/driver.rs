@@ -32,7 +32,7 @@ use crate::share::Share;
 use crate::sight;
 use crate::timer::Timer;
 use crate::transport::{Outgoing, Transport};
-pub(crate) use peers::{Peers, Ways};
+pub(crate) use peers::{Passenger, Peers, Ways};
 use permits::Permits;
 use wire::share_key;
 
@@ -291,7 +291,7 @@ where
                 Output::Done(id, outcome) => self.finish(id, outcome),
                 Output::Event(id, event) => self.tell(id, &event),
                 Output::Idle(idle) => return idle,
-                Output::Leave { id, to } => self.hand_over(id, to),
+                Output::Leave { id, to } => self.hand_over(id, to, now),
                 Output::Start(attempt) => self.start(attempt),
                 _ => debug_assert!(false, "an output this driver does not know"),
             }

@@ -10,6 +10,7 @@ use fetch_proto::{AttemptId, Delivery, FetchId, RequestBody as Replay, Timestamp
 use smallvec::SmallVec;
 
 use crate::body::Opened;
+use crate::driver::Passenger;
 use crate::error::{Error, ErrorKind};
 use crate::last_resort::LastResort;
 use crate::outcome::{FellBack, Outcome, Response};
@@ -21,8 +22,8 @@ use crate::transport::{Connection, RequestBody};
 
 /// A message to the loop.
 pub(crate) enum Command {
-    /// Goes on with fetches of another driver, each with the id it had there.
-    Adopt(Box<fetch_proto::Moved>, Vec<(FetchId, Live)>),
+    /// Goes on with fetches of another driver.
+    Adopt(Box<fetch_proto::Moved>, Vec<Option<Passenger>>),
     /// Ends all fetches of this group.
     Cancel(u64),
     /// Adds fetches.

@@ -24,9 +24,7 @@ impl Config {
         // A bulk fetcher soon needs more descriptors than the usual soft limit of 1,024. If it cannot
         // be raised, running out of them is back-pressure, so there is nothing to do about it here.
         let files = crate::connect::raise_fd_limit();
-        let files = files.map_or(usize::MAX, |files| {
-            usize::try_from(files).unwrap_or(usize::MAX)
-        });
+        let files = files.map_or(1_024, |files| usize::try_from(files).unwrap_or(usize::MAX));
         if settings.http2 == Http2::PriorKnowledge && !cfg!(feature = "http2") {
             return Err(BuildError::new(
                 "http2",
@@ -50,10 +48,10 @@ impl Config {
 /// How many connections there may be where the process may have so many files open: idle ones that
 /// nobody asked for leave half of them to others.
 fn connections(settings: &Settings, files: usize) -> usize {
-    let (limit, asked) = (settings.connection_limit(), settings.concurrency);
+    let limit = settings.connection_limit();
     match settings.max_connections {
         Some(_) => limit,
-        None => limit.min((files / 2).max(asked.saturating_mul(2))),
+        None => limit.min((files / 2).max(settings.concurrency.saturating_mul(2))),
     }
 }
 

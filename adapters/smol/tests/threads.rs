@@ -114,6 +114,28 @@ fn a_host_keeps_its_limits_though_redirects_lead_there_from_everywhere() {
     await_idle(&fetcher);
     let stats = fetcher.stats();
     assert_eq!((stats.submitted, stats.responded), (240, 240));
+    assert_eq!(stats.time_regressions, 0);
+}
+
+#[test]
+fn what_is_in_flight_when_a_batch_winds_down_goes_on_to_its_end_on_another_thread() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let site = Site::builder().addresses(12).start().unwrap();
+    let builder = Fetcher::builder().concurrency(12).threads(3);
+    let fetcher = builder.build().unwrap();
+    let urls = (0..12).map(|n| {
+        let hop = site.url_at(n + 1, "/get");
+        site.url_at(n, &format!("/redirect-to?delay=2&url={hop}"))
+    });
+    let mut outcomes = fetcher.fetch_all(urls);
+    assert!(block_on(smol::future::poll_once(outcomes.next())).is_none());
+    while site.observed().in_flight < 12 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    outcomes.wind_down();
+    let outcomes: Vec<_> = block_on(outcomes.collect());
+    assert_eq!(outcomes.len(), 12);
+    assert!(outcomes.iter().all(Outcome::is_success), "{outcomes:?}");
 }
 
 #[test]

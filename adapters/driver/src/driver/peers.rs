@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 
 use async_channel::WeakSender;
-use fetch_proto::{FetchId, Moved, Part};
+use fetch_proto::{FetchId, Moved, Part, Timestamp};
 
 use super::Driver;
 use crate::job::{Command, Live};
@@ -16,6 +16,13 @@ pub(crate) type Ways = Arc<OnceLock<Vec<WeakSender<Command>>>>;
 
 /// So many groups that were ended are remembered, for fetches that were on their way then.
 const ENDED: usize = 1024;
+
+/// A fetch on its way to another driver.
+pub(crate) struct Passenger {
+    live: Live,
+    /// Whether its group had ended before, and it was in flight then: such go on to their end.
+    survives: bool,
+}
 
 /// What a driver needs of the others.
 pub(crate) struct Peers {
@@ -62,44 +69,45 @@ where
     S: Fn(&T, Outgoing, &Port) -> F,
 {
     /// Gives the fetch, and those that wait for its response, to the driver of its host.
-    pub(super) fn hand_over(&mut self, id: FetchId, to: u32) {
-        let Some(moved) = self.engine.take(id, self.clock.now()) else {
+    pub(super) fn hand_over(&mut self, id: FetchId, to: u32, now: Timestamp) {
+        let Some((peers, moved)) = self.peers.as_ref().zip(self.engine.take(id, now)) else {
             return;
         };
-        let mut lives = Vec::new();
-        for id in moved.ids() {
-            let live = self.lives.get_mut(id.slot()).and_then(Option::take);
-            lives.extend(live.map(|mut live| {
-                // Its place among the undelivered is one of this driver's.
-                live.take_permit();
-                (id, live)
-            }));
-        }
-        if let Some(peers) = &self.peers {
-            peers.send(to, Command::Adopt(Box::new(moved), lives));
-        }
+        let lives = moved.ids().map(|id| {
+            let mut live = self.lives.get_mut(id.slot())?.take()?;
+            // Its place among the undelivered is one of this driver's.
+            live.take_permit();
+            let survives = peers.ended.contains(&live.group);
+            Some(Passenger { live, survives })
+        });
+        let lives = lives.collect();
+        peers.send(to, Command::Adopt(Box::new(moved), lives));
     }
 
     /// Goes on with what another driver handed over.
-    pub(super) fn adopt(&mut self, moved: Moved, lives: Vec<(FetchId, Live)>) {
+    pub(super) fn adopt(&mut self, moved: Moved, lives: Vec<Option<Passenger>>) {
         let now = self.clock.now();
-        let before: Vec<_> = moved.ids().collect();
         // Closed: their sinks say so.
         let Ok(ids) = self.engine.adopt(moved, now) else {
             return;
         };
-        let mut lives = lives.into_iter().peekable();
-        for (before, id) in before.into_iter().zip(ids) {
-            let Some((_, live)) = lives.next_if(|(known, _)| *known == before) else {
-                self.engine.cancel(id, now);
-                continue;
-            };
-            let is_over = |peers: &Peers| peers.ended.contains(&live.group);
-            if self.peers.as_ref().is_some_and(is_over) {
+        for (id, passenger) in ids.into_iter().zip(lives) {
+            let is_over = passenger
+                .as_ref()
+                .is_none_or(|one| self.missed_its_end(one));
+            if is_over {
                 self.engine.cancel(id, now);
             }
-            self.enter(live.renamed(id));
+            if let Some(passenger) = passenger {
+                self.enter(passenger.live.renamed(id));
+            }
         }
+    }
+
+    /// Whether its group was ended while it was on its way, so that neither driver ended it.
+    fn missed_its_end(&self, passenger: &Passenger) -> bool {
+        let ended = self.peers.as_ref().map(|peers| &peers.ended);
+        !passenger.survives && ended.is_some_and(|ended| ended.contains(&passenger.live.group))
     }
 
     /// Those of that group which are on their way here are not to go on.
