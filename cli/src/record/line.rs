@@ -134,44 +134,86 @@ fn json(out: &mut Vec<u8>, value: &impl Serialize) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
+    use std::time::{Duration, SystemTime};
+
+    use fetch_driver::Timestamp;
+    use fetch_proto::{AttemptEnd, AttemptReport, AttemptTimings, Failure};
+    use http::HeaderMap;
 
     use super::*;
     use crate::record::{Recorder, Told};
 
+    const TEXTS: [&str; 4] = [
+        "",
+        "http://a.test/",
+        "\u{7f}ü\u{10ffff}",
+        "a\"b\\c\n\u{1}\u{1f} d",
+    ];
+
+    fn at(micros: u64) -> Timestamp {
+        Timestamp::from_start(Duration::from_micros(micros))
+    }
+
+    fn attempt(number: u16, end: AttemptEnd) -> AttemptReport {
+        AttemptReport {
+            bytes: 7,
+            end,
+            number,
+            retry_after: (number > 1).then_some(Duration::from_millis(1_500)),
+            status: (number > 1).then_some(503),
+            timings: AttemptTimings {
+                started: at(number.into()),
+                resolved: None,
+                connected: None,
+                reused: false,
+                tls_done: None,
+                sent: None,
+                head: None,
+                ended: at(90_001),
+            },
+            url: std::sync::Arc::new("http://u:p@a.test/x?y=\"z\"".parse().unwrap()),
+        }
+    }
+
+    fn assert_as_serde_has_it(record: &Record<'_>) {
+        let mut line = Vec::new();
+        write(&mut line, record);
+        let by_serde = serde_json::to_string(record).unwrap();
+        assert_eq!(String::from_utf8(line).unwrap(), by_serde + "\n");
+    }
+
     #[test]
     fn a_line_is_what_serde_makes_of_its_record() {
         let recorder = Recorder::new(SystemTime::now(), "GET", b"", true);
-        let texts = [
-            "",
-            "http://a.test/",
-            "\u{7f}ü\u{10ffff}",
-            "a\"b\\c\n\u{1}\u{1f} d",
+        let mut headers = HeaderMap::new();
+        headers.append("a", "1".parse().unwrap());
+        headers.append("a", "\"2\"".parse().unwrap());
+        let attempts = [
+            attempt(1, AttemptEnd::Failed(Failure::Connect)),
+            attempt(2, AttemptEnd::Responded),
         ];
-        for text in texts {
+        for text in TEXTS {
             let told = Told::Invalid {
                 message: text,
                 seq: 7,
                 text,
             };
             let mut record = recorder.make(&told);
-            for full in [false, true] {
-                if full {
-                    let headers: &_ = Box::leak(Box::default());
-                    record.checksum = Some(text);
-                    record.header_json = Some(HeaderJson(headers));
-                    record.host_key = Some(text);
-                    record.id = Id::Given(text);
-                    record.remote_ip = Some([127, 0, 0, 1].into());
-                    record.started_at = Some(StartedAt(SystemTime::now()));
-                    record.time_connect = Some(1e-6);
-                    record.time_total = Some(1e300);
-                }
-                let mut line = Vec::new();
-                write(&mut line, &record);
-                let by_serde = serde_json::to_string(&record).unwrap();
-                assert_eq!(String::from_utf8(line).unwrap(), by_serde + "\n");
-            }
+            assert_as_serde_has_it(&record);
+            record.attempts = Attempts(Some(at(1)), &attempts);
+            record.checksum = Some(text);
+            record.error_type = Some(ErrorType::Status(404));
+            record.filename_effective = Some(text);
+            record.header_json = Some(HeaderJson(&headers));
+            record.host_key = Some(text);
+            record.id = Id::Given(text);
+            record.remote_ip = Some([127, 0, 0, 1].into());
+            record.response_code = Some(404);
+            record.started_at = Some(StartedAt(SystemTime::now()));
+            record.time_connect = Some(1e-6);
+            record.time_total = Some(1e300);
+            record.url_effective = Some(Effective(&attempts[0].url));
+            assert_as_serde_has_it(&record);
         }
     }
 }
