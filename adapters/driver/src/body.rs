@@ -12,9 +12,9 @@ use http::{HeaderMap, StatusCode, Version};
 use url::Url;
 
 use crate::error::Error;
+use crate::exchange::Parts;
 use crate::fetcher::CancelOnDrop;
 use crate::job::Fate;
-use crate::port::Parts;
 
 /// A response's head, and its body to come.
 #[derive(Debug)]

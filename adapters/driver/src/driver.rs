@@ -18,14 +18,14 @@ use log::{Level, debug, log_enabled};
 
 use crate::clock::Clock;
 use crate::cookie_jar::CookieJar;
-use crate::exchange;
+use crate::exchange::{self, Exchanging, Verdict};
 use crate::fetcher::Handle;
 use crate::flights::Flights;
 use crate::job::{Command, Job, Live, Seen};
 use crate::last_resort::LastResort;
 use crate::logging;
+use crate::marks::Marks;
 use crate::metering::Meter;
-use crate::port::{Port, Verdict};
 use crate::recording::{Core, Record, engine};
 use crate::settings::Settings;
 use crate::share::Share;
@@ -72,6 +72,7 @@ pub(crate) fn new<T: Transport>(
     if !T::SEES_CONNECTION {
         config = config.rules(settings.rules.map(sight::blind));
     }
+    let transport = Arc::new(transport);
     let (sender, commands) = async_channel::unbounded();
     let stats = Arc::new(Mutex::new(Stats::default()));
     let handle = Handle {
@@ -101,7 +102,7 @@ pub(crate) fn new<T: Transport>(
         spare: Spare::default(),
         start: exchange::start::<T>,
         stats,
-        transport,
+        transport: transport.clone(),
     };
     if let Some(part) = &driver.part {
         driver.engine.set_ceiling(part.limit());
@@ -109,7 +110,20 @@ pub(crate) fn new<T: Transport>(
     if let Some(peers) = &driver.peers {
         driver.engine.set_part(peers.part);
     }
-    (handle, driver.run(commands, timer))
+    (handle, in_turns(transport, driver.run(commands, timer)))
+}
+
+/// Each poll of the loop is a turn.
+fn in_turns<T: Transport>(
+    transport: Arc<T>,
+    run: impl Future<Output = ()> + Send + 'static,
+) -> impl Future<Output = ()> + Send + 'static {
+    let mut run = Box::pin(run);
+    poll_fn(move |cx| {
+        let mut polled = Poll::Pending;
+        transport.turn(&mut || polled = run.as_mut().poll(cx));
+        polled
+    })
 }
 
 struct Driver<T, F, S> {
@@ -142,13 +156,13 @@ struct Driver<T, F, S> {
     spare: Spare,
     start: S,
     stats: Arc<Mutex<Stats>>,
-    transport: T,
+    transport: Arc<T>,
 }
 
 /// What was allocated for attempts that have landed; never more than there were at once.
 #[derive(Default)]
 struct Spare {
-    ports: Vec<Port>,
+    marks: Vec<Marks>,
     #[expect(clippy::vec_box, reason = "what is kept is the allocation")]
     seen: Vec<Box<Seen>>,
 }
@@ -167,8 +181,8 @@ enum Woken {
 impl<T, F, S> Driver<T, F, S>
 where
     T: Transport,
-    F: Future<Output = ()> + Send + 'static,
-    S: Fn(&T, Outgoing, &Port) -> F,
+    F: Exchanging,
+    S: Fn(&T, Outgoing, Marks) -> F,
 {
     async fn run(mut self, commands: Receiver<Command>, mut timer: impl Timer) {
         let mut commands = pin!(commands);

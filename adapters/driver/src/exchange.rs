@@ -7,33 +7,94 @@ use async_channel::{Sender, TrySendError};
 use bytes::Bytes;
 use fetch_proto::Failure;
 use futures_core::Stream;
+use http::{HeaderMap, StatusCode, Version};
 use pin_project_lite::pin_project;
+use smallvec::SmallVec;
 
-use crate::port::{Chunks, Parts, Port, Read, Verdict};
-use crate::save::SaveError;
+use crate::flights::Flying;
+use crate::marks::{Marks, Wanted};
+use crate::save::{SaveError, Saved, Saving};
 use crate::transport::{Incoming, Outgoing, Transport, TransportError};
 
-/// Makes the request that goes over the wire and the future that carries it out.
+/// Makes the request that goes over the wire and what carries it out.
 pub(crate) fn start<T: Transport>(
     transport: &T,
     request: Outgoing,
-    port: &Port,
-) -> impl Future<Output = ()> + Send + use<T> {
-    let response = transport.send(request, port.marks());
+    marks: Marks,
+) -> impl Exchanging + use<T> {
+    let response = transport.send(request, marks);
     Exchange {
-        port: port.clone(),
         state: State::Sending { response },
+    }
+}
+
+/// An attempt, as the loop sees it.
+pub(crate) trait Exchanging: Flying<News = News> + Send + 'static {
+    /// Says what to do with the response's body, for which it waits.
+    fn decide(self: Pin<&mut Self>, verdict: Verdict);
+}
+
+/// What an attempt tells while it is polled.
+#[derive(Debug, Default)]
+pub(crate) struct News {
+    /// So many bytes of the body were handed on.
+    pub(crate) body: u64,
+    pub(crate) end: Option<Result<Read, TransportError>>,
+    pub(crate) head: Option<Parts>,
+    /// Whether the consumer began (true) or ceased to be waited for.
+    pub(crate) paused: Vec<bool>,
+}
+
+/// A response's head.
+#[derive(Clone, Debug)]
+pub(crate) struct Parts {
+    pub(crate) headers: HeaderMap,
+    pub(crate) status: StatusCode,
+    pub(crate) version: Version,
+}
+
+/// A body's chunks: mostly just one.
+pub(crate) type Chunks = SmallVec<[Bytes; 1]>;
+
+/// A body that was read to its end.
+#[derive(Debug, Default)]
+pub(crate) struct Read {
+    /// It, if it was collected.
+    pub(crate) chunks: Chunks,
+    /// What it was saved as.
+    pub(crate) saved: Option<Saved>,
+}
+
+/// What to do with a response's body.
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    /// Collect it.
+    Collect,
+    /// Read and drop it.
+    Drop,
+    /// Save it.
+    Save(Box<dyn Saving>),
+    /// Hand it on.
+    Stream(Sender<Bytes>),
+}
+
+impl Verdict {
+    /// What a transport is told of it.
+    pub(crate) fn wanted(&self) -> Wanted {
+        match self {
+            Self::Collect => Wanted::Whole,
+            Self::Drop => Wanted::Nothing,
+            Self::Save(_) | Self::Stream(_) => Wanted::Pieces,
+        }
     }
 }
 
 pin_project! {
     /// Sends a request, waits for the loop's word on the response, and reads the body accordingly.
-    /// All that happens is told to the port.
     ///
     /// Written by hand, since an async fn would hold the transport's future twice: as its argument
     /// and as what it awaits. That future is large, and it is moved for each attempt.
     struct Exchange<F, B> {
-        port: Port,
         #[pin]
         state: State<F, B>,
     }
@@ -43,7 +104,7 @@ pin_project! {
     #[project = StateProjection]
     enum State<F, B> {
         Sending { #[pin] response: F },
-        Deciding { body: Option<B> },
+        Deciding { body: Option<B>, verdict: Option<Verdict> },
         Reading { reading: Reading<B> },
     }
 }
@@ -64,14 +125,14 @@ struct Reading<B> {
 /// Whether the consumer took it.
 type Handing = Pin<Box<dyn Future<Output = bool> + Send>>;
 
-impl<F, B> Future for Exchange<F, B>
+impl<F, B> Flying for Exchange<F, B>
 where
     F: Future<Output = Result<Incoming<B>, TransportError>>,
     B: Stream<Item = Result<Bytes, TransportError>> + Unpin,
 {
-    type Output = ();
+    type News = News;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(mut self: Pin<&mut Self>, news: &mut News, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.as_mut().project();
         loop {
             let next = match this.state.as_mut().project() {
@@ -82,17 +143,23 @@ where
                         status,
                         version,
                     }) => {
-                        this.port.head(Parts {
+                        news.head = Some(Parts {
                             headers,
                             status,
                             version,
                         });
-                        State::Deciding { body: Some(body) }
+                        State::Deciding {
+                            body: Some(body),
+                            verdict: None,
+                        }
                     }
-                    Err(error) => return finish(this.port, Err(error)),
+                    Err(error) => return finish(news, Err(error)),
                 },
-                StateProjection::Deciding { body } => {
-                    let verdict = ready!(this.port.poll_verdict(cx));
+                StateProjection::Deciding { body, verdict } => {
+                    // Whoever decides has it polled again.
+                    let Some(verdict) = verdict.take() else {
+                        return Poll::Pending;
+                    };
                     let Some(body) = body.take() else {
                         return Poll::Pending;
                     };
@@ -101,8 +168,8 @@ where
                     }
                 }
                 StateProjection::Reading { reading } => {
-                    let result = ready!(reading.poll(this.port, cx));
-                    return finish(this.port, result);
+                    let result = ready!(reading.poll(news, cx));
+                    return finish(news, result);
                 }
             };
             this.state.set(next);
@@ -110,8 +177,20 @@ where
     }
 }
 
-fn finish(port: &Port, result: Result<Read, TransportError>) -> Poll<()> {
-    port.end(result);
+impl<F, B> Exchanging for Exchange<F, B>
+where
+    F: Future<Output = Result<Incoming<B>, TransportError>> + Send + 'static,
+    B: Stream<Item = Result<Bytes, TransportError>> + Send + Unpin + 'static,
+{
+    fn decide(self: Pin<&mut Self>, decided: Verdict) {
+        if let StateProjection::Deciding { verdict, .. } = self.project().state.project() {
+            *verdict = Some(decided);
+        }
+    }
+}
+
+fn finish(news: &mut News, result: Result<Read, TransportError>) -> Poll<()> {
+    news.end = Some(result);
     Poll::Ready(())
 }
 
@@ -128,33 +207,33 @@ impl<B: Stream<Item = Result<Bytes, TransportError>> + Unpin> Reading<B> {
     }
 
     /// Reads to the end of the body.
-    fn poll(&mut self, port: &Port, cx: &mut Context<'_>) -> Poll<Result<Read, TransportError>> {
+    fn poll(&mut self, news: &mut News, cx: &mut Context<'_>) -> Poll<Result<Read, TransportError>> {
         loop {
             if let Some(handing) = &mut self.handing {
                 let taken = ready!(handing.as_mut().poll(cx));
                 self.handing = None;
-                port.pause(false);
+                news.paused.push(false);
                 if !taken {
                     return Poll::Ready(Err(gone()));
                 }
             }
             if self.ended {
-                return self.poll_end(port, cx);
+                return self.poll_end(news, cx);
             }
             if let Verdict::Save(saving) = &mut self.verdict {
-                ready!(wait(&mut self.paused, port, saving.poll_ready(cx)))?;
+                ready!(wait(&mut self.paused, news, saving.poll_ready(cx)))?;
             }
             let Some(chunk) = ready!(Pin::new(&mut self.body).poll_next(cx)) else {
                 self.ended = true;
                 continue;
             };
             let chunk = chunk?;
-            port.body(chunk.len());
+            news.body += chunk.len() as u64;
             match &mut self.verdict {
                 Verdict::Collect => self.chunks.push(chunk),
                 Verdict::Drop => {}
                 Verdict::Save(saving) => saving.write(chunk),
-                Verdict::Stream(consumer) => self.handing = hand_on(consumer, chunk, port)?,
+                Verdict::Stream(consumer) => self.handing = hand_on(consumer, chunk, news)?,
             }
         }
     }
@@ -162,13 +241,13 @@ impl<B: Stream<Item = Result<Bytes, TransportError>> + Unpin> Reading<B> {
     /// Waits until what was read is saved, if it is to be.
     fn poll_end(
         &mut self,
-        port: &Port,
+        news: &mut News,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Read, TransportError>> {
         let saved = match &mut self.verdict {
             Verdict::Save(saving) => Some(ready!(wait(
                 &mut self.paused,
-                port,
+                news,
                 saving.poll_finish(cx)
             ))?),
             _ => None,
@@ -182,12 +261,12 @@ impl<B: Stream<Item = Result<Bytes, TransportError>> + Unpin> Reading<B> {
 /// not taken for the server's.
 fn wait<T>(
     paused: &mut bool,
-    port: &Port,
+    news: &mut News,
     polled: Poll<Result<T, SaveError>>,
 ) -> Poll<Result<T, TransportError>> {
     if polled.is_pending() != *paused {
         *paused = polled.is_pending();
-        port.pause(*paused);
+        news.paused.push(*paused);
     }
     polled.map_err(|error| TransportError::new(Failure::Save, error))
 }
@@ -197,13 +276,13 @@ fn wait<T>(
 fn hand_on(
     consumer: &Sender<Bytes>,
     chunk: Bytes,
-    port: &Port,
+    news: &mut News,
 ) -> Result<Option<Handing>, TransportError> {
     match consumer.try_send(chunk) {
         Ok(()) => Ok(None),
         Err(TrySendError::Closed(_)) => Err(gone()),
         Err(TrySendError::Full(chunk)) => {
-            port.pause(true);
+            news.paused.push(true);
             let consumer = consumer.clone();
             Ok(Some(Box::pin(
                 async move { consumer.send(chunk).await.is_ok() },
@@ -223,8 +302,6 @@ mod tests {
     use futures_lite::stream;
 
     use super::*;
-    use crate::clock::Clock;
-    use crate::save::{Saved, Saving};
 
     /// Has room at every other time that it is asked.
     struct Slow(bool);
@@ -254,16 +331,20 @@ mod tests {
 
     #[test]
     fn the_loop_is_told_while_what_saves_is_waited_for() {
-        let port = Port::new(Clock::start());
         let body = stream::iter([Ok(Bytes::from_static(b"x"))]);
         let mut reading = Reading::new(body, Verdict::Save(Box::new(Slow(false))));
         let mut cx = Context::from_waker(std::task::Waker::noop());
         let mut told = Vec::new();
-        while reading.poll(&port, &mut cx).is_pending() {
-            told.push(port.take().paused);
+        loop {
+            let mut news = News::default();
+            let polled = reading.poll(&mut news, &mut cx);
+            told.push(news.paused);
+            if polled.is_ready() {
+                break;
+            }
         }
         // Before the chunk, before the end is seen, and at the end itself.
-        assert_eq!(told, [vec![true], vec![false, true], vec![false, true]]);
-        assert_eq!(port.take().paused, [false]);
+        let [on, off_on, off] = [vec![true], vec![false, true], vec![false]];
+        assert_eq!(told, [on, off_on.clone(), off_on, off]);
     }
 }

@@ -2,8 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use atomic_waker::AtomicWaker;
@@ -15,9 +15,9 @@ use atomic_waker::AtomicWaker;
 pub(crate) struct Flights<F> {
     free: Vec<usize>,
     places: Vec<Place<F>>,
-    /// The list being worked off; swapped with the shared one, so both keep their memory.
-    woken: Vec<usize>,
     shared: Arc<Shared>,
+    /// Memory for the list of those that were woken.
+    woken: Vec<usize>,
 }
 
 struct Place<F> {
@@ -26,19 +26,41 @@ struct Place<F> {
     signal: Arc<Signal>,
 }
 
-/// What wakers write to.
+/// What wakers write to: a list of the places that were woken, each of which names the one before. It is
+/// only ever taken as a whole, so a place is in it once and nobody waits for anybody.
 #[derive(Default)]
 struct Shared {
+    /// The place that was woken last, as a link.
+    last: AtomicUsize,
     owner: AtomicWaker,
-    woken: Mutex<Vec<usize>>,
 }
 
 /// One place's waker.
 struct Signal {
+    /// The place that was woken before this one, as a link; while this one is in the list.
+    before: AtomicUsize,
     index: usize,
     shared: Arc<Shared>,
     /// Whether the place is in the list already.
     woken: AtomicBool,
+}
+
+/// A link to no place. Else it is a place's index and one.
+const END: usize = 0;
+
+impl Signal {
+    /// Enters the place into the list; tells whether it is the first one there.
+    fn enter(&self) -> bool {
+        if self.woken.swap(true, Ordering::AcqRel) {
+            return false;
+        }
+        let enter = |last: usize| {
+            self.before.store(last, Ordering::Relaxed);
+            Some(self.index + 1)
+        };
+        let last = &self.shared.last;
+        last.fetch_update(Ordering::AcqRel, Ordering::Relaxed, enter) == Ok(END)
+    }
 }
 
 impl Wake for Signal {
@@ -47,15 +69,23 @@ impl Wake for Signal {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if !self.woken.swap(true, Ordering::AcqRel) {
-            self.shared
-                .woken
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(self.index);
+        // Who found the list empty wakes the owner for all that come before it is taken.
+        if self.enter() {
             self.shared.owner.wake();
         }
     }
+}
+
+/// What is polled like a future, but tells more than its end: `news` is the owner's, so nothing has to be
+/// shared for it.
+pub(crate) trait Flying {
+    type News;
+
+    fn poll(
+        self: Pin<&mut Self>,
+        news: &mut Self::News,
+        cx: &mut Context<'_>,
+    ) -> Poll<()>;
 }
 
 /// How a future that was polled stands.
@@ -69,21 +99,22 @@ pub(crate) enum Polled {
     Pending,
 }
 
-impl<F: Future<Output = ()>> Flights<F> {
+impl<F: Flying> Flights<F> {
     pub(crate) fn new() -> Self {
         Self {
             free: Vec::new(),
             places: Vec::new(),
-            woken: Vec::new(),
             shared: Arc::default(),
+            woken: Vec::new(),
         }
     }
 
-    /// Adds a future; it is polled at the next turn. Tells its place.
+    /// Adds a future; it is among those woken when the owner, who is not waiting now, next asks. Tells its
+    /// place.
     pub(crate) fn insert(&mut self, future: F) -> usize {
         let index = self.free.pop().unwrap_or_else(|| self.add_place());
         self.places[index].future.as_mut().set(Some(future));
-        self.places[index].signal.wake_by_ref();
+        self.wake(index);
         index
     }
 
@@ -91,6 +122,7 @@ impl<F: Future<Output = ()>> Flights<F> {
         let index = self.places.len();
         let shared = self.shared.clone();
         let signal = Arc::new(Signal {
+            before: AtomicUsize::new(END),
             index,
             shared,
             woken: AtomicBool::new(false),
@@ -115,19 +147,40 @@ impl<F: Future<Output = ()>> Flights<F> {
         }
     }
 
+    /// The future in that place.
+    pub(crate) fn get(&mut self, index: usize) -> Option<Pin<&mut F>> {
+        self.places[index].future.as_mut().as_pin_mut()
+    }
+
+    /// Has the future in that place polled, as at [`Flights::insert`].
+    pub(crate) fn wake(&self, index: usize) {
+        self.places[index].signal.enter();
+    }
+
     /// The places that were woken, in order; `cx` is woken when there are more.
     pub(crate) fn poll_woken(&mut self, cx: &Context<'_>) -> Poll<Vec<usize>> {
-        self.shared.owner.register(cx.waker());
-        let mut shared = self
-            .shared
-            .woken
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if shared.is_empty() {
+        let mut list = core::mem::take(&mut self.woken);
+        self.take_woken(&mut list);
+        if list.is_empty() {
+            self.shared.owner.register(cx.waker());
+            // One may have come between the look and the registration.
+            self.take_woken(&mut list);
+        }
+        if list.is_empty() {
+            self.woken = list;
             return Poll::Pending;
         }
-        core::mem::swap(&mut *shared, &mut self.woken);
-        Poll::Ready(core::mem::take(&mut self.woken))
+        Poll::Ready(list)
+    }
+
+    fn take_woken(&self, list: &mut Vec<usize>) {
+        let mut link = self.shared.last.swap(END, Ordering::AcqRel);
+        while link != END {
+            list.push(link - 1);
+            // It is not entered anew before it is polled.
+            link = self.places[link - 1].signal.before.load(Ordering::Relaxed);
+        }
+        list.reverse();
     }
 
     /// Gives the emptied list of [`Flights::poll_woken`] back, for its memory.
@@ -137,14 +190,14 @@ impl<F: Future<Output = ()>> Flights<F> {
     }
 
     /// Polls the future in that place.
-    pub(crate) fn poll(&mut self, index: usize) -> Polled {
+    pub(crate) fn poll(&mut self, index: usize, news: &mut F::News) -> Polled {
         let place = &mut self.places[index];
         place.signal.woken.store(false, Ordering::Release);
         let Some(future) = place.future.as_mut().as_pin_mut() else {
             return Polled::Pending;
         };
         let mut cx = Context::from_waker(&place.waker);
-        let polled = catch_unwind(AssertUnwindSafe(|| future.poll(&mut cx)));
+        let polled = catch_unwind(AssertUnwindSafe(|| future.poll(news, &mut cx)));
         let polled = match polled {
             Ok(Poll::Pending) => return Polled::Pending,
             Ok(Poll::Ready(())) => Polled::Ready,
@@ -170,6 +223,14 @@ mod tests {
 
     type Boxed = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+    impl Flying for Boxed {
+        type News = ();
+
+        fn poll(self: Pin<&mut Self>, (): &mut (), cx: &mut Context<'_>) -> Poll<()> {
+            Future::poll(self, cx)
+        }
+    }
+
     fn woken(flights: &mut Flights<Boxed>) -> Vec<usize> {
         block_on(poll_fn(|cx| flights.poll_woken(cx)))
     }
@@ -182,11 +243,58 @@ mod tests {
         let (a, b) = (flights.insert(never), flights.insert(soon));
         assert_eq!(woken(&mut flights), [a, b]);
         assert_eq!(
-            (flights.poll(a), flights.poll(b)),
+            (flights.poll(a, &mut ()), flights.poll(b, &mut ())),
             (Polled::Pending, Polled::Pending)
         );
         assert_eq!(woken(&mut flights), [b]);
-        assert_eq!(flights.poll(b), Polled::Ready);
+        assert_eq!(flights.poll(b, &mut ()), Polled::Ready);
+    }
+
+    #[test]
+    fn none_of_those_woken_by_many_threads_is_lost() {
+        const PLACES: usize = 20;
+        let mut flights: Flights<Boxed> = Flights::new();
+        for _ in 0..PLACES {
+            flights.insert(Box::pin(pending()));
+        }
+        let wakers = |flights: &Flights<Boxed>| {
+            let wakers = flights.places.iter().map(|place| place.waker.clone());
+            wakers.collect::<Vec<_>>()
+        };
+        let polls = |flights: &mut Flights<Boxed>, n| {
+            let mut polled = 0;
+            while polled < n {
+                let list = woken(flights);
+                polled += list.len();
+                for index in &list {
+                    flights.poll(*index, &mut ());
+                }
+                flights.recycle(list);
+            }
+            polled
+        };
+        assert_eq!(polls(&mut flights, PLACES), PLACES);
+        for _ in 0..200 {
+            // Each place is woken by one thread of four, and all by the fifth.
+            let threads = (0..5).map(|thread| {
+                let wakers = wakers(&flights);
+                std::thread::spawn(move || {
+                    let mine = |i: &usize| thread == 4 || i % 4 == thread;
+                    (0..PLACES).filter(mine).for_each(|i| wakers[i].wake_by_ref());
+                })
+            });
+            let threads: Vec<_> = threads.collect();
+            let first = polls(&mut flights, PLACES);
+            for thread in threads {
+                thread.join().unwrap();
+            }
+            let mut rest = Vec::new();
+            flights.take_woken(&mut rest);
+            assert!(first + rest.len() <= 2 * PLACES);
+            for index in rest {
+                flights.poll(index, &mut ());
+            }
+        }
     }
 
     #[test]
@@ -194,7 +302,8 @@ mod tests {
         let mut flights: Flights<Boxed> = Flights::new();
         let index = flights.insert(Box::pin(async { panic!("broken") }));
         assert_eq!(woken(&mut flights), [index]);
-        assert_eq!(flights.poll(index), Polled::Panicked("broken".to_owned()));
+        let polled = flights.poll(index, &mut ());
+        assert_eq!(polled, Polled::Panicked("broken".to_owned()));
         assert_eq!(flights.insert(Box::pin(async {})), index);
     }
 

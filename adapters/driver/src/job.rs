@@ -12,9 +12,10 @@ use smallvec::SmallVec;
 use crate::body::Opened;
 use crate::driver::Passenger;
 use crate::error::{Error, ErrorKind};
+use crate::exchange::{Chunks, Parts, Verdict};
 use crate::last_resort::LastResort;
+use crate::marks::{Known, Marks, Phases};
 use crate::outcome::{FellBack, Outcome, Response};
-use crate::port::{Chunks, Parts, Phases, Port, Verdict};
 use crate::request::{Keep, Request};
 use crate::save::{ResponseHead, Saved};
 use crate::spans::Span;
@@ -205,8 +206,10 @@ pub(crate) struct Live {
 pub(crate) struct Flight {
     pub(crate) id: AttemptId,
     pub(crate) index: usize,
+    /// The phases that the engine knows of.
+    pub(crate) known: Known,
+    pub(crate) marks: Marks,
     pub(crate) permit: Option<SemaphoreGuardArc>,
-    pub(crate) port: Port,
     pub(crate) seen: Box<Seen>,
     pub(crate) span: Span,
     pub(crate) url: Arc<url::Url>,
@@ -305,15 +308,16 @@ impl Live {
         self.flights.iter_mut().find(|flight| flight.index == index)
     }
 
-    /// Takes an attempt out of the air; what it brought is kept. Gives its place, and its port.
-    pub(crate) fn land(&mut self, id: AttemptId) -> Option<(usize, Port)> {
+    /// Takes an attempt out of the air; what it brought is kept. Gives its place, and its marks.
+    pub(crate) fn land(&mut self, id: AttemptId) -> Option<(usize, Marks)> {
         let place = self.flights.iter().position(|flight| flight.id == id)?;
         let flight = self.flights.swap_remove(place);
         let mut seen = flight.seen;
-        (seen.connection, seen.wire_bytes) = flight.port.connection();
+        let marks = flight.marks;
+        (seen.connection, seen.wire_bytes) = (marks.connection(), marks.wire_bytes());
         seen.permit = flight.permit;
         self.seen = Some(seen);
-        Some((flight.index, flight.port))
+        Some((flight.index, marks))
     }
 
     /// What the core must know of the request.

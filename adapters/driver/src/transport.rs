@@ -11,7 +11,7 @@ use futures_core::Stream;
 use http::{HeaderMap, StatusCode, Version};
 use url::Url;
 
-use crate::port::Marks;
+use crate::marks::Marks;
 
 /// Sends one attempt and hands back its response: the seam between the driver and any HTTP client.
 ///
@@ -46,6 +46,14 @@ pub trait Transport: Send + Sync + 'static {
         request: Outgoing,
         marks: Marks,
     ) -> impl Future<Output = Result<Incoming<Self::Body>, TransportError>> + Send + use<Self>;
+
+    /// Runs a turn of the loop, in which attempts are begun, polled and dropped one after the other, all
+    /// on this thread: what one leaves and another takes up meanwhile, nobody else need know of.
+    ///
+    /// It calls `turn` once. Default: and does no more.
+    fn turn(&self, turn: &mut dyn FnMut()) {
+        turn();
+    }
 
     /// Called when nothing is in flight any more and the driver ends: close idle connections.
     fn close(&self) {}

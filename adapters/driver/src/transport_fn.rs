@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_core::Stream;
 
-use crate::port::Marks;
+use crate::marks::Marks;
 use crate::transport::{Incoming, Outgoing, Transport, TransportError};
 
 /// A [`Transport`] that a function is: see [`transport_fn`]. Cheap to clone.

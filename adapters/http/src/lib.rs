@@ -18,6 +18,7 @@ mod connect;
 mod decode;
 mod dns;
 mod error;
+mod hand;
 mod http1;
 #[cfg(feature = "http2")]
 mod http2;

@@ -1,12 +1,15 @@
 //! Idle connections by origin, and the bound on how many are open in all.
 
 use std::mem;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use event_listener::{Event, EventListener};
 
+use crate::hand;
 use crate::http1::{Conn, Watch};
 #[cfg(feature = "http2")]
 use crate::http2::{Flying, Groups, Lease};
@@ -27,6 +30,14 @@ pub(crate) struct Pool {
     /// Told when the sweeper has something to look at.
     alarm: Event,
     sweeping: AtomicBool,
+    /// How many listen to `freed`.
+    waiting: AtomicUsize,
+}
+
+/// Listens for what is freed. While anyone does, connections go into the pool at once.
+pub(crate) struct Ear<'a> {
+    listener: EventListener,
+    pool: &'a Pool,
 }
 
 /// The right to have one connection open. Weak, for the pool itself holds those of idle connections:
@@ -57,6 +68,7 @@ impl Pool {
             suspects: Mutex::default(),
             alarm: Event::new(),
             sweeping: AtomicBool::new(false),
+            waiting: AtomicUsize::new(0),
         }
     }
 
@@ -68,7 +80,7 @@ impl Pool {
                 Some(found) => return found,
                 // One may come free between the look and the listening: look again.
                 None => match freed.take() {
-                    None => freed = Some(self.freed.listen()),
+                    None => freed = Some(self.listen()),
                     Some(freed) => freed.await,
                 },
             }
@@ -87,6 +99,8 @@ impl Pool {
         if let Some(ticket) = self.reserve() {
             return Some(ticket);
         }
+        // What is in hand is idle, too.
+        hand::empty(self);
         self.evict().then(|| self.reserve()).flatten()
     }
 
@@ -105,8 +119,22 @@ impl Pool {
         evicted.is_some()
     }
 
+    /// Listens for a connection that is given back, or closed.
+    pub(crate) fn listen(&self) -> Ear<'_> {
+        self.waiting.fetch_add(1, Ordering::AcqRel);
+        Ear {
+            listener: self.freed.listen(),
+            pool: self,
+        }
+    }
+
     /// The newest idle connection to `origin` that is neither expired nor closed.
     pub(crate) fn take(&self, origin: OriginRef<'_>) -> Option<Box<Conn>> {
+        while let Some(mut conn) = hand::take(self, origin) {
+            if conn.is_quiet() {
+                return Some(conn);
+            }
+        }
         let mut closed = Vec::new();
         let mut idle = self.lock();
         idle.expire(self.idle_timeout, &mut closed);
@@ -139,10 +167,27 @@ impl Pool {
         if self.idle_timeout.is_zero() {
             return;
         }
+        let rest = match self.waiting.load(Ordering::Acquire) {
+            0 => hand::keep(self, conn),
+            _ => Some(conn),
+        };
+        if let Some(conn) = rest {
+            self.lay([conn]);
+        }
+    }
+
+    /// Adds idle connections, the newest last.
+    pub(crate) fn lay(&self, conns: impl IntoIterator<Item = Box<Conn>>) {
+        let (mut closed, mut laid) = (Vec::new(), 0);
+        let mut idle = self.lock();
+        for conn in conns {
+            closed.extend(idle.insert(conn));
+            laid += 1;
+        }
+        drop(idle);
         // Closing wakes tasks: never under the lock.
-        let closed = self.lock().insert(conn);
         drop(closed);
-        self.freed.notify_additional(1);
+        self.freed.notify_additional(laid);
     }
 
     /// Has the sweeper look at a connection on which something happened while it was idle.
@@ -162,6 +207,7 @@ impl Pool {
 
     /// Closes all idle connections.
     pub(crate) fn clear(&self) {
+        hand::empty(self);
         let idle = mem::take(&mut *self.lock());
         idle.close();
         #[cfg(feature = "http2")]
@@ -225,6 +271,20 @@ impl Pool {
 
     fn lock(&self) -> MutexGuard<'_, Idle> {
         lock(&self.idle)
+    }
+}
+
+impl Future for Ear<'_> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        Pin::new(&mut self.listener).poll(cx)
+    }
+}
+
+impl Drop for Ear<'_> {
+    fn drop(&mut self) {
+        self.pool.waiting.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

@@ -13,6 +13,7 @@ use crate::body::{Held, ResponseBody, Wire};
 use crate::config::Config;
 use crate::decode::decode;
 use crate::dns::Dns;
+use crate::hand;
 use crate::http1::{self, Conn};
 use crate::pool::{Checkout, Pool};
 use crate::runtime::Runtime;
@@ -171,6 +172,10 @@ impl<R: Runtime> Transport for HttpTransport<R> {
         marks: Marks,
     ) -> impl Future<Output = Result<Incoming<ResponseBody>, TransportError>> + Send + use<R> {
         self.0.clone().send(request, marks)
+    }
+
+    fn turn(&self, turn: &mut dyn FnMut()) {
+        hand::turn(&self.0.pool, turn);
     }
 
     fn close(&self) {

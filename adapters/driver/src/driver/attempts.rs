@@ -6,32 +6,32 @@ use fetch_proto::{Attempt, AttemptId, Input};
 
 use super::wire::{head, outgoing};
 use super::{BUDGET, Driver};
+use crate::exchange::{Exchanging, News, Verdict};
 use crate::flights::Polled;
 use crate::job::{Flight, Live};
-use crate::port::{Port, Verdict};
+use crate::marks::{Known, Marks};
 use crate::spans::Span;
 use crate::transport::{Outgoing, Transport};
 
 impl<T, F, S> Driver<T, F, S>
 where
     T: Transport,
-    F: Future<Output = ()> + Send + 'static,
-    S: Fn(&T, Outgoing, &Port) -> F,
+    F: Exchanging,
+    S: Fn(&T, Outgoing, Marks) -> F,
 {
     pub(super) fn start(&mut self, attempt: Attempt) {
         let slot = attempt.id.fetch.slot();
         let Some(live) = self.lives[slot].as_mut() else {
             return;
         };
-        let port = self.spare.ports.pop();
-        let port = port.unwrap_or_else(|| Port::new(self.clock));
+        let marks = self.spare.marks.pop();
+        let marks = marks.unwrap_or_else(|| Marks::new(self.clock));
         let mut outgoing = outgoing(&attempt, live, &self.headers);
         if let Some(cookies) = &self.cookies {
             cookies.add_to(Arc::make_mut(&mut outgoing.headers), &outgoing.url);
         }
-        let index = self
-            .flights
-            .insert((self.start)(&self.transport, outgoing, &port));
+        let exchange = (self.start)(&self.transport, outgoing, marks.clone());
+        let index = self.flights.insert(exchange);
         if self.owners.len() <= index {
             self.owners.resize(index + 1, 0);
         }
@@ -41,8 +41,9 @@ where
         live.launch(Flight {
             id: attempt.id,
             index,
+            known: Known::default(),
+            marks,
             permit,
-            port,
             seen: self.spare.seen.pop().unwrap_or_default(),
             span,
             url: attempt.url,
@@ -63,15 +64,15 @@ where
         let late = live.flight(id).map(|flight| {
             // Its time was up, another was faster, or nobody wants it any more.
             flight.span.failed("aborted");
-            flight.port.take().marks
+            flight.marks.phases(&mut flight.known)
         });
-        let Some((index, port)) = live.land(id) else {
+        let Some((index, marks)) = live.land(id) else {
             return;
         };
         live.seen().late = late.unwrap_or_default();
         live.seen().permit = None;
         self.flights.remove(index);
-        self.spare.ports.extend(port.recycled());
+        self.spare.marks.extend(marks.recycled());
     }
 
     pub(super) fn accept(&mut self, id: AttemptId) {
@@ -81,8 +82,14 @@ where
     pub(super) fn decide(&mut self, id: AttemptId, verdict: impl FnOnce(&mut Live) -> Verdict) {
         let Some(live) = self.live(id) else { return };
         let verdict = verdict(live);
-        if let Some(flight) = live.flight(id) {
-            flight.port.decide(verdict);
+        let Some(flight) = live.flight(id) else {
+            return;
+        };
+        flight.marks.want(verdict.wanted());
+        let index = flight.index;
+        if let Some(exchange) = self.flights.get(index) {
+            exchange.decide(verdict);
+            self.flights.wake(index);
         }
     }
 
@@ -106,9 +113,11 @@ where
     fn step(&mut self, index: usize) {
         let slot = self.owners[index];
         let span = self.span(slot, index);
+        let mut news = News::default();
+        let mut poll = || self.flights.poll(index, &mut news);
         let polled = match &span {
-            Some(span) => span.within(|| self.flights.poll(index)),
-            None => self.flights.poll(index),
+            Some(span) => span.within(poll),
+            None => poll(),
         };
         let Some(live) = self.lives[slot].as_mut() else {
             return;
@@ -117,11 +126,10 @@ where
             return;
         };
         let (id, now) = (flight.id, self.clock.now());
-        let mut news = flight.port.take();
         let mut say = |input| {
             self.engine.handle(id, input, now);
         };
-        for (phase, at) in news.marks.drain(..) {
+        for (phase, at) in flight.marks.phases(&mut flight.known) {
             say(Input::Mark(phase, at));
         }
         if let Some(parts) = news.head {
@@ -132,8 +140,9 @@ where
             say(Input::Head(head(&parts)));
             flight.seen.parts = Some(parts);
         }
-        if news.body > 0 {
-            say(Input::Body { bytes: news.body });
+        let bytes = flight.marks.came(news.body);
+        if bytes > 0 {
+            say(Input::Body { bytes });
         }
         for paused in news.paused {
             say(if paused {
@@ -158,9 +167,9 @@ where
             }
             (None, Polled::Pending | Polled::Ready) => return,
         };
-        if let Some((_, port)) = live.land(id) {
+        if let Some((_, marks)) = live.land(id) {
             // Its future is over, but a transport may keep the marks.
-            self.spare.ports.extend(port.recycled());
+            self.spare.marks.extend(marks.recycled());
         }
         self.landed.push(slot);
         self.engine.handle(id, Input::End(end), now);

@@ -7,8 +7,9 @@ use async_channel::WeakSender;
 use fetch_proto::{FetchId, Moved, Part, Timestamp};
 
 use super::Driver;
+use crate::exchange::Exchanging;
 use crate::job::{Command, Live};
-use crate::port::Port;
+use crate::marks::Marks;
 use crate::transport::{Outgoing, Transport};
 
 /// The ways to all drivers, known once all are made. Weak: who only waits for the others ends.
@@ -65,8 +66,8 @@ impl Peers {
 impl<T, F, S> Driver<T, F, S>
 where
     T: Transport,
-    F: Future<Output = ()> + Send + 'static,
-    S: Fn(&T, Outgoing, &Port) -> F,
+    F: Exchanging,
+    S: Fn(&T, Outgoing, Marks) -> F,
 {
     /// Gives the fetch, and those that wait for its response, to the driver of its host.
     pub(super) fn hand_over(&mut self, id: FetchId, to: u32, now: Timestamp) {

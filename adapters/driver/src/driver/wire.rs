@@ -8,7 +8,7 @@ use fetch_proto::{Attempt, Head};
 use http::{HeaderMap, header};
 
 use crate::job::{Job, Live};
-use crate::port::Parts;
+use crate::exchange::Parts;
 use crate::rate_limit;
 use crate::request::Keep;
 use crate::retry_after::parse_retry_after;

@@ -9,7 +9,7 @@ use fetch_driver::TransportError;
 
 use super::groups::{Answer, Waiting};
 use crate::origin::OriginRef;
-use crate::pool::{Checkout, Pool};
+use crate::pool::{Checkout, Ear, Pool};
 
 enum Looked {
     Found(Checkout),
@@ -65,7 +65,7 @@ impl Pool {
         origin: OriginRef<'_>,
         fresh: bool,
     ) -> Result<Checkout, TransportError> {
-        let mut ears: Option<Ears> = None;
+        let mut ears: Option<Ears<'_>> = None;
         let mut woken = None;
         loop {
             let looked = self.look(origin, fresh)?;
@@ -116,10 +116,10 @@ impl Waiting {
 }
 
 /// Listens for a place on a shared connection and, if that helps, for a ticket of the pool.
-struct Ears {
+struct Ears<'a> {
     freed: Arc<Event>,
     place: EventListener,
-    ticket: Option<EventListener>,
+    ticket: Option<Ear<'a>>,
 }
 
 enum Woken {
@@ -127,12 +127,12 @@ enum Woken {
     Ticket,
 }
 
-impl Ears {
-    fn new(waiting: Waiting, pool: &Pool) -> Self {
+impl<'a> Ears<'a> {
+    fn new(waiting: Waiting, pool: &'a Pool) -> Self {
         Self {
             place: waiting.freed.listen(),
             freed: waiting.freed,
-            ticket: waiting.ticket.then(|| pool.freed.listen()),
+            ticket: waiting.ticket.then(|| pool.listen()),
         }
     }
 
@@ -144,7 +144,7 @@ impl Ears {
     }
 }
 
-impl Future for Ears {
+impl Future for Ears<'_> {
     type Output = Woken;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Woken> {
