@@ -171,7 +171,8 @@ impl Writer {
     fn take(&mut self) -> Option<Chunk> {
         let (bytes, done) = (self.chunk.bytes.len(), self.chunk.done.len());
         let next = || Chunk {
-            bytes: Vec::with_capacity(bytes),
+            // A little more than the last one: none is grown just before it is full.
+            bytes: Vec::with_capacity(bytes + bytes / 8),
             done: Vec::with_capacity(done),
         };
         (bytes + done > 0).then(|| std::mem::replace(&mut self.chunk, next()))

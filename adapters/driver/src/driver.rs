@@ -18,6 +18,7 @@ use log::{Level, debug, log_enabled};
 
 use crate::clock::Clock;
 use crate::cookie_jar::CookieJar;
+use crate::divided::Divided;
 use crate::exchange::{self, Exchanging, Verdict};
 use crate::fetcher::Handle;
 use crate::flights::Flights;
@@ -45,6 +46,8 @@ const STEPS: usize = 8;
 /// What one driver of several has for itself.
 pub(crate) struct Place {
     pub(crate) clock: Clock,
+    /// Its part of other limits over all hosts, unless it is the only one.
+    pub(crate) divided: Option<Divided>,
     /// The others, unless it is the only one.
     pub(crate) peers: Option<Peers>,
     /// Its part of the attempts in flight, unless it is the only one.
@@ -63,6 +66,7 @@ pub(crate) fn new<T: Transport>(
 ) -> (Handle, impl Future<Output = ()> + Send + 'static) {
     let Place {
         clock,
+        divided,
         peers,
         share: part,
         undelivered,
@@ -87,6 +91,7 @@ pub(crate) fn new<T: Transport>(
         cookies: settings
             .cookies
             .then(|| settings.cookie_jar.clone().unwrap_or_default()),
+        divided,
         engine: engine(config, seed, clock.now(), record),
         flights: Flights::new(),
         headers: Arc::new(settings.headers.clone()),
@@ -134,6 +139,8 @@ struct Driver<T, F, S> {
     cookies: Option<CookieJar>,
     /// As many attempts at once as there are permits for.
     concurrency: usize,
+    /// Its part of other limits over all hosts, unless it is the only driver.
+    divided: Option<Divided>,
     engine: Core,
     flights: Flights<F>,
     headers: Arc<HeaderMap>,
@@ -172,7 +179,7 @@ enum Woken {
     Commands(Vec<Command>),
     Closed,
     Flights(Vec<usize>),
-    /// There may be more attempts for this driver.
+    /// This driver's part of what all share may change.
     Part,
     Permit,
     Timer,
@@ -239,9 +246,7 @@ where
         if self.permits.poll(cx).is_ready() {
             return Poll::Ready(Woken::Permit);
         }
-        if let Some(part) = &mut self.part
-            && part.poll_freed(cx).is_ready()
-        {
+        if self.poll_peers(cx).is_ready() {
             return Poll::Ready(Woken::Part);
         }
         timer.poll_fired(cx).map(|()| Woken::Timer)
@@ -270,16 +275,8 @@ where
             }
             if idle.room == 0 || self.backlog.is_empty() {
                 let stats = self.engine.stats();
-                let before = self.part.as_ref().map_or(0, Share::limit);
-                if let Some(part) = &mut self.part
-                    && part.settle(stats.flying, self.engine.wants_more())
-                {
-                    self.engine.set_ceiling(part.limit());
-                    // If what it took starts nothing it goes back at the next turn, not at once: else
-                    // it would be taken again.
-                    if part.limit() > before {
-                        continue;
-                    }
+                if self.settle_with_peers(&stats, idle.live > 0) {
+                    continue;
                 }
                 self.meter.stats(&stats);
                 *self.stats.lock().unwrap_or_else(PoisonError::into_inner) = stats;
@@ -380,7 +377,12 @@ where
         let more = config.concurrency_limit().saturating_sub(self.concurrency);
         self.concurrency += more;
         self.permits.add(more);
-        self.engine.set_config(config, self.clock.now());
+        let part = self.divided.as_mut().and_then(|divided| {
+            divided.configure(&config);
+            divided.limits()
+        });
+        self.engine
+            .set_config(part.unwrap_or(config), self.clock.now());
     }
 
     /// Ends the fetches of `group` that `which` picks, and those of it that never came so far.

@@ -207,7 +207,11 @@ impl<B: Stream<Item = Result<Bytes, TransportError>> + Unpin> Reading<B> {
     }
 
     /// Reads to the end of the body.
-    fn poll(&mut self, news: &mut News, cx: &mut Context<'_>) -> Poll<Result<Read, TransportError>> {
+    fn poll(
+        &mut self,
+        news: &mut News,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Read, TransportError>> {
         loop {
             if let Some(handing) = &mut self.handing {
                 let taken = ready!(handing.as_mut().poll(cx));

@@ -19,7 +19,6 @@ use crate::outcome::{Outcome, Response};
 use crate::request::{IntoRequest, Request};
 use crate::settings::{Adapter, BuildError};
 use crate::share::Balance;
-use crate::threads;
 
 /// Fetches URLs on the runtime of `A`, all within the same limits and over the same connections.
 ///
@@ -273,7 +272,8 @@ impl<A> Fetcher<A> {
 
     /// Takes over another configuration of the engine while everything goes on: limits, rates,
     /// rules, breakers, budgets. What is known of hosts is kept. The bound on connections stays as it
-    /// was built. On several threads, a rate or a budget over all hosts is divided among them.
+    /// was built. A fetcher with several threads divides a rate or a budget over all hosts, that of a
+    /// rule included, equally among those that have something to do; each may have a burst of one.
     ///
     /// ```
     /// use fetch_proto::Config;
@@ -285,7 +285,6 @@ impl<A> Fetcher<A> {
         if let Some(balance) = &self.inner.balance {
             balance.resize(config.concurrency_limit());
         }
-        let config = threads::divide(config, self.inner.drivers.len());
         let configure = || Command::Configure(Box::new(config.clone()));
         self.inner.send_all(configure);
     }

@@ -81,11 +81,7 @@ impl Wake for Signal {
 pub(crate) trait Flying {
     type News;
 
-    fn poll(
-        self: Pin<&mut Self>,
-        news: &mut Self::News,
-        cx: &mut Context<'_>,
-    ) -> Poll<()>;
+    fn poll(self: Pin<&mut Self>, news: &mut Self::News, cx: &mut Context<'_>) -> Poll<()>;
 }
 
 /// How a future that was polled stands.
@@ -280,7 +276,9 @@ mod tests {
                 let wakers = wakers(&flights);
                 std::thread::spawn(move || {
                     let mine = |i: &usize| thread == 4 || i % 4 == thread;
-                    (0..PLACES).filter(mine).for_each(|i| wakers[i].wake_by_ref());
+                    (0..PLACES)
+                        .filter(mine)
+                        .for_each(|i| wakers[i].wake_by_ref());
                 })
             });
             let threads: Vec<_> = threads.collect();

@@ -12,6 +12,7 @@ pub mod common;
 mod connect_to;
 mod cookie_jar;
 mod cookies;
+mod divided;
 mod driver;
 mod error;
 mod exchange;
@@ -60,8 +61,8 @@ pub use fetch_proto::{
 };
 pub use fetcher::Fetcher;
 pub use last_resort::FallbackValue;
-pub use outcome::{FellBack, Outcome, Response};
 pub use marks::{Marks, Wanted};
+pub use outcome::{FellBack, Outcome, Response};
 pub use proxy::{Proxy, ProxyKind};
 pub use proxy_rules::ProxyRules;
 pub use redact::Redacted;

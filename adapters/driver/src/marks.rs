@@ -334,10 +334,7 @@ mod tests {
         let expected = [(Phase::Reused, at(5)), (Phase::Connected, at(7))];
         assert_eq!(told.as_slice(), expected);
         marks.mark_at(Phase::Sent, at(11));
-        assert_eq!(
-            marks.phases(&mut known).as_slice(),
-            [(Phase::Sent, at(11))]
-        );
+        assert_eq!(marks.phases(&mut known).as_slice(), [(Phase::Sent, at(11))]);
     }
 
     #[test]

@@ -21,7 +21,10 @@ thread_local! {
 
 /// What this thread has in hand.
 struct Hand {
-    #[expect(clippy::vec_box, reason = "it goes from hand to hand, and into the pool, as it is")]
+    #[expect(
+        clippy::vec_box,
+        reason = "it goes from hand to hand, and into the pool, as it is"
+    )]
     conns: Vec<Box<Conn>>,
     /// The pool whose turn it is, by its address, which is nobody else's until the turn ends.
     pool: Option<usize>,
@@ -42,7 +45,7 @@ pub(crate) fn turn(pool: &Arc<Pool>, turn: &mut dyn FnMut()) {
     let begun = HAND.with_borrow_mut(|hand| {
         // A turn within a turn leaves the hand to the outer one.
         let is_free = hand.pool.is_none();
-        hand.pool.get_or_insert(address(pool));
+        hand.pool.get_or_insert_with(|| address(pool));
         is_free
     });
     let _turn = begun.then(|| Turn(pool));
@@ -66,8 +69,8 @@ pub(crate) fn take(pool: &Pool, origin: OriginRef<'_>) -> Option<Box<Conn>> {
         if hand.conns.is_empty() || hand.pool != Some(address(pool)) {
             return None;
         }
-        let is_it = |conn: &Box<Conn>| conn.origin.key() == origin;
-        let at = hand.conns.iter().rposition(is_it)?;
+        let is_it = |conn: &Conn| conn.origin.key() == origin;
+        let at = hand.conns.iter().rposition(|conn| is_it(conn))?;
         Some(hand.conns.remove(at))
     })
 }

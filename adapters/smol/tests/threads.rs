@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fetch_driver::Config;
 use fetch_smol::{Fetcher, Outcome, StreamExt};
@@ -75,6 +75,21 @@ fn each_engine_has_a_thread_and_all_have_their_limits_together() {
 
     drop(fetcher);
     await_threads(0);
+}
+
+#[test]
+fn a_rate_that_is_set_while_several_threads_run_is_one_for_all() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let site = Site::builder().addresses(12).start().unwrap();
+    let fetcher = Fetcher::builder().threads(3).build().unwrap();
+    fetcher.set_config(Config::default().rate("40/s".parse().unwrap()));
+    // Many hosts, and one, whose thread has all of the rate.
+    for hosts in [12, 1] {
+        let begun = Instant::now();
+        fetch(&fetcher, &site, 40, hosts);
+        // Of all but the first of each thread, each has waited for its turn.
+        assert!(begun.elapsed() >= Duration::from_millis(900));
+    }
 }
 
 #[test]

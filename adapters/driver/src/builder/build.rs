@@ -32,6 +32,7 @@ impl<A: Adapter> Builder<A> {
         }
         let transport = self.adapter.transport(&settings)?;
         let place = Place {
+            divided: None,
             clock,
             peers: None,
             share: None,

@@ -2,14 +2,17 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
 
 use async_channel::WeakSender;
-use fetch_proto::{FetchId, Moved, Part, Timestamp};
+use fetch_proto::{FetchId, Moved, Part, Stats, Timestamp};
 
 use super::Driver;
+use crate::divided::Divided;
 use crate::exchange::Exchanging;
 use crate::job::{Command, Live};
 use crate::marks::Marks;
+use crate::share::Share;
 use crate::transport::{Outgoing, Transport};
 
 /// The ways to all drivers, known once all are made. Weak: who only waits for the others ends.
@@ -69,6 +72,39 @@ where
     F: Exchanging,
     S: Fn(&T, Outgoing, Marks) -> F,
 {
+    /// Settles with the other drivers what this one may do, with fetches in the engine if it `is_busy`;
+    /// tells whether it may begin more.
+    pub(super) fn settle_with_peers(&mut self, stats: &Stats, is_busy: bool) -> bool {
+        let Some(part) = &mut self.part else {
+            return false;
+        };
+        let before = ceiling(part, self.divided.as_ref());
+        part.settle(stats.flying, self.engine.wants_more());
+        let mut has_other_limits = false;
+        if let Some(divided) = &mut self.divided
+            && divided.settle(is_busy)
+            && let Some(limits) = divided.limits()
+        {
+            self.engine.set_config(limits, self.clock.now());
+            has_other_limits = true;
+        }
+        let now = ceiling(part, self.divided.as_ref());
+        self.engine.set_ceiling(now);
+        // If what it took starts nothing it goes back at the next turn, not at once: else it would be
+        // taken again.
+        now > before || has_other_limits
+    }
+
+    /// Waits until it may be time for [`Driver::settle_with_peers`].
+    pub(super) fn poll_peers(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let freed = self.part.as_mut().map(|part| part.poll_freed(cx));
+        let changed = self.divided.as_mut().map(|one| one.poll_changed(cx));
+        match freed.into_iter().chain(changed).any(|poll| poll.is_ready()) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    }
+
     /// Gives the fetch, and those that wait for its response, to the driver of its host.
     pub(super) fn hand_over(&mut self, id: FetchId, to: u32, now: Timestamp) {
         let Some((peers, moved)) = self.peers.as_ref().zip(self.engine.take(id, now)) else {
@@ -116,5 +152,13 @@ where
         if let Some(peers) = &mut self.peers {
             peers.note_end(group);
         }
+    }
+}
+
+/// How many attempts a driver may have in flight.
+fn ceiling(part: &Share, divided: Option<&Divided>) -> usize {
+    match divided.is_some_and(Divided::is_denied) {
+        true => 0,
+        false => part.limit(),
     }
 }

@@ -7,8 +7,8 @@ use std::time::SystemTime;
 use fetch_proto::{Attempt, Head};
 use http::{HeaderMap, header};
 
-use crate::job::{Job, Live};
 use crate::exchange::Parts;
+use crate::job::{Job, Live};
 use crate::rate_limit;
 use crate::request::Keep;
 use crate::retry_after::parse_retry_after;
