@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use async_channel::{Receiver, Sender};
 use fetch_proto::BatchStats;
 use futures_core::Stream;
 
+use crate::deliveries::{Deliveries, Inbox, deliveries};
 use crate::fetcher::Inner;
 use crate::job::{Command, Delivered, Job, Sink, stillborn};
 use crate::logging;
@@ -31,13 +31,13 @@ const REFILL: usize = 64;
 #[must_use = "streams do nothing unless polled"]
 pub struct FetchAll<S> {
     begun: bool,
-    done: Pin<Box<Receiver<Delivered>>>,
+    deliveries: Deliveries<Delivered>,
     group: u64,
+    inbox: Inbox<Delivered>,
     inner: Arc<Inner>,
     /// Requests that could not be made.
     invalid: VecDeque<Outcome>,
     outstanding: usize,
-    sender: Sender<Delivered>,
     sequence: u64,
     source: Option<Pin<Box<S>>>,
     started: Instant,
@@ -48,15 +48,15 @@ pub struct FetchAll<S> {
 
 impl<S> FetchAll<S> {
     pub(crate) fn new(inner: Arc<Inner>, source: S, total: Option<u64>) -> Self {
-        let (sender, done) = async_channel::unbounded();
+        let (deliveries, inbox) = deliveries();
         Self {
             begun: false,
-            done: Box::pin(done),
+            deliveries,
             group: inner.group(),
+            inbox,
             inner,
             invalid: VecDeque::new(),
             outstanding: 0,
-            sender,
             sequence: 0,
             source: Some(Box::pin(source)),
             started: Instant::now(),
@@ -164,7 +164,7 @@ impl<S: Stream<Item: IntoRequest>> FetchAll<S> {
                     if request.tag == 0 {
                         request.tag = sequence;
                     }
-                    let sink = Sink::outcome(&mut request, self.sender.clone());
+                    let sink = Sink::outcome(&mut request, self.deliveries.clone());
                     if jobs.is_empty() {
                         jobs.reserve(room);
                     }
@@ -208,19 +208,17 @@ impl<S: Stream<Item: IntoRequest>> Stream for FetchAll<S> {
             }
             return Poll::Ready(None);
         }
-        match self.done.as_mut().poll_next(cx) {
+        match self.inbox.poll_next(cx) {
             Poll::Pending if more => {
                 // The source has more and there is room, but the driver must have its turn too.
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }
-            polled => match ready!(polled) {
-                Some(delivered) => {
-                    self.outstanding -= 1;
-                    self.deliver(delivered.outcome)
-                }
-                None => Poll::Ready(None),
-            },
+            polled => {
+                let delivered = ready!(polled);
+                self.outstanding -= 1;
+                self.deliver(delivered.outcome)
+            }
         }
     }
 }

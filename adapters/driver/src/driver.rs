@@ -34,6 +34,7 @@ use crate::sight;
 use crate::timer::Timer;
 use crate::transport::{Outgoing, Transport};
 pub(crate) use peers::{Passenger, Peers, Ways};
+pub(crate) use permits::Permit;
 use permits::Permits;
 use wire::share_key;
 

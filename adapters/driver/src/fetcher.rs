@@ -13,6 +13,7 @@ use futures_lite::{StreamExt, stream};
 use crate::batch::FetchAll;
 use crate::body::StreamedResponse;
 use crate::builder::Builder;
+use crate::deliveries::deliveries;
 use crate::error::{Error, ErrorKind};
 use crate::job::{Command, Job, Sink, stillborn};
 use crate::outcome::{Outcome, Response};
@@ -198,16 +199,13 @@ impl<A> Fetcher<A> {
             Ok(request) => request,
             Err(error) => return stillborn(error, String::new(), 0),
         };
-        let (sender, receiver) = async_channel::bounded(1);
-        let url = request.text.clone();
-        let sink = Sink::outcome(&mut request, sender);
+        let (deliveries, inbox) = deliveries();
+        let sink = Sink::outcome(&mut request, deliveries);
         let mut cancel = self.submit(request, sink);
-        let received = receiver.recv().await;
+        // Whatever becomes of it, its sink says so.
+        let delivered = inbox.next().await;
         cancel.disarm();
-        match received {
-            Ok(delivered) => delivered.outcome,
-            Err(_) => stillborn(stopped(&url), url, 0),
-        }
+        delivered.outcome
     }
 
     /// Fetches one URL, or request, into memory.

@@ -4,13 +4,13 @@ use std::any::Any;
 use std::sync::{Arc, Mutex};
 
 use async_channel::Sender;
-use async_lock::SemaphoreGuardArc;
 use bytes::Bytes;
 use fetch_proto::{AttemptId, Delivery, FetchId, RequestBody as Replay, Timestamp, Timings};
 use smallvec::SmallVec;
 
 use crate::body::Opened;
-use crate::driver::Passenger;
+use crate::deliveries::Deliveries;
+use crate::driver::{Passenger, Permit};
 use crate::error::{Error, ErrorKind};
 use crate::exchange::{Chunks, Parts, Verdict};
 use crate::last_resort::LastResort;
@@ -58,7 +58,7 @@ pub(crate) struct Sink {
 }
 
 enum Destination {
-    Outcome(Sender<Delivered>),
+    Outcome(Deliveries<Delivered>),
     Stream {
         fate: Fate,
         head: Sender<Result<Opened, Error>>,
@@ -68,14 +68,14 @@ enum Destination {
 /// An outcome and its place in the bound on undelivered ones, given back when it is taken.
 pub(crate) struct Delivered {
     pub(crate) outcome: Outcome,
-    pub(crate) _permit: Option<SemaphoreGuardArc>,
+    pub(crate) _permit: Option<Permit>,
 }
 
 /// How a streamed body ended, set before its last chunk can have been read.
 pub(crate) type Fate = Arc<Mutex<Option<Error>>>;
 
 impl Sink {
-    pub(crate) fn outcome(request: &mut Request, to: Sender<Delivered>) -> Self {
+    pub(crate) fn outcome(request: &mut Request, to: Deliveries<Delivered>) -> Self {
         let to = Some(Destination::Outcome(to));
         Self {
             attached: request.attached.clone(),
@@ -106,10 +106,10 @@ impl Sink {
     }
 
     /// Delivers the outcome. Nobody may be waiting for it any more.
-    pub(crate) fn deliver(&mut self, outcome: Outcome, permit: Option<SemaphoreGuardArc>) {
+    pub(crate) fn deliver(&mut self, outcome: Outcome, permit: Option<Permit>) {
         match self.to.take() {
             Some(Destination::Outcome(to)) => {
-                let _ = to.try_send(Delivered {
+                to.put(Delivered {
                     outcome,
                     _permit: permit,
                 });
@@ -209,7 +209,7 @@ pub(crate) struct Flight {
     /// The phases that the engine knows of.
     pub(crate) known: Known,
     pub(crate) marks: Marks,
-    pub(crate) permit: Option<SemaphoreGuardArc>,
+    pub(crate) permit: Option<Permit>,
     pub(crate) seen: Box<Seen>,
     pub(crate) span: Span,
     pub(crate) url: Arc<url::Url>,
@@ -225,7 +225,7 @@ pub(crate) struct Seen {
     pub(crate) late: Phases,
     pub(crate) parts: Option<Parts>,
     /// Its place among the undelivered, if the attempt landed by itself.
-    pub(crate) permit: Option<SemaphoreGuardArc>,
+    pub(crate) permit: Option<Permit>,
     pub(crate) saved: Option<Saved>,
     pub(crate) wire_bytes: u64,
 }
@@ -282,7 +282,7 @@ impl Live {
     }
 
     /// The place that the attempt which ended last holds for its outcome.
-    pub(crate) fn take_permit(&mut self) -> Option<SemaphoreGuardArc> {
+    pub(crate) fn take_permit(&mut self) -> Option<Permit> {
         self.seen.as_mut()?.permit.take()
     }
 

@@ -1,13 +1,14 @@
 //! What a transport tells of an attempt while it is under way.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 use fetch_proto::{Phase, Timestamp};
 use smallvec::SmallVec;
 
 use crate::clock::Clock;
+use crate::peer::Peer;
 use crate::transport::Connection;
 
 /// All phases, in the order in which they happen. Each has its place in [`State::phases`].
@@ -65,13 +66,9 @@ const WHOLE: u8 = 2;
 struct State {
     /// Body bytes that were told of before the loop got them.
     ahead: AtomicUsize,
-    connection: OnceLock<Connection>,
+    connection: Peer,
     /// Body bytes that were told of since the loop last asked.
     gathered: AtomicU64,
-    /// Whether there is `other`.
-    is_another: AtomicBool,
-    /// The connection by which the request was sent once more, which is rare.
-    other: Mutex<Option<Connection>>,
     /// When each phase was done first; 0 is never.
     phases: [AtomicU64; PHASES.len()],
     wanted: AtomicU8,
@@ -146,10 +143,7 @@ impl Marks {
     /// ```
     pub fn connected(&self, connection: Connection) {
         let at = self.clock.now();
-        if self.state.connection.set(connection).is_err() {
-            *self.state.other() = Some(connection);
-            self.state.is_another.store(true, Ordering::Release);
-        }
+        self.state.connection.set(connection);
         let phase = if connection.reused {
             Phase::Reused
         } else {
@@ -217,10 +211,7 @@ impl Marks {
     /// ```
     #[must_use]
     pub fn connection(&self) -> Option<Connection> {
-        if self.state.is_another.load(Ordering::Acquire) {
-            return *self.state.other();
-        }
-        self.state.connection.get().copied()
+        self.state.connection.get()
     }
 }
 
@@ -282,12 +273,6 @@ impl fmt::Debug for Marks {
             .field("phases", &self.phases(&mut Known::default()))
             .field("wire_bytes", &self.wire_bytes())
             .finish_non_exhaustive()
-    }
-}
-
-impl State {
-    fn other(&self) -> std::sync::MutexGuard<'_, Option<Connection>> {
-        self.other.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Scheme, host and port: what a pooled connection is good for.
 
 use std::fmt;
-use std::hash::{Hash, Hasher};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use fetch_driver::{Failure, TransportError};
@@ -11,6 +11,8 @@ use url::{Position, Url};
 /// An origin that owns its host, with what every request to it carries.
 #[derive(Debug)]
 pub(crate) struct Origin {
+    /// That of its key.
+    digest: u64,
     host: Box<str>,
     port: u16,
     tls: bool,
@@ -49,11 +51,17 @@ impl Origin {
 
     fn new(key: OriginRef<'_>, serves: Serves) -> Self {
         Self {
+            digest: key.digest(),
             host: key.host.into(),
             port: key.port,
             tls: key.tls,
             serves,
         }
+    }
+
+    /// That of its [key](OriginRef::digest).
+    pub(crate) fn digest(&self) -> u64 {
+        self.digest
     }
 
     pub(crate) fn serves(&self) -> &Serves {
@@ -71,6 +79,13 @@ impl Origin {
 }
 
 impl<'a> OriginRef<'a> {
+    /// The same for the same origin, and rarely for others.
+    pub(crate) fn digest(self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.hash(&mut hasher);
+        hasher.finish()
+    }
+
     /// This server, as one that owns its host.
     #[cfg(feature = "http2")]
     pub(crate) fn to_server(self) -> Result<Origin, TransportError> {

@@ -10,7 +10,7 @@ use super::slab::NONE;
 use super::{Config, Engine};
 use crate::budget::Purse;
 use crate::rate::Gcra;
-use crate::rules::Rules;
+use crate::rules::{Rules, Scratch};
 use crate::time::Timestamp;
 
 impl Engine {
@@ -34,6 +34,7 @@ impl Engine {
     pub fn set_config(&mut self, config: Config, now: Timestamp) {
         let now = self.advance(now);
         let before = core::mem::replace(&mut self.config, config);
+        self.scratch = Scratch::default();
         change_rate(&mut self.rate, self.config.rate);
         match (&mut self.purse, self.config.budget) {
             (Some(purse), Some(budget)) => purse.set_config(budget),

@@ -43,6 +43,7 @@ use crate::limiter::Limiter;
 use crate::random::mix;
 use crate::rate::Gcra;
 use crate::request::{Handled, Input, Request};
+use crate::rules::Scratch;
 use crate::time::Timestamp;
 
 pub use checkpoint::Checkpoint;
@@ -113,6 +114,9 @@ pub struct Engine {
     rate: Option<Gcra>,
     /// Hosts that may start an attempt, in turn.
     ring: VecDeque<u32>,
+    /// For matching the rules.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    scratch: Scratch,
     seed: u64,
     sequence: u64,
     slots: Slab,
@@ -151,6 +155,7 @@ impl Engine {
             purse: config.budget.map(Purse::new),
             rate: config.rate.map(Gcra::new),
             ring: VecDeque::new(),
+            scratch: Scratch::default(),
             seed,
             sequence: 0,
             slots: Slab::default(),
@@ -189,7 +194,10 @@ impl Engine {
                 why,
             });
         }
-        let (rule, policy) = self.config.rules.choose(&request.method, &request.url);
+        let (rule, policy) =
+            self.config
+                .rules
+                .choose(&mut self.scratch, &request.method, &request.url);
         let (rule, policy) = match &request.policy {
             Some(own) => (NONE, own.clone()),
             None => (rule as u32, policy.clone()),

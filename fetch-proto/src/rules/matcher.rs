@@ -5,7 +5,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::fmt;
 
-use regex_automata::meta::Regex;
+use regex_automata::meta::{Cache, Regex};
 use regex_automata::nfa::thompson::WhichCaptures;
 use regex_automata::{Anchored, Input};
 use regex_syntax::hir::Hir;
@@ -36,6 +36,11 @@ struct Pass {
     /// A rule for every URL: those after it can never be first.
     last: Option<usize>,
 }
+
+/// What searching needs to remember, of one who searches alone: nobody else need be kept away from it.
+/// It is for one set of rules.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Scratch(Vec<Option<Cache>>);
 
 impl Matcher {
     pub(super) fn empty() -> Self {
@@ -84,17 +89,37 @@ impl Matcher {
     }
 
     pub(super) fn first(&self, method: &Method, url: &Url) -> Option<usize> {
-        let place = self
-            .named
-            .iter()
-            .find(|(named, _)| named == method)
-            .map_or(0, |(_, at)| *at);
-        let pass = &self.passes[place];
+        let pass = &self.passes[self.place(method)];
         let found = pass.regex.as_ref().and_then(|regex| {
             let text = subject(url);
             regex.search_half(&Input::new(&*text).anchored(Anchored::Yes))
         });
         found.map_or(pass.last, |found| Some(pass.rules[found.pattern()]))
+    }
+
+    /// The same, with `scratch` for memory.
+    pub(super) fn first_in(
+        &self,
+        scratch: &mut Scratch,
+        method: &Method,
+        url: &Url,
+    ) -> Option<usize> {
+        let place = self.place(method);
+        let pass = &self.passes[place];
+        let found = pass.regex.as_ref().and_then(|regex| {
+            let text = subject(url);
+            let caches = &mut scratch.0;
+            caches.resize(self.passes.len().max(caches.len()), None);
+            let cache = caches[place].get_or_insert_with(|| regex.create_cache());
+            regex.search_half_with(cache, &Input::new(&*text).anchored(Anchored::Yes))
+        });
+        found.map_or(pass.last, |found| Some(pass.rules[found.pattern()]))
+    }
+
+    fn place(&self, method: &Method) -> usize {
+        let mut named = self.named.iter();
+        let named = named.find(|(named, _)| named == method);
+        named.map_or(0, |(_, at)| *at)
     }
 }
 

@@ -20,6 +20,7 @@ use core::time::Duration;
 pub use builder::RulesBuilder;
 pub use error::{RuleError, RuleReason};
 use matcher::Matcher;
+pub(crate) use matcher::Scratch;
 pub use pattern::Pattern;
 use url::Url;
 
@@ -173,12 +174,18 @@ impl Rules {
     /// ```
     #[must_use]
     pub fn policy(&self, method: &Method, url: &Url) -> &Arc<Policy> {
-        self.choose(method, url).1
+        let matched = self.matched(method, url);
+        matched.map_or(&self.default, |index| &self.rules[index].policy)
     }
 
     /// The policy and the number of its rule, the default's being the last.
-    pub(crate) fn choose(&self, method: &Method, url: &Url) -> (usize, &Arc<Policy>) {
-        match self.matched(method, url) {
+    pub(crate) fn choose(
+        &self,
+        scratch: &mut Scratch,
+        method: &Method,
+        url: &Url,
+    ) -> (usize, &Arc<Policy>) {
+        match self.matcher.first_in(scratch, method, url) {
             Some(index) => (index, &self.rules[index].policy),
             None => (self.rules.len(), &self.default),
         }
