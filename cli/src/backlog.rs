@@ -1,8 +1,9 @@
 //! What waits at each host: read from the list, and not ended. In bounded memory.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use concurrent_queue::ConcurrentQueue;
 use fetch_driver::{Outcome, Request};
 use fetch_proto::{Config, Rate};
 use hashbrown::HashMap;
@@ -14,9 +15,24 @@ use crate::origin::origin;
 /// others, where it is counted, but with no bound of its own.
 const MAX_HOSTS: usize = 10_000;
 
+/// So many ends are noted before they are counted together.
+const ENDS: usize = 64;
+
 /// All hosts. The thread that reads adds to it, the run takes away.
-#[derive(Debug, Default)]
-pub(crate) struct Backlog(Mutex<Hosts>);
+#[derive(Debug)]
+pub(crate) struct Backlog {
+    /// What ended and is not counted yet: the run takes no lock for each.
+    ended: ConcurrentQueue<End>,
+    hosts: Mutex<Hosts>,
+}
+
+/// A fetch that ended.
+#[derive(Debug)]
+struct End {
+    /// How long its attempts held their slots.
+    held: Duration,
+    url: Arc<Url>,
+}
 
 #[derive(Debug, Default)]
 struct Hosts {
@@ -80,17 +96,20 @@ impl Backlog {
             let timings = &attempt.timings;
             timings.ended.saturating_since(timings.started)
         });
-        let held: Duration = held.sum();
-        let mut hosts = self.lock();
-        let queue = match outcome.attempts.first() {
-            Some(first) => hosts.take(&first.url),
-            None => Url::parse(&outcome.url)
-                .ok()
-                .and_then(|url| hosts.take(&url)),
+        let held = held.sum();
+        let url = match outcome.attempts.first() {
+            Some(first) => first.url.clone(),
+            None => match Url::parse(&outcome.url) {
+                Ok(url) => Arc::new(url),
+                Err(_) => return,
+            },
         };
-        if let Some(queue) = queue {
-            queue.ended += 1;
-            queue.held += held;
+        self.note(End { held, url });
+    }
+
+    fn note(&self, end: End) {
+        if let Err(full) = self.ended.push(end) {
+            self.lock().end(full.into_inner());
         }
     }
 
@@ -122,8 +141,20 @@ impl Backlog {
         top.map(|(name, queue)| (name.clone(), *queue)).collect()
     }
 
+    /// The hosts, with all that has ended counted.
     fn lock(&self) -> MutexGuard<'_, Hosts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        self.ended.try_iter().for_each(|end| hosts.end(end));
+        hosts
+    }
+}
+
+impl Default for Backlog {
+    fn default() -> Self {
+        Self {
+            ended: ConcurrentQueue::bounded(ENDS),
+            hosts: Mutex::default(),
+        }
     }
 }
 
@@ -141,6 +172,13 @@ impl Hosts {
             self.known.insert(name.as_ref().into(), Queue::default());
         }
         self.known.get_mut(&*name)
+    }
+
+    fn end(&mut self, end: End) {
+        if let Some(queue) = self.take(&end.url) {
+            queue.ended += 1;
+            queue.held += end.held;
+        }
     }
 
     /// Counts one less there.
@@ -236,6 +274,25 @@ mod tests {
         backlog.leave(&Url::parse("http://b.test/x").unwrap());
         backlog.leave(&Url::parse("http://b.test/x").unwrap());
         assert_eq!(top(1), ["http://a.test 1"]);
+    }
+
+    #[test]
+    fn ends_are_counted_however_many_there_are_at_once() {
+        let backlog = Backlog::default();
+        let request = || Request::get("http://a.test/").unwrap();
+        let requests: Vec<_> = std::iter::repeat_with(request).take(3 * ENDS).collect();
+        backlog.read(&requests);
+        for n in 1..=2 * ENDS as u64 + 1 {
+            let (held, url) = (Duration::from_secs(2), requests[0].url().clone().into());
+            backlog.note(End { held, url });
+            if n % 50 == 0 {
+                let (_, queue) = backlog.top(1).remove(0);
+                let waiting = requests.len() as u64 - n;
+                assert_eq!((queue.ended, queue.waiting), (n, waiting));
+                assert_eq!(queue.mean(), held);
+            }
+        }
+        assert_eq!(backlog.top(1)[0].1.ended, 2 * ENDS as u64 + 1);
     }
 
     #[test]
