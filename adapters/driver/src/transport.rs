@@ -51,6 +51,18 @@ pub trait Transport: Send + Sync + 'static {
     /// on this thread: what one leaves and another takes up meanwhile, nobody else need know of.
     ///
     /// It calls `turn` once. Default: and does no more.
+    ///
+    /// ```
+    /// # use fetch_driver::{Incoming, Outgoing, TransportError};
+    /// # type Body = fetch_smol::stream::Empty<Result<bytes::Bytes, TransportError>>;
+    /// # async fn send(_: Outgoing) -> Result<Incoming<Body>, TransportError> { unreachable!() }
+    /// use fetch_driver::{Transport, transport_fn};
+    ///
+    /// let transport = transport_fn(|request, _marks| send(request));
+    /// let mut calls = 0;
+    /// transport.turn(&mut || calls += 1);
+    /// assert_eq!(calls, 1);
+    /// ```
     fn turn(&self, turn: &mut dyn FnMut()) {
         turn();
     }
