@@ -139,6 +139,18 @@ impl Rate {
         self
     }
 
+    /// So many of `of` parts of it, and a burst of one at least. Not 0 parts.
+    pub(crate) fn part(self, parts: u32, of: u32) -> Self {
+        let per = (u128::from(self.per) * u128::from(of)).div_ceil(u128::from(parts.max(1)));
+        let burst = u64::from(self.burst.get()) * u64::from(parts) / u64::from(of.max(1));
+        let burst = u32::try_from(burst).ok().and_then(NonZeroU32::new);
+        Self {
+            count: self.count,
+            burst: burst.unwrap_or(NonZeroU32::MIN),
+            per: u64::try_from(per).unwrap_or(u64::MAX),
+        }
+    }
+
     /// How many per [`period`](Self::period).
     ///
     /// ```

@@ -273,6 +273,32 @@ impl<W: Write> Recorded<W> {
         }
     }
 
+    /// See [`Engine::set_rate_part`]. It is for one of several engines, of which none is recorded:
+    /// while this one is, nothing changes.
+    ///
+    /// ```
+    /// # use fetch_proto::{Config, Timestamp};
+    /// # let mut engine = <fetch_trace::Recorded>::new(Config::default(), 7, Timestamp::START);
+    /// engine.set_rate_part(1, 2);
+    /// ```
+    pub fn set_rate_part(&mut self, parts: u32, of: u32) {
+        if let Some(engine) = self.unrecorded() {
+            engine.set_rate_part(parts, of);
+        }
+    }
+
+    /// See [`Engine::rate_rests_at`].
+    ///
+    /// ```
+    /// # use fetch_proto::{Config, Timestamp};
+    /// # let engine = <fetch_trace::Recorded>::new(Config::default(), 7, Timestamp::START);
+    /// assert!(engine.rate_rests_at() <= Timestamp::START);
+    /// ```
+    #[must_use]
+    pub fn rate_rests_at(&self) -> Timestamp {
+        self.engine.rate_rests_at()
+    }
+
     /// See [`Engine::poll`].
     ///
     /// ```

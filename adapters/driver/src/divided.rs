@@ -1,118 +1,154 @@
-//! Limits over all hosts that several drivers keep together: rates, and budgets of retries.
+//! A rate over all hosts that several drivers keep together.
 //!
-//! A fetcher that is built with such limits has one driver, which keeps them exactly. Those that are set
-//! while several drivers run are divided among the drivers that have something to do.
+//! A fetcher that is built with such a rate has one driver, which keeps it exactly. One that is set while
+//! several drivers run is divided among those that have something to do.
 
-use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use event_listener::{Event, EventListener};
-use fetch_proto::{Config, Rate, RetryBudget};
+use fetch_proto::Timestamp;
 
 /// So many parts there are. Most numbers of drivers divide it.
-const WHOLE: usize = 5040;
+pub(crate) const WHOLE: u32 = 5040;
 
-/// What drivers have in common: parts that nobody has.
+/// What drivers have in common.
 #[derive(Debug)]
 struct Pot {
     /// Drivers that have something to do.
     busy: AtomicUsize,
-    /// Told when parts are given back, and when a driver begins or ceases to be busy.
+    /// Told when parts are given back, and when a driver lacks some.
     changed: Event,
+    /// Drivers that are busy and have less than an equal part.
+    hungry: AtomicUsize,
+    /// Parts that nobody owns.
     spare: AtomicUsize,
 }
 
-/// A driver's parts of each limit. Those of all drivers and the spare ones are always the whole.
+/// A driver's parts of the rate. Those of all drivers and the spare ones are always the whole, and what
+/// changes hands is rested: nothing is owed for it. So the rate holds, however often parts do.
 #[derive(Debug)]
 pub(crate) struct Divided {
-    /// The limits to divide, if there are.
-    all: Option<Config>,
+    /// When what is owned and not used is rested.
+    gives_at: Timestamp,
     is_busy: bool,
+    is_hungry: bool,
+    /// Whether there is a rate.
+    is_needed: bool,
     listener: Option<EventListener>,
-    owned: usize,
+    owned: u32,
     pot: Arc<Pot>,
+    used: u32,
 }
 
 impl Divided {
-    /// For so many drivers, without limits.
+    /// For so many drivers, without a rate.
     pub(crate) fn new(drivers: usize) -> Vec<Self> {
         let pot = Arc::new(Pot {
             busy: AtomicUsize::new(0),
             changed: Event::new(),
-            spare: AtomicUsize::new(WHOLE),
+            hungry: AtomicUsize::new(0),
+            spare: AtomicUsize::new(WHOLE as usize),
         });
         let one = || Self {
-            all: None,
+            gives_at: Timestamp::START,
             is_busy: false,
+            is_hungry: false,
+            is_needed: false,
             listener: None,
             owned: 0,
             pot: pot.clone(),
+            used: 0,
         };
         std::iter::repeat_with(one).take(drivers).collect()
     }
 
-    /// Takes over other limits.
-    pub(crate) fn configure(&mut self, all: &Config) {
-        self.all = has_limits(all).then(|| all.clone());
-    }
-
-    /// Whether nothing may begin for now: the others have all parts, and have been told.
-    pub(crate) fn is_denied(&self) -> bool {
-        self.all.is_some() && self.owned == 0
-    }
-
-    /// What this driver keeps, if there is anything to divide.
-    pub(crate) fn limits(&self) -> Option<Config> {
-        let all = self.all.clone()?;
-        Some(part(all, self.owned.max(1)))
-    }
-
-    /// Gives back what this driver should not have, and takes what it should: an equal part if it has
-    /// something to do. Tells whether its part changed.
-    pub(crate) fn settle(&mut self, is_busy: bool) -> bool {
-        if self.all.is_none() && !self.is_busy && !is_busy {
-            return self.keep(0);
+    /// Says whether there is a rate to divide.
+    pub(crate) fn need(&mut self, is_needed: bool) {
+        self.is_needed = is_needed;
+        if !is_needed {
+            self.leave();
         }
-        if self.all.is_some() && self.listener.is_none() {
-            // Listening before looking, so that nothing is missed.
+    }
+
+    pub(crate) fn is_needed(&self) -> bool {
+        self.is_needed
+    }
+
+    /// How many of the [`WHOLE`] parts this driver may use.
+    pub(crate) fn parts(&self) -> u32 {
+        self.used
+    }
+
+    /// When to settle again at the latest.
+    pub(crate) fn settles_at(&self) -> Option<Timestamp> {
+        (self.owned > self.used).then_some(self.gives_at)
+    }
+
+    /// Takes an equal part, if the driver is busy and there is one, and gives away what others lack.
+    /// Nothing is owed from `rests_at` on, if no other attempt begins. Tells whether its part changed.
+    pub(crate) fn settle(&mut self, is_busy: bool, rests_at: Timestamp, now: Timestamp) -> bool {
+        // Listening before looking, so that nothing is missed.
+        if self.listener.is_none() {
             self.listener = Some(self.pot.changed.listen());
         }
-        self.set_busy(is_busy);
-        let busy = self.pot.busy.load(Ordering::Acquire).max(1);
-        let is_needed = is_busy && self.all.is_some();
-        self.keep(if is_needed { WHOLE / busy } else { 0 })
-    }
-
-    /// Has so many parts from now on, or as many of them as there are.
-    fn keep(&mut self, parts: usize) -> bool {
-        let before = self.owned;
-        if before > parts {
-            self.owned = parts;
-            self.pot.spare.fetch_add(before - parts, Ordering::AcqRel);
+        count(&self.pot.busy, &mut self.is_busy, is_busy);
+        let before = self.used;
+        let equal = if is_busy { self.equal() } else { 0 };
+        if self.used < equal {
+            self.used = self.owned.min(equal);
+            let taken = self.take(equal - self.used);
+            (self.owned, self.used) = (self.owned + taken, self.used + taken);
+        } else if self.used > equal && self.others_lack() {
+            self.used = equal;
+            self.gives_at = self.gives_at.max(rests_at);
+        }
+        let lacks = self.used < equal;
+        if count(&self.pot.hungry, &mut self.is_hungry, lacks) && lacks {
             self.pot.changed.notify(usize::MAX);
-        } else if before < parts {
-            let wanted = parts - before;
-            let rest = |spare: usize| Some(spare - spare.min(wanted));
-            let spare = &self.pot.spare;
-            let spare = spare.fetch_update(Ordering::AcqRel, Ordering::Acquire, rest);
-            self.owned += spare.unwrap_or_default().min(wanted);
         }
-        self.owned != before
+        if now >= self.gives_at {
+            self.give();
+        }
+        self.used != before
     }
 
-    fn set_busy(&mut self, is_busy: bool) {
-        if is_busy == self.is_busy {
-            return;
+    fn equal(&self) -> u32 {
+        let busy = self.pot.busy.load(Ordering::Acquire).max(1);
+        WHOLE / u32::try_from(busy).unwrap_or(u32::MAX)
+    }
+
+    fn others_lack(&self) -> bool {
+        self.pot.hungry.load(Ordering::Acquire) > usize::from(self.is_hungry)
+    }
+
+    fn take(&self, wanted: u32) -> u32 {
+        let wanted = wanted as usize;
+        let rest = |spare: usize| Some(spare - spare.min(wanted));
+        let spare = &self.pot.spare;
+        let spare = spare.fetch_update(Ordering::AcqRel, Ordering::Acquire, rest);
+        spare.unwrap_or_default().min(wanted) as u32
+    }
+
+    /// Gives back what is not used.
+    fn give(&mut self) {
+        let given = self.owned - self.used;
+        if given > 0 {
+            self.owned = self.used;
+            self.pot.spare.fetch_add(given as usize, Ordering::AcqRel);
+            self.pot.changed.notify(usize::MAX);
         }
-        self.is_busy = is_busy;
-        match is_busy {
-            true => self.pot.busy.fetch_add(1, Ordering::AcqRel),
-            false => self.pot.busy.fetch_sub(1, Ordering::AcqRel),
-        };
-        self.pot.changed.notify(usize::MAX);
+    }
+
+    /// Has no part in it any more.
+    fn leave(&mut self) {
+        count(&self.pot.busy, &mut self.is_busy, false);
+        count(&self.pot.hungry, &mut self.is_hungry, false);
+        self.listener = None;
+        self.used = 0;
+        self.give();
     }
 
     /// Waits until another driver's part changed, or is to change.
@@ -130,174 +166,176 @@ impl Divided {
 
 impl Drop for Divided {
     fn drop(&mut self) {
-        self.set_busy(false);
-        self.keep(0);
+        self.leave();
     }
 }
 
-/// Whether there are limits over all hosts that drivers would have to divide.
-pub(crate) fn has_limits(config: &Config) -> bool {
-    let rules = config.rules_ref();
-    let policies = rules.iter().map(|(_, policy)| policy);
-    let mut policies = policies.chain([rules.default_policy()]);
-    config.rate_limit().is_some()
-        || config.budget_ref().is_some()
-        || policies.any(|policy| policy.rate_limit().is_some())
-}
-
-/// So many parts of the whole of each limit over all hosts. No burst is less than one.
-fn part(mut config: Config, parts: usize) -> Config {
-    if let Some(all) = config.rate_limit() {
-        config = config.rate(rate(all, parts));
+/// Counts oneself among those who are so, or no longer. Tells whether that changed.
+fn count(among: &AtomicUsize, was: &mut bool, is: bool) -> bool {
+    let changes = *was != is;
+    if changes {
+        *was = is;
+        match is {
+            true => among.fetch_add(1, Ordering::AcqRel),
+            false => among.fetch_sub(1, Ordering::AcqRel),
+        };
     }
-    if let Some(all) = config.budget_ref() {
-        let part = budget(all, parts);
-        config = config.budget(part);
-    }
-    let rules = config.rules_ref().map(|policy| {
-        let part = policy.rate_limit().map(|all| rate(all, parts));
-        policy.clone().rate(part)
-    });
-    config.rules(rules)
-}
-
-/// So many parts of `n`, rounded down.
-fn of(n: u32, parts: usize) -> u32 {
-    let part = u128::from(n) * parts as u128 / WHOLE as u128;
-    u32::try_from(part).unwrap_or(u32::MAX)
-}
-
-fn rate(all: Rate, parts: usize) -> Rate {
-    let burst = NonZeroU32::new(of(all.burst_size().get(), parts));
-    let nanos = (all.period().as_nanos() * WHOLE as u128).div_ceil(parts as u128);
-    let period = u64::try_from(nanos).unwrap_or(u64::MAX);
-    let part = Rate::new(all.count(), std::time::Duration::from_nanos(period));
-    part.unwrap_or(all).burst(burst.unwrap_or(NonZeroU32::MIN))
-}
-
-fn budget(all: &RetryBudget, parts: usize) -> RetryBudget {
-    let mut part = *all;
-    match &mut part {
-        RetryBudget::Capacity { capacity: n, .. }
-        | RetryBudget::Ratio {
-            min_per_second: n, ..
-        }
-        | RetryBudget::Tokens { max: n, .. } => *n = of(*n, parts),
-    }
-    part
+    changes
 }
 
 #[cfg(test)]
 mod tests {
-    use std::task::Waker;
+    use std::time::Duration;
+
+    use fetch_proto::{Config, Engine, Failure, Input, Output, Rate, Request};
 
     use super::*;
 
-    fn limits() -> Config {
-        let rate: Rate = "50/s".parse().unwrap();
-        let rate = rate.burst(NonZeroU32::new(9).unwrap());
-        Config::default().rate(rate).budget(RetryBudget::Ratio {
-            min_per_second: 10,
-            per_mille: 200,
-            ttl: std::time::Duration::from_secs(10),
-        })
-    }
+    const NOW: Timestamp = Timestamp::START;
 
     fn drivers(n: usize) -> Vec<Divided> {
         let mut drivers = Divided::new(n);
-        let configure = |driver: &mut Divided| driver.configure(&limits());
-        drivers.iter_mut().for_each(configure);
+        drivers.iter_mut().for_each(|driver| driver.need(true));
         drivers
     }
 
-    fn owned(drivers: &[Divided]) -> Vec<usize> {
-        drivers.iter().map(|driver| driver.owned).collect()
+    fn parts(drivers: &[Divided]) -> Vec<u32> {
+        drivers.iter().map(Divided::parts).collect()
     }
 
     #[test]
     fn the_only_one_with_something_to_do_has_all() {
         let mut drivers = drivers(3);
-        assert!(drivers[1].settle(true));
-        assert!(!drivers[0].settle(false));
-        let part = drivers[1].limits().unwrap();
-        assert_eq!(part.rate_limit(), limits().rate_limit());
-        assert_eq!(part.budget_ref(), limits().budget_ref());
+        assert!(drivers[1].settle(true, NOW, NOW));
+        assert!(!drivers[0].settle(false, NOW, NOW));
+        assert_eq!(parts(&drivers), [0, WHOLE, 0]);
+        // Idle, it has them until another wants them.
+        drivers[1].settle(false, NOW, NOW);
+        assert_eq!(parts(&drivers), [0, WHOLE, 0]);
+        drivers[2].settle(true, NOW, NOW);
+        drivers[1].settle(false, NOW, NOW);
+        drivers[2].settle(true, NOW, NOW);
+        assert_eq!(parts(&drivers), [0, 0, WHOLE]);
     }
 
     #[test]
-    fn who_begins_waits_until_the_others_have_given_it_its_part() {
+    fn a_part_changes_hands_once_nothing_is_owed_for_it() {
+        let rested = NOW + Duration::from_secs(1);
         let mut drivers = drivers(2);
-        drivers[0].settle(true);
-        drivers[1].settle(true);
-        assert!(drivers[1].is_denied());
-        assert!(drivers[0].settle(true));
-        assert!(drivers[1].settle(true));
-        assert_eq!(owned(&drivers), [WHOLE / 2, WHOLE / 2]);
-        assert!(!drivers[1].is_denied());
-        drivers[0].settle(false);
-        drivers[1].settle(true);
-        assert_eq!(owned(&drivers), [0, WHOLE]);
+        drivers[0].settle(true, NOW, NOW);
+        drivers[1].settle(true, NOW, NOW);
+        // It uses no more than its part from now on; what it owes it owes for both.
+        drivers[0].settle(true, rested, NOW);
+        drivers[1].settle(true, NOW, NOW);
+        assert_eq!(parts(&drivers), [WHOLE / 2, 0]);
+        assert_eq!(drivers[0].settles_at(), Some(rested));
+        drivers[0].settle(true, rested + Duration::from_secs(9), rested);
+        drivers[1].settle(true, NOW, rested);
+        assert_eq!(parts(&drivers), [WHOLE / 2, WHOLE / 2]);
+        assert_eq!(drivers[0].settles_at(), None);
     }
 
     #[test]
-    fn both_who_has_and_who_wants_are_told() {
-        let mut cx = Context::from_waker(Waker::noop());
+    fn both_who_has_and_who_lacks_are_told() {
+        let mut cx = Context::from_waker(std::task::Waker::noop());
         let mut drivers = drivers(2);
-        drivers[0].settle(true);
-        // Its own doing.
-        assert!(drivers[0].poll_changed(&mut cx).is_ready());
-        drivers[0].settle(true);
+        drivers[0].settle(true, NOW, NOW);
         assert!(drivers[0].poll_changed(&mut cx).is_pending());
-        drivers[1].settle(true);
+        drivers[1].settle(true, NOW, NOW);
         assert!(drivers[0].poll_changed(&mut cx).is_ready());
+        // Its own doing.
         assert!(drivers[1].poll_changed(&mut cx).is_ready());
-        drivers[1].settle(true);
-        drivers[0].settle(true);
+        drivers[1].settle(true, NOW, NOW);
+        drivers[0].settle(true, NOW, NOW);
         assert!(drivers[1].poll_changed(&mut cx).is_ready());
     }
 
-    #[test]
-    fn the_whole_is_never_exceeded_and_nothing_is_lost() {
-        let mut random = fastrand::Rng::with_seed(3);
-        for n in 1..6 {
-            let mut drivers = drivers(n);
-            for _ in 0..300 {
-                let i = random.usize(..n);
-                match random.u8(..10) {
-                    0 => drivers[i].configure(&Config::default()),
-                    1 => drivers[i].configure(&limits()),
+    /// An engine for each driver, which are given fetches and asked by chance.
+    struct Run {
+        begun: Vec<Timestamp>,
+        done: usize,
+        drivers: Vec<Divided>,
+        engines: Vec<Engine>,
+        now: Timestamp,
+    }
+
+    impl Run {
+        fn new(drivers: usize, rate: Rate) -> Self {
+            let drivers = self::drivers(drivers);
+            let config = Config::default().rate(rate);
+            let engine = |seed| {
+                let mut engine = Engine::new(config.clone(), seed as u64, NOW);
+                engine.set_rate_part(0, WHOLE);
+                engine
+            };
+            Self {
+                begun: Vec::new(),
+                done: 0,
+                engines: (0..drivers.len()).map(engine).collect(),
+                drivers,
+                now: NOW,
+            }
+        }
+
+        /// A turn of that driver, all requests failing at once and for good.
+        fn turn(&mut self, i: usize) {
+            loop {
+                let (engine, now) = (&mut self.engines[i], self.now);
+                match engine.poll(now) {
+                    Output::Start(attempt) => {
+                        self.begun.push(now);
+                        engine.handle(attempt.id, Input::End(Err(Failure::Tls)), now);
+                    }
+                    Output::Done(..) => self.done += 1,
+                    Output::Idle(idle) => {
+                        let divided = &mut self.drivers[i];
+                        let rests_at = engine.rate_rests_at();
+                        if !divided.settle(idle.live > 0, rests_at, now) {
+                            return;
+                        }
+                        engine.set_rate_part(divided.parts(), WHOLE);
+                    }
                     _ => {}
                 }
-                drivers[i].settle(random.bool());
-                let owned: usize = owned(&drivers).iter().sum();
-                let spare = drivers[0].pot.spare.load(Ordering::SeqCst);
-                assert_eq!(owned + spare, WHOLE);
             }
-            // At rest each has its equal part, once all are known to be busy and have given the rest.
-            for _ in 0..3 {
-                for driver in &mut drivers {
-                    driver.configure(&limits());
-                    driver.settle(true);
-                }
-            }
-            assert_eq!(owned(&drivers), vec![WHOLE / n; n]);
         }
     }
 
     #[test]
-    fn the_parts_of_a_limit_are_no_more_than_the_whole() {
-        let part = part(limits(), WHOLE / 4);
-        let rate = part.rate_limit().unwrap();
-        assert_eq!((rate.count().get(), rate.period().as_secs()), (50, 4));
-        assert_eq!(rate.burst_size().get(), 2);
-        let budget = part.budget_ref().copied();
-        assert!(matches!(
-            budget,
-            Some(RetryBudget::Ratio {
-                min_per_second: 2,
-                per_mille: 200,
-                ..
-            })
-        ));
+    fn however_parts_change_hands_the_rate_holds_and_all_is_done() {
+        let mut random = fastrand::Rng::with_seed(3);
+        for round in 0..60 {
+            let n = random.usize(2..5);
+            let burst = random.u32(1..30);
+            let rate: Rate = "50/s".parse().unwrap();
+            let rate = rate.burst(burst.try_into().unwrap());
+            let mut run = Run::new(n, rate);
+            let mut asked = 0;
+            while asked < 200 || run.done < asked {
+                run.now = run.now + Duration::from_micros(random.u64(0..12_000));
+                let i = random.usize(..n);
+                // Now few have something to do, then many.
+                if asked < 200 && random.usize(..20) < 1 + round % 20 {
+                    let url = format!("http://h{asked}.test/").parse().unwrap();
+                    run.engines[i].submit(Request::get(url), run.now).unwrap();
+                    asked += 1;
+                }
+                run.turn(i);
+                assert!(run.now < NOW + Duration::from_secs(120), "it stands still");
+            }
+            for (first, begun) in run.begun.iter().enumerate() {
+                for (last, end) in run.begun.iter().enumerate().skip(first) {
+                    let span = end.saturating_since(*begun).as_secs_f64();
+                    let most = f64::from(burst) + n as f64 + 50.0 * span;
+                    assert!(
+                        (last - first) as f64 <= most,
+                        "{first} to {last} in {span} s"
+                    );
+                }
+            }
+            let owned: u32 = run.drivers.iter().map(|one| one.owned).sum();
+            let spare = run.drivers[0].pot.spare.load(Ordering::SeqCst);
+            assert_eq!(owned as usize + spare, WHOLE as usize);
+        }
     }
 }

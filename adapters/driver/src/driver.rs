@@ -18,7 +18,7 @@ use log::{Level, debug, log_enabled};
 
 use crate::clock::Clock;
 use crate::cookie_jar::CookieJar;
-use crate::divided::Divided;
+use crate::divided::{Divided, WHOLE};
 use crate::exchange::{self, Exchanging, Verdict};
 use crate::fetcher::Handle;
 use crate::flights::Flights;
@@ -47,7 +47,7 @@ const STEPS: usize = 8;
 /// What one driver of several has for itself.
 pub(crate) struct Place {
     pub(crate) clock: Clock,
-    /// Its part of other limits over all hosts, unless it is the only one.
+    /// Its part of a rate over all hosts, unless it is the only one.
     pub(crate) divided: Option<Divided>,
     /// The others, unless it is the only one.
     pub(crate) peers: Option<Peers>,
@@ -140,7 +140,7 @@ struct Driver<T, F, S> {
     cookies: Option<CookieJar>,
     /// As many attempts at once as there are permits for.
     concurrency: usize,
-    /// Its part of other limits over all hosts, unless it is the only driver.
+    /// Its part of a rate over all hosts, unless it is the only driver.
     divided: Option<Divided>,
     engine: Core,
     flights: Flights<F>,
@@ -201,7 +201,10 @@ where
             if !open && idle.live == 0 {
                 break;
             }
-            self.arm(&mut timer, &mut armed, idle.wake.map(|wake| wake.at));
+            let wake = idle.wake.map(|wake| wake.at);
+            let settles_at = self.divided.as_ref().and_then(Divided::settles_at);
+            let wake = wake.into_iter().chain(settles_at).min();
+            self.arm(&mut timer, &mut armed, wake);
             let woken = poll_fn(|cx| self.poll(cx, commands.as_mut(), &mut timer, open)).await;
             match woken {
                 Woken::Closed => {
@@ -378,12 +381,11 @@ where
         let more = config.concurrency_limit().saturating_sub(self.concurrency);
         self.concurrency += more;
         self.permits.add(more);
-        let part = self.divided.as_mut().and_then(|divided| {
-            divided.configure(&config);
-            divided.limits()
-        });
-        self.engine
-            .set_config(part.unwrap_or(config), self.clock.now());
+        if let Some(divided) = &mut self.divided {
+            divided.need(config.rate_limit().is_some());
+            self.engine.set_rate_part(divided.parts(), WHOLE);
+        }
+        self.engine.set_config(config, self.clock.now());
     }
 
     /// Ends the fetches of `group` that `which` picks, and those of it that never came so far.

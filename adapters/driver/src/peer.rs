@@ -14,7 +14,8 @@ const REUSED: u64 = 4;
 /// The port is above the other bits.
 const PORT: u32 = 16;
 
-/// Which connection serves an attempt, once that is known. One at a time may tell; anyone may ask.
+/// Which connection serves an attempt, once that is known. Anyone may ask, but for the moment in which
+/// another is told: then it may be a mixture of both.
 #[derive(Debug, Default)]
 pub(crate) struct Peer {
     high: AtomicU64,

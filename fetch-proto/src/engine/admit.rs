@@ -325,12 +325,12 @@ impl Engine {
     fn rate_allows(&self, now: Timestamp) -> bool {
         self.rate
             .as_ref()
-            .is_none_or(|rate| rate.next_allowed(now) <= now)
+            .is_none_or(|rate| self.has_rate() && rate.next_allowed(now) <= now)
     }
 
     /// When the rate over all hosts allows the next attempt, if that is all that it waits for.
     pub(super) fn rate_wake(&self, now: Timestamp) -> Option<Wake> {
-        let waits = !self.ring.is_empty() && self.has_place();
+        let waits = !self.ring.is_empty() && self.has_place() && self.has_rate();
         let rate: &Gcra = self.rate.as_ref().filter(|_| waits)?;
         Some(Wake {
             at: rate.next_allowed(now),

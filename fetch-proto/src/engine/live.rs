@@ -35,7 +35,8 @@ impl Engine {
         let now = self.advance(now);
         let before = core::mem::replace(&mut self.config, config);
         self.scratch = Scratch::default();
-        change_rate(&mut self.rate, self.config.rate);
+        let rate = self.own_rate();
+        change_rate(&mut self.rate, rate);
         match (&mut self.purse, self.config.budget) {
             (Some(purse), Some(budget)) => purse.set_config(budget),
             (purse, budget) => *purse = budget.map(Purse::new),
@@ -109,7 +110,7 @@ impl Engine {
     }
 }
 
-fn change_rate(state: &mut Option<Gcra>, rate: Option<crate::rate::Rate>) {
+pub(super) fn change_rate(state: &mut Option<Gcra>, rate: Option<crate::rate::Rate>) {
     match (state.as_mut(), rate) {
         (Some(gcra), Some(rate)) => gcra.set_rate(rate),
         (_, rate) => *state = rate.map(Gcra::new),

@@ -112,6 +112,8 @@ pub struct Engine {
     /// For extra attempts over all hosts.
     purse: Option<Purse>,
     rate: Option<Gcra>,
+    /// So many parts of the rate are its own, of so many, if it is one of several engines.
+    rate_part: Option<(u32, u32)>,
     /// Hosts that may start an attempt, in turn.
     ring: VecDeque<u32>,
     /// For matching the rules.
@@ -154,6 +156,7 @@ impl Engine {
             pressure: None,
             purse: config.budget.map(Purse::new),
             rate: config.rate.map(Gcra::new),
+            rate_part: None,
             ring: VecDeque::new(),
             scratch: Scratch::default(),
             seed,

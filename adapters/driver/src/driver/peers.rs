@@ -8,11 +8,10 @@ use async_channel::WeakSender;
 use fetch_proto::{FetchId, Moved, Part, Stats, Timestamp};
 
 use super::Driver;
-use crate::divided::Divided;
+use crate::divided::WHOLE;
 use crate::exchange::Exchanging;
 use crate::job::{Command, Live};
 use crate::marks::Marks;
-use crate::share::Share;
 use crate::transport::{Outgoing, Transport};
 
 /// The ways to all drivers, known once all are made. Weak: who only waits for the others ends.
@@ -78,21 +77,26 @@ where
         let Some(part) = &mut self.part else {
             return false;
         };
-        let before = ceiling(part, self.divided.as_ref());
-        part.settle(stats.flying, self.engine.wants_more());
-        let mut has_other_limits = false;
-        if let Some(divided) = &mut self.divided
-            && divided.settle(is_busy)
-            && let Some(limits) = divided.limits()
-        {
-            self.engine.set_config(limits, self.clock.now());
-            has_other_limits = true;
+        let before = part.limit();
+        if part.settle(stats.flying, self.engine.wants_more()) {
+            self.engine.set_ceiling(part.limit());
         }
-        let now = ceiling(part, self.divided.as_ref());
-        self.engine.set_ceiling(now);
         // If what it took starts nothing it goes back at the next turn, not at once: else it would be
         // taken again.
-        now > before || has_other_limits
+        let has_more = part.limit() > before;
+        self.settle_rate(is_busy) || has_more
+    }
+
+    /// The same for the rate over all hosts.
+    fn settle_rate(&mut self, is_busy: bool) -> bool {
+        let Some(divided) = self.divided.as_mut().filter(|one| one.is_needed()) else {
+            return false;
+        };
+        let changed = divided.settle(is_busy, self.engine.rate_rests_at(), self.clock.now());
+        if changed {
+            self.engine.set_rate_part(divided.parts(), WHOLE);
+        }
+        changed
     }
 
     /// Waits until it may be time for [`Driver::settle_with_peers`].
@@ -152,13 +156,5 @@ where
         if let Some(peers) = &mut self.peers {
             peers.note_end(group);
         }
-    }
-}
-
-/// How many attempts a driver may have in flight.
-fn ceiling(part: &Share, divided: Option<&Divided>) -> usize {
-    match divided.is_some_and(Divided::is_denied) {
-        true => 0,
-        false => part.limit(),
     }
 }
