@@ -33,13 +33,30 @@ impl<R: Runtime> Inner<R> {
         let stream = Hinted::new(stream);
         #[cfg(feature = "tls")]
         if origin.key().tls {
-            let stream = crate::tls::handshake(&self.tls, origin.key().host, stream).await?;
-            marks.mark(fetch_driver::Phase::TlsDone);
-            let http2 = crate::tls::agreed_on_http2(&stream);
-            return self.start(stream, http2, origin, remote, ticket).await;
+            // Boxed, as other large ones are that most connections do not need: many are opened at once.
+            return Box::pin(self.secure(stream, origin, remote, ticket, marks)).await;
         }
         // Without TLS both sides must know.
         let http2 = self.config.may_share(origin.key());
+        self.start(stream, http2, origin, remote, ticket).await
+    }
+
+    /// Shakes hands, and goes on from there.
+    #[cfg(feature = "tls")]
+    async fn secure<S>(
+        &self,
+        stream: S,
+        origin: Arc<Origin>,
+        remote: Option<SocketAddr>,
+        ticket: Ticket,
+        marks: &Marks,
+    ) -> Result<Held, TransportError>
+    where
+        S: Duplex + 'static,
+    {
+        let stream = crate::tls::handshake(&self.tls, origin.key().host, stream).await?;
+        marks.mark(fetch_driver::Phase::TlsDone);
+        let http2 = crate::tls::agreed_on_http2(&stream);
         self.start(stream, http2, origin, remote, ticket).await
     }
 
@@ -57,7 +74,7 @@ impl<R: Runtime> Inner<R> {
         self.start_sweeper();
         #[cfg(feature = "http2")]
         if http2 {
-            let lease = self.start_http2(stream, origin, remote, ticket).await?;
+            let lease = Box::pin(self.start_http2(stream, origin, remote, ticket)).await?;
             return Ok(Held::Shared(lease));
         } else if self.config.may_share(origin.key()) {
             self.pool.groups.speaks_http1(&origin);
@@ -82,5 +99,41 @@ impl<R: Runtime> Inner<R> {
                 future::or(alarm, runtime.sleep(pause)).await;
             }
         });
+    }
+}
+
+#[cfg(all(test, feature = "async-io"))]
+mod tests {
+    use std::io;
+    use std::time::Duration;
+
+    use fetch_driver::Clock;
+
+    use super::*;
+    use crate::{Config, HttpTransport, Socket};
+
+    #[derive(Clone)]
+    struct Smol;
+
+    impl Runtime for Smol {
+        type Stream = Socket;
+
+        async fn connect(&self, addr: SocketAddr) -> io::Result<Socket> {
+            Socket::connect(addr).await
+        }
+
+        fn spawn(&self, _: impl Future<Output = ()> + Send + 'static) {}
+
+        async fn sleep(&self, _: Duration) {}
+    }
+
+    #[test]
+    fn ten_thousand_may_be_opened_at_once_in_little_memory() {
+        let transport = HttpTransport::new(Smol, Config::new());
+        let (inner, marks) = (transport.inner(), Marks::new(Clock::start()));
+        let url = "http://a.test/".parse().unwrap();
+        let ticket = inner.pool.reserve_or_evict().unwrap();
+        let opening = inner.open(&url, ticket, &marks);
+        assert!(size_of_val(&opening) <= 1024);
     }
 }

@@ -31,25 +31,34 @@ impl<R: Runtime> Inner<R> {
                 marks.mark(Phase::Resolved);
                 self.connect(addrs, || format!("to {origin}")).await
             }
-            Route::Forward(proxy) => self.dial_proxy(proxy, marks).await,
-            Route::Socks(proxy) => self.dial_socks(proxy, host, port, marks).await,
-            Route::Tunnel(proxy) => {
-                let (mut stream, remote) = self.dial_proxy(proxy, marks).await?;
-                let authority = format!("{host}:{port}");
-                let max_head = self.config.max_head;
-                let opened = proxy_tunnel::open(&mut stream, proxy, &authority, max_head).await;
-                opened.map_err(|error| {
-                    let text = format!("to {authority} through the proxy {proxy}");
-                    told(Failure::Connect, text, error)
-                })?;
-                Ok((stream, remote))
-            }
+            // Boxed: most connections need not carry these along.
+            Route::Forward(proxy) => Box::pin(self.dial_proxy(proxy, marks)).await,
+            Route::Socks(proxy) => Box::pin(self.dial_socks(proxy, host, port, marks)).await,
+            Route::Tunnel(proxy) => Box::pin(self.dial_tunnel(proxy, host, port, marks)).await,
             Route::Unix(path) => {
                 marks.mark(Phase::Resolved);
-                let stream = self.dial_unix(path).await?;
+                let stream = Box::pin(self.dial_unix(path)).await?;
                 Ok((stream, None))
             }
         }
+    }
+
+    async fn dial_tunnel(
+        &self,
+        proxy: &Proxy,
+        host: &str,
+        port: u16,
+        marks: &Marks,
+    ) -> Result<Dialled<R>, TransportError> {
+        let (mut stream, remote) = self.dial_proxy(proxy, marks).await?;
+        let authority = format!("{host}:{port}");
+        let max_head = self.config.max_head;
+        let opened = proxy_tunnel::open(&mut stream, proxy, &authority, max_head).await;
+        opened.map_err(|error| {
+            let text = format!("to {authority} through the proxy {proxy}");
+            told(Failure::Connect, text, error)
+        })?;
+        Ok((stream, remote))
     }
 
     async fn dial_proxy(&self, proxy: &Proxy, marks: &Marks) -> Result<Dialled<R>, TransportError> {

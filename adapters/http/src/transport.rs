@@ -147,6 +147,13 @@ impl<R: Runtime> HttpTransport<R> {
     }
 }
 
+#[cfg(test)]
+impl<R: Runtime> HttpTransport<R> {
+    pub(crate) fn inner(&self) -> &Inner<R> {
+        &self.0
+    }
+}
+
 impl<R: Runtime> Clone for HttpTransport<R> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
