@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use atomic_waker::AtomicWaker;
 use concurrent_queue::ConcurrentQueue;
@@ -32,11 +32,11 @@ pub(crate) fn deliveries<T>() -> (Deliveries<T>, Inbox<T>) {
 }
 
 impl<T> Deliveries<T> {
-    /// Puts one in, or drops it if nobody will take it.
-    pub(crate) fn put(&self, item: T) {
-        if self.0.queue.push(item).is_ok() {
-            self.0.receiver.wake();
-        }
+    /// Puts one in, or drops it if nobody will take it. Gives whoever waits, and is now to be woken.
+    #[must_use]
+    pub(crate) fn put(&self, item: T) -> Option<Waker> {
+        self.0.queue.push(item).ok()?;
+        self.0.receiver.take()
     }
 }
 
@@ -71,6 +71,27 @@ impl<T> Drop for Inbox<T> {
     }
 }
 
+/// Those who wait for what was delivered, until they are woken: once for all that has come meanwhile, for
+/// it may take a system call. Dropping it wakes them.
+#[derive(Debug, Default)]
+pub(crate) struct Readers(Vec<Waker>);
+
+impl Readers {
+    pub(crate) fn add(&mut self, reader: Option<Waker>) {
+        self.0.extend(reader);
+    }
+
+    pub(crate) fn wake(&mut self) {
+        self.0.drain(..).for_each(Waker::wake);
+    }
+}
+
+impl Drop for Readers {
+    fn drop(&mut self) {
+        self.wake();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::thread;
@@ -84,7 +105,12 @@ mod tests {
         let (deliveries, inbox) = deliveries();
         let threads = (0..4).map(|thread| {
             let deliveries = deliveries.clone();
-            thread::spawn(move || (0..500).for_each(|n| deliveries.put((thread, n))))
+            thread::spawn(move || {
+                for n in 0..500 {
+                    let mut readers = Readers::default();
+                    readers.add(deliveries.put((thread, n)));
+                }
+            })
         });
         let threads: Vec<_> = threads.collect();
         let mut next = [0; 4];
@@ -100,9 +126,22 @@ mod tests {
     fn what_nobody_will_take_is_dropped_at_once() {
         let (deliveries, inbox) = deliveries();
         let item = Arc::new(());
-        deliveries.put(item.clone());
+        assert!(deliveries.put(item.clone()).is_none());
         drop(inbox);
-        deliveries.put(item.clone());
+        assert!(deliveries.put(item.clone()).is_none());
         assert_eq!(Arc::strong_count(&item), 1);
+    }
+
+    #[test]
+    fn whoever_waits_is_to_be_woken_once_for_all_that_comes() {
+        let (deliveries, inbox) = deliveries();
+        let cx = Context::from_waker(Waker::noop());
+        assert!(inbox.poll_next(&cx).is_pending());
+        assert!(deliveries.put(1).is_some());
+        assert!(deliveries.put(2).is_none());
+        assert!(inbox.poll_next(&cx).is_ready());
+        assert!(inbox.poll_next(&cx).is_ready());
+        assert!(inbox.poll_next(&cx).is_pending());
+        assert!(deliveries.put(3).is_some());
     }
 }

@@ -3,63 +3,57 @@
 //! A fetcher that is built with such a rate has one driver, which keeps it exactly. One that is set while
 //! several drivers run is divided among those that have something to do.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
-use event_listener::{Event, EventListener};
 use fetch_proto::Timestamp;
+
+use crate::pot::{Ear, Pot, count};
 
 /// So many parts there are. Most numbers of drivers divide it.
 pub(crate) const WHOLE: u32 = 5040;
 
 /// What drivers have in common.
 #[derive(Debug)]
-struct Pot {
+struct Common {
     /// Drivers that have something to do.
     busy: AtomicUsize,
-    /// Told when parts are given back, and when a driver lacks some.
-    changed: Event,
-    /// Drivers that are busy and have less than an equal part.
-    hungry: AtomicUsize,
-    /// Parts that nobody owns.
-    spare: AtomicUsize,
+    /// Parts that nobody owns, and drivers that are busy and have less than an equal part.
+    pot: Pot,
 }
 
 /// A driver's parts of the rate. Those of all drivers and the spare ones are always the whole, and what
 /// changes hands is rested: nothing is owed for it. So the rate holds, however often parts do.
 #[derive(Debug)]
 pub(crate) struct Divided {
+    common: Arc<Common>,
+    ear: Ear,
     /// When what is owned and not used is rested.
     gives_at: Timestamp,
     is_busy: bool,
     is_hungry: bool,
     /// Whether there is a rate.
     is_needed: bool,
-    listener: Option<EventListener>,
     owned: u32,
-    pot: Arc<Pot>,
     used: u32,
 }
 
 impl Divided {
     /// For so many drivers, without a rate.
     pub(crate) fn new(drivers: usize) -> Vec<Self> {
-        let pot = Arc::new(Pot {
+        let common = Arc::new(Common {
             busy: AtomicUsize::new(0),
-            changed: Event::new(),
-            hungry: AtomicUsize::new(0),
-            spare: AtomicUsize::new(WHOLE as usize),
+            pot: Pot::new(WHOLE as usize),
         });
         let one = || Self {
+            common: common.clone(),
+            ear: Ear::default(),
             gives_at: Timestamp::START,
             is_busy: false,
             is_hungry: false,
             is_needed: false,
-            listener: None,
             owned: 0,
-            pot: pot.clone(),
             used: 0,
         };
         std::iter::repeat_with(one).take(drivers).collect()
@@ -91,23 +85,22 @@ impl Divided {
     /// Nothing is owed from `rests_at` on, if no other attempt begins. Tells whether its part changed.
     pub(crate) fn settle(&mut self, is_busy: bool, rests_at: Timestamp, now: Timestamp) -> bool {
         // Listening before looking, so that nothing is missed.
-        if self.listener.is_none() {
-            self.listener = Some(self.pot.changed.listen());
-        }
-        count(&self.pot.busy, &mut self.is_busy, is_busy);
+        let Common { busy, pot } = &*self.common;
+        self.ear.listen(pot);
+        count(busy, &mut self.is_busy, is_busy);
         let before = self.used;
         let equal = if is_busy { self.equal() } else { 0 };
         if self.used < equal {
             self.used = self.owned.min(equal);
-            let taken = self.take(equal - self.used);
+            let taken = pot.take((equal - self.used) as usize) as u32;
             (self.owned, self.used) = (self.owned + taken, self.used + taken);
-        } else if self.used > equal && self.others_lack() {
+        } else if self.used > equal && pot.others_lack(self.is_hungry) {
             self.used = equal;
             self.gives_at = self.gives_at.max(rests_at);
         }
         let lacks = self.used < equal;
-        if count(&self.pot.hungry, &mut self.is_hungry, lacks) && lacks {
-            self.pot.changed.notify(usize::MAX);
+        if pot.set_hungry(&mut self.is_hungry, lacks) && lacks {
+            pot.tell();
         }
         if now >= self.gives_at {
             self.give();
@@ -116,51 +109,29 @@ impl Divided {
     }
 
     fn equal(&self) -> u32 {
-        let busy = self.pot.busy.load(Ordering::Acquire).max(1);
+        let busy = self.common.busy.load(Ordering::Acquire).max(1);
         WHOLE / u32::try_from(busy).unwrap_or(u32::MAX)
-    }
-
-    fn others_lack(&self) -> bool {
-        self.pot.hungry.load(Ordering::Acquire) > usize::from(self.is_hungry)
-    }
-
-    fn take(&self, wanted: u32) -> u32 {
-        let wanted = wanted as usize;
-        let rest = |spare: usize| Some(spare - spare.min(wanted));
-        let spare = &self.pot.spare;
-        let spare = spare.fetch_update(Ordering::AcqRel, Ordering::Acquire, rest);
-        spare.unwrap_or_default().min(wanted) as u32
     }
 
     /// Gives back what is not used.
     fn give(&mut self) {
         let given = self.owned - self.used;
-        if given > 0 {
-            self.owned = self.used;
-            self.pot.spare.fetch_add(given as usize, Ordering::AcqRel);
-            self.pot.changed.notify(usize::MAX);
-        }
+        self.owned = self.used;
+        self.common.pot.give(given as usize);
     }
 
     /// Has no part in it any more.
     fn leave(&mut self) {
-        count(&self.pot.busy, &mut self.is_busy, false);
-        count(&self.pot.hungry, &mut self.is_hungry, false);
-        self.listener = None;
+        count(&self.common.busy, &mut self.is_busy, false);
+        self.common.pot.set_hungry(&mut self.is_hungry, false);
+        self.ear.close();
         self.used = 0;
         self.give();
     }
 
     /// Waits until another driver's part changed, or is to change.
     pub(crate) fn poll_changed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(listener) = &mut self.listener else {
-            return Poll::Pending;
-        };
-        let changed = Pin::new(listener).poll(cx);
-        if changed.is_ready() {
-            self.listener = None;
-        }
-        changed
+        self.ear.poll(cx)
     }
 }
 
@@ -168,19 +139,6 @@ impl Drop for Divided {
     fn drop(&mut self) {
         self.leave();
     }
-}
-
-/// Counts oneself among those who are so, or no longer. Tells whether that changed.
-fn count(among: &AtomicUsize, was: &mut bool, is: bool) -> bool {
-    let changes = *was != is;
-    if changes {
-        *was = is;
-        match is {
-            true => among.fetch_add(1, Ordering::AcqRel),
-            false => among.fetch_sub(1, Ordering::AcqRel),
-        };
-    }
-    changes
 }
 
 #[cfg(test)]
@@ -334,7 +292,7 @@ mod tests {
                 }
             }
             let owned: u32 = run.drivers.iter().map(|one| one.owned).sum();
-            let spare = run.drivers[0].pot.spare.load(Ordering::SeqCst);
+            let spare = run.drivers[0].common.pot.spare();
             assert_eq!(owned as usize + spare, WHOLE as usize);
         }
     }

@@ -18,6 +18,7 @@ use log::{Level, debug, log_enabled};
 
 use crate::clock::Clock;
 use crate::cookie_jar::CookieJar;
+use crate::deliveries::Readers;
 use crate::divided::{Divided, WHOLE};
 use crate::exchange::{self, Exchanging, Verdict};
 use crate::fetcher::Handle;
@@ -104,6 +105,7 @@ pub(crate) fn new<T: Transport>(
         part,
         peers,
         permits: Permits::new(concurrency + undelivered),
+        readers: Readers::default(),
         share: settings.share,
         spare: Spare::default(),
         start: exchange::start::<T>,
@@ -158,6 +160,8 @@ struct Driver<T, F, S> {
     /// The other drivers, if there are.
     peers: Option<Peers>,
     permits: Permits,
+    /// Those for whom there is something at the end of the turn.
+    readers: Readers,
     /// Whether requests for the same are one.
     share: bool,
     /// Memory for the next attempts.
@@ -284,6 +288,7 @@ where
                 }
                 self.meter.stats(&stats);
                 *self.stats.lock().unwrap_or_else(PoisonError::into_inner) = stats;
+                self.readers.wake();
                 return idle;
             }
             let now = self.clock.now();
@@ -312,6 +317,7 @@ where
             }
             *steps += 1;
             if steps.is_multiple_of(BUDGET) {
+                self.readers.wake();
                 futures_lite::future::yield_now().await;
             }
             if steps.is_multiple_of(STEPS) {
@@ -412,7 +418,7 @@ where
         if let Some(live) = self.lives.get_mut(id.slot()).and_then(Option::take) {
             let (method, span) = (live.request.method.clone(), live.span.clone());
             let last_resort = &mut self.last_resort;
-            let seen = live.finish(outcome, T::SEES_CONNECTION, last_resort, |outcome| {
+            let ended = live.finish(outcome, T::SEES_CONNECTION, last_resort, |outcome| {
                 match &outcome.result {
                     Ok(response) => span.responded(response.status.as_u16()),
                     Err(error) => span.failed(error.kind().as_str()),
@@ -420,7 +426,9 @@ where
                 span.within(|| logging::result(outcome));
                 self.meter.ended(&method, outcome);
             });
+            let (seen, reader) = ended;
             self.spare.seen.extend(seen);
+            self.readers.add(reader);
         }
     }
 

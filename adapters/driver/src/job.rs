@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::sync::{Arc, Mutex};
+use std::task::Waker;
 
 use async_channel::Sender;
 use bytes::Bytes;
@@ -105,16 +106,15 @@ impl Sink {
         }
     }
 
-    /// Delivers the outcome. Nobody may be waiting for it any more.
-    pub(crate) fn deliver(&mut self, outcome: Outcome, permit: Option<Permit>) {
-        match self.to.take() {
-            Some(Destination::Outcome(to)) => {
-                to.put(Delivered {
-                    outcome,
-                    _permit: permit,
-                });
-            }
-            Some(Destination::Stream { fate, head }) => {
+    /// Delivers the outcome. Gives whoever waits for it, and is to be woken: it may be nobody any more.
+    #[must_use]
+    pub(crate) fn deliver(&mut self, outcome: Outcome, permit: Option<Permit>) -> Option<Waker> {
+        match self.to.take()? {
+            Destination::Outcome(to) => to.put(Delivered {
+                outcome,
+                _permit: permit,
+            }),
+            Destination::Stream { fate, head } => {
                 if let Err(error) = outcome.result {
                     let mut fate = fate
                         .lock()
@@ -122,8 +122,8 @@ impl Sink {
                     *fate = Some(error.clone());
                     let _ = head.try_send(Err(error));
                 }
+                None
             }
-            None => {}
         }
     }
 }
@@ -148,7 +148,9 @@ impl Sink {
             let url = core::mem::take(&mut self.url);
             let mut outcome = stillborn(error, url, self.tag);
             outcome.attached = self.attached.take();
-            self.deliver(outcome, None);
+            if let Some(reader) = self.deliver(outcome, None) {
+                reader.wake();
+            }
         }
     }
 }
@@ -385,14 +387,14 @@ impl Live {
     }
 
     /// Delivers the end. Tells it, too, for the log. `sees` is whether the transport tells of its
-    /// connections. Gives back the memory of what was seen.
+    /// connections. Gives back the memory of what was seen, and whoever is to be woken.
     pub(crate) fn finish(
         mut self,
         end: fetch_proto::Outcome,
         sees: bool,
         last_resort: &mut LastResort,
         log: impl FnOnce(&Outcome),
-    ) -> Option<Box<Seen>> {
+    ) -> (Option<Box<Seen>>, Option<Waker>) {
         let fetch_proto::Outcome {
             mut attempts,
             fallen_back,
@@ -473,8 +475,8 @@ impl Live {
         };
         last_resort.apply(&mut outcome, &self.request.method, wants_value);
         log(&outcome);
-        self.sink.deliver(outcome, permit);
-        self.seen.take()
+        let reader = self.sink.deliver(outcome, permit);
+        (self.seen.take(), reader)
     }
 }
 

@@ -27,6 +27,7 @@ mod metering;
 mod no_proxy;
 mod outcome;
 mod peer;
+mod pot;
 mod proxy;
 mod proxy_rules;
 mod rate_limit;

@@ -1,11 +1,10 @@
 //! The attempts that several engines may have in flight together.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
-use event_listener::{Event, EventListener};
+use crate::pot::{Ear, Pot};
 
 /// What engines on several threads have in common: how many attempts may be in flight over all.
 ///
@@ -17,11 +16,8 @@ pub(crate) struct Balance {
     /// How much more is owned than there is, since the whole was made smaller.
     debt: AtomicUsize,
     engines: usize,
-    /// Told when there is something to take.
-    freed: Event,
-    /// Engines that have less than an equal part and need more.
-    hungry: AtomicUsize,
-    spare: AtomicUsize,
+    /// What nobody owns, and engines that have less than an equal part and need more.
+    pot: Pot,
     whole: AtomicUsize,
 }
 
@@ -29,10 +25,10 @@ pub(crate) struct Balance {
 #[derive(Debug)]
 pub(crate) struct Share {
     balance: Arc<Balance>,
+    ear: Ear,
     is_hungry: bool,
     /// How many may be in flight.
     limit: usize,
-    listener: Option<EventListener>,
     /// What it owns: its limit, or, while more are in flight than that, these.
     owned: usize,
 }
@@ -45,8 +41,7 @@ impl Balance {
         self.debt
             .fetch_add(before.saturating_sub(whole), Ordering::AcqRel);
         self.give(whole.saturating_sub(before));
-        let spare = self.spare.swap(0, Ordering::AcqRel);
-        self.give(spare);
+        self.give(self.pot.take_all());
     }
 
     /// Pays what is owed, and lets the others have the rest.
@@ -55,11 +50,7 @@ impl Balance {
         let debt = self
             .debt
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
-        let rest = given.saturating_sub(debt.unwrap_or(0));
-        if rest > 0 {
-            self.spare.fetch_add(rest, Ordering::AcqRel);
-            self.freed.notify(usize::MAX);
-        }
+        self.pot.give(given.saturating_sub(debt.unwrap_or(0)));
     }
 
     fn equal(&self) -> usize {
@@ -68,8 +59,7 @@ impl Balance {
 
     /// Whether an engine, besides one that is hungry itself, has to keep to an equal part.
     fn is_tight(&self, is_hungry: bool) -> bool {
-        self.hungry.load(Ordering::Acquire) > usize::from(is_hungry)
-            || self.debt.load(Ordering::Acquire) > 0
+        self.pot.others_lack(is_hungry) || self.debt.load(Ordering::Acquire) > 0
     }
 }
 
@@ -79,18 +69,16 @@ impl Share {
         let balance = Arc::new(Balance {
             debt: AtomicUsize::new(0),
             engines,
-            freed: Event::new(),
-            hungry: AtomicUsize::new(0),
-            spare: AtomicUsize::new(0),
+            pot: Pot::new(0),
             whole: AtomicUsize::new(whole),
         });
         let part = |i: usize| {
             let equal = whole / engines + usize::from(i < whole % engines);
             Self {
                 balance: balance.clone(),
+                ear: Ear::default(),
                 is_hungry: false,
                 limit: equal,
-                listener: None,
                 owned: equal,
             }
         };
@@ -122,9 +110,10 @@ impl Share {
         if wants && flying >= self.limit {
             self.take(flying, if is_tight { equal } else { usize::MAX });
         } else {
-            self.listener = None;
+            self.ear.close();
         }
-        self.set_hungry(wants && self.limit < equal);
+        let lacks = wants && self.limit < equal;
+        self.balance.pot.set_hungry(&mut self.is_hungry, lacks);
         self.limit != before
     }
 
@@ -140,52 +129,31 @@ impl Share {
     /// Takes as much again as it has, so that it soon has what it needs: the rest goes back.
     fn take(&mut self, flying: usize, most: usize) {
         let wanted = (flying + self.limit.max(1)).min(most);
-        if wanted > self.owned && !self.take_spare(wanted - self.owned) {
-            // Listening before looking again, so that nothing is missed.
-            if self.listener.is_none() {
-                self.listener = Some(self.balance.freed.listen());
-                let _ = self.take_spare(wanted - self.owned);
-            }
+        if wanted > self.owned
+            && !self.take_spare(wanted - self.owned)
+            && self.ear.listen(&self.balance.pot)
+        {
+            // It listens only now: something may have come before.
+            let _ = self.take_spare(wanted - self.owned);
         }
         self.limit = self.limit.max(wanted.min(self.owned));
     }
 
     fn take_spare(&mut self, wanted: usize) -> bool {
-        let less = |spare: usize| (spare > 0).then(|| spare - spare.min(wanted));
-        let spare = &self.balance.spare;
-        let taken = spare.fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
-        let taken = taken.map_or(0, |spare| spare.min(wanted));
+        let taken = self.balance.pot.take(wanted);
         self.owned += taken;
         taken > 0
     }
 
-    fn set_hungry(&mut self, is_hungry: bool) {
-        if is_hungry == self.is_hungry {
-            return;
-        }
-        self.is_hungry = is_hungry;
-        match is_hungry {
-            true => self.balance.hungry.fetch_add(1, Ordering::AcqRel),
-            false => self.balance.hungry.fetch_sub(1, Ordering::AcqRel),
-        };
-    }
-
     /// Waits until there may be more to take, if this engine needs it.
     pub(crate) fn poll_freed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(listener) = &mut self.listener else {
-            return Poll::Pending;
-        };
-        let freed = Pin::new(listener).poll(cx);
-        if freed.is_ready() {
-            self.listener = None;
-        }
-        freed
+        self.ear.poll(cx)
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.set_hungry(false);
+        self.balance.pot.set_hungry(&mut self.is_hungry, false);
         self.limit = 0;
         self.give_back(0);
     }
@@ -198,7 +166,7 @@ mod tests {
     /// The whole, with nothing lost.
     fn whole(shares: &[Share]) -> usize {
         let owned: usize = shares.iter().map(|share| share.owned).sum();
-        owned + shares[0].balance.spare.load(Ordering::SeqCst)
+        owned + shares[0].balance.pot.spare()
     }
 
     #[test]
