@@ -1,6 +1,7 @@
 //! How often something may happen, kept exactly.
 
 mod gcra;
+mod portion;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +14,7 @@ use core::time::Duration;
 use crate::time::nanos;
 
 pub use gcra::Gcra;
+pub(crate) use portion::Portion;
 
 /// A rate: `count` times per `per`, of which `burst` at once after a rest.
 ///

@@ -218,10 +218,9 @@ impl<A: Adapter> Builder<A> {
         self
     }
 
-    /// Sets the most connections in all, idle ones included, which several threads divide among them.
-    /// Default 2 × the concurrency, but no less than 1,024 (if the process may have twice as many files
-    /// open), so that in a list of many hosts each finds its connection again; with several threads
-    /// each has its part, but no less than the concurrency.
+    /// Sets the most connections in all, idle ones included, of all threads together. Default 2 × the
+    /// concurrency, but no less than 1,024 (if the process may have twice as many files open), so that in
+    /// a list of many hosts each finds its connection again.
     ///
     /// ```
     /// let builder = fetch_smol::Fetcher::builder().concurrency(50).max_connections(50);
@@ -336,7 +335,8 @@ impl<A: Adapter> Builder<A> {
     /// the limits of a host are as exact as with one; the concurrency is one for all, and goes where it
     /// is needed. Hosts that targets are served from are all on one thread. With a rate or a budget over
     /// all hosts, a rule that has a rate, or a recording, one thread does all the work, whatever is set.
-    /// Each thread has its part of [`max_connections`](Self::max_connections).
+    /// [`max_connections`](Self::max_connections) is one bound for all, too: where there is no room, a
+    /// thread that has more than its equal part gives way to one that waits and has less.
     ///
     /// Not every adapter can do it: smol on its global executor, and tokio.
     ///

@@ -1,7 +1,7 @@
-//! A rate over all hosts that several drivers keep together.
+//! The rates that hosts have together, those over all and those of rules, kept by several drivers.
 //!
-//! A fetcher that is built with such a rate has one driver, which keeps it exactly. One that is set while
-//! several drivers run is divided among those that have something to do.
+//! A fetcher that is built with such a rate has one driver, which keeps it exactly. Those that are set while
+//! several drivers run are divided among those that have something to do.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -145,7 +145,7 @@ impl Drop for Divided {
 mod tests {
     use std::time::Duration;
 
-    use fetch_proto::{Config, Engine, Failure, Input, Output, Rate, Request};
+    use fetch_proto::{Config, Engine, Failure, Input, Output, Rate, Request, Rules};
 
     use super::*;
 
@@ -218,9 +218,8 @@ mod tests {
     }
 
     impl Run {
-        fn new(drivers: usize, rate: Rate) -> Self {
+        fn new(drivers: usize, config: &Config) -> Self {
             let drivers = self::drivers(drivers);
-            let config = Config::default().rate(rate);
             let engine = |seed| {
                 let mut engine = Engine::new(config.clone(), seed as u64, NOW);
                 engine.set_rate_part(0, WHOLE);
@@ -267,7 +266,12 @@ mod tests {
             let burst = random.u32(1..30);
             let rate: Rate = "50/s".parse().unwrap();
             let rate = rate.burst(burst.try_into().unwrap());
-            let mut run = Run::new(n, rate);
+            // Over all hosts, or of a rule that all have.
+            let config = match round % 2 {
+                0 => Config::default().rate(rate),
+                _ => Config::default().rules(Rules::default().map(|p| p.clone().rate(Some(rate)))),
+            };
+            let mut run = Run::new(n, &config);
             let mut asked = 0;
             while asked < 200 || run.done < asked {
                 run.now = run.now + Duration::from_micros(random.u64(0..12_000));

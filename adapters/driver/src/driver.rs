@@ -32,6 +32,7 @@ use crate::recording::{Core, Record, engine};
 use crate::settings::Settings;
 use crate::share::Share;
 use crate::sight;
+use crate::threads;
 use crate::timer::Timer;
 use crate::transport::{Outgoing, Transport};
 pub(crate) use peers::{Passenger, Peers, Ways};
@@ -388,7 +389,7 @@ where
         self.concurrency += more;
         self.permits.add(more);
         if let Some(divided) = &mut self.divided {
-            divided.need(config.rate_limit().is_some());
+            divided.need(threads::has_rate(&config));
             self.engine.set_rate_part(divided.parts(), WHOLE);
         }
         self.engine.set_config(config, self.clock.now());

@@ -271,9 +271,9 @@ impl<A> Fetcher<A> {
 
     /// Takes over another configuration of the engine while everything goes on: limits, rates,
     /// rules, breakers, budgets. What is known of hosts is kept. The bound on connections stays as it
-    /// was built. A fetcher with several threads divides a rate over all hosts equally among those
-    /// that have something to do, each with a burst of one at least; budgets, and the rates of rules, equally
-    /// among all. One that is built with such limits keeps them exactly, on one thread.
+    /// was built. A fetcher with several threads divides the rates over all hosts and of rules equally among
+    /// those that have something to do, each with a burst of one at least; budgets equally among all. One
+    /// that is built with such limits keeps them exactly, on one thread.
     ///
     /// ```
     /// use fetch_proto::Config;

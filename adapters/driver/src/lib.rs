@@ -19,6 +19,7 @@ mod error;
 mod exchange;
 mod fetcher;
 mod flights;
+mod in_common;
 mod job;
 mod last_resort;
 mod logging;
@@ -63,6 +64,7 @@ pub use fetch_proto::{
     Timeouts, Timestamp, Timings,
 };
 pub use fetcher::Fetcher;
+pub use in_common::InCommon;
 pub use last_resort::FallbackValue;
 pub use marks::{Marks, Wanted};
 pub use outcome::{FellBack, Outcome, Response};

@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue, header};
 
 use crate::connect_to::ConnectTo;
 use crate::cookie_jar::CookieJar;
+use crate::in_common::InCommon;
 use crate::last_resort::FallbackValue;
 use crate::proxy_rules::ProxyRules;
 use crate::timer::Timer;
@@ -73,6 +74,9 @@ pub struct Settings {
     pub client_certificate: Option<Identity>,
     /// How many attempts may be in flight at once. Default 100.
     pub concurrency: usize,
+    /// What the transports of several threads share, such as the bound on connections. Each fetcher that
+    /// is built has its own.
+    pub common: InCommon,
     /// The engine's configuration, for what has no setting of its own here: breakers, budgets,
     /// learned limits, targets. What has one comes from there.
     pub config: fetch_proto::Config,
@@ -102,8 +106,7 @@ pub struct Settings {
     /// Whether TLS certificates are not checked. Default no, of course.
     pub insecure: bool,
     /// The most connections in all, idle ones included. Default 2 × the concurrency, but no less than
-    /// 1,024 if the process may have twice as many files open; with several threads each has its part
-    /// of them, but no less than the concurrency.
+    /// 1,024 if the process may have twice as many files open.
     pub max_connections: Option<usize>,
     /// How many attempts may be in flight at once at one host. Default: no limit of its own.
     pub per_host: Option<usize>,
@@ -144,6 +147,7 @@ impl Default for Settings {
             ca_certificates: Vec::new(),
             client_certificate: None,
             concurrency: 100,
+            common: InCommon::default(),
             config: fetch_proto::Config::default(),
             connect_to: Vec::new(),
             cookie_jar: None,

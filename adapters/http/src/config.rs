@@ -8,6 +8,7 @@ use std::time::Duration;
 use fetch_driver::{ConnectTo, Http2, ProxyRules};
 use hashbrown::HashMap;
 
+use crate::connections::Connections;
 use crate::dns::{Resolve, SystemResolver};
 use crate::origin::OriginRef;
 use crate::proxy::Routes;
@@ -26,6 +27,8 @@ use crate::tls::TlsOptions;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// The bound that several transports have together.
+    pub(crate) common: Option<Arc<Connections>>,
     pub(crate) decode: bool,
     pub(crate) dns_ttl: Duration,
     pub(crate) http2: Http2,
@@ -42,6 +45,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            common: None,
             decode: true,
             dns_ttl: Duration::from_secs(300),
             http2: Http2::Auto,
@@ -159,6 +163,12 @@ impl Config {
     pub fn max_connections(mut self, max: usize) -> Self {
         self.max_connections = max.max(1);
         self
+    }
+
+    /// The bound on connections, and who keeps to it.
+    pub(crate) fn connections(&self) -> Arc<Connections> {
+        let alone = || Arc::new(Connections::new(self.max_connections));
+        self.common.clone().unwrap_or_else(alone)
     }
 
     /// The largest head of a response in bytes; 64 KiB by default, at least 1 KiB.

@@ -97,7 +97,7 @@ fn address(pool: &Pool) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::io;
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::pin::Pin;
@@ -108,6 +108,7 @@ mod tests {
     use futures_io::{AsyncRead, AsyncWrite};
 
     use super::*;
+    use crate::connections::{Connections, Ticket};
     use crate::io::Duplex;
     use crate::origin::Origin;
 
@@ -150,10 +151,11 @@ mod tests {
     impl Duplex for Silent {}
 
     fn pool(most: usize) -> Arc<Pool> {
-        Arc::new(Pool::new(most, Duration::from_secs(60)))
+        let connections = Arc::new(Connections::new(most));
+        Pool::new(connections, Duration::from_secs(60))
     }
 
-    fn key(host: &str) -> OriginRef<'_> {
+    pub(crate) fn key(host: &str) -> OriginRef<'_> {
         OriginRef {
             host,
             port: 80,
@@ -162,8 +164,11 @@ mod tests {
         }
     }
 
-    fn conn(pool: &Arc<Pool>, host: &str, is_over: bool) -> Box<Conn> {
-        let ticket = pool.reserve_or_evict().unwrap();
+    pub(crate) fn conn(pool: &Arc<Pool>, host: &str, is_over: bool) -> Box<Conn> {
+        opened(pool, host, is_over, pool.reserve_or_evict().unwrap())
+    }
+
+    pub(crate) fn opened(pool: &Arc<Pool>, host: &str, is_over: bool, ticket: Ticket) -> Box<Conn> {
         let origin = Arc::new(Origin::proxy(key(host), None));
         Conn::new(Silent { is_over }, origin, None, pool, ticket)
     }

@@ -15,6 +15,7 @@
 mod body;
 mod config;
 mod connect;
+mod connections;
 mod decode;
 mod dns;
 mod error;

@@ -8,10 +8,10 @@ use futures_lite::future;
 use url::Url;
 
 use crate::body::Held;
+use crate::connections::Ticket;
 use crate::http1::Conn;
 use crate::io::{Duplex, Hinted};
 use crate::origin::Origin;
-use crate::pool::Ticket;
 use crate::runtime::Runtime;
 use crate::transport::Inner;
 

@@ -1,14 +1,15 @@
-//! Idle connections by origin, and the bound on how many are open in all.
+//! Idle connections by origin, on their way from one request to the next.
 
 use std::mem;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use event_listener::{Event, EventListener};
 
+use crate::connections::{Connections, Ticket};
 use crate::hand;
 use crate::http1::{Conn, Watch};
 #[cfg(feature = "http2")]
@@ -18,12 +19,13 @@ use crate::origin::OriginRef;
 
 /// Idle connections, newest first per origin, and a count of all open ones.
 pub(crate) struct Pool {
+    /// What it keeps to together with others.
+    connections: Arc<Connections>,
     pub(crate) freed: Event,
     #[cfg(feature = "http2")]
     pub(crate) groups: Groups,
     idle: Mutex<Idle>,
     idle_timeout: Duration,
-    max: usize,
     open: AtomicUsize,
     /// Idle connections on which something happened.
     suspects: Mutex<Vec<Arc<Watch>>>,
@@ -40,10 +42,6 @@ pub(crate) struct Ear<'a> {
     pool: &'a Pool,
 }
 
-/// The right to have one connection open. Weak, for the pool itself holds those of idle connections:
-/// when nobody else needs it any more, they are closed.
-pub(crate) struct Ticket(Weak<Pool>);
-
 /// What a request gets from the pool.
 pub(crate) enum Checkout {
     Open(Ticket),
@@ -56,20 +54,22 @@ pub(crate) enum Checkout {
 }
 
 impl Pool {
-    pub(crate) fn new(max: usize, idle_timeout: Duration) -> Self {
-        Self {
+    pub(crate) fn new(connections: Arc<Connections>, idle_timeout: Duration) -> Arc<Self> {
+        let pool = Arc::new(Self {
+            connections,
             freed: Event::new(),
             #[cfg(feature = "http2")]
             groups: Groups::new(idle_timeout),
             idle: Mutex::new(Idle::default()),
             idle_timeout,
-            max: max.max(1),
             open: AtomicUsize::new(0),
             suspects: Mutex::default(),
             alarm: Event::new(),
             sweeping: AtomicBool::new(false),
             waiting: AtomicUsize::new(0),
-        }
+        });
+        pool.connections.join(&pool);
+        pool
     }
 
     /// An idle connection to `origin`, or the right to open one, as soon as there is either.
@@ -94,17 +94,20 @@ impl Pool {
         self.reserve_or_evict().map(Checkout::Open)
     }
 
-    /// The right to open a connection, if need be in place of the one that is idle for longest.
+    /// The right to open a connection, if need be in place of one that is idle.
     pub(crate) fn reserve_or_evict(self: &Arc<Self>) -> Option<Ticket> {
-        if let Some(ticket) = self.reserve() {
+        let connections = &self.connections;
+        if let Some(ticket) = connections.reserve(self) {
             return Some(ticket);
         }
         // What is in hand is idle, too.
         hand::empty(self);
-        self.evict().then(|| self.reserve()).flatten()
+        let has_room = !connections.owes(self, self.open() + 1) && connections.evict(self);
+        has_room.then(|| connections.reserve(self)).flatten()
     }
 
-    fn evict(&self) -> bool {
+    /// Closes the one that is idle for longest.
+    pub(crate) fn evict(&self) -> bool {
         #[cfg(feature = "http2")]
         if let Some(shared) = self.groups.oldest_since()
             && self
@@ -121,7 +124,9 @@ impl Pool {
 
     /// Listens for a connection that is given back, or closed.
     pub(crate) fn listen(&self) -> Ear<'_> {
-        self.waiting.fetch_add(1, Ordering::AcqRel);
+        // In this order, so that all pools together never seem to have fewer who wait than one.
+        self.connections.wait(true);
+        self.waiting.fetch_add(1, Ordering::SeqCst);
         Ear {
             listener: self.freed.listen(),
             pool: self,
@@ -154,25 +159,21 @@ impl Pool {
         found
     }
 
-    fn reserve(self: &Arc<Self>) -> Option<Ticket> {
-        let more = |open: usize| (open < self.max).then_some(open + 1);
-        let reserved = self
-            .open
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
-        reserved.is_ok().then(|| Ticket(Arc::downgrade(self)))
-    }
-
     /// Keeps an idle connection for later.
     pub(crate) fn put(&self, conn: Box<Conn>) {
         if self.idle_timeout.is_zero() {
             return;
         }
-        let rest = match self.waiting.load(Ordering::Acquire) {
-            0 => hand::keep(self, conn),
-            _ => Some(conn),
+        let is_awaited = self.connections.is_awaited();
+        let rest = match is_awaited {
+            true => Some(conn),
+            false => hand::keep(self, conn),
         };
-        if let Some(conn) = rest {
-            self.lay([conn]);
+        match rest {
+            // Closed, so that another pool may open one.
+            Some(conn) if is_awaited && self.connections.owes(self, self.open()) => drop(conn),
+            Some(conn) => self.lay([conn]),
+            None => {}
         }
     }
 
@@ -187,7 +188,7 @@ impl Pool {
         drop(idle);
         // Closing wakes tasks: never under the lock.
         drop(closed);
-        self.freed.notify_additional(laid);
+        self.connections.tell(self, laid);
     }
 
     /// Has the sweeper look at a connection on which something happened while it was idle.
@@ -216,7 +217,26 @@ impl Pool {
 
     /// How many connections are open, idle or not.
     pub(crate) fn open(&self) -> usize {
-        self.open.load(Ordering::Acquire)
+        self.open.load(Ordering::SeqCst)
+    }
+
+    /// Counts one that is opened, or closed.
+    pub(crate) fn count(&self, opens: bool) {
+        match opens {
+            true => self.open.fetch_add(1, Ordering::SeqCst),
+            false => self.open.fetch_sub(1, Ordering::SeqCst),
+        };
+    }
+
+    /// How many requests wait for a connection to come free.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::SeqCst)
+    }
+
+    /// Tells who waits for it that a connection is idle.
+    #[cfg(feature = "http2")]
+    pub(crate) fn rested(&self) {
+        self.connections.tell(self, 1);
     }
 
     /// Whether the caller must start a sweeper, which ends when [`Pool::sweep`] says so.
@@ -284,7 +304,9 @@ impl Future for Ear<'_> {
 
 impl Drop for Ear<'_> {
     fn drop(&mut self) {
-        self.pool.waiting.fetch_sub(1, Ordering::AcqRel);
+        self.pool.waiting.fetch_sub(1, Ordering::SeqCst);
+        self.pool.connections.wait(false);
+        self.pool.connections.pass_on(self.pool);
     }
 }
 
@@ -297,21 +319,4 @@ impl Drop for Pool {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(feature = "http2")]
-impl Ticket {
-    /// The pool, if there still is one.
-    pub(crate) fn pool(&self) -> Option<Arc<Pool>> {
-        self.0.upgrade()
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        if let Some(pool) = self.0.upgrade() {
-            pool.open.fetch_sub(1, Ordering::AcqRel);
-            pool.freed.notify_additional(1);
-        }
-    }
 }

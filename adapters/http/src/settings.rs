@@ -5,6 +5,7 @@ use fetch_driver::Identity;
 use fetch_driver::{BuildError, Http2, Settings};
 
 use crate::config::Config;
+use crate::connections::Connections;
 
 impl Config {
     /// The options that `settings` ask for: what every adapter over this transport uses. Also raises
@@ -37,6 +38,8 @@ impl Config {
             .http2(settings.http2)
             .idle_timeout(settings.idle_timeout)
             .max_connections(connections(settings, files));
+        let most = config.max_connections;
+        config.common = Some(settings.common.get_or_init(|| Connections::new(most)));
         config = with_routes(config, settings)?;
         for (host, port, addresses) in &settings.resolve {
             config = config.resolve(host, *port, addresses.iter().copied());

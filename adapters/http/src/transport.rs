@@ -109,7 +109,7 @@ impl<R: Runtime> HttpTransport<R> {
         Self(Arc::new(Inner {
             accept: config.decode.then(fetch_coding::accepted).flatten(),
             dns: Arc::new(Dns::new(config.resolver.clone(), config.dns_ttl)),
-            pool: Arc::new(Pool::new(config.max_connections, config.idle_timeout)),
+            pool: Pool::new(config.connections(), config.idle_timeout),
             runtime,
             #[cfg(feature = "tls")]
             tls: config.tls.connector(config.http2 != Http2::Off),

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use fetch_driver::Config;
-use fetch_smol::{Fetcher, Outcome, StreamExt};
+use fetch_smol::{Fetcher, Outcome, Rules, StreamExt};
 use fetch_testbed::Site;
 use smol::block_on;
 
@@ -82,13 +82,18 @@ fn a_rate_that_is_set_while_several_threads_run_is_one_for_all() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let site = Site::builder().addresses(12).start().unwrap();
     let fetcher = Fetcher::builder().threads(3).build().unwrap();
-    fetcher.set_config(Config::default().rate("40/s".parse().unwrap()));
-    // Many hosts, and one, whose thread has all of the rate.
-    for hosts in [12, 1] {
-        let begun = Instant::now();
-        fetch(&fetcher, &site, 40, hosts);
-        // Of all but the first of each thread, each has waited for its turn.
-        assert!(begun.elapsed() >= Duration::from_millis(900));
+    let rate = "40/s".parse().unwrap();
+    // Over all hosts, or of a rule which is that of all.
+    let rules = Rules::default().map(|policy| policy.clone().rate(Some(rate)));
+    for config in [Config::default().rate(rate), Config::default().rules(rules)] {
+        fetcher.set_config(config);
+        // Many hosts, and one, whose thread has all of the rate.
+        for hosts in [12, 1] {
+            let begun = Instant::now();
+            fetch(&fetcher, &site, 40, hosts);
+            // Of all but the first of each thread, each has waited for its turn.
+            assert!(begun.elapsed() >= Duration::from_millis(900));
+        }
     }
 }
 
@@ -101,6 +106,12 @@ fn the_bound_on_connections_is_one_for_all_threads() {
     fetch(&fetcher, &site, 120, 12);
     // The site may see the end of a connection after the beginning of the next.
     assert!(site.observed().max_in_flight <= 4, "{:?}", site.observed());
+    // They go where they are needed: also to the thread of a single host.
+    let one = Site::start().unwrap();
+    fetch(&fetcher, &one, 60, 1);
+    assert_eq!(one.observed().max_in_flight, 4);
+    // And back to where there are none.
+    fetch(&fetcher, &site, 60, 12);
 }
 
 #[test]

@@ -185,7 +185,7 @@ fn await_port(port: u16) -> Result<()> {
 fn config(directory: &Path, ports: &Ports) -> Result<String> {
     let mut text = String::from(
         "pid nginx.pid;\ndaemon off;\nmaster_process off;\nerror_log stderr crit;\nworker_rlimit_nofile 60000;\n\
-         events { worker_connections 30000; }\nhttp {\naccess_log off;\nsendfile on;\n\
+         events { worker_connections 30000; }\nhttp {\naccess_log off;\nsendfile on;\ntcp_nopush on;\n\
          tcp_nodelay on;\nkeepalive_requests 1000000000;\nkeepalive_timeout 600s;\n\
          open_file_cache max=100;\n",
     );

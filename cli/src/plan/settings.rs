@@ -130,8 +130,5 @@ pub(super) fn limit_connections(
         ));
     }
     settings.concurrency = concurrency.min(room);
-    // By default there are as many for each thread, or twice as many for a single one.
-    let wanted = settings.concurrency.saturating_mul(settings.threads.max(2));
-    let wanted = wanted.max(settings.connection_limit());
-    settings.max_connections = (wanted > room).then_some(room);
+    settings.max_connections = (settings.connection_limit() > room).then_some(room);
 }

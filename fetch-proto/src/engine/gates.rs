@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use super::timers::Timers;
 use crate::id::FetchId;
-use crate::rate::Gcra;
+use crate::rate::{Gcra, Portion, Rate};
 use crate::rules::Rules;
 use crate::time::Timestamp;
 use crate::wake::{Reason, Wake};
@@ -16,6 +16,8 @@ use crate::wake::{Reason, Wake};
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(super) struct Gates {
     gates: Vec<Option<Gate>>,
+    /// How much of each rate is this engine's.
+    portion: Portion,
     timers: Timers,
 }
 
@@ -24,7 +26,9 @@ pub(super) struct Gates {
 struct Gate {
     /// Those that were turned back, the longest waiting first. Some may be over meanwhile.
     parked: VecDeque<FetchId>,
+    /// This engine's portion of the rule's rate.
     rate: Gcra,
+    whole: Rate,
 }
 
 impl Gates {
@@ -47,7 +51,8 @@ impl Gates {
         self.gates = all
             .chain([default])
             .map(|(pattern, policy)| {
-                let rate = policy.rate?;
+                let whole = policy.rate?;
+                let rate = self.portion.of(whole);
                 let place = before.map(|before| match pattern {
                     Some(pattern) => before.iter().position(|(known, _)| known == pattern),
                     None => Some(before.iter().len()),
@@ -63,6 +68,7 @@ impl Gates {
                 Some(Gate {
                     parked: VecDeque::new(),
                     rate,
+                    whole,
                 })
             })
             .collect();
@@ -70,10 +76,30 @@ impl Gates {
         parked
     }
 
+    /// So much of each rate is this engine's from now on.
+    pub(super) fn set_portion(&mut self, portion: Portion) {
+        self.portion = portion;
+        for rule in 0..self.gates.len() {
+            if let Some(gate) = &mut self.gates[rule] {
+                gate.rate.set_rate(portion.of(gate.whole));
+                let waits = !gate.parked.is_empty() && !portion.is_nothing();
+                let at = waits.then(|| wake(gate.rate.next_allowed(Timestamp::START)));
+                self.timers.set(rule as u32, at);
+            }
+        }
+    }
+
+    /// When nothing is owed any more, if no other fetch of a rule with a rate begins.
+    pub(super) fn rests_at(&self) -> Option<Timestamp> {
+        let gates = self.gates.iter().flatten();
+        gates.map(|gate| gate.rate.idle_at()).max()
+    }
+
     /// Whether a fetch of this rule may begin now.
     pub(super) fn allows(&self, rule: u32, now: Timestamp) -> bool {
+        let is_open = |gate: &Gate| gate.rate.next_allowed(now) <= now;
         self.gate(rule)
-            .is_none_or(|gate| gate.rate.next_allowed(now) <= now)
+            .is_none_or(|gate| !self.portion.is_nothing() && is_open(gate))
     }
 
     /// A fetch of this rule begins.
@@ -91,7 +117,7 @@ impl Gates {
         };
         gate.parked.push_back(id);
         let at = gate.rate.next_allowed(now);
-        if gate.parked.len() == 1 {
+        if gate.parked.len() == 1 && !self.portion.is_nothing() {
             self.timers.set(rule, Some(wake(at)));
         }
     }

@@ -41,7 +41,7 @@ use crate::fetch::Fetch;
 use crate::id::{AttemptId, FetchId};
 use crate::limiter::Limiter;
 use crate::random::mix;
-use crate::rate::Gcra;
+use crate::rate::{Gcra, Portion};
 use crate::request::{Handled, Input, Request};
 use crate::rules::Scratch;
 use crate::time::Timestamp;
@@ -110,10 +110,10 @@ pub struct Engine {
     /// Fewer may fly than configured while the machine is short of descriptors.
     pressure: Option<usize>,
     /// For extra attempts over all hosts.
+    /// How much of the rates is its own, if it is one of several engines.
+    portion: Portion,
     purse: Option<Purse>,
     rate: Option<Gcra>,
-    /// So many parts of the rate are its own, of so many, if it is one of several engines.
-    rate_part: Option<(u32, u32)>,
     /// Hosts that may start an attempt, in turn.
     ring: VecDeque<u32>,
     /// For matching the rules.
@@ -153,10 +153,10 @@ impl Engine {
             offset: 0,
             outbox: VecDeque::new(),
             part: None,
+            portion: Portion::default(),
             pressure: None,
             purse: config.budget.map(Purse::new),
             rate: config.rate.map(Gcra::new),
-            rate_part: None,
             ring: VecDeque::new(),
             scratch: Scratch::default(),
             seed,

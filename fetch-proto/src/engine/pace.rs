@@ -3,7 +3,7 @@
 use super::live::change_rate;
 use super::{Engine, shifted};
 use crate::event::Event;
-use crate::rate::{Gcra, Rate};
+use crate::rate::{Gcra, Portion, Rate};
 use crate::time::Timestamp;
 
 impl Engine {
@@ -72,9 +72,9 @@ impl Engine {
         !self.ring.is_empty() && self.flying >= self.ceiling && self.has_room()
     }
 
-    /// Sets how much of the [rate](crate::Config::rate) over all hosts is this engine's, if several
-    /// engines keep it together: so many of `of` parts, and a burst of one at least. With no part, no
-    /// attempt begins. What is owed to the rate stays owed.
+    /// Sets how much of the [rate](crate::Config::rate) over all hosts, and of the rates of rules, is this
+    /// engine's, if several engines keep them together: so many of `of` parts, and a burst of one at
+    /// least. With no part, no attempt begins that has such a rate. What is owed stays owed.
     ///
     /// ```
     /// # use fetch_proto::{Config, Engine, Output, Request, Timestamp};
@@ -88,13 +88,14 @@ impl Engine {
     /// # Ok::<(), Box<dyn core::error::Error>>(())
     /// ```
     pub fn set_rate_part(&mut self, parts: u32, of: u32) {
-        self.rate_part = Some((parts, of));
+        self.portion = Portion::new(parts, of);
         let rate = self.own_rate();
         change_rate(&mut self.rate, rate);
+        self.gates.set_portion(self.portion);
     }
 
-    /// When nothing will be owed to the rate over all hosts, if no other attempt begins: from then on
-    /// another engine may have this one's part. In the past if nothing is owed.
+    /// When nothing will be owed to the rate over all hosts, nor to those of rules, if no other attempt
+    /// begins: from then on another engine may have this one's part. In the past if nothing is owed.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -109,7 +110,8 @@ impl Engine {
     /// ```
     #[must_use]
     pub fn rate_rests_at(&self) -> Timestamp {
-        let at = self.rate.as_ref().map(Gcra::idle_at);
+        let of_rules = self.gates.rests_at();
+        let at = self.rate.as_ref().map(Gcra::idle_at).max(of_rules);
         at.map_or(Timestamp::START, |at| {
             shifted(at, self.offset.saturating_neg())
         })
@@ -117,16 +119,12 @@ impl Engine {
 
     /// The engine's part of the rate over all hosts.
     pub(super) fn own_rate(&self) -> Option<Rate> {
-        let all = self.config.rate?;
-        Some(match self.rate_part {
-            None | Some((0, _)) => all,
-            Some((parts, of)) => all.part(parts, of),
-        })
+        self.config.rate.map(|all| self.portion.of(all))
     }
 
     /// Whether it has any part of it.
     pub(super) fn has_rate(&self) -> bool {
-        !matches!(self.rate_part, Some((0, _)))
+        !self.portion.is_nothing()
     }
 
     /// Whether another attempt may begin.

@@ -87,7 +87,7 @@ where
         self.settle_rate(is_busy) || has_more
     }
 
-    /// The same for the rate over all hosts.
+    /// The same for the rates that all hosts, or all of a rule, have together.
     fn settle_rate(&mut self, is_busy: bool) -> bool {
         let Some(divided) = self.divided.as_mut().filter(|one| one.is_needed()) else {
             return false;

@@ -11,9 +11,10 @@ use bytes::BytesMut;
 use futures_io::AsyncRead;
 
 use super::watch::Watch;
+use crate::connections::Ticket;
 use crate::io::{Duplex, SCRATCH};
 use crate::origin::Origin;
-use crate::pool::{Pool, Ticket};
+use crate::pool::Pool;
 
 thread_local! {
     // Safe code can only read into initialised memory. One buffer for each thread serves all its

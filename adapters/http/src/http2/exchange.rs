@@ -12,8 +12,9 @@ use super::body::Body;
 use super::lease::Lease;
 use super::{error, outgoing, start};
 use crate::body::{Held, ResponseBody, Wire};
+use crate::connections::Ticket;
 use crate::origin::{Origin, OriginRef};
-use crate::pool::{Checkout, Ticket};
+use crate::pool::Checkout;
 use crate::runtime::Runtime;
 use crate::transport::Inner;
 

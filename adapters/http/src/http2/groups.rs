@@ -13,8 +13,9 @@ use super::flight::{Flight, Flying};
 use super::group::{Advice, Group, Protocol};
 use super::lease::Lease;
 use super::link::{Link, Pulse};
+use crate::connections::Ticket;
 use crate::origin::{Origin, OriginRef};
-use crate::pool::{Pool, Ticket};
+use crate::pool::Pool;
 
 /// How many origins are remembered, at least, before those without a connection are forgotten.
 const ORIGINS: usize = 16 * 1024;
@@ -208,7 +209,7 @@ impl Groups {
         if rests {
             // It may be closed to make room.
             if let Some(pool) = link.ticket.pool() {
-                pool.freed.notify_additional(1);
+                pool.rested();
             }
         }
     }

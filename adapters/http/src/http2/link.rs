@@ -11,9 +11,9 @@ use http::uri::Authority;
 use hyper::client::conn::http2::SendRequest;
 
 use super::upload::OutgoingBody;
+use crate::connections::Ticket;
 use crate::hyper_io::Watch;
 use crate::origin::Origin;
-use crate::pool::Ticket;
 
 /// The requests' half of a shared connection. When it is dropped, the connection is closed.
 pub(crate) struct Link {

@@ -11,10 +11,11 @@ use hyper::client::conn::http2::Builder;
 use super::lease::Lease;
 use super::link::{Link, Pulse};
 use super::task::{FIRST_STREAMS, Spawner, Task};
+use crate::connections::Ticket;
 use crate::error::told;
 use crate::hyper_io::HyperIo;
 use crate::origin::{Origin, Serves};
-use crate::pool::{Pool, Ticket};
+use crate::pool::Pool;
 use crate::runtime::Runtime;
 
 /// How much of one response may wait here unread: as much as a fast line brings in 10 ms.

@@ -1,0 +1,27 @@
+//! How much of a rate is one engine's.
+
+use super::Rate;
+
+/// All of a rate, or so many parts of so many.
+#[derive(Clone, Copy, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+pub(crate) struct Portion(Option<(u32, u32)>);
+
+impl Portion {
+    pub(crate) fn new(parts: u32, of: u32) -> Self {
+        Self(Some((parts, of)))
+    }
+
+    /// Whether it is nothing at all.
+    pub(crate) fn is_nothing(self) -> bool {
+        matches!(self.0, Some((0, _)))
+    }
+
+    /// This much of `rate`. Of nothing there is no rate: it is the whole, by which debts are counted.
+    pub(crate) fn of(self, rate: Rate) -> Rate {
+        match self.0 {
+            None | Some((0, _)) => rate,
+            Some((parts, of)) => rate.part(parts, of),
+        }
+    }
+}
