@@ -20,6 +20,12 @@ pub(crate) struct Connections {
     waiting: AtomicUsize,
 }
 
+/// A request that waits for a connection. While any does, connections go into their pools at once.
+pub(crate) struct Waiting<'a> {
+    common: &'a Connections,
+    pool: &'a Pool,
+}
+
 /// The right to have one connection open. Weak, for the pool itself holds those of idle connections:
 /// when nobody else needs it any more, they are closed.
 pub(crate) struct Ticket {
@@ -55,12 +61,12 @@ impl Connections {
         let reserved = self
             .open
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, more);
-        reserved.ok().map(|_| {
-            pool.count(true);
-            Ticket {
-                common: self.clone(),
-                pool: Arc::downgrade(pool),
-            }
+        reserved.ok()?;
+        pool.open.fetch_add(1, Ordering::SeqCst);
+        self.relent(pool);
+        Some(Ticket {
+            common: self.clone(),
+            pool: Arc::downgrade(pool),
         })
     }
 
@@ -86,12 +92,13 @@ impl Connections {
         }
     }
 
-    /// A request begins to wait, or no longer does.
-    pub(crate) fn wait(&self, waits: bool) {
-        match waits {
-            true => self.waiting.fetch_add(1, Ordering::SeqCst),
-            false => self.waiting.fetch_sub(1, Ordering::SeqCst),
-        };
+    /// A request of `pool` waits until what this gives is dropped. To be had before one looks again, and
+    /// kept from look to look.
+    pub(crate) fn wait<'a>(&'a self, pool: &'a Pool) -> Waiting<'a> {
+        // In this order, so that all pools together never seem to have fewer who wait than one.
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        pool.waiting.fetch_add(1, Ordering::SeqCst);
+        Waiting { common: self, pool }
     }
 
     /// Whether anyone waits.
@@ -99,36 +106,23 @@ impl Connections {
         self.waiting.load(Ordering::SeqCst) > 0
     }
 
-    /// Tells those who wait that so many connections of `pool` are idle or closed: first who has less than
-    /// an equal part, then the pool's own.
+    /// Tells who waits that so many connections of `pool` are idle or closed. In other pools, too: whose
+    /// they are is for [`reserve`](Self::reserve) to say.
     pub(crate) fn tell(&self, pool: &Pool, freed: usize) {
-        if !self.others_wait(pool) {
-            pool.freed.notify_additional(freed);
-            return;
-        }
-        let others = self.others(pool);
-        let is_hungry = || others.iter().any(|other| self.is_hungry(other));
-        match pool.waiting() == 0 || is_hungry() {
-            true => self.tell_others(&others, freed),
-            false => drop(pool.freed.notify_additional(freed)),
-        }
-    }
-
-    /// Tells so many of those who wait for these pools, first of one that has less than its equal part.
-    fn tell_others(&self, pools: &[Arc<Pool>], freed: usize) {
-        for _ in 0..freed {
-            let hungry = pools.iter().find(|pool| self.is_hungry(pool));
-            let waits = || pools.iter().find(|pool| pool.waiting() > 0);
-            if let Some(pool) = hungry.or_else(waits) {
-                pool.freed.notify_additional(1);
+        pool.freed.notify_additional(freed);
+        if self.others_wait(pool) {
+            for other in self.others(pool) {
+                other.freed.notify_additional(freed);
             }
         }
     }
 
-    /// Who was told of a place no longer waits for it: others may have it.
-    pub(crate) fn pass_on(&self, pool: &Pool) {
-        if self.is_awaited() && self.open.load(Ordering::SeqCst) < self.most {
-            self.tell(pool, 1);
+    /// Wakes who waits in other pools: it may have given way to `pool`, which may have what it lacked.
+    fn relent(&self, pool: &Pool) {
+        if self.others_wait(pool) {
+            for other in self.others(pool) {
+                other.freed.notify(usize::MAX);
+            }
         }
     }
 
@@ -175,34 +169,47 @@ impl Drop for Ticket {
         self.common.open.fetch_sub(1, Ordering::SeqCst);
         match self.pool.upgrade() {
             Some(pool) => {
-                pool.count(false);
+                pool.open.fetch_sub(1, Ordering::SeqCst);
                 self.common.tell(&pool, 1);
             }
             // It went with its pool. Others may still wait.
-            None => self.common.tell_others(&self.common.all(), 1),
+            None => self.common.all().iter().for_each(|pool| {
+                pool.freed.notify_additional(1);
+            }),
         }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.pool.waiting.fetch_sub(1, Ordering::SeqCst);
+        self.common.waiting.fetch_sub(1, Ordering::SeqCst);
+        self.common.relent(self.pool);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::pin::pin;
+    use std::pin::Pin;
     use std::task::{Context, Waker};
     use std::thread;
     use std::time::Duration;
 
+    use event_listener::EventListener;
+
     use super::*;
+    use crate::hand;
     use crate::hand::tests::{conn, key, opened};
-    use crate::pool::{Checkout, Ear};
+    use crate::pool::Checkout;
 
     fn pools(most: usize) -> [Arc<Pool>; 2] {
         let connections = Arc::new(Connections::new(most));
         [(); 2].map(|()| Pool::new(connections.clone(), Duration::from_secs(60)))
     }
 
-    fn is_told(ear: &mut Ear<'_>) -> bool {
+    fn is_told(ear: &mut EventListener) -> bool {
         let mut cx = Context::from_waker(Waker::noop());
-        pin!(ear).poll(&mut cx).is_ready()
+        Pin::new(ear).poll(&mut cx).is_ready()
     }
 
     fn reserve(pool: &Arc<Pool>, count: usize) -> Vec<Ticket> {
@@ -237,13 +244,12 @@ mod tests {
     fn who_waits_elsewhere_is_told_of_what_is_idle_or_closed() {
         let [a, b] = pools(1);
         let conn = conn(&a, "a.test", false);
-        let mut ear = b.listen();
+        let (_waiting, mut ear) = (b.wait(), b.freed.listen());
         assert!(!is_told(&mut ear) && b.reserve_or_evict().is_none());
         a.lay([conn]);
         assert!(is_told(&mut ear));
-        drop(ear);
 
-        let mut ear = b.listen();
+        let mut ear = b.freed.listen();
         assert!(!is_told(&mut ear));
         drop(a.take(key("a.test")));
         assert!(is_told(&mut ear));
@@ -252,30 +258,28 @@ mod tests {
     #[test]
     fn who_has_more_than_its_part_gives_way_to_who_waits_with_less() {
         let [a, b] = pools(3);
-        let mut conns = vec![conn(&a, "a.test", false), conn(&a, "a.test", false)];
-        conns.push(conn(&a, "a.test", false));
-        let mut own = a.listen();
-        let mut ear = b.listen();
-        assert!(!is_told(&mut own) && !is_told(&mut ear));
+        let mut conns: Vec<_> = (0..3).map(|_| conn(&a, "a.test", false)).collect();
+        let (own, waiting) = (a.wait(), b.wait());
         a.put(conns.remove(0));
         assert_eq!(a.open(), 2, "closed, not kept");
-        assert!(is_told(&mut ear) && !is_told(&mut own));
-        // Its own request, which was not told, does not get in between.
-        assert!(a.reserve_or_evict().is_none());
-        assert!(b.reserve_or_evict().is_some());
+        assert!(a.reserve_or_evict().is_none(), "another's turn");
+        let mut ear = a.freed.listen();
+        let ticket = b.reserve_or_evict();
+        // It has its part: who gave way may look again.
+        assert!(ticket.is_some() && is_told(&mut ear));
+        drop((own, waiting));
     }
 
     #[test]
-    fn who_is_told_and_does_not_come_is_followed_by_another() {
-        let [a, b] = pools(1);
-        let ticket = a.reserve_or_evict();
-        let mut own = a.listen();
-        let hungry = b.listen();
-        assert!(!is_told(&mut own));
-        drop(ticket);
-        assert!(!is_told(&mut own));
+    fn who_gave_way_to_one_that_does_not_come_looks_again() {
+        let [a, b] = pools(3);
+        let _two = reserve(&a, 2);
+        let (_own, hungry) = (a.wait(), b.wait());
+        assert!(a.reserve_or_evict().is_none());
+        let mut ear = a.freed.listen();
+        assert!(!is_told(&mut ear));
         drop(hungry);
-        assert!(is_told(&mut own));
+        assert!(is_told(&mut ear) && a.reserve_or_evict().is_some());
     }
 
     /// One request after the other, each with a connection that is kept or closed.
@@ -290,9 +294,14 @@ mod tests {
                 #[cfg(feature = "http2")]
                 _ => unreachable!("nothing is shared here"),
             };
+            let mut conn = Some(conn);
             match n % 3 {
-                0 => drop(conn),
-                _ => pool.put(conn),
+                0 => {}
+                1 => conn.take().into_iter().for_each(|conn| pool.put(conn)),
+                // First in hand.
+                _ => hand::turn(pool, &mut || {
+                    conn.take().into_iter().for_each(|conn| pool.put(conn));
+                }),
             }
         }
     }

@@ -208,10 +208,10 @@ pub(crate) mod tests {
     fn for_who_waits_it_goes_into_the_pool_at_once() {
         let pool = pool(9);
         turn(&pool, &mut || {
-            let ear = pool.listen();
+            let waiting = pool.wait();
             pool.put(conn(&pool, "a.test", false));
             assert!(others_get(&pool, "a.test"));
-            drop(ear);
+            drop(waiting);
             pool.put(conn(&pool, "a.test", false));
             assert!(!others_get(&pool, "a.test"));
         });

@@ -1,15 +1,13 @@
 //! Idle connections by origin, on their way from one request to the next.
 
 use std::mem;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use event_listener::{Event, EventListener};
 
-use crate::connections::{Connections, Ticket};
+use crate::connections::{Connections, Ticket, Waiting};
 use crate::hand;
 use crate::http1::{Conn, Watch};
 #[cfg(feature = "http2")]
@@ -26,20 +24,14 @@ pub(crate) struct Pool {
     pub(crate) groups: Groups,
     idle: Mutex<Idle>,
     idle_timeout: Duration,
-    open: AtomicUsize,
+    pub(crate) open: AtomicUsize,
     /// Idle connections on which something happened.
     suspects: Mutex<Vec<Arc<Watch>>>,
     /// Told when the sweeper has something to look at.
     alarm: Event,
     sweeping: AtomicBool,
-    /// How many listen to `freed`.
-    waiting: AtomicUsize,
-}
-
-/// Listens for what is freed. While anyone does, connections go into the pool at once.
-pub(crate) struct Ear<'a> {
-    listener: EventListener,
-    pool: &'a Pool,
+    /// How many wait for a connection to come free.
+    pub(crate) waiting: AtomicUsize,
 }
 
 /// What a request gets from the pool.
@@ -74,13 +66,16 @@ impl Pool {
 
     /// An idle connection to `origin`, or the right to open one, as soon as there is either.
     pub(crate) async fn checkout(self: &Arc<Self>, origin: OriginRef<'_>, fresh: bool) -> Checkout {
-        let mut freed = None;
+        let (mut freed, mut waiting) = (None, None);
         loop {
             match self.try_checkout(origin, fresh) {
                 Some(found) => return found,
                 // One may come free between the look and the listening: look again.
                 None => match freed.take() {
-                    None => freed = Some(self.listen()),
+                    None => {
+                        waiting.get_or_insert_with(|| self.wait());
+                        freed = Some(self.freed.listen());
+                    }
                     Some(freed) => freed.await,
                 },
             }
@@ -122,15 +117,9 @@ impl Pool {
         evicted.is_some()
     }
 
-    /// Listens for a connection that is given back, or closed.
-    pub(crate) fn listen(&self) -> Ear<'_> {
-        // In this order, so that all pools together never seem to have fewer who wait than one.
-        self.connections.wait(true);
-        self.waiting.fetch_add(1, Ordering::SeqCst);
-        Ear {
-            listener: self.freed.listen(),
-            pool: self,
-        }
+    /// A request waits for a connection: see [`Connections::wait`].
+    pub(crate) fn wait(&self) -> Waiting<'_> {
+        self.connections.wait(self)
     }
 
     /// The newest idle connection to `origin` that is neither expired nor closed.
@@ -220,14 +209,6 @@ impl Pool {
         self.open.load(Ordering::SeqCst)
     }
 
-    /// Counts one that is opened, or closed.
-    pub(crate) fn count(&self, opens: bool) {
-        match opens {
-            true => self.open.fetch_add(1, Ordering::SeqCst),
-            false => self.open.fetch_sub(1, Ordering::SeqCst),
-        };
-    }
-
     /// How many requests wait for a connection to come free.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::SeqCst)
@@ -291,22 +272,6 @@ impl Pool {
 
     fn lock(&self) -> MutexGuard<'_, Idle> {
         lock(&self.idle)
-    }
-}
-
-impl Future for Ear<'_> {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        Pin::new(&mut self.listener).poll(cx)
-    }
-}
-
-impl Drop for Ear<'_> {
-    fn drop(&mut self) {
-        self.pool.waiting.fetch_sub(1, Ordering::SeqCst);
-        self.pool.connections.wait(false);
-        self.pool.connections.pass_on(self.pool);
     }
 }
 

@@ -9,7 +9,7 @@ use fetch_driver::TransportError;
 
 use super::groups::{Answer, Waiting};
 use crate::origin::OriginRef;
-use crate::pool::{Checkout, Ear, Pool};
+use crate::pool::{Checkout, Pool};
 
 enum Looked {
     Found(Checkout),
@@ -31,7 +31,7 @@ impl Pool {
         match self.look(origin, fresh)? {
             Looked::Found(found) => Ok(found),
             // Boxed: most requests need not carry this along.
-            Looked::Wait(_) => Box::pin(self.wait(origin, fresh)).await,
+            Looked::Wait(_) => Box::pin(self.checkout_later(origin, fresh)).await,
         }
     }
 
@@ -60,13 +60,13 @@ impl Pool {
         })
     }
 
-    async fn wait(
+    async fn checkout_later(
         self: &Arc<Self>,
         origin: OriginRef<'_>,
         fresh: bool,
     ) -> Result<Checkout, TransportError> {
-        let mut ears: Option<Ears<'_>> = None;
-        let mut woken = None;
+        let mut ears: Option<Ears> = None;
+        let (mut for_ticket, mut woken) = (None, None);
         loop {
             let looked = self.look(origin, fresh)?;
             if let Some(by) = woken.take() {
@@ -84,7 +84,13 @@ impl Pool {
                         return Err(error);
                     }
                 }
-                _ => ears = Some(Ears::new(waiting, self)),
+                _ => {
+                    // Who waits for another's connection wants none of its own.
+                    for_ticket = waiting
+                        .ticket
+                        .then(|| for_ticket.unwrap_or_else(|| self.wait()));
+                    ears = Some(Ears::new(waiting, self));
+                }
             }
         }
     }
@@ -116,10 +122,10 @@ impl Waiting {
 }
 
 /// Listens for a place on a shared connection and, if that helps, for a ticket of the pool.
-struct Ears<'a> {
+struct Ears {
     freed: Arc<Event>,
     place: EventListener,
-    ticket: Option<Ear<'a>>,
+    ticket: Option<EventListener>,
 }
 
 enum Woken {
@@ -127,12 +133,12 @@ enum Woken {
     Ticket,
 }
 
-impl<'a> Ears<'a> {
-    fn new(waiting: Waiting, pool: &'a Pool) -> Self {
+impl Ears {
+    fn new(waiting: Waiting, pool: &Pool) -> Self {
         Self {
             place: waiting.freed.listen(),
             freed: waiting.freed,
-            ticket: waiting.ticket.then(|| pool.listen()),
+            ticket: waiting.ticket.then(|| pool.freed.listen()),
         }
     }
 
@@ -144,7 +150,7 @@ impl<'a> Ears<'a> {
     }
 }
 
-impl Future for Ears<'_> {
+impl Future for Ears {
     type Output = Woken;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Woken> {
