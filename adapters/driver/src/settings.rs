@@ -72,11 +72,11 @@ pub struct Settings {
     pub ca_certificates: Vec<Vec<u8>>,
     /// The certificate to show to servers that ask for one. Default: none.
     pub client_certificate: Option<Identity>,
-    /// How many attempts may be in flight at once. Default 100.
-    pub concurrency: usize,
     /// What the transports of several threads share, such as the bound on connections. Each fetcher that
     /// is built has its own.
     pub common: InCommon,
+    /// How many attempts may be in flight at once. Default 100.
+    pub concurrency: usize,
     /// The engine's configuration, for what has no setting of its own here: breakers, budgets,
     /// learned limits, targets. What has one comes from there.
     pub config: fetch_proto::Config,
@@ -146,8 +146,8 @@ impl Default for Settings {
         Self {
             ca_certificates: Vec::new(),
             client_certificate: None,
-            concurrency: 100,
             common: InCommon::default(),
+            concurrency: 100,
             config: fetch_proto::Config::default(),
             connect_to: Vec::new(),
             cookie_jar: None,
