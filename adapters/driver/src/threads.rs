@@ -6,7 +6,6 @@ use crate::clock::Clock;
 use crate::divided::Divided;
 use crate::driver::{self, Peers, Place, Ways};
 use crate::fetcher::{Fetcher, Handle, Inner};
-use crate::in_common::InCommon;
 use crate::recording::Record;
 use crate::settings::{Adapter, BuildError, Settings};
 use crate::share::Share;
@@ -29,8 +28,6 @@ pub(crate) fn build<A: Adapter>(
         // One for all of them.
         settings.cookie_jar.get_or_insert_default();
     }
-    // What transports share is this fetcher's alone, whoever else was built from the same settings.
-    settings.common = InCommon::default();
     let window = settings.engine_config().window_size();
     let shares = Share::divide(settings.concurrency, threads);
     let balance = (threads > 1).then(|| shares[0].balance());

@@ -162,6 +162,8 @@ impl Config {
     #[must_use]
     pub fn max_connections(mut self, max: usize) -> Self {
         self.max_connections = max.max(1);
+        // It is another bound than that of the settings.
+        self.common = None;
         self
     }
 

@@ -3,6 +3,8 @@
 //! Each thread of a fetcher has a pool of its own, and all have their connections from here. Nothing here
 //! is touched for a request that finds a connection; what is shared by all is only read then.
 
+use std::cmp::Reverse;
+use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -83,7 +85,7 @@ impl Connections {
     pub(crate) fn evict(&self, pool: &Pool) -> bool {
         let elsewhere = || {
             let mut others = self.others(pool);
-            others.sort_by_cached_key(|other| usize::MAX - other.open());
+            others.sort_by_cached_key(|other| Reverse(other.open()));
             others.iter().any(|other| other.evict())
         };
         match pool.open() < self.equal() {
@@ -145,7 +147,7 @@ impl Connections {
             0 | 1 => return Vec::new(),
             _ => self.all(),
         };
-        pools.retain(|other| !std::ptr::eq(&raw const **other, pool));
+        pools.retain(|other| !ptr::eq(Arc::as_ptr(other), pool));
         pools
     }
 

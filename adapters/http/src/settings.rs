@@ -102,6 +102,8 @@ fn with_tls(config: Config, settings: &Settings) -> Result<Config, BuildError> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[test]
@@ -113,5 +115,14 @@ mod tests {
         assert_eq!(connections(&settings, 256), 200);
         settings.max_connections = Some(300);
         assert_eq!(connections(&settings, 256), 300);
+    }
+
+    #[test]
+    fn what_is_built_from_the_same_settings_has_one_bound_until_it_sets_another() {
+        let settings = Settings::default();
+        let [a, b] = [(); 2].map(|()| Config::from_settings(&settings).unwrap());
+        assert!(Arc::ptr_eq(&a.connections(), &b.connections()));
+        let alone = b.max_connections(3);
+        assert!(!Arc::ptr_eq(&a.connections(), &alone.connections()));
     }
 }

@@ -112,6 +112,14 @@ fn the_bound_on_connections_is_one_for_all_threads() {
     assert_eq!(one.observed().max_in_flight, 4);
     // And back to where there are none.
     fetch(&fetcher, &site, 60, 12);
+
+    // A thread without any would have nothing to do.
+    drop(fetcher);
+    await_threads(0);
+    let builder = Fetcher::builder().max_connections(2).threads(9);
+    let fetcher = builder.build().unwrap();
+    await_threads(2);
+    fetch(&fetcher, &site, 60, 12);
 }
 
 #[test]

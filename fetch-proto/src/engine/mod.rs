@@ -107,11 +107,11 @@ pub struct Engine {
     outbox: VecDeque<Output>,
     /// Which hosts are its own, if it is one of several engines.
     part: Option<Part>,
+    /// How much of the rates is its own, if it is one of several engines.
+    portion: Portion,
     /// Fewer may fly than configured while the machine is short of descriptors.
     pressure: Option<usize>,
     /// For extra attempts over all hosts.
-    /// How much of the rates is its own, if it is one of several engines.
-    portion: Portion,
     purse: Option<Purse>,
     rate: Option<Gcra>,
     /// Hosts that may start an attempt, in turn.

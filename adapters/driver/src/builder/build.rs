@@ -6,6 +6,7 @@ use super::Builder;
 use crate::clock::Clock;
 use crate::driver::{self, Place};
 use crate::fetcher::{Fetcher, Inner};
+use crate::in_common::InCommon;
 use crate::settings::{Adapter, BuildError};
 use crate::threads;
 
@@ -25,6 +26,8 @@ impl<A: Adapter> Builder<A> {
             return Err(error);
         }
         self.settings.rules = self.rules_with_timeouts()?;
+        // What transports share is this fetcher's alone, whoever else is built from the same settings.
+        self.settings.common = InCommon::default();
         let (settings, clock) = (self.settings, Clock::start());
         let undelivered = settings.undelivered.unwrap_or(settings.concurrency).max(1);
         if settings.threads > 1 {

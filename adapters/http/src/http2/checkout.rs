@@ -104,7 +104,7 @@ impl Pool {
         };
         match by {
             Woken::Place(freed) if !place => drop(freed.notify_additional(1)),
-            Woken::Ticket if !ticket => self.rested(),
+            Woken::Ticket if !ticket => drop(self.freed.notify_additional(1)),
             _ => {}
         }
     }

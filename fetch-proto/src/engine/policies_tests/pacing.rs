@@ -63,6 +63,23 @@ fn a_rules_rate_holds_its_own_fetches_and_no_others() {
 }
 
 #[test]
+fn of_a_rules_rate_each_of_several_engines_has_its_part() {
+    let slow = exact().rate("1/s".parse::<crate::Rate>().unwrap());
+    let mut engine = Engine::new(only(slow), 7, at(0));
+    engine.set_rate_part(0, 2);
+    submit(&mut engine, ["http://a.test/1", "http://a.test/2"]);
+    assert_eq!(drain(&mut engine, at(0)).starts.len(), 0);
+    engine.set_rate_part(1, 2);
+    let said = drain(&mut engine, at(100));
+    assert_eq!((said.starts.len(), said.wake), (1, Some(at(2100))));
+    assert_eq!(engine.rate_rests_at(), at(2100));
+    // With all of it, what was owed at half of it is owed still.
+    engine.set_rate_part(2, 2);
+    assert_eq!(drain(&mut engine, at(2099)).starts.len(), 0);
+    assert_eq!(drain(&mut engine, at(2100)).starts.len(), 1);
+}
+
+#[test]
 fn a_fetch_that_a_rule_holds_back_can_be_cancelled() {
     let slow = exact().rate("1/m".parse::<crate::Rate>().unwrap());
     let mut engine = Engine::new(only(slow), 7, at(0));
