@@ -102,6 +102,10 @@ impl RetryBudget {
         success_per_mille: 100,
     };
 
+    /// A full bucket, where it is told how full one is: see
+    /// [`Engine::set_budget_part`](crate::Engine::set_budget_part).
+    pub const FULL: u64 = 1 << 50;
+
     /// What a retry takes out of a bucket of [`Capacity`](Self::Capacity).
     const fn cost(&self, kind: RetryKind) -> u32 {
         match (self, kind) {
@@ -122,13 +126,13 @@ impl RetryBudget {
     }
 
     /// Thousandths of retries that are there without a request.
-    fn reserve(&self) -> i128 {
+    fn reserve(&self) -> u128 {
         match self {
             Self::Ratio {
                 min_per_second,
                 ttl,
                 ..
-            } => i128::from(*min_per_second) * i128::from(nanos(*ttl)) / 1_000_000,
+            } => u128::from(*min_per_second) * u128::from(nanos(*ttl)) / 1_000_000,
             Self::Capacity { .. } | Self::Tokens { .. } => 0,
         }
     }

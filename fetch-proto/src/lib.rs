@@ -44,6 +44,7 @@ mod limiter;
 mod method;
 mod outcome;
 mod policy;
+mod portion;
 mod random;
 mod rate;
 mod request;

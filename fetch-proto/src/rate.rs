@@ -1,7 +1,6 @@
 //! How often something may happen, kept exactly.
 
 mod gcra;
-mod portion;
 #[cfg(test)]
 mod tests;
 
@@ -14,7 +13,6 @@ use core::time::Duration;
 use crate::time::nanos;
 
 pub use gcra::Gcra;
-pub(crate) use portion::Portion;
 
 /// A rate: `count` times per `per`, of which `burst` at once after a rest.
 ///

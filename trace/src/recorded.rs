@@ -287,6 +287,20 @@ impl<W: Write> Recorded<W> {
         }
     }
 
+    /// See [`Engine::set_budget_part`]. It is for one of several engines, of which none is recorded:
+    /// while this one is, nothing changes.
+    ///
+    /// ```
+    /// # use fetch_proto::{Config, RetryBudget, Timestamp};
+    /// # let mut engine = <fetch_trace::Recorded>::new(Config::default(), 7, Timestamp::START);
+    /// engine.set_budget_part(1, 2, RetryBudget::FULL);
+    /// ```
+    pub fn set_budget_part(&mut self, parts: u32, of: u32, fill: u64) {
+        if let Some(engine) = self.unrecorded() {
+            engine.set_budget_part(parts, of, fill);
+        }
+    }
+
     /// See [`Engine::rate_rests_at`].
     ///
     /// ```

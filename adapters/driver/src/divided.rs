@@ -1,54 +1,113 @@
-//! The rates that hosts have together, those over all and those of rules, kept by several drivers.
+//! What hosts have together, kept by several drivers: rates, those over all and those of rules, and the
+//! budget of retries over all.
 //!
-//! A fetcher that is built with such a rate has one driver, which keeps it exactly. Those that are set while
-//! several drivers run are divided among those that have something to do.
+//! A fetcher that is built with such a limit has one driver, which keeps it exactly. Those that are set
+//! while several drivers run are divided among those that have something to do.
 
-use std::sync::Arc;
+#[cfg(test)]
+mod tests;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
-use fetch_proto::Timestamp;
+use fetch_proto::{RetryBudget, Timestamp};
 
 use crate::pot::{Ear, Pot, count};
 
 /// So many parts there are. Most numbers of drivers divide it.
 pub(crate) const WHOLE: u32 = 5040;
 
+/// A full part, if parts are of a bucket.
+const FULL: u64 = RetryBudget::FULL;
+
 /// What drivers have in common.
 #[derive(Debug)]
 struct Common {
     /// Drivers that have something to do.
     busy: AtomicUsize,
+    /// What is in the parts that nobody owns, if they are of a bucket: so many [full](FULL) ones. Locked
+    /// while parts change hands, so that each has its share of it.
+    filling: Mutex<u64>,
     /// Parts that nobody owns, and drivers that are busy and have less than an equal part.
     pot: Pot,
 }
 
-/// A driver's parts of the rate. Those of all drivers and the spare ones are always the whole, and what
-/// changes hands is rested: nothing is owed for it. So the rate holds, however often parts do.
+impl Common {
+    /// Takes so many parts, or as many as there are, and what is in them.
+    fn take(&self, wanted: u32) -> (u32, u64) {
+        if self.pot.spare() == 0 {
+            return (0, 0);
+        }
+        let mut filling = self.filling.lock().unwrap_or_else(PoisonError::into_inner);
+        let spare = self.pot.spare();
+        let taken = self.pot.take(wanted as usize);
+        let all = u128::from(*filling) * taken as u128;
+        let within = all.checked_div(spare as u128).unwrap_or(0) as u64;
+        *filling -= within;
+        (taken as u32, within)
+    }
+
+    /// Gives parts to whoever lacks some, with what is in them.
+    fn give(&self, parts: u32, within: u64) {
+        if parts > 0 {
+            let mut filling = self.filling.lock().unwrap_or_else(PoisonError::into_inner);
+            *filling += within;
+            self.pot.give(parts as usize);
+        }
+    }
+}
+
+/// What a driver holds of what is divided.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Held {
+    /// How [full](FULL) its bucket is, if it is one.
+    pub(crate) fill: u64,
+    /// From when on nothing is owed, if nothing more is done.
+    pub(crate) rests_at: Timestamp,
+}
+
+impl Held {
+    /// Of something that is no bucket.
+    pub(crate) fn at_rest(rests_at: Timestamp) -> Self {
+        Self {
+            fill: FULL,
+            rests_at,
+        }
+    }
+}
+
+/// A driver's parts of a limit. Those of all drivers and the spare ones are always the whole, and what
+/// changes hands is rested: nothing is owed for it. What is in a bucket moves with the parts. So the limit
+/// holds, however often parts change hands.
 #[derive(Debug)]
 pub(crate) struct Divided {
     common: Arc<Common>,
     ear: Ear,
+    /// What is in the parts that are owned and not used.
+    filling: u64,
     /// When what is owned and not used is rested.
     gives_at: Timestamp,
     is_busy: bool,
     is_hungry: bool,
-    /// Whether there is a rate.
+    /// Whether there is such a limit.
     is_needed: bool,
     owned: u32,
     used: u32,
 }
 
 impl Divided {
-    /// For so many drivers, without a rate.
+    /// For so many drivers, without such a limit.
     pub(crate) fn new(drivers: usize) -> Vec<Self> {
         let common = Arc::new(Common {
             busy: AtomicUsize::new(0),
+            filling: Mutex::new(u64::from(WHOLE) * FULL),
             pot: Pot::new(WHOLE as usize),
         });
         let one = || Self {
             common: common.clone(),
             ear: Ear::default(),
+            filling: 0,
             gives_at: Timestamp::START,
             is_busy: false,
             is_hungry: false,
@@ -59,11 +118,11 @@ impl Divided {
         std::iter::repeat_with(one).take(drivers).collect()
     }
 
-    /// Says whether there is a rate to divide.
+    /// Says whether there is something to divide. If not, what was held is given back, full.
     pub(crate) fn need(&mut self, is_needed: bool) {
         self.is_needed = is_needed;
         if !is_needed {
-            self.leave();
+            self.leave(FULL);
         }
     }
 
@@ -82,30 +141,46 @@ impl Divided {
     }
 
     /// Takes an equal part, if the driver is busy and there is one, and gives away what others lack.
-    /// Nothing is owed from `rests_at` on, if no other attempt begins. Tells whether its part changed.
-    pub(crate) fn settle(&mut self, is_busy: bool, rests_at: Timestamp, now: Timestamp) -> bool {
+    /// Tells how full its parts are then, if they changed.
+    pub(crate) fn settle(&mut self, is_busy: bool, held: Held, now: Timestamp) -> Option<u64> {
         // Listening before looking, so that nothing is missed.
-        let Common { busy, pot } = &*self.common;
-        self.ear.listen(pot);
-        count(busy, &mut self.is_busy, is_busy);
-        let before = self.used;
+        self.ear.listen(&self.common.pot);
+        count(&self.common.busy, &mut self.is_busy, is_busy);
         let equal = if is_busy { self.equal() } else { 0 };
+        let before = self.used;
+        let mut fill = held.fill;
         if self.used < equal {
-            self.used = self.owned.min(equal);
-            let taken = pot.take((equal - self.used) as usize) as u32;
-            (self.owned, self.used) = (self.owned + taken, self.used + taken);
-        } else if self.used > equal && pot.others_lack(self.is_hungry) {
+            fill = self.take(equal, fill);
+        } else if self.used > equal && self.common.pot.others_lack(self.is_hungry) {
+            self.filling += u64::from(self.used - equal) * fill;
             self.used = equal;
-            self.gives_at = self.gives_at.max(rests_at);
+            self.gives_at = self.gives_at.max(held.rests_at);
         }
         let lacks = self.used < equal;
+        let pot = &self.common.pot;
         if pot.set_hungry(&mut self.is_hungry, lacks) && lacks {
             pot.tell();
         }
         if now >= self.gives_at {
             self.give();
         }
-        self.used != before
+        (self.used != before).then_some(fill)
+    }
+
+    /// Takes up to so many, those first that it still owns; tells how full all are then.
+    fn take(&mut self, parts: u32, fill: u64) -> u64 {
+        let aside = self.owned - self.used;
+        let again = aside.min(parts - self.used);
+        let mut filling = u64::from(self.used) * fill;
+        if let Some(one) = self.filling.checked_div(aside.into()) {
+            self.filling -= one * u64::from(again);
+            filling += one * u64::from(again);
+        }
+        let (taken, within) = self.common.take(parts - self.used - again);
+        self.owned += taken;
+        self.used += again + taken;
+        filling += within;
+        filling.checked_div(self.used.into()).unwrap_or(fill)
     }
 
     fn equal(&self) -> u32 {
@@ -117,15 +192,16 @@ impl Divided {
     fn give(&mut self) {
         let given = self.owned - self.used;
         self.owned = self.used;
-        self.common.pot.give(given as usize);
+        self.common.give(given, std::mem::take(&mut self.filling));
     }
 
-    /// Has no part in it any more.
-    fn leave(&mut self) {
+    /// Has no part in it any more: gives back all, so full.
+    fn leave(&mut self, fill: u64) {
         count(&self.common.busy, &mut self.is_busy, false);
         self.common.pot.set_hungry(&mut self.is_hungry, false);
         self.ear.close();
         self.used = 0;
+        self.filling = u64::from(self.owned) * fill;
         self.give();
     }
 
@@ -137,167 +213,7 @@ impl Divided {
 
 impl Drop for Divided {
     fn drop(&mut self) {
-        self.leave();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use fetch_proto::{Config, Engine, Failure, Input, Output, Rate, Request, Rules};
-
-    use super::*;
-
-    const NOW: Timestamp = Timestamp::START;
-
-    fn drivers(n: usize) -> Vec<Divided> {
-        let mut drivers = Divided::new(n);
-        drivers.iter_mut().for_each(|driver| driver.need(true));
-        drivers
-    }
-
-    fn parts(drivers: &[Divided]) -> Vec<u32> {
-        drivers.iter().map(Divided::parts).collect()
-    }
-
-    #[test]
-    fn the_only_one_with_something_to_do_has_all() {
-        let mut drivers = drivers(3);
-        assert!(drivers[1].settle(true, NOW, NOW));
-        assert!(!drivers[0].settle(false, NOW, NOW));
-        assert_eq!(parts(&drivers), [0, WHOLE, 0]);
-        // Idle, it has them until another wants them.
-        drivers[1].settle(false, NOW, NOW);
-        assert_eq!(parts(&drivers), [0, WHOLE, 0]);
-        drivers[2].settle(true, NOW, NOW);
-        drivers[1].settle(false, NOW, NOW);
-        drivers[2].settle(true, NOW, NOW);
-        assert_eq!(parts(&drivers), [0, 0, WHOLE]);
-    }
-
-    #[test]
-    fn a_part_changes_hands_once_nothing_is_owed_for_it() {
-        let rested = NOW + Duration::from_secs(1);
-        let mut drivers = drivers(2);
-        drivers[0].settle(true, NOW, NOW);
-        drivers[1].settle(true, NOW, NOW);
-        // It uses no more than its part from now on; what it owes it owes for both.
-        drivers[0].settle(true, rested, NOW);
-        drivers[1].settle(true, NOW, NOW);
-        assert_eq!(parts(&drivers), [WHOLE / 2, 0]);
-        assert_eq!(drivers[0].settles_at(), Some(rested));
-        drivers[0].settle(true, rested + Duration::from_secs(9), rested);
-        drivers[1].settle(true, NOW, rested);
-        assert_eq!(parts(&drivers), [WHOLE / 2, WHOLE / 2]);
-        assert_eq!(drivers[0].settles_at(), None);
-    }
-
-    #[test]
-    fn both_who_has_and_who_lacks_are_told() {
-        let mut cx = Context::from_waker(std::task::Waker::noop());
-        let mut drivers = drivers(2);
-        drivers[0].settle(true, NOW, NOW);
-        assert!(drivers[0].poll_changed(&mut cx).is_pending());
-        drivers[1].settle(true, NOW, NOW);
-        assert!(drivers[0].poll_changed(&mut cx).is_ready());
-        // Its own doing.
-        assert!(drivers[1].poll_changed(&mut cx).is_ready());
-        drivers[1].settle(true, NOW, NOW);
-        drivers[0].settle(true, NOW, NOW);
-        assert!(drivers[1].poll_changed(&mut cx).is_ready());
-    }
-
-    /// An engine for each driver, which are given fetches and asked by chance.
-    struct Run {
-        begun: Vec<Timestamp>,
-        done: usize,
-        drivers: Vec<Divided>,
-        engines: Vec<Engine>,
-        now: Timestamp,
-    }
-
-    impl Run {
-        fn new(drivers: usize, config: &Config) -> Self {
-            let drivers = self::drivers(drivers);
-            let engine = |seed| {
-                let mut engine = Engine::new(config.clone(), seed as u64, NOW);
-                engine.set_rate_part(0, WHOLE);
-                engine
-            };
-            Self {
-                begun: Vec::new(),
-                done: 0,
-                engines: (0..drivers.len()).map(engine).collect(),
-                drivers,
-                now: NOW,
-            }
-        }
-
-        /// A turn of that driver, all requests failing at once and for good.
-        fn turn(&mut self, i: usize) {
-            loop {
-                let (engine, now) = (&mut self.engines[i], self.now);
-                match engine.poll(now) {
-                    Output::Start(attempt) => {
-                        self.begun.push(now);
-                        engine.handle(attempt.id, Input::End(Err(Failure::Tls)), now);
-                    }
-                    Output::Done(..) => self.done += 1,
-                    Output::Idle(idle) => {
-                        let divided = &mut self.drivers[i];
-                        let rests_at = engine.rate_rests_at();
-                        if !divided.settle(idle.live > 0, rests_at, now) {
-                            return;
-                        }
-                        engine.set_rate_part(divided.parts(), WHOLE);
-                    }
-                    _ => {}
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn however_parts_change_hands_the_rate_holds_and_all_is_done() {
-        let mut random = fastrand::Rng::with_seed(3);
-        for round in 0..60 {
-            let n = random.usize(2..5);
-            let burst = random.u32(1..30);
-            let rate: Rate = "50/s".parse().unwrap();
-            let rate = rate.burst(burst.try_into().unwrap());
-            // Over all hosts, or of a rule that all have.
-            let config = match round % 2 {
-                0 => Config::default().rate(rate),
-                _ => Config::default().rules(Rules::default().map(|p| p.clone().rate(Some(rate)))),
-            };
-            let mut run = Run::new(n, &config);
-            let mut asked = 0;
-            while asked < 200 || run.done < asked {
-                run.now = run.now + Duration::from_micros(random.u64(0..12_000));
-                let i = random.usize(..n);
-                // Now few have something to do, then many.
-                if asked < 200 && random.usize(..20) < 1 + round % 20 {
-                    let url = format!("http://h{asked}.test/").parse().unwrap();
-                    run.engines[i].submit(Request::get(url), run.now).unwrap();
-                    asked += 1;
-                }
-                run.turn(i);
-                assert!(run.now < NOW + Duration::from_secs(120), "it stands still");
-            }
-            for (first, begun) in run.begun.iter().enumerate() {
-                for (last, end) in run.begun.iter().enumerate().skip(first) {
-                    let span = end.saturating_since(*begun).as_secs_f64();
-                    let most = f64::from(burst) + n as f64 + 50.0 * span;
-                    assert!(
-                        (last - first) as f64 <= most,
-                        "{first} to {last} in {span} s"
-                    );
-                }
-            }
-            let owned: u32 = run.drivers.iter().map(|one| one.owned).sum();
-            let spare = run.drivers[0].common.pot.spare();
-            assert_eq!(owned as usize + spare, WHOLE as usize);
-        }
+        // What it has left nobody knows any more.
+        self.leave(0);
     }
 }

@@ -1,6 +1,7 @@
 //! The loop: it asks the engine what to do, does it, and tells it what came of it.
 
 mod attempts;
+mod limits;
 mod peers;
 mod permits;
 mod wire;
@@ -19,7 +20,6 @@ use log::{Level, debug, log_enabled};
 use crate::clock::Clock;
 use crate::cookie_jar::CookieJar;
 use crate::deliveries::Readers;
-use crate::divided::{Divided, WHOLE};
 use crate::exchange::{self, Exchanging, Verdict};
 use crate::fetcher::Handle;
 use crate::flights::Flights;
@@ -32,9 +32,9 @@ use crate::recording::{Core, Record, engine};
 use crate::settings::Settings;
 use crate::share::Share;
 use crate::sight;
-use crate::threads;
 use crate::timer::Timer;
 use crate::transport::{Outgoing, Transport};
+pub(crate) use limits::Limits;
 pub(crate) use peers::{Passenger, Peers, Ways};
 pub(crate) use permits::Permit;
 use permits::Permits;
@@ -49,8 +49,8 @@ const STEPS: usize = 8;
 /// What one driver of several has for itself.
 pub(crate) struct Place {
     pub(crate) clock: Clock,
-    /// Its part of a rate over all hosts, unless it is the only one.
-    pub(crate) divided: Option<Divided>,
+    /// Its parts of what all keep together, unless it is the only one.
+    pub(crate) limits: Option<Limits>,
     /// The others, unless it is the only one.
     pub(crate) peers: Option<Peers>,
     /// Its part of the attempts in flight, unless it is the only one.
@@ -69,7 +69,7 @@ pub(crate) fn new<T: Transport>(
 ) -> (Handle, impl Future<Output = ()> + Send + 'static) {
     let Place {
         clock,
-        divided,
+        limits,
         peers,
         share: part,
         undelivered,
@@ -94,12 +94,12 @@ pub(crate) fn new<T: Transport>(
         cookies: settings
             .cookies
             .then(|| settings.cookie_jar.clone().unwrap_or_default()),
-        divided,
         engine: engine(config, seed, clock.now(), record),
         flights: Flights::new(),
         headers: Arc::new(settings.headers.clone()),
         landed: Vec::new(),
         last_resort: LastResort::new(settings),
+        limits,
         lives: Vec::new(),
         meter: Meter::new(),
         owners: Vec::new(),
@@ -143,14 +143,14 @@ struct Driver<T, F, S> {
     cookies: Option<CookieJar>,
     /// As many attempts at once as there are permits for.
     concurrency: usize,
-    /// Its part of a rate over all hosts, unless it is the only driver.
-    divided: Option<Divided>,
     engine: Core,
     flights: Flights<F>,
     headers: Arc<HeaderMap>,
     /// Fetches whose attempt has just landed and that hold a permit for their outcome.
     landed: Vec<usize>,
     last_resort: LastResort,
+    /// Its parts of what all drivers keep together, unless it is the only one.
+    limits: Option<Limits>,
     /// The engine's fetches, by slot.
     lives: Vec<Option<Live>>,
     meter: Meter,
@@ -207,7 +207,7 @@ where
                 break;
             }
             let wake = idle.wake.map(|wake| wake.at);
-            let settles_at = self.divided.as_ref().and_then(Divided::settles_at);
+            let settles_at = self.limits.as_ref().and_then(Limits::settles_at);
             let wake = wake.into_iter().chain(settles_at).min();
             self.arm(&mut timer, &mut armed, wake);
             let woken = poll_fn(|cx| self.poll(cx, commands.as_mut(), &mut timer, open)).await;
@@ -388,10 +388,7 @@ where
         let more = config.concurrency_limit().saturating_sub(self.concurrency);
         self.concurrency += more;
         self.permits.add(more);
-        if let Some(divided) = &mut self.divided {
-            divided.need(threads::has_rate(&config));
-            self.engine.set_rate_part(divided.parts(), WHOLE);
-        }
+        self.divide_limits(&config);
         self.engine.set_config(config, self.clock.now());
     }
 

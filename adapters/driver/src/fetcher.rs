@@ -20,7 +20,6 @@ use crate::outcome::{Outcome, Response};
 use crate::request::{IntoRequest, Request};
 use crate::settings::{Adapter, BuildError};
 use crate::share::Balance;
-use crate::threads;
 
 /// Fetches URLs on the runtime of `A`, all within the same limits and over the same connections.
 ///
@@ -271,9 +270,9 @@ impl<A> Fetcher<A> {
 
     /// Takes over another configuration of the engine while everything goes on: limits, rates,
     /// rules, breakers, budgets. What is known of hosts is kept. The bound on connections stays as it
-    /// was built. A fetcher with several threads divides the rates over all hosts and of rules equally among
-    /// those that have something to do, each with a burst of one at least; budgets equally among all. One
-    /// that is built with such limits keeps them exactly, on one thread.
+    /// was built. A fetcher with several threads divides the rates over all hosts and of rules, and the
+    /// budget over all hosts, equally among those that have something to do; of a rate each has a burst of
+    /// one at least. One that is built with such limits keeps them exactly, on one thread.
     ///
     /// ```
     /// use fetch_proto::Config;
@@ -285,7 +284,6 @@ impl<A> Fetcher<A> {
         if let Some(balance) = &self.inner.balance {
             balance.resize(config.concurrency_limit());
         }
-        let config = threads::divide(config, self.inner.drivers.len());
         let configure = || Command::Configure(Box::new(config.clone()));
         self.inner.send_all(configure);
     }

@@ -60,8 +60,8 @@ pub use error::{Error, ErrorKind};
 pub use fetch_proto::Error as FetchError;
 pub use fetch_proto::{
     AttemptEnd, AttemptReport, Backoff, BatchStats, Config, Failure, GaveUp, Jitter, Limit, Method,
-    OverCap, Pattern, Phase, Policy, Rate, Redirects, RetryAfter, Rules, Stats, StatusSet,
-    Timeouts, Timestamp, Timings,
+    OverCap, Pattern, Phase, Policy, Rate, Redirects, RetryAfter, RetryBudget, Rules, Stats,
+    StatusSet, Timeouts, Timestamp, Timings,
 };
 pub use fetcher::Fetcher;
 pub use in_common::InCommon;

@@ -59,9 +59,8 @@ impl Pot {
         self.hungry.load(Ordering::Acquire) > usize::from(is_hungry)
     }
 
-    #[cfg(test)]
     pub(crate) fn spare(&self) -> usize {
-        self.spare.load(Ordering::SeqCst)
+        self.spare.load(Ordering::Acquire)
     }
 }
 

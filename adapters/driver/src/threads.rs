@@ -1,10 +1,9 @@
 //! Several drivers, each on a thread of its own, as one fetcher.
 
-use fetch_proto::{Config, RetryBudget};
+use fetch_proto::Config;
 
 use crate::clock::Clock;
-use crate::divided::Divided;
-use crate::driver::{self, Peers, Place, Ways};
+use crate::driver::{self, Limits, Peers, Place, Ways};
 use crate::fetcher::{Fetcher, Handle, Inner};
 use crate::recording::Record;
 use crate::settings::{Adapter, BuildError, Settings};
@@ -33,12 +32,12 @@ pub(crate) fn build<A: Adapter>(
     let balance = (threads > 1).then(|| shares[0].balance());
     let mut handles: Vec<Handle> = Vec::new();
     let ways = Ways::default();
-    let parts = shares.into_iter().zip(Divided::new(threads));
-    for (i, (share, divided)) in parts.enumerate() {
+    let parts = shares.into_iter().zip(Limits::new(threads));
+    for (i, (share, limits)) in parts.enumerate() {
         let settings = part(&settings, i);
         let place = Place {
             clock,
-            divided: (threads > 1).then_some(divided),
+            limits: (threads > 1).then_some(limits),
             peers: (threads > 1).then(|| Peers::new(i, threads, ways.clone())),
             share: (threads > 1).then_some(share),
             undelivered: undelivered.div_ceil(threads),
@@ -76,53 +75,4 @@ fn part(all: &Settings, i: usize) -> Settings {
     let mut settings = all.clone();
     settings.seed = settings.seed.map(|seed| seed.wrapping_add(i as u64));
     settings
-}
-
-/// What one of so many drivers keeps of budgets, so that together they exceed none. Rates they
-/// [divide](Divided) by need.
-pub(crate) fn divide(mut config: Config, drivers: usize) -> Config {
-    let drivers = u32::try_from(drivers).unwrap_or(u32::MAX);
-    if drivers <= 1 {
-        return config;
-    }
-    if let Some(all) = config.budget_ref() {
-        let part = budget(all, drivers);
-        config = config.budget(part);
-    }
-    config
-}
-
-fn budget(all: &RetryBudget, drivers: u32) -> RetryBudget {
-    let mut part = *all;
-    match &mut part {
-        RetryBudget::Capacity { capacity: n, .. }
-        | RetryBudget::Ratio {
-            min_per_second: n, ..
-        }
-        | RetryBudget::Tokens { max: n, .. } => *n /= drivers,
-    }
-    part
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_parts_of_a_budget_are_no_more_than_the_whole() {
-        let limits = Config::default().budget(RetryBudget::Ratio {
-            min_per_second: 10,
-            per_mille: 200,
-            ttl: std::time::Duration::from_secs(10),
-        });
-        let budget = divide(limits, 4).budget_ref().copied();
-        assert!(matches!(
-            budget,
-            Some(RetryBudget::Ratio {
-                min_per_second: 2,
-                per_mille: 200,
-                ..
-            })
-        ));
-    }
 }

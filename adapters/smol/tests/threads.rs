@@ -6,7 +6,7 @@ use std::fs;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use fetch_driver::Config;
+use fetch_driver::{Backoff, Config, RetryBudget};
 use fetch_smol::{Fetcher, Outcome, Rules, StreamExt};
 use fetch_testbed::Site;
 use smol::block_on;
@@ -94,6 +94,31 @@ fn a_rate_that_is_set_while_several_threads_run_is_one_for_all() {
             // Of all but the first of each thread, each has waited for its turn.
             assert!(begun.elapsed() >= Duration::from_millis(900));
         }
+    }
+}
+
+#[test]
+fn a_budget_that_is_set_while_several_threads_run_is_one_for_all() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let site = Site::builder().addresses(12).start().unwrap();
+    let at_once = Backoff::default().base(Duration::ZERO).jitter(None);
+    let rules = Rules::default().map(|policy| policy.clone().backoff(at_once).attempts(99));
+    let budget = RetryBudget::Capacity {
+        capacity: 40,
+        retry_cost: 1,
+        throttle_cost: 1,
+        timeout_cost: 1,
+    };
+    let config = Config::default().rules(rules).budget(budget);
+    // Many hosts, whose threads may all be done with theirs while another has some left; and one, whose
+    // thread has all of the budget.
+    for (hosts, least) in [(12, 61), (1, 100)] {
+        let fetcher = Fetcher::builder().threads(3).build().unwrap();
+        fetcher.set_config(config.clone());
+        let urls = (0..60).map(|n| site.url_at(n % hosts, "/status/502"));
+        let outcomes: Vec<_> = block_on(fetcher.fetch_all(urls).collect());
+        let attempts: usize = outcomes.iter().map(|outcome| outcome.attempts.len()).sum();
+        assert!((least..=100).contains(&attempts), "{attempts} from {hosts}");
     }
 }
 

@@ -4,6 +4,7 @@ use core::ops::AddAssign;
 use core::time::Duration;
 
 use super::{ONE, RetryBudget, RetryCost, RetryKind};
+use crate::portion::Portion;
 use crate::slots::Slots;
 use crate::time::Timestamp;
 
@@ -31,6 +32,8 @@ const REST: Duration = Duration::from_secs(300);
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Purse {
     config: RetryBudget,
+    /// How much of what is there without requests is in this purse, if several keep the budget together.
+    portion: Portion,
     store: Store,
 }
 
@@ -43,8 +46,13 @@ enum Store {
         /// When it was last taken from or given to.
         touched: Timestamp,
     },
-    /// Of [`RetryBudget::Ratio`]: what requests have given less what retries have taken.
-    Window(Slots<Thousandths>),
+    /// Of [`RetryBudget::Ratio`].
+    Window {
+        /// When the last retry was made for which requests alone had not given enough.
+        drawn: Option<Timestamp>,
+        /// What requests have given less what retries have taken.
+        net: Slots<Thousandths>,
+    },
 }
 
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
@@ -67,14 +75,26 @@ impl Purse {
     /// ```
     #[must_use]
     pub fn new(config: RetryBudget) -> Self {
+        Self::of_portion(config, Portion::default())
+    }
+
+    /// One of several purses that keep the budget together.
+    pub(crate) fn of_portion(config: RetryBudget, portion: Portion) -> Self {
         let store = match config {
-            RetryBudget::Ratio { ttl, .. } => Store::Window(Slots::new(ttl)),
+            RetryBudget::Ratio { ttl, .. } => Store::Window {
+                drawn: None,
+                net: Slots::new(ttl),
+            },
             RetryBudget::Capacity { .. } | RetryBudget::Tokens { .. } => Store::Bucket {
-                level: config.full(),
+                level: full(&config, portion),
                 touched: Timestamp::START,
             },
         };
-        Self { config, store }
+        Self {
+            config,
+            portion,
+            store,
+        }
     }
 
     /// A request is sent for the first time.
@@ -86,10 +106,10 @@ impl Purse {
     /// assert_eq!(purse.balance(Timestamp::START), 101);
     /// ```
     pub fn request(&mut self, now: Timestamp) {
-        if let (RetryBudget::Ratio { per_mille, .. }, Store::Window(window)) =
+        if let (RetryBudget::Ratio { per_mille, .. }, Store::Window { net, .. }) =
             (&self.config, &mut self.store)
         {
-            *window.current(now) += Thousandths(i64::from(*per_mille));
+            *net.current(now) += Thousandths(i64::from(*per_mille));
         }
     }
 
@@ -143,8 +163,11 @@ impl Purse {
         let cost = self.config.cost(kind);
         match (&self.config, &mut self.store) {
             (RetryBudget::Tokens { .. }, _) => self.take(ONE, now),
-            (_, Store::Window(window)) if allowed => {
-                *window.current(now) += Thousandths(-(ONE as i64));
+            (_, Store::Window { drawn, net }) if allowed => {
+                *net.current(now) += Thousandths(-(ONE as i64));
+                if net.sum(now).0 < 0 {
+                    *drawn = (*drawn).max(Some(now));
+                }
             }
             (_, Store::Bucket { .. }) if allowed => self.take(u64::from(cost) * ONE, now),
             _ => {}
@@ -202,18 +225,54 @@ impl Purse {
     /// ```
     pub fn set_config(&mut self, config: RetryBudget) {
         match (&mut self.store, &config) {
-            (Store::Window(window), RetryBudget::Ratio { ttl, .. }) => window.resize(*ttl),
+            (Store::Window { net, .. }, RetryBudget::Ratio { ttl, .. }) => net.resize(*ttl),
             (
                 Store::Bucket { level, .. },
                 RetryBudget::Capacity { .. } | RetryBudget::Tokens { .. },
             ) => {
-                let (old, new) = (self.config.full(), config.full());
+                let (old, new) = (
+                    full(&self.config, self.portion),
+                    full(&config, self.portion),
+                );
                 let share = u128::from(*level) * u128::from(new);
                 *level = share.checked_div(old.into()).map_or(new, |l| l as u64);
             }
-            _ => *self = Self::new(config),
+            _ => *self = Self::of_portion(config, self.portion),
         }
         self.config = config;
+    }
+
+    /// Changes its portion, the bucket then being so full: the rest is where it was before.
+    pub(crate) fn set_portion(&mut self, portion: Portion, fill: u64) {
+        self.portion = portion;
+        let full = u128::from(self.full());
+        if let Store::Bucket { level, .. } = &mut self.store {
+            *level = (full * u128::from(fill) / u128::from(RetryBudget::FULL)) as u64;
+        }
+    }
+
+    /// How full the bucket is. An empty portion is full.
+    pub(crate) fn fill(&self) -> u64 {
+        let Store::Bucket { level, .. } = self.store else {
+            return RetryBudget::FULL;
+        };
+        let full = u128::from(self.full());
+        if full == 0 {
+            return RetryBudget::FULL;
+        }
+        // Rounded up, so that it is the same level again if the portion stays; never more.
+        (u128::from(level) * u128::from(RetryBudget::FULL)).div_ceil(full) as u64
+    }
+
+    /// When no retry counts any more that needed more than requests had given: then what the portion
+    /// allows without them may move. From a bucket it may at any time.
+    pub(crate) fn rests_at(&self) -> Timestamp {
+        match (&self.store, &self.config) {
+            (Store::Window { drawn, .. }, RetryBudget::Ratio { ttl, .. }) => {
+                drawn.map_or(Timestamp::START, |at| at + *ttl)
+            }
+            _ => Timestamp::START,
+        }
     }
 
     /// The budget that is kept.
@@ -250,9 +309,9 @@ impl Purse {
     #[must_use]
     pub fn idle_at(&self) -> Timestamp {
         match &self.store {
-            Store::Bucket { level, .. } if *level >= self.config.full() => Timestamp::START,
+            Store::Bucket { level, .. } if *level >= self.full() => Timestamp::START,
             Store::Bucket { touched, .. } => *touched + REST,
-            Store::Window(window) => window.idle_at(),
+            Store::Window { net, .. } => net.idle_at(),
         }
     }
 
@@ -260,18 +319,24 @@ impl Purse {
     fn available(&self, now: Timestamp) -> u64 {
         match (&self.store, &self.config) {
             (Store::Bucket { level, .. }, RetryBudget::Tokens { .. }) => {
-                level.saturating_sub(self.config.full() / 2)
+                level.saturating_sub(self.full() / 2)
             }
             (Store::Bucket { level, .. }, _) => *level,
-            (Store::Window(window), config) => {
-                let net = i128::from(window.sum(now).0);
-                u64::try_from((net + config.reserve()).max(0)).unwrap_or(u64::MAX)
+            (Store::Window { net, .. }, config) => {
+                let reserve = self.portion.of_number(config.reserve());
+                let there = i128::from(net.sum(now).0) + reserve.cast_signed();
+                u64::try_from(there.max(0)).unwrap_or(u64::MAX)
             }
         }
     }
 
+    /// What the bucket holds, in thousandths.
+    fn full(&self) -> u64 {
+        full(&self.config, self.portion)
+    }
+
     fn give(&mut self, amount: u64, now: Timestamp) {
-        let most = self.config.full();
+        let most = self.full();
         if let Store::Bucket { level, touched } = &mut self.store {
             *level = most.min(*level + amount);
             *touched = now.max(*touched);
@@ -284,4 +349,9 @@ impl Purse {
             *touched = now.max(*touched);
         }
     }
+}
+
+/// What the bucket of a portion holds, in thousandths.
+fn full(config: &RetryBudget, portion: Portion) -> u64 {
+    portion.of_number(config.full().into()) as u64
 }

@@ -4,6 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
+use crate::portion::Portion;
 use crate::time::Timestamp;
 use RetryKind::{Throttled, Timeout, Transient};
 
@@ -302,6 +303,47 @@ fn a_new_budget_keeps_what_is_in_the_purse() {
 }
 
 #[test]
+fn a_portion_holds_its_share_of_a_bucket() {
+    let mut purse = Purse::of_portion(capacity(30), Portion::new(1, 3));
+    assert_eq!(purse.balance(at(0)), 2);
+    let _ = purse.try_retry(Transient, at(0));
+    assert_eq!(purse.fill(), RetryBudget::FULL / 2);
+    // The rest of a half full bucket comes to it.
+    purse.set_portion(Portion::new(3, 3), purse.fill());
+    assert_eq!((purse.balance(at(0)), purse.rests_at()), (3, at(0)));
+    // Of nothing, nothing can be spent, nor given back.
+    purse.set_portion(Portion::new(0, 3), purse.fill());
+    purse.success(None, at(0));
+    assert_eq!((purse.balance(at(0)), purse.fill()), (0, RetryBudget::FULL));
+    // However little is in it, its fill tells just that.
+    for spent in 0..5 {
+        let mut purse = Purse::of_portion(capacity(200), Portion::new(1, 7));
+        assert_eq!(
+            (0..spent)
+                .filter_map(|_| purse.try_retry(Transient, at(0)))
+                .count(),
+            spent
+        );
+        let before = purse.clone();
+        purse.set_portion(Portion::new(1, 7), purse.fill());
+        assert_eq!(purse, before);
+    }
+}
+
+#[test]
+fn a_portion_of_the_minimum_rests_once_no_retry_counts_that_needed_it() {
+    let mut purse = Purse::of_portion(ratio(1000, 1, 10), Portion::new(1, 2));
+    assert_eq!((purse.balance(at(1)), purse.rests_at()), (5, at(0)));
+    purse.request(at(1));
+    let _ = purse.try_retry(Transient, at(1));
+    assert_eq!(purse.rests_at(), at(0), "the request allowed for it");
+    let _ = purse.try_retry(Transient, at(2));
+    assert_eq!((purse.balance(at(2)), purse.rests_at()), (4, at(12)));
+    purse.set_portion(Portion::new(0, 2), RetryBudget::FULL);
+    assert_eq!(purse.balance(at(2)), 0);
+}
+
+#[test]
 fn a_purse_is_idle_once_it_is_as_new() {
     let mut purse = Purse::new(RetryBudget::RATIO);
     purse.request(at(3));
@@ -352,14 +394,17 @@ fn extremes_do_not_overflow() {
             success_per_mille: 0,
         },
     ];
-    for config in configs {
-        let mut purse = Purse::new(config);
+    let portions = [Portion::default(), Portion::new(1, most)];
+    for (config, portion) in configs.iter().flat_map(|one| portions.map(|p| (*one, p))) {
+        let mut purse = Purse::of_portion(config, portion);
         for (now, next) in [Timestamp::MAX, Timestamp::START].into_iter().zip(configs) {
             purse.request(now);
             let paid = purse.try_retry(Timeout, now);
             purse.success(paid, now);
             purse.failure(now);
             assert!(purse.idle_at() <= Timestamp::MAX && purse.balance(now) < u64::MAX);
+            purse.set_portion(portion, purse.fill());
+            assert!(purse.rests_at() <= Timestamp::MAX);
             purse.set_config(next);
         }
     }

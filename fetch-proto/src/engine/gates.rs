@@ -6,7 +6,8 @@ use core::time::Duration;
 
 use super::timers::Timers;
 use crate::id::FetchId;
-use crate::rate::{Gcra, Portion, Rate};
+use crate::portion::Portion;
+use crate::rate::{Gcra, Rate};
 use crate::rules::Rules;
 use crate::time::Timestamp;
 use crate::wake::{Reason, Wake};

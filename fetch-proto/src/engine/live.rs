@@ -39,7 +39,10 @@ impl Engine {
         change_rate(&mut self.rate, rate);
         match (&mut self.purse, self.config.budget) {
             (Some(purse), Some(budget)) => purse.set_config(budget),
-            (purse, budget) => *purse = budget.map(Purse::new),
+            (purse, budget) => {
+                let new = |budget| Purse::of_portion(budget, self.budget_portion);
+                *purse = budget.map(new);
+            }
         }
         for host in self.hosts.numbers() {
             if !self.hosts.exists(host) {

@@ -12,6 +12,7 @@ mod pace;
 mod parts;
 #[cfg(test)]
 mod policies_tests;
+mod portions;
 mod said;
 mod settle;
 mod sharing;
@@ -40,8 +41,9 @@ use crate::failure::Failure;
 use crate::fetch::Fetch;
 use crate::id::{AttemptId, FetchId};
 use crate::limiter::Limiter;
+use crate::portion::Portion;
 use crate::random::mix;
-use crate::rate::{Gcra, Portion};
+use crate::rate::Gcra;
 use crate::request::{Handled, Input, Request};
 use crate::rules::Scratch;
 use crate::time::Timestamp;
@@ -81,6 +83,8 @@ pub use stats::{HostStats, Stats};
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Engine {
+    /// How much of the budget over all hosts is its own, if it is one of several engines.
+    budget_portion: Portion,
     /// The part of a limit that several engines have together.
     ceiling: usize,
     closed: bool,
@@ -107,13 +111,13 @@ pub struct Engine {
     outbox: VecDeque<Output>,
     /// Which hosts are its own, if it is one of several engines.
     part: Option<Part>,
-    /// How much of the rates is its own, if it is one of several engines.
-    portion: Portion,
     /// Fewer may fly than configured while the machine is short of descriptors.
     pressure: Option<usize>,
     /// For extra attempts over all hosts.
     purse: Option<Purse>,
     rate: Option<Gcra>,
+    /// How much of the rates is its own, if it is one of several engines.
+    rate_portion: Portion,
     /// Hosts that may start an attempt, in turn.
     ring: VecDeque<u32>,
     /// For matching the rules.
@@ -137,6 +141,7 @@ impl Engine {
     #[must_use]
     pub fn new(config: Config, seed: u64, now: Timestamp) -> Self {
         let mut engine = Self {
+            budget_portion: Portion::default(),
             ceiling: usize::MAX,
             closed: false,
             crawl_delays: BTreeMap::new(),
@@ -153,10 +158,10 @@ impl Engine {
             offset: 0,
             outbox: VecDeque::new(),
             part: None,
-            portion: Portion::default(),
             pressure: None,
             purse: config.budget.map(Purse::new),
             rate: config.rate.map(Gcra::new),
+            rate_portion: Portion::default(),
             ring: VecDeque::new(),
             scratch: Scratch::default(),
             seed,

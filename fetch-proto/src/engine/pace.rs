@@ -1,10 +1,7 @@
 //! How many attempts may be in flight: what holds them back, and what lets go.
 
-use super::live::change_rate;
-use super::{Engine, shifted};
+use super::Engine;
 use crate::event::Event;
-use crate::rate::{Gcra, Portion, Rate};
-use crate::time::Timestamp;
 
 impl Engine {
     /// Stops starting attempts, because the consumer has not taken what is there. Fetches in flight
@@ -70,61 +67,6 @@ impl Engine {
     #[must_use]
     pub fn wants_more(&self) -> bool {
         !self.ring.is_empty() && self.flying >= self.ceiling && self.has_room()
-    }
-
-    /// Sets how much of the [rate](crate::Config::rate) over all hosts, and of the rates of rules, is this
-    /// engine's, if several engines keep them together: so many of `of` parts, and a burst of one at
-    /// least. With no part, no attempt begins that has such a rate. What is owed stays owed.
-    ///
-    /// ```
-    /// # use fetch_proto::{Config, Engine, Output, Request, Timestamp};
-    /// # let now = Timestamp::START;
-    /// let mut engine = Engine::new(Config::default().rate("50/s".parse()?), 7, now);
-    /// engine.submit(Request::get("http://a.test/".parse()?), now).unwrap();
-    /// engine.set_rate_part(0, 2);
-    /// assert!(matches!(engine.poll(now), Output::Idle(_)));
-    /// engine.set_rate_part(1, 2);
-    /// assert!(matches!(engine.poll(now), Output::Start(_)));
-    /// # Ok::<(), Box<dyn core::error::Error>>(())
-    /// ```
-    pub fn set_rate_part(&mut self, parts: u32, of: u32) {
-        self.portion = Portion::new(parts, of);
-        let rate = self.own_rate();
-        change_rate(&mut self.rate, rate);
-        self.gates.set_portion(self.portion);
-    }
-
-    /// When nothing will be owed to the rate over all hosts, nor to those of rules, if no other attempt
-    /// begins: from then on another engine may have this one's part. In the past if nothing is owed.
-    ///
-    /// ```
-    /// # use core::time::Duration;
-    /// # use fetch_proto::{Config, Engine, Output, Request, Timestamp};
-    /// # let now = Timestamp::START;
-    /// let mut engine = Engine::new(Config::default().rate("2/s".parse()?), 7, now);
-    /// assert!(engine.rate_rests_at() <= now);
-    /// engine.submit(Request::get("http://a.test/".parse()?), now).unwrap();
-    /// assert!(matches!(engine.poll(now), Output::Start(_)));
-    /// assert_eq!(engine.rate_rests_at(), now + Duration::from_millis(500));
-    /// # Ok::<(), Box<dyn core::error::Error>>(())
-    /// ```
-    #[must_use]
-    pub fn rate_rests_at(&self) -> Timestamp {
-        let of_rules = self.gates.rests_at();
-        let at = self.rate.as_ref().map(Gcra::idle_at).max(of_rules);
-        at.map_or(Timestamp::START, |at| {
-            shifted(at, self.offset.saturating_neg())
-        })
-    }
-
-    /// The engine's part of the rate over all hosts.
-    pub(super) fn own_rate(&self) -> Option<Rate> {
-        self.config.rate.map(|all| self.portion.of(all))
-    }
-
-    /// Whether it has any part of it.
-    pub(super) fn has_rate(&self) -> bool {
-        !self.portion.is_nothing()
     }
 
     /// Whether another attempt may begin.

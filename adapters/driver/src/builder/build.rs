@@ -35,8 +35,8 @@ impl<A: Adapter> Builder<A> {
         }
         let transport = self.adapter.transport(&settings)?;
         let place = Place {
-            divided: None,
             clock,
+            limits: None,
             peers: None,
             share: None,
             undelivered,

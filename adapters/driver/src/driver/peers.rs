@@ -8,7 +8,6 @@ use async_channel::WeakSender;
 use fetch_proto::{FetchId, Moved, Part, Stats, Timestamp};
 
 use super::Driver;
-use crate::divided::WHOLE;
 use crate::exchange::Exchanging;
 use crate::job::{Command, Live};
 use crate::marks::Marks;
@@ -84,25 +83,13 @@ where
         // If what it took starts nothing it goes back at the next turn, not at once: else it would be
         // taken again.
         let has_more = part.limit() > before;
-        self.settle_rate(is_busy) || has_more
-    }
-
-    /// The same for the rates that all hosts, or all of a rule, have together.
-    fn settle_rate(&mut self, is_busy: bool) -> bool {
-        let Some(divided) = self.divided.as_mut().filter(|one| one.is_needed()) else {
-            return false;
-        };
-        let changed = divided.settle(is_busy, self.engine.rate_rests_at(), self.clock.now());
-        if changed {
-            self.engine.set_rate_part(divided.parts(), WHOLE);
-        }
-        changed
+        self.settle_limits(is_busy) || has_more
     }
 
     /// Waits until it may be time for [`Driver::settle_with_peers`].
     pub(super) fn poll_peers(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let freed = self.part.as_mut().map(|part| part.poll_freed(cx));
-        let changed = self.divided.as_mut().map(|one| one.poll_changed(cx));
+        let changed = self.limits.as_mut().map(|limits| limits.poll_changed(cx));
         match freed.into_iter().chain(changed).any(|poll| poll.is_ready()) {
             true => Poll::Ready(()),
             false => Poll::Pending,

@@ -1,9 +1,9 @@
-//! How much of a rate is one engine's.
+//! How much of a limit is one engine's.
 
-use super::Rate;
+use crate::rate::Rate;
 
-/// All of a rate, or so many parts of so many.
-#[derive(Clone, Copy, Debug, Default)]
+/// All of it, or so many parts of so many.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(crate) struct Portion(Option<(u32, u32)>);
 
@@ -22,6 +22,14 @@ impl Portion {
         match self.0 {
             None | Some((0, _)) => rate,
             Some((parts, of)) => rate.part(parts, of),
+        }
+    }
+
+    /// This much of a number below 2^96, rounded down.
+    pub(crate) fn of_number(self, number: u128) -> u128 {
+        match self.0 {
+            None => number,
+            Some((parts, of)) => number * u128::from(parts) / u128::from(of.max(1)),
         }
     }
 }
