@@ -1,37 +1,88 @@
-//! How many times a request allocates memory, by valgrind.
+//! How many times a request allocates memory.
+//!
+//! A program of its own counts, whose allocator does; valgrind, where not all is allocated by Rust.
 
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use crate::case::Case;
+use anyhow::Result;
+
+use crate::case::{Case, Way};
 use crate::client::Client;
+use crate::command;
 use crate::site::Site;
 
 /// More connections at once would take valgrind very long.
-const MOST_AT_ONCE: usize = 100;
+const MOST_IN_VALGRIND: usize = 100;
 
-/// The difference of two runs, of which one is twice as long: what a client does once does not count.
-/// `None` without valgrind, for what allocates on its own, and where it cannot be told.
-pub(crate) fn of(client: Client, case: &Case, site: &Site) -> Option<f64> {
-    if case.concurrency > MOST_AT_ONCE || client == Client::Aiohttp {
-        return None;
-    }
-    let requests = (4 * case.concurrency).clamp(200, case.requests.div_ceil(2));
-    let [some, twice] = [requests, 2 * requests].map(|count| all(client, case, count, site));
-    let more = twice? - some?;
-    // Of two runs that differ by more than their requests, such as by how often TLS was agreed on,
-    // nothing can be told.
-    (more >= 0).then(|| more as f64 / requests as f64)
+/// What counts.
+#[derive(Debug)]
+pub(crate) struct Counter {
+    program: PathBuf,
 }
 
-fn all(client: Client, case: &Case, requests: usize, site: &Site) -> Option<i64> {
+impl Counter {
+    /// Builds it.
+    pub(crate) fn build() -> Result<Self> {
+        let program = command::build_program("fetch-side-by-side", "fetch-side-by-side-counting")?;
+        Ok(Self { program })
+    }
+
+    /// The difference of two runs, of which one is twice as long: what a client does once does not
+    /// count. `None` if it would have to be valgrind, and that is not here or would take too long; for
+    /// what allocates on its own; and where it cannot be told.
+    pub(crate) fn count(&self, client: Client, case: &Case, site: &Site) -> Option<f64> {
+        let many = case.concurrency > MOST_IN_VALGRIND;
+        let all: &dyn Fn(usize) -> Option<i64> = match (is_all_rust(client, case.way), many) {
+            (true, _) => &|requests| self.all(client, case, requests, site),
+            (false, false) => &|requests| all_in_valgrind(client, case, requests, site),
+            (false, true) => return None,
+        };
+        let requests = (4 * case.concurrency).clamp(200, case.requests.div_ceil(2));
+        let more = all(2 * requests)? - all(requests)?;
+        // Of two runs that differ by more than their requests, such as by how often TLS was agreed on,
+        // nothing can be told.
+        (more >= 0).then(|| more as f64 / requests as f64)
+    }
+
+    fn all(&self, client: Client, case: &Case, requests: usize, site: &Site) -> Option<i64> {
+        let mut command = Command::new(&self.program);
+        let output = command
+            .args(client_arguments(client, case, requests, site))
+            .stderr(Stdio::null())
+            .output()
+            .ok()?;
+        let text = String::from_utf8(output.stdout).ok()?;
+        let count = text.lines().next_back()?.parse().ok();
+        output.status.success().then_some(count).flatten()
+    }
+}
+
+/// Whether Rust allocates all, in the client's own process: not what C does, nor another program.
+fn is_all_rust(client: Client, way: Way) -> bool {
+    match client {
+        Client::Aiohttp | Client::Command | Client::Curl | Client::Isahc => false,
+        _ => !matches!(way, Way::Coded | Way::Http2 | Way::Https),
+    }
+}
+
+fn client_arguments(client: Client, case: &Case, requests: usize, site: &Site) -> [String; 5] {
+    let (client, case) = (client.name().into(), case.name.into());
+    let numbers = (requests.to_string(), site.ports.to_string());
+    ["client".into(), client, case, numbers.0, numbers.1]
+}
+
+fn all_in_valgrind(client: Client, case: &Case, requests: usize, site: &Site) -> Option<i64> {
+    if client == Client::Aiohttp {
+        return None;
+    }
     let directory = tempfile::tempdir().ok()?;
     let each = directory.path().join("%p");
     let status = Command::new("valgrind")
         .args(["--trace-children=yes", "--leak-check=no"])
         .arg(format!("--log-file={}", each.display()))
         .arg(std::env::current_exe().ok()?)
-        .args(["client", client.name(), case.name])
-        .args([requests.to_string(), site.ports.to_string()])
+        .args(client_arguments(client, case, requests, site))
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status()

@@ -30,37 +30,41 @@ pub(crate) fn write_list(path: &Path, urls: impl Iterator<Item = String>) -> Res
 
 /// Builds the command in the profile that packages have.
 pub(crate) fn build() -> Result<()> {
+    build_program("fetch-all-cli", "fetch-all")?;
+    Ok(())
+}
+
+/// Builds a program in that profile; tells where it is.
+pub(crate) fn build_program(package: &str, name: &str) -> Result<PathBuf> {
     let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args([
-            "build",
-            "--profile",
-            "dist",
-            "--quiet",
-            "-p",
-            "fetch-all-cli",
-        ])
+        .args(["build", "--profile", "dist", "--quiet"])
+        .args(["-p", package, "--bin", name])
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
         .status()
         .context("cannot run cargo")?;
-    ensure!(status.success(), "the command cannot be built: {status}");
-    let command = path()?;
+    ensure!(status.success(), "{name} cannot be built: {status}");
+    let program = program(name)?;
     ensure!(
-        command.is_file(),
-        "cargo built the command, but not into {}",
-        command.display()
+        program.is_file(),
+        "cargo built {name}, but not into {}",
+        program.display()
     );
-    Ok(())
+    Ok(program)
 }
 
 /// Where the command is once it is built.
 pub(crate) fn path() -> Result<PathBuf> {
+    program("fetch-all")
+}
+
+fn program(name: &str) -> Result<PathBuf> {
     let own = std::env::current_exe()?;
     // Beside this program, or in the neighbouring directory if this one was built to be debugged.
     let beside = own
         .parent()
         .and_then(Path::parent)
         .context("this program lies nowhere")?;
-    Ok(beside.join("dist/fetch-all"))
+    Ok(beside.join("dist").join(name))
 }
 
 /// A list, a record for each of its URLs, so many at once, and nothing else.

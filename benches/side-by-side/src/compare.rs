@@ -2,12 +2,13 @@
 
 use anyhow::{Context, Result};
 
+use crate::allocations::Counter;
+use crate::calls;
 use crate::case::Case;
 use crate::client::Client;
 use crate::figures::{Figure, hundredths, table, tenths, whole};
 use crate::site::Site;
 use crate::usage::{Usage, of_part};
-use crate::{allocations, calls};
 
 /// What all clients of a case used, one list for each client.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ pub(crate) struct Runs {
 }
 
 /// Runs the case, so many rounds of it.
-pub(crate) fn run(case: &Case, clients: &[Client], rounds: u16) -> Result<Runs> {
+pub(crate) fn run(case: &Case, clients: &[Client], rounds: u16, counter: &Counter) -> Result<Runs> {
     let site = Site::start()?;
     let mut usages = vec![Vec::new(); clients.len()];
     for round in 1..=rounds {
@@ -42,7 +43,7 @@ pub(crate) fn run(case: &Case, clients: &[Client], rounds: u16) -> Result<Runs> 
     let calls = calls.collect();
     let allocations = clients
         .iter()
-        .map(|client| allocations::of(*client, case, &site));
+        .map(|client| counter.count(*client, case, &site));
     let allocations = allocations.collect();
     Ok(Runs {
         case: *case,

@@ -2,52 +2,9 @@
 //!
 //! `cargo run --profile dist -p fetch-side-by-side` runs everything; `-- --quick` less of it, and
 //! `-- --case scale` the command on lists of up to ten million URLs. `--help` tells the rest.
-//!
-//! The site runs in a process of its own on core 0, each client in a fresh process on core 1. The
-//! clients take turns, so that what disturbs the machine disturbs them all alike.
 
-#[cfg(target_os = "linux")]
-mod allocations;
-#[cfg(target_os = "linux")]
-mod calls;
-#[cfg(target_os = "linux")]
-mod case;
-#[cfg(target_os = "linux")]
-mod client;
-#[cfg(target_os = "linux")]
-mod command;
-#[cfg(target_os = "linux")]
-mod compare;
-#[cfg(target_os = "linux")]
-mod core;
-#[cfg(target_os = "linux")]
-mod cores;
-#[cfg(target_os = "linux")]
-mod curve;
-#[cfg(target_os = "linux")]
-mod docs;
-#[cfg(target_os = "linux")]
-mod figures;
-#[cfg(target_os = "linux")]
-mod machine;
-#[cfg(target_os = "linux")]
-mod options;
-#[cfg(target_os = "linux")]
-mod ports;
-#[cfg(target_os = "linux")]
-mod scale;
-#[cfg(target_os = "linux")]
-mod site;
-#[cfg(target_os = "linux")]
-mod usage;
+use std::process::Termination;
 
-#[cfg(target_os = "linux")]
-fn main() -> anyhow::Result<()> {
-    options::run()
-}
-
-#[cfg(not(target_os = "linux"))]
-fn main() {
-    eprintln!("fetch-side-by-side reads /proc and pins processes to cores: it needs Linux");
-    std::process::exit(2);
+fn main() -> impl Termination {
+    fetch_side_by_side::run()
 }

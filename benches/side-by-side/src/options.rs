@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
+use crate::allocations::Counter;
 use crate::case::{Case, RUNTIMES, Way};
 use crate::client::Client;
 use crate::ports::Ports;
@@ -93,26 +94,29 @@ pub(crate) fn run() -> Result<()> {
 fn measure(options: &Options) -> Result<()> {
     let rounds = options.rounds.unwrap_or(if options.quick { 2 } else { 5 });
     let wanted = |name: &str| options.case.is_empty() || options.case.iter().any(|c| c == name);
-    let chosen = |case: &Case| -> Vec<Client> {
-        let listed = |c: &Client| options.client.is_empty() || options.client.contains(c);
-        let clients = case.here().enumerate();
-        let clients = clients.filter(|(place, client)| *place == 0 || listed(client));
-        clients.map(|(_, client)| client).collect()
-    };
-    let tell = |name: &str, text: &str| -> Result<()> {
-        println!("\n{text}");
-        if options.write_docs {
-            docs::write(name, text)
-        } else {
-            Ok(())
-        }
-    };
-    tell("machine", &machine::describe()?)?;
+    options.tell("machine", &machine::describe()?)?;
     let cases = Case::ALL.iter().chain([&Case::COMMAND]);
     let cases: Vec<_> = cases.filter(|case| wanted(case.name)).collect();
     if wanted(Case::COMMAND.name) || wanted(scale::NAME) {
         command::build()?;
     }
+    compare_all(options, &cases, rounds)?;
+    if wanted(cores::NAME) {
+        options.tell(cores::NAME, &cores::run(options.quick, rounds)?)?;
+    }
+    if wanted(scale::NAME) {
+        let curve = scale::run(options.quick, options.write_docs)?;
+        options.tell(scale::NAME, &curve)?;
+    }
+    Ok(())
+}
+
+/// Measures clients side by side, case after case.
+fn compare_all(options: &Options, cases: &[&Case], rounds: u16) -> Result<()> {
+    if cases.is_empty() {
+        return Ok(());
+    }
+    let counter = Counter::build()?;
     for case in cases {
         if case.way != Way::Plain && !site::has_nginx() {
             eprintln!("{}: left out, since only nginx serves it", case.name);
@@ -120,17 +124,31 @@ fn measure(options: &Options) -> Result<()> {
         }
         let divisor = if options.quick { 10 } else { 1 };
         let case = case.with_requests(case.requests / divisor);
-        let runs = compare::run(&case, &chosen(&case), rounds)?;
-        tell(case.name, &runs.table())?;
+        let runs = compare::run(&case, &options.clients(&case), rounds, &counter)?;
+        options.tell(case.name, &runs.table())?;
         if case.name == RUNTIMES && options.write_docs {
             docs::write_costs(&runs.costs())?;
         }
     }
-    if wanted(cores::NAME) {
-        tell(cores::NAME, &cores::run(options.quick, rounds)?)?;
-    }
-    if wanted(scale::NAME) {
-        tell(scale::NAME, &scale::run(options.quick, options.write_docs)?)?;
-    }
     Ok(())
+}
+
+impl Options {
+    /// Those of a case that are to run; the first always is.
+    fn clients(&self, case: &Case) -> Vec<Client> {
+        let listed = |c: &Client| self.client.is_empty() || self.client.contains(c);
+        let clients = case.here().enumerate();
+        let clients = clients.filter(|(place, client)| *place == 0 || listed(client));
+        clients.map(|(_, client)| client).collect()
+    }
+
+    /// Prints a table, and writes it where it is to stand.
+    fn tell(&self, name: &str, text: &str) -> Result<()> {
+        println!("\n{text}");
+        if self.write_docs {
+            docs::write(name, text)
+        } else {
+            Ok(())
+        }
+    }
 }
