@@ -186,11 +186,7 @@ impl Run {
                     self.flying[i].push(attempt.id);
                 }
                 Output::Done(..) => self.done += 1,
-                Output::Idle(idle) => {
-                    if !self.settle(i, idle.live > 0) {
-                        return;
-                    }
-                }
+                Output::Idle(idle) if !self.settle(i, idle.live > 0) => return,
                 _ => {}
             }
         }
