@@ -9,7 +9,7 @@ pub(crate) struct Portion(Option<(u32, u32)>);
 
 impl Portion {
     pub(crate) fn new(parts: u32, of: u32) -> Self {
-        Self(Some((parts, of)))
+        Self(Some((parts.min(of), of)))
     }
 
     /// Whether it is nothing at all.

@@ -48,6 +48,12 @@ impl Common {
         (taken as u32, within)
     }
 
+    /// Of what is new, all is there.
+    fn refill(&self) {
+        let mut filling = self.filling.lock().unwrap_or_else(PoisonError::into_inner);
+        *filling = self.pot.spare() as u64 * FULL;
+    }
+
     /// Gives parts to whoever lacks some, with what is in them.
     fn give(&self, parts: u32, within: u64) {
         if parts > 0 {
@@ -123,6 +129,7 @@ impl Divided {
         self.is_needed = is_needed;
         if !is_needed {
             self.leave(FULL);
+            self.common.refill();
         }
     }
 
@@ -145,7 +152,13 @@ impl Divided {
     pub(crate) fn settle(&mut self, is_busy: bool, held: Held, now: Timestamp) -> Option<u64> {
         // Listening before looking, so that nothing is missed.
         self.ear.listen(&self.common.pot);
-        count(&self.common.busy, &mut self.is_busy, is_busy);
+        let pot = &self.common.pot;
+        if count(&self.common.busy, &mut self.is_busy, is_busy) && !is_busy && self.used > 0 {
+            // Whoever has something to do may have more from now on: better before it lacks it.
+            pot.tell();
+        }
+        // Of another rate or budget, less may be owed.
+        self.gives_at = self.gives_at.min(held.rests_at);
         let equal = if is_busy { self.equal() } else { 0 };
         let before = self.used;
         let mut fill = held.fill;
@@ -156,8 +169,8 @@ impl Divided {
             self.used = equal;
             self.gives_at = self.gives_at.max(held.rests_at);
         }
-        let lacks = self.used < equal;
         let pot = &self.common.pot;
+        let lacks = self.used < equal;
         if pot.set_hungry(&mut self.is_hungry, lacks) && lacks {
             pot.tell();
         }

@@ -272,7 +272,7 @@ impl<A> Fetcher<A> {
     /// rules, breakers, budgets. What is known of hosts is kept. The bound on connections stays as it
     /// was built. A fetcher with several threads divides the rates over all hosts and of rules, and the
     /// budget over all hosts, equally among those that have something to do; of a rate each has a burst of
-    /// one at least. One that is built with such limits keeps them exactly, on one thread.
+    /// one at least, while a part of a budget that is less than one retry allows for none. One that is built with such limits keeps them exactly, on one thread.
     ///
     /// ```
     /// use fetch_proto::Config;

@@ -246,6 +246,7 @@ impl Purse {
     pub(crate) fn set_portion(&mut self, portion: Portion, fill: u64) {
         self.portion = portion;
         let full = u128::from(self.full());
+        let fill = fill.min(RetryBudget::FULL);
         if let Store::Bucket { level, .. } = &mut self.store {
             *level = (full * u128::from(fill) / u128::from(RetryBudget::FULL)) as u64;
         }

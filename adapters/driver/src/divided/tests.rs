@@ -63,6 +63,34 @@ fn a_part_changes_hands_once_nothing_is_owed_for_it() {
 }
 
 #[test]
+fn what_was_owed_for_another_limit_holds_nothing_back() {
+    let mut drivers = drivers(2);
+    settles(&mut drivers[0], true, NOW, NOW);
+    settles(&mut drivers[1], true, NOW, NOW);
+    let late = NOW + Duration::from_secs(3600);
+    settles(&mut drivers[0], true, late, NOW);
+    assert_eq!(drivers[0].settles_at(), Some(late));
+    settles(&mut drivers[0], true, NOW, NOW);
+    settles(&mut drivers[1], true, NOW, NOW);
+    assert_eq!(parts(&drivers), [WHOLE / 2, WHOLE / 2]);
+}
+
+#[test]
+fn who_is_busy_is_told_that_another_is_no_longer() {
+    let mut cx = Context::from_waker(std::task::Waker::noop());
+    let mut drivers = drivers(2);
+    for _ in 0..2 {
+        settles(&mut drivers[0], true, NOW, NOW);
+        settles(&mut drivers[1], true, NOW, NOW);
+    }
+    while drivers[0].poll_changed(&mut cx).is_ready() {
+        settles(&mut drivers[0], true, NOW, NOW);
+    }
+    settles(&mut drivers[1], false, NOW, NOW);
+    assert!(drivers[0].poll_changed(&mut cx).is_ready());
+}
+
+#[test]
 fn both_who_has_and_who_lacks_are_told() {
     let mut cx = Context::from_waker(std::task::Waker::noop());
     let mut drivers = drivers(2);
@@ -112,8 +140,12 @@ fn a_budget_that_was_gone_is_there_again_in_full() {
         rests_at: NOW,
     };
     drivers[0].settle(true, empty, NOW);
+    // Half of it lies in the pot, empty.
+    drivers[1].settle(true, empty, NOW);
+    drivers[0].settle(true, empty, NOW);
     drivers[0].need(false);
     drivers[0].need(true);
+    drivers[1].settle(false, empty, NOW);
     assert_eq!(drivers[0].settle(true, empty, NOW), Some(FULL));
 }
 
