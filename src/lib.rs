@@ -24,6 +24,7 @@
 //! | `testing` | [`proto::testing`] | fake clock, scripted server, simulator |
 //! | `policy-file` | [`policy_file`] | limits, rules and policies from a TOML file |
 //! | `record` | [`trace`] | recording what the core sees; replay, what-if |
+//! | `timing` | [`timing`] | timings of any code of yours |
 //! | `metrics`, `tracing` | | metrics and spans for the crates of these names |
 //! | `serde` | | the core's plain data as serde types |
 //!
@@ -77,6 +78,7 @@
     not(feature = "testing"),
     doc = "[`proto::testing`]: #without-a-runtime"
 )]
+#![cfg_attr(not(feature = "timing"), doc = "[`timing`]: #without-a-runtime")]
 #![cfg_attr(not(feature = "tokio"), doc = "[`tokio`]: #without-a-runtime")]
 
 #[cfg(feature = "async-std")]
@@ -108,6 +110,7 @@ pub use fetch_smol as smol;
 #[cfg(feature = "surf")]
 pub use fetch_surf as surf;
 /// Times any code: futures, closures, scopes and whole functions.
+#[cfg(feature = "timing")]
 pub use fetch_timing as timing;
 #[cfg(feature = "tokio")]
 pub use fetch_tokio as tokio;
