@@ -27,67 +27,49 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
-mod balance;
-mod batch;
-mod breaker;
-mod budget;
 mod engine;
-mod event;
-mod failure;
 mod fetch;
-mod few;
-mod hedge;
-mod histogram;
-mod id;
-mod latency;
-mod limiter;
-mod method;
-mod outcome;
+mod guards;
+mod inline_vec;
+mod model;
 mod policy;
-mod portion;
 mod random;
-mod rate;
-mod request;
 mod rules;
-mod slots;
-mod stall;
+mod stats;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
-mod throttle;
-mod time;
-mod timings;
-mod wake;
 
-pub use balance::{Balance, Balancer, Endpoint, Outlier, Served, Target, TargetError};
-pub use batch::{BatchStats, Ending, Sample};
-pub use breaker::{
-    Breaker, BreakerMode, Call, CallCounts, Circuit, CircuitState, Denied, OnOpen, Transition,
-    Trip, Verdict,
-};
-pub use budget::{Purse, RetryBudget, RetryCost, RetryKind};
 pub use engine::{
     Checkpoint, Config, Engine, HostStats, Idle, Moved, Output, Part, Refusal, Rejected, Shed,
     Stats,
 };
-pub use event::{Cause, Event, Pace};
-pub use failure::Failure;
+pub use fetch::request::{Delivery, Request, RequestBody};
 pub use fetch::{Fetch, Step};
-pub use hedge::{Hedge, HedgeDelay};
-pub use histogram::{Histogram, HistogramSummary};
-pub use id::{AttemptId, FetchId};
-pub use latency::Recent;
-pub use limiter::{Adaptive, Aimd, Gradient2, Limiter, Vegas};
-pub use method::{InvalidMethod, Method};
-pub use outcome::{AttemptEnd, AttemptReport, Error, Finish, GaveUp, Outcome};
-pub use policy::{
-    Backoff, Chaos, Class, Classes, Fallback, Fault, Jitter, Limit, OverCap, Policy, RedirectError,
-    Redirects, RetryAfter, StatusSet, Timeouts,
+pub use guards::balance::{Balance, Balancer, Endpoint, Outlier, Served, Target, TargetError};
+pub use guards::breaker::{
+    Breaker, BreakerMode, Call, CallCounts, Circuit, CircuitState, Denied, OnOpen, Verdict,
 };
-pub use rate::{Gcra, Rate, RateError};
-pub use request::{Attempt, Delivery, Handled, Head, Input, Request, RequestBody};
+pub use guards::budget::{Purse, RetryBudget, RetryCost, RetryKind};
+pub use guards::hedge::{Hedge, HedgeDelay};
+pub use guards::latency::Recent;
+pub use guards::limiter::{Adaptive, Aimd, Gradient2, Limiter, Vegas};
+pub use guards::rate::{Gcra, Rate, RateError};
+pub use guards::stall::{Meter, StallGuard};
+pub use guards::throttle::{Throttle, Throttler};
+pub use model::attempt::{Attempt, Handled, Head, Input};
+pub use model::event::{Event, Pace, Transition, Trip};
+pub use model::failure::{Cause, Failure, Limit, RedirectError};
+pub use model::fault::Fault;
+pub use model::id::{AttemptId, FetchId};
+pub use model::method::{InvalidMethod, Method};
+pub use model::outcome::{AttemptEnd, AttemptReport, Error, Finish, GaveUp, Outcome};
+pub use model::time::Timestamp;
+pub use model::timings::{AttemptTimings, Phase, Timings};
+pub use model::wake::{Reason, Wake};
+pub use policy::{
+    Backoff, Chaos, Class, Classes, Fallback, Jitter, OverCap, Policy, Redirects, RetryAfter,
+    StatusSet, Timeouts,
+};
 pub use rules::{Pattern, RuleError, RuleReason, Rules, RulesBuilder};
-pub use stall::{Meter, StallGuard};
-pub use throttle::{Throttle, Throttler};
-pub use time::Timestamp;
-pub use timings::{AttemptTimings, Phase, Timings};
-pub use wake::{Reason, Wake};
+pub use stats::batch::{BatchStats, Ending, Sample};
+pub use stats::histogram::{Histogram, HistogramSummary};

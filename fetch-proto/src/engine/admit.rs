@@ -10,17 +10,17 @@ use url::Url;
 use super::Engine;
 use super::slab::{NO_ENDPOINT, Permit};
 use super::world::Shared;
-use crate::balance::Served;
-use crate::breaker::Verdict;
-use crate::event::Event;
 use crate::fetch::Fetch;
-use crate::outcome::Error;
-use crate::policy::Fault;
+use crate::guards::balance::Served;
+use crate::guards::breaker::Verdict;
+use crate::guards::rate::Gcra;
+use crate::model::attempt::Attempt;
+use crate::model::event::Event;
+use crate::model::fault::Fault;
+use crate::model::outcome::Error;
+use crate::model::time::{Timestamp, nanos};
+use crate::model::wake::{Reason, Wake};
 use crate::random::{between, mix};
-use crate::rate::Gcra;
-use crate::request::Attempt;
-use crate::time::{Timestamp, nanos};
-use crate::wake::{Reason, Wake};
 
 /// Why a host may not start an attempt now.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]

@@ -1,7 +1,7 @@
 //! The whole engine as plain data, to go on later.
 
 use super::Engine;
-use crate::time::Timestamp;
+use crate::model::time::Timestamp;
 
 /// An engine at rest: everything it knows, to be stored with the feature `serde`.
 ///

@@ -6,15 +6,15 @@ use core::time::Duration;
 
 use url::Url;
 
-use crate::balance::{Target, TargetError};
-use crate::breaker::Breaker;
-use crate::budget::RetryBudget;
-use crate::hedge::{Hedge, HedgeDelay};
-use crate::limiter::Adaptive;
+use crate::guards::balance::{Target, TargetError};
+use crate::guards::breaker::Breaker;
+use crate::guards::budget::RetryBudget;
+use crate::guards::hedge::{Hedge, HedgeDelay};
+use crate::guards::limiter::Adaptive;
+use crate::guards::rate::Rate;
+use crate::guards::throttle::Throttle;
 use crate::policy::Policy;
-use crate::rate::Rate;
 use crate::rules::Rules;
-use crate::throttle::Throttle;
 
 /// The limits of an [`Engine`](crate::Engine), over all its fetches.
 ///

@@ -5,12 +5,12 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::timers::Timers;
-use crate::id::FetchId;
-use crate::portion::Portion;
-use crate::rate::{Gcra, Rate};
+use crate::guards::portion::Portion;
+use crate::guards::rate::{Gcra, Rate};
+use crate::model::id::FetchId;
+use crate::model::time::Timestamp;
+use crate::model::wake::{Reason, Wake};
 use crate::rules::Rules;
-use crate::time::Timestamp;
-use crate::wake::{Reason, Wake};
 
 /// One gate for each rule, the last for what no rule matches.
 #[derive(Clone, Debug, Default)]

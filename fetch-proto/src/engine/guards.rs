@@ -5,12 +5,12 @@ use core::time::Duration;
 
 use super::Config;
 use super::config::Shed;
-use crate::breaker::{Circuit, Denied, OnOpen};
-use crate::budget::Purse;
-use crate::latency::Recent;
-use crate::limiter::Limiter;
-use crate::throttle::Throttler;
-use crate::time::Timestamp;
+use crate::guards::breaker::{Circuit, Denied, OnOpen};
+use crate::guards::budget::Purse;
+use crate::guards::latency::Recent;
+use crate::guards::limiter::Limiter;
+use crate::guards::throttle::Throttler;
+use crate::model::time::Timestamp;
 
 /// The state of one host's breaker, purse, limits. Only what is configured is there.
 #[derive(Clone, Debug, Default)]

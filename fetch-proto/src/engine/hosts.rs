@@ -12,10 +12,10 @@ use super::Config;
 use super::guards::Guards;
 use super::slab::{NONE, Slab};
 use super::targets::Group;
-use crate::breaker::CircuitState;
+use crate::guards::breaker::CircuitState;
+use crate::guards::rate::Gcra;
+use crate::model::time::Timestamp;
 use crate::random::mix;
-use crate::rate::Gcra;
-use crate::time::Timestamp;
 
 /// One origin: scheme, host and port.
 #[derive(Clone, Debug)]

@@ -8,10 +8,10 @@ use super::guards::Guards;
 use super::hosts::seed_of;
 use super::slab::NONE;
 use super::{Config, Engine};
-use crate::budget::Purse;
-use crate::rate::Gcra;
+use crate::guards::budget::Purse;
+use crate::guards::rate::Gcra;
+use crate::model::time::Timestamp;
 use crate::rules::{Rules, Scratch};
-use crate::time::Timestamp;
 
 impl Engine {
     /// Takes over a new configuration. Breakers, budgets, learned limits and the debts of rates are
@@ -113,7 +113,7 @@ impl Engine {
     }
 }
 
-pub(super) fn change_rate(state: &mut Option<Gcra>, rate: Option<crate::rate::Rate>) {
+pub(super) fn change_rate(state: &mut Option<Gcra>, rate: Option<crate::guards::rate::Rate>) {
     match (state.as_mut(), rate) {
         (Some(gcra), Some(rate)) => gcra.set_rate(rate),
         (_, rate) => *state = rate.map(Gcra::new),

@@ -4,9 +4,9 @@ use alloc::boxed::Box;
 
 use super::Engine;
 use super::slab::Rare;
-use crate::event::Event;
-use crate::id::FetchId;
-use crate::time::Timestamp;
+use crate::model::event::Event;
+use crate::model::id::FetchId;
+use crate::model::time::Timestamp;
 
 impl Engine {
     /// The fetch wants a slot on the host of its present target.

@@ -31,22 +31,23 @@ use core::time::Duration;
 
 use self::gates::Gates;
 use self::hosts::Hosts;
-use self::sharing::{Key, Leaders};
-use self::slab::{NONE, Slab, Slot};
+use self::sharing::Leaders;
+use self::slab::{Key, NONE, Slab, Slot};
 use self::timers::Timers;
 use self::world::Shared;
-use crate::budget::Purse;
-use crate::event::Event;
-use crate::failure::Failure;
 use crate::fetch::Fetch;
-use crate::id::{AttemptId, FetchId};
-use crate::limiter::Limiter;
-use crate::portion::Portion;
+use crate::fetch::request::Request;
+use crate::guards::budget::Purse;
+use crate::guards::limiter::Limiter;
+use crate::guards::portion::Portion;
+use crate::guards::rate::Gcra;
+use crate::model::attempt::{Handled, Input};
+use crate::model::event::Event;
+use crate::model::failure::Failure;
+use crate::model::id::{AttemptId, FetchId};
+use crate::model::time::Timestamp;
 use crate::random::mix;
-use crate::rate::Gcra;
-use crate::request::{Handled, Input, Request};
 use crate::rules::Scratch;
-use crate::time::Timestamp;
 
 pub use checkpoint::Checkpoint;
 pub use config::{Config, Shed};
@@ -431,7 +432,7 @@ impl Engine {
 
 /// The rest that a response's head asks for its host: any by its `RateLimit` fields, one that
 /// refuses by `Retry-After`.
-fn asked(head: &crate::request::Head) -> Option<Duration> {
+fn asked(head: &crate::model::attempt::Head) -> Option<Duration> {
     let refusal = matches!(head.status, 429 | 503);
     head.retry_after.filter(|_| refusal).max(head.pause)
 }

@@ -1,7 +1,7 @@
 //! How many attempts may be in flight: what holds them back, and what lets go.
 
 use super::Engine;
-use crate::event::Event;
+use crate::model::event::Event;
 
 impl Engine {
     /// Stops starting attempts, because the consumer has not taken what is there. Fetches in flight

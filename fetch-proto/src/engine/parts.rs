@@ -6,12 +6,12 @@ use alloc::vec::Vec;
 use url::Url;
 
 use super::hosts::{origin, seed_of};
-use super::sharing::Key;
+use super::slab::Key;
 use super::slab::{NONE, Rare, Slot};
 use super::{Engine, Output};
 use crate::fetch::Fetch;
-use crate::id::FetchId;
-use crate::time::Timestamp;
+use crate::model::id::FetchId;
+use crate::model::time::Timestamp;
 
 /// Which hosts are an engine's own, if there are several engines: each host has one, so that limits per
 /// host hold without anything in common.

@@ -2,10 +2,10 @@
 
 use super::live::change_rate;
 use super::{Engine, shifted};
-use crate::budget::{Purse, RetryBudget};
-use crate::portion::Portion;
-use crate::rate::{Gcra, Rate};
-use crate::time::Timestamp;
+use crate::guards::budget::{Purse, RetryBudget};
+use crate::guards::portion::Portion;
+use crate::guards::rate::{Gcra, Rate};
+use crate::model::time::Timestamp;
 
 impl Engine {
     /// Sets how much of the [rate](crate::Config::rate) over all hosts, and of the rates of rules, is this

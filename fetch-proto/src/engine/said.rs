@@ -3,11 +3,12 @@
 use alloc::boxed::Box;
 use core::fmt;
 
-use crate::event::Event;
-use crate::id::{AttemptId, FetchId};
-use crate::outcome::Outcome;
-use crate::request::{Attempt, Request};
-use crate::wake::Wake;
+use crate::fetch::request::Request;
+use crate::model::attempt::Attempt;
+use crate::model::event::Event;
+use crate::model::id::{AttemptId, FetchId};
+use crate::model::outcome::Outcome;
+use crate::model::wake::Wake;
 
 /// What the driver should do now.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -3,16 +3,16 @@
 use core::time::Duration;
 
 use super::Engine;
+use super::slab::Paid;
 use super::slab::{NO_ENDPOINT, Permit, Slot};
-use super::world::Paid;
-use crate::balance::Served;
-use crate::breaker::{Transition, Verdict};
-use crate::event::{Cause, Event};
-use crate::failure::Failure;
 use crate::fetch::Step;
-use crate::outcome::{AttemptEnd, AttemptReport, GaveUp};
-use crate::policy::{Class, Limit, Policy};
-use crate::time::Timestamp;
+use crate::guards::balance::Served;
+use crate::guards::breaker::Verdict;
+use crate::model::event::{Event, Transition};
+use crate::model::failure::{Cause, Failure, Limit};
+use crate::model::outcome::{AttemptEnd, AttemptReport, GaveUp};
+use crate::model::time::Timestamp;
+use crate::policy::{Class, Policy};
 
 /// An attempt that is not in the air any more.
 pub(super) struct Landing {

@@ -1,44 +1,18 @@
 //! Fetches of the same thing at the same time: one asks, all get its answer.
 
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use hashbrown::HashMap;
-use url::Url;
 
-use super::slab::Rare;
+use super::slab::{Key, Rare};
 use super::{Engine, Output};
-use crate::id::FetchId;
-use crate::method::Method;
-use crate::outcome::{Error, Outcome};
-use crate::policy::Limit;
-use crate::request::{Delivery, Request, RequestBody};
-use crate::time::Timestamp;
+use crate::model::failure::Limit;
+use crate::model::id::FetchId;
+use crate::model::outcome::{Error, Outcome};
+use crate::model::time::Timestamp;
 
 /// Who asks for what at present.
 pub(super) type Leaders = HashMap<Key, FetchId>;
-
-/// What makes two requests the same.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub(super) struct Key {
-    method: Method,
-    same: u64,
-    url: Arc<Url>,
-}
-
-impl Key {
-    /// The key of a request that may share its answer.
-    pub(super) fn of(request: &Request) -> Option<Self> {
-        let plain = request.body == RequestBody::None && request.delivery == Delivery::Buffered;
-        let safe = matches!(request.method, Method::Get | Method::Head);
-        Some(Self {
-            same: request.share.filter(|_| plain && safe)?,
-            method: request.method.clone(),
-            url: request.url.clone(),
-        })
-    }
-}
 
 impl Engine {
     /// Lets the fetch in that slot wait for the one that asks for the same; if there is none, others

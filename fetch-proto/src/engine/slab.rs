@@ -1,14 +1,18 @@
 //! Fetches in numbered slots that are used again, checked by generation.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::sharing::Key;
-use super::world::Paid;
-use crate::breaker::Call;
+use url::Url;
+
 use crate::fetch::Fetch;
-use crate::few::Few;
-use crate::id::FetchId;
+use crate::fetch::request::{Delivery, Request, RequestBody};
+use crate::guards::breaker::Call;
+use crate::guards::budget::RetryCost;
+use crate::inline_vec::Few;
+use crate::model::id::FetchId;
+use crate::model::method::Method;
 
 /// No slot, or no host.
 pub(super) const NONE: u32 = u32::MAX;
@@ -191,4 +195,34 @@ impl Slab {
         let live = |(i, entry): (usize, &Entry)| entry.slot.is_some().then_some(i as u32);
         self.entries.iter().enumerate().filter_map(live).collect()
     }
+}
+
+/// What makes two requests the same.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+pub(super) struct Key {
+    method: Method,
+    same: u64,
+    url: Arc<Url>,
+}
+
+impl Key {
+    /// The key of a request that may share its answer.
+    pub(super) fn of(request: &Request) -> Option<Self> {
+        let plain = request.body == RequestBody::None && request.delivery == Delivery::Buffered;
+        let safe = matches!(request.method, Method::Get | Method::Head);
+        Some(Self {
+            same: request.share.filter(|_| plain && safe)?,
+            method: request.method.clone(),
+            url: request.url.clone(),
+        })
+    }
+}
+
+/// What an extra attempt cost; a success brings it back.
+#[derive(Clone, Copy, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+pub(super) struct Paid {
+    pub(super) common: Option<RetryCost>,
+    pub(super) host: Option<RetryCost>,
 }

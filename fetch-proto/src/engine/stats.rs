@@ -1,8 +1,8 @@
 //! Counts of an engine and of a host.
 
-use crate::breaker::CircuitState;
-use crate::outcome::{Error, Outcome};
-use crate::time::Timestamp;
+use crate::guards::breaker::CircuitState;
+use crate::model::outcome::{Error, Outcome};
+use crate::model::time::Timestamp;
 
 /// What an engine has done, and what it holds now.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use url::Url;
 
 use super::Engine;
-use crate::balance::{Balancer, Target};
+use crate::guards::balance::{Balancer, Target};
 
 /// A target's endpoints.
 #[derive(Clone, Debug)]

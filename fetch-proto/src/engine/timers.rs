@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::wake::Wake;
+use crate::model::wake::Wake;
 
 /// Deadlines of small integer keys in an indexed 4-ary heap.
 ///
@@ -110,8 +110,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::time::Timestamp;
-    use crate::wake::Reason;
+    use crate::model::time::Timestamp;
+    use crate::model::wake::Reason;
 
     fn wake(nanos: u64) -> Wake {
         Wake {

@@ -5,8 +5,8 @@ use super::slab::Slab;
 use super::world::Shared;
 use super::{Engine, Idle, Output, shifted};
 use crate::fetch::Step;
-use crate::time::Timestamp;
-use crate::wake::Wake;
+use crate::model::time::Timestamp;
+use crate::model::wake::Wake;
 
 impl Engine {
     /// Whether there is nothing to tell, nor anyone to ask: whose turn came to nothing has to be.

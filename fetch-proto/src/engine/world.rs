@@ -4,12 +4,12 @@ use alloc::boxed::Box;
 use core::time::Duration;
 
 use super::guards::Guards;
-use super::slab::Rare;
-use crate::breaker::OnOpen;
-use crate::budget::{Purse, RetryCost, RetryKind};
+use super::slab::{Paid, Rare};
 use crate::fetch::{Open, World};
-use crate::hedge::Hedge;
-use crate::time::Timestamp;
+use crate::guards::breaker::OnOpen;
+use crate::guards::budget::{Purse, RetryKind};
+use crate::guards::hedge::Hedge;
+use crate::model::time::Timestamp;
 
 /// The state of a fetch's host and of the whole engine, as far as the fetch may ask for it.
 pub(super) struct Shared<'a> {
@@ -20,14 +20,6 @@ pub(super) struct Shared<'a> {
     pub(super) purse: Option<&'a mut Purse>,
     /// Where the fetch keeps what its latest extra attempt cost.
     pub(super) rare: &'a mut Option<Box<Rare>>,
-}
-
-/// What an extra attempt cost; a success brings it back.
-#[derive(Clone, Copy, Debug, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub(super) struct Paid {
-    pub(super) common: Option<RetryCost>,
-    pub(super) host: Option<RetryCost>,
 }
 
 impl World for Shared<'_> {

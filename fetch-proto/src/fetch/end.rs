@@ -6,14 +6,14 @@ use super::flight::{Flight, Next, Stage};
 use super::outbox::Word;
 use super::retry::Plan;
 use super::{Fetch, State, World, push};
-use crate::event::{Cause, Event, Pace};
-use crate::failure::Failure;
-use crate::id::AttemptId;
-use crate::outcome::{AttemptEnd, AttemptReport, Error, Finish, GaveUp, Outcome};
-use crate::policy::{Fault, Limit};
-use crate::request::Delivery;
-use crate::time::{Span, Timestamp};
-use crate::timings::Timings;
+use crate::fetch::request::Delivery;
+use crate::model::event::{Event, Pace};
+use crate::model::failure::{Cause, Failure, Limit};
+use crate::model::fault::Fault;
+use crate::model::id::AttemptId;
+use crate::model::outcome::{AttemptEnd, AttemptReport, Error, Finish, GaveUp, Outcome};
+use crate::model::time::{Span, Timestamp};
+use crate::model::timings::Timings;
 
 impl Fetch {
     pub(super) fn on_body(

@@ -6,15 +6,17 @@ use core::time::Duration;
 
 use url::Url;
 
-use crate::failure::Failure;
-use crate::id::AttemptId;
+use crate::fetch::request::Delivery;
+use crate::guards::stall::Meter;
+use crate::model::attempt::Attempt;
+use crate::model::failure::{Failure, Limit};
+use crate::model::fault::Fault;
+use crate::model::id::AttemptId;
+use crate::model::time::Timestamp;
+use crate::model::timings::AttemptTimings;
+use crate::model::wake::{Reason, Wake};
+use crate::policy::Policy;
 use crate::policy::redirect::Hop;
-use crate::policy::{Fault, Limit, Policy};
-use crate::request::{Attempt, Delivery};
-use crate::stall::Meter;
-use crate::time::Timestamp;
-use crate::timings::AttemptTimings;
-use crate::wake::{Reason, Wake};
 
 /// An attempt that the driver is carrying out, or that is held back from it on purpose.
 #[derive(Clone, Debug)]

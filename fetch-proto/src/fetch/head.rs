@@ -6,14 +6,16 @@ use alloc::sync::Arc;
 use super::flight::{Next, Stage};
 use super::outbox::Word;
 use super::{Fetch, World, push};
-use crate::event::{Cause, Event};
-use crate::failure::Failure;
-use crate::id::AttemptId;
-use crate::outcome::{AttemptEnd, Error};
+use crate::fetch::request::RequestBody;
+use crate::model::attempt::Head;
+use crate::model::event::Event;
+use crate::model::failure::{Cause, Failure, RedirectError};
+use crate::model::fault::Fault;
+use crate::model::id::AttemptId;
+use crate::model::outcome::{AttemptEnd, Error};
+use crate::model::time::Timestamp;
+use crate::policy::Class;
 use crate::policy::redirect::{Hop, hop, is_redirect};
-use crate::policy::{Class, Fault, RedirectError};
-use crate::request::{Head, RequestBody};
-use crate::time::Timestamp;
 
 impl Fetch {
     pub(super) fn on_head(

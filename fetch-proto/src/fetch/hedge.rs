@@ -1,9 +1,9 @@
 //! A second attempt that races a slow first one.
 
 use super::{Fetch, World, push};
-use crate::event::Event;
-use crate::time::Timestamp;
-use crate::wake::{Reason, Wake};
+use crate::model::event::Event;
+use crate::model::time::Timestamp;
+use crate::model::wake::{Reason, Wake};
 
 /// Where a fetch stands with its hedges: for one try, its first attempt included.
 #[derive(Clone, Copy, Debug, Default)]

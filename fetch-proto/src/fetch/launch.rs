@@ -9,13 +9,14 @@ use url::Url;
 use super::flight::{Flight, Held, Special};
 use super::hedge::Racing;
 use super::{Fetch, State, World, push};
-use crate::budget::RetryKind;
-use crate::event::Event;
-use crate::id::AttemptId;
-use crate::policy::{Fault, latency};
-use crate::request::Attempt;
-use crate::stall::Meter;
-use crate::time::Timestamp;
+use crate::guards::budget::RetryKind;
+use crate::guards::stall::Meter;
+use crate::model::attempt::Attempt;
+use crate::model::event::Event;
+use crate::model::fault::Fault;
+use crate::model::id::AttemptId;
+use crate::model::time::Timestamp;
+use crate::policy::latency;
 
 impl Fetch {
     /// `at`: the target's place at the endpoint that was chosen for it.

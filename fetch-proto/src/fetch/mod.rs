@@ -8,6 +8,7 @@ mod launch;
 mod outbox;
 #[cfg(test)]
 mod racing_tests;
+pub(crate) mod request;
 mod retry;
 mod shared;
 #[cfg(test)]
@@ -27,15 +28,16 @@ use self::flight::Flight;
 use self::hedge::Racing;
 use self::outbox::{Outbox, Word};
 pub(crate) use self::world::{Alone, Open, World};
-use crate::event::Event;
-use crate::few::Few;
-use crate::id::{AttemptId, FetchId};
-use crate::method::Method;
-use crate::outcome::{AttemptEnd, AttemptReport, Error, Finish, GaveUp, Outcome};
+use crate::fetch::request::{Delivery, Request, RequestBody};
+use crate::inline_vec::Few;
+use crate::model::attempt::{Attempt, Handled, Input};
+use crate::model::event::Event;
+use crate::model::id::{AttemptId, FetchId};
+use crate::model::method::Method;
+use crate::model::outcome::{AttemptEnd, AttemptReport, Error, Finish, GaveUp, Outcome};
+use crate::model::time::{Span, Timestamp};
+use crate::model::wake::Wake;
 use crate::policy::Policy;
-use crate::request::{Attempt, Delivery, Handled, Input, Request, RequestBody};
-use crate::time::{Span, Timestamp};
-use crate::wake::Wake;
 
 /// One fetch as a state machine.
 ///

@@ -2,9 +2,9 @@
 
 use alloc::boxed::Box;
 
-use crate::few::Few;
-use crate::id::AttemptId;
-use crate::request::Attempt;
+use crate::inline_vec::Few;
+use crate::model::attempt::Attempt;
+use crate::model::id::AttemptId;
 
 /// Words about attempts, in order.
 #[derive(Clone, Debug, Default)]

@@ -3,13 +3,13 @@
 use core::time::Duration;
 
 use super::{Fetch, World};
-use crate::budget::RetryKind;
-use crate::event::{Cause, Pace};
-use crate::failure::Failure;
-use crate::outcome::GaveUp;
+use crate::fetch::request::RequestBody;
+use crate::guards::budget::RetryKind;
+use crate::model::event::Pace;
+use crate::model::failure::{Cause, Failure};
+use crate::model::outcome::GaveUp;
+use crate::model::time::Timestamp;
 use crate::policy::{Class, OverCap};
-use crate::request::RequestBody;
-use crate::time::Timestamp;
 
 /// A retry that will happen.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

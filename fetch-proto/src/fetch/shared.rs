@@ -1,11 +1,11 @@
 //! A fetch that waits for another's response, or lost what it had in the air.
 
 use super::{Fetch, State, push};
-use crate::event::{Cause, Event, Pace};
-use crate::failure::Failure;
-use crate::id::FetchId;
-use crate::outcome::{AttemptEnd, Error, Outcome};
-use crate::time::Timestamp;
+use crate::model::event::{Event, Pace};
+use crate::model::failure::{Cause, Failure};
+use crate::model::id::FetchId;
+use crate::model::outcome::{AttemptEnd, Error, Outcome};
+use crate::model::time::Timestamp;
 
 impl Fetch {
     /// Waits for the response to the same request of `leader`. Its own total limit runs.

@@ -3,11 +3,11 @@
 use super::flight::{Flight, Held, earlier};
 use super::outbox::Word;
 use super::{Fetch, State, World};
-use crate::id::AttemptId;
-use crate::outcome::{AttemptEnd, Error};
-use crate::policy::Limit;
-use crate::time::Timestamp;
-use crate::wake::{Reason, Wake};
+use crate::model::failure::Limit;
+use crate::model::id::AttemptId;
+use crate::model::outcome::{AttemptEnd, Error};
+use crate::model::time::Timestamp;
+use crate::model::wake::{Reason, Wake};
 
 impl Fetch {
     /// The earliest time at which something happens by itself.

@@ -2,9 +2,9 @@
 
 use core::time::Duration;
 
-use crate::budget::RetryKind;
-use crate::hedge::Hedge;
-use crate::time::Timestamp;
+use crate::guards::budget::RetryKind;
+use crate::guards::hedge::Hedge;
+use crate::model::time::Timestamp;
 
 /// The state that a fetch shares with others: of its host, and of the whole.
 pub(crate) trait World {

@@ -3,8 +3,8 @@
 use core::time::Duration;
 
 use super::{Class, smooth};
+use crate::model::time::nanos;
 use crate::random::{between, mix};
-use crate::time::nanos;
 
 /// Exponential backoff: the wait before retry `n` (from 0) is
 /// `min(cap, base × factor^n + step × n)`, spread by [`Jitter`]. The step is zero unless set; with a

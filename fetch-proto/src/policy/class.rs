@@ -2,9 +2,8 @@
 
 use alloc::vec::Vec;
 
-use super::{Limit, StatusSet};
-use crate::event::Cause;
-use crate::failure::Failure;
+use super::StatusSet;
+use crate::model::failure::{Cause, Failure, Limit};
 
 /// What an attempt's end means for a retry.
 ///

@@ -12,19 +12,19 @@ mod timeouts;
 use core::num::NonZeroU16;
 use core::time::Duration;
 
-use crate::event::Cause;
-use crate::hedge::Hedge;
-use crate::rate::Rate;
-use crate::stall::StallGuard;
+use crate::guards::hedge::Hedge;
+use crate::guards::rate::Rate;
+use crate::guards::stall::StallGuard;
+use crate::model::failure::Cause;
 
 pub use backoff::{Backoff, Jitter};
+pub use chaos::Chaos;
 pub(crate) use chaos::latency;
-pub use chaos::{Chaos, Fault};
 pub use class::{Class, Classes};
 pub use fallback::Fallback;
-pub use redirect::{RedirectError, Redirects};
+pub use redirect::Redirects;
 pub use status::StatusSet;
-pub use timeouts::{Limit, Timeouts};
+pub use timeouts::Timeouts;
 
 /// How one fetch is carried out. [`Rules`](crate::Rules) choose one by URL.
 ///

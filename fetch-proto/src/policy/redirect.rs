@@ -1,10 +1,9 @@
 //! Where a redirect leads, and with what: RFC 9110, section 15.4.
 
-use core::fmt;
-
 use url::Url;
 
-use crate::method::Method;
+use crate::model::failure::RedirectError;
+use crate::model::method::Method;
 
 /// Whether and how far redirects are followed.
 ///
@@ -55,38 +54,6 @@ impl Redirects {
 impl Default for Redirects {
     fn default() -> Self {
         Self::limit(10)
-    }
-}
-
-/// Why a redirect was not followed.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
-#[non_exhaustive]
-pub enum RedirectError {
-    /// The request body can be sent only once, and the redirect wants it again.
-    BodyNotReplayable,
-    /// It leads from https to http.
-    Downgrade,
-    /// `Location` is not a URL.
-    InvalidLocation,
-    /// It leads to a scheme other than http and https.
-    Scheme,
-    /// There were as many before as the policy allows.
-    TooMany,
-}
-
-impl fmt::Display for RedirectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::BodyNotReplayable => {
-                "the redirect needs the request body again, a stream sent once"
-            }
-            Self::Downgrade => "the redirect leads from https to http",
-            Self::InvalidLocation => "the redirect's Location is not a URL",
-            Self::Scheme => "the redirect leads to a scheme other than http and https",
-            Self::TooMany => "too many redirects",
-        })
     }
 }
 

@@ -1,6 +1,5 @@
 //! How long each part of a fetch may take.
 
-use core::fmt;
 use core::time::Duration;
 
 /// The limits on a fetch's time. `None` means no limit of that kind.
@@ -57,41 +56,5 @@ impl Timeouts {
 impl Default for Timeouts {
     fn default() -> Self {
         Self::DEFAULT
-    }
-}
-
-/// One of the limits in [`Timeouts`].
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
-#[non_exhaustive]
-pub enum Limit {
-    /// [`Timeouts::attempt`].
-    Attempt,
-    /// [`Timeouts::connect`].
-    Connect,
-    /// [`Timeouts::first_byte`].
-    FirstByte,
-    /// [`Timeouts::idle_read`].
-    IdleRead,
-    /// [`Timeouts::queue`].
-    Queue,
-    /// The least flow of a body: [`Policy::stall`](crate::Policy::stall).
-    Throughput,
-    /// [`Timeouts::total`].
-    Total,
-}
-
-impl fmt::Display for Limit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Attempt => "attempt",
-            Self::Connect => "connect",
-            Self::FirstByte => "first byte",
-            Self::IdleRead => "idle read",
-            Self::Queue => "queue",
-            Self::Throughput => "throughput",
-            Self::Total => "total",
-        })
     }
 }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, Hir, Look, Repetition};
 
 use super::error::RuleReason;
-use super::url_pattern::{Fault, SCHEME, syntax};
+use super::syntax::{Fault, SCHEME, syntax};
 
 const MAX_DEPTH: usize = 16;
 

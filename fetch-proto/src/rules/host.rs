@@ -6,7 +6,7 @@ use alloc::string::String;
 use url::Host;
 
 use super::error::RuleReason;
-use super::url_pattern::{Fault, SCHEME};
+use super::syntax::{Fault, SCHEME};
 
 /// The expression that the URLs on `pattern` match: a host or `*.` and a domain, and maybe a port.
 pub(super) fn regex(pattern: &str) -> Result<String, Fault> {

@@ -13,7 +13,7 @@ use url::{Position, Url};
 
 use super::error::{RuleError, RuleReason};
 use super::pattern::Pattern;
-use crate::method::Method;
+use crate::model::method::Method;
 
 /// The most memory that all compiled rules may take together, tables grown later left out.
 const MAX_COMPILED: usize = 1 << 20;

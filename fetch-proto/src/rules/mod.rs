@@ -8,6 +8,7 @@ mod matcher;
 mod pattern;
 #[cfg(feature = "serde")]
 mod serial;
+mod syntax;
 #[cfg(test)]
 mod tests;
 mod url_pattern;
@@ -24,7 +25,7 @@ pub(crate) use matcher::Scratch;
 pub use pattern::Pattern;
 use url::Url;
 
-use crate::method::Method;
+use crate::model::method::Method;
 use crate::policy::Policy;
 
 /// Ordered rules that choose a [`Policy`] by method and URL: the first rule that matches wins.

@@ -7,8 +7,9 @@ use core::fmt;
 use core::str::FromStr;
 
 use super::error::{RuleError, RuleReason};
-use super::url_pattern::{Fault, KINDS, UrlPattern};
-use crate::method::Method;
+use super::syntax::Fault;
+use super::url_pattern::{KINDS, UrlPattern};
+use crate::model::method::Method;
 
 /// Bounds what a hostile text can cost before it is even compiled.
 const MAX_TEXT: usize = 8 << 10;

@@ -1,22 +1,19 @@
 //! The part of a pattern that looks at the URL.
 
 use alloc::borrow::ToOwned;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 
 use regex_automata::nfa::thompson::{self, NFA, WhichCaptures};
 use regex_syntax::hir::{Dot, Hir, Look, Repetition};
-use regex_syntax::{Error, ParserBuilder};
 
 use super::error::RuleReason;
+use super::syntax::{Fault, syntax};
 use super::{glob, host};
 
 /// What the kinds of text form begin with.
 pub(super) const KINDS: [&str; 5] = ["glob:", "host:", "method:", "regex:", "substring:"];
 /// The most memory that one compiled pattern may take.
 const MAX_COMPILED: usize = 256 << 10;
-
-/// Where a text is wrong, in bytes, and why.
-pub(super) type Fault = (usize, RuleReason);
 
 /// The part of a pattern that looks at the URL.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -63,26 +60,6 @@ impl UrlPattern {
             }
         }
     }
-}
-
-/// What begins every URL: its scheme. Fit to be followed by a host.
-pub(super) const SCHEME: &str = "^[a-z][a-z0-9+.-]*://";
-
-/// Parses a regular expression. A URL is ASCII: Unicode's tables are not needed.
-pub(super) fn syntax(regex: &str) -> Result<Hir, Fault> {
-    let parsed = ParserBuilder::new()
-        .unicode(false)
-        .utf8(false)
-        .build()
-        .parse(regex);
-    parsed.map_err(|error| {
-        let (at, reason) = match &error {
-            Error::Parse(error) => (error.span().start.offset, error.kind().to_string()),
-            Error::Translate(error) => (error.span().start.offset, error.kind().to_string()),
-            other => (0, other.to_string()),
-        };
-        (at, RuleReason::Regex(reason.into()))
-    })
 }
 
 /// `hir` wherever in the URL.

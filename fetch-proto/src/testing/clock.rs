@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::time::Timestamp;
+use crate::model::time::Timestamp;
 
 /// A clock for tests.
 ///

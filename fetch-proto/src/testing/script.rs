@@ -8,15 +8,16 @@ use core::fmt;
 use core::time::Duration;
 
 use super::clock::FakeClock;
-use crate::event::Event;
-use crate::failure::Failure;
+use crate::fetch::request::Request;
 use crate::fetch::{Fetch, Step};
-use crate::method::Method;
-use crate::outcome::Outcome;
+use crate::model::attempt::{Attempt, Head, Input};
+use crate::model::event::Event;
+use crate::model::failure::Failure;
+use crate::model::method::Method;
+use crate::model::outcome::Outcome;
+use crate::model::time::Timestamp;
+use crate::model::wake::Reason;
 use crate::policy::Policy;
-use crate::request::{Attempt, Head, Input, Request};
-use crate::time::Timestamp;
-use crate::wake::Reason;
 
 /// A server that gives prepared answers, one for each attempt, to one fetch.
 ///

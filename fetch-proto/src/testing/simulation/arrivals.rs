@@ -2,9 +2,9 @@
 
 use core::iter::Peekable;
 
-use crate::rate::{Gcra, Rate};
-use crate::request::Request;
-use crate::time::Timestamp;
+use crate::fetch::request::Request;
+use crate::guards::rate::{Gcra, Rate};
+use crate::model::time::Timestamp;
 
 /// What is still to come. Without a rate all is there at once.
 #[derive(Debug)]

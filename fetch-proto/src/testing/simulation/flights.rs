@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::load::Fate;
-use crate::id::AttemptId;
+use crate::model::id::AttemptId;
 
 /// No flight.
 const NONE: u32 = u32::MAX;
@@ -106,7 +106,7 @@ impl Flights {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::FetchId;
+    use crate::model::id::FetchId;
 
     fn flight(number: u16, serial: u64) -> Flight {
         let fetch = FetchId::LONE;

@@ -7,9 +7,9 @@ use core::time::Duration;
 
 use super::load::Fate;
 use super::server::{Capacity, Down, Outage, Server};
+use crate::guards::rate::Gcra;
+use crate::model::time::Timestamp;
 use crate::random::{between, mix};
-use crate::rate::Gcra;
-use crate::time::Timestamp;
 
 /// The state of a host's servers.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 use super::Simulation;
 use super::host::Host;
 use super::load::HostSummary;
-use crate::time::Timestamp;
+use crate::model::time::Timestamp;
 
 /// So many hosts without a model of their own have a summary of their own.
 const SUMMARIES: usize = 256;

@@ -4,10 +4,10 @@ use alloc::boxed::Box;
 use core::time::Duration;
 
 use super::series::Series;
-use crate::batch::{BatchStats, Sample};
-use crate::histogram::Histogram;
-use crate::outcome::Outcome;
-use crate::time::Timestamp;
+use crate::model::outcome::Outcome;
+use crate::model::time::Timestamp;
+use crate::stats::batch::{BatchStats, Sample};
+use crate::stats::histogram::Histogram;
 
 /// What a request came to at a modelled server.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]

@@ -10,13 +10,14 @@ use super::hosts::Hosts;
 use super::load::Fate;
 use super::series::Series;
 use super::{Simulation, Summary};
-use crate::batch::{BatchStats, Sample};
 use crate::engine::{Engine, Idle, Output};
-use crate::failure::Failure;
-use crate::outcome::Outcome;
+use crate::fetch::request::Request;
+use crate::model::attempt::{Attempt, Head, Input};
+use crate::model::failure::Failure;
+use crate::model::outcome::Outcome;
+use crate::model::time::Timestamp;
 use crate::random::mix;
-use crate::request::{Attempt, Head, Input, Request};
-use crate::time::Timestamp;
+use crate::stats::batch::{BatchStats, Sample};
 
 /// Answers to attempts that were given up are kept until there are so many more than flights.
 const SLACK: usize = 1024;

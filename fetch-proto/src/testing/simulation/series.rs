@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::time::{Timestamp, nanos};
+use crate::model::time::{Timestamp, nanos};
 
 /// The finest buckets: a 512th of a second. Doubled often enough they are whole seconds.
 const FINEST: u64 = 1_953_125;

@@ -4,8 +4,8 @@ use core::num::NonZeroU32;
 use core::time::Duration;
 
 use super::latency::Latency;
-use crate::rate::Rate;
-use crate::time::Timestamp;
+use crate::guards::rate::Rate;
+use crate::model::time::Timestamp;
 
 /// How the servers of one host behave. Every choice is drawn from the simulation's seed.
 ///

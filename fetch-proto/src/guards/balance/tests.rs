@@ -1,0 +1,478 @@
+use alloc::format;
+use alloc::string::ToString;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use proptest::collection::vec as vec_of;
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::time::Timestamp;
+use crate::random::mix;
+
+const MS: Duration = Duration::from_millis(1);
+
+fn at(seconds: u64) -> Timestamp {
+    Timestamp::START + Duration::from_secs(seconds)
+}
+
+fn target(weights: &[u32], strategy: Balance) -> Target {
+    let url = |i| Url::parse(&format!("https://{i}.example")).unwrap();
+    let endpoint = |(i, weight): (usize, &u32)| Endpoint::new(url(i)).weight(*weight);
+    Target::new(weights.iter().enumerate().map(endpoint)).strategy(strategy)
+}
+
+fn balancer(weights: &[u32], strategy: Balance) -> Balancer {
+    Balancer::new(target(weights, strategy)).unwrap()
+}
+
+/// `n` endpoints in turn, with outliers left out.
+fn watched(n: usize, outlier: Outlier) -> Balancer {
+    Balancer::new(target(&vec![1; n], Balance::RoundRobin).outlier(outlier)).unwrap()
+}
+
+fn end(balancer: &mut Balancer, i: usize, served: Served, now: Timestamp) {
+    balancer.started(i, now);
+    balancer.ended(i, served, Duration::ZERO, now);
+}
+
+fn fail(balancer: &mut Balancer, i: usize, times: usize, now: Timestamp) {
+    (0..times).for_each(|_| end(balancer, i, Served::Failure, now));
+}
+
+fn picks(balancer: &mut Balancer, n: u64, now: Timestamp) -> Vec<usize> {
+    (0..n)
+        .map(|draw| balancer.pick(&[], |_| true, draw, now).unwrap())
+        .collect()
+}
+
+#[test]
+fn a_target_that_cannot_be_balanced_is_told_why() {
+    let table: [(&[&str], &str); 7] = [
+        (&[], "a target needs at least one endpoint"),
+        (
+            &["ftp://a.example"],
+            "endpoint 1: the scheme must be http or https",
+        ),
+        (
+            &["https://a.example/v2"],
+            "endpoint 1: an endpoint is scheme, host and port alone",
+        ),
+        (
+            &["https://a.example?q"],
+            "endpoint 1: an endpoint is scheme, host and port alone",
+        ),
+        (
+            &["https://a.example#f"],
+            "endpoint 1: an endpoint is scheme, host and port alone",
+        ),
+        (
+            &["https://u@a.example"],
+            "endpoint 1: an endpoint is scheme, host and port alone",
+        ),
+        (
+            &["http://a.example", "http://A.example:80"],
+            "endpoint 2: it is there already",
+        ),
+    ];
+    for (urls, why) in table {
+        let urls = urls.iter().map(|url| Url::parse(url).unwrap());
+        let error = Balancer::new(Target::new(urls.map(Endpoint::new)))
+            .unwrap_err()
+            .to_string();
+        assert!(error.starts_with(why), "{error}");
+    }
+    let error = target(&[1, 0], Balance::Weighted).validate().unwrap_err();
+    assert_eq!(error, TargetError::ZeroWeight { index: 1 });
+}
+
+#[test]
+fn in_turn_means_one_after_the_other() {
+    let mut balancer = balancer(&[1, 9, 1], Balance::RoundRobin);
+    assert_eq!(picks(&mut balancer, 7, at(0)), [0, 1, 2, 0, 1, 2, 0]);
+    let second = balancer.pick(&[], |i| i != 1, 0, at(0));
+    assert_eq!(
+        (second, balancer.pick(&[], |_| true, 0, at(0))),
+        (Some(2), Some(0))
+    );
+}
+
+/// The example in the message of nginx's commit "Upstream: smooth weighted round-robin balancing."
+/// (2012): a a b a c a a.
+#[test]
+fn weights_are_spread_smoothly_as_nginx_does() {
+    let mut balancer = balancer(&[5, 1, 1], Balance::Weighted);
+    assert_eq!(picks(&mut balancer, 7, at(0)), [0, 0, 1, 0, 2, 0, 0]);
+}
+
+#[test]
+fn the_less_loaded_of_two_is_chosen_for_its_weight() {
+    let mut balancer = balancer(&[1, 4], Balance::LeastLoaded);
+    for _ in 0..100 {
+        let picked = picks(&mut balancer, 1, at(0))[0];
+        balancer.started(picked, at(0));
+    }
+    assert!(
+        balancer.pending(0).abs_diff(20) <= 1,
+        "{}",
+        balancer.pending(0)
+    );
+}
+
+#[test]
+fn idle_endpoints_are_drawn_alike() {
+    let picked = picks(&mut balancer(&[1; 4], Balance::LeastLoaded), 4000, at(0));
+    for i in 0..4 {
+        let times = picked.iter().filter(|p| **p == i).count();
+        assert!((900..1100).contains(&times), "{i}: {times}");
+    }
+}
+
+#[test]
+fn what_was_tried_is_tried_again_only_without_another() {
+    for strategy in [
+        Balance::RoundRobin,
+        Balance::Weighted,
+        Balance::LeastLoaded,
+        Balance::PEAK_EWMA,
+    ] {
+        let mut balancer = balancer(&[1, 9, 1], strategy);
+        assert_eq!(balancer.pick(&[0, 1], |_| true, 5, at(0)), Some(2));
+        assert_eq!(balancer.pick(&[0, 1], |i| i == 0, 5, at(0)), Some(0));
+        assert_eq!(balancer.pick(&[], |_| false, 5, at(0)), None);
+    }
+}
+
+/// ingress-nginx #9882 and #5540, mosn #2274: the fastest to answer was the one that failed.
+#[test]
+fn a_fast_failing_endpoint_never_wins() {
+    let mut balancer = balancer(&[1, 1], Balance::PEAK_EWMA);
+    let mut now = at(0);
+    let mut failed = 0;
+    for draw in 0..100 {
+        let i = balancer.pick(&[], |_| true, mix(1, draw), now).unwrap();
+        balancer.started(i, now);
+        let (served, rtt) = [(Served::Failure, MS), (Served::Success, 200 * MS)][i];
+        now = now + rtt;
+        balancer.ended(i, served, rtt, now);
+        failed += usize::from(i == 0);
+    }
+    assert!(failed <= 1, "{failed} of 100");
+}
+
+#[test]
+fn an_endpoint_that_failed_is_tried_again_some_time() {
+    let mut balancer = balancer(&[1, 1], Balance::PEAK_EWMA);
+    for i in 0..2 {
+        balancer.started(i, at(0));
+    }
+    balancer.ended(0, Served::Failure, MS, at(0));
+    balancer.ended(1, Served::Success, 200 * MS, at(0));
+    let mut first = |now| {
+        balancer.ended(1, Served::Success, 200 * MS, now);
+        picks(&mut balancer, 1, now)[0]
+    };
+    assert_eq!((first(at(10)), first(at(30)), first(at(60))), (1, 1, 0));
+}
+
+#[test]
+fn the_faster_endpoint_gets_more_until_its_queue_costs_as_much() {
+    let mut balancer = balancer(&[1, 1], Balance::PEAK_EWMA);
+    for (i, rtt) in [(0, 10 * MS), (1, 40 * MS)] {
+        balancer.started(i, at(0));
+        balancer.ended(i, Served::Success, rtt, at(0));
+    }
+    for _ in 0..50 {
+        let picked = picks(&mut balancer, 1, at(0))[0];
+        balancer.started(picked, at(0));
+    }
+    assert!(
+        balancer.pending(0).abs_diff(40) <= 1,
+        "{}",
+        balancer.pending(0)
+    );
+}
+
+#[test]
+fn an_unknown_endpoint_gets_one_attempt_to_be_known_by() {
+    let mut balancer = balancer(&[1, 1], Balance::PEAK_EWMA);
+    end(&mut balancer, 1, Served::Success, at(0));
+    let picked = picks(&mut balancer, 1, at(0))[0];
+    balancer.started(picked, at(0));
+    assert_eq!((picked, picks(&mut balancer, 20, at(0))), (0, vec![1; 20]));
+}
+
+#[test]
+fn five_failures_in_a_row_eject_and_a_success_between_does_not() {
+    let mut balancer = watched(2, Outlier::default());
+    fail(&mut balancer, 0, 4, at(0));
+    end(&mut balancer, 0, Served::Neutral, at(0));
+    end(&mut balancer, 0, Served::Success, at(0));
+    fail(&mut balancer, 0, 4, at(0));
+    assert!(!balancer.ejected(0, at(0)));
+    fail(&mut balancer, 0, 1, at(0));
+    assert!(balancer.ejected(0, at(0)));
+    assert_eq!(picks(&mut balancer, 3, at(1)), [1, 1, 1]);
+}
+
+/// Envoy #40697: the number of ejected hosts was wrong after their return.
+#[test]
+fn the_count_is_right_at_the_very_time_of_the_return() {
+    let mut balancer = watched(2, Outlier::default());
+    fail(&mut balancer, 0, 5, at(0));
+    let before = Timestamp::from_nanos(at(30).as_nanos() - 1);
+    assert_eq!(
+        (
+            balancer.ejected_count(before),
+            balancer.ejected_count(at(30))
+        ),
+        (1, 0)
+    );
+    fail(&mut balancer, 1, 5, at(30));
+    assert_eq!(
+        balancer.ejected_count(at(30)),
+        1,
+        "the other may go at once"
+    );
+}
+
+#[test]
+fn one_that_returned_begins_anew() {
+    let mut balancer = watched(2, Outlier::default());
+    fail(&mut balancer, 0, 5, at(0));
+    fail(&mut balancer, 0, 4, at(30));
+    assert!(!balancer.ejected(0, at(30)));
+    // Sent before the return, failed after it: this says nothing of the endpoint as it is now.
+    (0..9).for_each(|_| balancer.ended(0, Served::Failure, 2000 * MS, at(31)));
+    assert!(!balancer.ejected(0, at(31)));
+    fail(&mut balancer, 0, 1, at(31));
+    assert!(balancer.ejected(0, at(31)));
+}
+
+#[test]
+fn each_ejection_lasts_longer_up_to_the_longest() {
+    let mut balancer = watched(2, Outlier::default());
+    let mut now = at(0);
+    let mut lasted = Vec::new();
+    for _ in 0..12 {
+        fail(&mut balancer, 0, 5, now);
+        let from = now;
+        while balancer.ejected(0, now) {
+            now = now + 1000 * MS;
+        }
+        lasted.push(now.saturating_since(from).as_secs());
+    }
+    assert_eq!(
+        lasted,
+        [30, 60, 90, 120, 150, 180, 210, 240, 270, 300, 300, 300]
+    );
+}
+
+#[test]
+fn each_full_sweep_in_service_shortens_the_next_ejection() {
+    let mut balancer = watched(2, Outlier::default());
+    fail(&mut balancer, 0, 5, at(0));
+    fail(&mut balancer, 0, 5, at(30));
+    assert!(balancer.ejected(0, at(89)) && !balancer.ejected(0, at(90)));
+    picks(&mut balancer, 1, at(110));
+    fail(&mut balancer, 0, 5, at(110));
+    assert!(
+        balancer.ejected(0, at(139)) && !balancer.ejected(0, at(140)),
+        "as the first"
+    );
+}
+
+/// envoyproxy/envoy, test/common/upstream/outlier_detection_impl_test.cc, the flow by success rate:
+/// one host at 50 % and four at 100 % have the average 90 and the threshold 52.
+#[test]
+fn the_threshold_agrees_with_envoy() {
+    let shares = [50, 100, 100, 100, 100].map(|percent| percent * 10_000);
+    assert_eq!(
+        Outlier::default().lowest_share(shares.into_iter()),
+        Some(520_000)
+    );
+}
+
+/// Ten endpoints of which those before `bad` fail every other time, `results` each, and a sweep.
+fn compared(n: usize, bad: usize, results: usize) -> Balancer {
+    let mut balancer = watched(n, Outlier::default());
+    for round in 0..results {
+        for i in 0..n {
+            let fails = i < bad && round % 2 == 0;
+            end(
+                &mut balancer,
+                i,
+                if fails {
+                    Served::Failure
+                } else {
+                    Served::Success
+                },
+                at(0),
+            );
+        }
+    }
+    picks(&mut balancer, 1, at(10));
+    balancer
+}
+
+#[test]
+fn one_that_fails_more_than_the_others_is_ejected_at_the_sweep() {
+    assert!(compared(10, 1, 100).ejected(0, at(10)));
+    assert_eq!(
+        compared(10, 1, 99).ejected_count(at(10)),
+        0,
+        "too few results"
+    );
+    assert_eq!(
+        compared(4, 1, 100).ejected_count(at(10)),
+        0,
+        "too few endpoints"
+    );
+    assert_eq!(
+        compared(10, 10, 100).ejected_count(at(10)),
+        0,
+        "all are alike"
+    );
+}
+
+/// Envoy #3263 and #2671: what a percentage means for a few endpoints.
+#[test]
+fn a_tenth_may_be_out_but_one_always_and_never_the_only_one() {
+    for (n, most) in [(1, 0), (2, 1), (9, 1), (10, 1), (19, 1), (20, 2), (35, 3)] {
+        let mut balancer = watched(n, Outlier::default());
+        (0..n).for_each(|i| fail(&mut balancer, i, 5, at(0)));
+        assert_eq!(balancer.ejected_count(at(0)), most, "of {n}");
+    }
+}
+
+#[test]
+fn the_worst_goes_first_when_not_all_may() {
+    let mut balancer = watched(
+        20,
+        Outlier {
+            consecutive_failures: 0,
+            ..Outlier::default()
+        },
+    );
+    for round in 0..100 {
+        for i in 0..20 {
+            let fails = [0, 0, 80, 90, 99]
+                .get(i)
+                .is_some_and(|fails| round < *fails);
+            end(
+                &mut balancer,
+                i,
+                if fails {
+                    Served::Failure
+                } else {
+                    Served::Success
+                },
+                at(0),
+            );
+        }
+    }
+    picks(&mut balancer, 1, at(10));
+    let out: Vec<_> = (0..20).filter(|i| balancer.ejected(*i, at(10))).collect();
+    assert_eq!(out, [3, 4]);
+}
+
+#[test]
+fn when_most_are_out_all_are_used() {
+    let mut balancer = watched(
+        4,
+        Outlier {
+            max_ejected_percent: 100,
+            ..Outlier::default()
+        },
+    );
+    (0..2).for_each(|i| fail(&mut balancer, i, 5, at(0)));
+    assert_eq!(
+        picks(&mut balancer, 4, at(0)),
+        [2, 3, 2, 3],
+        "half is enough"
+    );
+    fail(&mut balancer, 2, 5, at(0));
+    assert_eq!(picks(&mut balancer, 4, at(0)), [0, 1, 2, 3]);
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn a_checkpoint_goes_on_where_it_stopped() {
+    let mut balancer =
+        Balancer::new(target(&[1, 2], Balance::PEAK_EWMA).outlier(Outlier::default()));
+    let balancer = balancer.as_mut().unwrap();
+    fail(balancer, 0, 5, at(3));
+    balancer.started(1, at(4));
+    let json = serde_json::to_string(balancer).unwrap();
+    assert_eq!(&serde_json::from_str::<Balancer>(&json).unwrap(), balancer);
+    let short = r#"{"endpoints": [{"url": "https://a.example"}], "strategy": {"peak_ewma": {}}}"#;
+    let short: Target = serde_json::from_str(short).unwrap();
+    assert_eq!(
+        (short.strategy, short.endpoints[0].weight),
+        (Balance::PEAK_EWMA, 1)
+    );
+}
+
+fn any_strategy() -> impl Strategy<Value = Balance> {
+    prop_oneof![
+        Just(Balance::LeastLoaded),
+        Just(Balance::PEAK_EWMA),
+        Just(Balance::RoundRobin),
+        Just(Balance::Weighted),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn weights_are_kept_exactly_in_every_cycle(
+        weights in vec_of(1_u32..12, 1..6),
+        cycles in 1_u64..4,
+    ) {
+        let total: u32 = weights.iter().sum();
+        let mut balancer = balancer(&weights, Balance::Weighted);
+        for _ in 0..cycles {
+            let picked = picks(&mut balancer, total.into(), at(0));
+            for (i, weight) in weights.iter().enumerate() {
+                prop_assert_eq!(picked.iter().filter(|p| **p == i).count(), *weight as usize);
+            }
+        }
+    }
+
+    #[test]
+    fn only_what_may_be_used_is_picked(
+        strategy in any_strategy(),
+        n in 1_usize..8,
+        percent in 0_u8..=100,
+        steps in vec_of((any::<u64>(), 0_u64..20, 0_usize..8, 0_u8..=255), 1..200),
+    ) {
+        let outlier = Outlier {
+            consecutive_failures: 2,
+            max_ejected_percent: percent,
+            min_requests: 3,
+            ..Outlier::default()
+        };
+        let target = target(&vec![2; n], strategy).outlier(outlier);
+        let mut balancer = Balancer::new(target).unwrap();
+        let mut now = at(0);
+        for (draw, seconds, tried, mask) in steps {
+            now = now + Duration::from_secs(seconds);
+            let usable = |i: usize| mask >> i & 1 == 1;
+            let picked = balancer.pick(&[tried], usable, draw, now);
+            let out = |i| balancer.ejected(i, now);
+            let panic = (n - balancer.ejected_count(now)) * 2 < n;
+            let open = |i: usize| usable(i) && (panic || !out(i));
+            match picked {
+                None => prop_assert!(!(0..n).any(open)),
+                Some(i) => {
+                    prop_assert!(open(i));
+                    prop_assert!(i != tried || !(0..n).any(|other| other != tried && open(other)));
+                    let served = [Served::Failure, Served::Success][(draw % 2) as usize];
+                    end(&mut balancer, i, served, now);
+                    prop_assert_eq!(balancer.pending(i), 0);
+                }
+            }
+            let most = if n > 1 { (n * usize::from(percent) / 100).max(1) } else { 0 };
+            prop_assert!(balancer.ejected_count(now) <= most);
+        }
+    }
+}

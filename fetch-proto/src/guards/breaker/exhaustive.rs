@@ -1,0 +1,224 @@
+//! Every interleaving of a few calls, in small circuits: what must always hold.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use hashbrown::HashSet;
+
+use super::*;
+use crate::model::event::Transition;
+use crate::model::time::Timestamp;
+
+const TICK: Duration = Duration::from_millis(1);
+const LEASE: Duration = Duration::from_millis(3);
+const IN_FLIGHT: usize = 3;
+const EVENTS: usize = 8;
+
+/// A circuit and all that happened around it.
+#[derive(Clone, Eq, Hash, PartialEq)]
+struct World {
+    circuit: Circuit,
+    now: Timestamp,
+    /// Calls on their way, each with the time of its admission.
+    flying: Vec<(Call, Timestamp)>,
+}
+
+fn small() -> Breaker {
+    Breaker::default()
+        .consecutive(2)
+        .failure_ratio(500)
+        .minimum_calls(3)
+        .open(TICK * 2, 2, TICK * 4)
+        .open_jitter(0)
+        .probe_lease(LEASE)
+        .window(TICK * 5)
+}
+
+impl World {
+    fn new(config: Breaker) -> Self {
+        Self {
+            circuit: Circuit::new(config, 7),
+            now: Timestamp::START,
+            flying: Vec::new(),
+        }
+    }
+
+    /// All worlds that one event leads to.
+    fn next(&self) -> Vec<Self> {
+        let mut worlds: Vec<_> = self.later().collect();
+        worlds.extend(self.admit());
+        for i in 0..self.flying.len() {
+            for verdict in [Verdict::Failure, Verdict::Neutral, Verdict::Success] {
+                worlds.push(self.settle(i, verdict));
+            }
+        }
+        worlds
+    }
+
+    /// A tick later, when it would let one through, and when a lease ends.
+    fn later(&self) -> impl Iterator<Item = Self> {
+        let denied = self.circuit.denied_until(self.now);
+        let lease = self.flying.iter().map(|(_, since)| *since + LEASE);
+        let times = [
+            Some(self.now + TICK),
+            denied.and_then(|denied| denied.until),
+        ];
+        let times: Vec<_> = times.into_iter().flatten().chain(lease).collect();
+        let later = times.into_iter().filter(|time| *time > self.now);
+        later.map(|now| Self {
+            now,
+            ..self.clone()
+        })
+    }
+
+    fn admit(&self) -> Option<Self> {
+        if self.flying.len() == IN_FLIGHT {
+            return None;
+        }
+        let mut world = self.clone();
+        let call = world.circuit.admit(self.now).ok()?;
+        world.flying.push((call, self.now));
+        Some(world)
+    }
+
+    /// The `i`th call ends, and what that may change is checked.
+    fn settle(&self, i: usize, verdict: Verdict) -> Self {
+        let mut world = self.clone();
+        let (call, _) = world.flying.remove(i);
+        let transition = world.circuit.settle(call, verdict, TICK, self.now);
+        let states = [self, &world].map(|world| world.circuit.state(self.now));
+        if call.generation != self.circuit.generation() {
+            assert_eq!(
+                world.circuit, self.circuit,
+                "a late result changed something"
+            );
+        }
+        if verdict == Verdict::Neutral {
+            assert_eq!(transition, None, "a neutral result moved the state");
+            let counts = [self, &world].map(|world| world.circuit.counts(self.now));
+            assert_eq!((states[0], counts[0]), (states[1], counts[1]));
+        }
+        // A break of which nobody has taken notice yet ends with no result.
+        match transition {
+            None => assert_eq!(states[0], states[1], "a change that was not told"),
+            Some(Transition::Closed) => assert_eq!(states[1], CircuitState::Closed),
+            Some(Transition::Opened { until, .. }) => {
+                assert_eq!(states[1], CircuitState::Open);
+                assert!(until > self.now);
+            }
+        }
+        world
+    }
+
+    fn check(&self, config: &Breaker) {
+        self.check_probes(config);
+        self.check_peek();
+        self.check_that_it_can_close();
+    }
+
+    fn check_probes(&self, config: &Breaker) {
+        let current = self.flying.iter().filter(|(call, since)| {
+            let own = call.generation == self.circuit.generation();
+            own && call.is_probe() && *since + LEASE > self.now
+        });
+        let probes = current.count();
+        assert!(
+            probes <= config.probes_at_once as usize,
+            "{probes} probes at once"
+        );
+    }
+
+    fn check_peek(&self) {
+        let peek = self.circuit.denied_until(self.now);
+        let mut circuit = self.circuit.clone();
+        assert_eq!(circuit.admit(self.now).err(), peek);
+        let Some(until) = peek.and_then(|denied| denied.until) else {
+            return assert_eq!(peek, None);
+        };
+        assert!(until > self.now);
+        let before = Timestamp::from_nanos(until.as_nanos() - 1);
+        assert_eq!(
+            self.circuit.denied_until(before).unwrap().until,
+            Some(until)
+        );
+        assert!(
+            self.circuit.clone().admit(until).is_ok(),
+            "the time told was too early"
+        );
+    }
+
+    /// Whoever comes when he may, and succeeds, closes it; whatever becomes of the calls on their
+    /// way.
+    fn check_that_it_can_close(&self) {
+        let (mut circuit, mut now) = (self.circuit.clone(), self.now);
+        for _ in 0..20 {
+            if circuit.state(now) == CircuitState::Closed {
+                return;
+            }
+            match circuit.admit(now) {
+                Ok(call) => {
+                    circuit.settle(call, Verdict::Success, TICK, now);
+                }
+                Err(denied) => now = denied.until.unwrap(),
+            }
+        }
+        panic!("it does not close: {circuit:?}");
+    }
+}
+
+/// Goes through all worlds that `events` events lead to; returns how many there are, and which
+/// states they saw.
+fn explore(config: Breaker, start: World, events: usize) -> (usize, Vec<CircuitState>) {
+    let mut seen = HashSet::new();
+    let mut states = Vec::new();
+    let mut edge = Vec::from([start]);
+    for _ in 0..=events {
+        let mut next = Vec::new();
+        for world in edge {
+            if !seen.insert(world.clone()) {
+                continue;
+            }
+            world.check(&config);
+            let state = world.circuit.state(world.now);
+            if !states.contains(&state) {
+                states.push(state);
+            }
+            next.extend(world.next());
+        }
+        edge = next;
+    }
+    (seen.len(), states)
+}
+
+fn configs() -> impl Iterator<Item = Breaker> {
+    let trials = [(1, 1, 1), (1, 2, 2), (2, 3, 1), (2, 3, 2), (3, 3, 3)];
+    trials
+        .map(|(k, n, at_once)| small().probes(k, n).probes_at_once(at_once))
+        .into_iter()
+}
+
+#[test]
+fn all_holds_from_the_beginning_on() {
+    for config in configs() {
+        let (worlds, states) = explore(config, World::new(config), EVENTS);
+        assert!(worlds > 1_000, "{worlds} worlds");
+        assert_eq!(states.len(), 3, "{states:?}");
+    }
+}
+
+#[test]
+fn all_holds_after_a_break_with_a_late_call_on_its_way() {
+    for config in configs() {
+        let mut world = World::new(config);
+        for _ in 0..3 {
+            world = world.admit().unwrap();
+        }
+        for _ in 0..2 {
+            world = world.settle(0, Verdict::Failure);
+        }
+        assert_eq!(world.circuit.state(world.now), CircuitState::Open);
+        let (worlds, states) = explore(config, world, EVENTS);
+        assert!(worlds > 1_000, "{worlds} worlds");
+        assert_eq!(states.len(), 3, "{states:?}");
+    }
+}

@@ -1,0 +1,77 @@
+//! What a closed circuit counts, and when that opens it.
+
+use core::time::Duration;
+
+use super::{Breaker, CallCounts};
+use crate::guards::rolling_window::Slots;
+use crate::model::event::Trip;
+use crate::model::time::Timestamp;
+
+/// Calls in the window, and failures in a row.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+pub(super) struct Tally {
+    streak: u32,
+    window: Slots<CallCounts>,
+}
+
+impl Tally {
+    pub(super) fn new(window: Duration) -> Self {
+        Self {
+            streak: 0,
+            window: Slots::new(window),
+        }
+    }
+
+    pub(super) fn counts(&self, now: Timestamp) -> CallCounts {
+        self.window.sum(now)
+    }
+
+    pub(super) fn count(&mut self, failed: bool, slow: bool, now: Timestamp) {
+        if !failed || self.counts(now).calls == 0 {
+            self.streak = 0;
+        }
+        self.streak = self.streak.saturating_add(failed.into());
+        *self.window.current(now) += CallCounts {
+            calls: 1,
+            failures: failed.into(),
+            slow: slow.into(),
+        };
+    }
+
+    /// Whether the call that was counted last opens the circuit.
+    pub(super) fn trip(
+        &self,
+        config: &Breaker,
+        failed: bool,
+        slow: bool,
+        now: Timestamp,
+    ) -> Option<Trip> {
+        if failed && config.consecutive.is_some_and(|k| self.streak >= k) {
+            return Some(Trip::Consecutive);
+        }
+        let counts = self.counts(now);
+        let reaches = |part: u32, ratio: Option<u16>| {
+            let enough = counts.calls >= config.minimum_calls;
+            let least = |ratio: u16| u64::from(ratio.min(1000)) * u64::from(counts.calls);
+            enough && ratio.is_some_and(|ratio| u64::from(part) * 1000 >= least(ratio))
+        };
+        if failed && reaches(counts.failures, config.failure_ratio) {
+            return Some(Trip::FailureRatio);
+        }
+        (slow && reaches(counts.slow, config.slow_ratio)).then_some(Trip::SlowRatio)
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.window.clear();
+        self.streak = 0;
+    }
+
+    pub(super) fn resize(&mut self, window: Duration) {
+        self.window.resize(window);
+    }
+
+    pub(super) fn idle_at(&self) -> Timestamp {
+        self.window.idle_at()
+    }
+}

@@ -1,0 +1,391 @@
+//! When a circuit opens, for how long, and in which mode.
+
+mod half_open;
+
+use alloc::vec::Vec;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::event::{Transition, Trip};
+use crate::model::time::Timestamp;
+use Verdict::{Failure, Neutral, Success};
+
+const SECOND: Duration = Duration::from_secs(1);
+const QUICK: Duration = Duration::from_millis(5);
+
+fn at(seconds: u32) -> Timestamp {
+    Timestamp::START + SECOND * seconds
+}
+
+/// Breaks of exactly 5, 10, 20 … 60 s after two failures in a row; one probe at once, 2 of 3 close.
+fn exact() -> Breaker {
+    Breaker::default().consecutive(2).open_jitter(0)
+}
+
+fn call(circuit: &mut Circuit, verdict: Verdict, now: Timestamp) -> Option<Transition> {
+    let call = circuit.admit(now).unwrap();
+    circuit.settle(call, verdict, QUICK, now)
+}
+
+fn calls(circuit: &mut Circuit, verdict: Verdict, n: u32) -> Option<Transition> {
+    (0..n).filter_map(|_| call(circuit, verdict, at(0))).last()
+}
+
+fn opened(config: Breaker) -> Circuit {
+    let mut circuit = Circuit::new(config, 7);
+    let until = calls(&mut circuit, Failure, 2).map(|_| circuit.denied_until(at(0)));
+    assert_eq!(until, Some(Some(Denied { until: Some(at(5)) })));
+    circuit
+}
+
+fn opened_until(transition: Option<Transition>) -> Timestamp {
+    match transition {
+        Some(Transition::Opened { until, .. }) => until,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Polly's table: test/Polly.Core.Tests/CircuitBreaker/Controller/AdvancedCircuitBehaviorTests.cs.
+/// Its rates there are those after the failure; here the last call is the failure.
+#[test]
+fn the_ratio_opens_from_the_minimum_of_calls_on() {
+    let table = [
+        (10, 1, 100, true),
+        (10, 2, 100, true),
+        (11, 2, 100, true),
+        (9, 1, 100, false),
+        (10, 1, 101, false),
+        (10, 9, 1000, false),
+        (10, 10, 1000, true),
+        (10, 10, u16::MAX, true),
+    ];
+    for (throughput, failures, ratio, opens) in table {
+        let config = Breaker::default().failure_ratio(ratio).minimum_calls(10);
+        let mut circuit = Circuit::new(config, 7);
+        calls(&mut circuit, Failure, failures - 1);
+        calls(&mut circuit, Success, throughput - failures);
+        let last = calls(&mut circuit, Failure, 1);
+        assert_eq!(
+            last.is_some(),
+            opens,
+            "{failures} of {throughput}, {ratio} ‰"
+        );
+    }
+}
+
+#[test]
+fn a_good_call_never_opens() {
+    let mut circuit = Circuit::new(Breaker::default(), 7);
+    calls(&mut circuit, Failure, 7);
+    assert_eq!(calls(&mut circuit, Success, 1), None);
+    let trip = calls(&mut circuit, Failure, 1);
+    assert!(matches!(
+        trip,
+        Some(Transition::Opened {
+            trip: Trip::FailureRatio,
+            ..
+        })
+    ));
+}
+
+// Polly #1854.
+#[test]
+fn failures_in_a_row_open_and_a_success_breaks_the_row() {
+    let config = Breaker::default().failure_ratio(None).consecutive(3);
+    let mut circuit = Circuit::new(config, 7);
+    for verdict in [Failure, Failure, Success, Failure, Neutral, Failure] {
+        assert_eq!(call(&mut circuit, verdict, at(0)), None);
+    }
+    let trip = call(&mut circuit, Failure, at(0));
+    assert!(matches!(
+        trip,
+        Some(Transition::Opened {
+            trip: Trip::Consecutive,
+            ..
+        })
+    ));
+}
+
+#[test]
+fn failures_a_whole_window_apart_are_not_in_a_row() {
+    let mut circuit = Circuit::new(exact(), 7);
+    for minute in 0..10 {
+        assert_eq!(call(&mut circuit, Failure, at(60 * minute)), None);
+    }
+}
+
+#[test]
+fn slow_calls_open_whether_they_succeed_or_fail() {
+    let config = Breaker::default()
+        .failure_ratio(None)
+        .slow(500, SECOND)
+        .minimum_calls(4);
+    for slow_verdict in [Success, Failure] {
+        let mut circuit = Circuit::new(config, 7);
+        let mut settle = |verdict, took| {
+            let call = circuit.admit(at(0)).unwrap();
+            circuit.settle(call, verdict, took, at(0))
+        };
+        assert_eq!(
+            settle(Failure, SECOND),
+            None,
+            "as long as the limit is not slow"
+        );
+        assert_eq!(settle(Success, QUICK), None);
+        assert_eq!(settle(slow_verdict, SECOND * 2), None);
+        let trip = settle(slow_verdict, SECOND * 2);
+        assert!(matches!(
+            trip,
+            Some(Transition::Opened {
+                trip: Trip::SlowRatio,
+                ..
+            })
+        ));
+    }
+}
+
+#[test]
+fn breaks_grow_up_to_the_cap_until_a_success_ends_them() {
+    let mut circuit = opened(exact().probes(1, 1));
+    let mut now = at(5);
+    for length in [10, 20, 40, 60, 60] {
+        let until = opened_until(call(&mut circuit, Failure, now));
+        assert_eq!(until, now + SECOND * length);
+        now = until;
+    }
+    assert_eq!(call(&mut circuit, Success, now), Some(Transition::Closed));
+    call(&mut circuit, Failure, now);
+    assert_eq!(
+        opened_until(call(&mut circuit, Failure, now)),
+        now + SECOND * 5
+    );
+}
+
+#[test]
+fn jitter_only_makes_a_break_longer_and_is_drawn_from_the_seed() {
+    let config = Breaker::default().consecutive(1).probes(1, 1);
+    let length = |seed| {
+        let mut circuit = Circuit::new(config, seed);
+        opened_until(call(&mut circuit, Failure, at(0))).since_start()
+    };
+    let lengths: Vec<_> = (0..1000).map(length).collect();
+    let (shortest, longest) = (lengths.iter().min().unwrap(), lengths.iter().max().unwrap());
+    assert!(*shortest >= SECOND * 5 && *longest <= Duration::from_millis(7500));
+    assert!(*longest - *shortest > Duration::from_millis(2400));
+    assert_eq!(lengths, (0..1000).map(length).collect::<Vec<_>>());
+}
+
+#[test]
+fn each_break_of_a_circuit_draws_anew() {
+    let config = Breaker::default()
+        .consecutive(1)
+        .probes(1, 1)
+        .open(SECOND, 1, SECOND);
+    let mut circuit = Circuit::new(config, 7);
+    let first = opened_until(call(&mut circuit, Failure, at(0)));
+    let second = opened_until(call(&mut circuit, Failure, first));
+    assert_ne!(first.since_start(), second.saturating_since(first));
+}
+
+// Polly #1979, resilience4j #903 and #935.
+// Polly #216, tower-resilience #382, resilience4j #1432.
+// Polly #217.
+#[test]
+fn a_late_result_is_not_judged_in_another_state() {
+    let mut circuit = Circuit::new(exact().probes(1, 1), 7);
+    let [early, later, latest] = [0, 1, 2].map(|_| circuit.admit(at(0)).unwrap());
+    calls(&mut circuit, Failure, 2);
+    let open = circuit.clone();
+    assert_eq!(circuit.settle(early, Failure, QUICK, at(1)), None);
+    assert_eq!(circuit, open, "a break is not extended");
+
+    let probe = circuit.admit(at(5)).unwrap();
+    let half_open = circuit.clone();
+    for verdict in [Success, Failure, Neutral] {
+        assert_eq!(circuit.settle(later, verdict, QUICK, at(6)), None);
+        assert_eq!(circuit, half_open);
+    }
+    circuit.settle(probe, Success, QUICK, at(6));
+    assert_eq!(circuit.settle(latest, Failure, QUICK, at(7)), None);
+    assert_eq!(circuit.counts(at(7)), CallCounts::default());
+}
+
+// Polly #2381.
+// zio-openfeature #263.
+#[test]
+fn time_that_runs_back_is_harmless() {
+    let mut circuit = Circuit::new(exact().probes(1, 1), 7);
+    call(&mut circuit, Failure, at(100));
+    let until = opened_until(call(&mut circuit, Failure, at(50)));
+    assert_eq!(until, at(55));
+    assert_eq!(circuit.admit(at(0)), Err(Denied { until: Some(until) }));
+    let probe = circuit.admit(until).unwrap();
+    assert_eq!(
+        circuit.admit(at(0)),
+        Err(Denied {
+            until: Some(at(85))
+        })
+    );
+    assert_eq!(
+        circuit.settle(probe, Success, QUICK, at(0)),
+        Some(Transition::Closed)
+    );
+    assert!(circuit.admit(at(0)).is_ok());
+}
+
+#[test]
+fn closing_clears_the_window() {
+    let mut circuit = opened(exact().failure_ratio(1).minimum_calls(3).probes(1, 1));
+    assert_eq!(call(&mut circuit, Success, at(5)), Some(Transition::Closed));
+    assert_eq!(circuit.counts(at(5)).calls, 0);
+    assert_eq!(call(&mut circuit, Failure, at(5)), None);
+}
+
+#[test]
+fn failures_leave_the_window_after_its_length() {
+    let mut circuit = Circuit::new(Breaker::default(), 7);
+    calls(&mut circuit, Failure, 7);
+    assert_eq!(call(&mut circuit, Failure, at(30)), None);
+    assert_eq!(circuit.counts(at(30)).failures, 1);
+}
+
+#[test]
+fn each_mode_does_what_it_says() {
+    let table = [
+        (BreakerMode::Disabled, CircuitState::Closed, 0),
+        (BreakerMode::MetricsOnly, CircuitState::Closed, 9),
+        (BreakerMode::Normal, CircuitState::Open, 2),
+    ];
+    for (mode, state, counted) in table {
+        let mut circuit = Circuit::new(exact().mode(mode), 7);
+        for _ in 0..9 {
+            if let Ok(call) = circuit.admit(at(0)) {
+                circuit.settle(call, Failure, QUICK, at(0));
+            }
+        }
+        assert_eq!(circuit.state(at(0)), state, "{mode:?}");
+        assert_eq!(circuit.counts(at(0)).failures, counted, "{mode:?}");
+    }
+    let forced = Circuit::new(exact().mode(BreakerMode::ForcedOpen), 7);
+    assert_eq!(
+        forced.denied_until(Timestamp::MAX),
+        Some(Denied { until: None })
+    );
+}
+
+#[test]
+fn an_open_circuit_outlasts_other_modes() {
+    let mut circuit = opened(exact());
+    for mode in [BreakerMode::Disabled, BreakerMode::MetricsOnly] {
+        circuit.set_config(exact().mode(mode));
+        assert_eq!(call(&mut circuit, Success, at(1)), None);
+    }
+    let admitted_meanwhile = circuit.admit(at(1)).unwrap();
+    circuit.set_config(exact());
+    assert_eq!(circuit.state(at(1)), CircuitState::Open);
+    let before = circuit.clone();
+    assert_eq!(
+        circuit.settle(admitted_meanwhile, Failure, QUICK, at(1)),
+        None
+    );
+    assert_eq!(circuit, before);
+    assert!(circuit.admit(at(5)).unwrap().is_probe());
+}
+
+#[test]
+fn new_rules_keep_what_is_counted() {
+    let mut circuit = Circuit::new(Breaker::default(), 7);
+    calls(&mut circuit, Failure, 7);
+    circuit.set_config(Breaker::default().window(SECOND * 60));
+    assert_eq!(circuit.counts(at(50)).failures, 7);
+    assert!(call(&mut circuit, Failure, at(50)).is_some());
+}
+
+#[test]
+fn it_is_idle_when_there_is_nothing_to_remember() {
+    let mut circuit = opened(exact().probes(1, 1));
+    assert_eq!(circuit.idle_at(), at(35), "a window after the break");
+    circuit.admit(at(5)).unwrap();
+    assert_eq!(circuit.idle_at(), at(65), "a window after the lease");
+    let probe = circuit.admit(at(35)).unwrap();
+    circuit.settle(probe, Success, QUICK, at(36));
+    assert!(circuit.is_idle(at(36)), "closed, and nothing counted");
+    call(&mut circuit, Failure, at(36));
+    assert!(!circuit.is_idle(at(65)) && circuit.is_idle(at(66)));
+}
+
+#[test]
+fn extremes_do_not_overflow() {
+    let most = Breaker::default()
+        .open(Duration::MAX, u32::MAX, Duration::MAX)
+        .open_jitter(u16::MAX)
+        .probe_lease(Duration::MAX)
+        .probes(u32::MAX, u32::MAX)
+        .probes_at_once(u32::MAX)
+        .window(Duration::MAX);
+    let least = Breaker::default()
+        .open(Duration::ZERO, 0, Duration::ZERO)
+        .minimum_calls(0)
+        .probe_lease(Duration::ZERO)
+        .probes(0, 0)
+        .probes_at_once(0)
+        .slow(0, Duration::ZERO)
+        .window(Duration::ZERO);
+    for config in [most.consecutive(0), least.consecutive(0)] {
+        let mut circuit = Circuit::new(config, u64::MAX);
+        for now in [Timestamp::START, Timestamp::MAX, Timestamp::START] {
+            for verdict in [Failure, Success, Neutral, Failure] {
+                if let Ok(call) = circuit.admit(now) {
+                    circuit.settle(call, verdict, Duration::MAX, now);
+                }
+            }
+            assert!(circuit.idle_at() <= Timestamp::MAX);
+        }
+    }
+}
+
+proptest! {
+    /// Every call is kept with its slot's number, and counted one by one.
+    #[test]
+    fn the_window_opens_as_a_naive_count_does(
+        calls in vec((0_u32..300, any::<bool>(), any::<bool>()), 1..200),
+        ratio in 1_u16..=1000, slow_ratio in 1_u16..=1000, minimum in 1_u32..20,
+    ) {
+        let config = Breaker::default()
+            .failure_ratio(ratio).slow(slow_ratio, SECOND).minimum_calls(minimum).window(SECOND)
+            // By default twenty in a row open it, too, though they be few in the window.
+            .consecutive(None);
+        let mut circuit = Circuit::new(config, 7);
+        let (mut ms, mut origin, mut seen) = (0, 0, Vec::<(u32, bool, bool)>::new());
+        for (step, failed, slow) in calls {
+            ms += step;
+            if seen.iter().all(|(slot, ..)| slot + 10 <= (ms - origin) / 100) {
+                (origin, seen) = (ms, Vec::new()); // After a rest the slots begin anew.
+            }
+            let slot = (ms - origin) / 100;
+            seen.push((slot, failed, slow));
+            let live: Vec<_> = seen.iter().filter(|(old, ..)| old + 10 > slot).collect();
+            let reached = |part: usize, ratio: u16| {
+                live.len() >= minimum as usize && part * 1000 >= usize::from(ratio) * live.len()
+            };
+            let failures = live.iter().filter(|call| call.1).count();
+            let slows = live.iter().filter(|call| call.2).count();
+            let expected =
+                (failed && reached(failures, ratio)) || (slow && reached(slows, slow_ratio));
+
+            let now = Timestamp::START + Duration::from_millis(ms.into());
+            let call = circuit.admit(now).unwrap();
+            let verdict = if failed { Failure } else { Success };
+            let took = if slow { SECOND * 2 } else { QUICK };
+            let transition = circuit.settle(call, verdict, took, now);
+            prop_assert_eq!(circuit.counts(now).calls as usize, live.len());
+            prop_assert_eq!(circuit.counts(now).failures as usize, failures);
+            prop_assert_eq!(transition.is_some(), expected);
+            if expected {
+                break;
+            }
+        }
+    }
+}

@@ -1,0 +1,486 @@
+use alloc::vec::Vec;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::*;
+use crate::guards::portion::Portion;
+use crate::model::time::Timestamp;
+use RetryKind::{Throttled, Timeout, Transient};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn at(seconds: u32) -> Timestamp {
+    Timestamp::START + SECOND * seconds
+}
+
+fn ratio(per_mille: u32, min_per_second: u32, seconds: u32) -> RetryBudget {
+    RetryBudget::Ratio {
+        min_per_second,
+        per_mille,
+        ttl: SECOND * seconds,
+    }
+}
+
+fn capacity(capacity: u32) -> RetryBudget {
+    let (retry_cost, throttle_cost, timeout_cost) = (5, 5, 10);
+    RetryBudget::Capacity {
+        capacity,
+        retry_cost,
+        throttle_cost,
+        timeout_cost,
+    }
+}
+
+/// How many retries `requests` requests get that each ask for one.
+fn eager(purse: &mut Purse, requests: u32) -> u64 {
+    let mut retried = 0;
+    for _ in 0..requests {
+        purse.request(at(0));
+        match purse.try_retry(Transient, at(0)) {
+            Some(_) => retried += 1,
+            None => assert_eq!(purse.balance(at(0)), 0),
+        }
+    }
+    retried
+}
+
+/// The cases of Finagle's RetryBudgetTest.scala
+/// (finagle-core/src/test/scala/com/twitter/finagle/service/RetryBudgetTest.scala) that per mille
+/// can tell, which leaves out its 0.9999 and 0.0001. It allows a deviation of 1; here there is
+/// none.
+#[test]
+fn a_part_of_the_requests_is_retried_and_the_minimum() {
+    let table = [
+        (100, 0, 60),
+        (500, 0, 60),
+        (250, 0, 60),
+        (750, 0, 60),
+        (990, 0, 60),
+        (999, 0, 60),
+        (10, 0, 60),
+        (1, 0, 60),
+        (0, 10, 1),
+        (0, 5, 2),
+        (100, 10, 1),
+        (500, 5, 2),
+        (0, 0, 10),
+    ];
+    for (per_mille, min_per_second, ttl) in table {
+        let mut purse = Purse::new(ratio(per_mille, min_per_second, ttl));
+        let minimum = u64::from(min_per_second * ttl);
+        assert_eq!(purse.balance(at(0)), minimum);
+        let expected = minimum + u64::from(10 * per_mille);
+        assert_eq!(eager(&mut purse, 10_000), expected, "{per_mille} ‰");
+    }
+}
+
+/// Finagle's "maxPercentOver greater than 1.0".
+#[test]
+fn there_can_be_more_retries_than_requests() {
+    let mut purse = Purse::new(ratio(2000, 0, 60));
+    assert!(purse.try_retry(Transient, at(0)).is_none());
+    (0..10_000).for_each(|_| purse.request(at(0)));
+    assert_eq!(purse.balance(at(0)), 20_000);
+}
+
+/// tower's `TpsBudget` makes the cost of a retry a whole number: 0.7 there is 1.0, and 0.3 is a
+/// third.
+#[test]
+fn no_part_is_rounded() {
+    for per_mille in [300, 333, 700, 999] {
+        let mut purse = Purse::new(ratio(per_mille, 0, 10));
+        let mut retried = 0;
+        for n in 1..=1000 {
+            retried += eager(&mut purse, 1);
+            assert_eq!(retried, n * u64::from(per_mille) / 1000, "{n} requests");
+        }
+    }
+}
+
+#[test]
+fn requests_allow_for_retries_until_they_are_too_old() {
+    let mut purse = Purse::new(ratio(1000, 0, 10));
+    purse.request(at(0));
+    purse.request(at(5));
+    assert_eq!([9, 10, 14, 15].map(|s| purse.balance(at(s))), [2, 1, 1, 0]);
+}
+
+// failsafe-go #139.
+#[test]
+fn the_minimum_comes_back_with_time() {
+    let mut purse = Purse::new(ratio(0, 2, 10));
+    let take = |purse: &mut Purse, now| {
+        (0..50)
+            .filter_map(|_| purse.try_retry(Timeout, now))
+            .count()
+    };
+    assert_eq!(take(&mut purse, at(0)), 20);
+    assert_eq!(take(&mut purse, at(9)), 0);
+    assert_eq!(take(&mut purse, at(10)), 20);
+}
+
+/// smithy-rs, rust-runtime/aws-smithy-runtime/src/client/retries/strategy/standard.rs: its tests
+/// `no_quota`, `quota_replenishes_on_success` and `quota_replenishes_on_first_try_success`. What is
+/// a transient error there takes the price of a timeout.
+#[test]
+fn a_bucket_with_nothing_left_allows_no_retry() {
+    let mut purse = Purse::new(capacity(5));
+    let paid = purse.try_retry(Transient, at(0));
+    assert!(paid.is_some());
+    assert_eq!(purse.try_retry(Transient, at(0)), None);
+    assert_eq!(purse.balance(at(0)), 0);
+    purse.success(paid, at(0));
+    assert_eq!(
+        purse.balance(at(0)),
+        1,
+        "a success gives back what the last retry took"
+    );
+}
+
+#[test]
+fn success_after_retries_returns_the_last_amount_only() {
+    let mut purse = Purse::new(capacity(100));
+    let paid = [(); 2].map(|()| purse.try_retry(Timeout, at(0)));
+    assert_eq!(purse.balance(at(0)), 80 / 5);
+    purse.success(paid[1], at(0));
+    assert_eq!(purse.balance(at(0)), 90 / 5);
+}
+
+#[test]
+fn success_at_first_gives_one_up_to_the_capacity() {
+    let mut purse = Purse::new(capacity(20));
+    while purse.try_retry(Timeout, at(0)).is_some() {}
+    for given in 1..=30 {
+        purse.success(None, at(0));
+        assert_eq!(purse.balance(at(0)), given.min(20) / 5);
+        assert_eq!(purse.is_idle(at(0)), given >= 20, "{given}");
+    }
+}
+
+/// smithy-rs, …/retries/token_bucket.rs: `test_bounded_permits_exhaustion`,
+/// `test_unlimited_token_bucket`.
+#[test]
+fn a_bucket_allows_as_many_as_fit_and_free_ones_without_end() {
+    let retries = |config| {
+        let mut purse = Purse::new(config);
+        (0..100)
+            .filter_map(|_| purse.try_retry(Throttled, at(0)))
+            .count()
+    };
+    assert_eq!(retries(capacity(10)), 2);
+    let free = RetryBudget::Capacity {
+        capacity: 0,
+        retry_cost: 0,
+        throttle_cost: 0,
+        timeout_cost: 0,
+    };
+    assert_eq!(retries(free), 100);
+    assert_eq!(Purse::new(free).balance(at(0)), u64::MAX);
+}
+
+#[test]
+fn each_kind_takes_its_price() {
+    // The prices of the AWS SDKs' retry mode 2.1.
+    let config = RetryBudget::Capacity {
+        capacity: 500,
+        retry_cost: 14,
+        throttle_cost: 5,
+        timeout_cost: 14,
+    };
+    let count = |kind| {
+        let mut purse = Purse::new(config);
+        (0..500)
+            .filter_map(|_| purse.try_retry(kind, at(0)))
+            .count()
+    };
+    assert_eq!([Transient, Throttled, Timeout].map(count), [35, 100, 35]);
+}
+
+/// gRPC, test/core/client_channel/retry_throttle_test.cc: `ServerRetryThrottleData.Basic`. `None`
+/// is a success.
+#[test]
+fn tokens_allow_retries_while_more_than_half_are_there() {
+    let mut purse = Purse::new(RetryBudget::Tokens {
+        max: 4,
+        success_per_mille: 1600,
+    });
+    let events = [
+        Some(true),
+        None,
+        Some(true),
+        Some(false),
+        Some(false),
+        Some(false),
+        Some(false),
+        None,
+        None,
+        Some(true),
+        Some(false),
+        None,
+        Some(false),
+        None,
+        Some(true),
+    ];
+    for (i, event) in events.into_iter().enumerate() {
+        match event {
+            None => purse.success(None, at(0)),
+            Some(allowed) => {
+                assert_eq!(purse.allows(Transient, at(0)), allowed, "event {i}");
+                assert_eq!(
+                    purse.try_retry(Transient, at(0)).is_some(),
+                    allowed,
+                    "event {i}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_thousandth_of_a_token_over_the_half_is_enough() {
+    for max in [4, 5] {
+        let mut purse = Purse::new(RetryBudget::Tokens {
+            max,
+            success_per_mille: 1,
+        });
+        while purse.balance(at(0)) > 0 {
+            purse.failure(at(0));
+        }
+        let missing = u32::from(max == 5) * 500;
+        (0..missing).for_each(|_| purse.success(None, at(0)));
+        assert!(
+            !purse.allows(Transient, at(0)),
+            "of {max}, half are left after it"
+        );
+        purse.success(None, at(0));
+        assert!(purse.allows(Transient, at(0)), "of {max}");
+    }
+}
+
+/// The same file: `ServerRetryThrottleData.Replacement`.
+#[test]
+fn new_tokens_are_as_full_as_the_old() {
+    let tokens = |max, success_per_mille| RetryBudget::Tokens {
+        max,
+        success_per_mille,
+    };
+    let mut purse = Purse::new(tokens(4, 1000));
+    assert!(purse.try_retry(Transient, at(0)).is_some());
+    purse.set_config(tokens(10, 3000));
+    let allowed = [(); 4].map(|()| purse.try_retry(Transient, at(0)).is_some());
+    assert_eq!(allowed, [true, true, false, false]);
+    purse.success(None, at(0));
+    let allowed = [(); 2].map(|()| purse.try_retry(Transient, at(0)).is_some());
+    assert_eq!(allowed, [true, false]);
+}
+
+#[test]
+fn a_failure_that_is_not_retried_takes_a_token_and_nothing_else() {
+    for (config, changed) in [
+        (RetryBudget::TOKENS, true),
+        (RetryBudget::RATIO, false),
+        (RetryBudget::CAPACITY, false),
+    ] {
+        let mut purse = Purse::new(config);
+        purse.failure(at(0));
+        assert_eq!(purse != Purse::new(config), changed, "{config:?}");
+    }
+}
+
+#[test]
+fn a_new_budget_keeps_what_is_in_the_purse() {
+    let mut purse = Purse::new(ratio(500, 0, 10));
+    (0..100).for_each(|_| purse.request(at(0)));
+    (0..20).for_each(|_| assert!(purse.try_retry(Transient, at(0)).is_some()));
+    purse.set_config(ratio(100, 1, 60));
+    assert_eq!(purse.balance(at(50)), 30 + 60);
+    purse.set_config(capacity(50));
+    assert_eq!(purse.balance(at(50)), 10, "of another kind: anew");
+    purse.try_retry(Timeout, at(50)).unwrap();
+    purse.set_config(capacity(500));
+    assert_eq!(purse.balance(at(50)), 80, "four fifths full");
+}
+
+#[test]
+fn a_portion_holds_its_share_of_a_bucket() {
+    let mut purse = Purse::of_portion(capacity(30), Portion::new(1, 3));
+    assert_eq!(purse.balance(at(0)), 2);
+    let _ = purse.try_retry(Transient, at(0));
+    assert_eq!(purse.fill(), RetryBudget::FULL / 2);
+    // The rest of a half full bucket comes to it.
+    purse.set_portion(Portion::new(3, 3), purse.fill());
+    assert_eq!((purse.balance(at(0)), purse.rests_at()), (3, at(0)));
+    // Of nothing, nothing can be spent, nor given back.
+    purse.set_portion(Portion::new(0, 3), purse.fill());
+    purse.success(None, at(0));
+    assert_eq!((purse.balance(at(0)), purse.fill()), (0, RetryBudget::FULL));
+    // However little is in it, its fill tells just that.
+    for spent in 0..5 {
+        let mut purse = Purse::of_portion(capacity(200), Portion::new(1, 7));
+        assert_eq!(
+            (0..spent)
+                .filter_map(|_| purse.try_retry(Transient, at(0)))
+                .count(),
+            spent
+        );
+        let before = purse.clone();
+        purse.set_portion(Portion::new(1, 7), purse.fill());
+        assert_eq!(purse, before);
+    }
+}
+
+#[test]
+fn a_portion_of_the_minimum_rests_once_no_retry_counts_that_needed_it() {
+    let mut purse = Purse::of_portion(ratio(1000, 1, 10), Portion::new(1, 2));
+    assert_eq!((purse.balance(at(1)), purse.rests_at()), (5, at(0)));
+    purse.request(at(1));
+    let _ = purse.try_retry(Transient, at(1));
+    assert_eq!(purse.rests_at(), at(0), "the request allowed for it");
+    let _ = purse.try_retry(Transient, at(2));
+    assert_eq!((purse.balance(at(2)), purse.rests_at()), (4, at(12)));
+    purse.set_portion(Portion::new(0, 2), RetryBudget::FULL);
+    assert_eq!(purse.balance(at(2)), 0);
+}
+
+#[test]
+fn a_purse_is_idle_once_it_is_as_new() {
+    let mut purse = Purse::new(RetryBudget::RATIO);
+    purse.request(at(3));
+    assert!(!purse.is_idle(at(12)) && purse.is_idle(at(13)));
+    let mut purse = Purse::new(RetryBudget::CAPACITY);
+    let paid = purse.try_retry(Transient, at(3));
+    assert!(!purse.is_idle(at(302)) && purse.is_idle(at(303)));
+    purse.success(paid, at(4));
+    assert!(purse.is_idle(at(4)));
+}
+
+#[test]
+fn time_that_runs_back_gives_nothing() {
+    let mut purse = Purse::new(ratio(0, 1, 10));
+    while purse.try_retry(Transient, at(100)).is_some() {}
+    for now in [0, 99, 100, 109] {
+        assert_eq!(purse.balance(at(now)), 0);
+    }
+    assert_eq!(purse.balance(at(110)), 10);
+}
+
+#[test]
+fn extremes_do_not_overflow() {
+    let (most, ttl) = (u32::MAX, Duration::MAX);
+    let configs = [
+        RetryBudget::Ratio {
+            min_per_second: most,
+            per_mille: most,
+            ttl,
+        },
+        RetryBudget::Ratio {
+            min_per_second: most,
+            per_mille: most,
+            ttl: Duration::ZERO,
+        },
+        RetryBudget::Capacity {
+            capacity: most,
+            retry_cost: most,
+            throttle_cost: most,
+            timeout_cost: most,
+        },
+        RetryBudget::Tokens {
+            max: most,
+            success_per_mille: most,
+        },
+        RetryBudget::Tokens {
+            max: 0,
+            success_per_mille: 0,
+        },
+    ];
+    let portions = [Portion::default(), Portion::new(1, most)];
+    for (config, portion) in configs.iter().flat_map(|one| portions.map(|p| (*one, p))) {
+        let mut purse = Purse::of_portion(config, portion);
+        for (now, next) in [Timestamp::MAX, Timestamp::START].into_iter().zip(configs) {
+            purse.request(now);
+            let paid = purse.try_retry(Timeout, now);
+            purse.success(paid, now);
+            purse.failure(now);
+            assert!(purse.idle_at() <= Timestamp::MAX && purse.balance(now) < u64::MAX);
+            purse.set_portion(portion, purse.fill());
+            assert!(purse.rests_at() <= Timestamp::MAX);
+            purse.set_config(next);
+        }
+    }
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn budgets_and_purses_survive_json() {
+    for config in [
+        RetryBudget::RATIO,
+        RetryBudget::CAPACITY,
+        RetryBudget::TOKENS,
+    ] {
+        let mut purse = Purse::new(config);
+        purse.request(at(1));
+        let paid = purse.try_retry(Timeout, at(1));
+        let json = serde_json::to_string(&(&purse, paid)).unwrap();
+        let read = serde_json::from_str::<(Purse, Option<RetryCost>)>(&json).unwrap();
+        assert_eq!(read, (purse, paid));
+    }
+    let text = r#"{"tokens":{"max":10,"success_per_mille":100}}"#;
+    assert_eq!(
+        serde_json::from_str::<RetryBudget>(text).unwrap(),
+        RetryBudget::TOKENS
+    );
+}
+
+proptest! {
+    #[test]
+    fn no_span_sees_more_retries_than_the_formula_allows(
+        steps in vec((0_u64..800, 0_u32..4, 0_u32..4), 1..150),
+        per_mille in 0_u32..2500, min_per_second in 0_u32..4, seconds in 1_u32..12,
+    ) {
+        let mut purse = Purse::new(ratio(per_mille, min_per_second, seconds));
+        let ttl = u64::from(seconds) * 1000;
+        let (mut ms, mut requests, mut retries) = (0, Vec::new(), Vec::new());
+        for (step, new, wanted) in steps {
+            ms += step;
+            let now = Timestamp::START + Duration::from_millis(ms);
+            (0..new).for_each(|_| purse.request(now));
+            requests.extend((0..new).map(|_| ms));
+            let taken = (0..wanted).filter_map(|_| purse.try_retry(Transient, now)).count();
+            retries.extend((0..taken).map(|_| ms));
+            // Nine slots are surely still counted, ten at the most.
+            let within = |times: &[u64], span| {
+                times.iter().filter(|t| *t + span > ms).count() as u64
+            };
+            let allowed = within(&requests, ttl) * u64::from(per_mille)
+                + ttl * u64::from(min_per_second);
+            prop_assert!(taken == 0 || within(&retries, ttl * 9 / 10) * 1000 <= allowed);
+            prop_assert_eq!(purse.balance(now) > 0, purse.allows(Transient, now));
+        }
+    }
+
+    #[test]
+    fn what_the_balance_tells_is_what_can_be_taken(
+        kind in 0_usize..3, size in 0_u32..40, price in 1_u32..8, events in vec(0_u32..3, 0..60),
+    ) {
+        let config = [
+            ratio(price * 100, size, 1),
+            RetryBudget::Capacity {
+                capacity: size, retry_cost: price, throttle_cost: price, timeout_cost: price,
+            },
+            RetryBudget::Tokens { max: size, success_per_mille: price * 300 },
+        ][kind];
+        let mut purse = Purse::new(config);
+        let mut paid = None;
+        for event in events {
+            match event {
+                0 => purse.request(at(0)),
+                1 => purse.success(paid.take(), at(0)),
+                _ => paid = purse.try_retry(Transient, at(0)),
+            }
+            let mut emptied = purse.clone();
+            let taken = (0..1000).take_while(|_| emptied.try_retry(Transient, at(0)).is_some());
+            prop_assert_eq!(taken.count() as u64, purse.balance(at(0)));
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! What protects hosts and this machine from too much: each is a state machine that can be used alone.
+
+pub(crate) mod balance;
+pub(crate) mod breaker;
+pub(crate) mod budget;
+pub(crate) mod hedge;
+pub(crate) mod latency;
+pub(crate) mod limiter;
+pub(crate) mod portion;
+pub(crate) mod rate;
+mod rolling_window;
+pub(crate) mod stall;
+pub(crate) mod throttle;

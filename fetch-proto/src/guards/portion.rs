@@ -1,0 +1,35 @@
+//! How much of a limit is one engine's.
+
+use crate::guards::rate::Rate;
+
+/// All of it, or so many parts of so many.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+pub(crate) struct Portion(Option<(u32, u32)>);
+
+impl Portion {
+    pub(crate) fn new(parts: u32, of: u32) -> Self {
+        Self(Some((parts.min(of), of)))
+    }
+
+    /// Whether it is nothing at all.
+    pub(crate) fn is_nothing(self) -> bool {
+        matches!(self.0, Some((0, _)))
+    }
+
+    /// This much of `rate`. Of nothing there is no rate: it is the whole, by which debts are counted.
+    pub(crate) fn of(self, rate: Rate) -> Rate {
+        match self.0 {
+            None | Some((0, _)) => rate,
+            Some((parts, of)) => rate.part(parts, of),
+        }
+    }
+
+    /// This much of a number below 2^96, rounded down.
+    pub(crate) fn of_number(self, number: u128) -> u128 {
+        match self.0 {
+            None => number,
+            Some((parts, of)) => number * u128::from(parts) / u128::from(of.max(1)),
+        }
+    }
+}

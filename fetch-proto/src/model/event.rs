@@ -1,0 +1,272 @@
+//! Why each decision was taken, as values a caller may log.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::fmt;
+use core::time::Duration;
+
+use url::Url;
+
+use crate::model::failure::Cause;
+use crate::model::fault::Fault;
+use crate::model::id::FetchId;
+use crate::model::outcome::GaveUp;
+use crate::model::time::Timestamp;
+
+/// A decision and its reason. Display gives one line.
+///
+/// Off by default; see [`Config::events`](crate::Config::events) and
+/// [`Fetch::with_events`](crate::Fetch::with_events).
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[non_exhaustive]
+pub enum Event {
+    /// An attempt is dropped, because another one's head came first.
+    Abandoned {
+        /// Which attempt.
+        attempt: u16,
+        /// The one that was faster.
+        winner: u16,
+    },
+    /// A response's head came.
+    Answered {
+        /// Which attempt.
+        attempt: u16,
+        /// Its status.
+        status: u16,
+    },
+    /// The host's breaker opened or closed.
+    Circuit {
+        /// Scheme, host and port.
+        host: Box<str>,
+        /// What it did, and why.
+        transition: Transition,
+    },
+    /// The fetch turns to its fallback's URL.
+    FellBack {
+        /// The new target.
+        to: Arc<Url>,
+    },
+    /// There will be no further retry.
+    GaveUp {
+        /// What would have been worth one.
+        cause: Cause,
+        /// Why there is none.
+        why: GaveUp,
+    },
+    /// The host's limit was found to be another.
+    HostLimit {
+        /// Scheme, host and port.
+        host: Box<str>,
+        /// How many attempts at once it bears.
+        limit: usize,
+    },
+    /// The host rests because its server asked to.
+    HostPaused {
+        /// Scheme, host and port.
+        host: Box<str>,
+        /// For how long.
+        pause: Duration,
+    },
+    /// A fault is made on purpose.
+    Injected {
+        /// In which attempt.
+        attempt: u16,
+        /// Which.
+        fault: Fault,
+    },
+    /// Fewer attempts run at once because the machine ran out of file descriptors or ports.
+    Pressure {
+        /// How many may run now.
+        concurrency: usize,
+    },
+    /// The fetch goes to another URL.
+    Redirecting {
+        /// Whether credentials stay behind, because the origin changes.
+        credentials_dropped: bool,
+        /// The status that said so.
+        status: u16,
+        /// The new target.
+        to: Arc<Url>,
+    },
+    /// The request will be tried again.
+    Retrying {
+        /// Which try failed, from 1.
+        attempt: u16,
+        /// What made the retry worth it.
+        cause: Cause,
+        /// How long it waits before it queues again.
+        delay: Duration,
+        /// How many tries the policy allows.
+        of: u16,
+        /// What the delay comes from.
+        why: Pace,
+    },
+    /// The fetch waits for the response to the same request of another.
+    Shares {
+        /// The other.
+        with: FetchId,
+    },
+    /// An attempt begins.
+    Started {
+        /// Which attempt.
+        attempt: u16,
+        /// How long it waited for a slot.
+        queued: Duration,
+        /// Its target.
+        url: Arc<Url>,
+    },
+    /// The host is spared a request for a while, since it refuses so many.
+    Throttled {
+        /// Scheme, host and port.
+        host: Box<str>,
+        /// For how long.
+        rest: Duration,
+    },
+}
+
+/// What the delay before a retry comes from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[non_exhaustive]
+pub enum Pace {
+    /// The policy's backoff.
+    Backoff,
+    /// Nothing: a connection that was found closed costs neither a try nor a wait.
+    Free,
+    /// This machine's own want of file descriptors or ports, which costs no try.
+    Pressure,
+    /// The policy's backoff, but without the cost of a try: the attempt was the breaker's probe.
+    Probe,
+    /// The server's `Retry-After`.
+    RetryAfter,
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Abandoned { attempt, winner } => {
+                write!(
+                    f,
+                    "attempt {attempt} is dropped: attempt {winner} was faster"
+                )
+            }
+            Self::Answered { attempt, status } => write!(f, "attempt {attempt}: status {status}"),
+            Self::Circuit { host, transition } => match transition {
+                Transition::Closed => write!(f, "{host}: the breaker closes, it is well again"),
+                Transition::Opened { trip, until } => {
+                    write!(f, "{host}: the breaker opens until {until}: {trip}")
+                }
+            },
+            Self::FellBack { .. } => f.write_str("turns to the fallback's URL"),
+            Self::GaveUp { cause, why } => write!(f, "no retry after {cause}: {why}"),
+            Self::HostLimit { host, limit } => {
+                write!(f, "{host}: at most {limit} at once from now on")
+            }
+            Self::HostPaused { host, pause } => {
+                write!(f, "{host} rests for {pause:?}: its server sent Retry-After")
+            }
+            Self::Injected { attempt, fault } => {
+                write!(f, "attempt {attempt} gets a fault on purpose: {fault}")
+            }
+            Self::Pressure { concurrency } => {
+                write!(
+                    f,
+                    "at most {concurrency} at once: out of file descriptors or ports"
+                )
+            }
+            Self::Redirecting {
+                credentials_dropped,
+                status,
+                ..
+            } => {
+                let secrets = if *credentials_dropped {
+                    ", credentials dropped"
+                } else {
+                    ""
+                };
+                write!(f, "status {status} leads elsewhere{secrets}")
+            }
+            Self::Retrying {
+                attempt,
+                cause,
+                delay,
+                of,
+                why,
+            } => {
+                write!(
+                    f,
+                    "retry in {delay:?} ({why}): {cause}, attempt {attempt} of {of}"
+                )
+            }
+            Self::Shares { with } => write!(f, "waits for the response to fetch {with}"),
+            Self::Started {
+                attempt, queued, ..
+            } => {
+                write!(f, "attempt {attempt} starts after {queued:?} in the queue")
+            }
+            Self::Throttled { host, rest } => {
+                write!(
+                    f,
+                    "{host} is spared requests for {rest:?}: it refuses so many"
+                )
+            }
+        }
+    }
+}
+
+impl fmt::Display for Pace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Backoff => "backoff",
+            Self::Free => "free",
+            Self::Pressure => "pressure",
+            Self::Probe => "probe",
+            Self::RetryAfter => "Retry-After",
+        })
+    }
+}
+
+/// A change that a result brought about.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum Transition {
+    /// Enough probes succeeded: all calls go through, and the counts begin anew.
+    Closed,
+    /// No call goes through.
+    Opened {
+        /// Why it opened.
+        trip: Trip,
+        /// When the first probe may go.
+        until: Timestamp,
+    },
+}
+
+/// Why a circuit opened.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum Trip {
+    /// As many failures in a row as [`Breaker::consecutive`](crate::Breaker::consecutive) says.
+    Consecutive,
+    /// The part of failures that [`Breaker::failure_ratio`](crate::Breaker::failure_ratio) says.
+    FailureRatio,
+    /// Too many probes failed for the rest to close it
+    /// ([`Breaker::probes`](crate::Breaker::probes)).
+    Probes,
+    /// The part of slow calls that [`Breaker::slow`](crate::Breaker::slow) says.
+    SlowRatio,
+}
+
+impl fmt::Display for Trip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Consecutive => "failures in a row",
+            Self::FailureRatio => "too many failures",
+            Self::Probes => "probes failed",
+            Self::SlowRatio => "too many slow calls",
+        })
+    }
+}

@@ -1,0 +1,253 @@
+//! What can go wrong with one attempt, as the driver saw it.
+
+use core::fmt;
+
+/// Why an attempt ended without a complete response.
+///
+/// The driver reports it in [`Input::End`](crate::Input::End); the transport keeps the native error.
+/// Timeouts are not here: the core itself decides them.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum Failure {
+    /// The decoded body grew over the limit while the transport was decoding it.
+    BodyTooLarge,
+    /// No connection: refused, unreachable, or the network is down.
+    Connect,
+    /// The body could not be decoded: a broken gzip, br or zstd stream.
+    Decode,
+    /// The transport dropped the attempt without an answer, or panicked.
+    Dropped,
+    /// The server closed the connection without sending a byte of a response.
+    EmptyReply,
+    /// This machine has no file descriptor or port left. Back-pressure, not the URL's fault.
+    Exhausted,
+    /// The connection broke: reset, or closed in the middle of the response.
+    Io,
+    /// What came back is not HTTP, or is HTTP that no client should accept.
+    Protocol,
+    /// The caller's own request body failed or cannot be sent.
+    RequestBody,
+    /// The name has no address, or the resolver failed.
+    Resolve,
+    /// What the caller has the body saved to takes it no more: the disk is full, say.
+    Save,
+    /// A reused connection was found closed before any byte of a response. `sent` tells whether the
+    /// request, or a part of it, may have reached the server.
+    Stale {
+        /// Whether any byte of the request was written.
+        sent: bool,
+    },
+    /// The TLS handshake failed or the certificate was not accepted.
+    Tls,
+    /// The transport cannot do what the request asks, such as an unknown URL scheme.
+    Unsupported,
+}
+
+impl Failure {
+    /// A short, stable name, fit for a metric label or a record.
+    ///
+    /// ```
+    /// assert_eq!(fetch_proto::Failure::Resolve.as_str(), "dns");
+    /// ```
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BodyTooLarge => "too_large",
+            Self::Connect => "connect",
+            Self::Decode => "decode",
+            Self::Dropped => "dropped",
+            Self::EmptyReply => "empty_reply",
+            Self::Exhausted => "exhausted",
+            Self::Io => "io",
+            Self::Protocol => "protocol",
+            Self::RequestBody => "request_body",
+            Self::Resolve => "dns",
+            Self::Save => "save",
+            Self::Stale { .. } => "stale",
+            Self::Tls => "tls",
+            Self::Unsupported => "unsupported",
+        }
+    }
+
+    /// Whether the same request may well succeed a little later.
+    ///
+    /// ```
+    /// use fetch_proto::Failure;
+    /// assert!(Failure::Io.is_transient());
+    /// assert!(!Failure::Tls.is_transient());
+    /// ```
+    #[must_use]
+    pub fn is_transient(self) -> bool {
+        match self {
+            Self::Connect
+            | Self::Dropped
+            | Self::EmptyReply
+            | Self::Exhausted
+            | Self::Io
+            | Self::Resolve
+            | Self::Stale { .. } => true,
+            Self::BodyTooLarge
+            | Self::Decode
+            | Self::Protocol
+            | Self::RequestBody
+            | Self::Save
+            | Self::Tls
+            | Self::Unsupported => false,
+        }
+    }
+
+    /// Whether it lies with this machine, or with an old connection, and says nothing of the server.
+    ///
+    /// ```
+    /// use fetch_proto::Failure;
+    /// assert!(Failure::Exhausted.is_own());
+    /// assert!(!Failure::Connect.is_own());
+    /// ```
+    #[must_use]
+    pub fn is_own(self) -> bool {
+        matches!(
+            self,
+            Self::Dropped
+                | Self::Exhausted
+                | Self::RequestBody
+                | Self::Save
+                | Self::Stale { .. }
+                | Self::Unsupported
+        )
+    }
+
+    /// Whether the request certainly never reached the server, so that sending it again repeats
+    /// nothing, whatever its method.
+    ///
+    /// ```
+    /// use fetch_proto::Failure;
+    /// assert!(Failure::Connect.is_unsent());
+    /// assert!(!Failure::Io.is_unsent());
+    /// ```
+    #[must_use]
+    pub fn is_unsent(self) -> bool {
+        matches!(
+            self,
+            Self::Connect
+                | Self::Exhausted
+                | Self::Resolve
+                | Self::Stale { sent: false }
+                | Self::Tls
+                | Self::Unsupported
+        )
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::BodyTooLarge => "the decoded body is over its limit",
+            Self::Connect => "could not connect",
+            Self::Decode => "the body could not be decoded",
+            Self::Dropped => "the transport dropped the attempt",
+            Self::EmptyReply => "the server closed the connection without a reply",
+            Self::Exhausted => "out of file descriptors or ports on this machine",
+            Self::Io => "the connection broke",
+            Self::Protocol => "the reply is not valid HTTP",
+            Self::RequestBody => "the request body could not be sent",
+            Self::Resolve => "the name could not be resolved",
+            Self::Save => "the body could not be saved",
+            Self::Stale { .. } => "the reused connection was closed",
+            Self::Tls => "TLS failed",
+            Self::Unsupported => "the transport cannot do this",
+        })
+    }
+}
+
+/// What went wrong with an attempt.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[non_exhaustive]
+pub enum Cause {
+    /// The transport failed.
+    Failure(Failure),
+    /// The status is one to retry.
+    Status(u16),
+    /// A limit on time was reached.
+    Timeout(Limit),
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failure(failure) => write!(f, "{failure}"),
+            Self::Status(status) => write!(f, "status {status}"),
+            Self::Timeout(limit) => write!(f, "{limit} timeout"),
+        }
+    }
+}
+
+/// One of the limits in [`Timeouts`].
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum Limit {
+    /// [`Timeouts::attempt`].
+    Attempt,
+    /// [`Timeouts::connect`].
+    Connect,
+    /// [`Timeouts::first_byte`].
+    FirstByte,
+    /// [`Timeouts::idle_read`].
+    IdleRead,
+    /// [`Timeouts::queue`].
+    Queue,
+    /// The least flow of a body: [`Policy::stall`](crate::Policy::stall).
+    Throughput,
+    /// [`Timeouts::total`].
+    Total,
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Attempt => "attempt",
+            Self::Connect => "connect",
+            Self::FirstByte => "first byte",
+            Self::IdleRead => "idle read",
+            Self::Queue => "queue",
+            Self::Throughput => "throughput",
+            Self::Total => "total",
+        })
+    }
+}
+
+/// Why a redirect was not followed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum RedirectError {
+    /// The request body can be sent only once, and the redirect wants it again.
+    BodyNotReplayable,
+    /// It leads from https to http.
+    Downgrade,
+    /// `Location` is not a URL.
+    InvalidLocation,
+    /// It leads to a scheme other than http and https.
+    Scheme,
+    /// There were as many before as the policy allows.
+    TooMany,
+}
+
+impl fmt::Display for RedirectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::BodyNotReplayable => {
+                "the redirect needs the request body again, a stream sent once"
+            }
+            Self::Downgrade => "the redirect leads from https to http",
+            Self::InvalidLocation => "the redirect's Location is not a URL",
+            Self::Scheme => "the redirect leads to a scheme other than http and https",
+            Self::TooMany => "too many redirects",
+        })
+    }
+}

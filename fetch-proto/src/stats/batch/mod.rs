@@ -1,0 +1,333 @@
+//! What became of a batch of fetches, in numbers.
+
+mod display;
+#[cfg(test)]
+mod tests;
+
+use alloc::collections::BTreeMap;
+use core::time::Duration;
+
+use crate::model::failure::Limit;
+use crate::model::outcome::{Error, Outcome};
+use crate::stats::histogram::Histogram;
+
+/// How one fetch went, for [`BatchStats::record`].
+///
+/// ```
+/// use core::time::Duration;
+/// use fetch_proto::{Ending, Sample};
+///
+/// let sample = Sample { retries: 1, ..Sample::new(Ending::Status(200), Duration::from_millis(80)) };
+/// assert_eq!(sample.attempts, 1);
+/// ```
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Sample {
+    /// How it ended.
+    pub ending: Ending,
+    /// Requests sent: the first, retries, and one for each redirect followed.
+    pub attempts: u32,
+    /// Attempts that repeated one before.
+    pub retries: u32,
+    /// Redirects followed.
+    pub redirects: u32,
+    /// Bytes of the body, decoded.
+    pub bytes: u64,
+    /// From the first attempt's dispatch to the end.
+    pub total: Duration,
+    /// From the last attempt's dispatch to the first byte of its response, if there was one.
+    pub first_byte: Option<Duration>,
+}
+
+impl Sample {
+    /// A fetch of one attempt, without a body.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use fetch_proto::{Ending, Sample};
+    /// assert_eq!(Sample::new(Ending::Cancelled, Duration::ZERO).bytes, 0);
+    /// ```
+    #[must_use]
+    pub const fn new(ending: Ending, total: Duration) -> Self {
+        let (retries, redirects, bytes, first_byte) = (0, 0, 0, None);
+        Self {
+            ending,
+            attempts: 1,
+            retries,
+            redirects,
+            bytes,
+            total,
+            first_byte,
+        }
+    }
+}
+
+/// How a fetch ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Ending {
+    /// The caller gave it up.
+    Cancelled,
+    /// It failed; the name is one such as [`Failure::as_str`](crate::Failure::as_str) gives.
+    Failed(&'static str),
+    /// There is a response with this status; 400 and above count as HTTP errors.
+    Status(u16),
+    /// It ran into this limit.
+    TimedOut(Limit),
+}
+
+/// The numbers of a batch: what the fetches came to, what they cost, how long they took.
+///
+/// ```
+/// use core::time::Duration;
+/// use fetch_proto::{BatchStats, Ending, Failure, Sample};
+///
+/// let mut stats = BatchStats::default();
+/// stats.record(&Sample::new(Ending::Status(200), Duration::from_millis(80)));
+/// stats.record(&Sample::new(Ending::Failed(Failure::Resolve.as_str()), Duration::from_millis(5)));
+/// assert_eq!((stats.succeeded(), stats.failed("dns")), (1, 1));
+/// ```
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct BatchStats {
+    succeeded: u64,
+    http_errors: u64,
+    failed: BTreeMap<&'static str, u64>,
+    timed_out: BTreeMap<&'static str, u64>,
+    cancelled: u64,
+    attempts: u64,
+    retries: u64,
+    redirects: u64,
+    bytes: u64,
+    total: Histogram,
+    first_byte: Histogram,
+}
+
+impl BatchStats {
+    /// Adds one fetch.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use fetch_proto::{BatchStats, Ending, Sample};
+    /// let mut stats = BatchStats::default();
+    /// stats.record(&Sample::new(Ending::Status(404), Duration::from_millis(80)));
+    /// assert_eq!(stats.http_errors(), 1);
+    /// ```
+    pub fn record(&mut self, sample: &Sample) {
+        *match sample.ending {
+            Ending::Cancelled => &mut self.cancelled,
+            Ending::Failed(kind) => self.failed.entry(kind).or_default(),
+            Ending::Status(400..) => &mut self.http_errors,
+            Ending::Status(_) => &mut self.succeeded,
+            Ending::TimedOut(limit) => self.timed_out.entry(name(limit)).or_default(),
+        } += 1;
+        self.attempts += u64::from(sample.attempts);
+        self.retries += u64::from(sample.retries);
+        self.redirects += u64::from(sample.redirects);
+        self.bytes = self.bytes.saturating_add(sample.bytes);
+        self.total.record(sample.total);
+        if let Some(first_byte) = sample.first_byte {
+            self.first_byte.record(first_byte);
+        }
+    }
+
+    /// Adds all fetches of `other`.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use fetch_proto::{BatchStats, Ending, Sample};
+    /// let mut one = BatchStats::default();
+    /// one.record(&Sample::new(Ending::Status(200), Duration::from_millis(80)));
+    /// let mut both = one.clone();
+    /// both.merge(&one);
+    /// assert_eq!(both.succeeded(), 2);
+    /// ```
+    pub fn merge(&mut self, other: &Self) {
+        self.succeeded += other.succeeded;
+        self.http_errors += other.http_errors;
+        for (kind, count) in &other.failed {
+            *self.failed.entry(kind).or_default() += count;
+        }
+        for (limit, count) in &other.timed_out {
+            *self.timed_out.entry(limit).or_default() += count;
+        }
+        self.cancelled += other.cancelled;
+        self.attempts += other.attempts;
+        self.retries += other.retries;
+        self.redirects += other.redirects;
+        self.bytes = self.bytes.saturating_add(other.bytes);
+        self.total.merge(&other.total);
+        self.first_byte.merge(&other.first_byte);
+    }
+
+    /// All fetches.
+    ///
+    /// ```
+    /// assert_eq!(fetch_proto::BatchStats::default().count(), 0);
+    /// ```
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.total.count()
+    }
+
+    /// Fetches with a status below 400.
+    ///
+    /// ```
+    /// assert_eq!(fetch_proto::BatchStats::default().succeeded(), 0);
+    /// ```
+    #[must_use]
+    pub fn succeeded(&self) -> u64 {
+        self.succeeded
+    }
+
+    /// Fetches with a status of 400 or above.
+    ///
+    /// ```
+    /// assert_eq!(fetch_proto::BatchStats::default().http_errors(), 0);
+    /// ```
+    #[must_use]
+    pub fn http_errors(&self) -> u64 {
+        self.http_errors
+    }
+
+    /// Fetches that failed in this way.
+    ///
+    /// ```
+    /// assert_eq!(fetch_proto::BatchStats::default().failed("dns"), 0);
+    /// ```
+    #[must_use]
+    pub fn failed(&self, kind: &str) -> u64 {
+        self.failed.get(kind).copied().unwrap_or(0)
+    }
+
+    /// The ways in which fetches failed, by name, and how many in each.
+    ///
+    /// ```
+    /// assert_eq!(fetch_proto::BatchStats::default().failures().count(), 0);
+    /// ```
+    pub fn failures(&self) -> impl ExactSizeIterator<Item = (&'static str, u64)> + '_ {
+        self.failed.iter().map(|(kind, count)| (*kind, *count))
+    }
+
+    /// Fetches that ran into this limit.
+    ///
+    /// ```
+    /// use fetch_proto::{BatchStats, Limit};
+    /// assert_eq!(BatchStats::default().timed_out(Limit::Total), 0);
+    /// ```
+    #[must_use]
+    pub fn timed_out(&self, limit: Limit) -> u64 {
+        self.timed_out.get(name(limit)).copied().unwrap_or(0)
+    }
+
+    /// The limits that fetches ran into, by name, and how many into each.
+    ///
+    /// ```
+    /// assert_eq!(fetch_proto::BatchStats::default().timeouts().count(), 0);
+    /// ```
+    pub fn timeouts(&self) -> impl ExactSizeIterator<Item = (&'static str, u64)> + '_ {
+        self.timed_out.iter().map(|(limit, count)| (*limit, *count))
+    }
+
+    /// Fetches that were cancelled.
+    ///
+    /// ```
+    /// assert_eq!(fetch_proto::BatchStats::default().cancelled(), 0);
+    /// ```
+    #[must_use]
+    pub fn cancelled(&self) -> u64 {
+        self.cancelled
+    }
+
+    /// Requests sent.
+    ///
+    /// ```
+    /// assert_eq!(fetch_proto::BatchStats::default().attempts(), 0);
+    /// ```
+    #[must_use]
+    pub fn attempts(&self) -> u64 {
+        self.attempts
+    }
+
+    /// Requests sent once more.
+    ///
+    /// ```
+    /// assert_eq!(fetch_proto::BatchStats::default().retries(), 0);
+    /// ```
+    #[must_use]
+    pub fn retries(&self) -> u64 {
+        self.retries
+    }
+
+    /// Redirects followed.
+    ///
+    /// ```
+    /// assert_eq!(fetch_proto::BatchStats::default().redirects(), 0);
+    /// ```
+    #[must_use]
+    pub fn redirects(&self) -> u64 {
+        self.redirects
+    }
+
+    /// Bytes of all bodies, decoded.
+    ///
+    /// ```
+    /// assert_eq!(fetch_proto::BatchStats::default().bytes(), 0);
+    /// ```
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// From each fetch's first dispatch to its end.
+    ///
+    /// ```
+    /// assert_eq!(fetch_proto::BatchStats::default().total().max(), None);
+    /// ```
+    #[must_use]
+    pub fn total(&self) -> &Histogram {
+        &self.total
+    }
+
+    /// From the last attempt's dispatch to the first byte, for the fetches that had a response.
+    ///
+    /// ```
+    /// assert_eq!(fetch_proto::BatchStats::default().first_byte().count(), 0);
+    /// ```
+    #[must_use]
+    pub fn first_byte(&self) -> &Histogram {
+        &self.first_byte
+    }
+}
+
+fn name(limit: Limit) -> &'static str {
+    match limit {
+        Limit::Attempt => "attempt",
+        Limit::Connect => "connect",
+        Limit::FirstByte => "first_byte",
+        Limit::IdleRead => "idle_read",
+        Limit::Queue => "queue",
+        Limit::Throughput => "throughput",
+        Limit::Total => "total",
+    }
+}
+
+/// What the statistics of a batch count.
+impl From<&Outcome> for Sample {
+    fn from(outcome: &Outcome) -> Self {
+        let last = outcome.last_attempt();
+        Self {
+            ending: match outcome.result {
+                Ok(finish) => Ending::Status(finish.status),
+                Err(Error::Cancelled) => Ending::Cancelled,
+                Err(Error::TimedOut(limit)) => Ending::TimedOut(limit),
+                Err(error) => Ending::Failed(error.as_str()),
+            },
+            attempts: u32::try_from(outcome.attempts.len()).unwrap_or(u32::MAX),
+            retries: u32::from(outcome.retries),
+            redirects: u32::from(outcome.redirects),
+            bytes: outcome.result.map_or(0, |finish| finish.bytes),
+            total: outcome.timings.active(),
+            first_byte: last
+                .and_then(|last| Some(last.timings.head?.saturating_since(last.timings.started))),
+        }
+    }
+}

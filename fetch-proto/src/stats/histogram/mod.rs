@@ -1,0 +1,269 @@
+//! How durations are spread, in fixed memory.
+
+#[cfg(test)]
+mod tests;
+
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+
+use crate::model::time::nanos;
+
+// The crates for histograms need `std` or floating point, so this one is our own.
+
+/// Buckets for each doubling: 64 keep the middle of a bucket within 1/128 of all in it.
+const SUB: u64 = 1 << SUB_BITS;
+const SUB_BITS: u32 = 6;
+
+/// A histogram of durations, such as the times of all fetches of a batch.
+///
+/// Its memory grows to the longest duration: 12 KiB for one second, 30 KiB at the most, however many
+/// are recorded; none before the first. A percentile is within 1 % of the exact one; count, minimum,
+/// maximum and mean are exact. Durations over 584 years count as that.
+///
+/// ```
+/// use core::time::Duration;
+/// use fetch_proto::Histogram;
+///
+/// let mut histogram = Histogram::default();
+/// (1..=100).for_each(|ms| histogram.record(Duration::from_millis(ms)));
+/// let p90 = histogram.percentile(9_000).unwrap();
+/// assert!(p90.abs_diff(Duration::from_millis(90)) < Duration::from_micros(900));
+/// ```
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(into = "HistogramSummary"))]
+pub struct Histogram {
+    buckets: Vec<u64>,
+    count: u64,
+    sum: u128,
+    min: u64,
+    max: u64,
+}
+
+impl Histogram {
+    /// Adds one duration.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// let mut histogram = fetch_proto::Histogram::default();
+    /// histogram.record(Duration::from_millis(5));
+    /// assert_eq!(histogram.count(), 1);
+    /// ```
+    pub fn record(&mut self, duration: Duration) {
+        let value = nanos(duration);
+        let index = index(value);
+        if self.buckets.len() <= index {
+            self.buckets.resize(index + 1, 0);
+        }
+        self.buckets[index] += 1;
+        self.min = if self.count == 0 {
+            value
+        } else {
+            self.min.min(value)
+        };
+        self.max = self.max.max(value);
+        self.sum += u128::from(value);
+        self.count += 1;
+    }
+
+    /// Adds all durations of `other`.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use fetch_proto::Histogram;
+    /// let (mut a, mut b) = (Histogram::default(), Histogram::default());
+    /// a.record(Duration::from_millis(1));
+    /// b.record(Duration::from_millis(3));
+    /// a.merge(&b);
+    /// assert_eq!(a.mean(), Some(Duration::from_millis(2)));
+    /// ```
+    pub fn merge(&mut self, other: &Self) {
+        if other.count == 0 {
+            return;
+        }
+        if self.buckets.len() < other.buckets.len() {
+            self.buckets.resize(other.buckets.len(), 0);
+        }
+        for (mine, theirs) in self.buckets.iter_mut().zip(&other.buckets) {
+            *mine += theirs;
+        }
+        self.min = if self.count == 0 {
+            other.min
+        } else {
+            self.min.min(other.min)
+        };
+        self.max = self.max.max(other.max);
+        self.sum += other.sum;
+        self.count += other.count;
+    }
+
+    /// The duration that `p` ten-thousandths of all do not exceed, within 1 %: 5000 for the median,
+    /// 9990 for p99.9. Above 10 000 counts as 10 000, the maximum. `None` if nothing was recorded.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// let mut histogram = fetch_proto::Histogram::default();
+    /// assert_eq!(histogram.percentile(5_000), None);
+    /// histogram.record(Duration::from_secs(3));
+    /// assert_eq!(histogram.percentile(5_000), Some(Duration::from_secs(3)));
+    /// ```
+    #[must_use]
+    pub fn percentile(&self, p: u32) -> Option<Duration> {
+        let wanted = (u128::from(self.count) * u128::from(p.min(10_000)))
+            .div_ceil(10_000)
+            .max(1);
+        if wanted >= u128::from(self.count) {
+            return self.max();
+        }
+        let mut seen = 0;
+        let place = self.buckets.iter().position(|count| {
+            seen += u128::from(*count);
+            seen >= wanted
+        })?;
+        Some(Duration::from_nanos(
+            middle(place).clamp(self.min, self.max),
+        ))
+    }
+
+    /// The shortest duration, exactly; `None` if nothing was recorded.
+    ///
+    /// ```
+    /// assert_eq!(fetch_proto::Histogram::default().min(), None);
+    /// ```
+    #[must_use]
+    pub fn min(&self) -> Option<Duration> {
+        (self.count > 0).then(|| Duration::from_nanos(self.min))
+    }
+
+    /// The longest duration, exactly; `None` if nothing was recorded.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// let mut histogram = fetch_proto::Histogram::default();
+    /// histogram.record(Duration::from_nanos(123_456_789));
+    /// assert_eq!(histogram.max(), Some(Duration::from_nanos(123_456_789)));
+    /// ```
+    #[must_use]
+    pub fn max(&self) -> Option<Duration> {
+        (self.count > 0).then(|| Duration::from_nanos(self.max))
+    }
+
+    /// The arithmetic mean, rounded down to a nanosecond; `None` if nothing was recorded.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// let mut histogram = fetch_proto::Histogram::default();
+    /// [1, 2, 6].map(|s| histogram.record(Duration::from_secs(s)));
+    /// assert_eq!(histogram.mean(), Some(Duration::from_secs(3)));
+    /// ```
+    #[must_use]
+    pub fn mean(&self) -> Option<Duration> {
+        let mean = self.sum.checked_div(self.count.into())?;
+        Some(Duration::from_nanos(mean as u64))
+    }
+
+    /// How many durations were recorded.
+    ///
+    /// ```
+    /// assert_eq!(fetch_proto::Histogram::default().count(), 0);
+    /// ```
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// How many there are of which duration, the shortest first, each within 1 %; none that has no
+    /// number.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// let mut histogram = fetch_proto::Histogram::default();
+    /// [40, 7, 7].map(|ns| histogram.record(Duration::from_nanos(ns)));
+    /// let buckets: Vec<_> = histogram.buckets().collect();
+    /// assert_eq!(buckets, [(Duration::from_nanos(7), 2), (Duration::from_nanos(40), 1)]);
+    /// ```
+    pub fn buckets(&self) -> impl Iterator<Item = (Duration, u64)> + '_ {
+        let buckets = self.buckets.iter().enumerate();
+        let used = buckets.filter(|(_, count)| **count > 0);
+        used.map(|(place, count)| (Duration::from_nanos(middle(place)), *count))
+    }
+
+    /// The usual numbers in one; all zero if nothing was recorded.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// let mut histogram = fetch_proto::Histogram::default();
+    /// histogram.record(Duration::from_millis(12));
+    /// assert_eq!(histogram.summary().to_string(), "p50 12.0ms, p90 12.0ms, p99 12.0ms, max 12.0ms");
+    /// ```
+    #[must_use]
+    pub fn summary(&self) -> HistogramSummary {
+        let percentile = |p| self.percentile(p).unwrap_or_default();
+        HistogramSummary {
+            count: self.count,
+            min: self.min().unwrap_or_default(),
+            mean: self.mean().unwrap_or_default(),
+            p50: percentile(5_000),
+            p90: percentile(9_000),
+            p99: percentile(9_900),
+            p999: percentile(9_990),
+            max: self.max().unwrap_or_default(),
+        }
+    }
+}
+
+/// What [`Histogram::summary`] tells.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+pub struct HistogramSummary {
+    /// How many durations there are.
+    pub count: u64,
+    /// The shortest, exactly.
+    pub min: Duration,
+    /// The arithmetic mean, exactly.
+    pub mean: Duration,
+    /// What half of them do not exceed, within 1 %.
+    pub p50: Duration,
+    /// What 90 % of them do not exceed, within 1 %.
+    pub p90: Duration,
+    /// What 99 % of them do not exceed, within 1 %.
+    pub p99: Duration,
+    /// What 99.9 % of them do not exceed, within 1 %.
+    pub p999: Duration,
+    /// The longest, exactly.
+    pub max: Duration,
+}
+
+impl From<Histogram> for HistogramSummary {
+    fn from(histogram: Histogram) -> Self {
+        histogram.summary()
+    }
+}
+
+impl fmt::Display for HistogramSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            p50, p90, p99, max, ..
+        } = self;
+        write!(
+            f,
+            "p50 {p50:.1?}, p90 {p90:.1?}, p99 {p99:.1?}, max {max:.1?}"
+        )
+    }
+}
+
+/// The bucket of `value`: below 64 one for each value, then 64 for each doubling.
+fn index(value: u64) -> usize {
+    let shift = (value | SUB).ilog2() - SUB_BITS;
+    let bucket = u64::from(shift) * SUB + (value >> shift);
+    bucket as usize
+}
+
+/// The middle of a bucket: the inverse of [`index`].
+fn middle(index: usize) -> u64 {
+    let index = index as u64;
+    let shift = (index / SUB).saturating_sub(1);
+    let low = (index - shift * SUB) << shift;
+    low + ((1_u64 << shift) >> 1)
+}

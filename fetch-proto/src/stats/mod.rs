@@ -1,0 +1,4 @@
+//! What became of many fetches, in numbers.
+
+pub(crate) mod batch;
+pub(crate) mod histogram;

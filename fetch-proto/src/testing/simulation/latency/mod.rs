@@ -1,0 +1,247 @@
+//! How long a modelled server takes, drawn with integers alone.
+
+#[cfg(test)]
+mod tests;
+
+use core::ops::RangeInclusive;
+use core::time::Duration;
+
+use crate::model::time::nanos;
+use crate::random::{between, mix};
+
+/// The spread of a modelled server's times. A draw is exact on every platform: it uses integers.
+///
+/// ```
+/// use core::time::Duration;
+/// use fetch_proto::testing::Latency;
+///
+/// let ms = Duration::from_millis;
+/// let from_a_dashboard = Latency::percentiles(ms(20), ms(80), ms(300), ms(2000));
+/// assert_eq!(from_a_dashboard.draw(7), from_a_dashboard.draw(7));
+/// assert!((ms(10)..=ms(2000)).contains(&from_a_dashboard.draw(7)));
+/// ```
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Latency(Kind);
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Kind {
+    Exponential { mean: u64 },
+    LogNormal { median: u64, p99: u64 },
+    Percentiles([u64; 5]),
+    Uniform { min: u64, max: u64 },
+}
+
+/// One, in numbers with 32 bits after the point.
+const ONE: u64 = 1 << 32;
+
+/// The natural logarithm of 2, in the same numbers.
+const LN_2: u64 = 2_977_044_472;
+
+/// Quantiles of the normal distribution above its median: the share of draws beyond, in billionths,
+/// and by how many millionths of the standard deviation. Between them lines are good enough. The
+/// last bounds the tail.
+const NORMAL: [(u64, u64); 12] = [
+    (500_000_000, 0),
+    (400_000_000, 253_347),
+    (300_000_000, 524_401),
+    (200_000_000, 841_621),
+    (100_000_000, 1_281_552),
+    (50_000_000, 1_644_854),
+    (20_000_000, 2_053_749),
+    (10_000_000, NORMAL_P99),
+    (1_000_000, 3_090_232),
+    (100_000, 3_719_016),
+    (10_000, 4_264_891),
+    (0, 5_000_000),
+];
+
+/// What 99 of 100 draws of a normal distribution do not exceed, in millionths of its deviation.
+const NORMAL_P99: u64 = 2_326_348;
+
+impl Latency {
+    /// Always the same.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use fetch_proto::testing::Latency;
+    /// let second = Duration::from_secs(1);
+    /// assert_eq!(Latency::constant(second).draw(7), second);
+    /// ```
+    #[must_use]
+    pub fn constant(time: Duration) -> Self {
+        Self::uniform(time, time)
+    }
+
+    /// Evenly between two bounds, both included; always `min` if `max` is below it.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use fetch_proto::testing::Latency;
+    /// let latency = Latency::uniform(Duration::ZERO, Duration::from_millis(10));
+    /// assert!(latency.draw(7) <= Duration::from_millis(10));
+    /// ```
+    #[must_use]
+    pub fn uniform(min: Duration, max: Duration) -> Self {
+        let (min, max) = (nanos(min), nanos(max));
+        Self(Kind::Uniform { min, max })
+    }
+
+    /// Exponential: short ones are the most likely, and one in a hundred is over 4.6 × the mean. No
+    /// draw is over 45 × the mean.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use fetch_proto::testing::Latency;
+    /// let service = Latency::exponential(Duration::from_millis(10));
+    /// assert!(service.draw(7) < Duration::from_millis(450));
+    /// ```
+    #[must_use]
+    pub fn exponential(mean: Duration) -> Self {
+        let mean = nanos(mean);
+        Self(Kind::Exponential { mean })
+    }
+
+    /// Log-normal, as most services are: half of the draws are below `median`, 99 of 100 below `p99`.
+    /// Always `median` if `p99` is not above it or `median` is zero.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use fetch_proto::testing::Latency;
+    /// let latency = Latency::log_normal(Duration::from_millis(20), Duration::from_millis(400));
+    /// assert!(latency.draw(7) > Duration::ZERO);
+    /// ```
+    #[must_use]
+    pub fn log_normal(median: Duration, p99: Duration) -> Self {
+        let (median, p99) = (nanos(median), nanos(p99));
+        Self(Kind::LogNormal { median, p99 })
+    }
+
+    /// By the percentiles that a dashboard shows, with straight lines between them; the fastest is
+    /// half the median. A percentile below the one before counts as that.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use fetch_proto::testing::Latency;
+    /// let ms = Duration::from_millis;
+    /// let latency = Latency::percentiles(ms(20), ms(50), ms(200), ms(900));
+    /// assert!(latency.draw(7) <= ms(900));
+    /// ```
+    #[must_use]
+    pub fn percentiles(p50: Duration, p90: Duration, p99: Duration, max: Duration) -> Self {
+        let p50 = nanos(p50);
+        let p90 = nanos(p90).max(p50);
+        let p99 = nanos(p99).max(p90);
+        Self(Kind::Percentiles([
+            p50 / 2,
+            p50,
+            p90,
+            p99,
+            nanos(max).max(p99),
+        ]))
+    }
+
+    /// The time that belongs to a random word.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use fetch_proto::testing::Latency;
+    /// let latency = Latency::from(Duration::from_millis(1)..=Duration::from_millis(9));
+    /// assert_eq!(latency.draw(0), latency.draw(0));
+    /// ```
+    #[must_use]
+    pub fn draw(&self, word: u64) -> Duration {
+        Duration::from_nanos(match self.0 {
+            Kind::Exponential { mean } => exponential(word, mean),
+            Kind::LogNormal { median, p99 } => log_normal(word, median, p99),
+            Kind::Percentiles(times) => percentile(word, times),
+            Kind::Uniform { min, max } => between(word, min, max),
+        })
+    }
+}
+
+impl Default for Latency {
+    fn default() -> Self {
+        Self::uniform(Duration::from_millis(10), Duration::from_millis(100))
+    }
+}
+
+/// Evenly between the bounds of the range.
+impl From<RangeInclusive<Duration>> for Latency {
+    fn from(range: RangeInclusive<Duration>) -> Self {
+        Self::uniform(*range.start(), *range.end())
+    }
+}
+
+/// The inverse of the distribution: −ln(u) × mean, for an even u from 2^-64 to 1.
+fn exponential(word: u64, mean: u64) -> u64 {
+    let doublings = (64 << 32) - log2(word.max(1));
+    let factor = (u128::from(doublings) * u128::from(LN_2)) >> 32;
+    saturating((factor * u128::from(mean)) >> 32)
+}
+
+/// median × (p99 / median)^(z / z99), for a normally distributed z.
+fn log_normal(word: u64, median: u64, p99: u64) -> u64 {
+    if median == 0 || p99 <= median {
+        return median;
+    }
+    let spread = u128::from(log2(p99) - log2(median));
+    // The lowest bit says on which side of the median, the others how far.
+    let exponent = spread * u128::from(normal(word >> 1)) / u128::from(NORMAL_P99);
+    let factor = exp2(saturating(exponent));
+    match word & 1 {
+        0 => saturating((u128::from(median) * factor) >> 32),
+        _ => saturating((u128::from(median) << 32) / factor),
+    }
+}
+
+/// How far from the median a draw of 63 bits is, in millionths of the deviation.
+fn normal(word: u64) -> u64 {
+    let beyond = between(word << 1, 0, 499_999_999);
+    let above = NORMAL.iter().rposition(|(share, _)| *share > beyond);
+    let above = above.unwrap_or(0).min(NORMAL.len() - 2);
+    let ((from, low), (to, high)) = (NORMAL[above], NORMAL[above + 1]);
+    low + (high - low) * (from - beyond) / (from - to)
+}
+
+fn percentile(word: u64, [min, p50, p90, p99, max]: [u64; 5]) -> u64 {
+    let place = between(word, 0, 9_999);
+    let within = mix(word, 2);
+    match place {
+        0..5_000 => between(within, min, p50),
+        5_000..9_000 => between(within, p50, p90),
+        9_000..9_900 => between(within, p90, p99),
+        _ => between(within, p99, max),
+    }
+}
+
+/// The binary logarithm of a number above 0, with 32 bits after the point, each got by squaring.
+fn log2(number: u64) -> u64 {
+    let whole = number.ilog2();
+    let mut rest = u128::from(number) << (63 - whole); // from 2^63 up to 2^64
+    let mut bits = u64::from(whole);
+    for _ in 0..32 {
+        rest = (rest * rest) >> 63;
+        let carry = (rest >> 64) as u64;
+        rest >>= carry;
+        bits = (bits << 1) | carry;
+    }
+    bits
+}
+
+/// Two to that power, with 32 bits after the point: a root of 2 for each bit of the power.
+fn exp2(power: u64) -> u128 {
+    let mut root = u128::from(ONE) << 1;
+    let mut product = u128::from(ONE);
+    for bit in (0..32).rev() {
+        root = (root << 32).isqrt();
+        if power >> bit & 1 == 1 {
+            product = (product * root) >> 32;
+        }
+    }
+    // Over 2^40 no time of nanoseconds is left that would not be at its bound.
+    product << (power >> 32).min(40)
+}
+
+fn saturating(number: u128) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
