@@ -7,9 +7,9 @@ use std::time::Duration;
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use fetch_proto::{
-    Adaptive, Attempt, AttemptId, Backoff, Breaker, Config, Delivery, Engine, Failure, Head, Hedge,
-    Idle, Input, Method, Output, Policy, Rate, Request, RequestBody, RetryBudget, Rules, Shed,
-    StallGuard, Throttle, Timestamp,
+    Adaptive, Attempt, AttemptId, Backoff, BodyDelivery, Breaker, Config, Engine, FailureKind,
+    FetchRequest, HeadSummary, Hedge, Idle, Input, Method, Output, Policy, Rate, RequestBodyKind,
+    RetryBudget, Rules, Shed, StallGuard, Throttle, Timestamp,
 };
 use url::Url;
 
@@ -114,7 +114,7 @@ fn fail_sleep_and_start_again(bencher: Bencher<'_, '_>, count: usize) {
         .with_inputs(flying)
         .bench_local_values(|(mut engine, ids)| {
             for id in ids {
-                engine.handle(id, Input::End(Err(Failure::Connect)), START);
+                engine.handle(id, Input::End(Err(FailureKind::Connect)), START);
             }
             let mut started = 0;
             let mut idle = drain(&mut engine, START, |_| {});
@@ -126,10 +126,10 @@ fn fail_sleep_and_start_again(bencher: Bencher<'_, '_>, count: usize) {
         });
 }
 
-fn request() -> Request {
-    Request {
-        body: RequestBody::None,
-        delivery: Delivery::Buffered,
+fn request() -> FetchRequest {
+    FetchRequest {
+        body: RequestBodyKind::None,
+        delivery: BodyDelivery::Buffered,
         idempotent: false,
         method: Method::Get,
         policy: None,
@@ -141,7 +141,7 @@ fn request() -> Request {
 }
 
 fn answer(engine: &mut Engine, id: AttemptId, now: Timestamp) {
-    engine.handle(id, Input::Head(Head::status(200)), now);
+    engine.handle(id, Input::Head(HeadSummary::status(200)), now);
     engine.handle(id, Input::End(Ok(())), now);
 }
 

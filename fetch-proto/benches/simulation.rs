@@ -6,7 +6,7 @@ use std::time::Duration;
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use fetch_proto::Config;
-use fetch_proto::testing::{Server, Simulation};
+use fetch_proto::testing::{ServerModel, Simulation};
 
 fn main() {
     divan::main();
@@ -16,7 +16,7 @@ fn main() {
 #[divan::bench(sample_size = 1, sample_count = 3)]
 fn a_million_fetches_with_five_percent_faults(bencher: Bencher<'_, '_>) {
     const COUNT: usize = 1_000_000;
-    let server = Server::default()
+    let server = ServerModel::default()
         .latency(Duration::from_millis(10)..=Duration::from_millis(100))
         .unavailable(20)
         .resets(20)

@@ -12,11 +12,11 @@
 //!
 //! ```
 //! # #[cfg(feature = "testing")] {
-//! use fetch_proto::testing::{Script, status};
+//! use fetch_proto::testing::{FetchScript, status};
 //! use fetch_proto::{Backoff, Policy};
 //!
 //! let policy = Policy::default().backoff(Backoff::default().jitter(None));
-//! let run = Script::new(policy).answers([status(503), status(503), status(200)]).run();
+//! let run = FetchScript::new(policy).answers([status(503), status(503), status(200)]).run();
 //! assert_eq!(run.to_string(), "0s start · 0s 503 · 1s start · 1s 503 · 3s start · 3s 200 done");
 //! # }
 //! ```
@@ -43,7 +43,7 @@ pub use engine::{
     Checkpoint, Config, Engine, HostStats, Idle, Moved, Output, Part, Refusal, Rejected, Shed,
     Stats,
 };
-pub use fetch::request::{Delivery, Request, RequestBody};
+pub use fetch::request::{BodyDelivery, FetchRequest, RequestBodyKind};
 pub use fetch::{Fetch, Step};
 pub use guards::balance::{Balance, Balancer, Endpoint, Outlier, Served, Target, TargetError};
 pub use guards::breaker::{
@@ -56,19 +56,21 @@ pub use guards::limiter::{Adaptive, Aimd, Gradient2, Limiter, Vegas};
 pub use guards::rate::{Gcra, Rate, RateError};
 pub use guards::stall::{Meter, StallGuard};
 pub use guards::throttle::{Throttle, Throttler};
-pub use model::attempt::{Attempt, Handled, Head, Input};
-pub use model::event::{Event, Pace, Transition, Trip};
-pub use model::failure::{Cause, Failure, Limit, RedirectError};
-pub use model::fault::Fault;
+pub use model::attempt::{Attempt, HeadSummary, Input, InputEffect};
+pub use model::event::{DecisionEvent, RetryDelaySource, Transition, Trip};
+pub use model::failure::{FailureCause, FailureKind, RedirectError, TimeLimit};
+pub use model::fault::InjectedFault;
 pub use model::id::{AttemptId, FetchId};
 pub use model::method::{InvalidMethod, Method};
-pub use model::outcome::{AttemptEnd, AttemptReport, Error, Finish, GaveUp, Outcome};
+pub use model::outcome::{
+    AttemptEnd, AttemptReport, CompleteResponse, FetchError, FetchOutcome, GiveUpReason,
+};
 pub use model::time::Timestamp;
-pub use model::timings::{AttemptTimings, Phase, Timings};
-pub use model::wake::{Reason, Wake};
+pub use model::timings::{AttemptPhase, AttemptTimings, FetchTimings};
+pub use model::wake::{NextWake, WakeReason};
 pub use policy::{
-    Backoff, Chaos, Class, Classes, Fallback, Jitter, OverCap, Policy, Redirects, RetryAfter,
-    StatusSet, Timeouts,
+    Backoff, ChaosPolicy, Fallback, Jitter, OverCap, Policy, RedirectPolicy, RetryAfterPolicy,
+    RetryClass, RetryClasses, StatusSet, Timeouts,
 };
 pub use rules::{Pattern, RuleError, RuleReason, Rules, RulesBuilder};
 pub use stats::batch::{BatchStats, Ending, Sample};

@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use fetch_proto::{
-    Attempt, Balance, Breaker, Config, Endpoint, Engine, Error, Failure, Fallback, Head, Input,
-    OnOpen, Outlier, Output, Policy, Rate, Request, Rules, Target, Timeouts, Timestamp,
+    Attempt, Balance, Breaker, Config, Endpoint, Engine, FailureKind, Fallback, FetchError,
+    FetchRequest, HeadSummary, Input, OnOpen, Outlier, Output, Policy, Rate, Rules, Target,
+    Timeouts, Timestamp,
 };
 
 fn at(millis: u64) -> Timestamp {
     Timestamp::from_start(Duration::from_millis(millis))
 }
 
-fn get(url: &str) -> Request {
-    Request::get(url.parse().unwrap())
+fn get(url: &str) -> FetchRequest {
+    FetchRequest::get(url.parse().unwrap())
 }
 
 /// All that the engine says until it is idle for the first time.
@@ -48,15 +49,17 @@ fn a_fetch_that_an_open_circuit_refuses_ends_before_the_engine_is_idle() {
     let mut engine = Engine::new(Config::default().breaker(breaker).rules(rules), 0, at(0));
     engine.submit(get("http://a.test/1"), at(0)).unwrap();
     let first = start(&mut engine, at(0));
-    engine.handle(first.id, Input::End(Err(Failure::Io)), at(1));
+    engine.handle(first.id, Input::End(Err(FailureKind::Io)), at(1));
     let _ = said(&mut engine, at(1));
     engine.submit(get("http://a.test/2"), at(2)).unwrap();
     let last = said(&mut engine, at(2)).pop().expect("it says something");
-    assert!(matches!(last, Output::Done(_, outcome) if outcome.result == Err(Error::CircuitOpen)));
+    assert!(
+        matches!(last, Output::Done(_, outcome) if outcome.result == Err(FetchError::CircuitOpen))
+    );
 }
 
-fn shared(url: &str) -> Request {
-    Request {
+fn shared(url: &str) -> FetchRequest {
+    FetchRequest {
         share: Some(1),
         ..get(url)
     }
@@ -72,7 +75,7 @@ fn a_follower_cancelled_along_with_its_leader_does_not_ask_instead() {
     }
     let said = said(&mut engine, at(1));
     let cancelled = |output: &&Output| match output {
-        Output::Done(_, outcome) => outcome.result == Err(Error::Cancelled),
+        Output::Done(_, outcome) => outcome.result == Err(FetchError::Cancelled),
         _ => false,
     };
     assert_eq!(said.iter().filter(cancelled).count(), 2, "{said:?}");
@@ -92,7 +95,7 @@ fn a_follower_that_turned_to_its_fallback_is_not_given_the_leaders_result() {
     let first = start(&mut engine, at(0));
     let other = start(&mut engine, at(1000));
     assert_eq!(other.url.as_str(), "http://b.test/");
-    engine.handle(first.id, Input::Head(Head::status(200)), at(1001));
+    engine.handle(first.id, Input::Head(HeadSummary::status(200)), at(1001));
     engine.handle(first.id, Input::End(Ok(())), at(1001));
     let said = said(&mut engine, at(1001));
     let done = |output: &&Output| matches!(output, Output::Done(id, _) if *id == leader);
@@ -111,7 +114,7 @@ fn an_endpoint_that_is_no_more_is_remembered_until_its_attempts_have_landed() {
     let first = start(&mut engine, at(0));
     engine.set_config(Config::default(), at(1));
     assert_eq!(engine.host_stats("http://a.test").unwrap().flying, 1);
-    engine.handle(first.id, Input::Head(Head::status(200)), at(2));
+    engine.handle(first.id, Input::Head(HeadSummary::status(200)), at(2));
     engine.handle(first.id, Input::End(Ok(())), at(2));
     let _ = said(&mut engine, at(2));
     assert_eq!((engine.stats().flying, engine.stats().hosts), (0, 0));
@@ -141,10 +144,10 @@ fn a_fetch_that_a_rule_parked_twice_is_not_refused_while_it_flies() {
     // One that no rule slows down opens the circuit meanwhile.
     let policy = Some(Policy::default().attempts(1).into());
     let request = get("http://b.test/other");
-    let request = Request { policy, ..request };
+    let request = FetchRequest { policy, ..request };
     engine.submit(request, at(1500)).unwrap();
     let other = start(&mut engine, at(1500));
-    engine.handle(other.id, Input::End(Err(Failure::Io)), at(1500));
+    engine.handle(other.id, Input::End(Err(FailureKind::Io)), at(1500));
     let _ = said(&mut engine, at(1500));
     assert_eq!(said(&mut engine, at(2000)), []);
     assert_eq!(engine.stats().live, 2);
@@ -175,7 +178,7 @@ fn what_was_not_told_of_a_landed_attempt_is_not_told_after_a_restart() {
     let mut engine = Engine::new(Config::default(), 0, at(0));
     engine.submit(get("http://a.test/"), at(0)).unwrap();
     let first = start(&mut engine, at(0));
-    engine.handle(first.id, Input::Head(Head::status(200)), at(1));
+    engine.handle(first.id, Input::Head(HeadSummary::status(200)), at(1));
     engine.handle(first.id, Input::End(Ok(())), at(1));
     let mut later = Engine::restore(engine.checkpoint(), at(1));
     let said = said(&mut later, at(1));
@@ -201,7 +204,7 @@ fn an_ejected_endpoint_is_used_while_no_other_may_be() {
     for n in 0..4 {
         engine.submit(get("http://service.test/"), at(n)).unwrap();
         let attempt = start(&mut engine, at(n));
-        engine.handle(attempt.id, Input::End(Err(Failure::Io)), at(n));
+        engine.handle(attempt.id, Input::End(Err(FailureKind::Io)), at(n));
         let _ = said(&mut engine, at(n));
     }
     // As soon as one lets a probe through, be it the ejected one, the next fetch flies.
@@ -250,7 +253,7 @@ fn breakers_that_a_new_configuration_brings_open_again_at_times_of_their_own() {
     engine.release();
     let both = starts(&mut engine, at(0));
     for attempt in both {
-        engine.handle(attempt.id, Input::End(Err(Failure::Io)), at(0));
+        engine.handle(attempt.id, Input::End(Err(FailureKind::Io)), at(0));
     }
     let (mut again, mut now) = (Vec::new(), at(0));
     while again.is_empty() {

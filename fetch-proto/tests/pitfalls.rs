@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use fetch_proto::{
-    Attempt, Breaker, CircuitState, Config, Engine, Failure, Head, Input, Output, Policy, Request,
-    RetryBudget, Rules, Timestamp,
+    Attempt, Breaker, CircuitState, Config, Engine, FailureKind, FetchRequest, HeadSummary, Input,
+    Output, Policy, RetryBudget, Rules, Timestamp,
 };
 
 fn at(millis: u64) -> Timestamp {
@@ -13,7 +13,7 @@ fn at(millis: u64) -> Timestamp {
 }
 
 fn submit(engine: &mut Engine, url: &str) {
-    let request = Request::get(url.parse().unwrap());
+    let request = FetchRequest::get(url.parse().unwrap());
     engine.submit(request, at(0)).unwrap();
 }
 
@@ -35,7 +35,7 @@ fn one_bad_host_opens_its_own_circuit_alone() {
     submit(&mut engine, "http://bad.test/");
     submit(&mut engine, "http://good.test/");
     let attempts = starts(&mut engine, at(0));
-    engine.handle(attempts[0].id, Input::End(Err(Failure::Io)), at(1));
+    engine.handle(attempts[0].id, Input::End(Err(FailureKind::Io)), at(1));
     assert!(starts(&mut engine, at(1)).is_empty());
     let circuit = |host| engine.host_stats(host).unwrap().circuit;
     assert_eq!(circuit("http://bad.test"), Some(CircuitState::Open));
@@ -56,9 +56,9 @@ fn a_spent_budget_leaves_what_is_in_flight_alone() {
     submit(&mut engine, "http://a.test/1");
     submit(&mut engine, "http://a.test/2");
     let attempts = starts(&mut engine, at(0));
-    engine.handle(attempts[0].id, Input::End(Err(Failure::Io)), at(1));
+    engine.handle(attempts[0].id, Input::End(Err(FailureKind::Io)), at(1));
     assert!(starts(&mut engine, at(1)).is_empty());
-    engine.handle(attempts[1].id, Input::Head(Head::status(200)), at(2));
+    engine.handle(attempts[1].id, Input::Head(HeadSummary::status(200)), at(2));
     engine.handle(attempts[1].id, Input::End(Ok(())), at(2));
     assert!(starts(&mut engine, at(2)).is_empty());
     let stats = engine.stats();

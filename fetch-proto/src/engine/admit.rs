@@ -15,11 +15,11 @@ use crate::guards::balance::Served;
 use crate::guards::breaker::Verdict;
 use crate::guards::rate::Gcra;
 use crate::model::attempt::Attempt;
-use crate::model::event::Event;
-use crate::model::fault::Fault;
-use crate::model::outcome::Error;
+use crate::model::event::DecisionEvent;
+use crate::model::fault::InjectedFault;
+use crate::model::outcome::FetchError;
 use crate::model::time::{Timestamp, nanos};
-use crate::model::wake::{Reason, Wake};
+use crate::model::wake::{NextWake, WakeReason};
 use crate::random::{between, mix};
 
 /// Why a host may not start an attempt now.
@@ -58,8 +58,8 @@ impl Engine {
     }
 
     pub(super) fn wake_host(&mut self, host: u32, at: Timestamp) {
-        let why = Reason::Host;
-        self.host_timers.set(host, Some(Wake { at, why }));
+        let why = WakeReason::Host;
+        self.host_timers.set(host, Some(NextWake { at, why }));
     }
 
     /// What keeps the host, or all endpoints of the target that it is, from starting an attempt.
@@ -167,7 +167,7 @@ impl Engine {
         let state = self.hosts.get_mut(host);
         state.next = state.next.max(Some(now + rest));
         let key = state.key.clone();
-        self.tell(|| Event::Throttled { host: key, rest });
+        self.tell(|| DecisionEvent::Throttled { host: key, rest });
         true
     }
 
@@ -226,7 +226,7 @@ impl Engine {
         let jump = slot.fetch.fault();
         self.gates.pass(slot.rule, now);
         self.occupy(host, permit, first, now);
-        if let Some(Fault::ClockJump(by)) = jump {
+        if let Some(InjectedFault::ClockJump(by)) = jump {
             self.offset = self.offset.saturating_add_unsigned(nanos(by));
         }
         attempt.map_or(Launch::Held, Launch::Sent)
@@ -329,16 +329,16 @@ impl Engine {
     }
 
     /// When the rate over all hosts allows the next attempt, if that is all that it waits for.
-    pub(super) fn rate_wake(&self, now: Timestamp) -> Option<Wake> {
+    pub(super) fn rate_wake(&self, now: Timestamp) -> Option<NextWake> {
         let waits = !self.ring.is_empty() && self.has_place() && self.has_rate();
         let rate: &Gcra = self.rate.as_ref().filter(|_| waits)?;
-        Some(Wake {
+        Some(NextWake {
             at: rate.next_allowed(now),
-            why: Reason::Rate,
+            why: WakeReason::Rate,
         })
     }
 
-    pub(super) fn tell(&mut self, event: impl FnOnce() -> Event) {
+    pub(super) fn tell(&mut self, event: impl FnOnce() -> DecisionEvent) {
         if self.config.events {
             self.events.push_back(event());
         }
@@ -352,13 +352,13 @@ fn refusal(
     host: u32,
     fetch: &Fetch,
     now: Timestamp,
-) -> Option<Error> {
+) -> Option<FetchError> {
     let guards: &mut Box<_> = hosts.get_mut(host).guards.as_mut()?;
     if guards.fails_fast(now) {
-        return Some(Error::CircuitOpen);
+        return Some(FetchError::CircuitOpen);
     }
     let shed = config.shed.as_ref()?;
     guards
         .sheds(shed, fetch.waited(now), now)
-        .then_some(Error::Shed)
+        .then_some(FetchError::Shed)
 }

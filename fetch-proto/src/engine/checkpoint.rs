@@ -6,11 +6,11 @@ use crate::model::time::Timestamp;
 /// An engine at rest: everything it knows, to be stored with the feature `serde`.
 ///
 /// ```
-/// use fetch_proto::{Config, Engine, Output, Request, Timestamp};
+/// use fetch_proto::{Config, Engine, Output, FetchRequest, Timestamp};
 ///
 /// let now = Timestamp::START;
 /// let mut engine = Engine::new(Config::default(), 7, now);
-/// engine.submit(Request::get("http://a.test/".parse()?), now).unwrap();
+/// engine.submit(FetchRequest::get("http://a.test/".parse()?), now).unwrap();
 /// let mut later = Engine::restore(engine.checkpoint(), now);
 /// assert!(matches!(later.poll(now), Output::Start(_)));
 /// # Ok::<(), url::ParseError>(())
@@ -38,7 +38,7 @@ impl Engine {
 
     /// Goes on from a checkpoint, on a clock that now shows `now`: every wait has what was left of
     /// it. Attempts that were in flight are lost with their connections; they cost no try, and what
-    /// may be repeated is queued again, the rest ends with [`Failure::Dropped`].
+    /// may be repeated is queued again, the rest ends with [`FailureKind::Dropped`].
     ///
     /// Ids stay what they were.
     ///
@@ -49,7 +49,7 @@ impl Engine {
     /// assert_eq!(restored.stats().live, 0);
     /// ```
     ///
-    /// [`Failure::Dropped`]: crate::Failure::Dropped
+    /// [`FailureKind::Dropped`]: crate::FailureKind::Dropped
     #[must_use]
     pub fn restore(checkpoint: Checkpoint, now: Timestamp) -> Self {
         let Checkpoint { mut engine } = checkpoint;

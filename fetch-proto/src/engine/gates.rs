@@ -9,7 +9,7 @@ use crate::guards::portion::Portion;
 use crate::guards::rate::{Gcra, Rate};
 use crate::model::id::FetchId;
 use crate::model::time::Timestamp;
-use crate::model::wake::{Reason, Wake};
+use crate::model::wake::{NextWake, WakeReason};
 use crate::rules::Rules;
 
 /// One gate for each rule, the last for what no rule matches.
@@ -123,7 +123,7 @@ impl Gates {
         }
     }
 
-    pub(super) fn wake(&self) -> Option<Wake> {
+    pub(super) fn wake(&self) -> Option<NextWake> {
         self.timers.peek().map(|(wake, _)| wake)
     }
 
@@ -155,10 +155,10 @@ impl Gates {
     }
 }
 
-fn wake(at: Timestamp) -> Wake {
-    Wake {
+fn wake(at: Timestamp) -> NextWake {
+    NextWake {
         at,
-        why: Reason::Rule,
+        why: WakeReason::Rule,
     }
 }
 

@@ -19,11 +19,11 @@ impl Engine {
     /// that were submitted keep the policy that was chosen for them.
     ///
     /// ```
-    /// # use fetch_proto::{Config, Engine, Output, Request, Timestamp};
+    /// # use fetch_proto::{Config, Engine, Output, FetchRequest, Timestamp};
     /// # let now = Timestamp::START;
     /// let mut engine = Engine::new(Config::default().concurrency(1), 7, now);
     /// for path in ["1", "2"] {
-    ///     engine.submit(Request::get(format!("http://a.test/{path}").parse()?), now).unwrap();
+    ///     engine.submit(FetchRequest::get(format!("http://a.test/{path}").parse()?), now).unwrap();
     /// }
     /// assert!(matches!(engine.poll(now), Output::Start(_)));
     /// assert!(matches!(engine.poll(now), Output::Idle(_)));

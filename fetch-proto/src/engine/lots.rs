@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 
 use super::Engine;
 use super::slab::Rare;
-use crate::model::event::Event;
+use crate::model::event::DecisionEvent;
 use crate::model::id::FetchId;
 use crate::model::time::Timestamp;
 
@@ -86,7 +86,7 @@ impl Engine {
         state.paused = Some(until);
         state.ramp = self.config.slow_start.then_some(1);
         let (host_key, pause) = (state.key.clone(), until.saturating_since(now));
-        self.tell(|| Event::HostPaused {
+        self.tell(|| DecisionEvent::HostPaused {
             host: host_key,
             pause,
         });

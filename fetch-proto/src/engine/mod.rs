@@ -36,14 +36,14 @@ use self::slab::{Key, NONE, Slab, Slot};
 use self::timers::Timers;
 use self::world::Shared;
 use crate::fetch::Fetch;
-use crate::fetch::request::Request;
+use crate::fetch::request::FetchRequest;
 use crate::guards::budget::Purse;
 use crate::guards::limiter::Limiter;
 use crate::guards::portion::Portion;
 use crate::guards::rate::Gcra;
-use crate::model::attempt::{Handled, Input};
-use crate::model::event::Event;
-use crate::model::failure::Failure;
+use crate::model::attempt::{Input, InputEffect};
+use crate::model::event::DecisionEvent;
+use crate::model::failure::FailureKind;
 use crate::model::id::{AttemptId, FetchId};
 use crate::model::time::Timestamp;
 use crate::random::mix;
@@ -63,15 +63,15 @@ pub use stats::{HostStats, Stats};
 /// has its turn, so a host with many fetches never delays the others.
 ///
 /// ```
-/// use fetch_proto::{Config, Engine, Head, Input, Output, Request, Timestamp};
+/// use fetch_proto::{Config, Engine, HeadSummary, Input, Output, FetchRequest, Timestamp};
 ///
 /// let now = Timestamp::START;
 /// let mut engine = Engine::new(Config::default(), 7, now);
-/// engine.submit(Request::get("http://a.test/".parse()?), now)?;
+/// engine.submit(FetchRequest::get("http://a.test/".parse()?), now)?;
 /// loop {
 ///     match engine.poll(now) {
 ///         Output::Start(attempt) => {
-///             engine.handle(attempt.id, Input::Head(Head::status(200)), now);
+///             engine.handle(attempt.id, Input::Head(HeadSummary::status(200)), now);
 ///             engine.handle(attempt.id, Input::End(Ok(())), now);
 ///         }
 ///         Output::Done(_, outcome) => assert!(outcome.is_success()),
@@ -96,7 +96,7 @@ pub struct Engine {
     dirty: VecDeque<u32>,
     draws: u64,
     /// Decisions of the engine itself that were not yet told.
-    events: VecDeque<Event>,
+    events: VecDeque<DecisionEvent>,
     flying: usize,
     gates: Gates,
     held: bool,
@@ -179,9 +179,9 @@ impl Engine {
     /// Adds a fetch.
     ///
     /// ```
-    /// # use fetch_proto::{Config, Engine, Refusal, Request, Timestamp};
+    /// # use fetch_proto::{Config, Engine, Refusal, FetchRequest, Timestamp};
     /// let mut engine = Engine::new(Config::default().window(1), 7, Timestamp::START);
-    /// let request = Request::get("http://a.test/".parse()?);
+    /// let request = FetchRequest::get("http://a.test/".parse()?);
     /// assert!(engine.submit(request.clone(), Timestamp::START).is_ok());
     /// assert_eq!(engine.submit(request, Timestamp::START).unwrap_err().why, Refusal::Full);
     /// # Ok::<(), url::ParseError>(())
@@ -190,7 +190,7 @@ impl Engine {
     /// # Errors
     ///
     /// [`Rejected`] gives the request back if there is no room or the engine was closed.
-    pub fn submit(&mut self, request: Request, now: Timestamp) -> Result<FetchId, Rejected> {
+    pub fn submit(&mut self, request: FetchRequest, now: Timestamp) -> Result<FetchId, Rejected> {
         let now = self.advance(now);
         if self.closed || self.room() == 0 {
             let why = if self.closed {
@@ -233,28 +233,28 @@ impl Engine {
     /// Tells what happened to an attempt. Poll afterwards.
     ///
     /// ```
-    /// # use fetch_proto::{Config, Engine, Failure, Handled, Input, Output, Request, Timestamp};
+    /// # use fetch_proto::{Config, Engine, FailureKind, InputEffect, Input, Output, FetchRequest, Timestamp};
     /// # let now = Timestamp::START;
     /// # let mut engine = Engine::new(Config::default(), 7, now);
-    /// # engine.submit(Request::get("http://a.test/".parse()?), now).unwrap();
+    /// # engine.submit(FetchRequest::get("http://a.test/".parse()?), now).unwrap();
     /// let Output::Start(attempt) = engine.poll(now) else { unreachable!() };
-    /// let handled = engine.handle(attempt.id, Input::End(Err(Failure::Connect)), now);
-    /// assert_eq!(handled, Handled::Applied);
+    /// let handled = engine.handle(attempt.id, Input::End(Err(FailureKind::Connect)), now);
+    /// assert_eq!(handled, InputEffect::Applied);
     /// # Ok::<(), url::ParseError>(())
     /// ```
-    pub fn handle(&mut self, id: AttemptId, input: Input, now: Timestamp) -> Handled {
+    pub fn handle(&mut self, id: AttemptId, input: Input, now: Timestamp) -> InputEffect {
         let now = self.advance(now);
         let found = self.slots.find(id.fetch);
         let Some((index, slot)) = found.and_then(|i| Some((i, self.slots.get_mut(i)?))) else {
             self.stats.stale_inputs += 1;
-            return Handled::Stale;
+            return InputEffect::Stale;
         };
         let asked = match &input {
             Input::Head(head) => asked(head),
             _ => None,
         };
         let (exhausted, landed) = match &input {
-            Input::End(result) => (*result == Err(Failure::Exhausted), result.is_ok()),
+            Input::End(result) => (*result == Err(FailureKind::Exhausted), result.is_ok()),
             _ => (false, false),
         };
         let input = match input {
@@ -275,9 +275,9 @@ impl Engine {
         };
         // Marks and progress change no decision by themselves; the deadlines they move are looked
         // up when the timer fires.
-        if slot.fetch.handle_in(id, input, now, &mut world) == Handled::Stale {
+        if slot.fetch.handle_in(id, input, now, &mut world) == InputEffect::Stale {
             self.stats.stale_inputs += 1;
-            return Handled::Stale;
+            return InputEffect::Stale;
         }
         let pause = asked.map(|asked| slot.fetch.policy().retry_after.pause(asked));
         self.touch(index);
@@ -289,30 +289,30 @@ impl Engine {
         } else if landed {
             self.ease();
         }
-        Handled::Applied
+        InputEffect::Applied
     }
 
     /// Ends one fetch: `Abort` if it is in flight, then `Done` with
-    /// [`Error::Cancelled`](crate::Error::Cancelled).
+    /// [`FetchError::Cancelled`](crate::FetchError::Cancelled).
     ///
     /// ```
-    /// # use fetch_proto::{Config, Engine, Handled, Request, Timestamp};
+    /// # use fetch_proto::{Config, Engine, InputEffect, FetchRequest, Timestamp};
     /// # let now = Timestamp::START;
     /// # let mut engine = Engine::new(Config::default(), 7, now);
-    /// let id = engine.submit(Request::get("http://a.test/".parse()?), now).unwrap();
-    /// assert_eq!(engine.cancel(id, now), Handled::Applied);
+    /// let id = engine.submit(FetchRequest::get("http://a.test/".parse()?), now).unwrap();
+    /// assert_eq!(engine.cancel(id, now), InputEffect::Applied);
     /// # Ok::<(), url::ParseError>(())
     /// ```
-    pub fn cancel(&mut self, id: FetchId, now: Timestamp) -> Handled {
+    pub fn cancel(&mut self, id: FetchId, now: Timestamp) -> InputEffect {
         let now = self.advance(now);
         let Some(index) = self.slots.find(id) else {
-            return Handled::Stale;
+            return InputEffect::Stale;
         };
         if let Some(slot) = self.slots.get_mut(index) {
             slot.fetch.cancel(now);
         }
         self.touch(index);
-        Handled::Applied
+        InputEffect::Applied
     }
 
     /// Cancels every fetch and takes no more.
@@ -382,9 +382,9 @@ impl Engine {
     /// How it stands with one host, named by scheme, host and, unless it is the scheme's own, port.
     ///
     /// ```
-    /// # use fetch_proto::{Config, Engine, Request, Timestamp};
+    /// # use fetch_proto::{Config, Engine, FetchRequest, Timestamp};
     /// # let mut engine = Engine::new(Config::default(), 7, Timestamp::START);
-    /// engine.submit(Request::get("http://a.test/x".parse()?), Timestamp::START).unwrap();
+    /// engine.submit(FetchRequest::get("http://a.test/x".parse()?), Timestamp::START).unwrap();
     /// assert_eq!(engine.host_stats("http://a.test").unwrap().live, 1);
     /// # Ok::<(), url::ParseError>(())
     /// ```
@@ -432,7 +432,7 @@ impl Engine {
 
 /// The rest that a response's head asks for its host: any by its `RateLimit` fields, one that
 /// refuses by `Retry-After`.
-fn asked(head: &crate::model::attempt::Head) -> Option<Duration> {
+fn asked(head: &crate::model::attempt::HeadSummary) -> Option<Duration> {
     let refusal = matches!(head.status, 429 | 503);
     head.retry_after.filter(|_| refusal).max(head.pause)
 }

@@ -1,17 +1,17 @@
 //! How many attempts may be in flight: what holds them back, and what lets go.
 
 use super::Engine;
-use crate::model::event::Event;
+use crate::model::event::DecisionEvent;
 
 impl Engine {
     /// Stops starting attempts, because the consumer has not taken what is there. Fetches in flight
     /// go on.
     ///
     /// ```
-    /// # use fetch_proto::{Config, Engine, Output, Request, Timestamp};
+    /// # use fetch_proto::{Config, Engine, Output, FetchRequest, Timestamp};
     /// # let now = Timestamp::START;
     /// # let mut engine = Engine::new(Config::default(), 7, now);
-    /// engine.submit(Request::get("http://a.test/".parse()?), now).unwrap();
+    /// engine.submit(FetchRequest::get("http://a.test/".parse()?), now).unwrap();
     /// engine.hold();
     /// assert!(matches!(engine.poll(now), Output::Idle(_)));
     /// engine.release();
@@ -38,10 +38,10 @@ impl Engine {
     /// there are fewer; at zero none begins.
     ///
     /// ```
-    /// # use fetch_proto::{Config, Engine, Output, Request, Timestamp};
+    /// # use fetch_proto::{Config, Engine, Output, FetchRequest, Timestamp};
     /// # let now = Timestamp::START;
     /// let mut engine = Engine::new(Config::default(), 7, now);
-    /// engine.submit(Request::get("http://a.test/".parse()?), now).unwrap();
+    /// engine.submit(FetchRequest::get("http://a.test/".parse()?), now).unwrap();
     /// engine.set_ceiling(0);
     /// assert!(matches!(engine.poll(now), Output::Idle(_)));
     /// engine.set_ceiling(1);
@@ -55,11 +55,11 @@ impl Engine {
     /// Whether another attempt would begin now, but for the [ceiling](Self::set_ceiling).
     ///
     /// ```
-    /// # use fetch_proto::{Config, Engine, Request, Timestamp};
+    /// # use fetch_proto::{Config, Engine, FetchRequest, Timestamp};
     /// # let now = Timestamp::START;
     /// let mut engine = Engine::new(Config::default(), 7, now);
     /// engine.set_ceiling(0);
-    /// engine.submit(Request::get("http://a.test/".parse()?), now).unwrap();
+    /// engine.submit(FetchRequest::get("http://a.test/".parse()?), now).unwrap();
     /// let _ = engine.poll(now);
     /// assert!(engine.wants_more());
     /// # Ok::<(), url::ParseError>(())
@@ -87,7 +87,7 @@ impl Engine {
             .map_or(self.flying, |limit| limit.min(self.flying));
         let limit = limit.saturating_sub(1).max(1);
         self.pressure = Some(limit);
-        self.tell(|| Event::Pressure { concurrency: limit });
+        self.tell(|| DecisionEvent::Pressure { concurrency: limit });
     }
 
     /// A complete response: one more may fly again.

@@ -83,7 +83,7 @@ impl Engine {
     /// same configuration and clock.
     ///
     /// ```
-    /// use fetch_proto::{Config, Engine, Output, Part, Request, Timestamp};
+    /// use fetch_proto::{Config, Engine, Output, Part, FetchRequest, Timestamp};
     ///
     /// let now = Timestamp::START;
     /// let mut engines = [0, 1].map(|index| {
@@ -91,7 +91,7 @@ impl Engine {
     ///     engine.set_part(Part { index, of: 2 });
     ///     engine
     /// });
-    /// engines[0].submit(Request::get("http://c.test/".parse()?), now)?;
+    /// engines[0].submit(FetchRequest::get("http://c.test/".parse()?), now)?;
     /// let attempt = loop {
     ///     match engines[0].poll(now) {
     ///         Output::Leave { id, to } => {
@@ -115,7 +115,7 @@ impl Engine {
     /// ```
     /// # use fetch_proto::{Config, Engine, FetchId, Timestamp};
     /// let mut engine = Engine::new(Config::default(), 7, Timestamp::START);
-    /// assert!(engine.take(FetchId::LONE, Timestamp::START).is_none());
+    /// assert!(engine.take(FetchId::STANDALONE, Timestamp::START).is_none());
     /// ```
     pub fn take(&mut self, id: FetchId, now: Timestamp) -> Option<Moved> {
         let now = self.advance(now);

@@ -13,10 +13,10 @@ impl Engine {
     /// least. With no part, no attempt begins that has such a rate. What is owed stays owed.
     ///
     /// ```
-    /// # use fetch_proto::{Config, Engine, Output, Request, Timestamp};
+    /// # use fetch_proto::{Config, Engine, Output, FetchRequest, Timestamp};
     /// # let now = Timestamp::START;
     /// let mut engine = Engine::new(Config::default().rate("50/s".parse()?), 7, now);
-    /// engine.submit(Request::get("http://a.test/".parse()?), now).unwrap();
+    /// engine.submit(FetchRequest::get("http://a.test/".parse()?), now).unwrap();
     /// engine.set_rate_part(0, 2);
     /// assert!(matches!(engine.poll(now), Output::Idle(_)));
     /// engine.set_rate_part(1, 2);
@@ -35,11 +35,11 @@ impl Engine {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use fetch_proto::{Config, Engine, Output, Request, Timestamp};
+    /// # use fetch_proto::{Config, Engine, Output, FetchRequest, Timestamp};
     /// # let now = Timestamp::START;
     /// let mut engine = Engine::new(Config::default().rate("2/s".parse()?), 7, now);
     /// assert!(engine.rate_rests_at() <= now);
-    /// engine.submit(Request::get("http://a.test/".parse()?), now).unwrap();
+    /// engine.submit(FetchRequest::get("http://a.test/".parse()?), now).unwrap();
     /// assert!(matches!(engine.poll(now), Output::Start(_)));
     /// assert_eq!(engine.rate_rests_at(), now + Duration::from_millis(500));
     /// # Ok::<(), Box<dyn core::error::Error>>(())

@@ -3,12 +3,12 @@
 use alloc::boxed::Box;
 use core::fmt;
 
-use crate::fetch::request::Request;
+use crate::fetch::request::FetchRequest;
 use crate::model::attempt::Attempt;
-use crate::model::event::Event;
+use crate::model::event::DecisionEvent;
 use crate::model::id::{AttemptId, FetchId};
-use crate::model::outcome::Outcome;
-use crate::model::wake::Wake;
+use crate::model::outcome::FetchOutcome;
+use crate::model::wake::NextWake;
 
 /// What the driver should do now.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -23,9 +23,9 @@ pub enum Output {
     /// Read that response's body and report it, but keep nothing.
     Discard(AttemptId),
     /// That fetch is over.
-    Done(FetchId, Outcome),
+    Done(FetchId, FetchOutcome),
     /// A decision and its reason; only with [`Config::events`](crate::Config::events). The engine's own have no fetch.
-    Event(Option<FetchId>, Event),
+    Event(Option<FetchId>, DecisionEvent),
     /// Nothing more to do for now.
     Idle(Idle),
     /// That fetch's host is another engine's: [`take`](crate::Engine::take) it, and let that one
@@ -49,14 +49,14 @@ pub struct Idle {
     /// Fetches that may be submitted.
     pub room: usize,
     /// When to poll again, if nothing is handled or submitted before.
-    pub wake: Option<Wake>,
+    pub wake: Option<NextWake>,
 }
 
 /// A request that was not taken, handed back.
 #[derive(Clone, Debug)]
 pub struct Rejected {
     /// The request.
-    pub request: Box<Request>,
+    pub request: Box<FetchRequest>,
     /// Why.
     pub why: Refusal,
 }

@@ -8,11 +8,11 @@ use super::slab::{NO_ENDPOINT, Permit, Slot};
 use crate::fetch::Step;
 use crate::guards::balance::Served;
 use crate::guards::breaker::Verdict;
-use crate::model::event::{Event, Transition};
-use crate::model::failure::{Cause, Failure, Limit};
-use crate::model::outcome::{AttemptEnd, AttemptReport, GaveUp};
+use crate::model::event::{DecisionEvent, Transition};
+use crate::model::failure::{FailureCause, FailureKind, TimeLimit};
+use crate::model::outcome::{AttemptEnd, AttemptReport, GiveUpReason};
 use crate::model::time::Timestamp;
-use crate::policy::{Class, Policy};
+use crate::policy::{Policy, RetryClass};
 
 /// An attempt that is not in the air any more.
 pub(super) struct Landing {
@@ -52,7 +52,7 @@ impl Landing {
         Some(Self {
             host: slot.host,
             first_byte,
-            gave_up: matches!(step, Step::Done(outcome) if outcome.gave_up != Some(GaveUp::Budget)),
+            gave_up: matches!(step, Step::Done(outcome) if outcome.gave_up != Some(GiveUpReason::Budget)),
             overloaded,
             refused: report.retry_after.is_some(),
             paid: paid
@@ -68,21 +68,25 @@ impl Landing {
 /// What an attempt's end says about its server, and whether it says that it is overloaded.
 fn judge(report: &AttemptReport, policy: &Policy) -> (Verdict, bool) {
     let cause = match (report.end, report.status) {
-        (AttemptEnd::Responded | AttemptEnd::Redirected, Some(status)) => Cause::Status(status),
-        (AttemptEnd::BodyTooLarge | AttemptEnd::Failed(Failure::BodyTooLarge), _) => {
+        (AttemptEnd::Responded | AttemptEnd::Redirected, Some(status)) => {
+            FailureCause::Status(status)
+        }
+        (AttemptEnd::BodyTooLarge | AttemptEnd::Failed(FailureKind::BodyTooLarge), _) => {
             return (Verdict::Success, false);
         }
-        (AttemptEnd::TimedOut(Limit::Total | Limit::Queue), _) => return (Verdict::Neutral, false),
-        (AttemptEnd::TimedOut(limit), _) => Cause::Timeout(limit),
+        (AttemptEnd::TimedOut(TimeLimit::Total | TimeLimit::Queue), _) => {
+            return (Verdict::Neutral, false);
+        }
+        (AttemptEnd::TimedOut(limit), _) => FailureCause::Timeout(limit),
         (AttemptEnd::Failed(failure), _) if failure.is_own() => return (Verdict::Neutral, false),
         (AttemptEnd::Failed(_), _) => return (Verdict::Failure, false),
         _ => return (Verdict::Neutral, false),
     };
     match (cause, policy.class(cause)) {
         // It says to be asked less often, not that it is broken: that is for limits and rests.
-        (Cause::Status(429), _) => (Verdict::Neutral, true),
-        (_, Class::Forbidden) => (Verdict::Success, false),
-        (_, Class::Throttled) | (Cause::Timeout(_), _) => (Verdict::Failure, true),
+        (FailureCause::Status(429), _) => (Verdict::Neutral, true),
+        (_, RetryClass::Forbidden) => (Verdict::Success, false),
+        (_, RetryClass::Throttled) | (FailureCause::Timeout(_), _) => (Verdict::Failure, true),
         _ => (Verdict::Failure, false),
     }
 }
@@ -107,7 +111,7 @@ impl Engine {
             && learned != Some(limit)
         {
             let host = self.hosts.get(permit.host).key.clone();
-            self.tell(|| Event::HostLimit { host, limit });
+            self.tell(|| DecisionEvent::HostLimit { host, limit });
         }
         self.offer(permit.host, now);
         for target in self.hosts.get(permit.host).serves.clone() {
@@ -143,7 +147,7 @@ impl Engine {
                 Transition::Closed => self.stats.circuits_closed += 1,
                 Transition::Opened { .. } => self.stats.circuits_opened += 1,
             }
-            self.tell(|| Event::Circuit { host, transition });
+            self.tell(|| DecisionEvent::Circuit { host, transition });
         }
     }
 

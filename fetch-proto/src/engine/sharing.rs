@@ -6,9 +6,9 @@ use hashbrown::HashMap;
 
 use super::slab::{Key, Rare};
 use super::{Engine, Output};
-use crate::model::failure::Limit;
+use crate::model::failure::TimeLimit;
 use crate::model::id::FetchId;
-use crate::model::outcome::{Error, Outcome};
+use crate::model::outcome::{FetchError, FetchOutcome};
 use crate::model::time::Timestamp;
 
 /// Who asks for what at present.
@@ -39,7 +39,7 @@ impl Engine {
 
     /// The leader is over: those that wait for it get its result, or one of them asks instead.
     /// Their outcomes come before its own, so that the driver still has the response to copy.
-    pub(super) fn pass_on(&mut self, leader: FetchId, rare: Rare, outcome: &Outcome) {
+    pub(super) fn pass_on(&mut self, leader: FetchId, rare: Rare, outcome: &FetchOutcome) {
         let Some(key) = rare.leads else {
             return;
         };
@@ -84,7 +84,7 @@ impl Engine {
         self.touch(index);
     }
 
-    fn give(&mut self, follower: FetchId, leader: FetchId, outcome: &Outcome) {
+    fn give(&mut self, follower: FetchId, leader: FetchId, outcome: &FetchOutcome) {
         let Some(index) = self.slots.find(follower) else {
             return;
         };
@@ -110,12 +110,12 @@ impl Engine {
 }
 
 /// Whether the end says nothing about the URL: only that this caller would not wait for it.
-fn lets_others_ask(outcome: &Outcome) -> bool {
+fn lets_others_ask(outcome: &FetchOutcome) -> bool {
     matches!(
         outcome.result,
-        Err(Error::Cancelled
-            | Error::CircuitOpen
-            | Error::Shed
-            | Error::TimedOut(Limit::Queue | Limit::Total))
+        Err(FetchError::Cancelled
+            | FetchError::CircuitOpen
+            | FetchError::Shed
+            | FetchError::TimedOut(TimeLimit::Queue | TimeLimit::Total))
     )
 }

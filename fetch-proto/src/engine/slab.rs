@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use url::Url;
 
 use crate::fetch::Fetch;
-use crate::fetch::request::{Delivery, Request, RequestBody};
+use crate::fetch::request::{BodyDelivery, FetchRequest, RequestBodyKind};
 use crate::guards::breaker::Call;
 use crate::guards::budget::RetryCost;
 use crate::inline_vec::Few;
@@ -125,7 +125,7 @@ impl Slab {
                 slot,
                 generation: self.entries[slot as usize].generation,
             },
-            // Generations start at 1, so that no id of an engine is `FetchId::LONE`.
+            // Generations start at 1, so that no id of an engine is `FetchId::STANDALONE`.
             None => FetchId {
                 slot: self.entries.len() as u32,
                 generation: 1,
@@ -208,8 +208,9 @@ pub(super) struct Key {
 
 impl Key {
     /// The key of a request that may share its answer.
-    pub(super) fn of(request: &Request) -> Option<Self> {
-        let plain = request.body == RequestBody::None && request.delivery == Delivery::Buffered;
+    pub(super) fn of(request: &FetchRequest) -> Option<Self> {
+        let plain =
+            request.body == RequestBodyKind::None && request.delivery == BodyDelivery::Buffered;
         let safe = matches!(request.method, Method::Get | Method::Head);
         Some(Self {
             same: request.share.filter(|_| plain && safe)?,

@@ -1,7 +1,7 @@
 //! Counts of an engine and of a host.
 
 use crate::guards::breaker::CircuitState;
-use crate::model::outcome::{Error, Outcome};
+use crate::model::outcome::{FetchError, FetchOutcome};
 use crate::model::time::Timestamp;
 
 /// What an engine has done, and what it holds now.
@@ -69,12 +69,12 @@ impl Stats {
         }
     }
 
-    pub(super) fn count(&mut self, outcome: &Outcome) {
+    pub(super) fn count(&mut self, outcome: &FetchOutcome) {
         self.redirects += u64::from(outcome.redirects);
         self.retries += u64::from(outcome.retries);
         *match outcome.result {
             Ok(_) => &mut self.responded,
-            Err(Error::Cancelled) => &mut self.cancelled,
+            Err(FetchError::Cancelled) => &mut self.cancelled,
             Err(_) => &mut self.failed,
         } += 1;
     }

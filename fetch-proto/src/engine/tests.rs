@@ -8,18 +8,18 @@ use core::time::Duration;
 use proptest::prelude::*;
 
 use super::{Config, Engine, Output, Refusal};
-use crate::testing::{Server, Simulation};
+use crate::testing::{ServerModel, Simulation};
 use crate::{
-    Attempt, Backoff, Error, Event, Failure, Handled, Head, Input, Limit, Policy, Request, Rules,
-    Timeouts, Timestamp,
+    Attempt, Backoff, DecisionEvent, FailureKind, FetchError, FetchRequest, HeadSummary, Input,
+    InputEffect, Policy, Rules, TimeLimit, Timeouts, Timestamp,
 };
 
 fn at(millis: u64) -> Timestamp {
     Timestamp::from_start(Duration::from_millis(millis))
 }
 
-fn get(url: &str) -> Request {
-    Request::get(url.parse().unwrap())
+fn get(url: &str) -> FetchRequest {
+    FetchRequest::get(url.parse().unwrap())
 }
 
 fn engine(config: Config, urls: &[&str]) -> Engine {
@@ -42,7 +42,7 @@ fn starts(engine: &mut Engine, now: Timestamp) -> Vec<Attempt> {
     }
 }
 
-fn answer(engine: &mut Engine, attempt: &Attempt, head: Head, now: Timestamp) {
+fn answer(engine: &mut Engine, attempt: &Attempt, head: HeadSummary, now: Timestamp) {
     engine.handle(attempt.id, Input::Head(head), now);
     engine.handle(attempt.id, Input::End(Ok(())), now);
 }
@@ -83,7 +83,7 @@ fn a_busy_host_holds_no_slot_of_another() {
     );
     let started = starts(&mut engine, at(0));
     assert_eq!(paths(&started), ["http://a.test/1", "http://b.test/1"]);
-    answer(&mut engine, &started[0], Head::status(200), at(1));
+    answer(&mut engine, &started[0], HeadSummary::status(200), at(1));
     assert_eq!(paths(&starts(&mut engine, at(1))), ["http://a.test/2"]);
 }
 
@@ -95,14 +95,14 @@ fn retry_after_pauses_the_whole_host_and_no_other() {
         &["http://a.test/1", "http://a.test/2", "http://b.test/1"],
     );
     let first = starts(&mut engine, at(0)).remove(0);
-    let head = Head {
+    let head = HeadSummary {
         retry_after: Some(Duration::from_secs(5)),
-        ..Head::status(429)
+        ..HeadSummary::status(429)
     };
     answer(&mut engine, &first, head, at(0));
     let second = starts(&mut engine, at(0));
     assert_eq!(paths(&second), ["http://b.test/1"]);
-    answer(&mut engine, &second[0], Head::status(200), at(1));
+    answer(&mut engine, &second[0], HeadSummary::status(200), at(1));
     assert!(starts(&mut engine, at(4999)).is_empty());
     assert_eq!(engine.host_stats("http://a.test").unwrap().queued, 1);
     // The fetch that was told to wait comes before those that never had a turn.
@@ -115,9 +115,9 @@ fn a_pause_outlives_the_fetches_of_its_host_but_not_itself() {
     let config = Config::default().rules(Rules::only(policy));
     let mut engine = engine(config, &["http://a.test/1"]);
     let first = starts(&mut engine, at(0)).remove(0);
-    let head = Head {
+    let head = HeadSummary {
         retry_after: Some(Duration::from_secs(5)),
-        ..Head::status(503)
+        ..HeadSummary::status(503)
     };
     answer(&mut engine, &first, head, at(0));
     assert!(starts(&mut engine, at(0)).is_empty());
@@ -134,7 +134,7 @@ fn idle_hosts_are_forgotten() {
             .submit(get(&format!("http://{n}.test/")), at(n))
             .unwrap();
         let attempt = starts(&mut engine, at(n)).remove(0);
-        answer(&mut engine, &attempt, Head::status(200), at(n));
+        answer(&mut engine, &attempt, HeadSummary::status(200), at(n));
         assert!(starts(&mut engine, at(n)).is_empty());
     }
     assert_eq!(engine.stats().hosts, 0);
@@ -145,13 +145,13 @@ fn a_redirect_obeys_the_limits_of_its_new_host() {
     let config = Config::default().per_host(1);
     let mut engine = engine(config, &["http://a.test/", "http://b.test/"]);
     let started = starts(&mut engine, at(0));
-    let head = Head {
+    let head = HeadSummary {
         location: Some("http://b.test/moved".into()),
-        ..Head::status(302)
+        ..HeadSummary::status(302)
     };
     answer(&mut engine, &started[0], head, at(1));
     assert!(starts(&mut engine, at(1)).is_empty());
-    answer(&mut engine, &started[1], Head::status(200), at(2));
+    answer(&mut engine, &started[1], HeadSummary::status(200), at(2));
     assert_eq!(paths(&starts(&mut engine, at(2))), ["http://b.test/moved"]);
 }
 
@@ -160,7 +160,7 @@ fn a_retry_holds_no_slot_while_it_waits() {
     let config = Config::default().concurrency(1);
     let mut engine = engine(config, &["http://a.test/1", "http://a.test/2"]);
     let first = starts(&mut engine, at(0)).remove(0);
-    engine.handle(first.id, Input::End(Err(Failure::Io)), at(0));
+    engine.handle(first.id, Input::End(Err(FailureKind::Io)), at(0));
     assert_eq!(paths(&starts(&mut engine, at(0))), ["http://a.test/2"]);
 }
 
@@ -198,12 +198,12 @@ fn want_of_file_descriptors_lowers_the_concurrency_until_responses_come() {
     }
     let started = starts(&mut engine, at(0));
     for attempt in &started[4..] {
-        engine.handle(attempt.id, Input::End(Err(Failure::Exhausted)), at(0));
+        engine.handle(attempt.id, Input::End(Err(FailureKind::Exhausted)), at(0));
     }
     assert!(starts(&mut engine, at(0)).is_empty());
     assert_eq!(engine.stats().flying, 4);
     for attempt in &started[..4] {
-        answer(&mut engine, attempt, Head::status(200), at(1));
+        answer(&mut engine, attempt, HeadSummary::status(200), at(1));
     }
     let limit = starts(&mut engine, at(1)).len();
     assert!((5..=9).contains(&limit), "{limit}");
@@ -238,7 +238,7 @@ fn cancelling_aborts_what_flies_and_empties_the_queue() {
         let Output::Done(_, outcome) = engine.poll(at(1)) else {
             panic!("not done")
         };
-        assert_eq!(outcome.result, Err(Error::Cancelled));
+        assert_eq!(outcome.result, Err(FetchError::Cancelled));
     }
     let Output::Idle(idle) = engine.poll(at(1)) else {
         panic!("not idle")
@@ -251,23 +251,23 @@ fn cancelling_aborts_what_flies_and_empties_the_queue() {
 fn an_id_of_a_former_fetch_is_stale() {
     let mut engine = engine(Config::default(), &["http://a.test/"]);
     let old = starts(&mut engine, at(0)).remove(0);
-    answer(&mut engine, &old, Head::status(200), at(0));
+    answer(&mut engine, &old, HeadSummary::status(200), at(0));
     assert!(starts(&mut engine, at(0)).is_empty());
     engine.submit(get("http://a.test/"), at(0)).unwrap();
     let new = starts(&mut engine, at(0)).remove(0);
     assert_eq!(old.id.fetch.slot(), new.id.fetch.slot());
     assert_eq!(
         engine.handle(old.id, Input::End(Ok(())), at(0)),
-        Handled::Stale
+        InputEffect::Stale
     );
-    assert_eq!(engine.cancel(old.id.fetch, at(0)), Handled::Stale);
+    assert_eq!(engine.cancel(old.id.fetch, at(0)), InputEffect::Stale);
 }
 
 #[test]
 fn time_that_runs_back_is_clamped_and_counted() {
     let mut engine = engine(Config::default(), &["http://a.test/"]);
     let attempt = starts(&mut engine, at(1000)).remove(0);
-    answer(&mut engine, &attempt, Head::status(200), at(5));
+    answer(&mut engine, &attempt, HeadSummary::status(200), at(5));
     assert!(matches!(engine.poll(at(4)), Output::Accept(_)));
     let Output::Done(_, outcome) = engine.poll(at(4)) else {
         panic!("not done")
@@ -289,7 +289,7 @@ fn a_fetch_that_waits_too_long_in_the_queue_never_starts() {
     let Output::Done(_, outcome) = engine.poll(at(1000)) else {
         panic!("not done")
     };
-    assert_eq!(outcome.result, Err(Error::TimedOut(Limit::Queue)));
+    assert_eq!(outcome.result, Err(FetchError::TimedOut(TimeLimit::Queue)));
 }
 
 #[test]
@@ -299,9 +299,9 @@ fn events_tell_of_pauses_and_retries() {
     let mut attempt = None;
     for now in [0, 1] {
         if let Some(attempt) = attempt.take() {
-            let head = Head {
+            let head = HeadSummary {
                 retry_after: Some(Duration::from_secs(3)),
-                ..Head::status(503)
+                ..HeadSummary::status(503)
             };
             answer(&mut engine, &attempt, head, at(now));
         }
@@ -317,12 +317,12 @@ fn events_tell_of_pauses_and_retries() {
     assert!(
         events
             .iter()
-            .any(|event| matches!(event, Event::HostPaused { .. }))
+            .any(|event| matches!(event, DecisionEvent::HostPaused { .. }))
     );
     assert!(
         events
             .iter()
-            .any(|event| matches!(event, Event::Retrying { attempt: 1, .. }))
+            .any(|event| matches!(event, DecisionEvent::Retrying { attempt: 1, .. }))
     );
 }
 
@@ -343,7 +343,7 @@ fn a_million_fetches_are_simulated_with_one_outcome_each() {
         1_000_000
     };
     let urls = (0..count).map(|n| format!("http://{}.test/{n}", n % 100));
-    let server = Server::default().unavailable(20).resets(20).stalls(10);
+    let server = ServerModel::default().unavailable(20).resets(20).stalls(10);
     let config = Config::default().per_host(8);
     let mut seen = alloc::vec![false; count];
     let summary = Simulation::new(config, 1)
@@ -362,7 +362,7 @@ fn a_million_fetches_are_simulated_with_one_outcome_each() {
 }
 
 /// A random site, list and configuration.
-fn runs() -> impl Strategy<Value = (Config, Server, Vec<String>, u64)> {
+fn runs() -> impl Strategy<Value = (Config, ServerModel, Vec<String>, u64)> {
     let limits = (1usize..20, 0usize..5, 1usize..60, any::<bool>(), 1u64..20);
     let faults = (0u16..400, 0u16..300, 0u16..200, prop::option::of(0u64..90));
     let list = prop::collection::vec((0u8..6, 0u8..4), 0..80);
@@ -386,7 +386,7 @@ fn runs() -> impl Strategy<Value = (Config, Server, Vec<String>, u64)> {
                 .rate("50/s".parse().unwrap());
         }
         let (unavailable, resets, stalls, retry_after) = faults;
-        let mut server = Server::default()
+        let mut server = ServerModel::default()
             .unavailable(unavailable)
             .resets(resets)
             .stalls(stalls);
@@ -447,14 +447,14 @@ proptest! {
             let pick = |len: usize| usize::from(which) % len.max(1);
             if let Some(attempt) = attempts.get(pick(attempts.len())) {
                 let input = match kind {
-                    0 => Some(Input::Head(Head::status(200))),
-                    1 => Some(Input::Head(Head { location: Some("http://other.test/".into()), ..Head::status(302) })),
-                    2 => Some(Input::Head(Head { retry_after: Some(Duration::from_secs(2)), ..Head::status(429) })),
+                    0 => Some(Input::Head(HeadSummary::status(200))),
+                    1 => Some(Input::Head(HeadSummary { location: Some("http://other.test/".into()), ..HeadSummary::status(302) })),
+                    2 => Some(Input::Head(HeadSummary { retry_after: Some(Duration::from_secs(2)), ..HeadSummary::status(429) })),
                     3 => Some(Input::Body { bytes: 1 << 20 }),
                     4 => Some(Input::End(Ok(()))),
-                    5 => Some(Input::End(Err(Failure::Io))),
-                    6 => Some(Input::End(Err(Failure::Exhausted))),
-                    7 => Some(Input::End(Err(Failure::Stale { sent: true }))),
+                    5 => Some(Input::End(Err(FailureKind::Io))),
+                    6 => Some(Input::End(Err(FailureKind::Exhausted))),
+                    7 => Some(Input::End(Err(FailureKind::Stale { sent: true }))),
                     8 => Some(Input::Paused),
                     _ => None,
                 };

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::model::wake::Wake;
+use crate::model::wake::NextWake;
 
 /// Deadlines of small integer keys in an indexed 4-ary heap.
 ///
@@ -12,7 +12,7 @@ use crate::model::wake::Wake;
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(super) struct Timers {
-    heap: Vec<(Wake, u32)>,
+    heap: Vec<(NextWake, u32)>,
     /// The place of each key in `heap`, or `ABSENT`.
     places: Vec<u32>,
 }
@@ -22,12 +22,12 @@ const ARITY: usize = 4;
 
 impl Timers {
     /// The earliest deadline.
-    pub(super) fn peek(&self) -> Option<(Wake, u32)> {
+    pub(super) fn peek(&self) -> Option<(NextWake, u32)> {
         self.heap.first().copied()
     }
 
     /// Sets, moves or removes the deadline of `key`.
-    pub(super) fn set(&mut self, key: u32, wake: Option<Wake>) {
+    pub(super) fn set(&mut self, key: u32, wake: Option<NextWake>) {
         let index = key as usize;
         if index >= self.places.len() {
             if wake.is_none() {
@@ -111,12 +111,12 @@ mod tests {
 
     use super::*;
     use crate::model::time::Timestamp;
-    use crate::model::wake::Reason;
+    use crate::model::wake::WakeReason;
 
-    fn wake(nanos: u64) -> Wake {
-        Wake {
+    fn wake(nanos: u64) -> NextWake {
+        NextWake {
             at: Timestamp::from_start(Duration::from_nanos(nanos)),
-            why: Reason::Backoff,
+            why: WakeReason::Backoff,
         }
     }
 

@@ -6,7 +6,7 @@ use super::world::Shared;
 use super::{Engine, Idle, Output, shifted};
 use crate::fetch::Step;
 use crate::model::time::Timestamp;
-use crate::model::wake::Wake;
+use crate::model::wake::NextWake;
 
 impl Engine {
     /// Whether there is nothing to tell, nor anyone to ask: whose turn came to nothing has to be.
@@ -127,7 +127,7 @@ impl Engine {
         Idle {
             live: self.slots.live(),
             room: if self.closed { 0 } else { self.room() },
-            wake: wakes.min().map(|wake| Wake {
+            wake: wakes.min().map(|wake| NextWake {
                 at: shifted(wake.at, self.offset.saturating_neg()),
                 why: wake.why,
             }),

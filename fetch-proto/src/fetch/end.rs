@@ -6,14 +6,16 @@ use super::flight::{Flight, Next, Stage};
 use super::outbox::Word;
 use super::retry::Plan;
 use super::{Fetch, State, World, push};
-use crate::fetch::request::Delivery;
-use crate::model::event::{Event, Pace};
-use crate::model::failure::{Cause, Failure, Limit};
-use crate::model::fault::Fault;
+use crate::fetch::request::BodyDelivery;
+use crate::model::event::{DecisionEvent, RetryDelaySource};
+use crate::model::failure::{FailureCause, FailureKind, TimeLimit};
+use crate::model::fault::InjectedFault;
 use crate::model::id::AttemptId;
-use crate::model::outcome::{AttemptEnd, AttemptReport, Error, Finish, GaveUp, Outcome};
-use crate::model::time::{Span, Timestamp};
-use crate::model::timings::Timings;
+use crate::model::outcome::{
+    AttemptEnd, AttemptReport, CompleteResponse, FetchError, FetchOutcome, GiveUpReason,
+};
+use crate::model::time::{CompactDuration, Timestamp};
+use crate::model::timings::FetchTimings;
 
 impl Fetch {
     pub(super) fn on_body(
@@ -29,9 +31,9 @@ impl Fetch {
         flight.received(bytes, &self.policy, now);
         let (received, fault) = (flight.bytes, flight.fault());
         let discarding = matches!(flight.stage, Stage::Discarding(_));
-        if matches!(fault, Some(Fault::Truncate(at)) if received >= at) {
+        if matches!(fault, Some(InjectedFault::Truncate(at)) if received >= at) {
             self.drop_flight(id);
-            return self.on_end(id, Err(Failure::Io), now, world);
+            return self.on_end(id, Err(FailureKind::Io), now, world);
         }
         let limit = if discarding {
             self.policy.drain
@@ -48,14 +50,14 @@ impl Fetch {
         } else {
             self.abandon_others(id, now);
             self.abort(id, AttemptEnd::BodyTooLarge, now);
-            self.finish_or_fall_back(Error::BodyTooLarge { limit }, now);
+            self.finish_or_fall_back(FetchError::BodyTooLarge { limit }, now);
         }
     }
 
     pub(super) fn on_end(
         &mut self,
         id: AttemptId,
-        result: Result<(), Failure>,
+        result: Result<(), FailureKind>,
         now: Timestamp,
         world: &mut dyn World,
     ) {
@@ -66,14 +68,14 @@ impl Fetch {
         let discarding = matches!(flight.stage, Stage::Discarding(_));
         let (bytes, status) = (flight.bytes, flight.status);
         let result = match flight.fault() {
-            Some(Fault::Truncate(_)) if !discarding => result.and(Err(Failure::Io)),
+            Some(InjectedFault::Truncate(_)) if !discarding => result.and(Err(FailureKind::Io)),
             _ => result,
         };
         let end = match (result, status) {
             (_, Some(_)) if discarding => AttemptEnd::Responded,
             (Ok(()), Some(_)) => AttemptEnd::Responded,
-            (Ok(()), None) => AttemptEnd::Failed(Failure::Dropped),
-            (Err(Failure::BodyTooLarge), _) => AttemptEnd::BodyTooLarge,
+            (Ok(()), None) => AttemptEnd::Failed(FailureKind::Dropped),
+            (Err(FailureKind::BodyTooLarge), _) => AttemptEnd::BodyTooLarge,
             (Err(failure), _) => AttemptEnd::Failed(failure),
         };
         if let Some(Stage::Discarding(next)) = self.land(id, end, now) {
@@ -81,7 +83,7 @@ impl Fetch {
         }
         match (end, status) {
             (AttemptEnd::Responded, Some(status)) => {
-                let finish = Finish {
+                let finish = CompleteResponse {
                     attempt: id,
                     bytes,
                     status,
@@ -89,12 +91,12 @@ impl Fetch {
                 self.finish(Ok(finish), now);
             }
             (AttemptEnd::Failed(failure), _) => {
-                self.fail(Cause::Failure(failure), committed, now, world);
+                self.fail(FailureCause::Failure(failure), committed, now, world);
             }
             _ => {
                 let limit = self.policy.max_body;
                 self.abort_all(AttemptEnd::Abandoned, now);
-                self.finish_or_fall_back(Error::BodyTooLarge { limit }, now);
+                self.finish_or_fall_back(FetchError::BodyTooLarge { limit }, now);
             }
         }
     }
@@ -102,30 +104,36 @@ impl Fetch {
     pub(super) fn on_timeout(
         &mut self,
         id: AttemptId,
-        limit: Limit,
+        limit: TimeLimit,
         now: Timestamp,
         world: &mut dyn World,
     ) {
         let committed = self.flight(id).is_some_and(|f| self.is_committed(f));
         match self.abort(id, AttemptEnd::TimedOut(limit), now) {
             Some(Stage::Discarding(next)) => self.go_on(next, now),
-            _ => self.fail(Cause::Timeout(limit), committed, now, world),
+            _ => self.fail(FailureCause::Timeout(limit), committed, now, world),
         }
     }
 
     /// Whether the consumer has been given the response already.
     fn is_committed(&self, flight: &Flight) -> bool {
-        self.delivery == Delivery::Streamed && matches!(flight.stage, Stage::Receiving)
+        self.delivery == BodyDelivery::Streamed && matches!(flight.stage, Stage::Receiving)
     }
 
     /// The attempt came to nothing: another races on, or try again, or end.
-    fn fail(&mut self, cause: Cause, committed: bool, now: Timestamp, world: &mut dyn World) {
+    fn fail(
+        &mut self,
+        cause: FailureCause,
+        committed: bool,
+        now: Timestamp,
+        world: &mut dyn World,
+    ) {
         if self.has_contender() {
             return self.lost_a_race(true, now);
         }
         self.abort_all(AttemptEnd::Responded, now); // what is left only reads a refused response
         let plan = if committed {
-            Err(Some(GaveUp::Committed))
+            Err(Some(GiveUpReason::Committed))
         } else {
             self.plan(cause, None, now, world)
         };
@@ -137,9 +145,9 @@ impl Fetch {
             Err(why) => {
                 self.give_up(cause, why);
                 let error = match cause {
-                    Cause::Failure(failure) => Error::Failed(failure),
-                    Cause::Timeout(limit) => Error::TimedOut(limit),
-                    Cause::Status(_) => unreachable!("a status is a response"),
+                    FailureCause::Failure(failure) => FetchError::Failed(failure),
+                    FailureCause::Timeout(limit) => FetchError::TimedOut(limit),
+                    FailureCause::Status(_) => unreachable!("a status is a response"),
                 };
                 if committed {
                     self.finish(Err(error), now);
@@ -151,26 +159,26 @@ impl Fetch {
     }
 
     /// Keeps the books of a retry that was decided.
-    pub(super) fn announce(&mut self, cause: Cause, plan: Plan) {
+    pub(super) fn announce(&mut self, cause: FailureCause, plan: Plan) {
         let (attempt, of) = (self.tries, self.policy.attempts.get());
         match plan.pace {
-            Pace::Free => {
+            RetryDelaySource::Free => {
                 self.free_retry_used = true;
                 self.fresh_connection = true;
             }
-            Pace::Pressure => self.pressure += 1,
-            Pace::Probe => {
+            RetryDelaySource::Pressure => self.pressure += 1,
+            RetryDelaySource::Probe => {
                 self.probes += 1;
                 self.last_delay = plan.delay.into();
             }
-            Pace::Backoff | Pace::RetryAfter => {
+            RetryDelaySource::Backoff | RetryDelaySource::RetryAfter => {
                 self.counts = true;
                 self.free_retry_used = false;
                 self.last_delay = plan.delay.into();
             }
         }
         let (delay, why) = (plan.delay, plan.pace);
-        push(&mut self.events, || Event::Retrying {
+        push(&mut self.events, || DecisionEvent::Retrying {
             attempt,
             cause,
             delay,
@@ -179,10 +187,10 @@ impl Fetch {
         });
     }
 
-    pub(super) fn give_up(&mut self, cause: Cause, why: Option<GaveUp>) {
+    pub(super) fn give_up(&mut self, cause: FailureCause, why: Option<GiveUpReason>) {
         self.gave_up = why;
         if let Some(why) = why {
-            push(&mut self.events, || Event::GaveUp { cause, why });
+            push(&mut self.events, || DecisionEvent::GaveUp { cause, why });
         }
     }
 
@@ -260,7 +268,7 @@ impl Fetch {
         Some(flight.stage)
     }
 
-    pub(super) fn finish(&mut self, result: Result<Finish, Error>, now: Timestamp) {
+    pub(super) fn finish(&mut self, result: Result<CompleteResponse, FetchError>, now: Timestamp) {
         match self.state {
             State::Waiting { .. } => self.queued += now.saturating_since(self.since),
             State::Sleeping { .. } => self.backoff += now.saturating_since(self.since),
@@ -279,7 +287,7 @@ impl Fetch {
         self.policy.fallback.url.is_some() && !self.fallen_back && self.is_repeatable() && timely
     }
 
-    pub(super) fn finish_or_fall_back(&mut self, error: Error, now: Timestamp) {
+    pub(super) fn finish_or_fall_back(&mut self, error: FetchError, now: Timestamp) {
         if self.may_fall_back(now) {
             return self.fall_back(now);
         }
@@ -291,7 +299,9 @@ impl Fetch {
         let Some(url) = self.policy.fallback.url.clone() else {
             return;
         };
-        push(&mut self.events, || Event::FellBack { to: url.clone() });
+        push(&mut self.events, || DecisionEvent::FellBack {
+            to: url.clone(),
+        });
         self.fallen_back = true;
         self.send_credentials &= url.origin() == self.url.origin();
         self.url = url;
@@ -299,22 +309,22 @@ impl Fetch {
         self.tries = 0;
         self.counts = true;
         self.free_retry_used = false;
-        self.last_delay = Span::default();
+        self.last_delay = CompactDuration::default();
         self.gave_up = None;
         self.queue(now);
     }
 
-    pub(super) fn outcome(&mut self, result: Result<Finish, Error>) -> Outcome {
+    pub(super) fn outcome(&mut self, result: Result<CompleteResponse, FetchError>) -> FetchOutcome {
         let retried = |status| {
-            let cause = Cause::Status(status);
-            self.policy.class(cause) != crate::Class::Forbidden
+            let cause = FailureCause::Status(status);
+            self.policy.class(cause) != crate::RetryClass::Forbidden
         };
         let bad = match result {
             Ok(finish) => retried(finish.status),
-            Err(Error::Cancelled) => false,
-            Err(_) => self.gave_up != Some(GaveUp::Committed),
+            Err(FetchError::Cancelled) => false,
+            Err(_) => self.gave_up != Some(GiveUpReason::Committed),
         };
-        Outcome {
+        FetchOutcome {
             attempts: core::mem::take(&mut self.attempts),
             fallen_back: self.fallen_back,
             gave_up: self.gave_up,
@@ -323,7 +333,7 @@ impl Fetch {
             retries: self.retried + self.tries.saturating_sub(1),
             shared_with: None,
             tag: self.tag,
-            timings: Timings {
+            timings: FetchTimings {
                 submitted: self.submitted,
                 started: self.started,
                 ended: self.since,

@@ -6,17 +6,17 @@ use core::time::Duration;
 
 use url::Url;
 
-use crate::fetch::request::Delivery;
+use crate::fetch::request::BodyDelivery;
 use crate::guards::stall::Meter;
 use crate::model::attempt::Attempt;
-use crate::model::failure::{Failure, Limit};
-use crate::model::fault::Fault;
+use crate::model::failure::{FailureKind, TimeLimit};
+use crate::model::fault::InjectedFault;
 use crate::model::id::AttemptId;
 use crate::model::time::Timestamp;
 use crate::model::timings::AttemptTimings;
-use crate::model::wake::{Reason, Wake};
+use crate::model::wake::{NextWake, WakeReason};
 use crate::policy::Policy;
-use crate::policy::redirect::Hop;
+use crate::policy::redirect::RedirectHop;
 
 /// An attempt that the driver is carrying out, or that is held back from it on purpose.
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ pub(super) struct Flight {
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(super) struct Special {
     /// The fault that is made in it.
-    pub(super) fault: Option<Fault>,
+    pub(super) fault: Option<InjectedFault>,
     pub(super) held: Option<Held>,
     /// Measures the body's flow, where that is guarded.
     pub(super) meter: Option<Meter>,
@@ -65,7 +65,7 @@ pub(super) enum Stage {
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(super) enum Next {
     Fallback,
-    Hop(Box<Hop>),
+    Hop(Box<RedirectHop>),
     /// Another attempt races on: nothing follows from this one.
     Race,
     Retry {
@@ -78,7 +78,7 @@ pub(super) enum Next {
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(super) enum Held {
     /// It fails at once.
-    Failing(Failure),
+    Failing(FailureKind),
     /// It is never sent.
     ForEver,
     /// It is sent then.
@@ -149,7 +149,7 @@ impl Flight {
     }
 
     /// The fault that is made in it on purpose.
-    pub(super) fn fault(&self) -> Option<Fault> {
+    pub(super) fn fault(&self) -> Option<InjectedFault> {
         self.special.as_ref()?.fault
     }
 
@@ -176,48 +176,49 @@ impl Flight {
     }
 
     /// The earliest time at which something happens to it by itself.
-    pub(super) fn wake(&self, policy: &Policy, delivery: Delivery) -> Option<Wake> {
+    pub(super) fn wake(&self, policy: &Policy, delivery: BodyDelivery) -> Option<NextWake> {
         let timeouts = &policy.timeouts;
         let limit = |limit, from: Timestamp, length: Option<Duration>| {
-            length.map(|length| Wake {
+            length.map(|length| NextWake {
                 at: from + length,
-                why: Reason::Limit(limit),
+                why: WakeReason::Limit(limit),
             })
         };
         let t = &self.timings;
         // Once a streamed response is accepted, how long its consumer takes is the consumer's affair.
-        let streaming = matches!(self.stage, Stage::Receiving) && delivery == Delivery::Streamed;
+        let streaming =
+            matches!(self.stage, Stage::Receiving) && delivery == BodyDelivery::Streamed;
         let attempt = if streaming {
             None
         } else {
-            limit(Limit::Attempt, t.started, timeouts.attempt)
+            limit(TimeLimit::Attempt, t.started, timeouts.attempt)
         };
         let stage = match (&self.stage, self.ready()) {
-            (Stage::Requesting, None) if self.is_held() => self.release().map(|at| Wake {
+            (Stage::Requesting, None) if self.is_held() => self.release().map(|at| NextWake {
                 at,
-                why: Reason::Fault,
+                why: WakeReason::Fault,
             }),
-            (Stage::Requesting, None) => limit(Limit::Connect, t.started, timeouts.connect),
-            (Stage::Requesting, Some(at)) => limit(Limit::FirstByte, at, timeouts.first_byte),
+            (Stage::Requesting, None) => limit(TimeLimit::Connect, t.started, timeouts.connect),
+            (Stage::Requesting, Some(at)) => limit(TimeLimit::FirstByte, at, timeouts.first_byte),
             _ if self.paused => None,
-            _ => limit(Limit::IdleRead, self.progress, timeouts.idle_read),
+            _ => limit(TimeLimit::IdleRead, self.progress, timeouts.idle_read),
         };
         earlier(earlier(attempt, stage), self.flow(policy))
     }
 
     /// When the body has come too slowly for too long.
-    fn flow(&self, policy: &Policy) -> Option<Wake> {
+    fn flow(&self, policy: &Policy) -> Option<NextWake> {
         let meter = self.special.as_ref()?.meter.as_ref()?;
         let guard = policy.stall.as_ref().filter(|_| self.status.is_some())?;
-        meter.deadline(guard).map(|at| Wake {
+        meter.deadline(guard).map(|at| NextWake {
             at,
-            why: Reason::Limit(Limit::Throughput),
+            why: WakeReason::Limit(TimeLimit::Throughput),
         })
     }
 }
 
 /// The earlier of two wakes.
-pub(super) fn earlier(a: Option<Wake>, b: Option<Wake>) -> Option<Wake> {
+pub(super) fn earlier(a: Option<NextWake>, b: Option<NextWake>) -> Option<NextWake> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),

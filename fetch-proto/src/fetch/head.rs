@@ -6,22 +6,22 @@ use alloc::sync::Arc;
 use super::flight::{Next, Stage};
 use super::outbox::Word;
 use super::{Fetch, World, push};
-use crate::fetch::request::RequestBody;
-use crate::model::attempt::Head;
-use crate::model::event::Event;
-use crate::model::failure::{Cause, Failure, RedirectError};
-use crate::model::fault::Fault;
+use crate::fetch::request::RequestBodyKind;
+use crate::model::attempt::HeadSummary;
+use crate::model::event::DecisionEvent;
+use crate::model::failure::{FailureCause, FailureKind, RedirectError};
+use crate::model::fault::InjectedFault;
 use crate::model::id::AttemptId;
-use crate::model::outcome::{AttemptEnd, Error};
+use crate::model::outcome::{AttemptEnd, FetchError};
 use crate::model::time::Timestamp;
-use crate::policy::Class;
-use crate::policy::redirect::{Hop, hop, is_redirect};
+use crate::policy::RetryClass;
+use crate::policy::redirect::{RedirectHop, hop, is_redirect};
 
 impl Fetch {
     pub(super) fn on_head(
         &mut self,
         id: AttemptId,
-        head: &Head,
+        head: &HeadSummary,
         now: Timestamp,
         world: &mut dyn World,
     ) {
@@ -30,13 +30,13 @@ impl Fetch {
         };
         flight.timings.head = Some(now);
         flight.progress = now;
-        if flight.fault() == Some(Fault::Reset) {
+        if flight.fault() == Some(InjectedFault::Reset) {
             self.drop_flight(id);
-            return self.on_end(id, Err(Failure::Io), now, world);
+            return self.on_end(id, Err(FailureKind::Io), now, world);
         }
         flight.status = Some(head.status);
         flight.retry_after = head.retry_after;
-        push(&mut self.events, || Event::Answered {
+        push(&mut self.events, || DecisionEvent::Answered {
             attempt: id.number,
             status: head.status,
         });
@@ -45,7 +45,7 @@ impl Fetch {
             Err(error) => {
                 self.abandon_others(id, now);
                 self.abort(id, AttemptEnd::Redirected, now);
-                return self.finish_or_fall_back(Error::Redirect(error), now);
+                return self.finish_or_fall_back(FetchError::Redirect(error), now);
             }
         };
         if !matches!(next, Some(Next::Race)) {
@@ -71,7 +71,7 @@ impl Fetch {
     fn judge(
         &mut self,
         id: AttemptId,
-        head: &Head,
+        head: &HeadSummary,
         now: Timestamp,
         world: &mut dyn World,
     ) -> Result<Option<Next>, RedirectError> {
@@ -84,8 +84,8 @@ impl Fetch {
                 .redirect(status, location)
                 .map(|hop| Some(Next::Hop(Box::new(hop))));
         }
-        let cause = Cause::Status(status);
-        if self.policy.class(cause) == Class::Forbidden {
+        let cause = FailureCause::Status(status);
+        if self.policy.class(cause) == RetryClass::Forbidden {
             return Ok(None);
         }
         if self.has_rival(id) {
@@ -108,7 +108,7 @@ impl Fetch {
         })
     }
 
-    fn redirect(&mut self, status: u16, location: &str) -> Result<Hop, RedirectError> {
+    fn redirect(&mut self, status: u16, location: &str) -> Result<RedirectHop, RedirectError> {
         let rules = self.policy.redirects;
         let hop = hop(
             status,
@@ -121,11 +121,11 @@ impl Fetch {
         if self.redirects >= rules.max {
             return Err(RedirectError::TooMany);
         }
-        if hop.send_body && self.body == RequestBody::Once {
+        if hop.send_body && self.body == RequestBodyKind::Once {
             return Err(RedirectError::BodyNotReplayable);
         }
         let credentials_dropped = hop.cross_origin && self.send_credentials;
-        push(&mut self.events, || Event::Redirecting {
+        push(&mut self.events, || DecisionEvent::Redirecting {
             credentials_dropped,
             status,
             to: Arc::new(hop.url.clone()),

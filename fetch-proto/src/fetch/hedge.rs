@@ -1,9 +1,9 @@
 //! A second attempt that races a slow first one.
 
 use super::{Fetch, World, push};
-use crate::model::event::Event;
+use crate::model::event::DecisionEvent;
 use crate::model::time::Timestamp;
-use crate::model::wake::{Reason, Wake};
+use crate::model::wake::{NextWake, WakeReason};
 
 /// Where a fetch stands with its hedges: for one try, its first attempt included.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,10 +40,10 @@ impl Racing {
         untold
     }
 
-    pub(super) fn wake(self) -> Option<Wake> {
-        self.due.map(|at| Wake {
+    pub(super) fn wake(self) -> Option<NextWake> {
+        self.due.map(|at| NextWake {
             at,
-            why: Reason::Hedge,
+            why: WakeReason::Hedge,
         })
     }
 }
@@ -121,7 +121,7 @@ impl Fetch {
                 crate::AttemptEnd::Abandoned
             };
             self.abort(loser, end, now);
-            push(&mut self.events, || Event::Abandoned {
+            push(&mut self.events, || DecisionEvent::Abandoned {
                 attempt: loser.number,
                 winner: winner.number,
             });

@@ -12,8 +12,8 @@ use super::{Fetch, State, World, push};
 use crate::guards::budget::RetryKind;
 use crate::guards::stall::Meter;
 use crate::model::attempt::Attempt;
-use crate::model::event::Event;
-use crate::model::fault::Fault;
+use crate::model::event::DecisionEvent;
+use crate::model::fault::InjectedFault;
 use crate::model::id::AttemptId;
 use crate::model::time::Timestamp;
 use crate::policy::latency;
@@ -46,7 +46,7 @@ impl Fetch {
         self.schedule_hedge(now, world);
         self.state = State::Flying;
         let (attempt, url) = (self.number, at.unwrap_or_else(|| self.url.clone()));
-        push(&mut self.events, || Event::Started {
+        push(&mut self.events, || DecisionEvent::Started {
             attempt,
             queued: waited,
             url: url.clone(),
@@ -83,7 +83,7 @@ impl Fetch {
     }
 
     /// The fault to make in the attempt with the present number.
-    pub(crate) fn fault(&self) -> Option<Fault> {
+    pub(crate) fn fault(&self) -> Option<InjectedFault> {
         self.policy.chaos.draw(self.seed, self.number)
     }
 
@@ -98,19 +98,21 @@ impl Fetch {
             return Some(attempt);
         };
         let number = self.number;
-        push(&mut self.events, || Event::Injected {
+        push(&mut self.events, || DecisionEvent::Injected {
             attempt: number,
             fault,
         });
         let seed = self.seed;
         special.held = match fault {
-            Fault::Error(failure) => Some(Held::Failing(failure)),
-            Fault::Latency { min, max } => {
+            InjectedFault::Error(failure) => Some(Held::Failing(failure)),
+            InjectedFault::Latency { min, max } => {
                 let at = now + latency(min, max, seed, number);
                 Some(Held::Until(at, Box::new(attempt)))
             }
-            Fault::Stall => Some(Held::ForEver),
-            Fault::ClockJump(_) | Fault::Reset | Fault::Truncate(_) => return Some(attempt),
+            InjectedFault::Stall => Some(Held::ForEver),
+            InjectedFault::ClockJump(_) | InjectedFault::Reset | InjectedFault::Truncate(_) => {
+                return Some(attempt);
+            }
         };
         None
     }

@@ -28,15 +28,17 @@ use self::flight::Flight;
 use self::hedge::Racing;
 use self::outbox::{Outbox, Word};
 pub(crate) use self::world::{Alone, Open, World};
-use crate::fetch::request::{Delivery, Request, RequestBody};
+use crate::fetch::request::{BodyDelivery, FetchRequest, RequestBodyKind};
 use crate::inline_vec::Few;
-use crate::model::attempt::{Attempt, Handled, Input};
-use crate::model::event::Event;
+use crate::model::attempt::{Attempt, Input, InputEffect};
+use crate::model::event::DecisionEvent;
 use crate::model::id::{AttemptId, FetchId};
 use crate::model::method::Method;
-use crate::model::outcome::{AttemptEnd, AttemptReport, Error, Finish, GaveUp, Outcome};
-use crate::model::time::{Span, Timestamp};
-use crate::model::wake::Wake;
+use crate::model::outcome::{
+    AttemptEnd, AttemptReport, CompleteResponse, FetchError, FetchOutcome, GiveUpReason,
+};
+use crate::model::time::{CompactDuration, Timestamp};
+use crate::model::wake::NextWake;
 use crate::policy::Policy;
 
 /// One fetch as a state machine.
@@ -46,13 +48,13 @@ use crate::policy::Policy;
 /// [`start`](Self::start) when it may have one. Time moves only where `now` is passed.
 ///
 /// ```
-/// use fetch_proto::{Fetch, Head, Input, Policy, Request, Step, Timestamp};
+/// use fetch_proto::{Fetch, HeadSummary, Input, Policy, FetchRequest, Step, Timestamp};
 ///
 /// let now = Timestamp::START;
-/// let mut fetch = Fetch::new(Request::get("http://a.test/".parse()?), Policy::default().into(), 7, now);
+/// let mut fetch = Fetch::new(FetchRequest::get("http://a.test/".parse()?), Policy::default().into(), 7, now);
 /// assert_eq!(fetch.poll(now), Step::Ready);
 /// let attempt = fetch.start(now).expect("a fetch that is ready can start");
-/// fetch.handle(attempt.id, Input::Head(Head::status(200)), now);
+/// fetch.handle(attempt.id, Input::Head(HeadSummary::status(200)), now);
 /// assert_eq!(fetch.poll(now), Step::Accept(attempt.id));
 /// fetch.handle(attempt.id, Input::End(Ok(())), now);
 /// let Step::Done(outcome) = fetch.poll(now) else { unreachable!() };
@@ -63,21 +65,21 @@ use crate::policy::Policy;
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Fetch {
     attempts: Vec<AttemptReport>,
-    backoff: Span,
-    body: RequestBody,
+    backoff: CompactDuration,
+    body: RequestBodyKind,
     /// Whether the next attempt counts as a try.
     counts: bool,
-    delivery: Delivery,
-    events: Option<VecDeque<Event>>,
+    delivery: BodyDelivery,
+    events: Option<VecDeque<DecisionEvent>>,
     /// Whether the fallback's URL was turned to.
     fallen_back: bool,
     flights: Few<Flight>,
     free_retry_used: bool,
     fresh_connection: bool,
-    gave_up: Option<GaveUp>,
+    gave_up: Option<GiveUpReason>,
     id: FetchId,
     idempotent: bool,
-    last_delay: Span,
+    last_delay: CompactDuration,
     method: Method,
     number: u16,
     outbox: Outbox,
@@ -85,9 +87,9 @@ pub struct Fetch {
     pressure: u8,
     /// How often it was a breaker's probe.
     probes: u8,
-    queued: Span,
+    queued: CompactDuration,
     racing: Racing,
-    redirecting: Span,
+    redirecting: CompactDuration,
     redirects: u16,
     /// Retries before the fallback.
     retried: u16,
@@ -118,7 +120,7 @@ enum State {
     },
     Over {
         told: bool,
-        result: Result<Finish, Error>,
+        result: Result<CompleteResponse, FetchError>,
     },
 }
 
@@ -135,16 +137,16 @@ pub enum Step {
     /// The response is not wanted, but its connection is: read the body, report it, keep nothing.
     Discard(AttemptId),
     /// It is over. Said once; afterwards there is only `Wait(None)`.
-    Done(Outcome),
+    Done(FetchOutcome),
     /// A decision, for who wants to know. Only with [`Fetch::with_events`].
-    Event(Event),
+    Event(DecisionEvent),
     /// It wants a slot: at first, for a retry, for a redirect, or, while an attempt is in flight, for
     /// another one that races it. Said once for each wish.
     Ready,
     /// Send that attempt, which [`Fetch::start`] held back: a fault made on purpose delayed it.
     Start(Box<Attempt>),
     /// Nothing to do before that time, or before something is handled.
-    Wait(Option<Wake>),
+    Wait(Option<NextWake>),
 }
 
 impl Fetch {
@@ -152,16 +154,16 @@ impl Fetch {
     /// Jitter is drawn from `seed`.
     ///
     /// ```
-    /// # use fetch_proto::{Fetch, Policy, Request, Timestamp};
-    /// let request = Request::get("http://a.test/".parse()?);
+    /// # use fetch_proto::{Fetch, Policy, FetchRequest, Timestamp};
+    /// let request = FetchRequest::get("http://a.test/".parse()?);
     /// let fetch = Fetch::new(request, Policy::default().into(), 7, Timestamp::START);
     /// # Ok::<(), url::ParseError>(())
     /// ```
     #[must_use]
-    pub fn new(request: Request, policy: Arc<Policy>, seed: u64, now: Timestamp) -> Self {
+    pub fn new(request: FetchRequest, policy: Arc<Policy>, seed: u64, now: Timestamp) -> Self {
         Self {
             attempts: Vec::new(),
-            backoff: Span::default(),
+            backoff: CompactDuration::default(),
             body: request.body,
             counts: true,
             delivery: request.delivery,
@@ -171,22 +173,22 @@ impl Fetch {
             free_retry_used: false,
             fresh_connection: false,
             gave_up: None,
-            id: FetchId::LONE,
+            id: FetchId::STANDALONE,
             idempotent: request.idempotent,
-            last_delay: Span::default(),
+            last_delay: CompactDuration::default(),
             method: request.method,
             number: 0,
             outbox: Outbox::default(),
             policy: request.policy.unwrap_or(policy),
             pressure: 0,
             probes: 0,
-            queued: Span::default(),
+            queued: CompactDuration::default(),
             racing: Racing::default(),
-            redirecting: Span::default(),
+            redirecting: CompactDuration::default(),
             redirects: 0,
             retried: 0,
             seed,
-            send_body: request.body != RequestBody::None,
+            send_body: request.body != RequestBodyKind::None,
             send_credentials: true,
             since: now,
             started: None,
@@ -201,8 +203,8 @@ impl Fetch {
     /// The same fetch, which also reports its decisions as [`Step::Event`].
     ///
     /// ```
-    /// # use fetch_proto::{Fetch, Policy, Request, Timestamp};
-    /// # let request = Request::get("http://a.test/".parse()?);
+    /// # use fetch_proto::{Fetch, Policy, FetchRequest, Timestamp};
+    /// # let request = FetchRequest::get("http://a.test/".parse()?);
     /// let fetch = Fetch::new(request, Policy::default().into(), 7, Timestamp::START).with_events();
     /// # Ok::<(), url::ParseError>(())
     /// ```
@@ -220,8 +222,8 @@ impl Fetch {
     /// The URL that the next attempt, or the present one, is for.
     ///
     /// ```
-    /// # use fetch_proto::{Fetch, Policy, Request, Timestamp};
-    /// # let request = Request::get("http://a.test/".parse()?);
+    /// # use fetch_proto::{Fetch, Policy, FetchRequest, Timestamp};
+    /// # let request = FetchRequest::get("http://a.test/".parse()?);
     /// let fetch = Fetch::new(request, Policy::default().into(), 7, Timestamp::START);
     /// assert_eq!(fetch.target().as_str(), "http://a.test/");
     /// # Ok::<(), url::ParseError>(())
@@ -274,12 +276,12 @@ impl Fetch {
     }
 
     /// Grants the slot that a [`Step::Ready`] asked for. `None` if there was none, or if the fetch
-    /// ran out of time meanwhile; and if the policy's [`Chaos`](crate::Chaos) holds the attempt back:
+    /// ran out of time meanwhile; and if the policy's [`ChaosPolicy`](crate::ChaosPolicy) holds the attempt back:
     /// then it comes with [`Step::Start`], or never.
     ///
     /// ```
-    /// # use fetch_proto::{Fetch, Policy, Request, Step, Timestamp};
-    /// # let request = Request::get("http://a.test/".parse()?);
+    /// # use fetch_proto::{Fetch, Policy, FetchRequest, Step, Timestamp};
+    /// # let request = FetchRequest::get("http://a.test/".parse()?);
     /// # let now = Timestamp::START;
     /// let mut fetch = Fetch::new(request, Policy::default().into(), 7, now);
     /// assert!(fetch.start(now).is_none());
@@ -294,18 +296,18 @@ impl Fetch {
     /// Tells what happened to an attempt. Poll afterwards.
     ///
     /// ```
-    /// # use fetch_proto::{Failure, Fetch, Handled, Input, Policy, Request, Step, Timestamp};
-    /// # let request = Request::get("http://a.test/".parse()?);
+    /// # use fetch_proto::{FailureKind, Fetch, InputEffect, Input, Policy, FetchRequest, Step, Timestamp};
+    /// # let request = FetchRequest::get("http://a.test/".parse()?);
     /// # let now = Timestamp::START;
     /// # let mut fetch = Fetch::new(request, Policy::default().into(), 7, now);
     /// # let _ = fetch.poll(now);
     /// # let attempt = fetch.start(now).unwrap();
-    /// let failed = Input::End(Err(Failure::Io));
-    /// assert_eq!(fetch.handle(attempt.id, failed.clone(), now), Handled::Applied);
-    /// assert_eq!(fetch.handle(attempt.id, failed, now), Handled::Stale);
+    /// let failed = Input::End(Err(FailureKind::Io));
+    /// assert_eq!(fetch.handle(attempt.id, failed.clone(), now), InputEffect::Applied);
+    /// assert_eq!(fetch.handle(attempt.id, failed, now), InputEffect::Stale);
     /// # Ok::<(), url::ParseError>(())
     /// ```
-    pub fn handle(&mut self, id: AttemptId, input: Input, now: Timestamp) -> Handled {
+    pub fn handle(&mut self, id: AttemptId, input: Input, now: Timestamp) -> InputEffect {
         self.handle_in(id, input, now, &mut Alone)
     }
 
@@ -315,47 +317,47 @@ impl Fetch {
         input: Input,
         now: Timestamp,
         world: &mut dyn World,
-    ) -> Handled {
+    ) -> InputEffect {
         let Some(flight) = self.flights.find_mut(|flight| flight.id == id) else {
-            return Handled::Stale;
+            return InputEffect::Stale;
         };
         match input {
             Input::Body { bytes } => self.on_body(id, bytes, now, world),
             Input::End(result) => self.on_end(id, result, now, world),
-            Input::Head(_) if flight.status.is_some() => return Handled::Stale,
+            Input::Head(_) if flight.status.is_some() => return InputEffect::Stale,
             Input::Head(head) => self.on_head(id, &head, now, world),
             Input::Mark(phase, at) => flight.timings.mark(phase, at, now),
             Input::Paused => flight.pause(true, &self.policy, now),
             Input::Resumed => flight.pause(false, &self.policy, now),
         }
-        Handled::Applied
+        InputEffect::Applied
     }
 
     /// Ends the fetch: what is in flight is aborted and the outcome is
-    /// [`Error::Cancelled`], unless it was over already.
+    /// [`FetchError::Cancelled`], unless it was over already.
     ///
     /// ```
-    /// # use fetch_proto::{Error, Fetch, Policy, Request, Step, Timestamp};
-    /// # let request = Request::get("http://a.test/".parse()?);
+    /// # use fetch_proto::{FetchError, Fetch, Policy, FetchRequest, Step, Timestamp};
+    /// # let request = FetchRequest::get("http://a.test/".parse()?);
     /// # let now = Timestamp::START;
     /// let mut fetch = Fetch::new(request, Policy::default().into(), 7, now);
     /// fetch.cancel(now);
     /// let Step::Done(outcome) = fetch.poll(now) else { unreachable!() };
-    /// assert_eq!(outcome.result, Err(Error::Cancelled));
+    /// assert_eq!(outcome.result, Err(FetchError::Cancelled));
     /// # Ok::<(), url::ParseError>(())
     /// ```
     pub fn cancel(&mut self, now: Timestamp) {
         self.abort_all(AttemptEnd::Cancelled, now);
         if !matches!(self.state, State::Over { .. }) {
-            self.finish(Err(Error::Cancelled), now);
+            self.finish(Err(FetchError::Cancelled), now);
         }
     }
 
     /// What to do now. Call it again until it says [`Step::Wait`].
     ///
     /// ```
-    /// # use fetch_proto::{Fetch, Policy, Request, Step, Timestamp};
-    /// # let request = Request::get("http://a.test/".parse()?);
+    /// # use fetch_proto::{Fetch, Policy, FetchRequest, Step, Timestamp};
+    /// # let request = FetchRequest::get("http://a.test/".parse()?);
     /// let mut fetch = Fetch::new(request, Policy::default().into(), 7, Timestamp::START);
     /// assert_eq!(fetch.poll(Timestamp::START), Step::Ready);
     /// # Ok::<(), url::ParseError>(())
@@ -393,7 +395,7 @@ impl Fetch {
 }
 
 /// Adds an event, which is not even made where nobody listens.
-fn push(events: &mut Option<VecDeque<Event>>, event: impl FnOnce() -> Event) {
+fn push(events: &mut Option<VecDeque<DecisionEvent>>, event: impl FnOnce() -> DecisionEvent) {
     if let Some(events) = events {
         events.push_back(event());
     }

@@ -5,10 +5,11 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::testing::{Answer, Run, Script, failure, hang, status};
+use crate::testing::{FetchScript, ScriptRun, ScriptedAnswer, failure, hang, status};
 use crate::{
-    AttemptEnd, Backoff, Chaos, Class, Classes, Event, Failure, Fallback, Fault, GaveUp, Hedge,
-    HedgeDelay, Jitter, Limit, Method, Policy, Request, StallGuard, Timeouts,
+    AttemptEnd, Backoff, ChaosPolicy, DecisionEvent, FailureKind, Fallback, FetchRequest,
+    GiveUpReason, Hedge, HedgeDelay, InjectedFault, Jitter, Method, Policy, RetryClass,
+    RetryClasses, StallGuard, TimeLimit, Timeouts,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -25,12 +26,12 @@ fn hedged(delay: Duration) -> Policy {
     })
 }
 
-fn run(policy: Policy, answers: impl IntoIterator<Item = Answer>) -> Run {
-    Script::new(policy).answers(answers).run()
+fn run(policy: Policy, answers: impl IntoIterator<Item = ScriptedAnswer>) -> ScriptRun {
+    FetchScript::new(policy).answers(answers).run()
 }
 
 /// Each attempt's number and end, in the order in which they ended.
-fn ends(run: &Run) -> Vec<String> {
+fn ends(run: &ScriptRun) -> Vec<String> {
     let attempts = run.outcome().attempts.iter();
     attempts
         .map(|one| format!("{} {:?}", one.number, one.end))
@@ -78,7 +79,7 @@ fn a_racer_that_fails_leaves_the_race_to_the_other() {
 #[test]
 fn when_all_racers_fail_the_try_has_failed_once() {
     let answers = [
-        failure(Failure::Io).after(3 * SECOND),
+        failure(FailureKind::Io).after(3 * SECOND),
         status(503).after(3 * SECOND),
         status(200),
     ];
@@ -95,7 +96,7 @@ fn a_refused_racer_whose_body_still_comes_does_not_delay_the_retry() {
     // Its head came and it is being read to the end when the last contender fails.
     let answers = [
         status(503).after(3 * SECOND),
-        failure(Failure::Io).after(2 * SECOND),
+        failure(FailureKind::Io).after(2 * SECOND),
         status(200),
     ];
     let run = run(hedged(2 * SECOND), answers);
@@ -141,7 +142,7 @@ fn a_server_that_asks_for_a_rest_is_hedged_no_more() {
 
 #[test]
 fn what_may_not_be_repeated_is_not_raced() {
-    let mut script = Script::new(hedged(SECOND));
+    let mut script = FetchScript::new(hedged(SECOND));
     let run = script
         .method(Method::Post)
         .answers([status(200).after(3 * SECOND)])
@@ -151,18 +152,18 @@ fn what_may_not_be_repeated_is_not_raced() {
 
 #[test]
 fn a_status_can_be_classified_anew() {
-    let classes = Classes::default()
-        .status(404, Class::Transient)
-        .status(503, Class::Forbidden)
-        .failure(Failure::Tls, Class::Transient);
+    let classes = RetryClasses::default()
+        .status(404, RetryClass::Transient)
+        .status(503, RetryClass::Forbidden)
+        .failure(FailureKind::Tls, RetryClass::Transient);
     let policy = exact().classes(classes);
-    let trace = |answers: [Answer; 2]| run(policy.clone(), answers).to_string();
+    let trace = |answers: [ScriptedAnswer; 2]| run(policy.clone(), answers).to_string();
     assert_eq!(
         trace([status(404), status(503)]),
         "0s start · 0s 404 · 1s start · 1s 503 done"
     );
     assert_eq!(
-        trace([failure(Failure::Tls), status(200)]),
+        trace([failure(FailureKind::Tls), status(200)]),
         "0s start · 0s tls · 1s start · 1s 200 done"
     );
 }
@@ -171,7 +172,7 @@ fn a_status_can_be_classified_anew() {
 fn full_jitter_never_comes_to_nothing_after_a_429() {
     let policy = Policy::default().backoff(Backoff::default().jitter(Jitter::Full));
     for seed in 0..200 {
-        let mut script = Script::new(policy.clone());
+        let mut script = FetchScript::new(policy.clone());
         let run = script.seed(seed).answers([status(429), status(200)]).run();
         assert!(run.outcome().timings.backoff >= SECOND / 2, "seed {seed}");
     }
@@ -184,57 +185,63 @@ fn a_retry_without_useful_time_left_is_not_made() {
         ..Timeouts::DEFAULT
     };
     let run = run(exact().timeouts(timeouts), [status(503)]);
-    assert_eq!(run.outcome().gave_up, Some(GaveUp::TotalTimeout));
+    assert_eq!(run.outcome().gave_up, Some(GiveUpReason::TotalTimeout));
 }
 
-fn chaotic(fault: Fault) -> Policy {
+fn chaotic(fault: InjectedFault) -> Policy {
     exact()
         .attempts(1)
-        .chaos(Chaos::default().fault(1000, fault))
+        .chaos(ChaosPolicy::default().fault(1000, fault))
 }
 
 #[test]
 fn an_error_on_purpose_sends_nothing() {
-    let run = run(chaotic(Fault::Error(Failure::Resolve)), []);
+    let run = run(chaotic(InjectedFault::Error(FailureKind::Resolve)), []);
     assert!(run.attempts().is_empty());
     assert_eq!(ends(&run), ["1 Failed(Resolve)"]);
 }
 
 #[test]
 fn a_stall_on_purpose_costs_the_attempt_limit() {
-    let run = run(chaotic(Fault::Stall), []);
+    let run = run(chaotic(InjectedFault::Stall), []);
     assert_eq!(run.outcome().timings.total(), 6 * SECOND);
     assert_eq!(ends(&run), ["1 TimedOut(Attempt)"]);
 }
 
 #[test]
 fn latency_on_purpose_delays_the_sending() {
-    let run = run(chaotic(Fault::latency(SECOND..=SECOND)), [status(200)]);
+    let run = run(
+        chaotic(InjectedFault::latency(SECOND..=SECOND)),
+        [status(200)],
+    );
     assert_eq!(run.to_string(), "1s start · 1s 200 done");
 }
 
 #[test]
 fn a_reset_on_purpose_comes_with_the_head() {
-    let run = run(chaotic(Fault::Reset), [status(200).after(SECOND)]);
+    let run = run(chaotic(InjectedFault::Reset), [status(200).after(SECOND)]);
     assert_eq!(ends(&run), ["1 Failed(Io)"]);
 }
 
 #[test]
 fn a_truncation_on_purpose_breaks_the_body_off() {
     for body in [0, 5, 100] {
-        let run = run(chaotic(Fault::Truncate(10)), [status(200).body(body)]);
+        let run = run(
+            chaotic(InjectedFault::Truncate(10)),
+            [status(200).body(body)],
+        );
         assert_eq!(ends(&run), ["1 Failed(Io)"], "{body} bytes");
     }
 }
 
 #[test]
 fn faults_on_purpose_are_told() {
-    let run = run(chaotic(Fault::Reset), [status(200)]);
-    let injected = |event: &&Event| {
+    let run = run(chaotic(InjectedFault::Reset), [status(200)]);
+    let injected = |event: &&DecisionEvent| {
         matches!(
             event,
-            Event::Injected {
-                fault: Fault::Reset,
+            DecisionEvent::Injected {
+                fault: InjectedFault::Reset,
                 ..
             }
         )
@@ -253,7 +260,12 @@ fn mirrored() -> Policy {
 fn the_fallback_has_tries_of_its_own() {
     let run = run(
         mirrored(),
-        [status(503), failure(Failure::Io), status(503), status(200)],
+        [
+            status(503),
+            failure(FailureKind::Io),
+            status(503),
+            status(200),
+        ],
     );
     let hosts: Vec<_> = run
         .attempts()
@@ -287,7 +299,7 @@ fn a_good_response_and_a_cancellation_want_no_value() {
     let now = crate::Timestamp::START;
     let policy = exact().fallback(Fallback::value()).into();
     let mut fetch = crate::Fetch::new(
-        Request::get("http://a.test/".parse().unwrap()),
+        FetchRequest::get("http://a.test/".parse().unwrap()),
         policy,
         0,
         now,
@@ -307,7 +319,7 @@ fn a_body_that_trickles_to_a_stop_is_ended_by_the_stall_guard() {
     };
     let policy = exact().attempts(1).stall(guard).timeouts(Timeouts::NONE);
     let mut fetch = crate::Fetch::new(
-        Request::get("http://a.test/".parse().unwrap()),
+        FetchRequest::get("http://a.test/".parse().unwrap()),
         policy.into(),
         0,
         crate::Timestamp::START,
@@ -315,20 +327,24 @@ fn a_body_that_trickles_to_a_stop_is_ended_by_the_stall_guard() {
     let at = |seconds: u32| crate::Timestamp::START + SECOND * seconds;
     let _ = fetch.poll(at(0));
     let id = fetch.start(at(0)).unwrap().id;
-    fetch.handle(id, crate::Input::Head(crate::Head::status(200)), at(0));
+    fetch.handle(
+        id,
+        crate::Input::Head(crate::HeadSummary::status(200)),
+        at(0),
+    );
     fetch.handle(id, crate::Input::Body { bytes: 1000 }, at(0));
     let _ = fetch.poll(at(0));
     let crate::Step::Wait(Some(wake)) = fetch.poll(at(0)) else {
         panic!("it waits for the body");
     };
-    assert_eq!(wake.why, crate::Reason::Limit(Limit::Throughput));
+    assert_eq!(wake.why, crate::WakeReason::Limit(TimeLimit::Throughput));
     let _ = fetch.poll(wake.at);
     let crate::Step::Done(outcome) = fetch.poll(wake.at) else {
         panic!("the body stalled");
     };
     assert_eq!(
         outcome.attempts[0].end,
-        AttemptEnd::TimedOut(Limit::Throughput)
+        AttemptEnd::TimedOut(TimeLimit::Throughput)
     );
     assert!(outcome.timings.total() >= 5 * SECOND);
 }

@@ -11,18 +11,18 @@ use crate::policy::Policy;
 /// Header fields and bodies stay with the driver.
 ///
 /// ```
-/// use fetch_proto::{Method, Request};
+/// use fetch_proto::{Method, FetchRequest};
 ///
-/// let request = Request { method: Method::Head, ..Request::get("http://a.test/".parse()?) };
+/// let request = FetchRequest { method: Method::Head, ..FetchRequest::get("http://a.test/".parse()?) };
 /// # Ok::<(), url::ParseError>(())
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub struct Request {
+pub struct FetchRequest {
     /// The body of the request.
-    pub body: RequestBody,
+    pub body: RequestBodyKind,
     /// How the response's body reaches the caller, which decides until when a retry is possible.
-    pub delivery: Delivery,
+    pub delivery: BodyDelivery,
     /// Whether the caller vouches that sending it twice does no harm, by an `Idempotency-Key` or
     /// otherwise.
     pub idempotent: bool,
@@ -37,25 +37,25 @@ pub struct Request {
     /// without a body, buffered. Requests are the same that have method, URL and this number in
     /// common; the number stands for whatever else makes a difference, such as header fields.
     pub share: Option<u64>,
-    /// The caller's own key; it comes back in the [`Outcome`](crate::Outcome).
+    /// The caller's own key; it comes back in the [`FetchOutcome`](crate::FetchOutcome).
     pub tag: u64,
     /// The target.
     pub url: Arc<Url>,
 }
 
-impl Request {
+impl FetchRequest {
     /// A GET of `url`, buffered, by the rules' policy.
     ///
     /// ```
-    /// let request = fetch_proto::Request::get("http://a.test/".parse()?);
+    /// let request = fetch_proto::FetchRequest::get("http://a.test/".parse()?);
     /// assert_eq!(request.url.as_str(), "http://a.test/");
     /// # Ok::<(), url::ParseError>(())
     /// ```
     #[must_use]
     pub fn get(url: Url) -> Self {
         Self {
-            body: RequestBody::None,
-            delivery: Delivery::Buffered,
+            body: RequestBodyKind::None,
+            delivery: BodyDelivery::Buffered,
             idempotent: false,
             method: Method::Get,
             policy: None,
@@ -71,7 +71,7 @@ impl Request {
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
-pub enum RequestBody {
+pub enum RequestBodyKind {
     /// There is none.
     #[default]
     None,
@@ -85,7 +85,7 @@ pub enum RequestBody {
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
-pub enum Delivery {
+pub enum BodyDelivery {
     /// As a whole, when it is complete: a failure in the middle of it can be retried.
     #[default]
     Buffered,

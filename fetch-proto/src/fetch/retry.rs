@@ -3,19 +3,19 @@
 use core::time::Duration;
 
 use super::{Fetch, World};
-use crate::fetch::request::RequestBody;
+use crate::fetch::request::RequestBodyKind;
 use crate::guards::budget::RetryKind;
-use crate::model::event::Pace;
-use crate::model::failure::{Cause, Failure};
-use crate::model::outcome::GaveUp;
+use crate::model::event::RetryDelaySource;
+use crate::model::failure::{FailureCause, FailureKind};
+use crate::model::outcome::GiveUpReason;
 use crate::model::time::Timestamp;
-use crate::policy::{Class, OverCap};
+use crate::policy::{OverCap, RetryClass};
 
 /// A retry that will happen.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Plan {
     pub(super) delay: Duration,
-    pub(super) pace: Pace,
+    pub(super) pace: RetryDelaySource,
 }
 
 /// How often a fetch may meet a machine without file descriptors before that is its failure.
@@ -30,46 +30,46 @@ impl Fetch {
     /// the breaker closed, is it paid for. `Err(None)` means not worth it.
     pub(super) fn plan(
         &self,
-        cause: Cause,
+        cause: FailureCause,
         asked: Option<Duration>,
         now: Timestamp,
         world: &mut dyn World,
-    ) -> Result<Plan, Option<GaveUp>> {
+    ) -> Result<Plan, Option<GiveUpReason>> {
         if let Some(plan) = self.uncounted(cause) {
             return Ok(plan);
         }
         let class = self.policy.class(cause);
-        if class == Class::Forbidden {
+        if class == RetryClass::Forbidden {
             return Err(None);
         }
-        if class != Class::NotSent && !self.is_idempotent() {
-            return Err(Some(GaveUp::NotIdempotent));
+        if class != RetryClass::NotSent && !self.is_idempotent() {
+            return Err(Some(GiveUpReason::NotIdempotent));
         }
         if self.body_is_gone() {
-            return Err(Some(GaveUp::BodyNotReplayable));
+            return Err(Some(GiveUpReason::BodyNotReplayable));
         }
         let probe = self.probes(world);
         if !probe && self.tries >= self.policy.attempts.get() {
-            return Err(Some(GaveUp::Attempts));
+            return Err(Some(GiveUpReason::Attempts));
         }
         let plan = self.pace(class, asked);
-        let plan = plan.ok_or(Some(GaveUp::RetryAfterTooLong))?;
+        let plan = plan.ok_or(Some(GiveUpReason::RetryAfterTooLong))?;
         let begins = now + plan.delay;
         if self.is_late(begins) {
-            return Err(Some(GaveUp::TotalTimeout));
+            return Err(Some(GiveUpReason::TotalTimeout));
         }
         if let Some(open) = world.open(now) {
             let until = open.until.unwrap_or(Timestamp::MAX).max(begins);
             if open.fail_fast || self.is_late(until) {
-                return Err(Some(GaveUp::CircuitOpen));
+                return Err(Some(GiveUpReason::CircuitOpen));
             }
         }
         if probe {
-            let pace = Pace::Probe;
+            let pace = RetryDelaySource::Probe;
             return Ok(Plan { pace, ..plan });
         }
         if !world.pay(kind(class, cause), now) {
-            return Err(Some(GaveUp::Budget));
+            return Err(Some(GiveUpReason::Budget));
         }
         Ok(plan)
     }
@@ -88,21 +88,21 @@ impl Fetch {
     }
 
     /// Retries that cost no try: the fault lies with an old connection or with this machine.
-    fn uncounted(&self, cause: Cause) -> Option<Plan> {
-        let Cause::Failure(failure) = cause else {
+    fn uncounted(&self, cause: FailureCause) -> Option<Plan> {
+        let FailureCause::Failure(failure) = cause else {
             return None;
         };
         let repeatable = (failure.is_unsent() || self.is_idempotent()) && !self.body_is_gone();
         match failure {
-            Failure::Stale { .. } if repeatable && !self.free_retry_used => Some(Plan {
+            FailureKind::Stale { .. } if repeatable && !self.free_retry_used => Some(Plan {
                 delay: Duration::ZERO,
-                pace: Pace::Free,
+                pace: RetryDelaySource::Free,
             }),
-            Failure::Exhausted if !self.body_is_gone() && self.pressure < MAX_PRESSURE => {
+            FailureKind::Exhausted if !self.body_is_gone() && self.pressure < MAX_PRESSURE => {
                 let delay = Duration::from_millis(50 << self.pressure.min(5));
                 Some(Plan {
                     delay,
-                    pace: Pace::Pressure,
+                    pace: RetryDelaySource::Pressure,
                 })
             }
             _ => None,
@@ -121,11 +121,11 @@ impl Fetch {
 
     /// Whether the request's body was a stream: the first attempt took it.
     fn body_is_gone(&self) -> bool {
-        self.send_body && self.body == RequestBody::Once
+        self.send_body && self.body == RequestBodyKind::Once
     }
 
     /// How long to wait; `None` if the server asks for too much.
-    fn pace(&self, class: Class, asked: Option<Duration>) -> Option<Plan> {
+    fn pace(&self, class: RetryClass, asked: Option<Duration>) -> Option<Plan> {
         let retry = u32::from(self.tries.saturating_sub(1));
         let backoff = self.policy.backoff.for_class(class);
         let backoff = backoff.delay(self.seed, retry, self.last_delay.into());
@@ -141,21 +141,21 @@ impl Fetch {
         Some(match asked {
             Some(asked) if asked >= backoff => Plan {
                 delay: asked,
-                pace: Pace::RetryAfter,
+                pace: RetryDelaySource::RetryAfter,
             },
             _ => Plan {
                 delay: backoff,
-                pace: Pace::Backoff,
+                pace: RetryDelaySource::Backoff,
             },
         })
     }
 }
 
 /// What the purse is told of a retry.
-fn kind(class: Class, cause: Cause) -> RetryKind {
+fn kind(class: RetryClass, cause: FailureCause) -> RetryKind {
     match (class, cause) {
-        (Class::Throttled, _) => RetryKind::Throttled,
-        (_, Cause::Timeout(_)) => RetryKind::Timeout,
+        (RetryClass::Throttled, _) => RetryKind::Throttled,
+        (_, FailureCause::Timeout(_)) => RetryKind::Timeout,
         _ => RetryKind::Transient,
     }
 }

@@ -1,10 +1,10 @@
 //! A fetch that waits for another's response, or lost what it had in the air.
 
 use super::{Fetch, State, push};
-use crate::model::event::{Event, Pace};
-use crate::model::failure::{Cause, Failure};
+use crate::model::event::{DecisionEvent, RetryDelaySource};
+use crate::model::failure::{FailureCause, FailureKind};
 use crate::model::id::FetchId;
-use crate::model::outcome::{AttemptEnd, Error, Outcome};
+use crate::model::outcome::{AttemptEnd, FetchError, FetchOutcome};
 use crate::model::time::Timestamp;
 
 impl Fetch {
@@ -13,7 +13,7 @@ impl Fetch {
         self.started = Some(now);
         self.since = now;
         self.state = State::Waiting { told: true };
-        push(&mut self.events, || Event::Shares { with: leader });
+        push(&mut self.events, || DecisionEvent::Shares { with: leader });
     }
 
     /// Whether it waits for another's response: one that has turned to its fallback, or is over,
@@ -29,9 +29,14 @@ impl Fetch {
     }
 
     /// Ends with the other's result.
-    pub(crate) fn adopt(&mut self, leader: FetchId, other: &Outcome, now: Timestamp) -> Outcome {
+    pub(crate) fn adopt(
+        &mut self,
+        leader: FetchId,
+        other: &FetchOutcome,
+        now: Timestamp,
+    ) -> FetchOutcome {
         self.finish(other.result, now);
-        Outcome {
+        FetchOutcome {
             fallen_back: other.fallen_back,
             gave_up: other.gave_up,
             redirects: other.redirects,
@@ -42,7 +47,7 @@ impl Fetch {
     }
 
     /// Ends before its turn.
-    pub(crate) fn refuse(&mut self, error: Error, now: Timestamp) {
+    pub(crate) fn refuse(&mut self, error: FetchError, now: Timestamp) {
         self.finish_or_fall_back(error, now);
     }
 
@@ -54,23 +59,23 @@ impl Fetch {
             return;
         }
         let repeatable = self.is_repeatable();
-        self.abort_all(AttemptEnd::Failed(Failure::Dropped), now);
+        self.abort_all(AttemptEnd::Failed(FailureKind::Dropped), now);
         while self.outbox.pop().is_some() {}
         if repeatable {
             self.tries = self.tries.saturating_sub(1);
             self.counts = true;
-            let cause = Cause::Failure(Failure::Dropped);
+            let cause = FailureCause::Failure(FailureKind::Dropped);
             let (attempt, of) = (self.number, self.policy.attempts.get());
-            push(&mut self.events, || Event::Retrying {
+            push(&mut self.events, || DecisionEvent::Retrying {
                 attempt,
                 cause,
                 delay: core::time::Duration::ZERO,
                 of,
-                why: Pace::Free,
+                why: RetryDelaySource::Free,
             });
             self.queue(now);
         } else {
-            self.finish(Err(Error::Failed(Failure::Dropped)), now);
+            self.finish(Err(FetchError::Failed(FailureKind::Dropped)), now);
         }
     }
 }

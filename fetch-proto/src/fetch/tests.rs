@@ -3,11 +3,11 @@
 use alloc::string::ToString;
 use core::time::Duration;
 
-use crate::testing::{Answer, Run, Script, failure, hang, status};
+use crate::testing::{FetchScript, ScriptRun, ScriptedAnswer, failure, hang, status};
 use crate::{
-    AttemptEnd, Backoff, Delivery, Error, Event, Failure, Fetch, GaveUp, Handled, Head, Input,
-    Limit, Method, OverCap, Policy, RedirectError, Redirects, Request, RequestBody, RetryAfter,
-    Step, Timeouts, Timestamp,
+    AttemptEnd, Backoff, BodyDelivery, DecisionEvent, FailureKind, Fetch, FetchError, FetchRequest,
+    GiveUpReason, HeadSummary, Input, InputEffect, Method, OverCap, Policy, RedirectError,
+    RedirectPolicy, RequestBodyKind, RetryAfterPolicy, Step, TimeLimit, Timeouts, Timestamp,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -16,11 +16,14 @@ fn exact() -> Policy {
     Policy::default().backoff(Backoff::default().jitter(None))
 }
 
-fn run(policy: Policy, answers: impl IntoIterator<Item = Answer>) -> Run {
-    Script::new(policy).answers(answers).run()
+fn run(policy: Policy, answers: impl IntoIterator<Item = ScriptedAnswer>) -> ScriptRun {
+    FetchScript::new(policy).answers(answers).run()
 }
 
-fn trace(policy: Policy, answers: impl IntoIterator<Item = Answer>) -> alloc::string::String {
+fn trace(
+    policy: Policy,
+    answers: impl IntoIterator<Item = ScriptedAnswer>,
+) -> alloc::string::String {
     run(policy, answers).to_string()
 }
 
@@ -36,7 +39,7 @@ fn waits_are_exactly_1_2_4_seconds_without_jitter() {
 fn the_last_response_is_the_result_when_no_attempt_is_left() {
     let run = run(exact().attempts(2), [status(503), status(502)]);
     assert_eq!(run.outcome().status(), Some(502));
-    assert_eq!(run.outcome().gave_up, Some(GaveUp::Attempts));
+    assert_eq!(run.outcome().gave_up, Some(GiveUpReason::Attempts));
     assert_eq!(
         (run.outcome().retries, run.outcome().attempts.len()),
         (1, 2)
@@ -51,10 +54,10 @@ fn a_status_that_will_not_change_is_not_retried() {
 
 #[test]
 fn transient_failures_are_retried_and_others_are_not() {
-    let trace1 = trace(exact(), [failure(Failure::Io), status(200)]);
+    let trace1 = trace(exact(), [failure(FailureKind::Io), status(200)]);
     assert_eq!(trace1, "0s start · 0s io · 1s start · 1s 200 done");
     assert_eq!(
-        trace(exact(), [failure(Failure::Tls)]),
+        trace(exact(), [failure(FailureKind::Tls)]),
         "0s start · 0s tls failed"
     );
 }
@@ -88,7 +91,7 @@ fn retry_after_beyond_its_cap_fails_clamps_or_defers() {
         ),
     ];
     for (over, expected) in table {
-        let policy = exact().retry_after(RetryAfter {
+        let policy = exact().retry_after(RetryAfterPolicy {
             cap: 10 * SECOND,
             over,
         });
@@ -108,7 +111,7 @@ fn a_retry_that_cannot_begin_in_time_is_not_waited_for() {
         [status(503).retry_after(20 * SECOND)],
     );
     assert_eq!(run.to_string(), "0s start · 0s 503 done");
-    assert_eq!(run.outcome().gave_up, Some(GaveUp::TotalTimeout));
+    assert_eq!(run.outcome().gave_up, Some(GiveUpReason::TotalTimeout));
 }
 
 #[test]
@@ -120,28 +123,31 @@ fn the_total_limit_ends_an_attempt_in_flight() {
     let run = run(exact().timeouts(timeouts), [hang(), hang()]);
     let expected = "0s start · 6s attempt timeout · 7s start · 10s total timeout failed";
     assert_eq!(run.to_string(), expected);
-    assert_eq!(run.outcome().result, Err(Error::TimedOut(Limit::Total)));
+    assert_eq!(
+        run.outcome().result,
+        Err(FetchError::TimedOut(TimeLimit::Total))
+    );
 }
 
 #[test]
 fn only_requests_that_do_no_harm_twice_are_retried() {
-    let post = |answer: Answer| {
-        Script::new(exact())
+    let post = |answer: ScriptedAnswer| {
+        FetchScript::new(exact())
             .method(Method::Post)
             .answers([answer, status(200)])
             .run()
     };
     assert_eq!(
         post(status(503)).outcome().gave_up,
-        Some(GaveUp::NotIdempotent)
+        Some(GiveUpReason::NotIdempotent)
     );
     assert_eq!(
-        post(failure(Failure::Io)).outcome().gave_up,
-        Some(GaveUp::NotIdempotent)
+        post(failure(FailureKind::Io)).outcome().gave_up,
+        Some(GiveUpReason::NotIdempotent)
     );
     // What never left this machine may be sent again.
-    assert!(post(failure(Failure::Connect)).outcome().is_success());
-    let mut vouched = Script::new(exact());
+    assert!(post(failure(FailureKind::Connect)).outcome().is_success());
+    let mut vouched = FetchScript::new(exact());
     vouched.request(|r| (r.method, r.idempotent) = (Method::Post, true));
     assert!(
         vouched
@@ -154,15 +160,15 @@ fn only_requests_that_do_no_harm_twice_are_retried() {
 
 #[test]
 fn a_body_that_can_be_sent_once_is_sent_once() {
-    let mut script = Script::new(exact());
-    script.request(|r| (r.method, r.body) = (Method::Put, RequestBody::Once));
+    let mut script = FetchScript::new(exact());
+    script.request(|r| (r.method, r.body) = (Method::Put, RequestBodyKind::Once));
     let run = script.answers([status(503)]).run();
-    assert_eq!(run.outcome().gave_up, Some(GaveUp::BodyNotReplayable));
+    assert_eq!(run.outcome().gave_up, Some(GiveUpReason::BodyNotReplayable));
 }
 
 #[test]
 fn a_stale_connection_costs_neither_a_try_nor_a_wait() {
-    let stale = failure(Failure::Stale { sent: true });
+    let stale = failure(FailureKind::Stale { sent: true });
     let run = run(exact().attempts(1), [stale, status(200)]);
     assert_eq!(
         run.to_string(),
@@ -174,7 +180,7 @@ fn a_stale_connection_costs_neither_a_try_nor_a_wait() {
 
 #[test]
 fn stale_connections_are_free_once_for_each_try() {
-    let stale = || failure(Failure::Stale { sent: false });
+    let stale = || failure(FailureKind::Stale { sent: false });
     let trace = trace(
         exact().attempts(2),
         [stale(), stale(), stale(), status(200)],
@@ -186,16 +192,19 @@ fn stale_connections_are_free_once_for_each_try() {
 
 #[test]
 fn a_stale_post_that_may_have_been_sent_is_not_repeated() {
-    let mut script = Script::new(exact());
+    let mut script = FetchScript::new(exact());
     script
         .method(Method::Post)
-        .answers([failure(Failure::Stale { sent: true })]);
-    assert_eq!(script.run().outcome().gave_up, Some(GaveUp::NotIdempotent));
+        .answers([failure(FailureKind::Stale { sent: true })]);
+    assert_eq!(
+        script.run().outcome().gave_up,
+        Some(GiveUpReason::NotIdempotent)
+    );
 }
 
 #[test]
 fn want_of_file_descriptors_waits_and_costs_no_try() {
-    let full = || failure(Failure::Exhausted);
+    let full = || failure(FailureKind::Exhausted);
     let run = run(exact().attempts(1), [full(), full(), full(), status(200)]);
     assert!(run.outcome().is_success());
     assert_eq!(run.outcome().retries, 0);
@@ -221,7 +230,7 @@ fn redirects_without_location_or_not_allowed_are_results() {
             .status(),
         Some(304)
     );
-    let none = exact().redirects(Redirects::NONE);
+    let none = exact().redirects(RedirectPolicy::NONE);
     assert_eq!(
         run(none, [status(301).location("/b")]).outcome().status(),
         Some(301)
@@ -236,7 +245,7 @@ fn an_endless_chain_of_redirects_ends_at_the_limit() {
     );
     assert_eq!(
         run.outcome().result,
-        Err(Error::Redirect(RedirectError::TooMany))
+        Err(FetchError::Redirect(RedirectError::TooMany))
     );
     assert_eq!(run.attempts().len(), 11);
 }
@@ -254,8 +263,8 @@ fn credentials_stay_behind_for_good_when_the_origin_changes() {
 
 #[test]
 fn a_post_redirected_by_303_becomes_a_get_without_body() {
-    let mut script = Script::new(exact());
-    script.request(|r| (r.method, r.body) = (Method::Post, RequestBody::Replayable));
+    let mut script = FetchScript::new(exact());
+    script.request(|r| (r.method, r.body) = (Method::Post, RequestBodyKind::Replayable));
     let run = script
         .answers([status(303).location("/b"), status(200)])
         .run();
@@ -273,7 +282,10 @@ fn a_retry_after_a_redirect_tries_the_new_target() {
 #[test]
 fn a_body_over_the_limit_ends_the_fetch() {
     let run = run(exact().max_body(10), [status(200).body(11)]);
-    assert_eq!(run.outcome().result, Err(Error::BodyTooLarge { limit: 10 }));
+    assert_eq!(
+        run.outcome().result,
+        Err(FetchError::BodyTooLarge { limit: 10 })
+    );
     assert!(
         self::run(exact().max_body(10), [status(200).body(10)])
             .outcome()
@@ -300,7 +312,7 @@ fn events_tell_why() {
     assert!(
         !run.events()
             .iter()
-            .any(|e| matches!(e, Event::GaveUp { .. }))
+            .any(|e| matches!(e, DecisionEvent::GaveUp { .. }))
     );
 }
 
@@ -321,9 +333,9 @@ fn the_books_balance() {
 }
 
 /// A fetch in flight, for what a script cannot show.
-fn flying(policy: Policy, delivery: Delivery) -> (Fetch, crate::Attempt) {
-    let request = Request::get("http://a.test/".parse().unwrap());
-    let request = Request {
+fn flying(policy: Policy, delivery: BodyDelivery) -> (Fetch, crate::Attempt) {
+    let request = FetchRequest::get("http://a.test/".parse().unwrap());
+    let request = FetchRequest {
         delivery,
         ..request
     };
@@ -339,20 +351,20 @@ fn at(seconds: u64) -> Timestamp {
 
 #[test]
 fn a_streamed_response_is_final_from_its_head_on() {
-    let (mut fetch, attempt) = flying(exact(), Delivery::Streamed);
-    fetch.handle(attempt.id, Input::Head(Head::status(200)), at(1));
+    let (mut fetch, attempt) = flying(exact(), BodyDelivery::Streamed);
+    fetch.handle(attempt.id, Input::Head(HeadSummary::status(200)), at(1));
     assert_eq!(fetch.poll(at(1)), Step::Accept(attempt.id));
-    fetch.handle(attempt.id, Input::End(Err(Failure::Io)), at(2));
+    fetch.handle(attempt.id, Input::End(Err(FailureKind::Io)), at(2));
     let Step::Done(outcome) = fetch.poll(at(2)) else {
         panic!("not done")
     };
-    assert_eq!(outcome.gave_up, Some(GaveUp::Committed));
+    assert_eq!(outcome.gave_up, Some(GiveUpReason::Committed));
 }
 
 #[test]
 fn a_slow_consumer_is_not_a_slow_server() {
-    let (mut fetch, attempt) = flying(exact(), Delivery::Streamed);
-    fetch.handle(attempt.id, Input::Head(Head::status(200)), at(1));
+    let (mut fetch, attempt) = flying(exact(), BodyDelivery::Streamed);
+    fetch.handle(attempt.id, Input::Head(HeadSummary::status(200)), at(1));
     fetch.handle(attempt.id, Input::Paused, at(1));
     assert_eq!(fetch.poll(at(1)), Step::Accept(attempt.id));
     assert!(matches!(fetch.poll(at(200)), Step::Wait(_)));
@@ -367,8 +379,8 @@ fn a_body_that_stops_coming_is_timed_out_and_retried() {
         idle_read: Some(SECOND),
         ..Timeouts::default()
     };
-    let (mut fetch, attempt) = flying(exact().timeouts(timeouts), Delivery::Buffered);
-    fetch.handle(attempt.id, Input::Head(Head::status(200)), at(1));
+    let (mut fetch, attempt) = flying(exact().timeouts(timeouts), BodyDelivery::Buffered);
+    fetch.handle(attempt.id, Input::Head(HeadSummary::status(200)), at(1));
     assert_eq!(fetch.poll(at(1)), Step::Accept(attempt.id));
     assert_eq!(fetch.poll(at(2)), Step::Abort(attempt.id));
     assert!(matches!(fetch.poll(at(2)), Step::Wait(Some(_))));
@@ -382,13 +394,13 @@ fn connect_and_first_byte_have_limits_of_their_own() {
         first_byte: Some(2 * SECOND),
         ..Timeouts::default()
     };
-    let (mut fetch, attempt) = flying(exact().timeouts(timeouts), Delivery::Buffered);
+    let (mut fetch, attempt) = flying(exact().timeouts(timeouts), BodyDelivery::Buffered);
     assert_eq!(fetch.poll(at(1)), Step::Abort(attempt.id));
 
-    let (mut fetch, attempt) = flying(exact().timeouts(timeouts), Delivery::Buffered);
+    let (mut fetch, attempt) = flying(exact().timeouts(timeouts), BodyDelivery::Buffered);
     fetch.handle(
         attempt.id,
-        Input::Mark(crate::Phase::Connected, at(0)),
+        Input::Mark(crate::AttemptPhase::Connected, at(0)),
         at(0),
     );
     assert!(matches!(fetch.poll(at(1)), Step::Wait(_)));
@@ -403,10 +415,10 @@ fn the_connect_limit_includes_tls_unless_the_connection_is_reused() {
     };
     let policy = alloc::sync::Arc::new(exact().timeouts(timeouts));
     for (phase, ends) in [
-        (crate::Phase::Connected, true),
-        (crate::Phase::Reused, false),
+        (crate::AttemptPhase::Connected, true),
+        (crate::AttemptPhase::Reused, false),
     ] {
-        let request = Request::get("https://a.test/".parse().unwrap());
+        let request = FetchRequest::get("https://a.test/".parse().unwrap());
         let mut fetch = Fetch::new(request, policy.clone(), 0, at(0));
         assert_eq!(fetch.poll(at(0)), Step::Ready);
         let attempt = fetch.start(at(0)).unwrap();
@@ -421,13 +433,13 @@ fn the_connect_limit_includes_tls_unless_the_connection_is_reused() {
 
 #[test]
 fn what_comes_after_the_end_is_stale() {
-    let (mut fetch, attempt) = flying(exact(), Delivery::Buffered);
+    let (mut fetch, attempt) = flying(exact(), BodyDelivery::Buffered);
     fetch.cancel(at(1));
     assert_eq!(fetch.poll(at(1)), Step::Abort(attempt.id));
     assert!(matches!(fetch.poll(at(1)), Step::Done(_)));
     assert_eq!(
         fetch.handle(attempt.id, Input::End(Ok(())), at(1)),
-        Handled::Stale
+        InputEffect::Stale
     );
     assert_eq!(fetch.poll(at(9999)), Step::Wait(None));
 }
@@ -438,14 +450,14 @@ fn nothing_starts_when_its_time_is_over() {
         queue: Some(SECOND),
         ..Timeouts::default()
     };
-    let request = Request::get("http://a.test/".parse().unwrap());
+    let request = FetchRequest::get("http://a.test/".parse().unwrap());
     let mut fetch = Fetch::new(request, exact().timeouts(timeouts).into(), 0, at(0));
     assert_eq!(fetch.poll(at(0)), Step::Ready);
     assert!(fetch.start(at(1)).is_none());
     let Step::Done(outcome) = fetch.poll(at(1)) else {
         panic!("not done")
     };
-    assert_eq!(outcome.result, Err(Error::TimedOut(Limit::Queue)));
+    assert_eq!(outcome.result, Err(FetchError::TimedOut(TimeLimit::Queue)));
     assert!(outcome.attempts.is_empty());
 }
 

@@ -3,22 +3,22 @@
 use super::flight::{Flight, Held, earlier};
 use super::outbox::Word;
 use super::{Fetch, State, World};
-use crate::model::failure::Limit;
+use crate::model::failure::TimeLimit;
 use crate::model::id::AttemptId;
-use crate::model::outcome::{AttemptEnd, Error};
+use crate::model::outcome::{AttemptEnd, FetchError};
 use crate::model::time::Timestamp;
-use crate::model::wake::{Reason, Wake};
+use crate::model::wake::{NextWake, WakeReason};
 
 impl Fetch {
     /// The earliest time at which something happens by itself.
-    pub(super) fn wake(&self) -> Option<Wake> {
-        let at = |at, why| Some(Wake { at, why });
+    pub(super) fn wake(&self) -> Option<NextWake> {
+        let at = |at, why| Some(NextWake { at, why });
         let own = match &self.state {
             State::Waiting { .. } => self
                 .policy
                 .timeouts
                 .queue
-                .and_then(|limit| at(self.since + limit, Reason::Limit(Limit::Queue))),
+                .and_then(|limit| at(self.since + limit, WakeReason::Limit(TimeLimit::Queue))),
             State::Flying => self
                 .flights
                 .iter()
@@ -27,12 +27,12 @@ impl Fetch {
                 .into_iter()
                 .chain(self.racing.wake())
                 .min(),
-            State::Sleeping { until } => at(*until, Reason::Backoff),
+            State::Sleeping { until } => at(*until, WakeReason::Backoff),
             State::Over { .. } => return None,
         };
         let total = self
             .deadline()
-            .and_then(|t| at(t, Reason::Limit(Limit::Total)));
+            .and_then(|t| at(t, WakeReason::Limit(TimeLimit::Total)));
         earlier(own, total)
     }
 
@@ -42,24 +42,24 @@ impl Fetch {
     }
 
     /// Does all that is due at `now`. Tells what will be next.
-    pub(super) fn expire(&mut self, now: Timestamp, world: &mut dyn World) -> Option<Wake> {
+    pub(super) fn expire(&mut self, now: Timestamp, world: &mut dyn World) -> Option<NextWake> {
         loop {
             let wake = self.wake();
             let Some(wake) = wake.filter(|wake| wake.at <= now) else {
                 return wake;
             };
             match wake.why {
-                Reason::Backoff => {
+                WakeReason::Backoff => {
                     self.backoff += now.saturating_since(self.since);
                     self.queue(now);
                 }
-                Reason::Hedge => self.want_hedge(world, now),
-                Reason::Limit(limit @ (Limit::Queue | Limit::Total)) => {
+                WakeReason::Hedge => self.want_hedge(world, now),
+                WakeReason::Limit(limit @ (TimeLimit::Queue | TimeLimit::Total)) => {
                     self.abort_all(AttemptEnd::TimedOut(limit), now);
-                    self.finish_or_fall_back(Error::TimedOut(limit), now);
+                    self.finish_or_fall_back(FetchError::TimedOut(limit), now);
                 }
-                Reason::Fault | Reason::Limit(_) => self.expire_flight(wake, now, world),
-                Reason::Host | Reason::Rate | Reason::Rule => {
+                WakeReason::Fault | WakeReason::Limit(_) => self.expire_flight(wake, now, world),
+                WakeReason::Host | WakeReason::Rate | WakeReason::Rule => {
                     unreachable!("a fetch knows none of them")
                 }
             }
@@ -67,13 +67,13 @@ impl Fetch {
     }
 
     /// Does what is due for one of the flights.
-    pub(super) fn expire_flight(&mut self, wake: Wake, now: Timestamp, world: &mut dyn World) {
+    pub(super) fn expire_flight(&mut self, wake: NextWake, now: Timestamp, world: &mut dyn World) {
         let due = |flight: &&Flight| flight.wake(&self.policy, self.delivery) == Some(wake);
         let Some(id) = self.flights.iter().find(due).map(|flight| flight.id) else {
             return;
         };
         match wake.why {
-            Reason::Limit(limit) => self.on_timeout(id, limit, now, world),
+            WakeReason::Limit(limit) => self.on_timeout(id, limit, now, world),
             _ => self.release(id, now, world),
         }
     }

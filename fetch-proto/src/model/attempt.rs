@@ -6,11 +6,11 @@ use core::time::Duration;
 
 use url::Url;
 
-use crate::model::failure::Failure;
+use crate::model::failure::FailureKind;
 use crate::model::id::AttemptId;
 use crate::model::method::Method;
 use crate::model::time::Timestamp;
-use crate::model::timings::Phase;
+use crate::model::timings::AttemptPhase;
 
 /// A request that the driver should send now.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -47,12 +47,12 @@ pub enum Input {
     },
     /// The attempt is over: the body is complete, or something failed. Exactly one for each
     /// [`Attempt`], unless it was aborted.
-    End(Result<(), Failure>),
+    End(Result<(), FailureKind>),
     /// The response's head is here. It is answered by `Accept`, `Discard` or `Abort`.
-    Head(Head),
+    Head(HeadSummary),
     /// A phase was done, at a time not later than the call's. For timings, and for the connect and
     /// first-byte limits.
-    Mark(Phase, Timestamp),
+    Mark(AttemptPhase, Timestamp),
     /// The consumer stopped reading, so the idle-read clock stands still.
     Paused,
     /// The consumer reads again.
@@ -62,7 +62,7 @@ pub enum Input {
 /// What the core must know of a response's head.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub struct Head {
+pub struct HeadSummary {
     /// The `Location` field's value.
     pub location: Option<Box<str>>,
     /// How long the host wants to be left alone, by what its `RateLimit` fields say: the time to the
@@ -76,11 +76,11 @@ pub struct Head {
     pub status: u16,
 }
 
-impl Head {
+impl HeadSummary {
     /// A head with this status and neither field.
     ///
     /// ```
-    /// assert_eq!(fetch_proto::Head::status(200).location, None);
+    /// assert_eq!(fetch_proto::HeadSummary::status(200).location, None);
     /// ```
     #[must_use]
     pub const fn status(status: u16) -> Self {
@@ -96,7 +96,7 @@ impl Head {
 /// Whether an input was of use.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub enum Handled {
+pub enum InputEffect {
     /// It changed something.
     Applied,
     /// It came too late: the attempt was aborted, or the fetch is over. Normal, counted, never an

@@ -7,10 +7,10 @@ use core::time::Duration;
 
 use url::Url;
 
-use crate::model::failure::Cause;
-use crate::model::fault::Fault;
+use crate::model::failure::FailureCause;
+use crate::model::fault::InjectedFault;
 use crate::model::id::FetchId;
-use crate::model::outcome::GaveUp;
+use crate::model::outcome::GiveUpReason;
 use crate::model::time::Timestamp;
 
 /// A decision and its reason. Display gives one line.
@@ -20,7 +20,7 @@ use crate::model::time::Timestamp;
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
-pub enum Event {
+pub enum DecisionEvent {
     /// An attempt is dropped, because another one's head came first.
     Abandoned {
         /// Which attempt.
@@ -50,9 +50,9 @@ pub enum Event {
     /// There will be no further retry.
     GaveUp {
         /// What would have been worth one.
-        cause: Cause,
+        cause: FailureCause,
         /// Why there is none.
-        why: GaveUp,
+        why: GiveUpReason,
     },
     /// The host's limit was found to be another.
     HostLimit {
@@ -73,7 +73,7 @@ pub enum Event {
         /// In which attempt.
         attempt: u16,
         /// Which.
-        fault: Fault,
+        fault: InjectedFault,
     },
     /// Fewer attempts run at once because the machine ran out of file descriptors or ports.
     Pressure {
@@ -94,13 +94,13 @@ pub enum Event {
         /// Which try failed, from 1.
         attempt: u16,
         /// What made the retry worth it.
-        cause: Cause,
+        cause: FailureCause,
         /// How long it waits before it queues again.
         delay: Duration,
         /// How many tries the policy allows.
         of: u16,
         /// What the delay comes from.
-        why: Pace,
+        why: RetryDelaySource,
     },
     /// The fetch waits for the response to the same request of another.
     Shares {
@@ -129,7 +129,7 @@ pub enum Event {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
-pub enum Pace {
+pub enum RetryDelaySource {
     /// The policy's backoff.
     Backoff,
     /// Nothing: a connection that was found closed costs neither a try nor a wait.
@@ -142,7 +142,7 @@ pub enum Pace {
     RetryAfter,
 }
 
-impl fmt::Display for Event {
+impl fmt::Display for DecisionEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Abandoned { attempt, winner } => {
@@ -215,7 +215,7 @@ impl fmt::Display for Event {
     }
 }
 
-impl fmt::Display for Pace {
+impl fmt::Display for RetryDelaySource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Backoff => "backoff",
@@ -227,18 +227,18 @@ impl fmt::Display for Pace {
     }
 }
 
-/// A change that a result brought about.
+/// State change caused by a result.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Transition {
-    /// Enough probes succeeded: all calls go through, and the counts begin anew.
+    /// Enough probes succeeded: all calls are admitted, and the counts are reset.
     Closed,
-    /// No call goes through.
+    /// No call is admitted.
     Opened {
         /// Why it opened.
         trip: Trip,
-        /// When the first probe may go.
+        /// When the first probe may start.
         until: Timestamp,
     },
 }
@@ -249,14 +249,13 @@ pub enum Transition {
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Trip {
-    /// As many failures in a row as [`Breaker::consecutive`](crate::Breaker::consecutive) says.
+    /// [`Breaker::consecutive`](crate::Breaker::consecutive) failures in a row.
     Consecutive,
-    /// The part of failures that [`Breaker::failure_ratio`](crate::Breaker::failure_ratio) says.
+    /// The [`Breaker::failure_ratio`](crate::Breaker::failure_ratio) was reached.
     FailureRatio,
-    /// Too many probes failed for the rest to close it
-    /// ([`Breaker::probes`](crate::Breaker::probes)).
+    /// Too many probes failed ([`Breaker::probes`](crate::Breaker::probes)).
     Probes,
-    /// The part of slow calls that [`Breaker::slow`](crate::Breaker::slow) says.
+    /// The ratio of slow calls was reached ([`Breaker::slow`](crate::Breaker::slow)).
     SlowRatio,
 }
 

@@ -10,7 +10,7 @@ use core::fmt;
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
-pub enum Failure {
+pub enum FailureKind {
     /// The decoded body grew over the limit while the transport was decoding it.
     BodyTooLarge,
     /// No connection: refused, unreachable, or the network is down.
@@ -45,11 +45,11 @@ pub enum Failure {
     Unsupported,
 }
 
-impl Failure {
+impl FailureKind {
     /// A short, stable name, fit for a metric label or a record.
     ///
     /// ```
-    /// assert_eq!(fetch_proto::Failure::Resolve.as_str(), "dns");
+    /// assert_eq!(fetch_proto::FailureKind::Resolve.as_str(), "dns");
     /// ```
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -74,9 +74,9 @@ impl Failure {
     /// Whether the same request may well succeed a little later.
     ///
     /// ```
-    /// use fetch_proto::Failure;
-    /// assert!(Failure::Io.is_transient());
-    /// assert!(!Failure::Tls.is_transient());
+    /// use fetch_proto::FailureKind;
+    /// assert!(FailureKind::Io.is_transient());
+    /// assert!(!FailureKind::Tls.is_transient());
     /// ```
     #[must_use]
     pub fn is_transient(self) -> bool {
@@ -101,9 +101,9 @@ impl Failure {
     /// Whether it lies with this machine, or with an old connection, and says nothing of the server.
     ///
     /// ```
-    /// use fetch_proto::Failure;
-    /// assert!(Failure::Exhausted.is_own());
-    /// assert!(!Failure::Connect.is_own());
+    /// use fetch_proto::FailureKind;
+    /// assert!(FailureKind::Exhausted.is_own());
+    /// assert!(!FailureKind::Connect.is_own());
     /// ```
     #[must_use]
     pub fn is_own(self) -> bool {
@@ -122,9 +122,9 @@ impl Failure {
     /// nothing, whatever its method.
     ///
     /// ```
-    /// use fetch_proto::Failure;
-    /// assert!(Failure::Connect.is_unsent());
-    /// assert!(!Failure::Io.is_unsent());
+    /// use fetch_proto::FailureKind;
+    /// assert!(FailureKind::Connect.is_unsent());
+    /// assert!(!FailureKind::Io.is_unsent());
     /// ```
     #[must_use]
     pub fn is_unsent(self) -> bool {
@@ -140,7 +140,7 @@ impl Failure {
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for FailureKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::BodyTooLarge => "the decoded body is over its limit",
@@ -165,16 +165,16 @@ impl fmt::Display for Failure {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
-pub enum Cause {
+pub enum FailureCause {
     /// The transport failed.
-    Failure(Failure),
+    Failure(FailureKind),
     /// The status is one to retry.
     Status(u16),
     /// A limit on time was reached.
-    Timeout(Limit),
+    Timeout(TimeLimit),
 }
 
-impl fmt::Display for Cause {
+impl fmt::Display for FailureCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Failure(failure) => write!(f, "{failure}"),
@@ -189,7 +189,7 @@ impl fmt::Display for Cause {
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
-pub enum Limit {
+pub enum TimeLimit {
     /// [`Timeouts::attempt`].
     Attempt,
     /// [`Timeouts::connect`].
@@ -206,7 +206,7 @@ pub enum Limit {
     Total,
 }
 
-impl fmt::Display for Limit {
+impl fmt::Display for TimeLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Attempt => "attempt",

@@ -3,20 +3,20 @@
 use core::fmt;
 use core::time::Duration;
 
-use crate::model::failure::Failure;
+use crate::model::failure::FailureKind;
 
 /// A fault made on purpose.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
-pub enum Fault {
+pub enum InjectedFault {
     /// The clock jumps ahead so far when the attempt begins, as after a suspended machine. Seen by
     /// the whole [`Engine`](crate::Engine); a lone fetch has no clock to jump.
     ClockJump(Duration),
-    /// The attempt fails so before anything is sent: [`Failure::Resolve`] for a DNS failure,
-    /// [`Failure::Connect`] for a refused connection.
-    Error(Failure),
+    /// The attempt fails so before anything is sent: [`FailureKind::Resolve`] for a DNS failure,
+    /// [`FailureKind::Connect`] for a refused connection.
+    Error(FailureKind),
     /// The request is sent so much later, between two bounds.
     Latency {
         /// At least so long.
@@ -32,12 +32,12 @@ pub enum Fault {
     Truncate(u64),
 }
 
-impl Fault {
+impl InjectedFault {
     /// A latency drawn evenly from this range.
     ///
     /// ```
     /// # use core::time::Duration;
-    /// let fault = fetch_proto::Fault::latency(Duration::ZERO..=Duration::from_secs(1));
+    /// let fault = fetch_proto::InjectedFault::latency(Duration::ZERO..=Duration::from_secs(1));
     /// ```
     #[must_use]
     pub const fn latency(range: core::ops::RangeInclusive<Duration>) -> Self {
@@ -48,7 +48,7 @@ impl Fault {
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for InjectedFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ClockJump(by) => write!(f, "the clock jumps ahead {by:?}"),

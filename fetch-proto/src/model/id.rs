@@ -5,7 +5,7 @@ use core::fmt;
 /// A fetch in an [`Engine`](crate::Engine).
 ///
 /// Checked by generation: when the fetch is over and its slot serves another, the old id matches
-/// nothing, so using it late is harmless. A lone [`Fetch`](crate::Fetch) has [`FetchId::LONE`].
+/// nothing, so using it late is harmless. A lone [`Fetch`](crate::Fetch) has [`FetchId::STANDALONE`].
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct FetchId {
@@ -15,7 +15,7 @@ pub struct FetchId {
 
 impl FetchId {
     /// The id of a [`Fetch`](crate::Fetch) that no engine owns.
-    pub const LONE: Self = Self {
+    pub const STANDALONE: Self = Self {
         slot: 0,
         generation: 0,
     };
@@ -24,7 +24,7 @@ impl FetchId {
     /// may use it to index a table of its own.
     ///
     /// ```
-    /// assert_eq!(fetch_proto::FetchId::LONE.slot(), 0);
+    /// assert_eq!(fetch_proto::FetchId::STANDALONE.slot(), 0);
     /// ```
     #[must_use]
     pub const fn slot(self) -> usize {
@@ -51,8 +51,8 @@ impl AttemptId {
     /// Which request of its fetch this is, from 1, redirects and free retries included.
     ///
     /// ```
-    /// # use fetch_proto::{Fetch, Policy, Request, Step, Timestamp};
-    /// # let mut fetch = Fetch::new(Request::get("http://a.test/".parse()?), Policy::default().into(), 0, Timestamp::START);
+    /// # use fetch_proto::{Fetch, Policy, FetchRequest, Step, Timestamp};
+    /// # let mut fetch = Fetch::new(FetchRequest::get("http://a.test/".parse()?), Policy::default().into(), 0, Timestamp::START);
     /// # let _ = fetch.poll(Timestamp::START);
     /// let attempt = fetch.start(Timestamp::START).expect("it was ready");
     /// assert_eq!(attempt.id.number(), 1);

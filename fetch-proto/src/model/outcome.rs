@@ -7,24 +7,24 @@ use core::time::Duration;
 
 use url::Url;
 
-use crate::model::failure::{Failure, Limit, RedirectError};
+use crate::model::failure::{FailureKind, RedirectError, TimeLimit};
 use crate::model::id::{AttemptId, FetchId};
-use crate::model::timings::{AttemptTimings, Timings};
+use crate::model::timings::{AttemptTimings, FetchTimings};
 
 /// The end of one fetch: exactly one for each that was submitted.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub struct Outcome {
+pub struct FetchOutcome {
     /// Every attempt, in the order in which they ended. Empty if none ever began.
     pub attempts: Vec<AttemptReport>,
     /// Whether it turned to the URL of its [`Fallback`](crate::Fallback).
     pub fallen_back: bool,
     /// Why there was no further retry, where one would have been worth it.
-    pub gave_up: Option<GaveUp>,
+    pub gave_up: Option<GiveUpReason>,
     /// How many redirects were followed.
     pub redirects: u16,
     /// A complete response of any status, or why there is none.
-    pub result: Result<Finish, Error>,
+    pub result: Result<CompleteResponse, FetchError>,
     /// How many times the request was retried, redirects and free retries not counted.
     pub retries: u16,
     /// The fetch whose response this one got too, because both asked for the same at the same time:
@@ -33,20 +33,20 @@ pub struct Outcome {
     /// The caller's own key.
     pub tag: u64,
     /// Where the time went.
-    pub timings: Timings,
+    pub timings: FetchTimings,
     /// The last target.
     pub url: Arc<Url>,
     /// Whether it is time for the caller's own value: see [`Fallback::value`](crate::Fallback::value).
     pub wants_value: bool,
 }
 
-impl Outcome {
+impl FetchOutcome {
     /// Whether there is a response and its status is 2xx.
     ///
     /// ```
-    /// # use fetch_proto::testing::{Script, status};
+    /// # use fetch_proto::testing::{FetchScript, status};
     /// # use fetch_proto::Policy;
-    /// let mut script = Script::new(Policy::default());
+    /// let mut script = FetchScript::new(Policy::default());
     /// script.answers([status(200)]);
     /// assert!(script.run().outcome().is_success());
     /// ```
@@ -59,9 +59,9 @@ impl Outcome {
     /// The attempt that decided the end: the one that brought the response, or the last that failed.
     ///
     /// ```
-    /// # use fetch_proto::testing::{Script, status};
+    /// # use fetch_proto::testing::{FetchScript, status};
     /// # use fetch_proto::Policy;
-    /// let mut script = Script::new(Policy::default());
+    /// let mut script = FetchScript::new(Policy::default());
     /// script.answers([status(404)]);
     /// assert_eq!(script.run().outcome().last_attempt().map(|last| last.number), Some(1));
     /// ```
@@ -75,9 +75,9 @@ impl Outcome {
     /// The status, if there is a response.
     ///
     /// ```
-    /// # use fetch_proto::testing::{Script, status};
+    /// # use fetch_proto::testing::{FetchScript, status};
     /// # use fetch_proto::Policy;
-    /// let mut script = Script::new(Policy::default());
+    /// let mut script = FetchScript::new(Policy::default());
     /// script.answers([status(404)]);
     /// assert_eq!(script.run().outcome().status(), Some(404));
     /// ```
@@ -90,7 +90,7 @@ impl Outcome {
 /// A complete response.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub struct Finish {
+pub struct CompleteResponse {
     /// The attempt that brought it.
     pub attempt: AttemptId,
     /// The size of its decoded body.
@@ -132,13 +132,13 @@ pub enum AttemptEnd {
     /// The caller cancelled the fetch.
     Cancelled,
     /// The transport failed.
-    Failed(Failure),
+    Failed(FailureKind),
     /// A response came that leads elsewhere.
     Redirected,
     /// A response came, complete or given up because it was not wanted.
     Responded,
     /// A limit on time was reached.
-    TimedOut(Limit),
+    TimedOut(TimeLimit),
 }
 
 /// Why a fetch has no response.
@@ -146,7 +146,7 @@ pub enum AttemptEnd {
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
-pub enum Error {
+pub enum FetchError {
     /// The body was larger than so many bytes.
     BodyTooLarge {
         /// The limit: [`Policy::max_body`](crate::Policy::max_body).
@@ -157,23 +157,23 @@ pub enum Error {
     /// The host's breaker is open, and it is set to fail fast: [`OnOpen`](crate::OnOpen).
     CircuitOpen,
     /// The last attempt failed so.
-    Failed(Failure),
+    Failed(FailureKind),
     /// A redirect was not followed.
     Redirect(RedirectError),
     /// It had waited so long in an overloaded queue that it was left out.
     Shed,
     /// A limit on time was reached.
-    TimedOut(Limit),
+    TimedOut(TimeLimit),
 }
 
-impl Error {
+impl FetchError {
     /// A short, stable name, fit for a metric label or a record.
     ///
     /// ```
-    /// use fetch_proto::{Error, Failure, Limit};
+    /// use fetch_proto::{FetchError, FailureKind, TimeLimit};
     ///
-    /// assert_eq!(Error::Failed(Failure::Tls).as_str(), "tls");
-    /// assert_eq!(Error::TimedOut(Limit::Attempt).as_str(), "timeout");
+    /// assert_eq!(FetchError::Failed(FailureKind::Tls).as_str(), "tls");
+    /// assert_eq!(FetchError::TimedOut(TimeLimit::Attempt).as_str(), "timeout");
     /// ```
     #[must_use]
     pub fn as_str(&self) -> &'static str {
@@ -189,7 +189,7 @@ impl Error {
     }
 }
 
-impl fmt::Display for Error {
+impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BodyTooLarge { limit } => write!(f, "the body is larger than {limit} bytes"),
@@ -203,14 +203,14 @@ impl fmt::Display for Error {
     }
 }
 
-impl core::error::Error for Error {}
+impl core::error::Error for FetchError {}
 
 /// Why a fetch that failed, or got a status worth a retry, was not tried again.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
-pub enum GaveUp {
+pub enum GiveUpReason {
     /// It had been tried as often as the policy allows.
     Attempts,
     /// The request body is a stream that had been begun.
@@ -229,7 +229,7 @@ pub enum GaveUp {
     TotalTimeout,
 }
 
-impl fmt::Display for GaveUp {
+impl fmt::Display for GiveUpReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Attempts => "no attempts left",

@@ -132,21 +132,21 @@ impl From<Timestamp> for u64 {
 /// A duration in eight bytes, for what there is much of: nanoseconds, at most 584 years.
 #[derive(Clone, Copy, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub(crate) struct Span(u64);
+pub(crate) struct CompactDuration(u64);
 
-impl From<Duration> for Span {
+impl From<Duration> for CompactDuration {
     fn from(d: Duration) -> Self {
         Self(nanos(d))
     }
 }
 
-impl From<Span> for Duration {
-    fn from(span: Span) -> Self {
+impl From<CompactDuration> for Duration {
+    fn from(span: CompactDuration) -> Self {
         Self::from_nanos(span.0)
     }
 }
 
-impl AddAssign<Duration> for Span {
+impl AddAssign<Duration> for CompactDuration {
     fn add_assign(&mut self, d: Duration) {
         self.0 = self.0.saturating_add(nanos(d));
     }

@@ -9,7 +9,7 @@ use crate::model::time::Timestamp;
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
-pub enum Phase {
+pub enum AttemptPhase {
     /// The name was resolved to addresses.
     Resolved,
     /// A connection was made; its TLS handshake, if any, is still to come.
@@ -29,15 +29,15 @@ pub enum Phase {
 pub struct AttemptTimings {
     /// The attempt was handed to the transport.
     pub started: Timestamp,
-    /// See [`Phase::Resolved`].
+    /// See [`AttemptPhase::Resolved`].
     pub resolved: Option<Timestamp>,
-    /// See [`Phase::Connected`] and [`Phase::Reused`].
+    /// See [`AttemptPhase::Connected`] and [`AttemptPhase::Reused`].
     pub connected: Option<Timestamp>,
-    /// Whether the connection was taken from the pool: see [`Phase::Reused`].
+    /// Whether the connection was taken from the pool: see [`AttemptPhase::Reused`].
     pub reused: bool,
-    /// See [`Phase::TlsDone`].
+    /// See [`AttemptPhase::TlsDone`].
     pub tls_done: Option<Timestamp>,
-    /// See [`Phase::Sent`].
+    /// See [`AttemptPhase::Sent`].
     pub sent: Option<Timestamp>,
     /// The response's head was there: the first byte, as far as a client can tell.
     pub head: Option<Timestamp>,
@@ -63,26 +63,26 @@ impl AttemptTimings {
     /// attempt. For drivers that learn of a phase only after they aborted the attempt.
     ///
     /// ```
-    /// # use fetch_proto::{AttemptTimings, Phase, Timestamp};
+    /// # use fetch_proto::{AttemptTimings, AttemptPhase, Timestamp};
     /// # let at = Timestamp::from_nanos;
     /// # let mut t = AttemptTimings { started: at(0), resolved: None, connected: None, reused: false, tls_done: None, sent: None, head: None, ended: at(9) };
-    /// t.note(Phase::Sent, at(12));
+    /// t.note(AttemptPhase::Sent, at(12));
     /// assert_eq!(t.sent, Some(at(9)));
     /// ```
-    pub fn note(&mut self, phase: Phase, at: Timestamp) {
+    pub fn note(&mut self, phase: AttemptPhase, at: Timestamp) {
         self.mark(phase, at, self.ended);
     }
 
-    pub(crate) fn mark(&mut self, phase: Phase, at: Timestamp, now: Timestamp) {
+    pub(crate) fn mark(&mut self, phase: AttemptPhase, at: Timestamp, now: Timestamp) {
         let at = at.min(now).max(self.started);
         let slot = match phase {
-            Phase::Resolved => &mut self.resolved,
-            Phase::Connected | Phase::Reused => &mut self.connected,
-            Phase::TlsDone => &mut self.tls_done,
-            Phase::Sent => &mut self.sent,
+            AttemptPhase::Resolved => &mut self.resolved,
+            AttemptPhase::Connected | AttemptPhase::Reused => &mut self.connected,
+            AttemptPhase::TlsDone => &mut self.tls_done,
+            AttemptPhase::Sent => &mut self.sent,
         };
         slot.get_or_insert(at);
-        self.reused |= phase == Phase::Reused;
+        self.reused |= phase == AttemptPhase::Reused;
     }
 
     /// The time to resolve the name.
@@ -190,7 +190,7 @@ impl AttemptTimings {
 /// together with earlier failed ones make up the total.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub struct Timings {
+pub struct FetchTimings {
     /// The fetch was submitted.
     pub submitted: Timestamp,
     /// Its first attempt began; `None` if none ever did.
@@ -205,13 +205,13 @@ pub struct Timings {
     pub redirecting: Duration,
 }
 
-impl Timings {
+impl FetchTimings {
     /// From submission to the end.
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use fetch_proto::{Timings, Timestamp};
-    /// # let t = Timings { submitted: Timestamp::START, started: None, ended: Timestamp::from_nanos(9), queued: Duration::ZERO, backoff: Duration::ZERO, redirecting: Duration::ZERO };
+    /// # use fetch_proto::{FetchTimings, Timestamp};
+    /// # let t = FetchTimings { submitted: Timestamp::START, started: None, ended: Timestamp::from_nanos(9), queued: Duration::ZERO, backoff: Duration::ZERO, redirecting: Duration::ZERO };
     /// assert_eq!(t.total().as_nanos(), 9);
     /// ```
     #[must_use]
@@ -223,8 +223,8 @@ impl Timings {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use fetch_proto::{Timings, Timestamp};
-    /// # let t = Timings { submitted: Timestamp::START, started: Some(Timestamp::from_nanos(2)), ended: Timestamp::from_nanos(9), queued: Duration::ZERO, backoff: Duration::ZERO, redirecting: Duration::ZERO };
+    /// # use fetch_proto::{FetchTimings, Timestamp};
+    /// # let t = FetchTimings { submitted: Timestamp::START, started: Some(Timestamp::from_nanos(2)), ended: Timestamp::from_nanos(9), queued: Duration::ZERO, backoff: Duration::ZERO, redirecting: Duration::ZERO };
     /// assert_eq!(t.active().as_nanos(), 7);
     /// ```
     #[must_use]

@@ -2,24 +2,24 @@
 
 use core::fmt;
 
-use crate::model::failure::Limit;
+use crate::model::failure::TimeLimit;
 use crate::model::time::Timestamp;
 
 /// The next point in time at which polling will do something by itself.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub struct Wake {
+pub struct NextWake {
     /// When.
     pub at: Timestamp,
     /// Why then.
-    pub why: Reason,
+    pub why: WakeReason,
 }
 
-/// What a [`Wake`] is for.
+/// What a [`NextWake`] is for.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
-pub enum Reason {
+pub enum WakeReason {
     /// A fetch's wait before its retry ends.
     Backoff,
     /// A fault made on purpose comes, or lets go.
@@ -29,14 +29,14 @@ pub enum Reason {
     /// A host that was paused, or held back by its own rate, may go on.
     Host,
     /// A limit on time is reached.
-    Limit(Limit),
+    Limit(TimeLimit),
     /// The rate over all hosts allows the next attempt.
     Rate,
     /// The rate of a rule allows the next attempt.
     Rule,
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for WakeReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Backoff => f.write_str("backoff"),

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::{Class, smooth};
+use super::{RetryClass, smooth};
 use crate::model::time::nanos;
 use crate::random::{between, mix};
 
@@ -159,8 +159,8 @@ impl Backoff {
 
     /// The same for retries of this class. After a throttled attempt full jitter would come to nothing
     /// too often, so it becomes equal jitter.
-    pub(crate) fn for_class(mut self, class: Class) -> Self {
-        if class == Class::Throttled && self.jitter == Some(Jitter::Full) {
+    pub(crate) fn for_class(mut self, class: RetryClass) -> Self {
+        if class == RetryClass::Throttled && self.jitter == Some(Jitter::Full) {
             self.jitter = Some(Jitter::Equal);
         }
         self

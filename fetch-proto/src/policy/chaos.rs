@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::model::fault::Fault;
+use crate::model::fault::InjectedFault;
 use crate::model::time::nanos;
 use crate::random::{between, mix};
 
@@ -15,30 +15,30 @@ use crate::random::{between, mix};
 ///
 /// ```
 /// use core::time::Duration;
-/// use fetch_proto::{Chaos, Failure, Fault, Policy};
+/// use fetch_proto::{ChaosPolicy, FailureKind, InjectedFault, Policy};
 ///
-/// let chaos = Chaos::default()
-///     .fault(10, Fault::Error(Failure::Resolve))
-///     .fault(50, Fault::latency(Duration::from_millis(100)..=Duration::from_secs(2)));
+/// let chaos = ChaosPolicy::default()
+///     .fault(10, InjectedFault::Error(FailureKind::Resolve))
+///     .fault(50, InjectedFault::latency(Duration::from_millis(100)..=Duration::from_secs(2)));
 /// let policy = Policy::default().chaos(chaos);
 /// ```
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
-pub struct Chaos {
-    faults: Vec<(u16, Fault)>,
+pub struct ChaosPolicy {
+    faults: Vec<(u16, InjectedFault)>,
 }
 
-impl Chaos {
+impl ChaosPolicy {
     /// Adds a fault that is made in `per_mille` of 1,000 attempts. At most one fault is made in an
     /// attempt, so the rates add up; over 1,000 in all, the later ones come to nothing.
     ///
     /// ```
-    /// # use fetch_proto::{Chaos, Fault};
-    /// let one_in_ten = Chaos::default().fault(100, Fault::Reset);
+    /// # use fetch_proto::{ChaosPolicy, InjectedFault};
+    /// let one_in_ten = ChaosPolicy::default().fault(100, InjectedFault::Reset);
     /// ```
     #[must_use]
-    pub fn fault(mut self, per_mille: u16, fault: Fault) -> Self {
+    pub fn fault(mut self, per_mille: u16, fault: InjectedFault) -> Self {
         self.faults.push((per_mille, fault));
         self
     }
@@ -46,23 +46,23 @@ impl Chaos {
     /// The faults, each with how many of 1,000 attempts get it.
     ///
     /// ```
-    /// # use fetch_proto::{Chaos, Fault};
-    /// let chaos = Chaos::default().fault(100, Fault::Reset);
-    /// assert_eq!(chaos.faults().next(), Some((100, Fault::Reset)));
+    /// # use fetch_proto::{ChaosPolicy, InjectedFault};
+    /// let chaos = ChaosPolicy::default().fault(100, InjectedFault::Reset);
+    /// assert_eq!(chaos.faults().next(), Some((100, InjectedFault::Reset)));
     /// ```
-    pub fn faults(&self) -> impl Iterator<Item = (u16, Fault)> {
+    pub fn faults(&self) -> impl Iterator<Item = (u16, InjectedFault)> {
         self.faults.iter().copied()
     }
 
     /// The fault of the attempt with this number, of the fetch that `seed` belongs to.
     ///
     /// ```
-    /// # use fetch_proto::{Chaos, Fault};
-    /// let always = Chaos::default().fault(1000, Fault::Stall);
-    /// assert_eq!(always.draw(7, 1), Some(Fault::Stall));
+    /// # use fetch_proto::{ChaosPolicy, InjectedFault};
+    /// let always = ChaosPolicy::default().fault(1000, InjectedFault::Stall);
+    /// assert_eq!(always.draw(7, 1), Some(InjectedFault::Stall));
     /// ```
     #[must_use]
-    pub fn draw(&self, seed: u64, attempt: u16) -> Option<Fault> {
+    pub fn draw(&self, seed: u64, attempt: u16) -> Option<InjectedFault> {
         if self.faults.is_empty() {
             return None;
         }
@@ -78,7 +78,7 @@ impl Chaos {
     }
 }
 
-/// The wait of a [`Fault::Latency`].
+/// The wait of a [`InjectedFault::Latency`].
 pub(crate) fn latency(min: Duration, max: Duration, seed: u64, attempt: u16) -> Duration {
     let word = mix(mix(seed, LATENCY), u64::from(attempt));
     Duration::from_nanos(between(word, nanos(min), nanos(max)))
@@ -94,25 +94,25 @@ mod tests {
 
     #[test]
     fn faults_are_as_frequent_as_asked_and_the_same_for_the_same_seed() {
-        let chaos = Chaos::default()
-            .fault(100, Fault::Reset)
-            .fault(300, Fault::Stall);
+        let chaos = ChaosPolicy::default()
+            .fault(100, InjectedFault::Reset)
+            .fault(300, InjectedFault::Stall);
         let count = |fault| {
             (0..10_000)
                 .filter(|seed| chaos.draw(*seed, 1) == fault)
                 .count()
         };
-        assert!((900..1_100).contains(&count(Some(Fault::Reset))));
-        assert!((2_800..3_200).contains(&count(Some(Fault::Stall))));
+        assert!((900..1_100).contains(&count(Some(InjectedFault::Reset))));
+        assert!((2_800..3_200).contains(&count(Some(InjectedFault::Stall))));
         assert!((5_800..6_200).contains(&count(None)));
         assert_eq!(chaos.draw(7, 3), chaos.draw(7, 3));
     }
 
     #[test]
     fn rates_over_all_attempts_leave_the_later_faults_out() {
-        let chaos = Chaos::default()
-            .fault(1000, Fault::Reset)
-            .fault(1000, Fault::Stall);
-        assert!((0..1_000).all(|seed| chaos.draw(seed, 1) == Some(Fault::Reset)));
+        let chaos = ChaosPolicy::default()
+            .fault(1000, InjectedFault::Reset)
+            .fault(1000, InjectedFault::Stall);
+        assert!((0..1_000).all(|seed| chaos.draw(seed, 1) == Some(InjectedFault::Reset)));
     }
 }

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::StatusSet;
-use crate::model::failure::{Cause, Failure, Limit};
+use crate::model::failure::{FailureCause, FailureKind, TimeLimit};
 
 /// What an attempt's end means for a retry.
 ///
@@ -12,7 +12,7 @@ use crate::model::failure::{Cause, Failure, Limit};
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
-pub enum Class {
+pub enum RetryClass {
     /// The same again would end the same: a 404, a certificate that is not accepted.
     Forbidden,
     /// The request never reached the server, so any method may be repeated.
@@ -28,31 +28,31 @@ pub enum Class {
 /// The table that classifies attempts: built in, and changed for single statuses and failures.
 ///
 /// ```
-/// use fetch_proto::{Class, Classes, Failure};
+/// use fetch_proto::{RetryClass, RetryClasses, FailureKind};
 ///
-/// let classes = Classes::default().status(522, Class::NotSent).failure(Failure::Tls, Class::Transient);
-/// assert_eq!(classes.of_status(522), Some(Class::NotSent));
+/// let classes = RetryClasses::default().status(522, RetryClass::NotSent).failure(FailureKind::Tls, RetryClass::Transient);
+/// assert_eq!(classes.of_status(522), Some(RetryClass::NotSent));
 /// assert_eq!(classes.of_status(503), None); // as built in
 /// ```
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
-pub struct Classes {
+pub struct RetryClasses {
     /// Sorted by status.
-    statuses: Vec<(u16, Class)>,
+    statuses: Vec<(u16, RetryClass)>,
     /// Sorted.
-    failures: Vec<(Failure, Class)>,
+    failures: Vec<(FailureKind, RetryClass)>,
 }
 
-impl Classes {
-    /// Sets what a response with this status is. One that is not [`Class::Forbidden`] is retried.
+impl RetryClasses {
+    /// Sets what a response with this status is. One that is not [`RetryClass::Forbidden`] is retried.
     ///
     /// ```
-    /// use fetch_proto::{Class, Classes};
-    /// let patient = Classes::default().status(404, Class::Transient);
+    /// use fetch_proto::{RetryClass, RetryClasses};
+    /// let patient = RetryClasses::default().status(404, RetryClass::Transient);
     /// ```
     #[must_use]
-    pub fn status(mut self, status: u16, class: Class) -> Self {
+    pub fn status(mut self, status: u16, class: RetryClass) -> Self {
         set(&mut self.statuses, status, class);
         self
     }
@@ -60,11 +60,11 @@ impl Classes {
     /// Sets what this failure is.
     ///
     /// ```
-    /// use fetch_proto::{Class, Classes, Failure};
-    /// let final_dns = Classes::default().failure(Failure::Resolve, Class::Forbidden);
+    /// use fetch_proto::{RetryClass, RetryClasses, FailureKind};
+    /// let final_dns = RetryClasses::default().failure(FailureKind::Resolve, RetryClass::Forbidden);
     /// ```
     #[must_use]
-    pub fn failure(mut self, failure: Failure, class: Class) -> Self {
+    pub fn failure(mut self, failure: FailureKind, class: RetryClass) -> Self {
         set(&mut self.failures, failure, class);
         self
     }
@@ -72,44 +72,44 @@ impl Classes {
     /// What was set for this status.
     ///
     /// ```
-    /// assert_eq!(fetch_proto::Classes::default().of_status(500), None);
+    /// assert_eq!(fetch_proto::RetryClasses::default().of_status(500), None);
     /// ```
     #[must_use]
-    pub fn of_status(&self, status: u16) -> Option<Class> {
+    pub fn of_status(&self, status: u16) -> Option<RetryClass> {
         get(&self.statuses, &status)
     }
 
     /// What was set for this failure.
     ///
     /// ```
-    /// use fetch_proto::{Classes, Failure};
-    /// assert_eq!(Classes::default().of_failure(Failure::Io), None);
+    /// use fetch_proto::{RetryClasses, FailureKind};
+    /// assert_eq!(RetryClasses::default().of_failure(FailureKind::Io), None);
     /// ```
     #[must_use]
-    pub fn of_failure(&self, failure: Failure) -> Option<Class> {
+    pub fn of_failure(&self, failure: FailureKind) -> Option<RetryClass> {
         get(&self.failures, &failure)
     }
 
     /// What `cause` is, `retried` being the statuses that are retried where nothing else was set.
-    pub(crate) fn of(&self, cause: Cause, retried: &StatusSet) -> Class {
+    pub(crate) fn of(&self, cause: FailureCause, retried: &StatusSet) -> RetryClass {
         match cause {
-            Cause::Failure(failure) => self
+            FailureCause::Failure(failure) => self
                 .of_failure(failure)
                 .unwrap_or_else(|| built_in(failure)),
-            Cause::Status(status) => self.of_status(status).unwrap_or_else(|| {
+            FailureCause::Status(status) => self.of_status(status).unwrap_or_else(|| {
                 if retried.contains(status) {
-                    Class::of_retried_status(status)
+                    RetryClass::of_retried_status(status)
                 } else {
-                    Class::Forbidden
+                    RetryClass::Forbidden
                 }
             }),
-            Cause::Timeout(Limit::Connect) => Class::NotSent,
-            Cause::Timeout(_) => Class::Transient,
+            FailureCause::Timeout(TimeLimit::Connect) => RetryClass::NotSent,
+            FailureCause::Timeout(_) => RetryClass::Transient,
         }
     }
 }
 
-impl Class {
+impl RetryClass {
     /// What a status is that is worth a retry, by its meaning in RFC 9110 and RFC 6585.
     const fn of_retried_status(status: u16) -> Self {
         match status {
@@ -120,22 +120,22 @@ impl Class {
     }
 }
 
-fn built_in(failure: Failure) -> Class {
+fn built_in(failure: FailureKind) -> RetryClass {
     match (failure.is_transient(), failure.is_unsent()) {
-        (false, _) => Class::Forbidden,
-        (true, true) => Class::NotSent,
-        (true, false) => Class::Transient,
+        (false, _) => RetryClass::Forbidden,
+        (true, true) => RetryClass::NotSent,
+        (true, false) => RetryClass::Transient,
     }
 }
 
-fn set<K: Ord>(table: &mut Vec<(K, Class)>, key: K, class: Class) {
+fn set<K: Ord>(table: &mut Vec<(K, RetryClass)>, key: K, class: RetryClass) {
     match table.binary_search_by(|(known, _)| known.cmp(&key)) {
         Ok(place) => table[place].1 = class,
         Err(place) => table.insert(place, (key, class)),
     }
 }
 
-fn get<K: Ord>(table: &[(K, Class)], key: &K) -> Option<Class> {
+fn get<K: Ord>(table: &[(K, RetryClass)], key: &K) -> Option<RetryClass> {
     let place = table.binary_search_by(|(known, _)| known.cmp(key)).ok()?;
     Some(table[place].1)
 }
@@ -146,22 +146,37 @@ mod tests {
 
     #[test]
     fn the_built_in_table_is_that_of_the_docs() {
-        let of = |cause| Classes::default().of(cause, &StatusSet::RETRYABLE);
+        let of = |cause| RetryClasses::default().of(cause, &StatusSet::RETRYABLE);
         let table = [
-            (Cause::Status(200), Class::Forbidden),
-            (Cause::Status(404), Class::Forbidden),
-            (Cause::Status(408), Class::Transient),
-            (Cause::Status(425), Class::Transient),
-            (Cause::Status(429), Class::Throttled),
-            (Cause::Status(500), Class::Server),
-            (Cause::Status(501), Class::Forbidden),
-            (Cause::Status(502), Class::Server),
-            (Cause::Status(503), Class::Throttled),
-            (Cause::Failure(Failure::Connect), Class::NotSent),
-            (Cause::Failure(Failure::Io), Class::Transient),
-            (Cause::Failure(Failure::Tls), Class::Forbidden),
-            (Cause::Timeout(Limit::Connect), Class::NotSent),
-            (Cause::Timeout(Limit::Attempt), Class::Transient),
+            (FailureCause::Status(200), RetryClass::Forbidden),
+            (FailureCause::Status(404), RetryClass::Forbidden),
+            (FailureCause::Status(408), RetryClass::Transient),
+            (FailureCause::Status(425), RetryClass::Transient),
+            (FailureCause::Status(429), RetryClass::Throttled),
+            (FailureCause::Status(500), RetryClass::Server),
+            (FailureCause::Status(501), RetryClass::Forbidden),
+            (FailureCause::Status(502), RetryClass::Server),
+            (FailureCause::Status(503), RetryClass::Throttled),
+            (
+                FailureCause::Failure(FailureKind::Connect),
+                RetryClass::NotSent,
+            ),
+            (
+                FailureCause::Failure(FailureKind::Io),
+                RetryClass::Transient,
+            ),
+            (
+                FailureCause::Failure(FailureKind::Tls),
+                RetryClass::Forbidden,
+            ),
+            (
+                FailureCause::Timeout(TimeLimit::Connect),
+                RetryClass::NotSent,
+            ),
+            (
+                FailureCause::Timeout(TimeLimit::Attempt),
+                RetryClass::Transient,
+            ),
         ];
         for (cause, class) in table {
             assert_eq!(of(cause), class, "{cause}");
@@ -170,11 +185,14 @@ mod tests {
 
     #[test]
     fn the_last_word_about_a_status_counts() {
-        let classes = Classes::default()
-            .status(404, Class::Transient)
-            .status(503, Class::Forbidden)
-            .status(404, Class::Server);
-        let of = |status| classes.of(Cause::Status(status), &StatusSet::RETRYABLE);
-        assert_eq!((of(404), of(503)), (Class::Server, Class::Forbidden));
+        let classes = RetryClasses::default()
+            .status(404, RetryClass::Transient)
+            .status(503, RetryClass::Forbidden)
+            .status(404, RetryClass::Server);
+        let of = |status| classes.of(FailureCause::Status(status), &StatusSet::RETRYABLE);
+        assert_eq!(
+            (of(404), of(503)),
+            (RetryClass::Server, RetryClass::Forbidden)
+        );
     }
 }

@@ -15,14 +15,14 @@ use core::time::Duration;
 use crate::guards::hedge::Hedge;
 use crate::guards::rate::Rate;
 use crate::guards::stall::StallGuard;
-use crate::model::failure::Cause;
+use crate::model::failure::FailureCause;
 
 pub use backoff::{Backoff, Jitter};
-pub use chaos::Chaos;
+pub use chaos::ChaosPolicy;
 pub(crate) use chaos::latency;
-pub use class::{Class, Classes};
+pub use class::{RetryClass, RetryClasses};
 pub use fallback::Fallback;
-pub use redirect::Redirects;
+pub use redirect::RedirectPolicy;
 pub use status::StatusSet;
 pub use timeouts::Timeouts;
 
@@ -44,15 +44,15 @@ pub use timeouts::Timeouts;
 pub struct Policy {
     pub(crate) attempts: NonZeroU16,
     pub(crate) backoff: Backoff,
-    pub(crate) chaos: Chaos,
-    pub(crate) classes: Classes,
+    pub(crate) chaos: ChaosPolicy,
+    pub(crate) classes: RetryClasses,
     pub(crate) drain: u64,
     pub(crate) fallback: Fallback,
     pub(crate) hedge: Option<Hedge>,
     pub(crate) max_body: u64,
     pub(crate) rate: Option<Rate>,
-    pub(crate) redirects: Redirects,
-    pub(crate) retry_after: RetryAfter,
+    pub(crate) redirects: RedirectPolicy,
+    pub(crate) retry_after: RetryAfterPolicy,
     pub(crate) retry_non_idempotent: bool,
     pub(crate) retry_statuses: StatusSet,
     pub(crate) stall: Option<StallGuard>,
@@ -91,11 +91,11 @@ impl Policy {
     /// Sets which faults are made on purpose, and how often. Default none.
     ///
     /// ```
-    /// use fetch_proto::{Chaos, Fault, Policy};
-    /// let policy = Policy::default().chaos(Chaos::default().fault(1, Fault::Reset));
+    /// use fetch_proto::{ChaosPolicy, InjectedFault, Policy};
+    /// let policy = Policy::default().chaos(ChaosPolicy::default().fault(1, InjectedFault::Reset));
     /// ```
     #[must_use]
-    pub fn chaos(mut self, chaos: Chaos) -> Self {
+    pub fn chaos(mut self, chaos: ChaosPolicy) -> Self {
         self.chaos = chaos;
         self
     }
@@ -103,11 +103,11 @@ impl Policy {
     /// Sets what single statuses and failures are to be taken for. Default: as built in.
     ///
     /// ```
-    /// use fetch_proto::{Class, Classes, Policy};
-    /// let policy = Policy::default().classes(Classes::default().status(404, Class::Transient));
+    /// use fetch_proto::{RetryClass, RetryClasses, Policy};
+    /// let policy = Policy::default().classes(RetryClasses::default().status(404, RetryClass::Transient));
     /// ```
     #[must_use]
-    pub fn classes(mut self, classes: Classes) -> Self {
+    pub fn classes(mut self, classes: RetryClasses) -> Self {
         self.classes = classes;
         self
     }
@@ -115,11 +115,11 @@ impl Policy {
     /// What an attempt that ended so is: as set by [`classes`](Self::classes), or as built in.
     ///
     /// ```
-    /// use fetch_proto::{Cause, Class, Policy};
-    /// assert_eq!(Policy::default().class(Cause::Status(503)), Class::Throttled);
+    /// use fetch_proto::{FailureCause, RetryClass, Policy};
+    /// assert_eq!(Policy::default().class(FailureCause::Status(503)), RetryClass::Throttled);
     /// ```
     #[must_use]
-    pub fn class(&self, cause: Cause) -> Class {
+    pub fn class(&self, cause: FailureCause) -> RetryClass {
         self.classes.of(cause, &self.retry_statuses)
     }
 
@@ -164,7 +164,7 @@ impl Policy {
     }
 
     /// Sets the largest body, in bytes after decoding. Default 64 MiB. A larger one ends the fetch
-    /// with [`Error::BodyTooLarge`](crate::Error::BodyTooLarge).
+    /// with [`FetchError::BodyTooLarge`](crate::FetchError::BodyTooLarge).
     ///
     /// ```
     /// let policy = fetch_proto::Policy::default().max_body(1 << 20);
@@ -191,25 +191,25 @@ impl Policy {
     /// Sets how redirects are followed. Default: 10 at most, never from https to http.
     ///
     /// ```
-    /// use fetch_proto::{Policy, Redirects};
-    /// let policy = Policy::default().redirects(Redirects::NONE);
+    /// use fetch_proto::{Policy, RedirectPolicy};
+    /// let policy = Policy::default().redirects(RedirectPolicy::NONE);
     /// ```
     #[must_use]
-    pub const fn redirects(mut self, redirects: Redirects) -> Self {
+    pub const fn redirects(mut self, redirects: RedirectPolicy) -> Self {
         self.redirects = redirects;
         self
     }
 
-    /// Sets how a `Retry-After` field is obeyed. Default [`RetryAfter::DEFAULT`].
+    /// Sets how a `Retry-After` field is obeyed. Default [`RetryAfterPolicy::DEFAULT`].
     ///
     /// ```
     /// use core::time::Duration;
-    /// use fetch_proto::{OverCap, Policy, RetryAfter};
-    /// let patient = RetryAfter { cap: Duration::from_secs(600), over: OverCap::Defer };
+    /// use fetch_proto::{OverCap, Policy, RetryAfterPolicy};
+    /// let patient = RetryAfterPolicy { cap: Duration::from_secs(600), over: OverCap::Defer };
     /// let policy = Policy::default().retry_after(patient);
     /// ```
     #[must_use]
-    pub const fn retry_after(mut self, retry_after: RetryAfter) -> Self {
+    pub const fn retry_after(mut self, retry_after: RetryAfterPolicy) -> Self {
         self.retry_after = retry_after;
         self
     }
@@ -311,10 +311,10 @@ impl Policy {
     /// The faults that are made on purpose.
     ///
     /// ```
-    /// assert_eq!(*fetch_proto::Policy::default().chaos_ref(), fetch_proto::Chaos::default());
+    /// assert_eq!(*fetch_proto::Policy::default().chaos_ref(), fetch_proto::ChaosPolicy::default());
     /// ```
     #[must_use]
-    pub const fn chaos_ref(&self) -> &Chaos {
+    pub const fn chaos_ref(&self) -> &ChaosPolicy {
         &self.chaos
     }
 
@@ -351,20 +351,20 @@ impl Policy {
     /// How redirects are followed.
     ///
     /// ```
-    /// assert_eq!(*fetch_proto::Policy::default().redirects_ref(), fetch_proto::Redirects::default());
+    /// assert_eq!(*fetch_proto::Policy::default().redirects_ref(), fetch_proto::RedirectPolicy::default());
     /// ```
     #[must_use]
-    pub const fn redirects_ref(&self) -> &Redirects {
+    pub const fn redirects_ref(&self) -> &RedirectPolicy {
         &self.redirects
     }
 
     /// How `Retry-After` is obeyed.
     ///
     /// ```
-    /// assert_eq!(*fetch_proto::Policy::default().retry_after_ref(), fetch_proto::RetryAfter::DEFAULT);
+    /// assert_eq!(*fetch_proto::Policy::default().retry_after_ref(), fetch_proto::RetryAfterPolicy::DEFAULT);
     /// ```
     #[must_use]
-    pub const fn retry_after_ref(&self) -> &RetryAfter {
+    pub const fn retry_after_ref(&self) -> &RetryAfterPolicy {
         &self.retry_after
     }
 
@@ -415,15 +415,15 @@ impl Default for Policy {
         Self {
             attempts: const { NonZeroU16::new(3).unwrap() },
             backoff: Backoff::DEFAULT,
-            chaos: Chaos::default(),
-            classes: Classes::default(),
+            chaos: ChaosPolicy::default(),
+            classes: RetryClasses::default(),
             drain: 64 << 10,
             fallback: Fallback::default(),
             hedge: None,
             max_body: 64 << 20,
             rate: None,
-            redirects: Redirects::limit(10),
-            retry_after: RetryAfter::DEFAULT,
+            redirects: RedirectPolicy::limit(10),
+            retry_after: RetryAfterPolicy::DEFAULT,
             retry_non_idempotent: false,
             retry_statuses: StatusSet::RETRYABLE,
             stall: None,
@@ -440,14 +440,14 @@ impl Default for Policy {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
-pub struct RetryAfter {
+pub struct RetryAfterPolicy {
     /// The longest wait to obey. Default 60 s.
     pub cap: Duration,
     /// What to do with a longer one. Default [`OverCap::Fail`].
     pub over: OverCap,
 }
 
-impl RetryAfter {
+impl RetryAfterPolicy {
     /// At most 60 s; a fetch told to wait longer ends with the response it has.
     pub const DEFAULT: Self = Self {
         cap: Duration::from_secs(60),
@@ -463,7 +463,7 @@ impl RetryAfter {
     }
 }
 
-impl Default for RetryAfter {
+impl Default for RetryAfterPolicy {
     fn default() -> Self {
         Self::DEFAULT
     }

@@ -8,27 +8,27 @@ use crate::model::method::Method;
 /// Whether and how far redirects are followed.
 ///
 /// ```
-/// use fetch_proto::Redirects;
+/// use fetch_proto::RedirectPolicy;
 ///
-/// assert_eq!(Redirects::default(), Redirects::limit(10));
-/// assert_eq!(Redirects::NONE, Redirects::limit(0));
+/// assert_eq!(RedirectPolicy::default(), RedirectPolicy::limit(10));
+/// assert_eq!(RedirectPolicy::NONE, RedirectPolicy::limit(0));
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
-pub struct Redirects {
+pub struct RedirectPolicy {
     pub(crate) max: u16,
     pub(crate) downgrade: bool,
 }
 
-impl Redirects {
+impl RedirectPolicy {
     /// Redirects are not followed: the 3xx response is the result.
     pub const NONE: Self = Self::limit(0);
 
     /// Follows at most `max` redirects. Default 10.
     ///
     /// ```
-    /// let redirects = fetch_proto::Redirects::limit(3);
+    /// let redirects = fetch_proto::RedirectPolicy::limit(3);
     /// ```
     #[must_use]
     pub const fn limit(max: u16) -> Self {
@@ -42,7 +42,7 @@ impl Redirects {
     /// the clear.
     ///
     /// ```
-    /// let redirects = fetch_proto::Redirects::default().allow_downgrade(true);
+    /// let redirects = fetch_proto::RedirectPolicy::default().allow_downgrade(true);
     /// ```
     #[must_use]
     pub const fn allow_downgrade(mut self, allow: bool) -> Self {
@@ -51,7 +51,7 @@ impl Redirects {
     }
 }
 
-impl Default for Redirects {
+impl Default for RedirectPolicy {
     fn default() -> Self {
         Self::limit(10)
     }
@@ -60,7 +60,7 @@ impl Default for Redirects {
 /// The next request of a fetch that is being redirected.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub(crate) struct Hop {
+pub(crate) struct RedirectHop {
     pub(crate) url: Url,
     pub(crate) method: Method,
     pub(crate) send_body: bool,
@@ -80,8 +80,8 @@ pub(crate) fn hop(
     from: &Url,
     method: &Method,
     send_body: bool,
-    rules: Redirects,
-) -> Result<Hop, RedirectError> {
+    rules: RedirectPolicy,
+) -> Result<RedirectHop, RedirectError> {
     let mut url = from
         .join(location)
         .map_err(|_| RedirectError::InvalidLocation)?;
@@ -102,7 +102,7 @@ pub(crate) fn hop(
         301 | 302 => *method == Method::Post,
         _ => false,
     };
-    Ok(Hop {
+    Ok(RedirectHop {
         cross_origin: !same_origin(from, &url),
         method: if becomes_get {
             Method::Get
@@ -125,7 +125,7 @@ fn same_origin(a: &Url, b: &Url) -> bool {
 mod tests {
     use super::*;
 
-    fn follow(status: u16, method: &str, location: &str) -> Result<Hop, RedirectError> {
+    fn follow(status: u16, method: &str, location: &str) -> Result<RedirectHop, RedirectError> {
         let from = Url::parse("https://a.test/dir/page#part").unwrap();
         hop(
             status,
@@ -133,7 +133,7 @@ mod tests {
             &from,
             &method.parse().unwrap(),
             true,
-            Redirects::default(),
+            RedirectPolicy::default(),
         )
     }
 

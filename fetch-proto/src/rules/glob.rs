@@ -5,12 +5,12 @@ use alloc::vec::Vec;
 use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, Hir, Look, Repetition};
 
 use super::error::RuleReason;
-use super::syntax::{Fault, SCHEME, syntax};
+use super::syntax::{PatternFault, SCHEME, syntax};
 
 const MAX_DEPTH: usize = 16;
 
 /// The URLs that `glob`, ASCII without spaces, matches. See [`Pattern::glob`](super::Pattern::glob).
-pub(super) fn hir(glob: &str) -> Result<Hir, Fault> {
+pub(super) fn hir(glob: &str) -> Result<Hir, PatternFault> {
     let scheme = glob.find("://").filter(|end| !glob[..*end].contains('/'));
     let authority = scheme.map_or(0, |end| end + 3);
     let mut parser = Parser {
@@ -52,7 +52,7 @@ struct Parser<'a> {
 
 impl Parser<'_> {
     /// Everything up to the end, or within braces up to the next `,` or `}`.
-    fn sequence(&mut self) -> Result<Hir, Fault> {
+    fn sequence(&mut self) -> Result<Hir, PatternFault> {
         let mut parts = Vec::new();
         while let Some(byte) = self.peek() {
             parts.push(match byte {
@@ -75,7 +75,7 @@ impl Parser<'_> {
         self.glob[..self.end].get(self.at).copied()
     }
 
-    fn literal(&mut self) -> Result<u8, Fault> {
+    fn literal(&mut self) -> Result<u8, PatternFault> {
         let start = self.at;
         if self.peek() == Some(b'\\') {
             self.at += 1;
@@ -114,7 +114,7 @@ impl Parser<'_> {
         class(if self.query { b"/" } else { b"/?" })
     }
 
-    fn class(&mut self) -> Result<Hir, Fault> {
+    fn class(&mut self) -> Result<Hir, PatternFault> {
         let unclosed = (self.at, RuleReason::Unclosed('['));
         self.at += 1;
         let negated = matches!(self.peek(), Some(b'!' | b'^'));
@@ -135,7 +135,7 @@ impl Parser<'_> {
         Ok(Hir::class(Class::Bytes(set)))
     }
 
-    fn range(&mut self) -> Result<ClassBytesRange, Fault> {
+    fn range(&mut self) -> Result<ClassBytesRange, PatternFault> {
         let start = self.at;
         let low = self.literal()?;
         let open = self.peek() == Some(b'-') && self.glob.get(self.at + 1) != Some(&b']');
@@ -150,7 +150,7 @@ impl Parser<'_> {
         Ok(ClassBytesRange::new(low, high))
     }
 
-    fn braces(&mut self) -> Result<Hir, Fault> {
+    fn braces(&mut self) -> Result<Hir, PatternFault> {
         let open = self.at;
         if self.depth == MAX_DEPTH {
             return Err((open, RuleReason::TooNested));

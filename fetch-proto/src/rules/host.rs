@@ -6,10 +6,10 @@ use alloc::string::String;
 use url::Host;
 
 use super::error::RuleReason;
-use super::syntax::{Fault, SCHEME};
+use super::syntax::{PatternFault, SCHEME};
 
 /// The expression that the URLs on `pattern` match: a host or `*.` and a domain, and maybe a port.
-pub(super) fn regex(pattern: &str) -> Result<String, Fault> {
+pub(super) fn regex(pattern: &str) -> Result<String, PatternFault> {
     let (host, port) = split(pattern)?;
     let (below, name) = match host.strip_prefix("*.") {
         Some(name) => ("(?:[^/?#@:]+\\.)", name),
@@ -32,7 +32,7 @@ pub(super) fn regex(pattern: &str) -> Result<String, Fault> {
     })
 }
 
-fn split(pattern: &str) -> Result<(&str, Option<u16>), Fault> {
+fn split(pattern: &str) -> Result<(&str, Option<u16>), PatternFault> {
     // The last colon of a bare "[::1]" is inside the address.
     let Some((host, port)) = pattern.rsplit_once(':').filter(|_| !pattern.ends_with(']')) else {
         return Ok((pattern, None));

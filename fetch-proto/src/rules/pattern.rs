@@ -7,7 +7,7 @@ use core::fmt;
 use core::str::FromStr;
 
 use super::error::{RuleError, RuleReason};
-use super::syntax::Fault;
+use super::syntax::PatternFault;
 use super::url_pattern::{KINDS, UrlPattern};
 use crate::model::method::Method;
 
@@ -182,7 +182,7 @@ impl Pattern {
     }
 }
 
-fn parse(text: &str) -> Result<Pattern, Fault> {
+fn parse(text: &str) -> Result<Pattern, PatternFault> {
     if text.len() > MAX_TEXT {
         return Err((0, RuleReason::TooLarge));
     }

@@ -8,13 +8,13 @@ use regex_syntax::{Error, ParserBuilder};
 use super::error::RuleReason;
 
 /// Where a text is wrong, in bytes, and why.
-pub(super) type Fault = (usize, RuleReason);
+pub(super) type PatternFault = (usize, RuleReason);
 
 /// What begins every URL: its scheme. Fit to be followed by a host.
 pub(super) const SCHEME: &str = "^[a-z][a-z0-9+.-]*://";
 
 /// Parses a regular expression. A URL is ASCII: Unicode's tables are not needed.
-pub(super) fn syntax(regex: &str) -> Result<Hir, Fault> {
+pub(super) fn syntax(regex: &str) -> Result<Hir, PatternFault> {
     let parsed = ParserBuilder::new()
         .unicode(false)
         .utf8(false)

@@ -7,7 +7,7 @@ use regex_automata::nfa::thompson::{self, NFA, WhichCaptures};
 use regex_syntax::hir::{Dot, Hir, Look, Repetition};
 
 use super::error::RuleReason;
-use super::syntax::{Fault, syntax};
+use super::syntax::{PatternFault, syntax};
 use super::{glob, host};
 
 /// What the kinds of text form begin with.
@@ -26,7 +26,7 @@ pub(super) struct UrlPattern {
 }
 
 impl UrlPattern {
-    pub(super) fn parse(text: &str) -> Result<Self, Fault> {
+    pub(super) fn parse(text: &str) -> Result<Self, PatternFault> {
         let kind = KINDS.iter().find(|kind| text.starts_with(**kind)).copied();
         let kind = kind.filter(|kind| *kind != "method:").unwrap_or("");
         let body = &text[kind.len()..];
@@ -43,7 +43,7 @@ impl UrlPattern {
         })
     }
 
-    fn compile(kind: &str, body: &str) -> Result<Hir, Fault> {
+    fn compile(kind: &str, body: &str) -> Result<Hir, PatternFault> {
         if body.is_empty() {
             return Err((0, RuleReason::Empty));
         }

@@ -7,7 +7,8 @@ mod script;
 mod simulation;
 
 pub use clock::FakeClock;
-pub use script::{Answer, Run, Script, failure, hang, status};
+pub use script::{FetchScript, ScriptRun, ScriptedAnswer, failure, hang, status};
 pub use simulation::{
-    Down, Fate, HostSummary, Latency, Outage, Point, Series, Server, Simulation, Summary,
+    HostSummary, LatencyModel, LoadSeries, Outage, OutageKind, RequestResult, SeriesPoint,
+    ServerModel, Simulation, SimulationSummary,
 };

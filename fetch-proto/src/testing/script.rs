@@ -8,39 +8,39 @@ use core::fmt;
 use core::time::Duration;
 
 use super::clock::FakeClock;
-use crate::fetch::request::Request;
+use crate::fetch::request::FetchRequest;
 use crate::fetch::{Fetch, Step};
-use crate::model::attempt::{Attempt, Head, Input};
-use crate::model::event::Event;
-use crate::model::failure::Failure;
+use crate::model::attempt::{Attempt, HeadSummary, Input};
+use crate::model::event::DecisionEvent;
+use crate::model::failure::FailureKind;
 use crate::model::method::Method;
-use crate::model::outcome::Outcome;
+use crate::model::outcome::FetchOutcome;
 use crate::model::time::Timestamp;
-use crate::model::wake::Reason;
+use crate::model::wake::WakeReason;
 use crate::policy::Policy;
 
 /// A server that gives prepared answers, one for each attempt, to one fetch.
 ///
 /// ```
-/// use fetch_proto::testing::{Script, status};
+/// use fetch_proto::testing::{FetchScript, status};
 /// use fetch_proto::{Backoff, Policy};
 ///
 /// let policy = Policy::default().backoff(Backoff::default().jitter(None));
-/// let mut script = Script::new(policy);
+/// let mut script = FetchScript::new(policy);
 /// script.answers([status(503), status(200)]);
 /// assert_eq!(script.run().to_string(), "0s start · 0s 503 · 1s start · 1s 200 done");
 /// ```
 #[derive(Clone, Debug)]
-pub struct Script {
-    answers: VecDeque<Answer>,
+pub struct FetchScript {
+    answers: VecDeque<ScriptedAnswer>,
     policy: Policy,
-    request: Request,
+    request: FetchRequest,
     seed: u64,
 }
 
 /// What the server does with one attempt. Made by [`status`], [`failure`] and [`hang`].
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Answer {
+pub struct ScriptedAnswer {
     after: Duration,
     body: u64,
     kind: Kind,
@@ -48,9 +48,9 @@ pub struct Answer {
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 enum Kind {
-    Failure(Failure),
+    Failure(FailureKind),
     Hang,
-    Head(Head),
+    Head(HeadSummary),
 }
 
 /// The server answers with this status and an empty body.
@@ -60,23 +60,23 @@ enum Kind {
 /// let answer = status(301).location("/elsewhere");
 /// ```
 #[must_use]
-pub fn status(status: u16) -> Answer {
-    Answer {
+pub fn status(status: u16) -> ScriptedAnswer {
+    ScriptedAnswer {
         after: Duration::ZERO,
         body: 0,
-        kind: Kind::Head(Head::status(status)),
+        kind: Kind::Head(HeadSummary::status(status)),
     }
 }
 
 /// The attempt fails.
 ///
 /// ```
-/// # use fetch_proto::{Failure, testing::failure};
-/// let answer = failure(Failure::Connect);
+/// # use fetch_proto::{FailureKind, testing::failure};
+/// let answer = failure(FailureKind::Connect);
 /// ```
 #[must_use]
-pub fn failure(failure: Failure) -> Answer {
-    Answer {
+pub fn failure(failure: FailureKind) -> ScriptedAnswer {
+    ScriptedAnswer {
         after: Duration::ZERO,
         body: 0,
         kind: Kind::Failure(failure),
@@ -89,15 +89,15 @@ pub fn failure(failure: Failure) -> Answer {
 /// let answer = fetch_proto::testing::hang();
 /// ```
 #[must_use]
-pub fn hang() -> Answer {
-    Answer {
+pub fn hang() -> ScriptedAnswer {
+    ScriptedAnswer {
         after: Duration::ZERO,
         body: 0,
         kind: Kind::Hang,
     }
 }
 
-impl Answer {
+impl ScriptedAnswer {
     /// The answer comes so long after the attempt began.
     ///
     /// ```
@@ -144,7 +144,7 @@ impl Answer {
         self.edit(|head| head.retry_after = Some(wait))
     }
 
-    fn edit(mut self, edit: impl FnOnce(&mut Head)) -> Self {
+    fn edit(mut self, edit: impl FnOnce(&mut HeadSummary)) -> Self {
         if let Kind::Head(head) = &mut self.kind {
             edit(head);
         }
@@ -152,12 +152,12 @@ impl Answer {
     }
 }
 
-impl Script {
+impl FetchScript {
     /// A GET of `http://a.test/` by `policy`.
     ///
     /// ```
-    /// # use fetch_proto::{Policy, testing::Script};
-    /// let script = Script::new(Policy::default());
+    /// # use fetch_proto::{Policy, testing::FetchScript};
+    /// let script = FetchScript::new(Policy::default());
     /// ```
     ///
     /// # Panics
@@ -169,7 +169,7 @@ impl Script {
         Self {
             answers: VecDeque::new(),
             policy,
-            request: Request::get(url),
+            request: FetchRequest::get(url),
             seed: 0,
         }
     }
@@ -177,10 +177,10 @@ impl Script {
     /// Adds answers, one for each attempt to come.
     ///
     /// ```
-    /// # use fetch_proto::{Policy, testing::{Script, hang, status}};
-    /// Script::new(Policy::default()).answers([hang(), status(200)]);
+    /// # use fetch_proto::{Policy, testing::{FetchScript, hang, status}};
+    /// FetchScript::new(Policy::default()).answers([hang(), status(200)]);
     /// ```
-    pub fn answers(&mut self, answers: impl IntoIterator<Item = Answer>) -> &mut Self {
+    pub fn answers(&mut self, answers: impl IntoIterator<Item = ScriptedAnswer>) -> &mut Self {
         self.answers.extend(answers);
         self
     }
@@ -188,8 +188,8 @@ impl Script {
     /// Uses another method.
     ///
     /// ```
-    /// # use fetch_proto::{Method, Policy, testing::Script};
-    /// Script::new(Policy::default()).method(Method::Post);
+    /// # use fetch_proto::{Method, Policy, testing::FetchScript};
+    /// FetchScript::new(Policy::default()).method(Method::Post);
     /// ```
     pub fn method(&mut self, method: Method) -> &mut Self {
         self.request.method = method;
@@ -199,10 +199,10 @@ impl Script {
     /// Changes anything about the request.
     ///
     /// ```
-    /// # use fetch_proto::{Policy, RequestBody, testing::Script};
-    /// Script::new(Policy::default()).request(|request| request.body = RequestBody::Replayable);
+    /// # use fetch_proto::{Policy, RequestBodyKind, testing::FetchScript};
+    /// FetchScript::new(Policy::default()).request(|request| request.body = RequestBodyKind::Replayable);
     /// ```
-    pub fn request(&mut self, edit: impl FnOnce(&mut Request)) -> &mut Self {
+    pub fn request(&mut self, edit: impl FnOnce(&mut FetchRequest)) -> &mut Self {
         edit(&mut self.request);
         self
     }
@@ -210,8 +210,8 @@ impl Script {
     /// Draws jitter from another seed.
     ///
     /// ```
-    /// # use fetch_proto::{Policy, testing::Script};
-    /// Script::new(Policy::default()).seed(7);
+    /// # use fetch_proto::{Policy, testing::FetchScript};
+    /// FetchScript::new(Policy::default()).seed(7);
     /// ```
     pub fn seed(&mut self, seed: u64) -> &mut Self {
         self.seed = seed;
@@ -221,8 +221,8 @@ impl Script {
     /// Runs the fetch to its end, in no time.
     ///
     /// ```
-    /// # use fetch_proto::{Policy, testing::{Script, status}};
-    /// let mut script = Script::new(Policy::default());
+    /// # use fetch_proto::{Policy, testing::{FetchScript, status}};
+    /// let mut script = FetchScript::new(Policy::default());
     /// script.answers([status(404)]);
     /// assert_eq!(script.run().to_string(), "0s start · 0s 404 done");
     /// ```
@@ -231,7 +231,7 @@ impl Script {
     ///
     /// If there are more attempts than answers, or if the fetch would wait for ever.
     #[must_use]
-    pub fn run(&mut self) -> Run {
+    pub fn run(&mut self) -> ScriptRun {
         let clock = FakeClock::default();
         let policy = self.policy.clone().into();
         let fetch = Fetch::new(self.request.clone(), policy, self.seed, clock.now()).with_events();
@@ -246,7 +246,7 @@ impl Script {
             woken: None,
         };
         let outcome = player.play();
-        Run {
+        ScriptRun {
             attempts: player.attempts,
             events: player.events,
             outcome,
@@ -255,21 +255,21 @@ impl Script {
     }
 }
 
-/// What happened when a [`Script`] ran. Displays as its trace in one line.
+/// What happened when a [`FetchScript`] ran. Displays as its trace in one line.
 #[derive(Clone, Debug)]
-pub struct Run {
+pub struct ScriptRun {
     attempts: Vec<Attempt>,
-    events: Vec<Event>,
-    outcome: Outcome,
+    events: Vec<DecisionEvent>,
+    outcome: FetchOutcome,
     trace: Vec<String>,
 }
 
-impl Run {
+impl ScriptRun {
     /// The attempts as the driver would have got them.
     ///
     /// ```
-    /// # use fetch_proto::{Policy, testing::{Script, status}};
-    /// # let mut script = Script::new(Policy::default());
+    /// # use fetch_proto::{Policy, testing::{FetchScript, status}};
+    /// # let mut script = FetchScript::new(Policy::default());
     /// script.answers([status(302).location("/next"), status(200)]);
     /// assert_eq!(script.run().attempts()[1].url.path(), "/next");
     /// ```
@@ -280,34 +280,34 @@ impl Run {
     /// The decisions and their reasons.
     ///
     /// ```
-    /// # use fetch_proto::{Event, Policy, testing::{Script, status}};
-    /// # let mut script = Script::new(Policy::default());
+    /// # use fetch_proto::{DecisionEvent, Policy, testing::{FetchScript, status}};
+    /// # let mut script = FetchScript::new(Policy::default());
     /// script.answers([status(200)]);
-    /// assert!(matches!(script.run().events()[0], Event::Started { attempt: 1, .. }));
+    /// assert!(matches!(script.run().events()[0], DecisionEvent::Started { attempt: 1, .. }));
     /// ```
     #[must_use]
-    pub fn events(&self) -> &[Event] {
+    pub fn events(&self) -> &[DecisionEvent] {
         &self.events
     }
 
     /// How the fetch ended.
     ///
     /// ```
-    /// # use fetch_proto::{Policy, testing::{Script, status}};
-    /// # let mut script = Script::new(Policy::default());
+    /// # use fetch_proto::{Policy, testing::{FetchScript, status}};
+    /// # let mut script = FetchScript::new(Policy::default());
     /// script.answers([status(204)]);
     /// assert_eq!(script.run().outcome().status(), Some(204));
     /// ```
     #[must_use]
-    pub fn outcome(&self) -> &Outcome {
+    pub fn outcome(&self) -> &FetchOutcome {
         &self.outcome
     }
 
     /// What happened when, a line each.
     ///
     /// ```
-    /// # use fetch_proto::{Policy, testing::{Script, status}};
-    /// # let mut script = Script::new(Policy::default());
+    /// # use fetch_proto::{Policy, testing::{FetchScript, status}};
+    /// # let mut script = FetchScript::new(Policy::default());
     /// script.answers([status(200)]);
     /// assert_eq!(script.run().trace(), ["0s start", "0s 200 done"]);
     /// ```
@@ -317,32 +317,32 @@ impl Run {
     }
 }
 
-impl fmt::Display for Run {
+impl fmt::Display for ScriptRun {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.trace.join(" · "))
     }
 }
 
 struct Player {
-    answers: VecDeque<Answer>,
+    answers: VecDeque<ScriptedAnswer>,
     attempts: Vec<Attempt>,
     clock: FakeClock,
     /// The answers that are on their way.
-    coming: Vec<(Timestamp, Attempt, Answer)>,
-    events: Vec<Event>,
+    coming: Vec<(Timestamp, Attempt, ScriptedAnswer)>,
+    events: Vec<DecisionEvent>,
     fetch: Fetch,
     trace: Vec<String>,
     /// What the clock last moved for, if not for an answer.
-    woken: Option<Reason>,
+    woken: Option<WakeReason>,
 }
 
 impl Player {
-    fn play(&mut self) -> Outcome {
+    fn play(&mut self) -> FetchOutcome {
         loop {
             match self.fetch.poll(self.clock.now()) {
                 Step::Abort(id) => {
                     self.coming.retain(|(_, attempt, _)| attempt.id != id);
-                    if let Some(Reason::Limit(limit)) = self.woken {
+                    if let Some(WakeReason::Limit(limit)) = self.woken {
                         self.note(&format!("{limit} timeout"));
                     }
                 }
@@ -423,7 +423,7 @@ impl Player {
     }
 
     /// Marks the end: on the last line, if that is what ended the fetch.
-    fn conclude(&mut self, outcome: &Outcome) {
+    fn conclude(&mut self, outcome: &FetchOutcome) {
         let now = self.clock.now().to_string();
         let end = if outcome.result.is_ok() {
             "done"

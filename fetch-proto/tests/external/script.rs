@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use fetch_proto::testing::{Answer, Run, Script, failure, hang, status};
+use fetch_proto::testing::{FetchScript, ScriptRun, ScriptedAnswer, failure, hang, status};
 use fetch_proto::{
-    Attempt, Backoff, Error, Failure, OverCap, Policy, RedirectError, Redirects, RequestBody,
-    RetryAfter, StatusSet, Timeouts,
+    Attempt, Backoff, FailureKind, FetchError, OverCap, Policy, RedirectError, RedirectPolicy,
+    RequestBodyKind, RetryAfterPolicy, StatusSet, Timeouts,
 };
 use libtest_mimic::Failed;
 use serde::Deserialize;
@@ -105,15 +105,15 @@ fn starts(given: &Given) -> Value {
 }
 
 /// Runs the fetch to its end.
-pub(crate) fn play(given: &Given) -> Run {
-    let mut script = Script::new(policy(&given.policy));
+pub(crate) fn play(given: &Given) -> ScriptRun {
+    let mut script = FetchScript::new(policy(&given.policy));
     script.request(|request| {
         request.method = given.method.parse().expect("a method");
         request.url = std::sync::Arc::new(given.url.parse().expect("a URL"));
         request.body = match given.body {
-            Body::None => RequestBody::None,
-            Body::Once => RequestBody::Once,
-            Body::Replayable => RequestBody::Replayable,
+            Body::None => RequestBodyKind::None,
+            Body::Once => RequestBodyKind::Once,
+            Body::Replayable => RequestBodyKind::Replayable,
         };
     });
     for answer in &given.answers {
@@ -135,11 +135,11 @@ pub(crate) fn describe(given: &Given, sent: &Attempt) -> String {
 }
 
 /// The status that the fetch ended with, or why there is none.
-pub(crate) fn end(run: &Run) -> Value {
+pub(crate) fn end(run: &ScriptRun) -> Value {
     match &run.outcome().result {
         Ok(finish) => json!(finish.status),
-        Err(Error::Redirect(RedirectError::TooMany)) => json!("too many redirects"),
-        Err(Error::Redirect(_)) => json!("redirect refused"),
+        Err(FetchError::Redirect(RedirectError::TooMany)) => json!("too many redirects"),
+        Err(FetchError::Redirect(_)) => json!("redirect refused"),
         Err(error) => json!(error.as_str()),
     }
 }
@@ -152,7 +152,7 @@ fn policy(given: &PolicyGiven) -> Policy {
     if let Some(cap) = given.cap_ms {
         backoff = backoff.cap(Duration::from_millis(cap));
     }
-    let mut retry_after = RetryAfter::default();
+    let mut retry_after = RetryAfterPolicy::default();
     if let Some(cap) = given.retry_after_cap_ms {
         retry_after.cap = Duration::from_millis(cap);
     }
@@ -165,7 +165,7 @@ fn policy(given: &PolicyGiven) -> Policy {
     }
     let redirects = given
         .redirects
-        .map_or_else(Redirects::default, Redirects::limit);
+        .map_or_else(RedirectPolicy::default, RedirectPolicy::limit);
     let mut timeouts = Timeouts::default();
     if let Some(total) = given.total_ms {
         timeouts.total = Some(Duration::from_millis(total));
@@ -182,13 +182,13 @@ fn policy(given: &PolicyGiven) -> Policy {
         .timeouts(timeouts)
 }
 
-fn answer(given: &AnswerGiven) -> Answer {
+fn answer(given: &AnswerGiven) -> ScriptedAnswer {
     let mut answer = match (given.is.as_u64(), given.is.as_str()) {
         (Some(code), _) => status(u16::try_from(code).expect("a status")),
         (_, Some("hang")) => hang(),
-        (_, Some("io")) => failure(Failure::Io),
-        (_, Some("connect")) => failure(Failure::Connect),
-        (_, Some("protocol")) => failure(Failure::Protocol),
+        (_, Some("io")) => failure(FailureKind::Io),
+        (_, Some("connect")) => failure(FailureKind::Connect),
+        (_, Some("protocol")) => failure(FailureKind::Protocol),
         (_, other) => panic!("no such answer: {other:?}"),
     };
     if let Some(location) = &given.location {

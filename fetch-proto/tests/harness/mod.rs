@@ -18,7 +18,7 @@ mod setup;
 use std::time::Duration;
 
 use arbitrary::Unstructured;
-use fetch_proto::{Engine, Failure, Handled, Head, Idle, Input, Output, Timestamp};
+use fetch_proto::{Engine, FailureKind, HeadSummary, Idle, Input, InputEffect, Output, Timestamp};
 
 use self::model::Model;
 pub use self::ops::{Answer, Kind, Op, Site};
@@ -124,7 +124,7 @@ impl Harness {
                 if let Some(id) = nth(&self.model.live(), fetch) {
                     assert_eq!(
                         self.engine.cancel(id, self.clock),
-                        Handled::Applied,
+                        InputEffect::Applied,
                         "{id} is live"
                     );
                     self.model.cancel(id);
@@ -215,7 +215,7 @@ impl Harness {
         for input in how.inputs(self.model.has_head(id)) {
             let ends = matches!(input, Input::End(_));
             let handled = self.engine.handle(id, input.clone(), self.clock);
-            if handled == Handled::Stale {
+            if handled == InputEffect::Stale {
                 continue; // told of the very end, and not yet heard of it
             }
             match input {
@@ -229,16 +229,16 @@ impl Harness {
     /// What is over, or was never there, moves nothing.
     fn tell_stale(&mut self) {
         for id in self.model.former() {
-            let input = Input::Head(Head::status(200));
+            let input = Input::Head(HeadSummary::status(200));
             assert_eq!(
                 self.engine.handle(id, input, self.clock),
-                Handled::Stale,
+                InputEffect::Stale,
                 "{id}"
             );
-            let input = Input::End(Err(Failure::Io));
+            let input = Input::End(Err(FailureKind::Io));
             assert_eq!(
                 self.engine.handle(id, input, self.clock),
-                Handled::Stale,
+                InputEffect::Stale,
                 "{id}"
             );
         }

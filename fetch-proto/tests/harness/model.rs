@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use fetch_proto::{
-    Attempt, AttemptId, CircuitState, Engine, Error, FetchId, Finish, Head, Idle, Method, Outcome,
-    Output, Request, RequestBody, Timestamp,
+    Attempt, AttemptId, CircuitState, CompleteResponse, Engine, FetchError, FetchId, FetchOutcome,
+    FetchRequest, HeadSummary, Idle, Method, Output, RequestBodyKind, Timestamp,
 };
 
 use super::Policies;
@@ -46,7 +46,7 @@ pub(super) struct Model {
     pace: Pace,
     policies: Policies,
     /// What those that waited for a fetch were told its result is.
-    shared: BTreeMap<FetchId, Result<Finish, Error>>,
+    shared: BTreeMap<FetchId, Result<CompleteResponse, FetchError>>,
 }
 
 impl Model {
@@ -120,8 +120,8 @@ impl Model {
         self.pace = Pace::default();
     }
 
-    pub(super) fn submitted(&mut self, id: FetchId, request: &Request) {
-        let safe = request.method != Method::Post && request.body != RequestBody::Once;
+    pub(super) fn submitted(&mut self, id: FetchId, request: &FetchRequest) {
+        let safe = request.method != Method::Post && request.body != RequestBodyKind::Once;
         let hedged = safe && self.policies.hedge().is_some();
         let live = Live {
             cancelled: false,
@@ -132,7 +132,7 @@ impl Model {
         self.submitted += 1;
     }
 
-    pub(super) fn answered(&mut self, id: AttemptId, head: &Head) {
+    pub(super) fn answered(&mut self, id: AttemptId, head: &HeadSummary) {
         let flight = self.flights.get_mut(&id).expect("it is in flight");
         flight.status = Some(head.status);
         if let (429, Some(rest)) = (head.status, head.retry_after) {
@@ -180,7 +180,7 @@ impl Model {
         );
     }
 
-    fn is_done(&mut self, id: FetchId, outcome: &Outcome) {
+    fn is_done(&mut self, id: FetchId, outcome: &FetchOutcome) {
         assert!(
             self.live.remove(&id).is_some(),
             "{id} is done, but not live"

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fetch_proto::{Failure, Head, Input, Method, Request, RequestBody};
+use fetch_proto::{FailureKind, FetchRequest, HeadSummary, Input, Method, RequestBodyKind};
 
 use super::Policies;
 
@@ -92,60 +92,60 @@ pub enum Kind {
 impl Answer {
     /// What the engine is told, if a head was told before or not.
     pub(super) fn inputs(self, has_head: bool) -> Vec<Input> {
-        let head = |status| Input::Head(Head::status(status));
+        let head = |status| Input::Head(HeadSummary::status(status));
         let failed = |failure| vec![Input::End(Err(failure))];
-        let whole = |first: Head| {
+        let whole = |first: HeadSummary| {
             let first = (!has_head).then_some(Input::Head(first));
             first.into_iter().chain([Input::End(Ok(()))]).collect()
         };
         match self {
             Self::Body => vec![Input::Body { bytes: 10 }],
-            Self::Connect => failed(Failure::Connect),
-            Self::Exhausted => failed(Failure::Exhausted),
+            Self::Connect => failed(FailureKind::Connect),
+            Self::Exhausted => failed(FailureKind::Exhausted),
             Self::Head => vec![head(200)],
-            Self::Io => failed(Failure::Io),
+            Self::Io => failed(FailureKind::Io),
             Self::Large => vec![head(200), Input::Body { bytes: 1_000_000 }],
-            Self::Ok => whole(Head::status(200)),
+            Self::Ok => whole(HeadSummary::status(200)),
             Self::Paused => vec![Input::Paused],
-            Self::Redirect => whole(Head {
+            Self::Redirect => whole(HeadSummary {
                 location: Some("http://b.test/moved".into()),
-                ..Head::status(307)
+                ..HeadSummary::status(307)
             }),
             Self::Resumed => vec![Input::Resumed],
-            Self::Stale => failed(Failure::Stale { sent: false }),
-            Self::Throttled => whole(Head {
+            Self::Stale => failed(FailureKind::Stale { sent: false }),
+            Self::Throttled => whole(HeadSummary {
                 retry_after: Some(Duration::from_secs(1)),
-                ..Head::status(429)
+                ..HeadSummary::status(429)
             }),
-            Self::Unavailable => whole(Head::status(503)),
+            Self::Unavailable => whole(HeadSummary::status(503)),
         }
     }
 }
 
-pub(super) fn request(site: Site, kind: Kind, tag: u64) -> Request {
+pub(super) fn request(site: Site, kind: Kind, tag: u64) -> FetchRequest {
     let url = match site {
         Site::A => "http://a.test/1",
         Site::A2 => "http://a.test/2",
         Site::B => "http://b.test/1",
         Site::Service => "http://service.test/1",
     };
-    let get = Request::get(url.parse().expect("it is a URL"));
-    let request = Request { tag, ..get };
+    let get = FetchRequest::get(url.parse().expect("it is a URL"));
+    let request = FetchRequest { tag, ..get };
     let method = Method::Post;
     match kind {
         Kind::Get => request,
-        Kind::Post => Request {
+        Kind::Post => FetchRequest {
             method,
-            body: RequestBody::Replayable,
+            body: RequestBodyKind::Replayable,
             ..request
         },
-        Kind::Shared => Request {
+        Kind::Shared => FetchRequest {
             share: Some(1),
             ..request
         },
-        Kind::Upload => Request {
+        Kind::Upload => FetchRequest {
             method: Method::Put,
-            body: RequestBody::Once,
+            body: RequestBodyKind::Once,
             ..request
         },
     }

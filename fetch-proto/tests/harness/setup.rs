@@ -4,9 +4,9 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use fetch_proto::{
-    Adaptive, Aimd, Backoff, Breaker, Chaos, Config, Endpoint, Failure, Fallback, Fault, Gradient2,
-    Hedge, HedgeDelay, OnOpen, Outlier, Policy, Rate, RetryBudget, Rules, Shed, StallGuard, Target,
-    Throttle, Timeouts, Vegas,
+    Adaptive, Aimd, Backoff, Breaker, ChaosPolicy, Config, Endpoint, FailureKind, Fallback,
+    Gradient2, Hedge, HedgeDelay, InjectedFault, OnOpen, Outlier, Policy, Rate, RetryBudget, Rules,
+    Shed, StallGuard, Target, Throttle, Timeouts, Vegas,
 };
 
 use super::Site;
@@ -108,17 +108,17 @@ impl Policies {
 
     /// The policy of every fetch.
     pub fn policy(self) -> Policy {
-        let mut chaos = Chaos::default();
+        let mut chaos = ChaosPolicy::default();
         if self.has(Self::CHAOS) {
             chaos = chaos
-                .fault(100, Fault::Error(Failure::Connect))
-                .fault(100, Fault::latency(millis(10)..=millis(100)))
-                .fault(100, Fault::Reset)
-                .fault(100, Fault::Stall)
-                .fault(100, Fault::Truncate(5));
+                .fault(100, InjectedFault::Error(FailureKind::Connect))
+                .fault(100, InjectedFault::latency(millis(10)..=millis(100)))
+                .fault(100, InjectedFault::Reset)
+                .fault(100, InjectedFault::Stall)
+                .fault(100, InjectedFault::Truncate(5));
         }
         if self.has(Self::CLOCK_JUMP) {
-            chaos = chaos.fault(200, Fault::ClockJump(millis(1500)));
+            chaos = chaos.fault(200, InjectedFault::ClockJump(millis(1500)));
         }
         let timeouts = Timeouts {
             attempt: Some(millis(1000)),

@@ -90,7 +90,7 @@ fn a_target_that_refuses_nearly_everything_is_spared_too() {
         spared |= said
             .events
             .iter()
-            .any(|event| matches!(event, Event::Throttled { .. }));
+            .any(|event| matches!(event, DecisionEvent::Throttled { .. }));
         match said.starts.first() {
             Some(attempt) => answer(&mut engine, attempt, 503, now),
             None => now = said.wake.unwrap_or(now),

@@ -12,7 +12,7 @@ fn an_open_breaker_defers_the_hosts_fetches_until_a_probe_succeeds() {
     assert!(
         said.events
             .iter()
-            .any(|event| matches!(event, Event::Circuit { .. }))
+            .any(|event| matches!(event, DecisionEvent::Circuit { .. }))
     );
     let mut now = said.wake.expect("the breaker's pause ends");
     let mut good = 0;
@@ -60,7 +60,7 @@ fn a_breaker_that_fails_fast_ends_what_waits() {
     let lost = said
         .done
         .iter()
-        .filter(|outcome| outcome.result == Err(Error::CircuitOpen));
+        .filter(|outcome| outcome.result == Err(FetchError::CircuitOpen));
     assert_eq!((lost.count(), engine.stats().live), (8, 0));
 }
 
@@ -161,9 +161,9 @@ fn after_a_rest(slow_start: bool) -> (Engine, Timestamp) {
     }
     for attempt in drain(&mut engine, at(0)).starts {
         let rest = Some(10 * SECOND);
-        let head = Head {
+        let head = HeadSummary {
             retry_after: rest,
-            ..Head::status(503)
+            ..HeadSummary::status(503)
         };
         engine.handle(attempt.id, Input::Head(head), at(0));
         engine.handle(attempt.id, Input::End(Ok(())), at(0));
@@ -190,9 +190,9 @@ fn a_host_that_refuses_while_it_comes_back_gets_no_more() {
     let mut said = drain(&mut engine, now);
     for _ in 0..3 {
         assert_eq!(said.starts.len(), 1);
-        let refused = Head {
+        let refused = HeadSummary {
             retry_after: Some(SECOND),
-            ..Head::status(429)
+            ..HeadSummary::status(429)
         };
         engine.handle(said.starts[0].id, Input::Head(refused), now);
         engine.handle(said.starts[0].id, Input::End(Ok(())), now);

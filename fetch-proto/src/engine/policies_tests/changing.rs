@@ -4,12 +4,12 @@ use super::*;
 
 #[test]
 fn a_clock_that_jumps_on_purpose_lets_limits_end_early() {
-    let chaos = Chaos::default().fault(1000, Fault::ClockJump(10 * SECOND));
+    let chaos = ChaosPolicy::default().fault(1000, InjectedFault::ClockJump(10 * SECOND));
     let mut engine = Engine::new(only(exact().attempts(1).chaos(chaos)), 7, at(0));
     submit(&mut engine, ["http://a.test/"]);
     let said = drain(&mut engine, at(0));
     assert_eq!(said.starts.len(), 1);
-    assert!(matches!(said.done[0].result, Err(Error::TimedOut(_))));
+    assert!(matches!(said.done[0].result, Err(FetchError::TimedOut(_))));
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn a_checkpoint_goes_on_where_it_was_on_another_clock() {
 fn attempts_lost_with_their_process_cost_no_try() {
     let mut engine = Engine::new(only(exact().attempts(1)), 7, at(0));
     submit(&mut engine, ["http://a.test/"]);
-    let post = Request {
+    let post = FetchRequest {
         method: crate::Method::Post,
         ..get("http://a.test/")
     };
@@ -72,7 +72,7 @@ fn attempts_lost_with_their_process_cost_no_try() {
     assert_eq!(targets(&said), ["http://a.test/"]);
     assert_eq!(
         said.done[0].result,
-        Err(Error::Failed(Failure::Dropped)),
+        Err(FetchError::Failed(FailureKind::Dropped)),
         "a POST may have arrived"
     );
     answer(&mut later, &said.starts[0], 200, at(1));

@@ -16,9 +16,10 @@ use core::time::Duration;
 
 use super::{Config, Engine, Output};
 use crate::{
-    Adaptive, Aimd, Attempt, AttemptEnd, Backoff, Balance, Breaker, Chaos, Endpoint, Error, Event,
-    Failure, Fault, GaveUp, Head, Hedge, HedgeDelay, Input, OnOpen, Outcome, Policy, Request,
-    RetryBudget, Rules, Shed, Target, Throttle, Timestamp,
+    Adaptive, Aimd, Attempt, AttemptEnd, Backoff, Balance, Breaker, ChaosPolicy, DecisionEvent,
+    Endpoint, FailureKind, FetchError, FetchOutcome, FetchRequest, GiveUpReason, HeadSummary,
+    Hedge, HedgeDelay, InjectedFault, Input, OnOpen, Policy, RetryBudget, Rules, Shed, Target,
+    Throttle, Timestamp,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -27,8 +28,8 @@ fn at(millis: u64) -> Timestamp {
     Timestamp::from_start(Duration::from_millis(millis))
 }
 
-fn get(url: &str) -> Request {
-    Request::get(url.parse().unwrap())
+fn get(url: &str) -> FetchRequest {
+    FetchRequest::get(url.parse().unwrap())
 }
 
 fn exact() -> Policy {
@@ -43,8 +44,8 @@ fn only(policy: Policy) -> Config {
 #[derive(Default)]
 struct Said {
     aborts: usize,
-    done: Vec<Outcome>,
-    events: Vec<Event>,
+    done: Vec<FetchOutcome>,
+    events: Vec<DecisionEvent>,
     starts: Vec<Attempt>,
     wake: Option<Timestamp>,
 }
@@ -73,12 +74,12 @@ fn submit(engine: &mut Engine, urls: impl IntoIterator<Item = &'static str>) {
 }
 
 fn answer(engine: &mut Engine, attempt: &Attempt, status: u16, now: Timestamp) {
-    engine.handle(attempt.id, Input::Head(Head::status(status)), now);
+    engine.handle(attempt.id, Input::Head(HeadSummary::status(status)), now);
     engine.handle(attempt.id, Input::End(Ok(())), now);
 }
 
 fn fail(engine: &mut Engine, attempt: &Attempt, now: Timestamp) {
-    engine.handle(attempt.id, Input::End(Err(Failure::Connect)), now);
+    engine.handle(attempt.id, Input::End(Err(FailureKind::Connect)), now);
 }
 
 fn targets(said: &Said) -> Vec<&str> {

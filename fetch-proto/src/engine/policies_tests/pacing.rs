@@ -168,7 +168,7 @@ fn a_host_that_refuses_nearly_everything_is_spared() {
     let mut now = at(0);
     loop {
         let said = drain(&mut engine, now);
-        let throttled = |event: &&Event| matches!(event, Event::Throttled { .. });
+        let throttled = |event: &&DecisionEvent| matches!(event, DecisionEvent::Throttled { .. });
         spared += said.events.iter().filter(throttled).count();
         if let Some(attempt) = said.starts.first() {
             answer(&mut engine, attempt, 503, now);
@@ -187,7 +187,7 @@ fn a_host_that_refuses_nearly_everything_is_spared() {
 fn the_larger_priority_goes_first_at_its_host_and_the_older_of_the_same() {
     let mut engine = Engine::new(only(exact()).per_host(1), 7, at(0));
     for (path, priority) in [("a", 0), ("b", 5), ("c", 0), ("d", 5), ("e", -1)] {
-        let request = Request {
+        let request = FetchRequest {
             priority,
             ..get(&format!("http://a.test/{path}"))
         };
@@ -207,7 +207,7 @@ fn a_retry_goes_before_its_like_and_behind_what_is_more_urgent() {
     let config = only(exact().backoff(Backoff::default().base(Duration::ZERO)));
     let mut engine = Engine::new(config.per_host(1), 7, at(0));
     submit(&mut engine, ["http://a.test/first", "http://a.test/like"]);
-    let urgent = Request {
+    let urgent = FetchRequest {
         priority: 1,
         ..get("http://a.test/urgent")
     };

@@ -5,14 +5,14 @@ use alloc::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Delivery, FetchId, Part};
+use crate::{BodyDelivery, FetchId, Part};
 
 /// Engines between which fetches go over as they ask to.
 struct Parts {
     engines: Vec<Engine>,
     /// What was begun and has not ended: by which engine.
     flying: Vec<(usize, Attempt)>,
-    done: Vec<Outcome>,
+    done: Vec<FetchOutcome>,
 }
 
 impl Parts {
@@ -60,10 +60,10 @@ impl Parts {
     fn answer(&mut self, which: usize, redirect: Option<&str>, now: Timestamp) {
         let (i, attempt) = self.flying.swap_remove(which % self.flying.len());
         let head = match redirect {
-            None => Head::status(200),
-            Some(to) => Head {
+            None => HeadSummary::status(200),
+            Some(to) => HeadSummary {
                 location: Some(to.into()),
-                ..Head::status(302)
+                ..HeadSummary::status(302)
             },
         };
         self.engines[i].handle(attempt.id, Input::Head(head), now);
@@ -79,9 +79,9 @@ fn host_of(engine: u32, of: u32) -> alloc::string::String {
     own.next().unwrap()
 }
 
-fn shared(url: &str) -> Request {
-    Request {
-        delivery: Delivery::Buffered,
+fn shared(url: &str) -> FetchRequest {
+    FetchRequest {
+        delivery: BodyDelivery::Buffered,
         share: Some(0),
         ..get(url)
     }
@@ -127,7 +127,7 @@ fn those_that_wait_for_its_response_go_with_it() {
     assert_eq!(parts.flying.len(), 2);
     parts.answer(0, None, at(9));
     assert_eq!(parts.done.len(), 3);
-    assert!(parts.done.iter().all(Outcome::is_success));
+    assert!(parts.done.iter().all(FetchOutcome::is_success));
     let led = parts.done.iter().filter(|one| one.shared_with.is_some());
     assert_eq!(led.count(), 2);
     assert_eq!(parts.engines[1].stats().live, 0);
@@ -144,7 +144,7 @@ fn its_total_limit_runs_on() {
     parts.settle(at(0));
     parts.answer(0, Some(&host_of(1, 2)), at(900));
     parts.settle(at(1000));
-    assert!(matches!(parts.done[0].result, Err(Error::TimedOut(_))));
+    assert!(matches!(parts.done[0].result, Err(FetchError::TimedOut(_))));
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn an_exhausted_budget_suppresses_retries_and_harms_nothing_in_flight() {
     let broke = said2
         .done
         .iter()
-        .filter(|outcome| outcome.gave_up == Some(GaveUp::Budget));
+        .filter(|outcome| outcome.gave_up == Some(GiveUpReason::Budget));
     assert_eq!(broke.count(), 7, "2 of 10 may be tried again");
     assert_eq!(
         (said2.aborts, engine.stats().flying),
@@ -47,7 +47,7 @@ fn the_common_budget_counts_over_all_hosts() {
         .for_each(|one| fail(&mut engine, one, at(1)));
     let over = drain(&mut engine, at(1)).done;
     assert_eq!(over.len(), 1);
-    assert_eq!(over[0].gave_up, Some(GaveUp::Budget));
+    assert_eq!(over[0].gave_up, Some(GiveUpReason::Budget));
 }
 
 fn hedged() -> Policy {

@@ -2,8 +2,8 @@
 
 use super::*;
 
-fn shared(url: &str) -> Request {
-    Request {
+fn shared(url: &str) -> FetchRequest {
+    FetchRequest {
         share: Some(0),
         ..get(url)
     }
@@ -60,7 +60,7 @@ fn a_waiter_has_its_own_deadline() {
         total: Some(SECOND),
         ..crate::Timeouts::DEFAULT
     };
-    let hasty = Request {
+    let hasty = FetchRequest {
         policy: Some(exact().timeouts(timeouts).into()),
         ..shared("http://a.test/")
     };
@@ -68,14 +68,14 @@ fn a_waiter_has_its_own_deadline() {
     drain(&mut engine, at(0));
     let done = drain(&mut engine, at(1000)).done;
     assert_eq!(done.len(), 1);
-    assert!(matches!(done[0].result, Err(Error::TimedOut(_))));
+    assert!(matches!(done[0].result, Err(FetchError::TimedOut(_))));
 }
 
 #[test]
 fn other_header_fields_make_another_request() {
     let mut engine = Engine::new(only(exact()), 7, at(0));
     engine.submit(shared("http://a.test/"), at(0)).unwrap();
-    let other = Request {
+    let other = FetchRequest {
         share: Some(1),
         ..get("http://a.test/")
     };

@@ -1,4 +1,4 @@
-//! The state machine that chooses.
+//! The state machine that chooses endpoints.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -10,10 +10,10 @@ use super::turn::{Turn, two};
 use super::{Balance, Target, TargetError};
 use crate::model::time::{Timestamp, nanos};
 
-/// Chooses an endpoint of a [`Target`] for each attempt, from what it is told of those before.
+/// Chooses an endpoint of a [`Target`] for each attempt, using the results of earlier attempts.
 ///
-/// Endpoints are known by their index in the target. The one that was picked must be told as
-/// [`started`](Self::started), and each that was started as [`ended`](Self::ended), once.
+/// Endpoints are identified by their index in the target. Call [`started`](Self::started) once for
+/// each attempt sent, and [`ended`](Self::ended) once when it ends.
 ///
 /// ```
 /// use core::time::Duration;
@@ -34,26 +34,26 @@ use crate::model::time::{Timestamp, nanos};
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Balancer {
     endpoints: Vec<State>,
-    /// When the present sweep began; `None` before the first result.
+    /// Start of the current sweep interval; `None` before the first call.
     sweep_from: Option<Timestamp>,
     target: Target,
     turn: Turn,
 }
 
-/// How an attempt at an endpoint ended, as far as that says something about the endpoint.
+/// Result of an attempt, as evidence about its endpoint.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Served {
-    /// It failed by the endpoint's fault: no connection, a timeout, a 5xx.
+    /// The endpoint failed: no connection, a timeout, a 5xx status.
     Failure,
-    /// It says nothing: cancelled, lost a race, or 429, which is the rate's matter.
+    /// No evidence: the attempt was cancelled, lost a race, or got 429, which only limits the rate.
     Neutral,
-    /// It answered.
+    /// The endpoint answered.
     Success,
 }
 
-/// What is known of one endpoint.
+/// Measurements of one endpoint.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 struct State {
@@ -63,11 +63,11 @@ struct State {
 }
 
 impl Balancer {
-    /// Begins with nothing known of any endpoint.
+    /// Creates a balancer without measurements.
     ///
     /// # Errors
     ///
-    /// The target is not valid: see [`Target::validate`].
+    /// The target is invalid: see [`Target::validate`].
     ///
     /// ```
     /// use fetch_proto::{Balancer, Target, TargetError};
@@ -83,7 +83,7 @@ impl Balancer {
         })
     }
 
-    /// The target that is balanced.
+    /// The balanced target.
     ///
     /// ```
     /// # use fetch_proto::{Balancer, Endpoint, Target};
@@ -95,16 +95,15 @@ impl Balancer {
         &self.target
     }
 
-    /// Chooses an endpoint for an attempt that begins at `now`. `None` if there is none: then it
-    /// waits until an endpoint is usable.
+    /// Chooses an endpoint for an attempt that starts at `now`, or `None` if no endpoint is usable.
     ///
-    /// - `avoid`: those that this fetch has tried. Another is preferred; one of them is taken if
-    ///   there is no other.
-    /// - `usable`: whether an endpoint may be used as far as others know; one at its limit or with
-    ///   an open breaker is not.
-    /// - `draw`: a random word, for the strategies that draw.
+    /// - `avoid`: endpoints this fetch has already used; chosen only if there is no other.
+    /// - `usable`: whether an endpoint may be used by other criteria, such as its connection limit
+    ///   or circuit breaker.
+    /// - `draw`: a random word, for the randomised strategies.
     ///
-    /// An ejected endpoint is not chosen, unless so many are that all are used.
+    /// Ejected endpoints are skipped, unless so many are ejected that all are used again
+    /// ([`Outlier::panic_percent`]).
     ///
     /// ```
     /// use fetch_proto::{Balancer, Endpoint, Target, Timestamp};
@@ -141,7 +140,8 @@ impl Balancer {
         }
     }
 
-    /// An attempt at endpoint `i` begins at `now`. An index that is not in the target is ignored.
+    /// Records that an attempt at endpoint `i` starts at `now`. An index outside the target is
+    /// ignored.
     ///
     /// ```
     /// # use fetch_proto::{Balancer, Endpoint, Target, Timestamp};
@@ -157,8 +157,8 @@ impl Balancer {
         }
     }
 
-    /// An attempt at endpoint `i` ended at `now`, `rtt` after it began. An index that is not in the
-    /// target is ignored.
+    /// Records that an attempt at endpoint `i` ended at `now`, `rtt` after its start. An index
+    /// outside the target is ignored.
     ///
     /// ```
     /// use core::time::Duration;
@@ -199,7 +199,7 @@ impl Balancer {
         }
     }
 
-    /// How many attempts at endpoint `i` are in flight.
+    /// Number of attempts in flight at endpoint `i`.
     ///
     /// ```
     /// # use fetch_proto::{Balancer, Endpoint, Target};
@@ -213,7 +213,7 @@ impl Balancer {
             .map_or(0, |state| state.pending as usize)
     }
 
-    /// Whether endpoint `i` is left out at `now` because it failed.
+    /// Whether endpoint `i` is ejected at `now` by outlier detection.
     ///
     /// ```
     /// # use fetch_proto::{Balancer, Endpoint, Target, Timestamp};
@@ -227,8 +227,8 @@ impl Balancer {
             .is_some_and(|state| state.health.is_ejected(now))
     }
 
-    /// How many endpoints are left out at `now`. Always counted, never kept: so it is right at the
-    /// very time of a return, too.
+    /// Number of endpoints ejected at `now`. Counted on each call rather than cached, so that it is
+    /// exact at the instant an endpoint returns.
     ///
     /// ```
     /// # use fetch_proto::{Balancer, Endpoint, Target, Timestamp};
@@ -249,7 +249,7 @@ impl Balancer {
         outlier.is_some_and(|outlier| outlier.is_panic(self.ejected_count(now), total))
     }
 
-    /// Whether an attempt at `a` costs less than one at `b`, for their weights.
+    /// Whether `a` has the lower cost per weight.
     fn is_cheaper(&self, a: usize, b: usize, now: Timestamp) -> bool {
         let weight = |i: usize| u128::from(self.target.endpoints[i].weight);
         self.cost(a, now) * weight(b) < self.cost(b, now) * weight(a)
@@ -263,7 +263,7 @@ impl Balancer {
             return load;
         };
         match state.latency.read(decay, now) {
-            // Nothing is known: one attempt finds out, and no more until it ended, as in Finagle.
+            // No estimate yet: allow a single attempt until it ends, as Finagle does.
             0 if state.pending == 0 => 0,
             0 => u128::from(nanos(penalty)) * load,
             estimate => u128::from(estimate) * load,
@@ -276,7 +276,7 @@ impl Balancer {
         }
     }
 
-    /// Compares the shares of successes once the time for it has come.
+    /// Ejects endpoints with an outlying success rate, once per sweep interval.
     fn sweep(&mut self, now: Timestamp) {
         let Some(outlier) = self.target.outlier else {
             return;

@@ -1,10 +1,11 @@
-//! An estimate of the round-trip time that jumps up and decays down.
+//! Round-trip estimate that rises at once and decays exponentially.
 
 use core::time::Duration;
 
 use crate::model::time::{Timestamp, nanos};
 
-/// 2^-(2^-i) for i = 1..=16, in units of 2^-32: a power of ½ is the product of those for its bits.
+/// 2^-(2^-i) for i = 1..=16, in units of 2^-32. A fractional power of ½ is the product of the
+/// entries for the bits of its exponent.
 const ROOTS: [u64; 16] = [
     3_037_000_500,
     3_611_622_603,
@@ -31,14 +32,14 @@ const LOG2_E: u128 = 6_196_328_019;
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(super) struct Ewma {
-    /// Nanoseconds, as of `at`; 0 if nothing is known.
+    /// Nanoseconds, as of `at`; 0 without samples.
     estimate: u64,
     at: Option<Timestamp>,
 }
 
 impl Ewma {
-    /// Takes in a round trip that ended at `now`: a longer one as it is, a shorter one by
-    /// `estimate·w + rtt·(1 − w)` with `w = e^(−Δ/decay)`.
+    /// Records a round trip of `rtt` nanoseconds that ended at `now`: a longer one replaces the
+    /// estimate, a shorter one gives `estimate·w + rtt·(1 − w)` with `w = e^(−Δ/decay)`.
     pub(super) fn observe(&mut self, rtt: u64, decay: Duration, now: Timestamp) {
         self.estimate = if rtt >= self.estimate {
             rtt
@@ -48,8 +49,8 @@ impl Ewma {
         self.at = Some(self.at.map_or(now, |at| at.max(now)));
     }
 
-    /// The estimate at `now`: what is known decays while nothing comes, so that an endpoint which
-    /// was slow is tried again some time.
+    /// The estimate at `now`, in nanoseconds. It decays without new samples, so that a formerly
+    /// slow endpoint is used again eventually.
     pub(super) fn read(&self, decay: Duration, now: Timestamp) -> u64 {
         scale(self.estimate, self.weight(decay, now))
     }
@@ -67,13 +68,13 @@ fn scale(value: u64, weight: u64) -> u64 {
     ((u128::from(value) * u128::from(weight)) >> 32) as u64
 }
 
-/// e^(−t/tau) in units of 2^-32, within 10^-5 of the exact value in absolute terms.
+/// e^(−t/tau) in units of 2^-32; the absolute error is below 10^-5.
 ///
-/// With x = t/tau · log₂ e it is 2^-⌊x⌋ times 2^-(x − ⌊x⌋); the fraction is rounded to 16 bits,
-/// which alone makes an error of at most ln 2 · 2^-17, or 5.3 · 10^-6.
+/// With x = t/tau · log₂ e, the result is 2^-⌊x⌋ · 2^-(x − ⌊x⌋). Rounding the fraction to 16 bits
+/// contributes an error of at most ln 2 · 2^-17 = 5.3 · 10^-6.
 fn exp_minus(t: u64, tau: u64) -> u64 {
     let ratio = (u128::from(t) << 32) / u128::from(tau);
-    // Past 32 the result is below its unit; up to there no product is too large.
+    // From a ratio of 32 on, the result rounds to 0; below it, no product overflows.
     if ratio >= 32 << 32 {
         return 0;
     }
@@ -94,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_exponential_is_as_close_as_it_says() {
+    fn exponential_error_is_below_the_documented_bound() {
         for t in 0..40_000_u32 {
             let exact = (-f64::from(t) / 1000.0).exp();
             let found = exp_minus(t.into(), 1000) as f64 / 4_294_967_296.0;
@@ -104,13 +105,13 @@ mod tests {
     }
 
     #[test]
-    fn the_exponential_never_grows() {
+    fn exponential_is_monotonic() {
         let values = (0..50_000).map(|t| exp_minus(t, 3000));
         assert!(values.is_sorted_by(|a, b| a >= b));
     }
 
     #[test]
-    fn a_longer_round_trip_counts_at_once_and_a_shorter_one_by_and_by() {
+    fn longer_sample_replaces_the_estimate_and_shorter_one_is_averaged() {
         let (decay, mut ewma) = (Duration::from_secs(10), Ewma::default());
         let at = |s| Timestamp::START + Duration::from_secs(s);
         ewma.observe(100_000, decay, at(0));
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_decays_to_nothing() {
+    fn estimate_decays_to_zero_without_samples() {
         let (decay, mut ewma) = (Duration::from_secs(10), Ewma::default());
         ewma.observe(1_000_000, decay, Timestamp::START);
         let later = Timestamp::START + Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! One target behind several servers: which of them an attempt goes to.
+//! Load balancing: one target served by several endpoints.
 
 mod balancer;
 mod ewma;
@@ -16,7 +16,7 @@ use url::Url;
 pub use balancer::{Balancer, Served};
 pub use outlier::Outlier;
 
-/// One logical target with several endpoints that serve the same.
+/// A logical target that several interchangeable endpoints serve.
 ///
 /// ```
 /// use fetch_proto::{Balance, Balancer, Endpoint, Target};
@@ -29,12 +29,12 @@ pub use outlier::Outlier;
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Target {
-    /// Where it is served. At least one, and none twice.
+    /// The endpoints: at least one, without duplicates.
     pub endpoints: Vec<Endpoint>,
-    /// Whether and when an endpoint that fails more than the others is left out. Default no.
+    /// When an endpoint that fails more than the others is ejected. Default `None`: never.
     #[cfg_attr(feature = "serde", serde(default))]
     pub outlier: Option<Outlier>,
-    /// How endpoints are chosen. Default [`Balance::LeastLoaded`].
+    /// How an endpoint is chosen. Default [`Balance::LeastLoaded`].
     #[cfg_attr(feature = "serde", serde(default))]
     pub strategy: Balance,
 }
@@ -44,15 +44,15 @@ pub struct Target {
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Endpoint {
-    /// Its origin: scheme, host and port, http or https, and nothing else.
+    /// An http or https origin: scheme, host and port only.
     pub url: Url,
-    /// How much it bears compared with the others. Default 1; not 0. [`Balance::RoundRobin`]
-    /// ignores it.
+    /// Capacity relative to the other endpoints. Default 1; 0 is invalid.
+    /// [`Balance::RoundRobin`] ignores it.
     #[cfg_attr(feature = "serde", serde(default = "one"))]
     pub weight: u32,
 }
 
-/// How a [`Balancer`] chooses.
+/// How a [`Balancer`] chooses an endpoint.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(
@@ -61,33 +61,35 @@ pub struct Endpoint {
 )]
 #[non_exhaustive]
 pub enum Balance {
-    /// Of two drawn by chance, the one with fewer attempts in flight for its weight (Mitzenmacher,
-    /// "The Power of Two Choices", 2001). It never herds, and sees a slow server by its queue.
+    /// Draws two endpoints at random and takes the one with fewer attempts in flight per weight
+    /// (Mitzenmacher, "The Power of Two Choices", 2001). Avoids herding; a slow server is
+    /// recognised by its queue.
     #[default]
     LeastLoaded,
-    /// Of two drawn by chance, the one with the lower `estimate × (in flight + 1) / weight`.
+    /// Draws two endpoints at random and takes the one with the lower
+    /// `estimate × (in flight + 1) / weight`.
     ///
-    /// The estimate of the round-trip time jumps to each longer one at once, and decays to shorter
-    /// ones, and to zero while nothing is sent: the peak-EWMA of Finagle and tower.
+    /// The round-trip estimate rises to a longer sample at once and decays towards shorter ones,
+    /// and to zero while nothing is sent: the peak EWMA of Finagle and tower.
     PeakEwma {
-        /// After this time, 1/e of what was known still counts. Default 10 s, as Finagle's; zero
-        /// counts as 1 ns.
+        /// Time constant of the average: after it, an old sample weighs 1/e. Default 10 s, as in
+        /// Finagle; zero counts as 1 ns.
         #[cfg_attr(feature = "serde", serde(default = "ten_seconds"))]
         decay: Duration,
-        /// A failure counts as a round trip of at least this time, so that an endpoint which fails
-        /// fast is not taken for a fast one. At least the attempts' timeout. Default 10 s.
+        /// A failure counts as a round trip of at least this time, so that an endpoint that fails
+        /// fast does not look fast. Should be at least the attempt timeout. Default 10 s.
         #[cfg_attr(feature = "serde", serde(default = "ten_seconds"))]
         penalty: Duration,
     },
-    /// One after the other.
+    /// Plain round-robin.
     RoundRobin,
-    /// One after the other, each as often as its weight says in every cycle, and spread evenly over
-    /// it: the smooth weighted round-robin of nginx.
+    /// Smooth weighted round-robin, as in nginx: in every cycle each endpoint is chosen `weight`
+    /// times, evenly spread over the cycle.
     Weighted,
 }
 
 impl Balance {
-    /// [`Balance::PeakEwma`] with its defaults.
+    /// [`Balance::PeakEwma`] with the default decay and penalty.
     pub const PEAK_EWMA: Self = Self::PeakEwma {
         decay: ten_seconds(),
         penalty: ten_seconds(),
@@ -103,7 +105,7 @@ const fn ten_seconds() -> Duration {
 }
 
 impl Target {
-    /// The target that `endpoints` serve, balanced by load, with no outlier left out.
+    /// A target served by `endpoints`, balanced by load, without outlier detection.
     ///
     /// ```
     /// use fetch_proto::{Balance, Endpoint, Target};
@@ -119,7 +121,7 @@ impl Target {
         }
     }
 
-    /// Sets whether and when an endpoint that fails more than the others is left out.
+    /// Sets when an endpoint that fails more than the others is ejected. Default never.
     ///
     /// ```
     /// use fetch_proto::{Outlier, Target};
@@ -131,7 +133,7 @@ impl Target {
         self
     }
 
-    /// Sets how endpoints are chosen.
+    /// Sets how an endpoint is chosen. Default [`Balance::LeastLoaded`].
     ///
     /// ```
     /// use fetch_proto::{Balance, Target};
@@ -143,11 +145,12 @@ impl Target {
         self
     }
 
-    /// Checks that there is an endpoint to choose, and that each is an origin, once, with a weight.
+    /// Checks that there is at least one endpoint, and that each is a distinct http(s) origin with
+    /// a weight of at least 1.
     ///
     /// # Errors
     ///
-    /// The first endpoint that is not so.
+    /// The first violation.
     ///
     /// ```
     /// use fetch_proto::{Endpoint, Target};
@@ -189,7 +192,7 @@ fn is_origin(url: &Url) -> bool {
 }
 
 impl Endpoint {
-    /// The server at `url`, with weight 1.
+    /// The endpoint at `url`, with weight 1.
     ///
     /// ```
     /// use fetch_proto::Endpoint;
@@ -200,7 +203,7 @@ impl Endpoint {
         Self { url, weight: one() }
     }
 
-    /// Sets how much it bears compared with the others. Default 1; 0 is an error of the target.
+    /// Sets the capacity relative to the other endpoints. Default 1; [`Target::validate`] rejects 0.
     ///
     /// ```
     /// use fetch_proto::Endpoint;
@@ -213,30 +216,30 @@ impl Endpoint {
     }
 }
 
-/// What is wrong with a [`Target`]. Endpoints are counted from 0 here, and from 1 in the message.
+/// Why a [`Target`] is invalid. `index` counts endpoints from 0, the message from 1.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum TargetError {
-    /// An endpoint is the same as one before it.
+    /// An endpoint repeats an earlier one.
     Duplicate {
-        /// Which one.
+        /// Index of the endpoint.
         index: usize,
     },
-    /// There is nothing to choose from.
+    /// The target has no endpoints.
     NoEndpoints,
     /// An endpoint's scheme is neither http nor https.
     NotHttp {
-        /// Which one.
+        /// Index of the endpoint.
         index: usize,
     },
     /// An endpoint's URL has a path, a query, a fragment or credentials.
     NotOrigin {
-        /// Which one.
+        /// Index of the endpoint.
         index: usize,
     },
     /// An endpoint's weight is 0.
     ZeroWeight {
-        /// Which one.
+        /// Index of the endpoint.
         index: usize,
     },
 }

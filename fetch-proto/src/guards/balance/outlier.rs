@@ -1,17 +1,17 @@
-//! Which endpoints fail so much more than the others that they are left out for a while.
+//! Outlier detection: temporary ejection of endpoints that fail more than the others.
 
 use core::time::Duration;
 
 use crate::model::time::{Timestamp, nanos};
 
-/// When an endpoint is left out ("ejected"), and for how long. After Envoy's outlier detection,
-/// with its constants.
+/// When an endpoint is ejected, and for how long. After Envoy's outlier detection, with its
+/// constants.
 ///
-/// An endpoint is ejected at once after `consecutive_failures` in a row; and at each sweep if its
-/// share of successes is lower than the mean by more than `deviations_per_mille` thousandths of the
-/// standard deviation. It stays out for `base` × how often it was ejected, at most `max_time`; that
-/// number falls by one for each full sweep in service. When it returns, it begins anew: an attempt
-/// that was sent before says nothing any more.
+/// An endpoint is ejected at once after `consecutive_failures` in a row, and at each sweep if its
+/// success rate is below the mean by more than `deviations_per_mille` thousandths of the standard
+/// deviation. It stays ejected for `base` × the number of its ejections, at most `max_time`; that
+/// number falls by one for each full sweep interval in service. After its return only attempts
+/// sent since then are counted.
 ///
 /// ```
 /// use fetch_proto::Outlier;
@@ -21,26 +21,27 @@ use crate::model::time::{Timestamp, nanos};
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct Outlier {
-    /// How long the first ejection lasts. Default 30 s.
+    /// Duration of the first ejection. Default 30 s.
     pub base: Duration,
-    /// After so many failures in a row. Default 5; 0 switches this reason off.
+    /// Failures in a row that eject an endpoint at once. Default 5; 0 disables this criterion.
     pub consecutive_failures: u32,
-    /// How far below the mean, in thousandths of the standard deviation. Default 1900; 0 switches
-    /// this reason off.
+    /// Distance of a success rate below the mean that ejects an endpoint, in thousandths of the
+    /// standard deviation. Default 1900; 0 disables this criterion.
     pub deviations_per_mille: u16,
-    /// How many hundredths of all endpoints may be out at once. Default 10. Of two or more, one
-    /// always may; of one, none.
+    /// Largest part of the endpoints that may be ejected at once, in percent. Default 10. Of two or
+    /// more endpoints one may always be ejected; a single endpoint never is.
     pub max_ejected_percent: u8,
-    /// How long an ejection lasts at most, `base` at least. Default 300 s.
+    /// Longest duration of an ejection. Default 300 s; less than `base` counts as `base`.
     pub max_time: Duration,
-    /// How many endpoints must have `min_requests` for their successes to be compared. Default 5.
+    /// Number of endpoints with `min_requests` results that are needed to compare success rates.
+    /// Default 5.
     pub min_endpoints: u32,
-    /// How many results of an endpoint in one sweep are enough to compare. Default 100.
+    /// Number of results in one sweep interval that an endpoint needs to be compared. Default 100.
     pub min_requests: u32,
-    /// If fewer hundredths of all endpoints than this are in service, all are used, the ejected
-    /// ones too: more likely it is not the endpoints that fail. Default 50.
+    /// If less than this percentage of the endpoints is in service, ejected endpoints are used too,
+    /// because the cause is probably not the endpoints. Default 50.
     pub panic_percent: u8,
-    /// The time between two sweeps. Default 10 s. One happens with the first call after that.
+    /// Interval between two sweeps. Default 10 s. A sweep runs with the first call after it.
     pub sweep: Duration,
 }
 
@@ -61,25 +62,25 @@ impl Default for Outlier {
 }
 
 impl Outlier {
-    /// How many of `endpoints` may be out at once.
+    /// How many of `endpoints` may be ejected at once.
     pub(super) fn most_ejected(&self, endpoints: usize) -> usize {
         let share = endpoints * usize::from(self.max_ejected_percent.min(100)) / 100;
         if endpoints > 1 { share.max(1) } else { 0 }
     }
 
-    /// Whether so many are out that all are used.
+    /// Whether so many endpoints are ejected that all are used.
     pub(super) fn is_panic(&self, ejected: usize, endpoints: usize) -> bool {
         (endpoints - ejected) * 100 < endpoints * usize::from(self.panic_percent)
     }
 
-    /// How long the ejection number `times` (from 1) lasts.
+    /// Duration of an endpoint's ejection number `times`, counted from 1.
     fn duration(&self, times: u32) -> Duration {
         let longest = self.max_time.max(self.base);
         self.base.saturating_mul(times).min(longest)
     }
 
-    /// The lowest share of successes, in millionths, that is not an outlier among `shares`. `None`
-    /// if there are too few to compare.
+    /// The lowest success rate that is no outlier among `shares`, in millionths. `None` if there
+    /// are too few to compare.
     pub(super) fn lowest_share(&self, shares: impl Iterator<Item = u64> + Clone) -> Option<u64> {
         let count = shares.clone().count() as u64;
         if count == 0 || count < self.min_endpoints.into() || self.deviations_per_mille == 0 {
@@ -92,19 +93,19 @@ impl Outlier {
     }
 }
 
-/// What is known of one endpoint.
+/// Results and ejections of one endpoint.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(super) struct Health {
     /// Failures in a row.
     consecutive: u32,
-    /// When the last ejection ends or ended. What was sent before is not counted.
+    /// End of the latest ejection. Results of attempts sent before it are not counted.
     out_until: Option<Timestamp>,
-    /// Since the last sweep.
+    /// Results since the last sweep.
     results: u32,
-    /// Of `results`.
+    /// Successes among `results`.
     successes: u32,
-    /// How often it was ejected, less one for each full sweep in service since.
+    /// Number of ejections, less one for each full sweep interval in service.
     times: u32,
 }
 
@@ -113,8 +114,8 @@ impl Health {
         self.out_until.is_some_and(|until| now < until)
     }
 
-    /// Takes in the result of an attempt that began at `began`. Whether it failed too often in a
-    /// row.
+    /// Records the result of an attempt that started at `began`. Returns whether the endpoint has
+    /// reached the limit of failures in a row.
     pub(super) fn record(&mut self, outlier: &Outlier, success: bool, began: Timestamp) -> bool {
         if self.is_ejected(began) {
             return false;
@@ -139,7 +140,7 @@ impl Health {
         };
     }
 
-    /// Successes in millionths of the results since the last sweep, if they are enough to compare.
+    /// Success rate since the last sweep, in millionths, if there are enough results to compare.
     pub(super) fn share(&self, outlier: &Outlier) -> Option<u64> {
         if self.results < outlier.min_requests {
             return None;
@@ -147,7 +148,7 @@ impl Health {
         (u64::from(self.successes) * 1_000_000).checked_div(self.results.into())
     }
 
-    /// Ends the sweep that began at `from`.
+    /// Resets the counts at the end of the sweep interval that started at `from`.
     pub(super) fn swept(&mut self, outlier: &Outlier, from: Timestamp, now: Timestamp) {
         (self.results, self.successes) = (0, 0);
         let in_service = now.saturating_since(self.out_until.map_or(from, |until| until.max(from)));

@@ -26,7 +26,7 @@ fn balancer(weights: &[u32], strategy: Balance) -> Balancer {
     Balancer::new(target(weights, strategy)).unwrap()
 }
 
-/// `n` endpoints in turn, with outliers left out.
+/// Round-robin over `n` endpoints with outlier detection.
 fn watched(n: usize, outlier: Outlier) -> Balancer {
     Balancer::new(target(&vec![1; n], Balance::RoundRobin).outlier(outlier)).unwrap()
 }
@@ -47,7 +47,7 @@ fn picks(balancer: &mut Balancer, n: u64, now: Timestamp) -> Vec<usize> {
 }
 
 #[test]
-fn a_target_that_cannot_be_balanced_is_told_why() {
+fn invalid_targets_are_rejected_with_a_reason() {
     let table: [(&[&str], &str); 7] = [
         (&[], "a target needs at least one endpoint"),
         (
@@ -87,7 +87,7 @@ fn a_target_that_cannot_be_balanced_is_told_why() {
 }
 
 #[test]
-fn in_turn_means_one_after_the_other() {
+fn round_robin_cycles_through_all_endpoints() {
     let mut balancer = balancer(&[1, 9, 1], Balance::RoundRobin);
     assert_eq!(picks(&mut balancer, 7, at(0)), [0, 1, 2, 0, 1, 2, 0]);
     let second = balancer.pick(&[], |i| i != 1, 0, at(0));
@@ -100,13 +100,13 @@ fn in_turn_means_one_after_the_other() {
 /// The example in the message of nginx's commit "Upstream: smooth weighted round-robin balancing."
 /// (2012): a a b a c a a.
 #[test]
-fn weights_are_spread_smoothly_as_nginx_does() {
+fn weighted_round_robin_matches_nginx() {
     let mut balancer = balancer(&[5, 1, 1], Balance::Weighted);
     assert_eq!(picks(&mut balancer, 7, at(0)), [0, 0, 1, 0, 2, 0, 0]);
 }
 
 #[test]
-fn the_less_loaded_of_two_is_chosen_for_its_weight() {
+fn least_loaded_compares_load_per_weight() {
     let mut balancer = balancer(&[1, 4], Balance::LeastLoaded);
     for _ in 0..100 {
         let picked = picks(&mut balancer, 1, at(0))[0];
@@ -120,7 +120,7 @@ fn the_less_loaded_of_two_is_chosen_for_its_weight() {
 }
 
 #[test]
-fn idle_endpoints_are_drawn_alike() {
+fn idle_endpoints_are_equally_likely() {
     let picked = picks(&mut balancer(&[1; 4], Balance::LeastLoaded), 4000, at(0));
     for i in 0..4 {
         let times = picked.iter().filter(|p| **p == i).count();
@@ -129,7 +129,7 @@ fn idle_endpoints_are_drawn_alike() {
 }
 
 #[test]
-fn what_was_tried_is_tried_again_only_without_another() {
+fn avoided_endpoints_are_used_only_as_a_last_resort() {
     for strategy in [
         Balance::RoundRobin,
         Balance::Weighted,
@@ -161,7 +161,7 @@ fn a_fast_failing_endpoint_never_wins() {
 }
 
 #[test]
-fn an_endpoint_that_failed_is_tried_again_some_time() {
+fn failed_endpoint_is_used_again_after_decay() {
     let mut balancer = balancer(&[1, 1], Balance::PEAK_EWMA);
     for i in 0..2 {
         balancer.started(i, at(0));
@@ -176,7 +176,7 @@ fn an_endpoint_that_failed_is_tried_again_some_time() {
 }
 
 #[test]
-fn the_faster_endpoint_gets_more_until_its_queue_costs_as_much() {
+fn faster_endpoint_is_preferred_until_its_queue_costs_as_much() {
     let mut balancer = balancer(&[1, 1], Balance::PEAK_EWMA);
     for (i, rtt) in [(0, 10 * MS), (1, 40 * MS)] {
         balancer.started(i, at(0));
@@ -194,7 +194,7 @@ fn the_faster_endpoint_gets_more_until_its_queue_costs_as_much() {
 }
 
 #[test]
-fn an_unknown_endpoint_gets_one_attempt_to_be_known_by() {
+fn unmeasured_endpoint_gets_a_single_attempt() {
     let mut balancer = balancer(&[1, 1], Balance::PEAK_EWMA);
     end(&mut balancer, 1, Served::Success, at(0));
     let picked = picks(&mut balancer, 1, at(0))[0];
@@ -203,7 +203,7 @@ fn an_unknown_endpoint_gets_one_attempt_to_be_known_by() {
 }
 
 #[test]
-fn five_failures_in_a_row_eject_and_a_success_between_does_not() {
+fn five_consecutive_failures_eject_and_a_success_resets_the_count() {
     let mut balancer = watched(2, Outlier::default());
     fail(&mut balancer, 0, 4, at(0));
     end(&mut balancer, 0, Served::Neutral, at(0));
@@ -217,7 +217,7 @@ fn five_failures_in_a_row_eject_and_a_success_between_does_not() {
 
 /// Envoy #40697: the number of ejected hosts was wrong after their return.
 #[test]
-fn the_count_is_right_at_the_very_time_of_the_return() {
+fn ejected_count_is_exact_at_the_instant_of_return() {
     let mut balancer = watched(2, Outlier::default());
     fail(&mut balancer, 0, 5, at(0));
     let before = Timestamp::from_nanos(at(30).as_nanos() - 1);
@@ -237,12 +237,12 @@ fn the_count_is_right_at_the_very_time_of_the_return() {
 }
 
 #[test]
-fn one_that_returned_begins_anew() {
+fn returned_endpoint_starts_with_clean_counts() {
     let mut balancer = watched(2, Outlier::default());
     fail(&mut balancer, 0, 5, at(0));
     fail(&mut balancer, 0, 4, at(30));
     assert!(!balancer.ejected(0, at(30)));
-    // Sent before the return, failed after it: this says nothing of the endpoint as it is now.
+    // Sent before the return and failed after it: not counted.
     (0..9).for_each(|_| balancer.ended(0, Served::Failure, 2000 * MS, at(31)));
     assert!(!balancer.ejected(0, at(31)));
     fail(&mut balancer, 0, 1, at(31));
@@ -250,7 +250,7 @@ fn one_that_returned_begins_anew() {
 }
 
 #[test]
-fn each_ejection_lasts_longer_up_to_the_longest() {
+fn ejections_grow_up_to_max_time() {
     let mut balancer = watched(2, Outlier::default());
     let mut now = at(0);
     let mut lasted = Vec::new();
@@ -269,7 +269,7 @@ fn each_ejection_lasts_longer_up_to_the_longest() {
 }
 
 #[test]
-fn each_full_sweep_in_service_shortens_the_next_ejection() {
+fn each_sweep_in_service_shortens_the_next_ejection() {
     let mut balancer = watched(2, Outlier::default());
     fail(&mut balancer, 0, 5, at(0));
     fail(&mut balancer, 0, 5, at(30));
@@ -285,7 +285,7 @@ fn each_full_sweep_in_service_shortens_the_next_ejection() {
 /// envoyproxy/envoy, test/common/upstream/outlier_detection_impl_test.cc, the flow by success rate:
 /// one host at 50 % and four at 100 % have the average 90 and the threshold 52.
 #[test]
-fn the_threshold_agrees_with_envoy() {
+fn success_threshold_matches_envoy() {
     let shares = [50, 100, 100, 100, 100].map(|percent| percent * 10_000);
     assert_eq!(
         Outlier::default().lowest_share(shares.into_iter()),
@@ -293,7 +293,8 @@ fn the_threshold_agrees_with_envoy() {
     );
 }
 
-/// Ten endpoints of which those before `bad` fail every other time, `results` each, and a sweep.
+/// `n` endpoints with `results` each, of which those before `bad` fail every other time, after a
+/// sweep.
 fn compared(n: usize, bad: usize, results: usize) -> Balancer {
     let mut balancer = watched(n, Outlier::default());
     for round in 0..results {
@@ -316,7 +317,7 @@ fn compared(n: usize, bad: usize, results: usize) -> Balancer {
 }
 
 #[test]
-fn one_that_fails_more_than_the_others_is_ejected_at_the_sweep() {
+fn sweep_ejects_an_endpoint_with_an_outlying_success_rate() {
     assert!(compared(10, 1, 100).ejected(0, at(10)));
     assert_eq!(
         compared(10, 1, 99).ejected_count(at(10)),
@@ -335,9 +336,9 @@ fn one_that_fails_more_than_the_others_is_ejected_at_the_sweep() {
     );
 }
 
-/// Envoy #3263 and #2671: what a percentage means for a few endpoints.
+/// Envoy #3263 and #2671: the meaning of the percentage with few endpoints.
 #[test]
-fn a_tenth_may_be_out_but_one_always_and_never_the_only_one() {
+fn max_ejected_percent_allows_one_of_several_and_never_the_only_one() {
     for (n, most) in [(1, 0), (2, 1), (9, 1), (10, 1), (19, 1), (20, 2), (35, 3)] {
         let mut balancer = watched(n, Outlier::default());
         (0..n).for_each(|i| fail(&mut balancer, i, 5, at(0)));
@@ -346,7 +347,7 @@ fn a_tenth_may_be_out_but_one_always_and_never_the_only_one() {
 }
 
 #[test]
-fn the_worst_goes_first_when_not_all_may() {
+fn worst_endpoint_is_ejected_first() {
     let mut balancer = watched(
         20,
         Outlier {
@@ -377,7 +378,7 @@ fn the_worst_goes_first_when_not_all_may() {
 }
 
 #[test]
-fn when_most_are_out_all_are_used() {
+fn panic_mode_uses_ejected_endpoints() {
     let mut balancer = watched(
         4,
         Outlier {
@@ -397,7 +398,7 @@ fn when_most_are_out_all_are_used() {
 
 #[cfg(feature = "serde")]
 #[test]
-fn a_checkpoint_goes_on_where_it_stopped() {
+fn serialized_state_resumes_unchanged() {
     let mut balancer =
         Balancer::new(target(&[1, 2], Balance::PEAK_EWMA).outlier(Outlier::default()));
     let balancer = balancer.as_mut().unwrap();
@@ -424,7 +425,7 @@ fn any_strategy() -> impl Strategy<Value = Balance> {
 
 proptest! {
     #[test]
-    fn weights_are_kept_exactly_in_every_cycle(
+    fn every_cycle_matches_the_weights_exactly(
         weights in vec_of(1_u32..12, 1..6),
         cycles in 1_u64..4,
     ) {
@@ -439,7 +440,7 @@ proptest! {
     }
 
     #[test]
-    fn only_what_may_be_used_is_picked(
+    fn only_usable_endpoints_are_picked(
         strategy in any_strategy(),
         n in 1_usize..8,
         percent in 0_u8..=100,

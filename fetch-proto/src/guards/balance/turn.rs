@@ -1,4 +1,4 @@
-//! Whose turn it is, and who is drawn.
+//! Selection in rotation, and of two random candidates.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -7,13 +7,13 @@ use core::cmp::Reverse;
 use super::Endpoint;
 use crate::random::{between, mix};
 
-/// Whose turn it is, for the strategies that take turns.
+/// State of the round-robin strategies.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(super) struct Turn {
-    /// For each endpoint, what it was owed less what it got, in weights.
+    /// Current weight of each endpoint (nginx's `current_weight`).
     credits: Vec<i64>,
-    /// The first that may be next.
+    /// Index where the search for the next endpoint starts.
     next: usize,
 }
 
@@ -32,7 +32,8 @@ impl Turn {
         Some(picked)
     }
 
-    /// Each gets its weight; the richest is picked, and pays what all got.
+    /// Adds each candidate's weight to its credit, picks the highest credit, and subtracts the sum
+    /// of the weights from it.
     pub(super) fn weighted(
         &mut self,
         candidates: impl Iterator<Item = usize> + Clone,
@@ -50,7 +51,7 @@ impl Turn {
     }
 }
 
-/// Two different ones of `candidates` by chance; twice the same if there is only one.
+/// Draws two distinct candidates; returns a single candidate twice.
 pub(super) fn two(
     candidates: impl Iterator<Item = usize> + Clone,
     draw: u64,
@@ -58,7 +59,7 @@ pub(super) fn two(
     let count = candidates.clone().count() as u64;
     let first = between(mix(draw, 0), 0, count.checked_sub(1)?);
     let second = between(mix(draw, 1), 0, count.saturating_sub(2));
-    // The first is stepped over, so that all others are equally likely.
+    // Skips the first, so that all others are equally likely.
     let second = if second >= first && count > 1 {
         second + 1
     } else {

@@ -1,4 +1,4 @@
-//! The state machine of a breaker.
+//! The state machine of a circuit breaker.
 
 use core::time::Duration;
 
@@ -8,16 +8,15 @@ use super::{Breaker, BreakerMode, Call, CallCounts, CircuitState, Denied, Verdic
 use crate::model::event::{Transition, Trip};
 use crate::model::time::Timestamp;
 
-/// One host's circuit: closed as long as the host is well, open for a while when it is not, then
-/// half-open, which lets a few probes decide.
+/// The circuit breaker of one host: closed while the host is healthy, open for a while when it
+/// fails, then half-open, where a few probes decide.
 ///
-/// After Michael Nygard's "Release It!" (2007), with what its users have taught others since: calls
-/// belong to the state that admitted them, probes hold their places for a time only, what says
-/// nothing about the host moves nothing, and one unlucky probe does not reopen it.
+/// After Michael Nygard's "Release It!" (2007), with lessons from later implementations: a call
+/// belongs to the state that admitted it, a probe occupies its slot for a limited time, neutral
+/// results change nothing, and one failed probe does not reopen the circuit.
 ///
-/// Only a failed or slow call opens it, never a good one. Nothing has to happen when a break ends:
-/// the first who asks after it is the first probe. A clock that goes back is harmless: it only
-/// makes a break longer.
+/// Only a failed or slow call opens it. No action is needed when a break ends: the first call after
+/// it becomes the first probe. A clock that runs backwards only prolongs a break.
 ///
 /// ```
 /// use core::time::Duration;
@@ -37,7 +36,7 @@ use crate::model::time::Timestamp;
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Circuit {
     config: Breaker,
-    /// Counts the changes of state, so that a call of an earlier one is known.
+    /// Number of state changes; identifies calls admitted in an earlier state.
     generation: u64,
     /// Breaks since it was last closed.
     opens: u32,
@@ -55,7 +54,7 @@ enum Inner {
 }
 
 impl Circuit {
-    /// Starts closed. The lengths of its breaks depend on `seed` and on nothing else.
+    /// Creates a closed circuit. `seed` determines the jitter of its breaks.
     ///
     /// ```
     /// use fetch_proto::{Breaker, Circuit, CircuitState, Timestamp};
@@ -74,12 +73,12 @@ impl Circuit {
         }
     }
 
-    /// Lets a call through at `now`. Its result is told with [`settle`](Self::settle).
+    /// Admits a call at `now`. Report its result with [`settle`](Self::settle).
     ///
     /// # Errors
     ///
-    /// The host is to be left alone; the error tells until when, as
-    /// [`denied_until`](Self::denied_until) does.
+    /// The circuit is open, or all probe slots are occupied: see
+    /// [`denied_until`](Self::denied_until).
     ///
     /// ```
     /// use fetch_proto::{Breaker, BreakerMode, Circuit, Timestamp};
@@ -104,7 +103,7 @@ impl Circuit {
         })
     }
 
-    /// Why a call at `now` would not be let through, without letting one through.
+    /// The error [`admit`](Self::admit) would return at `now`, or `None` if it would admit a call.
     ///
     /// ```
     /// use fetch_proto::{Breaker, Circuit, Timestamp};
@@ -121,9 +120,11 @@ impl Circuit {
         until.map(|until| Denied { until: Some(until) })
     }
 
-    /// Takes the result of a call that took `took` and ended at `now`, and tells what it changed.
+    /// Records the result of a call that took `took` and ended at `now`. Returns the transition it
+    /// caused, if any.
     ///
-    /// A call of an earlier state changes nothing. A neutral one only frees its probe's place.
+    /// A call admitted in an earlier state changes nothing. A neutral result only frees its probe
+    /// slot.
     ///
     /// ```
     /// use core::time::Duration;
@@ -173,7 +174,7 @@ impl Circuit {
         }
     }
 
-    /// What it does with calls at `now`.
+    /// The state at `now`.
     ///
     /// ```
     /// use fetch_proto::{Breaker, BreakerMode, Circuit, CircuitState, Timestamp};
@@ -192,7 +193,7 @@ impl Circuit {
         }
     }
 
-    /// What it counted in the window that ends at `now`. Probes are not in it.
+    /// Calls counted in the window that ends at `now`. Probes are not included.
     ///
     /// ```
     /// use fetch_proto::{Breaker, Circuit, Timestamp};
@@ -203,8 +204,9 @@ impl Circuit {
         self.tally.counts(now)
     }
 
-    /// Changes the rules and keeps what is known: an open circuit stays open until the time it
-    /// told, counted calls stay counted. Only a trial begins anew if its own rules changed.
+    /// Changes the configuration and keeps the state: an open circuit stays open until the time it
+    /// reported, and counted calls stay counted. A half-open phase restarts if its number of probes
+    /// or of required successes changed.
     ///
     /// ```
     /// use fetch_proto::{Breaker, BreakerMode, Circuit, Timestamp};
@@ -217,14 +219,14 @@ impl Circuit {
         let rules = |config: &Breaker| (config.needed(), config.trials());
         let changed = rules(&config) != rules(&self.config);
         match &mut self.state {
-            // Else results that were enough by the old rules could decide by the new ones.
+            // Otherwise results counted under the old limits might already exceed the new ones.
             Inner::HalfOpen(trial) if changed => trial.restart(),
             _ => {}
         }
         self.config = config;
     }
 
-    /// The rules that are kept.
+    /// The current configuration.
     ///
     /// ```
     /// use fetch_proto::{Breaker, Circuit};
@@ -235,7 +237,7 @@ impl Circuit {
         &self.config
     }
 
-    /// Whether there is nothing to remember, so that this state can be dropped and made anew.
+    /// Whether the state equals that of a new circuit, so that it can be dropped.
     ///
     /// ```
     /// use fetch_proto::{Breaker, Circuit, Timestamp};
@@ -246,8 +248,8 @@ impl Circuit {
         self.idle_at() <= now
     }
 
-    /// When there is nothing to remember any more, if nothing else happens: a closed circuit when
-    /// its window is empty, another one window after its break or its last probe's lease has ended.
+    /// When the state can be dropped if no call follows: for a closed circuit, when its window is
+    /// empty; otherwise one window after its break or its last probe lease has ended.
     ///
     /// ```
     /// use fetch_proto::{Breaker, Circuit, Timestamp};

@@ -1,4 +1,4 @@
-//! Every interleaving of a few calls, in small circuits: what must always hold.
+//! Invariants checked over every interleaving of a few calls.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -14,12 +14,12 @@ const LEASE: Duration = Duration::from_millis(3);
 const IN_FLIGHT: usize = 3;
 const EVENTS: usize = 8;
 
-/// A circuit and all that happened around it.
+/// A circuit with the history the checks need.
 #[derive(Clone, Eq, Hash, PartialEq)]
 struct World {
     circuit: Circuit,
     now: Timestamp,
-    /// Calls on their way, each with the time of its admission.
+    /// Calls in flight, each with the time of its admission.
     flying: Vec<(Call, Timestamp)>,
 }
 
@@ -43,7 +43,7 @@ impl World {
         }
     }
 
-    /// All worlds that one event leads to.
+    /// All states that one event leads to.
     fn next(&self) -> Vec<Self> {
         let mut worlds: Vec<_> = self.later().collect();
         worlds.extend(self.admit());
@@ -55,7 +55,7 @@ impl World {
         worlds
     }
 
-    /// A tick later, when it would let one through, and when a lease ends.
+    /// Later times: one tick, the next admission, and the end of a lease.
     fn later(&self) -> impl Iterator<Item = Self> {
         let denied = self.circuit.denied_until(self.now);
         let lease = self.flying.iter().map(|(_, since)| *since + LEASE);
@@ -81,7 +81,7 @@ impl World {
         Some(world)
     }
 
-    /// The `i`th call ends, and what that may change is checked.
+    /// Ends the `i`th call and checks the transition.
     fn settle(&self, i: usize, verdict: Verdict) -> Self {
         let mut world = self.clone();
         let (call, _) = world.flying.remove(i);
@@ -98,7 +98,7 @@ impl World {
             let counts = [self, &world].map(|world| world.circuit.counts(self.now));
             assert_eq!((states[0], counts[0]), (states[1], counts[1]));
         }
-        // A break of which nobody has taken notice yet ends with no result.
+        // A break that has ended, but has admitted no probe yet, ignores results.
         match transition {
             None => assert_eq!(states[0], states[1], "a change that was not told"),
             Some(Transition::Closed) => assert_eq!(states[1], CircuitState::Closed),
@@ -147,8 +147,8 @@ impl World {
         );
     }
 
-    /// Whoever comes when he may, and succeeds, closes it; whatever becomes of the calls on their
-    /// way.
+    /// Successful calls, each sent as soon as it is admitted, close the circuit whatever the calls
+    /// in flight do.
     fn check_that_it_can_close(&self) {
         let (mut circuit, mut now) = (self.circuit.clone(), self.now);
         for _ in 0..20 {
@@ -166,8 +166,8 @@ impl World {
     }
 }
 
-/// Goes through all worlds that `events` events lead to; returns how many there are, and which
-/// states they saw.
+/// Explores all states reachable within `events` events. Returns their number and the circuit
+/// states seen.
 fn explore(config: Breaker, start: World, events: usize) -> (usize, Vec<CircuitState>) {
     let mut seen = HashSet::new();
     let mut states = Vec::new();
@@ -198,7 +198,7 @@ fn configs() -> impl Iterator<Item = Breaker> {
 }
 
 #[test]
-fn all_holds_from_the_beginning_on() {
+fn invariants_hold_from_the_initial_state() {
     for config in configs() {
         let (worlds, states) = explore(config, World::new(config), EVENTS);
         assert!(worlds > 1_000, "{worlds} worlds");
@@ -207,7 +207,7 @@ fn all_holds_from_the_beginning_on() {
 }
 
 #[test]
-fn all_holds_after_a_break_with_a_late_call_on_its_way() {
+fn invariants_hold_after_a_break_with_a_late_call_in_flight() {
     for config in configs() {
         let mut world = World::new(config);
         for _ in 0..3 {

@@ -1,4 +1,4 @@
-//! The trial that decides whether a circuit closes.
+//! The half-open phase, in which probes decide whether a circuit closes.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -6,11 +6,11 @@ use core::time::Duration;
 use super::Breaker;
 use crate::model::time::Timestamp;
 
-/// Probes: how many are on their way, and how those ended that are back.
+/// Probes in flight, and the results so far.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(super) struct HalfOpen {
-    /// When the last lease ends that was given.
+    /// Latest end of all leases granted.
     pub(super) ends: Timestamp,
     failures: u32,
     leases: Vec<Lease>,
@@ -18,7 +18,7 @@ pub(super) struct HalfOpen {
     successes: u32,
 }
 
-/// A probe on its way holds a place until then.
+/// A probe in flight, which occupies a slot until `ends`.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 struct Lease {
@@ -37,21 +37,21 @@ impl HalfOpen {
         }
     }
 
-    /// When a place is free, if none is at `now`.
+    /// When a slot becomes free, or `None` if one is free at `now`.
     pub(super) fn full_until(&self, config: &Breaker, now: Timestamp) -> Option<Timestamp> {
-        // More probes than are needed to decide would be in vain.
+        // More probes than can still influence the decision would be useless.
         let settled = self.successes + self.failures;
         let undecided = config.trials().saturating_sub(settled);
         let places = config.probes_at_once.min(undecided).max(1) as usize;
         let ends = self.leases.iter().map(|lease| lease.ends);
         let mut ends: Vec<_> = ends.filter(|ends| *ends > now).collect();
-        // With fewer places than before, more than one lease has to end.
+        // After a reduction of the slots, more than one lease has to end.
         let over = ends.len().checked_sub(places)?;
         ends.sort_unstable();
         Some(ends[over])
     }
 
-    /// A new probe. There must be a place for it.
+    /// Starts a probe and returns its number. The caller has checked that a slot is free.
     pub(super) fn lease(&mut self, config: &Breaker, now: Timestamp) -> u32 {
         self.leases.retain(|lease| lease.ends > now);
         let probe = self.next;
@@ -66,7 +66,7 @@ impl HalfOpen {
         self.leases.retain(|lease| lease.probe != probe);
     }
 
-    /// Counts a result. `Some` when the trial is decided: whether the circuit closes.
+    /// Counts a result. Once the phase is decided, returns whether the circuit closes.
     pub(super) fn count(&mut self, config: &Breaker, success: bool) -> Option<bool> {
         if success {
             self.successes += 1;
@@ -79,7 +79,7 @@ impl HalfOpen {
         (self.failures > config.trials() - config.needed()).then_some(false)
     }
 
-    /// Begins to count anew. Probes on their way keep their places, and their results count.
+    /// Resets the counts. Probes in flight keep their slots, and their results count.
     pub(super) fn restart(&mut self) {
         (self.failures, self.successes) = (0, 0);
     }

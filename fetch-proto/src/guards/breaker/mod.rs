@@ -1,4 +1,4 @@
-//! When to leave a failing host alone.
+//! Circuit breaker: stops sending to a failing host.
 
 mod circuit;
 #[cfg(test)]
@@ -19,19 +19,23 @@ pub use circuit::Circuit;
 pub use mode::{BreakerMode, OnOpen};
 pub use verdict::{Call, CallCounts, CircuitState, Denied, Verdict};
 
-/// When a [`Circuit`] opens, for how long, and what closes it again.
+/// Configuration of a [`Circuit`]: when it opens, for how long, and what closes it.
 ///
-/// A bulk job meets many hosts with few URLs each, and the defaults are for those. Eight calls are
-/// enough to judge: two URLs of three attempts each cannot open a circuit, three can. The window of
-/// 30 s holds twice the longest attempt and more ([`Timeouts::attempt`](crate::Timeouts::attempt)
-/// is 6 s), so that even a host which only times out fills it, two attempts at a time. A host that
-/// was busy and well before need not fill half of its window with failures: twenty in a row are
-/// enough, which by chance comes once in 10^6 runs of twenty even if half of all calls fail. The first
-/// break of 5 s is about as long as a restart; it doubles up to a minute, so that a dead host costs
-/// some two attempts a minute. Two successes of three probes close it: one lucky answer does not,
-/// one unlucky does not reopen it.
+/// The defaults suit bulk jobs, which meet many hosts with few URLs each:
 ///
-/// Every number has a meaning: there is no invalid `Breaker`.
+/// - 8 calls are the minimum to judge a host: two URLs of three attempts each cannot open a
+///   circuit, three can.
+/// - The 30 s window is more than twice the longest attempt
+///   ([`Timeouts::attempt`](crate::Timeouts::attempt) is 6 s), so that even a host that only times
+///   out fills it with two attempts at a time.
+/// - 20 failures in a row open the circuit of a busy host that was healthy before, without filling
+///   half of its window. With half of all calls failing, 20 in a row have a probability of 10^-6.
+/// - The first break of 5 s is about as long as a restart. It doubles up to a minute, so that a dead
+///   host costs about two attempts per minute.
+/// - Two successes of three probes close it: one lucky answer does not close it, and one unlucky
+///   answer does not reopen it.
+///
+/// Every value is valid; out-of-range values are clamped as documented.
 ///
 /// ```
 /// use core::time::Duration;
@@ -69,7 +73,8 @@ pub struct Breaker {
 }
 
 impl Breaker {
-    /// Half of at least 8 calls within 30 s failed, or 20 in a row: open for 5 s, 10 s, 20 s … 60 s.
+    /// Opens when half of at least 8 calls within 30 s failed, or 20 in a row; stays open for 5 s,
+    /// 10 s, 20 s … 60 s.
     pub const DEFAULT: Self = Self {
         consecutive: Some(20),
         failure_ratio: Some(500),
@@ -89,8 +94,8 @@ impl Breaker {
         window: Duration::from_secs(30),
     };
 
-    /// Sets how many failures in a row open it, or `None` for any number. Default 20; 0 counts
-    /// as 1. Calls that are a whole [window](Self::window) apart are not in a row.
+    /// Sets how many failures in a row open it; `None` disables this criterion. Default 20; 0
+    /// counts as 1. Calls at least one [window](Self::window) apart are not in a row.
     ///
     /// ```
     /// let breaker = fetch_proto::Breaker::default().consecutive(5);
@@ -101,8 +106,8 @@ impl Breaker {
         self
     }
 
-    /// Sets which part of the calls in the window must have failed to open it, in thousandths, or
-    /// `None` for any part. Default 500, which is half; above 1000 counts as 1000.
+    /// Sets the failure ratio of the calls in the window that opens it, in thousandths; `None`
+    /// disables this criterion. Default 500, which is half; above 1000 counts as 1000.
     ///
     /// ```
     /// let at_one_tenth = fetch_proto::Breaker::default().failure_ratio(100);
@@ -114,8 +119,8 @@ impl Breaker {
         self
     }
 
-    /// Sets how many calls must be in the window before a ratio is looked at. Default 8; 0 counts
-    /// as 1.
+    /// Sets how many calls the window must contain before a ratio is evaluated. Default 8; 0
+    /// counts as 1.
     ///
     /// ```
     /// let breaker = fetch_proto::Breaker::default().minimum_calls(20);
@@ -126,7 +131,7 @@ impl Breaker {
         self
     }
 
-    /// Sets whether it works at all. Default [`BreakerMode::Normal`].
+    /// Sets the operating mode. Default [`BreakerMode::Normal`].
     ///
     /// ```
     /// use fetch_proto::{Breaker, BreakerMode};
@@ -138,7 +143,7 @@ impl Breaker {
         self
     }
 
-    /// Sets what becomes of a fetch whose host's circuit is open. Default [`OnOpen::Defer`].
+    /// Sets how fetches of a host with an open circuit are handled. Default [`OnOpen::Defer`].
     ///
     /// ```
     /// use fetch_proto::{Breaker, OnOpen};
@@ -150,7 +155,7 @@ impl Breaker {
         self
     }
 
-    /// What becomes of a host's fetches while its breaker is open.
+    /// How fetches of a host with an open circuit are handled.
     ///
     /// ```
     /// use fetch_proto::{Breaker, OnOpen};
@@ -161,8 +166,8 @@ impl Breaker {
         self.on_open
     }
 
-    /// Sets how long it stays open: `min(cap, base × factor^n)` after `n` earlier breaks that no
-    /// success has ended. Default 5 s, 2 and 60 s.
+    /// Sets how long it stays open: `min(cap, base × factor^n)`, where `n` is the number of breaks
+    /// since it was last closed. Default 5 s, 2 and 60 s.
     ///
     /// ```
     /// use core::time::Duration;
@@ -176,9 +181,9 @@ impl Breaker {
         self
     }
 
-    /// Sets by how much a break may be longer than [`open`](Self::open) says, cap included, in
-    /// thousandths. Default 500, as Envoy's jitter for reset headers: hosts that failed together
-    /// are not asked again together. It is never shorter.
+    /// Sets by how much a break may be longer than [`open`](Self::open) says, even above the cap,
+    /// in thousandths. Default 500, as Envoy's jitter for reset headers, so that hosts that failed
+    /// together are not probed together. A break is never shorter.
     ///
     /// ```
     /// let exact = fetch_proto::Breaker::default().open_jitter(0);
@@ -190,7 +195,7 @@ impl Breaker {
     }
 
     /// Sets how many of how many probes must succeed to close it. Default 2 of 3; 0 counts as 1,
-    /// and more successes than probes as all of them. It opens again as soon as too many have
+    /// and more successes than probes count as all of them. It reopens as soon as too many have
     /// failed.
     ///
     /// ```
@@ -202,7 +207,7 @@ impl Breaker {
         self
     }
 
-    /// Sets how many probes may be on their way at once. Default 1; 0 counts as 1.
+    /// Sets how many probes may be in flight at once. Default 1; 0 counts as 1.
     ///
     /// ```
     /// let breaker = fetch_proto::Breaker::default().probes_at_once(2);
@@ -213,9 +218,9 @@ impl Breaker {
         self
     }
 
-    /// Sets how long a probe holds its place. Default 30 s, several times the longest attempt. Then
-    /// another may go, so that a probe whose end is never told cannot block the host for ever; if
-    /// its result comes after all, it counts. Zero counts as one nanosecond.
+    /// Sets how long a probe occupies its slot. Default 30 s, several times the longest attempt.
+    /// After that another probe may start, so that a probe whose end is never reported cannot block
+    /// the host forever; a late result still counts. Zero counts as one nanosecond.
     ///
     /// ```
     /// use core::time::Duration;
@@ -227,10 +232,10 @@ impl Breaker {
         self
     }
 
-    /// Sets which part of the calls in the window must have been slow to open it, in thousandths,
-    /// or `None` for any part. Default `None`; above 1000 counts as 1000. A call is slow, whether
-    /// it succeeded or failed, if it took longer than `after` (default 5 s). With a ratio, a slow
-    /// probe counts as failed.
+    /// Sets the ratio of slow calls in the window that opens it, in thousandths; `None` disables
+    /// this criterion. Default `None`; above 1000 counts as 1000. A call is slow if it took longer
+    /// than `after` (default 5 s), whether it succeeded or failed. With a ratio, a slow probe counts
+    /// as failed.
     ///
     /// ```
     /// use core::time::Duration;
@@ -242,9 +247,9 @@ impl Breaker {
         self
     }
 
-    /// Sets how far back calls are counted. Default 30 s. It is kept in ten slots, or in one if it
-    /// is shorter than 200 ms, and a slot falls out as a whole. It should be at least twice the
-    /// longest attempt, else failures by timeout fall out before enough have come together.
+    /// Sets how far back calls are counted. Default 30 s. The window has ten slots, or one if it is
+    /// shorter than 200 ms; a slot expires as a whole. It should be at least twice the longest
+    /// attempt, else timeouts expire before enough of them accumulate.
     ///
     /// ```
     /// use core::time::Duration;
@@ -260,16 +265,17 @@ impl Breaker {
         took > self.slow_after
     }
 
-    /// Of how many probes how many must succeed.
+    /// Successful probes that close the circuit.
     fn needed(&self) -> u32 {
         self.probe_successes.clamp(1, self.trials())
     }
 
+    /// Probes per half-open phase.
     fn trials(&self) -> u32 {
         self.probes.max(1)
     }
 
-    /// How long the break after `n` others is, `generation` making each draw another.
+    /// Duration of the break after `n` earlier ones; `generation` varies the jitter of each.
     fn break_length(&self, n: u32, seed: u64, generation: u64) -> Duration {
         let growth = u64::from(self.open_factor).saturating_pow(n);
         let grown = nanos(self.open_base).saturating_mul(growth);

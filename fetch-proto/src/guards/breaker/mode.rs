@@ -1,28 +1,28 @@
-//! Whether a breaker works, and what it does with those who have to wait.
+//! Operating mode of a breaker, and the handling of fetches while it is open.
 
-/// Whether a [`Breaker`](crate::Breaker) works. What a circuit knows outlasts a change of the mode.
+/// Operating mode of a [`Breaker`](crate::Breaker). A circuit keeps its state when the mode changes.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum BreakerMode {
-    /// Lets all through and counts nothing.
+    /// Admits all calls and counts nothing.
     Disabled,
-    /// Lets nothing through until the mode is changed.
+    /// Rejects all calls until the mode is changed.
     ForcedOpen,
-    /// Lets all through, counts, and never opens.
+    /// Admits and counts all calls; never opens.
     MetricsOnly,
-    /// Counts, opens and closes.
+    /// Counts calls, opens and closes. The default.
     #[default]
     Normal,
 }
 
-/// What becomes of a fetch whose host's circuit is open. It is no failure of the fetch, and no
-/// reason for a retry: nothing was sent.
+/// How a fetch is handled while its host's circuit is open. Being held back is not a failed attempt
+/// and uses up no retry, because nothing was sent.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum OnOpen {
-    /// It waits in the queue until the circuit lets it through, as far as its limits on time allow.
+    /// It waits in the queue until the circuit admits it, within its time limits. The default.
     #[default]
     Defer,
     /// It ends at once.

@@ -1,4 +1,4 @@
-//! What a closed circuit counts, and when that opens it.
+//! Call counts of a closed circuit, and the criteria that open it.
 
 use core::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::guards::rolling_window::Slots;
 use crate::model::event::Trip;
 use crate::model::time::Timestamp;
 
-/// Calls in the window, and failures in a row.
+/// Calls in the rolling window, and consecutive failures.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(super) struct Tally {
@@ -39,7 +39,7 @@ impl Tally {
         };
     }
 
-    /// Whether the call that was counted last opens the circuit.
+    /// Why the call counted last opens the circuit, if it does.
     pub(super) fn trip(
         &self,
         config: &Breaker,

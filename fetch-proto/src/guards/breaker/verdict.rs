@@ -1,15 +1,15 @@
-//! What goes into a circuit and what comes out.
+//! Inputs and outputs of a circuit breaker.
 
 use core::fmt;
 use core::ops::AddAssign;
 
 use crate::model::time::Timestamp;
 
-/// An admitted call: to be given back, once, with its result. A call that is never given back is
-/// harmless.
+/// Handle of an admitted call, to be passed back once with its result. A call that is never
+/// reported is harmless.
 ///
-/// It belongs to the state in which it was admitted: when the circuit has opened or closed since,
-/// its result counts nowhere.
+/// It belongs to the state that admitted it: its result is ignored if the circuit has opened or
+/// closed since.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Call {
@@ -18,7 +18,7 @@ pub struct Call {
 }
 
 impl Call {
-    /// Whether it tries out if the host is well again.
+    /// Whether it is a probe of a half-open circuit.
     ///
     /// ```
     /// use fetch_proto::{Breaker, Circuit, Timestamp};
@@ -31,41 +31,38 @@ impl Call {
     }
 }
 
-/// How a call ended, as a breaker sees it: whether the host is well, not whether the answer is
-/// welcome.
+/// Result of a call as evidence of the host's health, not of the usefulness of its answer.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Verdict {
-    /// The host is not well: a refused or broken connection, a timeout, 408 or 5xx.
+    /// The host is unhealthy: a refused or broken connection, a timeout, status 408 or 5xx.
     Failure,
-    /// It says nothing about the host: the call was cancelled or never sent, or the host asked for
-    /// patience (429), which is the rate's business.
+    /// No evidence: the call was cancelled or never sent, or got 429, which only limits the rate.
     Neutral,
-    /// The host answered; 404 is a good answer, too.
+    /// The host answered, with any other status such as 200 or 404.
     Success,
 }
 
-/// What a [`Circuit`](crate::Circuit) does with calls.
+/// State of a [`Circuit`](crate::Circuit).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum CircuitState {
-    /// All go through.
+    /// All calls are admitted.
     Closed,
-    /// A few go through, as probes.
+    /// A few calls are admitted, as probes.
     HalfOpen,
-    /// None goes through.
+    /// No call is admitted.
     Open,
 }
 
-/// The circuit lets no call through. It is no result of a call, and not to be retried like one.
+/// The circuit admits no call. Nothing was sent, so this is no failed attempt.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Denied {
-    /// The first time at which a call is let through if nothing else happens: the end of the break,
-    /// or that of the earliest probe's lease. The result of a probe may make it earlier. `None`:
-    /// never, as long as it is forced open.
+    /// Earliest time a call is admitted: the end of the break, or of the earliest probe lease. The
+    /// result of a probe may make it earlier. `None` while the circuit is forced open.
     pub until: Option<Timestamp>,
 }
 
@@ -80,15 +77,15 @@ impl fmt::Display for Denied {
 
 impl core::error::Error for Denied {}
 
-/// What a circuit has counted within its window.
+/// Calls counted within a circuit's window.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct CallCounts {
     /// Calls that succeeded or failed.
     pub calls: u32,
-    /// Those that failed.
+    /// Failed calls.
     pub failures: u32,
-    /// Those that took longer than [`Breaker::slow`](crate::Breaker::slow) says.
+    /// Calls that took longer than [`Breaker::slow`](crate::Breaker::slow) allows.
     pub slow: u32,
 }
 

@@ -1,4 +1,4 @@
-//! How many retries the requests of a host, or of all hosts, may cause together.
+//! Retry budgets: a limit on the retries of one host, or of all hosts together.
 
 mod purse;
 #[cfg(test)]
@@ -10,13 +10,13 @@ use crate::model::time::nanos;
 
 pub use purse::Purse;
 
-/// All is counted in thousandths, so that nothing is rounded.
+/// One unit in the thousandths in which everything is counted, so that nothing is rounded.
 const ONE: u64 = 1000;
 
-/// Bounds what retries add to the load, however many attempts each fetch may have: when most
-/// requests fail, retrying each would only multiply them. A [`Purse`] keeps it.
+/// Limits the load that retries add, independent of the attempts each fetch may have: when most
+/// requests fail, retrying each of them would only multiply the load. [`Purse`] holds the state.
 ///
-/// An exhausted budget suppresses the next retry and touches nothing that is on its way.
+/// An exhausted budget suppresses the next retry; attempts in flight are not affected.
 ///
 /// ```
 /// use core::time::Duration;
@@ -37,45 +37,45 @@ const ONE: u64 = 1000;
     serde(rename_all = "snake_case", deny_unknown_fields)
 )]
 pub enum RetryBudget {
-    /// A bucket, full at first, from which a retry takes and to which success gives: that of the
-    /// AWS SDKs' standard retry mode. A success after a retry returns what the last one cost, one
-    /// without a retry gives 1; what other retries cost is gone until then.
+    /// A token bucket, full at first, as in the AWS SDKs' standard retry mode. A retry takes its
+    /// cost; a success after a retry returns the cost of the last retry, and a success without a
+    /// retry returns 1.
     ///
-    /// The bucket does not fill by itself, so it suits a purse for all hosts better than one for
-    /// each.
+    /// The bucket does not refill over time, so it suits a budget for all hosts better than one per
+    /// host.
     Capacity {
-        /// What the bucket holds. 500 there.
+        /// Size of the bucket. AWS SDKs: 500.
         capacity: u32,
-        /// What a retry after [`RetryKind::Transient`] takes. 5 there.
+        /// Cost of a retry after [`RetryKind::Transient`]. AWS SDKs: 5.
         retry_cost: u32,
-        /// What a retry after [`RetryKind::Throttled`] takes. 5 there.
+        /// Cost of a retry after [`RetryKind::Throttled`]. AWS SDKs: 5.
         throttle_cost: u32,
-        /// What a retry after [`RetryKind::Timeout`] takes. 10 there.
+        /// Cost of a retry after [`RetryKind::Timeout`]. AWS SDKs: 10.
         timeout_cost: u32,
     },
-    /// A part of the requests, and a minimum for those that send few: that of Finagle's
-    /// `RetryBudget` (finagle-core/src/main/scala/com/twitter/finagle/service/RetryBudget.scala).
+    /// A fraction of the requests, plus a minimum rate for low traffic: Finagle's `RetryBudget`
+    /// (finagle-core/src/main/scala/com/twitter/finagle/service/RetryBudget.scala).
     ///
-    /// In any span of `ttl`, there are at most `per_mille / 1000 × requests + min_per_second × ttl`
-    /// retries. It is kept in ten slots of a tenth of `ttl` (one if that is shorter than 200 ms),
-    /// each of which falls out as a whole; and exactly, in thousandths of a retry: 700 per mille
-    /// are seven retries for ten requests.
+    /// Any span of `ttl` has at most `per_mille / 1000 × requests + min_per_second × ttl` retries,
+    /// counted exactly in thousandths: 700 per mille are seven retries for ten requests. The window
+    /// has ten slots (one if `ttl` is below 200 ms); a slot expires as a whole.
     Ratio {
-        /// Retries per second that are allowed without any request. 10 there.
+        /// Retries per second that are allowed without any request. Finagle: 10.
         min_per_second: u32,
-        /// Retries per thousand requests; may be over 1000. 200 there.
+        /// Retries per thousand requests; may exceed 1000. Finagle: 200.
         per_mille: u32,
-        /// How long a request allows for retries. 10 s there, from 1 s to 60 s; here of any length.
+        /// How long a request allows for retries. Finagle: 10 s, from 1 s to 60 s; here any length.
         ttl: Duration,
     },
-    /// Tokens, all there at first; a failure takes one, a success gives a part of one, and retries
-    /// are allowed while more than half are there: gRPC's retry throttling (proposal A6).
+    /// A token bucket, full at first, as in gRPC's retry throttling (proposal A6): a failure takes
+    /// one token, a success returns a part of one, and retries are allowed while more than half of
+    /// the tokens are left.
     ///
     /// A failure takes a token whether it is retried or not: see [`Purse::failure`].
     Tokens {
-        /// How many there are at most. 10 in the proposal's example.
+        /// Size of the bucket. 10 in the proposal's example.
         max: u32,
-        /// What a success gives, in thousandths of a token. 100 in the proposal's example.
+        /// Refill per success, in thousandths of a token. 100 in the proposal's example.
         success_per_mille: u32,
     },
 }
@@ -102,11 +102,11 @@ impl RetryBudget {
         success_per_mille: 100,
     };
 
-    /// A full bucket, where it is told how full one is: see
+    /// Fill level of a full bucket, for
     /// [`Engine::set_budget_part`](crate::Engine::set_budget_part).
     pub const FULL: u64 = 1 << 50;
 
-    /// What a retry takes out of a bucket of [`Capacity`](Self::Capacity).
+    /// Cost of a retry in a bucket of [`Capacity`](Self::Capacity).
     const fn cost(&self, kind: RetryKind) -> u32 {
         match (self, kind) {
             (Self::Capacity { retry_cost, .. }, RetryKind::Transient) => *retry_cost,
@@ -116,7 +116,7 @@ impl RetryBudget {
         }
     }
 
-    /// What a bucket holds, in thousandths.
+    /// Size of the bucket, in thousandths.
     const fn full(&self) -> u64 {
         match self {
             Self::Capacity { capacity, .. } => *capacity as u64 * ONE,
@@ -125,7 +125,7 @@ impl RetryBudget {
         }
     }
 
-    /// Thousandths of retries that are there without a request.
+    /// Retries allowed without any request, in thousandths.
     fn reserve(&self) -> u128 {
         match self {
             Self::Ratio {
@@ -145,20 +145,20 @@ impl Default for RetryBudget {
     }
 }
 
-/// Why a fetch is to be retried. A request that surely never left needs no budget.
+/// Why a fetch is retried. A retry of a request that was certainly not sent needs no budget.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum RetryKind {
-    /// The host asked for patience, as with 429.
+    /// The host is overloaded, as with status 429.
     Throttled,
-    /// It took too long.
+    /// The attempt timed out.
     Timeout,
-    /// Any other failure that may pass.
+    /// Any other retryable failure.
     Transient,
 }
 
-/// What a retry has cost: to be told with the success that follows it.
+/// Cost of a retry, to be passed with the success that follows it.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct RetryCost(u32);

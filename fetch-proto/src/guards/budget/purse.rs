@@ -1,4 +1,4 @@
-//! The state of a budget.
+//! The state of a retry budget.
 
 use core::ops::AddAssign;
 use core::time::Duration;
@@ -8,14 +8,14 @@ use crate::guards::portion::Portion;
 use crate::guards::rolling_window::Slots;
 use crate::model::time::Timestamp;
 
-/// A bucket that nobody has touched for so long is forgotten: its host has had its rest.
+/// A bucket unchanged for this long can be dropped, which refills it.
 const REST: Duration = Duration::from_secs(300);
 
-/// Keeps a [`RetryBudget`], for one host or for all.
+/// State of a [`RetryBudget`], for one host or for all.
 ///
-/// Each request is told once, when it is first sent; each retry is asked for; each success is told.
-/// Which of them matter depends on the budget. A clock that goes back is harmless: what was counted
-/// lasts longer.
+/// Record each request once, when it is first sent, and each success; ask before each retry. Which
+/// of them matter depends on the budget. A clock that runs backwards only delays the expiry of
+/// counts.
 ///
 /// ```
 /// use fetch_proto::{Purse, RetryBudget, RetryKind, Timestamp};
@@ -32,7 +32,7 @@ const REST: Duration = Duration::from_secs(300);
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Purse {
     config: RetryBudget,
-    /// How much of what is there without requests is in this purse, if several keep the budget together.
+    /// Fraction of the bucket or reserve that belongs to this instance, if several share the budget.
     portion: Portion,
     store: Store,
 }
@@ -40,17 +40,18 @@ pub struct Purse {
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 enum Store {
-    /// Of [`RetryBudget::Capacity`] and [`RetryBudget::Tokens`].
+    /// For [`RetryBudget::Capacity`] and [`RetryBudget::Tokens`].
     Bucket {
+        /// Thousandths.
         level: u64,
-        /// When it was last taken from or given to.
+        /// Time of the last change of `level`.
         touched: Timestamp,
     },
-    /// Of [`RetryBudget::Ratio`].
+    /// For [`RetryBudget::Ratio`].
     Window {
-        /// When the last retry was made for which requests alone had not given enough.
+        /// Time of the last retry that used the reserve, beyond what requests had allowed.
         drawn: Option<Timestamp>,
-        /// What requests have given less what retries have taken.
+        /// Deposits of requests less withdrawals of retries.
         net: Slots<Thousandths>,
     },
 }
@@ -66,7 +67,7 @@ impl AddAssign for Thousandths {
 }
 
 impl Purse {
-    /// Starts with what the budget allows before any request.
+    /// Starts with a full bucket, or with the minimum allowed before any request.
     ///
     /// ```
     /// use fetch_proto::{Purse, RetryBudget, Timestamp};
@@ -78,7 +79,7 @@ impl Purse {
         Self::of_portion(config, Portion::default())
     }
 
-    /// One of several purses that keep the budget together.
+    /// Creates one of several instances that share the budget.
     pub(crate) fn of_portion(config: RetryBudget, portion: Portion) -> Self {
         let store = match config {
             RetryBudget::Ratio { ttl, .. } => Store::Window {
@@ -97,7 +98,7 @@ impl Purse {
         }
     }
 
-    /// A request is sent for the first time.
+    /// Records that a request is sent for the first time.
     ///
     /// ```
     /// # use fetch_proto::{Purse, RetryBudget, Timestamp};
@@ -113,7 +114,7 @@ impl Purse {
         }
     }
 
-    /// A request succeeded at last; `paid` is what its last retry has cost, if there was one.
+    /// Records that a request succeeded; `paid` is the cost of its last retry, if there was one.
     ///
     /// ```
     /// # use fetch_proto::{Purse, RetryBudget, RetryKind, Timestamp};
@@ -134,8 +135,8 @@ impl Purse {
         }
     }
 
-    /// A request failed in a way that is worth a retry, but will not be retried for another reason,
-    /// such as its last attempt being gone. Only [`RetryBudget::Tokens`] counts it.
+    /// Records a retryable failure that is not retried for another reason, such as the limit on
+    /// attempts. Only [`RetryBudget::Tokens`] counts it.
     ///
     /// ```
     /// # use fetch_proto::{Purse, RetryBudget, Timestamp};
@@ -150,7 +151,7 @@ impl Purse {
         }
     }
 
-    /// Takes a retry out of the purse, if it is there.
+    /// Takes one retry from the budget, or returns `None` if it is exhausted.
     ///
     /// ```
     /// # use fetch_proto::{Purse, RetryBudget, RetryKind, Timestamp};
@@ -175,8 +176,8 @@ impl Purse {
         allowed.then_some(RetryCost(cost))
     }
 
-    /// Whether [`try_retry`](Self::try_retry) would succeed: to be asked first where a retry must
-    /// be in two purses, such as its host's and that of all hosts.
+    /// Whether [`try_retry`](Self::try_retry) would succeed. Ask first where a retry needs two
+    /// budgets, such as its host's and that of all hosts.
     ///
     /// ```
     /// # use fetch_proto::{Purse, RetryBudget, RetryKind, Timestamp};
@@ -193,7 +194,7 @@ impl Purse {
         }
     }
 
-    /// How many retries after [`RetryKind::Transient`] there are in it, if nothing else happens.
+    /// Number of retries after [`RetryKind::Transient`] that are available at `now`.
     ///
     /// ```
     /// # use fetch_proto::{Purse, RetryBudget, Timestamp};
@@ -211,9 +212,9 @@ impl Purse {
         }
     }
 
-    /// Changes the budget and keeps what is in the purse: what requests have given and retries have
-    /// taken, or how full the bucket is (as gRPC does). Between [`RetryBudget::Ratio`] and the
-    /// others nothing can be kept; then it starts anew.
+    /// Changes the budget and keeps the counted requests and retries, or the relative fill level
+    /// of the bucket (as gRPC does). A change between [`RetryBudget::Ratio`] and another kind
+    /// resets the state.
     ///
     /// ```
     /// # use fetch_proto::{Purse, RetryBudget, Timestamp};
@@ -242,7 +243,8 @@ impl Purse {
         self.config = config;
     }
 
-    /// Changes its portion, the bucket then being so full: the rest is where it was before.
+    /// Changes the fraction and the bucket's fill level, of [`RetryBudget::FULL`]. Tokens that
+    /// leave this instance have been accounted for elsewhere by the caller.
     pub(crate) fn set_portion(&mut self, portion: Portion, fill: u64) {
         self.portion = portion;
         let full = u128::from(self.full());
@@ -252,7 +254,7 @@ impl Purse {
         }
     }
 
-    /// How full the bucket is. An empty portion is full.
+    /// Fill level of the bucket, of [`RetryBudget::FULL`]. A bucket of size 0 counts as full.
     pub(crate) fn fill(&self) -> u64 {
         let Store::Bucket { level, .. } = self.store else {
             return RetryBudget::FULL;
@@ -261,12 +263,12 @@ impl Purse {
         if full == 0 {
             return RetryBudget::FULL;
         }
-        // Rounded up, so that it is the same level again if the portion stays; never more.
+        // Rounded up, so that an unchanged fraction restores exactly the same level.
         (u128::from(level) * u128::from(RetryBudget::FULL)).div_ceil(full) as u64
     }
 
-    /// When no retry counts any more that needed more than requests had given: then what the portion
-    /// allows without them may move. From a bucket it may at any time.
+    /// When the last retry that used the reserve expires; from then on the fraction may change. A
+    /// bucket's fraction may change at any time.
     pub(crate) fn rests_at(&self) -> Timestamp {
         match (&self.store, &self.config) {
             (Store::Window { drawn, .. }, RetryBudget::Ratio { ttl, .. }) => {
@@ -276,7 +278,7 @@ impl Purse {
         }
     }
 
-    /// The budget that is kept.
+    /// The current budget.
     ///
     /// ```
     /// # use fetch_proto::{Purse, RetryBudget};
@@ -287,7 +289,7 @@ impl Purse {
         &self.config
     }
 
-    /// Whether this state can be dropped and made anew.
+    /// Whether this state can be dropped at `now` and created again later.
     ///
     /// ```
     /// # use fetch_proto::{Purse, RetryBudget, Timestamp};
@@ -299,7 +301,7 @@ impl Purse {
     }
 
     /// When this state can be dropped, if nothing else happens: when all requests and retries are
-    /// older than the `ttl`; or when the bucket is full, or was not touched for five minutes.
+    /// older than the `ttl`, or when the bucket is full or unchanged for five minutes.
     ///
     /// ```
     /// # use fetch_proto::{Purse, RetryBudget, Timestamp};
@@ -316,7 +318,7 @@ impl Purse {
         }
     }
 
-    /// Thousandths that may be taken: of units, of retries, or of tokens above the half.
+    /// Thousandths that may be withdrawn: of units, of retries, or of tokens above the half.
     fn available(&self, now: Timestamp) -> u64 {
         match (&self.store, &self.config) {
             (Store::Bucket { level, .. }, RetryBudget::Tokens { .. }) => {
@@ -331,7 +333,7 @@ impl Purse {
         }
     }
 
-    /// What the bucket holds, in thousandths.
+    /// Size of this instance's bucket, in thousandths.
     fn full(&self) -> u64 {
         full(&self.config, self.portion)
     }
@@ -352,7 +354,7 @@ impl Purse {
     }
 }
 
-/// What the bucket of a portion holds, in thousandths.
+/// Size of a fraction's bucket, in thousandths.
 fn full(config: &RetryBudget, portion: Portion) -> u64 {
     portion.of_number(config.full().into()) as u64
 }

@@ -32,7 +32,7 @@ fn capacity(capacity: u32) -> RetryBudget {
     }
 }
 
-/// How many retries `requests` requests get that each ask for one.
+/// Number of retries allowed when each of `requests` requests asks for one.
 fn eager(purse: &mut Purse, requests: u32) -> u64 {
     let mut retried = 0;
     for _ in 0..requests {
@@ -47,10 +47,9 @@ fn eager(purse: &mut Purse, requests: u32) -> u64 {
 
 /// The cases of Finagle's RetryBudgetTest.scala
 /// (finagle-core/src/test/scala/com/twitter/finagle/service/RetryBudgetTest.scala) that per mille
-/// can tell, which leaves out its 0.9999 and 0.0001. It allows a deviation of 1; here there is
-/// none.
+/// can express (not 0.9999 and 0.0001). Finagle allows a deviation of 1; this test allows none.
 #[test]
-fn a_part_of_the_requests_is_retried_and_the_minimum() {
+fn ratio_allows_a_fraction_of_the_requests_plus_the_minimum() {
     let table = [
         (100, 0, 60),
         (500, 0, 60),
@@ -77,17 +76,17 @@ fn a_part_of_the_requests_is_retried_and_the_minimum() {
 
 /// Finagle's "maxPercentOver greater than 1.0".
 #[test]
-fn there_can_be_more_retries_than_requests() {
+fn ratio_above_one_allows_more_retries_than_requests() {
     let mut purse = Purse::new(ratio(2000, 0, 60));
     assert!(purse.try_retry(Transient, at(0)).is_none());
     (0..10_000).for_each(|_| purse.request(at(0)));
     assert_eq!(purse.balance(at(0)), 20_000);
 }
 
-/// tower's `TpsBudget` makes the cost of a retry a whole number: 0.7 there is 1.0, and 0.3 is a
+/// tower's `TpsBudget` rounds the cost of a retry to a whole number: 0.7 becomes 1.0, and 0.3 a
 /// third.
 #[test]
-fn no_part_is_rounded() {
+fn ratio_is_not_rounded() {
     for per_mille in [300, 333, 700, 999] {
         let mut purse = Purse::new(ratio(per_mille, 0, 10));
         let mut retried = 0;
@@ -99,7 +98,7 @@ fn no_part_is_rounded() {
 }
 
 #[test]
-fn requests_allow_for_retries_until_they_are_too_old() {
+fn requests_allow_retries_within_ttl() {
     let mut purse = Purse::new(ratio(1000, 0, 10));
     purse.request(at(0));
     purse.request(at(5));
@@ -108,7 +107,7 @@ fn requests_allow_for_retries_until_they_are_too_old() {
 
 // failsafe-go #139.
 #[test]
-fn the_minimum_comes_back_with_time() {
+fn minimum_is_restored_over_time() {
     let mut purse = Purse::new(ratio(0, 2, 10));
     let take = |purse: &mut Purse, now| {
         (0..50)
@@ -120,11 +119,11 @@ fn the_minimum_comes_back_with_time() {
     assert_eq!(take(&mut purse, at(10)), 20);
 }
 
-/// smithy-rs, rust-runtime/aws-smithy-runtime/src/client/retries/strategy/standard.rs: its tests
-/// `no_quota`, `quota_replenishes_on_success` and `quota_replenishes_on_first_try_success`. What is
-/// a transient error there takes the price of a timeout.
+/// smithy-rs, rust-runtime/aws-smithy-runtime/src/client/retries/strategy/standard.rs: tests
+/// `no_quota`, `quota_replenishes_on_success` and `quota_replenishes_on_first_try_success`. A
+/// transient error there has the cost of a timeout here.
 #[test]
-fn a_bucket_with_nothing_left_allows_no_retry() {
+fn empty_bucket_allows_no_retry() {
     let mut purse = Purse::new(capacity(5));
     let paid = purse.try_retry(Transient, at(0));
     assert!(paid.is_some());
@@ -139,7 +138,7 @@ fn a_bucket_with_nothing_left_allows_no_retry() {
 }
 
 #[test]
-fn success_after_retries_returns_the_last_amount_only() {
+fn success_returns_the_cost_of_the_last_retry_only() {
     let mut purse = Purse::new(capacity(100));
     let paid = [(); 2].map(|()| purse.try_retry(Timeout, at(0)));
     assert_eq!(purse.balance(at(0)), 80 / 5);
@@ -148,7 +147,7 @@ fn success_after_retries_returns_the_last_amount_only() {
 }
 
 #[test]
-fn success_at_first_gives_one_up_to_the_capacity() {
+fn success_without_retry_returns_one_up_to_the_capacity() {
     let mut purse = Purse::new(capacity(20));
     while purse.try_retry(Timeout, at(0)).is_some() {}
     for given in 1..=30 {
@@ -161,7 +160,7 @@ fn success_at_first_gives_one_up_to_the_capacity() {
 /// smithy-rs, …/retries/token_bucket.rs: `test_bounded_permits_exhaustion`,
 /// `test_unlimited_token_bucket`.
 #[test]
-fn a_bucket_allows_as_many_as_fit_and_free_ones_without_end() {
+fn bucket_allows_as_many_retries_as_fit_and_unlimited_free_ones() {
     let retries = |config| {
         let mut purse = Purse::new(config);
         (0..100)
@@ -180,8 +179,8 @@ fn a_bucket_allows_as_many_as_fit_and_free_ones_without_end() {
 }
 
 #[test]
-fn each_kind_takes_its_price() {
-    // The prices of the AWS SDKs' retry mode 2.1.
+fn each_retry_kind_has_its_cost() {
+    // The costs of the AWS SDKs' retry mode 2.1.
     let config = RetryBudget::Capacity {
         capacity: 500,
         retry_cost: 14,
@@ -200,7 +199,7 @@ fn each_kind_takes_its_price() {
 /// gRPC, test/core/client_channel/retry_throttle_test.cc: `ServerRetryThrottleData.Basic`. `None`
 /// is a success.
 #[test]
-fn tokens_allow_retries_while_more_than_half_are_there() {
+fn tokens_allow_retries_while_more_than_half_are_left() {
     let mut purse = Purse::new(RetryBudget::Tokens {
         max: 4,
         success_per_mille: 1600,
@@ -238,7 +237,7 @@ fn tokens_allow_retries_while_more_than_half_are_there() {
 }
 
 #[test]
-fn a_thousandth_of_a_token_over_the_half_is_enough() {
+fn one_thousandth_above_half_is_enough() {
     for max in [4, 5] {
         let mut purse = Purse::new(RetryBudget::Tokens {
             max,
@@ -260,7 +259,7 @@ fn a_thousandth_of_a_token_over_the_half_is_enough() {
 
 /// The same file: `ServerRetryThrottleData.Replacement`.
 #[test]
-fn new_tokens_are_as_full_as_the_old() {
+fn new_token_limit_keeps_the_relative_fill() {
     let tokens = |max, success_per_mille| RetryBudget::Tokens {
         max,
         success_per_mille,
@@ -276,7 +275,7 @@ fn new_tokens_are_as_full_as_the_old() {
 }
 
 #[test]
-fn a_failure_that_is_not_retried_takes_a_token_and_nothing_else() {
+fn failure_without_retry_only_takes_a_token() {
     for (config, changed) in [
         (RetryBudget::TOKENS, true),
         (RetryBudget::RATIO, false),
@@ -289,7 +288,7 @@ fn a_failure_that_is_not_retried_takes_a_token_and_nothing_else() {
 }
 
 #[test]
-fn a_new_budget_keeps_what_is_in_the_purse() {
+fn new_budget_keeps_the_state() {
     let mut purse = Purse::new(ratio(500, 0, 10));
     (0..100).for_each(|_| purse.request(at(0)));
     (0..20).for_each(|_| assert!(purse.try_retry(Transient, at(0)).is_some()));
@@ -303,19 +302,19 @@ fn a_new_budget_keeps_what_is_in_the_purse() {
 }
 
 #[test]
-fn a_portion_holds_its_share_of_a_bucket() {
+fn fraction_holds_its_share_of_the_bucket() {
     let mut purse = Purse::of_portion(capacity(30), Portion::new(1, 3));
     assert_eq!(purse.balance(at(0)), 2);
     let _ = purse.try_retry(Transient, at(0));
     assert_eq!(purse.fill(), RetryBudget::FULL / 2);
-    // The rest of a half full bucket comes to it.
+    // It receives the rest of a half-full bucket.
     purse.set_portion(Portion::new(3, 3), purse.fill());
     assert_eq!((purse.balance(at(0)), purse.rests_at()), (3, at(0)));
-    // Of nothing, nothing can be spent, nor given back.
+    // A fraction of zero allows no withdrawal and no deposit.
     purse.set_portion(Portion::new(0, 3), purse.fill());
     purse.success(None, at(0));
     assert_eq!((purse.balance(at(0)), purse.fill()), (0, RetryBudget::FULL));
-    // However little is in it, its fill tells just that.
+    // The fill level is exact for every level.
     for spent in 0..5 {
         let mut purse = Purse::of_portion(capacity(200), Portion::new(1, 7));
         assert_eq!(
@@ -331,7 +330,7 @@ fn a_portion_holds_its_share_of_a_bucket() {
 }
 
 #[test]
-fn a_portion_of_the_minimum_rests_once_no_retry_counts_that_needed_it() {
+fn reserve_can_move_once_no_retry_that_used_it_counts() {
     let mut purse = Purse::of_portion(ratio(1000, 1, 10), Portion::new(1, 2));
     assert_eq!((purse.balance(at(1)), purse.rests_at()), (5, at(0)));
     purse.request(at(1));
@@ -344,7 +343,7 @@ fn a_portion_of_the_minimum_rests_once_no_retry_counts_that_needed_it() {
 }
 
 #[test]
-fn a_purse_is_idle_once_it_is_as_new() {
+fn is_idle_once_the_state_equals_a_new_one() {
     let mut purse = Purse::new(RetryBudget::RATIO);
     purse.request(at(3));
     assert!(!purse.is_idle(at(12)) && purse.is_idle(at(13)));
@@ -356,7 +355,7 @@ fn a_purse_is_idle_once_it_is_as_new() {
 }
 
 #[test]
-fn time_that_runs_back_gives_nothing() {
+fn clock_running_backwards_adds_nothing() {
     let mut purse = Purse::new(ratio(0, 1, 10));
     while purse.try_retry(Transient, at(100)).is_some() {}
     for now in [0, 99, 100, 109] {
@@ -412,7 +411,7 @@ fn extremes_do_not_overflow() {
 
 #[cfg(feature = "serde")]
 #[test]
-fn budgets_and_purses_survive_json() {
+fn budgets_and_their_state_survive_json() {
     for config in [
         RetryBudget::RATIO,
         RetryBudget::CAPACITY,
@@ -434,7 +433,7 @@ fn budgets_and_purses_survive_json() {
 
 proptest! {
     #[test]
-    fn no_span_sees_more_retries_than_the_formula_allows(
+    fn no_span_exceeds_the_formula(
         steps in vec((0_u64..800, 0_u32..4, 0_u32..4), 1..150),
         per_mille in 0_u32..2500, min_per_second in 0_u32..4, seconds in 1_u32..12,
     ) {
@@ -448,7 +447,7 @@ proptest! {
             requests.extend((0..new).map(|_| ms));
             let taken = (0..wanted).filter_map(|_| purse.try_retry(Transient, now)).count();
             retries.extend((0..taken).map(|_| ms));
-            // Nine slots are surely still counted, ten at the most.
+            // At least nine slots are still counted, at most ten.
             let within = |times: &[u64], span| {
                 times.iter().filter(|t| *t + span > ms).count() as u64
             };
@@ -460,7 +459,7 @@ proptest! {
     }
 
     #[test]
-    fn what_the_balance_tells_is_what_can_be_taken(
+    fn available_retries_equal_the_retries_allowed(
         kind in 0_usize..3, size in 0_u32..40, price in 1_u32..8, events in vec(0_u32..3, 0..60),
     ) {
         let config = [

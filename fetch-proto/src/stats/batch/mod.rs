@@ -7,8 +7,8 @@ mod tests;
 use alloc::collections::BTreeMap;
 use core::time::Duration;
 
-use crate::model::failure::Limit;
-use crate::model::outcome::{Error, Outcome};
+use crate::model::failure::TimeLimit;
+use crate::model::outcome::{FetchError, FetchOutcome};
 use crate::stats::histogram::Histogram;
 
 /// How one fetch went, for [`BatchStats::record`].
@@ -66,23 +66,23 @@ impl Sample {
 pub enum Ending {
     /// The caller gave it up.
     Cancelled,
-    /// It failed; the name is one such as [`Failure::as_str`](crate::Failure::as_str) gives.
+    /// It failed; the name is one such as [`FailureKind::as_str`](crate::FailureKind::as_str) gives.
     Failed(&'static str),
     /// There is a response with this status; 400 and above count as HTTP errors.
     Status(u16),
     /// It ran into this limit.
-    TimedOut(Limit),
+    TimedOut(TimeLimit),
 }
 
 /// The numbers of a batch: what the fetches came to, what they cost, how long they took.
 ///
 /// ```
 /// use core::time::Duration;
-/// use fetch_proto::{BatchStats, Ending, Failure, Sample};
+/// use fetch_proto::{BatchStats, Ending, FailureKind, Sample};
 ///
 /// let mut stats = BatchStats::default();
 /// stats.record(&Sample::new(Ending::Status(200), Duration::from_millis(80)));
-/// stats.record(&Sample::new(Ending::Failed(Failure::Resolve.as_str()), Duration::from_millis(5)));
+/// stats.record(&Sample::new(Ending::Failed(FailureKind::Resolve.as_str()), Duration::from_millis(5)));
 /// assert_eq!((stats.succeeded(), stats.failed("dns")), (1, 1));
 /// ```
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -210,11 +210,11 @@ impl BatchStats {
     /// Fetches that ran into this limit.
     ///
     /// ```
-    /// use fetch_proto::{BatchStats, Limit};
-    /// assert_eq!(BatchStats::default().timed_out(Limit::Total), 0);
+    /// use fetch_proto::{BatchStats, TimeLimit};
+    /// assert_eq!(BatchStats::default().timed_out(TimeLimit::Total), 0);
     /// ```
     #[must_use]
-    pub fn timed_out(&self, limit: Limit) -> u64 {
+    pub fn timed_out(&self, limit: TimeLimit) -> u64 {
         self.timed_out.get(name(limit)).copied().unwrap_or(0)
     }
 
@@ -298,27 +298,27 @@ impl BatchStats {
     }
 }
 
-fn name(limit: Limit) -> &'static str {
+fn name(limit: TimeLimit) -> &'static str {
     match limit {
-        Limit::Attempt => "attempt",
-        Limit::Connect => "connect",
-        Limit::FirstByte => "first_byte",
-        Limit::IdleRead => "idle_read",
-        Limit::Queue => "queue",
-        Limit::Throughput => "throughput",
-        Limit::Total => "total",
+        TimeLimit::Attempt => "attempt",
+        TimeLimit::Connect => "connect",
+        TimeLimit::FirstByte => "first_byte",
+        TimeLimit::IdleRead => "idle_read",
+        TimeLimit::Queue => "queue",
+        TimeLimit::Throughput => "throughput",
+        TimeLimit::Total => "total",
     }
 }
 
 /// What the statistics of a batch count.
-impl From<&Outcome> for Sample {
-    fn from(outcome: &Outcome) -> Self {
+impl From<&FetchOutcome> for Sample {
+    fn from(outcome: &FetchOutcome) -> Self {
         let last = outcome.last_attempt();
         Self {
             ending: match outcome.result {
                 Ok(finish) => Ending::Status(finish.status),
-                Err(Error::Cancelled) => Ending::Cancelled,
-                Err(Error::TimedOut(limit)) => Ending::TimedOut(limit),
+                Err(FetchError::Cancelled) => Ending::Cancelled,
+                Err(FetchError::TimedOut(limit)) => Ending::TimedOut(limit),
                 Err(error) => Ending::Failed(error.as_str()),
             },
             attempts: u32::try_from(outcome.attempts.len()).unwrap_or(u32::MAX),

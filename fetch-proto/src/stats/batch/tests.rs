@@ -37,7 +37,7 @@ fn stats() -> BatchStats {
             ..ok
         },
         Sample {
-            ending: Ending::TimedOut(Limit::FirstByte),
+            ending: Ending::TimedOut(TimeLimit::FirstByte),
             ..ok
         },
         Sample {
@@ -62,8 +62,8 @@ fn every_ending_is_counted_once() {
         stats.failures().collect::<alloc::vec::Vec<_>>(),
         [("dns", 2), ("tls", 1)]
     );
-    assert_eq!(stats.timed_out(Limit::FirstByte), 1);
-    assert_eq!(stats.timed_out(Limit::Total), 0);
+    assert_eq!(stats.timed_out(TimeLimit::FirstByte), 1);
+    assert_eq!(stats.timed_out(TimeLimit::Total), 0);
     assert_eq!(stats.count(), 8);
 }
 

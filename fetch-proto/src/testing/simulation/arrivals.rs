@@ -2,19 +2,19 @@
 
 use core::iter::Peekable;
 
-use crate::fetch::request::Request;
+use crate::fetch::request::FetchRequest;
 use crate::guards::rate::{Gcra, Rate};
 use crate::model::time::Timestamp;
 
 /// What is still to come. Without a rate all is there at once.
 #[derive(Debug)]
-pub(super) struct Arrivals<I: Iterator<Item = Request>> {
+pub(super) struct Arrivals<I: Iterator<Item = FetchRequest>> {
     rate: Option<Gcra>,
     requests: Peekable<I>,
     tag: u64,
 }
 
-impl<I: Iterator<Item = Request>> Arrivals<I> {
+impl<I: Iterator<Item = FetchRequest>> Arrivals<I> {
     pub(super) fn new(rate: Option<Rate>, requests: I) -> Self {
         Self {
             rate: rate.map(Gcra::new),
@@ -24,7 +24,7 @@ impl<I: Iterator<Item = Request>> Arrivals<I> {
     }
 
     /// The next, if it has come by now, tagged with its number.
-    pub(super) fn take(&mut self, now: Timestamp) -> Option<Request> {
+    pub(super) fn take(&mut self, now: Timestamp) -> Option<FetchRequest> {
         if self.next_at(now)? > now {
             return None;
         }
@@ -34,7 +34,7 @@ impl<I: Iterator<Item = Request>> Arrivals<I> {
         let request = self.requests.next()?;
         let tag = self.tag;
         self.tag += 1;
-        Some(Request { tag, ..request })
+        Some(FetchRequest { tag, ..request })
     }
 
     /// When the next comes, if there is one.

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::load::Fate;
+use super::load::RequestResult;
 use crate::model::id::AttemptId;
 
 /// No flight.
@@ -25,7 +25,7 @@ pub(super) struct Flight {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Stage {
     Body { piece: u64, left: u64 },
-    Head(Fate, Option<Duration>),
+    Head(RequestResult, Option<Duration>),
 }
 
 /// The flights. Those of one fetch, hedges included, are chained from its slot.
@@ -109,13 +109,13 @@ mod tests {
     use crate::model::id::FetchId;
 
     fn flight(number: u16, serial: u64) -> Flight {
-        let fetch = FetchId::LONE;
+        let fetch = FetchId::STANDALONE;
         Flight {
             body: (0, None),
             host: 0,
             id: AttemptId { fetch, number },
             serial,
-            stage: Stage::Head(Fate::Ok, None),
+            stage: Stage::Head(RequestResult::Ok, None),
         }
     }
 

@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 use core::cmp::Reverse;
 use core::time::Duration;
 
-use super::load::Fate;
-use super::server::{Capacity, Down, Outage, Server};
+use super::load::RequestResult;
+use super::server::{Capacity, Outage, OutageKind, ServerModel};
 use crate::guards::rate::Gcra;
 use crate::model::time::Timestamp;
 use crate::random::{between, mix};
@@ -18,21 +18,21 @@ pub(super) struct Host {
     pub(super) flying: u32,
     outages: Vec<Outage>,
     pool: Option<Pool>,
-    pub(super) server: Server,
+    pub(super) server: ServerModel,
     throttle: Option<Gcra>,
 }
 
 /// What a request comes to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Reply {
-    pub(super) fate: Fate,
+    pub(super) fate: RequestResult,
     pub(super) retry_after: Option<Duration>,
     /// When it comes; `None` if never.
     pub(super) at: Option<Timestamp>,
 }
 
 impl Host {
-    pub(super) fn new(server: Server, outages: Vec<Outage>) -> Self {
+    pub(super) fn new(server: ServerModel, outages: Vec<Outage>) -> Self {
         Self {
             flying: 0,
             outages,
@@ -52,17 +52,17 @@ impl Host {
         };
         if let Some(outage) = self.outages.iter().find(|outage| outage.is_on(now)) {
             return match outage.how {
-                Down::Refuse => rejected(Fate::Refused, None),
-                Down::Stall => Reply::never(),
-                Down::Unavailable(wait) => rejected(Fate::Unavailable, wait),
+                OutageKind::Refuse => rejected(RequestResult::Refused, None),
+                OutageKind::Stall => Reply::never(),
+                OutageKind::Unavailable(wait) => rejected(RequestResult::Unavailable, wait),
             };
         }
         let throttle = self.throttle.as_mut();
         if throttle.is_some_and(|throttle| throttle.try_take(now).is_err()) {
-            return rejected(Fate::Throttled, server.retry_after);
+            return rejected(RequestResult::Throttled, server.retry_after);
         }
         let fate = chance(&server, draw);
-        if fate == Fate::Stalled {
+        if fate == RequestResult::Stalled {
             return Reply::never();
         }
         let service = server.latency.draw(mix(draw, 1));
@@ -73,10 +73,12 @@ impl Host {
         match at {
             Some(at) => Reply {
                 fate,
-                retry_after: server.retry_after.filter(|_| fate == Fate::Unavailable),
+                retry_after: server
+                    .retry_after
+                    .filter(|_| fate == RequestResult::Unavailable),
                 at: Some(at),
             },
-            None => rejected(Fate::Overloaded, server.retry_after),
+            None => rejected(RequestResult::Overloaded, server.retry_after),
         }
     }
 
@@ -91,28 +93,28 @@ impl Host {
 impl Reply {
     const fn never() -> Self {
         Self {
-            fate: Fate::Stalled,
+            fate: RequestResult::Stalled,
             retry_after: None,
             at: None,
         }
     }
 }
 
-fn chance(server: &Server, draw: u64) -> Fate {
+fn chance(server: &ServerModel, draw: u64) -> RequestResult {
     let place = between(draw, 0, 999);
     let mut bound = 0;
     for (share, fate) in [
-        (server.resets, Fate::Reset),
-        (server.stalls, Fate::Stalled),
-        (server.unavailable, Fate::Unavailable),
-        (server.errors, Fate::Error),
+        (server.resets, RequestResult::Reset),
+        (server.stalls, RequestResult::Stalled),
+        (server.unavailable, RequestResult::Unavailable),
+        (server.errors, RequestResult::Error),
     ] {
         bound += u64::from(share);
         if place < bound {
             return fate;
         }
     }
-    Fate::Ok
+    RequestResult::Ok
 }
 
 /// Workers and those who wait for one. As the order is kept and the work is known when it comes, its
@@ -168,68 +170,71 @@ impl Pool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Latency;
+    use crate::testing::LatencyModel;
 
     fn at(ms: u64) -> Timestamp {
         Timestamp::START + Duration::from_millis(ms)
     }
 
-    fn host(server: Server, outages: &[Outage]) -> Host {
-        let latency = Latency::constant(Duration::from_millis(10));
+    fn host(server: ServerModel, outages: &[Outage]) -> Host {
+        let latency = LatencyModel::constant(Duration::from_millis(10));
         Host::new(server.latency(latency), outages.into())
     }
 
     #[test]
     fn work_waits_for_a_worker_and_what_finds_the_queue_full_is_turned_away() {
-        let mut host = host(Server::default().capacity(2, 1), &[]);
+        let mut host = host(ServerModel::default().capacity(2, 1), &[]);
         let mut take = |ms| {
             let reply = host.take(at(ms), 0);
             (reply.fate, reply.at)
         };
-        assert_eq!(take(0), (Fate::Ok, Some(at(10))));
-        assert_eq!(take(0), (Fate::Ok, Some(at(10))));
-        assert_eq!(take(0), (Fate::Ok, Some(at(20))));
-        assert_eq!(take(0), (Fate::Overloaded, Some(at(1))));
+        assert_eq!(take(0), (RequestResult::Ok, Some(at(10))));
+        assert_eq!(take(0), (RequestResult::Ok, Some(at(10))));
+        assert_eq!(take(0), (RequestResult::Ok, Some(at(20))));
+        assert_eq!(take(0), (RequestResult::Overloaded, Some(at(1))));
         // At 10 ms the one that waited is begun; the other worker is free.
-        assert_eq!(take(10), (Fate::Ok, Some(at(20))));
-        assert_eq!(take(11), (Fate::Ok, Some(at(30))));
+        assert_eq!(take(10), (RequestResult::Ok, Some(at(20))));
+        assert_eq!(take(11), (RequestResult::Ok, Some(at(30))));
     }
 
     #[test]
     fn a_throttle_answers_429_to_what_comes_too_fast() {
-        let server = Server::default().throttle("10/s".parse().unwrap());
+        let server = ServerModel::default().throttle("10/s".parse().unwrap());
         let mut host = host(server.retry_after(Duration::from_secs(1)), &[]);
-        assert_eq!(host.take(at(0), 0).fate, Fate::Ok);
+        assert_eq!(host.take(at(0), 0).fate, RequestResult::Ok);
         let second = host.take(at(50), 0);
-        assert_eq!(second.fate, Fate::Throttled);
+        assert_eq!(second.fate, RequestResult::Throttled);
         assert_eq!(second.retry_after, Some(Duration::from_secs(1)));
-        assert_eq!(host.take(at(100), 0).fate, Fate::Ok);
+        assert_eq!(host.take(at(100), 0).fate, RequestResult::Ok);
     }
 
     #[test]
     fn an_outage_begins_and_ends_when_it_says() {
         let down = |how| {
             let (from, until) = (Duration::from_millis(100), Duration::from_millis(200));
-            host(Server::default(), &[Outage { from, until, how }])
+            host(ServerModel::default(), &[Outage { from, until, how }])
         };
-        let mut refusing = down(Down::Refuse);
+        let mut refusing = down(OutageKind::Refuse);
         for (ms, fate) in [
-            (99, Fate::Ok),
-            (100, Fate::Refused),
-            (199, Fate::Refused),
-            (200, Fate::Ok),
+            (99, RequestResult::Ok),
+            (100, RequestResult::Refused),
+            (199, RequestResult::Refused),
+            (200, RequestResult::Ok),
         ] {
             assert_eq!(refusing.take(at(ms), 0).fate, fate, "{ms}");
         }
-        assert_eq!(down(Down::Stall).take(at(150), 0).at, None);
+        assert_eq!(down(OutageKind::Stall).take(at(150), 0).at, None);
         let wait = Some(Duration::from_secs(9));
-        let busy = down(Down::Unavailable(wait)).take(at(150), 0);
-        assert_eq!((busy.fate, busy.retry_after), (Fate::Unavailable, wait));
+        let busy = down(OutageKind::Unavailable(wait)).take(at(150), 0);
+        assert_eq!(
+            (busy.fate, busy.retry_after),
+            (RequestResult::Unavailable, wait)
+        );
     }
 
     #[test]
     fn a_host_is_idle_when_nothing_is_left_of_what_it_did() {
-        let mut host = host(Server::default().capacity(1, 9), &[]);
+        let mut host = host(ServerModel::default().capacity(1, 9), &[]);
         assert!(host.is_idle(at(0)));
         let _ = host.take(at(0), 0);
         assert!(!host.is_idle(at(9)));

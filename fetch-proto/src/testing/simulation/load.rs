@@ -3,8 +3,8 @@
 use alloc::boxed::Box;
 use core::time::Duration;
 
-use super::series::Series;
-use crate::model::outcome::Outcome;
+use super::series::LoadSeries;
+use crate::model::outcome::FetchOutcome;
 use crate::model::time::Timestamp;
 use crate::stats::batch::{BatchStats, Sample};
 use crate::stats::histogram::Histogram;
@@ -12,7 +12,7 @@ use crate::stats::histogram::Histogram;
 /// What a request came to at a modelled server.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 #[non_exhaustive]
-pub enum Fate {
+pub enum RequestResult {
     /// It was answered 500.
     Error,
     /// It was answered 200.
@@ -31,7 +31,7 @@ pub enum Fate {
     Unavailable,
 }
 
-impl Fate {
+impl RequestResult {
     /// All of them, in the order of their names.
     pub const ALL: [Self; 8] = [
         Self::Error,
@@ -47,7 +47,7 @@ impl Fate {
     /// Its name, such as `overloaded`.
     ///
     /// ```
-    /// assert_eq!(fetch_proto::testing::Fate::Throttled.as_str(), "throttled");
+    /// assert_eq!(fetch_proto::testing::RequestResult::Throttled.as_str(), "throttled");
     /// ```
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -78,14 +78,14 @@ impl Fate {
 ///
 /// ```
 /// use fetch_proto::Config;
-/// use fetch_proto::testing::{Fate, Server, Simulation};
+/// use fetch_proto::testing::{RequestResult, ServerModel, Simulation};
 ///
 /// let mut simulation =
-///     Simulation::new(Config::default(), 7).everywhere(Server::default().unavailable(1000));
+///     Simulation::new(Config::default(), 7).everywhere(ServerModel::default().unavailable(1000));
 /// let summary = simulation.run(["http://a.test/"]);
 /// let host = &summary.hosts[0];
 /// assert_eq!((&*host.name, host.fetches.count(), host.requests), ("a.test", 1, 3));
-/// assert_eq!((host.amplification(), host.fates(Fate::Unavailable)), (3000, 3));
+/// assert_eq!((host.amplification(), host.fates(RequestResult::Unavailable)), (3000, 3));
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -105,8 +105,8 @@ pub struct HostSummary {
     /// How long each fetch waited for its turn, in all.
     pub queued: Histogram,
     /// Load and results over time.
-    pub series: Series,
-    fates: [u64; Fate::ALL.len()],
+    pub series: LoadSeries,
+    fates: [u64; RequestResult::ALL.len()],
     /// The present second, and the requests in it.
     second: (u64, u64),
 }
@@ -124,7 +124,7 @@ impl HostSummary {
             peak_rate: 0,
             peak_flying: 0,
             queued: Histogram::default(),
-            series: Series::default(),
+            series: LoadSeries::default(),
             fates: Default::default(),
             second: (0, 0),
         }
@@ -133,12 +133,12 @@ impl HostSummary {
     /// How many requests came to this.
     ///
     /// ```
-    /// # use fetch_proto::{Config, testing::{Fate, Simulation}};
+    /// # use fetch_proto::{Config, testing::{RequestResult, Simulation}};
     /// let summary = Simulation::new(Config::default(), 7).run(["http://a.test/"]);
-    /// assert_eq!(summary.hosts[0].fates(Fate::Ok), 1);
+    /// assert_eq!(summary.hosts[0].fates(RequestResult::Ok), 1);
     /// ```
     #[must_use]
-    pub fn fates(&self, fate: Fate) -> u64 {
+    pub fn fates(&self, fate: RequestResult) -> u64 {
         self.fates[fate as usize]
     }
 
@@ -158,7 +158,7 @@ impl HostSummary {
     }
 
     /// A request came, as the `flying`-th in flight.
-    pub(super) fn received(&mut self, fate: Fate, flying: u32, now: Timestamp) {
+    pub(super) fn received(&mut self, fate: RequestResult, flying: u32, now: Timestamp) {
         self.requests += 1;
         self.fates[fate as usize] += 1;
         self.peak_flying = self.peak_flying.max(flying);
@@ -178,7 +178,7 @@ impl HostSummary {
         self.series.fall(now);
     }
 
-    pub(super) fn ended(&mut self, outcome: &Outcome, now: Timestamp) {
+    pub(super) fn ended(&mut self, outcome: &FetchOutcome, now: Timestamp) {
         self.fetches.record(&Sample::from(outcome));
         self.queued.record(outcome.timings.queued);
         let ok = outcome.status().is_some_and(|status| status < 400);

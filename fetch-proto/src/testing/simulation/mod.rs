@@ -22,16 +22,16 @@ use url::Url;
 use self::host::Host;
 use self::run::Running;
 use crate::engine::{Config, Stats};
-use crate::fetch::request::Request;
+use crate::fetch::request::FetchRequest;
 use crate::guards::rate::Rate;
-use crate::model::outcome::Outcome;
+use crate::model::outcome::FetchOutcome;
 use crate::model::time::Timestamp;
 use crate::stats::batch::BatchStats;
 
-pub use latency::Latency;
-pub use load::{Fate, HostSummary};
-pub use series::{Point, Series};
-pub use server::{Down, Outage, Server};
+pub use latency::LatencyModel;
+pub use load::{HostSummary, RequestResult};
+pub use series::{LoadSeries, SeriesPoint};
+pub use server::{Outage, OutageKind, ServerModel};
 
 /// A run of an [`Engine`](crate::Engine) in virtual time. The driver in it sleeps exactly until the engine's wake
 /// or the next answer and never otherwise looks, so a lost wake-up would show.
@@ -41,10 +41,10 @@ pub use server::{Down, Outage, Server};
 ///
 /// ```
 /// use fetch_proto::Config;
-/// use fetch_proto::testing::{Server, Simulation};
+/// use fetch_proto::testing::{ServerModel, Simulation};
 ///
 /// let urls = (0..1000).map(|n| format!("http://{}.test/{n}", n % 10));
-/// let mut simulation = Simulation::new(Config::default(), 7).everywhere(Server::default());
+/// let mut simulation = Simulation::new(Config::default(), 7).everywhere(ServerModel::default());
 /// let summary = simulation.run(urls);
 /// assert_eq!(summary.batch.count(), 1000);
 /// assert!(summary.max_flying <= 100);
@@ -54,18 +54,18 @@ pub struct Simulation {
     arrivals: Option<Rate>,
     config: Config,
     deadline: Option<Duration>,
-    default: Server,
+    default: ServerModel,
     /// Of all hosts.
     outages: Vec<Outage>,
     own_outages: BTreeMap<String, Vec<Outage>>,
     seed: u64,
-    servers: BTreeMap<String, Server>,
+    servers: BTreeMap<String, ServerModel>,
 }
 
 /// What came out of a [`Simulation`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Summary {
+pub struct SimulationSummary {
     /// The outcomes' statistics.
     pub batch: BatchStats,
     /// The order of all outputs in one number: two runs that decide alike have the same.
@@ -79,7 +79,7 @@ pub struct Summary {
     /// The most that were in flight at once at any one host.
     pub max_flying_per_host: usize,
     /// Load and results of all hosts over time.
-    pub series: Series,
+    pub series: LoadSeries,
     /// Fetches that would have waited for ever, for an answer that never comes and that no limit
     /// ends. They were cancelled.
     pub stuck: usize,
@@ -100,7 +100,7 @@ impl Simulation {
             arrivals: None,
             config,
             deadline: None,
-            default: Server::default(),
+            default: ServerModel::default(),
             outages: Vec::new(),
             own_outages: BTreeMap::new(),
             seed,
@@ -129,9 +129,9 @@ impl Simulation {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use fetch_proto::{Config, testing::{Server, Simulation}};
+    /// # use fetch_proto::{Config, testing::{ServerModel, Simulation}};
     /// let mut simulation = Simulation::new(Config::default(), 7)
-    ///     .everywhere(Server::default().stalls(1000))
+    ///     .everywhere(ServerModel::default().stalls(1000))
     ///     .deadline(Duration::from_secs(2));
     /// let summary = simulation.run(["http://a.test/"]);
     /// assert_eq!((summary.batch.cancelled(), summary.took), (1, Duration::from_secs(2)));
@@ -145,11 +145,11 @@ impl Simulation {
     /// Sets how hosts behave that have no model of their own.
     ///
     /// ```
-    /// # use fetch_proto::{Config, testing::{Server, Simulation}};
-    /// let simulation = Simulation::new(Config::default(), 7).everywhere(Server::default());
+    /// # use fetch_proto::{Config, testing::{ServerModel, Simulation}};
+    /// let simulation = Simulation::new(Config::default(), 7).everywhere(ServerModel::default());
     /// ```
     #[must_use]
-    pub fn everywhere(mut self, server: Server) -> Self {
+    pub fn everywhere(mut self, server: ServerModel) -> Self {
         self.default = server;
         self
     }
@@ -157,12 +157,12 @@ impl Simulation {
     /// Sets how the host of this name behaves.
     ///
     /// ```
-    /// # use fetch_proto::{Config, testing::{Server, Simulation}};
+    /// # use fetch_proto::{Config, testing::{ServerModel, Simulation}};
     /// let simulation =
-    ///     Simulation::new(Config::default(), 7).host("slow.test", Server::default().stalls(100));
+    ///     Simulation::new(Config::default(), 7).host("slow.test", ServerModel::default().stalls(100));
     /// ```
     #[must_use]
-    pub fn host(mut self, name: &str, server: Server) -> Self {
+    pub fn host(mut self, name: &str, server: ServerModel) -> Self {
         self.servers.insert(name.to_string(), server);
         self
     }
@@ -171,9 +171,9 @@ impl Simulation {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use fetch_proto::{Config, testing::{Down, Outage, Simulation}};
+    /// # use fetch_proto::{Config, testing::{OutageKind, Outage, Simulation}};
     /// let first_minute =
-    ///     Outage { from: Duration::ZERO, until: Duration::from_secs(60), how: Down::Refuse };
+    ///     Outage { from: Duration::ZERO, until: Duration::from_secs(60), how: OutageKind::Refuse };
     /// let simulation = Simulation::new(Config::default(), 7).outage("a.test", first_minute);
     /// ```
     #[must_use]
@@ -187,9 +187,9 @@ impl Simulation {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use fetch_proto::{Config, testing::{Down, Outage, Simulation}};
+    /// # use fetch_proto::{Config, testing::{OutageKind, Outage, Simulation}};
     /// let second = Duration::from_secs(1);
-    /// let blink = Outage { from: second, until: second * 2, how: Down::Stall };
+    /// let blink = Outage { from: second, until: second * 2, how: OutageKind::Stall };
     /// let simulation = Simulation::new(Config::default(), 7).outage_everywhere(blink);
     /// ```
     #[must_use]
@@ -205,7 +205,7 @@ impl Simulation {
     /// let summary = Simulation::new(Config::default(), 7).run(["http://a.test/"]);
     /// assert_eq!(summary.engine.responded, 1);
     /// ```
-    pub fn run<U: AsRef<str>>(&mut self, urls: impl IntoIterator<Item = U>) -> Summary {
+    pub fn run<U: AsRef<str>>(&mut self, urls: impl IntoIterator<Item = U>) -> SimulationSummary {
         self.run_with(urls, |_, _| {})
     }
 
@@ -224,12 +224,12 @@ impl Simulation {
     pub fn run_with<U: AsRef<str>>(
         &mut self,
         urls: impl IntoIterator<Item = U>,
-        mut each: impl FnMut(&Outcome, Timestamp),
-    ) -> Summary {
+        mut each: impl FnMut(&FetchOutcome, Timestamp),
+    ) -> SimulationSummary {
         let requests = urls
             .into_iter()
             .filter_map(|url| Url::parse(url.as_ref()).ok())
-            .map(Request::get);
+            .map(FetchRequest::get);
         Running::new(self).run(requests, &mut each)
     }
 

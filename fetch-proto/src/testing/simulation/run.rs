@@ -7,14 +7,14 @@ use core::time::Duration;
 use super::arrivals::Arrivals;
 use super::flights::{Flight, Flights, Stage};
 use super::hosts::Hosts;
-use super::load::Fate;
-use super::series::Series;
-use super::{Simulation, Summary};
+use super::load::RequestResult;
+use super::series::LoadSeries;
+use super::{Simulation, SimulationSummary};
 use crate::engine::{Engine, Idle, Output};
-use crate::fetch::request::Request;
-use crate::model::attempt::{Attempt, Head, Input};
-use crate::model::failure::Failure;
-use crate::model::outcome::Outcome;
+use crate::fetch::request::FetchRequest;
+use crate::model::attempt::{Attempt, HeadSummary, Input};
+use crate::model::failure::FailureKind;
+use crate::model::outcome::FetchOutcome;
 use crate::model::time::Timestamp;
 use crate::random::mix;
 use crate::stats::batch::{BatchStats, Sample};
@@ -36,7 +36,7 @@ pub(super) struct Running<'a> {
     peak_per_host: u32,
     peak: usize,
     serial: u64,
-    series: Series,
+    series: LoadSeries,
     simulation: &'a Simulation,
     stuck: usize,
 }
@@ -55,7 +55,7 @@ impl<'a> Running<'a> {
             peak_per_host: 0,
             peak: 0,
             serial: 0,
-            series: Series::default(),
+            series: LoadSeries::default(),
             simulation,
             stuck: 0,
         }
@@ -64,9 +64,9 @@ impl<'a> Running<'a> {
     /// Runs it to its end.
     pub(super) fn run(
         mut self,
-        requests: impl Iterator<Item = Request>,
-        mut each: impl FnMut(&Outcome, Timestamp),
-    ) -> Summary {
+        requests: impl Iterator<Item = FetchRequest>,
+        mut each: impl FnMut(&FetchOutcome, Timestamp),
+    ) -> SimulationSummary {
         let end = self.simulation.deadline.map(Timestamp::from_start);
         let mut arrivals = Arrivals::new(self.simulation.arrivals, requests);
         let mut closed = false;
@@ -97,7 +97,7 @@ impl<'a> Running<'a> {
     }
 
     /// Obeys the engine until it is idle.
-    fn drain(&mut self, each: &mut impl FnMut(&Outcome, Timestamp)) -> Idle {
+    fn drain(&mut self, each: &mut impl FnMut(&FetchOutcome, Timestamp)) -> Idle {
         loop {
             let output = self.engine.poll(self.now);
             let (kind, id) = match &output {
@@ -158,7 +158,7 @@ impl<'a> Running<'a> {
         }
     }
 
-    fn done(&mut self, outcome: &Outcome) {
+    fn done(&mut self, outcome: &FetchOutcome) {
         let name = outcome.url.host_str().unwrap_or_default();
         let index = self.hosts.intern(name, self.simulation, self.now);
         if let Some((_, summary)) = self.hosts.get_mut(index) {
@@ -219,16 +219,22 @@ impl<'a> Running<'a> {
         match flight.stage {
             Stage::Head(fate, retry_after) => match fate.status() {
                 Some(status) => {
-                    let head = Head {
+                    let head = HeadSummary {
                         retry_after,
-                        ..Head::status(status)
+                        ..HeadSummary::status(status)
                     };
                     self.engine.handle(flight.id, Input::Head(head), self.now);
                     let (bytes, _) = flight.body;
-                    self.body(place, flight, if fate == Fate::Ok { bytes } else { 0 });
+                    self.body(
+                        place,
+                        flight,
+                        if fate == RequestResult::Ok { bytes } else { 0 },
+                    );
                 }
-                None if fate == Fate::Refused => self.end(place, flight, Err(Failure::Connect)),
-                None => self.end(place, flight, Err(Failure::Io)),
+                None if fate == RequestResult::Refused => {
+                    self.end(place, flight, Err(FailureKind::Connect))
+                }
+                None => self.end(place, flight, Err(FailureKind::Io)),
             },
             Stage::Body { piece, left } => {
                 let input = Input::Body { bytes: piece };
@@ -260,17 +266,17 @@ impl<'a> Running<'a> {
         }
     }
 
-    fn end(&mut self, place: u32, flight: Flight, result: Result<(), Failure>) {
+    fn end(&mut self, place: u32, flight: Flight, result: Result<(), FailureKind>) {
         self.land(place, false);
         self.engine.handle(flight.id, Input::End(result), self.now);
     }
 
-    fn summary(mut self) -> Summary {
+    fn summary(mut self) -> SimulationSummary {
         let took = self.now.since_start();
         self.series.stretch(took);
         let mut hosts = self.hosts.into_summaries();
         hosts.iter_mut().for_each(|host| host.finish(took));
-        Summary {
+        SimulationSummary {
             batch: self.batch,
             digest: self.digest,
             engine: self.engine.stats(),

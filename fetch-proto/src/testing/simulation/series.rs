@@ -8,7 +8,7 @@ use crate::model::time::{Timestamp, nanos};
 /// The finest buckets: a 512th of a second. Doubled often enough they are whole seconds.
 const FINEST: u64 = 1_953_125;
 
-/// Load and results over time: never more than [`Series::MAX`] buckets of the same width, which is
+/// Load and results over time: never more than [`LoadSeries::MAX`] buckets of the same width, which is
 /// doubled as the run goes on.
 ///
 /// ```
@@ -20,18 +20,18 @@ const FINEST: u64 = 1_953_125;
 /// assert!(summary.series.width() * points.len() as u32 > summary.took);
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Series {
+pub struct LoadSeries {
     /// How many are in flight now.
     level: u64,
-    points: Vec<Point>,
+    points: Vec<SeriesPoint>,
     /// Nanoseconds.
     width: u64,
 }
 
-/// What happened in one bucket of a [`Series`].
+/// What happened in one bucket of a [`LoadSeries`].
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
-pub struct Point {
+pub struct SeriesPoint {
     /// Requests that were sent.
     pub requests: u64,
     /// Fetches that ended with a status below 400.
@@ -42,7 +42,7 @@ pub struct Point {
     pub in_flight: u64,
 }
 
-impl Point {
+impl SeriesPoint {
     fn join(self, later: Self) -> Self {
         Self {
             requests: self.requests + later.requests,
@@ -53,7 +53,7 @@ impl Point {
     }
 }
 
-impl Series {
+impl LoadSeries {
     /// The most buckets.
     pub const MAX: usize = 120;
 
@@ -65,7 +65,7 @@ impl Series {
     /// assert_eq!(summary.series.points()[0].requests, 1);
     /// ```
     #[must_use]
-    pub fn points(&self) -> &[Point] {
+    pub fn points(&self) -> &[SeriesPoint] {
         &self.points
     }
 
@@ -83,7 +83,7 @@ impl Series {
     }
 
     /// The bucket of that time, which is not before any other that was asked for.
-    pub(super) fn at(&mut self, now: Timestamp) -> &mut Point {
+    pub(super) fn at(&mut self, now: Timestamp) -> &mut SeriesPoint {
         let mut index = now.as_nanos() / self.width;
         while index >= Self::MAX as u64 {
             self.halve();
@@ -92,9 +92,9 @@ impl Series {
         let index = index as usize;
         if self.points.len() <= index {
             // What flies does so in the buckets in which nothing happens, too.
-            let quiet = Point {
+            let quiet = SeriesPoint {
                 in_flight: self.level,
-                ..Point::default()
+                ..SeriesPoint::default()
             };
             self.points.resize(index + 1, quiet);
         }
@@ -121,13 +121,17 @@ impl Series {
     }
 
     fn halve(&mut self) {
-        let pair = |pair: &[Point]| pair.iter().copied().fold(Point::default(), Point::join);
+        let pair = |pair: &[SeriesPoint]| {
+            pair.iter()
+                .copied()
+                .fold(SeriesPoint::default(), SeriesPoint::join)
+        };
         self.points = self.points.chunks(2).map(pair).collect();
         self.width = self.width.saturating_mul(2);
     }
 }
 
-impl Default for Series {
+impl Default for LoadSeries {
     fn default() -> Self {
         Self {
             level: 0,
@@ -143,11 +147,11 @@ mod tests {
 
     #[test]
     fn however_long_it_goes_on_there_are_few_buckets_and_nothing_is_lost() {
-        let mut series = Series::default();
+        let mut series = LoadSeries::default();
         for second in 0..10_000 {
             let now = Timestamp::START + Duration::from_secs(second);
             series.at(now).requests += 1;
-            assert!(series.points().len() <= Series::MAX);
+            assert!(series.points().len() <= LoadSeries::MAX);
         }
         let sum: u64 = series.points().iter().map(|point| point.requests).sum();
         assert_eq!((sum, series.width()), (10_000, Duration::from_secs(128)));
@@ -155,7 +159,7 @@ mod tests {
 
     #[test]
     fn what_is_in_flight_is_seen_in_quiet_buckets_too() {
-        let mut series = Series::default();
+        let mut series = LoadSeries::default();
         series.at(Timestamp::START).requests += 1;
         series.rise();
         series.fall(Timestamp::from_nanos(4 * FINEST));

@@ -3,7 +3,7 @@
 use core::num::NonZeroU32;
 use core::time::Duration;
 
-use super::latency::Latency;
+use super::latency::LatencyModel;
 use crate::guards::rate::Rate;
 use crate::model::time::Timestamp;
 
@@ -14,19 +14,19 @@ use crate::model::time::Timestamp;
 ///
 /// ```
 /// use core::time::Duration;
-/// use fetch_proto::testing::Server;
+/// use fetch_proto::testing::ServerModel;
 ///
-/// let flaky = Server::default().unavailable(50).resets(10).latency(
+/// let flaky = ServerModel::default().unavailable(50).resets(10).latency(
 ///     Duration::from_millis(20)..=Duration::from_millis(80),
 /// );
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Server {
+pub struct ServerModel {
     pub(super) bandwidth: Option<u64>,
     pub(super) body: u64,
     pub(super) capacity: Option<Capacity>,
     pub(super) errors: u16,
-    pub(super) latency: Latency,
+    pub(super) latency: LatencyModel,
     pub(super) rejection: Duration,
     pub(super) resets: u16,
     pub(super) retry_after: Option<Duration>,
@@ -42,13 +42,13 @@ pub(super) struct Capacity {
     pub(super) queue: u32,
 }
 
-impl Server {
+impl ServerModel {
     /// Sets the size of every good answer's body, in bytes, and how many come in a second; `None`
     /// brings all at once. Default 0 bytes.
     ///
     /// ```
-    /// # use fetch_proto::testing::Server;
-    /// let downloads = Server::default().body(10 << 20, Some(1 << 20));
+    /// # use fetch_proto::testing::ServerModel;
+    /// let downloads = ServerModel::default().body(10 << 20, Some(1 << 20));
     /// ```
     #[must_use]
     pub fn body(mut self, bytes: u64, per_second: Option<u64>) -> Self {
@@ -66,10 +66,10 @@ impl Server {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use fetch_proto::testing::{Latency, Server};
+    /// # use fetch_proto::testing::{LatencyModel, ServerModel};
     /// // 4 / 20 ms: 200 requests per second, and no more.
     /// let small =
-    ///     Server::default().latency(Latency::constant(Duration::from_millis(20))).capacity(4, 100);
+    ///     ServerModel::default().latency(LatencyModel::constant(Duration::from_millis(20))).capacity(4, 100);
     /// ```
     #[must_use]
     pub fn capacity(mut self, workers: u32, queue: u32) -> Self {
@@ -81,8 +81,8 @@ impl Server {
     /// Sets how many of 1,000 attempts are answered 500. Default 0.
     ///
     /// ```
-    /// # use fetch_proto::testing::Server;
-    /// let server = Server::default().errors(5);
+    /// # use fetch_proto::testing::ServerModel;
+    /// let server = ServerModel::default().errors(5);
     /// ```
     #[must_use]
     pub fn errors(mut self, per_mille: u16) -> Self {
@@ -94,12 +94,12 @@ impl Server {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use fetch_proto::testing::{Latency, Server};
-    /// let quick = Server::default().latency(Duration::ZERO..=Duration::from_millis(1));
-    /// let tailed = Server::default().latency(Latency::exponential(Duration::from_millis(30)));
+    /// # use fetch_proto::testing::{LatencyModel, ServerModel};
+    /// let quick = ServerModel::default().latency(Duration::ZERO..=Duration::from_millis(1));
+    /// let tailed = ServerModel::default().latency(LatencyModel::exponential(Duration::from_millis(30)));
     /// ```
     #[must_use]
-    pub fn latency(mut self, latency: impl Into<Latency>) -> Self {
+    pub fn latency(mut self, latency: impl Into<LatencyModel>) -> Self {
         self.latency = latency.into();
         self
     }
@@ -109,8 +109,8 @@ impl Server {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use fetch_proto::testing::Server;
-    /// let far_away = Server::default().rejection(Duration::from_millis(80));
+    /// # use fetch_proto::testing::ServerModel;
+    /// let far_away = ServerModel::default().rejection(Duration::from_millis(80));
     /// ```
     #[must_use]
     pub fn rejection(mut self, time: Duration) -> Self {
@@ -121,8 +121,8 @@ impl Server {
     /// Sets how many of 1,000 attempts end in a reset connection. Default 0.
     ///
     /// ```
-    /// # use fetch_proto::testing::Server;
-    /// let server = Server::default().resets(20);
+    /// # use fetch_proto::testing::ServerModel;
+    /// let server = ServerModel::default().resets(20);
     /// ```
     #[must_use]
     pub fn resets(mut self, per_mille: u16) -> Self {
@@ -133,8 +133,8 @@ impl Server {
     /// Sets a `Retry-After` for every 503 and 429. Default none.
     ///
     /// ```
-    /// # use fetch_proto::testing::Server;
-    /// let server = Server::default().unavailable(20).retry_after(core::time::Duration::from_secs(5));
+    /// # use fetch_proto::testing::ServerModel;
+    /// let server = ServerModel::default().unavailable(20).retry_after(core::time::Duration::from_secs(5));
     /// ```
     #[must_use]
     pub fn retry_after(mut self, wait: Duration) -> Self {
@@ -145,8 +145,8 @@ impl Server {
     /// Sets how many of 1,000 attempts are never answered. Default 0.
     ///
     /// ```
-    /// # use fetch_proto::testing::Server;
-    /// let server = Server::default().stalls(20);
+    /// # use fetch_proto::testing::ServerModel;
+    /// let server = ServerModel::default().stalls(20);
     /// ```
     #[must_use]
     pub fn stalls(mut self, per_mille: u16) -> Self {
@@ -159,8 +159,8 @@ impl Server {
     ///
     /// ```
     /// # use core::num::NonZeroU32;
-    /// # use fetch_proto::{Rate, testing::Server};
-    /// let limited = Server::default().throttle(Rate::per_second(NonZeroU32::new(100).unwrap()));
+    /// # use fetch_proto::{Rate, testing::ServerModel};
+    /// let limited = ServerModel::default().throttle(Rate::per_second(NonZeroU32::new(100).unwrap()));
     /// ```
     #[must_use]
     pub fn throttle(mut self, rate: Rate) -> Self {
@@ -171,8 +171,8 @@ impl Server {
     /// Sets how many of 1,000 attempts are answered 503. Default 0.
     ///
     /// ```
-    /// # use fetch_proto::testing::Server;
-    /// let server = Server::default().unavailable(1000);
+    /// # use fetch_proto::testing::ServerModel;
+    /// let server = ServerModel::default().unavailable(1000);
     /// ```
     #[must_use]
     pub fn unavailable(mut self, per_mille: u16) -> Self {
@@ -181,14 +181,14 @@ impl Server {
     }
 }
 
-impl Default for Server {
+impl Default for ServerModel {
     fn default() -> Self {
         Self {
             bandwidth: None,
             body: 0,
             capacity: None,
             errors: 0,
-            latency: Latency::default(),
+            latency: LatencyModel::default(),
             rejection: Duration::from_millis(1),
             resets: 0,
             retry_after: None,
@@ -209,7 +209,7 @@ pub struct Outage {
     /// When it is over.
     pub until: Duration,
     /// What requests come to meanwhile.
-    pub how: Down,
+    pub how: OutageKind,
 }
 
 impl Outage {
@@ -220,7 +220,7 @@ impl Outage {
 
 /// What requests come to in an [`Outage`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Down {
+pub enum OutageKind {
     /// Connections are refused.
     Refuse,
     /// Nothing is answered.

@@ -17,13 +17,13 @@ fn urls(count: usize) -> Vec<String> {
 }
 
 /// A hundred requests per second with one client, a thousand with ten.
-fn small(queue: u32) -> Server {
-    Server::default()
-        .latency(Latency::constant(ms(10)))
+fn small(queue: u32) -> ServerModel {
+    ServerModel::default()
+        .latency(LatencyModel::constant(ms(10)))
         .capacity(2, queue)
 }
 
-fn with(config: Config, server: Server) -> Simulation {
+fn with(config: Config, server: ServerModel) -> Simulation {
     Simulation::new(config, 7).everywhere(server)
 }
 
@@ -53,7 +53,7 @@ fn overload_answers_503_and_retries_multiply_the_load() {
     let config = Config::default().concurrency(50);
     let summary = with(config, small(10)).run(urls(1000));
     let host = &summary.hosts[0];
-    assert!(host.fates(Fate::Overloaded) > 0);
+    assert!(host.fates(RequestResult::Overloaded) > 0);
     assert!(host.amplification() > 1_500, "{}", host.amplification());
     assert_eq!(host.requests, summary.engine.attempts);
 }
@@ -72,7 +72,7 @@ fn a_server_works_on_for_clients_that_have_given_up() {
         with(config, small(1000)).run(urls(2000))
     };
     let (once, often) = (run(1), run(5));
-    let abandoned = |summary: &Summary| summary.hosts[0].abandoned;
+    let abandoned = |summary: &SimulationSummary| summary.hosts[0].abandoned;
     assert!(abandoned(&once) > 0);
     assert!(abandoned(&often) > abandoned(&once));
     // The storm: more requests, later, for hardly more answers.
@@ -84,18 +84,21 @@ fn an_outage_ends_and_the_fetches_that_waited_succeed() {
     let down = Outage {
         from: SECOND,
         until: SECOND * 3,
-        how: Down::Refuse,
+        how: OutageKind::Refuse,
     };
     let policy = Policy::default().attempts(5);
     let config = Config::default()
         .concurrency(4)
         .host_rate("100/s".parse().unwrap())
         .rules(Rules::only(policy));
-    let mut simulation = with(config, Server::default().latency(Latency::constant(ms(5))));
+    let mut simulation = with(
+        config,
+        ServerModel::default().latency(LatencyModel::constant(ms(5))),
+    );
     simulation = simulation.outage("a.test", down);
     let summary = simulation.run(urls(1000));
     assert_eq!(summary.batch.succeeded(), 1000);
-    assert!(summary.hosts[0].fates(Fate::Refused) > 0);
+    assert!(summary.hosts[0].fates(RequestResult::Refused) > 0);
     let width = summary.series.width();
     let ok_in =
         |at: Duration| summary.series.points()[(at.as_nanos() / width.as_nanos()) as usize].ok;
@@ -107,9 +110,9 @@ fn an_outage_everywhere_meets_every_host() {
     let down = Outage {
         from: Duration::ZERO,
         until: SECOND * 60,
-        how: Down::Unavailable(None),
+        how: OutageKind::Unavailable(None),
     };
-    let mut simulation = with(Config::default(), Server::default()).outage_everywhere(down);
+    let mut simulation = with(Config::default(), ServerModel::default()).outage_everywhere(down);
     let summary = simulation.run(["http://a.test/", "http://b.test/"]);
     assert_eq!(summary.batch.http_errors(), 2);
 }
@@ -117,18 +120,18 @@ fn an_outage_everywhere_meets_every_host() {
 #[test]
 fn a_throttle_slows_a_polite_client_to_its_rate() {
     let rate = Rate::per_second(core::num::NonZeroU32::new(50).unwrap());
-    let server = Server::default().throttle(rate).retry_after(SECOND);
+    let server = ServerModel::default().throttle(rate).retry_after(SECOND);
     let summary = with(Config::default(), server).run(urls(500));
     let host = &summary.hosts[0];
-    assert!(host.fates(Fate::Throttled) > 0);
-    assert!(host.fates(Fate::Ok) <= 50 + 50 * (summary.took.as_secs() + 1));
+    assert!(host.fates(RequestResult::Throttled) > 0);
+    assert!(host.fates(RequestResult::Ok) <= 50 + 50 * (summary.took.as_secs() + 1));
     assert!(summary.took >= SECOND * 8);
 }
 
 #[test]
 fn urls_that_come_by_themselves_do_not_wait_for_those_before() {
     let run = |deadline| {
-        let server = Server::default().latency(Latency::constant(SECOND * 3));
+        let server = ServerModel::default().latency(LatencyModel::constant(SECOND * 3));
         let simulation = with(Config::default(), server).arrivals("2/s".parse().unwrap());
         simulation.deadline(deadline).run(urls(20))
     };
@@ -141,8 +144,8 @@ fn urls_that_come_by_themselves_do_not_wait_for_those_before() {
 
 #[test]
 fn a_body_takes_as_long_as_its_bandwidth_says() {
-    let server = Server::default()
-        .latency(Latency::constant(ms(100)))
+    let server = ServerModel::default()
+        .latency(LatencyModel::constant(ms(100)))
         .body(2_500_000, Some(1_000_000));
     let summary = with(Config::default(), server).run(urls(1));
     assert_eq!(
@@ -153,8 +156,8 @@ fn a_body_takes_as_long_as_its_bandwidth_says() {
 
 #[test]
 fn each_host_has_its_own_model_and_its_own_line() {
-    let mut simulation = with(Config::default(), Server::default())
-        .host("down.test", Server::default().unavailable(1000));
+    let mut simulation = with(Config::default(), ServerModel::default())
+        .host("down.test", ServerModel::default().unavailable(1000));
     let list = ["http://down.test/", "http://up.test/", "http://up.test/2"];
     let summary = simulation.run(list);
     let seen: Vec<_> = summary
@@ -179,14 +182,14 @@ fn hosts_without_number_share_a_summary_and_nothing_is_lost() {
 fn a_fetch_that_would_wait_for_ever_is_told_of() {
     let rules = Rules::only(Policy::default().timeouts(Timeouts::NONE));
     let config = Config::default().rules(rules);
-    let summary = with(config, Server::default().stalls(1000)).run(urls(3));
+    let summary = with(config, ServerModel::default().stalls(1000)).run(urls(3));
     assert_eq!((summary.stuck, summary.batch.cancelled()), (3, 3));
 }
 
 #[test]
 fn the_deadline_cancels_what_is_left() {
     let config = Config::default().concurrency(1).window(10);
-    let server = Server::default().latency(Latency::constant(ms(300)));
+    let server = ServerModel::default().latency(LatencyModel::constant(ms(300)));
     let summary = with(config, server).deadline(SECOND).run(urls(100));
     assert_eq!(summary.batch.succeeded(), 3);
     assert_eq!((summary.batch.cancelled(), summary.took), (10, SECOND));
@@ -194,10 +197,10 @@ fn the_deadline_cancels_what_is_left() {
 
 #[test]
 fn the_series_add_up_to_the_totals() {
-    let server = Server::default().unavailable(300).resets(100);
+    let server = ServerModel::default().unavailable(300).resets(100);
     let summary = with(Config::default(), server).run(urls(2000));
     let points = summary.series.points();
-    let sum = |count: fn(&Point) -> u64| points.iter().map(count).sum::<u64>();
+    let sum = |count: fn(&SeriesPoint) -> u64| points.iter().map(count).sum::<u64>();
     assert_eq!(sum(|point| point.requests), summary.engine.attempts);
     assert_eq!(sum(|point| point.ok + point.failed), 2000);
     let most = points.iter().map(|point| point.in_flight).max();

@@ -1,9 +1,9 @@
-//! Probes: how many go, what they decide, and when they are late.
+//! Probes: how many are admitted, what they decide, and late results.
 
 use super::*;
 
 #[test]
-fn a_slow_probe_counts_as_failed() {
+fn slow_probe_counts_as_failed() {
     let mut circuit = opened(exact().slow(1000, SECOND).probes(1, 1));
     let probe = circuit.admit(at(5)).unwrap();
     let transition = circuit.settle(probe, Success, SECOND * 2, at(7));
@@ -17,7 +17,7 @@ fn a_slow_probe_counts_as_failed() {
 }
 
 #[test]
-fn half_open_is_left_though_probes_are_never_settled() {
+fn unreported_probes_do_not_block_the_circuit() {
     let mut circuit = opened(exact());
     assert!(circuit.admit(at(5)).unwrap().is_probe());
     let lease_ends = Denied {
@@ -32,7 +32,7 @@ fn half_open_is_left_though_probes_are_never_settled() {
 }
 
 #[test]
-fn a_probe_that_comes_after_its_lease_counts() {
+fn probe_result_counts_after_its_lease() {
     let mut circuit = opened(exact().probes(1, 1));
     let late = circuit.admit(at(5)).unwrap();
     circuit.admit(at(35)).unwrap();
@@ -41,7 +41,7 @@ fn a_probe_that_comes_after_its_lease_counts() {
 }
 
 #[test]
-fn no_more_probes_go_than_are_allowed() {
+fn probes_at_once_are_limited() {
     let mut circuit = opened(exact().probes(3, 3).probes_at_once(2));
     circuit.admit(at(5)).unwrap();
     circuit.admit(at(6)).unwrap();
@@ -61,7 +61,7 @@ fn no_more_probes_go_than_are_allowed() {
 }
 
 #[test]
-fn no_more_probes_go_than_can_decide() {
+fn useless_probes_are_not_admitted() {
     let mut circuit = opened(exact().probes(2, 2).probes_at_once(9));
     let first = circuit.admit(at(5)).unwrap();
     circuit.admit(at(5)).unwrap();
@@ -74,7 +74,7 @@ fn no_more_probes_go_than_can_decide() {
 }
 
 #[test]
-fn one_flaky_probe_does_not_reopen() {
+fn one_failed_probe_does_not_reopen() {
     let mut circuit = opened(exact());
     let verdicts = [Success, Failure, Success];
     let transitions = verdicts.map(|verdict| call(&mut circuit, verdict, at(5)));
@@ -82,14 +82,14 @@ fn one_flaky_probe_does_not_reopen() {
 }
 
 #[test]
-fn it_reopens_as_soon_as_too_many_probes_failed() {
+fn reopens_as_soon_as_too_many_probes_failed() {
     let mut circuit = opened(exact());
     assert_eq!(call(&mut circuit, Failure, at(5)), None);
     assert_eq!(opened_until(call(&mut circuit, Failure, at(5))), at(15));
 }
 
 #[test]
-fn a_neutral_probe_moves_nothing_but_frees_its_place_at_once() {
+fn neutral_probe_only_frees_its_slot() {
     let mut circuit = opened(exact().probes(1, 1));
     for _ in 0..10 {
         assert_eq!(call(&mut circuit, Neutral, at(5)), None);
@@ -99,7 +99,7 @@ fn a_neutral_probe_moves_nothing_but_frees_its_place_at_once() {
 }
 
 #[test]
-fn new_rules_for_probes_never_leave_a_trial_undecided() {
+fn new_probe_limits_never_leave_the_phase_undecided() {
     let mut circuit = opened(exact().probes(5, 5).probes_at_once(3));
     (0..3).for_each(|_| assert_eq!(call(&mut circuit, Success, at(5)), None));
     let on_its_way = [(); 3].map(|()| circuit.admit(at(5)).ok());
@@ -122,7 +122,7 @@ fn new_rules_for_probes_never_leave_a_trial_undecided() {
 }
 
 #[test]
-fn new_rules_for_probes_begin_the_trial_anew() {
+fn new_probe_limits_restart_the_phase() {
     let mut circuit = opened(exact().probes(3, 5));
     for verdict in [Success, Success, Failure, Failure] {
         assert_eq!(call(&mut circuit, verdict, at(5)), None);
@@ -138,7 +138,7 @@ fn new_rules_for_probes_begin_the_trial_anew() {
 
 #[cfg(feature = "serde")]
 #[test]
-fn a_half_open_circuit_survives_json() {
+fn half_open_circuit_survives_json() {
     let mut circuit = opened(exact());
     let probe = circuit.admit(at(5)).unwrap();
     let json = serde_json::to_string(&(&circuit, probe)).unwrap();

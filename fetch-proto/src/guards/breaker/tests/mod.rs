@@ -1,4 +1,4 @@
-//! When a circuit opens, for how long, and in which mode.
+//! When a circuit opens and for how long, in each mode.
 
 mod half_open;
 
@@ -48,9 +48,9 @@ fn opened_until(transition: Option<Transition>) -> Timestamp {
 }
 
 /// Polly's table: test/Polly.Core.Tests/CircuitBreaker/Controller/AdvancedCircuitBehaviorTests.cs.
-/// Its rates there are those after the failure; here the last call is the failure.
+/// Its rates are those after the failure; here the last call is the failure.
 #[test]
-fn the_ratio_opens_from_the_minimum_of_calls_on() {
+fn failure_ratio_opens_from_minimum_calls_on() {
     let table = [
         (10, 1, 100, true),
         (10, 2, 100, true),
@@ -76,7 +76,7 @@ fn the_ratio_opens_from_the_minimum_of_calls_on() {
 }
 
 #[test]
-fn a_good_call_never_opens() {
+fn successful_call_never_opens() {
     let mut circuit = Circuit::new(Breaker::default(), 7);
     calls(&mut circuit, Failure, 7);
     assert_eq!(calls(&mut circuit, Success, 1), None);
@@ -92,7 +92,7 @@ fn a_good_call_never_opens() {
 
 // Polly #1854.
 #[test]
-fn failures_in_a_row_open_and_a_success_breaks_the_row() {
+fn consecutive_failures_open_and_a_success_resets_the_count() {
     let config = Breaker::default().failure_ratio(None).consecutive(3);
     let mut circuit = Circuit::new(config, 7);
     for verdict in [Failure, Failure, Success, Failure, Neutral, Failure] {
@@ -109,7 +109,7 @@ fn failures_in_a_row_open_and_a_success_breaks_the_row() {
 }
 
 #[test]
-fn failures_a_whole_window_apart_are_not_in_a_row() {
+fn failures_a_window_apart_are_not_consecutive() {
     let mut circuit = Circuit::new(exact(), 7);
     for minute in 0..10 {
         assert_eq!(call(&mut circuit, Failure, at(60 * minute)), None);
@@ -117,7 +117,7 @@ fn failures_a_whole_window_apart_are_not_in_a_row() {
 }
 
 #[test]
-fn slow_calls_open_whether_they_succeed_or_fail() {
+fn slow_calls_open_regardless_of_their_result() {
     let config = Breaker::default()
         .failure_ratio(None)
         .slow(500, SECOND)
@@ -147,7 +147,7 @@ fn slow_calls_open_whether_they_succeed_or_fail() {
 }
 
 #[test]
-fn breaks_grow_up_to_the_cap_until_a_success_ends_them() {
+fn breaks_grow_up_to_the_cap_until_the_circuit_closes() {
     let mut circuit = opened(exact().probes(1, 1));
     let mut now = at(5);
     for length in [10, 20, 40, 60, 60] {
@@ -164,7 +164,7 @@ fn breaks_grow_up_to_the_cap_until_a_success_ends_them() {
 }
 
 #[test]
-fn jitter_only_makes_a_break_longer_and_is_drawn_from_the_seed() {
+fn jitter_only_lengthens_a_break_and_depends_on_the_seed() {
     let config = Breaker::default().consecutive(1).probes(1, 1);
     let length = |seed| {
         let mut circuit = Circuit::new(config, seed);
@@ -178,7 +178,7 @@ fn jitter_only_makes_a_break_longer_and_is_drawn_from_the_seed() {
 }
 
 #[test]
-fn each_break_of_a_circuit_draws_anew() {
+fn each_break_has_its_own_jitter() {
     let config = Breaker::default()
         .consecutive(1)
         .probes(1, 1)
@@ -193,7 +193,7 @@ fn each_break_of_a_circuit_draws_anew() {
 // Polly #216, tower-resilience #382, resilience4j #1432.
 // Polly #217.
 #[test]
-fn a_late_result_is_not_judged_in_another_state() {
+fn late_result_is_ignored_in_another_state() {
     let mut circuit = Circuit::new(exact().probes(1, 1), 7);
     let [early, later, latest] = [0, 1, 2].map(|_| circuit.admit(at(0)).unwrap());
     calls(&mut circuit, Failure, 2);
@@ -215,7 +215,7 @@ fn a_late_result_is_not_judged_in_another_state() {
 // Polly #2381.
 // zio-openfeature #263.
 #[test]
-fn time_that_runs_back_is_harmless() {
+fn clock_running_backwards_is_harmless() {
     let mut circuit = Circuit::new(exact().probes(1, 1), 7);
     call(&mut circuit, Failure, at(100));
     let until = opened_until(call(&mut circuit, Failure, at(50)));
@@ -236,7 +236,7 @@ fn time_that_runs_back_is_harmless() {
 }
 
 #[test]
-fn closing_clears_the_window() {
+fn closing_clears_the_counts() {
     let mut circuit = opened(exact().failure_ratio(1).minimum_calls(3).probes(1, 1));
     assert_eq!(call(&mut circuit, Success, at(5)), Some(Transition::Closed));
     assert_eq!(circuit.counts(at(5)).calls, 0);
@@ -244,7 +244,7 @@ fn closing_clears_the_window() {
 }
 
 #[test]
-fn failures_leave_the_window_after_its_length() {
+fn failures_expire_after_the_window() {
     let mut circuit = Circuit::new(Breaker::default(), 7);
     calls(&mut circuit, Failure, 7);
     assert_eq!(call(&mut circuit, Failure, at(30)), None);
@@ -252,7 +252,7 @@ fn failures_leave_the_window_after_its_length() {
 }
 
 #[test]
-fn each_mode_does_what_it_says() {
+fn modes_admit_and_count_as_documented() {
     let table = [
         (BreakerMode::Disabled, CircuitState::Closed, 0),
         (BreakerMode::MetricsOnly, CircuitState::Closed, 9),
@@ -276,7 +276,7 @@ fn each_mode_does_what_it_says() {
 }
 
 #[test]
-fn an_open_circuit_outlasts_other_modes() {
+fn open_state_survives_a_change_of_mode() {
     let mut circuit = opened(exact());
     for mode in [BreakerMode::Disabled, BreakerMode::MetricsOnly] {
         circuit.set_config(exact().mode(mode));
@@ -295,7 +295,7 @@ fn an_open_circuit_outlasts_other_modes() {
 }
 
 #[test]
-fn new_rules_keep_what_is_counted() {
+fn new_config_keeps_the_counts() {
     let mut circuit = Circuit::new(Breaker::default(), 7);
     calls(&mut circuit, Failure, 7);
     circuit.set_config(Breaker::default().window(SECOND * 60));
@@ -304,7 +304,7 @@ fn new_rules_keep_what_is_counted() {
 }
 
 #[test]
-fn it_is_idle_when_there_is_nothing_to_remember() {
+fn it_is_idle_when_the_state_equals_a_new_one() {
     let mut circuit = opened(exact().probes(1, 1));
     assert_eq!(circuit.idle_at(), at(35), "a window after the break");
     circuit.admit(at(5)).unwrap();
@@ -347,22 +347,22 @@ fn extremes_do_not_overflow() {
 }
 
 proptest! {
-    /// Every call is kept with its slot's number, and counted one by one.
+    /// Compares with a reference that stores every call with its slot number.
     #[test]
-    fn the_window_opens_as_a_naive_count_does(
+    fn window_agrees_with_a_naive_count(
         calls in vec((0_u32..300, any::<bool>(), any::<bool>()), 1..200),
         ratio in 1_u16..=1000, slow_ratio in 1_u16..=1000, minimum in 1_u32..20,
     ) {
         let config = Breaker::default()
             .failure_ratio(ratio).slow(slow_ratio, SECOND).minimum_calls(minimum).window(SECOND)
-            // By default twenty in a row open it, too, though they be few in the window.
+            // Disables the default criterion of 20 consecutive failures.
             .consecutive(None);
         let mut circuit = Circuit::new(config, 7);
         let (mut ms, mut origin, mut seen) = (0, 0, Vec::<(u32, bool, bool)>::new());
         for (step, failed, slow) in calls {
             ms += step;
             if seen.iter().all(|(slot, ..)| slot + 10 <= (ms - origin) / 100) {
-                (origin, seen) = (ms, Vec::new()); // After a rest the slots begin anew.
+                (origin, seen) = (ms, Vec::new()); // After an idle window the slots restart.
             }
             let slot = (ms - origin) / 100;
             seen.push((slot, failed, slow));

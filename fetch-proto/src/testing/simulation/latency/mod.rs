@@ -13,15 +13,15 @@ use crate::random::{between, mix};
 ///
 /// ```
 /// use core::time::Duration;
-/// use fetch_proto::testing::Latency;
+/// use fetch_proto::testing::LatencyModel;
 ///
 /// let ms = Duration::from_millis;
-/// let from_a_dashboard = Latency::percentiles(ms(20), ms(80), ms(300), ms(2000));
+/// let from_a_dashboard = LatencyModel::percentiles(ms(20), ms(80), ms(300), ms(2000));
 /// assert_eq!(from_a_dashboard.draw(7), from_a_dashboard.draw(7));
 /// assert!((ms(10)..=ms(2000)).contains(&from_a_dashboard.draw(7)));
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Latency(Kind);
+pub struct LatencyModel(Kind);
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Kind {
@@ -58,14 +58,14 @@ const NORMAL: [(u64, u64); 12] = [
 /// What 99 of 100 draws of a normal distribution do not exceed, in millionths of its deviation.
 const NORMAL_P99: u64 = 2_326_348;
 
-impl Latency {
+impl LatencyModel {
     /// Always the same.
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use fetch_proto::testing::Latency;
+    /// # use fetch_proto::testing::LatencyModel;
     /// let second = Duration::from_secs(1);
-    /// assert_eq!(Latency::constant(second).draw(7), second);
+    /// assert_eq!(LatencyModel::constant(second).draw(7), second);
     /// ```
     #[must_use]
     pub fn constant(time: Duration) -> Self {
@@ -76,8 +76,8 @@ impl Latency {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use fetch_proto::testing::Latency;
-    /// let latency = Latency::uniform(Duration::ZERO, Duration::from_millis(10));
+    /// # use fetch_proto::testing::LatencyModel;
+    /// let latency = LatencyModel::uniform(Duration::ZERO, Duration::from_millis(10));
     /// assert!(latency.draw(7) <= Duration::from_millis(10));
     /// ```
     #[must_use]
@@ -91,8 +91,8 @@ impl Latency {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use fetch_proto::testing::Latency;
-    /// let service = Latency::exponential(Duration::from_millis(10));
+    /// # use fetch_proto::testing::LatencyModel;
+    /// let service = LatencyModel::exponential(Duration::from_millis(10));
     /// assert!(service.draw(7) < Duration::from_millis(450));
     /// ```
     #[must_use]
@@ -106,8 +106,8 @@ impl Latency {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use fetch_proto::testing::Latency;
-    /// let latency = Latency::log_normal(Duration::from_millis(20), Duration::from_millis(400));
+    /// # use fetch_proto::testing::LatencyModel;
+    /// let latency = LatencyModel::log_normal(Duration::from_millis(20), Duration::from_millis(400));
     /// assert!(latency.draw(7) > Duration::ZERO);
     /// ```
     #[must_use]
@@ -121,9 +121,9 @@ impl Latency {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use fetch_proto::testing::Latency;
+    /// # use fetch_proto::testing::LatencyModel;
     /// let ms = Duration::from_millis;
-    /// let latency = Latency::percentiles(ms(20), ms(50), ms(200), ms(900));
+    /// let latency = LatencyModel::percentiles(ms(20), ms(50), ms(200), ms(900));
     /// assert!(latency.draw(7) <= ms(900));
     /// ```
     #[must_use]
@@ -144,8 +144,8 @@ impl Latency {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use fetch_proto::testing::Latency;
-    /// let latency = Latency::from(Duration::from_millis(1)..=Duration::from_millis(9));
+    /// # use fetch_proto::testing::LatencyModel;
+    /// let latency = LatencyModel::from(Duration::from_millis(1)..=Duration::from_millis(9));
     /// assert_eq!(latency.draw(0), latency.draw(0));
     /// ```
     #[must_use]
@@ -159,14 +159,14 @@ impl Latency {
     }
 }
 
-impl Default for Latency {
+impl Default for LatencyModel {
     fn default() -> Self {
         Self::uniform(Duration::from_millis(10), Duration::from_millis(100))
     }
 }
 
 /// Evenly between the bounds of the range.
-impl From<RangeInclusive<Duration>> for Latency {
+impl From<RangeInclusive<Duration>> for LatencyModel {
     fn from(range: RangeInclusive<Duration>) -> Self {
         Self::uniform(*range.start(), *range.end())
     }

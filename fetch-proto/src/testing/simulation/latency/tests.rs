@@ -3,7 +3,7 @@ use alloc::vec::Vec;
 use super::*;
 
 /// A hundred thousand draws, in order, in microseconds.
-fn draws(latency: Latency) -> Vec<u128> {
+fn draws(latency: LatencyModel) -> Vec<u128> {
     let draw = |n| latency.draw(mix(7, n)).as_micros();
     let mut all: Vec<_> = (0..100_000).map(draw).collect();
     all.sort_unstable();
@@ -18,7 +18,7 @@ fn assert_near(found: u128, wanted: u128) {
 
 #[test]
 fn an_exponential_latency_has_its_mean_and_its_tail() {
-    let all = draws(Latency::exponential(Duration::from_millis(10)));
+    let all = draws(LatencyModel::exponential(Duration::from_millis(10)));
     assert_near(all.iter().sum::<u128>() / 100_000, 10_000);
     assert_near(all[50_000], 6_931);
     assert_near(all[99_000], 46_052);
@@ -27,7 +27,7 @@ fn an_exponential_latency_has_its_mean_and_its_tail() {
 #[test]
 fn a_log_normal_latency_has_its_median_and_its_p99() {
     let ms = Duration::from_millis;
-    let all = draws(Latency::log_normal(ms(20), ms(400)));
+    let all = draws(LatencyModel::log_normal(ms(20), ms(400)));
     assert_near(all[50_000], 20_000);
     assert_near(all[99_000], 400_000);
     // As far below the median as above it, in ratios.
@@ -39,7 +39,12 @@ fn a_log_normal_latency_has_its_median_and_its_p99() {
 #[test]
 fn percentiles_come_out_as_they_went_in() {
     let ms = Duration::from_millis;
-    let all = draws(Latency::percentiles(ms(20), ms(80), ms(300), ms(2_000)));
+    let all = draws(LatencyModel::percentiles(
+        ms(20),
+        ms(80),
+        ms(300),
+        ms(2_000),
+    ));
     assert_near(all[50_000], 20_000);
     assert_near(all[90_000], 80_000);
     assert_near(all[99_000], 300_000);
@@ -50,9 +55,9 @@ fn percentiles_come_out_as_they_went_in() {
 fn the_most_extreme_draws_are_bounded() {
     let second = Duration::from_secs(1);
     for word in [0, 1, 2, u64::MAX - 1, u64::MAX] {
-        assert!(Latency::exponential(second).draw(word) < second * 45);
-        assert!(Latency::log_normal(second, second * 10).draw(word) < second * 150);
-        let longest = Latency::log_normal(Duration::from_nanos(1), Duration::MAX);
+        assert!(LatencyModel::exponential(second).draw(word) < second * 45);
+        assert!(LatencyModel::log_normal(second, second * 10).draw(word) < second * 150);
+        let longest = LatencyModel::log_normal(Duration::from_nanos(1), Duration::MAX);
         assert!(longest.draw(word) <= Duration::from_nanos(u64::MAX));
     }
 }
