@@ -1,15 +1,15 @@
-//! A list that nearly always holds one element or none.
+//! A list optimised for at most one element.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-/// Elements in the order in which they came. The first needs no allocation, and the place for others
-/// is one pointer wide: there is one of these lists, or more, for each live fetch.
+/// A list that stores its first element inline. Further elements go to an allocation behind a
+/// single pointer, because every live fetch holds one or more of these lists.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(crate) struct Few<T> {
     first: Option<T>,
-    /// Empty if there is no first.
+    /// Empty if there is no first element.
     #[allow(
         clippy::box_collection,
         reason = "a third of the size, and rarely used"
@@ -49,25 +49,27 @@ impl<T> Few<T> {
             .chain(self.rest.iter().flat_map(|rest| rest.iter()))
     }
 
-    pub(crate) fn find_mut(&mut self, which: impl Fn(&T) -> bool) -> Option<&mut T> {
-        let rest = self.rest.iter_mut().flat_map(|rest| rest.iter_mut());
-        self.first
-            .iter_mut()
-            .chain(rest)
-            .find(|element| which(element))
+    /// The first element that satisfies `is_match`.
+    pub(crate) fn find_mut(&mut self, is_match: impl Fn(&T) -> bool) -> Option<&mut T> {
+        // The inline element is nearly always the one.
+        if self.first.as_ref().is_some_and(&is_match) {
+            return self.first.as_mut();
+        }
+        let rest = self.rest.as_mut()?;
+        rest.iter_mut().find(|element| is_match(element))
     }
 
-    /// Takes the first element for which `which` holds.
-    pub(crate) fn take(&mut self, which: impl Fn(&T) -> bool) -> Option<T> {
-        if self.first.as_ref().is_some_and(&which) {
+    /// Removes the first element that satisfies `is_match`.
+    pub(crate) fn take(&mut self, is_match: impl Fn(&T) -> bool) -> Option<T> {
+        if self.first.as_ref().is_some_and(&is_match) {
             return self.pop();
         }
         let rest = self.rest.as_mut()?;
-        let place = rest.iter().position(which)?;
+        let place = rest.iter().position(is_match)?;
         Some(rest.remove(place))
     }
 
-    /// Takes the first element.
+    /// Removes the first element.
     pub(crate) fn pop(&mut self) -> Option<T> {
         let next = match &mut self.rest {
             Some(rest) if !rest.is_empty() => Some(rest.remove(0)),

@@ -1,15 +1,16 @@
-//! When to ask a second time before the first answer is there.
+//! Hedging: sending a request again before the first attempt has answered.
 
 use core::time::Duration;
 
 use crate::guards::latency::Recent;
 use crate::model::time::Timestamp;
 
-/// Hedging: a request that takes unusually long is sent once more, and the first good answer wins.
+/// Hedging: a request that takes unusually long is sent again, and the first good answer wins.
 /// After Dean and Barroso, "The Tail at Scale" (CACM 2013).
 ///
-/// Only for requests that may be sent twice. The loser is cancelled, and that is no failure of its
-/// server: it is reported to no breaker, limiter or balancer.
+/// Only requests that may be sent twice are hedged. The losing attempt is cancelled; it is not
+/// reported to the circuit breaker, concurrency limiter or load balancer, because it is no failure
+/// of the server.
 ///
 /// ```
 /// use core::time::Duration;
@@ -22,17 +23,17 @@ use crate::model::time::Timestamp;
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct Hedge {
-    /// How long the latest attempt may be without an answer before the next is sent. Default: p95,
-    /// at least 1 ms, and none while that is unknown.
+    /// How long the latest attempt may take to answer before the next is sent. Default: the 95th
+    /// percentile of recent answers, at least 1 ms; no hedging while it is unknown.
     pub delay: HedgeDelay,
-    /// How many attempts may be sent besides the first. Default 1; 0 switches hedging off.
+    /// Maximum number of attempts besides the first. Default 1; 0 disables hedging.
     pub max: u8,
-    /// Whether an attempt that failed in a way that may be retried makes the next one go out at
-    /// once, as gRPC's does (gRFC A6). Default yes.
+    /// Whether a retryable failure sends the next attempt at once, as in gRPC (gRFC A6). Default
+    /// `true`.
     pub on_failure: bool,
 }
 
-/// How long to wait for an answer before asking once more.
+/// How long to wait for an answer before sending the next attempt.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(
@@ -40,25 +41,25 @@ pub struct Hedge {
     serde(rename_all = "snake_case", deny_unknown_fields)
 )]
 pub enum HedgeDelay {
-    /// Always as long. Zero sends all attempts at once.
+    /// A fixed delay. Zero sends all attempts at once.
     Fixed(Duration),
-    /// As long as most answers took of late: so about `1000 − per_mille` thousandths of the
+    /// A percentile of the host's recent answers: about `1000 − per_mille` thousandths of the
     /// requests are sent twice.
     Percentile {
-        /// How many thousandths of the answers took less: 950 for p95.
+        /// The percentile in thousandths: 950 for p95.
         per_mille: u16,
-        /// The shortest delay, however fast answers are.
-        #[cfg_attr(feature = "serde", serde(default = "least"))]
+        /// Lower bound of the delay. Default 1 ms.
+        #[cfg_attr(feature = "serde", serde(default = "default_min_delay"))]
         min: Duration,
-        /// The delay while too few answers are known; `None` sends no second attempt then.
+        /// Delay while too few answers are known; `None` (the default) disables hedging then.
         #[cfg_attr(feature = "serde", serde(default))]
         fallback: Option<Duration>,
     },
 }
 
 impl Hedge {
-    /// How long to wait for the latest attempt before the next is sent; `None` if none is to be
-    /// sent. `recent` are the durations of this host's answers.
+    /// How long to wait for the latest attempt before sending the next; `None` to send none.
+    /// `recent` holds the latencies of this host.
     ///
     /// ```
     /// use core::time::Duration;
@@ -102,14 +103,14 @@ impl Default for HedgeDelay {
     fn default() -> Self {
         Self::Percentile {
             per_mille: 950,
-            min: least(),
+            min: default_min_delay(),
             fallback: None,
         }
     }
 }
 
-/// That of Finagle's backup requests.
-const fn least() -> Duration {
+/// The minimum of Finagle's backup requests.
+const fn default_min_delay() -> Duration {
     Duration::from_millis(1)
 }
 
@@ -138,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn the_delay_is_what_is_usual_but_not_too_short() {
+    fn delay_is_the_percentile_but_at_least_the_minimum() {
         let hedge = percentile(10 * MS, None);
         for (took, delay) in [(40 * MS, 40 * MS), (2 * MS, 10 * MS)] {
             let recent = usual(took);
@@ -147,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fallback_is_for_when_nothing_is_known_and_is_not_raised() {
+    fn fallback_applies_without_samples_and_ignores_the_minimum() {
         let hedge = percentile(10 * MS, Some(5 * MS));
         let long_ago = Timestamp::START + Duration::from_secs(600);
         assert_eq!(hedge.delay(None, Timestamp::START), Some(5 * MS));
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn no_extra_attempt_means_no_delay() {
+    fn max_zero_disables_hedging() {
         let off = Hedge {
             delay: HedgeDelay::Fixed(MS),
             max: 0,
@@ -166,7 +167,7 @@ mod tests {
 
     #[cfg(feature = "serde")]
     #[test]
-    fn what_is_left_out_of_a_file_has_its_default() {
+    fn omitted_fields_have_defaults() {
         let hedge: Hedge =
             serde_json::from_str(r#"{"delay": {"percentile": {"per_mille": 950}}}"#).unwrap();
         assert_eq!(hedge, Hedge::default());

@@ -1,4 +1,5 @@
-//! What protects hosts and this machine from too much: each is a state machine that can be used alone.
+//! Protection of hosts and of this machine from overload. Each guard is a state machine that can be
+//! used alone.
 
 pub(crate) mod balance;
 pub(crate) mod breaker;

@@ -1,8 +1,8 @@
-//! How much of a limit is one engine's.
+//! The fraction of a shared limit that belongs to one engine.
 
 use crate::guards::rate::Rate;
 
-/// All of it, or so many parts of so many.
+/// A fraction `parts / of` of a limit; the default is the whole limit.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(crate) struct Portion(Option<(u32, u32)>);
@@ -12,12 +12,13 @@ impl Portion {
         Self(Some((parts.min(of), of)))
     }
 
-    /// Whether it is nothing at all.
+    /// Whether the fraction is zero.
     pub(crate) fn is_nothing(self) -> bool {
         matches!(self.0, Some((0, _)))
     }
 
-    /// This much of `rate`. Of nothing there is no rate: it is the whole, by which debts are counted.
+    /// This fraction of `rate`. A fraction of zero returns the whole rate, which then only serves to
+    /// count debts.
     pub(crate) fn of(self, rate: Rate) -> Rate {
         match self.0 {
             None | Some((0, _)) => rate,
@@ -25,7 +26,7 @@ impl Portion {
         }
     }
 
-    /// This much of a number below 2^96, rounded down.
+    /// This fraction of a number below 2^96, rounded down.
     pub(crate) fn of_number(self, number: u128) -> u128 {
         match self.0 {
             None => number,

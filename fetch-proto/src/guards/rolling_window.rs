@@ -1,4 +1,4 @@
-//! Sums over the last while, in slots of time that fall out one by one.
+//! Sums over a rolling time window.
 
 use core::ops::AddAssign;
 use core::time::Duration;
@@ -6,23 +6,25 @@ use core::time::Duration;
 use crate::model::time::{Timestamp, nanos};
 
 const SLOTS: usize = 10;
-/// A window shorter than this is one slot, as in Polly (`CircuitBreaker/Health/HealthMetrics.cs`).
+/// A window shorter than this has a single slot, as in Polly
+/// (`CircuitBreaker/Health/HealthMetrics.cs`).
 const SMALLEST_DIVIDED: Duration = Duration::from_millis(200);
 
-/// What was added within the last `window`, exactly: it is never averaged, so a tight burst shows.
+/// Exact sum of what was added within the last `window`.
 ///
-/// A slot is a tenth of the window and falls out as a whole, so the sum covers between nine tenths
-/// of the window and all of it. The first slot begins with the first entry after a rest. Time that
-/// runs back counts into the newest slot and makes nothing fall out.
+/// A slot is a tenth of the window and expires as a whole, so the sum covers between nine tenths of
+/// the window and all of it. The first slot starts with the first entry after an idle window. If the
+/// clock runs backwards, entries go to the newest slot and nothing expires.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(crate) struct Slots<T> {
-    /// The newest first.
+    /// Newest first.
     slots: [T; SLOTS],
-    /// When the newest began.
+    /// Start of the newest slot.
     start: Timestamp,
+    /// Number of slots in use: 1 or [`SLOTS`].
     used: usize,
-    /// A slot's length in nanoseconds, not 0.
+    /// Length of a slot in nanoseconds, not 0.
     width: u64,
 }
 
@@ -37,7 +39,7 @@ impl<T: AddAssign + Copy + Default + PartialEq> Slots<T> {
         }
     }
 
-    /// The slot of `now`, to be added to.
+    /// The slot of `now`, for adding to it.
     pub(crate) fn current(&mut self, now: Timestamp) -> &mut T {
         let steps = self.steps(now);
         if steps >= self.used || self.is_blank() {
@@ -57,7 +59,7 @@ impl<T: AddAssign + Copy + Default + PartialEq> Slots<T> {
         total(&self.slots[..live])
     }
 
-    /// Changes the window's length and keeps what is in it, which then ages at the new pace.
+    /// Changes the length of the window and keeps its entries, which then expire at the new pace.
     pub(crate) fn resize(&mut self, window: Duration) {
         let (used, width) = divide(window);
         if used < self.used {
@@ -72,7 +74,7 @@ impl<T: AddAssign + Copy + Default + PartialEq> Slots<T> {
         self.slots = [T::default(); SLOTS];
     }
 
-    /// When the last entry will have fallen out.
+    /// When the last entry expires.
     pub(crate) fn idle_at(&self) -> Timestamp {
         let newest = self.slots.iter().position(|slot| *slot != T::default());
         newest.map_or(Timestamp::START, |newest| {
@@ -85,7 +87,7 @@ impl<T: AddAssign + Copy + Default + PartialEq> Slots<T> {
         self.slots.iter().all(|slot| *slot == T::default())
     }
 
-    /// How many slots lie between the newest and `now`.
+    /// Number of slots that have passed from the newest to `now`.
     fn steps(&self, now: Timestamp) -> usize {
         let steps = nanos(now.saturating_since(self.start)) / self.width;
         usize::try_from(steps).unwrap_or(usize::MAX)
@@ -118,11 +120,11 @@ mod tests {
         Slots::new(10 * SECOND)
     }
 
-    // The figures of the next two are Polly's:
+    // The figures of the next two tests are Polly's:
     // test/Polly.Core.Tests/CircuitBreaker/Health/RollingHealthMetricsTests.cs.
 
     #[test]
-    fn old_slots_fall_out_one_by_one() {
+    fn old_slots_expire_one_by_one() {
         let mut slots = ten_seconds();
         (0..10).for_each(|second| *slots.current(at(second)) += 1);
         assert_eq!(
@@ -132,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_last_for_the_window_and_no_longer() {
+    fn entries_expire_after_the_window() {
         let mut slots = ten_seconds();
         let failures = [1, 1, 0, 0, 0];
         let sums = [1, 2, 2, 2, 1, 0];
@@ -143,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_window_is_one_slot_that_begins_with_its_first_entry() {
+    fn short_window_has_one_slot_that_starts_with_its_first_entry() {
         let mut slots = Slots::<u32>::new(Duration::from_millis(199));
         let start = Timestamp::from_nanos(7);
         *slots.current(start) += 1;
@@ -153,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn time_that_runs_back_loses_nothing() {
+    fn clock_running_backwards_loses_nothing() {
         let mut slots = ten_seconds();
         *slots.current(at(100)) += 1;
         *slots.current(at(3)) += 1;
@@ -162,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_idle_as_soon_as_it_is_empty_again() {
+    fn is_idle_as_soon_as_it_is_empty() {
         let mut slots = ten_seconds();
         assert_eq!(slots.idle_at(), Timestamp::START);
         *slots.current(at(5)) += 1;
@@ -173,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn another_length_keeps_the_counts() {
+    fn resizing_keeps_the_sum() {
         let mut slots = ten_seconds();
         (0..10).for_each(|second| *slots.current(at(second)) += 1);
         for window in [SECOND * 100, SECOND / 10, SECOND * 10] {

@@ -29,21 +29,21 @@ pub enum DecisionEvent {
         winner: u16,
     },
     /// A response's head came.
-    Answered {
+    HeadReceived {
         /// Which attempt.
         attempt: u16,
         /// Its status.
         status: u16,
     },
     /// The host's breaker opened or closed.
-    Circuit {
+    CircuitChanged {
         /// Scheme, host and port.
         host: Box<str>,
         /// What it did, and why.
         transition: Transition,
     },
     /// The fetch turns to its fallback's URL.
-    FellBack {
+    FallbackStarted {
         /// The new target.
         to: Arc<Url>,
     },
@@ -55,7 +55,7 @@ pub enum DecisionEvent {
         why: GiveUpReason,
     },
     /// The host's limit was found to be another.
-    HostLimit {
+    HostLimitChanged {
         /// Scheme, host and port.
         host: Box<str>,
         /// How many attempts at once it bears.
@@ -69,14 +69,14 @@ pub enum DecisionEvent {
         pause: Duration,
     },
     /// A fault is made on purpose.
-    Injected {
+    FaultInjected {
         /// In which attempt.
         attempt: u16,
         /// Which.
         fault: InjectedFault,
     },
     /// Fewer attempts run at once because the machine ran out of file descriptors or ports.
-    Pressure {
+    ResourcesExhausted {
         /// How many may run now.
         concurrency: usize,
     },
@@ -103,7 +103,7 @@ pub enum DecisionEvent {
         why: RetryDelaySource,
     },
     /// The fetch waits for the response to the same request of another.
-    Shares {
+    ResponseShared {
         /// The other.
         with: FetchId,
     },
@@ -117,7 +117,7 @@ pub enum DecisionEvent {
         url: Arc<Url>,
     },
     /// The host is spared a request for a while, since it refuses so many.
-    Throttled {
+    HostThrottled {
         /// Scheme, host and port.
         host: Box<str>,
         /// For how long.
@@ -135,7 +135,7 @@ pub enum RetryDelaySource {
     /// Nothing: a connection that was found closed costs neither a try nor a wait.
     Free,
     /// This machine's own want of file descriptors or ports, which costs no try.
-    Pressure,
+    ResourcesExhausted,
     /// The policy's backoff, but without the cost of a try: the attempt was the breaker's probe.
     Probe,
     /// The server's `Retry-After`.
@@ -151,25 +151,27 @@ impl fmt::Display for DecisionEvent {
                     "attempt {attempt} is dropped: attempt {winner} was faster"
                 )
             }
-            Self::Answered { attempt, status } => write!(f, "attempt {attempt}: status {status}"),
-            Self::Circuit { host, transition } => match transition {
+            Self::HeadReceived { attempt, status } => {
+                write!(f, "attempt {attempt}: status {status}")
+            }
+            Self::CircuitChanged { host, transition } => match transition {
                 Transition::Closed => write!(f, "{host}: the breaker closes, it is well again"),
                 Transition::Opened { trip, until } => {
                     write!(f, "{host}: the breaker opens until {until}: {trip}")
                 }
             },
-            Self::FellBack { .. } => f.write_str("turns to the fallback's URL"),
+            Self::FallbackStarted { .. } => f.write_str("turns to the fallback's URL"),
             Self::GaveUp { cause, why } => write!(f, "no retry after {cause}: {why}"),
-            Self::HostLimit { host, limit } => {
+            Self::HostLimitChanged { host, limit } => {
                 write!(f, "{host}: at most {limit} at once from now on")
             }
             Self::HostPaused { host, pause } => {
                 write!(f, "{host} rests for {pause:?}: its server sent Retry-After")
             }
-            Self::Injected { attempt, fault } => {
+            Self::FaultInjected { attempt, fault } => {
                 write!(f, "attempt {attempt} gets a fault on purpose: {fault}")
             }
-            Self::Pressure { concurrency } => {
+            Self::ResourcesExhausted { concurrency } => {
                 write!(
                     f,
                     "at most {concurrency} at once: out of file descriptors or ports"
@@ -199,13 +201,13 @@ impl fmt::Display for DecisionEvent {
                     "retry in {delay:?} ({why}): {cause}, attempt {attempt} of {of}"
                 )
             }
-            Self::Shares { with } => write!(f, "waits for the response to fetch {with}"),
+            Self::ResponseShared { with } => write!(f, "waits for the response to fetch {with}"),
             Self::Started {
                 attempt, queued, ..
             } => {
                 write!(f, "attempt {attempt} starts after {queued:?} in the queue")
             }
-            Self::Throttled { host, rest } => {
+            Self::HostThrottled { host, rest } => {
                 write!(
                     f,
                     "{host} is spared requests for {rest:?}: it refuses so many"
@@ -220,7 +222,7 @@ impl fmt::Display for RetryDelaySource {
         f.write_str(match self {
             Self::Backoff => "backoff",
             Self::Free => "free",
-            Self::Pressure => "pressure",
+            Self::ResourcesExhausted => "pressure",
             Self::Probe => "probe",
             Self::RetryAfter => "Retry-After",
         })

@@ -1,4 +1,4 @@
-//! Building rules.
+//! The builder of rules.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -7,7 +7,7 @@ use super::matcher::Matcher;
 use super::{Pattern, Rule, RuleError, Rules};
 use crate::policy::Policy;
 
-/// A list of rules in the making: see [`Rules::builder`].
+/// Builder of [`Rules`]: see [`Rules::builder`].
 #[derive(Clone, Debug)]
 pub struct RulesBuilder {
     pub(super) rules: Vec<Rule>,
@@ -16,9 +16,9 @@ pub struct RulesBuilder {
 }
 
 impl RulesBuilder {
-    /// Adds a rule after those before: a [`Pattern`], or its text form, and the policy it chooses.
+    /// Appends a rule: a [`Pattern`] or its text form, and the policy it selects.
     ///
-    /// An invalid text is reported by [`build`](Self::build).
+    /// [`build`](Self::build) reports an invalid text.
     ///
     /// ```
     /// use fetch_proto::{Method, Pattern, Policy, Rules};
@@ -49,7 +49,7 @@ impl RulesBuilder {
         self
     }
 
-    /// Sets the policy of requests that no rule matches. Default [`Policy::default`].
+    /// Sets the policy of requests without a matching rule. Default [`Policy::default`].
     ///
     /// ```
     /// use fetch_proto::{Policy, Rules};
@@ -66,8 +66,8 @@ impl RulesBuilder {
     ///
     /// # Errors
     ///
-    /// A rule's text is invalid, or the rules are too large together (1 MiB compiled). The error
-    /// names the first such rule.
+    /// A rule's text is invalid, or the rules together exceed 1 MiB when compiled. The error names
+    /// the first rule concerned.
     ///
     /// ```
     /// use fetch_proto::{Policy, Rules};

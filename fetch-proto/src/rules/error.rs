@@ -1,4 +1,4 @@
-//! What is wrong with a rule, and where.
+//! Errors of rules.
 
 use alloc::boxed::Box;
 use core::convert::Infallible;
@@ -6,7 +6,7 @@ use core::fmt::{self, Write};
 
 /// A rule's pattern is invalid.
 ///
-/// `{}` tells it in one line; `{:#}` points a caret at the place.
+/// `{}` formats it as one line; `{:#}` adds a caret below the position.
 ///
 /// ```
 /// use fetch_proto::Pattern;
@@ -27,25 +27,25 @@ pub struct RuleError {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum RuleReason {
-    /// There is nothing to match.
+    /// The pattern is empty.
     Empty,
-    /// The host is not one that a URL can have.
+    /// The host is not valid in a URL.
     Host,
-    /// The method is no token, or a standard one in lower case, which no request would have.
+    /// The method is not a token, or a standard method in lower case, which no request has.
     Method,
-    /// A character that never occurs in a URL as it is sent, where it is percent-encoded.
+    /// A character that a URL only contains in percent-encoded form.
     NeverInUrl(char),
     /// The port is not a number from 1 to 65535.
     Port,
     /// The glob's range ends before it starts, such as `[z-a]`.
     Range,
-    /// The regular expression is invalid; the text is the parser's own.
+    /// The regular expression is invalid; contains the parser's message.
     Regex(Box<str>),
-    /// The text, or what it compiles to, is too large, alone or with the rules before it.
+    /// The pattern or its compiled form is too large, alone or with the preceding rules.
     TooLarge,
     /// The glob's braces are nested too deeply.
     TooNested,
-    /// The glob's `\` has nothing after it.
+    /// The glob ends with a `\`.
     TrailingEscape,
     /// The glob's `[` or `{` is never closed.
     Unclosed(char),
@@ -63,7 +63,7 @@ impl RuleError {
         }
     }
 
-    /// The same error, found in the rule with this index (from 0) of a list.
+    /// Adds the index of the rule in its list, from 0.
     ///
     /// ```
     /// let error = fetch_proto::Pattern::parse("host:").unwrap_err().in_rule(2);
@@ -75,7 +75,7 @@ impl RuleError {
         self
     }
 
-    /// The index, from 0, of the rule in its list, if it was in one. Messages count from 1.
+    /// The index of the rule in its list, from 0, if it is in a list. Messages count from 1.
     ///
     /// ```
     /// let error = fetch_proto::Pattern::parse("").unwrap_err();
@@ -97,7 +97,8 @@ impl RuleError {
         &self.text
     }
 
-    /// Where in [`text`](Self::text) it is wrong, in bytes from 0. Messages count characters from 1.
+    /// Position of the error in [`text`](Self::text), in bytes from 0. Messages count characters
+    /// from 1.
     ///
     /// ```
     /// let error = fetch_proto::Pattern::glob("{a").unwrap_err();
@@ -108,7 +109,7 @@ impl RuleError {
         self.position
     }
 
-    /// What is wrong.
+    /// The kind of error.
     ///
     /// ```
     /// use fetch_proto::{Pattern, RuleReason};
@@ -145,7 +146,8 @@ impl fmt::Display for RuleError {
     }
 }
 
-/// A text with every control character shown as a space, so that columns hold and logs stay whole.
+/// Displays a text with control characters replaced by spaces, which keeps columns aligned and logs
+/// on one line.
 struct OneLine<'a>(&'a str);
 
 impl fmt::Display for OneLine<'_> {

@@ -1,4 +1,4 @@
-//! Globs over URLs. The crates for globs are made for file names, and need `std`.
+//! Globs over URLs. Published glob crates are for file names and need `std`.
 
 use alloc::vec::Vec;
 
@@ -9,7 +9,8 @@ use super::syntax::{PatternFault, SCHEME, syntax};
 
 const MAX_DEPTH: usize = 16;
 
-/// The URLs that `glob`, ASCII without spaces, matches. See [`Pattern::glob`](super::Pattern::glob).
+/// The expression of `glob`, which is ASCII without spaces. See
+/// [`Pattern::glob`](super::Pattern::glob).
 pub(super) fn hir(glob: &str) -> Result<Hir, PatternFault> {
     let scheme = glob.find("://").filter(|end| !glob[..*end].contains('/'));
     let authority = scheme.map_or(0, |end| end + 3);
@@ -44,14 +45,14 @@ struct Parser<'a> {
     at: usize,
     end: usize,
     depth: usize,
-    /// Whether the glob has come to the path: before it, case is ignored.
+    /// Whether the parser has reached the path; case is ignored before it.
     path: bool,
-    /// Whether the glob has come to the query.
+    /// Whether the parser has reached the query.
     query: bool,
 }
 
 impl Parser<'_> {
-    /// Everything up to the end, or within braces up to the next `,` or `}`.
+    /// Parses up to the end, or within braces up to the next `,` or `}`.
     fn sequence(&mut self) -> Result<Hir, PatternFault> {
         let mut parts = Vec::new();
         while let Some(byte) = self.peek() {
@@ -109,7 +110,7 @@ impl Parser<'_> {
         any
     }
 
-    /// A character of a segment.
+    /// Any character of a path segment.
     fn one(&self) -> Hir {
         class(if self.query { b"/" } else { b"/?" })
     }
@@ -157,7 +158,7 @@ impl Parser<'_> {
         }
         self.depth += 1;
         let mut choices = Vec::new();
-        // Each choice begins where the braces do, be it in the host, and may end in the path.
+        // Every alternative starts in the part of the URL where the brace opens.
         let (before, mut after) = (self.path, self.path);
         loop {
             self.at += 1;
@@ -177,7 +178,7 @@ impl Parser<'_> {
     }
 }
 
-/// Any byte but `excluded`.
+/// Any byte except `excluded`.
 fn class(excluded: &[u8]) -> Hir {
     let mut set = byte_set(excluded);
     set.negate();

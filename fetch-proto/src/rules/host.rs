@@ -1,4 +1,4 @@
-//! Host patterns, as regular expressions.
+//! Host patterns, translated to regular expressions.
 
 use alloc::format;
 use alloc::string::String;
@@ -8,7 +8,7 @@ use url::Host;
 use super::error::RuleReason;
 use super::syntax::{PatternFault, SCHEME};
 
-/// The expression that the URLs on `pattern` match: a host or `*.` and a domain, and maybe a port.
+/// The regular expression of a host pattern: a host, or `*.` and a domain, with an optional port.
 pub(super) fn regex(pattern: &str) -> Result<String, PatternFault> {
     let (host, port) = split(pattern)?;
     let (below, name) = match host.strip_prefix("*.") {
@@ -25,7 +25,7 @@ pub(super) fn regex(pattern: &str) -> Result<String, PatternFault> {
     Ok(match port {
         None => format!("{SCHEME}{rest}(?::[0-9]+)?(?:[/?#]|$)"),
         Some(port) => match schemes(port) {
-            // The URL of a scheme's own port does not tell it.
+            // URLs omit the default port of their scheme.
             Some(own) => format!("(?:^{own}://{rest}|{SCHEME}{rest}:{port})(?:[/?#]|$)"),
             None => format!("{SCHEME}{rest}:{port}(?:[/?#]|$)"),
         },
@@ -33,7 +33,7 @@ pub(super) fn regex(pattern: &str) -> Result<String, PatternFault> {
 }
 
 fn split(pattern: &str) -> Result<(&str, Option<u16>), PatternFault> {
-    // The last colon of a bare "[::1]" is inside the address.
+    // Without a port, the last colon of "[::1]" is inside the address.
     let Some((host, port)) = pattern.rsplit_once(':').filter(|_| !pattern.ends_with(']')) else {
         return Ok((pattern, None));
     };
@@ -47,7 +47,7 @@ fn split(pattern: &str) -> Result<(&str, Option<u16>), PatternFault> {
     }
 }
 
-/// The schemes whose own port this is.
+/// The schemes with this default port.
 fn schemes(port: u16) -> Option<&'static str> {
     match port {
         80 => Some("(?:http|ws)"),

@@ -1,4 +1,4 @@
-//! All rules tried in one pass over the URL.
+//! Matching of all rules in one pass over the URL.
 
 use alloc::borrow::Cow;
 use alloc::string::ToString;
@@ -15,30 +15,30 @@ use super::error::{RuleError, RuleReason};
 use super::pattern::Pattern;
 use crate::model::method::Method;
 
-/// The most memory that all compiled rules may take together, tables grown later left out.
+/// Maximum memory of all compiled rules together, without the tables of the lazy DFA.
 const MAX_COMPILED: usize = 1 << 20;
-/// The most memory that the tables of one pass, which grow as URLs are seen, may take. When they are
-/// full they are emptied: matching stays correct, and gets slower.
+/// Maximum memory of one pass's lazy DFA tables, which grow during matching. They are cleared when
+/// full, which only makes matching slower.
 const MAX_TABLES: usize = 1 << 20;
 
-/// Finds the first rule that matches.
+/// Finds the first matching rule.
 pub(super) struct Matcher {
-    /// For each method that some rule names, where its pass is.
+    /// Index of the pass of each method that a rule names.
     named: Vec<(Method, usize)>,
-    /// The first is for the methods that no rule names.
+    /// The first pass is for all other methods.
     passes: Vec<Pass>,
 }
 
-/// The rules that apply to some methods, merged.
+/// The rules that apply to a set of methods, merged into one expression.
 struct Pass {
     rules: Vec<usize>,
     regex: Option<Regex>,
-    /// A rule for every URL: those after it can never be first.
+    /// First rule without a URL pattern, which matches every URL; later rules are unreachable.
     last: Option<usize>,
 }
 
-/// What searching needs to remember, of one who searches alone: nobody else need be kept away from it.
-/// It is for one set of rules.
+/// Search caches of a single caller, which avoid the locked pool inside `Regex`. Valid for one set
+/// of rules.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Scratch(Vec<Option<Cache>>);
 
@@ -71,7 +71,7 @@ impl Matcher {
         Ok(matcher)
     }
 
-    /// The pass for `method`, shared with the methods that the same rules apply to.
+    /// Returns the index of the pass for `method`. Methods with the same rules share a pass.
     fn pass(
         &mut self,
         method: Option<&Method>,
@@ -97,7 +97,7 @@ impl Matcher {
         found.map_or(pass.last, |found| Some(pass.rules[found.pattern()]))
     }
 
-    /// The same, with `scratch` for memory.
+    /// Like `first`, with the caller's caches.
     pub(super) fn first_in(
         &self,
         scratch: &mut Scratch,
@@ -123,7 +123,7 @@ impl Matcher {
     }
 }
 
-/// What patterns see of a URL: all but user, password and fragment.
+/// The part of a URL that patterns match: all except user, password and fragment.
 fn subject(url: &Url) -> Cow<'_, str> {
     let rest = &url[Position::BeforeHost..Position::AfterQuery];
     let credentials = &url[Position::BeforeUsername..Position::BeforeHost];
@@ -133,7 +133,8 @@ fn subject(url: &Url) -> Cow<'_, str> {
     Cow::Owned([&url[..Position::BeforeUsername], rest].concat())
 }
 
-/// The rules for `method` that look at the URL, and the first that takes every URL, if any.
+/// The rules with URL patterns that apply to `method`, up to the first rule without one, and that
+/// rule, if any.
 fn applicable(method: Option<&Method>, patterns: &[&Pattern]) -> (Vec<usize>, Option<usize>) {
     let mut rules = Vec::new();
     for (index, pattern) in patterns.iter().enumerate() {
@@ -149,10 +150,10 @@ fn applicable(method: Option<&Method>, patterns: &[&Pattern]) -> (Vec<usize>, Op
     (rules, None)
 }
 
-/// Merges the rules into one expression whose match tells the first of them.
+/// Merges the rules into one expression whose match identifies the first matching rule.
 ///
-/// Each begins at the first byte of the URL, so all matches start at the same place; among those,
-/// leftmost-first search prefers the earlier alternative, however far it must read for it.
+/// Every pattern is anchored at the start of the URL, so all matches start at the same position;
+/// among those, leftmost-first search prefers the earliest pattern.
 fn compile(
     rules: &[usize],
     patterns: &[&Pattern],

@@ -1,4 +1,4 @@
-//! Which policy a request gets: ordered rules over its method and URL.
+//! Selection of a request's policy: ordered rules over its method and URL.
 
 mod builder;
 mod error;
@@ -28,13 +28,13 @@ use url::Url;
 use crate::model::method::Method;
 use crate::policy::Policy;
 
-/// Ordered rules that choose a [`Policy`] by method and URL: the first rule that matches wins.
+/// Ordered rules that select a [`Policy`] by method and URL: the first matching rule wins.
 ///
-/// All rules are tried in one pass over the URL: about 0.1 µs for ten rules and a URL of 60 bytes.
-/// Once warm, only a URL with a user or password takes an allocation. A clone shares everything.
+/// All rules are matched in one pass over the URL: about 0.1 µs for ten rules and a URL of 60 bytes.
+/// After warm-up, only a URL with credentials needs an allocation. Clones share all data.
 ///
-/// The default is the project's own: a URL with `/delay/` in it has 10 s for each attempt, one with
-/// `/status/` 8 s, any other 6 s.
+/// The default has two rules: URLs that contain `/delay/` have an attempt timeout of 10 s, those
+/// with `/status/` 8 s, and all others 6 s.
 ///
 /// ```
 /// use core::time::Duration;
@@ -63,7 +63,7 @@ struct Rule {
 }
 
 impl Rules {
-    /// Starts a list of rules. Until it is told, the default policy is [`Policy::default`].
+    /// Starts an empty list of rules with [`Policy::default`] as default policy.
     ///
     /// ```
     /// use fetch_proto::{Policy, Rules};
@@ -80,7 +80,7 @@ impl Rules {
         }
     }
 
-    /// No rule: `policy` for every request.
+    /// `policy` for every request, without rules.
     ///
     /// ```
     /// use fetch_proto::{Method, Policy, Rules};
@@ -97,7 +97,7 @@ impl Rules {
         }
     }
 
-    /// `base` for every request, with the attempt timeout of the first pattern that matches.
+    /// `base` for every request, with the attempt timeout of the first matching pattern.
     ///
     /// # Errors
     ///
@@ -125,8 +125,8 @@ impl Rules {
         builder.default(base).build()
     }
 
-    /// The same rules with each policy, the default's too, replaced by what `change` makes of it:
-    /// nothing is compiled again.
+    /// The same rules with `change` applied to every policy, including the default. Patterns are not
+    /// compiled again.
     ///
     /// ```
     /// use fetch_proto::{Policy, Rules};
@@ -149,7 +149,7 @@ impl Rules {
         }
     }
 
-    /// The same rules with another policy for the requests that none of them matches.
+    /// The same rules with another default policy.
     ///
     /// ```
     /// use fetch_proto::{Policy, Rules};
@@ -162,7 +162,7 @@ impl Rules {
         self
     }
 
-    /// The policy of the first rule that matches, or the default one.
+    /// The policy of the first matching rule, or the default policy.
     ///
     /// ```
     /// use core::time::Duration;
@@ -179,7 +179,7 @@ impl Rules {
         matched.map_or(&self.default, |index| &self.rules[index].policy)
     }
 
-    /// The policy and the number of its rule, the default's being the last.
+    /// The policy and the index of its rule; the default policy follows the last rule.
     pub(crate) fn choose(
         &self,
         scratch: &mut Scratch,
@@ -192,7 +192,7 @@ impl Rules {
         }
     }
 
-    /// The index, from 0, of the first rule that matches; `None` if the default applies.
+    /// The index, from 0, of the first matching rule; `None` if the default policy applies.
     ///
     /// ```
     /// use fetch_proto::{Method, Rules};
@@ -215,7 +215,7 @@ impl Rules {
         self.rules.iter().map(|rule| (&rule.pattern, &rule.policy))
     }
 
-    /// The policy of requests that no rule matches.
+    /// The policy of requests without a matching rule.
     ///
     /// ```
     /// use fetch_proto::{Policy, Rules};

@@ -1,4 +1,4 @@
-//! One pattern: what it matches, and its text form.
+//! Patterns and their text form.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -11,24 +11,24 @@ use super::syntax::PatternFault;
 use super::url_pattern::{KINDS, UrlPattern};
 use crate::model::method::Method;
 
-/// Bounds what a hostile text can cost before it is even compiled.
+/// Maximum length of a text, which bounds the cost of a hostile one before compilation.
 const MAX_TEXT: usize = 8 << 10;
 
 /// What a rule matches: a set of URLs, a set of methods, or both.
 ///
-/// A pattern sees the URL as it is sent: in ASCII, percent-encoded, the host in lower case, no port
-/// that is the scheme's own, no user, password or fragment.
+/// A pattern matches the URL as it is sent: in ASCII, percent-encoded, with the host in lower case,
+/// without default port, user, password and fragment.
 ///
 /// | Text form | Matches |
 /// |---|---|
-/// | `/delay/` or `substring:/delay/` | URLs that contain the text; case matters |
+/// | `/delay/` or `substring:/delay/` | URLs that contain the text; case-sensitive |
 /// | `glob:example.com/*/x.{png,jpg}` | host, port and path: see [`Pattern::glob`] |
 /// | `glob:https://*.example.com/**` | scheme too |
 /// | `glob:/api/**` | the path, on any host |
-/// | `regex:/v[0-9]+/` | URLs in which the regular expression is found |
-/// | `host:example.com`, `host:*.example.com:8080` | that host, or any below it |
+/// | `regex:/v[0-9]+/` | URLs in which the regular expression matches anywhere |
+/// | `host:example.com`, `host:*.example.com:8080` | that host, or any subdomain of it |
 /// | `method:POST,PUT` | requests with one of the methods |
-/// | `method:POST /upload` | both: after a space comes any of the other forms |
+/// | `method:POST /upload` | both: any of the other forms after a space |
 ///
 /// ```
 /// use fetch_proto::Pattern;
@@ -46,11 +46,11 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// The URLs that contain `text`. Case matters.
+    /// URLs that contain `text`. Case-sensitive.
     ///
     /// # Errors
     ///
-    /// The text is empty, too long, or has a character that is never in a URL.
+    /// The text is empty, longer than 8 KiB, or contains a character that no URL contains.
     ///
     /// ```
     /// use fetch_proto::Pattern;
@@ -65,16 +65,17 @@ impl Pattern {
         Self::parse(text)
     }
 
-    /// The URLs that `glob` matches from end to end.
+    /// URLs that `glob` matches as a whole.
     ///
-    /// `?` is any character but `/` and `?`, `*` any number of those, `**` any text before the query
-    /// (`a/**/b` matches `a/b` too), `[a-z]` and `[!a-z]` one character, `{a,b}` either; `\` takes
-    /// the next character as it is.
+    /// - `?` is any character except `/` and `?`; `*` is any number of those.
+    /// - `**` is any text before the query; `a/**/b` also matches `a/b`.
+    /// - `[a-z]` and `[!a-z]` are one character; `{a,b}` is either alternative.
+    /// - `\` makes the next character literal.
     ///
-    /// A glob with `://` is matched against the whole URL, one that begins with `/` against the path
-    /// on any host, any other against host, port and path. A query
-    /// is ignored unless the glob names it, as in `/search\?q=*`: from there `*` is any text without
-    /// `/`, `**` any text. Scheme and host ignore case.
+    /// A glob with `://` is matched against the whole URL, one that starts with `/` against the path
+    /// on any host, any other against host, port and path. A query is ignored unless the glob
+    /// contains one, as in `/search\?q=*`: there `*` is any text without `/`, and `**` any text.
+    /// Scheme and host ignore case.
     ///
     /// # Errors
     ///
@@ -93,14 +94,14 @@ impl Pattern {
         Self::parse(&format!("glob:{glob}"))
     }
 
-    /// The URLs in which `regex` is found anywhere; `^` and `$` are the URL's ends.
+    /// URLs in which `regex` matches anywhere; `^` and `$` are the start and end of the URL.
     ///
-    /// The syntax is that of the crate `regex` without Unicode: `\w` and `(?i)` know ASCII only. The
-    /// time a match takes is linear in the URL's length.
+    /// The syntax is that of the crate `regex` without Unicode: `\w` and `(?i)` are limited to
+    /// ASCII. Matching takes linear time in the length of the URL.
     ///
     /// # Errors
     ///
-    /// The expression is invalid, empty, or takes over 256 KiB when compiled.
+    /// The expression is invalid, empty, or exceeds 256 KiB when compiled.
     ///
     /// ```
     /// use fetch_proto::Pattern;
@@ -112,14 +113,15 @@ impl Pattern {
         Self::parse(&format!("regex:{regex}"))
     }
 
-    /// The URLs on `host`: a name, `*.` and a name for all hosts below it but not itself, or an IP
-    /// address (IPv6 in brackets), then `:` and a port, or none for every port.
+    /// URLs on `host`: a name, `*.` and a name for all its subdomains but not itself, or an IP
+    /// address (IPv6 in brackets), optionally followed by `:` and a port. Without a port, every port
+    /// matches.
     ///
-    /// Case is ignored; a name with non-ASCII letters is turned into its ASCII form.
+    /// Case is ignored; a name with non-ASCII letters is converted to its ASCII form.
     ///
     /// # Errors
     ///
-    /// It is no such host.
+    /// The host or port is invalid.
     ///
     /// ```
     /// use fetch_proto::Pattern;
@@ -131,7 +133,7 @@ impl Pattern {
         Self::parse(&format!("host:{host}"))
     }
 
-    /// The requests with one of `methods`, whatever their URL. No method means every method.
+    /// Requests with one of `methods`, for any URL. An empty list means every method.
     ///
     /// ```
     /// use fetch_proto::{Method, Pattern};
@@ -146,7 +148,7 @@ impl Pattern {
         .methods(methods)
     }
 
-    /// The same URLs, but only requests with one of `methods`. No method means every method.
+    /// The same URLs, limited to requests with one of `methods`. An empty list means every method.
     ///
     /// ```
     /// use fetch_proto::{Method, Pattern};
@@ -165,7 +167,7 @@ impl Pattern {
         self
     }
 
-    /// Reads a pattern's text form: see [`Pattern`].
+    /// Parses the text form: see [`Pattern`].
     ///
     /// # Errors
     ///

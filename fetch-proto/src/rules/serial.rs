@@ -1,4 +1,4 @@
-//! Rules as data: a list of pattern and policy, and the default policy.
+//! Serialized form of rules: a list of patterns with policies, and the default policy.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;

@@ -7,13 +7,13 @@ use regex_syntax::{Error, ParserBuilder};
 
 use super::error::RuleReason;
 
-/// Where a text is wrong, in bytes, and why.
+/// Position of an error in a pattern's text, in bytes, and its kind.
 pub(super) type PatternFault = (usize, RuleReason);
 
-/// What begins every URL: its scheme. Fit to be followed by a host.
+/// Expression for the scheme at the start of a URL, to be followed by a host.
 pub(super) const SCHEME: &str = "^[a-z][a-z0-9+.-]*://";
 
-/// Parses a regular expression. A URL is ASCII: Unicode's tables are not needed.
+/// Parses a regular expression, without Unicode tables because URLs are ASCII.
 pub(super) fn syntax(regex: &str) -> Result<Hir, PatternFault> {
     let parsed = ParserBuilder::new()
         .unicode(false)

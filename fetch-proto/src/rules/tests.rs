@@ -36,7 +36,7 @@ fn fault(pattern: &str) -> (usize, RuleReason) {
 }
 
 #[test]
-fn the_first_rule_wins_wherever_it_matches() {
+fn first_rule_wins_regardless_of_the_match_position() {
     let url = "https://a.test/status/1?then=/delay/2";
     assert_eq!(first(&["/delay/", "/status/"], &Method::Get, url), Some(0));
     assert_eq!(first(&["/status/", "/delay/"], &Method::Get, url), Some(0));
@@ -48,7 +48,7 @@ fn the_first_rule_wins_wherever_it_matches() {
 }
 
 #[test]
-fn the_defaults_are_ten_eight_and_six_seconds() {
+fn default_timeouts_are_ten_eight_and_six_seconds() {
     let rules = Rules::default();
     for (path, seconds) in [
         ("delay/3", 10),
@@ -74,7 +74,7 @@ fn timeouts_keep_the_base_policy() {
 }
 
 #[test]
-fn mapping_changes_every_policy_and_no_match() {
+fn map_changes_every_policy_and_keeps_the_patterns() {
     let rules = Rules::default().map(|policy| policy.attempts(9));
     assert!(rules.iter().all(|(_, policy)| policy.attempts.get() == 9));
     let url = "https://a.test/status/1".parse().unwrap();
@@ -82,7 +82,7 @@ fn mapping_changes_every_policy_and_no_match() {
 }
 
 #[test]
-fn substrings_see_the_url_as_sent_without_fragment() {
+fn substrings_match_the_url_as_sent_without_fragment() {
     check(
         "/b%20c",
         &["https://a.test/b c", "https://a.test/?x=/b%20c"],
@@ -158,7 +158,7 @@ fn globs_without_a_scheme_match_host_and_path() {
 }
 
 #[test]
-fn double_stars_cross_segments_and_may_be_none() {
+fn double_stars_match_zero_or_more_segments() {
     check(
         "glob:/a/**/b",
         &["https://h.test/a/b", "https://h.test/a/x/y/b"],
@@ -181,7 +181,7 @@ fn double_stars_cross_segments_and_may_be_none() {
 }
 
 #[test]
-fn globs_know_classes_braces_and_escapes() {
+fn globs_support_classes_braces_and_escapes() {
     check(
         "glob:/v[0-9]/{a,b{c,d}}",
         &["https://h.test/v1/a", "https://h.test/v2/bd"],
@@ -202,7 +202,7 @@ fn globs_know_classes_braces_and_escapes() {
 }
 
 #[test]
-fn a_glob_that_names_the_query_is_bound_by_it() {
+fn glob_with_a_query_must_match_the_query() {
     check(
         r"glob:/find\?q=*",
         &["https://h.test/find?q=", "https://h.test/find?q=a&b=c?"],
@@ -245,7 +245,7 @@ fn regexes_search_the_url() {
 }
 
 #[test]
-fn a_glob_ignores_case_in_every_host_and_in_no_path() {
+fn globs_ignore_case_in_the_host_but_not_in_the_path() {
     let braces = "glob:https://{A.test/X,B.test/Y}";
     check(
         braces,
@@ -261,7 +261,7 @@ fn a_glob_ignores_case_in_every_host_and_in_no_path() {
 }
 
 #[test]
-fn hosts_match_whole_names_without_case() {
+fn hosts_match_whole_names_and_ignore_case() {
     check(
         "host:Example.com",
         &["https://EXAMPLE.com/", "http://u:p@example.com:81/x"],
@@ -319,7 +319,7 @@ fn hosts_may_name_a_port() {
 }
 
 #[test]
-fn methods_narrow_a_rule_and_need_no_url() {
+fn methods_restrict_a_rule_and_need_no_url() {
     let rules = [
         "method:POST,PUT /up",
         "method:DELETE",
@@ -347,7 +347,7 @@ fn methods_narrow_a_rule_and_need_no_url() {
 }
 
 #[test]
-fn faults_are_found_where_they_are() {
+fn errors_have_the_exact_position() {
     let regex = |reason: &str| RuleReason::Regex(reason.into());
     let table = [
         ("", 0, RuleReason::Empty),
@@ -376,7 +376,7 @@ fn faults_are_found_where_they_are() {
 }
 
 #[test]
-fn errors_name_the_rule_and_point_at_the_place() {
+fn errors_name_the_rule_and_point_at_the_position() {
     let rules = ["/a", "/b", "regex:é(a", "regex:("].iter();
     let rules = rules.fold(Rules::builder(), |b, p| b.rule(*p, Policy::default()));
     let error = rules.build().unwrap_err();
@@ -391,7 +391,7 @@ fn errors_name_the_rule_and_point_at_the_place() {
 }
 
 #[test]
-fn hostile_patterns_are_refused() {
+fn hostile_patterns_are_rejected() {
     for regex in [
         "((a{500}){500}){500}",
         "(?:[a-z]{900}){900}",
@@ -409,7 +409,7 @@ fn hostile_patterns_are_refused() {
 }
 
 #[test]
-fn rules_too_large_together_name_the_one_too_many() {
+fn too_large_rules_name_the_first_excess_rule() {
     let big = |i: u32| Pattern::regex(&format!("{i}(?:ab){{1500}}")).unwrap();
     let rules = (0..50).fold(Rules::builder(), |b, i| b.rule(big(i), Policy::default()));
     let error = rules.build().unwrap_err();
@@ -437,7 +437,7 @@ fn rules_survive_json() {
 
 proptest! {
     #[test]
-    fn one_pass_tells_what_rule_by_rule_tells(
+    fn single_pass_agrees_with_matching_rule_by_rule(
         patterns in proptest::collection::vec("[ab/.]{1,3}|glob:/[ab*/]{1,4}|regex:[ab.]{1,2}(a|b)*b|host:[ab]\\.test|method:(GET|PUT) [ab/]{1,2}", 0..8),
         path in "[ab/]{0,8}(\\?[ab/]{0,4})?",
         put: bool,
@@ -456,7 +456,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_a_pattern_or_an_error_within_it(text in "(|glob:|regex:|host:|method:)\\PC{0,20}") {
+    fn any_text_is_a_pattern_or_an_error_with_a_position_in_it(text in "(|glob:|regex:|host:|method:)\\PC{0,20}") {
         match Pattern::parse(&text) {
             Ok(pattern) => prop_assert_eq!(Pattern::parse(&pattern.to_string()).unwrap(), pattern),
             Err(error) => {

@@ -1,4 +1,4 @@
-//! The part of a pattern that looks at the URL.
+//! The URL part of a pattern.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -10,18 +10,18 @@ use super::error::RuleReason;
 use super::syntax::{PatternFault, syntax};
 use super::{glob, host};
 
-/// What the kinds of text form begin with.
+/// Prefixes of the text forms.
 pub(super) const KINDS: [&str; 5] = ["glob:", "host:", "method:", "regex:", "substring:"];
-/// The most memory that one compiled pattern may take.
+/// Maximum memory of one compiled pattern.
 const MAX_COMPILED: usize = 256 << 10;
 
-/// The part of a pattern that looks at the URL.
+/// The URL part of a pattern.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct UrlPattern {
     pub(super) text: String,
-    /// Matches from the first byte of the URL, so that several can be tried at once: see `Matcher`.
+    /// Anchored at the start of the URL, so that several can be matched at once: see `Matcher`.
     pub(super) hir: Hir,
-    /// The memory that it takes when compiled.
+    /// Memory of the compiled form in bytes.
     pub(super) cost: usize,
 }
 
@@ -62,7 +62,7 @@ impl UrlPattern {
     }
 }
 
-/// `hir` wherever in the URL.
+/// `hir` anywhere in the URL.
 fn anywhere(hir: Hir) -> Hir {
     let any = Hir::dot(Dot::AnyByte).into();
     let before = Hir::repetition(Repetition {

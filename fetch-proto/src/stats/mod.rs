@@ -1,4 +1,4 @@
-//! What became of many fetches, in numbers.
+//! Statistics over many fetches.
 
 pub(crate) mod batch;
 pub(crate) mod histogram;

@@ -1,4 +1,4 @@
-//! How long answers took of late.
+//! Percentiles of recent latencies.
 
 #[cfg(test)]
 mod tests;
@@ -9,14 +9,15 @@ use core::time::Duration;
 
 use crate::model::time::{Timestamp, nanos};
 
-/// The spread of recent durations: what was usual in the period before.
+/// Distribution of recent latencies, for hedging.
 ///
-/// Two histograms take turns: one gathers, the other is read, and after each `period` they swap and
-/// the older one is emptied (as in tower's hedge, `RotatingHistogram`). So what is told is never
-/// older than two periods, and does not change within one.
+/// Two histograms rotate: one records, the other is read; after each `period` they swap and the
+/// older one is cleared (as in tower's hedge, `RotatingHistogram`). Results are therefore at most
+/// two periods old and stay constant within a period.
 ///
-/// Its memory is at most 2 × 712 bytes, however many are recorded; none before the first.
-/// [`Histogram`](crate::Histogram) tells closer, but takes up to 30 KiB, too much for each host.
+/// Memory is at most 2 × 712 bytes, independent of the number of samples, and none before the
+/// first. [`Histogram`](crate::Histogram) is more precise, but its up to 30 KiB are too much per
+/// host.
 ///
 /// ```
 /// use core::time::Duration;
@@ -31,19 +32,20 @@ use crate::model::time::{Timestamp, nanos};
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Recent {
-    /// The one that gathers.
+    /// Samples of the current period.
     gathering: Spread,
     min_count: NonZeroU32,
     period: Duration,
-    /// The one of the full period before.
+    /// Samples of the last full period.
     previous: Spread,
-    /// When the present period began.
+    /// Start of the current period.
     since: Timestamp,
 }
 
 impl Recent {
-    /// Periods of `period` (zero counts as 1 ns), and no answer from fewer than `min_count`
-    /// durations (0 counts as 1). Default: 30 s and 20, of which p95 is the second longest.
+    /// Rotates every `period` (zero counts as 1 ns), and gives no quantile from fewer than
+    /// `min_count` samples (0 counts as 1). Default: 30 s and 20 samples, of which p95 is the second
+    /// longest.
     ///
     /// ```
     /// use core::time::Duration;
@@ -64,7 +66,7 @@ impl Recent {
         }
     }
 
-    /// Adds the duration of something that ended at `now`.
+    /// Records a duration that ended at `now`.
     ///
     /// ```
     /// use core::time::Duration;
@@ -91,13 +93,13 @@ impl Recent {
         self.gathering.record(nanos(duration));
     }
 
-    /// The duration that `per_mille` thousandths of the recent ones do not exceed: 950 for p95.
+    /// The duration that `per_mille` thousandths of the recent samples do not exceed: 950 for p95.
     /// Above 1000 counts as 1000.
     ///
-    /// It is of the last full period, or of the present one while that has too few. It is never
-    /// below the exact one and at most an eighth above it, so that no more than `1000 − per_mille`
-    /// thousandths take longer; from 131 µs to 137 s, outside of which it is less close. `None` if
-    /// both have too few.
+    /// Evaluates the last full period, or the current one while the last has too few samples; `None`
+    /// if both have too few. From 131 µs to 137 s the result is never below the exact quantile and
+    /// at most an eighth above it, so that at most `1000 − per_mille` thousandths take longer;
+    /// outside that range it is less precise.
     ///
     /// ```
     /// use core::time::Duration;
@@ -116,7 +118,7 @@ impl Recent {
         spread.quantile(per_mille).map(Duration::from_nanos)
     }
 
-    /// How many periods are full since the present one began, at most 2.
+    /// Number of periods completed since the current one started, at most 2.
     fn periods_gone(&self, now: Timestamp) -> u64 {
         let gone = nanos(now.saturating_since(self.since));
         (gone / nanos(self.period)).min(2)
@@ -129,21 +131,21 @@ impl Default for Recent {
     }
 }
 
-/// Buckets for each doubling: 8 keep the bounds of a bucket within an eighth of each other.
+/// Buckets per power of two: with 8, the bounds of a bucket differ by at most an eighth.
 const SUB: u64 = 1 << SUB_BITS;
 const SUB_BITS: u32 = 3;
 
-/// Values are counted in units of 2^14 ns, 16 µs: exact below 8 of them.
+/// Values are counted in units of 2^14 ns (16 µs), exactly below 8 units.
 const UNIT_BITS: u32 = 14;
 
-/// The last bucket ends at 2^23 units, 137 s, and holds all above.
+/// The last bucket ends at 2^23 units (137 s) and also holds all longer durations.
 const BUCKETS: usize = 168;
 
-/// How many durations there were of about each length.
+/// Bucket counts of one period.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 struct Spread {
-    /// As many as the longest needs.
+    /// As long as the longest duration requires.
     buckets: Vec<u32>,
     count: u64,
     /// Nanoseconds.
@@ -154,7 +156,7 @@ impl Spread {
     fn record(&mut self, value: u64) {
         let index = bucket(value);
         if self.buckets.len() <= index {
-            // Exactly: a vector that doubles would keep up to twice what is said.
+            // Exactly, because a doubling vector could exceed the documented memory twofold.
             self.buckets.reserve_exact(index + 1 - self.buckets.len());
             self.buckets.resize(index + 1, 0);
         }
@@ -163,7 +165,7 @@ impl Spread {
         self.max = self.max.max(value);
     }
 
-    /// Keeps the memory for the next period.
+    /// Clears the counts and keeps the memory.
     fn clear(&mut self) {
         self.buckets.fill(0);
         self.count = 0;
@@ -181,7 +183,8 @@ impl Spread {
     }
 }
 
-/// The bucket of a duration in nanoseconds: below 8 units one for each, then 8 for each doubling.
+/// Index of the bucket of a duration in nanoseconds: below 8 units one bucket each, then 8 buckets
+/// per power of two.
 fn bucket(value: u64) -> usize {
     let units = value >> UNIT_BITS;
     let shift = (units | SUB).ilog2() - SUB_BITS;
@@ -189,8 +192,7 @@ fn bucket(value: u64) -> usize {
     (index as usize).min(BUCKETS - 1)
 }
 
-/// The longest duration of a bucket, in nanoseconds; of the last one, which has no end, the
-/// longest.
+/// Longest duration of a bucket, in nanoseconds; `u64::MAX` for the last, which is unbounded.
 fn end(bucket: usize) -> u64 {
     if bucket >= BUCKETS - 1 {
         return u64::MAX;

@@ -9,7 +9,8 @@ fn at(seconds: u64) -> Timestamp {
     Timestamp::START + Duration::from_secs(seconds)
 }
 
-/// Periods of 10 s, three durations at least; three of `ms` recorded at each of `seconds`.
+/// Periods of 10 s with at least three samples; records three durations of `ms` at each of
+/// `seconds`.
 fn recorded(ms_at_seconds: &[(u32, u64)]) -> Recent {
     let mut recent = Recent::new(Duration::from_secs(10), 3);
     for (ms, seconds) in ms_at_seconds {
@@ -19,20 +20,20 @@ fn recorded(ms_at_seconds: &[(u32, u64)]) -> Recent {
 }
 
 #[test]
-fn the_last_full_period_is_told_and_not_the_present_one() {
+fn last_full_period_is_evaluated() {
     let recent = recorded(&[(10, 3), (99, 12)]);
     assert_eq!(recent.quantile(500, at(13)), Some(10 * MS));
     assert_eq!(recent.quantile(500, at(20)), Some(99 * MS));
 }
 
 #[test]
-fn the_present_period_is_told_while_it_is_all_there_is() {
+fn current_period_is_evaluated_while_there_is_no_other() {
     let recent = recorded(&[(10, 3)]);
     assert_eq!(recent.quantile(500, at(3)), Some(10 * MS));
 }
 
 #[test]
-fn what_is_two_periods_old_is_not_told() {
+fn samples_expire_after_two_periods() {
     let mut recent = recorded(&[(10, 3)]);
     assert_eq!(recent.quantile(500, at(19)), Some(10 * MS));
     assert_eq!(recent.quantile(500, at(20)), None);
@@ -41,7 +42,7 @@ fn what_is_two_periods_old_is_not_told() {
 }
 
 #[test]
-fn too_few_in_the_last_period_are_no_rule() {
+fn last_period_with_too_few_samples_is_skipped() {
     let mut recent = recorded(&[]);
     recent.record(500 * MS, at(1));
     assert_eq!(recent.quantile(950, at(1)), None);
@@ -50,14 +51,14 @@ fn too_few_in_the_last_period_are_no_rule() {
 }
 
 #[test]
-fn a_clock_that_goes_back_is_harmless() {
+fn clock_running_backwards_is_harmless() {
     let mut recent = recorded(&[(10, 30)]);
     recent.record(10 * MS, at(1));
     assert_eq!(recent.quantile(1000, at(1)), Some(10 * MS));
 }
 
 #[test]
-fn its_memory_is_bounded() {
+fn memory_is_bounded() {
     let mut recent = recorded(&[]);
     (0..64).for_each(|bit| recent.record(Duration::from_nanos(1 << bit), at(1)));
     recent.record(Duration::MAX, at(1));
@@ -66,7 +67,7 @@ fn its_memory_is_bounded() {
 }
 
 #[test]
-fn buckets_follow_each_other_without_a_gap() {
+fn buckets_are_contiguous() {
     for index in 0..BUCKETS - 1 {
         assert_eq!(
             (bucket(end(index)), bucket(end(index) + 1)),
@@ -77,7 +78,7 @@ fn buckets_follow_each_other_without_a_gap() {
 
 #[cfg(feature = "serde")]
 #[test]
-fn a_checkpoint_goes_on_where_it_stopped() {
+fn serialized_state_resumes_unchanged() {
     let recent = recorded(&[(10, 3), (99, 12)]);
     let json = serde_json::to_string(&recent).unwrap();
     assert_eq!(serde_json::from_str::<Recent>(&json).unwrap(), recent);
@@ -85,7 +86,7 @@ fn a_checkpoint_goes_on_where_it_stopped() {
 
 proptest! {
     #[test]
-    fn a_quantile_is_never_below_the_exact_one_and_close_above(
+    fn quantile_is_never_below_and_at_most_an_eighth_above_the_exact_one(
         mut nanos in vec(131_072_u64..100_000_000_000, 1..200),
         per_mille in 0_u16..=1000,
     ) {

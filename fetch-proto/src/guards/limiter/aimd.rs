@@ -5,14 +5,14 @@ use core::time::Duration;
 use super::Seen;
 use crate::model::time::nanos;
 
-/// Additive increase, multiplicative decrease, as TCP Reno does: `L + 1` for an answer while half
-/// of the limit `L` is used, `L × backoff` for a drop or a round trip over `timeout`.
+/// Additive increase, multiplicative decrease, as in TCP Reno: `L + 1` for an answer while at least
+/// half of the limit `L` is in use, `L × backoff` for a drop or a round trip over `timeout`.
 ///
-/// Each drop counts, also of many at once, as each answer does for growth: so the limit settles where
-/// both are in balance, at a tenth of drops at about 90.
+/// Every answer and every drop counts, even of many at once. The limit settles where both balance:
+/// with a tenth of drops, at about 90.
 ///
-/// It needs no notion of a good round-trip time, so it suits a client of unknown servers. After
-/// Netflix's concurrency-limits, `AIMDLimit`.
+/// It needs no reference round-trip time, so it suits a client of unknown servers. After Netflix's
+/// concurrency-limits, `AIMDLimit`.
 ///
 /// ```
 /// use fetch_proto::Aimd;
@@ -23,14 +23,14 @@ use crate::model::time::nanos;
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct Aimd {
-    /// What the limit is multiplied by, in thousandths; it always falls by at least one. Default
-    /// 900; above 1000 counts as 1000.
+    /// Factor of a decrease in thousandths; the limit falls by at least one. Default 900; above
+    /// 1000 counts as 1000.
     pub backoff_per_mille: u16,
-    /// The limit to begin with. Default 20; moved into the bounds.
+    /// Initial limit. Default 20; clamped to the bounds.
     pub initial: u32,
-    /// The highest limit. Default 200; less than `min` counts as `min`.
+    /// Highest limit. Default 200; less than `min` counts as `min`.
     pub max: u32,
-    /// The lowest limit. Default 1; 0 counts as 1.
+    /// Lowest limit. Default 1; 0 counts as 1.
     pub min: u32,
     /// A round trip longer than this counts as a drop. Default 5 s.
     pub timeout: Duration,

@@ -1,26 +1,26 @@
-//! The limit by the gradient of the round-trip time.
+//! Concurrency limit by the gradient of the round-trip time.
 
 use core::time::Duration;
 
 use super::{BITS, ONE, Seen};
 use crate::model::time::{Timestamp, nanos};
 
-/// Answers whose plain mean the long-term average begins with.
+/// Number of windows for which the long-term average is a plain mean.
 const WARM_UP: u32 = 10;
 
-/// By the ratio of the long-term average of the round-trip time, `long`, to the present one,
-/// `short`: `γ = clamp(tolerance × long / short, ½, 1)`, and then
+/// Limit by the ratio of the long-term average round-trip time `long` to the current one `short`:
+/// `γ = clamp(tolerance × long / short, ½, 1)`, then
 /// `L ← (1 − smoothing)·L + smoothing·(γ·L + queue)`.
 ///
-/// It judges once each `window`, by the mean of at least `min_samples` answers, and only if half of
-/// `L` was used. `long` is an exponential average over `long_window` windows (factor `2/(n + 1)`,
-/// the first ten as a plain mean); when it is over twice `short`, the load is past and it shrinks
-/// by 5 % each time. After Netflix's concurrency-limits, `Gradient2Limit` within `WindowedLimit`,
-/// with their constants.
+/// It updates once per `window`, from the mean of at least `min_samples` answers, and only if half
+/// of `L` was in use. `long` is an exponential average over `long_window` windows (factor
+/// `2/(n + 1)`, the first ten as a plain mean); while it exceeds twice `short`, it shrinks by 5 %
+/// per update, because a past load no longer matters. After Netflix's concurrency-limits,
+/// `Gradient2Limit` within `WindowedLimit`, with their constants.
 ///
-/// It differs from them in two things. The lowest limit is 1 and not 20. And a drop counts: a
-/// window that saw one has `γ = ½` and no room for a queue, so that `L` falls by a tenth, as with
-/// [`Aimd`](crate::Aimd); there, a server that refuses fast would be sent ever more.
+/// It differs from them in two points. The lowest limit is 1 instead of 20. And drops count: a
+/// window with a drop has `γ = ½` and no `queue`, so that `L` falls by a tenth, as with
+/// [`Aimd`](crate::Aimd); in the original, a server that rejects quickly receives ever more.
 ///
 /// ```
 /// use core::time::Duration;
@@ -37,32 +37,34 @@ const WARM_UP: u32 = 10;
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct Gradient2 {
-    /// The limit to begin with. Default 20; moved into the bounds.
+    /// Initial limit. Default 20; clamped to the bounds.
     pub initial: u32,
-    /// How many windows the long-term average spans. Default 600; 0 counts as 1.
+    /// Number of windows that the long-term average spans. Default 600; 0 counts as 1.
     pub long_window: u32,
-    /// The highest limit. Default 200; less than `min` counts as `min`.
+    /// Highest limit. Default 200; less than `min` counts as `min`.
     pub max: u32,
-    /// The lowest limit. Default 1; 0 counts as 1.
+    /// Lowest limit. Default 1; 0 counts as 1.
     pub min: u32,
-    /// Shorter round trips are no work of the server and are not counted. Default 100 µs.
+    /// Shorter round trips are ignored, because the server cannot have done any work. Default
+    /// 100 µs.
     pub min_rtt: Duration,
-    /// The fewest answers to judge by; a window lasts until there are as many. Default 10.
+    /// Minimum number of answers per update; a window lasts until it has as many. Default 10.
     pub min_samples: u32,
-    /// How many attempts may wait at the server: what the limit grows by while nothing slows down.
+    /// Number of attempts that may queue at the server: the growth while nothing slows down.
     /// Default 4.
     pub queue: u32,
-    /// How much of the newly found limit is taken over at once, in thousandths. Default 200; above
-    /// 1000 counts as 1000.
+    /// Weight of the new limit in an update, in thousandths. Default 200; above 1000 counts as
+    /// 1000.
     pub smoothing_per_mille: u16,
-    /// How much slower than the long-term average is still no queue, in thousandths. Default 1500.
+    /// Ratio of current to long-term round-trip time that does not yet count as a queue, in
+    /// thousandths. Default 1500.
     pub tolerance_per_mille: u16,
-    /// The shortest time between two judgements. Default 1 s; zero judges whenever there are
+    /// Shortest time between two updates. Default 1 s; zero updates whenever there are
     /// `min_samples`.
     pub window: Duration,
 }
 
-/// What [`Gradient2`] has measured.
+/// Measurements of [`Gradient2`].
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(super) struct State {
@@ -70,17 +72,17 @@ pub(super) struct State {
     window: Window,
 }
 
-/// The answers since the last judgement.
+/// The answers since the last update.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 struct Window {
-    /// Answers in time.
+    /// Answers, without drops.
     count: u32,
     drops: u32,
-    /// When its first one ended; `None` while it is empty.
+    /// End of the first attempt; `None` while the window is empty.
     from: Option<Timestamp>,
     max_in_flight: u64,
-    /// Of the round-trip times, in nanoseconds.
+    /// Sum of the round-trip times, in nanoseconds.
     sum: u64,
 }
 
@@ -107,7 +109,8 @@ impl Gradient2 {
         Some(self.smooth(limit, kept as u64 + (u64::from(self.queue) << BITS)))
     }
 
-    /// Takes in the mean round-trip time of a window. The gradient, in fixed point.
+    /// Adds the mean round-trip time of a window to the average. Returns the gradient in fixed
+    /// point.
     fn gradient(&self, long: &mut Average, short: u64) -> u64 {
         let average = long.add(short, self.long_window);
         if average / 2 > short {
@@ -118,11 +121,11 @@ impl Gradient2 {
         gradient.clamp(u128::from(ONE / 2), u128::from(ONE)) as u64
     }
 
-    /// The way from `limit` to `found` that is gone at once.
+    /// Weighted mean of `limit` and `found`.
     fn smooth(&self, limit: u64, found: u64) -> u64 {
         let part = u128::from(self.smoothing_per_mille.min(1000));
         let mixed = u128::from(limit) * (1000 - part) + u128::from(found) * part;
-        // To the nearest: a fifth of four is no whole number of units.
+        // Rounded to nearest, because a fifth of four is no whole number of units.
         ((mixed + 500) / 1000) as u64
     }
 }
@@ -177,20 +180,20 @@ impl Window {
     }
 }
 
-/// An exponential average, after `ExpAvgMeasurement` of Netflix's concurrency-limits.
+/// Exponential average, after `ExpAvgMeasurement` of Netflix's concurrency-limits.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 struct Average {
-    /// How many were added, up to the warm-up's end.
+    /// Number of samples, up to [`WARM_UP`].
     count: u32,
-    /// In units of 1/2^8 ns, so that small differences are not lost in rounding.
+    /// In units of 1/2^8 ns, so that rounding does not lose small differences.
     value: u64,
 }
 
 impl Average {
     const BITS: u32 = 8;
 
-    /// Takes in `sample` with the weight of one in `window`. The average, in nanoseconds.
+    /// Adds `sample` with the factor `2/(window + 1)`. Returns the average in nanoseconds.
     fn add(&mut self, sample: u64, window: u32) -> u64 {
         let sample = sample << Self::BITS;
         let (part, whole) = if self.count < WARM_UP {
@@ -205,7 +208,7 @@ impl Average {
         self.value >> Self::BITS
     }
 
-    /// Takes 5 % off.
+    /// Reduces the average by 5 %.
     fn shrink(&mut self) {
         self.value -= self.value / 20;
     }
@@ -218,7 +221,7 @@ mod tests {
     /// `ExpAvgMeasurementTest.testWarmup` of Netflix/concurrency-limits (concurrency-limits-core/
     /// src/test/java/com/netflix/concurrency/limits/limit/), in thousandths.
     #[test]
-    fn the_average_warms_up_as_a_mean_and_then_forgets() {
+    fn average_warms_up_as_a_mean_and_then_decays() {
         let mut average = Average::default();
         let means = [
             10_000, 10_500, 11_000, 11_500, 12_000, 12_500, 13_000, 13_500, 14_000, 14_500,
@@ -230,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_difference_is_not_lost_in_rounding() {
+    fn rounding_does_not_lose_small_differences() {
         let mut average = Average::default();
         for _ in 0..10 {
             average.add(1_000_000, 600);

@@ -1,4 +1,4 @@
-//! How many attempts at once a server bears, found out from how it answers.
+//! Adaptive concurrency: finds out how many attempts a server can handle at once.
 
 mod aimd;
 mod gradient2;
@@ -18,15 +18,16 @@ pub use vegas::Vegas;
 const BITS: u32 = 16;
 const ONE: u64 = 1 << BITS;
 
-/// Longer round trips count as this: 2^48 ns, three days. It keeps all products within 128 bits.
+/// Longest round trip, in nanoseconds: 2^48 ns, three days. Longer ones count as this, which keeps
+/// all products within 128 bits.
 const LONGEST: u64 = 1 << 48;
 
-/// Which law finds the limit of attempts in flight at once.
+/// Algorithm that adapts the limit of attempts in flight.
 ///
-/// All three are those of Netflix's concurrency-limits, in integers, and differ from it where that
-/// is said. [`Aimd`] looks at failures alone, [`Vegas`] and [`Gradient2`] at round-trip times,
-/// which need many similar requests to mean anything. A client of servers it does not know starts
-/// with [`Aimd`], the default.
+/// All three come from Netflix's concurrency-limits, in integer arithmetic; deviations are
+/// documented. [`Aimd`], the default, uses failures only and suits clients of unknown servers.
+/// [`Vegas`] and [`Gradient2`] use round-trip times, which are meaningful only for many similar
+/// requests.
 ///
 /// ```
 /// use fetch_proto::{Adaptive, Aimd, Limiter};
@@ -38,11 +39,11 @@ const LONGEST: u64 = 1 << 48;
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Adaptive {
-    /// One more for each success, a tenth less for each failure.
+    /// Additive increase, multiplicative decrease: by failures.
     Aimd(Aimd),
-    /// By the ratio of the long-term round-trip time to the present one.
+    /// By the ratio of the long-term to the current round-trip time.
     Gradient2(Gradient2),
-    /// By the queue that the growth of the round-trip time betrays.
+    /// By the queue at the server, estimated from the growth of the round-trip time.
     Vegas(Vegas),
 }
 
@@ -52,13 +53,12 @@ impl Default for Adaptive {
     }
 }
 
-/// Keeps an [`Adaptive`] limit: it is told of each attempt that ended, and tells how many may be in
-/// flight.
+/// State of an [`Adaptive`] limit: derives the limit of attempts in flight from the results of
+/// ended attempts.
 ///
-/// Only attempts that say something about the server are told: one that was cancelled, lost a race,
-/// or never left the client is not. The limit is never below 1, nor outside the configured bounds.
-/// It grows only while at least half of it is used: idle time says nothing about what a server
-/// bears.
+/// Record only attempts that are evidence about the server, not those that were cancelled, lost a
+/// race or were never sent. The limit is at least 1 and within the configured bounds. It grows only
+/// while at least half of it is in use.
 ///
 /// ```
 /// use core::time::Duration;
@@ -75,12 +75,12 @@ impl Default for Adaptive {
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Limiter {
     law: Law,
-    /// In units of 1/2^16: [`Gradient2`] moves it by less than one.
+    /// In units of 1/2^16, because [`Gradient2`] changes it by less than one.
     limit: u64,
     seed: u64,
 }
 
-/// A law with what it has measured.
+/// An algorithm with its measurements.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
@@ -90,19 +90,19 @@ enum Law {
     Vegas(Vegas, vegas::State),
 }
 
-/// One attempt that ended.
+/// The result of one attempt.
 #[derive(Clone, Copy, Debug)]
 struct Seen {
     dropped: bool,
     in_flight: u64,
     now: Timestamp,
-    /// Nanoseconds, `1..=LONGEST`.
+    /// Nanoseconds, in `1..=LONGEST`.
     rtt: u64,
 }
 
 impl Limiter {
-    /// Starts at the configuration's `initial` limit. `seed` draws when [`Vegas`] measures anew, so
-    /// that limiters with different seeds do not do it together; the other laws ignore it.
+    /// Starts at the configured `initial` limit. `seed` determines when [`Vegas`] probes, so that
+    /// limiters with different seeds do not probe together; the other algorithms ignore it.
     ///
     /// ```
     /// use fetch_proto::{Adaptive, Limiter, Vegas};
@@ -117,7 +117,7 @@ impl Limiter {
         Self { law, limit, seed }
     }
 
-    /// How many attempts may be in flight at once, at least 1.
+    /// Current limit of attempts in flight, at least 1.
     ///
     /// ```
     /// assert_eq!(fetch_proto::Limiter::default().limit(), 20);
@@ -128,17 +128,15 @@ impl Limiter {
         usize::try_from(whole).unwrap_or(usize::MAX)
     }
 
-    /// Tells of an attempt that ended at `now`.
+    /// Records an attempt that ended at `now`.
     ///
-    /// - `rtt`: from its dispatch to the head of its response, or to its failure. The body does not
-    ///   count: its time is its size's.
-    /// - `in_flight`: how many were in flight when it began, itself included; the number when it
-    ///   ended, itself included, is as good.
-    /// - `dropped`: whether the server did not bear it, by a timeout, a reset, 429 or 503. Its
-    ///   `rtt` is then not used: a server that refuses at once is not a fast one.
+    /// - `rtt`: from its dispatch to the response head, or to its failure, without the body, whose
+    ///   duration depends on its size.
+    /// - `in_flight`: attempts in flight when it started or when it ended, including itself.
+    /// - `dropped`: whether the server could not handle it: a timeout, a reset, status 429 or 503.
+    ///   `rtt` is not used then, because a server that rejects quickly is not fast.
     ///
-    /// An attempt that the client itself gave up (cancelled, lost a race, never sent) is *not*
-    /// told.
+    /// Do not record attempts that the client itself gave up (cancelled, lost a race, never sent).
     ///
     /// ```
     /// use core::time::Duration;
@@ -146,7 +144,7 @@ impl Limiter {
     ///
     /// let mut limiter = Limiter::default();
     /// limiter.sample(Duration::from_millis(5), 2, false, Timestamp::START);
-    /// assert_eq!(limiter.limit(), 20, "2 in flight do not try a limit of 20");
+    /// assert_eq!(limiter.limit(), 20, "2 in flight do not exercise a limit of 20");
     /// ```
     pub fn sample(&mut self, rtt: Duration, in_flight: usize, dropped: bool, now: Timestamp) {
         let seen = Seen {
@@ -168,8 +166,8 @@ impl Limiter {
         }
     }
 
-    /// Changes the configuration and keeps the limit, within the new bounds. What was measured is
-    /// kept too if the law is the same.
+    /// Changes the configuration and keeps the limit, within the new bounds. Measurements are kept
+    /// if the algorithm is the same.
     ///
     /// ```
     /// use fetch_proto::{Adaptive, Aimd, Limiter, Vegas};
@@ -189,7 +187,7 @@ impl Limiter {
         self.limit = self.law.bounds().clamp(self.limit);
     }
 
-    /// The configuration that is followed.
+    /// The current configuration.
     ///
     /// ```
     /// use fetch_proto::{Adaptive, Limiter};
@@ -230,7 +228,7 @@ impl Law {
     }
 }
 
-/// The fields that all laws have.
+/// The fields that all algorithms share.
 #[derive(Clone, Copy, Debug)]
 struct Bounds {
     initial: u32,
@@ -239,7 +237,7 @@ struct Bounds {
 }
 
 impl Bounds {
-    /// A limit in fixed point, moved into the bounds.
+    /// Clamps a limit in fixed point to the bounds.
     fn clamp(self, limit: u64) -> u64 {
         let min = u64::from(self.min.max(1)) << BITS;
         let max = u64::from(self.max) << BITS;
@@ -248,7 +246,7 @@ impl Bounds {
 }
 
 impl Seen {
-    /// Whether at least half of `limit` (whole) is used, so that an answer says something about it.
+    /// Whether at least half of `limit` (a whole number) is in use.
     fn is_busy(&self, limit: u64) -> bool {
         self.in_flight.saturating_mul(2) >= limit
     }

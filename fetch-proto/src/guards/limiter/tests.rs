@@ -28,7 +28,7 @@ fn vegas(initial: u32, max: u32) -> Limiter {
     )
 }
 
-/// Judges each answer by itself, at once.
+/// Updates with every answer.
 fn gradient2(initial: u32) -> Limiter {
     let law = Gradient2 {
         initial,
@@ -43,7 +43,7 @@ fn all() -> [Limiter; 3] {
     [aimd(20), vegas(20, 1000), gradient2(20)]
 }
 
-/// The limit after each answer in time of `(milliseconds, in flight)`.
+/// The limit after each answer of `(milliseconds, in flight)`.
 fn limits(limiter: &mut Limiter, samples: &[(u32, usize)]) -> Vec<usize> {
     let limit = |(ms, in_flight): &(u32, usize)| {
         limiter.sample(MS * *ms, *in_flight, false, Timestamp::START);
@@ -56,7 +56,7 @@ fn limits(limiter: &mut Limiter, samples: &[(u32, usize)]) -> Vec<usize> {
 /// concurrency-limits-core/src/test/java/com/netflix/concurrency/limits/ limit/AIMDLimitTest.java:
 /// `testDefault`, `increaseOnSuccess`, `decreaseOnDrops`, `successOverflow`.
 #[test]
-fn aimd_agrees_with_netflix() {
+fn aimd_matches_netflix() {
     assert_eq!(aimd(10).limit(), 10);
     assert_eq!(limits(&mut aimd(20), &[(1, 10)]), [21]);
     let mut dropped = aimd(30);
@@ -77,7 +77,7 @@ fn aimd_agrees_with_netflix() {
 /// Helidon, common/concurrency/limits/src/test/java/io/helidon/common/concurrency/limits/
 /// AimdLimitTest.java: `decreaseOnTimeoutExceeded`.
 #[test]
-fn aimd_takes_a_late_answer_for_a_drop() {
+fn aimd_counts_a_late_answer_as_a_drop() {
     let law = Aimd {
         initial: 30,
         timeout: 1000 * MS,
@@ -96,7 +96,7 @@ fn aimd_takes_a_late_answer_for_a_drop() {
 /// Netflix/concurrency-limits, .../limits/limit/VegasLimitTest.java: `largeLimitIncrease`,
 /// `increaseLimit`, `decreaseLimit`, `noChangeIfWithinThresholds`.
 #[test]
-fn vegas_agrees_with_netflix() {
+fn vegas_matches_netflix() {
     type Row = (u32, u32, [(u32, usize); 2], [usize; 2]);
     let table: [Row; 4] = [
         (
@@ -119,13 +119,13 @@ fn vegas_agrees_with_netflix() {
 }
 
 #[test]
-fn vegas_is_not_fooled_by_one_lucky_round_trip() {
+fn vegas_ignores_a_single_fast_round_trip() {
     for lucky_at in 0..20 {
         let mut limiter = vegas(20, 20);
         let rtt = |i| if i == lucky_at { 1 } else { 10 };
         let samples: Vec<_> = (0..200).map(|i| (rtt(i), 20)).collect();
         let lowest = limits(&mut limiter, &samples).into_iter().min().unwrap();
-        // Of the first three answers, the first may be taken for the rule until the third.
+        // Until the third answer, the first one may determine the median.
         assert!(
             lowest >= if lucky_at < 2 { 19 } else { 20 },
             "{lucky_at}: {lowest}"
@@ -135,7 +135,7 @@ fn vegas_is_not_fooled_by_one_lucky_round_trip() {
 }
 
 #[test]
-fn vegas_takes_a_fast_failure_for_no_round_trip() {
+fn vegas_ignores_the_round_trip_of_a_drop() {
     let mut limiter = vegas(20, 20);
     limits(&mut limiter, &[(10, 20); 5]);
     (0..5).for_each(|_| limiter.sample(MS, 20, true, Timestamp::START));
@@ -148,7 +148,7 @@ fn vegas_takes_a_fast_failure_for_no_round_trip() {
 }
 
 #[test]
-fn vegas_learns_that_a_server_became_slower_for_good() {
+fn vegas_adapts_to_a_permanently_slower_server() {
     let mut limiter = vegas(20, 1000);
     limits(&mut limiter, &[(10, 20); 10]);
     let slower = limits(&mut limiter, &[(100, 2000); 20_000]);
@@ -156,7 +156,7 @@ fn vegas_learns_that_a_server_became_slower_for_good() {
 }
 
 #[test]
-fn vegas_measures_anew_at_times_that_the_seed_draws() {
+fn vegas_probes_at_times_drawn_from_the_seed() {
     let law = Adaptive::Vegas(Vegas {
         initial: 50,
         max: 50,
@@ -185,7 +185,7 @@ fn gradient2_grows_by_a_fifth_of_the_queue_while_nothing_slows_down() {
 
 #[test]
 fn gradient2_shrinks_when_answers_slow_down_and_settles_at_eight() {
-    // γ = ½ at the least: L = ½L + 4 at 8.
+    // At the lower bound γ = ½, L = ½L + 4 holds for 8.
     let mut limiter = gradient2(100);
     limits(&mut limiter, &[(10, 100); 10]);
     let slow: Vec<_> = (0..40).map(|i| (40 + 4 * i, 200)).collect();
@@ -197,7 +197,7 @@ fn gradient2_shrinks_when_answers_slow_down_and_settles_at_eight() {
 }
 
 #[test]
-fn gradient2_tolerates_half_as_much_again() {
+fn gradient2_tolerates_one_and_a_half_times_the_round_trip() {
     let mut limiter = gradient2(20);
     limits(&mut limiter, &[(10, 100); 10]);
     let before = limiter.limit();
@@ -206,7 +206,7 @@ fn gradient2_tolerates_half_as_much_again() {
 }
 
 #[test]
-fn gradient2_forgets_a_past_load_faster_than_its_average_does() {
+fn gradient2_long_term_average_shrinks_after_a_load() {
     let mut limiter = gradient2(20);
     limits(&mut limiter, &[(100, 100); 10]);
     limits(&mut limiter, &[(10, 100); 60]);
@@ -221,7 +221,7 @@ fn gradient2_forgets_a_past_load_faster_than_its_average_does() {
 }
 
 #[test]
-fn gradient2_judges_once_a_window_with_enough_answers() {
+fn gradient2_updates_once_per_window_with_enough_answers() {
     let mut limiter = Limiter::new(Adaptive::Gradient2(Gradient2::default()), 0);
     let mut at = |ms: u32, n: usize| {
         (0..n).for_each(|_| limiter.sample(MS, 20, false, Timestamp::START + MS * ms));
@@ -235,14 +235,14 @@ fn gradient2_judges_once_a_window_with_enough_answers() {
 }
 
 #[test]
-fn gradient2_ignores_what_is_too_fast_to_be_work() {
+fn gradient2_ignores_round_trips_below_min_rtt() {
     let mut limiter = gradient2(20);
     limiter.sample(Duration::from_micros(99), 20, false, Timestamp::START);
     assert_eq!(limiter, gradient2(20));
 }
 
 #[test]
-fn a_drop_lowers_every_limit() {
+fn drop_lowers_every_limit() {
     for mut limiter in all() {
         limits(&mut limiter, &[(10, 1); 10]);
         let before = limiter.limit();
@@ -260,7 +260,7 @@ fn idle_time_does_not_grow_the_limit() {
 }
 
 #[test]
-fn nonsense_bounds_still_give_a_limit() {
+fn contradictory_bounds_are_clamped() {
     for (initial, max, min, expected) in [(0, 0, 0, 1), (9, 3, 5, 5), (1, 9, 4, 4), (20, 9, 4, 9)] {
         let law = Aimd {
             initial,
@@ -273,7 +273,7 @@ fn nonsense_bounds_still_give_a_limit() {
 }
 
 #[test]
-fn a_new_configuration_keeps_limit_and_measurements() {
+fn new_config_keeps_limit_and_measurements() {
     let mut limiter = vegas(20, 1000);
     let grown = *limits(&mut limiter, &[(10, 50); 5]).last().unwrap();
     let before = limiter.law.clone();
@@ -294,7 +294,7 @@ fn a_new_configuration_keeps_limit_and_measurements() {
 
 #[cfg(feature = "serde")]
 #[test]
-fn a_checkpoint_goes_on_where_it_stopped() {
+fn serialized_state_resumes_unchanged() {
     for mut limiter in all() {
         limits(&mut limiter, &[(10, 30), (20, 30), (15, 30)]);
         let json = serde_json::to_string(&limiter).unwrap();
@@ -312,7 +312,7 @@ fn a_checkpoint_goes_on_where_it_stopped() {
 
 proptest! {
     #[test]
-    fn the_limit_stays_within_its_bounds_and_above_zero(
+    fn limit_stays_within_its_bounds_and_above_zero(
         min in 0_u32..5,
         max in 0_u32..50,
         samples in vec((0_u64..u64::MAX, 0_usize..100, any::<bool>()), 0..300),
@@ -335,7 +335,7 @@ proptest! {
     }
 
     #[test]
-    fn any_number_of_drops_leaves_one(drops in 200_usize..500) {
+    fn drops_never_lower_the_limit_below_one(drops in 200_usize..500) {
         for mut limiter in all() {
             (0..drops).for_each(|_| limiter.sample(MS, 1, true, Timestamp::START));
             prop_assert_eq!(limiter.limit(), 1);

@@ -1,22 +1,27 @@
-//! The limit by the queue at the server.
+//! Concurrency limit by the estimated queue at the server.
 
 use super::Seen;
 use crate::random::{between, mix};
 
-/// How many of the latest round trips are kept to judge whether a low one is a rule or luck.
+/// Number of recent round trips whose median filters out outliers.
 const KEPT: usize = 5;
 
-/// As TCP Vegas does, from the queue that the round-trip time betrays.
+/// Limit by the queue at the server, as in TCP Vegas.
 ///
-/// With `rtt₀` the round-trip time without a queue, `q = ⌈L·(1 − rtt₀/rtt)⌉` of the `L` attempts
-/// wait at the server. With `g = max(1, ⌊log₁₀ L⌋)`: up to `g` waiting, `L + 6g`; fewer than `3g`,
-/// `L + g`; more than `6g`, `L − g`; a drop, `L − g`. After Netflix's concurrency-limits,
-/// `VegasLimit`, with its constants. `rtt₀` is measured anew after each `U(½, 1) × probe × L`
-/// answers, so that a server which became slower for good is not starved for ever.
+/// With `rtt₀`, the round-trip time without a queue, `q = ⌈L·(1 − rtt₀/rtt)⌉` of the `L` attempts
+/// wait at the server. With `g = max(1, ⌊log₁₀ L⌋)` the new limit is:
 ///
-/// It differs from `VegasLimit` in what it takes for `rtt₀`: there one lucky round trip, such as an
-/// answer from a cache, makes all others look like a queue (concurrency-limits #37). Here `rtt₀` is
-/// the lowest *median of the last five* answers, and drops, which may be fast, do not count.
+/// - `L + 6g` for `q ≤ g`,
+/// - `L + g` for `q < 3g`,
+/// - `L − g` for `q > 6g`, and for a drop.
+///
+/// After Netflix's concurrency-limits, `VegasLimit`, with its constants. `rtt₀` is measured again
+/// after each `U(½, 1) × probe × L` answers, so that a server that became permanently slower is not
+/// starved.
+///
+/// It differs from `VegasLimit` in `rtt₀`: there a single fast round trip, such as an answer from a
+/// cache, makes all others look like a queue (concurrency-limits #37). Here `rtt₀` is the lowest
+/// *median of the last five* answers, and drops, which may be fast, do not count.
 ///
 /// ```
 /// use fetch_proto::{Adaptive, Limiter, Vegas};
@@ -27,28 +32,28 @@ const KEPT: usize = 5;
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct Vegas {
-    /// The limit to begin with. Default 20; moved into the bounds.
+    /// Initial limit. Default 20; clamped to the bounds.
     pub initial: u32,
-    /// The highest limit. Default 1000; less than `min` counts as `min`.
+    /// Highest limit. Default 1000; less than `min` counts as `min`.
     pub max: u32,
-    /// The lowest limit. Default 1; 0 counts as 1.
+    /// Lowest limit. Default 1; 0 counts as 1.
     pub min: u32,
-    /// The round-trip time without a queue is measured anew after at most this many times the limit
-    /// answers. Default 30; 0 measures never.
+    /// The round-trip time without a queue is measured again after at most `probe` × limit answers.
+    /// Default 30; 0 disables this.
     pub probe: u32,
 }
 
-/// What [`Vegas`] has measured.
+/// Measurements of [`Vegas`].
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(super) struct State {
-    /// The latest round-trip times in nanoseconds, newest first; 0 where there was none yet.
+    /// The latest round-trip times in nanoseconds, newest first; 0 for none yet.
     latest: [u64; KEPT],
-    /// How often `rtt0` was measured anew.
+    /// Number of times `rtt0` was measured again.
     probes: u64,
-    /// Nanoseconds; 0 before the first.
+    /// Round-trip time without a queue, in nanoseconds; 0 before the first.
     rtt0: u64,
-    /// Answers since `rtt0` was measured anew.
+    /// Answers since `rtt0` was last measured again.
     since: u64,
 }
 
@@ -82,7 +87,8 @@ impl Vegas {
         }
     }
 
-    /// Takes in a round-trip time. Whether it can be judged: not if it set `rtt0` or is below it.
+    /// Records a round-trip time. Returns whether it can be compared with `rtt0`: not if it has just
+    /// set `rtt0` or is below it.
     fn measure(&self, state: &mut State, seed: u64, limit: u64, rtt: u64) -> bool {
         let first = state.rtt0 == 0;
         state.latest.rotate_right(1);
@@ -93,7 +99,7 @@ impl Vegas {
         let probe =
             self.probe > 0 && state.since.saturating_mul(1000) >= due.saturating_mul(jitter);
         let median = median(&state.latest);
-        // Of fewer than all the median is still unsure, so the next one may also raise it.
+        // The median of fewer samples is unreliable, so that the next one may also raise it.
         let settled = state.latest[KEPT - 1] != 0;
         if probe {
             state.probes = state.probes.wrapping_add(1);
@@ -123,7 +129,7 @@ fn queue(limit: u64, rtt0: u64, rtt: u64) -> u64 {
     waiting.div_ceil(rtt.into()) as u64
 }
 
-/// The lower median of those that are there.
+/// The lower median of the non-zero entries.
 fn median(latest: &[u64; KEPT]) -> u64 {
     let mut sorted = *latest;
     sorted.sort_unstable();

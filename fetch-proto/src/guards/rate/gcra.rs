@@ -1,17 +1,17 @@
-//! The state machine that keeps a rate.
+//! The state machine of a rate limit.
 
 use super::Rate;
 use crate::model::time::Timestamp;
 
-/// Keeps a [`Rate`]: the generic cell rate algorithm of ATM (ITU-T I.371).
+/// State of a [`Rate`] limit: the generic cell rate algorithm (GCRA) of ATM (ITU-T I.371).
 ///
-/// Its whole state is one number, the theoretical arrival time: when the next one would come if all
-/// came evenly. It is kept in units of a nanosecond's `count`-th part, in which the interval
-/// `per / count` is whole, so that even 3 per second is exact. Only the times that are told are
-/// rounded, up to the next nanosecond: it is never faster than asked. One who comes late makes that up
-/// within the burst; with a burst of 1 never.
+/// The state is a single number, the theoretical arrival time (TAT): when the next event is due if
+/// all come evenly. Its unit is 1 ns / `count`, in which the interval `per / count` is a whole
+/// number, so that even 3 per second is exact. Only reported times are rounded, up to the next
+/// nanosecond, so that the limit is never exceeded. Late events catch up within the burst; with a
+/// burst of 1 they do not.
 ///
-/// A clock that goes back is harmless: it only makes the wait longer.
+/// A clock that runs backwards only prolongs the wait.
 ///
 /// ```
 /// use core::time::Duration;
@@ -28,12 +28,13 @@ use crate::model::time::Timestamp;
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Gcra {
     rate: Rate,
-    /// The theoretical arrival time. At most 2^64 × 2^32 for the time, as much for the tolerance.
+    /// Theoretical arrival time, in units of 1 ns / `count`. At most 2^96 for the time, and as much
+    /// for the burst tolerance.
     tat: u128,
 }
 
 impl Gcra {
-    /// Starts rested: the whole burst is there.
+    /// Creates an idle limiter: the whole burst is available.
     ///
     /// ```
     /// use fetch_proto::{Gcra, Timestamp};
@@ -44,12 +45,11 @@ impl Gcra {
         Self { rate, tat: 0 }
     }
 
-    /// Admits one at `now`.
+    /// Admits an event at `now`.
     ///
     /// # Errors
     ///
-    /// It is too early. The time is the first at which one is admitted, as is told by
-    /// [`next_allowed`](Self::next_allowed).
+    /// It is too early; the value is [`next_allowed`](Self::next_allowed).
     ///
     /// ```
     /// use fetch_proto::{Gcra, Timestamp};
@@ -66,7 +66,7 @@ impl Gcra {
         Ok(())
     }
 
-    /// The first time from `now` on at which one is admitted: `now` itself if one is now.
+    /// The earliest time from `now` on at which an event is admitted.
     ///
     /// ```
     /// use fetch_proto::{Gcra, Timestamp};
@@ -79,12 +79,12 @@ impl Gcra {
         if self.scaled(now) >= earliest {
             return now;
         }
-        // Rounded up: a nanosecond late rather than early, and the debt itself is not rounded.
+        // Rounded up, to be late rather than early; the state itself is not rounded.
         let nanos = earliest.div_ceil(u128::from(self.rate.count.get()));
         Timestamp::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
-    /// Whether the whole burst is there again, so that this state can be dropped and made anew.
+    /// Whether the whole burst is available at `now`, so that this state can be dropped.
     ///
     /// ```
     /// use core::time::Duration;
@@ -100,7 +100,7 @@ impl Gcra {
         self.tat <= self.scaled(now)
     }
 
-    /// When the whole burst is there again.
+    /// When the whole burst is available again.
     ///
     /// ```
     /// use fetch_proto::{Gcra, Timestamp};
@@ -114,7 +114,7 @@ impl Gcra {
         Timestamp::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
-    /// Changes the rate and keeps the debt: a new rate is no way round the old one.
+    /// Changes the rate and keeps the debt, so that a change of the rate cannot bypass the old one.
     ///
     /// ```
     /// use fetch_proto::{Gcra, Timestamp};
@@ -128,13 +128,13 @@ impl Gcra {
             u128::from(self.rate.count.get()),
             u128::from(rate.count.get()),
         );
-        // Whole nanoseconds and the rest apart: the product of the whole would not fit.
+        // Whole nanoseconds and the remainder separately, because the full product would overflow.
         let (whole, rest) = (self.tat / old, self.tat % old);
         self.tat = whole * new + (rest * new).div_ceil(old);
         self.rate = rate;
     }
 
-    /// The rate that is kept.
+    /// The current rate.
     ///
     /// ```
     /// let gcra = fetch_proto::Gcra::new("3/s".parse().unwrap());
@@ -149,7 +149,7 @@ impl Gcra {
         u128::from(t.as_nanos()) * u128::from(self.rate.count.get())
     }
 
-    /// The theoretical arrival time less the tolerance.
+    /// The theoretical arrival time less the burst tolerance.
     fn earliest(&self) -> u128 {
         let tolerance = u128::from(self.rate.per) * u128::from(self.rate.burst.get() - 1);
         self.tat.saturating_sub(tolerance)

@@ -1,4 +1,4 @@
-//! How often something may happen, kept exactly.
+//! Exact rate limits.
 
 mod gcra;
 #[cfg(test)]
@@ -14,11 +14,11 @@ use crate::model::time::nanos;
 
 pub use gcra::Gcra;
 
-/// A rate: `count` times per `per`, of which `burst` at once after a rest.
+/// A rate limit: `count` events per `per`, of which `burst` may happen at once after an idle time.
 ///
-/// In any span of time `w`, at most `burst + count × w / per` are admitted. With a burst of `count`,
-/// the first `per` after a rest may so see nearly twice `count`; [`strict`](Self::strict) spaces
-/// them evenly instead.
+/// Any span of time `w` admits at most `burst + count × w / per` events. With a burst of `count`,
+/// the first `per` after an idle time may therefore see nearly twice `count`;
+/// [`strict`](Self::strict) spaces events evenly instead.
 ///
 /// ```
 /// use core::num::NonZeroU32;
@@ -39,8 +39,8 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// `count` times per `per`, and as many at once after a rest. `None` if `per` is zero. Periods
-    /// over 584 years count as that.
+    /// `count` events per `per`, with a burst of `count`. `None` if `per` is zero. Periods over 584
+    /// years count as 584 years.
     ///
     /// ```
     /// use core::num::NonZeroU32;
@@ -60,7 +60,7 @@ impl Rate {
         })
     }
 
-    /// `count` times per second, and as many at once after a rest.
+    /// `count` events per second, with a burst of `count`.
     ///
     /// ```
     /// use core::num::NonZeroU32;
@@ -76,7 +76,7 @@ impl Rate {
         }
     }
 
-    /// `count` times per minute, and as many at once after a rest.
+    /// `count` events per minute, with a burst of `count`.
     ///
     /// ```
     /// use core::num::NonZeroU32;
@@ -92,8 +92,8 @@ impl Rate {
         }
     }
 
-    /// How long after the first the last of `n` may begin, after a rest: all but a burst of them have to
-    /// wait their turn.
+    /// Time from the first to the last of `n` events, sent as fast as the rate allows after an idle
+    /// time. The burst takes no time.
     ///
     /// ```
     /// use core::time::Duration;
@@ -112,7 +112,7 @@ impl Rate {
         Duration::new(seconds as u64, (nanos % 1_000_000_000) as u32)
     }
 
-    /// The same rate without bursts: a burst of 1.
+    /// The same rate without bursts, that is, with a burst of 1.
     ///
     /// ```
     /// use core::num::NonZeroU32;
@@ -124,7 +124,7 @@ impl Rate {
         self.burst(NonZeroU32::MIN)
     }
 
-    /// The same rate with `burst` at once after a rest.
+    /// The same rate with another burst.
     ///
     /// ```
     /// use core::num::NonZeroU32;
@@ -139,7 +139,7 @@ impl Rate {
         self
     }
 
-    /// So many of `of` parts of it, and a burst of one at least. Not 0 parts.
+    /// The fraction `parts / of` of the rate, with a burst of at least 1. 0 parts count as 1.
     pub(crate) fn part(self, parts: u32, of: u32) -> Self {
         let per = (u128::from(self.per) * u128::from(of)).div_ceil(u128::from(parts.max(1)));
         let burst = u64::from(self.burst.get()) * u64::from(parts) / u64::from(of.max(1));
@@ -151,7 +151,7 @@ impl Rate {
         }
     }
 
-    /// How many per [`period`](Self::period).
+    /// Number of events per [`period`](Self::period).
     ///
     /// ```
     /// assert_eq!("50/s".parse::<fetch_proto::Rate>().unwrap().count().get(), 50);
@@ -161,7 +161,7 @@ impl Rate {
         self.count
     }
 
-    /// The time that [`count`](Self::count) is for; never zero.
+    /// Period of [`count`](Self::count) events; never zero.
     ///
     /// ```
     /// use core::time::Duration;
@@ -173,7 +173,7 @@ impl Rate {
         Duration::from_nanos(self.per)
     }
 
-    /// How many are admitted at once after a rest.
+    /// Number of events admitted at once after an idle time.
     ///
     /// ```
     /// assert_eq!("50/s".parse::<fetch_proto::Rate>().unwrap().burst_size().get(), 1);
@@ -192,7 +192,7 @@ const UNITS: [(&str, u64); 5] = [
     ("ms", 1_000_000),
 ];
 
-/// The rate in the syntax that [`FromStr`] reads, without the burst.
+/// The syntax that [`FromStr`] reads, without the burst.
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match UNITS
@@ -206,9 +206,9 @@ impl fmt::Display for Rate {
     }
 }
 
-/// Reads curl's `--rate` syntax: a count, `/`, and a time in `ms`, `s`, `m`, `h` or `d`, with a
-/// number before the unit or without. As with curl the requests are spaced evenly (a burst of 1);
-/// unlike there the unit must be given.
+/// Parses curl's `--rate` syntax: a count, `/`, an optional number, and a unit `ms`, `s`, `m`, `h`
+/// or `d`. As in curl, requests are spaced evenly (a burst of 1); unlike in curl, the unit is
+/// required.
 ///
 /// ```
 /// use fetch_proto::Rate;
@@ -250,14 +250,14 @@ impl FromStr for Rate {
 }
 
 fn number(digits: &str) -> Option<u64> {
-    // `parse` alone would take a sign.
+    // `parse` alone would accept a sign.
     digits
         .bytes()
         .all(|byte| byte.is_ascii_digit())
         .then(|| digits.parse().ok())?
 }
 
-/// The text is not a rate.
+/// A text is not a valid [`Rate`].
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RateError {
     text: Box<str>,

@@ -18,7 +18,7 @@ fn at(nanos: u64) -> Timestamp {
     Timestamp::from_nanos(nanos)
 }
 
-/// When `n` are admitted that each come as early as they may.
+/// The times at which `n` events are admitted if each comes as early as possible.
 fn eager(gcra: &mut Gcra, n: usize) -> Vec<u64> {
     let mut now = Timestamp::START;
     let mut take = || {
@@ -30,7 +30,7 @@ fn eager(gcra: &mut Gcra, n: usize) -> Vec<u64> {
 }
 
 #[test]
-fn rates_are_read_as_curl_does() {
+fn rates_are_parsed_as_in_curl() {
     let table = [
         ("50/s", 50, SECOND),
         ("10/m", 10, 60 * SECOND),
@@ -51,7 +51,7 @@ fn rates_are_read_as_curl_does() {
 }
 
 #[test]
-fn what_is_no_rate_is_told_why() {
+fn invalid_rates_are_rejected_with_a_reason() {
     let table = [
         ("", "say per what time"),
         ("50", "say per what time"),
@@ -72,14 +72,14 @@ fn what_is_no_rate_is_told_why() {
 }
 
 #[test]
-fn a_burst_is_admitted_at_once_and_then_the_rate() {
+fn burst_is_admitted_at_once_and_then_the_rate() {
     let five = rate("10/s").burst(NonZeroU32::new(3).unwrap());
     let times = eager(&mut Gcra::new(five), 6);
     assert_eq!(times, [0, 0, 0, SECOND / 10, SECOND / 5, 3 * SECOND / 10]);
 }
 
 #[test]
-fn three_per_second_never_drift() {
+fn three_per_second_do_not_drift() {
     let two = NonZeroU32::new(2).unwrap();
     let times = eager(&mut Gcra::new(rate("3/s").burst(two)), 300_002);
     assert_eq!(times[2], 333_333_334, "rounded up, never early");
@@ -91,13 +91,13 @@ fn three_per_second_never_drift() {
 }
 
 #[test]
-fn without_a_burst_each_is_less_than_a_nanosecond_late() {
+fn without_burst_each_event_is_less_than_a_nanosecond_late() {
     let last = eager(&mut Gcra::new(rate("3/s")), 301)[300];
     assert!((100 * SECOND..100 * SECOND + 300).contains(&last), "{last}");
 }
 
 #[test]
-fn a_rest_earns_the_burst_and_no_more() {
+fn idle_time_restores_the_burst_and_no_more() {
     let mut gcra = Gcra::new(Rate::per_second(NonZeroU32::new(4).unwrap()));
     let rested = at(1000 * SECOND);
     let admitted = (0..10).filter(|_| gcra.try_take(rested).is_ok()).count();
@@ -105,7 +105,7 @@ fn a_rest_earns_the_burst_and_no_more() {
 }
 
 #[test]
-fn a_clock_that_goes_back_admits_nothing_more() {
+fn clock_running_backwards_admits_nothing_more() {
     let mut gcra = Gcra::new(rate("1/s"));
     gcra.try_take(at(10 * SECOND)).unwrap();
     assert_eq!(gcra.try_take(at(SECOND)), Err(at(11 * SECOND)));
@@ -114,7 +114,7 @@ fn a_clock_that_goes_back_admits_nothing_more() {
 }
 
 #[test]
-fn a_new_rate_keeps_the_debt() {
+fn new_rate_keeps_the_debt() {
     let mut gcra = Gcra::new(rate("3/s"));
     gcra.try_take(at(0)).unwrap();
     gcra.set_rate(rate("7/m"));
@@ -150,7 +150,7 @@ fn extremes_do_not_overflow() {
 
 #[cfg(feature = "serde")]
 #[test]
-fn rates_survive_json_and_zero_is_refused() {
+fn rates_survive_json_and_zero_is_rejected() {
     let rate = rate("3/s").burst(NonZeroU32::new(2).unwrap());
     let json = serde_json::to_string(&rate).unwrap();
     assert_eq!(serde_json::from_str::<Rate>(&json).unwrap(), rate);
@@ -160,7 +160,7 @@ fn rates_survive_json_and_zero_is_refused() {
 
 proptest! {
     #[test]
-    fn no_window_sees_more_than_burst_and_rate(
+    fn no_span_exceeds_burst_and_rate(
         count in 1_u32..20,
         per in 1_u64..1000,
         burst in 1_u32..10,
@@ -169,7 +169,7 @@ proptest! {
         let nonzero = |n| NonZeroU32::new(n).unwrap();
         let rate = Rate::new(nonzero(count), Duration::from_nanos(per)).unwrap();
         let mut gcra = Gcra::new(rate.burst(nonzero(burst)));
-        // The times are in any order: the clock goes back, too.
+        // The times are in any order, so the clock also runs backwards.
         let mut admitted: Vec<u64> = times.into_iter().filter(|t| gcra.try_take(at(*t)).is_ok()).collect();
         admitted.sort_unstable();
         for (i, from) in admitted.iter().enumerate() {
@@ -181,7 +181,7 @@ proptest! {
     }
 
     #[test]
-    fn the_time_told_is_the_first_that_is_admitted(
+    fn next_allowed_is_the_first_time_admitted(
         count in 1_u32..20, per in 1_u64..1000, burst in 1_u32..10, taken in 1_usize..50,
     ) {
         let nonzero = |n| NonZeroU32::new(n).unwrap();
@@ -196,7 +196,7 @@ proptest! {
     }
 
     #[test]
-    fn a_new_rate_never_admits_earlier_than_the_debt(old in 1_u32..100, new in 1_u32..100, n in 1_usize..50) {
+    fn new_rate_never_admits_before_the_debt_is_paid(old in 1_u32..100, new in 1_u32..100, n in 1_usize..50) {
         let [old, new] = [old, new].map(|n| rate(&format!("{n}/s")));
         let mut gcra = Gcra::new(old);
         eager(&mut gcra, n);

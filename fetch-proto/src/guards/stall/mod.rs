@@ -1,4 +1,4 @@
-//! Whether a body still flows.
+//! Detection of response bodies that stall.
 
 #[cfg(test)]
 mod tests;
@@ -7,15 +7,15 @@ use core::time::Duration;
 
 use crate::model::time::{Timestamp, nanos};
 
-/// The window is looked at in as many parts.
+/// Number of bins of the window.
 const BINS: u64 = 10;
 
-/// Protection from a body that stalls: one that gives fewer than `min_bytes_per_second` over a
-/// sliding `window`, for a whole `grace` without a break.
+/// Protection from stalled bodies: a body stalls if it delivers fewer than `min_bytes_per_second`
+/// over a sliding `window`, continuously for `grace`.
 ///
 /// After the stalled-stream protection of smithy-rs, with its constants. Unlike a limit on the time
-/// between two pieces, it also sees a server that sends one byte now and then. [`Meter`] applies
-/// it.
+/// between two reads, it also detects a server that sends one byte now and then. [`Meter`] measures
+/// a body.
 ///
 /// ```
 /// use core::time::Duration;
@@ -28,22 +28,21 @@ const BINS: u64 = 10;
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct StallGuard {
-    /// How long it may be too slow. Default 20 s.
+    /// How long the throughput may be too low. Default 20 s.
     pub grace: Duration,
-    /// What is too slow if less comes. Default 1; 0 switches the guard off. A window counts at most
-    /// 4 GiB, and so does not ask for more.
+    /// Minimum throughput. Default 1; 0 disables the guard. At most 4 GiB per window are required.
     pub min_bytes_per_second: u64,
-    /// The time over which the speed is taken, in ten parts of at least 1 µs. Default 1 s.
+    /// Time over which the throughput is measured, in ten bins of at least 1 µs. Default 1 s.
     pub window: Duration,
 }
 
 impl StallGuard {
-    /// The length of one part of the window, in nanoseconds.
+    /// Length of a bin in nanoseconds.
     fn bin(&self) -> u64 {
         (nanos(self.window) / BINS).max(1000)
     }
 
-    /// How many bytes a window must have, rounded up.
+    /// Bytes required per window, rounded up.
     fn needed(&self) -> u64 {
         let product = self.min_bytes_per_second.saturating_mul(nanos(self.window));
         product.div_ceil(1_000_000_000).clamp(1, u32::MAX.into())
@@ -60,15 +59,15 @@ impl Default for StallGuard {
     }
 }
 
-/// Measures one body, to be judged by a [`StallGuard`], which must stay the same.
+/// Measures the throughput of one body. All calls must pass the same [`StallGuard`].
 ///
-/// Its clock stands still while the consumer does not read: a slow consumer is not a slow server.
-/// It is told of that by [`paused`](Self::paused) and [`resumed`](Self::resumed); the time in which
-/// no body is wanted yet is a pause too. At the end of the body it is dropped: what ended cannot
-/// stall.
+/// Its clock stops while the consumer does not read ([`paused`](Self::paused) to
+/// [`resumed`](Self::resumed)), because a slow consumer is not a slow server. The time before the
+/// body is wanted is a pause, too.
 ///
-/// Before asking for the verdict, tell of all bytes that have come: after the process itself was
-/// stopped for a while, they clear the server. Every call takes constant time; it is 72 bytes.
+/// Record all received bytes before asking whether the body stalled: after a suspension of the
+/// process itself, they show that the server kept sending. Every call takes constant time; the size
+/// is 72 bytes.
 ///
 /// ```
 /// use core::time::Duration;
@@ -84,19 +83,19 @@ impl Default for StallGuard {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Meter {
-    /// Bytes in each part of the window; that of the time `t` is `t / bin % 10`.
+    /// Bytes per bin; the index of time `t` is `t / bin % 10`.
     bins: [u32; BINS as usize],
-    /// Until when, on this clock, it is fast enough if nothing more comes.
+    /// Until when, on this clock, the throughput suffices if no more bytes arrive. Nanoseconds.
     fine_until: u64,
-    /// The number of the newest bin.
+    /// Number of the newest bin, counted from the start of this clock.
     newest: u64,
-    /// What is subtracted from the time for this clock: its start, and all pauses since.
+    /// Offset of this clock in nanoseconds: its start plus all pauses.
     origin: u64,
     paused_at: Option<Timestamp>,
 }
 
 impl Meter {
-    /// Begins at `now`, reading.
+    /// Starts at `now`, not paused.
     ///
     /// ```
     /// use fetch_proto::{Meter, StallGuard, Timestamp};
@@ -114,7 +113,7 @@ impl Meter {
         }
     }
 
-    /// `n` bytes have come at `now`.
+    /// Records that `n` bytes arrived at `now`.
     ///
     /// ```
     /// use core::time::Duration;
@@ -128,7 +127,7 @@ impl Meter {
     pub fn bytes(&mut self, guard: &StallGuard, n: u64, now: Timestamp) {
         let newest = (self.active(now) / guard.bin()).max(self.newest);
         for number in (self.newest + 1..=newest).take(BINS as usize) {
-            // After more than a window this empties each once, whichever their numbers.
+            // After more than a window, this clears every bin once.
             self.bins[(number % BINS) as usize] = 0;
         }
         self.newest = newest;
@@ -139,7 +138,7 @@ impl Meter {
         }
     }
 
-    /// The consumer does not read from `now` on. Nothing changes if it did not before.
+    /// Stops the clock: the consumer does not read from `now` on. No effect while paused.
     ///
     /// ```
     /// use fetch_proto::{Meter, StallGuard, Timestamp};
@@ -153,10 +152,10 @@ impl Meter {
         }
     }
 
-    /// The consumer reads again from `now` on. Nothing changes if it already did.
+    /// Restarts the clock: the consumer reads again from `now` on. No effect while not paused.
     ///
-    /// After a pause of at least a window the server has at least a window to set in again, however
-    /// little of the grace was left.
+    /// After a pause of at least one window the server has at least one window to resume sending,
+    /// even if less of the grace was left.
     ///
     /// ```
     /// use core::time::Duration;
@@ -180,8 +179,8 @@ impl Meter {
         }
     }
 
-    /// When the body is judged stalled if nothing more comes; `None` while the consumer does not
-    /// read, and if the guard is off.
+    /// When the body counts as stalled if no more bytes arrive; `None` while paused, and if the guard
+    /// is disabled.
     ///
     /// ```
     /// use fetch_proto::{Meter, StallGuard, Timestamp};
@@ -193,7 +192,7 @@ impl Meter {
         if self.paused_at.is_some() || guard.min_bytes_per_second == 0 {
             return None;
         }
-        // The first window cannot be judged before it is over.
+        // The first window is not evaluated before its end.
         let fine_until = self.fine_until.max(nanos(guard.window));
         let origin = Timestamp::from_nanos(self.origin);
         Some(origin + Duration::from_nanos(fine_until) + guard.grace)
@@ -215,21 +214,21 @@ impl Meter {
         self.deadline(guard).is_some_and(|deadline| now >= deadline)
     }
 
-    /// The time on this clock, which stands still in a pause.
+    /// Nanoseconds on this clock, which stops during a pause.
     fn active(&self, now: Timestamp) -> u64 {
         let now = self.paused_at.unwrap_or(now);
         now.as_nanos().saturating_sub(self.origin)
     }
 
-    /// When so many bins have left the window that the others are too few; `None` if they already
-    /// are.
+    /// When so many bins have expired that the rest no longer suffices, in nanoseconds on this
+    /// clock; `None` if the bytes do not suffice now.
     fn enough_until(&self, guard: &StallGuard) -> Option<u64> {
         let needed = guard.needed();
         let mut sum: u64 = self.bins.iter().map(|bin| u64::from(*bin)).sum();
         if sum < needed {
             return None;
         }
-        // From the oldest on: each leaves when the one begins that takes its place.
+        // From the oldest on: a bin expires when the bin starts that reuses its place.
         for age in (0..BINS).rev() {
             let Some(number) = self.newest.checked_sub(age) else {
                 continue;

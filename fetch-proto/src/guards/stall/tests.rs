@@ -15,7 +15,7 @@ fn at(ms: u64) -> Timestamp {
     Timestamp::START + Duration::from_millis(ms)
 }
 
-/// A meter that began at 0 s and was told of `(ms, bytes)`.
+/// A meter started at 0 s, with `(ms, bytes)` recorded.
 fn told(guard: &StallGuard, bytes: &[(u64, u64)]) -> Meter {
     let mut meter = Meter::new(at(0));
     bytes
@@ -25,25 +25,25 @@ fn told(guard: &StallGuard, bytes: &[(u64, u64)]) -> Meter {
 }
 
 #[test]
-fn it_is_small_for_each_attempt_in_flight_has_one() {
+fn size_is_small_because_each_attempt_has_one() {
     assert_eq!(size_of::<Meter>(), 72);
 }
 
 #[test]
-fn a_body_that_never_begins_stalls_after_a_window_and_the_grace() {
+fn body_without_bytes_stalls_after_window_and_grace() {
     let meter = told(&GUARD, &[]);
     assert_eq!(meter.deadline(&GUARD), Some(at(21_000)));
     assert!(!meter.is_stalled(&GUARD, at(20_999)) && meter.is_stalled(&GUARD, at(21_000)));
 }
 
 #[test]
-fn a_recovery_gives_the_whole_grace_again() {
+fn recovery_restores_the_whole_grace() {
     let meter = told(&GUARD, &[(0, 500), (20_900, 1)]);
     assert_eq!(meter.deadline(&GUARD), Some(at(41_900)));
 }
 
 #[test]
-fn a_trickle_below_the_minimum_does_not_help() {
+fn throughput_below_the_minimum_stalls() {
     let guard = StallGuard {
         min_bytes_per_second: 100,
         ..GUARD
@@ -55,7 +55,7 @@ fn a_trickle_below_the_minimum_does_not_help() {
 }
 
 #[test]
-fn a_trickle_at_the_minimum_never_stalls() {
+fn throughput_at_the_minimum_never_stalls() {
     let guard = StallGuard {
         min_bytes_per_second: 100,
         ..GUARD
@@ -68,14 +68,14 @@ fn a_trickle_at_the_minimum_never_stalls() {
 }
 
 #[test]
-fn the_speed_is_over_the_window_and_not_over_the_whole() {
-    // A megabyte at first does not pay for silence later.
+fn throughput_is_measured_over_the_window() {
+    // A megabyte at the start does not compensate for later silence.
     let meter = told(&GUARD, &[(100, 1_000_000)]);
     assert_eq!(meter.deadline(&GUARD), Some(at(21_100)));
 }
 
 #[test]
-fn the_deadline_is_when_the_rest_becomes_too_little() {
+fn deadline_is_when_the_remaining_bytes_no_longer_suffice() {
     let guard = StallGuard {
         min_bytes_per_second: 10,
         ..GUARD
@@ -91,7 +91,7 @@ fn the_deadline_is_when_the_rest_becomes_too_little() {
 /// The false alarm of risingwavelabs/risingwave #16170: of many streams that are merged, some are
 /// not read for long.
 #[test]
-fn a_slow_consumer_is_not_a_slow_server() {
+fn slow_consumer_is_not_a_stall() {
     let mut meter = told(&GUARD, &[(0, 100)]);
     meter.paused(at(500));
     assert_eq!(meter.deadline(&GUARD), None);
@@ -101,7 +101,7 @@ fn a_slow_consumer_is_not_a_slow_server() {
 }
 
 #[test]
-fn a_consumer_that_reads_in_small_sips_is_not_a_slow_server() {
+fn frequent_short_reads_are_not_a_stall() {
     let mut meter = Meter::new(at(0));
     for round in 0..1000 {
         let begin = 60_000 * round;
@@ -113,7 +113,7 @@ fn a_consumer_that_reads_in_small_sips_is_not_a_slow_server() {
 }
 
 #[test]
-fn a_server_has_a_window_to_set_in_again_after_a_long_pause() {
+fn server_has_a_window_to_resume_after_a_long_pause() {
     let mut meter = told(&GUARD, &[]);
     meter.paused(at(20_990));
     meter.resumed(&GUARD, at(80_000));
@@ -121,7 +121,7 @@ fn a_server_has_a_window_to_set_in_again_after_a_long_pause() {
 }
 
 #[test]
-fn short_pauses_do_not_hide_a_dead_server() {
+fn short_pauses_do_not_hide_a_stall() {
     let mut meter = Meter::new(at(0));
     let mut now = 0;
     while !meter.is_stalled(&GUARD, at(now)) {
@@ -133,10 +133,10 @@ fn short_pauses_do_not_hide_a_dead_server() {
     assert_eq!(now, 23_400, "21 s of reading");
 }
 
-/// The false alarms of awslabs/aws-sdk-rust #1141 and #1166: the server works in silence, and
-/// nobody wants a body yet.
+/// The false alarms of awslabs/aws-sdk-rust #1141 and #1166: the server is still processing the
+/// request, and no body is wanted yet.
 #[test]
-fn a_long_wait_for_the_answer_is_no_stall() {
+fn waiting_for_the_response_head_is_no_stall() {
     let mut meter = told(&GUARD, &[]);
     meter.paused(at(0));
     assert!(!meter.is_stalled(&GUARD, at(600_000)));
@@ -145,14 +145,14 @@ fn a_long_wait_for_the_answer_is_no_stall() {
 }
 
 #[test]
-fn bytes_told_before_the_question_clear_a_server_after_a_freeze() {
+fn bytes_recorded_after_a_suspension_prevent_a_stall() {
     let mut meter = told(&GUARD, &[(0, 100)]);
     meter.bytes(&GUARD, 100, at(900_000));
     assert!(!meter.is_stalled(&GUARD, at(900_000)));
 }
 
 #[test]
-fn pausing_twice_and_resuming_twice_is_as_once() {
+fn pause_and_resume_are_idempotent() {
     let mut meter = told(&GUARD, &[]);
     let same = meter.clone();
     meter.resumed(&GUARD, at(100));
@@ -194,14 +194,14 @@ fn extremes_do_not_overflow() {
 
 #[cfg(feature = "serde")]
 #[test]
-fn a_checkpoint_goes_on_where_it_stopped() {
+fn serialized_state_resumes_unchanged() {
     let mut meter = told(&GUARD, &[(100, 7)]);
     meter.paused(at(200));
     let json = serde_json::to_string(&meter).unwrap();
     assert_eq!(serde_json::from_str::<Meter>(&json).unwrap(), meter);
 }
 
-/// By the definition: the bytes of each bin, for every millisecond.
+/// Reference: evaluates the definition for every millisecond.
 fn stalled_at(guard: &StallGuard, bytes: &[(u64, u64)], until: u64) -> Option<u64> {
     let mut slow_for = 0;
     (0..until).find(|now| {
@@ -217,11 +217,11 @@ fn stalled_at(guard: &StallGuard, bytes: &[(u64, u64)], until: u64) -> Option<u6
 }
 
 proptest! {
-    // The definition is slow.
+    // Few cases, because the reference is slow.
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn it_agrees_with_the_definition(
+    fn agrees_with_the_definition(
         gaps in vec((0_u64..1200, 0_u64..40), 0..30),
         min_bytes_per_second in 1_u64..60,
         grace in 1_u64..3000,
@@ -231,7 +231,7 @@ proptest! {
         let mut now = 0;
         let bytes: Vec<_> = gaps.iter().map(|(gap, n)| { now += gap; (now, *n) }).collect();
         let expected = stalled_at(&guard, &bytes, now + 6_000).unwrap();
-        // Told one by one, and asked before each.
+        // Records one at a time, and checks before each.
         let mut meter = Meter::new(at(0));
         let mut found = None;
         for (ms, n) in &bytes {

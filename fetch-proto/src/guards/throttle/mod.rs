@@ -1,4 +1,4 @@
-//! Holding back what an overloaded host would reject anyway.
+//! Client-side throttling: holds back requests that an overloaded host would reject.
 
 #[cfg(test)]
 mod tests;
@@ -12,12 +12,12 @@ use crate::random::between;
 
 const MILLION: u64 = 1_000_000;
 
-/// How a [`Throttler`] holds requests back: the client-side throttling of "Site Reliability
-/// Engineering" (Beyer and others, 2016, chapter 21, "Handling Overload").
+/// Configuration of a [`Throttler`]: client-side throttling after "Site Reliability Engineering"
+/// (Beyer and others, 2016, chapter 21, "Handling Overload").
 ///
 /// A request is held back with the probability `max(0, (requests − K × accepts) / (requests + 1))`,
-/// counted over the window, and at most the cap. A small K holds back early, a large one lets more
-/// rejects happen, which tell sooner that the host is well again.
+/// counted over the window and limited by the cap. A small K holds requests back early; a large K
+/// tolerates more rejections, which detect the host's recovery sooner.
 ///
 /// ```
 /// use fetch_proto::{Throttle, Throttler, Timestamp};
@@ -39,7 +39,7 @@ pub struct Throttle {
 }
 
 impl Throttle {
-    /// K = 2 over two minutes, as in the book; at most 900 ‰ from 20 requests on.
+    /// K = 2 over two minutes, as in the book; a cap of 900 ‰, from 20 requests on.
     pub const DEFAULT: Self = Self {
         cap: 900,
         k: 2000,
@@ -47,9 +47,9 @@ impl Throttle {
         window: Duration::from_secs(120),
     };
 
-    /// Sets the largest probability with which a request is held back, in thousandths. Default 900,
-    /// as in failsafe-go (Envoy: 800, Finagle: 750); above 999 counts as 999, for with nothing sent
-    /// nothing can be accepted, and it would never recover.
+    /// Sets the maximum probability with which a request is held back, in thousandths. Default 900,
+    /// as in failsafe-go (Envoy: 800, Finagle: 750). Above 999 counts as 999, because without any
+    /// request it could never recover.
     ///
     /// ```
     /// let throttle = fetch_proto::Throttle::default().cap(750);
@@ -60,8 +60,8 @@ impl Throttle {
         self
     }
 
-    /// Sets K, in thousandths: how many requests are sent for each that is accepted. Default 2000;
-    /// under 1000 counts as 1000, else even a host that accepts all would be spared.
+    /// Sets K, the ratio of requests to accepted requests, in thousandths. Default 2000; under 1000
+    /// counts as 1000, because otherwise even a host that accepts everything would be throttled.
     ///
     /// ```
     /// let eager = fetch_proto::Throttle::default().k(1100);
@@ -72,9 +72,8 @@ impl Throttle {
         self
     }
 
-    /// Sets how many requests must be in the window before any is held back. Default 20. A request
-    /// on its way is counted but not yet accepted, so this should be more than are on their way at
-    /// once.
+    /// Sets how many requests the window must contain before any is held back. Default 20. Requests
+    /// in flight count as sent but not yet accepted, so this should exceed the concurrency.
     ///
     /// ```
     /// let throttle = fetch_proto::Throttle::default().minimum(50);
@@ -85,8 +84,8 @@ impl Throttle {
         self
     }
 
-    /// Sets how far back requests are counted. Default two minutes. It is kept in ten slots, or in
-    /// one if it is shorter than 200 ms, and a slot falls out as a whole.
+    /// Sets how far back requests are counted. Default two minutes. The window has ten slots, or one
+    /// if it is shorter than 200 ms; a slot expires as a whole.
     ///
     /// ```
     /// use core::time::Duration;
@@ -105,13 +104,13 @@ impl Default for Throttle {
     }
 }
 
-/// Keeps a [`Throttle`] for one host.
+/// State of a [`Throttle`] for one host.
 ///
-/// Only overload counts against a host: 429, 503, or what else says "too much". Every other end is
-/// told with [`accept`](Self::accept), be it 404, 500, a broken connection or a cancellation.
+/// Only overload counts against a host, such as status 429 or 503. Every other end of a request
+/// counts as accepted: 404, 500, a broken connection, a cancellation.
 ///
-/// The book counts what is held back as a request, too; here only what was sent is one, since who
-/// is held back will ask again. A clock that goes back is harmless: what was counted lasts longer.
+/// Unlike the book, requests held back are not counted as requests, because they ask again later.
+/// A clock that runs backwards only delays the expiry of counts.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Throttler {
@@ -134,7 +133,7 @@ impl AddAssign for Counts {
 }
 
 impl Throttler {
-    /// Starts with nothing counted: all are admitted.
+    /// Starts with empty counts: all requests are admitted.
     ///
     /// ```
     /// use fetch_proto::{Throttle, Throttler, Timestamp};
@@ -149,7 +148,7 @@ impl Throttler {
         }
     }
 
-    /// A request is sent.
+    /// Records that a request is sent.
     ///
     /// ```
     /// # use fetch_proto::{Throttle, Throttler, Timestamp};
@@ -164,7 +163,7 @@ impl Throttler {
         };
     }
 
-    /// A request that was sent has ended, and the host did not say that it is overloaded.
+    /// Records that a request has ended without a sign of overload.
     ///
     /// ```
     /// # use fetch_proto::{Throttle, Throttler, Timestamp};
@@ -181,8 +180,7 @@ impl Throttler {
         };
     }
 
-    /// The probability with which a request at `now` is to be held back, in millionths, rounded
-    /// down.
+    /// Probability with which a request at `now` is held back, in millionths, rounded down.
     ///
     /// ```
     /// # use fetch_proto::{Throttle, Throttler, Timestamp};
@@ -204,7 +202,7 @@ impl Throttler {
         exact.min(u128::from(self.config.cap.min(999)) * 1000) as u32
     }
 
-    /// Whether a request may be sent at `now`, `draw` being a random word, evenly distributed.
+    /// Whether a request may be sent at `now`. `draw` is a uniformly distributed random word.
     ///
     /// ```
     /// # use fetch_proto::{Throttle, Throttler, Timestamp};
@@ -218,7 +216,7 @@ impl Throttler {
         between(draw, 0, MILLION - 1) >= u64::from(self.rejection_probability(now))
     }
 
-    /// Changes the rules and keeps what was counted.
+    /// Changes the configuration and keeps the counts.
     ///
     /// ```
     /// # use fetch_proto::{Throttle, Throttler, Timestamp};
@@ -232,7 +230,7 @@ impl Throttler {
         self.config = config;
     }
 
-    /// The rules that are kept.
+    /// The current configuration.
     ///
     /// ```
     /// # use fetch_proto::{Throttle, Throttler};
@@ -243,7 +241,7 @@ impl Throttler {
         &self.config
     }
 
-    /// Whether nothing is counted any more, so that this state can be dropped and made anew.
+    /// Whether the window is empty at `now`, so that this state can be dropped.
     ///
     /// ```
     /// # use fetch_proto::{Throttle, Throttler, Timestamp};
@@ -254,7 +252,7 @@ impl Throttler {
         self.idle_at() <= now
     }
 
-    /// When nothing will be counted any more, if nothing else happens.
+    /// When the window will be empty, if nothing else happens.
     ///
     /// ```
     /// # use fetch_proto::{Throttle, Throttler, Timestamp};

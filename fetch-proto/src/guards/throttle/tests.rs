@@ -16,9 +16,9 @@ fn counted(config: Throttle, requests: u32, accepts: u32) -> Throttler {
     throttler
 }
 
-/// `(requests − K × accepts) / (requests + 1)`, worked out by hand.
+/// `(requests − K × accepts) / (requests + 1)`, calculated by hand.
 #[test]
-fn the_probability_is_that_of_the_formula() {
+fn probability_follows_the_formula() {
     let table = [
         (2000, 0, 0, 0),
         (2000, 1, 0, 500_000),
@@ -47,7 +47,7 @@ fn the_probability_is_that_of_the_formula() {
 }
 
 #[test]
-fn few_requests_are_never_held_back() {
+fn requests_below_the_minimum_are_never_held_back() {
     let config = Throttle::default().minimum(20);
     assert_eq!(counted(config, 19, 0).rejection_probability(at(0)), 0);
     assert!(
@@ -58,7 +58,7 @@ fn few_requests_are_never_held_back() {
 }
 
 #[test]
-fn the_window_slides() {
+fn counts_expire() {
     let mut throttler = counted(Throttle::default(), 100, 0);
     assert_eq!(throttler.rejection_probability(at(119)), 900_000);
     assert_eq!(throttler.rejection_probability(at(120)), 0);
@@ -70,7 +70,7 @@ fn the_window_slides() {
 }
 
 #[test]
-fn the_cap_leaves_some_to_find_out() {
+fn cap_lets_some_requests_through() {
     for (cap, expected) in [(900, 900_000), (0, 0), (1000, 999_000), (u16::MAX, 999_000)] {
         let throttler = counted(Throttle::default().cap(cap), 100_000, 0);
         assert_eq!(throttler.rejection_probability(at(0)), expected);
@@ -78,14 +78,14 @@ fn the_cap_leaves_some_to_find_out() {
 }
 
 #[test]
-fn draws_are_held_back_as_often_as_the_probability_says() {
+fn draws_are_held_back_with_the_given_probability() {
     let throttler = counted(Throttle::default(), 99, 24);
     let held = (0..10_000).filter(|n| !throttler.admits(mix(7, *n), at(0)));
     let held = held.count();
     assert!((4900..5300).contains(&held), "{held} of 10000 at 51 %");
 }
 
-/// Sends 50 a second as far as the throttler admits; how many it held back in the last second.
+/// Sends up to 50 requests per second. Returns how many were held back in the last second.
 fn run(throttler: &mut Throttler, from: u32, seconds: u32, accepted: bool) -> usize {
     let mut held = 0;
     for second in from..from + seconds {
@@ -105,7 +105,7 @@ fn run(throttler: &mut Throttler, from: u32, seconds: u32, accepted: bool) -> us
 }
 
 #[test]
-fn it_recovers_when_the_host_does() {
+fn recovers_with_the_host() {
     let mut throttler = Throttler::new(Throttle::default());
     assert_eq!(run(&mut throttler, 0, 60, true), 0);
     assert!(
@@ -116,13 +116,13 @@ fn it_recovers_when_the_host_does() {
 }
 
 #[test]
-fn a_host_that_accepts_half_is_not_spared_with_k_2() {
+fn k_of_2_does_not_throttle_a_host_that_accepts_half() {
     let throttler = counted(Throttle::default(), 1000, 500);
     assert_eq!(throttler.rejection_probability(at(0)), 0);
 }
 
 #[test]
-fn time_that_runs_back_loses_nothing() {
+fn clock_running_backwards_loses_nothing() {
     let mut throttler = counted(Throttle::default(), 20, 0);
     throttler.request(at(300));
     (0..30).for_each(|_| throttler.request(at(0)));
@@ -131,7 +131,7 @@ fn time_that_runs_back_loses_nothing() {
 }
 
 #[test]
-fn new_rules_keep_what_was_counted() {
+fn new_config_keeps_the_counts() {
     let mut throttler = counted(Throttle::default(), 99, 24);
     throttler.set_config(Throttle::default().window(SECOND * 10));
     assert_eq!(throttler.rejection_probability(at(9)), 510_000);
@@ -140,7 +140,7 @@ fn new_rules_keep_what_was_counted() {
 
 #[cfg(feature = "serde")]
 #[test]
-fn rules_and_counts_survive_json() {
+fn config_and_state_survive_json() {
     let throttler = counted(Throttle::default().k(1500), 99, 24);
     let json = serde_json::to_string(&throttler).unwrap();
     assert_eq!(serde_json::from_str::<Throttler>(&json).unwrap(), throttler);
@@ -150,7 +150,7 @@ fn rules_and_counts_survive_json() {
 
 proptest! {
     #[test]
-    fn it_never_passes_the_cap_and_more_accepts_never_hold_back_more(
+    fn probability_is_capped_and_falls_with_more_accepts(
         k in any::<u32>(), cap in any::<u16>(),
         requests in 0_u32..300, accepts in 0_u32..300,
     ) {

@@ -1,11 +1,11 @@
-//! A batch in a few lines.
+//! Text form of the statistics.
 
 use alloc::collections::BTreeMap;
 use core::fmt;
 
 use super::BatchStats;
 
-/// Four lines at most: results, cost, two of times; what is zero is left out of the first.
+/// At most four lines: results (without zero counts), requests, total times, times to first byte.
 impl fmt::Display for BatchStats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} fetched: {} succeeded", self.count(), self.succeeded)?;

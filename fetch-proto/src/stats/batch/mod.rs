@@ -1,4 +1,4 @@
-//! What became of a batch of fetches, in numbers.
+//! Statistics of a batch of fetches.
 
 mod display;
 #[cfg(test)]
@@ -11,7 +11,7 @@ use crate::model::failure::TimeLimit;
 use crate::model::outcome::{FetchError, FetchOutcome};
 use crate::stats::histogram::Histogram;
 
-/// How one fetch went, for [`BatchStats::record`].
+/// The figures of one fetch, for [`BatchStats::record`].
 ///
 /// ```
 /// use core::time::Duration;
@@ -26,20 +26,20 @@ pub struct Sample {
     pub ending: Ending,
     /// Requests sent: the first, retries, and one for each redirect followed.
     pub attempts: u32,
-    /// Attempts that repeated one before.
+    /// Attempts that repeated an earlier one.
     pub retries: u32,
     /// Redirects followed.
     pub redirects: u32,
-    /// Bytes of the body, decoded.
+    /// Size of the decoded body in bytes.
     pub bytes: u64,
-    /// From the first attempt's dispatch to the end.
+    /// Time from the first attempt's dispatch to the end.
     pub total: Duration,
-    /// From the last attempt's dispatch to the first byte of its response, if there was one.
+    /// Time from the last attempt's dispatch to the first byte of its response, if there was one.
     pub first_byte: Option<Duration>,
 }
 
 impl Sample {
-    /// A fetch of one attempt, without a body.
+    /// A fetch with one attempt, without a body.
     ///
     /// ```
     /// use core::time::Duration;
@@ -61,20 +61,20 @@ impl Sample {
     }
 }
 
-/// How a fetch ended.
+/// How a fetch ended, as counted by [`BatchStats`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Ending {
-    /// The caller gave it up.
+    /// The caller cancelled it.
     Cancelled,
-    /// It failed; the name is one such as [`FailureKind::as_str`](crate::FailureKind::as_str) gives.
+    /// It failed; the name is one of [`FailureKind::as_str`](crate::FailureKind::as_str).
     Failed(&'static str),
-    /// There is a response with this status; 400 and above count as HTTP errors.
+    /// It received a response with this status; 400 and above count as HTTP errors.
     Status(u16),
-    /// It ran into this limit.
+    /// It exceeded this time limit.
     TimedOut(TimeLimit),
 }
 
-/// The numbers of a batch: what the fetches came to, what they cost, how long they took.
+/// Statistics of a batch: results, requests sent, bytes, and times.
 ///
 /// ```
 /// use core::time::Duration;
@@ -158,7 +158,7 @@ impl BatchStats {
         self.first_byte.merge(&other.first_byte);
     }
 
-    /// All fetches.
+    /// Number of fetches.
     ///
     /// ```
     /// assert_eq!(fetch_proto::BatchStats::default().count(), 0);
@@ -168,7 +168,7 @@ impl BatchStats {
         self.total.count()
     }
 
-    /// Fetches with a status below 400.
+    /// Number of fetches with a status below 400.
     ///
     /// ```
     /// assert_eq!(fetch_proto::BatchStats::default().succeeded(), 0);
@@ -178,7 +178,7 @@ impl BatchStats {
         self.succeeded
     }
 
-    /// Fetches with a status of 400 or above.
+    /// Number of fetches with a status of 400 or above.
     ///
     /// ```
     /// assert_eq!(fetch_proto::BatchStats::default().http_errors(), 0);
@@ -188,7 +188,7 @@ impl BatchStats {
         self.http_errors
     }
 
-    /// Fetches that failed in this way.
+    /// Number of fetches that failed with this kind of error.
     ///
     /// ```
     /// assert_eq!(fetch_proto::BatchStats::default().failed("dns"), 0);
@@ -198,7 +198,7 @@ impl BatchStats {
         self.failed.get(kind).copied().unwrap_or(0)
     }
 
-    /// The ways in which fetches failed, by name, and how many in each.
+    /// Number of failed fetches per kind of error, by name.
     ///
     /// ```
     /// assert_eq!(fetch_proto::BatchStats::default().failures().count(), 0);
@@ -207,7 +207,7 @@ impl BatchStats {
         self.failed.iter().map(|(kind, count)| (*kind, *count))
     }
 
-    /// Fetches that ran into this limit.
+    /// Number of fetches that exceeded this time limit.
     ///
     /// ```
     /// use fetch_proto::{BatchStats, TimeLimit};
@@ -218,7 +218,7 @@ impl BatchStats {
         self.timed_out.get(name(limit)).copied().unwrap_or(0)
     }
 
-    /// The limits that fetches ran into, by name, and how many into each.
+    /// Number of timed out fetches per time limit, by name.
     ///
     /// ```
     /// assert_eq!(fetch_proto::BatchStats::default().timeouts().count(), 0);
@@ -227,7 +227,7 @@ impl BatchStats {
         self.timed_out.iter().map(|(limit, count)| (*limit, *count))
     }
 
-    /// Fetches that were cancelled.
+    /// Number of cancelled fetches.
     ///
     /// ```
     /// assert_eq!(fetch_proto::BatchStats::default().cancelled(), 0);
@@ -237,7 +237,7 @@ impl BatchStats {
         self.cancelled
     }
 
-    /// Requests sent.
+    /// Number of requests sent.
     ///
     /// ```
     /// assert_eq!(fetch_proto::BatchStats::default().attempts(), 0);
@@ -247,7 +247,7 @@ impl BatchStats {
         self.attempts
     }
 
-    /// Requests sent once more.
+    /// Number of requests that were retries.
     ///
     /// ```
     /// assert_eq!(fetch_proto::BatchStats::default().retries(), 0);
@@ -257,7 +257,7 @@ impl BatchStats {
         self.retries
     }
 
-    /// Redirects followed.
+    /// Number of redirects followed.
     ///
     /// ```
     /// assert_eq!(fetch_proto::BatchStats::default().redirects(), 0);
@@ -267,7 +267,7 @@ impl BatchStats {
         self.redirects
     }
 
-    /// Bytes of all bodies, decoded.
+    /// Total size of the decoded bodies in bytes.
     ///
     /// ```
     /// assert_eq!(fetch_proto::BatchStats::default().bytes(), 0);
@@ -277,7 +277,7 @@ impl BatchStats {
         self.bytes
     }
 
-    /// From each fetch's first dispatch to its end.
+    /// Times from each fetch's first dispatch to its end.
     ///
     /// ```
     /// assert_eq!(fetch_proto::BatchStats::default().total().max(), None);
@@ -287,7 +287,7 @@ impl BatchStats {
         &self.total
     }
 
-    /// From the last attempt's dispatch to the first byte, for the fetches that had a response.
+    /// Times from the last attempt's dispatch to the first byte, for fetches with a response.
     ///
     /// ```
     /// assert_eq!(fetch_proto::BatchStats::default().first_byte().count(), 0);
@@ -310,7 +310,6 @@ fn name(limit: TimeLimit) -> &'static str {
     }
 }
 
-/// What the statistics of a batch count.
 impl From<&FetchOutcome> for Sample {
     fn from(outcome: &FetchOutcome) -> Self {
         let last = outcome.last_attempt();

@@ -52,7 +52,7 @@ fn stats() -> BatchStats {
 }
 
 #[test]
-fn every_ending_is_counted_once() {
+fn every_fetch_is_counted_once() {
     let stats = stats();
     assert_eq!(
         (stats.succeeded(), stats.http_errors(), stats.cancelled()),
@@ -68,7 +68,7 @@ fn every_ending_is_counted_once() {
 }
 
 #[test]
-fn the_summary_is_short_and_whole() {
+fn summary_lists_all_figures_in_four_lines() {
     assert_eq!(
         stats().to_string(),
         "8 fetched: 2 succeeded, 1 HTTP errors, 3 failed (2 dns, 1 tls), 1 timed out (1 first_byte), 1 cancelled\n\
@@ -84,7 +84,7 @@ fn the_summary_is_short_and_whole() {
 }
 
 #[test]
-fn merging_adds_everything() {
+fn merging_adds_all_figures() {
     let (one, mut both) = (stats(), stats());
     both.merge(&one);
     assert_eq!(
@@ -98,7 +98,7 @@ fn merging_adds_everything() {
 }
 
 #[test]
-fn the_largest_size_can_be_told() {
+fn largest_size_can_be_displayed() {
     let most = Sample {
         bytes: u64::MAX,
         ..Sample::new(Ending::Status(200), Duration::ZERO)
@@ -111,7 +111,7 @@ fn the_largest_size_can_be_told() {
 
 #[cfg(feature = "serde")]
 #[test]
-fn it_is_serialised_with_its_percentiles() {
+fn serialized_form_has_percentiles() {
     let json = serde_json::to_value(stats()).unwrap();
     assert_eq!(json["failed"]["dns"], 2);
     assert_eq!(json["total"]["count"], 8);

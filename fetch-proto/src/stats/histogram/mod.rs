@@ -1,4 +1,4 @@
-//! How durations are spread, in fixed memory.
+//! A histogram of durations in bounded memory.
 
 #[cfg(test)]
 mod tests;
@@ -9,17 +9,17 @@ use core::time::Duration;
 
 use crate::model::time::nanos;
 
-// The crates for histograms need `std` or floating point, so this one is our own.
+// Published histogram crates need `std` or floating point.
 
-/// Buckets for each doubling: 64 keep the middle of a bucket within 1/128 of all in it.
+/// Buckets per power of two: with 64, the middle of a bucket is within 1/128 of every value in it.
 const SUB: u64 = 1 << SUB_BITS;
 const SUB_BITS: u32 = 6;
 
 /// A histogram of durations, such as the times of all fetches of a batch.
 ///
-/// Its memory grows to the longest duration: 12 KiB for one second, 30 KiB at the most, however many
-/// are recorded; none before the first. A percentile is within 1 % of the exact one; count, minimum,
-/// maximum and mean are exact. Durations over 584 years count as that.
+/// Memory depends on the longest duration only: 12 KiB for one second, at most 30 KiB, none before
+/// the first value. Percentiles are within 1 % of the exact ones; count, minimum, maximum and mean
+/// are exact. Durations over 584 years count as 584 years.
 ///
 /// ```
 /// use core::time::Duration;
@@ -98,8 +98,8 @@ impl Histogram {
         self.count += other.count;
     }
 
-    /// The duration that `p` ten-thousandths of all do not exceed, within 1 %: 5000 for the median,
-    /// 9990 for p99.9. Above 10 000 counts as 10 000, the maximum. `None` if nothing was recorded.
+    /// The duration that `p` ten-thousandths of all durations do not exceed, within 1 %: 5000 for
+    /// the median, 9990 for p99.9. Above 10 000 counts as 10 000, the maximum. `None` if empty.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -126,7 +126,7 @@ impl Histogram {
         ))
     }
 
-    /// The shortest duration, exactly; `None` if nothing was recorded.
+    /// The exact minimum; `None` if empty.
     ///
     /// ```
     /// assert_eq!(fetch_proto::Histogram::default().min(), None);
@@ -136,7 +136,7 @@ impl Histogram {
         (self.count > 0).then(|| Duration::from_nanos(self.min))
     }
 
-    /// The longest duration, exactly; `None` if nothing was recorded.
+    /// The exact maximum; `None` if empty.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -149,7 +149,7 @@ impl Histogram {
         (self.count > 0).then(|| Duration::from_nanos(self.max))
     }
 
-    /// The arithmetic mean, rounded down to a nanosecond; `None` if nothing was recorded.
+    /// The arithmetic mean, rounded down to a nanosecond; `None` if empty.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -163,7 +163,7 @@ impl Histogram {
         Some(Duration::from_nanos(mean as u64))
     }
 
-    /// How many durations were recorded.
+    /// Number of durations recorded.
     ///
     /// ```
     /// assert_eq!(fetch_proto::Histogram::default().count(), 0);
@@ -173,8 +173,8 @@ impl Histogram {
         self.count
     }
 
-    /// How many there are of which duration, the shortest first, each within 1 %; none that has no
-    /// number.
+    /// Non-empty buckets, shortest first: the middle of the bucket, within 1 % of its durations, and
+    /// their number.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -189,7 +189,7 @@ impl Histogram {
         used.map(|(place, count)| (Duration::from_nanos(middle(place)), *count))
     }
 
-    /// The usual numbers in one; all zero if nothing was recorded.
+    /// The usual figures; all zero if empty.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -213,25 +213,25 @@ impl Histogram {
     }
 }
 
-/// What [`Histogram::summary`] tells.
+/// The figures of [`Histogram::summary`].
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct HistogramSummary {
-    /// How many durations there are.
+    /// Number of durations.
     pub count: u64,
-    /// The shortest, exactly.
+    /// Exact minimum.
     pub min: Duration,
-    /// The arithmetic mean, exactly.
+    /// Exact arithmetic mean.
     pub mean: Duration,
-    /// What half of them do not exceed, within 1 %.
+    /// Median, within 1 %.
     pub p50: Duration,
-    /// What 90 % of them do not exceed, within 1 %.
+    /// 90th percentile, within 1 %.
     pub p90: Duration,
-    /// What 99 % of them do not exceed, within 1 %.
+    /// 99th percentile, within 1 %.
     pub p99: Duration,
-    /// What 99.9 % of them do not exceed, within 1 %.
+    /// 99.9th percentile, within 1 %.
     pub p999: Duration,
-    /// The longest, exactly.
+    /// Exact maximum.
     pub max: Duration,
 }
 
@@ -253,7 +253,7 @@ impl fmt::Display for HistogramSummary {
     }
 }
 
-/// The bucket of `value`: below 64 one for each value, then 64 for each doubling.
+/// Index of the bucket of `value`: below 64 one bucket per value, then 64 per power of two.
 fn index(value: u64) -> usize {
     let shift = (value | SUB).ilog2() - SUB_BITS;
     let bucket = u64::from(shift) * SUB + (value >> shift);

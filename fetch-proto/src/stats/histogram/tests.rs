@@ -10,7 +10,7 @@ fn of(values: &[u64]) -> Histogram {
     histogram
 }
 
-/// Values of every size: a random word cut to a random number of bits.
+/// Values of every magnitude: a random word truncated to a random number of bits.
 fn values(at_least: usize) -> impl Strategy<Value = Vec<u64>> {
     vec(
         (any::<u64>(), 0_u32..64).prop_map(|(word, cut)| word >> cut),
@@ -19,14 +19,14 @@ fn values(at_least: usize) -> impl Strategy<Value = Vec<u64>> {
 }
 
 #[test]
-fn memory_is_bounded_and_taken_late() {
+fn memory_is_bounded_and_allocated_lazily() {
     assert_eq!(Histogram::default().buckets.capacity(), 0);
     assert!(size_of_val(of(&[u64::MAX]).buckets.as_slice()) <= 30 << 10);
     assert!(size_of_val(of(&[1_000_000_000]).buckets.as_slice()) <= 13 << 10);
 }
 
 #[test]
-fn the_longest_duration_is_counted() {
+fn longest_duration_is_counted() {
     let mut histogram = of(&[1]);
     histogram.record(Duration::MAX);
     assert_eq!(
@@ -38,7 +38,7 @@ fn the_longest_duration_is_counted() {
 }
 
 #[test]
-fn nothing_recorded_has_no_numbers() {
+fn empty_histogram_has_no_figures() {
     let empty = Histogram::default();
     assert_eq!((empty.min(), empty.mean(), empty.max()), (None, None, None));
     assert_eq!(empty.percentile(0), None);
@@ -47,7 +47,7 @@ fn nothing_recorded_has_no_numbers() {
 
 #[cfg(feature = "serde")]
 #[test]
-fn a_histogram_is_serialised_as_its_summary() {
+fn serialized_form_is_the_summary() {
     let histogram = of(&[5, 7]);
     let json = serde_json::to_string(&histogram).unwrap();
     assert_eq!(
@@ -73,7 +73,7 @@ proptest! {
     }
 
     #[test]
-    fn merging_is_recording_all(a in values(0), b in values(0)) {
+    fn merging_equals_recording_all(a in values(0), b in values(0)) {
         let mut merged = of(&a);
         merged.merge(&of(&b));
         prop_assert_eq!(merged, of(&[a, b].concat()));
