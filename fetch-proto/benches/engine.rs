@@ -1,15 +1,14 @@
 //! What the engine costs: one fetch from submission to outcome, a look while nothing is due, a
 //! retry's timer. `cargo bench -p fetch-proto --bench engine`.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use fetch_proto::{
-    Adaptive, Attempt, AttemptId, Backoff, BodyDelivery, Breaker, Config, Engine, FailureKind,
-    FetchRequest, HeadSummary, Hedge, Idle, Input, Method, Output, Policy, Rate, RequestBodyKind,
-    RetryBudget, Rules, Shed, StallGuard, Throttle, Timestamp,
+    AdaptiveConcurrency, Attempt, AttemptId, Backoff, Breaker, Config, Engine, FailureKind, FetchRequest,
+    HeadSummary, Hedge, Idle, Input, Output, Policy, Rate, RetryBudget, PolicyRules, Shed, StallGuard,
+    Throttle, Timestamp,
 };
 use url::Url;
 
@@ -35,14 +34,14 @@ fn submit_to_done_with_all_policies(bencher: Bencher<'_, '_>) {
         .rate(rate())
         .stall(StallGuard::default());
     let config = Config::default()
-        .adaptive(Adaptive::default())
+        .adaptive(AdaptiveConcurrency::default())
         .breaker(Breaker::default())
         .budget(RetryBudget::default())
         .host_budget(RetryBudget::default())
         .host_rate(rate())
         .per_host(16)
         .rate(rate())
-        .rules(Rules::only(policy))
+        .rules(PolicyRules::from_policy(policy))
         .shed(Shed::default())
         .throttle(Throttle::default());
     one_by_one(bencher, Engine::new(config, SEED, START));
@@ -96,7 +95,7 @@ fn fail_sleep_and_start_again(bencher: Bencher<'_, '_>, count: usize) {
         let config = Config::default()
             .concurrency(count)
             .window(count)
-            .rules(Rules::only(policy));
+            .rules(PolicyRules::from_policy(policy));
         let mut engine = Engine::new(config, SEED, START);
         let request = request();
         for _ in 0..count {
@@ -127,17 +126,7 @@ fn fail_sleep_and_start_again(bencher: Bencher<'_, '_>, count: usize) {
 }
 
 fn request() -> FetchRequest {
-    FetchRequest {
-        body: RequestBodyKind::None,
-        delivery: BodyDelivery::Buffered,
-        idempotent: false,
-        method: Method::Get,
-        policy: None,
-        priority: 0,
-        share: None,
-        tag: 0,
-        url: Arc::new(Url::parse("http://site.test/bytes/1024").expect("a valid URL")),
-    }
+    FetchRequest::get(Url::parse("http://site.test/bytes/1024").expect("a valid URL"))
 }
 
 fn answer(engine: &mut Engine, id: AttemptId, now: Timestamp) {

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use divan::Bencher;
-use fetch_proto::{Method, Policy, Rules};
+use fetch_proto::{Method, Policy, PolicyRules};
 use url::Url;
 
 fn main() {
@@ -31,19 +31,19 @@ fn ten_rules(bencher: Bencher<'_, '_>, url: &str) {
     ];
     let rules = patterns
         .into_iter()
-        .fold(Rules::builder(), |rules, pattern| {
+        .fold(PolicyRules::builder(), |rules, pattern| {
             rules.rule(pattern, Policy::default())
         })
         .build()
         .expect("valid rules");
     let url = Url::parse(url).expect("a valid URL");
-    bencher.bench(|| rules.matched(black_box(&Method::Get), black_box(&url)));
+    bencher.bench(|| rules.matching_rule(black_box(&Method::Get), black_box(&url)));
 }
 
 /// The two rules that are there by default, against a URL that matches neither.
 #[divan::bench(sample_size = 1_000)]
 fn default_rules(bencher: Bencher<'_, '_>) {
-    let rules = Rules::default();
+    let rules = PolicyRules::default();
     let url = Url::parse("http://127.0.0.1:8080/bytes/1024").expect("a valid URL");
-    bencher.bench(|| rules.matched(black_box(&Method::Get), black_box(&url)));
+    bencher.bench(|| rules.matching_rule(black_box(&Method::Get), black_box(&url)));
 }

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 /// single pointer, because every live fetch holds one or more of these lists.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub(crate) struct Few<T> {
+pub(crate) struct InlineVec<T> {
     first: Option<T>,
     /// Empty if there is no first element.
     #[allow(
@@ -17,7 +17,7 @@ pub(crate) struct Few<T> {
     rest: Option<Box<Vec<T>>>,
 }
 
-impl<T> Default for Few<T> {
+impl<T> Default for InlineVec<T> {
     fn default() -> Self {
         Self {
             first: None,
@@ -26,7 +26,7 @@ impl<T> Default for Few<T> {
     }
 }
 
-impl<T> Few<T> {
+impl<T> InlineVec<T> {
     pub(crate) fn is_empty(&self) -> bool {
         self.first.is_none()
     }
@@ -60,9 +60,9 @@ impl<T> Few<T> {
     }
 
     /// Removes the first element that satisfies `is_match`.
-    pub(crate) fn take(&mut self, is_match: impl Fn(&T) -> bool) -> Option<T> {
+    pub(crate) fn remove_first(&mut self, is_match: impl Fn(&T) -> bool) -> Option<T> {
         if self.first.as_ref().is_some_and(&is_match) {
-            return self.pop();
+            return self.pop_front();
         }
         let rest = self.rest.as_mut()?;
         let place = rest.iter().position(is_match)?;
@@ -70,7 +70,7 @@ impl<T> Few<T> {
     }
 
     /// Removes the first element.
-    pub(crate) fn pop(&mut self) -> Option<T> {
+    pub(crate) fn pop_front(&mut self) -> Option<T> {
         let next = match &mut self.rest {
             Some(rest) if !rest.is_empty() => Some(rest.remove(0)),
             _ => None,
@@ -88,7 +88,7 @@ mod tests {
     proptest! {
         #[test]
         fn behaves_like_a_vec(steps in prop::collection::vec((0..3u8, 0..5u8), 0..40)) {
-            let (mut few, mut model) = (Few::default(), Vec::new());
+            let (mut few, mut model) = (InlineVec::default(), Vec::new());
             for (step, value) in steps {
                 match step {
                     0 => {
@@ -97,12 +97,12 @@ mod tests {
                     }
                     1 => {
                         let expected = (!model.is_empty()).then(|| model.remove(0));
-                        prop_assert_eq!(few.pop(), expected);
+                        prop_assert_eq!(few.pop_front(), expected);
                     }
                     _ => {
                         let place = model.iter().position(|one| *one == value);
                         let expected = place.map(|place| model.remove(place));
-                        prop_assert_eq!(few.take(|one| *one == value), expected);
+                        prop_assert_eq!(few.remove_first(|one| *one == value), expected);
                     }
                 }
                 prop_assert_eq!(few.iter().copied().collect::<Vec<_>>(), model.clone());

@@ -4,8 +4,8 @@
 //! - [`Fetch`] is one fetch's life; [`Engine`] runs many through a bounded window.
 //! - Time is an argument ([`Timestamp`]), randomness is a seed, what happened is an [`Input`], what to
 //!   do is an [`Output`]: plain data, so that a run can be recorded and replayed.
-//! - [`Policy`] says what a fetch may do; [`Rules`] choose one by URL.
-//! - [`Circuit`], [`Purse`] and [`Throttler`] spare hosts that fail; each can be used alone.
+//! - [`Policy`] says what a fetch may do; [`PolicyRules`] choose one by URL.
+//! - [`CircuitBreaker`], [`RetryTokens`] and [`RequestThrottler`] spare hosts that fail; each can be used alone.
 //! - The feature `testing` brings a fake clock, a scripted server and a simulator.
 //!
 //! A unit test of a retry policy needs no runtime, no socket and no sleep:
@@ -45,19 +45,19 @@ pub use engine::{
 };
 pub use fetch::request::{BodyDelivery, FetchRequest, RequestBodyKind};
 pub use fetch::{Fetch, Step};
-pub use guards::balance::{Balance, Balancer, Endpoint, Outlier, Served, Target, TargetError};
+pub use guards::balance::{BalanceStrategy, LoadBalancer, TargetEndpoint, OutlierDetection, EndpointResult, BalancedTarget, TargetError};
 pub use guards::breaker::{
-    Breaker, BreakerMode, Call, CallCounts, Circuit, CircuitState, Denied, OnOpen, Verdict,
+    Breaker, BreakerMode, BreakerCall, CallCounts, CircuitBreaker, CircuitState, CallNotPermitted, OnOpen, CallResult,
 };
-pub use guards::budget::{Purse, RetryBudget, RetryCost, RetryKind};
+pub use guards::budget::{RetryTokens, RetryBudget, RetryCost, RetryKind};
 pub use guards::hedge::{Hedge, HedgeDelay};
-pub use guards::latency::Recent;
-pub use guards::limiter::{Adaptive, Aimd, Gradient2, Limiter, Vegas};
-pub use guards::rate::{Gcra, Rate, RateError};
-pub use guards::stall::{Meter, StallGuard};
-pub use guards::throttle::{Throttle, Throttler};
+pub use guards::latency::RecentLatency;
+pub use guards::limiter::{AdaptiveConcurrency, Aimd, Gradient2, ConcurrencyLimiter, Vegas};
+pub use guards::rate::{RateLimiter, Rate, RateError};
+pub use guards::stall::{ThroughputMeter, StallGuard};
+pub use guards::throttle::{Throttle, RequestThrottler};
 pub use model::attempt::{Attempt, HeadSummary, Input, InputEffect};
-pub use model::event::{DecisionEvent, RetryDelaySource, Transition, Trip};
+pub use model::event::{DecisionEvent, RetryDelaySource, CircuitTransition, TripReason};
 pub use model::failure::{FailureCause, FailureKind, RedirectError, TimeLimit};
 pub use model::fault::InjectedFault;
 pub use model::id::{AttemptId, FetchId};
@@ -72,6 +72,6 @@ pub use policy::{
     Backoff, ChaosPolicy, Fallback, Jitter, OverCap, Policy, RedirectPolicy, RetryAfterPolicy,
     RetryClass, RetryClasses, StatusSet, Timeouts,
 };
-pub use rules::{Pattern, RuleError, RuleReason, Rules, RulesBuilder};
-pub use stats::batch::{BatchStats, Ending, Sample};
-pub use stats::histogram::{Histogram, HistogramSummary};
+pub use rules::{RulePattern, RuleError, RuleErrorKind, PolicyRules, PolicyRulesBuilder};
+pub use stats::batch::{BatchStats, SampleEnd, FetchSample};
+pub use stats::histogram::{DurationHistogram, HistogramSummary};

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use fetch_proto::{
-    Attempt, Balance, Breaker, Config, Endpoint, Engine, FailureKind, Fallback, FetchError,
-    FetchRequest, HeadSummary, Input, OnOpen, Outlier, Output, Policy, Rate, Rules, Target,
+    Attempt, BalanceStrategy, Breaker, Config, TargetEndpoint, Engine, FailureKind, Fallback, FetchError,
+    FetchRequest, HeadSummary, Input, OnOpen, OutlierDetection, Output, Policy, Rate, PolicyRules, BalancedTarget,
     Timeouts, Timestamp,
 };
 
@@ -45,7 +45,7 @@ fn start(engine: &mut Engine, now: Timestamp) -> Attempt {
 #[test]
 fn a_fetch_that_an_open_circuit_refuses_ends_before_the_engine_is_idle() {
     let breaker = Breaker::default().consecutive(1).on_open(OnOpen::FailFast);
-    let rules = Rules::only(Policy::default().attempts(1));
+    let rules = PolicyRules::from_policy(Policy::default().attempts(1));
     let mut engine = Engine::new(Config::default().breaker(breaker).rules(rules), 0, at(0));
     engine.submit(get("http://a.test/1"), at(0)).unwrap();
     let first = start(&mut engine, at(0));
@@ -59,10 +59,7 @@ fn a_fetch_that_an_open_circuit_refuses_ends_before_the_engine_is_idle() {
 }
 
 fn shared(url: &str) -> FetchRequest {
-    FetchRequest {
-        share: Some(1),
-        ..get(url)
-    }
+    get(url).share(Some(1))
 }
 
 #[test]
@@ -83,13 +80,10 @@ fn a_follower_cancelled_along_with_its_leader_does_not_ask_instead() {
 
 #[test]
 fn a_follower_that_turned_to_its_fallback_is_not_given_the_leaders_result() {
-    let limits = Timeouts {
-        queue: Some(Duration::from_secs(1)),
-        ..Timeouts::NONE
-    };
+    let limits = Timeouts::NONE.queue(Duration::from_secs(1));
     let fallback = Fallback::to("http://b.test/".parse().unwrap());
     let policy = Policy::default().timeouts(limits).fallback(fallback);
-    let mut engine = Engine::new(Config::default().rules(Rules::only(policy)), 0, at(0));
+    let mut engine = Engine::new(Config::default().rules(PolicyRules::from_policy(policy)), 0, at(0));
     let leader = engine.submit(shared("http://a.test/"), at(0)).unwrap();
     engine.submit(shared("http://a.test/"), at(0)).unwrap();
     let first = start(&mut engine, at(0));
@@ -106,7 +100,7 @@ fn a_follower_that_turned_to_its_fallback_is_not_given_the_leaders_result() {
 
 #[test]
 fn an_endpoint_that_is_no_more_is_remembered_until_its_attempts_have_landed() {
-    let target = Target::new([Endpoint::new("http://a.test".parse().unwrap())]);
+    let target = BalancedTarget::new([TargetEndpoint::new("http://a.test".parse().unwrap())]);
     let service = "http://service.test".parse().unwrap();
     let config = Config::default().target(service, target).unwrap();
     let mut engine = Engine::new(config, 0, at(0));
@@ -122,10 +116,7 @@ fn an_endpoint_that_is_no_more_is_remembered_until_its_attempts_have_landed() {
 
 #[test]
 fn a_fetch_that_a_rule_parked_twice_is_not_refused_while_it_flies() {
-    let limits = Timeouts {
-        queue: Some(Duration::from_millis(600)),
-        ..Timeouts::NONE
-    };
+    let limits = Timeouts::NONE.queue(Duration::from_millis(600));
     let fallback = Fallback::to("http://b.test/".parse().unwrap());
     let policy = Policy::default()
         .rate("1/s".parse::<Rate>().unwrap())
@@ -133,7 +124,7 @@ fn a_fetch_that_a_rule_parked_twice_is_not_refused_while_it_flies() {
         .fallback(fallback);
     let breaker = Breaker::default().consecutive(1).on_open(OnOpen::FailFast);
     let config = Config::default().breaker(breaker);
-    let mut engine = Engine::new(config.rules(Rules::only(policy)), 0, at(0));
+    let mut engine = Engine::new(config.rules(PolicyRules::from_policy(policy)), 0, at(0));
     engine.submit(get("http://a.test/1"), at(0)).unwrap();
     engine.submit(get("http://a.test/2"), at(0)).unwrap();
     let _ = start(&mut engine, at(0));
@@ -144,7 +135,7 @@ fn a_fetch_that_a_rule_parked_twice_is_not_refused_while_it_flies() {
     // One that no rule slows down opens the circuit meanwhile.
     let policy = Some(Policy::default().attempts(1).into());
     let request = get("http://b.test/other");
-    let request = FetchRequest { policy, ..request };
+    let request = request.policy(policy);
     engine.submit(request, at(1500)).unwrap();
     let other = start(&mut engine, at(1500));
     engine.handle(other.id, Input::End(Err(FailureKind::Io)), at(1500));
@@ -155,13 +146,10 @@ fn a_fetch_that_a_rule_parked_twice_is_not_refused_while_it_flies() {
 
 #[test]
 fn a_fetch_that_falls_back_in_its_queue_leaves_that_queue() {
-    let limits = Timeouts {
-        queue: Some(Duration::from_millis(100)),
-        ..Timeouts::NONE
-    };
+    let limits = Timeouts::NONE.queue(Duration::from_millis(100));
     let fallback = Fallback::to("http://b.test/".parse().unwrap());
     let policy = Policy::default().timeouts(limits).fallback(fallback);
-    let config = Config::default().per_host(1).rules(Rules::only(policy));
+    let config = Config::default().per_host(1).rules(PolicyRules::from_policy(policy));
     let mut engine = Engine::new(config, 0, at(0));
     for path in ["1", "2"] {
         let url = format!("http://a.test/{path}");
@@ -187,17 +175,17 @@ fn what_was_not_told_of_a_landed_attempt_is_not_told_after_a_restart() {
 
 #[test]
 fn an_ejected_endpoint_is_used_while_no_other_may_be() {
-    let outlier = Outlier {
+    let outlier = OutlierDetection {
         consecutive_failures: 2,
-        ..Outlier::default()
+        ..OutlierDetection::default()
     };
     let urls = ["http://a.test", "http://b.test"].map(|url| url.parse().unwrap());
-    let target = Target::new(urls.map(Endpoint::new))
+    let target = BalancedTarget::new(urls.map(TargetEndpoint::new))
         .outlier(outlier)
-        .strategy(Balance::RoundRobin);
+        .strategy(BalanceStrategy::RoundRobin);
     let service = "http://service.test".parse().unwrap();
     let breaker = Breaker::default().consecutive(2);
-    let rules = Rules::only(Policy::default().attempts(1));
+    let rules = PolicyRules::from_policy(Policy::default().attempts(1));
     let config = Config::default().breaker(breaker).rules(rules);
     let mut engine = Engine::new(config.target(service, target).unwrap(), 0, at(0));
     // Both circuits open, and one of the endpoints, but never both, is ejected.
@@ -219,7 +207,7 @@ fn an_ejected_endpoint_is_used_while_no_other_may_be() {
 #[test]
 fn a_fetch_keeps_the_rate_of_its_own_rule_when_rules_are_renumbered() {
     let mut engine = Engine::new(
-        Config::default().rules(Rules::only(Policy::default())),
+        Config::default().rules(PolicyRules::from_policy(Policy::default())),
         0,
         at(0),
     );
@@ -229,7 +217,7 @@ fn a_fetch_keeps_the_rate_of_its_own_rule_when_rules_are_renumbered() {
         engine.submit(get(&url), at(0)).unwrap();
     }
     let slow = Policy::default().rate("1/h".parse::<Rate>().unwrap());
-    let rules = Rules::builder().rule("host:other.test", slow).build();
+    let rules = PolicyRules::builder().rule("host:other.test", slow).build();
     engine.set_config(Config::default().rules(rules.unwrap()), at(0));
     engine.release();
     let said = said(&mut engine, at(0));

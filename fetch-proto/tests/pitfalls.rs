@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fetch_proto::{
     Attempt, Breaker, CircuitState, Config, Engine, FailureKind, FetchRequest, HeadSummary, Input,
-    Output, Policy, RetryBudget, Rules, Timestamp,
+    Output, Policy, RetryBudget, PolicyRules, Timestamp,
 };
 
 fn at(millis: u64) -> Timestamp {
@@ -51,7 +51,7 @@ fn a_spent_budget_leaves_what_is_in_flight_alone() {
         timeout_cost: 1,
     };
     let config = Config::default().budget(budget);
-    let rules = Rules::only(Policy::default());
+    let rules = PolicyRules::from_policy(Policy::default());
     let mut engine = Engine::new(config.rules(rules), 0, at(0));
     submit(&mut engine, "http://a.test/1");
     submit(&mut engine, "http://a.test/2");

@@ -11,9 +11,9 @@ use super::Engine;
 use super::slab::{NO_ENDPOINT, Permit};
 use super::world::Shared;
 use crate::fetch::Fetch;
-use crate::guards::balance::Served;
-use crate::guards::breaker::Verdict;
-use crate::guards::rate::Gcra;
+use crate::guards::balance::EndpointResult;
+use crate::guards::breaker::CallResult;
+use crate::guards::rate::RateLimiter;
 use crate::model::attempt::Attempt;
 use crate::model::event::DecisionEvent;
 use crate::model::fault::InjectedFault;
@@ -89,7 +89,7 @@ impl Engine {
             let circuit = guards.circuit.as_ref().filter(|_| strict);
             circuit.map_or_else(
                 || guards.deferred_until(now),
-                |circuit| circuit.denied_until(now),
+                |circuit| circuit.denial(now),
             )
         });
         if denied.is_some_and(|denied| denied.until.is_none()) {
@@ -157,7 +157,7 @@ impl Engine {
         let draw = self.draw();
         let guards = self.hosts.get(host).guards.as_ref();
         let throttler = guards.and_then(|guards| guards.throttler.as_ref());
-        if throttler.is_none_or(|throttler| throttler.admits(draw, now)) {
+        if throttler.is_none_or(|throttler| throttler.can_send(draw, now)) {
             return false;
         }
         let slot = self.slots.get(index);
@@ -167,7 +167,7 @@ impl Engine {
         let state = self.hosts.get_mut(host);
         state.next = state.next.max(Some(now + rest));
         let key = state.key.clone();
-        self.tell(|| DecisionEvent::Throttled { host: key, rest });
+        self.tell(|| DecisionEvent::HostThrottled { host: key, rest });
         true
     }
 
@@ -250,7 +250,7 @@ impl Engine {
         // An ejected one is better than none, if the others may not be used at all.
         let picked = picked.or_else(|| (0..group.endpoints.len()).find(|i| usable(*i)));
         let picked = picked.map(|i| {
-            group.balancer.started(i, now);
+            group.balancer.record_start(i, now);
             let url = group.url(i, slot.fetch.target());
             (group.endpoints[i], i as u16, Some(url))
         });
@@ -267,7 +267,7 @@ impl Engine {
         state.flying += 1;
         state.next = wait.map(|wait| now + wait).max(state.next);
         for rate in [&mut self.rate, &mut state.rate].into_iter().flatten() {
-            let taken = rate.try_take(now);
+            let taken = rate.try_acquire(now);
             debug_assert!(taken.is_ok(), "no obstacle: it is within its rate");
         }
         // A target's own throttle counts what goes to any of its endpoints.
@@ -275,14 +275,14 @@ impl Engine {
         for counted in other.into_iter().chain([permit.host]) {
             let guards = self.hosts.get_mut(counted).guards.as_mut();
             if let Some(throttler) = guards.and_then(|guards| guards.throttler.as_mut()) {
-                throttler.request(now);
+                throttler.record_request(now);
             }
         }
         if first {
             let host = self.hosts.get_mut(host).guards.as_mut();
             let own = host.and_then(|guards| guards.purse.as_mut());
             for purse in own.into_iter().chain(&mut self.purse) {
-                purse.request(now);
+                purse.record_request(now);
             }
         }
     }
@@ -293,13 +293,13 @@ impl Engine {
             let endpoint = usize::from(permit.endpoint);
             group
                 .balancer
-                .ended(endpoint, Served::Neutral, Duration::ZERO, now);
+                .record_end(endpoint, EndpointResult::Neutral, Duration::ZERO, now);
         }
         let guards = self.hosts.get_mut(permit.host).guards.as_mut();
         if let Some((guards, call)) = guards.zip(permit.call)
             && let Some(circuit) = &mut guards.circuit
         {
-            circuit.settle(call, Verdict::Neutral, Duration::ZERO, now);
+            circuit.record(call, CallResult::Neutral, Duration::ZERO, now);
         }
     }
 
@@ -331,7 +331,7 @@ impl Engine {
     /// When the rate over all hosts allows the next attempt, if that is all that it waits for.
     pub(super) fn rate_wake(&self, now: Timestamp) -> Option<NextWake> {
         let waits = !self.ring.is_empty() && self.has_place() && self.has_rate();
-        let rate: &Gcra = self.rate.as_ref().filter(|_| waits)?;
+        let rate: &RateLimiter = self.rate.as_ref().filter(|_| waits)?;
         Some(NextWake {
             at: rate.next_allowed(now),
             why: WakeReason::Rate,

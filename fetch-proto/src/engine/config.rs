@@ -6,15 +6,15 @@ use core::time::Duration;
 
 use url::Url;
 
-use crate::guards::balance::{Target, TargetError};
+use crate::guards::balance::{BalancedTarget, TargetError};
 use crate::guards::breaker::Breaker;
 use crate::guards::budget::RetryBudget;
 use crate::guards::hedge::{Hedge, HedgeDelay};
-use crate::guards::limiter::Adaptive;
+use crate::guards::limiter::AdaptiveConcurrency;
 use crate::guards::rate::Rate;
 use crate::guards::throttle::Throttle;
 use crate::policy::Policy;
-use crate::rules::Rules;
+use crate::rules::PolicyRules;
 
 /// The limits of an [`Engine`](crate::Engine), over all its fetches.
 ///
@@ -27,7 +27,7 @@ use crate::rules::Rules;
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct Config {
-    pub(crate) adaptive: Option<Adaptive>,
+    pub(crate) adaptive: Option<AdaptiveConcurrency>,
     pub(crate) breaker: Option<Breaker>,
     pub(crate) budget: Option<RetryBudget>,
     pub(crate) concurrency: NonZeroUsize,
@@ -36,11 +36,11 @@ pub struct Config {
     pub(crate) host_rate: Option<Rate>,
     pub(crate) per_host: Option<NonZeroUsize>,
     pub(crate) rate: Option<Rate>,
-    pub(crate) rules: Rules,
+    pub(crate) rules: PolicyRules,
     pub(crate) shed: Option<Shed>,
     pub(crate) slow_start: bool,
     pub(crate) spacing: Option<(Duration, Duration)>,
-    pub(crate) targets: Vec<(Url, Target)>,
+    pub(crate) targets: Vec<(Url, BalancedTarget)>,
     pub(crate) throttle: Option<Throttle>,
     pub(crate) window: Option<NonZeroUsize>,
 }
@@ -79,11 +79,11 @@ impl Config {
     /// over [`per_host`](Self::per_host). Default: it is not.
     ///
     /// ```
-    /// use fetch_proto::{Adaptive, Config};
-    /// let config = Config::default().adaptive(Adaptive::default());
+    /// use fetch_proto::{AdaptiveConcurrency, Config};
+    /// let config = Config::default().adaptive(AdaptiveConcurrency::default());
     /// ```
     #[must_use]
-    pub fn adaptive(mut self, adaptive: impl Into<Option<Adaptive>>) -> Self {
+    pub fn adaptive(mut self, adaptive: impl Into<Option<AdaptiveConcurrency>>) -> Self {
         self.adaptive = adaptive.into();
         self
     }
@@ -169,9 +169,9 @@ impl Config {
     /// them. Limits, rates and breakers are the endpoints' own.
     ///
     /// ```
-    /// use fetch_proto::{Config, Endpoint, Target};
+    /// use fetch_proto::{Config, TargetEndpoint, BalancedTarget};
     /// let urls = ["https://a.example", "https://b.example"].map(|url| url.parse().unwrap());
-    /// let target = Target::new(urls.map(Endpoint::new));
+    /// let target = BalancedTarget::new(urls.map(TargetEndpoint::new));
     /// let config = Config::default().target("https://service.example".parse()?, target)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -179,7 +179,7 @@ impl Config {
     /// # Errors
     ///
     /// The target has no endpoint, or one that is no origin.
-    pub fn target(mut self, url: Url, target: Target) -> Result<Self, TargetError> {
+    pub fn target(mut self, url: Url, target: BalancedTarget) -> Result<Self, TargetError> {
         target.validate()?;
         self.targets
             .retain(|(known, _)| known.origin() != url.origin());
@@ -277,14 +277,14 @@ impl Config {
         self
     }
 
-    /// Sets the rules that choose each fetch's policy. Default [`Rules::default`].
+    /// Sets the rules that choose each fetch's policy. Default [`PolicyRules::default`].
     ///
     /// ```
-    /// use fetch_proto::{Config, Policy, Rules};
-    /// let config = Config::default().rules(Rules::only(Policy::default()));
+    /// use fetch_proto::{Config, Policy, PolicyRules};
+    /// let config = Config::default().rules(PolicyRules::from_policy(Policy::default()));
     /// ```
     #[must_use]
-    pub fn rules(mut self, rules: Rules) -> Self {
+    pub fn rules(mut self, rules: PolicyRules) -> Self {
         self.rules = rules;
         self
     }
@@ -322,7 +322,7 @@ impl Config {
     /// assert_eq!(fetch_proto::Config::default().rules_ref().iter().count(), 2);
     /// ```
     #[must_use]
-    pub const fn rules_ref(&self) -> &Rules {
+    pub const fn rules_ref(&self) -> &PolicyRules {
         &self.rules
     }
 
@@ -362,7 +362,7 @@ impl Config {
     /// assert!(fetch_proto::Config::default().adaptive_ref().is_none());
     /// ```
     #[must_use]
-    pub const fn adaptive_ref(&self) -> Option<&Adaptive> {
+    pub const fn adaptive_ref(&self) -> Option<&AdaptiveConcurrency> {
         self.adaptive.as_ref()
     }
 
@@ -429,7 +429,7 @@ impl Default for Config {
             host_rate: None,
             per_host: None,
             rate: None,
-            rules: Rules::default(),
+            rules: PolicyRules::default(),
             shed: None,
             slow_start: true,
             spacing: None,

@@ -5,12 +5,12 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::timers::Timers;
-use crate::guards::portion::Portion;
-use crate::guards::rate::{Gcra, Rate};
+use crate::guards::portion::LimitFraction;
+use crate::guards::rate::{RateLimiter, Rate};
 use crate::model::id::FetchId;
 use crate::model::time::Timestamp;
 use crate::model::wake::{NextWake, WakeReason};
-use crate::rules::Rules;
+use crate::rules::PolicyRules;
 
 /// One gate for each rule, the last for what no rule matches.
 #[derive(Clone, Debug, Default)]
@@ -18,7 +18,7 @@ use crate::rules::Rules;
 pub(super) struct Gates {
     gates: Vec<Option<Gate>>,
     /// How much of each rate is this engine's.
-    portion: Portion,
+    portion: LimitFraction,
     timers: Timers,
 }
 
@@ -28,12 +28,12 @@ struct Gate {
     /// Those that were turned back, the longest waiting first. Some may be over meanwhile.
     parked: VecDeque<FetchId>,
     /// This engine's portion of the rule's rate.
-    rate: Gcra,
+    rate: RateLimiter,
     whole: Rate,
 }
 
 impl Gates {
-    pub(super) fn new(rules: &Rules) -> Self {
+    pub(super) fn new(rules: &PolicyRules) -> Self {
         let mut gates = Self::default();
         gates.adopt(rules, None);
         gates
@@ -41,7 +41,7 @@ impl Gates {
 
     /// Takes over the rates of `rules`. A rule that was there `before`, wherever it stood, keeps what
     /// it owes. Everything that was parked is handed back, to be looked at anew.
-    pub(super) fn adopt(&mut self, rules: &Rules, before: Option<&Rules>) -> Vec<FetchId> {
+    pub(super) fn adopt(&mut self, rules: &PolicyRules, before: Option<&PolicyRules>) -> Vec<FetchId> {
         let mut old = core::mem::take(&mut self.gates);
         let parked = old.iter().flatten().flat_map(|gate| gate.parked.iter());
         let parked = parked.copied().collect();
@@ -60,7 +60,7 @@ impl Gates {
                 });
                 let known = place.flatten().and_then(|place| old[place].take());
                 let rate = known.map_or_else(
-                    || Gcra::new(rate),
+                    || RateLimiter::new(rate),
                     |mut known| {
                         known.rate.set_rate(rate);
                         known.rate
@@ -78,12 +78,12 @@ impl Gates {
     }
 
     /// So much of each rate is this engine's from now on.
-    pub(super) fn set_portion(&mut self, portion: Portion) {
+    pub(super) fn set_portion(&mut self, portion: LimitFraction) {
         self.portion = portion;
         for rule in 0..self.gates.len() {
             if let Some(gate) = &mut self.gates[rule] {
                 gate.rate.set_rate(portion.of(gate.whole));
-                let waits = !gate.parked.is_empty() && !portion.is_nothing();
+                let waits = !gate.parked.is_empty() && !portion.is_zero();
                 let at = waits.then(|| wake(gate.rate.next_allowed(Timestamp::START)));
                 self.timers.set(rule as u32, at);
             }
@@ -100,13 +100,13 @@ impl Gates {
     pub(super) fn allows(&self, rule: u32, now: Timestamp) -> bool {
         let is_open = |gate: &Gate| gate.rate.next_allowed(now) <= now;
         self.gate(rule)
-            .is_none_or(|gate| !self.portion.is_nothing() && is_open(gate))
+            .is_none_or(|gate| !self.portion.is_zero() && is_open(gate))
     }
 
     /// A fetch of this rule begins.
     pub(super) fn pass(&mut self, rule: u32, now: Timestamp) {
         if let Some(gate) = self.gates.get_mut(rule as usize).and_then(Option::as_mut) {
-            let taken = gate.rate.try_take(now);
+            let taken = gate.rate.try_acquire(now);
             debug_assert!(taken.is_ok(), "it was allowed");
         }
     }
@@ -118,7 +118,7 @@ impl Gates {
         };
         gate.parked.push_back(id);
         let at = gate.rate.next_allowed(now);
-        if gate.parked.len() == 1 && !self.portion.is_nothing() {
+        if gate.parked.len() == 1 && !self.portion.is_zero() {
             self.timers.set(rule, Some(wake(at)));
         }
     }
@@ -163,7 +163,7 @@ fn wake(at: Timestamp) -> NextWake {
 }
 
 /// The time between two, at least a nanosecond.
-fn interval(rate: &Gcra) -> Duration {
+fn interval(rate: &RateLimiter) -> Duration {
     let rate = rate.rate();
     (rate.period() / rate.count().get()).max(Duration::from_nanos(1))
 }

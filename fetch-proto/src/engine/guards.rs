@@ -5,24 +5,24 @@ use core::time::Duration;
 
 use super::Config;
 use super::config::Shed;
-use crate::guards::breaker::{Circuit, Denied, OnOpen};
-use crate::guards::budget::Purse;
-use crate::guards::latency::Recent;
-use crate::guards::limiter::Limiter;
-use crate::guards::throttle::Throttler;
+use crate::guards::breaker::{CircuitBreaker, CallNotPermitted, OnOpen};
+use crate::guards::budget::RetryTokens;
+use crate::guards::latency::RecentLatency;
+use crate::guards::limiter::ConcurrencyLimiter;
+use crate::guards::throttle::RequestThrottler;
 use crate::model::time::Timestamp;
 
 /// The state of one host's breaker, purse, limits. Only what is configured is there.
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(super) struct Guards {
-    pub(super) circuit: Option<Circuit>,
-    pub(super) limiter: Option<Limiter>,
-    pub(super) purse: Option<Purse>,
-    pub(super) recent: Option<Recent>,
+    pub(super) circuit: Option<CircuitBreaker>,
+    pub(super) limiter: Option<ConcurrencyLimiter>,
+    pub(super) purse: Option<RetryTokens>,
+    pub(super) recent: Option<RecentLatency>,
     /// Since when its queue has been too slow.
     pub(super) slow_since: Option<Timestamp>,
-    pub(super) throttler: Option<Throttler>,
+    pub(super) throttler: Option<RequestThrottler>,
 }
 
 impl Guards {
@@ -40,43 +40,43 @@ impl Guards {
         keep(
             &mut self.circuit,
             config.breaker,
-            Circuit::set_config,
-            |breaker| Circuit::new(breaker, seed),
+            CircuitBreaker::set_config,
+            |breaker| CircuitBreaker::new(breaker, seed),
         );
         keep(
             &mut self.limiter,
             config.adaptive,
-            Limiter::set_config,
-            |adaptive| Limiter::new(adaptive, seed),
+            ConcurrencyLimiter::set_config,
+            |adaptive| ConcurrencyLimiter::new(adaptive, seed),
         );
         keep(
             &mut self.purse,
             config.host_budget,
-            Purse::set_config,
-            Purse::new,
+            RetryTokens::set_config,
+            RetryTokens::new,
         );
         keep(
             &mut self.throttler,
             config.throttle,
-            Throttler::set_config,
-            Throttler::new,
+            RequestThrottler::set_config,
+            RequestThrottler::new,
         );
         if self.recent.is_none() && config.wants_latency() {
-            self.recent = Some(Recent::default());
+            self.recent = Some(RecentLatency::default());
         }
     }
 
     /// Until when its breaker lets nothing through, if that is to be waited for.
-    pub(super) fn deferred_until(&self, now: Timestamp) -> Option<Denied> {
+    pub(super) fn deferred_until(&self, now: Timestamp) -> Option<CallNotPermitted> {
         let circuit = self.circuit.as_ref()?;
         let defers = circuit.config().on_open == OnOpen::Defer;
-        circuit.denied_until(now).filter(|_| defers)
+        circuit.denial(now).filter(|_| defers)
     }
 
     /// Whether its breaker lets nothing through, and nobody is to wait for that.
     pub(super) fn fails_fast(&self, now: Timestamp) -> bool {
         self.circuit.as_ref().is_some_and(|circuit| {
-            circuit.config().on_open == OnOpen::FailFast && circuit.denied_until(now).is_some()
+            circuit.config().on_open == OnOpen::FailFast && circuit.denial(now).is_some()
         })
     }
 
@@ -94,9 +94,9 @@ impl Guards {
 
     /// When nothing is left to remember.
     pub(super) fn idle_at(&self) -> Timestamp {
-        let circuit = self.circuit.as_ref().map(Circuit::idle_at);
-        let throttler = self.throttler.as_ref().map(Throttler::idle_at);
-        let purse = self.purse.as_ref().map(Purse::idle_at);
+        let circuit = self.circuit.as_ref().map(CircuitBreaker::idle_at);
+        let throttler = self.throttler.as_ref().map(RequestThrottler::idle_at);
+        let purse = self.purse.as_ref().map(RetryTokens::idle_at);
         let all = circuit.into_iter().chain(throttler).chain(purse);
         all.max().unwrap_or(Timestamp::START)
     }

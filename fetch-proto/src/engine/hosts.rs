@@ -13,7 +13,7 @@ use super::guards::Guards;
 use super::slab::{NONE, Slab};
 use super::targets::Group;
 use crate::guards::breaker::CircuitState;
-use crate::guards::rate::Gcra;
+use crate::guards::rate::RateLimiter;
 use crate::model::time::Timestamp;
 use crate::random::mix;
 
@@ -38,7 +38,7 @@ pub(super) struct Host {
     pub(super) queued: usize,
     /// How many attempts it bears at once while it comes back from a rest or a break.
     pub(super) ramp: Option<u32>,
-    pub(super) rate: Option<Gcra>,
+    pub(super) rate: Option<RateLimiter>,
     /// The targets of which it is an endpoint.
     pub(super) serves: Vec<u32>,
     head: u32,
@@ -49,7 +49,7 @@ impl Host {
     /// Until when its state must outlive its fetches: a rest, a rate's debt, a breaker's memory.
     pub(super) fn remembers_until(&self) -> Timestamp {
         let guards = self.guards.as_ref().map(|guards| guards.idle_at());
-        let debt = self.rate.as_ref().map(Gcra::idle_at);
+        let debt = self.rate.as_ref().map(RateLimiter::idle_at);
         let all = [self.paused, self.next, guards, debt];
         all.into_iter().flatten().max().unwrap_or(Timestamp::START)
     }
@@ -153,7 +153,7 @@ impl Hosts {
             paused: None,
             queued: 0,
             ramp: None,
-            rate: config.host_rate.map(Gcra::new),
+            rate: config.host_rate.map(RateLimiter::new),
             serves: Vec::new(),
             head: NONE,
             tail: NONE,

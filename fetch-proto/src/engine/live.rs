@@ -8,10 +8,10 @@ use super::guards::Guards;
 use super::hosts::seed_of;
 use super::slab::NONE;
 use super::{Config, Engine};
-use crate::guards::budget::Purse;
-use crate::guards::rate::Gcra;
+use crate::guards::budget::RetryTokens;
+use crate::guards::rate::RateLimiter;
 use crate::model::time::Timestamp;
-use crate::rules::{Rules, Scratch};
+use crate::rules::{PolicyRules, MatcherCache};
 
 impl Engine {
     /// Takes over a new configuration. Breakers, budgets, learned limits and the debts of rates are
@@ -34,13 +34,13 @@ impl Engine {
     pub fn set_config(&mut self, config: Config, now: Timestamp) {
         let now = self.advance(now);
         let before = core::mem::replace(&mut self.config, config);
-        self.scratch = Scratch::default();
+        self.scratch = MatcherCache::default();
         let rate = self.own_rate();
         change_rate(&mut self.rate, rate);
         match (&mut self.purse, self.config.budget) {
             (Some(purse), Some(budget)) => purse.set_config(budget),
             (purse, budget) => {
-                let new = |budget| Purse::of_portion(budget, self.budget_portion);
+                let new = |budget| RetryTokens::with_fraction(budget, self.budget_portion);
                 *purse = budget.map(new);
             }
         }
@@ -67,7 +67,7 @@ impl Engine {
 
     /// Fetches keep the rate of their rule, wherever it stands now; that of a rule which is gone
     /// holds them back no longer.
-    fn number_rules(&mut self, before: &Rules) {
+    fn number_rules(&mut self, before: &PolicyRules) {
         let rules = &self.config.rules;
         let place = |pattern| rules.iter().position(|(known, _)| known == pattern);
         let places = before.iter().map(|(pattern, _)| place(pattern));
@@ -113,9 +113,9 @@ impl Engine {
     }
 }
 
-pub(super) fn change_rate(state: &mut Option<Gcra>, rate: Option<crate::guards::rate::Rate>) {
+pub(super) fn change_rate(state: &mut Option<RateLimiter>, rate: Option<crate::guards::rate::Rate>) {
     match (state.as_mut(), rate) {
         (Some(gcra), Some(rate)) => gcra.set_rate(rate),
-        (_, rate) => *state = rate.map(Gcra::new),
+        (_, rate) => *state = rate.map(RateLimiter::new),
     }
 }

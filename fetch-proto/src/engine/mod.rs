@@ -37,17 +37,17 @@ use self::timers::Timers;
 use self::world::Shared;
 use crate::fetch::Fetch;
 use crate::fetch::request::FetchRequest;
-use crate::guards::budget::Purse;
-use crate::guards::limiter::Limiter;
-use crate::guards::portion::Portion;
-use crate::guards::rate::Gcra;
+use crate::guards::budget::RetryTokens;
+use crate::guards::limiter::ConcurrencyLimiter;
+use crate::guards::portion::LimitFraction;
+use crate::guards::rate::RateLimiter;
 use crate::model::attempt::{Input, InputEffect};
 use crate::model::event::DecisionEvent;
 use crate::model::failure::FailureKind;
 use crate::model::id::{AttemptId, FetchId};
 use crate::model::time::Timestamp;
 use crate::random::mix;
-use crate::rules::Scratch;
+use crate::rules::MatcherCache;
 
 pub use checkpoint::Checkpoint;
 pub use config::{Config, Shed};
@@ -85,7 +85,7 @@ pub use stats::{HostStats, Stats};
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Engine {
     /// How much of the budget over all hosts is its own, if it is one of several engines.
-    budget_portion: Portion,
+    budget_portion: LimitFraction,
     /// The part of a limit that several engines have together.
     ceiling: usize,
     closed: bool,
@@ -115,15 +115,15 @@ pub struct Engine {
     /// Fewer may fly than configured while the machine is short of descriptors.
     pressure: Option<usize>,
     /// For extra attempts over all hosts.
-    purse: Option<Purse>,
-    rate: Option<Gcra>,
+    purse: Option<RetryTokens>,
+    rate: Option<RateLimiter>,
     /// How much of the rates is its own, if it is one of several engines.
-    rate_portion: Portion,
+    rate_portion: LimitFraction,
     /// Hosts that may start an attempt, in turn.
     ring: VecDeque<u32>,
     /// For matching the rules.
     #[cfg_attr(feature = "serde", serde(skip))]
-    scratch: Scratch,
+    scratch: MatcherCache,
     seed: u64,
     sequence: u64,
     slots: Slab,
@@ -142,7 +142,7 @@ impl Engine {
     #[must_use]
     pub fn new(config: Config, seed: u64, now: Timestamp) -> Self {
         let mut engine = Self {
-            budget_portion: Portion::default(),
+            budget_portion: LimitFraction::default(),
             ceiling: usize::MAX,
             closed: false,
             crawl_delays: BTreeMap::new(),
@@ -160,11 +160,11 @@ impl Engine {
             outbox: VecDeque::new(),
             part: None,
             pressure: None,
-            purse: config.budget.map(Purse::new),
-            rate: config.rate.map(Gcra::new),
-            rate_portion: Portion::default(),
+            purse: config.budget.map(RetryTokens::new),
+            rate: config.rate.map(RateLimiter::new),
+            rate_portion: LimitFraction::default(),
             ring: VecDeque::new(),
-            scratch: Scratch::default(),
+            scratch: MatcherCache::default(),
             seed,
             sequence: 0,
             slots: Slab::default(),
@@ -206,7 +206,7 @@ impl Engine {
         let (rule, policy) =
             self.config
                 .rules
-                .choose(&mut self.scratch, &request.method, &request.url);
+                .select(&mut self.scratch, &request.method, &request.url);
         let (rule, policy) = match &request.policy {
             Some(own) => (NONE, own.clone()),
             None => (rule as u32, policy.clone()),
@@ -398,11 +398,11 @@ impl Engine {
         Some(HostStats {
             circuit: circuit.map(|circuit| circuit.state(self.now)),
             flying: host.flying,
-            limit: limiter.map(Limiter::limit),
+            limit: limiter.map(ConcurrencyLimiter::limit),
             live: host.live,
             paused_until: host.paused.filter(|until| *until > self.now),
             queued: host.queued,
-            retries_left: purse.map(|purse| purse.balance(self.now)),
+            retries_left: purse.map(|purse| purse.available_retries(self.now)),
         })
     }
 

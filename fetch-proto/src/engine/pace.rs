@@ -87,7 +87,7 @@ impl Engine {
             .map_or(self.flying, |limit| limit.min(self.flying));
         let limit = limit.saturating_sub(1).max(1);
         self.pressure = Some(limit);
-        self.tell(|| DecisionEvent::Pressure { concurrency: limit });
+        self.tell(|| DecisionEvent::ResourcesExhausted { concurrency: limit });
     }
 
     /// A complete response: one more may fly again.

@@ -2,9 +2,9 @@
 
 use super::live::change_rate;
 use super::{Engine, shifted};
-use crate::guards::budget::{Purse, RetryBudget};
-use crate::guards::portion::Portion;
-use crate::guards::rate::{Gcra, Rate};
+use crate::guards::budget::{RetryTokens, RetryBudget};
+use crate::guards::portion::LimitFraction;
+use crate::guards::rate::{RateLimiter, Rate};
 use crate::model::time::Timestamp;
 
 impl Engine {
@@ -24,7 +24,7 @@ impl Engine {
     /// # Ok::<(), Box<dyn core::error::Error>>(())
     /// ```
     pub fn set_rate_part(&mut self, parts: u32, of: u32) {
-        self.rate_portion = Portion::new(parts, of);
+        self.rate_portion = LimitFraction::new(parts, of);
         let rate = self.own_rate();
         change_rate(&mut self.rate, rate);
         self.gates.set_portion(self.rate_portion);
@@ -47,7 +47,7 @@ impl Engine {
     #[must_use]
     pub fn rate_rests_at(&self) -> Timestamp {
         let of_rules = self.gates.rests_at();
-        let at = self.rate.as_ref().map(Gcra::idle_at).max(of_rules);
+        let at = self.rate.as_ref().map(RateLimiter::idle_at).max(of_rules);
         self.told(at)
     }
 
@@ -58,7 +58,7 @@ impl Engine {
 
     /// Whether it has any part of it.
     pub(super) fn has_rate(&self) -> bool {
-        !self.rate_portion.is_nothing()
+        !self.rate_portion.is_zero()
     }
 
     /// Sets how much of the [budget](crate::Config::budget) over all hosts is this engine's, if several
@@ -76,9 +76,9 @@ impl Engine {
     /// assert_eq!(engine.budget_fill(), RetryBudget::FULL / 4);
     /// ```
     pub fn set_budget_part(&mut self, parts: u32, of: u32, fill: u64) {
-        self.budget_portion = Portion::new(parts, of);
+        self.budget_portion = LimitFraction::new(parts, of);
         if let Some(purse) = &mut self.purse {
-            purse.set_portion(self.budget_portion, fill);
+            purse.set_fraction(self.budget_portion, fill);
         }
     }
 
@@ -93,7 +93,7 @@ impl Engine {
     /// ```
     #[must_use]
     pub fn budget_fill(&self) -> u64 {
-        self.purse.as_ref().map_or(RetryBudget::FULL, Purse::fill)
+        self.purse.as_ref().map_or(RetryBudget::FULL, RetryTokens::fill_level)
     }
 
     /// When no retry will count any more that needed this engine's part of the budget over all hosts, if
@@ -107,7 +107,7 @@ impl Engine {
     /// ```
     #[must_use]
     pub fn budget_rests_at(&self) -> Timestamp {
-        self.told(self.purse.as_ref().map(Purse::rests_at))
+        self.told(self.purse.as_ref().map(RetryTokens::reserve_free_at))
     }
 
     /// A time of the engine as the driver's clock shows it.

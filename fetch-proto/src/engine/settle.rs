@@ -6,9 +6,9 @@ use super::Engine;
 use super::slab::Paid;
 use super::slab::{NO_ENDPOINT, Permit, Slot};
 use crate::fetch::Step;
-use crate::guards::balance::Served;
-use crate::guards::breaker::Verdict;
-use crate::model::event::{DecisionEvent, Transition};
+use crate::guards::balance::EndpointResult;
+use crate::guards::breaker::CallResult;
+use crate::model::event::{DecisionEvent, CircuitTransition};
 use crate::model::failure::{FailureCause, FailureKind, TimeLimit};
 use crate::model::outcome::{AttemptEnd, AttemptReport, GiveUpReason};
 use crate::model::time::Timestamp;
@@ -29,7 +29,7 @@ pub(super) struct Landing {
     /// Whether it asked for patience.
     refused: bool,
     took: Duration,
-    verdict: Verdict,
+    verdict: CallResult,
 }
 
 impl Landing {
@@ -41,13 +41,13 @@ impl Landing {
         };
         let report = reports.get(usize::from(slot.settled))?;
         slot.settled += 1;
-        let permit = slot.permits.take(|permit| permit.number == report.number)?;
+        let permit = slot.permits.remove_first(|permit| permit.number == report.number)?;
         let (verdict, overloaded) = judge(report, slot.fetch.policy());
         let first_byte = report
             .timings
             .head
             .map(|at| at.saturating_since(report.timings.started));
-        let success = verdict == Verdict::Success;
+        let success = verdict == CallResult::Success;
         let paid = slot.rare.as_mut().filter(|_| success);
         Some(Self {
             host: slot.host,
@@ -66,28 +66,28 @@ impl Landing {
 }
 
 /// What an attempt's end says about its server, and whether it says that it is overloaded.
-fn judge(report: &AttemptReport, policy: &Policy) -> (Verdict, bool) {
+fn judge(report: &AttemptReport, policy: &Policy) -> (CallResult, bool) {
     let cause = match (report.end, report.status) {
         (AttemptEnd::Responded | AttemptEnd::Redirected, Some(status)) => {
             FailureCause::Status(status)
         }
         (AttemptEnd::BodyTooLarge | AttemptEnd::Failed(FailureKind::BodyTooLarge), _) => {
-            return (Verdict::Success, false);
+            return (CallResult::Success, false);
         }
         (AttemptEnd::TimedOut(TimeLimit::Total | TimeLimit::Queue), _) => {
-            return (Verdict::Neutral, false);
+            return (CallResult::Neutral, false);
         }
         (AttemptEnd::TimedOut(limit), _) => FailureCause::Timeout(limit),
-        (AttemptEnd::Failed(failure), _) if failure.is_own() => return (Verdict::Neutral, false),
-        (AttemptEnd::Failed(_), _) => return (Verdict::Failure, false),
-        _ => return (Verdict::Neutral, false),
+        (AttemptEnd::Failed(failure), _) if failure.is_local() => return (CallResult::Neutral, false),
+        (AttemptEnd::Failed(_), _) => return (CallResult::Failure, false),
+        _ => return (CallResult::Neutral, false),
     };
     match (cause, policy.class(cause)) {
         // It says to be asked less often, not that it is broken: that is for limits and rests.
-        (FailureCause::Status(429), _) => (Verdict::Neutral, true),
-        (_, RetryClass::Forbidden) => (Verdict::Success, false),
-        (_, RetryClass::Throttled) | (FailureCause::Timeout(_), _) => (Verdict::Failure, true),
-        _ => (Verdict::Failure, false),
+        (FailureCause::Status(429), _) => (CallResult::Neutral, true),
+        (_, RetryClass::Forbidden) => (CallResult::Success, false),
+        (_, RetryClass::Throttled) | (FailureCause::Timeout(_), _) => (CallResult::Failure, true),
+        _ => (CallResult::Failure, false),
     }
 }
 
@@ -111,7 +111,7 @@ impl Engine {
             && learned != Some(limit)
         {
             let host = self.hosts.get(permit.host).key.clone();
-            self.tell(|| DecisionEvent::HostLimit { host, limit });
+            self.tell(|| DecisionEvent::HostLimitChanged { host, limit });
         }
         self.offer(permit.host, now);
         for target in self.hosts.get(permit.host).serves.clone() {
@@ -125,11 +125,11 @@ impl Engine {
         let Some(guards) = &mut state.guards else {
             return;
         };
-        let known = landing.verdict != Verdict::Neutral || landing.overloaded;
+        let known = landing.verdict != CallResult::Neutral || landing.overloaded;
         if let Some(limiter) = guards.limiter.as_mut().filter(|_| known) {
-            limiter.sample(landing.took, in_flight, landing.overloaded, now);
+            limiter.record(landing.took, in_flight, landing.overloaded, now);
         }
-        let good = landing.verdict == Verdict::Success;
+        let good = landing.verdict == CallResult::Success;
         if let Some((recent, took)) = guards.recent.as_mut().zip(landing.first_byte)
             && good
         {
@@ -137,17 +137,17 @@ impl Engine {
         }
         let circuit = guards.circuit.as_mut().zip(landing.permit.call);
         let moved = circuit
-            .and_then(|(circuit, call)| circuit.settle(call, landing.verdict, landing.took, now));
+            .and_then(|(circuit, call)| circuit.record(call, landing.verdict, landing.took, now));
         if let Some(transition) = moved {
             // Else all that waited would come at once.
-            let closed = transition == Transition::Closed && self.config.slow_start;
+            let closed = transition == CircuitTransition::Closed && self.config.slow_start;
             state.ramp = closed.then_some(1);
             let host = state.key.clone();
             match transition {
-                Transition::Closed => self.stats.circuits_closed += 1,
-                Transition::Opened { .. } => self.stats.circuits_opened += 1,
+                CircuitTransition::Closed => self.stats.circuits_closed += 1,
+                CircuitTransition::Opened { .. } => self.stats.circuits_opened += 1,
             }
-            self.tell(|| DecisionEvent::Circuit { host, transition });
+            self.tell(|| DecisionEvent::CircuitChanged { host, transition });
         }
     }
 
@@ -161,7 +161,7 @@ impl Engine {
         for counted in other.into_iter().chain([to]) {
             let guards = self.hosts.get_mut(counted).guards.as_mut();
             if let Some(throttler) = guards.and_then(|guards| guards.throttler.as_mut()) {
-                throttler.accept(now);
+                throttler.record_accept(now);
             }
         }
     }
@@ -175,8 +175,8 @@ impl Engine {
         ];
         for (purse, paid) in purses {
             match (purse, landing.verdict) {
-                (Some(purse), Verdict::Success) => purse.success(paid, now),
-                (Some(purse), Verdict::Failure) if landing.gave_up => purse.failure(now),
+                (Some(purse), CallResult::Success) => purse.record_success(paid, now),
+                (Some(purse), CallResult::Failure) if landing.gave_up => purse.record_failure(now),
                 _ => {}
             }
         }
@@ -190,11 +190,11 @@ impl Engine {
             return;
         };
         let served = match landing.verdict {
-            Verdict::Success => Served::Success,
-            Verdict::Failure => Served::Failure,
-            Verdict::Neutral => Served::Neutral,
+            CallResult::Success => EndpointResult::Success,
+            CallResult::Failure => EndpointResult::Failure,
+            CallResult::Neutral => EndpointResult::Neutral,
         };
         let endpoint = usize::from(landing.permit.endpoint);
-        group.balancer.ended(endpoint, served, landing.took, now);
+        group.balancer.record_end(endpoint, served, landing.took, now);
     }
 }

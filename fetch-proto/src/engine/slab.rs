@@ -8,9 +8,9 @@ use url::Url;
 
 use crate::fetch::Fetch;
 use crate::fetch::request::{BodyDelivery, FetchRequest, RequestBodyKind};
-use crate::guards::breaker::Call;
+use crate::guards::breaker::BreakerCall;
 use crate::guards::budget::RetryCost;
-use crate::inline_vec::Few;
+use crate::inline_vec::InlineVec;
 use crate::model::id::FetchId;
 use crate::model::method::Method;
 
@@ -29,7 +29,7 @@ pub(super) struct Slot {
     /// The host it belongs to now.
     pub(super) host: u32,
     /// What its attempts in flight hold.
-    pub(super) permits: Few<Permit>,
+    pub(super) permits: InlineVec<Permit>,
     /// Whether it waits in that host's queue, between these two.
     pub(super) queued: bool,
     pub(super) prev: u32,
@@ -48,7 +48,7 @@ pub(super) struct Slot {
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(super) struct Permit {
     /// Its leave of the host's breaker.
-    pub(super) call: Option<Call>,
+    pub(super) call: Option<BreakerCall>,
     /// Which of the target's endpoints it goes to; [`NO_ENDPOINT`] if the host is not a target.
     pub(super) endpoint: u16,
     /// The host that it flies to.
@@ -75,7 +75,7 @@ impl Slot {
             fetch,
             dirty: false,
             host,
-            permits: Few::default(),
+            permits: InlineVec::default(),
             queued: false,
             prev: NONE,
             next: NONE,
@@ -89,7 +89,7 @@ impl Slot {
     /// Whether one of its attempts in flight is a breaker's probe.
     pub(super) fn probes(&self) -> bool {
         let calls = self.permits.iter().filter_map(|permit| permit.call);
-        calls.into_iter().any(Call::is_probe)
+        calls.into_iter().any(BreakerCall::is_probe)
     }
 
     pub(super) fn rare(&mut self) -> &mut Rare {

@@ -6,13 +6,13 @@ use alloc::vec::Vec;
 use url::Url;
 
 use super::Engine;
-use crate::guards::balance::{Balancer, Target};
+use crate::guards::balance::{LoadBalancer, BalancedTarget};
 
 /// A target's endpoints.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(super) struct Group {
-    pub(super) balancer: Balancer,
+    pub(super) balancer: LoadBalancer,
     /// The host of each endpoint.
     pub(super) endpoints: Vec<u32>,
 }
@@ -74,13 +74,13 @@ impl Engine {
         self.leave(host, self.now);
     }
 
-    fn gather(&mut self, host: u32, target: Target) {
+    fn gather(&mut self, host: u32, target: BalancedTarget) {
         if self.hosts.get(host).group.is_some() {
             return;
         }
         let urls = target.endpoints.iter().map(|endpoint| endpoint.url.clone());
         let urls: Vec<_> = urls.collect();
-        let Ok(balancer) = Balancer::new(target) else {
+        let Ok(balancer) = LoadBalancer::new(target) else {
             return; // not reached: the configuration was checked
         };
         let endpoints: Vec<_> = urls.iter().map(|url| self.intern(url)).collect();

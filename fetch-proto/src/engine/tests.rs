@@ -11,7 +11,7 @@ use super::{Config, Engine, Output, Refusal};
 use crate::testing::{ServerModel, Simulation};
 use crate::{
     Attempt, Backoff, DecisionEvent, FailureKind, FetchError, FetchRequest, HeadSummary, Input,
-    InputEffect, Policy, Rules, TimeLimit, Timeouts, Timestamp,
+    InputEffect, Policy, PolicyRules, TimeLimit, Timeouts, Timestamp,
 };
 
 fn at(millis: u64) -> Timestamp {
@@ -112,7 +112,7 @@ fn retry_after_pauses_the_whole_host_and_no_other() {
 #[test]
 fn a_pause_outlives_the_fetches_of_its_host_but_not_itself() {
     let policy = Policy::default().attempts(1);
-    let config = Config::default().rules(Rules::only(policy));
+    let config = Config::default().rules(PolicyRules::from_policy(policy));
     let mut engine = engine(config, &["http://a.test/1"]);
     let first = starts(&mut engine, at(0)).remove(0);
     let head = HeadSummary {
@@ -282,7 +282,7 @@ fn a_fetch_that_waits_too_long_in_the_queue_never_starts() {
         queue: Some(Duration::from_secs(1)),
         ..Timeouts::default()
     };
-    let rules = Rules::only(Policy::default().timeouts(timeouts));
+    let rules = PolicyRules::from_policy(Policy::default().timeouts(timeouts));
     let config = Config::default().concurrency(1).rules(rules);
     let mut engine = engine(config, &["http://a.test/1", "http://a.test/2"]);
     assert_eq!(starts(&mut engine, at(0)).len(), 1);
@@ -357,7 +357,7 @@ fn a_million_fetches_are_simulated_with_one_outcome_each() {
             );
         });
     assert!(seen.into_iter().all(|seen| seen));
-    assert!(summary.max_flying <= 100 && summary.max_flying_per_host <= 8);
+    assert!(summary.max_in_flight <= 100 && summary.max_in_flight_per_host <= 8);
     assert_eq!(summary.engine.time_regressions, 0);
 }
 
@@ -379,7 +379,7 @@ fn runs() -> impl Strategy<Value = (Config, ServerModel, Vec<String>, u64)> {
             .concurrency(concurrency)
             .per_host(per_host)
             .window(window)
-            .rules(Rules::only(policy));
+            .rules(PolicyRules::from_policy(policy));
         if rated {
             config = config
                 .host_rate("20/s".parse().unwrap())
@@ -422,8 +422,8 @@ proptest! {
         });
         prop_assert!(seen.iter().all(|count| *count == 1), "{:?}", seen);
         prop_assert_eq!(late, 0);
-        prop_assert!(summary.max_flying <= limit);
-        prop_assert!(summary.max_flying_per_host <= per_host);
+        prop_assert!(summary.max_in_flight <= limit);
+        prop_assert!(summary.max_in_flight_per_host <= per_host);
         prop_assert_eq!(summary.engine.flying, 0);
         prop_assert_eq!(summary.engine.live, 0);
     }

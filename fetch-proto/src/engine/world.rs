@@ -7,7 +7,7 @@ use super::guards::Guards;
 use super::slab::{Paid, Rare};
 use crate::fetch::{Open, World};
 use crate::guards::breaker::OnOpen;
-use crate::guards::budget::{Purse, RetryKind};
+use crate::guards::budget::{RetryTokens, RetryKind};
 use crate::guards::hedge::Hedge;
 use crate::model::time::Timestamp;
 
@@ -17,7 +17,7 @@ pub(super) struct Shared<'a> {
     /// Whether one of the fetch's attempts in flight is a breaker's probe.
     pub(super) probes: bool,
     /// The common purse.
-    pub(super) purse: Option<&'a mut Purse>,
+    pub(super) purse: Option<&'a mut RetryTokens>,
     /// Where the fetch keeps what its latest extra attempt cost.
     pub(super) rare: &'a mut Option<Box<Rare>>,
 }
@@ -33,7 +33,7 @@ impl World for Shared<'_> {
 
     fn open(&mut self, now: Timestamp) -> Option<Open> {
         let circuit = self.guards.as_ref()?.circuit.as_ref()?;
-        let denied = circuit.denied_until(now)?;
+        let denied = circuit.denial(now)?;
         Some(Open {
             fail_fast: circuit.config().on_open == OnOpen::FailFast,
             until: denied.until,
@@ -50,11 +50,11 @@ impl World for Shared<'_> {
             .as_mut()
             .and_then(|guards| guards.purse.as_mut());
         // Both are asked before either pays, so that a refusal costs nothing.
-        let allowed = host.as_ref().is_none_or(|purse| purse.allows(kind, now))
+        let allowed = host.as_ref().is_none_or(|purse| purse.can_retry(kind, now))
             && self
                 .purse
                 .as_ref()
-                .is_none_or(|purse| purse.allows(kind, now));
+                .is_none_or(|purse| purse.can_retry(kind, now));
         if allowed {
             let host = host.as_mut().and_then(|purse| purse.try_retry(kind, now));
             let common = self

@@ -166,7 +166,7 @@ impl Fetch {
                 self.free_retry_used = true;
                 self.fresh_connection = true;
             }
-            RetryDelaySource::Pressure => self.pressure += 1,
+            RetryDelaySource::ResourcesExhausted => self.pressure += 1,
             RetryDelaySource::Probe => {
                 self.probes += 1;
                 self.last_delay = plan.delay.into();
@@ -245,7 +245,7 @@ impl Fetch {
 
     /// Takes the attempt out of the air and writes its report.
     fn land(&mut self, id: AttemptId, end: AttemptEnd, now: Timestamp) -> Option<Stage> {
-        let flight = self.flights.take(|flight| flight.id == id)?;
+        let flight = self.flights.remove_first(|flight| flight.id == id)?;
         if self.flights.is_empty() {
             self.since = now;
             self.state = State::Waiting { told: true };
@@ -284,7 +284,7 @@ impl Fetch {
     /// Whether there is another URL to turn to, and time and leave for it.
     pub(super) fn may_fall_back(&self, now: Timestamp) -> bool {
         let timely = self.deadline().is_none_or(|deadline| now < deadline);
-        self.policy.fallback.url.is_some() && !self.fallen_back && self.is_repeatable() && timely
+        self.policy.fallback.url.is_some() && !self.used_fallback && self.is_repeatable() && timely
     }
 
     pub(super) fn finish_or_fall_back(&mut self, error: FetchError, now: Timestamp) {
@@ -299,10 +299,10 @@ impl Fetch {
         let Some(url) = self.policy.fallback.url.clone() else {
             return;
         };
-        push(&mut self.events, || DecisionEvent::FellBack {
+        push(&mut self.events, || DecisionEvent::FallbackStarted {
             to: url.clone(),
         });
-        self.fallen_back = true;
+        self.used_fallback = true;
         self.send_credentials &= url.origin() == self.url.origin();
         self.url = url;
         self.retried += self.tries.saturating_sub(1);
@@ -326,7 +326,7 @@ impl Fetch {
         };
         FetchOutcome {
             attempts: core::mem::take(&mut self.attempts),
-            fallen_back: self.fallen_back,
+            used_fallback: self.used_fallback,
             gave_up: self.gave_up,
             redirects: self.redirects,
             result,
@@ -342,7 +342,7 @@ impl Fetch {
                 redirecting: self.redirecting.into(),
             },
             url: self.url.clone(),
-            wants_value: bad && self.policy.fallback.value,
+            needs_fallback_value: bad && self.policy.fallback.value,
         }
     }
 }

@@ -7,7 +7,7 @@ use core::time::Duration;
 use url::Url;
 
 use crate::fetch::request::BodyDelivery;
-use crate::guards::stall::Meter;
+use crate::guards::stall::ThroughputMeter;
 use crate::model::attempt::Attempt;
 use crate::model::failure::{FailureKind, TimeLimit};
 use crate::model::fault::InjectedFault;
@@ -45,7 +45,7 @@ pub(super) struct Special {
     pub(super) fault: Option<InjectedFault>,
     pub(super) held: Option<Held>,
     /// Measures the body's flow, where that is guarded.
-    pub(super) meter: Option<Meter>,
+    pub(super) meter: Option<ThroughputMeter>,
 }
 
 /// How far an attempt has come.
@@ -96,7 +96,7 @@ impl Flight {
             special: None,
             stage: Stage::Requesting,
             status: None,
-            timings: AttemptTimings::starting(now),
+            timings: AttemptTimings::new(now),
             url,
         }
     }
@@ -129,7 +129,7 @@ impl Flight {
         self.bytes = self.bytes.saturating_add(bytes);
         self.progress = now;
         if let Some((meter, guard)) = self.meter().zip(policy.stall.as_ref()) {
-            meter.bytes(guard, bytes, now);
+            meter.record_bytes(guard, bytes, now);
         }
     }
 
@@ -141,9 +141,9 @@ impl Flight {
         }
         if let Some((meter, guard)) = self.meter().zip(policy.stall.as_ref()) {
             if paused {
-                meter.paused(now);
+                meter.pause(now);
             } else {
-                meter.resumed(guard, now);
+                meter.resume(guard, now);
             }
         }
     }
@@ -162,7 +162,7 @@ impl Flight {
         self.held().is_some()
     }
 
-    fn meter(&mut self) -> Option<&mut Meter> {
+    fn meter(&mut self) -> Option<&mut ThroughputMeter> {
         self.special.as_mut()?.meter.as_mut()
     }
 

@@ -36,7 +36,7 @@ impl Fetch {
         }
         flight.status = Some(head.status);
         flight.retry_after = head.retry_after;
-        push(&mut self.events, || DecisionEvent::Answered {
+        push(&mut self.events, || DecisionEvent::HeadReceived {
             attempt: id.number,
             status: head.status,
         });

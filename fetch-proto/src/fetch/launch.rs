@@ -10,7 +10,7 @@ use super::flight::{Flight, Held, Special};
 use super::hedge::Racing;
 use super::{Fetch, State, World, push};
 use crate::guards::budget::RetryKind;
-use crate::guards::stall::Meter;
+use crate::guards::stall::ThroughputMeter;
 use crate::model::attempt::Attempt;
 use crate::model::event::DecisionEvent;
 use crate::model::fault::InjectedFault;
@@ -74,7 +74,7 @@ impl Fetch {
             flight.special = Some(Box::new(Special {
                 fault,
                 held: None,
-                meter: self.policy.stall.as_ref().map(|_| Meter::new(now)),
+                meter: self.policy.stall.as_ref().map(|_| ThroughputMeter::new(now)),
             }));
         }
         let sent = self.hold_back(&mut flight, attempt, now);
@@ -98,7 +98,7 @@ impl Fetch {
             return Some(attempt);
         };
         let number = self.number;
-        push(&mut self.events, || DecisionEvent::Injected {
+        push(&mut self.events, || DecisionEvent::FaultInjected {
             attempt: number,
             fault,
         });

@@ -29,7 +29,7 @@ use self::hedge::Racing;
 use self::outbox::{Outbox, Word};
 pub(crate) use self::world::{Alone, Open, World};
 use crate::fetch::request::{BodyDelivery, FetchRequest, RequestBodyKind};
-use crate::inline_vec::Few;
+use crate::inline_vec::InlineVec;
 use crate::model::attempt::{Attempt, Input, InputEffect};
 use crate::model::event::DecisionEvent;
 use crate::model::id::{AttemptId, FetchId};
@@ -72,8 +72,8 @@ pub struct Fetch {
     delivery: BodyDelivery,
     events: Option<VecDeque<DecisionEvent>>,
     /// Whether the fallback's URL was turned to.
-    fallen_back: bool,
-    flights: Few<Flight>,
+    used_fallback: bool,
+    flights: InlineVec<Flight>,
     free_retry_used: bool,
     fresh_connection: bool,
     gave_up: Option<GiveUpReason>,
@@ -168,8 +168,8 @@ impl Fetch {
             counts: true,
             delivery: request.delivery,
             events: None,
-            fallen_back: false,
-            flights: Few::default(),
+            used_fallback: false,
+            flights: InlineVec::default(),
             free_retry_used: false,
             fresh_connection: false,
             gave_up: None,

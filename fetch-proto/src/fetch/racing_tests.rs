@@ -240,7 +240,7 @@ fn faults_on_purpose_are_told() {
     let injected = |event: &&DecisionEvent| {
         matches!(
             event,
-            DecisionEvent::Injected {
+            DecisionEvent::FaultInjected {
                 fault: InjectedFault::Reset,
                 ..
             }
@@ -274,7 +274,7 @@ fn the_fallback_has_tries_of_its_own() {
         .collect();
     assert_eq!(hosts, ["a.test", "a.test", "mirror.test", "mirror.test"]);
     let outcome = run.outcome();
-    assert!(outcome.is_success() && outcome.fallen_back && !outcome.wants_value);
+    assert!(outcome.is_success() && outcome.used_fallback && !outcome.needs_fallback_value);
     assert_eq!(outcome.retries, 2);
     assert!(!run.attempts()[2].send_credentials, "it is another origin");
 }
@@ -282,20 +282,20 @@ fn the_fallback_has_tries_of_its_own() {
 #[test]
 fn a_bad_last_response_is_left_for_the_fallback() {
     let run = run(mirrored(), [status(503), status(503), status(200)]);
-    assert!(run.outcome().is_success() && run.outcome().fallen_back);
+    assert!(run.outcome().is_success() && run.outcome().used_fallback);
 }
 
 #[test]
 fn when_the_fallback_fails_too_it_is_time_for_a_value() {
     let run = run(mirrored(), [503, 503, 503, 502].map(status));
-    assert!(run.outcome().wants_value);
+    assert!(run.outcome().needs_fallback_value);
     assert_eq!(run.outcome().status(), Some(502));
 }
 
 #[test]
 fn a_good_response_and_a_cancellation_want_no_value() {
     let fine = run(exact().fallback(Fallback::value()), [status(404)]);
-    assert!(!fine.outcome().wants_value);
+    assert!(!fine.outcome().needs_fallback_value);
     let now = crate::Timestamp::START;
     let policy = exact().fallback(Fallback::value()).into();
     let mut fetch = crate::Fetch::new(
@@ -308,7 +308,7 @@ fn a_good_response_and_a_cancellation_want_no_value() {
     let crate::Step::Done(outcome) = fetch.poll(now) else {
         panic!("it is over");
     };
-    assert!(!outcome.wants_value);
+    assert!(!outcome.needs_fallback_value);
 }
 
 #[test]

@@ -84,7 +84,7 @@ impl Fetch {
     /// Whether an attempt that begins at `at` would have no useful time left.
     fn is_late(&self, at: Timestamp) -> bool {
         self.deadline()
-            .is_some_and(|deadline| at + self.policy.useful >= deadline)
+            .is_some_and(|deadline| at + self.policy.min_attempt_time >= deadline)
     }
 
     /// Retries that cost no try: the fault lies with an old connection or with this machine.
@@ -102,7 +102,7 @@ impl Fetch {
                 let delay = Duration::from_millis(50 << self.pressure.min(5));
                 Some(Plan {
                     delay,
-                    pace: RetryDelaySource::Pressure,
+                    pace: RetryDelaySource::ResourcesExhausted,
                 })
             }
             _ => None,

@@ -13,13 +13,15 @@ impl Fetch {
         self.started = Some(now);
         self.since = now;
         self.state = State::Waiting { told: true };
-        push(&mut self.events, || DecisionEvent::Shares { with: leader });
+        push(&mut self.events, || DecisionEvent::ResponseShared {
+            with: leader,
+        });
     }
 
     /// Whether it waits for another's response: one that has turned to its fallback, or is over,
     /// does not.
     pub(crate) fn is_following(&self) -> bool {
-        self.is_first() && !self.fallen_back && self.is_waiting()
+        self.is_first() && !self.used_fallback && self.is_waiting()
     }
 
     /// Nobody is left to wait for: it asks itself.
@@ -37,7 +39,7 @@ impl Fetch {
     ) -> FetchOutcome {
         self.finish(other.result, now);
         FetchOutcome {
-            fallen_back: other.fallen_back,
+            used_fallback: other.used_fallback,
             gave_up: other.gave_up,
             redirects: other.redirects,
             shared_with: Some(leader),

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::guards::latency::Recent;
+use crate::guards::latency::RecentLatency;
 use crate::model::time::Timestamp;
 
 /// Hedging: a request that takes unusually long is sent again, and the first good answer wins.
@@ -63,15 +63,15 @@ impl Hedge {
     ///
     /// ```
     /// use core::time::Duration;
-    /// use fetch_proto::{Hedge, Recent, Timestamp};
+    /// use fetch_proto::{Hedge, RecentLatency, Timestamp};
     ///
-    /// let (mut recent, now) = (Recent::default(), Timestamp::START);
+    /// let (mut recent, now) = (RecentLatency::default(), Timestamp::START);
     /// assert_eq!(Hedge::default().delay(Some(&recent), now), None, "nothing is known yet");
     /// (0..20).for_each(|_| recent.record(Duration::from_millis(40), now));
     /// assert_eq!(Hedge::default().delay(Some(&recent), now), Some(Duration::from_millis(40)));
     /// ```
     #[must_use]
-    pub fn delay(&self, recent: Option<&Recent>, now: Timestamp) -> Option<Duration> {
+    pub fn delay(&self, recent: Option<&RecentLatency>, now: Timestamp) -> Option<Duration> {
         if self.max == 0 {
             return None;
         }
@@ -82,8 +82,8 @@ impl Hedge {
                 min,
                 fallback,
             } => {
-                let usual = recent.and_then(|recent| recent.quantile(per_mille, now));
-                usual.map(|usual| usual.max(min)).or(fallback)
+                let latency = recent.and_then(|recent| recent.quantile(per_mille, now));
+                latency.map(|latency| latency.max(min)).or(fallback)
             }
         }
     }
@@ -132,8 +132,8 @@ mod tests {
         }
     }
 
-    fn usual(duration: Duration) -> Recent {
-        let mut recent = Recent::default();
+    fn usual(duration: Duration) -> RecentLatency {
+        let mut recent = RecentLatency::default();
         (0..20).for_each(|_| recent.record(duration, Timestamp::START));
         recent
     }

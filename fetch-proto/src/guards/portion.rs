@@ -5,24 +5,24 @@ use crate::guards::rate::Rate;
 /// A fraction `parts / of` of a limit; the default is the whole limit.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub(crate) struct Portion(Option<(u32, u32)>);
+pub(crate) struct LimitFraction(Option<(u32, u32)>);
 
-impl Portion {
+impl LimitFraction {
     pub(crate) fn new(parts: u32, of: u32) -> Self {
         Self(Some((parts.min(of), of)))
     }
 
     /// Whether the fraction is zero.
-    pub(crate) fn is_nothing(self) -> bool {
+    pub(crate) fn is_zero(self) -> bool {
         matches!(self.0, Some((0, _)))
     }
 
     /// This fraction of `rate`. A fraction of zero returns the whole rate, which then only serves to
     /// count debts.
-    pub(crate) fn of(self, rate: Rate) -> Rate {
+    pub(crate) fn of_rate(self, rate: Rate) -> Rate {
         match self.0 {
             None | Some((0, _)) => rate,
-            Some((parts, of)) => rate.part(parts, of),
+            Some((parts, of)) => rate.fraction(parts, of),
         }
     }
 

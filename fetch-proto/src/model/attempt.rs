@@ -1,4 +1,4 @@
-//! What the core asks of the driver, and what the driver reports back.
+//! Attempts, which the core asks the driver to send, and the inputs that the driver reports.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -16,68 +16,77 @@ use crate::model::timings::AttemptPhase;
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[must_use = "send it, then report exactly one `Input::End`"]
+#[non_exhaustive]
 pub struct Attempt {
-    /// Names the attempt in every [`Input`] about it.
+    /// Identifies the attempt in every [`Input`] about it.
     pub id: AttemptId,
-    /// A pooled connection must not be used: the last one was found closed.
+    /// Requires a new connection, because a pooled one was found closed.
     pub fresh_connection: bool,
-    /// The largest decoded body, in bytes.
+    /// The largest body after decoding, in bytes.
     pub max_body: u64,
-    /// The method, which a redirect may have changed.
+    /// The method. A redirect may have changed it.
     pub method: Method,
-    /// Whether the request's body goes along: a redirect may have dropped it.
+    /// Whether the request body is sent. A redirect may have dropped it.
     pub send_body: bool,
-    /// Whether `Authorization`, `Cookie` and what else the caller calls secret go along: not after a
+    /// Whether `Authorization`, `Cookie` and the caller's other secret fields are sent: not after a
     /// redirect to another origin.
     pub send_credentials: bool,
     /// The target.
     pub url: Arc<Url>,
 }
 
-/// What the driver saw of an attempt: plain data, so that a run can be recorded and replayed.
+/// What the driver observed of an attempt. Plain data, so that a run can be recorded and replayed.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Input {
-    /// So many bytes of the decoded body came. The bytes themselves never enter the core.
+    /// A part of the decoded body arrived. The bytes themselves do not enter the core.
     Body {
-        /// How many.
+        /// The number of bytes.
         bytes: u64,
     },
-    /// The attempt is over: the body is complete, or something failed. Exactly one for each
-    /// [`Attempt`], unless it was aborted.
+    /// The attempt ended: the body is complete, or something failed. Exactly one per [`Attempt`],
+    /// unless it was aborted.
     End(Result<(), FailureKind>),
-    /// The response's head is here. It is answered by `Accept`, `Discard` or `Abort`.
+    /// The response head arrived. The core answers with `Accept`, `Discard` or `Abort`.
     Head(HeadSummary),
-    /// A phase was done, at a time not later than the call's. For timings, and for the connect and
-    /// first-byte limits.
+    /// A phase was completed, at a time not later than the call's. Used for timings and for the connect
+    /// and first-byte limits.
     Mark(AttemptPhase, Timestamp),
-    /// The consumer stopped reading, so the idle-read clock stands still.
+    /// The consumer stopped reading, so the idle-read limit is suspended.
     Paused,
-    /// The consumer reads again.
+    /// The consumer resumed reading.
     Resumed,
 }
 
-/// What the core must know of a response's head.
+/// The parts of a response head that the core decides by.
+///
+/// ```
+/// use core::time::Duration;
+/// use fetch_proto::HeadSummary;
+///
+/// let head = HeadSummary::status(503).retry_after(Duration::from_secs(30));
+/// assert_eq!(head.location, None);
+/// ```
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[non_exhaustive]
 pub struct HeadSummary {
-    /// The `Location` field's value.
+    /// The value of the `Location` field.
     pub location: Option<Box<str>>,
-    /// How long the host wants to be left alone, by what its `RateLimit` fields say: the time to the
-    /// reset if nothing remains. It counts with every status, and as `Retry-After` where that is
-    /// missing.
+    /// How long to pause the host by its `RateLimit` fields: the time to the reset if no requests
+    /// remain. Applies to every status, and serves as `Retry-After` where that is missing.
     pub pause: Option<Duration>,
-    /// How long the `Retry-After` field asks to wait. The driver, who knows the wall clock, turns a
-    /// date into a duration; one in the past is zero.
+    /// The wait that the `Retry-After` field asks for. The driver has the wall clock, so it converts a
+    /// date to a duration; a date in the past is zero.
     pub retry_after: Option<Duration>,
     /// The status code.
     pub status: u16,
 }
 
 impl HeadSummary {
-    /// A head with this status and neither field.
+    /// A head with this status code and no fields.
     ///
     /// ```
     /// assert_eq!(fetch_proto::HeadSummary::status(200).location, None);
@@ -91,15 +100,49 @@ impl HeadSummary {
             status,
         }
     }
+
+    /// Sets the value of the `Location` field.
+    ///
+    /// ```
+    /// let head = fetch_proto::HeadSummary::status(302).location(Some("/next".into()));
+    /// ```
+    #[must_use]
+    pub fn location(mut self, location: Option<Box<str>>) -> Self {
+        self.location = location;
+        self
+    }
+
+    /// Sets how long to pause the host by its `RateLimit` fields.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// let head = fetch_proto::HeadSummary::status(200).pause(Duration::from_secs(5));
+    /// ```
+    #[must_use]
+    pub fn pause(mut self, pause: impl Into<Option<Duration>>) -> Self {
+        self.pause = pause.into();
+        self
+    }
+
+    /// Sets the wait that the `Retry-After` field asks for.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// let head = fetch_proto::HeadSummary::status(429).retry_after(Duration::from_secs(1));
+    /// ```
+    #[must_use]
+    pub fn retry_after(mut self, wait: impl Into<Option<Duration>>) -> Self {
+        self.retry_after = wait.into();
+        self
+    }
 }
 
-/// Whether an input was of use.
+/// Whether an input had an effect.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub enum InputEffect {
     /// It changed something.
     Applied,
-    /// It came too late: the attempt was aborted, or the fetch is over. Normal, counted, never an
-    /// error.
+    /// The attempt was aborted or the fetch has ended. This is normal and counted, not an error.
     Stale,
 }

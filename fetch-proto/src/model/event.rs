@@ -1,4 +1,4 @@
-//! Why each decision was taken, as values a caller may log.
+//! Decisions and their reasons, as values that a caller may log.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -13,110 +13,110 @@ use crate::model::id::FetchId;
 use crate::model::outcome::GiveUpReason;
 use crate::model::time::Timestamp;
 
-/// A decision and its reason. Display gives one line.
+/// A decision and its reason. `Display` gives one line.
 ///
-/// Off by default; see [`Config::events`](crate::Config::events) and
+/// Not reported by default: see [`Config::events`](crate::Config::events) and
 /// [`Fetch::with_events`](crate::Fetch::with_events).
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub enum DecisionEvent {
-    /// An attempt is dropped, because another one's head came first.
+    /// An attempt is aborted because a racing attempt received its head first.
     Abandoned {
-        /// Which attempt.
+        /// The number of the attempt.
         attempt: u16,
-        /// The one that was faster.
+        /// The number of the attempt that was faster.
         winner: u16,
     },
-    /// A response's head came.
+    /// A response head arrived.
     HeadReceived {
-        /// Which attempt.
+        /// The number of the attempt.
         attempt: u16,
-        /// Its status.
+        /// The status code.
         status: u16,
     },
-    /// The host's breaker opened or closed.
+    /// The circuit breaker of a host opened or closed.
     CircuitChanged {
         /// Scheme, host and port.
         host: Box<str>,
-        /// What it did, and why.
-        transition: Transition,
+        /// The new state, and why.
+        transition: CircuitTransition,
     },
-    /// The fetch turns to its fallback's URL.
+    /// The fetch continues with its fallback URL.
     FallbackStarted {
-        /// The new target.
+        /// The new URL.
         to: Arc<Url>,
     },
-    /// There will be no further retry.
+    /// A failure is not retried.
     GaveUp {
-        /// What would have been worth one.
+        /// The failure.
         cause: FailureCause,
-        /// Why there is none.
+        /// Why it is not retried.
         why: GiveUpReason,
     },
-    /// The host's limit was found to be another.
+    /// The adaptive concurrency limit of a host changed.
     HostLimitChanged {
         /// Scheme, host and port.
         host: Box<str>,
-        /// How many attempts at once it bears.
+        /// The largest number of concurrent attempts.
         limit: usize,
     },
-    /// The host rests because its server asked to.
+    /// A host is paused because its server asked for it.
     HostPaused {
         /// Scheme, host and port.
         host: Box<str>,
         /// For how long.
         pause: Duration,
     },
-    /// A fault is made on purpose.
+    /// A fault is injected.
     FaultInjected {
-        /// In which attempt.
+        /// The number of the attempt.
         attempt: u16,
-        /// Which.
+        /// The fault.
         fault: InjectedFault,
     },
-    /// Fewer attempts run at once because the machine ran out of file descriptors or ports.
+    /// The concurrency is reduced because this machine is out of file descriptors or ports.
     ResourcesExhausted {
-        /// How many may run now.
+        /// The new largest number of concurrent attempts.
         concurrency: usize,
     },
-    /// The fetch goes to another URL.
+    /// A redirect is followed.
     Redirecting {
-        /// Whether credentials stay behind, because the origin changes.
+        /// Whether credentials are dropped because the origin changes.
         credentials_dropped: bool,
-        /// The status that said so.
+        /// The status code of the redirect.
         status: u16,
-        /// The new target.
+        /// The new URL.
         to: Arc<Url>,
     },
-    /// The request will be tried again.
+    /// The request is retried after a delay.
     Retrying {
-        /// Which try failed, from 1.
+        /// Which attempt failed, from 1; redirects and free retries are not counted.
         attempt: u16,
-        /// What made the retry worth it.
+        /// The failure.
         cause: FailureCause,
-        /// How long it waits before it queues again.
+        /// The delay before the fetch is queued again.
         delay: Duration,
-        /// How many tries the policy allows.
+        /// The largest number of attempts that the policy allows.
         of: u16,
-        /// What the delay comes from.
+        /// What determines the delay.
         why: RetryDelaySource,
     },
-    /// The fetch waits for the response to the same request of another.
+    /// The fetch waits for the response to the equal request of another fetch.
     ResponseShared {
-        /// The other.
+        /// The other fetch.
         with: FetchId,
     },
-    /// An attempt begins.
+    /// An attempt starts.
     Started {
-        /// Which attempt.
+        /// The number of the attempt.
         attempt: u16,
         /// How long it waited for a slot.
         queued: Duration,
-        /// Its target.
+        /// The URL.
         url: Arc<Url>,
     },
-    /// The host is spared a request for a while, since it refuses so many.
+    /// Requests to a host are delayed because it rejects too many: [`Throttle`](crate::Throttle).
     HostThrottled {
         /// Scheme, host and port.
         host: Box<str>,
@@ -125,18 +125,18 @@ pub enum DecisionEvent {
     },
 }
 
-/// What the delay before a retry comes from.
+/// What determines the delay before a retry.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub enum RetryDelaySource {
     /// The policy's backoff.
     Backoff,
-    /// Nothing: a connection that was found closed costs neither a try nor a wait.
+    /// No delay: the pooled connection was closed. Does not count as an attempt.
     Free,
-    /// This machine's own want of file descriptors or ports, which costs no try.
+    /// This machine is out of file descriptors or ports. Does not count as an attempt.
     ResourcesExhausted,
-    /// The policy's backoff, but without the cost of a try: the attempt was the breaker's probe.
+    /// The policy's backoff after a failed circuit breaker probe. Does not count as an attempt.
     Probe,
     /// The server's `Retry-After`.
     RetryAfter,
@@ -148,33 +148,36 @@ impl fmt::Display for DecisionEvent {
             Self::Abandoned { attempt, winner } => {
                 write!(
                     f,
-                    "attempt {attempt} is dropped: attempt {winner} was faster"
+                    "attempt {attempt} aborted: attempt {winner} answered first"
                 )
             }
             Self::HeadReceived { attempt, status } => {
                 write!(f, "attempt {attempt}: status {status}")
             }
             Self::CircuitChanged { host, transition } => match transition {
-                Transition::Closed => write!(f, "{host}: the breaker closes, it is well again"),
-                Transition::Opened { trip, until } => {
-                    write!(f, "{host}: the breaker opens until {until}: {trip}")
+                CircuitTransition::Closed => write!(f, "{host}: circuit breaker closed"),
+                CircuitTransition::Opened { trip, until } => {
+                    write!(f, "{host}: circuit breaker open until {until}: {trip}")
                 }
             },
-            Self::FallbackStarted { .. } => f.write_str("turns to the fallback's URL"),
+            Self::FallbackStarted { .. } => f.write_str("continuing with the fallback URL"),
             Self::GaveUp { cause, why } => write!(f, "no retry after {cause}: {why}"),
             Self::HostLimitChanged { host, limit } => {
-                write!(f, "{host}: at most {limit} at once from now on")
+                write!(f, "{host}: concurrency limit is now {limit}")
             }
             Self::HostPaused { host, pause } => {
-                write!(f, "{host} rests for {pause:?}: its server sent Retry-After")
+                write!(
+                    f,
+                    "{host}: paused for {pause:?} at the request of the server"
+                )
             }
             Self::FaultInjected { attempt, fault } => {
-                write!(f, "attempt {attempt} gets a fault on purpose: {fault}")
+                write!(f, "attempt {attempt}: injected fault: {fault}")
             }
             Self::ResourcesExhausted { concurrency } => {
                 write!(
                     f,
-                    "at most {concurrency} at once: out of file descriptors or ports"
+                    "concurrency limit is now {concurrency}: out of file descriptors or ports"
                 )
             }
             Self::Redirecting {
@@ -187,7 +190,7 @@ impl fmt::Display for DecisionEvent {
                 } else {
                     ""
                 };
-                write!(f, "status {status} leads elsewhere{secrets}")
+                write!(f, "status {status}: redirected{secrets}")
             }
             Self::Retrying {
                 attempt,
@@ -201,7 +204,7 @@ impl fmt::Display for DecisionEvent {
                     "retry in {delay:?} ({why}): {cause}, attempt {attempt} of {of}"
                 )
             }
-            Self::ResponseShared { with } => write!(f, "waits for the response to fetch {with}"),
+            Self::ResponseShared { with } => write!(f, "waiting for the response to fetch {with}"),
             Self::Started {
                 attempt, queued, ..
             } => {
@@ -210,7 +213,7 @@ impl fmt::Display for DecisionEvent {
             Self::HostThrottled { host, rest } => {
                 write!(
                     f,
-                    "{host} is spared requests for {rest:?}: it refuses so many"
+                    "{host}: throttled for {rest:?}: too many requests rejected"
                 )
             }
         }
@@ -222,7 +225,7 @@ impl fmt::Display for RetryDelaySource {
         f.write_str(match self {
             Self::Backoff => "backoff",
             Self::Free => "free",
-            Self::ResourcesExhausted => "pressure",
+            Self::ResourcesExhausted => "out of descriptors",
             Self::Probe => "probe",
             Self::RetryAfter => "Retry-After",
         })
@@ -233,13 +236,13 @@ impl fmt::Display for RetryDelaySource {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
-pub enum Transition {
+pub enum CircuitTransition {
     /// Enough probes succeeded: all calls are admitted, and the counts are reset.
     Closed,
     /// No call is admitted.
     Opened {
         /// Why it opened.
-        trip: Trip,
+        trip: TripReason,
         /// When the first probe may start.
         until: Timestamp,
     },
@@ -250,7 +253,7 @@ pub enum Transition {
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
-pub enum Trip {
+pub enum TripReason {
     /// [`Breaker::consecutive`](crate::Breaker::consecutive) failures in a row.
     Consecutive,
     /// The [`Breaker::failure_ratio`](crate::Breaker::failure_ratio) was reached.
@@ -261,7 +264,7 @@ pub enum Trip {
     SlowRatio,
 }
 
-impl fmt::Display for Trip {
+impl fmt::Display for TripReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Consecutive => "failures in a row",

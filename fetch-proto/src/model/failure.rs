@@ -1,39 +1,40 @@
-//! What can go wrong with one attempt, as the driver saw it.
+//! Why an attempt, or the fetch as a whole, failed.
 
 use core::fmt;
 
-/// Why an attempt ended without a complete response.
+/// The kind of failure that ended an attempt.
 ///
 /// The driver reports it in [`Input::End`](crate::Input::End); the transport keeps the native error.
-/// Timeouts are not here: the core itself decides them.
+/// Timeouts are not included, because the core decides them.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum FailureKind {
-    /// The decoded body grew over the limit while the transport was decoding it.
+    /// The body exceeded its limit while the transport decoded it.
     BodyTooLarge,
-    /// No connection: refused, unreachable, or the network is down.
+    /// No connection was established: refused, unreachable, or no network.
     Connect,
     /// The body could not be decoded: a broken gzip, br or zstd stream.
     Decode,
-    /// The transport dropped the attempt without an answer, or panicked.
+    /// The transport dropped the attempt without a result, or panicked.
     Dropped,
     /// The server closed the connection without sending a byte of a response.
     EmptyReply,
-    /// This machine has no file descriptor or port left. Back-pressure, not the URL's fault.
+    /// This machine is out of file descriptors or ports. Treated as back-pressure, not as a failure of
+    /// the URL.
     Exhausted,
-    /// The connection broke: reset, or closed in the middle of the response.
+    /// The connection was reset, or closed in the middle of the response.
     Io,
-    /// What came back is not HTTP, or is HTTP that no client should accept.
+    /// The response is not valid HTTP.
     Protocol,
-    /// The caller's own request body failed or cannot be sent.
+    /// The caller's request body failed or cannot be sent.
     RequestBody,
-    /// The name has no address, or the resolver failed.
+    /// The host name has no address, or the resolver failed.
     Resolve,
-    /// What the caller has the body saved to takes it no more: the disk is full, say.
+    /// The body could not be saved, for example because the disk is full.
     Save,
-    /// A reused connection was found closed before any byte of a response. `sent` tells whether the
+    /// A pooled connection was closed before any byte of a response arrived. `sent` is true if the
     /// request, or a part of it, may have reached the server.
     Stale {
         /// Whether any byte of the request was written.
@@ -41,12 +42,12 @@ pub enum FailureKind {
     },
     /// The TLS handshake failed or the certificate was not accepted.
     Tls,
-    /// The transport cannot do what the request asks, such as an unknown URL scheme.
+    /// The transport does not support the request, such as its URL scheme.
     Unsupported,
 }
 
 impl FailureKind {
-    /// A short, stable name, fit for a metric label or a record.
+    /// A short, stable name for metric labels and records.
     ///
     /// ```
     /// assert_eq!(fetch_proto::FailureKind::Resolve.as_str(), "dns");
@@ -71,7 +72,7 @@ impl FailureKind {
         }
     }
 
-    /// Whether the same request may well succeed a little later.
+    /// Whether the same request may succeed a little later.
     ///
     /// ```
     /// use fetch_proto::FailureKind;
@@ -98,15 +99,15 @@ impl FailureKind {
         }
     }
 
-    /// Whether it lies with this machine, or with an old connection, and says nothing of the server.
+    /// Whether the cause is this machine or a stale connection, and not the server.
     ///
     /// ```
     /// use fetch_proto::FailureKind;
-    /// assert!(FailureKind::Exhausted.is_own());
-    /// assert!(!FailureKind::Connect.is_own());
+    /// assert!(FailureKind::Exhausted.is_local());
+    /// assert!(!FailureKind::Connect.is_local());
     /// ```
     #[must_use]
-    pub fn is_own(self) -> bool {
+    pub fn is_local(self) -> bool {
         matches!(
             self,
             Self::Dropped
@@ -118,8 +119,7 @@ impl FailureKind {
         )
     }
 
-    /// Whether the request certainly never reached the server, so that sending it again repeats
-    /// nothing, whatever its method.
+    /// Whether the request certainly did not reach the server, so that any method may be sent again.
     ///
     /// ```
     /// use fetch_proto::FailureKind;
@@ -143,7 +143,7 @@ impl FailureKind {
 impl fmt::Display for FailureKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::BodyTooLarge => "the decoded body is over its limit",
+            Self::BodyTooLarge => "the decoded body exceeds its limit",
             Self::Connect => "could not connect",
             Self::Decode => "the body could not be decoded",
             Self::Dropped => "the transport dropped the attempt",
@@ -156,21 +156,21 @@ impl fmt::Display for FailureKind {
             Self::Save => "the body could not be saved",
             Self::Stale { .. } => "the reused connection was closed",
             Self::Tls => "TLS failed",
-            Self::Unsupported => "the transport cannot do this",
+            Self::Unsupported => "not supported by the transport",
         })
     }
 }
 
-/// What went wrong with an attempt.
+/// Why an attempt failed, or which status makes it worth a retry.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub enum FailureCause {
     /// The transport failed.
     Failure(FailureKind),
-    /// The status is one to retry.
+    /// The status code.
     Status(u16),
-    /// A limit on time was reached.
+    /// A time limit was reached.
     Timeout(TimeLimit),
 }
 
@@ -200,7 +200,7 @@ pub enum TimeLimit {
     IdleRead,
     /// [`Timeouts::queue`].
     Queue,
-    /// The least flow of a body: [`Policy::stall`](crate::Policy::stall).
+    /// The minimum throughput of a body: [`Policy::stall`](crate::Policy::stall).
     Throughput,
     /// [`Timeouts::total`].
     Total,
@@ -226,15 +226,15 @@ impl fmt::Display for TimeLimit {
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum RedirectError {
-    /// The request body can be sent only once, and the redirect wants it again.
+    /// The redirect needs the request body again, which can be sent only once.
     BodyNotReplayable,
-    /// It leads from https to http.
+    /// The redirect leads from https to http.
     Downgrade,
     /// `Location` is not a URL.
     InvalidLocation,
-    /// It leads to a scheme other than http and https.
+    /// The redirect leads to a scheme other than http and https.
     Scheme,
-    /// There were as many before as the policy allows.
+    /// The policy allows no more redirects.
     TooMany,
 }
 
@@ -242,7 +242,7 @@ impl fmt::Display for RedirectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::BodyNotReplayable => {
-                "the redirect needs the request body again, a stream sent once"
+                "the redirect needs the request body again, which can be sent only once"
             }
             Self::Downgrade => "the redirect leads from https to http",
             Self::InvalidLocation => "the redirect's Location is not a URL",

@@ -1,39 +1,39 @@
-//! Faults made on purpose.
+//! Injected faults.
 
 use core::fmt;
 use core::time::Duration;
 
 use crate::model::failure::FailureKind;
 
-/// A fault made on purpose.
+/// A fault that [`ChaosPolicy`](crate::ChaosPolicy) injects into an attempt.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum InjectedFault {
-    /// The clock jumps ahead so far when the attempt begins, as after a suspended machine. Seen by
-    /// the whole [`Engine`](crate::Engine); a lone fetch has no clock to jump.
+    /// The clock jumps ahead when the attempt starts, as after a machine resumes. It applies to the
+    /// whole [`Engine`](crate::Engine), and not to a [`Fetch`](crate::Fetch) without one.
     ClockJump(Duration),
-    /// The attempt fails so before anything is sent: [`FailureKind::Resolve`] for a DNS failure,
-    /// [`FailureKind::Connect`] for a refused connection.
+    /// The attempt fails before anything is sent: [`FailureKind::Resolve`] simulates a DNS failure,
+    /// [`FailureKind::Connect`] a refused connection.
     Error(FailureKind),
-    /// The request is sent so much later, between two bounds.
+    /// The request is delayed by a random time between two bounds.
     Latency {
-        /// At least so long.
+        /// The shortest delay.
         min: Duration,
-        /// At most so long.
+        /// The longest delay.
         max: Duration,
     },
-    /// The connection breaks when the response's head comes.
+    /// The connection breaks when the response head arrives.
     Reset,
-    /// Nothing is sent and nothing comes back, until a limit ends it.
+    /// Nothing is sent and nothing arrives, until a time limit ends the attempt.
     Stall,
-    /// The body breaks off after so many bytes, or at its end if it is shorter.
+    /// The connection breaks after this many bytes of the body, or at the end of a shorter body.
     Truncate(u64),
 }
 
 impl InjectedFault {
-    /// A latency drawn evenly from this range.
+    /// A delay drawn uniformly from this range.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -51,12 +51,12 @@ impl InjectedFault {
 impl fmt::Display for InjectedFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ClockJump(by) => write!(f, "the clock jumps ahead {by:?}"),
+            Self::ClockJump(by) => write!(f, "clock jump of {by:?}"),
             Self::Error(failure) => write!(f, "{failure}"),
-            Self::Latency { .. } => f.write_str("it is sent late"),
-            Self::Reset => f.write_str("the connection breaks at the head"),
-            Self::Stall => f.write_str("it is never sent"),
-            Self::Truncate(bytes) => write!(f, "the body breaks off after {bytes} bytes"),
+            Self::Latency { .. } => f.write_str("delayed"),
+            Self::Reset => f.write_str("connection reset at the head"),
+            Self::Stall => f.write_str("stalled"),
+            Self::Truncate(bytes) => write!(f, "body truncated after {bytes} bytes"),
         }
     }
 }

@@ -1,11 +1,11 @@
-//! Names for fetches and attempts that cannot be mistaken for a later one's.
+//! Identifiers of fetches and attempts.
 
 use core::fmt;
 
-/// A fetch in an [`Engine`](crate::Engine).
+/// Identifies a fetch in an [`Engine`](crate::Engine).
 ///
-/// Checked by generation: when the fetch is over and its slot serves another, the old id matches
-/// nothing, so using it late is harmless. A lone [`Fetch`](crate::Fetch) has [`FetchId::STANDALONE`].
+/// A slot is reused after its fetch ends; the generation tells the fetches apart, so a stale id matches
+/// nothing. A [`Fetch`](crate::Fetch) without an engine has [`FetchId::STANDALONE`].
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct FetchId {
@@ -20,8 +20,8 @@ impl FetchId {
         generation: 0,
     };
 
-    /// The index of the fetch's slot: small, dense, below the engine's window, and reused. A driver
-    /// may use it to index a table of its own.
+    /// The index of the fetch's slot, which a driver may use to index a table: dense, below the
+    /// engine's window, and reused.
     ///
     /// ```
     /// assert_eq!(fetch_proto::FetchId::STANDALONE.slot(), 0);
@@ -38,7 +38,7 @@ impl fmt::Display for FetchId {
     }
 }
 
-/// One attempt of a fetch: a try, a retry or a redirect's hop.
+/// Identifies one attempt of a fetch: the first request, a retry, a redirect or a hedge.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct AttemptId {
@@ -48,7 +48,7 @@ pub struct AttemptId {
 }
 
 impl AttemptId {
-    /// Which request of its fetch this is, from 1, redirects and free retries included.
+    /// The number of the attempt within its fetch, from 1. Redirects and free retries count.
     ///
     /// ```
     /// # use fetch_proto::{Fetch, Policy, FetchRequest, Step, Timestamp};

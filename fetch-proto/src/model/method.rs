@@ -1,4 +1,4 @@
-//! Request methods and what RFC 9110 says of them.
+//! HTTP request methods and their properties by RFC 9110.
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -21,20 +21,20 @@ use core::str::FromStr;
     serde(try_from = "alloc::string::String", into = "alloc::string::String")
 )]
 pub enum Method {
-    /// Removes the target.
+    /// Deletes the target.
     Delete,
-    /// Fetches the target.
+    /// Retrieves the target.
     #[default]
     Get,
-    /// Fetches the target's header fields alone.
+    /// Retrieves the target's header fields only.
     Head,
-    /// Asks what the target can do.
+    /// Describes the communication options of the target.
     Options,
     /// Any other token, such as `PROPFIND`.
     Other(Box<str>),
-    /// Changes a part of the target.
+    /// Modifies a part of the target.
     Patch,
-    /// Hands data to the target to process.
+    /// Sends data for the target to process.
     Post,
     /// Replaces the target.
     Put,
@@ -63,7 +63,7 @@ impl Method {
         }
     }
 
-    /// Whether the method only reads (RFC 9110, section 9.2.1).
+    /// Whether the method is read-only (RFC 9110, section 9.2.1).
     ///
     /// ```
     /// assert!(!fetch_proto::Method::Put.is_safe());
@@ -73,8 +73,8 @@ impl Method {
         matches!(self, Self::Get | Self::Head | Self::Options | Self::Trace)
     }
 
-    /// Whether sending it twice does what sending it once does (RFC 9110, section 9.2.2), so that
-    /// it may be retried without the caller's word.
+    /// Whether a repeated request has the effect of a single one (RFC 9110, section 9.2.2), so that it
+    /// may be retried without [`FetchRequest::idempotent`](crate::FetchRequest::idempotent).
     ///
     /// ```
     /// assert!(fetch_proto::Method::Put.is_idempotent());
@@ -96,7 +96,7 @@ impl FromStr for Method {
     type Err = InvalidMethod;
 
     fn from_str(token: &str) -> Result<Self, InvalidMethod> {
-        // Methods are case-sensitive (RFC 9110, section 9.1): "get" is another method.
+        // Methods are case-sensitive (RFC 9110, section 9.1): "get" is not GET.
         Ok(match token {
             "DELETE" => Self::Delete,
             "GET" => Self::Get,
@@ -131,7 +131,7 @@ fn is_token_byte(b: u8) -> bool {
     b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b)
 }
 
-/// The text is not a method: a method is one or more letters, digits or ``!#$%&'*+-.^_`|~``.
+/// The text is not a method token: one or more letters, digits or ``!#$%&'*+-.^_`|~``.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct InvalidMethod(Box<str>);
 

@@ -1,4 +1,4 @@
-//! Values that every other part of the crate speaks of: time, names, inputs, results, events.
+//! Plain data used by all other modules: time, identifiers, inputs, results, events.
 
 pub(crate) mod attempt;
 pub(crate) mod event;

@@ -1,4 +1,4 @@
-//! How a fetch ended.
+//! The result of a fetch and of its attempts.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -11,37 +11,40 @@ use crate::model::failure::{FailureKind, RedirectError, TimeLimit};
 use crate::model::id::{AttemptId, FetchId};
 use crate::model::timings::{AttemptTimings, FetchTimings};
 
-/// The end of one fetch: exactly one for each that was submitted.
+/// How a fetch ended. Exactly one per submitted request.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[non_exhaustive]
 pub struct FetchOutcome {
-    /// Every attempt, in the order in which they ended. Empty if none ever began.
+    /// All attempts, in the order in which they ended. Empty if none started.
     pub attempts: Vec<AttemptReport>,
-    /// Whether it turned to the URL of its [`Fallback`](crate::Fallback).
-    pub fallen_back: bool,
-    /// Why there was no further retry, where one would have been worth it.
+    /// Whether the URL of the [`Fallback`](crate::Fallback) was fetched.
+    #[cfg_attr(feature = "serde", serde(rename = "fallen_back"))]
+    pub used_fallback: bool,
+    /// Why a failure or status that is worth a retry got none.
     pub gave_up: Option<GiveUpReason>,
-    /// How many redirects were followed.
+    /// The number of redirects followed.
     pub redirects: u16,
-    /// A complete response of any status, or why there is none.
+    /// A complete response of any status, or the reason why there is none.
     pub result: Result<CompleteResponse, FetchError>,
-    /// How many times the request was retried, redirects and free retries not counted.
+    /// The number of retries. Redirects and free retries are not counted.
     pub retries: u16,
-    /// The fetch whose response this one got too, because both asked for the same at the same time:
-    /// then there are no attempts of its own.
+    /// The fetch whose response this one shares: [`FetchRequest::share`](crate::FetchRequest::share).
+    /// There are no separate attempts then.
     pub shared_with: Option<FetchId>,
-    /// The caller's own key.
+    /// The caller's key: [`FetchRequest::tag`](crate::FetchRequest::tag).
     pub tag: u64,
-    /// Where the time went.
+    /// The durations of the parts of the fetch.
     pub timings: FetchTimings,
-    /// The last target.
+    /// The last URL, after redirects.
     pub url: Arc<Url>,
-    /// Whether it is time for the caller's own value: see [`Fallback::value`](crate::Fallback::value).
-    pub wants_value: bool,
+    /// Whether the caller should use its fallback value: [`Fallback::value`](crate::Fallback::value).
+    #[cfg_attr(feature = "serde", serde(rename = "wants_value"))]
+    pub needs_fallback_value: bool,
 }
 
 impl FetchOutcome {
-    /// Whether there is a response and its status is 2xx.
+    /// Whether there is a response with a 2xx status.
     ///
     /// ```
     /// # use fetch_proto::testing::{FetchScript, status};
@@ -56,7 +59,7 @@ impl FetchOutcome {
             .is_some_and(|status| (200..300).contains(&status))
     }
 
-    /// The attempt that decided the end: the one that brought the response, or the last that failed.
+    /// The attempt that decided the outcome: the one that got the response, or the last that failed.
     ///
     /// ```
     /// # use fetch_proto::testing::{FetchScript, status};
@@ -72,7 +75,7 @@ impl FetchOutcome {
         reports.find(|report| winner.is_none_or(|winner| report.number == winner))
     }
 
-    /// The status, if there is a response.
+    /// The status code, if there is a response.
     ///
     /// ```
     /// # use fetch_proto::testing::{FetchScript, status};
@@ -90,32 +93,34 @@ impl FetchOutcome {
 /// A complete response.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[non_exhaustive]
 pub struct CompleteResponse {
-    /// The attempt that brought it.
+    /// The attempt that got it.
     pub attempt: AttemptId,
-    /// The size of its decoded body.
+    /// The size of the decoded body in bytes.
     pub bytes: u64,
-    /// Its status.
+    /// The status code.
     pub status: u16,
 }
 
-/// One attempt, after the fact.
+/// The result of one attempt.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[non_exhaustive]
 pub struct AttemptReport {
-    /// The size of the decoded body, as far as it came.
+    /// The size of the decoded body in bytes, as far as it arrived.
     pub bytes: u64,
     /// How it ended.
     pub end: AttemptEnd,
-    /// Its number: see [`AttemptId::number`].
+    /// The number of the attempt: [`AttemptId::number`].
     pub number: u16,
-    /// What `Retry-After` asked for.
+    /// The wait that `Retry-After` asked for.
     pub retry_after: Option<Duration>,
-    /// The status, if a head came.
+    /// The status code, if a head arrived.
     pub status: Option<u16>,
-    /// When its steps were done.
+    /// When its phases were completed.
     pub timings: AttemptTimings,
-    /// Its target.
+    /// The target.
     pub url: Arc<Url>,
 }
 
@@ -125,19 +130,19 @@ pub struct AttemptReport {
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum AttemptEnd {
-    /// Another attempt, which raced it, was faster.
+    /// A racing attempt answered first.
     Abandoned,
-    /// The body was larger than the policy allows.
+    /// The body exceeded [`Policy::max_body`](crate::Policy::max_body).
     BodyTooLarge,
     /// The caller cancelled the fetch.
     Cancelled,
     /// The transport failed.
     Failed(FailureKind),
-    /// A response came that leads elsewhere.
+    /// The response redirects to another URL.
     Redirected,
-    /// A response came, complete or given up because it was not wanted.
+    /// A response arrived: complete, or dropped because it was not needed.
     Responded,
-    /// A limit on time was reached.
+    /// A time limit was reached.
     TimedOut(TimeLimit),
 }
 
@@ -147,27 +152,27 @@ pub enum AttemptEnd {
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum FetchError {
-    /// The body was larger than so many bytes.
+    /// The body exceeded the limit.
     BodyTooLarge {
-        /// The limit: [`Policy::max_body`](crate::Policy::max_body).
+        /// The limit in bytes: [`Policy::max_body`](crate::Policy::max_body).
         limit: u64,
     },
-    /// The caller cancelled it, or the engine was closed.
+    /// The caller cancelled the fetch, or the engine was closed.
     Cancelled,
-    /// The host's breaker is open, and it is set to fail fast: [`OnOpen`](crate::OnOpen).
+    /// The host's circuit breaker is open and configured to fail fast: [`OnOpen`](crate::OnOpen).
     CircuitOpen,
-    /// The last attempt failed so.
+    /// The last attempt failed.
     Failed(FailureKind),
     /// A redirect was not followed.
     Redirect(RedirectError),
-    /// It had waited so long in an overloaded queue that it was left out.
+    /// The fetch was dropped from an overloaded queue: [`Shed`](crate::Shed).
     Shed,
-    /// A limit on time was reached.
+    /// A time limit was reached.
     TimedOut(TimeLimit),
 }
 
 impl FetchError {
-    /// A short, stable name, fit for a metric label or a record.
+    /// A short, stable name for metric labels and records.
     ///
     /// ```
     /// use fetch_proto::{FetchError, FailureKind, TimeLimit};
@@ -197,7 +202,7 @@ impl fmt::Display for FetchError {
             Self::CircuitOpen => f.write_str("the host's circuit breaker is open"),
             Self::Failed(failure) => write!(f, "{failure}"),
             Self::Redirect(error) => write!(f, "{error}"),
-            Self::Shed => f.write_str("left out: its queue was overloaded for too long"),
+            Self::Shed => f.write_str("dropped from the queue: overloaded for too long"),
             Self::TimedOut(limit) => write!(f, "timed out ({limit} limit)"),
         }
     }
@@ -205,27 +210,28 @@ impl fmt::Display for FetchError {
 
 impl core::error::Error for FetchError {}
 
-/// Why a fetch that failed, or got a status worth a retry, was not tried again.
+/// Why a failure, or a status that is worth a retry, was not retried.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum GiveUpReason {
-    /// It had been tried as often as the policy allows.
+    /// The policy allows no more attempts.
     Attempts,
-    /// The request body is a stream that had been begun.
+    /// The request body is a stream that was partly sent.
     BodyNotReplayable,
-    /// The retry budget was used up.
+    /// The retry budget is used up.
     Budget,
-    /// The host's breaker is open, for longer than the fetch may wait or with leave to fail fast.
+    /// The host's circuit breaker is open: for longer than the fetch may wait, or configured to fail
+    /// fast.
     CircuitOpen,
-    /// The caller had seen the response's head already.
+    /// The caller has received the response head.
     Committed,
-    /// The request may have reached the server and sending it twice may do harm.
+    /// The request may have reached the server, and a repetition may do harm.
     NotIdempotent,
-    /// The server asked for a longer wait than the policy's cap.
+    /// The server asked for a longer wait than the policy allows.
     RetryAfterTooLong,
-    /// The total limit ends before the next attempt could begin.
+    /// The total limit ends before the next attempt could start.
     TotalTimeout,
 }
 
@@ -236,7 +242,7 @@ impl fmt::Display for GiveUpReason {
             Self::BodyNotReplayable => "the request body cannot be sent twice",
             Self::Budget => "the retry budget is used up",
             Self::CircuitOpen => "the host's circuit breaker is open",
-            Self::Committed => "a part of the response was delivered already",
+            Self::Committed => "part of the response was already delivered",
             Self::NotIdempotent => "the request is not idempotent",
             Self::RetryAfterTooLong => "the server asks for a longer wait than allowed",
             Self::TotalTimeout => "no time left before the total limit",

@@ -1,15 +1,15 @@
-//! Time as the core sees it: a number that the driver brings along.
+//! Points in time, which the driver passes in.
 
 use core::fmt;
 use core::num::NonZeroU64;
 use core::ops::{Add, AddAssign};
 use core::time::Duration;
 
-/// A point in time, as nanoseconds since the driver's own start.
+/// A point in time, as nanoseconds since the start of the driver.
 ///
-/// Nothing in this crate can read a clock: every method that needs the time takes a `Timestamp`. It
-/// can be written as a literal in a test, printed, serialised and replayed; `Option<Timestamp>` is
-/// as small as `Timestamp`. The range is 584 years; arithmetic saturates.
+/// This crate does not read a clock: every method that needs the time takes a `Timestamp`. It can be
+/// constructed in a test, printed, serialised and replayed. `Option<Timestamp>` has the size of
+/// `Timestamp`. The range is 584 years; arithmetic saturates.
 ///
 /// ```
 /// use core::time::Duration;
@@ -25,13 +25,13 @@ use core::time::Duration;
 pub struct Timestamp(NonZeroU64);
 
 impl Timestamp {
-    /// The driver's start.
+    /// The start of the driver.
     pub const START: Self = Self(NonZeroU64::MIN);
 
-    /// The last point that can be told; later ones saturate here.
+    /// The latest point in time; later ones saturate.
     pub const MAX: Self = Self(NonZeroU64::MAX);
 
-    /// The point `elapsed` after the start. Saturates at [`Timestamp::MAX`].
+    /// The point in time `elapsed` after the start. Saturates at [`Timestamp::MAX`].
     ///
     /// ```
     /// use core::time::Duration;
@@ -44,7 +44,7 @@ impl Timestamp {
         Self::START + elapsed
     }
 
-    /// The point `nanos` nanoseconds after the start.
+    /// The point in time `nanos` nanoseconds after the start.
     ///
     /// ```
     /// use fetch_proto::Timestamp;
@@ -78,7 +78,7 @@ impl Timestamp {
         Duration::from_nanos(self.as_nanos())
     }
 
-    /// The time from `earlier` to here; zero if `earlier` is later.
+    /// The time from `earlier` to `self`; zero if `earlier` is later.
     ///
     /// ```
     /// use core::time::Duration;
@@ -111,7 +111,7 @@ impl fmt::Debug for Timestamp {
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if *self == Self::START {
-            return f.write_str("0s"); // `Duration` would say "0ns"
+            return f.write_str("0s"); // `Duration` displays zero as "0ns"
         }
         fmt::Debug::fmt(&self.since_start(), f)
     }
@@ -129,7 +129,7 @@ impl From<Timestamp> for u64 {
     }
 }
 
-/// A duration in eight bytes, for what there is much of: nanoseconds, at most 584 years.
+/// A duration in eight bytes instead of sixteen: nanoseconds, at most 584 years.
 #[derive(Clone, Copy, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(crate) struct CompactDuration(u64);
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn option_costs_nothing() {
+    fn an_optional_timestamp_has_no_overhead() {
         assert_eq!(size_of::<Option<Timestamp>>(), 8);
     }
 

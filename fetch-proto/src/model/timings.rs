@@ -1,20 +1,20 @@
-//! Where the time of an attempt and of a fetch went.
+//! Timestamps and durations of the phases of an attempt and of a fetch.
 
 use core::time::Duration;
 
 use crate::model::time::Timestamp;
 
-/// A step of an attempt that a transport can see.
+/// A phase of an attempt that a transport can observe.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum AttemptPhase {
-    /// The name was resolved to addresses.
+    /// The host name is resolved.
     Resolved,
-    /// A connection was made; its TLS handshake, if any, is still to come.
+    /// A new connection is established, before its TLS handshake.
     Connected,
-    /// A connection was taken from the pool, ready for the request.
+    /// A connection was taken from the pool.
     Reused,
     /// The TLS handshake is done.
     TlsDone,
@@ -22,54 +22,63 @@ pub enum AttemptPhase {
     Sent,
 }
 
-/// When the steps of one attempt were done. A step that did not happen, or that the transport cannot
-/// see, is `None`: an attempt on a pooled connection resolves nothing.
+/// When each phase of one attempt was completed. A phase that did not happen, or that the transport
+/// cannot observe, is `None`: an attempt on a pooled connection resolves no name.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[non_exhaustive]
 pub struct AttemptTimings {
-    /// The attempt was handed to the transport.
+    /// When the attempt was handed to the transport.
     pub started: Timestamp,
     /// See [`AttemptPhase::Resolved`].
     pub resolved: Option<Timestamp>,
     /// See [`AttemptPhase::Connected`] and [`AttemptPhase::Reused`].
     pub connected: Option<Timestamp>,
-    /// Whether the connection was taken from the pool: see [`AttemptPhase::Reused`].
+    /// Whether the connection was taken from the pool: [`AttemptPhase::Reused`].
     pub reused: bool,
     /// See [`AttemptPhase::TlsDone`].
     pub tls_done: Option<Timestamp>,
     /// See [`AttemptPhase::Sent`].
     pub sent: Option<Timestamp>,
-    /// The response's head was there: the first byte, as far as a client can tell.
+    /// When the response head arrived, which stands for the first byte.
     pub head: Option<Timestamp>,
-    /// The attempt was over.
+    /// When the attempt ended.
     pub ended: Timestamp,
 }
 
 impl AttemptTimings {
-    pub(crate) const fn starting(now: Timestamp) -> Self {
+    /// Timings of an attempt that starts at `started`, with no phase recorded.
+    ///
+    /// ```
+    /// # use fetch_proto::{AttemptTimings, Timestamp};
+    /// assert_eq!(AttemptTimings::new(Timestamp::START).sent, None);
+    /// ```
+    #[must_use]
+    pub const fn new(started: Timestamp) -> Self {
         Self {
-            started: now,
+            started,
             resolved: None,
             connected: None,
             reused: false,
             tls_done: None,
             sent: None,
             head: None,
-            ended: now,
+            ended: started,
         }
     }
 
-    /// Notes that a phase was done. The first note of a phase counts, and it never lies outside the
-    /// attempt. For drivers that learn of a phase only after they aborted the attempt.
+    /// Records that a phase was completed, for a driver that learns of it only after it aborted the
+    /// attempt. The first record of a phase counts; its time is clamped to the attempt's.
     ///
     /// ```
     /// # use fetch_proto::{AttemptTimings, AttemptPhase, Timestamp};
     /// # let at = Timestamp::from_nanos;
-    /// # let mut t = AttemptTimings { started: at(0), resolved: None, connected: None, reused: false, tls_done: None, sent: None, head: None, ended: at(9) };
-    /// t.note(AttemptPhase::Sent, at(12));
+    /// # let mut t = AttemptTimings::new(at(0));
+    /// # t.ended = at(9);
+    /// t.record(AttemptPhase::Sent, at(12));
     /// assert_eq!(t.sent, Some(at(9)));
     /// ```
-    pub fn note(&mut self, phase: AttemptPhase, at: Timestamp) {
+    pub fn record(&mut self, phase: AttemptPhase, at: Timestamp) {
         self.mark(phase, at, self.ended);
     }
 
@@ -85,12 +94,14 @@ impl AttemptTimings {
         self.reused |= phase == AttemptPhase::Reused;
     }
 
-    /// The time to resolve the name.
+    /// The time to resolve the host name.
     ///
     /// ```
     /// # use fetch_proto::{AttemptTimings, Timestamp};
     /// # let at = Timestamp::from_nanos;
-    /// # let t = AttemptTimings { started: at(0), resolved: Some(at(5)), connected: None, reused: false, tls_done: None, sent: None, head: None, ended: at(9) };
+    /// # let mut t = AttemptTimings::new(at(0));
+    /// # t.resolved = Some(at(5));
+    /// # t.ended = at(9);
     /// assert_eq!(t.resolve().map(|d| d.as_nanos()), Some(5));
     /// ```
     #[must_use]
@@ -98,13 +109,15 @@ impl AttemptTimings {
         self.resolved.map(|at| at.saturating_since(self.started))
     }
 
-    /// The time to connect, once the name was resolved; to take a connection from the pool, where
-    /// one was there.
+    /// The time to connect after name resolution, or to take a connection from the pool.
     ///
     /// ```
     /// # use fetch_proto::{AttemptTimings, Timestamp};
     /// # let at = Timestamp::from_nanos;
-    /// # let t = AttemptTimings { started: at(0), resolved: Some(at(5)), connected: Some(at(7)), reused: false, tls_done: None, sent: None, head: None, ended: at(9) };
+    /// # let mut t = AttemptTimings::new(at(0));
+    /// # t.resolved = Some(at(5));
+    /// # t.connected = Some(at(7));
+    /// # t.ended = at(9);
     /// assert_eq!(t.connect().map(|d| d.as_nanos()), Some(2));
     /// ```
     #[must_use]
@@ -118,7 +131,10 @@ impl AttemptTimings {
     /// ```
     /// # use fetch_proto::{AttemptTimings, Timestamp};
     /// # let at = Timestamp::from_nanos;
-    /// # let t = AttemptTimings { started: at(0), resolved: None, connected: Some(at(7)), reused: false, tls_done: Some(at(8)), sent: None, head: None, ended: at(9) };
+    /// # let mut t = AttemptTimings::new(at(0));
+    /// # t.connected = Some(at(7));
+    /// # t.tls_done = Some(at(8));
+    /// # t.ended = at(9);
     /// assert_eq!(t.tls().map(|d| d.as_nanos()), Some(1));
     /// ```
     #[must_use]
@@ -132,7 +148,10 @@ impl AttemptTimings {
     /// ```
     /// # use fetch_proto::{AttemptTimings, Timestamp};
     /// # let at = Timestamp::from_nanos;
-    /// # let t = AttemptTimings { started: at(0), resolved: None, connected: Some(at(2)), reused: false, tls_done: None, sent: Some(at(3)), head: None, ended: at(9) };
+    /// # let mut t = AttemptTimings::new(at(0));
+    /// # t.connected = Some(at(2));
+    /// # t.sent = Some(at(3));
+    /// # t.ended = at(9);
     /// assert_eq!(t.send().map(|d| d.as_nanos()), Some(1));
     /// ```
     #[must_use]
@@ -141,12 +160,15 @@ impl AttemptTimings {
         self.sent.map(|at| at.saturating_since(from))
     }
 
-    /// The time from the sent request to the response's head: mostly the server's own.
+    /// The time from the sent request to the response head: mostly server time.
     ///
     /// ```
     /// # use fetch_proto::{AttemptTimings, Timestamp};
     /// # let at = Timestamp::from_nanos;
-    /// # let t = AttemptTimings { started: at(0), resolved: None, connected: None, reused: false, tls_done: None, sent: Some(at(3)), head: Some(at(8)), ended: at(9) };
+    /// # let mut t = AttemptTimings::new(at(0));
+    /// # t.sent = Some(at(3));
+    /// # t.head = Some(at(8));
+    /// # t.ended = at(9);
     /// assert_eq!(t.wait().map(|d| d.as_nanos()), Some(5));
     /// ```
     #[must_use]
@@ -159,12 +181,14 @@ impl AttemptTimings {
         self.head.map(|at| at.saturating_since(from))
     }
 
-    /// The time from the response's head to the end of its body.
+    /// The time from the response head to the end of the body.
     ///
     /// ```
     /// # use fetch_proto::{AttemptTimings, Timestamp};
     /// # let at = Timestamp::from_nanos;
-    /// # let t = AttemptTimings { started: at(0), resolved: None, connected: None, reused: false, tls_done: None, sent: None, head: Some(at(8)), ended: at(9) };
+    /// # let mut t = AttemptTimings::new(at(0));
+    /// # t.head = Some(at(8));
+    /// # t.ended = at(9);
     /// assert_eq!(t.body().map(|d| d.as_nanos()), Some(1));
     /// ```
     #[must_use]
@@ -172,12 +196,13 @@ impl AttemptTimings {
         self.head.map(|at| self.ended.saturating_since(at))
     }
 
-    /// The whole attempt.
+    /// The duration of the whole attempt.
     ///
     /// ```
     /// # use fetch_proto::{AttemptTimings, Timestamp};
     /// # let at = Timestamp::from_nanos;
-    /// # let t = AttemptTimings { started: at(1), resolved: None, connected: None, reused: false, tls_done: None, sent: None, head: None, ended: at(9) };
+    /// # let mut t = AttemptTimings::new(at(1));
+    /// # t.ended = at(9);
     /// assert_eq!(t.total().as_nanos(), 8);
     /// ```
     #[must_use]
@@ -190,28 +215,47 @@ impl AttemptTimings {
 /// together with earlier failed ones make up the total.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[non_exhaustive]
 pub struct FetchTimings {
-    /// The fetch was submitted.
+    /// When the fetch was submitted.
     pub submitted: Timestamp,
-    /// Its first attempt began; `None` if none ever did.
+    /// When its first attempt started; `None` if none did.
     pub started: Option<Timestamp>,
-    /// It was over.
+    /// When it ended.
     pub ended: Timestamp,
-    /// Spent waiting for a slot: at first, at each retry, at each redirect.
+    /// Time spent waiting for a slot, before the first attempt, each retry and each redirect.
     pub queued: Duration,
-    /// Spent waiting between attempts, by backoff or because the server asked.
+    /// Time spent waiting between attempts, by backoff or `Retry-After`.
     pub backoff: Duration,
-    /// Spent in attempts that ended in a redirect.
+    /// Time spent in attempts that ended in a redirect.
     pub redirecting: Duration,
 }
 
 impl FetchTimings {
-    /// From submission to the end.
+    /// Timings of a fetch that was submitted at `submitted` and ended at once, without an attempt.
     ///
     /// ```
-    /// # use core::time::Duration;
     /// # use fetch_proto::{FetchTimings, Timestamp};
-    /// # let t = FetchTimings { submitted: Timestamp::START, started: None, ended: Timestamp::from_nanos(9), queued: Duration::ZERO, backoff: Duration::ZERO, redirecting: Duration::ZERO };
+    /// assert!(FetchTimings::not_started(Timestamp::START).total().is_zero());
+    /// ```
+    #[must_use]
+    pub const fn not_started(submitted: Timestamp) -> Self {
+        Self {
+            submitted,
+            started: None,
+            ended: submitted,
+            queued: Duration::ZERO,
+            backoff: Duration::ZERO,
+            redirecting: Duration::ZERO,
+        }
+    }
+
+    /// The time from submission to the end.
+    ///
+    /// ```
+    /// # use fetch_proto::{FetchTimings, Timestamp};
+    /// # let mut t = FetchTimings::not_started(Timestamp::START);
+    /// # t.ended = Timestamp::from_nanos(9);
     /// assert_eq!(t.total().as_nanos(), 9);
     /// ```
     #[must_use]
@@ -219,12 +263,13 @@ impl FetchTimings {
         self.ended.saturating_since(self.submitted)
     }
 
-    /// From the first attempt's start to the end; zero if none began.
+    /// The time from the start of the first attempt to the end; zero if none started.
     ///
     /// ```
-    /// # use core::time::Duration;
     /// # use fetch_proto::{FetchTimings, Timestamp};
-    /// # let t = FetchTimings { submitted: Timestamp::START, started: Some(Timestamp::from_nanos(2)), ended: Timestamp::from_nanos(9), queued: Duration::ZERO, backoff: Duration::ZERO, redirecting: Duration::ZERO };
+    /// # let mut t = FetchTimings::not_started(Timestamp::START);
+    /// # t.started = Some(Timestamp::from_nanos(2));
+    /// # t.ended = Timestamp::from_nanos(9);
     /// assert_eq!(t.active().as_nanos(), 7);
     /// ```
     #[must_use]

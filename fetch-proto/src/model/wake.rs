@@ -1,34 +1,34 @@
-//! When to poll again, and why.
+//! When to poll again.
 
 use core::fmt;
 
 use crate::model::failure::TimeLimit;
 use crate::model::time::Timestamp;
 
-/// The next point in time at which polling will do something by itself.
+/// The next time at which polling has an effect without a new input.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct NextWake {
-    /// When.
+    /// The time.
     pub at: Timestamp,
-    /// Why then.
+    /// What happens then.
     pub why: WakeReason,
 }
 
-/// What a [`NextWake`] is for.
+/// What happens at a [`NextWake`].
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub enum WakeReason {
-    /// A fetch's wait before its retry ends.
+    /// A fetch's delay before a retry ends.
     Backoff,
-    /// A fault made on purpose comes, or lets go.
+    /// An injected fault begins or ends.
     Fault,
-    /// A slow attempt may be raced by another.
+    /// A hedge may be started beside a slow attempt.
     Hedge,
-    /// A host that was paused, or held back by its own rate, may go on.
+    /// A host that was paused or rate-limited may start attempts again.
     Host,
-    /// A limit on time is reached.
+    /// A time limit is reached.
     Limit(TimeLimit),
     /// The rate over all hosts allows the next attempt.
     Rate,

@@ -41,7 +41,7 @@ impl Fallback {
     }
 
     /// A value of the caller's: an earlier response, or a constant. The outcome only says that it is
-    /// time for it ([`FetchOutcome::wants_value`](crate::FetchOutcome::wants_value)); values never come here.
+    /// time for it ([`FetchOutcome::needs_fallback_value`](crate::FetchOutcome::needs_fallback_value)); values never come here.
     ///
     /// ```
     /// let fallback = fetch_proto::Fallback::value();

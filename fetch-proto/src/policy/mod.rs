@@ -26,7 +26,7 @@ pub use redirect::RedirectPolicy;
 pub use status::StatusSet;
 pub use timeouts::Timeouts;
 
-/// How one fetch is carried out. [`Rules`](crate::Rules) choose one by URL.
+/// How one fetch is carried out. [`PolicyRules`](crate::PolicyRules) choose one by URL.
 ///
 /// ```
 /// use core::time::Duration;
@@ -57,7 +57,8 @@ pub struct Policy {
     pub(crate) retry_statuses: StatusSet,
     pub(crate) stall: Option<StallGuard>,
     pub(crate) timeouts: Timeouts,
-    pub(crate) useful: Duration,
+    #[cfg_attr(feature = "serde", serde(rename = "useful"))]
+    pub(crate) min_attempt_time: Duration,
 }
 
 impl Policy {
@@ -256,11 +257,11 @@ impl Policy {
     ///
     /// ```
     /// use core::time::Duration;
-    /// let policy = fetch_proto::Policy::default().useful(Duration::from_secs(1));
+    /// let policy = fetch_proto::Policy::default().min_attempt_time(Duration::from_secs(1));
     /// ```
     #[must_use]
-    pub const fn useful(mut self, least: Duration) -> Self {
-        self.useful = least;
+    pub const fn min_attempt_time(mut self, time: Duration) -> Self {
+        self.min_attempt_time = time;
         self
     }
 
@@ -428,7 +429,7 @@ impl Default for Policy {
             retry_statuses: StatusSet::RETRYABLE,
             stall: None,
             timeouts: Timeouts::DEFAULT,
-            useful: Duration::from_millis(100),
+            min_attempt_time: Duration::from_millis(100),
         }
     }
 }

@@ -3,28 +3,28 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::matcher::Matcher;
-use super::{Pattern, Rule, RuleError, Rules};
+use super::matcher::RuleMatcher;
+use super::{RulePattern, Rule, RuleError, PolicyRules};
 use crate::policy::Policy;
 
-/// Builder of [`Rules`]: see [`Rules::builder`].
+/// Builder of [`PolicyRules`]: see [`PolicyRules::builder`].
 #[derive(Clone, Debug)]
-pub struct RulesBuilder {
+pub struct PolicyRulesBuilder {
     pub(super) rules: Vec<Rule>,
     pub(super) default: Option<Arc<Policy>>,
     pub(super) error: Option<RuleError>,
 }
 
-impl RulesBuilder {
-    /// Appends a rule: a [`Pattern`] or its text form, and the policy it selects.
+impl PolicyRulesBuilder {
+    /// Appends a rule: a [`RulePattern`] or its text form, and the policy it selects.
     ///
     /// [`build`](Self::build) reports an invalid text.
     ///
     /// ```
-    /// use fetch_proto::{Method, Pattern, Policy, Rules};
+    /// use fetch_proto::{Method, RulePattern, Policy, PolicyRules};
     ///
-    /// let upload = Pattern::glob("/upload/**")?.methods([Method::Put]);
-    /// let rules = Rules::builder()
+    /// let upload = RulePattern::glob("/upload/**")?.methods([Method::Put]);
+    /// let rules = PolicyRules::builder()
     ///     .rule(upload, Policy::default().attempts(1))
     ///     .rule("regex:[.](zip|tar)$", Policy::default().max_body(1 << 30))
     ///     .build()?;
@@ -33,7 +33,7 @@ impl RulesBuilder {
     #[must_use]
     pub fn rule<P>(mut self, pattern: P, policy: impl Into<Arc<Policy>>) -> Self
     where
-        P: TryInto<Pattern>,
+        P: TryInto<RulePattern>,
         P::Error: Into<RuleError>,
     {
         match pattern.try_into() {
@@ -52,8 +52,8 @@ impl RulesBuilder {
     /// Sets the policy of requests without a matching rule. Default [`Policy::default`].
     ///
     /// ```
-    /// use fetch_proto::{Policy, Rules};
-    /// let rules = Rules::builder().default(Policy::default().attempts(1)).build()?;
+    /// use fetch_proto::{Policy, PolicyRules};
+    /// let rules = PolicyRules::builder().default(Policy::default().attempts(1)).build()?;
     /// # Ok::<(), fetch_proto::RuleError>(())
     /// ```
     #[must_use]
@@ -70,17 +70,17 @@ impl RulesBuilder {
     /// the first rule concerned.
     ///
     /// ```
-    /// use fetch_proto::{Policy, Rules};
-    /// let error = Rules::builder().rule("regex:(a", Policy::default()).build().unwrap_err();
+    /// use fetch_proto::{Policy, PolicyRules};
+    /// let error = PolicyRules::builder().rule("regex:(a", Policy::default()).build().unwrap_err();
     /// assert_eq!(error.to_string(), r#"rule 1: "regex:(a": at 7: unclosed group"#);
     /// ```
-    pub fn build(self) -> Result<Rules, RuleError> {
+    pub fn build(self) -> Result<PolicyRules, RuleError> {
         if let Some(error) = self.error {
             return Err(error);
         }
         let patterns: Vec<_> = self.rules.iter().map(|rule| &rule.pattern).collect();
-        Ok(Rules {
-            matcher: Arc::new(Matcher::new(&patterns)?),
+        Ok(PolicyRules {
+            matcher: Arc::new(RuleMatcher::new(&patterns)?),
             default: self.default.unwrap_or_else(|| Arc::new(Policy::default())),
             rules: self.rules.into(),
         })

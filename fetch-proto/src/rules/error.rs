@@ -9,9 +9,9 @@ use core::fmt::{self, Write};
 /// `{}` formats it as one line; `{:#}` adds a caret below the position.
 ///
 /// ```
-/// use fetch_proto::Pattern;
+/// use fetch_proto::RulePattern;
 ///
-/// let error = Pattern::parse("regex:(a").unwrap_err();
+/// let error = RulePattern::parse("regex:(a").unwrap_err();
 /// assert_eq!(error.to_string(), r#""regex:(a": at 7: unclosed group"#);
 /// assert_eq!(format!("{error:#}"), "unclosed group\n  regex:(a\n        ^");
 /// ```
@@ -20,13 +20,13 @@ pub struct RuleError {
     rule: Option<usize>,
     text: Box<str>,
     position: usize,
-    reason: RuleReason,
+    kind: RuleErrorKind,
 }
 
 /// Why a rule's pattern is invalid.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
-pub enum RuleReason {
+pub enum RuleErrorKind {
     /// The pattern is empty.
     Empty,
     /// The host is not valid in a URL.
@@ -54,19 +54,19 @@ pub enum RuleReason {
 }
 
 impl RuleError {
-    pub(super) fn new(text: &str, position: usize, reason: RuleReason) -> Self {
+    pub(super) fn new(text: &str, position: usize, kind: RuleErrorKind) -> Self {
         Self {
             rule: None,
             text: text.into(),
             position,
-            reason,
+            kind,
         }
     }
 
     /// Adds the index of the rule in its list, from 0.
     ///
     /// ```
-    /// let error = fetch_proto::Pattern::parse("host:").unwrap_err().in_rule(2);
+    /// let error = fetch_proto::RulePattern::parse("host:").unwrap_err().in_rule(2);
     /// assert!(error.to_string().starts_with("rule 3: "));
     /// ```
     #[must_use]
@@ -78,7 +78,7 @@ impl RuleError {
     /// The index of the rule in its list, from 0, if it is in a list. Messages count from 1.
     ///
     /// ```
-    /// let error = fetch_proto::Pattern::parse("").unwrap_err();
+    /// let error = fetch_proto::RulePattern::parse("").unwrap_err();
     /// assert_eq!(error.rule(), None);
     /// ```
     #[must_use]
@@ -89,7 +89,7 @@ impl RuleError {
     /// The pattern's text form.
     ///
     /// ```
-    /// let error = fetch_proto::Pattern::glob("{a").unwrap_err();
+    /// let error = fetch_proto::RulePattern::glob("{a").unwrap_err();
     /// assert_eq!(error.text(), "glob:{a");
     /// ```
     #[must_use]
@@ -101,7 +101,7 @@ impl RuleError {
     /// from 1.
     ///
     /// ```
-    /// let error = fetch_proto::Pattern::glob("{a").unwrap_err();
+    /// let error = fetch_proto::RulePattern::glob("{a").unwrap_err();
     /// assert_eq!(error.position(), 5);
     /// ```
     #[must_use]
@@ -112,12 +112,12 @@ impl RuleError {
     /// The kind of error.
     ///
     /// ```
-    /// use fetch_proto::{Pattern, RuleReason};
-    /// assert_eq!(*Pattern::glob("{a").unwrap_err().reason(), RuleReason::Unclosed('{'));
+    /// use fetch_proto::{RulePattern, RuleErrorKind};
+    /// assert_eq!(*RulePattern::glob("{a").unwrap_err().kind(), RuleErrorKind::Unclosed('{'));
     /// ```
     #[must_use]
-    pub fn reason(&self) -> &RuleReason {
-        &self.reason
+    pub fn kind(&self) -> &RuleErrorKind {
+        &self.kind
     }
 
     fn column(&self) -> usize {
@@ -133,7 +133,7 @@ impl fmt::Display for RuleError {
             write!(f, "rule {}: ", index + 1)?;
         }
         if !f.alternate() {
-            let Self { text, reason, .. } = self;
+            let Self { text, kind, .. } = self;
             return write!(
                 f,
                 "\"{}\": at {}: {reason}",
@@ -142,7 +142,7 @@ impl fmt::Display for RuleError {
             );
         }
         let (text, column) = (OneLine(&self.text), self.column());
-        write!(f, "{}\n  {text}\n  {:column$}^", self.reason, "")
+        write!(f, "{}\n  {text}\n  {:column$}^", self.kind, "")
     }
 }
 
@@ -158,7 +158,7 @@ impl fmt::Display for OneLine<'_> {
     }
 }
 
-impl fmt::Display for RuleReason {
+impl fmt::Display for RuleErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Empty => "nothing to match: write \"glob:**\" for every URL",
@@ -171,7 +171,7 @@ impl fmt::Display for RuleReason {
             }
             Self::Port => "not a port: write a number from 1 to 65535",
             Self::Range => "the range ends before it starts",
-            Self::Regex(reason) => reason,
+            Self::Regex(reason) => kind,
             Self::TooLarge => "too large: shorten it, or its repetitions",
             Self::TooNested => "braces nested too deeply",
             Self::TrailingEscape => "nothing after the backslash",

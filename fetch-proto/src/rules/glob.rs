@@ -4,17 +4,17 @@ use alloc::vec::Vec;
 
 use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, Hir, Look, Repetition};
 
-use super::error::RuleReason;
-use super::syntax::{PatternFault, SCHEME, syntax};
+use super::error::RuleErrorKind;
+use super::syntax::{PatternFault, SCHEME, parse_regex};
 
 const MAX_DEPTH: usize = 16;
 
 /// The expression of `glob`, which is ASCII without spaces. See
-/// [`Pattern::glob`](super::Pattern::glob).
+/// [`RulePattern::glob`](super::RulePattern::glob).
 pub(super) fn hir(glob: &str) -> Result<Hir, PatternFault> {
     let scheme = glob.find("://").filter(|end| !glob[..*end].contains('/'));
     let authority = scheme.map_or(0, |end| end + 3);
-    let mut parser = Parser {
+    let mut parser = GlobParser {
         glob: glob.as_bytes(),
         at: 0,
         end: authority,
@@ -26,21 +26,21 @@ pub(super) fn hir(glob: &str) -> Result<Hir, PatternFault> {
     if scheme.is_some() {
         parts.extend([Hir::look(Look::Start), parser.sequence()?]);
     } else if glob.starts_with('/') {
-        parts.push(syntax(&[SCHEME, "[^/?#]*"].concat())?);
+        parts.push(parse_regex(&[SCHEME, "[^/?#]*"].concat())?);
     } else {
-        parts.push(syntax(SCHEME)?);
+        parts.push(parse_regex(SCHEME)?);
     }
     parser.end = glob.len();
     parser.path = false;
     parts.push(parser.sequence()?);
     if !parser.query {
-        parts.push(syntax(r"(?s:(?:\?.*)?)")?);
+        parts.push(parse_regex(r"(?s:(?:\?.*)?)")?);
     }
     parts.push(Hir::look(Look::End));
     Ok(Hir::concat(parts))
 }
 
-struct Parser<'a> {
+struct GlobParser<'a> {
     glob: &'a [u8],
     at: usize,
     end: usize,
@@ -51,7 +51,7 @@ struct Parser<'a> {
     query: bool,
 }
 
-impl Parser<'_> {
+impl GlobParser<'_> {
     /// Parses up to the end, or within braces up to the next `,` or `}`.
     fn sequence(&mut self) -> Result<Hir, PatternFault> {
         let mut parts = Vec::new();
@@ -64,7 +64,7 @@ impl Parser<'_> {
                 }
                 b'[' => self.class()?,
                 b'{' => self.braces()?,
-                b'}' if self.depth == 0 => return Err((self.at, RuleReason::Unopened)),
+                b'}' if self.depth == 0 => return Err((self.at, RuleErrorKind::Unopened)),
                 b'}' | b',' if self.depth > 0 => break,
                 _ => Hir::literal([self.literal()?]),
             });
@@ -81,7 +81,7 @@ impl Parser<'_> {
         if self.peek() == Some(b'\\') {
             self.at += 1;
         }
-        let byte = self.peek().ok_or((start, RuleReason::TrailingEscape))?;
+        let byte = self.peek().ok_or((start, RuleErrorKind::TrailingEscape))?;
         self.path |= byte == b'/';
         self.query |= byte == b'?';
         self.at += 1;
@@ -116,7 +116,7 @@ impl Parser<'_> {
     }
 
     fn class(&mut self) -> Result<Hir, PatternFault> {
-        let unclosed = (self.at, RuleReason::Unclosed('['));
+        let unclosed = (self.at, RuleErrorKind::Unclosed('['));
         self.at += 1;
         let negated = matches!(self.peek(), Some(b'!' | b'^'));
         self.at += usize::from(negated);
@@ -144,9 +144,9 @@ impl Parser<'_> {
             return Ok(ClassBytesRange::new(low, low));
         }
         self.at += 1;
-        let high = self.literal().map_err(|_| (start, RuleReason::Range))?;
+        let high = self.literal().map_err(|_| (start, RuleErrorKind::Range))?;
         if high < low {
-            return Err((start, RuleReason::Range));
+            return Err((start, RuleErrorKind::Range));
         }
         Ok(ClassBytesRange::new(low, high))
     }
@@ -154,7 +154,7 @@ impl Parser<'_> {
     fn braces(&mut self) -> Result<Hir, PatternFault> {
         let open = self.at;
         if self.depth == MAX_DEPTH {
-            return Err((open, RuleReason::TooNested));
+            return Err((open, RuleErrorKind::TooNested));
         }
         self.depth += 1;
         let mut choices = Vec::new();
@@ -168,7 +168,7 @@ impl Parser<'_> {
             match self.peek() {
                 Some(b',') => {}
                 Some(_) => break,
-                None => return Err((open, RuleReason::Unclosed('{'))),
+                None => return Err((open, RuleErrorKind::Unclosed('{'))),
             }
         }
         self.at += 1;

@@ -18,11 +18,11 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-pub use builder::RulesBuilder;
-pub use error::{RuleError, RuleReason};
-use matcher::Matcher;
-pub(crate) use matcher::Scratch;
-pub use pattern::Pattern;
+pub use builder::PolicyRulesBuilder;
+pub use error::{RuleError, RuleErrorKind};
+use matcher::RuleMatcher;
+pub(crate) use matcher::MatcherCache;
+pub use pattern::RulePattern;
 use url::Url;
 
 use crate::model::method::Method;
@@ -38,10 +38,10 @@ use crate::policy::Policy;
 ///
 /// ```
 /// use core::time::Duration;
-/// use fetch_proto::{Method, Pattern, Policy, Rules};
+/// use fetch_proto::{Method, RulePattern, Policy, PolicyRules};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let rules = Rules::builder()
-///     .rule(Pattern::substring("/delay/")?, Policy::default().attempts(1))
+/// let rules = PolicyRules::builder()
+///     .rule(RulePattern::substring("/delay/")?, Policy::default().attempts(1))
 ///     .rule("host:*.example.com", Policy::default().attempt_timeout(Duration::from_secs(2)))
 ///     .default(Policy::default())
 ///     .build()?;
@@ -50,30 +50,30 @@ use crate::policy::Policy;
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
-pub struct Rules {
+pub struct PolicyRules {
     rules: Arc<[Rule]>,
     default: Arc<Policy>,
-    matcher: Arc<Matcher>,
+    matcher: Arc<RuleMatcher>,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct Rule {
-    pattern: Pattern,
+    pattern: RulePattern,
     policy: Arc<Policy>,
 }
 
-impl Rules {
+impl PolicyRules {
     /// Starts an empty list of rules with [`Policy::default`] as default policy.
     ///
     /// ```
-    /// use fetch_proto::{Policy, Rules};
-    /// let rules = Rules::builder().rule("/slow/", Policy::default().attempts(1)).build()?;
+    /// use fetch_proto::{Policy, PolicyRules};
+    /// let rules = PolicyRules::builder().rule("/slow/", Policy::default().attempts(1)).build()?;
     /// assert_eq!(rules.iter().count(), 1);
     /// # Ok::<(), fetch_proto::RuleError>(())
     /// ```
     #[must_use]
-    pub fn builder() -> RulesBuilder {
-        RulesBuilder {
+    pub fn builder() -> PolicyRulesBuilder {
+        PolicyRulesBuilder {
             rules: Vec::new(),
             default: None,
             error: None,
@@ -83,17 +83,17 @@ impl Rules {
     /// `policy` for every request, without rules.
     ///
     /// ```
-    /// use fetch_proto::{Method, Policy, Rules};
-    /// let rules = Rules::only(Policy::default().attempts(1));
-    /// assert_eq!(rules.matched(&Method::Get, &"https://a.test/".parse()?), None);
+    /// use fetch_proto::{Method, Policy, PolicyRules};
+    /// let rules = PolicyRules::from_policy(Policy::default().attempts(1));
+    /// assert_eq!(rules.matching_rule(&Method::Get, &"https://a.test/".parse()?), None);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn only(policy: impl Into<Arc<Policy>>) -> Self {
+    pub fn from_policy(policy: impl Into<Arc<Policy>>) -> Self {
         Self {
             rules: [].into(),
             default: policy.into(),
-            matcher: Arc::new(Matcher::empty()),
+            matcher: Arc::new(RuleMatcher::empty()),
         }
     }
 
@@ -105,17 +105,17 @@ impl Rules {
     ///
     /// ```
     /// use core::time::Duration;
-    /// use fetch_proto::{Pattern, Policy, Rules};
+    /// use fetch_proto::{RulePattern, Policy, PolicyRules};
     ///
-    /// let slow = (Pattern::parse("glob:/reports/**")?, Duration::from_secs(60));
-    /// let rules = Rules::with_timeouts(Policy::default().attempts(5), &[slow])?;
+    /// let slow = (RulePattern::parse("glob:/reports/**")?, Duration::from_secs(60));
+    /// let rules = PolicyRules::with_timeouts(Policy::default().attempts(5), &[slow])?;
     /// let (_, policy) = rules.iter().next().unwrap();
     /// assert_eq!(policy.timeouts_ref().attempt, Some(Duration::from_secs(60)));
     /// # Ok::<(), fetch_proto::RuleError>(())
     /// ```
     pub fn with_timeouts(
         base: Policy,
-        timeouts: &[(Pattern, Duration)],
+        timeouts: &[(RulePattern, Duration)],
     ) -> Result<Self, RuleError> {
         let builder = timeouts
             .iter()
@@ -129,8 +129,8 @@ impl Rules {
     /// compiled again.
     ///
     /// ```
-    /// use fetch_proto::{Policy, Rules};
-    /// let patient = Rules::default().map(|policy| policy.attempts(9));
+    /// use fetch_proto::{Policy, PolicyRules};
+    /// let patient = PolicyRules::default().map(|policy| policy.attempts(9));
     /// assert_eq!(**patient.default_policy(), Policy::default().attempts(9));
     /// ```
     #[must_use]
@@ -152,8 +152,8 @@ impl Rules {
     /// The same rules with another default policy.
     ///
     /// ```
-    /// use fetch_proto::{Policy, Rules};
-    /// let rules = Rules::default().with_default(Policy::default().attempts(1));
+    /// use fetch_proto::{Policy, PolicyRules};
+    /// let rules = PolicyRules::default().with_default(Policy::default().attempts(1));
     /// assert_eq!(**rules.default_policy(), Policy::default().attempts(1));
     /// ```
     #[must_use]
@@ -166,27 +166,27 @@ impl Rules {
     ///
     /// ```
     /// use core::time::Duration;
-    /// use fetch_proto::{Method, Rules};
+    /// use fetch_proto::{Method, PolicyRules};
     ///
-    /// let policy = Rules::default();
+    /// let policy = PolicyRules::default();
     /// let policy = policy.policy(&Method::Get, &"https://httpbin.org/delay/3".parse()?);
     /// assert_eq!(policy.timeouts_ref().attempt, Some(Duration::from_secs(10)));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
     pub fn policy(&self, method: &Method, url: &Url) -> &Arc<Policy> {
-        let matched = self.matched(method, url);
+        let matched = self.matching_rule(method, url);
         matched.map_or(&self.default, |index| &self.rules[index].policy)
     }
 
     /// The policy and the index of its rule; the default policy follows the last rule.
-    pub(crate) fn choose(
+    pub(crate) fn select(
         &self,
-        scratch: &mut Scratch,
+        scratch: &mut MatcherCache,
         method: &Method,
         url: &Url,
     ) -> (usize, &Arc<Policy>) {
-        match self.matcher.first_in(scratch, method, url) {
+        match self.matcher.find_first_with(scratch, method, url) {
             Some(index) => (index, &self.rules[index].policy),
             None => (self.rules.len(), &self.default),
         }
@@ -195,31 +195,31 @@ impl Rules {
     /// The index, from 0, of the first matching rule; `None` if the default policy applies.
     ///
     /// ```
-    /// use fetch_proto::{Method, Rules};
+    /// use fetch_proto::{Method, PolicyRules};
     /// let both = "https://httpbin.org/status/200?then=/delay/1".parse()?;
-    /// assert_eq!(Rules::default().matched(&Method::Get, &both), Some(0));
+    /// assert_eq!(PolicyRules::default().matching_rule(&Method::Get, &both), Some(0));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn matched(&self, method: &Method, url: &Url) -> Option<usize> {
-        self.matcher.first(method, url)
+    pub fn matching_rule(&self, method: &Method, url: &Url) -> Option<usize> {
+        self.matcher.find_first(method, url)
     }
 
     /// The rules in order.
     ///
     /// ```
-    /// let patterns: Vec<_> = fetch_proto::Rules::default().iter().map(|(p, _)| p.to_string()).collect();
+    /// let patterns: Vec<_> = fetch_proto::PolicyRules::default().iter().map(|(p, _)| p.to_string()).collect();
     /// assert_eq!(patterns, ["/delay/", "/status/"]);
     /// ```
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Pattern, &Arc<Policy>)> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&RulePattern, &Arc<Policy>)> {
         self.rules.iter().map(|rule| (&rule.pattern, &rule.policy))
     }
 
     /// The policy of requests without a matching rule.
     ///
     /// ```
-    /// use fetch_proto::{Policy, Rules};
-    /// assert_eq!(**Rules::default().default_policy(), Policy::default());
+    /// use fetch_proto::{Policy, PolicyRules};
+    /// assert_eq!(**PolicyRules::default().default_policy(), Policy::default());
     /// ```
     #[must_use]
     pub fn default_policy(&self) -> &Arc<Policy> {
@@ -227,7 +227,7 @@ impl Rules {
     }
 }
 
-impl Default for Rules {
+impl Default for PolicyRules {
     fn default() -> Self {
         let seconds = |limit| Policy::default().attempt_timeout(Duration::from_secs(limit));
         Self::builder()
@@ -239,18 +239,18 @@ impl Default for Rules {
     }
 }
 
-impl fmt::Debug for Rules {
+impl fmt::Debug for PolicyRules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rules")
+        f.debug_struct("PolicyRules")
             .field("rules", &self.rules)
             .field("default", &self.default)
             .finish_non_exhaustive()
     }
 }
 
-impl Eq for Rules {}
+impl Eq for PolicyRules {}
 
-impl PartialEq for Rules {
+impl PartialEq for PolicyRules {
     fn eq(&self, other: &Self) -> bool {
         self.rules == other.rules && self.default == other.default
     }

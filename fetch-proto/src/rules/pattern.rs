@@ -6,9 +6,9 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
-use super::error::{RuleError, RuleReason};
+use super::error::{RuleError, RuleErrorKind};
 use super::syntax::PatternFault;
-use super::url_pattern::{KINDS, UrlPattern};
+use super::url_pattern::{PREFIXES, UrlPattern};
 use crate::model::method::Method;
 
 /// Maximum length of a text, which bounds the cost of a hostile one before compilation.
@@ -22,7 +22,7 @@ const MAX_TEXT: usize = 8 << 10;
 /// | Text form | Matches |
 /// |---|---|
 /// | `/delay/` or `substring:/delay/` | URLs that contain the text; case-sensitive |
-/// | `glob:example.com/*/x.{png,jpg}` | host, port and path: see [`Pattern::glob`] |
+/// | `glob:example.com/*/x.{png,jpg}` | host, port and path: see [`RulePattern::glob`] |
 /// | `glob:https://*.example.com/**` | scheme too |
 /// | `glob:/api/**` | the path, on any host |
 /// | `regex:/v[0-9]+/` | URLs in which the regular expression matches anywhere |
@@ -31,21 +31,21 @@ const MAX_TEXT: usize = 8 << 10;
 /// | `method:POST /upload` | both: any of the other forms after a space |
 ///
 /// ```
-/// use fetch_proto::Pattern;
+/// use fetch_proto::RulePattern;
 ///
-/// let pattern: Pattern = "method:POST glob:/upload/**".parse()?;
+/// let pattern: RulePattern = "method:POST glob:/upload/**".parse()?;
 /// assert_eq!(pattern.to_string(), "method:POST glob:/upload/**");
 /// # Ok::<(), fetch_proto::RuleError>(())
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(try_from = "String", into = "String"))]
-pub struct Pattern {
+pub struct RulePattern {
     pub(super) methods: Vec<Method>,
     pub(super) url: Option<UrlPattern>,
 }
 
-impl Pattern {
+impl RulePattern {
     /// URLs that contain `text`. Case-sensitive.
     ///
     /// # Errors
@@ -53,13 +53,13 @@ impl Pattern {
     /// The text is empty, longer than 8 KiB, or contains a character that no URL contains.
     ///
     /// ```
-    /// use fetch_proto::Pattern;
-    /// let pattern = Pattern::substring("/delay/")?;
-    /// assert!(Pattern::substring("two words").is_err());
+    /// use fetch_proto::RulePattern;
+    /// let pattern = RulePattern::substring("/delay/")?;
+    /// assert!(RulePattern::substring("two words").is_err());
     /// # Ok::<(), fetch_proto::RuleError>(())
     /// ```
     pub fn substring(text: &str) -> Result<Self, RuleError> {
-        if KINDS.iter().any(|kind| text.starts_with(kind)) {
+        if PREFIXES.iter().any(|kind| text.starts_with(kind)) {
             return Self::parse(&format!("substring:{text}"));
         }
         Self::parse(text)
@@ -79,15 +79,15 @@ impl Pattern {
     ///
     /// # Errors
     ///
-    /// A class or brace is not closed, or as in [`Pattern::substring`].
+    /// A class or brace is not closed, or as in [`RulePattern::substring`].
     ///
     /// ```
-    /// use fetch_proto::{Method, Pattern, Policy, Rules};
+    /// use fetch_proto::{Method, RulePattern, Policy, PolicyRules};
     ///
-    /// let pattern = Pattern::glob("*.example.com/img/**/*.{png,jpg}")?;
-    /// let rules = Rules::builder().rule(pattern, Policy::default()).build()?;
+    /// let pattern = RulePattern::glob("*.example.com/img/**/*.{png,jpg}")?;
+    /// let rules = PolicyRules::builder().rule(pattern, Policy::default()).build()?;
     /// let url = "https://cdn.example.com/img/a/b/c.png?size=2".parse()?;
-    /// assert_eq!(rules.matched(&Method::Get, &url), Some(0));
+    /// assert_eq!(rules.matching_rule(&Method::Get, &url), Some(0));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn glob(glob: &str) -> Result<Self, RuleError> {
@@ -104,9 +104,9 @@ impl Pattern {
     /// The expression is invalid, empty, or exceeds 256 KiB when compiled.
     ///
     /// ```
-    /// use fetch_proto::Pattern;
-    /// let pattern = Pattern::regex(r"^https://[^/]+/v\d+/")?;
-    /// assert!(Pattern::regex("a{1000000}").is_err());
+    /// use fetch_proto::RulePattern;
+    /// let pattern = RulePattern::regex(r"^https://[^/]+/v\d+/")?;
+    /// assert!(RulePattern::regex("a{1000000}").is_err());
     /// # Ok::<(), fetch_proto::RuleError>(())
     /// ```
     pub fn regex(regex: &str) -> Result<Self, RuleError> {
@@ -124,9 +124,9 @@ impl Pattern {
     /// The host or port is invalid.
     ///
     /// ```
-    /// use fetch_proto::Pattern;
-    /// let pattern = Pattern::host("*.example.com:8080")?;
-    /// assert!(Pattern::host("https://example.com/").is_err());
+    /// use fetch_proto::RulePattern;
+    /// let pattern = RulePattern::host("*.example.com:8080")?;
+    /// assert!(RulePattern::host("https://example.com/").is_err());
     /// # Ok::<(), fetch_proto::RuleError>(())
     /// ```
     pub fn host(host: &str) -> Result<Self, RuleError> {
@@ -136,8 +136,8 @@ impl Pattern {
     /// Requests with one of `methods`, for any URL. An empty list means every method.
     ///
     /// ```
-    /// use fetch_proto::{Method, Pattern};
-    /// assert_eq!(Pattern::method([Method::Put, Method::Post]).to_string(), "method:PUT,POST");
+    /// use fetch_proto::{Method, RulePattern};
+    /// assert_eq!(RulePattern::method([Method::Put, Method::Post]).to_string(), "method:PUT,POST");
     /// ```
     #[must_use]
     pub fn method(methods: impl IntoIterator<Item = Method>) -> Self {
@@ -151,8 +151,8 @@ impl Pattern {
     /// The same URLs, limited to requests with one of `methods`. An empty list means every method.
     ///
     /// ```
-    /// use fetch_proto::{Method, Pattern};
-    /// let pattern = Pattern::substring("/upload")?.methods([Method::Put]);
+    /// use fetch_proto::{Method, RulePattern};
+    /// let pattern = RulePattern::substring("/upload")?.methods([Method::Put]);
     /// assert_eq!(pattern.to_string(), "method:PUT /upload");
     /// # Ok::<(), fetch_proto::RuleError>(())
     /// ```
@@ -167,16 +167,16 @@ impl Pattern {
         self
     }
 
-    /// Parses the text form: see [`Pattern`].
+    /// Parses the text form: see [`RulePattern`].
     ///
     /// # Errors
     ///
     /// As in the other constructors.
     ///
     /// ```
-    /// use fetch_proto::Pattern;
-    /// assert_eq!(Pattern::parse("host:example.com")?, Pattern::host("example.com")?);
-    /// assert_eq!(Pattern::parse("glob:").unwrap_err().position(), 5);
+    /// use fetch_proto::RulePattern;
+    /// assert_eq!(RulePattern::parse("host:example.com")?, RulePattern::host("example.com")?);
+    /// assert_eq!(RulePattern::parse("glob:").unwrap_err().position(), 5);
     /// # Ok::<(), fetch_proto::RuleError>(())
     /// ```
     pub fn parse(text: &str) -> Result<Self, RuleError> {
@@ -184,12 +184,12 @@ impl Pattern {
     }
 }
 
-fn parse(text: &str) -> Result<Pattern, PatternFault> {
+fn parse(text: &str) -> Result<RulePattern, PatternFault> {
     if text.len() > MAX_TEXT {
-        return Err((0, RuleReason::TooLarge));
+        return Err((0, RuleErrorKind::TooLarge));
     }
     let Some(rest) = text.strip_prefix("method:") else {
-        return Ok(Pattern {
+        return Ok(RulePattern {
             methods: Vec::new(),
             url: Some(UrlPattern::parse(text)?),
         });
@@ -201,12 +201,12 @@ fn parse(text: &str) -> Result<Pattern, PatternFault> {
     let mut at = text.len() - rest.len();
     let mut methods = Vec::new();
     for name in names.split(',') {
-        methods.push(method(name).ok_or((at, RuleReason::Method))?);
+        methods.push(method(name).ok_or((at, RuleErrorKind::Method))?);
         at += name.len() + 1;
     }
     let url = url.map(UrlPattern::parse).transpose();
     let url = url.map_err(|(position, reason)| (at + position, reason))?;
-    Ok(Pattern {
+    Ok(RulePattern {
         methods: Vec::new(),
         url,
     }
@@ -222,7 +222,7 @@ fn method(name: &str) -> Option<Method> {
     }
 }
 
-impl fmt::Display for Pattern {
+impl fmt::Display for RulePattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let url = self.url.as_ref().map(|url| url.text.as_str());
         for (i, method) in self.methods.iter().enumerate() {
@@ -237,7 +237,7 @@ impl fmt::Display for Pattern {
     }
 }
 
-impl FromStr for Pattern {
+impl FromStr for RulePattern {
     type Err = RuleError;
 
     fn from_str(text: &str) -> Result<Self, RuleError> {
@@ -245,7 +245,7 @@ impl FromStr for Pattern {
     }
 }
 
-impl TryFrom<&str> for Pattern {
+impl TryFrom<&str> for RulePattern {
     type Error = RuleError;
 
     fn try_from(text: &str) -> Result<Self, RuleError> {
@@ -253,7 +253,7 @@ impl TryFrom<&str> for Pattern {
     }
 }
 
-impl TryFrom<String> for Pattern {
+impl TryFrom<String> for RulePattern {
     type Error = RuleError;
 
     fn try_from(text: String) -> Result<Self, RuleError> {
@@ -261,8 +261,8 @@ impl TryFrom<String> for Pattern {
     }
 }
 
-impl From<Pattern> for String {
-    fn from(pattern: Pattern) -> Self {
+impl From<RulePattern> for String {
+    fn from(pattern: RulePattern) -> Self {
         pattern.to_string()
     }
 }

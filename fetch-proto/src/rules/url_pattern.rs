@@ -6,12 +6,12 @@ use alloc::string::String;
 use regex_automata::nfa::thompson::{self, NFA, WhichCaptures};
 use regex_syntax::hir::{Dot, Hir, Look, Repetition};
 
-use super::error::RuleReason;
-use super::syntax::{PatternFault, syntax};
+use super::error::RuleErrorKind;
+use super::syntax::{PatternFault, parse_regex};
 use super::{glob, host};
 
 /// Prefixes of the text forms.
-pub(super) const KINDS: [&str; 5] = ["glob:", "host:", "method:", "regex:", "substring:"];
+pub(super) const PREFIXES: [&str; 5] = ["glob:", "host:", "method:", "regex:", "substring:"];
 /// Maximum memory of one compiled pattern.
 const MAX_COMPILED: usize = 256 << 10;
 
@@ -19,7 +19,7 @@ const MAX_COMPILED: usize = 256 << 10;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct UrlPattern {
     pub(super) text: String,
-    /// Anchored at the start of the URL, so that several can be matched at once: see `Matcher`.
+    /// Anchored at the start of the URL, so that several can be matched at once: see `RuleMatcher`.
     pub(super) hir: Hir,
     /// Memory of the compiled form in bytes.
     pub(super) cost: usize,
@@ -27,13 +27,13 @@ pub(super) struct UrlPattern {
 
 impl UrlPattern {
     pub(super) fn parse(text: &str) -> Result<Self, PatternFault> {
-        let kind = KINDS.iter().find(|kind| text.starts_with(**kind)).copied();
+        let kind = PREFIXES.iter().find(|kind| text.starts_with(**kind)).copied();
         let kind = kind.filter(|kind| *kind != "method:").unwrap_or("");
         let body = &text[kind.len()..];
         let hir = Self::compile(kind, body).map_err(|(at, reason)| (kind.len() + at, reason))?;
-        let cost = cost(&hir).ok_or((kind.len(), RuleReason::TooLarge))?;
+        let cost = cost(&hir).ok_or((kind.len(), RuleErrorKind::TooLarge))?;
         let text = match kind {
-            "substring:" if !KINDS.iter().any(|kind| body.starts_with(kind)) => body,
+            "substring:" if !PREFIXES.iter().any(|kind| body.starts_with(kind)) => body,
             _ => text,
         };
         Ok(Self {
@@ -45,15 +45,15 @@ impl UrlPattern {
 
     fn compile(kind: &str, body: &str) -> Result<Hir, PatternFault> {
         if body.is_empty() {
-            return Err((0, RuleReason::Empty));
+            return Err((0, RuleErrorKind::Empty));
         }
         match kind {
-            "host:" => syntax(&host::regex(body)?),
-            "regex:" => Ok(anywhere(syntax(body)?)),
+            "host:" => parse_regex(&host::regex(body)?),
+            "regex:" => Ok(anywhere(parse_regex(body)?)),
             _ => {
                 let stray = body.char_indices().find(|(_, c)| !c.is_ascii_graphic());
                 match stray {
-                    Some((at, c)) => Err((at, RuleReason::NeverInUrl(c))),
+                    Some((at, c)) => Err((at, RuleErrorKind::NeverInUrl(c))),
                     None if kind == "glob:" => glob::hir(body),
                     None => Ok(anywhere(Hir::literal(body.as_bytes()))),
                 }

@@ -1,6 +1,6 @@
 //! Which retries a budget allows, and what is left of it.
 
-use fetch_proto::{Purse, RetryBudget, RetryCost, RetryKind, Timestamp};
+use fetch_proto::{RetryTokens, RetryBudget, RetryCost, RetryKind, Timestamp};
 use libtest_mimic::Failed;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ pub(crate) fn aws(set: &str) -> Result<(), Failed> {
 /// For each step, whether it is retried, and the units left.
 fn spend(given: &Given) -> Value {
     let (now, mut paid) = (Timestamp::START, None);
-    let mut purse = Purse::new(RetryBudget::Capacity {
+    let mut purse = RetryTokens::new(RetryBudget::Capacity {
         capacity: given.capacity,
         retry_cost: given.retry_cost,
         throttle_cost: given.throttle_cost,
@@ -48,7 +48,7 @@ fn spend(given: &Given) -> Value {
             Step::Throttle => retry(&mut purse, RetryKind::Throttled, &mut paid),
             Step::TimeOut => retry(&mut purse, RetryKind::Timeout, &mut paid),
             Step::FailLast => {
-                purse.failure(now);
+                purse.record_failure(now);
                 false
             }
             Step::Forget => {
@@ -56,7 +56,7 @@ fn spend(given: &Given) -> Value {
                 false
             }
             Step::Succeed => {
-                purse.success(paid.take(), now);
+                purse.record_success(paid.take(), now);
                 false
             }
         };
@@ -65,14 +65,14 @@ fn spend(given: &Given) -> Value {
     steps.collect()
 }
 
-fn retry(purse: &mut Purse, kind: RetryKind, paid: &mut Option<RetryCost>) -> bool {
+fn retry(purse: &mut RetryTokens, kind: RetryKind, paid: &mut Option<RetryCost>) -> bool {
     let cost = purse.try_retry(kind, Timestamp::START);
     *paid = cost.or(*paid);
     cost.is_some()
 }
 
 /// What is left: a purse tells it in whole retries, here of one unit each.
-fn units(purse: &Purse, given: &Given) -> u64 {
+fn units(purse: &RetryTokens, given: &Given) -> u64 {
     let mut purse = purse.clone();
     purse.set_config(RetryBudget::Capacity {
         capacity: given.capacity,
@@ -80,5 +80,5 @@ fn units(purse: &Purse, given: &Given) -> u64 {
         throttle_cost: 1,
         timeout_cost: 1,
     });
-    purse.balance(Timestamp::START)
+    purse.available_retries(Timestamp::START)
 }

@@ -1,6 +1,6 @@
 //! URL patterns.
 
-use fetch_proto::{Method, Pattern, Policy, Rules};
+use fetch_proto::{Method, RulePattern, Policy, PolicyRules};
 use libtest_mimic::Failed;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -22,12 +22,12 @@ pub(crate) fn wpt(set: &str) -> Result<(), Failed> {
 /// Whether the pattern matches the URL, or "error" if it is none.
 fn matches(given: &Given) -> Value {
     let url = given.url.parse().expect("a URL");
-    let Ok(pattern) = given.ours.parse::<Pattern>() else {
+    let Ok(pattern) = given.ours.parse::<RulePattern>() else {
         return json!("error");
     };
-    let rules = Rules::builder()
+    let rules = PolicyRules::builder()
         .rule(pattern, Policy::default())
         .build()
         .expect("valid rules");
-    json!(rules.matched(&Method::Get, &url).is_some())
+    json!(rules.matching_rule(&Method::Get, &url).is_some())
 }

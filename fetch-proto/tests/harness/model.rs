@@ -219,7 +219,7 @@ impl Model {
                 "time never runs back"
             );
         }
-        let most = if outcome.fallen_back { 4 } else { 2 };
+        let most = if outcome.used_fallback { 4 } else { 2 };
         assert!(outcome.retries <= most, "{} retries", outcome.retries);
     }
 

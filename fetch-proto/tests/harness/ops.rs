@@ -107,16 +107,12 @@ impl Answer {
             Self::Large => vec![head(200), Input::Body { bytes: 1_000_000 }],
             Self::Ok => whole(HeadSummary::status(200)),
             Self::Paused => vec![Input::Paused],
-            Self::Redirect => whole(HeadSummary {
-                location: Some("http://b.test/moved".into()),
-                ..HeadSummary::status(307)
-            }),
+            Self::Redirect => {
+                whole(HeadSummary::status(307).location(Some("http://b.test/moved".into())))
+            }
             Self::Resumed => vec![Input::Resumed],
             Self::Stale => failed(FailureKind::Stale { sent: false }),
-            Self::Throttled => whole(HeadSummary {
-                retry_after: Some(Duration::from_secs(1)),
-                ..HeadSummary::status(429)
-            }),
+            Self::Throttled => whole(HeadSummary::status(429).retry_after(Duration::from_secs(1))),
             Self::Unavailable => whole(HeadSummary::status(503)),
         }
     }
@@ -130,23 +126,12 @@ pub(super) fn request(site: Site, kind: Kind, tag: u64) -> FetchRequest {
         Site::Service => "http://service.test/1",
     };
     let get = FetchRequest::get(url.parse().expect("it is a URL"));
-    let request = FetchRequest { tag, ..get };
+    let request = get.tag(tag);
     let method = Method::Post;
     match kind {
         Kind::Get => request,
-        Kind::Post => FetchRequest {
-            method,
-            body: RequestBodyKind::Replayable,
-            ..request
-        },
-        Kind::Shared => FetchRequest {
-            share: Some(1),
-            ..request
-        },
-        Kind::Upload => FetchRequest {
-            method: Method::Put,
-            body: RequestBodyKind::Once,
-            ..request
-        },
+        Kind::Post => request.method(method).body(RequestBodyKind::Replayable),
+        Kind::Shared => request.share(Some(1)),
+        Kind::Upload => request.method(Method::Put).body(RequestBodyKind::Once),
     }
 }

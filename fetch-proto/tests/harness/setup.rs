@@ -4,9 +4,9 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use fetch_proto::{
-    Adaptive, Aimd, Backoff, Breaker, ChaosPolicy, Config, Endpoint, FailureKind, Fallback,
-    Gradient2, Hedge, HedgeDelay, InjectedFault, OnOpen, Outlier, Policy, Rate, RetryBudget, Rules,
-    Shed, StallGuard, Target, Throttle, Timeouts, Vegas,
+    AdaptiveConcurrency, Aimd, Backoff, Breaker, ChaosPolicy, Config, TargetEndpoint, FailureKind, Fallback,
+    Gradient2, Hedge, HedgeDelay, InjectedFault, OnOpen, OutlierDetection, Policy, Rate, RetryBudget, PolicyRules,
+    Shed, StallGuard, BalancedTarget, Throttle, Timeouts, Vegas,
 };
 
 use super::Site;
@@ -120,12 +120,10 @@ impl Policies {
         if self.has(Self::CLOCK_JUMP) {
             chaos = chaos.fault(200, InjectedFault::ClockJump(millis(1500)));
         }
-        let timeouts = Timeouts {
-            attempt: Some(millis(1000)),
-            queue: self.has(Self::QUEUE_LIMIT).then_some(millis(700)),
-            total: Some(millis(8000)),
-            ..Timeouts::NONE
-        };
+        let timeouts = Timeouts::NONE
+            .attempt(millis(1000))
+            .queue(self.has(Self::QUEUE_LIMIT).then_some(millis(700)))
+            .total(millis(8000));
         let policy = Policy::default()
             .backoff(Backoff::default().base(millis(100)).jitter(None))
             .chaos(chaos)
@@ -175,7 +173,7 @@ impl Policies {
                     }),
             )
             .per_host(if self.has(Self::PER_HOST) { 1 } else { 0 })
-            .rules(Rules::only(self.policy()))
+            .rules(PolicyRules::from_policy(self.policy()))
             .throttle(
                 self.has(Self::THROTTLE)
                     .then(|| Throttle::default().minimum(2)),
@@ -203,17 +201,17 @@ impl Policies {
         config
     }
 
-    fn adaptive(self) -> Option<Adaptive> {
+    fn adaptive(self) -> Option<AdaptiveConcurrency> {
         if self.has(Self::AIMD) {
             let aimd = Aimd {
                 initial: 2,
                 backoff_per_mille: 500,
                 ..Aimd::default()
             };
-            return Some(Adaptive::Aimd(aimd));
+            return Some(AdaptiveConcurrency::Aimd(aimd));
         }
         if self.has(Self::VEGAS) {
-            return Some(Adaptive::Vegas(Vegas {
+            return Some(AdaptiveConcurrency::Vegas(Vegas {
                 initial: 2,
                 ..Vegas::default()
             }));
@@ -223,7 +221,7 @@ impl Policies {
             ..Gradient2::default()
         };
         self.has(Self::GRADIENT)
-            .then_some(Adaptive::Gradient2(gradient))
+            .then_some(AdaptiveConcurrency::Gradient2(gradient))
     }
 
     fn breaker(self) -> Option<Breaker> {
@@ -255,9 +253,9 @@ impl Policies {
         })
     }
 
-    fn target(self) -> Target {
+    fn target(self) -> BalancedTarget {
         let urls = ["http://a.test", "http://b.test"];
-        let outlier = Outlier::default();
-        Target::new(urls.map(|one| Endpoint::new(url(one)))).outlier(outlier)
+        let outlier = OutlierDetection::default();
+        BalancedTarget::new(urls.map(|one| TargetEndpoint::new(url(one)))).outlier(outlier)
     }
 }

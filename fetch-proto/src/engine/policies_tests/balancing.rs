@@ -2,9 +2,9 @@
 
 use super::*;
 
-fn service(strategy: Balance) -> Config {
+fn service(strategy: BalanceStrategy) -> Config {
     let urls = ["http://x.test", "http://y.test"].map(|url| url.parse().unwrap());
-    let target = Target::new(urls.map(Endpoint::new)).strategy(strategy);
+    let target = BalancedTarget::new(urls.map(TargetEndpoint::new)).strategy(strategy);
     let config = only(exact().backoff(Backoff::default().base(Duration::ZERO)));
     config
         .target("http://service.test".parse().unwrap(), target)
@@ -13,7 +13,7 @@ fn service(strategy: Balance) -> Config {
 
 #[test]
 fn a_targets_attempts_go_to_its_endpoints() {
-    let mut engine = Engine::new(service(Balance::RoundRobin), 7, at(0));
+    let mut engine = Engine::new(service(BalanceStrategy::RoundRobin), 7, at(0));
     submit(
         &mut engine,
         ["http://service.test/1?q", "http://service.test/2"],
@@ -25,9 +25,9 @@ fn a_targets_attempts_go_to_its_endpoints() {
 #[test]
 fn a_retry_prefers_another_endpoint() {
     for strategy in [
-        Balance::RoundRobin,
-        Balance::LeastLoaded,
-        Balance::PEAK_EWMA,
+        BalanceStrategy::RoundRobin,
+        BalanceStrategy::LeastLoaded,
+        BalanceStrategy::PEAK_EWMA,
     ] {
         let mut engine = Engine::new(service(strategy), 7, at(0));
         submit(&mut engine, ["http://service.test/"]);
@@ -40,7 +40,7 @@ fn a_retry_prefers_another_endpoint() {
 
 #[test]
 fn an_endpoint_at_its_limit_is_passed_over() {
-    let mut engine = Engine::new(service(Balance::RoundRobin).per_host(1), 7, at(0));
+    let mut engine = Engine::new(service(BalanceStrategy::RoundRobin).per_host(1), 7, at(0));
     for n in 0..3 {
         engine
             .submit(get(&format!("http://service.test/{n}")), at(0))
@@ -55,7 +55,7 @@ fn an_endpoint_at_its_limit_is_passed_over() {
 #[test]
 fn an_endpoint_whose_breaker_is_open_is_passed_over() {
     for on_open in [OnOpen::Defer, OnOpen::FailFast] {
-        let config = service(Balance::RoundRobin).breaker(breaker().on_open(on_open));
+        let config = service(BalanceStrategy::RoundRobin).breaker(breaker().on_open(on_open));
         let mut engine = Engine::new(config, 7, at(0));
         for n in 0..8 {
             engine
@@ -77,7 +77,7 @@ fn an_endpoint_whose_breaker_is_open_is_passed_over() {
 #[test]
 fn a_target_that_refuses_nearly_everything_is_spared_too() {
     let throttle = Throttle::default().minimum(10);
-    let config = service(Balance::RoundRobin).throttle(throttle);
+    let config = service(BalanceStrategy::RoundRobin).throttle(throttle);
     let mut engine = Engine::new(config.concurrency(1).events(true), 7, at(0));
     for n in 0..30 {
         engine
@@ -90,7 +90,7 @@ fn a_target_that_refuses_nearly_everything_is_spared_too() {
         spared |= said
             .events
             .iter()
-            .any(|event| matches!(event, DecisionEvent::Throttled { .. }));
+            .any(|event| matches!(event, DecisionEvent::HostThrottled { .. }));
         match said.starts.first() {
             Some(attempt) => answer(&mut engine, attempt, 503, now),
             None => now = said.wake.unwrap_or(now),

@@ -12,7 +12,7 @@ fn an_open_breaker_defers_the_hosts_fetches_until_a_probe_succeeds() {
     assert!(
         said.events
             .iter()
-            .any(|event| matches!(event, DecisionEvent::Circuit { .. }))
+            .any(|event| matches!(event, DecisionEvent::CircuitChanged { .. }))
     );
     let mut now = said.wake.expect("the breaker's pause ends");
     let mut good = 0;

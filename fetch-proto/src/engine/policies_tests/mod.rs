@@ -16,9 +16,9 @@ use core::time::Duration;
 
 use super::{Config, Engine, Output};
 use crate::{
-    Adaptive, Aimd, Attempt, AttemptEnd, Backoff, Balance, Breaker, ChaosPolicy, DecisionEvent,
-    Endpoint, FailureKind, FetchError, FetchOutcome, FetchRequest, GiveUpReason, HeadSummary,
-    Hedge, HedgeDelay, InjectedFault, Input, OnOpen, Policy, RetryBudget, Rules, Shed, Target,
+    AdaptiveConcurrency, Aimd, Attempt, AttemptEnd, Backoff, BalanceStrategy, Breaker, ChaosPolicy, DecisionEvent,
+    TargetEndpoint, FailureKind, FetchError, FetchOutcome, FetchRequest, GiveUpReason, HeadSummary,
+    Hedge, HedgeDelay, InjectedFault, Input, OnOpen, Policy, RetryBudget, PolicyRules, Shed, BalancedTarget,
     Throttle, Timestamp,
 };
 
@@ -37,7 +37,7 @@ fn exact() -> Policy {
 }
 
 fn only(policy: Policy) -> Config {
-    Config::default().rules(Rules::only(policy))
+    Config::default().rules(PolicyRules::from_policy(policy))
 }
 
 /// What the engine says until it is idle.

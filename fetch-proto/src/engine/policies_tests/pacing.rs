@@ -9,7 +9,7 @@ fn an_adaptive_limit_shrinks_with_overload_and_grows_again() {
         ..Aimd::default()
     };
     let mut engine = Engine::new(
-        only(exact().attempts(1)).adaptive(Adaptive::Aimd(aimd)),
+        only(exact().attempts(1)).adaptive(AdaptiveConcurrency::Aimd(aimd)),
         7,
         at(0),
     );
@@ -36,7 +36,7 @@ fn an_adaptive_limit_shrinks_with_overload_and_grows_again() {
 #[test]
 fn a_rules_rate_holds_its_own_fetches_and_no_others() {
     let slow = exact().rate("1/s".parse::<crate::Rate>().unwrap());
-    let rules = Rules::builder()
+    let rules = PolicyRules::builder()
         .rule("/slow/", slow)
         .default(exact())
         .build()
@@ -168,7 +168,8 @@ fn a_host_that_refuses_nearly_everything_is_spared() {
     let mut now = at(0);
     loop {
         let said = drain(&mut engine, now);
-        let throttled = |event: &&DecisionEvent| matches!(event, DecisionEvent::Throttled { .. });
+        let throttled =
+            |event: &&DecisionEvent| matches!(event, DecisionEvent::HostThrottled { .. });
         spared += said.events.iter().filter(throttled).count();
         if let Some(attempt) = said.starts.first() {
             answer(&mut engine, attempt, 503, now);

@@ -150,7 +150,7 @@ fn its_total_limit_runs_on() {
 #[test]
 fn all_that_is_balanced_is_one_engines() {
     let (target, endpoint) = (host_of(1, 2), host_of(0, 2));
-    let served = Target::new([Endpoint::new(endpoint.parse().unwrap())]);
+    let served = BalancedTarget::new([TargetEndpoint::new(endpoint.parse().unwrap())]);
     let config = only(exact()).target(target.parse().unwrap(), served);
     let mut parts = Parts::new(2, &config.unwrap());
     parts.engines[1].submit(get(&target), at(0)).unwrap();

@@ -4,47 +4,47 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::ewma::Ewma;
-use super::outlier::{Health, Outlier};
-use super::turn::{Turn, two};
-use super::{Balance, Target, TargetError};
+use super::ewma::LatencyEwma;
+use super::outlier::{EndpointHealth, OutlierDetection};
+use super::turn::{RotationState, draw_two};
+use super::{BalanceStrategy, BalancedTarget, TargetError};
 use crate::model::time::{Timestamp, nanos};
 
-/// Chooses an endpoint of a [`Target`] for each attempt, using the results of earlier attempts.
+/// Chooses an endpoint of a [`BalancedTarget`] for each attempt, using the results of earlier attempts.
 ///
-/// Endpoints are identified by their index in the target. Call [`started`](Self::started) once for
-/// each attempt sent, and [`ended`](Self::ended) once when it ends.
+/// Endpoints are identified by their index in the target. Call [`record_start`](Self::record_start) once for
+/// each attempt sent, and [`record_end`](Self::record_end) once when it ends.
 ///
 /// ```
 /// use core::time::Duration;
-/// use fetch_proto::{Balance, Balancer, Endpoint, Served, Target, Timestamp};
+/// use fetch_proto::{BalanceStrategy, LoadBalancer, TargetEndpoint, EndpointResult, BalancedTarget, Timestamp};
 ///
 /// let urls = ["https://a.example", "https://b.example"].map(|url| url.parse().unwrap());
-/// let target = Target::new(urls.map(Endpoint::new)).strategy(Balance::RoundRobin);
-/// let (mut balancer, now) = (Balancer::new(target)?, Timestamp::START);
+/// let target = BalancedTarget::new(urls.map(TargetEndpoint::new)).strategy(BalanceStrategy::RoundRobin);
+/// let (mut balancer, now) = (LoadBalancer::new(target)?, Timestamp::START);
 ///
 /// let first = balancer.pick(&[], |_| true, 0, now).unwrap();
-/// balancer.started(first, now);
-/// balancer.ended(first, Served::Failure, Duration::from_millis(3), now);
+/// balancer.record_start(first, now);
+/// balancer.record_end(first, EndpointResult::Failure, Duration::from_millis(3), now);
 /// let retry = balancer.pick(&[first], |_| true, 0, now).unwrap();
 /// assert_ne!(first, retry);
 /// # Ok::<(), fetch_proto::TargetError>(())
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub struct Balancer {
-    endpoints: Vec<State>,
+pub struct LoadBalancer {
+    endpoints: Vec<EndpointState>,
     /// Start of the current sweep interval; `None` before the first call.
-    sweep_from: Option<Timestamp>,
-    target: Target,
-    turn: Turn,
+    sweep_started: Option<Timestamp>,
+    target: BalancedTarget,
+    rotation: RotationState,
 }
 
 /// Result of an attempt, as evidence about its endpoint.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
-pub enum Served {
+pub enum EndpointResult {
     /// The endpoint failed: no connection, a timeout, a 5xx status.
     Failure,
     /// No evidence: the attempt was cancelled, lost a race, or got 429, which only limits the rate.
@@ -56,29 +56,29 @@ pub enum Served {
 /// Measurements of one endpoint.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-struct State {
-    health: Health,
-    latency: Ewma,
-    pending: u32,
+struct EndpointState {
+    health: EndpointHealth,
+    latency: LatencyEwma,
+    in_flight: u32,
 }
 
-impl Balancer {
+impl LoadBalancer {
     /// Creates a balancer without measurements.
     ///
     /// # Errors
     ///
-    /// The target is invalid: see [`Target::validate`].
+    /// The target is invalid: see [`BalancedTarget::validate`].
     ///
     /// ```
-    /// use fetch_proto::{Balancer, Target, TargetError};
-    /// assert_eq!(Balancer::new(Target::new([])), Err(TargetError::NoEndpoints));
+    /// use fetch_proto::{LoadBalancer, BalancedTarget, TargetError};
+    /// assert_eq!(LoadBalancer::new(BalancedTarget::new([])), Err(TargetError::NoEndpoints));
     /// ```
-    pub fn new(target: Target) -> Result<Self, TargetError> {
+    pub fn new(target: BalancedTarget) -> Result<Self, TargetError> {
         target.validate()?;
         Ok(Self {
-            endpoints: vec![State::default(); target.endpoints.len()],
-            sweep_from: None,
-            turn: Turn::new(target.endpoints.len()),
+            endpoints: vec![EndpointState::default(); target.endpoints.len()],
+            sweep_started: None,
+            rotation: RotationState::new(target.endpoints.len()),
             target,
         })
     }
@@ -86,12 +86,12 @@ impl Balancer {
     /// The balanced target.
     ///
     /// ```
-    /// # use fetch_proto::{Balancer, Endpoint, Target};
-    /// let target = Target::new([Endpoint::new("https://a.example".parse().unwrap())]);
-    /// assert_eq!(Balancer::new(target.clone()).unwrap().target(), &target);
+    /// # use fetch_proto::{LoadBalancer, TargetEndpoint, BalancedTarget};
+    /// let target = BalancedTarget::new([TargetEndpoint::new("https://a.example".parse().unwrap())]);
+    /// assert_eq!(LoadBalancer::new(target.clone()).unwrap().target(), &target);
     /// ```
     #[must_use]
-    pub const fn target(&self) -> &Target {
+    pub const fn target(&self) -> &BalancedTarget {
         &self.target
     }
 
@@ -103,13 +103,13 @@ impl Balancer {
     /// - `draw`: a random word, for the randomised strategies.
     ///
     /// Ejected endpoints are skipped, unless so many are ejected that all are used again
-    /// ([`Outlier::panic_percent`]).
+    /// ([`OutlierDetection::panic_percent`]).
     ///
     /// ```
-    /// use fetch_proto::{Balancer, Endpoint, Target, Timestamp};
+    /// use fetch_proto::{LoadBalancer, TargetEndpoint, BalancedTarget, Timestamp};
     ///
     /// let urls = ["https://a.example", "https://b.example"].map(|url| url.parse().unwrap());
-    /// let mut balancer = Balancer::new(Target::new(urls.map(Endpoint::new)))?;
+    /// let mut balancer = LoadBalancer::new(BalancedTarget::new(urls.map(TargetEndpoint::new)))?;
     /// let now = Timestamp::START;
     /// assert_eq!(balancer.pick(&[], |i| i == 1, 7, now), Some(1));
     /// assert_eq!(balancer.pick(&[1], |i| i == 1, 7, now), Some(1), "there is no other");
@@ -131,10 +131,10 @@ impl Balancer {
         let open = |i: &usize| sound(*i) && !(untried && avoid.contains(i));
         let candidates = (0..endpoints.len()).filter(open);
         match self.target.strategy {
-            Balance::RoundRobin => self.turn.next(candidates),
-            Balance::Weighted => self.turn.weighted(candidates, &self.target.endpoints),
-            Balance::LeastLoaded | Balance::PeakEwma { .. } => {
-                let (a, b) = two(candidates, draw)?;
+            BalanceStrategy::RoundRobin => self.rotation.next(candidates),
+            BalanceStrategy::Weighted => self.rotation.next_weighted(candidates, &self.target.endpoints),
+            BalanceStrategy::LeastLoaded | BalanceStrategy::PeakEwma { .. } => {
+                let (a, b) = draw_two(candidates, draw)?;
                 Some(if self.is_cheaper(b, a, now) { b } else { a })
             }
         }
@@ -144,16 +144,16 @@ impl Balancer {
     /// ignored.
     ///
     /// ```
-    /// # use fetch_proto::{Balancer, Endpoint, Target, Timestamp};
-    /// # let target = Target::new([Endpoint::new("https://a.example".parse().unwrap())]);
-    /// # let mut balancer = Balancer::new(target).unwrap();
-    /// balancer.started(0, Timestamp::START);
-    /// assert_eq!(balancer.pending(0), 1);
+    /// # use fetch_proto::{LoadBalancer, TargetEndpoint, BalancedTarget, Timestamp};
+    /// # let target = BalancedTarget::new([TargetEndpoint::new("https://a.example".parse().unwrap())]);
+    /// # let mut balancer = LoadBalancer::new(target).unwrap();
+    /// balancer.record_start(0, Timestamp::START);
+    /// assert_eq!(balancer.in_flight(0), 1);
     /// ```
-    pub fn started(&mut self, i: usize, now: Timestamp) {
+    pub fn record_start(&mut self, i: usize, now: Timestamp) {
         self.sweep(now);
         if let Some(state) = self.endpoints.get_mut(i) {
-            state.pending = state.pending.saturating_add(1);
+            state.in_flight = state.in_flight.saturating_add(1);
         }
     }
 
@@ -162,34 +162,34 @@ impl Balancer {
     ///
     /// ```
     /// use core::time::Duration;
-    /// use fetch_proto::{Served, Timestamp};
-    /// # use fetch_proto::{Balancer, Endpoint, Outlier, Target};
+    /// use fetch_proto::{EndpointResult, Timestamp};
+    /// # use fetch_proto::{LoadBalancer, TargetEndpoint, OutlierDetection, BalancedTarget};
     /// # let urls = ["https://a.example", "https://b.example"].map(|url| url.parse().unwrap());
-    /// # let target = Target::new(urls.map(Endpoint::new)).outlier(Outlier::default());
-    /// # let mut balancer = Balancer::new(target).unwrap();
+    /// # let target = BalancedTarget::new(urls.map(TargetEndpoint::new)).outlier(OutlierDetection::default());
+    /// # let mut balancer = LoadBalancer::new(target).unwrap();
     ///
     /// let now = Timestamp::START;
     /// for _ in 0..5 {
-    ///     balancer.started(0, now);
-    ///     balancer.ended(0, Served::Failure, Duration::ZERO, now);
+    ///     balancer.record_start(0, now);
+    ///     balancer.record_end(0, EndpointResult::Failure, Duration::ZERO, now);
     /// }
-    /// assert!(balancer.ejected(0, now), "five failures in a row");
+    /// assert!(balancer.is_ejected(0, now), "five failures in a row");
     /// ```
-    pub fn ended(&mut self, i: usize, served: Served, rtt: Duration, now: Timestamp) {
+    pub fn record_end(&mut self, i: usize, served: EndpointResult, rtt: Duration, now: Timestamp) {
         self.sweep(now);
         let Some(state) = self.endpoints.get_mut(i) else {
             return;
         };
-        state.pending = state.pending.saturating_sub(1);
-        if served == Served::Neutral {
+        state.in_flight = state.in_flight.saturating_sub(1);
+        if served == EndpointResult::Neutral {
             return;
         }
-        let success = served == Served::Success;
-        if let Balance::PeakEwma { decay, penalty } = self.target.strategy {
+        let success = served == EndpointResult::Success;
+        if let BalanceStrategy::PeakEwma { decay, penalty } = self.target.strategy {
             let least = if success { Duration::ZERO } else { penalty };
             state
                 .latency
-                .observe(nanos(rtt.max(least)).max(1), decay, now);
+                .record(nanos(rtt.max(least)).max(1), decay, now);
         }
         if let Some(outlier) = self.target.outlier {
             let began = Timestamp::from_nanos(now.as_nanos().saturating_sub(nanos(rtt)));
@@ -202,26 +202,26 @@ impl Balancer {
     /// Number of attempts in flight at endpoint `i`.
     ///
     /// ```
-    /// # use fetch_proto::{Balancer, Endpoint, Target};
-    /// # let target = Target::new([Endpoint::new("https://a.example".parse().unwrap())]);
-    /// assert_eq!(Balancer::new(target).unwrap().pending(0), 0);
+    /// # use fetch_proto::{LoadBalancer, TargetEndpoint, BalancedTarget};
+    /// # let target = BalancedTarget::new([TargetEndpoint::new("https://a.example".parse().unwrap())]);
+    /// assert_eq!(LoadBalancer::new(target).unwrap().in_flight(0), 0);
     /// ```
     #[must_use]
-    pub fn pending(&self, i: usize) -> usize {
+    pub fn in_flight(&self, i: usize) -> usize {
         self.endpoints
             .get(i)
-            .map_or(0, |state| state.pending as usize)
+            .map_or(0, |state| state.in_flight as usize)
     }
 
     /// Whether endpoint `i` is ejected at `now` by outlier detection.
     ///
     /// ```
-    /// # use fetch_proto::{Balancer, Endpoint, Target, Timestamp};
-    /// # let target = Target::new([Endpoint::new("https://a.example".parse().unwrap())]);
-    /// assert!(!Balancer::new(target).unwrap().ejected(0, Timestamp::START));
+    /// # use fetch_proto::{LoadBalancer, TargetEndpoint, BalancedTarget, Timestamp};
+    /// # let target = BalancedTarget::new([TargetEndpoint::new("https://a.example".parse().unwrap())]);
+    /// assert!(!LoadBalancer::new(target).unwrap().is_ejected(0, Timestamp::START));
     /// ```
     #[must_use]
-    pub fn ejected(&self, i: usize, now: Timestamp) -> bool {
+    pub fn is_ejected(&self, i: usize, now: Timestamp) -> bool {
         self.endpoints
             .get(i)
             .is_some_and(|state| state.health.is_ejected(now))
@@ -231,9 +231,9 @@ impl Balancer {
     /// exact at the instant an endpoint returns.
     ///
     /// ```
-    /// # use fetch_proto::{Balancer, Endpoint, Target, Timestamp};
-    /// # let target = Target::new([Endpoint::new("https://a.example".parse().unwrap())]);
-    /// assert_eq!(Balancer::new(target).unwrap().ejected_count(Timestamp::START), 0);
+    /// # use fetch_proto::{LoadBalancer, TargetEndpoint, BalancedTarget, Timestamp};
+    /// # let target = BalancedTarget::new([TargetEndpoint::new("https://a.example".parse().unwrap())]);
+    /// assert_eq!(LoadBalancer::new(target).unwrap().ejected_count(Timestamp::START), 0);
     /// ```
     #[must_use]
     pub fn ejected_count(&self, now: Timestamp) -> usize {
@@ -258,20 +258,20 @@ impl Balancer {
     /// At most 2^96.
     fn cost(&self, i: usize, now: Timestamp) -> u128 {
         let state = &self.endpoints[i];
-        let load = u128::from(state.pending) + 1;
-        let Balance::PeakEwma { decay, penalty } = self.target.strategy else {
+        let load = u128::from(state.in_flight) + 1;
+        let BalanceStrategy::PeakEwma { decay, penalty } = self.target.strategy else {
             return load;
         };
-        match state.latency.read(decay, now) {
+        match state.latency.estimate_at(decay, now) {
             // No estimate yet: allow a single attempt until it ends, as Finagle does.
-            0 if state.pending == 0 => 0,
+            0 if state.in_flight == 0 => 0,
             0 => u128::from(nanos(penalty)) * load,
             estimate => u128::from(estimate) * load,
         }
     }
 
-    fn eject(&mut self, i: usize, outlier: &Outlier, now: Timestamp) {
-        if self.ejected_count(now) < outlier.most_ejected(self.endpoints.len()) {
+    fn eject(&mut self, i: usize, outlier: &OutlierDetection, now: Timestamp) {
+        if self.ejected_count(now) < outlier.max_ejected(self.endpoints.len()) {
             self.endpoints[i].health.eject(outlier, now);
         }
     }
@@ -281,20 +281,20 @@ impl Balancer {
         let Some(outlier) = self.target.outlier else {
             return;
         };
-        let from = *self.sweep_from.get_or_insert(now);
+        let from = *self.sweep_started.get_or_insert(now);
         if now.saturating_since(from) < outlier.sweep {
             return;
         }
-        self.sweep_from = Some(now);
-        let share = |state: &State| state.health.share(&outlier);
-        let lowest = outlier.lowest_share(self.endpoints.iter().filter_map(share));
+        self.sweep_started = Some(now);
+        let success_rate = |state: &EndpointState| state.health.success_rate(&outlier);
+        let lowest = outlier.lowest_normal_rate(self.endpoints.iter().filter_map(success_rate));
         let mut worse: Vec<(u64, usize)> = Vec::new();
         for (i, state) in self.endpoints.iter_mut().enumerate() {
-            if let Some(share) = share(state).filter(|share| lowest.is_some_and(|low| *share < low))
+            if let Some(success_rate) = success_rate(state).filter(|success_rate| lowest.is_some_and(|low| *success_rate < low))
             {
-                worse.push((share, i));
+                worse.push((success_rate, i));
             }
-            state.health.swept(&outlier, from, now);
+            state.health.end_sweep(&outlier, from, now);
         }
         worse.sort_unstable();
         for (_, i) in worse {

@@ -31,16 +31,16 @@ const LOG2_E: u128 = 6_196_328_019;
 /// The peak-EWMA of Finagle and tower.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub(super) struct Ewma {
+pub(super) struct LatencyEwma {
     /// Nanoseconds, as of `at`; 0 without samples.
     estimate: u64,
     at: Option<Timestamp>,
 }
 
-impl Ewma {
+impl LatencyEwma {
     /// Records a round trip of `rtt` nanoseconds that ended at `now`: a longer one replaces the
     /// estimate, a shorter one gives `estimate·w + rtt·(1 − w)` with `w = e^(−Δ/decay)`.
-    pub(super) fn observe(&mut self, rtt: u64, decay: Duration, now: Timestamp) {
+    pub(super) fn record(&mut self, rtt: u64, decay: Duration, now: Timestamp) {
         self.estimate = if rtt >= self.estimate {
             rtt
         } else {
@@ -51,7 +51,7 @@ impl Ewma {
 
     /// The estimate at `now`, in nanoseconds. It decays without new samples, so that a formerly
     /// slow endpoint is used again eventually.
-    pub(super) fn read(&self, decay: Duration, now: Timestamp) -> u64 {
+    pub(super) fn estimate_at(&self, decay: Duration, now: Timestamp) -> u64 {
         scale(self.estimate, self.weight(decay, now))
     }
 
@@ -112,22 +112,22 @@ mod tests {
 
     #[test]
     fn longer_sample_replaces_the_estimate_and_shorter_one_is_averaged() {
-        let (decay, mut ewma) = (Duration::from_secs(10), Ewma::default());
+        let (decay, mut ewma) = (Duration::from_secs(10), LatencyEwma::default());
         let at = |s| Timestamp::START + Duration::from_secs(s);
-        ewma.observe(100_000, decay, at(0));
-        ewma.observe(500_000, decay, at(0));
-        assert_eq!(ewma.read(decay, at(0)), 500_000);
-        ewma.observe(100_000, decay, at(10));
+        ewma.record(100_000, decay, at(0));
+        ewma.record(500_000, decay, at(0));
+        assert_eq!(ewma.estimate_at(decay, at(0)), 500_000);
+        ewma.record(100_000, decay, at(10));
         let expected = 100_000 + 147_152; // 400 000/e
-        assert!(ewma.read(decay, at(10)).abs_diff(expected) < 10);
+        assert!(ewma.estimate_at(decay, at(10)).abs_diff(expected) < 10);
     }
 
     #[test]
     fn estimate_decays_to_zero_without_samples() {
-        let (decay, mut ewma) = (Duration::from_secs(10), Ewma::default());
-        ewma.observe(1_000_000, decay, Timestamp::START);
+        let (decay, mut ewma) = (Duration::from_secs(10), LatencyEwma::default());
+        ewma.record(1_000_000, decay, Timestamp::START);
         let later = Timestamp::START + Duration::from_secs(10);
-        assert!(ewma.read(decay, later).abs_diff(367_879) < 10);
-        assert_eq!(ewma.read(decay, Timestamp::MAX), 0);
+        assert!(ewma.estimate_at(decay, later).abs_diff(367_879) < 10);
+        assert_eq!(ewma.estimate_at(decay, Timestamp::MAX), 0);
     }
 }

@@ -13,46 +13,46 @@ use core::time::Duration;
 
 use url::Url;
 
-pub use balancer::{Balancer, Served};
-pub use outlier::Outlier;
+pub use balancer::{LoadBalancer, EndpointResult};
+pub use outlier::OutlierDetection;
 
 /// A logical target that several interchangeable endpoints serve.
 ///
 /// ```
-/// use fetch_proto::{Balance, Balancer, Endpoint, Target};
+/// use fetch_proto::{BalanceStrategy, LoadBalancer, TargetEndpoint, BalancedTarget};
 ///
 /// let urls = ["https://a.example", "https://b.example"].map(|url| url.parse().unwrap());
-/// let target = Target::new(urls.map(Endpoint::new)).strategy(Balance::RoundRobin);
-/// assert!(Balancer::new(target).is_ok());
+/// let target = BalancedTarget::new(urls.map(TargetEndpoint::new)).strategy(BalanceStrategy::RoundRobin);
+/// assert!(LoadBalancer::new(target).is_ok());
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
-pub struct Target {
+pub struct BalancedTarget {
     /// The endpoints: at least one, without duplicates.
-    pub endpoints: Vec<Endpoint>,
+    pub endpoints: Vec<TargetEndpoint>,
     /// When an endpoint that fails more than the others is ejected. Default `None`: never.
     #[cfg_attr(feature = "serde", serde(default))]
-    pub outlier: Option<Outlier>,
-    /// How an endpoint is chosen. Default [`Balance::LeastLoaded`].
+    pub outlier: Option<OutlierDetection>,
+    /// How an endpoint is chosen. Default [`BalanceStrategy::LeastLoaded`].
     #[cfg_attr(feature = "serde", serde(default))]
-    pub strategy: Balance,
+    pub strategy: BalanceStrategy,
 }
 
-/// One server of a [`Target`].
+/// One server of a [`BalancedTarget`].
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
-pub struct Endpoint {
+pub struct TargetEndpoint {
     /// An http or https origin: scheme, host and port only.
     pub url: Url,
     /// Capacity relative to the other endpoints. Default 1; 0 is invalid.
-    /// [`Balance::RoundRobin`] ignores it.
+    /// [`BalanceStrategy::RoundRobin`] ignores it.
     #[cfg_attr(feature = "serde", serde(default = "one"))]
     pub weight: u32,
 }
 
-/// How a [`Balancer`] chooses an endpoint.
+/// How a [`LoadBalancer`] chooses an endpoint.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(
@@ -60,7 +60,7 @@ pub struct Endpoint {
     serde(rename_all = "snake_case", deny_unknown_fields)
 )]
 #[non_exhaustive]
-pub enum Balance {
+pub enum BalanceStrategy {
     /// Draws two endpoints at random and takes the one with fewer attempts in flight per weight
     /// (Mitzenmacher, "The Power of Two Choices", 2001). Avoids herding; a slow server is
     /// recognised by its queue.
@@ -88,8 +88,8 @@ pub enum Balance {
     Weighted,
 }
 
-impl Balance {
-    /// [`Balance::PeakEwma`] with the default decay and penalty.
+impl BalanceStrategy {
+    /// [`BalanceStrategy::PeakEwma`] with the default decay and penalty.
     pub const PEAK_EWMA: Self = Self::PeakEwma {
         decay: ten_seconds(),
         penalty: ten_seconds(),
@@ -104,43 +104,43 @@ const fn ten_seconds() -> Duration {
     Duration::from_secs(10)
 }
 
-impl Target {
+impl BalancedTarget {
     /// A target served by `endpoints`, balanced by load, without outlier detection.
     ///
     /// ```
-    /// use fetch_proto::{Balance, Endpoint, Target};
-    /// let target = Target::new([Endpoint::new("https://a.example".parse().unwrap())]);
-    /// assert_eq!(target.strategy, Balance::LeastLoaded);
+    /// use fetch_proto::{BalanceStrategy, TargetEndpoint, BalancedTarget};
+    /// let target = BalancedTarget::new([TargetEndpoint::new("https://a.example".parse().unwrap())]);
+    /// assert_eq!(target.strategy, BalanceStrategy::LeastLoaded);
     /// ```
     #[must_use]
-    pub fn new(endpoints: impl IntoIterator<Item = Endpoint>) -> Self {
+    pub fn new(endpoints: impl IntoIterator<Item = TargetEndpoint>) -> Self {
         Self {
             endpoints: endpoints.into_iter().collect(),
             outlier: None,
-            strategy: Balance::default(),
+            strategy: BalanceStrategy::default(),
         }
     }
 
     /// Sets when an endpoint that fails more than the others is ejected. Default never.
     ///
     /// ```
-    /// use fetch_proto::{Outlier, Target};
-    /// let target = Target::new([]).outlier(Outlier::default());
+    /// use fetch_proto::{OutlierDetection, BalancedTarget};
+    /// let target = BalancedTarget::new([]).outlier(OutlierDetection::default());
     /// ```
     #[must_use]
-    pub fn outlier(mut self, outlier: impl Into<Option<Outlier>>) -> Self {
+    pub fn outlier(mut self, outlier: impl Into<Option<OutlierDetection>>) -> Self {
         self.outlier = outlier.into();
         self
     }
 
-    /// Sets how an endpoint is chosen. Default [`Balance::LeastLoaded`].
+    /// Sets how an endpoint is chosen. Default [`BalanceStrategy::LeastLoaded`].
     ///
     /// ```
-    /// use fetch_proto::{Balance, Target};
-    /// let target = Target::new([]).strategy(Balance::Weighted);
+    /// use fetch_proto::{BalanceStrategy, BalancedTarget};
+    /// let target = BalancedTarget::new([]).strategy(BalanceStrategy::Weighted);
     /// ```
     #[must_use]
-    pub fn strategy(mut self, strategy: Balance) -> Self {
+    pub fn strategy(mut self, strategy: BalanceStrategy) -> Self {
         self.strategy = strategy;
         self
     }
@@ -153,10 +153,10 @@ impl Target {
     /// The first violation.
     ///
     /// ```
-    /// use fetch_proto::{Endpoint, Target};
+    /// use fetch_proto::{TargetEndpoint, BalancedTarget};
     ///
     /// let urls = ["https://a.example", "https://b.example/v2"].map(|url| url.parse().unwrap());
-    /// let error = Target::new(urls.map(Endpoint::new)).validate().unwrap_err();
+    /// let error = BalancedTarget::new(urls.map(TargetEndpoint::new)).validate().unwrap_err();
     /// assert_eq!(
     ///     error.to_string(),
     ///     "endpoint 2: an endpoint is scheme, host and port alone: leave out what follows them"
@@ -167,7 +167,7 @@ impl Target {
             return Err(TargetError::NoEndpoints);
         }
         for (index, endpoint) in self.endpoints.iter().enumerate() {
-            let same = |other: &Endpoint| other.url == endpoint.url;
+            let same = |other: &TargetEndpoint| other.url == endpoint.url;
             if !matches!(endpoint.url.scheme(), "http" | "https") {
                 return Err(TargetError::NotHttp { index });
             }
@@ -191,23 +191,23 @@ fn is_origin(url: &Url) -> bool {
     url.path() == "/" && bare && anonymous
 }
 
-impl Endpoint {
+impl TargetEndpoint {
     /// The endpoint at `url`, with weight 1.
     ///
     /// ```
-    /// use fetch_proto::Endpoint;
-    /// assert_eq!(Endpoint::new("https://a.example".parse().unwrap()).weight, 1);
+    /// use fetch_proto::TargetEndpoint;
+    /// assert_eq!(TargetEndpoint::new("https://a.example".parse().unwrap()).weight, 1);
     /// ```
     #[must_use]
     pub const fn new(url: Url) -> Self {
         Self { url, weight: one() }
     }
 
-    /// Sets the capacity relative to the other endpoints. Default 1; [`Target::validate`] rejects 0.
+    /// Sets the capacity relative to the other endpoints. Default 1; [`BalancedTarget::validate`] rejects 0.
     ///
     /// ```
-    /// use fetch_proto::Endpoint;
-    /// let large = Endpoint::new("https://a.example".parse().unwrap()).weight(3);
+    /// use fetch_proto::TargetEndpoint;
+    /// let large = TargetEndpoint::new("https://a.example".parse().unwrap()).weight(3);
     /// ```
     #[must_use]
     pub fn weight(mut self, weight: u32) -> Self {
@@ -216,7 +216,7 @@ impl Endpoint {
     }
 }
 
-/// Why a [`Target`] is invalid. `index` counts endpoints from 0, the message from 1.
+/// Why a [`BalancedTarget`] is invalid. `index` counts endpoints from 0, the message from 1.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum TargetError {

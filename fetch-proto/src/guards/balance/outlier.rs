@@ -14,13 +14,13 @@ use crate::model::time::{Timestamp, nanos};
 /// sent since then are counted.
 ///
 /// ```
-/// use fetch_proto::Outlier;
-/// let strict = Outlier { consecutive_failures: 3, ..Outlier::default() };
+/// use fetch_proto::OutlierDetection;
+/// let strict = OutlierDetection { consecutive_failures: 3, ..OutlierDetection::default() };
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
-pub struct Outlier {
+pub struct OutlierDetection {
     /// Duration of the first ejection. Default 30 s.
     pub base: Duration,
     /// Failures in a row that eject an endpoint at once. Default 5; 0 disables this criterion.
@@ -45,7 +45,7 @@ pub struct Outlier {
     pub sweep: Duration,
 }
 
-impl Default for Outlier {
+impl Default for OutlierDetection {
     fn default() -> Self {
         Self {
             base: Duration::from_secs(30),
@@ -61,11 +61,11 @@ impl Default for Outlier {
     }
 }
 
-impl Outlier {
+impl OutlierDetection {
     /// How many of `endpoints` may be ejected at once.
-    pub(super) fn most_ejected(&self, endpoints: usize) -> usize {
-        let share = endpoints * usize::from(self.max_ejected_percent.min(100)) / 100;
-        if endpoints > 1 { share.max(1) } else { 0 }
+    pub(super) fn max_ejected(&self, endpoints: usize) -> usize {
+        let success_rate = endpoints * usize::from(self.max_ejected_percent.min(100)) / 100;
+        if endpoints > 1 { success_rate.max(1) } else { 0 }
     }
 
     /// Whether so many endpoints are ejected that all are used.
@@ -73,21 +73,21 @@ impl Outlier {
         (endpoints - ejected) * 100 < endpoints * usize::from(self.panic_percent)
     }
 
-    /// Duration of an endpoint's ejection number `times`, counted from 1.
-    fn duration(&self, times: u32) -> Duration {
+    /// Duration of an endpoint's ejection number `ejections`, counted from 1.
+    fn ejection_duration(&self, ejections: u32) -> Duration {
         let longest = self.max_time.max(self.base);
-        self.base.saturating_mul(times).min(longest)
+        self.base.saturating_mul(ejections).min(longest)
     }
 
-    /// The lowest success rate that is no outlier among `shares`, in millionths. `None` if there
+    /// The lowest success rate that is no outlier among `rates`, in millionths. `None` if there
     /// are too few to compare.
-    pub(super) fn lowest_share(&self, shares: impl Iterator<Item = u64> + Clone) -> Option<u64> {
-        let count = shares.clone().count() as u64;
+    pub(super) fn lowest_normal_rate(&self, rates: impl Iterator<Item = u64> + Clone) -> Option<u64> {
+        let count = rates.clone().count() as u64;
         if count == 0 || count < self.min_endpoints.into() || self.deviations_per_mille == 0 {
             return None;
         }
-        let mean = shares.clone().sum::<u64>() / count;
-        let variance = shares.map(|share| share.abs_diff(mean).pow(2)).sum::<u64>() / count;
+        let mean = rates.clone().sum::<u64>() / count;
+        let variance = rates.map(|success_rate| success_rate.abs_diff(mean).pow(2)).sum::<u64>() / count;
         let margin = variance.isqrt() * u64::from(self.deviations_per_mille) / 1000;
         Some(mean.saturating_sub(margin))
     }
@@ -96,27 +96,27 @@ impl Outlier {
 /// Results and ejections of one endpoint.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub(super) struct Health {
+pub(super) struct EndpointHealth {
     /// Failures in a row.
     consecutive: u32,
     /// End of the latest ejection. Results of attempts sent before it are not counted.
-    out_until: Option<Timestamp>,
+    ejected_until: Option<Timestamp>,
     /// Results since the last sweep.
     results: u32,
     /// Successes among `results`.
     successes: u32,
     /// Number of ejections, less one for each full sweep interval in service.
-    times: u32,
+    ejections: u32,
 }
 
-impl Health {
+impl EndpointHealth {
     pub(super) fn is_ejected(&self, now: Timestamp) -> bool {
-        self.out_until.is_some_and(|until| now < until)
+        self.ejected_until.is_some_and(|until| now < until)
     }
 
     /// Records the result of an attempt that started at `began`. Returns whether the endpoint has
     /// reached the limit of failures in a row.
-    pub(super) fn record(&mut self, outlier: &Outlier, success: bool, began: Timestamp) -> bool {
+    pub(super) fn record(&mut self, outlier: &OutlierDetection, success: bool, began: Timestamp) -> bool {
         if self.is_ejected(began) {
             return false;
         }
@@ -131,17 +131,17 @@ impl Health {
         limit > 0 && self.consecutive >= limit
     }
 
-    pub(super) fn eject(&mut self, outlier: &Outlier, now: Timestamp) {
-        let times = self.times.saturating_add(1);
+    pub(super) fn eject(&mut self, outlier: &OutlierDetection, now: Timestamp) {
+        let ejections = self.ejections.saturating_add(1);
         *self = Self {
-            out_until: Some(now + outlier.duration(times)),
-            times,
+            ejected_until: Some(now + outlier.ejection_duration(ejections)),
+            ejections,
             ..Self::default()
         };
     }
 
     /// Success rate since the last sweep, in millionths, if there are enough results to compare.
-    pub(super) fn share(&self, outlier: &Outlier) -> Option<u64> {
+    pub(super) fn success_rate(&self, outlier: &OutlierDetection) -> Option<u64> {
         if self.results < outlier.min_requests {
             return None;
         }
@@ -149,11 +149,11 @@ impl Health {
     }
 
     /// Resets the counts at the end of the sweep interval that started at `from`.
-    pub(super) fn swept(&mut self, outlier: &Outlier, from: Timestamp, now: Timestamp) {
+    pub(super) fn end_sweep(&mut self, outlier: &OutlierDetection, from: Timestamp, now: Timestamp) {
         (self.results, self.successes) = (0, 0);
-        let in_service = now.saturating_since(self.out_until.map_or(from, |until| until.max(from)));
+        let in_service = now.saturating_since(self.ejected_until.map_or(from, |until| until.max(from)));
         let sweeps = nanos(in_service) / nanos(outlier.sweep).max(1);
         let fewer = u32::try_from(sweeps).unwrap_or(u32::MAX);
-        self.times = self.times.saturating_sub(fewer);
+        self.ejections = self.ejections.saturating_sub(fewer);
     }
 }

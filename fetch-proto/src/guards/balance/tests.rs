@@ -16,31 +16,31 @@ fn at(seconds: u64) -> Timestamp {
     Timestamp::START + Duration::from_secs(seconds)
 }
 
-fn target(weights: &[u32], strategy: Balance) -> Target {
+fn target(weights: &[u32], strategy: BalanceStrategy) -> BalancedTarget {
     let url = |i| Url::parse(&format!("https://{i}.example")).unwrap();
-    let endpoint = |(i, weight): (usize, &u32)| Endpoint::new(url(i)).weight(*weight);
-    Target::new(weights.iter().enumerate().map(endpoint)).strategy(strategy)
+    let endpoint = |(i, weight): (usize, &u32)| TargetEndpoint::new(url(i)).weight(*weight);
+    BalancedTarget::new(weights.iter().enumerate().map(endpoint)).strategy(strategy)
 }
 
-fn balancer(weights: &[u32], strategy: Balance) -> Balancer {
-    Balancer::new(target(weights, strategy)).unwrap()
+fn balancer(weights: &[u32], strategy: BalanceStrategy) -> LoadBalancer {
+    LoadBalancer::new(target(weights, strategy)).unwrap()
 }
 
 /// Round-robin over `n` endpoints with outlier detection.
-fn watched(n: usize, outlier: Outlier) -> Balancer {
-    Balancer::new(target(&vec![1; n], Balance::RoundRobin).outlier(outlier)).unwrap()
+fn watched(n: usize, outlier: OutlierDetection) -> LoadBalancer {
+    LoadBalancer::new(target(&vec![1; n], BalanceStrategy::RoundRobin).outlier(outlier)).unwrap()
 }
 
-fn end(balancer: &mut Balancer, i: usize, served: Served, now: Timestamp) {
-    balancer.started(i, now);
-    balancer.ended(i, served, Duration::ZERO, now);
+fn end(balancer: &mut LoadBalancer, i: usize, served: EndpointResult, now: Timestamp) {
+    balancer.record_start(i, now);
+    balancer.record_end(i, served, Duration::ZERO, now);
 }
 
-fn fail(balancer: &mut Balancer, i: usize, times: usize, now: Timestamp) {
-    (0..times).for_each(|_| end(balancer, i, Served::Failure, now));
+fn fail(balancer: &mut LoadBalancer, i: usize, times: usize, now: Timestamp) {
+    (0..times).for_each(|_| end(balancer, i, EndpointResult::Failure, now));
 }
 
-fn picks(balancer: &mut Balancer, n: u64, now: Timestamp) -> Vec<usize> {
+fn picks(balancer: &mut LoadBalancer, n: u64, now: Timestamp) -> Vec<usize> {
     (0..n)
         .map(|draw| balancer.pick(&[], |_| true, draw, now).unwrap())
         .collect()
@@ -77,18 +77,18 @@ fn invalid_targets_are_rejected_with_a_reason() {
     ];
     for (urls, why) in table {
         let urls = urls.iter().map(|url| Url::parse(url).unwrap());
-        let error = Balancer::new(Target::new(urls.map(Endpoint::new)))
+        let error = LoadBalancer::new(BalancedTarget::new(urls.map(TargetEndpoint::new)))
             .unwrap_err()
             .to_string();
         assert!(error.starts_with(why), "{error}");
     }
-    let error = target(&[1, 0], Balance::Weighted).validate().unwrap_err();
+    let error = target(&[1, 0], BalanceStrategy::Weighted).validate().unwrap_err();
     assert_eq!(error, TargetError::ZeroWeight { index: 1 });
 }
 
 #[test]
 fn round_robin_cycles_through_all_endpoints() {
-    let mut balancer = balancer(&[1, 9, 1], Balance::RoundRobin);
+    let mut balancer = balancer(&[1, 9, 1], BalanceStrategy::RoundRobin);
     assert_eq!(picks(&mut balancer, 7, at(0)), [0, 1, 2, 0, 1, 2, 0]);
     let second = balancer.pick(&[], |i| i != 1, 0, at(0));
     assert_eq!(
@@ -101,27 +101,27 @@ fn round_robin_cycles_through_all_endpoints() {
 /// (2012): a a b a c a a.
 #[test]
 fn weighted_round_robin_matches_nginx() {
-    let mut balancer = balancer(&[5, 1, 1], Balance::Weighted);
+    let mut balancer = balancer(&[5, 1, 1], BalanceStrategy::Weighted);
     assert_eq!(picks(&mut balancer, 7, at(0)), [0, 0, 1, 0, 2, 0, 0]);
 }
 
 #[test]
 fn least_loaded_compares_load_per_weight() {
-    let mut balancer = balancer(&[1, 4], Balance::LeastLoaded);
+    let mut balancer = balancer(&[1, 4], BalanceStrategy::LeastLoaded);
     for _ in 0..100 {
         let picked = picks(&mut balancer, 1, at(0))[0];
-        balancer.started(picked, at(0));
+        balancer.record_start(picked, at(0));
     }
     assert!(
-        balancer.pending(0).abs_diff(20) <= 1,
+        balancer.in_flight(0).abs_diff(20) <= 1,
         "{}",
-        balancer.pending(0)
+        balancer.in_flight(0)
     );
 }
 
 #[test]
 fn idle_endpoints_are_equally_likely() {
-    let picked = picks(&mut balancer(&[1; 4], Balance::LeastLoaded), 4000, at(0));
+    let picked = picks(&mut balancer(&[1; 4], BalanceStrategy::LeastLoaded), 4000, at(0));
     for i in 0..4 {
         let times = picked.iter().filter(|p| **p == i).count();
         assert!((900..1100).contains(&times), "{i}: {times}");
@@ -131,10 +131,10 @@ fn idle_endpoints_are_equally_likely() {
 #[test]
 fn avoided_endpoints_are_used_only_as_a_last_resort() {
     for strategy in [
-        Balance::RoundRobin,
-        Balance::Weighted,
-        Balance::LeastLoaded,
-        Balance::PEAK_EWMA,
+        BalanceStrategy::RoundRobin,
+        BalanceStrategy::Weighted,
+        BalanceStrategy::LeastLoaded,
+        BalanceStrategy::PEAK_EWMA,
     ] {
         let mut balancer = balancer(&[1, 9, 1], strategy);
         assert_eq!(balancer.pick(&[0, 1], |_| true, 5, at(0)), Some(2));
@@ -146,15 +146,15 @@ fn avoided_endpoints_are_used_only_as_a_last_resort() {
 /// ingress-nginx #9882 and #5540, mosn #2274: the fastest to answer was the one that failed.
 #[test]
 fn a_fast_failing_endpoint_never_wins() {
-    let mut balancer = balancer(&[1, 1], Balance::PEAK_EWMA);
+    let mut balancer = balancer(&[1, 1], BalanceStrategy::PEAK_EWMA);
     let mut now = at(0);
     let mut failed = 0;
     for draw in 0..100 {
         let i = balancer.pick(&[], |_| true, mix(1, draw), now).unwrap();
-        balancer.started(i, now);
-        let (served, rtt) = [(Served::Failure, MS), (Served::Success, 200 * MS)][i];
+        balancer.record_start(i, now);
+        let (served, rtt) = [(EndpointResult::Failure, MS), (EndpointResult::Success, 200 * MS)][i];
         now = now + rtt;
-        balancer.ended(i, served, rtt, now);
+        balancer.record_end(i, served, rtt, now);
         failed += usize::from(i == 0);
     }
     assert!(failed <= 1, "{failed} of 100");
@@ -162,14 +162,14 @@ fn a_fast_failing_endpoint_never_wins() {
 
 #[test]
 fn failed_endpoint_is_used_again_after_decay() {
-    let mut balancer = balancer(&[1, 1], Balance::PEAK_EWMA);
+    let mut balancer = balancer(&[1, 1], BalanceStrategy::PEAK_EWMA);
     for i in 0..2 {
-        balancer.started(i, at(0));
+        balancer.record_start(i, at(0));
     }
-    balancer.ended(0, Served::Failure, MS, at(0));
-    balancer.ended(1, Served::Success, 200 * MS, at(0));
+    balancer.record_end(0, EndpointResult::Failure, MS, at(0));
+    balancer.record_end(1, EndpointResult::Success, 200 * MS, at(0));
     let mut first = |now| {
-        balancer.ended(1, Served::Success, 200 * MS, now);
+        balancer.record_end(1, EndpointResult::Success, 200 * MS, now);
         picks(&mut balancer, 1, now)[0]
     };
     assert_eq!((first(at(10)), first(at(30)), first(at(60))), (1, 1, 0));
@@ -177,48 +177,48 @@ fn failed_endpoint_is_used_again_after_decay() {
 
 #[test]
 fn faster_endpoint_is_preferred_until_its_queue_costs_as_much() {
-    let mut balancer = balancer(&[1, 1], Balance::PEAK_EWMA);
+    let mut balancer = balancer(&[1, 1], BalanceStrategy::PEAK_EWMA);
     for (i, rtt) in [(0, 10 * MS), (1, 40 * MS)] {
-        balancer.started(i, at(0));
-        balancer.ended(i, Served::Success, rtt, at(0));
+        balancer.record_start(i, at(0));
+        balancer.record_end(i, EndpointResult::Success, rtt, at(0));
     }
     for _ in 0..50 {
         let picked = picks(&mut balancer, 1, at(0))[0];
-        balancer.started(picked, at(0));
+        balancer.record_start(picked, at(0));
     }
     assert!(
-        balancer.pending(0).abs_diff(40) <= 1,
+        balancer.in_flight(0).abs_diff(40) <= 1,
         "{}",
-        balancer.pending(0)
+        balancer.in_flight(0)
     );
 }
 
 #[test]
 fn unmeasured_endpoint_gets_a_single_attempt() {
-    let mut balancer = balancer(&[1, 1], Balance::PEAK_EWMA);
-    end(&mut balancer, 1, Served::Success, at(0));
+    let mut balancer = balancer(&[1, 1], BalanceStrategy::PEAK_EWMA);
+    end(&mut balancer, 1, EndpointResult::Success, at(0));
     let picked = picks(&mut balancer, 1, at(0))[0];
-    balancer.started(picked, at(0));
+    balancer.record_start(picked, at(0));
     assert_eq!((picked, picks(&mut balancer, 20, at(0))), (0, vec![1; 20]));
 }
 
 #[test]
 fn five_consecutive_failures_eject_and_a_success_resets_the_count() {
-    let mut balancer = watched(2, Outlier::default());
+    let mut balancer = watched(2, OutlierDetection::default());
     fail(&mut balancer, 0, 4, at(0));
-    end(&mut balancer, 0, Served::Neutral, at(0));
-    end(&mut balancer, 0, Served::Success, at(0));
+    end(&mut balancer, 0, EndpointResult::Neutral, at(0));
+    end(&mut balancer, 0, EndpointResult::Success, at(0));
     fail(&mut balancer, 0, 4, at(0));
-    assert!(!balancer.ejected(0, at(0)));
+    assert!(!balancer.is_ejected(0, at(0)));
     fail(&mut balancer, 0, 1, at(0));
-    assert!(balancer.ejected(0, at(0)));
+    assert!(balancer.is_ejected(0, at(0)));
     assert_eq!(picks(&mut balancer, 3, at(1)), [1, 1, 1]);
 }
 
 /// Envoy #40697: the number of ejected hosts was wrong after their return.
 #[test]
 fn ejected_count_is_exact_at_the_instant_of_return() {
-    let mut balancer = watched(2, Outlier::default());
+    let mut balancer = watched(2, OutlierDetection::default());
     fail(&mut balancer, 0, 5, at(0));
     let before = Timestamp::from_nanos(at(30).as_nanos() - 1);
     assert_eq!(
@@ -238,26 +238,26 @@ fn ejected_count_is_exact_at_the_instant_of_return() {
 
 #[test]
 fn returned_endpoint_starts_with_clean_counts() {
-    let mut balancer = watched(2, Outlier::default());
+    let mut balancer = watched(2, OutlierDetection::default());
     fail(&mut balancer, 0, 5, at(0));
     fail(&mut balancer, 0, 4, at(30));
-    assert!(!balancer.ejected(0, at(30)));
+    assert!(!balancer.is_ejected(0, at(30)));
     // Sent before the return and failed after it: not counted.
-    (0..9).for_each(|_| balancer.ended(0, Served::Failure, 2000 * MS, at(31)));
-    assert!(!balancer.ejected(0, at(31)));
+    (0..9).for_each(|_| balancer.record_end(0, EndpointResult::Failure, 2000 * MS, at(31)));
+    assert!(!balancer.is_ejected(0, at(31)));
     fail(&mut balancer, 0, 1, at(31));
-    assert!(balancer.ejected(0, at(31)));
+    assert!(balancer.is_ejected(0, at(31)));
 }
 
 #[test]
 fn ejections_grow_up_to_max_time() {
-    let mut balancer = watched(2, Outlier::default());
+    let mut balancer = watched(2, OutlierDetection::default());
     let mut now = at(0);
     let mut lasted = Vec::new();
     for _ in 0..12 {
         fail(&mut balancer, 0, 5, now);
         let from = now;
-        while balancer.ejected(0, now) {
+        while balancer.is_ejected(0, now) {
             now = now + 1000 * MS;
         }
         lasted.push(now.saturating_since(from).as_secs());
@@ -270,14 +270,14 @@ fn ejections_grow_up_to_max_time() {
 
 #[test]
 fn each_sweep_in_service_shortens_the_next_ejection() {
-    let mut balancer = watched(2, Outlier::default());
+    let mut balancer = watched(2, OutlierDetection::default());
     fail(&mut balancer, 0, 5, at(0));
     fail(&mut balancer, 0, 5, at(30));
-    assert!(balancer.ejected(0, at(89)) && !balancer.ejected(0, at(90)));
+    assert!(balancer.is_ejected(0, at(89)) && !balancer.is_ejected(0, at(90)));
     picks(&mut balancer, 1, at(110));
     fail(&mut balancer, 0, 5, at(110));
     assert!(
-        balancer.ejected(0, at(139)) && !balancer.ejected(0, at(140)),
+        balancer.is_ejected(0, at(139)) && !balancer.is_ejected(0, at(140)),
         "as the first"
     );
 }
@@ -288,15 +288,15 @@ fn each_sweep_in_service_shortens_the_next_ejection() {
 fn success_threshold_matches_envoy() {
     let shares = [50, 100, 100, 100, 100].map(|percent| percent * 10_000);
     assert_eq!(
-        Outlier::default().lowest_share(shares.into_iter()),
+        OutlierDetection::default().lowest_normal_rate(shares.into_iter()),
         Some(520_000)
     );
 }
 
 /// `n` endpoints with `results` each, of which those before `bad` fail every other time, after a
 /// sweep.
-fn compared(n: usize, bad: usize, results: usize) -> Balancer {
-    let mut balancer = watched(n, Outlier::default());
+fn compared(n: usize, bad: usize, results: usize) -> LoadBalancer {
+    let mut balancer = watched(n, OutlierDetection::default());
     for round in 0..results {
         for i in 0..n {
             let fails = i < bad && round % 2 == 0;
@@ -304,9 +304,9 @@ fn compared(n: usize, bad: usize, results: usize) -> Balancer {
                 &mut balancer,
                 i,
                 if fails {
-                    Served::Failure
+                    EndpointResult::Failure
                 } else {
-                    Served::Success
+                    EndpointResult::Success
                 },
                 at(0),
             );
@@ -318,7 +318,7 @@ fn compared(n: usize, bad: usize, results: usize) -> Balancer {
 
 #[test]
 fn sweep_ejects_an_endpoint_with_an_outlying_success_rate() {
-    assert!(compared(10, 1, 100).ejected(0, at(10)));
+    assert!(compared(10, 1, 100).is_ejected(0, at(10)));
     assert_eq!(
         compared(10, 1, 99).ejected_count(at(10)),
         0,
@@ -340,7 +340,7 @@ fn sweep_ejects_an_endpoint_with_an_outlying_success_rate() {
 #[test]
 fn max_ejected_percent_allows_one_of_several_and_never_the_only_one() {
     for (n, most) in [(1, 0), (2, 1), (9, 1), (10, 1), (19, 1), (20, 2), (35, 3)] {
-        let mut balancer = watched(n, Outlier::default());
+        let mut balancer = watched(n, OutlierDetection::default());
         (0..n).for_each(|i| fail(&mut balancer, i, 5, at(0)));
         assert_eq!(balancer.ejected_count(at(0)), most, "of {n}");
     }
@@ -350,9 +350,9 @@ fn max_ejected_percent_allows_one_of_several_and_never_the_only_one() {
 fn worst_endpoint_is_ejected_first() {
     let mut balancer = watched(
         20,
-        Outlier {
+        OutlierDetection {
             consecutive_failures: 0,
-            ..Outlier::default()
+            ..OutlierDetection::default()
         },
     );
     for round in 0..100 {
@@ -364,16 +364,16 @@ fn worst_endpoint_is_ejected_first() {
                 &mut balancer,
                 i,
                 if fails {
-                    Served::Failure
+                    EndpointResult::Failure
                 } else {
-                    Served::Success
+                    EndpointResult::Success
                 },
                 at(0),
             );
         }
     }
     picks(&mut balancer, 1, at(10));
-    let out: Vec<_> = (0..20).filter(|i| balancer.ejected(*i, at(10))).collect();
+    let out: Vec<_> = (0..20).filter(|i| balancer.is_ejected(*i, at(10))).collect();
     assert_eq!(out, [3, 4]);
 }
 
@@ -381,9 +381,9 @@ fn worst_endpoint_is_ejected_first() {
 fn panic_mode_uses_ejected_endpoints() {
     let mut balancer = watched(
         4,
-        Outlier {
+        OutlierDetection {
             max_ejected_percent: 100,
-            ..Outlier::default()
+            ..OutlierDetection::default()
         },
     );
     (0..2).for_each(|i| fail(&mut balancer, i, 5, at(0)));
@@ -400,26 +400,26 @@ fn panic_mode_uses_ejected_endpoints() {
 #[test]
 fn serialized_state_resumes_unchanged() {
     let mut balancer =
-        Balancer::new(target(&[1, 2], Balance::PEAK_EWMA).outlier(Outlier::default()));
+        LoadBalancer::new(target(&[1, 2], BalanceStrategy::PEAK_EWMA).outlier(OutlierDetection::default()));
     let balancer = balancer.as_mut().unwrap();
     fail(balancer, 0, 5, at(3));
-    balancer.started(1, at(4));
+    balancer.record_start(1, at(4));
     let json = serde_json::to_string(balancer).unwrap();
-    assert_eq!(&serde_json::from_str::<Balancer>(&json).unwrap(), balancer);
+    assert_eq!(&serde_json::from_str::<LoadBalancer>(&json).unwrap(), balancer);
     let short = r#"{"endpoints": [{"url": "https://a.example"}], "strategy": {"peak_ewma": {}}}"#;
-    let short: Target = serde_json::from_str(short).unwrap();
+    let short: BalancedTarget = serde_json::from_str(short).unwrap();
     assert_eq!(
         (short.strategy, short.endpoints[0].weight),
-        (Balance::PEAK_EWMA, 1)
+        (BalanceStrategy::PEAK_EWMA, 1)
     );
 }
 
-fn any_strategy() -> impl Strategy<Value = Balance> {
+fn any_strategy() -> impl Strategy<Value = BalanceStrategy> {
     prop_oneof![
-        Just(Balance::LeastLoaded),
-        Just(Balance::PEAK_EWMA),
-        Just(Balance::RoundRobin),
-        Just(Balance::Weighted),
+        Just(BalanceStrategy::LeastLoaded),
+        Just(BalanceStrategy::PEAK_EWMA),
+        Just(BalanceStrategy::RoundRobin),
+        Just(BalanceStrategy::Weighted),
     ]
 }
 
@@ -430,7 +430,7 @@ proptest! {
         cycles in 1_u64..4,
     ) {
         let total: u32 = weights.iter().sum();
-        let mut balancer = balancer(&weights, Balance::Weighted);
+        let mut balancer = balancer(&weights, BalanceStrategy::Weighted);
         for _ in 0..cycles {
             let picked = picks(&mut balancer, total.into(), at(0));
             for (i, weight) in weights.iter().enumerate() {
@@ -446,20 +446,20 @@ proptest! {
         percent in 0_u8..=100,
         steps in vec_of((any::<u64>(), 0_u64..20, 0_usize..8, 0_u8..=255), 1..200),
     ) {
-        let outlier = Outlier {
+        let outlier = OutlierDetection {
             consecutive_failures: 2,
             max_ejected_percent: percent,
             min_requests: 3,
-            ..Outlier::default()
+            ..OutlierDetection::default()
         };
         let target = target(&vec![2; n], strategy).outlier(outlier);
-        let mut balancer = Balancer::new(target).unwrap();
+        let mut balancer = LoadBalancer::new(target).unwrap();
         let mut now = at(0);
         for (draw, seconds, tried, mask) in steps {
             now = now + Duration::from_secs(seconds);
             let usable = |i: usize| mask >> i & 1 == 1;
             let picked = balancer.pick(&[tried], usable, draw, now);
-            let out = |i| balancer.ejected(i, now);
+            let out = |i| balancer.is_ejected(i, now);
             let panic = (n - balancer.ejected_count(now)) * 2 < n;
             let open = |i: usize| usable(i) && (panic || !out(i));
             match picked {
@@ -467,9 +467,9 @@ proptest! {
                 Some(i) => {
                     prop_assert!(open(i));
                     prop_assert!(i != tried || !(0..n).any(|other| other != tried && open(other)));
-                    let served = [Served::Failure, Served::Success][(draw % 2) as usize];
+                    let served = [EndpointResult::Failure, EndpointResult::Success][(draw % 2) as usize];
                     end(&mut balancer, i, served, now);
-                    prop_assert_eq!(balancer.pending(i), 0);
+                    prop_assert_eq!(balancer.in_flight(i), 0);
                 }
             }
             let most = if n > 1 { (n * usize::from(percent) / 100).max(1) } else { 0 };

@@ -2,10 +2,10 @@
 
 use core::time::Duration;
 
-use super::half_open::HalfOpen;
-use super::tally::Tally;
-use super::{Breaker, BreakerMode, Call, CallCounts, CircuitState, Denied, Verdict};
-use crate::model::event::{Transition, Trip};
+use super::half_open::ProbePhase;
+use super::tally::CallWindow;
+use super::{Breaker, BreakerMode, BreakerCall, CallCounts, CircuitState, CallNotPermitted, CallResult};
+use crate::model::event::{CircuitTransition, TripReason};
 use crate::model::time::Timestamp;
 
 /// The circuit breaker of one host: closed while the host is healthy, open for a while when it
@@ -20,84 +20,84 @@ use crate::model::time::Timestamp;
 ///
 /// ```
 /// use core::time::Duration;
-/// use fetch_proto::{Breaker, Circuit, CircuitState, Timestamp, Transition, Verdict};
+/// use fetch_proto::{Breaker, CircuitBreaker, CircuitState, Timestamp, CircuitTransition, CallResult};
 ///
-/// let mut circuit = Circuit::new(Breaker::default().consecutive(1).probes(1, 1), 7);
+/// let mut circuit = CircuitBreaker::new(Breaker::default().consecutive(1).probes(1, 1), 7);
 /// let (now, took) = (Timestamp::START, Duration::from_millis(5));
 /// let call = circuit.admit(now).unwrap();
-/// let opened = circuit.settle(call, Verdict::Failure, took, now);
-/// let Some(Transition::Opened { until, .. }) = opened else { panic!("{opened:?}") };
+/// let opened = circuit.record(call, CallResult::Failure, took, now);
+/// let Some(CircuitTransition::Opened { until, .. }) = opened else { panic!("{opened:?}") };
 ///
 /// let probe = circuit.admit(until).unwrap();
-/// assert_eq!(circuit.settle(probe, Verdict::Success, took, until), Some(Transition::Closed));
+/// assert_eq!(circuit.record(probe, CallResult::Success, took, until), Some(CircuitTransition::Closed));
 /// assert_eq!(circuit.state(until), CircuitState::Closed);
 /// ```
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub struct Circuit {
+pub struct CircuitBreaker {
     config: Breaker,
     /// Number of state changes; identifies calls admitted in an earlier state.
     generation: u64,
     /// Breaks since it was last closed.
-    opens: u32,
+    breaks: u32,
     seed: u64,
-    state: Inner,
-    tally: Tally,
+    phase: CircuitPhase,
+    calls: CallWindow,
 }
 
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-enum Inner {
+enum CircuitPhase {
     Closed,
-    HalfOpen(HalfOpen),
+    HalfOpen(ProbePhase),
     Open { until: Timestamp },
 }
 
-impl Circuit {
+impl CircuitBreaker {
     /// Creates a closed circuit. `seed` determines the jitter of its breaks.
     ///
     /// ```
-    /// use fetch_proto::{Breaker, Circuit, CircuitState, Timestamp};
-    /// let circuit = Circuit::new(Breaker::default(), 7);
+    /// use fetch_proto::{Breaker, CircuitBreaker, CircuitState, Timestamp};
+    /// let circuit = CircuitBreaker::new(Breaker::default(), 7);
     /// assert_eq!(circuit.state(Timestamp::START), CircuitState::Closed);
     /// ```
     #[must_use]
     pub fn new(config: Breaker, seed: u64) -> Self {
         Self {
-            tally: Tally::new(config.window),
+            calls: CallWindow::new(config.window),
             config,
             generation: 0,
-            opens: 0,
+            breaks: 0,
             seed,
-            state: Inner::Closed,
+            phase: CircuitPhase::Closed,
         }
     }
 
-    /// Admits a call at `now`. Report its result with [`settle`](Self::settle).
+    /// Admits a call at `now`. Report its result with [`record`](Self::record).
     ///
     /// # Errors
     ///
     /// The circuit is open, or all probe slots are occupied: see
-    /// [`denied_until`](Self::denied_until).
+    /// [`denial`](Self::denial).
     ///
     /// ```
-    /// use fetch_proto::{Breaker, BreakerMode, Circuit, Timestamp};
-    /// let mut circuit = Circuit::new(Breaker::default().mode(BreakerMode::ForcedOpen), 7);
+    /// use fetch_proto::{Breaker, BreakerMode, CircuitBreaker, Timestamp};
+    /// let mut circuit = CircuitBreaker::new(Breaker::default().mode(BreakerMode::ForcedOpen), 7);
     /// assert_eq!(circuit.admit(Timestamp::START).unwrap_err().until, None);
     /// ```
-    pub fn admit(&mut self, now: Timestamp) -> Result<Call, Denied> {
-        if let Some(denied) = self.denied_until(now) {
+    pub fn admit(&mut self, now: Timestamp) -> Result<BreakerCall, CallNotPermitted> {
+        if let Some(denied) = self.denial(now) {
             return Err(denied);
         }
         let normal = self.config.mode == BreakerMode::Normal;
-        if normal && matches!(self.state, Inner::Open { .. }) {
-            self.enter(Inner::HalfOpen(HalfOpen::new(now)));
+        if normal && matches!(self.phase, CircuitPhase::Open { .. }) {
+            self.set_phase(CircuitPhase::HalfOpen(ProbePhase::new(now)));
         }
-        let probe = match &mut self.state {
-            Inner::HalfOpen(trial) if normal => Some(trial.lease(&self.config, now)),
+        let probe = match &mut self.phase {
+            CircuitPhase::HalfOpen(probing) if normal => Some(probing.start_probe(&self.config, now)),
             _ => None,
         };
-        Ok(Call {
+        Ok(BreakerCall {
             generation: self.generation,
             probe,
         })
@@ -106,18 +106,18 @@ impl Circuit {
     /// The error [`admit`](Self::admit) would return at `now`, or `None` if it would admit a call.
     ///
     /// ```
-    /// use fetch_proto::{Breaker, Circuit, Timestamp};
-    /// assert_eq!(Circuit::new(Breaker::default(), 7).denied_until(Timestamp::START), None);
+    /// use fetch_proto::{Breaker, CircuitBreaker, Timestamp};
+    /// assert_eq!(CircuitBreaker::new(Breaker::default(), 7).denial(Timestamp::START), None);
     /// ```
     #[must_use]
-    pub fn denied_until(&self, now: Timestamp) -> Option<Denied> {
-        let until = match (self.config.mode, &self.state) {
-            (BreakerMode::ForcedOpen, _) => return Some(Denied { until: None }),
-            (BreakerMode::Disabled | BreakerMode::MetricsOnly, _) | (_, Inner::Closed) => None,
-            (BreakerMode::Normal, Inner::Open { until }) => Some(*until).filter(|t| *t > now),
-            (BreakerMode::Normal, Inner::HalfOpen(trial)) => trial.full_until(&self.config, now),
+    pub fn denial(&self, now: Timestamp) -> Option<CallNotPermitted> {
+        let until = match (self.config.mode, &self.phase) {
+            (BreakerMode::ForcedOpen, _) => return Some(CallNotPermitted { until: None }),
+            (BreakerMode::Disabled | BreakerMode::MetricsOnly, _) | (_, CircuitPhase::Closed) => None,
+            (BreakerMode::Normal, CircuitPhase::Open { until }) => Some(*until).filter(|t| *t > now),
+            (BreakerMode::Normal, CircuitPhase::HalfOpen(probing)) => probing.full_until(&self.config, now),
         };
-        until.map(|until| Denied { until: Some(until) })
+        until.map(|until| CallNotPermitted { until: Some(until) })
     }
 
     /// Records the result of a call that took `took` and ended at `now`. Returns the transition it
@@ -128,46 +128,46 @@ impl Circuit {
     ///
     /// ```
     /// use core::time::Duration;
-    /// use fetch_proto::{Breaker, Circuit, Timestamp, Verdict};
+    /// use fetch_proto::{Breaker, CircuitBreaker, Timestamp, CallResult};
     ///
     /// let (now, took) = (Timestamp::START, Duration::from_millis(5));
-    /// let mut circuit = Circuit::new(Breaker::default(), 7);
+    /// let mut circuit = CircuitBreaker::new(Breaker::default(), 7);
     /// let call = circuit.admit(now).unwrap();
-    /// assert_eq!(circuit.settle(call, Verdict::Success, took, now), None);
+    /// assert_eq!(circuit.record(call, CallResult::Success, took, now), None);
     /// assert_eq!(circuit.counts(now).calls, 1);
     /// ```
-    pub fn settle(
+    pub fn record(
         &mut self,
-        call: Call,
-        verdict: Verdict,
+        call: BreakerCall,
+        verdict: CallResult,
         took: Duration,
         now: Timestamp,
-    ) -> Option<Transition> {
+    ) -> Option<CircuitTransition> {
         if call.generation != self.generation {
             return None;
         }
-        if let (Inner::HalfOpen(trial), Some(probe)) = (&mut self.state, call.probe) {
-            trial.release(probe);
+        if let (CircuitPhase::HalfOpen(probing), Some(probe)) = (&mut self.phase, call.probe) {
+            probing.release_probe(probe);
         }
         let failed = match verdict {
-            Verdict::Failure => true,
-            Verdict::Neutral => return None,
-            Verdict::Success => false,
+            CallResult::Failure => true,
+            CallResult::Neutral => return None,
+            CallResult::Success => false,
         };
         let slow = self.config.is_slow(took);
-        match (self.config.mode, &mut self.state, call.probe) {
-            (BreakerMode::Normal, Inner::HalfOpen(trial), Some(_)) => {
+        match (self.config.mode, &mut self.phase, call.probe) {
+            (BreakerMode::Normal, CircuitPhase::HalfOpen(probing), Some(_)) => {
                 let bad = failed || (slow && self.config.slow_ratio.is_some());
-                let closes = trial.count(&self.config, !bad)?;
-                Some(self.decide(closes, now))
+                let closes = probing.record(&self.config, !bad)?;
+                Some(self.end_probing(closes, now))
             }
-            (BreakerMode::Normal, Inner::Closed, _) => {
-                self.tally.count(failed, slow, now);
-                let trip = self.tally.trip(&self.config, failed, slow, now)?;
+            (BreakerMode::Normal, CircuitPhase::Closed, _) => {
+                self.calls.record(failed, slow, now);
+                let trip = self.calls.trip_reason(&self.config, failed, slow, now)?;
                 Some(self.open(trip, now))
             }
             (BreakerMode::MetricsOnly, _, None) => {
-                self.tally.count(failed, slow, now);
+                self.calls.record(failed, slow, now);
                 None
             }
             _ => None,
@@ -177,18 +177,18 @@ impl Circuit {
     /// The state at `now`.
     ///
     /// ```
-    /// use fetch_proto::{Breaker, BreakerMode, Circuit, CircuitState, Timestamp};
-    /// let circuit = Circuit::new(Breaker::default().mode(BreakerMode::ForcedOpen), 7);
+    /// use fetch_proto::{Breaker, BreakerMode, CircuitBreaker, CircuitState, Timestamp};
+    /// let circuit = CircuitBreaker::new(Breaker::default().mode(BreakerMode::ForcedOpen), 7);
     /// assert_eq!(circuit.state(Timestamp::START), CircuitState::Open);
     /// ```
     #[must_use]
     pub fn state(&self, now: Timestamp) -> CircuitState {
-        match (self.config.mode, &self.state) {
+        match (self.config.mode, &self.phase) {
             (BreakerMode::ForcedOpen, _) => CircuitState::Open,
-            (BreakerMode::Disabled | BreakerMode::MetricsOnly, _) | (_, Inner::Closed) => {
+            (BreakerMode::Disabled | BreakerMode::MetricsOnly, _) | (_, CircuitPhase::Closed) => {
                 CircuitState::Closed
             }
-            (BreakerMode::Normal, Inner::Open { until }) if *until > now => CircuitState::Open,
+            (BreakerMode::Normal, CircuitPhase::Open { until }) if *until > now => CircuitState::Open,
             (BreakerMode::Normal, _) => CircuitState::HalfOpen,
         }
     }
@@ -196,12 +196,12 @@ impl Circuit {
     /// Calls counted in the window that ends at `now`. Probes are not included.
     ///
     /// ```
-    /// use fetch_proto::{Breaker, Circuit, Timestamp};
-    /// assert_eq!(Circuit::new(Breaker::default(), 7).counts(Timestamp::START).failures, 0);
+    /// use fetch_proto::{Breaker, CircuitBreaker, Timestamp};
+    /// assert_eq!(CircuitBreaker::new(Breaker::default(), 7).counts(Timestamp::START).failures, 0);
     /// ```
     #[must_use]
     pub fn counts(&self, now: Timestamp) -> CallCounts {
-        self.tally.counts(now)
+        self.calls.counts(now)
     }
 
     /// Changes the configuration and keeps the state: an open circuit stays open until the time it
@@ -209,18 +209,18 @@ impl Circuit {
     /// or of required successes changed.
     ///
     /// ```
-    /// use fetch_proto::{Breaker, BreakerMode, Circuit, Timestamp};
-    /// let mut circuit = Circuit::new(Breaker::default(), 7);
+    /// use fetch_proto::{Breaker, BreakerMode, CircuitBreaker, Timestamp};
+    /// let mut circuit = CircuitBreaker::new(Breaker::default(), 7);
     /// circuit.set_config(Breaker::default().mode(BreakerMode::Disabled));
     /// assert!(circuit.admit(Timestamp::START).is_ok());
     /// ```
     pub fn set_config(&mut self, config: Breaker) {
-        self.tally.resize(config.window);
-        let rules = |config: &Breaker| (config.needed(), config.trials());
+        self.calls.resize(config.window);
+        let rules = |config: &Breaker| (config.required_successes(), config.probe_count());
         let changed = rules(&config) != rules(&self.config);
-        match &mut self.state {
+        match &mut self.phase {
             // Otherwise results counted under the old limits might already exceed the new ones.
-            Inner::HalfOpen(trial) if changed => trial.restart(),
+            CircuitPhase::HalfOpen(probing) if changed => probing.reset_counts(),
             _ => {}
         }
         self.config = config;
@@ -229,8 +229,8 @@ impl Circuit {
     /// The current configuration.
     ///
     /// ```
-    /// use fetch_proto::{Breaker, Circuit};
-    /// assert_eq!(Circuit::new(Breaker::default(), 7).config(), &Breaker::default());
+    /// use fetch_proto::{Breaker, CircuitBreaker};
+    /// assert_eq!(CircuitBreaker::new(Breaker::default(), 7).config(), &Breaker::default());
     /// ```
     #[must_use]
     pub const fn config(&self) -> &Breaker {
@@ -240,8 +240,8 @@ impl Circuit {
     /// Whether the state equals that of a new circuit, so that it can be dropped.
     ///
     /// ```
-    /// use fetch_proto::{Breaker, Circuit, Timestamp};
-    /// assert!(Circuit::new(Breaker::default(), 7).is_idle(Timestamp::START));
+    /// use fetch_proto::{Breaker, CircuitBreaker, Timestamp};
+    /// assert!(CircuitBreaker::new(Breaker::default(), 7).is_idle(Timestamp::START));
     /// ```
     #[must_use]
     pub fn is_idle(&self, now: Timestamp) -> bool {
@@ -252,16 +252,16 @@ impl Circuit {
     /// empty; otherwise one window after its break or its last probe lease has ended.
     ///
     /// ```
-    /// use fetch_proto::{Breaker, Circuit, Timestamp};
-    /// assert_eq!(Circuit::new(Breaker::default(), 7).idle_at(), Timestamp::START);
+    /// use fetch_proto::{Breaker, CircuitBreaker, Timestamp};
+    /// assert_eq!(CircuitBreaker::new(Breaker::default(), 7).idle_at(), Timestamp::START);
     /// ```
     #[must_use]
     pub fn idle_at(&self) -> Timestamp {
-        let counted = self.tally.idle_at();
-        match &self.state {
-            Inner::Closed => counted,
-            Inner::HalfOpen(trial) => counted.max(trial.ends + self.config.window),
-            Inner::Open { until } => counted.max(*until + self.config.window),
+        let counted = self.calls.idle_at();
+        match &self.phase {
+            CircuitPhase::Closed => counted,
+            CircuitPhase::HalfOpen(probing) => counted.max(probing.last_lease_ends + self.config.window),
+            CircuitPhase::Open { until } => counted.max(*until + self.config.window),
         }
     }
 
@@ -270,28 +270,28 @@ impl Circuit {
         self.generation
     }
 
-    fn decide(&mut self, closes: bool, now: Timestamp) -> Transition {
+    fn end_probing(&mut self, closes: bool, now: Timestamp) -> CircuitTransition {
         if !closes {
-            return self.open(Trip::Probes, now);
+            return self.open(TripReason::Probes, now);
         }
-        self.enter(Inner::Closed);
-        self.tally.clear();
-        self.opens = 0;
-        Transition::Closed
+        self.set_phase(CircuitPhase::Closed);
+        self.calls.clear();
+        self.breaks = 0;
+        CircuitTransition::Closed
     }
 
-    fn open(&mut self, trip: Trip, now: Timestamp) -> Transition {
+    fn open(&mut self, trip: TripReason, now: Timestamp) -> CircuitTransition {
         let length = self
             .config
-            .break_length(self.opens, self.seed, self.generation);
+            .break_duration(self.breaks, self.seed, self.generation);
         let until = now + length;
-        self.enter(Inner::Open { until });
-        self.opens = self.opens.saturating_add(1);
-        Transition::Opened { trip, until }
+        self.set_phase(CircuitPhase::Open { until });
+        self.breaks = self.breaks.saturating_add(1);
+        CircuitTransition::Opened { trip, until }
     }
 
-    fn enter(&mut self, state: Inner) {
-        self.state = state;
+    fn set_phase(&mut self, phase: CircuitPhase) {
+        self.phase = phase;
         self.generation += 1;
     }
 }

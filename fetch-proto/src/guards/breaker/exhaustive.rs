@@ -6,7 +6,7 @@ use core::time::Duration;
 use hashbrown::HashSet;
 
 use super::*;
-use crate::model::event::Transition;
+use crate::model::event::CircuitTransition;
 use crate::model::time::Timestamp;
 
 const TICK: Duration = Duration::from_millis(1);
@@ -16,11 +16,11 @@ const EVENTS: usize = 8;
 
 /// A circuit with the history the checks need.
 #[derive(Clone, Eq, Hash, PartialEq)]
-struct World {
-    circuit: Circuit,
+struct CircuitModel {
+    circuit: CircuitBreaker,
     now: Timestamp,
     /// Calls in flight, each with the time of its admission.
-    flying: Vec<(Call, Timestamp)>,
+    flying: Vec<(BreakerCall, Timestamp)>,
 }
 
 fn small() -> Breaker {
@@ -34,10 +34,10 @@ fn small() -> Breaker {
         .window(TICK * 5)
 }
 
-impl World {
+impl CircuitModel {
     fn new(config: Breaker) -> Self {
         Self {
-            circuit: Circuit::new(config, 7),
+            circuit: CircuitBreaker::new(config, 7),
             now: Timestamp::START,
             flying: Vec::new(),
         }
@@ -48,8 +48,8 @@ impl World {
         let mut worlds: Vec<_> = self.later().collect();
         worlds.extend(self.admit());
         for i in 0..self.flying.len() {
-            for verdict in [Verdict::Failure, Verdict::Neutral, Verdict::Success] {
-                worlds.push(self.settle(i, verdict));
+            for verdict in [CallResult::Failure, CallResult::Neutral, CallResult::Success] {
+                worlds.push(self.record(i, verdict));
             }
         }
         worlds
@@ -57,7 +57,7 @@ impl World {
 
     /// Later times: one tick, the next admission, and the end of a lease.
     fn later(&self) -> impl Iterator<Item = Self> {
-        let denied = self.circuit.denied_until(self.now);
+        let denied = self.circuit.denial(self.now);
         let lease = self.flying.iter().map(|(_, since)| *since + LEASE);
         let times = [
             Some(self.now + TICK),
@@ -82,10 +82,10 @@ impl World {
     }
 
     /// Ends the `i`th call and checks the transition.
-    fn settle(&self, i: usize, verdict: Verdict) -> Self {
+    fn record(&self, i: usize, verdict: CallResult) -> Self {
         let mut world = self.clone();
         let (call, _) = world.flying.remove(i);
-        let transition = world.circuit.settle(call, verdict, TICK, self.now);
+        let transition = world.circuit.record(call, verdict, TICK, self.now);
         let states = [self, &world].map(|world| world.circuit.state(self.now));
         if call.generation != self.circuit.generation() {
             assert_eq!(
@@ -93,7 +93,7 @@ impl World {
                 "a late result changed something"
             );
         }
-        if verdict == Verdict::Neutral {
+        if verdict == CallResult::Neutral {
             assert_eq!(transition, None, "a neutral result moved the state");
             let counts = [self, &world].map(|world| world.circuit.counts(self.now));
             assert_eq!((states[0], counts[0]), (states[1], counts[1]));
@@ -101,8 +101,8 @@ impl World {
         // A break that has ended, but has admitted no probe yet, ignores results.
         match transition {
             None => assert_eq!(states[0], states[1], "a change that was not told"),
-            Some(Transition::Closed) => assert_eq!(states[1], CircuitState::Closed),
-            Some(Transition::Opened { until, .. }) => {
+            Some(CircuitTransition::Closed) => assert_eq!(states[1], CircuitState::Closed),
+            Some(CircuitTransition::Opened { until, .. }) => {
                 assert_eq!(states[1], CircuitState::Open);
                 assert!(until > self.now);
             }
@@ -129,7 +129,7 @@ impl World {
     }
 
     fn check_peek(&self) {
-        let peek = self.circuit.denied_until(self.now);
+        let peek = self.circuit.denial(self.now);
         let mut circuit = self.circuit.clone();
         assert_eq!(circuit.admit(self.now).err(), peek);
         let Some(until) = peek.and_then(|denied| denied.until) else {
@@ -138,7 +138,7 @@ impl World {
         assert!(until > self.now);
         let before = Timestamp::from_nanos(until.as_nanos() - 1);
         assert_eq!(
-            self.circuit.denied_until(before).unwrap().until,
+            self.circuit.denial(before).unwrap().until,
             Some(until)
         );
         assert!(
@@ -157,7 +157,7 @@ impl World {
             }
             match circuit.admit(now) {
                 Ok(call) => {
-                    circuit.settle(call, Verdict::Success, TICK, now);
+                    circuit.record(call, CallResult::Success, TICK, now);
                 }
                 Err(denied) => now = denied.until.unwrap(),
             }
@@ -168,7 +168,7 @@ impl World {
 
 /// Explores all states reachable within `events` events. Returns their number and the circuit
 /// states seen.
-fn explore(config: Breaker, start: World, events: usize) -> (usize, Vec<CircuitState>) {
+fn explore(config: Breaker, start: CircuitModel, events: usize) -> (usize, Vec<CircuitState>) {
     let mut seen = HashSet::new();
     let mut states = Vec::new();
     let mut edge = Vec::from([start]);
@@ -200,7 +200,7 @@ fn configs() -> impl Iterator<Item = Breaker> {
 #[test]
 fn invariants_hold_from_the_initial_state() {
     for config in configs() {
-        let (worlds, states) = explore(config, World::new(config), EVENTS);
+        let (worlds, states) = explore(config, CircuitModel::new(config), EVENTS);
         assert!(worlds > 1_000, "{worlds} worlds");
         assert_eq!(states.len(), 3, "{states:?}");
     }
@@ -209,12 +209,12 @@ fn invariants_hold_from_the_initial_state() {
 #[test]
 fn invariants_hold_after_a_break_with_a_late_call_in_flight() {
     for config in configs() {
-        let mut world = World::new(config);
+        let mut world = CircuitModel::new(config);
         for _ in 0..3 {
             world = world.admit().unwrap();
         }
         for _ in 0..2 {
-            world = world.settle(0, Verdict::Failure);
+            world = world.record(0, CallResult::Failure);
         }
         assert_eq!(world.circuit.state(world.now), CircuitState::Open);
         let (worlds, states) = explore(config, world, EVENTS);

@@ -15,11 +15,11 @@ use core::time::Duration;
 use crate::model::time::nanos;
 use crate::random::{between, mix};
 
-pub use circuit::Circuit;
+pub use circuit::CircuitBreaker;
 pub use mode::{BreakerMode, OnOpen};
-pub use verdict::{Call, CallCounts, CircuitState, Denied, Verdict};
+pub use verdict::{BreakerCall, CallCounts, CircuitState, CallNotPermitted, CallResult};
 
-/// Configuration of a [`Circuit`]: when it opens, for how long, and what closes it.
+/// Configuration of a [`CircuitBreaker`]: when it opens, for how long, and what closes it.
 ///
 /// The defaults suit bulk jobs, which meet many hosts with few URLs each:
 ///
@@ -39,13 +39,13 @@ pub use verdict::{Call, CallCounts, CircuitState, Denied, Verdict};
 ///
 /// ```
 /// use core::time::Duration;
-/// use fetch_proto::{Breaker, Circuit, Timestamp, Verdict};
+/// use fetch_proto::{Breaker, CircuitBreaker, Timestamp, CallResult};
 ///
-/// let mut circuit = Circuit::new(Breaker::default().consecutive(2), 7);
+/// let mut circuit = CircuitBreaker::new(Breaker::default().consecutive(2), 7);
 /// let (now, took) = (Timestamp::START, Duration::from_millis(5));
 /// for _ in 0..2 {
 ///     let call = circuit.admit(now).unwrap();
-///     circuit.settle(call, Verdict::Failure, took, now);
+///     circuit.record(call, CallResult::Failure, took, now);
 /// }
 /// let until = circuit.admit(now).unwrap_err().until.unwrap();
 /// assert!(circuit.admit(until).unwrap().is_probe());
@@ -266,17 +266,17 @@ impl Breaker {
     }
 
     /// Successful probes that close the circuit.
-    fn needed(&self) -> u32 {
-        self.probe_successes.clamp(1, self.trials())
+    fn required_successes(&self) -> u32 {
+        self.probe_successes.clamp(1, self.probe_count())
     }
 
     /// Probes per half-open phase.
-    fn trials(&self) -> u32 {
+    fn probe_count(&self) -> u32 {
         self.probes.max(1)
     }
 
     /// Duration of the break after `n` earlier ones; `generation` varies the jitter of each.
-    fn break_length(&self, n: u32, seed: u64, generation: u64) -> Duration {
+    fn break_duration(&self, n: u32, seed: u64, generation: u64) -> Duration {
         let growth = u64::from(self.open_factor).saturating_pow(n);
         let grown = nanos(self.open_base).saturating_mul(growth);
         let low = grown.min(nanos(self.open_cap));

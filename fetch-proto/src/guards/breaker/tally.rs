@@ -3,23 +3,23 @@
 use core::time::Duration;
 
 use super::{Breaker, CallCounts};
-use crate::guards::rolling_window::Slots;
-use crate::model::event::Trip;
+use crate::guards::rolling_window::RollingWindow;
+use crate::model::event::TripReason;
 use crate::model::time::Timestamp;
 
 /// Calls in the rolling window, and consecutive failures.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub(super) struct Tally {
-    streak: u32,
-    window: Slots<CallCounts>,
+pub(super) struct CallWindow {
+    consecutive_failures: u32,
+    window: RollingWindow<CallCounts>,
 }
 
-impl Tally {
+impl CallWindow {
     pub(super) fn new(window: Duration) -> Self {
         Self {
-            streak: 0,
-            window: Slots::new(window),
+            consecutive_failures: 0,
+            window: RollingWindow::new(window),
         }
     }
 
@@ -27,12 +27,12 @@ impl Tally {
         self.window.sum(now)
     }
 
-    pub(super) fn count(&mut self, failed: bool, slow: bool, now: Timestamp) {
+    pub(super) fn record(&mut self, failed: bool, slow: bool, now: Timestamp) {
         if !failed || self.counts(now).calls == 0 {
-            self.streak = 0;
+            self.consecutive_failures = 0;
         }
-        self.streak = self.streak.saturating_add(failed.into());
-        *self.window.current(now) += CallCounts {
+        self.consecutive_failures = self.consecutive_failures.saturating_add(failed.into());
+        *self.window.slot_mut(now) += CallCounts {
             calls: 1,
             failures: failed.into(),
             slow: slow.into(),
@@ -40,15 +40,15 @@ impl Tally {
     }
 
     /// Why the call counted last opens the circuit, if it does.
-    pub(super) fn trip(
+    pub(super) fn trip_reason(
         &self,
         config: &Breaker,
         failed: bool,
         slow: bool,
         now: Timestamp,
-    ) -> Option<Trip> {
-        if failed && config.consecutive.is_some_and(|k| self.streak >= k) {
-            return Some(Trip::Consecutive);
+    ) -> Option<TripReason> {
+        if failed && config.consecutive.is_some_and(|k| self.consecutive_failures >= k) {
+            return Some(TripReason::Consecutive);
         }
         let counts = self.counts(now);
         let reaches = |part: u32, ratio: Option<u16>| {
@@ -57,14 +57,14 @@ impl Tally {
             enough && ratio.is_some_and(|ratio| u64::from(part) * 1000 >= least(ratio))
         };
         if failed && reaches(counts.failures, config.failure_ratio) {
-            return Some(Trip::FailureRatio);
+            return Some(TripReason::FailureRatio);
         }
-        (slow && reaches(counts.slow, config.slow_ratio)).then_some(Trip::SlowRatio)
+        (slow && reaches(counts.slow, config.slow_ratio)).then_some(TripReason::SlowRatio)
     }
 
     pub(super) fn clear(&mut self) {
         self.window.clear();
-        self.streak = 0;
+        self.consecutive_failures = 0;
     }
 
     pub(super) fn resize(&mut self, window: Duration) {

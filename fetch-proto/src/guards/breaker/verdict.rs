@@ -12,17 +12,17 @@ use crate::model::time::Timestamp;
 /// closed since.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub struct Call {
+pub struct BreakerCall {
     pub(super) generation: u64,
     pub(super) probe: Option<u32>,
 }
 
-impl Call {
+impl BreakerCall {
     /// Whether it is a probe of a half-open circuit.
     ///
     /// ```
-    /// use fetch_proto::{Breaker, Circuit, Timestamp};
-    /// let mut circuit = Circuit::new(Breaker::default(), 0);
+    /// use fetch_proto::{Breaker, CircuitBreaker, Timestamp};
+    /// let mut circuit = CircuitBreaker::new(Breaker::default(), 0);
     /// assert!(!circuit.admit(Timestamp::START).unwrap().is_probe());
     /// ```
     #[must_use]
@@ -35,7 +35,7 @@ impl Call {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
-pub enum Verdict {
+pub enum CallResult {
     /// The host is unhealthy: a refused or broken connection, a timeout, status 408 or 5xx.
     Failure,
     /// No evidence: the call was cancelled or never sent, or got 429, which only limits the rate.
@@ -44,7 +44,7 @@ pub enum Verdict {
     Success,
 }
 
-/// State of a [`Circuit`](crate::Circuit).
+/// State of a [`CircuitBreaker`](crate::CircuitBreaker).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
@@ -60,13 +60,13 @@ pub enum CircuitState {
 /// The circuit admits no call. Nothing was sent, so this is no failed attempt.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub struct Denied {
+pub struct CallNotPermitted {
     /// Earliest time a call is admitted: the end of the break, or of the earliest probe lease. The
     /// result of a probe may make it earlier. `None` while the circuit is forced open.
     pub until: Option<Timestamp>,
 }
 
-impl fmt::Display for Denied {
+impl fmt::Display for CallNotPermitted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.until {
             Some(until) => write!(f, "the host's circuit lets no call through before {until}"),
@@ -75,7 +75,7 @@ impl fmt::Display for Denied {
     }
 }
 
-impl core::error::Error for Denied {}
+impl core::error::Error for CallNotPermitted {}
 
 /// Calls counted within a circuit's window.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]

@@ -8,26 +8,26 @@ use core::time::Duration;
 
 use crate::model::time::nanos;
 
-pub use purse::Purse;
+pub use purse::RetryTokens;
 
 /// One unit in the thousandths in which everything is counted, so that nothing is rounded.
 const ONE: u64 = 1000;
 
 /// Limits the load that retries add, independent of the attempts each fetch may have: when most
-/// requests fail, retrying each of them would only multiply the load. [`Purse`] holds the state.
+/// requests fail, retrying each of them would only multiply the load. [`RetryTokens`] holds the state.
 ///
 /// An exhausted budget suppresses the next retry; attempts in flight are not affected.
 ///
 /// ```
 /// use core::time::Duration;
-/// use fetch_proto::{Purse, RetryBudget, RetryKind, Timestamp};
+/// use fetch_proto::{RetryTokens, RetryBudget, RetryKind, Timestamp};
 ///
 /// let ttl = Duration::from_secs(10);
-/// let mut purse = Purse::new(RetryBudget::Ratio { per_mille: 500, min_per_second: 0, ttl });
+/// let mut purse = RetryTokens::new(RetryBudget::Ratio { per_mille: 500, min_per_second: 0, ttl });
 /// let now = Timestamp::START;
-/// purse.request(now);
+/// purse.record_request(now);
 /// assert!(purse.try_retry(RetryKind::Transient, now).is_none());
-/// purse.request(now);
+/// purse.record_request(now);
 /// assert!(purse.try_retry(RetryKind::Transient, now).is_some());
 /// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -71,7 +71,7 @@ pub enum RetryBudget {
     /// one token, a success returns a part of one, and retries are allowed while more than half of
     /// the tokens are left.
     ///
-    /// A failure takes a token whether it is retried or not: see [`Purse::failure`].
+    /// A failure takes a token whether it is retried or not: see [`RetryTokens::record_failure`].
     Tokens {
         /// Size of the bucket. 10 in the proposal's example.
         max: u32,
@@ -117,7 +117,7 @@ impl RetryBudget {
     }
 
     /// Size of the bucket, in thousandths.
-    const fn full(&self) -> u64 {
+    const fn bucket_size(&self) -> u64 {
         match self {
             Self::Capacity { capacity, .. } => *capacity as u64 * ONE,
             Self::Ratio { .. } => 0,

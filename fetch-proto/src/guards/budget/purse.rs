@@ -4,12 +4,12 @@ use core::ops::AddAssign;
 use core::time::Duration;
 
 use super::{ONE, RetryBudget, RetryCost, RetryKind};
-use crate::guards::portion::Portion;
-use crate::guards::rolling_window::Slots;
+use crate::guards::portion::LimitFraction;
+use crate::guards::rolling_window::RollingWindow;
 use crate::model::time::Timestamp;
 
 /// A bucket unchanged for this long can be dropped, which refills it.
-const REST: Duration = Duration::from_secs(300);
+const FORGET_AFTER: Duration = Duration::from_secs(300);
 
 /// State of a [`RetryBudget`], for one host or for all.
 ///
@@ -18,41 +18,41 @@ const REST: Duration = Duration::from_secs(300);
 /// counts.
 ///
 /// ```
-/// use fetch_proto::{Purse, RetryBudget, RetryKind, Timestamp};
+/// use fetch_proto::{RetryTokens, RetryBudget, RetryKind, Timestamp};
 ///
 /// let now = Timestamp::START;
-/// let mut purse = Purse::new(RetryBudget::CAPACITY);
-/// purse.request(now);
+/// let mut purse = RetryTokens::new(RetryBudget::CAPACITY);
+/// purse.record_request(now);
 /// let paid = purse.try_retry(RetryKind::Timeout, now);
-/// assert_eq!(purse.balance(now), 98);
-/// purse.success(paid, now);
-/// assert_eq!(purse.balance(now), 100);
+/// assert_eq!(purse.available_retries(now), 98);
+/// purse.record_success(paid, now);
+/// assert_eq!(purse.available_retries(now), 100);
 /// ```
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub struct Purse {
+pub struct RetryTokens {
     config: RetryBudget,
     /// Fraction of the bucket or reserve that belongs to this instance, if several share the budget.
-    portion: Portion,
-    store: Store,
+    fraction: LimitFraction,
+    store: TokenStore,
 }
 
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-enum Store {
+enum TokenStore {
     /// For [`RetryBudget::Capacity`] and [`RetryBudget::Tokens`].
     Bucket {
         /// Thousandths.
         level: u64,
         /// Time of the last change of `level`.
-        touched: Timestamp,
+        changed_at: Timestamp,
     },
     /// For [`RetryBudget::Ratio`].
     Window {
         /// Time of the last retry that used the reserve, beyond what requests had allowed.
-        drawn: Option<Timestamp>,
+        reserve_used_at: Option<Timestamp>,
         /// Deposits of requests less withdrawals of retries.
-        net: Slots<Thousandths>,
+        balance: RollingWindow<Thousandths>,
     },
 }
 
@@ -66,34 +66,34 @@ impl AddAssign for Thousandths {
     }
 }
 
-impl Purse {
+impl RetryTokens {
     /// Starts with a full bucket, or with the minimum allowed before any request.
     ///
     /// ```
-    /// use fetch_proto::{Purse, RetryBudget, Timestamp};
+    /// use fetch_proto::{RetryTokens, RetryBudget, Timestamp};
     /// // Ten per second for ten seconds.
-    /// assert_eq!(Purse::new(RetryBudget::RATIO).balance(Timestamp::START), 100);
+    /// assert_eq!(RetryTokens::new(RetryBudget::RATIO).available_retries(Timestamp::START), 100);
     /// ```
     #[must_use]
     pub fn new(config: RetryBudget) -> Self {
-        Self::of_portion(config, Portion::default())
+        Self::with_fraction(config, LimitFraction::default())
     }
 
     /// Creates one of several instances that share the budget.
-    pub(crate) fn of_portion(config: RetryBudget, portion: Portion) -> Self {
+    pub(crate) fn with_fraction(config: RetryBudget, fraction: LimitFraction) -> Self {
         let store = match config {
-            RetryBudget::Ratio { ttl, .. } => Store::Window {
-                drawn: None,
-                net: Slots::new(ttl),
+            RetryBudget::Ratio { ttl, .. } => TokenStore::Window {
+                reserve_used_at: None,
+                balance: RollingWindow::new(ttl),
             },
-            RetryBudget::Capacity { .. } | RetryBudget::Tokens { .. } => Store::Bucket {
-                level: full(&config, portion),
-                touched: Timestamp::START,
+            RetryBudget::Capacity { .. } | RetryBudget::Tokens { .. } => TokenStore::Bucket {
+                level: bucket_size(&config, fraction),
+                changed_at: Timestamp::START,
             },
         };
         Self {
             config,
-            portion,
+            fraction,
             store,
         }
     }
@@ -101,37 +101,37 @@ impl Purse {
     /// Records that a request is sent for the first time.
     ///
     /// ```
-    /// # use fetch_proto::{Purse, RetryBudget, Timestamp};
-    /// let mut purse = Purse::new(RetryBudget::RATIO);
-    /// (0..5).for_each(|_| purse.request(Timestamp::START));
-    /// assert_eq!(purse.balance(Timestamp::START), 101);
+    /// # use fetch_proto::{RetryTokens, RetryBudget, Timestamp};
+    /// let mut purse = RetryTokens::new(RetryBudget::RATIO);
+    /// (0..5).for_each(|_| purse.record_request(Timestamp::START));
+    /// assert_eq!(purse.available_retries(Timestamp::START), 101);
     /// ```
-    pub fn request(&mut self, now: Timestamp) {
-        if let (RetryBudget::Ratio { per_mille, .. }, Store::Window { net, .. }) =
+    pub fn record_request(&mut self, now: Timestamp) {
+        if let (RetryBudget::Ratio { per_mille, .. }, TokenStore::Window { balance, .. }) =
             (&self.config, &mut self.store)
         {
-            *net.current(now) += Thousandths(i64::from(*per_mille));
+            *balance.slot_mut(now) += Thousandths(i64::from(*per_mille));
         }
     }
 
     /// Records that a request succeeded; `paid` is the cost of its last retry, if there was one.
     ///
     /// ```
-    /// # use fetch_proto::{Purse, RetryBudget, RetryKind, Timestamp};
-    /// let mut purse = Purse::new(RetryBudget::TOKENS);
-    /// purse.failure(Timestamp::START);
-    /// (0..10).for_each(|_| purse.success(None, Timestamp::START));
+    /// # use fetch_proto::{RetryTokens, RetryBudget, RetryKind, Timestamp};
+    /// let mut purse = RetryTokens::new(RetryBudget::TOKENS);
+    /// purse.record_failure(Timestamp::START);
+    /// (0..10).for_each(|_| purse.record_success(None, Timestamp::START));
     /// assert!(purse.is_idle(Timestamp::START));
     /// ```
-    pub fn success(&mut self, paid: Option<RetryCost>, now: Timestamp) {
+    pub fn record_success(&mut self, paid: Option<RetryCost>, now: Timestamp) {
         match self.config {
             RetryBudget::Capacity { .. } => {
-                self.give(u64::from(paid.map_or(1, |cost| cost.0)) * ONE, now);
+                self.deposit(u64::from(paid.map_or(1, |cost| cost.0)) * ONE, now);
             }
             RetryBudget::Ratio { .. } => {}
             RetryBudget::Tokens {
                 success_per_mille, ..
-            } => self.give(success_per_mille.into(), now),
+            } => self.deposit(success_per_mille.into(), now),
         }
     }
 
@@ -139,38 +139,38 @@ impl Purse {
     /// attempts. Only [`RetryBudget::Tokens`] counts it.
     ///
     /// ```
-    /// # use fetch_proto::{Purse, RetryBudget, Timestamp};
-    /// let mut purse = Purse::new(RetryBudget::TOKENS);
-    /// assert_eq!(purse.balance(Timestamp::START), 4);
-    /// purse.failure(Timestamp::START);
-    /// assert_eq!(purse.balance(Timestamp::START), 3);
+    /// # use fetch_proto::{RetryTokens, RetryBudget, Timestamp};
+    /// let mut purse = RetryTokens::new(RetryBudget::TOKENS);
+    /// assert_eq!(purse.available_retries(Timestamp::START), 4);
+    /// purse.record_failure(Timestamp::START);
+    /// assert_eq!(purse.available_retries(Timestamp::START), 3);
     /// ```
-    pub fn failure(&mut self, now: Timestamp) {
+    pub fn record_failure(&mut self, now: Timestamp) {
         if let RetryBudget::Tokens { .. } = self.config {
-            self.take(ONE, now);
+            self.withdraw(ONE, now);
         }
     }
 
     /// Takes one retry from the budget, or returns `None` if it is exhausted.
     ///
     /// ```
-    /// # use fetch_proto::{Purse, RetryBudget, RetryKind, Timestamp};
-    /// let mut purse = Purse::new(RetryBudget::RATIO);
+    /// # use fetch_proto::{RetryTokens, RetryBudget, RetryKind, Timestamp};
+    /// let mut purse = RetryTokens::new(RetryBudget::RATIO);
     /// let mut retry = || purse.try_retry(RetryKind::Timeout, Timestamp::START);
     /// assert_eq!((0..500).filter_map(|_| retry()).count(), 100);
     /// ```
     pub fn try_retry(&mut self, kind: RetryKind, now: Timestamp) -> Option<RetryCost> {
-        let allowed = self.allows(kind, now);
+        let allowed = self.can_retry(kind, now);
         let cost = self.config.cost(kind);
         match (&self.config, &mut self.store) {
-            (RetryBudget::Tokens { .. }, _) => self.take(ONE, now),
-            (_, Store::Window { drawn, net }) if allowed => {
-                *net.current(now) += Thousandths(-(ONE as i64));
-                if net.sum(now).0 < 0 {
-                    *drawn = (*drawn).max(Some(now));
+            (RetryBudget::Tokens { .. }, _) => self.withdraw(ONE, now),
+            (_, TokenStore::Window { reserve_used_at, balance }) if allowed => {
+                *balance.slot_mut(now) += Thousandths(-(ONE as i64));
+                if balance.sum(now).0 < 0 {
+                    *reserve_used_at = (*reserve_used_at).max(Some(now));
                 }
             }
-            (_, Store::Bucket { .. }) if allowed => self.take(u64::from(cost) * ONE, now),
+            (_, TokenStore::Bucket { .. }) if allowed => self.withdraw(u64::from(cost) * ONE, now),
             _ => {}
         }
         allowed.then_some(RetryCost(cost))
@@ -180,35 +180,35 @@ impl Purse {
     /// budgets, such as its host's and that of all hosts.
     ///
     /// ```
-    /// # use fetch_proto::{Purse, RetryBudget, RetryKind, Timestamp};
-    /// let purse = Purse::new(RetryBudget::Tokens { max: 2, success_per_mille: 100 });
-    /// assert!(!purse.allows(RetryKind::Transient, Timestamp::START));
+    /// # use fetch_proto::{RetryTokens, RetryBudget, RetryKind, Timestamp};
+    /// let purse = RetryTokens::new(RetryBudget::Tokens { max: 2, success_per_mille: 100 });
+    /// assert!(!purse.can_retry(RetryKind::Transient, Timestamp::START));
     /// ```
     #[must_use]
-    pub fn allows(&self, kind: RetryKind, now: Timestamp) -> bool {
-        let there = self.available(now);
+    pub fn can_retry(&self, kind: RetryKind, now: Timestamp) -> bool {
+        let available = self.available_millis(now);
         match self.config {
-            RetryBudget::Capacity { .. } => there >= u64::from(self.config.cost(kind)) * ONE,
-            RetryBudget::Ratio { .. } => there >= ONE,
-            RetryBudget::Tokens { .. } => there > ONE,
+            RetryBudget::Capacity { .. } => available >= u64::from(self.config.cost(kind)) * ONE,
+            RetryBudget::Ratio { .. } => available >= ONE,
+            RetryBudget::Tokens { .. } => available > ONE,
         }
     }
 
     /// Number of retries after [`RetryKind::Transient`] that are available at `now`.
     ///
     /// ```
-    /// # use fetch_proto::{Purse, RetryBudget, Timestamp};
-    /// assert_eq!(Purse::new(RetryBudget::CAPACITY).balance(Timestamp::START), 100);
+    /// # use fetch_proto::{RetryTokens, RetryBudget, Timestamp};
+    /// assert_eq!(RetryTokens::new(RetryBudget::CAPACITY).available_retries(Timestamp::START), 100);
     /// ```
     #[must_use]
-    pub fn balance(&self, now: Timestamp) -> u64 {
-        let there = self.available(now);
+    pub fn available_retries(&self, now: Timestamp) -> u64 {
+        let available = self.available_millis(now);
         match self.config {
-            RetryBudget::Capacity { retry_cost, .. } => there
+            RetryBudget::Capacity { retry_cost, .. } => available
                 .checked_div(u64::from(retry_cost) * ONE)
                 .unwrap_or(u64::MAX),
-            RetryBudget::Ratio { .. } => there / ONE,
-            RetryBudget::Tokens { .. } => there.saturating_sub(1) / ONE,
+            RetryBudget::Ratio { .. } => available / ONE,
+            RetryBudget::Tokens { .. } => available.saturating_sub(1) / ONE,
         }
     }
 
@@ -217,49 +217,49 @@ impl Purse {
     /// resets the state.
     ///
     /// ```
-    /// # use fetch_proto::{Purse, RetryBudget, Timestamp};
-    /// let mut purse = Purse::new(RetryBudget::Tokens { max: 4, success_per_mille: 1000 });
-    /// purse.failure(Timestamp::START);
+    /// # use fetch_proto::{RetryTokens, RetryBudget, Timestamp};
+    /// let mut purse = RetryTokens::new(RetryBudget::Tokens { max: 4, success_per_mille: 1000 });
+    /// purse.record_failure(Timestamp::START);
     /// purse.set_config(RetryBudget::Tokens { max: 100, success_per_mille: 1000 });
     /// // 75 of 100 tokens.
-    /// assert_eq!(purse.balance(Timestamp::START), 24);
+    /// assert_eq!(purse.available_retries(Timestamp::START), 24);
     /// ```
     pub fn set_config(&mut self, config: RetryBudget) {
         match (&mut self.store, &config) {
-            (Store::Window { net, .. }, RetryBudget::Ratio { ttl, .. }) => net.resize(*ttl),
+            (TokenStore::Window { balance, .. }, RetryBudget::Ratio { ttl, .. }) => balance.resize(*ttl),
             (
-                Store::Bucket { level, .. },
+                TokenStore::Bucket { level, .. },
                 RetryBudget::Capacity { .. } | RetryBudget::Tokens { .. },
             ) => {
                 let (old, new) = (
-                    full(&self.config, self.portion),
-                    full(&config, self.portion),
+                    bucket_size(&self.config, self.fraction),
+                    bucket_size(&config, self.fraction),
                 );
                 let share = u128::from(*level) * u128::from(new);
                 *level = share.checked_div(old.into()).map_or(new, |l| l as u64);
             }
-            _ => *self = Self::of_portion(config, self.portion),
+            _ => *self = Self::with_fraction(config, self.fraction),
         }
         self.config = config;
     }
 
     /// Changes the fraction and the bucket's fill level, of [`RetryBudget::FULL`]. Tokens that
     /// leave this instance have been accounted for elsewhere by the caller.
-    pub(crate) fn set_portion(&mut self, portion: Portion, fill: u64) {
-        self.portion = portion;
-        let full = u128::from(self.full());
+    pub(crate) fn set_fraction(&mut self, fraction: LimitFraction, fill: u64) {
+        self.fraction = fraction;
+        let full = u128::from(self.bucket_size());
         let fill = fill.min(RetryBudget::FULL);
-        if let Store::Bucket { level, .. } = &mut self.store {
+        if let TokenStore::Bucket { level, .. } = &mut self.store {
             *level = (full * u128::from(fill) / u128::from(RetryBudget::FULL)) as u64;
         }
     }
 
     /// Fill level of the bucket, of [`RetryBudget::FULL`]. A bucket of size 0 counts as full.
-    pub(crate) fn fill(&self) -> u64 {
-        let Store::Bucket { level, .. } = self.store else {
+    pub(crate) fn fill_level(&self) -> u64 {
+        let TokenStore::Bucket { level, .. } = self.store else {
             return RetryBudget::FULL;
         };
-        let full = u128::from(self.full());
+        let full = u128::from(self.bucket_size());
         if full == 0 {
             return RetryBudget::FULL;
         }
@@ -269,10 +269,10 @@ impl Purse {
 
     /// When the last retry that used the reserve expires; from then on the fraction may change. A
     /// bucket's fraction may change at any time.
-    pub(crate) fn rests_at(&self) -> Timestamp {
+    pub(crate) fn reserve_free_at(&self) -> Timestamp {
         match (&self.store, &self.config) {
-            (Store::Window { drawn, .. }, RetryBudget::Ratio { ttl, .. }) => {
-                drawn.map_or(Timestamp::START, |at| at + *ttl)
+            (TokenStore::Window { reserve_used_at, .. }, RetryBudget::Ratio { ttl, .. }) => {
+                reserve_used_at.map_or(Timestamp::START, |at| at + *ttl)
             }
             _ => Timestamp::START,
         }
@@ -281,8 +281,8 @@ impl Purse {
     /// The current budget.
     ///
     /// ```
-    /// # use fetch_proto::{Purse, RetryBudget};
-    /// assert_eq!(Purse::new(RetryBudget::TOKENS).config(), &RetryBudget::TOKENS);
+    /// # use fetch_proto::{RetryTokens, RetryBudget};
+    /// assert_eq!(RetryTokens::new(RetryBudget::TOKENS).config(), &RetryBudget::TOKENS);
     /// ```
     #[must_use]
     pub const fn config(&self) -> &RetryBudget {
@@ -292,8 +292,8 @@ impl Purse {
     /// Whether this state can be dropped at `now` and created again later.
     ///
     /// ```
-    /// # use fetch_proto::{Purse, RetryBudget, Timestamp};
-    /// assert!(Purse::new(RetryBudget::RATIO).is_idle(Timestamp::START));
+    /// # use fetch_proto::{RetryTokens, RetryBudget, Timestamp};
+    /// assert!(RetryTokens::new(RetryBudget::RATIO).is_idle(Timestamp::START));
     /// ```
     #[must_use]
     pub fn is_idle(&self, now: Timestamp) -> bool {
@@ -304,57 +304,57 @@ impl Purse {
     /// older than the `ttl`, or when the bucket is full or unchanged for five minutes.
     ///
     /// ```
-    /// # use fetch_proto::{Purse, RetryBudget, Timestamp};
-    /// let mut purse = Purse::new(RetryBudget::RATIO);
-    /// purse.request(Timestamp::START);
+    /// # use fetch_proto::{RetryTokens, RetryBudget, Timestamp};
+    /// let mut purse = RetryTokens::new(RetryBudget::RATIO);
+    /// purse.record_request(Timestamp::START);
     /// assert_eq!(purse.idle_at().to_string(), "10s");
     /// ```
     #[must_use]
     pub fn idle_at(&self) -> Timestamp {
         match &self.store {
-            Store::Bucket { level, .. } if *level >= self.full() => Timestamp::START,
-            Store::Bucket { touched, .. } => *touched + REST,
-            Store::Window { net, .. } => net.idle_at(),
+            TokenStore::Bucket { level, .. } if *level >= self.bucket_size() => Timestamp::START,
+            TokenStore::Bucket { changed_at, .. } => *changed_at + FORGET_AFTER,
+            TokenStore::Window { balance, .. } => balance.idle_at(),
         }
     }
 
     /// Thousandths that may be withdrawn: of units, of retries, or of tokens above the half.
-    fn available(&self, now: Timestamp) -> u64 {
+    fn available_millis(&self, now: Timestamp) -> u64 {
         match (&self.store, &self.config) {
-            (Store::Bucket { level, .. }, RetryBudget::Tokens { .. }) => {
-                level.saturating_sub(self.full() / 2)
+            (TokenStore::Bucket { level, .. }, RetryBudget::Tokens { .. }) => {
+                level.saturating_sub(self.bucket_size() / 2)
             }
-            (Store::Bucket { level, .. }, _) => *level,
-            (Store::Window { net, .. }, config) => {
-                let reserve = self.portion.of_number(config.reserve());
-                let there = i128::from(net.sum(now).0) + reserve.cast_signed();
-                u64::try_from(there.max(0)).unwrap_or(u64::MAX)
+            (TokenStore::Bucket { level, .. }, _) => *level,
+            (TokenStore::Window { balance, .. }, config) => {
+                let reserve = self.fraction.of_number(config.reserve());
+                let available = i128::from(balance.sum(now).0) + reserve.cast_signed();
+                u64::try_from(available.max(0)).unwrap_or(u64::MAX)
             }
         }
     }
 
     /// Size of this instance's bucket, in thousandths.
-    fn full(&self) -> u64 {
-        full(&self.config, self.portion)
+    fn bucket_size(&self) -> u64 {
+        bucket_size(&self.config, self.fraction)
     }
 
-    fn give(&mut self, amount: u64, now: Timestamp) {
-        let most = self.full();
-        if let Store::Bucket { level, touched } = &mut self.store {
+    fn deposit(&mut self, amount: u64, now: Timestamp) {
+        let most = self.bucket_size();
+        if let TokenStore::Bucket { level, changed_at } = &mut self.store {
             *level = most.min(*level + amount);
-            *touched = now.max(*touched);
+            *changed_at = now.max(*changed_at);
         }
     }
 
-    fn take(&mut self, amount: u64, now: Timestamp) {
-        if let Store::Bucket { level, touched } = &mut self.store {
+    fn withdraw(&mut self, amount: u64, now: Timestamp) {
+        if let TokenStore::Bucket { level, changed_at } = &mut self.store {
             *level = level.saturating_sub(amount);
-            *touched = now.max(*touched);
+            *changed_at = now.max(*changed_at);
         }
     }
 }
 
 /// Size of a fraction's bucket, in thousandths.
-fn full(config: &RetryBudget, portion: Portion) -> u64 {
-    portion.of_number(config.full().into()) as u64
+fn bucket_size(config: &RetryBudget, fraction: LimitFraction) -> u64 {
+    fraction.of_number(config.bucket_size().into()) as u64
 }

@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::guards::portion::Portion;
+use crate::guards::portion::LimitFraction;
 use crate::model::time::Timestamp;
 use RetryKind::{Throttled, Timeout, Transient};
 
@@ -33,13 +33,13 @@ fn capacity(capacity: u32) -> RetryBudget {
 }
 
 /// Number of retries allowed when each of `requests` requests asks for one.
-fn eager(purse: &mut Purse, requests: u32) -> u64 {
+fn eager(purse: &mut RetryTokens, requests: u32) -> u64 {
     let mut retried = 0;
     for _ in 0..requests {
-        purse.request(at(0));
+        purse.record_request(at(0));
         match purse.try_retry(Transient, at(0)) {
             Some(_) => retried += 1,
-            None => assert_eq!(purse.balance(at(0)), 0),
+            None => assert_eq!(purse.available_retries(at(0)), 0),
         }
     }
     retried
@@ -66,9 +66,9 @@ fn ratio_allows_a_fraction_of_the_requests_plus_the_minimum() {
         (0, 0, 10),
     ];
     for (per_mille, min_per_second, ttl) in table {
-        let mut purse = Purse::new(ratio(per_mille, min_per_second, ttl));
+        let mut purse = RetryTokens::new(ratio(per_mille, min_per_second, ttl));
         let minimum = u64::from(min_per_second * ttl);
-        assert_eq!(purse.balance(at(0)), minimum);
+        assert_eq!(purse.available_retries(at(0)), minimum);
         let expected = minimum + u64::from(10 * per_mille);
         assert_eq!(eager(&mut purse, 10_000), expected, "{per_mille} ‰");
     }
@@ -77,10 +77,10 @@ fn ratio_allows_a_fraction_of_the_requests_plus_the_minimum() {
 /// Finagle's "maxPercentOver greater than 1.0".
 #[test]
 fn ratio_above_one_allows_more_retries_than_requests() {
-    let mut purse = Purse::new(ratio(2000, 0, 60));
+    let mut purse = RetryTokens::new(ratio(2000, 0, 60));
     assert!(purse.try_retry(Transient, at(0)).is_none());
-    (0..10_000).for_each(|_| purse.request(at(0)));
-    assert_eq!(purse.balance(at(0)), 20_000);
+    (0..10_000).for_each(|_| purse.record_request(at(0)));
+    assert_eq!(purse.available_retries(at(0)), 20_000);
 }
 
 /// tower's `TpsBudget` rounds the cost of a retry to a whole number: 0.7 becomes 1.0, and 0.3 a
@@ -88,7 +88,7 @@ fn ratio_above_one_allows_more_retries_than_requests() {
 #[test]
 fn ratio_is_not_rounded() {
     for per_mille in [300, 333, 700, 999] {
-        let mut purse = Purse::new(ratio(per_mille, 0, 10));
+        let mut purse = RetryTokens::new(ratio(per_mille, 0, 10));
         let mut retried = 0;
         for n in 1..=1000 {
             retried += eager(&mut purse, 1);
@@ -99,17 +99,17 @@ fn ratio_is_not_rounded() {
 
 #[test]
 fn requests_allow_retries_within_ttl() {
-    let mut purse = Purse::new(ratio(1000, 0, 10));
-    purse.request(at(0));
-    purse.request(at(5));
-    assert_eq!([9, 10, 14, 15].map(|s| purse.balance(at(s))), [2, 1, 1, 0]);
+    let mut purse = RetryTokens::new(ratio(1000, 0, 10));
+    purse.record_request(at(0));
+    purse.record_request(at(5));
+    assert_eq!([9, 10, 14, 15].map(|s| purse.available_retries(at(s))), [2, 1, 1, 0]);
 }
 
 // failsafe-go #139.
 #[test]
 fn minimum_is_restored_over_time() {
-    let mut purse = Purse::new(ratio(0, 2, 10));
-    let take = |purse: &mut Purse, now| {
+    let mut purse = RetryTokens::new(ratio(0, 2, 10));
+    let take = |purse: &mut RetryTokens, now| {
         (0..50)
             .filter_map(|_| purse.try_retry(Timeout, now))
             .count()
@@ -124,14 +124,14 @@ fn minimum_is_restored_over_time() {
 /// transient error there has the cost of a timeout here.
 #[test]
 fn empty_bucket_allows_no_retry() {
-    let mut purse = Purse::new(capacity(5));
+    let mut purse = RetryTokens::new(capacity(5));
     let paid = purse.try_retry(Transient, at(0));
     assert!(paid.is_some());
     assert_eq!(purse.try_retry(Transient, at(0)), None);
-    assert_eq!(purse.balance(at(0)), 0);
-    purse.success(paid, at(0));
+    assert_eq!(purse.available_retries(at(0)), 0);
+    purse.record_success(paid, at(0));
     assert_eq!(
-        purse.balance(at(0)),
+        purse.available_retries(at(0)),
         1,
         "a success gives back what the last retry took"
     );
@@ -139,20 +139,20 @@ fn empty_bucket_allows_no_retry() {
 
 #[test]
 fn success_returns_the_cost_of_the_last_retry_only() {
-    let mut purse = Purse::new(capacity(100));
+    let mut purse = RetryTokens::new(capacity(100));
     let paid = [(); 2].map(|()| purse.try_retry(Timeout, at(0)));
-    assert_eq!(purse.balance(at(0)), 80 / 5);
-    purse.success(paid[1], at(0));
-    assert_eq!(purse.balance(at(0)), 90 / 5);
+    assert_eq!(purse.available_retries(at(0)), 80 / 5);
+    purse.record_success(paid[1], at(0));
+    assert_eq!(purse.available_retries(at(0)), 90 / 5);
 }
 
 #[test]
 fn success_without_retry_returns_one_up_to_the_capacity() {
-    let mut purse = Purse::new(capacity(20));
+    let mut purse = RetryTokens::new(capacity(20));
     while purse.try_retry(Timeout, at(0)).is_some() {}
     for given in 1..=30 {
-        purse.success(None, at(0));
-        assert_eq!(purse.balance(at(0)), given.min(20) / 5);
+        purse.record_success(None, at(0));
+        assert_eq!(purse.available_retries(at(0)), given.min(20) / 5);
         assert_eq!(purse.is_idle(at(0)), given >= 20, "{given}");
     }
 }
@@ -162,7 +162,7 @@ fn success_without_retry_returns_one_up_to_the_capacity() {
 #[test]
 fn bucket_allows_as_many_retries_as_fit_and_unlimited_free_ones() {
     let retries = |config| {
-        let mut purse = Purse::new(config);
+        let mut purse = RetryTokens::new(config);
         (0..100)
             .filter_map(|_| purse.try_retry(Throttled, at(0)))
             .count()
@@ -175,7 +175,7 @@ fn bucket_allows_as_many_retries_as_fit_and_unlimited_free_ones() {
         timeout_cost: 0,
     };
     assert_eq!(retries(free), 100);
-    assert_eq!(Purse::new(free).balance(at(0)), u64::MAX);
+    assert_eq!(RetryTokens::new(free).available_retries(at(0)), u64::MAX);
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn each_retry_kind_has_its_cost() {
         timeout_cost: 14,
     };
     let count = |kind| {
-        let mut purse = Purse::new(config);
+        let mut purse = RetryTokens::new(config);
         (0..500)
             .filter_map(|_| purse.try_retry(kind, at(0)))
             .count()
@@ -200,7 +200,7 @@ fn each_retry_kind_has_its_cost() {
 /// is a success.
 #[test]
 fn tokens_allow_retries_while_more_than_half_are_left() {
-    let mut purse = Purse::new(RetryBudget::Tokens {
+    let mut purse = RetryTokens::new(RetryBudget::Tokens {
         max: 4,
         success_per_mille: 1600,
     });
@@ -223,9 +223,9 @@ fn tokens_allow_retries_while_more_than_half_are_left() {
     ];
     for (i, event) in events.into_iter().enumerate() {
         match event {
-            None => purse.success(None, at(0)),
+            None => purse.record_success(None, at(0)),
             Some(allowed) => {
-                assert_eq!(purse.allows(Transient, at(0)), allowed, "event {i}");
+                assert_eq!(purse.can_retry(Transient, at(0)), allowed, "event {i}");
                 assert_eq!(
                     purse.try_retry(Transient, at(0)).is_some(),
                     allowed,
@@ -239,21 +239,21 @@ fn tokens_allow_retries_while_more_than_half_are_left() {
 #[test]
 fn one_thousandth_above_half_is_enough() {
     for max in [4, 5] {
-        let mut purse = Purse::new(RetryBudget::Tokens {
+        let mut purse = RetryTokens::new(RetryBudget::Tokens {
             max,
             success_per_mille: 1,
         });
-        while purse.balance(at(0)) > 0 {
-            purse.failure(at(0));
+        while purse.available_retries(at(0)) > 0 {
+            purse.record_failure(at(0));
         }
         let missing = u32::from(max == 5) * 500;
-        (0..missing).for_each(|_| purse.success(None, at(0)));
+        (0..missing).for_each(|_| purse.record_success(None, at(0)));
         assert!(
-            !purse.allows(Transient, at(0)),
+            !purse.can_retry(Transient, at(0)),
             "of {max}, half are left after it"
         );
-        purse.success(None, at(0));
-        assert!(purse.allows(Transient, at(0)), "of {max}");
+        purse.record_success(None, at(0));
+        assert!(purse.can_retry(Transient, at(0)), "of {max}");
     }
 }
 
@@ -264,12 +264,12 @@ fn new_token_limit_keeps_the_relative_fill() {
         max,
         success_per_mille,
     };
-    let mut purse = Purse::new(tokens(4, 1000));
+    let mut purse = RetryTokens::new(tokens(4, 1000));
     assert!(purse.try_retry(Transient, at(0)).is_some());
     purse.set_config(tokens(10, 3000));
     let allowed = [(); 4].map(|()| purse.try_retry(Transient, at(0)).is_some());
     assert_eq!(allowed, [true, true, false, false]);
-    purse.success(None, at(0));
+    purse.record_success(None, at(0));
     let allowed = [(); 2].map(|()| purse.try_retry(Transient, at(0)).is_some());
     assert_eq!(allowed, [true, false]);
 }
@@ -281,42 +281,42 @@ fn failure_without_retry_only_takes_a_token() {
         (RetryBudget::RATIO, false),
         (RetryBudget::CAPACITY, false),
     ] {
-        let mut purse = Purse::new(config);
-        purse.failure(at(0));
-        assert_eq!(purse != Purse::new(config), changed, "{config:?}");
+        let mut purse = RetryTokens::new(config);
+        purse.record_failure(at(0));
+        assert_eq!(purse != RetryTokens::new(config), changed, "{config:?}");
     }
 }
 
 #[test]
 fn new_budget_keeps_the_state() {
-    let mut purse = Purse::new(ratio(500, 0, 10));
-    (0..100).for_each(|_| purse.request(at(0)));
+    let mut purse = RetryTokens::new(ratio(500, 0, 10));
+    (0..100).for_each(|_| purse.record_request(at(0)));
     (0..20).for_each(|_| assert!(purse.try_retry(Transient, at(0)).is_some()));
     purse.set_config(ratio(100, 1, 60));
-    assert_eq!(purse.balance(at(50)), 30 + 60);
+    assert_eq!(purse.available_retries(at(50)), 30 + 60);
     purse.set_config(capacity(50));
-    assert_eq!(purse.balance(at(50)), 10, "of another kind: anew");
+    assert_eq!(purse.available_retries(at(50)), 10, "of another kind: anew");
     purse.try_retry(Timeout, at(50)).unwrap();
     purse.set_config(capacity(500));
-    assert_eq!(purse.balance(at(50)), 80, "four fifths full");
+    assert_eq!(purse.available_retries(at(50)), 80, "four fifths full");
 }
 
 #[test]
 fn fraction_holds_its_share_of_the_bucket() {
-    let mut purse = Purse::of_portion(capacity(30), Portion::new(1, 3));
-    assert_eq!(purse.balance(at(0)), 2);
+    let mut purse = RetryTokens::with_fraction(capacity(30), LimitFraction::new(1, 3));
+    assert_eq!(purse.available_retries(at(0)), 2);
     let _ = purse.try_retry(Transient, at(0));
-    assert_eq!(purse.fill(), RetryBudget::FULL / 2);
+    assert_eq!(purse.fill_level(), RetryBudget::FULL / 2);
     // It receives the rest of a half-full bucket.
-    purse.set_portion(Portion::new(3, 3), purse.fill());
-    assert_eq!((purse.balance(at(0)), purse.rests_at()), (3, at(0)));
+    purse.set_fraction(LimitFraction::new(3, 3), purse.fill_level());
+    assert_eq!((purse.available_retries(at(0)), purse.reserve_free_at()), (3, at(0)));
     // A fraction of zero allows no withdrawal and no deposit.
-    purse.set_portion(Portion::new(0, 3), purse.fill());
-    purse.success(None, at(0));
-    assert_eq!((purse.balance(at(0)), purse.fill()), (0, RetryBudget::FULL));
+    purse.set_fraction(LimitFraction::new(0, 3), purse.fill_level());
+    purse.record_success(None, at(0));
+    assert_eq!((purse.available_retries(at(0)), purse.fill_level()), (0, RetryBudget::FULL));
     // The fill level is exact for every level.
     for spent in 0..5 {
-        let mut purse = Purse::of_portion(capacity(200), Portion::new(1, 7));
+        let mut purse = RetryTokens::with_fraction(capacity(200), LimitFraction::new(1, 7));
         assert_eq!(
             (0..spent)
                 .filter_map(|_| purse.try_retry(Transient, at(0)))
@@ -324,44 +324,44 @@ fn fraction_holds_its_share_of_the_bucket() {
             spent
         );
         let before = purse.clone();
-        purse.set_portion(Portion::new(1, 7), purse.fill());
+        purse.set_fraction(LimitFraction::new(1, 7), purse.fill_level());
         assert_eq!(purse, before);
     }
 }
 
 #[test]
 fn reserve_can_move_once_no_retry_that_used_it_counts() {
-    let mut purse = Purse::of_portion(ratio(1000, 1, 10), Portion::new(1, 2));
-    assert_eq!((purse.balance(at(1)), purse.rests_at()), (5, at(0)));
-    purse.request(at(1));
+    let mut purse = RetryTokens::with_fraction(ratio(1000, 1, 10), LimitFraction::new(1, 2));
+    assert_eq!((purse.available_retries(at(1)), purse.reserve_free_at()), (5, at(0)));
+    purse.record_request(at(1));
     let _ = purse.try_retry(Transient, at(1));
-    assert_eq!(purse.rests_at(), at(0), "the request allowed for it");
+    assert_eq!(purse.reserve_free_at(), at(0), "the request allowed for it");
     let _ = purse.try_retry(Transient, at(2));
-    assert_eq!((purse.balance(at(2)), purse.rests_at()), (4, at(12)));
-    purse.set_portion(Portion::new(0, 2), RetryBudget::FULL);
-    assert_eq!(purse.balance(at(2)), 0);
+    assert_eq!((purse.available_retries(at(2)), purse.reserve_free_at()), (4, at(12)));
+    purse.set_fraction(LimitFraction::new(0, 2), RetryBudget::FULL);
+    assert_eq!(purse.available_retries(at(2)), 0);
 }
 
 #[test]
 fn is_idle_once_the_state_equals_a_new_one() {
-    let mut purse = Purse::new(RetryBudget::RATIO);
-    purse.request(at(3));
+    let mut purse = RetryTokens::new(RetryBudget::RATIO);
+    purse.record_request(at(3));
     assert!(!purse.is_idle(at(12)) && purse.is_idle(at(13)));
-    let mut purse = Purse::new(RetryBudget::CAPACITY);
+    let mut purse = RetryTokens::new(RetryBudget::CAPACITY);
     let paid = purse.try_retry(Transient, at(3));
     assert!(!purse.is_idle(at(302)) && purse.is_idle(at(303)));
-    purse.success(paid, at(4));
+    purse.record_success(paid, at(4));
     assert!(purse.is_idle(at(4)));
 }
 
 #[test]
 fn clock_running_backwards_adds_nothing() {
-    let mut purse = Purse::new(ratio(0, 1, 10));
+    let mut purse = RetryTokens::new(ratio(0, 1, 10));
     while purse.try_retry(Transient, at(100)).is_some() {}
     for now in [0, 99, 100, 109] {
-        assert_eq!(purse.balance(at(now)), 0);
+        assert_eq!(purse.available_retries(at(now)), 0);
     }
-    assert_eq!(purse.balance(at(110)), 10);
+    assert_eq!(purse.available_retries(at(110)), 10);
 }
 
 #[test]
@@ -393,17 +393,17 @@ fn extremes_do_not_overflow() {
             success_per_mille: 0,
         },
     ];
-    let portions = [Portion::default(), Portion::new(1, most)];
-    for (config, portion) in configs.iter().flat_map(|one| portions.map(|p| (*one, p))) {
-        let mut purse = Purse::of_portion(config, portion);
+    let portions = [LimitFraction::default(), LimitFraction::new(1, most)];
+    for (config, fraction) in configs.iter().flat_map(|one| portions.map(|p| (*one, p))) {
+        let mut purse = RetryTokens::with_fraction(config, fraction);
         for (now, next) in [Timestamp::MAX, Timestamp::START].into_iter().zip(configs) {
-            purse.request(now);
+            purse.record_request(now);
             let paid = purse.try_retry(Timeout, now);
-            purse.success(paid, now);
-            purse.failure(now);
-            assert!(purse.idle_at() <= Timestamp::MAX && purse.balance(now) < u64::MAX);
-            purse.set_portion(portion, purse.fill());
-            assert!(purse.rests_at() <= Timestamp::MAX);
+            purse.record_success(paid, now);
+            purse.record_failure(now);
+            assert!(purse.idle_at() <= Timestamp::MAX && purse.available_retries(now) < u64::MAX);
+            purse.set_fraction(fraction, purse.fill_level());
+            assert!(purse.reserve_free_at() <= Timestamp::MAX);
             purse.set_config(next);
         }
     }
@@ -417,11 +417,11 @@ fn budgets_and_their_state_survive_json() {
         RetryBudget::CAPACITY,
         RetryBudget::TOKENS,
     ] {
-        let mut purse = Purse::new(config);
-        purse.request(at(1));
+        let mut purse = RetryTokens::new(config);
+        purse.record_request(at(1));
         let paid = purse.try_retry(Timeout, at(1));
         let json = serde_json::to_string(&(&purse, paid)).unwrap();
-        let read = serde_json::from_str::<(Purse, Option<RetryCost>)>(&json).unwrap();
+        let read = serde_json::from_str::<(RetryTokens, Option<RetryCost>)>(&json).unwrap();
         assert_eq!(read, (purse, paid));
     }
     let text = r#"{"tokens":{"max":10,"success_per_mille":100}}"#;
@@ -437,13 +437,13 @@ proptest! {
         steps in vec((0_u64..800, 0_u32..4, 0_u32..4), 1..150),
         per_mille in 0_u32..2500, min_per_second in 0_u32..4, seconds in 1_u32..12,
     ) {
-        let mut purse = Purse::new(ratio(per_mille, min_per_second, seconds));
+        let mut purse = RetryTokens::new(ratio(per_mille, min_per_second, seconds));
         let ttl = u64::from(seconds) * 1000;
         let (mut ms, mut requests, mut retries) = (0, Vec::new(), Vec::new());
         for (step, new, wanted) in steps {
             ms += step;
             let now = Timestamp::START + Duration::from_millis(ms);
-            (0..new).for_each(|_| purse.request(now));
+            (0..new).for_each(|_| purse.record_request(now));
             requests.extend((0..new).map(|_| ms));
             let taken = (0..wanted).filter_map(|_| purse.try_retry(Transient, now)).count();
             retries.extend((0..taken).map(|_| ms));
@@ -454,7 +454,7 @@ proptest! {
             let allowed = within(&requests, ttl) * u64::from(per_mille)
                 + ttl * u64::from(min_per_second);
             prop_assert!(taken == 0 || within(&retries, ttl * 9 / 10) * 1000 <= allowed);
-            prop_assert_eq!(purse.balance(now) > 0, purse.allows(Transient, now));
+            prop_assert_eq!(purse.available_retries(now) > 0, purse.can_retry(Transient, now));
         }
     }
 
@@ -469,17 +469,17 @@ proptest! {
             },
             RetryBudget::Tokens { max: size, success_per_mille: price * 300 },
         ][kind];
-        let mut purse = Purse::new(config);
+        let mut purse = RetryTokens::new(config);
         let mut paid = None;
         for event in events {
             match event {
-                0 => purse.request(at(0)),
-                1 => purse.success(paid.take(), at(0)),
+                0 => purse.record_request(at(0)),
+                1 => purse.record_success(paid.take(), at(0)),
                 _ => paid = purse.try_retry(Transient, at(0)),
             }
             let mut emptied = purse.clone();
             let taken = (0..1000).take_while(|_| emptied.try_retry(Transient, at(0)).is_some());
-            prop_assert_eq!(taken.count() as u64, purse.balance(at(0)));
+            prop_assert_eq!(taken.count() as u64, purse.available_retries(at(0)));
         }
     }
 }

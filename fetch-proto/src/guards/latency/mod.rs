@@ -16,14 +16,14 @@ use crate::model::time::{Timestamp, nanos};
 /// two periods old and stay constant within a period.
 ///
 /// Memory is at most 2 × 712 bytes, independent of the number of samples, and none before the
-/// first. [`Histogram`](crate::Histogram) is more precise, but its up to 30 KiB are too much per
+/// first. [`DurationHistogram`](crate::DurationHistogram) is more precise, but its up to 30 KiB are too much per
 /// host.
 ///
 /// ```
 /// use core::time::Duration;
-/// use fetch_proto::{Recent, Timestamp};
+/// use fetch_proto::{RecentLatency, Timestamp};
 ///
-/// let mut recent = Recent::default();
+/// let mut recent = RecentLatency::default();
 /// let now = Timestamp::START;
 /// (1..=100).for_each(|ms| recent.record(Duration::from_millis(ms), now));
 /// let p95 = recent.quantile(950, now).unwrap();
@@ -31,38 +31,38 @@ use crate::model::time::{Timestamp, nanos};
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub struct Recent {
+pub struct RecentLatency {
     /// Samples of the current period.
-    gathering: Spread,
+    current: LatencyBuckets,
     min_count: NonZeroU32,
     period: Duration,
     /// Samples of the last full period.
-    previous: Spread,
+    previous: LatencyBuckets,
     /// Start of the current period.
-    since: Timestamp,
+    period_start: Timestamp,
 }
 
-impl Recent {
+impl RecentLatency {
     /// Rotates every `period` (zero counts as 1 ns), and gives no quantile from fewer than
     /// `min_count` samples (0 counts as 1). Default: 30 s and 20 samples, of which p95 is the second
     /// longest.
     ///
     /// ```
     /// use core::time::Duration;
-    /// use fetch_proto::{Recent, Timestamp};
+    /// use fetch_proto::{RecentLatency, Timestamp};
     ///
-    /// let mut recent = Recent::new(Duration::from_secs(10), 2);
+    /// let mut recent = RecentLatency::new(Duration::from_secs(10), 2);
     /// recent.record(Duration::from_millis(7), Timestamp::START);
     /// assert_eq!(recent.quantile(500, Timestamp::START), None, "one is too few");
     /// ```
     #[must_use]
     pub fn new(period: Duration, min_count: u32) -> Self {
         Self {
-            gathering: Spread::default(),
+            current: LatencyBuckets::default(),
             min_count: NonZeroU32::new(min_count).unwrap_or(NonZeroU32::MIN),
             period: period.max(Duration::from_nanos(1)),
-            previous: Spread::default(),
-            since: Timestamp::START,
+            previous: LatencyBuckets::default(),
+            period_start: Timestamp::START,
         }
     }
 
@@ -70,27 +70,27 @@ impl Recent {
     ///
     /// ```
     /// use core::time::Duration;
-    /// use fetch_proto::{Recent, Timestamp};
+    /// use fetch_proto::{RecentLatency, Timestamp};
     ///
-    /// let mut recent = Recent::new(Duration::from_secs(10), 1);
+    /// let mut recent = RecentLatency::new(Duration::from_secs(10), 1);
     /// recent.record(Duration::from_millis(7), Timestamp::START);
     /// assert_eq!(recent.quantile(500, Timestamp::START), Some(Duration::from_millis(7)));
     /// ```
     pub fn record(&mut self, duration: Duration, now: Timestamp) {
-        match self.periods_gone(now) {
+        match self.elapsed_periods(now) {
             0 => {}
             1 => {
-                core::mem::swap(&mut self.gathering, &mut self.previous);
-                self.gathering.clear();
-                self.since = self.since + self.period;
+                core::mem::swap(&mut self.current, &mut self.previous);
+                self.current.clear();
+                self.period_start = self.period_start + self.period;
             }
             _ => {
-                self.gathering.clear();
+                self.current.clear();
                 self.previous.clear();
-                self.since = now;
+                self.period_start = now;
             }
         }
-        self.gathering.record(nanos(duration));
+        self.current.record(nanos(duration));
     }
 
     /// The duration that `per_mille` thousandths of the recent samples do not exceed: 950 for p95.
@@ -103,29 +103,29 @@ impl Recent {
     ///
     /// ```
     /// use core::time::Duration;
-    /// use fetch_proto::{Recent, Timestamp};
-    /// assert_eq!(Recent::default().quantile(950, Timestamp::START), None);
+    /// use fetch_proto::{RecentLatency, Timestamp};
+    /// assert_eq!(RecentLatency::default().quantile(950, Timestamp::START), None);
     /// ```
     #[must_use]
     pub fn quantile(&self, per_mille: u16, now: Timestamp) -> Option<Duration> {
-        let (last, present) = match self.periods_gone(now) {
-            0 => (Some(&self.previous), Some(&self.gathering)),
-            1 => (Some(&self.gathering), None),
+        let (last, present) = match self.elapsed_periods(now) {
+            0 => (Some(&self.previous), Some(&self.current)),
+            1 => (Some(&self.current), None),
             _ => (None, None),
         };
-        let enough = |spread: &&Spread| spread.count >= u64::from(self.min_count.get());
+        let enough = |spread: &&LatencyBuckets| spread.count >= u64::from(self.min_count.get());
         let spread = last.filter(enough).or_else(|| present.filter(enough))?;
         spread.quantile(per_mille).map(Duration::from_nanos)
     }
 
     /// Number of periods completed since the current one started, at most 2.
-    fn periods_gone(&self, now: Timestamp) -> u64 {
-        let gone = nanos(now.saturating_since(self.since));
+    fn elapsed_periods(&self, now: Timestamp) -> u64 {
+        let gone = nanos(now.saturating_since(self.period_start));
         (gone / nanos(self.period)).min(2)
     }
 }
 
-impl Default for Recent {
+impl Default for RecentLatency {
     fn default() -> Self {
         Self::new(Duration::from_secs(30), 20)
     }
@@ -144,7 +144,7 @@ const BUCKETS: usize = 168;
 /// Bucket counts of one period.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-struct Spread {
+struct LatencyBuckets {
     /// As long as the longest duration requires.
     buckets: Vec<u32>,
     count: u64,
@@ -152,9 +152,9 @@ struct Spread {
     max: u64,
 }
 
-impl Spread {
+impl LatencyBuckets {
     fn record(&mut self, value: u64) {
-        let index = bucket(value);
+        let index = bucket_index(value);
         if self.buckets.len() <= index {
             // Exactly, because a doubling vector could exceed the documented memory twofold.
             self.buckets.reserve_exact(index + 1 - self.buckets.len());
@@ -173,19 +173,19 @@ impl Spread {
     }
 
     fn quantile(&self, per_mille: u16) -> Option<u64> {
-        let wanted = (u128::from(self.count) * u128::from(per_mille.min(1000))).div_ceil(1000);
-        let mut seen = 0;
-        let place = self.buckets.iter().position(|count| {
-            seen += u128::from(*count);
-            seen >= wanted.max(1)
+        let rank = (u128::from(self.count) * u128::from(per_mille.min(1000))).div_ceil(1000);
+        let mut cumulative = 0;
+        let index = self.buckets.iter().position(|count| {
+            cumulative += u128::from(*count);
+            cumulative >= rank.max(1)
         })?;
-        Some(end(place).min(self.max))
+        Some(bucket_end(index).min(self.max))
     }
 }
 
 /// Index of the bucket of a duration in nanoseconds: below 8 units one bucket each, then 8 buckets
 /// per power of two.
-fn bucket(value: u64) -> usize {
+fn bucket_index(value: u64) -> usize {
     let units = value >> UNIT_BITS;
     let shift = (units | SUB).ilog2() - SUB_BITS;
     let index = u64::from(shift) * SUB + (units >> shift);
@@ -193,7 +193,7 @@ fn bucket(value: u64) -> usize {
 }
 
 /// Longest duration of a bucket, in nanoseconds; `u64::MAX` for the last, which is unbounded.
-fn end(bucket: usize) -> u64 {
+fn bucket_end(bucket: usize) -> u64 {
     if bucket >= BUCKETS - 1 {
         return u64::MAX;
     }

@@ -11,8 +11,8 @@ fn at(seconds: u64) -> Timestamp {
 
 /// Periods of 10 s with at least three samples; records three durations of `ms` at each of
 /// `seconds`.
-fn recorded(ms_at_seconds: &[(u32, u64)]) -> Recent {
-    let mut recent = Recent::new(Duration::from_secs(10), 3);
+fn recorded(ms_at_seconds: &[(u32, u64)]) -> RecentLatency {
+    let mut recent = RecentLatency::new(Duration::from_secs(10), 3);
     for (ms, seconds) in ms_at_seconds {
         (0..3).for_each(|_| recent.record(MS * *ms, at(*seconds)));
     }
@@ -62,7 +62,7 @@ fn memory_is_bounded() {
     let mut recent = recorded(&[]);
     (0..64).for_each(|bit| recent.record(Duration::from_nanos(1 << bit), at(1)));
     recent.record(Duration::MAX, at(1));
-    let bytes = recent.gathering.buckets.capacity() * 4 + size_of::<Spread>();
+    let bytes = recent.gathering.buckets.capacity() * 4 + size_of::<LatencyBuckets>();
     assert!(bytes <= 712, "{bytes}");
 }
 
@@ -70,7 +70,7 @@ fn memory_is_bounded() {
 fn buckets_are_contiguous() {
     for index in 0..BUCKETS - 1 {
         assert_eq!(
-            (bucket(end(index)), bucket(end(index) + 1)),
+            (bucket_index(bucket_end(index)), bucket_index(bucket_end(index) + 1)),
             (index, index + 1)
         );
     }
@@ -81,7 +81,7 @@ fn buckets_are_contiguous() {
 fn serialized_state_resumes_unchanged() {
     let recent = recorded(&[(10, 3), (99, 12)]);
     let json = serde_json::to_string(&recent).unwrap();
-    assert_eq!(serde_json::from_str::<Recent>(&json).unwrap(), recent);
+    assert_eq!(serde_json::from_str::<RecentLatency>(&json).unwrap(), recent);
 }
 
 proptest! {
@@ -90,7 +90,7 @@ proptest! {
         mut nanos in vec(131_072_u64..100_000_000_000, 1..200),
         per_mille in 0_u16..=1000,
     ) {
-        let mut recent = Recent::new(Duration::from_secs(10), 1);
+        let mut recent = RecentLatency::new(Duration::from_secs(10), 1);
         nanos.iter().for_each(|n| recent.record(Duration::from_nanos(*n), at(1)));
         nanos.sort_unstable();
         let rank = (nanos.len() * usize::from(per_mille)).div_ceil(1000).max(1);

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::Seen;
+use super::AttemptSample;
 use crate::model::time::nanos;
 
 /// Additive increase, multiplicative decrease, as in TCP Reno: `L + 1` for an answer while at least
@@ -37,12 +37,12 @@ pub struct Aimd {
 }
 
 impl Aimd {
-    pub(super) fn next(&self, limit: u64, seen: &Seen) -> Option<u64> {
-        if seen.dropped || seen.rtt > nanos(self.timeout) {
+    pub(super) fn next_limit(&self, limit: u64, sample: &AttemptSample) -> Option<u64> {
+        if sample.dropped || sample.rtt > nanos(self.timeout) {
             let less = limit * u64::from(self.backoff_per_mille.min(1000)) / 1000;
             return Some(less.min(limit.saturating_sub(1)));
         }
-        seen.is_busy(limit).then_some(limit + 1)
+        sample.is_busy(limit).then_some(limit + 1)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::{BITS, ONE, Seen};
+use super::{FRACTION_BITS, ONE, AttemptSample};
 use crate::model::time::{Timestamp, nanos};
 
 /// Number of windows for which the long-term average is a plain mean.
@@ -24,12 +24,12 @@ const WARM_UP: u32 = 10;
 ///
 /// ```
 /// use core::time::Duration;
-/// use fetch_proto::{Adaptive, Gradient2, Limiter, Timestamp};
+/// use fetch_proto::{AdaptiveConcurrency, Gradient2, ConcurrencyLimiter, Timestamp};
 ///
-/// let mut limiter = Limiter::new(Adaptive::Gradient2(Gradient2::default()), 0);
+/// let mut limiter = ConcurrencyLimiter::new(AdaptiveConcurrency::Gradient2(Gradient2::default()), 0);
 /// for i in 1..=10 {
 ///     let now = Timestamp::START + Duration::from_millis(200 * i);
-///     limiter.sample(Duration::from_millis(30), 20, false, now);
+///     limiter.record(Duration::from_millis(30), 20, false, now);
 /// }
 /// assert_eq!(limiter.limit(), 20, "0.8 more, which is not yet one");
 /// ```
@@ -67,15 +67,15 @@ pub struct Gradient2 {
 /// Measurements of [`Gradient2`].
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub(super) struct State {
-    long: Average,
-    window: Window,
+pub(super) struct Gradient2State {
+    long: ExponentialAverage,
+    window: SampleWindow,
 }
 
 /// The answers since the last update.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-struct Window {
+struct SampleWindow {
     /// Answers, without drops.
     count: u32,
     drops: u32,
@@ -87,12 +87,12 @@ struct Window {
 }
 
 impl Gradient2 {
-    pub(super) fn next(&self, state: &mut State, limit: u64, seen: &Seen) -> Option<u64> {
-        if !seen.dropped && seen.rtt < nanos(self.min_rtt) {
+    pub(super) fn next_limit(&self, state: &mut Gradient2State, limit: u64, sample: &AttemptSample) -> Option<u64> {
+        if !sample.dropped && sample.rtt < nanos(self.min_rtt) {
             return None;
         }
-        state.window.add(seen);
-        if !state.window.is_complete(self, seen.now) {
+        state.window.add(sample);
+        if !state.window.is_complete(self, sample.now) {
             return None;
         }
         let window = core::mem::take(&mut state.window);
@@ -102,22 +102,22 @@ impl Gradient2 {
         if window.drops > 0 {
             return Some(self.smooth(limit, limit / 2));
         }
-        if window.max_in_flight.saturating_mul(2) < limit >> BITS {
+        if window.max_in_flight.saturating_mul(2) < limit >> FRACTION_BITS {
             return None;
         }
-        let kept = (u128::from(limit) * u128::from(gradient?)) >> BITS;
-        Some(self.smooth(limit, kept as u64 + (u64::from(self.queue) << BITS)))
+        let scaled = (u128::from(limit) * u128::from(gradient?)) >> FRACTION_BITS;
+        Some(self.smooth(limit, scaled as u64 + (u64::from(self.queue) << FRACTION_BITS)))
     }
 
     /// Adds the mean round-trip time of a window to the average. Returns the gradient in fixed
     /// point.
-    fn gradient(&self, long: &mut Average, short: u64) -> u64 {
+    fn gradient(&self, long: &mut ExponentialAverage, short: u64) -> u64 {
         let average = long.add(short, self.long_window);
         if average / 2 > short {
             long.shrink();
         }
         let tolerated = u128::from(average) * u128::from(self.tolerance_per_mille);
-        let gradient = (tolerated << BITS) / (u128::from(short) * 1000);
+        let gradient = (tolerated << FRACTION_BITS) / (u128::from(short) * 1000);
         gradient.clamp(u128::from(ONE / 2), u128::from(ONE)) as u64
     }
 
@@ -131,9 +131,9 @@ impl Gradient2 {
 }
 
 #[cfg(test)]
-impl State {
+impl Gradient2State {
     pub(super) fn long_term(&self) -> Duration {
-        Duration::from_nanos(self.long.value >> Average::BITS)
+        Duration::from_nanos(self.long.value >> ExponentialAverage::FRACTION_BITS)
     }
 }
 
@@ -154,23 +154,23 @@ impl Default for Gradient2 {
     }
 }
 
-impl Window {
-    fn add(&mut self, seen: &Seen) {
-        self.from.get_or_insert(seen.now);
-        self.max_in_flight = self.max_in_flight.max(seen.in_flight);
-        if seen.dropped {
+impl SampleWindow {
+    fn add(&mut self, sample: &AttemptSample) {
+        self.from.get_or_insert(sample.now);
+        self.max_in_flight = self.max_in_flight.max(sample.in_flight);
+        if sample.dropped {
             self.drops = self.drops.saturating_add(1);
         } else {
             self.count = self.count.saturating_add(1);
-            self.sum = self.sum.saturating_add(seen.rtt);
+            self.sum = self.sum.saturating_add(sample.rtt);
         }
     }
 
-    fn is_complete(&self, law: &Gradient2, now: Timestamp) -> bool {
+    fn is_complete(&self, algorithm: &Gradient2, now: Timestamp) -> bool {
         let age = self
             .from
             .map_or(Duration::ZERO, |from| now.saturating_since(from));
-        age >= law.window && self.count.saturating_add(self.drops) >= law.min_samples
+        age >= algorithm.window && self.count.saturating_add(self.drops) >= algorithm.min_samples
     }
 
     fn mean(&self) -> Option<u64> {
@@ -183,19 +183,19 @@ impl Window {
 /// Exponential average, after `ExpAvgMeasurement` of Netflix's concurrency-limits.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-struct Average {
+struct ExponentialAverage {
     /// Number of samples, up to [`WARM_UP`].
     count: u32,
     /// In units of 1/2^8 ns, so that rounding does not lose small differences.
     value: u64,
 }
 
-impl Average {
-    const BITS: u32 = 8;
+impl ExponentialAverage {
+    const FRACTION_BITS: u32 = 8;
 
     /// Adds `sample` with the factor `2/(window + 1)`. Returns the average in nanoseconds.
     fn add(&mut self, sample: u64, window: u32) -> u64 {
-        let sample = sample << Self::BITS;
+        let sample = sample << Self::FRACTION_BITS;
         let (part, whole) = if self.count < WARM_UP {
             self.count += 1;
             (1, u64::from(self.count))
@@ -205,7 +205,7 @@ impl Average {
         let mixed = u128::from(self.value) * u128::from(whole - part)
             + u128::from(sample) * u128::from(part);
         self.value = (mixed / u128::from(whole)) as u64;
-        self.value >> Self::BITS
+        self.value >> Self::FRACTION_BITS
     }
 
     /// Reduces the average by 5 %.
@@ -222,7 +222,7 @@ mod tests {
     /// src/test/java/com/netflix/concurrency/limits/limit/), in thousandths.
     #[test]
     fn average_warms_up_as_a_mean_and_then_decays() {
-        let mut average = Average::default();
+        let mut average = ExponentialAverage::default();
         let means = [
             10_000, 10_500, 11_000, 11_500, 12_000, 12_500, 13_000, 13_500, 14_000, 14_500,
         ];
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn rounding_does_not_lose_small_differences() {
-        let mut average = Average::default();
+        let mut average = ExponentialAverage::default();
         for _ in 0..10 {
             average.add(1_000_000, 600);
         }

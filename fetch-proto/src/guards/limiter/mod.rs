@@ -15,12 +15,12 @@ pub use gradient2::Gradient2;
 pub use vegas::Vegas;
 
 /// Fractional bits of a limit in fixed point.
-const BITS: u32 = 16;
-const ONE: u64 = 1 << BITS;
+const FRACTION_BITS: u32 = 16;
+const ONE: u64 = 1 << FRACTION_BITS;
 
 /// Longest round trip, in nanoseconds: 2^48 ns, three days. Longer ones count as this, which keeps
 /// all products within 128 bits.
-const LONGEST: u64 = 1 << 48;
+const MAX_RTT: u64 = 1 << 48;
 
 /// Algorithm that adapts the limit of attempts in flight.
 ///
@@ -30,15 +30,15 @@ const LONGEST: u64 = 1 << 48;
 /// requests.
 ///
 /// ```
-/// use fetch_proto::{Adaptive, Aimd, Limiter};
+/// use fetch_proto::{AdaptiveConcurrency, Aimd, ConcurrencyLimiter};
 ///
-/// let config = Adaptive::Aimd(Aimd { initial: 8, max: 50, ..Aimd::default() });
-/// assert_eq!(Limiter::new(config, 0).limit(), 8);
+/// let config = AdaptiveConcurrency::Aimd(Aimd { initial: 8, max: 50, ..Aimd::default() });
+/// assert_eq!(ConcurrencyLimiter::new(config, 0).limit(), 8);
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
-pub enum Adaptive {
+pub enum AdaptiveConcurrency {
     /// Additive increase, multiplicative decrease: by failures.
     Aimd(Aimd),
     /// By the ratio of the long-term to the current round-trip time.
@@ -47,13 +47,13 @@ pub enum Adaptive {
     Vegas(Vegas),
 }
 
-impl Default for Adaptive {
+impl Default for AdaptiveConcurrency {
     fn default() -> Self {
         Self::Aimd(Aimd::default())
     }
 }
 
-/// State of an [`Adaptive`] limit: derives the limit of attempts in flight from the results of
+/// State of an [`AdaptiveConcurrency`] limit: derives the limit of attempts in flight from the results of
 /// ended attempts.
 ///
 /// Record only attempts that are evidence about the server, not those that were cancelled, lost a
@@ -62,19 +62,19 @@ impl Default for Adaptive {
 ///
 /// ```
 /// use core::time::Duration;
-/// use fetch_proto::{Adaptive, Limiter, Timestamp};
+/// use fetch_proto::{AdaptiveConcurrency, ConcurrencyLimiter, Timestamp};
 ///
-/// let mut limiter = Limiter::new(Adaptive::default(), 0);
+/// let mut limiter = ConcurrencyLimiter::new(AdaptiveConcurrency::default(), 0);
 /// assert_eq!(limiter.limit(), 20);
-/// limiter.sample(Duration::from_millis(80), 20, false, Timestamp::START);
+/// limiter.record(Duration::from_millis(80), 20, false, Timestamp::START);
 /// assert_eq!(limiter.limit(), 21);
-/// limiter.sample(Duration::from_millis(80), 20, true, Timestamp::START);
+/// limiter.record(Duration::from_millis(80), 20, true, Timestamp::START);
 /// assert_eq!(limiter.limit(), 18);
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub struct Limiter {
-    law: Law,
+pub struct ConcurrencyLimiter {
+    algorithm: LimitAlgorithm,
     /// In units of 1/2^16, because [`Gradient2`] changes it by less than one.
     limit: u64,
     seed: u64,
@@ -84,47 +84,47 @@ pub struct Limiter {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
-enum Law {
+enum LimitAlgorithm {
     Aimd(Aimd),
-    Gradient2(Gradient2, gradient2::State),
-    Vegas(Vegas, vegas::State),
+    Gradient2(Gradient2, gradient2::Gradient2State),
+    Vegas(Vegas, vegas::VegasState),
 }
 
 /// The result of one attempt.
 #[derive(Clone, Copy, Debug)]
-struct Seen {
+struct AttemptSample {
     dropped: bool,
     in_flight: u64,
     now: Timestamp,
-    /// Nanoseconds, in `1..=LONGEST`.
+    /// Nanoseconds, in `1..=MAX_RTT`.
     rtt: u64,
 }
 
-impl Limiter {
+impl ConcurrencyLimiter {
     /// Starts at the configured `initial` limit. `seed` determines when [`Vegas`] probes, so that
     /// limiters with different seeds do not probe together; the other algorithms ignore it.
     ///
     /// ```
-    /// use fetch_proto::{Adaptive, Limiter, Vegas};
-    /// let limiter = Limiter::new(Adaptive::Vegas(Vegas::default()), 7);
+    /// use fetch_proto::{AdaptiveConcurrency, ConcurrencyLimiter, Vegas};
+    /// let limiter = ConcurrencyLimiter::new(AdaptiveConcurrency::Vegas(Vegas::default()), 7);
     /// assert_eq!(limiter.limit(), 20);
     /// ```
     #[must_use]
-    pub fn new(config: Adaptive, seed: u64) -> Self {
-        let law = Law::new(config);
-        let bounds = law.bounds();
-        let limit = bounds.clamp(u64::from(bounds.initial) << BITS);
-        Self { law, limit, seed }
+    pub fn new(config: AdaptiveConcurrency, seed: u64) -> Self {
+        let algorithm = LimitAlgorithm::new(config);
+        let bounds = algorithm.bounds();
+        let limit = bounds.clamp(u64::from(bounds.initial) << FRACTION_BITS);
+        Self { algorithm, limit, seed }
     }
 
     /// Current limit of attempts in flight, at least 1.
     ///
     /// ```
-    /// assert_eq!(fetch_proto::Limiter::default().limit(), 20);
+    /// assert_eq!(fetch_proto::ConcurrencyLimiter::default().limit(), 20);
     /// ```
     #[must_use]
     pub fn limit(&self) -> usize {
-        let whole = self.law.bounds().clamp(self.limit) >> BITS;
+        let whole = self.algorithm.bounds().clamp(self.limit) >> FRACTION_BITS;
         usize::try_from(whole).unwrap_or(usize::MAX)
     }
 
@@ -140,29 +140,29 @@ impl Limiter {
     ///
     /// ```
     /// use core::time::Duration;
-    /// use fetch_proto::{Limiter, Timestamp};
+    /// use fetch_proto::{ConcurrencyLimiter, Timestamp};
     ///
-    /// let mut limiter = Limiter::default();
-    /// limiter.sample(Duration::from_millis(5), 2, false, Timestamp::START);
+    /// let mut limiter = ConcurrencyLimiter::default();
+    /// limiter.record(Duration::from_millis(5), 2, false, Timestamp::START);
     /// assert_eq!(limiter.limit(), 20, "2 in flight do not exercise a limit of 20");
     /// ```
-    pub fn sample(&mut self, rtt: Duration, in_flight: usize, dropped: bool, now: Timestamp) {
-        let seen = Seen {
+    pub fn record(&mut self, rtt: Duration, in_flight: usize, dropped: bool, now: Timestamp) {
+        let sample = AttemptSample {
             dropped,
             in_flight: u64::try_from(in_flight).unwrap_or(u64::MAX),
             now,
-            rtt: nanos(rtt).clamp(1, LONGEST),
+            rtt: nanos(rtt).clamp(1, MAX_RTT),
         };
-        let whole = self.limit >> BITS;
-        let next = match &mut self.law {
-            Law::Aimd(law) => law.next(whole, &seen).map(|next| next << BITS),
-            Law::Gradient2(law, state) => law.next(state, self.limit, &seen),
-            Law::Vegas(law, state) => law
-                .next(state, self.seed, whole, &seen)
-                .map(|next| next << BITS),
+        let whole = self.limit >> FRACTION_BITS;
+        let next = match &mut self.algorithm {
+            LimitAlgorithm::Aimd(algorithm) => algorithm.next_limit(whole, &sample).map(|next| next << FRACTION_BITS),
+            LimitAlgorithm::Gradient2(algorithm, state) => algorithm.next_limit(state, self.limit, &sample),
+            LimitAlgorithm::Vegas(algorithm, state) => algorithm
+                .next_limit(state, self.seed, whole, &sample)
+                .map(|next| next << FRACTION_BITS),
         };
         if let Some(next) = next {
-            self.limit = self.law.bounds().clamp(next);
+            self.limit = self.algorithm.bounds().clamp(next);
         }
     }
 
@@ -170,82 +170,82 @@ impl Limiter {
     /// if the algorithm is the same.
     ///
     /// ```
-    /// use fetch_proto::{Adaptive, Aimd, Limiter, Vegas};
+    /// use fetch_proto::{AdaptiveConcurrency, Aimd, ConcurrencyLimiter, Vegas};
     ///
-    /// let mut limiter = Limiter::new(Adaptive::default(), 0);
-    /// limiter.set_config(Adaptive::Vegas(Vegas { initial: 99, ..Vegas::default() }));
+    /// let mut limiter = ConcurrencyLimiter::new(AdaptiveConcurrency::default(), 0);
+    /// limiter.set_config(AdaptiveConcurrency::Vegas(Vegas { initial: 99, ..Vegas::default() }));
     /// assert_eq!(limiter.limit(), 20);
-    /// limiter.set_config(Adaptive::Aimd(Aimd { max: 5, ..Aimd::default() }));
+    /// limiter.set_config(AdaptiveConcurrency::Aimd(Aimd { max: 5, ..Aimd::default() }));
     /// assert_eq!(limiter.limit(), 5);
     /// ```
-    pub fn set_config(&mut self, config: Adaptive) {
-        self.law = match (config, &self.law) {
-            (Adaptive::Gradient2(law), Law::Gradient2(_, state)) => Law::Gradient2(law, *state),
-            (Adaptive::Vegas(law), Law::Vegas(_, state)) => Law::Vegas(law, *state),
-            (config, _) => Law::new(config),
+    pub fn set_config(&mut self, config: AdaptiveConcurrency) {
+        self.algorithm = match (config, &self.algorithm) {
+            (AdaptiveConcurrency::Gradient2(algorithm), LimitAlgorithm::Gradient2(_, state)) => LimitAlgorithm::Gradient2(algorithm, *state),
+            (AdaptiveConcurrency::Vegas(algorithm), LimitAlgorithm::Vegas(_, state)) => LimitAlgorithm::Vegas(algorithm, *state),
+            (config, _) => LimitAlgorithm::new(config),
         };
-        self.limit = self.law.bounds().clamp(self.limit);
+        self.limit = self.algorithm.bounds().clamp(self.limit);
     }
 
     /// The current configuration.
     ///
     /// ```
-    /// use fetch_proto::{Adaptive, Limiter};
-    /// assert_eq!(Limiter::default().config(), Adaptive::default());
+    /// use fetch_proto::{AdaptiveConcurrency, ConcurrencyLimiter};
+    /// assert_eq!(ConcurrencyLimiter::default().config(), AdaptiveConcurrency::default());
     /// ```
     #[must_use]
-    pub const fn config(&self) -> Adaptive {
-        match self.law {
-            Law::Aimd(law) => Adaptive::Aimd(law),
-            Law::Gradient2(law, _) => Adaptive::Gradient2(law),
-            Law::Vegas(law, _) => Adaptive::Vegas(law),
+    pub const fn config(&self) -> AdaptiveConcurrency {
+        match self.algorithm {
+            LimitAlgorithm::Aimd(algorithm) => AdaptiveConcurrency::Aimd(algorithm),
+            LimitAlgorithm::Gradient2(algorithm, _) => AdaptiveConcurrency::Gradient2(algorithm),
+            LimitAlgorithm::Vegas(algorithm, _) => AdaptiveConcurrency::Vegas(algorithm),
         }
     }
 }
 
-impl Default for Limiter {
+impl Default for ConcurrencyLimiter {
     fn default() -> Self {
-        Self::new(Adaptive::default(), 0)
+        Self::new(AdaptiveConcurrency::default(), 0)
     }
 }
 
-impl Law {
-    fn new(config: Adaptive) -> Self {
+impl LimitAlgorithm {
+    fn new(config: AdaptiveConcurrency) -> Self {
         match config {
-            Adaptive::Aimd(law) => Self::Aimd(law),
-            Adaptive::Gradient2(law) => Self::Gradient2(law, gradient2::State::default()),
-            Adaptive::Vegas(law) => Self::Vegas(law, vegas::State::default()),
+            AdaptiveConcurrency::Aimd(algorithm) => Self::Aimd(algorithm),
+            AdaptiveConcurrency::Gradient2(algorithm) => Self::Gradient2(algorithm, gradient2::Gradient2State::default()),
+            AdaptiveConcurrency::Vegas(algorithm) => Self::Vegas(algorithm, vegas::VegasState::default()),
         }
     }
 
-    fn bounds(&self) -> Bounds {
+    fn bounds(&self) -> LimitBounds {
         let (initial, max, min) = match self {
-            Self::Aimd(law) => (law.initial, law.max, law.min),
-            Self::Gradient2(law, _) => (law.initial, law.max, law.min),
-            Self::Vegas(law, _) => (law.initial, law.max, law.min),
+            Self::Aimd(algorithm) => (algorithm.initial, algorithm.max, algorithm.min),
+            Self::Gradient2(algorithm, _) => (algorithm.initial, algorithm.max, algorithm.min),
+            Self::Vegas(algorithm, _) => (algorithm.initial, algorithm.max, algorithm.min),
         };
-        Bounds { initial, max, min }
+        LimitBounds { initial, max, min }
     }
 }
 
 /// The fields that all algorithms share.
 #[derive(Clone, Copy, Debug)]
-struct Bounds {
+struct LimitBounds {
     initial: u32,
     max: u32,
     min: u32,
 }
 
-impl Bounds {
+impl LimitBounds {
     /// Clamps a limit in fixed point to the bounds.
     fn clamp(self, limit: u64) -> u64 {
-        let min = u64::from(self.min.max(1)) << BITS;
-        let max = u64::from(self.max) << BITS;
+        let min = u64::from(self.min.max(1)) << FRACTION_BITS;
+        let max = u64::from(self.max) << FRACTION_BITS;
         limit.clamp(min, max.max(min))
     }
 }
 
-impl Seen {
+impl AttemptSample {
     /// Whether at least half of `limit` (a whole number) is in use.
     fn is_busy(&self, limit: u64) -> bool {
         self.in_flight.saturating_mul(2) >= limit

@@ -7,9 +7,9 @@ use super::*;
 
 const MS: Duration = Duration::from_millis(1);
 
-fn aimd(initial: u32) -> Limiter {
-    Limiter::new(
-        Adaptive::Aimd(Aimd {
+fn aimd(initial: u32) -> ConcurrencyLimiter {
+    ConcurrencyLimiter::new(
+        AdaptiveConcurrency::Aimd(Aimd {
             initial,
             ..Aimd::default()
         }),
@@ -17,9 +17,9 @@ fn aimd(initial: u32) -> Limiter {
     )
 }
 
-fn vegas(initial: u32, max: u32) -> Limiter {
-    Limiter::new(
-        Adaptive::Vegas(Vegas {
+fn vegas(initial: u32, max: u32) -> ConcurrencyLimiter {
+    ConcurrencyLimiter::new(
+        AdaptiveConcurrency::Vegas(Vegas {
             initial,
             max,
             ..Vegas::default()
@@ -29,24 +29,24 @@ fn vegas(initial: u32, max: u32) -> Limiter {
 }
 
 /// Updates with every answer.
-fn gradient2(initial: u32) -> Limiter {
-    let law = Gradient2 {
+fn gradient2(initial: u32) -> ConcurrencyLimiter {
+    let algorithm = Gradient2 {
         initial,
         min_samples: 1,
         window: Duration::ZERO,
         ..Gradient2::default()
     };
-    Limiter::new(Adaptive::Gradient2(law), 0)
+    ConcurrencyLimiter::new(AdaptiveConcurrency::Gradient2(algorithm), 0)
 }
 
-fn all() -> [Limiter; 3] {
+fn all() -> [ConcurrencyLimiter; 3] {
     [aimd(20), vegas(20, 1000), gradient2(20)]
 }
 
 /// The limit after each answer of `(milliseconds, in flight)`.
-fn limits(limiter: &mut Limiter, samples: &[(u32, usize)]) -> Vec<usize> {
+fn limits(limiter: &mut ConcurrencyLimiter, samples: &[(u32, usize)]) -> Vec<usize> {
     let limit = |(ms, in_flight): &(u32, usize)| {
-        limiter.sample(MS * *ms, *in_flight, false, Timestamp::START);
+        limiter.record(MS * *ms, *in_flight, false, Timestamp::START);
         limiter.limit()
     };
     samples.iter().map(limit).collect()
@@ -69,7 +69,7 @@ fn aimd_matches_netflix() {
         ..Aimd::default()
     };
     assert_eq!(
-        limits(&mut Limiter::new(Adaptive::Aimd(full), 0), &[(1, 10)]),
+        limits(&mut ConcurrencyLimiter::new(AdaptiveConcurrency::Aimd(full), 0), &[(1, 10)]),
         [21]
     );
 }
@@ -78,13 +78,13 @@ fn aimd_matches_netflix() {
 /// AimdLimitTest.java: `decreaseOnTimeoutExceeded`.
 #[test]
 fn aimd_counts_a_late_answer_as_a_drop() {
-    let law = Aimd {
+    let algorithm = Aimd {
         initial: 30,
         timeout: 1000 * MS,
         ..Aimd::default()
     };
-    let mut limiter = Limiter::new(Adaptive::Aimd(law), 0);
-    limiter.sample(
+    let mut limiter = ConcurrencyLimiter::new(AdaptiveConcurrency::Aimd(algorithm), 0);
+    limiter.record(
         1000 * MS + Duration::from_nanos(1),
         0,
         false,
@@ -138,7 +138,7 @@ fn vegas_ignores_a_single_fast_round_trip() {
 fn vegas_ignores_the_round_trip_of_a_drop() {
     let mut limiter = vegas(20, 20);
     limits(&mut limiter, &[(10, 20); 5]);
-    (0..5).for_each(|_| limiter.sample(MS, 20, true, Timestamp::START));
+    (0..5).for_each(|_| limiter.record(MS, 20, true, Timestamp::START));
     assert_eq!(limiter.limit(), 15);
     assert_eq!(
         limits(&mut limiter, &[(10, 20)]),
@@ -157,17 +157,17 @@ fn vegas_adapts_to_a_permanently_slower_server() {
 
 #[test]
 fn vegas_probes_at_times_drawn_from_the_seed() {
-    let law = Adaptive::Vegas(Vegas {
+    let algorithm = AdaptiveConcurrency::Vegas(Vegas {
         initial: 50,
         max: 50,
         ..Vegas::default()
     });
     let probed = |seed| {
-        let mut limiter = Limiter::new(law, seed);
+        let mut limiter = ConcurrencyLimiter::new(algorithm, seed);
         let n = (1..)
             .find(|_| {
                 limits(&mut limiter, &[(10, 1)]);
-                matches!(limiter.law, Law::Vegas(_, state) if state.has_probed())
+                matches!(limiter.algorithm, LimitAlgorithm::Vegas(_, state) if state.has_probed())
             })
             .unwrap();
         assert!((750..=1500).contains(&n), "{n}");
@@ -210,7 +210,7 @@ fn gradient2_long_term_average_shrinks_after_a_load() {
     let mut limiter = gradient2(20);
     limits(&mut limiter, &[(100, 100); 10]);
     limits(&mut limiter, &[(10, 100); 60]);
-    let Law::Gradient2(_, state) = limiter.law else {
+    let LimitAlgorithm::Gradient2(_, state) = limiter.algorithm else {
         unreachable!("it was made so")
     };
     let long = state.long_term();
@@ -222,9 +222,9 @@ fn gradient2_long_term_average_shrinks_after_a_load() {
 
 #[test]
 fn gradient2_updates_once_per_window_with_enough_answers() {
-    let mut limiter = Limiter::new(Adaptive::Gradient2(Gradient2::default()), 0);
+    let mut limiter = ConcurrencyLimiter::new(AdaptiveConcurrency::Gradient2(Gradient2::default()), 0);
     let mut at = |ms: u32, n: usize| {
-        (0..n).for_each(|_| limiter.sample(MS, 20, false, Timestamp::START + MS * ms));
+        (0..n).for_each(|_| limiter.record(MS, 20, false, Timestamp::START + MS * ms));
         limiter.limit
     };
     assert_eq!(at(0, 100), 20 * ONE, "the window lasts a second");
@@ -237,7 +237,7 @@ fn gradient2_updates_once_per_window_with_enough_answers() {
 #[test]
 fn gradient2_ignores_round_trips_below_min_rtt() {
     let mut limiter = gradient2(20);
-    limiter.sample(Duration::from_micros(99), 20, false, Timestamp::START);
+    limiter.record(Duration::from_micros(99), 20, false, Timestamp::START);
     assert_eq!(limiter, gradient2(20));
 }
 
@@ -246,7 +246,7 @@ fn drop_lowers_every_limit() {
     for mut limiter in all() {
         limits(&mut limiter, &[(10, 1); 10]);
         let before = limiter.limit();
-        limiter.sample(MS, before, true, Timestamp::START);
+        limiter.record(MS, before, true, Timestamp::START);
         assert!(limiter.limit() < before, "{limiter:?}");
     }
 }
@@ -262,13 +262,13 @@ fn idle_time_does_not_grow_the_limit() {
 #[test]
 fn contradictory_bounds_are_clamped() {
     for (initial, max, min, expected) in [(0, 0, 0, 1), (9, 3, 5, 5), (1, 9, 4, 4), (20, 9, 4, 9)] {
-        let law = Aimd {
+        let algorithm = Aimd {
             initial,
             max,
             min,
             ..Aimd::default()
         };
-        assert_eq!(Limiter::new(Adaptive::Aimd(law), 0).limit(), expected);
+        assert_eq!(ConcurrencyLimiter::new(AdaptiveConcurrency::Aimd(algorithm), 0).limit(), expected);
     }
 }
 
@@ -276,17 +276,17 @@ fn contradictory_bounds_are_clamped() {
 fn new_config_keeps_limit_and_measurements() {
     let mut limiter = vegas(20, 1000);
     let grown = *limits(&mut limiter, &[(10, 50); 5]).last().unwrap();
-    let before = limiter.law.clone();
+    let before = limiter.algorithm.clone();
     let probe = Vegas {
         probe: 99,
         ..Vegas::default()
     };
-    limiter.set_config(Adaptive::Vegas(probe));
+    limiter.set_config(AdaptiveConcurrency::Vegas(probe));
     assert_eq!(
         (limiter.limit(), limiter.config()),
-        (grown, Adaptive::Vegas(probe))
+        (grown, AdaptiveConcurrency::Vegas(probe))
     );
-    let (Law::Vegas(_, old), Law::Vegas(_, new)) = (before, limiter.law) else {
+    let (LimitAlgorithm::Vegas(_, old), LimitAlgorithm::Vegas(_, new)) = (before, limiter.algorithm) else {
         unreachable!("both are")
     };
     assert_eq!(old, new);
@@ -298,12 +298,12 @@ fn serialized_state_resumes_unchanged() {
     for mut limiter in all() {
         limits(&mut limiter, &[(10, 30), (20, 30), (15, 30)]);
         let json = serde_json::to_string(&limiter).unwrap();
-        assert_eq!(serde_json::from_str::<Limiter>(&json).unwrap(), limiter);
+        assert_eq!(serde_json::from_str::<ConcurrencyLimiter>(&json).unwrap(), limiter);
     }
-    let short = serde_json::from_str::<Adaptive>(r#"{"vegas": {"max": 9}}"#).unwrap();
+    let short = serde_json::from_str::<AdaptiveConcurrency>(r#"{"vegas": {"max": 9}}"#).unwrap();
     assert_eq!(
         short,
-        Adaptive::Vegas(Vegas {
+        AdaptiveConcurrency::Vegas(Vegas {
             max: 9,
             ..Vegas::default()
         })
@@ -318,16 +318,16 @@ proptest! {
         samples in vec((0_u64..u64::MAX, 0_usize..100, any::<bool>()), 0..300),
     ) {
         let laws = [
-            Adaptive::Aimd(Aimd { max, min, ..Aimd::default() }),
-            Adaptive::Gradient2(Gradient2 {
+            AdaptiveConcurrency::Aimd(Aimd { max, min, ..Aimd::default() }),
+            AdaptiveConcurrency::Gradient2(Gradient2 {
                 max, min, min_samples: 1, window: Duration::ZERO, ..Gradient2::default()
             }),
-            Adaptive::Vegas(Vegas { max, min, ..Vegas::default() }),
+            AdaptiveConcurrency::Vegas(Vegas { max, min, ..Vegas::default() }),
         ];
-        for law in laws {
-            let mut limiter = Limiter::new(law, 3);
+        for algorithm in laws {
+            let mut limiter = ConcurrencyLimiter::new(algorithm, 3);
             for (rtt, in_flight, dropped) in &samples {
-                limiter.sample(Duration::from_nanos(*rtt), *in_flight, *dropped, Timestamp::START);
+                limiter.record(Duration::from_nanos(*rtt), *in_flight, *dropped, Timestamp::START);
                 let limit = limiter.limit() as u32;
                 prop_assert!(min.max(1) <= limit && limit <= max.max(min).max(1));
             }
@@ -337,7 +337,7 @@ proptest! {
     #[test]
     fn drops_never_lower_the_limit_below_one(drops in 200_usize..500) {
         for mut limiter in all() {
-            (0..drops).for_each(|_| limiter.sample(MS, 1, true, Timestamp::START));
+            (0..drops).for_each(|_| limiter.record(MS, 1, true, Timestamp::START));
             prop_assert_eq!(limiter.limit(), 1);
         }
     }

@@ -1,10 +1,10 @@
 //! Concurrency limit by the estimated queue at the server.
 
-use super::Seen;
+use super::AttemptSample;
 use crate::random::{between, mix};
 
 /// Number of recent round trips whose median filters out outliers.
-const KEPT: usize = 5;
+const MEDIAN_OF: usize = 5;
 
 /// Limit by the queue at the server, as in TCP Vegas.
 ///
@@ -24,8 +24,8 @@ const KEPT: usize = 5;
 /// *median of the last five* answers, and drops, which may be fast, do not count.
 ///
 /// ```
-/// use fetch_proto::{Adaptive, Limiter, Vegas};
-/// let limiter = Limiter::new(Adaptive::Vegas(Vegas { max: 10, ..Vegas::default() }), 0);
+/// use fetch_proto::{AdaptiveConcurrency, ConcurrencyLimiter, Vegas};
+/// let limiter = ConcurrencyLimiter::new(AdaptiveConcurrency::Vegas(Vegas { max: 10, ..Vegas::default() }), 0);
 /// assert_eq!(limiter.limit(), 10);
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -46,9 +46,9 @@ pub struct Vegas {
 /// Measurements of [`Vegas`].
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub(super) struct State {
+pub(super) struct VegasState {
     /// The latest round-trip times in nanoseconds, newest first; 0 for none yet.
-    latest: [u64; KEPT],
+    latest: [u64; MEDIAN_OF],
     /// Number of times `rtt0` was measured again.
     probes: u64,
     /// Round-trip time without a queue, in nanoseconds; 0 before the first.
@@ -58,28 +58,28 @@ pub(super) struct State {
 }
 
 #[cfg(test)]
-impl State {
+impl VegasState {
     pub(super) fn has_probed(&self) -> bool {
         self.probes > 0
     }
 }
 
 impl Vegas {
-    pub(super) fn next(
+    pub(super) fn next_limit(
         &self,
-        state: &mut State,
+        state: &mut VegasState,
         seed: u64,
         limit: u64,
-        seen: &Seen,
+        sample: &AttemptSample,
     ) -> Option<u64> {
         let step = u64::from(limit.max(1).ilog10()).max(1);
-        if seen.dropped {
+        if sample.dropped {
             return Some(limit.saturating_sub(step));
         }
-        if !self.measure(state, seed, limit, seen.rtt) || !seen.is_busy(limit) {
+        if !self.measure(state, seed, limit, sample.rtt) || !sample.is_busy(limit) {
             return None;
         }
-        match queue(limit, state.rtt0, seen.rtt) {
+        match queue(limit, state.rtt0, sample.rtt) {
             q if q <= step => Some(limit + 6 * step),
             q if q < 3 * step => Some(limit + step),
             q if q > 6 * step => Some(limit.saturating_sub(step)),
@@ -89,7 +89,7 @@ impl Vegas {
 
     /// Records a round-trip time. Returns whether it can be compared with `rtt0`: not if it has just
     /// set `rtt0` or is below it.
-    fn measure(&self, state: &mut State, seed: u64, limit: u64, rtt: u64) -> bool {
+    fn measure(&self, state: &mut VegasState, seed: u64, limit: u64, rtt: u64) -> bool {
         let first = state.rtt0 == 0;
         state.latest.rotate_right(1);
         state.latest[0] = rtt;
@@ -100,7 +100,7 @@ impl Vegas {
             self.probe > 0 && state.since.saturating_mul(1000) >= due.saturating_mul(jitter);
         let median = median(&state.latest);
         // The median of fewer samples is unreliable, so that the next one may also raise it.
-        let settled = state.latest[KEPT - 1] != 0;
+        let settled = state.latest[MEDIAN_OF - 1] != 0;
         if probe {
             state.probes = state.probes.wrapping_add(1);
             state.since = 0;
@@ -130,9 +130,9 @@ fn queue(limit: u64, rtt0: u64, rtt: u64) -> u64 {
 }
 
 /// The lower median of the non-zero entries.
-fn median(latest: &[u64; KEPT]) -> u64 {
+fn median(latest: &[u64; MEDIAN_OF]) -> u64 {
     let mut sorted = *latest;
     sorted.sort_unstable();
     let missing = sorted.iter().filter(|rtt| **rtt == 0).count();
-    sorted[missing + (KEPT - missing - 1) / 2]
+    sorted[missing + (MEDIAN_OF - missing - 1) / 2]
 }

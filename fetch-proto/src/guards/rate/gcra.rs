@@ -15,30 +15,30 @@ use crate::model::time::Timestamp;
 ///
 /// ```
 /// use core::time::Duration;
-/// use fetch_proto::{Gcra, Timestamp};
+/// use fetch_proto::{RateLimiter, Timestamp};
 ///
-/// let mut gcra = Gcra::new("10/s".parse()?);
+/// let mut gcra = RateLimiter::new("10/s".parse()?);
 /// let later = Timestamp::START + Duration::from_millis(100);
-/// assert_eq!(gcra.try_take(Timestamp::START), Ok(()));
-/// assert_eq!(gcra.try_take(Timestamp::START), Err(later));
-/// assert_eq!(gcra.try_take(later), Ok(()));
+/// assert_eq!(gcra.try_acquire(Timestamp::START), Ok(()));
+/// assert_eq!(gcra.try_acquire(Timestamp::START), Err(later));
+/// assert_eq!(gcra.try_acquire(later), Ok(()));
 /// # Ok::<(), fetch_proto::RateError>(())
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub struct Gcra {
+pub struct RateLimiter {
     rate: Rate,
     /// Theoretical arrival time, in units of 1 ns / `count`. At most 2^96 for the time, and as much
     /// for the burst tolerance.
     tat: u128,
 }
 
-impl Gcra {
+impl RateLimiter {
     /// Creates an idle limiter: the whole burst is available.
     ///
     /// ```
-    /// use fetch_proto::{Gcra, Timestamp};
-    /// assert!(Gcra::new("1/h".parse().unwrap()).is_idle(Timestamp::START));
+    /// use fetch_proto::{RateLimiter, Timestamp};
+    /// assert!(RateLimiter::new("1/h".parse().unwrap()).is_idle(Timestamp::START));
     /// ```
     #[must_use]
     pub const fn new(rate: Rate) -> Self {
@@ -52,12 +52,12 @@ impl Gcra {
     /// It is too early; the value is [`next_allowed`](Self::next_allowed).
     ///
     /// ```
-    /// use fetch_proto::{Gcra, Timestamp};
-    /// let mut gcra = Gcra::new("1/m".parse().unwrap());
-    /// assert!(gcra.try_take(Timestamp::START).is_ok());
-    /// assert_eq!(gcra.try_take(Timestamp::START).unwrap_err().to_string(), "60s");
+    /// use fetch_proto::{RateLimiter, Timestamp};
+    /// let mut gcra = RateLimiter::new("1/m".parse().unwrap());
+    /// assert!(gcra.try_acquire(Timestamp::START).is_ok());
+    /// assert_eq!(gcra.try_acquire(Timestamp::START).unwrap_err().to_string(), "60s");
     /// ```
-    pub fn try_take(&mut self, now: Timestamp) -> Result<(), Timestamp> {
+    pub fn try_acquire(&mut self, now: Timestamp) -> Result<(), Timestamp> {
         let at = self.scaled(now);
         if at < self.earliest() {
             return Err(self.next_allowed(now));
@@ -69,8 +69,8 @@ impl Gcra {
     /// The earliest time from `now` on at which an event is admitted.
     ///
     /// ```
-    /// use fetch_proto::{Gcra, Timestamp};
-    /// let gcra = Gcra::new("1/m".parse().unwrap());
+    /// use fetch_proto::{RateLimiter, Timestamp};
+    /// let gcra = RateLimiter::new("1/m".parse().unwrap());
     /// assert_eq!(gcra.next_allowed(Timestamp::START), Timestamp::START);
     /// ```
     #[must_use]
@@ -88,10 +88,10 @@ impl Gcra {
     ///
     /// ```
     /// use core::time::Duration;
-    /// use fetch_proto::{Gcra, Timestamp};
+    /// use fetch_proto::{RateLimiter, Timestamp};
     ///
-    /// let mut gcra = Gcra::new("1/s".parse().unwrap());
-    /// gcra.try_take(Timestamp::START).unwrap();
+    /// let mut gcra = RateLimiter::new("1/s".parse().unwrap());
+    /// gcra.try_acquire(Timestamp::START).unwrap();
     /// assert!(!gcra.is_idle(Timestamp::START));
     /// assert!(gcra.is_idle(Timestamp::START + Duration::from_secs(1)));
     /// ```
@@ -103,9 +103,9 @@ impl Gcra {
     /// When the whole burst is available again.
     ///
     /// ```
-    /// use fetch_proto::{Gcra, Timestamp};
-    /// let mut gcra = Gcra::new("1/s".parse().unwrap());
-    /// gcra.try_take(Timestamp::START).unwrap();
+    /// use fetch_proto::{RateLimiter, Timestamp};
+    /// let mut gcra = RateLimiter::new("1/s".parse().unwrap());
+    /// gcra.try_acquire(Timestamp::START).unwrap();
     /// assert_eq!(gcra.idle_at().to_string(), "1s");
     /// ```
     #[must_use]
@@ -117,9 +117,9 @@ impl Gcra {
     /// Changes the rate and keeps the debt, so that a change of the rate cannot bypass the old one.
     ///
     /// ```
-    /// use fetch_proto::{Gcra, Timestamp};
-    /// let mut gcra = Gcra::new("1/m".parse().unwrap());
-    /// gcra.try_take(Timestamp::START).unwrap();
+    /// use fetch_proto::{RateLimiter, Timestamp};
+    /// let mut gcra = RateLimiter::new("1/m".parse().unwrap());
+    /// gcra.try_acquire(Timestamp::START).unwrap();
     /// gcra.set_rate("60/m".parse().unwrap());
     /// assert_eq!(gcra.next_allowed(Timestamp::START).to_string(), "60s");
     /// ```
@@ -137,7 +137,7 @@ impl Gcra {
     /// The current rate.
     ///
     /// ```
-    /// let gcra = fetch_proto::Gcra::new("3/s".parse().unwrap());
+    /// let gcra = fetch_proto::RateLimiter::new("3/s".parse().unwrap());
     /// assert_eq!(gcra.rate().to_string(), "3/s");
     /// ```
     #[must_use]

@@ -12,7 +12,7 @@ use core::time::Duration;
 
 use crate::model::time::nanos;
 
-pub use gcra::Gcra;
+pub use gcra::RateLimiter;
 
 /// A rate limit: `count` events per `per`, of which `burst` may happen at once after an idle time.
 ///
@@ -30,7 +30,7 @@ pub use gcra::Gcra;
 /// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-#[cfg_attr(feature = "serde", serde(try_from = "Data", into = "Data"))]
+#[cfg_attr(feature = "serde", serde(try_from = "RateData", into = "RateData"))]
 pub struct Rate {
     count: NonZeroU32,
     burst: NonZeroU32,
@@ -140,7 +140,7 @@ impl Rate {
     }
 
     /// The fraction `parts / of` of the rate, with a burst of at least 1. 0 parts count as 1.
-    pub(crate) fn part(self, parts: u32, of: u32) -> Self {
+    pub(crate) fn fraction(self, parts: u32, of: u32) -> Self {
         let per = (u128::from(self.per) * u128::from(of)).div_ceil(u128::from(parts.max(1)));
         let burst = u64::from(self.burst.get()) * u64::from(parts) / u64::from(of.max(1));
         let burst = u32::try_from(burst).ok().and_then(NonZeroU32::new);
@@ -219,28 +219,28 @@ impl FromStr for Rate {
     type Err = RateError;
 
     fn from_str(text: &str) -> Result<Self, RateError> {
-        let invalid = |why| RateError {
+        let invalid = |kind| RateError {
             text: text.into(),
-            why,
+            kind,
         };
-        let (count, per) = text.split_once('/').ok_or_else(|| invalid(Why::NoUnit))?;
-        let count = number(count).and_then(|count| NonZeroU32::new(u32::try_from(count).ok()?));
-        let count = count.ok_or_else(|| invalid(Why::Count))?;
+        let (count, per) = text.split_once('/').ok_or_else(|| invalid(RateErrorKind::NoUnit))?;
+        let count = parse_digits(count).and_then(|count| NonZeroU32::new(u32::try_from(count).ok()?));
+        let count = count.ok_or_else(|| invalid(RateErrorKind::Count))?;
         let digits = per.bytes().take_while(u8::is_ascii_digit).count();
         let (times, unit) = per.split_at(digits);
         let times = if times.is_empty() {
             Some(1)
         } else {
-            number(times)
+            parse_digits(times)
         };
         let times = times
             .filter(|times| *times > 0)
-            .ok_or_else(|| invalid(Why::Period))?;
+            .ok_or_else(|| invalid(RateErrorKind::Period))?;
         let unit = UNITS.iter().find(|(name, _)| *name == unit);
-        let (_, unit) = unit.ok_or_else(|| invalid(Why::Unit))?;
+        let (_, unit) = unit.ok_or_else(|| invalid(RateErrorKind::Unit))?;
         let per = unit
             .checked_mul(times)
-            .ok_or_else(|| invalid(Why::Period))?;
+            .ok_or_else(|| invalid(RateErrorKind::Period))?;
         Ok(Self {
             count,
             burst: NonZeroU32::MIN,
@@ -249,7 +249,7 @@ impl FromStr for Rate {
     }
 }
 
-fn number(digits: &str) -> Option<u64> {
+fn parse_digits(digits: &str) -> Option<u64> {
     // `parse` alone would accept a sign.
     digits
         .bytes()
@@ -261,11 +261,11 @@ fn number(digits: &str) -> Option<u64> {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RateError {
     text: Box<str>,
-    why: Why,
+    kind: RateErrorKind,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Why {
+enum RateErrorKind {
     Count,
     NoUnit,
     Period,
@@ -274,11 +274,11 @@ enum Why {
 
 impl fmt::Display for RateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let why = match self.why {
-            Why::Count => "the count must be a whole number from 1 to 4294967295",
-            Why::NoUnit => "say per what time",
-            Why::Period => "the time must be over zero and under 584 years",
-            Why::Unit => "the unit must be ms, s, m, h or d",
+        let kind = match self.kind {
+            RateErrorKind::Count => "the count must be a whole number from 1 to 4294967295",
+            RateErrorKind::NoUnit => "say per what time",
+            RateErrorKind::Period => "the time must be over zero and under 584 years",
+            RateErrorKind::Unit => "the unit must be ms, s, m, h or d",
         };
         write!(
             f,
@@ -293,7 +293,7 @@ impl core::error::Error for RateError {}
 #[cfg(feature = "serde")]
 #[derive(serde::Deserialize, serde::Serialize)]
 #[serde(rename = "Rate", deny_unknown_fields)]
-struct Data {
+struct RateData {
     count: NonZeroU32,
     per: Duration,
     #[serde(default = "one")]
@@ -306,17 +306,17 @@ fn one() -> NonZeroU32 {
 }
 
 #[cfg(feature = "serde")]
-impl TryFrom<Data> for Rate {
+impl TryFrom<RateData> for Rate {
     type Error = &'static str;
 
-    fn try_from(data: Data) -> Result<Self, Self::Error> {
+    fn try_from(data: RateData) -> Result<Self, Self::Error> {
         let rate = Self::new(data.count, data.per).ok_or("a rate's time must be over zero")?;
         Ok(rate.burst(data.burst))
     }
 }
 
 #[cfg(feature = "serde")]
-impl From<Rate> for Data {
+impl From<Rate> for RateData {
     fn from(rate: Rate) -> Self {
         Self {
             count: rate.count,

@@ -19,11 +19,11 @@ fn at(nanos: u64) -> Timestamp {
 }
 
 /// The times at which `n` events are admitted if each comes as early as possible.
-fn eager(gcra: &mut Gcra, n: usize) -> Vec<u64> {
+fn eager(gcra: &mut RateLimiter, n: usize) -> Vec<u64> {
     let mut now = Timestamp::START;
     let mut take = || {
         now = gcra.next_allowed(now);
-        gcra.try_take(now).unwrap();
+        gcra.try_acquire(now).unwrap();
         now.as_nanos()
     };
     (0..n).map(|_| take()).collect()
@@ -74,14 +74,14 @@ fn invalid_rates_are_rejected_with_a_reason() {
 #[test]
 fn burst_is_admitted_at_once_and_then_the_rate() {
     let five = rate("10/s").burst(NonZeroU32::new(3).unwrap());
-    let times = eager(&mut Gcra::new(five), 6);
+    let times = eager(&mut RateLimiter::new(five), 6);
     assert_eq!(times, [0, 0, 0, SECOND / 10, SECOND / 5, 3 * SECOND / 10]);
 }
 
 #[test]
 fn three_per_second_do_not_drift() {
     let two = NonZeroU32::new(2).unwrap();
-    let times = eager(&mut Gcra::new(rate("3/s").burst(two)), 300_002);
+    let times = eager(&mut RateLimiter::new(rate("3/s").burst(two)), 300_002);
     assert_eq!(times[2], 333_333_334, "rounded up, never early");
     assert_eq!(
         times[300_001],
@@ -92,31 +92,31 @@ fn three_per_second_do_not_drift() {
 
 #[test]
 fn without_burst_each_event_is_less_than_a_nanosecond_late() {
-    let last = eager(&mut Gcra::new(rate("3/s")), 301)[300];
+    let last = eager(&mut RateLimiter::new(rate("3/s")), 301)[300];
     assert!((100 * SECOND..100 * SECOND + 300).contains(&last), "{last}");
 }
 
 #[test]
 fn idle_time_restores_the_burst_and_no_more() {
-    let mut gcra = Gcra::new(Rate::per_second(NonZeroU32::new(4).unwrap()));
+    let mut gcra = RateLimiter::new(Rate::per_second(NonZeroU32::new(4).unwrap()));
     let rested = at(1000 * SECOND);
-    let admitted = (0..10).filter(|_| gcra.try_take(rested).is_ok()).count();
+    let admitted = (0..10).filter(|_| gcra.try_acquire(rested).is_ok()).count();
     assert_eq!(admitted, 4);
 }
 
 #[test]
 fn clock_running_backwards_admits_nothing_more() {
-    let mut gcra = Gcra::new(rate("1/s"));
-    gcra.try_take(at(10 * SECOND)).unwrap();
-    assert_eq!(gcra.try_take(at(SECOND)), Err(at(11 * SECOND)));
+    let mut gcra = RateLimiter::new(rate("1/s"));
+    gcra.try_acquire(at(10 * SECOND)).unwrap();
+    assert_eq!(gcra.try_acquire(at(SECOND)), Err(at(11 * SECOND)));
     assert!(!gcra.is_idle(at(SECOND)));
-    assert_eq!(gcra.try_take(at(11 * SECOND)), Ok(()));
+    assert_eq!(gcra.try_acquire(at(11 * SECOND)), Ok(()));
 }
 
 #[test]
 fn new_rate_keeps_the_debt() {
-    let mut gcra = Gcra::new(rate("3/s"));
-    gcra.try_take(at(0)).unwrap();
+    let mut gcra = RateLimiter::new(rate("3/s"));
+    gcra.try_acquire(at(0)).unwrap();
     gcra.set_rate(rate("7/m"));
     assert_eq!(gcra.next_allowed(at(0)), at(333_333_334));
     assert!(!gcra.is_idle(at(333_333_333)) && gcra.is_idle(at(333_333_334)));
@@ -132,9 +132,9 @@ fn extremes_do_not_overflow() {
         Rate::per_second(most),
         Rate::new(most, Duration::MAX).unwrap(),
     ] {
-        let mut gcra = Gcra::new(rate);
+        let mut gcra = RateLimiter::new(rate);
         for now in [at(0), Timestamp::MAX, Timestamp::MAX] {
-            let admitted = gcra.try_take(now);
+            let admitted = gcra.try_acquire(now);
             assert!(admitted.is_ok() || admitted > Err(now) || now == Timestamp::MAX);
         }
         for other in [
@@ -168,9 +168,9 @@ proptest! {
     ) {
         let nonzero = |n| NonZeroU32::new(n).unwrap();
         let rate = Rate::new(nonzero(count), Duration::from_nanos(per)).unwrap();
-        let mut gcra = Gcra::new(rate.burst(nonzero(burst)));
+        let mut gcra = RateLimiter::new(rate.burst(nonzero(burst)));
         // The times are in any order, so the clock also runs backwards.
-        let mut admitted: Vec<u64> = times.into_iter().filter(|t| gcra.try_take(at(*t)).is_ok()).collect();
+        let mut admitted: Vec<u64> = times.into_iter().filter(|t| gcra.try_acquire(at(*t)).is_ok()).collect();
         admitted.sort_unstable();
         for (i, from) in admitted.iter().enumerate() {
             for (j, to) in admitted.iter().enumerate().skip(i) {
@@ -186,19 +186,19 @@ proptest! {
     ) {
         let nonzero = |n| NonZeroU32::new(n).unwrap();
         let rate = Rate::new(nonzero(count), Duration::from_nanos(per)).unwrap();
-        let mut gcra = Gcra::new(rate.burst(nonzero(burst)));
+        let mut gcra = RateLimiter::new(rate.burst(nonzero(burst)));
         eager(&mut gcra, taken);
         let next = gcra.next_allowed(Timestamp::START);
-        prop_assert!(gcra.clone().try_take(next).is_ok());
+        prop_assert!(gcra.clone().try_acquire(next).is_ok());
         if let Some(before) = next.as_nanos().checked_sub(1) {
-            prop_assert_eq!(gcra.try_take(at(before)), Err(next));
+            prop_assert_eq!(gcra.try_acquire(at(before)), Err(next));
         }
     }
 
     #[test]
     fn new_rate_never_admits_before_the_debt_is_paid(old in 1_u32..100, new in 1_u32..100, n in 1_usize..50) {
         let [old, new] = [old, new].map(|n| rate(&format!("{n}/s")));
-        let mut gcra = Gcra::new(old);
+        let mut gcra = RateLimiter::new(old);
         eager(&mut gcra, n);
         let before = gcra.next_allowed(Timestamp::START);
         gcra.set_rate(new);

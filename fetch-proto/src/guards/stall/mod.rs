@@ -14,7 +14,7 @@ const BINS: u64 = 10;
 /// over a sliding `window`, continuously for `grace`.
 ///
 /// After the stalled-stream protection of smithy-rs, with its constants. Unlike a limit on the time
-/// between two reads, it also detects a server that sends one byte now and then. [`Meter`] measures
+/// between two reads, it also detects a server that sends one byte now and then. [`ThroughputMeter`] measures
 /// a body.
 ///
 /// ```
@@ -38,12 +38,12 @@ pub struct StallGuard {
 
 impl StallGuard {
     /// Length of a bin in nanoseconds.
-    fn bin(&self) -> u64 {
+    fn bin_nanos(&self) -> u64 {
         (nanos(self.window) / BINS).max(1000)
     }
 
     /// Bytes required per window, rounded up.
-    fn needed(&self) -> u64 {
+    fn required_bytes(&self) -> u64 {
         let product = self.min_bytes_per_second.saturating_mul(nanos(self.window));
         product.div_ceil(1_000_000_000).clamp(1, u32::MAX.into())
     }
@@ -61,8 +61,8 @@ impl Default for StallGuard {
 
 /// Measures the throughput of one body. All calls must pass the same [`StallGuard`].
 ///
-/// Its clock stops while the consumer does not read ([`paused`](Self::paused) to
-/// [`resumed`](Self::resumed)), because a slow consumer is not a slow server. The time before the
+/// Its clock stops while the consumer does not read ([`pause`](Self::pause) to
+/// [`resume`](Self::resume)), because a slow consumer is not a slow server. The time before the
 /// body is wanted is a pause, too.
 ///
 /// Record all received bytes before asking whether the body stalled: after a suspension of the
@@ -71,22 +71,22 @@ impl Default for StallGuard {
 ///
 /// ```
 /// use core::time::Duration;
-/// use fetch_proto::{Meter, StallGuard, Timestamp};
+/// use fetch_proto::{ThroughputMeter, StallGuard, Timestamp};
 ///
 /// let guard = StallGuard::default();
-/// let mut meter = Meter::new(Timestamp::START);
-/// meter.bytes(&guard, 1000, Timestamp::START + Duration::from_secs(3));
+/// let mut meter = ThroughputMeter::new(Timestamp::START);
+/// meter.record_bytes(&guard, 1000, Timestamp::START + Duration::from_secs(3));
 /// let deadline = meter.deadline(&guard).unwrap();
 /// assert_eq!(deadline.to_string(), "24s", "the bytes leave the window after 1 s, then 20 s");
 /// assert!(meter.is_stalled(&guard, deadline));
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub struct Meter {
+pub struct ThroughputMeter {
     /// Bytes per bin; the index of time `t` is `t / bin % 10`.
     bins: [u32; BINS as usize],
     /// Until when, on this clock, the throughput suffices if no more bytes arrive. Nanoseconds.
-    fine_until: u64,
+    sufficient_until: u64,
     /// Number of the newest bin, counted from the start of this clock.
     newest: u64,
     /// Offset of this clock in nanoseconds: its start plus all pauses.
@@ -94,19 +94,19 @@ pub struct Meter {
     paused_at: Option<Timestamp>,
 }
 
-impl Meter {
+impl ThroughputMeter {
     /// Starts at `now`, not paused.
     ///
     /// ```
-    /// use fetch_proto::{Meter, StallGuard, Timestamp};
-    /// let meter = Meter::new(Timestamp::START);
+    /// use fetch_proto::{ThroughputMeter, StallGuard, Timestamp};
+    /// let meter = ThroughputMeter::new(Timestamp::START);
     /// assert_eq!(meter.deadline(&StallGuard::default()).unwrap().to_string(), "21s");
     /// ```
     #[must_use]
     pub const fn new(now: Timestamp) -> Self {
         Self {
             bins: [0; BINS as usize],
-            fine_until: 0,
+            sufficient_until: 0,
             newest: 0,
             origin: now.as_nanos(),
             paused_at: None,
@@ -117,15 +117,15 @@ impl Meter {
     ///
     /// ```
     /// use core::time::Duration;
-    /// use fetch_proto::{Meter, StallGuard, Timestamp};
+    /// use fetch_proto::{ThroughputMeter, StallGuard, Timestamp};
     ///
-    /// let (guard, mut meter) = (StallGuard::default(), Meter::new(Timestamp::START));
+    /// let (guard, mut meter) = (StallGuard::default(), ThroughputMeter::new(Timestamp::START));
     /// let late = Timestamp::START + Duration::from_secs(60);
-    /// meter.bytes(&guard, 1, late);
+    /// meter.record_bytes(&guard, 1, late);
     /// assert!(!meter.is_stalled(&guard, late));
     /// ```
-    pub fn bytes(&mut self, guard: &StallGuard, n: u64, now: Timestamp) {
-        let newest = (self.active(now) / guard.bin()).max(self.newest);
+    pub fn record_bytes(&mut self, guard: &StallGuard, n: u64, now: Timestamp) {
+        let newest = (self.active_nanos(now) / guard.bin_nanos()).max(self.newest);
         for number in (self.newest + 1..=newest).take(BINS as usize) {
             // After more than a window, this clears every bin once.
             self.bins[(number % BINS) as usize] = 0;
@@ -133,20 +133,20 @@ impl Meter {
         self.newest = newest;
         let bin = &mut self.bins[(newest % BINS) as usize];
         *bin = bin.saturating_add(u32::try_from(n).unwrap_or(u32::MAX));
-        if let Some(until) = self.enough_until(guard) {
-            self.fine_until = self.fine_until.max(until);
+        if let Some(until) = self.bytes_suffice_until(guard) {
+            self.sufficient_until = self.sufficient_until.max(until);
         }
     }
 
     /// Stops the clock: the consumer does not read from `now` on. No effect while paused.
     ///
     /// ```
-    /// use fetch_proto::{Meter, StallGuard, Timestamp};
-    /// let mut meter = Meter::new(Timestamp::START);
-    /// meter.paused(Timestamp::START);
+    /// use fetch_proto::{ThroughputMeter, StallGuard, Timestamp};
+    /// let mut meter = ThroughputMeter::new(Timestamp::START);
+    /// meter.pause(Timestamp::START);
     /// assert_eq!(meter.deadline(&StallGuard::default()), None);
     /// ```
-    pub const fn paused(&mut self, now: Timestamp) {
+    pub const fn pause(&mut self, now: Timestamp) {
         if self.paused_at.is_none() {
             self.paused_at = Some(now);
         }
@@ -159,23 +159,23 @@ impl Meter {
     ///
     /// ```
     /// use core::time::Duration;
-    /// use fetch_proto::{Meter, StallGuard, Timestamp};
+    /// use fetch_proto::{ThroughputMeter, StallGuard, Timestamp};
     ///
-    /// let (guard, mut meter) = (StallGuard::default(), Meter::new(Timestamp::START));
-    /// meter.paused(Timestamp::START);
-    /// meter.resumed(&guard, Timestamp::START + Duration::from_secs(3600));
+    /// let (guard, mut meter) = (StallGuard::default(), ThroughputMeter::new(Timestamp::START));
+    /// meter.pause(Timestamp::START);
+    /// meter.resume(&guard, Timestamp::START + Duration::from_secs(3600));
     /// assert_eq!(meter.deadline(&guard).unwrap().to_string(), "3621s");
     /// ```
-    pub fn resumed(&mut self, guard: &StallGuard, now: Timestamp) {
+    pub fn resume(&mut self, guard: &StallGuard, now: Timestamp) {
         let Some(paused_at) = self.paused_at.take() else {
             return;
         };
         let pause = now.saturating_since(paused_at);
         self.origin = self.origin.saturating_add(nanos(pause));
         if pause >= guard.window {
-            let least = self.active(now).saturating_add(nanos(guard.window));
+            let least = self.active_nanos(now).saturating_add(nanos(guard.window));
             let least = least.saturating_sub(nanos(guard.grace));
-            self.fine_until = self.fine_until.max(least);
+            self.sufficient_until = self.sufficient_until.max(least);
         }
     }
 
@@ -183,9 +183,9 @@ impl Meter {
     /// is disabled.
     ///
     /// ```
-    /// use fetch_proto::{Meter, StallGuard, Timestamp};
+    /// use fetch_proto::{ThroughputMeter, StallGuard, Timestamp};
     /// let off = StallGuard { min_bytes_per_second: 0, ..StallGuard::default() };
-    /// assert_eq!(Meter::new(Timestamp::START).deadline(&off), None);
+    /// assert_eq!(ThroughputMeter::new(Timestamp::START).deadline(&off), None);
     /// ```
     #[must_use]
     pub fn deadline(&self, guard: &StallGuard) -> Option<Timestamp> {
@@ -193,18 +193,18 @@ impl Meter {
             return None;
         }
         // The first window is not evaluated before its end.
-        let fine_until = self.fine_until.max(nanos(guard.window));
+        let sufficient_until = self.sufficient_until.max(nanos(guard.window));
         let origin = Timestamp::from_nanos(self.origin);
-        Some(origin + Duration::from_nanos(fine_until) + guard.grace)
+        Some(origin + Duration::from_nanos(sufficient_until) + guard.grace)
     }
 
     /// Whether the body has stalled at `now`.
     ///
     /// ```
     /// use core::time::Duration;
-    /// use fetch_proto::{Meter, StallGuard, Timestamp};
+    /// use fetch_proto::{ThroughputMeter, StallGuard, Timestamp};
     ///
-    /// let meter = Meter::new(Timestamp::START);
+    /// let meter = ThroughputMeter::new(Timestamp::START);
     /// let later = |s| Timestamp::START + Duration::from_secs(s);
     /// assert!(!meter.is_stalled(&StallGuard::default(), later(20)));
     /// assert!(meter.is_stalled(&StallGuard::default(), later(21)));
@@ -215,15 +215,15 @@ impl Meter {
     }
 
     /// Nanoseconds on this clock, which stops during a pause.
-    fn active(&self, now: Timestamp) -> u64 {
+    fn active_nanos(&self, now: Timestamp) -> u64 {
         let now = self.paused_at.unwrap_or(now);
         now.as_nanos().saturating_sub(self.origin)
     }
 
     /// When so many bins have expired that the rest no longer suffices, in nanoseconds on this
     /// clock; `None` if the bytes do not suffice now.
-    fn enough_until(&self, guard: &StallGuard) -> Option<u64> {
-        let needed = guard.needed();
+    fn bytes_suffice_until(&self, guard: &StallGuard) -> Option<u64> {
+        let needed = guard.required_bytes();
         let mut sum: u64 = self.bins.iter().map(|bin| u64::from(*bin)).sum();
         if sum < needed {
             return None;
@@ -235,7 +235,7 @@ impl Meter {
             };
             sum -= u64::from(self.bins[(number % BINS) as usize]);
             if sum < needed {
-                return Some((number + BINS).saturating_mul(guard.bin()));
+                return Some((number + BINS).saturating_mul(guard.bin_nanos()));
             }
         }
         None

@@ -16,17 +16,17 @@ fn at(ms: u64) -> Timestamp {
 }
 
 /// A meter started at 0 s, with `(ms, bytes)` recorded.
-fn told(guard: &StallGuard, bytes: &[(u64, u64)]) -> Meter {
-    let mut meter = Meter::new(at(0));
+fn told(guard: &StallGuard, bytes: &[(u64, u64)]) -> ThroughputMeter {
+    let mut meter = ThroughputMeter::new(at(0));
     bytes
         .iter()
-        .for_each(|(ms, n)| meter.bytes(guard, *n, at(*ms)));
+        .for_each(|(ms, n)| meter.record_bytes(guard, *n, at(*ms)));
     meter
 }
 
 #[test]
 fn size_is_small_because_each_attempt_has_one() {
-    assert_eq!(size_of::<Meter>(), 72);
+    assert_eq!(size_of::<ThroughputMeter>(), 72);
 }
 
 #[test]
@@ -60,9 +60,9 @@ fn throughput_at_the_minimum_never_stalls() {
         min_bytes_per_second: 100,
         ..GUARD
     };
-    let mut meter = Meter::new(at(0));
+    let mut meter = ThroughputMeter::new(at(0));
     for i in 0..1000 {
-        meter.bytes(&guard, 10, at(100 * i));
+        meter.record_bytes(&guard, 10, at(100 * i));
         assert!(!meter.is_stalled(&guard, at(100 * i)));
     }
 }
@@ -93,40 +93,40 @@ fn deadline_is_when_the_remaining_bytes_no_longer_suffice() {
 #[test]
 fn slow_consumer_is_not_a_stall() {
     let mut meter = told(&GUARD, &[(0, 100)]);
-    meter.paused(at(500));
+    meter.pause(at(500));
     assert_eq!(meter.deadline(&GUARD), None);
     assert!(!meter.is_stalled(&GUARD, at(3_600_000)));
-    meter.resumed(&GUARD, at(3_600_500));
+    meter.resume(&GUARD, at(3_600_500));
     assert_eq!(meter.deadline(&GUARD), Some(at(3_600_000 + 21_000)));
 }
 
 #[test]
 fn frequent_short_reads_are_not_a_stall() {
-    let mut meter = Meter::new(at(0));
+    let mut meter = ThroughputMeter::new(at(0));
     for round in 0..1000 {
         let begin = 60_000 * round;
-        meter.resumed(&GUARD, at(begin));
-        meter.bytes(&GUARD, 1 << 16, at(begin + 5));
+        meter.resume(&GUARD, at(begin));
+        meter.record_bytes(&GUARD, 1 << 16, at(begin + 5));
         assert!(!meter.is_stalled(&GUARD, at(begin + 10)));
-        meter.paused(at(begin + 10));
+        meter.pause(at(begin + 10));
     }
 }
 
 #[test]
 fn server_has_a_window_to_resume_after_a_long_pause() {
     let mut meter = told(&GUARD, &[]);
-    meter.paused(at(20_990));
-    meter.resumed(&GUARD, at(80_000));
+    meter.pause(at(20_990));
+    meter.resume(&GUARD, at(80_000));
     assert_eq!(meter.deadline(&GUARD), Some(at(81_000)));
 }
 
 #[test]
 fn short_pauses_do_not_hide_a_stall() {
-    let mut meter = Meter::new(at(0));
+    let mut meter = ThroughputMeter::new(at(0));
     let mut now = 0;
     while !meter.is_stalled(&GUARD, at(now)) {
-        meter.paused(at(now + 90));
-        meter.resumed(&GUARD, at(now + 100));
+        meter.pause(at(now + 90));
+        meter.resume(&GUARD, at(now + 100));
         now += 100;
         assert!(now < 60_000);
     }
@@ -138,16 +138,16 @@ fn short_pauses_do_not_hide_a_stall() {
 #[test]
 fn waiting_for_the_response_head_is_no_stall() {
     let mut meter = told(&GUARD, &[]);
-    meter.paused(at(0));
+    meter.pause(at(0));
     assert!(!meter.is_stalled(&GUARD, at(600_000)));
-    meter.resumed(&GUARD, at(600_000));
+    meter.resume(&GUARD, at(600_000));
     assert_eq!(meter.deadline(&GUARD), Some(at(621_000)));
 }
 
 #[test]
 fn bytes_recorded_after_a_suspension_prevent_a_stall() {
     let mut meter = told(&GUARD, &[(0, 100)]);
-    meter.bytes(&GUARD, 100, at(900_000));
+    meter.record_bytes(&GUARD, 100, at(900_000));
     assert!(!meter.is_stalled(&GUARD, at(900_000)));
 }
 
@@ -155,12 +155,12 @@ fn bytes_recorded_after_a_suspension_prevent_a_stall() {
 fn pause_and_resume_are_idempotent() {
     let mut meter = told(&GUARD, &[]);
     let same = meter.clone();
-    meter.resumed(&GUARD, at(100));
+    meter.resume(&GUARD, at(100));
     assert_eq!(meter, same);
-    meter.paused(at(100));
-    meter.paused(at(200));
-    meter.resumed(&GUARD, at(300));
-    meter.resumed(&GUARD, at(400));
+    meter.pause(at(100));
+    meter.pause(at(200));
+    meter.resume(&GUARD, at(300));
+    meter.resume(&GUARD, at(400));
     assert_eq!(meter.deadline(&GUARD), Some(at(21_200)));
 }
 
@@ -182,11 +182,11 @@ fn extremes_do_not_overflow() {
         },
     ];
     for guard in guards {
-        let mut meter = Meter::new(at(5));
+        let mut meter = ThroughputMeter::new(at(5));
         for now in [at(0), Timestamp::MAX, at(1), Timestamp::MAX] {
-            meter.bytes(&guard, u64::MAX, now);
-            meter.paused(now);
-            meter.resumed(&guard, Timestamp::MAX);
+            meter.record_bytes(&guard, u64::MAX, now);
+            meter.pause(now);
+            meter.resume(&guard, Timestamp::MAX);
             assert!(meter.deadline(&guard).is_some());
         }
     }
@@ -196,9 +196,9 @@ fn extremes_do_not_overflow() {
 #[test]
 fn serialized_state_resumes_unchanged() {
     let mut meter = told(&GUARD, &[(100, 7)]);
-    meter.paused(at(200));
+    meter.pause(at(200));
     let json = serde_json::to_string(&meter).unwrap();
-    assert_eq!(serde_json::from_str::<Meter>(&json).unwrap(), meter);
+    assert_eq!(serde_json::from_str::<ThroughputMeter>(&json).unwrap(), meter);
 }
 
 /// Reference: evaluates the definition for every millisecond.
@@ -232,12 +232,12 @@ proptest! {
         let bytes: Vec<_> = gaps.iter().map(|(gap, n)| { now += gap; (now, *n) }).collect();
         let expected = stalled_at(&guard, &bytes, now + 6_000).unwrap();
         // Records one at a time, and checks before each.
-        let mut meter = Meter::new(at(0));
+        let mut meter = ThroughputMeter::new(at(0));
         let mut found = None;
         for (ms, n) in &bytes {
             let passed = meter.deadline(&guard).filter(|deadline| *deadline < at(*ms));
             found = found.or(passed);
-            meter.bytes(&guard, *n, at(*ms));
+            meter.record_bytes(&guard, *n, at(*ms));
         }
         let last = meter.deadline(&guard);
         prop_assert_eq!(found.or(last), Some(at(expected)));

@@ -6,13 +6,13 @@ mod tests;
 use core::ops::AddAssign;
 use core::time::Duration;
 
-use crate::guards::rolling_window::Slots;
+use crate::guards::rolling_window::RollingWindow;
 use crate::model::time::Timestamp;
 use crate::random::between;
 
 const MILLION: u64 = 1_000_000;
 
-/// Configuration of a [`Throttler`]: client-side throttling after "Site Reliability Engineering"
+/// Configuration of a [`RequestThrottler`]: client-side throttling after "Site Reliability Engineering"
 /// (Beyer and others, 2016, chapter 21, "Handling Overload").
 ///
 /// A request is held back with the probability `max(0, (requests − K × accepts) / (requests + 1))`,
@@ -20,11 +20,11 @@ const MILLION: u64 = 1_000_000;
 /// tolerates more rejections, which detect the host's recovery sooner.
 ///
 /// ```
-/// use fetch_proto::{Throttle, Throttler, Timestamp};
+/// use fetch_proto::{Throttle, RequestThrottler, Timestamp};
 ///
-/// let mut throttler = Throttler::new(Throttle::default());
-/// (0..99).for_each(|_| throttler.request(Timestamp::START));
-/// (0..24).for_each(|_| throttler.accept(Timestamp::START));
+/// let mut throttler = RequestThrottler::new(Throttle::default());
+/// (0..99).for_each(|_| throttler.record_request(Timestamp::START));
+/// (0..24).for_each(|_| throttler.record_accept(Timestamp::START));
 /// // (99 − 2 × 24) / (99 + 1)
 /// assert_eq!(throttler.rejection_probability(Timestamp::START), 510_000);
 /// ```
@@ -113,37 +113,37 @@ impl Default for Throttle {
 /// A clock that runs backwards only delays the expiry of counts.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub struct Throttler {
+pub struct RequestThrottler {
     config: Throttle,
-    window: Slots<Counts>,
+    window: RollingWindow<RequestCounts>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-struct Counts {
+struct RequestCounts {
     accepts: u32,
     requests: u32,
 }
 
-impl AddAssign for Counts {
+impl AddAssign for RequestCounts {
     fn add_assign(&mut self, other: Self) {
         self.accepts = self.accepts.saturating_add(other.accepts);
         self.requests = self.requests.saturating_add(other.requests);
     }
 }
 
-impl Throttler {
+impl RequestThrottler {
     /// Starts with empty counts: all requests are admitted.
     ///
     /// ```
-    /// use fetch_proto::{Throttle, Throttler, Timestamp};
-    /// let throttler = Throttler::new(Throttle::default());
-    /// assert!(throttler.admits(0, Timestamp::START));
+    /// use fetch_proto::{Throttle, RequestThrottler, Timestamp};
+    /// let throttler = RequestThrottler::new(Throttle::default());
+    /// assert!(throttler.can_send(0, Timestamp::START));
     /// ```
     #[must_use]
     pub fn new(config: Throttle) -> Self {
         Self {
-            window: Slots::new(config.window),
+            window: RollingWindow::new(config.window),
             config,
         }
     }
@@ -151,13 +151,13 @@ impl Throttler {
     /// Records that a request is sent.
     ///
     /// ```
-    /// # use fetch_proto::{Throttle, Throttler, Timestamp};
-    /// let mut throttler = Throttler::new(Throttle::default());
-    /// throttler.request(Timestamp::START);
+    /// # use fetch_proto::{Throttle, RequestThrottler, Timestamp};
+    /// let mut throttler = RequestThrottler::new(Throttle::default());
+    /// throttler.record_request(Timestamp::START);
     /// assert!(!throttler.is_idle(Timestamp::START));
     /// ```
-    pub fn request(&mut self, now: Timestamp) {
-        *self.window.current(now) += Counts {
+    pub fn record_request(&mut self, now: Timestamp) {
+        *self.window.slot_mut(now) += RequestCounts {
             accepts: 0,
             requests: 1,
         };
@@ -166,15 +166,15 @@ impl Throttler {
     /// Records that a request has ended without a sign of overload.
     ///
     /// ```
-    /// # use fetch_proto::{Throttle, Throttler, Timestamp};
-    /// let mut throttler = Throttler::new(Throttle::default().minimum(0));
-    /// throttler.request(Timestamp::START);
+    /// # use fetch_proto::{Throttle, RequestThrottler, Timestamp};
+    /// let mut throttler = RequestThrottler::new(Throttle::default().minimum(0));
+    /// throttler.record_request(Timestamp::START);
     /// assert_eq!(throttler.rejection_probability(Timestamp::START), 500_000);
-    /// throttler.accept(Timestamp::START);
+    /// throttler.record_accept(Timestamp::START);
     /// assert_eq!(throttler.rejection_probability(Timestamp::START), 0);
     /// ```
-    pub fn accept(&mut self, now: Timestamp) {
-        *self.window.current(now) += Counts {
+    pub fn record_accept(&mut self, now: Timestamp) {
+        *self.window.slot_mut(now) += RequestCounts {
             accepts: 1,
             requests: 0,
         };
@@ -183,14 +183,14 @@ impl Throttler {
     /// Probability with which a request at `now` is held back, in millionths, rounded down.
     ///
     /// ```
-    /// # use fetch_proto::{Throttle, Throttler, Timestamp};
-    /// let mut throttler = Throttler::new(Throttle::default());
-    /// (0..1000).for_each(|_| throttler.request(Timestamp::START));
+    /// # use fetch_proto::{Throttle, RequestThrottler, Timestamp};
+    /// let mut throttler = RequestThrottler::new(Throttle::default());
+    /// (0..1000).for_each(|_| throttler.record_request(Timestamp::START));
     /// assert_eq!(throttler.rejection_probability(Timestamp::START), 900_000);
     /// ```
     #[must_use]
     pub fn rejection_probability(&self, now: Timestamp) -> u32 {
-        let Counts { accepts, requests } = self.window.sum(now);
+        let RequestCounts { accepts, requests } = self.window.sum(now);
         if requests < self.config.minimum {
             return 0;
         }
@@ -205,23 +205,23 @@ impl Throttler {
     /// Whether a request may be sent at `now`. `draw` is a uniformly distributed random word.
     ///
     /// ```
-    /// # use fetch_proto::{Throttle, Throttler, Timestamp};
-    /// let mut throttler = Throttler::new(Throttle::default());
-    /// (0..1000).for_each(|_| throttler.request(Timestamp::START));
-    /// assert!(!throttler.admits(0, Timestamp::START));
-    /// assert!(throttler.admits(u64::MAX, Timestamp::START));
+    /// # use fetch_proto::{Throttle, RequestThrottler, Timestamp};
+    /// let mut throttler = RequestThrottler::new(Throttle::default());
+    /// (0..1000).for_each(|_| throttler.record_request(Timestamp::START));
+    /// assert!(!throttler.can_send(0, Timestamp::START));
+    /// assert!(throttler.can_send(u64::MAX, Timestamp::START));
     /// ```
     #[must_use]
-    pub fn admits(&self, draw: u64, now: Timestamp) -> bool {
+    pub fn can_send(&self, draw: u64, now: Timestamp) -> bool {
         between(draw, 0, MILLION - 1) >= u64::from(self.rejection_probability(now))
     }
 
     /// Changes the configuration and keeps the counts.
     ///
     /// ```
-    /// # use fetch_proto::{Throttle, Throttler, Timestamp};
-    /// let mut throttler = Throttler::new(Throttle::default());
-    /// (0..1000).for_each(|_| throttler.request(Timestamp::START));
+    /// # use fetch_proto::{Throttle, RequestThrottler, Timestamp};
+    /// let mut throttler = RequestThrottler::new(Throttle::default());
+    /// (0..1000).for_each(|_| throttler.record_request(Timestamp::START));
     /// throttler.set_config(Throttle::default().cap(750));
     /// assert_eq!(throttler.rejection_probability(Timestamp::START), 750_000);
     /// ```
@@ -233,8 +233,8 @@ impl Throttler {
     /// The current configuration.
     ///
     /// ```
-    /// # use fetch_proto::{Throttle, Throttler};
-    /// assert_eq!(Throttler::new(Throttle::default()).config(), &Throttle::default());
+    /// # use fetch_proto::{Throttle, RequestThrottler};
+    /// assert_eq!(RequestThrottler::new(Throttle::default()).config(), &Throttle::default());
     /// ```
     #[must_use]
     pub const fn config(&self) -> &Throttle {
@@ -244,8 +244,8 @@ impl Throttler {
     /// Whether the window is empty at `now`, so that this state can be dropped.
     ///
     /// ```
-    /// # use fetch_proto::{Throttle, Throttler, Timestamp};
-    /// assert!(Throttler::new(Throttle::default()).is_idle(Timestamp::START));
+    /// # use fetch_proto::{Throttle, RequestThrottler, Timestamp};
+    /// assert!(RequestThrottler::new(Throttle::default()).is_idle(Timestamp::START));
     /// ```
     #[must_use]
     pub fn is_idle(&self, now: Timestamp) -> bool {
@@ -255,9 +255,9 @@ impl Throttler {
     /// When the window will be empty, if nothing else happens.
     ///
     /// ```
-    /// # use fetch_proto::{Throttle, Throttler, Timestamp};
-    /// let mut throttler = Throttler::new(Throttle::default());
-    /// throttler.request(Timestamp::START);
+    /// # use fetch_proto::{Throttle, RequestThrottler, Timestamp};
+    /// let mut throttler = RequestThrottler::new(Throttle::default());
+    /// throttler.record_request(Timestamp::START);
     /// assert_eq!(throttler.idle_at().to_string(), "120s");
     /// ```
     #[must_use]

@@ -9,10 +9,10 @@ fn at(seconds: u32) -> Timestamp {
     Timestamp::START + SECOND * seconds
 }
 
-fn counted(config: Throttle, requests: u32, accepts: u32) -> Throttler {
-    let mut throttler = Throttler::new(config);
-    (0..requests).for_each(|_| throttler.request(at(0)));
-    (0..accepts).for_each(|_| throttler.accept(at(0)));
+fn counted(config: Throttle, requests: u32, accepts: u32) -> RequestThrottler {
+    let mut throttler = RequestThrottler::new(config);
+    (0..requests).for_each(|_| throttler.record_request(at(0)));
+    (0..accepts).for_each(|_| throttler.record_accept(at(0)));
     throttler
 }
 
@@ -62,8 +62,8 @@ fn counts_expire() {
     let mut throttler = counted(Throttle::default(), 100, 0);
     assert_eq!(throttler.rejection_probability(at(119)), 900_000);
     assert_eq!(throttler.rejection_probability(at(120)), 0);
-    (0..100).for_each(|_| throttler.request(at(60)));
-    (0..75).for_each(|_| throttler.accept(at(60)));
+    (0..100).for_each(|_| throttler.record_request(at(60)));
+    (0..75).for_each(|_| throttler.record_accept(at(60)));
     assert_eq!(throttler.rejection_probability(at(119)), 50_000_000 / 201);
     assert_eq!(throttler.rejection_probability(at(120)), 0);
     assert!(!throttler.is_idle(at(179)) && throttler.is_idle(at(180)));
@@ -80,21 +80,21 @@ fn cap_lets_some_requests_through() {
 #[test]
 fn draws_are_held_back_with_the_given_probability() {
     let throttler = counted(Throttle::default(), 99, 24);
-    let held = (0..10_000).filter(|n| !throttler.admits(mix(7, *n), at(0)));
+    let held = (0..10_000).filter(|n| !throttler.can_send(mix(7, *n), at(0)));
     let held = held.count();
     assert!((4900..5300).contains(&held), "{held} of 10000 at 51 %");
 }
 
 /// Sends up to 50 requests per second. Returns how many were held back in the last second.
-fn run(throttler: &mut Throttler, from: u32, seconds: u32, accepted: bool) -> usize {
+fn run(throttler: &mut RequestThrottler, from: u32, seconds: u32, accepted: bool) -> usize {
     let mut held = 0;
     for second in from..from + seconds {
         held = 0;
         for n in 0..50 {
-            if throttler.admits(mix(second.into(), n), at(second)) {
-                throttler.request(at(second));
+            if throttler.can_send(mix(second.into(), n), at(second)) {
+                throttler.record_request(at(second));
                 if accepted {
-                    throttler.accept(at(second));
+                    throttler.record_accept(at(second));
                 }
             } else {
                 held += 1;
@@ -106,7 +106,7 @@ fn run(throttler: &mut Throttler, from: u32, seconds: u32, accepted: bool) -> us
 
 #[test]
 fn recovers_with_the_host() {
-    let mut throttler = Throttler::new(Throttle::default());
+    let mut throttler = RequestThrottler::new(Throttle::default());
     assert_eq!(run(&mut throttler, 0, 60, true), 0);
     assert!(
         run(&mut throttler, 60, 300, false) > 35,
@@ -124,8 +124,8 @@ fn k_of_2_does_not_throttle_a_host_that_accepts_half() {
 #[test]
 fn clock_running_backwards_loses_nothing() {
     let mut throttler = counted(Throttle::default(), 20, 0);
-    throttler.request(at(300));
-    (0..30).for_each(|_| throttler.request(at(0)));
+    throttler.record_request(at(300));
+    (0..30).for_each(|_| throttler.record_request(at(0)));
     assert_eq!(throttler.rejection_probability(at(0)), 900_000);
     assert!(throttler.is_idle(at(420)));
 }
@@ -143,7 +143,7 @@ fn new_config_keeps_the_counts() {
 fn config_and_state_survive_json() {
     let throttler = counted(Throttle::default().k(1500), 99, 24);
     let json = serde_json::to_string(&throttler).unwrap();
-    assert_eq!(serde_json::from_str::<Throttler>(&json).unwrap(), throttler);
+    assert_eq!(serde_json::from_str::<RequestThrottler>(&json).unwrap(), throttler);
     let few = serde_json::from_str::<Throttle>(r#"{"k":1500}"#).unwrap();
     assert_eq!(few, Throttle::default().k(1500));
 }
@@ -159,7 +159,7 @@ proptest! {
         let mut last = throttler.rejection_probability(at(0));
         prop_assert!(last <= 999_000 && last <= u32::from(cap) * 1000);
         for _ in 0..accepts {
-            throttler.accept(at(0));
+            throttler.record_accept(at(0));
             let next = throttler.rejection_probability(at(0));
             prop_assert!(next <= last);
             last = next;

@@ -9,21 +9,21 @@ use core::time::Duration;
 
 use crate::model::failure::TimeLimit;
 use crate::model::outcome::{FetchError, FetchOutcome};
-use crate::stats::histogram::Histogram;
+use crate::stats::histogram::DurationHistogram;
 
 /// The figures of one fetch, for [`BatchStats::record`].
 ///
 /// ```
 /// use core::time::Duration;
-/// use fetch_proto::{Ending, Sample};
+/// use fetch_proto::{SampleEnd, FetchSample};
 ///
-/// let sample = Sample { retries: 1, ..Sample::new(Ending::Status(200), Duration::from_millis(80)) };
+/// let sample = FetchSample { retries: 1, ..FetchSample::new(SampleEnd::Status(200), Duration::from_millis(80)) };
 /// assert_eq!(sample.attempts, 1);
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Sample {
+pub struct FetchSample {
     /// How it ended.
-    pub ending: Ending,
+    pub ending: SampleEnd,
     /// Requests sent: the first, retries, and one for each redirect followed.
     pub attempts: u32,
     /// Attempts that repeated an earlier one.
@@ -38,16 +38,16 @@ pub struct Sample {
     pub first_byte: Option<Duration>,
 }
 
-impl Sample {
+impl FetchSample {
     /// A fetch with one attempt, without a body.
     ///
     /// ```
     /// use core::time::Duration;
-    /// use fetch_proto::{Ending, Sample};
-    /// assert_eq!(Sample::new(Ending::Cancelled, Duration::ZERO).bytes, 0);
+    /// use fetch_proto::{SampleEnd, FetchSample};
+    /// assert_eq!(FetchSample::new(SampleEnd::Cancelled, Duration::ZERO).bytes, 0);
     /// ```
     #[must_use]
-    pub const fn new(ending: Ending, total: Duration) -> Self {
+    pub const fn new(ending: SampleEnd, total: Duration) -> Self {
         let (retries, redirects, bytes, first_byte) = (0, 0, 0, None);
         Self {
             ending,
@@ -63,7 +63,7 @@ impl Sample {
 
 /// How a fetch ended, as counted by [`BatchStats`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Ending {
+pub enum SampleEnd {
     /// The caller cancelled it.
     Cancelled,
     /// It failed; the name is one of [`FailureKind::as_str`](crate::FailureKind::as_str).
@@ -78,11 +78,11 @@ pub enum Ending {
 ///
 /// ```
 /// use core::time::Duration;
-/// use fetch_proto::{BatchStats, Ending, FailureKind, Sample};
+/// use fetch_proto::{BatchStats, SampleEnd, FailureKind, FetchSample};
 ///
 /// let mut stats = BatchStats::default();
-/// stats.record(&Sample::new(Ending::Status(200), Duration::from_millis(80)));
-/// stats.record(&Sample::new(Ending::Failed(FailureKind::Resolve.as_str()), Duration::from_millis(5)));
+/// stats.record(&FetchSample::new(SampleEnd::Status(200), Duration::from_millis(80)));
+/// stats.record(&FetchSample::new(SampleEnd::Failed(FailureKind::Resolve.as_str()), Duration::from_millis(5)));
 /// assert_eq!((stats.succeeded(), stats.failed("dns")), (1, 1));
 /// ```
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -97,8 +97,8 @@ pub struct BatchStats {
     retries: u64,
     redirects: u64,
     bytes: u64,
-    total: Histogram,
-    first_byte: Histogram,
+    total: DurationHistogram,
+    first_byte: DurationHistogram,
 }
 
 impl BatchStats {
@@ -106,18 +106,18 @@ impl BatchStats {
     ///
     /// ```
     /// use core::time::Duration;
-    /// use fetch_proto::{BatchStats, Ending, Sample};
+    /// use fetch_proto::{BatchStats, SampleEnd, FetchSample};
     /// let mut stats = BatchStats::default();
-    /// stats.record(&Sample::new(Ending::Status(404), Duration::from_millis(80)));
+    /// stats.record(&FetchSample::new(SampleEnd::Status(404), Duration::from_millis(80)));
     /// assert_eq!(stats.http_errors(), 1);
     /// ```
-    pub fn record(&mut self, sample: &Sample) {
+    pub fn record(&mut self, sample: &FetchSample) {
         *match sample.ending {
-            Ending::Cancelled => &mut self.cancelled,
-            Ending::Failed(kind) => self.failed.entry(kind).or_default(),
-            Ending::Status(400..) => &mut self.http_errors,
-            Ending::Status(_) => &mut self.succeeded,
-            Ending::TimedOut(limit) => self.timed_out.entry(name(limit)).or_default(),
+            SampleEnd::Cancelled => &mut self.cancelled,
+            SampleEnd::Failed(kind) => self.failed.entry(kind).or_default(),
+            SampleEnd::Status(400..) => &mut self.http_errors,
+            SampleEnd::Status(_) => &mut self.succeeded,
+            SampleEnd::TimedOut(limit) => self.timed_out.entry(name(limit)).or_default(),
         } += 1;
         self.attempts += u64::from(sample.attempts);
         self.retries += u64::from(sample.retries);
@@ -133,9 +133,9 @@ impl BatchStats {
     ///
     /// ```
     /// use core::time::Duration;
-    /// use fetch_proto::{BatchStats, Ending, Sample};
+    /// use fetch_proto::{BatchStats, SampleEnd, FetchSample};
     /// let mut one = BatchStats::default();
-    /// one.record(&Sample::new(Ending::Status(200), Duration::from_millis(80)));
+    /// one.record(&FetchSample::new(SampleEnd::Status(200), Duration::from_millis(80)));
     /// let mut both = one.clone();
     /// both.merge(&one);
     /// assert_eq!(both.succeeded(), 2);
@@ -283,7 +283,7 @@ impl BatchStats {
     /// assert_eq!(fetch_proto::BatchStats::default().total().max(), None);
     /// ```
     #[must_use]
-    pub fn total(&self) -> &Histogram {
+    pub fn total(&self) -> &DurationHistogram {
         &self.total
     }
 
@@ -293,7 +293,7 @@ impl BatchStats {
     /// assert_eq!(fetch_proto::BatchStats::default().first_byte().count(), 0);
     /// ```
     #[must_use]
-    pub fn first_byte(&self) -> &Histogram {
+    pub fn first_byte(&self) -> &DurationHistogram {
         &self.first_byte
     }
 }
@@ -310,15 +310,15 @@ fn name(limit: TimeLimit) -> &'static str {
     }
 }
 
-impl From<&FetchOutcome> for Sample {
+impl From<&FetchOutcome> for FetchSample {
     fn from(outcome: &FetchOutcome) -> Self {
         let last = outcome.last_attempt();
         Self {
             ending: match outcome.result {
-                Ok(finish) => Ending::Status(finish.status),
-                Err(FetchError::Cancelled) => Ending::Cancelled,
-                Err(FetchError::TimedOut(limit)) => Ending::TimedOut(limit),
-                Err(error) => Ending::Failed(error.as_str()),
+                Ok(finish) => SampleEnd::Status(finish.status),
+                Err(FetchError::Cancelled) => SampleEnd::Cancelled,
+                Err(FetchError::TimedOut(limit)) => SampleEnd::TimedOut(limit),
+                Err(error) => SampleEnd::Failed(error.as_str()),
             },
             attempts: u32::try_from(outcome.attempts.len()).unwrap_or(u32::MAX),
             retries: u32::from(outcome.retries),

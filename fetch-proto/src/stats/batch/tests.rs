@@ -3,45 +3,45 @@ use alloc::string::ToString;
 
 fn stats() -> BatchStats {
     let ms = Duration::from_millis;
-    let ok = Sample::new(Ending::Status(204), ms(10));
+    let ok = FetchSample::new(SampleEnd::Status(204), ms(10));
     let mut stats = BatchStats::default();
     for sample in [
-        Sample {
+        FetchSample {
             bytes: 2000,
             first_byte: Some(ms(4)),
             redirects: 2,
             attempts: 3,
             ..ok
         },
-        Sample {
-            ending: Ending::Status(399),
+        FetchSample {
+            ending: SampleEnd::Status(399),
             ..ok
         },
-        Sample {
-            ending: Ending::Status(400),
+        FetchSample {
+            ending: SampleEnd::Status(400),
             ..ok
         },
-        Sample {
-            ending: Ending::Failed("tls"),
+        FetchSample {
+            ending: SampleEnd::Failed("tls"),
             attempts: 3,
             retries: 2,
             total: ms(70),
             ..ok
         },
-        Sample {
-            ending: Ending::Failed("dns"),
+        FetchSample {
+            ending: SampleEnd::Failed("dns"),
             ..ok
         },
-        Sample {
-            ending: Ending::Failed("dns"),
+        FetchSample {
+            ending: SampleEnd::Failed("dns"),
             ..ok
         },
-        Sample {
-            ending: Ending::TimedOut(TimeLimit::FirstByte),
+        FetchSample {
+            ending: SampleEnd::TimedOut(TimeLimit::FirstByte),
             ..ok
         },
-        Sample {
-            ending: Ending::Cancelled,
+        FetchSample {
+            ending: SampleEnd::Cancelled,
             attempts: 0,
             ..ok
         },
@@ -99,9 +99,9 @@ fn merging_adds_all_figures() {
 
 #[test]
 fn largest_size_can_be_displayed() {
-    let most = Sample {
+    let most = FetchSample {
         bytes: u64::MAX,
-        ..Sample::new(Ending::Status(200), Duration::ZERO)
+        ..FetchSample::new(SampleEnd::Status(200), Duration::ZERO)
     };
     let mut stats = BatchStats::default();
     stats.record(&most);

@@ -23,9 +23,9 @@ const SUB_BITS: u32 = 6;
 ///
 /// ```
 /// use core::time::Duration;
-/// use fetch_proto::Histogram;
+/// use fetch_proto::DurationHistogram;
 ///
-/// let mut histogram = Histogram::default();
+/// let mut histogram = DurationHistogram::default();
 /// (1..=100).for_each(|ms| histogram.record(Duration::from_millis(ms)));
 /// let p90 = histogram.percentile(9_000).unwrap();
 /// assert!(p90.abs_diff(Duration::from_millis(90)) < Duration::from_micros(900));
@@ -33,7 +33,7 @@ const SUB_BITS: u32 = 6;
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(into = "HistogramSummary"))]
-pub struct Histogram {
+pub struct DurationHistogram {
     buckets: Vec<u64>,
     count: u64,
     sum: u128,
@@ -41,18 +41,18 @@ pub struct Histogram {
     max: u64,
 }
 
-impl Histogram {
+impl DurationHistogram {
     /// Adds one duration.
     ///
     /// ```
     /// # use core::time::Duration;
-    /// let mut histogram = fetch_proto::Histogram::default();
+    /// let mut histogram = fetch_proto::DurationHistogram::default();
     /// histogram.record(Duration::from_millis(5));
     /// assert_eq!(histogram.count(), 1);
     /// ```
     pub fn record(&mut self, duration: Duration) {
         let value = nanos(duration);
-        let index = index(value);
+        let index = bucket_index(value);
         if self.buckets.len() <= index {
             self.buckets.resize(index + 1, 0);
         }
@@ -71,8 +71,8 @@ impl Histogram {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use fetch_proto::Histogram;
-    /// let (mut a, mut b) = (Histogram::default(), Histogram::default());
+    /// # use fetch_proto::DurationHistogram;
+    /// let (mut a, mut b) = (DurationHistogram::default(), DurationHistogram::default());
     /// a.record(Duration::from_millis(1));
     /// b.record(Duration::from_millis(3));
     /// a.merge(&b);
@@ -103,33 +103,33 @@ impl Histogram {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// let mut histogram = fetch_proto::Histogram::default();
+    /// let mut histogram = fetch_proto::DurationHistogram::default();
     /// assert_eq!(histogram.percentile(5_000), None);
     /// histogram.record(Duration::from_secs(3));
     /// assert_eq!(histogram.percentile(5_000), Some(Duration::from_secs(3)));
     /// ```
     #[must_use]
     pub fn percentile(&self, p: u32) -> Option<Duration> {
-        let wanted = (u128::from(self.count) * u128::from(p.min(10_000)))
+        let rank = (u128::from(self.count) * u128::from(p.min(10_000)))
             .div_ceil(10_000)
             .max(1);
-        if wanted >= u128::from(self.count) {
+        if rank >= u128::from(self.count) {
             return self.max();
         }
-        let mut seen = 0;
-        let place = self.buckets.iter().position(|count| {
-            seen += u128::from(*count);
-            seen >= wanted
+        let mut cumulative = 0;
+        let index = self.buckets.iter().position(|count| {
+            cumulative += u128::from(*count);
+            cumulative >= rank
         })?;
         Some(Duration::from_nanos(
-            middle(place).clamp(self.min, self.max),
+            bucket_middle(index).clamp(self.min, self.max),
         ))
     }
 
     /// The exact minimum; `None` if empty.
     ///
     /// ```
-    /// assert_eq!(fetch_proto::Histogram::default().min(), None);
+    /// assert_eq!(fetch_proto::DurationHistogram::default().min(), None);
     /// ```
     #[must_use]
     pub fn min(&self) -> Option<Duration> {
@@ -140,7 +140,7 @@ impl Histogram {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// let mut histogram = fetch_proto::Histogram::default();
+    /// let mut histogram = fetch_proto::DurationHistogram::default();
     /// histogram.record(Duration::from_nanos(123_456_789));
     /// assert_eq!(histogram.max(), Some(Duration::from_nanos(123_456_789)));
     /// ```
@@ -153,7 +153,7 @@ impl Histogram {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// let mut histogram = fetch_proto::Histogram::default();
+    /// let mut histogram = fetch_proto::DurationHistogram::default();
     /// [1, 2, 6].map(|s| histogram.record(Duration::from_secs(s)));
     /// assert_eq!(histogram.mean(), Some(Duration::from_secs(3)));
     /// ```
@@ -166,7 +166,7 @@ impl Histogram {
     /// Number of durations recorded.
     ///
     /// ```
-    /// assert_eq!(fetch_proto::Histogram::default().count(), 0);
+    /// assert_eq!(fetch_proto::DurationHistogram::default().count(), 0);
     /// ```
     #[must_use]
     pub fn count(&self) -> u64 {
@@ -178,7 +178,7 @@ impl Histogram {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// let mut histogram = fetch_proto::Histogram::default();
+    /// let mut histogram = fetch_proto::DurationHistogram::default();
     /// [40, 7, 7].map(|ns| histogram.record(Duration::from_nanos(ns)));
     /// let buckets: Vec<_> = histogram.buckets().collect();
     /// assert_eq!(buckets, [(Duration::from_nanos(7), 2), (Duration::from_nanos(40), 1)]);
@@ -186,14 +186,14 @@ impl Histogram {
     pub fn buckets(&self) -> impl Iterator<Item = (Duration, u64)> + '_ {
         let buckets = self.buckets.iter().enumerate();
         let used = buckets.filter(|(_, count)| **count > 0);
-        used.map(|(place, count)| (Duration::from_nanos(middle(place)), *count))
+        used.map(|(index, count)| (Duration::from_nanos(bucket_middle(index)), *count))
     }
 
     /// The usual figures; all zero if empty.
     ///
     /// ```
     /// # use core::time::Duration;
-    /// let mut histogram = fetch_proto::Histogram::default();
+    /// let mut histogram = fetch_proto::DurationHistogram::default();
     /// histogram.record(Duration::from_millis(12));
     /// assert_eq!(histogram.summary().to_string(), "p50 12.0ms, p90 12.0ms, p99 12.0ms, max 12.0ms");
     /// ```
@@ -213,7 +213,7 @@ impl Histogram {
     }
 }
 
-/// The figures of [`Histogram::summary`].
+/// The figures of [`DurationHistogram::summary`].
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct HistogramSummary {
@@ -235,8 +235,8 @@ pub struct HistogramSummary {
     pub max: Duration,
 }
 
-impl From<Histogram> for HistogramSummary {
-    fn from(histogram: Histogram) -> Self {
+impl From<DurationHistogram> for HistogramSummary {
+    fn from(histogram: DurationHistogram) -> Self {
         histogram.summary()
     }
 }
@@ -254,14 +254,14 @@ impl fmt::Display for HistogramSummary {
 }
 
 /// Index of the bucket of `value`: below 64 one bucket per value, then 64 per power of two.
-fn index(value: u64) -> usize {
+fn bucket_index(value: u64) -> usize {
     let shift = (value | SUB).ilog2() - SUB_BITS;
     let bucket = u64::from(shift) * SUB + (value >> shift);
     bucket as usize
 }
 
-/// The middle of a bucket: the inverse of [`index`].
-fn middle(index: usize) -> u64 {
+/// The middle of a bucket: the inverse of [`bucket_index`].
+fn bucket_middle(index: usize) -> u64 {
     let index = index as u64;
     let shift = (index / SUB).saturating_sub(1);
     let low = (index - shift * SUB) << shift;

@@ -2,8 +2,8 @@ use super::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-fn of(values: &[u64]) -> Histogram {
-    let mut histogram = Histogram::default();
+fn of(values: &[u64]) -> DurationHistogram {
+    let mut histogram = DurationHistogram::default();
     values
         .iter()
         .for_each(|value| histogram.record(Duration::from_nanos(*value)));
@@ -20,7 +20,7 @@ fn values(at_least: usize) -> impl Strategy<Value = Vec<u64>> {
 
 #[test]
 fn memory_is_bounded_and_allocated_lazily() {
-    assert_eq!(Histogram::default().buckets.capacity(), 0);
+    assert_eq!(DurationHistogram::default().buckets.capacity(), 0);
     assert!(size_of_val(of(&[u64::MAX]).buckets.as_slice()) <= 30 << 10);
     assert!(size_of_val(of(&[1_000_000_000]).buckets.as_slice()) <= 13 << 10);
 }
@@ -39,7 +39,7 @@ fn longest_duration_is_counted() {
 
 #[test]
 fn empty_histogram_has_no_figures() {
-    let empty = Histogram::default();
+    let empty = DurationHistogram::default();
     assert_eq!((empty.min(), empty.mean(), empty.max()), (None, None, None));
     assert_eq!(empty.percentile(0), None);
     assert_eq!(empty.summary(), HistogramSummary::default());
@@ -60,7 +60,7 @@ proptest! {
     #[test]
     fn every_value_is_within_one_percent_of_its_bucket(word: u64, cut in 0_u32..64) {
         let value = word >> cut;
-        prop_assert!(middle(index(value)).abs_diff(value) <= value / 100);
+        prop_assert!(bucket_middle(index(value)).abs_diff(value) <= value / 100);
     }
 
     #[test]

@@ -3,13 +3,13 @@
 use core::iter::Peekable;
 
 use crate::fetch::request::FetchRequest;
-use crate::guards::rate::{Gcra, Rate};
+use crate::guards::rate::{RateLimiter, Rate};
 use crate::model::time::Timestamp;
 
 /// What is still to come. Without a rate all is there at once.
 #[derive(Debug)]
 pub(super) struct Arrivals<I: Iterator<Item = FetchRequest>> {
-    rate: Option<Gcra>,
+    rate: Option<RateLimiter>,
     requests: Peekable<I>,
     tag: u64,
 }
@@ -17,7 +17,7 @@ pub(super) struct Arrivals<I: Iterator<Item = FetchRequest>> {
 impl<I: Iterator<Item = FetchRequest>> Arrivals<I> {
     pub(super) fn new(rate: Option<Rate>, requests: I) -> Self {
         Self {
-            rate: rate.map(Gcra::new),
+            rate: rate.map(RateLimiter::new),
             requests: requests.peekable(),
             tag: 0,
         }
@@ -29,7 +29,7 @@ impl<I: Iterator<Item = FetchRequest>> Arrivals<I> {
             return None;
         }
         if let Some(rate) = &mut self.rate {
-            let _ = rate.try_take(now);
+            let _ = rate.try_acquire(now);
         }
         let request = self.requests.next()?;
         let tag = self.tag;

@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use super::load::RequestResult;
 use super::server::{Capacity, Outage, OutageKind, ServerModel};
-use crate::guards::rate::Gcra;
+use crate::guards::rate::RateLimiter;
 use crate::model::time::Timestamp;
 use crate::random::{between, mix};
 
@@ -19,7 +19,7 @@ pub(super) struct Host {
     outages: Vec<Outage>,
     pool: Option<Pool>,
     pub(super) server: ServerModel,
-    throttle: Option<Gcra>,
+    throttle: Option<RateLimiter>,
 }
 
 /// What a request comes to.
@@ -38,7 +38,7 @@ impl Host {
             outages,
             pool: server.capacity.map(Pool::new),
             server,
-            throttle: server.throttle.map(Gcra::new),
+            throttle: server.throttle.map(RateLimiter::new),
         }
     }
 
@@ -58,7 +58,7 @@ impl Host {
             };
         }
         let throttle = self.throttle.as_mut();
-        if throttle.is_some_and(|throttle| throttle.try_take(now).is_err()) {
+        if throttle.is_some_and(|throttle| throttle.try_acquire(now).is_err()) {
             return rejected(RequestResult::Throttled, server.retry_after);
         }
         let fate = chance(&server, draw);

@@ -6,8 +6,8 @@ use core::time::Duration;
 use super::series::LoadSeries;
 use crate::model::outcome::FetchOutcome;
 use crate::model::time::Timestamp;
-use crate::stats::batch::{BatchStats, Sample};
-use crate::stats::histogram::Histogram;
+use crate::stats::batch::{BatchStats, FetchSample};
+use crate::stats::histogram::DurationHistogram;
 
 /// What a request came to at a modelled server.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -85,7 +85,7 @@ impl RequestResult {
 /// let summary = simulation.run(["http://a.test/"]);
 /// let host = &summary.hosts[0];
 /// assert_eq!((&*host.name, host.fetches.count(), host.requests), ("a.test", 1, 3));
-/// assert_eq!((host.amplification(), host.fates(RequestResult::Unavailable)), (3000, 3));
+/// assert_eq!((host.amplification(), host.result_count(RequestResult::Unavailable)), (3000, 3));
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -101,9 +101,9 @@ pub struct HostSummary {
     /// The most requests in one second of the clock.
     pub peak_rate: u64,
     /// The most requests that were in flight at once.
-    pub peak_flying: u32,
+    pub peak_in_flight: u32,
     /// How long each fetch waited for its turn, in all.
-    pub queued: Histogram,
+    pub queued: DurationHistogram,
     /// Load and results over time.
     pub series: LoadSeries,
     fates: [u64; RequestResult::ALL.len()],
@@ -122,8 +122,8 @@ impl HostSummary {
             requests: 0,
             abandoned: 0,
             peak_rate: 0,
-            peak_flying: 0,
-            queued: Histogram::default(),
+            peak_in_flight: 0,
+            queued: DurationHistogram::default(),
             series: LoadSeries::default(),
             fates: Default::default(),
             second: (0, 0),
@@ -135,10 +135,10 @@ impl HostSummary {
     /// ```
     /// # use fetch_proto::{Config, testing::{RequestResult, Simulation}};
     /// let summary = Simulation::new(Config::default(), 7).run(["http://a.test/"]);
-    /// assert_eq!(summary.hosts[0].fates(RequestResult::Ok), 1);
+    /// assert_eq!(summary.hosts[0].result_count(RequestResult::Ok), 1);
     /// ```
     #[must_use]
-    pub fn fates(&self, fate: RequestResult) -> u64 {
+    pub fn result_count(&self, fate: RequestResult) -> u64 {
         self.fates[fate as usize]
     }
 
@@ -161,7 +161,7 @@ impl HostSummary {
     pub(super) fn received(&mut self, fate: RequestResult, flying: u32, now: Timestamp) {
         self.requests += 1;
         self.fates[fate as usize] += 1;
-        self.peak_flying = self.peak_flying.max(flying);
+        self.peak_in_flight = self.peak_in_flight.max(flying);
         let second = now.since_start().as_secs();
         if self.second.0 != second {
             self.second = (second, 0);
@@ -179,7 +179,7 @@ impl HostSummary {
     }
 
     pub(super) fn ended(&mut self, outcome: &FetchOutcome, now: Timestamp) {
-        self.fetches.record(&Sample::from(outcome));
+        self.fetches.record(&FetchSample::from(outcome));
         self.queued.record(outcome.timings.queued);
         let ok = outcome.status().is_some_and(|status| status < 400);
         let point = self.series.at(now);

@@ -47,7 +47,7 @@ pub use server::{Outage, OutageKind, ServerModel};
 /// let mut simulation = Simulation::new(Config::default(), 7).everywhere(ServerModel::default());
 /// let summary = simulation.run(urls);
 /// assert_eq!(summary.batch.count(), 1000);
-/// assert!(summary.max_flying <= 100);
+/// assert!(summary.max_in_flight <= 100);
 /// ```
 #[derive(Debug)]
 pub struct Simulation {
@@ -75,9 +75,9 @@ pub struct SimulationSummary {
     /// What each host got to do, by name.
     pub hosts: Vec<HostSummary>,
     /// The most attempts that were in flight at once.
-    pub max_flying: usize,
+    pub max_in_flight: usize,
     /// The most that were in flight at once at any one host.
-    pub max_flying_per_host: usize,
+    pub max_in_flight_per_host: usize,
     /// Load and results of all hosts over time.
     pub series: LoadSeries,
     /// Fetches that would have waited for ever, for an answer that never comes and that no limit

@@ -17,7 +17,7 @@ use crate::model::failure::FailureKind;
 use crate::model::outcome::FetchOutcome;
 use crate::model::time::Timestamp;
 use crate::random::mix;
-use crate::stats::batch::{BatchStats, Sample};
+use crate::stats::batch::{BatchStats, FetchSample};
 
 /// Answers to attempts that were given up are kept until there are so many more than flights.
 const SLACK: usize = 1024;
@@ -164,7 +164,7 @@ impl<'a> Running<'a> {
         if let Some((_, summary)) = self.hosts.get_mut(index) {
             summary.ended(outcome, self.now);
         }
-        let sample = Sample::from(outcome);
+        let sample = FetchSample::from(outcome);
         self.batch.record(&sample);
         let point = self.series.at(self.now);
         let ok = outcome.status().is_some_and(|status| status < 400);
@@ -281,8 +281,8 @@ impl<'a> Running<'a> {
             digest: self.digest,
             engine: self.engine.stats(),
             hosts,
-            max_flying: self.peak,
-            max_flying_per_host: self.peak_per_host as usize,
+            max_in_flight: self.peak,
+            max_in_flight_per_host: self.peak_per_host as usize,
             series: self.series,
             stuck: self.stuck,
             took,

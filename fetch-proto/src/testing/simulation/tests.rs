@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::*;
 use crate::policy::{Backoff, Policy, Timeouts};
-use crate::rules::Rules;
+use crate::rules::PolicyRules;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -53,7 +53,7 @@ fn overload_answers_503_and_retries_multiply_the_load() {
     let config = Config::default().concurrency(50);
     let summary = with(config, small(10)).run(urls(1000));
     let host = &summary.hosts[0];
-    assert!(host.fates(RequestResult::Overloaded) > 0);
+    assert!(host.result_count(RequestResult::Overloaded) > 0);
     assert!(host.amplification() > 1_500, "{}", host.amplification());
     assert_eq!(host.requests, summary.engine.attempts);
 }
@@ -67,7 +67,7 @@ fn a_server_works_on_for_clients_that_have_given_up() {
     let backoff = Backoff::default().base(ms(10)).cap(ms(10));
     let run = |attempts| {
         let policy = Policy::default().attempts(attempts).timeouts(timeouts);
-        let rules = Rules::only(policy.backoff(backoff));
+        let rules = PolicyRules::from_policy(policy.backoff(backoff));
         let config = Config::default().concurrency(200).rules(rules);
         with(config, small(1000)).run(urls(2000))
     };
@@ -90,7 +90,7 @@ fn an_outage_ends_and_the_fetches_that_waited_succeed() {
     let config = Config::default()
         .concurrency(4)
         .host_rate("100/s".parse().unwrap())
-        .rules(Rules::only(policy));
+        .rules(PolicyRules::from_policy(policy));
     let mut simulation = with(
         config,
         ServerModel::default().latency(LatencyModel::constant(ms(5))),
@@ -98,7 +98,7 @@ fn an_outage_ends_and_the_fetches_that_waited_succeed() {
     simulation = simulation.outage("a.test", down);
     let summary = simulation.run(urls(1000));
     assert_eq!(summary.batch.succeeded(), 1000);
-    assert!(summary.hosts[0].fates(RequestResult::Refused) > 0);
+    assert!(summary.hosts[0].result_count(RequestResult::Refused) > 0);
     let width = summary.series.width();
     let ok_in =
         |at: Duration| summary.series.points()[(at.as_nanos() / width.as_nanos()) as usize].ok;
@@ -123,8 +123,8 @@ fn a_throttle_slows_a_polite_client_to_its_rate() {
     let server = ServerModel::default().throttle(rate).retry_after(SECOND);
     let summary = with(Config::default(), server).run(urls(500));
     let host = &summary.hosts[0];
-    assert!(host.fates(RequestResult::Throttled) > 0);
-    assert!(host.fates(RequestResult::Ok) <= 50 + 50 * (summary.took.as_secs() + 1));
+    assert!(host.result_count(RequestResult::Throttled) > 0);
+    assert!(host.result_count(RequestResult::Ok) <= 50 + 50 * (summary.took.as_secs() + 1));
     assert!(summary.took >= SECOND * 8);
 }
 
@@ -136,7 +136,7 @@ fn urls_that_come_by_themselves_do_not_wait_for_those_before() {
         simulation.deadline(deadline).run(urls(20))
     };
     let all = run(SECOND * 60);
-    assert_eq!((all.batch.succeeded(), all.max_flying), (20, 6));
+    assert_eq!((all.batch.succeeded(), all.max_in_flight), (20, 6));
     assert_eq!(all.took, ms(19 * 500 + 3_000));
     let cut = run(ms(4_900));
     assert_eq!((cut.batch.succeeded(), cut.batch.cancelled()), (4, 6));
@@ -180,7 +180,7 @@ fn hosts_without_number_share_a_summary_and_nothing_is_lost() {
 
 #[test]
 fn a_fetch_that_would_wait_for_ever_is_told_of() {
-    let rules = Rules::only(Policy::default().timeouts(Timeouts::NONE));
+    let rules = PolicyRules::from_policy(Policy::default().timeouts(Timeouts::NONE));
     let config = Config::default().rules(rules);
     let summary = with(config, ServerModel::default().stalls(1000)).run(urls(3));
     assert_eq!((summary.stuck, summary.batch.cancelled()), (3, 3));
@@ -204,6 +204,6 @@ fn the_series_add_up_to_the_totals() {
     assert_eq!(sum(|point| point.requests), summary.engine.attempts);
     assert_eq!(sum(|point| point.ok + point.failed), 2000);
     let most = points.iter().map(|point| point.in_flight).max();
-    assert_eq!(most, Some(summary.max_flying as u64));
+    assert_eq!(most, Some(summary.max_in_flight as u64));
     assert_eq!(summary.hosts[0].series, summary.series);
 }

@@ -6,11 +6,11 @@ use super::*;
 fn slow_probe_counts_as_failed() {
     let mut circuit = opened(exact().slow(1000, SECOND).probes(1, 1));
     let probe = circuit.admit(at(5)).unwrap();
-    let transition = circuit.settle(probe, Success, SECOND * 2, at(7));
+    let transition = circuit.record(probe, Success, SECOND * 2, at(7));
     assert!(matches!(
         transition,
-        Some(Transition::Opened {
-            trip: Trip::Probes,
+        Some(CircuitTransition::Opened {
+            trip: TripReason::Probes,
             ..
         })
     ));
@@ -20,14 +20,14 @@ fn slow_probe_counts_as_failed() {
 fn unreported_probes_do_not_block_the_circuit() {
     let mut circuit = opened(exact());
     assert!(circuit.admit(at(5)).unwrap().is_probe());
-    let lease_ends = Denied {
+    let lease_ends = CallNotPermitted {
         until: Some(at(35)),
     };
     assert_eq!(circuit.admit(at(34)), Err(lease_ends));
     assert_eq!(call(&mut circuit, Success, at(35)), None);
     assert_eq!(
         call(&mut circuit, Success, at(35)),
-        Some(Transition::Closed)
+        Some(CircuitTransition::Closed)
     );
 }
 
@@ -36,8 +36,8 @@ fn probe_result_counts_after_its_lease() {
     let mut circuit = opened(exact().probes(1, 1));
     let late = circuit.admit(at(5)).unwrap();
     circuit.admit(at(35)).unwrap();
-    let transition = circuit.settle(late, Success, SECOND * 40, at(45));
-    assert_eq!(transition, Some(Transition::Closed));
+    let transition = circuit.record(late, Success, SECOND * 40, at(45));
+    assert_eq!(transition, Some(CircuitTransition::Closed));
 }
 
 #[test]
@@ -47,14 +47,14 @@ fn probes_at_once_are_limited() {
     circuit.admit(at(6)).unwrap();
     assert_eq!(
         circuit.admit(at(7)),
-        Err(Denied {
+        Err(CallNotPermitted {
             until: Some(at(35))
         })
     );
     assert!(circuit.admit(at(35)).is_ok());
     assert_eq!(
         circuit.admit(at(35)),
-        Err(Denied {
+        Err(CallNotPermitted {
             until: Some(at(36))
         })
     );
@@ -66,7 +66,7 @@ fn useless_probes_are_not_admitted() {
     let first = circuit.admit(at(5)).unwrap();
     circuit.admit(at(5)).unwrap();
     assert!(circuit.admit(at(5)).is_err());
-    circuit.settle(first, Success, QUICK, at(6));
+    circuit.record(first, Success, QUICK, at(6));
     assert!(
         circuit.admit(at(6)).is_err(),
         "one is back, one is on its way, two decide"
@@ -78,7 +78,7 @@ fn one_failed_probe_does_not_reopen() {
     let mut circuit = opened(exact());
     let verdicts = [Success, Failure, Success];
     let transitions = verdicts.map(|verdict| call(&mut circuit, verdict, at(5)));
-    assert_eq!(transitions, [None, None, Some(Transition::Closed)]);
+    assert_eq!(transitions, [None, None, Some(CircuitTransition::Closed)]);
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn neutral_probe_only_frees_its_slot() {
         assert_eq!(call(&mut circuit, Neutral, at(5)), None);
         assert_eq!(circuit.state(at(5)), CircuitState::HalfOpen);
     }
-    assert_eq!(call(&mut circuit, Success, at(5)), Some(Transition::Closed));
+    assert_eq!(call(&mut circuit, Success, at(5)), Some(CircuitTransition::Closed));
 }
 
 #[test]
@@ -111,13 +111,13 @@ fn new_probe_limits_never_leave_the_phase_undecided() {
     circuit.set_config(exact().probes(1, 1));
     assert_eq!(
         circuit.admit(at(6)),
-        Err(Denied {
+        Err(CallNotPermitted {
             until: Some(at(35))
         })
     );
     assert_eq!(
         call(&mut circuit, Success, at(35)),
-        Some(Transition::Closed)
+        Some(CircuitTransition::Closed)
     );
 }
 
@@ -129,11 +129,11 @@ fn new_probe_limits_restart_the_phase() {
     }
     circuit.set_config(exact().probes(3, 5).probe_lease(SECOND));
     let unchanged = call(&mut circuit.clone(), Success, at(5));
-    assert_eq!(unchanged, Some(Transition::Closed));
+    assert_eq!(unchanged, Some(CircuitTransition::Closed));
     circuit.set_config(exact().probes(2, 3));
     let verdicts = [Failure, Success, Success];
     let transitions = verdicts.map(|verdict| call(&mut circuit, verdict, at(5)));
-    assert_eq!(transitions, [None, None, Some(Transition::Closed)]);
+    assert_eq!(transitions, [None, None, Some(CircuitTransition::Closed)]);
 }
 
 #[cfg(feature = "serde")]
@@ -142,7 +142,7 @@ fn half_open_circuit_survives_json() {
     let mut circuit = opened(exact());
     let probe = circuit.admit(at(5)).unwrap();
     let json = serde_json::to_string(&(&circuit, probe)).unwrap();
-    let (read, call) = serde_json::from_str::<(Circuit, Call)>(&json).unwrap();
+    let (read, call) = serde_json::from_str::<(CircuitBreaker, BreakerCall)>(&json).unwrap();
     assert_eq!((read, call), (circuit, probe));
     let few = serde_json::from_str::<Breaker>(r#"{"consecutive":3,"on_open":"fail_fast"}"#);
     let same = Breaker::default().consecutive(3).on_open(OnOpen::FailFast);

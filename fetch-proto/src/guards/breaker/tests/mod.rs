@@ -8,9 +8,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::event::{Transition, Trip};
+use crate::model::event::{CircuitTransition, TripReason};
 use crate::model::time::Timestamp;
-use Verdict::{Failure, Neutral, Success};
+use CallResult::{Failure, Neutral, Success};
 
 const SECOND: Duration = Duration::from_secs(1);
 const QUICK: Duration = Duration::from_millis(5);
@@ -24,25 +24,25 @@ fn exact() -> Breaker {
     Breaker::default().consecutive(2).open_jitter(0)
 }
 
-fn call(circuit: &mut Circuit, verdict: Verdict, now: Timestamp) -> Option<Transition> {
+fn call(circuit: &mut CircuitBreaker, verdict: CallResult, now: Timestamp) -> Option<CircuitTransition> {
     let call = circuit.admit(now).unwrap();
-    circuit.settle(call, verdict, QUICK, now)
+    circuit.record(call, verdict, QUICK, now)
 }
 
-fn calls(circuit: &mut Circuit, verdict: Verdict, n: u32) -> Option<Transition> {
+fn calls(circuit: &mut CircuitBreaker, verdict: CallResult, n: u32) -> Option<CircuitTransition> {
     (0..n).filter_map(|_| call(circuit, verdict, at(0))).last()
 }
 
-fn opened(config: Breaker) -> Circuit {
-    let mut circuit = Circuit::new(config, 7);
-    let until = calls(&mut circuit, Failure, 2).map(|_| circuit.denied_until(at(0)));
-    assert_eq!(until, Some(Some(Denied { until: Some(at(5)) })));
+fn opened(config: Breaker) -> CircuitBreaker {
+    let mut circuit = CircuitBreaker::new(config, 7);
+    let until = calls(&mut circuit, Failure, 2).map(|_| circuit.denial(at(0)));
+    assert_eq!(until, Some(Some(CallNotPermitted { until: Some(at(5)) })));
     circuit
 }
 
-fn opened_until(transition: Option<Transition>) -> Timestamp {
+fn opened_until(transition: Option<CircuitTransition>) -> Timestamp {
     match transition {
-        Some(Transition::Opened { until, .. }) => until,
+        Some(CircuitTransition::Opened { until, .. }) => until,
         other => panic!("{other:?}"),
     }
 }
@@ -63,7 +63,7 @@ fn failure_ratio_opens_from_minimum_calls_on() {
     ];
     for (throughput, failures, ratio, opens) in table {
         let config = Breaker::default().failure_ratio(ratio).minimum_calls(10);
-        let mut circuit = Circuit::new(config, 7);
+        let mut circuit = CircuitBreaker::new(config, 7);
         calls(&mut circuit, Failure, failures - 1);
         calls(&mut circuit, Success, throughput - failures);
         let last = calls(&mut circuit, Failure, 1);
@@ -77,14 +77,14 @@ fn failure_ratio_opens_from_minimum_calls_on() {
 
 #[test]
 fn successful_call_never_opens() {
-    let mut circuit = Circuit::new(Breaker::default(), 7);
+    let mut circuit = CircuitBreaker::new(Breaker::default(), 7);
     calls(&mut circuit, Failure, 7);
     assert_eq!(calls(&mut circuit, Success, 1), None);
     let trip = calls(&mut circuit, Failure, 1);
     assert!(matches!(
         trip,
-        Some(Transition::Opened {
-            trip: Trip::FailureRatio,
+        Some(CircuitTransition::Opened {
+            trip: TripReason::FailureRatio,
             ..
         })
     ));
@@ -94,15 +94,15 @@ fn successful_call_never_opens() {
 #[test]
 fn consecutive_failures_open_and_a_success_resets_the_count() {
     let config = Breaker::default().failure_ratio(None).consecutive(3);
-    let mut circuit = Circuit::new(config, 7);
+    let mut circuit = CircuitBreaker::new(config, 7);
     for verdict in [Failure, Failure, Success, Failure, Neutral, Failure] {
         assert_eq!(call(&mut circuit, verdict, at(0)), None);
     }
     let trip = call(&mut circuit, Failure, at(0));
     assert!(matches!(
         trip,
-        Some(Transition::Opened {
-            trip: Trip::Consecutive,
+        Some(CircuitTransition::Opened {
+            trip: TripReason::Consecutive,
             ..
         })
     ));
@@ -110,7 +110,7 @@ fn consecutive_failures_open_and_a_success_resets_the_count() {
 
 #[test]
 fn failures_a_window_apart_are_not_consecutive() {
-    let mut circuit = Circuit::new(exact(), 7);
+    let mut circuit = CircuitBreaker::new(exact(), 7);
     for minute in 0..10 {
         assert_eq!(call(&mut circuit, Failure, at(60 * minute)), None);
     }
@@ -123,10 +123,10 @@ fn slow_calls_open_regardless_of_their_result() {
         .slow(500, SECOND)
         .minimum_calls(4);
     for slow_verdict in [Success, Failure] {
-        let mut circuit = Circuit::new(config, 7);
+        let mut circuit = CircuitBreaker::new(config, 7);
         let mut settle = |verdict, took| {
             let call = circuit.admit(at(0)).unwrap();
-            circuit.settle(call, verdict, took, at(0))
+            circuit.record(call, verdict, took, at(0))
         };
         assert_eq!(
             settle(Failure, SECOND),
@@ -138,8 +138,8 @@ fn slow_calls_open_regardless_of_their_result() {
         let trip = settle(slow_verdict, SECOND * 2);
         assert!(matches!(
             trip,
-            Some(Transition::Opened {
-                trip: Trip::SlowRatio,
+            Some(CircuitTransition::Opened {
+                trip: TripReason::SlowRatio,
                 ..
             })
         ));
@@ -155,7 +155,7 @@ fn breaks_grow_up_to_the_cap_until_the_circuit_closes() {
         assert_eq!(until, now + SECOND * length);
         now = until;
     }
-    assert_eq!(call(&mut circuit, Success, now), Some(Transition::Closed));
+    assert_eq!(call(&mut circuit, Success, now), Some(CircuitTransition::Closed));
     call(&mut circuit, Failure, now);
     assert_eq!(
         opened_until(call(&mut circuit, Failure, now)),
@@ -167,7 +167,7 @@ fn breaks_grow_up_to_the_cap_until_the_circuit_closes() {
 fn jitter_only_lengthens_a_break_and_depends_on_the_seed() {
     let config = Breaker::default().consecutive(1).probes(1, 1);
     let length = |seed| {
-        let mut circuit = Circuit::new(config, seed);
+        let mut circuit = CircuitBreaker::new(config, seed);
         opened_until(call(&mut circuit, Failure, at(0))).since_start()
     };
     let lengths: Vec<_> = (0..1000).map(length).collect();
@@ -183,7 +183,7 @@ fn each_break_has_its_own_jitter() {
         .consecutive(1)
         .probes(1, 1)
         .open(SECOND, 1, SECOND);
-    let mut circuit = Circuit::new(config, 7);
+    let mut circuit = CircuitBreaker::new(config, 7);
     let first = opened_until(call(&mut circuit, Failure, at(0)));
     let second = opened_until(call(&mut circuit, Failure, first));
     assert_ne!(first.since_start(), second.saturating_since(first));
@@ -194,21 +194,21 @@ fn each_break_has_its_own_jitter() {
 // Polly #217.
 #[test]
 fn late_result_is_ignored_in_another_state() {
-    let mut circuit = Circuit::new(exact().probes(1, 1), 7);
+    let mut circuit = CircuitBreaker::new(exact().probes(1, 1), 7);
     let [early, later, latest] = [0, 1, 2].map(|_| circuit.admit(at(0)).unwrap());
     calls(&mut circuit, Failure, 2);
     let open = circuit.clone();
-    assert_eq!(circuit.settle(early, Failure, QUICK, at(1)), None);
+    assert_eq!(circuit.record(early, Failure, QUICK, at(1)), None);
     assert_eq!(circuit, open, "a break is not extended");
 
     let probe = circuit.admit(at(5)).unwrap();
     let half_open = circuit.clone();
     for verdict in [Success, Failure, Neutral] {
-        assert_eq!(circuit.settle(later, verdict, QUICK, at(6)), None);
+        assert_eq!(circuit.record(later, verdict, QUICK, at(6)), None);
         assert_eq!(circuit, half_open);
     }
-    circuit.settle(probe, Success, QUICK, at(6));
-    assert_eq!(circuit.settle(latest, Failure, QUICK, at(7)), None);
+    circuit.record(probe, Success, QUICK, at(6));
+    assert_eq!(circuit.record(latest, Failure, QUICK, at(7)), None);
     assert_eq!(circuit.counts(at(7)), CallCounts::default());
 }
 
@@ -216,21 +216,21 @@ fn late_result_is_ignored_in_another_state() {
 // zio-openfeature #263.
 #[test]
 fn clock_running_backwards_is_harmless() {
-    let mut circuit = Circuit::new(exact().probes(1, 1), 7);
+    let mut circuit = CircuitBreaker::new(exact().probes(1, 1), 7);
     call(&mut circuit, Failure, at(100));
     let until = opened_until(call(&mut circuit, Failure, at(50)));
     assert_eq!(until, at(55));
-    assert_eq!(circuit.admit(at(0)), Err(Denied { until: Some(until) }));
+    assert_eq!(circuit.admit(at(0)), Err(CallNotPermitted { until: Some(until) }));
     let probe = circuit.admit(until).unwrap();
     assert_eq!(
         circuit.admit(at(0)),
-        Err(Denied {
+        Err(CallNotPermitted {
             until: Some(at(85))
         })
     );
     assert_eq!(
-        circuit.settle(probe, Success, QUICK, at(0)),
-        Some(Transition::Closed)
+        circuit.record(probe, Success, QUICK, at(0)),
+        Some(CircuitTransition::Closed)
     );
     assert!(circuit.admit(at(0)).is_ok());
 }
@@ -238,14 +238,14 @@ fn clock_running_backwards_is_harmless() {
 #[test]
 fn closing_clears_the_counts() {
     let mut circuit = opened(exact().failure_ratio(1).minimum_calls(3).probes(1, 1));
-    assert_eq!(call(&mut circuit, Success, at(5)), Some(Transition::Closed));
+    assert_eq!(call(&mut circuit, Success, at(5)), Some(CircuitTransition::Closed));
     assert_eq!(circuit.counts(at(5)).calls, 0);
     assert_eq!(call(&mut circuit, Failure, at(5)), None);
 }
 
 #[test]
 fn failures_expire_after_the_window() {
-    let mut circuit = Circuit::new(Breaker::default(), 7);
+    let mut circuit = CircuitBreaker::new(Breaker::default(), 7);
     calls(&mut circuit, Failure, 7);
     assert_eq!(call(&mut circuit, Failure, at(30)), None);
     assert_eq!(circuit.counts(at(30)).failures, 1);
@@ -259,19 +259,19 @@ fn modes_admit_and_count_as_documented() {
         (BreakerMode::Normal, CircuitState::Open, 2),
     ];
     for (mode, state, counted) in table {
-        let mut circuit = Circuit::new(exact().mode(mode), 7);
+        let mut circuit = CircuitBreaker::new(exact().mode(mode), 7);
         for _ in 0..9 {
             if let Ok(call) = circuit.admit(at(0)) {
-                circuit.settle(call, Failure, QUICK, at(0));
+                circuit.record(call, Failure, QUICK, at(0));
             }
         }
         assert_eq!(circuit.state(at(0)), state, "{mode:?}");
         assert_eq!(circuit.counts(at(0)).failures, counted, "{mode:?}");
     }
-    let forced = Circuit::new(exact().mode(BreakerMode::ForcedOpen), 7);
+    let forced = CircuitBreaker::new(exact().mode(BreakerMode::ForcedOpen), 7);
     assert_eq!(
-        forced.denied_until(Timestamp::MAX),
-        Some(Denied { until: None })
+        forced.denial(Timestamp::MAX),
+        Some(CallNotPermitted { until: None })
     );
 }
 
@@ -287,7 +287,7 @@ fn open_state_survives_a_change_of_mode() {
     assert_eq!(circuit.state(at(1)), CircuitState::Open);
     let before = circuit.clone();
     assert_eq!(
-        circuit.settle(admitted_meanwhile, Failure, QUICK, at(1)),
+        circuit.record(admitted_meanwhile, Failure, QUICK, at(1)),
         None
     );
     assert_eq!(circuit, before);
@@ -296,7 +296,7 @@ fn open_state_survives_a_change_of_mode() {
 
 #[test]
 fn new_config_keeps_the_counts() {
-    let mut circuit = Circuit::new(Breaker::default(), 7);
+    let mut circuit = CircuitBreaker::new(Breaker::default(), 7);
     calls(&mut circuit, Failure, 7);
     circuit.set_config(Breaker::default().window(SECOND * 60));
     assert_eq!(circuit.counts(at(50)).failures, 7);
@@ -310,7 +310,7 @@ fn it_is_idle_when_the_state_equals_a_new_one() {
     circuit.admit(at(5)).unwrap();
     assert_eq!(circuit.idle_at(), at(65), "a window after the lease");
     let probe = circuit.admit(at(35)).unwrap();
-    circuit.settle(probe, Success, QUICK, at(36));
+    circuit.record(probe, Success, QUICK, at(36));
     assert!(circuit.is_idle(at(36)), "closed, and nothing counted");
     call(&mut circuit, Failure, at(36));
     assert!(!circuit.is_idle(at(65)) && circuit.is_idle(at(66)));
@@ -334,11 +334,11 @@ fn extremes_do_not_overflow() {
         .slow(0, Duration::ZERO)
         .window(Duration::ZERO);
     for config in [most.consecutive(0), least.consecutive(0)] {
-        let mut circuit = Circuit::new(config, u64::MAX);
+        let mut circuit = CircuitBreaker::new(config, u64::MAX);
         for now in [Timestamp::START, Timestamp::MAX, Timestamp::START] {
             for verdict in [Failure, Success, Neutral, Failure] {
                 if let Ok(call) = circuit.admit(now) {
-                    circuit.settle(call, verdict, Duration::MAX, now);
+                    circuit.record(call, verdict, Duration::MAX, now);
                 }
             }
             assert!(circuit.idle_at() <= Timestamp::MAX);
@@ -357,7 +357,7 @@ proptest! {
             .failure_ratio(ratio).slow(slow_ratio, SECOND).minimum_calls(minimum).window(SECOND)
             // Disables the default criterion of 20 consecutive failures.
             .consecutive(None);
-        let mut circuit = Circuit::new(config, 7);
+        let mut circuit = CircuitBreaker::new(config, 7);
         let (mut ms, mut origin, mut seen) = (0, 0, Vec::<(u32, bool, bool)>::new());
         for (step, failed, slow) in calls {
             ms += step;
@@ -379,7 +379,7 @@ proptest! {
             let call = circuit.admit(now).unwrap();
             let verdict = if failed { Failure } else { Success };
             let took = if slow { SECOND * 2 } else { QUICK };
-            let transition = circuit.settle(call, verdict, took, now);
+            let transition = circuit.record(call, verdict, took, now);
             prop_assert_eq!(circuit.counts(now).calls as usize, live.len());
             prop_assert_eq!(circuit.counts(now).failures as usize, failures);
             prop_assert_eq!(transition.is_some(), expected);
