@@ -6,9 +6,9 @@ use std::time::Duration;
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use fetch_proto::{
-    AdaptiveConcurrency, Attempt, AttemptId, Backoff, Breaker, Config, Engine, FailureKind, FetchRequest,
-    HeadSummary, Hedge, Idle, Input, Output, Policy, Rate, RetryBudget, PolicyRules, Shed, StallGuard,
-    Throttle, Timestamp,
+    AdaptiveConcurrency, Attempt, AttemptId, Backoff, Breaker, Config, Engine, FailureKind,
+    FetchRequest, HeadSummary, Hedge, Idle, Input, Output, Policy, PolicyRules, Rate, RetryBudget,
+    Shed, StallGuard, Throttle, Timestamp,
 };
 use url::Url;
 

@@ -45,19 +45,23 @@ pub use engine::{
 };
 pub use fetch::request::{BodyDelivery, FetchRequest, RequestBodyKind};
 pub use fetch::{Fetch, Step};
-pub use guards::balance::{BalanceStrategy, LoadBalancer, TargetEndpoint, OutlierDetection, EndpointResult, BalancedTarget, TargetError};
-pub use guards::breaker::{
-    Breaker, BreakerMode, BreakerCall, CallCounts, CircuitBreaker, CircuitState, CallNotPermitted, OnOpen, CallResult,
+pub use guards::balance::{
+    BalanceStrategy, BalancedTarget, EndpointResult, LoadBalancer, OutlierDetection,
+    TargetEndpoint, TargetError,
 };
-pub use guards::budget::{RetryTokens, RetryBudget, RetryCost, RetryKind};
+pub use guards::breaker::{
+    Breaker, BreakerCall, BreakerMode, CallCounts, CallNotPermitted, CallResult, CircuitBreaker,
+    CircuitState, OnOpen,
+};
+pub use guards::budget::{RetryBudget, RetryCost, RetryKind, RetryTokens};
 pub use guards::hedge::{Hedge, HedgeDelay};
 pub use guards::latency::RecentLatency;
-pub use guards::limiter::{AdaptiveConcurrency, Aimd, Gradient2, ConcurrencyLimiter, Vegas};
-pub use guards::rate::{RateLimiter, Rate, RateError};
-pub use guards::stall::{ThroughputMeter, StallGuard};
-pub use guards::throttle::{Throttle, RequestThrottler};
+pub use guards::limiter::{AdaptiveConcurrency, Aimd, ConcurrencyLimiter, Gradient2, Vegas};
+pub use guards::rate::{Rate, RateError, RateLimiter};
+pub use guards::stall::{StallGuard, ThroughputMeter};
+pub use guards::throttle::{RequestThrottler, Throttle};
 pub use model::attempt::{Attempt, HeadSummary, Input, InputEffect};
-pub use model::event::{DecisionEvent, RetryDelaySource, CircuitTransition, TripReason};
+pub use model::event::{CircuitTransition, DecisionEvent, RetryDelaySource, TripReason};
 pub use model::failure::{FailureCause, FailureKind, RedirectError, TimeLimit};
 pub use model::fault::InjectedFault;
 pub use model::id::{AttemptId, FetchId};
@@ -72,6 +76,6 @@ pub use policy::{
     Backoff, ChaosPolicy, Fallback, Jitter, OverCap, Policy, RedirectPolicy, RetryAfterPolicy,
     RetryClass, RetryClasses, StatusSet, Timeouts,
 };
-pub use rules::{RulePattern, RuleError, RuleErrorKind, PolicyRules, PolicyRulesBuilder};
-pub use stats::batch::{BatchStats, SampleEnd, FetchSample};
+pub use rules::{PolicyRules, PolicyRulesBuilder, RuleError, RuleErrorKind, RulePattern};
+pub use stats::batch::{BatchStats, FetchSample, SampleEnd};
 pub use stats::histogram::{DurationHistogram, HistogramSummary};

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use fetch_proto::{
-    Attempt, BalanceStrategy, Breaker, Config, TargetEndpoint, Engine, FailureKind, Fallback, FetchError,
-    FetchRequest, HeadSummary, Input, OnOpen, OutlierDetection, Output, Policy, Rate, PolicyRules, BalancedTarget,
-    Timeouts, Timestamp,
+    Attempt, BalanceStrategy, BalancedTarget, Breaker, Config, Engine, FailureKind, Fallback,
+    FetchError, FetchRequest, HeadSummary, Input, OnOpen, OutlierDetection, Output, Policy,
+    PolicyRules, Rate, TargetEndpoint, Timeouts, Timestamp,
 };
 
 fn at(millis: u64) -> Timestamp {
@@ -83,7 +83,11 @@ fn a_follower_that_turned_to_its_fallback_is_not_given_the_leaders_result() {
     let limits = Timeouts::NONE.queue(Duration::from_secs(1));
     let fallback = Fallback::to("http://b.test/".parse().unwrap());
     let policy = Policy::default().timeouts(limits).fallback(fallback);
-    let mut engine = Engine::new(Config::default().rules(PolicyRules::from_policy(policy)), 0, at(0));
+    let mut engine = Engine::new(
+        Config::default().rules(PolicyRules::from_policy(policy)),
+        0,
+        at(0),
+    );
     let leader = engine.submit(shared("http://a.test/"), at(0)).unwrap();
     engine.submit(shared("http://a.test/"), at(0)).unwrap();
     let first = start(&mut engine, at(0));
@@ -149,7 +153,9 @@ fn a_fetch_that_falls_back_in_its_queue_leaves_that_queue() {
     let limits = Timeouts::NONE.queue(Duration::from_millis(100));
     let fallback = Fallback::to("http://b.test/".parse().unwrap());
     let policy = Policy::default().timeouts(limits).fallback(fallback);
-    let config = Config::default().per_host(1).rules(PolicyRules::from_policy(policy));
+    let config = Config::default()
+        .per_host(1)
+        .rules(PolicyRules::from_policy(policy));
     let mut engine = Engine::new(config, 0, at(0));
     for path in ["1", "2"] {
         let url = format!("http://a.test/{path}");

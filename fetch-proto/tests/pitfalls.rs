@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fetch_proto::{
     Attempt, Breaker, CircuitState, Config, Engine, FailureKind, FetchRequest, HeadSummary, Input,
-    Output, Policy, RetryBudget, PolicyRules, Timestamp,
+    Output, Policy, PolicyRules, RetryBudget, Timestamp,
 };
 
 fn at(millis: u64) -> Timestamp {

@@ -87,10 +87,7 @@ impl Engine {
         }
         let denied = state.guards.as_ref().and_then(|guards| {
             let circuit = guards.circuit.as_ref().filter(|_| strict);
-            circuit.map_or_else(
-                || guards.deferred_until(now),
-                |circuit| circuit.denial(now),
-            )
+            circuit.map_or_else(|| guards.deferred_until(now), |circuit| circuit.denial(now))
         });
         if denied.is_some_and(|denied| denied.until.is_none()) {
             return Some(Obstacle::Open);
@@ -203,7 +200,7 @@ impl Engine {
         let mut world = Shared {
             guards: self.hosts.get_mut(host).guards.as_deref_mut(),
             probes: slot.probes(),
-            purse: self.purse.as_mut(),
+            tokens: self.tokens.as_mut(),
             rare: &mut slot.rare,
         };
         let before = slot.fetch.latest();
@@ -280,9 +277,9 @@ impl Engine {
         }
         if first {
             let host = self.hosts.get_mut(host).guards.as_mut();
-            let own = host.and_then(|guards| guards.purse.as_mut());
-            for purse in own.into_iter().chain(&mut self.purse) {
-                purse.record_request(now);
+            let own = host.and_then(|guards| guards.tokens.as_mut());
+            for tokens in own.into_iter().chain(&mut self.tokens) {
+                tokens.record_request(now);
             }
         }
     }

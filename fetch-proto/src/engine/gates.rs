@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::timers::Timers;
-use crate::guards::portion::LimitFraction;
-use crate::guards::rate::{RateLimiter, Rate};
+use crate::guards::limit_fraction::LimitFraction;
+use crate::guards::rate::{Rate, RateLimiter};
 use crate::model::id::FetchId;
 use crate::model::time::Timestamp;
 use crate::model::wake::{NextWake, WakeReason};
@@ -41,7 +41,11 @@ impl Gates {
 
     /// Takes over the rates of `rules`. A rule that was there `before`, wherever it stood, keeps what
     /// it owes. Everything that was parked is handed back, to be looked at anew.
-    pub(super) fn adopt(&mut self, rules: &PolicyRules, before: Option<&PolicyRules>) -> Vec<FetchId> {
+    pub(super) fn adopt(
+        &mut self,
+        rules: &PolicyRules,
+        before: Option<&PolicyRules>,
+    ) -> Vec<FetchId> {
         let mut old = core::mem::take(&mut self.gates);
         let parked = old.iter().flatten().flat_map(|gate| gate.parked.iter());
         let parked = parked.copied().collect();
@@ -53,7 +57,7 @@ impl Gates {
             .chain([default])
             .map(|(pattern, policy)| {
                 let whole = policy.rate?;
-                let rate = self.portion.of(whole);
+                let rate = self.portion.of_rate(whole);
                 let place = before.map(|before| match pattern {
                     Some(pattern) => before.iter().position(|(known, _)| known == pattern),
                     None => Some(before.iter().len()),
@@ -82,7 +86,7 @@ impl Gates {
         self.portion = portion;
         for rule in 0..self.gates.len() {
             if let Some(gate) = &mut self.gates[rule] {
-                gate.rate.set_rate(portion.of(gate.whole));
+                gate.rate.set_rate(portion.of_rate(gate.whole));
                 let waits = !gate.parked.is_empty() && !portion.is_zero();
                 let at = waits.then(|| wake(gate.rate.next_allowed(Timestamp::START)));
                 self.timers.set(rule as u32, at);

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use super::Config;
 use super::config::Shed;
-use crate::guards::breaker::{CircuitBreaker, CallNotPermitted, OnOpen};
+use crate::guards::breaker::{CallNotPermitted, CircuitBreaker, OnOpen};
 use crate::guards::budget::RetryTokens;
 use crate::guards::latency::RecentLatency;
 use crate::guards::limiter::ConcurrencyLimiter;
@@ -18,7 +18,7 @@ use crate::model::time::Timestamp;
 pub(super) struct Guards {
     pub(super) circuit: Option<CircuitBreaker>,
     pub(super) limiter: Option<ConcurrencyLimiter>,
-    pub(super) purse: Option<RetryTokens>,
+    pub(super) tokens: Option<RetryTokens>,
     pub(super) recent: Option<RecentLatency>,
     /// Since when its queue has been too slow.
     pub(super) slow_since: Option<Timestamp>,
@@ -50,7 +50,7 @@ impl Guards {
             |adaptive| ConcurrencyLimiter::new(adaptive, seed),
         );
         keep(
-            &mut self.purse,
+            &mut self.tokens,
             config.host_budget,
             RetryTokens::set_config,
             RetryTokens::new,
@@ -96,8 +96,8 @@ impl Guards {
     pub(super) fn idle_at(&self) -> Timestamp {
         let circuit = self.circuit.as_ref().map(CircuitBreaker::idle_at);
         let throttler = self.throttler.as_ref().map(RequestThrottler::idle_at);
-        let purse = self.purse.as_ref().map(RetryTokens::idle_at);
-        let all = circuit.into_iter().chain(throttler).chain(purse);
+        let tokens = self.tokens.as_ref().map(RetryTokens::idle_at);
+        let all = circuit.into_iter().chain(throttler).chain(tokens);
         all.max().unwrap_or(Timestamp::START)
     }
 }

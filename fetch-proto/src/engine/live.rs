@@ -11,7 +11,7 @@ use super::{Config, Engine};
 use crate::guards::budget::RetryTokens;
 use crate::guards::rate::RateLimiter;
 use crate::model::time::Timestamp;
-use crate::rules::{PolicyRules, MatcherCache};
+use crate::rules::{MatcherCache, PolicyRules};
 
 impl Engine {
     /// Takes over a new configuration. Breakers, budgets, learned limits and the debts of rates are
@@ -37,11 +37,11 @@ impl Engine {
         self.scratch = MatcherCache::default();
         let rate = self.own_rate();
         change_rate(&mut self.rate, rate);
-        match (&mut self.purse, self.config.budget) {
-            (Some(purse), Some(budget)) => purse.set_config(budget),
-            (purse, budget) => {
+        match (&mut self.tokens, self.config.budget) {
+            (Some(tokens), Some(budget)) => tokens.set_config(budget),
+            (tokens, budget) => {
                 let new = |budget| RetryTokens::with_fraction(budget, self.budget_portion);
-                *purse = budget.map(new);
+                *tokens = budget.map(new);
             }
         }
         for host in self.hosts.numbers() {
@@ -113,7 +113,10 @@ impl Engine {
     }
 }
 
-pub(super) fn change_rate(state: &mut Option<RateLimiter>, rate: Option<crate::guards::rate::Rate>) {
+pub(super) fn change_rate(
+    state: &mut Option<RateLimiter>,
+    rate: Option<crate::guards::rate::Rate>,
+) {
     match (state.as_mut(), rate) {
         (Some(gcra), Some(rate)) => gcra.set_rate(rate),
         (_, rate) => *state = rate.map(RateLimiter::new),

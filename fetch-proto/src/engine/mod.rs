@@ -38,8 +38,8 @@ use self::world::Shared;
 use crate::fetch::Fetch;
 use crate::fetch::request::FetchRequest;
 use crate::guards::budget::RetryTokens;
+use crate::guards::limit_fraction::LimitFraction;
 use crate::guards::limiter::ConcurrencyLimiter;
-use crate::guards::portion::LimitFraction;
 use crate::guards::rate::RateLimiter;
 use crate::model::attempt::{Input, InputEffect};
 use crate::model::event::DecisionEvent;
@@ -115,7 +115,7 @@ pub struct Engine {
     /// Fewer may fly than configured while the machine is short of descriptors.
     pressure: Option<usize>,
     /// For extra attempts over all hosts.
-    purse: Option<RetryTokens>,
+    tokens: Option<RetryTokens>,
     rate: Option<RateLimiter>,
     /// How much of the rates is its own, if it is one of several engines.
     rate_portion: LimitFraction,
@@ -160,7 +160,7 @@ impl Engine {
             outbox: VecDeque::new(),
             part: None,
             pressure: None,
-            purse: config.budget.map(RetryTokens::new),
+            tokens: config.budget.map(RetryTokens::new),
             rate: config.rate.map(RateLimiter::new),
             rate_portion: LimitFraction::default(),
             ring: VecDeque::new(),
@@ -270,7 +270,7 @@ impl Engine {
         let mut world = Shared {
             guards: self.hosts.get_mut(queued_at).guards.as_deref_mut(),
             probes: slot.probes(),
-            purse: self.purse.as_mut(),
+            tokens: self.tokens.as_mut(),
             rare: &mut slot.rare,
         };
         // Marks and progress change no decision by themselves; the deadlines they move are looked
@@ -394,7 +394,7 @@ impl Engine {
         let guards = host.guards.as_deref();
         let circuit = guards.and_then(|guards| guards.circuit.as_ref());
         let limiter = guards.and_then(|guards| guards.limiter.as_ref());
-        let purse = guards.and_then(|guards| guards.purse.as_ref());
+        let tokens = guards.and_then(|guards| guards.tokens.as_ref());
         Some(HostStats {
             circuit: circuit.map(|circuit| circuit.state(self.now)),
             flying: host.flying,
@@ -402,7 +402,7 @@ impl Engine {
             live: host.live,
             paused_until: host.paused.filter(|until| *until > self.now),
             queued: host.queued,
-            retries_left: purse.map(|purse| purse.available_retries(self.now)),
+            retries_left: tokens.map(|tokens| tokens.available_retries(self.now)),
         })
     }
 

@@ -2,9 +2,9 @@
 
 use super::live::change_rate;
 use super::{Engine, shifted};
-use crate::guards::budget::{RetryTokens, RetryBudget};
-use crate::guards::portion::LimitFraction;
-use crate::guards::rate::{RateLimiter, Rate};
+use crate::guards::budget::{RetryBudget, RetryTokens};
+use crate::guards::limit_fraction::LimitFraction;
+use crate::guards::rate::{Rate, RateLimiter};
 use crate::model::time::Timestamp;
 
 impl Engine {
@@ -53,7 +53,7 @@ impl Engine {
 
     /// The engine's part of the rate over all hosts.
     pub(super) fn own_rate(&self) -> Option<Rate> {
-        self.config.rate.map(|all| self.rate_portion.of(all))
+        self.config.rate.map(|all| self.rate_portion.of_rate(all))
     }
 
     /// Whether it has any part of it.
@@ -77,8 +77,8 @@ impl Engine {
     /// ```
     pub fn set_budget_part(&mut self, parts: u32, of: u32, fill: u64) {
         self.budget_portion = LimitFraction::new(parts, of);
-        if let Some(purse) = &mut self.purse {
-            purse.set_fraction(self.budget_portion, fill);
+        if let Some(tokens) = &mut self.tokens {
+            tokens.set_fraction(self.budget_portion, fill);
         }
     }
 
@@ -93,7 +93,9 @@ impl Engine {
     /// ```
     #[must_use]
     pub fn budget_fill(&self) -> u64 {
-        self.purse.as_ref().map_or(RetryBudget::FULL, RetryTokens::fill_level)
+        self.tokens
+            .as_ref()
+            .map_or(RetryBudget::FULL, RetryTokens::fill_level)
     }
 
     /// When no retry will count any more that needed this engine's part of the budget over all hosts, if
@@ -107,7 +109,7 @@ impl Engine {
     /// ```
     #[must_use]
     pub fn budget_rests_at(&self) -> Timestamp {
-        self.told(self.purse.as_ref().map(RetryTokens::reserve_free_at))
+        self.told(self.tokens.as_ref().map(RetryTokens::reserve_free_at))
     }
 
     /// A time of the engine as the driver's clock shows it.

@@ -8,7 +8,7 @@ use super::slab::{NO_ENDPOINT, Permit, Slot};
 use crate::fetch::Step;
 use crate::guards::balance::EndpointResult;
 use crate::guards::breaker::CallResult;
-use crate::model::event::{DecisionEvent, CircuitTransition};
+use crate::model::event::{CircuitTransition, DecisionEvent};
 use crate::model::failure::{FailureCause, FailureKind, TimeLimit};
 use crate::model::outcome::{AttemptEnd, AttemptReport, GiveUpReason};
 use crate::model::time::Timestamp;
@@ -41,7 +41,9 @@ impl Landing {
         };
         let report = reports.get(usize::from(slot.settled))?;
         slot.settled += 1;
-        let permit = slot.permits.remove_first(|permit| permit.number == report.number)?;
+        let permit = slot
+            .permits
+            .remove_first(|permit| permit.number == report.number)?;
         let (verdict, overloaded) = judge(report, slot.fetch.policy());
         let first_byte = report
             .timings
@@ -78,7 +80,9 @@ fn judge(report: &AttemptReport, policy: &Policy) -> (CallResult, bool) {
             return (CallResult::Neutral, false);
         }
         (AttemptEnd::TimedOut(limit), _) => FailureCause::Timeout(limit),
-        (AttemptEnd::Failed(failure), _) if failure.is_local() => return (CallResult::Neutral, false),
+        (AttemptEnd::Failed(failure), _) if failure.is_local() => {
+            return (CallResult::Neutral, false);
+        }
         (AttemptEnd::Failed(_), _) => return (CallResult::Failure, false),
         _ => return (CallResult::Neutral, false),
     };
@@ -168,15 +172,17 @@ impl Engine {
 
     fn tell_purses(&mut self, landing: &Landing, now: Timestamp) {
         let guards = self.hosts.get_mut(landing.host).guards.as_mut();
-        let host = guards.and_then(|guards| guards.purse.as_mut());
-        let purses = [
+        let host = guards.and_then(|guards| guards.tokens.as_mut());
+        let budgets = [
             (host, landing.paid.host),
-            (self.purse.as_mut(), landing.paid.common),
+            (self.tokens.as_mut(), landing.paid.common),
         ];
-        for (purse, paid) in purses {
-            match (purse, landing.verdict) {
-                (Some(purse), CallResult::Success) => purse.record_success(paid, now),
-                (Some(purse), CallResult::Failure) if landing.gave_up => purse.record_failure(now),
+        for (tokens, paid) in budgets {
+            match (tokens, landing.verdict) {
+                (Some(tokens), CallResult::Success) => tokens.record_success(paid, now),
+                (Some(tokens), CallResult::Failure) if landing.gave_up => {
+                    tokens.record_failure(now)
+                }
                 _ => {}
             }
         }
@@ -195,6 +201,8 @@ impl Engine {
             CallResult::Neutral => EndpointResult::Neutral,
         };
         let endpoint = usize::from(landing.permit.endpoint);
-        group.balancer.record_end(endpoint, served, landing.took, now);
+        group
+            .balancer
+            .record_end(endpoint, served, landing.took, now);
     }
 }

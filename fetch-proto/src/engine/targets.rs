@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use url::Url;
 
 use super::Engine;
-use crate::guards::balance::{LoadBalancer, BalancedTarget};
+use crate::guards::balance::{BalancedTarget, LoadBalancer};
 
 /// A target's endpoints.
 #[derive(Clone, Debug)]

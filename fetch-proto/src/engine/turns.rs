@@ -63,7 +63,7 @@ impl Engine {
         let mut world = Shared {
             guards: self.hosts.get_mut(slot.host).guards.as_deref_mut(),
             probes: slot.probes(),
-            purse: self.purse.as_mut(),
+            tokens: self.tokens.as_mut(),
             rare: &mut slot.rare,
         };
         let step = slot.fetch.poll_in(now, &mut world);

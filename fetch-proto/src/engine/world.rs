@@ -7,7 +7,7 @@ use super::guards::Guards;
 use super::slab::{Paid, Rare};
 use crate::fetch::{Open, World};
 use crate::guards::breaker::OnOpen;
-use crate::guards::budget::{RetryTokens, RetryKind};
+use crate::guards::budget::{RetryKind, RetryTokens};
 use crate::guards::hedge::Hedge;
 use crate::model::time::Timestamp;
 
@@ -17,7 +17,7 @@ pub(super) struct Shared<'a> {
     /// Whether one of the fetch's attempts in flight is a breaker's probe.
     pub(super) probes: bool,
     /// The common purse.
-    pub(super) purse: Option<&'a mut RetryTokens>,
+    pub(super) tokens: Option<&'a mut RetryTokens>,
     /// Where the fetch keeps what its latest extra attempt cost.
     pub(super) rare: &'a mut Option<Box<Rare>>,
 }
@@ -48,19 +48,21 @@ impl World for Shared<'_> {
         let mut host = self
             .guards
             .as_mut()
-            .and_then(|guards| guards.purse.as_mut());
+            .and_then(|guards| guards.tokens.as_mut());
         // Both are asked before either pays, so that a refusal costs nothing.
-        let allowed = host.as_ref().is_none_or(|purse| purse.can_retry(kind, now))
+        let allowed = host
+            .as_ref()
+            .is_none_or(|tokens| tokens.can_retry(kind, now))
             && self
-                .purse
+                .tokens
                 .as_ref()
-                .is_none_or(|purse| purse.can_retry(kind, now));
+                .is_none_or(|tokens| tokens.can_retry(kind, now));
         if allowed {
-            let host = host.as_mut().and_then(|purse| purse.try_retry(kind, now));
+            let host = host.as_mut().and_then(|tokens| tokens.try_retry(kind, now));
             let common = self
-                .purse
+                .tokens
                 .as_mut()
-                .and_then(|purse| purse.try_retry(kind, now));
+                .and_then(|tokens| tokens.try_retry(kind, now));
             if host.is_some() || common.is_some() {
                 self.rare.get_or_insert_default().paid = Paid { common, host };
             }

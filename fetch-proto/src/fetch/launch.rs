@@ -16,7 +16,7 @@ use crate::model::event::DecisionEvent;
 use crate::model::fault::InjectedFault;
 use crate::model::id::AttemptId;
 use crate::model::time::Timestamp;
-use crate::policy::latency;
+use crate::policy::injected_latency;
 
 impl Fetch {
     /// `at`: the target's place at the endpoint that was chosen for it.
@@ -74,7 +74,11 @@ impl Fetch {
             flight.special = Some(Box::new(Special {
                 fault,
                 held: None,
-                meter: self.policy.stall.as_ref().map(|_| ThroughputMeter::new(now)),
+                meter: self
+                    .policy
+                    .stall
+                    .as_ref()
+                    .map(|_| ThroughputMeter::new(now)),
             }));
         }
         let sent = self.hold_back(&mut flight, attempt, now);
@@ -106,7 +110,7 @@ impl Fetch {
         special.held = match fault {
             InjectedFault::Error(failure) => Some(Held::Failing(failure)),
             InjectedFault::Latency { min, max } => {
-                let at = now + latency(min, max, seed, number);
+                let at = now + injected_latency(min, max, seed, number);
                 Some(Held::Until(at, Box::new(attempt)))
             }
             InjectedFault::Stall => Some(Held::ForEver),

@@ -1,4 +1,4 @@
-//! Faults made on purpose, so that users can test what they have built.
+//! Fault injection, so that users can test their programs.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -7,11 +7,11 @@ use crate::model::fault::InjectedFault;
 use crate::model::time::nanos;
 use crate::random::{between, mix};
 
-/// Which faults are made, and how often: drawn for each attempt from the fetch's seed, so that a run
-/// is repeated by its seed and no attempt's fate depends on another's.
+/// Which faults are injected, and how often. The fault of an attempt is drawn from the fetch's seed and
+/// the attempt's number, so a run is reproducible and attempts are independent.
 ///
-/// The faults are made here in the core, innermost: to retries, breakers, budgets and limits they
-/// look like the network's own, over every transport.
+/// Faults are injected beneath all policies: retries, breakers, budgets and limits cannot tell them
+/// from faults of the network. They work with every transport.
 ///
 /// ```
 /// use core::time::Duration;
@@ -30,8 +30,8 @@ pub struct ChaosPolicy {
 }
 
 impl ChaosPolicy {
-    /// Adds a fault that is made in `per_mille` of 1,000 attempts. At most one fault is made in an
-    /// attempt, so the rates add up; over 1,000 in all, the later ones come to nothing.
+    /// Adds a fault that is injected into `per_mille` of 1,000 attempts. An attempt gets at most one
+    /// fault, so the rates add up; faults beyond a sum of 1,000 are never injected.
     ///
     /// ```
     /// # use fetch_proto::{ChaosPolicy, InjectedFault};
@@ -43,7 +43,7 @@ impl ChaosPolicy {
         self
     }
 
-    /// The faults, each with how many of 1,000 attempts get it.
+    /// The faults, each with its rate per 1,000 attempts.
     ///
     /// ```
     /// # use fetch_proto::{ChaosPolicy, InjectedFault};
@@ -54,7 +54,7 @@ impl ChaosPolicy {
         self.faults.iter().copied()
     }
 
-    /// The fault of the attempt with this number, of the fetch that `seed` belongs to.
+    /// The fault of the attempt with this number, for a fetch with this seed.
     ///
     /// ```
     /// # use fetch_proto::{ChaosPolicy, InjectedFault};
@@ -66,7 +66,7 @@ impl ChaosPolicy {
         if self.faults.is_empty() {
             return None;
         }
-        let word = mix(mix(seed, CHAOS), u64::from(attempt));
+        let word = mix(mix(seed, FAULT_STREAM), u64::from(attempt));
         let mut left = between(word, 0, 999);
         for (per_mille, fault) in &self.faults {
             match left.checked_sub(u64::from(*per_mille)) {
@@ -78,22 +78,22 @@ impl ChaosPolicy {
     }
 }
 
-/// The wait of a [`InjectedFault::Latency`].
-pub(crate) fn latency(min: Duration, max: Duration, seed: u64, attempt: u16) -> Duration {
-    let word = mix(mix(seed, LATENCY), u64::from(attempt));
+/// The delay of an [`InjectedFault::Latency`].
+pub(crate) fn injected_latency(min: Duration, max: Duration, seed: u64, attempt: u16) -> Duration {
+    let word = mix(mix(seed, LATENCY_STREAM), u64::from(attempt));
     Duration::from_nanos(between(word, nanos(min), nanos(max)))
 }
 
-// Streams of chance of their own, so that a fault changes no fetch's jitter.
-const CHAOS: u64 = 0xc4a0;
-const LATENCY: u64 = 0x1a7e;
+// Separate random streams, so that faults do not change a fetch's jitter.
+const FAULT_STREAM: u64 = 0xc4a0;
+const LATENCY_STREAM: u64 = 0x1a7e;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn faults_are_as_frequent_as_asked_and_the_same_for_the_same_seed() {
+    fn faults_have_their_rates_and_depend_only_on_the_seed() {
         let chaos = ChaosPolicy::default()
             .fault(100, InjectedFault::Reset)
             .fault(300, InjectedFault::Stall);
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_over_all_attempts_leave_the_later_faults_out() {
+    fn faults_beyond_a_full_rate_are_never_injected() {
         let chaos = ChaosPolicy::default()
             .fault(1000, InjectedFault::Reset)
             .fault(1000, InjectedFault::Stall);

@@ -1,38 +1,38 @@
-//! What kind of failure an attempt's end is, which decides what may follow.
+//! Classification of failures, which decides whether and how an attempt is retried.
 
 use alloc::vec::Vec;
 
 use super::StatusSet;
 use crate::model::failure::{FailureCause, FailureKind, TimeLimit};
 
-/// What an attempt's end means for a retry.
+/// The class of a failed attempt.
 ///
-/// Every kind but [`Forbidden`](Self::Forbidden) is worth one; the kinds differ in what a retry costs
-/// ([`RetryBudget`](crate::RetryBudget)), in how long it waits, and in whom they speak against.
+/// Every class but [`Forbidden`](Self::Forbidden) is retried. Classes differ in the cost of a retry
+/// ([`RetryBudget`](crate::RetryBudget)), in its delay, and in whether they count against the host.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum RetryClass {
-    /// The same again would end the same: a 404, a certificate that is not accepted.
+    /// A retry would fail again: a 404, a rejected certificate.
     Forbidden,
-    /// The request never reached the server, so any method may be repeated.
+    /// The request did not reach the server, so any method may be retried.
     NotSent,
-    /// The server is at fault: 500, 502, 504.
+    /// The server failed: 500, 502, 504.
     Server,
-    /// The server has too much to do: 429, 503. Its wait is never drawn near zero.
+    /// The server is overloaded: 429, 503. The delay is never near zero.
     Throttled,
-    /// It broke on the way, or took too long.
+    /// The connection broke, or a time limit was reached.
     Transient,
 }
 
-/// The table that classifies attempts: built in, and changed for single statuses and failures.
+/// Overrides of the built-in classification, for single statuses and failures.
 ///
 /// ```
 /// use fetch_proto::{RetryClass, RetryClasses, FailureKind};
 ///
 /// let classes = RetryClasses::default().status(522, RetryClass::NotSent).failure(FailureKind::Tls, RetryClass::Transient);
-/// assert_eq!(classes.of_status(522), Some(RetryClass::NotSent));
-/// assert_eq!(classes.of_status(503), None); // as built in
+/// assert_eq!(classes.status_class(522), Some(RetryClass::NotSent));
+/// assert_eq!(classes.status_class(503), None); // built in
 /// ```
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
@@ -45,7 +45,7 @@ pub struct RetryClasses {
 }
 
 impl RetryClasses {
-    /// Sets what a response with this status is. One that is not [`RetryClass::Forbidden`] is retried.
+    /// Sets the class of a response with this status. Any class but [`RetryClass::Forbidden`] is retried.
     ///
     /// ```
     /// use fetch_proto::{RetryClass, RetryClasses};
@@ -57,7 +57,7 @@ impl RetryClasses {
         self
     }
 
-    /// Sets what this failure is.
+    /// Sets the class of this failure.
     ///
     /// ```
     /// use fetch_proto::{RetryClass, RetryClasses, FailureKind};
@@ -69,36 +69,36 @@ impl RetryClasses {
         self
     }
 
-    /// What was set for this status.
+    /// The class set for this status.
     ///
     /// ```
-    /// assert_eq!(fetch_proto::RetryClasses::default().of_status(500), None);
+    /// assert_eq!(fetch_proto::RetryClasses::default().status_class(500), None);
     /// ```
     #[must_use]
-    pub fn of_status(&self, status: u16) -> Option<RetryClass> {
+    pub fn status_class(&self, status: u16) -> Option<RetryClass> {
         get(&self.statuses, &status)
     }
 
-    /// What was set for this failure.
+    /// The class set for this failure.
     ///
     /// ```
     /// use fetch_proto::{RetryClasses, FailureKind};
-    /// assert_eq!(RetryClasses::default().of_failure(FailureKind::Io), None);
+    /// assert_eq!(RetryClasses::default().failure_class(FailureKind::Io), None);
     /// ```
     #[must_use]
-    pub fn of_failure(&self, failure: FailureKind) -> Option<RetryClass> {
+    pub fn failure_class(&self, failure: FailureKind) -> Option<RetryClass> {
         get(&self.failures, &failure)
     }
 
-    /// What `cause` is, `retried` being the statuses that are retried where nothing else was set.
-    pub(crate) fn of(&self, cause: FailureCause, retried: &StatusSet) -> RetryClass {
+    /// The class of `cause`. `retried` are the statuses that are retried unless a class is set.
+    pub(crate) fn classify(&self, cause: FailureCause, retried: &StatusSet) -> RetryClass {
         match cause {
             FailureCause::Failure(failure) => self
-                .of_failure(failure)
-                .unwrap_or_else(|| built_in(failure)),
-            FailureCause::Status(status) => self.of_status(status).unwrap_or_else(|| {
+                .failure_class(failure)
+                .unwrap_or_else(|| built_in_class(failure)),
+            FailureCause::Status(status) => self.status_class(status).unwrap_or_else(|| {
                 if retried.contains(status) {
-                    RetryClass::of_retried_status(status)
+                    RetryClass::for_retried_status(status)
                 } else {
                     RetryClass::Forbidden
                 }
@@ -110,8 +110,8 @@ impl RetryClasses {
 }
 
 impl RetryClass {
-    /// What a status is that is worth a retry, by its meaning in RFC 9110 and RFC 6585.
-    const fn of_retried_status(status: u16) -> Self {
+    /// The class of a retried status, by its meaning in RFC 9110 and RFC 6585.
+    const fn for_retried_status(status: u16) -> Self {
         match status {
             429 | 503 => Self::Throttled,
             500.. => Self::Server,
@@ -120,7 +120,7 @@ impl RetryClass {
     }
 }
 
-fn built_in(failure: FailureKind) -> RetryClass {
+fn built_in_class(failure: FailureKind) -> RetryClass {
     match (failure.is_transient(), failure.is_unsent()) {
         (false, _) => RetryClass::Forbidden,
         (true, true) => RetryClass::NotSent,
@@ -130,14 +130,14 @@ fn built_in(failure: FailureKind) -> RetryClass {
 
 fn set<K: Ord>(table: &mut Vec<(K, RetryClass)>, key: K, class: RetryClass) {
     match table.binary_search_by(|(known, _)| known.cmp(&key)) {
-        Ok(place) => table[place].1 = class,
-        Err(place) => table.insert(place, (key, class)),
+        Ok(index) => table[index].1 = class,
+        Err(index) => table.insert(index, (key, class)),
     }
 }
 
 fn get<K: Ord>(table: &[(K, RetryClass)], key: &K) -> Option<RetryClass> {
-    let place = table.binary_search_by(|(known, _)| known.cmp(key)).ok()?;
-    Some(table[place].1)
+    let index = table.binary_search_by(|(known, _)| known.cmp(key)).ok()?;
+    Some(table[index].1)
 }
 
 #[cfg(test)]
@@ -145,8 +145,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_built_in_table_is_that_of_the_docs() {
-        let of = |cause| RetryClasses::default().of(cause, &StatusSet::RETRYABLE);
+    fn the_built_in_classes_match_the_documentation() {
+        let of = |cause| RetryClasses::default().classify(cause, &StatusSet::RETRYABLE);
         let table = [
             (FailureCause::Status(200), RetryClass::Forbidden),
             (FailureCause::Status(404), RetryClass::Forbidden),
@@ -184,12 +184,12 @@ mod tests {
     }
 
     #[test]
-    fn the_last_word_about_a_status_counts() {
+    fn the_last_class_set_for_a_status_applies() {
         let classes = RetryClasses::default()
             .status(404, RetryClass::Transient)
             .status(503, RetryClass::Forbidden)
             .status(404, RetryClass::Server);
-        let of = |status| classes.of(FailureCause::Status(status), &StatusSet::RETRYABLE);
+        let of = |status| classes.classify(FailureCause::Status(status), &StatusSet::RETRYABLE);
         assert_eq!(
             (of(404), of(503)),
             (RetryClass::Server, RetryClass::Forbidden)

@@ -1,4 +1,4 @@
-//! What a fetch may do: attempts, waits, limits, redirects.
+//! The policy of a fetch: attempts, delays, limits, redirects.
 
 mod backoff;
 mod chaos;
@@ -19,7 +19,7 @@ use crate::model::failure::FailureCause;
 
 pub use backoff::{Backoff, Jitter};
 pub use chaos::ChaosPolicy;
-pub(crate) use chaos::latency;
+pub(crate) use chaos::injected_latency;
 pub use class::{RetryClass, RetryClasses};
 pub use fallback::Fallback;
 pub use redirect::RedirectPolicy;
@@ -62,8 +62,8 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Sets how often a request is tried at most, the first time included. Default 3; 0 counts as 1.
-    /// Redirects and the free retry of a stale connection are not counted.
+    /// Sets the largest number of attempts, including the first. Default 3; 0 counts as 1. Redirects
+    /// and the free retry of a stale connection are not counted.
     ///
     /// ```
     /// let no_retry = fetch_proto::Policy::default().attempts(1);
@@ -77,7 +77,7 @@ impl Policy {
         self
     }
 
-    /// Sets how long to wait before each retry. Default [`Backoff::DEFAULT`].
+    /// Sets the delay before each retry. Default [`Backoff::DEFAULT`].
     ///
     /// ```
     /// use fetch_proto::{Backoff, Policy};
@@ -89,7 +89,7 @@ impl Policy {
         self
     }
 
-    /// Sets which faults are made on purpose, and how often. Default none.
+    /// Sets which faults are injected, and how often. Default none.
     ///
     /// ```
     /// use fetch_proto::{ChaosPolicy, InjectedFault, Policy};
@@ -101,7 +101,7 @@ impl Policy {
         self
     }
 
-    /// Sets what single statuses and failures are to be taken for. Default: as built in.
+    /// Overrides the classification of single statuses and failures. Default: no overrides.
     ///
     /// ```
     /// use fetch_proto::{RetryClass, RetryClasses, Policy};
@@ -113,7 +113,7 @@ impl Policy {
         self
     }
 
-    /// What an attempt that ended so is: as set by [`classes`](Self::classes), or as built in.
+    /// The class of a failure: set by [`classes`](Self::classes), or built in.
     ///
     /// ```
     /// use fetch_proto::{FailureCause, RetryClass, Policy};
@@ -121,12 +121,11 @@ impl Policy {
     /// ```
     #[must_use]
     pub fn class(&self, cause: FailureCause) -> RetryClass {
-        self.classes.of(cause, &self.retry_statuses)
+        self.classes.classify(cause, &self.retry_statuses)
     }
 
-    /// Sets how many bytes of an unwanted body (a redirect's, or that of a response which is
-    /// retried) are read so that its connection can be used again. Default 64 KiB. Past that the
-    /// connection is closed.
+    /// Sets how many bytes of an unneeded body (of a redirect, or of a response that is retried) are
+    /// read so that its connection can be reused. Default 64 KiB. A longer body closes the connection.
     ///
     /// ```
     /// let policy = fetch_proto::Policy::default().drain(0);
@@ -137,7 +136,7 @@ impl Policy {
         self
     }
 
-    /// Sets what to turn to when all else failed. Default nothing.
+    /// Sets the fallback of a failed fetch. Default none.
     ///
     /// ```
     /// use fetch_proto::{Fallback, Policy};
@@ -150,8 +149,8 @@ impl Policy {
         self
     }
 
-    /// Sets whether and when a slow attempt is raced by another. Default never. Only requests that
-    /// may be repeated are raced; a race needs a free slot and costs the retry budget.
+    /// Sets whether and when a hedge is started beside a slow attempt. Default never. Only repeatable
+    /// requests are hedged; a hedge needs a free slot and is charged to the retry budget.
     ///
     /// ```
     /// use core::time::Duration;
@@ -164,7 +163,7 @@ impl Policy {
         self
     }
 
-    /// Sets the largest body, in bytes after decoding. Default 64 MiB. A larger one ends the fetch
+    /// Sets the largest body, in bytes after decoding. Default 64 MiB. A larger body ends the fetch
     /// with [`FetchError::BodyTooLarge`](crate::FetchError::BodyTooLarge).
     ///
     /// ```
@@ -176,8 +175,8 @@ impl Policy {
         self
     }
 
-    /// Sets how fast attempts by this policy may begin, over all hosts. Default: no limit of its own.
-    /// It counts for the fetches that a rule gives this policy, each rule having a rate of its own.
+    /// Sets the rate at which attempts with this policy start, over all hosts. Default: unlimited. Each
+    /// rule has a separate rate, which applies to the fetches that the rule matches.
     ///
     /// ```
     /// let policy = fetch_proto::Policy::default().rate("10/s".parse::<fetch_proto::Rate>()?);
@@ -189,7 +188,7 @@ impl Policy {
         self
     }
 
-    /// Sets how redirects are followed. Default: 10 at most, never from https to http.
+    /// Sets how redirects are followed. Default: at most 10, never from https to http.
     ///
     /// ```
     /// use fetch_proto::{Policy, RedirectPolicy};
@@ -201,7 +200,7 @@ impl Policy {
         self
     }
 
-    /// Sets how a `Retry-After` field is obeyed. Default [`RetryAfterPolicy::DEFAULT`].
+    /// Sets how `Retry-After` is handled. Default [`RetryAfterPolicy::DEFAULT`].
     ///
     /// ```
     /// use core::time::Duration;
@@ -215,8 +214,8 @@ impl Policy {
         self
     }
 
-    /// Sets whether requests that may not be idempotent, such as POST, are retried even after they
-    /// may have reached the server. Default no.
+    /// Sets whether non-idempotent requests, such as POST, are retried after they may have reached the
+    /// server. Default no.
     ///
     /// ```
     /// let policy = fetch_proto::Policy::default().retry_non_idempotent(true);
@@ -239,8 +238,7 @@ impl Policy {
         self
     }
 
-    /// Sets how fast a body must come at least. Default: no such limit besides
-    /// [`Timeouts::idle_read`].
+    /// Sets the minimum throughput of a body. Default: only the limit [`Timeouts::idle_read`].
     ///
     /// ```
     /// use fetch_proto::{Policy, StallGuard};
@@ -252,8 +250,8 @@ impl Policy {
         self
     }
 
-    /// Sets the least time of use to an attempt: a retry that would begin with less left before the
-    /// total limit is not made. Default 100 ms.
+    /// Sets the shortest time that is worth an attempt: no retry starts with less time left before the
+    /// total limit. Default 100 ms.
     ///
     /// ```
     /// use core::time::Duration;
@@ -265,7 +263,7 @@ impl Policy {
         self
     }
 
-    /// Sets all limits on time. Default [`Timeouts::DEFAULT`].
+    /// Sets all time limits. Default [`Timeouts::DEFAULT`].
     ///
     /// ```
     /// use fetch_proto::{Policy, Timeouts};
@@ -277,7 +275,7 @@ impl Policy {
         self
     }
 
-    /// Sets the limit on one attempt's time: see [`Timeouts::attempt`].
+    /// Sets the time limit of an attempt: see [`Timeouts::attempt`].
     ///
     /// ```
     /// use core::time::Duration;
@@ -289,7 +287,7 @@ impl Policy {
         self
     }
 
-    /// How often a request is tried at most.
+    /// The largest number of attempts.
     ///
     /// ```
     /// assert_eq!(fetch_proto::Policy::default().attempts_limit(), 3);
@@ -299,7 +297,7 @@ impl Policy {
         self.attempts.get()
     }
 
-    /// The waits before retries.
+    /// The delays before retries.
     ///
     /// ```
     /// assert_eq!(*fetch_proto::Policy::default().backoff_ref(), fetch_proto::Backoff::DEFAULT);
@@ -309,7 +307,7 @@ impl Policy {
         &self.backoff
     }
 
-    /// The faults that are made on purpose.
+    /// The faults that are injected.
     ///
     /// ```
     /// assert_eq!(*fetch_proto::Policy::default().chaos_ref(), fetch_proto::ChaosPolicy::default());
@@ -319,7 +317,7 @@ impl Policy {
         &self.chaos
     }
 
-    /// What is turned to when all else failed.
+    /// The fallback of a failed fetch.
     ///
     /// ```
     /// assert_eq!(*fetch_proto::Policy::default().fallback_ref(), fetch_proto::Fallback::default());
@@ -329,7 +327,7 @@ impl Policy {
         &self.fallback
     }
 
-    /// Whether and when a slow attempt is raced.
+    /// Whether and when a hedge is started.
     ///
     /// ```
     /// assert_eq!(fetch_proto::Policy::default().hedge_ref(), None);
@@ -339,7 +337,7 @@ impl Policy {
         self.hedge.as_ref()
     }
 
-    /// How fast attempts by this policy may begin.
+    /// The rate at which attempts with this policy start.
     ///
     /// ```
     /// assert_eq!(fetch_proto::Policy::default().rate_limit(), None);
@@ -359,7 +357,7 @@ impl Policy {
         &self.redirects
     }
 
-    /// How `Retry-After` is obeyed.
+    /// How `Retry-After` is handled.
     ///
     /// ```
     /// assert_eq!(*fetch_proto::Policy::default().retry_after_ref(), fetch_proto::RetryAfterPolicy::DEFAULT);
@@ -369,7 +367,7 @@ impl Policy {
         &self.retry_after
     }
 
-    /// The statuses that are retried, where no class was set for them.
+    /// The statuses that are retried unless a class is set for them.
     ///
     /// ```
     /// assert!(fetch_proto::Policy::default().retry_statuses_ref().contains(503));
@@ -379,7 +377,7 @@ impl Policy {
         &self.retry_statuses
     }
 
-    /// How fast a body must come at least.
+    /// The minimum throughput of a body.
     ///
     /// ```
     /// assert_eq!(fetch_proto::Policy::default().stall_ref(), None);
@@ -389,7 +387,7 @@ impl Policy {
         self.stall.as_ref()
     }
 
-    /// The limits on time.
+    /// The time limits.
     ///
     /// ```
     /// let policy = fetch_proto::Policy::default();
@@ -400,7 +398,7 @@ impl Policy {
         &self.timeouts
     }
 
-    /// The limit on the body's size.
+    /// The largest body in bytes.
     ///
     /// ```
     /// assert_eq!(fetch_proto::Policy::default().max_body_bytes(), 64 << 20);
@@ -434,28 +432,28 @@ impl Default for Policy {
     }
 }
 
-/// How the wait that a server asks for with `Retry-After` is obeyed.
+/// How a `Retry-After` of the server is handled.
 ///
-/// It is never shortened below what the server asked, unless the caller chooses [`OverCap::Clamp`];
-/// it also pauses the server's whole host, so that queued fetches do not run into the same wall.
+/// The wait is not shortened unless the caller chooses [`OverCap::Clamp`]. It also pauses the host, so
+/// that queued fetches are not rejected in turn.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct RetryAfterPolicy {
-    /// The longest wait to obey. Default 60 s.
+    /// The longest wait that is accepted. Default 60 s.
     pub cap: Duration,
-    /// What to do with a longer one. Default [`OverCap::Fail`].
+    /// What to do with a longer wait. Default [`OverCap::Fail`].
     pub over: OverCap,
 }
 
 impl RetryAfterPolicy {
-    /// At most 60 s; a fetch told to wait longer ends with the response it has.
+    /// At most 60 s. A fetch that is asked to wait longer ends with the response it has.
     pub const DEFAULT: Self = Self {
         cap: Duration::from_secs(60),
         over: OverCap::Fail,
     };
 
-    /// How long the host rests after `asked`.
+    /// How long the host is paused if the server asks for `asked`.
     pub(crate) fn pause(&self, asked: Duration) -> Duration {
         match self.over {
             OverCap::Defer => asked,
@@ -470,15 +468,15 @@ impl Default for RetryAfterPolicy {
     }
 }
 
-/// What to do when a server asks for a longer wait than the cap.
+/// What to do if a server asks for a longer wait than the cap.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum OverCap {
-    /// Wait for the cap, then try all the same.
+    /// Retry after the cap.
     Clamp,
-    /// Wait as long as asked, if the total limit allows.
+    /// Wait as long as the server asks, if the total limit allows.
     Defer,
-    /// Do not retry: the response is the result.
+    /// Do not retry. The response is the result.
     Fail,
 }

@@ -1,11 +1,11 @@
-//! Where a redirect leads, and with what: RFC 9110, section 15.4.
+//! Redirects by RFC 9110, section 15.4.
 
 use url::Url;
 
 use crate::model::failure::RedirectError;
 use crate::model::method::Method;
 
-/// Whether and how far redirects are followed.
+/// Whether and how redirects are followed.
 ///
 /// ```
 /// use fetch_proto::RedirectPolicy;
@@ -22,10 +22,10 @@ pub struct RedirectPolicy {
 }
 
 impl RedirectPolicy {
-    /// Redirects are not followed: the 3xx response is the result.
+    /// Redirects are not followed. The 3xx response is the result.
     pub const NONE: Self = Self::limit(0);
 
-    /// Follows at most `max` redirects. Default 10.
+    /// At most `max` redirects are followed. Default 10.
     ///
     /// ```
     /// let redirects = fetch_proto::RedirectPolicy::limit(3);
@@ -38,8 +38,8 @@ impl RedirectPolicy {
         }
     }
 
-    /// Whether a redirect may lead from https to http. Default no: what was secret would be sent in
-    /// the clear.
+    /// Sets whether a redirect may lead from https to http, where secrets are sent in the clear. Default
+    /// no.
     ///
     /// ```
     /// let redirects = fetch_proto::RedirectPolicy::default().allow_downgrade(true);
@@ -57,23 +57,23 @@ impl Default for RedirectPolicy {
     }
 }
 
-/// The next request of a fetch that is being redirected.
+/// The request that follows a redirect.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(crate) struct RedirectHop {
     pub(crate) url: Url,
     pub(crate) method: Method,
     pub(crate) send_body: bool,
-    /// Whether the origin changes, so that credentials must not go along.
+    /// Whether the origin changes, so that credentials must not be sent.
     pub(crate) cross_origin: bool,
 }
 
-/// Whether `status` is one that leads to `Location`. 300 and 304 are not: they are answers.
+/// Whether `status` redirects to `Location`. 300 and 304 do not.
 pub(crate) fn is_redirect(status: u16) -> bool {
     matches!(status, 301 | 302 | 303 | 307 | 308)
 }
 
-/// The hop that `status` with `location` asks for.
+/// The request that `status` with `location` leads to.
 pub(crate) fn hop(
     status: u16,
     location: &str,
@@ -91,7 +91,7 @@ pub(crate) fn hop(
     if from.scheme() == "https" && url.scheme() == "http" && !rules.downgrade {
         return Err(RedirectError::Downgrade);
     }
-    // A server may not hand out credentials to send elsewhere: user and password are ignored.
+    // User and password in `Location` are ignored: a server must not choose the client's credentials.
     let cleared = url.set_username("").and_then(|()| url.set_password(None));
     cleared.map_err(|()| RedirectError::InvalidLocation)?;
     if url.fragment().is_none() {
@@ -114,7 +114,7 @@ pub(crate) fn hop(
     })
 }
 
-/// Whether scheme, host and port agree (RFC 6454, section 5).
+/// Whether scheme, host and port are equal (RFC 6454, section 5).
 fn same_origin(a: &Url, b: &Url) -> bool {
     a.scheme() == b.scheme()
         && a.host_str() == b.host_str()
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn methods_change_as_rfc_9110_says() {
+    fn methods_change_by_rfc_9110() {
         let table = [
             (301, "GET", "GET", true),
             (301, "POST", "GET", false),
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_in_location_are_ignored_and_the_fragment_is_kept() {
+    fn credentials_in_location_are_ignored_and_the_fragment_is_inherited() {
         let hop = follow(302, "GET", "https://user:secret@b.test/").unwrap();
         assert_eq!(hop.url.as_str(), "https://b.test/#part");
         assert_eq!(

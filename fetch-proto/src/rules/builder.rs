@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::matcher::RuleMatcher;
-use super::{RulePattern, Rule, RuleError, PolicyRules};
+use super::{PolicyRules, Rule, RuleError, RulePattern};
 use crate::policy::Policy;
 
 /// Builder of [`PolicyRules`]: see [`PolicyRules::builder`].

@@ -134,12 +134,7 @@ impl fmt::Display for RuleError {
         }
         if !f.alternate() {
             let Self { text, kind, .. } = self;
-            return write!(
-                f,
-                "\"{}\": at {}: {reason}",
-                OneLine(text),
-                self.column() + 1
-            );
+            return write!(f, "\"{}\": at {}: {kind}", OneLine(text), self.column() + 1);
         }
         let (text, column) = (OneLine(&self.text), self.column());
         write!(f, "{}\n  {text}\n  {:column$}^", self.kind, "")
@@ -171,7 +166,7 @@ impl fmt::Display for RuleErrorKind {
             }
             Self::Port => "not a port: write a number from 1 to 65535",
             Self::Range => "the range ends before it starts",
-            Self::Regex(reason) => kind,
+            Self::Regex(message) => message,
             Self::TooLarge => "too large: shorten it, or its repetitions",
             Self::TooNested => "braces nested too deeply",
             Self::TrailingEscape => "nothing after the backslash",

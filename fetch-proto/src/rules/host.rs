@@ -21,7 +21,7 @@ pub(super) fn regex(pattern: &str) -> Result<String, PatternFault> {
         _ => return Err((0, RuleErrorKind::Host)),
     };
     let host = regex_syntax::escape(&format!("{host}"));
-    let rest = format!("{below}{host}");
+    let rest = format!("{subdomains}{host}");
     Ok(match port {
         None => format!("{SCHEME}{rest}(?::[0-9]+)?(?:[/?#]|$)"),
         Some(port) => match default_port_schemes(port) {

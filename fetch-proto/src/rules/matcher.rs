@@ -135,7 +135,10 @@ fn matched_part(url: &Url) -> Cow<'_, str> {
 
 /// The rules with URL patterns that apply to `method`, up to the first rule without one, and that
 /// rule, if any.
-fn applicable_rules(method: Option<&Method>, patterns: &[&RulePattern]) -> (Vec<usize>, Option<usize>) {
+fn applicable_rules(
+    method: Option<&Method>,
+    patterns: &[&RulePattern],
+) -> (Vec<usize>, Option<usize>) {
     let mut rules = Vec::new();
     for (index, pattern) in patterns.iter().enumerate() {
         let named = method.is_some_and(|method| pattern.methods.contains(method));

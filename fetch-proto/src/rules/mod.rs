@@ -20,8 +20,8 @@ use core::time::Duration;
 
 pub use builder::PolicyRulesBuilder;
 pub use error::{RuleError, RuleErrorKind};
-use matcher::RuleMatcher;
 pub(crate) use matcher::MatcherCache;
+use matcher::RuleMatcher;
 pub use pattern::RulePattern;
 use url::Url;
 

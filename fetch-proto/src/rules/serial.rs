@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::{RulePattern, PolicyRules};
+use super::{PolicyRules, RulePattern};
 use crate::policy::Policy;
 
 #[derive(Deserialize, Serialize)]

@@ -65,7 +65,10 @@ fn default_timeouts_are_ten_eight_and_six_seconds() {
 #[test]
 fn timeouts_keep_the_base_policy() {
     let base = Policy::default().attempts(7);
-    let slow = (RulePattern::parse("/slow/").unwrap(), Duration::from_secs(99));
+    let slow = (
+        RulePattern::parse("/slow/").unwrap(),
+        Duration::from_secs(99),
+    );
     let rules = PolicyRules::with_timeouts(base.clone(), &[slow]).unwrap();
     let url = "https://a.test/slow/".parse().unwrap();
     let expected = base.clone().attempt_timeout(Duration::from_secs(99));
@@ -411,7 +414,9 @@ fn hostile_patterns_are_rejected() {
 #[test]
 fn too_large_rules_name_the_first_excess_rule() {
     let big = |i: u32| RulePattern::regex(&format!("{i}(?:ab){{1500}}")).unwrap();
-    let rules = (0..50).fold(PolicyRules::builder(), |b, i| b.rule(big(i), Policy::default()));
+    let rules = (0..50).fold(PolicyRules::builder(), |b, i| {
+        b.rule(big(i), Policy::default())
+    });
     let error = rules.build().unwrap_err();
     assert_eq!(*error.kind(), RuleErrorKind::TooLarge);
     assert!(

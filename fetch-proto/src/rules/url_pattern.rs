@@ -27,7 +27,10 @@ pub(super) struct UrlPattern {
 
 impl UrlPattern {
     pub(super) fn parse(text: &str) -> Result<Self, PatternFault> {
-        let kind = PREFIXES.iter().find(|kind| text.starts_with(**kind)).copied();
+        let kind = PREFIXES
+            .iter()
+            .find(|kind| text.starts_with(**kind))
+            .copied();
         let kind = kind.filter(|kind| *kind != "method:").unwrap_or("");
         let body = &text[kind.len()..];
         let hir = Self::compile(kind, body).map_err(|(at, reason)| (kind.len() + at, reason))?;

@@ -1,6 +1,6 @@
-//! For tests, users' own too: a fake clock, a scripted server, a simulator in virtual time.
+//! For tests: a virtual clock, a scripted server and a simulator. Requires the feature `testing`.
 //!
-//! Only with the feature `testing`. Nothing here sleeps, reads a clock or opens a socket.
+//! Nothing in this module sleeps, reads a clock or opens a socket.
 
 mod clock;
 mod script;

@@ -1,4 +1,4 @@
-//! One fetch against a server that answers by script.
+//! A fetch against a scripted server.
 
 use alloc::collections::VecDeque;
 use alloc::format;
@@ -19,7 +19,7 @@ use crate::model::time::Timestamp;
 use crate::model::wake::WakeReason;
 use crate::policy::Policy;
 
-/// A server that gives prepared answers, one for each attempt, to one fetch.
+/// A fetch against a server with prepared answers, one per attempt. Runs in virtual time.
 ///
 /// ```
 /// use fetch_proto::testing::{FetchScript, status};
@@ -38,22 +38,22 @@ pub struct FetchScript {
     seed: u64,
 }
 
-/// What the server does with one attempt. Made by [`status`], [`failure`] and [`hang`].
+/// The server's reaction to one attempt. Created by [`status`], [`failure`] and [`hang`].
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ScriptedAnswer {
     after: Duration,
     body: u64,
-    kind: Kind,
+    kind: AnswerKind,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
-enum Kind {
+enum AnswerKind {
     Failure(FailureKind),
     Hang,
     Head(HeadSummary),
 }
 
-/// The server answers with this status and an empty body.
+/// An answer with this status and an empty body.
 ///
 /// ```
 /// # use fetch_proto::testing::status;
@@ -64,11 +64,11 @@ pub fn status(status: u16) -> ScriptedAnswer {
     ScriptedAnswer {
         after: Duration::ZERO,
         body: 0,
-        kind: Kind::Head(HeadSummary::status(status)),
+        kind: AnswerKind::Head(HeadSummary::status(status)),
     }
 }
 
-/// The attempt fails.
+/// An answer that fails the attempt.
 ///
 /// ```
 /// # use fetch_proto::{FailureKind, testing::failure};
@@ -79,11 +79,11 @@ pub fn failure(failure: FailureKind) -> ScriptedAnswer {
     ScriptedAnswer {
         after: Duration::ZERO,
         body: 0,
-        kind: Kind::Failure(failure),
+        kind: AnswerKind::Failure(failure),
     }
 }
 
-/// The server takes the request and never answers.
+/// The server accepts the request and never answers.
 ///
 /// ```
 /// let answer = fetch_proto::testing::hang();
@@ -93,12 +93,12 @@ pub fn hang() -> ScriptedAnswer {
     ScriptedAnswer {
         after: Duration::ZERO,
         body: 0,
-        kind: Kind::Hang,
+        kind: AnswerKind::Hang,
     }
 }
 
 impl ScriptedAnswer {
-    /// The answer comes so long after the attempt began.
+    /// Sets the time from the start of the attempt to the answer. Default zero.
     ///
     /// ```
     /// # use fetch_proto::testing::status;
@@ -110,7 +110,7 @@ impl ScriptedAnswer {
         self
     }
 
-    /// The response has a body of so many bytes.
+    /// Sets the size of the body in bytes. Default 0.
     ///
     /// ```
     /// # use fetch_proto::testing::status;
@@ -122,7 +122,7 @@ impl ScriptedAnswer {
         self
     }
 
-    /// The response has a `Location` field.
+    /// Sets the `Location` field.
     ///
     /// ```
     /// # use fetch_proto::testing::status;
@@ -130,10 +130,10 @@ impl ScriptedAnswer {
     /// ```
     #[must_use]
     pub fn location(self, location: &str) -> Self {
-        self.edit(|head| head.location = Some(location.into()))
+        self.edit_head(|head| head.location = Some(location.into()))
     }
 
-    /// The response has a `Retry-After` field.
+    /// Sets the `Retry-After` field.
     ///
     /// ```
     /// # use fetch_proto::testing::status;
@@ -141,11 +141,11 @@ impl ScriptedAnswer {
     /// ```
     #[must_use]
     pub fn retry_after(self, wait: Duration) -> Self {
-        self.edit(|head| head.retry_after = Some(wait))
+        self.edit_head(|head| head.retry_after = Some(wait))
     }
 
-    fn edit(mut self, edit: impl FnOnce(&mut HeadSummary)) -> Self {
-        if let Kind::Head(head) = &mut self.kind {
+    fn edit_head(mut self, edit: impl FnOnce(&mut HeadSummary)) -> Self {
+        if let AnswerKind::Head(head) = &mut self.kind {
             edit(head);
         }
         self
@@ -153,7 +153,7 @@ impl ScriptedAnswer {
 }
 
 impl FetchScript {
-    /// A GET of `http://a.test/` by `policy`.
+    /// A GET of `http://a.test/` with `policy`.
     ///
     /// ```
     /// # use fetch_proto::{Policy, testing::FetchScript};
@@ -174,7 +174,7 @@ impl FetchScript {
         }
     }
 
-    /// Adds answers, one for each attempt to come.
+    /// Adds answers, one per attempt.
     ///
     /// ```
     /// # use fetch_proto::{Policy, testing::{FetchScript, hang, status}};
@@ -185,7 +185,7 @@ impl FetchScript {
         self
     }
 
-    /// Uses another method.
+    /// Sets the method.
     ///
     /// ```
     /// # use fetch_proto::{Method, Policy, testing::FetchScript};
@@ -196,7 +196,7 @@ impl FetchScript {
         self
     }
 
-    /// Changes anything about the request.
+    /// Changes the request.
     ///
     /// ```
     /// # use fetch_proto::{Policy, RequestBodyKind, testing::FetchScript};
@@ -207,7 +207,7 @@ impl FetchScript {
         self
     }
 
-    /// Draws jitter from another seed.
+    /// Sets the seed of the jitter. Default 0.
     ///
     /// ```
     /// # use fetch_proto::{Policy, testing::FetchScript};
@@ -218,7 +218,7 @@ impl FetchScript {
         self
     }
 
-    /// Runs the fetch to its end, in no time.
+    /// Runs the fetch to its end.
     ///
     /// ```
     /// # use fetch_proto::{Policy, testing::{FetchScript, status}};
@@ -229,21 +229,21 @@ impl FetchScript {
     ///
     /// # Panics
     ///
-    /// If there are more attempts than answers, or if the fetch would wait for ever.
+    /// If there are more attempts than answers, or if the fetch would wait forever.
     #[must_use]
     pub fn run(&mut self) -> ScriptRun {
         let clock = FakeClock::default();
         let policy = self.policy.clone().into();
         let fetch = Fetch::new(self.request.clone(), policy, self.seed, clock.now()).with_events();
-        let mut player = Player {
+        let mut player = ScriptPlayer {
             answers: core::mem::take(&mut self.answers),
             attempts: Vec::new(),
             clock,
-            coming: Vec::new(),
+            pending: Vec::new(),
             events: Vec::new(),
             fetch,
             trace: Vec::new(),
-            woken: None,
+            last_wake: None,
         };
         let outcome = player.play();
         ScriptRun {
@@ -255,7 +255,7 @@ impl FetchScript {
     }
 }
 
-/// What happened when a [`FetchScript`] ran. Displays as its trace in one line.
+/// The result of a [`FetchScript`]. `Display` gives the trace on one line.
 #[derive(Clone, Debug)]
 pub struct ScriptRun {
     attempts: Vec<Attempt>,
@@ -265,7 +265,7 @@ pub struct ScriptRun {
 }
 
 impl ScriptRun {
-    /// The attempts as the driver would have got them.
+    /// The attempts, as a driver would receive them.
     ///
     /// ```
     /// # use fetch_proto::{Policy, testing::{FetchScript, status}};
@@ -290,7 +290,7 @@ impl ScriptRun {
         &self.events
     }
 
-    /// How the fetch ended.
+    /// The outcome of the fetch.
     ///
     /// ```
     /// # use fetch_proto::{Policy, testing::{FetchScript, status}};
@@ -303,7 +303,7 @@ impl ScriptRun {
         &self.outcome
     }
 
-    /// What happened when, a line each.
+    /// What happened when, one line per event.
     ///
     /// ```
     /// # use fetch_proto::{Policy, testing::{FetchScript, status}};
@@ -323,49 +323,49 @@ impl fmt::Display for ScriptRun {
     }
 }
 
-struct Player {
+struct ScriptPlayer {
     answers: VecDeque<ScriptedAnswer>,
     attempts: Vec<Attempt>,
     clock: FakeClock,
-    /// The answers that are on their way.
-    coming: Vec<(Timestamp, Attempt, ScriptedAnswer)>,
+    /// Answers that have not arrived yet.
+    pending: Vec<(Timestamp, Attempt, ScriptedAnswer)>,
     events: Vec<DecisionEvent>,
     fetch: Fetch,
     trace: Vec<String>,
-    /// What the clock last moved for, if not for an answer.
-    woken: Option<WakeReason>,
+    /// Why the clock last moved, if not for an answer.
+    last_wake: Option<WakeReason>,
 }
 
-impl Player {
+impl ScriptPlayer {
     fn play(&mut self) -> FetchOutcome {
         loop {
             match self.fetch.poll(self.clock.now()) {
                 Step::Abort(id) => {
-                    self.coming.retain(|(_, attempt, _)| attempt.id != id);
-                    if let Some(WakeReason::Limit(limit)) = self.woken {
-                        self.note(&format!("{limit} timeout"));
+                    self.pending.retain(|(_, attempt, _)| attempt.id != id);
+                    if let Some(WakeReason::Limit(limit)) = self.last_wake {
+                        self.log(&format!("{limit} timeout"));
                     }
                 }
                 Step::Accept(_) | Step::Discard(_) => {}
                 Step::Done(outcome) => {
-                    self.conclude(&outcome);
+                    self.log_end(&outcome);
                     return outcome;
                 }
                 Step::Event(event) => self.events.push(event),
                 Step::Ready => self.start(),
                 Step::Start(attempt) => self.send(*attempt),
                 Step::Wait(wake) => {
-                    let arrival = self.coming.iter().map(|(at, ..)| *at).min();
-                    // A limit that ends just when the answer comes ends first.
+                    let arrival = self.pending.iter().map(|(at, ..)| *at).min();
+                    // A limit that is reached when the answer arrives applies first.
                     let first = wake.filter(|wake| arrival.is_none_or(|at| wake.at <= at));
-                    self.woken = first.map(|wake| wake.why);
+                    self.last_wake = first.map(|wake| wake.why);
                     match (first, arrival) {
                         (Some(wake), _) => self.clock.advance_to(wake.at),
                         (None, Some(at)) => {
                             self.clock.advance_to(at);
                             self.deliver();
                         }
-                        (None, None) => panic!("the fetch waits for ever"),
+                        (None, None) => panic!("the fetch waits forever"),
                     }
                 }
             }
@@ -377,8 +377,8 @@ impl Player {
         let racing = self.fetch.is_flying();
         match self.fetch.start(now) {
             Some(attempt) => self.send(attempt),
-            None if racing || self.fetch.is_flying() => {} // left out, or held back by chaos
-            None => panic!("a fetch that is ready can start"),
+            None if racing || self.fetch.is_flying() => {} // not needed, or delayed by an injected fault
+            None => panic!("a ready fetch did not start"),
         }
     }
 
@@ -386,44 +386,44 @@ impl Player {
         let number = attempt.id.number();
         let answer = self.answers.pop_front();
         let answer = answer.unwrap_or_else(|| panic!("no answer for attempt {number}"));
-        self.note("start");
+        self.log("start");
         self.attempts.push(attempt.clone());
-        if answer.kind != Kind::Hang {
+        if answer.kind != AnswerKind::Hang {
             let at = self.clock.now() + answer.after;
-            self.coming.push((at, attempt, answer));
+            self.pending.push((at, attempt, answer));
         }
     }
 
-    fn note(&mut self, what: &str) {
+    fn log(&mut self, what: &str) {
         self.trace.push(format!("{} {what}", self.clock.now()));
     }
 
-    /// Delivers the answer that is due, the earliest sent of several.
+    /// Delivers the answer that is due; of several, the one to the earliest attempt.
     fn deliver(&mut self) {
         let now = self.clock.now();
-        let due = self.coming.iter().position(|(at, ..)| *at <= now);
-        let Some((_, attempt, answer)) = due.map(|place| self.coming.remove(place)) else {
+        let due = self.pending.iter().position(|(at, ..)| *at <= now);
+        let Some((_, attempt, answer)) = due.map(|index| self.pending.remove(index)) else {
             return;
         };
         let inputs = match answer.kind {
-            Kind::Failure(failure) => {
+            AnswerKind::Failure(failure) => {
                 self.trace.push(format!("{now} {}", failure.as_str()));
                 [Some(Input::End(Err(failure))), None, None]
             }
-            Kind::Head(head) => {
+            AnswerKind::Head(head) => {
                 self.trace.push(format!("{now} {}", head.status));
                 let body = (answer.body > 0).then_some(Input::Body { bytes: answer.body });
                 [Some(Input::Head(head)), body, Some(Input::End(Ok(())))]
             }
-            Kind::Hang => [None, None, None],
+            AnswerKind::Hang => [None, None, None],
         };
         for input in inputs.into_iter().flatten() {
             let _ = self.fetch.handle(attempt.id, input, now);
         }
     }
 
-    /// Marks the end: on the last line, if that is what ended the fetch.
-    fn conclude(&mut self, outcome: &FetchOutcome) {
+    /// Logs the end, on the last line if that is of the same time.
+    fn log_end(&mut self, outcome: &FetchOutcome) {
         let now = self.clock.now().to_string();
         let end = if outcome.result.is_ok() {
             "done"

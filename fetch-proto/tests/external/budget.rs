@@ -1,6 +1,6 @@
 //! Which retries a budget allows, and what is left of it.
 
-use fetch_proto::{RetryTokens, RetryBudget, RetryCost, RetryKind, Timestamp};
+use fetch_proto::{RetryBudget, RetryCost, RetryKind, RetryTokens, Timestamp};
 use libtest_mimic::Failed;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ pub(crate) fn aws(set: &str) -> Result<(), Failed> {
 /// For each step, whether it is retried, and the units left.
 fn spend(given: &Given) -> Value {
     let (now, mut paid) = (Timestamp::START, None);
-    let mut purse = RetryTokens::new(RetryBudget::Capacity {
+    let mut tokens = RetryTokens::new(RetryBudget::Capacity {
         capacity: given.capacity,
         retry_cost: given.retry_cost,
         throttle_cost: given.throttle_cost,
@@ -44,11 +44,11 @@ fn spend(given: &Given) -> Value {
     });
     let steps = given.steps.iter().map(|step| {
         let retried = match step {
-            Step::Fail => retry(&mut purse, RetryKind::Transient, &mut paid),
-            Step::Throttle => retry(&mut purse, RetryKind::Throttled, &mut paid),
-            Step::TimeOut => retry(&mut purse, RetryKind::Timeout, &mut paid),
+            Step::Fail => retry(&mut tokens, RetryKind::Transient, &mut paid),
+            Step::Throttle => retry(&mut tokens, RetryKind::Throttled, &mut paid),
+            Step::TimeOut => retry(&mut tokens, RetryKind::Timeout, &mut paid),
             Step::FailLast => {
-                purse.record_failure(now);
+                tokens.record_failure(now);
                 false
             }
             Step::Forget => {
@@ -56,29 +56,29 @@ fn spend(given: &Given) -> Value {
                 false
             }
             Step::Succeed => {
-                purse.record_success(paid.take(), now);
+                tokens.record_success(paid.take(), now);
                 false
             }
         };
-        json!([retried, units(&purse, given)])
+        json!([retried, units(&tokens, given)])
     });
     steps.collect()
 }
 
-fn retry(purse: &mut RetryTokens, kind: RetryKind, paid: &mut Option<RetryCost>) -> bool {
-    let cost = purse.try_retry(kind, Timestamp::START);
+fn retry(tokens: &mut RetryTokens, kind: RetryKind, paid: &mut Option<RetryCost>) -> bool {
+    let cost = tokens.try_retry(kind, Timestamp::START);
     *paid = cost.or(*paid);
     cost.is_some()
 }
 
 /// What is left: a purse tells it in whole retries, here of one unit each.
-fn units(purse: &RetryTokens, given: &Given) -> u64 {
-    let mut purse = purse.clone();
-    purse.set_config(RetryBudget::Capacity {
+fn units(tokens: &RetryTokens, given: &Given) -> u64 {
+    let mut tokens = tokens.clone();
+    tokens.set_config(RetryBudget::Capacity {
         capacity: given.capacity,
         retry_cost: 1,
         throttle_cost: 1,
         timeout_cost: 1,
     });
-    purse.available_retries(Timestamp::START)
+    tokens.available_retries(Timestamp::START)
 }

@@ -1,6 +1,6 @@
 //! URL patterns.
 
-use fetch_proto::{Method, RulePattern, Policy, PolicyRules};
+use fetch_proto::{Method, Policy, PolicyRules, RulePattern};
 use libtest_mimic::Failed;
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -4,9 +4,9 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use fetch_proto::{
-    AdaptiveConcurrency, Aimd, Backoff, Breaker, ChaosPolicy, Config, TargetEndpoint, FailureKind, Fallback,
-    Gradient2, Hedge, HedgeDelay, InjectedFault, OnOpen, OutlierDetection, Policy, Rate, RetryBudget, PolicyRules,
-    Shed, StallGuard, BalancedTarget, Throttle, Timeouts, Vegas,
+    AdaptiveConcurrency, Aimd, Backoff, BalancedTarget, Breaker, ChaosPolicy, Config, FailureKind,
+    Fallback, Gradient2, Hedge, HedgeDelay, InjectedFault, OnOpen, OutlierDetection, Policy,
+    PolicyRules, Rate, RetryBudget, Shed, StallGuard, TargetEndpoint, Throttle, Timeouts, Vegas,
 };
 
 use super::Site;

@@ -16,10 +16,10 @@ use core::time::Duration;
 
 use super::{Config, Engine, Output};
 use crate::{
-    AdaptiveConcurrency, Aimd, Attempt, AttemptEnd, Backoff, BalanceStrategy, Breaker, ChaosPolicy, DecisionEvent,
-    TargetEndpoint, FailureKind, FetchError, FetchOutcome, FetchRequest, GiveUpReason, HeadSummary,
-    Hedge, HedgeDelay, InjectedFault, Input, OnOpen, Policy, RetryBudget, PolicyRules, Shed, BalancedTarget,
-    Throttle, Timestamp,
+    AdaptiveConcurrency, Aimd, Attempt, AttemptEnd, Backoff, BalanceStrategy, BalancedTarget,
+    Breaker, ChaosPolicy, DecisionEvent, FailureKind, FetchError, FetchOutcome, FetchRequest,
+    GiveUpReason, HeadSummary, Hedge, HedgeDelay, InjectedFault, Input, OnOpen, Policy,
+    PolicyRules, RetryBudget, Shed, TargetEndpoint, Throttle, Timestamp,
 };
 
 const SECOND: Duration = Duration::from_secs(1);

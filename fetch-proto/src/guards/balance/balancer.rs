@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use super::ewma::LatencyEwma;
 use super::outlier::{EndpointHealth, OutlierDetection};
-use super::turn::{RotationState, draw_two};
+use super::rotation::{RotationState, draw_two};
 use super::{BalanceStrategy, BalancedTarget, TargetError};
 use crate::model::time::{Timestamp, nanos};
 
@@ -126,13 +126,15 @@ impl LoadBalancer {
         self.sweep(now);
         let panic = self.is_panic(now);
         let endpoints = &self.endpoints;
-        let sound = |i: usize| usable(i) && (panic || !endpoints[i].health.is_ejected(now));
-        let untried = (0..endpoints.len()).any(|i| sound(i) && !avoid.contains(&i));
-        let open = |i: &usize| sound(*i) && !(untried && avoid.contains(i));
-        let candidates = (0..endpoints.len()).filter(open);
+        let in_service = |i: usize| usable(i) && (panic || !endpoints[i].health.is_ejected(now));
+        let untried = (0..endpoints.len()).any(|i| in_service(i) && !avoid.contains(&i));
+        let eligible = |i: &usize| in_service(*i) && !(untried && avoid.contains(i));
+        let candidates = (0..endpoints.len()).filter(eligible);
         match self.target.strategy {
             BalanceStrategy::RoundRobin => self.rotation.next(candidates),
-            BalanceStrategy::Weighted => self.rotation.next_weighted(candidates, &self.target.endpoints),
+            BalanceStrategy::Weighted => self
+                .rotation
+                .next_weighted(candidates, &self.target.endpoints),
             BalanceStrategy::LeastLoaded | BalanceStrategy::PeakEwma { .. } => {
                 let (a, b) = draw_two(candidates, draw)?;
                 Some(if self.is_cheaper(b, a, now) { b } else { a })
@@ -175,16 +177,16 @@ impl LoadBalancer {
     /// }
     /// assert!(balancer.is_ejected(0, now), "five failures in a row");
     /// ```
-    pub fn record_end(&mut self, i: usize, served: EndpointResult, rtt: Duration, now: Timestamp) {
+    pub fn record_end(&mut self, i: usize, result: EndpointResult, rtt: Duration, now: Timestamp) {
         self.sweep(now);
         let Some(state) = self.endpoints.get_mut(i) else {
             return;
         };
         state.in_flight = state.in_flight.saturating_sub(1);
-        if served == EndpointResult::Neutral {
+        if result == EndpointResult::Neutral {
             return;
         }
-        let success = served == EndpointResult::Success;
+        let success = result == EndpointResult::Success;
         if let BalanceStrategy::PeakEwma { decay, penalty } = self.target.strategy {
             let least = if success { Duration::ZERO } else { penalty };
             state
@@ -192,8 +194,8 @@ impl LoadBalancer {
                 .record(nanos(rtt.max(least)).max(1), decay, now);
         }
         if let Some(outlier) = self.target.outlier {
-            let began = Timestamp::from_nanos(now.as_nanos().saturating_sub(nanos(rtt)));
-            if state.health.record(&outlier, success, began) {
+            let started = Timestamp::from_nanos(now.as_nanos().saturating_sub(nanos(rtt)));
+            if state.health.record(&outlier, success, started) {
                 self.eject(i, &outlier, now);
             }
         }
@@ -288,16 +290,17 @@ impl LoadBalancer {
         self.sweep_started = Some(now);
         let success_rate = |state: &EndpointState| state.health.success_rate(&outlier);
         let lowest = outlier.lowest_normal_rate(self.endpoints.iter().filter_map(success_rate));
-        let mut worse: Vec<(u64, usize)> = Vec::new();
+        let mut outliers: Vec<(u64, usize)> = Vec::new();
         for (i, state) in self.endpoints.iter_mut().enumerate() {
-            if let Some(success_rate) = success_rate(state).filter(|success_rate| lowest.is_some_and(|low| *success_rate < low))
+            if let Some(rate) =
+                success_rate(state).filter(|rate| lowest.is_some_and(|low| *rate < low))
             {
-                worse.push((success_rate, i));
+                outliers.push((rate, i));
             }
             state.health.end_sweep(&outlier, from, now);
         }
-        worse.sort_unstable();
-        for (_, i) in worse {
+        outliers.sort_unstable();
+        for (_, i) in outliers {
             self.eject(i, &outlier, now);
         }
     }

@@ -3,9 +3,9 @@
 mod balancer;
 mod ewma;
 mod outlier;
+mod rotation;
 #[cfg(test)]
 mod tests;
-mod turn;
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -13,7 +13,7 @@ use core::time::Duration;
 
 use url::Url;
 
-pub use balancer::{LoadBalancer, EndpointResult};
+pub use balancer::{EndpointResult, LoadBalancer};
 pub use outlier::OutlierDetection;
 
 /// A logical target that several interchangeable endpoints serve.

@@ -64,8 +64,8 @@ impl Default for OutlierDetection {
 impl OutlierDetection {
     /// How many of `endpoints` may be ejected at once.
     pub(super) fn max_ejected(&self, endpoints: usize) -> usize {
-        let success_rate = endpoints * usize::from(self.max_ejected_percent.min(100)) / 100;
-        if endpoints > 1 { success_rate.max(1) } else { 0 }
+        let limit = endpoints * usize::from(self.max_ejected_percent.min(100)) / 100;
+        if endpoints > 1 { limit.max(1) } else { 0 }
     }
 
     /// Whether so many endpoints are ejected that all are used.
@@ -81,13 +81,16 @@ impl OutlierDetection {
 
     /// The lowest success rate that is no outlier among `rates`, in millionths. `None` if there
     /// are too few to compare.
-    pub(super) fn lowest_normal_rate(&self, rates: impl Iterator<Item = u64> + Clone) -> Option<u64> {
+    pub(super) fn lowest_normal_rate(
+        &self,
+        rates: impl Iterator<Item = u64> + Clone,
+    ) -> Option<u64> {
         let count = rates.clone().count() as u64;
         if count == 0 || count < self.min_endpoints.into() || self.deviations_per_mille == 0 {
             return None;
         }
         let mean = rates.clone().sum::<u64>() / count;
-        let variance = rates.map(|success_rate| success_rate.abs_diff(mean).pow(2)).sum::<u64>() / count;
+        let variance = rates.map(|rate| rate.abs_diff(mean).pow(2)).sum::<u64>() / count;
         let margin = variance.isqrt() * u64::from(self.deviations_per_mille) / 1000;
         Some(mean.saturating_sub(margin))
     }
@@ -114,10 +117,15 @@ impl EndpointHealth {
         self.ejected_until.is_some_and(|until| now < until)
     }
 
-    /// Records the result of an attempt that started at `began`. Returns whether the endpoint has
+    /// Records the result of an attempt that started at `started`. Returns whether the endpoint has
     /// reached the limit of failures in a row.
-    pub(super) fn record(&mut self, outlier: &OutlierDetection, success: bool, began: Timestamp) -> bool {
-        if self.is_ejected(began) {
+    pub(super) fn record(
+        &mut self,
+        outlier: &OutlierDetection,
+        success: bool,
+        started: Timestamp,
+    ) -> bool {
+        if self.is_ejected(started) {
             return false;
         }
         self.results = self.results.saturating_add(1);
@@ -149,9 +157,15 @@ impl EndpointHealth {
     }
 
     /// Resets the counts at the end of the sweep interval that started at `from`.
-    pub(super) fn end_sweep(&mut self, outlier: &OutlierDetection, from: Timestamp, now: Timestamp) {
+    pub(super) fn end_sweep(
+        &mut self,
+        outlier: &OutlierDetection,
+        from: Timestamp,
+        now: Timestamp,
+    ) {
         (self.results, self.successes) = (0, 0);
-        let in_service = now.saturating_since(self.ejected_until.map_or(from, |until| until.max(from)));
+        let in_service =
+            now.saturating_since(self.ejected_until.map_or(from, |until| until.max(from)));
         let sweeps = nanos(in_service) / nanos(outlier.sweep).max(1);
         let fewer = u32::try_from(sweeps).unwrap_or(u32::MAX);
         self.ejections = self.ejections.saturating_sub(fewer);

@@ -31,9 +31,9 @@ fn watched(n: usize, outlier: OutlierDetection) -> LoadBalancer {
     LoadBalancer::new(target(&vec![1; n], BalanceStrategy::RoundRobin).outlier(outlier)).unwrap()
 }
 
-fn end(balancer: &mut LoadBalancer, i: usize, served: EndpointResult, now: Timestamp) {
+fn end(balancer: &mut LoadBalancer, i: usize, result: EndpointResult, now: Timestamp) {
     balancer.record_start(i, now);
-    balancer.record_end(i, served, Duration::ZERO, now);
+    balancer.record_end(i, result, Duration::ZERO, now);
 }
 
 fn fail(balancer: &mut LoadBalancer, i: usize, times: usize, now: Timestamp) {
@@ -82,7 +82,9 @@ fn invalid_targets_are_rejected_with_a_reason() {
             .to_string();
         assert!(error.starts_with(why), "{error}");
     }
-    let error = target(&[1, 0], BalanceStrategy::Weighted).validate().unwrap_err();
+    let error = target(&[1, 0], BalanceStrategy::Weighted)
+        .validate()
+        .unwrap_err();
     assert_eq!(error, TargetError::ZeroWeight { index: 1 });
 }
 
@@ -121,7 +123,11 @@ fn least_loaded_compares_load_per_weight() {
 
 #[test]
 fn idle_endpoints_are_equally_likely() {
-    let picked = picks(&mut balancer(&[1; 4], BalanceStrategy::LeastLoaded), 4000, at(0));
+    let picked = picks(
+        &mut balancer(&[1; 4], BalanceStrategy::LeastLoaded),
+        4000,
+        at(0),
+    );
     for i in 0..4 {
         let times = picked.iter().filter(|p| **p == i).count();
         assert!((900..1100).contains(&times), "{i}: {times}");
@@ -152,9 +158,12 @@ fn a_fast_failing_endpoint_never_wins() {
     for draw in 0..100 {
         let i = balancer.pick(&[], |_| true, mix(1, draw), now).unwrap();
         balancer.record_start(i, now);
-        let (served, rtt) = [(EndpointResult::Failure, MS), (EndpointResult::Success, 200 * MS)][i];
+        let (result, rtt) = [
+            (EndpointResult::Failure, MS),
+            (EndpointResult::Success, 200 * MS),
+        ][i];
         now = now + rtt;
-        balancer.record_end(i, served, rtt, now);
+        balancer.record_end(i, result, rtt, now);
         failed += usize::from(i == 0);
     }
     assert!(failed <= 1, "{failed} of 100");
@@ -373,7 +382,9 @@ fn worst_endpoint_is_ejected_first() {
         }
     }
     picks(&mut balancer, 1, at(10));
-    let out: Vec<_> = (0..20).filter(|i| balancer.is_ejected(*i, at(10))).collect();
+    let out: Vec<_> = (0..20)
+        .filter(|i| balancer.is_ejected(*i, at(10)))
+        .collect();
     assert_eq!(out, [3, 4]);
 }
 
@@ -399,13 +410,17 @@ fn panic_mode_uses_ejected_endpoints() {
 #[cfg(feature = "serde")]
 #[test]
 fn serialized_state_resumes_unchanged() {
-    let mut balancer =
-        LoadBalancer::new(target(&[1, 2], BalanceStrategy::PEAK_EWMA).outlier(OutlierDetection::default()));
+    let mut balancer = LoadBalancer::new(
+        target(&[1, 2], BalanceStrategy::PEAK_EWMA).outlier(OutlierDetection::default()),
+    );
     let balancer = balancer.as_mut().unwrap();
     fail(balancer, 0, 5, at(3));
     balancer.record_start(1, at(4));
     let json = serde_json::to_string(balancer).unwrap();
-    assert_eq!(&serde_json::from_str::<LoadBalancer>(&json).unwrap(), balancer);
+    assert_eq!(
+        &serde_json::from_str::<LoadBalancer>(&json).unwrap(),
+        balancer
+    );
     let short = r#"{"endpoints": [{"url": "https://a.example"}], "strategy": {"peak_ewma": {}}}"#;
     let short: BalancedTarget = serde_json::from_str(short).unwrap();
     assert_eq!(
@@ -467,8 +482,8 @@ proptest! {
                 Some(i) => {
                     prop_assert!(open(i));
                     prop_assert!(i != tried || !(0..n).any(|other| other != tried && open(other)));
-                    let served = [EndpointResult::Failure, EndpointResult::Success][(draw % 2) as usize];
-                    end(&mut balancer, i, served, now);
+                    let result = [EndpointResult::Failure, EndpointResult::Success][(draw % 2) as usize];
+                    end(&mut balancer, i, result, now);
                     prop_assert_eq!(balancer.in_flight(i), 0);
                 }
             }

@@ -2,9 +2,11 @@
 
 use core::time::Duration;
 
+use super::call_window::CallWindow;
 use super::half_open::ProbePhase;
-use super::tally::CallWindow;
-use super::{Breaker, BreakerMode, BreakerCall, CallCounts, CircuitState, CallNotPermitted, CallResult};
+use super::{
+    Breaker, BreakerCall, BreakerMode, CallCounts, CallNotPermitted, CallResult, CircuitState,
+};
 use crate::model::event::{CircuitTransition, TripReason};
 use crate::model::time::Timestamp;
 
@@ -94,7 +96,9 @@ impl CircuitBreaker {
             self.set_phase(CircuitPhase::HalfOpen(ProbePhase::new(now)));
         }
         let probe = match &mut self.phase {
-            CircuitPhase::HalfOpen(probing) if normal => Some(probing.start_probe(&self.config, now)),
+            CircuitPhase::HalfOpen(probing) if normal => {
+                Some(probing.start_probe(&self.config, now))
+            }
             _ => None,
         };
         Ok(BreakerCall {
@@ -113,9 +117,15 @@ impl CircuitBreaker {
     pub fn denial(&self, now: Timestamp) -> Option<CallNotPermitted> {
         let until = match (self.config.mode, &self.phase) {
             (BreakerMode::ForcedOpen, _) => return Some(CallNotPermitted { until: None }),
-            (BreakerMode::Disabled | BreakerMode::MetricsOnly, _) | (_, CircuitPhase::Closed) => None,
-            (BreakerMode::Normal, CircuitPhase::Open { until }) => Some(*until).filter(|t| *t > now),
-            (BreakerMode::Normal, CircuitPhase::HalfOpen(probing)) => probing.full_until(&self.config, now),
+            (BreakerMode::Disabled | BreakerMode::MetricsOnly, _) | (_, CircuitPhase::Closed) => {
+                None
+            }
+            (BreakerMode::Normal, CircuitPhase::Open { until }) => {
+                Some(*until).filter(|t| *t > now)
+            }
+            (BreakerMode::Normal, CircuitPhase::HalfOpen(probing)) => {
+                probing.full_until(&self.config, now)
+            }
         };
         until.map(|until| CallNotPermitted { until: Some(until) })
     }
@@ -139,7 +149,7 @@ impl CircuitBreaker {
     pub fn record(
         &mut self,
         call: BreakerCall,
-        verdict: CallResult,
+        result: CallResult,
         took: Duration,
         now: Timestamp,
     ) -> Option<CircuitTransition> {
@@ -149,7 +159,7 @@ impl CircuitBreaker {
         if let (CircuitPhase::HalfOpen(probing), Some(probe)) = (&mut self.phase, call.probe) {
             probing.release_probe(probe);
         }
-        let failed = match verdict {
+        let failed = match result {
             CallResult::Failure => true,
             CallResult::Neutral => return None,
             CallResult::Success => false,
@@ -188,7 +198,9 @@ impl CircuitBreaker {
             (BreakerMode::Disabled | BreakerMode::MetricsOnly, _) | (_, CircuitPhase::Closed) => {
                 CircuitState::Closed
             }
-            (BreakerMode::Normal, CircuitPhase::Open { until }) if *until > now => CircuitState::Open,
+            (BreakerMode::Normal, CircuitPhase::Open { until }) if *until > now => {
+                CircuitState::Open
+            }
             (BreakerMode::Normal, _) => CircuitState::HalfOpen,
         }
     }
@@ -216,8 +228,8 @@ impl CircuitBreaker {
     /// ```
     pub fn set_config(&mut self, config: Breaker) {
         self.calls.resize(config.window);
-        let rules = |config: &Breaker| (config.required_successes(), config.probe_count());
-        let changed = rules(&config) != rules(&self.config);
+        let limits = |config: &Breaker| (config.required_successes(), config.probe_count());
+        let changed = limits(&config) != limits(&self.config);
         match &mut self.phase {
             // Otherwise results counted under the old limits might already exceed the new ones.
             CircuitPhase::HalfOpen(probing) if changed => probing.reset_counts(),
@@ -260,7 +272,9 @@ impl CircuitBreaker {
         let counted = self.calls.idle_at();
         match &self.phase {
             CircuitPhase::Closed => counted,
-            CircuitPhase::HalfOpen(probing) => counted.max(probing.last_lease_ends + self.config.window),
+            CircuitPhase::HalfOpen(probing) => {
+                counted.max(probing.last_lease_ends + self.config.window)
+            }
             CircuitPhase::Open { until } => counted.max(*until + self.config.window),
         }
     }

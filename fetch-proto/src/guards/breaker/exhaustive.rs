@@ -48,8 +48,12 @@ impl CircuitModel {
         let mut worlds: Vec<_> = self.later().collect();
         worlds.extend(self.admit());
         for i in 0..self.flying.len() {
-            for verdict in [CallResult::Failure, CallResult::Neutral, CallResult::Success] {
-                worlds.push(self.record(i, verdict));
+            for result in [
+                CallResult::Failure,
+                CallResult::Neutral,
+                CallResult::Success,
+            ] {
+                worlds.push(self.record(i, result));
             }
         }
         worlds
@@ -82,10 +86,10 @@ impl CircuitModel {
     }
 
     /// Ends the `i`th call and checks the transition.
-    fn record(&self, i: usize, verdict: CallResult) -> Self {
+    fn record(&self, i: usize, result: CallResult) -> Self {
         let mut world = self.clone();
         let (call, _) = world.flying.remove(i);
-        let transition = world.circuit.record(call, verdict, TICK, self.now);
+        let transition = world.circuit.record(call, result, TICK, self.now);
         let states = [self, &world].map(|world| world.circuit.state(self.now));
         if call.generation != self.circuit.generation() {
             assert_eq!(
@@ -93,7 +97,7 @@ impl CircuitModel {
                 "a late result changed something"
             );
         }
-        if verdict == CallResult::Neutral {
+        if result == CallResult::Neutral {
             assert_eq!(transition, None, "a neutral result moved the state");
             let counts = [self, &world].map(|world| world.circuit.counts(self.now));
             assert_eq!((states[0], counts[0]), (states[1], counts[1]));
@@ -137,10 +141,7 @@ impl CircuitModel {
         };
         assert!(until > self.now);
         let before = Timestamp::from_nanos(until.as_nanos() - 1);
-        assert_eq!(
-            self.circuit.denial(before).unwrap().until,
-            Some(until)
-        );
+        assert_eq!(self.circuit.denial(before).unwrap().until, Some(until));
         assert!(
             self.circuit.clone().admit(until).is_ok(),
             "the time told was too early"

@@ -1,23 +1,23 @@
 //! Circuit breaker: stops sending to a failing host.
 
+mod call;
+mod call_window;
 mod circuit;
 #[cfg(test)]
 mod exhaustive;
 mod half_open;
 mod mode;
-mod tally;
 #[cfg(test)]
 mod tests;
-mod verdict;
 
 use core::time::Duration;
 
 use crate::model::time::nanos;
 use crate::random::{between, mix};
 
+pub use call::{BreakerCall, CallCounts, CallNotPermitted, CallResult, CircuitState};
 pub use circuit::CircuitBreaker;
 pub use mode::{BreakerMode, OnOpen};
-pub use verdict::{BreakerCall, CallCounts, CircuitState, CallNotPermitted, CallResult};
 
 /// Configuration of a [`CircuitBreaker`]: when it opens, for how long, and what closes it.
 ///

@@ -1,14 +1,14 @@
 //! Retry budgets: a limit on the retries of one host, or of all hosts together.
 
-mod purse;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 use core::time::Duration;
 
 use crate::model::time::nanos;
 
-pub use purse::RetryTokens;
+pub use tokens::RetryTokens;
 
 /// One unit in the thousandths in which everything is counted, so that nothing is rounded.
 const ONE: u64 = 1000;
@@ -23,12 +23,12 @@ const ONE: u64 = 1000;
 /// use fetch_proto::{RetryTokens, RetryBudget, RetryKind, Timestamp};
 ///
 /// let ttl = Duration::from_secs(10);
-/// let mut purse = RetryTokens::new(RetryBudget::Ratio { per_mille: 500, min_per_second: 0, ttl });
+/// let mut tokens = RetryTokens::new(RetryBudget::Ratio { per_mille: 500, min_per_second: 0, ttl });
 /// let now = Timestamp::START;
-/// purse.record_request(now);
-/// assert!(purse.try_retry(RetryKind::Transient, now).is_none());
-/// purse.record_request(now);
-/// assert!(purse.try_retry(RetryKind::Transient, now).is_some());
+/// tokens.record_request(now);
+/// assert!(tokens.try_retry(RetryKind::Transient, now).is_none());
+/// tokens.record_request(now);
+/// assert!(tokens.try_retry(RetryKind::Transient, now).is_some());
 /// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]

@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::guards::portion::LimitFraction;
+use crate::guards::limit_fraction::LimitFraction;
 use crate::model::time::Timestamp;
 use RetryKind::{Throttled, Timeout, Transient};
 
@@ -33,13 +33,13 @@ fn capacity(capacity: u32) -> RetryBudget {
 }
 
 /// Number of retries allowed when each of `requests` requests asks for one.
-fn eager(purse: &mut RetryTokens, requests: u32) -> u64 {
+fn eager(tokens: &mut RetryTokens, requests: u32) -> u64 {
     let mut retried = 0;
     for _ in 0..requests {
-        purse.record_request(at(0));
-        match purse.try_retry(Transient, at(0)) {
+        tokens.record_request(at(0));
+        match tokens.try_retry(Transient, at(0)) {
             Some(_) => retried += 1,
-            None => assert_eq!(purse.available_retries(at(0)), 0),
+            None => assert_eq!(tokens.available_retries(at(0)), 0),
         }
     }
     retried
@@ -66,21 +66,21 @@ fn ratio_allows_a_fraction_of_the_requests_plus_the_minimum() {
         (0, 0, 10),
     ];
     for (per_mille, min_per_second, ttl) in table {
-        let mut purse = RetryTokens::new(ratio(per_mille, min_per_second, ttl));
+        let mut tokens = RetryTokens::new(ratio(per_mille, min_per_second, ttl));
         let minimum = u64::from(min_per_second * ttl);
-        assert_eq!(purse.available_retries(at(0)), minimum);
+        assert_eq!(tokens.available_retries(at(0)), minimum);
         let expected = minimum + u64::from(10 * per_mille);
-        assert_eq!(eager(&mut purse, 10_000), expected, "{per_mille} ‰");
+        assert_eq!(eager(&mut tokens, 10_000), expected, "{per_mille} ‰");
     }
 }
 
 /// Finagle's "maxPercentOver greater than 1.0".
 #[test]
 fn ratio_above_one_allows_more_retries_than_requests() {
-    let mut purse = RetryTokens::new(ratio(2000, 0, 60));
-    assert!(purse.try_retry(Transient, at(0)).is_none());
-    (0..10_000).for_each(|_| purse.record_request(at(0)));
-    assert_eq!(purse.available_retries(at(0)), 20_000);
+    let mut tokens = RetryTokens::new(ratio(2000, 0, 60));
+    assert!(tokens.try_retry(Transient, at(0)).is_none());
+    (0..10_000).for_each(|_| tokens.record_request(at(0)));
+    assert_eq!(tokens.available_retries(at(0)), 20_000);
 }
 
 /// tower's `TpsBudget` rounds the cost of a retry to a whole number: 0.7 becomes 1.0, and 0.3 a
@@ -88,10 +88,10 @@ fn ratio_above_one_allows_more_retries_than_requests() {
 #[test]
 fn ratio_is_not_rounded() {
     for per_mille in [300, 333, 700, 999] {
-        let mut purse = RetryTokens::new(ratio(per_mille, 0, 10));
+        let mut tokens = RetryTokens::new(ratio(per_mille, 0, 10));
         let mut retried = 0;
         for n in 1..=1000 {
-            retried += eager(&mut purse, 1);
+            retried += eager(&mut tokens, 1);
             assert_eq!(retried, n * u64::from(per_mille) / 1000, "{n} requests");
         }
     }
@@ -99,24 +99,27 @@ fn ratio_is_not_rounded() {
 
 #[test]
 fn requests_allow_retries_within_ttl() {
-    let mut purse = RetryTokens::new(ratio(1000, 0, 10));
-    purse.record_request(at(0));
-    purse.record_request(at(5));
-    assert_eq!([9, 10, 14, 15].map(|s| purse.available_retries(at(s))), [2, 1, 1, 0]);
+    let mut tokens = RetryTokens::new(ratio(1000, 0, 10));
+    tokens.record_request(at(0));
+    tokens.record_request(at(5));
+    assert_eq!(
+        [9, 10, 14, 15].map(|s| tokens.available_retries(at(s))),
+        [2, 1, 1, 0]
+    );
 }
 
 // failsafe-go #139.
 #[test]
 fn minimum_is_restored_over_time() {
-    let mut purse = RetryTokens::new(ratio(0, 2, 10));
-    let take = |purse: &mut RetryTokens, now| {
+    let mut tokens = RetryTokens::new(ratio(0, 2, 10));
+    let take = |tokens: &mut RetryTokens, now| {
         (0..50)
-            .filter_map(|_| purse.try_retry(Timeout, now))
+            .filter_map(|_| tokens.try_retry(Timeout, now))
             .count()
     };
-    assert_eq!(take(&mut purse, at(0)), 20);
-    assert_eq!(take(&mut purse, at(9)), 0);
-    assert_eq!(take(&mut purse, at(10)), 20);
+    assert_eq!(take(&mut tokens, at(0)), 20);
+    assert_eq!(take(&mut tokens, at(9)), 0);
+    assert_eq!(take(&mut tokens, at(10)), 20);
 }
 
 /// smithy-rs, rust-runtime/aws-smithy-runtime/src/client/retries/strategy/standard.rs: tests
@@ -124,14 +127,14 @@ fn minimum_is_restored_over_time() {
 /// transient error there has the cost of a timeout here.
 #[test]
 fn empty_bucket_allows_no_retry() {
-    let mut purse = RetryTokens::new(capacity(5));
-    let paid = purse.try_retry(Transient, at(0));
+    let mut tokens = RetryTokens::new(capacity(5));
+    let paid = tokens.try_retry(Transient, at(0));
     assert!(paid.is_some());
-    assert_eq!(purse.try_retry(Transient, at(0)), None);
-    assert_eq!(purse.available_retries(at(0)), 0);
-    purse.record_success(paid, at(0));
+    assert_eq!(tokens.try_retry(Transient, at(0)), None);
+    assert_eq!(tokens.available_retries(at(0)), 0);
+    tokens.record_success(paid, at(0));
     assert_eq!(
-        purse.available_retries(at(0)),
+        tokens.available_retries(at(0)),
         1,
         "a success gives back what the last retry took"
     );
@@ -139,21 +142,21 @@ fn empty_bucket_allows_no_retry() {
 
 #[test]
 fn success_returns_the_cost_of_the_last_retry_only() {
-    let mut purse = RetryTokens::new(capacity(100));
-    let paid = [(); 2].map(|()| purse.try_retry(Timeout, at(0)));
-    assert_eq!(purse.available_retries(at(0)), 80 / 5);
-    purse.record_success(paid[1], at(0));
-    assert_eq!(purse.available_retries(at(0)), 90 / 5);
+    let mut tokens = RetryTokens::new(capacity(100));
+    let paid = [(); 2].map(|()| tokens.try_retry(Timeout, at(0)));
+    assert_eq!(tokens.available_retries(at(0)), 80 / 5);
+    tokens.record_success(paid[1], at(0));
+    assert_eq!(tokens.available_retries(at(0)), 90 / 5);
 }
 
 #[test]
 fn success_without_retry_returns_one_up_to_the_capacity() {
-    let mut purse = RetryTokens::new(capacity(20));
-    while purse.try_retry(Timeout, at(0)).is_some() {}
+    let mut tokens = RetryTokens::new(capacity(20));
+    while tokens.try_retry(Timeout, at(0)).is_some() {}
     for given in 1..=30 {
-        purse.record_success(None, at(0));
-        assert_eq!(purse.available_retries(at(0)), given.min(20) / 5);
-        assert_eq!(purse.is_idle(at(0)), given >= 20, "{given}");
+        tokens.record_success(None, at(0));
+        assert_eq!(tokens.available_retries(at(0)), given.min(20) / 5);
+        assert_eq!(tokens.is_idle(at(0)), given >= 20, "{given}");
     }
 }
 
@@ -162,9 +165,9 @@ fn success_without_retry_returns_one_up_to_the_capacity() {
 #[test]
 fn bucket_allows_as_many_retries_as_fit_and_unlimited_free_ones() {
     let retries = |config| {
-        let mut purse = RetryTokens::new(config);
+        let mut tokens = RetryTokens::new(config);
         (0..100)
-            .filter_map(|_| purse.try_retry(Throttled, at(0)))
+            .filter_map(|_| tokens.try_retry(Throttled, at(0)))
             .count()
     };
     assert_eq!(retries(capacity(10)), 2);
@@ -188,9 +191,9 @@ fn each_retry_kind_has_its_cost() {
         timeout_cost: 14,
     };
     let count = |kind| {
-        let mut purse = RetryTokens::new(config);
+        let mut tokens = RetryTokens::new(config);
         (0..500)
-            .filter_map(|_| purse.try_retry(kind, at(0)))
+            .filter_map(|_| tokens.try_retry(kind, at(0)))
             .count()
     };
     assert_eq!([Transient, Throttled, Timeout].map(count), [35, 100, 35]);
@@ -200,7 +203,7 @@ fn each_retry_kind_has_its_cost() {
 /// is a success.
 #[test]
 fn tokens_allow_retries_while_more_than_half_are_left() {
-    let mut purse = RetryTokens::new(RetryBudget::Tokens {
+    let mut tokens = RetryTokens::new(RetryBudget::Tokens {
         max: 4,
         success_per_mille: 1600,
     });
@@ -223,11 +226,11 @@ fn tokens_allow_retries_while_more_than_half_are_left() {
     ];
     for (i, event) in events.into_iter().enumerate() {
         match event {
-            None => purse.record_success(None, at(0)),
+            None => tokens.record_success(None, at(0)),
             Some(allowed) => {
-                assert_eq!(purse.can_retry(Transient, at(0)), allowed, "event {i}");
+                assert_eq!(tokens.can_retry(Transient, at(0)), allowed, "event {i}");
                 assert_eq!(
-                    purse.try_retry(Transient, at(0)).is_some(),
+                    tokens.try_retry(Transient, at(0)).is_some(),
                     allowed,
                     "event {i}"
                 );
@@ -239,38 +242,38 @@ fn tokens_allow_retries_while_more_than_half_are_left() {
 #[test]
 fn one_thousandth_above_half_is_enough() {
     for max in [4, 5] {
-        let mut purse = RetryTokens::new(RetryBudget::Tokens {
+        let mut tokens = RetryTokens::new(RetryBudget::Tokens {
             max,
             success_per_mille: 1,
         });
-        while purse.available_retries(at(0)) > 0 {
-            purse.record_failure(at(0));
+        while tokens.available_retries(at(0)) > 0 {
+            tokens.record_failure(at(0));
         }
         let missing = u32::from(max == 5) * 500;
-        (0..missing).for_each(|_| purse.record_success(None, at(0)));
+        (0..missing).for_each(|_| tokens.record_success(None, at(0)));
         assert!(
-            !purse.can_retry(Transient, at(0)),
+            !tokens.can_retry(Transient, at(0)),
             "of {max}, half are left after it"
         );
-        purse.record_success(None, at(0));
-        assert!(purse.can_retry(Transient, at(0)), "of {max}");
+        tokens.record_success(None, at(0));
+        assert!(tokens.can_retry(Transient, at(0)), "of {max}");
     }
 }
 
 /// The same file: `ServerRetryThrottleData.Replacement`.
 #[test]
 fn new_token_limit_keeps_the_relative_fill() {
-    let tokens = |max, success_per_mille| RetryBudget::Tokens {
+    let token_bucket = |max, success_per_mille| RetryBudget::Tokens {
         max,
         success_per_mille,
     };
-    let mut purse = RetryTokens::new(tokens(4, 1000));
-    assert!(purse.try_retry(Transient, at(0)).is_some());
-    purse.set_config(tokens(10, 3000));
-    let allowed = [(); 4].map(|()| purse.try_retry(Transient, at(0)).is_some());
+    let mut tokens = RetryTokens::new(token_bucket(4, 1000));
+    assert!(tokens.try_retry(Transient, at(0)).is_some());
+    tokens.set_config(token_bucket(10, 3000));
+    let allowed = [(); 4].map(|()| tokens.try_retry(Transient, at(0)).is_some());
     assert_eq!(allowed, [true, true, false, false]);
-    purse.record_success(None, at(0));
-    let allowed = [(); 2].map(|()| purse.try_retry(Transient, at(0)).is_some());
+    tokens.record_success(None, at(0));
+    let allowed = [(); 2].map(|()| tokens.try_retry(Transient, at(0)).is_some());
     assert_eq!(allowed, [true, false]);
 }
 
@@ -281,87 +284,107 @@ fn failure_without_retry_only_takes_a_token() {
         (RetryBudget::RATIO, false),
         (RetryBudget::CAPACITY, false),
     ] {
-        let mut purse = RetryTokens::new(config);
-        purse.record_failure(at(0));
-        assert_eq!(purse != RetryTokens::new(config), changed, "{config:?}");
+        let mut tokens = RetryTokens::new(config);
+        tokens.record_failure(at(0));
+        assert_eq!(tokens != RetryTokens::new(config), changed, "{config:?}");
     }
 }
 
 #[test]
 fn new_budget_keeps_the_state() {
-    let mut purse = RetryTokens::new(ratio(500, 0, 10));
-    (0..100).for_each(|_| purse.record_request(at(0)));
-    (0..20).for_each(|_| assert!(purse.try_retry(Transient, at(0)).is_some()));
-    purse.set_config(ratio(100, 1, 60));
-    assert_eq!(purse.available_retries(at(50)), 30 + 60);
-    purse.set_config(capacity(50));
-    assert_eq!(purse.available_retries(at(50)), 10, "of another kind: anew");
-    purse.try_retry(Timeout, at(50)).unwrap();
-    purse.set_config(capacity(500));
-    assert_eq!(purse.available_retries(at(50)), 80, "four fifths full");
+    let mut tokens = RetryTokens::new(ratio(500, 0, 10));
+    (0..100).for_each(|_| tokens.record_request(at(0)));
+    (0..20).for_each(|_| assert!(tokens.try_retry(Transient, at(0)).is_some()));
+    tokens.set_config(ratio(100, 1, 60));
+    assert_eq!(tokens.available_retries(at(50)), 30 + 60);
+    tokens.set_config(capacity(50));
+    assert_eq!(
+        tokens.available_retries(at(50)),
+        10,
+        "of another kind: anew"
+    );
+    tokens.try_retry(Timeout, at(50)).unwrap();
+    tokens.set_config(capacity(500));
+    assert_eq!(tokens.available_retries(at(50)), 80, "four fifths full");
 }
 
 #[test]
 fn fraction_holds_its_share_of_the_bucket() {
-    let mut purse = RetryTokens::with_fraction(capacity(30), LimitFraction::new(1, 3));
-    assert_eq!(purse.available_retries(at(0)), 2);
-    let _ = purse.try_retry(Transient, at(0));
-    assert_eq!(purse.fill_level(), RetryBudget::FULL / 2);
+    let mut tokens = RetryTokens::with_fraction(capacity(30), LimitFraction::new(1, 3));
+    assert_eq!(tokens.available_retries(at(0)), 2);
+    let _ = tokens.try_retry(Transient, at(0));
+    assert_eq!(tokens.fill_level(), RetryBudget::FULL / 2);
     // It receives the rest of a half-full bucket.
-    purse.set_fraction(LimitFraction::new(3, 3), purse.fill_level());
-    assert_eq!((purse.available_retries(at(0)), purse.reserve_free_at()), (3, at(0)));
+    tokens.set_fraction(LimitFraction::new(3, 3), tokens.fill_level());
+    assert_eq!(
+        (tokens.available_retries(at(0)), tokens.reserve_free_at()),
+        (3, at(0))
+    );
     // A fraction of zero allows no withdrawal and no deposit.
-    purse.set_fraction(LimitFraction::new(0, 3), purse.fill_level());
-    purse.record_success(None, at(0));
-    assert_eq!((purse.available_retries(at(0)), purse.fill_level()), (0, RetryBudget::FULL));
+    tokens.set_fraction(LimitFraction::new(0, 3), tokens.fill_level());
+    tokens.record_success(None, at(0));
+    assert_eq!(
+        (tokens.available_retries(at(0)), tokens.fill_level()),
+        (0, RetryBudget::FULL)
+    );
     // The fill level is exact for every level.
     for spent in 0..5 {
-        let mut purse = RetryTokens::with_fraction(capacity(200), LimitFraction::new(1, 7));
+        let mut tokens = RetryTokens::with_fraction(capacity(200), LimitFraction::new(1, 7));
         assert_eq!(
             (0..spent)
-                .filter_map(|_| purse.try_retry(Transient, at(0)))
+                .filter_map(|_| tokens.try_retry(Transient, at(0)))
                 .count(),
             spent
         );
-        let before = purse.clone();
-        purse.set_fraction(LimitFraction::new(1, 7), purse.fill_level());
-        assert_eq!(purse, before);
+        let before = tokens.clone();
+        tokens.set_fraction(LimitFraction::new(1, 7), tokens.fill_level());
+        assert_eq!(tokens, before);
     }
 }
 
 #[test]
 fn reserve_can_move_once_no_retry_that_used_it_counts() {
-    let mut purse = RetryTokens::with_fraction(ratio(1000, 1, 10), LimitFraction::new(1, 2));
-    assert_eq!((purse.available_retries(at(1)), purse.reserve_free_at()), (5, at(0)));
-    purse.record_request(at(1));
-    let _ = purse.try_retry(Transient, at(1));
-    assert_eq!(purse.reserve_free_at(), at(0), "the request allowed for it");
-    let _ = purse.try_retry(Transient, at(2));
-    assert_eq!((purse.available_retries(at(2)), purse.reserve_free_at()), (4, at(12)));
-    purse.set_fraction(LimitFraction::new(0, 2), RetryBudget::FULL);
-    assert_eq!(purse.available_retries(at(2)), 0);
+    let mut tokens = RetryTokens::with_fraction(ratio(1000, 1, 10), LimitFraction::new(1, 2));
+    assert_eq!(
+        (tokens.available_retries(at(1)), tokens.reserve_free_at()),
+        (5, at(0))
+    );
+    tokens.record_request(at(1));
+    let _ = tokens.try_retry(Transient, at(1));
+    assert_eq!(
+        tokens.reserve_free_at(),
+        at(0),
+        "the request allowed for it"
+    );
+    let _ = tokens.try_retry(Transient, at(2));
+    assert_eq!(
+        (tokens.available_retries(at(2)), tokens.reserve_free_at()),
+        (4, at(12))
+    );
+    tokens.set_fraction(LimitFraction::new(0, 2), RetryBudget::FULL);
+    assert_eq!(tokens.available_retries(at(2)), 0);
 }
 
 #[test]
 fn is_idle_once_the_state_equals_a_new_one() {
-    let mut purse = RetryTokens::new(RetryBudget::RATIO);
-    purse.record_request(at(3));
-    assert!(!purse.is_idle(at(12)) && purse.is_idle(at(13)));
-    let mut purse = RetryTokens::new(RetryBudget::CAPACITY);
-    let paid = purse.try_retry(Transient, at(3));
-    assert!(!purse.is_idle(at(302)) && purse.is_idle(at(303)));
-    purse.record_success(paid, at(4));
-    assert!(purse.is_idle(at(4)));
+    let mut tokens = RetryTokens::new(RetryBudget::RATIO);
+    tokens.record_request(at(3));
+    assert!(!tokens.is_idle(at(12)) && tokens.is_idle(at(13)));
+    let mut tokens = RetryTokens::new(RetryBudget::CAPACITY);
+    let paid = tokens.try_retry(Transient, at(3));
+    assert!(!tokens.is_idle(at(302)) && tokens.is_idle(at(303)));
+    tokens.record_success(paid, at(4));
+    assert!(tokens.is_idle(at(4)));
 }
 
 #[test]
 fn clock_running_backwards_adds_nothing() {
-    let mut purse = RetryTokens::new(ratio(0, 1, 10));
-    while purse.try_retry(Transient, at(100)).is_some() {}
+    let mut tokens = RetryTokens::new(ratio(0, 1, 10));
+    while tokens.try_retry(Transient, at(100)).is_some() {}
     for now in [0, 99, 100, 109] {
-        assert_eq!(purse.available_retries(at(now)), 0);
+        assert_eq!(tokens.available_retries(at(now)), 0);
     }
-    assert_eq!(purse.available_retries(at(110)), 10);
+    assert_eq!(tokens.available_retries(at(110)), 10);
 }
 
 #[test]
@@ -395,16 +418,16 @@ fn extremes_do_not_overflow() {
     ];
     let portions = [LimitFraction::default(), LimitFraction::new(1, most)];
     for (config, fraction) in configs.iter().flat_map(|one| portions.map(|p| (*one, p))) {
-        let mut purse = RetryTokens::with_fraction(config, fraction);
+        let mut tokens = RetryTokens::with_fraction(config, fraction);
         for (now, next) in [Timestamp::MAX, Timestamp::START].into_iter().zip(configs) {
-            purse.record_request(now);
-            let paid = purse.try_retry(Timeout, now);
-            purse.record_success(paid, now);
-            purse.record_failure(now);
-            assert!(purse.idle_at() <= Timestamp::MAX && purse.available_retries(now) < u64::MAX);
-            purse.set_fraction(fraction, purse.fill_level());
-            assert!(purse.reserve_free_at() <= Timestamp::MAX);
-            purse.set_config(next);
+            tokens.record_request(now);
+            let paid = tokens.try_retry(Timeout, now);
+            tokens.record_success(paid, now);
+            tokens.record_failure(now);
+            assert!(tokens.idle_at() <= Timestamp::MAX && tokens.available_retries(now) < u64::MAX);
+            tokens.set_fraction(fraction, tokens.fill_level());
+            assert!(tokens.reserve_free_at() <= Timestamp::MAX);
+            tokens.set_config(next);
         }
     }
 }
@@ -417,12 +440,12 @@ fn budgets_and_their_state_survive_json() {
         RetryBudget::CAPACITY,
         RetryBudget::TOKENS,
     ] {
-        let mut purse = RetryTokens::new(config);
-        purse.record_request(at(1));
-        let paid = purse.try_retry(Timeout, at(1));
-        let json = serde_json::to_string(&(&purse, paid)).unwrap();
+        let mut tokens = RetryTokens::new(config);
+        tokens.record_request(at(1));
+        let paid = tokens.try_retry(Timeout, at(1));
+        let json = serde_json::to_string(&(&tokens, paid)).unwrap();
         let read = serde_json::from_str::<(RetryTokens, Option<RetryCost>)>(&json).unwrap();
-        assert_eq!(read, (purse, paid));
+        assert_eq!(read, (tokens, paid));
     }
     let text = r#"{"tokens":{"max":10,"success_per_mille":100}}"#;
     assert_eq!(
@@ -437,15 +460,15 @@ proptest! {
         steps in vec((0_u64..800, 0_u32..4, 0_u32..4), 1..150),
         per_mille in 0_u32..2500, min_per_second in 0_u32..4, seconds in 1_u32..12,
     ) {
-        let mut purse = RetryTokens::new(ratio(per_mille, min_per_second, seconds));
+        let mut tokens = RetryTokens::new(ratio(per_mille, min_per_second, seconds));
         let ttl = u64::from(seconds) * 1000;
         let (mut ms, mut requests, mut retries) = (0, Vec::new(), Vec::new());
         for (step, new, wanted) in steps {
             ms += step;
             let now = Timestamp::START + Duration::from_millis(ms);
-            (0..new).for_each(|_| purse.record_request(now));
+            (0..new).for_each(|_| tokens.record_request(now));
             requests.extend((0..new).map(|_| ms));
-            let taken = (0..wanted).filter_map(|_| purse.try_retry(Transient, now)).count();
+            let taken = (0..wanted).filter_map(|_| tokens.try_retry(Transient, now)).count();
             retries.extend((0..taken).map(|_| ms));
             // At least nine slots are still counted, at most ten.
             let within = |times: &[u64], span| {
@@ -454,7 +477,7 @@ proptest! {
             let allowed = within(&requests, ttl) * u64::from(per_mille)
                 + ttl * u64::from(min_per_second);
             prop_assert!(taken == 0 || within(&retries, ttl * 9 / 10) * 1000 <= allowed);
-            prop_assert_eq!(purse.available_retries(now) > 0, purse.can_retry(Transient, now));
+            prop_assert_eq!(tokens.available_retries(now) > 0, tokens.can_retry(Transient, now));
         }
     }
 
@@ -469,17 +492,17 @@ proptest! {
             },
             RetryBudget::Tokens { max: size, success_per_mille: price * 300 },
         ][kind];
-        let mut purse = RetryTokens::new(config);
+        let mut tokens = RetryTokens::new(config);
         let mut paid = None;
         for event in events {
             match event {
-                0 => purse.record_request(at(0)),
-                1 => purse.record_success(paid.take(), at(0)),
-                _ => paid = purse.try_retry(Transient, at(0)),
+                0 => tokens.record_request(at(0)),
+                1 => tokens.record_success(paid.take(), at(0)),
+                _ => paid = tokens.try_retry(Transient, at(0)),
             }
-            let mut emptied = purse.clone();
+            let mut emptied = tokens.clone();
             let taken = (0..1000).take_while(|_| emptied.try_retry(Transient, at(0)).is_some());
-            prop_assert_eq!(taken.count() as u64, purse.available_retries(at(0)));
+            prop_assert_eq!(taken.count() as u64, tokens.available_retries(at(0)));
         }
     }
 }

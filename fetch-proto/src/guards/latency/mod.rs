@@ -108,20 +108,20 @@ impl RecentLatency {
     /// ```
     #[must_use]
     pub fn quantile(&self, per_mille: u16, now: Timestamp) -> Option<Duration> {
-        let (last, present) = match self.elapsed_periods(now) {
+        let (last, current) = match self.elapsed_periods(now) {
             0 => (Some(&self.previous), Some(&self.current)),
             1 => (Some(&self.current), None),
             _ => (None, None),
         };
-        let enough = |spread: &&LatencyBuckets| spread.count >= u64::from(self.min_count.get());
-        let spread = last.filter(enough).or_else(|| present.filter(enough))?;
-        spread.quantile(per_mille).map(Duration::from_nanos)
+        let enough = |buckets: &&LatencyBuckets| buckets.count >= u64::from(self.min_count.get());
+        let buckets = last.filter(enough).or_else(|| current.filter(enough))?;
+        buckets.quantile(per_mille).map(Duration::from_nanos)
     }
 
     /// Number of periods completed since the current one started, at most 2.
     fn elapsed_periods(&self, now: Timestamp) -> u64 {
-        let gone = nanos(now.saturating_since(self.period_start));
-        (gone / nanos(self.period)).min(2)
+        let elapsed = nanos(now.saturating_since(self.period_start));
+        (elapsed / nanos(self.period)).min(2)
     }
 }
 

@@ -62,7 +62,7 @@ fn memory_is_bounded() {
     let mut recent = recorded(&[]);
     (0..64).for_each(|bit| recent.record(Duration::from_nanos(1 << bit), at(1)));
     recent.record(Duration::MAX, at(1));
-    let bytes = recent.gathering.buckets.capacity() * 4 + size_of::<LatencyBuckets>();
+    let bytes = recent.current.buckets.capacity() * 4 + size_of::<LatencyBuckets>();
     assert!(bytes <= 712, "{bytes}");
 }
 
@@ -70,7 +70,10 @@ fn memory_is_bounded() {
 fn buckets_are_contiguous() {
     for index in 0..BUCKETS - 1 {
         assert_eq!(
-            (bucket_index(bucket_end(index)), bucket_index(bucket_end(index) + 1)),
+            (
+                bucket_index(bucket_end(index)),
+                bucket_index(bucket_end(index) + 1)
+            ),
             (index, index + 1)
         );
     }
@@ -81,7 +84,10 @@ fn buckets_are_contiguous() {
 fn serialized_state_resumes_unchanged() {
     let recent = recorded(&[(10, 3), (99, 12)]);
     let json = serde_json::to_string(&recent).unwrap();
-    assert_eq!(serde_json::from_str::<RecentLatency>(&json).unwrap(), recent);
+    assert_eq!(
+        serde_json::from_str::<RecentLatency>(&json).unwrap(),
+        recent
+    );
 }
 
 proptest! {

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::{FRACTION_BITS, ONE, AttemptSample};
+use super::{AttemptSample, FRACTION_BITS, ONE};
 use crate::model::time::{Timestamp, nanos};
 
 /// Number of windows for which the long-term average is a plain mean.
@@ -87,7 +87,12 @@ struct SampleWindow {
 }
 
 impl Gradient2 {
-    pub(super) fn next_limit(&self, state: &mut Gradient2State, limit: u64, sample: &AttemptSample) -> Option<u64> {
+    pub(super) fn next_limit(
+        &self,
+        state: &mut Gradient2State,
+        limit: u64,
+        sample: &AttemptSample,
+    ) -> Option<u64> {
         if !sample.dropped && sample.rtt < nanos(self.min_rtt) {
             return None;
         }
@@ -106,7 +111,10 @@ impl Gradient2 {
             return None;
         }
         let scaled = (u128::from(limit) * u128::from(gradient?)) >> FRACTION_BITS;
-        Some(self.smooth(limit, scaled as u64 + (u64::from(self.queue) << FRACTION_BITS)))
+        Some(self.smooth(
+            limit,
+            scaled as u64 + (u64::from(self.queue) << FRACTION_BITS),
+        ))
     }
 
     /// Adds the mean round-trip time of a window to the average. Returns the gradient in fixed

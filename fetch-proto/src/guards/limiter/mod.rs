@@ -114,7 +114,11 @@ impl ConcurrencyLimiter {
         let algorithm = LimitAlgorithm::new(config);
         let bounds = algorithm.bounds();
         let limit = bounds.clamp(u64::from(bounds.initial) << FRACTION_BITS);
-        Self { algorithm, limit, seed }
+        Self {
+            algorithm,
+            limit,
+            seed,
+        }
     }
 
     /// Current limit of attempts in flight, at least 1.
@@ -155,8 +159,12 @@ impl ConcurrencyLimiter {
         };
         let whole = self.limit >> FRACTION_BITS;
         let next = match &mut self.algorithm {
-            LimitAlgorithm::Aimd(algorithm) => algorithm.next_limit(whole, &sample).map(|next| next << FRACTION_BITS),
-            LimitAlgorithm::Gradient2(algorithm, state) => algorithm.next_limit(state, self.limit, &sample),
+            LimitAlgorithm::Aimd(algorithm) => algorithm
+                .next_limit(whole, &sample)
+                .map(|next| next << FRACTION_BITS),
+            LimitAlgorithm::Gradient2(algorithm, state) => {
+                algorithm.next_limit(state, self.limit, &sample)
+            }
             LimitAlgorithm::Vegas(algorithm, state) => algorithm
                 .next_limit(state, self.seed, whole, &sample)
                 .map(|next| next << FRACTION_BITS),
@@ -180,8 +188,12 @@ impl ConcurrencyLimiter {
     /// ```
     pub fn set_config(&mut self, config: AdaptiveConcurrency) {
         self.algorithm = match (config, &self.algorithm) {
-            (AdaptiveConcurrency::Gradient2(algorithm), LimitAlgorithm::Gradient2(_, state)) => LimitAlgorithm::Gradient2(algorithm, *state),
-            (AdaptiveConcurrency::Vegas(algorithm), LimitAlgorithm::Vegas(_, state)) => LimitAlgorithm::Vegas(algorithm, *state),
+            (AdaptiveConcurrency::Gradient2(algorithm), LimitAlgorithm::Gradient2(_, state)) => {
+                LimitAlgorithm::Gradient2(algorithm, *state)
+            }
+            (AdaptiveConcurrency::Vegas(algorithm), LimitAlgorithm::Vegas(_, state)) => {
+                LimitAlgorithm::Vegas(algorithm, *state)
+            }
             (config, _) => LimitAlgorithm::new(config),
         };
         self.limit = self.algorithm.bounds().clamp(self.limit);
@@ -213,8 +225,12 @@ impl LimitAlgorithm {
     fn new(config: AdaptiveConcurrency) -> Self {
         match config {
             AdaptiveConcurrency::Aimd(algorithm) => Self::Aimd(algorithm),
-            AdaptiveConcurrency::Gradient2(algorithm) => Self::Gradient2(algorithm, gradient2::Gradient2State::default()),
-            AdaptiveConcurrency::Vegas(algorithm) => Self::Vegas(algorithm, vegas::VegasState::default()),
+            AdaptiveConcurrency::Gradient2(algorithm) => {
+                Self::Gradient2(algorithm, gradient2::Gradient2State::default())
+            }
+            AdaptiveConcurrency::Vegas(algorithm) => {
+                Self::Vegas(algorithm, vegas::VegasState::default())
+            }
         }
     }
 

@@ -60,7 +60,7 @@ fn aimd_matches_netflix() {
     assert_eq!(aimd(10).limit(), 10);
     assert_eq!(limits(&mut aimd(20), &[(1, 10)]), [21]);
     let mut dropped = aimd(30);
-    dropped.sample(Duration::ZERO, 0, true, Timestamp::START);
+    dropped.record(Duration::ZERO, 0, true, Timestamp::START);
     assert_eq!(dropped.limit(), 27);
     let full = Aimd {
         initial: 21,
@@ -69,7 +69,10 @@ fn aimd_matches_netflix() {
         ..Aimd::default()
     };
     assert_eq!(
-        limits(&mut ConcurrencyLimiter::new(AdaptiveConcurrency::Aimd(full), 0), &[(1, 10)]),
+        limits(
+            &mut ConcurrencyLimiter::new(AdaptiveConcurrency::Aimd(full), 0),
+            &[(1, 10)]
+        ),
         [21]
     );
 }
@@ -222,7 +225,8 @@ fn gradient2_long_term_average_shrinks_after_a_load() {
 
 #[test]
 fn gradient2_updates_once_per_window_with_enough_answers() {
-    let mut limiter = ConcurrencyLimiter::new(AdaptiveConcurrency::Gradient2(Gradient2::default()), 0);
+    let mut limiter =
+        ConcurrencyLimiter::new(AdaptiveConcurrency::Gradient2(Gradient2::default()), 0);
     let mut at = |ms: u32, n: usize| {
         (0..n).for_each(|_| limiter.record(MS, 20, false, Timestamp::START + MS * ms));
         limiter.limit
@@ -268,7 +272,10 @@ fn contradictory_bounds_are_clamped() {
             min,
             ..Aimd::default()
         };
-        assert_eq!(ConcurrencyLimiter::new(AdaptiveConcurrency::Aimd(algorithm), 0).limit(), expected);
+        assert_eq!(
+            ConcurrencyLimiter::new(AdaptiveConcurrency::Aimd(algorithm), 0).limit(),
+            expected
+        );
     }
 }
 
@@ -286,7 +293,9 @@ fn new_config_keeps_limit_and_measurements() {
         (limiter.limit(), limiter.config()),
         (grown, AdaptiveConcurrency::Vegas(probe))
     );
-    let (LimitAlgorithm::Vegas(_, old), LimitAlgorithm::Vegas(_, new)) = (before, limiter.algorithm) else {
+    let (LimitAlgorithm::Vegas(_, old), LimitAlgorithm::Vegas(_, new)) =
+        (before, limiter.algorithm)
+    else {
         unreachable!("both are")
     };
     assert_eq!(old, new);
@@ -298,7 +307,10 @@ fn serialized_state_resumes_unchanged() {
     for mut limiter in all() {
         limits(&mut limiter, &[(10, 30), (20, 30), (15, 30)]);
         let json = serde_json::to_string(&limiter).unwrap();
-        assert_eq!(serde_json::from_str::<ConcurrencyLimiter>(&json).unwrap(), limiter);
+        assert_eq!(
+            serde_json::from_str::<ConcurrencyLimiter>(&json).unwrap(),
+            limiter
+        );
     }
     let short = serde_json::from_str::<AdaptiveConcurrency>(r#"{"vegas": {"max": 9}}"#).unwrap();
     assert_eq!(

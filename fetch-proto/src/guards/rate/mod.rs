@@ -223,8 +223,11 @@ impl FromStr for Rate {
             text: text.into(),
             kind,
         };
-        let (count, per) = text.split_once('/').ok_or_else(|| invalid(RateErrorKind::NoUnit))?;
-        let count = parse_digits(count).and_then(|count| NonZeroU32::new(u32::try_from(count).ok()?));
+        let (count, per) = text
+            .split_once('/')
+            .ok_or_else(|| invalid(RateErrorKind::NoUnit))?;
+        let count =
+            parse_digits(count).and_then(|count| NonZeroU32::new(u32::try_from(count).ok()?));
         let count = count.ok_or_else(|| invalid(RateErrorKind::Count))?;
         let digits = per.bytes().take_while(u8::is_ascii_digit).count();
         let (times, unit) = per.split_at(digits);
@@ -282,7 +285,7 @@ impl fmt::Display for RateError {
         };
         write!(
             f,
-            "{:?} is not a rate: {why}, as in 50/s, 10/m or 2/500ms",
+            "{:?} is not a rate: {kind}, as in 50/s, 10/m or 2/500ms",
             self.text
         )
     }

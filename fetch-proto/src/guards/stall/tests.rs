@@ -198,7 +198,10 @@ fn serialized_state_resumes_unchanged() {
     let mut meter = told(&GUARD, &[(100, 7)]);
     meter.pause(at(200));
     let json = serde_json::to_string(&meter).unwrap();
-    assert_eq!(serde_json::from_str::<ThroughputMeter>(&json).unwrap(), meter);
+    assert_eq!(
+        serde_json::from_str::<ThroughputMeter>(&json).unwrap(),
+        meter
+    );
 }
 
 /// Reference: evaluates the definition for every millisecond.

@@ -51,7 +51,7 @@ fn requests_below_the_minimum_are_never_held_back() {
     let config = Throttle::default().minimum(20);
     assert_eq!(counted(config, 19, 0).rejection_probability(at(0)), 0);
     assert!(
-        counted(config, 19, 0).admits(0, at(0)),
+        counted(config, 19, 0).can_send(0, at(0)),
         "not even by the lowest draw"
     );
     assert_eq!(counted(config, 20, 0).rejection_probability(at(0)), 900_000);
@@ -143,7 +143,10 @@ fn new_config_keeps_the_counts() {
 fn config_and_state_survive_json() {
     let throttler = counted(Throttle::default().k(1500), 99, 24);
     let json = serde_json::to_string(&throttler).unwrap();
-    assert_eq!(serde_json::from_str::<RequestThrottler>(&json).unwrap(), throttler);
+    assert_eq!(
+        serde_json::from_str::<RequestThrottler>(&json).unwrap(),
+        throttler
+    );
     let few = serde_json::from_str::<Throttle>(r#"{"k":1500}"#).unwrap();
     assert_eq!(few, Throttle::default().k(1500));
 }

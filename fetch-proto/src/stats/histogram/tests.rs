@@ -60,7 +60,7 @@ proptest! {
     #[test]
     fn every_value_is_within_one_percent_of_its_bucket(word: u64, cut in 0_u32..64) {
         let value = word >> cut;
-        prop_assert!(bucket_middle(index(value)).abs_diff(value) <= value / 100);
+        prop_assert!(bucket_middle(bucket_index(value)).abs_diff(value) <= value / 100);
     }
 
     #[test]

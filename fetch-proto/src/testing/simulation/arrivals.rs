@@ -1,20 +1,20 @@
-//! When what is to be fetched comes.
+//! Arrival of requests.
 
 use core::iter::Peekable;
 
 use crate::fetch::request::FetchRequest;
-use crate::guards::rate::{RateLimiter, Rate};
+use crate::guards::rate::{Rate, RateLimiter};
 use crate::model::time::Timestamp;
 
-/// What is still to come. Without a rate all is there at once.
+/// Requests that have not arrived yet. Without a rate, all have arrived.
 #[derive(Debug)]
-pub(super) struct Arrivals<I: Iterator<Item = FetchRequest>> {
+pub(super) struct ArrivalQueue<I: Iterator<Item = FetchRequest>> {
     rate: Option<RateLimiter>,
     requests: Peekable<I>,
     tag: u64,
 }
 
-impl<I: Iterator<Item = FetchRequest>> Arrivals<I> {
+impl<I: Iterator<Item = FetchRequest>> ArrivalQueue<I> {
     pub(super) fn new(rate: Option<Rate>, requests: I) -> Self {
         Self {
             rate: rate.map(RateLimiter::new),
@@ -23,8 +23,8 @@ impl<I: Iterator<Item = FetchRequest>> Arrivals<I> {
         }
     }
 
-    /// The next, if it has come by now, tagged with its number.
-    pub(super) fn take(&mut self, now: Timestamp) -> Option<FetchRequest> {
+    /// The next request, if it has arrived, tagged with its number.
+    pub(super) fn pop(&mut self, now: Timestamp) -> Option<FetchRequest> {
         if self.next_at(now)? > now {
             return None;
         }
@@ -37,7 +37,7 @@ impl<I: Iterator<Item = FetchRequest>> Arrivals<I> {
         Some(FetchRequest { tag, ..request })
     }
 
-    /// When the next comes, if there is one.
+    /// When the next request arrives.
     pub(super) fn next_at(&mut self, now: Timestamp) -> Option<Timestamp> {
         self.requests.peek()?;
         Some(

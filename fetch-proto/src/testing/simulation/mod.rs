@@ -1,11 +1,11 @@
-//! A whole run in virtual time: the real engine against modelled servers.
+//! Simulation of whole runs in virtual time: the real engine against modelled servers.
 
 mod arrivals;
-mod flights;
+mod attempts;
 mod host;
+mod host_summary;
 mod hosts;
 mod latency;
-mod load;
 mod run;
 mod series;
 mod server;
@@ -19,8 +19,8 @@ use core::time::Duration;
 
 use url::Url;
 
-use self::host::Host;
-use self::run::Running;
+use self::host::SimulatedHost;
+use self::run::SimulationRun;
 use crate::engine::{Config, Stats};
 use crate::fetch::request::FetchRequest;
 use crate::guards::rate::Rate;
@@ -28,16 +28,16 @@ use crate::model::outcome::FetchOutcome;
 use crate::model::time::Timestamp;
 use crate::stats::batch::BatchStats;
 
+pub use host_summary::{HostSummary, RequestResult};
 pub use latency::LatencyModel;
-pub use load::{HostSummary, RequestResult};
 pub use series::{LoadSeries, SeriesPoint};
 pub use server::{Outage, OutageKind, ServerModel};
 
-/// A run of an [`Engine`](crate::Engine) in virtual time. The driver in it sleeps exactly until the engine's wake
-/// or the next answer and never otherwise looks, so a lost wake-up would show.
+/// A run of an [`Engine`](crate::Engine) in virtual time. Its driver polls only at the engine's wake time or
+/// when an answer arrives, so a lost wake-up is detected.
 ///
-/// The memory it needs is bounded by the engine's window and the hosts that have a model; hosts
-/// without one share a summary when there are more than 256.
+/// Memory is bounded by the engine's window and the hosts that have a model. More than 256 hosts
+/// without a model share a summary.
 ///
 /// ```
 /// use fetch_proto::Config;
@@ -55,40 +55,40 @@ pub struct Simulation {
     config: Config,
     deadline: Option<Duration>,
     default: ServerModel,
-    /// Of all hosts.
+    /// Outages of all hosts.
     outages: Vec<Outage>,
-    own_outages: BTreeMap<String, Vec<Outage>>,
+    host_outages: BTreeMap<String, Vec<Outage>>,
     seed: u64,
     servers: BTreeMap<String, ServerModel>,
 }
 
-/// What came out of a [`Simulation`].
+/// The result of a [`Simulation`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SimulationSummary {
-    /// The outcomes' statistics.
+    /// The statistics of the outcomes.
     pub batch: BatchStats,
-    /// The order of all outputs in one number: two runs that decide alike have the same.
+    /// A hash over the sequence of outputs: equal for runs that decide alike.
     pub digest: u64,
-    /// The engine's counts.
+    /// The counters of the engine.
     pub engine: Stats,
-    /// What each host got to do, by name.
+    /// The hosts, sorted by name.
     pub hosts: Vec<HostSummary>,
-    /// The most attempts that were in flight at once.
+    /// The largest number of concurrent attempts.
     pub max_in_flight: usize,
-    /// The most that were in flight at once at any one host.
+    /// The largest number of concurrent attempts at any one host.
     pub max_in_flight_per_host: usize,
     /// Load and results of all hosts over time.
     pub series: LoadSeries,
-    /// Fetches that would have waited for ever, for an answer that never comes and that no limit
-    /// ends. They were cancelled.
+    /// Fetches that were cancelled because they would have waited forever: the answer never arrives, and
+    /// no limit is set.
     pub stuck: usize,
-    /// How long it took, in virtual time.
+    /// The duration of the run in virtual time.
     pub took: Duration,
 }
 
 impl Simulation {
-    /// A simulation of an engine with this configuration, all chance being drawn from `seed`.
+    /// A simulation of an engine with this configuration. All random draws depend on `seed`.
     ///
     /// ```
     /// # use fetch_proto::{Config, testing::Simulation};
@@ -102,15 +102,14 @@ impl Simulation {
             deadline: None,
             default: ServerModel::default(),
             outages: Vec::new(),
-            own_outages: BTreeMap::new(),
+            host_outages: BTreeMap::new(),
             seed,
             servers: BTreeMap::new(),
         }
     }
 
-    /// Sets how fast URLs come, whatever becomes of those before, as requests of users do. Default: as
-    /// soon as there is room, as from a list. Only what comes by itself can overload a server that
-    /// the fetches in flight cannot.
+    /// Sets the rate at which URLs arrive, independently of the progress of earlier ones (an open
+    /// workload). Default: as soon as there is room, as from a list (a closed workload).
     ///
     /// ```
     /// # use fetch_proto::{Config, RateError, testing::Simulation};
@@ -125,7 +124,7 @@ impl Simulation {
         self
     }
 
-    /// Ends the run at this time: what is not over then is cancelled, and no more is begun.
+    /// Ends the run at this time. Fetches in progress are cancelled.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -142,7 +141,7 @@ impl Simulation {
         self
     }
 
-    /// Sets how hosts behave that have no model of their own.
+    /// Sets the model of all hosts that have no other.
     ///
     /// ```
     /// # use fetch_proto::{Config, testing::{ServerModel, Simulation}};
@@ -154,7 +153,7 @@ impl Simulation {
         self
     }
 
-    /// Sets how the host of this name behaves.
+    /// Sets the model of the host with this name.
     ///
     /// ```
     /// # use fetch_proto::{Config, testing::{ServerModel, Simulation}};
@@ -167,29 +166,29 @@ impl Simulation {
         self
     }
 
-    /// Adds an outage of the host of this name. Where several overlap, the first that was added counts.
+    /// Adds an outage of the host with this name. If several overlap, the first added applies.
     ///
     /// ```
     /// # use core::time::Duration;
     /// # use fetch_proto::{Config, testing::{OutageKind, Outage, Simulation}};
     /// let first_minute =
-    ///     Outage { from: Duration::ZERO, until: Duration::from_secs(60), how: OutageKind::Refuse };
+    ///     Outage { from: Duration::ZERO, until: Duration::from_secs(60), kind: OutageKind::Refuse };
     /// let simulation = Simulation::new(Config::default(), 7).outage("a.test", first_minute);
     /// ```
     #[must_use]
     pub fn outage(mut self, name: &str, outage: Outage) -> Self {
-        let outages = self.own_outages.entry(name.to_string());
+        let outages = self.host_outages.entry(name.to_string());
         outages.or_default().push(outage);
         self
     }
 
-    /// Adds an outage of all hosts, such as one of the client's own network.
+    /// Adds an outage of all hosts, such as a failure of the client's network.
     ///
     /// ```
     /// # use core::time::Duration;
     /// # use fetch_proto::{Config, testing::{OutageKind, Outage, Simulation}};
     /// let second = Duration::from_secs(1);
-    /// let blink = Outage { from: second, until: second * 2, how: OutageKind::Stall };
+    /// let blink = Outage { from: second, until: second * 2, kind: OutageKind::Stall };
     /// let simulation = Simulation::new(Config::default(), 7).outage_everywhere(blink);
     /// ```
     #[must_use]
@@ -198,7 +197,7 @@ impl Simulation {
         self
     }
 
-    /// Fetches all `urls`. URLs that cannot be parsed are left out.
+    /// Fetches all `urls`. Invalid URLs are skipped.
     ///
     /// ```
     /// # use fetch_proto::{Config, testing::Simulation};
@@ -209,7 +208,7 @@ impl Simulation {
         self.run_with(urls, |_, _| {})
     }
 
-    /// Like [`run`](Self::run), and shows every outcome with the time of its end.
+    /// Like [`run`](Self::run), and calls `each` with every outcome and its time.
     ///
     /// ```
     /// # use fetch_proto::{Config, testing::Simulation};
@@ -220,7 +219,7 @@ impl Simulation {
     ///
     /// # Panics
     ///
-    /// If fetches are live, none waits for an answer, and nothing will ever happen: a lost wake-up.
+    /// If the engine has unfinished fetches, no attempt in flight and no wake time: a lost wake-up.
     pub fn run_with<U: AsRef<str>>(
         &mut self,
         urls: impl IntoIterator<Item = U>,
@@ -230,14 +229,14 @@ impl Simulation {
             .into_iter()
             .filter_map(|url| Url::parse(url.as_ref()).ok())
             .map(FetchRequest::get);
-        Running::new(self).run(requests, &mut each)
+        SimulationRun::new(self).run(requests, &mut each)
     }
 
-    /// A new host of this name.
-    fn model(&self, name: &str) -> Host {
+    /// A host with this name in its initial state.
+    fn new_host(&self, name: &str) -> SimulatedHost {
         let server = self.servers.get(name).unwrap_or(&self.default);
-        let own = self.own_outages.get(name).into_iter().flatten();
-        let outages = own.chain(&self.outages).copied().collect();
-        Host::new(*server, outages)
+        let outages = self.host_outages.get(name).into_iter().flatten();
+        let outages = outages.chain(&self.outages).copied().collect();
+        SimulatedHost::new(*server, outages)
     }
 }

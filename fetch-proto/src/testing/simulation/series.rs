@@ -1,15 +1,15 @@
-//! Counts over time, in fixed memory.
+//! Load and results over time, in bounded memory.
 
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::model::time::{Timestamp, nanos};
 
-/// The finest buckets: a 512th of a second. Doubled often enough they are whole seconds.
-const FINEST: u64 = 1_953_125;
+/// The initial width of a bucket in nanoseconds: 1/512 s, so that doubling reaches whole seconds.
+const MIN_WIDTH: u64 = 1_953_125;
 
-/// Load and results over time: never more than [`LoadSeries::MAX`] buckets of the same width, which is
-/// doubled as the run goes on.
+/// Load and results over time, in at most [`LoadSeries::MAX`] buckets of equal width. The width doubles
+/// as the run continues.
 ///
 /// ```
 /// use fetch_proto::{Config, testing::Simulation};
@@ -21,29 +21,29 @@ const FINEST: u64 = 1_953_125;
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct LoadSeries {
-    /// How many are in flight now.
-    level: u64,
+    /// The attempts in flight now.
+    in_flight: u64,
     points: Vec<SeriesPoint>,
-    /// Nanoseconds.
+    /// In nanoseconds.
     width: u64,
 }
 
-/// What happened in one bucket of a [`LoadSeries`].
+/// One bucket of a [`LoadSeries`].
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct SeriesPoint {
-    /// Requests that were sent.
+    /// Requests sent.
     pub requests: u64,
     /// Fetches that ended with a status below 400.
     pub ok: u64,
-    /// Fetches that ended otherwise.
+    /// Fetches that ended with another status or an error.
     pub failed: u64,
-    /// The most requests that were in flight at once.
+    /// The largest number of concurrent requests.
     pub in_flight: u64,
 }
 
 impl SeriesPoint {
-    fn join(self, later: Self) -> Self {
+    fn merge(self, later: Self) -> Self {
         Self {
             requests: self.requests + later.requests,
             ok: self.ok + later.ok,
@@ -54,10 +54,10 @@ impl SeriesPoint {
 }
 
 impl LoadSeries {
-    /// The most buckets.
+    /// The largest number of buckets.
     pub const MAX: usize = 120;
 
-    /// What happened in each bucket, from the start of the run to its end.
+    /// The buckets, from the start of the run to its end.
     ///
     /// ```
     /// # use fetch_proto::{Config, testing::Simulation};
@@ -69,7 +69,7 @@ impl LoadSeries {
         &self.points
     }
 
-    /// How long each bucket is: a power of two, in seconds.
+    /// The width of a bucket: a power of two, in seconds.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -82,18 +82,18 @@ impl LoadSeries {
         Duration::from_nanos(self.width)
     }
 
-    /// The bucket of that time, which is not before any other that was asked for.
-    pub(super) fn at(&mut self, now: Timestamp) -> &mut SeriesPoint {
+    /// The bucket of `now`, which must not be earlier than in previous calls.
+    pub(super) fn point_mut(&mut self, now: Timestamp) -> &mut SeriesPoint {
         let mut index = now.as_nanos() / self.width;
         while index >= Self::MAX as u64 {
-            self.halve();
+            self.double_width();
             index = now.as_nanos() / self.width;
         }
         let index = index as usize;
         if self.points.len() <= index {
-            // What flies does so in the buckets in which nothing happens, too.
+            // Attempts are also in flight in buckets without events.
             let quiet = SeriesPoint {
-                in_flight: self.level,
+                in_flight: self.in_flight,
                 ..SeriesPoint::default()
             };
             self.points.resize(index + 1, quiet);
@@ -101,30 +101,30 @@ impl LoadSeries {
         &mut self.points[index]
     }
 
-    /// One more is in flight, in the last bucket.
-    pub(super) fn rise(&mut self) {
-        self.level += 1;
+    /// Counts one more attempt in flight in the last bucket.
+    pub(super) fn attempt_started(&mut self) {
+        self.in_flight += 1;
         if let Some(last) = self.points.last_mut() {
-            last.in_flight = last.in_flight.max(self.level);
+            last.in_flight = last.in_flight.max(self.in_flight);
         }
     }
 
-    /// One fewer is in flight.
-    pub(super) fn fall(&mut self, now: Timestamp) {
-        let _ = self.at(now);
-        self.level -= 1;
+    /// Counts one attempt less in flight.
+    pub(super) fn attempt_ended(&mut self, now: Timestamp) {
+        let _ = self.point_mut(now);
+        self.in_flight -= 1;
     }
 
-    /// Goes on to the end of the run, so that all series of a run have the same buckets.
-    pub(super) fn stretch(&mut self, took: Duration) {
-        let _ = self.at(Timestamp::from_nanos(nanos(took)));
+    /// Extends the series to the end of the run, so that all series of a run have the same buckets.
+    pub(super) fn extend_to(&mut self, took: Duration) {
+        let _ = self.point_mut(Timestamp::from_nanos(nanos(took)));
     }
 
-    fn halve(&mut self) {
+    fn double_width(&mut self) {
         let pair = |pair: &[SeriesPoint]| {
             pair.iter()
                 .copied()
-                .fold(SeriesPoint::default(), SeriesPoint::join)
+                .fold(SeriesPoint::default(), SeriesPoint::merge)
         };
         self.points = self.points.chunks(2).map(pair).collect();
         self.width = self.width.saturating_mul(2);
@@ -134,9 +134,9 @@ impl LoadSeries {
 impl Default for LoadSeries {
     fn default() -> Self {
         Self {
-            level: 0,
+            in_flight: 0,
             points: Vec::new(),
-            width: FINEST,
+            width: MIN_WIDTH,
         }
     }
 }
@@ -146,11 +146,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn however_long_it_goes_on_there_are_few_buckets_and_nothing_is_lost() {
+    fn a_long_series_has_few_buckets_and_loses_nothing() {
         let mut series = LoadSeries::default();
         for second in 0..10_000 {
             let now = Timestamp::START + Duration::from_secs(second);
-            series.at(now).requests += 1;
+            series.point_mut(now).requests += 1;
             assert!(series.points().len() <= LoadSeries::MAX);
         }
         let sum: u64 = series.points().iter().map(|point| point.requests).sum();
@@ -158,13 +158,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_flight_is_seen_in_quiet_buckets_too() {
+    fn attempts_in_flight_count_in_buckets_without_events() {
         let mut series = LoadSeries::default();
-        series.at(Timestamp::START).requests += 1;
-        series.rise();
-        series.fall(Timestamp::from_nanos(4 * FINEST));
-        series.stretch(Duration::from_nanos(6 * FINEST));
-        let levels: Vec<_> = series.points().iter().map(|p| p.in_flight).collect();
-        assert_eq!(levels, [1, 1, 1, 1, 1, 0, 0]);
+        series.point_mut(Timestamp::START).requests += 1;
+        series.attempt_started();
+        series.attempt_ended(Timestamp::from_nanos(4 * MIN_WIDTH));
+        series.extend_to(Duration::from_nanos(6 * MIN_WIDTH));
+        let in_flight: Vec<_> = series.points().iter().map(|p| p.in_flight).collect();
+        assert_eq!(in_flight, [1, 1, 1, 1, 1, 0, 0]);
     }
 }

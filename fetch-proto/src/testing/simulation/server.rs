@@ -1,4 +1,4 @@
-//! What a modelled server is like.
+//! The configuration of a modelled server.
 
 use core::num::NonZeroU32;
 use core::time::Duration;
@@ -7,10 +7,10 @@ use super::latency::LatencyModel;
 use crate::guards::rate::Rate;
 use crate::model::time::Timestamp;
 
-/// How the servers of one host behave. Every choice is drawn from the simulation's seed.
+/// The behaviour of a host. All random draws depend on the simulation's seed.
 ///
-/// A request meets, in this order: an [`Outage`], the throttle, chance (resets, stalls, 503, 500),
-/// the queue for a worker, the latency, and the body.
+/// A request passes, in this order: an [`Outage`], the throttle, random results (resets, stalls, 503,
+/// 500), the queue for a worker, the latency, and the body.
 ///
 /// ```
 /// use core::time::Duration;
@@ -24,7 +24,7 @@ use crate::model::time::Timestamp;
 pub struct ServerModel {
     pub(super) bandwidth: Option<u64>,
     pub(super) body: u64,
-    pub(super) capacity: Option<Capacity>,
+    pub(super) capacity: Option<ServerCapacity>,
     pub(super) errors: u16,
     pub(super) latency: LatencyModel,
     pub(super) rejection: Duration,
@@ -35,16 +35,16 @@ pub struct ServerModel {
     pub(super) unavailable: u16,
 }
 
-/// How much a server can do at once.
+/// The number of workers and the length of their queue.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Capacity {
+pub(super) struct ServerCapacity {
     pub(super) workers: NonZeroU32,
     pub(super) queue: u32,
 }
 
 impl ServerModel {
-    /// Sets the size of every good answer's body, in bytes, and how many come in a second; `None`
-    /// brings all at once. Default 0 bytes.
+    /// Sets the size of successful responses' bodies in bytes, and the bytes per second; `None` is
+    /// unlimited. Default 0 bytes.
     ///
     /// ```
     /// # use fetch_proto::testing::ServerModel;
@@ -57,12 +57,11 @@ impl ServerModel {
         self
     }
 
-    /// Lets the server work on no more than `workers` requests at once, each for its latency. As many
-    /// as `queue` wait for a worker in their order, and what comes when that is full is answered 503
-    /// at once. Default: no limit. 0 workers count as 1.
+    /// Limits the server to `workers` concurrent requests, each for its latency. At most `queue` more
+    /// wait in FIFO order; further ones are answered 503. Default: unlimited. 0 workers count as 1.
     ///
-    /// The server does not notice when a client gives up: it does that work too, for nobody, as
-    /// most servers do. That is how retries keep an overload going that would have ended.
+    /// Like most servers, it completes requests that the client has aborted. This is how retries sustain
+    /// an overload that would otherwise end.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -74,11 +73,11 @@ impl ServerModel {
     #[must_use]
     pub fn capacity(mut self, workers: u32, queue: u32) -> Self {
         let workers = NonZeroU32::new(workers).unwrap_or(NonZeroU32::MIN);
-        self.capacity = Some(Capacity { workers, queue });
+        self.capacity = Some(ServerCapacity { workers, queue });
         self
     }
 
-    /// Sets how many of 1,000 attempts are answered 500. Default 0.
+    /// Sets how many of 1,000 requests are answered 500. Default 0.
     ///
     /// ```
     /// # use fetch_proto::testing::ServerModel;
@@ -90,7 +89,7 @@ impl ServerModel {
         self
     }
 
-    /// Sets how long an answer takes. Default 10 to 100 ms, evenly.
+    /// Sets the latency of answers. Default: uniform from 10 to 100 ms.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -104,8 +103,8 @@ impl ServerModel {
         self
     }
 
-    /// Sets how long an answer takes that costs the server no work: a refused connection, a 429, a
-    /// 503 because its queue is full or by an outage. Default 1 ms.
+    /// Sets the latency of answers without work: a refused connection, a 429, a 503 by a full queue or
+    /// an outage. Default 1 ms.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -118,7 +117,7 @@ impl ServerModel {
         self
     }
 
-    /// Sets how many of 1,000 attempts end in a reset connection. Default 0.
+    /// Sets how many of 1,000 requests end in a connection reset. Default 0.
     ///
     /// ```
     /// # use fetch_proto::testing::ServerModel;
@@ -130,7 +129,7 @@ impl ServerModel {
         self
     }
 
-    /// Sets a `Retry-After` for every 503 and 429. Default none.
+    /// Sets the `Retry-After` of every 503 and 429. Default none.
     ///
     /// ```
     /// # use fetch_proto::testing::ServerModel;
@@ -142,7 +141,7 @@ impl ServerModel {
         self
     }
 
-    /// Sets how many of 1,000 attempts are never answered. Default 0.
+    /// Sets how many of 1,000 requests are never answered. Default 0.
     ///
     /// ```
     /// # use fetch_proto::testing::ServerModel;
@@ -154,8 +153,8 @@ impl ServerModel {
         self
     }
 
-    /// Answers 429 to what comes faster than this rate. Default: no limit. A text such as `"50/s"`
-    /// makes a rate without bursts; [`Rate::per_second`] one that forgives a burst of a second.
+    /// Sets the rate above which requests are answered 429. Default: unlimited. A text such as `"50/s"`
+    /// is a rate without bursts; [`Rate::per_second`] allows a burst of one second.
     ///
     /// ```
     /// # use core::num::NonZeroU32;
@@ -168,7 +167,7 @@ impl ServerModel {
         self
     }
 
-    /// Sets how many of 1,000 attempts are answered 503. Default 0.
+    /// Sets how many of 1,000 requests are answered 503. Default 0.
     ///
     /// ```
     /// # use fetch_proto::testing::ServerModel;
@@ -199,17 +198,16 @@ impl Default for ServerModel {
     }
 }
 
-/// A time in which a host answers no request as it should, counted from the start of the run: from
-/// `from`, until `until`, which is not in it any more. See
+/// An outage of a host: from `from` (inclusive) to `until` (exclusive), since the start of the run. See
 /// [`Simulation::outage`](super::Simulation::outage).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Outage {
-    /// When it begins.
+    /// The start.
     pub from: Duration,
-    /// When it is over.
+    /// The end.
     pub until: Duration,
-    /// What requests come to meanwhile.
-    pub how: OutageKind,
+    /// The result of requests during the outage.
+    pub kind: OutageKind,
 }
 
 impl Outage {
@@ -218,13 +216,14 @@ impl Outage {
     }
 }
 
-/// What requests come to in an [`Outage`].
+/// The result of requests in an [`Outage`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub enum OutageKind {
     /// Connections are refused.
     Refuse,
-    /// Nothing is answered.
+    /// Requests are never answered.
     Stall,
-    /// Everything is answered 503, with this `Retry-After`.
+    /// Requests are answered 503, with this `Retry-After`.
     Unavailable(Option<Duration>),
 }

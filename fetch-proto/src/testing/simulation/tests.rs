@@ -16,7 +16,6 @@ fn urls(count: usize) -> Vec<String> {
     (0..count).map(|n| format!("http://a.test/{n}")).collect()
 }
 
-/// A hundred requests per second with one client, a thousand with ten.
 fn small(queue: u32) -> ServerModel {
     ServerModel::default()
         .latency(LatencyModel::constant(ms(10)))
@@ -34,13 +33,13 @@ fn capacity_makes_latency_grow_with_load() {
         let summary = with(config, small(1000)).run(urls(1000));
         summary.hosts[0].fetches.total().percentile(5_000)
     };
-    // Two workers serve two at once in 10 ms, and forty in turn.
+    // Two workers serve 2 concurrent requests in 10 ms each, and 40 in 20 rounds.
     assert_eq!(p50(2), Some(ms(10)));
     assert_eq!(p50(40), Some(ms(200)));
 }
 
 #[test]
-fn no_concurrency_makes_a_server_faster_than_its_workers() {
+fn throughput_is_bounded_by_the_workers() {
     let took = |concurrency| {
         let config = Config::default().concurrency(concurrency);
         with(config, small(1000)).run(urls(1000)).took
@@ -49,7 +48,7 @@ fn no_concurrency_makes_a_server_faster_than_its_workers() {
 }
 
 #[test]
-fn overload_answers_503_and_retries_multiply_the_load() {
+fn overload_is_answered_503_and_retries_multiply_the_load() {
     let config = Config::default().concurrency(50);
     let summary = with(config, small(10)).run(urls(1000));
     let host = &summary.hosts[0];
@@ -59,7 +58,7 @@ fn overload_answers_503_and_retries_multiply_the_load() {
 }
 
 #[test]
-fn a_server_works_on_for_clients_that_have_given_up() {
+fn a_server_completes_aborted_requests() {
     let timeouts = Timeouts {
         attempt: Some(ms(100)),
         ..Timeouts::DEFAULT
@@ -75,16 +74,16 @@ fn a_server_works_on_for_clients_that_have_given_up() {
     let abandoned = |summary: &SimulationSummary| summary.hosts[0].abandoned;
     assert!(abandoned(&once) > 0);
     assert!(abandoned(&often) > abandoned(&once));
-    // The storm: more requests, later, for hardly more answers.
+    // A retry storm: more requests, but hardly more successes.
     assert!(often.hosts[0].requests > 2 * once.hosts[0].requests);
 }
 
 #[test]
-fn an_outage_ends_and_the_fetches_that_waited_succeed() {
+fn fetches_succeed_after_an_outage() {
     let down = Outage {
         from: SECOND,
         until: SECOND * 3,
-        how: OutageKind::Refuse,
+        kind: OutageKind::Refuse,
     };
     let policy = Policy::default().attempts(5);
     let config = Config::default()
@@ -106,11 +105,11 @@ fn an_outage_ends_and_the_fetches_that_waited_succeed() {
 }
 
 #[test]
-fn an_outage_everywhere_meets_every_host() {
+fn an_outage_everywhere_applies_to_every_host() {
     let down = Outage {
         from: Duration::ZERO,
         until: SECOND * 60,
-        how: OutageKind::Unavailable(None),
+        kind: OutageKind::Unavailable(None),
     };
     let mut simulation = with(Config::default(), ServerModel::default()).outage_everywhere(down);
     let summary = simulation.run(["http://a.test/", "http://b.test/"]);
@@ -118,7 +117,7 @@ fn an_outage_everywhere_meets_every_host() {
 }
 
 #[test]
-fn a_throttle_slows_a_polite_client_to_its_rate() {
+fn a_client_that_obeys_retry_after_slows_to_the_rate_of_a_throttle() {
     let rate = Rate::per_second(core::num::NonZeroU32::new(50).unwrap());
     let server = ServerModel::default().throttle(rate).retry_after(SECOND);
     let summary = with(Config::default(), server).run(urls(500));
@@ -129,7 +128,7 @@ fn a_throttle_slows_a_polite_client_to_its_rate() {
 }
 
 #[test]
-fn urls_that_come_by_themselves_do_not_wait_for_those_before() {
+fn arrivals_do_not_wait_for_earlier_fetches() {
     let run = |deadline| {
         let server = ServerModel::default().latency(LatencyModel::constant(SECOND * 3));
         let simulation = with(Config::default(), server).arrivals("2/s".parse().unwrap());
@@ -143,7 +142,7 @@ fn urls_that_come_by_themselves_do_not_wait_for_those_before() {
 }
 
 #[test]
-fn a_body_takes_as_long_as_its_bandwidth_says() {
+fn the_time_of_a_body_follows_from_its_bandwidth() {
     let server = ServerModel::default()
         .latency(LatencyModel::constant(ms(100)))
         .body(2_500_000, Some(1_000_000));
@@ -155,7 +154,7 @@ fn a_body_takes_as_long_as_its_bandwidth_says() {
 }
 
 #[test]
-fn each_host_has_its_own_model_and_its_own_line() {
+fn each_host_has_a_separate_model_and_summary() {
     let mut simulation = with(Config::default(), ServerModel::default())
         .host("down.test", ServerModel::default().unavailable(1000));
     let list = ["http://down.test/", "http://up.test/", "http://up.test/2"];
@@ -169,7 +168,7 @@ fn each_host_has_its_own_model_and_its_own_line() {
 }
 
 #[test]
-fn hosts_without_number_share_a_summary_and_nothing_is_lost() {
+fn surplus_hosts_share_a_summary() {
     let urls = (0..5000).map(|n| format!("http://h{n}.test/"));
     let summary = with(Config::default(), small(9)).run(urls);
     assert_eq!(summary.hosts.len(), 257);
@@ -179,7 +178,7 @@ fn hosts_without_number_share_a_summary_and_nothing_is_lost() {
 }
 
 #[test]
-fn a_fetch_that_would_wait_for_ever_is_told_of() {
+fn a_fetch_that_would_wait_forever_is_reported() {
     let rules = PolicyRules::from_policy(Policy::default().timeouts(Timeouts::NONE));
     let config = Config::default().rules(rules);
     let summary = with(config, ServerModel::default().stalls(1000)).run(urls(3));
@@ -187,7 +186,7 @@ fn a_fetch_that_would_wait_for_ever_is_told_of() {
 }
 
 #[test]
-fn the_deadline_cancels_what_is_left() {
+fn the_deadline_cancels_the_rest() {
     let config = Config::default().concurrency(1).window(10);
     let server = ServerModel::default().latency(LatencyModel::constant(ms(300)));
     let summary = with(config, server).deadline(SECOND).run(urls(100));
@@ -196,7 +195,7 @@ fn the_deadline_cancels_what_is_left() {
 }
 
 #[test]
-fn the_series_add_up_to_the_totals() {
+fn the_series_sums_equal_the_totals() {
     let server = ServerModel::default().unavailable(300).resets(100);
     let summary = with(Config::default(), server).run(urls(2000));
     let points = summary.series.points();

@@ -77,7 +77,7 @@ fn useless_probes_are_not_admitted() {
 fn one_failed_probe_does_not_reopen() {
     let mut circuit = opened(exact());
     let verdicts = [Success, Failure, Success];
-    let transitions = verdicts.map(|verdict| call(&mut circuit, verdict, at(5)));
+    let transitions = verdicts.map(|result| call(&mut circuit, result, at(5)));
     assert_eq!(transitions, [None, None, Some(CircuitTransition::Closed)]);
 }
 
@@ -95,7 +95,10 @@ fn neutral_probe_only_frees_its_slot() {
         assert_eq!(call(&mut circuit, Neutral, at(5)), None);
         assert_eq!(circuit.state(at(5)), CircuitState::HalfOpen);
     }
-    assert_eq!(call(&mut circuit, Success, at(5)), Some(CircuitTransition::Closed));
+    assert_eq!(
+        call(&mut circuit, Success, at(5)),
+        Some(CircuitTransition::Closed)
+    );
 }
 
 #[test]
@@ -124,15 +127,15 @@ fn new_probe_limits_never_leave_the_phase_undecided() {
 #[test]
 fn new_probe_limits_restart_the_phase() {
     let mut circuit = opened(exact().probes(3, 5));
-    for verdict in [Success, Success, Failure, Failure] {
-        assert_eq!(call(&mut circuit, verdict, at(5)), None);
+    for result in [Success, Success, Failure, Failure] {
+        assert_eq!(call(&mut circuit, result, at(5)), None);
     }
     circuit.set_config(exact().probes(3, 5).probe_lease(SECOND));
     let unchanged = call(&mut circuit.clone(), Success, at(5));
     assert_eq!(unchanged, Some(CircuitTransition::Closed));
     circuit.set_config(exact().probes(2, 3));
     let verdicts = [Failure, Success, Success];
-    let transitions = verdicts.map(|verdict| call(&mut circuit, verdict, at(5)));
+    let transitions = verdicts.map(|result| call(&mut circuit, result, at(5)));
     assert_eq!(transitions, [None, None, Some(CircuitTransition::Closed)]);
 }
 

@@ -24,13 +24,17 @@ fn exact() -> Breaker {
     Breaker::default().consecutive(2).open_jitter(0)
 }
 
-fn call(circuit: &mut CircuitBreaker, verdict: CallResult, now: Timestamp) -> Option<CircuitTransition> {
+fn call(
+    circuit: &mut CircuitBreaker,
+    result: CallResult,
+    now: Timestamp,
+) -> Option<CircuitTransition> {
     let call = circuit.admit(now).unwrap();
-    circuit.record(call, verdict, QUICK, now)
+    circuit.record(call, result, QUICK, now)
 }
 
-fn calls(circuit: &mut CircuitBreaker, verdict: CallResult, n: u32) -> Option<CircuitTransition> {
-    (0..n).filter_map(|_| call(circuit, verdict, at(0))).last()
+fn calls(circuit: &mut CircuitBreaker, result: CallResult, n: u32) -> Option<CircuitTransition> {
+    (0..n).filter_map(|_| call(circuit, result, at(0))).last()
 }
 
 fn opened(config: Breaker) -> CircuitBreaker {
@@ -95,8 +99,8 @@ fn successful_call_never_opens() {
 fn consecutive_failures_open_and_a_success_resets_the_count() {
     let config = Breaker::default().failure_ratio(None).consecutive(3);
     let mut circuit = CircuitBreaker::new(config, 7);
-    for verdict in [Failure, Failure, Success, Failure, Neutral, Failure] {
-        assert_eq!(call(&mut circuit, verdict, at(0)), None);
+    for result in [Failure, Failure, Success, Failure, Neutral, Failure] {
+        assert_eq!(call(&mut circuit, result, at(0)), None);
     }
     let trip = call(&mut circuit, Failure, at(0));
     assert!(matches!(
@@ -124,9 +128,9 @@ fn slow_calls_open_regardless_of_their_result() {
         .minimum_calls(4);
     for slow_verdict in [Success, Failure] {
         let mut circuit = CircuitBreaker::new(config, 7);
-        let mut settle = |verdict, took| {
+        let mut settle = |result, took| {
             let call = circuit.admit(at(0)).unwrap();
-            circuit.record(call, verdict, took, at(0))
+            circuit.record(call, result, took, at(0))
         };
         assert_eq!(
             settle(Failure, SECOND),
@@ -155,7 +159,10 @@ fn breaks_grow_up_to_the_cap_until_the_circuit_closes() {
         assert_eq!(until, now + SECOND * length);
         now = until;
     }
-    assert_eq!(call(&mut circuit, Success, now), Some(CircuitTransition::Closed));
+    assert_eq!(
+        call(&mut circuit, Success, now),
+        Some(CircuitTransition::Closed)
+    );
     call(&mut circuit, Failure, now);
     assert_eq!(
         opened_until(call(&mut circuit, Failure, now)),
@@ -203,8 +210,8 @@ fn late_result_is_ignored_in_another_state() {
 
     let probe = circuit.admit(at(5)).unwrap();
     let half_open = circuit.clone();
-    for verdict in [Success, Failure, Neutral] {
-        assert_eq!(circuit.record(later, verdict, QUICK, at(6)), None);
+    for result in [Success, Failure, Neutral] {
+        assert_eq!(circuit.record(later, result, QUICK, at(6)), None);
         assert_eq!(circuit, half_open);
     }
     circuit.record(probe, Success, QUICK, at(6));
@@ -220,7 +227,10 @@ fn clock_running_backwards_is_harmless() {
     call(&mut circuit, Failure, at(100));
     let until = opened_until(call(&mut circuit, Failure, at(50)));
     assert_eq!(until, at(55));
-    assert_eq!(circuit.admit(at(0)), Err(CallNotPermitted { until: Some(until) }));
+    assert_eq!(
+        circuit.admit(at(0)),
+        Err(CallNotPermitted { until: Some(until) })
+    );
     let probe = circuit.admit(until).unwrap();
     assert_eq!(
         circuit.admit(at(0)),
@@ -238,7 +248,10 @@ fn clock_running_backwards_is_harmless() {
 #[test]
 fn closing_clears_the_counts() {
     let mut circuit = opened(exact().failure_ratio(1).minimum_calls(3).probes(1, 1));
-    assert_eq!(call(&mut circuit, Success, at(5)), Some(CircuitTransition::Closed));
+    assert_eq!(
+        call(&mut circuit, Success, at(5)),
+        Some(CircuitTransition::Closed)
+    );
     assert_eq!(circuit.counts(at(5)).calls, 0);
     assert_eq!(call(&mut circuit, Failure, at(5)), None);
 }
@@ -336,9 +349,9 @@ fn extremes_do_not_overflow() {
     for config in [most.consecutive(0), least.consecutive(0)] {
         let mut circuit = CircuitBreaker::new(config, u64::MAX);
         for now in [Timestamp::START, Timestamp::MAX, Timestamp::START] {
-            for verdict in [Failure, Success, Neutral, Failure] {
+            for result in [Failure, Success, Neutral, Failure] {
                 if let Ok(call) = circuit.admit(now) {
-                    circuit.record(call, verdict, Duration::MAX, now);
+                    circuit.record(call, result, Duration::MAX, now);
                 }
             }
             assert!(circuit.idle_at() <= Timestamp::MAX);
@@ -377,9 +390,9 @@ proptest! {
 
             let now = Timestamp::START + Duration::from_millis(ms.into());
             let call = circuit.admit(now).unwrap();
-            let verdict = if failed { Failure } else { Success };
+            let result = if failed { Failure } else { Success };
             let took = if slow { SECOND * 2 } else { QUICK };
-            let transition = circuit.record(call, verdict, took, now);
+            let transition = circuit.record(call, result, took, now);
             prop_assert_eq!(circuit.counts(now).calls as usize, live.len());
             prop_assert_eq!(circuit.counts(now).failures as usize, failures);
             prop_assert_eq!(transition.is_some(), expected);

@@ -1,4 +1,4 @@
-//! How long a modelled server takes, drawn with integers alone.
+//! Latency distributions, in integer arithmetic.
 
 #[cfg(test)]
 mod tests;
@@ -9,7 +9,8 @@ use core::time::Duration;
 use crate::model::time::nanos;
 use crate::random::{between, mix};
 
-/// The spread of a modelled server's times. A draw is exact on every platform: it uses integers.
+/// The latency distribution of a modelled server. Integer arithmetic gives the same draws on every
+/// platform.
 ///
 /// ```
 /// use core::time::Duration;
@@ -21,25 +22,25 @@ use crate::random::{between, mix};
 /// assert!((ms(10)..=ms(2000)).contains(&from_a_dashboard.draw(7)));
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct LatencyModel(Kind);
+pub struct LatencyModel(LatencyDistribution);
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Kind {
+enum LatencyDistribution {
     Exponential { mean: u64 },
     LogNormal { median: u64, p99: u64 },
     Percentiles([u64; 5]),
     Uniform { min: u64, max: u64 },
 }
 
-/// One, in numbers with 32 bits after the point.
+/// 1.0 with 32 bits after the binary point.
 const ONE: u64 = 1 << 32;
 
-/// The natural logarithm of 2, in the same numbers.
+/// `ln 2` with 32 bits after the binary point.
 const LN_2: u64 = 2_977_044_472;
 
-/// Quantiles of the normal distribution above its median: the share of draws beyond, in billionths,
-/// and by how many millionths of the standard deviation. Between them lines are good enough. The
-/// last bounds the tail.
+/// Quantiles of the normal distribution above its median: the share of draws beyond, in billionths, and
+/// the distance from the median in millionths of the standard deviation. Interpolated linearly. The
+/// last entry bounds the tail.
 const NORMAL: [(u64, u64); 12] = [
     (500_000_000, 0),
     (400_000_000, 253_347),
@@ -55,11 +56,11 @@ const NORMAL: [(u64, u64); 12] = [
     (0, 5_000_000),
 ];
 
-/// What 99 of 100 draws of a normal distribution do not exceed, in millionths of its deviation.
+/// The 99th percentile of the normal distribution, in millionths of the standard deviation.
 const NORMAL_P99: u64 = 2_326_348;
 
 impl LatencyModel {
-    /// Always the same.
+    /// A constant latency.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -72,7 +73,7 @@ impl LatencyModel {
         Self::uniform(time, time)
     }
 
-    /// Evenly between two bounds, both included; always `min` if `max` is below it.
+    /// Uniform between two inclusive bounds; always `min` if `max` is smaller.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -83,11 +84,10 @@ impl LatencyModel {
     #[must_use]
     pub fn uniform(min: Duration, max: Duration) -> Self {
         let (min, max) = (nanos(min), nanos(max));
-        Self(Kind::Uniform { min, max })
+        Self(LatencyDistribution::Uniform { min, max })
     }
 
-    /// Exponential: short ones are the most likely, and one in a hundred is over 4.6 × the mean. No
-    /// draw is over 45 × the mean.
+    /// Exponential. One draw in a hundred exceeds 4.6 × the mean; none exceeds 45 × the mean.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -98,11 +98,11 @@ impl LatencyModel {
     #[must_use]
     pub fn exponential(mean: Duration) -> Self {
         let mean = nanos(mean);
-        Self(Kind::Exponential { mean })
+        Self(LatencyDistribution::Exponential { mean })
     }
 
-    /// Log-normal, as most services are: half of the draws are below `median`, 99 of 100 below `p99`.
-    /// Always `median` if `p99` is not above it or `median` is zero.
+    /// Log-normal, which fits most services, by its median and 99th percentile. Always `median` if `p99`
+    /// is not larger or `median` is zero.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -113,11 +113,11 @@ impl LatencyModel {
     #[must_use]
     pub fn log_normal(median: Duration, p99: Duration) -> Self {
         let (median, p99) = (nanos(median), nanos(p99));
-        Self(Kind::LogNormal { median, p99 })
+        Self(LatencyDistribution::LogNormal { median, p99 })
     }
 
-    /// By the percentiles that a dashboard shows, with straight lines between them; the fastest is
-    /// half the median. A percentile below the one before counts as that.
+    /// By percentiles, as shown on a dashboard, with linear interpolation. The minimum is half the median.
+    /// A percentile smaller than the previous one counts as equal to it.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -131,7 +131,7 @@ impl LatencyModel {
         let p50 = nanos(p50);
         let p90 = nanos(p90).max(p50);
         let p99 = nanos(p99).max(p90);
-        Self(Kind::Percentiles([
+        Self(LatencyDistribution::Percentiles([
             p50 / 2,
             p50,
             p90,
@@ -140,7 +140,7 @@ impl LatencyModel {
         ]))
     }
 
-    /// The time that belongs to a random word.
+    /// The latency for a random word.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -151,10 +151,10 @@ impl LatencyModel {
     #[must_use]
     pub fn draw(&self, word: u64) -> Duration {
         Duration::from_nanos(match self.0 {
-            Kind::Exponential { mean } => exponential(word, mean),
-            Kind::LogNormal { median, p99 } => log_normal(word, median, p99),
-            Kind::Percentiles(times) => percentile(word, times),
-            Kind::Uniform { min, max } => between(word, min, max),
+            LatencyDistribution::Exponential { mean } => exponential(word, mean),
+            LatencyDistribution::LogNormal { median, p99 } => log_normal(word, median, p99),
+            LatencyDistribution::Percentiles(times) => percentile(word, times),
+            LatencyDistribution::Uniform { min, max } => between(word, min, max),
         })
     }
 }
@@ -165,14 +165,14 @@ impl Default for LatencyModel {
     }
 }
 
-/// Evenly between the bounds of the range.
+/// Uniform between the bounds of the range.
 impl From<RangeInclusive<Duration>> for LatencyModel {
     fn from(range: RangeInclusive<Duration>) -> Self {
         Self::uniform(*range.start(), *range.end())
     }
 }
 
-/// The inverse of the distribution: −ln(u) × mean, for an even u from 2^-64 to 1.
+/// The inverse of the distribution function: −ln(u) × mean, for a uniform u from 2^-64 to 1.
 fn exponential(word: u64, mean: u64) -> u64 {
     let doublings = (64 << 32) - log2(word.max(1));
     let factor = (u128::from(doublings) * u128::from(LN_2)) >> 32;
@@ -185,7 +185,7 @@ fn log_normal(word: u64, median: u64, p99: u64) -> u64 {
         return median;
     }
     let spread = u128::from(log2(p99) - log2(median));
-    // The lowest bit says on which side of the median, the others how far.
+    // The lowest bit selects the side of the median, the others the distance.
     let exponent = spread * u128::from(normal(word >> 1)) / u128::from(NORMAL_P99);
     let factor = exp2(saturating(exponent));
     match word & 1 {
@@ -194,7 +194,7 @@ fn log_normal(word: u64, median: u64, p99: u64) -> u64 {
     }
 }
 
-/// How far from the median a draw of 63 bits is, in millionths of the deviation.
+/// The distance from the median for 63 random bits, in millionths of the standard deviation.
 fn normal(word: u64) -> u64 {
     let beyond = between(word << 1, 0, 499_999_999);
     let above = NORMAL.iter().rposition(|(share, _)| *share > beyond);
@@ -214,7 +214,7 @@ fn percentile(word: u64, [min, p50, p90, p99, max]: [u64; 5]) -> u64 {
     }
 }
 
-/// The binary logarithm of a number above 0, with 32 bits after the point, each got by squaring.
+/// The binary logarithm of a positive number, with 32 bits after the binary point, by repeated squaring.
 fn log2(number: u64) -> u64 {
     let whole = number.ilog2();
     let mut rest = u128::from(number) << (63 - whole); // from 2^63 up to 2^64
@@ -228,7 +228,7 @@ fn log2(number: u64) -> u64 {
     bits
 }
 
-/// Two to that power, with 32 bits after the point: a root of 2 for each bit of the power.
+/// Two to this power, with 32 bits after the binary point: the product of a root of 2 per bit.
 fn exp2(power: u64) -> u128 {
     let mut root = u128::from(ONE) << 1;
     let mut product = u128::from(ONE);
@@ -238,7 +238,7 @@ fn exp2(power: u64) -> u128 {
             product = (product * root) >> 32;
         }
     }
-    // Over 2^40 no time of nanoseconds is left that would not be at its bound.
+    // Above 2^40, every time in nanoseconds saturates.
     product << (power >> 32).min(40)
 }
 

@@ -2,7 +2,7 @@ use alloc::vec::Vec;
 
 use super::*;
 
-/// A hundred thousand draws, in order, in microseconds.
+/// 100,000 draws in microseconds, sorted.
 fn draws(latency: LatencyModel) -> Vec<u128> {
     let draw = |n| latency.draw(mix(7, n)).as_micros();
     let mut all: Vec<_> = (0..100_000).map(draw).collect();
@@ -30,14 +30,14 @@ fn a_log_normal_latency_has_its_median_and_its_p99() {
     let all = draws(LatencyModel::log_normal(ms(20), ms(400)));
     assert_near(all[50_000], 20_000);
     assert_near(all[99_000], 400_000);
-    // As far below the median as above it, in ratios.
+    // The same ratio below the median as above it.
     assert_near(all[1_000], 1_000);
     // 20 ms × 20^(1.281552 / 2.326348)
     assert_near(all[90_000], 104_200);
 }
 
 #[test]
-fn percentiles_come_out_as_they_went_in() {
+fn draws_match_the_given_percentiles() {
     let ms = Duration::from_millis;
     let all = draws(LatencyModel::percentiles(
         ms(20),
@@ -52,7 +52,7 @@ fn percentiles_come_out_as_they_went_in() {
 }
 
 #[test]
-fn the_most_extreme_draws_are_bounded() {
+fn extreme_draws_are_bounded() {
     let second = Duration::from_secs(1);
     for word in [0, 1, 2, u64::MAX - 1, u64::MAX] {
         assert!(LatencyModel::exponential(second).draw(word) < second * 45);
@@ -63,7 +63,7 @@ fn the_most_extreme_draws_are_bounded() {
 }
 
 #[test]
-fn logarithm_and_power_undo_each_other() {
+fn logarithm_and_power_are_inverse() {
     for number in [1, 3, 10, 1_000, 123_456_789] {
         let back = exp2(log2(number)) >> 32;
         assert!(back.abs_diff(u128::from(number)) <= 1, "{number}: {back}");

@@ -4,7 +4,7 @@ use core::ops::AddAssign;
 use core::time::Duration;
 
 use super::{ONE, RetryBudget, RetryCost, RetryKind};
-use crate::guards::portion::LimitFraction;
+use crate::guards::limit_fraction::LimitFraction;
 use crate::guards::rolling_window::RollingWindow;
 use crate::model::time::Timestamp;
 
@@ -21,12 +21,12 @@ const FORGET_AFTER: Duration = Duration::from_secs(300);
 /// use fetch_proto::{RetryTokens, RetryBudget, RetryKind, Timestamp};
 ///
 /// let now = Timestamp::START;
-/// let mut purse = RetryTokens::new(RetryBudget::CAPACITY);
-/// purse.record_request(now);
-/// let paid = purse.try_retry(RetryKind::Timeout, now);
-/// assert_eq!(purse.available_retries(now), 98);
-/// purse.record_success(paid, now);
-/// assert_eq!(purse.available_retries(now), 100);
+/// let mut tokens = RetryTokens::new(RetryBudget::CAPACITY);
+/// tokens.record_request(now);
+/// let paid = tokens.try_retry(RetryKind::Timeout, now);
+/// assert_eq!(tokens.available_retries(now), 98);
+/// tokens.record_success(paid, now);
+/// assert_eq!(tokens.available_retries(now), 100);
 /// ```
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
@@ -102,9 +102,9 @@ impl RetryTokens {
     ///
     /// ```
     /// # use fetch_proto::{RetryTokens, RetryBudget, Timestamp};
-    /// let mut purse = RetryTokens::new(RetryBudget::RATIO);
-    /// (0..5).for_each(|_| purse.record_request(Timestamp::START));
-    /// assert_eq!(purse.available_retries(Timestamp::START), 101);
+    /// let mut tokens = RetryTokens::new(RetryBudget::RATIO);
+    /// (0..5).for_each(|_| tokens.record_request(Timestamp::START));
+    /// assert_eq!(tokens.available_retries(Timestamp::START), 101);
     /// ```
     pub fn record_request(&mut self, now: Timestamp) {
         if let (RetryBudget::Ratio { per_mille, .. }, TokenStore::Window { balance, .. }) =
@@ -118,10 +118,10 @@ impl RetryTokens {
     ///
     /// ```
     /// # use fetch_proto::{RetryTokens, RetryBudget, RetryKind, Timestamp};
-    /// let mut purse = RetryTokens::new(RetryBudget::TOKENS);
-    /// purse.record_failure(Timestamp::START);
-    /// (0..10).for_each(|_| purse.record_success(None, Timestamp::START));
-    /// assert!(purse.is_idle(Timestamp::START));
+    /// let mut tokens = RetryTokens::new(RetryBudget::TOKENS);
+    /// tokens.record_failure(Timestamp::START);
+    /// (0..10).for_each(|_| tokens.record_success(None, Timestamp::START));
+    /// assert!(tokens.is_idle(Timestamp::START));
     /// ```
     pub fn record_success(&mut self, paid: Option<RetryCost>, now: Timestamp) {
         match self.config {
@@ -140,10 +140,10 @@ impl RetryTokens {
     ///
     /// ```
     /// # use fetch_proto::{RetryTokens, RetryBudget, Timestamp};
-    /// let mut purse = RetryTokens::new(RetryBudget::TOKENS);
-    /// assert_eq!(purse.available_retries(Timestamp::START), 4);
-    /// purse.record_failure(Timestamp::START);
-    /// assert_eq!(purse.available_retries(Timestamp::START), 3);
+    /// let mut tokens = RetryTokens::new(RetryBudget::TOKENS);
+    /// assert_eq!(tokens.available_retries(Timestamp::START), 4);
+    /// tokens.record_failure(Timestamp::START);
+    /// assert_eq!(tokens.available_retries(Timestamp::START), 3);
     /// ```
     pub fn record_failure(&mut self, now: Timestamp) {
         if let RetryBudget::Tokens { .. } = self.config {
@@ -155,8 +155,8 @@ impl RetryTokens {
     ///
     /// ```
     /// # use fetch_proto::{RetryTokens, RetryBudget, RetryKind, Timestamp};
-    /// let mut purse = RetryTokens::new(RetryBudget::RATIO);
-    /// let mut retry = || purse.try_retry(RetryKind::Timeout, Timestamp::START);
+    /// let mut tokens = RetryTokens::new(RetryBudget::RATIO);
+    /// let mut retry = || tokens.try_retry(RetryKind::Timeout, Timestamp::START);
     /// assert_eq!((0..500).filter_map(|_| retry()).count(), 100);
     /// ```
     pub fn try_retry(&mut self, kind: RetryKind, now: Timestamp) -> Option<RetryCost> {
@@ -164,7 +164,13 @@ impl RetryTokens {
         let cost = self.config.cost(kind);
         match (&self.config, &mut self.store) {
             (RetryBudget::Tokens { .. }, _) => self.withdraw(ONE, now),
-            (_, TokenStore::Window { reserve_used_at, balance }) if allowed => {
+            (
+                _,
+                TokenStore::Window {
+                    reserve_used_at,
+                    balance,
+                },
+            ) if allowed => {
                 *balance.slot_mut(now) += Thousandths(-(ONE as i64));
                 if balance.sum(now).0 < 0 {
                     *reserve_used_at = (*reserve_used_at).max(Some(now));
@@ -181,8 +187,8 @@ impl RetryTokens {
     ///
     /// ```
     /// # use fetch_proto::{RetryTokens, RetryBudget, RetryKind, Timestamp};
-    /// let purse = RetryTokens::new(RetryBudget::Tokens { max: 2, success_per_mille: 100 });
-    /// assert!(!purse.can_retry(RetryKind::Transient, Timestamp::START));
+    /// let tokens = RetryTokens::new(RetryBudget::Tokens { max: 2, success_per_mille: 100 });
+    /// assert!(!tokens.can_retry(RetryKind::Transient, Timestamp::START));
     /// ```
     #[must_use]
     pub fn can_retry(&self, kind: RetryKind, now: Timestamp) -> bool {
@@ -218,15 +224,17 @@ impl RetryTokens {
     ///
     /// ```
     /// # use fetch_proto::{RetryTokens, RetryBudget, Timestamp};
-    /// let mut purse = RetryTokens::new(RetryBudget::Tokens { max: 4, success_per_mille: 1000 });
-    /// purse.record_failure(Timestamp::START);
-    /// purse.set_config(RetryBudget::Tokens { max: 100, success_per_mille: 1000 });
+    /// let mut tokens = RetryTokens::new(RetryBudget::Tokens { max: 4, success_per_mille: 1000 });
+    /// tokens.record_failure(Timestamp::START);
+    /// tokens.set_config(RetryBudget::Tokens { max: 100, success_per_mille: 1000 });
     /// // 75 of 100 tokens.
-    /// assert_eq!(purse.available_retries(Timestamp::START), 24);
+    /// assert_eq!(tokens.available_retries(Timestamp::START), 24);
     /// ```
     pub fn set_config(&mut self, config: RetryBudget) {
         match (&mut self.store, &config) {
-            (TokenStore::Window { balance, .. }, RetryBudget::Ratio { ttl, .. }) => balance.resize(*ttl),
+            (TokenStore::Window { balance, .. }, RetryBudget::Ratio { ttl, .. }) => {
+                balance.resize(*ttl)
+            }
             (
                 TokenStore::Bucket { level, .. },
                 RetryBudget::Capacity { .. } | RetryBudget::Tokens { .. },
@@ -271,9 +279,12 @@ impl RetryTokens {
     /// bucket's fraction may change at any time.
     pub(crate) fn reserve_free_at(&self) -> Timestamp {
         match (&self.store, &self.config) {
-            (TokenStore::Window { reserve_used_at, .. }, RetryBudget::Ratio { ttl, .. }) => {
-                reserve_used_at.map_or(Timestamp::START, |at| at + *ttl)
-            }
+            (
+                TokenStore::Window {
+                    reserve_used_at, ..
+                },
+                RetryBudget::Ratio { ttl, .. },
+            ) => reserve_used_at.map_or(Timestamp::START, |at| at + *ttl),
             _ => Timestamp::START,
         }
     }
@@ -305,9 +316,9 @@ impl RetryTokens {
     ///
     /// ```
     /// # use fetch_proto::{RetryTokens, RetryBudget, Timestamp};
-    /// let mut purse = RetryTokens::new(RetryBudget::RATIO);
-    /// purse.record_request(Timestamp::START);
-    /// assert_eq!(purse.idle_at().to_string(), "10s");
+    /// let mut tokens = RetryTokens::new(RetryBudget::RATIO);
+    /// tokens.record_request(Timestamp::START);
+    /// assert_eq!(tokens.idle_at().to_string(), "10s");
     /// ```
     #[must_use]
     pub fn idle_at(&self) -> Timestamp {

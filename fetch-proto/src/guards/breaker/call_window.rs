@@ -47,7 +47,11 @@ impl CallWindow {
         slow: bool,
         now: Timestamp,
     ) -> Option<TripReason> {
-        if failed && config.consecutive.is_some_and(|k| self.consecutive_failures >= k) {
+        if failed
+            && config
+                .consecutive
+                .is_some_and(|k| self.consecutive_failures >= k)
+        {
             return Some(TripReason::Consecutive);
         }
         let counts = self.counts(now);

@@ -1,4 +1,4 @@
-//! What a host got to do, and how its fetches went.
+//! Requests and results per host.
 
 use alloc::boxed::Box;
 use core::time::Duration;
@@ -9,30 +9,30 @@ use crate::model::time::Timestamp;
 use crate::stats::batch::{BatchStats, FetchSample};
 use crate::stats::histogram::DurationHistogram;
 
-/// What a request came to at a modelled server.
+/// The result of a request at a modelled server.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 #[non_exhaustive]
 pub enum RequestResult {
-    /// It was answered 500.
+    /// Answered 500.
     Error,
-    /// It was answered 200.
+    /// Answered 200.
     Ok,
-    /// It was answered 503, because the queue for a worker was full.
+    /// Answered 503 because the queue of the server was full.
     Overloaded,
     /// The connection was refused.
     Refused,
     /// The connection was reset.
     Reset,
-    /// It was never answered.
+    /// Never answered.
     Stalled,
-    /// It was answered 429.
+    /// Answered 429.
     Throttled,
-    /// It was answered 503, by chance or by an outage.
+    /// Answered 503, at random or by an outage.
     Unavailable,
 }
 
 impl RequestResult {
-    /// All of them, in the order of their names.
+    /// All results, sorted by name.
     pub const ALL: [Self; 8] = [
         Self::Error,
         Self::Ok,
@@ -44,7 +44,7 @@ impl RequestResult {
         Self::Unavailable,
     ];
 
-    /// Its name, such as `overloaded`.
+    /// The name, such as `overloaded`.
     ///
     /// ```
     /// assert_eq!(fetch_proto::testing::RequestResult::Throttled.as_str(), "throttled");
@@ -74,7 +74,7 @@ impl RequestResult {
     }
 }
 
-/// What one host got to do in a [`Simulation`](super::Simulation), and how its fetches went.
+/// The load and the results of one host in a [`Simulation`](super::Simulation).
 ///
 /// ```
 /// use fetch_proto::Config;
@@ -90,29 +90,29 @@ impl RequestResult {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct HostSummary {
-    /// Its name, or [`OTHERS`](Self::OTHERS).
+    /// The host name, or [`OTHERS`](Self::OTHERS).
     pub name: Box<str>,
-    /// Its fetches, by how they ended, and how long they took.
+    /// The statistics of its fetches.
     pub fetches: BatchStats,
-    /// Requests that it received.
+    /// The number of requests received.
     pub requests: u64,
-    /// Requests whose client gave up before the answer: work for nobody.
+    /// Requests that the client aborted before the answer: wasted work.
     pub abandoned: u64,
-    /// The most requests in one second of the clock.
+    /// The largest number of requests in one second.
     pub peak_rate: u64,
-    /// The most requests that were in flight at once.
+    /// The largest number of concurrent requests.
     pub peak_in_flight: u32,
-    /// How long each fetch waited for its turn, in all.
+    /// The total queueing time of each fetch.
     pub queued: DurationHistogram,
     /// Load and results over time.
     pub series: LoadSeries,
-    fates: [u64; RequestResult::ALL.len()],
-    /// The present second, and the requests in it.
+    results: [u64; RequestResult::ALL.len()],
+    /// The current second, and the requests in it.
     second: (u64, u64),
 }
 
 impl HostSummary {
-    /// The name of the summary of all hosts that are too many for one each.
+    /// The name of the summary that surplus hosts share.
     pub const OTHERS: &'static str = "(other hosts)";
 
     pub(super) fn new(name: &str) -> Self {
@@ -125,12 +125,12 @@ impl HostSummary {
             peak_in_flight: 0,
             queued: DurationHistogram::default(),
             series: LoadSeries::default(),
-            fates: Default::default(),
+            results: Default::default(),
             second: (0, 0),
         }
     }
 
-    /// How many requests came to this.
+    /// The number of requests with this result.
     ///
     /// ```
     /// # use fetch_proto::{Config, testing::{RequestResult, Simulation}};
@@ -138,12 +138,11 @@ impl HostSummary {
     /// assert_eq!(summary.hosts[0].result_count(RequestResult::Ok), 1);
     /// ```
     #[must_use]
-    pub fn result_count(&self, fate: RequestResult) -> u64 {
-        self.fates[fate as usize]
+    pub fn result_count(&self, result: RequestResult) -> u64 {
+        self.results[result as usize]
     }
 
-    /// Requests for 1,000 fetches that ended, rounded down: 1000 if nothing was sent twice. 0 if
-    /// none ended.
+    /// Requests per 1,000 ended fetches, rounded down: 1000 if nothing was retried. 0 if no fetch ended.
     ///
     /// ```
     /// # use fetch_proto::{Config, testing::Simulation};
@@ -157,36 +156,36 @@ impl HostSummary {
         u64::try_from(milli.unwrap_or(0)).unwrap_or(u64::MAX)
     }
 
-    /// A request came, as the `flying`-th in flight.
-    pub(super) fn received(&mut self, fate: RequestResult, flying: u32, now: Timestamp) {
+    /// Records a request that makes `in_flight` concurrent ones.
+    pub(super) fn record_request(&mut self, result: RequestResult, in_flight: u32, now: Timestamp) {
         self.requests += 1;
-        self.fates[fate as usize] += 1;
-        self.peak_in_flight = self.peak_in_flight.max(flying);
+        self.results[result as usize] += 1;
+        self.peak_in_flight = self.peak_in_flight.max(in_flight);
         let second = now.since_start().as_secs();
         if self.second.0 != second {
             self.second = (second, 0);
         }
         self.second.1 += 1;
         self.peak_rate = self.peak_rate.max(self.second.1);
-        self.series.at(now).requests += 1;
-        self.series.rise();
+        self.series.point_mut(now).requests += 1;
+        self.series.attempt_started();
     }
 
-    /// An attempt is in flight no more.
-    pub(super) fn landed(&mut self, abandoned: bool, now: Timestamp) {
+    /// Records that an attempt is no longer in flight.
+    pub(super) fn record_attempt_end(&mut self, abandoned: bool, now: Timestamp) {
         self.abandoned += u64::from(abandoned);
-        self.series.fall(now);
+        self.series.attempt_ended(now);
     }
 
-    pub(super) fn ended(&mut self, outcome: &FetchOutcome, now: Timestamp) {
+    pub(super) fn record_outcome(&mut self, outcome: &FetchOutcome, now: Timestamp) {
         self.fetches.record(&FetchSample::from(outcome));
         self.queued.record(outcome.timings.queued);
         let ok = outcome.status().is_some_and(|status| status < 400);
-        let point = self.series.at(now);
+        let point = self.series.point_mut(now);
         *if ok { &mut point.ok } else { &mut point.failed } += 1;
     }
 
-    pub(super) fn finish(&mut self, took: Duration) {
-        self.series.stretch(took);
+    pub(super) fn extend_to(&mut self, took: Duration) {
+        self.series.extend_to(took);
     }
 }
