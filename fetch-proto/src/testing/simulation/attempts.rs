@@ -24,7 +24,7 @@ pub(super) struct SimulatedAttempt {
 /// The next event of an attempt.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum AttemptStage {
-    Body { piece: u64, left: u64 },
+    Body { chunk: u64, left: u64 },
     Head(RequestResult, Option<Duration>),
 }
 

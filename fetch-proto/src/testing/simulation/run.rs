@@ -219,21 +219,15 @@ impl<'a> SimulationRun<'a> {
         match attempt.stage {
             AttemptStage::Head(result, retry_after) => match result.status() {
                 Some(status) => {
-                    let head = HeadSummary {
-                        retry_after,
-                        ..HeadSummary::status(status)
-                    };
+                    let head = HeadSummary::status(status).retry_after(retry_after);
                     self.engine.handle(attempt.id, Input::Head(head), self.now);
                     let (bytes, _) = attempt.body;
-                    self.send_body(
-                        index,
-                        attempt,
-                        if result == RequestResult::Ok {
-                            bytes
-                        } else {
-                            0
-                        },
-                    );
+                    let bytes = if result == RequestResult::Ok {
+                        bytes
+                    } else {
+                        0
+                    };
+                    self.send_body(index, attempt, bytes);
                 }
                 None if result == RequestResult::Refused => {
                     self.end_attempt(index, attempt, Err(FailureKind::Connect))
