@@ -1,14 +1,93 @@
-//! The pure core of fetch-all: it decides admission, retries, backoff, timeouts, redirects and
-//! limits, and records timings, without doing IO or reading a clock.
+//! The decisions of a bulk HTTP client as a state machine: admission, retries, backoff, timeouts,
+//! redirects, rate limits and circuit breakers, without IO and without a clock.
 //!
-//! - [`Fetch`] is one fetch's life; [`Engine`] runs many through a bounded window.
-//! - Time is an argument ([`Timestamp`]), randomness is a seed, what happened is an [`Input`], what to
-//!   do is an [`Output`]: plain data, so that a run can be recorded and replayed.
-//! - [`Policy`] says what a fetch may do; [`PolicyRules`] choose one by URL.
-//! - [`CircuitBreaker`], [`RetryTokens`] and [`RequestThrottler`] spare hosts that fail; each can be used alone.
-//! - The feature `testing` brings a fake clock, a scripted server and a simulator.
+//! # Where to start
 //!
-//! A unit test of a retry policy needs no runtime, no socket and no sleep:
+//! | to … | start at |
+//! |---|---|
+//! | test a retry policy without a runtime, a socket or a sleep | `testing::FetchScript`, [`Policy`] |
+//! | simulate a whole run in virtual time | `testing::Simulation` |
+//! | drive an HTTP client | [`Engine`], [`Config`], and the loop below |
+//! | drive one fetch without queues and host limits | [`Fetch`] |
+//! | choose a policy by URL | [`PolicyRules`], [`RulePattern`] |
+//! | use one mechanism alone | [`Backoff`], [`CircuitBreaker`], [`ConcurrencyLimiter`], [`LoadBalancer`], [`RateLimiter`], [`RequestThrottler`], [`RetryTokens`] |
+//!
+//! The module `testing` needs the feature of that name; the feature `serde` makes plain data
+//! serialisable.
+//!
+//! # Inputs and outputs
+//!
+//! A *driver* owns the sockets and the clock. It tells the engine about the world by four calls:
+//! [`Engine::submit`] (a URL to fetch), [`Engine::handle`] (an [`Input`] about an attempt: response
+//! head, body bytes, end), [`Engine::cancel`] and [`Engine::close`]. It asks for work by
+//! [`Engine::poll`], which returns one [`Output`] at a time:
+//!
+//! | [`Output`] | the driver |
+//! |---|---|
+//! | `Start` | sends the request, reports inputs for it, and exactly one [`Input::End`] |
+//! | `Accept` | delivers the body of that response to the caller |
+//! | `Discard` | reads that body and drops it, so that the connection can be reused |
+//! | `Abort` | drops the attempt; inputs about it are [`InputEffect::Stale`] from now on |
+//! | `Done` | delivers the [`FetchOutcome`]: exactly one per submitted URL |
+//! | `Event` | logs a decision and its reason, if events are enabled |
+//! | `Idle` | submits as many URLs as there is room for, then waits for the network or until [`Idle::wake`] |
+//!
+//! Only a drained engine returns `Idle`, and only `Idle` holds the next deadline, so no timer can be
+//! forgotten.
+//!
+//! # The driving loop
+//!
+//! The network of this driver answers every request with 200, a second later.
+//!
+//! ```
+//! use core::time::Duration;
+//! use fetch_proto::{Engine, Config, FetchRequest, HeadSummary, Input, Output, Timestamp};
+//!
+//! let mut urls = ["http://a.test/1", "http://a.test/2", "http://b.test/"].into_iter();
+//! let mut now = Timestamp::START;
+//! let mut engine = Engine::new(Config::default().per_host(1), 7, now);
+//! let mut in_flight = Vec::new();
+//! let mut finished = Vec::new();
+//! loop {
+//!     match engine.poll(now) {
+//!         Output::Start(attempt) => in_flight.push((now + Duration::from_secs(1), attempt.id)),
+//!         Output::Abort(id) => in_flight.retain(|(_, other)| *other != id),
+//!         Output::Accept(_) | Output::Discard(_) | Output::Event(..) => {}
+//!         Output::Done(_, outcome) => finished.push((now.to_string(), outcome.url.to_string())),
+//!         Output::Idle(idle) => {
+//!             let next: Vec<_> = urls.by_ref().take(idle.room).collect();
+//!             if idle.live == 0 && next.is_empty() {
+//!                 break;
+//!             }
+//!             if !next.is_empty() {
+//!                 for url in next {
+//!                     engine.submit(FetchRequest::get(url.parse()?), now)?;
+//!                 }
+//!                 continue; // something new to poll for
+//!             }
+//!             // Sleep until the network or the engine has something to do.
+//!             let arrival = in_flight.iter().map(|(at, _)| *at).min();
+//!             let wake = idle.wake.map(|wake| wake.at);
+//!             now = arrival.into_iter().chain(wake).min().expect("every wait has a limit");
+//!             for (_, id) in in_flight.extract_if(.., |(at, _)| *at <= now) {
+//!                 engine.handle(id, Input::Head(HeadSummary::status(200)), now);
+//!                 engine.handle(id, Input::End(Ok(())), now);
+//!             }
+//!         }
+//!         other => unreachable!("not configured: {other:?}"),
+//!     }
+//! }
+//! let expected = [("1s", "http://a.test/1"), ("1s", "http://b.test/"), ("2s", "http://a.test/2")];
+//! assert!(finished.iter().map(|(at, url)| (&**at, &**url)).eq(expected));
+//! # Ok::<(), Box<dyn core::error::Error>>(())
+//! ```
+//!
+//! # Determinism
+//!
+//! Time is an argument ([`Timestamp`]) and randomness is a seed. The same configuration, seed and
+//! inputs give the same outputs on every platform: jitter is a hash of seed, fetch and attempt,
+//! arithmetic is integer or fixed-point, and no decision depends on the order of a hash map. A run can
+//! therefore be recorded and replayed, and a policy tested in virtual time:
 //!
 //! ```
 //! # #[cfg(feature = "testing")] {
@@ -22,6 +101,7 @@
 //! ```
 #![no_std]
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 extern crate alloc;
 #[cfg(test)]
@@ -79,3 +159,9 @@ pub use policy::{
 pub use rules::{PolicyRules, PolicyRulesBuilder, RuleError, RuleErrorKind, RulePattern};
 pub use stats::batch::{BatchStats, FetchSample, SampleEnd};
 pub use stats::histogram::{DurationHistogram, HistogramSummary};
+pub use url;
+
+/// The code of the README, compiled.
+#[cfg(all(doctest, feature = "testing"))]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -236,6 +236,7 @@ impl fmt::Display for RetryDelaySource {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
 pub enum CircuitTransition {
     /// Enough probes succeeded: all calls are admitted, and the counts are reset.
     Closed,

@@ -184,25 +184,25 @@ impl fmt::Display for FailureCause {
     }
 }
 
-/// One of the limits in [`Timeouts`].
+/// One of the limits in [`Timeouts`](crate::Timeouts).
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum TimeLimit {
-    /// [`Timeouts::attempt`].
+    /// [`Timeouts::attempt`](field@crate::Timeouts::attempt).
     Attempt,
-    /// [`Timeouts::connect`].
+    /// [`Timeouts::connect`](field@crate::Timeouts::connect).
     Connect,
-    /// [`Timeouts::first_byte`].
+    /// [`Timeouts::first_byte`](field@crate::Timeouts::first_byte).
     FirstByte,
-    /// [`Timeouts::idle_read`].
+    /// [`Timeouts::idle_read`](field@crate::Timeouts::idle_read).
     IdleRead,
-    /// [`Timeouts::queue`].
+    /// [`Timeouts::queue`](field@crate::Timeouts::queue).
     Queue,
     /// The minimum throughput of a body: [`Policy::stall`](crate::Policy::stall).
     Throughput,
-    /// [`Timeouts::total`].
+    /// [`Timeouts::total`](field@crate::Timeouts::total).
     Total,
 }
 
