@@ -6,14 +6,14 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use self::harness::Harness;
+use self::harness::EngineHarness;
 
 proptest! {
     #![proptest_config(ProptestConfig { max_shrink_iters: 500, ..ProptestConfig::with_cases(256) })]
 
     #[test]
     fn no_run_breaks_a_promise(bytes in prop::collection::vec(any::<u8>(), 4..1500)) {
-        Harness::run(&bytes);
+        EngineHarness::run(&bytes);
     }
 }
 
@@ -23,7 +23,7 @@ fn what_was_fuzzed_breaks_no_promise() {
     let mut runs = 0;
     // The packaged crate has no corpus beside it.
     for file in std::fs::read_dir(corpus).into_iter().flatten().flatten() {
-        Harness::run(&std::fs::read(file.path()).unwrap());
+        EngineHarness::run(&std::fs::read(file.path()).unwrap());
         runs += 1;
     }
     println!("{runs} runs");

@@ -28,7 +28,7 @@ impl World for Shared<'_> {
             .guards
             .as_ref()
             .and_then(|guards| guards.recent.as_ref());
-        hedge.delay(recent, now)
+        hedge.delay_for(recent, now)
     }
 
     fn open(&mut self, now: Timestamp) -> Option<Open> {

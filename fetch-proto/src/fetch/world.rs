@@ -34,7 +34,7 @@ pub(crate) struct Alone;
 
 impl World for Alone {
     fn hedge_delay(&mut self, hedge: &Hedge, now: Timestamp) -> Option<Duration> {
-        hedge.delay(None, now)
+        hedge.delay_for(None, now)
     }
 
     fn open(&mut self, _: Timestamp) -> Option<Open> {

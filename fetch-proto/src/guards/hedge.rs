@@ -16,12 +16,13 @@ use crate::model::time::Timestamp;
 /// use core::time::Duration;
 /// use fetch_proto::{Hedge, HedgeDelay, Timestamp};
 ///
-/// let hedge = Hedge { delay: HedgeDelay::Fixed(Duration::from_millis(300)), ..Hedge::default() };
-/// assert_eq!(hedge.delay(None, Timestamp::START), Some(Duration::from_millis(300)));
+/// let hedge = Hedge::default().delay(HedgeDelay::Fixed(Duration::from_millis(300)));
+/// assert_eq!(hedge.delay_for(None, Timestamp::START), Some(Duration::from_millis(300)));
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
+#[non_exhaustive]
 pub struct Hedge {
     /// How long the latest attempt may take to answer before the next is sent. Default: the 95th
     /// percentile of recent answers, at least 1 ms; no hedging while it is unknown.
@@ -40,6 +41,7 @@ pub struct Hedge {
     feature = "serde",
     serde(rename_all = "snake_case", deny_unknown_fields)
 )]
+#[non_exhaustive]
 pub enum HedgeDelay {
     /// A fixed delay. Zero sends all attempts at once.
     Fixed(Duration),
@@ -58,6 +60,41 @@ pub enum HedgeDelay {
 }
 
 impl Hedge {
+    /// Sets [`delay`](field@Self::delay).
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use fetch_proto::HedgeDelay;
+    /// let hedge = fetch_proto::Hedge::default().delay(HedgeDelay::Fixed(Duration::from_millis(300)));
+    /// ```
+    #[must_use]
+    pub const fn delay(mut self, delay: HedgeDelay) -> Self {
+        self.delay = delay;
+        self
+    }
+
+    /// Sets [`max`](field@Self::max).
+    ///
+    /// ```
+    /// let hedge = fetch_proto::Hedge::default().max(1);
+    /// ```
+    #[must_use]
+    pub const fn max(mut self, max: u8) -> Self {
+        self.max = max;
+        self
+    }
+
+    /// Sets [`on_failure`](field@Self::on_failure).
+    ///
+    /// ```
+    /// let hedge = fetch_proto::Hedge::default().on_failure(false);
+    /// ```
+    #[must_use]
+    pub const fn on_failure(mut self, on_failure: bool) -> Self {
+        self.on_failure = on_failure;
+        self
+    }
+
     /// How long to wait for the latest attempt before sending the next; `None` to send none.
     /// `recent` holds the latencies of this host.
     ///
@@ -66,12 +103,12 @@ impl Hedge {
     /// use fetch_proto::{Hedge, RecentLatency, Timestamp};
     ///
     /// let (mut recent, now) = (RecentLatency::default(), Timestamp::START);
-    /// assert_eq!(Hedge::default().delay(Some(&recent), now), None, "nothing is known yet");
+    /// assert_eq!(Hedge::default().delay_for(Some(&recent), now), None, "nothing is known yet");
     /// (0..20).for_each(|_| recent.record(Duration::from_millis(40), now));
-    /// assert_eq!(Hedge::default().delay(Some(&recent), now), Some(Duration::from_millis(40)));
+    /// assert_eq!(Hedge::default().delay_for(Some(&recent), now), Some(Duration::from_millis(40)));
     /// ```
     #[must_use]
-    pub fn delay(&self, recent: Option<&RecentLatency>, now: Timestamp) -> Option<Duration> {
+    pub fn delay_for(&self, recent: Option<&RecentLatency>, now: Timestamp) -> Option<Duration> {
         if self.max == 0 {
             return None;
         }
@@ -143,7 +180,10 @@ mod tests {
         let hedge = percentile(10 * MS, None);
         for (took, delay) in [(40 * MS, 40 * MS), (2 * MS, 10 * MS)] {
             let recent = usual(took);
-            assert_eq!(hedge.delay(Some(&recent), Timestamp::START), Some(delay));
+            assert_eq!(
+                hedge.delay_for(Some(&recent), Timestamp::START),
+                Some(delay)
+            );
         }
     }
 
@@ -151,8 +191,8 @@ mod tests {
     fn fallback_applies_without_samples_and_ignores_the_minimum() {
         let hedge = percentile(10 * MS, Some(5 * MS));
         let long_ago = Timestamp::START + Duration::from_secs(600);
-        assert_eq!(hedge.delay(None, Timestamp::START), Some(5 * MS));
-        assert_eq!(hedge.delay(Some(&usual(MS)), long_ago), Some(5 * MS));
+        assert_eq!(hedge.delay_for(None, Timestamp::START), Some(5 * MS));
+        assert_eq!(hedge.delay_for(Some(&usual(MS)), long_ago), Some(5 * MS));
     }
 
     #[test]
@@ -162,7 +202,7 @@ mod tests {
             max: 0,
             ..Hedge::default()
         };
-        assert_eq!(off.delay(None, Timestamp::START), None);
+        assert_eq!(off.delay_for(None, Timestamp::START), None);
     }
 
     #[cfg(feature = "serde")]

@@ -97,34 +97,6 @@ impl PolicyRules {
         }
     }
 
-    /// `base` for every request, with the attempt timeout of the first matching pattern.
-    ///
-    /// # Errors
-    ///
-    /// The patterns are too large together.
-    ///
-    /// ```
-    /// use core::time::Duration;
-    /// use fetch_proto::{RulePattern, Policy, PolicyRules};
-    ///
-    /// let slow = (RulePattern::parse("glob:/reports/**")?, Duration::from_secs(60));
-    /// let rules = PolicyRules::with_timeouts(Policy::default().attempts(5), &[slow])?;
-    /// let (_, policy) = rules.iter().next().unwrap();
-    /// assert_eq!(policy.timeouts_ref().attempt, Some(Duration::from_secs(60)));
-    /// # Ok::<(), fetch_proto::RuleError>(())
-    /// ```
-    pub fn with_timeouts(
-        base: Policy,
-        timeouts: &[(RulePattern, Duration)],
-    ) -> Result<Self, RuleError> {
-        let builder = timeouts
-            .iter()
-            .fold(Self::builder(), |builder, (pattern, limit)| {
-                builder.rule(pattern.clone(), base.clone().attempt_timeout(*limit))
-            });
-        builder.default(base).build()
-    }
-
     /// The same rules with `change` applied to every policy, including the default. Patterns are not
     /// compiled again.
     ///

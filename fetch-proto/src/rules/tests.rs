@@ -63,20 +63,6 @@ fn default_timeouts_are_ten_eight_and_six_seconds() {
 }
 
 #[test]
-fn timeouts_keep_the_base_policy() {
-    let base = Policy::default().attempts(7);
-    let slow = (
-        RulePattern::parse("/slow/").unwrap(),
-        Duration::from_secs(99),
-    );
-    let rules = PolicyRules::with_timeouts(base.clone(), &[slow]).unwrap();
-    let url = "https://a.test/slow/".parse().unwrap();
-    let expected = base.clone().attempt_timeout(Duration::from_secs(99));
-    assert_eq!(**rules.policy(&Method::Get, &url), expected);
-    assert_eq!(**rules.default_policy(), base);
-}
-
-#[test]
 fn map_changes_every_policy_and_keeps_the_patterns() {
     let rules = PolicyRules::default().map(|policy| policy.attempts(9));
     assert!(rules.iter().all(|(_, policy)| policy.attempts.get() == 9));

@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use fetch_proto::{CircuitState, Engine, Output};
 
-use super::{Answer, HOSTS, Harness, Kind, Op, PATIENCE};
+use super::{EngineHarness, HOSTS, MAX_STEPS, Operation, RequestKind, ServerAnswer};
 
-impl Harness {
+impl EngineHarness {
     /// With nothing in flight, a restored engine has the same future as the one it was taken from.
     pub fn check_restart(&self) {
-        if !self.model.flights().is_empty() || self.engine.stats().flying > 0 {
+        if !self.model.in_flight().is_empty() || self.engine.stats().flying > 0 {
             return;
         }
         let (mut here, mut there) = (self.clone(), self.clone());
         there.engine = Engine::restore(there.engine.checkpoint(), there.clock);
         assert_eq!(
-            here.play_out(),
-            there.play_out(),
+            here.run_to_completion(),
+            there.run_to_completion(),
             "a checkpoint has the same future"
         );
     }
@@ -24,7 +24,7 @@ impl Harness {
     /// Everything is answered well from now on: every fetch ends, every circuit closes, and every
     /// host is forgotten.
     pub fn finish(&mut self) {
-        self.play_out();
+        self.run_to_completion();
         let stats = self.engine.stats();
         let model = &self.model;
         assert_eq!(model.live(), [], "every fetch ends");
@@ -34,33 +34,33 @@ impl Harness {
         let counted = stats.responded + stats.failed + stats.cancelled;
         assert_eq!(stats.submitted, counted, "each end is counted once");
         if !self.closed {
-            self.heal();
+            self.check_circuits_close();
         }
-        self.forget();
+        self.check_hosts_removed();
     }
 
-    /// Answers and waits until nothing happens any more. What was said on the way.
-    fn play_out(&mut self) -> Vec<Output> {
+    /// Answers and waits until nothing happens any more. What was outputs on the way.
+    fn run_to_completion(&mut self) -> Vec<Output> {
         self.hold(false);
-        let mut said = self.drain_at(self.clock);
-        for _ in 0..PATIENCE {
-            let flies = !self.model.flights().is_empty();
-            if !flies && self.engine.stats().live == 0 {
-                return said;
+        let mut outputs = self.drain_at(self.clock);
+        for _ in 0..MAX_STEPS {
+            let has_attempts = !self.model.in_flight().is_empty();
+            if !has_attempts && self.engine.stats().live == 0 {
+                return outputs;
             }
-            if flies {
-                let how = Answer::Ok;
-                self.apply(Op::Answer { flight: 0, how });
+            if has_attempts {
+                let answer = ServerAnswer::Ok;
+                self.apply(Operation::Answer { attempt: 0, answer });
             } else {
-                self.apply(Op::Wait);
+                self.apply(Operation::Wait);
             }
-            said.append(&mut self.drain_at(self.clock));
+            outputs.append(&mut self.drain_at(self.clock));
         }
         panic!("it never ends: {:?}", self.engine);
     }
 
     /// No circuit stays open or half-open where the host is well.
-    fn heal(&mut self) {
+    fn check_circuits_close(&mut self) {
         for (site, host) in HOSTS {
             let open = |harness: &Self| {
                 let stats = harness.engine.host_stats(host);
@@ -72,18 +72,18 @@ impl Harness {
                 tries += 1;
                 assert!(tries < 100, "the circuit of {host} is never closed");
                 self.advance(Duration::from_secs(60));
-                self.apply(Op::Submit {
+                self.apply(Operation::Submit {
                     site,
-                    kind: Kind::Get,
+                    kind: RequestKind::Get,
                 });
-                self.play_out();
+                self.run_to_completion();
             }
         }
     }
 
     /// Hosts are forgotten once nothing is to be remembered of them.
-    fn forget(&mut self) {
-        for _ in 0..PATIENCE {
+    fn check_hosts_removed(&mut self) {
+        for _ in 0..MAX_STEPS {
             self.drain();
             let Some(idle) = self.idle.filter(|idle| idle.wake.is_some()) else {
                 let kept = self.policies.targets();
@@ -95,7 +95,7 @@ impl Harness {
                 return;
             };
             assert_eq!(idle.live, 0);
-            self.apply(Op::Wait);
+            self.apply(Operation::Wait);
         }
         panic!("it never rests: {:?}", self.engine);
     }

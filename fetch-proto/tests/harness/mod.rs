@@ -11,39 +11,39 @@
 
 mod finish;
 mod model;
-mod ops;
-mod pace;
-mod setup;
+mod operation;
+mod policy_set;
+mod rates;
 
 use std::time::Duration;
 
 use arbitrary::Unstructured;
 use fetch_proto::{Engine, FailureKind, HeadSummary, Idle, Input, InputEffect, Output, Timestamp};
 
-use self::model::Model;
-pub use self::ops::{Answer, Kind, Op, Site};
-pub use self::setup::{HOSTS, Policies};
+use self::model::EngineModel;
+pub use self::operation::{Operation, RequestKind, RequestSite, ServerAnswer};
+pub use self::policy_set::{HOSTS, PolicySet};
 
 /// How many steps anything may take that must come to an end.
-const PATIENCE: usize = 10_000;
+const MAX_STEPS: usize = 10_000;
 
 /// An engine, its driver and its clock.
 #[derive(Clone, Debug)]
-pub struct Harness {
+pub struct EngineHarness {
     clock: Timestamp,
     closed: bool,
     engine: Engine,
     held: bool,
     idle: Option<Idle>,
-    model: Model,
-    policies: Policies,
+    model: EngineModel,
+    policies: PolicySet,
     tag: u64,
 }
 
-impl Harness {
+impl EngineHarness {
     /// An engine with these policies, at rest.
     #[must_use]
-    pub fn new(policies: Policies) -> Self {
+    pub fn new(policies: PolicySet) -> Self {
         let clock = Timestamp::from_start(Duration::from_secs(1000));
         let mut harness = Self {
             clock,
@@ -51,7 +51,7 @@ impl Harness {
             engine: Engine::new(policies.config(), 7, clock),
             held: false,
             idle: None,
-            model: Model::new(policies),
+            model: EngineModel::new(policies),
             policies,
             tag: 0,
         };
@@ -77,7 +77,7 @@ impl Harness {
             }
         }
         if closed {
-            harness.apply(Op::Close);
+            harness.apply(Operation::Close);
         }
         harness.drain();
         harness.check_restart();
@@ -86,15 +86,18 @@ impl Harness {
 
     /// What a driver and its world may do now, and would make a difference.
     #[must_use]
-    pub fn choices(&self, answers: &[Answer], others: &[Op]) -> Vec<Op> {
-        let flights = 0..self.model.flights().len() as u8;
-        let answered = flights.flat_map(|flight| {
+    pub fn choices(&self, answers: &[ServerAnswer], others: &[Operation]) -> Vec<Operation> {
+        let in_flight = 0..self.model.in_flight().len() as u8;
+        let answered = in_flight.flat_map(|flight| {
             let all = answers.iter().copied();
-            all.map(move |how| Op::Answer { flight, how })
+            all.map(move |answer| Operation::Answer { attempt, answer })
         });
         let live = 0..self.model.live().len() as u8;
-        let cancelled = live.map(|fetch| Op::Cancel { fetch });
-        let waits = self.idle.and_then(|idle| idle.wake).map(|_| Op::Wait);
+        let cancelled = live.map(|fetch| Operation::Cancel { fetch });
+        let waits = self
+            .idle
+            .and_then(|idle| idle.wake)
+            .map(|_| Operation::Wait);
         let others = others.iter().copied();
         answered
             .chain(waits)
@@ -104,23 +107,27 @@ impl Harness {
     }
 
     /// Does one thing, without polling.
-    pub fn apply(&mut self, op: Op) {
+    pub fn apply(&mut self, op: Operation) {
         // These are told with the time.
         if matches!(
             op,
-            Op::Cancel { .. } | Op::Close | Op::Configure(_) | Op::Stale | Op::Submit { .. }
+            Operation::Cancel { .. }
+                | Operation::Close
+                | Operation::Configure(_)
+                | Operation::Stale
+                | Operation::Submit { .. }
         ) {
-            self.model.time(self.clock);
+            self.model.advance_to(self.clock);
         }
         match op {
-            Op::Advance { millis } => self.advance(Duration::from_millis(millis.into())),
-            Op::Answer { flight, how } => self.answer(flight, how),
-            Op::Back { millis } => {
+            Operation::Advance { millis } => self.advance(Duration::from_millis(millis.into())),
+            Operation::Answer { attempt, answer } => self.answer(attempt, answer),
+            Operation::Back { millis } => {
                 let back = Duration::from_millis(millis.into());
                 let back = self.clock.since_start().saturating_sub(back);
                 self.drain_at(Timestamp::from_start(back));
             }
-            Op::Cancel { fetch } => {
+            Operation::Cancel { fetch } => {
                 if let Some(id) = nth(&self.model.live(), fetch) {
                     assert_eq!(
                         self.engine.cancel(id, self.clock),
@@ -130,18 +137,18 @@ impl Harness {
                     self.model.cancel(id);
                 }
             }
-            Op::Close => {
+            Operation::Close => {
                 self.engine.close(self.clock);
                 self.closed = true;
                 self.model.close();
             }
-            Op::Configure(policies) => self.configure(policies),
-            Op::Hold => self.hold(true),
-            Op::Release => self.hold(false),
-            Op::Restore { later } => self.restore(later),
-            Op::Stale => self.tell_stale(),
-            Op::Submit { site, kind } => self.submit(site, kind),
-            Op::Wait => self.wait(),
+            Operation::Configure(policies) => self.configure(policies),
+            Operation::Hold => self.hold(true),
+            Operation::Release => self.hold(false),
+            Operation::Restore { later } => self.restore(later),
+            Operation::Stale => self.report_stale(),
+            Operation::Submit { site, kind } => self.submit(site, kind),
+            Operation::Wait => self.wait(),
         }
     }
 
@@ -151,24 +158,24 @@ impl Harness {
     }
 
     fn drain_at(&mut self, now: Timestamp) -> Vec<Output> {
-        let mut said = Vec::new();
-        self.model.time(now);
-        for _ in 0..PATIENCE {
+        let mut outputs = Vec::new();
+        self.model.advance_to(now);
+        for _ in 0..MAX_STEPS {
             match self.engine.poll(now) {
                 Output::Idle(idle) => {
-                    self.model.idle(&self.engine, &idle, now);
+                    self.model.check_idle(&self.engine, &idle, now);
                     let again = self.engine.poll(now);
                     assert_eq!(
                         again,
                         Output::Idle(idle),
-                        "idle is said when nothing is left"
+                        "idle is outputs when nothing is left"
                     );
                     self.idle = Some(idle);
-                    return said;
+                    return outputs;
                 }
                 output => {
-                    self.model.told(&output, &self.engine);
-                    said.push(output);
+                    self.model.check_output(&output, &self.engine);
+                    outputs.push(output);
                 }
             }
         }
@@ -189,17 +196,17 @@ impl Harness {
         self.model.hold(held);
     }
 
-    fn configure(&mut self, policies: Policies) {
+    fn configure(&mut self, policies: PolicySet) {
         self.policies = policies;
         self.engine.set_config(policies.config(), self.clock);
         self.model.configure(policies);
     }
 
-    fn submit(&mut self, site: Site, kind: Kind) {
+    fn submit(&mut self, site: RequestSite, kind: RequestKind) {
         self.tag += 1;
-        let request = ops::request(site, kind, self.tag);
+        let request = operation::request(site, kind, self.tag);
         match self.engine.submit(request.clone(), self.clock) {
-            Ok(id) => self.model.submitted(id, &request),
+            Ok(id) => self.model.fetch_submitted(id, &request),
             Err(rejected) => {
                 let full = self.model.live().len() >= self.policies.config().window_size();
                 assert!(self.closed || full, "there was room: {rejected}");
@@ -207,28 +214,28 @@ impl Harness {
         }
     }
 
-    fn answer(&mut self, flight: u8, how: Answer) {
-        let Some(id) = nth(&self.model.flights(), flight) else {
+    fn answer(&mut self, attempt: u8, answer: ServerAnswer) {
+        let Some(id) = nth(&self.model.in_flight(), attempt) else {
             return;
         };
-        self.model.time(self.clock);
-        for input in how.inputs(self.model.has_head(id)) {
+        self.model.advance_to(self.clock);
+        for input in answer.inputs(self.model.has_head(id)) {
             let ends = matches!(input, Input::End(_));
             let handled = self.engine.handle(id, input.clone(), self.clock);
             if handled == InputEffect::Stale {
                 continue; // told of the very end, and not yet heard of it
             }
             match input {
-                Input::Head(head) => self.model.answered(id, &head),
-                _ if ends => self.model.ended(id),
+                Input::Head(head) => self.model.head_received(id, &head),
+                _ if ends => self.model.attempt_ended(id),
                 _ => {}
             }
         }
     }
 
     /// What is over, or was never there, moves nothing.
-    fn tell_stale(&mut self) {
-        for id in self.model.former() {
+    fn report_stale(&mut self) {
+        for id in self.model.ended_ids() {
             let input = Input::Head(HeadSummary::status(200));
             assert_eq!(
                 self.engine.handle(id, input, self.clock),
@@ -260,7 +267,7 @@ impl Harness {
             Timestamp::from_start(Duration::from_secs(1))
         };
         self.engine = Engine::restore(self.engine.checkpoint(), self.clock);
-        self.model.restored(self.clock);
+        self.model.restore(self.clock);
     }
 }
 

@@ -8,12 +8,12 @@ use fetch_proto::{
     FetchRequest, HeadSummary, Idle, Method, Output, RequestBodyKind, Timestamp,
 };
 
-use super::Policies;
-use super::pace::Pace;
+use super::PolicySet;
+use super::rates::RateChecker;
 
 /// A fetch that is not done.
 #[derive(Clone, Debug)]
-struct Live {
+struct LiveFetch {
     cancelled: bool,
     hedged: bool,
     number: u16,
@@ -21,71 +21,71 @@ struct Live {
 
 /// An attempt that was started and has not ended.
 #[derive(Clone, Debug)]
-struct Flight {
-    began: Timestamp,
-    judged: bool,
+struct AttemptState {
+    started: Timestamp,
+    decided: bool,
     origin: String,
     status: Option<u16>,
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Model {
+pub(super) struct EngineModel {
     pub(super) done: u64,
     pub(super) submitted: u64,
     /// Whether any fetch may have faults on purpose: then some fly of which nothing is told.
     chaos: bool,
     closed: bool,
-    flights: BTreeMap<AttemptId, Flight>,
+    in_flight: BTreeMap<AttemptId, AttemptState>,
     /// Attempts that are over.
-    former: BTreeSet<AttemptId>,
+    ended_ids: BTreeSet<AttemptId>,
     held: bool,
     /// Attempts that have ended since the engine was last idle, and had a head.
-    landed: BTreeMap<AttemptId, Flight>,
-    live: BTreeMap<FetchId, Live>,
+    recently_ended: BTreeMap<AttemptId, AttemptState>,
+    live: BTreeMap<FetchId, LiveFetch>,
     now: Timestamp,
-    pace: Pace,
-    policies: Policies,
+    rates: RateChecker,
+    policies: PolicySet,
     /// What those that waited for a fetch were told its result is.
     shared: BTreeMap<FetchId, Result<CompleteResponse, FetchError>>,
 }
 
-impl Model {
-    pub(super) fn new(policies: Policies) -> Self {
+impl EngineModel {
+    pub(super) fn new(policies: PolicySet) -> Self {
         Self {
             done: 0,
             submitted: 0,
             chaos: policies.has_chaos(),
             closed: false,
-            flights: BTreeMap::new(),
-            former: BTreeSet::new(),
+            in_flight: BTreeMap::new(),
+            ended_ids: BTreeSet::new(),
             held: false,
-            landed: BTreeMap::new(),
+            recently_ended: BTreeMap::new(),
             live: BTreeMap::new(),
             now: Timestamp::START,
-            pace: Pace::default(),
+            rates: RateChecker::default(),
             policies,
             shared: BTreeMap::new(),
         }
     }
 
-    pub(super) fn flights(&self) -> Vec<AttemptId> {
-        self.flights.keys().copied().collect()
+    pub(super) fn in_flight(&self) -> Vec<AttemptId> {
+        self.in_flight.keys().copied().collect()
     }
 
     pub(super) fn live(&self) -> Vec<FetchId> {
         self.live.keys().copied().collect()
     }
 
-    pub(super) fn former(&self) -> Vec<AttemptId> {
-        let over = |id: &&AttemptId| !self.flights.contains_key(id);
-        self.former.iter().filter(over).copied().collect()
+    pub(super) fn ended_ids(&self) -> Vec<AttemptId> {
+        let over = |id: &&AttemptId| !self.in_flight.contains_key(id);
+        self.ended_ids.iter().filter(over).copied().collect()
     }
 
     pub(super) fn has_head(&self, id: AttemptId) -> bool {
-        self.flights[&id].status.is_some()
+        self.in_flight[&id].status.is_some()
     }
 
-    pub(super) fn time(&mut self, now: Timestamp) {
+    pub(super) fn advance_to(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
     }
 
@@ -106,24 +106,24 @@ impl Model {
         }
     }
 
-    pub(super) fn configure(&mut self, policies: Policies) {
+    pub(super) fn configure(&mut self, policies: PolicySet) {
         self.policies = policies;
         self.chaos |= policies.has_chaos();
-        self.pace.forget_rates();
+        self.rates.forget_rates();
     }
 
-    pub(super) fn restored(&mut self, now: Timestamp) {
-        self.former
-            .extend(std::mem::take(&mut self.flights).into_keys());
-        self.landed.clear();
+    pub(super) fn restore(&mut self, now: Timestamp) {
+        self.ended_ids
+            .extend(std::mem::take(&mut self.in_flight).into_keys());
+        self.recently_ended.clear();
         self.now = now;
-        self.pace = Pace::default();
+        self.rates = RateChecker::default();
     }
 
-    pub(super) fn submitted(&mut self, id: FetchId, request: &FetchRequest) {
+    pub(super) fn fetch_submitted(&mut self, id: FetchId, request: &FetchRequest) {
         let safe = request.method != Method::Post && request.body != RequestBodyKind::Once;
         let hedged = safe && self.policies.hedge().is_some();
-        let live = Live {
+        let live = LiveFetch {
             cancelled: false,
             hedged,
             number: 0,
@@ -132,61 +132,63 @@ impl Model {
         self.submitted += 1;
     }
 
-    pub(super) fn answered(&mut self, id: AttemptId, head: &HeadSummary) {
-        let flight = self.flights.get_mut(&id).expect("it is in flight");
+    pub(super) fn head_received(&mut self, id: AttemptId, head: &HeadSummary) {
+        let flight = self.in_flight.get_mut(&id).expect("it is in flight");
         flight.status = Some(head.status);
         if let (429, Some(rest)) = (head.status, head.retry_after) {
-            self.pace.rest(&flight.origin, self.now + rest);
+            self.rates.rest(&flight.origin, self.now + rest);
         }
     }
 
-    pub(super) fn ended(&mut self, id: AttemptId) {
-        let flight = self.flights.remove(&id).expect("it is in flight");
-        self.former.insert(id);
-        self.landed.insert(id, flight);
+    pub(super) fn attempt_ended(&mut self, id: AttemptId) {
+        let flight = self.in_flight.remove(&id).expect("it is in flight");
+        self.ended_ids.insert(id);
+        self.recently_ended.insert(id, flight);
     }
 
-    /// The engine said something.
-    pub(super) fn told(&mut self, output: &Output, engine: &Engine) {
+    /// The engine outputs something.
+    pub(super) fn check_output(&mut self, output: &Output, engine: &Engine) {
         match output {
             Output::Abort(id) => {
                 assert!(
-                    self.flights.remove(id).is_some(),
+                    self.in_flight.remove(id).is_some(),
                     "{id} is aborted, but does not fly"
                 );
-                self.former.insert(*id);
+                self.ended_ids.insert(*id);
             }
-            Output::Accept(id) | Output::Discard(id) => self.judged(*id),
-            Output::Done(id, outcome) => self.is_done(*id, outcome),
-            Output::Event(..) => assert!(self.policies.has(Policies::EVENTS) || self.submitted > 0),
-            Output::Start(attempt) => self.started(attempt, engine),
+            Output::Accept(id) | Output::Discard(id) => self.check_decision(*id),
+            Output::Done(id, outcome) => self.check_outcome(*id, outcome),
+            Output::Event(..) => {
+                assert!(self.policies.has(PolicySet::EVENTS) || self.submitted > 0)
+            }
+            Output::Start(attempt) => self.check_start(attempt, engine),
             _ => {}
         }
     }
 
-    fn judged(&mut self, id: AttemptId) {
+    fn check_decision(&mut self, id: AttemptId) {
         let flight = self
-            .flights
+            .in_flight
             .get_mut(&id)
-            .or_else(|| self.landed.get_mut(&id));
-        let flight = flight.unwrap_or_else(|| panic!("{id} is judged, but does not fly"));
+            .or_else(|| self.recently_ended.get_mut(&id));
+        let flight = flight.unwrap_or_else(|| panic!("{id} is decided, but does not fly"));
         assert!(
             flight.status.is_some(),
-            "{id} is judged before it was answered"
+            "{id} is decided before it was answered"
         );
         assert!(
-            !std::mem::replace(&mut flight.judged, true),
-            "{id} is judged twice"
+            !std::mem::replace(&mut flight.decided, true),
+            "{id} is decided twice"
         );
     }
 
-    fn is_done(&mut self, id: FetchId, outcome: &FetchOutcome) {
+    fn check_outcome(&mut self, id: FetchId, outcome: &FetchOutcome) {
         assert!(
             self.live.remove(&id).is_some(),
             "{id} is done, but not live"
         );
-        let flying = self.flights.keys().any(|attempt| attempt.fetch == id);
-        assert!(!flying, "{id} is done, but flies");
+        let flying = self.in_flight.keys().any(|attempt| attempt.fetch == id);
+        assert!(!flying, "{id} is done, but has_attempts");
         self.done += 1;
         if let Some(leader) = outcome.shared_with {
             let told = self.shared.insert(leader, outcome.result);
@@ -223,7 +225,7 @@ impl Model {
         assert!(outcome.retries <= most, "{} retries", outcome.retries);
     }
 
-    fn started(&mut self, attempt: &Attempt, engine: &Engine) {
+    fn check_start(&mut self, attempt: &Attempt, engine: &Engine) {
         let id = attempt.id;
         let live = self.live.get_mut(&id.fetch);
         let live = live.unwrap_or_else(|| panic!("{id} starts, but its fetch is over"));
@@ -242,17 +244,17 @@ impl Model {
             assert!(!self.held, "{id} starts while the engine is held");
             self.check_race(id);
             self.check_limits(&origin, engine);
-            self.pace.start(&origin, self.policies, self.now);
+            self.rates.start(&origin, self.policies, self.now);
         }
-        let began = self.now;
-        let flight = Flight {
-            began,
-            judged: false,
+        let started = self.now;
+        let flight = AttemptState {
+            started,
+            decided: false,
             origin,
             status: None,
         };
         assert!(
-            self.flights.insert(id, flight).is_none(),
+            self.in_flight.insert(id, flight).is_none(),
             "{id} starts twice"
         );
     }
@@ -260,7 +262,7 @@ impl Model {
     /// A second attempt of a fetch at the same time must be a hedge, and allowed.
     fn check_race(&self, id: AttemptId) {
         let rivals = self
-            .flights
+            .in_flight
             .iter()
             .filter(|(rival, _)| rival.fetch == id.fetch);
         let rivals: Vec<_> = rivals.map(|(_, flight)| flight).collect();
@@ -269,15 +271,15 @@ impl Model {
         }
         assert!(self.live[&id.fetch].hedged, "{id} races, but may not");
         assert!(rivals.len() <= 1, "{id} is one racer too many");
-        let least = self.now.saturating_since(rivals[0].began);
+        let least = self.now.saturating_since(rivals[0].started);
         assert!(least >= Duration::from_millis(50), "{id} races too early");
     }
 
     fn check_limits(&self, origin: &str, engine: &Engine) {
-        let total = self.flights.len() + 1;
+        let total = self.in_flight.len() + 1;
         assert!(total <= self.policies.concurrency(), "{total} fly at once");
         let here = self
-            .flights
+            .in_flight
             .values()
             .filter(|flight| flight.origin == origin)
             .count()
@@ -300,8 +302,8 @@ impl Model {
     }
 
     /// The engine has nothing more to say.
-    pub(super) fn idle(&mut self, engine: &Engine, idle: &Idle, now: Timestamp) {
-        self.landed.clear();
+    pub(super) fn check_idle(&mut self, engine: &Engine, idle: &Idle, now: Timestamp) {
+        self.recently_ended.clear();
         assert_eq!(idle.live, self.live.len(), "fetches that are not over");
         assert!(
             self.shared.is_empty(),
@@ -309,7 +311,7 @@ impl Model {
         );
         let stats = engine.stats();
         if self.live.is_empty() {
-            assert_eq!(stats.flying, 0, "nothing flies without a fetch");
+            assert_eq!(stats.flying, 0, "nothing has_attempts without a fetch");
         }
         let waits = !self.live.is_empty() && stats.flying == 0 && !self.held;
         assert!(
@@ -324,14 +326,14 @@ impl Model {
 
     fn check_counts(&self, engine: &Engine) {
         let stats = engine.stats();
-        let flying = self.flights.len();
+        let flying = self.in_flight.len();
         assert!(
             flying <= stats.flying,
             "{flying} fly, and not {}",
             stats.flying
         );
         let mut hosts = BTreeMap::new();
-        for flight in self.flights.values() {
+        for flight in self.in_flight.values() {
             *hosts.entry(&flight.origin).or_insert(0) += 1;
         }
         for (origin, flying) in hosts {

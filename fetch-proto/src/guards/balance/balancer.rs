@@ -44,6 +44,7 @@ pub struct LoadBalancer {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
 pub enum EndpointResult {
     /// The endpoint failed: no connection, a timeout, a 5xx status.
     Failure,

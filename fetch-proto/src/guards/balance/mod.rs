@@ -28,6 +28,7 @@ pub use outlier::OutlierDetection;
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
+#[non_exhaustive]
 pub struct BalancedTarget {
     /// The endpoints: at least one, without duplicates.
     pub endpoints: Vec<TargetEndpoint>,
@@ -43,6 +44,7 @@ pub struct BalancedTarget {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
+#[non_exhaustive]
 pub struct TargetEndpoint {
     /// An http or https origin: scheme, host and port only.
     pub url: Url,

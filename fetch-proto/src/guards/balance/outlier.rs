@@ -15,11 +15,12 @@ use crate::model::time::{Timestamp, nanos};
 ///
 /// ```
 /// use fetch_proto::OutlierDetection;
-/// let strict = OutlierDetection { consecutive_failures: 3, ..OutlierDetection::default() };
+/// let strict = OutlierDetection::default().consecutive_failures(3);
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
+#[non_exhaustive]
 pub struct OutlierDetection {
     /// Duration of the first ejection. Default 30 s.
     pub base: Duration,
@@ -62,6 +63,108 @@ impl Default for OutlierDetection {
 }
 
 impl OutlierDetection {
+    /// Sets [`base`](field@Self::base).
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// let outlier = fetch_proto::OutlierDetection::default().base(Duration::from_secs(10));
+    /// ```
+    #[must_use]
+    pub const fn base(mut self, base: Duration) -> Self {
+        self.base = base;
+        self
+    }
+
+    /// Sets [`consecutive_failures`](field@Self::consecutive_failures).
+    ///
+    /// ```
+    /// let outlier = fetch_proto::OutlierDetection::default().consecutive_failures(10);
+    /// ```
+    #[must_use]
+    pub const fn consecutive_failures(mut self, consecutive_failures: u32) -> Self {
+        self.consecutive_failures = consecutive_failures;
+        self
+    }
+
+    /// Sets [`deviations_per_mille`](field@Self::deviations_per_mille).
+    ///
+    /// ```
+    /// let outlier = fetch_proto::OutlierDetection::default().deviations_per_mille(500);
+    /// ```
+    #[must_use]
+    pub const fn deviations_per_mille(mut self, deviations_per_mille: u16) -> Self {
+        self.deviations_per_mille = deviations_per_mille;
+        self
+    }
+
+    /// Sets [`max_ejected_percent`](field@Self::max_ejected_percent).
+    ///
+    /// ```
+    /// let outlier = fetch_proto::OutlierDetection::default().max_ejected_percent(1);
+    /// ```
+    #[must_use]
+    pub const fn max_ejected_percent(mut self, max_ejected_percent: u8) -> Self {
+        self.max_ejected_percent = max_ejected_percent;
+        self
+    }
+
+    /// Sets [`max_time`](field@Self::max_time).
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// let outlier = fetch_proto::OutlierDetection::default().max_time(Duration::from_secs(10));
+    /// ```
+    #[must_use]
+    pub const fn max_time(mut self, max_time: Duration) -> Self {
+        self.max_time = max_time;
+        self
+    }
+
+    /// Sets [`min_endpoints`](field@Self::min_endpoints).
+    ///
+    /// ```
+    /// let outlier = fetch_proto::OutlierDetection::default().min_endpoints(10);
+    /// ```
+    #[must_use]
+    pub const fn min_endpoints(mut self, min_endpoints: u32) -> Self {
+        self.min_endpoints = min_endpoints;
+        self
+    }
+
+    /// Sets [`min_requests`](field@Self::min_requests).
+    ///
+    /// ```
+    /// let outlier = fetch_proto::OutlierDetection::default().min_requests(10);
+    /// ```
+    #[must_use]
+    pub const fn min_requests(mut self, min_requests: u32) -> Self {
+        self.min_requests = min_requests;
+        self
+    }
+
+    /// Sets [`panic_percent`](field@Self::panic_percent).
+    ///
+    /// ```
+    /// let outlier = fetch_proto::OutlierDetection::default().panic_percent(1);
+    /// ```
+    #[must_use]
+    pub const fn panic_percent(mut self, panic_percent: u8) -> Self {
+        self.panic_percent = panic_percent;
+        self
+    }
+
+    /// Sets [`sweep`](field@Self::sweep).
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// let outlier = fetch_proto::OutlierDetection::default().sweep(Duration::from_secs(10));
+    /// ```
+    #[must_use]
+    pub const fn sweep(mut self, sweep: Duration) -> Self {
+        self.sweep = sweep;
+        self
+    }
+
     /// How many of `endpoints` may be ejected at once.
     pub(super) fn max_ejected(&self, endpoints: usize) -> usize {
         let limit = endpoints * usize::from(self.max_ejected_percent.min(100)) / 100;

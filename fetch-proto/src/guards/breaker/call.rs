@@ -35,6 +35,7 @@ impl BreakerCall {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
 pub enum CallResult {
     /// The host is unhealthy: a refused or broken connection, a timeout, status 408 or 5xx.
     Failure,
@@ -60,6 +61,7 @@ pub enum CircuitState {
 /// The circuit admits no call. Nothing was sent, so this is no failed attempt.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[non_exhaustive]
 pub struct CallNotPermitted {
     /// Earliest time a call is admitted: the end of the break, or of the earliest probe lease. The
     /// result of a probe may make it earlier. `None` while the circuit is forced open.
@@ -80,6 +82,7 @@ impl core::error::Error for CallNotPermitted {}
 /// Calls counted within a circuit's window.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[non_exhaustive]
 pub struct CallCounts {
     /// Calls that succeeded or failed.
     pub calls: u32,

@@ -249,17 +249,6 @@ impl CircuitBreaker {
         &self.config
     }
 
-    /// Whether the state equals that of a new circuit, so that it can be dropped.
-    ///
-    /// ```
-    /// use fetch_proto::{Breaker, CircuitBreaker, Timestamp};
-    /// assert!(CircuitBreaker::new(Breaker::default(), 7).is_idle(Timestamp::START));
-    /// ```
-    #[must_use]
-    pub fn is_idle(&self, now: Timestamp) -> bool {
-        self.idle_at() <= now
-    }
-
     /// When the state can be dropped if no call follows: for a closed circuit, when its window is
     /// empty; otherwise one window after its break or its last probe lease has ended.
     ///

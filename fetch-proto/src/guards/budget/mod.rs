@@ -36,6 +36,7 @@ const ONE: u64 = 1000;
     feature = "serde",
     serde(rename_all = "snake_case", deny_unknown_fields)
 )]
+#[non_exhaustive]
 pub enum RetryBudget {
     /// A token bucket, full at first, as in the AWS SDKs' standard retry mode. A retry takes its
     /// cost; a success after a retry returns the cost of the last retry, and a success without a
@@ -149,6 +150,7 @@ impl Default for RetryBudget {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
 pub enum RetryKind {
     /// The host is overloaded, as with status 429.
     Throttled,

@@ -121,7 +121,7 @@ impl RetryTokens {
     /// let mut tokens = RetryTokens::new(RetryBudget::TOKENS);
     /// tokens.record_failure(Timestamp::START);
     /// (0..10).for_each(|_| tokens.record_success(None, Timestamp::START));
-    /// assert!(tokens.is_idle(Timestamp::START));
+    /// assert_eq!(tokens.idle_at(), Timestamp::START);
     /// ```
     pub fn record_success(&mut self, paid: Option<RetryCost>, now: Timestamp) {
         match self.config {
@@ -298,17 +298,6 @@ impl RetryTokens {
     #[must_use]
     pub const fn config(&self) -> &RetryBudget {
         &self.config
-    }
-
-    /// Whether this state can be dropped at `now` and created again later.
-    ///
-    /// ```
-    /// # use fetch_proto::{RetryTokens, RetryBudget, Timestamp};
-    /// assert!(RetryTokens::new(RetryBudget::RATIO).is_idle(Timestamp::START));
-    /// ```
-    #[must_use]
-    pub fn is_idle(&self, now: Timestamp) -> bool {
-        self.idle_at() <= now
     }
 
     /// When this state can be dropped, if nothing else happens: when all requests and retries are

@@ -36,6 +36,7 @@ const WARM_UP: u32 = 10;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
+#[non_exhaustive]
 pub struct Gradient2 {
     /// Initial limit. Default 20; clamped to the bounds.
     pub initial: u32,
@@ -87,6 +88,118 @@ struct SampleWindow {
 }
 
 impl Gradient2 {
+    /// Sets [`initial`](field@Self::initial).
+    ///
+    /// ```
+    /// let gradient2 = fetch_proto::Gradient2::default().initial(10);
+    /// ```
+    #[must_use]
+    pub const fn initial(mut self, initial: u32) -> Self {
+        self.initial = initial;
+        self
+    }
+
+    /// Sets [`long_window`](field@Self::long_window).
+    ///
+    /// ```
+    /// let gradient2 = fetch_proto::Gradient2::default().long_window(10);
+    /// ```
+    #[must_use]
+    pub const fn long_window(mut self, long_window: u32) -> Self {
+        self.long_window = long_window;
+        self
+    }
+
+    /// Sets [`max`](field@Self::max).
+    ///
+    /// ```
+    /// let gradient2 = fetch_proto::Gradient2::default().max(10);
+    /// ```
+    #[must_use]
+    pub const fn max(mut self, max: u32) -> Self {
+        self.max = max;
+        self
+    }
+
+    /// Sets [`min`](field@Self::min).
+    ///
+    /// ```
+    /// let gradient2 = fetch_proto::Gradient2::default().min(10);
+    /// ```
+    #[must_use]
+    pub const fn min(mut self, min: u32) -> Self {
+        self.min = min;
+        self
+    }
+
+    /// Sets [`min_rtt`](field@Self::min_rtt).
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// let gradient2 = fetch_proto::Gradient2::default().min_rtt(Duration::from_secs(10));
+    /// ```
+    #[must_use]
+    pub const fn min_rtt(mut self, min_rtt: Duration) -> Self {
+        self.min_rtt = min_rtt;
+        self
+    }
+
+    /// Sets [`min_samples`](field@Self::min_samples).
+    ///
+    /// ```
+    /// let gradient2 = fetch_proto::Gradient2::default().min_samples(10);
+    /// ```
+    #[must_use]
+    pub const fn min_samples(mut self, min_samples: u32) -> Self {
+        self.min_samples = min_samples;
+        self
+    }
+
+    /// Sets [`queue`](field@Self::queue).
+    ///
+    /// ```
+    /// let gradient2 = fetch_proto::Gradient2::default().queue(10);
+    /// ```
+    #[must_use]
+    pub const fn queue(mut self, queue: u32) -> Self {
+        self.queue = queue;
+        self
+    }
+
+    /// Sets [`smoothing_per_mille`](field@Self::smoothing_per_mille).
+    ///
+    /// ```
+    /// let gradient2 = fetch_proto::Gradient2::default().smoothing_per_mille(500);
+    /// ```
+    #[must_use]
+    pub const fn smoothing_per_mille(mut self, smoothing_per_mille: u16) -> Self {
+        self.smoothing_per_mille = smoothing_per_mille;
+        self
+    }
+
+    /// Sets [`tolerance_per_mille`](field@Self::tolerance_per_mille).
+    ///
+    /// ```
+    /// let gradient2 = fetch_proto::Gradient2::default().tolerance_per_mille(500);
+    /// ```
+    #[must_use]
+    pub const fn tolerance_per_mille(mut self, tolerance_per_mille: u16) -> Self {
+        self.tolerance_per_mille = tolerance_per_mille;
+        self
+    }
+
+    /// Sets [`window`](field@Self::window).
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// let gradient2 = fetch_proto::Gradient2::default().window(Duration::from_secs(10));
+    /// ```
+    #[must_use]
+    pub const fn window(mut self, window: Duration) -> Self {
+        self.window = window;
+        self
+    }
+
     pub(super) fn next_limit(
         &self,
         state: &mut Gradient2State,

@@ -32,12 +32,13 @@ const MAX_RTT: u64 = 1 << 48;
 /// ```
 /// use fetch_proto::{AdaptiveConcurrency, Aimd, ConcurrencyLimiter};
 ///
-/// let config = AdaptiveConcurrency::Aimd(Aimd { initial: 8, max: 50, ..Aimd::default() });
+/// let config = AdaptiveConcurrency::Aimd(Aimd::default().initial(8).max(50));
 /// assert_eq!(ConcurrencyLimiter::new(config, 0).limit(), 8);
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
 pub enum AdaptiveConcurrency {
     /// Additive increase, multiplicative decrease: by failures.
     Aimd(Aimd),
@@ -181,9 +182,9 @@ impl ConcurrencyLimiter {
     /// use fetch_proto::{AdaptiveConcurrency, Aimd, ConcurrencyLimiter, Vegas};
     ///
     /// let mut limiter = ConcurrencyLimiter::new(AdaptiveConcurrency::default(), 0);
-    /// limiter.set_config(AdaptiveConcurrency::Vegas(Vegas { initial: 99, ..Vegas::default() }));
+    /// limiter.set_config(AdaptiveConcurrency::Vegas(Vegas::default().initial(99)));
     /// assert_eq!(limiter.limit(), 20);
-    /// limiter.set_config(AdaptiveConcurrency::Aimd(Aimd { max: 5, ..Aimd::default() }));
+    /// limiter.set_config(AdaptiveConcurrency::Aimd(Aimd::default().max(5)));
     /// assert_eq!(limiter.limit(), 5);
     /// ```
     pub fn set_config(&mut self, config: AdaptiveConcurrency) {

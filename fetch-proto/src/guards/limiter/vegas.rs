@@ -25,12 +25,13 @@ const MEDIAN_OF: usize = 5;
 ///
 /// ```
 /// use fetch_proto::{AdaptiveConcurrency, ConcurrencyLimiter, Vegas};
-/// let limiter = ConcurrencyLimiter::new(AdaptiveConcurrency::Vegas(Vegas { max: 10, ..Vegas::default() }), 0);
+/// let limiter = ConcurrencyLimiter::new(AdaptiveConcurrency::Vegas(Vegas::default().max(10)), 0);
 /// assert_eq!(limiter.limit(), 10);
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
+#[non_exhaustive]
 pub struct Vegas {
     /// Initial limit. Default 20; clamped to the bounds.
     pub initial: u32,
@@ -65,6 +66,50 @@ impl VegasState {
 }
 
 impl Vegas {
+    /// Sets [`initial`](field@Self::initial).
+    ///
+    /// ```
+    /// let vegas = fetch_proto::Vegas::default().initial(10);
+    /// ```
+    #[must_use]
+    pub const fn initial(mut self, initial: u32) -> Self {
+        self.initial = initial;
+        self
+    }
+
+    /// Sets [`max`](field@Self::max).
+    ///
+    /// ```
+    /// let vegas = fetch_proto::Vegas::default().max(10);
+    /// ```
+    #[must_use]
+    pub const fn max(mut self, max: u32) -> Self {
+        self.max = max;
+        self
+    }
+
+    /// Sets [`min`](field@Self::min).
+    ///
+    /// ```
+    /// let vegas = fetch_proto::Vegas::default().min(10);
+    /// ```
+    #[must_use]
+    pub const fn min(mut self, min: u32) -> Self {
+        self.min = min;
+        self
+    }
+
+    /// Sets [`probe`](field@Self::probe).
+    ///
+    /// ```
+    /// let vegas = fetch_proto::Vegas::default().probe(10);
+    /// ```
+    #[must_use]
+    pub const fn probe(mut self, probe: u32) -> Self {
+        self.probe = probe;
+        self
+    }
+
     pub(super) fn next_limit(
         &self,
         state: &mut VegasState,

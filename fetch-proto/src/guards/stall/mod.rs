@@ -21,12 +21,13 @@ const BINS: u64 = 10;
 /// use core::time::Duration;
 /// use fetch_proto::StallGuard;
 ///
-/// let guard = StallGuard { min_bytes_per_second: 10_000, ..StallGuard::default() };
+/// let guard = StallGuard::default().min_bytes_per_second(10_000);
 /// assert_eq!(guard.grace, Duration::from_secs(20));
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
+#[non_exhaustive]
 pub struct StallGuard {
     /// How long the throughput may be too low. Default 20 s.
     pub grace: Duration,
@@ -37,6 +38,41 @@ pub struct StallGuard {
 }
 
 impl StallGuard {
+    /// Sets [`grace`](field@Self::grace).
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// let guard = fetch_proto::StallGuard::default().grace(Duration::from_secs(10));
+    /// ```
+    #[must_use]
+    pub const fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Sets [`min_bytes_per_second`](field@Self::min_bytes_per_second).
+    ///
+    /// ```
+    /// let guard = fetch_proto::StallGuard::default().min_bytes_per_second(1000);
+    /// ```
+    #[must_use]
+    pub const fn min_bytes_per_second(mut self, min_bytes_per_second: u64) -> Self {
+        self.min_bytes_per_second = min_bytes_per_second;
+        self
+    }
+
+    /// Sets [`window`](field@Self::window).
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// let guard = fetch_proto::StallGuard::default().window(Duration::from_secs(10));
+    /// ```
+    #[must_use]
+    pub const fn window(mut self, window: Duration) -> Self {
+        self.window = window;
+        self
+    }
+
     /// Length of a bin in nanoseconds.
     fn bin_nanos(&self) -> u64 {
         (nanos(self.window) / BINS).max(1000)
@@ -184,7 +220,7 @@ impl ThroughputMeter {
     ///
     /// ```
     /// use fetch_proto::{ThroughputMeter, StallGuard, Timestamp};
-    /// let off = StallGuard { min_bytes_per_second: 0, ..StallGuard::default() };
+    /// let off = StallGuard::default().min_bytes_per_second(0);
     /// assert_eq!(ThroughputMeter::new(Timestamp::START).deadline(&off), None);
     /// ```
     #[must_use]

@@ -154,7 +154,7 @@ impl RequestThrottler {
     /// # use fetch_proto::{Throttle, RequestThrottler, Timestamp};
     /// let mut throttler = RequestThrottler::new(Throttle::default());
     /// throttler.record_request(Timestamp::START);
-    /// assert!(!throttler.is_idle(Timestamp::START));
+    /// assert!(throttler.idle_at() > Timestamp::START);
     /// ```
     pub fn record_request(&mut self, now: Timestamp) {
         *self.window.slot_mut(now) += RequestCounts {
@@ -239,17 +239,6 @@ impl RequestThrottler {
     #[must_use]
     pub const fn config(&self) -> &Throttle {
         &self.config
-    }
-
-    /// Whether the window is empty at `now`, so that this state can be dropped.
-    ///
-    /// ```
-    /// # use fetch_proto::{Throttle, RequestThrottler, Timestamp};
-    /// assert!(RequestThrottler::new(Throttle::default()).is_idle(Timestamp::START));
-    /// ```
-    #[must_use]
-    pub fn is_idle(&self, now: Timestamp) -> bool {
-        self.idle_at() <= now
     }
 
     /// When the window will be empty, if nothing else happens.

@@ -17,13 +17,14 @@ use crate::stats::histogram::DurationHistogram;
 /// use core::time::Duration;
 /// use fetch_proto::{SampleEnd, FetchSample};
 ///
-/// let sample = FetchSample { retries: 1, ..FetchSample::new(SampleEnd::Status(200), Duration::from_millis(80)) };
+/// let sample = FetchSample::new(SampleEnd::Status(200), Duration::from_millis(80)).retries(1);
 /// assert_eq!(sample.attempts, 1);
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub struct FetchSample {
     /// How it ended.
-    pub ending: SampleEnd,
+    pub end: SampleEnd,
     /// Requests sent: the first, retries, and one for each redirect followed.
     pub attempts: u32,
     /// Attempts that repeated an earlier one.
@@ -47,10 +48,10 @@ impl FetchSample {
     /// assert_eq!(FetchSample::new(SampleEnd::Cancelled, Duration::ZERO).bytes, 0);
     /// ```
     #[must_use]
-    pub const fn new(ending: SampleEnd, total: Duration) -> Self {
+    pub const fn new(end: SampleEnd, total: Duration) -> Self {
         let (retries, redirects, bytes, first_byte) = (0, 0, 0, None);
         Self {
-            ending,
+            end,
             attempts: 1,
             retries,
             redirects,
@@ -59,10 +60,76 @@ impl FetchSample {
             first_byte,
         }
     }
+
+    /// Sets the number of requests sent.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use fetch_proto::{FetchSample, SampleEnd};
+    /// let sample = FetchSample::new(SampleEnd::Status(200), Duration::from_millis(80)).attempts(2);
+    /// ```
+    #[must_use]
+    pub const fn attempts(mut self, attempts: u32) -> Self {
+        self.attempts = attempts;
+        self
+    }
+
+    /// Sets the number of retries.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use fetch_proto::{FetchSample, SampleEnd};
+    /// let sample = FetchSample::new(SampleEnd::Status(200), Duration::from_millis(80)).retries(1);
+    /// ```
+    #[must_use]
+    pub const fn retries(mut self, retries: u32) -> Self {
+        self.retries = retries;
+        self
+    }
+
+    /// Sets the number of redirects followed.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use fetch_proto::{FetchSample, SampleEnd};
+    /// let sample = FetchSample::new(SampleEnd::Status(200), Duration::from_millis(80)).redirects(1);
+    /// ```
+    #[must_use]
+    pub const fn redirects(mut self, redirects: u32) -> Self {
+        self.redirects = redirects;
+        self
+    }
+
+    /// Sets the size of the decoded body in bytes.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use fetch_proto::{FetchSample, SampleEnd};
+    /// let sample = FetchSample::new(SampleEnd::Status(200), Duration::from_millis(80)).bytes(512);
+    /// ```
+    #[must_use]
+    pub const fn bytes(mut self, bytes: u64) -> Self {
+        self.bytes = bytes;
+        self
+    }
+
+    /// Sets the time to the first byte of the last response.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use fetch_proto::{FetchSample, SampleEnd};
+    /// let sample = FetchSample::new(SampleEnd::Status(200), Duration::from_millis(80)).first_byte(Duration::from_millis(20));
+    /// ```
+    #[must_use]
+    pub fn first_byte(mut self, first_byte: impl Into<Option<Duration>>) -> Self {
+        self.first_byte = first_byte.into();
+        self
+    }
 }
 
 /// How a fetch ended, as counted by [`BatchStats`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub enum SampleEnd {
     /// The caller cancelled it.
     Cancelled,
@@ -112,7 +179,7 @@ impl BatchStats {
     /// assert_eq!(stats.http_errors(), 1);
     /// ```
     pub fn record(&mut self, sample: &FetchSample) {
-        *match sample.ending {
+        *match sample.end {
             SampleEnd::Cancelled => &mut self.cancelled,
             SampleEnd::Failed(kind) => self.failed.entry(kind).or_default(),
             SampleEnd::Status(400..) => &mut self.http_errors,
@@ -314,7 +381,7 @@ impl From<&FetchOutcome> for FetchSample {
     fn from(outcome: &FetchOutcome) -> Self {
         let last = outcome.last_attempt();
         Self {
-            ending: match outcome.result {
+            end: match outcome.result {
                 Ok(finish) => SampleEnd::Status(finish.status),
                 Err(FetchError::Cancelled) => SampleEnd::Cancelled,
                 Err(FetchError::TimedOut(limit)) => SampleEnd::TimedOut(limit),

@@ -14,34 +14,34 @@ fn stats() -> BatchStats {
             ..ok
         },
         FetchSample {
-            ending: SampleEnd::Status(399),
+            end: SampleEnd::Status(399),
             ..ok
         },
         FetchSample {
-            ending: SampleEnd::Status(400),
+            end: SampleEnd::Status(400),
             ..ok
         },
         FetchSample {
-            ending: SampleEnd::Failed("tls"),
+            end: SampleEnd::Failed("tls"),
             attempts: 3,
             retries: 2,
             total: ms(70),
             ..ok
         },
         FetchSample {
-            ending: SampleEnd::Failed("dns"),
+            end: SampleEnd::Failed("dns"),
             ..ok
         },
         FetchSample {
-            ending: SampleEnd::Failed("dns"),
+            end: SampleEnd::Failed("dns"),
             ..ok
         },
         FetchSample {
-            ending: SampleEnd::TimedOut(TimeLimit::FirstByte),
+            end: SampleEnd::TimedOut(TimeLimit::FirstByte),
             ..ok
         },
         FetchSample {
-            ending: SampleEnd::Cancelled,
+            end: SampleEnd::Cancelled,
             attempts: 0,
             ..ok
         },

@@ -216,6 +216,7 @@ impl DurationHistogram {
 /// The figures of [`DurationHistogram::summary`].
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[non_exhaustive]
 pub struct HistogramSummary {
     /// Number of durations.
     pub count: u64,

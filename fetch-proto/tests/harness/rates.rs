@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use fetch_proto::{Rate, Timestamp};
 
-use super::Policies;
+use super::PolicySet;
 
 /// When attempts started since the rates were last changed.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Pace {
+pub(super) struct RateChecker {
     rests: BTreeMap<String, Timestamp>,
     starts: Vec<(Timestamp, String)>,
 }
 
-impl Pace {
+impl RateChecker {
     pub(super) fn forget_rates(&mut self) {
         self.starts.clear();
     }
@@ -26,13 +26,13 @@ impl Pace {
     }
 
     /// An attempt starts: is it within all rates, and after every rest?
-    pub(super) fn start(&mut self, origin: &str, policies: Policies, now: Timestamp) {
+    pub(super) fn start(&mut self, origin: &str, policies: PolicySet, now: Timestamp) {
         let rest = self.rests.get(origin);
         assert!(
             rest.is_none_or(|rest| *rest <= now),
             "{origin} was to be left alone"
         );
-        if policies.has(Policies::SPACING) {
+        if policies.has(PolicySet::SPACING) {
             let here = self.starts.iter().filter(|(_, at)| at == origin);
             let last = here.map(|(at, _)| *at).max();
             let enough = |at| now.saturating_since(at) >= Duration::from_millis(50);

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use fetch_proto::{FailureKind, FetchRequest, HeadSummary, Input, Method, RequestBodyKind};
 
-use super::Policies;
+use super::PolicySet;
 
 /// One thing that happens.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, arbitrary::Arbitrary)]
-pub enum Op {
+pub enum Operation {
     /// Time passes.
     Advance { millis: u16 },
     /// The server of an attempt in flight, counted from the oldest, does something.
-    Answer { flight: u8, how: Answer },
+    Answer { attempt: u8, answer: ServerAnswer },
     /// A clock that runs back for one call.
     Back { millis: u16 },
     /// The caller gives up a fetch, counted from the oldest.
@@ -21,7 +21,7 @@ pub enum Op {
     #[arbitrary(skip)]
     Close,
     /// New policies.
-    Configure(Policies),
+    Configure(PolicySet),
     /// The consumer is slow.
     Hold,
     /// The consumer goes on.
@@ -31,14 +31,17 @@ pub enum Op {
     /// Attempts that are over report again.
     Stale,
     /// One more fetch.
-    Submit { site: Site, kind: Kind },
+    Submit {
+        site: RequestSite,
+        kind: RequestKind,
+    },
     /// Time passes until the engine wants to be called.
     Wait,
 }
 
 /// What a server does.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, arbitrary::Arbitrary)]
-pub enum Answer {
+pub enum ServerAnswer {
     /// A part of the body comes.
     Body,
     /// No connection is made.
@@ -69,7 +72,7 @@ pub enum Answer {
 
 /// Where a request goes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, arbitrary::Arbitrary)]
-pub enum Site {
+pub enum RequestSite {
     A,
     /// Another path of the same host.
     A2,
@@ -80,7 +83,7 @@ pub enum Site {
 
 /// Which request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, arbitrary::Arbitrary)]
-pub enum Kind {
+pub enum RequestKind {
     Get,
     Post,
     /// One that shares its response.
@@ -89,7 +92,7 @@ pub enum Kind {
     Upload,
 }
 
-impl Answer {
+impl ServerAnswer {
     /// What the engine is told, if a head was told before or not.
     pub(super) fn inputs(self, has_head: bool) -> Vec<Input> {
         let head = |status| Input::Head(HeadSummary::status(status));
@@ -118,20 +121,20 @@ impl Answer {
     }
 }
 
-pub(super) fn request(site: Site, kind: Kind, tag: u64) -> FetchRequest {
+pub(super) fn request(site: RequestSite, kind: RequestKind, tag: u64) -> FetchRequest {
     let url = match site {
-        Site::A => "http://a.test/1",
-        Site::A2 => "http://a.test/2",
-        Site::B => "http://b.test/1",
-        Site::Service => "http://service.test/1",
+        RequestSite::A => "http://a.test/1",
+        RequestSite::A2 => "http://a.test/2",
+        RequestSite::B => "http://b.test/1",
+        RequestSite::Service => "http://service.test/1",
     };
     let get = FetchRequest::get(url.parse().expect("it is a URL"));
     let request = get.tag(tag);
     let method = Method::Post;
     match kind {
-        Kind::Get => request,
-        Kind::Post => request.method(method).body(RequestBodyKind::Replayable),
-        Kind::Shared => request.share(Some(1)),
-        Kind::Upload => request.method(Method::Put).body(RequestBodyKind::Once),
+        RequestKind::Get => request,
+        RequestKind::Post => request.method(method).body(RequestBodyKind::Replayable),
+        RequestKind::Shared => request.share(Some(1)),
+        RequestKind::Upload => request.method(Method::Put).body(RequestBodyKind::Once),
     }
 }

@@ -9,24 +9,27 @@ use fetch_proto::{
     PolicyRules, Rate, RetryBudget, Shed, StallGuard, TargetEndpoint, Throttle, Timeouts, Vegas,
 };
 
-use super::Site;
+use super::RequestSite;
 
 /// The sites whose circuits are watched, with their hosts.
-pub const HOSTS: [(Site, &str); 2] = [(Site::A, "http://a.test"), (Site::B, "http://b.test")];
+pub const HOSTS: [(RequestSite, &str); 2] = [
+    (RequestSite::A, "http://a.test"),
+    (RequestSite::B, "http://b.test"),
+];
 
 /// A set of policies, one bit each.
 #[derive(Clone, Copy, Default, Eq, PartialEq, arbitrary::Arbitrary)]
-pub struct Policies(pub u32);
+pub struct PolicySet(pub u32);
 
 /// The names of the bits, from the lowest.
 macro_rules! policies {
     ($($name:ident)*) => {
         #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
         #[derive(Clone, Copy)]
-        enum Bit { $($name),* }
+        enum PolicyBit { $($name),* }
 
-        impl Policies {
-            $(pub const $name: Self = Self(1 << Bit::$name as u32);)*
+        impl PolicySet {
+            $(pub const $name: Self = Self(1 << PolicyBit::$name as u32);)*
             const NAMES: &[&str] = &[$(stringify!($name)),*];
         }
     };
@@ -38,7 +41,7 @@ policies! {
     THROTTLE TOKENS VEGAS
 }
 
-impl std::fmt::Debug for Policies {
+impl std::fmt::Debug for PolicySet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let set = |i: &usize| self.0 >> i & 1 == 1;
         let names = (0..Self::NAMES.len()).filter(set).map(|i| Self::NAMES[i]);
@@ -46,7 +49,7 @@ impl std::fmt::Debug for Policies {
     }
 }
 
-impl std::ops::BitOr for Policies {
+impl std::ops::BitOr for PolicySet {
     type Output = Self;
 
     fn bitor(self, other: Self) -> Self {
@@ -62,7 +65,7 @@ fn url(url: &str) -> url::Url {
     url.parse().expect("it is a URL")
 }
 
-impl Policies {
+impl PolicySet {
     pub fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
@@ -99,10 +102,7 @@ impl Policies {
         } else {
             HedgeDelay::Fixed(millis(200))
         };
-        let hedge = Hedge {
-            delay,
-            ..Hedge::default()
-        };
+        let hedge = Hedge::default().delay(delay);
         self.has(Self::HEDGE | Self::HEDGE_LATENCY).then_some(hedge)
     }
 
@@ -131,10 +131,7 @@ impl Policies {
             .max_body(1000)
             .rate(self.rates()[2])
             .timeouts(timeouts);
-        let guard = StallGuard {
-            grace: millis(300),
-            ..StallGuard::default()
-        };
+        let guard = StallGuard::default().grace(millis(300));
         let policy = policy.stall(self.has(Self::STALL).then_some(guard));
         if self.has(Self::FALLBACK) {
             policy.fallback(Fallback::to(url("http://b.test/fallback")))
@@ -203,23 +200,13 @@ impl Policies {
 
     fn adaptive(self) -> Option<AdaptiveConcurrency> {
         if self.has(Self::AIMD) {
-            let aimd = Aimd {
-                initial: 2,
-                backoff_per_mille: 500,
-                ..Aimd::default()
-            };
+            let aimd = Aimd::default().initial(2).backoff_per_mille(500);
             return Some(AdaptiveConcurrency::Aimd(aimd));
         }
         if self.has(Self::VEGAS) {
-            return Some(AdaptiveConcurrency::Vegas(Vegas {
-                initial: 2,
-                ..Vegas::default()
-            }));
+            return Some(AdaptiveConcurrency::Vegas(Vegas::default().initial(2)));
         }
-        let gradient = Gradient2 {
-            initial: 2,
-            ..Gradient2::default()
-        };
+        let gradient = Gradient2::default().initial(2);
         self.has(Self::GRADIENT)
             .then_some(AdaptiveConcurrency::Gradient2(gradient))
     }

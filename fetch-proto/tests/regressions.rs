@@ -181,10 +181,7 @@ fn what_was_not_told_of_a_landed_attempt_is_not_told_after_a_restart() {
 
 #[test]
 fn an_ejected_endpoint_is_used_while_no_other_may_be() {
-    let outlier = OutlierDetection {
-        consecutive_failures: 2,
-        ..OutlierDetection::default()
-    };
+    let outlier = OutlierDetection::default().consecutive_failures(2);
     let urls = ["http://a.test", "http://b.test"].map(|url| url.parse().unwrap());
     let target = BalancedTarget::new(urls.map(TargetEndpoint::new))
         .outlier(outlier)
