@@ -1,5 +1,5 @@
-//! What the engine costs: one fetch from submission to outcome, a look while nothing is due, a
-//! retry's timer. `cargo bench -p fetch-proto --bench engine`.
+//! Costs of the engine: a fetch from submission to outcome, an idle poll, a retry's timer.
+//! `cargo bench -p fetch-proto --bench engine`.
 
 use std::time::Duration;
 
@@ -19,14 +19,14 @@ fn main() {
 const SEED: u64 = 7;
 const START: Timestamp = Timestamp::START;
 
-/// One fetch that is answered 200 at once: submit, start, head, accept, end, done. Its host is new
-/// to the engine, and forgotten with it.
+/// A fetch that is answered 200 at once: submit, start, head, accept, end, done. Its host is created and
+/// removed with it.
 #[divan::bench(sample_size = 1_000)]
 fn submit_to_done(bencher: Bencher<'_, '_>) {
     one_by_one(bencher, Engine::new(Config::default(), SEED, START));
 }
 
-/// The same with every policy that there is.
+/// The same with every policy enabled.
 #[divan::bench(sample_size = 1_000)]
 fn submit_to_done_with_all_policies(bencher: Bencher<'_, '_>) {
     let policy = Policy::default()
@@ -47,7 +47,7 @@ fn submit_to_done_with_all_policies(bencher: Bencher<'_, '_>) {
     one_by_one(bencher, Engine::new(config, SEED, START));
 }
 
-/// Fetches that are submitted, answered and dropped one after the other, a millisecond apart.
+/// Submits, answers and drops one fetch after the other, a millisecond apart.
 fn one_by_one(bencher: Bencher<'_, '_>, mut engine: Engine) {
     let request = request();
     let mut now = START;
@@ -72,7 +72,7 @@ fn rate() -> Rate {
     "1000000/s".parse().expect("a rate")
 }
 
-/// A poll that finds nothing to do, while so many fetches are queued: the same for all.
+/// An idle poll while fetches are queued: independent of their number.
 #[divan::bench(args = [1_000, 100_000, 1_000_000], sample_size = 1_000)]
 fn idle_poll_with_queued_fetches(bencher: Bencher<'_, '_>, live: usize) {
     let mut engine = Engine::new(Config::default().concurrency(1).window(live), SEED, START);
@@ -86,8 +86,8 @@ fn idle_poll_with_queued_fetches(bencher: Bencher<'_, '_>, live: usize) {
     bencher.bench_local(|| engine.poll(black_box(START)));
 }
 
-/// The first attempt of each fetch fails: it goes to sleep, its timer fires, it starts again. The
-/// figure of items per second is that of fetches.
+/// The first attempt of each fetch fails, its backoff timer fires, and it starts again. The item count
+/// is that of fetches.
 #[divan::bench(args = [1_000, 100_000], sample_size = 1, sample_count = 20)]
 fn fail_sleep_and_start_again(bencher: Bencher<'_, '_>, count: usize) {
     let flying = || {
@@ -134,7 +134,7 @@ fn answer(engine: &mut Engine, id: AttemptId, now: Timestamp) {
     engine.handle(id, Input::End(Ok(())), now);
 }
 
-/// Polls until there is nothing more to do, and shows every start.
+/// Polls until the engine is idle, and passes on every start.
 fn drain(engine: &mut Engine, now: Timestamp, mut start: impl FnMut(Attempt)) -> Idle {
     loop {
         match engine.poll(now) {

@@ -1,4 +1,4 @@
-//! What it costs to choose a policy by URL. `cargo bench -p fetch-proto --bench rules`.
+//! Costs of choosing a policy by URL. `cargo bench -p fetch-proto --bench rules`.
 
 use std::hint::black_box;
 
@@ -10,7 +10,7 @@ fn main() {
     divan::main();
 }
 
-/// Ten rules of all kinds, against URLs that match the first, the last, and none of them.
+/// Ten rules of all kinds, with URLs that match the first, the last and none.
 #[divan::bench(sample_size = 1_000, args = [
     "https://site.test/delay/3?n=1",
     "https://last.test/some/longer/path/to/a/page.html?with=query",
@@ -40,7 +40,7 @@ fn ten_rules(bencher: Bencher<'_, '_>, url: &str) {
     bencher.bench(|| rules.matching_rule(black_box(&Method::Get), black_box(&url)));
 }
 
-/// The two rules that are there by default, against a URL that matches neither.
+/// The two default rules, with a URL that matches neither.
 #[divan::bench(sample_size = 1_000)]
 fn default_rules(bencher: Bencher<'_, '_>) {
     let rules = PolicyRules::default();

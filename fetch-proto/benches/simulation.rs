@@ -1,4 +1,4 @@
-//! What whole runs in virtual time cost.
+//! Costs of whole runs in virtual time.
 //! `cargo bench -p fetch-proto --features testing --bench simulation`.
 
 use std::time::Duration;
@@ -12,7 +12,7 @@ fn main() {
     divan::main();
 }
 
-/// A million fetches from ten hosts of which one in twenty answers is a failure: one run.
+/// One run of a million fetches from ten hosts, where 5 % of the answers are failures.
 #[divan::bench(sample_size = 1, sample_count = 3)]
 fn a_million_fetches_with_five_percent_faults(bencher: Bencher<'_, '_>) {
     const COUNT: usize = 1_000_000;

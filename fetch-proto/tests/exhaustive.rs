@@ -1,4 +1,4 @@
-//! Every interleaving of a few fetches, hosts and events, to a bounded depth.
+//! Explores every interleaving of a few fetches, hosts and events, to a bounded depth.
 
 mod harness;
 
@@ -11,10 +11,10 @@ const ANSWERS: [ServerAnswer; 4] = [
     ServerAnswer::Unavailable,
 ];
 
-/// How many events follow the submissions. One more takes some eight times as long.
+/// The number of events after the submissions. Each more takes about eight times as long.
 const DEPTH: usize = 4;
 
-/// All ways on from here. How many states were seen.
+/// Explores all continuations of a state. Returns the number of states.
 fn explore(
     harness: &EngineHarness,
     depth: usize,
@@ -33,7 +33,7 @@ fn explore(
         let mut next = harness.clone();
         next.apply(op);
         if matches!(op, Operation::Cancel { .. }) {
-            // The driver may hear of something else before it polls.
+            // The driver may report another input before it polls.
             seen += explore(&next, depth - 1, answers, others);
         }
         next.drain();

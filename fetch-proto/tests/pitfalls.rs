@@ -1,5 +1,4 @@
-//! What users of other libraries were hit by, where it is the engine that must be right. The whole
-//! list is in `docs/pitfalls.md`.
+//! Known pitfalls of other HTTP libraries that concern the engine. `docs/pitfalls.md` lists all of them.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What the exhaustive and the random runs have found, each as a short story.
+//! Regression tests for bugs that the exhaustive and the random runs found.
 
 use std::time::Duration;
 
@@ -16,20 +16,20 @@ fn get(url: &str) -> FetchRequest {
     FetchRequest::get(url.parse().unwrap())
 }
 
-/// All that the engine says until it is idle for the first time.
-fn said(engine: &mut Engine, now: Timestamp) -> Vec<Output> {
-    let mut said = Vec::new();
+/// All outputs until the engine is idle.
+fn outputs(engine: &mut Engine, now: Timestamp) -> Vec<Output> {
+    let mut outputs = Vec::new();
     loop {
         match engine.poll(now) {
-            Output::Idle(_) => return said,
-            output => said.push(output),
+            Output::Idle(_) => return outputs,
+            output => outputs.push(output),
         }
     }
 }
 
 fn starts(engine: &mut Engine, now: Timestamp) -> Vec<Attempt> {
-    let said = said(engine, now).into_iter();
-    let starts = said.filter_map(|output| match output {
+    let outputs = outputs(engine, now).into_iter();
+    let starts = outputs.filter_map(|output| match output {
         Output::Start(attempt) => Some(attempt),
         _ => None,
     });
@@ -43,16 +43,18 @@ fn start(engine: &mut Engine, now: Timestamp) -> Attempt {
 }
 
 #[test]
-fn a_fetch_that_an_open_circuit_refuses_ends_before_the_engine_is_idle() {
+fn a_fetch_that_an_open_circuit_rejects_ends_before_the_engine_is_idle() {
     let breaker = Breaker::default().consecutive(1).on_open(OnOpen::FailFast);
     let rules = PolicyRules::from_policy(Policy::default().attempts(1));
     let mut engine = Engine::new(Config::default().breaker(breaker).rules(rules), 0, at(0));
     engine.submit(get("http://a.test/1"), at(0)).unwrap();
     let first = start(&mut engine, at(0));
     engine.handle(first.id, Input::End(Err(FailureKind::Io)), at(1));
-    let _ = said(&mut engine, at(1));
+    let _ = outputs(&mut engine, at(1));
     engine.submit(get("http://a.test/2"), at(2)).unwrap();
-    let last = said(&mut engine, at(2)).pop().expect("it says something");
+    let last = outputs(&mut engine, at(2))
+        .pop()
+        .expect("the engine has an output");
     assert!(
         matches!(last, Output::Done(_, outcome) if outcome.result == Err(FetchError::CircuitOpen))
     );
@@ -63,23 +65,23 @@ fn shared(url: &str) -> FetchRequest {
 }
 
 #[test]
-fn a_follower_cancelled_along_with_its_leader_does_not_ask_instead() {
+fn a_follower_cancelled_with_its_leader_sends_no_request() {
     let mut engine = Engine::new(Config::default(), 0, at(0));
     let ids = [0; 2].map(|_| engine.submit(shared("http://a.test/"), at(0)).unwrap());
     let _ = start(&mut engine, at(0));
     for id in ids {
         engine.cancel(id, at(1));
     }
-    let said = said(&mut engine, at(1));
+    let outputs = outputs(&mut engine, at(1));
     let cancelled = |output: &&Output| match output {
         Output::Done(_, outcome) => outcome.result == Err(FetchError::Cancelled),
         _ => false,
     };
-    assert_eq!(said.iter().filter(cancelled).count(), 2, "{said:?}");
+    assert_eq!(outputs.iter().filter(cancelled).count(), 2, "{outputs:?}");
 }
 
 #[test]
-fn a_follower_that_turned_to_its_fallback_is_not_given_the_leaders_result() {
+fn a_follower_on_its_fallback_does_not_get_the_leaders_result() {
     let limits = Timeouts::NONE.queue(Duration::from_secs(1));
     let fallback = Fallback::to("http://b.test/".parse().unwrap());
     let policy = Policy::default().timeouts(limits).fallback(fallback);
@@ -95,15 +97,15 @@ fn a_follower_that_turned_to_its_fallback_is_not_given_the_leaders_result() {
     assert_eq!(other.url.as_str(), "http://b.test/");
     engine.handle(first.id, Input::Head(HeadSummary::status(200)), at(1001));
     engine.handle(first.id, Input::End(Ok(())), at(1001));
-    let said = said(&mut engine, at(1001));
+    let outputs = outputs(&mut engine, at(1001));
     let done = |output: &&Output| matches!(output, Output::Done(id, _) if *id == leader);
-    assert_eq!(said.iter().filter(done).count(), 1);
+    assert_eq!(outputs.iter().filter(done).count(), 1);
     assert_eq!(engine.stats().live, 1);
     assert_eq!(engine.stats().flying, 1);
 }
 
 #[test]
-fn an_endpoint_that_is_no_more_is_remembered_until_its_attempts_have_landed() {
+fn a_removed_endpoint_stays_until_its_attempts_have_ended() {
     let target = BalancedTarget::new([TargetEndpoint::new("http://a.test".parse().unwrap())]);
     let service = "http://service.test".parse().unwrap();
     let config = Config::default().target(service, target).unwrap();
@@ -114,12 +116,12 @@ fn an_endpoint_that_is_no_more_is_remembered_until_its_attempts_have_landed() {
     assert_eq!(engine.host_stats("http://a.test").unwrap().flying, 1);
     engine.handle(first.id, Input::Head(HeadSummary::status(200)), at(2));
     engine.handle(first.id, Input::End(Ok(())), at(2));
-    let _ = said(&mut engine, at(2));
+    let _ = outputs(&mut engine, at(2));
     assert_eq!((engine.stats().flying, engine.stats().hosts), (0, 0));
 }
 
 #[test]
-fn a_fetch_that_a_rule_parked_twice_is_not_refused_while_it_flies() {
+fn a_fetch_that_a_rule_deferred_twice_is_not_rejected_in_flight() {
     let limits = Timeouts::NONE.queue(Duration::from_millis(600));
     let fallback = Fallback::to("http://b.test/".parse().unwrap());
     let policy = Policy::default()
@@ -132,24 +134,24 @@ fn a_fetch_that_a_rule_parked_twice_is_not_refused_while_it_flies() {
     engine.submit(get("http://a.test/1"), at(0)).unwrap();
     engine.submit(get("http://a.test/2"), at(0)).unwrap();
     let _ = start(&mut engine, at(0));
-    // The other is parked, falls back, is parked again, and flies.
-    let _ = said(&mut engine, at(600));
-    let flies = start(&mut engine, at(1000));
-    assert_eq!(flies.url.as_str(), "http://b.test/");
-    // One that no rule slows down opens the circuit meanwhile.
+    // The other is deferred, falls back, is deferred again, and starts.
+    let _ = outputs(&mut engine, at(600));
+    let second = start(&mut engine, at(1000));
+    assert_eq!(second.url.as_str(), "http://b.test/");
+    // A fetch that no rule slows down opens the circuit.
     let policy = Some(Policy::default().attempts(1).into());
     let request = get("http://b.test/other");
     let request = request.policy(policy);
     engine.submit(request, at(1500)).unwrap();
     let other = start(&mut engine, at(1500));
     engine.handle(other.id, Input::End(Err(FailureKind::Io)), at(1500));
-    let _ = said(&mut engine, at(1500));
-    assert_eq!(said(&mut engine, at(2000)), []);
+    let _ = outputs(&mut engine, at(1500));
+    assert_eq!(outputs(&mut engine, at(2000)), []);
     assert_eq!(engine.stats().live, 2);
 }
 
 #[test]
-fn a_fetch_that_falls_back_in_its_queue_leaves_that_queue() {
+fn a_fetch_that_falls_back_in_a_queue_leaves_that_queue() {
     let limits = Timeouts::NONE.queue(Duration::from_millis(100));
     let fallback = Fallback::to("http://b.test/".parse().unwrap());
     let policy = Policy::default().timeouts(limits).fallback(fallback);
@@ -168,19 +170,19 @@ fn a_fetch_that_falls_back_in_its_queue_leaves_that_queue() {
 }
 
 #[test]
-fn what_was_not_told_of_a_landed_attempt_is_not_told_after_a_restart() {
+fn outputs_about_an_ended_attempt_do_not_survive_a_restart() {
     let mut engine = Engine::new(Config::default(), 0, at(0));
     engine.submit(get("http://a.test/"), at(0)).unwrap();
     let first = start(&mut engine, at(0));
     engine.handle(first.id, Input::Head(HeadSummary::status(200)), at(1));
     engine.handle(first.id, Input::End(Ok(())), at(1));
     let mut later = Engine::restore(engine.checkpoint(), at(1));
-    let said = said(&mut later, at(1));
-    assert!(matches!(said[..], [Output::Done(..)]), "{said:?}");
+    let outputs = outputs(&mut later, at(1));
+    assert!(matches!(outputs[..], [Output::Done(..)]), "{outputs:?}");
 }
 
 #[test]
-fn an_ejected_endpoint_is_used_while_no_other_may_be() {
+fn an_ejected_endpoint_is_used_if_no_other_is_available() {
     let outlier = OutlierDetection::default().consecutive_failures(2);
     let urls = ["http://a.test", "http://b.test"].map(|url| url.parse().unwrap());
     let target = BalancedTarget::new(urls.map(TargetEndpoint::new))
@@ -191,24 +193,27 @@ fn an_ejected_endpoint_is_used_while_no_other_may_be() {
     let rules = PolicyRules::from_policy(Policy::default().attempts(1));
     let config = Config::default().breaker(breaker).rules(rules);
     let mut engine = Engine::new(config.target(service, target).unwrap(), 0, at(0));
-    // Both circuits open, and one of the endpoints, but never both, is ejected.
+    // Both circuits open, and one of the endpoints is ejected, but never both.
     for n in 0..4 {
         engine.submit(get("http://service.test/"), at(n)).unwrap();
         let attempt = start(&mut engine, at(n));
         engine.handle(attempt.id, Input::End(Err(FailureKind::Io)), at(n));
-        let _ = said(&mut engine, at(n));
+        let _ = outputs(&mut engine, at(n));
     }
-    // As soon as one lets a probe through, be it the ejected one, the next fetch flies.
+    // The next fetch starts as soon as one circuit admits a probe, even of the ejected endpoint.
     engine.submit(get("http://service.test/"), at(4)).unwrap();
-    assert_eq!(said(&mut engine, at(4)), []);
+    assert_eq!(outputs(&mut engine, at(4)), []);
     let Output::Idle(idle) = engine.poll(at(4)) else {
-        panic!("it is idle");
+        panic!("the engine is idle");
     };
-    let _ = start(&mut engine, idle.wake.expect("it waits for a probe").at);
+    let _ = start(
+        &mut engine,
+        idle.wake.expect("the engine waits for a probe").at,
+    );
 }
 
 #[test]
-fn a_fetch_keeps_the_rate_of_its_own_rule_when_rules_are_renumbered() {
+fn a_fetch_keeps_the_rate_of_its_rule_when_rules_are_renumbered() {
     let mut engine = Engine::new(
         Config::default().rules(PolicyRules::from_policy(Policy::default())),
         0,
@@ -223,15 +228,15 @@ fn a_fetch_keeps_the_rate_of_its_own_rule_when_rules_are_renumbered() {
     let rules = PolicyRules::builder().rule("host:other.test", slow).build();
     engine.set_config(Config::default().rules(rules.unwrap()), at(0));
     engine.release();
-    let said = said(&mut engine, at(0));
+    let outputs = outputs(&mut engine, at(0));
     assert!(
-        matches!(said[..], [Output::Start(_), Output::Start(_)]),
-        "{said:?}"
+        matches!(outputs[..], [Output::Start(_), Output::Start(_)]),
+        "{outputs:?}"
     );
 }
 
 #[test]
-fn breakers_that_a_new_configuration_brings_open_again_at_times_of_their_own() {
+fn breakers_from_a_new_configuration_probe_at_different_times() {
     let mut engine = Engine::new(Config::default(), 0, at(0));
     engine.hold();
     for url in ["http://a.test/", "http://b.test/"] {
@@ -250,8 +255,8 @@ fn breakers_that_a_new_configuration_brings_open_again_at_times_of_their_own() {
     while again.is_empty() {
         again = starts(&mut engine, now);
         if let Output::Idle(idle) = engine.poll(now) {
-            now = idle.wake.expect("it waits for the circuits").at;
+            now = idle.wake.expect("the engine waits for the circuits").at;
         }
     }
-    assert_eq!(again.len(), 1, "hosts are not all asked again at once");
+    assert_eq!(again.len(), 1, "hosts are not probed simultaneously");
 }

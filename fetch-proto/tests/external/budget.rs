@@ -1,4 +1,4 @@
-//! Which retries a budget allows, and what is left of it.
+//! Retry budgets.
 
 use fetch_proto::{RetryBudget, RetryCost, RetryKind, RetryTokens, Timestamp};
 use libtest_mimic::Failed;
@@ -9,18 +9,18 @@ use crate::table;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Given {
+struct BudgetCase {
     capacity: u32,
     retry_cost: u32,
     #[serde(default)]
     timeout_cost: u32,
     throttle_cost: u32,
-    steps: Vec<Step>,
+    steps: Vec<BudgetStep>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Step {
+enum BudgetStep {
     Fail,
     FailLast,
     Forget,
@@ -33,8 +33,8 @@ pub(crate) fn aws(set: &str) -> Result<(), Failed> {
     table::run(set, include_str!("data/aws_token_bucket.json"), spend)
 }
 
-/// For each step, whether it is retried, and the units left.
-fn spend(given: &Given) -> Value {
+/// For each step, whether it is retried, and the remaining units.
+fn spend(given: &BudgetCase) -> Value {
     let (now, mut paid) = (Timestamp::START, None);
     let mut tokens = RetryTokens::new(RetryBudget::Capacity {
         capacity: given.capacity,
@@ -44,18 +44,18 @@ fn spend(given: &Given) -> Value {
     });
     let steps = given.steps.iter().map(|step| {
         let retried = match step {
-            Step::Fail => retry(&mut tokens, RetryKind::Transient, &mut paid),
-            Step::Throttle => retry(&mut tokens, RetryKind::Throttled, &mut paid),
-            Step::TimeOut => retry(&mut tokens, RetryKind::Timeout, &mut paid),
-            Step::FailLast => {
+            BudgetStep::Fail => retry(&mut tokens, RetryKind::Transient, &mut paid),
+            BudgetStep::Throttle => retry(&mut tokens, RetryKind::Throttled, &mut paid),
+            BudgetStep::TimeOut => retry(&mut tokens, RetryKind::Timeout, &mut paid),
+            BudgetStep::FailLast => {
                 tokens.record_failure(now);
                 false
             }
-            Step::Forget => {
+            BudgetStep::Forget => {
                 paid = None;
                 false
             }
-            Step::Succeed => {
+            BudgetStep::Succeed => {
                 tokens.record_success(paid.take(), now);
                 false
             }
@@ -72,7 +72,7 @@ fn retry(tokens: &mut RetryTokens, kind: RetryKind, paid: &mut Option<RetryCost>
 }
 
 /// What is left: a purse tells it in whole retries, here of one unit each.
-fn units(tokens: &RetryTokens, given: &Given) -> u64 {
+fn units(tokens: &RetryTokens, given: &BudgetCase) -> u64 {
     let mut tokens = tokens.clone();
     tokens.set_config(RetryBudget::Capacity {
         capacity: given.capacity,

@@ -1,4 +1,4 @@
-//! The end of a run: everything lands, and nothing is left.
+//! Checks at the end of a run: every fetch ends, and no state is left.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use fetch_proto::{CircuitState, Engine, Output};
 use super::{EngineHarness, HOSTS, MAX_STEPS, Operation, RequestKind, ServerAnswer};
 
 impl EngineHarness {
-    /// With nothing in flight, a restored engine has the same future as the one it was taken from.
+    /// Without attempts in flight, a restored engine behaves like the original.
     pub fn check_restart(&self) {
         if !self.model.in_flight().is_empty() || self.engine.stats().flying > 0 {
             return;
@@ -17,12 +17,12 @@ impl EngineHarness {
         assert_eq!(
             here.run_to_completion(),
             there.run_to_completion(),
-            "a checkpoint has the same future"
+            "a restored engine behaves like the original"
         );
     }
 
-    /// Everything is answered well from now on: every fetch ends, every circuit closes, and every
-    /// host is forgotten.
+    /// Answers everything successfully from now on, and checks that every fetch ends, every circuit
+    /// closes, and every host is removed.
     pub fn finish(&mut self) {
         self.run_to_completion();
         let stats = self.engine.stats();
@@ -39,7 +39,7 @@ impl EngineHarness {
         self.check_hosts_removed();
     }
 
-    /// Answers and waits until nothing happens any more. What was outputs on the way.
+    /// Answers and waits until no fetch is left. Returns the outputs.
     fn run_to_completion(&mut self) -> Vec<Output> {
         self.hold(false);
         let mut outputs = self.drain_at(self.clock);
@@ -56,10 +56,10 @@ impl EngineHarness {
             }
             outputs.append(&mut self.drain_at(self.clock));
         }
-        panic!("it never ends: {:?}", self.engine);
+        panic!("the run never ends: {:?}", self.engine);
     }
 
-    /// No circuit stays open or half-open where the host is well.
+    /// No circuit stays open or half-open while the host is healthy.
     fn check_circuits_close(&mut self) {
         for (site, host) in HOSTS {
             let open = |harness: &Self| {
@@ -67,10 +67,10 @@ impl EngineHarness {
                 let circuit = stats.and_then(|stats| stats.circuit);
                 circuit.is_some_and(|circuit| circuit != CircuitState::Closed)
             };
-            let mut tries = 0;
+            let mut rounds = 0;
             while open(self) && !self.policies.has_chaos() {
-                tries += 1;
-                assert!(tries < 100, "the circuit of {host} is never closed");
+                rounds += 1;
+                assert!(rounds < 100, "the circuit of {host} is never closed");
                 self.advance(Duration::from_secs(60));
                 self.apply(Operation::Submit {
                     site,
@@ -81,7 +81,7 @@ impl EngineHarness {
         }
     }
 
-    /// Hosts are forgotten once nothing is to be remembered of them.
+    /// Hosts without state are removed.
     fn check_hosts_removed(&mut self) {
         for _ in 0..MAX_STEPS {
             self.drain();
@@ -89,7 +89,7 @@ impl EngineHarness {
                 let kept = self.policies.targets();
                 assert!(
                     self.engine.stats().hosts <= kept,
-                    "hosts are forgotten: {:?}",
+                    "hosts are removed: {:?}",
                     self.engine
                 );
                 return;
@@ -97,6 +97,6 @@ impl EngineHarness {
             assert_eq!(idle.live, 0);
             self.apply(Operation::Wait);
         }
-        panic!("it never rests: {:?}", self.engine);
+        panic!("the engine is never at rest: {:?}", self.engine);
     }
 }

@@ -1,12 +1,12 @@
-//! A driver made of operations, and a model beside the engine that checks each thing it says.
+//! Drives an engine by a sequence of operations, and checks every output against a model.
 //!
-//! The exhaustive, the random and the fuzzed runs all use it. A broken promise is a panic that
-//! names it.
+//! Used by the exhaustive, the random and the fuzzed runs. A violated invariant panics with its
+//! description.
 
 #![allow(
     dead_code,
     unreachable_pub,
-    reason = "each of its users needs a part of it"
+    reason = "each test program uses a part of it"
 )]
 
 mod finish;
@@ -24,10 +24,10 @@ use self::model::EngineModel;
 pub use self::operation::{Operation, RequestKind, RequestSite, ServerAnswer};
 pub use self::policy_set::{HOSTS, PolicySet};
 
-/// How many steps anything may take that must come to an end.
+/// The largest number of steps of a loop that must terminate.
 const MAX_STEPS: usize = 10_000;
 
-/// An engine, its driver and its clock.
+/// An engine, its driver, its clock and the model.
 #[derive(Clone, Debug)]
 pub struct EngineHarness {
     clock: Timestamp,
@@ -41,7 +41,7 @@ pub struct EngineHarness {
 }
 
 impl EngineHarness {
-    /// An engine with these policies, at rest.
+    /// An idle engine with these policies.
     #[must_use]
     pub fn new(policies: PolicySet) -> Self {
         let clock = Timestamp::from_start(Duration::from_secs(1000));
@@ -59,8 +59,8 @@ impl EngineHarness {
         harness
     }
 
-    /// Runs what can be read from `bytes`: the policies, how it ends, and operations, each of which
-    /// says whether the engine is polled before the next.
+    /// Runs the sequence encoded in `bytes`: the policies, whether the engine is closed at the end, and
+    /// operations, each with a flag whether the engine is polled after it.
     pub fn run(bytes: &[u8]) {
         let mut bytes = Unstructured::new(bytes);
         let Ok((policies, closed)) = bytes.arbitrary() else {
@@ -84,11 +84,11 @@ impl EngineHarness {
         harness.finish();
     }
 
-    /// What a driver and its world may do now, and would make a difference.
+    /// The operations that are possible now and have an effect.
     #[must_use]
     pub fn choices(&self, answers: &[ServerAnswer], others: &[Operation]) -> Vec<Operation> {
-        let in_flight = 0..self.model.in_flight().len() as u8;
-        let answered = in_flight.flat_map(|flight| {
+        let attempts = 0..self.model.in_flight().len() as u8;
+        let answered = attempts.flat_map(|attempt| {
             let all = answers.iter().copied();
             all.map(move |answer| Operation::Answer { attempt, answer })
         });
@@ -106,9 +106,9 @@ impl EngineHarness {
             .collect()
     }
 
-    /// Does one thing, without polling.
+    /// Executes one operation, without polling.
     pub fn apply(&mut self, op: Operation) {
-        // These are told with the time.
+        // The engine gets the time with these operations.
         if matches!(
             op,
             Operation::Cancel { .. }
@@ -152,7 +152,7 @@ impl EngineHarness {
         }
     }
 
-    /// Does all that the engine wants done now.
+    /// Polls the engine until it is idle.
     pub fn drain(&mut self) {
         self.drain_at(self.clock);
     }
@@ -168,7 +168,7 @@ impl EngineHarness {
                     assert_eq!(
                         again,
                         Output::Idle(idle),
-                        "idle is outputs when nothing is left"
+                        "polling an idle engine changes nothing"
                     );
                     self.idle = Some(idle);
                     return outputs;
@@ -223,7 +223,7 @@ impl EngineHarness {
             let ends = matches!(input, Input::End(_));
             let handled = self.engine.handle(id, input.clone(), self.clock);
             if handled == InputEffect::Stale {
-                continue; // told of the very end, and not yet heard of it
+                continue; // the engine has ended the attempt, and its output is not yet polled
             }
             match input {
                 Input::Head(head) => self.model.head_received(id, &head),
@@ -233,7 +233,7 @@ impl EngineHarness {
         }
     }
 
-    /// What is over, or was never there, moves nothing.
+    /// Inputs about ended attempts have no effect.
     fn report_stale(&mut self) {
         for id in self.model.ended_ids() {
             let input = Input::Head(HeadSummary::status(200));
@@ -251,14 +251,14 @@ impl EngineHarness {
         }
     }
 
-    /// Sleeps until the engine wants to be called.
+    /// Advances the clock to the engine's wake time.
     fn wait(&mut self) {
         if let Some(wake) = self.idle.and_then(|idle| idle.wake) {
             self.clock = self.clock.max(wake.at);
         }
     }
 
-    /// Goes on with another process, whose clock shows another time.
+    /// Restores a checkpoint in another process, whose clock shows another time.
     fn restore(&mut self, later: bool) {
         let hour = Duration::from_secs(3600);
         self.clock = if later {

@@ -1,4 +1,4 @@
-//! What is known of fetches and attempts from the outside, and what must be true of it.
+//! The state of fetches and attempts as seen from outside, and the invariants that hold.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use fetch_proto::{
 use super::PolicySet;
 use super::rates::RateChecker;
 
-/// A fetch that is not done.
+/// An unfinished fetch.
 #[derive(Clone, Debug)]
 struct LiveFetch {
     cancelled: bool,
@@ -19,7 +19,7 @@ struct LiveFetch {
     number: u16,
 }
 
-/// An attempt that was started and has not ended.
+/// The state of an attempt in attempt.
 #[derive(Clone, Debug)]
 struct AttemptState {
     started: Timestamp,
@@ -32,20 +32,20 @@ struct AttemptState {
 pub(super) struct EngineModel {
     pub(super) done: u64,
     pub(super) submitted: u64,
-    /// Whether any fetch may have faults on purpose: then some fly of which nothing is told.
+    /// Whether faults may be injected: then attempts may be in attempt that were not reported.
     chaos: bool,
     closed: bool,
     in_flight: BTreeMap<AttemptId, AttemptState>,
-    /// Attempts that are over.
+    /// Attempts that have ended.
     ended_ids: BTreeSet<AttemptId>,
     held: bool,
-    /// Attempts that have ended since the engine was last idle, and had a head.
+    /// Attempts that have ended since the engine was last idle.
     recently_ended: BTreeMap<AttemptId, AttemptState>,
     live: BTreeMap<FetchId, LiveFetch>,
     now: Timestamp,
     rates: RateChecker,
     policies: PolicySet,
-    /// What those that waited for a fetch were told its result is.
+    /// By fetch, the result reported to the fetches that share it.
     shared: BTreeMap<FetchId, Result<CompleteResponse, FetchError>>,
 }
 
@@ -133,26 +133,26 @@ impl EngineModel {
     }
 
     pub(super) fn head_received(&mut self, id: AttemptId, head: &HeadSummary) {
-        let flight = self.in_flight.get_mut(&id).expect("it is in flight");
-        flight.status = Some(head.status);
+        let attempt = self.in_flight.get_mut(&id).expect("it is in attempt");
+        attempt.status = Some(head.status);
         if let (429, Some(rest)) = (head.status, head.retry_after) {
-            self.rates.rest(&flight.origin, self.now + rest);
+            self.rates.record_pause(&attempt.origin, self.now + rest);
         }
     }
 
     pub(super) fn attempt_ended(&mut self, id: AttemptId) {
-        let flight = self.in_flight.remove(&id).expect("it is in flight");
+        let attempt = self.in_flight.remove(&id).expect("it is in attempt");
         self.ended_ids.insert(id);
-        self.recently_ended.insert(id, flight);
+        self.recently_ended.insert(id, attempt);
     }
 
-    /// The engine outputs something.
+    /// Checks one output.
     pub(super) fn check_output(&mut self, output: &Output, engine: &Engine) {
         match output {
             Output::Abort(id) => {
                 assert!(
                     self.in_flight.remove(id).is_some(),
-                    "{id} is aborted, but does not fly"
+                    "{id} is aborted, but not in attempt"
                 );
                 self.ended_ids.insert(*id);
             }
@@ -167,17 +167,14 @@ impl EngineModel {
     }
 
     fn check_decision(&mut self, id: AttemptId) {
-        let flight = self
+        let attempt = self
             .in_flight
             .get_mut(&id)
             .or_else(|| self.recently_ended.get_mut(&id));
-        let flight = flight.unwrap_or_else(|| panic!("{id} is decided, but does not fly"));
+        let attempt = attempt.unwrap_or_else(|| panic!("{id} is decided, but not in attempt"));
+        assert!(attempt.status.is_some(), "{id} is decided before its head");
         assert!(
-            flight.status.is_some(),
-            "{id} is decided before it was answered"
-        );
-        assert!(
-            !std::mem::replace(&mut flight.decided, true),
+            !std::mem::replace(&mut attempt.decided, true),
             "{id} is decided twice"
         );
     }
@@ -188,19 +185,19 @@ impl EngineModel {
             "{id} is done, but not live"
         );
         let flying = self.in_flight.keys().any(|attempt| attempt.fetch == id);
-        assert!(!flying, "{id} is done, but has_attempts");
+        assert!(!flying, "{id} is done, but has an attempt in flight");
         self.done += 1;
         if let Some(leader) = outcome.shared_with {
-            let told = self.shared.insert(leader, outcome.result);
+            let reported = self.shared.insert(leader, outcome.result);
             assert!(
-                told.is_none_or(|told| told == outcome.result),
+                reported.is_none_or(|reported| reported == outcome.result),
                 "all share one result"
             );
         }
-        if let Some(told) = self.shared.remove(&id) {
+        if let Some(reported) = self.shared.remove(&id) {
             assert_eq!(
-                told, outcome.result,
-                "who waited for {id} got another result"
+                reported, outcome.result,
+                "a fetch that shares {id} got another result"
             );
         }
         let times = &outcome.timings;
@@ -228,7 +225,7 @@ impl EngineModel {
     fn check_start(&mut self, attempt: &Attempt, engine: &Engine) {
         let id = attempt.id;
         let live = self.live.get_mut(&id.fetch);
-        let live = live.unwrap_or_else(|| panic!("{id} starts, but its fetch is over"));
+        let live = live.unwrap_or_else(|| panic!("{id} starts, but its fetch has ended"));
         assert!(
             !live.cancelled && !self.closed,
             "{id} starts after it was cancelled"
@@ -242,57 +239,66 @@ impl EngineModel {
         let origin = attempt.url.origin().ascii_serialization();
         if !chaos {
             assert!(!self.held, "{id} starts while the engine is held");
-            self.check_race(id);
+            self.check_hedge(id);
             self.check_limits(&origin, engine);
-            self.rates.start(&origin, self.policies, self.now);
+            self.rates.check_start(&origin, self.policies, self.now);
         }
         let started = self.now;
-        let flight = AttemptState {
+        let attempt = AttemptState {
             started,
             decided: false,
             origin,
             status: None,
         };
         assert!(
-            self.in_flight.insert(id, flight).is_none(),
+            self.in_flight.insert(id, attempt).is_none(),
             "{id} starts twice"
         );
     }
 
-    /// A second attempt of a fetch at the same time must be a hedge, and allowed.
-    fn check_race(&self, id: AttemptId) {
-        let rivals = self
+    /// A second concurrent attempt of a fetch must be an allowed hedge.
+    fn check_hedge(&self, id: AttemptId) {
+        let others = self
             .in_flight
             .iter()
-            .filter(|(rival, _)| rival.fetch == id.fetch);
-        let rivals: Vec<_> = rivals.map(|(_, flight)| flight).collect();
-        if rivals.is_empty() {
+            .filter(|(other, _)| other.fetch == id.fetch);
+        let others: Vec<_> = others.map(|(_, attempt)| attempt).collect();
+        if others.is_empty() {
             return;
         }
-        assert!(self.live[&id.fetch].hedged, "{id} races, but may not");
-        assert!(rivals.len() <= 1, "{id} is one racer too many");
-        let least = self.now.saturating_since(rivals[0].started);
-        assert!(least >= Duration::from_millis(50), "{id} races too early");
+        assert!(
+            self.live[&id.fetch].hedged,
+            "{id} is a hedge, but not allowed"
+        );
+        assert!(others.len() <= 1, "{id} is one hedge too many");
+        let least = self.now.saturating_since(others[0].started);
+        assert!(
+            least >= Duration::from_millis(50),
+            "{id} starts too early for a hedge"
+        );
     }
 
     fn check_limits(&self, origin: &str, engine: &Engine) {
         let total = self.in_flight.len() + 1;
-        assert!(total <= self.policies.concurrency(), "{total} fly at once");
+        assert!(
+            total <= self.policies.concurrency(),
+            "{total} attempts in attempt"
+        );
         let here = self
             .in_flight
             .values()
-            .filter(|flight| flight.origin == origin)
+            .filter(|attempt| attempt.origin == origin)
             .count()
             + 1;
         assert!(
             here <= self.policies.per_host(),
-            "{here} fly at once to {origin}"
+            "{here} attempts in attempt to {origin}"
         );
         let stats = engine.host_stats(origin).expect("its host is known");
-        let learned = stats.limit.unwrap_or(usize::MAX);
+        let limit = stats.limit.unwrap_or(usize::MAX);
         assert!(
-            here <= learned,
-            "{here} of {learned} fly at once to {origin}"
+            here <= limit,
+            "{here} of {limit} attempts in attempt to {origin}"
         );
         assert_ne!(
             stats.circuit,
@@ -301,25 +307,25 @@ impl EngineModel {
         );
     }
 
-    /// The engine has nothing more to say.
+    /// Checks the state when the engine is idle.
     pub(super) fn check_idle(&mut self, engine: &Engine, idle: &Idle, now: Timestamp) {
         self.recently_ended.clear();
-        assert_eq!(idle.live, self.live.len(), "fetches that are not over");
+        assert_eq!(idle.live, self.live.len(), "unfinished fetches");
         assert!(
             self.shared.is_empty(),
-            "who shares a result is told before who asked for it"
+            "fetches that share a result end before the fetch that requested it"
         );
         let stats = engine.stats();
         if self.live.is_empty() {
-            assert_eq!(stats.flying, 0, "nothing has_attempts without a fetch");
+            assert_eq!(stats.flying, 0, "no attempt is in flight without a fetch");
         }
         let waits = !self.live.is_empty() && stats.flying == 0 && !self.held;
         assert!(
             !waits || idle.wake.is_some(),
-            "it sleeps for ever: {engine:?}"
+            "the engine sleeps forever: {engine:?}"
         );
         if let Some(wake) = idle.wake.filter(|_| self.now == now) {
-            assert!(wake.at > now, "it wants to be woken at once: {wake:?}");
+            assert!(wake.at > now, "the wake time has passed: {wake:?}");
         }
         self.check_counts(engine);
     }
@@ -333,8 +339,8 @@ impl EngineModel {
             stats.flying
         );
         let mut hosts = BTreeMap::new();
-        for flight in self.in_flight.values() {
-            *hosts.entry(&flight.origin).or_insert(0) += 1;
+        for attempt in self.in_flight.values() {
+            *hosts.entry(&attempt.origin).or_insert(0) += 1;
         }
         for (origin, flying) in hosts {
             let host = engine.host_stats(origin).expect("its host is known");

@@ -1,4 +1,4 @@
-//! What a driver and the world may do.
+//! Operations of the driver, the servers and the clock.
 
 use std::time::Duration;
 
@@ -6,63 +6,63 @@ use fetch_proto::{FailureKind, FetchRequest, HeadSummary, Input, Method, Request
 
 use super::PolicySet;
 
-/// One thing that happens.
+/// One operation.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, arbitrary::Arbitrary)]
 pub enum Operation {
     /// Time passes.
     Advance { millis: u16 },
-    /// The server of an attempt in flight, counted from the oldest, does something.
+    /// The server of an attempt in flight, counted from the oldest, answers.
     Answer { attempt: u8, answer: ServerAnswer },
-    /// A clock that runs back for one call.
+    /// The clock runs backwards for one call.
     Back { millis: u16 },
-    /// The caller gives up a fetch, counted from the oldest.
+    /// The caller cancels a fetch, counted from the oldest.
     Cancel { fetch: u8 },
-    /// The caller gives up everything. Not drawn, for nothing follows it.
+    /// The engine is closed. Not drawn, because nothing can follow it.
     #[arbitrary(skip)]
     Close,
-    /// New policies.
+    /// The policies change.
     Configure(PolicySet),
-    /// The consumer is slow.
+    /// The consumer is slow: no attempt may start.
     Hold,
-    /// The consumer goes on.
+    /// The consumer is ready again.
     Release,
-    /// Another process goes on, on a clock that is `later`, or much earlier.
+    /// A checkpoint is restored in another process, with a `later` or a much earlier clock.
     Restore { later: bool },
-    /// Attempts that are over report again.
+    /// Ended attempts report again.
     Stale,
-    /// One more fetch.
+    /// A fetch is submitted.
     Submit {
         site: RequestSite,
         kind: RequestKind,
     },
-    /// Time passes until the engine wants to be called.
+    /// Time passes until the wake time of the engine.
     Wait,
 }
 
-/// What a server does.
+/// The answer of a server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, arbitrary::Arbitrary)]
 pub enum ServerAnswer {
-    /// A part of the body comes.
+    /// A part of the body.
     Body,
-    /// No connection is made.
+    /// No connection is established.
     Connect,
-    /// No descriptor is left for it.
+    /// The client is out of file descriptors.
     Exhausted,
-    /// The head of a good response, and no more.
+    /// The head of a successful response, without its end.
     Head,
     /// The connection breaks.
     Io,
-    /// A body that is too large.
+    /// A body over the limit.
     Large,
-    /// What comes after the head, if it came; a good response.
+    /// The end of the response, after its head if that is missing.
     Ok,
-    /// The consumer reads no further.
+    /// The consumer stops reading.
     Paused,
-    /// It is at another host.
+    /// A redirect to another host.
     Redirect,
-    /// The consumer reads on.
+    /// The consumer resumes reading.
     Resumed,
-    /// An old connection was closed.
+    /// The pooled connection was closed.
     Stale,
     /// 429 with a wait of a second.
     Throttled,
@@ -70,30 +70,30 @@ pub enum ServerAnswer {
     Unavailable,
 }
 
-/// Where a request goes.
+/// The host and path of a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, arbitrary::Arbitrary)]
 pub enum RequestSite {
     A,
     /// Another path of the same host.
     A2,
     B,
-    /// What is served by the others, where targets are configured.
+    /// A load-balanced target over the other hosts, if configured.
     Service,
 }
 
-/// Which request.
+/// The kind of a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, arbitrary::Arbitrary)]
 pub enum RequestKind {
     Get,
     Post,
-    /// One that shares its response.
+    /// One that shares its response with equal ones.
     Shared,
-    /// One whose body can be sent once.
+    /// One whose body can be sent only once.
     Upload,
 }
 
 impl ServerAnswer {
-    /// What the engine is told, if a head was told before or not.
+    /// The inputs for the engine, depending on whether the head was reported before.
     pub(super) fn inputs(self, has_head: bool) -> Vec<Input> {
         let head = |status| Input::Head(HeadSummary::status(status));
         let failed = |failure| vec![Input::End(Err(failure))];

@@ -1,4 +1,4 @@
-//! Which policies a run has.
+//! The policies of a run.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use fetch_proto::{
 
 use super::RequestSite;
 
-/// The sites whose circuits are watched, with their hosts.
+/// The request sites whose circuits are checked, with their hosts.
 pub const HOSTS: [(RequestSite, &str); 2] = [
     (RequestSite::A, "http://a.test"),
     (RequestSite::B, "http://b.test"),
@@ -21,7 +21,7 @@ pub const HOSTS: [(RequestSite, &str); 2] = [
 #[derive(Clone, Copy, Default, Eq, PartialEq, arbitrary::Arbitrary)]
 pub struct PolicySet(pub u32);
 
-/// The names of the bits, from the lowest.
+/// Names the bits, from the lowest.
 macro_rules! policies {
     ($($name:ident)*) => {
         #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
@@ -74,12 +74,12 @@ impl PolicySet {
         self.has(Self::CHAOS | Self::CLOCK_JUMP)
     }
 
-    /// How many hosts are never forgotten.
+    /// The number of hosts that are never removed.
     pub fn targets(self) -> usize {
         if self.has(Self::TARGETS) { 3 } else { 0 }
     }
 
-    /// The rate of all, of each host, and of the rule.
+    /// The global rate, the rate per host, and the rate of the rule.
     pub fn rates(self) -> [Option<Rate>; 3] {
         let rate = |bit: Self, count: u32, per: u64| {
             let count = NonZeroU32::new(count).expect("not 0");

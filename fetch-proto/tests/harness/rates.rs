@@ -1,4 +1,4 @@
-//! How fast attempts start, compared with what was allowed.
+//! Checks that attempts start within the configured rates and pauses.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,10 +7,10 @@ use fetch_proto::{Rate, Timestamp};
 
 use super::PolicySet;
 
-/// When attempts started since the rates were last changed.
+/// When attempts started since the rates last changed, and until when hosts are paused.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RateChecker {
-    rests: BTreeMap<String, Timestamp>,
+    paused_until: BTreeMap<String, Timestamp>,
     starts: Vec<(Timestamp, String)>,
 }
 
@@ -19,18 +19,18 @@ impl RateChecker {
         self.starts.clear();
     }
 
-    /// A server asked for a rest.
-    pub(super) fn rest(&mut self, origin: &str, until: Timestamp) {
-        let rest = self.rests.entry(origin.into()).or_insert(until);
-        *rest = until.max(*rest);
+    /// Records that a server asked for a pause.
+    pub(super) fn record_pause(&mut self, origin: &str, until: Timestamp) {
+        let pause = self.paused_until.entry(origin.into()).or_insert(until);
+        *pause = until.max(*pause);
     }
 
-    /// An attempt starts: is it within all rates, and after every rest?
-    pub(super) fn start(&mut self, origin: &str, policies: PolicySet, now: Timestamp) {
-        let rest = self.rests.get(origin);
+    /// Checks that a start is within all rates and after every pause.
+    pub(super) fn check_start(&mut self, origin: &str, policies: PolicySet, now: Timestamp) {
+        let until = self.paused_until.get(origin);
         assert!(
-            rest.is_none_or(|rest| *rest <= now),
-            "{origin} was to be left alone"
+            until.is_none_or(|until| *until <= now),
+            "{origin} is paused"
         );
         if policies.has(PolicySet::SPACING) {
             let here = self.starts.iter().filter(|(_, at)| at == origin);
@@ -38,23 +38,23 @@ impl RateChecker {
             let enough = |at| now.saturating_since(at) >= Duration::from_millis(50);
             assert!(
                 last.is_none_or(enough),
-                "no space after the last start at {origin}"
+                "the last start at {origin} was too recent"
             );
         }
         self.starts.push((now, origin.into()));
         let [all, host, rule] = policies.rates();
         for rate in [all, rule].into_iter().flatten() {
-            within(rate, self.starts.iter().map(|(at, _)| *at), now);
+            assert_within(rate, self.starts.iter().map(|(at, _)| *at), now);
         }
         if let Some(rate) = host {
             let here = self.starts.iter().filter(|(_, at)| at == origin);
-            within(rate, here.map(|(at, _)| *at), now);
+            assert_within(rate, here.map(|(at, _)| *at), now);
         }
     }
 }
 
-/// In no span that ends now are there more starts than the burst and what the rate adds.
-fn within(rate: Rate, starts: impl Iterator<Item = Timestamp>, now: Timestamp) {
+/// In every span that ends now, there are at most as many starts as the burst and the rate allow.
+fn assert_within(rate: Rate, starts: impl Iterator<Item = Timestamp>, now: Timestamp) {
     let starts: Vec<_> = starts.collect();
     for (i, from) in starts.iter().enumerate() {
         let (seen, span) = (
@@ -63,7 +63,7 @@ fn within(rate: Rate, starts: impl Iterator<Item = Timestamp>, now: Timestamp) {
         );
         let (count, per) = (u128::from(rate.count().get()), rate.period().as_nanos());
         let burst = u128::from(rate.burst_size().get());
-        // A nanosecond may be lost to rounding.
+        // Rounding may lose a nanosecond.
         let most = burst * per + (span + 1) * count;
         assert!(
             seen * per <= most,

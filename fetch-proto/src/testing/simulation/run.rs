@@ -230,7 +230,7 @@ impl<'a> SimulationRun<'a> {
                     self.send_body(index, attempt, bytes);
                 }
                 None if result == RequestResult::Refused => {
-                    self.end_attempt(index, attempt, Err(FailureKind::Connect))
+                    self.end_attempt(index, attempt, Err(FailureKind::Connect));
                 }
                 None => self.end_attempt(index, attempt, Err(FailureKind::Io)),
             },
