@@ -15,7 +15,7 @@ use crate::model::time::Timestamp;
 
 /// A decision and its reason. `Display` gives one line.
 ///
-/// Not reported by default: see [`Config::events`](crate::Config::events) and
+/// Not reported by default: see [`EngineConfig::events`](crate::EngineConfig::events) and
 /// [`Fetch::with_events`](crate::Fetch::with_events).
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]

@@ -51,7 +51,7 @@ impl AttemptId {
     /// The number of the attempt within its fetch, from 1. Redirects and free retries count.
     ///
     /// ```
-    /// # use fetch_proto::{Fetch, Policy, FetchRequest, Step, Timestamp};
+    /// # use fetch_proto::{Fetch, Policy, FetchRequest, FetchStep, Timestamp};
     /// # let mut fetch = Fetch::new(FetchRequest::get("http://a.test/".parse()?), Policy::default().into(), 0, Timestamp::START);
     /// # let _ = fetch.poll(Timestamp::START);
     /// let attempt = fetch.start(Timestamp::START).expect("it was ready");

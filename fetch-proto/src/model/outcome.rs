@@ -124,6 +124,32 @@ pub struct AttemptReport {
     pub url: Arc<Url>,
 }
 
+impl AttemptReport {
+    /// A report without status, `Retry-After` and body.
+    ///
+    /// ```
+    /// use fetch_proto::{AttemptEnd, AttemptReport, AttemptTimings, FailureKind, Timestamp};
+    ///
+    /// let url = std::sync::Arc::new("http://a.test/".parse()?);
+    /// let end = AttemptEnd::Failed(FailureKind::Connect);
+    /// let report = AttemptReport::new(1, url, end, AttemptTimings::new(Timestamp::START));
+    /// assert_eq!(report.status, None);
+    /// # Ok::<(), url::ParseError>(())
+    /// ```
+    #[must_use]
+    pub const fn new(number: u16, url: Arc<Url>, end: AttemptEnd, timings: AttemptTimings) -> Self {
+        Self {
+            bytes: 0,
+            end,
+            number,
+            retry_after: None,
+            status: None,
+            timings,
+            url,
+        }
+    }
+}
+
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
