@@ -6,9 +6,9 @@ use std::time::Duration;
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use fetch_proto::{
-    AdaptiveConcurrency, Attempt, AttemptId, Backoff, Breaker, Config, Engine, FailureKind,
-    FetchRequest, HeadSummary, Hedge, Idle, Input, Output, Policy, PolicyRules, Rate, RetryBudget,
-    Shed, StallGuard, Throttle, Timestamp,
+    AdaptiveConcurrency, Attempt, AttemptId, Backoff, Breaker, Engine, EngineConfig, EngineOutput,
+    FailureKind, FetchRequest, HeadSummary, Hedge, IdleState, Input, LoadShedding, Policy,
+    PolicyRules, Rate, RetryBudget, StallGuard, Throttle, Timestamp,
 };
 use url::Url;
 
@@ -23,7 +23,7 @@ const START: Timestamp = Timestamp::START;
 /// removed with it.
 #[divan::bench(sample_size = 1_000)]
 fn submit_to_done(bencher: Bencher<'_, '_>) {
-    one_by_one(bencher, Engine::new(Config::default(), SEED, START));
+    one_by_one(bencher, Engine::new(EngineConfig::default(), SEED, START));
 }
 
 /// The same with every policy enabled.
@@ -33,7 +33,7 @@ fn submit_to_done_with_all_policies(bencher: Bencher<'_, '_>) {
         .hedge(Hedge::default())
         .rate(rate())
         .stall(StallGuard::default());
-    let config = Config::default()
+    let config = EngineConfig::default()
         .adaptive(AdaptiveConcurrency::default())
         .breaker(Breaker::default())
         .budget(RetryBudget::default())
@@ -42,7 +42,7 @@ fn submit_to_done_with_all_policies(bencher: Bencher<'_, '_>) {
         .per_host(16)
         .rate(rate())
         .rules(PolicyRules::from_policy(policy))
-        .shed(Shed::default())
+        .shed(LoadShedding::default())
         .throttle(Throttle::default());
     one_by_one(bencher, Engine::new(config, SEED, START));
 }
@@ -57,8 +57,8 @@ fn one_by_one(bencher: Bencher<'_, '_>, mut engine: Engine) {
         let id = id.expect("there is room");
         loop {
             match engine.poll(now) {
-                Output::Start(attempt) => answer(&mut engine, attempt.id, now),
-                Output::Done(done, outcome) => {
+                EngineOutput::Start(attempt) => answer(&mut engine, attempt.id, now),
+                EngineOutput::Done(done, outcome) => {
                     assert_eq!((done, outcome.attempts.len()), (id, 1));
                     break;
                 }
@@ -75,7 +75,11 @@ fn rate() -> Rate {
 /// An idle poll while fetches are queued: independent of their number.
 #[divan::bench(args = [1_000, 100_000, 1_000_000], sample_size = 1_000)]
 fn idle_poll_with_queued_fetches(bencher: Bencher<'_, '_>, live: usize) {
-    let mut engine = Engine::new(Config::default().concurrency(1).window(live), SEED, START);
+    let mut engine = Engine::new(
+        EngineConfig::default().concurrency(1).window(live),
+        SEED,
+        START,
+    );
     let request = request();
     for _ in 0..live {
         engine
@@ -92,7 +96,7 @@ fn idle_poll_with_queued_fetches(bencher: Bencher<'_, '_>, live: usize) {
 fn fail_sleep_and_start_again(bencher: Bencher<'_, '_>, count: usize) {
     let flying = || {
         let policy = Policy::default().backoff(Backoff::default().base(Duration::from_secs(1)));
-        let config = Config::default()
+        let config = EngineConfig::default()
             .concurrency(count)
             .window(count)
             .rules(PolicyRules::from_policy(policy));
@@ -135,11 +139,11 @@ fn answer(engine: &mut Engine, id: AttemptId, now: Timestamp) {
 }
 
 /// Polls until the engine is idle, and passes on every start.
-fn drain(engine: &mut Engine, now: Timestamp, mut start: impl FnMut(Attempt)) -> Idle {
+fn drain(engine: &mut Engine, now: Timestamp, mut start: impl FnMut(Attempt)) -> IdleState {
     loop {
         match engine.poll(now) {
-            Output::Start(attempt) => start(attempt),
-            Output::Idle(idle) => return idle,
+            EngineOutput::Start(attempt) => start(attempt),
+            EngineOutput::Idle(idle) => return idle,
             _ => {}
         }
     }

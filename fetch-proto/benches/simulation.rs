@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use fetch_proto::Config;
+use fetch_proto::EngineConfig;
 use fetch_proto::testing::{ServerModel, Simulation};
 
 fn main() {
@@ -25,7 +25,7 @@ fn a_million_fetches_with_five_percent_faults(bencher: Bencher<'_, '_>) {
         .map(|n| format!("http://{}.test/{n}", n % 10))
         .collect();
     bencher.counter(ItemsCount::new(COUNT)).bench_local(|| {
-        let mut simulation = Simulation::new(Config::default(), 7).everywhere(server);
+        let mut simulation = Simulation::new(EngineConfig::default(), 7).everywhere(server);
         let summary = simulation.run(&urls);
         assert_eq!(summary.batch.count(), COUNT as u64);
         summary.digest

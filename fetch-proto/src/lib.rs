@@ -7,7 +7,7 @@
 //! |---|---|
 //! | test a retry policy without a runtime, a socket or a sleep | `testing::FetchScript`, [`Policy`] |
 //! | simulate a whole run in virtual time | `testing::Simulation` |
-//! | drive an HTTP client | [`Engine`], [`Config`], and the loop below |
+//! | drive an HTTP client | [`Engine`], [`EngineConfig`], and the loop below |
 //! | drive one fetch without queues and host limits | [`Fetch`] |
 //! | choose a policy by URL | [`PolicyRules`], [`RulePattern`] |
 //! | use one mechanism alone | [`Backoff`], [`CircuitBreaker`], [`ConcurrencyLimiter`], [`LoadBalancer`], [`RateLimiter`], [`RequestThrottler`], [`RetryTokens`] |
@@ -17,12 +17,12 @@
 //!
 //! # Inputs and outputs
 //!
-//! A *driver* owns the sockets and the clock. It tells the engine about the world by four calls:
+//! A *driver* owns the sockets and the clock. It reports to the engine by four calls:
 //! [`Engine::submit`] (a URL to fetch), [`Engine::handle`] (an [`Input`] about an attempt: response
 //! head, body bytes, end), [`Engine::cancel`] and [`Engine::close`]. It asks for work by
-//! [`Engine::poll`], which returns one [`Output`] at a time:
+//! [`Engine::poll`], which returns one [`EngineOutput`] at a time:
 //!
-//! | [`Output`] | the driver |
+//! | [`EngineOutput`] | the driver |
 //! |---|---|
 //! | `Start` | sends the request, reports inputs for it, and exactly one [`Input::End`] |
 //! | `Accept` | delivers the body of that response to the caller |
@@ -30,10 +30,10 @@
 //! | `Abort` | drops the attempt; inputs about it are [`InputEffect::Stale`] from now on |
 //! | `Done` | delivers the [`FetchOutcome`]: exactly one per submitted URL |
 //! | `Event` | logs a decision and its reason, if events are enabled |
-//! | `Idle` | submits as many URLs as there is room for, then waits for the network or until [`Idle::wake`] |
+//! | `Idle` | submits as many URLs as there is room for, then waits for the network or until [`IdleState::wake`] |
 //!
-//! Only a drained engine returns `Idle`, and only `Idle` holds the next deadline, so no timer can be
-//! forgotten.
+//! Only a drained engine returns `Idle`, and only its [`IdleState`] has the next deadline, so no timer
+//! can be forgotten.
 //!
 //! # The driving loop
 //!
@@ -41,20 +41,20 @@
 //!
 //! ```
 //! use core::time::Duration;
-//! use fetch_proto::{Engine, Config, FetchRequest, HeadSummary, Input, Output, Timestamp};
+//! use fetch_proto::{Engine, EngineConfig, FetchRequest, HeadSummary, Input, EngineOutput, Timestamp};
 //!
 //! let mut urls = ["http://a.test/1", "http://a.test/2", "http://b.test/"].into_iter();
 //! let mut now = Timestamp::START;
-//! let mut engine = Engine::new(Config::default().per_host(1), 7, now);
+//! let mut engine = Engine::new(EngineConfig::default().per_host(1), 7, now);
 //! let mut in_flight = Vec::new();
 //! let mut finished = Vec::new();
 //! loop {
 //!     match engine.poll(now) {
-//!         Output::Start(attempt) => in_flight.push((now + Duration::from_secs(1), attempt.id)),
-//!         Output::Abort(id) => in_flight.retain(|(_, other)| *other != id),
-//!         Output::Accept(_) | Output::Discard(_) | Output::Event(..) => {}
-//!         Output::Done(_, outcome) => finished.push((now.to_string(), outcome.url.to_string())),
-//!         Output::Idle(idle) => {
+//!         EngineOutput::Start(attempt) => in_flight.push((now + Duration::from_secs(1), attempt.id)),
+//!         EngineOutput::Abort(id) => in_flight.retain(|(_, other)| *other != id),
+//!         EngineOutput::Accept(_) | EngineOutput::Discard(_) | EngineOutput::Event(..) => {}
+//!         EngineOutput::Done(_, outcome) => finished.push((now.to_string(), outcome.url.to_string())),
+//!         EngineOutput::Idle(idle) => {
 //!             let next: Vec<_> = urls.by_ref().take(idle.room).collect();
 //!             if idle.live == 0 && next.is_empty() {
 //!                 break;
@@ -120,11 +120,11 @@ mod stats;
 pub mod testing;
 
 pub use engine::{
-    Checkpoint, Config, Engine, HostStats, Idle, Moved, Output, Part, Refusal, Rejected, Shed,
-    Stats,
+    Engine, EngineCheckpoint, EngineConfig, EngineOutput, EngineStats, FetchTransfer, HostStats,
+    IdleState, LoadShedding, RejectReason, RejectedRequest, Shard,
 };
 pub use fetch::request::{BodyDelivery, FetchRequest, RequestBodyKind};
-pub use fetch::{Fetch, Step};
+pub use fetch::{Fetch, FetchStep};
 pub use guards::balance::{
     BalanceStrategy, BalancedTarget, EndpointResult, LoadBalancer, OutlierDetection,
     TargetEndpoint, TargetError,

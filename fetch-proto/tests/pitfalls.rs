@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use fetch_proto::{
-    Attempt, Breaker, CircuitState, Config, Engine, FailureKind, FetchRequest, HeadSummary, Input,
-    Output, Policy, PolicyRules, RetryBudget, Timestamp,
+    Attempt, Breaker, CircuitState, Engine, EngineConfig, EngineOutput, FailureKind, FetchRequest,
+    HeadSummary, Input, Policy, PolicyRules, RetryBudget, Timestamp,
 };
 
 fn at(millis: u64) -> Timestamp {
@@ -20,8 +20,8 @@ fn starts(engine: &mut Engine, now: Timestamp) -> Vec<Attempt> {
     let mut attempts = Vec::new();
     loop {
         match engine.poll(now) {
-            Output::Start(attempt) => attempts.push(attempt),
-            Output::Idle(_) => return attempts,
+            EngineOutput::Start(attempt) => attempts.push(attempt),
+            EngineOutput::Idle(_) => return attempts,
             _ => {}
         }
     }
@@ -29,7 +29,7 @@ fn starts(engine: &mut Engine, now: Timestamp) -> Vec<Attempt> {
 
 #[test]
 fn one_bad_host_opens_its_own_circuit_alone() {
-    let config = Config::default().breaker(Breaker::default().consecutive(1));
+    let config = EngineConfig::default().breaker(Breaker::default().consecutive(1));
     let mut engine = Engine::new(config, 0, at(0));
     submit(&mut engine, "http://bad.test/");
     submit(&mut engine, "http://good.test/");
@@ -49,7 +49,7 @@ fn a_spent_budget_leaves_what_is_in_flight_alone() {
         throttle_cost: 1,
         timeout_cost: 1,
     };
-    let config = Config::default().budget(budget);
+    let config = EngineConfig::default().budget(budget);
     let rules = PolicyRules::from_policy(Policy::default());
     let mut engine = Engine::new(config.rules(rules), 0, at(0));
     submit(&mut engine, "http://a.test/1");

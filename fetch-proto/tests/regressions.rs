@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use fetch_proto::{
-    Attempt, BalanceStrategy, BalancedTarget, Breaker, Config, Engine, FailureKind, Fallback,
-    FetchError, FetchRequest, HeadSummary, Input, OnOpen, OutlierDetection, Output, Policy,
-    PolicyRules, Rate, TargetEndpoint, Timeouts, Timestamp,
+    Attempt, BalanceStrategy, BalancedTarget, Breaker, Engine, EngineConfig, EngineOutput,
+    FailureKind, Fallback, FetchError, FetchRequest, HeadSummary, Input, OnOpen, OutlierDetection,
+    Policy, PolicyRules, Rate, TargetEndpoint, Timeouts, Timestamp,
 };
 
 fn at(millis: u64) -> Timestamp {
@@ -17,11 +17,11 @@ fn get(url: &str) -> FetchRequest {
 }
 
 /// All outputs until the engine is idle.
-fn outputs(engine: &mut Engine, now: Timestamp) -> Vec<Output> {
+fn outputs(engine: &mut Engine, now: Timestamp) -> Vec<EngineOutput> {
     let mut outputs = Vec::new();
     loop {
         match engine.poll(now) {
-            Output::Idle(_) => return outputs,
+            EngineOutput::Idle(_) => return outputs,
             output => outputs.push(output),
         }
     }
@@ -30,7 +30,7 @@ fn outputs(engine: &mut Engine, now: Timestamp) -> Vec<Output> {
 fn starts(engine: &mut Engine, now: Timestamp) -> Vec<Attempt> {
     let outputs = outputs(engine, now).into_iter();
     let starts = outputs.filter_map(|output| match output {
-        Output::Start(attempt) => Some(attempt),
+        EngineOutput::Start(attempt) => Some(attempt),
         _ => None,
     });
     starts.collect()
@@ -46,7 +46,11 @@ fn start(engine: &mut Engine, now: Timestamp) -> Attempt {
 fn a_fetch_that_an_open_circuit_rejects_ends_before_the_engine_is_idle() {
     let breaker = Breaker::default().consecutive(1).on_open(OnOpen::FailFast);
     let rules = PolicyRules::from_policy(Policy::default().attempts(1));
-    let mut engine = Engine::new(Config::default().breaker(breaker).rules(rules), 0, at(0));
+    let mut engine = Engine::new(
+        EngineConfig::default().breaker(breaker).rules(rules),
+        0,
+        at(0),
+    );
     engine.submit(get("http://a.test/1"), at(0)).unwrap();
     let first = start(&mut engine, at(0));
     engine.handle(first.id, Input::End(Err(FailureKind::Io)), at(1));
@@ -56,7 +60,7 @@ fn a_fetch_that_an_open_circuit_rejects_ends_before_the_engine_is_idle() {
         .pop()
         .expect("the engine has an output");
     assert!(
-        matches!(last, Output::Done(_, outcome) if outcome.result == Err(FetchError::CircuitOpen))
+        matches!(last, EngineOutput::Done(_, outcome) if outcome.result == Err(FetchError::CircuitOpen))
     );
 }
 
@@ -66,15 +70,15 @@ fn shared(url: &str) -> FetchRequest {
 
 #[test]
 fn a_follower_cancelled_with_its_leader_sends_no_request() {
-    let mut engine = Engine::new(Config::default(), 0, at(0));
+    let mut engine = Engine::new(EngineConfig::default(), 0, at(0));
     let ids = [0; 2].map(|_| engine.submit(shared("http://a.test/"), at(0)).unwrap());
     let _ = start(&mut engine, at(0));
     for id in ids {
         engine.cancel(id, at(1));
     }
     let outputs = outputs(&mut engine, at(1));
-    let cancelled = |output: &&Output| match output {
-        Output::Done(_, outcome) => outcome.result == Err(FetchError::Cancelled),
+    let cancelled = |output: &&EngineOutput| match output {
+        EngineOutput::Done(_, outcome) => outcome.result == Err(FetchError::Cancelled),
         _ => false,
     };
     assert_eq!(outputs.iter().filter(cancelled).count(), 2, "{outputs:?}");
@@ -86,7 +90,7 @@ fn a_follower_on_its_fallback_does_not_get_the_leaders_result() {
     let fallback = Fallback::to("http://b.test/".parse().unwrap());
     let policy = Policy::default().timeouts(limits).fallback(fallback);
     let mut engine = Engine::new(
-        Config::default().rules(PolicyRules::from_policy(policy)),
+        EngineConfig::default().rules(PolicyRules::from_policy(policy)),
         0,
         at(0),
     );
@@ -98,26 +102,27 @@ fn a_follower_on_its_fallback_does_not_get_the_leaders_result() {
     engine.handle(first.id, Input::Head(HeadSummary::status(200)), at(1001));
     engine.handle(first.id, Input::End(Ok(())), at(1001));
     let outputs = outputs(&mut engine, at(1001));
-    let done = |output: &&Output| matches!(output, Output::Done(id, _) if *id == leader);
+    let done =
+        |output: &&EngineOutput| matches!(output, EngineOutput::Done(id, _) if *id == leader);
     assert_eq!(outputs.iter().filter(done).count(), 1);
     assert_eq!(engine.stats().live, 1);
-    assert_eq!(engine.stats().flying, 1);
+    assert_eq!(engine.stats().in_flight, 1);
 }
 
 #[test]
 fn a_removed_endpoint_stays_until_its_attempts_have_ended() {
     let target = BalancedTarget::new([TargetEndpoint::new("http://a.test".parse().unwrap())]);
     let service = "http://service.test".parse().unwrap();
-    let config = Config::default().target(service, target).unwrap();
+    let config = EngineConfig::default().target(service, target).unwrap();
     let mut engine = Engine::new(config, 0, at(0));
     engine.submit(get("http://service.test/"), at(0)).unwrap();
     let first = start(&mut engine, at(0));
-    engine.set_config(Config::default(), at(1));
-    assert_eq!(engine.host_stats("http://a.test").unwrap().flying, 1);
+    engine.set_config(EngineConfig::default(), at(1));
+    assert_eq!(engine.host_stats("http://a.test").unwrap().in_flight, 1);
     engine.handle(first.id, Input::Head(HeadSummary::status(200)), at(2));
     engine.handle(first.id, Input::End(Ok(())), at(2));
     let _ = outputs(&mut engine, at(2));
-    assert_eq!((engine.stats().flying, engine.stats().hosts), (0, 0));
+    assert_eq!((engine.stats().in_flight, engine.stats().hosts), (0, 0));
 }
 
 #[test]
@@ -129,7 +134,7 @@ fn a_fetch_that_a_rule_deferred_twice_is_not_rejected_in_flight() {
         .timeouts(limits)
         .fallback(fallback);
     let breaker = Breaker::default().consecutive(1).on_open(OnOpen::FailFast);
-    let config = Config::default().breaker(breaker);
+    let config = EngineConfig::default().breaker(breaker);
     let mut engine = Engine::new(config.rules(PolicyRules::from_policy(policy)), 0, at(0));
     engine.submit(get("http://a.test/1"), at(0)).unwrap();
     engine.submit(get("http://a.test/2"), at(0)).unwrap();
@@ -155,7 +160,7 @@ fn a_fetch_that_falls_back_in_a_queue_leaves_that_queue() {
     let limits = Timeouts::NONE.queue(Duration::from_millis(100));
     let fallback = Fallback::to("http://b.test/".parse().unwrap());
     let policy = Policy::default().timeouts(limits).fallback(fallback);
-    let config = Config::default()
+    let config = EngineConfig::default()
         .per_host(1)
         .rules(PolicyRules::from_policy(policy));
     let mut engine = Engine::new(config, 0, at(0));
@@ -171,14 +176,17 @@ fn a_fetch_that_falls_back_in_a_queue_leaves_that_queue() {
 
 #[test]
 fn outputs_about_an_ended_attempt_do_not_survive_a_restart() {
-    let mut engine = Engine::new(Config::default(), 0, at(0));
+    let mut engine = Engine::new(EngineConfig::default(), 0, at(0));
     engine.submit(get("http://a.test/"), at(0)).unwrap();
     let first = start(&mut engine, at(0));
     engine.handle(first.id, Input::Head(HeadSummary::status(200)), at(1));
     engine.handle(first.id, Input::End(Ok(())), at(1));
     let mut later = Engine::restore(engine.checkpoint(), at(1));
     let outputs = outputs(&mut later, at(1));
-    assert!(matches!(outputs[..], [Output::Done(..)]), "{outputs:?}");
+    assert!(
+        matches!(outputs[..], [EngineOutput::Done(..)]),
+        "{outputs:?}"
+    );
 }
 
 #[test]
@@ -191,7 +199,7 @@ fn an_ejected_endpoint_is_used_if_no_other_is_available() {
     let service = "http://service.test".parse().unwrap();
     let breaker = Breaker::default().consecutive(2);
     let rules = PolicyRules::from_policy(Policy::default().attempts(1));
-    let config = Config::default().breaker(breaker).rules(rules);
+    let config = EngineConfig::default().breaker(breaker).rules(rules);
     let mut engine = Engine::new(config.target(service, target).unwrap(), 0, at(0));
     // Both circuits open, and one of the endpoints is ejected, but never both.
     for n in 0..4 {
@@ -203,7 +211,7 @@ fn an_ejected_endpoint_is_used_if_no_other_is_available() {
     // The next fetch starts as soon as one circuit admits a probe, even of the ejected endpoint.
     engine.submit(get("http://service.test/"), at(4)).unwrap();
     assert_eq!(outputs(&mut engine, at(4)), []);
-    let Output::Idle(idle) = engine.poll(at(4)) else {
+    let EngineOutput::Idle(idle) = engine.poll(at(4)) else {
         panic!("the engine is idle");
     };
     let _ = start(
@@ -215,38 +223,41 @@ fn an_ejected_endpoint_is_used_if_no_other_is_available() {
 #[test]
 fn a_fetch_keeps_the_rate_of_its_rule_when_rules_are_renumbered() {
     let mut engine = Engine::new(
-        Config::default().rules(PolicyRules::from_policy(Policy::default())),
+        EngineConfig::default().rules(PolicyRules::from_policy(Policy::default())),
         0,
         at(0),
     );
-    engine.hold();
+    engine.pause_starts();
     for path in ["1", "2"] {
         let url = format!("http://a.test/{path}");
         engine.submit(get(&url), at(0)).unwrap();
     }
     let slow = Policy::default().rate("1/h".parse::<Rate>().unwrap());
     let rules = PolicyRules::builder().rule("host:other.test", slow).build();
-    engine.set_config(Config::default().rules(rules.unwrap()), at(0));
-    engine.release();
+    engine.set_config(EngineConfig::default().rules(rules.unwrap()), at(0));
+    engine.resume_starts();
     let outputs = outputs(&mut engine, at(0));
     assert!(
-        matches!(outputs[..], [Output::Start(_), Output::Start(_)]),
+        matches!(
+            outputs[..],
+            [EngineOutput::Start(_), EngineOutput::Start(_)]
+        ),
         "{outputs:?}"
     );
 }
 
 #[test]
 fn breakers_from_a_new_configuration_probe_at_different_times() {
-    let mut engine = Engine::new(Config::default(), 0, at(0));
-    engine.hold();
+    let mut engine = Engine::new(EngineConfig::default(), 0, at(0));
+    engine.pause_starts();
     for url in ["http://a.test/", "http://b.test/"] {
         engine.submit(get(url), at(0)).unwrap();
     }
     engine.set_config(
-        Config::default().breaker(Breaker::default().consecutive(1)),
+        EngineConfig::default().breaker(Breaker::default().consecutive(1)),
         at(0),
     );
-    engine.release();
+    engine.resume_starts();
     let both = starts(&mut engine, at(0));
     for attempt in both {
         engine.handle(attempt.id, Input::End(Err(FailureKind::Io)), at(0));
@@ -254,7 +265,7 @@ fn breakers_from_a_new_configuration_probe_at_different_times() {
     let (mut again, mut now) = (Vec::new(), at(0));
     while again.is_empty() {
         again = starts(&mut engine, now);
-        if let Output::Idle(idle) = engine.poll(now) {
+        if let EngineOutput::Idle(idle) = engine.poll(now) {
             now = idle.wake.expect("the engine waits for the circuits").at;
         }
     }

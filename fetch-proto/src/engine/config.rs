@@ -19,14 +19,14 @@ use crate::rules::PolicyRules;
 /// The limits of an [`Engine`](crate::Engine), over all its fetches.
 ///
 /// ```
-/// use fetch_proto::Config;
+/// use fetch_proto::EngineConfig;
 ///
-/// let config = Config::default().concurrency(10).per_host(2);
+/// let config = EngineConfig::default().concurrency(10).per_host(2);
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
-pub struct Config {
+pub struct EngineConfig {
     pub(crate) adaptive: Option<AdaptiveConcurrency>,
     pub(crate) breaker: Option<Breaker>,
     pub(crate) budget: Option<RetryBudget>,
@@ -37,7 +37,7 @@ pub struct Config {
     pub(crate) per_host: Option<NonZeroUsize>,
     pub(crate) rate: Option<Rate>,
     pub(crate) rules: PolicyRules,
-    pub(crate) shed: Option<Shed>,
+    pub(crate) shed: Option<LoadShedding>,
     pub(crate) slow_start: bool,
     pub(crate) spacing: Option<(Duration, Duration)>,
     pub(crate) targets: Vec<(Url, BalancedTarget)>,
@@ -50,22 +50,22 @@ pub struct Config {
 ///
 /// ```
 /// use core::time::Duration;
-/// use fetch_proto::{Config, Shed};
+/// use fetch_proto::{EngineConfig, LoadShedding};
 ///
-/// let shed = Shed { target: Duration::from_secs(30), ..Shed::default() };
-/// let config = Config::default().shed(shed);
+/// let shed = LoadShedding { target: Duration::from_secs(30), ..LoadShedding::default() };
+/// let config = EngineConfig::default().shed(shed);
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
-pub struct Shed {
+pub struct LoadShedding {
     /// The longest wait that is still good. Default 10 s.
     pub target: Duration,
     /// How long waits must have been longer before any fetch is left out. Default 30 s.
     pub interval: Duration,
 }
 
-impl Default for Shed {
+impl Default for LoadShedding {
     fn default() -> Self {
         Self {
             target: Duration::from_secs(10),
@@ -74,13 +74,13 @@ impl Default for Shed {
     }
 }
 
-impl Config {
+impl EngineConfig {
     /// Sets how each host's own limit of attempts at once is found out from its answers. It is never
     /// over [`per_host`](Self::per_host). Default: it is not.
     ///
     /// ```
-    /// use fetch_proto::{AdaptiveConcurrency, Config};
-    /// let config = Config::default().adaptive(AdaptiveConcurrency::default());
+    /// use fetch_proto::{AdaptiveConcurrency, EngineConfig};
+    /// let config = EngineConfig::default().adaptive(AdaptiveConcurrency::default());
     /// ```
     #[must_use]
     pub fn adaptive(mut self, adaptive: impl Into<Option<AdaptiveConcurrency>>) -> Self {
@@ -91,8 +91,8 @@ impl Config {
     /// Sets when a host that fails too often is left alone for a while. Default never.
     ///
     /// ```
-    /// use fetch_proto::{Breaker, Config};
-    /// let config = Config::default().breaker(Breaker::default());
+    /// use fetch_proto::{Breaker, EngineConfig};
+    /// let config = EngineConfig::default().breaker(Breaker::default());
     /// ```
     #[must_use]
     pub fn breaker(mut self, breaker: impl Into<Option<Breaker>>) -> Self {
@@ -104,8 +104,8 @@ impl Config {
     /// many as the policies allow.
     ///
     /// ```
-    /// use fetch_proto::{Config, RetryBudget};
-    /// let config = Config::default().budget(RetryBudget::default());
+    /// use fetch_proto::{EngineConfig, RetryBudget};
+    /// let config = EngineConfig::default().budget(RetryBudget::default());
     /// ```
     #[must_use]
     pub fn budget(mut self, budget: impl Into<Option<RetryBudget>>) -> Self {
@@ -116,8 +116,8 @@ impl Config {
     /// Sets the same for each host.
     ///
     /// ```
-    /// use fetch_proto::{Config, RetryBudget};
-    /// let config = Config::default().host_budget(RetryBudget::default());
+    /// use fetch_proto::{EngineConfig, RetryBudget};
+    /// let config = EngineConfig::default().host_budget(RetryBudget::default());
     /// ```
     #[must_use]
     pub fn host_budget(mut self, budget: impl Into<Option<RetryBudget>>) -> Self {
@@ -128,11 +128,11 @@ impl Config {
     /// Sets when fetches are left out of a host's overloaded queue. Default never.
     ///
     /// ```
-    /// use fetch_proto::{Config, Shed};
-    /// let config = Config::default().shed(Shed::default());
+    /// use fetch_proto::{EngineConfig, LoadShedding};
+    /// let config = EngineConfig::default().shed(LoadShedding::default());
     /// ```
     #[must_use]
-    pub fn shed(mut self, shed: impl Into<Option<Shed>>) -> Self {
+    pub fn shed(mut self, shed: impl Into<Option<LoadShedding>>) -> Self {
         self.shed = shed.into();
         self
     }
@@ -143,7 +143,7 @@ impl Config {
     /// waited would come at once, and the next overload with them.
     ///
     /// ```
-    /// let config = fetch_proto::Config::default().slow_start(false);
+    /// let config = fetch_proto::EngineConfig::default().slow_start(false);
     /// ```
     #[must_use]
     pub const fn slow_start(mut self, on: bool) -> Self {
@@ -157,7 +157,7 @@ impl Config {
     /// ```
     /// use core::time::Duration;
     /// let polite = Duration::from_millis(500)..=Duration::from_millis(1500);
-    /// let config = fetch_proto::Config::default().spacing(polite);
+    /// let config = fetch_proto::EngineConfig::default().spacing(polite);
     /// ```
     #[must_use]
     pub fn spacing(mut self, wait: core::ops::RangeInclusive<Duration>) -> Self {
@@ -169,10 +169,10 @@ impl Config {
     /// them. Limits, rates and breakers are the endpoints' own.
     ///
     /// ```
-    /// use fetch_proto::{Config, TargetEndpoint, BalancedTarget};
+    /// use fetch_proto::{EngineConfig, TargetEndpoint, BalancedTarget};
     /// let urls = ["https://a.example", "https://b.example"].map(|url| url.parse().unwrap());
     /// let target = BalancedTarget::new(urls.map(TargetEndpoint::new));
-    /// let config = Config::default().target("https://service.example".parse()?, target)?;
+    /// let config = EngineConfig::default().target("https://service.example".parse()?, target)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -190,8 +190,8 @@ impl Config {
     /// Sets when an overloaded host is spared requests that it would only refuse. Default never.
     ///
     /// ```
-    /// use fetch_proto::{Config, Throttle};
-    /// let config = Config::default().throttle(Throttle::default());
+    /// use fetch_proto::{EngineConfig, Throttle};
+    /// let config = EngineConfig::default().throttle(Throttle::default());
     /// ```
     #[must_use]
     pub fn throttle(mut self, throttle: impl Into<Option<Throttle>>) -> Self {
@@ -206,11 +206,11 @@ impl Config {
             || self.host_budget.is_some()
             || self.shed.is_some()
             || self.throttle.is_some()
-            || self.wants_latency()
+            || self.needs_latency()
     }
 
     /// Whether some rule hedges by how long answers took.
-    pub(crate) fn wants_latency(&self) -> bool {
+    pub(crate) fn needs_latency(&self) -> bool {
         let asks = |policy: &Policy| {
             let delay = policy.hedge.map(|hedge: Hedge| hedge.delay);
             matches!(delay, Some(HedgeDelay::Percentile { .. }))
@@ -221,7 +221,7 @@ impl Config {
     /// Sets how many attempts may be in flight at once. Default 100; 0 counts as 1.
     ///
     /// ```
-    /// let config = fetch_proto::Config::default().concurrency(1000);
+    /// let config = fetch_proto::EngineConfig::default().concurrency(1000);
     /// ```
     #[must_use]
     pub fn concurrency(mut self, attempts: usize) -> Self {
@@ -229,11 +229,11 @@ impl Config {
         self
     }
 
-    /// Sets whether [`Output::Event`](crate::Output::Event) tells why each decision was taken.
+    /// Sets whether [`EngineOutput::Event`](crate::EngineOutput::Event) tells why each decision was taken.
     /// Default no: it costs a little for each fetch.
     ///
     /// ```
-    /// let config = fetch_proto::Config::default().events(true);
+    /// let config = fetch_proto::EngineConfig::default().events(true);
     /// ```
     #[must_use]
     pub fn events(mut self, events: bool) -> Self {
@@ -244,7 +244,7 @@ impl Config {
     /// Sets how fast attempts at one host (scheme, host and port) may begin. Default: no limit.
     ///
     /// ```
-    /// let config = fetch_proto::Config::default().host_rate("5/s".parse()?);
+    /// let config = fetch_proto::EngineConfig::default().host_rate("5/s".parse()?);
     /// # Ok::<(), fetch_proto::RateError>(())
     /// ```
     #[must_use]
@@ -257,7 +257,7 @@ impl Config {
     /// no limit but the concurrency; 0 means the same.
     ///
     /// ```
-    /// let config = fetch_proto::Config::default().per_host(4);
+    /// let config = fetch_proto::EngineConfig::default().per_host(4);
     /// ```
     #[must_use]
     pub fn per_host(mut self, attempts: usize) -> Self {
@@ -268,7 +268,7 @@ impl Config {
     /// Sets how fast attempts may begin over all hosts. Default: no limit.
     ///
     /// ```
-    /// let config = fetch_proto::Config::default().rate("50/s".parse()?);
+    /// let config = fetch_proto::EngineConfig::default().rate("50/s".parse()?);
     /// # Ok::<(), fetch_proto::RateError>(())
     /// ```
     #[must_use]
@@ -280,8 +280,8 @@ impl Config {
     /// Sets the rules that choose each fetch's policy. Default [`PolicyRules::default`].
     ///
     /// ```
-    /// use fetch_proto::{Config, Policy, PolicyRules};
-    /// let config = Config::default().rules(PolicyRules::from_policy(Policy::default()));
+    /// use fetch_proto::{EngineConfig, Policy, PolicyRules};
+    /// let config = EngineConfig::default().rules(PolicyRules::from_policy(Policy::default()));
     /// ```
     #[must_use]
     pub fn rules(mut self, rules: PolicyRules) -> Self {
@@ -294,7 +294,7 @@ impl Config {
     /// busy. Default 4 × the concurrency, at least 10,000.
     ///
     /// ```
-    /// let config = fetch_proto::Config::default().window(100_000);
+    /// let config = fetch_proto::EngineConfig::default().window(100_000);
     /// ```
     #[must_use]
     pub fn window(mut self, fetches: usize) -> Self {
@@ -305,7 +305,7 @@ impl Config {
     /// How many fetches may be live at once.
     ///
     /// ```
-    /// assert_eq!(fetch_proto::Config::default().window_size(), 10_000);
+    /// assert_eq!(fetch_proto::EngineConfig::default().window_size(), 10_000);
     /// ```
     #[must_use]
     pub fn window_size(&self) -> usize {
@@ -319,7 +319,7 @@ impl Config {
     /// The rules that choose each fetch's policy.
     ///
     /// ```
-    /// assert_eq!(fetch_proto::Config::default().rules_ref().iter().count(), 2);
+    /// assert_eq!(fetch_proto::EngineConfig::default().rules_ref().iter().count(), 2);
     /// ```
     #[must_use]
     pub const fn rules_ref(&self) -> &PolicyRules {
@@ -329,7 +329,7 @@ impl Config {
     /// When a host that fails too often is left alone.
     ///
     /// ```
-    /// assert!(fetch_proto::Config::default().breaker_ref().is_none());
+    /// assert!(fetch_proto::EngineConfig::default().breaker_ref().is_none());
     /// ```
     #[must_use]
     pub const fn breaker_ref(&self) -> Option<&Breaker> {
@@ -339,7 +339,7 @@ impl Config {
     /// How many retries there may be over all hosts.
     ///
     /// ```
-    /// assert!(fetch_proto::Config::default().budget_ref().is_none());
+    /// assert!(fetch_proto::EngineConfig::default().budget_ref().is_none());
     /// ```
     #[must_use]
     pub const fn budget_ref(&self) -> Option<&RetryBudget> {
@@ -349,7 +349,7 @@ impl Config {
     /// How many retries there may be at each host.
     ///
     /// ```
-    /// assert!(fetch_proto::Config::default().host_budget_ref().is_none());
+    /// assert!(fetch_proto::EngineConfig::default().host_budget_ref().is_none());
     /// ```
     #[must_use]
     pub const fn host_budget_ref(&self) -> Option<&RetryBudget> {
@@ -359,7 +359,7 @@ impl Config {
     /// How each host's own limit is found out.
     ///
     /// ```
-    /// assert!(fetch_proto::Config::default().adaptive_ref().is_none());
+    /// assert!(fetch_proto::EngineConfig::default().adaptive_ref().is_none());
     /// ```
     #[must_use]
     pub const fn adaptive_ref(&self) -> Option<&AdaptiveConcurrency> {
@@ -369,7 +369,7 @@ impl Config {
     /// How many attempts at one host may be in flight at once, if that is limited.
     ///
     /// ```
-    /// assert_eq!(fetch_proto::Config::default().per_host(4).per_host_limit(), Some(4));
+    /// assert_eq!(fetch_proto::EngineConfig::default().per_host(4).per_host_limit(), Some(4));
     /// ```
     #[must_use]
     pub fn per_host_limit(&self) -> Option<usize> {
@@ -379,7 +379,7 @@ impl Config {
     /// How fast attempts may begin over all hosts, if that is limited.
     ///
     /// ```
-    /// assert_eq!(fetch_proto::Config::default().rate_limit(), None);
+    /// assert_eq!(fetch_proto::EngineConfig::default().rate_limit(), None);
     /// ```
     #[must_use]
     pub fn rate_limit(&self) -> Option<Rate> {
@@ -389,7 +389,7 @@ impl Config {
     /// How fast attempts at one host may begin, if that is limited.
     ///
     /// ```
-    /// assert_eq!(fetch_proto::Config::default().host_rate_limit(), None);
+    /// assert_eq!(fetch_proto::EngineConfig::default().host_rate_limit(), None);
     /// ```
     #[must_use]
     pub fn host_rate_limit(&self) -> Option<Rate> {
@@ -399,7 +399,7 @@ impl Config {
     /// How many fetches may be live at once, if that was set.
     ///
     /// ```
-    /// assert_eq!(fetch_proto::Config::default().window_setting(), None);
+    /// assert_eq!(fetch_proto::EngineConfig::default().window_setting(), None);
     /// ```
     #[must_use]
     pub fn window_setting(&self) -> Option<usize> {
@@ -409,7 +409,7 @@ impl Config {
     /// How many attempts may be in flight at once.
     ///
     /// ```
-    /// assert_eq!(fetch_proto::Config::default().concurrency_limit(), 100);
+    /// assert_eq!(fetch_proto::EngineConfig::default().concurrency_limit(), 100);
     /// ```
     #[must_use]
     pub fn concurrency_limit(&self) -> usize {
@@ -417,7 +417,7 @@ impl Config {
     }
 }
 
-impl Default for Config {
+impl Default for EngineConfig {
     fn default() -> Self {
         Self {
             adaptive: None,

@@ -1,4 +1,4 @@
-//! What the engine says to its driver.
+//! What the engine returns to its driver.
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -10,74 +10,78 @@ use crate::model::id::{AttemptId, FetchId};
 use crate::model::outcome::FetchOutcome;
 use crate::model::wake::NextWake;
 
-/// What the driver should do now.
+/// What the driver is to do now.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[must_use]
 #[non_exhaustive]
-pub enum Output {
-    /// Drop that attempt, whatever it is doing. What it reports later is stale.
+pub enum EngineOutput {
+    /// Drop this attempt, whatever its progress. Later inputs about it are stale.
     Abort(AttemptId),
-    /// Give that response's body to the consumer, and report it.
+    /// Deliver the body of this response to the consumer, and report its progress.
     Accept(AttemptId),
-    /// Read that response's body and report it, but keep nothing.
+    /// Read the body of this response and report its progress, but do not deliver it.
     Discard(AttemptId),
-    /// That fetch is over.
+    /// This fetch has ended.
     Done(FetchId, FetchOutcome),
-    /// A decision and its reason; only with [`Config::events`](crate::Config::events). The engine's own have no fetch.
+    /// A decision and its reason, if [`EngineConfig::events`](crate::EngineConfig::events) is set.
+    /// Decisions of the engine itself have no fetch.
     Event(Option<FetchId>, DecisionEvent),
-    /// Nothing more to do for now.
-    Idle(Idle),
-    /// That fetch's host is another engine's: [`take`](crate::Engine::take) it, and let that one
-    /// [`adopt`](crate::Engine::adopt) it. Only after [`set_part`](crate::Engine::set_part).
-    Leave {
+    /// Nothing to do for now.
+    Idle(IdleState),
+    /// The host of this fetch belongs to another engine: [`export`](crate::Engine::export_fetch) it,
+    /// and let that engine [`import`](crate::Engine::import_fetch) it. Only after
+    /// [`set_shard`](crate::Engine::set_shard).
+    #[cfg_attr(feature = "serde", serde(rename = "Leave"))]
+    Transfer {
         /// The fetch.
         id: FetchId,
-        /// The other engine's [`Part::index`](crate::Part::index).
+        /// The [`Shard::index`](crate::Shard::index) of the other engine.
         to: u32,
     },
-    /// Send that request.
+    /// Send this request.
     Start(Attempt),
 }
 
-/// The state of a drained engine.
+/// The state of an engine that has nothing to do for now.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub struct Idle {
-    /// Fetches that are not over.
+pub struct IdleState {
+    /// Fetches that have not ended.
     pub live: usize,
     /// Fetches that may be submitted.
     pub room: usize,
-    /// When to poll again, if nothing is handled or submitted before.
+    /// When to poll again if nothing is handled or submitted before.
     pub wake: Option<NextWake>,
 }
 
-/// A request that was not taken, handed back.
+/// A request that was not accepted.
 #[derive(Clone, Debug)]
-pub struct Rejected {
+pub struct RejectedRequest {
     /// The request.
     pub request: Box<FetchRequest>,
-    /// Why.
-    pub why: Refusal,
+    /// The reason.
+    pub why: RejectReason,
 }
 
-/// Why a request was not taken.
+/// Why a request was not accepted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Refusal {
+pub enum RejectReason {
     /// The engine was closed.
     Closed,
-    /// There is no room: [`Config::window`](crate::Config::window) fetches are live.
+    /// There is no room: as many fetches are live as
+    /// [`EngineConfig::window`](crate::EngineConfig::window) allows.
     Full,
 }
 
-impl fmt::Display for Rejected {
+impl fmt::Display for RejectedRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let why = match self.why {
-            Refusal::Closed => "the engine is closed",
-            Refusal::Full => "the window is full: submit no more than `Idle::room`",
+            RejectReason::Closed => "the engine is closed",
+            RejectReason::Full => "the window is full: submit no more than `IdleState::room`",
         };
         write!(f, "{} was not submitted: {why}", self.request.url)
     }
 }
 
-impl core::error::Error for Rejected {}
+impl core::error::Error for RejectedRequest {}

@@ -1,142 +1,136 @@
-//! Whose turn it is: fetches to which something happened, and what is due.
+//! Polling: fetches whose state has changed, timers that are due, and what to do when nothing is.
 
-use super::settle::Landing;
-use super::slab::Slab;
-use super::world::Shared;
-use super::{Engine, Idle, Output, shifted};
-use crate::fetch::Step;
+use super::admission::context::with_context;
+use super::admission::settle::EndedAttempt;
+use super::state::timers::DueTimer;
+use super::{Engine, EngineOutput, IdleState};
+use crate::fetch::FetchStep;
 use crate::model::time::Timestamp;
 use crate::model::wake::NextWake;
 
 impl Engine {
-    /// Whether there is nothing to tell, nor anyone to ask: whose turn came to nothing has to be.
-    pub(super) fn is_quiet(&self) -> bool {
-        self.dirty.is_empty() && self.events.is_empty() && self.outbox.is_empty()
+    /// Whether no output is queued and no fetch needs polling.
+    pub(super) fn is_drained(&self) -> bool {
+        self.poll_queue.is_empty() && self.outputs.is_empty()
     }
 
-    /// Polls the fetches to which something happened, until one has something to say.
-    pub(super) fn poll_dirty(&mut self, now: Timestamp) -> Option<Output> {
-        while let Some(&index) = self.dirty.front() {
-            let id = self.slots.id(index);
-            let Some(step) = self.step(index, now) else {
-                self.dirty.pop_front();
+    /// Adds the fetch to those to be polled, unless it is among them.
+    pub(super) fn mark_for_poll(&mut self, index: u32) {
+        if let Some(slot) = self.fetches.get_mut(index) {
+            self.poll_queue.push(index, &mut slot.in_poll_queue);
+        }
+    }
+
+    /// Polls fetches until one has an output. It stays first in the queue until it has no more.
+    pub(super) fn poll_fetches(&mut self, now: Timestamp) -> Option<EngineOutput> {
+        while let Some(index) = self.poll_queue.front() {
+            let id = self.fetches.id(index);
+            let Some(step) = self.poll_fetch(index, now) else {
+                self.poll_queue.pop();
                 continue;
             };
             match step {
-                Step::Abort(id) => return Some(Output::Abort(id)),
-                Step::Accept(id) => return Some(Output::Accept(id)),
-                Step::Discard(id) => return Some(Output::Discard(id)),
-                Step::Event(event) => return Some(Output::Event(Some(id), event)),
-                Step::Start(attempt) => return Some(Output::Start(*attempt)),
-                Step::Ready if self.is_flying(index) => {
-                    if let Some(attempt) = self.race(index, now) {
-                        return Some(Output::Start(attempt));
+                FetchStep::Abort(id) => return Some(EngineOutput::Abort(id)),
+                FetchStep::Accept(id) => return Some(EngineOutput::Accept(id)),
+                FetchStep::Discard(id) => return Some(EngineOutput::Discard(id)),
+                FetchStep::Event(event) => return Some(EngineOutput::Event(Some(id), event)),
+                FetchStep::Start(attempt) => return Some(EngineOutput::Start(*attempt)),
+                FetchStep::Ready if self.is_in_flight(index) => {
+                    if let Some(attempt) = self.start_hedge(index, now) {
+                        return Some(EngineOutput::Start(attempt));
                     }
                 }
-                Step::Ready => self.line_up(index, now),
-                Step::Done(outcome) => {
-                    self.dirty.pop_front();
-                    self.stats.count(&outcome);
-                    if let Some(rare) = self.remove(index, now) {
-                        self.pass_on(id, *rare, &outcome);
+                FetchStep::Ready => self.enqueue_fetch(index, now),
+                FetchStep::Done(outcome) => {
+                    self.poll_queue.pop();
+                    self.stats.count_outcome(&outcome);
+                    if let Some(cold) = self.remove_fetch(index, now) {
+                        self.settle_followers(id, *cold, &outcome);
                     }
-                    let done = Output::Done(id, outcome);
-                    if self.outbox.is_empty() {
-                        return Some(done);
-                    }
-                    self.outbox.push_back(done);
-                    return self.outbox.pop_front();
+                    let done = EngineOutput::Done(id, outcome);
+                    return Some(self.outputs.push_and_pop(done));
                 }
-                Step::Wait(wake) => {
-                    slot_clean(&mut self.slots, index);
-                    self.dirty.pop_front();
-                    self.timers.set(index, wake);
+                FetchStep::Wait(wake) => {
+                    self.poll_queue.pop();
+                    if let Some(slot) = self.fetches.get_mut(index) {
+                        slot.in_poll_queue = false;
+                    }
+                    self.timers.set_fetch(index, wake);
                 }
             }
         }
         None
     }
 
-    /// Asks a fetch what it wants, and settles the attempts that have landed since.
-    pub(super) fn step(&mut self, index: u32, now: Timestamp) -> Option<Step> {
-        let slot = self.slots.get_mut(index)?;
-        let mut world = Shared {
-            guards: self.hosts.get_mut(slot.host).guards.as_deref_mut(),
-            probes: slot.probes(),
-            tokens: self.tokens.as_mut(),
-            rare: &mut slot.rare,
-        };
-        let step = slot.fetch.poll_in(now, &mut world);
-        while let Some(landing) = Landing::next(self.slots.get_mut(index)?, &step) {
-            self.settle(&landing, now);
+    /// Polls one fetch, and settles its attempts that have ended since.
+    fn poll_fetch(&mut self, index: u32, now: Timestamp) -> Option<FetchStep> {
+        let slot = self.fetches.get_mut(index)?;
+        let (fetch, mut context) = with_context(slot, &mut self.hosts, &mut self.retry_budget);
+        let step = fetch.poll_with(now, &mut context);
+        while let Some(attempt) = EndedAttempt::next(self.fetches.get_mut(index)?, &step) {
+            self.settle(&attempt, now);
         }
         Some(step)
     }
 
-    pub(super) fn is_flying(&self, index: u32) -> bool {
-        self.slots
-            .get(index)
-            .is_some_and(|slot| slot.fetch.is_flying())
+    fn is_in_flight(&self, index: u32) -> bool {
+        let slot = self.fetches.get(index);
+        slot.is_some_and(|slot| slot.fetch.is_in_flight())
     }
 
-    /// Moves what is due into the list to poll. Whether there was anything.
-    pub(super) fn wake_due(&mut self, now: Timestamp) -> bool {
-        if let Some((_, index)) = self.timers.peek().filter(|(wake, _)| wake.at <= now) {
-            self.timers.set(index, None);
-            self.touch(index);
-            return true;
-        }
-        if let Some((_, host)) = self.host_timers.peek().filter(|(wake, _)| wake.at <= now) {
-            self.host_timers.set(host, None);
-            self.host_woke(host, now);
-            return true;
-        }
-        let is_live = |id| self.slots.find(id).is_some();
-        if self.gates.wake().is_some_and(|wake| wake.at <= now) {
-            let due = self.gates.due(now, is_live);
-            if let Some(id) = due {
-                self.rejoin(id, now);
+    /// Handles one timer that is due. Returns whether there was any.
+    pub(super) fn handle_due_timer(&mut self, now: Timestamp) -> bool {
+        match self.timers.pop_due(now) {
+            Some(DueTimer::Fetch(index)) => {
+                self.mark_for_poll(index);
+                return true;
             }
-            return true;
+            Some(DueTimer::Host(host)) => {
+                self.on_host_timer(host, now);
+                return true;
+            }
+            None => {}
         }
-        false
+        let rules = &mut self.rates.rules;
+        if rules.wake().is_none_or(|wake| wake.at > now) {
+            return false;
+        }
+        let is_live = |id| self.fetches.find(id).is_some();
+        if let Some(id) = rules.pop_due(now, is_live) {
+            self.requeue_deferred(id, now);
+        }
+        true
     }
 
-    /// A host's rest is over.
-    pub(super) fn host_woke(&mut self, host: u32, now: Timestamp) {
-        if !self.hosts.exists(host) {
+    /// A pause of the host is over, or its state may be dropped.
+    fn on_host_timer(&mut self, host: u32, now: Timestamp) {
+        if !self.hosts.contains(host) {
             return;
         }
-        self.offer(host, now);
-        for target in self.hosts.get(host).serves.clone() {
-            self.offer(target, now);
-        }
+        self.offer_turns(host, now);
         let state = self.hosts.get(host);
-        let until = state.remembers_until();
+        let until = state.retain_until();
         if state.live == 0 && until > now {
-            self.wake_host(host, until); // it was called for another reason
+            self.timers.set_host(host, until); // it fired for another reason
         } else {
-            self.hosts.evict(host, now);
+            self.hosts.remove_if_unused(host, now);
         }
     }
 
-    pub(super) fn idle(&self, now: Timestamp) -> Idle {
-        let timers = [self.timers.peek(), self.host_timers.peek()];
-        let timers = timers.into_iter().flatten().map(|(wake, _)| wake);
-        let wakes = timers.chain(self.gates.wake()).chain(self.rate_wake(now));
-        Idle {
-            live: self.slots.live(),
+    pub(super) fn idle_state(&self, now: Timestamp) -> IdleState {
+        let rate = self
+            .rates
+            .wake(now)
+            .filter(|_| !self.host_turns.is_empty() && self.concurrency.has_capacity());
+        let wakes = [self.timers.earliest(), self.rates.rules.wake(), rate];
+        let wake = wakes.into_iter().flatten().min();
+        IdleState {
+            live: self.fetches.len(),
             room: if self.closed { 0 } else { self.room() },
-            wake: wakes.min().map(|wake| NextWake {
-                at: shifted(wake.at, self.offset.saturating_neg()),
+            wake: wake.map(|wake| NextWake {
+                at: self.clock.to_driver(wake.at),
                 why: wake.why,
             }),
         }
-    }
-}
-
-fn slot_clean(slots: &mut Slab, index: u32) {
-    if let Some(slot) = slots.get_mut(index) {
-        slot.dirty = false;
     }
 }

@@ -1,124 +1,160 @@
-//! Changes while it runs: limits, rates and rules of a new configuration, what is known being kept.
+//! Changing the configuration of a running engine.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::time::Duration;
 
-use super::guards::Guards;
-use super::hosts::seed_of;
-use super::slab::NONE;
-use super::{Config, Engine};
-use crate::guards::budget::RetryTokens;
-use crate::guards::rate::RateLimiter;
+use super::limits::host_guards::HostGuards;
+use super::limits::rates::change_rate;
+use super::state::fetch_slab::NO_INDEX;
+use super::state::random::host_seed;
+use super::state::target_endpoints::TargetEndpoints;
+use super::{Engine, EngineConfig};
+use crate::guards::balance::{BalancedTarget, LoadBalancer};
 use crate::model::time::Timestamp;
 use crate::rules::{MatcherCache, PolicyRules};
 
 impl Engine {
-    /// Takes over a new configuration. Breakers, budgets, learned limits and the debts of rates are
-    /// kept; new limits count from now on, and attempts in flight over a lower one just land. Fetches
-    /// that were submitted keep the policy that was chosen for them.
+    /// Replaces the configuration. The state of breakers, budgets, adaptive limits and rates is
+    /// preserved. New limits apply from now on; attempts in flight over a lower limit are not ended.
+    /// Fetches that were submitted before have the policy that was chosen for them then.
     ///
     /// ```
-    /// # use fetch_proto::{Config, Engine, Output, FetchRequest, Timestamp};
+    /// # use fetch_proto::{Engine, EngineConfig, EngineOutput, FetchRequest, Timestamp};
     /// # let now = Timestamp::START;
-    /// let mut engine = Engine::new(Config::default().concurrency(1), 7, now);
+    /// let mut engine = Engine::new(EngineConfig::default().concurrency(1), 7, now);
     /// for path in ["1", "2"] {
     ///     engine.submit(FetchRequest::get(format!("http://a.test/{path}").parse()?), now).unwrap();
     /// }
-    /// assert!(matches!(engine.poll(now), Output::Start(_)));
-    /// assert!(matches!(engine.poll(now), Output::Idle(_)));
-    /// engine.set_config(Config::default().concurrency(2), now);
-    /// assert!(matches!(engine.poll(now), Output::Start(_)));
+    /// assert!(matches!(engine.poll(now), EngineOutput::Start(_)));
+    /// assert!(matches!(engine.poll(now), EngineOutput::Idle(_)));
+    /// engine.set_config(EngineConfig::default().concurrency(2), now);
+    /// assert!(matches!(engine.poll(now), EngineOutput::Start(_)));
     /// # Ok::<(), url::ParseError>(())
     /// ```
-    pub fn set_config(&mut self, config: Config, now: Timestamp) {
-        let now = self.advance(now);
+    pub fn set_config(&mut self, config: EngineConfig, now: Timestamp) {
+        let now = self.clock.advance(now);
         let before = core::mem::replace(&mut self.config, config);
-        self.scratch = MatcherCache::default();
-        let rate = self.own_rate();
-        change_rate(&mut self.rate, rate);
-        match (&mut self.tokens, self.config.budget) {
-            (Some(tokens), Some(budget)) => tokens.set_config(budget),
-            (tokens, budget) => {
-                let new = |budget| RetryTokens::with_fraction(budget, self.budget_portion);
-                *tokens = budget.map(new);
-            }
-        }
+        self.rule_scratch = MatcherCache::default();
+        self.concurrency.set_max(self.config.concurrency.get());
+        self.outputs.set_events_enabled(self.config.events);
+        self.rates.set_rate(self.config.rate);
+        self.retry_budget.set_budget(self.config.budget);
+        self.spacing.set_range(self.config.spacing);
         for host in self.hosts.numbers() {
-            if !self.hosts.exists(host) {
+            if !self.hosts.contains(host) {
                 continue;
             }
             let state = self.hosts.get_mut(host);
             change_rate(&mut state.rate, self.config.host_rate);
             self.change_guards(host);
         }
-        self.number_rules(&before.rules);
-        let parked = self.gates.adopt(&self.config.rules, Some(&before.rules));
-        for id in parked {
-            self.rejoin(id, now);
+        self.renumber_rules(&before.rules);
+        let rates = &mut self.rates.rules;
+        let deferred = rates.set_rules(&self.config.rules, Some(&before.rules));
+        for id in deferred {
+            self.requeue_deferred(id, now);
         }
-        self.adopt_targets();
+        self.set_targets();
         for host in self.hosts.numbers() {
-            if self.hosts.exists(host) {
-                self.offer(host, now);
+            if self.hosts.contains(host) {
+                self.offer_turn(host, now);
             }
         }
     }
 
-    /// Fetches keep the rate of their rule, wherever it stands now; that of a rule which is gone
-    /// holds them back no longer.
-    fn number_rules(&mut self, before: &PolicyRules) {
+    /// Updates the rule numbers of all fetches. A fetch stays with its rule, wherever that is now; if
+    /// the rule is gone, its rate does not hold the fetch back any more.
+    fn renumber_rules(&mut self, before: &PolicyRules) {
         let rules = &self.config.rules;
-        let place = |pattern| rules.iter().position(|(known, _)| known == pattern);
-        let places = before.iter().map(|(pattern, _)| place(pattern));
-        let places: Vec<_> = places.chain([Some(rules.iter().len())]).collect();
-        for index in self.slots.indices() {
-            if let Some(slot) = self.slots.get_mut(index) {
-                let place = places.get(slot.rule as usize).copied().flatten();
-                slot.rule = place.map_or(NONE, |place| place as u32);
+        let position = |pattern| rules.iter().position(|(known, _)| known == pattern);
+        let positions = before.iter().map(|(pattern, _)| position(pattern));
+        let positions: Vec<_> = positions.chain([Some(rules.iter().len())]).collect();
+        for index in self.fetches.indices() {
+            if let Some(slot) = self.fetches.get_mut(index) {
+                let position = positions.get(slot.rule as usize).copied().flatten();
+                slot.rule = position.map_or(NO_INDEX, |position| position as u32);
             }
         }
     }
 
     fn change_guards(&mut self, host: u32) {
         let state = self.hosts.get_mut(host);
-        let seed = seed_of(self.seed, &state.key);
+        let seed = host_seed(self.random.seed(), &state.key);
         match &mut state.guards {
             guards if !self.config.is_guarded() => *guards = None,
-            Some(guards) => guards.adopt(&self.config, seed),
+            Some(guards) => guards.set_config(&self.config, seed),
             None => {
-                let mut guards = Box::<Guards>::default();
-                guards.adopt(&self.config, seed);
+                let mut guards = Box::<HostGuards>::default();
+                guards.set_config(&self.config, seed);
                 state.guards = Some(guards);
             }
         }
     }
 
-    /// Sets the least time between the starts of two attempts at one host (named by scheme, host
-    /// and, unless it is the scheme's own, port), such as the crawl delay of its robots.txt. Zero
-    /// takes it back.
-    ///
-    /// ```
-    /// use core::time::Duration;
-    /// # use fetch_proto::{Config, Engine, Timestamp};
-    /// let mut engine = Engine::new(Config::default(), 7, Timestamp::START);
-    /// engine.set_crawl_delay("https://a.example", Duration::from_secs(2));
-    /// ```
-    pub fn set_crawl_delay(&mut self, host: &str, delay: Duration) {
-        if delay.is_zero() {
-            self.crawl_delays.remove(host);
-        } else {
-            self.crawl_delays.insert(host.into(), delay);
+    /// Makes the configured balanced targets, and drops those that are not configured any more.
+    pub(super) fn set_targets(&mut self) {
+        for host in self.hosts.numbers() {
+            self.remove_target(host);
+        }
+        for (url, target) in self.config.targets.clone() {
+            let host = self.intern_host(&url);
+            self.add_target(host, target);
         }
     }
-}
 
-pub(super) fn change_rate(
-    state: &mut Option<RateLimiter>,
-    rate: Option<crate::guards::rate::Rate>,
-) {
-    match (state.as_mut(), rate) {
-        (Some(gcra), Some(rate)) => gcra.set_rate(rate),
-        (_, rate) => *state = rate.map(RateLimiter::new),
+    /// Stops to balance the host, unless its target is configured as before. Attempts in flight at its
+    /// endpoints continue.
+    fn remove_target(&mut self, host: u32) {
+        if !self.hosts.contains(host) {
+            return;
+        }
+        let is_unchanged = |target: &TargetEndpoints| {
+            let mut configured = self.config.targets.iter();
+            configured.any(|(url, config)| {
+                self.hosts.find_url(url) == Some(host) && config == target.balancer.target()
+            })
+        };
+        let state = self.hosts.get(host);
+        if state
+            .target
+            .as_ref()
+            .is_none_or(|target| is_unchanged(target))
+        {
+            return;
+        }
+        let Some(target) = self.hosts.get_mut(host).target.take() else {
+            return;
+        };
+        let now = self.clock.now();
+        for endpoint in target.endpoints {
+            let state = self.hosts.get_mut(endpoint);
+            state.endpoint_of.retain(|served| *served != host);
+            self.leave_host(endpoint, now);
+        }
+        self.leave_host(host, now);
+    }
+
+    fn add_target(&mut self, host: u32, config: BalancedTarget) {
+        if self.hosts.get(host).target.is_some() {
+            return;
+        }
+        let urls = config.endpoints.iter().map(|endpoint| endpoint.url.clone());
+        let urls: Vec<_> = urls.collect();
+        let Ok(balancer) = LoadBalancer::new(config) else {
+            return; // unreachable: `EngineConfig::target` has validated it
+        };
+        let endpoints: Vec<_> = urls.iter().map(|url| self.intern_host(url)).collect();
+        for endpoint in &endpoints {
+            let state = self.hosts.get_mut(*endpoint);
+            state.live += 1; // while it is an endpoint
+            state.endpoint_of.push(host);
+        }
+        let state = self.hosts.get_mut(host);
+        state.live += 1; // while it is a target
+        let target = TargetEndpoints {
+            balancer,
+            endpoints,
+        };
+        state.target = Some(target.into());
     }
 }

@@ -1,4 +1,4 @@
-//! What a fetch has decided and not yet told.
+//! Commands of a fetch that were not polled yet.
 
 use alloc::boxed::Box;
 
@@ -6,24 +6,24 @@ use crate::inline_vec::InlineVec;
 use crate::model::attempt::Attempt;
 use crate::model::id::AttemptId;
 
-/// Words about attempts, in order.
+/// Commands about attempts, in order.
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub(super) struct Outbox(InlineVec<Word>);
+pub(super) struct CommandQueue(InlineVec<AttemptCommand>);
 
 /// What the driver is to do with an attempt.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub(super) enum Word {
+pub(super) enum AttemptCommand {
     Abort(AttemptId),
     Accept(AttemptId),
     Discard(AttemptId),
-    /// Send it: it was held back.
+    /// Send it: an injected fault had held it back.
     Start(Box<Attempt>),
 }
 
-impl Word {
-    fn about(&self) -> AttemptId {
+impl AttemptCommand {
+    fn attempt_id(&self) -> AttemptId {
         match self {
             Self::Abort(id) | Self::Accept(id) | Self::Discard(id) => *id,
             Self::Start(attempt) => attempt.id,
@@ -31,21 +31,21 @@ impl Word {
     }
 }
 
-impl Outbox {
-    pub(super) fn push(&mut self, word: Word) {
-        self.0.push(word);
+impl CommandQueue {
+    pub(super) fn push(&mut self, command: AttemptCommand) {
+        self.0.push(command);
     }
 
-    pub(super) fn pop(&mut self) -> Option<Word> {
+    pub(super) fn pop(&mut self) -> Option<AttemptCommand> {
         self.0.pop_front()
     }
 
-    /// Takes back what was not yet told about an attempt, since it ends now. Whether the driver
-    /// knows nothing of it, because it was never told to send it.
+    /// Removes the commands about an attempt that ends now. Returns whether the command to send it was
+    /// among them, so that the driver does not know of it.
     pub(super) fn withdraw(&mut self, id: AttemptId) -> bool {
         let mut unsent = false;
-        while let Some(word) = self.0.remove_first(|word| word.about() == id) {
-            unsent |= matches!(word, Word::Start(_));
+        while let Some(command) = self.0.remove_first(|command| command.attempt_id() == id) {
+            unsent |= matches!(command, AttemptCommand::Start(_));
         }
         unsent
     }

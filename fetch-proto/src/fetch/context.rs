@@ -1,4 +1,4 @@
-//! What a fetch cannot know by itself, asked at the moment of a decision.
+//! What a fetch asks about its surroundings when it decides.
 
 use core::time::Duration;
 
@@ -6,38 +6,39 @@ use crate::guards::budget::RetryKind;
 use crate::guards::hedge::Hedge;
 use crate::model::time::Timestamp;
 
-/// The state that a fetch shares with others: of its host, and of the whole.
-pub(crate) trait World {
-    /// How long after an attempt's start another may race it.
+/// State that a fetch shares with others: its host's guards, and budgets over all hosts.
+pub(crate) trait FetchContext {
+    /// How long after an attempt's start a hedge may start; `None` if that is not known yet.
     fn hedge_delay(&mut self, hedge: &Hedge, now: Timestamp) -> Option<Duration>;
 
-    /// The end of the breaker's pause, if it is open, and whether waiting for it is wanted.
-    fn open(&mut self, now: Timestamp) -> Option<Open>;
+    /// The state of the host's breaker, if it is open.
+    fn open_circuit(&mut self, now: Timestamp) -> Option<OpenCircuit>;
 
-    /// Whether the attempt in flight is a probe, by which a breaker finds out if its host is well.
+    /// Whether one of the attempts in flight is a probe of the host's half-open breaker.
     fn is_probe(&self) -> bool;
 
-    /// Takes one more attempt from the purses. Whether they allow it.
-    fn pay(&mut self, kind: RetryKind, now: Timestamp) -> bool;
+    /// Charges an extra attempt to the retry budgets. Returns false if they do not allow it.
+    fn spend_retry(&mut self, kind: RetryKind, now: Timestamp) -> bool;
 }
 
-/// A breaker that lets nothing through.
+/// An open breaker.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Open {
-    pub(crate) fail_fast: bool,
-    /// `None`: for ever.
+pub(crate) struct OpenCircuit {
+    /// Whether fetches end instead of waiting for it to close.
+    pub(crate) fails_fast: bool,
+    /// When it lets a probe through; `None` if it never does.
     pub(crate) until: Option<Timestamp>,
 }
 
-/// No others: a fetch by itself.
-pub(crate) struct Alone;
+/// The context of a fetch that runs without an engine: no breaker, no budget.
+pub(crate) struct StandaloneContext;
 
-impl World for Alone {
+impl FetchContext for StandaloneContext {
     fn hedge_delay(&mut self, hedge: &Hedge, now: Timestamp) -> Option<Duration> {
         hedge.delay_for(None, now)
     }
 
-    fn open(&mut self, _: Timestamp) -> Option<Open> {
+    fn open_circuit(&mut self, _: Timestamp) -> Option<OpenCircuit> {
         None
     }
 
@@ -45,7 +46,7 @@ impl World for Alone {
         false
     }
 
-    fn pay(&mut self, _: RetryKind, _: Timestamp) -> bool {
+    fn spend_retry(&mut self, _: RetryKind, _: Timestamp) -> bool {
         true
     }
 }

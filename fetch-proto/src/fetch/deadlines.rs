@@ -1,8 +1,8 @@
-//! What happens by itself, as time goes on.
+//! Deadlines: backoff ends, hedges are due, time limits are reached.
 
-use super::flight::{Flight, Held, earlier};
-use super::outbox::Word;
-use super::{Fetch, State, World};
+use super::command_queue::AttemptCommand;
+use super::in_flight::{InFlightAttempt, InjectedHold, earlier};
+use super::{Fetch, FetchContext, FetchState};
 use crate::model::failure::TimeLimit;
 use crate::model::id::AttemptId;
 use crate::model::outcome::{AttemptEnd, FetchError};
@@ -10,25 +10,26 @@ use crate::model::time::Timestamp;
 use crate::model::wake::{NextWake, WakeReason};
 
 impl Fetch {
-    /// The earliest time at which something happens by itself.
-    pub(super) fn wake(&self) -> Option<NextWake> {
+    /// The fetch's earliest deadline.
+    pub(super) fn next_wake(&self) -> Option<NextWake> {
         let at = |at, why| Some(NextWake { at, why });
         let own = match &self.state {
-            State::Waiting { .. } => self
-                .policy
-                .timeouts
-                .queue
-                .and_then(|limit| at(self.since + limit, WakeReason::Limit(TimeLimit::Queue))),
-            State::Flying => self
-                .flights
+            FetchState::Waiting { .. } => self.policy.timeouts.queue.and_then(|limit| {
+                at(
+                    self.waiting_since + limit,
+                    WakeReason::Limit(TimeLimit::Queue),
+                )
+            }),
+            FetchState::InFlight => self
+                .in_flight
                 .iter()
-                .filter_map(|flight| flight.wake(&self.policy, self.delivery))
+                .filter_map(|attempt| attempt.next_wake(&self.policy, self.delivery))
                 .min()
                 .into_iter()
-                .chain(self.racing.wake())
+                .chain(self.hedging.wake())
                 .min(),
-            State::Sleeping { until } => at(*until, WakeReason::Backoff),
-            State::Over { .. } => return None,
+            FetchState::BackingOff { until } => at(*until, WakeReason::Backoff),
+            FetchState::Ended { .. } => return None,
         };
         let total = self
             .deadline()
@@ -41,65 +42,85 @@ impl Fetch {
         Some(self.started? + self.policy.timeouts.total?)
     }
 
-    /// Does all that is due at `now`. Tells what will be next.
-    pub(super) fn expire(&mut self, now: Timestamp, world: &mut dyn World) -> Option<NextWake> {
+    /// Handles all deadlines that are due at `now`. Returns the next one.
+    pub(super) fn handle_deadlines(
+        &mut self,
+        now: Timestamp,
+        context: &mut dyn FetchContext,
+    ) -> Option<NextWake> {
         loop {
-            let wake = self.wake();
+            let wake = self.next_wake();
             let Some(wake) = wake.filter(|wake| wake.at <= now) else {
                 return wake;
             };
             match wake.why {
                 WakeReason::Backoff => {
-                    self.backoff += now.saturating_since(self.since);
-                    self.queue(now);
+                    self.backoff += now.saturating_since(self.waiting_since);
+                    self.request_slot(now);
                 }
-                WakeReason::Hedge => self.want_hedge(world, now),
+                WakeReason::Hedge => self.request_hedge(context, now),
                 WakeReason::Limit(limit @ (TimeLimit::Queue | TimeLimit::Total)) => {
                     self.abort_all(AttemptEnd::TimedOut(limit), now);
                     self.finish_or_fall_back(FetchError::TimedOut(limit), now);
                 }
-                WakeReason::Fault | WakeReason::Limit(_) => self.expire_flight(wake, now, world),
+                WakeReason::Fault | WakeReason::Limit(_) => {
+                    self.handle_attempt_deadline(wake, now, context)
+                }
                 WakeReason::Host | WakeReason::Rate | WakeReason::Rule => {
-                    unreachable!("a fetch knows none of them")
+                    unreachable!("a deadline of the engine, not of a fetch")
                 }
             }
         }
     }
 
-    /// Does what is due for one of the flights.
-    pub(super) fn expire_flight(&mut self, wake: NextWake, now: Timestamp, world: &mut dyn World) {
-        let due = |flight: &&Flight| flight.wake(&self.policy, self.delivery) == Some(wake);
-        let Some(id) = self.flights.iter().find(due).map(|flight| flight.id) else {
+    /// Handles the deadline of the attempt that it belongs to.
+    pub(super) fn handle_attempt_deadline(
+        &mut self,
+        wake: NextWake,
+        now: Timestamp,
+        context: &mut dyn FetchContext,
+    ) {
+        let due = |attempt: &&InFlightAttempt| {
+            attempt.next_wake(&self.policy, self.delivery) == Some(wake)
+        };
+        let Some(id) = self.in_flight.iter().find(due).map(|attempt| attempt.id) else {
             return;
         };
         match wake.why {
-            WakeReason::Limit(limit) => self.on_timeout(id, limit, now, world),
-            _ => self.release(id, now, world),
+            WakeReason::Limit(limit) => self.on_timeout(id, limit, now, context),
+            _ => self.release_hold(id, now, context),
         }
     }
 
-    /// Lets go what chaos held back.
-    pub(super) fn release(&mut self, id: AttemptId, now: Timestamp, world: &mut dyn World) {
-        let flight = self.flight_mut(id);
-        let held = flight.and_then(|flight| flight.special.as_mut()?.held.take());
-        match held {
-            Some(Held::Failing(failure)) => self.on_end(id, Err(failure), now, world),
-            Some(Held::Until(_, attempt)) => self.outbox.push(Word::Start(attempt)),
-            Some(Held::ForEver) | None => {}
+    /// Ends the hold of an injected fault.
+    pub(super) fn release_hold(
+        &mut self,
+        id: AttemptId,
+        now: Timestamp,
+        context: &mut dyn FetchContext,
+    ) {
+        let attempt = self.attempt_mut(id);
+        let hold = attempt.and_then(|attempt| attempt.extras.as_mut()?.hold.take());
+        match hold {
+            Some(InjectedHold::FailNow(failure)) => self.on_end(id, Err(failure), now, context),
+            Some(InjectedHold::Until(_, attempt)) => {
+                self.commands.push(AttemptCommand::Start(attempt))
+            }
+            Some(InjectedHold::Never) | None => {}
         }
     }
 
-    pub(super) fn sleep(&mut self, until: Timestamp, now: Timestamp) {
+    pub(super) fn back_off_until(&mut self, until: Timestamp, now: Timestamp) {
         if until > now {
-            self.since = now;
-            self.state = State::Sleeping { until };
+            self.waiting_since = now;
+            self.state = FetchState::BackingOff { until };
         } else {
-            self.queue(now);
+            self.request_slot(now);
         }
     }
 
-    pub(super) fn queue(&mut self, now: Timestamp) {
-        self.since = now;
-        self.state = State::Waiting { told: false };
+    pub(super) fn request_slot(&mut self, now: Timestamp) {
+        self.waiting_since = now;
+        self.state = FetchState::Waiting { is_reported: false };
     }
 }

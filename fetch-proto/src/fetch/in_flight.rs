@@ -1,4 +1,4 @@
-//! One attempt in flight: its stage, its clocks, its limits.
+//! One attempt in flight: its progress and its time limits.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -18,91 +18,91 @@ use crate::model::wake::{NextWake, WakeReason};
 use crate::policy::Policy;
 use crate::policy::redirect::RedirectHop;
 
-/// An attempt that the driver is carrying out, or that is held back from it on purpose.
+/// An attempt that the driver carries out, or that an injected fault holds back.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub(super) struct Flight {
+pub(super) struct InFlightAttempt {
     pub(super) bytes: u64,
     pub(super) id: AttemptId,
-    pub(super) paused: bool,
-    /// When the body last moved, or the consumer came back.
-    pub(super) progress: Timestamp,
+    pub(super) is_paused: bool,
+    /// When the last piece of the body came, or the consumer resumed.
+    pub(super) progress_at: Timestamp,
     pub(super) retry_after: Option<Duration>,
-    /// What most attempts have not.
-    pub(super) special: Option<Box<Special>>,
-    pub(super) stage: Stage,
+    /// State that few attempts need.
+    pub(super) extras: Option<Box<AttemptExtras>>,
+    pub(super) stage: ResponseStage,
     pub(super) status: Option<u16>,
     pub(super) timings: AttemptTimings,
-    /// Where it goes: to the target, or to an endpoint of it.
+    /// The URL of the target, or of the endpoint that serves it.
     pub(super) url: Arc<Url>,
 }
 
-/// What only some attempts have.
+/// State of attempts with an injected fault or a guarded throughput.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub(super) struct Special {
-    /// The fault that is made in it.
+pub(super) struct AttemptExtras {
+    /// The fault that is injected into it.
     pub(super) fault: Option<InjectedFault>,
-    pub(super) held: Option<Held>,
-    /// Measures the body's flow, where that is guarded.
+    pub(super) hold: Option<InjectedHold>,
+    /// Measures the body's throughput, if the policy has a stall guard.
     pub(super) meter: Option<ThroughputMeter>,
 }
 
-/// How far an attempt has come.
+/// How far an attempt's response has come.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub(super) enum Stage {
+pub(super) enum ResponseStage {
     /// No head yet.
     Requesting,
-    /// The body is wanted.
+    /// The body is delivered.
     Receiving,
-    /// The body is not wanted; what comes after it is decided.
-    Discarding(Next),
+    /// The body is discarded; what follows is decided.
+    Discarding(AfterDiscard),
 }
 
-/// What follows an attempt whose response is not wanted.
+/// What follows a discarded response.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub(super) enum Next {
+pub(super) enum AfterDiscard {
     Fallback,
-    Hop(Box<RedirectHop>),
-    /// Another attempt races on: nothing follows from this one.
-    Race,
+    Redirect(Box<RedirectHop>),
+    /// Nothing: another attempt is in flight.
+    AwaitOthers,
     Retry {
         until: Timestamp,
     },
 }
 
-/// Why the driver was not told to send an attempt.
+/// How an injected fault holds an attempt back from the driver.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub(super) enum Held {
-    /// It fails at once.
-    Failing(FailureKind),
+pub(super) enum InjectedHold {
+    /// It fails now.
+    FailNow(FailureKind),
     /// It is never sent.
-    ForEver,
-    /// It is sent then.
+    Never,
+    /// It is sent at this time.
     Until(Timestamp, Box<Attempt>),
 }
 
-impl Flight {
+impl InFlightAttempt {
     pub(super) fn new(id: AttemptId, url: Arc<Url>, now: Timestamp) -> Self {
         Self {
             bytes: 0,
             id,
-            paused: false,
-            progress: now,
+            is_paused: false,
+            progress_at: now,
             retry_after: None,
-            special: None,
-            stage: Stage::Requesting,
+            extras: None,
+            stage: ResponseStage::Requesting,
             status: None,
             timings: AttemptTimings::new(now),
             url,
         }
     }
 
-    /// When there was a connection that could carry the request.
-    fn ready(&self) -> Option<Timestamp> {
+    /// When the connection was ready for the request, TLS included.
+    fn connection_ready_at(&self) -> Option<Timestamp> {
         let t = &self.timings;
         if self.url.scheme() == "https" && !t.reused {
             t.tls_done
@@ -111,33 +111,33 @@ impl Flight {
         }
     }
 
-    /// Whether no good head of it was seen: only then may another race it.
-    pub(super) fn is_awaited(&self) -> bool {
+    /// Whether it has no acceptable response yet, so that a hedge is useful.
+    pub(super) fn can_be_hedged(&self) -> bool {
         matches!(
             self.stage,
-            Stage::Requesting | Stage::Discarding(Next::Race)
+            ResponseStage::Requesting | ResponseStage::Discarding(AfterDiscard::AwaitOthers)
         )
     }
 
     /// Whether it may still bring the response.
     pub(super) fn is_contending(&self) -> bool {
-        !matches!(self.stage, Stage::Discarding(_))
+        !matches!(self.stage, ResponseStage::Discarding(_))
     }
 
-    /// A piece of the body came.
-    pub(super) fn received(&mut self, bytes: u64, policy: &Policy, now: Timestamp) {
+    /// Counts a piece of the body.
+    pub(super) fn record_body(&mut self, bytes: u64, policy: &Policy, now: Timestamp) {
         self.bytes = self.bytes.saturating_add(bytes);
-        self.progress = now;
+        self.progress_at = now;
         if let Some((meter, guard)) = self.meter().zip(policy.stall.as_ref()) {
             meter.record_bytes(guard, bytes, now);
         }
     }
 
-    /// The consumer stopped reading, or went on.
-    pub(super) fn pause(&mut self, paused: bool, policy: &Policy, now: Timestamp) {
-        self.paused = paused;
+    /// The consumer stopped reading, or resumed.
+    pub(super) fn set_paused(&mut self, paused: bool, policy: &Policy, now: Timestamp) {
+        self.is_paused = paused;
         if !paused {
-            self.progress = now;
+            self.progress_at = now;
         }
         if let Some((meter, guard)) = self.meter().zip(policy.stall.as_ref()) {
             if paused {
@@ -148,35 +148,35 @@ impl Flight {
         }
     }
 
-    /// The fault that is made in it on purpose.
-    pub(super) fn fault(&self) -> Option<InjectedFault> {
-        self.special.as_ref()?.fault
+    /// The fault that is injected into it.
+    pub(super) fn injected_fault(&self) -> Option<InjectedFault> {
+        self.extras.as_ref()?.fault
     }
 
-    fn held(&self) -> Option<&Held> {
-        self.special.as_ref()?.held.as_ref()
+    fn hold(&self) -> Option<&InjectedHold> {
+        self.extras.as_ref()?.hold.as_ref()
     }
 
-    /// Whether the driver was not told to send it.
+    /// Whether it is held back, so that the driver does not know of it.
     pub(super) fn is_held(&self) -> bool {
-        self.held().is_some()
+        self.hold().is_some()
     }
 
     fn meter(&mut self) -> Option<&mut ThroughputMeter> {
-        self.special.as_mut()?.meter.as_mut()
+        self.extras.as_mut()?.meter.as_mut()
     }
 
-    /// When what was held back comes.
-    fn release(&self) -> Option<Timestamp> {
-        match self.held() {
-            Some(Held::Failing(_)) => Some(self.timings.started),
-            Some(Held::Until(at, _)) => Some(*at),
-            Some(Held::ForEver) | None => None,
+    /// When the hold ends by itself.
+    fn hold_ends_at(&self) -> Option<Timestamp> {
+        match self.hold() {
+            Some(InjectedHold::FailNow(_)) => Some(self.timings.started),
+            Some(InjectedHold::Until(at, _)) => Some(*at),
+            Some(InjectedHold::Never) | None => None,
         }
     }
 
-    /// The earliest time at which something happens to it by itself.
-    pub(super) fn wake(&self, policy: &Policy, delivery: BodyDelivery) -> Option<NextWake> {
+    /// Its earliest deadline.
+    pub(super) fn next_wake(&self, policy: &Policy, delivery: BodyDelivery) -> Option<NextWake> {
         let timeouts = &policy.timeouts;
         let limit = |limit, from: Timestamp, length: Option<Duration>| {
             length.map(|length| NextWake {
@@ -185,30 +185,36 @@ impl Flight {
             })
         };
         let t = &self.timings;
-        // Once a streamed response is accepted, how long its consumer takes is the consumer's affair.
+        // The time of an accepted, streamed response depends on its consumer, so it has no limit.
         let streaming =
-            matches!(self.stage, Stage::Receiving) && delivery == BodyDelivery::Streamed;
+            matches!(self.stage, ResponseStage::Receiving) && delivery == BodyDelivery::Streamed;
         let attempt = if streaming {
             None
         } else {
             limit(TimeLimit::Attempt, t.started, timeouts.attempt)
         };
-        let stage = match (&self.stage, self.ready()) {
-            (Stage::Requesting, None) if self.is_held() => self.release().map(|at| NextWake {
-                at,
-                why: WakeReason::Fault,
-            }),
-            (Stage::Requesting, None) => limit(TimeLimit::Connect, t.started, timeouts.connect),
-            (Stage::Requesting, Some(at)) => limit(TimeLimit::FirstByte, at, timeouts.first_byte),
-            _ if self.paused => None,
-            _ => limit(TimeLimit::IdleRead, self.progress, timeouts.idle_read),
+        let stage = match (&self.stage, self.connection_ready_at()) {
+            (ResponseStage::Requesting, None) if self.is_held() => {
+                self.hold_ends_at().map(|at| NextWake {
+                    at,
+                    why: WakeReason::Fault,
+                })
+            }
+            (ResponseStage::Requesting, None) => {
+                limit(TimeLimit::Connect, t.started, timeouts.connect)
+            }
+            (ResponseStage::Requesting, Some(at)) => {
+                limit(TimeLimit::FirstByte, at, timeouts.first_byte)
+            }
+            _ if self.is_paused => None,
+            _ => limit(TimeLimit::IdleRead, self.progress_at, timeouts.idle_read),
         };
-        earlier(earlier(attempt, stage), self.flow(policy))
+        earlier(earlier(attempt, stage), self.stall_wake(policy))
     }
 
-    /// When the body has come too slowly for too long.
-    fn flow(&self, policy: &Policy) -> Option<NextWake> {
-        let meter = self.special.as_ref()?.meter.as_ref()?;
+    /// When the throughput of the body has been too low for too long.
+    fn stall_wake(&self, policy: &Policy) -> Option<NextWake> {
+        let meter = self.extras.as_ref()?.meter.as_ref()?;
         let guard = policy.stall.as_ref().filter(|_| self.status.is_some())?;
         meter.deadline(guard).map(|at| NextWake {
             at,

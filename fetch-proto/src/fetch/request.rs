@@ -231,3 +231,28 @@ pub enum BodyDelivery {
     /// In chunks. No retry after the head, because the caller has received a part.
     Streamed,
 }
+
+/// What makes two requests identical: method, URL and the caller's number.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+pub(crate) struct ShareKey {
+    method: Method,
+    number: u64,
+    url: Arc<Url>,
+}
+
+impl ShareKey {
+    /// The key of a request that may share its response with identical ones.
+    pub(crate) fn of(request: &FetchRequest) -> Option<Self> {
+        let has_body = request.body != RequestBodyKind::None;
+        let is_buffered = request.delivery == BodyDelivery::Buffered;
+        let is_safe = matches!(request.method, Method::Get | Method::Head);
+        Some(Self {
+            number: request
+                .share
+                .filter(|_| !has_body && is_buffered && is_safe)?,
+            method: request.method.clone(),
+            url: request.url.clone(),
+        })
+    }
+}

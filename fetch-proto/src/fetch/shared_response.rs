@@ -1,6 +1,6 @@
-//! A fetch that waits for another's response, or lost what it had in the air.
+//! Fetches that follow an identical request, and fetches that lose their attempts.
 
-use super::{Fetch, State, push};
+use super::{Fetch, FetchState, push_event};
 use crate::model::event::{DecisionEvent, RetryDelaySource};
 use crate::model::failure::{FailureCause, FailureKind};
 use crate::model::id::FetchId;
@@ -8,30 +8,29 @@ use crate::model::outcome::{AttemptEnd, FetchError, FetchOutcome};
 use crate::model::time::Timestamp;
 
 impl Fetch {
-    /// Waits for the response to the same request of `leader`. Its own total limit runs.
+    /// Waits for the response to the identical request of `leader`, within its own total time limit.
     pub(crate) fn follow(&mut self, leader: FetchId, now: Timestamp) {
         self.started = Some(now);
-        self.since = now;
-        self.state = State::Waiting { told: true };
-        push(&mut self.events, || DecisionEvent::ResponseShared {
+        self.waiting_since = now;
+        self.state = FetchState::Waiting { is_reported: true };
+        push_event(&mut self.events, || DecisionEvent::ResponseShared {
             with: leader,
         });
     }
 
-    /// Whether it waits for another's response: one that has turned to its fallback, or is over,
-    /// does not.
+    /// Whether it waits for another's response. It does not once it has ended or uses its fallback.
     pub(crate) fn is_following(&self) -> bool {
-        self.is_first() && !self.used_fallback && self.is_waiting()
+        self.is_unstarted() && !self.used_fallback && self.is_waiting_for_slot()
     }
 
-    /// Nobody is left to wait for: it asks itself.
-    pub(crate) fn lead(&mut self, now: Timestamp) {
-        self.queued += now.saturating_since(self.since);
-        self.queue(now);
+    /// Sends the request itself, because its leader has ended without a response to share.
+    pub(crate) fn stop_following(&mut self, now: Timestamp) {
+        self.queued += now.saturating_since(self.waiting_since);
+        self.request_slot(now);
     }
 
-    /// Ends with the other's result.
-    pub(crate) fn adopt(
+    /// Ends with the leader's result.
+    pub(crate) fn finish_with_shared(
         &mut self,
         leader: FetchId,
         other: &FetchOutcome,
@@ -48,34 +47,34 @@ impl Fetch {
         }
     }
 
-    /// Ends before its turn.
-    pub(crate) fn refuse(&mut self, error: FetchError, now: Timestamp) {
+    /// Ends instead of taking its turn.
+    pub(crate) fn reject(&mut self, error: FetchError, now: Timestamp) {
         self.finish_or_fall_back(error, now);
     }
 
-    /// What was in the air is lost with the process that carried it: not the server's fault, and no
-    /// try. Nothing is told to the driver, which knows nothing of it.
-    pub(crate) fn lose(&mut self, now: Timestamp) {
-        if self.flights.is_empty() {
-            while self.outbox.pop().is_some() {}
+    /// Drops all attempts in flight, because the process that carried them has ended. They do not count
+    /// as attempts, and the driver gets no commands about them.
+    pub(crate) fn drop_attempts(&mut self, now: Timestamp) {
+        if self.in_flight.is_empty() {
+            while self.commands.pop().is_some() {}
             return;
         }
         let repeatable = self.is_repeatable();
         self.abort_all(AttemptEnd::Failed(FailureKind::Dropped), now);
-        while self.outbox.pop().is_some() {}
+        while self.commands.pop().is_some() {}
         if repeatable {
-            self.tries = self.tries.saturating_sub(1);
-            self.counts = true;
+            self.counted_attempts = self.counted_attempts.saturating_sub(1);
+            self.next_counts = true;
             let cause = FailureCause::Failure(FailureKind::Dropped);
-            let (attempt, of) = (self.number, self.policy.attempts.get());
-            push(&mut self.events, || DecisionEvent::Retrying {
+            let (attempt, of) = (self.attempt_number, self.policy.attempts.get());
+            push_event(&mut self.events, || DecisionEvent::Retrying {
                 attempt,
                 cause,
                 delay: core::time::Duration::ZERO,
                 of,
                 why: RetryDelaySource::Free,
             });
-            self.queue(now);
+            self.request_slot(now);
         } else {
             self.finish(Err(FetchError::Failed(FailureKind::Dropped)), now);
         }

@@ -1,4 +1,4 @@
-//! How an attempt begins.
+//! Starting attempts.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -6,9 +6,9 @@ use core::time::Duration;
 
 use url::Url;
 
-use super::flight::{Flight, Held, Special};
-use super::hedge::Racing;
-use super::{Fetch, State, World, push};
+use super::hedge::HedgeState;
+use super::in_flight::{AttemptExtras, InFlightAttempt, InjectedHold};
+use super::{Fetch, FetchContext, FetchState, push_event};
 use crate::guards::budget::RetryKind;
 use crate::guards::stall::ThroughputMeter;
 use crate::model::attempt::Attempt;
@@ -19,48 +19,52 @@ use crate::model::time::Timestamp;
 use crate::policy::injected_latency;
 
 impl Fetch {
-    /// `at`: the target's place at the endpoint that was chosen for it.
-    pub(crate) fn start_in(
+    /// Grants the requested slot. `endpoint` is the URL at the endpoint that serves a balanced target.
+    pub(crate) fn start_with(
         &mut self,
         now: Timestamp,
-        at: Option<Arc<Url>>,
-        world: &mut dyn World,
+        endpoint: Option<Arc<Url>>,
+        context: &mut dyn FetchContext,
     ) -> Option<Attempt> {
-        self.expire(now, world);
+        self.handle_deadlines(now, context);
         let waited = match self.state {
-            State::Waiting { told: true } => now.saturating_since(self.since),
-            State::Flying if self.racing.is_wanted() => Duration::ZERO,
+            FetchState::Waiting { is_reported: true } => now.saturating_since(self.waiting_since),
+            FetchState::InFlight if self.hedging.is_requested() => Duration::ZERO,
             _ => return None,
         };
-        if self.is_flying() && !world.pay(RetryKind::Transient, now) {
+        if self.is_in_flight() && !context.spend_retry(RetryKind::Transient, now) {
             self.skip_hedge();
             return None;
         }
         self.queued += waited;
         self.started.get_or_insert(now);
-        self.number = self.number.saturating_add(1);
-        if self.flights.is_empty() {
-            self.tries += u16::from(core::mem::take(&mut self.counts));
-            self.racing = Racing::default();
+        self.attempt_number = self.attempt_number.saturating_add(1);
+        if self.in_flight.is_empty() {
+            self.counted_attempts += u16::from(core::mem::take(&mut self.next_counts));
+            self.hedging = HedgeState::default();
         }
-        self.schedule_hedge(now, world);
-        self.state = State::Flying;
-        let (attempt, url) = (self.number, at.unwrap_or_else(|| self.url.clone()));
-        push(&mut self.events, || DecisionEvent::Started {
+        self.schedule_hedge(now, context);
+        self.state = FetchState::InFlight;
+        let (attempt, url) = (
+            self.attempt_number,
+            endpoint.unwrap_or_else(|| self.url.clone()),
+        );
+        push_event(&mut self.events, || DecisionEvent::Started {
             attempt,
             queued: waited,
             url: url.clone(),
         });
-        self.launch(url, now)
+        self.create_attempt(url, now)
     }
 
-    /// Puts the attempt with the present number into the air, unless chaos holds it back.
-    fn launch(&mut self, url: Arc<Url>, now: Timestamp) -> Option<Attempt> {
+    /// Adds the attempt with the current number to those in flight. Returns it, unless an injected fault
+    /// holds it back.
+    fn create_attempt(&mut self, url: Arc<Url>, now: Timestamp) -> Option<Attempt> {
         let attempt = Attempt {
             fresh_connection: core::mem::take(&mut self.fresh_connection),
             id: AttemptId {
                 fetch: self.id,
-                number: self.number,
+                number: self.attempt_number,
             },
             max_body: self.policy.max_body,
             method: self.method.clone(),
@@ -68,12 +72,12 @@ impl Fetch {
             send_credentials: self.send_credentials,
             url: url.clone(),
         };
-        let mut flight = Flight::new(attempt.id, url, now);
-        let fault = self.fault();
+        let mut in_flight = InFlightAttempt::new(attempt.id, url, now);
+        let fault = self.injected_fault();
         if fault.is_some() || self.policy.stall.is_some() {
-            flight.special = Some(Box::new(Special {
+            in_flight.extras = Some(Box::new(AttemptExtras {
                 fault,
-                held: None,
+                hold: None,
                 meter: self
                     .policy
                     .stall
@@ -81,39 +85,40 @@ impl Fetch {
                     .map(|_| ThroughputMeter::new(now)),
             }));
         }
-        let sent = self.hold_back(&mut flight, attempt, now);
-        self.flights.push(flight);
+        let sent = self.apply_early_fault(&mut in_flight, attempt, now);
+        self.in_flight.push(in_flight);
         sent
     }
 
-    /// The fault to make in the attempt with the present number.
-    pub(crate) fn fault(&self) -> Option<InjectedFault> {
-        self.policy.chaos.draw(self.seed, self.number)
+    /// The fault to inject into the attempt with the current number.
+    pub(crate) fn injected_fault(&self) -> Option<InjectedFault> {
+        self.policy.chaos.draw(self.seed, self.attempt_number)
     }
 
-    /// Makes the fault of an attempt that shows before anything is sent.
-    fn hold_back(
+    /// Injects a fault that takes effect before the request is sent.
+    fn apply_early_fault(
         &mut self,
-        flight: &mut Flight,
+        in_flight: &mut InFlightAttempt,
         attempt: Attempt,
         now: Timestamp,
     ) -> Option<Attempt> {
-        let Some((fault, special)) = flight.fault().zip(flight.special.as_mut()) else {
+        let Some((fault, extras)) = in_flight.injected_fault().zip(in_flight.extras.as_mut())
+        else {
             return Some(attempt);
         };
-        let number = self.number;
-        push(&mut self.events, || DecisionEvent::FaultInjected {
+        let number = self.attempt_number;
+        push_event(&mut self.events, || DecisionEvent::FaultInjected {
             attempt: number,
             fault,
         });
         let seed = self.seed;
-        special.held = match fault {
-            InjectedFault::Error(failure) => Some(Held::Failing(failure)),
+        extras.hold = match fault {
+            InjectedFault::Error(failure) => Some(InjectedHold::FailNow(failure)),
             InjectedFault::Latency { min, max } => {
                 let at = now + injected_latency(min, max, seed, number);
-                Some(Held::Until(at, Box::new(attempt)))
+                Some(InjectedHold::Until(at, Box::new(attempt)))
             }
-            InjectedFault::Stall => Some(Held::ForEver),
+            InjectedFault::Stall => Some(InjectedHold::Never),
             InjectedFault::ClockJump(_) | InjectedFault::Reset | InjectedFault::Truncate(_) => {
                 return Some(attempt);
             }

@@ -26,7 +26,7 @@ pub use redirect::RedirectPolicy;
 pub use status::StatusSet;
 pub use timeouts::Timeouts;
 
-/// How one fetch is carried out. [`PolicyRules`](crate::PolicyRules) choose one by URL.
+/// How a fetch is executed. [`PolicyRules`](crate::PolicyRules) choose a policy by URL.
 ///
 /// ```
 /// use core::time::Duration;

@@ -159,10 +159,10 @@ impl fmt::Display for RuleErrorKind {
             Self::Empty => "nothing to match: write \"glob:**\" for every URL",
             Self::Host => "not a host: write one such as example.com, *.example.com or [::1]",
             Self::Method => "not a method: write tokens such as GET,POST (case matters)",
-            Self::NeverInUrl(' ') => "no URL holds a space: write %20",
-            Self::NeverInUrl(c) if c.is_control() => "no URL holds a control character",
+            Self::NeverInUrl(' ') => "URLs contain no spaces: write %20",
+            Self::NeverInUrl(c) if c.is_control() => "URLs contain no control characters",
             Self::NeverInUrl(c) => {
-                return write!(f, "no URL holds {c:?}: write it percent-encoded");
+                return write!(f, "URLs do not contain {c:?}: write it percent-encoded");
             }
             Self::Port => "not a port: write a number from 1 to 65535",
             Self::Range => "the range ends before it starts",
@@ -172,7 +172,7 @@ impl fmt::Display for RuleErrorKind {
             Self::TrailingEscape => "nothing after the backslash",
             Self::Unclosed('{') => "unclosed brace: write \"}\", or \"\\{\" for the character",
             Self::Unclosed(_) => "unclosed class: write \"]\", or \"\\[\" for the character",
-            Self::Unopened => "brace never opened: write \"\\}\" for the character",
+            Self::Unopened => "unopened brace: write \"\\}\" for the character",
         })
     }
 }

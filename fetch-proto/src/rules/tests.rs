@@ -452,8 +452,8 @@ proptest! {
             Ok(pattern) => prop_assert_eq!(RulePattern::parse(&pattern.to_string()).unwrap(), pattern),
             Err(error) => {
                 prop_assert!(error.text().is_char_boundary(error.position()));
-                let told = format!("{error} {error:#}");
-                prop_assert!(told.contains(&error.kind().to_string()));
+                let message = format!("{error} {error:#}");
+                prop_assert!(message.contains(&error.kind().to_string()));
             }
         }
     }

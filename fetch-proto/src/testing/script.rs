@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use super::clock::FakeClock;
 use crate::fetch::request::FetchRequest;
-use crate::fetch::{Fetch, Step};
+use crate::fetch::{Fetch, FetchStep};
 use crate::model::attempt::{Attempt, HeadSummary, Input};
 use crate::model::event::DecisionEvent;
 use crate::model::failure::FailureKind;
@@ -340,21 +340,21 @@ impl ScriptPlayer {
     fn play(&mut self) -> FetchOutcome {
         loop {
             match self.fetch.poll(self.clock.now()) {
-                Step::Abort(id) => {
+                FetchStep::Abort(id) => {
                     self.pending.retain(|(_, attempt, _)| attempt.id != id);
                     if let Some(WakeReason::Limit(limit)) = self.last_wake {
                         self.log(&format!("{limit} timeout"));
                     }
                 }
-                Step::Accept(_) | Step::Discard(_) => {}
-                Step::Done(outcome) => {
+                FetchStep::Accept(_) | FetchStep::Discard(_) => {}
+                FetchStep::Done(outcome) => {
                     self.log_end(&outcome);
                     return outcome;
                 }
-                Step::Event(event) => self.events.push(event),
-                Step::Ready => self.start(),
-                Step::Start(attempt) => self.send(*attempt),
-                Step::Wait(wake) => {
+                FetchStep::Event(event) => self.events.push(event),
+                FetchStep::Ready => self.start(),
+                FetchStep::Start(attempt) => self.send(*attempt),
+                FetchStep::Wait(wake) => {
                     let arrival = self.pending.iter().map(|(at, ..)| *at).min();
                     // A limit that is reached when the answer arrives applies first.
                     let first = wake.filter(|wake| arrival.is_none_or(|at| wake.at <= at));
@@ -374,10 +374,10 @@ impl ScriptPlayer {
 
     fn start(&mut self) {
         let now = self.clock.now();
-        let racing = self.fetch.is_flying();
+        let racing = self.fetch.is_in_flight();
         match self.fetch.start(now) {
             Some(attempt) => self.send(attempt),
-            None if racing || self.fetch.is_flying() => {} // not needed, or delayed by an injected fault
+            None if racing || self.fetch.is_in_flight() => {} // not needed, or delayed by an injected fault
             None => panic!("a ready fetch did not start"),
         }
     }

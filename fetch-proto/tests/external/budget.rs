@@ -71,7 +71,7 @@ fn retry(tokens: &mut RetryTokens, kind: RetryKind, paid: &mut Option<RetryCost>
     cost.is_some()
 }
 
-/// What is left: a purse tells it in whole retries, here of one unit each.
+/// The remaining units, measured in whole retries of one unit each.
 fn units(tokens: &RetryTokens, given: &BudgetCase) -> u64 {
     let mut tokens = tokens.clone();
     tokens.set_config(RetryBudget::Capacity {

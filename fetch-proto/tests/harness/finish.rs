@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use fetch_proto::{CircuitState, Engine, Output};
+use fetch_proto::{CircuitState, Engine, EngineOutput};
 
 use super::{EngineHarness, HOSTS, MAX_STEPS, Operation, RequestKind, ServerAnswer};
 
 impl EngineHarness {
     /// Without attempts in flight, a restored engine behaves like the original.
     pub fn check_restart(&self) {
-        if !self.model.in_flight().is_empty() || self.engine.stats().flying > 0 {
+        if !self.model.in_flight().is_empty() || self.engine.stats().in_flight > 0 {
             return;
         }
         let (mut here, mut there) = (self.clone(), self.clone());
@@ -28,7 +28,7 @@ impl EngineHarness {
         let stats = self.engine.stats();
         let model = &self.model;
         assert_eq!(model.live(), [], "every fetch ends");
-        assert_eq!((stats.live, stats.flying), (0, 0), "nothing is left");
+        assert_eq!((stats.live, stats.in_flight), (0, 0), "nothing is left");
         assert_eq!(stats.submitted, model.submitted, "each fetch is counted");
         assert_eq!(stats.submitted, model.done, "each fetch is done once");
         let counted = stats.responded + stats.failed + stats.cancelled;
@@ -40,7 +40,7 @@ impl EngineHarness {
     }
 
     /// Answers and waits until no fetch is left. Returns the outputs.
-    fn run_to_completion(&mut self) -> Vec<Output> {
+    fn run_to_completion(&mut self) -> Vec<EngineOutput> {
         self.hold(false);
         let mut outputs = self.drain_at(self.clock);
         for _ in 0..MAX_STEPS {
@@ -86,9 +86,9 @@ impl EngineHarness {
         for _ in 0..MAX_STEPS {
             self.drain();
             let Some(idle) = self.idle.filter(|idle| idle.wake.is_some()) else {
-                let kept = self.policies.targets();
+                let permanent = self.policies.targets();
                 assert!(
-                    self.engine.stats().hosts <= kept,
+                    self.engine.stats().hosts <= permanent,
                     "hosts are removed: {:?}",
                     self.engine
                 );

@@ -18,7 +18,9 @@ mod rates;
 use std::time::Duration;
 
 use arbitrary::Unstructured;
-use fetch_proto::{Engine, FailureKind, HeadSummary, Idle, Input, InputEffect, Output, Timestamp};
+use fetch_proto::{
+    Engine, EngineOutput, FailureKind, HeadSummary, IdleState, Input, InputEffect, Timestamp,
+};
 
 use self::model::EngineModel;
 pub use self::operation::{Operation, RequestKind, RequestSite, ServerAnswer};
@@ -34,7 +36,7 @@ pub struct EngineHarness {
     closed: bool,
     engine: Engine,
     held: bool,
-    idle: Option<Idle>,
+    idle: Option<IdleState>,
     model: EngineModel,
     policies: PolicySet,
     tag: u64,
@@ -157,17 +159,17 @@ impl EngineHarness {
         self.drain_at(self.clock);
     }
 
-    fn drain_at(&mut self, now: Timestamp) -> Vec<Output> {
+    fn drain_at(&mut self, now: Timestamp) -> Vec<EngineOutput> {
         let mut outputs = Vec::new();
         self.model.advance_to(now);
         for _ in 0..MAX_STEPS {
             match self.engine.poll(now) {
-                Output::Idle(idle) => {
+                EngineOutput::Idle(idle) => {
                     self.model.check_idle(&self.engine, &idle, now);
                     let again = self.engine.poll(now);
                     assert_eq!(
                         again,
-                        Output::Idle(idle),
+                        EngineOutput::Idle(idle),
                         "polling an idle engine changes nothing"
                     );
                     self.idle = Some(idle);
@@ -189,9 +191,9 @@ impl EngineHarness {
     fn hold(&mut self, held: bool) {
         self.held = held;
         if held {
-            self.engine.hold();
+            self.engine.pause_starts();
         } else {
-            self.engine.release();
+            self.engine.resume_starts();
         }
         self.model.hold(held);
     }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use fetch_proto::{
-    Attempt, AttemptId, CircuitState, CompleteResponse, Engine, FetchError, FetchId, FetchOutcome,
-    FetchRequest, HeadSummary, Idle, Method, Output, RequestBodyKind, Timestamp,
+    Attempt, AttemptId, CircuitState, CompleteResponse, Engine, EngineOutput, FetchError, FetchId,
+    FetchOutcome, FetchRequest, HeadSummary, IdleState, Method, RequestBodyKind, Timestamp,
 };
 
 use super::PolicySet;
@@ -19,7 +19,7 @@ struct LiveFetch {
     number: u16,
 }
 
-/// The state of an attempt in attempt.
+/// The state of an attempt in flight.
 #[derive(Clone, Debug)]
 struct AttemptState {
     started: Timestamp,
@@ -32,7 +32,7 @@ struct AttemptState {
 pub(super) struct EngineModel {
     pub(super) done: u64,
     pub(super) submitted: u64,
-    /// Whether faults may be injected: then attempts may be in attempt that were not reported.
+    /// Whether faults may be injected: then attempts may be in flight that were not reported.
     chaos: bool,
     closed: bool,
     in_flight: BTreeMap<AttemptId, AttemptState>,
@@ -133,7 +133,7 @@ impl EngineModel {
     }
 
     pub(super) fn head_received(&mut self, id: AttemptId, head: &HeadSummary) {
-        let attempt = self.in_flight.get_mut(&id).expect("it is in attempt");
+        let attempt = self.in_flight.get_mut(&id).expect("it is in flight");
         attempt.status = Some(head.status);
         if let (429, Some(rest)) = (head.status, head.retry_after) {
             self.rates.record_pause(&attempt.origin, self.now + rest);
@@ -141,27 +141,27 @@ impl EngineModel {
     }
 
     pub(super) fn attempt_ended(&mut self, id: AttemptId) {
-        let attempt = self.in_flight.remove(&id).expect("it is in attempt");
+        let attempt = self.in_flight.remove(&id).expect("it is in flight");
         self.ended_ids.insert(id);
         self.recently_ended.insert(id, attempt);
     }
 
     /// Checks one output.
-    pub(super) fn check_output(&mut self, output: &Output, engine: &Engine) {
+    pub(super) fn check_output(&mut self, output: &EngineOutput, engine: &Engine) {
         match output {
-            Output::Abort(id) => {
+            EngineOutput::Abort(id) => {
                 assert!(
                     self.in_flight.remove(id).is_some(),
-                    "{id} is aborted, but not in attempt"
+                    "{id} is aborted, but not in flight"
                 );
                 self.ended_ids.insert(*id);
             }
-            Output::Accept(id) | Output::Discard(id) => self.check_decision(*id),
-            Output::Done(id, outcome) => self.check_outcome(*id, outcome),
-            Output::Event(..) => {
+            EngineOutput::Accept(id) | EngineOutput::Discard(id) => self.check_decision(*id),
+            EngineOutput::Done(id, outcome) => self.check_outcome(*id, outcome),
+            EngineOutput::Event(..) => {
                 assert!(self.policies.has(PolicySet::EVENTS) || self.submitted > 0)
             }
-            Output::Start(attempt) => self.check_start(attempt, engine),
+            EngineOutput::Start(attempt) => self.check_start(attempt, engine),
             _ => {}
         }
     }
@@ -171,7 +171,7 @@ impl EngineModel {
             .in_flight
             .get_mut(&id)
             .or_else(|| self.recently_ended.get_mut(&id));
-        let attempt = attempt.unwrap_or_else(|| panic!("{id} is decided, but not in attempt"));
+        let attempt = attempt.unwrap_or_else(|| panic!("{id} is decided, but not in flight"));
         assert!(attempt.status.is_some(), "{id} is decided before its head");
         assert!(
             !std::mem::replace(&mut attempt.decided, true),
@@ -282,7 +282,7 @@ impl EngineModel {
         let total = self.in_flight.len() + 1;
         assert!(
             total <= self.policies.concurrency(),
-            "{total} attempts in attempt"
+            "{total} attempts in flight"
         );
         let here = self
             .in_flight
@@ -292,13 +292,13 @@ impl EngineModel {
             + 1;
         assert!(
             here <= self.policies.per_host(),
-            "{here} attempts in attempt to {origin}"
+            "{here} attempts in flight to {origin}"
         );
         let stats = engine.host_stats(origin).expect("its host is known");
         let limit = stats.limit.unwrap_or(usize::MAX);
         assert!(
             here <= limit,
-            "{here} of {limit} attempts in attempt to {origin}"
+            "{here} of {limit} attempts in flight to {origin}"
         );
         assert_ne!(
             stats.circuit,
@@ -308,7 +308,7 @@ impl EngineModel {
     }
 
     /// Checks the state when the engine is idle.
-    pub(super) fn check_idle(&mut self, engine: &Engine, idle: &Idle, now: Timestamp) {
+    pub(super) fn check_idle(&mut self, engine: &Engine, idle: &IdleState, now: Timestamp) {
         self.recently_ended.clear();
         assert_eq!(idle.live, self.live.len(), "unfinished fetches");
         assert!(
@@ -317,9 +317,12 @@ impl EngineModel {
         );
         let stats = engine.stats();
         if self.live.is_empty() {
-            assert_eq!(stats.flying, 0, "no attempt is in flight without a fetch");
+            assert_eq!(
+                stats.in_flight, 0,
+                "no attempt is in flight without a fetch"
+            );
         }
-        let waits = !self.live.is_empty() && stats.flying == 0 && !self.held;
+        let waits = !self.live.is_empty() && stats.in_flight == 0 && !self.held;
         assert!(
             !waits || idle.wake.is_some(),
             "the engine sleeps forever: {engine:?}"
@@ -334,9 +337,9 @@ impl EngineModel {
         let stats = engine.stats();
         let flying = self.in_flight.len();
         assert!(
-            flying <= stats.flying,
+            flying <= stats.in_flight,
             "{flying} fly, and not {}",
-            stats.flying
+            stats.in_flight
         );
         let mut hosts = BTreeMap::new();
         for attempt in self.in_flight.values() {
@@ -344,11 +347,17 @@ impl EngineModel {
         }
         for (origin, flying) in hosts {
             let host = engine.host_stats(origin).expect("its host is known");
-            assert!(flying <= host.flying, "{flying} fly to {origin}: {host:?}");
-            assert!(self.chaos || flying == host.flying, "{origin}: {host:?}");
+            assert!(
+                flying <= host.in_flight,
+                "{flying} fly to {origin}: {host:?}"
+            );
+            assert!(self.chaos || flying == host.in_flight, "{origin}: {host:?}");
             let left = host.retries_left.unwrap_or(0);
             assert!(left <= 2, "{left} retries are left for {origin}");
         }
-        assert!(self.chaos || flying == stats.flying, "{flying}: {stats:?}");
+        assert!(
+            self.chaos || flying == stats.in_flight,
+            "{flying}: {stats:?}"
+        );
     }
 }

@@ -4,9 +4,10 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use fetch_proto::{
-    AdaptiveConcurrency, Aimd, Backoff, BalancedTarget, Breaker, ChaosPolicy, Config, FailureKind,
-    Fallback, Gradient2, Hedge, HedgeDelay, InjectedFault, OnOpen, OutlierDetection, Policy,
-    PolicyRules, Rate, RetryBudget, Shed, StallGuard, TargetEndpoint, Throttle, Timeouts, Vegas,
+    AdaptiveConcurrency, Aimd, Backoff, BalancedTarget, Breaker, ChaosPolicy, EngineConfig,
+    FailureKind, Fallback, Gradient2, Hedge, HedgeDelay, InjectedFault, LoadShedding, OnOpen,
+    OutlierDetection, Policy, PolicyRules, Rate, RetryBudget, StallGuard, TargetEndpoint, Throttle,
+    Timeouts, Vegas,
 };
 
 use super::RequestSite;
@@ -152,9 +153,9 @@ impl PolicySet {
         }
     }
 
-    pub fn config(self) -> Config {
+    pub fn config(self) -> EngineConfig {
         let [rate, host_rate, _] = self.rates();
-        let mut config = Config::default()
+        let mut config = EngineConfig::default()
             .adaptive(self.adaptive())
             .breaker(self.breaker())
             .budget(self.budget())
@@ -176,7 +177,7 @@ impl PolicySet {
                     .then(|| Throttle::default().minimum(2)),
             )
             .window(20);
-        let shed = Shed {
+        let shed = LoadShedding {
             target: millis(300),
             interval: millis(300),
         };

@@ -1,11 +1,10 @@
-//! What the end of an attempt tells the host's guards, and who may start instead.
+//! Settling ended attempts: limits are released, guards learn the result, waiting hosts get a turn.
 
 use core::time::Duration;
 
-use super::Engine;
-use super::slab::Paid;
-use super::slab::{NO_ENDPOINT, Permit, Slot};
-use crate::fetch::Step;
+use crate::engine::Engine;
+use crate::engine::state::fetch_slab::{AttemptPermit, FetchSlot, NO_ENDPOINT, RetryCosts};
+use crate::fetch::FetchStep;
 use crate::guards::balance::EndpointResult;
 use crate::guards::breaker::CallResult;
 use crate::model::event::{CircuitTransition, DecisionEvent};
@@ -14,61 +13,64 @@ use crate::model::outcome::{AttemptEnd, AttemptReport, GiveUpReason};
 use crate::model::time::Timestamp;
 use crate::policy::{Policy, RetryClass};
 
-/// An attempt that is not in the air any more.
-pub(super) struct Landing {
-    /// The host that the fetch queued for.
-    host: u32,
-    /// To the head, if there was one: how long the body takes says little of the server's load.
+/// What the engine needs to know of an attempt that has ended.
+pub(crate) struct EndedAttempt {
+    /// Whether the server asked for a pause by `Retry-After`.
+    asked_for_pause: bool,
+    /// To the response's head, if there was one. The time of the body depends on its size more than on
+    /// the server's load.
     first_byte: Option<Duration>,
-    /// Whether the fetch ended with it, without asking for a retry's price.
+    /// Whether the fetch ended with it for another reason than its retry budget.
     gave_up: bool,
-    paid: Paid,
-    permit: Permit,
-    /// Whether the server said, or showed, that it has too much to do.
+    /// The host in whose queue the fetch waited; a balanced target differs from `permit.host`.
+    host: u32,
+    /// Whether the server reported or showed overload.
     overloaded: bool,
-    /// Whether it asked for patience.
-    refused: bool,
+    permit: AttemptPermit,
+    /// To be refunded.
+    retry_costs: RetryCosts,
     took: Duration,
     verdict: CallResult,
 }
 
-impl Landing {
-    /// The next landing of the fetch that was not yet told. `step` is what it said last.
-    pub(super) fn next(slot: &mut Slot, step: &Step) -> Option<Self> {
+impl EndedAttempt {
+    /// The next ended attempt of the fetch that is not settled. `step` is the fetch's latest step.
+    pub(crate) fn next(slot: &mut FetchSlot, step: &FetchStep) -> Option<Self> {
         let reports = match step {
-            Step::Done(outcome) => &outcome.attempts,
-            _ => slot.fetch.landed(),
+            FetchStep::Done(outcome) => &outcome.attempts,
+            _ => slot.fetch.ended_attempts(),
         };
         let report = reports.get(usize::from(slot.settled))?;
         slot.settled += 1;
         let permit = slot
             .permits
             .remove_first(|permit| permit.number == report.number)?;
-        let (verdict, overloaded) = judge(report, slot.fetch.policy());
-        let first_byte = report
-            .timings
-            .head
-            .map(|at| at.saturating_since(report.timings.started));
-        let success = verdict == CallResult::Success;
-        let paid = slot.rare.as_mut().filter(|_| success);
+        let (verdict, overloaded) = assess(report, slot.fetch.policy());
+        let timings = &report.timings;
+        let first_byte = timings.head.map(|at| at.saturating_since(timings.started));
+        let is_success = verdict == CallResult::Success;
+        let cold = slot.cold.as_mut().filter(|_| is_success);
         Some(Self {
-            host: slot.host,
+            asked_for_pause: report.retry_after.is_some(),
             first_byte,
-            gave_up: matches!(step, Step::Done(outcome) if outcome.gave_up != Some(GiveUpReason::Budget)),
+            gave_up: matches!(
+                step,
+                FetchStep::Done(outcome) if outcome.gave_up != Some(GiveUpReason::Budget)
+            ),
+            host: slot.host,
             overloaded,
-            refused: report.retry_after.is_some(),
-            paid: paid
-                .map(|rare| core::mem::take(&mut rare.paid))
-                .unwrap_or_default(),
             permit,
-            took: first_byte.unwrap_or_else(|| report.timings.total()),
+            retry_costs: cold
+                .map(|cold| core::mem::take(&mut cold.retry_costs))
+                .unwrap_or_default(),
+            took: first_byte.unwrap_or_else(|| timings.total()),
             verdict,
         })
     }
 }
 
-/// What an attempt's end says about its server, and whether it says that it is overloaded.
-fn judge(report: &AttemptReport, policy: &Policy) -> (CallResult, bool) {
+/// What an attempt's end says about the server's health, and whether it shows overload.
+fn assess(report: &AttemptReport, policy: &Policy) -> (CallResult, bool) {
     let cause = match (report.end, report.status) {
         (AttemptEnd::Responded | AttemptEnd::Redirected, Some(status)) => {
             FailureCause::Status(status)
@@ -87,7 +89,7 @@ fn judge(report: &AttemptReport, policy: &Policy) -> (CallResult, bool) {
         _ => return (CallResult::Neutral, false),
     };
     match (cause, policy.class(cause)) {
-        // It says to be asked less often, not that it is broken: that is for limits and rests.
+        // Too many requests: the server works, so this is for limits and pauses, not the breaker.
         (FailureCause::Status(429), _) => (CallResult::Neutral, true),
         (_, RetryClass::Forbidden) => (CallResult::Success, false),
         (_, RetryClass::Throttled) | (FailureCause::Timeout(_), _) => (CallResult::Failure, true),
@@ -96,91 +98,103 @@ fn judge(report: &AttemptReport, policy: &Policy) -> (CallResult, bool) {
 }
 
 impl Engine {
-    /// A place is free again, and the host's guards learn how it went.
-    pub(super) fn settle(&mut self, landing: &Landing, now: Timestamp) {
-        let permit = landing.permit;
-        self.flying -= 1;
-        let state = self.hosts.get_mut(permit.host);
-        let in_flight = state.flying;
-        state.flying -= 1;
-        let learned = state.learned_limit();
-        if !landing.refused {
-            state.climb(self.config.concurrency.get());
+    /// Releases the attempt's limits, reports its result to the guards, and offers turns to the hosts
+    /// that may have waited for it.
+    pub(crate) fn settle(&mut self, attempt: &EndedAttempt, now: Timestamp) {
+        let host = attempt.permit.host;
+        self.concurrency.release();
+        let state = self.hosts.get_mut(host);
+        let in_flight = state.in_flight;
+        state.in_flight -= 1;
+        let limit_before = state.adaptive_limit();
+        if !attempt.asked_for_pause {
+            state.raise_ramp_limit(self.config.concurrency.get());
         }
-        self.tell_throttlers(landing, now);
-        self.tell_guards(landing, in_flight, now);
-        self.tell_purses(landing, now);
-        self.tell_balancer(landing, now);
-        if let Some(limit) = self.hosts.get(permit.host).learned_limit()
-            && learned != Some(limit)
+        self.report_to_throttlers(attempt, now);
+        self.report_to_guards(attempt, in_flight, now);
+        self.report_to_retry_budgets(attempt, now);
+        self.report_to_balancer(attempt, now);
+        let state = self.hosts.get(host);
+        if let Some(limit) = state.adaptive_limit()
+            && limit_before != Some(limit)
         {
-            let host = self.hosts.get(permit.host).key.clone();
-            self.tell(|| DecisionEvent::HostLimitChanged { host, limit });
+            let host = state.key.clone();
+            self.outputs
+                .push_event(|| DecisionEvent::HostLimitChanged { host, limit });
         }
-        self.offer(permit.host, now);
-        for target in self.hosts.get(permit.host).serves.clone() {
-            self.offer(target, now);
-        }
-        self.forget(permit.host, now);
+        self.offer_turns(host, now);
+        self.release_host(host, now);
     }
 
-    fn tell_guards(&mut self, landing: &Landing, in_flight: usize, now: Timestamp) {
-        let state = self.hosts.get_mut(landing.permit.host);
+    /// Offers a turn to the host and to the balanced targets that it serves.
+    pub(crate) fn offer_turns(&mut self, host: u32, now: Timestamp) {
+        self.offer_turn(host, now);
+        for target in self.hosts.get(host).endpoint_of.clone() {
+            self.offer_turn(target, now);
+        }
+    }
+
+    fn report_to_guards(&mut self, attempt: &EndedAttempt, in_flight: usize, now: Timestamp) {
+        let state = self.hosts.get_mut(attempt.permit.host);
         let Some(guards) = &mut state.guards else {
             return;
         };
-        let known = landing.verdict != CallResult::Neutral || landing.overloaded;
-        if let Some(limiter) = guards.limiter.as_mut().filter(|_| known) {
-            limiter.record(landing.took, in_flight, landing.overloaded, now);
+        let is_telling = attempt.verdict != CallResult::Neutral || attempt.overloaded;
+        if let Some(limiter) = guards.limiter.as_mut().filter(|_| is_telling) {
+            limiter.record(attempt.took, in_flight, attempt.overloaded, now);
         }
-        let good = landing.verdict == CallResult::Success;
-        if let Some((recent, took)) = guards.recent.as_mut().zip(landing.first_byte)
-            && good
+        if let Some((latency, took)) = guards.latency.as_mut().zip(attempt.first_byte)
+            && attempt.verdict == CallResult::Success
         {
-            recent.record(took, now);
+            latency.record(took, now);
         }
-        let circuit = guards.circuit.as_mut().zip(landing.permit.call);
-        let moved = circuit
-            .and_then(|(circuit, call)| circuit.record(call, landing.verdict, landing.took, now));
-        if let Some(transition) = moved {
-            // Else all that waited would come at once.
-            let closed = transition == CircuitTransition::Closed && self.config.slow_start;
-            state.ramp = closed.then_some(1);
-            let host = state.key.clone();
+        let circuit = guards.circuit.as_mut().zip(attempt.permit.call);
+        let transition = circuit
+            .and_then(|(circuit, call)| circuit.record(call, attempt.verdict, attempt.took, now));
+        if let Some(transition) = transition {
+            // A closed breaker starts slowly, or all fetches that waited would start at once.
+            let starts_slowly = transition == CircuitTransition::Closed && self.config.slow_start;
+            state.ramp_limit = starts_slowly.then_some(1);
             match transition {
                 CircuitTransition::Closed => self.stats.circuits_closed += 1,
                 CircuitTransition::Opened { .. } => self.stats.circuits_opened += 1,
             }
-            self.tell(|| DecisionEvent::CircuitChanged { host, transition });
+            let host = state.key.clone();
+            self.outputs
+                .push_event(|| DecisionEvent::CircuitChanged { host, transition });
         }
     }
 
-    /// Only a server that says, or shows, that it has too much to do has refused.
-    fn tell_throttlers(&mut self, landing: &Landing, now: Timestamp) {
-        if landing.overloaded {
+    /// A throttle counts every request that was not refused because of overload as accepted.
+    fn report_to_throttlers(&mut self, attempt: &EndedAttempt, now: Timestamp) {
+        if attempt.overloaded {
             return;
         }
-        let to = landing.permit.host;
-        let other = Some(landing.host).filter(|host| *host != to && self.hosts.exists(*host));
-        for counted in other.into_iter().chain([to]) {
-            let guards = self.hosts.get_mut(counted).guards.as_mut();
+        let serving = attempt.permit.host;
+        let target = Some(attempt.host);
+        let target = target.filter(|host| *host != serving && self.hosts.contains(*host));
+        for counted in target.into_iter().chain([serving]) {
+            let guards = self.hosts.guards_mut(counted);
             if let Some(throttler) = guards.and_then(|guards| guards.throttler.as_mut()) {
                 throttler.record_accept(now);
             }
         }
     }
 
-    fn tell_purses(&mut self, landing: &Landing, now: Timestamp) {
-        let guards = self.hosts.get_mut(landing.host).guards.as_mut();
-        let host = guards.and_then(|guards| guards.tokens.as_mut());
+    fn report_to_retry_budgets(&mut self, attempt: &EndedAttempt, now: Timestamp) {
+        let guards = self.hosts.guards_mut(attempt.host);
+        let host = guards.and_then(|guards| guards.retry_tokens.as_mut());
         let budgets = [
-            (host, landing.paid.host),
-            (self.tokens.as_mut(), landing.paid.common),
+            (host, attempt.retry_costs.host),
+            (
+                self.retry_budget.tokens_mut(),
+                attempt.retry_costs.all_hosts,
+            ),
         ];
-        for (tokens, paid) in budgets {
-            match (tokens, landing.verdict) {
-                (Some(tokens), CallResult::Success) => tokens.record_success(paid, now),
-                (Some(tokens), CallResult::Failure) if landing.gave_up => {
+        for (tokens, cost) in budgets {
+            match (tokens, attempt.verdict) {
+                (Some(tokens), CallResult::Success) => tokens.record_success(cost, now),
+                (Some(tokens), CallResult::Failure) if attempt.gave_up => {
                     tokens.record_failure(now)
                 }
                 _ => {}
@@ -188,21 +202,21 @@ impl Engine {
         }
     }
 
-    fn tell_balancer(&mut self, landing: &Landing, now: Timestamp) {
-        if landing.permit.endpoint == NO_ENDPOINT {
+    fn report_to_balancer(&mut self, attempt: &EndedAttempt, now: Timestamp) {
+        if attempt.permit.endpoint == NO_ENDPOINT {
             return;
         }
-        let Some(group) = &mut self.hosts.get_mut(landing.host).group else {
+        let Some(target) = &mut self.hosts.get_mut(attempt.host).target else {
             return;
         };
-        let served = match landing.verdict {
+        let served = match attempt.verdict {
             CallResult::Success => EndpointResult::Success,
             CallResult::Failure => EndpointResult::Failure,
             CallResult::Neutral => EndpointResult::Neutral,
         };
-        let endpoint = usize::from(landing.permit.endpoint);
-        group
+        let endpoint = usize::from(attempt.permit.endpoint);
+        target
             .balancer
-            .record_end(endpoint, served, landing.took, now);
+            .record_end(endpoint, served, attempt.took, now);
     }
 }

@@ -1,100 +1,128 @@
-//! How many attempts may be in flight: what holds them back, and what lets go.
+//! How many attempts may be in flight over all hosts.
 
-use super::Engine;
-use crate::model::event::DecisionEvent;
+/// Counts the attempts in flight, and bounds them by the lowest of several limits.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+pub(crate) struct ConcurrencyLimit {
+    in_flight: usize,
+    /// Whether the driver has asked to start nothing for now.
+    is_paused: bool,
+    /// The configured concurrency.
+    max: usize,
+    /// This engine's share of a limit that it has in common with other engines.
+    ceiling: usize,
+    /// The limit while the machine is short of file descriptors or ports.
+    fd_limit: Option<usize>,
+}
 
-impl Engine {
-    /// Stops starting attempts, because the consumer has not taken what is there. Fetches in flight
-    /// go on.
-    ///
-    /// ```
-    /// # use fetch_proto::{Config, Engine, Output, FetchRequest, Timestamp};
-    /// # let now = Timestamp::START;
-    /// # let mut engine = Engine::new(Config::default(), 7, now);
-    /// engine.submit(FetchRequest::get("http://a.test/".parse()?), now).unwrap();
-    /// engine.hold();
-    /// assert!(matches!(engine.poll(now), Output::Idle(_)));
-    /// engine.release();
-    /// assert!(matches!(engine.poll(now), Output::Start(_)));
-    /// # Ok::<(), url::ParseError>(())
-    /// ```
-    pub fn hold(&mut self) {
-        self.held = true;
+impl ConcurrencyLimit {
+    pub(crate) fn new(max: usize) -> Self {
+        Self {
+            in_flight: 0,
+            is_paused: false,
+            max,
+            ceiling: usize::MAX,
+            fd_limit: None,
+        }
     }
 
-    /// Starts attempts again after [`hold`](Self::hold).
-    ///
-    /// ```
-    /// # use fetch_proto::{Config, Engine, Timestamp};
-    /// let mut engine = Engine::new(Config::default(), 7, Timestamp::START);
-    /// engine.release();
-    /// ```
-    pub fn release(&mut self) {
-        self.held = false;
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight
     }
 
-    /// Sets how many attempts may be in flight at once, beside what the configuration says: the part of
-    /// one of several engines that have a limit together. If more are in flight, no other begins until
-    /// there are fewer; at zero none begins.
-    ///
-    /// ```
-    /// # use fetch_proto::{Config, Engine, Output, FetchRequest, Timestamp};
-    /// # let now = Timestamp::START;
-    /// let mut engine = Engine::new(Config::default(), 7, now);
-    /// engine.submit(FetchRequest::get("http://a.test/".parse()?), now).unwrap();
-    /// engine.set_ceiling(0);
-    /// assert!(matches!(engine.poll(now), Output::Idle(_)));
-    /// engine.set_ceiling(1);
-    /// assert!(matches!(engine.poll(now), Output::Start(_)));
-    /// # Ok::<(), url::ParseError>(())
-    /// ```
-    pub fn set_ceiling(&mut self, attempts: usize) {
-        self.ceiling = attempts;
+    pub(crate) fn set_max(&mut self, max: usize) {
+        self.max = max;
     }
 
-    /// Whether another attempt would begin now, but for the [ceiling](Self::set_ceiling).
-    ///
-    /// ```
-    /// # use fetch_proto::{Config, Engine, FetchRequest, Timestamp};
-    /// # let now = Timestamp::START;
-    /// let mut engine = Engine::new(Config::default(), 7, now);
-    /// engine.set_ceiling(0);
-    /// engine.submit(FetchRequest::get("http://a.test/".parse()?), now).unwrap();
-    /// let _ = engine.poll(now);
-    /// assert!(engine.wants_more());
-    /// # Ok::<(), url::ParseError>(())
-    /// ```
-    #[must_use]
-    pub fn wants_more(&self) -> bool {
-        !self.ring.is_empty() && self.flying >= self.ceiling && self.has_room()
+    pub(crate) fn set_ceiling(&mut self, ceiling: usize) {
+        self.ceiling = ceiling;
     }
 
-    /// Whether another attempt may begin.
-    pub(super) fn has_place(&self) -> bool {
-        self.flying < self.ceiling && self.has_room()
+    pub(crate) fn set_paused(&mut self, paused: bool) {
+        self.is_paused = paused;
     }
 
-    /// Whether there is a place but for the ceiling.
-    fn has_room(&self) -> bool {
-        let limit = self.pressure.unwrap_or(usize::MAX);
-        !self.held && self.flying < limit.min(self.config.concurrency.get())
+    /// Whether another attempt may start.
+    pub(crate) fn has_capacity(&self) -> bool {
+        self.in_flight < self.ceiling && self.has_capacity_without_ceiling()
     }
 
-    /// Out of descriptors: one fewer at once than fly now, and one fewer for each that fails so.
-    pub(super) fn press(&mut self) {
-        let limit = self
-            .pressure
-            .map_or(self.flying, |limit| limit.min(self.flying));
-        let limit = limit.saturating_sub(1).max(1);
-        self.pressure = Some(limit);
-        self.tell(|| DecisionEvent::ResourcesExhausted { concurrency: limit });
+    /// Whether another attempt could start if the ceiling were higher.
+    pub(crate) fn is_limited_by_ceiling(&self) -> bool {
+        self.in_flight >= self.ceiling && self.has_capacity_without_ceiling()
     }
 
-    /// A complete response: one more may fly again.
-    pub(super) fn ease(&mut self) {
-        self.pressure = self
-            .pressure
-            .map(|limit| limit + 1)
-            .filter(|l| *l < self.config.concurrency.get());
+    fn has_capacity_without_ceiling(&self) -> bool {
+        let limit = self.fd_limit.unwrap_or(usize::MAX).min(self.max);
+        !self.is_paused && self.in_flight < limit
+    }
+
+    pub(crate) fn acquire(&mut self) {
+        self.in_flight += 1;
+    }
+
+    pub(crate) fn release(&mut self) {
+        self.in_flight -= 1;
+    }
+
+    /// An attempt failed because the machine is out of file descriptors or ports. The limit becomes
+    /// one less than are in flight, and one less with each further failure. Returns the new limit.
+    pub(crate) fn on_fd_exhausted(&mut self) -> usize {
+        let before = self.fd_limit.unwrap_or(self.in_flight);
+        let limit = before.min(self.in_flight).saturating_sub(1).max(1);
+        self.fd_limit = Some(limit);
+        limit
+    }
+
+    /// A response was complete: the limit rises by one, up to the configured concurrency.
+    pub(crate) fn on_fd_recovered(&mut self) {
+        let raised = self.fd_limit.map(|limit| limit + 1);
+        self.fd_limit = raised.filter(|limit| *limit < self.max);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_in_flight(count: usize) -> ConcurrencyLimit {
+        let mut limit = ConcurrencyLimit::new(10);
+        (0..count).for_each(|_| limit.acquire());
+        limit
+    }
+
+    #[test]
+    fn the_lowest_limit_counts() {
+        let mut limit = with_in_flight(9);
+        assert!(limit.has_capacity());
+        limit.acquire();
+        assert!(!limit.has_capacity());
+        limit.set_max(11);
+        assert!(limit.has_capacity());
+        limit.set_ceiling(10);
+        assert!(!limit.has_capacity() && limit.is_limited_by_ceiling());
+        limit.set_paused(true);
+        assert!(!limit.is_limited_by_ceiling());
+    }
+
+    #[test]
+    fn it_shrinks_while_descriptors_are_short_and_grows_with_responses() {
+        let mut limit = with_in_flight(8);
+        assert_eq!((limit.on_fd_exhausted(), limit.on_fd_exhausted()), (7, 6));
+        (0..3).for_each(|_| limit.release());
+        assert!(limit.has_capacity());
+        limit.acquire();
+        assert!(!limit.has_capacity());
+        (0..4).for_each(|_| limit.on_fd_recovered());
+        (0..4).for_each(|_| limit.acquire());
+        assert!(!limit.has_capacity(), "ten is the configured limit");
+    }
+
+    #[test]
+    fn one_attempt_may_always_run() {
+        let mut limit = with_in_flight(1);
+        assert_eq!((limit.on_fd_exhausted(), limit.on_fd_exhausted()), (1, 1));
+        limit.release();
+        assert!(limit.has_capacity());
     }
 }

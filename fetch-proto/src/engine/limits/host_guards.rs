@@ -1,10 +1,9 @@
-//! What a host's own policies know of it.
+//! The guards of one host: breaker, adaptive limit, retry tokens, throttle, load shedding.
 
 use alloc::boxed::Box;
 use core::time::Duration;
 
-use super::Config;
-use super::config::Shed;
+use crate::engine::config::{EngineConfig, LoadShedding};
 use crate::guards::breaker::{CallNotPermitted, CircuitBreaker, OnOpen};
 use crate::guards::budget::RetryTokens;
 use crate::guards::latency::RecentLatency;
@@ -12,98 +11,103 @@ use crate::guards::limiter::ConcurrencyLimiter;
 use crate::guards::throttle::RequestThrottler;
 use crate::model::time::Timestamp;
 
-/// The state of one host's breaker, purse, limits. Only what is configured is there.
+/// The guards of one host. Only those that are configured exist.
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub(super) struct Guards {
-    pub(super) circuit: Option<CircuitBreaker>,
-    pub(super) limiter: Option<ConcurrencyLimiter>,
-    pub(super) tokens: Option<RetryTokens>,
-    pub(super) recent: Option<RecentLatency>,
-    /// Since when its queue has been too slow.
-    pub(super) slow_since: Option<Timestamp>,
-    pub(super) throttler: Option<RequestThrottler>,
+pub(crate) struct HostGuards {
+    pub(crate) circuit: Option<CircuitBreaker>,
+    pub(crate) latency: Option<RecentLatency>,
+    pub(crate) limiter: Option<ConcurrencyLimiter>,
+    pub(crate) retry_tokens: Option<RetryTokens>,
+    pub(crate) throttler: Option<RequestThrottler>,
+    /// Since when fetches that leave the queue have waited too long.
+    overloaded_since: Option<Timestamp>,
 }
 
-impl Guards {
-    /// The guards of a host that is new. `seed` is its own.
-    pub(super) fn new(config: &Config, seed: impl FnOnce() -> u64) -> Option<Box<Self>> {
+impl HostGuards {
+    /// The guards of a new host, if any is configured. `seed` gives the host's seed.
+    pub(crate) fn new(config: &EngineConfig, seed: impl FnOnce() -> u64) -> Option<Box<Self>> {
         config.is_guarded().then(|| {
             let mut guards = Box::<Self>::default();
-            guards.adopt(config, seed());
+            guards.set_config(config, seed());
             guards
         })
     }
 
-    /// Takes over what is configured, and keeps what is known.
-    pub(super) fn adopt(&mut self, config: &Config, seed: u64) {
-        keep(
+    /// Makes, changes or drops each guard. What is known about the host is preserved.
+    pub(crate) fn set_config(&mut self, config: &EngineConfig, seed: u64) {
+        set_guard(
             &mut self.circuit,
             config.breaker,
             CircuitBreaker::set_config,
             |breaker| CircuitBreaker::new(breaker, seed),
         );
-        keep(
+        set_guard(
             &mut self.limiter,
             config.adaptive,
             ConcurrencyLimiter::set_config,
             |adaptive| ConcurrencyLimiter::new(adaptive, seed),
         );
-        keep(
-            &mut self.tokens,
+        set_guard(
+            &mut self.retry_tokens,
             config.host_budget,
             RetryTokens::set_config,
             RetryTokens::new,
         );
-        keep(
+        set_guard(
             &mut self.throttler,
             config.throttle,
             RequestThrottler::set_config,
             RequestThrottler::new,
         );
-        if self.recent.is_none() && config.wants_latency() {
-            self.recent = Some(RecentLatency::default());
+        if self.latency.is_none() && config.needs_latency() {
+            self.latency = Some(RecentLatency::default());
         }
     }
 
-    /// Until when its breaker lets nothing through, if that is to be waited for.
-    pub(super) fn deferred_until(&self, now: Timestamp) -> Option<CallNotPermitted> {
+    /// Until when the open breaker defers fetches; `None` if it lets calls through or fails fast.
+    pub(crate) fn deferred_until(&self, now: Timestamp) -> Option<CallNotPermitted> {
         let circuit = self.circuit.as_ref()?;
         let defers = circuit.config().on_open == OnOpen::Defer;
         circuit.denial(now).filter(|_| defers)
     }
 
-    /// Whether its breaker lets nothing through, and nobody is to wait for that.
-    pub(super) fn fails_fast(&self, now: Timestamp) -> bool {
+    /// Whether the breaker is open and ends fetches instead of deferring them.
+    pub(crate) fn fails_fast(&self, now: Timestamp) -> bool {
         self.circuit.as_ref().is_some_and(|circuit| {
             circuit.config().on_open == OnOpen::FailFast && circuit.denial(now).is_some()
         })
     }
 
-    /// Whether a fetch that waited so long is to be left out: the queue has been too slow for a
-    /// whole interval. After CoDel (RFC 8289), which judges a queue by how long what leaves it has
-    /// waited, and only if that lasts.
-    pub(super) fn sheds(&mut self, shed: &Shed, waited: Duration, now: Timestamp) -> bool {
-        if waited < shed.target {
-            self.slow_since = None;
+    /// Whether a fetch that waited for `waited` is to be shed, because waits were too long for a whole
+    /// interval. Like CoDel (RFC 8289), it judges a queue by the waits of what leaves it, and only if
+    /// they stay long.
+    pub(crate) fn should_shed(
+        &mut self,
+        shedding: &LoadShedding,
+        waited: Duration,
+        now: Timestamp,
+    ) -> bool {
+        if waited < shedding.target {
+            self.overloaded_since = None;
             return false;
         }
-        let since = *self.slow_since.get_or_insert(now);
-        now.saturating_since(since) >= shed.interval
+        let since = *self.overloaded_since.get_or_insert(now);
+        now.saturating_since(since) >= shedding.interval
     }
 
-    /// When nothing is left to remember.
-    pub(super) fn idle_at(&self) -> Timestamp {
+    /// When none of the guards remembers anything, if no other attempt is made.
+    pub(crate) fn idle_at(&self) -> Timestamp {
         let circuit = self.circuit.as_ref().map(CircuitBreaker::idle_at);
         let throttler = self.throttler.as_ref().map(RequestThrottler::idle_at);
-        let tokens = self.tokens.as_ref().map(RetryTokens::idle_at);
-        let all = circuit.into_iter().chain(throttler).chain(tokens);
+        let retry_tokens = self.retry_tokens.as_ref().map(RetryTokens::idle_at);
+        let all = circuit.into_iter().chain(throttler).chain(retry_tokens);
         all.max().unwrap_or(Timestamp::START)
     }
 }
 
 /// Makes, changes or drops a guard.
-fn keep<G, C>(
+fn set_guard<G, C>(
     guard: &mut Option<G>,
     config: Option<C>,
     change: impl FnOnce(&mut G, C),
@@ -113,5 +117,39 @@ fn keep<G, C>(
         (Some(guard), Some(config)) => change(guard, config),
         (None, Some(config)) => *guard = Some(make(config)),
         (_, None) => *guard = None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_configured_guards_exist() {
+        let config = EngineConfig::default();
+        assert!(HostGuards::new(&config, || 0).is_none());
+        let config = config.throttle(crate::Throttle::default());
+        let mut guards = HostGuards::new(&config, || 0).unwrap();
+        assert!(guards.throttler.is_some() && guards.circuit.is_none());
+        guards.set_config(&EngineConfig::default(), 0);
+        assert!(guards.throttler.is_none());
+    }
+
+    #[test]
+    fn long_waits_shed_only_after_a_whole_interval() {
+        let shedding = LoadShedding {
+            target: Duration::from_secs(1),
+            interval: Duration::from_secs(5),
+        };
+        let mut guards = HostGuards::default();
+        let mut sheds = |waited: u64, now: u64| {
+            let now = Timestamp::from_start(Duration::from_secs(now));
+            guards.should_shed(&shedding, Duration::from_secs(waited), now)
+        };
+        assert_eq!(
+            [sheds(2, 0), sheds(9, 4), sheds(2, 5)],
+            [false, false, true]
+        );
+        assert_eq!([sheds(0, 6), sheds(2, 7)], [false, false]);
     }
 }

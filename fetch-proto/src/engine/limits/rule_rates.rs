@@ -1,10 +1,10 @@
-//! The rates of rules: fetches that a rule holds back wait beside their host's queue.
+//! The rates of rules. Fetches that a rule's rate holds back wait here, beside their host's queue.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::timers::Timers;
+use crate::engine::state::timers::TimerHeap;
 use crate::guards::limit_fraction::LimitFraction;
 use crate::guards::rate::{Rate, RateLimiter};
 use crate::model::id::FetchId;
@@ -12,162 +12,194 @@ use crate::model::time::Timestamp;
 use crate::model::wake::{NextWake, WakeReason};
 use crate::rules::PolicyRules;
 
-/// One gate for each rule, the last for what no rule matches.
+/// One rate for each rule that has one, the last for the default policy.
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub(super) struct Gates {
-    gates: Vec<Option<Gate>>,
-    /// How much of each rate is this engine's.
-    portion: LimitFraction,
-    timers: Timers,
+pub(crate) struct RuleRates {
+    rates: Vec<Option<RuleRate>>,
+    /// This engine's fraction of each rate.
+    fraction: LimitFraction,
+    timers: TimerHeap,
 }
 
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-struct Gate {
-    /// Those that were turned back, the longest waiting first. Some may be over meanwhile.
-    parked: VecDeque<FetchId>,
-    /// This engine's portion of the rule's rate.
-    rate: RateLimiter,
-    whole: Rate,
+struct RuleRate {
+    configured: Rate,
+    /// Fetches that wait, the longest waiting first. Some may have ended since.
+    deferred: VecDeque<FetchId>,
+    /// This engine's fraction of the configured rate.
+    gcra: RateLimiter,
 }
 
-impl Gates {
-    pub(super) fn new(rules: &PolicyRules) -> Self {
-        let mut gates = Self::default();
-        gates.adopt(rules, None);
-        gates
+impl RuleRates {
+    pub(crate) fn new(rules: &PolicyRules) -> Self {
+        let mut rates = Self::default();
+        rates.set_rules(rules, None);
+        rates
     }
 
-    /// Takes over the rates of `rules`. A rule that was there `before`, wherever it stood, keeps what
-    /// it owes. Everything that was parked is handed back, to be looked at anew.
-    pub(super) fn adopt(
+    /// Takes over the rates of `rules`. A rule that `before` has too, at any position, still owes what
+    /// it owed. Returns all deferred fetches, which must queue again.
+    pub(crate) fn set_rules(
         &mut self,
         rules: &PolicyRules,
         before: Option<&PolicyRules>,
     ) -> Vec<FetchId> {
-        let mut old = core::mem::take(&mut self.gates);
-        let parked = old.iter().flatten().flat_map(|gate| gate.parked.iter());
-        let parked = parked.copied().collect();
+        let mut old = core::mem::take(&mut self.rates);
+        let deferred = old.iter().flatten().flat_map(|rate| rate.deferred.iter());
+        let deferred = deferred.copied().collect();
         let default = (None, rules.default_policy());
         let all = rules
             .iter()
             .map(|(pattern, policy)| (Some(pattern), policy));
-        self.gates = all
+        self.rates = all
             .chain([default])
             .map(|(pattern, policy)| {
-                let whole = policy.rate?;
-                let rate = self.portion.of_rate(whole);
-                let place = before.map(|before| match pattern {
+                let configured = policy.rate?;
+                let own = self.fraction.of_rate(configured);
+                let position = before.map(|before| match pattern {
                     Some(pattern) => before.iter().position(|(known, _)| known == pattern),
                     None => Some(before.iter().len()),
                 });
-                let known = place.flatten().and_then(|place| old[place].take());
-                let rate = known.map_or_else(
-                    || RateLimiter::new(rate),
+                let known = position.flatten().and_then(|i| old[i].take());
+                let gcra = known.map_or_else(
+                    || RateLimiter::new(own),
                     |mut known| {
-                        known.rate.set_rate(rate);
-                        known.rate
+                        known.gcra.set_rate(own);
+                        known.gcra
                     },
                 );
-                Some(Gate {
-                    parked: VecDeque::new(),
-                    rate,
-                    whole,
+                Some(RuleRate {
+                    configured,
+                    deferred: VecDeque::new(),
+                    gcra,
                 })
             })
             .collect();
-        self.timers = Timers::default();
-        parked
+        self.timers = TimerHeap::default();
+        deferred
     }
 
-    /// So much of each rate is this engine's from now on.
-    pub(super) fn set_portion(&mut self, portion: LimitFraction) {
-        self.portion = portion;
-        for rule in 0..self.gates.len() {
-            if let Some(gate) = &mut self.gates[rule] {
-                gate.rate.set_rate(portion.of_rate(gate.whole));
-                let waits = !gate.parked.is_empty() && !portion.is_zero();
-                let at = waits.then(|| wake(gate.rate.next_allowed(Timestamp::START)));
+    /// Sets this engine's fraction of each rate.
+    pub(crate) fn set_fraction(&mut self, fraction: LimitFraction) {
+        self.fraction = fraction;
+        for rule in 0..self.rates.len() {
+            if let Some(rate) = &mut self.rates[rule] {
+                rate.gcra.set_rate(fraction.of_rate(rate.configured));
+                let waits = !rate.deferred.is_empty() && !fraction.is_zero();
+                let at = waits.then(|| rule_wake(rate.gcra.next_allowed(Timestamp::START)));
                 self.timers.set(rule as u32, at);
             }
         }
     }
 
-    /// When nothing is owed any more, if no other fetch of a rule with a rate begins.
-    pub(super) fn rests_at(&self) -> Option<Timestamp> {
-        let gates = self.gates.iter().flatten();
-        gates.map(|gate| gate.rate.idle_at()).max()
+    /// When nothing is owed to any rule, if no other attempt starts.
+    pub(crate) fn idle_at(&self) -> Option<Timestamp> {
+        let rates = self.rates.iter().flatten();
+        rates.map(|rate| rate.gcra.idle_at()).max()
     }
 
-    /// Whether a fetch of this rule may begin now.
-    pub(super) fn allows(&self, rule: u32, now: Timestamp) -> bool {
-        let is_open = |gate: &Gate| gate.rate.next_allowed(now) <= now;
-        self.gate(rule)
-            .is_none_or(|gate| !self.portion.is_zero() && is_open(gate))
+    /// Whether a fetch of this rule may start an attempt now.
+    pub(crate) fn allows(&self, rule: u32, now: Timestamp) -> bool {
+        let is_due = |rate: &RuleRate| rate.gcra.next_allowed(now) <= now;
+        let rate = self.rates.get(rule as usize).and_then(Option::as_ref);
+        rate.is_none_or(|rate| !self.fraction.is_zero() && is_due(rate))
     }
 
-    /// A fetch of this rule begins.
-    pub(super) fn pass(&mut self, rule: u32, now: Timestamp) {
-        if let Some(gate) = self.gates.get_mut(rule as usize).and_then(Option::as_mut) {
-            let taken = gate.rate.try_acquire(now);
-            debug_assert!(taken.is_ok(), "it was allowed");
+    /// Counts an attempt of this rule.
+    pub(crate) fn consume(&mut self, rule: u32, now: Timestamp) {
+        if let Some(rate) = self.rate_mut(rule) {
+            let taken = rate.gcra.try_acquire(now);
+            debug_assert!(taken.is_ok(), "checked before: it is within its rate");
         }
     }
 
-    /// A fetch of this rule may not begin, and waits here.
-    pub(super) fn park(&mut self, rule: u32, id: FetchId, now: Timestamp) {
-        let Some(gate) = self.gates.get_mut(rule as usize).and_then(Option::as_mut) else {
+    /// Lets a fetch of this rule wait until its rate allows it.
+    pub(crate) fn defer(&mut self, rule: u32, id: FetchId, now: Timestamp) {
+        let Some(rate) = self.rate_mut(rule) else {
             return;
         };
-        gate.parked.push_back(id);
-        let at = gate.rate.next_allowed(now);
-        if gate.parked.len() == 1 && !self.portion.is_zero() {
-            self.timers.set(rule, Some(wake(at)));
+        rate.deferred.push_back(id);
+        let at = rate.gcra.next_allowed(now);
+        if rate.deferred.len() == 1 && !self.fraction.is_zero() {
+            self.timers.set(rule, Some(rule_wake(at)));
         }
     }
 
-    pub(super) fn wake(&self) -> Option<NextWake> {
+    pub(crate) fn wake(&self) -> Option<NextWake> {
         self.timers.peek().map(|(wake, _)| wake)
     }
 
-    /// The next that may try again, if a gate is due. `is_live` tells whether one is not over.
-    pub(super) fn due(
+    /// Removes the next deferred fetch of a rule that is due; `is_live` says whether a fetch has not
+    /// ended.
+    pub(crate) fn pop_due(
         &mut self,
         now: Timestamp,
         is_live: impl Fn(FetchId) -> bool,
     ) -> Option<FetchId> {
-        let (_, rule) = self.timers.peek().filter(|(wake, _)| wake.at <= now)?;
-        self.timers.set(rule, None);
-        let gate = self.gates.get_mut(rule as usize)?.as_mut()?;
-        while gate.parked.front().is_some_and(|id| !is_live(*id)) {
-            gate.parked.pop_front();
+        let rule = self.timers.pop_due(now)?;
+        let rate = self.rates.get_mut(rule as usize)?.as_mut()?;
+        while rate.deferred.front().is_some_and(|id| !is_live(*id)) {
+            rate.deferred.pop_front();
         }
-        let id = gate.parked.pop_front()?;
-        if !gate.parked.is_empty() {
-            // One at a time: the next follows when there is room for it, at the rate's own pace even
-            // if this one does not begin.
-            let next = now + interval(&gate.rate);
-            let next = next.max(gate.rate.next_allowed(now));
-            self.timers.set(rule, Some(wake(next)));
+        let id = rate.deferred.pop_front()?;
+        if !rate.deferred.is_empty() {
+            // The next follows one interval later, even if this one does not start an attempt.
+            let next = now + interval(&rate.gcra);
+            let next = next.max(rate.gcra.next_allowed(now));
+            self.timers.set(rule, Some(rule_wake(next)));
         }
         Some(id)
     }
 
-    fn gate(&self, rule: u32) -> Option<&Gate> {
-        self.gates.get(rule as usize)?.as_ref()
+    fn rate_mut(&mut self, rule: u32) -> Option<&mut RuleRate> {
+        self.rates.get_mut(rule as usize)?.as_mut()
     }
 }
 
-fn wake(at: Timestamp) -> NextWake {
+fn rule_wake(at: Timestamp) -> NextWake {
     NextWake {
         at,
         why: WakeReason::Rule,
     }
 }
 
-/// The time between two, at least a nanosecond.
-fn interval(rate: &RateLimiter) -> Duration {
-    let rate = rate.rate();
+/// The time between two attempts, at least a nanosecond.
+fn interval(gcra: &RateLimiter) -> Duration {
+    let rate = gcra.rate();
     (rate.period() / rate.count().get()).max(Duration::from_nanos(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Policy;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_start(Duration::from_secs(seconds))
+    }
+
+    fn id(slot: u32) -> FetchId {
+        let generation = 1;
+        FetchId { slot, generation }
+    }
+
+    #[test]
+    fn deferred_fetches_follow_at_the_rules_rate() {
+        let policy = Policy::default().rate("1/s".parse::<Rate>().unwrap());
+        let mut rates = RuleRates::new(&PolicyRules::from_policy(policy));
+        rates.consume(0, at(0));
+        assert!(!rates.allows(0, at(0)) && rates.allows(1, at(0)));
+        for slot in 0..3 {
+            rates.defer(0, id(slot), at(0));
+        }
+        assert_eq!(rates.wake(), Some(rule_wake(at(1))));
+        let is_live = |fetch| fetch != id(1);
+        assert_eq!(rates.pop_due(at(0), is_live), None);
+        assert_eq!(rates.pop_due(at(1), is_live), Some(id(0)));
+        assert_eq!(rates.wake(), Some(rule_wake(at(2))));
+        assert_eq!(rates.pop_due(at(2), is_live), Some(id(2)));
+        assert_eq!(rates.wake(), None);
+    }
 }

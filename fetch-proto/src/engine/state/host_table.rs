@@ -1,4 +1,4 @@
-//! Hosts: interned once, each with its queue, its limits and its rest.
+//! Hosts: each is stored once, with its queue, its limits and its pauses.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -8,130 +8,135 @@ use core::fmt::Write;
 use hashbrown::HashMap;
 use url::{Position, Url};
 
-use super::Config;
-use super::guards::Guards;
-use super::slab::{NONE, Slab};
-use super::targets::Group;
+use super::fetch_slab::{FetchSlab, NO_INDEX};
+use super::random::host_seed;
+use super::target_endpoints::TargetEndpoints;
+use crate::engine::config::EngineConfig;
+use crate::engine::limits::host_guards::HostGuards;
 use crate::guards::breaker::CircuitState;
 use crate::guards::rate::RateLimiter;
 use crate::model::time::Timestamp;
-use crate::random::mix;
 
-/// One origin: scheme, host and port.
+/// The state of one origin: scheme, host and port.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub(super) struct Host {
-    pub(super) key: Box<str>,
+pub(crate) struct HostState {
+    pub(crate) key: Box<str>,
+    /// The balanced targets of which it is an endpoint.
+    pub(crate) endpoint_of: Vec<u32>,
+    pub(crate) guards: Option<Box<HostGuards>>,
     /// Attempts in flight.
-    pub(super) flying: usize,
-    /// Its endpoints, if it is a target.
-    pub(super) group: Option<Box<Group>>,
-    pub(super) guards: Option<Box<Guards>>,
-    /// Whether it is in the ring of hosts that may start an attempt.
-    pub(super) in_ring: bool,
-    /// Live fetches that belong to it.
-    pub(super) live: usize,
-    /// Its own pace: no attempt begins before then.
-    pub(super) next: Option<Timestamp>,
-    /// It rests until then.
-    pub(super) paused: Option<Timestamp>,
-    pub(super) queued: usize,
-    /// How many attempts it bears at once while it comes back from a rest or a break.
-    pub(super) ramp: Option<u32>,
-    pub(super) rate: Option<RateLimiter>,
-    /// The targets of which it is an endpoint.
-    pub(super) serves: Vec<u32>,
+    pub(crate) in_flight: usize,
+    /// Whether it is in the queue of hosts that may start an attempt.
+    pub(crate) in_turn_queue: bool,
+    /// Live fetches that belong to it; it also counts as one for each target that it is, or serves.
+    pub(crate) live: usize,
+    /// No attempt starts before this time, because of the distance to the previous one.
+    pub(crate) next_start: Option<Timestamp>,
+    /// No attempt starts before this time, because the server asked for a pause.
+    pub(crate) paused_until: Option<Timestamp>,
+    /// Fetches in its queue.
+    pub(crate) queued: usize,
+    /// Limits the attempts in flight during a slow start, after a pause or an open breaker.
+    pub(crate) ramp_limit: Option<u32>,
+    pub(crate) rate: Option<RateLimiter>,
+    /// Its endpoints, if it is a balanced target.
+    pub(crate) target: Option<Box<TargetEndpoints>>,
     head: u32,
     tail: u32,
 }
 
-impl Host {
-    /// Until when its state must outlive its fetches: a rest, a rate's debt, a breaker's memory.
-    pub(super) fn remembers_until(&self) -> Timestamp {
+impl HostState {
+    /// Until when its state must outlive its fetches: a pause, owed rate, a breaker's counts.
+    pub(crate) fn retain_until(&self) -> Timestamp {
         let guards = self.guards.as_ref().map(|guards| guards.idle_at());
-        let debt = self.rate.as_ref().map(RateLimiter::idle_at);
-        let all = [self.paused, self.next, guards, debt];
+        let rate = self.rate.as_ref().map(RateLimiter::idle_at);
+        let all = [self.paused_until, self.next_start, guards, rate];
         all.into_iter().flatten().max().unwrap_or(Timestamp::START)
     }
 
-    /// How many attempts it bears at once, `own` being the limit that was set.
-    pub(super) fn limit(&self, own: usize) -> usize {
-        let ramp = self.ramp.map(|ramp| ramp as usize);
-        let limits = [self.learned_limit(), ramp];
-        limits.into_iter().flatten().fold(own, usize::min)
+    /// How many attempts may be in flight, where the configuration allows `configured`.
+    pub(crate) fn concurrency_limit(&self, configured: usize) -> usize {
+        let ramp = self.ramp_limit.map(|limit| limit as usize);
+        let limits = [self.adaptive_limit(), ramp];
+        limits.into_iter().flatten().fold(configured, usize::min)
     }
 
-    /// What its limiter has found out.
-    pub(super) fn learned_limit(&self) -> Option<usize> {
+    /// The limit that was learned from its responses.
+    pub(crate) fn adaptive_limit(&self) -> Option<usize> {
         let limiter = self.guards.as_ref()?.limiter.as_ref()?;
         Some(limiter.limit())
     }
 
-    /// The host did not refuse a request: while it comes back it bears one more for each, and so twice
-    /// as many from one round to the next, until that is `most`.
-    pub(super) fn climb(&mut self, most: usize) {
-        self.ramp = self
-            .ramp
-            .map(|ramp| ramp.saturating_add(1))
-            .filter(|ramp| (*ramp as usize) < most);
+    /// Raises the slow-start limit by one, after a request that was not refused: it doubles with each
+    /// round trip. At `max` the slow start is over.
+    pub(crate) fn raise_ramp_limit(&mut self, max: usize) {
+        self.ramp_limit = self
+            .ramp_limit
+            .map(|limit| limit.saturating_add(1))
+            .filter(|limit| (*limit as usize) < max);
     }
 
-    /// Whether its breaker is open, or lets probes through.
-    pub(super) fn is_broken(&self, now: Timestamp) -> bool {
-        let circuit = self
-            .guards
-            .as_ref()
-            .and_then(|guards| guards.circuit.as_ref());
+    /// Whether its breaker is open or half-open.
+    pub(crate) fn has_tripped_breaker(&self, now: Timestamp) -> bool {
+        let guards = self.guards.as_ref();
+        let circuit = guards.and_then(|guards| guards.circuit.as_ref());
         circuit.is_some_and(|circuit| circuit.state(now) != CircuitState::Closed)
     }
 }
 
-/// All hosts with live fetches, or with a state that must outlive them: a rest, or a rate's debt.
+/// All hosts that have live fetches, or state that must outlive them.
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-#[cfg_attr(feature = "serde", serde(from = "Known", into = "Known"))]
-pub(super) struct Hosts {
-    hosts: Vec<Option<Host>>,
+#[cfg_attr(
+    feature = "serde",
+    serde(from = "SerializedHosts", into = "SerializedHosts")
+)]
+pub(crate) struct HostTable {
+    hosts: Vec<Option<HostState>>,
     free: Vec<u32>,
     index: HashMap<Box<str>, u32>,
     scratch: String,
 }
 
-impl Hosts {
-    /// The number of hosts that are known now.
-    pub(super) fn len(&self) -> usize {
+impl HostTable {
+    pub(crate) fn len(&self) -> usize {
         self.index.len()
     }
 
-    pub(super) fn get(&self, host: u32) -> &Host {
+    pub(crate) fn get(&self, host: u32) -> &HostState {
         self.hosts[host as usize]
             .as_ref()
-            .expect("a fetch keeps its host")
+            .expect("a host with fetches is not removed")
     }
 
-    pub(super) fn get_mut(&mut self, host: u32) -> &mut Host {
+    pub(crate) fn get_mut(&mut self, host: u32) -> &mut HostState {
         self.hosts[host as usize]
             .as_mut()
-            .expect("a fetch keeps its host")
+            .expect("a host with fetches is not removed")
     }
 
-    pub(super) fn exists(&self, host: u32) -> bool {
+    pub(crate) fn guards_mut(&mut self, host: u32) -> Option<&mut HostGuards> {
+        self.get_mut(host).guards.as_deref_mut()
+    }
+
+    pub(crate) fn contains(&self, host: u32) -> bool {
         self.hosts[host as usize].is_some()
     }
 
-    /// The host that `key` names.
-    pub(super) fn find(&self, key: &str) -> Option<&Host> {
+    /// The host with this key: scheme, host, and the port unless it is the scheme's default.
+    pub(crate) fn find(&self, key: &str) -> Option<&HostState> {
         self.index.get(key).map(|host| self.get(*host))
     }
 
-    /// The number of the host of `url`, if it is known.
-    pub(super) fn at(&self, url: &Url) -> Option<u32> {
+    /// The number of the host of `url`, if it is in the table.
+    pub(crate) fn find_url(&self, url: &Url) -> Option<u32> {
         let mut scratch = String::new();
         self.index.get(origin(url, &mut scratch)).copied()
     }
 
-    /// The host of `url`, made if it is new.
-    pub(super) fn intern(&mut self, url: &Url, config: &Config, seed: u64) -> u32 {
+    /// The number of the host of `url`, which is added if it is new.
+    pub(crate) fn intern(&mut self, url: &Url, config: &EngineConfig, seed: u64) -> u32 {
         let Self {
             hosts,
             free,
@@ -142,48 +147,49 @@ impl Hosts {
         if let Some(host) = index.get(key) {
             return *host;
         }
-        let host = Host {
-            guards: Guards::new(config, || seed_of(seed, key)),
+        let host = HostState {
+            guards: HostGuards::new(config, || host_seed(seed, key)),
             key: key.into(),
-            flying: 0,
-            group: None,
-            in_ring: false,
+            endpoint_of: Vec::new(),
+            in_flight: 0,
+            in_turn_queue: false,
             live: 0,
-            next: None,
-            paused: None,
+            next_start: None,
+            paused_until: None,
             queued: 0,
-            ramp: None,
+            ramp_limit: None,
             rate: config.host_rate.map(RateLimiter::new),
-            serves: Vec::new(),
-            head: NONE,
-            tail: NONE,
+            target: None,
+            head: NO_INDEX,
+            tail: NO_INDEX,
         };
         let key = host.key.clone();
-        let place = match free.pop() {
-            Some(place) => {
-                hosts[place as usize] = Some(host);
-                place
+        let number = match free.pop() {
+            Some(number) => {
+                hosts[number as usize] = Some(host);
+                number
             }
             None => {
                 hosts.push(Some(host));
                 (hosts.len() - 1) as u32
             }
         };
-        index.insert(key, place);
-        place
+        index.insert(key, number);
+        number
     }
 
-    /// The numbers of all hosts, in order.
-    pub(super) fn numbers(&self) -> impl Iterator<Item = u32> + use<> {
+    /// All numbers that hosts have or had, in ascending order.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = u32> + use<> {
         0..self.hosts.len() as u32
     }
 
-    /// Forgets the host if nothing needs it any more.
-    pub(super) fn evict(&mut self, host: u32, now: Timestamp) {
+    /// Removes the host if nothing needs it any more.
+    pub(crate) fn remove_if_unused(&mut self, host: u32, now: Timestamp) {
         let Some(state) = &self.hosts[host as usize] else {
             return;
         };
-        if state.live > 0 || state.flying > 0 || state.in_ring || state.remembers_until() > now {
+        let is_used = state.live > 0 || state.in_flight > 0 || state.in_turn_queue;
+        if is_used || state.retain_until() > now {
             return;
         }
         self.index.remove(&state.key);
@@ -191,106 +197,101 @@ impl Hosts {
         self.free.push(host);
     }
 
-    /// Puts a fetch at the end of its host's queue, or at its front if it was admitted before: behind
-    /// all with a larger priority, before all with a smaller one. That takes a walk past those where
-    /// priorities differ, and none where they are all the same.
-    pub(super) fn enqueue(&mut self, host: u32, slots: &mut Slab, slot: u32, front: bool) {
-        let own = slots.get(slot).map_or(0, |entry| entry.priority);
+    /// Puts a fetch at the end of its host's queue, or with `front` at its beginning: after all with a
+    /// larger priority, before all with a smaller one. The cost grows with the number of queued
+    /// fetches of other priorities that it passes.
+    pub(crate) fn enqueue(&mut self, host: u32, fetches: &mut FetchSlab, index: u32, front: bool) {
+        let priority = fetches.get(index).map_or(0, |slot| slot.priority);
         let state = self.get_mut(host);
         state.queued += 1;
         let (mut prev, mut next) = if front {
-            (NONE, state.head)
+            (NO_INDEX, state.head)
         } else {
-            (state.tail, NONE)
+            (state.tail, NO_INDEX)
         };
-        while let Some(after) = slots
+        while let Some(after) = fetches
             .get(next)
-            .filter(|after| front && after.priority > own)
+            .filter(|after| front && after.priority > priority)
         {
             (prev, next) = (next, after.next);
         }
-        while let Some(before) = slots
+        while let Some(before) = fetches
             .get(prev)
-            .filter(|before| !front && before.priority < own)
+            .filter(|before| !front && before.priority < priority)
         {
             (prev, next) = (before.prev, prev);
         }
-        match slots.get_mut(prev) {
-            Some(before) => before.next = slot,
-            None => state.head = slot,
+        match fetches.get_mut(prev) {
+            Some(before) => before.next = index,
+            None => state.head = index,
         }
-        match slots.get_mut(next) {
-            Some(after) => after.prev = slot,
-            None => state.tail = slot,
+        match fetches.get_mut(next) {
+            Some(after) => after.prev = index,
+            None => state.tail = index,
         }
-        if let Some(entry) = slots.get_mut(slot) {
-            (entry.prev, entry.next, entry.queued) = (prev, next, true);
+        if let Some(slot) = fetches.get_mut(index) {
+            (slot.prev, slot.next, slot.is_queued) = (prev, next, true);
         }
     }
 
-    /// Takes a fetch out of its host's queue, wherever it stands.
-    pub(super) fn unlink(&mut self, host: u32, slots: &mut Slab, slot: u32) {
-        let Some(entry) = slots.get_mut(slot).filter(|entry| entry.queued) else {
+    /// Removes a fetch from its host's queue, wherever it is in it.
+    pub(crate) fn dequeue(&mut self, host: u32, fetches: &mut FetchSlab, index: u32) {
+        let Some(slot) = fetches.get_mut(index).filter(|slot| slot.is_queued) else {
             return;
         };
-        let (prev, next) = (entry.prev, entry.next);
-        (entry.prev, entry.next, entry.queued) = (NONE, NONE, false);
+        let (prev, next) = (slot.prev, slot.next);
+        (slot.prev, slot.next, slot.is_queued) = (NO_INDEX, NO_INDEX, false);
         let state = self.get_mut(host);
         state.queued -= 1;
-        match slots.get_mut(prev) {
+        match fetches.get_mut(prev) {
             Some(before) => before.next = next,
             None => state.head = next,
         }
-        match slots.get_mut(next) {
+        match fetches.get_mut(next) {
             Some(after) => after.prev = prev,
             None => state.tail = prev,
         }
     }
 
     /// The first fetch in the host's queue.
-    pub(super) fn front(&self, host: u32) -> Option<u32> {
+    pub(crate) fn queue_front(&self, host: u32) -> Option<u32> {
         let head = self.get(host).head;
-        (head != NONE).then_some(head)
+        (head != NO_INDEX).then_some(head)
     }
-}
-
-/// Chance of the host's own, the same whenever it is met again.
-pub(super) fn seed_of(seed: u64, key: &str) -> u64 {
-    key.bytes().fold(seed, |seed, byte| mix(seed, byte.into()))
 }
 
 #[cfg(feature = "serde")]
 #[derive(serde::Deserialize, serde::Serialize)]
 #[serde(rename = "Hosts")]
-struct Known(Vec<Option<Host>>);
+struct SerializedHosts(Vec<Option<HostState>>);
 
 #[cfg(feature = "serde")]
-impl From<Hosts> for Known {
-    fn from(hosts: Hosts) -> Self {
-        Self(hosts.hosts)
+impl From<HostTable> for SerializedHosts {
+    fn from(table: HostTable) -> Self {
+        Self(table.hosts)
     }
 }
 
 #[cfg(feature = "serde")]
-impl From<Known> for Hosts {
-    fn from(Known(hosts): Known) -> Self {
+impl From<SerializedHosts> for HostTable {
+    fn from(SerializedHosts(hosts): SerializedHosts) -> Self {
         let numbered = || hosts.iter().zip(0u32..);
-        let known =
+        let keys =
             numbered().filter_map(|(host, number)| Some((host.as_ref()?.key.clone(), number)));
         Self {
             free: numbered()
                 .filter(|(host, _)| host.is_none())
                 .map(|(_, number)| number)
                 .collect(),
-            index: known.collect(),
+            index: keys.collect(),
             scratch: String::new(),
             hosts,
         }
     }
 }
 
-/// Scheme, host and port, the port only where it is not the scheme's own.
-pub(super) fn origin<'a>(url: &'a Url, scratch: &'a mut String) -> &'a str {
+/// Scheme, host and port; the port only if it is not the scheme's default.
+pub(crate) fn origin<'a>(url: &'a Url, scratch: &'a mut String) -> &'a str {
     if url.username().is_empty() && url.password().is_none() {
         return &url[..Position::AfterPort];
     }
@@ -303,6 +304,7 @@ pub(super) fn origin<'a>(url: &'a Url, scratch: &'a mut String) -> &'a str {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fetch_slab::tests::insert;
     use super::*;
 
     #[test]
@@ -317,5 +319,42 @@ mod tests {
         for (url, key) in table {
             assert_eq!(origin(&Url::parse(url).unwrap(), &mut scratch), key);
         }
+    }
+
+    fn table() -> (HostTable, u32) {
+        let mut table = HostTable::default();
+        let url = "http://a.test/".parse().unwrap();
+        let host = table.intern(&url, &EngineConfig::default(), 7);
+        (table, host)
+    }
+
+    #[test]
+    fn a_host_is_stored_once_and_removed_when_unused() {
+        let (mut table, host) = table();
+        let again = "http://me@a.test/other".parse().unwrap();
+        assert_eq!(table.intern(&again, &EngineConfig::default(), 7), host);
+        table.get_mut(host).live = 1;
+        table.remove_if_unused(host, Timestamp::START);
+        assert!(table.contains(host));
+        table.get_mut(host).live = 0;
+        table.remove_if_unused(host, Timestamp::START);
+        assert_eq!((table.len(), table.contains(host)), (0, false));
+    }
+
+    #[test]
+    fn a_queue_is_ordered_by_priority_then_by_arrival() {
+        let (mut table, host) = table();
+        let mut fetches = FetchSlab::default();
+        for (priority, front) in [(0, false), (5, false), (0, false), (0, true)] {
+            let index = insert(&mut fetches, "http://a.test/", host, priority);
+            table.enqueue(host, &mut fetches, index, front);
+        }
+        table.dequeue(host, &mut fetches, 0);
+        let mut order = Vec::new();
+        while let Some(index) = table.queue_front(host) {
+            table.dequeue(host, &mut fetches, index);
+            order.push(index);
+        }
+        assert_eq!((order, table.get(host).queued), (alloc::vec![1, 3, 2], 0));
     }
 }

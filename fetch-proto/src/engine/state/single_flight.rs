@@ -1,116 +1,90 @@
-//! Fetches of the same thing at the same time: one asks, all get its answer.
-
-use alloc::vec::Vec;
+//! Single flight: of identical requests at the same time, one is sent and all get its response.
 
 use hashbrown::HashMap;
 
-use super::slab::{Key, Rare};
-use super::{Engine, Output};
+use super::fetch_slab::FetchSlab;
+use crate::fetch::request::ShareKey;
 use crate::model::failure::TimeLimit;
 use crate::model::id::FetchId;
 use crate::model::outcome::{FetchError, FetchOutcome};
 use crate::model::time::Timestamp;
 
-/// Who asks for what at present.
-pub(super) type Leaders = HashMap<Key, FetchId>;
+/// The fetch that sends each shared request: its leader. Others with the same key follow it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SingleFlight {
+    leaders: HashMap<ShareKey, FetchId>,
+}
 
-impl Engine {
-    /// Lets the fetch in that slot wait for the one that asks for the same; if there is none, others
-    /// will wait for it.
-    pub(super) fn share(&mut self, key: Key, index: u32, now: Timestamp) {
-        let id = self.slots.id(index);
+impl SingleFlight {
+    /// Makes the fetch at `index` follow the leader of `key`, or the leader if there is none. Returns
+    /// whether it follows.
+    pub(crate) fn join(
+        &mut self,
+        key: ShareKey,
+        index: u32,
+        fetches: &mut FetchSlab,
+        now: Timestamp,
+    ) -> bool {
+        let id = fetches.id(index);
         let leader = self.leaders.get(&key).copied();
-        let place = leader.and_then(|leader| self.slots.find(leader));
-        let Some((leader, place)) = leader.zip(place) else {
+        let position = leader.and_then(|leader| fetches.find(leader));
+        let Some((leader, position)) = leader.zip(position) else {
             self.leaders.insert(key.clone(), id);
-            if let Some(slot) = self.slots.get_mut(index) {
-                slot.rare().leads = Some(key);
+            if let Some(slot) = fetches.get_mut(index) {
+                slot.cold_mut().leader_key = Some(key);
             }
-            return;
+            return false;
         };
-        if let Some(slot) = self.slots.get_mut(place) {
-            slot.rare().followers.push(id);
+        if let Some(slot) = fetches.get_mut(position) {
+            slot.cold_mut().followers.push(id);
         }
-        if let Some(slot) = self.slots.get_mut(index) {
+        if let Some(slot) = fetches.get_mut(index) {
             slot.fetch.follow(leader, now);
         }
-        self.stats.shared += 1;
+        true
     }
 
-    /// The leader is over: those that wait for it get its result, or one of them asks instead.
-    /// Their outcomes come before its own, so that the driver still has the response to copy.
-    pub(super) fn pass_on(&mut self, leader: FetchId, rare: Rare, outcome: &FetchOutcome) {
-        let Some(key) = rare.leads else {
-            return;
-        };
-        self.stop_leading(&key, leader);
-        let followers = rare.followers.into_iter();
-        let live: Vec<_> = followers.filter(|id| self.follows(*id)).collect();
-        if lets_others_ask(outcome) {
-            self.succeed(key, &live);
-        } else {
-            live.iter().for_each(|one| self.give(*one, leader, outcome));
-        }
-    }
-
-    /// Others find it no longer, unless it is another that they find.
-    pub(super) fn stop_leading(&mut self, key: &Key, leader: FetchId) {
+    /// Removes `leader`, unless another fetch leads `key` meanwhile.
+    pub(crate) fn remove(&mut self, key: &ShareKey, leader: FetchId) {
         if self.leaders.get(key) == Some(&leader) {
             self.leaders.remove(key);
         }
     }
 
-    /// Whether a fetch still waits for another's response: it may have been cancelled meanwhile, or
-    /// have turned to its fallback.
-    pub(super) fn follows(&self, id: FetchId) -> bool {
-        let slot = self.slots.find(id).and_then(|index| self.slots.get(index));
-        slot.is_some_and(|slot| slot.fetch.is_following())
-    }
-
-    fn succeed(&mut self, key: Key, live: &[FetchId]) {
-        let Some((heir, rest)) = live.split_first() else {
-            return;
-        };
-        let Some(index) = self.slots.find(*heir) else {
-            return;
-        };
-        self.leaders.insert(key.clone(), *heir);
-        if let Some(slot) = self.slots.get_mut(index) {
-            let rare = slot.rare();
-            rare.followers = rest.to_vec();
-            rare.leads = Some(key);
-            slot.fetch.lead(self.now);
+    /// Makes the first of `followers` the leader of the others. Returns its index.
+    pub(crate) fn promote(
+        &mut self,
+        key: ShareKey,
+        followers: &[FetchId],
+        fetches: &mut FetchSlab,
+        now: Timestamp,
+    ) -> Option<u32> {
+        let (leader, others) = followers.split_first()?;
+        let index = fetches.find(*leader)?;
+        self.leaders.insert(key.clone(), *leader);
+        if let Some(slot) = fetches.get_mut(index) {
+            let cold = slot.cold_mut();
+            cold.followers = others.to_vec();
+            cold.leader_key = Some(key);
+            slot.fetch.stop_following(now);
         }
-        self.touch(index);
+        Some(index)
     }
 
-    fn give(&mut self, follower: FetchId, leader: FetchId, outcome: &FetchOutcome) {
-        let Some(index) = self.slots.find(follower) else {
-            return;
-        };
-        let Some(slot) = self.slots.get_mut(index) else {
-            return;
-        };
-        let shared = slot.fetch.adopt(leader, outcome, self.now);
-        self.remove(index, self.now);
-        self.stats.count(&shared);
-        self.outbox.push_back(Output::Done(follower, shared));
-    }
-
-    /// Finds the leaders anew.
-    pub(super) fn find_leaders(&mut self) {
+    /// Collects the leaders from the fetches: the map is not part of a checkpoint.
+    pub(crate) fn rebuild(&mut self, fetches: &FetchSlab) {
         self.leaders.clear();
-        for index in self.slots.indices() {
-            let rare = self.slots.get(index).and_then(|slot| slot.rare.as_ref());
-            if let Some(key) = rare.and_then(|rare| rare.leads.clone()) {
-                self.leaders.insert(key, self.slots.id(index));
+        for index in fetches.indices() {
+            let cold = fetches.get(index).and_then(|slot| slot.cold.as_ref());
+            if let Some(key) = cold.and_then(|cold| cold.leader_key.clone()) {
+                self.leaders.insert(key, fetches.id(index));
             }
         }
     }
 }
 
-/// Whether the end says nothing about the URL: only that this caller would not wait for it.
-fn lets_others_ask(outcome: &FetchOutcome) -> bool {
+/// Whether a leader's outcome is its own affair, so that a follower should send the request instead.
+pub(crate) fn is_private_outcome(outcome: &FetchOutcome) -> bool {
     matches!(
         outcome.result,
         Err(FetchError::Cancelled
@@ -118,4 +92,40 @@ fn lets_others_ask(outcome: &FetchOutcome) -> bool {
             | FetchError::Shed
             | FetchError::TimedOut(TimeLimit::Queue | TimeLimit::Total))
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fetch_slab::tests::insert;
+    use super::*;
+    use crate::FetchRequest;
+
+    fn key() -> ShareKey {
+        let mut request = FetchRequest::get("http://a.test/".parse().unwrap());
+        request.share = Some(0);
+        ShareKey::of(&request).unwrap()
+    }
+
+    #[test]
+    fn the_first_leads_and_the_next_inherits() {
+        let (mut flight, mut fetches) = (SingleFlight::default(), FetchSlab::default());
+        let now = Timestamp::START;
+        let ids = [false, true, true].map(|follows| {
+            let index = insert(&mut fetches, "http://a.test/", 0, 0);
+            assert_eq!(flight.join(key(), index, &mut fetches, now), follows);
+            fetches.id(index)
+        });
+        assert!(!fetches.is_following(ids[0]) && fetches.is_following(ids[2]));
+        let cold = fetches.remove(0).unwrap();
+        flight.remove(&key(), ids[0]);
+        assert_eq!(cold.followers, ids[1..]);
+        assert_eq!(
+            flight.promote(key(), &cold.followers, &mut fetches, now),
+            Some(1)
+        );
+        assert!(!fetches.is_following(ids[1]) && fetches.is_following(ids[2]));
+        let leaders = flight.leaders.clone();
+        flight.rebuild(&fetches);
+        assert_eq!(flight.leaders, leaders);
+    }
 }

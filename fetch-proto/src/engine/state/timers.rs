@@ -1,104 +1,152 @@
-//! The one timer heap: at most one entry for each key, its exact deadline, O(1) to look at.
+//! Deadlines of fetches and hosts.
 
 use alloc::vec::Vec;
 
-use crate::model::wake::NextWake;
+use crate::model::time::Timestamp;
+use crate::model::wake::{NextWake, WakeReason};
+
+/// The next deadline of each fetch and of each host.
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+pub(crate) struct EngineTimers {
+    fetches: TimerHeap,
+    hosts: TimerHeap,
+}
+
+/// The owner of a timer that has fired.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum DueTimer {
+    Fetch(u32),
+    Host(u32),
+}
+
+impl EngineTimers {
+    /// Sets, moves or removes the deadline of the fetch in slot `index`.
+    pub(crate) fn set_fetch(&mut self, index: u32, wake: Option<NextWake>) {
+        self.fetches.set(index, wake);
+    }
+
+    pub(crate) fn set_host(&mut self, host: u32, at: Timestamp) {
+        let why = WakeReason::Host;
+        self.hosts.set(host, Some(NextWake { at, why }));
+    }
+
+    pub(crate) fn earliest(&self) -> Option<NextWake> {
+        let heaps = [self.fetches.peek(), self.hosts.peek()];
+        heaps.into_iter().flatten().map(|(wake, _)| wake).min()
+    }
+
+    /// Removes one timer that is due at `now`; those of fetches come first.
+    pub(crate) fn pop_due(&mut self, now: Timestamp) -> Option<DueTimer> {
+        if let Some(index) = self.fetches.pop_due(now) {
+            return Some(DueTimer::Fetch(index));
+        }
+        self.hosts.pop_due(now).map(DueTimer::Host)
+    }
+}
 
 /// Deadlines of small integer keys in an indexed 4-ary heap.
 ///
-/// Indexed, so that moving a deadline moves its entry: nothing stale is left to be swept out, and
-/// the top is always a true deadline. 4-ary, since most changes are appends at the bottom.
-/// Ties are broken by key, so the order never depends on the history of the heap.
+/// The index lets a changed deadline move its entry, so no stale entry is left and the top is always
+/// a current deadline. The heap is 4-ary because most changes append at the bottom. Ties are broken
+/// by key, so the order does not depend on the history of the heap.
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub(super) struct Timers {
+pub(crate) struct TimerHeap {
     heap: Vec<(NextWake, u32)>,
-    /// The place of each key in `heap`, or `ABSENT`.
-    places: Vec<u32>,
+    /// The position of each key in `heap`, or `ABSENT`.
+    positions: Vec<u32>,
 }
 
 const ABSENT: u32 = u32::MAX;
 const ARITY: usize = 4;
 
-impl Timers {
-    /// The earliest deadline.
-    pub(super) fn peek(&self) -> Option<(NextWake, u32)> {
+impl TimerHeap {
+    /// The earliest deadline and its key.
+    pub(crate) fn peek(&self) -> Option<(NextWake, u32)> {
         self.heap.first().copied()
     }
 
     /// Sets, moves or removes the deadline of `key`.
-    pub(super) fn set(&mut self, key: u32, wake: Option<NextWake>) {
+    pub(crate) fn set(&mut self, key: u32, wake: Option<NextWake>) {
         let index = key as usize;
-        if index >= self.places.len() {
+        if index >= self.positions.len() {
             if wake.is_none() {
                 return;
             }
-            self.places.resize(index + 1, ABSENT);
+            self.positions.resize(index + 1, ABSENT);
         }
-        match (self.places[index], wake) {
+        match (self.positions[index], wake) {
             (ABSENT, None) => {}
             (ABSENT, Some(wake)) => {
                 self.heap.push((wake, key));
-                self.up(self.heap.len() - 1);
+                self.sift_up(self.heap.len() - 1);
             }
-            (place, Some(wake)) => {
-                let place = place as usize;
-                if self.heap[place].0 != wake {
-                    self.heap[place].0 = wake;
-                    self.settle(place);
+            (position, Some(wake)) => {
+                let position = position as usize;
+                if self.heap[position].0 != wake {
+                    self.heap[position].0 = wake;
+                    self.restore_order(position);
                 }
             }
-            (place, None) => self.remove(place as usize),
+            (position, None) => self.remove(position as usize),
         }
     }
 
-    fn remove(&mut self, place: usize) {
-        let (_, key) = self.heap.swap_remove(place);
-        self.places[key as usize] = ABSENT;
-        if place < self.heap.len() {
-            self.settle(place);
+    /// Removes the earliest deadline if it is due at `now`.
+    pub(crate) fn pop_due(&mut self, now: Timestamp) -> Option<u32> {
+        let (_, key) = self.peek().filter(|(wake, _)| wake.at <= now)?;
+        self.set(key, None);
+        Some(key)
+    }
+
+    fn remove(&mut self, position: usize) {
+        let (_, key) = self.heap.swap_remove(position);
+        self.positions[key as usize] = ABSENT;
+        if position < self.heap.len() {
+            self.restore_order(position);
         }
     }
 
-    /// Moves the entry at `place` to where it belongs.
-    fn settle(&mut self, place: usize) {
-        let place = self.up(place);
-        self.down(place);
+    /// Moves the entry at `position` up or down to its place in the heap.
+    fn restore_order(&mut self, position: usize) {
+        let position = self.sift_up(position);
+        self.sift_down(position);
     }
 
-    fn up(&mut self, mut place: usize) -> usize {
-        while place > 0 {
-            let parent = (place - 1) / ARITY;
-            if self.heap[parent] <= self.heap[place] {
+    fn sift_up(&mut self, mut position: usize) -> usize {
+        while position > 0 {
+            let parent = (position - 1) / ARITY;
+            if self.heap[parent] <= self.heap[position] {
                 break;
             }
-            self.heap.swap(parent, place);
-            self.note(place);
-            place = parent;
+            self.heap.swap(parent, position);
+            self.store_position(position);
+            position = parent;
         }
-        self.note(place);
-        place
+        self.store_position(position);
+        position
     }
 
-    fn down(&mut self, mut place: usize) {
+    fn sift_down(&mut self, mut position: usize) {
         loop {
-            let first = place * ARITY + 1;
+            let first = position * ARITY + 1;
             let children = first..(first + ARITY).min(self.heap.len());
             let Some(least) = children.min_by_key(|child| self.heap[*child]) else {
                 break;
             };
-            if self.heap[place] <= self.heap[least] {
+            if self.heap[position] <= self.heap[least] {
                 break;
             }
-            self.heap.swap(place, least);
-            self.note(place);
-            place = least;
+            self.heap.swap(position, least);
+            self.store_position(position);
+            position = least;
         }
-        self.note(place);
+        self.store_position(position);
     }
 
-    fn note(&mut self, place: usize) {
-        self.places[self.heap[place].1 as usize] = place as u32;
+    fn store_position(&mut self, position: usize) {
+        self.positions[self.heap[position].1 as usize] = position as u32;
     }
 }
 
@@ -110,8 +158,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::time::Timestamp;
-    use crate::model::wake::WakeReason;
 
     fn wake(nanos: u64) -> NextWake {
         NextWake {
@@ -120,10 +166,23 @@ mod tests {
         }
     }
 
+    #[test]
+    fn due_fetches_come_before_due_hosts() {
+        let at = |seconds| Timestamp::from_start(Duration::from_secs(seconds));
+        let mut timers = EngineTimers::default();
+        timers.set_host(3, at(1));
+        timers.set_fetch(5, Some(wake(2)));
+        assert_eq!(timers.earliest(), Some(wake(2)));
+        assert_eq!(timers.pop_due(at(1)), Some(DueTimer::Fetch(5)));
+        assert_eq!(timers.pop_due(at(0)), None);
+        assert_eq!(timers.pop_due(at(1)), Some(DueTimer::Host(3)));
+        assert_eq!(timers.earliest(), None);
+    }
+
     proptest! {
         #[test]
         fn agrees_with_a_sorted_map(changes in prop::collection::vec((0u32..40, prop::option::of(0u64..100)), 1..400)) {
-            let mut timers = Timers::default();
+            let mut timers = TimerHeap::default();
             let mut model = BTreeMap::new();
             for (key, at) in changes {
                 timers.set(key, at.map(wake));

@@ -4,25 +4,26 @@ use super::*;
 
 #[test]
 fn an_open_breaker_defers_the_hosts_fetches_until_a_probe_succeeds() {
-    let (mut engine, said, _) = with_open_breaker(OnOpen::Defer);
+    let (mut engine, polled, _) = with_open_breaker(OnOpen::Defer);
     assert!(
-        said.starts.is_empty() && said.done.len() == 1,
+        polled.starts.is_empty() && polled.done.len() == 1,
         "only the failed one is over"
     );
     assert!(
-        said.events
+        polled
+            .events
             .iter()
             .any(|event| matches!(event, DecisionEvent::CircuitChanged { .. }))
     );
-    let mut now = said.wake.expect("the breaker's pause ends");
+    let mut now = polled.wake.expect("the breaker's pause ends");
     let mut good = 0;
-    let mut said = drain(&mut engine, now);
-    while let Some(attempt) = said.starts.first().cloned() {
-        assert_eq!(said.starts.len(), 1, "one probe at a time");
+    let mut polled = drain(&mut engine, now);
+    while let Some(attempt) = polled.starts.first().cloned() {
+        assert_eq!(polled.starts.len(), 1, "one probe at a time");
         now = now + SECOND;
         answer(&mut engine, &attempt, 200, now);
-        said = drain(&mut engine, now);
-        good += said
+        polled = drain(&mut engine, now);
+        good += polled
             .done
             .iter()
             .filter(|outcome| outcome.is_success())
@@ -41,14 +42,14 @@ fn no_fetch_spends_all_its_attempts_as_the_probe_of_a_host_that_is_down() {
     }
     let (mut now, mut probes) = (at(0), 0);
     while now < at(120_000) {
-        let said = drain(&mut engine, now);
-        assert!(said.done.is_empty(), "one is lost after {probes} probes");
-        match said.starts.first() {
+        let polled = drain(&mut engine, now);
+        assert!(polled.done.is_empty(), "one is lost after {probes} probes");
+        match polled.starts.first() {
             Some(attempt) => {
                 fail(&mut engine, attempt, now);
                 probes += 1;
             }
-            None => now = said.wake.expect("a break ends"),
+            None => now = polled.wake.expect("a break ends"),
         }
     }
     assert!(probes > 8, "{probes}");
@@ -56,8 +57,8 @@ fn no_fetch_spends_all_its_attempts_as_the_probe_of_a_host_that_is_down() {
 
 #[test]
 fn a_breaker_that_fails_fast_ends_what_waits() {
-    let (engine, said, _) = with_open_breaker(OnOpen::FailFast);
-    let lost = said
+    let (engine, polled, _) = with_open_breaker(OnOpen::FailFast);
+    let lost = polled
         .done
         .iter()
         .filter(|outcome| outcome.result == Err(FetchError::CircuitOpen));
@@ -76,8 +77,9 @@ fn a_retry_waits_for_the_breaker_and_is_not_burnt_by_it() {
     let config = only(exact().attempts(5)).breaker(breaker());
     let mut engine = Engine::new(config, 7, at(0));
     submit(&mut engine, ["http://a.test/1", "http://a.test/2"]);
-    let said = drain(&mut engine, at(0));
-    said.starts
+    let polled = drain(&mut engine, at(0));
+    polled
+        .starts
         .iter()
         .for_each(|one| fail(&mut engine, one, at(1)));
     assert!(
@@ -90,10 +92,10 @@ fn a_retry_waits_for_the_breaker_and_is_not_burnt_by_it() {
     );
     let mut now = at(5001);
     let probe = loop {
-        let said = drain(&mut engine, now);
-        match said.starts.first() {
+        let polled = drain(&mut engine, now);
+        match polled.starts.first() {
             Some(probe) => break probe.clone(),
-            None => now = said.wake.unwrap(),
+            None => now = polled.wake.unwrap(),
         }
     };
     assert_eq!(probe.id.number(), 2, "no attempt was made meanwhile");
@@ -106,46 +108,46 @@ fn a_host_with_a_single_fetch_does_not_lose_it_to_an_outage() {
     submit(&mut engine, ["http://a.test/"]);
     let (mut now, mut probes) = (at(0), 0);
     while probes < 5 {
-        let said = drain(&mut engine, now);
-        assert!(said.done.is_empty(), "lost after {probes} probes");
-        match said.starts.first() {
+        let polled = drain(&mut engine, now);
+        assert!(polled.done.is_empty(), "lost after {probes} probes");
+        match polled.starts.first() {
             Some(attempt) => {
                 fail(&mut engine, attempt, now);
                 probes += 1;
             }
-            None => now = said.wake.expect("a break ends"),
+            None => now = polled.wake.expect("a break ends"),
         }
     }
-    let mut said = drain(&mut engine, now);
-    while said.starts.is_empty() {
-        now = said.wake.expect("a break ends");
-        said = drain(&mut engine, now);
+    let mut polled = drain(&mut engine, now);
+    while polled.starts.is_empty() {
+        now = polled.wake.expect("a break ends");
+        polled = drain(&mut engine, now);
     }
-    answer(&mut engine, &said.starts[0].clone(), 200, now);
+    answer(&mut engine, &polled.starts[0].clone(), 200, now);
     assert!(drain(&mut engine, now).done[0].is_success());
 }
 
 #[test]
 fn who_wants_one_attempt_gets_one_even_as_a_probe() {
-    let (mut engine, said, _) = with_open_breaker(OnOpen::Defer);
-    let now = said.wake.expect("the breaker's pause ends");
+    let (mut engine, polled, _) = with_open_breaker(OnOpen::Defer);
+    let now = polled.wake.expect("the breaker's pause ends");
     let probe = drain(&mut engine, now).starts[0].clone();
     fail(&mut engine, &probe, now);
-    let said = drain(&mut engine, now);
-    assert_eq!(said.done[0].attempts.len(), 1);
+    let polled = drain(&mut engine, now);
+    assert_eq!(polled.done[0].attempts.len(), 1);
 }
 
 /// How many attempts start in each round after a host came back, all answered well.
 fn rounds(engine: &mut Engine, mut now: Timestamp) -> Vec<usize> {
     let mut rounds = Vec::new();
     loop {
-        let said = drain(engine, now);
-        if said.starts.is_empty() {
+        let polled = drain(engine, now);
+        if polled.starts.is_empty() {
             return rounds;
         }
-        rounds.push(said.starts.len());
+        rounds.push(polled.starts.len());
         now = now + SECOND;
-        for attempt in &said.starts {
+        for attempt in &polled.starts {
             answer(engine, attempt, 200, now);
         }
     }
@@ -187,17 +189,17 @@ fn without_slow_start_all_that_waited_comes_at_once() {
 #[test]
 fn a_host_that_refuses_while_it_comes_back_gets_no_more() {
     let (mut engine, now) = after_a_rest(true);
-    let mut said = drain(&mut engine, now);
+    let mut polled = drain(&mut engine, now);
     for _ in 0..3 {
-        assert_eq!(said.starts.len(), 1);
+        assert_eq!(polled.starts.len(), 1);
         let refused = HeadSummary {
             retry_after: Some(SECOND),
             ..HeadSummary::status(429)
         };
-        engine.handle(said.starts[0].id, Input::Head(refused), now);
-        engine.handle(said.starts[0].id, Input::End(Ok(())), now);
+        engine.handle(polled.starts[0].id, Input::Head(refused), now);
+        engine.handle(polled.starts[0].id, Input::End(Ok(())), now);
         let until = drain(&mut engine, now).wake.expect("the rest ends");
-        said = drain(&mut engine, until);
+        polled = drain(&mut engine, until);
     }
 }
 

@@ -18,9 +18,10 @@ fn an_adaptive_limit_shrinks_with_overload_and_grows_again() {
             .submit(get(&format!("http://a.test/{n}")), at(0))
             .unwrap();
     }
-    let said = drain(&mut engine, at(0));
-    assert_eq!(said.starts.len(), 8);
-    said.starts
+    let polled = drain(&mut engine, at(0));
+    assert_eq!(polled.starts.len(), 8);
+    polled
+        .starts
         .iter()
         .for_each(|one| answer(&mut engine, one, 503, at(10)));
     let fewer = drain(&mut engine, at(10)).starts;
@@ -41,7 +42,7 @@ fn a_rules_rate_holds_its_own_fetches_and_no_others() {
         .default(exact())
         .build()
         .unwrap();
-    let mut engine = Engine::new(Config::default().rules(rules), 7, at(0));
+    let mut engine = Engine::new(EngineConfig::default().rules(rules), 7, at(0));
     let urls = [
         "http://a.test/slow/1",
         "http://b.test/slow/2",
@@ -49,9 +50,12 @@ fn a_rules_rate_holds_its_own_fetches_and_no_others() {
         "http://a.test/x",
     ];
     submit(&mut engine, urls);
-    let said = drain(&mut engine, at(0));
-    assert_eq!(targets(&said), ["http://a.test/slow/1", "http://a.test/x"]);
-    assert_eq!(said.wake, Some(at(1000)));
+    let polled = drain(&mut engine, at(0));
+    assert_eq!(
+        targets(&polled),
+        ["http://a.test/slow/1", "http://a.test/x"]
+    );
+    assert_eq!(polled.wake, Some(at(1000)));
     assert_eq!(
         targets(&drain(&mut engine, at(1000))),
         ["http://b.test/slow/2"]
@@ -66,15 +70,15 @@ fn a_rules_rate_holds_its_own_fetches_and_no_others() {
 fn of_a_rules_rate_each_of_several_engines_has_its_part() {
     let slow = exact().rate("1/s".parse::<crate::Rate>().unwrap());
     let mut engine = Engine::new(only(slow), 7, at(0));
-    engine.set_rate_part(0, 2);
+    engine.set_rate_share(0, 2);
     submit(&mut engine, ["http://a.test/1", "http://a.test/2"]);
     assert_eq!(drain(&mut engine, at(0)).starts.len(), 0);
-    engine.set_rate_part(1, 2);
-    let said = drain(&mut engine, at(100));
-    assert_eq!((said.starts.len(), said.wake), (1, Some(at(2100))));
-    assert_eq!(engine.rate_rests_at(), at(2100));
+    engine.set_rate_share(1, 2);
+    let polled = drain(&mut engine, at(100));
+    assert_eq!((polled.starts.len(), polled.wake), (1, Some(at(2100))));
+    assert_eq!(engine.rate_idle_at(), at(2100));
     // With all of it, what was owed at half of it is owed still.
-    engine.set_rate_part(2, 2);
+    engine.set_rate_share(2, 2);
     assert_eq!(drain(&mut engine, at(2099)).starts.len(), 0);
     assert_eq!(drain(&mut engine, at(2100)).starts.len(), 1);
 }
@@ -111,9 +115,10 @@ fn attempts_at_a_host_keep_their_distance() {
     );
     let (mut now, mut times) = (at(0), Vec::new());
     loop {
-        let said = drain(&mut engine, now);
-        times.extend(said.starts.iter().map(|one| (one.url.to_string(), now)));
-        said.starts
+        let polled = drain(&mut engine, now);
+        times.extend(polled.starts.iter().map(|one| (one.url.to_string(), now)));
+        polled
+            .starts
             .iter()
             .for_each(|one| answer(&mut engine, one, 200, now));
         match drain(&mut engine, now).wake {
@@ -129,7 +134,7 @@ fn attempts_at_a_host_keep_their_distance() {
 
 #[test]
 fn an_overloaded_queue_is_shed_only_when_that_lasts() {
-    let shed = Shed {
+    let shed = LoadShedding {
         target: SECOND,
         interval: 5 * SECOND,
     };
@@ -140,12 +145,12 @@ fn an_overloaded_queue_is_shed_only_when_that_lasts() {
             .unwrap();
     }
     let (mut now, mut ends) = (at(0), Vec::new());
-    let mut said = drain(&mut engine, now);
-    while let Some(attempt) = said.starts.first().cloned() {
+    let mut polled = drain(&mut engine, now);
+    while let Some(attempt) = polled.starts.first().cloned() {
         now = now + SECOND;
         answer(&mut engine, &attempt, 200, now);
-        said = drain(&mut engine, now);
-        ends.extend(said.done.iter().map(|outcome| outcome.result.is_ok()));
+        polled = drain(&mut engine, now);
+        ends.extend(polled.done.iter().map(|outcome| outcome.result.is_ok()));
     }
     let good = ends.iter().filter(|good| **good).count();
     assert_eq!((good, ends.len()), (6, 20), "{ends:?}");
@@ -167,15 +172,15 @@ fn a_host_that_refuses_nearly_everything_is_spared() {
     let mut spared = 0;
     let mut now = at(0);
     loop {
-        let said = drain(&mut engine, now);
+        let polled = drain(&mut engine, now);
         let throttled =
             |event: &&DecisionEvent| matches!(event, DecisionEvent::HostThrottled { .. });
-        spared += said.events.iter().filter(throttled).count();
-        if let Some(attempt) = said.starts.first() {
+        spared += polled.events.iter().filter(throttled).count();
+        if let Some(attempt) = polled.starts.first() {
             answer(&mut engine, attempt, 503, now);
             continue;
         }
-        match said.wake {
+        match polled.wake {
             Some(wake) if engine.stats().live > 0 => now = wake,
             _ => break,
         }
@@ -194,11 +199,11 @@ fn the_larger_priority_goes_first_at_its_host_and_the_older_of_the_same() {
         };
         engine.submit(request, at(0)).unwrap();
     }
-    let (mut order, mut said) = (Vec::new(), drain(&mut engine, at(0)));
-    while let Some(attempt) = said.starts.first() {
+    let (mut order, mut polled) = (Vec::new(), drain(&mut engine, at(0)));
+    while let Some(attempt) = polled.starts.first() {
         order.push(attempt.url.path().to_string());
         answer(&mut engine, attempt, 200, at(1));
-        said = drain(&mut engine, at(1));
+        polled = drain(&mut engine, at(1));
     }
     assert_eq!(order, ["/b", "/d", "/a", "/c", "/e"]);
 }
@@ -216,11 +221,11 @@ fn a_retry_goes_before_its_like_and_behind_what_is_more_urgent() {
     engine.submit(urgent, at(0)).unwrap();
     fail(&mut engine, &first, at(1));
     let mut order = Vec::new();
-    let mut said = drain(&mut engine, at(1));
-    while let Some(attempt) = said.starts.first() {
+    let mut polled = drain(&mut engine, at(1));
+    while let Some(attempt) = polled.starts.first() {
         order.push(attempt.url.path().to_string());
         answer(&mut engine, attempt, 200, at(2));
-        said = drain(&mut engine, at(2));
+        polled = drain(&mut engine, at(2));
     }
     assert_eq!(order, ["/urgent", "/first", "/like"]);
 }

@@ -1,25 +1,26 @@
-//! What the engine's policies do together: breakers defer, budgets bound, hedges race, rules pace,
-//! targets balance, fetches share, settings change, checkpoints go on.
+//! Behaviour of the whole engine, one file for each topic.
 
-mod balancing;
-mod breaking;
-mod changing;
-mod pacing;
-mod parting;
-mod retrying;
-mod sharing;
+mod basics;
+mod breakers;
+mod limits;
+mod properties;
+mod reconfigure;
+mod retries;
+mod shards;
+mod single_flight;
+mod targets;
 
 use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::{Config, Engine, Output};
 use crate::{
     AdaptiveConcurrency, Aimd, Attempt, AttemptEnd, Backoff, BalanceStrategy, BalancedTarget,
-    Breaker, ChaosPolicy, DecisionEvent, FailureKind, FetchError, FetchOutcome, FetchRequest,
-    GiveUpReason, HeadSummary, Hedge, HedgeDelay, InjectedFault, Input, OnOpen, Policy,
-    PolicyRules, RetryBudget, Shed, TargetEndpoint, Throttle, Timestamp,
+    Breaker, ChaosPolicy, DecisionEvent, Engine, EngineConfig, EngineOutput, FailureKind,
+    FetchError, FetchOutcome, FetchRequest, GiveUpReason, HeadSummary, Hedge, HedgeDelay,
+    InjectedFault, Input, LoadShedding, OnOpen, Policy, PolicyRules, RetryBudget, TargetEndpoint,
+    Throttle, Timestamp,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -36,13 +37,13 @@ fn exact() -> Policy {
     Policy::default().backoff(Backoff::default().jitter(None))
 }
 
-fn only(policy: Policy) -> Config {
-    Config::default().rules(PolicyRules::from_policy(policy))
+fn only(policy: Policy) -> EngineConfig {
+    EngineConfig::default().rules(PolicyRules::from_policy(policy))
 }
 
-/// What the engine says until it is idle.
+/// The engine's outputs until it is idle.
 #[derive(Default)]
-struct Said {
+struct PolledOutputs {
     aborts: usize,
     done: Vec<FetchOutcome>,
     events: Vec<DecisionEvent>,
@@ -50,18 +51,18 @@ struct Said {
     wake: Option<Timestamp>,
 }
 
-fn drain(engine: &mut Engine, now: Timestamp) -> Said {
-    let mut said = Said::default();
+fn drain(engine: &mut Engine, now: Timestamp) -> PolledOutputs {
+    let mut polled = PolledOutputs::default();
     loop {
         match engine.poll(now) {
-            Output::Abort(_) => said.aborts += 1,
-            Output::Done(_, outcome) => said.done.push(outcome),
-            Output::Event(_, event) => said.events.push(event),
-            Output::Idle(idle) => {
-                said.wake = idle.wake.map(|wake| wake.at);
-                return said;
+            EngineOutput::Abort(_) => polled.aborts += 1,
+            EngineOutput::Done(_, outcome) => polled.done.push(outcome),
+            EngineOutput::Event(_, event) => polled.events.push(event),
+            EngineOutput::Idle(idle) => {
+                polled.wake = idle.wake.map(|wake| wake.at);
+                return polled;
             }
-            Output::Start(attempt) => said.starts.push(attempt),
+            EngineOutput::Start(attempt) => polled.starts.push(attempt),
             _ => {}
         }
     }
@@ -82,8 +83,8 @@ fn fail(engine: &mut Engine, attempt: &Attempt, now: Timestamp) {
     engine.handle(attempt.id, Input::End(Err(FailureKind::Connect)), now);
 }
 
-fn targets(said: &Said) -> Vec<&str> {
-    said.starts.iter().map(|one| one.url.as_str()).collect()
+fn targets(polled: &PolledOutputs) -> Vec<&str> {
+    polled.starts.iter().map(|one| one.url.as_str()).collect()
 }
 
 fn breaker() -> Breaker {
@@ -91,7 +92,7 @@ fn breaker() -> Breaker {
 }
 
 /// Ten fetches of a host whose breaker has just opened, one at a time.
-fn with_open_breaker(on_open: OnOpen) -> (Engine, Said, Timestamp) {
+fn with_open_breaker(on_open: OnOpen) -> (Engine, PolledOutputs, Timestamp) {
     let config = only(exact().attempts(1)).breaker(breaker().on_open(on_open));
     let mut engine = Engine::new(config.per_host(1).events(true), 7, at(0));
     for n in 0..10 {
@@ -99,10 +100,10 @@ fn with_open_breaker(on_open: OnOpen) -> (Engine, Said, Timestamp) {
             .submit(get(&format!("http://a.test/{n}")), at(0))
             .unwrap();
     }
-    let mut said = drain(&mut engine, at(0));
+    let mut polled = drain(&mut engine, at(0));
     for millis in [1, 2] {
-        fail(&mut engine, &said.starts[0].clone(), at(millis));
-        said = drain(&mut engine, at(millis));
+        fail(&mut engine, &polled.starts[0].clone(), at(millis));
+        polled = drain(&mut engine, at(millis));
     }
-    (engine, said, at(2))
+    (engine, polled, at(2))
 }

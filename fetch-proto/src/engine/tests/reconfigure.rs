@@ -7,9 +7,12 @@ fn a_clock_that_jumps_on_purpose_lets_limits_end_early() {
     let chaos = ChaosPolicy::default().fault(1000, InjectedFault::ClockJump(10 * SECOND));
     let mut engine = Engine::new(only(exact().attempts(1).chaos(chaos)), 7, at(0));
     submit(&mut engine, ["http://a.test/"]);
-    let said = drain(&mut engine, at(0));
-    assert_eq!(said.starts.len(), 1);
-    assert!(matches!(said.done[0].result, Err(FetchError::TimedOut(_))));
+    let polled = drain(&mut engine, at(0));
+    assert_eq!(polled.starts.len(), 1);
+    assert!(matches!(
+        polled.done[0].result,
+        Err(FetchError::TimedOut(_))
+    ));
 }
 
 #[test]
@@ -43,18 +46,18 @@ fn a_new_configuration_keeps_an_open_breaker() {
 
 #[test]
 fn a_checkpoint_goes_on_where_it_was_on_another_clock() {
-    let (engine, said, _) = with_open_breaker(OnOpen::Defer);
-    let pause = said.wake.unwrap().saturating_since(at(2));
+    let (engine, polled, _) = with_open_breaker(OnOpen::Defer);
+    let pause = polled.wake.unwrap().saturating_since(at(2));
     // Another process: its clock has just begun.
     let mut later = Engine::restore(engine.checkpoint(), at(0));
-    let said = drain(&mut later, at(0));
-    assert!(said.starts.is_empty());
+    let polled = drain(&mut later, at(0));
+    assert!(polled.starts.is_empty());
     assert_eq!(
-        said.wake,
+        polled.wake,
         Some(Timestamp::START + pause),
         "the pause has what was left of it"
     );
-    assert_eq!(drain(&mut later, said.wake.unwrap()).starts.len(), 1);
+    assert_eq!(drain(&mut later, polled.wake.unwrap()).starts.len(), 1);
 }
 
 #[test]
@@ -68,14 +71,14 @@ fn attempts_lost_with_their_process_cost_no_try() {
     engine.submit(post, at(0)).unwrap();
     assert_eq!(drain(&mut engine, at(0)).starts.len(), 2);
     let mut later = Engine::restore(engine.checkpoint(), at(0));
-    let said = drain(&mut later, at(0));
-    assert_eq!(targets(&said), ["http://a.test/"]);
+    let polled = drain(&mut later, at(0));
+    assert_eq!(targets(&polled), ["http://a.test/"]);
     assert_eq!(
-        said.done[0].result,
+        polled.done[0].result,
         Err(FetchError::Failed(FailureKind::Dropped)),
         "a POST may have arrived"
     );
-    answer(&mut later, &said.starts[0], 200, at(1));
+    answer(&mut later, &polled.starts[0], 200, at(1));
     assert!(drain(&mut later, at(1)).done[0].is_success());
 }
 
@@ -107,9 +110,10 @@ fn memory_of_idle_hosts_is_given_back() {
     let mut left = 1000;
     let mut now = at(0);
     while left > 0 {
-        let said = drain(&mut engine, now);
-        left -= said.starts.len();
-        said.starts
+        let polled = drain(&mut engine, now);
+        left -= polled.starts.len();
+        polled
+            .starts
             .iter()
             .for_each(|one| answer(&mut engine, one, 200, now));
     }

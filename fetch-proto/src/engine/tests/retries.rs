@@ -15,18 +15,18 @@ fn an_exhausted_budget_suppresses_retries_and_harms_nothing_in_flight() {
             .submit(get(&format!("http://a.test/{n}")), at(0))
             .unwrap();
     }
-    let said = drain(&mut engine, at(0));
-    said.starts[..9]
+    let polled = drain(&mut engine, at(0));
+    polled.starts[..9]
         .iter()
         .for_each(|one| fail(&mut engine, one, at(1)));
-    let said2 = drain(&mut engine, at(1));
-    let broke = said2
+    let later = drain(&mut engine, at(1));
+    let broke = later
         .done
         .iter()
         .filter(|outcome| outcome.gave_up == Some(GiveUpReason::Budget));
     assert_eq!(broke.count(), 7, "2 of 10 may be tried again");
     assert_eq!(
-        (said2.aborts, engine.stats().flying),
+        (later.aborts, engine.stats().in_flight),
         (0, 1),
         "the tenth flies on"
     );
@@ -41,8 +41,9 @@ fn the_common_budget_counts_over_all_hosts() {
     };
     let mut engine = Engine::new(only(exact()).budget(budget), 7, at(0));
     submit(&mut engine, ["http://a.test/", "http://b.test/"]);
-    let said = drain(&mut engine, at(0));
-    said.starts
+    let polled = drain(&mut engine, at(0));
+    polled
+        .starts
         .iter()
         .for_each(|one| fail(&mut engine, one, at(1)));
     let over = drain(&mut engine, at(1)).done;
@@ -64,14 +65,14 @@ fn a_hedge_takes_a_slot_of_its_own_and_gives_both_back() {
     submit(&mut engine, ["http://a.test/"]);
     let first = drain(&mut engine, at(0)).starts[0].clone();
     let hedge = drain(&mut engine, at(1000)).starts[0].clone();
-    assert_eq!((engine.stats().flying, hedge.id.number()), (2, 2));
+    assert_eq!((engine.stats().in_flight, hedge.id.number()), (2, 2));
     answer(&mut engine, &hedge, 200, at(1100));
-    let said = drain(&mut engine, at(1100));
+    let polled = drain(&mut engine, at(1100));
     assert_eq!(
-        (said.aborts, said.done.len(), engine.stats().flying),
+        (polled.aborts, polled.done.len(), engine.stats().in_flight),
         (1, 1, 0)
     );
-    assert_eq!(said.done[0].attempts[0].end, AttemptEnd::Abandoned);
+    assert_eq!(polled.done[0].attempts[0].end, AttemptEnd::Abandoned);
     answer(&mut engine, &first, 200, at(1200));
     assert_eq!(
         engine.stats().stale_inputs,

@@ -5,7 +5,7 @@ use alloc::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{BodyDelivery, FetchId, Part};
+use crate::{BodyDelivery, FetchId, Shard};
 
 /// Engines between which fetches go over as they ask to.
 struct Parts {
@@ -16,10 +16,10 @@ struct Parts {
 }
 
 impl Parts {
-    fn new(count: u32, config: &Config) -> Self {
+    fn new(count: u32, config: &EngineConfig) -> Self {
         let part = |index| {
             let mut engine = Engine::new(config.clone(), 7, at(0));
-            engine.set_part(Part { index, of: count });
+            engine.set_shard(Shard { index, count });
             engine
         };
         Self {
@@ -38,10 +38,10 @@ impl Parts {
             i = (i + 1) % self.engines.len();
             loop {
                 match self.engines[i].poll(now) {
-                    Output::Idle(_) => break,
-                    Output::Leave { id, to } => self.hand_over(i, id, to as usize, now),
-                    Output::Done(_, outcome) => self.done.push(outcome),
-                    Output::Start(attempt) => self.flying.push((i, attempt)),
+                    EngineOutput::Idle(_) => break,
+                    EngineOutput::Transfer { id, to } => self.hand_over(i, id, to as usize, now),
+                    EngineOutput::Done(_, outcome) => self.done.push(outcome),
+                    EngineOutput::Start(attempt) => self.flying.push((i, attempt)),
                     _ => {}
                 }
                 quiet = 0;
@@ -50,9 +50,12 @@ impl Parts {
     }
 
     fn hand_over(&mut self, from: usize, id: FetchId, to: usize, now: Timestamp) {
-        let moved = self.engines[from].take(id, now).unwrap();
+        let moved = self.engines[from].export_fetch(id, now).unwrap();
         assert_eq!(moved.ids().next(), Some(id));
-        let (came, ids) = (moved.ids().count(), self.engines[to].adopt(moved, now));
+        let (came, ids) = (
+            moved.ids().count(),
+            self.engines[to].import_fetch(moved, now),
+        );
         assert_eq!(ids.unwrap().len(), came);
     }
 
@@ -75,7 +78,7 @@ impl Parts {
 /// The host of that name that is this engine's.
 fn host_of(engine: u32, of: u32) -> alloc::string::String {
     let names = (0..).map(|n| format!("http://h{n}.test/"));
-    let mut own = names.filter(|name| Part::owner(&name.parse().unwrap(), of) == engine);
+    let mut own = names.filter(|name| Shard::owner_of(&name.parse().unwrap(), of) == engine);
     own.next().unwrap()
 }
 

@@ -15,17 +15,17 @@ fn identical_requests_are_one_and_all_get_its_response() {
     let ids: Vec<_> = (0..3)
         .map(|_| engine.submit(shared("http://a.test/"), at(0)).unwrap())
         .collect();
-    let said = drain(&mut engine, at(0));
-    assert_eq!(said.starts.len(), 1);
-    answer(&mut engine, &said.starts[0], 200, at(5));
+    let polled = drain(&mut engine, at(0));
+    assert_eq!(polled.starts.len(), 1);
+    answer(&mut engine, &polled.starts[0], 200, at(5));
     let mut order = Vec::new();
     loop {
         match engine.poll(at(5)) {
-            Output::Done(id, outcome) => {
+            EngineOutput::Done(id, outcome) => {
                 assert!(outcome.is_success());
                 order.push((id, outcome.shared_with));
             }
-            Output::Idle(_) => break,
+            EngineOutput::Idle(_) => break,
             _ => {}
         }
     }
@@ -45,9 +45,9 @@ fn when_the_one_that_asks_is_cancelled_another_asks() {
     engine.submit(shared("http://a.test/"), at(0)).unwrap();
     drain(&mut engine, at(0));
     engine.cancel(leader, at(1));
-    let said = drain(&mut engine, at(1));
-    assert_eq!((said.done.len(), said.starts.len()), (1, 1));
-    answer(&mut engine, &said.starts[0], 200, at(2));
+    let polled = drain(&mut engine, at(1));
+    assert_eq!((polled.done.len(), polled.starts.len()), (1, 1));
+    answer(&mut engine, &polled.starts[0], 200, at(2));
     assert_eq!(drain(&mut engine, at(2)).done.len(), 2);
     assert_eq!(engine.stats().live, 0);
 }

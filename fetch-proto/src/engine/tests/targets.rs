@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn service(strategy: BalanceStrategy) -> Config {
+fn service(strategy: BalanceStrategy) -> EngineConfig {
     let urls = ["http://x.test", "http://y.test"].map(|url| url.parse().unwrap());
     let target = BalancedTarget::new(urls.map(TargetEndpoint::new)).strategy(strategy);
     let config = only(exact().backoff(Backoff::default().base(Duration::ZERO)));
@@ -18,8 +18,8 @@ fn a_targets_attempts_go_to_its_endpoints() {
         &mut engine,
         ["http://service.test/1?q", "http://service.test/2"],
     );
-    let said = drain(&mut engine, at(0));
-    assert_eq!(targets(&said), ["http://x.test/1?q", "http://y.test/2"]);
+    let polled = drain(&mut engine, at(0));
+    assert_eq!(targets(&polled), ["http://x.test/1?q", "http://y.test/2"]);
 }
 
 #[test]
@@ -46,9 +46,9 @@ fn an_endpoint_at_its_limit_is_passed_over() {
             .submit(get(&format!("http://service.test/{n}")), at(0))
             .unwrap();
     }
-    let said = drain(&mut engine, at(0));
-    assert_eq!(said.starts.len(), 2, "one at each");
-    answer(&mut engine, &said.starts[1], 200, at(1));
+    let polled = drain(&mut engine, at(0));
+    assert_eq!(polled.starts.len(), 2, "one at each");
+    answer(&mut engine, &polled.starts[1], 200, at(1));
     assert_eq!(targets(&drain(&mut engine, at(1))), ["http://y.test/2"]);
 }
 
@@ -86,14 +86,14 @@ fn a_target_that_refuses_nearly_everything_is_spared_too() {
     }
     let (mut now, mut spared) = (at(0), false);
     for _ in 0..60 {
-        let said = drain(&mut engine, now);
-        spared |= said
+        let polled = drain(&mut engine, now);
+        spared |= polled
             .events
             .iter()
             .any(|event| matches!(event, DecisionEvent::HostThrottled { .. }));
-        match said.starts.first() {
+        match polled.starts.first() {
             Some(attempt) => answer(&mut engine, attempt, 503, now),
-            None => now = said.wake.unwrap_or(now),
+            None => now = polled.wake.unwrap_or(now),
         }
     }
     assert!(spared);

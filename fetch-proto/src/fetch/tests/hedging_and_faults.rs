@@ -305,7 +305,7 @@ fn a_good_response_and_a_cancellation_want_no_value() {
         now,
     );
     fetch.cancel(now);
-    let crate::Step::Done(outcome) = fetch.poll(now) else {
+    let crate::FetchStep::Done(outcome) = fetch.poll(now) else {
         panic!("it is over");
     };
     assert!(!outcome.needs_fallback_value);
@@ -334,12 +334,12 @@ fn a_body_that_trickles_to_a_stop_is_ended_by_the_stall_guard() {
     );
     fetch.handle(id, crate::Input::Body { bytes: 1000 }, at(0));
     let _ = fetch.poll(at(0));
-    let crate::Step::Wait(Some(wake)) = fetch.poll(at(0)) else {
+    let crate::FetchStep::Wait(Some(wake)) = fetch.poll(at(0)) else {
         panic!("it waits for the body");
     };
     assert_eq!(wake.why, crate::WakeReason::Limit(TimeLimit::Throughput));
     let _ = fetch.poll(wake.at);
-    let crate::Step::Done(outcome) = fetch.poll(wake.at) else {
+    let crate::FetchStep::Done(outcome) = fetch.poll(wake.at) else {
         panic!("the body stalled");
     };
     assert_eq!(

@@ -1,13 +1,16 @@
 //! What a fetch does, told as traces.
 
+mod hedging_and_faults;
+
 use alloc::string::ToString;
 use core::time::Duration;
 
 use crate::testing::{FetchScript, ScriptRun, ScriptedAnswer, failure, hang, status};
 use crate::{
     AttemptEnd, Backoff, BodyDelivery, DecisionEvent, FailureKind, Fetch, FetchError, FetchRequest,
-    GiveUpReason, HeadSummary, Input, InputEffect, Method, OverCap, Policy, RedirectError,
-    RedirectPolicy, RequestBodyKind, RetryAfterPolicy, Step, TimeLimit, Timeouts, Timestamp,
+    FetchStep, GiveUpReason, HeadSummary, Input, InputEffect, Method, OverCap, Policy,
+    RedirectError, RedirectPolicy, RequestBodyKind, RetryAfterPolicy, TimeLimit, Timeouts,
+    Timestamp,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -340,7 +343,7 @@ fn flying(policy: Policy, delivery: BodyDelivery) -> (Fetch, crate::Attempt) {
         ..request
     };
     let mut fetch = Fetch::new(request, policy.into(), 0, at(0));
-    assert_eq!(fetch.poll(at(0)), Step::Ready);
+    assert_eq!(fetch.poll(at(0)), FetchStep::Ready);
     let attempt = fetch.start(at(0)).unwrap();
     (fetch, attempt)
 }
@@ -353,9 +356,9 @@ fn at(seconds: u64) -> Timestamp {
 fn a_streamed_response_is_final_from_its_head_on() {
     let (mut fetch, attempt) = flying(exact(), BodyDelivery::Streamed);
     fetch.handle(attempt.id, Input::Head(HeadSummary::status(200)), at(1));
-    assert_eq!(fetch.poll(at(1)), Step::Accept(attempt.id));
+    assert_eq!(fetch.poll(at(1)), FetchStep::Accept(attempt.id));
     fetch.handle(attempt.id, Input::End(Err(FailureKind::Io)), at(2));
-    let Step::Done(outcome) = fetch.poll(at(2)) else {
+    let FetchStep::Done(outcome) = fetch.poll(at(2)) else {
         panic!("not done")
     };
     assert_eq!(outcome.gave_up, Some(GiveUpReason::Committed));
@@ -366,11 +369,11 @@ fn a_slow_consumer_is_not_a_slow_server() {
     let (mut fetch, attempt) = flying(exact(), BodyDelivery::Streamed);
     fetch.handle(attempt.id, Input::Head(HeadSummary::status(200)), at(1));
     fetch.handle(attempt.id, Input::Paused, at(1));
-    assert_eq!(fetch.poll(at(1)), Step::Accept(attempt.id));
-    assert!(matches!(fetch.poll(at(200)), Step::Wait(_)));
+    assert_eq!(fetch.poll(at(1)), FetchStep::Accept(attempt.id));
+    assert!(matches!(fetch.poll(at(200)), FetchStep::Wait(_)));
     fetch.handle(attempt.id, Input::Resumed, at(200));
-    assert!(matches!(fetch.poll(at(229)), Step::Wait(_)));
-    assert_eq!(fetch.poll(at(230)), Step::Abort(attempt.id));
+    assert!(matches!(fetch.poll(at(229)), FetchStep::Wait(_)));
+    assert_eq!(fetch.poll(at(230)), FetchStep::Abort(attempt.id));
 }
 
 #[test]
@@ -381,10 +384,10 @@ fn a_body_that_stops_coming_is_timed_out_and_retried() {
     };
     let (mut fetch, attempt) = flying(exact().timeouts(timeouts), BodyDelivery::Buffered);
     fetch.handle(attempt.id, Input::Head(HeadSummary::status(200)), at(1));
-    assert_eq!(fetch.poll(at(1)), Step::Accept(attempt.id));
-    assert_eq!(fetch.poll(at(2)), Step::Abort(attempt.id));
-    assert!(matches!(fetch.poll(at(2)), Step::Wait(Some(_))));
-    assert_eq!(fetch.poll(at(3)), Step::Ready);
+    assert_eq!(fetch.poll(at(1)), FetchStep::Accept(attempt.id));
+    assert_eq!(fetch.poll(at(2)), FetchStep::Abort(attempt.id));
+    assert!(matches!(fetch.poll(at(2)), FetchStep::Wait(Some(_))));
+    assert_eq!(fetch.poll(at(3)), FetchStep::Ready);
 }
 
 #[test]
@@ -395,7 +398,7 @@ fn connect_and_first_byte_have_limits_of_their_own() {
         ..Timeouts::default()
     };
     let (mut fetch, attempt) = flying(exact().timeouts(timeouts), BodyDelivery::Buffered);
-    assert_eq!(fetch.poll(at(1)), Step::Abort(attempt.id));
+    assert_eq!(fetch.poll(at(1)), FetchStep::Abort(attempt.id));
 
     let (mut fetch, attempt) = flying(exact().timeouts(timeouts), BodyDelivery::Buffered);
     fetch.handle(
@@ -403,8 +406,8 @@ fn connect_and_first_byte_have_limits_of_their_own() {
         Input::Mark(crate::AttemptPhase::Connected, at(0)),
         at(0),
     );
-    assert!(matches!(fetch.poll(at(1)), Step::Wait(_)));
-    assert_eq!(fetch.poll(at(2)), Step::Abort(attempt.id));
+    assert!(matches!(fetch.poll(at(1)), FetchStep::Wait(_)));
+    assert_eq!(fetch.poll(at(2)), FetchStep::Abort(attempt.id));
 }
 
 #[test]
@@ -420,11 +423,11 @@ fn the_connect_limit_includes_tls_unless_the_connection_is_reused() {
     ] {
         let request = FetchRequest::get("https://a.test/".parse().unwrap());
         let mut fetch = Fetch::new(request, policy.clone(), 0, at(0));
-        assert_eq!(fetch.poll(at(0)), Step::Ready);
+        assert_eq!(fetch.poll(at(0)), FetchStep::Ready);
         let attempt = fetch.start(at(0)).unwrap();
         fetch.handle(attempt.id, Input::Mark(phase, at(0)), at(0));
         assert_eq!(
-            fetch.poll(at(1)) == Step::Abort(attempt.id),
+            fetch.poll(at(1)) == FetchStep::Abort(attempt.id),
             ends,
             "{phase:?}"
         );
@@ -435,13 +438,13 @@ fn the_connect_limit_includes_tls_unless_the_connection_is_reused() {
 fn what_comes_after_the_end_is_stale() {
     let (mut fetch, attempt) = flying(exact(), BodyDelivery::Buffered);
     fetch.cancel(at(1));
-    assert_eq!(fetch.poll(at(1)), Step::Abort(attempt.id));
-    assert!(matches!(fetch.poll(at(1)), Step::Done(_)));
+    assert_eq!(fetch.poll(at(1)), FetchStep::Abort(attempt.id));
+    assert!(matches!(fetch.poll(at(1)), FetchStep::Done(_)));
     assert_eq!(
         fetch.handle(attempt.id, Input::End(Ok(())), at(1)),
         InputEffect::Stale
     );
-    assert_eq!(fetch.poll(at(9999)), Step::Wait(None));
+    assert_eq!(fetch.poll(at(9999)), FetchStep::Wait(None));
 }
 
 #[test]
@@ -452,9 +455,9 @@ fn nothing_starts_when_its_time_is_over() {
     };
     let request = FetchRequest::get("http://a.test/".parse().unwrap());
     let mut fetch = Fetch::new(request, exact().timeouts(timeouts).into(), 0, at(0));
-    assert_eq!(fetch.poll(at(0)), Step::Ready);
+    assert_eq!(fetch.poll(at(0)), FetchStep::Ready);
     assert!(fetch.start(at(1)).is_none());
-    let Step::Done(outcome) = fetch.poll(at(1)) else {
+    let FetchStep::Done(outcome) = fetch.poll(at(1)) else {
         panic!("not done")
     };
     assert_eq!(outcome.result, Err(FetchError::TimedOut(TimeLimit::Queue)));

@@ -161,7 +161,7 @@ impl BalancedTarget {
     /// let error = BalancedTarget::new(urls.map(TargetEndpoint::new)).validate().unwrap_err();
     /// assert_eq!(
     ///     error.to_string(),
-    ///     "endpoint 2: an endpoint is scheme, host and port alone: leave out what follows them"
+    ///     "endpoint 2: an endpoint has a scheme, host and port only: remove everything else"
     /// );
     /// ```
     pub fn validate(&self) -> Result<(), TargetError> {
@@ -254,16 +254,16 @@ impl fmt::Display for TargetError {
             }
             Self::Duplicate { index } => (
                 index,
-                "it is there already: give the first a greater weight instead",
+                "duplicate of an earlier endpoint: raise the weight of that one instead",
             ),
             Self::NotHttp { index } => (index, "the scheme must be http or https"),
             Self::NotOrigin { index } => (
                 index,
-                "an endpoint is scheme, host and port alone: leave out what follows them",
+                "an endpoint has a scheme, host and port only: remove everything else",
             ),
             Self::ZeroWeight { index } => (
                 index,
-                "the weight must be at least 1: leave out what is not to be used",
+                "the weight must be at least 1: remove the endpoint to disable it",
             ),
         };
         write!(f, "endpoint {}: {why}", index + 1)

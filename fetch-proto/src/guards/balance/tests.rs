@@ -27,7 +27,7 @@ fn balancer(weights: &[u32], strategy: BalanceStrategy) -> LoadBalancer {
 }
 
 /// Round-robin over `n` endpoints with outlier detection.
-fn watched(n: usize, outlier: OutlierDetection) -> LoadBalancer {
+fn with_detection(n: usize, outlier: OutlierDetection) -> LoadBalancer {
     LoadBalancer::new(target(&vec![1; n], BalanceStrategy::RoundRobin).outlier(outlier)).unwrap()
 }
 
@@ -56,23 +56,23 @@ fn invalid_targets_are_rejected_with_a_reason() {
         ),
         (
             &["https://a.example/v2"],
-            "endpoint 1: an endpoint is scheme, host and port alone",
+            "endpoint 1: an endpoint has a scheme, host and port only",
         ),
         (
             &["https://a.example?q"],
-            "endpoint 1: an endpoint is scheme, host and port alone",
+            "endpoint 1: an endpoint has a scheme, host and port only",
         ),
         (
             &["https://a.example#f"],
-            "endpoint 1: an endpoint is scheme, host and port alone",
+            "endpoint 1: an endpoint has a scheme, host and port only",
         ),
         (
             &["https://u@a.example"],
-            "endpoint 1: an endpoint is scheme, host and port alone",
+            "endpoint 1: an endpoint has a scheme, host and port only",
         ),
         (
             &["http://a.example", "http://A.example:80"],
-            "endpoint 2: it is there already",
+            "endpoint 2: duplicate of an earlier endpoint",
         ),
     ];
     for (urls, why) in table {
@@ -213,7 +213,7 @@ fn unmeasured_endpoint_gets_a_single_attempt() {
 
 #[test]
 fn five_consecutive_failures_eject_and_a_success_resets_the_count() {
-    let mut balancer = watched(2, OutlierDetection::default());
+    let mut balancer = with_detection(2, OutlierDetection::default());
     fail(&mut balancer, 0, 4, at(0));
     end(&mut balancer, 0, EndpointResult::Neutral, at(0));
     end(&mut balancer, 0, EndpointResult::Success, at(0));
@@ -227,7 +227,7 @@ fn five_consecutive_failures_eject_and_a_success_resets_the_count() {
 /// Envoy #40697: the number of ejected hosts was wrong after their return.
 #[test]
 fn ejected_count_is_exact_at_the_instant_of_return() {
-    let mut balancer = watched(2, OutlierDetection::default());
+    let mut balancer = with_detection(2, OutlierDetection::default());
     fail(&mut balancer, 0, 5, at(0));
     let before = Timestamp::from_nanos(at(30).as_nanos() - 1);
     assert_eq!(
@@ -241,13 +241,13 @@ fn ejected_count_is_exact_at_the_instant_of_return() {
     assert_eq!(
         balancer.ejected_count(at(30)),
         1,
-        "the other may go at once"
+        "the other may be ejected at once"
     );
 }
 
 #[test]
 fn returned_endpoint_starts_with_clean_counts() {
-    let mut balancer = watched(2, OutlierDetection::default());
+    let mut balancer = with_detection(2, OutlierDetection::default());
     fail(&mut balancer, 0, 5, at(0));
     fail(&mut balancer, 0, 4, at(30));
     assert!(!balancer.is_ejected(0, at(30)));
@@ -260,7 +260,7 @@ fn returned_endpoint_starts_with_clean_counts() {
 
 #[test]
 fn ejections_grow_up_to_max_time() {
-    let mut balancer = watched(2, OutlierDetection::default());
+    let mut balancer = with_detection(2, OutlierDetection::default());
     let mut now = at(0);
     let mut lasted = Vec::new();
     for _ in 0..12 {
@@ -279,7 +279,7 @@ fn ejections_grow_up_to_max_time() {
 
 #[test]
 fn each_sweep_in_service_shortens_the_next_ejection() {
-    let mut balancer = watched(2, OutlierDetection::default());
+    let mut balancer = with_detection(2, OutlierDetection::default());
     fail(&mut balancer, 0, 5, at(0));
     fail(&mut balancer, 0, 5, at(30));
     assert!(balancer.is_ejected(0, at(89)) && !balancer.is_ejected(0, at(90)));
@@ -304,8 +304,8 @@ fn success_threshold_matches_envoy() {
 
 /// `n` endpoints with `results` each, of which those before `bad` fail every other time, after a
 /// sweep.
-fn compared(n: usize, bad: usize, results: usize) -> LoadBalancer {
-    let mut balancer = watched(n, OutlierDetection::default());
+fn after_sweep(n: usize, bad: usize, results: usize) -> LoadBalancer {
+    let mut balancer = with_detection(n, OutlierDetection::default());
     for round in 0..results {
         for i in 0..n {
             let fails = i < bad && round % 2 == 0;
@@ -327,19 +327,19 @@ fn compared(n: usize, bad: usize, results: usize) -> LoadBalancer {
 
 #[test]
 fn sweep_ejects_an_endpoint_with_an_outlying_success_rate() {
-    assert!(compared(10, 1, 100).is_ejected(0, at(10)));
+    assert!(after_sweep(10, 1, 100).is_ejected(0, at(10)));
     assert_eq!(
-        compared(10, 1, 99).ejected_count(at(10)),
+        after_sweep(10, 1, 99).ejected_count(at(10)),
         0,
         "too few results"
     );
     assert_eq!(
-        compared(4, 1, 100).ejected_count(at(10)),
+        after_sweep(4, 1, 100).ejected_count(at(10)),
         0,
         "too few endpoints"
     );
     assert_eq!(
-        compared(10, 10, 100).ejected_count(at(10)),
+        after_sweep(10, 10, 100).ejected_count(at(10)),
         0,
         "all are alike"
     );
@@ -349,7 +349,7 @@ fn sweep_ejects_an_endpoint_with_an_outlying_success_rate() {
 #[test]
 fn max_ejected_percent_allows_one_of_several_and_never_the_only_one() {
     for (n, most) in [(1, 0), (2, 1), (9, 1), (10, 1), (19, 1), (20, 2), (35, 3)] {
-        let mut balancer = watched(n, OutlierDetection::default());
+        let mut balancer = with_detection(n, OutlierDetection::default());
         (0..n).for_each(|i| fail(&mut balancer, i, 5, at(0)));
         assert_eq!(balancer.ejected_count(at(0)), most, "of {n}");
     }
@@ -357,7 +357,7 @@ fn max_ejected_percent_allows_one_of_several_and_never_the_only_one() {
 
 #[test]
 fn worst_endpoint_is_ejected_first() {
-    let mut balancer = watched(
+    let mut balancer = with_detection(
         20,
         OutlierDetection {
             consecutive_failures: 0,
@@ -390,7 +390,7 @@ fn worst_endpoint_is_ejected_first() {
 
 #[test]
 fn panic_mode_uses_ejected_endpoints() {
-    let mut balancer = watched(
+    let mut balancer = with_detection(
         4,
         OutlierDetection {
             max_ejected_percent: 100,

@@ -71,8 +71,8 @@ pub struct CallNotPermitted {
 impl fmt::Display for CallNotPermitted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.until {
-            Some(until) => write!(f, "the host's circuit lets no call through before {until}"),
-            None => f.write_str("the host's circuit is forced open: set another mode"),
+            Some(until) => write!(f, "circuit breaker open until {until}"),
+            None => f.write_str("circuit breaker forced open: change its mode"),
         }
     }
 }

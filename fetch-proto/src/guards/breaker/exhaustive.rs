@@ -45,22 +45,22 @@ impl CircuitModel {
 
     /// All states that one event leads to.
     fn next(&self) -> Vec<Self> {
-        let mut worlds: Vec<_> = self.later().collect();
-        worlds.extend(self.admit());
+        let mut models: Vec<_> = self.later_times().collect();
+        models.extend(self.admit());
         for i in 0..self.flying.len() {
             for result in [
                 CallResult::Failure,
                 CallResult::Neutral,
                 CallResult::Success,
             ] {
-                worlds.push(self.record(i, result));
+                models.push(self.record(i, result));
             }
         }
-        worlds
+        models
     }
 
     /// Later times: one tick, the next admission, and the end of a lease.
-    fn later(&self) -> impl Iterator<Item = Self> {
+    fn later_times(&self) -> impl Iterator<Item = Self> {
         let denied = self.circuit.denial(self.now);
         let lease = self.flying.iter().map(|(_, since)| *since + LEASE);
         let times = [
@@ -104,7 +104,7 @@ impl CircuitModel {
         }
         // A break that has ended, but has admitted no probe yet, ignores results.
         match transition {
-            None => assert_eq!(states[0], states[1], "a change that was not told"),
+            None => assert_eq!(states[0], states[1], "a change that was not reported"),
             Some(CircuitTransition::Closed) => assert_eq!(states[1], CircuitState::Closed),
             Some(CircuitTransition::Opened { until, .. }) => {
                 assert_eq!(states[1], CircuitState::Open);
@@ -116,7 +116,7 @@ impl CircuitModel {
 
     fn check(&self, config: &Breaker) {
         self.check_probes(config);
-        self.check_peek();
+        self.check_denial();
         self.check_that_it_can_close();
     }
 
@@ -132,7 +132,7 @@ impl CircuitModel {
         );
     }
 
-    fn check_peek(&self) {
+    fn check_denial(&self) {
         let peek = self.circuit.denial(self.now);
         let mut circuit = self.circuit.clone();
         assert_eq!(circuit.admit(self.now).err(), peek);
@@ -144,7 +144,7 @@ impl CircuitModel {
         assert_eq!(self.circuit.denial(before).unwrap().until, Some(until));
         assert!(
             self.circuit.clone().admit(until).is_ok(),
-            "the time told was too early"
+            "the reported time was too early"
         );
     }
 
@@ -201,8 +201,8 @@ fn configs() -> impl Iterator<Item = Breaker> {
 #[test]
 fn invariants_hold_from_the_initial_state() {
     for config in configs() {
-        let (worlds, states) = explore(config, CircuitModel::new(config), EVENTS);
-        assert!(worlds > 1_000, "{worlds} worlds");
+        let (models, states) = explore(config, CircuitModel::new(config), EVENTS);
+        assert!(models > 1_000, "{models} models");
         assert_eq!(states.len(), 3, "{states:?}");
     }
 }
@@ -218,8 +218,8 @@ fn invariants_hold_after_a_break_with_a_late_call_in_flight() {
             world = world.record(0, CallResult::Failure);
         }
         assert_eq!(world.circuit.state(world.now), CircuitState::Open);
-        let (worlds, states) = explore(config, world, EVENTS);
-        assert!(worlds > 1_000, "{worlds} worlds");
+        let (models, states) = explore(config, world, EVENTS);
+        assert!(models > 1_000, "{models} models");
         assert_eq!(states.len(), 3, "{states:?}");
     }
 }

@@ -33,7 +33,7 @@ fn capacity(capacity: u32) -> RetryBudget {
 }
 
 /// Number of retries allowed when each of `requests` requests asks for one.
-fn eager(tokens: &mut RetryTokens, requests: u32) -> u64 {
+fn count_retries(tokens: &mut RetryTokens, requests: u32) -> u64 {
     let mut retried = 0;
     for _ in 0..requests {
         tokens.record_request(at(0));
@@ -70,7 +70,11 @@ fn ratio_allows_a_fraction_of_the_requests_plus_the_minimum() {
         let minimum = u64::from(min_per_second * ttl);
         assert_eq!(tokens.available_retries(at(0)), minimum);
         let expected = minimum + u64::from(10 * per_mille);
-        assert_eq!(eager(&mut tokens, 10_000), expected, "{per_mille} ‰");
+        assert_eq!(
+            count_retries(&mut tokens, 10_000),
+            expected,
+            "{per_mille} ‰"
+        );
     }
 }
 
@@ -91,7 +95,7 @@ fn ratio_is_not_rounded() {
         let mut tokens = RetryTokens::new(ratio(per_mille, 0, 10));
         let mut retried = 0;
         for n in 1..=1000 {
-            retried += eager(&mut tokens, 1);
+            retried += count_retries(&mut tokens, 1);
             assert_eq!(retried, n * u64::from(per_mille) / 1000, "{n} requests");
         }
     }
@@ -136,7 +140,7 @@ fn empty_bucket_allows_no_retry() {
     assert_eq!(
         tokens.available_retries(at(0)),
         1,
-        "a success gives back what the last retry took"
+        "a success returns the cost of the last retry"
     );
 }
 
@@ -301,7 +305,7 @@ fn new_budget_keeps_the_state() {
     assert_eq!(
         tokens.available_retries(at(50)),
         10,
-        "of another kind: anew"
+        "another kind resets the state"
     );
     tokens.try_retry(Timeout, at(50)).unwrap();
     tokens.set_config(capacity(500));

@@ -101,7 +101,7 @@ proptest! {
         nanos.sort_unstable();
         let rank = (nanos.len() * usize::from(per_mille)).div_ceil(1000).max(1);
         let exact = nanos[rank - 1];
-        let told = recent.quantile(per_mille, at(1)).unwrap().as_nanos() as u64;
-        prop_assert!(exact <= told && told <= exact + exact / 8, "{exact} {told}");
+        let found = recent.quantile(per_mille, at(1)).unwrap().as_nanos() as u64;
+        prop_assert!(exact <= found && found <= exact + exact / 8, "{exact} {found}");
     }
 }

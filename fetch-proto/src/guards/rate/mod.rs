@@ -279,8 +279,8 @@ impl fmt::Display for RateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self.kind {
             RateErrorKind::Count => "the count must be a whole number from 1 to 4294967295",
-            RateErrorKind::NoUnit => "say per what time",
-            RateErrorKind::Period => "the time must be over zero and under 584 years",
+            RateErrorKind::NoUnit => "the unit of time is missing",
+            RateErrorKind::Period => "the period must be over zero and under 584 years",
             RateErrorKind::Unit => "the unit must be ms, s, m, h or d",
         };
         write!(
@@ -313,7 +313,7 @@ impl TryFrom<RateData> for Rate {
     type Error = &'static str;
 
     fn try_from(data: RateData) -> Result<Self, Self::Error> {
-        let rate = Self::new(data.count, data.per).ok_or("a rate's time must be over zero")?;
+        let rate = Self::new(data.count, data.per).ok_or("a rate's period must be over zero")?;
         Ok(rate.burst(data.burst))
     }
 }

@@ -19,7 +19,7 @@ fn at(nanos: u64) -> Timestamp {
 }
 
 /// The times at which `n` events are admitted if each comes as early as possible.
-fn eager(gcra: &mut RateLimiter, n: usize) -> Vec<u64> {
+fn earliest_times(gcra: &mut RateLimiter, n: usize) -> Vec<u64> {
     let mut now = Timestamp::START;
     let mut take = || {
         now = gcra.next_allowed(now);
@@ -53,8 +53,8 @@ fn rates_are_parsed_as_in_curl() {
 #[test]
 fn invalid_rates_are_rejected_with_a_reason() {
     let table = [
-        ("", "say per what time"),
-        ("50", "say per what time"),
+        ("", "the unit of time is missing"),
+        ("50", "the unit of time is missing"),
         ("0/s", "count must be"),
         ("-1/s", "count must be"),
         ("+1/s", "count must be"),
@@ -74,25 +74,25 @@ fn invalid_rates_are_rejected_with_a_reason() {
 #[test]
 fn burst_is_admitted_at_once_and_then_the_rate() {
     let five = rate("10/s").burst(NonZeroU32::new(3).unwrap());
-    let times = eager(&mut RateLimiter::new(five), 6);
+    let times = earliest_times(&mut RateLimiter::new(five), 6);
     assert_eq!(times, [0, 0, 0, SECOND / 10, SECOND / 5, 3 * SECOND / 10]);
 }
 
 #[test]
 fn three_per_second_do_not_drift() {
     let two = NonZeroU32::new(2).unwrap();
-    let times = eager(&mut RateLimiter::new(rate("3/s").burst(two)), 300_002);
+    let times = earliest_times(&mut RateLimiter::new(rate("3/s").burst(two)), 300_002);
     assert_eq!(times[2], 333_333_334, "rounded up, never early");
     assert_eq!(
         times[300_001],
         100_000 * SECOND,
-        "and yet exact in the long run"
+        "but exact in the long run"
     );
 }
 
 #[test]
 fn without_burst_each_event_is_less_than_a_nanosecond_late() {
-    let last = eager(&mut RateLimiter::new(rate("3/s")), 301)[300];
+    let last = earliest_times(&mut RateLimiter::new(rate("3/s")), 301)[300];
     assert!((100 * SECOND..100 * SECOND + 300).contains(&last), "{last}");
 }
 
@@ -187,7 +187,7 @@ proptest! {
         let nonzero = |n| NonZeroU32::new(n).unwrap();
         let rate = Rate::new(nonzero(count), Duration::from_nanos(per)).unwrap();
         let mut gcra = RateLimiter::new(rate.burst(nonzero(burst)));
-        eager(&mut gcra, taken);
+        earliest_times(&mut gcra, taken);
         let next = gcra.next_allowed(Timestamp::START);
         prop_assert!(gcra.clone().try_acquire(next).is_ok());
         if let Some(before) = next.as_nanos().checked_sub(1) {
@@ -199,7 +199,7 @@ proptest! {
     fn new_rate_never_admits_before_the_debt_is_paid(old in 1_u32..100, new in 1_u32..100, n in 1_usize..50) {
         let [old, new] = [old, new].map(|n| rate(&format!("{n}/s")));
         let mut gcra = RateLimiter::new(old);
-        eager(&mut gcra, n);
+        earliest_times(&mut gcra, n);
         let before = gcra.next_allowed(Timestamp::START);
         gcra.set_rate(new);
         prop_assert_eq!(gcra.next_allowed(Timestamp::START), before);

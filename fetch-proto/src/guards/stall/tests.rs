@@ -16,7 +16,7 @@ fn at(ms: u64) -> Timestamp {
 }
 
 /// A meter started at 0 s, with `(ms, bytes)` recorded.
-fn told(guard: &StallGuard, bytes: &[(u64, u64)]) -> ThroughputMeter {
+fn meter_with(guard: &StallGuard, bytes: &[(u64, u64)]) -> ThroughputMeter {
     let mut meter = ThroughputMeter::new(at(0));
     bytes
         .iter()
@@ -31,14 +31,14 @@ fn size_is_small_because_each_attempt_has_one() {
 
 #[test]
 fn body_without_bytes_stalls_after_window_and_grace() {
-    let meter = told(&GUARD, &[]);
+    let meter = meter_with(&GUARD, &[]);
     assert_eq!(meter.deadline(&GUARD), Some(at(21_000)));
     assert!(!meter.is_stalled(&GUARD, at(20_999)) && meter.is_stalled(&GUARD, at(21_000)));
 }
 
 #[test]
 fn recovery_restores_the_whole_grace() {
-    let meter = told(&GUARD, &[(0, 500), (20_900, 1)]);
+    let meter = meter_with(&GUARD, &[(0, 500), (20_900, 1)]);
     assert_eq!(meter.deadline(&GUARD), Some(at(41_900)));
 }
 
@@ -49,7 +49,7 @@ fn throughput_below_the_minimum_stalls() {
         ..GUARD
     };
     let trickle: Vec<_> = (0..220).map(|i| (100 * i, 9)).collect();
-    let meter = told(&guard, &trickle);
+    let meter = meter_with(&guard, &trickle);
     assert_eq!(meter.deadline(&guard), Some(at(21_000)));
     assert!(meter.is_stalled(&guard, at(21_900)));
 }
@@ -70,7 +70,7 @@ fn throughput_at_the_minimum_never_stalls() {
 #[test]
 fn throughput_is_measured_over_the_window() {
     // A megabyte at the start does not compensate for later silence.
-    let meter = told(&GUARD, &[(100, 1_000_000)]);
+    let meter = meter_with(&GUARD, &[(100, 1_000_000)]);
     assert_eq!(meter.deadline(&GUARD), Some(at(21_100)));
 }
 
@@ -80,7 +80,7 @@ fn deadline_is_when_the_remaining_bytes_no_longer_suffice() {
         min_bytes_per_second: 10,
         ..GUARD
     };
-    let meter = told(&guard, &[(2000, 8), (2300, 8), (2600, 8)]);
+    let meter = meter_with(&guard, &[(2000, 8), (2300, 8), (2600, 8)]);
     assert_eq!(
         meter.deadline(&guard),
         Some(at(23_300)),
@@ -92,7 +92,7 @@ fn deadline_is_when_the_remaining_bytes_no_longer_suffice() {
 /// not read for long.
 #[test]
 fn slow_consumer_is_not_a_stall() {
-    let mut meter = told(&GUARD, &[(0, 100)]);
+    let mut meter = meter_with(&GUARD, &[(0, 100)]);
     meter.pause(at(500));
     assert_eq!(meter.deadline(&GUARD), None);
     assert!(!meter.is_stalled(&GUARD, at(3_600_000)));
@@ -114,7 +114,7 @@ fn frequent_short_reads_are_not_a_stall() {
 
 #[test]
 fn server_has_a_window_to_resume_after_a_long_pause() {
-    let mut meter = told(&GUARD, &[]);
+    let mut meter = meter_with(&GUARD, &[]);
     meter.pause(at(20_990));
     meter.resume(&GUARD, at(80_000));
     assert_eq!(meter.deadline(&GUARD), Some(at(81_000)));
@@ -137,7 +137,7 @@ fn short_pauses_do_not_hide_a_stall() {
 /// request, and no body is wanted yet.
 #[test]
 fn waiting_for_the_response_head_is_no_stall() {
-    let mut meter = told(&GUARD, &[]);
+    let mut meter = meter_with(&GUARD, &[]);
     meter.pause(at(0));
     assert!(!meter.is_stalled(&GUARD, at(600_000)));
     meter.resume(&GUARD, at(600_000));
@@ -146,14 +146,14 @@ fn waiting_for_the_response_head_is_no_stall() {
 
 #[test]
 fn bytes_recorded_after_a_suspension_prevent_a_stall() {
-    let mut meter = told(&GUARD, &[(0, 100)]);
+    let mut meter = meter_with(&GUARD, &[(0, 100)]);
     meter.record_bytes(&GUARD, 100, at(900_000));
     assert!(!meter.is_stalled(&GUARD, at(900_000)));
 }
 
 #[test]
 fn pause_and_resume_are_idempotent() {
-    let mut meter = told(&GUARD, &[]);
+    let mut meter = meter_with(&GUARD, &[]);
     let same = meter.clone();
     meter.resume(&GUARD, at(100));
     assert_eq!(meter, same);
@@ -195,7 +195,7 @@ fn extremes_do_not_overflow() {
 #[cfg(feature = "serde")]
 #[test]
 fn serialized_state_resumes_unchanged() {
-    let mut meter = told(&GUARD, &[(100, 7)]);
+    let mut meter = meter_with(&GUARD, &[(100, 7)]);
     meter.pause(at(200));
     let json = serde_json::to_string(&meter).unwrap();
     assert_eq!(

@@ -77,11 +77,11 @@ impl RequestResult {
 /// The load and the results of one host in a [`Simulation`](super::Simulation).
 ///
 /// ```
-/// use fetch_proto::Config;
+/// use fetch_proto::EngineConfig;
 /// use fetch_proto::testing::{RequestResult, ServerModel, Simulation};
 ///
 /// let mut simulation =
-///     Simulation::new(Config::default(), 7).everywhere(ServerModel::default().unavailable(1000));
+///     Simulation::new(EngineConfig::default(), 7).everywhere(ServerModel::default().unavailable(1000));
 /// let summary = simulation.run(["http://a.test/"]);
 /// let host = &summary.hosts[0];
 /// assert_eq!((&*host.name, host.fetches.count(), host.requests), ("a.test", 1, 3));
@@ -133,8 +133,8 @@ impl HostSummary {
     /// The number of requests with this result.
     ///
     /// ```
-    /// # use fetch_proto::{Config, testing::{RequestResult, Simulation}};
-    /// let summary = Simulation::new(Config::default(), 7).run(["http://a.test/"]);
+    /// # use fetch_proto::{EngineConfig, testing::{RequestResult, Simulation}};
+    /// let summary = Simulation::new(EngineConfig::default(), 7).run(["http://a.test/"]);
     /// assert_eq!(summary.hosts[0].result_count(RequestResult::Ok), 1);
     /// ```
     #[must_use]
@@ -145,8 +145,8 @@ impl HostSummary {
     /// Requests per 1,000 ended fetches, rounded down: 1000 if nothing was retried. 0 if no fetch ended.
     ///
     /// ```
-    /// # use fetch_proto::{Config, testing::Simulation};
-    /// let summary = Simulation::new(Config::default(), 7).run(["http://a.test/"]);
+    /// # use fetch_proto::{EngineConfig, testing::Simulation};
+    /// let summary = Simulation::new(EngineConfig::default(), 7).run(["http://a.test/"]);
     /// assert_eq!(summary.hosts[0].amplification(), 1000);
     /// ```
     #[must_use]

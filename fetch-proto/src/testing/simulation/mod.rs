@@ -21,7 +21,7 @@ use url::Url;
 
 use self::host::SimulatedHost;
 use self::run::SimulationRun;
-use crate::engine::{Config, Stats};
+use crate::engine::{EngineConfig, EngineStats};
 use crate::fetch::request::FetchRequest;
 use crate::guards::rate::Rate;
 use crate::model::outcome::FetchOutcome;
@@ -40,11 +40,11 @@ pub use server::{Outage, OutageKind, ServerModel};
 /// without a model share a summary.
 ///
 /// ```
-/// use fetch_proto::Config;
+/// use fetch_proto::EngineConfig;
 /// use fetch_proto::testing::{ServerModel, Simulation};
 ///
 /// let urls = (0..1000).map(|n| format!("http://{}.test/{n}", n % 10));
-/// let mut simulation = Simulation::new(Config::default(), 7).everywhere(ServerModel::default());
+/// let mut simulation = Simulation::new(EngineConfig::default(), 7).everywhere(ServerModel::default());
 /// let summary = simulation.run(urls);
 /// assert_eq!(summary.batch.count(), 1000);
 /// assert!(summary.max_in_flight <= 100);
@@ -52,7 +52,7 @@ pub use server::{Outage, OutageKind, ServerModel};
 #[derive(Debug)]
 pub struct Simulation {
     arrivals: Option<Rate>,
-    config: Config,
+    config: EngineConfig,
     deadline: Option<Duration>,
     default: ServerModel,
     /// Outages of all hosts.
@@ -71,7 +71,7 @@ pub struct SimulationSummary {
     /// A hash over the sequence of outputs: equal for runs that decide alike.
     pub digest: u64,
     /// The counters of the engine.
-    pub engine: Stats,
+    pub engine: EngineStats,
     /// The hosts, sorted by name.
     pub hosts: Vec<HostSummary>,
     /// The largest number of concurrent attempts.
@@ -91,11 +91,11 @@ impl Simulation {
     /// A simulation of an engine with this configuration. All random draws depend on `seed`.
     ///
     /// ```
-    /// # use fetch_proto::{Config, testing::Simulation};
-    /// let simulation = Simulation::new(Config::default(), 7);
+    /// # use fetch_proto::{EngineConfig, testing::Simulation};
+    /// let simulation = Simulation::new(EngineConfig::default(), 7);
     /// ```
     #[must_use]
-    pub fn new(config: Config, seed: u64) -> Self {
+    pub fn new(config: EngineConfig, seed: u64) -> Self {
         Self {
             arrivals: None,
             config,
@@ -112,8 +112,8 @@ impl Simulation {
     /// workload). Default: as soon as there is room, as from a list (a closed workload).
     ///
     /// ```
-    /// # use fetch_proto::{Config, RateError, testing::Simulation};
-    /// let mut simulation = Simulation::new(Config::default(), 7).arrivals("10/s".parse()?);
+    /// # use fetch_proto::{EngineConfig, RateError, testing::Simulation};
+    /// let mut simulation = Simulation::new(EngineConfig::default(), 7).arrivals("10/s".parse()?);
     /// let summary = simulation.run((0..50).map(|n| format!("http://a.test/{n}")));
     /// assert_eq!(summary.took.as_secs(), 4);
     /// # Ok::<(), RateError>(())
@@ -128,8 +128,8 @@ impl Simulation {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use fetch_proto::{Config, testing::{ServerModel, Simulation}};
-    /// let mut simulation = Simulation::new(Config::default(), 7)
+    /// # use fetch_proto::{EngineConfig, testing::{ServerModel, Simulation}};
+    /// let mut simulation = Simulation::new(EngineConfig::default(), 7)
     ///     .everywhere(ServerModel::default().stalls(1000))
     ///     .deadline(Duration::from_secs(2));
     /// let summary = simulation.run(["http://a.test/"]);
@@ -144,8 +144,8 @@ impl Simulation {
     /// Sets the model of all hosts that have no other.
     ///
     /// ```
-    /// # use fetch_proto::{Config, testing::{ServerModel, Simulation}};
-    /// let simulation = Simulation::new(Config::default(), 7).everywhere(ServerModel::default());
+    /// # use fetch_proto::{EngineConfig, testing::{ServerModel, Simulation}};
+    /// let simulation = Simulation::new(EngineConfig::default(), 7).everywhere(ServerModel::default());
     /// ```
     #[must_use]
     pub fn everywhere(mut self, server: ServerModel) -> Self {
@@ -156,9 +156,9 @@ impl Simulation {
     /// Sets the model of the host with this name.
     ///
     /// ```
-    /// # use fetch_proto::{Config, testing::{ServerModel, Simulation}};
+    /// # use fetch_proto::{EngineConfig, testing::{ServerModel, Simulation}};
     /// let simulation =
-    ///     Simulation::new(Config::default(), 7).host("slow.test", ServerModel::default().stalls(100));
+    ///     Simulation::new(EngineConfig::default(), 7).host("slow.test", ServerModel::default().stalls(100));
     /// ```
     #[must_use]
     pub fn host(mut self, name: &str, server: ServerModel) -> Self {
@@ -170,10 +170,10 @@ impl Simulation {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use fetch_proto::{Config, testing::{OutageKind, Outage, Simulation}};
+    /// # use fetch_proto::{EngineConfig, testing::{OutageKind, Outage, Simulation}};
     /// let first_minute =
     ///     Outage { from: Duration::ZERO, until: Duration::from_secs(60), kind: OutageKind::Refuse };
-    /// let simulation = Simulation::new(Config::default(), 7).outage("a.test", first_minute);
+    /// let simulation = Simulation::new(EngineConfig::default(), 7).outage("a.test", first_minute);
     /// ```
     #[must_use]
     pub fn outage(mut self, name: &str, outage: Outage) -> Self {
@@ -186,10 +186,10 @@ impl Simulation {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use fetch_proto::{Config, testing::{OutageKind, Outage, Simulation}};
+    /// # use fetch_proto::{EngineConfig, testing::{OutageKind, Outage, Simulation}};
     /// let second = Duration::from_secs(1);
     /// let blink = Outage { from: second, until: second * 2, kind: OutageKind::Stall };
-    /// let simulation = Simulation::new(Config::default(), 7).outage_everywhere(blink);
+    /// let simulation = Simulation::new(EngineConfig::default(), 7).outage_everywhere(blink);
     /// ```
     #[must_use]
     pub fn outage_everywhere(mut self, outage: Outage) -> Self {
@@ -200,8 +200,8 @@ impl Simulation {
     /// Fetches all `urls`. Invalid URLs are skipped.
     ///
     /// ```
-    /// # use fetch_proto::{Config, testing::Simulation};
-    /// let summary = Simulation::new(Config::default(), 7).run(["http://a.test/"]);
+    /// # use fetch_proto::{EngineConfig, testing::Simulation};
+    /// let summary = Simulation::new(EngineConfig::default(), 7).run(["http://a.test/"]);
     /// assert_eq!(summary.engine.responded, 1);
     /// ```
     pub fn run<U: AsRef<str>>(&mut self, urls: impl IntoIterator<Item = U>) -> SimulationSummary {
@@ -211,9 +211,9 @@ impl Simulation {
     /// Like [`run`](Self::run), and calls `each` with every outcome and its time.
     ///
     /// ```
-    /// # use fetch_proto::{Config, testing::Simulation};
+    /// # use fetch_proto::{EngineConfig, testing::Simulation};
     /// let mut count = 0;
-    /// Simulation::new(Config::default(), 7).run_with(["http://a.test/"], |_, _| count += 1);
+    /// Simulation::new(EngineConfig::default(), 7).run_with(["http://a.test/"], |_, _| count += 1);
     /// assert_eq!(count, 1);
     /// ```
     ///

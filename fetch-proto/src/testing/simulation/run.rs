@@ -10,7 +10,7 @@ use super::host_summary::RequestResult;
 use super::hosts::HostTable;
 use super::series::LoadSeries;
 use super::{Simulation, SimulationSummary};
-use crate::engine::{Engine, Idle, Output};
+use crate::engine::{Engine, EngineOutput, IdleState};
 use crate::fetch::request::FetchRequest;
 use crate::model::attempt::{Attempt, HeadSummary, Input};
 use crate::model::failure::FailureKind;
@@ -97,36 +97,38 @@ impl<'a> SimulationRun<'a> {
     }
 
     /// Executes the engine's outputs until it is idle.
-    fn drain(&mut self, each: &mut impl FnMut(&FetchOutcome, Timestamp)) -> Idle {
+    fn drain(&mut self, each: &mut impl FnMut(&FetchOutcome, Timestamp)) -> IdleState {
         loop {
             let output = self.engine.poll(self.now);
             let (kind, id) = match &output {
-                Output::Abort(id) => (1, u64::from(id.number)),
-                Output::Accept(id) => (2, u64::from(id.number)),
-                Output::Discard(id) => (3, u64::from(id.number)),
-                Output::Done(_, outcome) => (4, outcome.tag),
-                Output::Start(attempt) => (5, u64::from(attempt.id.number)),
-                Output::Event(..) | Output::Idle(_) | Output::Leave { .. } => (0, 0),
+                EngineOutput::Abort(id) => (1, u64::from(id.number)),
+                EngineOutput::Accept(id) => (2, u64::from(id.number)),
+                EngineOutput::Discard(id) => (3, u64::from(id.number)),
+                EngineOutput::Done(_, outcome) => (4, outcome.tag),
+                EngineOutput::Start(attempt) => (5, u64::from(attempt.id.number)),
+                EngineOutput::Event(..) | EngineOutput::Idle(_) | EngineOutput::Transfer { .. } => {
+                    (0, 0)
+                }
             };
             if kind > 0 {
                 self.digest = mix(self.digest ^ kind, mix(self.now.as_nanos(), id));
             }
             match output {
-                Output::Abort(id) => {
+                EngineOutput::Abort(id) => {
                     if let Some(index) = self.attempts.find(id) {
                         self.finish_attempt(index, true);
                     }
                 }
-                Output::Done(_, outcome) => {
+                EngineOutput::Done(_, outcome) => {
                     self.finish_fetch(&outcome);
                     each(&outcome, self.now);
                 }
-                Output::Idle(idle) => return idle,
-                Output::Start(attempt) => self.start(&attempt),
-                Output::Accept(_)
-                | Output::Discard(_)
-                | Output::Event(..)
-                | Output::Leave { .. } => {}
+                EngineOutput::Idle(idle) => return idle,
+                EngineOutput::Start(attempt) => self.start(&attempt),
+                EngineOutput::Accept(_)
+                | EngineOutput::Discard(_)
+                | EngineOutput::Event(..)
+                | EngineOutput::Transfer { .. } => {}
             }
         }
     }
@@ -190,7 +192,7 @@ impl<'a> SimulationRun<'a> {
 
     /// Advances the clock to the next event, and delivers what is due. Returns true if the engine was
     /// closed because no event would ever happen.
-    fn advance(&mut self, idle: Idle, limit: Option<Timestamp>) -> bool {
+    fn advance(&mut self, idle: IdleState, limit: Option<Timestamp>) -> bool {
         let answer = self.pending.peek().map(|Reverse((at, ..))| *at);
         let wake = idle.wake.map(|wake| wake.at);
         let Some(next) = answer.into_iter().chain(wake).chain(limit).min() else {

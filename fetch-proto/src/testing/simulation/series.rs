@@ -12,9 +12,9 @@ const MIN_WIDTH: u64 = 1_953_125;
 /// as the run continues.
 ///
 /// ```
-/// use fetch_proto::{Config, testing::Simulation};
+/// use fetch_proto::{EngineConfig, testing::Simulation};
 ///
-/// let summary = Simulation::new(Config::default(), 7).run(["http://a.test/"; 50]);
+/// let summary = Simulation::new(EngineConfig::default(), 7).run(["http://a.test/"; 50]);
 /// let points = summary.series.points();
 /// assert_eq!(points.iter().map(|point| point.requests).sum::<u64>(), 50);
 /// assert!(summary.series.width() * points.len() as u32 > summary.took);
@@ -60,8 +60,8 @@ impl LoadSeries {
     /// The buckets, from the start of the run to its end.
     ///
     /// ```
-    /// # use fetch_proto::{Config, testing::Simulation};
-    /// let summary = Simulation::new(Config::default(), 7).run(["http://a.test/"]);
+    /// # use fetch_proto::{EngineConfig, testing::Simulation};
+    /// let summary = Simulation::new(EngineConfig::default(), 7).run(["http://a.test/"]);
     /// assert_eq!(summary.series.points()[0].requests, 1);
     /// ```
     #[must_use]
@@ -73,8 +73,8 @@ impl LoadSeries {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use fetch_proto::{Config, testing::Simulation};
-    /// let summary = Simulation::new(Config::default(), 7).run(["http://a.test/"]);
+    /// # use fetch_proto::{EngineConfig, testing::Simulation};
+    /// let summary = Simulation::new(EngineConfig::default(), 7).run(["http://a.test/"]);
     /// assert!(summary.series.width() < Duration::from_millis(10));
     /// ```
     #[must_use]

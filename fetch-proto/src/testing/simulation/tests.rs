@@ -22,14 +22,14 @@ fn small(queue: u32) -> ServerModel {
         .capacity(2, queue)
 }
 
-fn with(config: Config, server: ServerModel) -> Simulation {
+fn with(config: EngineConfig, server: ServerModel) -> Simulation {
     Simulation::new(config, 7).everywhere(server)
 }
 
 #[test]
 fn capacity_makes_latency_grow_with_load() {
     let p50 = |concurrency| {
-        let config = Config::default().concurrency(concurrency);
+        let config = EngineConfig::default().concurrency(concurrency);
         let summary = with(config, small(1000)).run(urls(1000));
         summary.hosts[0].fetches.total().percentile(5_000)
     };
@@ -41,7 +41,7 @@ fn capacity_makes_latency_grow_with_load() {
 #[test]
 fn throughput_is_bounded_by_the_workers() {
     let took = |concurrency| {
-        let config = Config::default().concurrency(concurrency);
+        let config = EngineConfig::default().concurrency(concurrency);
         with(config, small(1000)).run(urls(1000)).took
     };
     assert_eq!((took(2), took(100)), (ms(5_000), ms(5_000)));
@@ -49,7 +49,7 @@ fn throughput_is_bounded_by_the_workers() {
 
 #[test]
 fn overload_is_answered_503_and_retries_multiply_the_load() {
-    let config = Config::default().concurrency(50);
+    let config = EngineConfig::default().concurrency(50);
     let summary = with(config, small(10)).run(urls(1000));
     let host = &summary.hosts[0];
     assert!(host.result_count(RequestResult::Overloaded) > 0);
@@ -67,7 +67,7 @@ fn a_server_completes_aborted_requests() {
     let run = |attempts| {
         let policy = Policy::default().attempts(attempts).timeouts(timeouts);
         let rules = PolicyRules::from_policy(policy.backoff(backoff));
-        let config = Config::default().concurrency(200).rules(rules);
+        let config = EngineConfig::default().concurrency(200).rules(rules);
         with(config, small(1000)).run(urls(2000))
     };
     let (once, often) = (run(1), run(5));
@@ -86,7 +86,7 @@ fn fetches_succeed_after_an_outage() {
         kind: OutageKind::Refuse,
     };
     let policy = Policy::default().attempts(5);
-    let config = Config::default()
+    let config = EngineConfig::default()
         .concurrency(4)
         .host_rate("100/s".parse().unwrap())
         .rules(PolicyRules::from_policy(policy));
@@ -111,7 +111,8 @@ fn an_outage_everywhere_applies_to_every_host() {
         until: SECOND * 60,
         kind: OutageKind::Unavailable(None),
     };
-    let mut simulation = with(Config::default(), ServerModel::default()).outage_everywhere(down);
+    let mut simulation =
+        with(EngineConfig::default(), ServerModel::default()).outage_everywhere(down);
     let summary = simulation.run(["http://a.test/", "http://b.test/"]);
     assert_eq!(summary.batch.http_errors(), 2);
 }
@@ -120,7 +121,7 @@ fn an_outage_everywhere_applies_to_every_host() {
 fn a_client_that_obeys_retry_after_slows_to_the_rate_of_a_throttle() {
     let rate = Rate::per_second(core::num::NonZeroU32::new(50).unwrap());
     let server = ServerModel::default().throttle(rate).retry_after(SECOND);
-    let summary = with(Config::default(), server).run(urls(500));
+    let summary = with(EngineConfig::default(), server).run(urls(500));
     let host = &summary.hosts[0];
     assert!(host.result_count(RequestResult::Throttled) > 0);
     assert!(host.result_count(RequestResult::Ok) <= 50 + 50 * (summary.took.as_secs() + 1));
@@ -131,7 +132,7 @@ fn a_client_that_obeys_retry_after_slows_to_the_rate_of_a_throttle() {
 fn arrivals_do_not_wait_for_earlier_fetches() {
     let run = |deadline| {
         let server = ServerModel::default().latency(LatencyModel::constant(SECOND * 3));
-        let simulation = with(Config::default(), server).arrivals("2/s".parse().unwrap());
+        let simulation = with(EngineConfig::default(), server).arrivals("2/s".parse().unwrap());
         simulation.deadline(deadline).run(urls(20))
     };
     let all = run(SECOND * 60);
@@ -146,7 +147,7 @@ fn the_time_of_a_body_follows_from_its_bandwidth() {
     let server = ServerModel::default()
         .latency(LatencyModel::constant(ms(100)))
         .body(2_500_000, Some(1_000_000));
-    let summary = with(Config::default(), server).run(urls(1));
+    let summary = with(EngineConfig::default(), server).run(urls(1));
     assert_eq!(
         (summary.took, summary.batch.bytes()),
         (ms(2_600), 2_500_000)
@@ -155,7 +156,7 @@ fn the_time_of_a_body_follows_from_its_bandwidth() {
 
 #[test]
 fn each_host_has_a_separate_model_and_summary() {
-    let mut simulation = with(Config::default(), ServerModel::default())
+    let mut simulation = with(EngineConfig::default(), ServerModel::default())
         .host("down.test", ServerModel::default().unavailable(1000));
     let list = ["http://down.test/", "http://up.test/", "http://up.test/2"];
     let summary = simulation.run(list);
@@ -170,7 +171,7 @@ fn each_host_has_a_separate_model_and_summary() {
 #[test]
 fn surplus_hosts_share_a_summary() {
     let urls = (0..5000).map(|n| format!("http://h{n}.test/"));
-    let summary = with(Config::default(), small(9)).run(urls);
+    let summary = with(EngineConfig::default(), small(9)).run(urls);
     assert_eq!(summary.hosts.len(), 257);
     assert_eq!(&*summary.hosts[256].name, HostSummary::OTHERS);
     let sum: u64 = summary.hosts.iter().map(|host| host.requests).sum();
@@ -180,14 +181,14 @@ fn surplus_hosts_share_a_summary() {
 #[test]
 fn a_fetch_that_would_wait_forever_is_reported() {
     let rules = PolicyRules::from_policy(Policy::default().timeouts(Timeouts::NONE));
-    let config = Config::default().rules(rules);
+    let config = EngineConfig::default().rules(rules);
     let summary = with(config, ServerModel::default().stalls(1000)).run(urls(3));
     assert_eq!((summary.stuck, summary.batch.cancelled()), (3, 3));
 }
 
 #[test]
 fn the_deadline_cancels_the_rest() {
-    let config = Config::default().concurrency(1).window(10);
+    let config = EngineConfig::default().concurrency(1).window(10);
     let server = ServerModel::default().latency(LatencyModel::constant(ms(300)));
     let summary = with(config, server).deadline(SECOND).run(urls(100));
     assert_eq!(summary.batch.succeeded(), 3);
@@ -197,7 +198,7 @@ fn the_deadline_cancels_the_rest() {
 #[test]
 fn the_series_sums_equal_the_totals() {
     let server = ServerModel::default().unavailable(300).resets(100);
-    let summary = with(Config::default(), server).run(urls(2000));
+    let summary = with(EngineConfig::default(), server).run(urls(2000));
     let points = summary.series.points();
     let sum = |count: fn(&SeriesPoint) -> u64| points.iter().map(count).sum::<u64>();
     assert_eq!(sum(|point| point.requests), summary.engine.attempts);

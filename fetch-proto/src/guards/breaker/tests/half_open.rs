@@ -69,7 +69,7 @@ fn useless_probes_are_not_admitted() {
     circuit.record(first, Success, QUICK, at(6));
     assert!(
         circuit.admit(at(6)).is_err(),
-        "one is back, one is on its way, two decide"
+        "one has ended, one is in flight, two decide"
     );
 }
 
