@@ -1,4 +1,4 @@
-//! What an engine may do at once.
+//! The configuration of an engine.
 
 use alloc::vec::Vec;
 use core::num::NonZeroUsize;
@@ -45,24 +45,51 @@ pub struct EngineConfig {
     pub(crate) window: Option<NonZeroUsize>,
 }
 
-/// When a host's queue is overloaded, and fetches are left out of it: when what leaves it has waited
-/// longer than `target`, for a whole `interval`. It ends as soon as a wait is short again.
+/// When fetches of an overloaded host's queue are shed: when all that left the queue during a whole
+/// `interval` had waited longer than `target`, until one has waited less.
 ///
 /// ```
 /// use core::time::Duration;
 /// use fetch_proto::{EngineConfig, LoadShedding};
 ///
-/// let shed = LoadShedding { target: Duration::from_secs(30), ..LoadShedding::default() };
-/// let config = EngineConfig::default().shed(shed);
+/// let shedding = LoadShedding::default().target(Duration::from_secs(30));
+/// let config = EngineConfig::default().shed(shedding);
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
+#[non_exhaustive]
 pub struct LoadShedding {
-    /// The longest wait that is still good. Default 10 s.
+    /// The longest acceptable wait. Default 10 s.
     pub target: Duration,
-    /// How long waits must have been longer before any fetch is left out. Default 30 s.
+    /// How long waits must have been longer before a fetch is shed. Default 30 s.
     pub interval: Duration,
+}
+
+impl LoadShedding {
+    /// Sets the longest acceptable wait.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// let shedding = fetch_proto::LoadShedding::default().target(Duration::from_secs(5));
+    /// ```
+    #[must_use]
+    pub const fn target(mut self, target: Duration) -> Self {
+        self.target = target;
+        self
+    }
+
+    /// Sets how long waits must have been longer before a fetch is shed.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// let shedding = fetch_proto::LoadShedding::default().interval(Duration::from_secs(60));
+    /// ```
+    #[must_use]
+    pub const fn interval(mut self, interval: Duration) -> Self {
+        self.interval = interval;
+        self
+    }
 }
 
 impl Default for LoadShedding {
@@ -75,8 +102,8 @@ impl Default for LoadShedding {
 }
 
 impl EngineConfig {
-    /// Sets how each host's own limit of attempts at once is found out from its answers. It is never
-    /// over [`per_host`](Self::per_host). Default: it is not.
+    /// Sets how each host's concurrency limit adapts to its responses. It never exceeds
+    /// [`per_host`](Self::per_host). Default: no adaptive limit.
     ///
     /// ```
     /// use fetch_proto::{AdaptiveConcurrency, EngineConfig};
@@ -88,7 +115,7 @@ impl EngineConfig {
         self
     }
 
-    /// Sets when a host that fails too often is left alone for a while. Default never.
+    /// Sets the circuit breaker of each host. Default: none.
     ///
     /// ```
     /// use fetch_proto::{Breaker, EngineConfig};
@@ -100,8 +127,7 @@ impl EngineConfig {
         self
     }
 
-    /// Sets how many retries and hedges there may be over all hosts, beside the fetches. Default: as
-    /// many as the policies allow.
+    /// Sets the budget of retries and hedges over all hosts. Default: as many as the policies allow.
     ///
     /// ```
     /// use fetch_proto::{EngineConfig, RetryBudget};
@@ -113,7 +139,7 @@ impl EngineConfig {
         self
     }
 
-    /// Sets the same for each host.
+    /// Sets the budget of retries and hedges of each host. Default: as many as the policies allow.
     ///
     /// ```
     /// use fetch_proto::{EngineConfig, RetryBudget};
@@ -125,7 +151,7 @@ impl EngineConfig {
         self
     }
 
-    /// Sets when fetches are left out of a host's overloaded queue. Default never.
+    /// Sets when fetches of an overloaded host's queue are shed. Default: never.
     ///
     /// ```
     /// use fetch_proto::{EngineConfig, LoadShedding};
@@ -137,10 +163,9 @@ impl EngineConfig {
         self
     }
 
-    /// Sets whether a host that comes back, from the rest that a `Retry-After` asked for or from a
-    /// break of its breaker, is given work by and by: one attempt at first, then one more for each that
-    /// it does not refuse, so about twice as many with each round trip. Default yes: else all that
-    /// waited would come at once, and the next overload with them.
+    /// Sets whether attempts at a host start slowly after a `Retry-After` pause or an open breaker: one
+    /// at first, then one more for each that is not refused, so twice as many with each round trip.
+    /// Default: yes, because otherwise all fetches that waited start at once and may overload it again.
     ///
     /// ```
     /// let config = fetch_proto::EngineConfig::default().slow_start(false);
@@ -151,8 +176,8 @@ impl EngineConfig {
         self
     }
 
-    /// Sets a wait between the starts of two attempts at one host, drawn evenly from this range each
-    /// time. Default none.
+    /// Sets the time between the starts of two attempts at one host, drawn evenly from this range each
+    /// time. Default: none.
     ///
     /// ```
     /// use core::time::Duration;
@@ -165,8 +190,8 @@ impl EngineConfig {
         self
     }
 
-    /// Serves the origin of `url` from the endpoints of a target: every attempt at it goes to one of
-    /// them. Limits, rates and breakers are the endpoints' own.
+    /// Balances the origin of `url` over the endpoints of a target: each attempt goes to one of them.
+    /// Limits, rates and breakers apply to each endpoint.
     ///
     /// ```
     /// use fetch_proto::{EngineConfig, TargetEndpoint, BalancedTarget};
@@ -178,7 +203,7 @@ impl EngineConfig {
     ///
     /// # Errors
     ///
-    /// The target has no endpoint, or one that is no origin.
+    /// The target has no endpoint, or an endpoint that is not an origin.
     pub fn target(mut self, url: Url, target: BalancedTarget) -> Result<Self, TargetError> {
         target.validate()?;
         self.targets
@@ -187,7 +212,7 @@ impl EngineConfig {
         Ok(self)
     }
 
-    /// Sets when an overloaded host is spared requests that it would only refuse. Default never.
+    /// Sets when requests are delayed that an overloaded host would reject. Default: never.
     ///
     /// ```
     /// use fetch_proto::{EngineConfig, Throttle};
@@ -199,7 +224,7 @@ impl EngineConfig {
         self
     }
 
-    /// Whether hosts have a state of their own beside queue and rate.
+    /// Whether hosts need [guards](super::limits::host_guards::HostGuards).
     pub(crate) fn is_guarded(&self) -> bool {
         self.adaptive.is_some()
             || self.breaker.is_some()
@@ -209,13 +234,13 @@ impl EngineConfig {
             || self.needs_latency()
     }
 
-    /// Whether some rule hedges by how long answers took.
+    /// Whether the hedge delay of a rule depends on measured latency.
     pub(crate) fn needs_latency(&self) -> bool {
-        let asks = |policy: &Policy| {
+        let needs = |policy: &Policy| {
             let delay = policy.hedge.map(|hedge: Hedge| hedge.delay);
             matches!(delay, Some(HedgeDelay::Percentile { .. }))
         };
-        asks(self.rules.default_policy()) || self.rules.iter().any(|(_, policy)| asks(policy))
+        needs(self.rules.default_policy()) || self.rules.iter().any(|(_, policy)| needs(policy))
     }
 
     /// Sets how many attempts may be in flight at once. Default 100; 0 counts as 1.
@@ -229,8 +254,8 @@ impl EngineConfig {
         self
     }
 
-    /// Sets whether [`EngineOutput::Event`](crate::EngineOutput::Event) tells why each decision was taken.
-    /// Default no: it costs a little for each fetch.
+    /// Sets whether [`EngineOutput::Event`](crate::EngineOutput::Event) reports decisions and their
+    /// reasons. Default: no, because it costs a little for each fetch.
     ///
     /// ```
     /// let config = fetch_proto::EngineConfig::default().events(true);
@@ -241,7 +266,7 @@ impl EngineConfig {
         self
     }
 
-    /// Sets how fast attempts at one host (scheme, host and port) may begin. Default: no limit.
+    /// Sets how fast attempts at one host (scheme, host and port) may start. Default: no limit.
     ///
     /// ```
     /// let config = fetch_proto::EngineConfig::default().host_rate("5/s".parse()?);
@@ -253,8 +278,8 @@ impl EngineConfig {
         self
     }
 
-    /// Sets how many attempts at one host (scheme, host and port) may be in flight at once. Default:
-    /// no limit but the concurrency; 0 means the same.
+    /// Sets how many attempts at one host (scheme, host and port) may be in flight at once. Default, and
+    /// 0: only the concurrency limits them.
     ///
     /// ```
     /// let config = fetch_proto::EngineConfig::default().per_host(4);
@@ -265,7 +290,7 @@ impl EngineConfig {
         self
     }
 
-    /// Sets how fast attempts may begin over all hosts. Default: no limit.
+    /// Sets how fast attempts may start over all hosts. Default: no limit.
     ///
     /// ```
     /// let config = fetch_proto::EngineConfig::default().rate("50/s".parse()?);
@@ -289,9 +314,9 @@ impl EngineConfig {
         self
     }
 
-    /// Sets how many fetches may be live at once: queued, in flight or waiting for a retry. It
-    /// bounds the memory, and it is how far the engine looks ahead for other hosts while one is
-    /// busy. Default 4 × the concurrency, at least 10,000.
+    /// Sets how many fetches may be live at once: queued, in flight or waiting for a retry. The window
+    /// bounds the memory, and it is how far the engine looks ahead for other hosts while one is busy.
+    /// Default: 4 × the concurrency, at least 10,000.
     ///
     /// ```
     /// let config = fetch_proto::EngineConfig::default().window(100_000);
@@ -310,7 +335,7 @@ impl EngineConfig {
     #[must_use]
     pub fn window_size(&self) -> usize {
         let default = self.concurrency.get().saturating_mul(4).max(10_000);
-        // Slots are numbered by u32, the last of which means none.
+        // Slots are numbered by u32, and the last number means none.
         self.window
             .map_or(default, NonZeroUsize::get)
             .min(u32::MAX as usize - 1)
@@ -326,7 +351,7 @@ impl EngineConfig {
         &self.rules
     }
 
-    /// When a host that fails too often is left alone.
+    /// The circuit breaker of each host.
     ///
     /// ```
     /// assert!(fetch_proto::EngineConfig::default().breaker_ref().is_none());
@@ -336,7 +361,7 @@ impl EngineConfig {
         self.breaker.as_ref()
     }
 
-    /// How many retries there may be over all hosts.
+    /// The budget of retries and hedges over all hosts.
     ///
     /// ```
     /// assert!(fetch_proto::EngineConfig::default().budget_ref().is_none());
@@ -346,7 +371,7 @@ impl EngineConfig {
         self.budget.as_ref()
     }
 
-    /// How many retries there may be at each host.
+    /// The budget of retries and hedges of each host.
     ///
     /// ```
     /// assert!(fetch_proto::EngineConfig::default().host_budget_ref().is_none());
@@ -354,16 +379,6 @@ impl EngineConfig {
     #[must_use]
     pub const fn host_budget_ref(&self) -> Option<&RetryBudget> {
         self.host_budget.as_ref()
-    }
-
-    /// How each host's own limit is found out.
-    ///
-    /// ```
-    /// assert!(fetch_proto::EngineConfig::default().adaptive_ref().is_none());
-    /// ```
-    #[must_use]
-    pub const fn adaptive_ref(&self) -> Option<&AdaptiveConcurrency> {
-        self.adaptive.as_ref()
     }
 
     /// How many attempts at one host may be in flight at once, if that is limited.
@@ -376,7 +391,7 @@ impl EngineConfig {
         self.per_host.map(NonZeroUsize::get)
     }
 
-    /// How fast attempts may begin over all hosts, if that is limited.
+    /// How fast attempts may start over all hosts, if that is limited.
     ///
     /// ```
     /// assert_eq!(fetch_proto::EngineConfig::default().rate_limit(), None);
@@ -386,7 +401,7 @@ impl EngineConfig {
         self.rate
     }
 
-    /// How fast attempts at one host may begin, if that is limited.
+    /// How fast attempts at one host may start, if that is limited.
     ///
     /// ```
     /// assert_eq!(fetch_proto::EngineConfig::default().host_rate_limit(), None);

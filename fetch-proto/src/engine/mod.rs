@@ -287,7 +287,7 @@ impl Engine {
         }
     }
 
-    /// Returns what to do now. BreakerCall it again until it returns [`EngineOutput::Idle`]. O(1) if nothing
+    /// Returns what to do now. Call it again until it returns [`EngineOutput::Idle`]. O(1) if nothing
     /// is due.
     ///
     /// ```

@@ -46,6 +46,7 @@ pub enum EngineOutput {
 /// The state of an engine that has nothing to do for now.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[non_exhaustive]
 pub struct IdleState {
     /// Fetches that have not ended.
     pub live: usize,
@@ -57,6 +58,7 @@ pub struct IdleState {
 
 /// A request that was not accepted.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct RejectedRequest {
     /// The request.
     pub request: Box<FetchRequest>,
@@ -66,6 +68,7 @@ pub struct RejectedRequest {
 
 /// Why a request was not accepted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub enum RejectReason {
     /// The engine was closed.
     Closed,

@@ -351,7 +351,7 @@ impl Fetch {
         }
     }
 
-    /// Returns what to do now. BreakerCall it again until it returns [`FetchStep::Wait`].
+    /// Returns what to do now. Call it again until it returns [`FetchStep::Wait`].
     ///
     /// ```
     /// # use fetch_proto::{Fetch, Policy, FetchRequest, FetchStep, Timestamp};

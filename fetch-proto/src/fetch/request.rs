@@ -207,6 +207,19 @@ impl FetchRequest {
 }
 
 /// Whether a request has a body, and whether it can be sent again.
+///
+/// ```
+/// # use fetch_proto::testing::{FetchScript, failure};
+/// use fetch_proto::{FailureKind, GiveUpReason, Method, Policy, RequestBodyKind};
+///
+/// let mut script = FetchScript::new(Policy::default());
+/// script.request(|request| {
+///     request.method = Method::Put;
+///     request.body = RequestBodyKind::Once;
+/// });
+/// let run = script.answers([failure(FailureKind::Io)]).run();
+/// assert_eq!(run.outcome().gave_up, Some(GiveUpReason::BodyNotReplayable));
+/// ```
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
@@ -221,6 +234,12 @@ pub enum RequestBodyKind {
 }
 
 /// How a response body is delivered to the caller.
+///
+/// ```
+/// use fetch_proto::{BodyDelivery, FetchRequest};
+/// let streamed = FetchRequest::get("http://a.test/".parse()?).delivery(BodyDelivery::Streamed);
+/// # Ok::<(), url::ParseError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]

@@ -177,10 +177,9 @@ impl PolicySet {
                     .then(|| Throttle::default().minimum(2)),
             )
             .window(20);
-        let shed = LoadShedding {
-            target: millis(300),
-            interval: millis(300),
-        };
+        let shed = LoadShedding::default()
+            .target(millis(300))
+            .interval(millis(300));
         config = config.shed(self.has(Self::SHED).then_some(shed));
         if self.has(Self::SPACING) {
             config = config.spacing(millis(50)..=millis(150));

@@ -45,7 +45,7 @@ fn paths(attempts: &[Attempt]) -> Vec<&str> {
 }
 
 #[test]
-fn hosts_take_turns_so_a_crowded_one_delays_nobody() {
+fn hosts_take_turns_so_a_host_with_many_fetches_delays_no_other() {
     let mut engine = Engine::new(
         EngineConfig::default().concurrency(4).window(200_000),
         0,
@@ -69,7 +69,7 @@ fn hosts_take_turns_so_a_crowded_one_delays_nobody() {
 }
 
 #[test]
-fn a_busy_host_holds_no_slot_of_another() {
+fn a_host_at_its_limit_does_not_use_slots_of_others() {
     let config = EngineConfig::default().concurrency(10).per_host(1);
     let mut engine = engine(
         config,
@@ -99,12 +99,12 @@ fn retry_after_pauses_the_whole_host_and_no_other() {
     answer(&mut engine, &second[0], HeadSummary::status(200), at(1));
     assert!(starts(&mut engine, at(4999)).is_empty());
     assert_eq!(engine.host_stats("http://a.test").unwrap().queued, 1);
-    // The fetch that was told to wait comes before those that never had a turn.
+    // The fetch that was refused comes before those that had no turn yet.
     assert_eq!(paths(&starts(&mut engine, at(5000))), ["http://a.test/1"]);
 }
 
 #[test]
-fn a_pause_outlives_the_fetches_of_its_host_but_not_itself() {
+fn a_pause_lasts_after_the_last_fetch_of_its_host() {
     let policy = Policy::default().attempts(1);
     let config = EngineConfig::default().rules(PolicyRules::from_policy(policy));
     let mut engine = engine(config, &["http://a.test/1"]);
@@ -121,7 +121,7 @@ fn a_pause_outlives_the_fetches_of_its_host_but_not_itself() {
 }
 
 #[test]
-fn idle_hosts_are_forgotten() {
+fn idle_hosts_are_removed() {
     let mut engine = Engine::new(EngineConfig::default(), 0, at(0));
     for n in 0..1000 {
         engine
@@ -159,7 +159,7 @@ fn a_retry_holds_no_slot_while_it_waits() {
 }
 
 #[test]
-fn the_rate_spaces_attempts_out() {
+fn the_rate_spaces_attempts() {
     let config = EngineConfig::default().rate("2/s".parse().unwrap());
     let urls: Vec<_> = (0..5).map(|n| format!("http://{n}.test/")).collect();
     let urls: Vec<_> = urls.iter().map(String::as_str).collect();
@@ -169,7 +169,7 @@ fn the_rate_spaces_attempts_out() {
 }
 
 #[test]
-fn each_host_has_a_rate_of_its_own() {
+fn the_host_rate_is_per_host() {
     let config = EngineConfig::default().host_rate("1/s".parse().unwrap());
     let mut engine = engine(
         config,
@@ -184,7 +184,7 @@ fn each_host_has_a_rate_of_its_own() {
 }
 
 #[test]
-fn want_of_file_descriptors_lowers_the_concurrency_until_responses_come() {
+fn exhausted_file_descriptors_lower_the_concurrency_until_responses_complete() {
     let urls: Vec<_> = (0..50).map(|n| format!("http://a.test/{n}")).collect();
     let mut engine = Engine::new(EngineConfig::default().concurrency(10), 0, at(0));
     for url in &urls {
@@ -204,7 +204,7 @@ fn want_of_file_descriptors_lowers_the_concurrency_until_responses_come() {
 }
 
 #[test]
-fn submitting_beyond_the_window_hands_the_request_back() {
+fn a_submission_beyond_the_window_returns_the_request() {
     let mut engine = engine(EngineConfig::default().window(1), &["http://a.test/1"]);
     let rejected = engine.submit(get("http://a.test/2"), at(0)).unwrap_err();
     assert_eq!(
@@ -222,7 +222,7 @@ fn submitting_beyond_the_window_hands_the_request_back() {
 }
 
 #[test]
-fn cancelling_aborts_what_flies_and_empties_the_queue() {
+fn closing_aborts_attempts_and_empties_the_queues() {
     let config = EngineConfig::default().concurrency(1);
     let mut engine = engine(config, &["http://a.test/1", "http://a.test/2"]);
     let flying = starts(&mut engine, at(0)).remove(0);
@@ -242,7 +242,7 @@ fn cancelling_aborts_what_flies_and_empties_the_queue() {
 }
 
 #[test]
-fn an_id_of_a_former_fetch_is_stale() {
+fn the_id_of_an_ended_fetch_is_stale() {
     let mut engine = engine(EngineConfig::default(), &["http://a.test/"]);
     let old = starts(&mut engine, at(0)).remove(0);
     answer(&mut engine, &old, HeadSummary::status(200), at(0));
@@ -258,7 +258,7 @@ fn an_id_of_a_former_fetch_is_stale() {
 }
 
 #[test]
-fn time_that_runs_back_is_clamped_and_counted() {
+fn time_that_runs_backwards_is_clamped_and_counted() {
     let mut engine = engine(EngineConfig::default(), &["http://a.test/"]);
     let attempt = starts(&mut engine, at(1000)).remove(0);
     answer(&mut engine, &attempt, HeadSummary::status(200), at(5));
@@ -287,7 +287,7 @@ fn a_fetch_that_waits_too_long_in_the_queue_never_starts() {
 }
 
 #[test]
-fn events_tell_of_pauses_and_retries() {
+fn events_report_pauses_and_retries() {
     let mut engine = engine(EngineConfig::default().events(true), &["http://a.test/"]);
     let mut events = Vec::new();
     let mut attempt = None;

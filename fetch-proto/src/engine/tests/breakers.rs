@@ -1,4 +1,4 @@
-//! Breakers defer what waits, and hosts come back by and by.
+//! Breakers, and the slow start of hosts after a pause.
 
 use super::*;
 
@@ -33,7 +33,7 @@ fn an_open_breaker_defers_the_hosts_fetches_until_a_probe_succeeds() {
 }
 
 #[test]
-fn no_fetch_spends_all_its_attempts_as_the_probe_of_a_host_that_is_down() {
+fn no_fetch_uses_up_its_attempts_as_probes_of_a_host_that_is_down() {
     let config = only(exact()).breaker(breaker()).per_host(1);
     let mut engine = Engine::new(config, 7, at(0));
     for n in 0..20 {
@@ -56,7 +56,7 @@ fn no_fetch_spends_all_its_attempts_as_the_probe_of_a_host_that_is_down() {
 }
 
 #[test]
-fn a_breaker_that_fails_fast_ends_what_waits() {
+fn a_breaker_that_fails_fast_ends_queued_fetches() {
     let (engine, polled, _) = with_open_breaker(OnOpen::FailFast);
     let lost = polled
         .done
@@ -66,14 +66,14 @@ fn a_breaker_that_fails_fast_ends_what_waits() {
 }
 
 #[test]
-fn one_hosts_breaker_stops_no_other() {
+fn a_breaker_stops_only_its_host() {
     let (mut engine, _, now) = with_open_breaker(OnOpen::Defer);
     engine.submit(get("http://b.test/"), now).unwrap();
     assert_eq!(targets(&drain(&mut engine, now)), ["http://b.test/"]);
 }
 
 #[test]
-fn a_retry_waits_for_the_breaker_and_is_not_burnt_by_it() {
+fn a_retry_waits_for_the_open_breaker_without_using_up_attempts() {
     let config = only(exact().attempts(5)).breaker(breaker());
     let mut engine = Engine::new(config, 7, at(0));
     submit(&mut engine, ["http://a.test/1", "http://a.test/2"]);
@@ -102,7 +102,7 @@ fn a_retry_waits_for_the_breaker_and_is_not_burnt_by_it() {
 }
 
 #[test]
-fn a_host_with_a_single_fetch_does_not_lose_it_to_an_outage() {
+fn a_single_fetch_of_a_host_survives_an_outage() {
     let config = only(exact().attempts(2)).breaker(breaker().consecutive(1));
     let mut engine = Engine::new(config, 7, at(0));
     submit(&mut engine, ["http://a.test/"]);
@@ -128,7 +128,7 @@ fn a_host_with_a_single_fetch_does_not_lose_it_to_an_outage() {
 }
 
 #[test]
-fn who_wants_one_attempt_gets_one_even_as_a_probe() {
+fn a_policy_with_one_attempt_has_one_even_if_it_is_a_probe() {
     let (mut engine, polled, _) = with_open_breaker(OnOpen::Defer);
     let now = polled.wake.expect("the breaker's pause ends");
     let probe = drain(&mut engine, now).starts[0].clone();
@@ -137,7 +137,7 @@ fn who_wants_one_attempt_gets_one_even_as_a_probe() {
     assert_eq!(polled.done[0].attempts.len(), 1);
 }
 
-/// How many attempts start in each round after a host came back, all answered well.
+/// How many attempts start in each round trip, where all succeed.
 fn rounds(engine: &mut Engine, mut now: Timestamp) -> Vec<usize> {
     let mut rounds = Vec::new();
     loop {
@@ -153,7 +153,7 @@ fn rounds(engine: &mut Engine, mut now: Timestamp) -> Vec<usize> {
     }
 }
 
-/// Twenty fetches of a host that asks for ten seconds' rest at once, and when that ends.
+/// Twenty fetches of a host that asked for a pause of ten seconds, and the end of the pause.
 fn after_a_rest(slow_start: bool) -> (Engine, Timestamp) {
     let config = only(exact()).slow_start(slow_start).concurrency(10);
     let mut engine = Engine::new(config, 7, at(0));
@@ -175,19 +175,19 @@ fn after_a_rest(slow_start: bool) -> (Engine, Timestamp) {
 }
 
 #[test]
-fn a_host_that_has_rested_gets_work_by_and_by() {
+fn attempts_start_slowly_after_a_pause() {
     let (mut engine, now) = after_a_rest(true);
     assert_eq!(rounds(&mut engine, now), [1, 2, 4, 8, 5]);
 }
 
 #[test]
-fn without_slow_start_all_that_waited_comes_at_once() {
+fn without_slow_start_all_waiting_fetches_start_at_once() {
     let (mut engine, now) = after_a_rest(false);
     assert_eq!(rounds(&mut engine, now), [10, 10]);
 }
 
 #[test]
-fn a_host_that_refuses_while_it_comes_back_gets_no_more() {
+fn a_refusal_during_slow_start_does_not_raise_the_limit() {
     let (mut engine, now) = after_a_rest(true);
     let mut polled = drain(&mut engine, now);
     for _ in 0..3 {
@@ -204,7 +204,7 @@ fn a_host_that_refuses_while_it_comes_back_gets_no_more() {
 }
 
 #[test]
-fn a_host_whose_breaker_closes_gets_work_by_and_by() {
+fn attempts_start_slowly_after_the_breaker_closes() {
     let config = only(exact()).breaker(breaker().probes(1, 1));
     let mut engine = Engine::new(config.concurrency(10), 7, at(0));
     for n in 0..20 {

@@ -1,4 +1,4 @@
-//! Limits, rates and distances.
+//! Adaptive limits, rates, spacing, load shedding, throttles and priorities.
 
 use super::*;
 
@@ -35,7 +35,7 @@ fn an_adaptive_limit_shrinks_with_overload_and_grows_again() {
 }
 
 #[test]
-fn a_rules_rate_holds_its_own_fetches_and_no_others() {
+fn a_rules_rate_defers_only_fetches_of_that_rule() {
     let slow = exact().rate("1/s".parse::<crate::Rate>().unwrap());
     let rules = PolicyRules::builder()
         .rule("/slow/", slow)
@@ -67,7 +67,7 @@ fn a_rules_rate_holds_its_own_fetches_and_no_others() {
 }
 
 #[test]
-fn of_a_rules_rate_each_of_several_engines_has_its_part() {
+fn an_engine_uses_its_share_of_a_rules_rate() {
     let slow = exact().rate("1/s".parse::<crate::Rate>().unwrap());
     let mut engine = Engine::new(only(slow), 7, at(0));
     engine.set_rate_share(0, 2);
@@ -77,14 +77,14 @@ fn of_a_rules_rate_each_of_several_engines_has_its_part() {
     let polled = drain(&mut engine, at(100));
     assert_eq!((polled.starts.len(), polled.wake), (1, Some(at(2100))));
     assert_eq!(engine.rate_idle_at(), at(2100));
-    // With all of it, what was owed at half of it is owed still.
+    // What was owed at half of the rate is still owed at the whole rate.
     engine.set_rate_share(2, 2);
     assert_eq!(drain(&mut engine, at(2099)).starts.len(), 0);
     assert_eq!(drain(&mut engine, at(2100)).starts.len(), 1);
 }
 
 #[test]
-fn a_fetch_that_a_rule_holds_back_can_be_cancelled() {
+fn a_fetch_deferred_by_a_rules_rate_can_be_cancelled() {
     let slow = exact().rate("1/m".parse::<crate::Rate>().unwrap());
     let mut engine = Engine::new(only(slow), 7, at(0));
     submit(&mut engine, ["http://a.test/1"]);
@@ -100,7 +100,7 @@ fn a_fetch_that_a_rule_holds_back_can_be_cancelled() {
 }
 
 #[test]
-fn attempts_at_a_host_keep_their_distance() {
+fn attempts_at_a_host_are_spaced() {
     let config = only(exact()).spacing(SECOND..=2 * SECOND);
     let mut engine = Engine::new(config, 7, at(0));
     engine.set_crawl_delay("http://b.test", 5 * SECOND);
@@ -133,7 +133,7 @@ fn attempts_at_a_host_keep_their_distance() {
 }
 
 #[test]
-fn an_overloaded_queue_is_shed_only_when_that_lasts() {
+fn a_queue_is_shed_only_after_a_whole_interval_of_overload() {
     let shed = LoadShedding {
         target: SECOND,
         interval: 5 * SECOND,
@@ -157,7 +157,7 @@ fn an_overloaded_queue_is_shed_only_when_that_lasts() {
 }
 
 #[test]
-fn a_host_that_refuses_nearly_everything_is_spared() {
+fn a_host_that_rejects_nearly_everything_is_throttled() {
     let throttle = Throttle::default().minimum(10);
     let config = only(exact().attempts(1))
         .throttle(throttle)
@@ -190,7 +190,7 @@ fn a_host_that_refuses_nearly_everything_is_spared() {
 }
 
 #[test]
-fn the_larger_priority_goes_first_at_its_host_and_the_older_of_the_same() {
+fn a_hosts_queue_is_ordered_by_priority_then_by_age() {
     let mut engine = Engine::new(only(exact()).per_host(1), 7, at(0));
     for (path, priority) in [("a", 0), ("b", 5), ("c", 0), ("d", 5), ("e", -1)] {
         let request = FetchRequest {
@@ -209,7 +209,7 @@ fn the_larger_priority_goes_first_at_its_host_and_the_older_of_the_same() {
 }
 
 #[test]
-fn a_retry_goes_before_its_like_and_behind_what_is_more_urgent() {
+fn a_retry_goes_before_its_priority_and_after_higher_ones() {
     let config = only(exact().backoff(Backoff::default().base(Duration::ZERO)));
     let mut engine = Engine::new(config.per_host(1), 7, at(0));
     submit(&mut engine, ["http://a.test/first", "http://a.test/like"]);

@@ -83,10 +83,10 @@ fn runs() -> impl Strategy<Value = (EngineConfig, ServerModel, Vec<String>, u64)
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    /// Exactly one outcome for each fetch, limits never exceeded, nothing begun after its deadline,
-    /// and a driver that sleeps exactly until `wake` always finishes (the simulation panics if not).
+    /// Each fetch has exactly one outcome, limits are not exceeded, nothing starts after its deadline,
+    /// and a driver that sleeps exactly until `wake` always finishes (otherwise the simulation panics).
     #[test]
-    fn every_run_keeps_the_promises((config, server, urls, seed) in runs()) {
+    fn every_run_has_one_outcome_per_fetch_within_all_limits((config, server, urls, seed) in runs()) {
         let limit = config.concurrency_limit();
         let per_host = config.per_host.map_or(usize::MAX, core::num::NonZeroUsize::get);
         let total = config.rules.policy(&crate::Method::Get, &"http://h0.test/".parse().unwrap())
@@ -114,7 +114,7 @@ proptest! {
         prop_assert_eq!((a.digest, a.took, a.engine), (b.digest, b.took, b.engine));
     }
 
-    /// Whatever the driver says in whatever order, nothing panics and every fetch ends once.
+    /// With any inputs in any order, nothing panics and every fetch ends once.
     #[test]
     fn arbitrary_inputs_do_no_harm(steps in prop::collection::vec((0u8..12, 0u8..8, 0u64..3000), 0..200)) {
         let mut engine = Engine::new(EngineConfig::default().concurrency(3).per_host(2).window(8), 0, at(0));

@@ -1,9 +1,9 @@
-//! Settings change, checkpoints go on, memory is given back.
+//! New configurations, checkpoints, clock jumps and freed memory.
 
 use super::*;
 
 #[test]
-fn a_clock_that_jumps_on_purpose_lets_limits_end_early() {
+fn an_injected_clock_jump_reaches_time_limits_early() {
     let chaos = ChaosPolicy::default().fault(1000, InjectedFault::ClockJump(10 * SECOND));
     let mut engine = Engine::new(only(exact().attempts(1).chaos(chaos)), 7, at(0));
     submit(&mut engine, ["http://a.test/"]);
@@ -16,7 +16,7 @@ fn a_clock_that_jumps_on_purpose_lets_limits_end_early() {
 }
 
 #[test]
-fn limits_change_while_it_runs_and_debts_are_kept() {
+fn new_limits_apply_to_a_running_engine_and_rates_still_owe() {
     let rate = |text: &str| text.parse::<crate::Rate>().unwrap();
     let mut engine = Engine::new(only(exact()).host_rate(rate("1/h")), 7, at(0));
     submit(&mut engine, ["http://a.test/1", "http://a.test/2"]);
@@ -35,7 +35,7 @@ fn limits_change_while_it_runs_and_debts_are_kept() {
 }
 
 #[test]
-fn a_new_configuration_keeps_an_open_breaker() {
+fn a_new_configuration_preserves_an_open_breaker() {
     let (mut engine, _, now) = with_open_breaker(OnOpen::Defer);
     let config = only(exact().attempts(1)).breaker(breaker()).per_host(5);
     engine.set_config(config, now);
@@ -45,10 +45,10 @@ fn a_new_configuration_keeps_an_open_breaker() {
 }
 
 #[test]
-fn a_checkpoint_goes_on_where_it_was_on_another_clock() {
+fn a_checkpoint_continues_on_another_clock() {
     let (engine, polled, _) = with_open_breaker(OnOpen::Defer);
     let pause = polled.wake.unwrap().saturating_since(at(2));
-    // Another process: its clock has just begun.
+    // Another process, whose clock has just started.
     let mut later = Engine::restore(engine.checkpoint(), at(0));
     let polled = drain(&mut later, at(0));
     assert!(polled.starts.is_empty());
@@ -61,7 +61,7 @@ fn a_checkpoint_goes_on_where_it_was_on_another_clock() {
 }
 
 #[test]
-fn attempts_lost_with_their_process_cost_no_try() {
+fn attempts_lost_with_their_process_do_not_count() {
     let mut engine = Engine::new(only(exact().attempts(1)), 7, at(0));
     submit(&mut engine, ["http://a.test/"]);
     let post = FetchRequest {
@@ -97,7 +97,7 @@ fn a_checkpoint_is_plain_data() {
 }
 
 #[test]
-fn memory_of_idle_hosts_is_given_back() {
+fn the_memory_of_idle_hosts_is_freed() {
     let config = only(exact().attempts(1))
         .breaker(Breaker::default())
         .host_budget(RetryBudget::default());

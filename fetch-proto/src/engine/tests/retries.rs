@@ -1,9 +1,9 @@
-//! Budgets bound retries, hedges race.
+//! Retry budgets and hedges.
 
 use super::*;
 
 #[test]
-fn an_exhausted_budget_suppresses_retries_and_harms_nothing_in_flight() {
+fn an_exhausted_budget_prevents_retries_but_ends_no_attempt() {
     let budget = RetryBudget::Ratio {
         min_per_second: 0,
         per_mille: 200,
@@ -33,7 +33,7 @@ fn an_exhausted_budget_suppresses_retries_and_harms_nothing_in_flight() {
 }
 
 #[test]
-fn the_common_budget_counts_over_all_hosts() {
+fn the_budget_over_all_hosts_counts_every_host() {
     let budget = RetryBudget::Ratio {
         min_per_second: 0,
         per_mille: 500,
@@ -60,7 +60,7 @@ fn hedged() -> Policy {
 }
 
 #[test]
-fn a_hedge_takes_a_slot_of_its_own_and_gives_both_back() {
+fn a_hedge_takes_a_second_slot_and_both_are_released() {
     let mut engine = Engine::new(only(hedged()).concurrency(2), 7, at(0));
     submit(&mut engine, ["http://a.test/"]);
     let first = drain(&mut engine, at(0)).starts[0].clone();
@@ -82,7 +82,7 @@ fn a_hedge_takes_a_slot_of_its_own_and_gives_both_back() {
 }
 
 #[test]
-fn a_hedge_without_a_free_slot_is_left_out_not_queued() {
+fn a_hedge_without_a_free_slot_is_dropped() {
     let mut engine = Engine::new(only(hedged()).concurrency(1), 7, at(0));
     submit(&mut engine, ["http://a.test/", "http://b.test/"]);
     let first = drain(&mut engine, at(0)).starts[0].clone();

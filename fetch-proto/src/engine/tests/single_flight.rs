@@ -1,4 +1,4 @@
-//! One request for those that ask for the same.
+//! Identical requests that are sent once.
 
 use super::*;
 
@@ -10,7 +10,7 @@ fn shared(url: &str) -> FetchRequest {
 }
 
 #[test]
-fn identical_requests_are_one_and_all_get_its_response() {
+fn identical_requests_are_sent_once_and_share_the_response() {
     let mut engine = Engine::new(only(exact()), 7, at(0));
     let ids: Vec<_> = (0..3)
         .map(|_| engine.submit(shared("http://a.test/"), at(0)).unwrap())
@@ -38,7 +38,7 @@ fn identical_requests_are_one_and_all_get_its_response() {
 }
 
 #[test]
-fn when_the_one_that_asks_is_cancelled_another_asks() {
+fn when_the_leader_is_cancelled_a_follower_sends_the_request() {
     let mut engine = Engine::new(only(exact()), 7, at(0));
     let leader = engine.submit(shared("http://a.test/"), at(0)).unwrap();
     engine.submit(shared("http://a.test/"), at(0)).unwrap();
@@ -53,7 +53,7 @@ fn when_the_one_that_asks_is_cancelled_another_asks() {
 }
 
 #[test]
-fn a_waiter_has_its_own_deadline() {
+fn a_follower_has_its_own_total_limit() {
     let mut engine = Engine::new(only(exact()), 7, at(0));
     engine.submit(shared("http://a.test/"), at(0)).unwrap();
     let timeouts = crate::Timeouts {
@@ -72,7 +72,7 @@ fn a_waiter_has_its_own_deadline() {
 }
 
 #[test]
-fn other_header_fields_make_another_request() {
+fn requests_with_another_share_number_are_not_identical() {
     let mut engine = Engine::new(only(exact()), 7, at(0));
     engine.submit(shared("http://a.test/"), at(0)).unwrap();
     let other = FetchRequest {

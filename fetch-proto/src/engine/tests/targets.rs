@@ -1,4 +1,4 @@
-//! Targets with several endpoints.
+//! Balanced targets.
 
 use super::*;
 
@@ -39,7 +39,7 @@ fn a_retry_prefers_another_endpoint() {
 }
 
 #[test]
-fn an_endpoint_at_its_limit_is_passed_over() {
+fn an_endpoint_at_its_limit_is_skipped() {
     let mut engine = Engine::new(service(BalanceStrategy::RoundRobin).per_host(1), 7, at(0));
     for n in 0..3 {
         engine
@@ -53,7 +53,7 @@ fn an_endpoint_at_its_limit_is_passed_over() {
 }
 
 #[test]
-fn an_endpoint_whose_breaker_is_open_is_passed_over() {
+fn an_endpoint_with_an_open_breaker_is_skipped() {
     for on_open in [OnOpen::Defer, OnOpen::FailFast] {
         let config = service(BalanceStrategy::RoundRobin).breaker(breaker().on_open(on_open));
         let mut engine = Engine::new(config, 7, at(0));
@@ -75,7 +75,7 @@ fn an_endpoint_whose_breaker_is_open_is_passed_over() {
 }
 
 #[test]
-fn a_target_that_refuses_nearly_everything_is_spared_too() {
+fn a_balanced_target_that_rejects_nearly_everything_is_throttled() {
     let throttle = Throttle::default().minimum(10);
     let config = service(BalanceStrategy::RoundRobin).throttle(throttle);
     let mut engine = Engine::new(config.concurrency(1).events(true), 7, at(0));

@@ -1,4 +1,4 @@
-//! Hedges, classes, faults on purpose, fallbacks, told as traces.
+//! Hedges, retry classes, injected faults and fallbacks.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -39,7 +39,7 @@ fn ends(run: &ScriptRun) -> Vec<String> {
 }
 
 #[test]
-fn a_slow_attempt_is_raced_and_the_first_good_head_wins() {
+fn a_slow_attempt_is_hedged_and_the_first_good_head_wins() {
     let answers = [status(200).after(5 * SECOND), status(200).after(SECOND)];
     let run = run(hedged(2 * SECOND), answers);
     assert_eq!(run.to_string(), "0s start · 2s start · 3s 200 done");
@@ -53,7 +53,7 @@ fn a_slow_attempt_is_raced_and_the_first_good_head_wins() {
 }
 
 #[test]
-fn a_hedge_that_loses_is_abandoned_and_no_failure() {
+fn a_hedge_that_loses_is_abandoned_and_not_a_failure() {
     let answers = [status(200).after(3 * SECOND), hang()];
     let run = run(hedged(2 * SECOND), answers);
     assert_eq!(run.to_string(), "0s start · 2s start · 3s 200 done");
@@ -67,7 +67,7 @@ fn a_quick_answer_needs_no_hedge() {
 }
 
 #[test]
-fn a_racer_that_fails_leaves_the_race_to_the_other() {
+fn when_one_of_two_attempts_fails_the_other_decides() {
     let answers = [status(503).after(3 * SECOND), status(200).after(4 * SECOND)];
     let run = run(hedged(2 * SECOND), answers);
     assert_eq!(
@@ -77,7 +77,7 @@ fn a_racer_that_fails_leaves_the_race_to_the_other() {
 }
 
 #[test]
-fn when_all_racers_fail_the_try_has_failed_once() {
+fn an_attempt_and_its_hedge_that_both_fail_count_once() {
     let answers = [
         failure(FailureKind::Io).after(3 * SECOND),
         status(503).after(3 * SECOND),
@@ -92,7 +92,7 @@ fn when_all_racers_fail_the_try_has_failed_once() {
 }
 
 #[test]
-fn a_refused_racer_whose_body_still_comes_does_not_delay_the_retry() {
+fn a_refused_response_that_is_still_read_does_not_delay_the_retry() {
     // Its head came and it is being read to the end when the last contender fails.
     let answers = [
         status(503).after(3 * SECOND),
@@ -104,7 +104,7 @@ fn a_refused_racer_whose_body_still_comes_does_not_delay_the_retry() {
 }
 
 #[test]
-fn a_failure_fires_the_next_hedge_at_once_if_wanted() {
+fn a_failure_starts_the_next_hedge_at_once_if_configured() {
     let mut policy = hedged(2 * SECOND);
     policy.hedge = policy.hedge.map(|hedge| Hedge {
         max: 2,
@@ -122,7 +122,7 @@ fn a_failure_fires_the_next_hedge_at_once_if_wanted() {
 }
 
 #[test]
-fn a_server_that_asks_for_a_rest_is_hedged_no_more() {
+fn retry_after_stops_further_hedges() {
     let mut policy = hedged(2 * SECOND);
     policy.hedge = policy.hedge.map(|hedge| Hedge {
         max: 5,
@@ -141,7 +141,7 @@ fn a_server_that_asks_for_a_rest_is_hedged_no_more() {
 }
 
 #[test]
-fn what_may_not_be_repeated_is_not_raced() {
+fn requests_that_may_not_be_repeated_are_not_hedged() {
     let mut script = FetchScript::new(hedged(SECOND));
     let run = script
         .method(Method::Post)
@@ -151,7 +151,7 @@ fn what_may_not_be_repeated_is_not_raced() {
 }
 
 #[test]
-fn a_status_can_be_classified_anew() {
+fn the_class_of_a_status_can_be_changed() {
     let classes = RetryClasses::default()
         .status(404, RetryClass::Transient)
         .status(503, RetryClass::Forbidden)
@@ -169,7 +169,7 @@ fn a_status_can_be_classified_anew() {
 }
 
 #[test]
-fn full_jitter_never_comes_to_nothing_after_a_429() {
+fn full_jitter_is_never_near_zero_after_a_429() {
     let policy = Policy::default().backoff(Backoff::default().jitter(Jitter::Full));
     for seed in 0..200 {
         let mut script = FetchScript::new(policy.clone());
@@ -195,21 +195,21 @@ fn chaotic(fault: InjectedFault) -> Policy {
 }
 
 #[test]
-fn an_error_on_purpose_sends_nothing() {
+fn an_injected_error_sends_nothing() {
     let run = run(chaotic(InjectedFault::Error(FailureKind::Resolve)), []);
     assert!(run.attempts().is_empty());
     assert_eq!(ends(&run), ["1 Failed(Resolve)"]);
 }
 
 #[test]
-fn a_stall_on_purpose_costs_the_attempt_limit() {
+fn an_injected_stall_reaches_the_attempt_limit() {
     let run = run(chaotic(InjectedFault::Stall), []);
     assert_eq!(run.outcome().timings.total(), 6 * SECOND);
     assert_eq!(ends(&run), ["1 TimedOut(Attempt)"]);
 }
 
 #[test]
-fn latency_on_purpose_delays_the_sending() {
+fn injected_latency_delays_the_request() {
     let run = run(
         chaotic(InjectedFault::latency(SECOND..=SECOND)),
         [status(200)],
@@ -218,13 +218,13 @@ fn latency_on_purpose_delays_the_sending() {
 }
 
 #[test]
-fn a_reset_on_purpose_comes_with_the_head() {
+fn an_injected_reset_comes_with_the_head() {
     let run = run(chaotic(InjectedFault::Reset), [status(200).after(SECOND)]);
     assert_eq!(ends(&run), ["1 Failed(Io)"]);
 }
 
 #[test]
-fn a_truncation_on_purpose_breaks_the_body_off() {
+fn an_injected_truncation_ends_the_body() {
     for body in [0, 5, 100] {
         let run = run(
             chaotic(InjectedFault::Truncate(10)),
@@ -235,7 +235,7 @@ fn a_truncation_on_purpose_breaks_the_body_off() {
 }
 
 #[test]
-fn faults_on_purpose_are_told() {
+fn injected_faults_are_reported() {
     let run = run(chaotic(InjectedFault::Reset), [status(200)]);
     let injected = |event: &&DecisionEvent| {
         matches!(
@@ -257,7 +257,7 @@ fn mirrored() -> Policy {
 }
 
 #[test]
-fn the_fallback_has_tries_of_its_own() {
+fn the_fallback_has_its_own_attempts() {
     let run = run(
         mirrored(),
         [
@@ -280,20 +280,20 @@ fn the_fallback_has_tries_of_its_own() {
 }
 
 #[test]
-fn a_bad_last_response_is_left_for_the_fallback() {
+fn a_bad_last_response_is_discarded_for_the_fallback() {
     let run = run(mirrored(), [status(503), status(503), status(200)]);
     assert!(run.outcome().is_success() && run.outcome().used_fallback);
 }
 
 #[test]
-fn when_the_fallback_fails_too_it_is_time_for_a_value() {
+fn when_the_fallback_fails_too_a_value_is_needed() {
     let run = run(mirrored(), [503, 503, 503, 502].map(status));
     assert!(run.outcome().needs_fallback_value);
     assert_eq!(run.outcome().status(), Some(502));
 }
 
 #[test]
-fn a_good_response_and_a_cancellation_want_no_value() {
+fn a_good_response_and_a_cancellation_need_no_value() {
     let fine = run(exact().fallback(Fallback::value()), [status(404)]);
     assert!(!fine.outcome().needs_fallback_value);
     let now = crate::Timestamp::START;
@@ -312,7 +312,7 @@ fn a_good_response_and_a_cancellation_want_no_value() {
 }
 
 #[test]
-fn a_body_that_trickles_to_a_stop_is_ended_by_the_stall_guard() {
+fn the_stall_guard_ends_a_body_that_slows_to_a_stop() {
     let guard = StallGuard {
         grace: 5 * SECOND,
         ..StallGuard::default()

@@ -1,4 +1,4 @@
-//! What a fetch does, told as traces.
+//! Behaviour of one fetch, mostly as traces of a script.
 
 mod hedging_and_faults;
 
@@ -66,14 +66,14 @@ fn transient_failures_are_retried_and_others_are_not() {
 }
 
 #[test]
-fn a_hanging_server_costs_the_attempt_limit_each_time() {
+fn each_attempt_at_a_hanging_server_reaches_the_attempt_limit() {
     let trace = trace(exact().attempts(2), [hang(), hang()]);
     let expected = "0s start · 6s attempt timeout · 7s start · 13s attempt timeout failed";
     assert_eq!(trace, expected);
 }
 
 #[test]
-fn retry_after_wins_over_a_shorter_backoff_and_is_never_shortened() {
+fn retry_after_overrides_a_shorter_backoff_and_is_never_shortened() {
     let trace1 = trace(exact(), [status(503).retry_after(30 * SECOND), status(200)]);
     assert_eq!(trace1, "0s start · 0s 503 · 30s start · 30s 200 done");
     let trace2 = trace(exact(), [status(503).retry_after(SECOND / 2), status(200)]);
@@ -104,7 +104,7 @@ fn retry_after_beyond_its_cap_fails_clamps_or_defers() {
 }
 
 #[test]
-fn a_retry_that_cannot_begin_in_time_is_not_waited_for() {
+fn a_retry_that_cannot_start_in_time_is_not_waited_for() {
     let timeouts = Timeouts {
         total: Some(10 * SECOND),
         ..Timeouts::default()
@@ -133,7 +133,7 @@ fn the_total_limit_ends_an_attempt_in_flight() {
 }
 
 #[test]
-fn only_requests_that_do_no_harm_twice_are_retried() {
+fn only_idempotent_or_unsent_requests_are_retried() {
     let post = |answer: ScriptedAnswer| {
         FetchScript::new(exact())
             .method(Method::Post)
@@ -162,7 +162,7 @@ fn only_requests_that_do_no_harm_twice_are_retried() {
 }
 
 #[test]
-fn a_body_that_can_be_sent_once_is_sent_once() {
+fn a_request_body_that_can_be_sent_once_is_not_retried() {
     let mut script = FetchScript::new(exact());
     script.request(|r| (r.method, r.body) = (Method::Put, RequestBodyKind::Once));
     let run = script.answers([status(503)]).run();
@@ -170,7 +170,7 @@ fn a_body_that_can_be_sent_once_is_sent_once() {
 }
 
 #[test]
-fn a_stale_connection_costs_neither_a_try_nor_a_wait() {
+fn a_stale_connection_is_retried_at_once_without_counting() {
     let stale = failure(FailureKind::Stale { sent: true });
     let run = run(exact().attempts(1), [stale, status(200)]);
     assert_eq!(
@@ -182,7 +182,7 @@ fn a_stale_connection_costs_neither_a_try_nor_a_wait() {
 }
 
 #[test]
-fn stale_connections_are_free_once_for_each_try() {
+fn one_stale_connection_per_counted_attempt_is_free() {
     let stale = || failure(FailureKind::Stale { sent: false });
     let trace = trace(
         exact().attempts(2),
@@ -206,7 +206,7 @@ fn a_stale_post_that_may_have_been_sent_is_not_repeated() {
 }
 
 #[test]
-fn want_of_file_descriptors_waits_and_costs_no_try() {
+fn exhausted_file_descriptors_are_retried_without_counting() {
     let full = || failure(FailureKind::Exhausted);
     let run = run(exact().attempts(1), [full(), full(), full(), status(200)]);
     assert!(run.outcome().is_success());
@@ -214,7 +214,7 @@ fn want_of_file_descriptors_waits_and_costs_no_try() {
 }
 
 #[test]
-fn redirects_are_followed_and_counted_as_no_try() {
+fn redirects_do_not_count_as_attempts() {
     let run = run(
         exact().attempts(1),
         [status(302).location("/b"), status(200)],
@@ -241,7 +241,7 @@ fn redirects_without_location_or_not_allowed_are_results() {
 }
 
 #[test]
-fn an_endless_chain_of_redirects_ends_at_the_limit() {
+fn an_endless_redirect_chain_ends_at_the_limit() {
     let run = run(
         exact(),
         core::iter::repeat_n(status(302).location("/again"), 11),
@@ -254,7 +254,7 @@ fn an_endless_chain_of_redirects_ends_at_the_limit() {
 }
 
 #[test]
-fn credentials_stay_behind_for_good_when_the_origin_changes() {
+fn credentials_are_dropped_for_good_when_the_origin_changes() {
     let hops = [
         status(302).location("http://b.test/"),
         status(302).location("http://a.test/"),
@@ -276,7 +276,7 @@ fn a_post_redirected_by_303_becomes_a_get_without_body() {
 }
 
 #[test]
-fn a_retry_after_a_redirect_tries_the_new_target() {
+fn a_retry_after_a_redirect_uses_the_new_target() {
     let answers = [status(302).location("/b"), status(503), status(200)];
     let run = run(exact(), answers);
     assert_eq!(run.attempts()[2].url.path(), "/b");
@@ -297,13 +297,13 @@ fn a_body_over_the_limit_ends_the_fetch() {
 }
 
 #[test]
-fn a_large_body_that_is_not_wanted_is_given_up_for_its_retry() {
+fn a_large_discarded_body_is_aborted_for_its_retry() {
     let trace = trace(exact().drain(10), [status(503).body(11), status(200)]);
     assert_eq!(trace, "0s start · 0s 503 · 1s start · 1s 200 done");
 }
 
 #[test]
-fn events_tell_why() {
+fn events_report_reasons() {
     let run = run(exact(), [status(503), status(200)]);
     let lines: alloc::vec::Vec<_> = run.events().iter().map(ToString::to_string).collect();
     assert!(
@@ -320,7 +320,7 @@ fn events_tell_why() {
 }
 
 #[test]
-fn the_books_balance() {
+fn timings_add_up() {
     let answers = [
         status(302).location("/b").after(SECOND),
         status(503),
@@ -335,8 +335,8 @@ fn the_books_balance() {
     assert_eq!(run.outcome().attempts[2].timings.wait(), Some(SECOND));
 }
 
-/// A fetch in flight, for what a script cannot show.
-fn flying(policy: Policy, delivery: BodyDelivery) -> (Fetch, crate::Attempt) {
+/// A fetch with one attempt in flight, for inputs that a script cannot make.
+fn in_flight(policy: Policy, delivery: BodyDelivery) -> (Fetch, crate::Attempt) {
     let request = FetchRequest::get("http://a.test/".parse().unwrap());
     let request = FetchRequest {
         delivery,
@@ -353,8 +353,8 @@ fn at(seconds: u64) -> Timestamp {
 }
 
 #[test]
-fn a_streamed_response_is_final_from_its_head_on() {
-    let (mut fetch, attempt) = flying(exact(), BodyDelivery::Streamed);
+fn a_streamed_response_is_not_retried_after_its_head() {
+    let (mut fetch, attempt) = in_flight(exact(), BodyDelivery::Streamed);
     fetch.handle(attempt.id, Input::Head(HeadSummary::status(200)), at(1));
     assert_eq!(fetch.poll(at(1)), FetchStep::Accept(attempt.id));
     fetch.handle(attempt.id, Input::End(Err(FailureKind::Io)), at(2));
@@ -366,7 +366,7 @@ fn a_streamed_response_is_final_from_its_head_on() {
 
 #[test]
 fn a_slow_consumer_is_not_a_slow_server() {
-    let (mut fetch, attempt) = flying(exact(), BodyDelivery::Streamed);
+    let (mut fetch, attempt) = in_flight(exact(), BodyDelivery::Streamed);
     fetch.handle(attempt.id, Input::Head(HeadSummary::status(200)), at(1));
     fetch.handle(attempt.id, Input::Paused, at(1));
     assert_eq!(fetch.poll(at(1)), FetchStep::Accept(attempt.id));
@@ -382,7 +382,7 @@ fn a_body_that_stops_coming_is_timed_out_and_retried() {
         idle_read: Some(SECOND),
         ..Timeouts::default()
     };
-    let (mut fetch, attempt) = flying(exact().timeouts(timeouts), BodyDelivery::Buffered);
+    let (mut fetch, attempt) = in_flight(exact().timeouts(timeouts), BodyDelivery::Buffered);
     fetch.handle(attempt.id, Input::Head(HeadSummary::status(200)), at(1));
     assert_eq!(fetch.poll(at(1)), FetchStep::Accept(attempt.id));
     assert_eq!(fetch.poll(at(2)), FetchStep::Abort(attempt.id));
@@ -391,16 +391,16 @@ fn a_body_that_stops_coming_is_timed_out_and_retried() {
 }
 
 #[test]
-fn connect_and_first_byte_have_limits_of_their_own() {
+fn connect_and_first_byte_have_separate_limits() {
     let timeouts = Timeouts {
         connect: Some(SECOND),
         first_byte: Some(2 * SECOND),
         ..Timeouts::default()
     };
-    let (mut fetch, attempt) = flying(exact().timeouts(timeouts), BodyDelivery::Buffered);
+    let (mut fetch, attempt) = in_flight(exact().timeouts(timeouts), BodyDelivery::Buffered);
     assert_eq!(fetch.poll(at(1)), FetchStep::Abort(attempt.id));
 
-    let (mut fetch, attempt) = flying(exact().timeouts(timeouts), BodyDelivery::Buffered);
+    let (mut fetch, attempt) = in_flight(exact().timeouts(timeouts), BodyDelivery::Buffered);
     fetch.handle(
         attempt.id,
         Input::Mark(crate::AttemptPhase::Connected, at(0)),
@@ -435,8 +435,8 @@ fn the_connect_limit_includes_tls_unless_the_connection_is_reused() {
 }
 
 #[test]
-fn what_comes_after_the_end_is_stale() {
-    let (mut fetch, attempt) = flying(exact(), BodyDelivery::Buffered);
+fn inputs_after_the_end_are_stale() {
+    let (mut fetch, attempt) = in_flight(exact(), BodyDelivery::Buffered);
     fetch.cancel(at(1));
     assert_eq!(fetch.poll(at(1)), FetchStep::Abort(attempt.id));
     assert!(matches!(fetch.poll(at(1)), FetchStep::Done(_)));
@@ -448,7 +448,7 @@ fn what_comes_after_the_end_is_stale() {
 }
 
 #[test]
-fn nothing_starts_when_its_time_is_over() {
+fn no_attempt_starts_after_the_queue_limit() {
     let timeouts = Timeouts {
         queue: Some(SECOND),
         ..Timeouts::default()
