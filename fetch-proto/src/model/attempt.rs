@@ -13,6 +13,18 @@ use crate::model::time::Timestamp;
 use crate::model::timings::AttemptPhase;
 
 /// A request that the driver should send now.
+///
+/// ```
+/// use fetch_proto::{Fetch, FetchRequest, Policy, Timestamp};
+///
+/// let request = FetchRequest::get("http://a.test/".parse()?);
+/// let mut fetch = Fetch::new(request, Policy::default().into(), 0, Timestamp::START);
+/// # let _ = fetch.poll(Timestamp::START);
+/// let attempt = fetch.start(Timestamp::START).expect("the fetch is ready");
+/// assert_eq!(attempt.url.as_str(), "http://a.test/");
+/// assert!(attempt.send_credentials && !attempt.fresh_connection);
+/// # Ok::<(), url::ParseError>(())
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[must_use = "send it, then report exactly one `Input::End`"]
@@ -36,6 +48,17 @@ pub struct Attempt {
 }
 
 /// What the driver observed of an attempt. Plain data, so that a run can be recorded and replayed.
+///
+/// ```
+/// use fetch_proto::{FailureKind, HeadSummary, Input};
+///
+/// let response = [
+///     Input::Head(HeadSummary::status(200)),
+///     Input::Body { bytes: 512 },
+///     Input::End(Ok(())),
+/// ];
+/// let failure = Input::End(Err(FailureKind::Connect));
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
@@ -138,6 +161,20 @@ impl HeadSummary {
 }
 
 /// Whether an input had an effect.
+///
+/// ```
+/// use fetch_proto::{FailureKind, Fetch, FetchRequest, Input, InputEffect, Policy, Timestamp};
+///
+/// # let request = FetchRequest::get("http://a.test/".parse()?);
+/// # let now = Timestamp::START;
+/// # let mut fetch = Fetch::new(request, Policy::default().into(), 0, now);
+/// # let _ = fetch.poll(now);
+/// let attempt = fetch.start(now).expect("the fetch is ready");
+/// let end = || Input::End(Err(FailureKind::Io));
+/// assert_eq!(fetch.handle(attempt.id, end(), now), InputEffect::Applied);
+/// assert_eq!(fetch.handle(attempt.id, end(), now), InputEffect::Stale);
+/// # Ok::<(), url::ParseError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub enum InputEffect {

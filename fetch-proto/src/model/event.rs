@@ -17,6 +17,16 @@ use crate::model::time::Timestamp;
 ///
 /// Not reported by default: see [`EngineConfig::events`](crate::EngineConfig::events) and
 /// [`Fetch::with_events`](crate::Fetch::with_events).
+///
+/// ```
+/// # use fetch_proto::testing::{FetchScript, status};
+/// use fetch_proto::{Backoff, Policy};
+///
+/// let policy = Policy::default().attempts(2).backoff(Backoff::default().jitter(None));
+/// let run = FetchScript::new(policy).answers([status(503), status(200)]).run();
+/// let log: Vec<_> = run.events().iter().map(ToString::to_string).collect();
+/// assert!(log.contains(&"retry in 1s (backoff): status 503, attempt 1 of 2".to_owned()));
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
@@ -126,6 +136,10 @@ pub enum DecisionEvent {
 }
 
 /// What determines the delay before a retry.
+///
+/// ```
+/// assert_eq!(fetch_proto::RetryDelaySource::RetryAfter.to_string(), "Retry-After");
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]

@@ -6,6 +6,14 @@ use core::fmt;
 ///
 /// The driver reports it in [`Input::End`](crate::Input::End); the transport keeps the native error.
 /// Timeouts are not included, because the core decides them.
+///
+/// ```
+/// use fetch_proto::FailureKind;
+///
+/// let failure = FailureKind::Connect;
+/// assert_eq!((failure.as_str(), &*failure.to_string()), ("connect", "could not connect"));
+/// assert!(failure.is_transient() && failure.is_unsent());
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
@@ -162,6 +170,11 @@ impl fmt::Display for FailureKind {
 }
 
 /// Why an attempt failed, or which status makes it worth a retry.
+///
+/// ```
+/// use fetch_proto::{FailureCause, TimeLimit};
+/// assert_eq!(FailureCause::Timeout(TimeLimit::Attempt).to_string(), "attempt timeout");
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
@@ -185,6 +198,10 @@ impl fmt::Display for FailureCause {
 }
 
 /// One of the limits in [`Timeouts`](crate::Timeouts).
+///
+/// ```
+/// assert_eq!(fetch_proto::TimeLimit::FirstByte.to_string(), "first byte");
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
@@ -221,6 +238,16 @@ impl fmt::Display for TimeLimit {
 }
 
 /// Why a redirect was not followed.
+///
+/// ```
+/// # use fetch_proto::testing::{FetchScript, status};
+/// use fetch_proto::{FetchError, Policy, RedirectError};
+///
+/// let mut script = FetchScript::new(Policy::default());
+/// script.answers([status(302).location("ftp://a.test/")]);
+/// let error = FetchError::Redirect(RedirectError::Scheme);
+/// assert_eq!(script.run().outcome().result, Err(error));
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]

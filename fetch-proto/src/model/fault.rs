@@ -6,6 +6,11 @@ use core::time::Duration;
 use crate::model::failure::FailureKind;
 
 /// A fault that [`ChaosPolicy`](crate::ChaosPolicy) injects into an attempt.
+///
+/// ```
+/// use fetch_proto::{ChaosPolicy, FailureKind, InjectedFault};
+/// let one_in_ten = ChaosPolicy::default().fault(100, InjectedFault::Error(FailureKind::Connect));
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]

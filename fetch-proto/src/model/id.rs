@@ -6,6 +6,11 @@ use core::fmt;
 ///
 /// A slot is reused after its fetch ends; the generation tells the fetches apart, so a stale id matches
 /// nothing. A [`Fetch`](crate::Fetch) without an engine has [`FetchId::STANDALONE`].
+///
+/// ```
+/// use fetch_proto::FetchId;
+/// assert_eq!(FetchId::STANDALONE.to_string(), "0.0");
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct FetchId {
@@ -39,6 +44,16 @@ impl fmt::Display for FetchId {
 }
 
 /// Identifies one attempt of a fetch: the first request, a retry, a redirect or a hedge.
+///
+/// ```
+/// # use fetch_proto::{Fetch, FetchRequest, Policy, Timestamp};
+/// # let request = FetchRequest::get("http://a.test/".parse()?);
+/// # let mut fetch = Fetch::new(request, Policy::default().into(), 0, Timestamp::START);
+/// # let _ = fetch.poll(Timestamp::START);
+/// let attempt = fetch.start(Timestamp::START).expect("the fetch is ready");
+/// assert_eq!(attempt.id.to_string(), "0.0#1");
+/// # Ok::<(), url::ParseError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct AttemptId {

@@ -132,6 +132,11 @@ fn is_token_byte(b: u8) -> bool {
 }
 
 /// The text is not a method token: one or more letters, digits or ``!#$%&'*+-.^_`|~``.
+///
+/// ```
+/// let error = "GET /".parse::<fetch_proto::Method>().unwrap_err();
+/// assert_eq!(error.to_string(), "\"GET /\" is not an HTTP method: write a token such as GET or POST");
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct InvalidMethod(Box<str>);
 

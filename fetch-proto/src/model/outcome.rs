@@ -12,6 +12,15 @@ use crate::model::id::{AttemptId, FetchId};
 use crate::model::timings::{AttemptTimings, FetchTimings};
 
 /// How a fetch ended. Exactly one per submitted request.
+///
+/// ```
+/// use fetch_proto::Policy;
+/// use fetch_proto::testing::{FetchScript, status};
+///
+/// let run = FetchScript::new(Policy::default()).answers([status(503), status(200)]).run();
+/// let outcome = run.outcome();
+/// assert_eq!((outcome.status(), outcome.retries, outcome.attempts.len()), (Some(200), 1, 2));
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
@@ -91,6 +100,15 @@ impl FetchOutcome {
 }
 
 /// A complete response.
+///
+/// ```
+/// # use fetch_proto::Policy;
+/// # use fetch_proto::testing::{FetchScript, status};
+/// let run = FetchScript::new(Policy::default()).answers([status(200).body(512)]).run();
+/// let response = run.outcome().result?;
+/// assert_eq!((response.status, response.bytes), (200, 512));
+/// # Ok::<(), fetch_proto::FetchError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
@@ -104,6 +122,14 @@ pub struct CompleteResponse {
 }
 
 /// The result of one attempt.
+///
+/// ```
+/// # use fetch_proto::Policy;
+/// # use fetch_proto::testing::{FetchScript, status};
+/// let run = FetchScript::new(Policy::default()).answers([status(503), status(200)]).run();
+/// let statuses: Vec<_> = run.outcome().attempts.iter().map(|report| report.status).collect();
+/// assert_eq!(statuses, [Some(503), Some(200)]);
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
@@ -151,6 +177,15 @@ impl AttemptReport {
 }
 
 /// How an attempt ended.
+///
+/// ```
+/// # use fetch_proto::testing::{FetchScript, failure};
+/// use fetch_proto::{AttemptEnd, FailureKind, Policy};
+///
+/// let policy = Policy::default().attempts(1);
+/// let run = FetchScript::new(policy).answers([failure(FailureKind::Tls)]).run();
+/// assert_eq!(run.outcome().attempts[0].end, AttemptEnd::Failed(FailureKind::Tls));
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
@@ -173,6 +208,14 @@ pub enum AttemptEnd {
 }
 
 /// Why a fetch has no response.
+///
+/// ```
+/// # use fetch_proto::testing::{FetchScript, hang};
+/// use fetch_proto::{FetchError, Policy, TimeLimit};
+///
+/// let run = FetchScript::new(Policy::default().attempts(1)).answers([hang()]).run();
+/// assert_eq!(run.outcome().result, Err(FetchError::TimedOut(TimeLimit::Attempt)));
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
@@ -237,6 +280,14 @@ impl fmt::Display for FetchError {
 impl core::error::Error for FetchError {}
 
 /// Why a failure, or a status that is worth a retry, was not retried.
+///
+/// ```
+/// # use fetch_proto::testing::{FetchScript, status};
+/// use fetch_proto::{GiveUpReason, Policy};
+///
+/// let run = FetchScript::new(Policy::default().attempts(1)).answers([status(503)]).run();
+/// assert_eq!(run.outcome().gave_up, Some(GiveUpReason::Attempts));
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]

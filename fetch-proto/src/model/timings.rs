@@ -5,6 +5,11 @@ use core::time::Duration;
 use crate::model::time::Timestamp;
 
 /// A phase of an attempt that a transport can observe.
+///
+/// ```
+/// use fetch_proto::{AttemptPhase, Input, Timestamp};
+/// let input = Input::Mark(AttemptPhase::Connected, Timestamp::from_nanos(7));
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
@@ -24,6 +29,18 @@ pub enum AttemptPhase {
 
 /// When each phase of one attempt was completed. A phase that did not happen, or that the transport
 /// cannot observe, is `None`: an attempt on a pooled connection resolves no name.
+///
+/// ```
+/// use core::time::Duration;
+/// use fetch_proto::{AttemptTimings, Timestamp};
+///
+/// let mut timings = AttemptTimings::new(Timestamp::START);
+/// timings.ended = Timestamp::START + Duration::from_millis(250);
+/// timings.resolved = Some(Timestamp::START + Duration::from_millis(20));
+/// timings.connected = Some(Timestamp::START + Duration::from_millis(50));
+/// assert_eq!(timings.connect(), Some(Duration::from_millis(30)));
+/// assert_eq!(timings.total(), Duration::from_millis(250));
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
@@ -213,6 +230,16 @@ impl AttemptTimings {
 
 /// Where the time of a whole fetch went. `queued`, `backoff`, `redirecting` and the last attempt
 /// together with earlier failed ones make up the total.
+///
+/// ```
+/// # use fetch_proto::testing::{FetchScript, status};
+/// use core::time::Duration;
+/// use fetch_proto::{Backoff, Policy};
+///
+/// let policy = Policy::default().backoff(Backoff::default().jitter(None));
+/// let run = FetchScript::new(policy).answers([status(503), status(200)]).run();
+/// assert_eq!(run.outcome().timings.backoff, Duration::from_secs(1));
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]

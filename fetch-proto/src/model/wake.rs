@@ -6,6 +6,20 @@ use crate::model::failure::TimeLimit;
 use crate::model::time::Timestamp;
 
 /// The next time at which polling has an effect without a new input.
+///
+/// ```
+/// use core::time::Duration;
+/// use fetch_proto::{Fetch, FetchRequest, FetchStep, Policy, TimeLimit, Timestamp, WakeReason};
+///
+/// # let request = FetchRequest::get("http://a.test/".parse()?);
+/// # let mut fetch = Fetch::new(request, Policy::default().into(), 0, Timestamp::START);
+/// # let _ = fetch.poll(Timestamp::START);
+/// # let _ = fetch.start(Timestamp::START);
+/// let FetchStep::Wait(Some(wake)) = fetch.poll(Timestamp::START) else { unreachable!() };
+/// assert_eq!(wake.at, Timestamp::START + Duration::from_secs(6));
+/// assert_eq!(wake.why, WakeReason::Limit(TimeLimit::Attempt));
+/// # Ok::<(), url::ParseError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct NextWake {
@@ -16,6 +30,11 @@ pub struct NextWake {
 }
 
 /// What happens at a [`NextWake`].
+///
+/// ```
+/// use fetch_proto::{TimeLimit, WakeReason};
+/// assert_eq!(WakeReason::Limit(TimeLimit::Total).to_string(), "total limit");
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]

@@ -32,6 +32,14 @@ pub struct Backoff {
 /// How the exponential wait `e` is randomised, so that fetches that failed together are not retried
 /// together. The first three names are from Marc Brooker's "Exponential Backoff And Jitter" (AWS
 /// Architecture Blog, 2015).
+///
+/// ```
+/// use core::time::Duration;
+/// use fetch_proto::{Backoff, Jitter};
+///
+/// let backoff = Backoff::default().jitter(Jitter::Full);
+/// assert_eq!(backoff.bounds(1), (Duration::ZERO, Duration::from_secs(2)));
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]

@@ -9,6 +9,14 @@ use crate::model::failure::{FailureCause, FailureKind, TimeLimit};
 ///
 /// Every class but [`Forbidden`](Self::Forbidden) is retried. Classes differ in the cost of a retry
 /// ([`RetryBudget`](crate::RetryBudget)), in its delay, and in whether they count against the host.
+///
+/// ```
+/// use fetch_proto::{FailureCause, FailureKind, Policy, RetryClass};
+///
+/// let policy = Policy::default();
+/// assert_eq!(policy.class(FailureCause::Status(503)), RetryClass::Throttled);
+/// assert_eq!(policy.class(FailureCause::Failure(FailureKind::Connect)), RetryClass::NotSent);
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]

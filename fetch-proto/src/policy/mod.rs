@@ -436,6 +436,14 @@ impl Default for Policy {
 ///
 /// The wait is not shortened unless the caller chooses [`OverCap::Clamp`]. It also pauses the host, so
 /// that queued fetches are not rejected in turn.
+///
+/// ```
+/// use core::time::Duration;
+/// use fetch_proto::{OverCap, Policy, RetryAfterPolicy};
+///
+/// let patient = RetryAfterPolicy { cap: Duration::from_secs(600), over: OverCap::Clamp };
+/// let policy = Policy::default().retry_after(patient);
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
@@ -469,6 +477,17 @@ impl Default for RetryAfterPolicy {
 }
 
 /// What to do if a server asks for a longer wait than the cap.
+///
+/// ```
+/// # use fetch_proto::testing::{FetchScript, status};
+/// use core::time::Duration;
+/// use fetch_proto::{GiveUpReason, OverCap, Policy, RetryAfterPolicy};
+///
+/// assert_eq!(RetryAfterPolicy::default().over, OverCap::Fail);
+/// let hour = Duration::from_secs(3600);
+/// let run = FetchScript::new(Policy::default()).answers([status(503).retry_after(hour)]).run();
+/// assert_eq!(run.outcome().gave_up, Some(GiveUpReason::RetryAfterTooLong));
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]

@@ -39,6 +39,12 @@ pub struct FetchScript {
 }
 
 /// The server's reaction to one attempt. Created by [`status`], [`failure`] and [`hang`].
+///
+/// ```
+/// use core::time::Duration;
+/// use fetch_proto::testing::status;
+/// let slow = status(200).after(Duration::from_secs(3)).body(1 << 20);
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ScriptedAnswer {
     after: Duration,
@@ -256,6 +262,13 @@ impl FetchScript {
 }
 
 /// The result of a [`FetchScript`]. `Display` gives the trace on one line.
+///
+/// ```
+/// # use fetch_proto::{Policy, testing::{FetchScript, status}};
+/// let run = FetchScript::new(Policy::default()).answers([status(200)]).run();
+/// assert_eq!((run.attempts().len(), run.outcome().status()), (1, Some(200)));
+/// assert_eq!(run.to_string(), "0s start · 0s 200 done");
+/// ```
 #[derive(Clone, Debug)]
 pub struct ScriptRun {
     attempts: Vec<Attempt>,

@@ -20,7 +20,7 @@ struct CircuitModel {
     circuit: CircuitBreaker,
     now: Timestamp,
     /// Calls in flight, each with the time of its admission.
-    flying: Vec<(BreakerCall, Timestamp)>,
+    in_flight: Vec<(BreakerCall, Timestamp)>,
 }
 
 fn small() -> Breaker {
@@ -39,7 +39,7 @@ impl CircuitModel {
         Self {
             circuit: CircuitBreaker::new(config, 7),
             now: Timestamp::START,
-            flying: Vec::new(),
+            in_flight: Vec::new(),
         }
     }
 
@@ -47,7 +47,7 @@ impl CircuitModel {
     fn next(&self) -> Vec<Self> {
         let mut models: Vec<_> = self.later_times().collect();
         models.extend(self.admit());
-        for i in 0..self.flying.len() {
+        for i in 0..self.in_flight.len() {
             for result in [
                 CallResult::Failure,
                 CallResult::Neutral,
@@ -62,7 +62,7 @@ impl CircuitModel {
     /// Later times: one tick, the next admission, and the end of a lease.
     fn later_times(&self) -> impl Iterator<Item = Self> {
         let denied = self.circuit.denial(self.now);
-        let lease = self.flying.iter().map(|(_, since)| *since + LEASE);
+        let lease = self.in_flight.iter().map(|(_, since)| *since + LEASE);
         let times = [
             Some(self.now + TICK),
             denied.and_then(|denied| denied.until),
@@ -76,30 +76,30 @@ impl CircuitModel {
     }
 
     fn admit(&self) -> Option<Self> {
-        if self.flying.len() == IN_FLIGHT {
+        if self.in_flight.len() == IN_FLIGHT {
             return None;
         }
-        let mut world = self.clone();
-        let call = world.circuit.admit(self.now).ok()?;
-        world.flying.push((call, self.now));
-        Some(world)
+        let mut next = self.clone();
+        let call = next.circuit.admit(self.now).ok()?;
+        next.in_flight.push((call, self.now));
+        Some(next)
     }
 
     /// Ends the `i`th call and checks the transition.
     fn record(&self, i: usize, result: CallResult) -> Self {
-        let mut world = self.clone();
-        let (call, _) = world.flying.remove(i);
-        let transition = world.circuit.record(call, result, TICK, self.now);
-        let states = [self, &world].map(|world| world.circuit.state(self.now));
+        let mut next = self.clone();
+        let (call, _) = next.in_flight.remove(i);
+        let transition = next.circuit.record(call, result, TICK, self.now);
+        let states = [self, &next].map(|next| next.circuit.state(self.now));
         if call.generation != self.circuit.generation() {
             assert_eq!(
-                world.circuit, self.circuit,
+                next.circuit, self.circuit,
                 "a late result changed something"
             );
         }
         if result == CallResult::Neutral {
             assert_eq!(transition, None, "a neutral result moved the state");
-            let counts = [self, &world].map(|world| world.circuit.counts(self.now));
+            let counts = [self, &next].map(|next| next.circuit.counts(self.now));
             assert_eq!((states[0], counts[0]), (states[1], counts[1]));
         }
         // A break that has ended, but has admitted no probe yet, ignores results.
@@ -111,7 +111,7 @@ impl CircuitModel {
                 assert!(until > self.now);
             }
         }
-        world
+        next
     }
 
     fn check(&self, config: &Breaker) {
@@ -121,7 +121,7 @@ impl CircuitModel {
     }
 
     fn check_probes(&self, config: &Breaker) {
-        let current = self.flying.iter().filter(|(call, since)| {
+        let current = self.in_flight.iter().filter(|(call, since)| {
             let own = call.generation == self.circuit.generation();
             own && call.is_probe() && *since + LEASE > self.now
         });
@@ -175,16 +175,16 @@ fn explore(config: Breaker, start: CircuitModel, events: usize) -> (usize, Vec<C
     let mut edge = Vec::from([start]);
     for _ in 0..=events {
         let mut next = Vec::new();
-        for world in edge {
-            if !seen.insert(world.clone()) {
+        for model in edge {
+            if !seen.insert(model.clone()) {
                 continue;
             }
-            world.check(&config);
-            let state = world.circuit.state(world.now);
+            model.check(&config);
+            let state = model.circuit.state(model.now);
             if !states.contains(&state) {
                 states.push(state);
             }
-            next.extend(world.next());
+            next.extend(model.next());
         }
         edge = next;
     }
@@ -210,15 +210,15 @@ fn invariants_hold_from_the_initial_state() {
 #[test]
 fn invariants_hold_after_a_break_with_a_late_call_in_flight() {
     for config in configs() {
-        let mut world = CircuitModel::new(config);
+        let mut next = CircuitModel::new(config);
         for _ in 0..3 {
-            world = world.admit().unwrap();
+            next = next.admit().unwrap();
         }
         for _ in 0..2 {
-            world = world.record(0, CallResult::Failure);
+            next = next.record(0, CallResult::Failure);
         }
-        assert_eq!(world.circuit.state(world.now), CircuitState::Open);
-        let (models, states) = explore(config, world, EVENTS);
+        assert_eq!(next.circuit.state(next.now), CircuitState::Open);
+        let (models, states) = explore(config, next, EVENTS);
         assert!(models > 1_000, "{models} models");
         assert_eq!(states.len(), 3, "{states:?}");
     }

@@ -233,7 +233,7 @@ impl RetryTokens {
     pub fn set_config(&mut self, config: RetryBudget) {
         match (&mut self.store, &config) {
             (TokenStore::Window { balance, .. }, RetryBudget::Ratio { ttl, .. }) => {
-                balance.resize(*ttl)
+                balance.resize(*ttl);
             }
             (
                 TokenStore::Bucket { level, .. },

@@ -10,6 +10,14 @@ use crate::stats::batch::{BatchStats, FetchSample};
 use crate::stats::histogram::DurationHistogram;
 
 /// The result of a request at a modelled server.
+///
+/// ```
+/// # use fetch_proto::{EngineConfig, testing::{RequestResult, ServerModel, Simulation}};
+/// let flaky = ServerModel::default().errors(1000);
+/// let mut simulation = Simulation::new(EngineConfig::default(), 7).everywhere(flaky);
+/// let summary = simulation.run(["http://a.test/"]);
+/// assert_eq!(summary.hosts[0].result_count(RequestResult::Error), 3);
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 #[non_exhaustive]
 pub enum RequestResult {

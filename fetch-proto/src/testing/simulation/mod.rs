@@ -63,6 +63,14 @@ pub struct Simulation {
 }
 
 /// The result of a [`Simulation`].
+///
+/// ```
+/// use fetch_proto::EngineConfig;
+/// use fetch_proto::testing::Simulation;
+///
+/// let summary = Simulation::new(EngineConfig::default(), 7).run(["http://a.test/1", "http://b.test/"]);
+/// assert_eq!((summary.batch.succeeded(), summary.hosts.len(), summary.stuck), (2, 2, 0));
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SimulationSummary {

@@ -29,6 +29,13 @@ pub struct LoadSeries {
 }
 
 /// One bucket of a [`LoadSeries`].
+///
+/// ```
+/// # use fetch_proto::{EngineConfig, testing::Simulation};
+/// let summary = Simulation::new(EngineConfig::default(), 7).run(["http://a.test/"]);
+/// let first = summary.series.points()[0];
+/// assert_eq!((first.requests, first.in_flight), (1, 1));
+/// ```
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct SeriesPoint {

@@ -200,6 +200,14 @@ impl Default for ServerModel {
 
 /// An outage of a host: from `from` (inclusive) to `until` (exclusive), since the start of the run. See
 /// [`Simulation::outage`](super::Simulation::outage).
+///
+/// ```
+/// use core::time::Duration;
+/// use fetch_proto::testing::{Outage, OutageKind};
+///
+/// let minute = Duration::from_secs(60);
+/// let outage = Outage { from: minute, until: 2 * minute, kind: OutageKind::Unavailable(None) };
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Outage {
     /// The start.
@@ -217,6 +225,15 @@ impl Outage {
 }
 
 /// The result of requests in an [`Outage`].
+///
+/// ```
+/// # use core::time::Duration;
+/// # use fetch_proto::{EngineConfig, testing::{Outage, OutageKind, RequestResult, Simulation}};
+/// let outage = Outage { from: Duration::ZERO, until: Duration::from_secs(2), kind: OutageKind::Refuse };
+/// let mut simulation = Simulation::new(EngineConfig::default(), 7).outage("a.test", outage);
+/// let summary = simulation.run(["http://a.test/"]);
+/// assert!(summary.hosts[0].result_count(RequestResult::Refused) > 0);
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum OutageKind {
