@@ -347,16 +347,6 @@ impl Policy {
         self.rate
     }
 
-    /// How redirects are followed.
-    ///
-    /// ```
-    /// assert_eq!(*fetch_proto::Policy::default().redirects_ref(), fetch_proto::RedirectPolicy::default());
-    /// ```
-    #[must_use]
-    pub const fn redirects_ref(&self) -> &RedirectPolicy {
-        &self.redirects
-    }
-
     /// How `Retry-After` is handled.
     ///
     /// ```
@@ -396,16 +386,6 @@ impl Policy {
     #[must_use]
     pub const fn timeouts_ref(&self) -> &Timeouts {
         &self.timeouts
-    }
-
-    /// The largest body in bytes.
-    ///
-    /// ```
-    /// assert_eq!(fetch_proto::Policy::default().max_body_bytes(), 64 << 20);
-    /// ```
-    #[must_use]
-    pub const fn max_body_bytes(&self) -> u64 {
-        self.max_body
     }
 }
 
