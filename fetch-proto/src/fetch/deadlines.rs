@@ -64,7 +64,7 @@ impl Fetch {
                     self.finish_or_fall_back(FetchError::TimedOut(limit), now);
                 }
                 WakeReason::Fault | WakeReason::Limit(_) => {
-                    self.handle_attempt_deadline(wake, now, context)
+                    self.handle_attempt_deadline(wake, now, context);
                 }
                 WakeReason::Host | WakeReason::Rate | WakeReason::Rule => {
                     unreachable!("a deadline of the engine, not of a fetch")
@@ -104,7 +104,7 @@ impl Fetch {
         match hold {
             Some(InjectedHold::FailNow(failure)) => self.on_end(id, Err(failure), now, context),
             Some(InjectedHold::Until(_, attempt)) => {
-                self.commands.push(AttemptCommand::Start(attempt))
+                self.commands.push(AttemptCommand::Start(attempt));
             }
             Some(InjectedHold::Never) | None => {}
         }

@@ -16,6 +16,7 @@ use crate::model::outcome::{
 };
 use crate::model::time::{CompactDuration, Timestamp};
 use crate::model::timings::FetchTimings;
+use crate::policy::RetryClass;
 
 impl Fetch {
     pub(super) fn on_body(
@@ -279,7 +280,7 @@ impl Fetch {
         match self.state {
             FetchState::Waiting { .. } => self.queued += now.saturating_since(self.waiting_since),
             FetchState::BackingOff { .. } => {
-                self.backoff += now.saturating_since(self.waiting_since)
+                self.backoff += now.saturating_since(self.waiting_since);
             }
             FetchState::InFlight | FetchState::Ended { .. } => {}
         }
@@ -329,7 +330,7 @@ impl Fetch {
     pub(super) fn outcome(&mut self, result: Result<CompleteResponse, FetchError>) -> FetchOutcome {
         let is_retryable = |status| {
             let cause = FailureCause::Status(status);
-            self.policy.class(cause) != crate::RetryClass::Forbidden
+            self.policy.class(cause) != RetryClass::Forbidden
         };
         let is_bad = match result {
             Ok(finish) => is_retryable(finish.status),

@@ -1,7 +1,10 @@
 //! Hedges: further attempts that race a slow one.
 
+use super::in_flight::InFlightAttempt;
 use super::{Fetch, FetchContext, push_event};
 use crate::model::event::DecisionEvent;
+use crate::model::id::AttemptId;
+use crate::model::outcome::AttemptEnd;
 use crate::model::time::Timestamp;
 use crate::model::wake::{NextWake, WakeReason};
 
@@ -68,24 +71,19 @@ impl Fetch {
 
     /// Whether an attempt in flight may still bring the response.
     pub(super) fn has_contender(&self) -> bool {
-        self.in_flight
-            .iter()
-            .any(super::InFlightAttempt::is_contending)
+        self.in_flight.iter().any(InFlightAttempt::is_contending)
     }
 
     /// Whether an attempt other than `id` may.
-    pub(super) fn has_other_contender(&self, id: crate::AttemptId) -> bool {
+    pub(super) fn has_other_contender(&self, id: AttemptId) -> bool {
         let mut others = self.in_flight.iter().filter(|attempt| attempt.id != id);
-        others.any(super::InFlightAttempt::is_contending)
+        others.any(InFlightAttempt::is_contending)
     }
 
     /// A hedge is due: requests a slot, unless a response has come or the breaker is open.
     pub(super) fn request_hedge(&mut self, context: &mut dyn FetchContext, now: Timestamp) {
         self.hedging.due_at = None;
-        let can_be_hedged = self
-            .in_flight
-            .iter()
-            .all(super::InFlightAttempt::can_be_hedged);
+        let can_be_hedged = self.in_flight.iter().all(InFlightAttempt::can_be_hedged);
         if can_be_hedged && context.open_circuit(now).is_none() {
             self.hedging.request = HedgeRequest::Pending;
         }
@@ -110,7 +108,7 @@ impl Fetch {
     }
 
     /// Aborts the other attempts, because `winner` has the response.
-    pub(super) fn abandon_others(&mut self, winner: crate::AttemptId, now: Timestamp) {
+    pub(super) fn abandon_others(&mut self, winner: AttemptId, now: Timestamp) {
         self.hedging.due_at = None;
         self.hedging.request = HedgeRequest::None;
         let other = |fetch: &Self| {
@@ -122,9 +120,9 @@ impl Fetch {
                 .attempt(loser)
                 .is_some_and(|loser| !loser.is_contending());
             let end = if refused {
-                crate::AttemptEnd::Responded
+                AttemptEnd::Responded
             } else {
-                crate::AttemptEnd::Abandoned
+                AttemptEnd::Abandoned
             };
             self.abort(loser, end, now);
             push_event(&mut self.events, || DecisionEvent::Abandoned {

@@ -139,8 +139,8 @@ impl Engine {
         let Some(guards) = &mut state.guards else {
             return;
         };
-        let is_telling = attempt.verdict != CallResult::Neutral || attempt.overloaded;
-        if let Some(limiter) = guards.limiter.as_mut().filter(|_| is_telling) {
+        let is_informative = attempt.verdict != CallResult::Neutral || attempt.overloaded;
+        if let Some(limiter) = guards.limiter.as_mut().filter(|_| is_informative) {
             limiter.record(attempt.took, in_flight, attempt.overloaded, now);
         }
         if let Some((latency, took)) = guards.latency.as_mut().zip(attempt.first_byte)
@@ -195,7 +195,7 @@ impl Engine {
             match (tokens, attempt.verdict) {
                 (Some(tokens), CallResult::Success) => tokens.record_success(cost, now),
                 (Some(tokens), CallResult::Failure) if attempt.gave_up => {
-                    tokens.record_failure(now)
+                    tokens.record_failure(now);
                 }
                 _ => {}
             }
