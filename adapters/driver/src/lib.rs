@@ -4,58 +4,21 @@
 //! no runtime. An adapter brings three things ([`Adapter`]): an HTTP client ([`Transport`]), a
 //! [`Timer`], and a place to run the driver. What to do with them is decided by the core.
 
-mod batch;
-mod body;
-mod builder;
-mod clock;
+mod client;
 pub mod common;
-mod connect_to;
-mod cookie_jar;
-mod cookies;
-mod deliveries;
-mod divided;
 mod driver;
-mod error;
-mod exchange;
-mod fetcher;
-mod flights;
-mod in_common;
-mod job;
-mod last_resort;
-mod logging;
-mod marks;
-mod metering;
-mod no_proxy;
-mod outcome;
-mod peer;
-mod pot;
-mod proxy;
-mod proxy_rules;
-mod rate_limit;
-mod recording;
-mod redact;
-mod request;
-mod retry_after;
-mod routing;
-mod save;
+mod fields;
+mod model;
 mod settings;
-mod share;
-mod sight;
-mod spans;
+mod shard;
 pub mod sync;
-mod threads;
-mod timer;
+mod telemetry;
 mod transport;
-mod transport_fn;
-mod with_transport;
 
-pub use batch::FetchAll;
-pub use body::{Body, StreamedResponse};
-pub use builder::Builder;
-pub use clock::Clock;
-pub use connect_to::ConnectTo;
-pub use cookie_jar::CookieJar;
-pub use error::{Error, ErrorKind};
+pub use client::builder::Builder;
+pub use client::fetch_all::FetchAll;
+pub use client::fetcher::Fetcher;
+pub use client::streamed::{Body, StreamedResponse};
 /// What the core says of a fetch that came to no response.
 pub use fetch_proto::Error as FetchError;
 pub use fetch_proto::{
@@ -63,26 +26,33 @@ pub use fetch_proto::{
     OverCap, Pattern, Phase, Policy, Rate, Redirects, RetryAfter, RetryBudget, Rules, Stats,
     StatusSet, Timeouts, Timestamp, Timings,
 };
-pub use fetcher::Fetcher;
-pub use in_common::InCommon;
-pub use last_resort::FallbackValue;
-pub use marks::{Marks, Wanted};
-pub use outcome::{FellBack, Outcome, Response};
-pub use proxy::{Proxy, ProxyKind};
-pub use proxy_rules::ProxyRules;
-pub use redact::Redacted;
-pub use request::{IntoRequest, Keep, Request};
-pub use retry_after::parse_retry_after;
-pub use save::{ResponseHead, SaveBody, SaveError, Saved, Saving};
-pub use settings::{Adapter, BuildError, Http2, Identity, Settings};
+pub use fields::cookie_jar::CookieJar;
+pub use fields::redact::Redacted;
+pub use fields::retry_after::parse_retry_after;
+pub use model::error::{Error, ErrorKind};
+pub use model::fallback_value::FallbackValue;
+pub use model::outcome::{FellBack, Outcome, Response};
+pub use model::request::{IntoRequest, Keep, Request};
+pub use model::save::{ResponseHead, SaveBody, SaveError, Saved, Saving};
+pub use settings::Settings;
+pub use settings::adapter::Adapter;
+pub use settings::build_error::BuildError;
+pub use settings::connect_to::ConnectTo;
+pub use settings::proxy::{Proxy, ProxyKind};
+pub use settings::proxy_rules::ProxyRules;
+pub use settings::tls::{Http2, Identity};
+pub use settings::with_transport::WithTransport;
+pub use transport::Transport;
+pub use transport::clock::Clock;
+pub use transport::connection::Connection;
+pub use transport::error::TransportError;
+pub use transport::message::{BodyStream, Incoming, Outgoing, RequestBody};
+pub use transport::progress::{Marks, Wanted};
+pub use transport::shared_state::InCommon;
 #[cfg(feature = "async-io")]
-pub use timer::AsyncIoTimer;
-pub use timer::Timer;
-pub use transport::{
-    BodyStream, Connection, Incoming, Outgoing, RequestBody, Transport, TransportError,
-};
-pub use transport_fn::{TransportFn, transport_fn};
-pub use with_transport::WithTransport;
+pub use transport::timer::AsyncIoTimer;
+pub use transport::timer::Timer;
+pub use transport::transport_fn::{TransportFn, transport_fn};
 
 /// The target of all log records of this crate.
 pub const LOG_TARGET: &str = "fetch_all";

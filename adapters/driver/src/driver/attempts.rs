@@ -6,12 +6,13 @@ use fetch_proto::{Attempt, AttemptId, Input};
 
 use super::wire::{head, outgoing};
 use super::{BUDGET, Driver};
-use crate::exchange::{Exchanging, News, Verdict};
-use crate::flights::Polled;
-use crate::job::{Flight, Live};
-use crate::marks::{Known, Marks};
-use crate::spans::Span;
-use crate::transport::{Outgoing, Transport};
+use crate::driver::active::{Flight, Live};
+use crate::driver::attempt_set::Polled;
+use crate::driver::exchange::{Exchanging, News, Verdict};
+use crate::telemetry::tracing::Span;
+use crate::transport::Transport;
+use crate::transport::message::Outgoing;
+use crate::transport::progress::{Known, Marks};
 
 impl<T, F, S> Driver<T, F, S>
 where

@@ -1,44 +1,14 @@
 //! What one driver of several has of the limits over all hosts.
 
-use std::task::{Context, Poll};
-
-use fetch_proto::{Config, Timestamp};
+use fetch_proto::Config;
 
 use super::Driver;
-use crate::divided::{Divided, Held, WHOLE};
-use crate::exchange::Exchanging;
-use crate::marks::Marks;
-use crate::threads;
-use crate::transport::{Outgoing, Transport};
-
-/// Its parts. They are apart, since a rate must not wait until a retry counts no more.
-pub(crate) struct Limits {
-    budget: Divided,
-    rates: Divided,
-}
-
-impl Limits {
-    /// For so many drivers.
-    pub(crate) fn new(drivers: usize) -> impl Iterator<Item = Self> {
-        let both = Divided::new(drivers).into_iter().zip(Divided::new(drivers));
-        both.map(|(budget, rates)| Self { budget, rates })
-    }
-
-    /// When to settle again at the latest.
-    pub(super) fn settles_at(&self) -> Option<Timestamp> {
-        let both = [self.budget.settles_at(), self.rates.settles_at()];
-        both.into_iter().flatten().min()
-    }
-
-    /// Waits until another driver's part of one of them changed, or is to change.
-    pub(super) fn poll_changed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let both = [self.budget.poll_changed(cx), self.rates.poll_changed(cx)];
-        match both.contains(&Poll::Ready(())) {
-            true => Poll::Ready(()),
-            false => Poll::Pending,
-        }
-    }
-}
+use crate::driver::exchange::Exchanging;
+use crate::shard::divided::{Held, WHOLE};
+use crate::shard::limits::{Limits, has_rate};
+use crate::transport::Transport;
+use crate::transport::message::Outgoing;
+use crate::transport::progress::Marks;
 
 impl<T, F, S> Driver<T, F, S>
 where
@@ -51,7 +21,7 @@ where
         let Some(Limits { budget, rates }) = &mut self.limits else {
             return;
         };
-        rates.need(threads::has_rate(config));
+        rates.need(has_rate(config));
         self.engine.set_rate_part(rates.parts(), WHOLE);
         budget.need(config.budget_ref().is_some());
         let fill = self.engine.budget_fill();

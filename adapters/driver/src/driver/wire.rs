@@ -7,12 +7,13 @@ use std::time::SystemTime;
 use fetch_proto::{Attempt, Head};
 use http::{HeaderMap, header};
 
-use crate::exchange::Parts;
-use crate::job::{Job, Live};
-use crate::rate_limit;
-use crate::request::Keep;
-use crate::retry_after::parse_retry_after;
-use crate::transport::{Outgoing, RequestBody};
+use crate::driver::active::Live;
+use crate::driver::exchange::Parts;
+use crate::driver::job::Job;
+use crate::fields::rate_limit;
+use crate::fields::retry_after::parse_retry_after;
+use crate::model::request::Keep;
+use crate::transport::message::{Outgoing, RequestBody};
 
 /// What else must be the same for two requests of one method and URL to be one: all header fields,
 /// the path as it is sent, and whether the body is kept.

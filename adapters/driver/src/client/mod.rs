@@ -1,0 +1,7 @@
+//! What a program holds: the fetcher, its builder, and the streams of outcomes.
+
+pub(crate) mod builder;
+pub(crate) mod drivers;
+pub(crate) mod fetch_all;
+pub(crate) mod fetcher;
+pub(crate) mod streamed;

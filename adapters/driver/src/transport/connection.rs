@@ -1,0 +1,12 @@
+//! Which connection serves an attempt.
+
+use std::net::SocketAddr;
+
+/// Which connection serves an attempt.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Connection {
+    /// The peer's address, where the transport knows it.
+    pub remote: Option<SocketAddr>,
+    /// Whether the connection was taken from the pool.
+    pub reused: bool,
+}

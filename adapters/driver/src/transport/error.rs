@@ -1,0 +1,78 @@
+//! Why an attempt failed.
+
+use std::fmt;
+
+use fetch_proto::Failure;
+
+/// Why an attempt failed: what the core needs to decide, and what a person needs to understand.
+pub struct TransportError {
+    kind: Failure,
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl TransportError {
+    /// An error of this kind, with the native error or a text as its source.
+    ///
+    /// ```
+    /// use fetch_driver::{Failure, TransportError};
+    ///
+    /// let error = TransportError::new(Failure::Connect, "connection refused by 127.0.0.1:1");
+    /// assert_eq!(error.kind(), Failure::Connect);
+    /// assert_eq!(error.to_string(), "could not connect: connection refused by 127.0.0.1:1");
+    /// ```
+    pub fn new(kind: Failure, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self {
+            kind,
+            source: source.into(),
+        }
+    }
+
+    /// What the core is told.
+    ///
+    /// ```
+    /// # use fetch_driver::{Failure, TransportError};
+    /// assert_eq!(TransportError::new(Failure::Io, "reset").kind(), Failure::Io);
+    /// ```
+    #[must_use]
+    pub fn kind(&self) -> Failure {
+        self.kind
+    }
+}
+
+impl TransportError {
+    /// The source and its causes, without the kind.
+    pub(crate) fn detail(&self) -> String {
+        let mut text = self.source.to_string();
+        let mut cause = self.source.source();
+        while let Some(error) = cause {
+            let part = error.to_string();
+            if !text.contains(&part) {
+                text.push_str(": ");
+                text.push_str(&part);
+            }
+            cause = error.source();
+        }
+        text
+    }
+}
+
+impl fmt::Debug for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TransportError")
+            .field("kind", &self.kind)
+            .field("source", &self.source)
+            .finish()
+    }
+}
+
+impl fmt::Display for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.kind, self.detail())
+    }
+}
+
+impl std::error::Error for TransportError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&*self.source)
+    }
+}
