@@ -23,7 +23,7 @@ use crate::settings::proxy_rules::ProxyRules;
 use crate::settings::tls::{Http2, Identity};
 use crate::transport::shared_state::InCommon;
 
-/// All settings of a fetcher, as plain data: what a [`Builder`](crate::Builder) collects and an [`Adapter`] reads.
+/// All settings of a fetcher, as plain data: what a [`Builder`](crate::Builder) collects and an [`Adapter`](crate::Adapter) reads.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Settings {
