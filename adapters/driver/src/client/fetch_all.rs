@@ -1,4 +1,4 @@
-//! Many fetches as a stream of outcomes.
+//! Fetches of a batch as a stream of outcomes.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -10,65 +10,66 @@ use std::time::Instant;
 use fetch_proto::BatchStats;
 use futures_core::Stream;
 
-use crate::client::drivers::Inner;
+use crate::client::drivers::DriverSet;
 use crate::driver::command::Command;
-use crate::driver::delivery::{Delivered, Sink, stillborn};
-use crate::driver::job::Job;
-use crate::driver::outcome_queue::{Deliveries, Inbox, deliveries};
+use crate::driver::fetches::job::FetchJob;
+use crate::driver::outcomes::queue::{QueueReceiver, QueueSender, outcome_queue};
+use crate::driver::outcomes::sender::{DeliveredOutcome, OutcomeSender, rejected_outcome};
 use crate::model::outcome::Outcome;
 use crate::model::request::IntoRequest;
 use crate::telemetry::logging;
 
-/// So many requests at most are taken from the source before others have a turn.
-const PULL: usize = 256;
+/// The most requests that one poll takes from the source.
+const MAX_PULL: usize = 256;
 
-/// The window is filled up again once this part of it is free.
-const REFILL: usize = 64;
+/// The window is refilled once one part in so many is free: a refill costs an allocation and a message
+/// to the driver.
+const REFILL_DIVISOR: usize = 64;
 
 /// The outcomes of a batch, in the order in which its fetches end: exactly one for each request.
 ///
-/// Made by [`Fetcher::fetch_all`](crate::Fetcher::fetch_all). Requests are pulled from the source
-/// while the stream is polled, as far as the window allows. When outcomes are not taken, no more
-/// attempts are started. Dropping the stream cancels what is not over.
+/// Created by [`Fetcher::fetch_all`](crate::Fetcher::fetch_all). Requests are pulled from the source
+/// while the stream is polled, as far as the window allows. If outcomes are not taken, no more
+/// attempts are started. Dropping the stream cancels all fetches that have not ended.
 #[must_use = "streams do nothing unless polled"]
 pub struct FetchAll<S> {
-    begun: bool,
-    deliveries: Deliveries<Delivered>,
+    began: bool,
+    queue: QueueSender<DeliveredOutcome>,
     group: u64,
-    inbox: Inbox<Delivered>,
-    inner: Arc<Inner>,
-    /// Requests that could not be made.
-    invalid: VecDeque<Outcome>,
+    receiver: QueueReceiver<DeliveredOutcome>,
+    drivers: Arc<DriverSet>,
+    /// Outcomes of items that are not valid requests.
+    rejected: VecDeque<Outcome>,
     outstanding: usize,
     sequence: u64,
     source: Option<Pin<Box<S>>>,
     started: Instant,
     stats: BatchStats,
-    told: bool,
+    end_logged: bool,
     total: Option<u64>,
 }
 
 impl<S> FetchAll<S> {
-    pub(crate) fn new(inner: Arc<Inner>, source: S, total: Option<u64>) -> Self {
-        let (deliveries, inbox) = deliveries();
+    pub(crate) fn new(drivers: Arc<DriverSet>, source: S, total: Option<u64>) -> Self {
+        let (queue, receiver) = outcome_queue();
         Self {
-            begun: false,
-            deliveries,
-            group: inner.group(),
-            inbox,
-            inner,
-            invalid: VecDeque::new(),
+            began: false,
+            queue,
+            group: drivers.new_group(),
+            receiver,
+            drivers,
+            rejected: VecDeque::new(),
             outstanding: 0,
             sequence: 0,
             source: Some(Box::pin(source)),
             started: Instant::now(),
             stats: BatchStats::default(),
-            told: false,
+            end_logged: false,
             total,
         }
     }
 
-    /// Says how many requests there will be, where the source cannot tell. For the log alone.
+    /// Sets how many requests there will be, for the log, if the source does not report it.
     ///
     /// ```
     /// # let fetcher = fetch_smol::Fetcher::builder().build()?;
@@ -92,7 +93,7 @@ impl<S> FetchAll<S> {
         &self.stats
     }
 
-    /// How many requests were taken from the source and are not over.
+    /// How many requests were taken from the source and have not ended.
     ///
     /// ```
     /// # let fetcher = fetch_smol::Fetcher::builder().build()?;
@@ -104,7 +105,7 @@ impl<S> FetchAll<S> {
         self.outstanding
     }
 
-    /// Takes no more from the source: what was taken goes on to its end.
+    /// Takes no more requests from the source. Those already taken are fetched.
     ///
     /// ```
     /// # let fetcher = fetch_smol::Fetcher::builder().build()?;
@@ -118,38 +119,37 @@ impl<S> FetchAll<S> {
         self.source = None;
     }
 
-    /// Takes no more from the source and cancels what is not in flight at the moment: what is in
-    /// flight goes on to its end.
+    /// Takes no more requests from the source and cancels those without an attempt in flight. Attempts
+    /// in flight continue to their end.
     ///
     /// ```
     /// # let fetcher = fetch_smol::Fetcher::builder().build()?;
     /// let mut batch = fetcher.fetch_all(["http://a.test/"]);
-    /// batch.wind_down();
+    /// batch.cancel_queued();
     /// # use fetch_smol::StreamExt;
     /// assert_eq!(smol::block_on(batch.count()), 0);
     /// # Ok::<(), fetch_driver::BuildError>(())
     /// ```
-    pub fn wind_down(&mut self) {
+    pub fn cancel_queued(&mut self) {
         self.source = None;
-        self.inner.send_all(|| Command::WindDown(self.group));
+        self.drivers.send_all(|| Command::WindDown(self.group));
     }
 
     fn deliver(&mut self, outcome: Outcome) -> Poll<Option<Outcome>> {
-        self.stats.record(&logging::sample(&outcome));
+        self.stats.record(&logging::to_sample(&outcome));
         Poll::Ready(Some(outcome))
     }
 }
 
 impl<S: Stream<Item: IntoRequest>> FetchAll<S> {
-    /// Takes requests from the source. Whether there may be more at once.
+    /// Takes requests from the source. Returns whether more may be ready now.
     fn pull(&mut self, cx: &mut Context<'_>) -> bool {
-        let window = self.inner.window();
+        let window = self.drivers.window();
         let room = window.saturating_sub(self.outstanding);
-        if room < (window / REFILL).clamp(1, PULL) {
-            // One for each outcome would cost an allocation, and a message to the driver, for each.
+        if room < (window / REFILL_DIVISOR).clamp(1, MAX_PULL) {
             return false;
         }
-        let room = room.min(PULL);
+        let room = room.min(MAX_PULL);
         let mut jobs = Vec::new();
         while let Some(source) = self.source.as_mut().filter(|_| jobs.len() < room) {
             let Poll::Ready(item) = source.as_mut().poll_next(cx) else {
@@ -166,20 +166,20 @@ impl<S: Stream<Item: IntoRequest>> FetchAll<S> {
                     if request.tag == 0 {
                         request.tag = sequence;
                     }
-                    let sink = Sink::outcome(&mut request, self.deliveries.clone());
+                    let sender = OutcomeSender::to_queue(&mut request, self.queue.clone());
                     if jobs.is_empty() {
                         jobs.reserve(room);
                     }
-                    jobs.push(Job {
+                    jobs.push(FetchJob {
                         group: self.group,
                         request,
-                        sink,
+                        sender,
                     });
                 }
                 Err(error) => {
-                    let outcome = stillborn(error.clone(), error.url().to_owned(), sequence);
-                    logging::result(&outcome);
-                    self.invalid.push_back(outcome);
+                    let outcome = rejected_outcome(error.clone(), error.url().to_owned(), sequence);
+                    logging::log_outcome(&outcome);
+                    self.rejected.push_back(outcome);
                     break;
                 }
             }
@@ -187,7 +187,7 @@ impl<S: Stream<Item: IntoRequest>> FetchAll<S> {
         let pulled = jobs.len();
         if pulled > 0 {
             self.outstanding += pulled;
-            self.inner.submit(jobs);
+            self.drivers.submit(jobs);
         }
         pulled == room
     }
@@ -197,22 +197,22 @@ impl<S: Stream<Item: IntoRequest>> Stream for FetchAll<S> {
     type Item = Outcome;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Outcome>> {
-        if !core::mem::replace(&mut self.begun, true) {
-            logging::start(self.total);
+        if !core::mem::replace(&mut self.began, true) {
+            logging::log_batch_start(self.total);
         }
         let more = self.pull(cx);
-        if let Some(outcome) = self.invalid.pop_front() {
+        if let Some(outcome) = self.rejected.pop_front() {
             return self.deliver(outcome);
         }
         if self.outstanding == 0 && self.source.is_none() {
-            if !core::mem::replace(&mut self.told, true) {
-                logging::end(&self.stats, self.started.elapsed());
+            if !core::mem::replace(&mut self.end_logged, true) {
+                logging::log_batch_end(&self.stats, self.started.elapsed());
             }
             return Poll::Ready(None);
         }
-        match self.inbox.poll_next(cx) {
+        match self.receiver.poll_next(cx) {
             Poll::Pending if more => {
-                // The source has more and there is room, but the driver must have its turn too.
+                // The source has more and there is room, but the driver must run, too.
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }
@@ -228,7 +228,7 @@ impl<S: Stream<Item: IntoRequest>> Stream for FetchAll<S> {
 impl<S> Drop for FetchAll<S> {
     fn drop(&mut self) {
         if self.outstanding > 0 {
-            self.inner.send_all(|| Command::Cancel(self.group));
+            self.drivers.send_all(|| Command::Cancel(self.group));
         }
     }
 }

@@ -1,49 +1,50 @@
-//! The handle to a running driver.
+//! The handle to running drivers.
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use fetch_proto::{HostStats, Stats};
 use futures_core::Stream;
 use futures_lite::{StreamExt, stream};
 
-use crate::client::drivers::{CancelOnDrop, Inner};
+use crate::client::drivers::{CancelOnDrop, DriverSet};
 use crate::client::fetch_all::FetchAll;
 use crate::client::streamed::StreamedResponse;
 use crate::driver::command::Command;
-use crate::driver::delivery::{Sink, stillborn};
-use crate::driver::job::Job;
-use crate::driver::outcome_queue::deliveries;
-use crate::model::error::{Error, ErrorKind};
+use crate::driver::fetches::job::FetchJob;
+use crate::driver::outcomes::queue::outcome_queue;
+use crate::driver::outcomes::sender::{OutcomeSender, rejected_outcome};
+use crate::model::error::{Error, ErrorKind, SHUT_DOWN};
 use crate::model::outcome::{Outcome, Response};
 use crate::model::request::{IntoRequest, Request};
 use crate::settings::build_error::BuildError;
+use crate::settings::with_logged_events;
 
-/// Fetches URLs on the runtime of `A`, all within the same limits and over the same connections.
+/// Fetches URLs on the runtime of `A`. All fetches share the same limits and connections.
 ///
-/// Cheap to clone. The driver behind it ends when the last clone and the last stream are dropped.
+/// Cheap to clone. Its driver ends when the last clone and the last stream are dropped.
 pub struct Fetcher<A> {
-    pub(crate) adapter: PhantomData<fn() -> A>,
-    pub(crate) inner: Arc<Inner>,
+    adapter: PhantomData<fn() -> A>,
+    drivers: Arc<DriverSet>,
 }
 
 impl<A> Fetcher<A> {
-    /// A fetcher that could not be built: every fetch ends with the reason.
-    pub(crate) fn new(inner: Inner) -> Self {
+    pub(crate) fn new(drivers: DriverSet) -> Self {
         Self {
             adapter: PhantomData,
-            inner: Arc::new(inner),
+            drivers: Arc::new(drivers),
         }
     }
 
-    pub(crate) fn broken(why: &BuildError) -> Self {
-        Self::new(Inner::broken(why))
+    /// A fetcher that could not be built: every fetch fails with this error.
+    pub(crate) fn failing(error: &BuildError) -> Self {
+        Self::new(DriverSet::failing(error))
     }
 
     /// Fetches all `urls` and streams the outcomes in the order in which they end.
     ///
-    /// URLs are taken lazily, as there is room. A URL that fails, or that is none, is an outcome
+    /// URLs are taken lazily, as far as the window allows. A URL that fails or is invalid has an outcome
     /// like any other: the stream never ends early. Dropping it cancels the rest.
     ///
     /// ```
@@ -65,7 +66,7 @@ impl<A> Fetcher<A> {
             (low, Some(high)) if low == high => Some(low as u64),
             _ => None,
         };
-        FetchAll::new(self.inner.clone(), stream::iter(urls), total)
+        FetchAll::new(self.drivers.clone(), stream::iter(urls), total)
     }
 
     /// Like [`fetch_all`](Self::fetch_all), for URLs that come as a stream.
@@ -83,10 +84,10 @@ impl<A> Fetcher<A> {
     where
         S: Stream<Item: IntoRequest>,
     {
-        FetchAll::new(self.inner.clone(), urls, None)
+        FetchAll::new(self.drivers.clone(), urls, None)
     }
 
-    /// Fetches one request and tells how it ended. Dropping the future cancels it.
+    /// Fetches one request. Dropping the future cancels it.
     ///
     /// ```
     /// # let site = fetch_testbed::Site::start()?;
@@ -99,13 +100,13 @@ impl<A> Fetcher<A> {
     pub async fn fetch(&self, request: impl IntoRequest) -> Outcome {
         let mut request = match request.into_request() {
             Ok(request) => request,
-            Err(error) => return stillborn(error, String::new(), 0),
+            Err(error) => return rejected_outcome(error, String::new(), 0),
         };
-        let (deliveries, inbox) = deliveries();
-        let sink = Sink::outcome(&mut request, deliveries);
-        let mut cancel = self.submit(request, sink);
-        // Whatever becomes of it, its sink says so.
-        let delivered = inbox.next().await;
+        let (queue, receiver) = outcome_queue();
+        let sender = OutcomeSender::to_queue(&mut request, queue);
+        let mut cancel = self.submit(request, sender);
+        // The driver always delivers an outcome, even if it is dropped.
+        let delivered = receiver.next().await;
         cancel.disarm();
         delivered.outcome
     }
@@ -122,16 +123,15 @@ impl<A> Fetcher<A> {
     ///
     /// # Errors
     ///
-    /// If there is no response. A response of any status is one: see
-    /// [`Response::status`].
+    /// If there is no response. A response of any status is `Ok`: see [`Response::status`].
     pub async fn get(&self, request: impl IntoRequest) -> Result<Response, Error> {
         self.fetch(request).await.result
     }
 
-    /// Fetches one request as far as the response's head, whose body is then read piece by piece.
+    /// Fetches one request up to the response's head. The body is then read as a stream.
     ///
-    /// Retries happen until the head is there and never after it. Dropping the future, or the body,
-    /// cancels the fetch.
+    /// Failures are retried until the head is received, and not after that. Dropping the future, or the
+    /// body, cancels the fetch.
     ///
     /// ```
     /// # let site = fetch_testbed::Site::start()?;
@@ -158,23 +158,25 @@ impl<A> Fetcher<A> {
         let mut request = request.into_request()?;
         let (sender, receiver) = async_channel::bounded(1);
         let url = request.text.clone();
-        let sink = Sink::stream(&mut request, sender);
-        let mut cancel = self.submit(request, sink);
+        let sender = OutcomeSender::to_stream(&mut request, sender);
+        let mut cancel = self.submit(request, sender);
         match receiver.recv().await {
             Ok(Ok(opened)) => Ok(StreamedResponse::new(opened, cancel)),
             Ok(Err(error)) => {
                 cancel.disarm();
                 Err(error)
             }
-            Err(_) => Err(stopped(&url)),
+            Err(_) => Err(Error::rejected(ErrorKind::Stopped, &url, SHUT_DOWN)),
         }
     }
 
-    /// Takes over another configuration of the engine while everything goes on: limits, rates,
-    /// rules, breakers, budgets. What is known of hosts is kept. The bound on connections stays as it
-    /// was built. A fetcher with several threads divides the rates over all hosts and of rules, and the
-    /// budget over all hosts, equally among those that have something to do; of a rate each has a burst of
-    /// one at least, while a part of a budget that is less than one retry allows for none. One that is built with such limits keeps them exactly, on one thread.
+    /// Replaces the engine's configuration while fetches continue: limits, rates, rules, breakers,
+    /// budgets. The state of hosts is preserved. The bound on connections does not change.
+    ///
+    /// Several threads divide a rate over all hosts, the rate of a rule, and the budget over all hosts
+    /// equally among the busy threads. A part of a rate has a burst of at least one, while a part of a
+    /// budget that is less than one retry allows none. A fetcher that is built with such limits applies
+    /// them exactly, on one thread.
     ///
     /// ```
     /// use fetch_proto::Config;
@@ -183,15 +185,11 @@ impl<A> Fetcher<A> {
     /// # Ok::<(), fetch_driver::BuildError>(())
     /// ```
     pub fn set_config(&self, config: fetch_proto::Config) {
-        if let Some(balance) = &self.inner.balance {
-            balance.resize(config.concurrency_limit());
-        }
-        let configure = || Command::Configure(Box::new(config.clone()));
-        self.inner.send_all(configure);
+        self.drivers.set_config(&with_logged_events(config));
     }
 
-    /// Sets the least time between the starts of two attempts at one host, named by scheme, host and
-    /// port, such as the crawl delay of its robots.txt. Zero takes it back.
+    /// Sets the minimum time between the starts of two attempts at one host, given as scheme, host and
+    /// port, such as the crawl delay of its robots.txt. Zero removes it.
     ///
     /// ```
     /// use std::time::Duration;
@@ -200,12 +198,12 @@ impl<A> Fetcher<A> {
     /// # Ok::<(), fetch_driver::BuildError>(())
     /// ```
     pub fn set_crawl_delay(&self, host: &str, delay: std::time::Duration) {
-        let command = || Command::CrawlDelay(host.into(), delay);
-        self.inner.send_all(command);
+        let command = || Command::SetCrawlDelay(host.into(), delay);
+        self.drivers.send_all(command);
     }
 
-    /// How it stands with one host now, named by scheme, host and port: what waits and flies, its
-    /// breaker, its rest. `None` if nothing is known of it, or no longer.
+    /// The state of one host, given as scheme, host and port: its queue, its attempts in flight, its
+    /// breaker. `None` if the engine has no state for it.
     ///
     /// ```
     /// # smol::block_on(async {
@@ -215,17 +213,18 @@ impl<A> Fetcher<A> {
     /// # }).unwrap();
     /// ```
     pub async fn host_stats(&self, host: &str) -> Option<HostStats> {
-        // Others may know it, too, as where a fetch came from that waits for another's response.
+        // Several drivers may know the host, for instance while a transferred fetch waits for a shared
+        // response.
         let (sender, receiver) = async_channel::unbounded();
-        let command = || Command::HostStats(host.into(), sender.clone());
-        self.inner.send_all(command);
+        let command = || Command::SendHostStats(host.into(), sender.clone());
+        self.drivers.send_all(command);
         drop(sender);
-        let known = receiver.filter_map(|stats| stats).collect::<Vec<_>>();
-        let has_most = |stats: &HostStats| (stats.flying, stats.live);
-        known.await.into_iter().max_by_key(has_most)
+        let answers = receiver.filter_map(|stats| stats).collect::<Vec<_>>();
+        let busiest = |stats: &HostStats| (stats.flying, stats.live);
+        answers.await.into_iter().max_by_key(busiest)
     }
 
-    /// What the engine has done and holds, as of its last turn.
+    /// The statistics of the engine, as of its last turn.
     ///
     /// ```
     /// let fetcher = fetch_smol::Fetcher::builder().build()?;
@@ -234,35 +233,28 @@ impl<A> Fetcher<A> {
     /// ```
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let drivers = self.inner.drivers.iter();
-        let stats =
-            drivers.map(|driver| *driver.stats.lock().unwrap_or_else(PoisonError::into_inner));
-        stats.reduce(Stats::plus).unwrap_or_default()
+        self.drivers.stats()
     }
 
-    fn submit(&self, request: Request, sink: Sink) -> CancelOnDrop {
-        let group = self.inner.group();
-        self.inner.submit(vec![Job {
+    fn submit(&self, request: Request, sender: OutcomeSender) -> CancelOnDrop {
+        let group = self.drivers.new_group();
+        self.drivers.submit(vec![FetchJob {
             group,
             request,
-            sink,
+            sender,
         }]);
         CancelOnDrop {
             group,
-            inner: Some(self.inner.clone()),
+            drivers: Some(self.drivers.clone()),
         }
     }
-}
-
-fn stopped(url: &str) -> Error {
-    Error::invalid(ErrorKind::Stopped, url, "its driver is gone")
 }
 
 impl<A> Clone for Fetcher<A> {
     fn clone(&self) -> Self {
         Self {
             adapter: PhantomData,
-            inner: self.inner.clone(),
+            drivers: self.drivers.clone(),
         }
     }
 }

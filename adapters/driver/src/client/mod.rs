@@ -1,4 +1,4 @@
-//! What a program holds: the fetcher, its builder, and the streams of outcomes.
+//! The public handles: the fetcher, its builder, and its streams of outcomes.
 
 pub(crate) mod builder;
 pub(crate) mod drivers;

@@ -1,8 +1,8 @@
-//! A response whose body is read piece by piece.
+//! A response whose body is read as a stream.
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use async_channel::Receiver;
@@ -12,21 +12,22 @@ use http::{HeaderMap, StatusCode, Version};
 use url::Url;
 
 use crate::client::drivers::CancelOnDrop;
-use crate::driver::delivery::Fate;
-use crate::driver::delivery::Opened;
+use crate::driver::outcomes::sender::StreamError;
+use crate::driver::outcomes::sender::StreamStart;
+use crate::lock::lock;
 use crate::model::error::Error;
 
-/// A response's head, and its body to come.
+/// A response whose body is read as a stream.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct StreamedResponse {
-    /// The body, decoded, as it comes. Dropping it cancels the rest.
-    pub body: Body,
+    /// The body, decoded, while it is received. Dropping it cancels the rest.
+    pub body: StreamedBody,
     /// The header fields.
     pub headers: HeaderMap,
     /// The status.
     pub status: StatusCode,
-    /// The URL it came from, which a redirect may have changed.
+    /// The URL of the response, after redirects.
     pub url: Arc<Url>,
     /// The protocol version.
     pub version: Version,
@@ -34,25 +35,25 @@ pub struct StreamedResponse {
 
 /// A body as a stream of chunks. It ends after the last byte, or with one `Err`.
 ///
-/// While nobody reads it, nothing is read from the network but what is in the buffers.
-pub struct Body {
+/// If it is not polled, no more is read from the network once the buffers are full.
+pub struct StreamedBody {
     cancel: CancelOnDrop,
     chunks: Pin<Box<Receiver<Bytes>>>,
-    fate: Fate,
+    error: StreamError,
 }
 
 impl StreamedResponse {
-    pub(crate) fn new(opened: Opened, cancel: CancelOnDrop) -> Self {
-        let Opened {
+    pub(crate) fn new(start: StreamStart, cancel: CancelOnDrop) -> Self {
+        let StreamStart {
             chunks,
-            fate,
+            error,
             parts,
             url,
-        } = opened;
-        let body = Body {
+        } = start;
+        let body = StreamedBody {
             cancel,
             chunks: Box::pin(chunks),
-            fate,
+            error,
         };
         Self {
             body,
@@ -64,7 +65,7 @@ impl StreamedResponse {
     }
 }
 
-impl Stream for Body {
+impl Stream for StreamedBody {
     type Item = Result<Bytes, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -73,15 +74,14 @@ impl Stream for Body {
             Poll::Ready(Some(chunk)) => Poll::Ready(Some(Ok(chunk))),
             Poll::Ready(None) => {
                 self.cancel.disarm();
-                let mut fate = self.fate.lock().unwrap_or_else(PoisonError::into_inner);
-                Poll::Ready(fate.take().map(Err))
+                Poll::Ready(lock(&self.error).take().map(Err))
             }
         }
     }
 }
 
-impl fmt::Debug for Body {
+impl fmt::Debug for StreamedBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Body").finish_non_exhaustive()
+        f.debug_struct("StreamedBody").finish_non_exhaustive()
     }
 }

@@ -1,33 +1,34 @@
-//! What a driver is asked to do, and the handle to it.
+//! Commands to a driver, and the handle that sends them.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_channel::Sender;
-use fetch_proto::Stats;
+use fetch_proto::{Config, HostStats, Moved, Stats};
 
-use super::job::Job;
-use super::migrating::Passenger;
+use crate::driver::fetches::job::FetchJob;
+use crate::driver::fetches::migrating::MigratingFetch;
 
-/// A message to the loop.
+/// A command to a driver.
 pub(crate) enum Command {
-    /// Goes on with fetches of another driver.
-    Adopt(Box<fetch_proto::Moved>, Vec<Option<Passenger>>),
-    /// Ends all fetches of this group.
+    /// Continues fetches of another driver.
+    Adopt(Box<Moved>, Vec<Option<MigratingFetch>>),
+    /// Cancels all fetches of this group.
     Cancel(u64),
+    /// Replaces the engine's configuration.
+    Configure(Box<Config>),
+    /// Sets the minimum time between two attempts at this host.
+    SetCrawlDelay(Box<str>, Duration),
+    /// Sends the state of this host.
+    SendHostStats(Box<str>, Sender<Option<HostStats>>),
     /// Adds fetches.
-    Submit(Vec<Job>),
-    /// Takes over another configuration.
-    Configure(Box<fetch_proto::Config>),
-    /// Sets the least time between two attempts at this host.
-    CrawlDelay(Box<str>, core::time::Duration),
-    /// Tells how it stands with this host.
-    HostStats(Box<str>, Sender<Option<fetch_proto::HostStats>>),
-    /// Ends the fetches of this group that are not in flight.
+    Submit(Vec<FetchJob>),
+    /// Cancels the fetches of this group that are not in flight.
     WindDown(u64),
 }
 
-/// The way to a driver, and what it has told last.
-pub(crate) struct Handle {
+/// The command channel of a driver, and its latest statistics.
+pub(crate) struct DriverHandle {
     pub(crate) commands: Sender<Command>,
     pub(crate) stats: Arc<Mutex<Stats>>,
 }

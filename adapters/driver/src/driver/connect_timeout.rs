@@ -1,12 +1,12 @@
-//! The limits that need a transport which tells when it is connected.
+//! Timeouts that need a transport which reports when it has connected.
 
 use std::sync::Arc;
 
-use fetch_proto::{Policy, Timeouts};
+use fetch_proto::{Config, Policy, Timeouts};
 
-/// The policy for a transport that does not tell: a slow server must not be taken for a slow
-/// connection.
-pub(crate) fn disable(policy: Policy) -> Policy {
+/// The policy without its connect timeout, for a transport that does not report when it has
+/// connected: a slow server would look like a slow connection.
+fn disable(policy: Policy) -> Policy {
     let timeouts = Timeouts {
         connect: None,
         ..*policy.timeouts_ref()
@@ -14,8 +14,15 @@ pub(crate) fn disable(policy: Policy) -> Policy {
     policy.timeouts(timeouts)
 }
 
-/// [`disable`] for a request's own policy. What it then could not obey is an error.
-pub(crate) fn disable_own(policy: &mut Option<Arc<Policy>>) -> Result<(), &'static str> {
+/// Disables the connect timeouts of all rules.
+pub(crate) fn disable_in_rules(config: Config) -> Config {
+    let rules = config.rules_ref().map(disable);
+    config.rules(rules)
+}
+
+/// Disables the connect timeout of a request's own policy. A `first_byte` timeout, which starts once
+/// the connection is there, is an error.
+pub(crate) fn disable_in_request(policy: &mut Option<Arc<Policy>>) -> Result<(), &'static str> {
     let Some(own) = policy else { return Ok(()) };
     if own.timeouts_ref().first_byte.is_some() {
         return Err(

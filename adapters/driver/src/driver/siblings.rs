@@ -1,142 +1,175 @@
-//! One driver among several: a fetch that a redirect leads to another's host goes over to it.
+//! The other drivers of a fetcher with several threads: what they share, and fetches that move
+//! between them.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use async_channel::WeakSender;
-use fetch_proto::{FetchId, Moved, Part, Stats, Timestamp};
+use fetch_proto::{Config, FetchId, Moved, Part, Timestamp};
 
-use super::Driver;
 use crate::driver::command::Command;
-use crate::driver::exchange::Exchanging;
-use crate::driver::migrating::Passenger;
-use crate::transport::Transport;
-use crate::transport::message::Outgoing;
-use crate::transport::progress::Marks;
+use crate::driver::fetches::migrating::MigratingFetch;
+use crate::driver::fetches::table::FetchTable;
+use crate::shard::concurrency::ConcurrencyShare;
+use crate::shard::limits::Limits;
+use crate::telemetry::recording::DriverEngine;
 
-/// The ways to all drivers, known once all are made. Weak: who only waits for the others ends.
-pub(crate) type Ways = Arc<OnceLock<Vec<WeakSender<Command>>>>;
+/// Command channels of all drivers, set once all exist. Weak, so drivers do not keep each other alive.
+pub(crate) type DriverSenders = Arc<OnceLock<Vec<WeakSender<Command>>>>;
 
-/// So many groups that were ended are remembered, for fetches that were on their way then.
-const ENDED: usize = 1024;
+/// How many cancelled groups are remembered, for fetches that were on the way to this driver.
+const REMEMBERED_GROUPS: usize = 1024;
 
-/// What a driver needs of the others.
-pub(crate) struct Peers {
-    /// Groups that were ended lately.
-    ended: VecDeque<u64>,
-    pub(super) part: Part,
-    ways: Ways,
+/// What one of several drivers knows of the others and shares with them.
+pub(crate) struct Siblings {
+    /// Groups that were cancelled or wound down recently.
+    cancelled: VecDeque<u64>,
+    concurrency: ConcurrencyShare,
+    limits: Limits,
+    senders: DriverSenders,
+    /// The hosts of this driver.
+    shard: Part,
 }
 
-impl Peers {
-    pub(crate) fn new(index: usize, of: usize, ways: Ways) -> Self {
+impl Siblings {
+    /// The siblings of driver `index` among `count` drivers.
+    pub(crate) fn new(
+        index: usize,
+        count: usize,
+        senders: DriverSenders,
+        concurrency: ConcurrencyShare,
+        limits: Limits,
+    ) -> Self {
         let number = |n| u32::try_from(n).unwrap_or(u32::MAX);
         Self {
-            ended: VecDeque::new(),
-            part: Part {
+            cancelled: VecDeque::new(),
+            concurrency,
+            limits,
+            senders,
+            shard: Part {
                 index: number(index),
-                of: number(of),
+                of: number(count),
             },
-            ways,
         }
     }
 
-    fn note_end(&mut self, group: u64) {
-        if self.ended.len() == ENDED {
-            self.ended.pop_front();
-        }
-        self.ended.push_back(group);
+    /// Restricts a new engine to this driver's hosts and its share of the concurrency.
+    pub(super) fn restrict(&self, engine: &mut DriverEngine) {
+        engine.set_ceiling(self.concurrency.limit());
+        engine.set_part(self.shard);
     }
 
-    /// If that driver is gone, so is everyone who could receive anything.
-    fn send(&self, to: u32, command: Command) {
-        let ways = self.ways.get();
-        let way = ways.and_then(|ways| ways.get(to as usize)?.upgrade());
-        if let Some(way) = way {
-            let _ = way.try_send(command);
-        }
-    }
-}
-
-impl<T, F, S> Driver<T, F, S>
-where
-    T: Transport,
-    F: Exchanging,
-    S: Fn(&T, Outgoing, Marks) -> F,
-{
-    /// Settles with the other drivers what this one may do, with fetches in the engine if it `is_busy`;
-    /// tells whether it may begin more.
-    pub(super) fn settle_with_peers(&mut self, stats: &Stats, is_busy: bool) -> bool {
-        let Some(part) = &mut self.part else {
-            return false;
-        };
-        let before = part.limit();
-        if part.settle(stats.flying, self.engine.wants_more()) {
-            self.engine.set_ceiling(part.limit());
-        }
-        // If what it took starts nothing it goes back at the next turn, not at once: else it would be
-        // taken again.
-        let has_more = part.limit() > before;
-        self.settle_limits(is_busy) || has_more
+    /// Divides the limits of a new configuration.
+    pub(super) fn configure(&mut self, config: &Config, engine: &mut DriverEngine) {
+        self.limits.configure(config, engine);
     }
 
-    /// Waits until it may be time for [`Driver::settle_with_peers`].
-    pub(super) fn poll_peers(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let freed = self.part.as_mut().map(|part| part.poll_freed(cx));
-        let changed = self.limits.as_mut().map(|limits| limits.poll_changed(cx));
-        match freed.into_iter().chain(changed).any(|poll| poll.is_ready()) {
+    /// Settles with the other drivers how much of each limit this one has, with `in_flight` attempts
+    /// in flight and, if it `is_busy`, fetches in the engine. Returns true if the engine may start
+    /// more.
+    pub(super) fn settle(
+        &mut self,
+        in_flight: usize,
+        is_busy: bool,
+        engine: &mut DriverEngine,
+        now: Timestamp,
+    ) -> bool {
+        let before = self.concurrency.limit();
+        if self.concurrency.settle(in_flight, engine.wants_more()) {
+            engine.set_ceiling(self.concurrency.limit());
+        }
+        // A share that starts no attempt is given back at the next turn, not at once: otherwise this
+        // driver would take it again.
+        let has_more = self.concurrency.limit() > before;
+        self.limits.settle(is_busy, engine, now) || has_more
+    }
+
+    /// When to settle again at the latest.
+    pub(super) fn settles_at(&self) -> Option<Timestamp> {
+        self.limits.settles_at()
+    }
+
+    /// Ready when another driver's share has changed, so that it may be time to settle.
+    pub(super) fn poll_changed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let changed = [
+            self.concurrency.poll_freed(cx),
+            self.limits.poll_changed(cx),
+        ];
+        match changed.contains(&Poll::Ready(())) {
             true => Poll::Ready(()),
             false => Poll::Pending,
         }
     }
 
-    /// Gives the fetch, and those that wait for its response, to the driver of its host.
-    pub(super) fn hand_over(&mut self, id: FetchId, to: u32, now: Timestamp) {
-        let Some((peers, moved)) = self.peers.as_ref().zip(self.engine.take(id, now)) else {
+    /// Moves a fetch, and those that share its response, to the driver `to` of its host.
+    pub(super) fn export_fetch(
+        &self,
+        id: FetchId,
+        to: u32,
+        engine: &mut DriverEngine,
+        fetches: &mut FetchTable,
+        now: Timestamp,
+    ) {
+        let Some(moved) = engine.take(id, now) else {
             return;
         };
-        let lives = moved.ids().map(|id| {
-            let mut live = self.lives.get_mut(id.slot())?.take()?;
-            // Its place among the undelivered is one of this driver's.
-            live.take_permit();
-            let survives = peers.ended.contains(&live.group);
-            Some(Passenger { live, survives })
+        let migrating = moved.ids().map(|id| {
+            let mut fetch = fetches.remove(id)?;
+            // The permit is one of this driver's.
+            fetch.take_permit();
+            let survives_cancel = self.cancelled.contains(&fetch.group);
+            Some(MigratingFetch {
+                fetch,
+                survives_cancel,
+            })
         });
-        let lives = lives.collect();
-        peers.send(to, Command::Adopt(Box::new(moved), lives));
+        let migrating = migrating.collect();
+        self.send(to, Command::Adopt(Box::new(moved), migrating));
     }
 
-    /// Goes on with what another driver handed over.
-    pub(super) fn adopt(&mut self, moved: Moved, lives: Vec<Option<Passenger>>) {
-        let now = self.clock.now();
-        // Closed: their sinks say so.
-        let Ok(ids) = self.engine.adopt(moved, now) else {
+    /// Continues fetches that another driver exported. Cancels those whose group was cancelled on the
+    /// way, when neither driver had them.
+    pub(super) fn import_fetches(
+        &self,
+        moved: Moved,
+        migrating: Vec<Option<MigratingFetch>>,
+        engine: &mut DriverEngine,
+        fetches: &mut FetchTable,
+        now: Timestamp,
+    ) {
+        // If the engine is closed, dropping the fetches sends their outcomes.
+        let Ok(ids) = engine.adopt(moved, now) else {
             return;
         };
-        for (id, passenger) in ids.into_iter().zip(lives) {
-            let is_over = passenger
-                .as_ref()
-                .is_none_or(|one| self.missed_its_end(one));
-            if is_over {
-                self.engine.cancel(id, now);
+        for (id, migrating) in ids.into_iter().zip(migrating) {
+            if migrating.as_ref().is_none_or(|one| self.missed_cancel(one)) {
+                engine.cancel(id, now);
             }
-            if let Some(passenger) = passenger {
-                self.enter(passenger.live.renamed(id));
+            if let Some(migrating) = migrating {
+                fetches.insert(migrating.fetch.with_id(id));
             }
         }
     }
 
-    /// Whether its group was ended while it was on its way, so that neither driver ended it.
-    fn missed_its_end(&self, passenger: &Passenger) -> bool {
-        let ended = self.peers.as_ref().map(|peers| &peers.ended);
-        !passenger.survives && ended.is_some_and(|ended| ended.contains(&passenger.live.group))
+    fn missed_cancel(&self, migrating: &MigratingFetch) -> bool {
+        !migrating.survives_cancel && self.cancelled.contains(&migrating.fetch.group)
     }
 
-    /// Those of that group which are on their way here are not to go on.
-    pub(super) fn note_end(&mut self, group: u64) {
-        if let Some(peers) = &mut self.peers {
-            peers.note_end(group);
+    /// Remembers that this group was cancelled, for fetches that are on the way to this driver.
+    pub(super) fn note_cancelled(&mut self, group: u64) {
+        if self.cancelled.len() == REMEMBERED_GROUPS {
+            self.cancelled.pop_front();
+        }
+        self.cancelled.push_back(group);
+    }
+
+    /// If that driver is gone, so are all consumers of its outcomes.
+    fn send(&self, to: u32, command: Command) {
+        let senders = self.senders.get();
+        let sender = senders.and_then(|senders| senders.get(to as usize)?.upgrade());
+        if let Some(sender) = sender {
+            let _ = sender.try_send(command);
         }
     }
 }

@@ -1,25 +1,26 @@
-//! A jar that outlives its fetcher, and its text form.
+//! A cookie jar that programs can load and save.
 
 use std::fmt::Write;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cookie_store::{Cookie, CookieExpiration};
 use http::HeaderMap;
 use url::Url;
 
-use crate::fields::cookies::Jar;
+use crate::fields::cookies::CookieStorage;
+use crate::lock::lock;
 
-/// The first line of a cookie file, by which curl and others know one.
-const MAGIC: &str = "# Netscape HTTP Cookie File\n";
+/// The first line of a cookie file, by which curl and others recognise one.
+const FILE_HEADER: &str = "# Netscape HTTP Cookie File\n";
 
-/// What stands before the domain of a cookie that scripts may not see.
-const HTTP_ONLY: &str = "#HttpOnly_";
+/// Prefix of the domain of a cookie that is not accessible to scripts.
+const HTTP_ONLY_PREFIX: &str = "#HttpOnly_";
 
-/// A jar of cookies to give to fetchers, to fill from a file and to write to one.
+/// Cookies that fetchers share, and that can be loaded from and saved to a file.
 ///
-/// Its clones are the same jar. The file's form is Netscape's, as curl's `--cookie-jar` has it: a
-/// cookie on each line, in seven fields parted by tabs.
+/// Clones share the same cookies. The file has Netscape's format, as curl's `--cookie-jar`: one cookie
+/// per line, in seven fields separated by tabs.
 ///
 /// ```
 /// use fetch_driver::CookieJar;
@@ -30,7 +31,7 @@ const HTTP_ONLY: &str = "#HttpOnly_";
 /// # Ok::<(), String>(())
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct CookieJar(Arc<Mutex<Jar>>);
+pub struct CookieJar(Arc<Mutex<CookieStorage>>);
 
 impl CookieJar {
     /// An empty jar.
@@ -43,26 +44,27 @@ impl CookieJar {
         Self::default()
     }
 
-    /// Adds the cookies of a file in Netscape's form. Those that have expired are left out.
+    /// Adds the cookies of a file in Netscape's format, except those that have expired.
     ///
     /// ```
     /// let jar = fetch_driver::CookieJar::new();
-    /// let error = jar.load("# a comment\nno cookie\n").unwrap_err();
+    /// let error = jar.load("# a comment\nnot a cookie\n").unwrap_err();
     /// assert!(error.starts_with("line 2: "));
     /// ```
     ///
     /// # Errors
     ///
-    /// If a line is no cookie; the error names the line, but not what it holds. Those before it are
-    /// in the jar then.
+    /// If a line is not a cookie. The error names the line, but does not show its content. The lines
+    /// before it have been added.
     pub fn load(&self, text: &str) -> Result<(), String> {
         let mut jar = self.lock();
         for (number, line) in (1..).zip(text.lines()) {
-            let bare = line.strip_prefix(HTTP_ONLY).unwrap_or(line);
+            let bare = line.strip_prefix(HTTP_ONLY_PREFIX).unwrap_or(line);
             if bare.starts_with('#') || bare.trim().is_empty() {
                 continue;
             }
-            let (url, field) = parse(bare).map_err(|why| format!("line {number}: {why}"))?;
+            let (url, field) =
+                parse_line(bare).map_err(|reason| format!("line {number}: {reason}"))?;
             let http_only = if bare.len() < line.len() {
                 "; HttpOnly"
             } else {
@@ -73,8 +75,7 @@ impl CookieJar {
         Ok(())
     }
 
-    /// All cookies, as a file in Netscape's form. Cookies of the session, which have no end, are in
-    /// it too, as curl does it.
+    /// All cookies, as a file in Netscape's format. It includes session cookies, as curl's does.
     ///
     /// ```
     /// let jar = fetch_driver::CookieJar::new();
@@ -82,9 +83,9 @@ impl CookieJar {
     /// ```
     #[must_use]
     pub fn to_netscape(&self) -> String {
-        let mut text = MAGIC.to_owned();
+        let mut text = FILE_HEADER.to_owned();
         for cookie in self.lock().iter() {
-            line(&mut text, cookie);
+            write_line(&mut text, cookie);
         }
         text
     }
@@ -97,23 +98,23 @@ impl CookieJar {
         self.lock().store(url, headers);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Jar> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, CookieStorage> {
+        lock(&self.0)
     }
 }
 
-/// A line's cookie, as the `Set-Cookie` field that a response from this URL would set it with.
-fn parse(line: &str) -> Result<(Url, String), &'static str> {
+/// Converts a line into a `Set-Cookie` field and the URL of a response that would set it.
+fn parse_line(line: &str) -> Result<(Url, String), &'static str> {
     let mut parts = line.splitn(7, '\t');
-    let mut next = || parts.next().ok_or("not seven fields, parted by tabs");
+    let mut next = || parts.next().ok_or("not seven fields separated by tabs");
     let (domain, subdomains, path) = (next()?, next()?, next()?);
     let (secure, expires, name, value) = (next()?, next()?, next()?, next()?);
     let host = domain.trim_start_matches('.');
     let scheme = if secure == "TRUE" { "https" } else { "http" };
-    let url = Url::parse(&format!("{scheme}://{host}/")).map_err(|_| "the domain is none")?;
+    let url = Url::parse(&format!("{scheme}://{host}/")).map_err(|_| "the domain is not valid")?;
     let expires: u64 = expires
         .parse()
-        .map_err(|_| "the time of expiry is no number")?;
+        .map_err(|_| "the expiry time is not a number")?;
     let mut field = format!("{name}={value}; Path={path}");
     if subdomains == "TRUE" {
         field.push_str("; Domain=");
@@ -123,14 +124,14 @@ fn parse(line: &str) -> Result<(Url, String), &'static str> {
         field.push_str("; Secure");
     }
     if expires > 0 {
-        // The year 9999 is the last that the form of a date has room for.
+        // The date format ends with the year 9999.
         let end = UNIX_EPOCH + Duration::from_secs(expires.min(253_402_300_799));
         let _ = write!(field, "; Expires={}", httpdate::fmt_http_date(end));
     }
     Ok((url, field))
 }
 
-fn line(text: &mut String, cookie: &Cookie<'_>) {
+fn write_line(text: &mut String, cookie: &Cookie<'_>) {
     let flag = |flag| if flag { "TRUE" } else { "FALSE" };
     let domain = String::from(&cookie.domain);
     let subdomains = matches!(cookie.domain, cookie_store::CookieDomain::Suffix(_));
@@ -145,7 +146,7 @@ fn line(text: &mut String, cookie: &Cookie<'_>) {
         text,
         "{}{}{domain}\t{}\t{}\t{}\t{expires}\t{name}\t{value}",
         if cookie.http_only() == Some(true) {
-            HTTP_ONLY
+            HTTP_ONLY_PREFIX
         } else {
             ""
         },
@@ -175,7 +176,7 @@ b.test\tFALSE\t/\tFALSE\t1\told\t3
     }
 
     #[test]
-    fn a_file_of_curls_is_understood() {
+    fn a_file_written_by_curl_is_loaded() {
         let jar = CookieJar::new();
         jar.load(FILE).unwrap();
         let expected = |text: &str| Some(text.to_owned());
@@ -186,7 +187,7 @@ b.test\tFALSE\t/\tFALSE\t1\told\t3
     }
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn a_saved_file_can_be_loaded() {
         let jar = CookieJar::new();
         jar.load(FILE).unwrap();
         let again = CookieJar::new();
@@ -201,7 +202,7 @@ b.test\tFALSE\t/\tFALSE\t1\told\t3
     }
 
     #[test]
-    fn a_wrong_line_is_named_but_not_shown() {
+    fn an_invalid_line_is_named_but_not_shown() {
         for wrong in [
             "secret",
             "a.test\tTRUE\t/\tFALSE\tnever\tk\tsecret",

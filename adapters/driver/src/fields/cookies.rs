@@ -1,4 +1,4 @@
-//! A jar of cookies: what servers set, sent back where RFC 6265 says.
+//! Storage of cookies: what servers set, sent back as RFC 6265 says.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -7,48 +7,48 @@ use http::{HeaderMap, HeaderValue, header};
 use url::{Host, Url};
 
 /// The most cookies of one cookie domain.
-const PER_DOMAIN: usize = 50;
+const MAX_PER_DOMAIN: usize = 50;
 /// The most cookies in all.
-const IN_ALL: usize = 3000;
-/// The longest `Set-Cookie` field that is kept, in bytes.
-const LONGEST: usize = 8 * 1024;
+const MAX_COOKIES: usize = 3000;
+/// The longest `Set-Cookie` field that is accepted, in bytes.
+const MAX_FIELD_LENGTH: usize = 8 * 1024;
 
-/// Cookies by site. The oldest make room for new ones.
+/// Cookies by site. When it is full, the oldest cookies are evicted.
 ///
-/// A site is a registrable domain such as `example.co.uk`, with all hosts below it: no cookie may
-/// cross its border, so that a request looks through its own site's cookies only.
+/// A site is a registrable domain such as `example.co.uk` with all hosts below it. No cookie is sent
+/// to another site, so only the cookies of a request's site are searched.
 #[derive(Debug, Default)]
-pub(crate) struct Jar {
-    /// The oldest in front.
-    order: VecDeque<Place>,
+pub(crate) struct CookieStorage {
+    /// The oldest first.
+    order: VecDeque<CookieKey>,
     sites: HashMap<String, CookieStore>,
 }
 
-/// Where in the jar a cookie is.
+/// Identifies a stored cookie.
 #[derive(Debug, Eq, PartialEq)]
-struct Place {
+struct CookieKey {
     domain: String,
     name: String,
     path: String,
     site: String,
 }
 
-impl Jar {
-    /// Adds the cookies for `url` to a request's fields, behind those the caller has set.
+impl CookieStorage {
+    /// Adds the cookies for `url` to a request's header fields, after those that the caller has set.
     pub(crate) fn add_to(&self, headers: &mut HeaderMap, url: &Url) {
-        let Some(store) = site(url).and_then(|site| self.sites.get(site)) else {
+        let Some(store) = site_of(url).and_then(|site| self.sites.get(site)) else {
             return;
         };
         let mut cookies = store.matches(url);
-        // RFC 6265, 5.4: the longest path first, then the oldest, as the store has them.
+        // RFC 6265, 5.4: the longest path first, then the oldest, which is the store's order.
         cookies.sort_by_key(|cookie| std::cmp::Reverse(cookie.path.len()));
         let pairs = cookies.iter().map(|cookie| {
             let (name, value) = cookie.name_value();
             format!("{name}={value}").into_bytes()
         });
-        let own = headers.get_all(header::COOKIE).iter();
-        let own = own.map(|value| value.as_bytes().to_vec());
-        let all: Vec<_> = own.chain(pairs).collect();
+        let callers = headers.get_all(header::COOKIE).iter();
+        let callers = callers.map(|value| value.as_bytes().to_vec());
+        let all: Vec<_> = callers.chain(pairs).collect();
         if let Ok(mut value) = HeaderValue::from_bytes(&all.join(&b"; "[..])) {
             value.set_sensitive(true);
             if !value.is_empty() {
@@ -57,11 +57,11 @@ impl Jar {
         }
     }
 
-    /// Keeps the cookies that the response from `url` sets, and drops those it unsets.
+    /// Stores the cookies that the response from `url` sets, and removes those that it expires.
     pub(crate) fn store(&mut self, url: &Url, headers: &HeaderMap) {
         for field in headers.get_all(header::SET_COOKIE) {
             let text = std::str::from_utf8(field.as_bytes()).ok();
-            if let Some(text) = text.filter(|text| text.len() <= LONGEST) {
+            if let Some(text) = text.filter(|text| text.len() <= MAX_FIELD_LENGTH) {
                 self.set(url, text);
             }
         }
@@ -69,67 +69,67 @@ impl Jar {
 
     /// All cookies, the oldest first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Cookie<'static>> {
-        self.order.iter().filter_map(|place| {
-            let store = self.sites.get(&place.site)?;
-            store.get_any(&place.domain, &place.path, &place.name)
+        self.order.iter().filter_map(|key| {
+            let store = self.sites.get(&key.site)?;
+            store.get_any(&key.domain, &key.path, &key.name)
         })
     }
 
-    /// What cannot be a cookie of `url` is left out in silence, as user agents do.
+    /// Sets a cookie from the text of a `Set-Cookie` field. An invalid one is ignored, as user agents
+    /// do.
     pub(crate) fn set(&mut self, url: &Url, text: &str) {
-        let (Some(site), Ok(cookie)) = (site(url), Cookie::parse(text, url)) else {
+        let (Some(site), Ok(cookie)) = (site_of(url), Cookie::parse(text, url)) else {
             return;
         };
         let cookie = cookie.into_owned();
-        let place = Place {
+        let key = CookieKey {
             domain: String::from(&cookie.domain),
             name: cookie.name().to_owned(),
             path: String::from(&cookie.path),
             site: site.to_owned(),
         };
-        // A domain above the site is a public suffix, shared by strangers.
-        if !is_within(&place.domain, site) || !self.sites.contains_key(site) && cookie.is_expired()
-        {
+        // A domain above the site is a public suffix, which unrelated sites share.
+        if !is_within(&key.domain, site) || !self.sites.contains_key(site) && cookie.is_expired() {
             return;
         }
         let store = self.sites.entry(site.to_owned()).or_default();
         match store.insert(cookie, url) {
-            Ok(StoreAction::Inserted) => self.admit(place),
-            Ok(StoreAction::ExpiredExisting) => self.remove(&place),
+            Ok(StoreAction::Inserted) => self.insert_key(key),
+            Ok(StoreAction::ExpiredExisting) => self.remove(&key),
             Ok(StoreAction::UpdatedExisting) => {}
-            Err(_) => self.drop_if_empty(site),
+            Err(_) => self.remove_site_if_empty(site),
         }
     }
 
-    /// Takes note of a new cookie and makes room for it.
-    fn admit(&mut self, place: Place) {
-        let domain = |other: &Place| other.domain == place.domain;
+    /// Records the age of a new cookie, and evicts the oldest one if there are too many.
+    fn insert_key(&mut self, key: CookieKey) {
+        let domain = |other: &CookieKey| other.domain == key.domain;
         let siblings = self.order.iter().filter(|other| domain(other)).count();
-        let oldest = if siblings >= PER_DOMAIN {
+        let oldest = if siblings >= MAX_PER_DOMAIN {
             self.order.iter().position(domain)
         } else {
-            (self.order.len() >= IN_ALL).then_some(0)
+            (self.order.len() >= MAX_COOKIES).then_some(0)
         };
         let evicted = oldest.and_then(|at| self.order.remove(at));
-        self.order.push_back(place);
+        self.order.push_back(key);
         if let Some(evicted) = evicted {
-            self.forget(&evicted);
+            self.remove_from_store(&evicted);
         }
     }
 
-    fn remove(&mut self, place: &Place) {
-        self.order.retain(|other| other != place);
-        self.forget(place);
+    fn remove(&mut self, key: &CookieKey) {
+        self.order.retain(|other| other != key);
+        self.remove_from_store(key);
     }
 
-    fn forget(&mut self, place: &Place) {
-        if let Some(store) = self.sites.get_mut(&place.site) {
-            store.remove(&place.domain, &place.path, &place.name);
+    fn remove_from_store(&mut self, key: &CookieKey) {
+        if let Some(store) = self.sites.get_mut(&key.site) {
+            store.remove(&key.domain, &key.path, &key.name);
         }
-        self.drop_if_empty(&place.site);
+        self.remove_site_if_empty(&key.site);
     }
 
-    fn drop_if_empty(&mut self, site: &str) {
+    fn remove_site_if_empty(&mut self, site: &str) {
         let store = self.sites.get(site);
         if store.is_some_and(|store| store.iter_any().next().is_none()) {
             self.sites.remove(site);
@@ -138,7 +138,7 @@ impl Jar {
 }
 
 /// The registrable domain of the URL's host, or the host if it has none.
-fn site(url: &Url) -> Option<&str> {
+fn site_of(url: &Url) -> Option<&str> {
     let host = url.host_str()?;
     let domain = match url.host()? {
         Host::Domain(name) => psl::domain_str(name),
@@ -160,7 +160,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    impl Jar {
+    impl CookieStorage {
         fn with(cookies: &[(&str, &str)]) -> Self {
             let mut jar = Self::default();
             for (from, text) in cookies {
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_goes_where_its_attributes_say() {
+    fn a_cookie_is_sent_where_its_attributes_say() {
         let (a, http) = ("https://www.a.test/x/y", "http://www.a.test/x/y");
         let table = [
             (a, "k=v", a, true),
@@ -225,31 +225,31 @@ mod tests {
         ];
         for (from, cookie, to, sent) in table {
             let expected = if sent { "k=v" } else { "" };
-            let jar = Jar::with(&[(from, cookie)]);
+            let jar = CookieStorage::with(&[(from, cookie)]);
             assert_eq!(jar.sent(to), expected, "{cookie} from {from} to {to}");
         }
     }
 
     #[test]
-    fn public_suffixes_set_nothing_for_strangers() {
+    fn public_suffixes_set_no_cookies_for_other_sites() {
         for (domain, other) in [
             ("co.uk", "b.co.uk"),
             ("test", "b.test"),
             ("github.io", "b.github.io"),
         ] {
             let set = format!("k=v; Domain={domain}; Path=/");
-            let jar = Jar::with(&[(&format!("http://a.{domain}/"), &set)]);
+            let jar = CookieStorage::with(&[(&format!("http://a.{domain}/"), &set)]);
             assert_eq!(jar.sent(&format!("http://{other}/")), "");
             assert!(jar.sites.is_empty());
         }
-        let own = Jar::with(&[("http://github.io/", "k=v; Domain=github.io")]);
+        let own = CookieStorage::with(&[("http://github.io/", "k=v; Domain=github.io")]);
         assert_eq!(own.sent("http://github.io/"), "k=v");
         assert_eq!(own.sent("http://a.github.io/"), "");
     }
 
     #[test]
     fn long_paths_come_first_then_old_cookies() {
-        let jar = Jar::with(&[
+        let jar = CookieStorage::with(&[
             ("http://a.test/", "z=1"),
             ("http://a.test/", "y=2"),
             ("http://a.test/", "x=3; Path=/deep"),
@@ -258,8 +258,8 @@ mod tests {
     }
 
     #[test]
-    fn the_callers_own_field_stays_in_front_and_the_value_is_secret() {
-        let jar = Jar::with(&[("http://a.test/", "k=v")]);
+    fn the_callers_cookies_come_first_and_the_value_is_sensitive() {
+        let jar = CookieStorage::with(&[("http://a.test/", "k=v")]);
         let mut headers = HeaderMap::new();
         headers.insert(header::COOKIE, HeaderValue::from_static("own=1"));
         jar.add_to(&mut headers, &url("http://a.test/"));
@@ -269,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_cookie_is_replaced_and_unset() {
-        let mut jar = Jar::with(&[("http://a.test/", "k=1"), ("http://a.test/", "k=2")]);
+        let mut jar = CookieStorage::with(&[("http://a.test/", "k=1"), ("http://a.test/", "k=2")]);
         assert_eq!(
             (jar.sent("http://a.test/").as_str(), jar.order.len()),
             ("k=2", 1)
@@ -280,8 +280,8 @@ mod tests {
     }
 
     #[test]
-    fn a_host_keeps_its_newest_50_and_the_jar_3000() {
-        let mut jar = Jar::default();
+    fn the_newest_50_cookies_of_a_host_and_3000_in_all_are_stored() {
+        let mut jar = CookieStorage::default();
         for n in 0..60 {
             jar.receive("http://a.test/", &format!("k{n}=v"));
         }
@@ -297,9 +297,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_cookie_is_left_out() {
-        let mut jar = Jar::with(&[("http://a.test/", ""), ("http://a.test/", "no pair")]);
-        jar.receive("http://a.test/", &format!("k={}", "v".repeat(LONGEST)));
+    fn an_invalid_cookie_is_ignored() {
+        let mut jar = CookieStorage::with(&[("http://a.test/", ""), ("http://a.test/", "no pair")]);
+        jar.receive(
+            "http://a.test/",
+            &format!("k={}", "v".repeat(MAX_FIELD_LENGTH)),
+        );
         assert!(jar.sites.is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! Header fields of HTTP: cookies, `Retry-After`, rate limits, and what must not be logged.
+//! Header fields and URLs: cookies, `Retry-After`, `RateLimit`, redaction.
 
 pub(crate) mod cookie_jar;
 pub(crate) mod cookies;

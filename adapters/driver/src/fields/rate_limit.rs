@@ -1,24 +1,27 @@
-//! How long a server wants to be left alone, by its `RateLimit` fields.
+//! Waits that servers request with `RateLimit` fields.
 
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use sfv::{BareItem, Dictionary, List, ListEntry, Parser};
 
-/// From here on a reset is a date in Unix seconds, and no longer a wait: 31 years.
-const DATE: u64 = 1_000_000_000;
+/// A reset from this value on is a date in Unix seconds; a smaller one is a wait in seconds.
+const MIN_UNIX_TIME: u64 = 1_000_000_000;
 
-/// The time to the reset if nothing remains, from any of the forms in use: the structured field
-/// `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10, and the dictionary of its seventh version),
-/// the pair `RateLimit-Remaining` and `RateLimit-Reset` of its earlier versions, and the same with
-/// `X-`, whose reset may be a date.
-pub(crate) fn pause(headers: &HeaderMap, now: impl FnOnce() -> SystemTime) -> Option<Duration> {
-    // Looking for each by its name would take a hash of each, for every response.
+/// The time to the reset, if the quota is used up. Accepts all forms in use: the structured field
+/// `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10, and the dictionary of draft 07), the pair
+/// `RateLimit-Remaining` and `RateLimit-Reset` of earlier drafts, and the same with the prefix `X-`,
+/// whose reset may be a date.
+pub(crate) fn wait_until_reset(
+    headers: &HeaderMap,
+    now: impl FnOnce() -> SystemTime,
+) -> Option<Duration> {
+    // Cheaper for every response than a lookup of each name, which hashes it.
     if !headers.keys().any(is_rate_limit) {
         return None;
     }
     if let Some(field) = headers.get("ratelimit") {
-        return structured(field).map(Duration::from_secs);
+        return parse_structured(field).map(Duration::from_secs);
     }
     let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
     for (remaining, reset) in [
@@ -28,7 +31,7 @@ pub(crate) fn pause(headers: &HeaderMap, now: impl FnOnce() -> SystemTime) -> Op
         if number(remaining) == Some(0)
             && let Some(reset) = number(reset)
         {
-            return Some(until(reset, now()));
+            return Some(time_until(reset, now()));
         }
     }
     None
@@ -40,37 +43,37 @@ fn is_rate_limit(name: &HeaderName) -> bool {
     plain.starts_with("ratelimit")
 }
 
-/// The longest wait among the limits of which nothing remains.
-fn structured(field: &HeaderValue) -> Option<u64> {
+/// The longest wait among the limits that are used up.
+fn parse_structured(field: &HeaderValue) -> Option<u64> {
     let list = Parser::new(field.as_bytes()).parse::<List>();
     let waits = list.into_iter().flatten().filter_map(|entry| match entry {
         ListEntry::Item(item) => {
-            let number = |name| item.params.get(name).and_then(integer);
+            let number = |name| item.params.get(name).and_then(as_integer);
             number("t").filter(|_| number("r") == Some(0))
         }
         ListEntry::InnerList(_) => None,
     });
-    waits.max().or_else(|| dictionary(field))
+    waits.max().or_else(|| parse_dictionary(field))
 }
 
-fn dictionary(field: &HeaderValue) -> Option<u64> {
+fn parse_dictionary(field: &HeaderValue) -> Option<u64> {
     let dictionary = Parser::new(field.as_bytes()).parse::<Dictionary>().ok()?;
     let number = |name: &str| match dictionary.get(name)? {
-        ListEntry::Item(item) => integer(&item.bare_item),
+        ListEntry::Item(item) => as_integer(&item.bare_item),
         ListEntry::InnerList(_) => None,
     };
     number("reset").filter(|_| number("remaining") == Some(0))
 }
 
-fn integer(item: &BareItem) -> Option<u64> {
+fn as_integer(item: &BareItem) -> Option<u64> {
     match item {
         BareItem::Integer(number) => u64::try_from(i64::from(*number)).ok(),
         _ => None,
     }
 }
 
-fn until(reset: u64, now: SystemTime) -> Duration {
-    if reset < DATE {
+fn time_until(reset: u64, now: SystemTime) -> Duration {
+    if reset < MIN_UNIX_TIME {
         return Duration::from_secs(reset);
     }
     let date = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(reset));
@@ -83,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_form_in_use_is_read_and_counts_only_if_nothing_remains() {
+    fn each_form_in_use_counts_only_if_nothing_remains() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
         type Fields = &'static [(&'static str, &'static str)];
         let table: [(Fields, Option<u64>); 12] = [
@@ -132,7 +135,7 @@ mod tests {
                 .iter()
                 .map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)));
             let headers: HeaderMap = fields.collect();
-            let wait = pause(&headers, || now);
+            let wait = wait_until_reset(&headers, || now);
             assert_eq!(wait, expected.map(Duration::from_secs), "{headers:?}");
         }
     }

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-/// How long `value` asks to wait from `now` on: a number of seconds, or a date (RFC 9110, section
-/// 10.2.3). A date in the past is zero; what is neither is ignored.
+/// How long `value` requests to wait from `now` on: a number of seconds, or a date (RFC 9110, section
+/// 10.2.3). A date in the past is zero; anything else is ignored.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -18,7 +18,7 @@ use std::time::{Duration, SystemTime};
 pub fn parse_retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim_matches([' ', '\t']);
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More seconds than a u64 holds are still a wait, and longer than any cap.
+        // A number that overflows u64 is still a wait, longer than any cap.
         return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
     }
     let date = httpdate::parse_http_date(value).ok()?;
@@ -29,9 +29,9 @@ pub fn parse_retry_after(value: &str, now: SystemTime) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    /// After urllib3's `test/test_retry.py`: what is valid, what is not.
+    /// Valid and invalid values from urllib3's `test/test_retry.py`.
     #[test]
-    fn seconds_and_dates_are_read_and_nothing_else() {
+    fn only_seconds_and_dates_are_accepted() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777); // 1994-11-06 08:49:37
         let seconds = |n| Some(Duration::from_secs(n));
         let table = [

@@ -1,4 +1,4 @@
-//! What went wrong with a fetch, said so that a person knows what to do.
+//! Why a fetch has no response, with advice.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use fetch_proto::{AttemptReport, GaveUp, Limit};
 
 use crate::fields::redact::redact_text;
 
-/// Why there is no response: what failed, on which URL, in which phase, after how many attempts.
+/// Why there is no response: what failed, on which URL, in which step, after how many attempts.
 ///
 /// ```
 /// use fetch_driver::{IntoRequest, ErrorKind};
@@ -16,10 +16,10 @@ use crate::fields::redact::redact_text;
 /// assert!(error.to_string().contains("not a url"));
 /// ```
 #[derive(Clone, Debug)]
-pub struct Error(Box<Inner>);
+pub struct Error(Box<ErrorDetails>);
 
 #[derive(Clone, Debug)]
-struct Inner {
+struct ErrorDetails {
     attempts: usize,
     detail: Option<String>,
     gave_up: Option<GaveUp>,
@@ -28,17 +28,21 @@ struct Inner {
     url: String,
 }
 
-/// What kind of error it is.
+/// The detail of [`ErrorKind::Stopped`] after the driver has ended.
+pub(crate) const SHUT_DOWN: &str = "the fetcher was shut down";
+
+/// The kind of an [`Error`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The fetch began and came to no response.
+    /// The fetch was submitted and ended without a response.
     Fetch(fetch_proto::Error),
     /// A header field of the request is not valid.
     InvalidHeader,
     /// The text is not an http or https URL.
     InvalidUrl,
-    /// The fetcher's driver is gone: its runtime was shut down.
+    /// The request was not fetched, because the fetcher was shut down, could not be built, or cannot
+    /// send it.
     Stopped,
 }
 
@@ -60,41 +64,38 @@ impl ErrorKind {
 }
 
 impl Error {
-    /// A request that could not be made.
-    pub(crate) fn invalid(kind: ErrorKind, url: &str, detail: impl fmt::Display) -> Self {
-        let detail = Some(detail.to_string());
-        let url = url.to_owned();
-        Self(Box::new(Inner {
+    /// The error of a request that never reached the engine.
+    pub(crate) fn rejected(kind: ErrorKind, url: &str, detail: impl fmt::Display) -> Self {
+        Self(Box::new(ErrorDetails {
             attempts: 0,
-            detail,
+            detail: Some(detail.to_string()),
             gave_up: None,
             kind,
             step: None,
-            url,
+            url: url.to_owned(),
         }))
     }
 
-    /// A fetch that came to nothing, over a transport that `sees` its connections or does not.
-    pub(crate) fn fetch(
+    /// The error of a fetch that failed. `sees_connection` is the transport's
+    /// [`SEES_CONNECTION`](crate::Transport::SEES_CONNECTION).
+    pub(crate) fn failed(
         error: fetch_proto::Error,
         url: String,
-        (attempts, sees): (&[AttemptReport], bool),
+        (attempts, sees_connection): (&[AttemptReport], bool),
         gave_up: Option<GaveUp>,
         detail: Option<String>,
     ) -> Self {
-        let step = attempts.last().map(|last| step(last, sees));
-        let kind = ErrorKind::Fetch(error);
-        Self(Box::new(Inner {
+        Self(Box::new(ErrorDetails {
             attempts: attempts.len(),
             detail,
             gave_up,
-            kind,
-            step,
+            kind: ErrorKind::Fetch(error),
+            step: attempts.last().map(|last| step(last, sees_connection)),
             url,
         }))
     }
 
-    /// What kind of error it is.
+    /// The kind of error.
     ///
     /// ```
     /// # use fetch_driver::{ErrorKind, IntoRequest};
@@ -116,7 +117,7 @@ impl Error {
         self.0.attempts
     }
 
-    /// The native error's text, if there was one.
+    /// The text of the underlying error, if there is one.
     ///
     /// ```
     /// # use fetch_driver::IntoRequest;
@@ -127,10 +128,10 @@ impl Error {
         self.0.detail.as_deref()
     }
 
-    /// In which step the last attempt was: `resolving or connecting`, `connecting`,
+    /// The step in which the last attempt ended: `resolving or connecting`, `connecting`,
     /// `sending the request`, `waiting for the response` or `reading the body`.
     ///
-    /// Clients that do not tell of their connections have one step before the response:
+    /// Clients that do not report their connections have one step before the response:
     /// `connecting or waiting for the response`.
     ///
     /// ```
@@ -142,7 +143,7 @@ impl Error {
         self.0.step
     }
 
-    /// The URL as it was asked for, without user name and password.
+    /// The URL as it was requested, without user name and password.
     ///
     /// ```
     /// # use fetch_driver::IntoRequest;
@@ -167,7 +168,7 @@ impl Error {
         clean.to_string()
     }
 
-    /// What a person can do about it.
+    /// What the user can do about it.
     ///
     /// ```
     /// # use fetch_driver::IntoRequest;
@@ -178,38 +179,40 @@ impl Error {
         use fetch_proto::Failure as F;
         Some(match self.0.kind {
             ErrorKind::Fetch(fetch_proto::Error::BodyTooLarge { .. }) => {
-                "raise the limit on the body's size if you want it"
+                "raise the limit on the body's size to accept it"
             }
             ErrorKind::Fetch(fetch_proto::Error::Cancelled) | ErrorKind::Stopped => return None,
             ErrorKind::Fetch(fetch_proto::Error::Failed(failure)) => match failure {
-                F::Connect => "check that the server listens there and that the network reaches it",
+                F::Connect => {
+                    "check that the server listens there and that the network can reach it"
+                }
                 F::Exhausted => {
                     "raise the limit on open files (ulimit -n) or lower the concurrency"
                 }
-                F::Resolve => "check the host name and the machine's DNS",
-                F::Save => "make room, or save to another place",
+                F::Resolve => "check the host name and the DNS settings",
+                F::Save => "free some space, or save to another place",
                 F::Tls => "check the server's certificate and name, or trust its CA",
                 F::Unsupported => "use an http or https URL",
                 _ => return None,
             },
             ErrorKind::Fetch(fetch_proto::Error::Redirect(_)) => "fetch the final URL directly",
             ErrorKind::Fetch(fetch_proto::Error::TimedOut(limit)) => match limit {
-                Limit::Queue => "raise the concurrency or the queue limit",
-                _ => "raise the timeout for this URL, or try again when the server is faster",
+                Limit::Queue => "raise the concurrency or the queue timeout",
+                _ => "raise the timeout for this URL, or try again later",
             },
             ErrorKind::InvalidHeader => "correct the header field",
-            ErrorKind::InvalidUrl => "write an absolute URL such as http://example.com/",
+            ErrorKind::InvalidUrl => "use an absolute URL such as http://example.com/",
             _ => return None,
         })
     }
 }
 
-/// How far an attempt came.
-fn step(report: &AttemptReport, sees: bool) -> &'static str {
+/// The step in which an attempt ended.
+fn step(report: &AttemptReport, sees_connection: bool) -> &'static str {
     let t = &report.timings;
     if t.head.is_some() {
         "reading the body"
-    } else if !sees {
+    } else if !sees_connection {
         "connecting or waiting for the response"
     } else if t.tls_done.is_some() || t.sent.is_some() {
         "waiting for the response"
@@ -224,7 +227,7 @@ fn step(report: &AttemptReport, sees: bool) -> &'static str {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner {
+        let ErrorDetails {
             attempts,
             detail,
             gave_up,
@@ -236,15 +239,15 @@ impl fmt::Display for Error {
         match kind {
             ErrorKind::Fetch(error) => write!(f, "{error}")?,
             ErrorKind::InvalidHeader => f.write_str("invalid header field")?,
-            ErrorKind::InvalidUrl => f.write_str("not a URL that can be fetched")?,
-            ErrorKind::Stopped => f.write_str("the fetcher was stopped")?,
+            ErrorKind::InvalidUrl => f.write_str("invalid URL")?,
+            ErrorKind::Stopped => f.write_str("not fetched")?,
         }
         if let Some(step) = step {
             let plural = if *attempts == 1 { "" } else { "s" };
             write!(f, " while {step}, after {attempts} attempt{plural}")?;
         }
-        if let Some(why) = gave_up {
-            write!(f, " ({why})")?;
+        if let Some(reason) = gave_up {
+            write!(f, " ({reason})")?;
         }
         if let Some(detail) = detail {
             write!(f, ": {detail}")?;

@@ -1,11 +1,12 @@
-//! A caller's own answer where all else failed.
+//! A caller's own response in place of a failure.
 
 use std::fmt;
 use std::sync::Arc;
 
 use super::outcome::{Outcome, Response};
 
-/// A caller's own answer where a policy's [`Fallback`](fetch_proto::Fallback) asks for a value.
+/// Computes the response to use where a policy's [`Fallback`](fetch_proto::Fallback) asks for a
+/// value.
 ///
 /// ```
 /// use fetch_driver::{FallbackValue, Response};
@@ -14,22 +15,19 @@ use super::outcome::{Outcome, Response};
 /// let constant = FallbackValue::new(|_| Some(Response::new(StatusCode::OK, "[]")));
 /// ```
 #[derive(Clone)]
-pub struct FallbackValue(Arc<Answer>);
-
-type Answer = dyn Fn(&Outcome) -> Option<Response> + Send + Sync;
+pub struct FallbackValue(Arc<dyn Fn(&Outcome) -> Option<Response> + Send + Sync>);
 
 impl FallbackValue {
-    /// Asks `answer`, which sees how the fetch ended; with `None` that stays its end.
+    /// Calls `compute` with the failed outcome. If it returns `None`, that outcome stands.
     ///
     /// ```
     /// let none = fetch_driver::FallbackValue::new(|_| None);
     /// ```
-    pub fn new(answer: impl Fn(&Outcome) -> Option<Response> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(answer))
+    pub fn new(compute: impl Fn(&Outcome) -> Option<Response> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(compute))
     }
 
-    /// The response to answer with, if there is one.
-    pub(crate) fn answer(&self, outcome: &Outcome) -> Option<Response> {
+    pub(crate) fn compute(&self, outcome: &Outcome) -> Option<Response> {
         (self.0)(outcome)
     }
 }

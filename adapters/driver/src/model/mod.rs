@@ -1,5 +1,6 @@
-//! Requests and their outcomes.
+//! Requests, responses, outcomes and errors.
 
+pub(crate) mod attachment;
 pub(crate) mod error;
 pub(crate) mod fallback_value;
 pub(crate) mod outcome;

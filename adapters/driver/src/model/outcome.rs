@@ -1,6 +1,5 @@
 //! How a fetch ended, with its response.
 
-use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,24 +9,25 @@ use fetch_proto::{AttemptReport, GaveUp, Timings};
 use http::{HeaderMap, StatusCode, Version};
 use url::Url;
 
-use crate::model::error::Error;
-use crate::model::save::Saved;
-use crate::transport::connection::Connection;
+use super::attachment::Attachment;
+use super::error::Error;
+use super::save::SaveReceipt;
+use crate::transport::connection::ConnectionInfo;
 
-/// The end of one fetch: exactly one for each request, whether it succeeded or not. Displays as one
+/// How one fetch ended: exactly one for each request, whether it succeeded or not. Displays as one
 /// line.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Outcome {
     /// What the caller attached to the request.
-    pub attached: Option<Arc<dyn Any + Send + Sync>>,
+    pub attached: Option<Attachment>,
     /// Every attempt, in order, redirects and retries included.
     pub attempts: Vec<AttemptReport>,
     /// The connection that served the last attempt.
-    pub connection: Option<Connection>,
-    /// Where the response comes from, if all that was tried first came to nothing.
-    pub fell_back: Option<FellBack>,
-    /// Why there was no further retry, where one would have been worth it.
+    pub connection: Option<ConnectionInfo>,
+    /// Where the response comes from, if it replaces a failure.
+    pub fallback: Option<FallbackSource>,
+    /// Why a failure that is worth a retry was not retried again.
     pub gave_up: Option<GaveUp>,
     /// How many redirects were followed.
     pub redirects: u16,
@@ -35,28 +35,27 @@ pub struct Outcome {
     pub result: Result<Response, Error>,
     /// How many times the request was retried.
     pub retries: u16,
-    /// Whether the response is that to another's request for the same, and no request was sent for
-    /// this one.
+    /// Whether the response is that of an identical request, so that none was sent for this one.
     pub shared: bool,
-    /// The request's own key: its place in the batch, unless it was given one.
+    /// The request's tag: its position in the batch, unless the caller set one.
     pub tag: u64,
-    /// Where the time went.
+    /// How long each part of the fetch took.
     pub timings: Timings,
-    /// The URL as it was asked for; without user name and password.
+    /// The URL as it was requested, without user name and password.
     pub url: String,
-    /// The size of the last response's body as it came over the wire, before decoding.
+    /// The size of the last response's body as it was received, before decoding.
     pub wire_bytes: u64,
 }
 
-/// What a fetch fell back on.
+/// Where a fallback's response comes from.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
-pub enum FellBack {
+pub enum FallbackSource {
     /// An earlier response to the same URL.
     Stale,
     /// The other URL of the policy's [`Fallback`](fetch_proto::Fallback).
     Url,
-    /// The caller's own value.
+    /// The caller's value.
     Value,
 }
 
@@ -64,24 +63,24 @@ pub enum FellBack {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Response {
-    /// The body, decoded; empty if it was saved or not to be kept.
+    /// The body, decoded; empty if it was saved or discarded.
     pub body: Bytes,
-    /// The size of the body, whether it was kept or not.
+    /// The size of the decoded body, whether it was saved, discarded or collected.
     pub bytes: u64,
     /// The header fields.
     pub headers: HeaderMap,
-    /// What the body was saved as, if it was [to be saved](crate::Request::save).
-    pub saved: Option<Saved>,
+    /// What the [writer](crate::BodyWriter) of a [saved](crate::Request::save) body returned.
+    pub saved: Option<SaveReceipt>,
     /// The status.
     pub status: StatusCode,
-    /// The URL it came from, which a redirect may have changed.
+    /// The URL of the response, after redirects.
     pub url: Arc<Url>,
     /// The protocol version.
     pub version: Version,
 }
 
 impl Response {
-    /// A response of the caller's own making: for tests, and as a fallback's value.
+    /// A response made by the caller: for tests, and as a fallback's value.
     ///
     /// ```
     /// use fetch_driver::Response;
@@ -110,7 +109,7 @@ impl Response {
 }
 
 impl Outcome {
-    /// Whether there is a response and its status is 2xx.
+    /// Whether there is a response with a 2xx status.
     ///
     /// ```
     /// # fn show(outcome: &fetch_driver::Outcome) {
@@ -164,8 +163,8 @@ impl Outcome {
         self.result.as_ref().err()
     }
 
-    /// The time from the first attempt's start to the end, waits for retries included; zero if none
-    /// began.
+    /// The time from the first attempt's start to the end, waits for retries included; zero if no
+    /// attempt was started.
     ///
     /// ```
     /// # fn show(outcome: &fetch_driver::Outcome) {

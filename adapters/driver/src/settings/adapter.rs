@@ -1,27 +1,27 @@
-//! What a runtime brings.
+//! What a runtime provides.
 
 use super::Settings;
 use super::build_error::BuildError;
 use crate::transport::Transport;
 use crate::transport::timer::Timer;
 
-/// What a runtime must bring: a way to send, a timer, a place to run the driver.
+/// What a runtime provides: an HTTP client, a timer, and an executor for the driver.
 ///
-/// One adapter's runtime under another client is [`WithTransport`](crate::WithTransport).
+/// [`TransportOverride`](crate::TransportOverride) combines an adapter's runtime with another client.
 pub trait Adapter: Send + Sync + 'static {
-    /// Its HTTP client.
+    /// The HTTP client.
     type Transport: Transport;
-    /// Its timer.
+    /// The timer.
     type Timer: Timer;
 
-    /// Makes the HTTP client.
+    /// Creates the HTTP client.
     ///
     /// # Errors
     ///
-    /// If a setting is wrong, or if the client cannot do what it asks.
+    /// If a setting is invalid, or if the client cannot apply it.
     fn transport(&self, settings: &Settings) -> Result<Self::Transport, BuildError>;
 
-    /// Makes the timer.
+    /// Creates a timer.
     fn timer(&self) -> Self::Timer;
 
     /// Runs `driver` to its end in the background.
@@ -31,13 +31,13 @@ pub trait Adapter: Send + Sync + 'static {
     /// If there is no runtime to run it.
     fn spawn(&self, driver: impl Future<Output = ()> + Send + 'static) -> Result<(), BuildError>;
 
-    /// Runs a driver on a thread of its own, until it ends: one of several, by
-    /// [`Builder::threads`](crate::Builder::threads). `build` makes it, with the adapter of that
-    /// thread. The default refuses.
+    /// Runs one of several drivers on a separate thread until it ends: see
+    /// [`Builder::threads`](crate::Builder::threads). `build` creates the driver from the adapter of
+    /// that thread. The default implementation returns an error.
     ///
     /// # Errors
     ///
-    /// If `build` fails, if no thread can be started, or if the adapter has no such threads.
+    /// If `build` fails, if no thread can be started, or if the adapter supports one thread only.
     fn spawn_thread<F>(
         &self,
         build: impl FnOnce(&Self) -> Result<F, BuildError>,
@@ -47,8 +47,7 @@ pub trait Adapter: Send + Sync + 'static {
         Self: Sized,
     {
         let _ = build;
-        let why = "this adapter's drivers have no threads of their own: leave it at 1, or take smol \
-                   or tokio";
-        Err(BuildError::new("threads", why))
+        let reason = "this adapter supports one thread only: set 1, or use smol or tokio";
+        Err(BuildError::new("threads", reason))
     }
 }

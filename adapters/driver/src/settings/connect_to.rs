@@ -1,4 +1,4 @@
-//! Connecting to another host than the URL names.
+//! Connecting to another host or port than the URL's.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,9 +7,10 @@ use url::Host;
 
 use crate::settings::build_error::BuildError;
 
-/// Where to connect for a host and port, as curl's `--connect-to HOST1:PORT1:HOST2:PORT2`.
+/// A rule like curl's `--connect-to HOST1:PORT1:HOST2:PORT2`: connects to `HOST2:PORT2` for URLs with
+/// `HOST1:PORT1`.
 ///
-/// The URL's own host stays in the `Host` field and is what a certificate must be good for. An empty
+/// The `Host` field, and the name that a certificate must match, are still those of the URL. An empty
 /// `HOST1` or `PORT1` means any; an empty `HOST2` or `PORT2` means the same as in the URL.
 ///
 /// ```
@@ -29,9 +30,9 @@ pub struct ConnectTo {
 }
 
 impl ConnectTo {
-    /// The host and port to connect to for these; `None` if this is not about them.
+    /// The host and port to connect to instead; `None` if the rule does not apply.
     ///
-    /// Hosts are as in a URL: in lower case, IPv6 addresses in brackets.
+    /// Hosts are written as in a URL: in lower case, IPv6 addresses in brackets.
     ///
     /// ```
     /// let any: fetch_driver::ConnectTo = "::[::1]:".parse()?;
@@ -40,15 +41,15 @@ impl ConnectTo {
     /// ```
     #[must_use]
     pub fn apply<'a>(&'a self, host: &'a str, port: u16) -> Option<(&'a str, u16)> {
-        let meant = self.host.as_deref().is_none_or(|own| own == host)
-            && self.port.is_none_or(|own| own == port);
-        meant.then(|| {
+        let applies = self.host.as_deref().is_none_or(|expected| expected == host)
+            && self.port.is_none_or(|expected| expected == port);
+        applies.then(|| {
             let to_host = self.to_host.as_deref().unwrap_or(host);
             (to_host, self.to_port.unwrap_or(port))
         })
     }
 
-    /// `HOST2`, if there is one: as in a URL.
+    /// `HOST2` as in a URL, if it is not empty.
     ///
     /// ```
     /// let other_port: fetch_driver::ConnectTo = "a.test:80::8080".parse()?;
@@ -66,26 +67,27 @@ impl FromStr for ConnectTo {
 
     fn from_str(text: &str) -> Result<Self, BuildError> {
         parse(text).ok_or_else(|| {
-            let why = format!("{text:?} is not HOST1:PORT1:HOST2:PORT2");
-            BuildError::new("connect_to", why)
+            let reason = format!("{text:?} is not HOST1:PORT1:HOST2:PORT2");
+            BuildError::new("connect_to", reason)
         })
     }
 }
 
 fn parse(text: &str) -> Option<ConnectTo> {
-    let (host, rest) = field(text)?;
-    let (port, rest) = field(rest)?;
-    let (to_host, to_port) = field(rest)?;
+    let (host, rest) = split_field(text)?;
+    let (port, rest) = split_field(rest)?;
+    let (to_host, to_port) = split_field(rest)?;
     Some(ConnectTo {
-        host: unless_empty(host, |host| Host::parse(host).ok())?.map(|host| host.to_string()),
-        port: unless_empty(port, |port| port.parse().ok())?,
-        to_host: unless_empty(to_host, |host| Host::parse(host).ok())?.map(|host| host.to_string()),
-        to_port: unless_empty(to_port, |port| port.parse().ok())?,
+        host: parse_unless_empty(host, |host| Host::parse(host).ok())?.map(|host| host.to_string()),
+        port: parse_unless_empty(port, |port| port.parse().ok())?,
+        to_host: parse_unless_empty(to_host, |host| Host::parse(host).ok())?
+            .map(|host| host.to_string()),
+        to_port: parse_unless_empty(to_port, |port| port.parse().ok())?,
     })
 }
 
-/// What comes before the next colon, and after it. Colons in brackets are part of an address.
-fn field(text: &str) -> Option<(&str, &str)> {
+/// Splits at the next colon. Colons in brackets are part of an address.
+fn split_field(text: &str) -> Option<(&str, &str)> {
     let end = match text.starts_with('[') {
         true => text.find(']')? + 1,
         false => text.find(':')?,
@@ -93,7 +95,7 @@ fn field(text: &str) -> Option<(&str, &str)> {
     Some((&text[..end], text[end..].strip_prefix(':')?))
 }
 
-fn unless_empty<T>(text: &str, parse: impl Fn(&str) -> Option<T>) -> Option<Option<T>> {
+fn parse_unless_empty<T>(text: &str, parse: impl Fn(&str) -> Option<T>) -> Option<Option<T>> {
     match text {
         "" => Some(None),
         text => parse(text).map(Some),
@@ -114,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_read_and_applied_as_curl_does() {
+    fn rules_are_parsed_and_applied_like_curls() {
         let table = [
             ("a.test:80:b.test:81", ("a.test", 80), Some(("b.test", 81))),
             ("A.Test:80:B.Test:81", ("a.test", 80), Some(("b.test", 81))),
@@ -134,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_four_parts_is_refused() {
+    fn text_that_is_not_four_parts_is_rejected() {
         for text in [
             "",
             "a",

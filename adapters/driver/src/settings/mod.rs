@@ -1,99 +1,68 @@
-//! How a fetcher is to work, whatever its runtime.
+//! All settings of a fetcher, as plain data.
 
 pub(crate) mod adapter;
 pub(crate) mod build_error;
 pub(crate) mod connect_to;
+pub(crate) mod fallback;
 pub(crate) mod no_proxy;
+pub(crate) mod pool;
 pub(crate) mod proxy;
 pub(crate) mod proxy_rules;
+pub(crate) mod route;
 pub(crate) mod tls;
-pub(crate) mod with_transport;
+pub(crate) mod transport_override;
 
-use std::net::IpAddr;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::Arc;
 
-use fetch_proto::{Rate, Rules};
+use fetch_proto::{Config, Policy};
 use http::{HeaderMap, HeaderValue, header};
 
+use self::fallback::FallbackSettings;
+use self::pool::PoolSettings;
+use self::route::RouteSettings;
+use self::tls::{Http2Mode, TlsSettings};
 use crate::fields::cookie_jar::CookieJar;
-use crate::model::fallback_value::FallbackValue;
-use crate::settings::connect_to::ConnectTo;
-use crate::settings::proxy_rules::ProxyRules;
-use crate::settings::tls::{Http2, Identity};
-use crate::transport::shared_state::InCommon;
+use crate::transport::shared_state::SharedState;
 
-/// All settings of a fetcher, as plain data: what a [`Builder`](crate::Builder) collects and an [`Adapter`](crate::Adapter) reads.
+/// All settings of a fetcher: a [`Builder`](crate::Builder) collects them, an
+/// [`Adapter`](crate::Adapter) reads them.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Settings {
-    /// PEM certificates of CAs to trust besides the built-in ones.
-    pub ca_certificates: Vec<Vec<u8>>,
-    /// The certificate to show to servers that ask for one. Default: none.
-    pub client_certificate: Option<Identity>,
-    /// What the transports of several threads share, such as the bound on connections. Each fetcher that
-    /// is built has its own.
-    pub common: InCommon,
-    /// How many attempts may be in flight at once. Default 100.
-    pub concurrency: usize,
-    /// The engine's configuration, for what has no setting of its own here: breakers, budgets,
-    /// learned limits, targets. What has one comes from there.
-    pub config: fetch_proto::Config,
-    /// Where to connect instead of the URL's host and port. The first that applies counts.
-    pub connect_to: Vec<ConnectTo>,
-    /// The jar that cookies are kept in. Default: one of the fetcher's own.
+    /// The engine's configuration: concurrency, limits per host, rates, rules, window, breakers,
+    /// budgets. It is the only place that holds them.
+    pub config: Config,
+    /// Where cookies are stored. Default: `None`, cookies are neither stored nor sent. Clones of the
+    /// settings share the jar.
     pub cookie_jar: Option<CookieJar>,
-    /// Whether cookies are kept and sent back. Default no.
-    pub cookies: bool,
-    /// Whether compressed bodies are asked for and decoded. Default yes.
+    /// Whether compressed bodies are requested and decoded. Default yes.
     pub decode: bool,
-    /// How long DNS answers are kept. Default 300 s.
-    pub dns_ttl: Duration,
-    /// Whether decisions are reported to the log at debug level. Default: if that level is on when
-    /// the fetcher is built.
-    pub events: bool,
-    /// What to answer with where a policy's [`Fallback`](fetch_proto::Fallback) asks for a value.
-    pub fallback_value: Option<FallbackValue>,
+    /// Responses that replace failures, where a policy's [`Fallback`](fetch_proto::Fallback) asks for
+    /// one.
+    pub fallback: FallbackSettings,
     /// Header fields of every request.
     pub headers: HeaderMap,
-    /// How fast attempts at one host may begin. Default: no limit.
-    pub host_rate: Option<Rate>,
-    /// When HTTP/2 is spoken. Default: where client and server agree on it.
-    pub http2: Http2,
-    /// How long an idle connection is kept. Default 90 s.
-    pub idle_timeout: Duration,
-    /// Whether TLS certificates are not checked. Default no, of course.
-    pub insecure: bool,
-    /// The most connections in all, idle ones included. Default 2 × the concurrency, but no less than
-    /// 1,024 if the process may have twice as many files open.
-    pub max_connections: Option<usize>,
-    /// How many attempts may be in flight at once at one host. Default: no limit of its own.
-    pub per_host: Option<usize>,
-    /// Which proxy serves which URL. Default: none.
-    pub proxy: ProxyRules,
-    /// How fast attempts may begin. Default: no limit.
-    pub rate: Option<Rate>,
-    /// Addresses to use for a host name and port instead of asking DNS.
-    pub resolve: Vec<(String, u16, Vec<IpAddr>)>,
-    /// The rules that choose each request's policy.
-    pub rules: Rules,
-    /// Where all chance comes from. Default: drawn when the fetcher is built.
+    /// When HTTP/2 is used. Default: where client and server agree on it.
+    pub http2: Http2Mode,
+    /// Limits of the connection pool.
+    pub pool: PoolSettings,
+    /// How servers are reached: DNS, proxies, sockets.
+    pub route: RouteSettings,
+    /// Seed of all random choices, such as jitter. Default: drawn when the fetcher is built.
     pub seed: Option<u64>,
-    /// Whether GET and HEAD requests for the same, at the same time, are one. Default no.
+    /// Whether identical GET and HEAD requests that are in flight at the same time are sent once.
+    /// Default no.
     pub share: bool,
-    /// How many good responses to GET are kept, to answer with where a policy's
-    /// [`Fallback`](fetch_proto::Fallback) asks for a value. Default 0. Each may be as large as the
-    /// largest body.
-    pub stale: usize,
-    /// How many threads fetch, each with an engine and connections of its own. Default 1.
+    /// State that the transports of several threads share, such as the bound on connections. It is
+    /// replaced when a fetcher is built.
+    pub shared_state: SharedState,
+    /// How many threads fetch, each with its own engine and connections. Default 1.
     pub threads: usize,
+    /// Which certificates are trusted and presented.
+    pub tls: TlsSettings,
     /// How many outcomes may wait for the consumer before no more attempts are started. Default: as
     /// many as the concurrency.
     pub undelivered: Option<usize>,
-    /// The Unix socket that all requests go to.
-    pub unix_socket: Option<PathBuf>,
-    /// How many fetches may be live at once. Default 4 × the concurrency, at least 10,000.
-    pub window: Option<usize>,
 }
 
 impl Default for Settings {
@@ -103,98 +72,139 @@ impl Default for Settings {
         headers.insert(header::USER_AGENT, HeaderValue::from_static(agent));
         headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
         Self {
-            ca_certificates: Vec::new(),
-            client_certificate: None,
-            common: InCommon::default(),
-            concurrency: 100,
-            config: fetch_proto::Config::default(),
-            connect_to: Vec::new(),
+            config: Config::default(),
             cookie_jar: None,
-            cookies: false,
             decode: true,
-            dns_ttl: Duration::from_secs(300),
-            events: log::log_enabled!(target: crate::LOG_TARGET, log::Level::Debug),
-            fallback_value: None,
+            fallback: FallbackSettings::default(),
             headers,
-            host_rate: None,
-            http2: Http2::default(),
-            idle_timeout: Duration::from_secs(90),
-            insecure: false,
-            max_connections: None,
-            per_host: None,
-            proxy: ProxyRules::default(),
-            rate: None,
-            resolve: Vec::new(),
-            rules: Rules::default(),
+            http2: Http2Mode::default(),
+            pool: PoolSettings::default(),
+            route: RouteSettings::default(),
             seed: None,
             share: false,
-            stale: 0,
+            shared_state: SharedState::default(),
             threads: 1,
+            tls: TlsSettings::default(),
             undelivered: None,
-            unix_socket: None,
-            window: None,
         }
     }
 }
 
 impl Settings {
-    /// The bound on connections: as set, or 2 × the concurrency, but no less than 1,024, so that in a
-    /// list of many hosts each finds its connection again.
+    /// Changes the engine's configuration, whose setters take it by value.
+    ///
+    /// ```
+    /// let mut settings = fetch_driver::Settings::default();
+    /// settings.update_config(|config| config.concurrency(7).per_host(2));
+    /// assert_eq!(settings.config.concurrency_limit(), 7);
+    /// ```
+    pub fn update_config(&mut self, change: impl FnOnce(Config) -> Config) {
+        self.config = change(std::mem::take(&mut self.config));
+    }
+
+    /// The bound on connections: [`PoolSettings::connection_limit`] for the configured concurrency.
     ///
     /// ```
     /// let mut settings = fetch_driver::Settings::default();
     /// assert_eq!(settings.connection_limit(), 1_024);
-    /// settings.concurrency = 1_000;
+    /// settings.update_config(|config| config.concurrency(1_000));
     /// assert_eq!(settings.connection_limit(), 2_000);
     /// ```
     #[must_use]
     pub fn connection_limit(&self) -> usize {
-        let most = || self.concurrency.saturating_mul(2).max(1_024);
-        self.max_connections.unwrap_or_else(most).max(1)
+        self.pool.connection_limit(self.config.concurrency_limit())
     }
 
-    /// Takes over the engine's whole configuration.
+    /// Whether a policy has a `first_byte` timeout, which only clients that report when they are
+    /// connected can apply.
     ///
     /// ```
-    /// let mut settings = fetch_driver::Settings::default();
-    /// settings.adopt(fetch_driver::Config::default().concurrency(7));
-    /// assert_eq!(settings.concurrency, 7);
-    /// ```
-    pub fn adopt(&mut self, config: fetch_proto::Config) {
-        self.concurrency = config.concurrency_limit();
-        self.host_rate = config.host_rate_limit();
-        self.per_host = config.per_host_limit();
-        self.rate = config.rate_limit();
-        self.rules = config.rules_ref().clone();
-        self.window = config.window_setting();
-        self.config = config;
-    }
-
-    /// The engine's share of the settings.
-    ///
-    /// ```
-    /// let mut settings = fetch_driver::Settings::default();
-    /// settings.concurrency = 7;
-    /// assert_eq!(settings.engine_config().concurrency_limit(), 7);
+    /// assert!(!fetch_driver::Settings::default().has_first_byte_timeout());
     /// ```
     #[must_use]
-    pub fn engine_config(&self) -> fetch_proto::Config {
-        let mut config = self
-            .config
-            .clone()
-            .concurrency(self.concurrency)
-            .events(self.events)
-            .per_host(self.per_host.unwrap_or(0))
-            .rules(self.rules.clone());
-        if let Some(window) = self.window {
-            config = config.window(window);
+    pub fn has_first_byte_timeout(&self) -> bool {
+        let mut policies = policies(&self.config);
+        policies.any(|policy| policy.timeouts_ref().first_byte.is_some())
+    }
+
+    /// How many outcomes may wait for the consumer.
+    pub(crate) fn undelivered_limit(&self) -> usize {
+        let concurrency = self.config.concurrency_limit();
+        self.undelivered.unwrap_or(concurrency).max(1)
+    }
+
+    /// The name of a setting that only an HTTP client can apply and that differs from its default.
+    fn changed_client_setting(&self) -> Option<&'static str> {
+        let http2 = (self.http2 != Http2Mode::default()).then_some("http2");
+        let tls = || self.tls.first_changed();
+        let route = || self.route.first_changed();
+        let pool = || self.pool.first_changed();
+        http2.or_else(tls).or_else(route).or_else(pool)
+    }
+}
+
+/// Every policy of the configuration: those of its rules, then the default.
+pub(crate) fn policies(config: &Config) -> impl Iterator<Item = &Arc<Policy>> {
+    let rules = config.rules_ref();
+    let policies = rules.iter().map(|(_, policy)| policy);
+    policies.chain([rules.default_policy()])
+}
+
+/// The configuration, with its decisions reported as events if the log shows them.
+pub(crate) fn with_logged_events(config: Config) -> Config {
+    match log::log_enabled!(target: crate::LOG_TARGET, log::Level::Debug) {
+        true => config.events(true),
+        false => config,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fetch_proto::Rules;
+
+    use super::*;
+
+    #[test]
+    fn the_engines_configuration_is_the_only_source_of_its_limits() {
+        let rate = "5/s".parse().unwrap();
+        let rules = Rules::only(Policy::default().attempts(9));
+        let config = Config::default()
+            .concurrency(700)
+            .host_rate(rate)
+            .per_host(3)
+            .rate(rate)
+            .rules(rules)
+            .window(50);
+        let mut settings = Settings::default();
+        settings.config = config.clone();
+        assert_eq!(settings.connection_limit(), 1_400);
+        assert_eq!(settings.undelivered_limit(), 700);
+        settings.update_config(|config| config.concurrency(7));
+        assert_eq!(settings.undelivered_limit(), 7);
+        assert_eq!(settings.config, config.concurrency(7));
+    }
+
+    #[test]
+    fn a_setting_that_only_a_client_can_apply_is_found() {
+        type Change = fn(&mut Settings);
+        let table: [(Change, Option<&str>); 6] = [
+            (|_| {}, None),
+            (|all| all.decode = false, None),
+            (|all| all.http2 = Http2Mode::Off, Some("http2")),
+            (|all| all.tls.insecure = true, Some("insecure")),
+            (
+                |all| all.pool.max_connections = Some(5),
+                Some("max_connections"),
+            ),
+            (
+                |all| all.route.unix_socket = Some("s".into()),
+                Some("unix_socket"),
+            ),
+        ];
+        for (change, expected) in table {
+            let mut settings = Settings::default();
+            change(&mut settings);
+            assert_eq!(settings.changed_client_setting(), expected);
         }
-        if let Some(rate) = self.rate {
-            config = config.rate(rate);
-        }
-        if let Some(rate) = self.host_rate {
-            config = config.host_rate(rate);
-        }
-        config
     }
 }

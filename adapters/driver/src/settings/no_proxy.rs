@@ -1,49 +1,49 @@
-//! Which hosts are reached without a proxy.
+//! Hosts that are reached without a proxy.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use url::{Host, Url};
 
-/// A list of exceptions, in the form of `NO_PROXY`.
+/// A list of exceptions in the format of `NO_PROXY`.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(crate) struct NoProxy(Vec<Exception>);
+pub(crate) struct NoProxyList(Vec<NoProxyEntry>);
 
 #[derive(Clone, Debug, Eq, PartialEq)]
-struct Exception {
+struct NoProxyEntry {
+    host: HostPattern,
     port: Option<u16>,
-    what: What,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
-enum What {
-    All,
-    /// A name in lower case, and all below it.
+enum HostPattern {
+    Any,
+    /// A name in lower case, and all names below it.
     Name(String),
     Network(IpNet),
 }
 
-impl NoProxy {
-    /// Reads a list separated by commas or blanks.
+impl NoProxyList {
+    /// Parses a list separated by commas or blanks.
     pub(crate) fn parse(list: &str) -> Result<Self, String> {
         let words = list.split(|c: char| c == ',' || c.is_ascii_whitespace());
-        let exceptions = words.map(exception).filter_map(Result::transpose);
-        Ok(Self(exceptions.collect::<Result<_, _>>()?))
+        let entries = words.map(parse_entry).filter_map(Result::transpose);
+        Ok(Self(entries.collect::<Result<_, _>>()?))
     }
 
     pub(crate) fn matches(&self, url: &Url) -> bool {
         let Some(host) = url.host() else { return false };
         let port = url.port_or_known_default();
-        self.0.iter().any(|exception| {
-            exception.what.matches(&host) && (exception.port.is_none() || exception.port == port)
-        })
+        self.0
+            .iter()
+            .any(|entry| entry.host.matches(&host) && (entry.port.is_none() || entry.port == port))
     }
 }
 
-impl What {
+impl HostPattern {
     fn matches(&self, host: &Host<&str>) -> bool {
         let ip: IpAddr = match (self, host) {
-            (Self::All, _) => return true,
+            (Self::Any, _) => return true,
             (Self::Name(name), Host::Domain(host)) => return is_below(host, name),
             (_, Host::Domain(_)) => return false,
             (_, Host::Ipv4(ip)) => (*ip).into(),
@@ -59,16 +59,16 @@ fn is_below(host: &str, name: &str) -> bool {
     above.is_some_and(|labels| labels.is_empty() || labels.ends_with('.'))
 }
 
-fn exception(word: &str) -> Result<Option<Exception>, String> {
+fn parse_entry(word: &str) -> Result<Option<NoProxyEntry>, String> {
     let (name, port) = split_port(word)?;
     let bare = name.trim_start_matches('[').trim_end_matches(']');
-    let what = if name == "*" {
-        What::All
+    let host = if name == "*" {
+        HostPattern::Any
     } else if bare.contains('/') {
         let network = bare.parse();
-        What::Network(network.map_err(|_| format!("`{word}` is not an address/length"))?)
+        HostPattern::Network(network.map_err(|_| format!("`{word}` is not ADDRESS/LENGTH"))?)
     } else if let Ok(ip) = bare.parse::<IpAddr>() {
-        What::Network(ip.into())
+        HostPattern::Network(ip.into())
     } else {
         let name = name.strip_prefix('*').unwrap_or(name);
         let name = name.strip_prefix('.').unwrap_or(name);
@@ -77,17 +77,17 @@ fn exception(word: &str) -> Result<Option<Exception>, String> {
             return Ok(None);
         }
         let lower = || name.to_ascii_lowercase();
-        What::Name(Host::parse(name).map_or_else(|_| lower(), |host| host.to_string()))
+        HostPattern::Name(Host::parse(name).map_or_else(|_| lower(), |host| host.to_string()))
     };
-    Ok(Some(Exception { port, what }))
+    Ok(Some(NoProxyEntry { host, port }))
 }
 
-/// The port is what follows the last colon, unless that colon is part of an IPv6 address.
+/// Splits off the port after the last colon, unless that colon is part of an IPv6 address.
 fn split_port(word: &str) -> Result<(&str, Option<u16>), String> {
     match word.rsplit_once(':') {
         Some((name, port)) if name.ends_with(']') || !name.contains(':') => {
             let port = port.parse().ok().filter(|port| *port > 0);
-            let port = port.ok_or_else(|| format!("`{word}` does not end in a port"))?;
+            let port = port.ok_or_else(|| format!("`{word}` does not end in a valid port"))?;
             Ok((name, Some(port)))
         }
         _ => Ok((word, None)),
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exceptions_match_as_in_curl() {
+    fn exceptions_match_like_curls() {
         let table = [
             ("", "http://a.test/", false),
             (",, ,", "http://a.test/", false),
@@ -145,15 +145,17 @@ mod tests {
             ("*:81", "http://a.test:81/", true),
         ];
         for (list, url, expected) in table {
-            let matched = NoProxy::parse(list).unwrap().matches(&url.parse().unwrap());
+            let matched = NoProxyList::parse(list)
+                .unwrap()
+                .matches(&url.parse().unwrap());
             assert_eq!(matched, expected, "{list:?} {url}");
         }
     }
 
     #[test]
-    fn what_means_nothing_is_refused() {
+    fn an_invalid_exception_is_rejected() {
         for list in ["10.0.0.0/33", "a.test/8", "a.test:http", "a.test:0", "a:"] {
-            assert!(NoProxy::parse(list).is_err(), "{list}");
+            assert!(NoProxyList::parse(list).is_err(), "{list}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a proxy is, and how its URL is read.
+//! A proxy and its URL.
 
 use std::fmt;
 
@@ -7,10 +7,10 @@ use url::{Host, Url};
 
 use crate::settings::build_error::BuildError;
 
-/// The port of a proxy whose URL names none, as curl has it.
+/// The port of a proxy whose URL has none, as in curl.
 const DEFAULT_PORT: u16 = 1080;
 
-/// A proxy: its kind, where it is, and the user name and password for it.
+/// A proxy: its protocol, host, port and credentials.
 ///
 /// Neither `Display` nor `Debug` shows the user name or the password.
 ///
@@ -33,16 +33,16 @@ pub struct Proxy {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum ProxyKind {
-    /// `http://`: http URLs are asked of it whole, https goes through a tunnel that CONNECT opens.
+    /// `http://`: requests for http URLs are sent to the proxy; https goes through a CONNECT tunnel.
     Http,
-    /// `socks5://`: SOCKS5 (RFC 1928), to addresses that this machine looks up.
+    /// `socks5://`: SOCKS5 (RFC 1928); host names are resolved locally.
     Socks5,
-    /// `socks5h://`: SOCKS5, to names that the proxy looks up.
+    /// `socks5h://`: SOCKS5; host names are resolved by the proxy.
     Socks5h,
 }
 
 impl ProxyKind {
-    /// The scheme that stands for it in a URL.
+    /// The URL scheme of this protocol.
     ///
     /// ```
     /// assert_eq!(fetch_driver::ProxyKind::Socks5h.as_str(), "socks5h");
@@ -61,17 +61,17 @@ impl ProxyKind {
             "http" => Ok(Self::Http),
             "socks5" => Ok(Self::Socks5),
             "socks5h" => Ok(Self::Socks5h),
-            _ => Err("only http://, socks5:// and socks5h:// proxies can be used"),
+            _ => Err("only http://, socks5:// and socks5h:// proxies are supported"),
         }
     }
 }
 
 impl Proxy {
-    /// Reads `http://`, `socks5://` or `socks5h://`, then `host:port`, with `user:password@` before
-    /// it if the proxy asks for them.
+    /// Parses `http://`, `socks5://` or `socks5h://`, then `user:password@` if the proxy requires them,
+    /// then `host:port`.
     ///
-    /// Without a scheme it is an HTTP proxy; without a port, 1080: both as in curl. Characters that
-    /// mean something in a URL are written percent-encoded in user name and password.
+    /// The default scheme is http and the default port 1080, as in curl. In the user name and the
+    /// password, characters with a meaning in URLs must be percent-encoded.
     ///
     /// ```
     /// use fetch_driver::{Proxy, ProxyKind};
@@ -84,9 +84,9 @@ impl Proxy {
     ///
     /// # Errors
     ///
-    /// If the text is no such URL. The error does not repeat the text, as it may hold a password.
+    /// If the text is not such a URL. The error does not show the text, which may contain a password.
     pub fn parse(text: &str) -> Result<Self, BuildError> {
-        parse(text.trim()).map_err(|why| BuildError::new("proxy", why))
+        parse(text.trim()).map_err(|reason| BuildError::new("proxy", reason))
     }
 
     /// The user name and the password, if there are any. The password may be empty.
@@ -112,7 +112,7 @@ impl Proxy {
         &self.host
     }
 
-    /// The protocol it speaks.
+    /// The protocol.
     ///
     /// ```
     /// use fetch_driver::{Proxy, ProxyKind};
@@ -136,14 +136,14 @@ impl Proxy {
     }
 }
 
-/// [`Proxy::parse`], with the reason alone for an error.
+/// Like [`Proxy::parse`], with the bare reason as the error.
 pub(crate) fn parse(text: &str) -> Result<Proxy, String> {
     let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
     let kind = ProxyKind::parse(scheme)?;
-    // Under a scheme that `url` does not know, a port that is some scheme's default is kept.
+    // `url` drops the default port of a scheme that it knows, so parse with an unknown scheme.
     let url = Url::parse(&format!("proxy://{rest}")).map_err(|error| error.to_string())?;
     if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
-        return Err("a proxy's URL ends after the port".into());
+        return Err("the proxy's URL must end after the port".into());
     }
     let host = url.host_str().filter(|host| !host.is_empty());
     let host = Host::parse(host.ok_or("there is no host")?).map_err(|error| error.to_string())?;
@@ -167,11 +167,11 @@ fn credentials(url: &Url, kind: ProxyKind) -> Result<Option<(String, String)>, S
     let password = decode(url.password().unwrap_or_default())?;
     let lengths = 1..=255;
     if kind == ProxyKind::Http && user.contains(':') {
-        Err("a user name for an HTTP proxy has no `:`".into())
+        Err("the user name for an HTTP proxy must not contain `:`".into())
     } else if kind != ProxyKind::Http
         && !(lengths.contains(&user.len()) && lengths.contains(&password.len()))
     {
-        Err("SOCKS5 takes a user name and a password of 1 to 255 bytes each".into())
+        Err("SOCKS5 requires a user name and a password of 1 to 255 bytes each".into())
     } else {
         Ok(Some((user, password)))
     }
@@ -200,7 +200,7 @@ mod tests {
     use crate::settings::proxy_rules::ProxyRules;
 
     #[test]
-    fn proxies_are_read_as_curl_reads_them() {
+    fn proxies_are_parsed_like_curl_does() {
         let table = [
             ("proxy.test", "http://proxy.test:1080"),
             ("proxy.test:80", "http://proxy.test:80"),
@@ -216,15 +216,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_proxy_is_refused_without_its_password() {
+    fn an_invalid_proxy_is_rejected_without_showing_its_password() {
         let long = format!("socks5://{}:hush@a", "u".repeat(256));
         let table = [
             ("", "host"),
             ("https://u:hush@proxy.test", "only http://"),
             ("socks4://u:hush@proxy.test", "only http://"),
             ("http://u:hush@proxy.test:99999", "port"),
-            ("http://u:hush@proxy.test/path", "ends after the port"),
-            ("http://u%3A:hush@proxy.test", "no `:`"),
+            ("http://u:hush@proxy.test/path", "end after the port"),
+            ("http://u%3A:hush@proxy.test", "not contain `:`"),
             ("http://%ff:hush@proxy.test", "UTF-8"),
             ("socks5://hush@proxy.test", "1 to 255"),
             (&long, "1 to 255"),

@@ -3,10 +3,10 @@
 use url::Url;
 
 use crate::settings::build_error::BuildError;
-use crate::settings::no_proxy::NoProxy;
+use crate::settings::no_proxy::NoProxyList;
 use crate::settings::proxy::{Proxy, parse};
 
-/// Which proxy serves which URL, as plain data. Default: none serves any.
+/// Which proxy serves which URL. Default: all URLs are reached directly.
 ///
 /// ```
 /// use fetch_driver::{Proxy, ProxyRules};
@@ -25,7 +25,7 @@ use crate::settings::proxy::{Proxy, parse};
 pub struct ProxyRules {
     http: Option<Proxy>,
     https: Option<Proxy>,
-    no_proxy: NoProxy,
+    no_proxy: NoProxyList,
 }
 
 impl ProxyRules {
@@ -39,12 +39,12 @@ impl ProxyRules {
         Self::default()
     }
 
-    /// What the environment says, read as curl does.
+    /// The proxies of the environment, read like curl does.
     ///
-    /// `http_proxy` serves http URLs (in lower case only: a CGI program's caller can set
-    /// `HTTP_PROXY`), `https_proxy` or `HTTPS_PROXY` https URLs, `all_proxy` or `ALL_PROXY` what the
-    /// others do not; `no_proxy` or `NO_PROXY` lists the exceptions. Empty variables count as unset,
-    /// and lower case goes before upper case.
+    /// `http_proxy` serves http URLs (in lower case only, because a CGI program's caller can set
+    /// `HTTP_PROXY`), `https_proxy` or `HTTPS_PROXY` https URLs, and `all_proxy` or `ALL_PROXY` both if
+    /// those are not set. `no_proxy` or `NO_PROXY` lists the exceptions. Empty variables count as unset,
+    /// and lower case takes precedence over upper case.
     ///
     /// ```
     /// let rules = fetch_driver::ProxyRules::from_env();
@@ -52,12 +52,12 @@ impl ProxyRules {
     ///
     /// # Errors
     ///
-    /// If a variable cannot be understood; the error names it.
+    /// If a variable cannot be parsed. The error names it.
     pub fn from_env() -> Result<Self, BuildError> {
         Self::from_vars(|name| std::env::var(name).ok())
     }
 
-    /// Like [`from_env`](Self::from_env), with variables from elsewhere.
+    /// Like [`from_env`](Self::from_env), with variables from a function.
     ///
     /// ```
     /// use std::collections::HashMap;
@@ -72,7 +72,7 @@ impl ProxyRules {
     ///
     /// # Errors
     ///
-    /// If a variable cannot be understood; the error names it.
+    /// If a variable cannot be parsed. The error names it.
     pub fn from_vars(variable: impl Fn(&str) -> Option<String>) -> Result<Self, BuildError> {
         let first = |names: &[&'static str]| {
             let found = |name: &&'static str| {
@@ -81,18 +81,21 @@ impl ProxyRules {
             };
             names.iter().find_map(found)
         };
-        let blame = |name: &str, why: String| BuildError::new("proxy", format!("{name}: {why}"));
+        let invalid =
+            |name: &str, reason: String| BuildError::new("proxy", format!("{name}: {reason}"));
         let proxy = |names: &[&'static str]| match first(names) {
             Some((name, value)) => {
-                let proxy = parse(value.trim()).map_err(|why| blame(name, why))?;
+                let proxy = parse(value.trim()).map_err(|reason| invalid(name, reason))?;
                 Ok(Some(proxy))
             }
             None => Ok(None),
         };
         let all = ["all_proxy", "ALL_PROXY"];
         let no_proxy = match first(&["no_proxy", "NO_PROXY"]) {
-            Some((name, list)) => NoProxy::parse(&list).map_err(|why| blame(name, why))?,
-            None => NoProxy::default(),
+            Some((name, list)) => {
+                NoProxyList::parse(&list).map_err(|reason| invalid(name, reason))?
+            }
+            None => NoProxyList::default(),
         };
         Ok(Self {
             http: proxy(&["http_proxy", all[0], all[1]])?,
@@ -144,9 +147,9 @@ impl ProxyRules {
     /// Sets which hosts are reached without a proxy, separated by commas or blanks.
     ///
     /// `*` means all; `a.test`, `.a.test` and `*.a.test` all mean that host and every host below
-    /// it; `10.1.2.3`, `::1`, `10.0.0.0/8` and `fd00::/8` mean addresses as written in a URL: names
-    /// are not looked up for this. Each can end in `:port` and then means that port only, IPv6
-    /// addresses in brackets.
+    /// it. `10.1.2.3`, `::1`, `10.0.0.0/8` and `fd00::/8` mean addresses as written in a URL; names are
+    /// not resolved for this. Each can end in `:port`, with IPv6 addresses in brackets, and then means
+    /// that port only.
     ///
     /// ```
     /// let rules = fetch_driver::ProxyRules::new().no_proxy("localhost,127.0.0.0/8,[::1]:8080")?;
@@ -155,13 +158,14 @@ impl ProxyRules {
     ///
     /// # Errors
     ///
-    /// If a port or a network's length is none.
+    /// If a port or the length of a network's prefix is not valid.
     pub fn no_proxy(mut self, list: &str) -> Result<Self, BuildError> {
-        self.no_proxy = NoProxy::parse(list).map_err(|why| BuildError::new("no_proxy", why))?;
+        self.no_proxy =
+            NoProxyList::parse(list).map_err(|reason| BuildError::new("no_proxy", reason))?;
         Ok(self)
     }
 
-    /// The proxy for `url`; `None` if it is to be reached directly.
+    /// The proxy for `url`; `None` if it is reached directly.
     ///
     /// ```
     /// let rules = fetch_driver::ProxyRules::new();
@@ -177,7 +181,7 @@ impl ProxyRules {
         proxy.as_ref().filter(|_| !self.no_proxy.matches(url))
     }
 
-    /// Whether no URL is served by a proxy.
+    /// Whether all URLs are reached directly.
     ///
     /// ```
     /// assert!(fetch_driver::ProxyRules::new().is_empty());
@@ -205,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_is_read_by_curls_rules() {
+    fn the_environment_is_read_like_curl_does() {
         let some = |host: &str| Some(host.to_owned());
         let table: [(&[(&str, &str)], _); 8] = [
             (&[], [None, None]),
@@ -232,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_variable_is_named() {
+    fn an_invalid_variable_is_named() {
         let vars = |name: &str| (name == "ALL_PROXY").then(|| "ftp://u:hush@p".to_owned());
         let error = ProxyRules::from_vars(vars).unwrap_err().to_string();
         assert!(

@@ -1,159 +1,162 @@
-//! The attempts that several engines may have in flight together.
+//! The limit on attempts in flight over all drivers of a fetcher.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
-use crate::shard::surplus::{Ear, Pot};
+use crate::shard::surplus::{SharedSurplus, SurplusSubscription};
 
-/// What engines on several threads have in common: how many attempts may be in flight over all.
+/// The limit on attempts in flight over all engines of a fetcher.
 ///
-/// Each engine owns a part, and what nobody owns is here. An engine gives back what it does not use
-/// and takes what it needs; if another has less than an equal part and needs more, it keeps no more
-/// than an equal part. The parts and the rest are always the whole: the limit is exact.
+/// Each engine owns a share; the surplus is what no engine owns. An engine gives back what it does not
+/// use and takes what it needs. While another engine has less than an equal share and needs more, it
+/// keeps no more than an equal share. Shares and surplus always add up to the limit, so it is exact.
 #[derive(Debug)]
-pub(crate) struct Balance {
-    /// How much more is owned than there is, since the whole was made smaller.
-    debt: AtomicUsize,
+pub(crate) struct SharedConcurrencyLimit {
+    /// How far the shares exceed the limit, since it was lowered.
+    excess: AtomicUsize,
     engines: usize,
-    /// What nobody owns, and engines that have less than an equal part and need more.
-    pot: Pot,
-    whole: AtomicUsize,
+    /// What no engine owns, and how many engines have less than an equal share and need more.
+    limit: AtomicUsize,
+    surplus: SharedSurplus,
 }
 
-/// One engine's part.
+/// One engine's share of the limit.
 #[derive(Debug)]
-pub(crate) struct Share {
-    balance: Arc<Balance>,
-    ear: Ear,
-    is_hungry: bool,
-    /// How many may be in flight.
+pub(crate) struct ConcurrencyShare {
+    shared: Arc<SharedConcurrencyLimit>,
+    subscription: SurplusSubscription,
+    is_starved: bool,
+    /// How many attempts the engine may have in flight.
     limit: usize,
-    /// What it owns: its limit, or, while more are in flight than that, these.
+    /// The limit or, while more attempts are in flight, their number.
     owned: usize,
 }
 
-impl Balance {
-    /// Makes the whole larger, or smaller: that takes effect as attempts land.
-    pub(crate) fn resize(&self, whole: usize) {
-        let whole = whole.max(self.engines);
-        let before = self.whole.swap(whole, Ordering::AcqRel);
-        self.debt
-            .fetch_add(before.saturating_sub(whole), Ordering::AcqRel);
-        self.give(whole.saturating_sub(before));
-        self.give(self.pot.take_all());
+impl SharedConcurrencyLimit {
+    /// Changes the limit. A lower one takes effect as attempts end.
+    pub(crate) fn set_limit(&self, limit: usize) {
+        let limit = limit.max(self.engines);
+        let before = self.limit.swap(limit, Ordering::AcqRel);
+        self.excess
+            .fetch_add(before.saturating_sub(limit), Ordering::AcqRel);
+        self.give(limit.saturating_sub(before));
+        self.give(self.surplus.take_all());
     }
 
-    /// Pays what is owed, and lets the others have the rest.
+    /// Reduces the excess by what is given back, and adds the rest to the surplus.
     fn give(&self, given: usize) {
-        let less = |debt: usize| Some(debt.saturating_sub(given));
-        let debt = self
-            .debt
+        let less = |excess: usize| Some(excess.saturating_sub(given));
+        let excess = self
+            .excess
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
-        self.pot.give(given.saturating_sub(debt.unwrap_or(0)));
+        self.surplus.give(given.saturating_sub(excess.unwrap_or(0)));
     }
 
-    fn equal(&self) -> usize {
-        (self.whole.load(Ordering::Acquire) / self.engines).max(1)
+    fn equal_share(&self) -> usize {
+        (self.limit.load(Ordering::Acquire) / self.engines).max(1)
     }
 
-    /// Whether an engine, besides one that is hungry itself, has to keep to an equal part.
-    fn is_tight(&self, is_hungry: bool) -> bool {
-        self.pot.others_lack(is_hungry) || self.debt.load(Ordering::Acquire) > 0
+    /// Whether an engine must keep to an equal share. `is_starved` tells whether it lacks some itself.
+    fn is_tight(&self, is_starved: bool) -> bool {
+        self.surplus.are_others_starved(is_starved) || self.excess.load(Ordering::Acquire) > 0
     }
 }
 
-impl Share {
-    /// Parts of `whole` for so many engines, of which none may be without any.
-    pub(crate) fn divide(whole: usize, engines: usize) -> Vec<Self> {
-        let balance = Arc::new(Balance {
-            debt: AtomicUsize::new(0),
+impl ConcurrencyShare {
+    /// Equal shares of `limit` for `engines`, which must be no more than `limit`.
+    pub(crate) fn divide(limit: usize, engines: usize) -> Vec<Self> {
+        let shared = Arc::new(SharedConcurrencyLimit {
+            excess: AtomicUsize::new(0),
             engines,
-            pot: Pot::new(0),
-            whole: AtomicUsize::new(whole),
+            surplus: SharedSurplus::new(0),
+            limit: AtomicUsize::new(limit),
         });
-        let part = |i: usize| {
-            let equal = whole / engines + usize::from(i < whole % engines);
+        let share = |i: usize| {
+            let equal = limit / engines + usize::from(i < limit % engines);
             Self {
-                balance: balance.clone(),
-                ear: Ear::default(),
-                is_hungry: false,
+                shared: shared.clone(),
+                subscription: SurplusSubscription::default(),
+                is_starved: false,
                 limit: equal,
                 owned: equal,
             }
         };
-        (0..engines).map(part).collect()
+        (0..engines).map(share).collect()
     }
 
-    /// What it has in common with the others.
-    pub(crate) fn balance(&self) -> Arc<Balance> {
-        self.balance.clone()
+    /// The limit that it is a share of.
+    pub(crate) fn shared_limit(&self) -> Arc<SharedConcurrencyLimit> {
+        self.shared.clone()
     }
 
-    /// How many may be in flight.
+    /// How many attempts the engine may have in flight.
     pub(crate) fn limit(&self) -> usize {
         self.limit
     }
 
-    /// Gives back what is not used, with `flying` attempts in flight, and takes more if the engine
-    /// `wants` it. Tells whether the limit changed.
-    pub(crate) fn settle(&mut self, flying: usize, wants: bool) -> bool {
+    /// Gives back what is not used, with `in_flight` attempts in flight, and takes more if the engine
+    /// `wants_more`. Returns true if the limit changed.
+    pub(crate) fn settle(&mut self, in_flight: usize, wants_more: bool) -> bool {
         let before = self.limit;
-        let (is_tight, equal) = (self.balance.is_tight(self.is_hungry), self.balance.equal());
+        let (is_tight, equal) = (
+            self.shared.is_tight(self.is_starved),
+            self.shared.equal_share(),
+        );
         if is_tight {
             self.limit = self.limit.min(equal);
         }
-        if !wants {
-            self.limit = self.limit.min(flying);
+        if !wants_more {
+            self.limit = self.limit.min(in_flight);
         }
-        self.give_back(flying);
-        if wants && flying >= self.limit {
-            self.take(flying, if is_tight { equal } else { usize::MAX });
+        self.give_back(in_flight);
+        if wants_more && in_flight >= self.limit {
+            self.take(in_flight, if is_tight { equal } else { usize::MAX });
         } else {
-            self.ear.close();
+            self.subscription.unsubscribe();
         }
-        let lacks = wants && self.limit < equal;
-        self.balance.pot.set_hungry(&mut self.is_hungry, lacks);
+        let lacks = wants_more && self.limit < equal;
+        self.shared.surplus.set_starved(&mut self.is_starved, lacks);
         self.limit != before
     }
 
-    fn give_back(&mut self, flying: usize) {
-        let kept = self.limit.max(flying).min(self.owned);
+    fn give_back(&mut self, in_flight: usize) {
+        let kept = self.limit.max(in_flight).min(self.owned);
         let given = self.owned - kept;
         if given > 0 {
             self.owned = kept;
-            self.balance.give(given);
+            self.shared.give(given);
         }
     }
 
-    /// Takes as much again as it has, so that it soon has what it needs: the rest goes back.
-    fn take(&mut self, flying: usize, most: usize) {
-        let wanted = (flying + self.limit.max(1)).min(most);
+    /// Doubles the limit, up to `most`, so that the engine soon has what it needs. It gives back the rest.
+    fn take(&mut self, in_flight: usize, most: usize) {
+        let wanted = (in_flight + self.limit.max(1)).min(most);
         if wanted > self.owned
-            && !self.take_spare(wanted - self.owned)
-            && self.ear.listen(&self.balance.pot)
+            && !self.take_surplus(wanted - self.owned)
+            && self.subscription.subscribe(&self.shared.surplus)
         {
-            // It listens only now: something may have come before.
-            let _ = self.take_spare(wanted - self.owned);
+            // It subscribed only now: units may have been added before.
+            let _ = self.take_surplus(wanted - self.owned);
         }
         self.limit = self.limit.max(wanted.min(self.owned));
     }
 
-    fn take_spare(&mut self, wanted: usize) -> bool {
-        let taken = self.balance.pot.take(wanted);
+    fn take_surplus(&mut self, wanted: usize) -> bool {
+        let taken = self.shared.surplus.take(wanted);
         self.owned += taken;
         taken > 0
     }
 
-    /// Waits until there may be more to take, if this engine needs it.
+    /// Ready when there may be more to take, if the engine needs more.
     pub(crate) fn poll_freed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.ear.poll(cx)
+        self.subscription.poll(cx)
     }
 }
 
-impl Drop for Share {
+impl Drop for ConcurrencyShare {
     fn drop(&mut self) {
-        self.balance.pot.set_hungry(&mut self.is_hungry, false);
+        self.shared.surplus.set_starved(&mut self.is_starved, false);
         self.limit = 0;
         self.give_back(0);
     }
@@ -163,85 +166,85 @@ impl Drop for Share {
 mod tests {
     use super::*;
 
-    /// The whole, with nothing lost.
-    fn whole(shares: &[Share]) -> usize {
+    /// The sum of all shares and the surplus.
+    fn total(shares: &[ConcurrencyShare]) -> usize {
         let owned: usize = shares.iter().map(|share| share.owned).sum();
-        owned + shares[0].balance.pot.spare()
+        owned + shares[0].shared.surplus.units()
     }
 
     #[test]
-    fn what_one_does_not_use_another_takes() {
-        let mut shares = Share::divide(10, 2);
+    fn an_engine_takes_what_another_does_not_use() {
+        let mut shares = ConcurrencyShare::divide(10, 2);
         assert!(shares[0].settle(0, false));
         assert_eq!(shares[0].limit(), 0);
         assert!(shares[1].settle(5, true));
         assert_eq!(shares[1].limit(), 10);
-        assert_eq!(whole(&shares), 10);
+        assert_eq!(total(&shares), 10);
     }
 
     #[test]
-    fn who_needs_an_equal_part_gets_it_as_attempts_land() {
-        let mut shares = Share::divide(10, 2);
+    fn an_engine_gets_an_equal_share_as_attempts_of_others_end() {
+        let mut shares = ConcurrencyShare::divide(10, 2);
         shares[0].settle(0, false);
         shares[1].settle(5, true);
-        // Now the first has work, too.
+        // Now the first engine has work, too.
         shares[0].settle(0, true);
         assert_eq!(shares[0].limit(), 0);
-        // The second has ten in flight, and gives as they land.
-        for flying in (5..=10).rev() {
-            shares[1].settle(flying, true);
+        // The second engine has ten attempts in flight, and gives back as they end.
+        for in_flight in (5..=10).rev() {
+            shares[1].settle(in_flight, true);
             let own = shares[0].limit();
             shares[0].settle(own, true);
-            assert!(shares[0].limit() + flying <= 10);
+            assert!(shares[0].limit() + in_flight <= 10);
         }
         assert_eq!((shares[0].limit(), shares[1].limit()), (5, 5));
-        assert_eq!(whole(&shares), 10);
+        assert_eq!(total(&shares), 10);
     }
 
     #[test]
-    fn the_whole_is_never_exceeded_and_nothing_is_lost() {
+    fn the_limit_is_never_exceeded_and_nothing_is_lost() {
         let mut random = fastrand::Rng::with_seed(7);
         for _ in 0..200 {
-            let (whole_, engines) = (random.usize(1..20), random.usize(1..5));
-            let engines = engines.min(whole_);
-            let mut shares = Share::divide(whole_, engines);
-            let mut flying = vec![0; engines];
+            let (limit, engines) = (random.usize(1..20), random.usize(1..5));
+            let engines = engines.min(limit);
+            let mut shares = ConcurrencyShare::divide(limit, engines);
+            let mut in_flight = vec![0; engines];
             for _ in 0..200 {
                 let i = random.usize(..engines);
                 let queued = random.usize(0..30);
-                // What the engine does between two turns: some land, others begin.
-                flying[i] -= random.usize(0..=flying[i]);
-                let begun = queued.min(shares[i].limit().saturating_sub(flying[i]));
-                flying[i] += begun;
-                let wants = queued > begun && flying[i] >= shares[i].limit();
-                shares[i].settle(flying[i], wants);
-                assert!(flying.iter().sum::<usize>() <= whole_);
-                assert_eq!(whole(&shares), whole_);
+                // What an engine does between two turns: some attempts end, others start.
+                in_flight[i] -= random.usize(0..=in_flight[i]);
+                let started = queued.min(shares[i].limit().saturating_sub(in_flight[i]));
+                in_flight[i] += started;
+                let wants_more = queued > started && in_flight[i] >= shares[i].limit();
+                shares[i].settle(in_flight[i], wants_more);
+                assert!(in_flight.iter().sum::<usize>() <= limit);
+                assert_eq!(total(&shares), limit);
             }
         }
     }
 
     #[test]
-    fn a_smaller_whole_holds_once_attempts_have_landed_and_a_larger_one_at_once() {
-        let mut shares = Share::divide(10, 2);
-        shares[0].balance().resize(4);
+    fn a_lower_limit_applies_once_attempts_have_ended_and_a_higher_one_at_once() {
+        let mut shares = ConcurrencyShare::divide(10, 2);
+        shares[0].shared_limit().set_limit(4);
         shares[0].settle(5, true);
         assert_eq!((shares[0].limit(), shares[0].owned), (2, 5));
         for share in &mut shares {
             share.settle(2, true);
         }
-        assert_eq!(whole(&shares), 4);
-        shares[0].balance().resize(12);
+        assert_eq!(total(&shares), 4);
+        shares[0].shared_limit().set_limit(12);
         for share in &mut shares {
             share.settle(2, true);
         }
-        assert_eq!(whole(&shares), 12);
+        assert_eq!(total(&shares), 12);
         assert!(shares[0].limit() > 2);
     }
 
     #[test]
-    fn one_that_waits_is_told() {
-        let mut shares = Share::divide(2, 2);
+    fn a_waiting_engine_is_woken() {
+        let mut shares = ConcurrencyShare::divide(2, 2);
         shares[0].settle(1, false);
         let mut cx = Context::from_waker(std::task::Waker::noop());
         shares[1].settle(1, true);

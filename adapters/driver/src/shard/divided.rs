@@ -8,12 +8,13 @@
 mod tests;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use fetch_proto::{RetryBudget, Timestamp};
 
-use crate::shard::surplus::{Ear, Pot, count};
+use crate::lock::lock;
+use crate::shard::surplus::{SharedSurplus, SurplusSubscription, update_count};
 
 /// So many parts there are. Most numbers of drivers divide it.
 pub(crate) const WHOLE: u32 = 5040;
@@ -30,18 +31,18 @@ struct Common {
     /// while parts change hands, so that each has its share of it.
     filling: Mutex<u64>,
     /// Parts that nobody owns, and drivers that are busy and have less than an equal part.
-    pot: Pot,
+    surplus: SharedSurplus,
 }
 
 impl Common {
     /// Takes so many parts, or as many as there are, and what is in them.
     fn take(&self, wanted: u32) -> (u32, u64) {
-        if self.pot.spare() == 0 {
+        if self.surplus.units() == 0 {
             return (0, 0);
         }
-        let mut filling = self.filling.lock().unwrap_or_else(PoisonError::into_inner);
-        let spare = self.pot.spare();
-        let taken = self.pot.take(wanted as usize);
+        let mut filling = lock(&self.filling);
+        let spare = self.surplus.units();
+        let taken = self.surplus.take(wanted as usize);
         let all = u128::from(*filling) * taken as u128;
         let within = all.checked_div(spare as u128).unwrap_or(0) as u64;
         *filling -= within;
@@ -50,16 +51,16 @@ impl Common {
 
     /// Of what is new, all is there.
     fn refill(&self) {
-        let mut filling = self.filling.lock().unwrap_or_else(PoisonError::into_inner);
-        *filling = self.pot.spare() as u64 * FULL;
+        let mut filling = lock(&self.filling);
+        *filling = self.surplus.units() as u64 * FULL;
     }
 
     /// Gives parts to whoever lacks some, with what is in them.
     fn give(&self, parts: u32, within: u64) {
         if parts > 0 {
-            let mut filling = self.filling.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut filling = lock(&self.filling);
             *filling += within;
-            self.pot.give(parts as usize);
+            self.surplus.give(parts as usize);
         }
     }
 }
@@ -89,13 +90,13 @@ impl Held {
 #[derive(Debug)]
 pub(crate) struct Divided {
     common: Arc<Common>,
-    ear: Ear,
+    subscription: SurplusSubscription,
     /// What is in the parts that are owned and not used.
     filling: u64,
     /// When what is owned and not used is rested.
     gives_at: Timestamp,
     is_busy: bool,
-    is_hungry: bool,
+    is_starved: bool,
     /// Whether there is such a limit.
     is_needed: bool,
     owned: u32,
@@ -108,15 +109,15 @@ impl Divided {
         let common = Arc::new(Common {
             busy: AtomicUsize::new(0),
             filling: Mutex::new(u64::from(WHOLE) * FULL),
-            pot: Pot::new(WHOLE as usize),
+            surplus: SharedSurplus::new(WHOLE as usize),
         });
         let one = || Self {
             common: common.clone(),
-            ear: Ear::default(),
+            subscription: SurplusSubscription::default(),
             filling: 0,
             gives_at: Timestamp::START,
             is_busy: false,
-            is_hungry: false,
+            is_starved: false,
             is_needed: false,
             owned: 0,
             used: 0,
@@ -151,11 +152,12 @@ impl Divided {
     /// Tells how full its parts are then, if they changed.
     pub(crate) fn settle(&mut self, is_busy: bool, held: Held, now: Timestamp) -> Option<u64> {
         // Listening before looking, so that nothing is missed.
-        self.ear.listen(&self.common.pot);
-        let pot = &self.common.pot;
-        if count(&self.common.busy, &mut self.is_busy, is_busy) && !is_busy && self.used > 0 {
+        self.subscription.subscribe(&self.common.surplus);
+        let surplus = &self.common.surplus;
+        if update_count(&self.common.busy, &mut self.is_busy, is_busy) && !is_busy && self.used > 0
+        {
             // Whoever has something to do may have more from now on: better before it lacks it.
-            pot.tell();
+            surplus.notify();
         }
         // Of another rate or budget, less may be owed.
         self.gives_at = self.gives_at.min(held.rests_at);
@@ -164,15 +166,15 @@ impl Divided {
         let mut fill = held.fill;
         if self.used < equal {
             fill = self.take(equal, fill);
-        } else if self.used > equal && self.common.pot.others_lack(self.is_hungry) {
+        } else if self.used > equal && self.common.surplus.are_others_starved(self.is_starved) {
             self.filling += u64::from(self.used - equal) * fill;
             self.used = equal;
             self.gives_at = self.gives_at.max(held.rests_at);
         }
-        let pot = &self.common.pot;
+        let surplus = &self.common.surplus;
         let lacks = self.used < equal;
-        if pot.set_hungry(&mut self.is_hungry, lacks) && lacks {
-            pot.tell();
+        if surplus.set_starved(&mut self.is_starved, lacks) && lacks {
+            surplus.notify();
         }
         if now >= self.gives_at {
             self.give();
@@ -210,9 +212,9 @@ impl Divided {
 
     /// Has no part in it any more: gives back all, so full.
     fn leave(&mut self, fill: u64) {
-        count(&self.common.busy, &mut self.is_busy, false);
-        self.common.pot.set_hungry(&mut self.is_hungry, false);
-        self.ear.close();
+        update_count(&self.common.busy, &mut self.is_busy, false);
+        self.common.surplus.set_starved(&mut self.is_starved, false);
+        self.subscription.unsubscribe();
         self.used = 0;
         self.filling = u64::from(self.owned) * fill;
         self.give();
@@ -220,7 +222,7 @@ impl Divided {
 
     /// Waits until another driver's part changed, or is to change.
     pub(crate) fn poll_changed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.ear.poll(cx)
+        self.subscription.poll(cx)
     }
 }
 

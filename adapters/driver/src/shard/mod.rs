@@ -1,4 +1,4 @@
-//! How several drivers share the limits over all hosts.
+//! How the drivers of one fetcher share its limits.
 
 pub(crate) mod concurrency;
 pub(crate) mod divided;

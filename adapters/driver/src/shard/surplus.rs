@@ -1,4 +1,4 @@
-//! What drivers have together, of which each owns a part.
+//! The units of a shared limit that no driver owns.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,104 +6,135 @@ use std::task::{Context, Poll};
 
 use event_listener::{Event, EventListener};
 
-/// Parts that nobody owns, and how many drivers lack some.
+/// The units of a shared limit that no driver owns, and the number of drivers that lack some.
 #[derive(Debug)]
-pub(crate) struct Pot {
-    /// Told when there is something to take, or someone lacks something.
+pub(crate) struct SharedSurplus {
+    /// Notified when units are added or a driver starts to lack some.
     changed: Event,
-    hungry: AtomicUsize,
-    spare: AtomicUsize,
+    starved: AtomicUsize,
+    units: AtomicUsize,
 }
 
-impl Pot {
-    pub(crate) fn new(spare: usize) -> Self {
+impl SharedSurplus {
+    pub(crate) fn new(units: usize) -> Self {
         Self {
             changed: Event::new(),
-            hungry: AtomicUsize::new(0),
-            spare: AtomicUsize::new(spare),
+            starved: AtomicUsize::new(0),
+            units: AtomicUsize::new(units),
         }
     }
 
-    /// Takes so many, or as many as there are.
+    /// Takes up to `wanted` units and returns how many.
     pub(crate) fn take(&self, wanted: usize) -> usize {
-        let rest = |spare: usize| Some(spare - spare.min(wanted));
+        let rest = |units: usize| Some(units - units.min(wanted));
         let before = self
-            .spare
+            .units
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, rest);
         before.unwrap_or_default().min(wanted)
     }
 
     pub(crate) fn take_all(&self) -> usize {
-        self.spare.swap(0, Ordering::AcqRel)
+        self.units.swap(0, Ordering::AcqRel)
     }
 
-    pub(crate) fn give(&self, parts: usize) {
-        if parts > 0 {
-            self.spare.fetch_add(parts, Ordering::AcqRel);
-            self.tell();
+    pub(crate) fn give(&self, units: usize) {
+        if units > 0 {
+            self.units.fetch_add(units, Ordering::AcqRel);
+            self.notify();
         }
     }
 
-    /// Tells all who listen.
-    pub(crate) fn tell(&self) {
+    /// Wakes all listeners.
+    pub(crate) fn notify(&self) {
         self.changed.notify(usize::MAX);
     }
 
-    /// Counts a driver among those who lack something, or no longer. Tells whether that changed.
-    pub(crate) fn set_hungry(&self, was: &mut bool, is: bool) -> bool {
-        count(&self.hungry, was, is)
+    /// Counts a driver among those that lack units, or no longer. Returns true if that changed.
+    pub(crate) fn set_starved(&self, was_starved: &mut bool, is_starved: bool) -> bool {
+        update_count(&self.starved, was_starved, is_starved)
     }
 
-    /// Whether a driver, besides one that is hungry itself, lacks something.
-    pub(crate) fn others_lack(&self, is_hungry: bool) -> bool {
-        self.hungry.load(Ordering::Acquire) > usize::from(is_hungry)
+    /// Whether another driver lacks units. `is_starved` tells whether this one does.
+    pub(crate) fn are_others_starved(&self, is_starved: bool) -> bool {
+        self.starved.load(Ordering::Acquire) > usize::from(is_starved)
     }
 
-    pub(crate) fn spare(&self) -> usize {
-        self.spare.load(Ordering::Acquire)
+    pub(crate) fn units(&self) -> usize {
+        self.units.load(Ordering::Acquire)
     }
 }
 
-/// Counts oneself among those who are so, or no longer. Tells whether that changed.
-pub(crate) fn count(among: &AtomicUsize, was: &mut bool, is: bool) -> bool {
+/// Adjusts `count`, in which one is counted if `was`, to whether it `is` to be counted. Returns true
+/// if that changed.
+pub(crate) fn update_count(count: &AtomicUsize, was: &mut bool, is: bool) -> bool {
     let changes = *was != is;
     if changes {
         *was = is;
         match is {
-            true => among.fetch_add(1, Ordering::AcqRel),
-            false => among.fetch_sub(1, Ordering::AcqRel),
+            true => count.fetch_add(1, Ordering::AcqRel),
+            false => count.fetch_sub(1, Ordering::AcqRel),
         };
     }
     changes
 }
 
-/// Listens to a [`Pot`], from before one looks into it, so that nothing is missed.
+/// A subscription to changes of a [`SharedSurplus`]. Subscribe before looking at the surplus, so that
+/// no change is missed.
 #[derive(Debug, Default)]
-pub(crate) struct Ear(Option<EventListener>);
+pub(crate) struct SurplusSubscription(Option<EventListener>);
 
-impl Ear {
-    /// Listens, if it does not yet; tells whether it only now began.
-    pub(crate) fn listen(&mut self, pot: &Pot) -> bool {
-        let begins = self.0.is_none();
-        if begins {
-            self.0 = Some(pot.changed.listen());
+impl SurplusSubscription {
+    /// Subscribes, unless it already has. Returns true if the subscription is new.
+    pub(crate) fn subscribe(&mut self, surplus: &SharedSurplus) -> bool {
+        let is_new = self.0.is_none();
+        if is_new {
+            self.0 = Some(surplus.changed.listen());
         }
-        begins
+        is_new
     }
 
-    pub(crate) fn close(&mut self) {
+    pub(crate) fn unsubscribe(&mut self) {
         self.0 = None;
     }
 
-    /// Waits until there was something to hear; never, if it does not listen.
+    /// Ready after a change, which ends the subscription. Pending if there is no subscription.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(listener) = &mut self.0 else {
             return Poll::Pending;
         };
-        let heard = Pin::new(listener).poll(cx);
-        if heard.is_ready() {
+        let changed = Pin::new(listener).poll(cx);
+        if changed.is_ready() {
             self.0 = None;
         }
-        heard
+        changed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    #[test]
+    fn a_subscriber_is_woken_once_by_new_units() {
+        let (surplus, mut subscription) = (SharedSurplus::new(2), SurplusSubscription::default());
+        let cx = &mut Context::from_waker(Waker::noop());
+        assert!(subscription.poll(cx).is_pending());
+        assert!(subscription.subscribe(&surplus) && !subscription.subscribe(&surplus));
+        assert_eq!((surplus.take(3), surplus.units()), (2, 0));
+        assert!(subscription.poll(cx).is_pending());
+        surplus.give(1);
+        assert!(subscription.poll(cx).is_ready() && subscription.poll(cx).is_pending());
+    }
+
+    #[test]
+    fn a_starved_driver_is_counted_once() {
+        let (surplus, mut starved) = (SharedSurplus::new(0), false);
+        assert!(surplus.set_starved(&mut starved, true));
+        assert!(!surplus.set_starved(&mut starved, true));
+        assert!(surplus.are_others_starved(false) && !surplus.are_others_starved(starved));
+        assert!(surplus.set_starved(&mut starved, false));
+        assert!(!surplus.are_others_starved(false));
     }
 }

@@ -1,4 +1,4 @@
-//! What is logged of batches and of their results.
+//! Log records of batches and outcomes.
 
 use std::time::Duration;
 
@@ -6,29 +6,33 @@ use fetch_proto::{BatchStats, Ending, Sample};
 use log::{Level, info, log_enabled, warn};
 
 use crate::LOG_TARGET;
+use crate::fields::redact::redact_text;
 use crate::model::error::ErrorKind;
 use crate::model::outcome::Outcome;
 
-/// A batch begins.
-pub(crate) fn start(total: Option<u64>) {
+/// Logs that a batch started.
+pub(crate) fn log_batch_start(total: Option<u64>) {
     match total {
-        Some(total) => info!(target: LOG_TARGET, total; "batch starts: {total} URLs"),
-        None => info!(target: LOG_TARGET, "batch starts"),
+        Some(total) => {
+            let plural = if total == 1 { "" } else { "s" };
+            info!(target: LOG_TARGET, total; "batch started: {total} URL{plural}");
+        }
+        None => info!(target: LOG_TARGET, "batch started"),
     }
 }
 
-/// A batch has ended.
-pub(crate) fn end(stats: &BatchStats, took: Duration) {
+/// Logs that a batch finished.
+pub(crate) fn log_batch_end(stats: &BatchStats, took: Duration) {
     let (successful, failed) = (stats.succeeded(), stats.count() - stats.succeeded());
     let seconds = took.as_secs_f64();
     info!(
         target: LOG_TARGET, successful, failed, total_time = seconds;
-        "batch ends: {successful} successful, {failed} failed, {seconds:.3} s"
+        "batch finished: {successful} succeeded, {failed} failed, {seconds:.3} s"
     );
 }
 
-/// A fetch has ended.
-pub(crate) fn result(outcome: &Outcome) {
+/// Logs an outcome.
+pub(crate) fn log_outcome(outcome: &Outcome) {
     let level = if outcome.is_success() {
         Level::Info
     } else {
@@ -37,7 +41,7 @@ pub(crate) fn result(outcome: &Outcome) {
     if !log_enabled!(target: LOG_TARGET, level) {
         return;
     }
-    let url = shown(&outcome.url);
+    let url = redact_text(&outcome.url);
     let duration = outcome.duration().as_secs_f64();
     let (attempts, success) = (outcome.attempts.len(), outcome.is_success());
     match (&outcome.result, outcome.status()) {
@@ -59,13 +63,8 @@ pub(crate) fn result(outcome: &Outcome) {
     }
 }
 
-/// A URL's text without its secrets.
-fn shown(text: &str) -> String {
-    crate::fields::redact::redact_text(text)
-}
-
-/// What the statistics count of an outcome.
-pub(crate) fn sample(outcome: &Outcome) -> Sample {
+/// Converts an outcome for the batch's statistics.
+pub(crate) fn to_sample(outcome: &Outcome) -> Sample {
     let last = outcome.attempts.last();
     let ending = match &outcome.result {
         Ok(response) => Ending::Status(response.status.as_u16()),

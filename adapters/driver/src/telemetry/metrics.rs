@@ -1,10 +1,11 @@
-//! Numbers for the `metrics` ecosystem, by OpenTelemetry's names; nothing without the feature `metrics`.
+//! Metrics for the `metrics` ecosystem, with OpenTelemetry's names. Without the feature `metrics`, all
+//! functions do nothing.
 
 #[cfg(feature = "metrics")]
-pub(crate) use on::Meter;
+pub(crate) use on::FetchMetrics;
 
 #[cfg(not(feature = "metrics"))]
-pub(crate) use off::Meter;
+pub(crate) use off::FetchMetrics;
 
 #[cfg(not(feature = "metrics"))]
 mod off {
@@ -12,9 +13,9 @@ mod off {
 
     use crate::model::outcome::Outcome;
 
-    pub(crate) struct Meter;
+    pub(crate) struct FetchMetrics;
 
-    impl Meter {
+    impl FetchMetrics {
         pub(crate) fn new() -> Self {
             Self
         }
@@ -22,16 +23,16 @@ mod off {
         #[expect(
             clippy::needless_pass_by_ref_mut,
             clippy::unused_self,
-            reason = "as the other has it"
+            reason = "the same signature with the feature"
         )]
-        pub(crate) fn ended(&mut self, _: &Method, _: &Outcome) {}
+        pub(crate) fn record_outcome(&mut self, _: &Method, _: &Outcome) {}
 
         #[expect(
             clippy::needless_pass_by_ref_mut,
             clippy::unused_self,
-            reason = "as the other has it"
+            reason = "the same signature with the feature"
         )]
-        pub(crate) fn stats(&mut self, _: &Stats) {}
+        pub(crate) fn record_stats(&mut self, _: &Stats) {}
     }
 }
 
@@ -45,38 +46,38 @@ mod on {
 
     use crate::model::outcome::Outcome;
 
-    /// So many hosts have a label of their own; those that come later are `other`.
+    /// Hosts with a separate label. All further hosts have the label `other`.
     const MAX_HOSTS: usize = 100;
 
-    /// So many combinations of labels are kept at hand.
-    const MAX_HANDLES: usize = 10_000;
+    /// Histograms of label combinations that are cached.
+    const MAX_CACHED_HISTOGRAMS: usize = 10_000;
 
-    /// What is measured. It keeps what it has registered at hand, so that counting takes no lookup by
+    /// The metrics of one driver. Registered handles are cached, so that recording needs no lookup by
     /// name.
-    pub(crate) struct Meter {
-        attempts: HashMap<Labels, Histogram>,
+    pub(crate) struct FetchMetrics {
+        attempts: HashMap<AttemptLabels, Histogram>,
         before: Stats,
         circuits: [Counter; 2],
         duration: HashMap<&'static str, Histogram>,
-        flying: Gauge,
+        in_flight: Gauge,
         hosts: HashMap<String, u32>,
         live: Gauge,
         queued: Histogram,
         received: Counter,
         redirects: Counter,
-        resent: Counter,
+        retries: Counter,
         shared: Counter,
     }
 
     #[derive(Clone, Debug, Eq, Hash, PartialEq)]
-    struct Labels {
-        /// The host's number; `MAX_HOSTS` is the others.
+    struct AttemptLabels {
+        /// The host's number, or `MAX_HOSTS` for all further hosts.
         host: u32,
         method: Method,
         result: Result<u16, &'static str>,
     }
 
-    impl Meter {
+    impl FetchMetrics {
         pub(crate) fn new() -> Self {
             describe();
             Self {
@@ -87,21 +88,21 @@ mod on {
                     metrics::counter!("fetch.circuits.opened"),
                 ],
                 duration: HashMap::new(),
-                flying: metrics::gauge!("http.client.active_requests"),
+                in_flight: metrics::gauge!("http.client.active_requests"),
                 hosts: HashMap::new(),
                 live: metrics::gauge!("fetch.live"),
                 queued: metrics::histogram!("fetch.queue.duration"),
                 received: metrics::counter!("fetch.received"),
                 redirects: metrics::counter!("fetch.redirects"),
-                resent: metrics::counter!("fetch.retries"),
+                retries: metrics::counter!("fetch.retries"),
                 shared: metrics::counter!("fetch.shared"),
             }
         }
 
-        /// A fetch has ended.
-        pub(crate) fn ended(&mut self, method: &Method, outcome: &Outcome) {
+        /// Records an outcome and its attempts.
+        pub(crate) fn record_outcome(&mut self, method: &Method, outcome: &Outcome) {
             for attempt in &outcome.attempts {
-                self.attempt(method, attempt);
+                self.record_attempt(method, attempt);
             }
             let result = match &outcome.result {
                 Ok(response) if response.status.as_u16() < 400 => "ok",
@@ -112,13 +113,13 @@ mod on {
             let duration = self.duration.entry(result).or_insert_with(new);
             duration.record(outcome.duration());
             self.queued.record(outcome.timings.queued);
-            if let Some(why) = outcome.gave_up {
-                metrics::counter!("fetch.gave_up", "reason" => reason(why)).increment(1);
+            if let Some(reason) = outcome.gave_up {
+                metrics::counter!("fetch.gave_up", "reason" => gave_up_reason(reason)).increment(1);
             }
             self.received.increment(outcome.wire_bytes);
         }
 
-        fn attempt(&mut self, method: &Method, attempt: &AttemptReport) {
+        fn record_attempt(&mut self, method: &Method, attempt: &AttemptReport) {
             let result = match attempt.end {
                 AttemptEnd::Abandoned => Err("abandoned"),
                 AttemptEnd::BodyTooLarge => Err("body_too_large"),
@@ -131,8 +132,8 @@ mod on {
                 .timings
                 .ended
                 .saturating_since(attempt.timings.started);
-            let host = self.host(&attempt.url);
-            let labels = Labels {
+            let host = self.host_number(&attempt.url);
+            let labels = AttemptLabels {
                 host,
                 method: method.clone(),
                 result,
@@ -140,15 +141,15 @@ mod on {
             if let Some(histogram) = self.attempts.get(&labels) {
                 return histogram.record(took);
             }
-            let histogram = register(&labels, &attempt.url);
+            let histogram = register_histogram(&labels, &attempt.url);
             histogram.record(took);
-            if self.attempts.len() < MAX_HANDLES {
+            if self.attempts.len() < MAX_CACHED_HISTOGRAMS {
                 self.attempts.insert(labels, histogram);
             }
         }
 
-        /// The host's number, if it has one or can have one.
-        fn host(&mut self, url: &url::Url) -> u32 {
+        /// The number of the URL's host, assigned when the host occurs first.
+        fn host_number(&mut self, url: &url::Url) -> u32 {
             let name = url.host_str().unwrap_or_default();
             if let Some(number) = self.hosts.get(name) {
                 return *number;
@@ -160,11 +161,11 @@ mod on {
             number
         }
 
-        /// How it stands with the engine.
-        pub(crate) fn stats(&mut self, stats: &Stats) {
+        /// Records how the engine's statistics have changed.
+        pub(crate) fn record_stats(&mut self, stats: &Stats) {
             let before = std::mem::replace(&mut self.before, *stats);
-            change(&self.flying, before.flying, stats.flying);
-            change(&self.live, before.live, stats.live);
+            add_change(&self.in_flight, before.flying, stats.flying);
+            add_change(&self.live, before.live, stats.live);
             for (counter, new, old) in [
                 (
                     &self.circuits[0],
@@ -177,7 +178,7 @@ mod on {
                     before.circuits_opened,
                 ),
                 (&self.redirects, stats.redirects, before.redirects),
-                (&self.resent, stats.retries, before.retries),
+                (&self.retries, stats.retries, before.retries),
                 (&self.shared, stats.shared, before.shared),
             ] {
                 if new > old {
@@ -187,9 +188,9 @@ mod on {
         }
     }
 
-    /// Why what was worth a retry had none: the budget, the breaker, and others.
-    fn reason(why: GaveUp) -> &'static str {
-        match why {
+    /// The label for why a failure was not retried again.
+    fn gave_up_reason(reason: GaveUp) -> &'static str {
+        match reason {
             GaveUp::Attempts => "attempts",
             GaveUp::BodyNotReplayable => "body_not_replayable",
             GaveUp::Budget => "budget",
@@ -202,7 +203,7 @@ mod on {
         }
     }
 
-    fn register(labels: &Labels, url: &url::Url) -> Histogram {
+    fn register_histogram(labels: &AttemptLabels, url: &url::Url) -> Histogram {
         let host = match labels.host as usize {
             ..MAX_HOSTS => url.host_str().unwrap_or_default().to_owned(),
             _ => "other".to_owned(),
@@ -220,15 +221,15 @@ mod on {
         )
     }
 
-    impl Drop for Meter {
+    impl Drop for FetchMetrics {
         fn drop(&mut self) {
-            // What a driver that is dropped at work had in flight is no more.
-            self.stats(&Stats::default());
+            // A dropped driver has nothing in flight any more.
+            self.record_stats(&Stats::default());
         }
     }
 
-    /// Counts the difference: a gauge is one for all drivers of a process.
-    fn change(gauge: &Gauge, before: usize, now: usize) {
+    /// Adds the difference, because all drivers of a process share the gauge.
+    fn add_change(gauge: &Gauge, before: usize, now: usize) {
         match now >= before {
             true => gauge.increment((now - before) as f64),
             false => gauge.decrement((before - now) as f64),
@@ -240,36 +241,36 @@ mod on {
         describe_histogram!(
             "http.client.request.duration",
             Unit::Seconds,
-            "How long requests took, each attempt by itself"
+            "Duration of each attempt"
         );
         describe_histogram!(
             "fetch.duration",
             Unit::Seconds,
-            "How long fetches took, retries and waits included"
+            "Duration of fetches, retries and waits included"
         );
         describe_histogram!(
             "fetch.queue.duration",
             Unit::Seconds,
-            "How long fetches waited for a place"
+            "Time that fetches waited in the queue"
         );
         describe_gauge!("http.client.active_requests", "Requests in flight");
-        describe_gauge!("fetch.live", "Fetches that are not over");
+        describe_gauge!("fetch.live", "Fetches that have not ended");
         describe_counter!(
             "fetch.received",
             Unit::Bytes,
-            "Bodies as they came over the wire"
+            "Bytes of bodies received, before decoding"
         );
-        describe_counter!("fetch.retries", "Requests that were sent again");
-        describe_counter!("fetch.redirects", "Redirects that were followed");
+        describe_counter!("fetch.retries", "Retries");
+        describe_counter!("fetch.redirects", "Redirects followed");
         describe_counter!(
             "fetch.shared",
-            "Fetches that had the response to another's request"
+            "Fetches that shared the response of an identical request"
         );
+        describe_counter!("fetch.circuits.closed", "Circuit breakers closed again");
         describe_counter!(
-            "fetch.circuits.closed",
-            "How often a host's breaker closed again"
+            "fetch.gave_up",
+            "Failed fetches that were not retried again"
         );
-        describe_counter!("fetch.gave_up", "Failed fetches that had no further retry");
-        describe_counter!("fetch.circuits.opened", "How often a host's breaker opened");
+        describe_counter!("fetch.circuits.opened", "Circuit breakers opened");
     }
 }

@@ -1,10 +1,11 @@
-//! Spans for the `tracing` ecosystem, by OpenTelemetry's names; nothing without the feature `tracing`.
+//! Spans for the `tracing` ecosystem, with OpenTelemetry's names. Without the feature `tracing`, all
+//! functions do nothing.
 
 #[cfg(feature = "tracing")]
-pub(crate) use on::Span;
+pub(crate) use on::FetchSpan;
 
 #[cfg(not(feature = "tracing"))]
-pub(crate) use off::Span;
+pub(crate) use off::FetchSpan;
 
 #[cfg(not(feature = "tracing"))]
 mod off {
@@ -13,26 +14,26 @@ mod off {
     use crate::model::request::Request;
 
     #[derive(Clone)]
-    pub(crate) struct Span;
+    pub(crate) struct FetchSpan;
 
-    impl Span {
-        pub(crate) fn fetch(_: &Request) -> Self {
+    impl FetchSpan {
+        pub(crate) fn for_fetch(_: &Request) -> Self {
             Self
         }
 
-        #[expect(clippy::unused_self, reason = "as the other has it")]
-        pub(crate) fn attempt(&self, _: &Request, _: &Attempt) -> Self {
+        #[expect(clippy::unused_self, reason = "the same signature with the feature")]
+        pub(crate) fn for_attempt(&self, _: &Request, _: &Attempt) -> Self {
             Self
         }
 
-        #[expect(clippy::unused_self, reason = "as the other has it")]
-        pub(crate) fn responded(&self, _: u16) {}
+        #[expect(clippy::unused_self, reason = "the same signature with the feature")]
+        pub(crate) fn record_status(&self, _: u16) {}
 
-        #[expect(clippy::unused_self, reason = "as the other has it")]
-        pub(crate) fn failed(&self, _: &'static str) {}
+        #[expect(clippy::unused_self, reason = "the same signature with the feature")]
+        pub(crate) fn record_error(&self, _: &'static str) {}
 
-        #[expect(clippy::unused_self, reason = "as the other has it")]
-        pub(crate) fn within<T>(&self, run: impl FnOnce() -> T) -> T {
+        #[expect(clippy::unused_self, reason = "the same signature with the feature")]
+        pub(crate) fn in_scope<T>(&self, run: impl FnOnce() -> T) -> T {
             run()
         }
     }
@@ -43,26 +44,26 @@ mod on {
     use fetch_proto::Attempt;
     use tracing::field::Empty;
 
-    use crate::fields::redact::Redacted;
+    use crate::fields::redact::RedactedUrl;
     use crate::model::request::Request;
 
-    /// A fetch's, or one of its attempts' within it.
+    /// The span of a fetch, or the span of an attempt inside it.
     #[derive(Clone)]
-    pub(crate) struct Span(tracing::Span);
+    pub(crate) struct FetchSpan(tracing::Span);
 
-    impl Span {
-        pub(crate) fn fetch(request: &Request) -> Self {
+    impl FetchSpan {
+        pub(crate) fn for_fetch(request: &Request) -> Self {
             Self(tracing::info_span!(
                 target: "fetch_all",
                 "fetch",
                 http.request.method = request.method.as_str(),
-                url.full = %Redacted(&request.url),
+                url.full = %RedactedUrl(&request.url),
                 http.response.status_code = Empty,
                 error.r#type = Empty,
             ))
         }
 
-        pub(crate) fn attempt(&self, request: &Request, attempt: &Attempt) -> Self {
+        pub(crate) fn for_attempt(&self, request: &Request, attempt: &Attempt) -> Self {
             Self(tracing::info_span!(
                 target: "fetch_all",
                 parent: &self.0,
@@ -72,22 +73,22 @@ mod on {
                 http.request.resend_count = attempt.id.number().saturating_sub(1),
                 server.address = attempt.url.host_str().unwrap_or_default(),
                 server.port = attempt.url.port_or_known_default().unwrap_or_default(),
-                url.full = %Redacted(&attempt.url),
+                url.full = %RedactedUrl(&attempt.url),
                 http.response.status_code = Empty,
                 error.r#type = Empty,
             ))
         }
 
-        pub(crate) fn responded(&self, status: u16) {
+        pub(crate) fn record_status(&self, status: u16) {
             self.0.record("http.response.status_code", status);
         }
 
-        pub(crate) fn failed(&self, kind: &'static str) {
+        pub(crate) fn record_error(&self, kind: &'static str) {
             self.0.record("error.type", kind);
         }
 
-        /// What is told meanwhile is told in it.
-        pub(crate) fn within<T>(&self, run: impl FnOnce() -> T) -> T {
+        /// Runs a function inside the span.
+        pub(crate) fn in_scope<T>(&self, run: impl FnOnce() -> T) -> T {
             self.0.in_scope(run)
         }
     }

@@ -1,10 +1,10 @@
-//! The one place that reads a clock.
+//! The driver's clock.
 
 use std::time::Instant;
 
 use fetch_proto::Timestamp;
 
-/// A monotonic clock whose zero is its own start.
+/// A monotonic clock that counts from its start. The driver reads time nowhere else.
 ///
 /// ```
 /// let clock = fetch_driver::Clock::start();
@@ -16,7 +16,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Starts now.
+    /// A clock that starts now.
     ///
     /// ```
     /// let clock = fetch_driver::Clock::start();
@@ -28,7 +28,7 @@ impl Clock {
         }
     }
 
-    /// The time since the start, as the core wants it.
+    /// The time since the start, as the core expects it.
     ///
     /// ```
     /// # let clock = fetch_driver::Clock::start();
@@ -39,7 +39,7 @@ impl Clock {
         Timestamp::from_start(self.start.elapsed())
     }
 
-    /// The point of the system's monotonic clock that `t` stands for; `None` if it is out of range.
+    /// `t` as an instant of the system's monotonic clock; `None` if it is out of range.
     ///
     /// ```
     /// # let clock = fetch_driver::Clock::start();

@@ -1,10 +1,10 @@
-//! Why an attempt failed.
+//! Errors of a transport.
 
 use std::fmt;
 
 use fetch_proto::Failure;
 
-/// Why an attempt failed: what the core needs to decide, and what a person needs to understand.
+/// Why an attempt failed: the kind, by which the core decides, and the native error, for people.
 pub struct TransportError {
     kind: Failure,
     source: Box<dyn std::error::Error + Send + Sync>,
@@ -27,7 +27,7 @@ impl TransportError {
         }
     }
 
-    /// What the core is told.
+    /// The kind of failure, by which the core decides.
     ///
     /// ```
     /// # use fetch_driver::{Failure, TransportError};
@@ -37,9 +37,7 @@ impl TransportError {
     pub fn kind(&self) -> Failure {
         self.kind
     }
-}
 
-impl TransportError {
     /// The source and its causes, without the kind.
     pub(crate) fn detail(&self) -> String {
         let mut text = self.source.to_string();

@@ -1,4 +1,4 @@
-//! One request, and the head of its response, as they go over the wire.
+//! One request, and its response, as they go over the wire.
 
 use std::fmt;
 use std::pin::Pin;
@@ -12,35 +12,35 @@ use url::Url;
 
 use super::error::TransportError;
 
-/// One request as it should go over the wire.
+/// The request of one attempt, as it goes over the wire.
 #[derive(Debug)]
-pub struct Outgoing {
-    /// The body. Streams can be sent once only.
+pub struct OutgoingRequest {
+    /// The body. A stream can be sent only once.
     pub body: RequestBody,
-    /// Whether a pooled connection must not be used, because the last one was found closed.
+    /// Whether a new connection must be opened, because the server had closed the pooled one.
     pub fresh_connection: bool,
-    /// All header fields but those of the transport's own business (`Host`, `Content-Length`,
-    /// `Transfer-Encoding`, `Connection`). Credentials are already dropped where they must be.
-    /// Shared by all requests that add none of their own: to change them, take a copy.
+    /// The header fields, except those that the transport sets (`Host`, `Content-Length`,
+    /// `Transfer-Encoding`, `Connection`). Credentials are already removed where they must be.
+    /// Shared by all requests that add no fields: copy them before changing them.
     pub headers: Arc<HeaderMap>,
-    /// The largest decoded body to accept, in bytes. A transport that decodes stops there with
+    /// The largest decoded body to accept, in bytes. A transport that decodes must stop there with
     /// [`Failure::BodyTooLarge`], so that a compression bomb costs no more than the limit.
     pub max_body: u64,
     /// The method.
     pub method: http::Method,
-    /// What is sent as the request's target in place of the URL's path and query, which have been
-    /// normalised. Only where the transport [can](crate::Transport::SENDS_PATH_AS_IS).
+    /// The request target to send instead of the URL's normalized path and query. Set only if the
+    /// transport [supports it](crate::Transport::SENDS_PATH_AS_IS).
     pub path_as_is: Option<http::uri::PathAndQuery>,
-    /// The target. User name and password, if any, have become an `Authorization` field.
+    /// The URL. User name and password, if any, have become an `Authorization` field.
     pub url: Arc<Url>,
 }
 
-/// A response whose head has arrived.
+/// A response whose head has arrived, with the body to come.
 #[derive(Debug)]
-pub struct Incoming<B> {
+pub struct IncomingResponse<B> {
     /// The body, decoded.
     pub body: B,
-    /// The header fields as received, but for `Content-Encoding` and `Content-Length` where the
+    /// The header fields as received, without `Content-Encoding` and `Content-Length` if the
     /// transport decodes the body.
     pub headers: HeaderMap,
     /// The status.
@@ -52,26 +52,26 @@ pub struct Incoming<B> {
 /// The body of a request.
 #[derive(Default)]
 pub enum RequestBody {
-    /// Bytes that can be sent again at a retry.
+    /// Bytes, which a retry can send again.
     Bytes(Bytes),
     /// No body.
     #[default]
     Empty,
-    /// Bytes as they come, sent once: a fetch with such a body is not retried once it was begun.
+    /// A stream of bytes, which can be sent only once: the fetch is not retried after it was started.
     Stream {
-        /// The length in bytes where it is known; chunked coding is used where it is not.
+        /// The length in bytes, if it is known; otherwise chunked coding is used.
         length: Option<u64>,
         /// The chunks. An `Err` aborts the request.
         stream: BodyStream,
     },
 }
 
-/// A boxed stream of a request's body.
+/// The chunks of a request body.
 pub type BodyStream =
     Pin<Box<dyn Stream<Item = Result<Bytes, Box<dyn std::error::Error + Send + Sync>>> + Send>>;
 
 impl RequestBody {
-    /// The length in bytes, where it is known.
+    /// The length in bytes, if it is known.
     ///
     /// ```
     /// use fetch_driver::RequestBody;
@@ -87,11 +87,11 @@ impl RequestBody {
         }
     }
 
-    /// The whole body, for a client that sends nothing else.
+    /// The whole body, for a client that cannot send a stream.
     ///
     /// # Errors
     ///
-    /// If it is a stream: [`Failure::Unsupported`].
+    /// [`Failure::Unsupported`] if the body is a stream.
     ///
     /// ```
     /// use fetch_driver::RequestBody;

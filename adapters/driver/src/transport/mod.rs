@@ -1,10 +1,9 @@
-//! What the driver asks of an HTTP client: send one request, stream its body.
+//! The seam between the driver and an HTTP client: what one attempt needs, reports and returns.
 
 pub(crate) mod clock;
 pub(crate) mod connection;
 pub(crate) mod error;
 pub(crate) mod message;
-pub(crate) mod peer;
 pub(crate) mod progress;
 pub(crate) mod shared_state;
 pub(crate) mod timer;
@@ -14,63 +13,62 @@ use bytes::Bytes;
 use futures_core::Stream;
 
 use crate::transport::error::TransportError;
-use crate::transport::message::{Incoming, Outgoing};
-use crate::transport::progress::Marks;
+use crate::transport::message::{IncomingResponse, OutgoingRequest};
+use crate::transport::progress::AttemptProgress;
 
-/// Sends one attempt and hands back its response: the seam between the driver and any HTTP client.
+/// An HTTP client: sends the request of one attempt and returns its response.
 ///
-/// The core decides everything else, so a transport must not retry, follow redirects or time out by
+/// The core makes all decisions, so a transport must not retry, follow redirects or time out by
 /// itself. Dropping the future, or the body, cancels the attempt and must close (or, over HTTP/2,
 /// reset) what it was using.
 ///
-/// A function is one, too: [`transport_fn`](crate::transport_fn).
+/// A function can be a transport, too: [`transport_fn`](crate::transport_fn).
 pub trait Transport: Send + Sync + 'static {
-    /// Whether it marks [`Phase::Connected`](crate::Phase::Connected) or
+    /// Whether the transport marks [`Phase::Connected`](crate::Phase::Connected) or
     /// [`Phase::Reused`](crate::Phase::Reused) (and, for https, [`Phase::TlsDone`](crate::Phase::TlsDone))
-    /// as soon as they happen. Default yes.
+    /// as soon as they happen. Default: true.
     ///
-    /// Over a client that tells of its connection only with the response, or never, a slow response
-    /// would be taken for a slow connection. With `false` the limit
+    /// If a client reports its connection only with the response, or never, a slow response would
+    /// look like a slow connection. With `false`, the limit
     /// [`Timeouts::connect`](crate::Timeouts::connect) is therefore not enforced, and a request whose
-    /// own policy has a [`first_byte`](crate::Timeouts::first_byte) limit is an error.
+    /// own policy has a [`first_byte`](crate::Timeouts::first_byte) limit fails.
     const SEES_CONNECTION: bool = true;
 
-    /// Whether it sends [`Outgoing::path_as_is`] where there is one. Default no: such requests are
-    /// refused then, so that no client normalises a path in silence.
+    /// Whether the transport sends [`OutgoingRequest::path_as_is`] where it is set. Default: false.
+    /// Requests with such a path then fail, so that no client normalizes a path silently.
     const SENDS_PATH_AS_IS: bool = false;
 
-    /// The response's body, as it arrives and decoded.
+    /// The response body, decoded, as it arrives.
     type Body: Stream<Item = Result<Bytes, TransportError>> + Send + Unpin + 'static;
 
-    /// Sends `request`, reports its phases through `marks`, and ends with the response's head.
+    /// Sends `request`, reports its phases through `progress`, and returns the response's head.
     ///
-    /// The future must not block. `marks` may be used until the body is finished or dropped.
+    /// The future must not block. `progress` may be used until the body is finished or dropped.
     fn send(
         &self,
-        request: Outgoing,
-        marks: Marks,
-    ) -> impl Future<Output = Result<Incoming<Self::Body>, TransportError>> + Send + use<Self>;
+        request: OutgoingRequest,
+        progress: AttemptProgress,
+    ) -> impl Future<Output = Result<IncomingResponse<Self::Body>, TransportError>> + Send + use<Self>;
 
-    /// Runs a turn of the loop, in which attempts are begun, polled and dropped one after the other, all
-    /// on this thread: what one leaves and another takes up meanwhile, nobody else need know of.
-    ///
-    /// It calls `turn` once. Default: and does no more.
+    /// Runs one turn of the driver by calling `turn` exactly once. All attempts that the turn starts,
+    /// polls and drops do so on this thread, one after the other, so a transport can pass connections
+    /// between them without synchronization. Default: only calls `turn`.
     ///
     /// ```
-    /// # use fetch_driver::{Incoming, Outgoing, TransportError};
+    /// # use fetch_driver::{IncomingResponse, OutgoingRequest, TransportError};
     /// # type Body = fetch_smol::stream::Empty<Result<bytes::Bytes, TransportError>>;
-    /// # async fn send(_: Outgoing) -> Result<Incoming<Body>, TransportError> { unreachable!() }
+    /// # async fn send(_: OutgoingRequest) -> Result<IncomingResponse<Body>, TransportError> { unreachable!() }
     /// use fetch_driver::{Transport, transport_fn};
     ///
-    /// let transport = transport_fn(|request, _marks| send(request));
+    /// let transport = transport_fn(|request, _progress| send(request));
     /// let mut calls = 0;
-    /// transport.turn(&mut || calls += 1);
+    /// transport.run_turn(&mut || calls += 1);
     /// assert_eq!(calls, 1);
     /// ```
-    fn turn(&self, turn: &mut dyn FnMut()) {
+    fn run_turn(&self, turn: &mut dyn FnMut()) {
         turn();
     }
 
-    /// Called when nothing is in flight any more and the driver ends: close idle connections.
+    /// Closes idle connections. Called when the driver ends, with nothing in flight.
     fn close(&self) {}
 }

@@ -1,17 +1,17 @@
-//! What a transport tells of an attempt while it is under way.
+//! What a transport reports of an attempt in flight.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use fetch_proto::{Phase, Timestamp};
 use smallvec::SmallVec;
 
 use crate::transport::clock::Clock;
-use crate::transport::connection::Connection;
-use crate::transport::peer::Peer;
+use crate::transport::connection::ConnectionInfo;
 
-/// All phases, in the order in which they happen. Each has its place in [`State::phases`].
+/// All phases, in the order in which they happen. The index of each is that in
+/// [`ProgressState::phases`].
 const PHASES: [Phase; 5] = [
     Phase::Resolved,
     Phase::Connected,
@@ -20,73 +20,75 @@ const PHASES: [Phase; 5] = [
     Phase::Sent,
 ];
 
-/// Reports an attempt's phases: when the name was resolved, the connection made, TLS done, the
-/// request sent; and how many bytes came over the wire.
+/// Reports the progress of one attempt: its phases (name resolved, connected, TLS done, request sent),
+/// its connection, and the bytes received.
 ///
-/// Cheap to clone. Marks are for timings and for the connect and first-byte limits; a transport that
-/// cannot see a phase leaves it out.
+/// Cheap to clone. Phases are needed for timings and for the connect and first-byte limits; a
+/// transport that cannot see a phase omits it.
 ///
 /// ```
-/// use fetch_driver::{Clock, Connection, Marks, Phase};
+/// use fetch_driver::{AttemptProgress, Clock, ConnectionInfo, Phase};
 ///
-/// let marks = Marks::new(Clock::start());
-/// marks.mark(Phase::Resolved);
-/// marks.connected(Connection { remote: None, reused: false });
-/// marks.received(1024);
-/// assert_eq!(marks.wire_bytes(), 1024);
+/// let progress = AttemptProgress::new(Clock::start());
+/// progress.mark(Phase::Resolved);
+/// progress.mark_connected(ConnectionInfo { remote: None, reused: false });
+/// progress.add_received(1024);
+/// assert_eq!(progress.wire_bytes(), 1024);
 /// ```
 #[derive(Clone)]
-pub struct Marks {
+pub struct AttemptProgress {
     clock: Clock,
-    state: Arc<State>,
+    state: Arc<ProgressState>,
 }
 
-/// What of a response's body is wanted: see [`Marks::wanted`].
+/// How much of a response body the driver needs: see [`AttemptProgress::demand`].
 ///
-/// A transport may always hand on all that comes, as it comes. If it does not, it tells of what came
-/// by [`Marks::gathered`] at once.
+/// A transport may always pass on each chunk as it arrives. If it does not, it must report received
+/// bytes at once by [`AttemptProgress::add_received_ahead`].
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Wanted {
-    /// Only how long it is.
+#[non_exhaustive]
+pub enum BodyDemand {
+    /// Only its length.
     Nothing,
-    /// What has come, at once.
+    /// Each chunk, as soon as it arrives.
     #[default]
     Pieces,
-    /// All of it: a chunk may be handed on when it is full.
+    /// All of it: chunks may be collected until a buffer is full.
     Whole,
 }
 
-// What `Wanted` is as a number.
+// `BodyDemand` as a number.
 const PIECES: u8 = 0;
 const NOTHING: u8 = 1;
 const WHOLE: u8 = 2;
 
-/// Numbers only, so that nobody waits for a lock: a transport may be on a thread of its own.
+/// Shared with the transport, which may run on another thread, without a lock.
 #[derive(Default)]
-struct State {
-    /// Body bytes that were told of before the loop got them.
+struct ProgressState {
+    /// Body bytes that were reported and that the driver has not got in chunks yet.
     ahead: AtomicUsize,
-    connection: Peer,
-    /// Body bytes that were told of since the loop last asked.
-    gathered: AtomicU64,
-    /// When each phase was done first; 0 is never.
+    connection: OnceLock<ConnectionInfo>,
+    demand: AtomicU8,
+    /// When each phase first happened, in nanoseconds; 0 if it has not.
     phases: [AtomicU64; PHASES.len()],
-    wanted: AtomicU8,
+    /// Body bytes received ahead since the driver last took the count.
+    received_ahead: AtomicU64,
     wire_bytes: AtomicU64,
 }
 
-/// Phases that were reported: of a reused connection two, of a new one four.
-pub(crate) type Phases = SmallVec<[(Phase, Timestamp); 4]>;
+/// Reported phases: two for a reused connection, up to four for a new one.
+pub(crate) type PhaseTimes = SmallVec<[(Phase, Timestamp); 4]>;
 
-/// Which phases the loop knows of already.
+/// The phases that were already passed on to the engine, as bits.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Known(u8);
+pub(crate) struct ReportedPhases(u8);
 
-impl Marks {
-    /// Marks for one attempt; only a driver, or a transport's test, needs to make them.
+impl AttemptProgress {
+    /// The progress of one attempt. Only the driver, and tests of transports, need to create it.
     ///
     /// ```
-    /// let marks = fetch_driver::Marks::new(fetch_driver::Clock::start());
+    /// use fetch_driver::{AttemptProgress, Clock};
+    /// let progress = AttemptProgress::new(Clock::start());
     /// ```
     #[must_use]
     pub fn new(clock: Clock) -> Self {
@@ -96,35 +98,37 @@ impl Marks {
         }
     }
 
-    /// The clock that [`Marks::mark_at`] wants its times from.
+    /// The clock for the times passed to [`AttemptProgress::mark_at`].
     ///
     /// ```
-    /// # let marks = fetch_driver::Marks::new(fetch_driver::Clock::start());
-    /// let now = marks.clock().now();
+    /// # use fetch_driver::{AttemptProgress, Clock};
+    /// # let progress = AttemptProgress::new(Clock::start());
+    /// let now = progress.clock().now();
     /// ```
     #[must_use]
     pub fn clock(&self) -> Clock {
         self.clock
     }
 
-    /// Says that `phase` is done now.
+    /// Reports that `phase` is done now.
     ///
     /// ```
-    /// # use fetch_driver::Phase;
-    /// # let marks = fetch_driver::Marks::new(fetch_driver::Clock::start());
-    /// marks.mark(Phase::TlsDone);
+    /// # use fetch_driver::{AttemptProgress, Clock, Phase};
+    /// # let progress = AttemptProgress::new(Clock::start());
+    /// progress.mark(Phase::TlsDone);
     /// ```
     pub fn mark(&self, phase: Phase) {
         self.mark_at(phase, self.clock.now());
     }
 
-    /// Says that `phase` was done at `at`, a little earlier than now.
+    /// Reports that `phase` was done at `at`, a little earlier than now. Of several reports of a
+    /// phase, the first counts.
     ///
     /// ```
-    /// # use fetch_driver::Phase;
-    /// # let marks = fetch_driver::Marks::new(fetch_driver::Clock::start());
-    /// let at = marks.clock().now();
-    /// marks.mark_at(Phase::Sent, at);
+    /// # use fetch_driver::{AttemptProgress, Clock, Phase};
+    /// # let progress = AttemptProgress::new(Clock::start());
+    /// let at = progress.clock().now();
+    /// progress.mark_at(Phase::Sent, at);
     /// ```
     pub fn mark_at(&self, phase: Phase, at: Timestamp) {
         let index = PHASES.iter().position(|known| *known == phase);
@@ -134,16 +138,17 @@ impl Marks {
         }
     }
 
-    /// Says which connection serves the attempt, and marks [`Phase::Connected`] or
-    /// [`Phase::Reused`].
+    /// Reports the connection that serves the attempt, and marks [`Phase::Connected`] or
+    /// [`Phase::Reused`]. Of several reports, the first counts.
     ///
     /// ```
-    /// # let marks = fetch_driver::Marks::new(fetch_driver::Clock::start());
-    /// marks.connected(fetch_driver::Connection { remote: None, reused: true });
+    /// # use fetch_driver::{AttemptProgress, Clock, ConnectionInfo};
+    /// # let progress = AttemptProgress::new(Clock::start());
+    /// progress.mark_connected(ConnectionInfo { remote: None, reused: true });
     /// ```
-    pub fn connected(&self, connection: Connection) {
+    pub fn mark_connected(&self, connection: ConnectionInfo) {
         let at = self.clock.now();
-        self.state.connection.set(connection);
+        let _ = self.state.connection.set(connection);
         let phase = if connection.reused {
             Phase::Reused
         } else {
@@ -155,48 +160,54 @@ impl Marks {
     /// Adds to the count of body bytes received over the wire, before decoding.
     ///
     /// ```
-    /// # let marks = fetch_driver::Marks::new(fetch_driver::Clock::start());
-    /// marks.received(512);
+    /// # use fetch_driver::{AttemptProgress, Clock};
+    /// # let progress = AttemptProgress::new(Clock::start());
+    /// progress.add_received(512);
     /// ```
-    pub fn received(&self, bytes: u64) {
+    pub fn add_received(&self, bytes: u64) {
         self.state.wire_bytes.fetch_add(bytes, Ordering::AcqRel);
     }
 
-    /// What of the body is wanted, which is known once it is asked for.
+    /// Adds body bytes that were received and will be passed on later, or never. Limits on time and
+    /// size see them now. Do not report them by [`AttemptProgress::add_received`] as well.
     ///
     /// ```
-    /// # let marks = fetch_driver::Marks::new(fetch_driver::Clock::start());
-    /// assert_eq!(marks.wanted(), fetch_driver::Wanted::Pieces);
+    /// # use fetch_driver::{AttemptProgress, Clock};
+    /// # let progress = AttemptProgress::new(Clock::start());
+    /// progress.add_received_ahead(512);
+    /// assert_eq!(progress.wire_bytes(), 512);
     /// ```
-    #[must_use]
-    pub fn wanted(&self) -> Wanted {
-        match self.state.wanted.load(Ordering::Acquire) {
-            NOTHING => Wanted::Nothing,
-            WHOLE => Wanted::Whole,
-            _ => Wanted::Pieces,
-        }
-    }
-
-    /// Tells of body bytes that came and are not handed on yet, or never: limits on time and size see
-    /// them now. They are not to be told of by [`Marks::received`] again.
-    ///
-    /// ```
-    /// # let marks = fetch_driver::Marks::new(fetch_driver::Clock::start());
-    /// marks.gathered(512);
-    /// assert_eq!(marks.wire_bytes(), 512);
-    /// ```
-    pub fn gathered(&self, bytes: usize) {
+    pub fn add_received_ahead(&self, bytes: usize) {
         let state = &self.state;
         state.ahead.fetch_add(bytes, Ordering::AcqRel);
-        state.gathered.fetch_add(bytes as u64, Ordering::AcqRel);
+        state
+            .received_ahead
+            .fetch_add(bytes as u64, Ordering::AcqRel);
         state.wire_bytes.fetch_add(bytes as u64, Ordering::AcqRel);
+    }
+
+    /// How much of the body the driver needs. Decided before it first polls the body.
+    ///
+    /// ```
+    /// # use fetch_driver::{AttemptProgress, BodyDemand, Clock};
+    /// # let progress = AttemptProgress::new(Clock::start());
+    /// assert_eq!(progress.demand(), BodyDemand::Pieces);
+    /// ```
+    #[must_use]
+    pub fn demand(&self) -> BodyDemand {
+        match self.state.demand.load(Ordering::Acquire) {
+            NOTHING => BodyDemand::Nothing,
+            WHOLE => BodyDemand::Whole,
+            _ => BodyDemand::Pieces,
+        }
     }
 
     /// The body bytes received so far, before decoding.
     ///
     /// ```
-    /// # let marks = fetch_driver::Marks::new(fetch_driver::Clock::start());
-    /// assert_eq!(marks.wire_bytes(), 0);
+    /// # use fetch_driver::{AttemptProgress, Clock};
+    /// # let progress = AttemptProgress::new(Clock::start());
+    /// assert_eq!(progress.wire_bytes(), 0);
     /// ```
     #[must_use]
     pub fn wire_bytes(&self) -> u64 {
@@ -206,71 +217,73 @@ impl Marks {
     /// The connection that serves the attempt, once it is known.
     ///
     /// ```
-    /// # let marks = fetch_driver::Marks::new(fetch_driver::Clock::start());
-    /// assert_eq!(marks.connection(), None);
+    /// # use fetch_driver::{AttemptProgress, Clock};
+    /// # let progress = AttemptProgress::new(Clock::start());
+    /// assert_eq!(progress.connection(), None);
     /// ```
     #[must_use]
-    pub fn connection(&self) -> Option<Connection> {
-        self.state.connection.get()
+    pub fn connection(&self) -> Option<ConnectionInfo> {
+        self.state.connection.get().copied()
     }
 }
 
-/// The loop's side.
-impl Marks {
-    /// The same, for another attempt, if nobody else has it any more.
-    pub(crate) fn recycled(mut self) -> Option<Self> {
-        *Arc::get_mut(&mut self.state)? = State::default();
+/// For the driver.
+impl AttemptProgress {
+    /// Resets it for another attempt, unless a transport still holds a clone.
+    pub(crate) fn recycle(mut self) -> Option<Self> {
+        *Arc::get_mut(&mut self.state)? = ProgressState::default();
         Some(self)
     }
 
-    /// Says what of the body is wanted.
-    pub(crate) fn want(&self, wanted: Wanted) {
-        let number = match wanted {
-            Wanted::Nothing => NOTHING,
-            Wanted::Pieces => PIECES,
-            Wanted::Whole => WHOLE,
+    pub(crate) fn set_demand(&self, demand: BodyDemand) {
+        let number = match demand {
+            BodyDemand::Nothing => NOTHING,
+            BodyDemand::Pieces => PIECES,
+            BodyDemand::Whole => WHOLE,
         };
-        self.state.wanted.store(number, Ordering::Release);
+        self.state.demand.store(number, Ordering::Release);
     }
 
-    /// The phases that are done and that were not told before, the earliest first.
-    pub(crate) fn phases(&self, known: &mut Known) -> Phases {
-        let mut news = Phases::new();
+    /// The phases that are done and not in `reported` yet, the earliest first. Adds them to `reported`.
+    pub(crate) fn take_phases(&self, reported: &mut ReportedPhases) -> PhaseTimes {
+        let mut new = PhaseTimes::new();
         for (i, phase) in PHASES.into_iter().enumerate() {
             let at = self.state.phases[i].load(Ordering::Acquire);
-            if at != 0 && known.0 & (1 << i) == 0 {
-                known.0 |= 1 << i;
-                news.push((phase, Timestamp::from_nanos(at)));
+            if at != 0 && reported.0 & (1 << i) == 0 {
+                reported.0 |= 1 << i;
+                new.push((phase, Timestamp::from_nanos(at)));
             }
         }
-        news.sort_by_key(|(_, at)| *at);
-        news
+        new.sort_by_key(|(_, at)| *at);
+        new
     }
 
-    /// How many body bytes came that were not told before, when so many were handed on since the last
-    /// call.
-    pub(crate) fn came(&self, handed_on: u64) -> u64 {
+    /// The count of body bytes received since the last call, where `chunk_bytes` came in chunks
+    /// meanwhile. Bytes that were reported ahead of their chunk count only once.
+    pub(crate) fn take_received(&self, chunk_bytes: u64) -> u64 {
         let state = &self.state;
-        // On most attempts nothing is told of before it is handed on.
-        if state.gathered.load(Ordering::Acquire) == 0 && state.ahead.load(Ordering::Acquire) == 0 {
-            return handed_on;
+        // Most attempts report nothing ahead.
+        if state.received_ahead.load(Ordering::Acquire) == 0
+            && state.ahead.load(Ordering::Acquire) == 0
+        {
+            return chunk_bytes;
         }
-        let told = state.gathered.swap(0, Ordering::AcqRel);
-        let handed = usize::try_from(handed_on).unwrap_or(usize::MAX);
-        let rest = |ahead: usize| Some(ahead.saturating_sub(handed));
+        let reported = state.received_ahead.swap(0, Ordering::AcqRel);
+        let chunks = usize::try_from(chunk_bytes).unwrap_or(usize::MAX);
+        let rest = |ahead: usize| Some(ahead.saturating_sub(chunks));
         let ahead = state
             .ahead
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, rest);
-        let known = ahead.unwrap_or_default().min(handed);
-        told + (handed - known) as u64
+        let counted_before = ahead.unwrap_or_default().min(chunks);
+        reported + (chunks - counted_before) as u64
     }
 }
 
-impl fmt::Debug for Marks {
+impl fmt::Debug for AttemptProgress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Marks")
+        f.debug_struct("AttemptProgress")
             .field("connection", &self.connection())
-            .field("phases", &self.phases(&mut Known::default()))
+            .field("phases", &self.take_phases(&mut ReportedPhases::default()))
             .field("wire_bytes", &self.wire_bytes())
             .finish_non_exhaustive()
     }
@@ -278,67 +291,80 @@ impl fmt::Debug for Marks {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use super::*;
 
-    fn marks() -> Marks {
-        Marks::new(Clock::start())
+    fn progress() -> AttemptProgress {
+        AttemptProgress::new(Clock::start())
     }
 
     #[test]
-    fn what_was_told_of_before_its_chunk_came_counts_once() {
-        let marks = marks();
-        marks.gathered(300);
-        assert_eq!(marks.came(0), 300);
-        marks.gathered(200);
-        assert_eq!(marks.came(510), 210);
-        assert_eq!(marks.came(7), 7);
-        assert_eq!(marks.wire_bytes(), 500);
+    fn bytes_reported_ahead_of_their_chunk_count_once() {
+        let progress = progress();
+        progress.add_received_ahead(300);
+        assert_eq!(progress.take_received(0), 300);
+        progress.add_received_ahead(200);
+        assert_eq!(progress.take_received(510), 210);
+        assert_eq!(progress.take_received(7), 7);
+        assert_eq!(progress.wire_bytes(), 500);
     }
 
     #[test]
-    fn marks_serve_again_once_nobody_else_has_them() {
-        let marks = marks();
-        let other = marks.clone();
-        other.received(7);
+    fn progress_is_recycled_only_without_other_clones() {
+        let progress = progress();
+        let other = progress.clone();
+        other.add_received(7);
         other.mark(Phase::Sent);
-        assert!(marks.clone().recycled().is_none());
+        other.mark_connected(ConnectionInfo::default());
+        assert!(progress.clone().recycle().is_none());
         drop(other);
-        let again = marks.recycled().unwrap();
-        assert_eq!(again.wire_bytes(), 0);
-        assert!(again.phases(&mut Known::default()).is_empty());
+        let recycled = progress.recycle().unwrap();
+        assert_eq!((recycled.wire_bytes(), recycled.connection()), (0, None));
+        let mut reported = ReportedPhases::default();
+        assert!(recycled.take_phases(&mut reported).is_empty());
     }
 
     #[test]
-    fn a_phase_is_told_once_and_as_it_was_first() {
-        let (marks, mut known) = (marks(), Known::default());
+    fn a_phase_is_reported_once_with_its_first_time() {
+        let (progress, mut reported) = (progress(), ReportedPhases::default());
         let at = Timestamp::from_nanos;
-        marks.mark_at(Phase::Connected, at(7));
-        marks.mark_at(Phase::Reused, at(5));
-        marks.mark_at(Phase::Connected, at(9));
-        let told = marks.phases(&mut known);
+        progress.mark_at(Phase::Connected, at(7));
+        progress.mark_at(Phase::Reused, at(5));
+        progress.mark_at(Phase::Connected, at(9));
+        let new = progress.take_phases(&mut reported);
         let expected = [(Phase::Reused, at(5)), (Phase::Connected, at(7))];
-        assert_eq!(told.as_slice(), expected);
-        marks.mark_at(Phase::Sent, at(11));
-        assert_eq!(marks.phases(&mut known).as_slice(), [(Phase::Sent, at(11))]);
+        assert_eq!(new.as_slice(), expected);
+        progress.mark_at(Phase::Sent, at(11));
+        let new = progress.take_phases(&mut reported);
+        assert_eq!(new.as_slice(), [(Phase::Sent, at(11))]);
     }
 
     #[test]
-    fn the_connection_is_the_latest() {
-        let marks = marks();
-        for reused in [true, false, false] {
-            let remote = None;
-            marks.connected(Connection { remote, reused });
-            assert_eq!(marks.connection(), Some(Connection { remote, reused }));
+    fn the_first_reported_connection_counts() {
+        let remotes: [Option<SocketAddr>; 3] = [
+            Some("255.0.0.1:8080".parse().unwrap()),
+            Some("[fe80::1:2]:65535".parse().unwrap()),
+            None,
+        ];
+        for remote in remotes {
+            for reused in [true, false] {
+                let (progress, first) = (progress(), ConnectionInfo { remote, reused });
+                assert_eq!(progress.connection(), None);
+                progress.mark_connected(first);
+                progress.mark_connected(ConnectionInfo::default());
+                assert_eq!(progress.connection(), Some(first));
+            }
         }
     }
 
     #[test]
-    fn a_transport_is_told_what_is_wanted() {
-        let marks = marks();
-        assert_eq!(marks.wanted(), Wanted::Pieces);
-        for wanted in [Wanted::Nothing, Wanted::Whole, Wanted::Pieces] {
-            marks.want(wanted);
-            assert_eq!(marks.clone().wanted(), wanted);
+    fn a_transport_sees_the_demand_for_the_body() {
+        let progress = progress();
+        assert_eq!(progress.demand(), BodyDemand::Pieces);
+        for demand in [BodyDemand::Nothing, BodyDemand::Whole, BodyDemand::Pieces] {
+            progress.set_demand(demand);
+            assert_eq!(progress.clone().demand(), demand);
         }
     }
 }

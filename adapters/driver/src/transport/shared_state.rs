@@ -1,33 +1,33 @@
-//! What the transports of one fetcher have in common.
+//! State that the transports of one fetcher share.
 
 use std::any::Any;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-/// One thing that the transports of a fetcher's threads share, such as the connections they may have
-/// open together. Clones are the same; each fetcher that is built has another.
+/// One value that the transports on a fetcher's threads share, such as the bound on open connections.
+/// Clones refer to the same value; each fetcher has its own.
 ///
 /// ```
-/// use fetch_driver::InCommon;
+/// use fetch_driver::SharedState;
 /// use std::sync::atomic::{AtomicUsize, Ordering};
 ///
-/// let common = InCommon::default();
-/// let one = common.get_or_init(|| AtomicUsize::new(3));
-/// let other = common.clone().get_or_init(|| AtomicUsize::new(9));
-/// one.store(5, Ordering::Relaxed);
-/// assert_eq!(other.load(Ordering::Relaxed), 5);
+/// let shared = SharedState::default();
+/// let first = shared.get_or_init(|| AtomicUsize::new(3));
+/// let second = shared.clone().get_or_init(|| AtomicUsize::new(9));
+/// first.store(5, Ordering::Relaxed);
+/// assert_eq!(second.load(Ordering::Relaxed), 5);
 /// ```
 #[derive(Clone, Default)]
-pub struct InCommon(Arc<OnceLock<Arc<dyn Any + Send + Sync>>>);
+pub struct SharedState(Arc<OnceLock<Arc<dyn Any + Send + Sync>>>);
 
-impl InCommon {
-    /// What is shared, made by the first who asks. Who asks for another type than the first gets one
-    /// alone.
+impl SharedState {
+    /// The shared value, created by the first call. A call with another type than the first gets a
+    /// separate value.
     ///
     /// ```
-    /// let common = fetch_driver::InCommon::default();
-    /// assert_eq!(*common.get_or_init(|| 7), 7);
-    /// assert_eq!(*common.get_or_init(|| "another type"), "another type");
+    /// let shared = fetch_driver::SharedState::default();
+    /// assert_eq!(*shared.get_or_init(|| 7), 7);
+    /// assert_eq!(*shared.get_or_init(|| "another type"), "another type");
     /// ```
     pub fn get_or_init<T: Send + Sync + 'static>(&self, init: impl Fn() -> T) -> Arc<T> {
         let first = self.0.get_or_init(|| Arc::new(init())).clone();
@@ -35,8 +35,8 @@ impl InCommon {
     }
 }
 
-impl fmt::Debug for InCommon {
+impl fmt::Debug for SharedState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("InCommon").finish_non_exhaustive()
+        f.debug_struct("SharedState").finish_non_exhaustive()
     }
 }

@@ -1,17 +1,17 @@
-//! The one timer of a driver.
+//! The driver's timer.
 
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-/// A timer that can be set again without being made again.
+/// A timer that can be reset.
 ///
-/// It is only a wake-up: the core compares deadlines with the clock by itself, so a timer that fires
-/// a little early or late decides nothing.
+/// It only wakes the driver: the core compares deadlines with the clock, so a timer that fires a
+/// little early or late changes no decision.
 pub trait Timer: Send + 'static {
-    /// Fires at `at` from now on, or never.
+    /// Sets the time at which the timer fires; `None` is never.
     fn set(&mut self, at: Option<Instant>);
 
-    /// Ready once the time has come; the task is woken then.
+    /// Ready once the timer has fired, which wakes the task.
     fn poll_fired(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 }
 
@@ -21,7 +21,7 @@ mod on_async_io {
 
     use super::{Context, Instant, Poll, Timer};
 
-    /// A timer on async-io's reactor, which runs by itself under any executor.
+    /// A timer on async-io's reactor, which works under any executor.
     ///
     /// ```
     /// use std::time::Instant;

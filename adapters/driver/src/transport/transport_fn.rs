@@ -1,4 +1,4 @@
-//! A transport out of a function.
+//! Transports made of functions.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,30 +8,30 @@ use futures_core::Stream;
 
 use crate::transport::Transport;
 use crate::transport::error::TransportError;
-use crate::transport::message::{Incoming, Outgoing};
-use crate::transport::progress::Marks;
+use crate::transport::message::{IncomingResponse, OutgoingRequest};
+use crate::transport::progress::AttemptProgress;
 
-/// A [`Transport`] that a function is: see [`transport_fn`]. Cheap to clone.
+/// A [`Transport`] made of a function: see [`transport_fn`]. Cheap to clone.
 pub struct TransportFn<F>(Arc<F>);
 
-/// Makes a [`Transport`] of a function that sends one request and gives its response: any HTTP
-/// client, or a double that answers without a network. Its arguments are those of
-/// [`Transport::send`], and so are its duties: it does not block, retry, redirect or time out, and
-/// dropping its future, or the body, cancels the request.
+/// Makes a [`Transport`] of a function that sends one request and returns its response: any HTTP
+/// client, or a test double that answers without a network. The function has the arguments and the
+/// duties of [`Transport::send`]: it must not block, retry, follow redirects or time out, and
+/// dropping its future, or the body, must cancel the request.
 ///
-/// It has [`Transport::SEES_CONNECTION`] `false`, since few clients tell when they connect: the limit
-/// on the attempt holds, that on connecting does not. A client that does tell is worth a type of its
-/// own.
+/// [`Transport::SEES_CONNECTION`] is `false`, since few clients report when they connect: the limit
+/// on an attempt is enforced, the limit on connecting is not. For a client that does report it,
+/// implement [`Transport`].
 ///
-/// An adapter's runtime takes it up by [`WithTransport`](crate::WithTransport):
+/// To use it on an adapter's runtime, wrap both in [`TransportOverride`](crate::TransportOverride):
 ///
 /// ```
-/// use fetch_driver::{Builder, Incoming, Outgoing, WithTransport, transport_fn};
+/// use fetch_driver::{Builder, IncomingResponse, OutgoingRequest, WithTransport, transport_fn};
 /// use fetch_smol::{Smol, stream};
 ///
-/// // A double: the path is the answer.
-/// let echo = transport_fn(|request: Outgoing, _marks| async move {
-///     Ok(Incoming {
+/// // A test double that answers with the request's path.
+/// let echo = transport_fn(|request: OutgoingRequest, _marks| async move {
+///     Ok(IncomingResponse {
 ///         body: stream::once(Ok(request.url.path().to_owned().into())),
 ///         headers: http::HeaderMap::new(),
 ///         status: http::StatusCode::OK,
@@ -45,8 +45,8 @@ pub struct TransportFn<F>(Arc<F>);
 /// ```
 pub fn transport_fn<F, Fut, B>(send: F) -> TransportFn<F>
 where
-    F: Fn(Outgoing, Marks) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = Result<Incoming<B>, TransportError>> + Send + 'static,
+    F: Fn(OutgoingRequest, AttemptProgress) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<IncomingResponse<B>, TransportError>> + Send + 'static,
     B: Stream<Item = Result<Bytes, TransportError>> + Send + Unpin + 'static,
 {
     TransportFn(Arc::new(send))
@@ -54,8 +54,8 @@ where
 
 impl<F, Fut, B> Transport for TransportFn<F>
 where
-    F: Fn(Outgoing, Marks) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = Result<Incoming<B>, TransportError>> + Send + 'static,
+    F: Fn(OutgoingRequest, AttemptProgress) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<IncomingResponse<B>, TransportError>> + Send + 'static,
     B: Stream<Item = Result<Bytes, TransportError>> + Send + Unpin + 'static,
 {
     const SEES_CONNECTION: bool = false;
@@ -64,9 +64,10 @@ where
 
     fn send(
         &self,
-        request: Outgoing,
-        marks: Marks,
-    ) -> impl Future<Output = Result<Incoming<B>, TransportError>> + Send + use<F, Fut, B> {
+        request: OutgoingRequest,
+        marks: AttemptProgress,
+    ) -> impl Future<Output = Result<IncomingResponse<B>, TransportError>> + Send + use<F, Fut, B>
+    {
         (self.0)(request, marks)
     }
 }

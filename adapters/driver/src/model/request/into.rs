@@ -1,4 +1,4 @@
-//! What a request can be made of.
+//! Conversions into a request.
 
 use fetch_proto::Method;
 use url::Url;
@@ -6,9 +6,9 @@ use url::Url;
 use super::Request;
 use crate::model::error::Error;
 
-/// What can be fetched: a URL as text or parsed, or a whole [`Request`].
+/// A URL as text, a parsed URL, or a whole [`Request`].
 pub trait IntoRequest {
-    /// Makes the request.
+    /// Converts into a request.
     ///
     /// ```
     /// use fetch_driver::IntoRequest;

@@ -1,10 +1,9 @@
-//! What a caller asks for.
+//! One request, and how it is carried out.
 
 mod into;
 mod parse;
 mod path;
 
-use std::any::Any;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -14,13 +13,14 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use url::Url;
 
-use crate::fields::redact::Redacted;
+use crate::fields::redact::RedactedUrl;
+use crate::model::attachment::Attachment;
 use crate::model::error::{Error, ErrorKind};
-use crate::model::save::SaveBody;
+use crate::model::save::BodySink;
 use crate::transport::message::{BodyStream, RequestBody};
 pub use into::IntoRequest;
 
-/// One request: a URL, a method, header fields, a body, and how it is to be carried out.
+/// One request: a URL, a method, header fields, a body, and options of how it is carried out.
 ///
 /// ```
 /// use fetch_driver::Request;
@@ -32,32 +32,33 @@ pub use into::IntoRequest;
 /// ```
 #[derive(Debug)]
 pub struct Request {
-    pub(crate) attached: Option<Arc<dyn Any + Send + Sync>>,
+    pub(crate) attached: Option<Attachment>,
     pub(crate) body: RequestBody,
+    pub(crate) body_retention: BodyRetention,
     pub(crate) headers: HeaderMap,
     pub(crate) idempotent: bool,
-    pub(crate) priority: i8,
-    pub(crate) keep: Keep,
     pub(crate) method: Method,
-    /// The URL's path and query as they were given, if these are to be sent.
+    /// The URL's path and query as given, if they are sent unchanged.
     pub(crate) path_as_is: Option<PathAndQuery>,
     pub(crate) policy: Option<Arc<Policy>>,
-    pub(crate) save: Option<Arc<dyn SaveBody>>,
+    pub(crate) priority: i8,
+    pub(crate) save: Option<Arc<dyn BodySink>>,
     pub(crate) tag: u64,
     pub(crate) text: String,
-    /// Whether the text is what was given: without its user name it is written anew.
-    text_is_kept: bool,
+    /// Whether `text` is exactly as given. A URL with a user name is rewritten without it.
+    text_is_original: bool,
     pub(crate) url: Arc<Url>,
 }
 
-/// What becomes of a response's body.
+/// Whether a response's body is held in memory.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Keep {
-    /// It is collected into the [`Response`](crate::Response).
+#[non_exhaustive]
+pub enum BodyRetention {
+    /// The body is collected into the [`Response`](crate::Response).
     #[default]
-    Body,
-    /// It is read to its end, counted and dropped: memory stays small.
-    Nothing,
+    Collect,
+    /// The body is read to its end, counted and discarded, so that memory stays small.
+    Discard,
 }
 
 impl Request {
@@ -90,13 +91,14 @@ impl Request {
     /// If the text is not an absolute http or https URL.
     pub fn new(method: Method, url: impl Into<String>) -> Result<Self, Error> {
         let text = url.into();
-        let invalid = |why: &str| Error::invalid(ErrorKind::InvalidUrl, &text, why);
+        let invalid = |why: &str| Error::rejected(ErrorKind::InvalidUrl, &text, why);
         let url = parse::parse(&text).map_err(|error| invalid(&error.to_string()))?;
         Self::from_parts(method, url, text)
     }
 
     fn from_parts(method: Method, mut url: Url, text: String) -> Result<Self, Error> {
-        let invalid = |text: &str, why: &str| Err(Error::invalid(ErrorKind::InvalidUrl, text, why));
+        let invalid =
+            |text: &str, why: &str| Err(Error::rejected(ErrorKind::InvalidUrl, text, why));
         if !matches!(url.scheme(), "http" | "https") {
             return invalid(&text, "the scheme is neither http nor https");
         }
@@ -105,33 +107,33 @@ impl Request {
         }
         let mut headers = HeaderMap::new();
         let mut text = text;
-        let text_is_kept = url.username().is_empty() && url.password().is_none();
-        if !text_is_kept {
-            headers.insert(header::AUTHORIZATION, basic(&url));
-            text = Redacted(&url).to_string();
-            // Cannot fail: the URL has a host.
+        let text_is_original = url.username().is_empty() && url.password().is_none();
+        if !text_is_original {
+            headers.insert(header::AUTHORIZATION, basic_credentials(&url));
+            text = RedactedUrl(&url).to_string();
+            // Cannot fail, because the URL has a host.
             let _ = url.set_username("");
             let _ = url.set_password(None);
         }
         Ok(Self {
             attached: None,
             body: RequestBody::Empty,
+            body_retention: BodyRetention::Collect,
             headers,
             idempotent: false,
-            priority: 0,
-            keep: Keep::Body,
             method,
             path_as_is: None,
             policy: None,
+            priority: 0,
             save: None,
             tag: 0,
             text,
-            text_is_kept,
+            text_is_original,
             url: Arc::new(url),
         })
     }
 
-    /// Sets the body, which is sent again at each retry.
+    /// Sets the body, which is sent again with each retry.
     ///
     /// ```
     /// use fetch_driver::{Method, Request};
@@ -144,8 +146,8 @@ impl Request {
         self
     }
 
-    /// Sets a body that is sent as it comes, once: such a request is not retried. Its length is
-    /// sent where it is known.
+    /// Sets a body that is sent while it is produced. It can be sent once only, so such a request is
+    /// not retried. A known length is sent as `Content-Length`.
     ///
     /// ```
     /// use fetch_driver::{Method, Request};
@@ -172,7 +174,7 @@ impl Request {
     /// If the name or the value is not valid in HTTP.
     pub fn header(mut self, name: &str, value: &str) -> Result<Self, Error> {
         let invalid = |why: &dyn std::fmt::Display| {
-            Error::invalid(
+            Error::rejected(
                 ErrorKind::InvalidHeader,
                 &self.text,
                 format_args!("{name:?}: {why}"),
@@ -196,7 +198,7 @@ impl Request {
         self
     }
 
-    /// Its own header fields: those of all requests come when it is sent.
+    /// The header fields of this request, without those that the fetcher adds to every request.
     ///
     /// ```
     /// let request = fetch_driver::Request::get("http://me:secret@a.test/")?;
@@ -208,7 +210,7 @@ impl Request {
         &self.headers
     }
 
-    /// Vouches that sending the request twice does no harm, so that it may be retried whatever its
+    /// Declares that sending the request twice does no harm, so that it may be retried whatever its
     /// method.
     ///
     /// ```
@@ -222,24 +224,24 @@ impl Request {
         self
     }
 
-    /// Sets what becomes of the response's body. Default [`Keep::Body`].
+    /// Sets whether the response's body is held in memory. Default [`BodyRetention::Collect`].
     ///
     /// ```
-    /// use fetch_driver::{Keep, Request};
-    /// let request = Request::get("http://a.test/large")?.keep(Keep::Nothing);
+    /// use fetch_driver::{BodyRetention, Request};
+    /// let request = Request::get("http://a.test/large")?.body_retention(BodyRetention::Discard);
     /// # Ok::<(), fetch_driver::Error>(())
     /// ```
     #[must_use]
-    pub fn keep(mut self, keep: Keep) -> Self {
-        self.keep = keep;
+    pub fn body_retention(mut self, retention: BodyRetention) -> Self {
+        self.body_retention = retention;
         self
     }
 
-    /// Sets which requests to one host go first: those with the larger number, and of those with the
-    /// same the older. Default 0.
+    /// Sets the priority among requests to the same host: the larger number goes first, then the
+    /// older request. Default 0.
     ///
-    /// It orders what the fetcher knows of, its [window](crate::Builder::window): a list is read only
-    /// so far ahead.
+    /// It orders the requests in the fetcher's [window](crate::Builder::window), which is as far as a
+    /// list is read ahead.
     ///
     /// ```
     /// # use fetch_driver::Request;
@@ -252,7 +254,7 @@ impl Request {
         self
     }
 
-    /// Sets the policy for this request alone, whatever the rules say.
+    /// Sets the policy of this request, instead of the one that the rules choose.
     ///
     /// ```
     /// use fetch_driver::{Policy, Request};
@@ -265,31 +267,31 @@ impl Request {
         self
     }
 
-    /// Has the response's body saved while it comes, in bounded memory, whatever [`Request::keep`]
-    /// says. What it was saved as comes back in [`Response::saved`](crate::Response::saved). Default:
-    /// nowhere.
+    /// Saves the response's body while it is received, in bounded memory, instead of collecting it.
+    /// The writer's result is returned in [`Response::saved`](crate::Response::saved). Default: the
+    /// body is not saved.
     ///
-    /// Each response that is accepted begins anew, so that a fetch is still retried when its
-    /// connection breaks inside the body. Such a request [shares](crate::Settings::share) no
-    /// other's response, and is not what a fallback to an earlier response remembers. A
-    /// [streamed](crate::Fetcher::open) response goes to its reader alone.
+    /// Each accepted response opens a new writer, so a fetch whose connection breaks inside the body
+    /// can still be retried. Such a request never [shares](crate::Settings::share) the response of
+    /// another, and its response is not stored for a [fallback](crate::FallbackSettings::stale). The
+    /// body of a [streamed](crate::Fetcher::open) response is not saved.
     ///
     /// ```
     /// use std::sync::Arc;
-    /// # use fetch_driver::{Request, ResponseHead, SaveBody, Saving};
-    /// # fn example(save: Arc<dyn SaveBody>) -> Result<(), fetch_driver::Error> {
-    /// let request = Request::get("http://a.test/film.mp4")?.save(save);
+    /// # use fetch_driver::{BodySink, Request};
+    /// # fn example(sink: Arc<dyn BodySink>) -> Result<(), fetch_driver::Error> {
+    /// let request = Request::get("http://a.test/film.mp4")?.save(sink);
     /// # Ok(())
     /// # }
     /// ```
     #[must_use]
-    pub fn save(mut self, save: Arc<dyn SaveBody>) -> Self {
-        self.save = Some(save);
+    pub fn save(mut self, sink: Arc<dyn BodySink>) -> Self {
+        self.save = Some(sink);
         self
     }
 
-    /// Attaches something of the caller's own, which comes back in the outcome: what a row of a list
-    /// says beside the URL, say. Default: nothing, which costs nothing.
+    /// Attaches a value that is returned in the outcome, such as the other columns of a list's row.
+    /// Default: none, which costs nothing.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -298,12 +300,12 @@ impl Request {
     /// # Ok::<(), fetch_driver::Error>(())
     /// ```
     #[must_use]
-    pub fn attach(mut self, attached: Arc<dyn Any + Send + Sync>) -> Self {
+    pub fn attach(mut self, attached: Attachment) -> Self {
         self.attached = Some(attached);
         self
     }
 
-    /// Sets the caller's own key, which comes back in the outcome. Default: its place in the batch.
+    /// Sets a number that is returned in the outcome. Default: the request's position in the batch.
     ///
     /// ```
     /// let request = fetch_driver::Request::get("http://a.test/")?.tag(7);
@@ -315,8 +317,8 @@ impl Request {
         self
     }
 
-    /// The URL as it was given, but for its user name and password: what
-    /// [`Outcome::url`](crate::Outcome::url) will be.
+    /// The URL as given, without user name and password: the same as
+    /// [`Outcome::url`](crate::Outcome::url).
     ///
     /// ```
     /// let request = fetch_driver::Request::get("http://A.test")?;
@@ -340,7 +342,7 @@ impl Request {
         &self.method
     }
 
-    /// What was attached, if anything was.
+    /// The attached value, if there is one.
     ///
     /// ```
     /// let request = fetch_driver::Request::get("http://a.test")?;
@@ -348,11 +350,11 @@ impl Request {
     /// # Ok::<(), fetch_driver::Error>(())
     /// ```
     #[must_use]
-    pub fn attached(&self) -> Option<&Arc<dyn Any + Send + Sync>> {
+    pub fn attached(&self) -> Option<&Attachment> {
         self.attached.as_ref()
     }
 
-    /// What it was tagged with.
+    /// The tag.
     ///
     /// ```
     /// assert_eq!(fetch_driver::Request::get("http://a.test")?.tag(7).tag_ref(), 7);
@@ -363,9 +365,9 @@ impl Request {
         self.tag
     }
 
-    /// The URL as it may be shown: without secrets.
-    pub(crate) fn shown(&self) -> String {
-        Redacted(&self.url).to_string()
+    /// The URL without its secrets, fit for a log.
+    pub(crate) fn redacted_url(&self) -> String {
+        RedactedUrl(&self.url).to_string()
     }
 
     /// The URL.
@@ -382,7 +384,7 @@ impl Request {
 }
 
 /// The `Authorization` field for the URL's user name and password (RFC 7617).
-fn basic(url: &Url) -> HeaderValue {
+fn basic_credentials(url: &Url) -> HeaderValue {
     let decode = |text: &str| percent_encoding::percent_decode_str(text).collect::<Vec<u8>>();
     let mut pair = decode(url.username());
     pair.push(b':');
@@ -401,7 +403,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn credentials_in_the_url_become_a_field_and_are_shown_nowhere() {
+    fn credentials_in_the_url_become_a_header_field_and_are_not_shown() {
         let request = Request::get("http://us%40er:pa%3Ass@a.test/x").unwrap();
         assert_eq!(
             request.headers[header::AUTHORIZATION],
@@ -416,7 +418,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_fetched_is_refused_with_the_reason() {
+    fn an_unsupported_url_is_rejected_with_the_reason() {
         for (text, why) in [
             ("x", "relative"),
             ("ftp://a/", "scheme"),

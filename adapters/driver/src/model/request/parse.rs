@@ -1,51 +1,53 @@
-//! Texts as URLs. Most of a list have their host in common with one before them, and reading a host
-//! takes more time than all the rest: what was read is kept, and the rest joined to it.
+//! Parsing of URLs with a cache of hosts.
+//!
+//! Most URLs of a list have a host that occurred before, and the host is the slowest part to parse:
+//! parsed hosts are cached, and only the rest of the text is parsed again.
 
 use std::cell::RefCell;
 
 use url::{ParseError, Url};
 
-/// So many hosts are kept by each thread.
-const HOSTS: usize = 64;
+/// Cached hosts per thread.
+const CACHED_ORIGINS: usize = 64;
 
 thread_local! {
-    static KNOWN: RefCell<[Known; HOSTS]> = RefCell::new(std::array::from_fn(|_| Known::default()));
+    static CACHE: RefCell<[CachedOrigin; CACHED_ORIGINS]> = RefCell::new(std::array::from_fn(|_| CachedOrigin::default()));
 }
 
-/// A host that was met.
+/// A scheme and authority that occurred before.
 #[derive(Default)]
-struct Known {
-    /// Scheme and authority, as they were written.
+struct CachedOrigin {
+    /// Scheme and authority as written.
     text: String,
-    /// What they are, once they were met twice: hosts that come once are not worth it.
+    /// The parsed form, once they occurred twice: a host that occurs once is not worth caching.
     base: Option<Url>,
 }
 
-/// What [`Url::parse`] makes of `text`.
+/// The same as [`Url::parse`].
 pub(super) fn parse(text: &str) -> Result<Url, ParseError> {
     let Some((host, rest)) = split(text) else {
         return Url::parse(text);
     };
-    KNOWN.with_borrow_mut(|known| {
+    CACHE.with_borrow_mut(|cache| {
         let mix = |hash: usize, byte| hash.wrapping_mul(31).wrapping_add(usize::from(byte));
-        let known = &mut known[host.bytes().fold(0, mix) % HOSTS];
-        if known.text == host {
-            if let Some(base) = &known.base {
+        let cached = &mut cache[host.bytes().fold(0, mix) % CACHED_ORIGINS];
+        if cached.text == host {
+            if let Some(base) = &cached.base {
                 return base.join(rest);
             }
             let url = Url::parse(text)?;
-            known.base = url.join("/").ok();
+            cached.base = url.join("/").ok();
             return Ok(url);
         }
-        known.base = None;
-        known.text.clear();
-        known.text.push_str(host);
+        cached.base = None;
+        cached.text.clear();
+        cached.text.push_str(host);
         Url::parse(text)
     })
 }
 
-/// Scheme and authority, and what begins with the path; if it is beyond doubt where that is, and that it
-/// means the same without the host before it.
+/// Splits a URL before its path. `None` unless it is certain where the path starts and that it is
+/// parsed the same way without the host before it.
 fn split(text: &str) -> Option<(&str, &str)> {
     let plain = |byte: u8| byte.is_ascii_graphic() && byte != b'\\';
     if !text.bytes().fold(true, |all, byte| all & plain(byte)) {
@@ -67,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whatever_came_before_a_text_means_the_same() {
+    fn the_cache_does_not_change_how_a_text_is_parsed() {
         let mut random = fastrand::Rng::with_seed(7);
         let hosts = [
             "http://a.test",
@@ -103,14 +105,16 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_was_met_twice_is_not_read_again() {
+    fn a_host_that_occurred_twice_is_cached() {
         for n in 0..3 {
             parse(&format!("http://known.test/{n}")).unwrap();
         }
-        let known = KNOWN.with_borrow(|known| {
-            let known = known.iter().find(|known| known.text == "http://known.test");
-            known.and_then(|known| known.base.clone())
+        let base = CACHE.with_borrow(|cache| {
+            let cached = cache
+                .iter()
+                .find(|cached| cached.text == "http://known.test");
+            cached.and_then(|cached| cached.base.clone())
         });
-        assert_eq!(known.unwrap().as_str(), "http://known.test/");
+        assert_eq!(base.unwrap().as_str(), "http://known.test/");
     }
 }

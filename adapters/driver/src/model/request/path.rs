@@ -1,4 +1,4 @@
-//! A path that is sent as it is.
+//! Sending a path unchanged.
 
 use http::uri::PathAndQuery;
 use url::Url;
@@ -7,11 +7,11 @@ use super::Request;
 use crate::model::error::{Error, ErrorKind};
 
 impl Request {
-    /// Sends the path and the query as they were given: `/a/../b` stays that, and nothing is
-    /// percent-encoded. Redirects lead where they lead.
+    /// Sends the path and the query as given, like curl's `--path-as-is`: `/a/../b` is not resolved,
+    /// and nothing is percent-encoded. It does not apply to the targets of redirects.
     ///
-    /// Over clients that cannot do that, those of isahc and surf among them, such a request fails:
-    /// see [`Transport::SENDS_PATH_AS_IS`](crate::Transport::SENDS_PATH_AS_IS).
+    /// With clients that cannot do it, such as those of isahc and surf, the request fails: see
+    /// [`Transport::SENDS_PATH_AS_IS`](crate::Transport::SENDS_PATH_AS_IS).
     ///
     /// ```
     /// use fetch_driver::Request;
@@ -22,28 +22,28 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// If the path or the query hold what cannot be sent, such as a blank or a letter that is not
-    /// ASCII, or if the URL has a user name or a password: its text is not kept then.
+    /// If the path or the query contain characters that cannot be sent, such as blanks or non-ASCII
+    /// letters, or if the URL has a user name or a password.
     pub fn with_path_as_is(mut self) -> Result<Self, Error> {
-        let target = target(&self.text).and_then(|target| match self.text_is_kept {
+        let target = target(&self.text).and_then(|target| match self.text_is_original {
             true => Ok(target),
             false => Err(
-                "a URL with a user name cannot be sent as it is: write a field \
-                          Authorization in its place",
+                "a URL with a user name cannot be sent unchanged: set an `Authorization` \
+                          header field instead",
             ),
         });
-        let invalid = |why| Error::invalid(ErrorKind::InvalidUrl, &self.text, why);
+        let invalid = |why| Error::rejected(ErrorKind::InvalidUrl, &self.text, why);
         self.path_as_is = Some(target.map_err(invalid)?);
         Ok(self)
     }
 
-    /// What is sent as the target of a request to `url`.
-    pub(crate) fn target_as_is(&self, url: &Url) -> Option<PathAndQuery> {
+    /// The request target to send unchanged, if `url` is still the request's own.
+    pub(crate) fn unchanged_target(&self, url: &Url) -> Option<PathAndQuery> {
         self.path_as_is.clone().filter(|_| *url == *self.url)
     }
 }
 
-/// Path and query of a URL, as they stand there.
+/// The path and query of a URL as written.
 fn target(url: &str) -> Result<PathAndQuery, &'static str> {
     let rest = url.split_once("://").map_or("", |(_, rest)| rest);
     let at = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -52,7 +52,7 @@ fn target(url: &str) -> Result<PathAndQuery, &'static str> {
     let target = format!("{root}{target}");
     let can_be_sent = target.bytes().all(|byte| byte.is_ascii_graphic());
     let parsed = PathAndQuery::try_from(target).ok().filter(|_| can_be_sent);
-    parsed.ok_or("it cannot be sent as it is: percent-encode its path and query")
+    parsed.ok_or("path and query cannot be sent unchanged: percent-encode them")
 }
 
 #[cfg(test)]
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn path_and_query_stay_and_the_rest_is_left_out() {
+    fn path_and_query_are_taken_unchanged() {
         for (url, expected) in [
             ("http://a.test", "/"),
             ("http://a.test#x", "/"),
@@ -74,12 +74,12 @@ mod tests {
     }
 
     #[test]
-    fn only_the_first_request_has_it_and_none_whose_text_is_lost() {
+    fn a_redirect_and_a_url_with_a_user_name_are_not_sent_unchanged() {
         let request = Request::get("http://a.test/a/../b").unwrap();
         let request = request.with_path_as_is().unwrap();
         let elsewhere = "http://a.test/c".parse().unwrap();
-        assert_eq!(request.target_as_is(request.url()).unwrap(), "/a/../b");
-        assert_eq!(request.target_as_is(&elsewhere), None);
+        assert_eq!(request.unchanged_target(request.url()).unwrap(), "/a/../b");
+        assert_eq!(request.unchanged_target(&elsewhere), None);
         let error = Request::get("http://me@a.test/a/../b")
             .unwrap()
             .with_path_as_is();

@@ -140,7 +140,7 @@ fn a_budget_that_was_gone_is_there_again_in_full() {
         rests_at: NOW,
     };
     drivers[0].settle(true, empty, NOW);
-    // Half of it lies in the pot, empty.
+    // Half of it lies in the surplus, empty.
     drivers[1].settle(true, empty, NOW);
     drivers[0].settle(true, empty, NOW);
     drivers[0].need(false);
@@ -251,7 +251,7 @@ impl Run {
     fn assert_that_no_part_is_lost(&self) {
         for all in [&self.budgets, &self.rates] {
             let owned: u32 = all.iter().map(|one| one.owned).sum();
-            let spare = all[0].common.pot.spare();
+            let spare = all[0].common.surplus.units();
             assert_eq!(owned as usize + spare, WHOLE as usize);
         }
     }

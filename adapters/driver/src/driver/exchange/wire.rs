@@ -1,4 +1,4 @@
-//! Between the core's words and those of a transport.
+//! Translation between the core's types and those of a transport.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -7,68 +7,82 @@ use std::time::SystemTime;
 use fetch_proto::{Attempt, Head};
 use http::{HeaderMap, header};
 
-use crate::driver::active::Live;
-use crate::driver::exchange::Parts;
-use crate::driver::job::Job;
+use crate::driver::exchange::ResponseParts;
 use crate::fields::rate_limit;
 use crate::fields::retry_after::parse_retry_after;
-use crate::model::request::Keep;
-use crate::transport::message::{Outgoing, RequestBody};
+use crate::model::request::{BodyRetention, Request};
+use crate::transport::message::{OutgoingRequest, RequestBody};
 
-/// What else must be the same for two requests of one method and URL to be one: all header fields,
-/// the path as it is sent, and whether the body is kept.
-pub(super) fn share_key(job: &Job, common: &HeaderMap) -> u64 {
+/// A hash of what must be equal, besides method and URL, for requests to share one response: all
+/// header fields, the path as sent, and whether the body is collected.
+pub(crate) fn sharing_key(request: &Request, common: &HeaderMap) -> u64 {
     let mut hasher = DefaultHasher::new();
-    for headers in [common, &job.request.headers] {
+    for headers in [common, &request.headers] {
         for (name, value) in headers {
             (name.as_str(), value.as_bytes()).hash(&mut hasher);
         }
         0xff_u8.hash(&mut hasher);
     }
-    job.request.path_as_is.hash(&mut hasher);
-    (job.request.keep == Keep::Body).hash(&mut hasher);
+    request.path_as_is.hash(&mut hasher);
+    (request.body_retention == BodyRetention::Collect).hash(&mut hasher);
     hasher.finish()
 }
 
-/// What the core must know of a response's head.
-pub(super) fn head(parts: &Parts) -> Head {
+/// The parts of a response's head by which the core decides.
+pub(crate) fn engine_head(parts: &ResponseParts) -> Head {
     let field = |name| parts.headers.get(name).map(http::HeaderValue::as_bytes);
     let location = field(header::LOCATION).map(String::from_utf8_lossy);
     let retry_after = field(header::RETRY_AFTER).and_then(|value| std::str::from_utf8(value).ok());
     Head {
         location: location.map(|location| location.into_owned().into_boxed_str()),
-        pause: rate_limit::pause(&parts.headers, SystemTime::now),
+        pause: rate_limit::wait_until_reset(&parts.headers, SystemTime::now),
         retry_after: retry_after.and_then(|value| parse_retry_after(value, SystemTime::now())),
         status: parts.status.as_u16(),
     }
 }
 
-/// The request as it goes over the wire.
-pub(super) fn outgoing(attempt: &Attempt, live: &mut Live, common: &Arc<HeaderMap>) -> Outgoing {
-    let lost_body = live.has_body && !attempt.send_body;
-    let own = &live.request.headers;
+/// The request of `attempt` as it goes over the wire. Takes the body from `request` if it can be sent
+/// only once. `has_body` tells whether the caller's request had one.
+pub(crate) fn outgoing_request(
+    attempt: &Attempt,
+    request: &mut Request,
+    has_body: bool,
+    common: &Arc<HeaderMap>,
+) -> OutgoingRequest {
+    let lost_body = has_body && !attempt.send_body;
+    let own = &request.headers;
     let headers = match own.is_empty() && attempt.send_credentials && !lost_body {
         true => common.clone(),
-        false => Arc::new(headers(common, own, attempt.send_credentials, lost_body)),
+        false => Arc::new(merge_headers(
+            common,
+            own,
+            attempt.send_credentials,
+            lost_body,
+        )),
     };
-    let body = match &mut live.request.body {
+    let body = match &mut request.body {
         _ if !attempt.send_body => RequestBody::Empty,
         RequestBody::Bytes(bytes) => RequestBody::Bytes(bytes.clone()),
         once => core::mem::take(once),
     };
-    Outgoing {
+    OutgoingRequest {
         body,
         fresh_connection: attempt.fresh_connection,
         headers,
         max_body: attempt.max_body,
-        method: method(&attempt.method),
-        path_as_is: live.request.target_as_is(&attempt.url),
+        method: http_method(&attempt.method),
+        path_as_is: request.unchanged_target(&attempt.url),
         url: attempt.url.clone(),
     }
 }
 
-/// The fields of one request: its own in place of the common ones, and without what it may not say.
-fn headers(common: &HeaderMap, own: &HeaderMap, credentials: bool, lost_body: bool) -> HeaderMap {
+/// The header fields of one request: its own replace the common ones, and forbidden ones are removed.
+fn merge_headers(
+    common: &HeaderMap,
+    own: &HeaderMap,
+    credentials: bool,
+    lost_body: bool,
+) -> HeaderMap {
     let mut headers = common.clone();
     for name in own.keys() {
         headers.remove(name);
@@ -77,10 +91,10 @@ fn headers(common: &HeaderMap, own: &HeaderMap, credentials: bool, lost_body: bo
         headers.append(name, value.clone());
     }
     if !credentials {
-        drop_credentials(&mut headers);
+        remove_credentials(&mut headers);
     }
     if lost_body {
-        // A redirect dropped the body, and with it what describes it.
+        // A redirect dropped the body, and so the fields that describe it.
         for name in [
             header::CONTENT_ENCODING,
             header::CONTENT_LANGUAGE,
@@ -92,7 +106,7 @@ fn headers(common: &HeaderMap, own: &HeaderMap, credentials: bool, lost_body: bo
     headers
 }
 
-fn drop_credentials(headers: &mut HeaderMap) {
+fn remove_credentials(headers: &mut HeaderMap) {
     for name in [
         header::AUTHORIZATION,
         header::COOKIE,
@@ -110,7 +124,7 @@ fn drop_credentials(headers: &mut HeaderMap) {
     }
 }
 
-fn method(method: &fetch_proto::Method) -> http::Method {
+fn http_method(method: &fetch_proto::Method) -> http::Method {
     use fetch_proto::Method as M;
     match method {
         M::Get => http::Method::GET,
