@@ -60,12 +60,12 @@ fn builder_answering(
 }
 
 fn respond(status: u16, chunks: Vec<Chunk>) -> SendFuture {
-    Box::pin(ready(Ok(IncomingResponse {
-        body: stream::iter(chunks),
-        headers: http::HeaderMap::new(),
-        status: http::StatusCode::from_u16(status).unwrap(),
-        version: http::Version::HTTP_11,
-    })))
+    Box::pin(ready(Ok(IncomingResponse::new(
+        http::StatusCode::from_u16(status).unwrap(),
+        http::Version::HTTP_11,
+        http::HeaderMap::new(),
+        stream::iter(chunks),
+    ))))
 }
 
 fn urls(paths: &[&str]) -> Vec<String> {

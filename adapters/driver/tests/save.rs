@@ -109,12 +109,12 @@ fn fetch(
         if broken {
             body.push(Err(TransportError::new(Failure::Io, "connection reset")));
         }
-        std::future::ready(Ok(IncomingResponse {
-            body: stream::iter(body),
-            headers: http::HeaderMap::new(),
-            status: http::StatusCode::from_u16(status).unwrap(),
-            version: http::Version::HTTP_11,
-        }))
+        std::future::ready(Ok(IncomingResponse::new(
+            http::StatusCode::from_u16(status).unwrap(),
+            http::Version::HTTP_11,
+            http::HeaderMap::new(),
+            stream::iter(body),
+        )))
     });
     let policy = policy.backoff(Backoff::default().base(Duration::ZERO));
     let fetcher = Builder::new(TransportOverride::new(Smol::default(), transport))

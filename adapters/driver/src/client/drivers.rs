@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use fetch_proto::{Config, Part, Stats};
 
-use crate::driver::command::{Command, DriverHandle};
+use crate::driver::command::{DriverCommand, DriverHandle};
 use crate::driver::fetches::job::FetchJob;
 use crate::lock::lock;
 use crate::settings::build_error::BuildError;
@@ -57,7 +57,7 @@ impl DriverSet {
     pub(super) fn submit(&self, mut jobs: Vec<FetchJob>) {
         match &self.build_error {
             Some(error) => jobs.iter_mut().for_each(|job| job.sender.reject(error)),
-            None if self.handles.len() == 1 => self.send_to(0, Command::Submit(jobs)),
+            None if self.handles.len() == 1 => self.send_to(0, DriverCommand::Submit(jobs)),
             None => self.submit_by_host(jobs),
         }
     }
@@ -72,21 +72,21 @@ impl DriverSet {
         }
         for (i, jobs) in by_driver.into_iter().enumerate() {
             if !jobs.is_empty() {
-                self.send_to(i, Command::Submit(jobs));
+                self.send_to(i, DriverCommand::Submit(jobs));
             }
         }
     }
 
     /// Sends a command. If the driver has ended, the command is dropped, which closes any channel on
     /// which its sender waits for an answer.
-    fn send_to(&self, driver: usize, command: Command) {
+    fn send_to(&self, driver: usize, command: DriverCommand) {
         if let Some(handle) = self.handles.get(driver) {
             let _ = handle.commands.try_send(command);
         }
     }
 
     /// Sends a command to every driver.
-    pub(super) fn send_all(&self, command: impl Fn() -> Command) {
+    pub(super) fn send_all(&self, command: impl Fn() -> DriverCommand) {
         for i in 0..self.handles.len() {
             self.send_to(i, command());
         }
@@ -97,7 +97,7 @@ impl DriverSet {
         if let Some(shared_limit) = &self.shared_limit {
             shared_limit.set_limit(config.concurrency_limit());
         }
-        self.send_all(|| Command::Configure(Box::new(config.clone())));
+        self.send_all(|| DriverCommand::Configure(Box::new(config.clone())));
     }
 
     /// The sum of all drivers' statistics, each as of its last turn.
@@ -129,7 +129,7 @@ impl CancelOnDrop {
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
         if let Some(drivers) = &self.drivers {
-            drivers.send_all(|| Command::Cancel(self.group));
+            drivers.send_all(|| DriverCommand::Cancel(self.group));
         }
     }
 }

@@ -11,7 +11,7 @@ use fetch_proto::BatchStats;
 use futures_core::Stream;
 
 use crate::client::drivers::DriverSet;
-use crate::driver::command::Command;
+use crate::driver::command::DriverCommand;
 use crate::driver::fetches::job::FetchJob;
 use crate::driver::outcomes::queue::{QueueReceiver, QueueSender, outcome_queue};
 use crate::driver::outcomes::sender::{DeliveredOutcome, OutcomeSender, rejected_outcome};
@@ -34,18 +34,18 @@ const REFILL_DIVISOR: usize = 64;
 #[must_use = "streams do nothing unless polled"]
 pub struct FetchAll<S> {
     began: bool,
-    queue: QueueSender<DeliveredOutcome>,
-    group: u64,
-    receiver: QueueReceiver<DeliveredOutcome>,
     drivers: Arc<DriverSet>,
+    end_logged: bool,
+    group: u64,
+    outstanding: usize,
+    queue: QueueSender<DeliveredOutcome>,
+    receiver: QueueReceiver<DeliveredOutcome>,
     /// Outcomes of items that are not valid requests.
     rejected: VecDeque<Outcome>,
-    outstanding: usize,
     sequence: u64,
     source: Option<Pin<Box<S>>>,
     started: Instant,
     stats: BatchStats,
-    end_logged: bool,
     total: Option<u64>,
 }
 
@@ -54,17 +54,17 @@ impl<S> FetchAll<S> {
         let (queue, receiver) = outcome_queue();
         Self {
             began: false,
-            queue,
+            end_logged: false,
             group: drivers.new_group(),
-            receiver,
             drivers,
-            rejected: VecDeque::new(),
             outstanding: 0,
+            queue,
+            receiver,
+            rejected: VecDeque::new(),
             sequence: 0,
             source: Some(Box::pin(source)),
             started: Instant::now(),
             stats: BatchStats::default(),
-            end_logged: false,
             total,
         }
     }
@@ -132,7 +132,8 @@ impl<S> FetchAll<S> {
     /// ```
     pub fn cancel_queued(&mut self) {
         self.source = None;
-        self.drivers.send_all(|| Command::WindDown(self.group));
+        self.drivers
+            .send_all(|| DriverCommand::WindDown(self.group));
     }
 
     fn deliver(&mut self, outcome: Outcome) -> Poll<Option<Outcome>> {
@@ -228,7 +229,7 @@ impl<S: Stream<Item: IntoRequest>> Stream for FetchAll<S> {
 impl<S> Drop for FetchAll<S> {
     fn drop(&mut self) {
         if self.outstanding > 0 {
-            self.drivers.send_all(|| Command::Cancel(self.group));
+            self.drivers.send_all(|| DriverCommand::Cancel(self.group));
         }
     }
 }

@@ -11,7 +11,7 @@ use futures_lite::{StreamExt, stream};
 use crate::client::drivers::{CancelOnDrop, DriverSet};
 use crate::client::fetch_all::FetchAll;
 use crate::client::streamed::StreamedResponse;
-use crate::driver::command::Command;
+use crate::driver::command::DriverCommand;
 use crate::driver::fetches::job::FetchJob;
 use crate::driver::outcomes::queue::outcome_queue;
 use crate::driver::outcomes::sender::{OutcomeSender, rejected_outcome};
@@ -198,7 +198,7 @@ impl<A> Fetcher<A> {
     /// # Ok::<(), fetch_driver::BuildError>(())
     /// ```
     pub fn set_crawl_delay(&self, host: &str, delay: std::time::Duration) {
-        let command = || Command::SetCrawlDelay(host.into(), delay);
+        let command = || DriverCommand::SetCrawlDelay(host.into(), delay);
         self.drivers.send_all(command);
     }
 
@@ -216,7 +216,7 @@ impl<A> Fetcher<A> {
         // Several drivers may know the host, for instance while a transferred fetch waits for a shared
         // response.
         let (sender, receiver) = async_channel::unbounded();
-        let command = || Command::SendHostStats(host.into(), sender.clone());
+        let command = || DriverCommand::SendHostStats(host.into(), sender.clone());
         self.drivers.send_all(command);
         drop(sender);
         let answers = receiver.filter_map(|stats| stats).collect::<Vec<_>>();

@@ -10,7 +10,7 @@ use crate::driver::fetches::job::FetchJob;
 use crate::driver::fetches::migrating::MigratingFetch;
 
 /// A command to a driver.
-pub(crate) enum Command {
+pub(crate) enum DriverCommand {
     /// Continues fetches of another driver.
     Adopt(Box<Moved>, Vec<Option<MigratingFetch>>),
     /// Cancels all fetches of this group.
@@ -29,6 +29,6 @@ pub(crate) enum Command {
 
 /// The command channel of a driver, and its latest statistics.
 pub(crate) struct DriverHandle {
-    pub(crate) commands: Sender<Command>,
+    pub(crate) commands: Sender<DriverCommand>,
     pub(crate) stats: Arc<Mutex<Stats>>,
 }

@@ -11,7 +11,7 @@ use futures_core::Stream;
 use log::{Level, debug, log_enabled};
 
 use crate::driver::attempt_runner::AttemptRunner;
-use crate::driver::command::Command;
+use crate::driver::command::DriverCommand;
 use crate::driver::connect_timeout;
 use crate::driver::exchange::{AttemptExchange, BodyMode};
 use crate::driver::fetches::active::ActiveFetch;
@@ -53,7 +53,7 @@ pub(super) struct Driver<T, F, S> {
 enum WakeEvent {
     /// Exchanges have made progress.
     Attempts(Vec<usize>),
-    Commands(Vec<Command>),
+    Commands(Vec<DriverCommand>),
     /// All fetchers and streams of outcomes were dropped.
     Disconnected,
     Permit,
@@ -69,7 +69,7 @@ where
     S: Fn(&T, OutgoingRequest, AttemptProgress) -> F,
 {
     /// Runs until all handles are dropped and all fetches have ended.
-    pub(super) async fn run(mut self, commands: Receiver<Command>, mut timer: impl Timer) {
+    pub(super) async fn run(mut self, commands: Receiver<DriverCommand>, mut timer: impl Timer) {
         let mut commands = pin!(commands);
         let mut timer_at = None;
         let mut is_connected = true;
@@ -107,7 +107,7 @@ where
     fn poll_event(
         &mut self,
         cx: &mut Context<'_>,
-        mut commands: Pin<&mut Receiver<Command>>,
+        mut commands: Pin<&mut Receiver<DriverCommand>>,
         timer: &mut impl Timer,
         is_connected: bool,
     ) -> Poll<WakeEvent> {
@@ -186,14 +186,22 @@ where
         siblings.settle(stats.flying, is_busy, &mut self.engine, now)
     }
 
+    /// Carries out the engine's outputs until it is idle.
     async fn drain_outputs(&mut self, steps: &mut usize) -> Idle {
         let mut now = self.clock.now();
         loop {
-            let output = self.engine.poll(now);
-            if let Output::Idle(idle) = output {
-                return idle;
+            match self.engine.poll(now) {
+                Output::Abort(id) => self.attempts.abort(id, &mut self.fetches),
+                Output::Accept(id) => self.read_body(id, |fetch| fetch.accept_response(id)),
+                Output::Discard(id) => self.read_body(id, |_| BodyMode::Discard),
+                Output::Done(id, outcome) => self.finish(id, outcome),
+                Output::Event(id, event) => self.log_event(id, &event),
+                Output::Idle(idle) => return idle,
+                Output::Leave { id, to } => self.export_fetch(id, to, now),
+                Output::Start(attempt) => self.start(attempt),
+                // The engine and its driver are released together.
+                _ => unreachable!("an engine output that this driver does not know"),
             }
-            self.carry_out(output, now);
             *steps += 1;
             if steps.is_multiple_of(STEPS_PER_YIELD) {
                 self.outcomes.wake_consumers();
@@ -202,21 +210,6 @@ where
             if steps.is_multiple_of(STEPS_PER_CLOCK_READ) {
                 now = self.clock.now();
             }
-        }
-    }
-
-    fn carry_out(&mut self, output: Output, now: Timestamp) {
-        match output {
-            Output::Abort(id) => self.attempts.abort(id, &mut self.fetches),
-            Output::Accept(id) => self.read_body(id, |fetch| fetch.accept_response(id)),
-            Output::Discard(id) => self.read_body(id, |_| BodyMode::Discard),
-            Output::Done(id, outcome) => self.finish(id, outcome),
-            Output::Event(id, event) => self.log_event(id, &event),
-            Output::Idle(_) => {}
-            Output::Leave { id, to } => self.export_fetch(id, to, now),
-            Output::Start(attempt) => self.start(attempt),
-            // The engine and its driver are released together.
-            _ => unreachable!("an engine output that this driver does not know"),
         }
     }
 
@@ -278,23 +271,23 @@ where
         self.attempts.recycle_list(list);
     }
 
-    fn execute(&mut self, command: Command) {
+    fn execute(&mut self, command: DriverCommand) {
         match command {
-            Command::Adopt(moved, migrating) => {
+            DriverCommand::Adopt(moved, migrating) => {
                 if let Some(siblings) = &self.siblings {
                     let (engine, fetches) = (&mut self.engine, &mut self.fetches);
                     siblings.import_fetches(*moved, migrating, engine, fetches, self.clock.now());
                 }
             }
-            Command::Cancel(group) => self.cancel(group, |_| true),
-            Command::Configure(config) => self.configure(*config),
-            Command::SetCrawlDelay(host, delay) => self.engine.set_crawl_delay(&host, delay),
-            Command::SendHostStats(host, to) => {
+            DriverCommand::Cancel(group) => self.cancel(group, |_| true),
+            DriverCommand::Configure(config) => self.configure(*config),
+            DriverCommand::SetCrawlDelay(host, delay) => self.engine.set_crawl_delay(&host, delay),
+            DriverCommand::SendHostStats(host, to) => {
                 // The receiver may be gone.
                 let _ = to.try_send(self.engine.host_stats(&host));
             }
-            Command::Submit(jobs) => self.submissions.extend(jobs),
-            Command::WindDown(group) => self.cancel(group, |fetch| !fetch.is_in_flight()),
+            DriverCommand::Submit(jobs) => self.submissions.extend(jobs),
+            DriverCommand::WindDown(group) => self.cancel(group, |fetch| !fetch.is_in_flight()),
         }
     }
 

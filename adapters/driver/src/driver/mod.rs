@@ -11,6 +11,8 @@ pub(crate) mod outcomes;
 pub(crate) mod permits;
 pub(crate) mod siblings;
 mod submission;
+#[cfg(test)]
+mod test_support;
 
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex};

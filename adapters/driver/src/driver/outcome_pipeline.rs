@@ -58,3 +58,49 @@ impl OutcomePipeline {
         self.wakers.wake_all();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::{Context, Poll, Wake, Waker};
+
+    use fetch_proto::Config;
+
+    use super::*;
+    use crate::driver::fetches::table::FetchTable;
+    use crate::driver::test_support::{NOW, next_end, submit, test_engine};
+
+    struct WakeFlag(AtomicBool);
+
+    impl Wake for WakeFlag {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn an_outcome_is_sent_at_once_and_its_consumer_woken_with_all_others() {
+        let mut outcomes = OutcomePipeline::new(Fallbacks::new(0, None), true);
+        let (mut engine, mut fetches) = (test_engine(Config::default()), FetchTable::default());
+        let consumer = submit("http://a.test/", &mut engine, &mut fetches);
+        let flag = Arc::new(WakeFlag(AtomicBool::new(false)));
+        let waker = Waker::from(flag.clone());
+        let cx = Context::from_waker(&waker);
+        assert!(consumer.poll_next(&cx).is_pending());
+        let id = fetches.iter().next().unwrap().id();
+        engine.cancel(id, NOW);
+        let (id, end) = next_end(&mut engine);
+        let result = outcomes.finish(fetches.remove(id).unwrap(), end);
+        assert!(result.is_none(), "no attempt was made");
+        assert!(!flag.0.load(Ordering::SeqCst));
+        outcomes.wake_consumers();
+        assert!(flag.0.load(Ordering::SeqCst));
+        let Poll::Ready(delivered) = consumer.poll_next(&cx) else {
+            panic!("no outcome");
+        };
+        let outcome = delivered.outcome;
+        assert_eq!(outcome.error().unwrap().kind().as_str(), "cancelled");
+        assert_eq!(outcome.url, "http://a.test/");
+    }
+}

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use async_channel::WeakSender;
 use fetch_proto::{Config, FetchId, Moved, Part, Timestamp};
 
-use crate::driver::command::Command;
+use crate::driver::command::DriverCommand;
 use crate::driver::fetches::migrating::MigratingFetch;
 use crate::driver::fetches::table::FetchTable;
 use crate::shard::concurrency::ConcurrencyShare;
@@ -16,7 +16,7 @@ use crate::shard::limits::Limits;
 use crate::telemetry::recording::DriverEngine;
 
 /// Command channels of all drivers, set once all exist. Weak, so drivers do not keep each other alive.
-pub(crate) type DriverSenders = Arc<OnceLock<Vec<WeakSender<Command>>>>;
+pub(crate) type DriverSenders = Arc<OnceLock<Vec<WeakSender<DriverCommand>>>>;
 
 /// How many cancelled groups are remembered, for fetches that were on the way to this driver.
 const REMEMBERED_GROUPS: usize = 1024;
@@ -125,7 +125,7 @@ impl Siblings {
             })
         });
         let migrating = migrating.collect();
-        self.send(to, Command::Adopt(Box::new(moved), migrating));
+        self.send(to, DriverCommand::Adopt(Box::new(moved), migrating));
     }
 
     /// Continues fetches that another driver exported. Cancels those whose group was cancelled on the
@@ -165,11 +165,94 @@ impl Siblings {
     }
 
     /// If that driver is gone, so are all consumers of its outcomes.
-    fn send(&self, to: u32, command: Command) {
+    fn send(&self, to: u32, command: DriverCommand) {
         let senders = self.senders.get();
         let sender = senders.and_then(|senders| senders.get(to as usize)?.upgrade());
         if let Some(sender) = sender {
             let _ = sender.try_send(command);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_channel::Receiver;
+    use fetch_proto::{Error, Output};
+
+    use super::*;
+    use crate::driver::test_support::{NOW, submit, test_engine};
+
+    /// Two drivers and the commands to the second one.
+    fn two_drivers() -> ([Siblings; 2], [DriverEngine; 2], Receiver<DriverCommand>) {
+        let (sender, commands) = async_channel::unbounded();
+        let senders = DriverSenders::default();
+        let _ = senders.set(vec![sender.downgrade(), sender.downgrade()]);
+        // The channel stays open as long as the receiver, which is all that the test needs.
+        std::mem::forget(sender);
+        let shares = ConcurrencyShare::divide(2, 2);
+        let mut shares = shares.into_iter().zip(Limits::new(2));
+        let siblings = [0, 1].map(|i| {
+            let (share, limits) = shares.next().unwrap();
+            Siblings::new(i, 2, senders.clone(), share, limits)
+        });
+        let engines = [0, 1].map(|i: usize| {
+            let mut engine = test_engine(Config::default());
+            siblings[i].restrict(&mut engine);
+            engine
+        });
+        (siblings, engines, commands)
+    }
+
+    /// A URL whose host is the second driver's.
+    fn url_of_second() -> String {
+        let urls = (0..).map(|n| format!("http://{n}.test/"));
+        let mut urls = urls.filter(|url| Part::owner(&url.parse().unwrap(), 2) == 1);
+        urls.next().unwrap()
+    }
+
+    /// Moves a fetch to the second driver, and returns the first output of its engine.
+    fn migrate(note_cancelled: impl FnOnce(&mut Siblings, &mut Siblings)) -> (FetchTable, Output) {
+        let ([mut first, mut second], [mut from, mut to], commands) = two_drivers();
+        let (mut fetches, mut imported) = (FetchTable::default(), FetchTable::default());
+        let _consumer = submit(&url_of_second(), &mut from, &mut fetches);
+        let Output::Leave { id, to: 1 } = from.poll(NOW) else {
+            panic!("it stays");
+        };
+        note_cancelled(&mut first, &mut second);
+        first.export_fetch(id, 1, &mut from, &mut fetches, NOW);
+        assert_eq!(fetches.iter().count(), 0);
+        let Ok(DriverCommand::Adopt(moved, migrating)) = commands.try_recv() else {
+            panic!("nothing was sent");
+        };
+        second.import_fetches(*moved, migrating, &mut to, &mut imported, NOW);
+        let output = to.poll(NOW);
+        (imported, output)
+    }
+
+    #[test]
+    fn a_fetch_continues_at_the_driver_of_its_host() {
+        let (fetches, output) = migrate(|_, _| {});
+        let Output::Start(attempt) = output else {
+            panic!("{output:?}");
+        };
+        assert!(fetches.get(attempt.id.fetch).is_some());
+    }
+
+    #[test]
+    fn a_fetch_whose_group_was_cancelled_on_the_way_ends() {
+        let (_, output) = migrate(|_, second| second.note_cancelled(1));
+        let Output::Done(_, outcome) = output else {
+            panic!("{output:?}");
+        };
+        assert_eq!(outcome.result, Err(Error::Cancelled));
+    }
+
+    #[test]
+    fn a_fetch_that_was_in_flight_when_its_group_was_wound_down_continues() {
+        let (_, output) = migrate(|first, second| {
+            first.note_cancelled(1);
+            second.note_cancelled(1);
+        });
+        assert!(matches!(output, Output::Start(_)), "{output:?}");
     }
 }

@@ -118,3 +118,70 @@ impl SubmissionQueue {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use fetch_proto::{Config, Policy};
+    use futures_lite::future::block_on;
+
+    use super::*;
+    use crate::driver::test_support::{FakeTransport, NOW, job, test_engine};
+
+    fn submissions() -> SubmissionQueue {
+        SubmissionQueue::new::<FakeTransport>(Arc::default(), false)
+    }
+
+    #[test]
+    fn requests_wait_in_order_while_the_engine_is_full() {
+        let mut engine = test_engine(Config::default().window(1));
+        let (mut submissions, mut fetches) = (submissions(), FetchTable::default());
+        let jobs = ["http://a.test/1", "http://a.test/2"].map(|url| job(1, url).0);
+        submissions.extend(jobs.into());
+        submissions.submit(2, &mut engine, &mut fetches, NOW);
+        let submitted: Vec<_> = fetches
+            .iter()
+            .map(|fetch| fetch.request.url().path())
+            .collect();
+        assert_eq!(submitted, ["/1"]);
+        assert!(!submissions.is_empty());
+    }
+
+    #[test]
+    fn only_the_requests_of_one_group_are_cancelled() {
+        let mut submissions = submissions();
+        let ((first, cancelled), (second, _waiting)) =
+            (job(1, "http://a.test/"), job(2, "http://a.test/"));
+        submissions.extend(vec![first, second]);
+        submissions.cancel(1);
+        let outcome = block_on(cancelled.next()).outcome;
+        assert_eq!(outcome.error().unwrap().kind().as_str(), "cancelled");
+        assert_eq!(submissions.jobs.len(), 1);
+    }
+
+    #[test]
+    fn what_the_transport_cannot_do_is_rejected() {
+        let mut engine = test_engine(Config::default());
+        let (mut submissions, mut fetches) = (submissions(), FetchTable::default());
+        submissions.sees_connection = false;
+        let timeouts = fetch_proto::Timeouts {
+            first_byte: Some(std::time::Duration::from_secs(1)),
+            ..Default::default()
+        };
+        let policy = Policy::default().timeouts(timeouts);
+        let (mut limited, limited_outcome) = job(1, "http://a.test/");
+        limited.request = limited.request.policy(policy);
+        let (mut as_is, as_is_outcome) = job(1, "http://a.test/");
+        as_is.request.path_as_is = Some(http::uri::PathAndQuery::from_static("/a//b"));
+        submissions.extend(vec![limited, as_is]);
+        submissions.submit(2, &mut engine, &mut fetches, NOW);
+        for (receiver, expected) in [
+            (limited_outcome, "`first_byte`"),
+            (as_is_outcome, "normalizes paths"),
+        ] {
+            let outcome = block_on(receiver.next()).outcome;
+            let detail = outcome.error().unwrap().detail().unwrap().to_owned();
+            assert!(detail.contains(expected), "{detail}");
+        }
+        assert_eq!(fetches.iter().count(), 0);
+    }
+}

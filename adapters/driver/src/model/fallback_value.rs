@@ -15,7 +15,9 @@ use super::outcome::{Outcome, Response};
 /// let constant = FallbackValue::new(|_| Some(Response::new(StatusCode::OK, "[]")));
 /// ```
 #[derive(Clone)]
-pub struct FallbackValue(Arc<dyn Fn(&Outcome) -> Option<Response> + Send + Sync>);
+pub struct FallbackValue(Arc<ComputeFallback>);
+
+type ComputeFallback = dyn Fn(&Outcome) -> Option<Response> + Send + Sync;
 
 impl FallbackValue {
     /// Calls `compute` with the failed outcome. If it returns `None`, that outcome stands.

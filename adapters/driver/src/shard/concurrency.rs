@@ -16,8 +16,8 @@ pub(crate) struct SharedConcurrencyLimit {
     /// How far the shares exceed the limit, since it was lowered.
     excess: AtomicUsize,
     engines: usize,
-    /// What no engine owns, and how many engines have less than an equal share and need more.
     limit: AtomicUsize,
+    /// What no engine owns, and how many engines have less than an equal share and need more.
     surplus: SharedSurplus,
 }
 
@@ -69,8 +69,8 @@ impl ConcurrencyShare {
         let shared = Arc::new(SharedConcurrencyLimit {
             excess: AtomicUsize::new(0),
             engines,
-            surplus: SharedSurplus::new(0),
             limit: AtomicUsize::new(limit),
+            surplus: SharedSurplus::new(0),
         });
         let share = |i: usize| {
             let equal = limit / engines + usize::from(i < limit % engines);

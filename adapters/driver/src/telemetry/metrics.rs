@@ -56,11 +56,12 @@ mod on {
     /// name.
     pub(crate) struct FetchMetrics {
         attempts: HashMap<AttemptLabels, Histogram>,
+        /// The statistics that were recorded last.
         before: Stats,
         circuits: [Counter; 2],
         duration: HashMap<&'static str, Histogram>,
-        in_flight: Gauge,
         hosts: HashMap<String, u32>,
+        in_flight: Gauge,
         live: Gauge,
         queued: Histogram,
         received: Counter,
@@ -88,8 +89,8 @@ mod on {
                     metrics::counter!("fetch.circuits.opened"),
                 ],
                 duration: HashMap::new(),
-                in_flight: metrics::gauge!("http.client.active_requests"),
                 hosts: HashMap::new(),
+                in_flight: metrics::gauge!("http.client.active_requests"),
                 live: metrics::gauge!("fetch.live"),
                 queued: metrics::histogram!("fetch.queue.duration"),
                 received: metrics::counter!("fetch.received"),

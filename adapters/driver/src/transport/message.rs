@@ -14,6 +14,7 @@ use super::error::TransportError;
 
 /// The request of one attempt, as it goes over the wire.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct OutgoingRequest {
     /// The body. A stream can be sent only once.
     pub body: RequestBody,
@@ -35,8 +36,33 @@ pub struct OutgoingRequest {
     pub url: Arc<Url>,
 }
 
+impl OutgoingRequest {
+    /// A request without a body and without header fields.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// let url = Arc::new("http://a.test/".parse()?);
+    /// let request = fetch_driver::OutgoingRequest::new(http::Method::GET, url);
+    /// assert_eq!(request.body.length(), Some(0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn new(method: http::Method, url: Arc<Url>) -> Self {
+        Self {
+            body: RequestBody::Empty,
+            fresh_connection: false,
+            headers: Arc::default(),
+            max_body: u64::MAX,
+            method,
+            path_as_is: None,
+            url,
+        }
+    }
+}
+
 /// A response whose head has arrived, with the body to come.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct IncomingResponse<B> {
     /// The body, decoded.
     pub body: B,
@@ -47,6 +73,29 @@ pub struct IncomingResponse<B> {
     pub status: StatusCode,
     /// The protocol version.
     pub version: Version,
+}
+
+impl<B> IncomingResponse<B> {
+    /// A response with this head and body.
+    ///
+    /// ```
+    /// use fetch_driver::IncomingResponse;
+    /// use http::{HeaderMap, StatusCode, Version};
+    ///
+    /// let body = fetch_smol::stream::empty::<()>();
+    /// let (status, version) = (StatusCode::NO_CONTENT, Version::HTTP_11);
+    /// let response = IncomingResponse::new(status, version, HeaderMap::new(), body);
+    /// assert_eq!(response.status, 204);
+    /// ```
+    #[must_use]
+    pub fn new(status: StatusCode, version: Version, headers: HeaderMap, body: B) -> Self {
+        Self {
+            body,
+            headers,
+            status,
+            version,
+        }
+    }
 }
 
 /// The body of a request.

@@ -31,7 +31,7 @@ const PHASES: [Phase; 5] = [
 ///
 /// let progress = AttemptProgress::new(Clock::start());
 /// progress.mark(Phase::Resolved);
-/// progress.mark_connected(ConnectionInfo { remote: None, reused: false });
+/// progress.mark_connected(ConnectionInfo::new(None, false));
 /// progress.add_received(1024);
 /// assert_eq!(progress.wire_bytes(), 1024);
 /// ```
@@ -46,7 +46,6 @@ pub struct AttemptProgress {
 /// A transport may always pass on each chunk as it arrives. If it does not, it must report received
 /// bytes at once by [`AttemptProgress::add_received_ahead`].
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-#[non_exhaustive]
 pub enum BodyDemand {
     /// Only its length.
     Nothing,
@@ -144,7 +143,7 @@ impl AttemptProgress {
     /// ```
     /// # use fetch_driver::{AttemptProgress, Clock, ConnectionInfo};
     /// # let progress = AttemptProgress::new(Clock::start());
-    /// progress.mark_connected(ConnectionInfo { remote: None, reused: true });
+    /// progress.mark_connected(ConnectionInfo::new(None, true));
     /// ```
     pub fn mark_connected(&self, connection: ConnectionInfo) {
         let at = self.clock.now();
@@ -349,7 +348,7 @@ mod tests {
         ];
         for remote in remotes {
             for reused in [true, false] {
-                let (progress, first) = (progress(), ConnectionInfo { remote, reused });
+                let (progress, first) = (progress(), ConnectionInfo::new(remote, reused));
                 assert_eq!(progress.connection(), None);
                 progress.mark_connected(first);
                 progress.mark_connected(ConnectionInfo::default());

@@ -31,12 +31,9 @@ pub struct TransportFn<F>(Arc<F>);
 ///
 /// // A test double that answers with the request's path.
 /// let echo = transport_fn(|request: OutgoingRequest, _marks| async move {
-///     Ok(IncomingResponse {
-///         body: stream::once(Ok(request.url.path().to_owned().into())),
-///         headers: http::HeaderMap::new(),
-///         status: http::StatusCode::OK,
-///         version: http::Version::HTTP_11,
-///     })
+///     let body = stream::once(Ok(request.url.path().to_owned().into()));
+///     let (status, version) = (http::StatusCode::OK, http::Version::HTTP_11);
+///     Ok(IncomingResponse::new(status, version, http::HeaderMap::new(), body))
 /// });
 /// let fetcher = Builder::new(WithTransport::new(Smol::default(), echo)).build()?;
 /// let response = smol::block_on(fetcher.get("http://nowhere.test/hello"))?;

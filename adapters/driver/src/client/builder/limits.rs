@@ -36,7 +36,7 @@ impl<A: Adapter> Builder<A> {
         self.update_config(|config| config.concurrency(attempts))
     }
 
-    /// Sets how many attempts may start per second at one host. Default: no limit.
+    /// Sets the maximum rate of attempts at one host. Default: no limit.
     ///
     /// ```
     /// let builder = fetch_smol::Fetcher::builder().host_rate("5/s".parse()?);
@@ -55,7 +55,7 @@ impl<A: Adapter> Builder<A> {
         self.update_config(|config| config.per_host(attempts))
     }
 
-    /// Sets how many attempts may start per second over all hosts. Default: no limit.
+    /// Sets the maximum rate of attempts over all hosts. Default: no limit.
     ///
     /// ```
     /// let builder = fetch_smol::Fetcher::builder().rate("50/s".parse()?);
