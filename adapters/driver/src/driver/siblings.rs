@@ -176,19 +176,19 @@ impl Siblings {
 
 #[cfg(test)]
 mod tests {
-    use async_channel::Receiver;
+    use async_channel::{Receiver, Sender};
     use fetch_proto::{Error, Output};
 
     use super::*;
     use crate::driver::test_support::{NOW, submit, test_engine};
 
-    /// Two drivers and the commands to the second one.
-    fn two_drivers() -> ([Siblings; 2], [DriverEngine; 2], Receiver<DriverCommand>) {
+    type CommandChannel = (Sender<DriverCommand>, Receiver<DriverCommand>);
+
+    /// Two drivers, and the channel of their commands.
+    fn two_drivers() -> ([Siblings; 2], [DriverEngine; 2], CommandChannel) {
         let (sender, commands) = async_channel::unbounded();
         let senders = DriverSenders::default();
         let _ = senders.set(vec![sender.downgrade(), sender.downgrade()]);
-        // The channel stays open as long as the receiver, which is all that the test needs.
-        std::mem::forget(sender);
         let shares = ConcurrencyShare::divide(2, 2);
         let mut shares = shares.into_iter().zip(Limits::new(2));
         let siblings = [0, 1].map(|i| {
@@ -200,7 +200,7 @@ mod tests {
             siblings[i].restrict(&mut engine);
             engine
         });
-        (siblings, engines, commands)
+        (siblings, engines, (sender, commands))
     }
 
     /// A URL whose host is the second driver's.
@@ -212,7 +212,7 @@ mod tests {
 
     /// Moves a fetch to the second driver, and returns the first output of its engine.
     fn migrate(note_cancelled: impl FnOnce(&mut Siblings, &mut Siblings)) -> (FetchTable, Output) {
-        let ([mut first, mut second], [mut from, mut to], commands) = two_drivers();
+        let ([mut first, mut second], [mut from, mut to], channel) = two_drivers();
         let (mut fetches, mut imported) = (FetchTable::default(), FetchTable::default());
         let _consumer = submit(&url_of_second(), &mut from, &mut fetches);
         let Output::Leave { id, to: 1 } = from.poll(NOW) else {
@@ -221,7 +221,7 @@ mod tests {
         note_cancelled(&mut first, &mut second);
         first.export_fetch(id, 1, &mut from, &mut fetches, NOW);
         assert_eq!(fetches.iter().count(), 0);
-        let Ok(DriverCommand::Adopt(moved, migrating)) = commands.try_recv() else {
+        let Ok(DriverCommand::Adopt(moved, migrating)) = channel.1.try_recv() else {
             panic!("nothing was sent");
         };
         second.import_fetches(*moved, migrating, &mut to, &mut imported, NOW);

@@ -175,8 +175,10 @@ mod tests {
             .rate(rate)
             .rules(rules)
             .window(50);
-        let mut settings = Settings::default();
-        settings.config = config.clone();
+        let mut settings = Settings {
+            config: config.clone(),
+            ..Default::default()
+        };
         assert_eq!(settings.connection_limit(), 1_400);
         assert_eq!(settings.undelivered_limit(), 700);
         settings.update_config(|config| config.concurrency(7));

@@ -65,8 +65,10 @@ mod tests {
             (Some(0), 100, 1),
             (Some(50), 100, 50),
         ] {
-            let mut pool = PoolSettings::default();
-            pool.max_connections = set;
+            let pool = PoolSettings {
+                max_connections: set,
+                ..Default::default()
+            };
             assert_eq!(pool.connection_limit(concurrency), expected);
             assert_eq!(pool.first_changed(), set.map(|_| "max_connections"));
         }

@@ -26,7 +26,7 @@ pub struct TransportFn<F>(Arc<F>);
 /// To use it on an adapter's runtime, wrap both in [`TransportOverride`](crate::TransportOverride):
 ///
 /// ```
-/// use fetch_driver::{Builder, IncomingResponse, OutgoingRequest, WithTransport, transport_fn};
+/// use fetch_driver::{Builder, IncomingResponse, OutgoingRequest, TransportOverride, transport_fn};
 /// use fetch_smol::{Smol, stream};
 ///
 /// // A test double that answers with the request's path.
@@ -35,7 +35,7 @@ pub struct TransportFn<F>(Arc<F>);
 ///     let (status, version) = (http::StatusCode::OK, http::Version::HTTP_11);
 ///     Ok(IncomingResponse::new(status, version, http::HeaderMap::new(), body))
 /// });
-/// let fetcher = Builder::new(WithTransport::new(Smol::default(), echo)).build()?;
+/// let fetcher = Builder::new(TransportOverride::new(Smol::default(), echo)).build()?;
 /// let response = smol::block_on(fetcher.get("http://nowhere.test/hello"))?;
 /// assert_eq!(&response.body[..], b"/hello");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
