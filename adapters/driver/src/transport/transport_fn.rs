@@ -30,7 +30,7 @@ pub struct TransportFn<F>(Arc<F>);
 /// use fetch_smol::{Smol, stream};
 ///
 /// // A test double that answers with the request's path.
-/// let echo = transport_fn(|request: OutgoingRequest, _marks| async move {
+/// let echo = transport_fn(|request: OutgoingRequest, _progress| async move {
 ///     let body = stream::once(Ok(request.url.path().to_owned().into()));
 ///     let (status, version) = (http::StatusCode::OK, http::Version::HTTP_11);
 ///     Ok(IncomingResponse::new(status, version, http::HeaderMap::new(), body))
