@@ -8,7 +8,7 @@ use std::time::Duration;
 use fetch_driver::{
     Clock, Failure, Incoming, Marks, Outgoing, RequestBody, Transport, TransportError,
 };
-use fetch_http::{Config, HttpTransport, ResponseBody, Runtime, Socket};
+use fetch_http::{AsyncIoSocket, HttpConfig, HttpRuntime, HttpTransport, ResponseBody};
 use futures_lite::StreamExt;
 use http::Method;
 
@@ -18,11 +18,11 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug)]
 pub(crate) struct Smol;
 
-impl Runtime for Smol {
-    type Stream = Socket;
+impl HttpRuntime for Smol {
+    type Stream = AsyncIoSocket;
 
-    async fn connect(&self, addr: SocketAddr) -> io::Result<Socket> {
-        Socket::connect(addr).await
+    async fn connect(&self, addr: SocketAddr) -> io::Result<AsyncIoSocket> {
+        AsyncIoSocket::connect(addr).await
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
@@ -38,10 +38,10 @@ pub(crate) type Client = HttpTransport<Smol>;
 pub(crate) type Response = Result<Incoming<ResponseBody>, TransportError>;
 
 pub(crate) fn client() -> Client {
-    with(Config::new())
+    with(HttpConfig::new())
 }
 
-pub(crate) fn with(config: Config) -> Client {
+pub(crate) fn with(config: HttpConfig) -> Client {
     HttpTransport::new(Smol, config)
 }
 

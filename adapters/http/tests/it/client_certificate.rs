@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use fetch_driver::{BuildError, Failure, Identity, Settings};
-use fetch_http::{Config, TlsOptions};
+use fetch_http::{HttpConfig, TlsOptions};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use smol::block_on;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -93,9 +93,9 @@ fn a_server_that_asks_for_a_certificate_gets_it() {
         .clone()
         .client_certificate(cert_pem.as_bytes(), key_pem.as_bytes())
         .unwrap();
-    let (status, body) = block_on(fetch(&with(Config::new().tls(known)), &url)).unwrap();
+    let (status, body) = block_on(fetch(&with(HttpConfig::new().tls(known)), &url)).unwrap();
     assert_eq!((status, body), (200, b"ok".to_vec()));
-    let error = block_on(fetch(&with(Config::new().tls(options)), &url)).unwrap_err();
+    let error = block_on(fetch(&with(HttpConfig::new().tls(options)), &url)).unwrap_err();
     assert_eq!(error.kind(), Failure::Tls);
     assert!(error.to_string().contains("CertificateRequired"), "{error}");
 }
@@ -123,7 +123,7 @@ fn what_cannot_be_shown_is_refused_in_plain_words() {
             cert_pem: cert.into(),
             key_pem: key.into(),
         });
-        let error: BuildError = Config::from_settings(&settings).unwrap_err();
+        let error: BuildError = HttpConfig::from_settings(&settings).unwrap_err();
         let error = error.to_string();
         assert!(error.starts_with("client_certificate: "), "{error}");
         assert!(error.contains(words), "{error}");

@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use fetch_driver::{Failure, Transport};
-use fetch_http::{Config, Resolve};
+use fetch_http::{DnsResolver, HttpConfig};
 use fetch_testbed::Site;
 use futures_lite::{FutureExt, future};
 use smol::block_on;
@@ -44,7 +44,7 @@ impl Shared {
     }
 }
 
-impl Resolve for Shared {
+impl DnsResolver for Shared {
     fn resolve(&self, _: &str) -> io::Result<Vec<IpAddr>> {
         self.0.asked.fetch_add(1, Ordering::SeqCst);
         let held = self.0.held.lock().unwrap();
@@ -61,8 +61,8 @@ fn at(site: &Site, host: &str) -> String {
 }
 
 /// Without keep-alive, so that every request looks its name up.
-fn unpooled(resolver: &Shared) -> Config {
-    Config::new()
+fn unpooled(resolver: &Shared) -> HttpConfig {
+    HttpConfig::new()
         .resolver(resolver.clone())
         .idle_timeout(Duration::ZERO)
 }
@@ -201,12 +201,12 @@ fn at_most_32_lookups_run_at_once() {
 fn a_resolver_that_panics_fails_the_lookup_only() {
     #[derive(Debug)]
     struct Panics;
-    impl Resolve for Panics {
+    impl DnsResolver for Panics {
         fn resolve(&self, _: &str) -> io::Result<Vec<IpAddr>> {
             panic!("a fault of the test's resolver")
         }
     }
-    let client = with(Config::new().resolver(Panics));
+    let client = with(HttpConfig::new().resolver(Panics));
     assert_eq!(
         block_on(failure(&client, "http://name.test/")),
         Failure::Resolve
@@ -261,18 +261,18 @@ fn a_silent_address_does_not_hold_up_the_next() {
     use std::net::SocketAddr;
     use std::time::Instant;
 
-    use fetch_http::{HttpTransport, Runtime, Socket};
+    use fetch_http::{AsyncIoSocket, HttpRuntime, HttpTransport};
 
     /// Smol, but for one address that never answers.
     #[derive(Clone)]
     struct Deaf(IpAddr);
-    impl Runtime for Deaf {
-        type Stream = Socket;
-        async fn connect(&self, addr: SocketAddr) -> io::Result<Socket> {
+    impl HttpRuntime for Deaf {
+        type Stream = AsyncIoSocket;
+        async fn connect(&self, addr: SocketAddr) -> io::Result<AsyncIoSocket> {
             if addr.ip() == self.0 {
                 future::pending::<()>().await;
             }
-            Socket::connect(addr).await
+            AsyncIoSocket::connect(addr).await
         }
         fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
             smol::spawn(task).detach();

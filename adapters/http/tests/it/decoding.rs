@@ -2,7 +2,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use fetch_driver::Failure;
-use fetch_http::Config;
+use fetch_http::HttpConfig;
 use fetch_testbed::Site;
 use futures_lite::StreamExt;
 use http::{HeaderValue, Method};
@@ -65,7 +65,7 @@ fn what_the_caller_accepts_is_left_as_it_is() {
 fn decoding_can_be_switched_off() {
     let (server, client) = (
         coded("gzip", &gzip(b"hello")),
-        with(Config::new().decode(false)),
+        with(HttpConfig::new().decode(false)),
     );
     let response = block_on(send(&client, get(&server.url("/")))).unwrap();
     assert_eq!(response.headers["content-encoding"], "gzip");

@@ -1,7 +1,7 @@
 use std::io::Write;
 
 use fetch_driver::{Failure, Transport};
-use fetch_http::Config;
+use fetch_http::HttpConfig;
 use fetch_testbed::Site;
 use http::Method;
 use smol::block_on;
@@ -88,7 +88,7 @@ fn a_chunked_body_without_its_end_is_a_broken_connection() {
 #[test]
 fn the_limit_on_heads_is_the_one_that_was_set() {
     let field = |bytes| format!("HTTP/1.1 204 No\r\nX: {}\r\n\r\n", "x".repeat(bytes));
-    let config = || Config::new().max_head(20_000);
+    let config = || HttpConfig::new().max_head(20_000);
     let (small, large) = (Raw::answering(field(19_000)), Raw::answering(field(21_000)));
     assert_eq!(
         block_on(fetch(&with(config()), &small.url("/"))).unwrap().0,
@@ -101,7 +101,10 @@ fn the_limit_on_heads_is_the_one_that_was_set() {
 
 #[test]
 fn a_body_may_be_larger_than_the_largest_head() {
-    let (site, client) = (Site::start().unwrap(), with(Config::new().max_head(1024)));
+    let (site, client) = (
+        Site::start().unwrap(),
+        with(HttpConfig::new().max_head(1024)),
+    );
     for path in ["/bytes/300000", "/stream-bytes/300000"] {
         assert_eq!(
             block_on(fetch(&client, &site.url(path))).unwrap().1.len(),

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fetch_driver::{Failure, Http2, Phase, RequestBody, Transport};
-use fetch_http::{Config, TlsOptions};
+use fetch_http::{HttpConfig, TlsOptions};
 use fetch_smol::{Backoff, Policy, Request};
 use fetch_testbed::{Certificate, Said, ScriptedHttp2, Site};
 use futures_lite::{FutureExt, StreamExt, future, stream};
@@ -20,13 +20,13 @@ fn site() -> Site {
     site.record(true).start().unwrap()
 }
 
-fn trusting(site: &Site) -> Config {
+fn trusting(site: &Site) -> HttpConfig {
     let pem = site.ca_pem().unwrap().as_bytes();
-    Config::new().tls(TlsOptions::new().add_root_pem(pem).unwrap())
+    HttpConfig::new().tls(TlsOptions::new().add_root_pem(pem).unwrap())
 }
 
 fn knowing() -> Client {
-    with(Config::new().http2(Http2::PriorKnowledge))
+    with(HttpConfig::new().http2(Http2::PriorKnowledge))
 }
 
 /// Fetches all at once; the failures' kinds, sorted.
@@ -99,7 +99,7 @@ fn it_is_not_spoken_when_it_is_off_nor_over_plain_http() {
     let response = block_on(send(&client, get(&site.url("/get")))).unwrap();
     assert_eq!(response.version, Version::HTTP_11);
     let plain = Site::start().unwrap();
-    let response = block_on(send(&with(Config::new()), get(&plain.url("/get")))).unwrap();
+    let response = block_on(send(&with(HttpConfig::new()), get(&plain.url("/get")))).unwrap();
     assert_eq!(response.version, Version::HTTP_11);
 }
 
@@ -145,7 +145,7 @@ fn the_authority_is_said_once_and_no_connection_field_is_sent() {
 fn requests_over_the_servers_limit_wait_and_all_succeed() {
     let server = H2::start(3, |_, _| Act::Answer(Duration::from_millis(5)));
     let one = with(
-        Config::new()
+        HttpConfig::new()
             .http2(Http2::PriorKnowledge)
             .max_connections(1),
     );
@@ -154,7 +154,7 @@ fn requests_over_the_servers_limit_wait_and_all_succeed() {
     // With room for more connections, more are opened, up to the bound.
     let server = H2::start(3, |_, _| Act::Answer(Duration::from_millis(50)));
     let four = with(
-        Config::new()
+        HttpConfig::new()
             .http2(Http2::PriorKnowledge)
             .max_connections(4),
     );
@@ -183,7 +183,7 @@ fn a_shared_connection_makes_room_for_another_origin_when_it_is_idle() {
         .map(|_| Site::builder().http2(true).start().unwrap())
         .collect();
     let client = with(
-        Config::new()
+        HttpConfig::new()
             .http2(Http2::PriorKnowledge)
             .max_connections(1),
     );
@@ -398,7 +398,7 @@ fn a_head_over_the_limit_is_a_protocol_failure() {
 fn one_failure_to_connect_is_that_of_all_who_waited() {
     let server = Raw::serve(|_, stream| drop(stream));
     let url = server.url("/").replace("http:", "https:");
-    let failed = all_at_once(&with(Config::new()), vec![url; 50]);
+    let failed = all_at_once(&with(HttpConfig::new()), vec![url; 50]);
     assert_eq!(failed, [Some(Failure::Connect); 50]);
     assert!(server.connections() < 50, "{}", server.connections());
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fetch_driver::{Failure, Phase, RequestBody, Transport};
-use fetch_http::Config;
+use fetch_http::HttpConfig;
 use fetch_testbed::Site;
 use futures_lite::{FutureExt, StreamExt, future, stream};
 use http::Method;
@@ -89,7 +89,7 @@ fn a_server_that_says_close_gets_no_second_request_on_that_connection() {
 #[test]
 fn the_bound_holds_and_requests_wait_for_a_connection() {
     let site = Site::start().unwrap();
-    let client = with(Config::new().max_connections(2));
+    let client = with(HttpConfig::new().max_connections(2));
     let tasks: Vec<_> = (0..20)
         .map(|_| {
             let (client, url) = (client.clone(), site.url("/delay/0.01"));
@@ -106,7 +106,7 @@ fn the_bound_holds_and_requests_wait_for_a_connection() {
 #[test]
 fn at_the_bound_an_idle_connection_elsewhere_makes_room() {
     let site = Site::builder().addresses(3).start().unwrap();
-    let client = with(Config::new().max_connections(1));
+    let client = with(HttpConfig::new().max_connections(1));
     for host in 0..3 {
         assert_eq!(
             block_on(fetch(&client, &site.url_at(host, "/get")))
@@ -122,7 +122,7 @@ fn at_the_bound_an_idle_connection_elsewhere_makes_room() {
 #[test]
 fn an_idle_connection_is_closed_when_its_time_is_over() {
     let site = Site::start().unwrap();
-    let client = with(Config::new().idle_timeout(Duration::from_millis(50)));
+    let client = with(HttpConfig::new().idle_timeout(Duration::from_millis(50)));
     block_on(fetch(&client, &site.url("/get"))).unwrap();
     site.wait_for(PATIENCE, |seen| seen.connections == 1 && seen.open == 0)
         .unwrap();
@@ -132,7 +132,7 @@ fn an_idle_connection_is_closed_when_its_time_is_over() {
 #[test]
 fn an_idle_timeout_of_zero_keeps_nothing() {
     let site = Site::start().unwrap();
-    let client = with(Config::new().idle_timeout(Duration::ZERO));
+    let client = with(HttpConfig::new().idle_timeout(Duration::ZERO));
     for _ in 0..3 {
         block_on(fetch(&client, &site.url("/get"))).unwrap();
     }

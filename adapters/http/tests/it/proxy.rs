@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use fetch_driver::{Failure, Proxy, ProxyRules};
-use fetch_http::{Config, Resolve, TlsOptions};
+use fetch_http::{DnsResolver, HttpConfig, TlsOptions};
 use fetch_testbed::{Certificate, Site};
 use futures_lite::future;
 use smol::block_on;
@@ -17,11 +17,11 @@ use crate::raw::{Raw, closed_port, read_head};
 /// What a proxy was asked, in order.
 type Log<T> = Arc<Mutex<Vec<T>>>;
 
-fn through(url: &str) -> Config {
-    Config::new().proxy(ProxyRules::new().all(Proxy::parse(url).unwrap()))
+fn through(url: &str) -> HttpConfig {
+    HttpConfig::new().proxy(ProxyRules::new().all(Proxy::parse(url).unwrap()))
 }
 
-fn trusting(config: Config, site: &Site) -> Client {
+fn trusting(config: HttpConfig, site: &Site) -> Client {
     let ca = site.ca_pem().unwrap();
     let options = TlsOptions::new().add_root_pem(ca.as_bytes());
     with(config.tls(options.unwrap()))
@@ -231,7 +231,7 @@ fn exceptions_are_reached_directly() {
     let rules = ProxyRules::new().all(Proxy::parse(&at(&proxy, "http://")).unwrap());
     let rules = rules.no_proxy("127.0.0.0/8").unwrap();
     let port = site.address().port();
-    let client = with(Config::new().proxy(rules));
+    let client = with(HttpConfig::new().proxy(rules));
     assert_eq!(block_on(fetch(&client, &site.url("/get"))).unwrap().0, 200);
     assert_eq!(proxy.connections(), 0);
     let named = format!("http://name.test:{port}/get");
@@ -243,7 +243,7 @@ fn exceptions_are_reached_directly() {
 fn a_proxy_has_addresses_like_any_host() {
     #[derive(Debug)]
     struct Two;
-    impl Resolve for Two {
+    impl DnsResolver for Two {
         fn resolve(&self, host: &str) -> std::io::Result<Vec<IpAddr>> {
             assert_eq!(host, "proxy.test");
             Ok(vec![[127, 0, 0, 2].into(), [127, 0, 0, 1].into()])
@@ -263,7 +263,7 @@ fn a_proxy_has_addresses_like_any_host() {
 fn connecting_elsewhere_keeps_the_urls_host() {
     let site = Site::start().unwrap();
     let rule = format!("a.test:80:127.0.0.1:{}", site.address().port());
-    let direct = Config::new().connect_to(rule.parse().unwrap());
+    let direct = HttpConfig::new().connect_to(rule.parse().unwrap());
     let (proxy, log) = http_proxy(None);
     let tunnelled = through(&at(&proxy, "http://")).connect_to(rule.parse().unwrap());
     for config in [direct, tunnelled] {

@@ -1,7 +1,7 @@
 use std::io::{Read, Write};
 
 use fetch_driver::{Failure, Phase, Transport};
-use fetch_http::{Config, TlsOptions};
+use fetch_http::{HttpConfig, TlsOptions};
 use fetch_testbed::{Certificate, Site};
 use smol::block_on;
 
@@ -16,7 +16,7 @@ fn trusting(site: &Site) -> Client {
     let options = TlsOptions::new()
         .add_root_pem(site.ca_pem().unwrap().as_bytes())
         .unwrap();
-    with(Config::new().tls(options))
+    with(HttpConfig::new().tls(options))
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn insecure_accepts_them_all() {
         Certificate::WrongHost,
     ] {
         let site = site(certificate);
-        let client = with(Config::new().tls(TlsOptions::new().insecure(true)));
+        let client = with(HttpConfig::new().tls(TlsOptions::new().insecure(true)));
         assert_eq!(block_on(fetch(&client, &site.url("/get"))).unwrap().0, 200);
     }
 }

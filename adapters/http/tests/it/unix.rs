@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use fetch_driver::{Failure, Transport};
-use fetch_http::{Config, HttpTransport, Runtime, Socket};
+use fetch_http::{AsyncIoSocket, HttpConfig, HttpRuntime, HttpTransport};
 use smol::block_on;
 
 use crate::client::{failure, get, marks, read, with};
@@ -19,15 +19,15 @@ use crate::client::{failure, get, marks, read, with};
 #[derive(Clone)]
 struct Unix;
 
-impl Runtime for Unix {
-    type Stream = Socket;
+impl HttpRuntime for Unix {
+    type Stream = AsyncIoSocket;
 
-    async fn connect(&self, addr: SocketAddr) -> io::Result<Socket> {
-        Socket::connect(addr).await
+    async fn connect(&self, addr: SocketAddr) -> io::Result<AsyncIoSocket> {
+        AsyncIoSocket::connect(addr).await
     }
 
-    async fn connect_unix(&self, path: &Path) -> io::Result<Socket> {
-        Socket::connect_unix(path).await
+    async fn connect_unix(&self, path: &Path) -> io::Result<AsyncIoSocket> {
+        AsyncIoSocket::connect_unix(path).await
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
@@ -67,7 +67,7 @@ fn requests_go_to_the_socket_with_the_urls_host() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("socket");
     let connections = echo(UnixListener::bind(&path).unwrap());
-    let client = HttpTransport::new(Unix, Config::new().unix_socket(&path));
+    let client = HttpTransport::new(Unix, HttpConfig::new().unix_socket(&path));
     for _ in 0..3 {
         let (marks, request) = (marks(), get("http://daemon.test/images?all=1"));
         let body = block_on(async {
@@ -84,7 +84,7 @@ fn requests_go_to_the_socket_with_the_urls_host() {
 
 #[test]
 fn a_socket_that_is_not_there_is_named() {
-    let client = HttpTransport::new(Unix, Config::new().unix_socket("/no/such/socket"));
+    let client = HttpTransport::new(Unix, HttpConfig::new().unix_socket("/no/such/socket"));
     let sent = client.send(get("http://daemon.test/"), marks());
     let error = block_on(sent).unwrap_err();
     assert_eq!(error.kind(), Failure::Connect);
@@ -94,7 +94,7 @@ fn a_socket_that_is_not_there_is_named() {
 
 #[test]
 fn a_runtime_without_them_says_so() {
-    let client = with(Config::new().unix_socket("/no/such/socket"));
+    let client = with(HttpConfig::new().unix_socket("/no/such/socket"));
     let kind = block_on(failure(&client, "http://daemon.test/"));
     assert_eq!(kind, Failure::Unsupported);
 }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use fetch_driver::{Failure, Transport, TransportError};
-use fetch_http::{Config, HttpTransport, Runtime, Stream};
+use fetch_http::{HttpConfig, HttpRuntime, HttpStream, HttpTransport};
 use futures_lite::{AsyncRead, AsyncWrite, future};
 use smol::Executor;
 
@@ -35,7 +35,7 @@ impl Memory {
     }
 }
 
-impl Stream for Memory {}
+impl HttpStream for Memory {}
 
 impl AsyncRead for Memory {
     fn poll_read(
@@ -97,7 +97,7 @@ impl Held {
     }
 }
 
-impl Runtime for Held {
+impl HttpRuntime for Held {
     type Stream = Memory;
 
     async fn connect(&self, _: SocketAddr) -> io::Result<Memory> {
@@ -118,7 +118,7 @@ impl Runtime for Held {
 #[test]
 fn a_connection_whose_end_is_known_gets_no_request() {
     let held = Held::default();
-    let client = HttpTransport::new(held.clone(), Config::new());
+    let client = HttpTransport::new(held.clone(), HttpConfig::new());
     let fetch = || held.fetch(&client);
     assert_eq!(fetch().unwrap(), b"ok");
 
@@ -133,7 +133,7 @@ fn a_connection_whose_end_is_known_gets_no_request() {
 #[test]
 fn what_could_not_be_written_was_not_sent() {
     let held = Held::default();
-    let client = HttpTransport::new(held.clone(), Config::new());
+    let client = HttpTransport::new(held.clone(), HttpConfig::new());
     let fetch = || held.fetch(&client);
     fetch().unwrap();
     // Its end comes between the look at it and the request.
