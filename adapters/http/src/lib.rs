@@ -29,3 +29,5 @@ pub use io::socket::AsyncIoSocket;
 #[cfg(all(feature = "async-io", not(target_os = "linux")))]
 pub use io::socket::{Reactor, ReactorTask};
 pub use transport::HttpTransport;
+// Crates whose types are in public signatures.
+pub use {bytes, fetch_driver, futures_core, futures_io};

@@ -1,4 +1,4 @@
-//! Alone in its process, because it takes away all file descriptors.
+//! Alone in its process, because it uses up all file descriptors.
 #![cfg(unix)]
 
 use std::fs::File;
@@ -51,7 +51,7 @@ async fn fetch(client: &HttpTransport<Smol>, url: &str) -> Result<(), TransportE
 }
 
 #[test]
-fn running_out_of_descriptors_empties_the_pool_and_says_exhausted() {
+fn exhausted_descriptors_empty_the_pool() {
     assert!(fetch_http::raise_fd_limit().unwrap() > 0);
     let (_, hard) = rlimit::Resource::NOFILE.get().unwrap();
     rlimit::Resource::NOFILE.set(200, hard).unwrap();

@@ -146,6 +146,20 @@ mod tests {
         assert_eq!(max_connections(&settings, 256), 300);
     }
 
+    #[cfg(not(feature = "socks"))]
+    #[test]
+    fn a_socks_proxy_needs_the_feature() {
+        for (proxy, is_allowed) in [("http://a.test", true), ("socks5h://a.test", false)] {
+            let mut settings = Settings::default();
+            let proxy = fetch_driver::Proxy::parse(proxy).unwrap();
+            settings.proxy = ProxyRules::new().https(proxy);
+            let config = HttpConfig::from_settings(&settings);
+            assert_eq!(config.is_ok(), is_allowed);
+            let text = config.err().map(|error| error.to_string());
+            assert!(text.is_none_or(|text| text.contains("feature `socks`")));
+        }
+    }
+
     #[test]
     fn configs_from_the_same_settings_share_one_limit_until_one_sets_its_own() {
         let settings = Settings::default();

@@ -110,7 +110,7 @@ impl TlsOptions {
 
     /// Whether to accept any certificate, as `curl --insecure` does; off by default.
     ///
-    /// AcceptAnyCertificate on the network path can then read and change the traffic.
+    /// Anyone on the network path can then read and change the traffic.
     ///
     /// ```
     /// let options = fetch_http::TlsOptions::new().insecure(true);
