@@ -1,4 +1,4 @@
-//! Alone in its process, because it takes away all file descriptors.
+//! Alone in its process, because it uses up all file descriptors.
 #![cfg(unix)]
 
 use std::fs::File;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fetch_driver::{Clock, Failure, Marks, Outgoing, RequestBody, Transport, TransportError};
-use fetch_http::{Config, HttpTransport, Runtime, Socket};
+use fetch_http::{AsyncIoSocket, HttpConfig, HttpRuntime, HttpTransport};
 use fetch_testbed::Site;
 use futures_lite::StreamExt;
 use http::Method;
@@ -17,11 +17,11 @@ use smol::block_on;
 #[derive(Clone)]
 struct Smol;
 
-impl Runtime for Smol {
-    type Stream = Socket;
+impl HttpRuntime for Smol {
+    type Stream = AsyncIoSocket;
 
-    async fn connect(&self, addr: SocketAddr) -> io::Result<Socket> {
-        Socket::connect(addr).await
+    async fn connect(&self, addr: SocketAddr) -> io::Result<AsyncIoSocket> {
+        AsyncIoSocket::connect(addr).await
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
@@ -51,12 +51,12 @@ async fn fetch(client: &HttpTransport<Smol>, url: &str) -> Result<(), TransportE
 }
 
 #[test]
-fn running_out_of_descriptors_empties_the_pool_and_says_exhausted() {
+fn exhausted_descriptors_empty_the_pool() {
     assert!(fetch_http::raise_fd_limit().unwrap() > 0);
     let (_, hard) = rlimit::Resource::NOFILE.get().unwrap();
     rlimit::Resource::NOFILE.set(200, hard).unwrap();
     let site = Site::builder().addresses(2).start().unwrap();
-    let client = HttpTransport::new(Smol, Config::new());
+    let client = HttpTransport::new(Smol, HttpConfig::new());
     block_on(fetch(&client, &site.url_at(0, "/get"))).unwrap();
     assert_eq!(client.open_connections(), 1);
 
