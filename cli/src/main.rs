@@ -1,54 +1,27 @@
 //! The command `fetch-all`: fetches every URL of a list.
 
 mod args;
-mod backlog;
-mod checksum;
-mod command;
+mod commands;
 mod config;
-mod demo;
-mod dry;
-mod ended;
-mod errors;
-mod eta;
+mod display;
 mod exit;
-mod format;
-mod generate;
-mod given;
-mod hints;
-mod hosts;
 mod input;
-mod item;
 mod logging;
-mod logins;
-mod monitor;
-mod origin;
+mod outcome;
 mod output;
 mod plan;
-mod policy;
-mod progress;
-mod record;
-mod replace;
-mod replay;
-mod report;
 mod robots;
 mod run;
 mod save;
-mod screen;
-mod show;
-mod signals;
-mod simulate;
 mod state;
-mod summary;
-mod tally;
-mod text;
-mod toml_file;
-mod verdict;
-mod version;
-mod write_out;
+mod ui;
 
 use std::io::Write;
 use std::process::ExitCode;
 
+use args::command::Command;
+use commands::{dry_run, generate, policy, replay, simulate};
+use config::hints;
 use exit::Stop;
 
 fn main() -> ExitCode {
@@ -73,8 +46,10 @@ fn run(parsed: config::Parsed) -> Result<u8, Stop> {
     }
     let mut args = parsed.args;
     match args.command.take() {
-        Some(command) => command.run(),
-        None if args.input.dry_run => plan::Plan::dry(args).and_then(dry::run),
+        Some(Command::Policy(command)) => policy::run(&command),
+        Some(Command::Replay(args)) => replay::run(&args),
+        Some(Command::Simulate(args)) => simulate::run(*args),
+        None if args.input.dry_run => plan::Plan::dry(args).and_then(dry_run::run),
         None => plan::Plan::new(args).and_then(run::run),
     }
 }

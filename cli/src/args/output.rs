@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args as Group;
 
 use super::values;
-use crate::checksum::Algorithm;
+use crate::outcome::checksum::Algorithm;
 use crate::save::Template;
 
 #[derive(Debug, Group)]

@@ -10,8 +10,8 @@ use toml::{Spanned, Value as Toml};
 use super::known::{Known, Value, words};
 use super::print::is_secret;
 use super::{Entry, Origin};
+use crate::config::toml_file::Document;
 use crate::exit::Stop;
-use crate::toml_file::Document;
 
 /// What the file says, the named one or else the usual one if it is there; and what should be told of
 /// it.

@@ -99,7 +99,7 @@ fn shown(id: &str, value: &str) -> String {
                 false => value.to_owned(),
             }
         }
-        "proxy" | "url" => crate::show::without_user(value).into_owned(),
+        "proxy" | "url" => crate::display::without_user(value).into_owned(),
         _ => value.to_owned(),
     }
 }

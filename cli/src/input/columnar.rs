@@ -10,7 +10,8 @@ use parquet::record::{Field, Row as Record};
 use parquet::schema::types::Type;
 
 use super::row::Row;
-use super::table::{Broken, Read, UrlColumn, columns};
+use super::table::{Broken, Read, columns};
+use crate::args::UrlColumn;
 
 /// The rows of a file.
 pub(super) struct Columnar {

@@ -8,8 +8,8 @@ use http::header::AUTHORIZATION;
 use ring::digest;
 
 use super::row::Row;
-use crate::item::Item;
-use crate::logins::Logins;
+use crate::input::logins::Logins;
+use crate::outcome::item::Item;
 
 /// What requests have where their rows say nothing else.
 pub(crate) struct Feed {

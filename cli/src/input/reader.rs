@@ -17,13 +17,13 @@ use super::seen::Seen;
 use super::table::{Broken, Table};
 use super::unpack::unpack;
 use super::{Shape, Source};
-use crate::backlog::Backlog;
+use crate::display::shown;
 use crate::exit::{Code, Worst};
-use crate::item::Item;
+use crate::input::backlog::Backlog;
+use crate::outcome::item::Item;
 use crate::output::Writer;
-use crate::record::{Id, Told};
+use crate::output::record::{Id, Told};
 use crate::save::Store;
-use crate::show::shown;
 use crate::state::Ledger;
 
 /// So many batches wait between the reader and the fetcher.

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::args::values;
-use crate::checksum::Checksum;
+use crate::outcome::checksum::Checksum;
 
 /// A row that makes sense. What it does not say is as for all.
 #[derive(Debug, Default)]

@@ -3,35 +3,13 @@
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
 use super::row::{COLUMNS, Row};
+use crate::args::UrlColumn;
 
 /// The longest row, in bytes; one that is longer has a quote too few.
 const MAX_ROW: usize = 1 << 20;
 
 /// The most columns.
 const MAX_COLUMNS: usize = 10_000;
-
-/// Which column has the URL.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum UrlColumn {
-    /// Its name in the first row, whatever the case.
-    Named(String),
-    /// From 1.
-    Number(usize),
-}
-
-impl UrlColumn {
-    /// # Errors
-    ///
-    /// If it is nothing at all.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        match text.parse() {
-            Ok(0) => Err("columns are counted from 1".into()),
-            Ok(number) => Ok(Self::Number(number)),
-            Err(_) if text.trim().is_empty() => Err("write the column's name or number".into()),
-            Err(_) => Ok(Self::Named(text.trim().to_owned())),
-        }
-    }
-}
 
 /// Reads a table piece by piece.
 pub(super) struct Table {
@@ -156,7 +134,7 @@ pub(super) fn columns(
         Some(UrlColumn::Named(wanted)) => {
             let at = position(&wanted.to_ascii_lowercase());
             let at = at.ok_or_else(|| {
-                let found = crate::show::shown(names.join(", ").as_bytes());
+                let found = crate::display::shown(names.join(", ").as_bytes());
                 format!("line 1: there is no column {wanted:?}, but {found}")
             })?;
             (at, true)

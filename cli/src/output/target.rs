@@ -31,7 +31,7 @@ impl Target {
 
     /// How messages call a file.
     pub(crate) fn name(path: &Path) -> String {
-        crate::show::shown(path.as_os_str().as_encoded_bytes())
+        crate::display::shown(path.as_os_str().as_encoded_bytes())
     }
 
     /// Its name, whether it has something already, and itself.

@@ -10,9 +10,9 @@ use futures_lite::future;
 
 use super::{Chunk, Form, PATIENCE, Target, Writer};
 use crate::exit::Stop;
-use crate::format::Sink;
-use crate::progress::Progress;
+use crate::output::format::Sink;
 use crate::state::{Keeper, State};
+use crate::ui::progress::Progress;
 
 /// So many buffers wait for the writing thread; then the fetching waits too.
 const WAITING: usize = 8;

@@ -7,10 +7,10 @@ use fetch_driver::Settings;
 use fetch_policy::Watcher;
 use fetch_proto::Config;
 
+use super::{overlay, policy_file};
+use crate::args::given::Given;
 use crate::args::{Args, Retry, Speed, Time};
 use crate::exit::Stop;
-use crate::given::Given;
-use crate::policy;
 
 /// How often the file is looked at.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -48,7 +48,7 @@ impl Reload {
     ///
     /// If the file cannot be used.
     pub(crate) fn config(&self) -> Result<Config, Stop> {
-        self.under_options(policy::over(&self.path, &self.base)?)
+        self.under_options(policy_file::over(&self.path, &self.base)?)
     }
 
     /// The new configuration if the file has changed, or why there is none.
@@ -59,14 +59,13 @@ impl Reload {
         self.looked = Instant::now();
         Some(match self.watcher.poll()? {
             Ok(file) => {
-                policy::again(file, &self.base).and_then(|config| self.under_options(config))
+                policy_file::again(file, &self.base).and_then(|config| self.under_options(config))
             }
             Err(wrong) => Err(Stop::usage(wrong.to_string())),
         })
     }
 
     fn under_options(&self, config: Config) -> Result<Config, Stop> {
-        self.given
-            .over(config, &self.speed, &self.retry, &self.time)
+        overlay::config(&self.given, config, &self.speed, &self.retry, &self.time)
     }
 }

@@ -9,7 +9,7 @@ use super::body::body;
 use crate::args::Args;
 use crate::exit::Stop;
 use crate::input::Feed;
-use crate::logins;
+use crate::input::logins;
 
 /// The method and the body.
 pub(crate) fn feed(args: &Args) -> Result<Feed, Stop> {

@@ -10,8 +10,8 @@ use http::{HeaderMap, HeaderValue};
 
 use crate::args::Args;
 use crate::exit::Stop;
-use crate::logins::Logins;
-use crate::replace::{Readers, Replaced};
+use crate::input::logins::Logins;
+use crate::output::replace::{Readers, Replaced};
 
 /// A jar that is written to a file at the end.
 pub(crate) struct CookieFile {

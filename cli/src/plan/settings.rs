@@ -9,9 +9,9 @@ use fetch_proto::Config;
 
 use super::reload::Reload;
 use super::{request, rules};
+use crate::args::given::Given;
 use crate::args::{Args, PolicyOption, Retry, Speed, Time};
 use crate::exit::Stop;
-use crate::given::Given;
 
 /// Descriptors that are needed for other things than connections.
 const SPARE_FILES: u64 = 64;

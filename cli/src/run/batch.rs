@@ -7,17 +7,17 @@ use std::time::Duration;
 use fetch_driver::Outcome;
 use fetch_proto::BatchStats;
 
-use crate::ended::Ended;
 use crate::exit::Stop;
 use crate::input::Shared;
-use crate::monitor::Statsd;
+use crate::outcome::result::Ended;
+use crate::outcome::saved_body::Kept;
+use crate::outcome::tally::Tally;
+use crate::outcome::verdict::Verdict;
 use crate::output::Writer;
-use crate::record::Told;
-use crate::save::Kept;
+use crate::output::record::Told;
 use crate::state;
-use crate::summary::Summary;
-use crate::tally::Tally;
-use crate::verdict::Verdict;
+use crate::ui::monitor::Statsd;
+use crate::ui::summary::Summary;
 
 /// The numbers, and where each outcome is written.
 pub(crate) struct Batch {

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use fetch_driver::FetchAll;
 
 use super::{End, Run};
-use crate::demo;
+use crate::commands::demo;
 use crate::exit::{Code, Stop};
 use crate::output::{Flushed, Output, PATIENCE};
 use crate::plan::CookieFile;
-use crate::report::{self, Report};
 use crate::robots::Admitted;
-use crate::summary::Summary;
+use crate::ui::report::{self, Report};
+use crate::ui::summary::Summary;
 
 /// How long a second signal leaves to write what is known.
 const LAST_WAIT: Duration = Duration::from_millis(500);

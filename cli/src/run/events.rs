@@ -7,9 +7,9 @@ use std::time::Duration;
 use fetch_driver::{ErrorKind, FetchAll, FetchError, Outcome};
 use futures_lite::Stream;
 
-use super::keeper::Keeper;
+use super::body_saver::Keeper;
+use crate::outcome::saved_body::Kept;
 use crate::robots::Admitted;
-use crate::save::Kept;
 
 /// How often the bar, the signals and the buffers are looked at.
 const TICK: Duration = Duration::from_millis(100);

@@ -6,7 +6,7 @@ use fetch_driver::FetchAll;
 
 use super::Run;
 use crate::robots::Admitted;
-use crate::screen::{HostRow, Picture};
+use crate::ui::screen::{HostRow, Picture};
 
 /// How often there is a new picture.
 const PAUSE: Duration = Duration::from_millis(200);

@@ -10,21 +10,22 @@ use smol::Executor;
 
 use super::Run;
 use super::batch::Batch;
-use super::keeper::Keeper;
-use crate::backlog::{Backlog, Limits};
-use crate::eta::Eta;
+use super::body_saver::Keeper;
 use crate::exit::Stop;
-use crate::format;
+use crate::input::backlog::{Backlog, Limits};
 use crate::input::{Reader, Requests, Shared};
+use crate::output::format;
+use crate::output::record::Recorder;
+use crate::output::write_out::WriteOut;
 use crate::output::{Form, Output, Target, Writer, Written};
 use crate::plan::{self, Plan};
-use crate::progress::{Cleared, Console, Progress, View};
-use crate::record::Recorder;
 use crate::robots::{Admitted, Gatekeeper};
 use crate::save::Store;
-use crate::signals;
 use crate::state::State;
-use crate::write_out::WriteOut;
+use crate::ui::eta::Eta;
+use crate::ui::progress::{Cleared, Console, Progress, View};
+use crate::ui::screen;
+use crate::ui::signals;
 
 /// Runs the plan and says what to exit with.
 ///
@@ -32,7 +33,7 @@ use crate::write_out::WriteOut;
 ///
 /// If something cannot be started, or the records cannot be written.
 pub(crate) fn run(mut plan: Plan) -> Result<u8, Stop> {
-    let signals = signals::listen().map_err(Stop::internal)?;
+    let signals = signals::listen(screen::restore).map_err(Stop::internal)?;
     let progress = Progress::new(plan.view, &signals);
     let _cleared = Cleared(progress.clone());
     let console = Box::new(Console(progress.clone()));

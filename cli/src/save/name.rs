@@ -3,7 +3,7 @@
 use ring::digest;
 use url::Url;
 
-use crate::checksum::hex;
+use crate::outcome::checksum::hex;
 
 /// The longest part of a path, in bytes: file systems take 255, and a number may be added.
 const MAX_PART: usize = 200;

@@ -12,8 +12,8 @@ use smol::Task;
 use tempfile::NamedTempFile;
 
 use super::{Disk, TEMPORARY};
-use crate::checksum::{Algorithm, Digests, Hasher};
-use crate::item::Item;
+use crate::outcome::checksum::{Algorithm, Digests, Hasher};
+use crate::outcome::item::Item;
 
 /// So much is gathered in memory before it is written, and while the last such piece is written: a
 /// body of up to this size makes no file before its end.

@@ -13,8 +13,9 @@ use std::time::SystemTime;
 use fs4::FileExt;
 use tar::{Archive, Builder, Header};
 
+use super::Disk;
 use super::spool::Body;
-use super::{Disk, Kept};
+use crate::outcome::saved_body::Kept;
 
 /// A tar file is a whole number of blocks of this size, in bytes.
 const BLOCK: u64 = 512;

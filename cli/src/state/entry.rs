@@ -2,7 +2,7 @@
 
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 
-use crate::record::Id;
+use crate::output::record::Id;
 
 /// Bits of the digest. Among ten million ids the chance that any two are taken for one another is
 /// below 2^-65.

@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::disk::sync_directory;
+use super::done::Done;
 use super::journal::{Begin, Block, Commit, Journal};
 use super::ledger::Ledger;
 use super::lock::Lock;
 use super::manifest::Manifest;
 use super::merge::{self, Merging};
 use super::segment::Segment;
-use crate::output::Done;
 
 /// The time between two commits, from the end of one to the beginning of the next: what a power cut
 /// can make a run do again. Shorter costs more calls to the disk.

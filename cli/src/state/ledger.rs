@@ -6,10 +6,10 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::done::Done;
 use super::entry::{Entries, Entry, Kind, Round};
 use super::segment::Segment;
-use crate::output::Done;
-use crate::record::Id;
+use crate::output::record::Id;
 
 /// What is done, and what is on its way. Its memory is that of one journal (9 MiB), of the segments'
 /// indexes, and of what is on its way.

@@ -153,7 +153,7 @@ fn check_empty(directory: &Path) -> Result<(), Stop> {
         }
         return Err(refuse(format!(
             "has files, such as {}, but no state: name a new directory, or an empty one",
-            crate::show::shown(name.as_bytes())
+            crate::display::shown(name.as_bytes())
         )));
     }
     Ok(())

@@ -30,7 +30,7 @@ pub(crate) struct Resumed {
 ///
 /// If it cannot be opened, or lacks what is no longer in the journal.
 pub(crate) fn resume(path: &Path, base: u64, commits: &[&Commit]) -> Result<Resumed, Stop> {
-    let shown = crate::show::shown(path.as_os_str().as_encoded_bytes());
+    let shown = crate::display::shown(path.as_os_str().as_encoded_bytes());
     let refuse = |what: String| Stop::file(format!("--output {shown}: {what}"));
     let broken = |error: io::Error| refuse(format!("cannot be continued: {error}"));
     let known = commits.last().map_or(base, |commit| commit.to);

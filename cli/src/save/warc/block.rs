@@ -107,7 +107,7 @@ pub(super) fn record_id() -> String {
     let _ = SystemRandom::new().fill(&mut bytes);
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex = crate::checksum::hex(&bytes);
+    let hex = crate::outcome::checksum::hex(&bytes);
     let (a, b, c, d, e) = (
         &hex[..8],
         &hex[8..12],

@@ -1,0 +1,241 @@
+//! What would be done: the list is read, and nothing is fetched.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, SystemTime};
+
+use fetch_driver::Request;
+use fetch_proto::{Rate, Rules};
+
+use crate::args::Format;
+use crate::display::{Time, plural};
+use crate::exit::Stop;
+use crate::input::{Reader, Shared};
+use crate::output::format;
+use crate::output::record::Recorder;
+use crate::output::{Form, Output, Target, Written};
+use crate::plan::Plan;
+
+/// So many hosts are counted one by one; the rest is "other hosts".
+const MAX_HOSTS: usize = 100_000;
+
+/// So many hosts are listed.
+const TOP: usize = 10;
+
+/// Reads the list and prints the plan.
+///
+/// # Errors
+///
+/// If the thread that reads cannot be started.
+pub(crate) fn run(plan: Plan) -> Result<u8, Stop> {
+    let settings = plan.settings;
+    let (method, body) = (plan.feed.method.as_str(), &plan.feed.body);
+    let recorder = Arc::new(Recorder::new(SystemTime::now(), method, body, false));
+    // Lines that are no URLs are told on stderr, as in a run.
+    let (output, writer) = Output::start(Written {
+        form: Form {
+            encoder: format::encoder(Format::None, false),
+            kept: false,
+            recorder,
+        },
+        progress: None,
+        state: None,
+        target: Target::Stdout,
+    })
+    .map_err(Stop::internal)?;
+    let shared = Arc::new(Shared::default());
+    let silent = plan.silent;
+    let reader = Reader {
+        feed: plan.feed,
+        ledger: None,
+        max_errors: plan.max_errors,
+        seen: plan.dedupe.then(Default::default),
+        seq: 0,
+        shared: shared.clone(),
+        store: None,
+        tell: Box::new(move |message| {
+            if !silent {
+                // Nobody is left to tell if stderr is closed.
+                let _ = writeln!(std::io::stderr(), "fetch-all: {message}");
+            }
+        }),
+        writer: writer.clone(),
+    };
+    let requests = reader.start(plan.sources).map_err(Stop::internal)?;
+    let mut counted = Counted::new(&settings.rules);
+    while let Ok(batch) = requests.recv_blocking() {
+        batch.iter().for_each(|request| counted.add(request));
+    }
+    writer.close();
+    output.finish(|| false)?;
+    let (config, robots) = (settings.engine_config(), plan.robots.is_some());
+    let bounds = Bounds {
+        host_rate: config.host_rate_limit(),
+        rate: config.rate_limit(),
+    };
+    let mut text = counted.told(&settings.rules, &bounds);
+    let malformed = shared.malformed.load(Relaxed);
+    let duplicates = shared.duplicates.load(Relaxed);
+    for (count, one, many) in [
+        (malformed, "line is no URL", "lines are no URLs"),
+        (
+            duplicates,
+            "duplicate is left out",
+            "duplicates are left out",
+        ),
+    ] {
+        if count > 0 {
+            let _ = writeln!(text, "{}", plural(count, one, many));
+        }
+    }
+    let per_host = config.per_host_limit().filter(|limit| *limit > 0);
+    let per_host =
+        per_host.map_or_else(|| "no limit".to_owned(), |limit| format!("{limit} at once"));
+    let _ = writeln!(
+        text,
+        "limits: {} at once, {per_host} at one host{}",
+        config.concurrency_limit(),
+        if robots {
+            "; robots.txt is obeyed, and not fetched now"
+        } else {
+            ""
+        }
+    );
+    crate::print(text.as_bytes())?;
+    Ok(shared.worst.get())
+}
+
+/// How fast it may go.
+struct Bounds {
+    host_rate: Option<Rate>,
+    rate: Option<Rate>,
+}
+
+/// What was read.
+struct Counted<'a> {
+    hosts: HashMap<String, u64>,
+    /// By rule, the last being none of them.
+    matched: Vec<u64>,
+    methods: HashMap<String, u64>,
+    others: u64,
+    rules: &'a Rules,
+    total: u64,
+}
+
+impl<'a> Counted<'a> {
+    fn new(rules: &'a Rules) -> Self {
+        Self {
+            hosts: HashMap::new(),
+            matched: vec![0; rules.iter().len() + 1],
+            methods: HashMap::new(),
+            others: 0,
+            rules,
+            total: 0,
+        }
+    }
+
+    fn add(&mut self, request: &Request) {
+        self.total += 1;
+        let url = request.url();
+        let host = crate::outcome::origin::host(url);
+        let is_full = self.hosts.len() >= MAX_HOSTS;
+        match self.hosts.get_mut(host) {
+            Some(count) => *count += 1,
+            None if is_full => self.others += 1,
+            None => {
+                self.hosts.insert(host.to_owned(), 1);
+            }
+        }
+        let method = request.method();
+        let rule = self.rules.matched(method, url);
+        let last = self.matched.len() - 1;
+        self.matched[rule.unwrap_or(last)] += 1;
+        *self.methods.entry(method.as_str().to_owned()).or_default() += 1;
+    }
+
+    fn told(&self, rules: &Rules, bounds: &Bounds) -> String {
+        let mut text = String::from("nothing is fetched: this is the plan\n");
+        let urls = plural(self.total, "URL", "URLs");
+        let hosts = plural(self.hosts.len() as u64, "host", "hosts");
+        let more = if self.others > 0 { " and more" } else { "" };
+        let mut methods: Vec<_> = self.methods.iter().collect();
+        methods.sort();
+        let methods: Vec<_> = methods
+            .iter()
+            .map(|(name, count)| format!("{count} {name}"))
+            .collect();
+        let _ = writeln!(text, "{urls} at {hosts}{more}: {}", methods.join(", "));
+        let top = self.top();
+        for (host, count) in top.iter().take(TOP) {
+            let _ = writeln!(text, "  {count:>9}  {host}");
+        }
+        if top.len() > TOP || self.others > 0 {
+            let rest = self.total - top.iter().take(TOP).map(|(_, count)| count).sum::<u64>();
+            let _ = writeln!(text, "  {rest:>9}  at others");
+        }
+        text.push_str("rules:\n");
+        let names = rules
+            .iter()
+            .map(|(pattern, policy)| (pattern.to_string(), policy));
+        let names = names.chain([("all others".to_owned(), rules.default_policy())]);
+        for ((name, policy), count) in names.zip(&self.matched).filter(|(_, count)| **count > 0) {
+            let attempts = plural(policy.attempts_limit().into(), "attempt", "attempts");
+            let limit = policy.timeouts_ref().attempt;
+            let limit =
+                limit.map_or_else(|| "any time".to_owned(), |limit| Time(limit).to_string());
+            let _ = writeln!(text, "  {count:>9}  {name}: {attempts} of {limit}");
+        }
+        let _ = writeln!(text, "{}", self.time(&top, rules, bounds));
+        text
+    }
+
+    /// What the rates alone make of it: how fast servers are, nobody knows.
+    fn time(&self, top: &[(&str, u64)], rules: &Rules, bounds: &Bounds) -> String {
+        let whole = bounds
+            .rate
+            .map(|rate| (rate.time_for(self.total), "--rate".to_owned()));
+        let largest = top.first().map(|(host, count)| (*host, *count));
+        let host = bounds
+            .host_rate
+            .zip(largest)
+            .map(|(rate, (host, count))| (rate.time_for(count), format!("the rate at {host}")));
+        let policies = rules
+            .iter()
+            .map(|(pattern, policy)| (pattern.to_string(), policy));
+        let policies = policies.chain([("all others".to_owned(), rules.default_policy())]);
+        let ruled = policies
+            .zip(&self.matched)
+            .filter_map(|((name, policy), count)| {
+                let rate = policy.rate_limit()?;
+                Some((
+                    rate.time_for(*count),
+                    format!("the rate of the rule {name}"),
+                ))
+            });
+        match whole
+            .into_iter()
+            .chain(host)
+            .chain(ruled)
+            .max_by_key(|(time, _)| *time)
+        {
+            Some((time, why)) if time > Duration::ZERO => {
+                format!("time: at least {}, by {why}", Time(time))
+            }
+            _ => "time: no rate bounds it; it depends on the servers".to_owned(),
+        }
+    }
+
+    /// The hosts, those with the most URLs first.
+    fn top(&self) -> Vec<(&str, u64)> {
+        let hosts = self
+            .hosts
+            .iter()
+            .map(|(host, count)| (host.as_str(), *count));
+        let mut top: Vec<_> = hosts.collect();
+        top.sort_unstable_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+        top
+    }
+}

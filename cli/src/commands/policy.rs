@@ -1,0 +1,61 @@
+//! `fetch-all policy`.
+
+use std::io::Write;
+use std::path::Path;
+
+use fetch_policy::{PolicyFile, Severity};
+
+use crate::args::command::PolicyCommand;
+use crate::exit::Stop;
+use crate::plan::policy_file::{read, stop};
+
+/// Does it, and says what to exit with.
+///
+/// # Errors
+///
+/// If the file cannot be used.
+pub(crate) fn run(command: &PolicyCommand) -> Result<u8, Stop> {
+    match command {
+        PolicyCommand::Check(args) => check(&args.file),
+        PolicyCommand::Explain(args) => {
+            let plan = read(&args.file)?.explain(&args.method, &args.url);
+            print(&format!("{}\n", plan.map_err(stop)?));
+            Ok(0)
+        }
+    }
+}
+
+fn check(path: &Path) -> Result<u8, Stop> {
+    let findings = match read(path) {
+        Ok(file) => file.lint(),
+        // All mistakes are told, and where the file cannot be read, or the environment is wrong, that.
+        Err(stop) => {
+            let text = std::fs::read_to_string(path).unwrap_or_default();
+            let findings = PolicyFile::check(&path.display().to_string(), &text);
+            let refused = findings.iter().any(|one| one.severity == Severity::Error);
+            refused.then_some(findings).ok_or(stop)?
+        }
+    };
+    let mut text: String = findings
+        .iter()
+        .map(|finding| format!("{finding}\n\n"))
+        .collect();
+    let count = |severity| {
+        findings
+            .iter()
+            .filter(|one| one.severity == severity)
+            .count()
+    };
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    text += &match (errors, warnings) {
+        (0, 0) => format!("{}: nothing to object to\n", path.display()),
+        _ => format!("{}: {errors} errors, {warnings} warnings\n", path.display()),
+    };
+    print(&text);
+    Ok(u8::from(errors > 0))
+}
+
+fn print(text: &str) {
+    // Who reads it may have enough: that is no failure.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}

@@ -1,0 +1,89 @@
+//! `fetch-all simulate`: the real engine in virtual time, against a modelled site.
+
+mod fields;
+mod json;
+mod list;
+mod model;
+mod plot;
+mod report;
+mod server;
+
+use std::io::Write;
+
+use fetch_proto::testing::Summary;
+
+use crate::args::command::{EXAMPLE, SimulateArgs, SiteArgs};
+use crate::config::toml_file::Document;
+use crate::exit::{Code, Stop};
+use crate::plan;
+use list::Urls;
+use model::Model;
+
+/// What came out, and what is to be told with it.
+struct Report<'a> {
+    /// Whether `--deadline` ended it.
+    cut: bool,
+    is_example: bool,
+    model: &'a Model,
+    seed: u64,
+    source: &'a str,
+    summary: &'a Summary,
+}
+
+/// Simulates, and prints the report.
+///
+/// # Errors
+///
+/// If the model or an option is wrong, or a file cannot be used.
+pub(crate) fn run(args: SimulateArgs) -> Result<u8, Stop> {
+    let (source, document) = source(&args.site)?;
+    let is_example = args.site.model.is_none() && args.site.input_file.is_empty();
+    let model = Model::new(&document, args.site.urls, args.site.hosts)?;
+    let mut urls = Urls::new(&model, args.site.input_file)?;
+    let seed = args.retry.seed.or(model.seed).unwrap_or(1);
+    let deadline = args.time.deadline.filter(|limit| !limit.is_zero());
+    let config = plan::config(&args.policy, args.given, args.speed, args.retry, args.time)?;
+    let mut simulation = model.simulation(config, seed);
+    if let Some(limit) = deadline {
+        simulation = simulation.deadline(limit);
+    }
+    let summary = simulation.run(&mut urls);
+    let cut = deadline.is_some_and(|limit| summary.took >= limit);
+    let report = Report {
+        cut,
+        is_example,
+        model: &model,
+        seed,
+        source: &source,
+        summary: &summary,
+    };
+    if let Some(path) = &args.output.plot {
+        plot::draw(path, &report)?;
+    }
+    let text = match args.output.json {
+        true => json::text(&report).map_err(Stop::internal)?,
+        false => report::Text(&report, args.output.plot.as_deref()).to_string(),
+    };
+    // Who reads it may have enough: that is no failure.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    let code = urls.worst().or_else(|| cut.then_some(Code::Unfinished));
+    Ok(code.map_or(0, |code| code as u8))
+}
+
+/// The model's text, and what the report calls it.
+fn source(site: &SiteArgs) -> Result<(String, Document), Stop> {
+    Ok(match &site.model {
+        Some(path) => {
+            let name = crate::display::shown(path.as_os_str().as_encoded_bytes());
+            (name, Document::read("--model", path)?)
+        }
+        None if !site.input_file.is_empty() => (
+            "a list, without a model (10 to 100 ms, no errors),".to_owned(),
+            Document::new("no model", ""),
+        ),
+        None => (
+            "the built-in example".to_owned(),
+            Document::new("built-in example", EXAMPLE),
+        ),
+    })
+}

@@ -1,0 +1,166 @@
+//! A table of the model that says how a host behaves.
+
+use std::num::NonZeroU32;
+
+use fetch_proto::Rate;
+use fetch_proto::testing::{Down, Outage, Server};
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::fields::{Limit, Share, Size, Times};
+use crate::config::toml_file::{Document, Period};
+use crate::exit::Stop;
+
+/// A `[[host]]`, or `[default]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Table {
+    pub(super) name: Option<Spanned<String>>,
+    pub(super) urls: Option<Spanned<u32>>,
+    pub(super) hosts: Option<Spanned<usize>>,
+    #[serde(default)]
+    pub(super) outage: Vec<OutageTable>,
+    bandwidth: Option<Size>,
+    body: Option<Size>,
+    burst: Option<Spanned<u32>>,
+    capacity: Option<Capacity>,
+    errors: Option<Share>,
+    latency: Option<Times>,
+    rejection: Option<Period>,
+    resets: Option<Share>,
+    retry_after: Option<Period>,
+    stalls: Option<Share>,
+    throttle: Option<Limit>,
+    unavailable: Option<Share>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Capacity {
+    workers: Spanned<u32>,
+    queue: u32,
+}
+
+/// An `[[outage]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OutageTable {
+    from: Period,
+    until: Spanned<Period>,
+    how: Spanned<How>,
+    retry_after: Option<Period>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+enum How {
+    #[serde(rename = "refuse")]
+    Refuse,
+    #[serde(rename = "stall")]
+    Stall,
+    #[serde(rename = "503")]
+    Unavailable,
+}
+
+impl Table {
+    /// The behaviour that it describes.
+    ///
+    /// # Errors
+    ///
+    /// If parts contradict each other.
+    pub(super) fn server(&self, document: &Document) -> Result<Server, Stop> {
+        let share = |share: &Option<Share>| share.as_ref().map_or(0, |share| *share.0.get_ref());
+        let shares = [&self.errors, &self.resets, &self.stalls, &self.unavailable];
+        if shares.iter().map(|s| share(s)).sum::<u16>() > 1000 {
+            let last = shares.iter().rev().find_map(|share| share.as_ref());
+            let span = last.map_or(0..0, |share| share.0.span());
+            let why =
+                "errors, resets, stalls and unavailable are more than 100% together: write less";
+            return Err(document.wrong(span, why));
+        }
+        let mut server = Server::default()
+            .errors(share(&self.errors))
+            .resets(share(&self.resets))
+            .stalls(share(&self.stalls))
+            .unavailable(share(&self.unavailable));
+        if let Some(latency) = &self.latency {
+            server = server.latency(latency.0);
+        }
+        if let Some(time) = self.rejection {
+            server = server.rejection(time.0);
+        }
+        if let Some(wait) = self.retry_after {
+            server = server.retry_after(wait.0);
+        }
+        if let Some(rate) = self.throttle(document)? {
+            server = server.throttle(rate);
+        }
+        if let Some(capacity) = &self.capacity {
+            let workers = *capacity.workers.get_ref();
+            if workers == 0 {
+                let why = "a server without workers answers nothing: write 1 or more";
+                return Err(document.wrong(capacity.workers.span(), why));
+            }
+            server = server.capacity(workers, capacity.queue);
+        }
+        self.body(server, document)
+    }
+
+    fn throttle(&self, document: &Document) -> Result<Option<Rate>, Stop> {
+        let Some(burst) = &self.burst else {
+            return Ok(self.throttle.as_ref().map(|limit| limit.0));
+        };
+        let wrong = |why| document.wrong(burst.span(), why);
+        let Some(limit) = &self.throttle else {
+            return Err(wrong("a burst of no limit: write throttle = \"100/s\" too"));
+        };
+        let burst = NonZeroU32::new(*burst.get_ref());
+        let burst = burst.ok_or_else(|| wrong("nothing would be admitted: write 1 or more"))?;
+        Ok(Some(limit.0.burst(burst)))
+    }
+
+    fn body(&self, server: Server, document: &Document) -> Result<Server, Stop> {
+        let size = |size: &Option<Size>| size.as_ref().map(|size| *size.0.get_ref());
+        match (&self.bandwidth, size(&self.body)) {
+            (Some(bandwidth), None) => {
+                let why = "the bandwidth of no body: write body = \"200k\" too";
+                Err(document.wrong(bandwidth.0.span(), why))
+            }
+            (Some(bandwidth), _) if *bandwidth.0.get_ref() == 0 => {
+                let why = "no body would ever come: write 1 or more, or stalls = \"100%\"";
+                Err(document.wrong(bandwidth.0.span(), why))
+            }
+            (_, None) => Ok(server),
+            (_, Some(bytes)) => Ok(server.body(bytes, size(&self.bandwidth))),
+        }
+    }
+}
+
+impl OutageTable {
+    pub(super) fn span(&self) -> std::ops::Range<usize> {
+        self.how.span()
+    }
+
+    /// The outage that it describes.
+    ///
+    /// # Errors
+    ///
+    /// If parts contradict each other.
+    pub(super) fn outage(&self, document: &Document) -> Result<Outage, Stop> {
+        let (from, until) = (self.from.0, self.until.get_ref().0);
+        if until <= from {
+            let why = "an outage that ends before it begins: write a time after `from`";
+            return Err(document.wrong(self.until.span(), why));
+        }
+        let wait = self.retry_after.map(|wait| wait.0);
+        let how = match self.how.get_ref() {
+            How::Unavailable => Down::Unavailable(wait),
+            _ if wait.is_some() => {
+                let why = "only a 503 has a retry_after: write how = \"503\", or leave that out";
+                return Err(document.wrong(self.how.span(), why));
+            }
+            How::Refuse => Down::Refuse,
+            How::Stall => Down::Stall,
+        };
+        Ok(Outage { from, until, how })
+    }
+}

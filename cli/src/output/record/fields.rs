@@ -1,0 +1,225 @@
+//! How single fields are written.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::fmt;
+use std::time::SystemTime;
+
+use fetch_driver::{Redacted, Timestamp};
+use fetch_proto::AttemptReport;
+use http::HeaderMap;
+use ring::digest;
+use serde::ser::{Serialize, Serializer};
+use url::Url;
+
+use super::seconds;
+use crate::outcome::checksum::hex;
+use crate::outcome::verdict::attempt_error;
+
+/// What identifies a URL with its method and body.
+pub(crate) enum Id<'a> {
+    Digest(digest::Digest),
+    /// By who made the list.
+    Given(&'a str),
+}
+
+impl Id<'_> {
+    /// What a state knows it by: 32 bytes.
+    pub(crate) fn key(&self) -> digest::Digest {
+        match self {
+            Self::Digest(digest) => *digest,
+            Self::Given(id) => digest::digest(&digest::SHA256, id.as_bytes()),
+        }
+    }
+}
+
+impl fmt::Display for Id<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Digest(digest) => write!(f, "sha256:{}", hex(digest.as_ref())),
+            Self::Given(id) => f.write_str(id),
+        }
+    }
+}
+
+impl Id<'_> {
+    /// Its text, which needs no memory of its own.
+    pub(super) fn with_text<R>(&self, f: impl FnOnce(&str) -> R) -> R {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        let digest = match self {
+            Self::Digest(digest) => digest.as_ref(),
+            Self::Given(id) => return f(id),
+        };
+        let mut text = *b"sha256:0000000000000000000000000000000000000000000000000000000000000000";
+        for (pair, byte) in text[7..].chunks_exact_mut(2).zip(digest) {
+            pair[0] = HEX[usize::from(byte >> 4)];
+            pair[1] = HEX[usize::from(byte & 15)];
+        }
+        f(std::str::from_utf8(&text).expect("hexadecimal is UTF-8"))
+    }
+}
+
+impl Serialize for Id<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.with_text(|text| serializer.serialize_str(text))
+    }
+}
+
+/// What went wrong, as a text.
+pub(crate) enum Shown<'a> {
+    Error(&'a fetch_driver::Error),
+    Text(&'a str),
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Error(error) => error.fmt(f),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+impl Serialize for Shown<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Header fields as curl's `header_json`: names in lower case, each with all its values.
+pub(crate) struct HeaderJson<'a>(pub(crate) &'a HeaderMap);
+
+impl Serialize for HeaderJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.keys().map(|name| {
+            let values = self.0.get_all(name).iter();
+            let values = values.map(|value| String::from_utf8_lossy(value.as_bytes()));
+            (name.as_str(), values.collect::<Vec<_>>())
+        }))
+    }
+}
+
+/// A URL, without the user and password that a redirect may have brought.
+pub(crate) struct Effective<'a>(pub(crate) &'a Url);
+
+impl Effective<'_> {
+    pub(crate) fn text(&self) -> Cow<'_, str> {
+        match self.0.username().is_empty() && self.0.password().is_none() {
+            true => self.0.as_str().into(),
+            false => Redacted(self.0).to_string().into(),
+        }
+    }
+}
+
+impl Serialize for Effective<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text())
+    }
+}
+
+pub(crate) struct StartedAt(pub(crate) SystemTime);
+
+impl fmt::Display for StartedAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::try_from(self.0) {
+            Ok(at) => write!(f, "{at:.3}"),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+/// A second and its text, `2026-11-26T18:33:52`.
+type Second = (i64, [u8; 19]);
+
+thread_local! {
+    /// The latest of this thread: thousands of records in a row are of the same second.
+    static SECOND: Cell<Option<Second>> = const { Cell::new(None) };
+}
+
+impl StartedAt {
+    /// Its text, if its year can be written.
+    pub(super) fn with_text<R>(&self, f: impl FnOnce(Option<&str>) -> R) -> R {
+        let Ok(at) = jiff::Timestamp::try_from(self.0) else {
+            return f(None);
+        };
+        let (second, nanos) = (at.as_second(), at.subsec_nanosecond());
+        let cached = SECOND.get().filter(|(cached, _)| *cached == second);
+        let Some((_, prefix)) = cached.filter(|_| nanos >= 0) else {
+            let text = format!("{at:.3}");
+            if let Some(prefix) = text.as_bytes().first_chunk().filter(|_| text.len() == 24) {
+                SECOND.set(Some((second, *prefix)));
+            }
+            return f(Some(&text));
+        };
+        let mut text = *b"2026-11-26T18:33:52.000Z";
+        text[..19].copy_from_slice(&prefix);
+        let mut millis = nanos / 1_000_000;
+        for digit in text[20..23].iter_mut().rev() {
+            *digit = b'0' + (millis % 10) as u8;
+            millis /= 10;
+        }
+        f(std::str::from_utf8(&text).ok())
+    }
+}
+
+impl Serialize for StartedAt {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.with_text(|text| text.serialize(serializer))
+    }
+}
+
+/// Every request that was sent, in order; times count from the first one's start.
+pub(crate) struct Attempts<'a>(pub(crate) Option<Timestamp>, pub(crate) &'a [AttemptReport]);
+
+#[derive(serde::Serialize)]
+pub(super) struct AttemptRecord {
+    pub(super) response_code: Option<u16>,
+    pub(super) error_type: Option<&'static str>,
+    pub(super) retry_after: Option<f64>,
+    pub(super) time_start: f64,
+    pub(super) time_total: f64,
+}
+
+impl Attempts<'_> {
+    pub(super) fn records(&self) -> impl Iterator<Item = AttemptRecord> {
+        let t0 = self.0;
+        self.1.iter().map(move |attempt| {
+            let start = attempt.timings.started;
+            AttemptRecord {
+                response_code: attempt.status,
+                error_type: attempt_error(attempt.end),
+                retry_after: attempt.retry_after.map(seconds),
+                time_start: t0.map_or(0.0, |t0| seconds(start.saturating_since(t0))),
+                time_total: seconds(attempt.timings.total()),
+            }
+        })
+    }
+}
+
+impl Serialize for Attempts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.records())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_date_is_the_same_whether_its_second_is_known_or_not() {
+        let base = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_718_032);
+        for millis in [840, 0, 7, 999, 1_000, 59_999, 60_001, 840] {
+            let at = base + Duration::from_micros(millis * 1_000 + 999);
+            for _ in 0..2 {
+                let text = StartedAt(at).with_text(|text| text.map(str::to_owned));
+                assert_eq!(text, Some(StartedAt(at).to_string()));
+            }
+        }
+        let ancient = SystemTime::UNIX_EPOCH - Duration::from_millis(1);
+        let text = StartedAt(ancient).with_text(|text| text.map(str::to_owned));
+        assert_eq!(text.as_deref(), Some("1969-12-31T23:59:59.999Z"));
+    }
+}

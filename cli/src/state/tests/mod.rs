@@ -1,0 +1,391 @@
+//! What a state meets.
+
+mod cuts;
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::time::SystemTime;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::output::record::{Id, Recorder};
+
+/// Requests in the tests that go through every byte.
+const IDS: u64 = 14;
+
+fn id(n: u64) -> Id<'static> {
+    let recorder = Recorder::new(SystemTime::UNIX_EPOCH, "GET", b"", false);
+    recorder.id_of_line(format!("http://a.test/{n}").as_bytes())
+}
+
+/// A state and its records in a directory that is removed.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).unwrap()
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) {
+        fs::write(self.path(name), bytes).unwrap();
+    }
+
+    /// All files of the state, and the records.
+    fn snapshot(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let files = fs::read_dir(self.path("state")).unwrap();
+        let mut paths: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+        paths.push(self.path("out"));
+        let read = |path: PathBuf| (path.clone(), fs::read(path).unwrap());
+        paths.into_iter().map(read).collect()
+    }
+
+    fn restore(&self, snapshot: &[(PathBuf, Vec<u8>)]) {
+        fs::remove_dir_all(self.path("state")).unwrap();
+        fs::create_dir(self.path("state")).unwrap();
+        for (path, bytes) in snapshot {
+            fs::write(path, bytes).unwrap();
+        }
+    }
+
+    fn open_for(&self, change: impl FnOnce(&mut Wanted)) -> Result<Run, Stop> {
+        let mut wanted = Wanted {
+            directory: self.path("state"),
+            format: Format::Jsonl,
+            output: Some(self.path("out")),
+            request: BTreeMap::from([("method".to_owned(), "GET".to_owned())]),
+            retry_failed: false,
+        };
+        change(&mut wanted);
+        let (state, target) = State::open(&wanted)?;
+        let file = match target {
+            Target::File(_, file) => Some(file),
+            Target::Stdout => None,
+        };
+        Ok(Run {
+            file,
+            state,
+            tag: 0,
+        })
+    }
+
+    fn open(&self) -> Run {
+        self.open_for(|_| {})
+            .unwrap_or_else(|stop| panic!("{}", stop.message))
+    }
+
+    fn open_error(&self, change: impl FnOnce(&mut Wanted)) -> String {
+        self.open_for(change).err().expect("it is refused").message
+    }
+
+    /// What has a record.
+    fn recorded(&self) -> Vec<u64> {
+        let text = String::from_utf8(self.read("out")).unwrap();
+        assert!(
+            text.is_empty() || text.ends_with('\n'),
+            "half a line: {text:?}"
+        );
+        let whole = |line: &str| line.strip_prefix("the record of ").map(str::parse);
+        text.lines()
+            .map(|line| whole(line).expect("a line is whole").unwrap())
+            .collect()
+    }
+
+    /// What is done has a record and what is not has none; then the rest is fetched, once.
+    fn check(&self, what: &str) {
+        let mut run = self.open();
+        let recorded: BTreeSet<_> = self.recorded().into_iter().collect();
+        for n in 0..IDS {
+            let new = run.fetch(n, Kind::Ok);
+            assert_eq!(new, !recorded.contains(&n), "{what}: {n}");
+        }
+        run.state.keeper.commit().unwrap();
+        drop(run);
+        let mut run = self.open();
+        assert!((0..IDS).all(|n| !run.fetch(n, Kind::Ok)), "{what}");
+        let mut recorded = self.recorded();
+        recorded.sort_unstable();
+        assert_eq!(recorded, (0..IDS).collect::<Vec<_>>(), "{what}");
+    }
+}
+
+/// A run over a state.
+struct Run {
+    file: Option<File>,
+    state: State,
+    tag: u64,
+}
+
+impl Run {
+    /// Writes a record of it, if it is not done. Whether it was not.
+    fn fetch(&mut self, n: u64, kind: Kind) -> bool {
+        self.tag += 1;
+        let tag = self.tag;
+        let new = self.state.kept.ledger.claim(&id(n), tag).unwrap();
+        if new {
+            let line = format!("the record of {n}\n");
+            self.file
+                .as_mut()
+                .unwrap()
+                .write_all(line.as_bytes())
+                .unwrap();
+            self.state
+                .keeper
+                .wrote(line.as_bytes(), &[Done { kind, tag }]);
+        }
+        new
+    }
+
+    fn fetch_all(&mut self, ids: std::ops::Range<u64>, kind: Kind) {
+        for n in ids {
+            self.fetch(n, kind);
+            if n % 3 == 0 {
+                self.state.keeper.commit().unwrap();
+            }
+        }
+        self.state.keeper.commit().unwrap();
+    }
+}
+
+/// Three runs, the last of which did not fetch all; with segments after so many entries.
+fn history(seal_at: usize) -> Place {
+    let place = Place::new();
+    for ids in [0..4, 4..7, 7..IDS - 2] {
+        let mut run = place.open();
+        run.state.keeper.seal_at = seal_at;
+        run.fetch_all(ids, Kind::Ok);
+    }
+    place
+}
+
+/// The only file of the state whose name begins so.
+fn only(snapshot: &[(PathBuf, Vec<u8>)], name: &str) -> usize {
+    let is = |(path, _): &(PathBuf, Vec<u8>)| {
+        path.file_name()
+            .unwrap()
+            .to_string_lossy()
+            .starts_with(name)
+    };
+    snapshot.iter().position(is).unwrap()
+}
+
+#[test]
+fn ten_thousand_are_done_once_through_segments_merges_and_runs() {
+    let place = Place::new();
+    let mut fetched = 0;
+    for n in 0..20 {
+        let mut run = place.open();
+        run.state.keeper.seal_at = 150;
+        for i in 0..1000 {
+            let new = run.fetch((n * 500 + i) % 10_000, Kind::Ok);
+            fetched += u64::from(new);
+            if i % 60 == 0 {
+                run.state.keeper.commit().unwrap();
+            }
+        }
+        run.state.keeper.finish().unwrap();
+    }
+    assert_eq!(fetched, 10_000);
+    let mut run = place.open();
+    assert!((0..10_000).all(|n| !run.fetch(n, Kind::Ok)));
+    let mut recorded = place.recorded();
+    recorded.sort_unstable();
+    assert_eq!(recorded, (0..10_000).collect::<Vec<_>>());
+    // 67 were made.
+    assert!(run.state.kept.ledger.segments().len() < 40);
+}
+
+#[test]
+fn the_same_request_twice_is_fetched_once() {
+    let mut run = Place::new().open();
+    assert!(run.fetch(1, Kind::Ok));
+    assert!(!run.fetch(1, Kind::Ok), "on its way");
+    run.state.keeper.commit().unwrap();
+    assert!(!run.fetch(1, Kind::Ok), "done");
+    assert_eq!(run.state.kept.ledger.skipped(), (2, 0));
+}
+
+#[test]
+fn failures_are_done_unless_they_are_to_be_fetched_again() {
+    let place = Place::new();
+    let retry = |wanted: &mut Wanted| wanted.retry_failed = true;
+    let mut run = place.open();
+    run.fetch_all(0..3, Kind::Failed);
+    assert!(run.fetch(3, Kind::Ok) && run.fetch(4, Kind::Invalid));
+    run.state.keeper.finish().unwrap();
+    drop(run);
+    let mut run = place.open();
+    assert!(!run.fetch(0, Kind::Ok));
+    assert_eq!(run.state.kept.ledger.skipped(), (1, 1));
+    drop(run);
+    let mut run = place.open_for(retry).unwrap();
+    assert!(run.fetch(0, Kind::Ok) && run.fetch(1, Kind::Failed));
+    assert!(!run.fetch(3, Kind::Ok) && !run.fetch(4, Kind::Ok));
+    run.state.keeper.commit().unwrap();
+    drop(run);
+    // It was stopped: what has failed again waits for the next round.
+    let mut run = place.open_for(retry).unwrap();
+    assert!(!run.fetch(0, Kind::Ok) && !run.fetch(1, Kind::Ok) && run.fetch(2, Kind::Failed));
+    run.state.kept.ledger.set_complete();
+    run.state.keeper.finish().unwrap();
+    drop(run);
+    let mut run = place.open_for(retry).unwrap();
+    assert!(!run.fetch(0, Kind::Ok) && run.fetch(1, Kind::Ok) && run.fetch(2, Kind::Ok));
+}
+
+#[test]
+fn rounds_survive_segments() {
+    let place = Place::new();
+    let retry = |wanted: &mut Wanted| wanted.retry_failed = true;
+    place.open().fetch_all(0..9, Kind::Failed);
+    let mut run = place.open_for(retry).unwrap();
+    run.fetch_all(0..9, Kind::Failed);
+    run.state.keeper.seal().unwrap();
+    drop(run);
+    let mut run = place.open_for(retry).unwrap();
+    assert!((0..9).all(|n| !run.fetch(n, Kind::Ok)));
+}
+
+#[test]
+fn several_files_of_records_are_each_kept() {
+    let place = Place::new();
+    let other = place.path("other");
+    place.open().fetch_all(0..3, Kind::Ok);
+    let to_other = |wanted: &mut Wanted| wanted.output = Some(other.clone());
+    let mut run = place.open_for(to_other).unwrap();
+    run.state.keeper.seal_at = 2;
+    run.fetch_all(0..6, Kind::Ok);
+    drop(run);
+    place.write("other", b"");
+    assert!(
+        place
+            .open_error(|wanted| wanted.output = Some(other.clone()))
+            .contains("is shorter")
+    );
+    place.open().fetch_all(0..7, Kind::Ok);
+    assert_eq!(place.recorded(), [0, 1, 2, 6]);
+}
+
+#[test]
+fn without_a_file_there_is_nothing_to_cut() {
+    let place = Place::new();
+    for (n, output) in [(7, None), (8, Some("-")), (9, Some("/dev/null"))] {
+        let to = |wanted: &mut Wanted| wanted.output = output.map(PathBuf::from);
+        let mut run = place.open_for(to).unwrap();
+        assert!(run.state.kept.ledger.claim(&id(n), 1).unwrap());
+        run.state.keeper.wrote(
+            b"gone",
+            &[Done {
+                kind: Kind::Ok,
+                tag: 1,
+            }],
+        );
+        run.state.keeper.commit().unwrap();
+        drop(run);
+        assert!(!place.open().fetch(n, Kind::Ok));
+    }
+}
+
+#[test]
+fn state_and_records_can_be_moved_together() {
+    let place = Place::new();
+    place.open().fetch_all(0..5, Kind::Ok);
+    let moved = Place::new();
+    for name in ["state", "out"] {
+        fs::rename(place.path(name), moved.path(name)).unwrap();
+    }
+    moved.open().fetch_all(0..6, Kind::Ok);
+    assert_eq!(moved.recorded(), [0, 1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn what_is_no_state_or_another_is_refused_with_what_to_do() {
+    let place = history(5);
+    let snapshot = place.snapshot();
+    let journal = snapshot[only(&snapshot, "journal-")].0.clone();
+    let remove_segments = || {
+        for (path, _) in &snapshot {
+            if path.to_string_lossy().contains("segment-") {
+                fs::remove_file(path).unwrap();
+            }
+        }
+    };
+    let change = |name: &str, from: &str, to: &str| {
+        let text = String::from_utf8(place.read(name)).unwrap();
+        assert!(text.contains(from));
+        place.write(name, text.replace(from, to).as_bytes());
+    };
+    let json = "state/state.json";
+    let break_it: [(&dyn Fn(), &str); 7] = [
+        (
+            &|| place.write(json, b"\0\0\0"),
+            "is damaged, or not of fetch-all",
+        ),
+        (
+            &|| place.write(json, b"{}"),
+            "is damaged, or not of fetch-all",
+        ),
+        (
+            &|| change(json, "_state\": 1", "_state\": 2"),
+            "format 2, this one knows 1",
+        ),
+        (&|| fs::remove_file(&journal).unwrap(), "is missing"),
+        (&|| remove_segments(), "is missing"),
+        (
+            &|| fs::remove_file(place.path("out")).unwrap(),
+            "is missing, and by --state",
+        ),
+        (
+            &|| fs::remove_file(place.path(json)).unwrap(),
+            "but no state: name a new directory",
+        ),
+    ];
+    for (break_it, told) in break_it {
+        place.restore(&snapshot);
+        break_it();
+        let error = place.open_error(|_| {});
+        assert!(error.contains(told), "{told}: {error}");
+    }
+    place.restore(&snapshot);
+    let method = ("method".to_owned(), "POST".to_owned());
+    let error = place.open_error(|wanted| wanted.request.extend([method]));
+    assert!(error.contains("method was GET and is POST"), "{error}");
+    let error = place.open_error(|wanted| wanted.format = Format::Text);
+    assert!(
+        error.contains("records of --format jsonl by --state, not text"),
+        "{error}"
+    );
+    let foreign = place.path("foreign");
+    place.write("foreign", b"precious");
+    let error = place.open_error(|wanted| wanted.output = Some(foreign.clone()));
+    assert!(
+        error.contains("is not empty, and --state knows nothing"),
+        "{error}"
+    );
+    let error = place.open_error(|wanted| wanted.directory = foreign.clone());
+    assert!(error.contains("is not a directory"), "{error}");
+    let error = place.open_error(|wanted| wanted.directory = place.0.path().to_owned());
+    assert!(error.contains("has files, such as"), "{error}");
+    assert!(!place.path("lock").exists());
+    assert_eq!(place.read("foreign"), b"precious");
+    place.check("nothing was changed");
+}
+
+#[test]
+fn a_state_in_use_is_refused_and_free_after_that() {
+    let place = Place::new();
+    let run = place.open();
+    let error = place.open_error(|_| {});
+    let who = format!("is in use by process {}: wait for it", std::process::id());
+    assert!(error.contains(&who), "{error}");
+    drop(run);
+    place.open();
+}
