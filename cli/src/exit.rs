@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 /// What the process ends with: GNU Wget's table for many URLs, and a few more.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 #[repr(u8)]
-pub(crate) enum Code {
+pub(crate) enum ExitStatus {
     Internal = 1,
     /// Wrong options, or lines that are no URLs.
     Usage = 2,
@@ -50,10 +50,10 @@ pub(crate) fn meaning(code: u8) -> &'static str {
 
 /// The code that wins so far, shared between threads; 0 is none.
 #[derive(Debug, Default)]
-pub(crate) struct Worst(AtomicU8);
+pub(crate) struct WorstStatus(AtomicU8);
 
-impl Worst {
-    pub(crate) fn note(&self, code: Code) {
+impl WorstStatus {
+    pub(crate) fn note(&self, code: ExitStatus) {
         let code = code as u8;
         let wins = |old| old == 0 || (code != 1 && (old == 1 || code < old));
         // `Err` says that the old one stays.
@@ -69,29 +69,29 @@ impl Worst {
 
 /// Why the command cannot go on.
 #[derive(Debug)]
-pub(crate) struct Stop {
-    pub(crate) code: Code,
+pub(crate) struct CliError {
+    pub(crate) code: ExitStatus,
     pub(crate) message: String,
 }
 
-impl Stop {
+impl CliError {
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self {
-            code: Code::Usage,
+            code: ExitStatus::Usage,
             message: message.into(),
         }
     }
 
     pub(crate) fn file(message: impl Into<String>) -> Self {
         Self {
-            code: Code::File,
+            code: ExitStatus::File,
             message: message.into(),
         }
     }
 
     pub(crate) fn internal(message: impl fmt::Display) -> Self {
         Self {
-            code: Code::Internal,
+            code: ExitStatus::Internal,
             message: message.to_string(),
         }
     }
@@ -103,14 +103,14 @@ mod tests {
 
     #[test]
     fn the_lowest_code_wins_but_for_1() {
-        let worst = Worst::default();
+        let worst = WorstStatus::default();
         assert_eq!(worst.get(), 0);
         for code in [
-            Code::Internal,
-            Code::Http,
-            Code::Network,
-            Code::Internal,
-            Code::Unfinished,
+            ExitStatus::Internal,
+            ExitStatus::Http,
+            ExitStatus::Network,
+            ExitStatus::Internal,
+            ExitStatus::Unfinished,
         ] {
             worst.note(code);
         }

@@ -22,13 +22,13 @@ use std::process::ExitCode;
 use args::command::Command;
 use commands::{dry_run, generate, policy, replay, simulate};
 use config::hints;
-use exit::Stop;
+use exit::CliError;
 
 fn main() -> ExitCode {
     let parsed = match config::parse() {
         Ok(parsed) => parsed,
-        Err(config::Wrong::Line(error, origins)) => return hints::report(&error, &origins),
-        Err(config::Wrong::Outside(stop)) => return end(Err(stop)),
+        Err(config::ParseError::Line(error, origins)) => return hints::report(&error, &origins),
+        Err(config::ParseError::Outside(stop)) => return end(Err(stop)),
     };
     for warning in &parsed.warnings {
         let _ = writeln!(std::io::stderr(), "fetch-all: {warning}");
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
     end(run(parsed))
 }
 
-fn run(parsed: config::Parsed) -> Result<u8, Stop> {
+fn run(parsed: config::Parsed) -> Result<u8, CliError> {
     let setup = &parsed.args.setup;
     if let Some(kind) = setup.generate {
         return print(&generate::generate(kind));
@@ -55,16 +55,16 @@ fn run(parsed: config::Parsed) -> Result<u8, Stop> {
 }
 
 /// Prints on stdout, which may be closed early.
-fn print(text: &[u8]) -> Result<u8, Stop> {
+fn print(text: &[u8]) -> Result<u8, CliError> {
     match std::io::stdout().write_all(text) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Stop::file(format!("stdout: cannot be written: {error}")))
-        }
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(CliError::file(
+            format!("stdout: cannot be written: {error}"),
+        )),
         _ => Ok(0),
     }
 }
 
-fn end(result: Result<u8, Stop>) -> ExitCode {
+fn end(result: Result<u8, CliError>) -> ExitCode {
     match result {
         Ok(code) => ExitCode::from(code),
         Err(stop) => {

@@ -4,7 +4,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches};
 
 /// How a part of a body is written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Kind {
+pub(crate) enum BodyPartKind {
     /// `@FILE` without its line ends.
     Data,
     /// `@FILE` as it is.
@@ -17,7 +17,7 @@ pub(crate) enum Kind {
     Json,
 }
 
-impl Kind {
+impl BodyPartKind {
     /// Its option, without the dashes.
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -30,20 +30,25 @@ impl Kind {
     }
 }
 
-const FORMS: [Kind; 4] = [Kind::Data, Kind::Binary, Kind::Raw, Kind::UrlEncode];
+const FORMS: [BodyPartKind; 4] = [
+    BodyPartKind::Data,
+    BodyPartKind::Binary,
+    BodyPartKind::Raw,
+    BodyPartKind::UrlEncode,
+];
 
 /// The parts of the body of every request. curl joins them as they come, whichever option each has,
 /// so that the order between options counts, which derived groups do not know.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Data(pub(crate) Vec<(Kind, String)>);
+pub(crate) struct BodyOptions(pub(crate) Vec<(BodyPartKind, String)>);
 
-impl Data {
+impl BodyOptions {
     pub(crate) fn is_json(&self) -> bool {
-        self.0.iter().any(|(kind, _)| *kind == Kind::Json)
+        self.0.iter().any(|(kind, _)| *kind == BodyPartKind::Json)
     }
 }
 
-fn option(kind: Kind, value: &'static str, help: &'static str) -> Arg {
+fn option(kind: BodyPartKind, value: &'static str, help: &'static str) -> Arg {
     Arg::new(kind.name())
         .long(kind.name())
         .value_name(value)
@@ -52,20 +57,26 @@ fn option(kind: Kind, value: &'static str, help: &'static str) -> Arg {
         .help_heading("Request")
 }
 
-impl clap::Args for Data {
+impl clap::Args for BodyOptions {
     fn augment_args(command: Command) -> Command {
         let data = "Body, or @FILE without its line ends; several are joined by &; sent as a form";
         let form = |kind, help| option(kind, "DATA", help);
         let json = "JSON body, or @FILE; several are joined";
         command
-            .arg(option(Kind::Data, "DATA", data).short('d'))
-            .arg(form(Kind::Binary, "Like -d, but line ends of @FILE stay"))
-            .arg(form(Kind::Raw, "Like -d, but @ means nothing"))
+            .arg(option(BodyPartKind::Data, "DATA", data).short('d'))
             .arg(form(
-                Kind::UrlEncode,
+                BodyPartKind::Binary,
+                "Like -d, but line ends of @FILE stay",
+            ))
+            .arg(form(BodyPartKind::Raw, "Like -d, but @ means nothing"))
+            .arg(form(
+                BodyPartKind::UrlEncode,
                 "Like -d, but percent-encoded: DATA, =DATA, NAME=DATA, @FILE or NAME@FILE",
             ))
-            .arg(option(Kind::Json, "JSON", json).conflicts_with_all(FORMS.map(Kind::name)))
+            .arg(
+                option(BodyPartKind::Json, "JSON", json)
+                    .conflicts_with_all(FORMS.map(BodyPartKind::name)),
+            )
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -73,10 +84,10 @@ impl clap::Args for Data {
     }
 }
 
-impl FromArgMatches for Data {
+impl FromArgMatches for BodyOptions {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let mut parts = Vec::new();
-        for kind in FORMS.into_iter().chain([Kind::Json]) {
+        for kind in FORMS.into_iter().chain([BodyPartKind::Json]) {
             let places = matches.indices_of(kind.name()).unwrap_or_default();
             let values = matches.get_many::<String>(kind.name()).unwrap_or_default();
             parts.extend(

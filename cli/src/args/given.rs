@@ -5,9 +5,9 @@ use clap::{ArgMatches, FromArgMatches};
 
 /// Which options are on the command line, and do not just have their defaults.
 #[derive(Clone, Debug)]
-pub(crate) struct Given(Vec<String>);
+pub(crate) struct ExplicitOptions(Vec<String>);
 
-impl Given {
+impl ExplicitOptions {
     pub(crate) fn any(&self, options: &[&str]) -> bool {
         self.0.iter().any(|given| options.contains(&given.as_str()))
     }
@@ -19,7 +19,7 @@ impl Given {
 }
 
 /// As an argument group without an argument of its own, it sees those of the others.
-impl clap::Args for Given {
+impl clap::Args for ExplicitOptions {
     fn augment_args(command: clap::Command) -> clap::Command {
         command
     }
@@ -29,7 +29,7 @@ impl clap::Args for Given {
     }
 }
 
-impl FromArgMatches for Given {
+impl FromArgMatches for ExplicitOptions {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let given = |id: &&str| matches.value_source(id) == Some(ValueSource::CommandLine);
         let ids = matches.ids().map(clap::Id::as_str);

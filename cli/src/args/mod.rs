@@ -27,18 +27,18 @@ use fetch_proto::{Method, Pattern, Rate};
 
 use crate::logging::LogFormat;
 use command::Command;
-use data::Data;
+use data::BodyOptions;
 pub(crate) use format::Format;
-use given::Given;
-use monitor::Monitoring;
-use polite::Polite;
-use route::Route;
-use send::Send;
-use session::Session;
-use state::StateOption;
-use tries::Tries;
+use given::ExplicitOptions;
+use monitor::MonitorOptions;
+use polite::RobotsOptions;
+use route::RouteOptions;
+use send::RequestDetailOptions;
+use session::SessionOptions;
+use state::StateOptions;
+use tries::RetryConditionOptions;
 pub(crate) use url_column::UrlColumn;
-use values::{HeaderOption, Resolve};
+use values::{HeaderOption, ResolveEntry};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -66,7 +66,7 @@ state verbose config help version";
 
 /// The command line, whole.
 pub(crate) fn command() -> clap::Command {
-    let mut command = Args::command();
+    let mut command = CliArgs::command();
     command.build();
     command.mut_args(|arg| {
         let mut essential = ESSENTIAL.split(' ');
@@ -86,58 +86,58 @@ pub(crate) fn command() -> clap::Command {
     after_help = format!("{EXAMPLES}\n\nThis is the half of it: --help has all options, exit codes, and what records hold."),
     after_long_help = format!("{EXAMPLES}\n\n{RECORDS}\n\n{}", crate::exit::TABLE),
 )]
-pub(crate) struct Args {
+pub(crate) struct CliArgs {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
     #[command(flatten)]
-    pub(crate) input: Input,
+    pub(crate) input: InputOptions,
     #[command(flatten)]
-    pub(crate) given: Given,
+    pub(crate) given: ExplicitOptions,
     #[command(flatten)]
-    pub(crate) policy: PolicyOption,
+    pub(crate) policy: PolicyOptions,
     #[command(flatten)]
-    pub(crate) speed: Speed,
+    pub(crate) speed: LimitOptions,
     #[command(flatten)]
-    pub(crate) parallel: Parallel,
+    pub(crate) parallel: ThreadOptions,
     #[command(flatten)]
-    pub(crate) polite: Polite,
+    pub(crate) polite: RobotsOptions,
     #[command(flatten)]
-    pub(crate) retry: Retry,
+    pub(crate) retry: RetryOptions,
     #[command(flatten)]
-    pub(crate) time: Time,
+    pub(crate) time: TimeoutOptions,
     #[command(flatten)]
-    pub(crate) request: Request,
+    pub(crate) request: RequestOptions,
     #[command(flatten)]
-    pub(crate) data: Data,
+    pub(crate) data: BodyOptions,
     #[command(flatten)]
-    pub(crate) send: Send,
+    pub(crate) send: RequestDetailOptions,
     #[command(flatten)]
-    pub(crate) session: Session,
+    pub(crate) session: SessionOptions,
     #[command(flatten)]
-    pub(crate) net: Net,
+    pub(crate) net: NetworkOptions,
     #[command(flatten)]
-    pub(crate) route: Route,
+    pub(crate) route: RouteOptions,
     #[command(flatten)]
-    pub(crate) output: Output,
+    pub(crate) output: OutputOptions,
     #[command(flatten)]
-    pub(crate) view: view::ViewOption,
+    pub(crate) view: view::ProgressOptions,
     #[command(flatten)]
-    pub(crate) telling: output::Telling,
+    pub(crate) telling: output::ReportOptions,
     #[command(flatten)]
-    pub(crate) save: output::Save,
+    pub(crate) save: output::SaveOptions,
     #[command(flatten)]
-    pub(crate) state: StateOption,
+    pub(crate) state: StateOptions,
     #[command(flatten)]
-    pub(crate) monitoring: Monitoring,
+    pub(crate) monitoring: MonitorOptions,
     #[command(flatten)]
-    pub(crate) log: Log,
+    pub(crate) log: LogOptions,
     #[command(flatten)]
-    pub(crate) setup: setup::Setup,
+    pub(crate) setup: setup::SetupOptions,
 }
 
 #[derive(Debug, Group)]
 #[command(next_help_heading = "Input")]
-pub(crate) struct Input {
+pub(crate) struct InputOptions {
     /// URLs to fetch, before those of files
     #[arg(value_name = "URL")]
     pub(crate) urls: Vec<String>,
@@ -207,7 +207,7 @@ pub(crate) enum InputFormat {
 
 #[derive(Debug, Group)]
 #[command(next_help_heading = "Policy")]
-pub(crate) struct PolicyOption {
+pub(crate) struct PolicyOptions {
     /// TOML file with limits, breakers, budgets and the policy of each URL: see fetch-all policy
     ///
     /// Options win over the environment (FETCH_ALL_POLICY_…), that over the file, that over the
@@ -220,7 +220,7 @@ pub(crate) struct PolicyOption {
 /// What only a real run has.
 #[derive(Debug, Group)]
 #[command(next_help_heading = "Speed")]
-pub(crate) struct Parallel {
+pub(crate) struct ThreadOptions {
     /// Threads that fetch, each with connections of its own [default: as many as there are cores]
     ///
     /// Hosts are divided among them. With --rate, --record or a policy that limits all hosts together
@@ -231,7 +231,7 @@ pub(crate) struct Parallel {
 
 #[derive(Clone, Debug, Group)]
 #[command(next_help_heading = "Speed")]
-pub(crate) struct Speed {
+pub(crate) struct LimitOptions {
     /// How many requests may be in flight at once
     #[arg(short = 'j', long, value_name = "N", default_value_t = 100, value_parser = values::concurrency)]
     #[arg(visible_alias = "parallel-max", aliases = ["max-concurrency", "jobs"])]
@@ -253,7 +253,7 @@ pub(crate) struct Speed {
 
 #[derive(Clone, Debug, Group)]
 #[command(next_help_heading = "Retries")]
-pub(crate) struct Retry {
+pub(crate) struct RetryOptions {
     /// How often a failed request is tried again: after connection, DNS and timeout errors, and 408
     /// 425 429 500 502 503 504, if its method may be repeated
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = values::retries)]
@@ -283,12 +283,12 @@ pub(crate) struct Retry {
     pub(crate) seed: Option<u64>,
 
     #[command(flatten)]
-    pub(crate) tries: Tries,
+    pub(crate) tries: RetryConditionOptions,
 }
 
 #[derive(Clone, Debug, Group)]
 #[command(next_help_heading = "Timeouts")]
-pub(crate) struct Time {
+pub(crate) struct TimeoutOptions {
     /// Limit of each attempt; 0 means none [default: 6, URLs with /delay/ 10, with /status/ 8]
     ///
     /// It begins when the attempt does; waiting for a free slot is not counted. When given it
@@ -317,7 +317,7 @@ pub(crate) struct Time {
 
 #[derive(Debug, Group)]
 #[command(next_help_heading = "Request")]
-pub(crate) struct Request {
+pub(crate) struct RequestOptions {
     /// Method [default: GET; POST with a body]
     #[arg(short = 'X', long = "request", visible_alias = "method", id = "method")]
     #[arg(value_name = "METHOD", value_parser = values::method)]
@@ -363,7 +363,7 @@ pub(crate) struct Request {
 
 #[derive(Debug, Group)]
 #[command(next_help_heading = "Network")]
-pub(crate) struct Net {
+pub(crate) struct NetworkOptions {
     /// Accept any TLS certificate: whoever is on the way can read and change everything
     #[arg(short = 'k', long)]
     pub(crate) insecure: bool,
@@ -374,12 +374,12 @@ pub(crate) struct Net {
 
     /// Use these addresses for a host instead of asking DNS; repeatable
     #[arg(long, value_name = "HOST:PORT:ADDR[,ADDR]", value_parser = values::resolve)]
-    pub(crate) resolve: Vec<Resolve>,
+    pub(crate) resolve: Vec<ResolveEntry>,
 }
 
 #[derive(Debug, Group)]
 #[command(next_help_heading = "Output")]
-pub(crate) struct Output {
+pub(crate) struct OutputOptions {
     /// File for the records, - for stdout
     #[arg(short, long, value_name = "FILE|-", value_parser = values::output)]
     pub(crate) output: Option<PathBuf>,
@@ -423,7 +423,7 @@ pub(crate) struct Output {
 
 #[derive(Debug, Group)]
 #[command(next_help_heading = "Log")]
-pub(crate) struct Log {
+pub(crate) struct LogOptions {
     /// More on the console: -v what happens, -vv decisions, -vvv everything
     #[arg(short, long, action = ArgAction::Count)]
     pub(crate) verbose: u8,
@@ -443,7 +443,7 @@ pub(crate) struct Log {
     pub(crate) log_format: LogFormat,
 }
 
-impl Input {
+impl InputOptions {
     /// Whether a list comes from stdin.
     pub(crate) fn takes_stdin(&self) -> bool {
         let mut files = self.input_file.iter();
@@ -451,7 +451,7 @@ impl Input {
     }
 }
 
-impl Output {
+impl OutputOptions {
     /// After how many failures to stop.
     pub(crate) fn failures(&self) -> Option<NonZeroU64> {
         self.max_errors

@@ -8,7 +8,7 @@ use super::values;
 
 #[derive(Debug, Group)]
 #[command(next_help_heading = "Monitoring")]
-pub(crate) struct Monitoring {
+pub(crate) struct MonitorOptions {
     /// Serve Prometheus' numbers at /metrics, /healthz, and a page about the run
     ///
     /// A port alone is one of 127.0.0.1; 0 is any that is free. Whoever can reach it can read the

@@ -10,7 +10,7 @@ use crate::save::Template;
 
 #[derive(Debug, Group)]
 #[command(next_help_heading = "Bodies")]
-pub(crate) struct Save {
+pub(crate) struct SaveOptions {
     /// Keep bodies of statuses 2xx as files in this directory
     ///
     /// A file has its name only when it is complete. Unfinished ones are .fetch-all-….part; those of
@@ -82,7 +82,7 @@ pub(crate) struct Save {
     pub(crate) checksum: Option<Algorithm>,
 }
 
-impl Save {
+impl SaveOptions {
     /// The directory of files.
     pub(crate) fn directory(&self) -> Option<&Path> {
         let here = self.remote_name.then_some(Path::new("."));
@@ -101,7 +101,7 @@ impl Save {
 /// What is told of each URL, and how.
 #[derive(Debug, Group)]
 #[command(next_help_heading = "Output")]
-pub(crate) struct Telling {
+pub(crate) struct ReportOptions {
     /// Print this on stdout for each URL that ends, as curl does; records then go to -o alone
     ///
     /// As in curl: %{http_code} %{url} %{json} %header{name} …, \n \t, and @FILE or @-. What is not

@@ -4,7 +4,7 @@ use clap::Args as Group;
 
 #[derive(Debug, Group)]
 #[command(next_help_heading = "Politeness")]
-pub(crate) struct Polite {
+pub(crate) struct RobotsOptions {
     /// Fetch only what each site's robots.txt allows, not faster than its Crawl-delay
     ///
     /// By RFC 9309, for the name at the beginning of the user agent. The file is fetched once for a

@@ -9,7 +9,7 @@ use super::values;
 
 #[derive(Debug, Group)]
 #[command(next_help_heading = "Network")]
-pub(crate) struct Route {
+pub(crate) struct RouteOptions {
     /// Go through this proxy: http://, socks5:// or socks5h://HOST:PORT [default: http_proxy,
     /// https_proxy, all_proxy]
     #[arg(short = 'x', long, value_name = "URL", value_parser = values::proxy)]
@@ -54,7 +54,7 @@ pub(crate) struct Route {
     pub(crate) key: Option<PathBuf>,
 }
 
-impl Route {
+impl RouteOptions {
     pub(crate) fn http2(&self) -> Http2 {
         match (self.http1_1, self.http2_prior_knowledge) {
             (true, _) => Http2::Off,

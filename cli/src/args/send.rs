@@ -4,7 +4,7 @@ use clap::Args as Group;
 
 #[derive(Debug, Group)]
 #[command(next_help_heading = "Request")]
-pub(crate) struct Send {
+pub(crate) struct RequestDetailOptions {
     /// The field Referer
     #[arg(short = 'e', long, value_name = "URL")]
     pub(crate) referer: Option<String>,

@@ -6,7 +6,7 @@ use clap::Args as Group;
 
 #[derive(Debug, Group)]
 #[command(next_help_heading = "Request")]
-pub(crate) struct Session {
+pub(crate) struct SessionOptions {
     /// Cookies for every URL, NAME=VALUE; …, or a file of cookies, each for its own site; repeatable
     ///
     /// What holds no = is the name of a file in Netscape's form, as --cookie-jar writes it. With a

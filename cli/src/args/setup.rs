@@ -6,7 +6,7 @@ use clap::{Args as Group, ValueEnum};
 
 #[derive(Debug, Group)]
 #[command(next_help_heading = "Setup")]
-pub(crate) struct Setup {
+pub(crate) struct SetupOptions {
     /// TOML file of options, by their long names [default: ~/.config/fetch-all/config.toml]
     ///
     /// Such as: max-time = 10, location = true, header = ["X-A: 1"]. The command line wins over
@@ -25,12 +25,12 @@ pub(crate) struct Setup {
 
     /// Print a man page or a shell's completions; fetch nothing
     #[arg(long, value_name = "KIND")]
-    pub(crate) generate: Option<Generate>,
+    pub(crate) generate: Option<GeneratedFile>,
 }
 
 /// What can be printed for others to read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-pub(crate) enum Generate {
+pub(crate) enum GeneratedFile {
     CompleteBash,
     CompleteElvish,
     CompleteFish,

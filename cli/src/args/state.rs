@@ -7,7 +7,7 @@ use clap::Args as Group;
 /// `--state`, and what belongs to it.
 #[derive(Clone, Debug, Default, Group)]
 #[command(next_help_heading = "State")]
-pub(crate) struct StateOption {
+pub(crate) struct StateOptions {
     /// Keep in this directory what is done: the same command goes on after any stop, and skips it
     ///
     /// Whatever ended a run (Ctrl-C, kill -9, a power cut, a full disk), the same command goes on

@@ -9,7 +9,7 @@ use super::values;
 
 #[derive(Clone, Debug, Group)]
 #[command(next_help_heading = "Retries")]
-pub(crate) struct Tries {
+pub(crate) struct RetryConditionOptions {
     /// The statuses that are tried again, such as 429,5xx [default: see --retry]
     #[arg(long, value_name = "STATUS,…", visible_alias = "retry-on-http-error")]
     #[arg(value_parser = values::statuses)]
@@ -33,7 +33,7 @@ pub(crate) struct Tries {
     pub(crate) speed_time: Option<Duration>,
 }
 
-impl Tries {
+impl RetryConditionOptions {
     /// A policy, changed by the options that are given; `fail` is `--fail`.
     pub(crate) fn over(&self, mut policy: Policy, fail: bool) -> Policy {
         if let Some(statuses) = self.retry_on {
@@ -78,8 +78,8 @@ mod tests {
 
     use super::*;
 
-    fn tries() -> Tries {
-        Tries {
+    fn tries() -> RetryConditionOptions {
+        RetryConditionOptions {
             retry_all_errors: false,
             retry_connrefused: false,
             retry_on: None,
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn all_errors_are_retried_and_statuses_among_them_with_fail() {
-        let tries = Tries {
+        let tries = RetryConditionOptions {
             retry_all_errors: true,
             ..tries()
         };
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn the_statuses_to_retry_replace_those_built_in() {
-        let tries = Tries {
+        let tries = RetryConditionOptions {
             retry_on: Some(StatusSet::EMPTY.with(404)),
             ..tries()
         };

@@ -21,7 +21,7 @@ pub(crate) struct HeaderOption {
 
 /// An entry of `--resolve`.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Resolve {
+pub(crate) struct ResolveEntry {
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) addresses: Vec<IpAddr>,
@@ -149,7 +149,7 @@ pub(crate) fn user(text: &str) -> Result<String, String> {
     }
 }
 
-pub(crate) fn resolve(text: &str) -> Result<Resolve, String> {
+pub(crate) fn resolve(text: &str) -> Result<ResolveEntry, String> {
     let form = "write HOST:PORT:ADDRESS such as example.com:443:127.0.0.1";
     if text.starts_with(['+', '-', '*']) {
         return Err(format!(
@@ -175,7 +175,7 @@ pub(crate) fn resolve(text: &str) -> Result<Resolve, String> {
         .split(',')
         .map(address)
         .collect::<Result<_, _>>()?;
-    Ok(Resolve {
+    Ok(ResolveEntry {
         host: host.to_ascii_lowercase(),
         port,
         addresses,

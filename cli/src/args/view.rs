@@ -8,7 +8,7 @@ use super::values;
 
 #[derive(Debug, Group)]
 #[command(next_help_heading = "Output")]
-pub(crate) struct ViewOption {
+pub(crate) struct ProgressOptions {
     /// Show the run on the whole terminal: speed, times, hosts, breakers, retries, errors; q ends it
     ///
     /// Records go to -o FILE, or to stdout if that is no terminal. Where stderr is no terminal, lines

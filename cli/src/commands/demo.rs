@@ -6,9 +6,9 @@ use std::time::Duration;
 use fetch_proto::Pattern;
 use fetch_testbed::Site;
 
-use crate::args::Args;
-use crate::exit::Stop;
-use crate::input::Source;
+use crate::args::CliArgs;
+use crate::exit::CliError;
+use crate::input::UrlSource;
 
 /// How many lines the demo has; one of them is no URL.
 pub(crate) const COUNT: u64 = 1000;
@@ -24,27 +24,27 @@ That was a site on loopback; what failed was meant to. Try next:
   fetch-all -i urls.txt -o records.jsonl     with a list of your own";
 
 /// Starts the site, lists its URLs, and sets what the options leave open.
-pub(crate) fn start(args: &mut Args) -> Result<(Site, Source), Stop> {
+pub(crate) fn start(args: &mut CliArgs) -> Result<(Site, UrlSource), CliError> {
     // Systems other than Linux may have 127.0.0.1 alone.
     let site = Site::builder()
         .addresses(HOSTS)
         .start()
         .or_else(|_| Site::start());
-    let site = site.map_err(|error| Stop::internal(format!("--demo: no site: {error}")))?;
+    let site = site.map_err(|error| CliError::internal(format!("--demo: no site: {error}")))?;
     set_defaults(args)?;
-    let source = Source::text("demo", list(&site));
+    let source = UrlSource::text("demo", list(&site));
     Ok((site, source))
 }
 
 /// Short waits, so that the tour is over soon.
-fn set_defaults(args: &mut Args) -> Result<(), Stop> {
+fn set_defaults(args: &mut CliArgs) -> Result<(), CliError> {
     args.request.location = true;
     args.request.max_filesize.get_or_insert(8 << 20);
     args.retry
         .retry_delay
         .get_or_insert(Duration::from_millis(500));
     for (pattern, seconds) in [("/stall", 1), ("/delay/", 2)] {
-        let pattern = Pattern::parse(pattern).map_err(Stop::internal)?;
+        let pattern = Pattern::parse(pattern).map_err(CliError::internal)?;
         args.time
             .timeout
             .push((pattern, Duration::from_secs(seconds)));

@@ -12,8 +12,8 @@ use fetch_proto::{Rate, Rules};
 
 use crate::args::Format;
 use crate::display::{Time, plural};
-use crate::exit::Stop;
-use crate::input::{Reader, Shared};
+use crate::exit::CliError;
+use crate::input::{ListReader, SharedProgress};
 use crate::output::format;
 use crate::output::record::Recorder;
 use crate::output::{Form, Output, Target, Written};
@@ -30,7 +30,7 @@ const TOP: usize = 10;
 /// # Errors
 ///
 /// If the thread that reads cannot be started.
-pub(crate) fn run(plan: Plan) -> Result<u8, Stop> {
+pub(crate) fn run(plan: Plan) -> Result<u8, CliError> {
     let settings = plan.settings;
     let (method, body) = (plan.feed.method.as_str(), &plan.feed.body);
     let recorder = Arc::new(Recorder::new(SystemTime::now(), method, body, false));
@@ -45,10 +45,10 @@ pub(crate) fn run(plan: Plan) -> Result<u8, Stop> {
         state: None,
         target: Target::Stdout,
     })
-    .map_err(Stop::internal)?;
-    let shared = Arc::new(Shared::default());
+    .map_err(CliError::internal)?;
+    let shared = Arc::new(SharedProgress::default());
     let silent = plan.silent;
-    let reader = Reader {
+    let reader = ListReader {
         feed: plan.feed,
         ledger: None,
         max_errors: plan.max_errors,
@@ -64,7 +64,7 @@ pub(crate) fn run(plan: Plan) -> Result<u8, Stop> {
         }),
         writer: writer.clone(),
     };
-    let requests = reader.start(plan.sources).map_err(Stop::internal)?;
+    let requests = reader.start(plan.sources).map_err(CliError::internal)?;
     let mut counted = Counted::new(&settings.rules);
     while let Ok(batch) = requests.recv_blocking() {
         batch.iter().for_each(|request| counted.add(request));

@@ -3,20 +3,20 @@
 use clap::Command;
 use clap_complete::{Shell, generate as complete};
 
-use crate::args::{self, setup::Generate};
+use crate::args::{self, setup::GeneratedFile};
 
 const NAME: &str = "fetch-all";
 
 /// What is asked for, whole.
-pub(crate) fn generate(kind: Generate) -> Vec<u8> {
+pub(crate) fn generate(kind: GeneratedFile) -> Vec<u8> {
     let mut command = args::command();
     let shell = match kind {
-        Generate::CompleteBash => Shell::Bash,
-        Generate::CompleteElvish => Shell::Elvish,
-        Generate::CompleteFish => Shell::Fish,
-        Generate::CompletePowerShell => Shell::PowerShell,
-        Generate::CompleteZsh => Shell::Zsh,
-        Generate::Man => return man(command),
+        GeneratedFile::CompleteBash => Shell::Bash,
+        GeneratedFile::CompleteElvish => Shell::Elvish,
+        GeneratedFile::CompleteFish => Shell::Fish,
+        GeneratedFile::CompletePowerShell => Shell::PowerShell,
+        GeneratedFile::CompleteZsh => Shell::Zsh,
+        GeneratedFile::Man => return man(command),
     };
     let mut text = Vec::new();
     complete(shell, &mut command, NAME, &mut text);

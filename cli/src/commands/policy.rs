@@ -6,7 +6,7 @@ use std::path::Path;
 use fetch_policy::{PolicyFile, Severity};
 
 use crate::args::command::PolicyCommand;
-use crate::exit::Stop;
+use crate::exit::CliError;
 use crate::plan::policy_file::{read, stop};
 
 /// Does it, and says what to exit with.
@@ -14,7 +14,7 @@ use crate::plan::policy_file::{read, stop};
 /// # Errors
 ///
 /// If the file cannot be used.
-pub(crate) fn run(command: &PolicyCommand) -> Result<u8, Stop> {
+pub(crate) fn run(command: &PolicyCommand) -> Result<u8, CliError> {
     match command {
         PolicyCommand::Check(args) => check(&args.file),
         PolicyCommand::Explain(args) => {
@@ -25,7 +25,7 @@ pub(crate) fn run(command: &PolicyCommand) -> Result<u8, Stop> {
     }
 }
 
-fn check(path: &Path) -> Result<u8, Stop> {
+fn check(path: &Path) -> Result<u8, CliError> {
     let findings = match read(path) {
         Ok(file) => file.lint(),
         // All mistakes are told, and where the file cannot be read, or the environment is wrong, that.

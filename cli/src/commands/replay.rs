@@ -10,7 +10,7 @@ use fetch_trace::{Ending, TraceError};
 use serde::Serialize;
 
 use crate::args::command::{FIXED, ReplayArgs};
-use crate::exit::{Code, Stop};
+use crate::exit::{CliError, ExitStatus};
 use crate::plan::{overlay, policy_file};
 
 /// Replays, and says what to exit with.
@@ -18,18 +18,18 @@ use crate::plan::{overlay, policy_file};
 /// # Errors
 ///
 /// If options are wrong, or the file cannot be used.
-pub(crate) fn run(args: &ReplayArgs) -> Result<u8, Stop> {
+pub(crate) fn run(args: &ReplayArgs) -> Result<u8, CliError> {
     let path = args.file.as_path();
     let file = File::open(path).map_err(|error| stop(path, &TraceError::from(error)))?;
     let file = BufReader::new(file);
     if args.given.any(&FIXED) {
-        return Err(Stop::usage(
+        return Err(CliError::usage(
             "--deadline and --seed are as recorded: leave them out",
         ));
     }
     let policy = args.given.any(&POLICY);
     if policy && args.explain.is_some() {
-        return Err(Stop::usage(
+        return Err(CliError::usage(
             "--explain tells what was recorded: leave out the options of another policy",
         ));
     }
@@ -70,14 +70,14 @@ fn tell(args: &ReplayArgs, result: &(impl Display + Serialize), same: bool, endi
     // Whoever reads it may have enough.
     let _ = writeln!(std::io::stdout(), "{text}");
     match ending {
-        _ if !same => Code::Internal as u8,
-        Ending::Damaged { .. } => Code::File as u8,
+        _ if !same => ExitStatus::Internal as u8,
+        Ending::Damaged { .. } => ExitStatus::File as u8,
         _ => 0,
     }
 }
 
-fn stop(path: &Path, error: &TraceError) -> Stop {
-    Stop::file(format!("{}: {error}", path.display()))
+fn stop(path: &Path, error: &TraceError) -> CliError {
+    CliError::file(format!("{}: {error}", path.display()))
 }
 
 /// The options that make another policy.
@@ -100,7 +100,7 @@ const POLICY: [&str; 14] = [
 
 /// The settings to compare with: those that were recorded, changed by the policy file, if there is
 /// one, and by the options that are given.
-fn other(recorded: Config, args: &ReplayArgs) -> Result<Config, Stop> {
+fn other(recorded: Config, args: &ReplayArgs) -> Result<Config, CliError> {
     let base = match &args.policy.policy {
         Some(path) => policy_file::over(path, &recorded)?,
         None => recorded,

@@ -6,7 +6,7 @@ use clap::ArgAction;
 
 use super::known::{Known, Value, words};
 use super::{Entry, Origin};
-use crate::exit::Stop;
+use crate::exit::CliError;
 
 const PREFIX: &str = "FETCH_ALL_";
 /// What begins so belongs to the policy file's keys.
@@ -21,7 +21,7 @@ const POLICY: &str = "FETCH_ALL_POLICY_";
 pub(super) fn entries(
     known: &Known<'_>,
     variables: impl Iterator<Item = (OsString, OsString)>,
-) -> Result<(Vec<Entry>, Vec<String>), Stop> {
+) -> Result<(Vec<Entry>, Vec<String>), CliError> {
     let (mut entries, mut warnings) = (Vec::new(), Vec::new());
     for (name, value) in variables {
         let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else {
@@ -30,7 +30,7 @@ pub(super) fn entries(
         if name.starts_with(POLICY) || value.is_empty() {
             continue;
         }
-        let wrong = |why: String| Stop::usage(format!("{name}: {why}"));
+        let wrong = |why: String| CliError::usage(format!("{name}: {why}"));
         let Some(arg) = known.options().find(|arg| variable(arg.get_long()) == name) else {
             let rest = name[PREFIX.len()..].to_ascii_lowercase().replace('_', "-");
             let like = known.like(&rest);

@@ -11,7 +11,7 @@ use super::known::{Known, Value, words};
 use super::print::is_secret;
 use super::{Entry, Origin};
 use crate::config::toml_file::Document;
-use crate::exit::Stop;
+use crate::exit::CliError;
 
 /// What the file says, the named one or else the usual one if it is there; and what should be told of
 /// it.
@@ -22,7 +22,7 @@ use crate::exit::Stop;
 pub(super) fn entries(
     known: &Known<'_>,
     named: Option<(PathBuf, String)>,
-) -> Result<(Vec<Entry>, Vec<String>), Stop> {
+) -> Result<(Vec<Entry>, Vec<String>), CliError> {
     let (path, document) = match named {
         Some((path, by)) => {
             let document = Document::read(&by, &path)?;
@@ -64,7 +64,7 @@ fn usual() -> Option<PathBuf> {
     Some(base.join("fetch-all").join("config.toml"))
 }
 
-fn parse(known: &Known<'_>, document: &Document, path: &Path) -> Result<Vec<Entry>, Stop> {
+fn parse(known: &Known<'_>, document: &Document, path: &Path) -> Result<Vec<Entry>, CliError> {
     // In the order of the keys: no option of a file depends on another's place.
     let table: BTreeMap<Spanned<String>, Spanned<Toml>> = document.parse()?;
     let mut entries = Vec::new();

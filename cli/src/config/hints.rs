@@ -99,7 +99,7 @@ mod tests {
             (&["-P", "dir"], "--output-dir"),
         ] {
             let line = ["fetch-all"].iter().chain(arguments);
-            let error = crate::args::Args::try_parse_from(line).unwrap_err();
+            let error = crate::args::CliArgs::try_parse_from(line).unwrap_err();
             let (_, hint) = hint(&error).unwrap_or_else(|| panic!("none for {arguments:?}"));
             assert!(hint.contains(expected), "{arguments:?}: {hint}");
         }
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn no_hint_hides_an_option_that_there_is() {
         use clap::CommandFactory;
-        let command = crate::args::Args::command();
+        let command = crate::args::CliArgs::command();
         for option in command.get_arguments() {
             for (names, _) in HABITS {
                 let long = option

@@ -18,8 +18,8 @@ use std::path::PathBuf;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command, FromArgMatches};
 
-use crate::args::{self, Args};
-use crate::exit::Stop;
+use crate::args::{self, CliArgs};
+use crate::exit::CliError;
 use known::Known;
 pub(crate) use print::print;
 
@@ -58,7 +58,7 @@ fn config_file(entry: &Entry) -> Option<PathBuf> {
 
 /// All options that count.
 pub(crate) struct Parsed {
-    pub(crate) args: Args,
+    pub(crate) args: CliArgs,
     pub(crate) matches: ArgMatches,
     pub(crate) origins: HashMap<String, Origin>,
     /// What should be told on stderr.
@@ -66,12 +66,12 @@ pub(crate) struct Parsed {
 }
 
 /// Why the options make no sense.
-pub(crate) enum Wrong {
+pub(crate) enum ParseError {
     /// What clap says, help and version included, and where options come from besides the command
     /// line.
     Line(Box<clap::Error>, Vec<Origin>),
     /// A mistake in the file or the environment.
-    Outside(Stop),
+    Outside(CliError),
 }
 
 /// Parses this process's command line, with its environment and its file.
@@ -79,15 +79,15 @@ pub(crate) enum Wrong {
 /// # Errors
 ///
 /// If any of them is wrong; or when help or the version is asked for.
-pub(crate) fn parse() -> Result<Parsed, Wrong> {
+pub(crate) fn parse() -> Result<Parsed, ParseError> {
     let line: Vec<OsString> = std::env::args_os().collect();
     let command = args::command();
     let own = match own(&command, &line) {
-        Own::Alone(matches) => return parsed(matches, Vec::new(), Vec::new()),
-        Own::Error(error) => return Err(Wrong::Line(error, Vec::new())),
-        Own::Over(matches) => matches,
+        CommandLine::Alone(matches) => return parsed(matches, Vec::new(), Vec::new()),
+        CommandLine::Error(error) => return Err(ParseError::Line(error, Vec::new())),
+        CommandLine::Over(matches) => matches,
     };
-    let (entries, warnings) = entries(&command, &own).map_err(Wrong::Outside)?;
+    let (entries, warnings) = entries(&command, &own).map_err(ParseError::Outside)?;
     let words = entries.iter().flat_map(|entry| entry.words.clone());
     let (name, rest) = line
         .split_first()
@@ -99,7 +99,7 @@ pub(crate) fn parse() -> Result<Parsed, Wrong> {
         Err(error) => {
             let mut origins: Vec<_> = entries.into_iter().map(|entry| entry.origin).collect();
             origins.dedup();
-            Err(Wrong::Line(Box::new(error), origins))
+            Err(ParseError::Line(Box::new(error), origins))
         }
     }
 }
@@ -108,9 +108,9 @@ fn parsed(
     matches: ArgMatches,
     entries: Vec<Entry>,
     warnings: Vec<String>,
-) -> Result<Parsed, Wrong> {
-    let args = Args::from_arg_matches(&matches);
-    let args = args.map_err(|error| Wrong::Line(Box::new(error), Vec::new()))?;
+) -> Result<Parsed, ParseError> {
+    let args = CliArgs::from_arg_matches(&matches);
+    let args = args.map_err(|error| ParseError::Line(Box::new(error), Vec::new()))?;
     let origins = entries.into_iter().map(|entry| (entry.id, entry.origin));
     Ok(Parsed {
         args,
@@ -121,33 +121,33 @@ fn parsed(
 }
 
 /// What the command line says by itself.
-enum Own {
+enum CommandLine {
     /// Nothing else is to be asked.
     Alone(ArgMatches),
     Error(Box<clap::Error>),
     Over(ArgMatches),
 }
 
-fn own(command: &Command, line: &[OsString]) -> Own {
+fn own(command: &Command, line: &[OsString]) -> CommandLine {
     match command.clone().try_get_matches_from(line) {
         Ok(matches) if matches.subcommand().is_some() || matches.get_flag("no_config") => {
-            Own::Alone(matches)
+            CommandLine::Alone(matches)
         }
-        Ok(matches) => Own::Over(matches),
+        Ok(matches) => CommandLine::Over(matches),
         // What is missing may be in the file.
         Err(error) if error.kind() == clap::error::ErrorKind::MissingRequiredArgument => {
             let lenient = command.clone().ignore_errors(true);
             match lenient.try_get_matches_from(line) {
-                Ok(matches) => Own::Over(matches),
-                Err(_) => Own::Error(Box::new(error)),
+                Ok(matches) => CommandLine::Over(matches),
+                Err(_) => CommandLine::Error(Box::new(error)),
             }
         }
-        Err(error) => Own::Error(Box::new(error)),
+        Err(error) => CommandLine::Error(Box::new(error)),
     }
 }
 
 /// What the environment and the file say, the weakest first, but for what is overruled.
-fn entries(command: &Command, own: &ArgMatches) -> Result<(Vec<Entry>, Vec<String>), Stop> {
+fn entries(command: &Command, own: &ArgMatches) -> Result<(Vec<Entry>, Vec<String>), CliError> {
     let known = Known::new(command);
     let given = |id: &&str| own.value_source(id) == Some(ValueSource::CommandLine);
     let mut ruled: Vec<String> = own

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::de::{DeserializeOwned, Deserializer, Error, Visitor};
 
 use crate::display::shown;
-use crate::exit::Stop;
+use crate::exit::CliError;
 
 /// A TOML text and its name.
 pub(crate) struct Document {
@@ -28,10 +28,10 @@ impl Document {
     /// # Errors
     ///
     /// If it cannot be read, or is not UTF-8.
-    pub(crate) fn read(option: &str, path: &Path) -> Result<Self, Stop> {
+    pub(crate) fn read(option: &str, path: &Path) -> Result<Self, CliError> {
         let name = shown(path.as_os_str().as_encoded_bytes());
         let text = fs::read_to_string(path).map_err(|error| {
-            Stop::file(format!(
+            CliError::file(format!(
                 "{option} {name}: cannot be read: {error}: check the name of the file"
             ))
         })?;
@@ -43,7 +43,7 @@ impl Document {
     /// # Errors
     ///
     /// If it is not valid TOML, or not a `T`.
-    pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, Stop> {
+    pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, CliError> {
         toml::from_str(&self.text).map_err(|error| {
             let why = error.message().replace('\n', "; ");
             self.wrong(error.span().unwrap_or(0..0), &why)
@@ -51,7 +51,7 @@ impl Document {
     }
 
     /// What is wrong with the text at `span`, as bytes from the start.
-    pub(crate) fn wrong(&self, span: Range<usize>, why: &str) -> Stop {
+    pub(crate) fn wrong(&self, span: Range<usize>, why: &str) -> CliError {
         let mut start = span.start.min(self.text.len());
         while !self.text.is_char_boundary(start) {
             start -= 1;
@@ -66,7 +66,7 @@ impl Document {
             _ => whole.trim(),
         };
         let text = shown(text.as_bytes());
-        Stop::usage(format!("{}:{number}:{column}: {text}: {why}", self.name))
+        CliError::usage(format!("{}:{number}:{column}: {text}: {why}", self.name))
     }
 }
 

@@ -20,29 +20,29 @@ const ENDS: usize = 64;
 
 /// All hosts. The thread that reads adds to it, the run takes away.
 #[derive(Debug)]
-pub(crate) struct Backlog {
+pub(crate) struct HostBacklog {
     /// What ended and is not counted yet: the run takes no lock for each.
-    ended: ConcurrentQueue<End>,
-    hosts: Mutex<Hosts>,
+    ended: ConcurrentQueue<FinishedFetch>,
+    hosts: Mutex<HostQueues>,
 }
 
 /// A fetch that ended.
 #[derive(Debug)]
-struct End {
+struct FinishedFetch {
     /// How long its attempts held their slots.
     held: Duration,
     url: Arc<Url>,
 }
 
 #[derive(Debug, Default)]
-struct Hosts {
-    known: HashMap<Box<str>, Queue>,
+struct HostQueues {
+    known: HashMap<Box<str>, HostQueue>,
     others: u64,
 }
 
 /// What waits at one host.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Queue {
+pub(crate) struct HostQueue {
     /// The least time between two of its requests, as its robots.txt has it.
     delay: Duration,
     /// Fetches that ended.
@@ -55,7 +55,7 @@ pub(crate) struct Queue {
 
 /// The limits that bound how soon a host can be done.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Limits {
+pub(crate) struct HostLimits {
     pub(crate) host_rate: Option<Rate>,
     /// Attempts at once at one host; `None` if that has no limit of its own.
     pub(crate) per_host: Option<usize>,
@@ -63,7 +63,7 @@ pub(crate) struct Limits {
     pub(crate) rate: Option<Rate>,
 }
 
-impl Limits {
+impl HostLimits {
     pub(crate) fn of(config: &Config) -> Self {
         Self {
             host_rate: config.host_rate_limit(),
@@ -73,7 +73,7 @@ impl Limits {
     }
 }
 
-impl Backlog {
+impl HostBacklog {
     /// Adds what was read.
     pub(crate) fn read<'a>(&self, requests: impl IntoIterator<Item = &'a Request>) {
         let mut hosts = self.lock();
@@ -104,10 +104,10 @@ impl Backlog {
                 Err(_) => return,
             },
         };
-        self.note(End { held, url });
+        self.note(FinishedFetch { held, url });
     }
 
-    fn note(&self, end: End) {
+    fn note(&self, end: FinishedFetch) {
         if let Err(full) = self.ended.push(end) {
             self.lock().end(full.into_inner());
         }
@@ -123,18 +123,18 @@ impl Backlog {
     }
 
     /// How long the host that takes the longest needs at least.
-    pub(crate) fn time(&self, limits: &Limits) -> Duration {
+    pub(crate) fn time(&self, limits: &HostLimits) -> Duration {
         let hosts = self.lock();
         let times = hosts.known.values().map(|queue| queue.time(limits));
         times.max().unwrap_or_default()
     }
 
     /// The hosts where the most waits, and then those where the most has ended, by origin.
-    pub(crate) fn top(&self, n: usize) -> Vec<(Box<str>, Queue)> {
+    pub(crate) fn top(&self, n: usize) -> Vec<(Box<str>, HostQueue)> {
         let hosts = self.lock();
         let mut all: Vec<_> = hosts.known.iter().collect();
         all.sort_unstable_by(|(a, x), (b, y)| {
-            let key = |queue: &Queue| (queue.waiting, queue.ended);
+            let key = |queue: &HostQueue| (queue.waiting, queue.ended);
             key(y).cmp(&key(x)).then(a.cmp(b))
         });
         let top = all.into_iter().take(n);
@@ -142,14 +142,14 @@ impl Backlog {
     }
 
     /// The hosts, with all that has ended counted.
-    fn lock(&self) -> MutexGuard<'_, Hosts> {
+    fn lock(&self) -> MutexGuard<'_, HostQueues> {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         self.ended.try_iter().for_each(|end| hosts.end(end));
         hosts
     }
 }
 
-impl Default for Backlog {
+impl Default for HostBacklog {
     fn default() -> Self {
         Self {
             ended: ConcurrentQueue::bounded(ENDS),
@@ -158,9 +158,9 @@ impl Default for Backlog {
     }
 }
 
-impl Hosts {
+impl HostQueues {
     /// The host's, unless there is no room.
-    fn at(&mut self, url: &Url) -> Option<&mut Queue> {
+    fn at(&mut self, url: &Url) -> Option<&mut HostQueue> {
         let name = origin(url);
         if !self.known.contains_key(&*name) {
             if self.known.len() >= MAX_HOSTS {
@@ -169,12 +169,13 @@ impl Hosts {
             if self.known.len() >= MAX_HOSTS {
                 return None;
             }
-            self.known.insert(name.as_ref().into(), Queue::default());
+            self.known
+                .insert(name.as_ref().into(), HostQueue::default());
         }
         self.known.get_mut(&*name)
     }
 
-    fn end(&mut self, end: End) {
+    fn end(&mut self, end: FinishedFetch) {
         if let Some(queue) = self.take(&end.url) {
             queue.ended += 1;
             queue.held += end.held;
@@ -182,7 +183,7 @@ impl Hosts {
     }
 
     /// Counts one less there.
-    fn take(&mut self, url: &Url) -> Option<&mut Queue> {
+    fn take(&mut self, url: &Url) -> Option<&mut HostQueue> {
         match self.known.get_mut(&*origin(url)) {
             Some(queue) if queue.waiting > 0 => {
                 queue.waiting -= 1;
@@ -196,13 +197,13 @@ impl Hosts {
     }
 }
 
-impl Queue {
+impl HostQueue {
     /// How long it needs at least for what waits: the longest of what
     /// - its rate allows: `waiting / rate`, a burst being free,
     /// - its robots.txt allows: `waiting · delay`,
     /// - its slots allow, if each fetch holds one as long as those before did (Little's law):
     ///   `waiting · mean held time / slots`.
-    pub(crate) fn time(&self, limits: &Limits) -> Duration {
+    pub(crate) fn time(&self, limits: &HostLimits) -> Duration {
         if self.waiting == 0 {
             return Duration::ZERO;
         }
@@ -233,8 +234,8 @@ fn times(time: Duration, by: u64, through: u64) -> Duration {
 mod tests {
     use super::*;
 
-    fn queue(waiting: u64, ended: u64, held: u64) -> Queue {
-        Queue {
+    fn queue(waiting: u64, ended: u64, held: u64) -> HostQueue {
+        HostQueue {
             delay: Duration::ZERO,
             ended,
             held: Duration::from_secs(held),
@@ -244,9 +245,9 @@ mod tests {
 
     #[test]
     fn the_tightest_limit_of_a_host_says_how_long_it_needs() {
-        let mut limits = Limits::default();
+        let mut limits = HostLimits::default();
         let mut queue = queue(100, 10, 20);
-        let time = |queue: &Queue, limits: &Limits| queue.time(limits).as_secs();
+        let time = |queue: &HostQueue, limits: &HostLimits| queue.time(limits).as_secs();
         assert_eq!(time(&queue, &limits), 0, "nothing bounds it");
         limits.per_host = Some(4);
         assert_eq!(time(&queue, &limits), 50, "100 of 2 s on 4 slots");
@@ -260,7 +261,7 @@ mod tests {
 
     #[test]
     fn what_is_read_waits_until_it_ends_and_the_busiest_comes_first() {
-        let backlog = Backlog::default();
+        let backlog = HostBacklog::default();
         let urls = ["http://a.test/1", "http://u:p@b.test/", "http://b.test/2"];
         let requests = urls.map(|url| Request::get(url).unwrap());
         backlog.read(&requests);
@@ -278,13 +279,13 @@ mod tests {
 
     #[test]
     fn ends_are_counted_however_many_there_are_at_once() {
-        let backlog = Backlog::default();
+        let backlog = HostBacklog::default();
         let request = || Request::get("http://a.test/").unwrap();
         let requests: Vec<_> = std::iter::repeat_with(request).take(3 * ENDS).collect();
         backlog.read(&requests);
         for n in 1..=2 * ENDS as u64 + 1 {
             let (held, url) = (Duration::from_secs(2), requests[0].url().clone().into());
-            backlog.note(End { held, url });
+            backlog.note(FinishedFetch { held, url });
             if n % 50 == 0 {
                 let (_, queue) = backlog.top(1).remove(0);
                 let waiting = requests.len() as u64 - n;
@@ -297,7 +298,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_and_idle_hosts_make_room() {
-        let backlog = Backlog::default();
+        let backlog = HostBacklog::default();
         let request = |n: usize| Request::get(format!("http://h{n}.test/")).unwrap();
         let many: Vec<_> = (0..MAX_HOSTS + 5).map(request).collect();
         backlog.read(&many);

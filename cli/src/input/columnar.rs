@@ -9,25 +9,25 @@ use parquet::record::reader::RowIter;
 use parquet::record::{Field, Row as Record};
 use parquet::schema::types::Type;
 
-use super::row::Row;
-use super::table::{Broken, Read, columns};
+use super::row::ListRow;
+use super::table::{Read, TableError, columns};
 use crate::args::UrlColumn;
 
 /// The rows of a file.
-pub(super) struct Columnar {
+pub(super) struct ParquetReader {
     /// What each column that is read means.
     known: Vec<&'static str>,
     number: u64,
     rows: RowIter<'static>,
 }
 
-impl Columnar {
+impl ParquetReader {
     /// Finds the columns that mean something.
     ///
     /// # Errors
     ///
     /// If it is no Parquet, or no column has URLs.
-    pub(super) fn new(file: File, url: Option<&UrlColumn>) -> Result<Self, Broken> {
+    pub(super) fn new(file: File, url: Option<&UrlColumn>) -> Result<Self, TableError> {
         safely(|| {
             let reader = SerializedFileReader::new(file).map_err(|error| told(&error))?;
             let schema = reader.metadata().file_metadata().schema().clone();
@@ -59,7 +59,7 @@ impl Columnar {
     /// # Errors
     ///
     /// If the file cannot be read further.
-    pub(super) fn next(&mut self) -> Result<Option<Read>, Broken> {
+    pub(super) fn next(&mut self) -> Result<Option<Read>, TableError> {
         self.number += 1;
         let (number, known, rows) = (self.number, &self.known, &mut self.rows);
         safely(|| {
@@ -80,8 +80,8 @@ impl Columnar {
     }
 }
 
-fn row(record: &Record, known: &[&'static str]) -> Result<Row, String> {
-    let mut row = Row::default();
+fn row(record: &Record, known: &[&'static str]) -> Result<ListRow, String> {
+    let mut row = ListRow::default();
     for ((_, field), meaning) in record.get_column_iter().zip(known) {
         let text = match field {
             Field::Null => continue,
@@ -106,8 +106,8 @@ fn told(error: &parquet::errors::ParquetError) -> String {
 }
 
 /// The reader of this form asserts in places where a damaged file should be an error.
-fn safely<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, Broken> {
+fn safely<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, TableError> {
     let read = catch_unwind(AssertUnwindSafe(read));
     read.unwrap_or_else(|_| Err("it is damaged".into()))
-        .map_err(Broken)
+        .map_err(TableError)
 }

@@ -7,15 +7,15 @@ use fetch_proto::{Method, Policy, Rules};
 use http::header::AUTHORIZATION;
 use ring::digest;
 
-use super::row::Row;
-use crate::input::logins::Logins;
+use super::row::ListRow;
+use crate::input::logins::NetrcLogins;
 use crate::outcome::item::Item;
 
 /// What requests have where their rows say nothing else.
-pub(crate) struct Feed {
+pub(crate) struct RequestTemplate {
     pub(crate) body: bytes::Bytes,
     /// What hosts are told that are told nothing else.
-    pub(crate) logins: Option<Logins>,
+    pub(crate) logins: Option<NetrcLogins>,
     pub(crate) method: Method,
     /// Whether paths are sent as they are in the list.
     pub(crate) path_as_is: bool,
@@ -23,7 +23,7 @@ pub(crate) struct Feed {
     pub(crate) rules: Rules,
 }
 
-impl Feed {
+impl RequestTemplate {
     /// The request of a plain line.
     pub(super) fn request(&self, url: &str) -> Result<Request, String> {
         let request = Request::new(self.method.clone(), url).map_err(|error| why(&error))?;
@@ -35,7 +35,7 @@ impl Feed {
     }
 
     /// The request of a row that says more than its URL.
-    pub(super) fn of_row(&self, row: Row) -> Result<(Request, Item), String> {
+    pub(super) fn of_row(&self, row: ListRow) -> Result<(Request, Item), String> {
         let body = row.body.unwrap_or_else(|| self.body.clone());
         let method = match row.method {
             Some(method) => method,

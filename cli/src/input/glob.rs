@@ -7,13 +7,13 @@ const DIGITS: usize = 20;
 
 /// A URL that stands for many.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Glob {
+pub(crate) struct UrlGlob {
     count: u64,
-    parts: Vec<Part>,
+    parts: Vec<GlobPart>,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
-enum Part {
+enum GlobPart {
     Letters {
         first: u8,
         last: u8,
@@ -29,7 +29,7 @@ enum Part {
     Text(String),
 }
 
-impl Glob {
+impl UrlGlob {
     /// Reads an argument. Braces around one thing alone are part of the URL, and so are the brackets
     /// of an IPv6 address; `\{` and `\[` always are.
     ///
@@ -48,8 +48,10 @@ impl Glob {
                 format!("{why}, at character {column}: write -g to take {{}} and [] as they are")
             };
             let (part, length) = match here.as_bytes() {
-                [b'\\', b'{' | b'}' | b'[' | b']', ..] => (Part::Text(here[1..2].to_owned()), 2),
-                [b'\\', ..] => (Part::Text("\\".to_owned()), 1),
+                [b'\\', b'{' | b'}' | b'[' | b']', ..] => {
+                    (GlobPart::Text(here[1..2].to_owned()), 2)
+                }
+                [b'\\', ..] => (GlobPart::Text("\\".to_owned()), 1),
                 [open, ..] => {
                     let close = if *open == b'{' { '}' } else { ']' };
                     let end = here.find(close).ok_or_else(|| wrong("it is not closed"))?;
@@ -63,17 +65,17 @@ impl Glob {
                     };
                     let part = part.transpose().map_err(|why| wrong(&why))?;
                     (
-                        part.unwrap_or_else(|| Part::Text(here[..=end].to_owned())),
+                        part.unwrap_or_else(|| GlobPart::Text(here[..=end].to_owned())),
                         end + 1,
                     )
                 }
                 [] => break,
             };
             match part {
-                Part::Text(text) => plain.push_str(&text),
+                GlobPart::Text(text) => plain.push_str(&text),
                 part => {
                     if !plain.is_empty() {
-                        parts.push(Part::Text(std::mem::take(&mut plain)));
+                        parts.push(GlobPart::Text(std::mem::take(&mut plain)));
                     }
                     parts.push(part);
                 }
@@ -82,7 +84,7 @@ impl Glob {
         }
         plain.push_str(rest);
         if !plain.is_empty() {
-            parts.push(Part::Text(plain));
+            parts.push(GlobPart::Text(plain));
         }
         let count = parts
             .iter()
@@ -95,7 +97,7 @@ impl Glob {
     pub(crate) fn plain(text: &str) -> Self {
         Self {
             count: 1,
-            parts: vec![Part::Text(text.to_owned())],
+            parts: vec![GlobPart::Text(text.to_owned())],
         }
     }
 
@@ -116,18 +118,18 @@ impl Glob {
 }
 
 /// `None` if it is not meant.
-fn set(inner: &str) -> Option<Result<Part, String>> {
+fn set(inner: &str) -> Option<Result<GlobPart, String>> {
     if let Some((first, last)) = inner.split_once("..") {
         let (last, step) = last.split_once("..").unwrap_or((last, "1"));
         let numbers = format!("{first}-{last}:{step}");
         return Some(range(&numbers));
     }
     let items = || inner.split(',').map(str::to_owned).collect();
-    inner.contains(',').then(|| Ok(Part::Set(items())))
+    inner.contains(',').then(|| Ok(GlobPart::Set(items())))
 }
 
 /// `FIRST-LAST` or `FIRST-LAST:STEP`, of numbers or letters.
-fn range(inner: &str) -> Result<Part, String> {
+fn range(inner: &str) -> Result<GlobPart, String> {
     let form = || format!("{inner:?} is no range such as 1-100, 001-100:5 or a-z");
     let (ends, step) = inner.split_once(':').unwrap_or((inner, "1"));
     let step: u64 = step
@@ -147,8 +149,8 @@ fn range(inner: &str) -> Result<Part, String> {
             .filter(|_| digits && text.len() <= DIGITS)
     };
     let part = match (letter(first), letter(last), number(first), number(last)) {
-        (Some(first), Some(last), ..) => Part::Letters { first, last, step },
-        (_, _, Some(from), Some(last)) => Part::Numbers {
+        (Some(first), Some(last), ..) => GlobPart::Letters { first, last, step },
+        (_, _, Some(from), Some(last)) => GlobPart::Numbers {
             first: from,
             last,
             step,
@@ -166,7 +168,7 @@ fn range(inner: &str) -> Result<Part, String> {
     }
 }
 
-impl Part {
+impl GlobPart {
     /// `None` if that is no number of 64 bits.
     fn count(&self) -> Option<u64> {
         let steps = |first: u64, last: u64, step: u64| match last.checked_sub(first) {
@@ -198,16 +200,16 @@ impl Part {
 }
 
 /// The URLs of arguments, a line for each, made as they are read: there may be any number.
-pub(super) struct Expanded {
-    globs: std::vec::IntoIter<Glob>,
+pub(super) struct GlobReader {
+    globs: std::vec::IntoIter<UrlGlob>,
     line: Vec<u8>,
     /// The present one, and the number of its next URL.
-    now: Option<(Glob, u64)>,
+    now: Option<(UrlGlob, u64)>,
     read: usize,
 }
 
-impl Expanded {
-    pub(super) fn new(globs: Vec<Glob>) -> Self {
+impl GlobReader {
+    pub(super) fn new(globs: Vec<UrlGlob>) -> Self {
         let mut globs = globs.into_iter();
         let now = globs.next().map(|glob| (glob, 0));
         Self {
@@ -239,7 +241,7 @@ impl Expanded {
     }
 }
 
-impl Read for Expanded {
+impl Read for GlobReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut filled = 0;
         while filled < buffer.len() {
@@ -263,9 +265,11 @@ mod tests {
     use super::*;
 
     fn all(text: &str) -> String {
-        let glob = Glob::parse(text).unwrap();
+        let glob = UrlGlob::parse(text).unwrap();
         let mut out = String::new();
-        Expanded::new(vec![glob]).read_to_string(&mut out).unwrap();
+        GlobReader::new(vec![glob])
+            .read_to_string(&mut out)
+            .unwrap();
         out.trim_end().replace('\n', " ")
     }
 
@@ -301,28 +305,28 @@ mod tests {
             ("{5..1}", "ends before it begins"),
             ("[0000000000000000000001-2]", "no range"),
         ] {
-            let error = Glob::parse(text).unwrap_err();
+            let error = UrlGlob::parse(text).unwrap_err();
             assert!(
                 error.contains(part) && error.contains("-g"),
                 "{text}: {error}"
             );
         }
         for text in ["[0-18446744073709551615]", "[0-9999999999][0-9999999999]"] {
-            let error = Glob::parse(text).unwrap_err();
+            let error = UrlGlob::parse(text).unwrap_err();
             assert!(error.contains("more URLs than can be counted"), "{error}");
         }
     }
 
     #[test]
     fn any_number_takes_no_memory() {
-        let glob = Glob::parse("[1-1000000000][0-9999999999]").unwrap();
+        let glob = UrlGlob::parse("[1-1000000000][0-9999999999]").unwrap();
         assert_eq!(glob.count(), 10_000_000_000_000_000_000);
         let mut last = Vec::new();
         glob.write(glob.count() - 1, &mut last);
         assert_eq!(last, b"10000000009999999999");
         let mut start = [0; 8];
-        let glob = Glob::parse("[1-99999999999]{a,b}").unwrap();
-        Expanded::new(vec![glob]).read_exact(&mut start).unwrap();
+        let glob = UrlGlob::parse("[1-99999999999]{a,b}").unwrap();
+        GlobReader::new(vec![glob]).read_exact(&mut start).unwrap();
         assert_eq!(&start, b"1a\n1b\n2a");
     }
 }

@@ -9,7 +9,7 @@ pub(crate) const MAX_LINE: usize = 64 << 10;
 const BUFFER: usize = 16 << 10;
 
 /// A reader of lines that hands over what is there without waiting for more.
-pub(crate) struct Lines<R> {
+pub(crate) struct LineReader<R> {
     /// In bytes.
     longest: usize,
     reader: BufReader<R>,
@@ -18,7 +18,7 @@ pub(crate) struct Lines<R> {
     number: u64,
 }
 
-impl<R: Read> Lines<R> {
+impl<R: Read> LineReader<R> {
     pub(crate) fn new(reader: R, longest: usize) -> Self {
         Self {
             longest,
@@ -129,7 +129,7 @@ mod tests {
     }
 
     fn all(reader: impl Read) -> Vec<(u64, Vec<u8>)> {
-        let (mut lines, mut seen) = (Lines::new(reader, MAX_LINE), Vec::new());
+        let (mut lines, mut seen) = (LineReader::new(reader, MAX_LINE), Vec::new());
         while lines
             .read(|number, line| seen.push((number, line.to_vec())))
             .unwrap()
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn what_is_there_is_handed_over_without_waiting_for_the_rest() {
-        let mut lines = Lines::new(Pieces(vec![b"a\nb", b"\n"]), MAX_LINE);
+        let mut lines = LineReader::new(Pieces(vec![b"a\nb", b"\n"]), MAX_LINE);
         let mut seen = Vec::new();
         assert!(lines.read(|_, line| seen.push(line.to_vec())).unwrap());
         assert_eq!(seen, [b"a"]);

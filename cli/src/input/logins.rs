@@ -12,9 +12,9 @@ const DEFAULT: &str = "default";
 
 /// What each host is told.
 #[derive(Debug)]
-pub(crate) struct Logins(HashMap<String, HeaderValue>);
+pub(crate) struct NetrcLogins(HashMap<String, HeaderValue>);
 
-impl Logins {
+impl NetrcLogins {
     /// Reads the text of a netrc file.
     ///
     /// # Errors
@@ -58,15 +58,15 @@ mod tests {
     #[test]
     fn each_host_has_its_own_login_and_the_rest_the_default() {
         let text = "machine A.test login me password p\ndefault login you password q\n";
-        let logins = Logins::parse(text).unwrap();
+        let logins = NetrcLogins::parse(text).unwrap();
         assert_eq!(logins.of("a.test"), Some(&basic("me:p")));
         assert_eq!(logins.of("b.test"), Some(&basic("you:q")));
-        assert_eq!(Logins::parse("").unwrap().of("a.test"), None);
+        assert_eq!(NetrcLogins::parse("").unwrap().of("a.test"), None);
     }
 
     #[test]
     fn a_mistake_is_told_by_its_line_and_without_passwords() {
-        let error = Logins::parse("machine a.test\nlogin me pasword secret\n").unwrap_err();
+        let error = NetrcLogins::parse("machine a.test\nlogin me pasword secret\n").unwrap_err();
         assert!(error.contains('2') && !error.contains("secret"), "{error}");
     }
 }

@@ -17,24 +17,24 @@ use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::path::Path;
 
-pub(crate) use feed::Feed;
-pub(crate) use lines::{Lines, MAX_LINE, check, trim};
-pub(crate) use reader::{Reader, Shared};
-pub(crate) use stream::Requests;
+pub(crate) use feed::RequestTemplate;
+pub(crate) use lines::{LineReader, MAX_LINE, check, trim};
+pub(crate) use reader::{ListReader, SharedProgress};
+pub(crate) use stream::RequestStream;
 
 use crate::args::{self, InputFormat, UrlColumn};
 use crate::display::shown;
-use crate::exit::Stop;
-use glob::{Expanded, Glob};
+use crate::exit::CliError;
+use glob::{GlobReader, UrlGlob};
 
 /// Something that lines are read from.
-pub(crate) struct Source {
+pub(crate) struct UrlSource {
     /// How messages call it.
     pub(crate) name: String,
     pub(crate) reader: Box<dyn Read + Send>,
     /// Whether every line counts, comments and empty ones too, because each was an argument.
     pub(crate) arguments: bool,
-    pub(crate) shape: Shape,
+    pub(crate) shape: ListFormat,
     pub(crate) url_column: Option<UrlColumn>,
     /// What is not read from its beginning to its end, but here and there.
     pub(crate) file: Option<File>,
@@ -42,14 +42,14 @@ pub(crate) struct Source {
 
 /// What a list consists of.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Shape {
+pub(crate) enum ListFormat {
     Csv { delimiter: u8 },
     Jsonl,
     Lines,
     Parquet,
 }
 
-impl Shape {
+impl ListFormat {
     /// What an option says, or else a file's name, that of what it is packed in left out.
     fn of(format: InputFormat, path: &Path) -> Self {
         let name = path
@@ -76,7 +76,7 @@ impl Shape {
     }
 }
 
-impl Source {
+impl UrlSource {
     /// Lines that are in memory.
     pub(crate) fn text(name: &str, text: String) -> Self {
         let reader = Box::new(Cursor::new(text));
@@ -84,30 +84,30 @@ impl Source {
             name: name.to_owned(),
             reader,
             arguments: false,
-            shape: Shape::Lines,
+            shape: ListFormat::Lines,
             url_column: None,
             file: None,
         }
     }
 
-    fn arguments(name: &str, globs: Vec<Glob>) -> Self {
+    fn arguments(name: &str, globs: Vec<UrlGlob>) -> Self {
         Self {
             arguments: true,
-            reader: Box::new(Expanded::new(globs)),
+            reader: Box::new(GlobReader::new(globs)),
             ..Self::text(name, String::new())
         }
     }
 
-    fn open(path: &Path, input: &args::Input) -> Result<Self, Stop> {
+    fn open(path: &Path, input: &args::InputOptions) -> Result<Self, CliError> {
         let (shape, url_column) = (
-            Shape::of(input.input_format, path),
+            ListFormat::of(input.input_format, path),
             input.url_column.clone(),
         );
         if path.as_os_str() == "-" {
-            if shape == Shape::Parquet {
+            if shape == ListFormat::Parquet {
                 let why =
                     "-i -: Parquet is read here and there, which stdin cannot be: write -i FILE";
-                return Err(Stop::usage(why));
+                return Err(CliError::usage(why));
             }
             return Ok(Self {
                 name: "stdin".to_owned(),
@@ -124,18 +124,18 @@ impl Source {
                 io::ErrorKind::NotFound => ": check the name, or write - for stdin",
                 _ => "",
             };
-            Stop::file(format!(
+            CliError::file(format!(
                 "--input-file {shown}: cannot be read: {error}{hint}"
             ))
         };
         let file = File::open(path).map_err(refuse)?;
         if file.metadata().map_err(refuse)?.is_dir() {
-            return Err(Stop::file(format!(
+            return Err(CliError::file(format!(
                 "--input-file {shown}: is a directory: write the name of a file in it"
             )));
         }
         let (reader, file): (Box<dyn Read + Send>, _) = match shape {
-            Shape::Parquet => (Box::new(io::empty()), Some(file)),
+            ListFormat::Parquet => (Box::new(io::empty()), Some(file)),
             _ => (Box::new(file), None),
         };
         Ok(Self {
@@ -150,7 +150,7 @@ impl Source {
 }
 
 /// How many URLs there will be, where that is known before they are read.
-pub(crate) fn known_total(input: &args::Input) -> Option<u64> {
+pub(crate) fn known_total(input: &args::InputOptions) -> Option<u64> {
     let files = !input.input_file.is_empty() || input.url.iter().any(|url| url.starts_with('@'));
     let urls = input.urls.iter().chain(&input.url);
     let counts = urls.map(|url| glob(url, input).map_or(1, |glob| glob.count()));
@@ -158,42 +158,42 @@ pub(crate) fn known_total(input: &args::Input) -> Option<u64> {
 }
 
 /// An argument, with what it stands for.
-fn glob(url: &str, input: &args::Input) -> Result<Glob, Stop> {
+fn glob(url: &str, input: &args::InputOptions) -> Result<UrlGlob, CliError> {
     if input.globoff {
-        return Ok(Glob::plain(url));
+        return Ok(UrlGlob::plain(url));
     }
-    Glob::parse(url).map_err(|why| Stop::usage(format!("{}: {why}", shown(url.as_bytes()))))
+    UrlGlob::parse(url).map_err(|why| CliError::usage(format!("{}: {why}", shown(url.as_bytes()))))
 }
 
 /// Opens all sources, in order, so that what is missing is known before the first request.
-pub(crate) fn open(input: &args::Input) -> Result<Vec<Source>, Stop> {
+pub(crate) fn open(input: &args::InputOptions) -> Result<Vec<UrlSource>, CliError> {
     let mut sources = Vec::new();
     if !input.urls.is_empty() {
         let globs = input.urls.iter().map(|url| glob(url, input));
         let globs = globs.collect::<Result<_, _>>()?;
-        sources.push(Source::arguments("argument", globs));
+        sources.push(UrlSource::arguments("argument", globs));
     }
     let mut paths = Vec::new();
     for url in &input.url {
         match url.strip_prefix('@') {
             Some("") => {
-                return Err(Stop::usage(
+                return Err(CliError::usage(
                     "--url @: no file: write --url @FILE, or @- for stdin",
                 ));
             }
             Some(path) => paths.push(Path::new(path)),
-            None => sources.push(Source::arguments("--url", vec![glob(url, input)?])),
+            None => sources.push(UrlSource::arguments("--url", vec![glob(url, input)?])),
         }
     }
     paths.extend(input.input_file.iter().map(|path| path.as_path()));
     if paths.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
-        return Err(Stop::usage("-i - twice: stdin can be read only once"));
+        return Err(CliError::usage("-i - twice: stdin can be read only once"));
     }
     for path in paths {
-        sources.push(Source::open(path, input)?);
+        sources.push(UrlSource::open(path, input)?);
     }
     if sources.is_empty() {
-        return Err(Stop::usage(
+        return Err(CliError::usage(
             "nothing to fetch: write URLs, -i FILE, or -i - for stdin; \
              --demo shows how it works, --help every option",
         ));

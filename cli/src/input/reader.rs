@@ -9,17 +9,17 @@ use async_channel::{Receiver, Sender};
 use fetch_driver::{Redacted, Request};
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::columnar::Columnar;
-use super::feed::Feed;
-use super::lines::{Lines, MAX_LINE, check, trim};
-use super::row::Row;
-use super::seen::Seen;
-use super::table::{Broken, Table};
+use super::columnar::ParquetReader;
+use super::feed::RequestTemplate;
+use super::lines::{LineReader, MAX_LINE, check, trim};
+use super::row::ListRow;
+use super::seen::DuplicateFilter;
+use super::table::{CsvReader, TableError};
 use super::unpack::unpack;
-use super::{Shape, Source};
+use super::{ListFormat, UrlSource};
 use crate::display::shown;
-use crate::exit::{Code, Worst};
-use crate::input::backlog::Backlog;
+use crate::exit::{ExitStatus, WorstStatus};
+use crate::input::backlog::HostBacklog;
 use crate::outcome::item::Item;
 use crate::output::Writer;
 use crate::output::record::{Id, Told};
@@ -43,9 +43,9 @@ const MAX_TOLD: u64 = 20;
 
 /// What the reader and the rest of the command tell each other.
 #[derive(Debug, Default)]
-pub(crate) struct Shared {
+pub(crate) struct SharedProgress {
     /// What waits at which host, if somebody wants to know.
-    pub(crate) backlog: Option<Backlog>,
+    pub(crate) backlog: Option<HostBacklog>,
     /// Whether no more is to be read.
     pub(crate) stopped: AtomicBool,
     /// Whether all was read.
@@ -64,15 +64,15 @@ pub(crate) struct Shared {
     failures: AtomicU64,
     /// Whether so many have failed that everything stops.
     pub(crate) failed_early: AtomicBool,
-    pub(crate) worst: Worst,
+    pub(crate) worst: WorstStatus,
     /// Whether a list could not be read to its end.
     pub(crate) unread: AtomicBool,
     /// Why the state cannot be asked further.
     pub(crate) state_lost: Mutex<Option<io::Error>>,
 }
 
-impl Shared {
-    pub(crate) fn new(backlog: Option<Backlog>) -> Self {
+impl SharedProgress {
+    pub(crate) fn new(backlog: Option<HostBacklog>) -> Self {
         Self {
             backlog,
             ..Self::default()
@@ -87,15 +87,15 @@ impl Shared {
 }
 
 /// Reads sources, makes requests of their lines and reports those that are none.
-pub(crate) struct Reader {
-    pub(crate) feed: Feed,
+pub(crate) struct ListReader {
+    pub(crate) feed: RequestTemplate,
     /// What is done, where that is kept.
     pub(crate) ledger: Option<Arc<Ledger>>,
     /// After how many failures to stop.
     pub(crate) max_errors: Option<NonZeroU64>,
     /// What was read before, if that is to be left out.
-    pub(crate) seen: Option<Seen>,
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) seen: Option<DuplicateFilter>,
+    pub(crate) shared: Arc<SharedProgress>,
     /// Where bodies go, if anywhere.
     pub(crate) store: Option<Arc<Store>>,
     /// Takes the records of malformed lines.
@@ -105,9 +105,9 @@ pub(crate) struct Reader {
     pub(crate) seq: u64,
 }
 
-impl Reader {
+impl ListReader {
     /// Starts the thread. It ends with the sources, or when the receiver is dropped.
-    pub(crate) fn start(mut self, sources: Vec<Source>) -> io::Result<Receiver<Vec<Request>>> {
+    pub(crate) fn start(mut self, sources: Vec<UrlSource>) -> io::Result<Receiver<Vec<Request>>> {
         let (sender, receiver) = async_channel::bounded(BATCHES);
         let run = move || {
             for source in sources {
@@ -124,7 +124,7 @@ impl Reader {
     }
 
     /// `None` if nobody wants more.
-    fn read(&mut self, source: Source, sender: &Sender<Vec<Request>>) -> Option<()> {
+    fn read(&mut self, source: UrlSource, sender: &Sender<Vec<Request>>) -> Option<()> {
         let reader = match unpack(source.reader) {
             Ok(reader) => reader,
             Err(error) => {
@@ -132,22 +132,22 @@ impl Reader {
                 return Some(());
             }
         };
-        let source = Source { reader, ..source };
+        let source = UrlSource { reader, ..source };
         match source.shape {
-            Shape::Csv { delimiter } => self.table(source, delimiter, sender),
-            Shape::Jsonl => self.lines(source, MAX_OBJECT, sender),
-            Shape::Lines => self.lines(source, MAX_LINE, sender),
-            Shape::Parquet => self.columnar(source, sender),
+            ListFormat::Csv { delimiter } => self.table(source, delimiter, sender),
+            ListFormat::Jsonl => self.lines(source, MAX_OBJECT, sender),
+            ListFormat::Lines => self.lines(source, MAX_LINE, sender),
+            ListFormat::Parquet => self.columnar(source, sender),
         }
     }
 
     fn lines(
         &mut self,
-        source: Source,
+        source: UrlSource,
         longest: usize,
         sender: &Sender<Vec<Request>>,
     ) -> Option<()> {
-        let mut lines = Lines::new(source.reader, longest);
+        let mut lines = LineReader::new(source.reader, longest);
         let mut expected = 0;
         loop {
             let mut batch = Vec::with_capacity(expected);
@@ -157,12 +157,12 @@ impl Reader {
                 if (ignored && !source.arguments) || self.shared.stopped.load(Relaxed) {
                     return;
                 }
-                if source.shape == Shape::Lines {
+                if source.shape == ListFormat::Lines {
                     self.line(&source.name, number, line, &mut batch);
                 } else {
                     let row = match line.len() > longest {
                         true => Err("longer than 1 MiB".to_owned()),
-                        false => Row::json(line),
+                        false => ListRow::json(line),
                     };
                     self.row(&source.name, number, line, row, &mut batch);
                 }
@@ -183,11 +183,11 @@ impl Reader {
 
     fn table(
         &mut self,
-        mut source: Source,
+        mut source: UrlSource,
         delimiter: u8,
         sender: &Sender<Vec<Request>>,
     ) -> Option<()> {
-        let mut table = Table::new(delimiter, source.url_column.take());
+        let mut table = CsvReader::new(delimiter, source.url_column.take());
         let mut piece = vec![0; PIECE];
         loop {
             let length = match source.reader.read(&mut piece) {
@@ -218,10 +218,10 @@ impl Reader {
         }
     }
 
-    fn columnar(&mut self, mut source: Source, sender: &Sender<Vec<Request>>) -> Option<()> {
-        let broken = |broken: Broken| io::Error::other(broken.0);
+    fn columnar(&mut self, mut source: UrlSource, sender: &Sender<Vec<Request>>) -> Option<()> {
+        let broken = |broken: TableError| io::Error::other(broken.0);
         let opened = source.file.take().map(|file| {
-            let columnar = Columnar::new(file, source.url_column.as_ref());
+            let columnar = ParquetReader::new(file, source.url_column.as_ref());
             columnar.map_err(broken)
         });
         let mut rows = match opened? {
@@ -273,7 +273,7 @@ impl Reader {
 
     fn unread(&self, source: &str, error: &io::Error) {
         (self.tell)(&format!("{source}: cannot be read further: {error}"));
-        self.shared.worst.note(Code::File);
+        self.shared.worst.note(ExitStatus::File);
         self.shared.unread.store(true, Relaxed);
     }
 
@@ -294,7 +294,7 @@ impl Reader {
         source: &str,
         number: u64,
         raw: &[u8],
-        row: Result<Row, String>,
+        row: Result<ListRow, String>,
         batch: &mut Vec<Request>,
     ) {
         match row {
@@ -384,7 +384,7 @@ impl Reader {
         let text = shown(line);
         let message = format!("{source}:{number}: {why}: {text}");
         let before = self.shared.malformed.fetch_add(1, Relaxed);
-        self.shared.worst.note(Code::Usage);
+        self.shared.worst.note(ExitStatus::Usage);
         if before < MAX_TOLD {
             (self.tell)(&message);
         } else if before == MAX_TOLD {

@@ -15,7 +15,7 @@ use crate::outcome::checksum::Checksum;
 
 /// A row that makes sense. What it does not say is as for all.
 #[derive(Debug, Default)]
-pub(super) struct Row {
+pub(super) struct ListRow {
     pub(super) body: Option<Bytes>,
     pub(super) checksum: Option<Checksum>,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
@@ -53,7 +53,7 @@ enum Fields {
     One(String),
 }
 
-impl Row {
+impl ListRow {
     /// A line of a JSONL list: an object, or just a URL in quotes.
     ///
     /// # Errors
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn all_that_an_object_says_is_taken() {
-        let row = Row::json(
+        let row = ListRow::json(
             br#"{"url": "http://a.test/", "method": "PUT", "headers": {"X-A": ["1", "2"], "x-b": "3"},
             "body": {"n": 1}, "out": "a.txt", "id": 7, "priority": -3, "timeout": "1.5",
             "checksum": "md5:d41d8cd98f00b204e9800998ecf8427e"}"#,
@@ -246,7 +246,7 @@ mod tests {
             (-3, Some(Duration::from_millis(1500)))
         );
         assert!(row.checksum.is_some());
-        assert!(Row::json(br#""http://a.test/""#).unwrap().is_plain());
+        assert!(ListRow::json(br#""http://a.test/""#).unwrap().is_plain());
     }
 
     #[test]
@@ -286,7 +286,7 @@ mod tests {
                 "write the body itself",
             ),
         ] {
-            let why = Row::json(line.as_bytes()).unwrap_err();
+            let why = ListRow::json(line.as_bytes()).unwrap_err();
             assert!(why.contains(part), "{line}: {why}");
         }
     }

@@ -9,12 +9,12 @@ pub(crate) const REMEMBERED: usize = 5_000_000;
 
 /// Digests in two generations: when the younger is full it becomes the older, and that is forgotten.
 #[derive(Debug, Default)]
-pub(crate) struct Seen {
+pub(crate) struct DuplicateFilter {
     old: HashSet<u128>,
     young: HashSet<u128>,
 }
 
-impl Seen {
+impl DuplicateFilter {
     /// Whether it was here before, as far as is remembered.
     pub(super) fn again(&mut self, digest: u128) -> bool {
         self.again_of(digest, REMEMBERED)
@@ -40,7 +40,7 @@ mod tests {
 
     #[test]
     fn the_latest_are_remembered_in_bounded_memory() {
-        let mut seen = Seen::default();
+        let mut seen = DuplicateFilter::default();
         for digest in 0..1000 {
             assert!(!seen.again_of(digest, 10));
             assert!(seen.old.len() + seen.young.len() <= 20);

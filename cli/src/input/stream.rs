@@ -9,12 +9,12 @@ use fetch_driver::Request;
 use futures_lite::Stream;
 
 /// One request after the other, from batches.
-pub(crate) struct Requests {
+pub(crate) struct RequestStream {
     batch: vec::IntoIter<Request>,
     receiver: Pin<Box<Receiver<Vec<Request>>>>,
 }
 
-impl Requests {
+impl RequestStream {
     pub(crate) fn new(receiver: Receiver<Vec<Request>>) -> Self {
         Self {
             batch: Vec::new().into_iter(),
@@ -23,7 +23,7 @@ impl Requests {
     }
 }
 
-impl Stream for Requests {
+impl Stream for RequestStream {
     type Item = Request;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Request>> {

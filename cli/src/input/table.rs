@@ -2,7 +2,7 @@
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
-use super::row::{COLUMNS, Row};
+use super::row::{COLUMNS, ListRow};
 use crate::args::UrlColumn;
 
 /// The longest row, in bytes; one that is longer has a quote too few.
@@ -12,7 +12,7 @@ const MAX_ROW: usize = 1 << 20;
 const MAX_COLUMNS: usize = 10_000;
 
 /// Reads a table piece by piece.
-pub(super) struct Table {
+pub(super) struct CsvReader {
     /// What each column is; known after the first row.
     columns: Option<Vec<Option<&'static str>>>,
     ends: Vec<usize>,
@@ -29,14 +29,14 @@ pub(super) struct Read {
     pub(super) line: u64,
     /// As it may be shown.
     pub(super) raw: Vec<u8>,
-    pub(super) row: Result<Row, String>,
+    pub(super) row: Result<ListRow, String>,
 }
 
 /// A table that cannot be read further.
 #[derive(Debug)]
-pub(super) struct Broken(pub(super) String);
+pub(super) struct TableError(pub(super) String);
 
-impl Table {
+impl CsvReader {
     pub(super) fn new(delimiter: u8, url: Option<UrlColumn>) -> Self {
         Self {
             columns: None,
@@ -58,7 +58,7 @@ impl Table {
         &mut self,
         mut input: &[u8],
         mut each: impl FnMut(Read),
-    ) -> Result<(), Broken> {
+    ) -> Result<(), TableError> {
         let end = input.is_empty();
         loop {
             if self.filled == (0, 0) {
@@ -78,12 +78,12 @@ impl Table {
                 ReadRecordResult::InputEmpty => {}
                 ReadRecordResult::OutputFull if self.output.len() >= MAX_ROW => {
                     let why = "a row of over 1 MiB: is a quote missing?";
-                    return Err(Broken(format!("line {line}: {why}")));
+                    return Err(TableError(format!("line {line}: {why}")));
                 }
                 ReadRecordResult::OutputFull => self.output.resize(2 * self.output.len(), 0),
                 ReadRecordResult::OutputEndsFull if self.ends.len() >= MAX_COLUMNS => {
                     let why = "over 10,000 columns: is it the right separator?";
-                    return Err(Broken(format!("line {line}: {why}")));
+                    return Err(TableError(format!("line {line}: {why}")));
                 }
                 ReadRecordResult::OutputEndsFull => self.ends.resize(2 * self.ends.len(), 0),
                 ReadRecordResult::Record => self.record(&mut each)?,
@@ -92,7 +92,7 @@ impl Table {
         }
     }
 
-    fn record(&mut self, each: &mut impl FnMut(Read)) -> Result<(), Broken> {
+    fn record(&mut self, each: &mut impl FnMut(Read)) -> Result<(), TableError> {
         let (bytes, count) = std::mem::take(&mut self.filled);
         let ends = &self.ends[..count];
         let starts = [0].into_iter().chain(ends.iter().copied());
@@ -102,7 +102,7 @@ impl Table {
             .collect();
         let line = self.begun;
         if self.columns.is_none() {
-            let (columns, head) = columns(&cells, self.url.as_ref()).map_err(Broken)?;
+            let (columns, head) = columns(&cells, self.url.as_ref()).map_err(TableError)?;
             self.columns = Some(columns);
             if head {
                 return Ok(());
@@ -166,8 +166,8 @@ pub(super) fn columns(
     Ok((names.iter().enumerate().map(known).collect(), head))
 }
 
-fn row(cells: &[&[u8]], columns: &[Option<&'static str>]) -> Result<Row, String> {
-    let mut row = Row::default();
+fn row(cells: &[&[u8]], columns: &[Option<&'static str>]) -> Result<ListRow, String> {
+    let mut row = ListRow::default();
     for (cell, column) in cells.iter().zip(columns) {
         let Some(column) = column else { continue };
         let text = std::str::from_utf8(cell);
@@ -187,7 +187,7 @@ mod tests {
 
     fn read(text: &str, url: Option<&str>, piece: usize) -> Result<Vec<(u64, String)>, String> {
         let url = url.map(|url| UrlColumn::parse(url).unwrap());
-        let (mut table, mut rows) = (Table::new(b',', url), Vec::new());
+        let (mut table, mut rows) = (CsvReader::new(b',', url), Vec::new());
         let pieces = text.as_bytes().chunks(piece).chain([&b""[..]]);
         for piece in pieces {
             let each = |read: Read| {

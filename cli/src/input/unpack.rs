@@ -23,20 +23,20 @@ pub(super) fn unpack(mut reader: Box<dyn Read + Send>) -> io::Result<Box<dyn Rea
     };
     let whole = Cursor::new(magic).chain(reader);
     Ok(match packed {
-        Some("gzip") => Box::new(Told("gzip", MultiGzDecoder::new(whole))),
+        Some("gzip") => Box::new(LabelledDecoder("gzip", MultiGzDecoder::new(whole))),
         Some(name) => {
             let mut decoder = zstd::Decoder::new(whole)?;
             decoder.window_log_max(ZSTD_WINDOW_LOG)?;
-            Box::new(Told(name, decoder))
+            Box::new(LabelledDecoder(name, decoder))
         }
         None => Box::new(whole),
     })
 }
 
 /// A decoder whose errors say what is wrong.
-struct Told<R>(&'static str, R);
+struct LabelledDecoder<R>(&'static str, R);
 
-impl<R: Read> Read for Told<R> {
+impl<R: Read> Read for LabelledDecoder<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let Self(name, decoder) = self;
         decoder.read(out).map_err(|error| {

@@ -3,7 +3,7 @@
 use fetch_driver::{Error, ErrorKind, Outcome};
 use fetch_proto::{AttemptEnd, Error as Cause, Failure, RedirectError};
 
-use crate::exit::Code;
+use crate::exit::ExitStatus;
 
 /// How a fetch ended, as records and exit codes tell it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -13,7 +13,7 @@ pub(crate) struct Verdict {
     /// The field `exitcode`: what curl would have ended with.
     pub(crate) curl: u8,
     /// What it does to our own exit code.
-    pub(crate) code: Option<Code>,
+    pub(crate) code: Option<ExitStatus>,
 }
 
 impl Verdict {
@@ -21,14 +21,14 @@ impl Verdict {
     pub(crate) const CHECKSUM: Self = Self {
         outcome: "checksum",
         curl: 0,
-        code: Some(Code::Protocol),
+        code: Some(ExitStatus::Protocol),
     };
 
     /// The body could not be kept.
     pub(crate) const SAVE: Self = Self {
         outcome: "io",
         curl: 23,
-        code: Some(Code::File),
+        code: Some(ExitStatus::File),
     };
 
     /// Judges an outcome; `fail` is the option `--fail`.
@@ -41,8 +41,8 @@ impl Verdict {
 
     fn status(status: u16, fail: bool) -> Self {
         let code = match status {
-            401 | 403 | 407 => Code::Auth,
-            400.. => Code::Http,
+            401 | 403 | 407 => ExitStatus::Auth,
+            400.. => ExitStatus::Http,
             _ => {
                 return Self {
                     outcome: "ok",
@@ -73,44 +73,46 @@ impl Verdict {
         };
         let cause = match error.kind() {
             ErrorKind::Fetch(cause) => cause,
-            ErrorKind::Stopped => return verdict("cancelled", 42, Code::Internal),
-            _ => return verdict("invalid", 3, Code::Usage),
+            ErrorKind::Stopped => return verdict("cancelled", 42, ExitStatus::Internal),
+            _ => return verdict("invalid", 3, ExitStatus::Usage),
         };
         match cause {
             Cause::BodyTooLarge { .. } | Cause::Failed(Failure::BodyTooLarge) => {
-                verdict("too_large", 63, Code::Protocol)
+                verdict("too_large", 63, ExitStatus::Protocol)
             }
-            Cause::Cancelled => verdict("cancelled", 42, Code::Unfinished),
-            Cause::TimedOut(_) => verdict("timeout", 28, Code::Network),
-            Cause::Redirect(RedirectError::TooMany) => verdict("protocol", 47, Code::Protocol),
+            Cause::Cancelled => verdict("cancelled", 42, ExitStatus::Unfinished),
+            Cause::TimedOut(_) => verdict("timeout", 28, ExitStatus::Network),
+            Cause::Redirect(RedirectError::TooMany) => {
+                verdict("protocol", 47, ExitStatus::Protocol)
+            }
             Cause::Redirect(RedirectError::InvalidLocation) => {
-                verdict("protocol", 3, Code::Protocol)
+                verdict("protocol", 3, ExitStatus::Protocol)
             }
-            Cause::Redirect(_) => verdict("protocol", 1, Code::Protocol),
+            Cause::Redirect(_) => verdict("protocol", 1, ExitStatus::Protocol),
             Cause::Failed(Failure::Save) => Self::SAVE,
-            Cause::Failed(Failure::Tls) => verdict("tls", tls(error), Code::Tls),
+            Cause::Failed(Failure::Tls) => verdict("tls", tls(error), ExitStatus::Tls),
             Cause::Failed(failure) => {
                 let (name, curl, code) = network(failure, has_head(outcome));
                 verdict(name, curl, code)
             }
-            _ => verdict("io", 56, Code::Network),
+            _ => verdict("io", 56, ExitStatus::Network),
         }
     }
 }
 
-fn network(failure: Failure, has_head: bool) -> (&'static str, u8, Code) {
+fn network(failure: Failure, has_head: bool) -> (&'static str, u8, ExitStatus) {
     match failure {
-        Failure::Resolve => ("dns", 6, Code::Network),
-        Failure::Connect | Failure::Exhausted => ("connect", 7, Code::Network),
-        Failure::EmptyReply => ("io", 52, Code::Network),
+        Failure::Resolve => ("dns", 6, ExitStatus::Network),
+        Failure::Connect | Failure::Exhausted => ("connect", 7, ExitStatus::Network),
+        Failure::EmptyReply => ("io", 52, ExitStatus::Network),
         // curl tells a reset from an early end; here both are a part of the body that is missing.
-        Failure::Io if has_head => ("io", 18, Code::Network),
-        Failure::Decode => ("protocol", 61, Code::Protocol),
-        Failure::Protocol => ("protocol", 8, Code::Protocol),
-        Failure::Unsupported => ("protocol", 1, Code::Protocol),
-        Failure::RequestBody => ("io", 55, Code::Network),
-        Failure::Dropped => ("io", 56, Code::Internal),
-        _ => ("io", 56, Code::Network),
+        Failure::Io if has_head => ("io", 18, ExitStatus::Network),
+        Failure::Decode => ("protocol", 61, ExitStatus::Protocol),
+        Failure::Protocol => ("protocol", 8, ExitStatus::Protocol),
+        Failure::Unsupported => ("protocol", 1, ExitStatus::Protocol),
+        Failure::RequestBody => ("io", 55, ExitStatus::Network),
+        Failure::Dropped => ("io", 56, ExitStatus::Internal),
+        _ => ("io", 56, ExitStatus::Network),
     }
 }
 
@@ -151,8 +153,8 @@ mod tests {
     #[test]
     fn statuses_fail_only_when_asked_to() {
         assert_eq!(Verdict::status(404, false).code, None);
-        assert_eq!(Verdict::status(404, true).code, Some(Code::Http));
-        assert_eq!(Verdict::status(401, true).code, Some(Code::Auth));
+        assert_eq!(Verdict::status(404, true).code, Some(ExitStatus::Http));
+        assert_eq!(Verdict::status(401, true).code, Some(ExitStatus::Auth));
         assert_eq!(Verdict::status(302, true).outcome, "ok");
         assert_eq!(Verdict::status(500, false).outcome, "http_error");
     }

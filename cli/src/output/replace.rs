@@ -4,7 +4,7 @@ use std::fs::{self, Permissions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::exit::Stop;
+use crate::exit::CliError;
 
 /// Who may read the file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -27,11 +27,11 @@ impl Replaced {
     /// # Errors
     ///
     /// If there is no such directory, or the path names one.
-    pub(crate) fn new(option: &'static str, path: PathBuf) -> Result<Self, Stop> {
+    pub(crate) fn new(option: &'static str, path: PathBuf) -> Result<Self, CliError> {
         let can_be = path.as_os_str() != "-" && !path.is_dir() && directory(&path).is_dir();
         match can_be {
             true => Ok(Self { option, path }),
-            false => Err(Stop::usage(format!(
+            false => Err(CliError::usage(format!(
                 "{option} {}: no file can be written there: name one in a directory that exists",
                 path.display()
             ))),
@@ -44,10 +44,10 @@ impl Replaced {
     /// # Errors
     ///
     /// If they cannot be written: then it is as it was.
-    pub(crate) fn write(&self, bytes: &[u8], readers: Readers) -> Result<(), Stop> {
+    pub(crate) fn write(&self, bytes: &[u8], readers: Readers) -> Result<(), CliError> {
         replace(&self.path, bytes, readers).map_err(|error| {
             let (option, path) = (self.option, self.path.display());
-            Stop::file(format!("{option} {path}: cannot be written: {error}"))
+            CliError::file(format!("{option} {path}: cannot be written: {error}"))
         })
     }
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
-use crate::exit::Stop;
+use crate::exit::CliError;
 
 /// A destination that is open.
 pub(crate) enum Target {
@@ -14,7 +14,7 @@ pub(crate) enum Target {
 
 impl Target {
     /// Opens the file, which loses what it had; `None` and `-` are stdout.
-    pub(crate) fn open(path: Option<&Path>) -> Result<Self, Stop> {
+    pub(crate) fn open(path: Option<&Path>) -> Result<Self, CliError> {
         let Some(path) = path.filter(|path| path.as_os_str() != "-") else {
             return Ok(Self::Stdout);
         };
@@ -24,7 +24,7 @@ impl Target {
                 io::ErrorKind::NotFound => ": its directory must exist",
                 _ => "",
             };
-            Stop::file(format!("--output {name}: cannot be written: {error}{hint}"))
+            CliError::file(format!("--output {name}: cannot be written: {error}{hint}"))
         })?;
         Ok(Self::File(name, file))
     }

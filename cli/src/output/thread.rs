@@ -9,7 +9,7 @@ use async_channel::Receiver;
 use futures_lite::future;
 
 use super::{Chunk, Form, PATIENCE, Target, Writer};
-use crate::exit::Stop;
+use crate::exit::CliError;
 use crate::output::format::Sink;
 use crate::state::{Keeper, State};
 use crate::ui::progress::Progress;
@@ -40,7 +40,7 @@ pub(crate) struct Output {
 /// What could not be written.
 enum Failed {
     Records(io::Error),
-    State(Stop),
+    State(CliError),
 }
 
 impl Output {
@@ -102,7 +102,7 @@ impl Output {
 
     /// Waits until all is written, or until `give_up` says so. `false` if the reader of stdout has
     /// gone.
-    pub(crate) fn finish(mut self, give_up: impl Fn() -> bool) -> Result<bool, Stop> {
+    pub(crate) fn finish(mut self, give_up: impl Fn() -> bool) -> Result<bool, CliError> {
         let also = self.also.take();
         let own = self.finish_own(&give_up)?;
         match also {
@@ -111,7 +111,7 @@ impl Output {
         }
     }
 
-    fn finish_own(self, give_up: &impl Fn() -> bool) -> Result<bool, Stop> {
+    fn finish_own(self, give_up: &impl Fn() -> bool) -> Result<bool, CliError> {
         while !self.thread.is_finished() {
             if give_up() {
                 return Ok(true);
@@ -129,12 +129,12 @@ impl Output {
                     _ => "",
                 };
                 let name = self.name;
-                Err(Stop::file(format!(
+                Err(CliError::file(format!(
                     "--output {name}: cannot be written further: {error}{hint}"
                 )))
             }
             Ok(Err(Failed::State(stop))) => Err(stop),
-            Err(_) => Err(Stop::internal("the writing thread panicked")),
+            Err(_) => Err(CliError::internal("the writing thread panicked")),
         }
     }
 }
@@ -204,7 +204,7 @@ impl Writing {
         if let Some(store) = &state.archives {
             store
                 .sync()
-                .map_err(|error| Failed::State(Stop::file(error)))?;
+                .map_err(|error| Failed::State(CliError::file(error)))?;
         }
         what(&mut state.keeper).map_err(|error| {
             let what = "cannot be written further";

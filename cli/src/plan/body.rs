@@ -6,9 +6,9 @@ use std::io::Read;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
-use crate::args::Args;
-use crate::args::data::Kind;
-use crate::exit::Stop;
+use crate::args::CliArgs;
+use crate::args::data::BodyPartKind;
+use crate::exit::CliError;
 
 /// All that RFC 3986 does not call unreserved, as curl has it.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
@@ -22,12 +22,12 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
 /// # Errors
 ///
 /// If a file cannot be read.
-pub(super) fn body(args: &Args) -> Result<Vec<u8>, Stop> {
+pub(super) fn body(args: &CliArgs) -> Result<Vec<u8>, CliError> {
     let separator: &[u8] = if args.data.is_json() { b"" } else { b"&" };
     let parts = args.data.0.iter();
     let parts = parts.map(|(kind, value)| match kind {
-        Kind::Raw => Ok(value.as_bytes().to_vec()),
-        Kind::UrlEncode => encoded(value, args),
+        BodyPartKind::Raw => Ok(value.as_bytes().to_vec()),
+        BodyPartKind::UrlEncode => encoded(value, args),
         kind => plain(*kind, value, args),
     });
     let parts = parts.collect::<Result<Vec<_>, _>>()?;
@@ -35,26 +35,26 @@ pub(super) fn body(args: &Args) -> Result<Vec<u8>, Stop> {
 }
 
 /// The text, or what is in the file.
-fn plain(kind: Kind, value: &str, args: &Args) -> Result<Vec<u8>, Stop> {
+fn plain(kind: BodyPartKind, value: &str, args: &CliArgs) -> Result<Vec<u8>, CliError> {
     let Some(path) = value.strip_prefix('@') else {
         return Ok(value.as_bytes().to_vec());
     };
     let mut bytes = read(kind, path, args)?;
-    if kind == Kind::Data {
+    if kind == BodyPartKind::Data {
         bytes.retain(|byte| !b"\r\n\0".contains(byte));
     }
     Ok(bytes)
 }
 
 /// curl's five forms. A name before the data stays as it is: it is thought to be encoded.
-fn encoded(value: &str, args: &Args) -> Result<Vec<u8>, Stop> {
+fn encoded(value: &str, args: &CliArgs) -> Result<Vec<u8>, CliError> {
     let mark = value.find(['=', '@']);
     let (name, data) = match mark {
         None => ("", Cow::Borrowed(value.as_bytes())),
         Some(at) => {
             let (name, data) = (&value[..at], &value[at + 1..]);
             match value.as_bytes()[at] {
-                b'@' => (name, Cow::Owned(read(Kind::UrlEncode, data, args)?)),
+                b'@' => (name, Cow::Owned(read(BodyPartKind::UrlEncode, data, args)?)),
                 _ => (name, Cow::Borrowed(data.as_bytes())),
             }
         }
@@ -66,17 +66,17 @@ fn encoded(value: &str, args: &Args) -> Result<Vec<u8>, Stop> {
     })
 }
 
-fn read(kind: Kind, path: &str, args: &Args) -> Result<Vec<u8>, Stop> {
+fn read(kind: BodyPartKind, path: &str, args: &CliArgs) -> Result<Vec<u8>, CliError> {
     let option = kind.name();
     match path {
         "" => {
-            return Err(Stop::usage(format!(
+            return Err(CliError::usage(format!(
                 "--{option} @: no file: write --{option} @FILE"
             )));
         }
         "-" => {
             if args.input.takes_stdin() {
-                return Err(Stop::usage(format!(
+                return Err(CliError::usage(format!(
                     "--{option} @- and -i -: stdin can be read only once"
                 )));
             }
@@ -86,7 +86,7 @@ fn read(kind: Kind, path: &str, args: &Args) -> Result<Vec<u8>, Stop> {
         path => fs::read(path),
     }
     .map_err(|error| {
-        Stop::file(format!(
+        CliError::file(format!(
             "--{option} @{path}: cannot be read: {error}: check the name of the file"
         ))
     })
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     fn text(options: &[&str]) -> String {
-        let args = Args::try_parse_from(["fetch-all"].iter().chain(options)).unwrap();
+        let args = CliArgs::try_parse_from(["fetch-all"].iter().chain(options)).unwrap();
         String::from_utf8(body(&args).unwrap()).unwrap()
     }
 

@@ -19,10 +19,10 @@ use std::time::Duration;
 use clap::Parser;
 use fetch_driver::Settings;
 
-use crate::args::{Args, Format};
+use crate::args::{CliArgs, Format};
 use crate::commands::demo;
-use crate::exit::Stop;
-use crate::input::{self, Feed, Source};
+use crate::exit::CliError;
+use crate::input::{self, RequestTemplate, UrlSource};
 use crate::logging::{self, LogPolicy};
 use crate::output::Target;
 use crate::output::replace::Replaced;
@@ -31,7 +31,7 @@ use crate::save::Store;
 use crate::state::State;
 use crate::ui::monitor::Opened;
 use crate::ui::progress::View;
-pub(crate) use reload::Reload;
+pub(crate) use reload::PolicyReload;
 pub(crate) use session::CookieFile;
 pub(crate) use settings::config;
 use settings::{limit_connections, route, settings};
@@ -46,7 +46,7 @@ pub(crate) struct Plan {
     pub(crate) dedupe: bool,
     pub(crate) demo: Option<fetch_testbed::Site>,
     pub(crate) fail: bool,
-    pub(crate) feed: Feed,
+    pub(crate) feed: RequestTemplate,
     pub(crate) format: Format,
     /// Whether records have the response's header fields.
     pub(crate) headers: bool,
@@ -60,12 +60,12 @@ pub(crate) struct Plan {
     /// Where the page that tells of the run goes.
     pub(crate) report: Option<Replaced>,
     /// What the policy file is to be looked at for while it runs.
-    pub(crate) reload: Option<Reload>,
+    pub(crate) reload: Option<PolicyReload>,
     /// The name that robots.txt knows this program by, if that is obeyed.
     pub(crate) robots: Option<String>,
     pub(crate) settings: Settings,
     pub(crate) silent: bool,
-    pub(crate) sources: Vec<Source>,
+    pub(crate) sources: Vec<UrlSource>,
     pub(crate) state: Option<State>,
     /// Where bodies go, if they are looked at.
     pub(crate) store: Option<Store>,
@@ -82,7 +82,7 @@ impl Plan {
     /// # Errors
     ///
     /// As [`Plan::new`].
-    pub(crate) fn dry(mut args: Args) -> Result<Self, Stop> {
+    pub(crate) fn dry(mut args: CliArgs) -> Result<Self, CliError> {
         args.output.output = None;
         args.output.record = None;
         args.state.state = None;
@@ -90,8 +90,8 @@ impl Plan {
         args.monitoring.statsd = None;
         args.telling.report = None;
         args.telling.write_out = None;
-        args.save = Args::try_parse_from(["fetch-all"])
-            .map_err(Stop::internal)?
+        args.save = CliArgs::try_parse_from(["fetch-all"])
+            .map_err(CliError::internal)?
             .save;
         Self::new(args)
     }
@@ -101,7 +101,7 @@ impl Plan {
     /// # Errors
     ///
     /// If options contradict each other or a file cannot be used.
-    pub(crate) fn new(mut args: Args) -> Result<Self, Stop> {
+    pub(crate) fn new(mut args: CliArgs) -> Result<Self, CliError> {
         let mut notes = Vec::new();
         let demo = args
             .input
@@ -121,7 +121,7 @@ impl Plan {
             .policy
             .policy
             .take()
-            .map(|path| Reload::new(path, &settings, &args));
+            .map(|path| PolicyReload::new(path, &settings, &args));
         if let Some(reload) = &reload {
             settings.adopt(reload.config()?);
         }
@@ -184,14 +184,14 @@ impl Plan {
     }
 }
 
-fn view(args: &Args) -> View {
+fn view(args: &CliArgs) -> View {
     match args.output.quiet || args.output.silent || args.output.no_progress {
         true => View::None,
         false => View::suited(args.view.tui, args.view.progress_interval),
     }
 }
 
-fn format(args: &Args, view: View) -> Result<Format, Stop> {
+fn format(args: &CliArgs, view: View) -> Result<Format, CliError> {
     let output = &args.output;
     let file = output
         .output
@@ -199,25 +199,25 @@ fn format(args: &Args, view: View) -> Result<Format, Stop> {
         .filter(|path| path.as_os_str() != "-");
     let prints = args.telling.write_out.is_some();
     if prints && file.is_none() && output.output.is_some() {
-        return Err(Stop::usage(
+        return Err(CliError::usage(
             "-w and -o -: both would be on stdout: write -o FILE",
         ));
     }
     let on_screen = view == View::Screen && file.is_none() && std::io::stdout().is_terminal();
     let wanted = output.format.is_some_and(|format| format != Format::None);
     if on_screen && (prints || wanted || output.output.is_some()) {
-        return Err(Stop::usage(
+        return Err(CliError::usage(
             "--tui: what is printed would run into the screen: write -o FILE, or redirect stdout",
         ));
     }
     Ok(match output.format {
         Some(Format::Parquet) if file.is_none() => {
-            return Err(Stop::usage(
+            return Err(CliError::usage(
                 "--format parquet: it needs a file: write -o FILE.parquet",
             ));
         }
         Some(format) if prints && file.is_none() && format != Format::None => {
-            return Err(Stop::usage(
+            return Err(CliError::usage(
                 "--format and -w: -w takes stdout: write -o FILE as well",
             ));
         }
@@ -229,7 +229,7 @@ fn format(args: &Args, view: View) -> Result<Format, Stop> {
     })
 }
 
-fn write_out(args: &Args) -> Result<Option<WriteOut>, Stop> {
+fn write_out(args: &CliArgs) -> Result<Option<WriteOut>, CliError> {
     let listed = args.input.takes_stdin();
     let format = args.telling.write_out.as_deref();
     format
@@ -238,7 +238,7 @@ fn write_out(args: &Args) -> Result<Option<WriteOut>, Stop> {
 }
 
 /// The console has errors alone unless asked for more: failures are in the records and the summary.
-fn log_policy(args: &Args) -> LogPolicy {
+fn log_policy(args: &CliArgs) -> LogPolicy {
     let (log, output) = (&args.log, &args.output);
     let by_count = match log.verbose {
         0 => None,
@@ -266,9 +266,9 @@ fn log_policy(args: &Args) -> LogPolicy {
 }
 
 /// The file of `--record`.
-fn create(path: &Path) -> Result<File, Stop> {
+fn create(path: &Path) -> Result<File, CliError> {
     File::create(path).map_err(|error| {
-        Stop::file(format!(
+        CliError::file(format!(
             "--record {}: cannot be written: {error}",
             path.display()
         ))
@@ -276,7 +276,7 @@ fn create(path: &Path) -> Result<File, Stop> {
 }
 
 /// Records must not destroy the list they come from.
-fn check_overwrite(output: Option<&Path>, args: &Args) -> Result<(), Stop> {
+fn check_overwrite(output: Option<&Path>, args: &CliArgs) -> Result<(), CliError> {
     let real = |path: &Path| fs::canonicalize(path).ok();
     let Some(output) = output.and_then(real) else {
         return Ok(());
@@ -291,7 +291,7 @@ fn check_overwrite(output: Option<&Path>, args: &Args) -> Result<(), Stop> {
         .chain(urls)
         .find(|path| real(path).as_ref() == Some(&output))
     {
-        Some(path) => Err(Stop::usage(format!(
+        Some(path) => Err(CliError::usage(format!(
             "--input-file {} would be overwritten and lost: write another file",
             path.display()
         ))),
@@ -300,10 +300,10 @@ fn check_overwrite(output: Option<&Path>, args: &Args) -> Result<(), Stop> {
 }
 
 /// What the log's own error comes to.
-pub(crate) fn log_stop(error: &anyhow::Error) -> Stop {
+pub(crate) fn log_stop(error: &anyhow::Error) -> CliError {
     let message = format!("{error:#}");
     match message.starts_with("bad log filter") {
-        true => Stop::usage(format!("--log-level: {message}")),
-        false => Stop::file(format!("--log-file: {message}")),
+        true => CliError::usage(format!("--log-level: {message}")),
+        false => CliError::file(format!("--log-file: {message}")),
     }
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use fetch_proto::{Config, Policy, RetryAfter, Rules, Timeouts};
 
 use super::rules::{backoff, limited};
-use crate::args::given::Given;
-use crate::args::{Retry, Speed, Time};
-use crate::exit::Stop;
+use crate::args::given::ExplicitOptions;
+use crate::args::{LimitOptions, RetryOptions, TimeoutOptions};
+use crate::exit::CliError;
 
 /// `config`, changed by the options that are given: they win over everything.
 ///
@@ -15,12 +15,12 @@ use crate::exit::Stop;
 ///
 /// If the patterns of `--timeout` are too large together.
 pub(crate) fn config(
-    given: &Given,
+    given: &ExplicitOptions,
     config: Config,
-    speed: &Speed,
-    retry: &Retry,
-    time: &Time,
-) -> Result<Config, Stop> {
+    speed: &LimitOptions,
+    retry: &RetryOptions,
+    time: &TimeoutOptions,
+) -> Result<Config, CliError> {
     let rules = config
         .rules_ref()
         .map(|policy| changed(given, policy, retry, time));
@@ -41,7 +41,12 @@ pub(crate) fn config(
 }
 
 /// A policy, changed by the options that are given.
-fn changed(given: &Given, policy: Policy, retry: &Retry, time: &Time) -> Policy {
+fn changed(
+    given: &ExplicitOptions,
+    policy: Policy,
+    retry: &RetryOptions,
+    time: &TimeoutOptions,
+) -> Policy {
     let old = *policy.timeouts_ref();
     let or = |option: Option<Duration>, old| option.map_or(old, limited);
     let mut policy = policy.timeouts(Timeouts {
@@ -67,7 +72,7 @@ fn changed(given: &Given, policy: Policy, retry: &Retry, time: &Time) -> Policy 
 }
 
 /// The rules, after those of `--timeout`.
-fn with_patterns(rules: Rules, time: &Time) -> Result<Rules, Stop> {
+fn with_patterns(rules: Rules, time: &TimeoutOptions) -> Result<Rules, CliError> {
     if time.timeout.is_empty() {
         return Ok(rules);
     }
@@ -85,5 +90,5 @@ fn with_patterns(rules: Rules, time: &Time) -> Result<Rules, Stop> {
         builder = builder.rule(pattern.clone(), policy.clone());
     }
     let built = builder.default(base.clone()).build();
-    built.map_err(|error| Stop::usage(format!("--timeout: {error}")))
+    built.map_err(|error| CliError::usage(format!("--timeout: {error}")))
 }

@@ -5,10 +5,10 @@ use std::path::Path;
 use fetch_policy::{PolicyFile, Severity, Wrong};
 use fetch_proto::Config;
 
-use crate::exit::Stop;
+use crate::exit::CliError;
 
 /// The policy file at `path`, with what the environment says otherwise.
-pub(crate) fn read(path: &Path) -> Result<PolicyFile, Stop> {
+pub(crate) fn read(path: &Path) -> Result<PolicyFile, CliError> {
     PolicyFile::read(path).and_then(overridden).map_err(stop)
 }
 
@@ -18,12 +18,12 @@ fn overridden(file: PolicyFile) -> Result<PolicyFile, Wrong> {
     file.with_env(vars)
 }
 
-pub(crate) fn stop(wrong: Wrong) -> Stop {
+pub(crate) fn stop(wrong: Wrong) -> CliError {
     match wrong.place {
         None if wrong.why.starts_with("cannot be read") => {
-            Stop::file(format!("{wrong}: check the name of the policy file"))
+            CliError::file(format!("{wrong}: check the name of the policy file"))
         }
-        _ => Stop::usage(wrong.to_string()),
+        _ => CliError::usage(wrong.to_string()),
     }
 }
 
@@ -32,7 +32,7 @@ pub(crate) fn stop(wrong: Wrong) -> Stop {
 /// # Errors
 ///
 /// If the file cannot be used.
-pub(crate) fn over(path: &Path, base: &Config) -> Result<Config, Stop> {
+pub(crate) fn over(path: &Path, base: &Config) -> Result<Config, CliError> {
     checked(&read(path)?, base)
 }
 
@@ -41,14 +41,14 @@ pub(crate) fn over(path: &Path, base: &Config) -> Result<Config, Stop> {
 /// # Errors
 ///
 /// If the file cannot be used.
-pub(crate) fn again(file: PolicyFile, base: &Config) -> Result<Config, Stop> {
+pub(crate) fn again(file: PolicyFile, base: &Config) -> Result<Config, CliError> {
     checked(&overridden(file).map_err(stop)?, base)
 }
 
-fn checked(file: &PolicyFile, base: &Config) -> Result<Config, Stop> {
+fn checked(file: &PolicyFile, base: &Config) -> Result<Config, CliError> {
     let mut findings = file.lint().into_iter();
     match findings.find(|finding| finding.severity == Severity::Error) {
-        Some(error) => Err(Stop::usage(error.wrong.to_string())),
+        Some(error) => Err(CliError::usage(error.wrong.to_string())),
         None => file.config_over(base).map_err(stop),
     }
 }

@@ -8,28 +8,28 @@ use fetch_policy::Watcher;
 use fetch_proto::Config;
 
 use super::{overlay, policy_file};
-use crate::args::given::Given;
-use crate::args::{Args, Retry, Speed, Time};
-use crate::exit::Stop;
+use crate::args::given::ExplicitOptions;
+use crate::args::{CliArgs, LimitOptions, RetryOptions, TimeoutOptions};
+use crate::exit::CliError;
 
 /// How often the file is looked at.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// What is needed to make the configuration anew from the file.
-pub(crate) struct Reload {
+pub(crate) struct PolicyReload {
     /// The options, with the defaults of those that are not given.
     base: Config,
-    given: Given,
+    given: ExplicitOptions,
     looked: Instant,
     path: PathBuf,
-    retry: Retry,
-    speed: Speed,
-    time: Time,
+    retry: RetryOptions,
+    speed: LimitOptions,
+    time: TimeoutOptions,
     watcher: Watcher,
 }
 
-impl Reload {
-    pub(crate) fn new(path: PathBuf, settings: &Settings, args: &Args) -> Self {
+impl PolicyReload {
+    pub(crate) fn new(path: PathBuf, settings: &Settings, args: &CliArgs) -> Self {
         Self {
             base: settings.engine_config(),
             given: args.given.clone(),
@@ -47,12 +47,12 @@ impl Reload {
     /// # Errors
     ///
     /// If the file cannot be used.
-    pub(crate) fn config(&self) -> Result<Config, Stop> {
+    pub(crate) fn config(&self) -> Result<Config, CliError> {
         self.under_options(policy_file::over(&self.path, &self.base)?)
     }
 
     /// The new configuration if the file has changed, or why there is none.
-    pub(crate) fn poll(&mut self) -> Option<Result<Config, Stop>> {
+    pub(crate) fn poll(&mut self) -> Option<Result<Config, CliError>> {
         if self.looked.elapsed() < PAUSE {
             return None;
         }
@@ -61,11 +61,11 @@ impl Reload {
             Ok(file) => {
                 policy_file::again(file, &self.base).and_then(|config| self.under_options(config))
             }
-            Err(wrong) => Err(Stop::usage(wrong.to_string())),
+            Err(wrong) => Err(CliError::usage(wrong.to_string())),
         })
     }
 
-    fn under_options(&self, config: Config) -> Result<Config, Stop> {
+    fn under_options(&self, config: Config) -> Result<Config, CliError> {
         overlay::config(&self.given, config, &self.speed, &self.retry, &self.time)
     }
 }

@@ -6,20 +6,20 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RANGE, REFERER, USER_AGE
 use http::{HeaderMap, HeaderValue};
 
 use super::body::body;
-use crate::args::Args;
-use crate::exit::Stop;
-use crate::input::Feed;
+use crate::args::CliArgs;
+use crate::exit::CliError;
+use crate::input::RequestTemplate;
 use crate::input::logins;
 
 /// The method and the body.
-pub(crate) fn feed(args: &Args) -> Result<Feed, Stop> {
+pub(crate) fn feed(args: &CliArgs) -> Result<RequestTemplate, CliError> {
     let method = match &args.request.method {
         Some(method) => method.clone(),
         None if args.request.head => Method::Head,
         None if args.data.0.is_empty() => Method::Get,
         None => Method::Post,
     };
-    Ok(Feed {
+    Ok(RequestTemplate {
         body: Bytes::from(body(args)?),
         logins: None,
         method,
@@ -29,7 +29,7 @@ pub(crate) fn feed(args: &Args) -> Result<Feed, Stop> {
 }
 
 /// The fields that every request has: the defaults, those that other options imply, those of `-H`.
-pub(crate) fn headers(args: &Args, headers: &mut HeaderMap) -> Result<(), Stop> {
+pub(crate) fn headers(args: &CliArgs, headers: &mut HeaderMap) -> Result<(), CliError> {
     let request = &args.request;
     if args.data.is_json() {
         let json = HeaderValue::from_static("application/json");
@@ -65,7 +65,7 @@ pub(crate) fn headers(args: &Args, headers: &mut HeaderMap) -> Result<(), Stop> 
     }
     if let Some(token) = &args.send.oauth2_bearer {
         let value = HeaderValue::try_from(format!("Bearer {token}"));
-        let why = |_| Stop::usage("--oauth2-bearer: no header field can hold this text");
+        let why = |_| CliError::usage("--oauth2-bearer: no header field can hold this text");
         let mut value = value.map_err(why)?;
         value.set_sensitive(true);
         headers.insert(AUTHORIZATION, value);
@@ -83,7 +83,7 @@ pub(crate) fn headers(args: &Args, headers: &mut HeaderMap) -> Result<(), Stop> 
 }
 
 /// The name that robots.txt knows this program by: what the user agent begins with.
-pub(crate) fn robots(args: &Args, headers: &HeaderMap) -> Option<String> {
+pub(crate) fn robots(args: &CliArgs, headers: &HeaderMap) -> Option<String> {
     args.polite.robots.then(|| {
         let agent = headers
             .get(USER_AGENT)
@@ -95,9 +95,9 @@ pub(crate) fn robots(args: &Args, headers: &HeaderMap) -> Option<String> {
     })
 }
 
-fn field(option: &str, value: &str) -> Result<HeaderValue, Stop> {
+fn field(option: &str, value: &str) -> Result<HeaderValue, CliError> {
     HeaderValue::try_from(value).map_err(|_| {
-        Stop::usage(format!(
+        CliError::usage(format!(
             "{option} {value:?}: no header field can hold this text"
         ))
     })
@@ -109,8 +109,8 @@ mod tests {
 
     use super::*;
 
-    fn args(options: &[&str]) -> Args {
-        Args::try_parse_from(["fetch-all"].iter().chain(options)).unwrap()
+    fn args(options: &[&str]) -> CliArgs {
+        CliArgs::try_parse_from(["fetch-all"].iter().chain(options)).unwrap()
     }
 
     fn fields(options: &[&str]) -> Vec<String> {

@@ -5,12 +5,12 @@ use std::time::Duration;
 use fetch_driver::Policy;
 use fetch_proto::{Backoff, Redirects, RetryAfter, Rules, Timeouts};
 
-use crate::args::{Args, Retry};
-use crate::exit::Stop;
+use crate::args::{CliArgs, RetryOptions};
+use crate::exit::CliError;
 
 /// The rules that the options ask for: the user's patterns, then those that are built in, unless
 /// `--max-time` replaces these.
-pub(crate) fn rules(args: &Args) -> Result<Rules, Stop> {
+pub(crate) fn rules(args: &CliArgs) -> Result<Rules, CliError> {
     let base = policy(args);
     let attempt = |limit| {
         base.clone().timeouts(Timeouts {
@@ -33,10 +33,10 @@ pub(crate) fn rules(args: &Args) -> Result<Rules, Stop> {
         }
     };
     let rules = builder.default(default).build();
-    rules.map_err(|error| Stop::usage(format!("--timeout: {error}")))
+    rules.map_err(|error| CliError::usage(format!("--timeout: {error}")))
 }
 
-fn policy(args: &Args) -> Policy {
+fn policy(args: &CliArgs) -> Policy {
     let (retry, request, time) = (&args.retry, &args.request, &args.time);
     let redirects = match request.location {
         true => request
@@ -71,7 +71,7 @@ fn policy(args: &Args) -> Policy {
     }
 }
 
-pub(crate) fn backoff(retry: &Retry) -> Backoff {
+pub(crate) fn backoff(retry: &RetryOptions) -> Backoff {
     let backoff = match retry.retry_delay {
         Some(delay) => Backoff::default().base(delay).factor(1).cap(delay),
         None => Backoff::default(),
@@ -97,7 +97,7 @@ mod tests {
 
     fn limit(options: &[&str], url: &str) -> Option<Duration> {
         let line = ["fetch-all"].iter().chain(options);
-        let rules = rules(&Args::try_parse_from(line).unwrap()).unwrap();
+        let rules = rules(&CliArgs::try_parse_from(line).unwrap()).unwrap();
         rules
             .policy(&Method::Get, &url.parse().unwrap())
             .timeouts_ref()
@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn every_rule_has_the_other_options_too() {
         let line = ["fetch-all", "--retry", "0", "-L", "--retry-max-time", "0"];
-        let rules = rules(&Args::try_parse_from(line).unwrap()).unwrap();
+        let rules = rules(&CliArgs::try_parse_from(line).unwrap()).unwrap();
         for (_, policy) in rules.iter() {
             assert_eq!(policy.timeouts_ref().total, None);
             assert_eq!(

@@ -8,9 +8,9 @@ use fetch_driver::{CookieJar, Settings};
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderValue};
 
-use crate::args::Args;
-use crate::exit::Stop;
-use crate::input::logins::Logins;
+use crate::args::CliArgs;
+use crate::exit::CliError;
+use crate::input::logins::NetrcLogins;
 use crate::output::replace::{Readers, Replaced};
 
 /// A jar that is written to a file at the end.
@@ -25,7 +25,7 @@ impl CookieFile {
     /// # Errors
     ///
     /// If it cannot be written.
-    pub(crate) fn write(&self) -> Result<(), Stop> {
+    pub(crate) fn write(&self) -> Result<(), CliError> {
         let text = self.jar.to_netscape();
         self.file.write(text.as_bytes(), Readers::Owner)
     }
@@ -36,15 +36,19 @@ impl CookieFile {
 /// # Errors
 ///
 /// If a file cannot be used.
-pub(super) fn cookies(args: &Args, settings: &mut Settings) -> Result<Option<CookieFile>, Stop> {
+pub(super) fn cookies(
+    args: &CliArgs,
+    settings: &mut Settings,
+) -> Result<Option<CookieFile>, CliError> {
     let session = &args.session;
     let (fields, files): (Vec<_>, Vec<_>) =
         session.cookie.iter().partition(|text| text.contains('='));
     if !fields.is_empty() {
         let pairs: Vec<_> = fields.iter().map(|text| text.trim()).collect();
         let value = HeaderValue::try_from(pairs.join("; "));
-        let mut value = value
-            .map_err(|_| Stop::usage("--cookie: no header field can hold this text".to_owned()))?;
+        let mut value = value.map_err(|_| {
+            CliError::usage("--cookie: no header field can hold this text".to_owned())
+        })?;
         value.set_sensitive(true);
         settings.headers.insert(COOKIE, value);
     }
@@ -63,16 +67,16 @@ pub(super) fn cookies(args: &Args, settings: &mut Settings) -> Result<Option<Coo
 }
 
 /// The file that the jar is written to need not exist at the first time.
-fn load(jar: &CookieJar, file: &str, target: Option<&Path>) -> Result<(), Stop> {
+fn load(jar: &CookieJar, file: &str, target: Option<&Path>) -> Result<(), CliError> {
     match fs::read_to_string(file) {
         Ok(text) => jar.load(&text).map_err(|why| {
             let form = "it is no file of cookies in Netscape's form";
-            Stop::usage(format!("--cookie {file}: {form}: {why}"))
+            CliError::usage(format!("--cookie {file}: {form}: {why}"))
         }),
         Err(error) if error.kind() == ErrorKind::NotFound && target == Some(Path::new(file)) => {
             Ok(())
         }
-        Err(error) => Err(Stop::file(format!(
+        Err(error) => Err(CliError::file(format!(
             "--cookie {file}: cannot be read: {error}: it holds no =, so it is the name of a file"
         ))),
     }
@@ -83,7 +87,7 @@ fn load(jar: &CookieJar, file: &str, target: Option<&Path>) -> Result<(), Stop> 
 /// # Errors
 ///
 /// If the file cannot be read, or makes no sense.
-pub(super) fn logins(args: &Args, headers: &HeaderMap) -> Result<Option<Logins>, Stop> {
+pub(super) fn logins(args: &CliArgs, headers: &HeaderMap) -> Result<Option<NetrcLogins>, CliError> {
     let session = &args.session;
     let wanted = session.netrc || session.netrc_optional || session.netrc_file.is_some();
     if !wanted || headers.contains_key(AUTHORIZATION) {
@@ -94,7 +98,7 @@ pub(super) fn logins(args: &Args, headers: &HeaderMap) -> Result<Option<Logins>,
         named.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".netrc")))
     };
     let Some(path) = session.netrc_file.clone().or_else(usual) else {
-        return Err(Stop::usage(
+        return Err(CliError::usage(
             "--netrc: there is no $HOME: write --netrc-file FILE",
         ));
     };
@@ -106,10 +110,11 @@ pub(super) fn logins(args: &Args, headers: &HeaderMap) -> Result<Option<Logins>,
         Err(error) => {
             let path = path.display();
             let why = format!("--netrc: {path}: cannot be read: {error}");
-            return Err(Stop::file(why));
+            return Err(CliError::file(why));
         }
     };
-    let logins = Logins::parse(&text);
-    let logins = logins.map_err(|why| Stop::usage(format!("--netrc: {}:{why}", path.display())))?;
+    let logins = NetrcLogins::parse(&text);
+    let logins =
+        logins.map_err(|why| CliError::usage(format!("--netrc: {}:{why}", path.display())))?;
     Ok(Some(logins))
 }

@@ -7,16 +7,16 @@ use clap::Parser;
 use fetch_driver::{Identity, Settings};
 use fetch_proto::Config;
 
-use super::reload::Reload;
+use super::reload::PolicyReload;
 use super::{request, rules};
-use crate::args::given::Given;
-use crate::args::{Args, PolicyOption, Retry, Speed, Time};
-use crate::exit::Stop;
+use crate::args::given::ExplicitOptions;
+use crate::args::{CliArgs, LimitOptions, PolicyOptions, RetryOptions, TimeoutOptions};
+use crate::exit::CliError;
 
 /// Descriptors that are needed for other things than connections.
 const SPARE_FILES: u64 = 64;
 
-pub(super) fn settings(args: &Args) -> Result<Settings, Stop> {
+pub(super) fn settings(args: &CliArgs) -> Result<Settings, CliError> {
     let mut settings = Settings::default();
     settings.concurrency = args.speed.concurrency;
     settings.threads = args.parallel.threads.unwrap_or_else(cores);
@@ -24,7 +24,7 @@ pub(super) fn settings(args: &Args) -> Result<Settings, Stop> {
     request::headers(args, &mut settings.headers)?;
     for path in &args.net.cacert {
         let pem = fs::read(path).map_err(|error| {
-            Stop::file(format!(
+            CliError::file(format!(
                 "--cacert {}: cannot be read: {error}",
                 path.display()
             ))
@@ -46,18 +46,18 @@ pub(super) fn settings(args: &Args) -> Result<Settings, Stop> {
 }
 
 /// The way to servers: for what opens connections alone.
-pub(super) fn route(args: &Args, settings: &mut Settings) -> Result<(), Stop> {
+pub(super) fn route(args: &CliArgs, settings: &mut Settings) -> Result<(), CliError> {
     let route = &args.route;
     settings.connect_to.clone_from(&route.connect_to);
     settings.http2 = route.http2();
     settings.proxy = route
         .proxies()
-        .map_err(|error| Stop::usage(error.to_string()))?;
+        .map_err(|error| CliError::usage(error.to_string()))?;
     settings.unix_socket.clone_from(&route.unix_socket);
     if let Some(path) = &route.cert {
         let read = |option: &str, path: &std::path::Path| {
             fs::read(path).map_err(|error| {
-                Stop::file(format!(
+                CliError::file(format!(
                     "{option} {}: cannot be read: {error}",
                     path.display()
                 ))
@@ -81,14 +81,14 @@ pub(super) fn route(args: &Args, settings: &mut Settings) -> Result<(), Stop> {
 ///
 /// If options contradict each other.
 pub(crate) fn config(
-    policy: &PolicyOption,
-    given: Given,
-    speed: Speed,
-    retry: Retry,
-    time: Time,
-) -> Result<Config, Stop> {
-    let defaults = Args::try_parse_from(["fetch-all"]).map_err(Stop::internal)?;
-    let args = Args {
+    policy: &PolicyOptions,
+    given: ExplicitOptions,
+    speed: LimitOptions,
+    retry: RetryOptions,
+    time: TimeoutOptions,
+) -> Result<Config, CliError> {
+    let defaults = CliArgs::try_parse_from(["fetch-all"]).map_err(CliError::internal)?;
+    let args = CliArgs {
         given,
         speed,
         retry,
@@ -97,7 +97,7 @@ pub(crate) fn config(
     };
     let settings = settings(&args)?;
     match &policy.policy {
-        Some(path) => Reload::new(path.clone(), &settings, &args).config(),
+        Some(path) => PolicyReload::new(path.clone(), &settings, &args).config(),
         None => Ok(settings.engine_config()),
     }
 }

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use ring::digest;
 
-use crate::args::{Args, Format};
-use crate::exit::Stop;
-use crate::input::Feed;
+use crate::args::{CliArgs, Format};
+use crate::exit::CliError;
+use crate::input::RequestTemplate;
 use crate::output::Target;
 use crate::state::{State, Wanted};
 
@@ -16,12 +16,12 @@ const DIGITS: usize = 8;
 
 /// Opens the output, and the state with it.
 pub(crate) fn open(
-    args: &Args,
+    args: &CliArgs,
     output: Option<&Path>,
     format: Format,
-    feed: &Feed,
+    feed: &RequestTemplate,
     notes: &mut Vec<String>,
-) -> Result<(Target, Option<State>), Stop> {
+) -> Result<(Target, Option<State>), CliError> {
     let Some(directory) = &args.state.state else {
         return Ok((Target::open(output)?, None));
     };
@@ -37,7 +37,7 @@ pub(crate) fn open(
 }
 
 /// What all requests of a run have, and ids depend on.
-fn request(feed: &Feed) -> BTreeMap<String, String> {
+fn request(feed: &RequestTemplate) -> BTreeMap<String, String> {
     let digest = digest::digest(&digest::SHA256, &feed.body);
     let digest = digest.as_ref().iter().map(|byte| format!("{byte:02x}"));
     let body = match feed.body.len() {

@@ -18,7 +18,7 @@ const REDIRECTS: u16 = 5;
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// What a site lets this program fetch.
-pub(super) enum File {
+pub(super) enum RobotsFile {
     /// There is none.
     All,
     /// It could not be had, for this reason.
@@ -26,7 +26,7 @@ pub(super) enum File {
     Rules(Box<Robot>, usize),
 }
 
-impl File {
+impl RobotsFile {
     /// Fetches the file of the site `origin`, for the program that calls itself `agent`.
     pub(super) async fn fetch(fetcher: &Fetcher, rules: &Rules, origin: &str, agent: &str) -> Self {
         match read(fetcher, rules, origin).await {
@@ -112,7 +112,7 @@ mod tests {
 
     fn allowed(file: &str, path: &str) -> bool {
         let url: Url = format!("https://a.test{path}").parse().unwrap();
-        File::parse(file.as_bytes(), "fetch-all")
+        RobotsFile::parse(file.as_bytes(), "fetch-all")
             .refuses(&url)
             .is_none()
     }
@@ -146,7 +146,7 @@ mod tests {
     fn delays_are_obeyed_up_to_a_minute() {
         let delay = |text: &str| {
             let text = format!("User-agent: *\nCrawl-delay: {text}\n");
-            File::parse(text.as_bytes(), "fetch-all").crawl_delay()
+            RobotsFile::parse(text.as_bytes(), "fetch-all").crawl_delay()
         };
         assert_eq!(delay("1.5"), Some(Duration::from_millis(1500)));
         assert_eq!(delay("86400"), Some(LONGEST));

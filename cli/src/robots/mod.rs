@@ -17,12 +17,12 @@ use futures_lite::Stream;
 use smol::{Executor, Timer};
 use url::Url;
 
-use crate::input::{Requests, Shared};
+use crate::input::{RequestStream, SharedProgress};
 use crate::outcome::origin::origin;
 use crate::output::record::Told;
 use crate::output::{Flushed, PATIENCE, Writer};
-use file::File;
-use sites::Sites;
+use file::RobotsFile;
+use sites::RobotsCache;
 
 /// So many requests wait for files at once; no more are taken meanwhile.
 const MAX_WAITING: usize = 10_000;
@@ -31,21 +31,21 @@ const MAX_WAITING: usize = 10_000;
 const MAX_FETCHING: usize = 1_000;
 
 /// The requests that are to be fetched: all, or those that may pass the gate.
-pub(crate) enum Admitted {
-    All(Requests),
-    Allowed(Box<Gate>),
+pub(crate) enum AdmittedRequests {
+    All(RequestStream),
+    Allowed(Box<RobotsGate>),
 }
 
-impl Admitted {
-    pub(crate) fn new(requests: Requests, by: Option<Gatekeeper>) -> Self {
+impl AdmittedRequests {
+    pub(crate) fn new(requests: RequestStream, by: Option<RobotsContext>) -> Self {
         match by {
-            Some(by) => Self::Allowed(Box::new(Gate::new(requests, by))),
+            Some(by) => Self::Allowed(Box::new(RobotsGate::new(requests, by))),
             None => Self::All(requests),
         }
     }
 }
 
-impl Stream for Admitted {
+impl Stream for AdmittedRequests {
     type Item = Request;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Request>> {
@@ -57,33 +57,33 @@ impl Stream for Admitted {
 }
 
 /// What the gate needs of the run.
-pub(crate) struct Gatekeeper {
+pub(crate) struct RobotsContext {
     /// The name that robots.txt knows this program by.
     pub(crate) agent: String,
     pub(crate) executor: Arc<Executor<'static>>,
     pub(crate) fetcher: Fetcher,
     pub(crate) rules: Rules,
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<SharedProgress>,
     pub(crate) writer: Writer,
 }
 
 /// The requests that may pass.
-pub(crate) struct Gate {
-    answers: Pin<Box<Receiver<(String, File)>>>,
-    by: Gatekeeper,
+pub(crate) struct RobotsGate {
+    answers: Pin<Box<Receiver<(String, RobotsFile)>>>,
+    by: RobotsContext,
     ended: bool,
-    inner: Requests,
+    inner: RequestStream,
     passing: VecDeque<Request>,
     pause: Option<Timer>,
-    sender: Sender<(String, File)>,
-    sites: Sites,
+    sender: Sender<(String, RobotsFile)>,
+    sites: RobotsCache,
     /// By site.
     waiting: HashMap<String, Vec<Request>>,
     waiting_count: usize,
 }
 
-impl Gate {
-    fn new(inner: Requests, by: Gatekeeper) -> Self {
+impl RobotsGate {
+    fn new(inner: RequestStream, by: RobotsContext) -> Self {
         let (sender, answers) = async_channel::unbounded();
         Self {
             answers: Box::pin(answers),
@@ -93,7 +93,7 @@ impl Gate {
             passing: VecDeque::new(),
             pause: None,
             sender,
-            sites: Sites::default(),
+            sites: RobotsCache::default(),
             waiting: HashMap::new(),
             waiting_count: 0,
         }
@@ -125,14 +125,14 @@ impl Gate {
         let (fetcher, agent) = (self.by.fetcher.clone(), self.by.agent.clone());
         let (rules, sender) = (self.by.rules.clone(), self.sender.clone());
         let task = async move {
-            let file = File::fetch(&fetcher, &rules, &site, &agent).await;
+            let file = RobotsFile::fetch(&fetcher, &rules, &site, &agent).await;
             let _ = sender.send((site, file)).await;
         };
         self.by.executor.spawn(task).detach();
     }
 
     /// Judges those that waited for this file.
-    fn learn(&mut self, site: String, file: File) {
+    fn learn(&mut self, site: String, file: RobotsFile) {
         if let Some(delay) = file.crawl_delay() {
             self.by.fetcher.set_crawl_delay(&site, delay);
             if let Some(backlog) = &self.by.shared.backlog {
@@ -188,7 +188,7 @@ impl Gate {
     }
 }
 
-impl Stream for Gate {
+impl Stream for RobotsGate {
     type Item = Request;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Request>> {

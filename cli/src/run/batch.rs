@@ -7,8 +7,8 @@ use std::time::Duration;
 use fetch_driver::Outcome;
 use fetch_proto::BatchStats;
 
-use crate::exit::Stop;
-use crate::input::Shared;
+use crate::exit::CliError;
+use crate::input::SharedProgress;
 use crate::outcome::result::Ended;
 use crate::outcome::saved_body::Kept;
 use crate::outcome::tally::Tally;
@@ -23,7 +23,7 @@ use crate::ui::summary::Summary;
 pub(crate) struct Batch {
     fail: bool,
     kept: Option<state::Kept>,
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<SharedProgress>,
     pub(crate) tally: Tally,
     /// Bodies that came well and were not kept.
     unkept: u64,
@@ -32,7 +32,7 @@ pub(crate) struct Batch {
 
 impl Batch {
     pub(crate) fn new(
-        shared: Arc<Shared>,
+        shared: Arc<SharedProgress>,
         writer: Writer,
         fail: bool,
         kept: Option<state::Kept>,
@@ -93,7 +93,7 @@ impl Batch {
     }
 
     /// An error if the state could not be asked to the end.
-    pub(crate) fn check_state(&self) -> Result<(), Stop> {
+    pub(crate) fn check_state(&self) -> Result<(), CliError> {
         let lost = self.shared.state_lost.lock();
         match (&self.kept, &*lost.unwrap_or_else(PoisonError::into_inner)) {
             (Some(kept), Some(error)) => {

@@ -9,10 +9,10 @@ use fetch_driver::FetchAll;
 
 use super::{End, Run};
 use crate::commands::demo;
-use crate::exit::{Code, Stop};
+use crate::exit::{CliError, ExitStatus};
 use crate::output::{Flushed, Output, PATIENCE};
 use crate::plan::CookieFile;
-use crate::robots::Admitted;
+use crate::robots::AdmittedRequests;
 use crate::ui::report::{self, Report};
 use crate::ui::summary::Summary;
 
@@ -24,10 +24,10 @@ impl Run {
     pub(super) fn finish(
         mut self,
         end: End,
-        outcomes: FetchAll<Admitted>,
+        outcomes: FetchAll<AdmittedRequests>,
         output: Output,
         demo: bool,
-    ) -> Result<u8, Stop> {
+    ) -> Result<u8, CliError> {
         let elapsed = self.started.elapsed();
         self.batch.shared.stopped.store(true, Relaxed);
         let kept = self.keep_rest();
@@ -49,10 +49,10 @@ impl Run {
         }
         let state = self.batch.check_state();
         if matches!(end, End::Deadline | End::FailEarly) {
-            self.batch.shared.worst.note(Code::Unfinished);
+            self.batch.shared.worst.note(ExitStatus::Unfinished);
         }
         let ends = [written.map(drop), kept, cookies, state];
-        let ended = ends.into_iter().collect::<Result<(), Stop>>();
+        let ended = ends.into_iter().collect::<Result<(), CliError>>();
         let code = match &ended {
             Ok(()) => self.code(demo),
             Err(stop) => stop.code as u8,
@@ -81,7 +81,7 @@ impl Run {
     }
 
     /// Writes the page that tells of it, if one is asked for.
-    fn report(&self, code: u8, summary: &Summary<'_>) -> Result<(), Stop> {
+    fn report(&self, code: u8, summary: &Summary<'_>) -> Result<(), CliError> {
         self.report.as_ref().map_or(Ok(()), |file| {
             let report = Report {
                 code,
@@ -94,7 +94,7 @@ impl Run {
     }
 
     /// Takes what is being kept still, and ends the archives.
-    fn keep_rest(&mut self) -> Result<(), Stop> {
+    fn keep_rest(&mut self) -> Result<(), CliError> {
         let Some(mut keeper) = self.keeper.take() else {
             return Ok(());
         };
@@ -108,15 +108,15 @@ impl Run {
         }
         let ended = keeper.store.finish();
         match keeper.store.is_full() {
-            Some(full) => Err(Stop::file(format!(
+            Some(full) => Err(CliError::file(format!(
                 "{full}: stopped, as no more bodies can be kept: make room, and run it again"
             ))),
-            None => ended.map_err(Stop::file),
+            None => ended.map_err(CliError::file),
         }
     }
 
     /// Writes what is left; not much longer after a second signal.
-    fn write_rest(&mut self, end: End, output: Output) -> Result<bool, Stop> {
+    fn write_rest(&mut self, end: End, output: Output) -> Result<bool, CliError> {
         let begin = Instant::now();
         let give_up = || self.signals.count() > 1 && begin.elapsed() > LAST_WAIT;
         while self.batch.writer.try_flush() == Flushed::Full && !give_up() {

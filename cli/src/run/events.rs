@@ -9,7 +9,7 @@ use futures_lite::Stream;
 
 use super::body_saver::Keeper;
 use crate::outcome::saved_body::Kept;
-use crate::robots::Admitted;
+use crate::robots::AdmittedRequests;
 
 /// How often the bar, the signals and the buffers are looked at.
 const TICK: Duration = Duration::from_millis(100);
@@ -32,13 +32,13 @@ pub(super) enum Event {
 pub(super) struct Events<'a> {
     /// Whether there are no more outcomes.
     ended: bool,
-    pub(super) outcomes: &'a mut FetchAll<Admitted>,
+    pub(super) outcomes: &'a mut FetchAll<AdmittedRequests>,
     streak: u32,
     tick: smol::Timer,
 }
 
 impl<'a> Events<'a> {
-    pub(super) fn new(outcomes: &'a mut FetchAll<Admitted>) -> Self {
+    pub(super) fn new(outcomes: &'a mut FetchAll<AdmittedRequests>) -> Self {
         Self {
             ended: false,
             outcomes,

@@ -16,11 +16,11 @@ use fetch_driver::FetchAll;
 use fetch_smol::Fetcher;
 use futures_lite::future;
 
-use crate::input::backlog::Limits;
+use crate::input::backlog::HostLimits;
 use crate::output::replace::Replaced;
 use crate::output::{Flushed, PATIENCE};
-use crate::plan::{CookieFile, Reload};
-use crate::robots::Admitted;
+use crate::plan::{CookieFile, PolicyReload};
+use crate::robots::AdmittedRequests;
 use crate::ui::counts::Counts;
 use crate::ui::eta::Eta;
 use crate::ui::monitor::{Monitor, Standing};
@@ -58,7 +58,7 @@ struct Run {
     progress: Progress,
     /// The wall clock at the beginning.
     epoch: SystemTime,
-    reload: Option<Reload>,
+    reload: Option<PolicyReload>,
     report: Option<Replaced>,
     signals: Arc<signals::Seen>,
     silent: bool,
@@ -69,7 +69,7 @@ struct Run {
 }
 
 impl Run {
-    async fn drive(&mut self, outcomes: &mut FetchAll<Admitted>) -> End {
+    async fn drive(&mut self, outcomes: &mut FetchAll<AdmittedRequests>) -> End {
         let mut events = Events::new(outcomes);
         loop {
             match future::poll_fn(|cx| events.poll(self.keeper.as_mut(), cx)).await {
@@ -116,12 +116,12 @@ impl Run {
 
     /// Takes over what has changed in the policy file.
     fn look_at_policy(&mut self) {
-        let Some(change) = self.reload.as_mut().and_then(Reload::poll) else {
+        let Some(change) = self.reload.as_mut().and_then(PolicyReload::poll) else {
             return;
         };
         let told = match change {
             Ok(config) => {
-                self.eta.limits = Limits::of(&config);
+                self.eta.limits = HostLimits::of(&config);
                 self.fetcher.set_config(config);
                 "the policy file has changed: it counts from now on".to_owned()
             }
@@ -136,7 +136,7 @@ impl Run {
     }
 
     /// Waits for whoever takes the records: no outcome is taken meanwhile.
-    async fn make_room(&mut self, outcomes: &mut FetchAll<Admitted>) -> Option<End> {
+    async fn make_room(&mut self, outcomes: &mut FetchAll<AdmittedRequests>) -> Option<End> {
         loop {
             match self.batch.writer.try_flush() {
                 Flushed::Done => return None,
@@ -152,7 +152,7 @@ impl Run {
     }
 
     /// Looks at what may end it, and sets the bar.
-    fn watch(&mut self, outcomes: &mut FetchAll<Admitted>) -> Option<End> {
+    fn watch(&mut self, outcomes: &mut FetchAll<AdmittedRequests>) -> Option<End> {
         if self.batch.shared.failed_early.load(Relaxed) {
             return Some(End::FailEarly);
         }
@@ -184,7 +184,7 @@ impl Run {
         None
     }
 
-    fn counts(&mut self, outcomes: &FetchAll<Admitted>) -> Counts {
+    fn counts(&mut self, outcomes: &FetchAll<AdmittedRequests>) -> Counts {
         let (stats, shared) = (outcomes.stats(), &self.batch.shared);
         let malformed = shared.malformed.load(Relaxed);
         // `finished` first: after it the other numbers move no more.

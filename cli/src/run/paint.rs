@@ -5,7 +5,7 @@ use std::time::Duration;
 use fetch_driver::FetchAll;
 
 use super::Run;
-use crate::robots::Admitted;
+use crate::robots::AdmittedRequests;
 use crate::ui::screen::{HostRow, Picture};
 
 /// How often there is a new picture.
@@ -16,7 +16,7 @@ const HOSTS: usize = 40;
 
 impl Run {
     /// Shows how it stands, if there is a screen and it is time.
-    pub(super) async fn paint(&mut self, outcomes: &FetchAll<Admitted>) {
+    pub(super) async fn paint(&mut self, outcomes: &FetchAll<AdmittedRequests>) {
         let now = self.started.elapsed();
         if self.progress.screen().is_none() || now < self.painted + PAUSE {
             return;

@@ -11,15 +11,15 @@ use smol::Executor;
 use super::Run;
 use super::batch::Batch;
 use super::body_saver::Keeper;
-use crate::exit::Stop;
-use crate::input::backlog::{Backlog, Limits};
-use crate::input::{Reader, Requests, Shared};
+use crate::exit::CliError;
+use crate::input::backlog::{HostBacklog, HostLimits};
+use crate::input::{ListReader, RequestStream, SharedProgress};
 use crate::output::format;
 use crate::output::record::Recorder;
 use crate::output::write_out::WriteOut;
 use crate::output::{Form, Output, Target, Writer, Written};
 use crate::plan::{self, Plan};
-use crate::robots::{Admitted, Gatekeeper};
+use crate::robots::{AdmittedRequests, RobotsContext};
 use crate::save::Store;
 use crate::state::State;
 use crate::ui::eta::Eta;
@@ -32,8 +32,8 @@ use crate::ui::signals;
 /// # Errors
 ///
 /// If something cannot be started, or the records cannot be written.
-pub(crate) fn run(mut plan: Plan) -> Result<u8, Stop> {
-    let signals = signals::listen(screen::restore).map_err(Stop::internal)?;
+pub(crate) fn run(mut plan: Plan) -> Result<u8, CliError> {
+    let signals = signals::listen(screen::restore).map_err(CliError::internal)?;
     let progress = Progress::new(plan.view, &signals);
     let _cleared = Cleared(progress.clone());
     let console = Box::new(Console(progress.clone()));
@@ -73,8 +73,8 @@ pub(crate) fn run(mut plan: Plan) -> Result<u8, Stop> {
     }
     .start()?;
     let watched = plan.view != View::None;
-    let shared = Arc::new(Shared::new(watched.then(Backlog::default)));
-    let reader = Reader {
+    let shared = Arc::new(SharedProgress::new(watched.then(HostBacklog::default)));
+    let reader = ListReader {
         feed: plan.feed,
         ledger: kept.as_ref().map(|kept| kept.ledger.clone()),
         max_errors: plan.max_errors,
@@ -85,8 +85,8 @@ pub(crate) fn run(mut plan: Plan) -> Result<u8, Stop> {
         tell,
         seq: 0,
     };
-    let requests = Requests::new(reader.start(plan.sources).map_err(Stop::internal)?);
-    let gatekeeper = plan.robots.map(|agent| Gatekeeper {
+    let requests = RequestStream::new(reader.start(plan.sources).map_err(CliError::internal)?);
+    let gatekeeper = plan.robots.map(|agent| RobotsContext {
         agent,
         executor: executor.clone(),
         fetcher: fetcher.clone(),
@@ -94,7 +94,7 @@ pub(crate) fn run(mut plan: Plan) -> Result<u8, Stop> {
         shared: shared.clone(),
         writer: writer.clone(),
     });
-    let mut outcomes = fetcher.fetch_stream(Admitted::new(requests, gatekeeper));
+    let mut outcomes = fetcher.fetch_stream(AdmittedRequests::new(requests, gatekeeper));
     if let Some(total) = plan.total {
         outcomes = outcomes.with_total(total);
     }
@@ -103,7 +103,7 @@ pub(crate) fn run(mut plan: Plan) -> Result<u8, Stop> {
         cookies: plan.cookies,
         deadline: plan.deadline,
         epoch,
-        eta: Eta::new(Limits::of(&plan.settings.engine_config())),
+        eta: Eta::new(HostLimits::of(&plan.settings.engine_config())),
         fetcher,
         keeper: store.map(|store| Keeper::new(store, recorder, plan.fail)),
         max_errors: plan.max_errors,
@@ -131,7 +131,7 @@ fn teller(progress: &Progress, silent: bool) -> Box<dyn Fn(&str) + Send> {
     })
 }
 
-fn fetcher(adapter: Smol, settings: &Settings, record: Option<File>) -> Result<Fetcher, Stop> {
+fn fetcher(adapter: Smol, settings: &Settings, record: Option<File>) -> Result<Fetcher, CliError> {
     let settings = settings.clone();
     let mut builder = Builder::new(adapter).settings(|all| *all = settings);
     if let Some(file) = record {
@@ -139,7 +139,7 @@ fn fetcher(adapter: Smol, settings: &Settings, record: Option<File>) -> Result<F
     }
     builder
         .build()
-        .map_err(|error| Stop::usage(error.to_string()))
+        .map_err(|error| CliError::usage(error.to_string()))
 }
 
 /// Where records go, and what `-w` prints.
@@ -154,7 +154,7 @@ struct Outputs {
 }
 
 impl Outputs {
-    fn start(mut self) -> Result<(Output, Writer), Stop> {
+    fn start(mut self) -> Result<(Output, Writer), CliError> {
         if let Some(state) = &mut self.state {
             state.archives = self.store;
         }
@@ -165,7 +165,7 @@ impl Outputs {
             state: self.state,
             target: self.target,
         });
-        let (output, writer) = records.map_err(Stop::internal)?;
+        let (output, writer) = records.map_err(CliError::internal)?;
         let Some(write_out) = self.write_out else {
             return Ok((output, writer));
         };
@@ -179,7 +179,7 @@ impl Outputs {
             state: None,
             target: Target::Stdout,
         });
-        let lines = lines.map_err(Stop::internal)?;
+        let lines = lines.map_err(CliError::internal)?;
         Ok((output.and(lines.0), writer.and(lines.1)))
     }
 }

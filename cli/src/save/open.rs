@@ -12,8 +12,8 @@ use super::directory::Directory;
 use super::name::{Naming, Template};
 use super::spool::Spool;
 use super::{Disk, Store, tar, warc};
-use crate::args::output::Save;
-use crate::exit::Stop;
+use crate::args::output::SaveOptions;
+use crate::exit::CliError;
 
 impl Store {
     /// Opens what the options name. `headers` are the fields that every request has.
@@ -21,7 +21,11 @@ impl Store {
     /// # Errors
     ///
     /// If a directory or a file cannot be made.
-    pub(crate) fn open(save: &Save, method: &Method, headers: &HeaderMap) -> Result<Self, Stop> {
+    pub(crate) fn open(
+        save: &SaveOptions,
+        method: &Method,
+        headers: &HeaderMap,
+    ) -> Result<Self, CliError> {
         let disk = Arc::new(Disk::default());
         let naming = match (&save.name_template, save.remote_name) {
             (Some(template), _) => Naming::Template(template.clone()),
@@ -30,7 +34,7 @@ impl Store {
         };
         let known = matches!(&naming, Naming::Template(template) if template.is_known_beforehand());
         if save.skip_existing && !known {
-            return Err(Stop::usage(
+            return Err(CliError::usage(
                 "--skip-existing: these names are known only after the fetch: \
                  write -O, or --name-template without {hash} and {ext}",
             ));
@@ -49,14 +53,14 @@ impl Store {
             Some(path) => {
                 let path = make("--tar", path)?;
                 let shards = tar::Shards::open(path, save.tar_count, save.tar_size, disk.clone());
-                Some(shards.map_err(|error| Stop::file(format!("--tar {error}")))?)
+                Some(shards.map_err(|error| CliError::file(format!("--tar {error}")))?)
             }
             None => None,
         };
         let archive = match &save.warc {
             Some(path) => {
                 let warc = warc::Warc::open(path, save.warc_size, headers, disk.clone());
-                Some(warc.map_err(|error| Stop::file(format!("--warc {error}")))?)
+                Some(warc.map_err(|error| CliError::file(format!("--warc {error}")))?)
             }
             None => None,
         };
@@ -85,7 +89,7 @@ impl Store {
 }
 
 /// Makes a directory, unless it is there.
-fn make<'a>(option: &str, path: &'a Path) -> Result<&'a Path, Stop> {
+fn make<'a>(option: &str, path: &'a Path) -> Result<&'a Path, CliError> {
     let made = fs::create_dir_all(path).and_then(|()| {
         // That it is there does not say that it can be written to.
         tempfile::tempfile_in(path).map(drop)
@@ -97,7 +101,7 @@ fn make<'a>(option: &str, path: &'a Path) -> Result<&'a Path, Stop> {
             }
             _ => "",
         };
-        Stop::file(format!(
+        CliError::file(format!(
             "{option} {}: cannot be written: {error}{hint}",
             path.display()
         ))

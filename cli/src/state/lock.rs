@@ -6,7 +6,7 @@ use std::path::Path;
 
 use fs4::{FileExt, TryLockError};
 
-use crate::exit::Stop;
+use crate::exit::CliError;
 
 /// The name of the file. Its lock counts, not its presence.
 pub(crate) const NAME: &str = "lock";
@@ -23,14 +23,14 @@ impl Lock {
     /// # Errors
     ///
     /// If another process has it, or there can be none.
-    pub(crate) fn take(directory: &Path) -> Result<Self, Stop> {
+    pub(crate) fn take(directory: &Path) -> Result<Self, CliError> {
         let shown = directory.display();
         let path = directory.join(NAME);
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
-        let mut file = options
-            .open(path)
-            .map_err(|error| Stop::file(format!("--state {shown}: cannot be locked: {error}")))?;
+        let mut file = options.open(path).map_err(|error| {
+            CliError::file(format!("--state {shown}: cannot be locked: {error}"))
+        })?;
         match FileExt::try_lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -40,12 +40,12 @@ impl Lock {
                 let holder = holder.trim().parse::<u32>();
                 let who =
                     holder.map_or_else(|_| "another run".into(), |id| format!("process {id}"));
-                return Err(Stop::file(format!(
+                return Err(CliError::file(format!(
                     "--state {shown}: is in use by {who}: wait for it, or name another directory"
                 )));
             }
             Err(TryLockError::Error(error)) => {
-                return Err(Stop::file(format!(
+                return Err(CliError::file(format!(
                     "--state {shown}: cannot be locked: {error}: choose a directory on a local disk"
                 )));
             }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::disk::{at, sync_directory};
-use crate::exit::Stop;
+use crate::exit::CliError;
 
 /// The version of all formats in the directory.
 const VERSION: u64 = 1;
@@ -65,7 +65,7 @@ impl Manifest {
     /// # Errors
     ///
     /// If the directory is something else, or what is there cannot be used.
-    pub(crate) fn read(directory: &Path) -> Result<Option<Self>, Stop> {
+    pub(crate) fn read(directory: &Path) -> Result<Option<Self>, CliError> {
         let shown = directory.display();
         let text = match fs::read(directory.join(NAME)) {
             Ok(text) => text,
@@ -74,18 +74,18 @@ impl Manifest {
             }
             Err(error) => {
                 let message = format!("--state {shown}: {NAME} cannot be read: {error}");
-                return Err(Stop::file(message));
+                return Err(CliError::file(message));
             }
         };
         let no_state = |error: serde_json::Error| {
-            Stop::file(format!(
+            CliError::file(format!(
                 "--state {shown}: {NAME} is damaged, or not of fetch-all: {error}: put it back from \
                  a copy, or name another directory and fetch all anew"
             ))
         };
         let version: Version = serde_json::from_slice(&text).map_err(no_state)?;
         if version.fetch_all_state != VERSION {
-            return Err(Stop::file(format!(
+            return Err(CliError::file(format!(
                 "--state {shown}: was made by another version of fetch-all (format {}, this one \
                  knows {VERSION}): use that version, or name another directory",
                 version.fetch_all_state
@@ -140,9 +140,9 @@ fn numbered(name: &str) -> Option<(&str, u64)> {
 }
 
 /// A directory without manifest must have nothing but what a first run may have left, cut short.
-fn check_empty(directory: &Path) -> Result<(), Stop> {
+fn check_empty(directory: &Path) -> Result<(), CliError> {
     let shown = directory.display();
-    let refuse = |what: String| Stop::file(format!("--state {shown}: {what}"));
+    let refuse = |what: String| CliError::file(format!("--state {shown}: {what}"));
     let files =
         fs::read_dir(directory).map_err(|error| refuse(format!("cannot be read: {error}")))?;
     for file in files.flatten() {

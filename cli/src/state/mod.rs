@@ -59,7 +59,7 @@ use std::time::Instant;
 use clap::ValueEnum;
 
 use crate::args::Format;
-use crate::exit::Stop;
+use crate::exit::CliError;
 use crate::output::target::Target;
 use crate::save::Store;
 pub(crate) use done::Done;
@@ -105,7 +105,7 @@ impl State {
     /// # Errors
     ///
     /// If one of them cannot be used, or was made for something else.
-    pub(crate) fn open(wanted: &Wanted) -> Result<(Self, Target), Stop> {
+    pub(crate) fn open(wanted: &Wanted) -> Result<(Self, Target), CliError> {
         let directory = wanted.directory.as_path();
         let broken = |error| stop(directory, &error, "cannot be used");
         make(directory)?;
@@ -180,7 +180,7 @@ impl State {
 }
 
 /// Why the state cannot be used further.
-pub(crate) fn stop(directory: &Path, error: &std::io::Error, what: &str) -> Stop {
+pub(crate) fn stop(directory: &Path, error: &std::io::Error, what: &str) -> CliError {
     let hint = match error.kind() {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
             ": make room, then run the same command again"
@@ -190,21 +190,21 @@ pub(crate) fn stop(directory: &Path, error: &std::io::Error, what: &str) -> Stop
         }
         _ => "",
     };
-    Stop::file(format!(
+    CliError::file(format!(
         "--state {}: {what}: {error}{hint}",
         directory.display()
     ))
 }
 
-fn make(directory: &Path) -> Result<(), Stop> {
+fn make(directory: &Path) -> Result<(), CliError> {
     let shown = directory.display();
     if directory.exists() && !directory.is_dir() {
-        return Err(Stop::file(format!(
+        return Err(CliError::file(format!(
             "--state {shown}: is not a directory: name one, or one that is not there yet"
         )));
     }
     fs::create_dir_all(directory)
-        .map_err(|error| Stop::file(format!("--state {shown}: cannot be made: {error}")))
+        .map_err(|error| CliError::file(format!("--state {shown}: cannot be made: {error}")))
 }
 
 /// The manifest of a state that begins, with its empty journal.
@@ -223,7 +223,7 @@ fn check_request<'a>(
     directory: &Path,
     manifest: &'a Manifest,
     wanted: &'a Wanted,
-) -> Result<(), Stop> {
+) -> Result<(), CliError> {
     let (before, now) = (&manifest.request, &wanted.request);
     let names: std::collections::BTreeSet<_> = before.keys().chain(now.keys()).collect();
     let other = names.into_iter().filter_map(|name| {
@@ -234,7 +234,7 @@ fn check_request<'a>(
     let other: Vec<_> = other.collect();
     match other.is_empty() {
         true => Ok(()),
-        false => Err(Stop::usage(format!(
+        false => Err(CliError::usage(format!(
             "--state {}: was made with other requests: {}: name another directory",
             directory.display(),
             other.join("; ")
@@ -243,7 +243,7 @@ fn check_request<'a>(
 }
 
 /// Which of the manifest's outputs the records go to; a new one is added.
-fn output(manifest: &mut Manifest, wanted: &Wanted) -> Result<Option<usize>, Stop> {
+fn output(manifest: &mut Manifest, wanted: &Wanted) -> Result<Option<usize>, CliError> {
     continuable(wanted.format)?;
     let directory = wanted.directory.as_path();
     let special = |path: &Path| fs::metadata(path).is_ok_and(|meta| !meta.is_file());
@@ -255,7 +255,7 @@ fn output(manifest: &mut Manifest, wanted: &Wanted) -> Result<Option<usize>, Sto
         return Ok(None);
     };
     let shown = Target::name(path);
-    let refuse = |what: String| Stop::file(format!("--output {shown}: {what}"));
+    let refuse = |what: String| CliError::file(format!("--output {shown}: {what}"));
     let format = wanted.format.to_possible_value();
     let format = format.map_or(String::new(), |value| value.get_name().to_owned());
     let relative = records::relative(directory, path).map_err(|error| {
@@ -299,13 +299,13 @@ fn output(manifest: &mut Manifest, wanted: &Wanted) -> Result<Option<usize>, Sto
 }
 
 /// Whether records of a form can be added to a file that was cut at the end of any of them.
-fn continuable(format: Format) -> Result<(), Stop> {
+fn continuable(format: Format) -> Result<(), CliError> {
     match format {
         Format::Csv | Format::Jsonl | Format::Text | Format::None => Ok(()),
         Format::Har | Format::Parquet => {
             let name = format.to_possible_value();
             let name = name.as_ref().map_or("", |value| value.get_name());
-            Err(Stop::usage(format!(
+            Err(CliError::usage(format!(
                 "--state: a file of --format {name} cannot be gone on with: use jsonl or csv"
             )))
         }
@@ -351,7 +351,7 @@ impl<'a> History<'a> {
     }
 
     /// Brings an output back to what is durable.
-    fn resume(&self, index: usize, path: &Path, manifest: &Manifest) -> Result<Resumed, Stop> {
+    fn resume(&self, index: usize, path: &Path, manifest: &Manifest) -> Result<Resumed, CliError> {
         let of_it = commits(self.blocks).filter(|(output, ..)| *output as usize == index);
         let of_it: Vec<_> = of_it.map(|(_, _, commit)| commit).collect();
         records::resume(path, manifest.outputs[index].durable, &of_it)

@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::journal::Commit;
-use crate::exit::Stop;
+use crate::exit::CliError;
 
 /// So much of the end is read again when a run goes on, to see that it is what was written: more
 /// than a disk keeps for itself when it says that all is written.
@@ -29,9 +29,9 @@ pub(crate) struct Resumed {
 /// # Errors
 ///
 /// If it cannot be opened, or lacks what is no longer in the journal.
-pub(crate) fn resume(path: &Path, base: u64, commits: &[&Commit]) -> Result<Resumed, Stop> {
+pub(crate) fn resume(path: &Path, base: u64, commits: &[&Commit]) -> Result<Resumed, CliError> {
     let shown = crate::display::shown(path.as_os_str().as_encoded_bytes());
-    let refuse = |what: String| Stop::file(format!("--output {shown}: {what}"));
+    let refuse = |what: String| CliError::file(format!("--output {shown}: {what}"));
     let broken = |error: io::Error| refuse(format!("cannot be continued: {error}"));
     let known = commits.last().map_or(base, |commit| commit.to);
     let mut options = OpenOptions::new();

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::input::backlog::{Backlog, Limits};
+use crate::input::backlog::{HostBacklog, HostLimits};
 
 /// The rate of late is that of the last so long.
 const WINDOW: Duration = Duration::from_secs(10);
@@ -14,13 +14,13 @@ const STEP: Duration = Duration::from_millis(100);
 /// What is needed to say so.
 #[derive(Debug)]
 pub(crate) struct Eta {
-    pub(crate) limits: Limits,
+    pub(crate) limits: HostLimits,
     /// How many had ended when, no older than the window.
     seen: VecDeque<(Duration, u64)>,
 }
 
 impl Eta {
-    pub(crate) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: HostLimits) -> Self {
         Self {
             limits,
             seen: [(Duration::ZERO, 0)].into(),
@@ -52,13 +52,13 @@ impl Eta {
     /// How long `left` fetches still need, the longest of
     /// - all at the rate of late: `left / rate`,
     /// - all as fast as the limit on all hosts together allows,
-    /// - the host that takes the longest by its own limits: see [`Queue::time`].
+    /// - the host that takes the longest by its own limits: see [`HostQueue::time`].
     ///
     /// So a list whose last thousand URLs are all at one slow host is not said to be over soon, only
     /// because the other hosts were quick. `None` while nothing has ended of late.
     ///
-    /// [`Queue::time`]: crate::input::backlog::Queue::time
-    pub(crate) fn left(&self, left: u64, backlog: Option<&Backlog>) -> Option<Duration> {
+    /// [`HostQueue::time`]: crate::input::backlog::Queue::time
+    pub(crate) fn left(&self, left: u64, backlog: Option<&HostBacklog>) -> Option<Duration> {
         if left == 0 {
             return Some(Duration::ZERO);
         }
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn what_ends_of_late_counts_and_not_what_ended_long_ago() {
-        let mut eta = Eta::new(Limits::default());
+        let mut eta = Eta::new(HostLimits::default());
         assert_eq!(eta.left(1, None), None, "nobody knows");
         for second in 1..=100 {
             eta.note(seconds(second), 1000 * second.min(50) + 10 * second);
@@ -106,9 +106,9 @@ mod tests {
 
     #[test]
     fn a_host_with_a_limit_of_its_own_holds_up_the_end() {
-        let mut eta = Eta::new(Limits::default());
+        let mut eta = Eta::new(HostLimits::default());
         eta.note(seconds(1), 1000);
-        let backlog = Backlog::default();
+        let backlog = HostBacklog::default();
         let slow = |n| Request::get(format!("http://slow.test/{n}")).unwrap();
         backlog.read(&(0..101).map(slow).collect::<Vec<_>>());
         let left = |eta: &Eta| eta.left(1000, Some(&backlog)).unwrap();

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
 use async_signal::{Signal, Signals};
 use futures_lite::StreamExt;
 
-use crate::exit::Code;
+use crate::exit::ExitStatus;
 
 /// What has come so far.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ impl Seen {
     }
 
     /// Notes one more, which asks for this exit code. The third ends the process here and now.
-    pub(crate) fn note(&self, code: Code) {
+    pub(crate) fn note(&self, code: ExitStatus) {
         let _ = self.code.compare_exchange(0, code as u8, Relaxed, Relaxed);
         if self.count.fetch_add(1, Relaxed) == 2 {
             (self.on_abort)();
@@ -58,8 +58,8 @@ pub(crate) fn listen(on_abort: fn()) -> io::Result<Arc<Seen>> {
         smol::block_on(async {
             while let Some(Ok(signal)) = signals.next().await {
                 ours.note(match signal {
-                    Signal::Term => Code::Terminated,
-                    _ => Code::Interrupted,
+                    Signal::Term => ExitStatus::Terminated,
+                    _ => ExitStatus::Interrupted,
                 });
             }
         });

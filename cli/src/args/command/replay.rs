@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Arg, Args as Group};
 
-use crate::args::given::Given;
-use crate::args::{PolicyOption, Retry, Speed, Time};
+use crate::args::given::ExplicitOptions;
+use crate::args::{LimitOptions, PolicyOptions, RetryOptions, TimeoutOptions};
 
 /// Options of a run that a recording has once and for all.
 pub(crate) const FIXED: [&str; 2] = ["deadline", "seed"];
@@ -39,7 +39,7 @@ Exit codes:
 pub(crate) struct ReplayArgs {
     // First, for what is read after it is taken away.
     #[command(flatten)]
-    pub(crate) given: Given,
+    pub(crate) given: ExplicitOptions,
 
     /// The recording, made with --record
     #[arg(value_name = "FILE")]
@@ -54,13 +54,13 @@ pub(crate) struct ReplayArgs {
     pub(crate) json: bool,
 
     #[command(flatten)]
-    pub(crate) policy: PolicyOption,
+    pub(crate) policy: PolicyOptions,
     #[command(flatten)]
-    pub(crate) speed: Speed,
+    pub(crate) speed: LimitOptions,
     #[command(flatten)]
-    pub(crate) retry: Retry,
+    pub(crate) retry: RetryOptions,
     #[command(flatten)]
-    pub(crate) time: Time,
+    pub(crate) time: TimeoutOptions,
 }
 
 /// What is not given stays as recorded, so the defaults of a run would mislead.

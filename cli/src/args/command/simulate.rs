@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args as Group, Parser};
 
-use crate::args::given::Given;
-use crate::args::{PolicyOption, Retry, Speed, Time, values};
+use crate::args::given::ExplicitOptions;
+use crate::args::{LimitOptions, PolicyOptions, RetryOptions, TimeoutOptions, values};
 
 /// The built-in model.
 pub(crate) const EXAMPLE: &str = include_str!("../../commands/simulate/example.toml");
@@ -53,15 +53,15 @@ pub(crate) struct SimulateArgs {
     #[command(flatten)]
     pub(crate) site: SiteArgs,
     #[command(flatten)]
-    pub(crate) given: Given,
+    pub(crate) given: ExplicitOptions,
     #[command(flatten)]
-    pub(crate) policy: PolicyOption,
+    pub(crate) policy: PolicyOptions,
     #[command(flatten)]
-    pub(crate) speed: Speed,
+    pub(crate) speed: LimitOptions,
     #[command(flatten)]
-    pub(crate) retry: Retry,
+    pub(crate) retry: RetryOptions,
     #[command(flatten)]
-    pub(crate) time: Time,
+    pub(crate) time: TimeoutOptions,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use super::model::Model;
 use crate::args;
 use crate::display::shown;
-use crate::exit::{Code, Stop};
-use crate::input::{self, Lines, MAX_LINE, Source, check, trim};
+use crate::exit::{CliError, ExitStatus};
+use crate::input::{self, LineReader, MAX_LINE, UrlSource, check, trim};
 
 /// So many malformed lines are told on stderr.
 const MAX_TOLD: u64 = 20;
@@ -26,9 +26,9 @@ impl<'a> Urls<'a> {
     /// # Errors
     ///
     /// If a file cannot be opened, or there is nothing to fetch.
-    pub(super) fn new(model: &'a Model, files: Vec<PathBuf>) -> Result<Self, Stop> {
+    pub(super) fn new(model: &'a Model, files: Vec<PathBuf>) -> Result<Self, CliError> {
         if !files.is_empty() {
-            let input = args::Input {
+            let input = args::InputOptions {
                 dedupe: false,
                 dry_run: false,
                 globoff: true,
@@ -50,7 +50,7 @@ impl<'a> Urls<'a> {
             }));
         }
         if model.hosts.iter().all(|host| host.urls == 0) {
-            return Err(Stop::usage(
+            return Err(CliError::usage(
                 "nothing to fetch: write a [[host]] with urls into the model, or -i FILE",
             ));
         }
@@ -58,10 +58,10 @@ impl<'a> Urls<'a> {
     }
 
     /// What to exit with because of the list, if anything.
-    pub(super) fn worst(&self) -> Option<Code> {
+    pub(super) fn worst(&self) -> Option<ExitStatus> {
         match self {
-            Self::List(list) if list.malformed > 0 => Some(Code::Usage),
-            Self::List(list) if list.unread => Some(Code::File),
+            Self::List(list) if list.malformed > 0 => Some(ExitStatus::Usage),
+            Self::List(list) if list.unread => Some(ExitStatus::File),
             _ => None,
         }
     }
@@ -118,11 +118,11 @@ impl Iterator for Made<'_> {
 
 /// URLs of files.
 pub(super) struct List {
-    lines: Option<(String, Lines<Box<dyn Read + Send>>)>,
+    lines: Option<(String, LineReader<Box<dyn Read + Send>>)>,
     malformed: u64,
     ready: VecDeque<String>,
     /// Those not begun, the last first.
-    sources: Vec<Source>,
+    sources: Vec<UrlSource>,
     unread: bool,
 }
 
@@ -134,7 +134,7 @@ impl List {
             }
             let Some((name, mut lines)) = self.lines.take() else {
                 let source = self.sources.pop()?;
-                self.lines = Some((source.name, Lines::new(source.reader, MAX_LINE)));
+                self.lines = Some((source.name, LineReader::new(source.reader, MAX_LINE)));
                 continue;
             };
             let read = lines.read(|number, line| self.line(&name, number, trim(number, line)));

@@ -14,7 +14,7 @@ use fetch_proto::testing::Summary;
 
 use crate::args::command::{EXAMPLE, SimulateArgs, SiteArgs};
 use crate::config::toml_file::Document;
-use crate::exit::{Code, Stop};
+use crate::exit::{CliError, ExitStatus};
 use crate::plan;
 use list::Urls;
 use model::Model;
@@ -35,7 +35,7 @@ struct Report<'a> {
 /// # Errors
 ///
 /// If the model or an option is wrong, or a file cannot be used.
-pub(crate) fn run(args: SimulateArgs) -> Result<u8, Stop> {
+pub(crate) fn run(args: SimulateArgs) -> Result<u8, CliError> {
     let (source, document) = source(&args.site)?;
     let is_example = args.site.model.is_none() && args.site.input_file.is_empty();
     let model = Model::new(&document, args.site.urls, args.site.hosts)?;
@@ -61,17 +61,19 @@ pub(crate) fn run(args: SimulateArgs) -> Result<u8, Stop> {
         plot::draw(path, &report)?;
     }
     let text = match args.output.json {
-        true => json::text(&report).map_err(Stop::internal)?,
+        true => json::text(&report).map_err(CliError::internal)?,
         false => report::Text(&report, args.output.plot.as_deref()).to_string(),
     };
     // Who reads it may have enough: that is no failure.
     let _ = std::io::stdout().write_all(text.as_bytes());
-    let code = urls.worst().or_else(|| cut.then_some(Code::Unfinished));
+    let code = urls
+        .worst()
+        .or_else(|| cut.then_some(ExitStatus::Unfinished));
     Ok(code.map_or(0, |code| code as u8))
 }
 
 /// The model's text, and what the report calls it.
-fn source(site: &SiteArgs) -> Result<(String, Document), Stop> {
+fn source(site: &SiteArgs) -> Result<(String, Document), CliError> {
     Ok(match &site.model {
         Some(path) => {
             let name = crate::display::shown(path.as_os_str().as_encoded_bytes());

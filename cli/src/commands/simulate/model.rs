@@ -10,7 +10,7 @@ use toml::Spanned;
 
 use super::server::{OutageTable, Table};
 use crate::config::toml_file::Document;
-use crate::exit::Stop;
+use crate::exit::CliError;
 
 /// URLs of a host whose table does not say how many.
 const URLS: u64 = 1000;
@@ -56,7 +56,7 @@ impl Model {
         document: &Document,
         urls: Option<usize>,
         hosts: Option<usize>,
-    ) -> Result<Self, Stop> {
+    ) -> Result<Self, CliError> {
         let file: File = document.parse()?;
         let mut model = Self {
             default: Server::default(),
@@ -89,7 +89,7 @@ impl Model {
         table: &Spanned<Table>,
         hosts: Option<usize>,
         document: &Document,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), CliError> {
         let (span, table) = (table.span(), table.get_ref());
         let Some(name) = &table.name else {
             let why = "a host without a name: write name = \"shop.test\"";
@@ -108,7 +108,7 @@ impl Model {
         if count == 0 || count > MAX_HOSTS - self.hosts.len() {
             let why = format!("a model has from 1 to {MAX_HOSTS} hosts: write such a number");
             return Err(match hosts {
-                Some(count) => Stop::usage(format!("--hosts {count}: {why}")),
+                Some(count) => CliError::usage(format!("--hosts {count}: {why}")),
                 None => document.wrong(span, &why),
             });
         }
@@ -162,12 +162,12 @@ impl Model {
     }
 }
 
-fn outages(tables: &[OutageTable], document: &Document) -> Result<Vec<Outage>, Stop> {
+fn outages(tables: &[OutageTable], document: &Document) -> Result<Vec<Outage>, CliError> {
     tables.iter().map(|table| table.outage(document)).collect()
 }
 
 /// `[default]` says how hosts behave, not which there are.
-fn default_server(table: &Table, document: &Document) -> Result<Server, Stop> {
+fn default_server(table: &Table, document: &Document) -> Result<Server, CliError> {
     let name = table.name.as_ref().map(Spanned::span);
     let urls = table.urls.as_ref().map(Spanned::span);
     let hosts = table.hosts.as_ref().map(Spanned::span);

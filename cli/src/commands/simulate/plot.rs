@@ -7,7 +7,7 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 
 use super::Report;
-use crate::exit::Stop;
+use crate::exit::CliError;
 
 const SIZE: (u32, u32) = (1000, 900);
 
@@ -37,11 +37,11 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 /// # Errors
 ///
 /// If the file cannot be written.
-pub(super) fn draw(path: &Path, report: &Report<'_>) -> std::result::Result<(), Stop> {
+pub(super) fn draw(path: &Path, report: &Report<'_>) -> std::result::Result<(), CliError> {
     let mut svg = String::new();
-    picture(&mut svg, report).map_err(Stop::internal)?;
+    picture(&mut svg, report).map_err(CliError::internal)?;
     std::fs::write(path, svg).map_err(|error| {
-        Stop::file(format!(
+        CliError::file(format!(
             "--plot {}: cannot be written: {error}",
             path.display()
         ))

@@ -9,7 +9,7 @@ use toml::Spanned;
 
 use super::fields::{Limit, Share, Size, Times};
 use crate::config::toml_file::{Document, Period};
-use crate::exit::Stop;
+use crate::exit::CliError;
 
 /// A `[[host]]`, or `[default]`.
 #[derive(Debug, Deserialize)]
@@ -67,7 +67,7 @@ impl Table {
     /// # Errors
     ///
     /// If parts contradict each other.
-    pub(super) fn server(&self, document: &Document) -> Result<Server, Stop> {
+    pub(super) fn server(&self, document: &Document) -> Result<Server, CliError> {
         let share = |share: &Option<Share>| share.as_ref().map_or(0, |share| *share.0.get_ref());
         let shares = [&self.errors, &self.resets, &self.stalls, &self.unavailable];
         if shares.iter().map(|s| share(s)).sum::<u16>() > 1000 {
@@ -105,7 +105,7 @@ impl Table {
         self.body(server, document)
     }
 
-    fn throttle(&self, document: &Document) -> Result<Option<Rate>, Stop> {
+    fn throttle(&self, document: &Document) -> Result<Option<Rate>, CliError> {
         let Some(burst) = &self.burst else {
             return Ok(self.throttle.as_ref().map(|limit| limit.0));
         };
@@ -118,7 +118,7 @@ impl Table {
         Ok(Some(limit.0.burst(burst)))
     }
 
-    fn body(&self, server: Server, document: &Document) -> Result<Server, Stop> {
+    fn body(&self, server: Server, document: &Document) -> Result<Server, CliError> {
         let size = |size: &Option<Size>| size.as_ref().map(|size| *size.0.get_ref());
         match (&self.bandwidth, size(&self.body)) {
             (Some(bandwidth), None) => {
@@ -145,7 +145,7 @@ impl OutageTable {
     /// # Errors
     ///
     /// If parts contradict each other.
-    pub(super) fn outage(&self, document: &Document) -> Result<Outage, Stop> {
+    pub(super) fn outage(&self, document: &Document) -> Result<Outage, CliError> {
         let (from, until) = (self.from.0, self.until.get_ref().0);
         if until <= from {
             let why = "an outage that ends before it begins: write a time after `from`";

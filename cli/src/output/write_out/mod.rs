@@ -5,7 +5,7 @@ mod variable;
 use std::fs;
 use std::io::Read;
 
-use crate::exit::Stop;
+use crate::exit::CliError;
 use crate::output::format::Encoder;
 use crate::output::record::{Recorder, Told};
 use variable::Variable;
@@ -28,17 +28,19 @@ impl WriteOut {
     /// # Errors
     ///
     /// If it names what is not known, or its file cannot be read.
-    pub(crate) fn load(option: &str, stdin_is_taken: bool) -> Result<Self, Stop> {
+    pub(crate) fn load(option: &str, stdin_is_taken: bool) -> Result<Self, CliError> {
         let text = match option.strip_prefix('@') {
             None => option.to_owned(),
             Some("-") if stdin_is_taken => {
-                return Err(Stop::usage("-w @- and -i -: stdin can be read only once"));
+                return Err(CliError::usage(
+                    "-w @- and -i -: stdin can be read only once",
+                ));
             }
             Some(path) => read(path).map_err(|error| {
-                Stop::file(format!("--write-out @{path}: cannot be read: {error}"))
+                CliError::file(format!("--write-out @{path}: cannot be read: {error}"))
             })?,
         };
-        Self::parse(&text).map_err(|error| Stop::usage(format!("--write-out: {error}")))
+        Self::parse(&text).map_err(|error| CliError::usage(format!("--write-out: {error}")))
     }
 
     fn parse(text: &str) -> Result<Self, String> {

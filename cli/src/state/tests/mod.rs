@@ -56,7 +56,7 @@ impl Place {
         }
     }
 
-    fn open_for(&self, change: impl FnOnce(&mut Wanted)) -> Result<Run, Stop> {
+    fn open_for(&self, change: impl FnOnce(&mut Wanted)) -> Result<Run, CliError> {
         let mut wanted = Wanted {
             directory: self.path("state"),
             format: Format::Jsonl,

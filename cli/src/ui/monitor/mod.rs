@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
-use crate::args::monitor::Monitoring;
-use crate::exit::Stop;
+use crate::args::monitor::MonitorOptions;
+use crate::exit::CliError;
 use crate::ui::counts::Counts;
 pub(crate) use statsd::Statsd;
 
@@ -49,12 +49,12 @@ impl Opened {
     /// # Errors
     ///
     /// If that is not possible.
-    pub(crate) fn new(options: &Monitoring) -> Result<Self, Stop> {
+    pub(crate) fn new(options: &MonitorOptions) -> Result<Self, CliError> {
         let listener = options.metrics_listen.map(|address| {
             let listener = TcpListener::bind(address)
                 .and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
             listener.map_err(|error| {
-                Stop::usage(format!(
+                CliError::usage(format!(
                     "--metrics-listen {address}: cannot be listened at: {error}"
                 ))
             })
@@ -70,12 +70,12 @@ impl Opened {
     /// # Errors
     ///
     /// If no thread can be started.
-    pub(crate) fn start(self, tell: impl Fn(&str)) -> Result<Monitor, Stop> {
+    pub(crate) fn start(self, tell: impl Fn(&str)) -> Result<Monitor, CliError> {
         let standing = Arc::new(Mutex::new(Standing::default()));
         if let Some(listener) = self.listener {
-            let address = listener.local_addr().map_err(Stop::internal)?;
+            let address = listener.local_addr().map_err(CliError::internal)?;
             let handle = record()?;
-            server::start(listener, handle, standing.clone()).map_err(Stop::internal)?;
+            server::start(listener, handle, standing.clone()).map_err(CliError::internal)?;
             tell(&format!("watch it at http://{address}/"));
         }
         Ok(Monitor {
@@ -101,12 +101,12 @@ impl Monitor {
 }
 
 /// From now on what is measured is kept for Prometheus.
-fn record() -> Result<PrometheusHandle, Stop> {
+fn record() -> Result<PrometheusHandle, CliError> {
     let builder = PrometheusBuilder::new().with_recommended_naming(true);
     let suffix = Matcher::Suffix("duration".to_owned());
     let builder = builder.set_buckets_for_metric(suffix, &BUCKETS);
-    let recorder = builder.map_err(Stop::internal)?.build_recorder();
+    let recorder = builder.map_err(CliError::internal)?.build_recorder();
     let handle = recorder.handle();
-    metrics::set_global_recorder(recorder).map_err(Stop::internal)?;
+    metrics::set_global_recorder(recorder).map_err(CliError::internal)?;
     Ok(handle)
 }

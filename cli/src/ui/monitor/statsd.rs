@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use cadence::prelude::*;
 use cadence::{BufferedUdpMetricSink, StatsdClient};
 
-use crate::exit::Stop;
+use crate::exit::CliError;
 use crate::outcome::result::Ended;
 use crate::ui::counts::Counts;
 
@@ -27,7 +27,7 @@ impl Statsd {
     /// # Errors
     ///
     /// If the address is none.
-    pub(crate) fn new(server: &str) -> Result<Self, Stop> {
+    pub(crate) fn new(server: &str) -> Result<Self, CliError> {
         let open = || {
             let socket = UdpSocket::bind("0.0.0.0:0").or_else(|_| UdpSocket::bind("[::]:0"))?;
             socket.set_nonblocking(true)?;
@@ -35,7 +35,7 @@ impl Statsd {
             sink.map_err(std::io::Error::other)
         };
         let sink = open().map_err(|error| {
-            Stop::usage(format!(
+            CliError::usage(format!(
                 "--statsd {server}: {error}: write HOST:PORT, such as 127.0.0.1:8125"
             ))
         })?;

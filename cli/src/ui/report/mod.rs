@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use fetch_proto::Stats;
 
-use crate::exit::Stop;
+use crate::exit::CliError;
 use crate::output::replace::{Readers, Replaced};
 use crate::ui::summary::Summary;
 
@@ -26,7 +26,7 @@ pub(crate) struct Report<'a> {
 /// # Errors
 ///
 /// If it cannot be written.
-pub(crate) fn write(file: &Replaced, report: &Report<'_>) -> Result<(), Stop> {
+pub(crate) fn write(file: &Replaced, report: &Report<'_>) -> Result<(), CliError> {
     file.write(page::page(report).as_bytes(), Readers::Others)
 }
 

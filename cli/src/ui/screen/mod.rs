@@ -20,7 +20,7 @@ use ratatui::crossterm::terminal::{
 };
 use ratatui::crossterm::{cursor, execute};
 
-use crate::exit::Code;
+use crate::exit::ExitStatus;
 use crate::ui::signals::Seen;
 use draw::Theme;
 pub(crate) use picture::{HostRow, Picture};
@@ -147,7 +147,7 @@ impl Watching {
             if let Event::Key(key) = event::read()?
                 && is_end(&key)
             {
-                self.signals.note(Code::Interrupted);
+                self.signals.note(ExitStatus::Interrupted);
             }
             wait = Duration::ZERO;
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use fetch_proto::{CircuitState, Histogram, HistogramSummary, HostStats};
 
 use crate::display::shown;
-use crate::input::backlog::Queue;
+use crate::input::backlog::HostQueue;
 use crate::outcome::tally::Tally;
 use crate::ui::counts::Counts;
 use crate::ui::summary::advice;
@@ -85,7 +85,7 @@ impl HostRow {
     /// `now` is the engine's time.
     pub(crate) fn new(
         origin: &str,
-        queue: &Queue,
+        queue: &HostQueue,
         stats: Option<&HostStats>,
         now: Duration,
     ) -> Self {
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_host_that_rests_says_how_long() {
-        let row = HostRow::new("http://a.test", &Queue::default(), None, Duration::ZERO);
+        let row = HostRow::new("http://a.test", &HostQueue::default(), None, Duration::ZERO);
         assert_eq!((row.name.as_str(), row.state.as_str()), ("a.test", "-"));
     }
 }
