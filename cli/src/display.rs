@@ -1,29 +1,29 @@
-//! Texts, sizes and times as people read them.
+//! Texts, sizes and durations for people.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-/// As much of an offending text as helps.
-const SHOWN: usize = 120;
+/// The most characters of an invalid text.
+const MAX_CHARS: usize = 120;
 
-/// A text from outside made safe to print: in one line, short, without what looks like a password.
-pub(crate) fn shown(text: &[u8]) -> String {
-    shown_up_to(SHOWN, text)
+/// Makes a text from outside safe to print: a short line, without a password.
+pub(crate) fn sanitize(text: &[u8]) -> String {
+    sanitize_up_to(MAX_CHARS, text)
 }
 
-/// The same, of at most so many characters.
-pub(crate) fn shown_up_to(most: usize, text: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&text[..text.len().min(4 * most)]);
-    let text = without_user(&text);
+/// Like [`sanitize`], with at most this number of characters.
+pub(crate) fn sanitize_up_to(max: usize, text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&text[..text.len().min(4 * max)]);
+    let text = redact_user(&text);
     let mut out = String::new();
     for (i, c) in text.chars().enumerate() {
-        if i == most {
+        if i == max {
             out.push('…');
             break;
         }
         match c {
-            // Also what turns the direction of the text, or is not seen.
+            // Zero-width characters and direction marks.
             '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
                 out.extend(c.escape_unicode());
             }
@@ -34,7 +34,7 @@ pub(crate) fn shown_up_to(most: usize, text: &[u8]) -> String {
     out
 }
 
-pub(crate) fn without_user(text: &str) -> Cow<'_, str> {
+pub(crate) fn redact_user(text: &str) -> Cow<'_, str> {
     let Some(start) = text.find("//").map(|at| at + 2) else {
         return text.into();
     };
@@ -47,10 +47,10 @@ pub(crate) fn without_user(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// A number of bytes.
-pub(crate) struct Bytes(pub(crate) u64);
+/// A number of bytes, as people read it.
+pub(crate) struct ByteSize(pub(crate) u64);
 
-impl fmt::Display for Bytes {
+impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
         let Some(power) = self
@@ -66,24 +66,28 @@ impl fmt::Display for Bytes {
     }
 }
 
-/// A time, with three digits that matter.
-pub(crate) struct Time(pub(crate) Duration);
+/// A duration with at most three significant digits.
+pub(crate) struct ShortDuration(pub(crate) Duration);
 
-impl fmt::Display for Time {
+impl fmt::Display for ShortDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.as_secs_f64();
+        // A unit ends where rounding would give a fourth digit.
         f.pad(&match seconds {
             0.0 => "0 s".to_owned(),
-            ..0.001 => format!("{:.0} µs", seconds * 1e6),
-            ..1.0 => format!("{:.0} ms", seconds * 1e3),
-            ..100.0 => format!("{seconds:.2} s"),
-            ..6000.0 => format!("{seconds:.0} s"),
-            _ => format!("{:.1} h", seconds / 3600.0),
+            ..0.000_999_5 => format!("{:.0} µs", seconds * 1e6),
+            ..0.999_5 => format!("{:.0} ms", seconds * 1e3),
+            ..9.995 => format!("{seconds:.2} s"),
+            ..99.95 => format!("{seconds:.1} s"),
+            ..999.5 => format!("{seconds:.0} s"),
+            ..5_997.0 => format!("{:.1} min", seconds / 60.0),
+            ..359_820.0 => format!("{:.1} h", seconds / 3_600.0),
+            _ => format!("{:.0} h", seconds / 3_600.0),
         })
     }
 }
 
-/// A count with its word.
+/// A count with the noun in the right number.
 pub(crate) fn plural(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
@@ -93,22 +97,51 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_shown_is_one_short_line_without_password() {
+    fn sanitized_text_is_a_short_line_without_password() {
         assert_eq!(
-            shown(b"a\nb\x1b[31m\0\xff"),
+            sanitize(b"a\nb\x1b[31m\0\xff"),
             "a\\nb\\u{1b}[31m\\u{0}\u{fffd}"
         );
-        assert_eq!(shown("x\u{202e}y".as_bytes()), "x\\u{202e}y");
-        assert_eq!(shown(&[b'x'; 1000]).chars().count(), SHOWN + 1);
-        assert_eq!(shown(b"http://u:p@h st/@"), "http://REDACTED@h st/@");
+        assert_eq!(sanitize("x\u{202e}y".as_bytes()), "x\\u{202e}y");
+        assert_eq!(sanitize(&[b'x'; 1000]).chars().count(), MAX_CHARS + 1);
+        assert_eq!(sanitize(b"http://u:p@h st/@"), "http://REDACTED@h st/@");
     }
 
     #[test]
     fn sizes_and_times_are_short() {
-        assert_eq!(Bytes(0).to_string(), "0 B");
-        assert_eq!(Bytes(1536).to_string(), "1.5 KiB");
-        assert_eq!(Bytes(u64::MAX).to_string(), "16.0 EiB");
-        assert_eq!(Time(Duration::from_millis(1234)).to_string(), "1.23 s");
-        assert_eq!(Time(Duration::from_micros(12)).to_string(), "12 µs");
+        assert_eq!(ByteSize(0).to_string(), "0 B");
+        assert_eq!(ByteSize(1536).to_string(), "1.5 KiB");
+        assert_eq!(ByteSize(u64::MAX).to_string(), "16.0 EiB");
+        assert_eq!(
+            ShortDuration(Duration::from_millis(1234)).to_string(),
+            "1.23 s"
+        );
+        assert_eq!(
+            ShortDuration(Duration::from_micros(12)).to_string(),
+            "12 µs"
+        );
+    }
+
+    #[test]
+    fn durations_have_at_most_three_digits() {
+        for (micros, expected) in [
+            (0, "0 s"),
+            (999, "999 µs"),
+            (1_000, "1 ms"),
+            (999_499, "999 ms"),
+            (999_500, "1.00 s"),
+            (9_994_000, "9.99 s"),
+            (9_995_000, "10.0 s"),
+            (60_000_000, "60.0 s"),
+            (99_950_000, "100 s"),
+            (999_499_000, "999 s"),
+            (1_000_000_000, "16.7 min"),
+            (5_996_000_000, "99.9 min"),
+            (5_997_000_000, "1.7 h"),
+            (360_000_000_000, "100 h"),
+        ] {
+            let duration = Duration::from_micros(micros);
+            assert_eq!(ShortDuration(duration).to_string(), expected);
+        }
     }
 }

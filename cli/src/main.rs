@@ -19,24 +19,29 @@ mod ui;
 use std::io::Write;
 use std::process::ExitCode;
 
+use args::CliArgs;
 use args::command::Command;
+use commands::demo::DemoSite;
 use commands::{dry_run, generate, policy, replay, simulate};
 use config::hints;
 use exit::CliError;
+use plan::{DryRunPlan, Plan};
 
 fn main() -> ExitCode {
     let parsed = match config::parse() {
         Ok(parsed) => parsed,
-        Err(config::ParseError::Line(error, origins)) => return hints::report(&error, &origins),
-        Err(config::ParseError::Outside(stop)) => return end(Err(stop)),
+        Err(config::ParseError::CommandLine(error, sources)) => {
+            return hints::report(&error, &sources);
+        }
+        Err(config::ParseError::Config(error)) => return exit(Err(error)),
     };
     for warning in &parsed.warnings {
         let _ = writeln!(std::io::stderr(), "fetch-all: {warning}");
     }
-    end(run(parsed))
+    exit(run(parsed))
 }
 
-fn run(parsed: config::Parsed) -> Result<u8, CliError> {
+fn run(parsed: config::ParsedOptions) -> Result<u8, CliError> {
     let setup = &parsed.args.setup;
     if let Some(kind) = setup.generate {
         return print(&generate::generate(kind));
@@ -49,12 +54,25 @@ fn run(parsed: config::Parsed) -> Result<u8, CliError> {
         Some(Command::Policy(command)) => policy::run(&command),
         Some(Command::Replay(args)) => replay::run(&args),
         Some(Command::Simulate(args)) => simulate::run(*args),
-        None if args.input.dry_run => plan::Plan::dry(args).and_then(dry_run::run),
-        None => plan::Plan::new(args).and_then(run::run),
+        None => fetch(args),
     }
 }
 
-/// Prints on stdout, which may be closed early.
+/// Fetches the URLs of the arguments and lists.
+fn fetch(mut args: CliArgs) -> Result<u8, CliError> {
+    let demo = args.input.demo.then(|| DemoSite::start(&mut args));
+    let demo = demo.transpose()?;
+    let list = match &demo {
+        Some(site) => site.list(),
+        None => input::open(&args.input)?,
+    };
+    match args.input.dry_run {
+        true => DryRunPlan::new(&args, list).and_then(dry_run::run),
+        false => Plan::new(&args, list).and_then(run::run),
+    }
+}
+
+/// Prints on stdout. A reader that closes it early is no error.
 fn print(text: &[u8]) -> Result<u8, CliError> {
     match std::io::stdout().write_all(text) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(CliError::file(
@@ -64,13 +82,13 @@ fn print(text: &[u8]) -> Result<u8, CliError> {
     }
 }
 
-fn end(result: Result<u8, CliError>) -> ExitCode {
+/// Prints the error, and makes the exit code.
+fn exit(result: Result<u8, CliError>) -> ExitCode {
     match result {
         Ok(code) => ExitCode::from(code),
-        Err(stop) => {
-            // Nobody is left to tell if stderr is closed.
-            let _ = writeln!(std::io::stderr(), "fetch-all: {}", stop.message);
-            ExitCode::from(stop.code as u8)
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "fetch-all: {}", error.message);
+            ExitCode::from(error.code as u8)
         }
     }
 }

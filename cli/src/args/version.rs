@@ -1,9 +1,9 @@
-//! What the program is.
+//! The version of the program.
 
-/// In one line: the version, and the commit where it is known.
+/// The version, and the commit if it is known.
 pub(crate) const SHORT: &str = env!("COMMAND_VERSION");
 
-/// With what it can do.
+/// The version with protocols and features.
 pub(crate) const LONG: &str = concat!(
     env!("COMMAND_VERSION"),
     "\nprotocols: HTTP/1.1, HTTP/2; TLS by rustls; HTTP and SOCKS proxies",

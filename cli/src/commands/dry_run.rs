@@ -11,13 +11,13 @@ use fetch_driver::Request;
 use fetch_proto::{Rate, Rules};
 
 use crate::args::Format;
-use crate::display::{Time, plural};
+use crate::display::{ShortDuration, plural};
 use crate::exit::CliError;
 use crate::input::{ListReader, SharedProgress};
 use crate::output::format;
-use crate::output::record::Recorder;
-use crate::output::{Form, Output, Target, Written};
-use crate::plan::Plan;
+use crate::output::record::RecordBuilder;
+use crate::output::{OutputEncoding, OutputOptions, OutputTarget, OutputThread};
+use crate::plan::DryRunPlan;
 
 /// So many hosts are counted one by one; the rest is "other hosts".
 const MAX_HOSTS: usize = 100_000;
@@ -30,33 +30,33 @@ const TOP: usize = 10;
 /// # Errors
 ///
 /// If the thread that reads cannot be started.
-pub(crate) fn run(plan: Plan) -> Result<u8, CliError> {
-    let settings = plan.settings;
-    let (method, body) = (plan.feed.method.as_str(), &plan.feed.body);
-    let recorder = Arc::new(Recorder::new(SystemTime::now(), method, body, false));
+pub(crate) fn run(plan: DryRunPlan) -> Result<u8, CliError> {
+    let (settings, input) = (plan.client.settings, plan.input);
+    let (method, body) = (input.template.method.as_str(), &input.template.body);
+    let builder = Arc::new(RecordBuilder::new(SystemTime::now(), method, body, false));
     // Lines that are no URLs are told on stderr, as in a run.
-    let (output, writer) = Output::start(Written {
-        form: Form {
+    let (output, writer) = OutputThread::start(OutputOptions {
+        encoding: OutputEncoding {
             encoder: format::encoder(Format::None, false),
-            kept: false,
-            recorder,
+            has_state: false,
+            builder,
         },
         progress: None,
         state: None,
-        target: Target::Stdout,
+        target: OutputTarget::Stdout,
     })
     .map_err(CliError::internal)?;
     let shared = Arc::new(SharedProgress::default());
     let silent = plan.silent;
     let reader = ListReader {
-        feed: plan.feed,
+        template: input.template,
         ledger: None,
-        max_errors: plan.max_errors,
-        seen: plan.dedupe.then(Default::default),
+        max_errors: plan.stop.max_errors,
+        duplicates: input.dedupe.then(Default::default),
         seq: 0,
         shared: shared.clone(),
         store: None,
-        tell: Box::new(move |message| {
+        print: Box::new(move |message| {
             if !silent {
                 // Nobody is left to tell if stderr is closed.
                 let _ = writeln!(std::io::stderr(), "fetch-all: {message}");
@@ -64,14 +64,16 @@ pub(crate) fn run(plan: Plan) -> Result<u8, CliError> {
         }),
         writer: writer.clone(),
     };
-    let requests = reader.start(plan.sources).map_err(CliError::internal)?;
+    let requests = reader
+        .start(input.list.sources)
+        .map_err(CliError::internal)?;
     let mut counted = Counted::new(&settings.rules);
     while let Ok(batch) = requests.recv_blocking() {
         batch.iter().for_each(|request| counted.add(request));
     }
     writer.close();
     output.finish(|| false)?;
-    let (config, robots) = (settings.engine_config(), plan.robots.is_some());
+    let (config, robots) = (settings.engine_config(), input.robots.is_some());
     let bounds = Bounds {
         host_rate: config.host_rate_limit(),
         rate: config.rate_limit(),
@@ -105,7 +107,7 @@ pub(crate) fn run(plan: Plan) -> Result<u8, CliError> {
         }
     );
     crate::print(text.as_bytes())?;
-    Ok(shared.worst.get())
+    Ok(shared.exit_status.get())
 }
 
 /// How fast it may go.
@@ -184,8 +186,10 @@ impl<'a> Counted<'a> {
         for ((name, policy), count) in names.zip(&self.matched).filter(|(_, count)| **count > 0) {
             let attempts = plural(policy.attempts_limit().into(), "attempt", "attempts");
             let limit = policy.timeouts_ref().attempt;
-            let limit =
-                limit.map_or_else(|| "any time".to_owned(), |limit| Time(limit).to_string());
+            let limit = limit.map_or_else(
+                || "any time".to_owned(),
+                |limit| ShortDuration(limit).to_string(),
+            );
             let _ = writeln!(text, "  {count:>9}  {name}: {attempts} of {limit}");
         }
         let _ = writeln!(text, "{}", self.time(&top, rules, bounds));
@@ -222,7 +226,7 @@ impl<'a> Counted<'a> {
             .max_by_key(|(time, _)| *time)
         {
             Some((time, why)) if time > Duration::ZERO => {
-                format!("time: at least {}, by {why}", Time(time))
+                format!("time: at least {}, by {why}", ShortDuration(time))
             }
             _ => "time: no rate bounds it; it depends on the servers".to_owned(),
         }

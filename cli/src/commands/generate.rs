@@ -3,7 +3,7 @@
 use clap::Command;
 use clap_complete::{Shell, generate as complete};
 
-use crate::args::{self, setup::GeneratedFile};
+use crate::args::{self, GeneratedFile};
 
 const NAME: &str = "fetch-all";
 

@@ -7,7 +7,7 @@ use fetch_policy::{PolicyFile, Severity};
 
 use crate::args::command::PolicyCommand;
 use crate::exit::CliError;
-use crate::plan::policy_file::{read, stop};
+use crate::plan::policy::file::{self, read};
 
 /// Does it, and says what to exit with.
 ///
@@ -19,7 +19,7 @@ pub(crate) fn run(command: &PolicyCommand) -> Result<u8, CliError> {
         PolicyCommand::Check(args) => check(&args.file),
         PolicyCommand::Explain(args) => {
             let plan = read(&args.file)?.explain(&args.method, &args.url);
-            print(&format!("{}\n", plan.map_err(stop)?));
+            print(&format!("{}\n", plan.map_err(file::error)?));
             Ok(0)
         }
     }

@@ -9,9 +9,9 @@ use fetch_proto::Config;
 use fetch_trace::{Ending, TraceError};
 use serde::Serialize;
 
-use crate::args::command::{FIXED, ReplayArgs};
+use crate::args::command::{RECORDED_OPTIONS, ReplayArgs};
 use crate::exit::{CliError, ExitStatus};
-use crate::plan::{overlay, policy_file};
+use crate::plan::policy::{file, overlay};
 
 /// Replays, and says what to exit with.
 ///
@@ -22,12 +22,12 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, CliError> {
     let path = args.file.as_path();
     let file = File::open(path).map_err(|error| stop(path, &TraceError::from(error)))?;
     let file = BufReader::new(file);
-    if args.given.any(&FIXED) {
+    if args.explicit.contains_any(&RECORDED_OPTIONS) {
         return Err(CliError::usage(
             "--deadline and --seed are as recorded: leave them out",
         ));
     }
-    let policy = args.given.any(&POLICY);
+    let policy = args.explicit.contains_any(&POLICY);
     if policy && args.explain.is_some() {
         return Err(CliError::usage(
             "--explain tells what was recorded: leave out the options of another policy",
@@ -102,8 +102,14 @@ const POLICY: [&str; 14] = [
 /// one, and by the options that are given.
 fn other(recorded: Config, args: &ReplayArgs) -> Result<Config, CliError> {
     let base = match &args.policy.policy {
-        Some(path) => policy_file::over(path, &recorded)?,
+        Some(path) => file::load(path, &recorded)?,
         None => recorded,
     };
-    overlay::config(&args.given, base, &args.speed, &args.retry, &args.time)
+    overlay::config(
+        &args.explicit,
+        base,
+        &args.limits,
+        &args.retry,
+        &args.timeouts,
+    )
 }

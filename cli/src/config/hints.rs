@@ -1,17 +1,17 @@
-//! What to write instead, for the habits of other commands.
+//! Suggestions for options of other commands.
 
 use std::io::Write;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use crate::config::Origin;
+use crate::config::OptionSource;
 
-/// Options of curl, wget and their kin that mean something else here, or nothing.
-const HABITS: &[(&[&str], &str)] = &[
+/// Options of curl, wget and similar commands that differ here or do not exist.
+const FOREIGN_OPTIONS: &[(&[&str], &str)] = &[
     (
         &["-Z", "--parallel", "-N", "--no-buffer"],
-        "it always is so: leave it out",
+        "always on: leave it out",
     ),
     (
         &["--max-threads", "-c", "--connections"],
@@ -19,7 +19,7 @@ const HABITS: &[(&[&str], &str)] = &[
     ),
     (
         &["-t", "--tries", "--retries", "--max-retries"],
-        "write --retry N: N tries after the first",
+        "write --retry N: N attempts after the first",
     ),
     (
         &["-T", "--timeout-sec"],
@@ -40,15 +40,15 @@ const HABITS: &[(&[&str], &str)] = &[
     (&["-G", "--get"], "write the data into the URL, behind ?"),
     (
         &["--http3", "--http3-only"],
-        "this version speaks HTTP/1.1 and HTTP/2",
+        "this version supports HTTP/1.1 and HTTP/2",
     ),
     (
         &["--socks4", "--socks4a", "--socks5", "--socks5-hostname"],
-        "write -x socks5://HOST:PORT, or socks5h:// to let the proxy look names up",
+        "write -x socks5://HOST:PORT, or socks5h:// to resolve names at the proxy",
     ),
     (
         &["-S", "--show-error"],
-        "errors are always shown; -s leaves out progress and summary",
+        "errors are always shown; -s hides progress and summary",
     ),
     (&["--no-check-certificate"], "write -k (--insecure)"),
     (
@@ -57,14 +57,14 @@ const HABITS: &[(&[&str], &str)] = &[
     ),
 ];
 
-/// Prints what clap says, help and version included, with a hint where there is one.
-/// The options may come from elsewhere, too: from these `origins`.
-pub(crate) fn report(error: &clap::Error, origins: &[Origin]) -> ExitCode {
+/// Prints clap's error, or help or version, with a hint if there is one. `sources` are those of options
+/// besides the command line.
+pub(crate) fn report(error: &clap::Error, sources: &[OptionSource]) -> ExitCode {
     let _ = error.print();
-    if error.use_stderr() && !origins.is_empty() {
-        let all: Vec<_> = origins.iter().map(ToString::to_string).collect();
+    if error.use_stderr() && !sources.is_empty() {
+        let all: Vec<_> = sources.iter().map(ToString::to_string).collect();
         let all = all.join(", ");
-        let _ = writeln!(std::io::stderr(), "\nnote: options come from {all}, too");
+        let _ = writeln!(std::io::stderr(), "\nnote: options also come from {all}");
     }
     if let Some((option, hint)) = hint(error) {
         let _ = writeln!(std::io::stderr(), "\nhint: for {option}: {hint}");
@@ -80,7 +80,9 @@ fn hint(error: &clap::Error) -> Option<(&str, &'static str)> {
         return None;
     };
     let name = option.split('=').next().unwrap_or(option);
-    let found = HABITS.iter().find(|(names, _)| names.contains(&name))?;
+    let found = FOREIGN_OPTIONS
+        .iter()
+        .find(|(names, _)| names.contains(&name))?;
     Some((name, found.1))
 }
 
@@ -91,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn habits_of_other_commands_get_a_hint() {
+    fn options_of_other_commands_get_a_hint() {
         for (arguments, expected) in [
             (&["-Z"][..], "leave it out"),
             (&["-c", "8"], "-j N"),
@@ -106,11 +108,11 @@ mod tests {
     }
 
     #[test]
-    fn no_hint_hides_an_option_that_there_is() {
+    fn no_hint_is_for_an_existing_option() {
         use clap::CommandFactory;
         let command = crate::args::CliArgs::command();
         for option in command.get_arguments() {
-            for (names, _) in HABITS {
+            for (names, _) in FOREIGN_OPTIONS {
                 let long = option
                     .get_long()
                     .is_some_and(|l| names.contains(&&*format!("--{l}")));

@@ -1,7 +1,7 @@
-//! Options from a file and from the environment, below those of the command line.
+//! Options from a file and from the environment, with lower precedence than the command line.
 //!
-//! What they say is put before the command line's own words, so that it is parsed, checked and obeyed
-//! like these, and every option can be set in all three places without a second list of options.
+//! They become arguments before those of the command line, and are parsed with them. So every option
+//! can be set in all three places without a second list of options.
 
 mod environment;
 mod file;
@@ -20,18 +20,18 @@ use clap::{ArgMatches, Command, FromArgMatches};
 
 use crate::args::{self, CliArgs};
 use crate::exit::CliError;
-use known::Known;
+use known::OptionIndex;
 pub(crate) use print::print;
 
-/// Where an option's value comes from.
+/// The source of an option's value, besides the command line and defaults.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Origin {
-    /// A variable.
+pub(crate) enum OptionSource {
+    /// An environment variable.
     Environment(String),
     File(PathBuf),
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for OptionSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Environment(name) => write!(f, "the environment: {name}"),
@@ -40,105 +40,109 @@ impl fmt::Display for Origin {
     }
 }
 
-/// An option that is set outside of the command line.
+/// An option that is set by the environment or a file.
 #[derive(Debug)]
-struct Entry {
+struct ConfigEntry {
     /// The option's id.
     id: String,
-    origin: Origin,
-    /// What would stand on the command line.
-    words: Vec<OsString>,
+    source: OptionSource,
+    /// The arguments that would set it on the command line.
+    arguments: Vec<OsString>,
 }
 
-/// The file that an entry names, if it names one.
-fn config_file(entry: &Entry) -> Option<PathBuf> {
-    let word = entry.words.last()?.to_str()?;
+/// The path, if the entry is `--config`.
+fn config_file(entry: &ConfigEntry) -> Option<PathBuf> {
+    let word = entry.arguments.last()?.to_str()?;
     word.strip_prefix("--config=").map(PathBuf::from)
 }
 
-/// All options that count.
-pub(crate) struct Parsed {
+/// The options in effect.
+pub(crate) struct ParsedOptions {
     pub(crate) args: CliArgs,
     pub(crate) matches: ArgMatches,
-    pub(crate) origins: HashMap<String, Origin>,
-    /// What should be told on stderr.
+    /// The sources of options that are not on the command line, by id.
+    pub(crate) sources: HashMap<String, OptionSource>,
+    /// Printed on stderr.
     pub(crate) warnings: Vec<String>,
 }
 
-/// Why the options make no sense.
+/// The options cannot be parsed.
 pub(crate) enum ParseError {
-    /// What clap says, help and version included, and where options come from besides the command
-    /// line.
-    Line(Box<clap::Error>, Vec<Origin>),
-    /// A mistake in the file or the environment.
-    Outside(CliError),
+    /// clap's error, or help or version, and the sources of options besides the command line.
+    CommandLine(Box<clap::Error>, Vec<OptionSource>),
+    /// An error in the file or the environment.
+    Config(CliError),
 }
 
-/// Parses this process's command line, with its environment and its file.
+/// Parses the command line, the environment and the configuration file of this process.
 ///
 /// # Errors
 ///
-/// If any of them is wrong; or when help or the version is asked for.
-pub(crate) fn parse() -> Result<Parsed, ParseError> {
+/// If one of them is wrong, or help or the version is requested.
+pub(crate) fn parse() -> Result<ParsedOptions, ParseError> {
     let line: Vec<OsString> = std::env::args_os().collect();
     let command = args::command();
-    let own = match own(&command, &line) {
-        CommandLine::Alone(matches) => return parsed(matches, Vec::new(), Vec::new()),
-        CommandLine::Error(error) => return Err(ParseError::Line(error, Vec::new())),
-        CommandLine::Over(matches) => matches,
+    let own = match parse_command_line(&command, &line) {
+        CommandLine::Complete(matches) => return parsed(matches, Vec::new(), Vec::new()),
+        CommandLine::Error(error) => return Err(ParseError::CommandLine(error, Vec::new())),
+        CommandLine::Partial(matches) => matches,
     };
-    let (entries, warnings) = entries(&command, &own).map_err(ParseError::Outside)?;
-    let words = entries.iter().flat_map(|entry| entry.words.clone());
+    let (entries, warnings) = entries(&command, &own).map_err(ParseError::Config)?;
+    let arguments = entries.iter().flat_map(|entry| entry.arguments.clone());
     let (name, rest) = line
         .split_first()
         .map_or((None, &[][..]), |(name, rest)| (Some(name), rest));
     let name = name.cloned().unwrap_or_else(|| "fetch-all".into());
-    let whole = [name].into_iter().chain(words).chain(rest.iter().cloned());
+    let whole = [name]
+        .into_iter()
+        .chain(arguments)
+        .chain(rest.iter().cloned());
     match command.try_get_matches_from(whole) {
         Ok(matches) => parsed(matches, entries, warnings),
         Err(error) => {
-            let mut origins: Vec<_> = entries.into_iter().map(|entry| entry.origin).collect();
-            origins.dedup();
-            Err(ParseError::Line(Box::new(error), origins))
+            let mut sources: Vec<_> = entries.into_iter().map(|entry| entry.source).collect();
+            sources.dedup();
+            Err(ParseError::CommandLine(Box::new(error), sources))
         }
     }
 }
 
 fn parsed(
     matches: ArgMatches,
-    entries: Vec<Entry>,
+    entries: Vec<ConfigEntry>,
     warnings: Vec<String>,
-) -> Result<Parsed, ParseError> {
+) -> Result<ParsedOptions, ParseError> {
     let args = CliArgs::from_arg_matches(&matches);
-    let args = args.map_err(|error| ParseError::Line(Box::new(error), Vec::new()))?;
-    let origins = entries.into_iter().map(|entry| (entry.id, entry.origin));
-    Ok(Parsed {
+    let args = args.map_err(|error| ParseError::CommandLine(Box::new(error), Vec::new()))?;
+    let sources = entries.into_iter().map(|entry| (entry.id, entry.source));
+    Ok(ParsedOptions {
         args,
         matches,
-        origins: origins.collect(),
+        sources: sources.collect(),
         warnings,
     })
 }
 
-/// What the command line says by itself.
+/// The command line parsed by itself.
 enum CommandLine {
-    /// Nothing else is to be asked.
-    Alone(ArgMatches),
+    /// Complete: the environment and the file are ignored.
+    Complete(ArgMatches),
     Error(Box<clap::Error>),
-    Over(ArgMatches),
+    /// To be merged with the environment and the file.
+    Partial(ArgMatches),
 }
 
-fn own(command: &Command, line: &[OsString]) -> CommandLine {
+fn parse_command_line(command: &Command, line: &[OsString]) -> CommandLine {
     match command.clone().try_get_matches_from(line) {
         Ok(matches) if matches.subcommand().is_some() || matches.get_flag("no_config") => {
-            CommandLine::Alone(matches)
+            CommandLine::Complete(matches)
         }
-        Ok(matches) => CommandLine::Over(matches),
-        // What is missing may be in the file.
+        Ok(matches) => CommandLine::Partial(matches),
+        // What is missing may be set in the file.
         Err(error) if error.kind() == clap::error::ErrorKind::MissingRequiredArgument => {
             let lenient = command.clone().ignore_errors(true);
             match lenient.try_get_matches_from(line) {
-                Ok(matches) => CommandLine::Over(matches),
+                Ok(matches) => CommandLine::Partial(matches),
                 Err(_) => CommandLine::Error(Box::new(error)),
             }
         }
@@ -146,11 +150,14 @@ fn own(command: &Command, line: &[OsString]) -> CommandLine {
     }
 }
 
-/// What the environment and the file say, the weakest first, but for what is overruled.
-fn entries(command: &Command, own: &ArgMatches) -> Result<(Vec<Entry>, Vec<String>), CliError> {
-    let known = Known::new(command);
+/// The options of the environment and the file that no stronger source overrides, the weakest first.
+fn entries(
+    command: &Command,
+    own: &ArgMatches,
+) -> Result<(Vec<ConfigEntry>, Vec<String>), CliError> {
+    let known = OptionIndex::new(command);
     let given = |id: &&str| own.value_source(id) == Some(ValueSource::CommandLine);
-    let mut ruled: Vec<String> = own
+    let mut stronger: Vec<String> = own
         .ids()
         .map(clap::Id::as_str)
         .filter(given)
@@ -160,17 +167,19 @@ fn entries(command: &Command, own: &ArgMatches) -> Result<(Vec<Entry>, Vec<Strin
     let named = environment.iter().find(|entry| entry.id == "config");
     let path = match (own.get_one::<PathBuf>("config"), named) {
         (Some(path), _) => Some((path.clone(), "--config".to_owned())),
-        (None, Some(entry)) => config_file(entry).map(|path| (path, entry.origin.to_string())),
+        (None, Some(entry)) => config_file(entry).map(|path| (path, entry.source.to_string())),
         (None, None) => None,
     };
-    let (file, of_file) = file::entries(&known, path)?;
-    warnings.extend(of_file);
+    let (file, file_warnings) = file::entries(&known, path)?;
+    warnings.extend(file_warnings);
     let mut all = Vec::new();
     for source in [environment, file] {
-        let counts = |entry: &Entry| entry.id != "config" && !known.is_ruled_out(&entry.id, &ruled);
-        let counting: Vec<_> = source.into_iter().filter(counts).collect();
-        ruled.extend(counting.iter().map(|entry| entry.id.clone()));
-        all.splice(0..0, counting);
+        let applies = |entry: &ConfigEntry| {
+            entry.id != "config" && !known.is_overridden(&entry.id, &stronger)
+        };
+        let applied: Vec<_> = source.into_iter().filter(applies).collect();
+        stronger.extend(applied.iter().map(|entry| entry.id.clone()));
+        all.splice(0..0, applied);
     }
     Ok((all, warnings))
 }

@@ -1,4 +1,4 @@
-//! TOML files that people write: every error says file, line, column, the text, and the fix.
+//! TOML files that people write. Errors have file, line, column, the text, and a fix.
 
 use std::fmt;
 use std::fs;
@@ -8,16 +8,16 @@ use std::time::Duration;
 
 use serde::de::{DeserializeOwned, Deserializer, Error, Visitor};
 
-use crate::display::shown;
+use crate::display::sanitize;
 use crate::exit::CliError;
 
 /// A TOML text and its name.
-pub(crate) struct Document {
+pub(crate) struct TomlDocument {
     name: String,
     text: String,
 }
 
-impl Document {
+impl TomlDocument {
     pub(crate) fn new(name: &str, text: &str) -> Self {
         let (name, text) = (name.to_owned(), text.to_owned());
         Self { name, text }
@@ -29,7 +29,7 @@ impl Document {
     ///
     /// If it cannot be read, or is not UTF-8.
     pub(crate) fn read(option: &str, path: &Path) -> Result<Self, CliError> {
-        let name = shown(path.as_os_str().as_encoded_bytes());
+        let name = sanitize(path.as_os_str().as_encoded_bytes());
         let text = fs::read_to_string(path).map_err(|error| {
             CliError::file(format!(
                 "{option} {name}: cannot be read: {error}: check the name of the file"
@@ -38,7 +38,7 @@ impl Document {
         Ok(Self { name, text })
     }
 
-    /// Reads the text as a `T`.
+    /// Deserializes the text as a `T`.
     ///
     /// # Errors
     ///
@@ -46,12 +46,12 @@ impl Document {
     pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, CliError> {
         toml::from_str(&self.text).map_err(|error| {
             let why = error.message().replace('\n', "; ");
-            self.wrong(error.span().unwrap_or(0..0), &why)
+            self.error_at(error.span().unwrap_or(0..0), &why)
         })
     }
 
-    /// What is wrong with the text at `span`, as bytes from the start.
-    pub(crate) fn wrong(&self, span: Range<usize>, why: &str) -> CliError {
+    /// An error about the bytes of `span`.
+    pub(crate) fn error_at(&self, span: Range<usize>, why: &str) -> CliError {
         let mut start = span.start.min(self.text.len());
         while !self.text.is_char_boundary(start) {
             start -= 1;
@@ -60,45 +60,45 @@ impl Document {
         let number = self.text[..line].matches('\n').count() + 1;
         let column = self.text[line..start].chars().count() + 1;
         let whole = self.text[line..].lines().next().unwrap_or_default();
-        // A span over several lines is a table: its first line is enough to find it.
+        // A span of several lines is a table: its first line identifies it.
         let text = match self.text.get(span) {
             Some(text) if !text.trim().is_empty() && !text.contains('\n') => text,
             _ => whole.trim(),
         };
-        let text = shown(text.as_bytes());
+        let text = sanitize(text.as_bytes());
         CliError::usage(format!("{}:{number}:{column}: {text}: {why}", self.name))
     }
 }
 
-/// A time, written as `"250ms"`, `"6s"` or `"1m 30s"`.
+/// A duration, written as `"250ms"`, `"6s"` or `"1m 30s"`.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Period(pub(crate) Duration);
+pub(crate) struct TextDuration(pub(crate) Duration);
 
-impl<'de> serde::Deserialize<'de> for Period {
+impl<'de> serde::Deserialize<'de> for TextDuration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        text(deserializer, "a time such as \"250ms\" or \"6s\"", |text| {
-            period(text).map(Self)
+        deserialize_text(deserializer, "a time such as \"250ms\" or \"6s\"", |text| {
+            parse_duration(text).map(Self)
         })
     }
 }
 
-/// Reads a time.
-pub(crate) fn period(text: &str) -> Result<Duration, String> {
+/// Parses a duration.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let parsed: Option<jiff::SignedDuration> = text.trim().parse().ok();
     let parsed =
         parsed.ok_or("not a time: write a number with a unit, such as \"250ms\" or \"6s\"")?;
     Duration::try_from(parsed).map_err(|_| "a time cannot be negative here".to_owned())
 }
 
-/// Deserializes what is written as a text, of which `parse` says what is wrong with it.
-pub(crate) fn text<'de, D: Deserializer<'de>, T>(
+/// Deserializes a string that `parse` accepts.
+pub(crate) fn deserialize_text<'de, D: Deserializer<'de>, T>(
     deserializer: D,
     expected: &'static str,
     parse: impl FnOnce(&str) -> Result<T, String>,
 ) -> Result<T, D::Error> {
-    struct Text<P>(&'static str, P);
+    struct TextVisitor<P>(&'static str, P);
 
-    impl<T, P: FnOnce(&str) -> Result<T, String>> Visitor<'_> for Text<P> {
+    impl<T, P: FnOnce(&str) -> Result<T, String>> Visitor<'_> for TextVisitor<P> {
         type Value = T;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -110,7 +110,7 @@ pub(crate) fn text<'de, D: Deserializer<'de>, T>(
         }
     }
 
-    deserializer.deserialize_str(Text(expected, parse))
+    deserializer.deserialize_str(TextVisitor(expected, parse))
 }
 
 #[cfg(test)]
@@ -119,14 +119,14 @@ mod tests {
 
     #[derive(Debug, serde::Deserialize)]
     #[serde(deny_unknown_fields)]
-    struct Table {
+    struct TestTable {
         #[expect(dead_code, reason = "only its errors matter")]
-        wait: Period,
+        wait: TextDuration,
     }
 
     fn error(text: &str) -> String {
-        let document = Document::new("x.toml", text);
-        document.parse::<Table>().unwrap_err().message
+        let document = TomlDocument::new("x.toml", text);
+        document.parse::<TestTable>().unwrap_err().message
     }
 
     #[test]
@@ -153,9 +153,9 @@ mod tests {
     }
 
     #[test]
-    fn times_have_units() {
-        assert_eq!(period("250ms"), Ok(Duration::from_millis(250)));
-        assert_eq!(period("1m 30s"), Ok(Duration::from_secs(90)));
-        assert!(period("5").is_err() && period("").is_err());
+    fn durations_have_units() {
+        assert_eq!(parse_duration("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(parse_duration("1m 30s"), Ok(Duration::from_secs(90)));
+        assert!(parse_duration("5").is_err() && parse_duration("").is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! What waits at each host: read from the list, and not ended. In bounded memory.
+//! The fetches of each host that were read from the list and have not ended, in bounded memory.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,25 +11,25 @@ use url::Url;
 
 use crate::outcome::origin::origin;
 
-/// So many hosts are told apart. Hosts where nothing waits make room; else a new one is among the
-/// others, where it is counted, but with no bound of its own.
+/// The most hosts with separate counts. Hosts where nothing waits are dropped to make room. If there is
+/// none, a new host is counted with the others, without a time estimate.
 const MAX_HOSTS: usize = 10_000;
 
-/// So many ends are noted before they are counted together.
-const ENDS: usize = 64;
+/// The most ended fetches that are buffered before they are counted.
+const MAX_BUFFERED: usize = 64;
 
-/// All hosts. The thread that reads adds to it, the run takes away.
+/// The waiting fetches of all hosts. The reading thread adds to it, the run removes.
 #[derive(Debug)]
 pub(crate) struct HostBacklog {
-    /// What ended and is not counted yet: the run takes no lock for each.
+    /// Ended fetches that are not counted yet, so that the run does not lock for each.
     ended: ConcurrentQueue<FinishedFetch>,
     hosts: Mutex<HostQueues>,
 }
 
-/// A fetch that ended.
+/// An ended fetch.
 #[derive(Debug)]
 struct FinishedFetch {
-    /// How long its attempts held their slots.
+    /// The total time of its attempts.
     held: Duration,
     url: Arc<Url>,
 }
@@ -40,31 +40,31 @@ struct HostQueues {
     others: u64,
 }
 
-/// What waits at one host.
+/// The waiting and ended fetches of one host.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct HostQueue {
-    /// The least time between two of its requests, as its robots.txt has it.
+    /// The Crawl-delay of robots.txt.
     delay: Duration,
-    /// Fetches that ended.
+    /// Ended fetches.
     pub(crate) ended: u64,
-    /// How long these held their slots, all together: waits between tries are not counted.
+    /// The total time of their attempts, without retry delays.
     held: Duration,
-    /// Fetches that were read and have not ended, those in flight included.
+    /// Fetches that were read and have not ended, including those in flight.
     pub(crate) waiting: u64,
 }
 
-/// The limits that bound how soon a host can be done.
+/// The limits that determine how long a host takes at least.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct HostLimits {
     pub(crate) host_rate: Option<Rate>,
-    /// Attempts at once at one host; `None` if that has no limit of its own.
+    /// The most requests in flight per host.
     pub(crate) per_host: Option<usize>,
-    /// Of all hosts together.
+    /// The rate of all hosts together.
     pub(crate) rate: Option<Rate>,
 }
 
 impl HostLimits {
-    pub(crate) fn of(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config) -> Self {
         Self {
             host_rate: config.host_rate_limit(),
             per_host: config.per_host_limit().filter(|limit| *limit > 0),
@@ -74,23 +74,23 @@ impl HostLimits {
 }
 
 impl HostBacklog {
-    /// Adds what was read.
-    pub(crate) fn read<'a>(&self, requests: impl IntoIterator<Item = &'a Request>) {
+    /// Adds requests that were read.
+    pub(crate) fn add<'a>(&self, requests: impl IntoIterator<Item = &'a Request>) {
         let mut hosts = self.lock();
         for request in requests {
-            match hosts.at(request.url()) {
+            match hosts.queue(request.url()) {
                 Some(queue) => queue.waiting += 1,
                 None => hosts.others += 1,
             }
         }
     }
 
-    /// Takes away what is not fetched after all.
-    pub(crate) fn leave(&self, url: &Url) {
-        self.lock().take(url);
+    /// Removes a URL that is not fetched.
+    pub(crate) fn remove(&self, url: &Url) {
+        self.lock().remove(url);
     }
 
-    /// Takes away what has ended.
+    /// Removes an ended fetch.
     pub(crate) fn end(&self, outcome: &Outcome) {
         let held = outcome.attempts.iter().map(|attempt| {
             let timings = &attempt.timings;
@@ -113,23 +113,23 @@ impl HostBacklog {
         }
     }
 
-    /// Notes the least time between two requests at a site, named by its origin.
+    /// Sets the Crawl-delay of a site, given by its origin.
     pub(crate) fn set_delay(&self, site: &str, delay: Duration) {
         let site = Url::parse(site);
         let mut hosts = self.lock();
-        if let Some(queue) = site.ok().as_ref().and_then(|site| hosts.at(site)) {
+        if let Some(queue) = site.ok().as_ref().and_then(|site| hosts.queue(site)) {
             queue.delay = delay;
         }
     }
 
-    /// How long the host that takes the longest needs at least.
-    pub(crate) fn time(&self, limits: &HostLimits) -> Duration {
+    /// The least time that the slowest host needs.
+    pub(crate) fn min_time(&self, limits: &HostLimits) -> Duration {
         let hosts = self.lock();
-        let times = hosts.known.values().map(|queue| queue.time(limits));
+        let times = hosts.known.values().map(|queue| queue.min_time(limits));
         times.max().unwrap_or_default()
     }
 
-    /// The hosts where the most waits, and then those where the most has ended, by origin.
+    /// The `n` hosts with the most waiting fetches, then the most ended ones, by origin.
     pub(crate) fn top(&self, n: usize) -> Vec<(Box<str>, HostQueue)> {
         let hosts = self.lock();
         let mut all: Vec<_> = hosts.known.iter().collect();
@@ -141,7 +141,7 @@ impl HostBacklog {
         top.map(|(name, queue)| (name.clone(), *queue)).collect()
     }
 
-    /// The hosts, with all that has ended counted.
+    /// Locks the hosts, and counts the buffered ends.
     fn lock(&self) -> MutexGuard<'_, HostQueues> {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         self.ended.try_iter().for_each(|end| hosts.end(end));
@@ -152,15 +152,15 @@ impl HostBacklog {
 impl Default for HostBacklog {
     fn default() -> Self {
         Self {
-            ended: ConcurrentQueue::bounded(ENDS),
+            ended: ConcurrentQueue::bounded(MAX_BUFFERED),
             hosts: Mutex::default(),
         }
     }
 }
 
 impl HostQueues {
-    /// The host's, unless there is no room.
-    fn at(&mut self, url: &Url) -> Option<&mut HostQueue> {
+    /// The queue of the host, unless there is no room.
+    fn queue(&mut self, url: &Url) -> Option<&mut HostQueue> {
         let name = origin(url);
         if !self.known.contains_key(&*name) {
             if self.known.len() >= MAX_HOSTS {
@@ -176,14 +176,14 @@ impl HostQueues {
     }
 
     fn end(&mut self, end: FinishedFetch) {
-        if let Some(queue) = self.take(&end.url) {
+        if let Some(queue) = self.remove(&end.url) {
             queue.ended += 1;
             queue.held += end.held;
         }
     }
 
-    /// Counts one less there.
-    fn take(&mut self, url: &Url) -> Option<&mut HostQueue> {
+    /// Counts one waiting fetch less.
+    fn remove(&mut self, url: &Url) -> Option<&mut HostQueue> {
         match self.known.get_mut(&*origin(url)) {
             Some(queue) if queue.waiting > 0 => {
                 queue.waiting -= 1;
@@ -198,12 +198,12 @@ impl HostQueues {
 }
 
 impl HostQueue {
-    /// How long it needs at least for what waits: the longest of what
-    /// - its rate allows: `waiting / rate`, a burst being free,
-    /// - its robots.txt allows: `waiting · delay`,
-    /// - its slots allow, if each fetch holds one as long as those before did (Little's law):
-    ///   `waiting · mean held time / slots`.
-    pub(crate) fn time(&self, limits: &HostLimits) -> Duration {
+    /// The least time for the waiting fetches, the longest of:
+    /// - by its rate: `waiting / rate`, after a free burst,
+    /// - by its Crawl-delay: `waiting · delay`,
+    /// - by its concurrency limit, if fetches take as long as before (Little's law):
+    ///   `waiting · mean time / slots`.
+    pub(crate) fn min_time(&self, limits: &HostLimits) -> Duration {
         if self.waiting == 0 {
             return Duration::ZERO;
         }
@@ -215,13 +215,13 @@ impl HostQueue {
         by_rate.unwrap_or_default().max(by_delay).max(by_slots)
     }
 
-    /// The mean time that a fetch held its slots.
+    /// The mean time of the attempts of a fetch.
     pub(crate) fn mean(&self) -> Duration {
         times(self.held, 1, self.ended)
     }
 }
 
-/// `time · by / through`, zero through nothing.
+/// `time · by / through`, and zero if `through` is zero.
 fn times(time: Duration, by: u64, through: u64) -> Duration {
     if through == 0 {
         return Duration::ZERO;
@@ -244,10 +244,10 @@ mod tests {
     }
 
     #[test]
-    fn the_tightest_limit_of_a_host_says_how_long_it_needs() {
+    fn the_tightest_limit_determines_the_time() {
         let mut limits = HostLimits::default();
         let mut queue = queue(100, 10, 20);
-        let time = |queue: &HostQueue, limits: &HostLimits| queue.time(limits).as_secs();
+        let time = |queue: &HostQueue, limits: &HostLimits| queue.min_time(limits).as_secs();
         assert_eq!(time(&queue, &limits), 0, "nothing bounds it");
         limits.per_host = Some(4);
         assert_eq!(time(&queue, &limits), 50, "100 of 2 s on 4 slots");
@@ -260,30 +260,32 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_waits_until_it_ends_and_the_busiest_comes_first() {
+    fn requests_wait_until_they_end_and_the_busiest_host_comes_first() {
         let backlog = HostBacklog::default();
         let urls = ["http://a.test/1", "http://u:p@b.test/", "http://b.test/2"];
         let requests = urls.map(|url| Request::get(url).unwrap());
-        backlog.read(&requests);
+        backlog.add(&requests);
         let top = |n| -> Vec<_> {
             let top = backlog.top(n).into_iter();
             top.map(|(name, queue)| format!("{name} {}", queue.waiting))
                 .collect()
         };
         assert_eq!(top(9), ["http://b.test 2", "http://a.test 1"]);
-        backlog.leave(&Url::parse("http://b.test/x").unwrap());
-        backlog.leave(&Url::parse("http://b.test/x").unwrap());
-        backlog.leave(&Url::parse("http://b.test/x").unwrap());
+        backlog.remove(&Url::parse("http://b.test/x").unwrap());
+        backlog.remove(&Url::parse("http://b.test/x").unwrap());
+        backlog.remove(&Url::parse("http://b.test/x").unwrap());
         assert_eq!(top(1), ["http://a.test 1"]);
     }
 
     #[test]
-    fn ends_are_counted_however_many_there_are_at_once() {
+    fn all_buffered_ends_are_counted() {
         let backlog = HostBacklog::default();
         let request = || Request::get("http://a.test/").unwrap();
-        let requests: Vec<_> = std::iter::repeat_with(request).take(3 * ENDS).collect();
-        backlog.read(&requests);
-        for n in 1..=2 * ENDS as u64 + 1 {
+        let requests: Vec<_> = std::iter::repeat_with(request)
+            .take(3 * MAX_BUFFERED)
+            .collect();
+        backlog.add(&requests);
+        for n in 1..=2 * MAX_BUFFERED as u64 + 1 {
             let (held, url) = (Duration::from_secs(2), requests[0].url().clone().into());
             backlog.note(FinishedFetch { held, url });
             if n % 50 == 0 {
@@ -293,20 +295,21 @@ mod tests {
                 assert_eq!(queue.mean(), held);
             }
         }
-        assert_eq!(backlog.top(1)[0].1.ended, 2 * ENDS as u64 + 1);
+        assert_eq!(backlog.top(1)[0].1.ended, 2 * MAX_BUFFERED as u64 + 1);
     }
 
     #[test]
-    fn memory_is_bounded_and_idle_hosts_make_room() {
+    fn idle_hosts_are_dropped_when_the_map_is_full() {
         let backlog = HostBacklog::default();
         let request = |n: usize| Request::get(format!("http://h{n}.test/")).unwrap();
         let many: Vec<_> = (0..MAX_HOSTS + 5).map(request).collect();
-        backlog.read(&many);
+        backlog.add(&many);
         assert_eq!(backlog.lock().known.len(), MAX_HOSTS);
         assert_eq!(backlog.lock().others, 5);
-        many.iter().for_each(|request| backlog.leave(request.url()));
+        many.iter()
+            .for_each(|request| backlog.remove(request.url()));
         assert_eq!(backlog.lock().others, 0);
-        backlog.read([&request(MAX_HOSTS * 2)]);
+        backlog.add([&request(MAX_HOSTS * 2)]);
         assert_eq!(backlog.lock().known.len(), 1);
     }
 }

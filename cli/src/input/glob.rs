@@ -1,11 +1,11 @@
-//! Many URLs in one argument: curl's `{a,b}`, `[1-100]`, `[001-100:5]` and `[a-z]`, and `{1..100}`.
+//! Expands globs in arguments: curl's `{a,b}`, `[1-100]`, `[001-100:5]` and `[a-z]`, and `{1..100}`.
 
 use std::io::{self, Read};
 
-/// The most digits of a number: as many as the largest has.
-const DIGITS: usize = 20;
+/// The most digits of a number: those of `u64::MAX`.
+const MAX_DIGITS: usize = 20;
 
-/// A URL that stands for many.
+/// An argument that expands to one or more URLs.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct UrlGlob {
     count: u64,
@@ -30,12 +30,12 @@ enum GlobPart {
 }
 
 impl UrlGlob {
-    /// Reads an argument. Braces around one thing alone are part of the URL, and so are the brackets
-    /// of an IPv6 address; `\{` and `\[` always are.
+    /// Parses an argument. Braces without a comma or range are part of the URL, and so are the brackets
+    /// of an IPv6 address, and `\{` and `\[`.
     ///
     /// # Errors
     ///
-    /// What is wrong, and at which character.
+    /// What is wrong, with the position.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut plain = String::new();
@@ -89,11 +89,11 @@ impl UrlGlob {
         let count = parts
             .iter()
             .try_fold(1, |count: u64, part| count.checked_mul(part.count()?));
-        let count = count.ok_or("it stands for more URLs than can be counted")?;
+        let count = count.ok_or("it expands to more URLs than can be counted")?;
         Ok(Self { count, parts })
     }
 
-    /// An argument that stands for itself.
+    /// An argument without expansion.
     pub(crate) fn plain(text: &str) -> Self {
         Self {
             count: 1,
@@ -101,12 +101,12 @@ impl UrlGlob {
         }
     }
 
-    /// How many URLs it stands for.
+    /// The number of URLs.
     pub(crate) const fn count(&self) -> u64 {
         self.count
     }
 
-    /// The URL of this number, from 0; the last part changes fastest, as in curl.
+    /// Writes the URL of this number, from 0. As in curl, the last part changes fastest.
     fn write(&self, number: u64, out: &mut Vec<u8>) {
         let (mut rest, mut number) = (self.count, number);
         for part in &self.parts {
@@ -117,7 +117,7 @@ impl UrlGlob {
     }
 }
 
-/// `None` if it is not meant.
+/// Parses the inside of braces. `None` if they are part of the URL.
 fn set(inner: &str) -> Option<Result<GlobPart, String>> {
     if let Some((first, last)) = inner.split_once("..") {
         let (last, step) = last.split_once("..").unwrap_or((last, "1"));
@@ -130,7 +130,7 @@ fn set(inner: &str) -> Option<Result<GlobPart, String>> {
 
 /// `FIRST-LAST` or `FIRST-LAST:STEP`, of numbers or letters.
 fn range(inner: &str) -> Result<GlobPart, String> {
-    let form = || format!("{inner:?} is no range such as 1-100, 001-100:5 or a-z");
+    let form = || format!("{inner:?} is not a range such as 1-100, 001-100:5 or a-z");
     let (ends, step) = inner.split_once(':').unwrap_or((inner, "1"));
     let step: u64 = step
         .parse()
@@ -146,7 +146,7 @@ fn range(inner: &str) -> Result<GlobPart, String> {
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
         text.parse::<u64>()
             .ok()
-            .filter(|_| digits && text.len() <= DIGITS)
+            .filter(|_| digits && text.len() <= MAX_DIGITS)
     };
     let part = match (letter(first), letter(last), number(first), number(last)) {
         (Some(first), Some(last), ..) => GlobPart::Letters { first, last, step },
@@ -169,7 +169,7 @@ fn range(inner: &str) -> Result<GlobPart, String> {
 }
 
 impl GlobPart {
-    /// `None` if that is no number of 64 bits.
+    /// The number of values. `None` if it exceeds 64 bits.
     fn count(&self) -> Option<u64> {
         let steps = |first: u64, last: u64, step: u64| match last.checked_sub(first) {
             Some(length) => (length / step).checked_add(1),
@@ -199,35 +199,35 @@ impl GlobPart {
     }
 }
 
-/// The URLs of arguments, a line for each, made as they are read: there may be any number.
+/// Reads as lines with the URLs of arguments, which are expanded one at a time.
 pub(super) struct GlobReader {
     globs: std::vec::IntoIter<UrlGlob>,
     line: Vec<u8>,
-    /// The present one, and the number of its next URL.
-    now: Option<(UrlGlob, u64)>,
+    /// The current glob, and the number of its next URL.
+    current: Option<(UrlGlob, u64)>,
     read: usize,
 }
 
 impl GlobReader {
     pub(super) fn new(globs: Vec<UrlGlob>) -> Self {
         let mut globs = globs.into_iter();
-        let now = globs.next().map(|glob| (glob, 0));
+        let current = globs.next().map(|glob| (glob, 0));
         Self {
             globs,
             line: Vec::new(),
-            now,
+            current,
             read: 0,
         }
     }
 
-    /// Makes the next line.
-    fn next(&mut self) {
+    /// Writes the next URL to the line buffer.
+    fn fill_line(&mut self) {
         self.line.clear();
         self.read = 0;
-        while let Some((glob, number)) = &mut self.now {
+        while let Some((glob, number)) = &mut self.current {
             if *number < glob.count() {
                 glob.write(*number, &mut self.line);
-                // A line end inside an argument would make two of it.
+                // A line break inside an argument would split it: it becomes a control character, which is refused.
                 self.line
                     .iter_mut()
                     .filter(|byte| **byte == b'\n')
@@ -236,7 +236,7 @@ impl GlobReader {
                 *number += 1;
                 return;
             }
-            self.now = self.globs.next().map(|glob| (glob, 0));
+            self.current = self.globs.next().map(|glob| (glob, 0));
         }
     }
 }
@@ -246,7 +246,7 @@ impl Read for GlobReader {
         let mut filled = 0;
         while filled < buffer.len() {
             if self.read == self.line.len() {
-                self.next();
+                self.fill_line();
             }
             let left = &self.line[self.read..];
             let length = left.len().min(buffer.len() - filled);
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn globs_are_those_of_curl_and_of_shells() {
+    fn globs_of_curl_and_shells_are_expanded() {
         for (text, expected) in [
             ("a", "a"),
             ("{a,b,}x", "ax bx x"),
@@ -294,16 +294,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_its_place() {
+    fn errors_have_the_position() {
         for (text, part) in [
             ("a[1-", "not closed, at character 2"),
             ("ä{a,", "not closed, at character 2"),
             ("[5-1]", "ends before it begins"),
-            ("[a-1]", "no range"),
-            ("[1-5:0]", "no range"),
-            ("[]", "no range"),
+            ("[a-1]", "not a range"),
+            ("[1-5:0]", "not a range"),
+            ("[]", "not a range"),
             ("{5..1}", "ends before it begins"),
-            ("[0000000000000000000001-2]", "no range"),
+            ("[0000000000000000000001-2]", "not a range"),
         ] {
             let error = UrlGlob::parse(text).unwrap_err();
             assert!(
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn any_number_takes_no_memory() {
+    fn large_globs_are_expanded_lazily() {
         let glob = UrlGlob::parse("[1-1000000000][0-9999999999]").unwrap();
         assert_eq!(glob.count(), 10_000_000_000_000_000_000);
         let mut last = Vec::new();

@@ -1,46 +1,51 @@
-//! Where URLs come from: arguments, files, stdin; read on a thread of their own.
+//! Reads URLs from arguments, files and stdin, on a separate thread.
 
 pub(crate) mod backlog;
-mod columnar;
-mod feed;
+mod duplicates;
 mod glob;
 mod lines;
-pub(crate) mod logins;
+pub(crate) mod netrc;
 mod reader;
-mod row;
-mod seen;
+mod rows;
 mod stream;
-mod table;
+mod template;
 mod unpack;
 
 use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::path::Path;
 
-pub(crate) use feed::RequestTemplate;
 pub(crate) use lines::{LineReader, MAX_LINE, check, trim};
 pub(crate) use reader::{ListReader, SharedProgress};
 pub(crate) use stream::RequestStream;
+pub(crate) use template::RequestTemplate;
 
 use crate::args::{self, InputFormat, UrlColumn};
-use crate::display::shown;
+use crate::display::sanitize;
 use crate::exit::CliError;
 use glob::{GlobReader, UrlGlob};
 
-/// Something that lines are read from.
+/// The sources of a run, in order.
+pub(crate) struct UrlList {
+    pub(crate) sources: Vec<UrlSource>,
+    /// The number of URLs, where it is known before they are read.
+    pub(crate) total: Option<u64>,
+}
+
+/// A source of lines or rows.
 pub(crate) struct UrlSource {
-    /// How messages call it.
+    /// The name in messages.
     pub(crate) name: String,
     pub(crate) reader: Box<dyn Read + Send>,
-    /// Whether every line counts, comments and empty ones too, because each was an argument.
-    pub(crate) arguments: bool,
-    pub(crate) shape: ListFormat,
+    /// Whether lines are arguments, of which comments and empty ones count too.
+    pub(crate) is_arguments: bool,
+    pub(crate) format: ListFormat,
     pub(crate) url_column: Option<UrlColumn>,
-    /// What is not read from its beginning to its end, but here and there.
+    /// The file, if it needs random access.
     pub(crate) file: Option<File>,
 }
 
-/// What a list consists of.
+/// The format of a list.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum ListFormat {
     Csv { delimiter: u8 },
@@ -50,8 +55,8 @@ pub(crate) enum ListFormat {
 }
 
 impl ListFormat {
-    /// What an option says, or else a file's name, that of what it is packed in left out.
-    fn of(format: InputFormat, path: &Path) -> Self {
+    /// The format of the option, or else of the file's name without the suffix of its compression.
+    fn detect(format: InputFormat, path: &Path) -> Self {
         let name = path
             .file_name()
             .unwrap_or_default()
@@ -63,8 +68,8 @@ impl ListFormat {
             .unwrap_or(&name);
         let ends = |ends: &[&str]| ends.iter().any(|end| name.ends_with(end));
         match format {
-            InputFormat::Auto if ends(&[".csv"]) => Self::of(InputFormat::Csv, path),
-            InputFormat::Auto if ends(&[".tsv", ".tab"]) => Self::of(InputFormat::Tsv, path),
+            InputFormat::Auto if ends(&[".csv"]) => Self::detect(InputFormat::Csv, path),
+            InputFormat::Auto if ends(&[".tsv", ".tab"]) => Self::detect(InputFormat::Tsv, path),
             InputFormat::Auto if ends(&[".jsonl", ".ndjson"]) => Self::Jsonl,
             InputFormat::Auto if ends(&[".parquet", ".pq"]) => Self::Parquet,
             InputFormat::Auto | InputFormat::Lines => Self::Lines,
@@ -77,14 +82,14 @@ impl ListFormat {
 }
 
 impl UrlSource {
-    /// Lines that are in memory.
+    /// Lines in memory.
     pub(crate) fn text(name: &str, text: String) -> Self {
         let reader = Box::new(Cursor::new(text));
         Self {
             name: name.to_owned(),
             reader,
-            arguments: false,
-            shape: ListFormat::Lines,
+            is_arguments: false,
+            format: ListFormat::Lines,
             url_column: None,
             file: None,
         }
@@ -92,33 +97,33 @@ impl UrlSource {
 
     fn arguments(name: &str, globs: Vec<UrlGlob>) -> Self {
         Self {
-            arguments: true,
+            is_arguments: true,
             reader: Box::new(GlobReader::new(globs)),
             ..Self::text(name, String::new())
         }
     }
 
-    fn open(path: &Path, input: &args::InputOptions) -> Result<Self, CliError> {
-        let (shape, url_column) = (
-            ListFormat::of(input.input_format, path),
+    fn open(path: &Path, input: &args::InputArgs) -> Result<Self, CliError> {
+        let (format, url_column) = (
+            ListFormat::detect(input.input_format, path),
             input.url_column.clone(),
         );
         if path.as_os_str() == "-" {
-            if shape == ListFormat::Parquet {
+            if format == ListFormat::Parquet {
                 let why =
-                    "-i -: Parquet is read here and there, which stdin cannot be: write -i FILE";
+                    "-i -: Parquet needs random access, which stdin does not have: write -i FILE";
                 return Err(CliError::usage(why));
             }
             return Ok(Self {
                 name: "stdin".to_owned(),
                 reader: Box::new(io::stdin()),
-                arguments: false,
-                shape,
+                is_arguments: false,
+                format,
                 url_column,
                 file: None,
             });
         }
-        let shown = shown(path.as_os_str().as_encoded_bytes());
+        let shown = sanitize(path.as_os_str().as_encoded_bytes());
         let refuse = |error: io::Error| {
             let hint = match error.kind() {
                 io::ErrorKind::NotFound => ": check the name, or write - for stdin",
@@ -134,39 +139,40 @@ impl UrlSource {
                 "--input-file {shown}: is a directory: write the name of a file in it"
             )));
         }
-        let (reader, file): (Box<dyn Read + Send>, _) = match shape {
+        let (reader, file): (Box<dyn Read + Send>, _) = match format {
             ListFormat::Parquet => (Box::new(io::empty()), Some(file)),
             _ => (Box::new(file), None),
         };
         Ok(Self {
             name: shown,
             reader,
-            arguments: false,
-            shape,
+            is_arguments: false,
+            format,
             url_column,
             file,
         })
     }
 }
 
-/// How many URLs there will be, where that is known before they are read.
-pub(crate) fn known_total(input: &args::InputOptions) -> Option<u64> {
+/// The number of URLs if all of them are arguments.
+fn argument_count(input: &args::InputArgs) -> Option<u64> {
     let files = !input.input_file.is_empty() || input.url.iter().any(|url| url.starts_with('@'));
     let urls = input.urls.iter().chain(&input.url);
     let counts = urls.map(|url| glob(url, input).map_or(1, |glob| glob.count()));
     (!files).then(|| counts.fold(0, u64::saturating_add))
 }
 
-/// An argument, with what it stands for.
-fn glob(url: &str, input: &args::InputOptions) -> Result<UrlGlob, CliError> {
+/// Parses the globs of an argument.
+fn glob(url: &str, input: &args::InputArgs) -> Result<UrlGlob, CliError> {
     if input.globoff {
         return Ok(UrlGlob::plain(url));
     }
-    UrlGlob::parse(url).map_err(|why| CliError::usage(format!("{}: {why}", shown(url.as_bytes()))))
+    UrlGlob::parse(url)
+        .map_err(|why| CliError::usage(format!("{}: {why}", sanitize(url.as_bytes()))))
 }
 
-/// Opens all sources, in order, so that what is missing is known before the first request.
-pub(crate) fn open(input: &args::InputOptions) -> Result<Vec<UrlSource>, CliError> {
+/// Opens all sources in order, so that a missing file is reported before the first request.
+pub(crate) fn open(input: &args::InputArgs) -> Result<UrlList, CliError> {
     let mut sources = Vec::new();
     if !input.urls.is_empty() {
         let globs = input.urls.iter().map(|url| glob(url, input));
@@ -198,5 +204,8 @@ pub(crate) fn open(input: &args::InputOptions) -> Result<Vec<UrlSource>, CliErro
              --demo shows how it works, --help every option",
         ));
     }
-    Ok(sources)
+    Ok(UrlList {
+        sources,
+        total: argument_count(input),
+    })
 }

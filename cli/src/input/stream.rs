@@ -1,4 +1,4 @@
-//! The requests as the fetcher pulls them.
+//! The requests of the reading thread, as a stream.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -8,7 +8,7 @@ use async_channel::Receiver;
 use fetch_driver::Request;
 use futures_lite::Stream;
 
-/// One request after the other, from batches.
+/// Yields the requests of batches one by one.
 pub(crate) struct RequestStream {
     batch: vec::IntoIter<Request>,
     receiver: Pin<Box<Receiver<Vec<Request>>>>,

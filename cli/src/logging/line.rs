@@ -92,16 +92,16 @@ fn push_word(line: &mut String, text: &str) {
 
 /// Collects the key-values in their order.
 fn fields(record: &Record<'_>) -> Vec<(String, Value)> {
-    struct Collect(Vec<(String, Value)>);
-    impl<'kvs> VisitSource<'kvs> for Collect {
+    struct FieldCollector(Vec<(String, Value)>);
+    impl<'kvs> VisitSource<'kvs> for FieldCollector {
         fn visit_pair(&mut self, key: Key<'kvs>, value: kv::Value<'kvs>) -> Result<(), kv::Error> {
-            let mut kept = Keep(Value::Null);
+            let mut kept = ValueCollector(Value::Null);
             value.visit(&mut kept)?;
             self.0.push((key.as_str().to_owned(), kept.0));
             Ok(())
         }
     }
-    let mut fields = Collect(Vec::new());
+    let mut fields = FieldCollector(Vec::new());
     if let Err(error) = record.key_values().visit(&mut fields) {
         // Said in the line itself: a logger has nowhere else to say it.
         fields
@@ -112,9 +112,9 @@ fn fields(record: &Record<'_>) -> Vec<(String, Value)> {
 }
 
 /// Keeps a logged value with its type; what JSON has no type for is kept as text.
-struct Keep(Value);
+struct ValueCollector(Value);
 
-impl VisitValue<'_> for Keep {
+impl VisitValue<'_> for ValueCollector {
     fn visit_any(&mut self, value: kv::Value<'_>) -> Result<(), kv::Error> {
         self.0 = Value::String(value.to_string());
         Ok(())

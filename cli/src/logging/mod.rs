@@ -5,15 +5,16 @@ mod line;
 mod sinks;
 
 use std::env;
+use std::fmt;
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use env_logger::{Logger, Target, WriteStyle};
 use log::LevelFilter;
 
 use file::RotatingFile;
-use sinks::Sinks;
+use sinks::LogSinks;
 
 /// The log file when file logging is switched on without a path, relative to the working directory.
 pub(crate) const DEFAULT_FILE: &str = "logs/app.log";
@@ -26,7 +27,7 @@ pub(crate) const DEFAULT_LEVEL: &str = "info";
 
 /// What is logged, in which form, and where to.
 #[derive(Clone, Debug)]
-pub(crate) struct LogPolicy {
+pub(crate) struct LogConfig {
     /// The filter in the syntax of `RUST_LOG`: a level, or levels by target such as `warn,fetch_all=debug`.
     pub(crate) level: String,
     /// The log file; missing directories are created. `None` logs to no file.
@@ -51,7 +52,7 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-impl Default for LogPolicy {
+impl Default for LogConfig {
     fn default() -> Self {
         Self {
             level: DEFAULT_LEVEL.to_owned(),
@@ -76,7 +77,7 @@ fn pick_level(option: Option<String>, variable: Option<String>) -> String {
         .unwrap_or_else(|| DEFAULT_LEVEL.to_owned())
 }
 
-impl LogPolicy {
+impl LogConfig {
     /// Makes this the log of the process; `console` gets each line whole, in one `write_all`.
     ///
     /// A progress bar passes a writer that hides it meanwhile. The writer must neither log nor panic.
@@ -110,7 +111,7 @@ impl LogPolicy {
             let time = out.timestamp_micros().to_string();
             out.write_all(to_line(&time, record).as_bytes())
         });
-        let sinks = Sinks::new(console, self.console, file);
+        let sinks = LogSinks::new(console, self.console, file);
         Ok(builder
             .target(Target::Pipe(Box::new(sinks)))
             .write_style(WriteStyle::Never)
@@ -118,14 +119,26 @@ impl LogPolicy {
     }
 }
 
+/// A log filter that cannot be parsed.
+#[derive(Debug)]
+pub(crate) struct FilterError(String);
+
+impl fmt::Display for FilterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "bad log filter {}", self.0)
+    }
+}
+
+impl std::error::Error for FilterError {}
+
 /// Rejects what the filter's own parser would skip, or take for a target's name when it is a level mistyped.
-fn check_filter(filter: &str) -> Result<()> {
+fn check_filter(filter: &str) -> Result<(), FilterError> {
     let (directives, pattern) = filter.split_once('/').unwrap_or((filter, ""));
     if pattern.contains('/') {
-        bail!(
-            "bad log filter `{}`: at most one `/` is allowed",
+        return Err(FilterError(format!(
+            "`{}`: at most one `/` is allowed",
             filter.escape_debug()
-        );
+        )));
     }
     for directive in directives
         .split(',')
@@ -136,12 +149,12 @@ fn check_filter(filter: &str) -> Result<()> {
             .rsplit_once('=')
             .map_or(directive, |(_, level)| level.trim());
         if level.parse::<LevelFilter>().is_err() {
-            bail!(
-                "bad log filter `{}`: `{}` is not a level; \
+            return Err(FilterError(format!(
+                "`{}`: `{}` is not a level; \
                  write off, error, warn, info, debug or trace, or TARGET=LEVEL, separated by commas",
                 filter.escape_debug(),
                 level.escape_debug(),
-            );
+            )));
         }
     }
     Ok(())

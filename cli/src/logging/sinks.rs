@@ -5,14 +5,14 @@ use std::io::{self, Write};
 use super::file::RotatingFile;
 
 /// The places that a line goes to; trouble with one does not keep it from the other.
-pub(super) struct Sinks {
+pub(super) struct LogSinks {
     console: Box<dyn Write + Send>,
     console_wanted: bool,
     file: Option<RotatingFile>,
     file_failing: bool,
 }
 
-impl Sinks {
+impl LogSinks {
     pub(super) fn new(
         console: Box<dyn Write + Send>,
         console_wanted: bool,
@@ -40,7 +40,7 @@ impl Sinks {
     }
 }
 
-impl Write for Sinks {
+impl Write for LogSinks {
     /// Takes a whole line, which is how the logger calls it.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let result = self.file.as_mut().map(|file| file.write_line(line));

@@ -31,7 +31,7 @@ impl Write for Console {
     }
 }
 
-fn log_to(policy: &LogPolicy, console: &Console, target: &str, level: Level, message: &str) {
+fn log_to(policy: &LogConfig, console: &Console, target: &str, level: Level, message: &str) {
     let logger = policy.build(Box::new(console.clone())).unwrap();
     let mut record = Record::builder();
     let pairs = [("n", 7)];
@@ -39,16 +39,16 @@ fn log_to(policy: &LogPolicy, console: &Console, target: &str, level: Level, mes
     logger.log(&record.args(format_args!("{message}")).build());
 }
 
-fn console_of(policy: &LogPolicy, target: &str, level: Level) -> String {
+fn console_of(policy: &LogConfig, target: &str, level: Level) -> String {
     let console = Console::default();
     log_to(policy, &console, target, level, "hello");
     console.text()
 }
 
-fn with_level(level: &str) -> LogPolicy {
-    LogPolicy {
+fn with_level(level: &str) -> LogConfig {
+    LogConfig {
         level: level.to_owned(),
-        ..LogPolicy::default()
+        ..LogConfig::default()
     }
 }
 
@@ -56,9 +56,9 @@ fn with_level(level: &str) -> LogPolicy {
 fn console_and_file_get_the_same_line_with_time_in_microseconds() {
     let dir = tempdir().unwrap();
     let path = dir.path().join("logs/app.log");
-    let policy = LogPolicy {
+    let policy = LogConfig {
         file: Some(path.clone()),
-        ..LogPolicy::default()
+        ..LogConfig::default()
     };
     let console = Console::default();
     log_to(&policy, &console, "t", Level::Warn, "größe \u{1b}[31m");
@@ -73,10 +73,10 @@ fn console_and_file_get_the_same_line_with_time_in_microseconds() {
 fn without_console_only_the_file_is_written() {
     let dir = tempdir().unwrap();
     let path = dir.path().join("app.log");
-    let policy = LogPolicy {
+    let policy = LogConfig {
         file: Some(path.clone()),
         console: false,
-        ..LogPolicy::default()
+        ..LogConfig::default()
     };
     assert_eq!(console_of(&policy, "t", Level::Info), "");
     assert!(fs::read_to_string(path).unwrap().contains("hello"));
@@ -84,9 +84,9 @@ fn without_console_only_the_file_is_written() {
 
 #[test]
 fn without_console_and_file_nothing_is_enabled() {
-    let policy = LogPolicy {
+    let policy = LogConfig {
         console: false,
-        ..LogPolicy::default()
+        ..LogConfig::default()
     };
     let logger = policy.build(Box::new(io::sink())).unwrap();
     assert_eq!(logger.filter(), LevelFilter::Off);
@@ -94,9 +94,9 @@ fn without_console_and_file_nothing_is_enabled() {
 
 #[test]
 fn json_lines_parse() {
-    let policy = LogPolicy {
+    let policy = LogConfig {
         format: LogFormat::Json,
-        ..LogPolicy::default()
+        ..LogConfig::default()
     };
     let parsed: Value = serde_json::from_str(&console_of(&policy, "t", Level::Info)).unwrap();
     assert_eq!(
@@ -109,11 +109,11 @@ fn json_lines_parse() {
 fn the_file_rotates_by_the_policy() {
     let dir = tempdir().unwrap();
     let path = dir.path().join("app.log");
-    let policy = LogPolicy {
+    let policy = LogConfig {
         file: Some(path),
         max_file_bytes: 1,
         keep: 2,
-        ..LogPolicy::default()
+        ..LogConfig::default()
     };
     for message in ["one", "two", "three", "four"] {
         log_to(&policy, &Console::default(), "t", Level::Info, message);
@@ -159,9 +159,9 @@ fn an_option_wins_over_the_environment_and_that_over_the_default() {
 #[test]
 fn a_bad_path_fails_at_the_start() {
     let dir = tempdir().unwrap();
-    let policy = LogPolicy {
+    let policy = LogConfig {
         file: Some(dir.path().to_owned()),
-        ..LogPolicy::default()
+        ..LogConfig::default()
     };
     let error = policy
         .build(Box::new(io::sink()))
@@ -178,9 +178,9 @@ fn a_bad_path_fails_at_the_start() {
 #[test]
 fn a_failing_file_is_told_once_and_the_console_goes_on() {
     let console = Console::default();
-    let policy = LogPolicy {
+    let policy = LogConfig {
         file: Some("/dev/full".into()),
-        ..LogPolicy::default()
+        ..LogConfig::default()
     };
     let logger = policy.build(Box::new(console.clone())).unwrap();
     for message in ["one", "two"] {
@@ -205,7 +205,7 @@ fn a_failing_file_is_told_once_and_the_console_goes_on() {
 #[test]
 fn installing_makes_it_the_log_of_the_process() {
     let console = Console::default();
-    LogPolicy::default()
+    LogConfig::default()
         .install_with(Box::new(console.clone()))
         .unwrap();
     log::info!(n = 1; "installed");
@@ -213,7 +213,7 @@ fn installing_makes_it_the_log_of_the_process() {
     assert!(console.text().contains(": installed n=1\n"));
     assert_eq!(log::max_level(), LevelFilter::Info);
     assert!(
-        LogPolicy::default()
+        LogConfig::default()
             .install_with(Box::new(io::stderr()))
             .is_err(),
         "a second log is refused"

@@ -1,4 +1,4 @@
-//! Digests of bodies: those that lists expect, and those that records tell.
+//! Digests of bodies: those that lists expect, and those in records.
 
 use std::fmt;
 
@@ -7,23 +7,23 @@ use clap::ValueEnum;
 use md5::Digest as _;
 use ring::digest;
 
-/// How a digest is made.
+/// A hash function.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-pub(crate) enum Algorithm {
+pub(crate) enum DigestAlgorithm {
     Md5,
     Sha1,
     Sha256,
     Sha512,
 }
 
-/// A digest with its algorithm, as `sha256:0123…` says it.
+/// A digest with its algorithm, written as `sha256:0123…`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Checksum {
-    pub(crate) algorithm: Algorithm,
+    pub(crate) algorithm: DigestAlgorithm,
     pub(crate) digest: Vec<u8>,
 }
 
-impl Algorithm {
+impl DigestAlgorithm {
     fn name(self) -> &'static str {
         match self {
             Self::Md5 => "md5",
@@ -45,24 +45,24 @@ impl Algorithm {
 }
 
 impl Checksum {
-    /// Reads `sha256:` (or `md5:`, `sha1:`, `sha512:`) and hexadecimal digits.
+    /// Parses `sha256:` (or `md5:`, `sha1:`, `sha512:`) and hexadecimal digits.
     ///
     /// # Errors
     ///
-    /// A text that says what is wrong and what to write.
+    /// A message that names the mistake and the right syntax.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let (name, hex) = text.split_once(':').ok_or_else(|| {
             format!("checksum {text:?}: no algorithm: write sha256: before the digits")
         })?;
         let name = name.trim().to_ascii_lowercase().replace('-', "");
-        let algorithm = Algorithm::value_variants()
+        let algorithm = DigestAlgorithm::value_variants()
             .iter()
             .copied()
             .find(|algorithm| algorithm.name() == name)
             .ok_or_else(|| {
                 format!("checksum {text:?}: {name:?} is none of md5, sha1, sha256, sha512")
             })?;
-        let digest = unhex(hex.trim()).filter(|digest| digest.len() == algorithm.length());
+        let digest = decode_hex(hex.trim()).filter(|digest| digest.len() == algorithm.length());
         let digest = digest.ok_or_else(|| {
             let digits = 2 * algorithm.length();
             format!("checksum {text:?}: {name} has {digits} hexadecimal digits")
@@ -77,39 +77,39 @@ impl fmt::Display for Checksum {
     }
 }
 
-/// Digests of one body, made while it comes.
-pub(crate) struct Hasher {
-    others: Vec<(Algorithm, Other)>,
+/// Computes the digests of one body, chunk by chunk.
+pub(crate) struct BodyHasher {
+    others: Vec<(DigestAlgorithm, OtherHasher)>,
     sha256: digest::Context,
 }
 
-enum Other {
+enum OtherHasher {
     Md5(md5::Md5),
     Ring(digest::Context),
 }
 
-/// What a [`Hasher`] came to.
+/// The results of a [`BodyHasher`].
 #[derive(Clone, Debug)]
-pub(crate) struct Digests {
+pub(crate) struct BodyDigests {
     others: Vec<Checksum>,
     pub(crate) sha256: [u8; 32],
 }
 
-impl Hasher {
-    /// SHA-256, and these.
-    pub(crate) fn new(algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
-        let mut others: Vec<(Algorithm, Other)> = Vec::new();
+impl BodyHasher {
+    /// SHA-256 and these algorithms.
+    pub(crate) fn new(algorithms: impl IntoIterator<Item = DigestAlgorithm>) -> Self {
+        let mut others: Vec<(DigestAlgorithm, OtherHasher)> = Vec::new();
         for algorithm in algorithms {
             if others.iter().any(|(known, _)| *known == algorithm) {
                 continue;
             }
             let other = match algorithm {
-                Algorithm::Md5 => Other::Md5(md5::Md5::new()),
-                Algorithm::Sha1 => {
-                    Other::Ring(digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY))
+                DigestAlgorithm::Md5 => OtherHasher::Md5(md5::Md5::new()),
+                DigestAlgorithm::Sha1 => {
+                    OtherHasher::Ring(digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY))
                 }
-                Algorithm::Sha256 => continue,
-                Algorithm::Sha512 => Other::Ring(digest::Context::new(&digest::SHA512)),
+                DigestAlgorithm::Sha256 => continue,
+                DigestAlgorithm::Sha512 => OtherHasher::Ring(digest::Context::new(&digest::SHA512)),
             };
             others.push((algorithm, other));
         }
@@ -124,32 +124,32 @@ impl Hasher {
             self.sha256.update(chunk);
             for (_, other) in &mut self.others {
                 match other {
-                    Other::Md5(context) => context.update(chunk),
-                    Other::Ring(context) => context.update(chunk),
+                    OtherHasher::Md5(context) => context.update(chunk),
+                    OtherHasher::Ring(context) => context.update(chunk),
                 }
             }
         }
     }
 
-    pub(crate) fn finish(self) -> Digests {
+    pub(crate) fn finish(self) -> BodyDigests {
         let others = self.others.into_iter().map(|(algorithm, other)| Checksum {
             algorithm,
             digest: match other {
-                Other::Md5(context) => context.finalize().to_vec(),
-                Other::Ring(context) => context.finish().as_ref().to_vec(),
+                OtherHasher::Md5(context) => context.finalize().to_vec(),
+                OtherHasher::Ring(context) => context.finish().as_ref().to_vec(),
             },
         });
         let others = others.collect();
         let mut sha256 = [0; 32];
         sha256.copy_from_slice(self.sha256.finish().as_ref());
-        Digests { others, sha256 }
+        BodyDigests { others, sha256 }
     }
 }
 
-impl Digests {
-    /// The digest of that algorithm, if it was asked for.
-    pub(crate) fn get(&self, algorithm: Algorithm) -> Option<Checksum> {
-        if algorithm == Algorithm::Sha256 {
+impl BodyDigests {
+    /// The digest of that algorithm, if it was computed.
+    pub(crate) fn get(&self, algorithm: DigestAlgorithm) -> Option<Checksum> {
+        if algorithm == DigestAlgorithm::Sha256 {
             let digest = self.sha256.to_vec();
             return Some(Checksum { algorithm, digest });
         }
@@ -158,7 +158,7 @@ impl Digests {
     }
 }
 
-/// Bytes in lower-case hexadecimal digits.
+/// Encodes bytes in lower-case hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
     bytes
@@ -167,7 +167,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         .collect()
 }
 
-fn unhex(text: &str) -> Option<Vec<u8>> {
+fn decode_hex(text: &str) -> Option<Vec<u8>> {
     let digits: Option<Vec<u32>> = text.chars().map(|digit| digit.to_digit(16)).collect();
     let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
     Some(
@@ -191,7 +191,11 @@ mod tests {
 
     #[test]
     fn digests_are_those_of_the_standards() {
-        let mut hasher = Hasher::new([Algorithm::Md5, Algorithm::Sha1, Algorithm::Md5]);
+        let mut hasher = BodyHasher::new([
+            DigestAlgorithm::Md5,
+            DigestAlgorithm::Sha1,
+            DigestAlgorithm::Md5,
+        ]);
         hasher.update(&["a".into(), "bc".into()]);
         let digests = hasher.finish();
         for text in ABC {
@@ -199,17 +203,17 @@ mod tests {
             assert_eq!(digests.get(expected.algorithm), Some(expected.clone()));
             assert_eq!(expected.to_string(), text);
         }
-        assert_eq!(digests.get(Algorithm::Sha512), None);
+        assert_eq!(digests.get(DigestAlgorithm::Sha512), None);
     }
 
     #[test]
-    fn names_and_digits_may_be_written_in_capitals() {
+    fn names_and_digits_are_case_insensitive() {
         let shouted = ABC[2].to_ascii_uppercase().replace("SHA256", "SHA-256");
         assert_eq!(Checksum::parse(&shouted), Checksum::parse(ABC[2]));
     }
 
     #[test]
-    fn what_is_no_checksum_is_told_why() {
+    fn errors_name_the_mistake() {
         for (text, why) in [
             ("900150", "write sha256:"),
             ("crc:00", "none of md5"),

@@ -4,27 +4,30 @@ use std::fmt;
 
 use serde::ser::{Serialize, Serializer};
 
-use crate::outcome::result::Ended;
-use crate::outcome::saved_body::Trouble;
+use super::kind::OutcomeKind;
+use super::result::FetchResult;
+use super::saved_body::SaveError;
 
-/// `error_type` as OpenTelemetry has it: the status for HTTP errors, else the kind.
+/// `error_type` as OpenTelemetry defines it: the status of an HTTP error, otherwise a name.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) enum ErrorType {
     Name(&'static str),
     Status(u16),
 }
 
-/// What went wrong, in a word; `None` for what is ok.
-pub(crate) fn error_type(ended: &Ended<'_>) -> Option<ErrorType> {
-    match &ended.outcome.result {
-        Ok(response) if ended.verdict.outcome == "http_error" => {
-            Some(ErrorType::Status(response.status.as_u16()))
+impl ErrorType {
+    /// `None` for a success.
+    pub(crate) fn of(result: &FetchResult<'_>) -> Option<Self> {
+        match &result.outcome.result {
+            Ok(response) if result.class.kind == OutcomeKind::HttpError => {
+                Some(Self::Status(response.status.as_u16()))
+            }
+            Ok(_) => Some(Self::Name(match result.saved?.error.as_ref()? {
+                SaveError::Checksum(_) => "checksum_mismatch",
+                SaveError::Write(_) => "save",
+            })),
+            Err(error) => Some(Self::Name(error.kind().as_str())),
         }
-        Ok(_) => Some(ErrorType::Name(match ended.kept?.error.as_ref()? {
-            Trouble::Checksum(_) => "checksum_mismatch",
-            Trouble::Save(_) => "save",
-        })),
-        Err(error) => Some(ErrorType::Name(error.kind().as_str())),
     }
 }
 

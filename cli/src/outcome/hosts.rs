@@ -1,16 +1,16 @@
-//! How each host fares, in bounded memory.
+//! Counts and times per host, in bounded memory.
 
 use std::time::Duration;
 
 use hashbrown::HashMap;
 
-/// So many hosts are told apart. When they are reached, the half with the fewest fetches are put
-/// together; so a host with many is told apart whenever it comes, and no fetch is ever lost.
+/// The most hosts with separate numbers. At this number, the half with the fewest fetches is merged
+/// into one, so that a busy host is found however late it comes, and every fetch is counted.
 const MAX_HOSTS: usize = 10_000;
 
 /// The numbers of one host.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Host {
+pub(crate) struct HostTally {
     pub(crate) count: u64,
     pub(crate) failed: u64,
     pub(crate) longest: Duration,
@@ -18,9 +18,9 @@ pub(crate) struct Host {
     total: Duration,
 }
 
-impl Host {
-    /// One fetch.
-    pub(crate) fn fetch(took: Duration, failed: bool, retries: u64) -> Self {
+impl HostTally {
+    /// The numbers of one fetch.
+    pub(crate) fn of_fetch(took: Duration, failed: bool, retries: u64) -> Self {
         Self {
             count: 1,
             failed: failed.into(),
@@ -45,28 +45,28 @@ impl Host {
 
 /// The numbers of all hosts.
 #[derive(Debug, Default)]
-pub(crate) struct Hosts {
-    known: HashMap<String, Host>,
-    others: Host,
+pub(crate) struct HostTallies {
+    known: HashMap<String, HostTally>,
+    others: HostTally,
 }
 
-impl Hosts {
-    pub(crate) fn record(&mut self, name: &str, fetch: &Host) {
+impl HostTallies {
+    pub(crate) fn record(&mut self, name: &str, fetch: &HostTally) {
         if let Some(host) = self.known.get_mut(name) {
             return host.add(fetch);
         }
         if self.known.len() >= MAX_HOSTS {
-            self.put_together();
+            self.merge_smallest();
         }
         self.known.insert(name.to_owned(), *fetch);
     }
 
-    /// Forgets the names of the half with the fewest fetches.
-    fn put_together(&mut self) {
+    /// Merges the half with the fewest fetches.
+    fn merge_smallest(&mut self) {
         let mut counts: Vec<u64> = self.known.values().map(|host| host.count).collect();
         let (_, middle, _) = counts.select_nth_unstable(MAX_HOSTS / 2);
         let middle = *middle;
-        // Of those in the middle only as many as it takes: they may be all.
+        // All hosts may have the median's count: only half of them are merged.
         let mut left = MAX_HOSTS / 2;
         let others = &mut self.others;
         self.known.retain(|_, host| {
@@ -83,35 +83,35 @@ impl Hosts {
         self.known.len()
     }
 
-    /// The fetches at hosts that are not told apart.
-    pub(crate) fn others(&self) -> &Host {
+    /// The numbers of all merged hosts.
+    pub(crate) fn others(&self) -> &HostTally {
         &self.others
     }
 
     /// The hosts with the most fetches.
-    pub(crate) fn busiest(&self, n: usize) -> Vec<(&str, Host)> {
+    pub(crate) fn busiest(&self, n: usize) -> Vec<(&str, HostTally)> {
         self.top(n, |host| host.count)
     }
 
     /// The hosts with the longest mean time.
-    pub(crate) fn slowest(&self, n: usize) -> Vec<(&str, Host)> {
-        self.top(n, Host::mean)
+    pub(crate) fn slowest(&self, n: usize) -> Vec<(&str, HostTally)> {
+        self.top(n, HostTally::mean)
     }
 
     /// The hosts with the most failures.
-    pub(crate) fn failing(&self, n: usize) -> Vec<(&str, Host)> {
+    pub(crate) fn failing(&self, n: usize) -> Vec<(&str, HostTally)> {
         let mut top = self.top(n, |host| host.failed);
         top.retain(|(_, host)| host.failed > 0);
         top
     }
 
-    fn top<K: Ord>(&self, n: usize, key: impl Fn(&Host) -> K) -> Vec<(&str, Host)> {
+    fn top<K: Ord>(&self, n: usize, key: impl Fn(&HostTally) -> K) -> Vec<(&str, HostTally)> {
         let mut all: Vec<_> = self
             .known
             .iter()
             .map(|(name, host)| (name.as_str(), *host))
             .collect();
-        // The name decides between equals, so that two runs print the same.
+        // Equal hosts are ordered by name, so that the output is reproducible.
         all.sort_unstable_by(|a, b| key(&b.1).cmp(&key(&a.1)).then(a.0.cmp(b.0)));
         all.truncate(n);
         all
@@ -122,13 +122,13 @@ impl Hosts {
 mod tests {
     use super::*;
 
-    fn fetch(ms: u64, failed: bool) -> Host {
-        Host::fetch(Duration::from_millis(ms), failed, 0)
+    fn fetch(ms: u64, failed: bool) -> HostTally {
+        HostTally::of_fetch(Duration::from_millis(ms), failed, 0)
     }
 
     #[test]
     fn the_slowest_and_the_failing_come_first() {
-        let mut hosts = Hosts::default();
+        let mut hosts = HostTallies::default();
         for (name, ms, failed) in [
             ("a", 10, true),
             ("b", 30, false),
@@ -137,8 +137,9 @@ mod tests {
         ] {
             hosts.record(name, &fetch(ms, failed));
         }
-        let names =
-            |list: Vec<(&str, Host)>| list.iter().map(|(n, _)| n.to_string()).collect::<String>();
+        let names = |list: Vec<(&str, HostTally)>| {
+            list.iter().map(|(n, _)| n.to_string()).collect::<String>()
+        };
         assert_eq!(names(hosts.slowest(2)), "ba");
         assert_eq!(names(hosts.failing(5)), "ac");
         assert_eq!(names(hosts.busiest(1)), "a");
@@ -146,8 +147,8 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_bounded_and_a_busy_host_is_found_however_late_it_comes() {
-        let mut hosts = Hosts::default();
+    fn memory_is_bounded_and_a_late_busy_host_is_found() {
+        let mut hosts = HostTallies::default();
         for n in 0..3 * MAX_HOSTS {
             hosts.record(&n.to_string(), &fetch(1, false));
             if n > MAX_HOSTS {

@@ -1,11 +1,11 @@
-//! Which site a URL belongs to.
+//! The site of a URL.
 
 use std::borrow::Cow;
 
 use url::{Position, Url};
 
-/// Scheme, host and port, the port only where it is not the scheme's own: what limits, robots.txt
-/// and the engine know a host by. User and password are left out.
+/// Scheme, host and port, without a default port, user and password: the key of a host in limits,
+/// in robots.txt and in the engine.
 pub(crate) fn origin(url: &Url) -> Cow<'_, str> {
     if url.username().is_empty() && url.password().is_none() {
         return url[..Position::AfterPort].into();
@@ -13,7 +13,7 @@ pub(crate) fn origin(url: &Url) -> Cow<'_, str> {
     format!("{}://{}", url.scheme(), host(url)).into()
 }
 
-/// Host and port, the port only where it is not the scheme's own: what people know a host by.
+/// Host and port, without a default port: the name of a host for people.
 pub(crate) fn host(url: &Url) -> &str {
     &url[Position::BeforeHost..Position::AfterPort]
 }
@@ -23,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn credentials_and_default_ports_make_no_other_site() {
+    fn credentials_and_default_ports_do_not_change_the_site() {
         for (url, site, name) in [
             ("https://a.test:443/x?y#z", "https://a.test", "a.test"),
             (

@@ -1,44 +1,48 @@
-//! An outcome with all that is told of it.
+//! An outcome with everything that is reported about it.
 
 use fetch_driver::Outcome;
 
-use crate::outcome::origin::host;
-use crate::outcome::saved_body::{Kept, Trouble};
-use crate::outcome::verdict::Verdict;
+use super::class::OutcomeClass;
+use super::origin::host;
+use super::saved_body::{SaveError, SavedBody};
 
-/// One end of a fetch, as every form of output sees it.
+/// The end of a fetch, as every output format sees it.
 #[derive(Clone, Copy)]
-pub(crate) struct Ended<'a> {
-    pub(crate) kept: Option<&'a Kept>,
+pub(crate) struct FetchResult<'a> {
+    pub(crate) class: OutcomeClass,
     pub(crate) outcome: &'a Outcome,
-    pub(crate) verdict: Verdict,
+    pub(crate) saved: Option<&'a SavedBody>,
 }
 
-impl<'a> Ended<'a> {
-    /// `verdict` is that of the outcome alone: what became of the body is added.
-    pub(crate) fn new(outcome: &'a Outcome, verdict: Verdict, kept: Option<&'a Kept>) -> Self {
-        let trouble = kept.and_then(|kept| kept.error.as_ref());
+impl<'a> FetchResult<'a> {
+    /// `class` is that of the outcome alone. A body that could not be saved changes it.
+    pub(crate) fn new(
+        outcome: &'a Outcome,
+        class: OutcomeClass,
+        saved: Option<&'a SavedBody>,
+    ) -> Self {
+        let class = match saved.and_then(|saved| saved.error.as_ref()) {
+            Some(SaveError::Checksum(_)) => OutcomeClass::CHECKSUM,
+            Some(SaveError::Write(_)) => OutcomeClass::SAVE,
+            None => class,
+        };
         Self {
-            kept,
+            class,
             outcome,
-            verdict: match trouble {
-                Some(Trouble::Checksum(_)) => Verdict::CHECKSUM,
-                Some(Trouble::Save(_)) => Verdict::SAVE,
-                None => verdict,
-            },
+            saved,
         }
     }
 
-    /// The host that was asked first, with its port if that is not the scheme's own.
+    /// The host of the first request, with its port unless that is the scheme's default.
     pub(crate) fn host(&self) -> Option<&'a str> {
         let url = &self.outcome.attempts.first()?.url;
         Some(host(url))
     }
 
-    /// What went wrong with the body, after it had come.
-    pub(crate) fn trouble(&self) -> Option<&'a str> {
-        Some(match self.kept?.error.as_ref()? {
-            Trouble::Checksum(message) | Trouble::Save(message) => message,
+    /// Why the body was not saved, although it was received.
+    pub(crate) fn save_error(&self) -> Option<&'a str> {
+        Some(match self.saved?.error.as_ref()? {
+            SaveError::Checksum(message) | SaveError::Write(message) => message,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Where records and lines go: gathered in memory, written by a thread of their own.
+//! Where records and lines go: collected in buffers, written by a separate thread.
 
 pub(crate) mod format;
 pub(crate) mod record;
@@ -12,134 +12,135 @@ use std::time::Duration;
 
 use async_channel::{Sender, TrySendError};
 
-use crate::outcome::item::Item;
-use crate::output::format::Encoder;
-use crate::output::record::{Id, Recorder, Told};
-use crate::state::{Done, Kind};
-pub(crate) use target::Target;
-pub(crate) use thread::{Output, Written};
+use crate::outcome::kind::OutcomeKind;
+use crate::outcome::row::RowAttachment;
+use crate::output::format::RecordEncoder;
+use crate::output::record::{RecordBuilder, RecordId, RecordInput};
+use crate::state::{CompletedRequest, CompletionKind};
+pub(crate) use target::OutputTarget;
+pub(crate) use thread::{OutputOptions, OutputThread};
 
-/// A buffer of this size is written without waiting for its time.
-const FULL: usize = 64 << 10;
+/// A buffer of this size, in bytes, is full.
+const MAX_BYTES: usize = 64 << 10;
 
-/// So is one with news of so many, though there are no records.
-const FULL_OF_DONE: usize = 1024;
+/// A buffer of this many completed requests is full, even without records.
+const MAX_COMPLETED: usize = 1024;
 
-/// How long is waited before it is tried again to write more.
-pub(crate) const PATIENCE: Duration = Duration::from_millis(2);
+/// The wait before another attempt to write to a full queue.
+pub(crate) const RETRY_DELAY: Duration = Duration::from_millis(2);
 
-/// What goes to the writing thread at once.
+/// One buffer, as the writing thread receives it.
 #[derive(Clone, Debug, Default)]
-struct Chunk {
+struct OutputChunk {
     /// Records, or lines.
     bytes: Vec<u8>,
-    /// Whose they are, for the state.
-    done: Vec<Done>,
+    /// The requests of these records, for the state.
+    completed: Vec<CompletedRequest>,
 }
 
-/// `None` for what is to be fetched again when the same command goes on: it has its record then.
-fn done(told: &Told<'_>) -> Option<Done> {
-    let (kind, tag) = match *told {
-        Told::Ended(ended) => match ended.verdict.outcome {
-            "cancelled" => return None,
-            "ok" => (Kind::Ok, ended.outcome.tag),
-            _ => (Kind::Failed, ended.outcome.tag),
+/// `None` for a cancelled fetch, which the next run repeats.
+fn completed(input: &RecordInput<'_>) -> Option<CompletedRequest> {
+    let (kind, tag) = match *input {
+        RecordInput::Fetched(result) => match result.class.kind {
+            OutcomeKind::Cancelled => return None,
+            OutcomeKind::Ok => (CompletionKind::Ok, result.outcome.tag),
+            _ => (CompletionKind::Failed, result.outcome.tag),
         },
-        Told::Disallowed { request, .. } => (Kind::Failed, request.tag_ref()),
-        Told::Invalid { seq, .. } => (Kind::Invalid, seq),
-        Told::Skipped { seq, .. } => (Kind::Ok, seq),
+        RecordInput::Disallowed { request, .. } => (CompletionKind::Failed, request.tag_ref()),
+        RecordInput::Invalid { seq, .. } => (CompletionKind::Invalid, seq),
+        RecordInput::Skipped { seq, .. } => (CompletionKind::Ok, seq),
     };
-    Some(Done { kind, tag })
+    Some(CompletedRequest { kind, tag })
 }
 
-/// What is written, shared by all who write.
-pub(crate) struct Form {
-    pub(crate) encoder: Box<dyn Encoder>,
-    /// Whether a state is told what has its record.
-    pub(crate) kept: bool,
-    pub(crate) recorder: Arc<Recorder>,
+/// How records are encoded, shared by all writers.
+pub(crate) struct OutputEncoding {
+    pub(crate) builder: Arc<RecordBuilder>,
+    pub(crate) encoder: Box<dyn RecordEncoder>,
+    /// Whether a resume state keeps track of completed requests.
+    pub(crate) has_state: bool,
 }
 
-/// What became of a flush.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Flushed {
+pub(crate) enum FlushResult {
+    /// The writing thread has ended, with or without an error.
+    Closed,
     Done,
-    /// Too much waits to be written already: try again.
+    /// The queue is full: try again.
     Full,
-    /// The writing has ended, for good or not.
-    Gone,
 }
 
-/// Gathers records; each of the threads that write has its own.
+/// Collects records in a buffer. Each thread has its own.
 #[derive(Clone)]
-pub(crate) struct Writer {
+pub(crate) struct RecordWriter {
+    /// Writes the same in another encoding.
     also: Option<Box<Self>>,
-    chunk: Chunk,
-    form: Arc<Form>,
-    sender: Sender<Chunk>,
+    chunk: OutputChunk,
+    encoding: Arc<OutputEncoding>,
+    sender: Sender<OutputChunk>,
 }
 
-impl Writer {
-    /// The id that a request for a plain line gets in records and in the state.
-    pub(crate) fn id(&self, url: &[u8]) -> Id<'static> {
-        self.form.recorder.id_of_line(url)
+impl RecordWriter {
+    /// The id of a plain line, in records and in the state.
+    pub(crate) fn line_id(&self, url: &[u8]) -> RecordId<'static> {
+        self.encoding.builder.id_of_line(url)
     }
 
-    /// The same for a row that says more than its URL.
-    pub(crate) fn id_of<'a>(&self, url: &str, item: &'a Item) -> Id<'a> {
-        self.form.recorder.id(url, Some(item))
+    /// The id of a row with more columns than its URL.
+    pub(crate) fn row_id<'a>(&self, url: &str, row: &'a RowAttachment) -> RecordId<'a> {
+        self.encoding.builder.id(url, Some(row))
     }
 
-    pub(crate) fn tell(&mut self, told: &Told<'_>) {
-        let Form {
+    pub(crate) fn push(&mut self, input: &RecordInput<'_>) {
+        let OutputEncoding {
+            builder,
             encoder,
-            kept,
-            recorder,
-        } = &*self.form;
-        encoder.add(&mut self.chunk.bytes, recorder, told);
-        if *kept {
-            self.chunk.done.extend(done(told));
+            has_state,
+        } = &*self.encoding;
+        encoder.encode(&mut self.chunk.bytes, builder, input);
+        if *has_state {
+            self.chunk.completed.extend(completed(input));
         }
         if let Some(also) = &mut self.also {
-            also.tell(told);
+            also.push(input);
         }
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.chunk.bytes.len() >= FULL
-            || self.chunk.done.len() >= FULL_OF_DONE
+        self.chunk.bytes.len() >= MAX_BYTES
+            || self.chunk.completed.len() >= MAX_COMPLETED
             || self.also.as_ref().is_some_and(|also| also.is_full())
     }
 
-    /// Hands over what is gathered, if there is room for it.
-    pub(crate) fn try_flush(&mut self) -> Flushed {
+    /// Sends the buffer to the writing thread, unless the queue is full.
+    pub(crate) fn try_flush(&mut self) -> FlushResult {
         match (self.try_flush_own(), &mut self.also) {
-            (Flushed::Done, Some(also)) => also.try_flush(),
-            (flushed, _) => flushed,
+            (FlushResult::Done, Some(also)) => also.try_flush(),
+            (result, _) => result,
         }
     }
 
-    fn try_flush_own(&mut self) -> Flushed {
-        let Some(chunk) = self.take() else {
+    fn try_flush_own(&mut self) -> FlushResult {
+        let Some(chunk) = self.take_chunk() else {
             return if self.sender.is_closed() {
-                Flushed::Gone
+                FlushResult::Closed
             } else {
-                Flushed::Done
+                FlushResult::Done
             };
         };
         match self.sender.try_send(chunk) {
-            Ok(()) => Flushed::Done,
+            Ok(()) => FlushResult::Done,
             Err(TrySendError::Full(chunk)) => {
                 self.chunk = chunk;
-                Flushed::Full
+                FlushResult::Full
             }
-            Err(TrySendError::Closed(_)) => Flushed::Gone,
+            Err(TrySendError::Closed(_)) => FlushResult::Closed,
         }
     }
 
-    /// Hands over what is gathered, for a thread that may wait; `None` if the writing has ended.
+    /// Sends the buffer, and blocks while the queue is full; `None` if the writing thread has ended.
     pub(crate) fn flush_blocking(&mut self) -> Option<()> {
-        match self.take() {
+        match self.take_chunk() {
             Some(chunk) => self.sender.send_blocking(chunk).ok(),
             None => (!self.sender.is_closed()).then_some(()),
         }?;
@@ -149,7 +150,7 @@ impl Writer {
         }
     }
 
-    /// Lets the writing end when all that was flushed is written.
+    /// Ends the writing thread after everything that was flushed is written.
     pub(crate) fn close(&self) {
         self.sender.close();
         if let Some(also) = &self.also {
@@ -157,19 +158,19 @@ impl Writer {
         }
     }
 
-    /// Writes the same, in another form, to another place as well.
+    /// Writes the same with this writer, too.
     pub(crate) fn and(mut self, also: Self) -> Self {
         self.also = Some(Box::new(also));
         self
     }
 
-    fn take(&mut self) -> Option<Chunk> {
-        let (bytes, done) = (self.chunk.bytes.len(), self.chunk.done.len());
-        let next = || Chunk {
-            // A little more than the last one: none is grown just before it is full.
+    fn take_chunk(&mut self) -> Option<OutputChunk> {
+        let (bytes, completed) = (self.chunk.bytes.len(), self.chunk.completed.len());
+        let next = || OutputChunk {
+            // A little more than the last buffer, so that it does not grow just before it is full.
             bytes: Vec::with_capacity(bytes + bytes / 8),
-            done: Vec::with_capacity(done),
+            completed: Vec::with_capacity(completed),
         };
-        (bytes + done > 0).then(|| std::mem::replace(&mut self.chunk, next()))
+        (bytes + completed > 0).then(|| std::mem::replace(&mut self.chunk, next()))
     }
 }

@@ -1,4 +1,4 @@
-//! What servers know their client by: cookies, and passwords by host.
+//! Cookies, and the credentials of a netrc file.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -10,28 +10,28 @@ use http::{HeaderMap, HeaderValue};
 
 use crate::args::CliArgs;
 use crate::exit::CliError;
-use crate::input::logins::NetrcLogins;
-use crate::output::replace::{Readers, Replaced};
+use crate::input::netrc::NetrcLogins;
+use crate::output::replace::{AtomicFile, FileAccess};
 
-/// A jar that is written to a file at the end.
+/// A cookie jar that is written to a file at the end.
 pub(crate) struct CookieFile {
-    file: Replaced,
+    file: AtomicFile,
     jar: CookieJar,
 }
 
 impl CookieFile {
-    /// Replaces the file, or leaves it as it was. Others than its owner cannot read it.
+    /// Replaces the file atomically. Only its owner can read it.
     ///
     /// # Errors
     ///
     /// If it cannot be written.
     pub(crate) fn write(&self) -> Result<(), CliError> {
         let text = self.jar.to_netscape();
-        self.file.write(text.as_bytes(), Readers::Owner)
+        self.file.write(text.as_bytes(), FileAccess::Owner)
     }
 }
 
-/// The cookies of the options: those for every URL go into the field, those of files into a jar.
+/// Puts cookies given as text into the field `Cookie` of every request, and those of files into a jar.
 ///
 /// # Errors
 ///
@@ -62,11 +62,11 @@ pub(super) fn cookies(
     settings.cookies = true;
     settings.cookie_jar = Some(jar.clone());
     let target = session.cookie_jar.clone();
-    let target = target.map(|path| Replaced::new("--cookie-jar", path));
+    let target = target.map(|path| AtomicFile::new("--cookie-jar", path));
     Ok(target.transpose()?.map(|file| CookieFile { file, jar }))
 }
 
-/// The file that the jar is written to need not exist at the first time.
+/// Loads a file into the jar. The file of `--cookie-jar` need not exist yet.
 fn load(jar: &CookieJar, file: &str, target: Option<&Path>) -> Result<(), CliError> {
     match fs::read_to_string(file) {
         Ok(text) => jar.load(&text).map_err(|why| {
@@ -82,22 +82,22 @@ fn load(jar: &CookieJar, file: &str, target: Option<&Path>) -> Result<(), CliErr
     }
 }
 
-/// The logins of a netrc file, unless `-u` or `-H` say more.
+/// Reads the netrc file, unless `-u` or `-H` set `Authorization` for every request.
 ///
 /// # Errors
 ///
-/// If the file cannot be read, or makes no sense.
+/// If the file cannot be read or parsed.
 pub(super) fn logins(args: &CliArgs, headers: &HeaderMap) -> Result<Option<NetrcLogins>, CliError> {
     let session = &args.session;
     let wanted = session.netrc || session.netrc_optional || session.netrc_file.is_some();
     if !wanted || headers.contains_key(AUTHORIZATION) {
         return Ok(None);
     }
-    let usual = || {
+    let default_path = || {
         let named = std::env::var_os("NETRC").map(PathBuf::from);
         named.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".netrc")))
     };
-    let Some(path) = session.netrc_file.clone().or_else(usual) else {
+    let Some(path) = session.netrc_file.clone().or_else(default_path) else {
         return Err(CliError::usage(
             "--netrc: there is no $HOME: write --netrc-file FILE",
         ));

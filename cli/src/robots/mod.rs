@@ -1,7 +1,7 @@
-//! What sites allow: requests wait for their site's robots.txt, and go on or are told of.
+//! robots.txt (RFC 9309): requests wait for the file of their site, which allows or refuses them.
 
+mod cache;
 mod file;
-mod sites;
 
 use std::collections::{HashMap, VecDeque};
 use std::pin::Pin;
@@ -19,27 +19,27 @@ use url::Url;
 
 use crate::input::{RequestStream, SharedProgress};
 use crate::outcome::origin::origin;
-use crate::output::record::Told;
-use crate::output::{Flushed, PATIENCE, Writer};
+use crate::output::record::RecordInput;
+use crate::output::{FlushResult, RETRY_DELAY, RecordWriter};
+use cache::RobotsCache;
 use file::RobotsFile;
-use sites::RobotsCache;
 
-/// So many requests wait for files at once; no more are taken meanwhile.
+/// The most requests that wait for files. No more are pulled meanwhile.
 const MAX_WAITING: usize = 10_000;
 
-/// So many files are fetched at once.
+/// The most files that are fetched at a time.
 const MAX_FETCHING: usize = 1_000;
 
-/// The requests that are to be fetched: all, or those that may pass the gate.
+/// The requests to fetch: all, or those that robots.txt allows.
 pub(crate) enum AdmittedRequests {
     All(RequestStream),
     Allowed(Box<RobotsGate>),
 }
 
 impl AdmittedRequests {
-    pub(crate) fn new(requests: RequestStream, by: Option<RobotsContext>) -> Self {
-        match by {
-            Some(by) => Self::Allowed(Box::new(RobotsGate::new(requests, by))),
+    pub(crate) fn new(requests: RequestStream, context: Option<RobotsContext>) -> Self {
+        match context {
+            Some(context) => Self::Allowed(Box::new(RobotsGate::new(requests, context))),
             None => Self::All(requests),
         }
     }
@@ -56,56 +56,56 @@ impl Stream for AdmittedRequests {
     }
 }
 
-/// What the gate needs of the run.
+/// What the gate uses of the run.
 pub(crate) struct RobotsContext {
-    /// The name that robots.txt knows this program by.
+    /// The product token of this program.
     pub(crate) agent: String,
     pub(crate) executor: Arc<Executor<'static>>,
     pub(crate) fetcher: Fetcher,
     pub(crate) rules: Rules,
     pub(crate) shared: Arc<SharedProgress>,
-    pub(crate) writer: Writer,
+    pub(crate) writer: RecordWriter,
 }
 
-/// The requests that may pass.
+/// Yields the requests that robots.txt allows.
 pub(crate) struct RobotsGate {
-    answers: Pin<Box<Receiver<(String, RobotsFile)>>>,
-    by: RobotsContext,
+    files: Pin<Box<Receiver<(String, RobotsFile)>>>,
+    context: RobotsContext,
     ended: bool,
     inner: RequestStream,
-    passing: VecDeque<Request>,
+    allowed: VecDeque<Request>,
     pause: Option<Timer>,
     sender: Sender<(String, RobotsFile)>,
-    sites: RobotsCache,
+    cache: RobotsCache,
     /// By site.
     waiting: HashMap<String, Vec<Request>>,
     waiting_count: usize,
 }
 
 impl RobotsGate {
-    fn new(inner: RequestStream, by: RobotsContext) -> Self {
-        let (sender, answers) = async_channel::unbounded();
+    fn new(inner: RequestStream, context: RobotsContext) -> Self {
+        let (sender, files) = async_channel::unbounded();
         Self {
-            answers: Box::pin(answers),
-            by,
+            files: Box::pin(files),
+            context,
             ended: false,
             inner,
-            passing: VecDeque::new(),
+            allowed: VecDeque::new(),
             pause: None,
             sender,
-            sites: RobotsCache::default(),
+            cache: RobotsCache::default(),
             waiting: HashMap::new(),
             waiting_count: 0,
         }
     }
 
-    /// Lets a request pass, or wait for its site's file, or tells that it may not.
-    fn arrive(&mut self, request: Request) {
+    /// Decides about a request, or queues it until the file of its site is known.
+    fn admit(&mut self, request: Request) {
         let site = origin(request.url()).into_owned();
-        match self.sites.get(&site) {
+        match self.cache.get(&site) {
             Some(file) => {
-                let told = file.refuses(request.url());
-                self.decide(request, told);
+                let refusal = file.refusal(request.url());
+                self.decide(request, refusal);
             }
             None => {
                 self.waiting_count += 1;
@@ -113,29 +113,29 @@ impl RobotsGate {
                     queue.push(request);
                     return;
                 }
-                self.ask(request.url());
+                self.fetch_file(request.url());
                 self.waiting.insert(site, vec![request]);
             }
         }
     }
 
-    /// Fetches a site's file in a task of its own: it must go on while no request is asked for here.
-    fn ask(&self, url: &Url) {
+    /// Fetches the file of a site in a separate task, which proceeds while this stream is not polled.
+    fn fetch_file(&self, url: &Url) {
         let site = origin(url).into_owned();
-        let (fetcher, agent) = (self.by.fetcher.clone(), self.by.agent.clone());
-        let (rules, sender) = (self.by.rules.clone(), self.sender.clone());
+        let (fetcher, agent) = (self.context.fetcher.clone(), self.context.agent.clone());
+        let (rules, sender) = (self.context.rules.clone(), self.sender.clone());
         let task = async move {
             let file = RobotsFile::fetch(&fetcher, &rules, &site, &agent).await;
             let _ = sender.send((site, file)).await;
         };
-        self.by.executor.spawn(task).detach();
+        self.context.executor.spawn(task).detach();
     }
 
-    /// Judges those that waited for this file.
-    fn learn(&mut self, site: String, file: RobotsFile) {
+    /// Stores a file, and decides about the requests that waited for it.
+    fn receive_file(&mut self, site: String, file: RobotsFile) {
         if let Some(delay) = file.crawl_delay() {
-            self.by.fetcher.set_crawl_delay(&site, delay);
-            if let Some(backlog) = &self.by.shared.backlog {
+            self.context.fetcher.set_crawl_delay(&site, delay);
+            if let Some(backlog) = &self.context.shared.backlog {
                 backlog.set_delay(&site, delay);
             }
         }
@@ -143,27 +143,27 @@ impl RobotsGate {
         self.waiting_count -= waited.len();
         let judged: Vec<_> = waited
             .into_iter()
-            .map(|request| (file.refuses(request.url()), request))
+            .map(|request| (file.refusal(request.url()), request))
             .collect();
-        self.sites.insert(site, file);
-        for (told, request) in judged {
-            self.decide(request, told);
+        self.cache.insert(site, file);
+        for (refusal, request) in judged {
+            self.decide(request, refusal);
         }
     }
 
-    /// Passes the request on, or tells why not.
-    fn decide(&mut self, request: Request, told: Option<String>) {
-        let Some(message) = told else {
-            self.passing.push_back(request);
+    /// Yields the request, or writes a record with the reason.
+    fn decide(&mut self, request: Request, refusal: Option<String>) {
+        let Some(message) = refusal else {
+            self.allowed.push_back(request);
             return;
         };
-        let shared = &self.by.shared;
+        let shared = &self.context.shared;
         shared.urls.fetch_sub(1, Relaxed);
         if let Some(backlog) = &shared.backlog {
-            backlog.leave(request.url());
+            backlog.remove(request.url());
         }
         shared.disallowed.fetch_add(1, Relaxed);
-        self.by.writer.tell(&Told::Disallowed {
+        self.context.writer.push(&RecordInput::Disallowed {
             message: &message,
             request: &request,
         });
@@ -173,16 +173,16 @@ impl RobotsGate {
         self.waiting_count < MAX_WAITING && self.waiting.len() < MAX_FETCHING
     }
 
-    /// Hands over what is told, as far as there is room; waits for that at the end.
+    /// Flushes the records as far as the writer has room.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             if let Some(pause) = &mut self.pause {
                 std::task::ready!(Pin::new(pause).poll(cx));
                 self.pause = None;
             }
-            match self.by.writer.try_flush() {
-                Flushed::Done | Flushed::Gone => return Poll::Ready(()),
-                Flushed::Full => self.pause = Some(Timer::after(PATIENCE)),
+            match self.context.writer.try_flush() {
+                FlushResult::Done | FlushResult::Closed => return Poll::Ready(()),
+                FlushResult::Full => self.pause = Some(Timer::after(RETRY_DELAY)),
             }
         }
     }
@@ -193,13 +193,13 @@ impl Stream for RobotsGate {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Request>> {
         loop {
-            while let Poll::Ready(Some((site, file))) = self.answers.as_mut().poll_next(cx) {
-                self.learn(site, file);
+            while let Poll::Ready(Some((site, file))) = self.files.as_mut().poll_next(cx) {
+                self.receive_file(site, file);
             }
-            if let Some(request) = self.passing.pop_front() {
+            if let Some(request) = self.allowed.pop_front() {
                 return Poll::Ready(Some(request));
             }
-            if self.by.writer.is_full() {
+            if self.context.writer.is_full() {
                 std::task::ready!(self.poll_flush(cx));
             }
             if self.ended && self.waiting.is_empty() {
@@ -209,7 +209,7 @@ impl Stream for RobotsGate {
                 return Poll::Pending;
             }
             match std::task::ready!(Pin::new(&mut self.inner).poll_next(cx)) {
-                Some(request) => self.arrive(request),
+                Some(request) => self.admit(request),
                 None => self.ended = true,
             }
         }

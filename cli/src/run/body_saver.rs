@@ -1,4 +1,4 @@
-//! Bodies on their way to where they are kept, on threads that may block.
+//! Saving of bodies, on threads that may block.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,75 +8,79 @@ use async_channel::{Receiver, Sender};
 use fetch_driver::Outcome;
 use futures_lite::Stream;
 
-use crate::outcome::saved_body::Kept;
-use crate::output::record::Recorder;
-use crate::save::Store;
+use crate::outcome::saved_body::SavedBody;
+use crate::output::record::RecordBuilder;
+use crate::save::BodyStore;
 
-/// So many at once; more outcomes are not taken meanwhile, so that the fetching waits for the disk.
-const AT_ONCE: usize = 64;
+/// The most bodies at once. At this number no more outcomes are accepted, so fetching waits for the
+/// disk.
+const MAX_CONCURRENT: usize = 64;
 
-/// Keeps bodies. Their outcomes come back when that is done.
-pub(super) struct Keeper {
-    done: Pin<Box<Receiver<(Outcome, Kept)>>>,
+/// Saves bodies in the background and returns their outcomes afterwards.
+pub(super) struct BodySaver {
+    builder: Arc<RecordBuilder>,
     fail: bool,
-    recorder: Arc<Recorder>,
+    receiver: Pin<Box<Receiver<(Outcome, SavedBody)>>>,
     running: usize,
-    sender: Sender<(Outcome, Kept)>,
-    pub(super) store: Arc<Store>,
+    sender: Sender<(Outcome, SavedBody)>,
+    pub(super) store: Arc<BodyStore>,
 }
 
-impl Keeper {
-    pub(super) fn new(store: Arc<Store>, recorder: Arc<Recorder>, fail: bool) -> Self {
-        let (sender, done) = async_channel::unbounded();
+impl BodySaver {
+    pub(super) fn new(store: Arc<BodyStore>, builder: Arc<RecordBuilder>, fail: bool) -> Self {
+        let (sender, receiver) = async_channel::unbounded();
         Self {
-            done: Box::pin(done),
+            builder,
             fail,
-            recorder,
+            receiver: Box::pin(receiver),
             running: 0,
             sender,
             store,
         }
     }
 
-    pub(super) fn has_room(&self) -> bool {
-        self.running < AT_ONCE
+    pub(super) fn has_capacity(&self) -> bool {
+        self.running < MAX_CONCURRENT
     }
 
     pub(super) fn is_idle(&self) -> bool {
         self.running == 0
     }
 
-    /// Takes an outcome, unless there is no body to keep.
-    #[expect(clippy::result_large_err, reason = "it is handed back, not an error")]
-    pub(super) fn take(&mut self, outcome: Outcome) -> Result<(), Outcome> {
+    /// Starts to save the body of an outcome; returns the outcome if it has none.
+    #[expect(
+        clippy::result_large_err,
+        reason = "the outcome is returned, not an error"
+    )]
+    pub(super) fn start(&mut self, outcome: Outcome) -> Result<(), Outcome> {
         if outcome.result.is_err() {
             return Err(outcome);
         }
         self.running += 1;
-        let (store, recorder, fail) = (self.store.clone(), self.recorder.clone(), self.fail);
+        let (store, builder, fail) = (self.store.clone(), self.builder.clone(), self.fail);
         let sender = self.sender.clone();
-        let keep = move || {
-            let kept = store.keep(&outcome, &recorder, fail);
-            let _ = sender.try_send((outcome, kept));
+        let save = move || {
+            let saved = store.save(&outcome, &builder, fail);
+            let _ = sender.try_send((outcome, saved));
         };
-        smol::unblock(keep).detach();
+        smol::unblock(save).detach();
         Ok(())
     }
 
-    /// Waits for one that is kept; never ready while there is none.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(Outcome, Kept)> {
-        match self.done.as_mut().poll_next(cx) {
-            Poll::Ready(Some(kept)) => {
+    /// Waits for the next saved body; pending while none is being saved.
+    pub(super) fn poll_saved(&mut self, cx: &mut Context<'_>) -> Poll<(Outcome, SavedBody)> {
+        match self.receiver.as_mut().poll_next(cx) {
+            Poll::Ready(Some(saved)) => {
                 self.running -= 1;
-                Poll::Ready(kept)
+                Poll::Ready(saved)
             }
             _ => Poll::Pending,
         }
     }
 
-    /// Waits for what is being kept still, outside of all polling.
-    pub(super) fn drain(&mut self) -> Option<(Outcome, Kept)> {
+    /// Blocks until the next body is saved; `None` if none is being saved.
+    pub(super) fn wait_saved(&mut self) -> Option<(Outcome, SavedBody)> {
         self.running = self.running.checked_sub(1)?;
-        self.done.recv_blocking().ok()
+        self.receiver.recv_blocking().ok()
     }
 }

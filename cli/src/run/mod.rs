@@ -1,9 +1,9 @@
-//! The run: outcomes as they come, and what is looked at meanwhile.
+//! The main loop of a run: outcomes, ticks, signals and limits.
 
-mod batch;
 mod body_saver;
 mod end;
 mod events;
+mod outcomes;
 mod paint;
 mod start;
 
@@ -16,200 +16,201 @@ use fetch_driver::FetchAll;
 use fetch_smol::Fetcher;
 use futures_lite::future;
 
+use crate::display::plural;
 use crate::input::backlog::HostLimits;
-use crate::output::replace::Replaced;
-use crate::output::{Flushed, PATIENCE};
+use crate::output::replace::AtomicFile;
+use crate::output::{FlushResult, RETRY_DELAY};
 use crate::plan::{CookieFile, PolicyReload};
 use crate::robots::AdmittedRequests;
-use crate::ui::counts::Counts;
-use crate::ui::eta::Eta;
-use crate::ui::monitor::{Monitor, Standing};
-use crate::ui::progress::Progress;
-use crate::ui::signals;
-use batch::Batch;
-use body_saver::Keeper;
-use events::{Event, Events, is_cancelled};
+use crate::ui::counts::ProgressCounts;
+use crate::ui::eta::EtaEstimator;
+use crate::ui::monitor::RunMonitor;
+use crate::ui::progress::ProgressDisplay;
+use crate::ui::signals::SignalState;
+use body_saver::BodySaver;
+use events::{RunEvent, RunEvents, is_cancelled};
+use outcomes::RunOutcomes;
 pub(crate) use start::run;
 
-/// Why the driving ended.
+/// Why the loop ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum End {
+enum RunEnd {
     Deadline,
-    /// Bodies can be kept no more.
+    /// Bodies cannot be saved any more.
     DiskFull,
     FailEarly,
     Finished,
-    /// The records can be written no more.
-    OutputGone,
+    /// Records cannot be written any more.
+    OutputClosed,
     Signal,
 }
 
-struct Run {
-    batch: Batch,
+struct ActiveRun {
+    body_saver: Option<BodySaver>,
     cookies: Option<CookieFile>,
     deadline: Option<Duration>,
-    eta: Eta,
-    fetcher: Fetcher,
-    keeper: Option<Keeper>,
-    max_errors: Option<NonZeroU64>,
-    monitor: Monitor,
-    /// When the screen was shown something the last time.
-    painted: Duration,
-    progress: Progress,
-    /// The wall clock at the beginning.
+    /// The wall clock at the start.
     epoch: SystemTime,
+    eta: EtaEstimator,
+    fetcher: Fetcher,
+    max_errors: Option<NonZeroU64>,
+    monitor: RunMonitor,
+    outcomes: RunOutcomes,
+    /// The last update of the screen.
+    painted: Duration,
+    progress: ProgressDisplay,
     reload: Option<PolicyReload>,
-    report: Option<Replaced>,
-    signals: Arc<signals::Seen>,
+    report: Option<AtomicFile>,
+    signals: Arc<SignalState>,
     silent: bool,
     started: Instant,
-    /// Whether a signal was obeyed.
+    /// Whether the first signal has been handled.
     stopping: bool,
     total: Option<u64>,
 }
 
-impl Run {
-    async fn drive(&mut self, outcomes: &mut FetchAll<AdmittedRequests>) -> End {
-        let mut events = Events::new(outcomes);
+impl ActiveRun {
+    async fn drive(&mut self, fetches: &mut FetchAll<AdmittedRequests>) -> RunEnd {
+        let mut events = RunEvents::new(fetches);
         loop {
-            match future::poll_fn(|cx| events.poll(self.keeper.as_mut(), cx)).await {
-                // What had not begun when a signal came has no record: it was not fetched.
-                Event::Outcome(outcome, _) if self.stopping && is_cancelled(&outcome) => {}
-                // Nor has what could not be kept for want of room: it is to be fetched again.
-                Event::Outcome(..) if self.is_full() => return End::DiskFull,
-                Event::Outcome(outcome, kept) => {
-                    let failed = self
-                        .batch
-                        .take(&outcome, kept.as_ref(), self.monitor.statsd());
-                    if failed && self.batch.shared.one_more_failed(self.max_errors) {
-                        return End::FailEarly;
+            match future::poll_fn(|cx| events.poll(self.body_saver.as_mut(), cx)).await {
+                // A fetch that had not started before the signal gets no record.
+                RunEvent::Outcome(outcome, _) if self.stopping && is_cancelled(&outcome) => {}
+                // Neither does one whose body did not fit on the disk: the next run repeats it.
+                RunEvent::Outcome(..) if self.is_disk_full() => return RunEnd::DiskFull,
+                RunEvent::Outcome(outcome, saved) => {
+                    let statsd = self.monitor.statsd();
+                    let failed = self.outcomes.record(&outcome, saved.as_ref(), statsd);
+                    if failed && self.outcomes.shared.count_failure(self.max_errors) {
+                        return RunEnd::FailEarly;
                     }
-                    if self.batch.writer.is_full()
-                        && let Some(end) = self.make_room(events.outcomes).await
+                    if self.outcomes.writer.is_full()
+                        && let Some(end) = self.flush_records(events.fetches).await
                     {
                         return end;
                     }
                 }
-                Event::End => {
-                    let early = self.batch.shared.failed_early.load(Relaxed);
-                    return if early { End::FailEarly } else { End::Finished };
+                RunEvent::End => {
+                    let early = self.outcomes.shared.failed_early.load(Relaxed);
+                    return if early {
+                        RunEnd::FailEarly
+                    } else {
+                        RunEnd::Finished
+                    };
                 }
-                Event::Tick => {
-                    if self.batch.writer.try_flush() == Flushed::Gone {
-                        return End::OutputGone;
+                RunEvent::Tick => {
+                    if self.outcomes.writer.try_flush() == FlushResult::Closed {
+                        return RunEnd::OutputClosed;
                     }
-                    self.look_at_policy();
-                    if let Some(end) = self.watch(events.outcomes) {
+                    self.reload_policy();
+                    if let Some(end) = self.check_limits(events.fetches) {
                         return end;
                     }
-                    self.paint(events.outcomes).await;
+                    self.paint(events.fetches).await;
                 }
             }
         }
     }
 
-    /// Whether there is no room for bodies any more.
-    fn is_full(&self) -> bool {
-        let store = self.keeper.as_ref().map(|keeper| &keeper.store);
-        store.is_some_and(|store| store.is_full().is_some())
+    /// Whether bodies cannot be saved because the disk is full.
+    fn is_disk_full(&self) -> bool {
+        let store = self.body_saver.as_ref().map(|saver| &saver.store);
+        store.is_some_and(|store| store.full_reason().is_some())
     }
 
-    /// Takes over what has changed in the policy file.
-    fn look_at_policy(&mut self) {
+    /// Applies a changed policy file.
+    fn reload_policy(&mut self) {
         let Some(change) = self.reload.as_mut().and_then(PolicyReload::poll) else {
             return;
         };
-        let told = match change {
+        let message = match change {
             Ok(config) => {
-                self.eta.limits = HostLimits::of(&config);
+                self.eta.limits = HostLimits::new(&config);
                 self.fetcher.set_config(config);
-                "the policy file has changed: it counts from now on".to_owned()
+                "policy file reloaded".to_owned()
             }
-            Err(stop) => format!(
-                "the policy file has changed, and the old policy stays: {}",
-                stop.message
+            Err(error) => format!(
+                "policy file not reloaded, the previous policy stays in effect: {}",
+                error.message
             ),
         };
         if !self.silent {
-            self.progress.tell(&told);
+            self.progress.print_message(&message);
         }
     }
 
-    /// Waits for whoever takes the records: no outcome is taken meanwhile.
-    async fn make_room(&mut self, outcomes: &mut FetchAll<AdmittedRequests>) -> Option<End> {
+    /// Waits until the writing thread takes the buffer; no outcome is processed meanwhile.
+    async fn flush_records(&mut self, fetches: &mut FetchAll<AdmittedRequests>) -> Option<RunEnd> {
         loop {
-            match self.batch.writer.try_flush() {
-                Flushed::Done => return None,
-                Flushed::Gone => return Some(End::OutputGone),
-                Flushed::Full => {
-                    smol::Timer::after(PATIENCE).await;
+            match self.outcomes.writer.try_flush() {
+                FlushResult::Done => return None,
+                FlushResult::Closed => return Some(RunEnd::OutputClosed),
+                FlushResult::Full => {
+                    smol::Timer::after(RETRY_DELAY).await;
                 }
             }
-            if let Some(end) = self.watch(outcomes) {
+            if let Some(end) = self.check_limits(fetches) {
                 return Some(end);
             }
         }
     }
 
-    /// Looks at what may end it, and sets the bar.
-    fn watch(&mut self, outcomes: &mut FetchAll<AdmittedRequests>) -> Option<End> {
-        if self.batch.shared.failed_early.load(Relaxed) {
-            return Some(End::FailEarly);
+    /// Checks signals and the limits of the run, and updates progress and monitor.
+    fn check_limits(&mut self, fetches: &mut FetchAll<AdmittedRequests>) -> Option<RunEnd> {
+        if self.outcomes.shared.failed_early.load(Relaxed) {
+            return Some(RunEnd::FailEarly);
         }
         if self
             .deadline
             .is_some_and(|limit| self.started.elapsed() >= limit)
         {
-            return Some(End::Deadline);
+            return Some(RunEnd::Deadline);
         }
         if self.signals.count() > 1 {
-            return Some(End::Signal);
+            return Some(RunEnd::Signal);
         }
         if self.signals.count() == 1 && !std::mem::replace(&mut self.stopping, true) {
-            self.batch.shared.stopped.store(true, Relaxed);
-            outcomes.wind_down();
+            self.outcomes.shared.stopped.store(true, Relaxed);
+            fetches.wind_down();
             if !self.silent {
-                let left = self.fetcher.stats().flying;
-                self.progress.tell(&format!(
-                    "no more requests begin; {left} in flight are still to end; once more stops at once"
+                let requests = plural(self.fetcher.stats().flying as u64, "request", "requests");
+                self.progress.print_message(&format!(
+                    "stopping: waiting for {requests} in flight (Ctrl-C again to abort)"
                 ));
             }
         }
-        let counts = self.counts(outcomes);
-        self.monitor.stands(Standing {
-            counts,
-            elapsed: self.started.elapsed(),
-        });
-        self.progress.set(&counts);
+        let counts = self.counts(fetches);
+        self.monitor.update(&counts);
+        self.progress.update(&counts);
         None
     }
 
-    fn counts(&mut self, outcomes: &FetchAll<AdmittedRequests>) -> Counts {
-        let (stats, shared) = (outcomes.stats(), &self.batch.shared);
+    fn counts(&mut self, fetches: &FetchAll<AdmittedRequests>) -> ProgressCounts {
+        let (stats, shared) = (fetches.stats(), &self.outcomes.shared);
         let malformed = shared.malformed.load(Relaxed);
-        // `finished` first: after it the other numbers move no more.
-        let read = shared.finished.load(Relaxed);
-        let skipped = self.batch.skipped().0
-            + self.batch.existing()
+        // `finished` is read first: the counters below do not change after it is set.
+        let all_read = shared.finished.load(Relaxed);
+        let skipped = self.outcomes.completed_before().0
+            + self.outcomes.existing()
             + shared.disallowed.load(Relaxed)
             + shared.duplicates.load(Relaxed);
         let all = shared.urls.load(Relaxed) + shared.malformed.load(Relaxed) + skipped;
         let (engine, elapsed) = (self.fetcher.stats(), self.started.elapsed());
         let ended = stats.count() - stats.cancelled();
         let done = ended + malformed + skipped;
-        // How many there will be in the end, nobody knows any more after a signal.
-        let total = if read { Some(all) } else { self.total };
+        // After a signal the total is unknown.
+        let total = if all_read { Some(all) } else { self.total };
         let total = total.filter(|_| !self.stopping);
-        self.eta.note(elapsed, ended);
+        self.eta.record(elapsed, ended);
         let left = total.map_or(0, |total| total.saturating_sub(done));
-        Counts {
+        ProgressCounts {
             done,
             elapsed,
             in_flight: engine.flying as u64,
-            left: self.eta.left(left, shared.backlog.as_ref()),
             ok: stats.succeeded() + skipped,
             rate: self.eta.rate(),
             retries: engine.retries.max(stats.retries()),
+            time_left: self.eta.time_left(left, shared.backlog.as_ref()),
             total,
         }
     }

@@ -1,4 +1,4 @@
-//! What becomes of bodies: files in a directory, archives, digests.
+//! Saving of bodies: files in a directory, archives, digests.
 
 mod directory;
 mod extension;
@@ -16,149 +16,158 @@ use fetch_driver::{Outcome, Request, Response};
 use fetch_proto::Method;
 use url::Url;
 
-use crate::outcome::checksum::{Algorithm, hex};
-use crate::outcome::item::Item;
-use crate::outcome::result::Ended;
-use crate::outcome::saved_body::{Kept, Trouble};
-use crate::outcome::verdict::Verdict;
-use crate::output::record::{Recorder, Told};
-use directory::Directory;
+use crate::outcome::checksum::{DigestAlgorithm, hex};
+use crate::outcome::class::OutcomeClass;
+use crate::outcome::result::FetchResult;
+use crate::outcome::row::RowAttachment;
+use crate::outcome::saved_body::{SaveError, SavedBody};
+use crate::output::record::{RecordBuilder, RecordInput};
+use directory::BodyDirectory;
 use extension::extension;
-use name::Facts;
-pub(crate) use name::Template;
-use spool::{Body, Kind, Spool, Spooled};
+use name::NameInputs;
+pub(crate) use name::NameTemplate;
+use spool::{BodyBytes, BodySpool, FinishedBody, SpooledBody};
 
-/// How the names of unfinished files begin.
-const TEMPORARY: &str = ".fetch-all-";
+/// The prefix of names of unfinished files.
+const TEMPORARY_PREFIX: &str = ".fetch-all-";
 
-/// All places where bodies go.
+/// All destinations of bodies.
 #[derive(Debug)]
-pub(crate) struct Store {
-    /// Told in each record.
-    algorithm: Option<Algorithm>,
-    directory: Option<Directory>,
-    disk: Arc<Disk>,
+pub(crate) struct BodyStore {
+    /// Of the field `checksum`.
+    algorithm: Option<DigestAlgorithm>,
+    directory: Option<BodyDirectory>,
+    disk: Arc<DiskStatus>,
     method: Method,
     skip_existing: bool,
-    spool: Arc<Spool>,
-    tar: Option<Mutex<tar::Shards>>,
-    warc: Option<Mutex<warc::Warc>>,
+    spool: Arc<BodySpool>,
+    tar: Option<Mutex<tar::TarShards>>,
+    warc: Option<Mutex<warc::WarcWriter>>,
 }
 
-impl Store {
-    /// The request, with its body saved here.
-    pub(crate) fn save(&self, request: Request) -> Request {
+impl BodyStore {
+    /// The request, with its response body spooled here.
+    pub(crate) fn attach_to(&self, request: Request) -> Request {
         request.save(self.spool.clone())
     }
 
-    /// Puts the body of an outcome where it belongs. It blocks.
-    pub(crate) fn keep(&self, outcome: &Outcome, recorder: &Recorder, fail: bool) -> Kept {
+    /// Saves the body of an outcome. Blocks. `fail` is the option `--fail`.
+    pub(crate) fn save(&self, outcome: &Outcome, builder: &RecordBuilder, fail: bool) -> SavedBody {
         let Ok(response) = &outcome.result else {
-            return Kept::default();
+            return SavedBody::default();
         };
-        let mut kept = Kept::default();
-        if let Err(trouble) = self.try_keep(outcome, response, recorder, fail, &mut kept) {
-            kept.error = Some(trouble);
+        let mut saved = SavedBody::default();
+        if let Err(error) = self.try_save(outcome, response, builder, fail, &mut saved) {
+            saved.error = Some(error);
         }
-        kept
+        saved
     }
 
-    fn try_keep(
+    fn try_save(
         &self,
         outcome: &Outcome,
         response: &Response,
-        recorder: &Recorder,
+        builder: &RecordBuilder,
         fail: bool,
-        kept: &mut Kept,
-    ) -> Result<(), Trouble> {
-        let item = Item::of(outcome);
-        let Some(body) = self.body(response, item).map_err(Trouble::Save)? else {
+        saved: &mut SavedBody,
+    ) -> Result<(), SaveError> {
+        let row = RowAttachment::of(outcome);
+        let Some(body) = self.body(response, row).map_err(SaveError::Write)? else {
             return Ok(());
         };
         let checksum = self
             .algorithm
             .and_then(|algorithm| body.digests.get(algorithm));
-        kept.checksum = checksum.map(|checksum| checksum.to_string());
-        kept.sha256 = Some(hex(&body.digests.sha256));
-        let method = item.map_or(&self.method, |item| &item.method);
+        saved.checksum = checksum.map(|checksum| checksum.to_string());
+        saved.sha256 = Some(hex(&body.digests.sha256));
+        let method = row.map_or(&self.method, |row| &row.method);
         if let Some(warc) = &self.warc {
             let warc = &mut *lock(warc);
-            let date = recorder.date(outcome);
+            let date = builder.date(outcome);
             warc.append(outcome, response, method, date, &body)
-                .map_err(Trouble::Save)?;
+                .map_err(SaveError::Write)?;
         }
-        verify(&body, item)?;
+        verify(&body, row)?;
         let wanted = response.status.is_success() && *method != Method::Head;
-        if !wanted || matches!(body.bytes, Kind::Dropped) {
+        if !wanted || matches!(body.bytes, BodyBytes::Dropped) {
             return Ok(());
         }
         let ext = extension(content_type(response));
         if let Some(tar) = &self.tar {
-            let record = |kept: &Kept| {
-                let verdict = Verdict::new(outcome, fail);
+            let record = |saved: &SavedBody| {
+                let class = OutcomeClass::new(outcome, fail);
                 let mut json = Vec::new();
-                let ended = Ended::new(outcome, verdict, Some(kept));
-                recorder.write(&mut json, &Told::Ended(&ended));
+                let result = FetchResult::new(outcome, class, Some(saved));
+                builder.write_line(&mut json, &RecordInput::Fetched(&result));
                 json
             };
             let tar = &mut *lock(tar);
-            tar.append(outcome.tag, ext, &body, kept, record)
-                .map_err(Trouble::Save)?;
+            tar.append(outcome.tag, ext, &body, saved, record)
+                .map_err(SaveError::Write)?;
         }
         if let Some(directory) = &self.directory {
             let hash = body.digests.sha256;
-            let id = recorder.plain_id(outcome);
-            let file = directory.keep(
+            let id = builder.file_id(outcome);
+            let file = directory.save(
                 body,
-                &Facts {
+                &NameInputs {
                     ext,
                     hash: &hash,
                     id: &id,
-                    out: item.and_then(|item| item.out.as_deref()),
+                    out: row.and_then(|row| row.out.as_deref()),
                     seq: outcome.tag,
-                    // What was asked for, not where a redirect led: else names change by themselves.
+                    // The requested URL: names must not depend on redirects.
                     url: outcome
                         .attempts
                         .first()
                         .map_or(&response.url, |first| &first.url),
                 },
             );
-            kept.file = Some(file.map_err(Trouble::Save)?);
+            saved.file = Some(file.map_err(SaveError::Write)?);
         }
         Ok(())
     }
 
-    /// The body of a response, wherever it is.
-    fn body(&self, response: &Response, item: Option<&Item>) -> Result<Option<Body>, String> {
+    /// The body of a response, from the spool or from memory.
+    fn body(
+        &self,
+        response: &Response,
+        row: Option<&RowAttachment>,
+    ) -> Result<Option<FinishedBody>, String> {
         match &response.saved {
-            Some(saved) => match saved.downcast_ref::<Spooled>() {
+            Some(saved) => match saved.downcast_ref::<SpooledBody>() {
                 Some(spooled) => spooled.take(),
                 None => Ok(None),
             },
-            // What a fetch fell back on was in memory.
+            // The response of a fallback is in memory.
             None => {
-                let expected = item.and_then(|item| Some(item.checksum.as_ref()?.algorithm));
+                let expected = row.and_then(|row| Some(row.checksum.as_ref()?.algorithm));
                 self.spool.spooled(expected, response.body.clone()).take()
             }
         }
     }
 
-    /// The file that a URL's body would have, if it is there already and need not be fetched again.
-    pub(crate) fn existing(&self, url: &Url, seq: u64, item: Option<&Item>) -> Option<String> {
+    /// The file of a URL, if it exists and `--skip-existing` is set.
+    pub(crate) fn existing_file(
+        &self,
+        url: &Url,
+        seq: u64,
+        row: Option<&RowAttachment>,
+    ) -> Option<String> {
         let directory = self.directory.as_ref().filter(|_| self.skip_existing)?;
-        let id = item.and_then(|item| item.id.as_deref()).unwrap_or_default();
-        directory.existing(&Facts {
+        let id = row.and_then(|row| row.id.as_deref()).unwrap_or_default();
+        directory.existing_file(&NameInputs {
             ext: "",
             hash: &[],
             id,
-            out: item.and_then(|item| item.out.as_deref()),
+            out: row.and_then(|row| row.out.as_deref()),
             seq,
             url,
         })
     }
 
-    /// Why nothing more can be kept, if that is so.
-    pub(crate) fn is_full(&self) -> Option<String> {
+    /// The error that makes further saving impossible, if there was one.
+    pub(crate) fn full_reason(&self) -> Option<String> {
         self.disk
             .0
             .lock()
@@ -166,11 +175,11 @@ impl Store {
             .clone()
     }
 
-    /// Makes durable what the archives have. Files are so when they get their names.
+    /// Makes the archives durable. Files are durable when they get their names.
     ///
     /// # Errors
     ///
-    /// If the disk says no.
+    /// If that fails.
     pub(crate) fn sync(&self) -> Result<(), String> {
         self.warc
             .as_ref()
@@ -178,11 +187,11 @@ impl Store {
         self.tar.as_ref().map_or(Ok(()), |tar| lock(tar).sync())
     }
 
-    /// Ends the archives, so that they are complete.
+    /// Completes the archives.
     ///
     /// # Errors
     ///
-    /// If one cannot be.
+    /// If one cannot be completed.
     pub(crate) fn finish(&self) -> Result<(), String> {
         match &self.tar {
             Some(tar) => lock(tar).finish(),
@@ -191,16 +200,16 @@ impl Store {
     }
 }
 
-fn verify(body: &Body, item: Option<&Item>) -> Result<(), Trouble> {
-    let Some(expected) = item.and_then(|item| item.checksum.as_ref()) else {
+fn verify(body: &FinishedBody, row: Option<&RowAttachment>) -> Result<(), SaveError> {
+    let Some(expected) = row.and_then(|row| row.checksum.as_ref()) else {
         return Ok(());
     };
     match body.digests.get(expected.algorithm) {
         Some(found) if found == *expected => Ok(()),
-        Some(found) => Err(Trouble::Checksum(format!(
-            "the list says {expected}, the body is {found}: not kept"
+        Some(found) => Err(SaveError::Checksum(format!(
+            "checksum mismatch: the list has {expected}, the body {found}: not saved"
         ))),
-        None => Err(Trouble::Checksum(format!("{expected} was not checked"))),
+        None => Err(SaveError::Checksum(format!("{expected} was not checked"))),
     }
 }
 
@@ -215,13 +224,13 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether the disk takes more; what is wrong with it, if not.
+/// An error of the disk that every later write would meet, too.
 #[derive(Debug, Default)]
-struct Disk(Mutex<Option<String>>);
+struct DiskStatus(Mutex<Option<String>>);
 
-impl Disk {
-    /// Tells an error with its file, and remembers one that others will run into as well.
-    fn fails(&self, path: &Path, error: &io::Error) -> String {
+impl DiskStatus {
+    /// The message of an error. An error that concerns the whole disk is kept.
+    fn record_error(&self, path: &Path, error: &io::Error) -> String {
         use io::ErrorKind as E;
         let text = format!("{}: cannot be written: {error}", path.display());
         if matches!(

@@ -1,10 +1,10 @@
-//! What a state is told of each record.
+//! The message from writers to the state.
 
-use super::Kind;
+use super::CompletionKind;
 
-/// A request has its record: its tag, and how it ended.
+/// A request whose record is written.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Done {
-    pub(crate) kind: Kind,
+pub(crate) struct CompletedRequest {
+    pub(crate) kind: CompletionKind,
     pub(crate) tag: u64,
 }

@@ -1,4 +1,4 @@
-//! One run at a time: a lock that the system gives back however the process ends.
+//! The lock that allows one run at a time. The system releases it with the process.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -8,21 +8,21 @@ use fs4::{FileExt, TryLockError};
 
 use crate::exit::CliError;
 
-/// The name of the file. Its lock counts, not its presence.
+/// The name of the lock file, which may exist without being locked.
 pub(crate) const NAME: &str = "lock";
 
-/// Held as long as it lives.
+/// The lock, held until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Lock {
+pub(crate) struct StateLock {
     _file: File,
 }
 
-impl Lock {
+impl StateLock {
     /// Takes the lock of a state.
     ///
     /// # Errors
     ///
-    /// If another process has it, or there can be none.
+    /// If another process holds it, or the file cannot be locked.
     pub(crate) fn take(directory: &Path) -> Result<Self, CliError> {
         let shown = directory.display();
         let path = directory.join(NAME);
@@ -35,13 +35,12 @@ impl Lock {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
-                // Only for the message.
                 let _ = (&file).take(20).read_to_string(&mut holder);
                 let holder = holder.trim().parse::<u32>();
                 let who =
                     holder.map_or_else(|_| "another run".into(), |id| format!("process {id}"));
                 return Err(CliError::file(format!(
-                    "--state {shown}: is in use by {who}: wait for it, or name another directory"
+                    "--state {shown}: is in use by {who}: wait for it, or use another directory"
                 )));
             }
             Err(TryLockError::Error(error)) => {

@@ -1,46 +1,46 @@
-//! `--state`: what is done, kept so that any later run can go on from it.
+//! `--state`: the record of completed requests, from which a later run resumes.
 //!
-//! # What is promised
+//! # Guarantees
 //!
-//! *Done* is a request (method, body, URL: the record's `id`) whose record is durable, with whatever
-//! belongs to it. What is done is not fetched again; what is not done has no record. So after a stop
-//! of any kind at any byte the same command goes on: it fetches again at most what was in flight or
-//! not yet committed, and the file of records has every request once. Over a pipe, durable can mean
-//! no more than handed over.
+//! A request (method, body, URL: the record's `id`) is *completed* when its record is durable,
+//! together with everything that belongs to it. A completed request is not fetched again; a request
+//! that is not completed has no record. So after a stop of any kind at any byte, the same command
+//! resumes: it repeats at most the requests that were in flight or not committed yet, and the output
+//! has every request once. Over a pipe, durable can only mean written.
 //!
-//! # How
+//! # Design
 //!
-//! An embedded store would keep a tree of random keys up to date: each commit touches as many pages
-//! as it has entries. But nothing here is ever deleted or read in order, so an append-only journal
-//! and sorted files do with two sequential writes for a commit, 16 bytes for an entry, and code that
-//! can be cut off at each byte in a test.
+//! An embedded store would maintain a tree of random keys: each commit touches as many pages as it
+//! has entries. Here nothing is ever deleted or read in order, so an append-only journal and sorted
+//! files are enough, with two sequential writes per commit, 16 bytes per entry, and code that a test
+//! can interrupt at each byte.
 //!
-//! - The writing thread writes records as they come. Every 25 ms it makes the file durable, and then
-//!   appends a block to the *journal* ([`journal`]): the entries that became done, where their
-//!   records end in the file, and their digest. A block has a checksum: it is whole or not there.
-//! - A journal of 458,752 entries becomes a sorted *segment* ([`segment`]), and a new one begins. A
-//!   thread merges segments of about one size ([`merge`]), so there are few.
-//! - The *manifest* ([`manifest`]) names the files that count. It is replaced as a whole.
-//! - The *ledger* ([`ledger`]) answers for the thread that reads lists: the journal's entries are in
-//!   a hash table, and a segment takes one read of 4 KiB. Memory is 9 MiB, and 8 bytes for each 255
+//! - The writing thread writes records as they arrive. Every 25 ms it syncs the output, and then
+//!   appends a block to the *journal* ([`journal`]): the entries that became completed, the position
+//!   of their records in the output, and the digest of these. A block has a checksum: it is complete
+//!   or ignored.
+//! - A journal of 458,752 entries becomes a sorted *segment* ([`segment`]), and a new journal
+//!   begins. A thread merges segments of similar size ([`merge`]), so there are few.
+//! - The *manifest* ([`manifest`]) names the current files. It is replaced atomically.
+//! - The *ledger* ([`ledger`]) answers the thread that reads lists: the journal's entries are in a
+//!   hash table, and a segment takes one read of 4 KiB. Its memory is 9 MiB, and 8 bytes for each 255
 //!   entries: another 320 KiB for ten million.
-//! - The *lock* ([`lock`]) is the system's, so it cannot stay behind.
+//! - The *lock* ([`lock`]) belongs to the process, so it cannot be left behind.
 //!
-//! On opening, the torn end of the journal is cut off, and the file of records ([`records`]) is cut
-//! at what the last block says. The end of it, 8 MiB, is read again: blocks whose records are not
-//! there as they were written, because a disk lied, do not count.
+//! On opening, the torn end of the journal is removed, and the output ([`records`]) is truncated to
+//! the last block's position. Its last 8 MiB are verified: blocks whose records differ from what was
+//! written, because a disk lost them, are dropped.
 //!
 //! # Rounds
 //!
-//! `--retry-failed` fetches again what failed. A run with it may be stopped too, and then the same
-//! command must not fetch again what has failed again. So failures have the number of their round; a
-//! new one begins when the last run had no `--retry-failed`, or came to the end of its lists.
+//! `--retry-failed` fetches failures again. A run with it may be stopped, too, and then the same
+//! command must not repeat what has failed again. So failures have the number of their round; a new
+//! round begins if the last run had no `--retry-failed`, or reached the end of its lists.
 
 mod disk;
 mod done;
 mod entry;
 mod journal;
-mod keeper;
 mod ledger;
 mod lock;
 mod manifest;
@@ -49,6 +49,7 @@ mod records;
 mod segment;
 #[cfg(test)]
 mod tests;
+mod writer;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -60,86 +61,86 @@ use clap::ValueEnum;
 
 use crate::args::Format;
 use crate::exit::CliError;
-use crate::output::target::Target;
-use crate::save::Store;
-pub(crate) use done::Done;
-pub(crate) use entry::Kind;
-use entry::{Entries, Round};
-use journal::{Begin, Block, Commit, Journal, NO_OUTPUT};
-pub(crate) use keeper::Keeper;
-pub(crate) use ledger::Ledger;
-use lock::Lock;
-use manifest::{Manifest, Output};
-use records::Resumed;
+use crate::output::target::OutputTarget;
+use crate::save::BodyStore;
+pub(crate) use done::CompletedRequest;
+pub(crate) use entry::CompletionKind;
+use entry::{RetryRound, StateEntries};
+use journal::{Journal, JournalBlock, JournalCommit, NO_OUTPUT, RunStart};
+pub(crate) use ledger::StateLedger;
+use lock::StateLock;
+use manifest::{ManifestOutput, StateManifest};
+use records::ResumedOutput;
 use segment::Segment;
+pub(crate) use writer::StateWriter;
 
-/// What a state is opened for.
-pub(crate) struct Wanted {
+/// The run that a state is opened for.
+pub(crate) struct StateOptions {
     pub(crate) directory: PathBuf,
     pub(crate) format: Format,
     pub(crate) output: Option<PathBuf>,
-    /// What all requests have, by name.
+    /// The properties that all requests share, by name.
     pub(crate) request: BTreeMap<String, String>,
     pub(crate) retry_failed: bool,
 }
 
-/// What a run looks at while the writing thread has the state.
+/// The part of a state for other threads than the writing one.
 #[derive(Clone)]
-pub(crate) struct Kept {
+pub(crate) struct StateView {
     pub(crate) directory: PathBuf,
-    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) ledger: Arc<StateLedger>,
 }
 
-/// A state that is open.
-pub(crate) struct State {
-    /// Where bodies are that must be durable before their records are.
-    pub(crate) archives: Option<Arc<Store>>,
-    pub(crate) keeper: Keeper,
-    pub(crate) kept: Kept,
+/// An open state.
+pub(crate) struct ResumeState {
+    /// The bodies that must be durable before their records.
+    pub(crate) archives: Option<Arc<BodyStore>>,
+    pub(crate) writer: StateWriter,
+    pub(crate) view: StateView,
     pub(crate) notes: Vec<String>,
 }
 
-impl State {
-    /// Opens the state, or makes it, and the file of records with it.
+impl ResumeState {
+    /// Opens or creates the state and its output.
     ///
     /// # Errors
     ///
-    /// If one of them cannot be used, or was made for something else.
-    pub(crate) fn open(wanted: &Wanted) -> Result<(Self, Target), CliError> {
-        let directory = wanted.directory.as_path();
-        let broken = |error| stop(directory, &error, "cannot be used");
-        make(directory)?;
-        // A directory of something else gets no lock.
-        Manifest::read(directory)?;
-        let lock = Lock::take(directory)?;
-        let mut manifest = match Manifest::read(directory)? {
+    /// If one of them cannot be used, or belongs to another kind of run.
+    pub(crate) fn open(options: &StateOptions) -> Result<(Self, OutputTarget), CliError> {
+        let directory = options.directory.as_path();
+        let broken = |error| state_error(directory, &error, "cannot be used");
+        create_directory(directory)?;
+        // No lock is created in a directory without a state.
+        StateManifest::read(directory)?;
+        let lock = StateLock::take(directory)?;
+        let mut manifest = match StateManifest::read(directory)? {
             Some(manifest) => manifest,
-            None => begin(directory, wanted).map_err(broken)?,
+            None => create_state(directory, options).map_err(broken)?,
         };
-        check_request(directory, &manifest, wanted)?;
+        check_request(directory, &manifest, options)?;
         let segments = manifest
             .segments
             .iter()
             .map(|number| Segment::open(directory, *number));
         let segments = segments.collect::<Result<Vec<_>, _>>().map_err(broken)?;
         let (journal, blocks) = Journal::open(directory, manifest.journal).map_err(broken)?;
-        let output = output(&mut manifest, wanted)?;
-        let mut history = History::new(&manifest, &blocks);
+        let output = select_output(&mut manifest, options)?;
+        let mut history = JournalHistory::new(&manifest, &blocks);
         let mut notes = Vec::new();
         let (mut file, mut dropped) = (None, false);
-        if let (Some(index), Some(path)) = (output, &wanted.output) {
+        if let (Some(index), Some(path)) = (output, &options.output) {
             let resumed = history.resume(index, path, &manifest)?;
-            dropped = history.drop_from(index, resumed.hold);
+            dropped = history.drop_commits(index, resumed.hold);
             history.durable[index] = resumed.durable;
             notes.extend(resumed.note);
             file = Some(resumed.file);
         }
-        manifest.clean(directory);
-        let begin = history.begin(output, wanted.retry_failed);
-        let retrying = wanted.retry_failed.then_some(begin.round);
-        let ledger = Arc::new(Ledger::new(history.entries(), segments, retrying));
+        manifest.remove_stale_files(directory);
+        let begin = history.run_start(output, options.retry_failed);
+        let retrying = options.retry_failed.then_some(begin.round);
+        let ledger = Arc::new(StateLedger::new(history.entries(), segments, retrying));
         let to = output.map_or(0, |index| history.durable[index]);
-        let mut keeper = Keeper {
+        let mut writer = StateWriter {
             begin,
             directory: directory.to_owned(),
             durable: history.durable,
@@ -156,22 +157,22 @@ impl State {
             manifest,
             merging: None,
             pending: Vec::new(),
-            seal_at: keeper::SEAL,
+            seal_at: writer::MAX_JOURNAL_ENTRIES,
             to,
             _lock: lock,
         };
-        keeper.start(dropped).map_err(broken)?;
-        let target = match (file, wanted.output.as_deref()) {
-            (Some(file), Some(path)) => Target::File(Target::name(path), file),
-            (_, path) => Target::open(path)?,
+        writer.start(dropped).map_err(broken)?;
+        let target = match (file, options.output.as_deref()) {
+            (Some(file), Some(path)) => OutputTarget::File(OutputTarget::display_name(path), file),
+            (_, path) => OutputTarget::open(path)?,
         };
         let directory = directory.to_owned();
-        let kept = Kept { directory, ledger };
+        let view = StateView { directory, ledger };
         Ok((
             Self {
                 archives: None,
-                keeper,
-                kept,
+                writer,
+                view,
                 notes,
             },
             target,
@@ -179,14 +180,14 @@ impl State {
     }
 }
 
-/// Why the state cannot be used further.
-pub(crate) fn stop(directory: &Path, error: &std::io::Error, what: &str) -> CliError {
+/// The error of a state that cannot be used.
+pub(crate) fn state_error(directory: &Path, error: &std::io::Error, what: &str) -> CliError {
     let hint = match error.kind() {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
             ": make room, then run the same command again"
         }
         std::io::ErrorKind::InvalidData => {
-            ": put it back from a copy, or name another directory and fetch all anew"
+            ": restore it from a copy, or use another directory and fetch everything again"
         }
         _ => "",
     };
@@ -196,20 +197,20 @@ pub(crate) fn stop(directory: &Path, error: &std::io::Error, what: &str) -> CliE
     ))
 }
 
-fn make(directory: &Path) -> Result<(), CliError> {
+fn create_directory(directory: &Path) -> Result<(), CliError> {
     let shown = directory.display();
     if directory.exists() && !directory.is_dir() {
         return Err(CliError::file(format!(
-            "--state {shown}: is not a directory: name one, or one that is not there yet"
+            "--state {shown}: is not a directory: use an existing or a new directory"
         )));
     }
     fs::create_dir_all(directory)
-        .map_err(|error| CliError::file(format!("--state {shown}: cannot be made: {error}")))
+        .map_err(|error| CliError::file(format!("--state {shown}: cannot be created: {error}")))
 }
 
-/// The manifest of a state that begins, with its empty journal.
-fn begin(directory: &Path, wanted: &Wanted) -> std::io::Result<Manifest> {
-    let manifest = Manifest::new(wanted.request.clone());
+/// Creates a state with an empty journal.
+fn create_state(directory: &Path, options: &StateOptions) -> std::io::Result<StateManifest> {
+    let manifest = StateManifest::new(options.request.clone());
     Journal::create(directory, manifest.journal, None)?;
     manifest.write(directory)?;
     if let Some(parent) = directory.canonicalize()?.parent() {
@@ -218,13 +219,13 @@ fn begin(directory: &Path, wanted: &Wanted) -> std::io::Result<Manifest> {
     Ok(manifest)
 }
 
-/// The same directory for other requests is most likely a mistake.
+/// Another kind of requests in the same directory is most likely a mistake.
 fn check_request<'a>(
     directory: &Path,
-    manifest: &'a Manifest,
-    wanted: &'a Wanted,
+    manifest: &'a StateManifest,
+    options: &'a StateOptions,
 ) -> Result<(), CliError> {
-    let (before, now) = (&manifest.request, &wanted.request);
+    let (before, now) = (&manifest.request, &options.request);
     let names: std::collections::BTreeSet<_> = before.keys().chain(now.keys()).collect();
     let other = names.into_iter().filter_map(|name| {
         let get = |from: &'a BTreeMap<_, String>| from.get(name).map_or("none", String::as_str);
@@ -235,28 +236,31 @@ fn check_request<'a>(
     match other.is_empty() {
         true => Ok(()),
         false => Err(CliError::usage(format!(
-            "--state {}: was made with other requests: {}: name another directory",
+            "--state {}: was created with other requests: {}: use another directory",
             directory.display(),
             other.join("; ")
         ))),
     }
 }
 
-/// Which of the manifest's outputs the records go to; a new one is added.
-fn output(manifest: &mut Manifest, wanted: &Wanted) -> Result<Option<usize>, CliError> {
-    continuable(wanted.format)?;
-    let directory = wanted.directory.as_path();
-    let special = |path: &Path| fs::metadata(path).is_ok_and(|meta| !meta.is_file());
-    let path = wanted
+/// The index of the output in the manifest. A new output is added.
+fn select_output(
+    manifest: &mut StateManifest,
+    options: &StateOptions,
+) -> Result<Option<usize>, CliError> {
+    check_appendable(options.format)?;
+    let directory = options.directory.as_path();
+    let is_special = |path: &Path| fs::metadata(path).is_ok_and(|meta| !meta.is_file());
+    let path = options
         .output
         .as_deref()
-        .filter(|path| path.as_os_str() != "-" && !special(path));
+        .filter(|path| path.as_os_str() != "-" && !is_special(path));
     let Some(path) = path else {
         return Ok(None);
     };
-    let shown = Target::name(path);
+    let shown = OutputTarget::display_name(path);
     let refuse = |what: String| CliError::file(format!("--output {shown}: {what}"));
-    let format = wanted.format.to_possible_value();
+    let format = options.format.to_possible_value();
     let format = format.map_or(String::new(), |value| value.get_name().to_owned());
     let relative = records::relative(directory, path).map_err(|error| {
         refuse(format!(
@@ -271,20 +275,20 @@ fn output(manifest: &mut Manifest, wanted: &Wanted) -> Result<Option<usize>, Cli
         let before = &manifest.outputs[index].format;
         if *before != format {
             return Err(refuse(format!(
-                "has records of --format {before} by --state, not {format}: name another file"
+                "has records of --format {before} by --state, not {format}: use another file"
             )));
         }
         return Ok(Some(index));
     }
     if fs::metadata(path).is_ok_and(|meta| meta.len() > 0) {
         return Err(refuse(
-            "is not empty, and --state knows nothing of it: name another file, or remove it".into(),
+            "is not empty and not part of --state: use another file, or remove it".into(),
         ));
     }
-    // Before the manifest, so that no output is named that could not even be made.
-    let made = File::options().append(true).create(true).open(path);
-    made.map_err(|error| refuse(format!("cannot be written: {error}")))?;
-    manifest.outputs.push(Output {
+    // Before the manifest, so that it never names an output that cannot be created.
+    let created = File::options().append(true).create(true).open(path);
+    created.map_err(|error| refuse(format!("cannot be written: {error}")))?;
+    manifest.outputs.push(ManifestOutput {
         path: relative,
         format,
         durable: 0,
@@ -294,37 +298,37 @@ fn output(manifest: &mut Manifest, wanted: &Wanted) -> Result<Option<usize>, Cli
         .filter(|parent| !parent.as_os_str().is_empty());
     disk::sync_directory(parent.unwrap_or_else(|| Path::new(".")))
         .and_then(|()| manifest.write(directory))
-        .map_err(|error| stop(directory, &error, "cannot be written"))?;
+        .map_err(|error| state_error(directory, &error, "cannot be written"))?;
     Ok(Some(manifest.outputs.len() - 1))
 }
 
-/// Whether records of a form can be added to a file that was cut at the end of any of them.
-fn continuable(format: Format) -> Result<(), CliError> {
+/// Checks that records can be appended to a file that was truncated after any of them.
+fn check_appendable(format: Format) -> Result<(), CliError> {
     match format {
         Format::Csv | Format::Jsonl | Format::Text | Format::None => Ok(()),
         Format::Har | Format::Parquet => {
             let name = format.to_possible_value();
             let name = name.as_ref().map_or("", |value| value.get_name());
             Err(CliError::usage(format!(
-                "--state: a file of --format {name} cannot be gone on with: use jsonl or csv"
+                "--state: --format {name} cannot be resumed: use jsonl or csv"
             )))
         }
     }
 }
 
-/// What the journal tells.
-struct History<'a> {
-    blocks: &'a [Block],
-    /// Those that do not count.
+/// The contents of the journal.
+struct JournalHistory<'a> {
+    blocks: &'a [JournalBlock],
+    /// The indexes of dropped commits.
     dropped: Vec<usize>,
-    /// How much of each output is durable.
+    /// The durable length of each output.
     durable: Vec<u64>,
-    /// The last run, and whether it came to the end of its lists.
-    last: Option<(Begin, bool)>,
+    /// The last run, and whether it reached the end of its lists.
+    last: Option<(RunStart, bool)>,
 }
 
-impl<'a> History<'a> {
-    fn new(manifest: &Manifest, blocks: &'a [Block]) -> Self {
+impl<'a> JournalHistory<'a> {
+    fn new(manifest: &StateManifest, blocks: &'a [JournalBlock]) -> Self {
         let mut history = Self {
             blocks,
             dropped: Vec::new(),
@@ -337,9 +341,11 @@ impl<'a> History<'a> {
         };
         for block in blocks {
             match block {
-                Block::Begin(begin) => history.last = Some((*begin, false)),
-                Block::Finished => history.last = history.last.map(|(begin, _)| (begin, true)),
-                Block::Commit(_) => {}
+                JournalBlock::Start(begin) => history.last = Some((*begin, false)),
+                JournalBlock::Finished => {
+                    history.last = history.last.map(|(begin, _)| (begin, true))
+                }
+                JournalBlock::Commit(_) => {}
             }
         }
         for (output, _, commit) in commits(blocks) {
@@ -350,23 +356,28 @@ impl<'a> History<'a> {
         history
     }
 
-    /// Brings an output back to what is durable.
-    fn resume(&self, index: usize, path: &Path, manifest: &Manifest) -> Result<Resumed, CliError> {
-        let of_it = commits(self.blocks).filter(|(output, ..)| *output as usize == index);
-        let of_it: Vec<_> = of_it.map(|(_, _, commit)| commit).collect();
-        records::resume(path, manifest.outputs[index].durable, &of_it)
+    /// Truncates an output to its durable length.
+    fn resume(
+        &self,
+        index: usize,
+        path: &Path,
+        manifest: &StateManifest,
+    ) -> Result<ResumedOutput, CliError> {
+        let to_output = commits(self.blocks).filter(|(output, ..)| *output as usize == index);
+        let to_output: Vec<_> = to_output.map(|(_, _, commit)| commit).collect();
+        records::resume(path, manifest.outputs[index].durable, &to_output)
     }
 
-    /// Of the commits to this output only the first `hold` count. Whether that changes anything.
-    fn drop_from(&mut self, index: usize, hold: usize) -> bool {
-        let of_it = commits(self.blocks).filter(|(output, ..)| *output as usize == index);
-        self.dropped = of_it.skip(hold).map(|(_, at, _)| at).collect();
+    /// Drops all commits to this output but the first `hold`. True if there are any.
+    fn drop_commits(&mut self, index: usize, hold: usize) -> bool {
+        let to_output = commits(self.blocks).filter(|(output, ..)| *output as usize == index);
+        self.dropped = to_output.skip(hold).map(|(_, at, _)| at).collect();
         !self.dropped.is_empty()
     }
 
-    /// What is done, later entries in the place of earlier ones.
-    fn entries(&self) -> Entries {
-        let mut entries = Entries::default();
+    /// The completed requests. Later entries replace earlier ones.
+    fn entries(&self) -> StateEntries {
+        let mut entries = StateEntries::default();
         for (_, at, commit) in commits(self.blocks) {
             if self.dropped.binary_search(&at).is_err() {
                 for entry in &commit.entries {
@@ -377,16 +388,16 @@ impl<'a> History<'a> {
         entries
     }
 
-    /// How this run begins.
-    fn begin(&self, output: Option<usize>, retry_failed: bool) -> Begin {
+    /// The start block of this run.
+    fn run_start(&self, output: Option<usize>, retry_failed: bool) -> RunStart {
         let round = match self.last {
             Some((last, finished)) if retry_failed && (finished || !last.retry_failed) => {
                 last.round.next()
             }
             Some((last, _)) => last.round,
-            None => Round::default(),
+            None => RetryRound::default(),
         };
-        Begin {
+        RunStart {
             output: output.map_or(NO_OUTPUT, |index| index as u32),
             retry_failed,
             round,
@@ -394,18 +405,18 @@ impl<'a> History<'a> {
     }
 }
 
-/// All commits: their output, their place among the blocks, themselves.
-fn commits(blocks: &[Block]) -> impl Iterator<Item = (u32, usize, &Commit)> {
+/// All commits, each with its output and its index among the blocks.
+fn commits(blocks: &[JournalBlock]) -> impl Iterator<Item = (u32, usize, &JournalCommit)> {
     let mut output = NO_OUTPUT;
     blocks
         .iter()
         .enumerate()
         .filter_map(move |(at, block)| match block {
-            Block::Begin(begin) => {
+            JournalBlock::Start(begin) => {
                 output = begin.output;
                 None
             }
-            Block::Commit(commit) => Some((output, at, commit)),
-            Block::Finished => None,
+            JournalBlock::Commit(commit) => Some((output, at, commit)),
+            JournalBlock::Finished => None,
         })
 }

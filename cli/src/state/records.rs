@@ -1,4 +1,4 @@
-//! The file of the records, brought back to what is known to be durable.
+//! The output file: truncated to its durable length when a run resumes.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -6,31 +6,35 @@ use std::path::{Component, Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::journal::Commit;
+use super::journal::JournalCommit;
 use crate::exit::CliError;
 
-/// So much of the end is read again when a run goes on, to see that it is what was written: more
-/// than a disk keeps for itself when it says that all is written.
-const CHECKED: u64 = 8 << 20;
+/// The length of the end that is verified on resuming: more than the cache of a disk that reports
+/// writes too early.
+const VERIFIED_LENGTH: u64 = 8 << 20;
 
-/// What a file came to.
-pub(crate) struct Resumed {
-    /// Where it is written from now on.
+/// An output after truncation.
+pub(crate) struct ResumedOutput {
+    /// Its length.
     pub(crate) durable: u64,
     pub(crate) file: File,
-    /// How many of the commits hold.
+    /// The number of valid commits.
     pub(crate) hold: usize,
-    /// What a person may want to know.
+    /// A message about lost records.
     pub(crate) note: Option<String>,
 }
 
-/// Opens the file, and cuts off what is not durable. `base` was durable before these commits.
+/// Opens the file, and truncates it to its durable length. `base` was durable before these commits.
 ///
 /// # Errors
 ///
-/// If it cannot be opened, or lacks what is no longer in the journal.
-pub(crate) fn resume(path: &Path, base: u64, commits: &[&Commit]) -> Result<Resumed, CliError> {
-    let shown = crate::display::shown(path.as_os_str().as_encoded_bytes());
+/// If it cannot be opened, or is shorter than `base`.
+pub(crate) fn resume(
+    path: &Path,
+    base: u64,
+    commits: &[&JournalCommit],
+) -> Result<ResumedOutput, CliError> {
+    let shown = crate::display::sanitize(path.as_os_str().as_encoded_bytes());
     let refuse = |what: String| CliError::file(format!("--output {shown}: {what}"));
     let broken = |error: io::Error| refuse(format!("cannot be continued: {error}"));
     let known = commits.last().map_or(base, |commit| commit.to);
@@ -42,19 +46,17 @@ pub(crate) fn resume(path: &Path, base: u64, commits: &[&Commit]) -> Result<Resu
         .truncate(false);
     let mut file = options.open(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound if known > 0 => refuse(
-            "is missing, and by --state it has records: put it back, or name a file that is not \
-             there yet if you moved it"
-                .into(),
+            "is missing, and by --state it has records: restore it, or use a new file".into(),
         ),
         _ => broken(error),
     })?;
     let length = file.metadata().map_err(broken)?.len();
-    let hold = holding(&mut file, length, commits).map_err(broken)?;
+    let hold = count_valid(&mut file, length, commits).map_err(broken)?;
     let durable = hold.checked_sub(1).map_or(base, |last| commits[last].to);
     if length < durable {
         return Err(refuse(format!(
-            "is shorter ({length} bytes) than it was ({durable} by --state): put back what it \
-             was, or name another file and another --state"
+            "is shorter ({length} bytes) than it was ({durable} by --state): restore it, \
+             or use another file and another --state"
         )));
     }
     file.set_len(durable).map_err(broken)?;
@@ -66,14 +68,14 @@ pub(crate) fn resume(path: &Path, base: u64, commits: &[&Commit]) -> Result<Resu
     let note = match (lost, length - durable) {
         (0, 0) => None,
         (0, cut) => Some(format!(
-            "--output {shown}: {cut} bytes are cut off that were not safe yet when the last run \
+            "--output {shown}: removed {cut} bytes that were not committed when the last run \
              stopped; their URLs are fetched again"
         )),
         (lost, _) => Some(format!(
             "--output {shown}: its end is not what was written; {lost} URLs are fetched again"
         )),
     };
-    Ok(Resumed {
+    Ok(ResumedOutput {
         durable,
         file,
         hold,
@@ -81,8 +83,8 @@ pub(crate) fn resume(path: &Path, base: u64, commits: &[&Commit]) -> Result<Resu
     })
 }
 
-/// How many of the commits have their records in the file, looking back from its end.
-fn holding(file: &mut File, length: u64, commits: &[&Commit]) -> io::Result<usize> {
+/// The number of commits whose records are in the file, verified from its end.
+fn count_valid(file: &mut File, length: u64, commits: &[&JournalCommit]) -> io::Result<usize> {
     let (mut hold, mut checked) = (commits.len(), 0);
     for (index, commit) in commits.iter().enumerate().rev() {
         let good = commit.to <= length && digest(file, commit.from, commit.to)? == commit.hash;
@@ -90,7 +92,7 @@ fn holding(file: &mut File, length: u64, commits: &[&Commit]) -> io::Result<usiz
             hold = index;
         }
         checked += commit.to.saturating_sub(commit.from);
-        if good && checked >= CHECKED {
+        if good && checked >= VERIFIED_LENGTH {
             break;
         }
     }
@@ -109,7 +111,7 @@ fn digest(file: &mut File, from: u64, to: u64) -> io::Result<u64> {
     }
 }
 
-/// Where a file is, seen from a directory, which must be there; the file need not.
+/// The path of a file relative to a directory. The directory must exist, the file need not.
 pub(crate) fn relative(directory: &Path, file: &Path) -> io::Result<PathBuf> {
     let directory = directory.canonicalize()?;
     let file = file.canonicalize().or_else(|_| {

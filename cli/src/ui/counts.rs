@@ -1,26 +1,28 @@
-//! The numbers of a run, as a line shows them.
+//! The progress of a run in numbers, and as a line.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
-/// What is told.
+use crate::display::plural;
+
+/// The progress of a run.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Counts {
+pub(crate) struct ProgressCounts {
     pub(crate) done: u64,
     pub(crate) elapsed: Duration,
     pub(crate) in_flight: u64,
-    /// How long it still needs, as far as that can be said.
-    pub(crate) left: Option<Duration>,
     pub(crate) ok: u64,
-    /// How many ended each second of late.
+    /// Fetches per second, over the last seconds.
     pub(crate) rate: f64,
     pub(crate) retries: u64,
-    /// How many there will be, once that is known.
+    /// An estimate; `None` if there is none.
+    pub(crate) time_left: Option<Duration>,
+    /// The number of all URLs, once it is known.
     pub(crate) total: Option<u64>,
 }
 
-impl std::fmt::Display for Counts {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for ProgressCounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let failed = self.done - self.ok;
         match self.total {
             Some(total) => write!(f, "{} of {total}", self.done)?,
@@ -28,21 +30,24 @@ impl std::fmt::Display for Counts {
         }
         write!(
             f,
-            " · {:.0}/s · {} ok · {failed} failed · {} retries · {} in flight",
-            self.rate, self.ok, self.retries, self.in_flight
+            " · {:.0}/s · {} ok · {failed} failed · {} · {} in flight",
+            self.rate,
+            self.ok,
+            plural(self.retries, "retry", "retries"),
+            self.in_flight
         )?;
-        match (self.total, self.left) {
-            (Some(_), Some(left)) => write!(f, " · {} left", Left(left)),
+        match (self.total, self.time_left) {
+            (Some(_), Some(left)) => write!(f, " · {} left", TimeLeft(left)),
             _ => Ok(()),
         }
     }
 }
 
-/// A time to wait for, as exact as it can be known.
-pub(crate) struct Left(pub(crate) Duration);
+/// An estimated time, in few digits.
+pub(crate) struct TimeLeft(pub(crate) Duration);
 
-impl std::fmt::Display for Left {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for TimeLeft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.as_secs_f64();
         let mut text = String::new();
         let _ = match seconds {
@@ -61,13 +66,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_time_left_is_told_once_all_is_read_and_is_not_too_exact() {
-        let mut counts = Counts {
+    fn the_time_left_is_shown_once_the_total_is_known() {
+        let mut counts = ProgressCounts {
             done: 5,
-            left: Some(Duration::from_millis(90_400)),
+            time_left: Some(Duration::from_millis(90_400)),
             ok: 3,
             rate: 1.6,
-            ..Counts::default()
+            ..ProgressCounts::default()
         };
         let text = counts.to_string();
         assert!(text.starts_with("5 done · 2/s · 3 ok · 2 failed"), "{text}");
@@ -76,7 +81,7 @@ mod tests {
         let text = counts.to_string();
         assert!(text.starts_with("5 of 9 · "), "{text}");
         assert!(text.ends_with(" · 90 s left"), "{text}");
-        let left = |seconds| Left(Duration::from_secs(seconds)).to_string();
+        let left = |seconds| TimeLeft(Duration::from_secs(seconds)).to_string();
         let all = [left(600), left(9_000), left(864_000), left(u64::MAX)];
         assert_eq!(all, ["10 min", "2.5 h", "10 days", "years"]);
     }

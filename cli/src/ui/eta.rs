@@ -1,47 +1,47 @@
-//! When it will be over.
+//! The estimate of the time left.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::input::backlog::{HostBacklog, HostLimits};
 
-/// The rate of late is that of the last so long.
+/// The window of the current rate.
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// The least time between two looks.
-const STEP: Duration = Duration::from_millis(100);
+/// The least time between two samples.
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
 
-/// What is needed to say so.
+/// Estimates the time left from the current rate and the limits.
 #[derive(Debug)]
-pub(crate) struct Eta {
+pub(crate) struct EtaEstimator {
     pub(crate) limits: HostLimits,
-    /// How many had ended when, no older than the window.
-    seen: VecDeque<(Duration, u64)>,
+    /// Times and numbers of ended fetches, within the window.
+    samples: VecDeque<(Duration, u64)>,
 }
 
-impl Eta {
+impl EtaEstimator {
     pub(crate) fn new(limits: HostLimits) -> Self {
         Self {
             limits,
-            seen: [(Duration::ZERO, 0)].into(),
+            samples: [(Duration::ZERO, 0)].into(),
         }
     }
 
-    /// Notes how many fetches have ended since the run began.
-    pub(crate) fn note(&mut self, now: Duration, ended: u64) {
-        let last = self.seen.back().map_or(Duration::ZERO, |(at, _)| *at);
-        if now < last + STEP {
+    /// Adds the number of fetches that have ended since the start of the run.
+    pub(crate) fn record(&mut self, now: Duration, ended: u64) {
+        let last = self.samples.back().map_or(Duration::ZERO, |(at, _)| *at);
+        if now < last + SAMPLE_INTERVAL {
             return;
         }
-        self.seen.push_back((now, ended));
-        while self.seen.len() > 2 && self.seen[1].0 + WINDOW <= now {
-            self.seen.pop_front();
+        self.samples.push_back((now, ended));
+        while self.samples.len() > 2 && self.samples[1].0 + WINDOW <= now {
+            self.samples.pop_front();
         }
     }
 
-    /// How many fetches ended each second of late.
+    /// Fetches per second, within the window.
     pub(crate) fn rate(&self) -> f64 {
-        match (self.seen.front(), self.seen.back()) {
+        match (self.samples.front(), self.samples.back()) {
             (Some((from, before)), Some((to, after))) if to > from => {
                 (after - before) as f64 / (*to - *from).as_secs_f64()
             }
@@ -49,16 +49,16 @@ impl Eta {
         }
     }
 
-    /// How long `left` fetches still need, the longest of
-    /// - all at the rate of late: `left / rate`,
-    /// - all as fast as the limit on all hosts together allows,
-    /// - the host that takes the longest by its own limits: see [`HostQueue::time`].
+    /// The time that `left` fetches need, which is the longest of
+    /// - all at the current rate: `left / rate`,
+    /// - all at the rate limit over all hosts,
+    /// - the slowest host by its own limits: see [`HostQueue::time`].
     ///
-    /// So a list whose last thousand URLs are all at one slow host is not said to be over soon, only
-    /// because the other hosts were quick. `None` while nothing has ended of late.
+    /// So a list whose last thousand URLs are at one slow host is not estimated by the rate of the
+    /// fast ones. `None` while the current rate is zero.
     ///
     /// [`HostQueue::time`]: crate::input::backlog::Queue::time
-    pub(crate) fn left(&self, left: u64, backlog: Option<&HostBacklog>) -> Option<Duration> {
+    pub(crate) fn time_left(&self, left: u64, backlog: Option<&HostBacklog>) -> Option<Duration> {
         if left == 0 {
             return Some(Duration::ZERO);
         }
@@ -68,7 +68,7 @@ impl Eta {
         }
         let all = Duration::try_from_secs_f64(left as f64 / rate).unwrap_or(Duration::MAX);
         let limited = self.limits.rate.map(|rate| rate.time_for(left));
-        let host = backlog.map(|backlog| backlog.time(&self.limits));
+        let host = backlog.map(|backlog| backlog.min_time(&self.limits));
         Some(
             all.max(limited.unwrap_or_default())
                 .max(host.unwrap_or_default()),
@@ -92,26 +92,26 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_of_late_counts_and_not_what_ended_long_ago() {
-        let mut eta = Eta::new(HostLimits::default());
-        assert_eq!(eta.left(1, None), None, "nobody knows");
+    fn the_current_rate_counts() {
+        let mut eta = EtaEstimator::new(HostLimits::default());
+        assert_eq!(eta.time_left(1, None), None, "no rate yet");
         for second in 1..=100 {
-            eta.note(seconds(second), 1000 * second.min(50) + 10 * second);
+            eta.record(seconds(second), 1000 * second.min(50) + 10 * second);
         }
         assert_eq!(eta.rate(), 10.0);
-        assert_eq!(eta.left(200, None), Some(seconds(20)));
-        assert_eq!(eta.left(0, None), Some(Duration::ZERO));
-        assert!(eta.seen.len() < 13, "what is old is forgotten");
+        assert_eq!(eta.time_left(200, None), Some(seconds(20)));
+        assert_eq!(eta.time_left(0, None), Some(Duration::ZERO));
+        assert!(eta.samples.len() < 13, "old samples are dropped");
     }
 
     #[test]
-    fn a_host_with_a_limit_of_its_own_holds_up_the_end() {
-        let mut eta = Eta::new(HostLimits::default());
-        eta.note(seconds(1), 1000);
+    fn a_host_with_its_own_limit_delays_the_end() {
+        let mut eta = EtaEstimator::new(HostLimits::default());
+        eta.record(seconds(1), 1000);
         let backlog = HostBacklog::default();
         let slow = |n| Request::get(format!("http://slow.test/{n}")).unwrap();
-        backlog.read(&(0..101).map(slow).collect::<Vec<_>>());
-        let left = |eta: &Eta| eta.left(1000, Some(&backlog)).unwrap();
+        backlog.add(&(0..101).map(slow).collect::<Vec<_>>());
+        let left = |eta: &EtaEstimator| eta.time_left(1000, Some(&backlog)).unwrap();
         assert_eq!(left(&eta), seconds(1), "no limit, no bound");
         eta.limits.rate = rate(100);
         assert_eq!(left(&eta).as_secs(), 9, "1000 at 100 a second");

@@ -1,4 +1,4 @@
-//! What a person sees of a run, and how they stop it.
+//! Progress, reports, metrics and signals: what people see of a run, and how they stop it.
 
 pub(crate) mod counts;
 pub(crate) mod eta;

@@ -1,4 +1,4 @@
-//! What is shown on stderr while it goes on: a bar, lines, or nothing.
+//! Progress on stderr: a bar, lines, a screen, or nothing.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,24 +6,24 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::ui::counts::Counts;
-use crate::ui::screen::Screen;
-use crate::ui::signals::Seen;
+use crate::ui::counts::ProgressCounts;
+use crate::ui::screen::TuiScreen;
+use crate::ui::signals::SignalState;
 
-/// How it is shown.
+/// The form of the progress display.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum View {
+pub(crate) enum ProgressView {
     Bar,
-    /// A line this often.
+    /// A line at this interval.
     Lines(Duration),
     None,
     /// The whole terminal.
     Screen,
 }
 
-impl View {
-    /// What suits stderr; `interval` is that of lines, zero being none.
-    pub(crate) fn suited(tui: bool, interval: Duration) -> Self {
+impl ProgressView {
+    /// The form that suits stderr. `interval` is that of lines; zero means none.
+    pub(crate) fn for_stderr(tui: bool, interval: Duration) -> Self {
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         match io::stderr().is_terminal() && !dumb {
             true if tui => Self::Screen,
@@ -34,101 +34,105 @@ impl View {
     }
 }
 
-/// The bar or the lines, or nothing where none is wanted. Clones share it.
+/// The progress display. Clones share it.
 #[derive(Clone, Debug)]
-pub(crate) struct Progress {
+pub(crate) struct ProgressDisplay {
     bar: ProgressBar,
-    lines: Option<Arc<Lines>>,
-    screen: Option<Arc<Screen>>,
+    lines: Option<Arc<ProgressLines>>,
+    screen: Option<Arc<TuiScreen>>,
 }
 
 #[derive(Debug)]
-struct Lines {
+struct ProgressLines {
     every: Duration,
-    /// When the last one was due.
-    told: Mutex<Duration>,
+    /// The time of the last line.
+    last: Mutex<Duration>,
 }
 
-const COUNTING: &str = "{spinner} {msg} · {elapsed}";
-const KNOWN: &str = "{bar:16} {msg}";
+/// The template while the total is unknown.
+const SPINNER_TEMPLATE: &str = "{spinner} {msg} · {elapsed}";
+const BAR_TEMPLATE: &str = "{bar:16} {msg}";
 
-impl Progress {
-    /// `signals` are told of keys that ask for the end.
-    pub(crate) fn new(view: View, signals: &Arc<Seen>) -> Self {
+impl ProgressDisplay {
+    /// Keys of the screen that stop the run are reported to `signals`.
+    pub(crate) fn new(view: ProgressView, signals: &Arc<SignalState>) -> Self {
         let target = match view {
-            View::Bar => ProgressDrawTarget::stderr_with_hz(10),
-            View::Lines(_) | View::None | View::Screen => ProgressDrawTarget::hidden(),
+            ProgressView::Bar => ProgressDrawTarget::stderr_with_hz(10),
+            ProgressView::Lines(_) | ProgressView::None | ProgressView::Screen => {
+                ProgressDrawTarget::hidden()
+            }
         };
         let bar = ProgressBar::with_draw_target(None, target);
-        bar.set_style(style(COUNTING));
-        if view == View::Bar {
+        bar.set_style(style(SPINNER_TEMPLATE));
+        if view == ProgressView::Bar {
             bar.enable_steady_tick(Duration::from_millis(200));
         }
         let lines = match view {
-            View::Lines(every) => Some(Arc::new(Lines {
+            ProgressView::Lines(every) => Some(Arc::new(ProgressLines {
                 every,
-                told: Mutex::default(),
+                last: Mutex::default(),
             })),
-            View::Bar | View::None | View::Screen => None,
+            ProgressView::Bar | ProgressView::None | ProgressView::Screen => None,
         };
         let mut progress = Self {
             bar,
             lines,
             screen: None,
         };
-        if view == View::Screen {
-            match Screen::open(signals.clone()) {
+        if view == ProgressView::Screen {
+            match TuiScreen::open(signals.clone()) {
                 Ok(screen) => progress.screen = Some(Arc::new(screen)),
-                Err(error) => progress.tell(&format!("--tui: the terminal is of no use: {error}")),
+                Err(error) => {
+                    progress.print_message(&format!("--tui: the terminal cannot be used: {error}"))
+                }
             }
         }
         progress
     }
 
     /// The screen, if there is one.
-    pub(crate) fn screen(&self) -> Option<&Screen> {
+    pub(crate) fn screen(&self) -> Option<&TuiScreen> {
         self.screen.as_deref()
     }
 
-    /// Whether there is a bar, which what else is printed would run into.
-    pub(crate) fn is_shown(&self) -> bool {
+    /// Whether a bar is on the terminal, which other output must not overwrite.
+    pub(crate) fn has_bar(&self) -> bool {
         !self.bar.is_hidden()
     }
 
-    pub(crate) fn set(&self, counts: &Counts) {
+    pub(crate) fn update(&self, counts: &ProgressCounts) {
         if let Some(lines) = &self.lines {
             if lines.is_due(counts.elapsed) {
-                self.tell(&counts.to_string());
+                self.print_message(&counts.to_string());
             }
             return;
         }
-        if !self.is_shown() {
+        if !self.has_bar() {
             return;
         }
         if let Some(total) = counts.total
             && self.bar.length() != Some(total)
         {
             self.bar.set_length(total);
-            self.bar.set_style(style(KNOWN));
+            self.bar.set_style(style(BAR_TEMPLATE));
         }
         self.bar.set_position(counts.done);
         self.bar.set_message(counts.to_string());
     }
 
-    /// Runs `write` while the bar is out of the way.
+    /// Runs `write` while the bar is hidden.
     pub(crate) fn suspend<R>(&self, write: impl FnOnce() -> R) -> R {
         self.bar.suspend(write)
     }
 
-    /// Prints a line on stderr. Nobody is left to tell if that fails.
-    pub(crate) fn tell(&self, message: &str) {
-        let _ = self.print(format!("fetch-all: {message}\n").as_bytes());
+    /// Prints a message on stderr, or on the screen. An error is ignored.
+    pub(crate) fn print_message(&self, message: &str) {
+        let _ = self.print_line(format!("fetch-all: {message}\n").as_bytes());
     }
 
-    /// Puts a line where lines go now.
-    fn print(&self, line: &[u8]) -> io::Result<()> {
+    fn print_line(&self, line: &[u8]) -> io::Result<()> {
         if let Some(screen) = &self.screen
-            && screen.tell(&String::from_utf8_lossy(line))
+            && screen.push_message(&String::from_utf8_lossy(line))
         {
             return Ok(());
         }
@@ -143,22 +147,21 @@ impl Progress {
     }
 }
 
-/// Takes away what is shown when it goes out of scope, however that comes about: a terminal is
-/// given back even after an error.
-pub(crate) struct Cleared(pub(crate) Progress);
+/// Clears the display on drop, so that the terminal is restored after an error, too.
+pub(crate) struct ClearOnDrop(pub(crate) ProgressDisplay);
 
-impl Drop for Cleared {
+impl Drop for ClearOnDrop {
     fn drop(&mut self) {
         self.0.clear();
     }
 }
 
-impl Lines {
+impl ProgressLines {
     fn is_due(&self, now: Duration) -> bool {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = now >= *told + self.every;
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = now >= *last + self.every;
         if due {
-            *told = now;
+            *last = now;
         }
         due
     }
@@ -168,12 +171,12 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).expect("the templates are valid")
 }
 
-/// stderr, for the log: each line above the bar.
-pub(crate) struct Console(pub(crate) Progress);
+/// stderr for the log: lines are printed above the bar.
+pub(crate) struct ConsoleWriter(pub(crate) ProgressDisplay);
 
-impl Write for Console {
+impl Write for ConsoleWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.print(bytes).map(|()| bytes.len())
+        self.0.print_line(bytes).map(|()| bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -186,10 +189,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_due_when_its_time_has_come() {
-        let lines = Lines {
+    fn lines_are_due_at_the_interval() {
+        let lines = ProgressLines {
             every: Duration::from_secs(10),
-            told: Mutex::default(),
+            last: Mutex::default(),
         };
         let due = [3, 11, 12, 20, 21].map(|at| lines.is_due(Duration::from_secs(at)));
         assert_eq!(due, [false, true, false, false, true]);

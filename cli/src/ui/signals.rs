@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: the first stops taking URLs, the second everything, the third the process.
+//! Ctrl-C and SIGTERM: the first stops new requests, the second the run, the third the process.
 
 use std::io;
 use std::sync::Arc;
@@ -9,23 +9,23 @@ use futures_lite::StreamExt;
 
 use crate::exit::ExitStatus;
 
-/// What has come so far.
+/// The signals so far.
 #[derive(Debug)]
-pub(crate) struct Seen {
+pub(crate) struct SignalState {
     count: AtomicU32,
     code: AtomicU8,
-    /// Called before the process ends at once.
+    /// Called before the third signal ends the process.
     on_abort: fn(),
 }
 
-impl Seen {
-    /// How many signals came.
+impl SignalState {
+    /// The number of signals.
     pub(crate) fn count(&self) -> u32 {
         self.count.load(Relaxed)
     }
 
-    /// Notes one more, which asks for this exit code. The third ends the process here and now.
-    pub(crate) fn note(&self, code: ExitStatus) {
+    /// Records a signal with its exit code. The third one ends the process.
+    pub(crate) fn record(&self, code: ExitStatus) {
         let _ = self.code.compare_exchange(0, code as u8, Relaxed, Relaxed);
         if self.count.fetch_add(1, Relaxed) == 2 {
             (self.on_abort)();
@@ -33,31 +33,31 @@ impl Seen {
         }
     }
 
-    /// The exit code that the first one asks for; 0 before.
+    /// The exit code of the first signal; 0 before it.
     pub(crate) fn code(&self) -> u8 {
         self.code.load(Relaxed)
     }
 }
 
-/// Listens on a thread of its own, so that even a busy process can be stopped.
+/// Listens on a separate thread, so that a busy process can be stopped, too.
 ///
 /// `on_abort` is called before the third signal ends the process.
-pub(crate) fn listen(on_abort: fn()) -> io::Result<Arc<Seen>> {
+pub(crate) fn listen(on_abort: fn()) -> io::Result<Arc<SignalState>> {
     #[cfg(unix)]
     let wanted = [Signal::Int, Signal::Term];
     #[cfg(not(unix))]
     let wanted = [Signal::Int];
     let mut signals = Signals::new(wanted)?;
-    let seen = Arc::new(Seen {
+    let state = Arc::new(SignalState {
         count: AtomicU32::new(0),
         code: AtomicU8::new(0),
         on_abort,
     });
-    let ours = seen.clone();
+    let listener_state = state.clone();
     let run = move || {
         smol::block_on(async {
             while let Some(Ok(signal)) = signals.next().await {
-                ours.note(match signal {
+                listener_state.record(match signal {
                     Signal::Term => ExitStatus::Terminated,
                     _ => ExitStatus::Interrupted,
                 });
@@ -67,5 +67,5 @@ pub(crate) fn listen(on_abort: fn()) -> io::Result<Arc<Seen>> {
     std::thread::Builder::new()
         .name("signals".into())
         .spawn(run)?;
-    Ok(seen)
+    Ok(state)
 }

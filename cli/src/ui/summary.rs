@@ -1,74 +1,75 @@
-//! What is told at the end, on stderr.
+//! The summary at the end, on stderr.
 
 use std::fmt;
 use std::time::Duration;
 
 use fetch_proto::BatchStats;
 
-use crate::display::{Bytes, Time, plural, shown};
+use crate::display::{ByteSize, ShortDuration, plural, sanitize};
 use crate::outcome::error_type::ErrorType;
-use crate::outcome::tally::Tally;
+use crate::outcome::kind::OutcomeKind;
+use crate::outcome::tally::RunTally;
 
-/// So many hosts of each kind are listed.
+/// The number of hosts in each list.
 const TOP: usize = 5;
 
-/// All that the summary tells.
-pub(crate) struct Summary<'a> {
-    /// Not allowed by robots.txt.
+/// Everything that the summary reports.
+pub(crate) struct RunSummary<'a> {
+    /// Whether the same command would resume the run.
+    pub(crate) can_resume: bool,
+    /// URLs that an earlier run completed, and how many of them failed there.
+    pub(crate) completed_before: (u64, u64),
+    /// URLs that robots.txt forbids.
     pub(crate) disallowed: u64,
-    /// In the list before.
+    /// URLs that were in the list before.
     pub(crate) duplicates: u64,
     pub(crate) elapsed: Duration,
-    /// Not fetched, since their files are there.
+    /// URLs whose files existed already.
     pub(crate) existing: u64,
-    /// Whether the same command would go on where it stopped.
-    pub(crate) go_on: bool,
     pub(crate) malformed: u64,
-    /// Done already, and how many of these had failed.
-    pub(crate) skipped: (u64, u64),
     pub(crate) stats: &'a BatchStats,
-    /// Why it ended before all was fetched.
+    /// Why the run ended before every URL was fetched.
     pub(crate) stopped: Option<&'a str>,
-    pub(crate) tally: &'a Tally,
-    /// Fetched well, but their bodies were not kept.
-    pub(crate) unkept: u64,
+    pub(crate) tally: &'a RunTally,
     /// URLs that were read but have no outcome.
     pub(crate) unfinished: u64,
+    /// Successful fetches whose bodies could not be saved.
+    pub(crate) unsaved: u64,
 }
 
-impl fmt::Display for Summary<'_> {
+impl fmt::Display for RunSummary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.counts(f)?;
-        self.costs(f)?;
+        self.write_counts(f)?;
+        self.write_traffic(f)?;
         if self.count() > 0 {
-            self.times(f)?;
+            self.write_times(f)?;
         }
-        self.problems(f)?;
-        self.top_hosts(f)
+        self.write_errors(f)?;
+        self.write_hosts(f)
     }
 }
 
-impl Summary<'_> {
-    /// How many URLs ended. What was given up at a signal is not over, but unfinished.
+impl RunSummary<'_> {
+    /// The number of URLs with an outcome. A fetch that was cancelled by a signal has none.
     pub(crate) fn count(&self) -> u64 {
         self.stats.count() - self.stats.cancelled()
     }
 
-    /// How many URLs ended well, with an HTTP error, and in any other way.
-    pub(crate) fn parts(&self) -> (u64, u64, u64) {
-        let ok = self.stats.succeeded().saturating_sub(self.unkept);
+    /// The numbers of successes, HTTP errors and other failures.
+    pub(crate) fn results(&self) -> (u64, u64, u64) {
+        let ok = self.stats.succeeded().saturating_sub(self.unsaved);
         let http = self.stats.http_errors();
         (ok, http, self.count() - ok - http)
     }
 
-    fn counts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (ok, http, failed) = self.parts();
+    fn write_counts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (ok, http, failed) = self.results();
         let rate = self.count() as f64 / self.elapsed.as_secs_f64().max(1e-6);
         let urls = plural(self.count(), "URL", "URLs");
         write!(
             f,
             "fetch-all: {urls} in {} ({rate:.0}/s): {ok} ok",
-            Time(self.elapsed)
+            ShortDuration(self.elapsed)
         )?;
         for (count, one, many) in [
             (http, "HTTP error", "HTTP errors"),
@@ -83,53 +84,49 @@ impl Summary<'_> {
         if let Some(why) = self.stopped {
             write!(f, "  stopped early: {why}")?;
             if self.unfinished > 0 {
-                let urls = plural(
-                    self.unfinished,
-                    "URL that was read has",
-                    "URLs that were read have",
-                );
-                write!(f, "; {urls} no record")?;
+                let urls = plural(self.unfinished, "URL", "URLs");
+                write!(f, "; {urls} not finished")?;
             }
-            if self.go_on {
-                write!(f, "; run the same command again to go on")?;
+            if self.can_resume {
+                write!(f, "; run the same command again to resume")?;
             }
             writeln!(f)?;
         }
-        self.skipped(f)
+        self.write_skipped(f)
     }
 
-    fn skipped(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn write_skipped(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.duplicates > 0 {
-            let urls = plural(self.duplicates, "duplicate was", "duplicates were");
-            writeln!(f, "  skipped   {urls} left out")?;
+            let urls = plural(self.duplicates, "duplicate", "duplicates");
+            writeln!(f, "  skipped   {urls}")?;
         }
         if self.disallowed > 0 {
-            let urls = plural(self.disallowed, "URL is", "URLs are");
+            let urls = plural(self.disallowed, "URL", "URLs");
             writeln!(
                 f,
-                "  skipped   {urls} not allowed by robots.txt, or it could not be had"
+                "  skipped   {urls}: disallowed by robots.txt, or it could not be fetched"
             )?;
         }
         if self.existing > 0 {
-            let urls = plural(self.existing, "URL has its file", "URLs have their files");
-            writeln!(f, "  skipped   {urls} already")?;
+            let urls = plural(self.existing, "URL: file exists", "URLs: files exist");
+            writeln!(f, "  skipped   {urls}")?;
         }
-        let (skipped, failed) = self.skipped;
-        if skipped == 0 {
+        let (completed, failed) = self.completed_before;
+        if completed == 0 {
             return Ok(());
         }
-        let urls = plural(skipped, "URL was", "URLs were");
-        write!(f, "  skipped   {urls} done already")?;
+        let urls = plural(completed, "URL", "URLs");
+        write!(f, "  skipped   {urls}: completed by an earlier run")?;
         if failed > 0 {
             write!(
                 f,
-                "; {failed} had failed: --retry-failed fetches such again"
+                ", {failed} with a failure: --retry-failed fetches failures again"
             )?;
         }
         writeln!(f)
     }
 
-    fn costs(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn write_traffic(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let stats = self.stats;
         writeln!(
             f,
@@ -141,41 +138,46 @@ impl Summary<'_> {
         writeln!(
             f,
             "  received  {}, decoded {}",
-            Bytes(self.tally.wire_bytes),
-            Bytes(stats.bytes())
+            ByteSize(self.tally.wire_bytes),
+            ByteSize(stats.bytes())
         )
     }
 
-    fn times(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn write_times(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rows = [
             ("time", &self.tally.times),
             ("1st byte", self.stats.first_byte()),
         ];
         for (name, times) in rows.into_iter().filter(|(_, times)| times.count() > 0) {
             let s = times.summary();
-            let (p50, p90, p99, max) = (Time(s.p50), Time(s.p90), Time(s.p99), Time(s.max));
+            let (p50, p90, p99, max) = (
+                ShortDuration(s.p50),
+                ShortDuration(s.p90),
+                ShortDuration(s.p99),
+                ShortDuration(s.max),
+            );
             writeln!(f, "  {name:<9} p50 {p50}, p90 {p90}, p99 {p99}, max {max}")?;
         }
         Ok(())
     }
 
-    fn problems(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let all = self.tally.errors.kinds();
-        if !all.is_empty() {
-            writeln!(f, "  not ok, with the first of each kind and what to do:")?;
+    fn write_errors(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let groups = self.tally.errors.groups();
+        if !groups.is_empty() {
+            writeln!(f, "  failures, each with an example and a suggested fix:")?;
         }
-        for ((outcome, kind), seen) in all {
-            let example = seen.first.first().map_or("", |example| &example.url);
-            let (count, example) = (seen.count, shown(example.as_bytes()));
-            writeln!(f, "    {count:>7}  {kind:<12} {example}")?;
-            if let Some(advice) = advice(outcome, kind) {
-                writeln!(f, "    {:7}  {:12} {advice}", "", "")?;
+        for ((outcome, error), group) in groups {
+            let example = group.first.first().map_or("", |example| &example.url);
+            let (count, example) = (group.count, sanitize(example.as_bytes()));
+            writeln!(f, "    {count:>7}  {error:<12} {example}")?;
+            if let Some(fix) = suggested_fix(outcome, error) {
+                writeln!(f, "    {:7}  {:12} {fix}", "", "")?;
             }
         }
         Ok(())
     }
 
-    fn top_hosts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn write_hosts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let hosts = &self.tally.hosts;
         if hosts.len() < 2 {
             return Ok(());
@@ -186,8 +188,8 @@ impl Summary<'_> {
                 f,
                 "{}{} {}",
                 if i == 0 { "" } else { ", " },
-                shown(name.as_bytes()),
-                Time(host.mean())
+                sanitize(name.as_bytes()),
+                ShortDuration(host.mean())
             )?;
         }
         writeln!(f, " (mean)")?;
@@ -200,7 +202,7 @@ impl Summary<'_> {
                     f,
                     "{}{} {failed}/{count}",
                     if i == 0 { "" } else { ", " },
-                    shown(name.as_bytes())
+                    sanitize(name.as_bytes())
                 )?;
             }
             writeln!(f)?;
@@ -210,39 +212,44 @@ impl Summary<'_> {
             let known = hosts.len();
             writeln!(
                 f,
-                "  (of the {known} hosts with the most; {others} URLs were at others)"
+                "  (only the {known} busiest hosts are counted separately; {} at others)",
+                plural(others, "URL", "URLs")
             )?;
         }
         Ok(())
     }
 }
 
-/// What a person can do about it.
-pub(crate) fn advice(outcome: &str, kind: ErrorType) -> Option<&'static str> {
-    Some(match (outcome, kind) {
+/// What the user can do about a kind of failure.
+pub(crate) fn suggested_fix(outcome: OutcomeKind, error: ErrorType) -> Option<&'static str> {
+    Some(match (outcome, error) {
         (_, ErrorType::Status(401 | 403 | 407)) => {
             "log in with -u USER:PASSWORD or -H 'Authorization: …'"
         }
-        (_, ErrorType::Status(404 | 410)) => "check these URLs: the server does not know them",
-        (_, ErrorType::Status(429)) => "ask less often: --host-rate 1/s, --per-host 1",
-        (_, ErrorType::Status(500..)) => {
-            "the server's trouble: try later, or more often with --retry N"
-        }
+        (_, ErrorType::Status(404 | 410)) => "check these URLs: the server has no such resource",
+        (_, ErrorType::Status(429)) => "send fewer requests: --host-rate 1/s, --per-host 1",
+        (_, ErrorType::Status(500..)) => "a server error: try again later, or raise --retry",
         (_, ErrorType::Name("redirect")) => "fetch the final URL, or raise --max-redirs",
         (_, ErrorType::Name("exhausted")) => {
             "raise the limit on open files (ulimit -n), or lower -j"
         }
-        ("connect", _) => "check that the server listens there, and that the network reaches it",
-        ("dns", _) => "check the host's name, and this machine's DNS",
-        ("io", ErrorType::Name("save")) => "make room, or keep bodies in another place",
-        ("checksum", _) => "the file has changed, or the list is wrong: compare with its source",
-        ("io", _) => "the server or the network cut it: try later, or lower -j and --per-host",
-        (_, ErrorType::Name("protocol")) => {
-            "no valid HTTP came back: check scheme and port, or look with -vv"
+        (OutcomeKind::Connect, _) => "check that the server is running and reachable",
+        (OutcomeKind::Dns, _) => "check the host name, and the DNS of this machine",
+        (OutcomeKind::Io, ErrorType::Name("save")) => "free disk space, or save bodies elsewhere",
+        (OutcomeKind::Checksum, _) => {
+            "the file has changed, or the list is wrong: compare with its source"
         }
-        ("timeout", _) => "give it longer with -m SECONDS or --timeout PATTERN=SECONDS",
-        ("tls", _) => "check the server's certificate, or trust its authority with --cacert FILE",
-        ("too_large", _) => "raise --max-filesize if you want it",
+        (OutcomeKind::Io, _) => {
+            "the connection was closed early: try again later, or lower -j and --per-host"
+        }
+        (_, ErrorType::Name("protocol")) => {
+            "the response is not valid HTTP: check scheme and port, or use -vv"
+        }
+        (OutcomeKind::Timeout, _) => "allow more time with -m SECONDS or --timeout PATTERN=SECONDS",
+        (OutcomeKind::Tls, _) => {
+            "check the server's certificate, or trust its authority with --cacert FILE"
+        }
+        (OutcomeKind::TooLarge, _) => "raise --max-filesize",
         _ => return None,
     })
 }
@@ -252,36 +259,38 @@ mod tests {
     use fetch_proto::{Ending, Sample};
 
     use super::*;
-    use crate::outcome::errors::Example;
-    use crate::outcome::hosts::Host;
+    use crate::outcome::errors::ErrorExample;
+    use crate::outcome::hosts::HostTally;
 
     #[test]
-    fn the_summary_counts_and_advises() {
+    fn the_summary_has_counts_and_fixes() {
         let mut stats = BatchStats::default();
         stats.record(&Sample::new(Ending::Status(200), Duration::from_millis(20)));
         stats.record(&Sample::new(Ending::Status(404), Duration::from_millis(20)));
-        let mut tally = Tally {
+        let mut tally = RunTally {
             wire_bytes: 2048,
-            ..Tally::default()
+            ..RunTally::default()
         };
         let errors = &mut tally.errors;
-        errors.record("http_error", ErrorType::Status(404), || Example {
-            url: "http://a.test/x".to_owned(),
-            ..Example::default()
+        errors.record(OutcomeKind::HttpError, ErrorType::Status(404), || {
+            ErrorExample {
+                url: "http://a.test/x".to_owned(),
+                ..ErrorExample::default()
+            }
         });
         for (name, seconds, failed) in [("a.test", 1, true), ("b.test", 2, false)] {
-            let fetch = Host::fetch(Duration::from_secs(seconds), failed, 0);
+            let fetch = HostTally::of_fetch(Duration::from_secs(seconds), failed, 0);
             tally.hosts.record(name, &fetch);
         }
-        let summary = Summary {
+        let summary = RunSummary {
+            can_resume: true,
+            completed_before: (7, 2),
             disallowed: 0,
             duplicates: 0,
             elapsed: Duration::from_secs(1),
-            go_on: true,
             malformed: 1,
             existing: 1,
-            unkept: 0,
-            skipped: (7, 2),
+            unsaved: 0,
             stats: &stats,
             stopped: Some("Ctrl-C"),
             tally: &tally,
@@ -290,9 +299,9 @@ mod tests {
         let text = summary.to_string();
         for part in [
             "2 URLs in 1.00 s (2/s): 1 ok, 1 HTTP error, 1 malformed line\n",
-            "stopped early: Ctrl-C; 3 URLs that were read have no record; run the same command again",
-            "skipped   1 URL has its file already",
-            "skipped   7 URLs were done already; 2 had failed: --retry-failed",
+            "stopped early: Ctrl-C; 3 URLs not finished; run the same command again to resume\n",
+            "skipped   1 URL: file exists\n",
+            "skipped   7 URLs: completed by an earlier run, 2 with a failure: --retry-failed",
             "received  2.0 KiB",
             "1  404          http://a.test/x",
             "check these URLs",

@@ -76,7 +76,7 @@ fn malformed_lines_are_told_counted_recorded_and_do_not_stop_the_rest() {
             "a NUL byte inside: is this a text file, in UTF-8?: http://a/\\u{0}\\u{1b}[31m",
         ),
         (7, "not valid UTF-8"),
-        (8, "a blank inside"),
+        (8, "contains a space"),
         (9, "longer than 64 KiB: xxx"),
         (10, "the scheme is neither http nor https: ftp://a.test/"),
     ] {

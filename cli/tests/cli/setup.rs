@@ -125,11 +125,11 @@ fn the_options_that_count_are_printed_with_their_origins_and_can_be_read_again()
     let printed = fetch_all(&line);
     assert_eq!(printed.code, 0, "{printed:?}");
     for part in [
-        "# concurrency = 100  # the default\n",
-        "max-time = 3  # the command line\n",
+        "# concurrency = 100  # default\n",
+        "max-time = 3  # command line\n",
         &format!("rate = \"5/s\"  # {file}\n"),
         "user = \"REDACTED\"  # ",
-        "header = [\"X-A: 1\"]  # the command line\n",
+        "header = [\"X-A: 1\"]  # command line\n",
     ] {
         assert!(printed.stdout.contains(part), "{part}: {}", printed.stdout);
     }

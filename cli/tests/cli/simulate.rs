@@ -117,7 +117,11 @@ fn a_list_is_fetched_from_modelled_hosts_and_its_bad_lines_are_told() {
     ];
     let ran = fetch_all(&options);
     assert_eq!(ran.code, 2);
-    assert!(ran.stderr.contains(":2: a blank inside"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains(":2: contains a space"),
+        "{}",
+        ran.stderr
+    );
     let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!(report["outcomes"]["ok"], 1);
     assert_eq!(report["outcomes"]["timeout_attempt"], 1);

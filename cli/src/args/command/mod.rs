@@ -1,4 +1,4 @@
-//! What the command can do besides fetching, each in a module of its own.
+//! The subcommands.
 
 mod policy;
 mod replay;
@@ -7,17 +7,17 @@ mod simulate;
 use clap::Subcommand;
 
 pub(crate) use policy::PolicyCommand;
-pub(crate) use replay::{FIXED, ReplayArgs};
-pub(crate) use simulate::{EXAMPLE, SimulateArgs, SiteArgs};
+pub(crate) use replay::{RECORDED_OPTIONS, ReplayArgs};
+pub(crate) use simulate::{EXAMPLE_MODEL, SimulateArgs, SimulatedSiteArgs};
 
 /// A subcommand. Without one, the arguments are URLs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Lint a policy file, or tell what becomes of a URL by it
+    /// Lint a policy file, or explain what it means for a URL
     #[command(subcommand)]
     Policy(PolicyCommand),
-    /// Look into a recorded run: prove it, ask what if, tell a URL's story
+    /// Analyse a recorded run: verify it, try other limits, explain a URL
     Replay(Box<ReplayArgs>),
-    /// Predict a run: the real engine in virtual time, against a modelled site
+    /// Predict a run: the real engine in virtual time, against a simulated site
     Simulate(Box<SimulateArgs>),
 }

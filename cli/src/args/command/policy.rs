@@ -6,12 +6,12 @@ use clap::{Args, Subcommand};
 use fetch_proto::Method;
 use url::Url;
 
-/// What to do with a policy file.
+/// The subcommands of `fetch-all policy`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyCommand {
-    /// Find mistakes and contradictions; exits 1 if there is an error
+    /// Report errors and contradictions; exits 1 if there is an error
     Check(CheckArgs),
-    /// Tell which rule a URL matches, and the whole plan of its attempts
+    /// Show the rule that a URL matches, and all its attempts, delays and timeouts
     Explain(ExplainArgs),
 }
 

@@ -4,68 +4,68 @@ use std::path::PathBuf;
 
 use clap::{Arg, Args as Group};
 
-use crate::args::given::ExplicitOptions;
-use crate::args::{LimitOptions, PolicyOptions, RetryOptions, TimeoutOptions};
+use crate::args::explicit::ExplicitOptions;
+use crate::args::{LimitArgs, PolicyArgs, RetryArgs, TimeoutArgs};
 
-/// Options of a run that a recording has once and for all.
-pub(crate) const FIXED: [&str; 2] = ["deadline", "seed"];
+/// Options that a replay cannot change.
+pub(crate) const RECORDED_OPTIONS: [&str; 2] = ["deadline", "seed"];
 
 const EXAMPLES: &str = "\
 Examples:
   fetch-all -i urls.txt --record run.trace              record a run
-  fetch-all replay run.trace                            does the core decide the same again?
-  fetch-all replay run.trace --retry 5 --per-host 4     what would these options have come to?
-  fetch-all replay run.trace --explain http://a.test/x  one URL's story, with every reason";
+  fetch-all replay run.trace                            verify that the same decisions are made
+  fetch-all replay run.trace --retry 5 --per-host 4     what if the run had used other limits?
+  fetch-all replay run.trace --explain http://a.test/x  every decision for one URL, with its reason";
 
 const EXIT: &str = "\
 Exit codes:
-  0  identical, or the question was answered; also if the file was cut off, which is told
-  1  a decision came out otherwise
+  0  identical, or the question was answered; also if the file is truncated, which is reported
+  1  a decision differs
   2  wrong options
-  3  the file cannot be read, is damaged, or is no recording";
+  3  the file cannot be read, is damaged, or is not a recording";
 
-/// Replays a recording: the core alone, without a network, is told what it was told.
+/// Replay a recording: feed the recorded events to the engine, without a network.
 ///
-/// Without other options it proves that every decision comes out again, bit for bit. With options of
-/// speed, retries or timeouts it asks what these would have come to; others stay as recorded. Where
-/// the recording cannot know, a range is given.
+/// Without other options it verifies that every decision is the same, bit for bit. With options for
+/// speed, retries or timeouts it computes what the run would have done with them; other options stay
+/// as recorded. Where the recording does not determine a value, a range is given.
 #[derive(Debug, Group)]
 #[command(
     max_term_width = 100,
-    mut_args(without_default),
+    mut_args(hide_default),
     after_help = EXAMPLES,
     after_long_help = format!("{EXAMPLES}\n\n{EXIT}"),
 )]
 pub(crate) struct ReplayArgs {
-    // First, for what is read after it is taken away.
+    // The first field: it reads the matches before the other fields remove them.
     #[command(flatten)]
-    pub(crate) given: ExplicitOptions,
+    pub(crate) explicit: ExplicitOptions,
 
     /// The recording, made with --record
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
 
-    /// Tell the story of this URL, from queue to outcome, with the reason of every decision
+    /// Explain this URL: every decision from queue to outcome, with its reason
     #[arg(long, value_name = "URL")]
     pub(crate) explain: Option<String>,
 
-    /// Write JSON
+    /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
 
     #[command(flatten)]
-    pub(crate) policy: PolicyOptions,
+    pub(crate) policy: PolicyArgs,
     #[command(flatten)]
-    pub(crate) speed: LimitOptions,
+    pub(crate) limits: LimitArgs,
     #[command(flatten)]
-    pub(crate) retry: RetryOptions,
+    pub(crate) retry: RetryArgs,
     #[command(flatten)]
-    pub(crate) time: TimeoutOptions,
+    pub(crate) timeouts: TimeoutArgs,
 }
 
-/// What is not given stays as recorded, so the defaults of a run would mislead.
-fn without_default(option: Arg) -> Arg {
-    if FIXED.contains(&option.get_id().as_str()) {
+/// Hides default values: an option that is not given stays as recorded.
+fn hide_default(option: Arg) -> Arg {
+    if RECORDED_OPTIONS.contains(&option.get_id().as_str()) {
         return option.hide(true);
     }
     match option.get_action().takes_values() {

@@ -11,7 +11,7 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use toml::Spanned;
 
 use crate::args::values;
-use crate::config::toml_file::{Period, period, text};
+use crate::config::toml_file::{TextDuration, deserialize_text, parse_duration};
 
 /// A share of all requests, in thousandths.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl<'de> Deserialize<'de> for Share {
         struct Raw(#[serde(deserialize_with = "read")] u16);
 
         fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
-            text(deserializer, "a share such as \"0.5%\"", share)
+            deserialize_text(deserializer, "a share such as \"0.5%\"", share)
         }
 
         let raw = Spanned::<Raw>::deserialize(deserializer)?;
@@ -49,7 +49,7 @@ impl<'de> Deserialize<'de> for Size {
         struct Raw(#[serde(deserialize_with = "read")] u64);
 
         fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-            text(deserializer, "a size such as \"200k\"", values::bytes)
+            deserialize_text(deserializer, "a size such as \"200k\"", values::bytes)
         }
 
         let raw = Spanned::<Raw>::deserialize(deserializer)?;
@@ -59,7 +59,7 @@ impl<'de> Deserialize<'de> for Size {
 
 impl<'de> Deserialize<'de> for Limit {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        text(deserializer, "a rate such as \"100/s\"", |text| {
+        deserialize_text(deserializer, "a rate such as \"100/s\"", |text| {
             let rate: Rate = text.parse().map_err(|error| format!("{error}"))?;
             // What servers do: as many at once as in one unit of time.
             Ok(Self(rate.burst(rate.count())))
@@ -101,7 +101,7 @@ impl<'de> Deserialize<'de> for Times {
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Latency, E> {
                 let (min, max) = text.split_once("..").unwrap_or((text, text));
-                let bounds = period(min).and_then(|min| Ok((min, period(max)?)));
+                let bounds = parse_duration(min).and_then(|min| Ok((min, parse_duration(max)?)));
                 let (min, max) = bounds.map_err(|_| E::custom(format!("not a time: {FORMS}")))?;
                 match min > max {
                     true => Err(E::custom("the first time is the longer: write it second")),
@@ -123,17 +123,17 @@ impl<'de> Deserialize<'de> for Times {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Spread {
-    max: Option<Period>,
-    mean: Option<Period>,
-    median: Option<Period>,
-    p50: Option<Period>,
-    p90: Option<Period>,
-    p99: Option<Period>,
+    max: Option<TextDuration>,
+    mean: Option<TextDuration>,
+    median: Option<TextDuration>,
+    p50: Option<TextDuration>,
+    p90: Option<TextDuration>,
+    p99: Option<TextDuration>,
 }
 
 impl Spread {
     fn latency(&self) -> Result<Latency, String> {
-        let time = |period: Option<Period>| period.map(|period| period.0);
+        let time = |period: Option<TextDuration>| period.map(|period| period.0);
         let rising = |times: &[Duration]| match times.is_sorted() {
             true => Ok(()),
             false => Err("the times do not rise: write the shortest first".to_owned()),

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::model::Model;
 use crate::args;
-use crate::display::shown;
+use crate::display::sanitize;
 use crate::exit::{CliError, ExitStatus};
 use crate::input::{self, LineReader, MAX_LINE, UrlSource, check, trim};
 
@@ -28,7 +28,7 @@ impl<'a> Urls<'a> {
     /// If a file cannot be opened, or there is nothing to fetch.
     pub(super) fn new(model: &'a Model, files: Vec<PathBuf>) -> Result<Self, CliError> {
         if !files.is_empty() {
-            let input = args::InputOptions {
+            let input = args::InputArgs {
                 dedupe: false,
                 dry_run: false,
                 globoff: true,
@@ -39,7 +39,7 @@ impl<'a> Urls<'a> {
                 url: Vec::new(),
                 demo: false,
             };
-            let mut sources = input::open(&input)?;
+            let mut sources = input::open(&input)?.sources;
             sources.reverse();
             return Ok(Self::List(List {
                 lines: None,
@@ -165,7 +165,7 @@ impl List {
             Err(why) => {
                 self.malformed += 1;
                 if self.malformed <= MAX_TOLD {
-                    tell(&format!("{source}:{number}: {why}: {}", shown(line)));
+                    tell(&format!("{source}:{number}: {why}: {}", sanitize(line)));
                 }
             }
         }

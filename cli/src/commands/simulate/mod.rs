@@ -12,8 +12,8 @@ use std::io::Write;
 
 use fetch_proto::testing::Summary;
 
-use crate::args::command::{EXAMPLE, SimulateArgs, SiteArgs};
-use crate::config::toml_file::Document;
+use crate::args::command::{EXAMPLE_MODEL, SimulateArgs, SimulatedSiteArgs};
+use crate::config::toml_file::TomlDocument;
 use crate::exit::{CliError, ExitStatus};
 use crate::plan;
 use list::Urls;
@@ -41,8 +41,14 @@ pub(crate) fn run(args: SimulateArgs) -> Result<u8, CliError> {
     let model = Model::new(&document, args.site.urls, args.site.hosts)?;
     let mut urls = Urls::new(&model, args.site.input_file)?;
     let seed = args.retry.seed.or(model.seed).unwrap_or(1);
-    let deadline = args.time.deadline.filter(|limit| !limit.is_zero());
-    let config = plan::config(&args.policy, args.given, args.speed, args.retry, args.time)?;
+    let deadline = args.timeouts.deadline.filter(|limit| !limit.is_zero());
+    let config = plan::engine_config(
+        &args.policy,
+        args.explicit,
+        args.limits,
+        args.retry,
+        args.timeouts,
+    )?;
     let mut simulation = model.simulation(config, seed);
     if let Some(limit) = deadline {
         simulation = simulation.deadline(limit);
@@ -73,19 +79,19 @@ pub(crate) fn run(args: SimulateArgs) -> Result<u8, CliError> {
 }
 
 /// The model's text, and what the report calls it.
-fn source(site: &SiteArgs) -> Result<(String, Document), CliError> {
+fn source(site: &SimulatedSiteArgs) -> Result<(String, TomlDocument), CliError> {
     Ok(match &site.model {
         Some(path) => {
-            let name = crate::display::shown(path.as_os_str().as_encoded_bytes());
-            (name, Document::read("--model", path)?)
+            let name = crate::display::sanitize(path.as_os_str().as_encoded_bytes());
+            (name, TomlDocument::read("--model", path)?)
         }
         None if !site.input_file.is_empty() => (
             "a list, without a model (10 to 100 ms, no errors),".to_owned(),
-            Document::new("no model", ""),
+            TomlDocument::new("no model", ""),
         ),
         None => (
             "the built-in example".to_owned(),
-            Document::new("built-in example", EXAMPLE),
+            TomlDocument::new("built-in example", EXAMPLE_MODEL),
         ),
     })
 }

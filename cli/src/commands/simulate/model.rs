@@ -9,7 +9,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::server::{OutageTable, Table};
-use crate::config::toml_file::Document;
+use crate::config::toml_file::TomlDocument;
 use crate::exit::CliError;
 
 /// URLs of a host whose table does not say how many.
@@ -53,7 +53,7 @@ impl Model {
     ///
     /// If it is wrong.
     pub(super) fn new(
-        document: &Document,
+        document: &TomlDocument,
         urls: Option<usize>,
         hosts: Option<usize>,
     ) -> Result<Self, CliError> {
@@ -76,7 +76,7 @@ impl Model {
             let mut named = tables.filter_map(|table| table.get_ref().name.as_ref());
             let named = named.find(|name| twice.name.ends_with(name.get_ref()));
             let span = named.map_or(0..0, Spanned::span);
-            return Err(document.wrong(span, "two hosts of this name: write another"));
+            return Err(document.error_at(span, "two hosts of this name: write another"));
         }
         if let Some(urls) = urls {
             model.share(urls as u64);
@@ -88,19 +88,19 @@ impl Model {
         &mut self,
         table: &Spanned<Table>,
         hosts: Option<usize>,
-        document: &Document,
+        document: &TomlDocument,
     ) -> Result<(), CliError> {
         let (span, table) = (table.span(), table.get_ref());
         let Some(name) = &table.name else {
             let why = "a host without a name: write name = \"shop.test\"";
-            return Err(document.wrong(span, why));
+            return Err(document.error_at(span, why));
         };
         let server = table.server(document)?;
         let outages = outages(&table.outage, document)?;
         let valid = url::Url::parse(&format!("http://{}/", name.get_ref()));
         if !valid.is_ok_and(|url| url.host_str() == Some(name.get_ref())) {
             let why = "not the name of a host: write one in small letters, without scheme and port";
-            return Err(document.wrong(name.span(), why));
+            return Err(document.error_at(name.span(), why));
         }
         let own = table.hosts.as_ref().map(|hosts| *hosts.get_ref());
         let count = hosts.or(own).unwrap_or(1);
@@ -109,7 +109,7 @@ impl Model {
             let why = format!("a model has from 1 to {MAX_HOSTS} hosts: write such a number");
             return Err(match hosts {
                 Some(count) => CliError::usage(format!("--hosts {count}: {why}")),
-                None => document.wrong(span, &why),
+                None => document.error_at(span, &why),
             });
         }
         let urls = table
@@ -162,22 +162,22 @@ impl Model {
     }
 }
 
-fn outages(tables: &[OutageTable], document: &Document) -> Result<Vec<Outage>, CliError> {
+fn outages(tables: &[OutageTable], document: &TomlDocument) -> Result<Vec<Outage>, CliError> {
     tables.iter().map(|table| table.outage(document)).collect()
 }
 
 /// `[default]` says how hosts behave, not which there are.
-fn default_server(table: &Table, document: &Document) -> Result<Server, CliError> {
+fn default_server(table: &Table, document: &TomlDocument) -> Result<Server, CliError> {
     let name = table.name.as_ref().map(Spanned::span);
     let urls = table.urls.as_ref().map(Spanned::span);
     let hosts = table.hosts.as_ref().map(Spanned::span);
     if let Some(span) = name.or(urls).or(hosts) {
         let why = "[default] is for hosts that only a list names: leave it out, or write [[host]]";
-        return Err(document.wrong(span, why));
+        return Err(document.error_at(span, why));
     }
     if let Some(outage) = table.outage.first() {
         let why = "[default] has no outage: write [[outage]], which meets all hosts, or [[host]]";
-        return Err(document.wrong(outage.span(), why));
+        return Err(document.error_at(outage.span(), why));
     }
     table.server(document)
 }
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn the_example_is_a_model() {
-        let document = Document::new("example", super::super::EXAMPLE);
+        let document = TomlDocument::new("example", crate::args::command::EXAMPLE_MODEL);
         let model = Model::new(&document, Some(100), Some(2)).unwrap();
         assert_eq!(model.hosts.len(), 6);
         assert_eq!(model.hosts.iter().map(|host| host.urls).sum::<u64>(), 100);

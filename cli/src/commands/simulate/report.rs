@@ -9,7 +9,7 @@ use fetch_proto::testing::{Fate, HostSummary, Point, Series};
 use fetch_proto::{BatchStats, Histogram};
 
 use super::Report;
-use crate::display::{Time, plural};
+use crate::display::{ShortDuration, plural};
 
 /// So many hosts are listed, those with the most requests.
 const TOP: usize = 20;
@@ -52,7 +52,7 @@ fn totals(f: &mut fmt::Formatter<'_>, report: &Report<'_>) -> fmt::Result {
         report.seed,
         plural(batch.count(), "URL", "URLs"),
         plural(summary.hosts.len() as u64, "host", "hosts"),
-        Time(summary.took),
+        ShortDuration(summary.took),
     )?;
     writeln!(f, "  ended      {}", endings(batch))?;
     writeln!(
@@ -96,7 +96,12 @@ fn endings(batch: &BatchStats) -> String {
 
 fn times(histogram: &Histogram) -> String {
     let s = histogram.summary();
-    let (p50, p90, p99, max) = (Time(s.p50), Time(s.p90), Time(s.p99), Time(s.max));
+    let (p50, p90, p99, max) = (
+        ShortDuration(s.p50),
+        ShortDuration(s.p90),
+        ShortDuration(s.p99),
+        ShortDuration(s.max),
+    );
     format!("p50 {p50}, p90 {p90}, p99 {p99}, max {max}")
 }
 
@@ -111,7 +116,8 @@ fn table(f: &mut fmt::Formatter<'_>, hosts: &[&HostSummary]) -> fmt::Result {
     )?;
     for host in shown {
         let fetches = &host.fetches;
-        let time = |histogram: &Histogram, p| Time(histogram.percentile(p).unwrap_or_default());
+        let time =
+            |histogram: &Histogram, p| ShortDuration(histogram.percentile(p).unwrap_or_default());
         writeln!(
             f,
             "{:<width$} {:>8} {:>8} {:>8} {:>9} {:>7} {:>7} {:>8} {:>8} {:>8}",
@@ -168,7 +174,7 @@ fn plot(f: &mut fmt::Formatter<'_>, report: &Report<'_>, hosts: &[&HostSummary])
     writeln!(
         f,
         "\nRequests per second at each host, then of all fetches; a column is {}:",
-        Time(series.width() * 2)
+        ShortDuration(series.width() * 2)
     )?;
     let mut row = |name: &str, series: &Series, count: fn(&Point) -> u64, rate: bool| {
         let pairs = series.points().chunks(2);
@@ -198,7 +204,7 @@ fn plot(f: &mut fmt::Formatter<'_>, report: &Report<'_>, hosts: &[&HostSummary])
     row("ok", series, |point| point.ok, true)?;
     row("failed", series, |point| point.failed, true)?;
     row("in flight", series, |point| point.in_flight, false)?;
-    let end = Time(report.summary.took).to_string();
+    let end = ShortDuration(report.summary.took).to_string();
     let gap = columns.saturating_sub(3 + end.chars().count()).max(1);
     writeln!(f, "  {:<width$} 0 s{:gap$}{end}", "", "")
 }

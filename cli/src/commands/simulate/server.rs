@@ -8,7 +8,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::fields::{Limit, Share, Size, Times};
-use crate::config::toml_file::{Document, Period};
+use crate::config::toml_file::{TextDuration, TomlDocument};
 use crate::exit::CliError;
 
 /// A `[[host]]`, or `[default]`.
@@ -26,9 +26,9 @@ pub(super) struct Table {
     capacity: Option<Capacity>,
     errors: Option<Share>,
     latency: Option<Times>,
-    rejection: Option<Period>,
+    rejection: Option<TextDuration>,
     resets: Option<Share>,
-    retry_after: Option<Period>,
+    retry_after: Option<TextDuration>,
     stalls: Option<Share>,
     throttle: Option<Limit>,
     unavailable: Option<Share>,
@@ -45,10 +45,10 @@ struct Capacity {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct OutageTable {
-    from: Period,
-    until: Spanned<Period>,
+    from: TextDuration,
+    until: Spanned<TextDuration>,
     how: Spanned<How>,
-    retry_after: Option<Period>,
+    retry_after: Option<TextDuration>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
@@ -67,7 +67,7 @@ impl Table {
     /// # Errors
     ///
     /// If parts contradict each other.
-    pub(super) fn server(&self, document: &Document) -> Result<Server, CliError> {
+    pub(super) fn server(&self, document: &TomlDocument) -> Result<Server, CliError> {
         let share = |share: &Option<Share>| share.as_ref().map_or(0, |share| *share.0.get_ref());
         let shares = [&self.errors, &self.resets, &self.stalls, &self.unavailable];
         if shares.iter().map(|s| share(s)).sum::<u16>() > 1000 {
@@ -75,7 +75,7 @@ impl Table {
             let span = last.map_or(0..0, |share| share.0.span());
             let why =
                 "errors, resets, stalls and unavailable are more than 100% together: write less";
-            return Err(document.wrong(span, why));
+            return Err(document.error_at(span, why));
         }
         let mut server = Server::default()
             .errors(share(&self.errors))
@@ -98,18 +98,18 @@ impl Table {
             let workers = *capacity.workers.get_ref();
             if workers == 0 {
                 let why = "a server without workers answers nothing: write 1 or more";
-                return Err(document.wrong(capacity.workers.span(), why));
+                return Err(document.error_at(capacity.workers.span(), why));
             }
             server = server.capacity(workers, capacity.queue);
         }
         self.body(server, document)
     }
 
-    fn throttle(&self, document: &Document) -> Result<Option<Rate>, CliError> {
+    fn throttle(&self, document: &TomlDocument) -> Result<Option<Rate>, CliError> {
         let Some(burst) = &self.burst else {
             return Ok(self.throttle.as_ref().map(|limit| limit.0));
         };
-        let wrong = |why| document.wrong(burst.span(), why);
+        let wrong = |why| document.error_at(burst.span(), why);
         let Some(limit) = &self.throttle else {
             return Err(wrong("a burst of no limit: write throttle = \"100/s\" too"));
         };
@@ -118,16 +118,16 @@ impl Table {
         Ok(Some(limit.0.burst(burst)))
     }
 
-    fn body(&self, server: Server, document: &Document) -> Result<Server, CliError> {
+    fn body(&self, server: Server, document: &TomlDocument) -> Result<Server, CliError> {
         let size = |size: &Option<Size>| size.as_ref().map(|size| *size.0.get_ref());
         match (&self.bandwidth, size(&self.body)) {
             (Some(bandwidth), None) => {
                 let why = "the bandwidth of no body: write body = \"200k\" too";
-                Err(document.wrong(bandwidth.0.span(), why))
+                Err(document.error_at(bandwidth.0.span(), why))
             }
             (Some(bandwidth), _) if *bandwidth.0.get_ref() == 0 => {
                 let why = "no body would ever come: write 1 or more, or stalls = \"100%\"";
-                Err(document.wrong(bandwidth.0.span(), why))
+                Err(document.error_at(bandwidth.0.span(), why))
             }
             (_, None) => Ok(server),
             (_, Some(bytes)) => Ok(server.body(bytes, size(&self.bandwidth))),
@@ -145,18 +145,18 @@ impl OutageTable {
     /// # Errors
     ///
     /// If parts contradict each other.
-    pub(super) fn outage(&self, document: &Document) -> Result<Outage, CliError> {
+    pub(super) fn outage(&self, document: &TomlDocument) -> Result<Outage, CliError> {
         let (from, until) = (self.from.0, self.until.get_ref().0);
         if until <= from {
             let why = "an outage that ends before it begins: write a time after `from`";
-            return Err(document.wrong(self.until.span(), why));
+            return Err(document.error_at(self.until.span(), why));
         }
         let wait = self.retry_after.map(|wait| wait.0);
         let how = match self.how.get_ref() {
             How::Unavailable => Down::Unavailable(wait),
             _ if wait.is_some() => {
                 let why = "only a 503 has a retry_after: write how = \"503\", or leave that out";
-                return Err(document.wrong(self.how.span(), why));
+                return Err(document.error_at(self.how.span(), why));
             }
             How::Refuse => Down::Refuse,
             How::Stall => Down::Stall,

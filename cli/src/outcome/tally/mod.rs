@@ -1,5 +1,4 @@
-//! What is known of a run while it goes on and at its end: numbers, in memory that does not grow
-//! with the list.
+//! Statistics of a run, in memory that does not grow with the list.
 
 mod retries;
 mod slowest;
@@ -11,52 +10,53 @@ use std::time::Duration;
 use fetch_driver::AttemptReport;
 use fetch_proto::Histogram;
 
-use crate::outcome::errors::Errors;
-use crate::outcome::hosts::{Host, Hosts};
-use crate::outcome::result::Ended;
-pub(crate) use retries::Retries;
-pub(crate) use slowest::Slowest;
-pub(crate) use timeline::{Bucket, STEPS, Timeline};
+use crate::outcome::errors::ErrorTally;
+use crate::outcome::hosts::{HostTallies, HostTally};
+use crate::outcome::kind::OutcomeKind;
+use crate::outcome::result::FetchResult;
+pub(crate) use retries::RetryTally;
+pub(crate) use slowest::SlowestFetches;
+pub(crate) use timeline::{RunTimeline, STEPS, TimelineBucket};
 
-/// The numbers that are not in the batch's own statistics.
+/// The numbers that the driver's batch statistics do not have.
 #[derive(Debug, Default)]
-pub(crate) struct Tally {
-    pub(crate) errors: Errors,
-    pub(crate) hosts: Hosts,
-    pub(crate) retries: Retries,
-    pub(crate) slowest: Slowest,
-    /// How many complete responses had which status.
+pub(crate) struct RunTally {
+    pub(crate) errors: ErrorTally,
+    pub(crate) hosts: HostTallies,
+    pub(crate) retries: RetryTally,
+    pub(crate) slowest: SlowestFetches,
+    /// The number of complete responses by status.
     pub(crate) statuses: BTreeMap<u16, u64>,
-    pub(crate) timeline: Timeline,
-    /// How long fetches took, those left out that never began or were given up at a signal.
+    pub(crate) timeline: RunTimeline,
+    /// The durations of fetches.
     pub(crate) times: Histogram,
     pub(crate) wire_bytes: u64,
 }
 
-impl Tally {
+impl RunTally {
     /// Counts the end of a fetch.
-    pub(crate) fn record(&mut self, ended: &Ended<'_>) {
-        let outcome = ended.outcome;
-        let is_ok = ended.verdict.outcome == "ok";
-        // What never began has no time of its own: it ended now.
+    pub(crate) fn record(&mut self, result: &FetchResult<'_>) {
+        let outcome = result.outcome;
+        let is_ok = result.class.kind == OutcomeKind::Ok;
+        // A fetch without an attempt has no time; it ended now.
         let at = match outcome.attempts.is_empty() {
             true => self.timeline.latest(),
             false => outcome.timings.ended.since_start(),
         };
-        self.errors.note(ended, at);
-        if let Some(host) = ended.host() {
-            let fetch = Host::fetch(outcome.duration(), !is_ok, outcome.retries.into());
+        self.errors.record_result(result, at);
+        if let Some(host) = result.host() {
+            let fetch = HostTally::of_fetch(outcome.duration(), !is_ok, outcome.retries.into());
             self.hosts.record(host, &fetch);
         }
         self.retries.record(outcome);
-        self.slowest.record(ended);
+        self.slowest.record(result);
         self.times.record(outcome.duration());
         if let Some(status) = outcome.status() {
             *self.statuses.entry(status.as_u16()).or_default() += 1;
         }
-        self.timeline.end(at, is_ok, outcome.wire_bytes);
+        self.timeline.record_end(at, is_ok, outcome.wire_bytes);
         for (n, attempt) in outcome.attempts.iter().enumerate() {
-            self.timeline.request(started(attempt), n > 0);
+            self.timeline.record_request(started(attempt), n > 0);
         }
         self.wire_bytes += outcome.wire_bytes;
     }

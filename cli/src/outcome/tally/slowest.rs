@@ -1,61 +1,61 @@
-//! The URLs that took the longest.
+//! The slowest fetches.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use crate::outcome::error_type::error_type;
-use crate::outcome::errors::shown_url;
-use crate::outcome::result::Ended;
+use crate::outcome::error_type::ErrorType;
+use crate::outcome::errors::display_url;
+use crate::outcome::result::FetchResult;
 
-/// So many are kept.
-pub(crate) const KEPT: usize = 20;
+/// The number of fetches in the list.
+pub(crate) const MAX_FETCHES: usize = 20;
 
-/// The slowest so far.
+/// The slowest fetches so far.
 #[derive(Debug, Default)]
-pub(crate) struct Slowest(BinaryHeap<Reverse<Slow>>);
+pub(crate) struct SlowestFetches(BinaryHeap<Reverse<SlowFetch>>);
 
-/// One of them. The first field orders them.
+/// A slow fetch. The first field orders them.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(crate) struct Slow {
+pub(crate) struct SlowFetch {
     pub(crate) took: Duration,
-    /// How long it waited between its tries.
+    /// The waits between its attempts.
     pub(crate) waited: Duration,
     pub(crate) requests: usize,
-    /// What it came to: a status or a word.
+    /// A status, or the type of an error.
     pub(crate) result: String,
     pub(crate) url: String,
 }
 
-impl Slowest {
-    pub(crate) fn record(&mut self, ended: &Ended<'_>) {
-        let outcome = ended.outcome;
-        self.offer(outcome.duration(), |took| Slow {
+impl SlowestFetches {
+    pub(crate) fn record(&mut self, result: &FetchResult<'_>) {
+        let outcome = result.outcome;
+        self.record_with(outcome.duration(), |took| SlowFetch {
             took,
             waited: outcome.timings.backoff,
             requests: outcome.attempts.len(),
-            result: match (outcome.status(), error_type(ended)) {
-                (_, Some(kind)) => kind.to_string(),
+            result: match (outcome.status(), ErrorType::of(result)) {
+                (_, Some(error)) => error.to_string(),
                 (Some(status), None) => status.as_u16().to_string(),
                 (None, None) => "-".to_owned(),
             },
-            url: shown_url(outcome),
+            url: display_url(outcome),
         });
     }
 
-    /// Makes one only if it is slow enough.
-    fn offer(&mut self, took: Duration, make: impl FnOnce(Duration) -> Slow) {
-        if self.0.len() == KEPT && self.0.peek().is_some_and(|least| took <= least.0.took) {
+    /// Calls `make` only if the fetch is slow enough.
+    fn record_with(&mut self, took: Duration, make: impl FnOnce(Duration) -> SlowFetch) {
+        if self.0.len() == MAX_FETCHES && self.0.peek().is_some_and(|least| took <= least.0.took) {
             return;
         }
-        if self.0.len() == KEPT {
+        if self.0.len() == MAX_FETCHES {
             self.0.pop();
         }
         self.0.push(Reverse(make(took)));
     }
 
     /// The slowest first.
-    pub(crate) fn list(&self) -> Vec<&Slow> {
+    pub(crate) fn list(&self) -> Vec<&SlowFetch> {
         let mut list: Vec<_> = self.0.iter().map(|Reverse(slow)| slow).collect();
         list.sort_unstable_by(|a, b| b.cmp(a));
         list
@@ -67,12 +67,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_slowest_are_kept_in_order_and_others_are_not_even_made() {
-        let (mut slowest, mut made) = (Slowest::default(), 0);
+    fn only_the_slowest_are_made_and_sorted() {
+        let (mut slowest, mut made) = (SlowestFetches::default(), 0);
         for ms in (0..1000).rev() {
-            slowest.offer(Duration::from_millis(ms), |took| {
+            slowest.record_with(Duration::from_millis(ms), |took| {
                 made += 1;
-                Slow {
+                SlowFetch {
                     took,
                     waited: Duration::ZERO,
                     requests: 1,
@@ -82,7 +82,10 @@ mod tests {
             });
         }
         let urls: Vec<_> = slowest.list().iter().map(|slow| slow.url.clone()).collect();
-        assert_eq!((urls.len(), &*urls[0], &*urls[19]), (KEPT, "999", "980"));
-        assert_eq!(made, KEPT);
+        assert_eq!(
+            (urls.len(), &*urls[0], &*urls[19]),
+            (MAX_FETCHES, "999", "980")
+        );
+        assert_eq!(made, MAX_FETCHES);
     }
 }

@@ -1,46 +1,46 @@
-//! What happened when, in a fixed number of steps that get longer as the run does.
+//! Counts over time, in a bounded number of steps whose length doubles as the run gets longer.
 
 use std::time::Duration;
 
-/// The most steps. Two of them become one when the run is longer than all together.
+/// The most steps. If a run is longer, pairs of steps are merged.
 pub(crate) const STEPS: usize = 240;
 
-/// How long a step is at first.
+/// The length of a step at first.
 const FIRST: Duration = Duration::from_millis(100);
 
-/// What happened in one step.
+/// The counts of one step.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Bucket {
+pub(crate) struct TimelineBucket {
     pub(crate) bytes: u64,
-    /// Fetches that ended in any other way.
+    /// Fetches that failed.
     pub(crate) failed: u64,
-    /// Fetches that ended well.
+    /// Fetches that succeeded.
     pub(crate) ok: u64,
-    /// Attempts that began after others of the same fetch: retries and redirects.
-    pub(crate) again: u64,
-    /// Attempts that began, those included.
+    /// Attempts after the first of their fetch: retries and redirects.
+    pub(crate) repeated: u64,
+    /// All attempts that started.
     pub(crate) requests: u64,
 }
 
-impl Bucket {
+impl TimelineBucket {
     fn add(&mut self, other: &Self) {
         self.bytes += other.bytes;
         self.failed += other.failed;
         self.ok += other.ok;
-        self.again += other.again;
+        self.repeated += other.repeated;
         self.requests += other.requests;
     }
 }
 
-/// All steps since the run began.
+/// All steps since the start of the run.
 #[derive(Debug)]
-pub(crate) struct Timeline {
-    buckets: Vec<Bucket>,
+pub(crate) struct RunTimeline {
+    buckets: Vec<TimelineBucket>,
     latest: Duration,
     step: Duration,
 }
 
-impl Default for Timeline {
+impl Default for RunTimeline {
     fn default() -> Self {
         Self {
             buckets: Vec::new(),
@@ -50,52 +50,52 @@ impl Default for Timeline {
     }
 }
 
-impl Timeline {
+impl RunTimeline {
     /// Counts the end of a fetch.
-    pub(crate) fn end(&mut self, at: Duration, is_ok: bool, bytes: u64) {
-        let bucket = self.at(at);
+    pub(crate) fn record_end(&mut self, at: Duration, is_ok: bool, bytes: u64) {
+        let bucket = self.bucket(at);
         bucket.ok += u64::from(is_ok);
         bucket.failed += u64::from(!is_ok);
         bucket.bytes += bytes;
     }
 
-    /// Counts a request; `again` says that it is not its fetch's first.
-    pub(crate) fn request(&mut self, at: Duration, again: bool) {
-        let bucket = self.at(at);
+    /// Counts a request; `repeated` if it is not the first of its fetch.
+    pub(crate) fn record_request(&mut self, at: Duration, repeated: bool) {
+        let bucket = self.bucket(at);
         bucket.requests += 1;
-        bucket.again += u64::from(again);
+        bucket.repeated += u64::from(repeated);
     }
 
-    /// The steps so far, and how long each is.
-    pub(crate) fn steps(&self) -> (&[Bucket], Duration) {
+    /// The steps so far, and the length of each.
+    pub(crate) fn steps(&self) -> (&[TimelineBucket], Duration) {
         (&self.buckets, self.step)
     }
 
-    /// The latest time of which something is known.
+    /// The latest time of any event.
     pub(crate) fn latest(&self) -> Duration {
         self.latest
     }
 
-    /// The step of that time, after making room for it.
-    fn at(&mut self, at: Duration) -> &mut Bucket {
+    /// The step of that time. Earlier steps are merged if it is beyond the last one.
+    fn bucket(&mut self, at: Duration) -> &mut TimelineBucket {
         self.latest = self.latest.max(at);
-        let mut place = self.place(at);
-        while place >= STEPS {
-            self.merge();
-            place = self.place(at);
+        let mut index = self.index(at);
+        while index >= STEPS {
+            self.merge_pairs();
+            index = self.index(at);
         }
-        if self.buckets.len() <= place {
-            self.buckets.resize(place + 1, Bucket::default());
+        if self.buckets.len() <= index {
+            self.buckets.resize(index + 1, TimelineBucket::default());
         }
-        &mut self.buckets[place]
+        &mut self.buckets[index]
     }
 
-    fn place(&self, at: Duration) -> usize {
+    fn index(&self, at: Duration) -> usize {
         usize::try_from(at.as_nanos() / self.step.as_nanos()).unwrap_or(usize::MAX)
     }
 
-    /// Makes one step of two.
-    fn merge(&mut self) {
+    /// Merges each pair of steps into one.
+    fn merge_pairs(&mut self) {
         let merged = self.buckets.chunks(2).map(|pair| {
             let mut sum = pair[0];
             pair[1..].iter().for_each(|bucket| sum.add(bucket));
@@ -111,20 +111,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_of_any_length_has_no_more_than_so_many_steps_and_loses_nothing() {
-        let mut timeline = Timeline::default();
+    fn a_run_of_any_length_fits_in_the_steps_without_loss() {
+        let mut timeline = RunTimeline::default();
         for second in 0..100_000 {
             let at = Duration::from_secs(second);
-            timeline.request(at, second % 10 == 0);
-            timeline.end(at, second % 4 > 0, 3);
+            timeline.record_request(at, second % 10 == 0);
+            timeline.record_end(at, second % 4 > 0, 3);
         }
         let (steps, step) = timeline.steps();
         assert!(steps.len() <= STEPS && steps.len() > STEPS / 2);
         assert_eq!(step, FIRST * 8192);
-        let mut sum = Bucket::default();
+        let mut sum = TimelineBucket::default();
         steps.iter().for_each(|bucket| sum.add(bucket));
-        let expected = Bucket {
-            again: 10_000,
+        let expected = TimelineBucket {
+            repeated: 10_000,
             bytes: 300_000,
             failed: 25_000,
             ok: 75_000,
@@ -137,18 +137,18 @@ mod tests {
     }
 
     #[test]
-    fn what_began_long_ago_is_counted_where_it_began() {
-        let mut timeline = Timeline::default();
-        timeline.end(Duration::from_secs(5), true, 0);
-        timeline.request(Duration::from_millis(250), false);
+    fn an_old_event_is_counted_in_its_own_step() {
+        let mut timeline = RunTimeline::default();
+        timeline.record_end(Duration::from_secs(5), true, 0);
+        timeline.record_request(Duration::from_millis(250), false);
         assert_eq!(timeline.steps().0[2].requests, 1);
         assert_eq!(timeline.latest(), Duration::from_secs(5));
     }
 
     #[test]
-    fn a_time_beyond_all_bounds_ends() {
-        let mut timeline = Timeline::default();
-        timeline.end(Duration::from_secs(u64::MAX >> 8), true, 0);
+    fn a_very_late_event_is_counted() {
+        let mut timeline = RunTimeline::default();
+        timeline.record_end(Duration::from_secs(u64::MAX >> 8), true, 0);
         assert!(timeline.steps().0.len() <= STEPS);
     }
 }

@@ -1,56 +1,55 @@
-//! HAR 1.2, the archive format of browsers' network panels: one JSON document, written as it goes.
+//! HAR 1.2, the archive format of browsers' network panels: one JSON document, written as a stream.
 
 use std::io::{self, Write};
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Encoder, Sink};
-use crate::output::record::{Record, Recorder, Told};
+use super::{RecordEncoder, RecordSink};
+use crate::output::record::{Record, RecordBuilder, RecordInput};
 
-/// Between two entries.
-const BETWEEN: &[u8] = b",\n";
+/// Separates two entries.
+const SEPARATOR: &[u8] = b",\n";
 
-/// An entry for each record that was fetched, or was to be.
-pub(super) struct Har;
+/// One entry for each record.
+pub(super) struct HarEncoder;
 
-impl Encoder for Har {
-    fn add(&self, out: &mut Vec<u8>, recorder: &Recorder, told: &Told<'_>) {
-        let record = recorder.make(told);
-        let headers = match told {
-            Told::Ended(ended) => ended.outcome.response().map(|response| &response.headers),
-            _ => None,
-        };
-        let headers: Vec<_> = headers.into_iter().flatten().map(field).collect();
+impl RecordEncoder for HarEncoder {
+    fn encode(&self, out: &mut Vec<u8>, builder: &RecordBuilder, input: &RecordInput<'_>) {
+        let record = builder.build(input);
+        let headers = input.response().map(|response| &response.headers);
+        let headers: Vec<_> = headers.into_iter().flatten().map(header_entry).collect();
         serde_json::to_writer(&mut *out, &entry(&record, headers)).expect("an entry is JSON");
-        out.extend_from_slice(BETWEEN);
+        out.extend_from_slice(SEPARATOR);
     }
 
-    fn begin(&self, mut out: Box<dyn Write + Send>) -> io::Result<Box<dyn Sink>> {
+    fn open_sink(&self, mut out: Box<dyn Write + Send>) -> io::Result<Box<dyn RecordSink>> {
         let version = env!("CARGO_PKG_VERSION");
         write!(
             out,
             "{{\"log\":{{\"version\":\"1.2\",\"creator\":{{\"name\":\"fetch-all\",\
              \"version\":\"{version}\"}},\"entries\":["
         )?;
-        Ok(Box::new(Document { begun: false, out }))
+        Ok(Box::new(HarSink {
+            has_entries: false,
+            out,
+        }))
     }
 }
 
-/// The document. Every buffer ends with what comes between two entries, which is held back until it
-/// is known that there is another.
-struct Document {
-    begun: bool,
+/// The document. Every buffer ends with a separator, which is written only before the next buffer.
+struct HarSink {
+    has_entries: bool,
     out: Box<dyn Write + Send>,
 }
 
-impl Sink for Document {
+impl RecordSink for HarSink {
     fn write(&mut self, buffer: &[u8]) -> io::Result<()> {
-        let before = if self.begun { BETWEEN } else { b"\n" };
-        self.begun = true;
+        let before = if self.has_entries { SEPARATOR } else { b"\n" };
+        self.has_entries = true;
         self.out.write_all(before)?;
         self.out
-            .write_all(buffer.strip_suffix(BETWEEN).unwrap_or(buffer))?;
+            .write_all(buffer.strip_suffix(SEPARATOR).unwrap_or(buffer))?;
         self.out.flush()
     }
 
@@ -60,7 +59,7 @@ impl Sink for Document {
     }
 }
 
-fn field((name, value): (&http::HeaderName, &http::HeaderValue)) -> Value {
+fn header_entry((name, value): (&http::HeaderName, &http::HeaderValue)) -> Value {
     let value = String::from_utf8_lossy(value.as_bytes());
     json!({"name": name.as_str(), "value": value})
 }
@@ -79,7 +78,7 @@ fn entry(record: &Record<'_>, headers: Vec<Value>) -> Value {
         "time": milliseconds(record.time_total, Some(0.0)),
         "request": {
             "method": record.method, "url": url, "httpVersion": version, "cookies": [],
-            "headers": [], "queryString": query(url), "headersSize": -1, "bodySize": -1,
+            "headers": [], "queryString": query_entries(url), "headersSize": -1, "bodySize": -1,
         },
         "response": {
             "status": record.response_code.unwrap_or(0), "statusText": "", "httpVersion": version,
@@ -92,7 +91,7 @@ fn entry(record: &Record<'_>, headers: Vec<Value>) -> Value {
         },
         "cache": {},
         "timings": timings(record),
-        "_id": record.id, "_outcome": record.outcome, "_exitcode": record.exitcode,
+        "_id": record.id, "_outcome": record.outcome.as_str(), "_exitcode": record.exitcode,
         "_attempts": record.attempts,
     });
     if let Some(ip) = record.remote_ip {
@@ -110,7 +109,7 @@ fn entry(record: &Record<'_>, headers: Vec<Value>) -> Value {
     entry
 }
 
-/// The parts of the last attempt's time, in milliseconds; -1 is what does not apply.
+/// The phases of the last attempt, in milliseconds; -1 if one does not apply.
 fn timings(record: &Record<'_>) -> impl Serialize + use<> {
     let span = |from: Option<f64>, to: Option<f64>| match (from, to) {
         (Some(from), Some(to)) => milliseconds(Some((to - from).max(0.0)), None),
@@ -128,13 +127,13 @@ fn timings(record: &Record<'_>) -> impl Serialize + use<> {
     })
 }
 
-fn milliseconds(seconds: Option<f64>, or: Option<f64>) -> Value {
+fn milliseconds(seconds: Option<f64>, default: Option<f64>) -> Value {
     seconds
-        .or(or)
+        .or(default)
         .map_or_else(|| json!(-1), |seconds| json!((seconds * 1e6).round() / 1e3))
 }
 
-fn query(url: &str) -> Vec<Value> {
+fn query_entries(url: &str) -> Vec<Value> {
     let Ok(url) = url::Url::parse(url) else {
         return Vec::new();
     };

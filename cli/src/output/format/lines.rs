@@ -1,44 +1,48 @@
-//! Forms with a line for each record: for programs, for people, for nobody.
+//! Formats of one line for each record: JSON, text, and none at all.
 
-use super::Encoder;
-use super::text;
-use crate::output::record::{Recorder, Told};
+use super::{RecordEncoder, text};
+use crate::outcome::kind::OutcomeKind;
+use crate::output::record::{RecordBuilder, RecordInput};
 
 /// A JSON object on each line.
-pub(super) struct Jsonl;
+pub(super) struct JsonlEncoder;
 
-impl Encoder for Jsonl {
-    fn add(&self, out: &mut Vec<u8>, recorder: &Recorder, told: &Told<'_>) {
-        recorder.write(out, told);
+impl RecordEncoder for JsonlEncoder {
+    fn encode(&self, out: &mut Vec<u8>, builder: &RecordBuilder, input: &RecordInput<'_>) {
+        builder.write_line(out, input);
     }
 }
 
-/// Nothing.
-pub(super) struct Nothing;
+/// Writes nothing.
+pub(super) struct NullEncoder;
 
-impl Encoder for Nothing {
-    fn add(&self, _: &mut Vec<u8>, _: &Recorder, _: &Told<'_>) {}
+impl RecordEncoder for NullEncoder {
+    fn encode(&self, _: &mut Vec<u8>, _: &RecordBuilder, _: &RecordInput<'_>) {}
 }
 
-/// A line for people.
-pub(super) struct Text {
-    /// Whether only those lines are written that tell something.
+/// Lines for people.
+pub(super) struct TextEncoder {
+    /// Whether successes without retries are left out.
     pub(super) notable_only: bool,
 }
 
-impl Encoder for Text {
-    fn add(&self, out: &mut Vec<u8>, _: &Recorder, told: &Told<'_>) {
-        match *told {
-            Told::Ended(ended)
+impl RecordEncoder for TextEncoder {
+    fn encode(&self, out: &mut Vec<u8>, _: &RecordBuilder, input: &RecordInput<'_>) {
+        match *input {
+            RecordInput::Fetched(result)
                 if self.notable_only
-                    && ended.verdict.outcome == "ok"
-                    && ended.outcome.retries == 0 => {}
-            Told::Ended(ended) => text::write(out, ended),
-            Told::Disallowed { request, .. } => {
-                text::write_unfetched(out, "robots", request.text());
+                    && result.class.kind == OutcomeKind::Ok
+                    && result.outcome.retries == 0 => {}
+            RecordInput::Fetched(result) => text::write_fetched(out, result),
+            RecordInput::Disallowed { request, .. } => {
+                text::write_unfetched(out, OutcomeKind::Robots, request.text());
             }
-            Told::Invalid { text, .. } => text::write_unfetched(out, "invalid", text),
-            Told::Skipped { url, .. } => text::write_unfetched(out, "skipped", url),
+            RecordInput::Invalid { text, .. } => {
+                text::write_unfetched(out, OutcomeKind::Invalid, text);
+            }
+            RecordInput::Skipped { url, .. } => {
+                text::write_unfetched(out, OutcomeKind::Skipped, url);
+            }
         }
     }
 }

@@ -1,7 +1,6 @@
-//! The forms that records are written in.
+//! The formats of records.
 
 mod csv;
-mod flat;
 mod har;
 mod lines;
 mod parquet;
@@ -9,67 +8,67 @@ mod text;
 
 use std::io::{self, Write};
 
+use super::record::{RecordBuilder, RecordInput};
 use crate::args::Format;
-use crate::output::record::{Recorder, Told};
 
-/// A form of output. Records are encoded on the threads that have them, into buffers, and these are
-/// written by one thread to the file.
-pub(crate) trait Encoder: Send + Sync {
-    /// Adds one record to a buffer.
-    fn add(&self, out: &mut Vec<u8>, recorder: &Recorder, told: &Told<'_>);
+/// An output format. The threads that have records encode them into buffers; one thread writes the
+/// buffers to the file.
+pub(crate) trait RecordEncoder: Send + Sync {
+    /// Appends one record to a buffer.
+    fn encode(&self, out: &mut Vec<u8>, builder: &RecordBuilder, input: &RecordInput<'_>);
 
-    /// What comes before the first record, in forms whose records just follow each other.
-    fn head(&self) -> Vec<u8> {
+    /// What comes before the first record, in formats without a sink of their own.
+    fn header(&self) -> Vec<u8> {
         Vec::new()
     }
 
-    /// Begins a file of buffers.
+    /// Starts a file of buffers.
     ///
     /// # Errors
     ///
-    /// If what comes before the first record cannot be written.
-    fn begin(&self, out: Box<dyn Write + Send>) -> io::Result<Box<dyn Sink>> {
-        Ok(Box::new(Plain(out)))
+    /// If the beginning of the file cannot be written.
+    fn open_sink(&self, out: Box<dyn Write + Send>) -> io::Result<Box<dyn RecordSink>> {
+        Ok(Box::new(PlainSink(out)))
     }
 }
 
 /// A file of records.
-pub(crate) trait Sink: Send {
+pub(crate) trait RecordSink: Send {
     /// Writes a buffer.
     ///
     /// # Errors
     ///
-    /// If the file does not take it.
+    /// If the file cannot be written.
     fn write(&mut self, buffer: &[u8]) -> io::Result<()>;
 
     /// Writes what comes after the last record, so that the file is valid.
     ///
     /// # Errors
     ///
-    /// If the file does not take it.
+    /// If the file cannot be written.
     fn finish(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
 
-/// A form in which records just follow each other.
-struct Plain(Box<dyn Write + Send>);
+/// Buffers one after the other.
+struct PlainSink(Box<dyn Write + Send>);
 
-impl Sink for Plain {
+impl RecordSink for PlainSink {
     fn write(&mut self, buffer: &[u8]) -> io::Result<()> {
         self.0.write_all(buffer)?;
         self.0.flush()
     }
 }
 
-/// The form that an option names. `notable_only` is for lines for people.
-pub(crate) fn encoder(format: Format, notable_only: bool) -> Box<dyn Encoder> {
+/// The encoder of `--format`. With `notable_only`, the text format leaves out plain successes.
+pub(crate) fn encoder(format: Format, notable_only: bool) -> Box<dyn RecordEncoder> {
     match format {
-        Format::Csv => Box::new(csv::Csv),
-        Format::Har => Box::new(har::Har),
-        Format::Jsonl => Box::new(lines::Jsonl),
-        Format::None => Box::new(lines::Nothing),
-        Format::Parquet => Box::new(parquet::Parquet),
-        Format::Text => Box::new(lines::Text { notable_only }),
+        Format::Csv => Box::new(csv::CsvEncoder),
+        Format::Har => Box::new(har::HarEncoder),
+        Format::Jsonl => Box::new(lines::JsonlEncoder),
+        Format::None => Box::new(lines::NullEncoder),
+        Format::Parquet => Box::new(parquet::ParquetEncoder),
+        Format::Text => Box::new(lines::TextEncoder { notable_only }),
     }
 }

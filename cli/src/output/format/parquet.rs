@@ -1,4 +1,4 @@
-//! Parquet: a table in columns, compressed with Snappy.
+//! Parquet: a table stored by columns, compressed with Snappy.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -11,77 +11,82 @@ use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::types::Type;
 use serde::de::DeserializeOwned;
 
-use super::flat::{COLUMNS, Column};
-use super::{Encoder, Sink};
-use crate::output::record::{Recorder, Told};
+use super::{RecordEncoder, RecordSink};
+use crate::output::record::{Cell, Column, ColumnType, Record, RecordBuilder, RecordInput};
 
-/// So many rows are a group, which is in memory until it is full…
+/// The most rows of a group, which is in memory until it is full.
 const MAX_ROWS: usize = 16 << 10;
 
-/// …or so many bytes of buffers, for rows that are long.
+/// The most bytes of encoded rows of a group, which limits groups of long rows.
 const MAX_BYTES: usize = 8 << 20;
 
-/// A row for each record. Between the threads it goes as postcard's bytes.
-pub(super) struct Parquet;
+/// One row for each record. Threads pass rows on in postcard's encoding.
+pub(super) struct ParquetEncoder;
 
-impl Encoder for Parquet {
-    fn add(&self, out: &mut Vec<u8>, recorder: &Recorder, told: &Told<'_>) {
-        let record = recorder.make(told);
-        for (_, column) in COLUMNS {
-            let taken = std::mem::take(out);
-            *out = match column {
-                Column::Double(get) => postcard::to_extend(&get(&record), taken),
-                Column::Int(get) => postcard::to_extend(&get(&record), taken),
-                Column::Long(get) => postcard::to_extend(&get(&record), taken),
-                Column::Text(get) => postcard::to_extend(&get(&record), taken),
+impl RecordEncoder for ParquetEncoder {
+    fn encode(&self, out: &mut Vec<u8>, builder: &RecordBuilder, input: &RecordInput<'_>) {
+        let record = builder.build(input);
+        for column in Record::columns() {
+            let row = std::mem::take(out);
+            *out = match (column.cell)(&record) {
+                Cell::Double(value) => postcard::to_extend(&Some(value), row),
+                Cell::Int(value) => postcard::to_extend(&Some(value), row),
+                Cell::Long(value) => postcard::to_extend(&Some(value), row),
+                Cell::Null => postcard::to_extend(&None::<()>, row),
+                Cell::Text(text) => postcard::to_extend(&Some(text), row),
             }
-            .expect("memory takes everything");
+            .expect("a vector takes every write");
         }
     }
 
-    fn begin(&self, out: Box<dyn Write + Send>) -> io::Result<Box<dyn Sink>> {
+    fn open_sink(&self, out: Box<dyn Write + Send>) -> io::Result<Box<dyn RecordSink>> {
         let properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
             .set_created_by(format!("fetch-all version {}", env!("CARGO_PKG_VERSION")))
             .build();
-        let writer = SerializedFileWriter::new(out, schema().map_err(other)?, Arc::new(properties));
-        Ok(Box::new(Table {
+        let writer = SerializedFileWriter::new(
+            out,
+            schema().map_err(io::Error::other)?,
+            Arc::new(properties),
+        );
+        Ok(Box::new(ParquetSink {
             bytes: 0,
-            columns: columns(),
+            columns: empty_columns(),
             rows: 0,
-            writer: writer.map_err(other)?,
+            writer: writer.map_err(io::Error::other)?,
         }))
     }
 }
 
-/// The file, and the rows of the group that is not full yet.
-struct Table {
+/// The file, and the rows of the current group.
+struct ParquetSink {
     bytes: usize,
-    columns: Vec<Values>,
+    columns: Vec<ColumnValues>,
     rows: usize,
     writer: SerializedFileWriter<Box<dyn Write + Send>>,
 }
 
-/// A column's values that are there, and for each row whether there is one.
-enum Values {
+/// The values of a column that are not null, and for each row whether it has one: its definition
+/// level.
+enum ColumnValues {
     Double(Vec<f64>, Vec<i16>),
     Int(Vec<i32>, Vec<i16>),
     Long(Vec<i64>, Vec<i16>),
     Text(Vec<ByteArray>, Vec<i16>),
 }
 
-impl Sink for Table {
+impl RecordSink for ParquetSink {
     fn write(&mut self, buffer: &[u8]) -> io::Result<()> {
         let mut rest = buffer;
         while !rest.is_empty() {
             let before = rest.len();
             for column in &mut self.columns {
-                rest = column.take(rest).map_err(other)?;
+                rest = column.read_value(rest).map_err(io::Error::other)?;
             }
             self.rows += 1;
             self.bytes += before - rest.len();
             if self.rows >= MAX_ROWS || self.bytes >= MAX_BYTES {
-                self.group()?;
+                self.write_group()?;
             }
         }
         Ok(())
@@ -89,17 +94,16 @@ impl Sink for Table {
 
     fn finish(&mut self) -> io::Result<()> {
         if self.rows > 0 {
-            self.group()?;
+            self.write_group()?;
         }
         self.writer.finish().map(drop).map_err(io_error)?;
         self.writer.inner_mut().flush()
     }
 }
 
-impl Table {
-    /// Writes the rows as a group.
-    fn group(&mut self) -> io::Result<()> {
-        let columns = std::mem::replace(&mut self.columns, columns());
+impl ParquetSink {
+    fn write_group(&mut self) -> io::Result<()> {
+        let columns = std::mem::replace(&mut self.columns, empty_columns());
         (self.rows, self.bytes) = (0, 0);
         let mut group = self.writer.next_row_group().map_err(io_error)?;
         for values in columns {
@@ -114,14 +118,14 @@ impl Table {
     }
 }
 
-impl Values {
-    /// Takes one value off the front of the bytes. Tells what is left.
-    fn take<'a>(&mut self, bytes: &'a [u8]) -> postcard::Result<&'a [u8]> {
+impl ColumnValues {
+    /// Reads one value from the front of the bytes and returns the rest.
+    fn read_value<'a>(&mut self, bytes: &'a [u8]) -> postcard::Result<&'a [u8]> {
         match self {
-            Self::Double(values, there) => take(values, there, bytes, |value| value),
-            Self::Int(values, there) => take(values, there, bytes, |value| value),
-            Self::Long(values, there) => take(values, there, bytes, |value| value),
-            Self::Text(values, there) => take(values, there, bytes, |text: String| {
+            Self::Double(values, levels) => read_value(values, levels, bytes, |value| value),
+            Self::Int(values, levels) => read_value(values, levels, bytes, |value| value),
+            Self::Long(values, levels) => read_value(values, levels, bytes, |value| value),
+            Self::Text(values, levels) => read_value(values, levels, bytes, |text: String| {
                 text.into_bytes().into()
             }),
         }
@@ -129,22 +133,22 @@ impl Values {
 
     fn write(&self, column: SerializedColumnWriter<'_>) -> Result<(), ParquetError> {
         match self {
-            Self::Double(values, there) => write::<DoubleType>(column, values, there),
-            Self::Int(values, there) => write::<Int32Type>(column, values, there),
-            Self::Long(values, there) => write::<Int64Type>(column, values, there),
-            Self::Text(values, there) => write::<ByteArrayType>(column, values, there),
+            Self::Double(values, levels) => write::<DoubleType>(column, values, levels),
+            Self::Int(values, levels) => write::<Int32Type>(column, values, levels),
+            Self::Long(values, levels) => write::<Int64Type>(column, values, levels),
+            Self::Text(values, levels) => write::<ByteArrayType>(column, values, levels),
         }
     }
 }
 
-fn take<'a, T: DeserializeOwned, V>(
+fn read_value<'a, T: DeserializeOwned, V>(
     values: &mut Vec<V>,
-    there: &mut Vec<i16>,
+    levels: &mut Vec<i16>,
     bytes: &'a [u8],
     make: impl FnOnce(T) -> V,
 ) -> postcard::Result<&'a [u8]> {
     let (value, rest) = postcard::take_from_bytes::<Option<T>>(bytes)?;
-    there.push(value.is_some().into());
+    levels.push(value.is_some().into());
     values.extend(value.map(make));
     Ok(rest)
 }
@@ -152,44 +156,48 @@ fn take<'a, T: DeserializeOwned, V>(
 fn write<T: DataType>(
     mut column: SerializedColumnWriter<'_>,
     values: &[T::T],
-    there: &[i16],
+    levels: &[i16],
 ) -> Result<(), ParquetError> {
-    column.typed::<T>().write_batch(values, Some(there), None)?;
+    column
+        .typed::<T>()
+        .write_batch(values, Some(levels), None)?;
     column.close()
 }
 
-fn columns() -> Vec<Values> {
-    let empty = |(_, column): &(_, Column)| match column {
-        Column::Double(_) => Values::Double(Vec::new(), Vec::new()),
-        Column::Int(_) => Values::Int(Vec::new(), Vec::new()),
-        Column::Long(_) => Values::Long(Vec::new(), Vec::new()),
-        Column::Text(_) => Values::Text(Vec::new(), Vec::new()),
+fn empty_columns() -> Vec<ColumnValues> {
+    let kinds = Record::columns().filter_map(|column| column.kind);
+    let empty = |kind| match kind {
+        ColumnType::Double => ColumnValues::Double(Vec::new(), Vec::new()),
+        ColumnType::Int => ColumnValues::Int(Vec::new(), Vec::new()),
+        ColumnType::Long => ColumnValues::Long(Vec::new(), Vec::new()),
+        ColumnType::Text => ColumnValues::Text(Vec::new(), Vec::new()),
     };
-    COLUMNS.iter().map(empty).collect()
+    kinds.map(empty).collect()
 }
 
 fn schema() -> Result<Arc<Type>, ParquetError> {
-    let field = |(name, column): &(&str, Column)| {
-        let (physical, logical) = match column {
-            Column::Double(_) => (Physical::DOUBLE, None),
-            Column::Int(_) => (Physical::INT32, None),
-            Column::Long(_) => (Physical::INT64, None),
-            Column::Text(_) => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
+    let field = |column: &Column| {
+        let (physical, logical) = match column.kind? {
+            ColumnType::Double => (Physical::DOUBLE, None),
+            ColumnType::Int => (Physical::INT32, None),
+            ColumnType::Long => (Physical::INT64, None),
+            ColumnType::Text => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
         };
-        let field = Type::primitive_type_builder(name, physical);
-        let field = field
+        let field = Type::primitive_type_builder(column.name, physical)
             .with_repetition(Repetition::OPTIONAL)
             .with_logical_type(logical);
-        field.build().map(Arc::new)
+        Some(field.build().map(Arc::new))
     };
-    let fields = COLUMNS.iter().map(field).collect::<Result<_, _>>()?;
+    let fields = Record::columns()
+        .filter_map(field)
+        .collect::<Result<_, _>>()?;
     Type::group_type_builder("record")
         .with_fields(fields)
         .build()
         .map(Arc::new)
 }
 
-/// The error of the file below, where it is one, so that a full disk is known as such.
+/// The error of the underlying file, if levels is one: a full disk is reported as such.
 fn io_error(error: ParquetError) -> io::Error {
     match error {
         ParquetError::External(cause) => match cause.downcast::<io::Error>() {
@@ -198,8 +206,4 @@ fn io_error(error: ParquetError) -> io::Error {
         },
         error => io::Error::other(error),
     }
-}
-
-fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
-    io::Error::other(error)
 }

@@ -1,4 +1,4 @@
-//! How single fields are written.
+//! Types of single fields.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -9,41 +9,32 @@ use fetch_driver::{Redacted, Timestamp};
 use fetch_proto::AttemptReport;
 use http::HeaderMap;
 use ring::digest;
-use serde::ser::{Serialize, Serializer};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use url::Url;
 
-use super::seconds;
+use super::source::seconds;
+use super::table::json_object;
+use super::value::FieldValue;
 use crate::outcome::checksum::hex;
-use crate::outcome::verdict::attempt_error;
+use crate::outcome::class::attempt_error_type;
 
-/// What identifies a URL with its method and body.
-pub(crate) enum Id<'a> {
+/// The identity of a URL with its method and body.
+pub(crate) enum RecordId<'a> {
     Digest(digest::Digest),
-    /// By who made the list.
+    /// From a column of the list.
     Given(&'a str),
 }
 
-impl Id<'_> {
-    /// What a state knows it by: 32 bytes.
+impl RecordId<'_> {
+    /// The key in a resume state: 32 bytes.
     pub(crate) fn key(&self) -> digest::Digest {
         match self {
             Self::Digest(digest) => *digest,
             Self::Given(id) => digest::digest(&digest::SHA256, id.as_bytes()),
         }
     }
-}
 
-impl fmt::Display for Id<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Digest(digest) => write!(f, "sha256:{}", hex(digest.as_ref())),
-            Self::Given(id) => f.write_str(id),
-        }
-    }
-}
-
-impl Id<'_> {
-    /// Its text, which needs no memory of its own.
+    /// Its text, without an allocation.
     pub(super) fn with_text<R>(&self, f: impl FnOnce(&str) -> R) -> R {
         const HEX: &[u8; 16] = b"0123456789abcdef";
         let digest = match self {
@@ -59,19 +50,29 @@ impl Id<'_> {
     }
 }
 
-impl Serialize for Id<'_> {
+impl fmt::Display for RecordId<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Digest(digest) => write!(f, "sha256:{}", hex(digest.as_ref())),
+            Self::Given(id) => f.write_str(id),
+        }
+    }
+}
+
+impl Serialize for RecordId<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.with_text(|text| serializer.serialize_str(text))
     }
 }
 
-/// What went wrong, as a text.
-pub(crate) enum Shown<'a> {
+/// The text of an error.
+#[derive(Clone, Copy)]
+pub(crate) enum ErrorMessage<'a> {
     Error(&'a fetch_driver::Error),
     Text(&'a str),
 }
 
-impl fmt::Display for Shown<'_> {
+impl fmt::Display for ErrorMessage<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Error(error) => error.fmt(f),
@@ -80,13 +81,13 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-impl Serialize for Shown<'_> {
+impl Serialize for ErrorMessage<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-/// Header fields as curl's `header_json`: names in lower case, each with all its values.
+/// Header fields like curl's `header_json`: names in lower case, each with all its values.
 pub(crate) struct HeaderJson<'a>(pub(crate) &'a HeaderMap);
 
 impl Serialize for HeaderJson<'_> {
@@ -99,10 +100,10 @@ impl Serialize for HeaderJson<'_> {
     }
 }
 
-/// A URL, without the user and password that a redirect may have brought.
-pub(crate) struct Effective<'a>(pub(crate) &'a Url);
+/// The last URL, without the user and password that a redirect may have added.
+pub(crate) struct EffectiveUrl<'a>(pub(crate) &'a Url);
 
-impl Effective<'_> {
+impl EffectiveUrl<'_> {
     pub(crate) fn text(&self) -> Cow<'_, str> {
         match self.0.username().is_empty() && self.0.password().is_none() {
             true => self.0.as_str().into(),
@@ -111,12 +112,13 @@ impl Effective<'_> {
     }
 }
 
-impl Serialize for Effective<'_> {
+impl Serialize for EffectiveUrl<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.text())
     }
 }
 
+/// A wall-clock time, written as RFC 3339 in milliseconds.
 pub(crate) struct StartedAt(pub(crate) SystemTime);
 
 impl fmt::Display for StartedAt {
@@ -129,25 +131,25 @@ impl fmt::Display for StartedAt {
 }
 
 /// A second and its text, `2026-11-26T18:33:52`.
-type Second = (i64, [u8; 19]);
+type FormattedSecond = (i64, [u8; 19]);
 
 thread_local! {
-    /// The latest of this thread: thousands of records in a row are of the same second.
-    static SECOND: Cell<Option<Second>> = const { Cell::new(None) };
+    /// The last one of this thread: thousands of consecutive records share a second.
+    static LAST_SECOND: Cell<Option<FormattedSecond>> = const { Cell::new(None) };
 }
 
 impl StartedAt {
-    /// Its text, if its year can be written.
+    /// Its text; `None` if the year is out of range.
     pub(super) fn with_text<R>(&self, f: impl FnOnce(Option<&str>) -> R) -> R {
         let Ok(at) = jiff::Timestamp::try_from(self.0) else {
             return f(None);
         };
         let (second, nanos) = (at.as_second(), at.subsec_nanosecond());
-        let cached = SECOND.get().filter(|(cached, _)| *cached == second);
+        let cached = LAST_SECOND.get().filter(|(cached, _)| *cached == second);
         let Some((_, prefix)) = cached.filter(|_| nanos >= 0) else {
             let text = format!("{at:.3}");
             if let Some(prefix) = text.as_bytes().first_chunk().filter(|_| text.len() == 24) {
-                SECOND.set(Some((second, *prefix)));
+                LAST_SECOND.set(Some((second, *prefix)));
             }
             return f(Some(&text));
         };
@@ -168,35 +170,30 @@ impl Serialize for StartedAt {
     }
 }
 
-/// Every request that was sent, in order; times count from the first one's start.
-pub(crate) struct Attempts<'a>(pub(crate) Option<Timestamp>, pub(crate) &'a [AttemptReport]);
+/// All attempts in order. Times count from the first one's start.
+pub(crate) struct AttemptList<'a>(pub(crate) Option<Timestamp>, pub(crate) &'a [AttemptReport]);
 
-#[derive(serde::Serialize)]
-pub(super) struct AttemptRecord {
-    pub(super) response_code: Option<u16>,
-    pub(super) error_type: Option<&'static str>,
-    pub(super) retry_after: Option<f64>,
-    pub(super) time_start: f64,
-    pub(super) time_total: f64,
-}
-
-impl Attempts<'_> {
-    pub(super) fn records(&self) -> impl Iterator<Item = AttemptRecord> {
-        let t0 = self.0;
-        self.1.iter().map(move |attempt| {
-            let start = attempt.timings.started;
-            AttemptRecord {
-                response_code: attempt.status,
-                error_type: attempt_error(attempt.end),
-                retry_after: attempt.retry_after.map(seconds),
-                time_start: t0.map_or(0.0, |t0| seconds(start.saturating_since(t0))),
-                time_total: seconds(attempt.timings.total()),
-            }
-        })
+json_object! {
+    /// One attempt, with the start of the first one.
+    pub(super) struct AttemptRecord<> of source: (Option<Timestamp>, &AttemptReport) {
+        response_code: Option<u16> = source.1.status;
+        error_type: Option<&'static str> = attempt_error_type(source.1.end);
+        retry_after: Option<f64> = source.1.retry_after.map(seconds);
+        time_start: f64 = source.0.map_or(0.0, |first| {
+            seconds(source.1.timings.started.saturating_since(first))
+        });
+        time_total: f64 = seconds(source.1.timings.total());
     }
 }
 
-impl Serialize for Attempts<'_> {
+impl AttemptList<'_> {
+    pub(super) fn records(&self) -> impl Iterator<Item = AttemptRecord> {
+        let attempts = self.1.iter();
+        attempts.map(|attempt| AttemptRecord::new((self.0, attempt)))
+    }
+}
+
+impl Serialize for AttemptList<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.records())
     }
@@ -209,7 +206,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_date_is_the_same_whether_its_second_is_known_or_not() {
+    fn a_cached_second_does_not_change_the_date() {
         let base = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_718_032);
         for millis in [840, 0, 7, 999, 1_000, 59_999, 60_001, 840] {
             let at = base + Duration::from_micros(millis * 1_000 + 999);

@@ -1,4 +1,4 @@
-//! What `-w` prints for each URL, with curl's variables.
+//! `-w`: a text with curl's variables, printed for each URL.
 
 mod variable;
 
@@ -6,28 +6,28 @@ use std::fs;
 use std::io::Read;
 
 use crate::exit::CliError;
-use crate::output::format::Encoder;
-use crate::output::record::{Recorder, Told};
-use variable::Variable;
+use crate::output::format::RecordEncoder;
+use crate::output::record::{RecordBuilder, RecordInput};
+use variable::WriteOutVariable;
 
-/// A format that was read.
+/// A parsed format.
 #[derive(Debug)]
-pub(crate) struct WriteOut(Vec<Piece>);
+pub(crate) struct WriteOut(Vec<WriteOutPart>);
 
 #[derive(Debug, PartialEq)]
-enum Piece {
+enum WriteOutPart {
     /// All values of a header field.
     Header(String),
     Text(String),
-    Variable(Variable),
+    Variable(WriteOutVariable),
 }
 
 impl WriteOut {
-    /// Reads the format, which may be in a file. `stdin_is_taken` by the list.
+    /// Parses the option, which may name a file. `stdin_is_taken`: the list comes from stdin.
     ///
     /// # Errors
     ///
-    /// If it names what is not known, or its file cannot be read.
+    /// If a variable is not known, or the file cannot be read.
     pub(crate) fn load(option: &str, stdin_is_taken: bool) -> Result<Self, CliError> {
         let text = match option.strip_prefix('@') {
             None => option.to_owned(),
@@ -44,25 +44,25 @@ impl WriteOut {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        let mut pieces = Vec::new();
+        let mut parts = Vec::new();
         let mut rest = text;
         let mut literal = String::new();
         while let Some(at) = rest.find(['%', '\\']) {
             literal.push_str(&rest[..at]);
-            let (piece, after) = special(&rest[at..])?;
-            match piece {
-                Piece::Text(text) => literal.push_str(&text),
-                piece => {
-                    pieces.push(Piece::Text(std::mem::take(&mut literal)));
-                    pieces.push(piece);
+            let (part, after) = parse_special(&rest[at..])?;
+            match part {
+                WriteOutPart::Text(text) => literal.push_str(&text),
+                part => {
+                    parts.push(WriteOutPart::Text(std::mem::take(&mut literal)));
+                    parts.push(part);
                 }
             }
             rest = after;
         }
         literal.push_str(rest);
-        pieces.push(Piece::Text(literal));
-        pieces.retain(|piece| *piece != Piece::Text(String::new()));
-        Ok(Self(pieces))
+        parts.push(WriteOutPart::Text(literal));
+        parts.retain(|part| *part != WriteOutPart::Text(String::new()));
+        Ok(Self(parts))
     }
 }
 
@@ -74,42 +74,39 @@ fn read(path: &str) -> std::io::Result<String> {
     std::io::stdin().read_to_string(&mut text).map(|_| text)
 }
 
-/// What begins with `%` or a backslash, and the rest.
-fn special(text: &str) -> Result<(Piece, &str), String> {
+/// Parses a part that starts with `%` or a backslash; returns the rest, too.
+fn parse_special(text: &str) -> Result<(WriteOutPart, &str), String> {
     for (escape, meaning) in [("\\n", "\n"), ("\\r", "\r"), ("\\t", "\t"), ("%%", "%")] {
         if let Some(rest) = text.strip_prefix(escape) {
-            return Ok((Piece::Text(meaning.to_owned()), rest));
+            return Ok((WriteOutPart::Text(meaning.to_owned()), rest));
         }
     }
     let header = text.strip_prefix("%header{");
     if let Some(inside) = header.or_else(|| text.strip_prefix("%{")) {
         let (name, rest) = inside
             .split_once('}')
-            .ok_or_else(|| format!("{text:?}: a brace without its other"))?;
+            .ok_or_else(|| format!("{text:?}: unbalanced brace"))?;
         if header.is_some() {
-            return Ok((Piece::Header(name.to_ascii_lowercase()), rest));
+            return Ok((WriteOutPart::Header(name.to_ascii_lowercase()), rest));
         }
-        let variable = Variable::named(name).ok_or_else(|| {
-            let known = variable::names().collect::<Vec<_>>().join(" ");
-            format!("%{{{name}}} is not known here: there are {known}, and %header{{name}}")
+        let variable = WriteOutVariable::named(name).ok_or_else(|| {
+            let known = variable::names().join(" ");
+            format!("%{{{name}}} is not known here: use {known}, or %header{{name}}")
         })?;
-        return Ok((Piece::Variable(variable), rest));
+        return Ok((WriteOutPart::Variable(variable), rest));
     }
-    // Anything else is itself, as in curl.
+    // Anything else is literal, as in curl.
     let (one, rest) = text.split_at(1);
-    Ok((Piece::Text(one.to_owned()), rest))
+    Ok((WriteOutPart::Text(one.to_owned()), rest))
 }
 
-impl Encoder for WriteOut {
-    fn add(&self, out: &mut Vec<u8>, recorder: &Recorder, told: &Told<'_>) {
-        let record = recorder.make(told);
-        let headers = match told {
-            Told::Ended(ended) => ended.outcome.response().map(|response| &response.headers),
-            _ => None,
-        };
-        for piece in &self.0 {
-            match piece {
-                Piece::Header(name) => {
+impl RecordEncoder for WriteOut {
+    fn encode(&self, out: &mut Vec<u8>, builder: &RecordBuilder, input: &RecordInput<'_>) {
+        let record = builder.build(input);
+        let headers = input.response().map(|response| &response.headers);
+        for part in &self.0 {
+            match part {
+                WriteOutPart::Header(name) => {
                     let values = headers
                         .into_iter()
                         .flat_map(|headers| headers.get_all(name));
@@ -118,8 +115,8 @@ impl Encoder for WriteOut {
                         out.extend_from_slice(value.as_bytes());
                     }
                 }
-                Piece::Text(text) => out.extend_from_slice(text.as_bytes()),
-                Piece::Variable(variable) => variable.write(out, &record, headers),
+                WriteOutPart::Text(text) => out.extend_from_slice(text.as_bytes()),
+                WriteOutPart::Variable(variable) => variable.write(out, &record, headers),
             }
         }
     }
@@ -130,16 +127,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_escapes_and_variables_are_told_apart() {
-        let WriteOut(pieces) = WriteOut::parse("a\\n%%\\x%{url}\\t%header{ETag}%q").unwrap();
-        let text = |text: &str| Piece::Text(text.to_owned());
-        let url = Piece::Variable(Variable::named("url").unwrap());
-        let etag = Piece::Header("etag".to_owned());
-        assert_eq!(pieces, [text("a\n%\\x"), url, text("\t"), etag, text("%q")]);
+    fn text_escapes_and_variables_are_distinguished() {
+        let WriteOut(parts) = WriteOut::parse("a\\n%%\\x%{url}\\t%header{ETag}%q").unwrap();
+        let text = |text: &str| WriteOutPart::Text(text.to_owned());
+        let url = WriteOutPart::Variable(WriteOutVariable::named("url").unwrap());
+        let etag = WriteOutPart::Header("etag".to_owned());
+        assert_eq!(parts, [text("a\n%\\x"), url, text("\t"), etag, text("%q")]);
     }
 
     #[test]
-    fn what_is_not_known_is_named_at_once() {
+    fn unknown_variables_are_named_at_once() {
         for (format, why) in [
             ("%{http_cod}", "%{http_cod} is not known"),
             ("%{local_ip}", "%{local_ip} is not known"),

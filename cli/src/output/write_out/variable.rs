@@ -1,4 +1,4 @@
-//! The variables of `-w`: curl's, and the fields that records have beside these.
+//! The variables of `-w`: curl's, and the other fields of records.
 
 use std::fmt::Display;
 use std::io::Write;
@@ -6,137 +6,127 @@ use std::io::Write;
 use http::{HeaderMap, header};
 use serde::Serialize;
 
-use crate::output::record::{HeaderJson, Record};
+use crate::output::record::{Cell, Column, ColumnType, HeaderJson, Record};
 
-/// A variable that is known.
+/// A known variable.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Variable(&'static str, Put);
-
-type Put = fn(&mut Vec<u8>, &Record<'_>, Option<&HeaderMap>);
-
-impl PartialEq for Variable {
-    fn eq(&self, other: &Self) -> bool {
-        self.0 == other.0
-    }
+pub(super) enum WriteOutVariable {
+    Computed(&'static ComputedVariable),
+    Field(&'static Column),
 }
 
-impl Variable {
-    pub(super) fn named(name: &str) -> Option<Self> {
-        KNOWN.iter().find(|known| known.0 == name).copied()
-    }
+/// A variable that is no field, or is written in another way than fields are.
+#[derive(Debug)]
+pub(super) struct ComputedVariable(&'static str, WriteVariable);
 
-    pub(super) fn write(self, out: &mut Vec<u8>, record: &Record<'_>, head: Option<&HeaderMap>) {
-        (self.1)(out, record, head);
-    }
-}
+type WriteVariable = fn(&mut Vec<u8>, &Record<'_>, Option<&HeaderMap>);
 
-/// The names of all.
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    KNOWN.iter().map(|known| known.0)
-}
+/// Fields that are no variables. curl has sizes of requests and headers, which are not known here.
+const EXCLUDED: [&str; 4] = ["size_header", "size_request", "started_at", "v"];
 
-/// In order. A status has three digits, and a time microseconds, as in curl; what is not known is 0
-/// where curl has a number, else nothing.
-const KNOWN: &[Variable] = &[
-    Variable("checksum", |out, r, _| put(out, r.checksum)),
-    Variable("content_type", |out, r, _| put(out, r.content_type)),
-    Variable("error_type", |out, r, _| put(out, r.error_type)),
-    Variable("errormsg", |out, r, _| put(out, r.errormsg.as_ref())),
-    Variable("exitcode", |out, r, _| put(out, Some(r.exitcode))),
-    Variable("filename_effective", |out, r, _| {
-        put(out, r.filename_effective);
-    }),
-    Variable("header_json", |out, _, head| {
+/// Statuses have three digits, as in curl. A number is 0 if it is not known, a text empty.
+const COMPUTED: &[ComputedVariable] = &[
+    ComputedVariable("header_json", |out, _, headers| {
         let none = HeaderMap::new();
-        json(out, &HeaderJson(head.map_or(&none, |head| head)));
+        write_json(out, &HeaderJson(headers.unwrap_or(&none)));
     }),
-    Variable("host_key", |out, r, _| put(out, r.host_key)),
-    Variable("http_code", |out, r, _| status(out, r)),
-    Variable("http_version", |out, r, _| {
-        put(out, r.http_version.or(Some("0")));
+    ComputedVariable("http_code", |out, r, _| write_status(out, r)),
+    ComputedVariable("http_version", |out, r, _| {
+        write_value(out, r.http_version.or(Some("0")));
     }),
-    Variable("id", |out, r, _| put(out, Some(&r.id))),
-    Variable("json", |out, r, _| json(out, r)),
-    Variable("method", |out, r, _| put(out, Some(r.method))),
-    Variable("num_connects", |out, r, _| put(out, Some(r.num_connects))),
-    Variable("num_headers", |out, _, head| {
-        put(out, Some(head.map_or(0, HeaderMap::len)));
+    ComputedVariable("json", |out, r, _| r.write_json(out)),
+    ComputedVariable("num_headers", |out, _, headers| {
+        write_value(out, Some(headers.map_or(0, HeaderMap::len)));
     }),
-    Variable("num_redirects", |out, r, _| put(out, Some(r.num_redirects))),
-    Variable("num_retries", |out, r, _| put(out, Some(r.num_retries))),
-    Variable("outcome", |out, r, _| put(out, Some(r.outcome))),
-    Variable("redirect_url", |out, r, head| put(out, redirect(r, head))),
-    Variable("remote_ip", |out, r, _| put(out, r.remote_ip)),
-    Variable("remote_port", |out, r, _| {
-        put(out, r.remote_port.or(Some(0)));
+    ComputedVariable("redirect_url", |out, r, headers| {
+        write_value(out, redirect_url(r, headers));
     }),
-    Variable("response_code", |out, r, _| status(out, r)),
-    Variable("scheme", |out, r, _| {
-        put(out, r.url.split_once("://").map(|(scheme, _)| scheme));
+    ComputedVariable("remote_port", |out, r, _| {
+        write_value(out, r.remote_port.or(Some(0)));
     }),
-    Variable("seq", |out, r, _| put(out, Some(r.seq))),
-    Variable("sha256", |out, r, _| put(out, r.sha256)),
-    Variable("size_delivered", |out, r, _| {
-        put(out, Some(r.size_delivered));
+    ComputedVariable("response_code", |out, r, _| write_status(out, r)),
+    ComputedVariable("scheme", |out, r, _| {
+        write_value(out, r.url.split_once("://").map(|(scheme, _)| scheme));
     }),
-    Variable("size_download", |out, r, _| put(out, Some(r.size_download))),
-    Variable("speed_download", |out, r, _| put(out, Some(speed(r)))),
-    Variable("time_appconnect", |out, r, _| time(out, r.time_appconnect)),
-    Variable("time_connect", |out, r, _| time(out, r.time_connect)),
-    Variable("time_namelookup", |out, r, _| time(out, r.time_namelookup)),
-    Variable("time_posttransfer", |out, r, _| {
-        time(out, r.time_posttransfer);
+    ComputedVariable("speed_download", |out, r, _| {
+        write_value(out, Some(download_speed(r)));
     }),
-    Variable("time_pretransfer", |out, r, _| {
-        time(out, r.time_pretransfer);
-    }),
-    Variable("time_queue", |out, r, _| time(out, Some(r.time_queue))),
-    Variable("time_redirect", |out, r, _| {
-        time(out, Some(r.time_redirect));
-    }),
-    Variable("time_starttransfer", |out, r, _| {
-        time(out, r.time_starttransfer);
-    }),
-    Variable("time_total", |out, r, _| time(out, r.time_total)),
-    Variable("url", |out, r, _| put(out, Some(r.url))),
-    Variable("url_effective", |out, r, _| {
-        put(out, r.url_effective.as_ref().map(|url| url.text()));
-    }),
-    Variable("urlnum", |out, r, _| {
-        put(out, Some(r.seq.saturating_sub(1)));
+    ComputedVariable("urlnum", |out, r, _| {
+        write_value(out, Some(r.seq.saturating_sub(1)));
     }),
 ];
 
-fn put(out: &mut Vec<u8>, value: Option<impl Display>) {
-    if let Some(value) = value {
-        write!(out, "{value}").expect("memory takes everything");
+impl WriteOutVariable {
+    pub(super) fn named(name: &str) -> Option<Self> {
+        all().find(|variable| variable.name() == name)
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Computed(variable) => variable.0,
+            Self::Field(column) => column.name,
+        }
+    }
+
+    pub(super) fn write(self, out: &mut Vec<u8>, record: &Record<'_>, headers: Option<&HeaderMap>) {
+        let column = match self {
+            Self::Computed(variable) => return variable.1(out, record, headers),
+            Self::Field(column) => column,
+        };
+        // Times have microseconds, as in curl.
+        match (column.kind, (column.cell)(record)) {
+            (Some(ColumnType::Double), Cell::Null) => write_value(out, Some("0.000000")),
+            (_, Cell::Double(value)) => write_value(out, Some(format_args!("{value:.6}"))),
+            (_, value) => write_value(out, Some(value)),
+        }
     }
 }
 
-fn json(out: &mut Vec<u8>, value: &impl Serialize) {
+impl PartialEq for WriteOutVariable {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+/// The names of all variables, in order.
+pub(super) fn names() -> Vec<&'static str> {
+    let mut names: Vec<_> = all().map(WriteOutVariable::name).collect();
+    names.sort_unstable();
+    names
+}
+
+fn all() -> impl Iterator<Item = WriteOutVariable> {
+    let is_computed = |name| COMPUTED.iter().any(|variable| variable.0 == name);
+    let fields = Record::columns()
+        .filter(move |column| !EXCLUDED.contains(&column.name) && !is_computed(column.name));
+    let computed = COMPUTED.iter().map(WriteOutVariable::Computed);
+    computed.chain(fields.map(WriteOutVariable::Field))
+}
+
+fn write_value(out: &mut Vec<u8>, value: Option<impl Display>) {
+    if let Some(value) = value {
+        write!(out, "{value}").expect("a vector takes every write");
+    }
+}
+
+fn write_json(out: &mut Vec<u8>, value: &impl Serialize) {
     serde_json::to_writer(out, value).expect("it is writable as JSON");
 }
 
-fn status(out: &mut Vec<u8>, record: &Record<'_>) {
-    put(
-        out,
-        Some(format_args!("{:03}", record.response_code.unwrap_or(0))),
-    );
+fn write_status(out: &mut Vec<u8>, record: &Record<'_>) {
+    let status = record.response_code.unwrap_or(0);
+    write_value(out, Some(format_args!("{status:03}")));
 }
 
-fn time(out: &mut Vec<u8>, seconds: Option<f64>) {
-    put(out, Some(format_args!("{:.6}", seconds.unwrap_or(0.0))));
-}
-
-/// Where it would have led, had redirects been followed.
-fn redirect(record: &Record<'_>, head: Option<&HeaderMap>) -> Option<String> {
-    let location = head?.get(header::LOCATION)?.to_str().ok()?;
+/// The URL of a redirect that was not followed.
+fn redirect_url(record: &Record<'_>, headers: Option<&HeaderMap>) -> Option<String> {
+    let location = headers?.get(header::LOCATION)?.to_str().ok()?;
     let base = record.url_effective.as_ref()?.0;
     base.join(location).ok().map(Into::into)
 }
 
-/// Bytes per second, on average.
-fn speed(record: &Record<'_>) -> u64 {
+/// The average, in bytes per second.
+fn download_speed(record: &Record<'_>) -> u64 {
     let seconds = record.time_total.filter(|seconds| *seconds > 0.0);
     seconds.map_or(0, |seconds| (record.size_download as f64 / seconds) as u64)
 }
@@ -146,8 +136,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_name_is_there_once_and_in_order() {
-        let names: Vec<_> = names().collect();
+    fn names_are_unique_and_sorted() {
+        let names = names();
         assert!(names.windows(2).all(|pair| pair[0] < pair[1]), "{names:?}");
+    }
+
+    #[test]
+    fn variables_are_those_of_curl_and_of_records() {
+        let expected = "checksum content_type error_type errormsg exitcode filename_effective \
+            header_json host_key http_code http_version id json method num_connects num_headers \
+            num_redirects num_retries outcome redirect_url remote_ip remote_port response_code \
+            scheme seq sha256 size_delivered size_download speed_download time_appconnect \
+            time_connect time_namelookup time_posttransfer time_pretransfer time_queue \
+            time_redirect time_starttransfer time_total url url_effective urlnum";
+        let expected: Vec<_> = expected.split_whitespace().collect();
+        assert_eq!(names(), expected);
     }
 }

@@ -1,15 +1,14 @@
-//! WARC 1.1 (ISO 28500:2017): requests and responses as archives keep them.
+//! WARC 1.1 (ISO 28500:2017): an archive of requests and responses.
 //!
-//! Each outcome with a response adds two records: the response, and the request that it answers.
-//! Of the request the head is written as it was meant, with the fields that all requests have but
-//! those that are secret: what the connection added is not known. The response's head has the
-//! fields as they came, written as HTTP/1.1 whatever the protocol was, which `WARC-Protocol` tells.
-//! Its body is as it came after the chunks of HTTP/1.1 were joined (so `Transfer-Encoding` is kept
-//! as `X-Archive-Orig-Transfer-Encoding`, as pywb does); it is not decoded, since with `--warc` no
-//! compression is asked for, as GNU Wget does. What was cut short is not kept, so nothing is
-//! `WARC-Truncated`.
+//! Each outcome with a response adds two records: the response, and its request. The request's head
+//! has the fields that all requests share, without secrets; fields added by the connection are
+//! unknown. The response's head has the fields as received, always written as HTTP/1.1; the actual
+//! protocol is in `WARC-Protocol`. The body is the message body without the chunked coding, so
+//! `Transfer-Encoding` is stored as `X-Archive-Orig-Transfer-Encoding`, as pywb does. It is not
+//! decoded: with `--warc` no compression is requested, as in GNU Wget. Truncated bodies are not
+//! saved, so no record is `WARC-Truncated`.
 
-mod block;
+mod record;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
@@ -22,46 +21,46 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::{HeaderMap, Version};
 
-use super::Disk;
-use super::spool::Body;
-use block::{Block, record_id, request_head, response_head};
+use super::DiskStatus;
+use super::spool::FinishedBody;
+use record::{WarcRecord, record_id, request_head, response_head};
 
-/// So many files of one name are looked for.
+/// The most files with the same name, numbered.
 const MAX_FILES: u32 = 99_999;
 
-/// An archive that grows.
+/// Appends records to the archive.
 #[derive(Debug)]
-pub(super) struct Warc {
-    disk: Arc<Disk>,
-    file: Option<Segment>,
-    /// What all requests have, without secrets.
+pub(super) struct WarcWriter {
+    disk: Arc<DiskStatus>,
+    file: Option<WarcFile>,
+    /// The fields of all requests, without secrets.
     headers: HeaderMap,
-    /// After so many bytes the next file is begun.
+    /// The size in bytes at which the next file starts.
     limit: Option<u64>,
-    /// The next number to look at.
+    /// The next number to use.
     number: u32,
     path: PathBuf,
 }
 
 #[derive(Debug)]
-struct Segment {
+struct WarcFile {
     file: File,
     path: PathBuf,
-    /// Where the last complete record ends.
+    /// The end of the last complete record.
     size: u64,
-    /// How much of that is durable.
+    /// The durable part of `size`.
     synced: u64,
 }
 
-impl Warc {
+impl WarcWriter {
     /// # Errors
     ///
-    /// If its first file cannot be made.
+    /// If the first file cannot be created.
     pub(super) fn open(
         path: &Path,
         limit: Option<u64>,
         headers: &HeaderMap,
-        disk: Arc<Disk>,
+        disk: Arc<DiskStatus>,
     ) -> Result<Self, String> {
         let mut headers = headers.clone();
         let secret: Vec<_> = headers
@@ -83,7 +82,7 @@ impl Warc {
             number: 0,
             path: path.to_owned(),
         };
-        warc.segment()?;
+        warc.current_file()?;
         Ok(warc)
     }
 
@@ -91,14 +90,14 @@ impl Warc {
     ///
     /// # Errors
     ///
-    /// If they cannot be written; the archive ends with the record before then.
+    /// If they cannot be written. The archive ends with the previous record then.
     pub(super) fn append(
         &mut self,
         outcome: &Outcome,
         response: &Response,
         method: &Method,
         date: String,
-        body: &Body,
+        body: &FinishedBody,
     ) -> Result<(), String> {
         let (response_id, request_id) = (record_id(), record_id());
         let uri = Redacted(&response.url).to_string();
@@ -114,7 +113,7 @@ impl Warc {
             ("WARC-Protocol", protocol.to_owned()),
         ];
         common.extend(remote.map(|remote| ("WARC-IP-Address", remote.ip().to_string())));
-        let answer = Block {
+        let response_record = WarcRecord {
             body: Some(body),
             common: &common,
             head: response_head(response),
@@ -122,7 +121,7 @@ impl Warc {
             media: "application/http;msgtype=response",
             own: vec![("WARC-Record-ID", response_id.clone())],
         };
-        let ask = Block {
+        let request_record = WarcRecord {
             body: None,
             common: &common,
             head: request_head(method, &response.url, &self.headers),
@@ -133,66 +132,66 @@ impl Warc {
                 ("WARC-Concurrent-To", response_id),
             ],
         };
-        self.put(&[answer, ask])
+        self.write_all(&[response_record, request_record])
     }
 
-    /// Makes durable what it has.
+    /// Makes the current file durable.
     pub(super) fn sync(&mut self) -> Result<(), String> {
         match self.file.as_mut().map(|file| (file.sync(), file)) {
-            Some((Err(error), file)) => Err(self.disk.fails(&file.path, &error)),
+            Some((Err(error), file)) => Err(self.disk.record_error(&file.path, &error)),
             _ => Ok(()),
         }
     }
 
-    /// Writes records, all or none of them.
-    fn put(&mut self, blocks: &[Block<'_>]) -> Result<(), String> {
-        let zipped = self
+    /// Writes all of the records, or none.
+    fn write_all(&mut self, records: &[WarcRecord<'_>]) -> Result<(), String> {
+        let is_compressed = self
             .path
             .extension()
             .is_some_and(|extension| extension == "gz");
-        let segment = self.segment()?;
-        match segment.write(blocks, zipped) {
+        let file = self.current_file()?;
+        match file.write(records, is_compressed) {
             Ok(()) => Ok(()),
             Err(error) => {
-                segment.cut();
-                let path = segment.path.clone();
-                Err(self.disk.fails(&path, &error))
+                file.truncate();
+                let path = file.path.clone();
+                Err(self.disk.record_error(&path, &error))
             }
         }
     }
 
-    /// The file to write to, which may be the next one.
-    fn segment(&mut self) -> Result<&mut Segment, String> {
-        let full = |file: &Segment| self.limit.is_some_and(|limit| file.size >= limit);
+    /// The file to write to. Starts the next one if it is full.
+    fn current_file(&mut self) -> Result<&mut WarcFile, String> {
+        let full = |file: &WarcFile| self.limit.is_some_and(|limit| file.size >= limit);
         if self.file.as_ref().is_none_or(full) {
             self.sync()?;
-            let file = self.begin()?;
+            let file = self.create_next()?;
             self.file = Some(file);
             let name = self
                 .file
                 .as_ref()
                 .map(|file| file.path.clone())
                 .unwrap_or_default();
-            let info = block::info(&name);
-            self.put(&[info])?;
+            let info = record::info_record(&name);
+            self.write_all(&[info])?;
         }
-        Ok(self.file.as_mut().expect("it was just opened"))
+        Ok(self.file.as_mut().expect("the file was just created"))
     }
 
-    /// Opens the first of the names that is free: an archive is never overwritten.
-    fn begin(&mut self) -> Result<Segment, String> {
+    /// Creates the file with the first free name. An archive is never overwritten.
+    fn create_next(&mut self) -> Result<WarcFile, String> {
         while self.number <= MAX_FILES {
             let path = numbered(&self.path, self.number);
             self.number += 1;
-            // A pipe or a device is what it is.
-            let special = path.metadata().is_ok_and(|there| !there.is_file());
-            let opened = match special {
+            // A pipe or a device is opened.
+            let is_special = path.metadata().is_ok_and(|metadata| !metadata.is_file());
+            let opened = match is_special {
                 true => OpenOptions::new().write(true).open(&path),
                 false => OpenOptions::new().write(true).create_new(true).open(&path),
             };
             match opened {
                 Ok(file) => {
-                    return Ok(Segment {
+                    return Ok(WarcFile {
                         file,
                         path,
                         size: 0,
@@ -200,30 +199,30 @@ impl Warc {
                     });
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(self.disk.fails(&path, &error)),
+                Err(error) => return Err(self.disk.record_error(&path, &error)),
             }
         }
         Err(format!(
-            "{}: there are {MAX_FILES} of it: write another name",
+            "{}: {MAX_FILES} files with this name exist: choose another name",
             self.path.display()
         ))
     }
 }
 
-impl Segment {
-    fn write(&mut self, blocks: &[Block<'_>], zipped: bool) -> io::Result<()> {
-        let mut out = Counting {
+impl WarcFile {
+    fn write(&mut self, records: &[WarcRecord<'_>], is_compressed: bool) -> io::Result<()> {
+        let mut out = CountingWriter {
             count: 0,
             out: BufWriter::with_capacity(64 << 10, &self.file),
         };
-        for block in blocks {
-            if zipped {
-                // Each record is a member of its own, so that readers can begin at any.
+        for record in records {
+            if is_compressed {
+                // Each record is a separate member, so that readers can start at any of them.
                 let mut member = GzEncoder::new(&mut out, Compression::default());
-                block.write(&mut member)?;
+                record.write(&mut member)?;
                 member.finish()?;
             } else {
-                block.write(&mut out)?;
+                record.write(&mut out)?;
             }
         }
         out.flush()?;
@@ -232,7 +231,7 @@ impl Segment {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        // A pipe or a device has nothing to make durable.
+        // A pipe or a device cannot be synced.
         if self.size > self.synced && self.file.metadata()?.is_file() {
             self.file.sync_data()?;
         }
@@ -240,19 +239,19 @@ impl Segment {
         Ok(())
     }
 
-    /// Takes away the beginning of a record that could not be written.
-    fn cut(&mut self) {
+    /// Removes a record that was written only in part.
+    fn truncate(&mut self) {
         let _ = self.file.set_len(self.size);
         let _ = self.file.seek(SeekFrom::Start(self.size));
     }
 }
 
-struct Counting<W> {
+struct CountingWriter<W> {
     count: u64,
     out: W,
 }
 
-impl<W: Write> Write for Counting<W> {
+impl<W: Write> Write for CountingWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.out.write(bytes)?;
         self.count += written as u64;
@@ -277,13 +276,13 @@ fn numbered(path: &Path, number: u32) -> PathBuf {
     path.with_file_name(format!("{stem}-{number:05}{rest}"))
 }
 
-/// Copies all of `from` to each of these.
-fn copy(mut from: impl Read, mut each: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+/// Passes everything that `from` has to `write`.
+fn copy(mut from: impl Read, mut write: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
     let mut buffer = vec![0; 64 << 10];
     loop {
         match from.read(&mut buffer) {
             Ok(0) => return Ok(()),
-            Ok(n) => each(&buffer[..n])?,
+            Ok(n) => write(&buffer[..n])?,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }

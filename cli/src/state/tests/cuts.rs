@@ -52,7 +52,7 @@ fn records_cut_at_any_byte_are_fetched_again_and_only_these() {
 fn records_after_the_last_commit_are_cut_off_and_that_is_told() {
     let place = history(usize::MAX);
     let mut run = place.open();
-    run.fetch(IDS - 1, Kind::Ok);
+    run.fetch(IDS - 1, CompletionKind::Ok);
     drop(run);
     let length = place.read("out").len();
     let run = place.open();
@@ -66,7 +66,7 @@ fn records_after_the_last_commit_are_cut_off_and_that_is_told() {
 fn any_cut_of_any_two_files_is_survived_or_told() {
     let place = history(5);
     let snapshot = place.snapshot();
-    let manifest = Manifest::read(&place.path("state")).unwrap().unwrap();
+    let manifest = StateManifest::read(&place.path("state")).unwrap().unwrap();
     let sealed = manifest.outputs[0].durable as usize;
     let mut refused = 0;
     for round in 0..400_usize {
@@ -104,7 +104,7 @@ fn a_stop_before_the_manifest_names_a_new_segment_changes_nothing() {
     let place = history(usize::MAX);
     let before = place.snapshot();
     let mut run = place.open();
-    run.state.keeper.seal().unwrap();
+    run.state.writer.seal().unwrap();
     drop(run);
     for (path, bytes) in &before {
         fs::write(path, bytes).unwrap();

@@ -9,20 +9,20 @@ use std::time::SystemTime;
 use tempfile::TempDir;
 
 use super::*;
-use crate::output::record::{Id, Recorder};
+use crate::output::record::{RecordBuilder, RecordId};
 
 /// Requests in the tests that go through every byte.
 const IDS: u64 = 14;
 
-fn id(n: u64) -> Id<'static> {
-    let recorder = Recorder::new(SystemTime::UNIX_EPOCH, "GET", b"", false);
+fn id(n: u64) -> RecordId<'static> {
+    let recorder = RecordBuilder::new(SystemTime::UNIX_EPOCH, "GET", b"", false);
     recorder.id_of_line(format!("http://a.test/{n}").as_bytes())
 }
 
 /// A state and its records in a directory that is removed.
-struct Place(TempDir);
+struct TestState(TempDir);
 
-impl Place {
+impl TestState {
     fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
@@ -56,8 +56,8 @@ impl Place {
         }
     }
 
-    fn open_for(&self, change: impl FnOnce(&mut Wanted)) -> Result<Run, CliError> {
-        let mut wanted = Wanted {
+    fn open_for(&self, change: impl FnOnce(&mut StateOptions)) -> Result<TestRun, CliError> {
+        let mut wanted = StateOptions {
             directory: self.path("state"),
             format: Format::Jsonl,
             output: Some(self.path("out")),
@@ -65,24 +65,24 @@ impl Place {
             retry_failed: false,
         };
         change(&mut wanted);
-        let (state, target) = State::open(&wanted)?;
+        let (state, target) = ResumeState::open(&wanted)?;
         let file = match target {
-            Target::File(_, file) => Some(file),
-            Target::Stdout => None,
+            OutputTarget::File(_, file) => Some(file),
+            OutputTarget::Stdout => None,
         };
-        Ok(Run {
+        Ok(TestRun {
             file,
             state,
             tag: 0,
         })
     }
 
-    fn open(&self) -> Run {
+    fn open(&self) -> TestRun {
         self.open_for(|_| {})
             .unwrap_or_else(|stop| panic!("{}", stop.message))
     }
 
-    fn open_error(&self, change: impl FnOnce(&mut Wanted)) -> String {
+    fn open_error(&self, change: impl FnOnce(&mut StateOptions)) -> String {
         self.open_for(change).err().expect("it is refused").message
     }
 
@@ -104,13 +104,16 @@ impl Place {
         let mut run = self.open();
         let recorded: BTreeSet<_> = self.recorded().into_iter().collect();
         for n in 0..IDS {
-            let new = run.fetch(n, Kind::Ok);
+            let new = run.fetch(n, CompletionKind::Ok);
             assert_eq!(new, !recorded.contains(&n), "{what}: {n}");
         }
-        run.state.keeper.commit().unwrap();
+        run.state.writer.commit().unwrap();
         drop(run);
         let mut run = self.open();
-        assert!((0..IDS).all(|n| !run.fetch(n, Kind::Ok)), "{what}");
+        assert!(
+            (0..IDS).all(|n| !run.fetch(n, CompletionKind::Ok)),
+            "{what}"
+        );
         let mut recorded = self.recorded();
         recorded.sort_unstable();
         assert_eq!(recorded, (0..IDS).collect::<Vec<_>>(), "{what}");
@@ -118,18 +121,18 @@ impl Place {
 }
 
 /// A run over a state.
-struct Run {
+struct TestRun {
     file: Option<File>,
-    state: State,
+    state: ResumeState,
     tag: u64,
 }
 
-impl Run {
+impl TestRun {
     /// Writes a record of it, if it is not done. Whether it was not.
-    fn fetch(&mut self, n: u64, kind: Kind) -> bool {
+    fn fetch(&mut self, n: u64, kind: CompletionKind) -> bool {
         self.tag += 1;
         let tag = self.tag;
-        let new = self.state.kept.ledger.claim(&id(n), tag).unwrap();
+        let new = self.state.view.ledger.claim(&id(n), tag).unwrap();
         if new {
             let line = format!("the record of {n}\n");
             self.file
@@ -138,30 +141,30 @@ impl Run {
                 .write_all(line.as_bytes())
                 .unwrap();
             self.state
-                .keeper
-                .wrote(line.as_bytes(), &[Done { kind, tag }]);
+                .writer
+                .add_written(line.as_bytes(), &[CompletedRequest { kind, tag }]);
         }
         new
     }
 
-    fn fetch_all(&mut self, ids: std::ops::Range<u64>, kind: Kind) {
+    fn fetch_all(&mut self, ids: std::ops::Range<u64>, kind: CompletionKind) {
         for n in ids {
             self.fetch(n, kind);
             if n % 3 == 0 {
-                self.state.keeper.commit().unwrap();
+                self.state.writer.commit().unwrap();
             }
         }
-        self.state.keeper.commit().unwrap();
+        self.state.writer.commit().unwrap();
     }
 }
 
 /// Three runs, the last of which did not fetch all; with segments after so many entries.
-fn history(seal_at: usize) -> Place {
-    let place = Place::new();
+fn history(seal_at: usize) -> TestState {
+    let place = TestState::new();
     for ids in [0..4, 4..7, 7..IDS - 2] {
         let mut run = place.open();
-        run.state.keeper.seal_at = seal_at;
-        run.fetch_all(ids, Kind::Ok);
+        run.state.writer.seal_at = seal_at;
+        run.fetch_all(ids, CompletionKind::Ok);
     }
     place
 }
@@ -179,90 +182,98 @@ fn only(snapshot: &[(PathBuf, Vec<u8>)], name: &str) -> usize {
 
 #[test]
 fn ten_thousand_are_done_once_through_segments_merges_and_runs() {
-    let place = Place::new();
+    let place = TestState::new();
     let mut fetched = 0;
     for n in 0..20 {
         let mut run = place.open();
-        run.state.keeper.seal_at = 150;
+        run.state.writer.seal_at = 150;
         for i in 0..1000 {
-            let new = run.fetch((n * 500 + i) % 10_000, Kind::Ok);
+            let new = run.fetch((n * 500 + i) % 10_000, CompletionKind::Ok);
             fetched += u64::from(new);
             if i % 60 == 0 {
-                run.state.keeper.commit().unwrap();
+                run.state.writer.commit().unwrap();
             }
         }
-        run.state.keeper.finish().unwrap();
+        run.state.writer.finish().unwrap();
     }
     assert_eq!(fetched, 10_000);
     let mut run = place.open();
-    assert!((0..10_000).all(|n| !run.fetch(n, Kind::Ok)));
+    assert!((0..10_000).all(|n| !run.fetch(n, CompletionKind::Ok)));
     let mut recorded = place.recorded();
     recorded.sort_unstable();
     assert_eq!(recorded, (0..10_000).collect::<Vec<_>>());
     // 67 were made.
-    assert!(run.state.kept.ledger.segments().len() < 40);
+    assert!(run.state.view.ledger.segments().len() < 40);
 }
 
 #[test]
 fn the_same_request_twice_is_fetched_once() {
-    let mut run = Place::new().open();
-    assert!(run.fetch(1, Kind::Ok));
-    assert!(!run.fetch(1, Kind::Ok), "on its way");
-    run.state.keeper.commit().unwrap();
-    assert!(!run.fetch(1, Kind::Ok), "done");
-    assert_eq!(run.state.kept.ledger.skipped(), (2, 0));
+    let mut run = TestState::new().open();
+    assert!(run.fetch(1, CompletionKind::Ok));
+    assert!(!run.fetch(1, CompletionKind::Ok), "on its way");
+    run.state.writer.commit().unwrap();
+    assert!(!run.fetch(1, CompletionKind::Ok), "done");
+    assert_eq!(run.state.view.ledger.skipped(), (2, 0));
 }
 
 #[test]
 fn failures_are_done_unless_they_are_to_be_fetched_again() {
-    let place = Place::new();
-    let retry = |wanted: &mut Wanted| wanted.retry_failed = true;
+    let place = TestState::new();
+    let retry = |wanted: &mut StateOptions| wanted.retry_failed = true;
     let mut run = place.open();
-    run.fetch_all(0..3, Kind::Failed);
-    assert!(run.fetch(3, Kind::Ok) && run.fetch(4, Kind::Invalid));
-    run.state.keeper.finish().unwrap();
+    run.fetch_all(0..3, CompletionKind::Failed);
+    assert!(run.fetch(3, CompletionKind::Ok) && run.fetch(4, CompletionKind::Invalid));
+    run.state.writer.finish().unwrap();
     drop(run);
     let mut run = place.open();
-    assert!(!run.fetch(0, Kind::Ok));
-    assert_eq!(run.state.kept.ledger.skipped(), (1, 1));
+    assert!(!run.fetch(0, CompletionKind::Ok));
+    assert_eq!(run.state.view.ledger.skipped(), (1, 1));
     drop(run);
     let mut run = place.open_for(retry).unwrap();
-    assert!(run.fetch(0, Kind::Ok) && run.fetch(1, Kind::Failed));
-    assert!(!run.fetch(3, Kind::Ok) && !run.fetch(4, Kind::Ok));
-    run.state.keeper.commit().unwrap();
+    assert!(run.fetch(0, CompletionKind::Ok) && run.fetch(1, CompletionKind::Failed));
+    assert!(!run.fetch(3, CompletionKind::Ok) && !run.fetch(4, CompletionKind::Ok));
+    run.state.writer.commit().unwrap();
     drop(run);
     // It was stopped: what has failed again waits for the next round.
     let mut run = place.open_for(retry).unwrap();
-    assert!(!run.fetch(0, Kind::Ok) && !run.fetch(1, Kind::Ok) && run.fetch(2, Kind::Failed));
-    run.state.kept.ledger.set_complete();
-    run.state.keeper.finish().unwrap();
+    assert!(
+        !run.fetch(0, CompletionKind::Ok)
+            && !run.fetch(1, CompletionKind::Ok)
+            && run.fetch(2, CompletionKind::Failed)
+    );
+    run.state.view.ledger.set_complete();
+    run.state.writer.finish().unwrap();
     drop(run);
     let mut run = place.open_for(retry).unwrap();
-    assert!(!run.fetch(0, Kind::Ok) && run.fetch(1, Kind::Ok) && run.fetch(2, Kind::Ok));
+    assert!(
+        !run.fetch(0, CompletionKind::Ok)
+            && run.fetch(1, CompletionKind::Ok)
+            && run.fetch(2, CompletionKind::Ok)
+    );
 }
 
 #[test]
 fn rounds_survive_segments() {
-    let place = Place::new();
-    let retry = |wanted: &mut Wanted| wanted.retry_failed = true;
-    place.open().fetch_all(0..9, Kind::Failed);
+    let place = TestState::new();
+    let retry = |wanted: &mut StateOptions| wanted.retry_failed = true;
+    place.open().fetch_all(0..9, CompletionKind::Failed);
     let mut run = place.open_for(retry).unwrap();
-    run.fetch_all(0..9, Kind::Failed);
-    run.state.keeper.seal().unwrap();
+    run.fetch_all(0..9, CompletionKind::Failed);
+    run.state.writer.seal().unwrap();
     drop(run);
     let mut run = place.open_for(retry).unwrap();
-    assert!((0..9).all(|n| !run.fetch(n, Kind::Ok)));
+    assert!((0..9).all(|n| !run.fetch(n, CompletionKind::Ok)));
 }
 
 #[test]
 fn several_files_of_records_are_each_kept() {
-    let place = Place::new();
+    let place = TestState::new();
     let other = place.path("other");
-    place.open().fetch_all(0..3, Kind::Ok);
-    let to_other = |wanted: &mut Wanted| wanted.output = Some(other.clone());
+    place.open().fetch_all(0..3, CompletionKind::Ok);
+    let to_other = |wanted: &mut StateOptions| wanted.output = Some(other.clone());
     let mut run = place.open_for(to_other).unwrap();
-    run.state.keeper.seal_at = 2;
-    run.fetch_all(0..6, Kind::Ok);
+    run.state.writer.seal_at = 2;
+    run.fetch_all(0..6, CompletionKind::Ok);
     drop(run);
     place.write("other", b"");
     assert!(
@@ -270,39 +281,39 @@ fn several_files_of_records_are_each_kept() {
             .open_error(|wanted| wanted.output = Some(other.clone()))
             .contains("is shorter")
     );
-    place.open().fetch_all(0..7, Kind::Ok);
+    place.open().fetch_all(0..7, CompletionKind::Ok);
     assert_eq!(place.recorded(), [0, 1, 2, 6]);
 }
 
 #[test]
 fn without_a_file_there_is_nothing_to_cut() {
-    let place = Place::new();
+    let place = TestState::new();
     for (n, output) in [(7, None), (8, Some("-")), (9, Some("/dev/null"))] {
-        let to = |wanted: &mut Wanted| wanted.output = output.map(PathBuf::from);
+        let to = |wanted: &mut StateOptions| wanted.output = output.map(PathBuf::from);
         let mut run = place.open_for(to).unwrap();
-        assert!(run.state.kept.ledger.claim(&id(n), 1).unwrap());
-        run.state.keeper.wrote(
+        assert!(run.state.view.ledger.claim(&id(n), 1).unwrap());
+        run.state.writer.add_written(
             b"gone",
-            &[Done {
-                kind: Kind::Ok,
+            &[CompletedRequest {
+                kind: CompletionKind::Ok,
                 tag: 1,
             }],
         );
-        run.state.keeper.commit().unwrap();
+        run.state.writer.commit().unwrap();
         drop(run);
-        assert!(!place.open().fetch(n, Kind::Ok));
+        assert!(!place.open().fetch(n, CompletionKind::Ok));
     }
 }
 
 #[test]
 fn state_and_records_can_be_moved_together() {
-    let place = Place::new();
-    place.open().fetch_all(0..5, Kind::Ok);
-    let moved = Place::new();
+    let place = TestState::new();
+    place.open().fetch_all(0..5, CompletionKind::Ok);
+    let moved = TestState::new();
     for name in ["state", "out"] {
         fs::rename(place.path(name), moved.path(name)).unwrap();
     }
-    moved.open().fetch_all(0..6, Kind::Ok);
+    moved.open().fetch_all(0..6, CompletionKind::Ok);
     assert_eq!(moved.recorded(), [0, 1, 2, 3, 4, 5]);
 }
 
@@ -381,7 +392,7 @@ fn what_is_no_state_or_another_is_refused_with_what_to_do() {
 
 #[test]
 fn a_state_in_use_is_refused_and_free_after_that() {
-    let place = Place::new();
+    let place = TestState::new();
     let run = place.open();
     let error = place.open_error(|_| {});
     let who = format!("is in use by process {}: wait for it", std::process::id());

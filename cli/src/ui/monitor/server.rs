@@ -1,4 +1,4 @@
-//! The port: a thread of its own, so that who watches slows nothing down.
+//! The HTTP server of the metrics, on a separate thread, so that clients do not slow the run down.
 
 use std::convert::Infallible;
 use std::io;
@@ -7,112 +7,118 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_lite::future;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::sync::Semaphore;
+use smol::lock::Semaphore;
+use smol::{Async, LocalExecutor, Timer};
+use smol_hyper::rt::{FuturesIo, SmolTimer};
 
-use super::{Standing, page};
+use super::page;
+use crate::ui::counts::ProgressCounts;
 
-/// So many may be connected at once; others wait.
+/// The most connections at once. Others wait.
 const MAX_CONNECTIONS: usize = 32;
 
-/// A request's head must be here by then, and a connection is closed after so long.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The timeout of a request's head. A connection is closed after six times this.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How often what was measured is put together, whether anybody asks or not.
-const UPKEEP: Duration = Duration::from_secs(5);
+/// The interval of the recorder's upkeep, which bounds its memory without requests.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
-struct Shown {
+struct MonitorState {
+    counts: Arc<Mutex<ProgressCounts>>,
     handle: PrometheusHandle,
-    standing: Arc<Mutex<Standing>>,
 }
 
 /// Starts the thread, which ends with the process.
 pub(super) fn start(
     listener: TcpListener,
     handle: PrometheusHandle,
-    standing: Arc<Mutex<Standing>>,
+    counts: Arc<Mutex<ProgressCounts>>,
 ) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let shown = Arc::new(Shown { handle, standing });
-    let run = move || runtime.block_on(serve(listener, shown));
+    let listener = Async::new(listener)?;
+    let state = Arc::new(MonitorState { counts, handle });
+    let run = move || {
+        let executor = LocalExecutor::new();
+        smol::block_on(executor.run(serve(&executor, &listener, &state)));
+    };
     std::thread::Builder::new()
         .name("metrics".into())
         .spawn(run)?;
     Ok(())
 }
 
-async fn serve(listener: TcpListener, shown: Arc<Shown>) {
-    let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
-        return;
-    };
-    let upkeep = shown.handle.clone();
-    tokio::spawn(async move {
+async fn serve(
+    executor: &LocalExecutor<'_>,
+    listener: &Async<TcpListener>,
+    state: &Arc<MonitorState>,
+) {
+    let upkeep = state.handle.clone();
+    let upkeep = async move {
         loop {
-            tokio::time::sleep(UPKEEP).await;
+            Timer::after(UPKEEP_INTERVAL).await;
             upkeep.run_upkeep();
         }
-    });
-    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    };
+    executor.spawn(upkeep).detach();
+    let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
-        let Ok(permit) = room.clone().acquire_owned().await else {
-            return;
-        };
+        let permit = connections.acquire_arc().await;
         let Ok((socket, _)) = listener.accept().await else {
-            // Out of descriptors, most likely: some are closed by and by.
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            // Most likely out of file descriptors: some will be closed soon.
+            Timer::after(Duration::from_millis(50)).await;
             continue;
         };
-        let shown = shown.clone();
-        tokio::spawn(async move {
+        let state = state.clone();
+        let connection = async move {
             let service = service_fn(|request| {
-                let response = answer(&request, &shown);
+                let response = respond(&request, &state);
                 async move { Ok::<_, Infallible>(response) }
             });
             let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(PATIENCE)
+                .timer(SmolTimer::new())
+                .header_read_timeout(READ_TIMEOUT)
                 .max_buf_size(16 << 10)
-                .serve_connection(TokioIo::new(socket), service);
-            let _ = tokio::time::timeout(6 * PATIENCE, connection).await;
+                .serve_connection(FuturesIo::new(socket), service);
+            let timeout = async {
+                Timer::after(6 * READ_TIMEOUT).await;
+                Ok(())
+            };
+            let _ = future::or(connection, timeout).await;
             drop(permit);
-        });
+        };
+        executor.spawn(connection).detach();
     }
 }
 
-fn answer(request: &Request<Incoming>, shown: &Shown) -> Response<Full<Bytes>> {
-    let known = matches!(*request.method(), Method::GET | Method::HEAD);
+fn respond(request: &Request<Incoming>, state: &MonitorState) -> Response<Full<Bytes>> {
+    let is_allowed = matches!(*request.method(), Method::GET | Method::HEAD);
     let (status, kind, text) = match request.uri().path() {
-        _ if !known => (
+        _ if !is_allowed => (
             StatusCode::METHOD_NOT_ALLOWED,
             "text/plain",
-            "GET it\n".into(),
+            "use GET\n".into(),
         ),
         "/metrics" => {
             let kind = "text/plain; version=0.0.4; charset=utf-8";
-            (StatusCode::OK, kind, shown.handle.render())
+            (StatusCode::OK, kind, state.handle.render())
         }
         "/healthz" => (StatusCode::OK, "text/plain", "ok\n".into()),
         "/" => {
-            let standing = *shown
-                .standing
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let counts = *state.counts.lock().unwrap_or_else(PoisonError::into_inner);
             (
                 StatusCode::OK,
                 "text/html; charset=utf-8",
-                page::page(&standing),
+                page::page(&counts),
             )
         }
         _ => {
-            let text = "there are /, /metrics and /healthz\n".to_owned();
+            let text = "not found: use /, /metrics or /healthz\n".to_owned();
             (StatusCode::NOT_FOUND, "text/plain", text)
         }
     };

@@ -1,4 +1,4 @@
-//! Numbers by UDP, in StatsD's form: names without tags, which every server understands.
+//! Metrics by UDP in the StatsD format, in names without tags, which every server supports.
 
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
@@ -7,26 +7,26 @@ use cadence::prelude::*;
 use cadence::{BufferedUdpMetricSink, StatsdClient};
 
 use crate::exit::CliError;
-use crate::outcome::result::Ended;
-use crate::ui::counts::Counts;
+use crate::outcome::result::FetchResult;
+use crate::ui::counts::ProgressCounts;
 
 const PREFIX: &str = "fetch_all";
 
-/// How often gauges are sent, and what is gathered goes on its way.
-const PAUSE: Duration = Duration::from_secs(1);
+/// The interval of gauges and of flushes.
+const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Sends to one server. What is lost on the way is lost, as always with StatsD.
-pub(crate) struct Statsd {
+/// Sends metrics to one server. Errors are ignored, as usual with StatsD.
+pub(crate) struct StatsdReporter {
     client: StatsdClient,
     sent: Instant,
 }
 
-impl Statsd {
-    /// Finds the server.
+impl StatsdReporter {
+    /// Resolves the server.
     ///
     /// # Errors
     ///
-    /// If the address is none.
+    /// If the address is invalid.
     pub(crate) fn new(server: &str) -> Result<Self, CliError> {
         let open = || {
             let socket = UdpSocket::bind("0.0.0.0:0").or_else(|_| UdpSocket::bind("[::]:0"))?;
@@ -45,12 +45,10 @@ impl Statsd {
         })
     }
 
-    /// A fetch has ended.
-    pub(crate) fn ended(&self, ended: &Ended<'_>) {
-        let outcome = ended.outcome;
-        let _ = self
-            .client
-            .incr(&format!("outcome.{}", ended.verdict.outcome));
+    /// Sends the metrics of one fetch.
+    pub(crate) fn record(&self, result: &FetchResult<'_>) {
+        let outcome = result.outcome;
+        let _ = self.client.incr(&format!("outcome.{}", result.class.kind));
         let _ = self.client.time("fetch", outcome.duration());
         let _ = self.client.time("queue", outcome.timings.queued);
         for attempt in &outcome.attempts {
@@ -66,16 +64,16 @@ impl Statsd {
         let _ = self.client.count("received", outcome.wire_bytes);
     }
 
-    /// Sends the gauges, once a second.
-    pub(super) fn stands(&mut self, counts: &Counts) {
-        if self.sent.elapsed() >= PAUSE {
+    /// Sends the gauges, if they are due.
+    pub(super) fn update(&mut self, counts: &ProgressCounts) {
+        if self.sent.elapsed() >= FLUSH_INTERVAL {
             self.sent = Instant::now();
             self.flush(counts);
         }
     }
 
-    /// Sends all that is left.
-    pub(crate) fn flush(&self, counts: &Counts) {
+    /// Sends the gauges, and everything that is buffered.
+    pub(crate) fn flush(&self, counts: &ProgressCounts) {
         let _ = self.client.gauge("in_flight", counts.in_flight);
         let _ = self.client.gauge("done", counts.done);
         let _ = self.client.flush();

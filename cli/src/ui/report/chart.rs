@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use fetch_proto::Histogram;
 
-use crate::display::Time;
-use crate::outcome::tally::{Bucket, Timeline};
+use crate::display::ShortDuration;
+use crate::outcome::tally::{RunTimeline, TimelineBucket};
 
 const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 220.0;
@@ -19,11 +19,11 @@ const ABOVE: f64 = 18.0;
 const PER_DOUBLING: f64 = 4.0;
 
 /// What ended and what began, over the time of the run.
-pub(super) fn timeline(timeline: &Timeline) -> String {
+pub(super) fn timeline(timeline: &RunTimeline) -> String {
     let (steps, step) = timeline.steps();
     let per_second = 1.0 / step.as_secs_f64();
-    let ended = |bucket: &Bucket| (bucket.ok + bucket.failed) as f64 * per_second;
-    let begun = |bucket: &Bucket| bucket.requests as f64 * per_second;
+    let ended = |bucket: &TimelineBucket| (bucket.ok + bucket.failed) as f64 * per_second;
+    let begun = |bucket: &TimelineBucket| bucket.requests as f64 * per_second;
     let most = steps
         .iter()
         .map(|b| ended(b).max(begun(b)))
@@ -34,7 +34,7 @@ pub(super) fn timeline(timeline: &Timeline) -> String {
         "What ended and began when",
         &format!(
             "URLs that ended and requests that began, for each second of {}; at the most {most:.0}",
-            Time(end)
+            ShortDuration(end)
         ),
     );
     levels(&mut svg, most, "/s");
@@ -86,10 +86,10 @@ pub(super) fn latency(took: &Histogram) -> String {
     let words = format!(
         "How many fetches took how long: half at most {}, 90 % at most {}, 99 % at most {}, the \
          longest {}",
-        Time(summary.p50),
-        Time(summary.p90),
-        Time(summary.p99),
-        Time(summary.max)
+        ShortDuration(summary.p50),
+        ShortDuration(summary.p90),
+        ShortDuration(summary.p99),
+        ShortDuration(summary.max)
     );
     let mut svg = begin("latency", "How long fetches took", &words);
     levels(&mut svg, most, "");
@@ -166,7 +166,7 @@ fn times(svg: &mut String, at: impl Fn(f64) -> Duration) {
             x,
             HEIGHT - 8.0,
             anchor(n, 4),
-            &Time(at(part)).to_string(),
+            &ShortDuration(at(part)).to_string(),
         );
     }
 }
@@ -215,6 +215,6 @@ mod tests {
         assert_eq!(latency(&times), "");
         times.record(Duration::ZERO);
         assert!(latency(&times).contains("<rect"));
-        assert!(timeline(&Timeline::default()).ends_with("</svg>"));
+        assert!(timeline(&RunTimeline::default()).ends_with("</svg>"));
     }
 }

@@ -1,4 +1,4 @@
-//! The report: one page that needs nothing else, for people who come later.
+//! `--report`: a self-contained HTML page about the run.
 
 mod chart;
 mod page;
@@ -9,29 +9,29 @@ use std::time::SystemTime;
 use fetch_proto::Stats;
 
 use crate::exit::CliError;
-use crate::output::replace::{Readers, Replaced};
-use crate::ui::summary::Summary;
+use crate::output::replace::{AtomicFile, FileAccess};
+use crate::ui::summary::RunSummary;
 
-/// All that the page tells.
-pub(crate) struct Report<'a> {
+/// Everything that the page reports.
+pub(crate) struct RunReport<'a> {
     /// The exit code.
     pub(crate) code: u8,
     pub(crate) engine: Stats,
     pub(crate) started: SystemTime,
-    pub(crate) summary: &'a Summary<'a>,
+    pub(crate) summary: &'a RunSummary<'a>,
 }
 
-/// Writes the page, whole or not at all.
+/// Writes the page atomically.
 ///
 /// # Errors
 ///
 /// If it cannot be written.
-pub(crate) fn write(file: &Replaced, report: &Report<'_>) -> Result<(), CliError> {
-    file.write(page::page(report).as_bytes(), Readers::Others)
+pub(crate) fn write(file: &AtomicFile, report: &RunReport<'_>) -> Result<(), CliError> {
+    file.write(page::page(report).as_bytes(), FileAccess::Everyone)
 }
 
-/// A text from outside as HTML: a URL may hold anything.
-pub(crate) fn escaped(text: &str) -> String {
+/// Escapes a text from outside for HTML.
+pub(crate) fn escape_html(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -51,9 +51,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_text_can_become_markup() {
+    fn text_cannot_become_markup() {
         assert_eq!(
-            escaped("<a href='x' id=\"&\">"),
+            escape_html("<a href='x' id=\"&\">"),
             "&lt;a href=&#39;x&#39; id=&quot;&amp;&quot;&gt;"
         );
     }

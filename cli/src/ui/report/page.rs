@@ -1,11 +1,11 @@
-//! The page around the numbers.
+//! The page: styles, sections, overview.
 
 use std::fmt::Write;
 
-use super::{Report, chart, escaped, tables};
-use crate::display::{Time, plural};
+use super::{RunReport, chart, escape_html, tables};
+use crate::display::{ShortDuration, plural};
 
-/// Colours with enough contrast on both grounds (WCAG 2.2: 4.5 for text, 3 for bars).
+/// Colours with enough contrast on light and dark backgrounds (WCAG 2.2: 4.5 for text, 3 for bars).
 const STYLE: &str = "\
 :root{color-scheme:light dark;--ground:#fff;--text:#1b1f24;--soft:#57606a;--edge:#d0d7de;--ok:#0072b2;\
 --bad:#c2410c;--line:#6e7781;--tint:#0072b222}\
@@ -33,43 +33,43 @@ details{border:1px solid var(--edge);border-radius:6px;padding:.4rem .75rem;marg
 summary{cursor:pointer}code{overflow-wrap:anywhere;font-size:.85em}li{margin:.25rem 0}";
 
 /// The whole page.
-pub(super) fn page(report: &Report<'_>) -> String {
-    let mut html = head();
-    overview(&mut html, report);
+pub(super) fn page(report: &RunReport<'_>) -> String {
+    let mut html = page_head();
+    add_overview(&mut html, report);
     let (summary, tally) = (report.summary, report.summary.tally);
-    section(
+    add_section(
         &mut html,
-        "When",
+        "Timeline",
         &format!(
             "<p class=\"soft\"><span class=\"key\" style=\"--c:var(--ok)\">ok</span><span class=\"key\" \
-         style=\"--c:var(--bad)\">not ok</span><span class=\"key\" style=\"--c:var(--line)\">requests \
-         that began</span></p><div class=\"wide\">{}</div>",
+         style=\"--c:var(--bad)\">failed</span><span class=\"key\" style=\"--c:var(--line)\">requests \
+         started</span></p><div class=\"wide\">{}</div>",
             chart::timeline(&tally.timeline)
         ),
     );
     if tally.times.count() > 0 {
         let chart = format!("<div class=\"wide\">{}</div>", chart::latency(&tally.times));
-        section(&mut html, "How long", &(chart + &tables::times(summary)));
+        add_section(&mut html, "Latency", &(chart + &tables::times(summary)));
     }
-    section(
+    add_section(
         &mut html,
-        "Failures, and what to do",
+        "Failures and suggested fixes",
         &tables::failures(summary),
     );
-    section(&mut html, "Outcomes", &tables::statuses(summary));
-    section(&mut html, "Hosts", &tables::hosts(summary));
-    section(&mut html, "Retries", &tables::retries(summary));
-    section(&mut html, "Slowest", &tables::slowest(summary));
+    add_section(&mut html, "Outcomes", &tables::statuses(summary));
+    add_section(&mut html, "Hosts", &tables::hosts(summary));
+    add_section(&mut html, "Retries", &tables::retries(summary));
+    add_section(&mut html, "Slowest", &tables::slowest(summary));
     let _ = writeln!(
         html,
-        "</main><footer class=\"soft\"><p>fetch-all {}; secrets of URLs are left out.</p></footer></body>\
+        "</main><footer class=\"soft\"><p>fetch-all {}; secrets in URLs are redacted.</p></footer></body>\
          </html>",
-        escaped(crate::args::version::SHORT)
+        escape_html(crate::args::version::SHORT)
     );
     html
 }
 
-fn head() -> String {
+fn page_head() -> String {
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/>\
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"/>\
@@ -78,37 +78,33 @@ fn head() -> String {
     )
 }
 
-fn section(html: &mut String, title: &str, content: &str) {
+fn add_section(html: &mut String, title: &str, content: &str) {
     let _ = write!(html, "<section><h2>{title}</h2>{content}</section>");
 }
 
-fn overview(html: &mut String, report: &Report<'_>) {
+fn add_overview(html: &mut String, report: &RunReport<'_>) {
     let summary = report.summary;
     let stats = summary.stats;
     let started = jiff::Timestamp::try_from(report.started);
     let started = started.map_or_else(|_| String::new(), |at| format!("{at:.0}"));
     let _ = write!(
         html,
-        "<header><h1>fetch-all report</h1><p class=\"soft\">Begun {started}, {} long. {}. Exit code {}: {}.</p>\
+        "<header><h1>fetch-all report</h1><p class=\"soft\">Started {started}, took {}. {}. Exit code {}: {}.</p>\
          </header>",
-        Time(summary.elapsed),
+        ShortDuration(summary.elapsed),
         tables::received(summary),
         report.code,
-        escaped(crate::exit::meaning(report.code)),
+        escape_html(crate::exit::meaning(report.code)),
     );
     if let Some(why) = summary.stopped {
         let _ = write!(
             html,
-            "<p class=\"bad-text\">It was stopped early: {}. {} no record.</p>",
-            escaped(why),
-            plural(
-                summary.unfinished,
-                "URL that was read has",
-                "URLs that were read have"
-            )
+            "<p class=\"bad-text\">Stopped early: {}. {} not finished.</p>",
+            escape_html(why),
+            plural(summary.unfinished, "URL", "URLs")
         );
     }
-    let (ok, http, failed) = summary.parts();
+    let (ok, http, failed) = summary.results();
     let per_second = summary.count() as f64 / summary.elapsed.as_secs_f64().max(1e-6);
     html.push_str("<ul class=\"cards\">");
     for (name, count) in [
@@ -120,16 +116,19 @@ fn overview(html: &mut String, report: &Report<'_>) {
         ("requests", stats.attempts().to_string()),
         ("retries", stats.retries().to_string()),
         ("redirects", stats.redirects().to_string()),
-        ("breakers opened", report.engine.circuits_opened.to_string()),
+        (
+            "circuit breakers opened",
+            report.engine.circuits_opened.to_string(),
+        ),
     ] {
         let _ = write!(html, "<li><b>{count}</b>{name}</li>");
     }
     for (name, count) in [
         ("malformed lines", summary.malformed),
-        ("duplicates left out", summary.duplicates),
-        ("not allowed by robots.txt", summary.disallowed),
-        ("had their files", summary.existing),
-        ("done before", summary.skipped.0),
+        ("duplicates", summary.duplicates),
+        ("disallowed by robots.txt", summary.disallowed),
+        ("files that existed", summary.existing),
+        ("completed before", summary.completed_before.0),
     ] {
         if count > 0 {
             let _ = write!(html, "<li><b>{count}</b>{name}</li>");

@@ -1,8 +1,8 @@
-//! `--tui`: the run on the whole terminal, drawn by a thread of its own so that a slow terminal
-//! holds up nothing.
+//! `--tui`: the run on the whole terminal, drawn by a separate thread, so that a slow terminal does
+//! not slow the run down.
 
 mod draw;
-mod picture;
+mod view;
 
 use std::collections::VecDeque;
 use std::io::{self, Stderr, Write, stderr};
@@ -21,90 +21,90 @@ use ratatui::crossterm::terminal::{
 use ratatui::crossterm::{cursor, execute};
 
 use crate::exit::ExitStatus;
-use crate::ui::signals::Seen;
-use draw::Theme;
-pub(crate) use picture::{HostRow, Picture};
+use crate::ui::signals::SignalState;
+use draw::ScreenTheme;
+pub(crate) use view::{HostRow, ScreenView};
 
-/// The longest wait for a key; as often it is drawn.
-const TICK: Duration = Duration::from_millis(100);
+/// The interval of redraws, and the longest wait for a key.
+const REDRAW_INTERVAL: Duration = Duration::from_millis(100);
 
-/// So many lines of what was told are kept: they are printed when the screen is left.
-const KEPT: usize = 200;
+/// The most messages in memory. They are printed when the screen is closed.
+const MAX_MESSAGES: usize = 200;
 
-/// Whether the terminal is ours now.
-static TAKEN: AtomicBool = AtomicBool::new(false);
+/// Whether the terminal is in raw mode, and must be restored.
+static IS_RAW: AtomicBool = AtomicBool::new(false);
 
-/// The lines that were told, the latest last.
-type Told = Arc<Mutex<VecDeque<String>>>;
+/// The messages, the latest last.
+type MessageLog = Arc<Mutex<VecDeque<String>>>;
 
-/// The screen. When it is closed, what is told goes to stderr.
+/// The screen, until it is closed.
 #[derive(Debug)]
-pub(crate) struct Screen {
-    running: Mutex<Option<Running>>,
-    told: Told,
+pub(crate) struct TuiScreen {
+    running: Mutex<Option<ScreenThread>>,
+    messages: MessageLog,
 }
 
 #[derive(Debug)]
-struct Running {
-    pictures: SyncSender<Picture>,
+struct ScreenThread {
+    views: SyncSender<ScreenView>,
     thread: JoinHandle<()>,
 }
 
-impl Screen {
-    /// Takes the terminal. `q` and Ctrl-C are to `signals` what Ctrl-C is elsewhere.
+impl TuiScreen {
+    /// Opens the screen. `q` and Ctrl-C are recorded as signals.
     ///
     /// # Errors
     ///
-    /// If the terminal cannot be taken.
-    pub(crate) fn open(signals: Arc<Seen>) -> io::Result<Self> {
-        let terminal = take()?;
-        let told = Told::default();
-        let (pictures, receiver) = sync_channel(1);
-        let watching = Watching {
-            pictures: receiver,
+    /// If the terminal cannot be used.
+    pub(crate) fn open(signals: Arc<SignalState>) -> io::Result<Self> {
+        let terminal = open_terminal()?;
+        let messages = MessageLog::default();
+        let (views, receiver) = sync_channel(1);
+        let screen_loop = ScreenLoop {
+            views: receiver,
             signals,
-            theme: Theme::of_environment(),
-            told: told.clone(),
+            theme: ScreenTheme::from_environment(),
+            messages: messages.clone(),
         };
         let thread = std::thread::Builder::new()
             .name("screen".into())
-            .spawn(move || watching.run(terminal))
+            .spawn(move || screen_loop.run(terminal))
             .inspect_err(|_| restore())?;
         Ok(Self {
-            running: Mutex::new(Some(Running { pictures, thread })),
-            told,
+            running: Mutex::new(Some(ScreenThread { views, thread })),
+            messages,
         })
     }
 
-    /// Shows this; nothing if the one before is still being drawn.
-    pub(crate) fn show(&self, picture: Picture) {
+    /// Shows a view, unless the previous one is still waiting to be drawn.
+    pub(crate) fn show(&self, view: ScreenView) {
         if let Some(running) = &*lock(&self.running) {
-            let _ = running.pictures.try_send(picture);
+            let _ = running.views.try_send(view);
         }
     }
 
-    /// Keeps a line to show. Whether the screen is there to show it.
-    pub(crate) fn tell(&self, line: &str) -> bool {
+    /// Shows a message; false if the screen is closed.
+    pub(crate) fn push_message(&self, line: &str) -> bool {
         let is_open = lock(&self.running).is_some();
         if is_open {
-            let mut told = lock(&self.told);
-            if told.len() == KEPT {
-                told.pop_front();
+            let mut messages = lock(&self.messages);
+            if messages.len() == MAX_MESSAGES {
+                messages.pop_front();
             }
-            told.push_back(line.trim_end().to_owned());
+            messages.push_back(line.trim_end().to_owned());
         }
         is_open
     }
 
-    /// Gives the terminal back, and prints what was told meanwhile.
+    /// Restores the terminal, and prints the messages.
     pub(crate) fn close(&self) {
-        let Some(Running { pictures, thread }) = lock(&self.running).take() else {
+        let Some(ScreenThread { views, thread }) = lock(&self.running).take() else {
             return;
         };
-        drop(pictures);
+        drop(views);
         let _ = thread.join();
         restore();
-        for line in lock(&self.told).drain(..) {
+        for line in lock(&self.messages).drain(..) {
             let _ = writeln!(stderr(), "{line}");
         }
     }
@@ -114,40 +114,40 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The thread's part.
-struct Watching {
-    pictures: Receiver<Picture>,
-    signals: Arc<Seen>,
-    theme: Theme,
-    told: Told,
+/// The state of the thread.
+struct ScreenLoop {
+    views: Receiver<ScreenView>,
+    signals: Arc<SignalState>,
+    theme: ScreenTheme,
+    messages: MessageLog,
 }
 
-impl Watching {
-    /// Until the screen is closed, or the terminal is gone.
+impl ScreenLoop {
+    /// Draws until the screen is closed, or the terminal fails.
     fn run(self, mut terminal: Terminal<CrosstermBackend<Stderr>>) {
-        let mut picture = Picture::default();
+        let mut view = ScreenView::default();
         loop {
-            match self.pictures.try_recv() {
-                Ok(new) => picture = new,
+            match self.views.try_recv() {
+                Ok(new) => view = new,
                 Err(TryRecvError::Disconnected) => return,
                 Err(TryRecvError::Empty) => {}
             }
-            let told = lock(&self.told).clone();
-            let drawn = terminal.draw(|frame| draw::draw(frame, &picture, &told, self.theme));
-            if drawn.is_err() || self.keys().is_err() {
+            let messages = lock(&self.messages).clone();
+            let drawn = terminal.draw(|frame| draw::draw(frame, &view, &messages, self.theme));
+            if drawn.is_err() || self.handle_keys().is_err() {
                 return;
             }
         }
     }
 
-    /// Waits a moment for keys, and obeys them.
-    fn keys(&self) -> io::Result<()> {
-        let mut wait = TICK;
+    /// Handles keys, and waits for them until the next redraw.
+    fn handle_keys(&self) -> io::Result<()> {
+        let mut wait = REDRAW_INTERVAL;
         while event::poll(wait)? {
             if let Event::Key(key) = event::read()?
-                && is_end(&key)
+                && is_stop_key(&key)
             {
-                self.signals.note(ExitStatus::Interrupted);
+                self.signals.record(ExitStatus::Interrupted);
             }
             wait = Duration::ZERO;
         }
@@ -155,8 +155,8 @@ impl Watching {
     }
 }
 
-/// Whether this key asks for the end.
-fn is_end(key: &KeyEvent) -> bool {
+/// Whether this key stops the run.
+fn is_stop_key(key: &KeyEvent) -> bool {
     let with_control = key.modifiers.contains(KeyModifiers::CONTROL);
     key.kind == KeyEventKind::Press
         && match key.code {
@@ -166,24 +166,24 @@ fn is_end(key: &KeyEvent) -> bool {
         }
 }
 
-/// Makes the terminal ours, to be given back even after a panic.
-fn take() -> io::Result<Terminal<CrosstermBackend<Stderr>>> {
+/// Switches the terminal to raw mode and the alternate screen. A panic restores it, too.
+fn open_terminal() -> io::Result<Terminal<CrosstermBackend<Stderr>>> {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         restore();
         before(panic);
     }));
     enable_raw_mode()?;
-    TAKEN.store(true, Relaxed);
-    let taken = execute!(stderr(), EnterAlternateScreen, cursor::Hide)
+    IS_RAW.store(true, Relaxed);
+    let opened = execute!(stderr(), EnterAlternateScreen, cursor::Hide)
         .and_then(|()| Terminal::new(CrosstermBackend::new(stderr())));
-    taken.inspect_err(|_| restore())
+    opened.inspect_err(|_| restore())
 }
 
-/// Gives the terminal back, if it is ours.
+/// Restores the terminal, if it is in raw mode.
 pub(crate) fn restore() {
-    if TAKEN.swap(false, Relaxed) {
-        // Nothing can be done about errors, and nobody told.
+    if IS_RAW.swap(false, Relaxed) {
+        // Errors cannot be handled or shown here.
         let _ = disable_raw_mode();
         let _ = execute!(stderr(), LeaveAlternateScreen, cursor::Show);
     }
@@ -194,10 +194,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn q_and_ctrl_c_end_it_and_other_keys_do_not() {
+    fn only_q_and_ctrl_c_stop_the_run() {
         let key = |c, modifiers| KeyEvent::new(KeyCode::Char(c), modifiers);
         let (none, control) = (KeyModifiers::NONE, KeyModifiers::CONTROL);
-        assert!(is_end(&key('q', none)) && is_end(&key('c', control)));
-        assert!(!is_end(&key('c', none)) && !is_end(&key('x', control)));
+        assert!(is_stop_key(&key('q', none)) && is_stop_key(&key('c', control)));
+        assert!(!is_stop_key(&key('c', none)) && !is_stop_key(&key('x', control)));
     }
 }
