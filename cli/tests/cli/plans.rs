@@ -30,7 +30,7 @@ fn what_was_in_the_list_before_is_left_out() {
     let ran = fetch_all(&["--dedupe", "-i", &list.path("list")]);
     assert_eq!((ran.records().len(), site.hits("/get")), (2, 1));
     assert!(
-        ran.stderr.contains("19 duplicates were left out"),
+        ran.stderr.contains("skipped   19 duplicates"),
         "{}",
         ran.stderr
     );
@@ -65,10 +65,10 @@ fn a_dry_run_tells_the_plan_and_touches_nothing() {
         "31 URLs at 2 hosts: 31 PUT",
         "30  127.0.0.1:",
         "1  b.test",
-        "30  /delay/: 3 attempts of 10",
+        "30  /delay/: 3 attempts, timeout 10",
         "at least 29",
-        "1 line is no URL",
-        "limits: 100 at once, 16 at once at one host",
+        "1 line is not a URL",
+        "limits: 100 requests in flight, per host 16",
     ] {
         assert!(ran.stdout.contains(part), "{part}: {}", ran.stdout);
     }

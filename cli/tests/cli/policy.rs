@@ -159,6 +159,6 @@ fn a_changed_file_counts_while_it_runs_and_a_bad_one_does_not() {
     fs::write(&file, "limits = { host_rate = \"1000/s\" }\n").unwrap();
     let ran = ran(run.wait_with_output().unwrap());
     assert_eq!(ran.code, 0, "{ran:?}");
-    assert!(ran.stderr.contains("the old policy stays"), "{ran:?}");
-    assert!(ran.stderr.contains("it counts from now on"), "{ran:?}");
+    assert!(ran.stderr.contains("the previous policy stays in effect"), "{ran:?}");
+    assert!(ran.stderr.contains("policy file reloaded"), "{ran:?}");
 }

@@ -37,7 +37,7 @@ fn what_robots_txt_does_not_allow_is_not_fetched_and_told() {
     assert_eq!(site.hits("/robots.txt"), 1, "one for a site");
     assert_eq!(site.hits("/status/200?7"), 0);
     assert!(
-        ran.stderr.contains("50 URLs are not allowed by robots.txt"),
+        ran.stderr.contains("50 URLs: disallowed by robots.txt"),
         "{}",
         ran.stderr
     );
@@ -115,7 +115,7 @@ fn what_was_not_allowed_is_asked_for_again_only_with_retry_failed() {
     assert!(
         again
             .stderr
-            .contains("2 URLs were done already; 1 had failed"),
+            .contains("2 URLs: completed by an earlier run, 1 with a failure"),
         "{}",
         again.stderr
     );
