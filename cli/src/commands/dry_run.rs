@@ -1,4 +1,4 @@
-//! What would be done: the list is read, and nothing is fetched.
+//! `--dry-run`: reads the list, fetches nothing, and prints the plan.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -19,22 +19,22 @@ use crate::output::record::RecordBuilder;
 use crate::output::{OutputEncoding, OutputOptions, OutputTarget, OutputThread};
 use crate::plan::DryRunPlan;
 
-/// So many hosts are counted one by one; the rest is "other hosts".
+/// The most hosts with separate counts.
 const MAX_HOSTS: usize = 100_000;
 
-/// So many hosts are listed.
-const TOP: usize = 10;
+/// The most hosts that are printed.
+const MAX_LISTED: usize = 10;
 
 /// Reads the list and prints the plan.
 ///
 /// # Errors
 ///
-/// If the thread that reads cannot be started.
+/// If a thread cannot be started.
 pub(crate) fn run(plan: DryRunPlan) -> Result<u8, CliError> {
     let (settings, input) = (plan.client.settings, plan.input);
     let (method, body) = (input.template.method.as_str(), &input.template.body);
     let builder = Arc::new(RecordBuilder::new(SystemTime::now(), method, body, false));
-    // Lines that are no URLs are told on stderr, as in a run.
+    // Malformed lines are reported on stderr, as in a run.
     let (output, writer) = OutputThread::start(OutputOptions {
         encoding: OutputEncoding {
             encoder: format::encoder(Format::None, false),
@@ -58,7 +58,6 @@ pub(crate) fn run(plan: DryRunPlan) -> Result<u8, CliError> {
         store: None,
         print: Box::new(move |message| {
             if !silent {
-                // Nobody is left to tell if stderr is closed.
                 let _ = writeln!(std::io::stderr(), "fetch-all: {message}");
             }
         }),
@@ -67,41 +66,36 @@ pub(crate) fn run(plan: DryRunPlan) -> Result<u8, CliError> {
     let requests = reader
         .start(input.list.sources)
         .map_err(CliError::internal)?;
-    let mut counted = Counted::new(&settings.rules);
+    let mut counts = ListCounts::new(&settings.rules);
     while let Ok(batch) = requests.recv_blocking() {
-        batch.iter().for_each(|request| counted.add(request));
+        batch.iter().for_each(|request| counts.add(request));
     }
     writer.close();
     output.finish(|| false)?;
     let (config, robots) = (settings.engine_config(), input.robots.is_some());
-    let bounds = Bounds {
+    let limits = RateLimits {
         host_rate: config.host_rate_limit(),
         rate: config.rate_limit(),
     };
-    let mut text = counted.told(&settings.rules, &bounds);
+    let mut text = counts.summary(&settings.rules, &limits);
     let malformed = shared.malformed.load(Relaxed);
     let duplicates = shared.duplicates.load(Relaxed);
     for (count, one, many) in [
-        (malformed, "line is no URL", "lines are no URLs"),
-        (
-            duplicates,
-            "duplicate is left out",
-            "duplicates are left out",
-        ),
+        (malformed, "line is not a URL", "lines are not URLs"),
+        (duplicates, "duplicate is skipped", "duplicates are skipped"),
     ] {
         if count > 0 {
             let _ = writeln!(text, "{}", plural(count, one, many));
         }
     }
     let per_host = config.per_host_limit().filter(|limit| *limit > 0);
-    let per_host =
-        per_host.map_or_else(|| "no limit".to_owned(), |limit| format!("{limit} at once"));
+    let per_host = per_host.map_or_else(|| "no limit".to_owned(), |limit| limit.to_string());
     let _ = writeln!(
         text,
-        "limits: {} at once, {per_host} at one host{}",
+        "limits: {} requests in flight, per host {per_host}{}",
         config.concurrency_limit(),
         if robots {
-            "; robots.txt is obeyed, and not fetched now"
+            "; robots.txt will be obeyed, and is not fetched now"
         } else {
             ""
         }
@@ -110,16 +104,16 @@ pub(crate) fn run(plan: DryRunPlan) -> Result<u8, CliError> {
     Ok(shared.exit_status.get())
 }
 
-/// How fast it may go.
-struct Bounds {
+/// The rate limits of the run.
+struct RateLimits {
     host_rate: Option<Rate>,
     rate: Option<Rate>,
 }
 
-/// What was read.
-struct Counted<'a> {
+/// The counts of a list.
+struct ListCounts<'a> {
     hosts: HashMap<String, u64>,
-    /// By rule, the last being none of them.
+    /// URLs by rule; the last is the default policy.
     matched: Vec<u64>,
     methods: HashMap<String, u64>,
     others: u64,
@@ -127,7 +121,7 @@ struct Counted<'a> {
     total: u64,
 }
 
-impl<'a> Counted<'a> {
+impl<'a> ListCounts<'a> {
     fn new(rules: &'a Rules) -> Self {
         Self {
             hosts: HashMap::new(),
@@ -158,8 +152,8 @@ impl<'a> Counted<'a> {
         *self.methods.entry(method.as_str().to_owned()).or_default() += 1;
     }
 
-    fn told(&self, rules: &Rules, bounds: &Bounds) -> String {
-        let mut text = String::from("nothing is fetched: this is the plan\n");
+    fn summary(&self, rules: &Rules, limits: &RateLimits) -> String {
+        let mut text = String::from("dry run: nothing is fetched\n");
         let urls = plural(self.total, "URL", "URLs");
         let hosts = plural(self.hosts.len() as u64, "host", "hosts");
         let more = if self.others > 0 { " and more" } else { "" };
@@ -171,52 +165,56 @@ impl<'a> Counted<'a> {
             .collect();
         let _ = writeln!(text, "{urls} at {hosts}{more}: {}", methods.join(", "));
         let top = self.top();
-        for (host, count) in top.iter().take(TOP) {
+        for (host, count) in top.iter().take(MAX_LISTED) {
             let _ = writeln!(text, "  {count:>9}  {host}");
         }
-        if top.len() > TOP || self.others > 0 {
-            let rest = self.total - top.iter().take(TOP).map(|(_, count)| count).sum::<u64>();
-            let _ = writeln!(text, "  {rest:>9}  at others");
+        if top.len() > MAX_LISTED || self.others > 0 {
+            let rest = self.total
+                - top
+                    .iter()
+                    .take(MAX_LISTED)
+                    .map(|(_, count)| count)
+                    .sum::<u64>();
+            let _ = writeln!(text, "  {rest:>9}  other hosts");
         }
         text.push_str("rules:\n");
         let names = rules
             .iter()
             .map(|(pattern, policy)| (pattern.to_string(), policy));
-        let names = names.chain([("all others".to_owned(), rules.default_policy())]);
+        let names = names.chain([("other URLs".to_owned(), rules.default_policy())]);
         for ((name, policy), count) in names.zip(&self.matched).filter(|(_, count)| **count > 0) {
             let attempts = plural(policy.attempts_limit().into(), "attempt", "attempts");
             let limit = policy.timeouts_ref().attempt;
             let limit = limit.map_or_else(
-                || "any time".to_owned(),
+                || "no timeout".to_owned(),
                 |limit| ShortDuration(limit).to_string(),
             );
-            let _ = writeln!(text, "  {count:>9}  {name}: {attempts} of {limit}");
+            let _ = writeln!(text, "  {count:>9}  {name}: {attempts}, timeout {limit}");
         }
-        let _ = writeln!(text, "{}", self.time(&top, rules, bounds));
+        let _ = writeln!(text, "{}", self.min_time(&top, rules, limits));
         text
     }
 
-    /// What the rates alone make of it: how fast servers are, nobody knows.
-    fn time(&self, top: &[(&str, u64)], rules: &Rules, bounds: &Bounds) -> String {
-        let whole = bounds
+    /// The least time by the rate limits. The speed of servers is unknown.
+    fn min_time(&self, top: &[(&str, u64)], rules: &Rules, limits: &RateLimits) -> String {
+        let whole = limits
             .rate
             .map(|rate| (rate.time_for(self.total), "--rate".to_owned()));
         let largest = top.first().map(|(host, count)| (*host, *count));
-        let host = bounds
-            .host_rate
-            .zip(largest)
-            .map(|(rate, (host, count))| (rate.time_for(count), format!("the rate at {host}")));
+        let host = limits.host_rate.zip(largest).map(|(rate, (host, count))| {
+            (rate.time_for(count), format!("the rate limit at {host}"))
+        });
         let policies = rules
             .iter()
             .map(|(pattern, policy)| (pattern.to_string(), policy));
-        let policies = policies.chain([("all others".to_owned(), rules.default_policy())]);
+        let policies = policies.chain([("other URLs".to_owned(), rules.default_policy())]);
         let ruled = policies
             .zip(&self.matched)
             .filter_map(|((name, policy), count)| {
                 let rate = policy.rate_limit()?;
                 Some((
                     rate.time_for(*count),
-                    format!("the rate of the rule {name}"),
+                    format!("the rate limit of the rule {name}"),
                 ))
             });
         match whole
@@ -226,13 +224,13 @@ impl<'a> Counted<'a> {
             .max_by_key(|(time, _)| *time)
         {
             Some((time, why)) if time > Duration::ZERO => {
-                format!("time: at least {}, by {why}", ShortDuration(time))
+                format!("time: at least {}, because of {why}", ShortDuration(time))
             }
-            _ => "time: no rate bounds it; it depends on the servers".to_owned(),
+            _ => "time: there is no rate limit; it depends on the servers".to_owned(),
         }
     }
 
-    /// The hosts, those with the most URLs first.
+    /// The hosts, the ones with the most URLs first.
     fn top(&self) -> Vec<(&str, u64)> {
         let hosts = self
             .hosts

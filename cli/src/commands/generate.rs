@@ -1,4 +1,4 @@
-//! The man page, and what shells complete by.
+//! The man page and the completions of shells.
 
 use clap::Command;
 use clap_complete::{Shell, generate as complete};
@@ -7,7 +7,7 @@ use crate::args::{self, GeneratedFile};
 
 const NAME: &str = "fetch-all";
 
-/// What is asked for, whole.
+/// Generates the text.
 pub(crate) fn generate(kind: GeneratedFile) -> Vec<u8> {
     let mut command = args::command();
     let shell = match kind {
@@ -26,6 +26,6 @@ pub(crate) fn generate(kind: GeneratedFile) -> Vec<u8> {
 fn man(command: Command) -> Vec<u8> {
     let mut text = Vec::new();
     let page = clap_mangen::Man::new(command).manual("User Commands");
-    page.render(&mut text).expect("a vector takes all");
+    page.render(&mut text).expect("a Vec accepts all bytes");
     text
 }

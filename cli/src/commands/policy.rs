@@ -6,10 +6,11 @@ use std::path::Path;
 use fetch_policy::{PolicyFile, Severity};
 
 use crate::args::command::PolicyCommand;
+use crate::display::plural;
 use crate::exit::CliError;
 use crate::plan::policy::file::{self, read};
 
-/// Does it, and says what to exit with.
+/// Runs the subcommand, and returns the exit code.
 ///
 /// # Errors
 ///
@@ -28,7 +29,7 @@ pub(crate) fn run(command: &PolicyCommand) -> Result<u8, CliError> {
 fn check(path: &Path) -> Result<u8, CliError> {
     let findings = match read(path) {
         Ok(file) => file.lint(),
-        // All mistakes are told, and where the file cannot be read, or the environment is wrong, that.
+        // Report all errors of the file, or else that it or the environment cannot be read.
         Err(stop) => {
             let text = std::fs::read_to_string(path).unwrap_or_default();
             let findings = PolicyFile::check(&path.display().to_string(), &text);
@@ -48,14 +49,19 @@ fn check(path: &Path) -> Result<u8, CliError> {
     };
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     text += &match (errors, warnings) {
-        (0, 0) => format!("{}: nothing to object to\n", path.display()),
-        _ => format!("{}: {errors} errors, {warnings} warnings\n", path.display()),
+        (0, 0) => format!("{}: no errors, no warnings\n", path.display()),
+        _ => format!(
+            "{}: {}, {}\n",
+            path.display(),
+            plural(errors as u64, "error", "errors"),
+            plural(warnings as u64, "warning", "warnings")
+        ),
     };
     print(&text);
     Ok(u8::from(errors > 0))
 }
 
 fn print(text: &str) {
-    // Who reads it may have enough: that is no failure.
+    // A reader may close stdout early, which is no error.
     let _ = std::io::stdout().write_all(text.as_bytes());
 }

@@ -1,4 +1,4 @@
-//! `fetch-all replay`: what a recording tells.
+//! `fetch-all replay`: analyses a recording.
 
 use std::fmt::Display;
 use std::fs::File;
@@ -13,43 +13,43 @@ use crate::args::command::{RECORDED_OPTIONS, ReplayArgs};
 use crate::exit::{CliError, ExitStatus};
 use crate::plan::policy::{file, overlay};
 
-/// Replays, and says what to exit with.
+/// Replays the recording, and returns the exit code.
 ///
 /// # Errors
 ///
 /// If options are wrong, or the file cannot be used.
 pub(crate) fn run(args: &ReplayArgs) -> Result<u8, CliError> {
     let path = args.file.as_path();
-    let file = File::open(path).map_err(|error| stop(path, &TraceError::from(error)))?;
+    let file = File::open(path).map_err(|error| trace_error(path, &TraceError::from(error)))?;
     let file = BufReader::new(file);
     if args.explicit.contains_any(&RECORDED_OPTIONS) {
         return Err(CliError::usage(
-            "--deadline and --seed are as recorded: leave them out",
+            "--deadline and --seed cannot be changed: leave them out",
         ));
     }
-    let policy = args.explicit.contains_any(&POLICY);
+    let policy = args.explicit.contains_any(&POLICY_OPTIONS);
     if policy && args.explain.is_some() {
         return Err(CliError::usage(
-            "--explain tells what was recorded: leave out the options of another policy",
+            "--explain shows the recorded decisions: leave out options that change them",
         ));
     }
-    let stopped = |error: TraceError| stop(path, &error);
+    let to_error = |error: TraceError| trace_error(path, &error);
     if let Some(url) = &args.explain {
-        let story = fetch_trace::explain(file, url).map_err(stopped)?;
-        return Ok(tell(args, &story, story.faithful, story.ending));
+        let story = fetch_trace::explain(file, url).map_err(to_error)?;
+        return Ok(print(args, &story, story.faithful, story.ending));
     }
     if policy {
-        let mut wrong = None;
+        let mut failure = None;
         let comparison = fetch_trace::what_if(file, |recorded| {
-            other(recorded.clone(), args).unwrap_or_else(|stop| {
-                wrong = Some(stop);
+            changed_config(recorded.clone(), args).unwrap_or_else(|error| {
+                failure = Some(error);
                 recorded
             })
         });
-        let comparison = comparison.map_err(stopped)?;
-        return match wrong {
-            Some(stop) => Err(stop),
-            None => Ok(tell(
+        let comparison = comparison.map_err(to_error)?;
+        return match failure {
+            Some(error) => Err(error),
+            None => Ok(print(
                 args,
                 &comparison,
                 comparison.faithful,
@@ -57,17 +57,17 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, CliError> {
             )),
         };
     }
-    let report = fetch_trace::replay(file).map_err(stopped)?;
-    Ok(tell(args, &report, report.is_identical(), report.ending))
+    let report = fetch_trace::replay(file).map_err(to_error)?;
+    Ok(print(args, &report, report.is_identical(), report.ending))
 }
 
-/// Prints the result, and gives the exit code.
-fn tell(args: &ReplayArgs, result: &(impl Display + Serialize), same: bool, ending: Ending) -> u8 {
+/// Prints the result, and returns the exit code.
+fn print(args: &ReplayArgs, result: &(impl Display + Serialize), same: bool, ending: Ending) -> u8 {
     let text = match args.json {
         true => serde_json::to_string(result).unwrap_or_default(),
         false => result.to_string(),
     };
-    // Whoever reads it may have enough.
+    // A reader may close stdout early, which is no error.
     let _ = writeln!(std::io::stdout(), "{text}");
     match ending {
         _ if !same => ExitStatus::Internal as u8,
@@ -76,12 +76,12 @@ fn tell(args: &ReplayArgs, result: &(impl Display + Serialize), same: bool, endi
     }
 }
 
-fn stop(path: &Path, error: &TraceError) -> CliError {
+fn trace_error(path: &Path, error: &TraceError) -> CliError {
     CliError::file(format!("{}: {error}", path.display()))
 }
 
-/// The options that make another policy.
-const POLICY: [&str; 14] = [
+/// The options that a replay can change.
+const POLICY_OPTIONS: [&str; 14] = [
     "concurrency",
     "connect_timeout",
     "host_rate",
@@ -98,9 +98,8 @@ const POLICY: [&str; 14] = [
     "timeout",
 ];
 
-/// The settings to compare with: those that were recorded, changed by the policy file, if there is
-/// one, and by the options that are given.
-fn other(recorded: Config, args: &ReplayArgs) -> Result<Config, CliError> {
+/// The recorded configuration, changed by the policy file and the options.
+fn changed_config(recorded: Config, args: &ReplayArgs) -> Result<Config, CliError> {
     let base = match &args.policy.policy {
         Some(path) => file::load(path, &recorded)?,
         None => recorded,

@@ -110,7 +110,7 @@ fn option_value(value: Toml) -> Result<OptionValue, String> {
         Toml::Array(values) => {
             let one = |value| match option_value(value)? {
                 OptionValue::One(value) => Ok(value),
-                _ => Err("write a list of texts or numbers".to_owned()),
+                _ => Err("write a list of strings or numbers".to_owned()),
             };
             OptionValue::Many(values.into_iter().map(one).collect::<Result<_, _>>()?)
         }
@@ -118,7 +118,7 @@ fn option_value(value: Toml) -> Result<OptionValue, String> {
         Toml::Integer(number) => OptionValue::One(number.to_string()),
         Toml::String(text) => OptionValue::One(text),
         Toml::Datetime(_) | Toml::Table(_) => {
-            return Err("write a text, a number, true, false, or a list of them".into());
+            return Err("write a string, a number, true, false, or a list of them".into());
         }
     })
 }
@@ -201,7 +201,7 @@ mod tests {
             ("[speed]\nx = 1", "there is no option of this name"),
             (
                 "[header]\nx = 1",
-                "write a text, a number, true, false, or a list",
+                "write a string, a number, true, false, or a list",
             ),
             ("demo = true", "there is no option of this name"),
             ("request = 'PUT'\nmethod = 'PUT'", "set twice"),

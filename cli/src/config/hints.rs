@@ -37,7 +37,7 @@ const FOREIGN_OPTIONS: &[(&[&str], &str)] = &[
     (&["-F", "--form"], "write -d DATA or --json DATA"),
     (&["-n"], "write --netrc"),
     (&["-r"], "write --range 0-99"),
-    (&["-G", "--get"], "write the data into the URL, behind ?"),
+    (&["-G", "--get"], "write the data into the URL, after ?"),
     (
         &["--http3", "--http3-only"],
         "this version supports HTTP/1.1 and HTTP/2",

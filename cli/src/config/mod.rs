@@ -34,7 +34,7 @@ pub(crate) enum OptionSource {
 impl fmt::Display for OptionSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Environment(name) => write!(f, "the environment: {name}"),
+            Self::Environment(name) => write!(f, "environment variable {name}"),
             Self::File(path) => write!(f, "{}", path.display()),
         }
     }

@@ -201,7 +201,7 @@ pub(crate) fn open(input: &args::InputArgs) -> Result<UrlList, CliError> {
     if sources.is_empty() {
         return Err(CliError::usage(
             "nothing to fetch: write URLs, -i FILE, or -i - for stdin; \
-             --demo shows how it works, --help every option",
+             --demo shows how it works, --help lists every option",
         ));
     }
     Ok(UrlList {

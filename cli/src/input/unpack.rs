@@ -42,10 +42,10 @@ impl<R: Read> Read for LabelledDecoder<R> {
         decoder.read(out).map_err(|error| {
             let what = match error.kind() {
                 io::ErrorKind::Interrupted => return error,
-                io::ErrorKind::UnexpectedEof => "is cut short",
+                io::ErrorKind::UnexpectedEof => "is truncated",
                 _ => "is damaged",
             };
-            io::Error::new(error.kind(), format!("its {name} {what} ({error})"))
+            io::Error::new(error.kind(), format!("its {name} data {what} ({error})"))
         })
     }
 }
@@ -87,10 +87,14 @@ mod tests {
     fn truncated_and_damaged_lists_are_told_apart() {
         let whole = gzip(&"http://a.test/\n".repeat(1000));
         let cut = whole[..whole.len() - 10].to_vec();
-        assert!(read(cut).unwrap_err().starts_with("its gzip is cut short"));
+        assert!(
+            read(cut)
+                .unwrap_err()
+                .starts_with("its gzip data is truncated")
+        );
         let mut bad = whole;
         let middle = bad.len() / 2;
         bad[middle] ^= 0xff;
-        assert!(read(bad).unwrap_err().starts_with("its gzip is"));
+        assert!(read(bad).unwrap_err().starts_with("its gzip data is"));
     }
 }

@@ -18,7 +18,7 @@ use crate::save::BodyStore;
 use crate::state::{ResumeState, StateOptions};
 use crate::ui::progress::ProgressView;
 
-/// The hexadecimal digits of a body's digest that the state shows: enough to tell two bodies apart.
+/// The hexadecimal digits of a body's digest that the state shows: enough to distinguish bodies.
 const DIGEST_DIGITS: usize = 16;
 
 /// The open files of a run, and how they are written.
@@ -84,7 +84,7 @@ fn format(args: &CliArgs, view: ProgressView) -> Result<Format, CliError> {
     let prints = args.report.write_out.is_some();
     if prints && file.is_none() && output.output.is_some() {
         return Err(CliError::usage(
-            "-w and -o -: both would be on stdout: write -o FILE",
+            "-w and -o -: both write to stdout: write -o FILE",
         ));
     }
     let on_screen =
@@ -92,18 +92,18 @@ fn format(args: &CliArgs, view: ProgressView) -> Result<Format, CliError> {
     let wanted = output.format.is_some_and(|format| format != Format::None);
     if on_screen && (prints || wanted || output.output.is_some()) {
         return Err(CliError::usage(
-            "--tui: what is printed would run into the screen: write -o FILE, or redirect stdout",
+            "--tui: output on stdout would overwrite the screen: write -o FILE, or redirect stdout",
         ));
     }
     Ok(match output.format {
         Some(Format::Parquet) if file.is_none() => {
             return Err(CliError::usage(
-                "--format parquet: it needs a file: write -o FILE.parquet",
+                "--format parquet needs a file: write -o FILE.parquet",
             ));
         }
         Some(format) if prints && file.is_none() && format != Format::None => {
             return Err(CliError::usage(
-                "--format and -w: -w takes stdout: write -o FILE as well",
+                "--format and -w: -w writes to stdout: write -o FILE as well",
             ));
         }
         Some(format) => format,

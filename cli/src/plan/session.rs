@@ -47,7 +47,9 @@ pub(super) fn cookies(
         let pairs: Vec<_> = fields.iter().map(|text| text.trim()).collect();
         let value = HeaderValue::try_from(pairs.join("; "));
         let mut value = value.map_err(|_| {
-            CliError::usage("--cookie: no header field can hold this text".to_owned())
+            CliError::usage(
+                "--cookie: not valid in a header field: remove control characters".to_owned(),
+            )
         })?;
         value.set_sensitive(true);
         settings.headers.insert(COOKIE, value);
@@ -70,14 +72,14 @@ pub(super) fn cookies(
 fn load(jar: &CookieJar, file: &str, target: Option<&Path>) -> Result<(), CliError> {
     match fs::read_to_string(file) {
         Ok(text) => jar.load(&text).map_err(|why| {
-            let form = "it is no file of cookies in Netscape's form";
+            let form = "not a cookie file in Netscape format";
             CliError::usage(format!("--cookie {file}: {form}: {why}"))
         }),
         Err(error) if error.kind() == ErrorKind::NotFound && target == Some(Path::new(file)) => {
             Ok(())
         }
         Err(error) => Err(CliError::file(format!(
-            "--cookie {file}: cannot be read: {error}: it holds no =, so it is the name of a file"
+            "--cookie {file}: cannot be read: {error}: a value without = is the name of a file"
         ))),
     }
 }

@@ -13,7 +13,7 @@ use crate::args::explicit::ExplicitOptions;
 use crate::args::{CliArgs, LimitArgs, PolicyArgs, RetryArgs, TimeoutArgs};
 use crate::exit::CliError;
 
-/// File descriptors that are kept for other things than connections.
+/// File descriptors reserved for other things than connections.
 const SPARE_FILES: u64 = 64;
 
 /// Limits, rules, header fields and trusted certificates.
@@ -122,7 +122,7 @@ pub(super) fn limit_connections(settings: &mut Settings, warnings: &mut Vec<Stri
         .max(1);
     if concurrency > room {
         warnings.push(format!(
-            "-j {concurrency} becomes {room}: this process may have {files} files open; \
+            "-j {concurrency} is reduced to {room}: this process may have {files} files open; \
              raise the limit with ulimit -n"
         ));
     }

@@ -130,6 +130,7 @@ fn the_log_has_the_batch_in_either_format() {
     );
 }
 
+#[cfg(feature = "demo")]
 #[test]
 fn the_demo_fetches_a_thousand_lines_and_exits_with_0() {
     let ran = fetch_all(&["--demo", "--format", "jsonl"]);
@@ -147,4 +148,12 @@ fn the_demo_fetches_a_thousand_lines_and_exits_with_0() {
         assert!(records.iter().any(|r| r["outcome"] == outcome), "{outcome}");
     }
     assert!(ran.stderr.contains("Try next:"), "{}", ran.stderr);
+}
+
+#[cfg(not(feature = "demo"))]
+#[test]
+fn a_build_without_the_demo_refuses_it_and_says_how_to_build_it() {
+    let ran = fetch_all(&["--demo"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
+    assert!(ran.stderr.contains("--features demo"), "{}", ran.stderr);
 }

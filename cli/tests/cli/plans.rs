@@ -1,9 +1,9 @@
-//! Many URLs from few words, and what is known of them before anything is fetched.
+//! Globs, duplicates and dry runs.
 
 use crate::support::*;
 
 #[test]
-fn globs_in_arguments_stand_for_many() {
+fn globs_in_arguments_are_expanded() {
     let site = site();
     let ran = fetch_all(&[
         &site.url("/status/{200,404}?[1-3]"),
@@ -23,7 +23,7 @@ fn globs_in_arguments_stand_for_many() {
 }
 
 #[test]
-fn what_was_in_the_list_before_is_left_out() {
+fn duplicates_are_skipped() {
     let site = site();
     let line = format!("{}\n", site.url("/get"));
     let list = List::new(line.repeat(20) + &site.url("/get?2"));
@@ -37,7 +37,7 @@ fn what_was_in_the_list_before_is_left_out() {
 }
 
 #[test]
-fn a_dry_run_tells_the_plan_and_touches_nothing() {
+fn a_dry_run_prints_the_plan_and_fetches_nothing() {
     let site = site();
     let mut lines: String = (0..30)
         .map(|n| site.url(&format!("/delay/{n}\n")))

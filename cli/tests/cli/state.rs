@@ -147,7 +147,8 @@ fn after_ctrl_c_the_same_command_resumes() {
     let ran = job.run(&["-j", "1"]);
     assert_eq!(ran.code, 0);
     assert!(
-        ran.stderr.contains("skipped   1 URL: completed by an earlier run"),
+        ran.stderr
+            .contains("skipped   1 URL: completed by an earlier run"),
         "{}",
         ran.stderr
     );
@@ -174,7 +175,8 @@ fn after_a_second_ctrl_c_aborted_fetches_are_repeated() {
     assert_eq!(job.urls(), [first.as_str()]);
     let ran = job.run(&["-m", "0.1", "--retry", "0"]);
     assert!(
-        ran.stderr.contains("skipped   1 URL: completed by an earlier run"),
+        ran.stderr
+            .contains("skipped   1 URL: completed by an earlier run"),
         "{}",
         ran.stderr
     );
@@ -196,7 +198,8 @@ fn another_list_skips_completed_urls_and_known_invalid_lines() {
     let ran = job.run(&[]);
     assert_eq!(ran.code, 2);
     assert!(
-        ran.stderr.contains("skipped   3 URLs: completed by an earlier run"),
+        ran.stderr
+            .contains("skipped   3 URLs: completed by an earlier run"),
         "{}",
         ran.stderr
     );

@@ -34,7 +34,8 @@ fn the_first_ctrl_c_waits_for_requests_in_flight() {
     assert_eq!(ran.code, 130);
     assert_eq!(ran.record()["outcome"], "ok");
     assert!(
-        ran.stderr.contains("stopped early: interrupted by a signal"),
+        ran.stderr
+            .contains("stopped early: interrupted by a signal"),
         "{}",
         ran.stderr
     );
@@ -52,11 +53,7 @@ fn the_first_ctrl_c_starts_no_queued_fetch() {
     signal(&child, "INT");
     let ran = ran(child.wait_with_output().unwrap());
     assert_eq!((ran.code, ran.records().len()), (130, 1));
-    assert!(
-        ran.stderr.contains("1 URL not finished"),
-        "{}",
-        ran.stderr
-    );
+    assert!(ran.stderr.contains("1 URL not finished"), "{}", ran.stderr);
     assert_eq!(site.observed().requests, 1);
 }
 

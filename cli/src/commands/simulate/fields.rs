@@ -1,4 +1,4 @@
-//! The values of a model that are written as texts or small tables.
+//! The values of a model that are strings or small tables.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,62 +15,62 @@ use crate::config::toml_file::{TextDuration, deserialize_text, parse_duration};
 
 /// A share of all requests, in thousandths.
 #[derive(Debug)]
-pub(super) struct Share(pub(super) Spanned<u16>);
+pub(super) struct RequestShare(pub(super) Spanned<u16>);
 
 /// A number of bytes.
 #[derive(Debug)]
-pub(super) struct Size(pub(super) Spanned<u64>);
+pub(super) struct ByteCount(pub(super) Spanned<u64>);
 
-/// The rate above which the answer is 429.
+/// The rate above which requests get a 429.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limit(pub(super) Rate);
+pub(super) struct ThrottleRate(pub(super) Rate);
 
-/// How long an answer takes.
+/// The distribution of response times.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Times(pub(super) Latency);
+pub(super) struct LatencyModel(pub(super) Latency);
 
-impl<'de> Deserialize<'de> for Share {
+impl<'de> Deserialize<'de> for RequestShare {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
-        struct Raw(#[serde(deserialize_with = "read")] u16);
+        struct RawValue(#[serde(deserialize_with = "read")] u16);
 
         fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
-            deserialize_text(deserializer, "a share such as \"0.5%\"", share)
+            deserialize_text(deserializer, "a share such as \"0.5%\"", parse_share)
         }
 
-        let raw = Spanned::<Raw>::deserialize(deserializer)?;
+        let raw = Spanned::<RawValue>::deserialize(deserializer)?;
         Ok(Self(Spanned::new(raw.span(), raw.into_inner().0)))
     }
 }
 
-impl<'de> Deserialize<'de> for Size {
+impl<'de> Deserialize<'de> for ByteCount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
-        struct Raw(#[serde(deserialize_with = "read")] u64);
+        struct RawValue(#[serde(deserialize_with = "read")] u64);
 
         fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
             deserialize_text(deserializer, "a size such as \"200k\"", values::bytes)
         }
 
-        let raw = Spanned::<Raw>::deserialize(deserializer)?;
+        let raw = Spanned::<RawValue>::deserialize(deserializer)?;
         Ok(Self(Spanned::new(raw.span(), raw.into_inner().0)))
     }
 }
 
-impl<'de> Deserialize<'de> for Limit {
+impl<'de> Deserialize<'de> for ThrottleRate {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserialize_text(deserializer, "a rate such as \"100/s\"", |text| {
             let rate: Rate = text.parse().map_err(|error| format!("{error}"))?;
-            // What servers do: as many at once as in one unit of time.
+            // As common servers do: the burst is the count of one unit of time.
             Ok(Self(rate.burst(rate.count())))
         })
     }
 }
 
-/// Reads `0.5%` as thousandths, exactly.
-fn share(text: &str) -> Result<u16, String> {
+/// Parses a percentage into thousandths.
+fn parse_share(text: &str) -> Result<u16, String> {
     let wrong = "not a share: write a percentage such as \"2%\" or \"0.5%\", \
-                 with one digit after the point at the most";
+                 with at most one decimal";
     let number = text.trim().strip_suffix('%').ok_or(wrong)?.trim_end();
     let (whole, tenth) = number.split_once('.').unwrap_or((number, "0"));
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
@@ -85,44 +85,44 @@ fn share(text: &str) -> Result<u16, String> {
     }
 }
 
-const FORMS: &str = "write \"20ms\", \"10ms..80ms\", { mean = \"30ms\" }, \
+const SYNTAX: &str = "write \"20ms\", \"10ms..80ms\", { mean = \"30ms\" }, \
                      { median = \"20ms\", p99 = \"300ms\" } or { p50, p90, p99, max }";
 
-impl<'de> Deserialize<'de> for Times {
+impl<'de> Deserialize<'de> for LatencyModel {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Form;
+        struct LatencyVisitor;
 
-        impl<'de> Visitor<'de> for Form {
+        impl<'de> Visitor<'de> for LatencyVisitor {
             type Value = Latency;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "a time or how it is spread: {FORMS}")
+                write!(f, "a time or a distribution: {SYNTAX}")
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Latency, E> {
                 let (min, max) = text.split_once("..").unwrap_or((text, text));
                 let bounds = parse_duration(min).and_then(|min| Ok((min, parse_duration(max)?)));
-                let (min, max) = bounds.map_err(|_| E::custom(format!("not a time: {FORMS}")))?;
+                let (min, max) = bounds.map_err(|_| E::custom(format!("not a time: {SYNTAX}")))?;
                 match min > max {
-                    true => Err(E::custom("the first time is the longer: write it second")),
+                    true => Err(E::custom("the first time is longer: write it second")),
                     false => Ok(Latency::uniform(min, max)),
                 }
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Latency, A::Error> {
-                let spread = Spread::deserialize(MapAccessDeserializer::new(map))?;
+                let spread = LatencyTable::deserialize(MapAccessDeserializer::new(map))?;
                 spread.latency().map_err(A::Error::custom)
             }
         }
 
-        deserializer.deserialize_any(Form).map(Self)
+        deserializer.deserialize_any(LatencyVisitor).map(Self)
     }
 }
 
-/// A latency that is not the same for all.
+/// A distribution of latencies, as a table.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Spread {
+struct LatencyTable {
     max: Option<TextDuration>,
     mean: Option<TextDuration>,
     median: Option<TextDuration>,
@@ -131,7 +131,7 @@ struct Spread {
     p99: Option<TextDuration>,
 }
 
-impl Spread {
+impl LatencyTable {
     fn latency(&self) -> Result<Latency, String> {
         let time = |period: Option<TextDuration>| period.map(|period| period.0);
         let rising = |times: &[Duration]| match times.is_sorted() {
@@ -156,7 +156,7 @@ impl Spread {
                 rising(&[p50, p90, p99, max])?;
                 Ok(Latency::percentiles(p50, p90, p99, max))
             }
-            _ => Err(format!("these do not make one latency: {FORMS}")),
+            _ => Err(format!("these keys do not make one latency: {SYNTAX}")),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The report for machines: whole numbers alone, so that the same run gives the same bytes.
+//! The report as JSON, with whole numbers only, so that equal runs give equal bytes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,12 +7,12 @@ use fetch_proto::testing::{Fate, HostSummary, Point, Series};
 use fetch_proto::{BatchStats, Histogram};
 use serde::Serialize;
 
-use super::Report;
+use super::SimulationReport;
 
-/// The report as JSON, in one line.
-pub(super) fn text(report: &Report<'_>) -> serde_json::Result<String> {
+/// The report as one line of JSON.
+pub(super) fn text(report: &SimulationReport<'_>) -> serde_json::Result<String> {
     let summary = report.summary;
-    let json = Json {
+    let json = ReportJson {
         seed: report.seed,
         took_us: micros(summary.took),
         fetches: summary.batch.count(),
@@ -31,7 +31,7 @@ pub(super) fn text(report: &Report<'_>) -> serde_json::Result<String> {
 }
 
 #[derive(Serialize)]
-struct Json<'a> {
+struct ReportJson<'a> {
     seed: u64,
     took_us: u64,
     fetches: u64,
@@ -41,8 +41,8 @@ struct Json<'a> {
     max_in_flight: usize,
     max_in_flight_per_host: usize,
     outcomes: BTreeMap<String, u64>,
-    time_us: Times,
-    /// All decisions in one number, as text because not every reader of JSON has 64 bits.
+    time_us: PercentilesJson,
+    /// A digest of all decisions, as text because not every JSON parser has 64-bit integers.
     digest: String,
     hosts: Vec<HostJson<'a>>,
     series: SeriesJson,
@@ -59,10 +59,10 @@ struct HostJson<'a> {
     peak_per_second: u64,
     max_in_flight: u32,
     outcomes: BTreeMap<String, u64>,
-    /// What the requests came to.
+    /// The results of requests.
     answers: BTreeMap<&'static str, u64>,
-    time_us: Times,
-    queue_us: Times,
+    time_us: PercentilesJson,
+    queue_us: PercentilesJson,
     series: SeriesJson,
 }
 
@@ -87,7 +87,7 @@ impl<'a> HostJson<'a> {
     }
 }
 
-/// How fetches ended; what did not occur is left out.
+/// The number of fetches by outcome, without those that did not occur.
 fn outcomes(batch: &BatchStats) -> BTreeMap<String, u64> {
     let fixed = [
         ("ok", batch.succeeded()),
@@ -105,17 +105,17 @@ fn outcomes(batch: &BatchStats) -> BTreeMap<String, u64> {
 }
 
 #[derive(Serialize)]
-struct Times {
+struct PercentilesJson {
     p50: u64,
     p90: u64,
     p99: u64,
     max: u64,
 }
 
-fn times(histogram: &Histogram) -> Times {
+fn times(histogram: &Histogram) -> PercentilesJson {
     let s = histogram.summary();
     let [p50, p90, p99, max] = [s.p50, s.p90, s.p99, s.max].map(micros);
-    Times { p50, p90, p99, max }
+    PercentilesJson { p50, p90, p99, max }
 }
 
 #[derive(Serialize)]

@@ -1,32 +1,32 @@
-//! Which URLs are fetched: those of the model, well mixed, or those of a list.
+//! The URLs of a simulation: those of the model, interleaved, or those of a list.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::io::{Read, Write};
 use std::path::PathBuf;
 
-use super::model::Model;
+use super::model::SiteModel;
 use crate::args;
 use crate::display::sanitize;
 use crate::exit::{CliError, ExitStatus};
 use crate::input::{self, LineReader, MAX_LINE, UrlSource, check, trim};
 
-/// So many malformed lines are told on stderr.
-const MAX_TOLD: u64 = 20;
+/// The most malformed lines that are reported on stderr.
+const MAX_REPORTED: u64 = 20;
 
-/// The URLs, one after the other; a list is read as they are taken.
-pub(super) enum Urls<'a> {
-    List(List),
-    Made(Made<'a>),
+/// Yields the URLs. A list is read lazily.
+pub(super) enum SimulatedUrls<'a> {
+    List(ListUrls),
+    Model(ModelUrls<'a>),
 }
 
-impl<'a> Urls<'a> {
-    /// Those of `files`, or if there are none those of the model.
+impl<'a> SimulatedUrls<'a> {
+    /// The URLs of `files`, or of the model if there are none.
     ///
     /// # Errors
     ///
     /// If a file cannot be opened, or there is nothing to fetch.
-    pub(super) fn new(model: &'a Model, files: Vec<PathBuf>) -> Result<Self, CliError> {
+    pub(super) fn new(model: &'a SiteModel, files: Vec<PathBuf>) -> Result<Self, CliError> {
         if !files.is_empty() {
             let input = args::InputArgs {
                 dedupe: false,
@@ -41,7 +41,7 @@ impl<'a> Urls<'a> {
             };
             let mut sources = input::open(&input)?.sources;
             sources.reverse();
-            return Ok(Self::List(List {
+            return Ok(Self::List(ListUrls {
                 lines: None,
                 malformed: 0,
                 ready: VecDeque::new(),
@@ -54,11 +54,11 @@ impl<'a> Urls<'a> {
                 "nothing to fetch: write a [[host]] with urls into the model, or -i FILE",
             ));
         }
-        Ok(Self::Made(Made::new(model)))
+        Ok(Self::Model(ModelUrls::new(model)))
     }
 
-    /// What to exit with because of the list, if anything.
-    pub(super) fn worst(&self) -> Option<ExitStatus> {
+    /// The exit code that errors of the list cause.
+    pub(super) fn exit_status(&self) -> Option<ExitStatus> {
         match self {
             Self::List(list) if list.malformed > 0 => Some(ExitStatus::Usage),
             Self::List(list) if list.unread => Some(ExitStatus::File),
@@ -67,29 +67,29 @@ impl<'a> Urls<'a> {
     }
 }
 
-impl Iterator for Urls<'_> {
+impl Iterator for SimulatedUrls<'_> {
     type Item = String;
 
     fn next(&mut self) -> Option<String> {
         match self {
             Self::List(list) => list.next(),
-            Self::Made(made) => made.next(),
+            Self::Model(made) => made.next(),
         }
     }
 }
 
-/// URLs of the model's hosts, each host's spread evenly over the whole.
-pub(super) struct Made<'a> {
-    model: &'a Model,
-    /// Where the next of each host is, which host, and its number.
+/// The URLs of the model's hosts. Those of each host are spread evenly over the run.
+pub(super) struct ModelUrls<'a> {
+    model: &'a SiteModel,
+    /// The position of the next URL of each host, the host, and the number of the URL.
     next: BinaryHeap<Reverse<(u128, usize, u64)>>,
 }
 
-impl<'a> Made<'a> {
-    fn new(model: &'a Model) -> Self {
+impl<'a> ModelUrls<'a> {
+    fn new(model: &'a SiteModel) -> Self {
         let hosts = 0..model.hosts.len();
         let next = hosts.filter(|host| model.hosts[*host].urls > 0);
-        let next = next.map(|host| Reverse((place(0, model.hosts[host].urls), host, 0)));
+        let next = next.map(|host| Reverse((position(0, model.hosts[host].urls), host, 0)));
         Self {
             model,
             next: next.collect(),
@@ -97,36 +97,36 @@ impl<'a> Made<'a> {
     }
 }
 
-/// Where the `number`-th of `count` is, from 0 to 2^64.
-fn place(number: u64, count: u64) -> u128 {
+/// The position of the `number`-th of `count` URLs, from 0 to 2^64.
+fn position(number: u64, count: u64) -> u128 {
     ((2 * u128::from(number) + 1) << 63) / u128::from(count)
 }
 
-impl Iterator for Made<'_> {
+impl Iterator for ModelUrls<'_> {
     type Item = String;
 
     fn next(&mut self) -> Option<String> {
         let Reverse((_, index, number)) = self.next.pop()?;
         let host = &self.model.hosts[index];
         if number + 1 < host.urls {
-            let next = (place(number + 1, host.urls), index, number + 1);
+            let next = (position(number + 1, host.urls), index, number + 1);
             self.next.push(Reverse(next));
         }
         Some(format!("http://{}/{number}", host.name))
     }
 }
 
-/// URLs of files.
-pub(super) struct List {
+/// The URLs of files.
+pub(super) struct ListUrls {
     lines: Option<(String, LineReader<Box<dyn Read + Send>>)>,
     malformed: u64,
     ready: VecDeque<String>,
-    /// Those not begun, the last first.
+    /// The sources that are not started, the last first.
     sources: Vec<UrlSource>,
     unread: bool,
 }
 
-impl List {
+impl ListUrls {
     fn next(&mut self) -> Option<String> {
         loop {
             if let Some(url) = self.ready.pop_front() {
@@ -143,7 +143,7 @@ impl List {
                 Ok(false) => {}
                 Err(error) => {
                     self.unread = true;
-                    tell(&format!("{name}: cannot be read further: {error}"));
+                    report(&format!("{name}: cannot be read further: {error}"));
                 }
             }
         }
@@ -164,14 +164,14 @@ impl List {
             Ok(url) => self.ready.push_back(url),
             Err(why) => {
                 self.malformed += 1;
-                if self.malformed <= MAX_TOLD {
-                    tell(&format!("{source}:{number}: {why}: {}", sanitize(line)));
+                if self.malformed <= MAX_REPORTED {
+                    report(&format!("{source}:{number}: {why}: {}", sanitize(line)));
                 }
             }
         }
     }
 }
 
-fn tell(message: &str) {
+fn report(message: &str) {
     let _ = writeln!(std::io::stderr(), "fetch-all: {message}");
 }

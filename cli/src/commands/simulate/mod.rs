@@ -1,4 +1,4 @@
-//! `fetch-all simulate`: the real engine in virtual time, against a modelled site.
+//! `fetch-all simulate`: the real engine in virtual time, against a simulated site.
 
 mod fields;
 mod json;
@@ -16,15 +16,15 @@ use crate::args::command::{EXAMPLE_MODEL, SimulateArgs, SimulatedSiteArgs};
 use crate::config::toml_file::TomlDocument;
 use crate::exit::{CliError, ExitStatus};
 use crate::plan;
-use list::Urls;
-use model::Model;
+use list::SimulatedUrls;
+use model::SiteModel;
 
-/// What came out, and what is to be told with it.
-struct Report<'a> {
-    /// Whether `--deadline` ended it.
-    cut: bool,
+/// The result of a simulation, and its inputs.
+struct SimulationReport<'a> {
+    /// Whether `--deadline` stopped it.
+    is_cut: bool,
     is_example: bool,
-    model: &'a Model,
+    model: &'a SiteModel,
     seed: u64,
     source: &'a str,
     summary: &'a Summary,
@@ -36,10 +36,10 @@ struct Report<'a> {
 ///
 /// If the model or an option is wrong, or a file cannot be used.
 pub(crate) fn run(args: SimulateArgs) -> Result<u8, CliError> {
-    let (source, document) = source(&args.site)?;
+    let (source, document) = load_model(&args.site)?;
     let is_example = args.site.model.is_none() && args.site.input_file.is_empty();
-    let model = Model::new(&document, args.site.urls, args.site.hosts)?;
-    let mut urls = Urls::new(&model, args.site.input_file)?;
+    let model = SiteModel::new(&document, args.site.urls, args.site.hosts)?;
+    let mut urls = SimulatedUrls::new(&model, args.site.input_file)?;
     let seed = args.retry.seed.or(model.seed).unwrap_or(1);
     let deadline = args.timeouts.deadline.filter(|limit| !limit.is_zero());
     let config = plan::engine_config(
@@ -54,9 +54,9 @@ pub(crate) fn run(args: SimulateArgs) -> Result<u8, CliError> {
         simulation = simulation.deadline(limit);
     }
     let summary = simulation.run(&mut urls);
-    let cut = deadline.is_some_and(|limit| summary.took >= limit);
-    let report = Report {
-        cut,
+    let is_cut = deadline.is_some_and(|limit| summary.took >= limit);
+    let report = SimulationReport {
+        is_cut,
         is_example,
         model: &model,
         seed,
@@ -68,18 +68,18 @@ pub(crate) fn run(args: SimulateArgs) -> Result<u8, CliError> {
     }
     let text = match args.output.json {
         true => json::text(&report).map_err(CliError::internal)?,
-        false => report::Text(&report, args.output.plot.as_deref()).to_string(),
+        false => report::ReportText(&report, args.output.plot.as_deref()).to_string(),
     };
-    // Who reads it may have enough: that is no failure.
+    // A reader may close stdout early, which is no error.
     let _ = std::io::stdout().write_all(text.as_bytes());
     let code = urls
-        .worst()
-        .or_else(|| cut.then_some(ExitStatus::Unfinished));
+        .exit_status()
+        .or_else(|| is_cut.then_some(ExitStatus::Unfinished));
     Ok(code.map_or(0, |code| code as u8))
 }
 
-/// The model's text, and what the report calls it.
-fn source(site: &SimulatedSiteArgs) -> Result<(String, TomlDocument), CliError> {
+/// The text of the model, and its name in the report.
+fn load_model(site: &SimulatedSiteArgs) -> Result<(String, TomlDocument), CliError> {
     Ok(match &site.model {
         Some(path) => {
             let name = crate::display::sanitize(path.as_os_str().as_encoded_bytes());

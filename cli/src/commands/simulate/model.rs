@@ -1,4 +1,4 @@
-//! The model: which hosts there are, how they behave, how many URLs they have.
+//! The model of a site: its hosts, their behaviour and number of URLs.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -8,56 +8,56 @@ use fetch_proto::testing::{Outage, Server, Simulation};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::server::{OutageTable, Table};
+use super::server::{HostTable, OutageTable};
 use crate::config::toml_file::TomlDocument;
 use crate::exit::CliError;
 
-/// URLs of a host whose table does not say how many.
-const URLS: u64 = 1000;
+/// The URLs of a host without the key `urls`.
+const DEFAULT_URLS: u64 = 1000;
 
-/// So many hosts have a model; each has a summary, of up to 100 KiB.
+/// The most hosts. Each has a summary of up to 100 KiB.
 const MAX_HOSTS: usize = 1000;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct ModelFile {
     seed: Option<u64>,
-    default: Option<Table>,
+    default: Option<HostTable>,
     #[serde(default)]
-    host: Vec<Spanned<Table>>,
+    host: Vec<Spanned<HostTable>>,
     #[serde(default)]
     outage: Vec<OutageTable>,
 }
 
-/// A modelled site.
+/// A simulated site.
 #[derive(Debug)]
-pub(super) struct Model {
+pub(super) struct SiteModel {
     default: Server,
-    pub(super) hosts: Vec<Host>,
+    pub(super) hosts: Vec<SimulatedHost>,
     outages: Vec<Outage>,
     pub(super) seed: Option<u64>,
 }
 
 #[derive(Debug)]
-pub(super) struct Host {
+pub(super) struct SimulatedHost {
     pub(super) name: String,
     outages: Vec<Outage>,
     server: Server,
     pub(super) urls: u64,
 }
 
-impl Model {
-    /// Reads the model; `urls` and `hosts` replace its own numbers.
+impl SiteModel {
+    /// Builds the model. `urls` and `hosts` override its numbers.
     ///
     /// # Errors
     ///
-    /// If it is wrong.
+    /// If the model is not valid.
     pub(super) fn new(
         document: &TomlDocument,
         urls: Option<usize>,
         hosts: Option<usize>,
     ) -> Result<Self, CliError> {
-        let file: File = document.parse()?;
+        let file: ModelFile = document.parse()?;
         let mut model = Self {
             default: Server::default(),
             hosts: Vec::new(),
@@ -76,37 +76,38 @@ impl Model {
             let mut named = tables.filter_map(|table| table.get_ref().name.as_ref());
             let named = named.find(|name| twice.name.ends_with(name.get_ref()));
             let span = named.map_or(0..0, Spanned::span);
-            return Err(document.error_at(span, "two hosts of this name: write another"));
+            return Err(document.error_at(span, "duplicate host name: write another"));
         }
         if let Some(urls) = urls {
-            model.share(urls as u64);
+            model.distribute(urls as u64);
         }
         Ok(model)
     }
 
     fn add(
         &mut self,
-        table: &Spanned<Table>,
+        table: &Spanned<HostTable>,
         hosts: Option<usize>,
         document: &TomlDocument,
     ) -> Result<(), CliError> {
         let (span, table) = (table.span(), table.get_ref());
         let Some(name) = &table.name else {
-            let why = "a host without a name: write name = \"shop.test\"";
+            let why = "missing name: write name = \"shop.test\"";
             return Err(document.error_at(span, why));
         };
         let server = table.server(document)?;
         let outages = outages(&table.outage, document)?;
         let valid = url::Url::parse(&format!("http://{}/", name.get_ref()));
         if !valid.is_ok_and(|url| url.host_str() == Some(name.get_ref())) {
-            let why = "not the name of a host: write one in small letters, without scheme and port";
+            let why = "not a host name: write one in lower case, without scheme and port";
             return Err(document.error_at(name.span(), why));
         }
         let own = table.hosts.as_ref().map(|hosts| *hosts.get_ref());
         let count = hosts.or(own).unwrap_or(1);
         let span = table.hosts.as_ref().map_or(span, Spanned::span);
         if count == 0 || count > MAX_HOSTS - self.hosts.len() {
-            let why = format!("a model has from 1 to {MAX_HOSTS} hosts: write such a number");
+            let why =
+                format!("a model has from 1 to {MAX_HOSTS} hosts: write a number in this range");
             return Err(match hosts {
                 Some(count) => CliError::usage(format!("--hosts {count}: {why}")),
                 None => document.error_at(span, &why),
@@ -115,10 +116,10 @@ impl Model {
         let urls = table
             .urls
             .as_ref()
-            .map_or(URLS, |urls| u64::from(*urls.get_ref()));
+            .map_or(DEFAULT_URLS, |urls| u64::from(*urls.get_ref()));
         let shares = shares(urls, &vec![1; count]);
         for (number, urls) in (1..).zip(shares) {
-            self.hosts.push(Host {
+            self.hosts.push(SimulatedHost {
                 name: match count {
                     1 => name.get_ref().clone(),
                     _ => format!("{number}.{}", name.get_ref()),
@@ -131,15 +132,15 @@ impl Model {
         Ok(())
     }
 
-    /// Makes it `urls` in all.
-    fn share(&mut self, urls: u64) {
+    /// Scales the URLs of all hosts to `urls` in all.
+    fn distribute(&mut self, urls: u64) {
         let weights: Vec<_> = self.hosts.iter().map(|host| host.urls).collect();
         for (host, urls) in self.hosts.iter_mut().zip(shares(urls, &weights)) {
             host.urls = urls;
         }
     }
 
-    /// A simulation of the site.
+    /// Makes a simulation of the site.
     pub(super) fn simulation(&self, config: Config, seed: u64) -> Simulation {
         let mut simulation = Simulation::new(config, seed).everywhere(self.default);
         for host in &self.hosts {
@@ -154,8 +155,8 @@ impl Model {
         })
     }
 
-    /// When something is down, at any host.
-    pub(super) fn down(&self) -> BTreeSet<(Duration, Duration)> {
+    /// The periods with an outage at any host.
+    pub(super) fn outages(&self) -> BTreeSet<(Duration, Duration)> {
         let own = self.hosts.iter().flat_map(|host| &host.outages);
         let all = own.chain(&self.outages);
         all.map(|outage| (outage.from, outage.until)).collect()
@@ -166,23 +167,24 @@ fn outages(tables: &[OutageTable], document: &TomlDocument) -> Result<Vec<Outage
     tables.iter().map(|table| table.outage(document)).collect()
 }
 
-/// `[default]` says how hosts behave, not which there are.
-fn default_server(table: &Table, document: &TomlDocument) -> Result<Server, CliError> {
+/// Reads `[default]`, which describes behaviour only.
+fn default_server(table: &HostTable, document: &TomlDocument) -> Result<Server, CliError> {
     let name = table.name.as_ref().map(Spanned::span);
     let urls = table.urls.as_ref().map(Spanned::span);
     let hosts = table.hosts.as_ref().map(Spanned::span);
     if let Some(span) = name.or(urls).or(hosts) {
-        let why = "[default] is for hosts that only a list names: leave it out, or write [[host]]";
+        let why =
+            "[default] is for hosts that occur only in a list: remove this key, or write [[host]]";
         return Err(document.error_at(span, why));
     }
     if let Some(outage) = table.outage.first() {
-        let why = "[default] has no outage: write [[outage]], which meets all hosts, or [[host]]";
+        let why = "[default] has no outage: write [[outage]], which affects all hosts, or [[host]]";
         return Err(document.error_at(outage.span(), why));
     }
     table.server(document)
 }
 
-/// Parts `total` by weight, so that the parts are whole and their sum is right.
+/// Divides `total` by weight into whole shares that add up to it.
 fn shares(total: u64, weights: &[u64]) -> Vec<u64> {
     let sum: u128 = weights.iter().map(|weight| u128::from(*weight)).sum();
     let mut so_far = 0;
@@ -210,12 +212,12 @@ mod tests {
     }
 
     #[test]
-    fn the_example_is_a_model() {
+    fn the_built_in_example_is_valid() {
         let document = TomlDocument::new("example", crate::args::command::EXAMPLE_MODEL);
-        let model = Model::new(&document, Some(100), Some(2)).unwrap();
+        let model = SiteModel::new(&document, Some(100), Some(2)).unwrap();
         assert_eq!(model.hosts.len(), 6);
         assert_eq!(model.hosts.iter().map(|host| host.urls).sum::<u64>(), 100);
         assert_eq!(model.hosts[0].name, "1.cdn.test");
-        assert_eq!(model.down().len(), 1);
+        assert_eq!(model.outages().len(), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! The report as a picture, in SVG.
+//! The report as an SVG chart.
 
 use std::path::Path;
 
@@ -6,15 +6,15 @@ use fetch_proto::testing::{Point, Series};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-use super::Report;
+use super::SimulationReport;
 use crate::exit::CliError;
 
 const SIZE: (u32, u32) = (1000, 900);
 
-/// So many hosts have a line, those with the most requests.
-const DRAWN: usize = 6;
+/// The most hosts in the chart, those with the most requests.
+const MAX_CHARTED: usize = 6;
 
-/// Colours that the colour-blind tell apart (Okabe and Ito, "Color universal design", 2008).
+/// Colours for colour-blind readers (Okabe and Ito, "Color universal design", 2008).
 const COLOURS: [RGBColor; 6] = [
     RGBColor(0, 114, 178),
     RGBColor(230, 159, 0),
@@ -27,19 +27,22 @@ const COLOURS: [RGBColor; 6] = [
 const OK: RGBColor = RGBColor(0, 158, 115);
 const FAILED: RGBColor = RGBColor(213, 94, 0);
 
-/// A line of a panel: its name, its colour, what it shows.
-type Line<'a> = (&'a str, RGBColor, Vec<(f64, f64)>);
+/// A line of a panel: name, colour, points.
+type PlotLine<'a> = (&'a str, RGBColor, Vec<(f64, f64)>);
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// Draws the picture into that file.
+/// Draws the chart into a file.
 ///
 /// # Errors
 ///
 /// If the file cannot be written.
-pub(super) fn draw(path: &Path, report: &Report<'_>) -> std::result::Result<(), CliError> {
+pub(super) fn draw(
+    path: &Path,
+    report: &SimulationReport<'_>,
+) -> std::result::Result<(), CliError> {
     let mut svg = String::new();
-    picture(&mut svg, report).map_err(CliError::internal)?;
+    draw_panels(&mut svg, report).map_err(CliError::internal)?;
     std::fs::write(path, svg).map_err(|error| {
         CliError::file(format!(
             "--plot {}: cannot be written: {error}",
@@ -48,14 +51,14 @@ pub(super) fn draw(path: &Path, report: &Report<'_>) -> std::result::Result<(), 
     })
 }
 
-fn picture(svg: &mut String, report: &Report<'_>) -> Result<()> {
+fn draw_panels(svg: &mut String, report: &SimulationReport<'_>) -> Result<()> {
     let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
     root.fill(&WHITE)?;
     let panels = root.split_evenly((3, 1));
     let series = &report.summary.series;
     let mut hosts: Vec<_> = report.summary.hosts.iter().collect();
     hosts.sort_by(|a, b| b.requests.cmp(&a.requests).then(a.name.cmp(&b.name)));
-    let load = hosts.iter().zip(COLOURS).take(DRAWN);
+    let load = hosts.iter().zip(COLOURS).take(MAX_CHARTED);
     let load = load.map(|(host, colour)| {
         let points = rates(&host.series, |point| point.requests);
         (&*host.name, colour, points)
@@ -75,9 +78,9 @@ fn picture(svg: &mut String, report: &Report<'_>) -> Result<()> {
 
 fn panel(
     area: &DrawingArea<SVGBackend<'_>, Shift>,
-    report: &Report<'_>,
+    report: &SimulationReport<'_>,
     title: &str,
-    lines: Vec<Line<'_>>,
+    lines: Vec<PlotLine<'_>>,
 ) -> Result<()> {
     let end = report.summary.took.as_secs_f64().max(0.001);
     let all = lines.iter().flat_map(|(_, _, points)| points);
@@ -91,11 +94,11 @@ fn panel(
     chart
         .configure_mesh()
         .light_line_style(TRANSPARENT)
-        .x_desc("seconds of virtual time; grey: an outage")
+        .x_desc("seconds of virtual time; grey: outage")
         .label_style(("sans-serif", 13))
         .y_label_formatter(&|value| format!("{value:.0}"))
         .draw()?;
-    for (from, until) in report.model.down() {
+    for (from, until) in report.model.outages() {
         let (from, until) = (from.as_secs_f64().min(end), until.as_secs_f64().min(end));
         let corners = [(from, 0.0), (until, most * 1.08)];
         chart.draw_series([Rectangle::new(corners, BLACK.mix(0.08).filled())])?;
@@ -121,7 +124,7 @@ fn rates(series: &Series, count: fn(&Point) -> u64) -> Vec<(f64, f64)> {
     steps(series, |point| count(point) as f64 / seconds)
 }
 
-/// A step for each bucket.
+/// A horizontal step per bucket.
 fn steps(series: &Series, value: impl Fn(&Point) -> f64) -> Vec<(f64, f64)> {
     let width = series.width().as_secs_f64();
     let step = |(n, point)| {

@@ -1,4 +1,4 @@
-//! The report for people.
+//! The report as text.
 
 use std::cmp::Reverse;
 use std::fmt;
@@ -8,41 +8,44 @@ use std::time::Duration;
 use fetch_proto::testing::{Fate, HostSummary, Point, Series};
 use fetch_proto::{BatchStats, Histogram};
 
-use super::Report;
+use super::SimulationReport;
 use crate::display::{ShortDuration, plural};
 
-/// So many hosts are listed, those with the most requests.
-const TOP: usize = 20;
+/// The most hosts in the table, those with the most requests.
+const MAX_ROWS: usize = 20;
 
-/// So many hosts have a line in the plot.
-const DRAWN: usize = 6;
+/// The most hosts in the chart.
+const MAX_CHARTED: usize = 6;
 
-/// The report, and where a picture of it is.
-pub(super) struct Text<'a>(pub(super) &'a Report<'a>, pub(super) Option<&'a Path>);
+/// The report as text, and the path of the SVG chart.
+pub(super) struct ReportText<'a>(
+    pub(super) &'a SimulationReport<'a>,
+    pub(super) Option<&'a Path>,
+);
 
-impl fmt::Display for Text<'_> {
+impl fmt::Display for ReportText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(report, picture) = self;
+        let Self(report, svg_path) = self;
         totals(f, report)?;
         let mut hosts: Vec<_> = report.summary.hosts.iter().collect();
         hosts.sort_by(|a, b| b.requests.cmp(&a.requests).then(a.name.cmp(&b.name)));
         table(f, &hosts)?;
-        plot(f, report, &hosts)?;
-        if let Some(path) = picture {
-            writeln!(f, "\nThe picture is in {}.", path.display())?;
+        chart(f, report, &hosts)?;
+        if let Some(path) = svg_path {
+            writeln!(f, "\nThe chart is in {}.", path.display())?;
         }
         if report.is_example {
             writeln!(
                 f,
                 "\nThis was the built-in example. `fetch-all simulate --help` shows how to write a model;\n\
-                 try what --per-host 8, --retry 5 or --urls 1000000 make of it."
+                 try --per-host 8, --retry 5 or --urls 1000000."
             )?;
         }
         Ok(())
     }
 }
 
-fn totals(f: &mut fmt::Formatter<'_>, report: &Report<'_>) -> fmt::Result {
+fn totals(f: &mut fmt::Formatter<'_>, report: &SimulationReport<'_>) -> fmt::Result {
     let summary = report.summary;
     let batch = &summary.batch;
     writeln!(
@@ -54,31 +57,31 @@ fn totals(f: &mut fmt::Formatter<'_>, report: &Report<'_>) -> fmt::Result {
         plural(summary.hosts.len() as u64, "host", "hosts"),
         ShortDuration(summary.took),
     )?;
-    writeln!(f, "  ended      {}", endings(batch))?;
+    writeln!(f, "  ended      {}", outcomes(batch))?;
     writeln!(
         f,
-        "  sent       {}, {}; at most {} in flight, {} at one host",
+        "  sent       {}, {}; at most {} in flight, {} per host",
         plural(summary.engine.attempts, "request", "requests"),
         plural(summary.engine.retries, "retry", "retries"),
         summary.max_flying,
         summary.max_flying_per_host,
     )?;
     writeln!(f, "  time       {}", times(batch.total()))?;
-    if report.cut {
+    if report.is_cut {
         writeln!(f, "  stopped    early, by --deadline")?;
     }
     if summary.stuck > 0 {
         let fetches = plural(summary.stuck as u64, "fetch", "fetches");
         writeln!(
             f,
-            "  stopped    {fetches} would have waited for ever: no limit ends them (-m, --retry-max-time)"
+            "  stopped    {fetches} would never end: no timeout applies (-m, --retry-max-time)"
         )?;
     }
     Ok(())
 }
 
-/// How fetches ended, the most frequent ways first.
-fn endings(batch: &BatchStats) -> String {
+/// The number of fetches by outcome, the most frequent first.
+fn outcomes(batch: &BatchStats) -> String {
     let mut ways: Vec<(String, u64)> = vec![("HTTP errors".into(), batch.http_errors())];
     ways.extend(batch.failures().map(|(kind, count)| (kind.into(), count)));
     ways.extend(
@@ -106,7 +109,7 @@ fn times(histogram: &Histogram) -> String {
 }
 
 fn table(f: &mut fmt::Formatter<'_>, hosts: &[&HostSummary]) -> fmt::Result {
-    let shown = &hosts[..hosts.len().min(TOP)];
+    let shown = &hosts[..hosts.len().min(MAX_ROWS)];
     let width = shown.iter().map(|host| host.name.chars().count()).max();
     let width = width.unwrap_or(0).clamp(4, 40);
     writeln!(
@@ -133,13 +136,10 @@ fn table(f: &mut fmt::Formatter<'_>, hosts: &[&HostSummary]) -> fmt::Result {
             time(&host.queued, 5_000),
         )?;
     }
-    if hosts.len() > TOP {
-        writeln!(f, "and {} more; --json has all", hosts.len() - TOP)?;
+    if hosts.len() > MAX_ROWS {
+        writeln!(f, "and {} more; --json lists all", hosts.len() - MAX_ROWS)?;
     }
-    writeln!(
-        f,
-        "wait: how long half of the fetches waited for their turn, in all"
-    )?;
+    writeln!(f, "wait: the median time in the queue")?;
     for host in shown {
         let bad = Fate::ALL.into_iter().filter(|fate| *fate != Fate::Ok);
         let seen = bad.filter(|fate| host.fates(*fate) > 0);
@@ -156,24 +156,28 @@ fn table(f: &mut fmt::Formatter<'_>, hosts: &[&HostSummary]) -> fmt::Result {
     Ok(())
 }
 
-/// Requests for each fetch, with two digits after the point.
+/// Requests per fetch, with two decimals.
 fn amplification(host: &HostSummary) -> String {
     let hundredths = (host.amplification() + 5) / 10;
     format!("{}.{:02}", hundredths / 100, hundredths % 100)
 }
 
-fn plot(f: &mut fmt::Formatter<'_>, report: &Report<'_>, hosts: &[&HostSummary]) -> fmt::Result {
+fn chart(
+    f: &mut fmt::Formatter<'_>,
+    report: &SimulationReport<'_>,
+    hosts: &[&HostSummary],
+) -> fmt::Result {
     let series = &report.summary.series;
-    // Two buckets in a column keep it within any terminal.
+    // With two buckets in a column the chart fits any terminal.
     let columns = series.points().len().div_ceil(2);
     let width = hosts
         .iter()
-        .take(DRAWN)
+        .take(MAX_CHARTED)
         .map(|host| host.name.chars().count());
     let width = width.max().unwrap_or(0).clamp(9, 40);
     writeln!(
         f,
-        "\nRequests per second at each host, then of all fetches; a column is {}:",
+        "\nRequests per second per host, then results of all fetches; a column is {}:",
         ShortDuration(series.width() * 2)
     )?;
     let mut row = |name: &str, series: &Series, count: fn(&Point) -> u64, rate: bool| {
@@ -198,7 +202,7 @@ fn plot(f: &mut fmt::Formatter<'_>, report: &Report<'_>, hosts: &[&HostSummary])
             per_second(most)
         )
     };
-    for host in hosts.iter().take(DRAWN) {
+    for host in hosts.iter().take(MAX_CHARTED) {
         row(&host.name, &host.series, |point| point.requests, true)?;
     }
     row("ok", series, |point| point.ok, true)?;
@@ -209,17 +213,17 @@ fn plot(f: &mut fmt::Formatter<'_>, report: &Report<'_>, hosts: &[&HostSummary])
     writeln!(f, "  {:<width$} 0 s{:gap$}{end}", "", "")
 }
 
-/// So many in that time, for each second.
+/// `count` in `time` as a rate per second.
 fn rate_of(count: u64, time: Duration) -> u64 {
     let rate = u128::from(count) * 1_000_000_000 / time.as_nanos().max(1);
     u64::try_from(rate).unwrap_or(u64::MAX)
 }
 
-/// A block for each value, the largest being full; a blank is nothing.
+/// A block per value, scaled to the largest. A space is zero.
 fn sparkline(values: &[u64]) -> String {
     const BLOCKS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let most = values.iter().copied().max().unwrap_or(0).max(1);
-    // What is not nothing is seen.
+    // Rounded up, so that small values are visible.
     let block = |value: &u64| (u128::from(*value) * 8).div_ceil(u128::from(most)) as usize;
     values.iter().map(|value| BLOCKS[block(value)]).collect()
 }
@@ -229,14 +233,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sparkline_shows_the_least_as_well_as_the_most() {
+    fn a_sparkline_shows_small_values() {
         assert_eq!(sparkline(&[0, 1, 50, 100]), " ▁▄█");
         assert_eq!(sparkline(&[0, 0]), "  ");
         assert_eq!(sparkline(&[u64::MAX]), "█");
     }
 
     #[test]
-    fn rates_are_for_each_second() {
+    fn rates_are_per_second() {
         assert_eq!(rate_of(50, Duration::from_millis(500)), 100);
         assert_eq!(rate_of(50, Duration::from_secs(4)), 12);
     }

@@ -1,4 +1,4 @@
-//! A table of the model that says how a host behaves.
+//! The tables of a model that describe the behaviour of a host.
 
 use std::num::NonZeroU32;
 
@@ -7,52 +7,52 @@ use fetch_proto::testing::{Down, Outage, Server};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::fields::{Limit, Share, Size, Times};
+use super::fields::{ByteCount, LatencyModel, RequestShare, ThrottleRate};
 use crate::config::toml_file::{TextDuration, TomlDocument};
 use crate::exit::CliError;
 
-/// A `[[host]]`, or `[default]`.
+/// `[[host]]` or `[default]`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Table {
+pub(super) struct HostTable {
     pub(super) name: Option<Spanned<String>>,
     pub(super) urls: Option<Spanned<u32>>,
     pub(super) hosts: Option<Spanned<usize>>,
     #[serde(default)]
     pub(super) outage: Vec<OutageTable>,
-    bandwidth: Option<Size>,
-    body: Option<Size>,
+    bandwidth: Option<ByteCount>,
+    body: Option<ByteCount>,
     burst: Option<Spanned<u32>>,
-    capacity: Option<Capacity>,
-    errors: Option<Share>,
-    latency: Option<Times>,
+    capacity: Option<CapacityTable>,
+    errors: Option<RequestShare>,
+    latency: Option<LatencyModel>,
     rejection: Option<TextDuration>,
-    resets: Option<Share>,
+    resets: Option<RequestShare>,
     retry_after: Option<TextDuration>,
-    stalls: Option<Share>,
-    throttle: Option<Limit>,
-    unavailable: Option<Share>,
+    stalls: Option<RequestShare>,
+    throttle: Option<ThrottleRate>,
+    unavailable: Option<RequestShare>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Capacity {
+struct CapacityTable {
     workers: Spanned<u32>,
     queue: u32,
 }
 
-/// An `[[outage]]`.
+/// `[[outage]]`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct OutageTable {
     from: TextDuration,
     until: Spanned<TextDuration>,
-    how: Spanned<How>,
+    how: Spanned<OutageKind>,
     retry_after: Option<TextDuration>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
-enum How {
+enum OutageKind {
     #[serde(rename = "refuse")]
     Refuse,
     #[serde(rename = "stall")]
@@ -61,20 +61,20 @@ enum How {
     Unavailable,
 }
 
-impl Table {
-    /// The behaviour that it describes.
+impl HostTable {
+    /// The behaviour of the host.
     ///
     /// # Errors
     ///
-    /// If parts contradict each other.
+    /// If keys contradict each other.
     pub(super) fn server(&self, document: &TomlDocument) -> Result<Server, CliError> {
-        let share = |share: &Option<Share>| share.as_ref().map_or(0, |share| *share.0.get_ref());
+        let share =
+            |share: &Option<RequestShare>| share.as_ref().map_or(0, |share| *share.0.get_ref());
         let shares = [&self.errors, &self.resets, &self.stalls, &self.unavailable];
         if shares.iter().map(|s| share(s)).sum::<u16>() > 1000 {
             let last = shares.iter().rev().find_map(|share| share.as_ref());
             let span = last.map_or(0..0, |share| share.0.span());
-            let why =
-                "errors, resets, stalls and unavailable are more than 100% together: write less";
+            let why = "errors, resets, stalls and unavailable add up to more than 100%: write less";
             return Err(document.error_at(span, why));
         }
         let mut server = Server::default()
@@ -97,7 +97,7 @@ impl Table {
         if let Some(capacity) = &self.capacity {
             let workers = *capacity.workers.get_ref();
             if workers == 0 {
-                let why = "a server without workers answers nothing: write 1 or more";
+                let why = "a server without workers never answers: write 1 or more";
                 return Err(document.error_at(capacity.workers.span(), why));
             }
             server = server.capacity(workers, capacity.queue);
@@ -111,22 +111,24 @@ impl Table {
         };
         let wrong = |why| document.error_at(burst.span(), why);
         let Some(limit) = &self.throttle else {
-            return Err(wrong("a burst of no limit: write throttle = \"100/s\" too"));
+            return Err(wrong(
+                "a burst needs a rate: write throttle = \"100/s\" too",
+            ));
         };
         let burst = NonZeroU32::new(*burst.get_ref());
-        let burst = burst.ok_or_else(|| wrong("nothing would be admitted: write 1 or more"))?;
+        let burst = burst.ok_or_else(|| wrong("no request would be admitted: write 1 or more"))?;
         Ok(Some(limit.0.burst(burst)))
     }
 
     fn body(&self, server: Server, document: &TomlDocument) -> Result<Server, CliError> {
-        let size = |size: &Option<Size>| size.as_ref().map(|size| *size.0.get_ref());
+        let size = |size: &Option<ByteCount>| size.as_ref().map(|size| *size.0.get_ref());
         match (&self.bandwidth, size(&self.body)) {
             (Some(bandwidth), None) => {
-                let why = "the bandwidth of no body: write body = \"200k\" too";
+                let why = "a bandwidth needs a body: write body = \"200k\" too";
                 Err(document.error_at(bandwidth.0.span(), why))
             }
             (Some(bandwidth), _) if *bandwidth.0.get_ref() == 0 => {
-                let why = "no body would ever come: write 1 or more, or stalls = \"100%\"";
+                let why = "no body would ever arrive: write 1 or more, or stalls = \"100%\"";
                 Err(document.error_at(bandwidth.0.span(), why))
             }
             (_, None) => Ok(server),
@@ -140,26 +142,26 @@ impl OutageTable {
         self.how.span()
     }
 
-    /// The outage that it describes.
+    /// The outage.
     ///
     /// # Errors
     ///
-    /// If parts contradict each other.
+    /// If keys contradict each other.
     pub(super) fn outage(&self, document: &TomlDocument) -> Result<Outage, CliError> {
         let (from, until) = (self.from.0, self.until.get_ref().0);
         if until <= from {
-            let why = "an outage that ends before it begins: write a time after `from`";
+            let why = "the outage ends before it begins: write a time after `from`";
             return Err(document.error_at(self.until.span(), why));
         }
         let wait = self.retry_after.map(|wait| wait.0);
         let how = match self.how.get_ref() {
-            How::Unavailable => Down::Unavailable(wait),
+            OutageKind::Unavailable => Down::Unavailable(wait),
             _ if wait.is_some() => {
-                let why = "only a 503 has a retry_after: write how = \"503\", or leave that out";
+                let why = "only a 503 has a retry_after: write how = \"503\", or remove it";
                 return Err(document.error_at(self.how.span(), why));
             }
-            How::Refuse => Down::Refuse,
-            How::Stall => Down::Stall,
+            OutageKind::Refuse => Down::Refuse,
+            OutageKind::Stall => Down::Stall,
         };
         Ok(Outage { from, until, how })
     }

@@ -13,7 +13,7 @@ use crate::input::RequestTemplate;
 use crate::input::netrc;
 use body::body;
 
-/// The request that a line without options of its own becomes.
+/// The method and body of requests whose rows set no others.
 pub(super) fn template(args: &CliArgs) -> Result<RequestTemplate, CliError> {
     let method = match &args.request.method {
         Some(method) => method.clone(),
@@ -67,7 +67,11 @@ pub(super) fn headers(args: &CliArgs, headers: &mut HeaderMap) -> Result<(), Cli
     }
     if let Some(token) = &args.request_detail.oauth2_bearer {
         let value = HeaderValue::try_from(format!("Bearer {token}"));
-        let why = |_| CliError::usage("--oauth2-bearer: no header field can hold this text");
+        let why = |_| {
+            CliError::usage(
+                "--oauth2-bearer: not valid in a header field: remove control characters",
+            )
+        };
         let mut value = value.map_err(why)?;
         value.set_sensitive(true);
         headers.insert(AUTHORIZATION, value);
@@ -100,7 +104,7 @@ pub(super) fn robots_agent(args: &CliArgs, headers: &HeaderMap) -> Option<String
 fn field(option: &str, value: &str) -> Result<HeaderValue, CliError> {
     HeaderValue::try_from(value).map_err(|_| {
         CliError::usage(format!(
-            "{option} {value:?}: no header field can hold this text"
+            "{option} {value:?}: not valid in a header field: remove control characters"
         ))
     })
 }
