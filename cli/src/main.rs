@@ -25,7 +25,7 @@ use commands::demo::DemoSite;
 use commands::{dry_run, generate, policy, replay, simulate};
 use config::hints;
 use exit::CliError;
-use plan::{DryRunPlan, Plan};
+use plan::{DryRunPlan, RunPlan};
 
 fn main() -> ExitCode {
     let parsed = match config::parse() {
@@ -68,7 +68,7 @@ fn fetch(mut args: CliArgs) -> Result<u8, CliError> {
     };
     match args.input.dry_run {
         true => DryRunPlan::new(&args, list).and_then(dry_run::run),
-        false => Plan::new(&args, list).and_then(run::run),
+        false => RunPlan::new(&args, list).and_then(run::run),
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use fetch_driver::Request;
 use fetch_proto::{Rate, Rules};
 
-use crate::args::Format;
+use crate::args::RecordFormat;
 use crate::display::{ShortDuration, plural};
 use crate::exit::CliError;
 use crate::input::{ListReader, SharedProgress};
@@ -37,7 +37,7 @@ pub(crate) fn run(plan: DryRunPlan) -> Result<u8, CliError> {
     // Malformed lines are reported on stderr, as in a run.
     let (output, writer) = OutputThread::start(OutputOptions {
         encoding: OutputEncoding {
-            encoder: format::encoder(Format::None, false),
+            encoder: format::encoder(RecordFormat::None, false),
             has_state: false,
             builder,
         },

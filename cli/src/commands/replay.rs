@@ -104,7 +104,7 @@ fn changed_config(recorded: Config, args: &ReplayArgs) -> Result<Config, CliErro
         Some(path) => file::load(path, &recorded)?,
         None => recorded,
     };
-    overlay::config(
+    overlay::apply(
         &args.explicit,
         base,
         &args.limits,

@@ -5,6 +5,7 @@ mod duplicates;
 mod glob;
 mod lines;
 pub(crate) mod netrc;
+mod progress;
 mod reader;
 mod rows;
 mod stream;
@@ -16,7 +17,8 @@ use std::io::{self, Cursor, Read};
 use std::path::Path;
 
 pub(crate) use lines::{LineReader, MAX_LINE, check, trim};
-pub(crate) use reader::{ListReader, SharedProgress};
+pub(crate) use progress::SharedProgress;
+pub(crate) use reader::ListReader;
 pub(crate) use stream::RequestStream;
 pub(crate) use template::RequestTemplate;
 

@@ -2,8 +2,8 @@
 
 use std::io;
 use std::num::NonZeroU64;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, PoisonError};
 
 use async_channel::{Receiver, Sender};
 use fetch_driver::{Redacted, Request};
@@ -11,13 +11,13 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::duplicates::DuplicateFilter;
 use super::lines::{LineReader, MAX_LINE, check, trim};
+use super::progress::SharedProgress;
 use super::rows::{CsvReader, ListRow, ParquetReader, TableError};
 use super::template::RequestTemplate;
 use super::unpack::unpack;
 use super::{ListFormat, UrlSource};
 use crate::display::sanitize;
-use crate::exit::{ExitStatus, WorstStatus};
-use crate::input::backlog::HostBacklog;
+use crate::exit::ExitStatus;
 use crate::outcome::row::RowAttachment;
 use crate::output::RecordWriter;
 use crate::output::record::{RecordId, RecordInput};
@@ -38,51 +38,6 @@ const CSV_CHUNK: usize = 16 << 10;
 
 /// The most malformed lines that are reported on stderr. All are counted and have records.
 const MAX_REPORTED: u64 = 20;
-
-/// Counters and flags that the reader shares with the run.
-#[derive(Debug, Default)]
-pub(crate) struct SharedProgress {
-    /// The URLs that wait per host, if progress is shown.
-    pub(crate) backlog: Option<HostBacklog>,
-    /// Whether reading should stop.
-    pub(crate) stopped: AtomicBool,
-    /// Whether reading has ended.
-    pub(crate) finished: AtomicBool,
-    /// URLs that were read, without malformed lines.
-    pub(crate) urls: AtomicU64,
-    /// Lines that are not URLs.
-    pub(crate) malformed: AtomicU64,
-    /// URLs that were in the list before.
-    pub(crate) duplicates: AtomicU64,
-    /// URLs that robots.txt does not allow.
-    pub(crate) disallowed: AtomicU64,
-    /// URLs that were not fetched because their files exist.
-    pub(crate) skipped: AtomicU64,
-    /// Failed fetches and malformed lines.
-    failures: AtomicU64,
-    /// Whether the limit on failures stopped the run.
-    pub(crate) failed_early: AtomicBool,
-    pub(crate) exit_status: WorstStatus,
-    /// Whether a list could not be read to its end.
-    pub(crate) unread: AtomicBool,
-    /// Why the state cannot be used any more.
-    pub(crate) state_lost: Mutex<Option<io::Error>>,
-}
-
-impl SharedProgress {
-    pub(crate) fn new(backlog: Option<HostBacklog>) -> Self {
-        Self {
-            backlog,
-            ..Self::default()
-        }
-    }
-
-    /// Counts a failure. Returns whether the limit is reached.
-    pub(crate) fn count_failure(&self, limit: Option<NonZeroU64>) -> bool {
-        let failures = self.failures.fetch_add(1, Relaxed) + 1;
-        limit.is_some_and(|limit| failures >= limit.get())
-    }
-}
 
 /// Reads sources, makes requests of their lines, and reports malformed lines.
 pub(crate) struct ListReader {

@@ -1,4 +1,4 @@
-//! Where the command's log goes: the console, a file that rotates, or both.
+//! The command's log: to the console, a rotating file, or both.
 
 mod file;
 mod line;
@@ -16,16 +16,16 @@ use log::LevelFilter;
 use file::RotatingFile;
 use sinks::LogSinks;
 
-/// The log file when file logging is switched on without a path, relative to the working directory.
+/// The log file of `--log-file` without a path, relative to the working directory.
 pub(crate) const DEFAULT_FILE: &str = "logs/app.log";
 
-/// The environment variable that is read when no filter is given by option.
+/// The environment variable with the filter, unless an option has it.
 pub(crate) const LEVEL_VARIABLE: &str = "RUST_LOG";
 
-/// The filter when neither option nor environment has one.
+/// The filter if neither an option nor the environment has one.
 pub(crate) const DEFAULT_LEVEL: &str = "info";
 
-/// What is logged, in which form, and where to.
+/// Filter, format and destinations of the log.
 #[derive(Clone, Debug)]
 pub(crate) struct LogConfig {
     /// The filter in the syntax of `RUST_LOG`: a level, or levels by target such as `warn,fetch_all=debug`.
@@ -34,21 +34,21 @@ pub(crate) struct LogConfig {
     pub(crate) file: Option<PathBuf>,
     /// Whether lines go to the console.
     pub(crate) console: bool,
-    /// The form of a line, on the console and in the file.
+    /// The format of lines, on the console and in the file.
     pub(crate) format: LogFormat,
-    /// The size in bytes a file may reach before it is rotated; 0 never rotates. A line is never split.
+    /// The size in bytes at which the file is rotated; 0 never rotates. A line is never split.
     pub(crate) max_file_bytes: u64,
-    /// How many rotated files are kept, as `app.log.1` (newest) and up; 0 keeps none.
+    /// The number of rotated files, `app.log.1` (newest) and up; 0 truncates the file instead.
     pub(crate) keep: u8,
 }
 
-/// The form of a line.
+/// The format of a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum LogFormat {
     /// For people: time, level, target, message and key-values.
     #[default]
     Text,
-    /// One JSON object a line with the fields `time`, `level`, `target`, `message` and `fields`.
+    /// One JSON object on each line, with the fields `time`, `level`, `target`, `message` and `fields`.
     Json,
 }
 
@@ -65,26 +65,25 @@ impl Default for LogConfig {
     }
 }
 
-/// Picks the filter: the option, else the variable [`LEVEL_VARIABLE`], else [`DEFAULT_LEVEL`].
+/// The filter: of the option, of the variable [`LEVEL_VARIABLE`], or [`DEFAULT_LEVEL`].
 pub(crate) fn level_or_env(option: Option<String>) -> String {
     pick_level(option, env::var(LEVEL_VARIABLE).ok())
 }
 
 fn pick_level(option: Option<String>, variable: Option<String>) -> String {
-    let mut given = [option, variable].into_iter().flatten();
-    given
+    let mut levels = [option, variable].into_iter().flatten();
+    levels
         .find(|level| !level.trim().is_empty())
         .unwrap_or_else(|| DEFAULT_LEVEL.to_owned())
 }
 
 impl LogConfig {
-    /// Makes this the log of the process; `console` gets each line whole, in one `write_all`.
-    ///
-    /// A progress bar passes a writer that hides it meanwhile. The writer must neither log nor panic.
+    /// Installs the logger of the process. `console` receives each line in one `write_all`; it must
+    /// neither log nor panic.
     ///
     /// # Errors
     ///
-    /// Fails when the filter is not understood, the file cannot be opened or a logger is installed already.
+    /// If the filter is invalid, the file cannot be opened, or a logger is installed already.
     pub(crate) fn install_with(&self, console: Box<dyn Write + Send>) -> Result<()> {
         let logger = self.build(console)?;
         let max_level = logger.filter();
@@ -131,7 +130,7 @@ impl fmt::Display for FilterError {
 
 impl std::error::Error for FilterError {}
 
-/// Rejects what the filter's own parser would skip, or take for a target's name when it is a level mistyped.
+/// Rejects what `env_logger` would skip, and mistyped levels, which it would take for targets.
 fn check_filter(filter: &str) -> Result<(), FilterError> {
     let (directives, pattern) = filter.split_once('/').unwrap_or((filter, ""));
     if pattern.contains('/') {

@@ -1,4 +1,4 @@
-//! The whole way of a record: filter, form, console and file.
+//! Tests of filter, format, console and file together.
 
 use std::fs;
 use std::io;
@@ -133,7 +133,7 @@ fn the_filter_is_that_of_rust_log() {
 }
 
 #[test]
-fn a_mistyped_filter_is_an_error_that_says_what_to_write() {
+fn a_mistyped_filter_is_an_error_with_advice() {
     for bad in ["dbug", "info,fetch_all=loud", "info/a/b", "fetch_all="] {
         let error = with_level(bad)
             .build(Box::new(io::sink()))
@@ -148,7 +148,7 @@ fn a_mistyped_filter_is_an_error_that_says_what_to_write() {
 }
 
 #[test]
-fn an_option_wins_over_the_environment_and_that_over_the_default() {
+fn option_overrides_environment_and_that_the_default() {
     let given = |level: &str| Some(level.to_owned());
     assert_eq!(pick_level(given("trace"), given("warn")), "trace");
     assert_eq!(pick_level(None, given("warn")), "warn");
@@ -176,7 +176,7 @@ fn a_bad_path_fails_at_the_start() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_failing_file_is_told_once_and_the_console_goes_on() {
+fn a_failing_file_is_reported_once_and_the_console_continues() {
     let console = Console::default();
     let policy = LogConfig {
         file: Some("/dev/full".into()),

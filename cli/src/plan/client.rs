@@ -20,9 +20,9 @@ pub(crate) struct ClientPlan {
 impl ClientPlan {
     /// Reads the policy file, certificates and cookies. Adds to `warnings` what had to be lowered.
     pub(super) fn new(args: &CliArgs, warnings: &mut Vec<String>) -> Result<Self, CliError> {
-        let mut settings = settings::settings(args)?;
-        settings::route(args, &mut settings)?;
-        let cookies = session::cookies(args, &mut settings)?;
+        let mut settings = settings::new(args)?;
+        settings::set_route(args, &mut settings)?;
+        let cookies = session::set_cookies(args, &mut settings)?;
         let reload = args.policy.policy.clone();
         let reload = reload.map(|path| PolicyReload::new(path, &settings, args));
         if let Some(reload) = &reload {

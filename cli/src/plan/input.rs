@@ -25,7 +25,7 @@ impl InputPlan {
         settings: &Settings,
     ) -> Result<Self, CliError> {
         let mut template = request::template(args)?;
-        template.logins = session::logins(args, &settings.headers)?;
+        template.logins = session::read_netrc(args, &settings.headers)?;
         template.rules = settings.rules.clone();
         Ok(Self {
             dedupe: args.input.dedupe,

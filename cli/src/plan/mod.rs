@@ -1,6 +1,6 @@
 //! What the options ask for, checked and opened before the run begins.
 //!
-//! A [`Plan`] has one part per concern. Each part reads its own options, and owns what it opens.
+//! A [`RunPlan`] has one part per concern. Each part reads its own options, and owns what it opens.
 
 mod client;
 mod console;
@@ -25,7 +25,7 @@ pub(crate) use settings::engine_config;
 pub(crate) use stop::StopConditions;
 
 /// All that a run needs.
-pub(crate) struct Plan {
+pub(crate) struct RunPlan {
     pub(crate) client: ClientPlan,
     pub(crate) console: ConsolePlan,
     pub(crate) input: InputPlan,
@@ -35,7 +35,7 @@ pub(crate) struct Plan {
     pub(crate) stop: StopConditions,
 }
 
-impl Plan {
+impl RunPlan {
     /// Checks the options, and opens the files and sockets that they name.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use std::path::Path;
 use http::HeaderMap;
 use ring::digest;
 
-use crate::args::{CliArgs, Format};
+use crate::args::{CliArgs, RecordFormat};
 use crate::exit::CliError;
 use crate::input::RequestTemplate;
 use crate::output::OutputTarget;
@@ -23,7 +23,7 @@ const DIGEST_DIGITS: usize = 16;
 
 /// The open files of a run, and how they are written.
 pub(crate) struct OutputPlan {
-    pub(crate) format: Format,
+    pub(crate) format: RecordFormat,
     /// Whether records have the response's header fields.
     pub(crate) record_headers: bool,
     /// The file of `--record`.
@@ -49,7 +49,7 @@ impl OutputPlan {
     ) -> Result<Self, CliError> {
         let format = format(args, view)?;
         let records = args.output.output.as_deref();
-        let records = records.filter(|_| format != Format::None);
+        let records = records.filter(|_| format != RecordFormat::None);
         let recording = args.output.record.as_deref();
         for path in [records, recording, args.report.report.as_deref()] {
             check_overwrite(path, args)?;
@@ -75,7 +75,7 @@ impl OutputPlan {
 }
 
 /// The format of records. Fails if two outputs would mix on stdout or on the screen.
-fn format(args: &CliArgs, view: ProgressView) -> Result<Format, CliError> {
+fn format(args: &CliArgs, view: ProgressView) -> Result<RecordFormat, CliError> {
     let output = &args.output;
     let file = output
         .output
@@ -89,28 +89,30 @@ fn format(args: &CliArgs, view: ProgressView) -> Result<Format, CliError> {
     }
     let on_screen =
         view == ProgressView::Screen && file.is_none() && std::io::stdout().is_terminal();
-    let wanted = output.format.is_some_and(|format| format != Format::None);
+    let wanted = output
+        .format
+        .is_some_and(|format| format != RecordFormat::None);
     if on_screen && (prints || wanted || output.output.is_some()) {
         return Err(CliError::usage(
             "--tui: output on stdout would overwrite the screen: write -o FILE, or redirect stdout",
         ));
     }
     Ok(match output.format {
-        Some(Format::Parquet) if file.is_none() => {
+        Some(RecordFormat::Parquet) if file.is_none() => {
             return Err(CliError::usage(
                 "--format parquet needs a file: write -o FILE.parquet",
             ));
         }
-        Some(format) if prints && file.is_none() && format != Format::None => {
+        Some(format) if prints && file.is_none() && format != RecordFormat::None => {
             return Err(CliError::usage(
                 "--format and -w: -w writes to stdout: write -o FILE as well",
             ));
         }
         Some(format) => format,
-        None if on_screen || output.out_null || (prints && file.is_none()) => Format::None,
-        None if output.output.is_some() => Format::Jsonl,
-        None if args.input.demo || std::io::stdout().is_terminal() => Format::Text,
-        None => Format::Jsonl,
+        None if on_screen || output.out_null || (prints && file.is_none()) => RecordFormat::None,
+        None if output.output.is_some() => RecordFormat::Jsonl,
+        None if args.input.demo || std::io::stdout().is_terminal() => RecordFormat::Text,
+        None => RecordFormat::Jsonl,
     })
 }
 
@@ -126,7 +128,7 @@ fn write_out(args: &CliArgs) -> Result<Option<WriteOut>, CliError> {
 fn open(
     args: &CliArgs,
     output: Option<&Path>,
-    format: Format,
+    format: RecordFormat,
     template: &RequestTemplate,
     warnings: &mut Vec<String>,
 ) -> Result<(OutputTarget, Option<ResumeState>), CliError> {
@@ -204,21 +206,24 @@ mod tests {
         CliArgs::try_parse_from(["fetch-all"].iter().chain(options)).unwrap()
     }
 
-    fn format_of(options: &[&str]) -> Result<Format, String> {
+    fn format_of(options: &[&str]) -> Result<RecordFormat, String> {
         format(&args(options), ProgressView::None).map_err(|error| error.message)
     }
 
     #[test]
     fn records_of_a_file_are_jsonl_unless_a_format_is_given() {
-        assert_eq!(format_of(&["-o", "x"]), Ok(Format::Jsonl));
-        assert_eq!(format_of(&["-o", "x", "--format", "csv"]), Ok(Format::Csv));
-        assert_eq!(format_of(&["--out-null"]), Ok(Format::None));
-        assert_eq!(format_of(&["--demo"]), Ok(Format::Text));
+        assert_eq!(format_of(&["-o", "x"]), Ok(RecordFormat::Jsonl));
+        assert_eq!(
+            format_of(&["-o", "x", "--format", "csv"]),
+            Ok(RecordFormat::Csv)
+        );
+        assert_eq!(format_of(&["--out-null"]), Ok(RecordFormat::None));
+        assert_eq!(format_of(&["--demo"]), Ok(RecordFormat::Text));
     }
 
     #[test]
     fn two_outputs_on_stdout_are_refused() {
-        assert_eq!(format_of(&["-w", "%{url}"]), Ok(Format::None));
+        assert_eq!(format_of(&["-w", "%{url}"]), Ok(RecordFormat::None));
         for options in [
             &["-w", "%{url}", "-o", "-"][..],
             &["-w", "%{url}", "--format", "csv"],

@@ -36,7 +36,7 @@ impl CookieFile {
 /// # Errors
 ///
 /// If a file cannot be used.
-pub(super) fn cookies(
+pub(super) fn set_cookies(
     args: &CliArgs,
     settings: &mut Settings,
 ) -> Result<Option<CookieFile>, CliError> {
@@ -89,7 +89,10 @@ fn load(jar: &CookieJar, file: &str, target: Option<&Path>) -> Result<(), CliErr
 /// # Errors
 ///
 /// If the file cannot be read or parsed.
-pub(super) fn logins(args: &CliArgs, headers: &HeaderMap) -> Result<Option<NetrcLogins>, CliError> {
+pub(super) fn read_netrc(
+    args: &CliArgs,
+    headers: &HeaderMap,
+) -> Result<Option<NetrcLogins>, CliError> {
     let session = &args.session;
     let wanted = session.netrc || session.netrc_optional || session.netrc_file.is_some();
     if !wanted || headers.contains_key(AUTHORIZATION) {

@@ -16,13 +16,13 @@ use crate::exit::CliError;
 /// File descriptors reserved for other things than connections.
 const SPARE_FILES: u64 = 64;
 
-/// Limits, rules, header fields and trusted certificates.
-pub(super) fn settings(args: &CliArgs) -> Result<Settings, CliError> {
+/// The settings of limits, rules, header fields and trusted certificates.
+pub(super) fn new(args: &CliArgs) -> Result<Settings, CliError> {
     let mut settings = Settings::default();
     settings.concurrency = args.limits.concurrency;
     settings.threads = args.threads.threads.unwrap_or_else(cores);
     settings.rules = policy::rules(args)?;
-    request::headers(args, &mut settings.headers)?;
+    request::set_headers(args, &mut settings.headers)?;
     for path in &args.network.cacert {
         let pem = fs::read(path).map_err(|error| {
             CliError::file(format!(
@@ -46,8 +46,8 @@ pub(super) fn settings(args: &CliArgs) -> Result<Settings, CliError> {
     Ok(settings)
 }
 
-/// How servers are reached: proxies, protocol version, client certificate.
-pub(super) fn route(args: &CliArgs, settings: &mut Settings) -> Result<(), CliError> {
+/// Sets how servers are reached: proxies, protocol version, client certificate.
+pub(super) fn set_route(args: &CliArgs, settings: &mut Settings) -> Result<(), CliError> {
     let route = &args.route;
     settings.connect_to.clone_from(&route.connect_to);
     settings.http2 = route.http2();
@@ -95,7 +95,7 @@ pub(crate) fn engine_config(
         timeouts,
         ..defaults
     };
-    let settings = settings(&args)?;
+    let settings = new(&args)?;
     match &policy.policy {
         Some(path) => PolicyReload::new(path.clone(), &settings, &args).config(),
         None => Ok(settings.engine_config()),

@@ -7,10 +7,10 @@ fn args(options: &[&str]) -> CliArgs {
     CliArgs::try_parse_from(["fetch-all", "http://a.test/"].iter().chain(options)).unwrap()
 }
 
-fn plan(options: &[&str]) -> Plan {
+fn plan(options: &[&str]) -> RunPlan {
     let args = args(options);
     let list = input::open(&args.input).unwrap();
-    Plan::new(&args, list).unwrap()
+    RunPlan::new(&args, list).unwrap()
 }
 
 #[test]

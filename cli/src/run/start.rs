@@ -18,7 +18,7 @@ use crate::output::format;
 use crate::output::record::RecordBuilder;
 use crate::output::write_out::WriteOut;
 use crate::output::{OutputEncoding, OutputOptions, OutputTarget, OutputThread, RecordWriter};
-use crate::plan::{self, Plan};
+use crate::plan::{self, RunPlan};
 use crate::robots::{AdmittedRequests, RobotsContext};
 use crate::save::BodyStore;
 use crate::state::ResumeState;
@@ -32,7 +32,7 @@ use crate::ui::signals;
 /// # Errors
 ///
 /// If something cannot be started, or the records cannot be written.
-pub(crate) fn run(mut plan: Plan) -> Result<u8, CliError> {
+pub(crate) fn run(mut plan: RunPlan) -> Result<u8, CliError> {
     let signals = signals::listen(screen::restore).map_err(CliError::internal)?;
     let progress = ProgressDisplay::new(plan.console.view, &signals);
     let _cleared = ClearOnDrop(progress.clone());

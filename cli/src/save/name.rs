@@ -110,11 +110,11 @@ impl NameTemplate {
                 NamePart::Id => out.push_str(&without_separators(inputs.id)),
                 NamePart::Name => out.push_str(last_segment(inputs.url)),
                 NamePart::Out => {
-                    out.push_str(inputs.out.unwrap_or_else(|| last_segment(inputs.url)))
+                    out.push_str(inputs.out.unwrap_or_else(|| last_segment(inputs.url)));
                 }
                 NamePart::Path => out.push_str(&url_path(inputs.url)),
                 NamePart::Query => {
-                    out.push_str(&without_separators(inputs.url.query().unwrap_or_default()))
+                    out.push_str(&without_separators(inputs.url.query().unwrap_or_default()));
                 }
                 NamePart::Seq => out.push_str(&inputs.seq.to_string()),
                 NamePart::Text(text) => out.push_str(text),

@@ -59,7 +59,7 @@ use std::time::Instant;
 
 use clap::ValueEnum;
 
-use crate::args::Format;
+use crate::args::RecordFormat;
 use crate::exit::CliError;
 use crate::output::target::OutputTarget;
 use crate::save::BodyStore;
@@ -77,7 +77,7 @@ pub(crate) use writer::StateWriter;
 /// The run that a state is opened for.
 pub(crate) struct StateOptions {
     pub(crate) directory: PathBuf,
-    pub(crate) format: Format,
+    pub(crate) format: RecordFormat,
     pub(crate) output: Option<PathBuf>,
     /// The properties that all requests share, by name.
     pub(crate) request: BTreeMap<String, String>,
@@ -303,10 +303,10 @@ fn select_output(
 }
 
 /// Checks that records can be appended to a file that was truncated after any of them.
-fn check_appendable(format: Format) -> Result<(), CliError> {
+fn check_appendable(format: RecordFormat) -> Result<(), CliError> {
     match format {
-        Format::Csv | Format::Jsonl | Format::Text | Format::None => Ok(()),
-        Format::Har | Format::Parquet => {
+        RecordFormat::Csv | RecordFormat::Jsonl | RecordFormat::Text | RecordFormat::None => Ok(()),
+        RecordFormat::Har | RecordFormat::Parquet => {
             let name = format.to_possible_value();
             let name = name.as_ref().map_or("", |value| value.get_name());
             Err(CliError::usage(format!(
@@ -343,7 +343,7 @@ impl<'a> JournalHistory<'a> {
             match block {
                 JournalBlock::Start(begin) => history.last = Some((*begin, false)),
                 JournalBlock::Finished => {
-                    history.last = history.last.map(|(begin, _)| (begin, true))
+                    history.last = history.last.map(|(begin, _)| (begin, true));
                 }
                 JournalBlock::Commit(_) => {}
             }

@@ -83,7 +83,7 @@ impl ProgressDisplay {
             match TuiScreen::open(signals.clone()) {
                 Ok(screen) => progress.screen = Some(Arc::new(screen)),
                 Err(error) => {
-                    progress.print_message(&format!("--tui: the terminal cannot be used: {error}"))
+                    progress.print_message(&format!("--tui: the terminal cannot be used: {error}"));
                 }
             }
         }

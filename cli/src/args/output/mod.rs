@@ -25,7 +25,7 @@ pub(crate) struct OutputArgs {
 
     /// Format of the records [default: jsonl; text if stdout is a terminal and there is no -o]
     #[arg(long, value_name = "FORM")]
-    pub(crate) format: Option<Format>,
+    pub(crate) format: Option<RecordFormat>,
 
     /// Write no records: the same as --format none
     #[arg(long, conflicts_with_all = ["format", "output"])]
@@ -70,7 +70,7 @@ impl OutputArgs {
 
 /// The format of records.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-pub(crate) enum Format {
+pub(crate) enum RecordFormat {
     /// CSV with a header line
     Csv,
     /// HAR 1.2, for the network panels of browsers and similar tools

@@ -32,13 +32,13 @@ pub(super) struct LatencyModel(pub(super) Latency);
 impl<'de> Deserialize<'de> for RequestShare {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
-        struct RawValue(#[serde(deserialize_with = "read")] u16);
+        struct RawPercentage(#[serde(deserialize_with = "read")] u16);
 
         fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
             deserialize_text(deserializer, "a share such as \"0.5%\"", parse_share)
         }
 
-        let raw = Spanned::<RawValue>::deserialize(deserializer)?;
+        let raw = Spanned::<RawPercentage>::deserialize(deserializer)?;
         Ok(Self(Spanned::new(raw.span(), raw.into_inner().0)))
     }
 }
@@ -46,13 +46,13 @@ impl<'de> Deserialize<'de> for RequestShare {
 impl<'de> Deserialize<'de> for ByteCount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
-        struct RawValue(#[serde(deserialize_with = "read")] u64);
+        struct RawSize(#[serde(deserialize_with = "read")] u64);
 
         fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
             deserialize_text(deserializer, "a size such as \"200k\"", values::bytes)
         }
 
-        let raw = Spanned::<RawValue>::deserialize(deserializer)?;
+        let raw = Spanned::<RawSize>::deserialize(deserializer)?;
         Ok(Self(Spanned::new(raw.span(), raw.into_inner().0)))
     }
 }

@@ -9,7 +9,7 @@ mod text;
 use std::io::{self, Write};
 
 use super::record::{RecordBuilder, RecordInput};
-use crate::args::Format;
+use crate::args::RecordFormat;
 
 /// An output format. The threads that have records encode them into buffers; one thread writes the
 /// buffers to the file.
@@ -62,13 +62,13 @@ impl RecordSink for PlainSink {
 }
 
 /// The encoder of `--format`. With `notable_only`, the text format leaves out plain successes.
-pub(crate) fn encoder(format: Format, notable_only: bool) -> Box<dyn RecordEncoder> {
+pub(crate) fn encoder(format: RecordFormat, notable_only: bool) -> Box<dyn RecordEncoder> {
     match format {
-        Format::Csv => Box::new(csv::CsvEncoder),
-        Format::Har => Box::new(har::HarEncoder),
-        Format::Jsonl => Box::new(lines::JsonlEncoder),
-        Format::None => Box::new(lines::NullEncoder),
-        Format::Parquet => Box::new(parquet::ParquetEncoder),
-        Format::Text => Box::new(lines::TextEncoder { notable_only }),
+        RecordFormat::Csv => Box::new(csv::CsvEncoder),
+        RecordFormat::Har => Box::new(har::HarEncoder),
+        RecordFormat::Jsonl => Box::new(lines::JsonlEncoder),
+        RecordFormat::None => Box::new(lines::NullEncoder),
+        RecordFormat::Parquet => Box::new(parquet::ParquetEncoder),
+        RecordFormat::Text => Box::new(lines::TextEncoder { notable_only }),
     }
 }

@@ -12,7 +12,7 @@ use parquet::schema::types::Type;
 use serde::de::DeserializeOwned;
 
 use super::{RecordEncoder, RecordSink};
-use crate::output::record::{Cell, Column, ColumnType, Record, RecordBuilder, RecordInput};
+use crate::output::record::{Column, ColumnType, Record, RecordBuilder, RecordInput, TableCell};
 
 /// The most rows of a group, which is in memory until it is full.
 const MAX_ROWS: usize = 16 << 10;
@@ -29,11 +29,11 @@ impl RecordEncoder for ParquetEncoder {
         for column in Record::columns() {
             let row = std::mem::take(out);
             *out = match (column.cell)(&record) {
-                Cell::Double(value) => postcard::to_extend(&Some(value), row),
-                Cell::Int(value) => postcard::to_extend(&Some(value), row),
-                Cell::Long(value) => postcard::to_extend(&Some(value), row),
-                Cell::Null => postcard::to_extend(&None::<()>, row),
-                Cell::Text(text) => postcard::to_extend(&Some(text), row),
+                TableCell::Double(value) => postcard::to_extend(&Some(value), row),
+                TableCell::Int(value) => postcard::to_extend(&Some(value), row),
+                TableCell::Long(value) => postcard::to_extend(&Some(value), row),
+                TableCell::Null => postcard::to_extend(&None::<()>, row),
+                TableCell::Text(text) => postcard::to_extend(&Some(text), row),
             }
             .expect("a vector takes every write");
         }

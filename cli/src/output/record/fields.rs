@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use fetch_driver::{Redacted, Timestamp};
 use fetch_proto::AttemptReport;
@@ -12,9 +12,8 @@ use ring::digest;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use url::Url;
 
-use super::source::seconds;
-use super::table::json_object;
-use super::value::FieldValue;
+use super::object::json_object;
+use super::value::{ColumnType, FieldValue, TableCell, serde_values, write_with_serde};
 use crate::outcome::checksum::hex;
 use crate::outcome::class::attempt_error_type;
 
@@ -199,10 +198,74 @@ impl Serialize for AttemptList<'_> {
     }
 }
 
+impl FieldValue for EffectiveUrl<'_> {
+    const COLUMN: Option<ColumnType> = Some(ColumnType::Text);
+
+    fn cell(&self) -> TableCell<'_> {
+        TableCell::Text(self.text())
+    }
+
+    fn write_json(&self, out: &mut Vec<u8>) {
+        (&*self.text()).write_json(out);
+    }
+}
+
+impl FieldValue for RecordId<'_> {
+    const COLUMN: Option<ColumnType> = Some(ColumnType::Text);
+
+    fn cell(&self) -> TableCell<'_> {
+        TableCell::text_of(self)
+    }
+
+    fn write_json(&self, out: &mut Vec<u8>) {
+        self.with_text(|text| text.write_json(out));
+    }
+}
+
+impl FieldValue for StartedAt {
+    const COLUMN: Option<ColumnType> = Some(ColumnType::Text);
+
+    fn cell(&self) -> TableCell<'_> {
+        TableCell::text_of(self)
+    }
+
+    fn write_json(&self, out: &mut Vec<u8>) {
+        self.with_text(|text| text.write_json(out));
+    }
+}
+
+impl FieldValue for AttemptList<'_> {
+    const COLUMN: Option<ColumnType> = None;
+
+    fn cell(&self) -> TableCell<'_> {
+        TableCell::Null
+    }
+
+    fn write_json(&self, out: &mut Vec<u8>) {
+        out.push(b'[');
+        for (i, attempt) in self.records().enumerate() {
+            if i > 0 {
+                out.push(b',');
+            }
+            attempt.write_json(out);
+        }
+        out.push(b']');
+    }
+}
+
+serde_values!(
+    ErrorMessage<'_>: Some(ColumnType::Text), |message| TableCell::text_of(message);
+    HeaderJson<'_>: None, |_| TableCell::Null;
+);
+
+/// In microseconds: clocks are no finer over a network, and the number is shorter.
+pub(super) fn seconds(duration: Duration) -> f64 {
+    let whole = duration.as_secs().saturating_mul(1_000_000);
+    whole.saturating_add(duration.subsec_micros().into()) as f64 / 1e6
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

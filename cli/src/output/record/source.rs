@@ -1,14 +1,13 @@
 //! The inputs of a record, reduced to what its fields are made of.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use fetch_driver::{Outcome, Request, Response, Timestamp};
 use fetch_proto::{AttemptReport, AttemptTimings};
 use http::{HeaderMap, Version, header};
 
-use super::RecordBuilder;
-use super::fields::{ErrorMessage, StartedAt};
+use super::builder::RecordBuilder;
+use super::fields::{ErrorMessage, StartedAt, seconds};
 use crate::outcome::error_type::ErrorType;
 use crate::outcome::kind::OutcomeKind;
 use crate::outcome::result::FetchResult;
@@ -190,10 +189,4 @@ pub(super) fn http_version(version: Version) -> Option<&'static str> {
         Version::HTTP_3 => "3",
         _ => return None,
     })
-}
-
-/// In microseconds: clocks are no finer over a network, and the number is shorter.
-pub(super) fn seconds(duration: Duration) -> f64 {
-    let whole = duration.as_secs().saturating_mul(1_000_000);
-    whole.saturating_add(duration.subsec_micros().into()) as f64 / 1e6
 }

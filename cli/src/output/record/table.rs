@@ -8,63 +8,27 @@ use std::net::IpAddr;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::fields::{AttemptList, EffectiveUrl, ErrorMessage, HeaderJson, RecordId, StartedAt};
-use super::source::{RecordSource, http_version, is_new_connection, seconds};
-use super::value::{Column, FieldValue, IfPresent};
+use super::builder::RecordBuilder;
+use super::fields::{
+    AttemptList, EffectiveUrl, ErrorMessage, HeaderJson, RecordId, StartedAt, seconds,
+};
+use super::object::json_object;
+use super::source::{RecordInput, RecordSource, http_version, is_new_connection};
+use super::value::{ColumnType, FieldValue, IfPresent, TableCell};
 use crate::outcome::error_type::ErrorType;
 use crate::outcome::kind::OutcomeKind;
 
 /// The version of the schema.
 const SCHEMA: u8 = 1;
 
-/// A struct that is written as a JSON object. Each field is followed by its value, an expression
-/// over the source.
-macro_rules! json_object {
-    (
-        $(#[$meta:meta])*
-        $visibility:vis struct $Object:ident<$($life:lifetime),*> of $source:ident: $Source:ty {
-            $($(#[$doc:meta])* $name:ident: $Value:ty = $value:expr;)*
-        }
-    ) => {
-        $(#[$meta])*
-        $visibility struct $Object<$($life),*> {
-            $($(#[$doc])* pub(crate) $name: $Value,)*
-        }
-
-        impl<$($life),*> $Object<$($life),*> {
-            pub(in crate::output) fn new($source: $Source) -> Self {
-                Self { $($name: $value,)* }
-            }
-
-            /// Appends the object. Names are copied as constants, without serde.
-            pub(in crate::output) fn write_json(&self, out: &mut Vec<u8>) {
-                let start = out.len();
-                $(
-                    if self.$name.is_present() {
-                        out.extend_from_slice(concat!(",\"", stringify!($name), "\":").as_bytes());
-                        self.$name.write_json(out);
-                    }
-                )*
-                // In the place of the first comma.
-                out[start] = b'{';
-                out.push(b'}');
-            }
-        }
-
-        impl<$($life),*> Serialize for $Object<$($life),*> {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                let mut map = serializer.serialize_map(None)?;
-                $(
-                    if self.$name.is_present() {
-                        map.serialize_entry(stringify!($name), &self.$name)?;
-                    }
-                )*
-                map.end()
-            }
-        }
-    };
+/// A field as a column of a table.
+#[derive(Debug)]
+pub(in crate::output) struct Column {
+    pub(in crate::output) name: &'static str,
+    /// `None` for a nested value, which is no column.
+    pub(in crate::output) kind: Option<ColumnType>,
+    pub(in crate::output) cell: for<'r> fn(&'r Record<'r>) -> TableCell<'r>,
 }
-pub(super) use json_object;
 
 /// A JSON object that is a row of a table, too.
 macro_rules! record_table {
@@ -137,6 +101,18 @@ record_table! {
     }
 }
 
+impl RecordBuilder {
+    pub(crate) fn build<'a>(&'a self, input: &RecordInput<'a>) -> Record<'a> {
+        Record::new(&RecordSource::new(self, input))
+    }
+
+    /// Appends the record as one line of JSON.
+    pub(crate) fn write_line(&self, out: &mut Vec<u8>, input: &RecordInput<'_>) {
+        self.build(input).write_json(out);
+        out.push(b'\n');
+    }
+}
+
 impl Record<'_> {
     /// The fields that a table has as columns.
     pub(in crate::output) fn columns() -> impl Iterator<Item = &'static Column> {
@@ -154,7 +130,6 @@ mod tests {
     use http::HeaderMap;
 
     use super::*;
-    use crate::output::record::{RecordBuilder, RecordInput};
 
     const TEXTS: [&str; 4] = [
         "",

@@ -9,19 +9,8 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::Record;
-use super::fields::{AttemptList, EffectiveUrl, ErrorMessage, HeaderJson, RecordId, StartedAt};
 use crate::outcome::error_type::ErrorType;
 use crate::outcome::kind::OutcomeKind;
-
-/// A field as a column of a table.
-#[derive(Debug)]
-pub(in crate::output) struct Column {
-    pub(in crate::output) name: &'static str,
-    /// `None` for a nested value, which is no column.
-    pub(in crate::output) kind: Option<ColumnType>,
-    pub(in crate::output) cell: for<'r> fn(&'r Record<'r>) -> Cell<'r>,
-}
 
 /// The type of a column. Tables have no unsigned numbers.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -33,7 +22,7 @@ pub(in crate::output) enum ColumnType {
 }
 
 /// One value of a column.
-pub(in crate::output) enum Cell<'a> {
+pub(in crate::output) enum TableCell<'a> {
     Double(f64),
     Int(i32),
     Long(i64),
@@ -41,13 +30,13 @@ pub(in crate::output) enum Cell<'a> {
     Text(Cow<'a, str>),
 }
 
-impl Cell<'_> {
-    fn text_of(value: &impl ToString) -> Self {
+impl TableCell<'_> {
+    pub(super) fn text_of(value: &impl ToString) -> Self {
         Self::Text(value.to_string().into())
     }
 }
 
-impl fmt::Display for Cell<'_> {
+impl fmt::Display for TableCell<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Double(value) => value.fmt(f),
@@ -64,7 +53,7 @@ pub(super) trait FieldValue {
     /// The type of its column.
     const COLUMN: Option<ColumnType>;
 
-    fn cell(&self) -> Cell<'_>;
+    fn cell(&self) -> TableCell<'_>;
 
     fn write_json(&self, out: &mut Vec<u8>);
 
@@ -77,8 +66,8 @@ pub(super) trait FieldValue {
 impl<T: FieldValue> FieldValue for Option<T> {
     const COLUMN: Option<ColumnType> = T::COLUMN;
 
-    fn cell(&self) -> Cell<'_> {
-        self.as_ref().map_or(Cell::Null, T::cell)
+    fn cell(&self) -> TableCell<'_> {
+        self.as_ref().map_or(TableCell::Null, T::cell)
     }
 
     fn write_json(&self, out: &mut Vec<u8>) {
@@ -96,7 +85,7 @@ pub(crate) struct IfPresent<T>(pub(crate) Option<T>);
 impl<T: FieldValue> FieldValue for IfPresent<T> {
     const COLUMN: Option<ColumnType> = T::COLUMN;
 
-    fn cell(&self) -> Cell<'_> {
+    fn cell(&self) -> TableCell<'_> {
         self.0.cell()
     }
 
@@ -112,8 +101,8 @@ impl<T: FieldValue> FieldValue for IfPresent<T> {
 impl FieldValue for &str {
     const COLUMN: Option<ColumnType> = Some(ColumnType::Text);
 
-    fn cell(&self) -> Cell<'_> {
-        Cell::Text((*self).into())
+    fn cell(&self) -> TableCell<'_> {
+        TableCell::Text((*self).into())
     }
 
     fn write_json(&self, out: &mut Vec<u8>) {
@@ -136,67 +125,12 @@ impl FieldValue for &str {
 impl FieldValue for OutcomeKind {
     const COLUMN: Option<ColumnType> = Some(ColumnType::Text);
 
-    fn cell(&self) -> Cell<'_> {
-        Cell::Text(self.as_str().into())
+    fn cell(&self) -> TableCell<'_> {
+        TableCell::Text(self.as_str().into())
     }
 
     fn write_json(&self, out: &mut Vec<u8>) {
         self.as_str().write_json(out);
-    }
-}
-
-impl FieldValue for EffectiveUrl<'_> {
-    const COLUMN: Option<ColumnType> = Some(ColumnType::Text);
-
-    fn cell(&self) -> Cell<'_> {
-        Cell::Text(self.text())
-    }
-
-    fn write_json(&self, out: &mut Vec<u8>) {
-        (&*self.text()).write_json(out);
-    }
-}
-
-impl FieldValue for RecordId<'_> {
-    const COLUMN: Option<ColumnType> = Some(ColumnType::Text);
-
-    fn cell(&self) -> Cell<'_> {
-        Cell::text_of(self)
-    }
-
-    fn write_json(&self, out: &mut Vec<u8>) {
-        self.with_text(|text| text.write_json(out));
-    }
-}
-
-impl FieldValue for StartedAt {
-    const COLUMN: Option<ColumnType> = Some(ColumnType::Text);
-
-    fn cell(&self) -> Cell<'_> {
-        Cell::text_of(self)
-    }
-
-    fn write_json(&self, out: &mut Vec<u8>) {
-        self.with_text(|text| text.write_json(out));
-    }
-}
-
-impl FieldValue for AttemptList<'_> {
-    const COLUMN: Option<ColumnType> = None;
-
-    fn cell(&self) -> Cell<'_> {
-        Cell::Null
-    }
-
-    fn write_json(&self, out: &mut Vec<u8>) {
-        out.push(b'[');
-        for (i, attempt) in self.records().enumerate() {
-            if i > 0 {
-                out.push(b',');
-            }
-            attempt.write_json(out);
-        }
-        out.push(b']');
     }
 }
 
@@ -206,7 +140,7 @@ macro_rules! serde_values {
         $(impl FieldValue for $Value {
             const COLUMN: Option<ColumnType> = $column;
 
-            fn cell(&self) -> Cell<'_> {
+            fn cell(&self) -> TableCell<'_> {
                 let $value = self;
                 $cell
             }
@@ -217,23 +151,22 @@ macro_rules! serde_values {
         })*
     };
 }
+pub(super) use serde_values;
 
 serde_values!(
-    u8: Some(ColumnType::Int), |value| Cell::Int((*value).into());
-    u16: Some(ColumnType::Int), |value| Cell::Int((*value).into());
+    u8: Some(ColumnType::Int), |value| TableCell::Int((*value).into());
+    u16: Some(ColumnType::Int), |value| TableCell::Int((*value).into());
     u64: Some(ColumnType::Long), |value| saturated(*value);
     usize: Some(ColumnType::Long), |value| saturated(*value as u64);
-    f64: Some(ColumnType::Double), |value| Cell::Double(*value);
-    ErrorMessage<'_>: Some(ColumnType::Text), |value| Cell::text_of(value);
-    ErrorType: Some(ColumnType::Text), |value| Cell::text_of(value);
-    HeaderJson<'_>: None, |_| Cell::Null;
-    IpAddr: Some(ColumnType::Text), |value| Cell::text_of(value);
+    f64: Some(ColumnType::Double), |value| TableCell::Double(*value);
+    ErrorType: Some(ColumnType::Text), |value| TableCell::text_of(value);
+    IpAddr: Some(ColumnType::Text), |value| TableCell::text_of(value);
 );
 
-fn saturated(number: u64) -> Cell<'static> {
-    Cell::Long(i64::try_from(number).unwrap_or(i64::MAX))
+fn saturated(number: u64) -> TableCell<'static> {
+    TableCell::Long(i64::try_from(number).unwrap_or(i64::MAX))
 }
 
-fn write_with_serde(out: &mut Vec<u8>, value: &impl Serialize) {
+pub(super) fn write_with_serde(out: &mut Vec<u8>, value: &impl Serialize) {
     serde_json::to_writer(out, value).expect("a field is writable as JSON");
 }

@@ -6,7 +6,7 @@ use std::io::Write;
 use http::{HeaderMap, header};
 use serde::Serialize;
 
-use crate::output::record::{Cell, Column, ColumnType, HeaderJson, Record};
+use crate::output::record::{Column, ColumnType, HeaderJson, Record, TableCell};
 
 /// A known variable.
 #[derive(Clone, Copy, Debug)]
@@ -75,8 +75,8 @@ impl WriteOutVariable {
         };
         // Times have microseconds, as in curl.
         match (column.kind, (column.cell)(record)) {
-            (Some(ColumnType::Double), Cell::Null) => write_value(out, Some("0.000000")),
-            (_, Cell::Double(value)) => write_value(out, Some(format_args!("{value:.6}"))),
+            (Some(ColumnType::Double), TableCell::Null) => write_value(out, Some("0.000000")),
+            (_, TableCell::Double(value)) => write_value(out, Some(format_args!("{value:.6}"))),
             (_, value) => write_value(out, Some(value)),
         }
     }

@@ -15,7 +15,7 @@ use crate::exit::CliError;
 /// # Errors
 ///
 /// If the patterns of `--timeout` are too large together.
-pub(crate) fn config(
+pub(crate) fn apply(
     explicit: &ExplicitOptions,
     config: Config,
     limits: &LimitArgs,

@@ -66,7 +66,7 @@ impl PolicyReload {
     }
 
     fn with_options(&self, config: Config) -> Result<Config, CliError> {
-        overlay::config(
+        overlay::apply(
             &self.explicit,
             config,
             &self.limits,

@@ -31,7 +31,7 @@ pub(super) fn template(args: &CliArgs) -> Result<RequestTemplate, CliError> {
 }
 
 /// Adds the fields of the options to the defaults in `headers`. Those of `-H` win.
-pub(super) fn headers(args: &CliArgs, headers: &mut HeaderMap) -> Result<(), CliError> {
+pub(super) fn set_headers(args: &CliArgs, headers: &mut HeaderMap) -> Result<(), CliError> {
     let request = &args.request;
     if args.body.is_json() {
         let json = HeaderValue::from_static("application/json");
@@ -122,7 +122,7 @@ mod tests {
     fn fields(options: &[&str]) -> Vec<String> {
         let mut map = HeaderMap::new();
         map.insert(ACCEPT, HeaderValue::from_static("*/*"));
-        headers(&args(options), &mut map).unwrap();
+        set_headers(&args(options), &mut map).unwrap();
         let mut all: Vec<_> = map
             .iter()
             .map(|(n, v)| format!("{n}: {}", v.to_str().unwrap()))
@@ -156,6 +156,6 @@ mod tests {
         assert!(fields(&["--range", "0-9"]).contains(&"range: bytes=0-9".to_owned()));
         let bearer = fields(&["--oauth2-bearer", "t"]);
         assert!(bearer.contains(&"authorization: Bearer t".to_owned()));
-        assert!(headers(&args(&["-e", "a\nb"]), &mut HeaderMap::new()).is_err());
+        assert!(set_headers(&args(&["-e", "a\nb"]), &mut HeaderMap::new()).is_err());
     }
 }

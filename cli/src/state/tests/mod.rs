@@ -1,4 +1,4 @@
-//! What a state meets.
+//! Tests of whole runs with a state.
 
 mod cuts;
 
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::output::record::{RecordBuilder, RecordId};
 
-/// Requests in the tests that go through every byte.
+/// The number of requests in the tests that go through every byte.
 const IDS: u64 = 14;
 
 fn id(n: u64) -> RecordId<'static> {
@@ -19,7 +19,7 @@ fn id(n: u64) -> RecordId<'static> {
     recorder.id_of_line(format!("http://a.test/{n}").as_bytes())
 }
 
-/// A state and its records in a directory that is removed.
+/// A state and its output in a temporary directory.
 struct TestState(TempDir);
 
 impl TestState {
@@ -39,7 +39,7 @@ impl TestState {
         fs::write(self.path(name), bytes).unwrap();
     }
 
-    /// All files of the state, and the records.
+    /// All files of the state, and the output.
     fn snapshot(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let files = fs::read_dir(self.path("state")).unwrap();
         let mut paths: Vec<_> = files.map(|file| file.unwrap().path()).collect();
@@ -59,7 +59,7 @@ impl TestState {
     fn open_for(&self, change: impl FnOnce(&mut StateOptions)) -> Result<TestRun, CliError> {
         let mut wanted = StateOptions {
             directory: self.path("state"),
-            format: Format::Jsonl,
+            format: RecordFormat::Jsonl,
             output: Some(self.path("out")),
             request: BTreeMap::from([("method".to_owned(), "GET".to_owned())]),
             retry_failed: false,
@@ -83,23 +83,26 @@ impl TestState {
     }
 
     fn open_error(&self, change: impl FnOnce(&mut StateOptions)) -> String {
-        self.open_for(change).err().expect("it is refused").message
+        self.open_for(change)
+            .err()
+            .expect("the state is refused")
+            .message
     }
 
-    /// What has a record.
+    /// The requests with a record.
     fn recorded(&self) -> Vec<u64> {
         let text = String::from_utf8(self.read("out")).unwrap();
         assert!(
             text.is_empty() || text.ends_with('\n'),
-            "half a line: {text:?}"
+            "partial line: {text:?}"
         );
-        let whole = |line: &str| line.strip_prefix("the record of ").map(str::parse);
+        let parse = |line: &str| line.strip_prefix("the record of ").map(str::parse);
         text.lines()
-            .map(|line| whole(line).expect("a line is whole").unwrap())
+            .map(|line| parse(line).expect("lines are complete").unwrap())
             .collect()
     }
 
-    /// What is done has a record and what is not has none; then the rest is fetched, once.
+    /// Checks that exactly the completed requests have a record. Then fetches the rest, once.
     fn check(&self, what: &str) {
         let mut run = self.open();
         let recorded: BTreeSet<_> = self.recorded().into_iter().collect();
@@ -128,7 +131,7 @@ struct TestRun {
 }
 
 impl TestRun {
-    /// Writes a record of it, if it is not done. Whether it was not.
+    /// Writes a record, unless the request is completed; true if it was not.
     fn fetch(&mut self, n: u64, kind: CompletionKind) -> bool {
         self.tag += 1;
         let tag = self.tag;
@@ -158,7 +161,7 @@ impl TestRun {
     }
 }
 
-/// Three runs, the last of which did not fetch all; with segments after so many entries.
+/// Three runs, the last of which is incomplete. A journal of `seal_at` entries becomes a segment.
 fn history(seal_at: usize) -> TestState {
     let place = TestState::new();
     for ids in [0..4, 4..7, 7..IDS - 2] {
@@ -169,7 +172,7 @@ fn history(seal_at: usize) -> TestState {
     place
 }
 
-/// The only file of the state whose name begins so.
+/// The only file of the state with this prefix.
 fn only(snapshot: &[(PathBuf, Vec<u8>)], name: &str) -> usize {
     let is = |(path, _): &(PathBuf, Vec<u8>)| {
         path.file_name()
@@ -181,7 +184,7 @@ fn only(snapshot: &[(PathBuf, Vec<u8>)], name: &str) -> usize {
 }
 
 #[test]
-fn ten_thousand_are_done_once_through_segments_merges_and_runs() {
+fn ten_thousand_requests_complete_once_across_segments_and_runs() {
     let place = TestState::new();
     let mut fetched = 0;
     for n in 0..20 {
@@ -202,7 +205,7 @@ fn ten_thousand_are_done_once_through_segments_merges_and_runs() {
     let mut recorded = place.recorded();
     recorded.sort_unstable();
     assert_eq!(recorded, (0..10_000).collect::<Vec<_>>());
-    // 67 were made.
+    // 67 segments were created.
     assert!(run.state.view.ledger.segments().len() < 40);
 }
 
@@ -210,14 +213,14 @@ fn ten_thousand_are_done_once_through_segments_merges_and_runs() {
 fn the_same_request_twice_is_fetched_once() {
     let mut run = TestState::new().open();
     assert!(run.fetch(1, CompletionKind::Ok));
-    assert!(!run.fetch(1, CompletionKind::Ok), "on its way");
+    assert!(!run.fetch(1, CompletionKind::Ok), "in flight");
     run.state.writer.commit().unwrap();
-    assert!(!run.fetch(1, CompletionKind::Ok), "done");
+    assert!(!run.fetch(1, CompletionKind::Ok), "completed");
     assert_eq!(run.state.view.ledger.skipped(), (2, 0));
 }
 
 #[test]
-fn failures_are_done_unless_they_are_to_be_fetched_again() {
+fn failures_are_completed_until_retry_failed() {
     let place = TestState::new();
     let retry = |wanted: &mut StateOptions| wanted.retry_failed = true;
     let mut run = place.open();
@@ -234,7 +237,7 @@ fn failures_are_done_unless_they_are_to_be_fetched_again() {
     assert!(!run.fetch(3, CompletionKind::Ok) && !run.fetch(4, CompletionKind::Ok));
     run.state.writer.commit().unwrap();
     drop(run);
-    // It was stopped: what has failed again waits for the next round.
+    // The run was stopped: what failed again waits for the next round.
     let mut run = place.open_for(retry).unwrap();
     assert!(
         !run.fetch(0, CompletionKind::Ok)
@@ -266,7 +269,7 @@ fn rounds_survive_segments() {
 }
 
 #[test]
-fn several_files_of_records_are_each_kept() {
+fn several_outputs_are_maintained_separately() {
     let place = TestState::new();
     let other = place.path("other");
     place.open().fetch_all(0..3, CompletionKind::Ok);
@@ -286,7 +289,7 @@ fn several_files_of_records_are_each_kept() {
 }
 
 #[test]
-fn without_a_file_there_is_nothing_to_cut() {
+fn without_an_output_file_nothing_is_truncated() {
     let place = TestState::new();
     for (n, output) in [(7, None), (8, Some("-")), (9, Some("/dev/null"))] {
         let to = |wanted: &mut StateOptions| wanted.output = output.map(PathBuf::from);
@@ -318,7 +321,7 @@ fn state_and_records_can_be_moved_together() {
 }
 
 #[test]
-fn what_is_no_state_or_another_is_refused_with_what_to_do() {
+fn invalid_and_foreign_states_are_refused_with_advice() {
     let place = history(5);
     let snapshot = place.snapshot();
     let journal = snapshot[only(&snapshot, "journal-")].0.clone();
@@ -335,7 +338,7 @@ fn what_is_no_state_or_another_is_refused_with_what_to_do() {
         place.write(name, text.replace(from, to).as_bytes());
     };
     let json = "state/state.json";
-    let break_it: [(&dyn Fn(), &str); 7] = [
+    let cases: [(&dyn Fn(), &str); 7] = [
         (
             &|| place.write(json, b"\0\0\0"),
             "is damaged, or not of fetch-all",
@@ -356,20 +359,20 @@ fn what_is_no_state_or_another_is_refused_with_what_to_do() {
         ),
         (
             &|| fs::remove_file(place.path(json)).unwrap(),
-            "but no state: name a new directory",
+            "but no state: use a new or an empty directory",
         ),
     ];
-    for (break_it, told) in break_it {
+    for (break_it, expected) in cases {
         place.restore(&snapshot);
         break_it();
         let error = place.open_error(|_| {});
-        assert!(error.contains(told), "{told}: {error}");
+        assert!(error.contains(expected), "{expected}: {error}");
     }
     place.restore(&snapshot);
     let method = ("method".to_owned(), "POST".to_owned());
     let error = place.open_error(|wanted| wanted.request.extend([method]));
     assert!(error.contains("method was GET and is POST"), "{error}");
-    let error = place.open_error(|wanted| wanted.format = Format::Text);
+    let error = place.open_error(|wanted| wanted.format = RecordFormat::Text);
     assert!(
         error.contains("records of --format jsonl by --state, not text"),
         "{error}"
@@ -378,7 +381,7 @@ fn what_is_no_state_or_another_is_refused_with_what_to_do() {
     place.write("foreign", b"precious");
     let error = place.open_error(|wanted| wanted.output = Some(foreign.clone()));
     assert!(
-        error.contains("is not empty, and --state knows nothing"),
+        error.contains("is not empty and not part of --state"),
         "{error}"
     );
     let error = place.open_error(|wanted| wanted.directory = foreign.clone());
@@ -391,7 +394,7 @@ fn what_is_no_state_or_another_is_refused_with_what_to_do() {
 }
 
 #[test]
-fn a_state_in_use_is_refused_and_free_after_that() {
+fn a_state_in_use_is_refused_and_released_afterwards() {
     let place = TestState::new();
     let run = place.open();
     let error = place.open_error(|_| {});

@@ -19,8 +19,6 @@ h1{margin:0}h2{margin:2rem 0 .5rem;border-bottom:1px solid var(--edge)}\
 list-style:none}.cards li{border:1px solid var(--edge);border-radius:6px;padding:.5rem .75rem}\
 .cards b{display:block;font-size:1.5rem}.bad-text{color:var(--bad)}\
 svg{width:100%;min-width:600px;height:auto}svg text{fill:var(--soft);font-size:12px}\
-.ok{fill:var(--ok)}.bad{fill:var(--bad)}.line{fill:none;stroke:var(--line);stroke-width:1.5}\
-.mark{stroke:var(--line);stroke-dasharray:3 3}.level{stroke:var(--edge)}\
 .key::before{content:'';display:inline-block;width:.8em;height:.8em;margin:0 .4em 0 1em;\
 background:var(--c)}\
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%;margin:.5rem 0 1rem;font-size:.9rem;\
