@@ -16,12 +16,12 @@ pub(super) struct RotatingFile {
     len: u64,
     /// 0 never rotates.
     max_len: u64,
-    keep: u8,
+    rotated_files: u8,
 }
 
 impl RotatingFile {
     /// Opens the file to append, and creates it and its directories if they are missing.
-    pub(super) fn open(path: &Path, max_len: u64, keep: u8) -> Result<Self> {
+    pub(super) fn open(path: &Path, max_len: u64, rotated_files: u8) -> Result<Self> {
         let opened = create_parent(path)
             .and_then(|()| append_to(path))
             .and_then(|file| {
@@ -33,7 +33,7 @@ impl RotatingFile {
                     file,
                     len: metadata.len(),
                     max_len,
-                    keep,
+                    rotated_files,
                 })
             });
         opened.map_err(|error| {
@@ -64,10 +64,10 @@ impl RotatingFile {
     fn rotate(&mut self) -> io::Result<()> {
         // After an error, too: the next attempt is after as many bytes, not at every line.
         self.len = 0;
-        if self.keep == 0 {
+        if self.rotated_files == 0 {
             return self.file.set_len(0);
         }
-        for number in (1..self.keep).rev() {
+        for number in (1..self.rotated_files).rev() {
             match fs::rename(self.numbered(number), self.numbered(number + 1)) {
                 Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
                 _ => {}
@@ -123,8 +123,8 @@ mod tests {
     use super::*;
     use tempfile::{TempDir, tempdir};
 
-    fn log_in(dir: &TempDir, max_len: u64, keep: u8) -> RotatingFile {
-        RotatingFile::open(&dir.path().join("app.log"), max_len, keep).unwrap()
+    fn log_in(dir: &TempDir, max_len: u64, rotated_files: u8) -> RotatingFile {
+        RotatingFile::open(&dir.path().join("app.log"), max_len, rotated_files).unwrap()
     }
 
     fn names(dir: &TempDir) -> Vec<String> {

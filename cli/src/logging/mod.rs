@@ -39,7 +39,7 @@ pub(crate) struct LogConfig {
     /// The size in bytes at which the file is rotated; 0 never rotates. A line is never split.
     pub(crate) max_file_bytes: u64,
     /// The number of rotated files, `app.log.1` (newest) and up; 0 truncates the file instead.
-    pub(crate) keep: u8,
+    pub(crate) rotated_files: u8,
 }
 
 /// The format of a line.
@@ -60,7 +60,7 @@ impl Default for LogConfig {
             console: true,
             format: LogFormat::Text,
             max_file_bytes: 10 * 1024 * 1024,
-            keep: 5,
+            rotated_files: 5,
         }
     }
 }
@@ -94,7 +94,8 @@ impl LogConfig {
 
     fn build(&self, console: Box<dyn Write + Send>) -> Result<Logger> {
         check_filter(&self.level)?;
-        let open = |path: &PathBuf| RotatingFile::open(path, self.max_file_bytes, self.keep);
+        let open =
+            |path: &PathBuf| RotatingFile::open(path, self.max_file_bytes, self.rotated_files);
         let file = self.file.as_ref().map(open).transpose()?;
         let mut builder = env_logger::Builder::new();
         if self.console || file.is_some() {

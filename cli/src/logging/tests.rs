@@ -112,7 +112,7 @@ fn the_file_rotates_by_the_policy() {
     let policy = LogConfig {
         file: Some(path),
         max_file_bytes: 1,
-        keep: 2,
+        rotated_files: 2,
         ..LogConfig::default()
     };
     for message in ["one", "two", "three", "four"] {

@@ -26,7 +26,7 @@ impl AtomicFile {
     ///
     /// # Errors
     ///
-    /// If there is no such directory, or the path names one.
+    /// If the directory does not exist, or the path is one.
     pub(crate) fn new(option: &'static str, path: PathBuf) -> Result<Self, CliError> {
         let is_possible = path.as_os_str() != "-" && !path.is_dir() && directory(&path).is_dir();
         match is_possible {

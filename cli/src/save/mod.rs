@@ -229,7 +229,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 struct DiskStatus(Mutex<Option<String>>);
 
 impl DiskStatus {
-    /// The message of an error. An error that concerns the whole disk is kept.
+    /// The message of an error. An error that concerns the whole disk is remembered.
     fn record_error(&self, path: &Path, error: &io::Error) -> String {
         use io::ErrorKind as E;
         let text = format!("{}: cannot be written: {error}", path.display());

@@ -76,7 +76,7 @@ impl NameTemplate {
             let inside = from.strip_prefix('{').and_then(|from| from.split_once('}'));
             let (name, after) = inside
                 .ok_or_else(|| format!("{text:?}: unbalanced brace: write {{{{ for a brace"))?;
-            parts.push(piece(name).ok_or_else(|| {
+            parts.push(parse_placeholder(name).ok_or_else(|| {
                 format!(
                     "{{{name}}} is not known: use {{ext}} {{hash}} {{host}} {{id}} {{name}} \
                      {{out}} {{path}} {{query}} or {{seq}}"
@@ -97,13 +97,13 @@ impl NameTemplate {
         !self
             .0
             .iter()
-            .any(|piece| matches!(piece, NamePart::Ext | NamePart::Hash))
+            .any(|part| matches!(part, NamePart::Ext | NamePart::Hash))
     }
 
-    fn fill(&self, inputs: &NameInputs<'_>) -> String {
+    fn expand(&self, inputs: &NameInputs<'_>) -> String {
         let mut out = String::new();
-        for piece in &self.0 {
-            match piece {
+        for part in &self.0 {
+            match part {
                 NamePart::Ext => out.push_str(inputs.ext),
                 NamePart::Hash => out.push_str(&hex(inputs.hash)),
                 NamePart::Host => out.push_str(&without_separators(&host_and_port(inputs.url))),
@@ -133,7 +133,7 @@ impl FileNaming {
                 let hash = hex(inputs.hash);
                 format!("{}/{hash}.{}", &hash[..2], inputs.ext)
             }
-            (Self::Template(template), None) => safe_path(&template.fill(inputs)),
+            (Self::Template(template), None) => safe_path(&template.expand(inputs)),
         }
     }
 
@@ -143,7 +143,7 @@ impl FileNaming {
     }
 }
 
-fn piece(name: &str) -> Option<NamePart> {
+fn parse_placeholder(name: &str) -> Option<NamePart> {
     Some(match name {
         "ext" => NamePart::Ext,
         "hash" => NamePart::Hash,

@@ -11,7 +11,7 @@ pub(crate) fn with_name(path: &Path) -> impl Fn(io::Error) -> io::Error + '_ {
 }
 
 /// The error of a file with invalid content.
-pub(crate) fn damaged(path: &Path, what: &str) -> io::Error {
+pub(crate) fn damaged_error(path: &Path, what: &str) -> io::Error {
     with_name(path)(io::Error::new(io::ErrorKind::InvalidData, what))
 }
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::disk::{damaged, with_name};
+use super::disk::{damaged_error, with_name};
 use super::entry::{self, RetryRound, StateEntry};
 
 const MAGIC: u32 = u32::from_le_bytes(*b"FaJ1");
@@ -162,12 +162,12 @@ impl Journal {
     pub(crate) fn open(directory: &Path, number: u64) -> io::Result<(Self, Vec<JournalBlock>)> {
         let path = Self::path(directory, number);
         let bytes = std::fs::read(&path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => damaged(&path, "is missing"),
+            io::ErrorKind::NotFound => damaged_error(&path, "is missing"),
             _ => with_name(&path)(error),
         })?;
         let (mut blocks, mut length) = (Vec::new(), 0);
         while let Some((block, size)) =
-            JournalBlock::decode(&bytes[length..], seed(number, length as u64))
+            JournalBlock::decode(&bytes[length..], checksum_seed(number, length as u64))
         {
             blocks.push(block);
             length += size;
@@ -195,7 +195,7 @@ impl Journal {
     /// Writes a block. After an error the journal must not be used: it may have a part of the block.
     pub(crate) fn append(&mut self, block: &JournalBlock) -> io::Result<()> {
         self.buffer.clear();
-        block.encode(seed(self.number, self.length), &mut self.buffer);
+        block.encode(checksum_seed(self.number, self.length), &mut self.buffer);
         self.file
             .write_all(&self.buffer)
             .map_err(with_name(&self.path))?;
@@ -212,7 +212,7 @@ impl Journal {
     }
 }
 
-fn seed(number: u64, offset: u64) -> u64 {
+fn checksum_seed(number: u64, offset: u64) -> u64 {
     number.rotate_left(48) ^ offset
 }
 

@@ -74,7 +74,7 @@ impl StateLedger {
             None if !is_in_flight => find(&segments, entry)?,
             ended => ended,
         };
-        if is_in_flight || ended.is_some_and(|ended| self.is_done(ended)) {
+        if is_in_flight || ended.is_some_and(|ended| self.is_completed(ended)) {
             let failed = ended.is_some_and(|ended| ended.kind() == CompletionKind::Failed);
             self.skipped.fetch_add(1, Relaxed);
             self.skipped_failures.fetch_add(u64::from(failed), Relaxed);
@@ -86,17 +86,21 @@ impl StateLedger {
         Ok(true)
     }
 
-    fn is_done(&self, ended: StateEntry) -> bool {
+    fn is_completed(&self, ended: StateEntry) -> bool {
         let again = self.retry_round.is_some_and(|round| ended.round() != round);
         !(again && ended.kind() == CompletionKind::Failed)
     }
 
     /// The entries that these requests were claimed for, with their results.
-    pub(crate) fn resolve(&self, done: &[CompletedRequest], round: RetryRound) -> Vec<StateEntry> {
+    pub(crate) fn resolve(
+        &self,
+        completed: &[CompletedRequest],
+        round: RetryRound,
+    ) -> Vec<StateEntry> {
         let mut inner = self.lock();
-        let ended = done.iter().map(|done| {
-            let entry = inner.claimed.remove(&done.tag)?;
-            Some(entry.with_result(done.kind, round))
+        let ended = completed.iter().map(|completed| {
+            let entry = inner.claimed.remove(&completed.tag)?;
+            Some(entry.with_result(completed.kind, round))
         });
         ended.flatten().collect()
     }

@@ -262,7 +262,7 @@ fn select_output(
     let refuse = |what: String| CliError::file(format!("--output {shown}: {what}"));
     let format = options.format.to_possible_value();
     let format = format.map_or(String::new(), |value| value.get_name().to_owned());
-    let relative = records::relative(directory, path).map_err(|error| {
+    let relative = records::relative_path(directory, path).map_err(|error| {
         refuse(format!(
             "cannot be written: {error}: its directory must exist"
         ))
@@ -365,7 +365,7 @@ impl<'a> JournalHistory<'a> {
     ) -> Result<ResumedOutput, CliError> {
         let to_output = commits(self.blocks).filter(|(output, ..)| *output as usize == index);
         let to_output: Vec<_> = to_output.map(|(_, _, commit)| commit).collect();
-        records::resume(path, manifest.outputs[index].durable, &to_output)
+        records::reopen(path, manifest.outputs[index].durable, &to_output)
     }
 
     /// Drops all commits to this output but the first `hold`. True if there are any.

@@ -7,6 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::journal::JournalCommit;
+use crate::display::{plural, sanitize};
 use crate::exit::CliError;
 
 /// The length of the end that is verified on resuming: more than the cache of a disk that reports
@@ -29,12 +30,12 @@ pub(crate) struct ResumedOutput {
 /// # Errors
 ///
 /// If it cannot be opened, or is shorter than `base`.
-pub(crate) fn resume(
+pub(crate) fn reopen(
     path: &Path,
     base: u64,
     commits: &[&JournalCommit],
 ) -> Result<ResumedOutput, CliError> {
-    let shown = crate::display::sanitize(path.as_os_str().as_encoded_bytes());
+    let shown = sanitize(path.as_os_str().as_encoded_bytes());
     let refuse = |what: String| CliError::file(format!("--output {shown}: {what}"));
     let broken = |error: io::Error| refuse(format!("cannot be continued: {error}"));
     let known = commits.last().map_or(base, |commit| commit.to);
@@ -68,11 +69,13 @@ pub(crate) fn resume(
     let note = match (lost, length - durable) {
         (0, 0) => None,
         (0, cut) => Some(format!(
-            "--output {shown}: removed {cut} bytes that were not committed when the last run \
-             stopped; their URLs are fetched again"
+            "--output {shown}: removed {} not committed when the last run stopped; their \
+             URLs are fetched again",
+            plural(cut, "byte", "bytes")
         )),
         (lost, _) => Some(format!(
-            "--output {shown}: its end is not what was written; {lost} URLs are fetched again"
+            "--output {shown}: its end was damaged; {} fetched again",
+            plural(lost as u64, "URL is", "URLs are")
         )),
     };
     Ok(ResumedOutput {
@@ -87,7 +90,7 @@ pub(crate) fn resume(
 fn count_valid(file: &mut File, length: u64, commits: &[&JournalCommit]) -> io::Result<usize> {
     let (mut hold, mut checked) = (commits.len(), 0);
     for (index, commit) in commits.iter().enumerate().rev() {
-        let good = commit.to <= length && digest(file, commit.from, commit.to)? == commit.hash;
+        let good = commit.to <= length && hash_range(file, commit.from, commit.to)? == commit.hash;
         if !good {
             hold = index;
         }
@@ -99,7 +102,7 @@ fn count_valid(file: &mut File, length: u64, commits: &[&JournalCommit]) -> io::
     Ok(hold)
 }
 
-fn digest(file: &mut File, from: u64, to: u64) -> io::Result<u64> {
+fn hash_range(file: &mut File, from: u64, to: u64) -> io::Result<u64> {
     file.seek(SeekFrom::Start(from))?;
     let mut bytes = file.take(to.saturating_sub(from));
     let (mut hash, mut buffer) = (Xxh3::new(), vec![0; 64 << 10]);
@@ -112,7 +115,7 @@ fn digest(file: &mut File, from: u64, to: u64) -> io::Result<u64> {
 }
 
 /// The path of a file relative to a directory. The directory must exist, the file need not.
-pub(crate) fn relative(directory: &Path, file: &Path) -> io::Result<PathBuf> {
+pub(crate) fn relative_path(directory: &Path, file: &Path) -> io::Result<PathBuf> {
     let directory = directory.canonicalize()?;
     let file = file.canonicalize().or_else(|_| {
         let parent = file

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 
-use super::disk::{damaged, read_at, with_name};
+use super::disk::{damaged_error, read_at, with_name};
 use super::entry::{self, StateEntry};
 
 const BLOCK: usize = 4096;
@@ -61,7 +61,7 @@ impl Segment {
     pub(crate) fn open(directory: &Path, number: u64) -> io::Result<Self> {
         let path = Self::path(directory, number);
         let file = File::open(&path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => damaged(&path, "is missing"),
+            io::ErrorKind::NotFound => damaged_error(&path, "is missing"),
             _ => with_name(&path)(error),
         })?;
         let length = file.metadata().map_err(with_name(&path))?.len();
@@ -71,7 +71,7 @@ impl Segment {
                 .map_err(with_name(&path))
                 .map(|()| bytes)
         };
-        let cut = || damaged(&path, "is damaged: its end is invalid");
+        let cut = || damaged_error(&path, "is damaged: its end is invalid");
         let start = length.checked_sub(FOOTER as u64).ok_or_else(cut)?;
         let footer = read(FOOTER, start)?;
         let number_at = |at: usize| {
@@ -169,7 +169,7 @@ impl Segment {
             .first_chunk()
             .map_or(0, |b| u64::from_le_bytes(*b));
         if checksum != xxh3_64_with_seed(&block[..CHECKSUM_AT], block_seed(self.number, index)) {
-            return Err(damaged(&self.path, "is damaged: a block is invalid"));
+            return Err(damaged_error(&self.path, "is damaged: a block is invalid"));
         }
         let before = (index * ENTRIES) as u64;
         let count = (self.count - before).min(ENTRIES as u64) as usize;

@@ -55,7 +55,7 @@ impl StateWriter {
     /// Starts the run. `rewrite`: the journal has dropped commits, and is replaced.
     pub(super) fn start(&mut self, rewrite: bool) -> io::Result<()> {
         if rewrite {
-            self.seal()?;
+            self.seal_journal()?;
         } else {
             self.journal.append(&JournalBlock::Start(self.begin))?;
             self.journal.sync()?;
@@ -114,7 +114,7 @@ impl StateWriter {
         };
         let count = self.ledger.settle(&entries);
         if count >= self.seal_at || self.journal.length() >= MAX_JOURNAL_LENGTH {
-            self.seal()?;
+            self.seal_journal()?;
         }
         self.finish_merge()?;
         self.last = Instant::now();
@@ -137,7 +137,7 @@ impl StateWriter {
 
     /// Makes a segment of the journal's entries, and starts a new journal. The old files are valid until
     /// the manifest is replaced.
-    pub(super) fn seal(&mut self) -> io::Result<()> {
+    pub(super) fn seal_journal(&mut self) -> io::Result<()> {
         let entries = self.ledger.sorted();
         let number = self.next_number();
         let segment = Segment::write(&self.directory, number, entries.into_iter().map(Ok))?;

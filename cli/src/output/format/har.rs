@@ -19,7 +19,7 @@ impl RecordEncoder for HarEncoder {
         let record = builder.build(input);
         let headers = input.response().map(|response| &response.headers);
         let headers: Vec<_> = headers.into_iter().flatten().map(header_entry).collect();
-        serde_json::to_writer(&mut *out, &entry(&record, headers)).expect("an entry is JSON");
+        serde_json::to_writer(&mut *out, &har_entry(&record, headers)).expect("an entry is JSON");
         out.extend_from_slice(SEPARATOR);
     }
 
@@ -64,7 +64,7 @@ fn header_entry((name, value): (&http::HeaderName, &http::HeaderValue)) -> Value
     json!({"name": name.as_str(), "value": value})
 }
 
-fn entry(record: &Record<'_>, headers: Vec<Value>) -> Value {
+fn har_entry(record: &Record<'_>, headers: Vec<Value>) -> Value {
     let url = record.url_effective.as_ref().map(|url| url.text());
     let url = url.as_deref().unwrap_or(record.url);
     let version = record
@@ -90,7 +90,7 @@ fn entry(record: &Record<'_>, headers: Vec<Value>) -> Value {
             },
         },
         "cache": {},
-        "timings": timings(record),
+        "timings": phase_timings(record),
         "_id": record.id, "_outcome": record.outcome.as_str(), "_exitcode": record.exitcode,
         "_attempts": record.attempts,
     });
@@ -110,7 +110,7 @@ fn entry(record: &Record<'_>, headers: Vec<Value>) -> Value {
 }
 
 /// The phases of the last attempt, in milliseconds; -1 if one does not apply.
-fn timings(record: &Record<'_>) -> impl Serialize + use<> {
+fn phase_timings(record: &Record<'_>) -> impl Serialize + use<> {
     let span = |from: Option<f64>, to: Option<f64>| match (from, to) {
         (Some(from), Some(to)) => milliseconds(Some((to - from).max(0.0)), None),
         _ => json!(-1),

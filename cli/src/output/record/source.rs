@@ -14,7 +14,7 @@ use crate::outcome::result::FetchResult;
 use crate::outcome::row::RowAttachment;
 use crate::outcome::saved_body::SavedBody;
 
-/// What one line of the list came to.
+/// The result of one line of the list.
 #[derive(Clone, Copy)]
 pub(crate) enum RecordInput<'a> {
     /// robots.txt forbids the URL, or could not be fetched.
@@ -108,7 +108,7 @@ impl<'a> RecordSource<'a> {
         }
     }
 
-    /// A value of the outcome; zero if there is none.
+    /// A value of the outcome; the default if the URL was not fetched.
     pub(super) fn fetched<T: Default>(&self, value: impl FnOnce(&'a Outcome) -> T) -> T {
         self.fetch
             .map_or_else(T::default, |fetch| value(fetch.outcome))

@@ -57,15 +57,15 @@ impl TestState {
     }
 
     fn open_for(&self, change: impl FnOnce(&mut StateOptions)) -> Result<TestRun, CliError> {
-        let mut wanted = StateOptions {
+        let mut options = StateOptions {
             directory: self.path("state"),
             format: RecordFormat::Jsonl,
             output: Some(self.path("out")),
             request: BTreeMap::from([("method".to_owned(), "GET".to_owned())]),
             retry_failed: false,
         };
-        change(&mut wanted);
-        let (state, target) = ResumeState::open(&wanted)?;
+        change(&mut options);
+        let (state, target) = ResumeState::open(&options)?;
         let file = match target {
             OutputTarget::File(_, file) => Some(file),
             OutputTarget::Stdout => None,
@@ -163,13 +163,13 @@ impl TestRun {
 
 /// Three runs, the last of which is incomplete. A journal of `seal_at` entries becomes a segment.
 fn history(seal_at: usize) -> TestState {
-    let place = TestState::new();
+    let state = TestState::new();
     for ids in [0..4, 4..7, 7..IDS - 2] {
-        let mut run = place.open();
+        let mut run = state.open();
         run.state.writer.seal_at = seal_at;
         run.fetch_all(ids, CompletionKind::Ok);
     }
-    place
+    state
 }
 
 /// The only file of the state with this prefix.
@@ -185,10 +185,10 @@ fn only(snapshot: &[(PathBuf, Vec<u8>)], name: &str) -> usize {
 
 #[test]
 fn ten_thousand_requests_complete_once_across_segments_and_runs() {
-    let place = TestState::new();
+    let state = TestState::new();
     let mut fetched = 0;
     for n in 0..20 {
-        let mut run = place.open();
+        let mut run = state.open();
         run.state.writer.seal_at = 150;
         for i in 0..1000 {
             let new = run.fetch((n * 500 + i) % 10_000, CompletionKind::Ok);
@@ -200,9 +200,9 @@ fn ten_thousand_requests_complete_once_across_segments_and_runs() {
         run.state.writer.finish().unwrap();
     }
     assert_eq!(fetched, 10_000);
-    let mut run = place.open();
+    let mut run = state.open();
     assert!((0..10_000).all(|n| !run.fetch(n, CompletionKind::Ok)));
-    let mut recorded = place.recorded();
+    let mut recorded = state.recorded();
     recorded.sort_unstable();
     assert_eq!(recorded, (0..10_000).collect::<Vec<_>>());
     // 67 segments were created.
@@ -221,24 +221,24 @@ fn the_same_request_twice_is_fetched_once() {
 
 #[test]
 fn failures_are_completed_until_retry_failed() {
-    let place = TestState::new();
-    let retry = |wanted: &mut StateOptions| wanted.retry_failed = true;
-    let mut run = place.open();
+    let state = TestState::new();
+    let retry = |options: &mut StateOptions| options.retry_failed = true;
+    let mut run = state.open();
     run.fetch_all(0..3, CompletionKind::Failed);
     assert!(run.fetch(3, CompletionKind::Ok) && run.fetch(4, CompletionKind::Invalid));
     run.state.writer.finish().unwrap();
     drop(run);
-    let mut run = place.open();
+    let mut run = state.open();
     assert!(!run.fetch(0, CompletionKind::Ok));
     assert_eq!(run.state.view.ledger.skipped(), (1, 1));
     drop(run);
-    let mut run = place.open_for(retry).unwrap();
+    let mut run = state.open_for(retry).unwrap();
     assert!(run.fetch(0, CompletionKind::Ok) && run.fetch(1, CompletionKind::Failed));
     assert!(!run.fetch(3, CompletionKind::Ok) && !run.fetch(4, CompletionKind::Ok));
     run.state.writer.commit().unwrap();
     drop(run);
     // The run was stopped: what failed again waits for the next round.
-    let mut run = place.open_for(retry).unwrap();
+    let mut run = state.open_for(retry).unwrap();
     assert!(
         !run.fetch(0, CompletionKind::Ok)
             && !run.fetch(1, CompletionKind::Ok)
@@ -247,7 +247,7 @@ fn failures_are_completed_until_retry_failed() {
     run.state.view.ledger.set_complete();
     run.state.writer.finish().unwrap();
     drop(run);
-    let mut run = place.open_for(retry).unwrap();
+    let mut run = state.open_for(retry).unwrap();
     assert!(
         !run.fetch(0, CompletionKind::Ok)
             && run.fetch(1, CompletionKind::Ok)
@@ -257,43 +257,43 @@ fn failures_are_completed_until_retry_failed() {
 
 #[test]
 fn rounds_survive_segments() {
-    let place = TestState::new();
-    let retry = |wanted: &mut StateOptions| wanted.retry_failed = true;
-    place.open().fetch_all(0..9, CompletionKind::Failed);
-    let mut run = place.open_for(retry).unwrap();
+    let state = TestState::new();
+    let retry = |options: &mut StateOptions| options.retry_failed = true;
+    state.open().fetch_all(0..9, CompletionKind::Failed);
+    let mut run = state.open_for(retry).unwrap();
     run.fetch_all(0..9, CompletionKind::Failed);
-    run.state.writer.seal().unwrap();
+    run.state.writer.seal_journal().unwrap();
     drop(run);
-    let mut run = place.open_for(retry).unwrap();
+    let mut run = state.open_for(retry).unwrap();
     assert!((0..9).all(|n| !run.fetch(n, CompletionKind::Ok)));
 }
 
 #[test]
 fn several_outputs_are_maintained_separately() {
-    let place = TestState::new();
-    let other = place.path("other");
-    place.open().fetch_all(0..3, CompletionKind::Ok);
-    let to_other = |wanted: &mut StateOptions| wanted.output = Some(other.clone());
-    let mut run = place.open_for(to_other).unwrap();
+    let state = TestState::new();
+    let other = state.path("other");
+    state.open().fetch_all(0..3, CompletionKind::Ok);
+    let to_other = |options: &mut StateOptions| options.output = Some(other.clone());
+    let mut run = state.open_for(to_other).unwrap();
     run.state.writer.seal_at = 2;
     run.fetch_all(0..6, CompletionKind::Ok);
     drop(run);
-    place.write("other", b"");
+    state.write("other", b"");
     assert!(
-        place
-            .open_error(|wanted| wanted.output = Some(other.clone()))
+        state
+            .open_error(|options| options.output = Some(other.clone()))
             .contains("is shorter")
     );
-    place.open().fetch_all(0..7, CompletionKind::Ok);
-    assert_eq!(place.recorded(), [0, 1, 2, 6]);
+    state.open().fetch_all(0..7, CompletionKind::Ok);
+    assert_eq!(state.recorded(), [0, 1, 2, 6]);
 }
 
 #[test]
 fn without_an_output_file_nothing_is_truncated() {
-    let place = TestState::new();
+    let state = TestState::new();
     for (n, output) in [(7, None), (8, Some("-")), (9, Some("/dev/null"))] {
-        let to = |wanted: &mut StateOptions| wanted.output = output.map(PathBuf::from);
-        let mut run = place.open_for(to).unwrap();
+        let to = |options: &mut StateOptions| options.output = output.map(PathBuf::from);
+        let mut run = state.open_for(to).unwrap();
         assert!(run.state.view.ledger.claim(&id(n), 1).unwrap());
         run.state.writer.add_written(
             b"gone",
@@ -304,17 +304,17 @@ fn without_an_output_file_nothing_is_truncated() {
         );
         run.state.writer.commit().unwrap();
         drop(run);
-        assert!(!place.open().fetch(n, CompletionKind::Ok));
+        assert!(!state.open().fetch(n, CompletionKind::Ok));
     }
 }
 
 #[test]
 fn state_and_records_can_be_moved_together() {
-    let place = TestState::new();
-    place.open().fetch_all(0..5, CompletionKind::Ok);
+    let state = TestState::new();
+    state.open().fetch_all(0..5, CompletionKind::Ok);
     let moved = TestState::new();
     for name in ["state", "out"] {
-        fs::rename(place.path(name), moved.path(name)).unwrap();
+        fs::rename(state.path(name), moved.path(name)).unwrap();
     }
     moved.open().fetch_all(0..6, CompletionKind::Ok);
     assert_eq!(moved.recorded(), [0, 1, 2, 3, 4, 5]);
@@ -322,8 +322,8 @@ fn state_and_records_can_be_moved_together() {
 
 #[test]
 fn invalid_and_foreign_states_are_refused_with_advice() {
-    let place = history(5);
-    let snapshot = place.snapshot();
+    let state = history(5);
+    let snapshot = state.snapshot();
     let journal = snapshot[only(&snapshot, "journal-")].0.clone();
     let remove_segments = || {
         for (path, _) in &snapshot {
@@ -333,18 +333,18 @@ fn invalid_and_foreign_states_are_refused_with_advice() {
         }
     };
     let change = |name: &str, from: &str, to: &str| {
-        let text = String::from_utf8(place.read(name)).unwrap();
+        let text = String::from_utf8(state.read(name)).unwrap();
         assert!(text.contains(from));
-        place.write(name, text.replace(from, to).as_bytes());
+        state.write(name, text.replace(from, to).as_bytes());
     };
     let json = "state/state.json";
     let cases: [(&dyn Fn(), &str); 7] = [
         (
-            &|| place.write(json, b"\0\0\0"),
+            &|| state.write(json, b"\0\0\0"),
             "is damaged, or not of fetch-all",
         ),
         (
-            &|| place.write(json, b"{}"),
+            &|| state.write(json, b"{}"),
             "is damaged, or not of fetch-all",
         ),
         (
@@ -354,52 +354,52 @@ fn invalid_and_foreign_states_are_refused_with_advice() {
         (&|| fs::remove_file(&journal).unwrap(), "is missing"),
         (&|| remove_segments(), "is missing"),
         (
-            &|| fs::remove_file(place.path("out")).unwrap(),
+            &|| fs::remove_file(state.path("out")).unwrap(),
             "is missing, and by --state",
         ),
         (
-            &|| fs::remove_file(place.path(json)).unwrap(),
+            &|| fs::remove_file(state.path(json)).unwrap(),
             "but no state: use a new or an empty directory",
         ),
     ];
     for (break_it, expected) in cases {
-        place.restore(&snapshot);
+        state.restore(&snapshot);
         break_it();
-        let error = place.open_error(|_| {});
+        let error = state.open_error(|_| {});
         assert!(error.contains(expected), "{expected}: {error}");
     }
-    place.restore(&snapshot);
+    state.restore(&snapshot);
     let method = ("method".to_owned(), "POST".to_owned());
-    let error = place.open_error(|wanted| wanted.request.extend([method]));
+    let error = state.open_error(|options| options.request.extend([method]));
     assert!(error.contains("method was GET and is POST"), "{error}");
-    let error = place.open_error(|wanted| wanted.format = RecordFormat::Text);
+    let error = state.open_error(|options| options.format = RecordFormat::Text);
     assert!(
         error.contains("records of --format jsonl by --state, not text"),
         "{error}"
     );
-    let foreign = place.path("foreign");
-    place.write("foreign", b"precious");
-    let error = place.open_error(|wanted| wanted.output = Some(foreign.clone()));
+    let foreign = state.path("foreign");
+    state.write("foreign", b"precious");
+    let error = state.open_error(|options| options.output = Some(foreign.clone()));
     assert!(
         error.contains("is not empty and not part of --state"),
         "{error}"
     );
-    let error = place.open_error(|wanted| wanted.directory = foreign.clone());
+    let error = state.open_error(|options| options.directory = foreign.clone());
     assert!(error.contains("is not a directory"), "{error}");
-    let error = place.open_error(|wanted| wanted.directory = place.0.path().to_owned());
+    let error = state.open_error(|options| options.directory = state.0.path().to_owned());
     assert!(error.contains("has files, such as"), "{error}");
-    assert!(!place.path("lock").exists());
-    assert_eq!(place.read("foreign"), b"precious");
-    place.check("nothing was changed");
+    assert!(!state.path("lock").exists());
+    assert_eq!(state.read("foreign"), b"precious");
+    state.check("nothing was changed");
 }
 
 #[test]
 fn a_state_in_use_is_refused_and_released_afterwards() {
-    let place = TestState::new();
-    let run = place.open();
-    let error = place.open_error(|_| {});
+    let state = TestState::new();
+    let run = state.open();
+    let error = state.open_error(|_| {});
     let who = format!("is in use by process {}: wait for it", std::process::id());
     assert!(error.contains(&who), "{error}");
     drop(run);
-    place.open();
+    state.open();
 }

@@ -8,7 +8,7 @@ const STYLE: &str = "\
 padding:0 1rem}progress{width:100%;height:1.2rem}dl{display:grid;grid-template-columns:max-content auto;\
 gap:0 1.5rem}dd{margin:0;font-variant-numeric:tabular-nums}";
 
-pub(super) fn page(counts: &ProgressCounts) -> String {
+pub(super) fn render_page(counts: &ProgressCounts) -> String {
     let seconds = counts.elapsed.as_secs_f64().max(1e-3);
     let bar = match counts.total {
         Some(total) => format!(

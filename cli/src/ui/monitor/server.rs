@@ -114,7 +114,7 @@ fn respond(request: &Request<Incoming>, state: &MonitorState) -> Response<Full<B
             (
                 StatusCode::OK,
                 "text/html; charset=utf-8",
-                page::page(&counts),
+                page::render_page(&counts),
             )
         }
         _ => {

@@ -38,7 +38,7 @@ type Drawn = Result<(), Box<dyn Error>>;
 type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
 /// Ended fetches and started requests over the time of the run.
-pub(super) fn timeline(timeline: &RunTimeline) -> String {
+pub(super) fn draw_timeline(timeline: &RunTimeline) -> String {
     let (steps, step) = timeline.steps();
     let step_seconds = step.as_secs_f64();
     let rate = |count: u64| count as f64 / step_seconds;
@@ -65,7 +65,7 @@ pub(super) fn timeline(timeline: &RunTimeline) -> String {
         chart.draw_series(LineSeries::new(points, LINE.stroke_width(2)))?;
         Ok(())
     };
-    finish(
+    render(
         draw,
         "timeline",
         "Ended URLs and started requests over time",
@@ -77,7 +77,7 @@ pub(super) fn timeline(timeline: &RunTimeline) -> String {
 }
 
 /// A histogram of the durations of fetches, on a logarithmic axis.
-pub(super) fn latency(durations: &Histogram) -> String {
+pub(super) fn draw_latency(durations: &Histogram) -> String {
     let (Some(min), Some(max)) = (durations.min(), durations.max()) else {
         return String::new();
     };
@@ -122,7 +122,7 @@ pub(super) fn latency(durations: &Histogram) -> String {
         }
         Ok(())
     };
-    finish(
+    render(
         draw,
         "latency",
         "Durations of fetches",
@@ -167,7 +167,7 @@ fn start_chart<'a, 'b: 'a>(
 }
 
 /// The chart as an element of the page, with a title and a description.
-fn finish(draw: impl FnOnce(&mut String) -> Drawn, id: &str, title: &str, words: &str) -> String {
+fn render(draw: impl FnOnce(&mut String) -> Drawn, id: &str, title: &str, words: &str) -> String {
     let mut drawn = String::new();
     if draw(&mut drawn).is_err() {
         return String::new();
@@ -194,7 +194,7 @@ mod tests {
         for ms in [1, 1, 3, 500, 60_000] {
             times.record(Duration::from_millis(ms));
         }
-        let svg = latency(&times);
+        let svg = draw_latency(&times);
         assert_eq!(svg.matches("<rect").count(), 4, "{svg}");
         assert!(svg.contains("longest 60.0 s"), "{svg}");
     }
@@ -202,9 +202,9 @@ mod tests {
     #[test]
     fn one_fetch_and_none_can_be_drawn() {
         let mut times = Histogram::default();
-        assert_eq!(latency(&times), "");
+        assert_eq!(draw_latency(&times), "");
         times.record(Duration::ZERO);
-        assert!(latency(&times).contains("<rect"));
-        assert!(timeline(&RunTimeline::default()).ends_with("</svg>"));
+        assert!(draw_latency(&times).contains("<rect"));
+        assert!(draw_timeline(&RunTimeline::default()).ends_with("</svg>"));
     }
 }

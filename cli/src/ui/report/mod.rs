@@ -27,7 +27,7 @@ pub(crate) struct RunReport<'a> {
 ///
 /// If it cannot be written.
 pub(crate) fn write(file: &AtomicFile, report: &RunReport<'_>) -> Result<(), CliError> {
-    file.write(page::page(report).as_bytes(), FileAccess::Everyone)
+    file.write(page::render_page(report).as_bytes(), FileAccess::Everyone)
 }
 
 /// Escapes a text from outside for HTML.

@@ -31,7 +31,7 @@ details{border:1px solid var(--edge);border-radius:6px;padding:.4rem .75rem;marg
 summary{cursor:pointer}code{overflow-wrap:anywhere;font-size:.85em}li{margin:.25rem 0}";
 
 /// The whole page.
-pub(super) fn page(report: &RunReport<'_>) -> String {
+pub(super) fn render_page(report: &RunReport<'_>) -> String {
     let mut html = page_head();
     add_overview(&mut html, report);
     let (summary, tally) = (report.summary, report.summary.tally);
@@ -42,22 +42,29 @@ pub(super) fn page(report: &RunReport<'_>) -> String {
             "<p class=\"soft\"><span class=\"key\" style=\"--c:var(--ok)\">ok</span><span class=\"key\" \
          style=\"--c:var(--bad)\">failed</span><span class=\"key\" style=\"--c:var(--line)\">requests \
          started</span></p><div class=\"wide\">{}</div>",
-            chart::timeline(&tally.timeline)
+            chart::draw_timeline(&tally.timeline)
         ),
     );
     if tally.times.count() > 0 {
-        let chart = format!("<div class=\"wide\">{}</div>", chart::latency(&tally.times));
-        add_section(&mut html, "Latency", &(chart + &tables::times(summary)));
+        let chart = format!(
+            "<div class=\"wide\">{}</div>",
+            chart::draw_latency(&tally.times)
+        );
+        add_section(
+            &mut html,
+            "Latency",
+            &(chart + &tables::times_table(summary)),
+        );
     }
     add_section(
         &mut html,
         "Failures and suggested fixes",
-        &tables::failures(summary),
+        &tables::failures_section(summary),
     );
-    add_section(&mut html, "Outcomes", &tables::statuses(summary));
-    add_section(&mut html, "Hosts", &tables::hosts(summary));
-    add_section(&mut html, "Retries", &tables::retries(summary));
-    add_section(&mut html, "Slowest", &tables::slowest(summary));
+    add_section(&mut html, "Outcomes", &tables::outcomes_table(summary));
+    add_section(&mut html, "Hosts", &tables::hosts_table(summary));
+    add_section(&mut html, "Retries", &tables::retries_section(summary));
+    add_section(&mut html, "Slowest", &tables::slowest_table(summary));
     let _ = writeln!(
         html,
         "</main><footer class=\"soft\"><p>fetch-all {}; secrets in URLs are redacted.</p></footer></body>\
@@ -90,7 +97,7 @@ fn add_overview(html: &mut String, report: &RunReport<'_>) {
         "<header><h1>fetch-all report</h1><p class=\"soft\">Started {started}, took {}. {}. Exit code {}: {}.</p>\
          </header>",
         ShortDuration(summary.elapsed),
-        tables::received(summary),
+        tables::received_text(summary),
         report.code,
         escape_html(crate::exit::meaning(report.code)),
     );

@@ -44,11 +44,11 @@ impl HtmlTable {
     }
 }
 
-fn share(count: u64, of: u64) -> f64 {
+fn ratio(count: u64, of: u64) -> f64 {
     count as f64 / of.max(1) as f64
 }
 
-pub(super) fn times(summary: &RunSummary<'_>) -> String {
+pub(super) fn times_table(summary: &RunSummary<'_>) -> String {
     let columns = [
         "", "URLs", "shortest", "mean", "p50", "p90", "p99", "p99.9", "longest",
     ];
@@ -67,7 +67,7 @@ pub(super) fn times(summary: &RunSummary<'_>) -> String {
     table.finish()
 }
 
-pub(super) fn statuses(summary: &RunSummary<'_>) -> String {
+pub(super) fn outcomes_table(summary: &RunSummary<'_>) -> String {
     let tally = summary.tally;
     let mut table = HtmlTable::new("Outcomes by status or error type", &["", "URLs", "share"]);
     let all = summary.count();
@@ -85,7 +85,7 @@ pub(super) fn statuses(summary: &RunSummary<'_>) -> String {
     rows.extend(others.map(|((_, error), group)| (error.to_string(), group.count)));
     rows.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     for (name, count) in rows {
-        let part = share(count, all);
+        let part = ratio(count, all);
         table.add_row(
             &escape_html(&name),
             part,
@@ -95,7 +95,7 @@ pub(super) fn statuses(summary: &RunSummary<'_>) -> String {
     table.finish()
 }
 
-pub(super) fn hosts(summary: &RunSummary<'_>) -> String {
+pub(super) fn hosts_table(summary: &RunSummary<'_>) -> String {
     let hosts = &summary.tally.hosts;
     let columns = ["", "URLs", "failed", "retries", "mean", "longest"];
     let mut table = HtmlTable::new("Hosts, busiest first", &columns);
@@ -105,7 +105,7 @@ pub(super) fn hosts(summary: &RunSummary<'_>) -> String {
         let (mean, longest) = (ShortDuration(host.mean()), ShortDuration(host.longest));
         let numbers: [&dyn Display; 5] =
             [&host.count, &host.failed, &host.retries, &mean, &longest];
-        table.add_row(&escape_html(name), share(host.count, most), &numbers);
+        table.add_row(&escape_html(name), ratio(host.count, most), &numbers);
     };
     for (name, host) in busiest.iter().take(MAX_HOSTS) {
         row(name, host);
@@ -121,7 +121,7 @@ pub(super) fn hosts(summary: &RunSummary<'_>) -> String {
     table.finish()
 }
 
-pub(super) fn retries(summary: &RunSummary<'_>) -> String {
+pub(super) fn retries_section(summary: &RunSummary<'_>) -> String {
     let retries = &summary.tally.retries;
     let causes = retries.causes();
     if causes.is_empty() && retries.gave_up().is_empty() {
@@ -132,7 +132,7 @@ pub(super) fn retries(summary: &RunSummary<'_>) -> String {
     for (cause, count) in &causes {
         table.add_row(
             &escape_html(&cause.to_string()),
-            share(*count, most),
+            ratio(*count, most),
             &[count],
         );
     }
@@ -149,7 +149,7 @@ pub(super) fn retries(summary: &RunSummary<'_>) -> String {
         let most = gave_up.first().map_or(1, |(_, count)| *count);
         let mut table = HtmlTable::new("Why failed URLs were not retried", &["", "URLs"]);
         for (why, count) in &gave_up {
-            table.add_row(&escape_html(why), share(*count, most), &[count]);
+            table.add_row(&escape_html(why), ratio(*count, most), &[count]);
         }
         html += &table.finish();
     }
@@ -157,7 +157,7 @@ pub(super) fn retries(summary: &RunSummary<'_>) -> String {
 }
 
 /// Each kind of failure, with a suggested fix and examples.
-pub(super) fn failures(summary: &RunSummary<'_>) -> String {
+pub(super) fn failures_section(summary: &RunSummary<'_>) -> String {
     let groups = summary.tally.errors.groups();
     if groups.is_empty() {
         return "<p>No failures.</p>".to_owned();
@@ -213,7 +213,7 @@ fn write_examples(html: &mut String, group: &ErrorGroup) {
     html.push_str("</ul>");
 }
 
-pub(super) fn slowest(summary: &RunSummary<'_>) -> String {
+pub(super) fn slowest_table(summary: &RunSummary<'_>) -> String {
     let list = summary.tally.slowest.list();
     let longest = list.first().map_or(1.0, |slow| slow.took.as_secs_f64());
     let columns = ["", "result", "time", "waiting", "requests"];
@@ -233,7 +233,7 @@ pub(super) fn slowest(summary: &RunSummary<'_>) -> String {
 }
 
 /// The amount of received data.
-pub(super) fn received(summary: &RunSummary<'_>) -> String {
+pub(super) fn received_text(summary: &RunSummary<'_>) -> String {
     format!(
         "{} over the wire, {} decoded",
         ByteSize(summary.tally.wire_bytes),
