@@ -30,11 +30,11 @@ fn check(path: &Path) -> Result<u8, CliError> {
     let findings = match read(path) {
         Ok(file) => file.lint(),
         // Report all errors of the file, or else that it or the environment cannot be read.
-        Err(stop) => {
+        Err(error) => {
             let text = std::fs::read_to_string(path).unwrap_or_default();
             let findings = PolicyFile::check(&path.display().to_string(), &text);
-            let refused = findings.iter().any(|one| one.severity == Severity::Error);
-            refused.then_some(findings).ok_or(stop)?
+            let has_error = findings.iter().any(|one| one.severity == Severity::Error);
+            has_error.then_some(findings).ok_or(error)?
         }
     };
     let mut text: String = findings

@@ -17,6 +17,11 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Policy(PolicyCommand),
     /// Analyse a recorded run: verify it, try other limits, explain a URL
+    ///
+    /// The recorded events are fed to the engine, without a network. Without other options every
+    /// decision is verified to be the same, bit for bit. With options for speed, retries or timeouts it
+    /// computes what the run would have done with them; other options stay as recorded. Where the
+    /// recording does not determine a value, a range is given.
     Replay(Box<ReplayArgs>),
     /// Predict a run: the real engine in virtual time, against a simulated site
     Simulate(Box<SimulateArgs>),

@@ -24,11 +24,6 @@ Exit codes:
   2  wrong options
   3  the file cannot be read, is damaged, or is not a recording";
 
-/// Replay a recording: feed the recorded events to the engine, without a network.
-///
-/// Without other options it verifies that every decision is the same, bit for bit. With options for
-/// speed, retries or timeouts it computes what the run would have done with them; other options stay
-/// as recorded. Where the recording does not determine a value, a range is given.
 #[derive(Debug, Group)]
 #[command(
     max_term_width = 100,

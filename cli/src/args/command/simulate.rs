@@ -42,7 +42,6 @@ give the same output. Not modelled: DNS, TLS, redirects, your own bandwidth. The
 whatever the outcomes are; 2 if the model, an option or a line is wrong; 3 if a file cannot be used;
 20 after --deadline."#;
 
-/// Predict a run: the real engine in virtual time, against a simulated site.
 #[derive(Debug, Parser)]
 #[command(
     max_term_width = 100,

@@ -1,5 +1,7 @@
 //! Reads and checks the policy file, and applies it to a configuration.
 
+use std::ffi::OsString;
+use std::fs;
 use std::path::Path;
 
 use fetch_policy::{PolicyFile, Severity, Wrong};
@@ -9,22 +11,26 @@ use crate::exit::CliError;
 
 /// Reads the policy file at `path`, with the overrides of the environment.
 pub(crate) fn read(path: &Path) -> Result<PolicyFile, CliError> {
-    PolicyFile::read(path).and_then(overridden).map_err(error)
+    let name = path.display().to_string();
+    let text = fs::read_to_string(path).map_err(|error| {
+        CliError::file(format!(
+            "{name}: cannot be read: {error}: check the name of the policy file"
+        ))
+    })?;
+    PolicyFile::parse(&name, &text)
+        .and_then(overridden)
+        .map_err(error)
 }
 
 fn overridden(file: PolicyFile) -> Result<PolicyFile, Wrong> {
-    let text = |text: std::ffi::OsString| text.into_string().ok();
+    let text = |text: OsString| text.into_string().ok();
     let vars = std::env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?)));
     file.with_env(vars)
 }
 
+/// The command's error for a policy that is not valid.
 pub(crate) fn error(wrong: Wrong) -> CliError {
-    match wrong.place {
-        None if wrong.why.starts_with("cannot be read") => {
-            CliError::file(format!("{wrong}: check the name of the policy file"))
-        }
-        _ => CliError::usage(wrong.to_string()),
-    }
+    CliError::usage(wrong.to_string())
 }
 
 /// Applies the policy file at `path` to `base`. A file with contradictions is rejected.
