@@ -7,6 +7,7 @@ mod display;
 mod exit;
 mod input;
 mod logging;
+mod mutex;
 mod outcome;
 mod output;
 mod plan;

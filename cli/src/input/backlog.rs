@@ -1,6 +1,6 @@
 //! The fetches of each host that were read from the list and have not ended, in bounded memory.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use concurrent_queue::ConcurrentQueue;
@@ -9,6 +9,7 @@ use fetch_proto::{Config, Rate};
 use hashbrown::HashMap;
 use url::Url;
 
+use crate::mutex::lock;
 use crate::outcome::origin::origin;
 
 /// The most hosts with separate counts. Hosts where nothing waits are dropped to make room. If there is
@@ -143,7 +144,7 @@ impl HostBacklog {
 
     /// Locks the hosts, and counts the buffered ends.
     fn lock(&self) -> MutexGuard<'_, HostQueues> {
-        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut hosts = lock(&self.hosts);
         self.ended.try_iter().for_each(|end| hosts.end(end));
         hosts
     }

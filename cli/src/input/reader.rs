@@ -2,8 +2,8 @@
 
 use std::io;
 use std::num::NonZeroU64;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, PoisonError};
 
 use async_channel::{Receiver, Sender};
 use fetch_driver::{Redacted, Request};
@@ -18,6 +18,7 @@ use super::unpack::unpack;
 use super::{ListFormat, UrlSource};
 use crate::display::sanitize;
 use crate::exit::ExitStatus;
+use crate::mutex::lock;
 use crate::outcome::row::RowAttachment;
 use crate::output::RecordWriter;
 use crate::output::record::{RecordId, RecordInput};
@@ -310,8 +311,7 @@ impl ListReader {
             return true;
         };
         ledger.claim(&id, self.seq).unwrap_or_else(|error| {
-            let lost = self.shared.state_lost.lock();
-            *lost.unwrap_or_else(PoisonError::into_inner) = Some(error);
+            *lock(&self.shared.state_lost) = Some(error);
             self.shared.unread.store(true, Relaxed);
             self.shared.stopped.store(true, Relaxed);
             false

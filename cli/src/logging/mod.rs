@@ -28,7 +28,8 @@ pub(crate) const DEFAULT_LEVEL: &str = "info";
 /// Filter, format and destinations of the log.
 #[derive(Clone, Debug)]
 pub(crate) struct LogConfig {
-    /// The filter in the syntax of `RUST_LOG`: a level, or levels by target such as `warn,fetch_all=debug`.
+    /// The filter in the syntax of `RUST_LOG`: a level, or levels by target such as
+    /// `warn,fetch_all=debug`.
     pub(crate) level: String,
     /// The log file; missing directories are created. `None` logs to no file.
     pub(crate) file: Option<PathBuf>,

@@ -1,7 +1,7 @@
 //! Counting and writing of outcomes, in bounded memory.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use fetch_driver::Outcome;
@@ -9,6 +9,7 @@ use fetch_proto::BatchStats;
 
 use crate::exit::CliError;
 use crate::input::SharedProgress;
+use crate::mutex::lock;
 use crate::outcome::class::OutcomeClass;
 use crate::outcome::result::FetchResult;
 use crate::outcome::saved_body::SavedBody;
@@ -95,8 +96,7 @@ impl RunOutcomes {
 
     /// The error of reading the state, if that failed.
     pub(crate) fn check_state(&self) -> Result<(), CliError> {
-        let lost = self.shared.state_lost.lock();
-        match (&self.state, &*lost.unwrap_or_else(PoisonError::into_inner)) {
+        match (&self.state, &*lock(&self.shared.state_lost)) {
             (Some(state), Some(error)) => {
                 let what = "cannot be read further";
                 Err(state_error(&state.directory, error, what))

@@ -10,12 +10,13 @@ mod warc;
 
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use fetch_driver::{Outcome, Request, Response};
 use fetch_proto::Method;
 use url::Url;
 
+use crate::mutex::lock;
 use crate::outcome::checksum::{DigestAlgorithm, hex};
 use crate::outcome::class::OutcomeClass;
 use crate::outcome::result::FetchResult;
@@ -168,11 +169,7 @@ impl BodyStore {
 
     /// The error that makes further saving impossible, if there was one.
     pub(crate) fn full_reason(&self) -> Option<String> {
-        self.disk
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        lock(&self.disk.0).clone()
     }
 
     /// Makes the archives durable. Files are durable when they get their names.
@@ -218,10 +215,6 @@ fn content_type(response: &Response) -> &str {
     field
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default()
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// An error of the disk that every later write would meet, too.

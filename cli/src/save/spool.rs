@@ -1,9 +1,9 @@
-//! Bodies while they are received: small ones in memory, larger ones in temporary files, with digests.
+//! Bodies while they are received: in memory, and in temporary files if they are large.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -12,6 +12,7 @@ use smol::Task;
 use tempfile::NamedTempFile;
 
 use super::{DiskStatus, TEMPORARY_PREFIX};
+use crate::mutex::lock;
 use crate::outcome::checksum::{BodyDigests, BodyHasher, DigestAlgorithm};
 use crate::outcome::row::RowAttachment;
 
@@ -164,7 +165,7 @@ impl SpooledBody {
     ///
     /// If the last buffer cannot be written.
     pub(super) fn take(&self) -> Result<Option<FinishedBody>, String> {
-        let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let taken = lock(&self.0).take();
         let Some((mut state, rest)) = taken else {
             return Ok(None);
         };

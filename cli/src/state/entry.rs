@@ -4,8 +4,7 @@ use std::hash::{BuildHasherDefault, Hash, Hasher};
 
 use crate::output::record::RecordId;
 
-/// Bits of the digest. Among ten million ids the chance that any two are taken for one another is
-/// below 2^-65.
+/// The layout of an entry. Among ten million ids, the probability of a collision is below 2^-65.
 const ROUND_BITS: u32 = 14;
 const KIND_BITS: u32 = 2;
 const DIGEST: u128 = u128::MAX << (ROUND_BITS + KIND_BITS);

@@ -4,11 +4,12 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::done::CompletedRequest;
 use super::entry::{CompletionKind, RetryRound, StateEntries, StateEntry};
 use super::segment::Segment;
+use crate::mutex::lock;
 use crate::output::record::RecordId;
 
 /// Completed requests, and those in flight. Its memory is that of one journal (9 MiB), the segments'
@@ -152,7 +153,7 @@ impl StateLedger {
     }
 
     fn lock(&self) -> MutexGuard<'_, LedgerInner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner)
     }
 }
 

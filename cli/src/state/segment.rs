@@ -3,7 +3,8 @@
 //! Blocks of 4 KiB with 255 entries and a checksum; then the index, which has the first 64 bits of
 //! each block's first entry and is the only part in memory (8 bytes for 255 entries: 320 KiB for ten
 //! million); then the number of entries, a checksum over that and the index, and a magic number. As
-//! digests are distributed evenly, a look-up is one read of 4 KiB. Numbers are little-endian, entries big-endian.
+//! digests are distributed evenly, a look-up is one read of 4 KiB. Numbers are little-endian, entries
+//! big-endian.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};

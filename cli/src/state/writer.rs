@@ -135,8 +135,8 @@ impl StateWriter {
         Ok(())
     }
 
-    /// Makes a segment of the journal's entries, and starts a new journal. The old files are valid until
-    /// the manifest is replaced.
+    /// Makes a segment of the journal's entries, and starts a new journal. The old files are valid
+    /// until the manifest is replaced.
     pub(super) fn seal_journal(&mut self) -> io::Result<()> {
         let entries = self.ledger.sorted();
         let number = self.next_number();

@@ -1,11 +1,12 @@
 //! Progress on stderr: a bar, lines, a screen, or nothing.
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::mutex::lock;
 use crate::ui::counts::ProgressCounts;
 use crate::ui::screen::TuiScreen;
 use crate::ui::signals::SignalState;
@@ -158,7 +159,7 @@ impl Drop for ClearOnDrop {
 
 impl ProgressLines {
     fn is_due(&self, now: Duration) -> bool {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = lock(&self.last);
         let due = now >= *last + self.every;
         if due {
             *last = now;

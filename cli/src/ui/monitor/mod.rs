@@ -5,12 +5,13 @@ mod server;
 mod statsd;
 
 use std::net::TcpListener;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use crate::args::MonitorArgs;
 use crate::exit::CliError;
+use crate::mutex::lock;
 use crate::ui::counts::ProgressCounts;
 pub(crate) use statsd::StatsdReporter;
 
@@ -85,7 +86,7 @@ impl MonitorSockets {
 impl RunMonitor {
     /// Publishes the progress of the run.
     pub(crate) fn update(&mut self, counts: &ProgressCounts) {
-        *self.counts.lock().unwrap_or_else(PoisonError::into_inner) = *counts;
+        *lock(&self.counts) = *counts;
         if let Some(statsd) = &mut self.statsd {
             statsd.update(counts);
         }

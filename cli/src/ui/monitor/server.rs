@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::TcpListener;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,6 +19,7 @@ use smol::{Async, LocalExecutor, Timer};
 use smol_hyper::rt::{FuturesIo, SmolTimer};
 
 use super::page;
+use crate::mutex::lock;
 use crate::ui::counts::ProgressCounts;
 
 /// The most connections at once. Others wait.
@@ -110,7 +111,7 @@ fn respond(request: &Request<Incoming>, state: &MonitorState) -> Response<Full<B
         }
         "/healthz" => (StatusCode::OK, "text/plain", "ok\n".into()),
         "/" => {
-            let counts = *state.counts.lock().unwrap_or_else(PoisonError::into_inner);
+            let counts = *lock(&state.counts);
             (
                 StatusCode::OK,
                 "text/html; charset=utf-8",

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::io::{self, Stderr, Write, stderr};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use ratatui::crossterm::terminal::{
 use ratatui::crossterm::{cursor, execute};
 
 use crate::exit::ExitStatus;
+use crate::mutex::lock;
 use crate::ui::signals::SignalState;
 use draw::ScreenTheme;
 pub(crate) use view::{HostRow, ScreenView};
@@ -108,10 +109,6 @@ impl TuiScreen {
             let _ = writeln!(stderr(), "{line}");
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The state of the thread.
