@@ -18,7 +18,7 @@ pub const DEFAULT_LEVEL: Level = Level::Info;
 /// assert_eq!(fetch_timing::Outcome::Cancelled.to_string(), "cancelled");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Outcome {
+pub enum TimedOutcome {
     /// The work ran to its end; an `Err` or an early return is an end too.
     Finished,
     /// The work was dropped before its end.
@@ -27,7 +27,7 @@ pub enum Outcome {
     Panicked,
 }
 
-impl Outcome {
+impl TimedOutcome {
     /// Returns the word that the log uses.
     ///
     /// ```
@@ -43,7 +43,7 @@ impl Outcome {
     }
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for TimedOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
@@ -66,16 +66,16 @@ impl fmt::Display for Outcome {
 /// assert_eq!(report.elapsed_us(), 12_345_678);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
+pub struct TimingReport {
     /// The name that the caller gave.
     pub name: Cow<'static, str>,
     /// The time from start to end by the monotonic clock, waiting included.
     pub elapsed: Duration,
     /// How the work ended.
-    pub outcome: Outcome,
+    pub outcome: TimedOutcome,
 }
 
-impl Report {
+impl TimingReport {
     /// Returns the elapsed time in whole microseconds, at most `u64::MAX`.
     ///
     /// ```
@@ -87,7 +87,7 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for TimingReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             name,
@@ -122,11 +122,11 @@ pub trait Reporter {
     /// let elapsed = Duration::from_millis(3);
     /// ToLog(Level::Info).report(Report { name: "work".into(), elapsed, outcome: Outcome::Finished });
     /// ```
-    fn report(self, report: Report);
+    fn report(self, report: TimingReport);
 }
 
-impl<F: FnOnce(Report)> Reporter for F {
-    fn report(self, report: Report) {
+impl<F: FnOnce(TimingReport)> Reporter for F {
+    fn report(self, report: TimingReport) {
         self(report);
     }
 }
@@ -145,7 +145,7 @@ impl Reporter for ToLog {
         log::log_enabled!(target: TARGET, self.0)
     }
 
-    fn report(self, report: Report) {
+    fn report(self, report: TimingReport) {
         log::log!(
             target: TARGET,
             self.0,

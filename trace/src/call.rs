@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Call {
+pub enum TraceCall {
     /// [`Engine::cancel`].
     Cancel(FetchId),
     /// [`Engine::close`].
@@ -51,7 +51,7 @@ pub enum Answer {
     Submitted(Result<FetchId, Rejected>),
 }
 
-impl Call {
+impl TraceCall {
     /// Makes the call.
     ///
     /// ```
@@ -78,7 +78,7 @@ impl Call {
     }
 }
 
-impl fmt::Display for Call {
+impl fmt::Display for TraceCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cancel(id) => write!(f, "cancel of fetch {id}"),

@@ -12,9 +12,9 @@ use fetch_proto::{
 use serde::Serialize;
 use url::Position;
 
-use crate::call::{Answer, Call};
+use crate::call::{Answer, TraceCall};
 use crate::error::TraceError;
-use crate::reader::Ending;
+use crate::reader::TraceEnd;
 use crate::redact::masked;
 use crate::replay::{Moment, Replay};
 
@@ -24,7 +24,7 @@ use crate::replay::{Moment, Replay};
 #[non_exhaustive]
 pub struct Story {
     /// How the trace ends.
-    pub ending: Ending,
+    pub ending: TraceEnd,
     /// Whether the trace was replayed bit for bit, so that this is what happened.
     pub faithful: bool,
     /// One for each time the URL was submitted.
@@ -93,7 +93,7 @@ pub fn explain(from: impl Read, url: &str) -> Result<Story, TraceError> {
         number: 0,
         start: replay.start(),
         story: Story {
-            ending: Ending::Complete,
+            ending: TraceEnd::Complete,
             faithful: true,
             fetches: Vec::new(),
             url: masked(&url),
@@ -133,25 +133,25 @@ impl Telling {
             self.event(*id, event, now);
         }
         match (moment.call, moment.answer) {
-            (Call::Submit(request), Answer::Submitted(Ok(id))) => {
+            (TraceCall::Submit(request), Answer::Submitted(Ok(id))) => {
                 self.number += 1;
                 if masked(request.url.as_str()) == self.story.url {
                     self.begin(&request, moment.pinned, id, now, engine);
                 }
             }
-            (Call::Handle(id, input), Answer::Handled(handled)) => {
+            (TraceCall::Handle(id, input), Answer::Handled(handled)) => {
                 self.input(id, &input, handled, now);
             }
-            (Call::Cancel(id), Answer::Handled(Handled::Applied)) => {
+            (TraceCall::Cancel(id), Answer::Handled(Handled::Applied)) => {
                 self.tell(id, now, || "cancelled by the caller".to_owned());
             }
-            (Call::Close, _) => self.tell_all(now, "the fetcher is closed: everything ends"),
-            (Call::Hold, _) => {
+            (TraceCall::Close, _) => self.tell_all(now, "the fetcher is closed: everything ends"),
+            (TraceCall::Hold, _) => {
                 self.tell_all(now, "nothing starts: outcomes wait for their consumer");
             }
-            (Call::Release, _) => self.tell_all(now, "attempts may start again"),
-            (Call::Poll, Answer::Output(Output::Idle(_))) => self.wait(now, engine),
-            (Call::Poll, Answer::Output(output)) => self.said(output, now),
+            (TraceCall::Release, _) => self.tell_all(now, "attempts may start again"),
+            (TraceCall::Poll, Answer::Output(Output::Idle(_))) => self.wait(now, engine),
+            (TraceCall::Poll, Answer::Output(output)) => self.said(output, now),
             _ => {}
         }
     }
@@ -311,7 +311,7 @@ impl fmt::Display for Story {
             )?;
         }
         match self.ending {
-            Ending::Complete => Ok(()),
+            TraceEnd::Complete => Ok(()),
             ending => write!(f, "\n\nthe trace is {ending}"),
         }
     }

@@ -103,14 +103,14 @@ mod urls;
 mod what_if;
 mod wire;
 
-pub use call::{Answer, Call};
+pub use call::{Answer, TraceCall};
 pub use error::TraceError;
 pub use explain::{Chapter, Line, Story, explain};
-pub use reader::Ending;
+pub use reader::TraceEnd;
 pub use recorded::Recorded;
 pub use recorder::Recorder;
 pub use redact::is_secret;
-pub use replay::{Difference, Moment, Replay, Report, replay};
+pub use replay::{Difference, Moment, Replay, ReplayReport, replay};
 pub use what_if::{Comparison, Totals, what_if};
 
 /// Durations in JSON, for people and their tools.

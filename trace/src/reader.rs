@@ -12,7 +12,7 @@ use serde::Serialize;
 use url::Url;
 
 use self::words::Words;
-use crate::call::Call;
+use crate::call::TraceCall;
 use crate::error::TraceError;
 use crate::frame::{self, MAGIC, Next, VERSION};
 use crate::urls::Unpacker;
@@ -22,7 +22,7 @@ use crate::wire::{self, Chosen, Entry, Polled, Submit};
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "how")]
 #[non_exhaustive]
-pub enum Ending {
+pub enum TraceEnd {
     /// In order: the recording was ended.
     Complete,
     /// It breaks off: the process was killed, or the file was cut. All before can be used.
@@ -37,7 +37,7 @@ pub enum Ending {
     },
 }
 
-impl fmt::Display for Ending {
+impl fmt::Display for TraceEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Complete => f.write_str("complete"),
@@ -50,7 +50,7 @@ impl fmt::Display for Ending {
 /// A call as it was recorded.
 #[derive(Debug)]
 pub(crate) struct Record {
-    pub(crate) call: Call,
+    pub(crate) call: TraceCall,
     pub(crate) expected: Option<Expected>,
     pub(crate) now: Timestamp,
     /// Whether the policy of a request that is submitted is that of the rules.
@@ -69,7 +69,7 @@ pub(crate) struct Expected {
 pub(crate) enum Item {
     Call(Box<Record>),
     Digest(u64),
-    End(Ending),
+    End(TraceEnd),
 }
 
 /// The entries of a file, in order.
@@ -152,18 +152,18 @@ impl<R: Read> Reader<R> {
                 }
                 let at = self.usable;
                 match self.frame()? {
-                    Next::Frame if self.finished => return Ok(Item::End(Ending::Damaged { at })),
+                    Next::Frame if self.finished => return Ok(Item::End(TraceEnd::Damaged { at })),
                     Next::Frame => continue,
-                    Next::End if self.finished => return Ok(Item::End(Ending::Complete)),
-                    Next::End | Next::Cut => return Ok(Item::End(Ending::Cut { at })),
-                    Next::Damaged => return Ok(Item::End(Ending::Damaged { at })),
+                    Next::End if self.finished => return Ok(Item::End(TraceEnd::Complete)),
+                    Next::End | Next::Cut => return Ok(Item::End(TraceEnd::Cut { at })),
+                    Next::Damaged => return Ok(Item::End(TraceEnd::Damaged { at })),
                 }
             }
             match self.entry() {
                 Some(Some(item)) => return Ok(item),
                 Some(None) => {}
                 // The frame is whole but says what no recorder writes.
-                None => return Ok(Item::End(Ending::Damaged { at: self.usable })),
+                None => return Ok(Item::End(TraceEnd::Damaged { at: self.usable })),
             }
         }
     }
@@ -210,18 +210,18 @@ impl<R: Read> Reader<R> {
                 check: Some(polled.check),
                 kind,
             };
-            return Some(self.call(Call::Poll, Some(expected), now, false));
+            return Some(self.call(TraceCall::Poll, Some(expected), now, false));
         }
         let (delta, call) = match entry {
-            Entry::Cancel(delta, id) => (*delta, Call::Cancel(*id)),
-            Entry::Close(delta) => (*delta, Call::Close),
-            Entry::Hold => (0, Call::Hold),
-            Entry::Release => (0, Call::Release),
-            Entry::Submit(submit) => (submit.delta, Call::Submit(self.request(submit)?)),
+            Entry::Cancel(delta, id) => (*delta, TraceCall::Cancel(*id)),
+            Entry::Close(delta) => (*delta, TraceCall::Close),
+            Entry::Hold => (0, TraceCall::Hold),
+            Entry::Release => (0, TraceCall::Release),
+            Entry::Submit(submit) => (submit.delta, TraceCall::Submit(self.request(submit)?)),
             Entry::Call(delta, json) => (*delta, serde_json::from_str(json).ok()?),
             input => {
                 let (delta, input) = self.input(input)?;
-                (delta, Call::Handle(self.attempt?, input))
+                (delta, TraceCall::Handle(self.attempt?, input))
             }
         };
         let now = self.pass(delta);
@@ -238,7 +238,7 @@ impl<R: Read> Reader<R> {
 
     fn call(
         &mut self,
-        call: Call,
+        call: TraceCall,
         expected: Option<Expected>,
         now: Timestamp,
         pinned: bool,
@@ -258,7 +258,7 @@ impl<R: Read> Reader<R> {
         let check = (self.repeat.0 == 0).then_some(self.repeat.1);
         let kind = self.last_kind.unwrap_or("other");
         let now = Timestamp::from_nanos(self.last);
-        self.call(Call::Poll, Some(Expected { check, kind }), now, false)
+        self.call(TraceCall::Poll, Some(Expected { check, kind }), now, false)
     }
 
     fn pass(&mut self, delta: i64) -> Timestamp {

@@ -10,7 +10,7 @@ use fetch_proto::{
     Timestamp,
 };
 
-use crate::call::Call;
+use crate::call::TraceCall;
 use crate::recorder::Recorder;
 
 /// An [`Engine`] and, if wanted, the [`Recorder`] of its calls: the same methods, so that a driver
@@ -113,7 +113,7 @@ impl<W: Write> Recorded<W> {
     /// ```
     pub fn cancel(&mut self, id: FetchId, now: Timestamp) -> Handled {
         if let Some(recording) = &mut self.recording {
-            recording.recorder.call(&Call::Cancel(id), now);
+            recording.recorder.call(&TraceCall::Cancel(id), now);
         }
         let handled = self.engine.cancel(id, now);
         self.note(|recorder| recorder.handled(handled, now));
@@ -128,7 +128,7 @@ impl<W: Write> Recorded<W> {
     /// engine.close(Timestamp::START);
     /// ```
     pub fn close(&mut self, now: Timestamp) {
-        self.note(|recorder| recorder.plain(&Call::Close, now));
+        self.note(|recorder| recorder.plain(&TraceCall::Close, now));
         self.engine.close(now);
     }
 
@@ -160,7 +160,7 @@ impl<W: Write> Recorded<W> {
     /// engine.hold();
     /// ```
     pub fn hold(&mut self) {
-        self.note(|recorder| recorder.timeless(&Call::Hold));
+        self.note(|recorder| recorder.timeless(&TraceCall::Hold));
         self.engine.hold();
     }
 
@@ -174,7 +174,7 @@ impl<W: Write> Recorded<W> {
     pub fn set_config(&mut self, config: Config, now: Timestamp) {
         let boxed = Box::new(config);
         if self.recording.is_some() {
-            let call = Call::SetConfig(boxed.clone());
+            let call = TraceCall::SetConfig(boxed.clone());
             self.note(|recorder| recorder.plain(&call, now));
         }
         self.engine.set_config(*boxed, now);
@@ -189,7 +189,7 @@ impl<W: Write> Recorded<W> {
     /// engine.set_crawl_delay("http://a.test", Duration::from_secs(1));
     /// ```
     pub fn set_crawl_delay(&mut self, host: &str, delay: Duration) {
-        self.note(|recorder| recorder.timeless(&Call::SetCrawlDelay(host.into(), delay)));
+        self.note(|recorder| recorder.timeless(&TraceCall::SetCrawlDelay(host.into(), delay)));
         self.engine.set_crawl_delay(host, delay);
     }
 
@@ -201,7 +201,7 @@ impl<W: Write> Recorded<W> {
     /// engine.release();
     /// ```
     pub fn release(&mut self) {
-        self.note(|recorder| recorder.timeless(&Call::Release));
+        self.note(|recorder| recorder.timeless(&TraceCall::Release));
         self.engine.release();
     }
 

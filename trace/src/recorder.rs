@@ -13,7 +13,7 @@ use fetch_proto::{
 pub(crate) use self::entries::name;
 use self::entries::{Repeat, append, kind};
 use self::words::Words;
-use crate::call::Call;
+use crate::call::TraceCall;
 use crate::digest::Digest;
 use crate::frame::{Frame, MAGIC, VERSION};
 use crate::redact::{Redactor, hide};
@@ -206,7 +206,7 @@ impl<W: Write> Recorder<W> {
             }
             Input::Paused => Entry::Paused(t(self)),
             Input::Resumed => Entry::Resumed(t(self)),
-            _ => return self.call(&Call::Handle(id, input.clone()), now),
+            _ => return self.call(&TraceCall::Handle(id, input.clone()), now),
         };
         self.append(&entry);
     }
@@ -254,29 +254,29 @@ impl<W: Write> Recorder<W> {
     }
 
     /// Notes a call without an answer, about to be made.
-    pub(crate) fn plain(&mut self, call: &Call, now: Timestamp) -> io::Result<()> {
+    pub(crate) fn plain(&mut self, call: &TraceCall, now: Timestamp) -> io::Result<()> {
         self.call(call, now);
         self.called(now)
     }
 
     /// Notes a call that has no time: it is that of the call before.
-    pub(crate) fn timeless(&mut self, call: &Call) -> io::Result<()> {
+    pub(crate) fn timeless(&mut self, call: &TraceCall) -> io::Result<()> {
         self.plain(call, Timestamp::from_nanos(self.last))
     }
 
     /// Notes a call about to be made whose answer comes to [`handled`](Self::handled).
-    pub(crate) fn call(&mut self, call: &Call, now: Timestamp) {
+    pub(crate) fn call(&mut self, call: &TraceCall, now: Timestamp) {
         match call {
-            Call::Cancel(id) => {
+            TraceCall::Cancel(id) => {
                 let entry = Entry::Cancel(delta(&mut self.last, now), *id);
                 self.append(&entry);
             }
-            Call::Close => {
+            TraceCall::Close => {
                 let entry = Entry::Close(delta(&mut self.last, now));
                 self.append(&entry);
             }
-            Call::Hold => self.append(&Entry::Hold),
-            Call::Release => self.append(&Entry::Release),
+            TraceCall::Hold => self.append(&Entry::Hold),
+            TraceCall::Release => self.append(&Entry::Release),
             other => {
                 let mut json = serde_json::to_value(other).unwrap_or_default();
                 hide(&mut json, &self.redactor);

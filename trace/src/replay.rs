@@ -6,13 +6,13 @@ use std::io::Read;
 
 use fetch_proto::{Config, Engine, Event, FetchId, Output, Timestamp};
 
-use crate::call::{Answer, Call};
+use crate::call::{Answer, TraceCall};
 use crate::digest::Digest;
 use crate::error::TraceError;
-use crate::reader::{Ending, Expected, Item, Reader, Record};
+use crate::reader::{TraceEnd, Expected, Item, Reader, Record};
 use crate::recorder;
 
-pub use report::{Difference, Report};
+pub use report::{Difference, ReplayReport};
 
 /// Re-runs a trace call by call.
 ///
@@ -40,7 +40,7 @@ pub struct Replay<R> {
     ended: bool,
     reader: Reader<R>,
     recorded: Config,
-    report: Report,
+    report: ReplayReport,
     start: Timestamp,
 }
 
@@ -51,7 +51,7 @@ pub struct Moment {
     /// The answer.
     pub answer: Answer,
     /// The call.
-    pub call: Call,
+    pub call: TraceCall,
     /// Its number in the trace, from 1.
     pub entry: u64,
     /// The decisions that were told before the answer: none without [`Replay::with_events`].
@@ -77,7 +77,7 @@ pub struct Moment {
 /// # Errors
 ///
 /// If it is no trace, or cannot be read.
-pub fn replay(from: impl Read) -> Result<Report, TraceError> {
+pub fn replay(from: impl Read) -> Result<ReplayReport, TraceError> {
     Replay::open(from)?.run(|_, _| {})
 }
 
@@ -101,7 +101,7 @@ impl<R: Read> Replay<R> {
             engine: Engine::new(head.config.clone(), head.seed, start),
             reader,
             recorded: head.config,
-            report: Report::new(head.version, head.seed),
+            report: ReplayReport::new(head.version, head.seed),
             start,
         })
     }
@@ -203,7 +203,7 @@ impl<R: Read> Replay<R> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn report(&self) -> &Report {
+    pub fn report(&self) -> &ReplayReport {
         &self.report
     }
 
@@ -257,7 +257,7 @@ impl<R: Read> Replay<R> {
     /// # Errors
     ///
     /// If the file cannot be read.
-    pub fn run(mut self, mut each: impl FnMut(&Moment, &Engine)) -> Result<Report, TraceError> {
+    pub fn run(mut self, mut each: impl FnMut(&Moment, &Engine)) -> Result<ReplayReport, TraceError> {
         while let Some(moment) = self.step()? {
             each(&moment, &self.engine);
         }
@@ -297,7 +297,7 @@ impl<R: Read> Replay<R> {
         }
     }
 
-    fn check(&mut self, call: &Call, answer: &Answer, expected: Option<Expected>, now: Timestamp) {
+    fn check(&mut self, call: &TraceCall, answer: &Answer, expected: Option<Expected>, now: Timestamp) {
         match answer {
             Answer::Handled(handled) => self.digest.handled(*handled),
             Answer::Nothing => {}
@@ -331,6 +331,6 @@ impl<R: Read> Replay<R> {
             recorded,
             replayed,
         });
-        self.report.ending = Ending::Complete;
+        self.report.ending = TraceEnd::Complete;
     }
 }

@@ -7,12 +7,12 @@ use fetch_proto::Output;
 use serde::Serialize;
 
 use crate::call::Answer;
-use crate::reader::Ending;
+use crate::reader::TraceEnd;
 
 /// Whether a replay decided as the recorded run did, and how much of it there was.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
-pub struct Report {
+pub struct ReplayReport {
     /// Attempts that were started.
     pub attempts: u64,
     /// Calls of the engine.
@@ -20,7 +20,7 @@ pub struct Report {
     /// The first difference.
     pub difference: Option<Difference>,
     /// How the trace ends; `complete` where a difference ended the replay first.
-    pub ending: Ending,
+    pub ending: TraceEnd,
     /// Fetches that were submitted.
     pub fetches: u64,
     /// Fetches that ended.
@@ -54,13 +54,13 @@ pub struct Difference {
     pub replayed: String,
 }
 
-impl Report {
+impl ReplayReport {
     pub(super) fn new(version: String, seed: u64) -> Self {
         Self {
             attempts: 0,
             calls: 0,
             difference: None,
-            ending: Ending::Complete,
+            ending: TraceEnd::Complete,
             fetches: 0,
             outcomes: 0,
             seed,
@@ -93,7 +93,7 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for ReplayReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.difference {
             None => f.write_str("identical: every decision came out again\n")?,

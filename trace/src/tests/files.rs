@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::site::{example, runs};
 use crate::frame::{Frame, HEAD, MAGIC};
-use crate::reader::Ending;
+use crate::reader::TraceEnd;
 use crate::recorded::Recorded;
 use crate::recorder::Recorder;
 use crate::{TraceError, explain, replay, what_if};
@@ -44,7 +44,7 @@ fn a_file_cut_anywhere_is_used_up_to_there() {
             Ok(report) => {
                 assert!(cut >= body && report.is_identical(), "{cut}: {report}");
                 assert!(
-                    matches!(report.ending, Ending::Cut { at } if at <= cut as u64),
+                    matches!(report.ending, TraceEnd::Cut { at } if at <= cut as u64),
                     "{report}"
                 );
                 most = most.max(report.calls);
@@ -64,7 +64,7 @@ proptest! {
         let place = place.index(file.len());
         file[place] ^= 1 << bit;
         let found = match replay(&file[..]) {
-            Ok(report) => report.ending != Ending::Complete,
+            Ok(report) => report.ending != TraceEnd::Complete,
             Err(_) => true,
         };
         prop_assert!(found, "byte {}", place);
@@ -123,7 +123,7 @@ fn a_frame_after_the_end_is_damage() {
     let report = replay(&twice[..]).unwrap();
     assert_eq!(
         report.ending,
-        Ending::Damaged {
+        TraceEnd::Damaged {
             at: file.len() as u64
         }
     );
@@ -184,12 +184,12 @@ fn what_a_killed_process_loses_is_a_second_or_a_frame() {
     std::mem::forget(engine);
     let report = replay(&seen[..]).unwrap();
     assert!(report.is_identical() && report.calls >= 8, "{report}");
-    assert!(matches!(report.ending, Ending::Cut { .. }), "{report}");
+    assert!(matches!(report.ending, TraceEnd::Cut { .. }), "{report}");
 }
 
 #[test]
 fn a_recorder_that_is_dropped_ends_its_trace() {
     let mut file = Vec::new();
     drop(Recorder::new(&mut file, &Config::default(), 7, Timestamp::START).unwrap());
-    assert_eq!(replay(&file[..]).unwrap().ending, Ending::Complete);
+    assert_eq!(replay(&file[..]).unwrap().ending, TraceEnd::Complete);
 }

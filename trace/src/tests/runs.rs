@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::site::{SECRET, example, runs};
 use crate::call::Answer;
-use crate::reader::Ending;
+use crate::reader::TraceEnd;
 use crate::recorded::Recorded;
 use crate::replay::{Replay, replay};
 use crate::{explain, what_if};
@@ -25,7 +25,7 @@ proptest! {
         let (file, site) = run.record();
         let report = replay(&file[..]).unwrap();
         prop_assert!(report.is_identical(), "{}", report);
-        prop_assert_eq!(report.ending, Ending::Complete);
+        prop_assert_eq!(report.ending, TraceEnd::Complete);
         prop_assert_eq!(report.outcomes, site.outcomes.len() as u64);
         prop_assert!(!contains(&file, SECRET));
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use fetch_proto::{BatchStats, Error, Outcome, Sample, Timestamp};
 use serde::{Serialize, Serializer};
 
-use crate::reader::Ending;
+use crate::reader::TraceEnd;
 
 /// What was recorded beside what another policy would have come to: a range, from the optimistic to
 /// the pessimistic guess. Display gives a table.
@@ -15,7 +15,7 @@ use crate::reader::Ending;
 #[non_exhaustive]
 pub struct Comparison {
     /// How the trace ends. What is missing is compared with nothing.
-    pub ending: Ending,
+    pub ending: TraceEnd,
     /// Whether the trace could be replayed bit for bit, without which none of this can be trusted.
     pub faithful: bool,
     /// If all guesses come out well.
@@ -216,7 +216,7 @@ impl Comparison {
             f.write_str("\nthe trace does not replay identically: do not trust these figures")?;
         }
         match self.ending {
-            Ending::Complete => Ok(()),
+            TraceEnd::Complete => Ok(()),
             ending => write!(
                 f,
                 "\nthe trace is {ending}: what comes after it is not known"

@@ -11,9 +11,9 @@ use fetch_proto::{
 use url::{Position, Url};
 
 use super::Totals;
-use crate::call::{Answer, Call};
+use crate::call::{Answer, TraceCall};
 use crate::error::TraceError;
-use crate::reader::Ending;
+use crate::reader::TraceEnd;
 use crate::replay::{Moment, Replay};
 
 /// All that is known.
@@ -21,7 +21,7 @@ use crate::replay::{Moment, Replay};
 pub(super) struct Model {
     pub(super) closed: Option<Timestamp>,
     pub(super) config: Config,
-    pub(super) ending: Ending,
+    pub(super) ending: TraceEnd,
     /// Whether the replay, from which all this comes, was identical.
     pub(super) faithful: bool,
     pub(super) fetches: Vec<Fetch>,
@@ -106,7 +106,7 @@ impl Model {
         let model = Self {
             closed: None,
             config: replay.config().clone(),
-            ending: Ending::Complete,
+            ending: TraceEnd::Complete,
             faithful: true,
             fetches: Vec::new(),
             hosts: BTreeMap::new(),
@@ -153,23 +153,23 @@ impl Building {
         } = moment;
         self.last = self.last.max(now);
         match (call, answer) {
-            (Call::Submit(request), Answer::Submitted(Ok(id))) => {
+            (TraceCall::Submit(request), Answer::Submitted(Ok(id))) => {
                 self.submitted(request, pinned, id, now);
             }
-            (Call::Handle(id, input), Answer::Handled(Handled::Applied)) => {
+            (TraceCall::Handle(id, input), Answer::Handled(Handled::Applied)) => {
                 self.handled(id, input, now);
             }
-            (Call::Cancel(id), Answer::Handled(Handled::Applied)) => {
+            (TraceCall::Cancel(id), Answer::Handled(Handled::Applied)) => {
                 let fetch = self.slots.get(id.slot()).copied();
                 if let Some(fetch) = fetch.and_then(|fetch| self.model.fetches.get_mut(fetch)) {
                     fetch.cancelled.get_or_insert(now);
                 }
             }
             // Every run ends with one; only one that cancels something is of interest.
-            (Call::Close, _) if self.live > 0 => {
+            (TraceCall::Close, _) if self.live > 0 => {
                 self.model.closed.get_or_insert(now);
             }
-            (Call::Poll, Answer::Output(output)) => self.said(output, now),
+            (TraceCall::Poll, Answer::Output(output)) => self.said(output, now),
             _ => {}
         }
     }
