@@ -19,7 +19,7 @@ impl PolicyFile {
     /// let file = fetch_policy::PolicyFile::parse("p.toml", "limits.per_host = 8")?;
     /// let vars = [("FETCH_ALL_POLICY_LIMITS__PER_HOST", "4")];
     /// assert_eq!(file.with_env(vars)?.config()?.per_host_limit(), Some(4));
-    /// # Ok::<(), fetch_policy::Wrong>(())
+    /// # Ok::<(), fetch_policy::PolicyError>(())
     /// ```
     ///
     /// # Errors

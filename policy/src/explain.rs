@@ -35,7 +35,7 @@ impl PolicyFile {
     /// let plan = file.explain(&"GET".parse().unwrap(), &"http://a.test/slow/1".parse().unwrap())?;
     /// assert_eq!(plan.rule, Some(1));
     /// assert!(plan.to_string().contains("attempt 2 after 1s"));
-    /// # Ok::<(), fetch_policy::Wrong>(())
+    /// # Ok::<(), fetch_policy::PolicyError>(())
     /// ```
     ///
     /// # Errors

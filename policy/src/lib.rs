@@ -15,7 +15,7 @@
 //!     timeouts.attempt = "60s"
 //! "#)?;
 //! assert_eq!(file.config()?.per_host_limit(), Some(8));
-//! # Ok::<(), fetch_policy::Wrong>(())
+//! # Ok::<(), fetch_policy::PolicyError>(())
 //! ```
 //!
 //! All keys with their defaults:
@@ -25,9 +25,9 @@
 //! ```
 //!
 //! Durations are strings with a unit (`"250ms"`, `"1m 30s"`), ratios are whole percentages. An error has
-//! file, line, column, the text and the fix: [`Wrong`]. [`PolicyFile::lint`] finds settings
+//! file, line, column, the text and the fix: [`PolicyError`]. [`PolicyFile::lint`] finds settings
 //! that are valid but contradict each other, [`PolicyFile::explain`] describes in words what happens to a URL,
-//! [`PolicyFile::with_env`] lets the environment override values, and a [`Watcher`] detects when the
+//! [`PolicyFile::with_env`] lets the environment override values, and a [`PolicyWatcher`] detects when the
 //! file has changed.
 
 mod config;
@@ -115,7 +115,7 @@ impl PolicyFile {
     /// ```
     /// let file = fetch_policy::PolicyFile::parse("p.toml", "limits.concurrency = 7")?;
     /// assert_eq!(file.config()?.concurrency_limit(), 7);
-    /// # Ok::<(), fetch_policy::Wrong>(())
+    /// # Ok::<(), fetch_policy::PolicyError>(())
     /// ```
     ///
     /// # Errors
@@ -136,7 +136,7 @@ impl PolicyFile {
     /// let file = fetch_policy::PolicyFile::parse("p.toml", "limits.concurrency = 7")?;
     /// let base = Config::default().per_host(3);
     /// assert_eq!(file.config_over(&base)?.per_host_limit(), Some(3));
-    /// # Ok::<(), fetch_policy::Wrong>(())
+    /// # Ok::<(), fetch_policy::PolicyError>(())
     /// ```
     ///
     /// # Errors

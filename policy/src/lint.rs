@@ -59,7 +59,7 @@ impl PolicyFile {
     /// "#)?;
     /// let findings = file.lint();
     /// assert!(findings[0].to_string().starts_with("error: an attempt may take 60s, the whole fetch 30s"));
-    /// # Ok::<(), fetch_policy::Wrong>(())
+    /// # Ok::<(), fetch_policy::PolicyError>(())
     /// ```
     #[must_use]
     pub fn lint(&self) -> Vec<PolicyFinding> {

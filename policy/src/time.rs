@@ -9,7 +9,7 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 ///
 /// ```
 /// #[derive(serde::Deserialize)]
-/// struct Table { wait: fetch_policy::Period }
+/// struct Table { wait: fetch_policy::DurationText }
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct DurationText(pub Duration);
@@ -40,10 +40,10 @@ impl Visitor<'_> for DurationVisitor {
 ///
 /// ```
 /// use std::time::Duration;
-/// use fetch_policy::period;
+/// use fetch_policy::parse_duration;
 ///
-/// assert_eq!(period("1m 30s"), Ok(Duration::from_secs(90)));
-/// assert!(period("5").is_err());
+/// assert_eq!(parse_duration("1m 30s"), Ok(Duration::from_secs(90)));
+/// assert!(parse_duration("5").is_err());
 /// ```
 ///
 /// # Errors

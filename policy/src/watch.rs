@@ -12,7 +12,7 @@ use crate::{PolicyError, PolicyFile};
 /// fixed.
 ///
 /// ```
-/// let mut watcher = fetch_policy::Watcher::new("policy.toml");
+/// let mut watcher = fetch_policy::PolicyWatcher::new("policy.toml");
 /// if let Some(changed) = watcher.poll() {
 ///     match changed {
 ///         Ok(file) => println!("{} rules", file.config().unwrap().rules_ref().iter().count()),
@@ -33,7 +33,7 @@ impl PolicyWatcher {
     /// Watches this file for changes from its present content.
     ///
     /// ```
-    /// let watcher = fetch_policy::Watcher::new("policy.toml");
+    /// let watcher = fetch_policy::PolicyWatcher::new("policy.toml");
     /// ```
     pub fn new(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
@@ -51,7 +51,7 @@ impl PolicyWatcher {
     /// changed or does not exist, as while it is being replaced.
     ///
     /// ```
-    /// let mut watcher = fetch_policy::Watcher::new("/no/such/file");
+    /// let mut watcher = fetch_policy::PolicyWatcher::new("/no/such/file");
     /// assert!(watcher.poll().is_none());
     /// ```
     pub fn poll(&mut self) -> Option<Result<PolicyFile, PolicyError>> {

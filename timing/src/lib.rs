@@ -1,7 +1,7 @@
 //! Times any code: futures, closures, scopes and whole functions.
 //!
-//! Every measurement ends in one [`Report`]: a name, the elapsed time by [`Instant`](std::time::Instant)
-//! and an [`Outcome`], which says whether the work finished, was cancelled or panicked. By default the report
+//! Every measurement ends in one [`TimingReport`]: a name, the elapsed time by [`Instant`](std::time::Instant)
+//! and an [`TimedOutcome`], which says whether the work finished, was cancelled or panicked. By default the report
 //! is one line of the [`log`] facade, under the target [`TARGET`]:
 //!
 //! ```text

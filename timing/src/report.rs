@@ -15,7 +15,7 @@ pub const DEFAULT_LEVEL: Level = Level::Info;
 /// How timed work ended.
 ///
 /// ```
-/// assert_eq!(fetch_timing::Outcome::Cancelled.to_string(), "cancelled");
+/// assert_eq!(fetch_timing::TimedOutcome::Cancelled.to_string(), "cancelled");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TimedOutcome {
@@ -31,7 +31,7 @@ impl TimedOutcome {
     /// Returns the word that the log uses.
     ///
     /// ```
-    /// assert_eq!(fetch_timing::Outcome::Finished.as_str(), "finished");
+    /// assert_eq!(fetch_timing::TimedOutcome::Finished.as_str(), "finished");
     /// ```
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -54,13 +54,13 @@ impl fmt::Display for TimedOutcome {
 /// Its `Display` form is the log message: seconds, cut to whole microseconds.
 ///
 /// ```
-/// use fetch_timing::{Outcome, Report};
+/// use fetch_timing::{TimedOutcome, TimingReport};
 /// use std::time::Duration;
 ///
-/// let report = Report {
+/// let report = TimingReport {
 ///     name: "load".into(),
 ///     elapsed: Duration::from_nanos(12_345_678_901),
-///     outcome: Outcome::Finished,
+///     outcome: TimedOutcome::Finished,
 /// };
 /// assert_eq!(report.to_string(), "timed load: 12.345678 s (finished)");
 /// assert_eq!(report.elapsed_us(), 12_345_678);
@@ -99,15 +99,15 @@ impl fmt::Display for TimingReport {
     }
 }
 
-/// Takes the report of one measurement: the log ([`ToLog`]) or any closure `FnOnce(Report)`.
+/// Takes the report of one measurement: the log ([`ToLog`]) or any closure `FnOnce(TimingReport)`.
 ///
 /// A reporter also runs while a panic unwinds, and must not panic itself then: Rust aborts on a double panic.
 pub trait Reporter {
     /// Tells whether a report is wanted; asked once, before the work starts, and `false` makes timing free.
     ///
     /// ```
-    /// use fetch_timing::{Report, Reporter};
-    /// assert!((|_: Report| ()).enabled());
+    /// use fetch_timing::{TimingReport, Reporter};
+    /// assert!((|_: TimingReport| ()).enabled());
     /// ```
     fn enabled(&self) -> bool {
         true
@@ -116,11 +116,11 @@ pub trait Reporter {
     /// Takes the report.
     ///
     /// ```
-    /// use fetch_timing::{Level, Outcome, Report, Reporter, ToLog};
+    /// use fetch_timing::{Level, TimedOutcome, TimingReport, Reporter, ToLog};
     /// use std::time::Duration;
     ///
     /// let elapsed = Duration::from_millis(3);
-    /// ToLog(Level::Info).report(Report { name: "work".into(), elapsed, outcome: Outcome::Finished });
+    /// ToLog(Level::Info).report(TimingReport { name: "work".into(), elapsed, outcome: TimedOutcome::Finished });
     /// ```
     fn report(self, report: TimingReport);
 }

@@ -49,11 +49,11 @@ pub fn timed_at<T>(
 /// Runs a closure and hands its report to `on_report`, before the result is returned.
 ///
 /// ```
-/// use fetch_timing::{Outcome, timed_with};
+/// use fetch_timing::{TimedOutcome, timed_with};
 ///
 /// let mut outcome = None;
 /// timed_with("answer", |report| outcome = Some(report.outcome), || 42);
-/// assert_eq!(outcome, Some(Outcome::Finished));
+/// assert_eq!(outcome, Some(TimedOutcome::Finished));
 /// ```
 pub fn timed_with<T>(
     name: impl Into<Cow<'static, str>>,
@@ -73,12 +73,12 @@ pub fn timed_with<T>(
 /// Bind it to a name such as `_scope`: `let _ = …` would drop it at once.
 ///
 /// ```
-/// use fetch_timing::{Outcome, Scope};
+/// use fetch_timing::{TimedOutcome, Scope};
 ///
 /// let mut seen = None;
 /// drop(Scope::with("work", |report| seen = Some(report)));
 /// let report = seen.unwrap();
-/// assert_eq!((report.name.as_ref(), report.outcome), ("work", Outcome::Finished));
+/// assert_eq!((report.name.as_ref(), report.outcome), ("work", TimedOutcome::Finished));
 /// ```
 #[must_use = "a scope that is not bound to a name ends at once"]
 pub struct Scope<R: Reporter = ToLog> {
@@ -156,11 +156,11 @@ impl<R: Reporter> Scope<R> {
     /// Makes a drop without [`finish`](Self::finish) count as cancelled, for a scope that lives across `.await`.
     ///
     /// ```
-    /// use fetch_timing::{Outcome, Scope};
+    /// use fetch_timing::{TimedOutcome, Scope};
     ///
     /// let mut outcome = None;
     /// drop(Scope::with("upload", |report| outcome = Some(report.outcome)).must_finish());
-    /// assert_eq!(outcome, Some(Outcome::Cancelled));
+    /// assert_eq!(outcome, Some(TimedOutcome::Cancelled));
     /// ```
     pub fn must_finish(mut self) -> Self {
         self.at_drop = TimedOutcome::Cancelled;
