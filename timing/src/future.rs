@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use log::Level;
 use pin_project_lite::pin_project;
 
-use crate::{DEFAULT_LEVEL, TimingReport, Reporter, Scope, ToLog};
+use crate::{DEFAULT_LEVEL, Reporter, Scope, TimingReport, ToLog};
 
 /// Adds timing to every future.
 ///

@@ -49,5 +49,5 @@ mod scope;
 pub use attribute::timed;
 pub use future::{Timed, TimedExt};
 pub use log::Level;
-pub use report::{DEFAULT_LEVEL, TimedOutcome, TimingReport, Reporter, TARGET, ToLog};
+pub use report::{DEFAULT_LEVEL, Reporter, TARGET, TimedOutcome, TimingReport, ToLog};
 pub use scope::{Scope, scope, timed, timed_at, timed_with};

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use log::Level;
 
-use crate::{DEFAULT_LEVEL, TimedOutcome, TimingReport, Reporter, ToLog};
+use crate::{DEFAULT_LEVEL, Reporter, TimedOutcome, TimingReport, ToLog};
 
 /// Starts a scope that logs at [`DEFAULT_LEVEL`] when it is dropped; short for [`Scope::new`].
 ///

@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
-use fetch_timing::{TimedOutcome, TimingReport, TimedExt};
+use fetch_timing::{TimedExt, TimedOutcome, TimingReport};
 use futures_lite::future::{block_on, or, poll_once, yield_now};
 
 type Seen = RefCell<Vec<TimingReport>>;

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::Duration;
 
-use fetch_timing::{TimedOutcome, TimingReport, Reporter, Scope, timed_with};
+use fetch_timing::{Reporter, Scope, TimedOutcome, TimingReport, timed_with};
 
 /// Runs `work` with a place for reports, and returns those.
 fn reports(work: impl FnOnce(&RefCell<Vec<TimingReport>>)) -> Vec<TimingReport> {
@@ -67,7 +67,10 @@ fn an_unwinding_scope_reports_panicked() {
         let _inner = into(seen, "inner").must_finish();
         panic!("on purpose");
     };
-    assert_eq!(outcomes(panics), [TimedOutcome::Panicked, TimedOutcome::Panicked]);
+    assert_eq!(
+        outcomes(panics),
+        [TimedOutcome::Panicked, TimedOutcome::Panicked]
+    );
 }
 
 #[test]
