@@ -6,7 +6,7 @@ use std::time::Duration;
 use fetch_proto::Output;
 use serde::Serialize;
 
-use crate::call::Answer;
+use crate::call::TraceAnswer;
 use crate::reader::TraceEnd;
 
 /// Whether a replay decided as the recorded run did, and how much of it there was.
@@ -18,7 +18,7 @@ pub struct ReplayReport {
     /// Calls of the engine.
     pub calls: u64,
     /// The first difference.
-    pub difference: Option<Difference>,
+    pub difference: Option<ReplayDifference>,
     /// How the trace ends; `complete` where a difference ended the replay first.
     pub ending: TraceEnd,
     /// Fetches that were submitted.
@@ -37,7 +37,7 @@ pub struct ReplayReport {
 /// Where a replay first decided otherwise.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
-pub struct Difference {
+pub struct ReplayDifference {
     /// The last entry up to which all answers agreed: the difference is after it, and at `entry` at
     /// the latest. All polls are compared, other answers with the poll that follows.
     pub agreed: u64,
@@ -74,7 +74,7 @@ impl ReplayReport {
     ///
     /// ```
     /// # use fetch_proto::{Config, Timestamp};
-    /// # let file = fetch_trace::Recorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
+    /// # let file = fetch_trace::TraceRecorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
     /// assert!(fetch_trace::replay(&file[..])?.is_identical());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -83,11 +83,11 @@ impl ReplayReport {
         self.difference.is_none()
     }
 
-    pub(super) fn count(&mut self, answer: &Answer) {
+    pub(super) fn count(&mut self, answer: &TraceAnswer) {
         match answer {
-            Answer::Output(Output::Done(..)) => self.outcomes += 1,
-            Answer::Output(Output::Start(_)) => self.attempts += 1,
-            Answer::Submitted(Ok(_)) => self.fetches += 1,
+            TraceAnswer::Output(Output::Done(..)) => self.outcomes += 1,
+            TraceAnswer::Output(Output::Start(_)) => self.attempts += 1,
+            TraceAnswer::Submitted(Ok(_)) => self.fetches += 1,
             _ => {}
         }
     }
@@ -114,7 +114,7 @@ impl fmt::Display for ReplayReport {
     }
 }
 
-impl fmt::Display for Difference {
+impl fmt::Display for ReplayDifference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
