@@ -18,7 +18,7 @@ pub use report::{ReplayDifference, ReplayReport};
 ///
 /// ```
 /// use fetch_proto::{Config, Request, Timestamp};
-/// use fetch_trace::{Call, RecordedEngine, TraceReplay};
+/// use fetch_trace::{TraceCall, RecordedEngine, TraceReplay};
 ///
 /// let now = Timestamp::START;
 /// let mut engine = RecordedEngine::recording(Config::default(), 7, now, Vec::new(), drop);
