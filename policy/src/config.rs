@@ -7,12 +7,16 @@ use fetch_proto::{
     Redirects, RetryAfter, Rules, StallGuard, StatusSet, Timeouts,
 };
 
-use crate::keys::{self, FaultName, Keys, failure};
-use crate::limits::Budget;
-use crate::text::{Text, Wrong};
-use crate::time::{Percent, Period, TimeLimit};
+use crate::keys::{self, FaultKind, FileKeys, parse_failure};
+use crate::source::{PolicyError, PolicyErrorKind, SourceText};
+use crate::tables::Budget;
+use crate::time::{DurationText, Percent, TimeLimit};
 
-pub(crate) fn config(keys: &Keys, text: &Text, base: &Config) -> Result<Config, Wrong> {
+pub(crate) fn engine_config(
+    keys: &FileKeys,
+    text: &SourceText,
+    base: &Config,
+) -> Result<Config, PolicyError> {
     let limits = &keys.limits;
     let mut config = base.clone().rules(rules(keys, text, base.rules_ref())?);
     if let Some(learned) = limits.adaptive {
@@ -21,13 +25,16 @@ pub(crate) fn config(keys: &Keys, text: &Text, base: &Config) -> Result<Config, 
     if let Some(breaker) = &keys.breaker {
         if breaker.slow_percent.is_some() != breaker.slow_after.is_some() {
             let why = "`slow_percent` and `slow_after` need each other: set both";
-            return Err(text.wrong_at(&["breaker"], why));
+            return Err(text.missing_at(&["breaker"], why));
         }
         config = config.breaker(breaker.breaker());
     }
     let made = |name: &str, budget: &Budget| {
         let made = budget.budget();
-        made.map_err(|(key, why)| text.wrong_at(&[name, key], &why))
+        made.map_err(|(key, why)| match key {
+            "" => text.missing_at(&[name], &why),
+            key => text.error_at(&[name, key], &why),
+        })
     };
     if let Some(budget) = &keys.budget {
         config = config.budget(made("budget", budget)?);
@@ -63,37 +70,37 @@ pub(crate) fn config(keys: &Keys, text: &Text, base: &Config) -> Result<Config, 
     }
     if let Some([min, max]) = limits.spacing {
         if min.0 > max.0 {
-            let why = "the least wait is longer than the longest: swap them";
-            return Err(text.wrong_at(&["limits", "spacing"], why));
+            let why = "the minimum is longer than the maximum: swap them";
+            return Err(text.error_at(&["limits", "spacing"], why));
         }
         config = config.spacing(min.0..=max.0);
     }
     for (index, target) in keys.target.iter().enumerate() {
         let added = config.target(target.url.clone(), target.target());
         config = added
-            .map_err(|error| text.wrong_at(&["target", &index.to_string()], &error.to_string()))?;
+            .map_err(|error| text.error_at(&["target", &index.to_string()], &error.to_string()))?;
     }
     Ok(config)
 }
 
-fn rules(keys: &Keys, text: &Text, before: &Rules) -> Result<Rules, Wrong> {
+fn rules(keys: &FileKeys, text: &SourceText, before: &Rules) -> Result<Rules, PolicyError> {
     for key in ["match", "methods"] {
         let given = match key {
             "match" => keys.default.pattern.is_some(),
             _ => keys.default.methods.is_some(),
         };
         if given {
-            let why = "the default is for what no rule matches: put this into a [[rule]]";
-            return Err(text.wrong_at(&["default", key], why));
+            let why = "[default] applies to URLs that no rule matches: move this key to a [[rule]]";
+            return Err(text.error_at(&["default", key], why));
         }
     }
-    let change = |policy: &Policy| changed(policy.clone(), &keys.default, text, &["default"]);
+    let change = |policy: &Policy| apply_keys(policy.clone(), &keys.default, text, &["default"]);
     let base = change(before.default_policy())?;
     let mut builder = Rules::builder();
     for (index, rule) in keys.rule.iter().enumerate() {
         let index = index.to_string();
         let path = ["rule", &index];
-        let policy = changed(base.clone(), rule, text, &path)?;
+        let policy = apply_keys(base.clone(), rule, text, &path)?;
         builder = builder.rule(pattern(rule, text, &index)?, policy);
     }
     let timeouts = keys.default.timeouts.as_ref();
@@ -103,20 +110,20 @@ fn rules(keys: &Keys, text: &Text, before: &Rules) -> Result<Rules, Wrong> {
         }
     }
     let built = builder.default(base).build();
-    built.map_err(|error| text.wrong_at(&["rule"], &error.to_string()))
+    built.map_err(|error| text.error_at(&["rule"], &error.to_string()))
 }
 
-fn pattern(rule: &keys::Policy, text: &Text, index: &str) -> Result<Pattern, Wrong> {
+fn pattern(rule: &keys::Policy, text: &SourceText, index: &str) -> Result<Pattern, PolicyError> {
     let Some(pattern) = &rule.pattern else {
-        let why = "this rule is for no URL: say which, as in match = \"glob:/api/**\"";
-        return Err(text.wrong_at(&["rule", index], why));
+        let why = "this rule matches no URL: add a pattern, such as match = \"glob:/api/**\"";
+        return Err(text.missing_at(&["rule", index], why));
     };
     let pattern = Pattern::parse(pattern)
-        .map_err(|error| text.wrong_at(&["rule", index, "match"], &error.to_string()))?;
+        .map_err(|error| text.error_at(&["rule", index, "match"], &error.to_string()))?;
     let methods = rule.methods.iter().flatten();
     let methods: Result<Vec<_>, _> = methods.map(|method| method.parse()).collect();
     let methods = methods.map_err(|error: fetch_proto::InvalidMethod| {
-        text.wrong_at(&["rule", index, "methods"], &error.to_string())
+        text.error_at(&["rule", index, "methods"], &error.to_string())
     })?;
     Ok(match methods.is_empty() {
         true => pattern,
@@ -124,20 +131,20 @@ fn pattern(rule: &keys::Policy, text: &Text, index: &str) -> Result<Pattern, Wro
     })
 }
 
-/// `policy` with what the keys say otherwise.
-fn changed(
+/// `policy` with the keys that are set applied over it.
+fn apply_keys(
     mut policy: Policy,
     keys: &keys::Policy,
-    text: &Text,
+    text: &SourceText,
     path: &[&str],
-) -> Result<Policy, Wrong> {
+) -> Result<Policy, PolicyError> {
     if let Some(attempts) = keys.attempts {
         if attempts == 0 {
-            return Err(wrong(
+            return Err(key_error(
                 text,
                 path,
                 "attempts",
-                "0 would fetch nothing: use 1 or more",
+                "0 attempts would fetch nothing: use 1 or more",
             ));
         }
         policy = policy.attempts(attempts);
@@ -158,7 +165,7 @@ fn changed(
         policy = policy.rate(rate.0);
     }
     if let Some(statuses) = &keys.retry_statuses {
-        policy = policy.retry_statuses(set(statuses, text, path)?);
+        policy = policy.retry_statuses(status_set(statuses, text, path)?);
     }
     if let Some(keys) = &keys.backoff {
         policy = policy.backoff(backoff(keys));
@@ -210,18 +217,22 @@ fn changed(
     Ok(policy)
 }
 
-fn wrong(text: &Text, path: &[&str], key: &str, why: &str) -> Wrong {
-    text.wrong_at(&[path, &[key]].concat(), why)
+fn key_error(text: &SourceText, path: &[&str], key: &str, why: &str) -> PolicyError {
+    text.error_at(&[path, &[key]].concat(), why)
 }
 
-fn or(period: Option<Period>, default: Duration) -> Duration {
+fn or(period: Option<DurationText>, default: Duration) -> Duration {
     period.map_or(default, |period| period.0)
 }
 
-fn set(statuses: &[u16], text: &Text, path: &[&str]) -> Result<StatusSet, Wrong> {
+fn status_set(
+    statuses: &[u16],
+    text: &SourceText,
+    path: &[&str],
+) -> Result<StatusSet, PolicyError> {
     if let Some(status) = statuses.iter().find(|status| !(100..600).contains(*status)) {
-        let why = format!("{status} is no status: they go from 100 to 599");
-        return Err(wrong(text, path, "retry_statuses", &why));
+        let why = format!("{status} is not a status: use 100 to 599");
+        return Err(key_error(text, path, "retry_statuses", &why));
     }
     let add = |set: StatusSet, status: &u16| set.with(*status);
     Ok(statuses.iter().fold(StatusSet::EMPTY, add))
@@ -263,12 +274,12 @@ fn timeouts(old: Timeouts, keys: &keys::Timeouts) -> Timeouts {
     }
 }
 
-fn hedge(keys: &keys::Hedge, text: &Text, path: &[&str]) -> Result<Hedge, Wrong> {
+fn hedge(keys: &keys::Hedge, text: &SourceText, path: &[&str]) -> Result<Hedge, PolicyError> {
     let default = Hedge::default();
     let delay = match (keys.after, keys.percentile) {
         (Some(_), Some(_)) => {
-            let why = "`after` and `percentile` exclude each other: leave one out";
-            return Err(wrong(text, path, "hedge", why));
+            let why = "`after` and `percentile` exclude each other: remove one";
+            return Err(key_error(text, path, "hedge", why));
         }
         (Some(after), None) => HedgeDelay::Fixed(after.0),
         (None, percentile) => HedgeDelay::Percentile {
@@ -286,47 +297,51 @@ fn hedge(keys: &keys::Hedge, text: &Text, path: &[&str]) -> Result<Hedge, Wrong>
 
 fn classes(
     table: &std::collections::BTreeMap<String, fetch_proto::Class>,
-    text: &Text,
+    text: &SourceText,
     path: &[&str],
-) -> Result<Classes, Wrong> {
+) -> Result<Classes, PolicyError> {
     let mut classes = Classes::default();
     for (name, class) in table {
-        classes = match (name.parse::<u16>(), failure(name)) {
+        classes = match (name.parse::<u16>(), parse_failure(name)) {
             (Ok(status @ 100..=599), _) => classes.status(status, *class),
             (_, Some(failure)) => classes.failure(failure, *class),
             _ => {
                 let why = "neither a status nor a failure: 100 to 599, or connect, decode, dns, \
                            dropped, empty_reply, io, protocol, tls";
-                return Err(text.wrong_at(&[path, &["classes", name]].concat(), why));
+                return Err(text.error_at(&[path, &["classes", name]].concat(), why));
             }
         };
     }
     Ok(classes)
 }
 
-fn chaos(faults: &[keys::Chaos], text: &Text, path: &[&str]) -> Result<Chaos, Wrong> {
+fn chaos(faults: &[keys::Chaos], text: &SourceText, path: &[&str]) -> Result<Chaos, PolicyError> {
     let mut chaos = Chaos::default();
     for (index, one) in faults.iter().enumerate() {
         let index = index.to_string();
-        let wrong = |why: &str| text.wrong_at(&[path, &["chaos", &index]].concat(), why);
+        let wrong = |why: &str| text.error_at(&[path, &["chaos", &index]].concat(), why);
         let fault = match one.fault {
-            FaultName::ClockJump => {
-                let by = one.by.ok_or_else(|| wrong("say how far: by = \"10s\""))?;
+            FaultKind::ClockJump => {
+                let by = one.by.ok_or_else(|| {
+                    wrong("`by` is missing: set the size of the jump, such as by = \"10s\"")
+                        .with_kind(PolicyErrorKind::Missing)
+                })?;
                 Fault::ClockJump(by.0)
             }
-            FaultName::Error => {
+            FaultKind::Error => {
                 let name = one.failure.as_deref().unwrap_or("connect");
-                let why =
-                    "no failure: connect, decode, dns, dropped, empty_reply, io, protocol, tls";
-                Fault::Error(failure(name).ok_or_else(|| wrong(&format!("{name:?} is {why}")))?)
+                let why = "not a failure: use connect, decode, dns, dropped, empty_reply, io, protocol or tls";
+                Fault::Error(
+                    parse_failure(name).ok_or_else(|| wrong(&format!("{name:?} is {why}")))?,
+                )
             }
-            FaultName::Latency => Fault::Latency {
+            FaultKind::Latency => Fault::Latency {
                 min: or(one.min, Duration::ZERO),
                 max: or(one.max, Duration::from_secs(1)),
             },
-            FaultName::Reset => Fault::Reset,
-            FaultName::Stall => Fault::Stall,
-            FaultName::Truncate => Fault::Truncate(one.bytes.unwrap_or(0)),
+            FaultKind::Reset => Fault::Reset,
+            FaultKind::Stall => Fault::Stall,
+            FaultKind::Truncate => Fault::Truncate(one.bytes.unwrap_or(0)),
         };
         chaos = chaos.fault(one.percent.per_mille(), fault);
     }

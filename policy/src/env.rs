@@ -1,31 +1,34 @@
-//! Values from the environment.
+//! Overrides from environment variables.
 
 use toml::{Table, Value};
 
-use crate::keys::Keys;
-use crate::{PolicyFile, Wrong};
+use crate::keys::FileKeys;
+use crate::{PolicyError, PolicyErrorKind, PolicyFile};
 
-/// What the names of variables begin with.
+/// Prefix of the variables that override a policy file.
 const PREFIX: &str = "FETCH_ALL_POLICY_";
 
 impl PolicyFile {
-    /// The same file with values from the environment in the place of its own.
+    /// This file with values overridden by environment variables.
     ///
-    /// `FETCH_ALL_POLICY_LIMITS__PER_HOST=4` is `limits.per_host = 4`: two underscores between a table
-    /// and what is in it; a number for one of several, from 0: `FETCH_ALL_POLICY_RULE__0__ATTEMPTS=1`.
-    /// Values are TOML; what is not, is a text: `FETCH_ALL_POLICY_DEFAULT__TIMEOUTS__ATTEMPT=9s`.
+    /// `FETCH_ALL_POLICY_LIMITS__PER_HOST=4` sets `limits.per_host = 4`: two underscores separate a table
+    /// from its keys. Rules and targets have an index from 0: `FETCH_ALL_POLICY_RULE__0__ATTEMPTS=1`.
+    /// Values are TOML; a value that is not TOML is a string: `FETCH_ALL_POLICY_DEFAULT__TIMEOUTS__ATTEMPT=9s`.
     ///
     /// ```
     /// let file = fetch_policy::PolicyFile::parse("p.toml", "limits.per_host = 8")?;
     /// let vars = [("FETCH_ALL_POLICY_LIMITS__PER_HOST", "4")];
     /// assert_eq!(file.with_env(vars)?.config()?.per_host_limit(), Some(4));
-    /// # Ok::<(), fetch_policy::Wrong>(())
+    /// # Ok::<(), fetch_policy::PolicyError>(())
     /// ```
     ///
     /// # Errors
     ///
-    /// A variable with the prefix names no key, or its value is no good.
-    pub fn with_env<N, V>(mut self, vars: impl IntoIterator<Item = (N, V)>) -> Result<Self, Wrong>
+    /// If a variable with the prefix names no known key, or its value is invalid.
+    pub fn with_env<N, V>(
+        mut self,
+        vars: impl IntoIterator<Item = (N, V)>,
+    ) -> Result<Self, PolicyError>
     where
         N: AsRef<str>,
         V: AsRef<str>,
@@ -45,44 +48,45 @@ impl PolicyFile {
         let mut names = Vec::new();
         for (name, path, value) in vars {
             let path: Vec<_> = path.split("__").collect();
-            let set = set(&mut table, &path, parse(&value));
-            set.map_err(|why| wrong(&name, &value, why))?;
+            let set = set_at_path(&mut table, &path, parse_value(&value));
+            set.map_err(|why| variable_error(&name, &value, why))?;
             names.push(name);
         }
         if names.is_empty() {
             return Ok(self);
         }
-        // All are set before any is judged: together they may make a table.
+        // Set all before validating: a table may need several of them.
         let names = names.join(", ");
-        let keys = Value::Table(table.clone()).try_into::<Keys>();
-        self.keys = keys.map_err(|error| wrong(&names, "", error.message()))?;
+        let keys = Value::Table(table.clone()).try_into::<FileKeys>();
+        self.keys = keys.map_err(|error| variable_error(&names, "", error.message()))?;
         self.config()
-            .map_err(|error| wrong(&names, "", &error.why))?;
+            .map_err(|error| variable_error(&names, "", &error.message))?;
         self.overridden = Some(table);
         Ok(self)
     }
 }
 
-fn wrong(name: &str, value: &str, why: &str) -> Wrong {
-    Wrong {
+fn variable_error(name: &str, value: &str, why: &str) -> PolicyError {
+    PolicyError {
         name: name.to_owned(),
-        place: None,
+        position: None,
         text: value.to_owned(),
-        why: why.to_owned(),
+        message: why.to_owned(),
+        kind: PolicyErrorKind::Invalid,
     }
 }
 
-/// The value as TOML; as a text if it is none.
-fn parse(value: &str) -> Value {
+/// Parses a value as TOML; falls back to a string.
+fn parse_value(value: &str) -> Value {
     let table: Option<Table> = format!("value = {value}").parse().ok();
     let parsed = table.and_then(|mut table| table.remove("value"));
     parsed.unwrap_or_else(|| Value::String(value.to_owned()))
 }
 
-/// Puts `value` at `path`.
-fn set(table: &mut Table, path: &[&str], value: Value) -> Result<(), &'static str> {
+/// Sets the value at `path`, creating tables on the way.
+fn set_at_path(table: &mut Table, path: &[&str], value: Value) -> Result<(), &'static str> {
     let Some((name, rest)) = path.split_first() else {
-        return Err("the variable names nothing");
+        return Err("the variable names no key");
     };
     if rest.is_empty() {
         table.insert((*name).to_owned(), value);
@@ -92,19 +96,19 @@ fn set(table: &mut Table, path: &[&str], value: Value) -> Result<(), &'static st
         .entry(*name)
         .or_insert_with(|| Value::Table(Table::new()));
     match next {
-        Value::Table(table) => set(table, rest, value),
+        Value::Table(table) => set_at_path(table, rest, value),
         Value::Array(array) => {
             let (index, rest) = rest
                 .split_first()
-                .ok_or("say which of the several, from 0")?;
+                .ok_or("`__INDEX` is missing: add the index of the entry, counted from 0")?;
             let index: usize = index
                 .parse()
-                .map_err(|_| "say which of the several, from 0")?;
+                .map_err(|_| "`__INDEX` is missing: add the index of the entry, counted from 0")?;
             match array.get_mut(index) {
-                Some(Value::Table(table)) => set(table, rest, value),
-                _ => Err("the file has not so many of them"),
+                Some(Value::Table(table)) => set_at_path(table, rest, value),
+                _ => Err("the file has no entry with this index"),
             }
         }
-        _ => Err("that is a value, and has nothing in it"),
+        _ => Err("the name continues below a key that is not a table"),
     }
 }

@@ -1,4 +1,4 @@
-//! What becomes of a URL, in words.
+//! Describes in words what happens to a URL.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,24 +6,24 @@ use std::time::Duration;
 use fetch_proto::{Config, HedgeDelay, Method, OnOpen, Policy, RetryBudget, Timeouts};
 use url::Url;
 
-use crate::{PolicyFile, Wrong};
+use crate::{PolicyError, PolicyFile};
 
-/// Which rule a URL matches, and the whole plan of its attempts. Displays as lines of text.
+/// The rule that a URL matches and the plan of its attempts. Displays as lines of text.
 #[derive(Clone, Debug)]
-pub struct Explanation {
+pub struct PolicyExplanation {
     lines: Vec<String>,
-    /// The number of the rule, from 1; `None` if the default applies.
+    /// Number of the rule, counted from 1. `None` if the default policy applies.
     pub rule: Option<usize>,
 }
 
-impl fmt::Display for Explanation {
+impl fmt::Display for PolicyExplanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.lines.join("\n"))
     }
 }
 
 impl PolicyFile {
-    /// What becomes of a request by this file.
+    /// Describes what happens to a request under this policy.
     ///
     /// ```
     /// let file = fetch_policy::PolicyFile::parse("p.toml", r#"
@@ -35,27 +35,27 @@ impl PolicyFile {
     /// let plan = file.explain(&"GET".parse().unwrap(), &"http://a.test/slow/1".parse().unwrap())?;
     /// assert_eq!(plan.rule, Some(1));
     /// assert!(plan.to_string().contains("attempt 2 after 1s"));
-    /// # Ok::<(), fetch_policy::Wrong>(())
+    /// # Ok::<(), fetch_policy::PolicyError>(())
     /// ```
     ///
     /// # Errors
     ///
     /// As [`config`](Self::config).
-    pub fn explain(&self, method: &Method, url: &Url) -> Result<Explanation, Wrong> {
+    pub fn explain(&self, method: &Method, url: &Url) -> Result<PolicyExplanation, PolicyError> {
         let config = self.config()?;
         let rule = config.rules_ref().matched(method, url);
         let policy = config.rules_ref().policy(method, url).clone();
-        let mut lines = vec![self.rule(method, url, rule)];
-        lines.extend(queue(&config, &policy));
-        lines.extend(attempts(method, &policy));
-        lines.extend(after(&config, &policy));
-        Ok(Explanation {
+        let mut lines = vec![self.describe_rule(method, url, rule)];
+        lines.extend(describe_queue(&config, &policy));
+        lines.extend(describe_attempts(method, &policy));
+        lines.extend(describe_last_steps(&config, &policy));
+        Ok(PolicyExplanation {
             lines,
             rule: rule.map(|index| index + 1),
         })
     }
 
-    fn rule(&self, method: &Method, url: &Url, rule: Option<usize>) -> String {
+    fn describe_rule(&self, method: &Method, url: &Url, rule: Option<usize>) -> String {
         let count = self.keys.rule.len();
         match rule {
             None if count == 0 => format!("{method} {url}: the default policy; there are no rules"),
@@ -66,9 +66,9 @@ impl PolicyFile {
             Some(index) => {
                 let span = self
                     .text
-                    .wrong_at(&["rule", &index.to_string(), "match"], "");
+                    .error_at(&["rule", &index.to_string(), "match"], "");
                 let place = span
-                    .place
+                    .position
                     .map_or(String::new(), |place| format!(", line {}", place.line));
                 let pattern = self.keys.rule[index].pattern.as_deref().unwrap_or_default();
                 format!(
@@ -80,19 +80,22 @@ impl PolicyFile {
     }
 }
 
-fn queue(config: &Config, policy: &Policy) -> Vec<String> {
-    let mut waits = vec![format!("{} at once in all", config.concurrency_limit())];
+fn describe_queue(config: &Config, policy: &Policy) -> Vec<String> {
+    let mut waits = vec![format!(
+        "{} requests at once over all hosts",
+        config.concurrency_limit()
+    )];
     if let Some(attempts) = config.per_host_limit() {
-        waits.push(format!("{attempts} at its host"));
+        waits.push(format!("{attempts} per host"));
     }
     if let Some(rate) = config.rate_limit() {
-        waits.push(format!("{rate} in all"));
+        waits.push(format!("{rate} over all hosts"));
     }
     if let Some(rate) = config.host_rate_limit() {
-        waits.push(format!("{rate} at its host"));
+        waits.push(format!("{rate} per host"));
     }
     if let Some(rate) = policy.rate_limit() {
-        waits.push(format!("{rate} by this rule"));
+        waits.push(format!("{rate} for this rule"));
     }
     let queue = policy.timeouts_ref().queue;
     let limit = match queue {
@@ -100,14 +103,14 @@ fn queue(config: &Config, policy: &Policy) -> Vec<String> {
         None => "without limit".to_owned(),
     };
     vec![format!(
-        "  it waits for its turn, {limit}: {}",
+        "  waits in the queue, {limit}: {}",
         waits.join(", ")
     )]
 }
 
-fn attempts(method: &Method, policy: &Policy) -> Vec<String> {
+fn describe_attempts(method: &Method, policy: &Policy) -> Vec<String> {
     let limits = policy.timeouts_ref();
-    let mut lines = vec![format!("  attempt 1{}", within(limits))];
+    let mut lines = vec![format!("  attempt 1{}", describe_timeouts(limits))];
     let mut latest = limits.attempt;
     for retry in 1..u32::from(policy.attempts_limit()) {
         let (low, high) = policy.backoff_ref().bounds(retry - 1);
@@ -124,34 +127,34 @@ fn attempts(method: &Method, policy: &Policy) -> Vec<String> {
         let statuses = (100..600).filter(|status| policy.retry_statuses_ref().contains(*status));
         let statuses: Vec<_> = statuses.map(|status| status.to_string()).collect();
         let whether = match method.is_idempotent() {
-            true => "it is retried",
-            false => "it may not be repeated, so it is retried only if it was certainly not sent",
+            true => "retried",
+            false => "not idempotent: retried only if the request was certainly not sent",
         };
         lines.push(format!(
-            "  {whether}: after connection, DNS, reset and timeout failures, and {}",
+            "  {whether} after connect, DNS, reset and timeout failures and status {}",
             statuses.join(" ")
         ));
         let after = policy.retry_after_ref();
         lines.push(format!(
-            "  a Retry-After of up to {:?} is obeyed",
+            "  a Retry-After of up to {:?} is honoured",
             after.cap
         ));
     }
     let worst = [latest, limits.total].into_iter().flatten().min();
     if let Some(worst) = worst {
         lines.push(format!(
-            "  all that takes at most {worst:?} from the first attempt's start"
+            "  takes at most {worst:?} from the start of the first attempt"
         ));
     }
     lines
 }
 
-fn within(limits: &Timeouts) -> String {
+fn describe_timeouts(limits: &Timeouts) -> String {
     let named = [
         ("", limits.attempt),
-        ("connecting ", limits.connect),
-        ("the first byte ", limits.first_byte),
-        ("between pieces of the body ", limits.idle_read),
+        ("connect ", limits.connect),
+        ("first byte ", limits.first_byte),
+        ("idle read ", limits.idle_read),
     ];
     let set = named
         .iter()
@@ -165,62 +168,64 @@ fn within(limits: &Timeouts) -> String {
     }
 }
 
-fn after(config: &Config, policy: &Policy) -> Vec<String> {
+fn describe_last_steps(config: &Config, policy: &Policy) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(hedge) = policy.hedge_ref() {
         let when = match hedge.delay {
             HedgeDelay::Fixed(after) => format!("after {after:?}"),
             HedgeDelay::Percentile { per_mille, .. } => {
                 format!(
-                    "slower than {} % of its host's answers",
+                    "slower than {} % of its host's responses",
                     f64::from(per_mille) / 10.0
                 )
             }
         };
         lines.push(format!(
-            "  an attempt {when} is raced by up to {} more",
+            "  an attempt {when} is hedged by up to {} more",
             hedge.max
         ));
     }
     if let Some(breaker) = config.breaker_ref() {
         let what = match breaker.on_open_setting() {
-            OnOpen::Defer => "waits",
-            OnOpen::FailFast => "ends at once",
+            OnOpen::Defer => "it waits",
+            OnOpen::FailFast => "it fails at once",
         };
-        lines.push(format!("  while its host's breaker is open it {what}"));
+        lines.push(format!(
+            "  while the circuit breaker of its host is open, {what}"
+        ));
     }
     for (whose, budget) in [
-        ("its host's", config.host_budget_ref()),
-        ("the common", config.budget_ref()),
+        ("the host's", config.host_budget_ref()),
+        ("the global", config.budget_ref()),
     ] {
         if let Some(budget) = budget {
             lines.push(format!(
-                "  retries and races come out of {whose} budget: {}",
-                shown(budget)
+                "  retries and hedges are paid from {whose} retry budget: {}",
+                describe_budget(budget)
             ));
         }
     }
     if let Some(guard) = policy.stall_ref() {
         let (least, grace) = (guard.min_bytes_per_second, guard.grace);
         lines.push(format!(
-            "  a body slower than {least} B/s for {grace:?} is given up"
+            "  a body slower than {least} B/s for {grace:?} is aborted"
         ));
     }
     let fallback = policy.fallback_ref();
     if let Some(url) = fallback.url() {
-        lines.push(format!("  if all that fails: {url}"));
+        lines.push(format!("  fallback: {url}"));
     }
     if fallback.has_value() {
-        lines.push("  as the last resort: the caller's value".into());
+        lines.push("  last fallback: the value set by the caller".into());
     }
     for (per_mille, fault) in policy.chaos_ref().faults() {
         let percent = f64::from(per_mille) / 10.0;
-        lines.push(format!("  on purpose, in {percent} % of attempts: {fault}"));
+        lines.push(format!("  injected in {percent} % of attempts: {fault}"));
     }
     lines
 }
 
-fn shown(budget: &RetryBudget) -> String {
+fn describe_budget(budget: &RetryBudget) -> String {
     match budget {
         RetryBudget::Capacity { capacity, .. } => format!("a bucket of {capacity}"),
         RetryBudget::Ratio {

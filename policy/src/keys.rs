@@ -1,4 +1,4 @@
-//! What may stand in the file.
+//! The keys of a policy file, as serde reads them.
 
 use std::collections::BTreeMap;
 
@@ -6,13 +6,13 @@ use fetch_proto::{Class, Failure, OverCap, Rate};
 use serde::Deserialize;
 use url::Url;
 
-use crate::limits::{Breaker, Budget, Limits, Shed, Target, Throttle};
-use crate::time::{Percent, Period, TimeLimit};
+use crate::tables::{Breaker, Budget, Limits, Shed, Target, Throttle};
+use crate::time::{DurationText, Percent, TimeLimit};
 
-/// The whole file.
+/// All keys of a file.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Keys {
+pub(crate) struct FileKeys {
     pub(crate) breaker: Option<Breaker>,
     pub(crate) budget: Option<Budget>,
     pub(crate) default: Policy,
@@ -37,8 +37,8 @@ macro_rules! table {
 pub(crate) use table;
 
 table! {
-    /// How a policy differs from the one below it; and, of a rule, for which URLs. Both are one table,
-    /// since serde can refuse unknown keys only where nothing is flattened.
+    /// Changes to a policy and, in a rule, the URLs that it applies to. One table for both, because serde
+    /// refuses unknown keys only in structs without flattened fields.
     Policy {
         attempts: u16,
         backoff: Backoff,
@@ -51,24 +51,24 @@ table! {
         methods: Vec<String>,
         #[serde(rename = "match")]
         pattern: String,
-        rate: Rate_,
+        rate: RateText,
         redirects: Redirects,
         retry_after: RetryAfter,
         retry_non_idempotent: bool,
         retry_statuses: Vec<u16>,
         stall: Stall,
         timeouts: Timeouts,
-        useful: Period,
+        useful: DurationText,
     }
 }
 
 table! {
     Backoff {
-        base: Period,
-        cap: Period,
+        base: DurationText,
+        cap: DurationText,
         factor: u32,
         jitter: Jitter,
-        step: Period,
+        step: DurationText,
     }
 }
 
@@ -93,37 +93,37 @@ table! {
     }
 }
 
-table! { RetryAfter { cap: Period, over: OverCap, } }
+table! { RetryAfter { cap: DurationText, over: OverCap, } }
 table! { Redirects { downgrade: bool, max: u16, } }
-table! { Stall { grace: Period, min_bytes_per_second: u64, window: Period, } }
+table! { Stall { grace: DurationText, min_bytes_per_second: u64, window: DurationText, } }
 table! { Fallback { url: Url, value: bool, } }
 table! {
     Hedge {
-        after: Period,
-        fallback: Period,
+        after: DurationText,
+        fallback: DurationText,
         max: u8,
-        min: Period,
+        min: DurationText,
         on_failure: bool,
         percentile: Percent,
     }
 }
 
-/// A fault on purpose.
+/// An injected fault.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Chaos {
-    pub(crate) fault: FaultName,
+    pub(crate) fault: FaultKind,
     pub(crate) percent: Percent,
     pub(crate) bytes: Option<u64>,
-    pub(crate) by: Option<Period>,
+    pub(crate) by: Option<DurationText>,
     pub(crate) failure: Option<String>,
-    pub(crate) max: Option<Period>,
-    pub(crate) min: Option<Period>,
+    pub(crate) max: Option<DurationText>,
+    pub(crate) min: Option<DurationText>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum FaultName {
+pub(crate) enum FaultKind {
     ClockJump,
     Error,
     Latency,
@@ -134,17 +134,17 @@ pub(crate) enum FaultName {
 
 /// A rate in the syntax of the command's `--rate`.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Rate_(pub(crate) Rate);
+pub(crate) struct RateText(pub(crate) Rate);
 
-impl<'de> Deserialize<'de> for Rate_ {
+impl<'de> Deserialize<'de> for RateText {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         text.parse().map(Self).map_err(serde::de::Error::custom)
     }
 }
 
-/// The failure with this name, as records and metrics have it.
-pub(crate) fn failure(name: &str) -> Option<Failure> {
+/// The failure with this name, as written in records and metrics.
+pub(crate) fn parse_failure(name: &str) -> Option<Failure> {
     let all = [
         Failure::Connect,
         Failure::Decode,

@@ -1,5 +1,4 @@
-//! One file for everything that fetch-all decides by: limits, breakers, budgets, targets, and the
-//! policy of each URL.
+//! The policy file of fetch-all: limits, breakers, budgets, targets and per-URL policies in TOML.
 //!
 //! ```
 //! use fetch_policy::PolicyFile;
@@ -16,29 +15,29 @@
 //!     timeouts.attempt = "60s"
 //! "#)?;
 //! assert_eq!(file.config()?.per_host_limit(), Some(8));
-//! # Ok::<(), fetch_policy::Wrong>(())
+//! # Ok::<(), fetch_policy::PolicyError>(())
 //! ```
 //!
-//! Everything that can be said, with its defaults:
+//! All keys with their defaults:
 //!
 //! ```toml
 #![doc = include_str!("../example.toml")]
 //! ```
 //!
-//! Times are texts with a unit (`"250ms"`, `"1m 30s"`), shares are whole percents. A mistake is told
-//! with file, line, column, the text and the fix: [`Wrong`]. [`PolicyFile::lint`] finds what is valid
-//! and makes no sense, [`PolicyFile::explain`] tells in words what becomes of a URL,
-//! [`PolicyFile::with_env`] lets the environment override values, and a [`Watcher`] sees when the
+//! Durations are strings with a unit (`"250ms"`, `"1m 30s"`), ratios are whole percentages. An error has
+//! file, line, column, the text and the fix: [`PolicyError`]. [`PolicyFile::lint`] finds settings
+//! that are valid but contradict each other, [`PolicyFile::explain`] describes in words what happens to a URL,
+//! [`PolicyFile::with_env`] lets the environment override values, and a [`PolicyWatcher`] detects when the
 //! file has changed.
 
 mod config;
+mod diagnostics;
 mod env;
 mod explain;
 mod keys;
-mod limits;
 mod lint;
-mod mistakes;
-mod text;
+mod source;
+mod tables;
 mod time;
 mod watch;
 
@@ -46,26 +45,26 @@ use std::path::Path;
 
 use fetch_proto::Config;
 
-pub use explain::Explanation;
-pub use lint::{Finding, Severity};
-pub use text::{Place, Wrong};
-pub use time::{Period, period};
-pub use watch::Watcher;
+pub use explain::PolicyExplanation;
+pub use lint::{PolicyFinding, Severity};
+pub use source::{PolicyError, PolicyErrorKind, Position};
+pub use time::{DurationText, parse_duration};
+pub use watch::PolicyWatcher;
 
-use keys::Keys;
-use text::Text;
+use keys::FileKeys;
+use source::SourceText;
 
-/// A policy file that was read.
+/// A parsed policy file.
 #[derive(Clone, Debug)]
 pub struct PolicyFile {
-    keys: Keys,
-    /// The file with what the environment said otherwise.
+    keys: FileKeys,
+    /// The file with overrides from the environment applied.
     overridden: Option<toml::Table>,
-    text: Text,
+    text: SourceText,
 }
 
 impl PolicyFile {
-    /// Reads `text`, which `name` is the name of.
+    /// Parses `text`. `name` is used in error messages.
     ///
     /// ```
     /// use fetch_policy::PolicyFile;
@@ -76,10 +75,10 @@ impl PolicyFile {
     ///
     /// # Errors
     ///
-    /// It is not TOML, or has a key or value that is not known.
-    pub fn parse(name: &str, text: &str) -> Result<Self, Wrong> {
-        let text = Text::new(name, text);
-        let keys: Keys = text.parse()?;
+    /// If it is not TOML, or has an unknown key or an invalid value.
+    pub fn parse(name: &str, text: &str) -> Result<Self, PolicyError> {
+        let text = SourceText::new(name, text);
+        let keys: FileKeys = text.parse()?;
         let file = Self {
             keys,
             overridden: None,
@@ -98,37 +97,38 @@ impl PolicyFile {
     ///
     /// # Errors
     ///
-    /// It cannot be read, or is no policy file.
-    pub fn read(path: &Path) -> Result<Self, Wrong> {
+    /// If it cannot be read or is not a valid policy file.
+    pub fn read(path: &Path) -> Result<Self, PolicyError> {
         let name = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| Wrong {
+        let text = std::fs::read_to_string(path).map_err(|error| PolicyError {
             name: name.clone(),
-            place: None,
+            position: None,
             text: String::new(),
-            why: format!("cannot be read: {error}"),
+            message: format!("cannot be read: {error}"),
+            kind: PolicyErrorKind::Unreadable,
         })?;
         Self::parse(&name, &text)
     }
 
-    /// The engine's configuration that it describes.
+    /// The engine configuration that this file describes, over the defaults.
     ///
     /// ```
     /// let file = fetch_policy::PolicyFile::parse("p.toml", "limits.concurrency = 7")?;
     /// assert_eq!(file.config()?.concurrency_limit(), 7);
-    /// # Ok::<(), fetch_policy::Wrong>(())
+    /// # Ok::<(), fetch_policy::PolicyError>(())
     /// ```
     ///
     /// # Errors
     ///
-    /// A value is of the right kind and still no good: a pattern that cannot be compiled, a target
-    /// without endpoints. [`parse`](Self::parse) has asked before, so only overrides can cause it.
-    pub fn config(&self) -> Result<Config, Wrong> {
+    /// If a value has the right type but is invalid: a pattern that does not compile, a target without
+    /// endpoints. [`parse`](Self::parse) checks this too, so only overrides can cause it.
+    pub fn config(&self) -> Result<Config, PolicyError> {
         self.config_over(&Config::default())
     }
 
-    /// The same over another base than the defaults: what the file does not say is as there. The
-    /// file's rules come first, then the base's, which have what the file's default policy says;
-    /// with an attempt timeout of its own the file replaces the base's rules.
+    /// The engine configuration that this file describes, over `base`: keys that the file does not set are
+    /// taken from there. The file's rules come first, then the rules of `base` with the file's `[default]`
+    /// applied. If `[default]` sets an attempt timeout, the rules of `base` are dropped.
     ///
     /// ```
     /// use fetch_proto::Config;
@@ -136,13 +136,13 @@ impl PolicyFile {
     /// let file = fetch_policy::PolicyFile::parse("p.toml", "limits.concurrency = 7")?;
     /// let base = Config::default().per_host(3);
     /// assert_eq!(file.config_over(&base)?.per_host_limit(), Some(3));
-    /// # Ok::<(), fetch_policy::Wrong>(())
+    /// # Ok::<(), fetch_policy::PolicyError>(())
     /// ```
     ///
     /// # Errors
     ///
     /// As [`config`](Self::config).
-    pub fn config_over(&self, base: &Config) -> Result<Config, Wrong> {
-        config::config(&self.keys, &self.text, base)
+    pub fn config_over(&self, base: &Config) -> Result<Config, PolicyError> {
+        config::engine_config(&self.keys, &self.text, base)
     }
 }

@@ -1,4 +1,4 @@
-//! What is valid and makes no sense.
+//! Finds settings that are valid but contradict each other.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,42 +6,42 @@ use std::time::Duration;
 use fetch_proto::{HedgeDelay, Policy, RetryAfter, RetryBudget};
 
 use crate::PolicyFile;
-use crate::text::Wrong;
+use crate::source::PolicyError;
 
 /// How bad a [`Finding`] is.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Severity {
-    /// It contradicts itself: what is asked for cannot happen.
+    /// A contradiction: the setting cannot take effect.
     Error,
-    /// It is surely not what was meant.
+    /// Probably not what was intended.
     Warning,
 }
 
-/// What a linter has to say of a place. Displays in the style of compilers.
+/// An error or a warning about a policy file. Displays like a compiler message.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
-pub struct Finding {
-    /// What is wrong where, and the fix.
-    pub wrong: Wrong,
-    /// How bad it is.
+pub struct PolicyFinding {
+    /// Position, message and fix.
+    pub error: PolicyError,
+    /// Its severity.
     pub severity: Severity,
-    /// The line that it is about.
+    /// The source line at that position.
     pub line: String,
 }
 
-impl fmt::Display for Finding {
+impl fmt::Display for PolicyFinding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let severity = match self.severity {
             Severity::Error => "error",
             Severity::Warning => "warning",
         };
-        writeln!(f, "{severity}: {}", self.wrong.why)?;
-        let Some(place) = self.wrong.place else {
-            return write!(f, "  --> {}", self.wrong.name);
+        writeln!(f, "{severity}: {}", self.error.message)?;
+        let Some(place) = self.error.position else {
+            return write!(f, "  --> {}", self.error.name);
         };
-        writeln!(f, "  --> {}:{place}", self.wrong.name)?;
+        writeln!(f, "  --> {}:{place}", self.error.name)?;
         let number = place.line.to_string();
-        // A tab stays one, so that the caret stands below the text wherever tabs end.
+        // Tabs are copied, so that the caret is below the text whatever the width of a tab.
         let before = self.line.chars().take(place.column - 1);
         let before: String = before.map(|c| if c == '\t' { c } else { ' ' }).collect();
         let pad = " ".repeat(number.len());
@@ -50,7 +50,7 @@ impl fmt::Display for Finding {
 }
 
 impl PolicyFile {
-    /// What contradicts itself, or cannot be what was meant, in the order of the file.
+    /// Contradictions and probable mistakes, ordered by position.
     ///
     /// ```
     /// let file = fetch_policy::PolicyFile::parse("p.toml", r#"
@@ -58,45 +58,47 @@ impl PolicyFile {
     /// timeouts = { attempt = "60s", total = "30s" }
     /// "#)?;
     /// let findings = file.lint();
-    /// assert!(findings[0].to_string().starts_with("error: an attempt may take 60s, the whole 30s"));
-    /// # Ok::<(), fetch_policy::Wrong>(())
+    /// assert!(findings[0].to_string().starts_with("error: an attempt may take 60s, the whole fetch 30s"));
+    /// # Ok::<(), fetch_policy::PolicyError>(())
     /// ```
     #[must_use]
-    pub fn lint(&self) -> Vec<Finding> {
+    pub fn lint(&self) -> Vec<PolicyFinding> {
         let mut linter = Linter {
             file: self,
             findings: Vec::new(),
         };
-        linter.all();
-        linter.findings.sort_by_key(|finding| finding.wrong.place);
+        linter.run();
+        linter
+            .findings
+            .sort_by_key(|finding| finding.error.position);
         linter.findings
     }
 }
 
 struct Linter<'a> {
     file: &'a PolicyFile,
-    findings: Vec<Finding>,
+    findings: Vec<PolicyFinding>,
 }
 
 impl Linter<'_> {
     fn add(&mut self, severity: Severity, path: &[&str], why: String) {
-        let wrong = self.file.text.wrong_at(path, &why);
+        let wrong = self.file.text.error_at(path, &why);
         let line = wrong
-            .place
+            .position
             .map(|place| self.file.text.line(place).to_owned());
-        self.findings.push(Finding {
+        self.findings.push(PolicyFinding {
             line: line.unwrap_or_default(),
             severity,
-            wrong,
+            error: wrong,
         });
     }
 
-    fn all(&mut self) {
+    fn run(&mut self) {
         let Ok(config) = self.file.config() else {
-            return; // it was asked when the file was read
+            return; // `parse` has checked it
         };
         let rules = config.rules_ref();
-        let base = contradictions(rules.default_policy());
+        let base = find_contradictions(rules.default_policy());
         for (severity, keys, why) in &base {
             let path = [&["default"], *keys].concat();
             self.add(*severity, &path, why.clone());
@@ -104,28 +106,28 @@ impl Linter<'_> {
         let own = rules.iter().take(self.file.keys.rule.len());
         for (index, (_, policy)) in own.enumerate() {
             let index = index.to_string();
-            for told in contradictions(policy) {
-                // What a rule only inherits is told once, where it stands.
-                if !base.contains(&told) {
-                    let (severity, keys, why) = told;
+            for found in find_contradictions(policy) {
+                // A finding that a rule inherits from [default] is reported once, there.
+                if !base.contains(&found) {
+                    let (severity, keys, why) = found;
                     self.add(severity, &[&["rule", &*index], keys].concat(), why);
                 }
             }
         }
-        self.breaker();
-        self.reach();
-        self.throttle(config.per_host_limit(), config.concurrency_limit());
+        self.check_breaker();
+        self.check_reachability();
+        self.check_throttle(config.per_host_limit(), config.concurrency_limit());
         for (key, budget) in [
             ("budget", config.budget_ref()),
             ("host_budget", config.host_budget_ref()),
         ] {
             if let Some(budget) = budget {
-                self.budget(key, budget);
+                self.check_budget(key, budget);
             }
         }
     }
 
-    fn breaker(&mut self) {
+    fn check_breaker(&mut self) {
         let Some(breaker) = &self.file.keys.breaker else {
             return;
         };
@@ -150,8 +152,8 @@ impl Linter<'_> {
         }
     }
 
-    /// Rules behind one that takes everything.
-    fn reach(&mut self) {
+    /// Reports rules that come after a rule that matches everything they match.
+    fn check_reachability(&mut self) {
         let rules = &self.file.keys.rule;
         let everything = |pattern: &str| {
             let all = [
@@ -171,7 +173,7 @@ impl Linter<'_> {
         });
         for index in taker.map_or(0..0, |taker| taker + 1..rules.len()) {
             let why = format!(
-                "this rule never applies: rule {} before it takes every URL",
+                "this rule never applies: rule {} before it matches every URL",
                 taker.unwrap_or(0) + 1
             );
             self.add(
@@ -186,7 +188,7 @@ impl Linter<'_> {
             };
             if let Some(earlier) = rules[..later].iter().position(same) {
                 let why = format!(
-                    "this rule never applies: rule {} matches the same",
+                    "this rule never applies: rule {} has the same pattern",
                     earlier + 1
                 );
                 self.add(
@@ -198,7 +200,7 @@ impl Linter<'_> {
         }
     }
 
-    fn throttle(&mut self, per_host: Option<usize>, concurrency: usize) {
+    fn check_throttle(&mut self, per_host: Option<usize>, concurrency: usize) {
         let Some(throttle) = &self.file.keys.throttle else {
             return;
         };
@@ -208,14 +210,14 @@ impl Linter<'_> {
             .is_some_and(|minimum| (minimum as usize) < at_once)
         {
             let why = format!(
-                "{at_once} attempts at once at a host look like refusals until they are answered: \
+                "{at_once} attempts in flight to a host count as refused until they are answered: \
                  set `minimum` to {at_once} or more, or `limits.per_host` lower"
             );
             self.add(Severity::Warning, &["throttle", "minimum"], why);
         }
     }
 
-    fn budget(&mut self, key: &str, budget: &RetryBudget) {
+    fn check_budget(&mut self, key: &str, budget: &RetryBudget) {
         let none = match budget {
             RetryBudget::Capacity {
                 capacity,
@@ -237,24 +239,28 @@ impl Linter<'_> {
     }
 }
 
-/// What is told of a policy: how bad it is, by which keys, and why.
-type Told = (Severity, &'static [&'static str], String);
+/// A contradiction in a policy: its severity, the keys, and the message.
+type Contradiction = (Severity, &'static [&'static str], String);
 
-/// Where a policy contradicts itself.
-fn contradictions(policy: &Policy) -> Vec<Told> {
-    [attempts(policy), retry_after(policy), hedge(policy)]
-        .into_iter()
-        .flatten()
-        .collect()
+/// Contradictions within one policy.
+fn find_contradictions(policy: &Policy) -> Vec<Contradiction> {
+    [
+        check_attempts(policy),
+        check_retry_after(policy),
+        check_hedge(policy),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
-/// Attempts that cannot be made within the total limit.
-fn attempts(policy: &Policy) -> Option<Told> {
+/// Attempts that do not fit into the total limit.
+fn check_attempts(policy: &Policy) -> Option<Contradiction> {
     let limits = policy.timeouts_ref();
     let (attempt, total) = (limits.attempt?, limits.total?);
     if attempt > total {
         let why = format!(
-            "an attempt may take {attempt:?}, the whole {total:?}: raise `total` or lower `attempt`"
+            "an attempt may take {attempt:?}, the whole fetch {total:?}: raise `total` or lower `attempt`"
         );
         return Some((Severity::Error, &["timeouts", "attempt"], why));
     }
@@ -263,8 +269,8 @@ fn attempts(policy: &Policy) -> Option<Told> {
     let waits: Duration = (0..retries).map(|n| policy.backoff_ref().bounds(n).0).sum();
     if waits >= total {
         let why = format!(
-            "the waits between {of} attempts take at least {waits:?}, the whole may take {total:?}: \
-             the last attempts can never happen"
+            "the waits between {of} attempts take at least {waits:?}, the whole fetch may take {total:?}: \
+             the last attempts never start"
         );
         return Some((Severity::Warning, &["attempts"], why));
     }
@@ -272,32 +278,31 @@ fn attempts(policy: &Policy) -> Option<Told> {
     (before >= total).then(|| {
         let why = format!(
             "{retries} attempts that time out after {attempt:?} and the waits between them take \
-             {before:?}, the whole may take {total:?}: the last of {of} attempts then never happens; \
+             {before:?}, the whole fetch may take {total:?}: the last of {of} attempts never starts; \
              raise `total`"
         );
         (Severity::Warning, &["timeouts", "total"][..], why)
     })
 }
 
-/// Waits that the server asks for and that the total limit does not allow.
-fn retry_after(policy: &Policy) -> Option<Told> {
+/// A `Retry-After` cap beyond the total limit.
+fn check_retry_after(policy: &Policy) -> Option<Contradiction> {
     let (cap, total) = (policy.retry_after_ref().cap, policy.timeouts_ref().total?);
     (cap > total && cap != RetryAfter::DEFAULT.cap).then(|| {
         let why = format!(
-            "a Retry-After of up to {cap:?} is obeyed, the whole may take {total:?}: lower `cap`"
+            "a Retry-After of up to {cap:?} is honoured, the whole fetch may take {total:?}: lower `cap`"
         );
         (Severity::Warning, &["retry_after", "cap"][..], why)
     })
 }
 
-/// Races that never begin.
-fn hedge(policy: &Policy) -> Option<Told> {
+/// A hedge that starts only after the attempt limit.
+fn check_hedge(policy: &Policy) -> Option<Contradiction> {
     let attempt = policy.timeouts_ref().attempt?;
     match policy.hedge_ref()?.delay {
         HedgeDelay::Fixed(after) if after >= attempt => {
-            let why = format!(
-                "a second attempt after {after:?} never begins: the first ends at {attempt:?}"
-            );
+            let why =
+                format!("a hedge after {after:?} never starts: the first ends at {attempt:?}");
             Some((Severity::Warning, &["hedge"], why))
         }
         _ => None,

@@ -1,34 +1,34 @@
-//! Times as people write them.
+//! Durations and percentages as text.
 
 use std::fmt;
 use std::time::Duration;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
-/// A time, written as `"250ms"`, `"6s"` or `"1m 30s"`.
+/// A duration, written as `"250ms"`, `"6s"` or `"1m 30s"`.
 ///
 /// ```
 /// #[derive(serde::Deserialize)]
-/// struct Table { wait: fetch_policy::Period }
+/// struct Table { wait: fetch_policy::DurationText }
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Period(pub Duration);
+pub struct DurationText(pub Duration);
 
-impl<'de> Deserialize<'de> for Period {
+impl<'de> Deserialize<'de> for DurationText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = deserializer.deserialize_str(TimeText)?;
-        period(&text).map(Self).map_err(D::Error::custom)
+        let text = deserializer.deserialize_str(DurationVisitor)?;
+        parse_duration(&text).map(Self).map_err(D::Error::custom)
     }
 }
 
-/// The text of a time. To a bare number it says what is missing.
-struct TimeText;
+/// Reads a string and, for a bare number, reports that the unit is missing.
+struct DurationVisitor;
 
-impl Visitor<'_> for TimeText {
+impl Visitor<'_> for DurationVisitor {
     type Value = String;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a time with its unit in quotes, such as \"250ms\" or \"6s\"")
+        f.write_str("a duration with a unit in quotes, such as \"250ms\" or \"6s\"")
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<String, E> {
@@ -36,42 +36,43 @@ impl Visitor<'_> for TimeText {
     }
 }
 
-/// Reads a time.
+/// Parses a duration.
 ///
 /// ```
 /// use std::time::Duration;
-/// use fetch_policy::period;
+/// use fetch_policy::parse_duration;
 ///
-/// assert_eq!(period("1m 30s"), Ok(Duration::from_secs(90)));
-/// assert!(period("5").is_err());
+/// assert_eq!(parse_duration("1m 30s"), Ok(Duration::from_secs(90)));
+/// assert!(parse_duration("5").is_err());
 /// ```
 ///
 /// # Errors
 ///
-/// What is wrong with it, and what to write.
-pub fn period(text: &str) -> Result<Duration, String> {
+/// A message with the expected form, if the text is not a duration or is negative.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let parsed: Option<jiff::SignedDuration> = text.trim().parse().ok();
     let parsed =
-        parsed.ok_or("not a time: write a number with a unit, such as \"250ms\" or \"6s\"")?;
-    Duration::try_from(parsed).map_err(|_| "a time cannot be negative here".to_owned())
+        parsed.ok_or("not a duration: write a number with a unit, such as \"250ms\" or \"6s\"")?;
+    Duration::try_from(parsed).map_err(|_| "a duration cannot be negative".to_owned())
 }
 
-/// A limit on time: a time, or `"none"`.
+/// A timeout: a duration, or `"none"` for no limit.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TimeLimit(pub(crate) Option<Duration>);
 
 impl<'de> Deserialize<'de> for TimeLimit {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = deserializer.deserialize_str(TimeText)?;
+        let text = deserializer.deserialize_str(DurationVisitor)?;
         if text == "none" {
             return Ok(Self(None));
         }
-        let limit = period(&text).map_err(|why| D::Error::custom(format!("{why}, or \"none\"")))?;
+        let limit =
+            parse_duration(&text).map_err(|why| D::Error::custom(format!("{why}, or \"none\"")))?;
         Ok(Self(Some(limit)))
     }
 }
 
-/// A share of a hundred.
+/// A whole percentage from 0 to 100.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Percent(u16);
 

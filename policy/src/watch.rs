@@ -1,39 +1,39 @@
-//! Seeing that the file has changed.
+//! Detects changes of a policy file.
 
 use std::fs;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use crate::{PolicyFile, Wrong};
+use crate::{PolicyError, PolicyFile};
 
-/// Watches a policy file. It has no thread and no timer: ask it now and then.
+/// Detects changes of a policy file. It has no thread and no timer: call [`poll`](Self::poll) periodically.
 ///
-/// A file that is no good is told once, and watching goes on, so a mistake leaves the old policy in
-/// force until it is mended.
+/// An invalid file is reported once and watching continues, so the previous policy can stay in force until the file is
+/// fixed.
 ///
 /// ```
-/// let mut watcher = fetch_policy::Watcher::new("policy.toml");
+/// let mut watcher = fetch_policy::PolicyWatcher::new("policy.toml");
 /// if let Some(changed) = watcher.poll() {
 ///     match changed {
 ///         Ok(file) => println!("{} rules", file.config().unwrap().rules_ref().iter().count()),
-///         Err(wrong) => eprintln!("{wrong}: the old policy stays"),
+///         Err(error) => eprintln!("{error}: the old policy stays in force"),
 ///     }
 /// }
 /// ```
 #[derive(Debug)]
-pub struct Watcher {
+pub struct PolicyWatcher {
     path: PathBuf,
-    seen: Option<Seen>,
+    seen: Option<FileStamp>,
     text: Option<String>,
 }
 
-type Seen = (Option<SystemTime>, u64);
+type FileStamp = (Option<SystemTime>, u64);
 
-impl Watcher {
-    /// Watches this file. As it is now is what it is compared with.
+impl PolicyWatcher {
+    /// Watches this file for changes from its present content.
     ///
     /// ```
-    /// let watcher = fetch_policy::Watcher::new("policy.toml");
+    /// let watcher = fetch_policy::PolicyWatcher::new("policy.toml");
     /// ```
     pub fn new(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
@@ -42,36 +42,36 @@ impl Watcher {
             text: None,
             path,
         };
-        watcher.seen = watcher.look();
+        watcher.seen = watcher.stamp();
         watcher.text = fs::read_to_string(&watcher.path).ok();
         watcher
     }
 
-    /// The new policy if the file has other content than when it was last looked at, or what is
-    /// wrong with it. A file that is not there, as while it is being replaced, is waited for.
+    /// The new policy if the file's content has changed since the last call, or the error in it. `None` if it has not
+    /// changed or does not exist, as while it is being replaced.
     ///
     /// ```
-    /// let mut watcher = fetch_policy::Watcher::new("/no/such/file");
+    /// let mut watcher = fetch_policy::PolicyWatcher::new("/no/such/file");
     /// assert!(watcher.poll().is_none());
     /// ```
-    pub fn poll(&mut self) -> Option<Result<PolicyFile, Wrong>> {
-        let now = self.look()?;
+    pub fn poll(&mut self) -> Option<Result<PolicyFile, PolicyError>> {
+        let now = self.stamp()?;
         if self.seen == Some(now) {
             return None;
         }
-        // What cannot be read is looked at again; what is no text is a mistake like any other.
+        // An unreadable file is read again at the next call; text that is not UTF-8 is reported as an error.
         let bytes = fs::read(&self.path).ok()?;
         self.seen = Some(now);
         let text = String::from_utf8_lossy(&bytes).into_owned();
         if self.text.as_ref() == Some(&text) {
-            return None; // it was only touched
+            return None; // only the modification time changed
         }
         let file = PolicyFile::parse(&self.path.display().to_string(), &text);
         self.text = Some(text);
         Some(file)
     }
 
-    fn look(&self) -> Option<Seen> {
+    fn stamp(&self) -> Option<FileStamp> {
         let data = fs::metadata(&self.path).ok()?;
         Some((data.modified().ok(), data.len()))
     }

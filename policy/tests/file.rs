@@ -1,9 +1,9 @@
-//! The file as people write it: the example, mistakes, precedence, linting, explaining, watching.
+//! Policy files as people write them: the example, errors, precedence, linting, explaining, watching.
 
 use std::fs;
 use std::time::Duration;
 
-use fetch_policy::{PolicyFile, Severity, Watcher};
+use fetch_policy::{PolicyFile, PolicyWatcher, Severity};
 use fetch_proto::Method;
 
 const EXAMPLE: &str = include_str!("../example.toml");
@@ -20,7 +20,7 @@ fn wrong(text: &str) -> String {
 }
 
 #[test]
-fn the_example_is_valid_and_says_what_it_seems_to() {
+fn the_example_is_valid_and_sets_what_it_shows() {
     let config = parse(EXAMPLE).config().unwrap();
     assert_eq!(
         (config.concurrency_limit(), config.per_host_limit()),
@@ -53,8 +53,8 @@ fn an_empty_file_changes_nothing() {
     assert_eq!(config, fetch_proto::Config::default());
 }
 
-/// Each mistake, and what its message must have: place, text, fix.
-const MISTAKES: &[(&str, &[&str])] = &[
+/// Each error and the parts that its message must contain: position, text, fix.
+const ERRORS: &[(&str, &[&str])] = &[
     (
         "limits.concurency = 1",
         &["p.toml:1:8: concurency: ", "did you mean `concurrency`?"],
@@ -83,13 +83,13 @@ const MISTAKES: &[(&str, &[&str])] = &[
         "default.timeouts.attempt = 6",
         &[
             "p.toml:1:28: 6: ",
-            "expected a time with its unit",
+            "expected a duration with a unit",
             "\"6s\"",
         ],
     ),
     (
         "default.timeouts.attempt = \"6\"",
-        &["\"6\": not a time", "or \"none\""],
+        &["\"6\": not a duration", "or \"none\""],
     ),
     ("default.timeouts.attempt = \"-6s\"", &["negative"]),
     (
@@ -103,10 +103,13 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ("default.attempts = 70000", &["p.toml:1:20: 70000: "]),
     (
         "default.match = \"/x\"",
-        &["p.toml:1:17: ", "put this into a [[rule]]"],
+        &["p.toml:1:17: ", "move this key to a [[rule]]"],
     ),
     ("default.backoff.jitter = \"big\"", &["unknown", "`equal`"]),
-    ("default.retry_statuses = [503, 999]", &["999 is no status"]),
+    (
+        "default.retry_statuses = [503, 999]",
+        &["999 is not a status"],
+    ),
     (
         "default.retry_after.over = \"wait\"",
         &["unknown", "`defer`"],
@@ -137,11 +140,11 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ),
     (
         "default.chaos = [{ percent = 1, fault = \"error\", failure = \"x\" }]",
-        &["\"x\" is no failure"],
+        &["\"x\" is not a failure"],
     ),
     (
         "[[rule]]\nattempts = 1",
-        &["p.toml:1:1: [[rule]]: ", "say which"],
+        &["p.toml:1:1: [[rule]]: ", "add a pattern"],
     ),
     (
         "[[rule]]\nmatch = \"regex:(\"",
@@ -176,7 +179,7 @@ const MISTAKES: &[(&str, &[&str])] = &[
         &[
             "p.toml:3:12: 5: ",
             "kind = \"capacity\"",
-            "this is \"ratio\"",
+            "this budget is \"ratio\"",
         ],
     ),
     (
@@ -198,8 +201,8 @@ const MISTAKES: &[(&str, &[&str])] = &[
 ];
 
 #[test]
-fn mistakes_are_told_with_place_text_and_fix() {
-    for (text, parts) in MISTAKES {
+fn errors_have_position_text_and_fix() {
+    for (text, parts) in ERRORS {
         let wrong = wrong(text);
         for part in *parts {
             assert!(wrong.contains(part), "{text}\n{wrong}\n{part}");
@@ -208,13 +211,13 @@ fn mistakes_are_told_with_place_text_and_fix() {
 }
 
 #[test]
-fn contradictions_are_found_where_they_stand() {
+fn contradictions_are_reported_at_their_position() {
     let table = [
         (
             "[default]\ntimeouts = { attempt = \"9m\", total = \"5m\" }",
             Severity::Error,
             "2:24",
-            "the whole",
+            "the whole fetch",
         ),
         (
             "[breaker]\nwindow = \"10s\"",
@@ -226,7 +229,7 @@ fn contradictions_are_found_where_they_stand() {
             "[default]\nattempts = 30\ntimeouts.total = \"1m\"",
             Severity::Warning,
             "2:12",
-            "can never happen",
+            "never start",
         ),
         (
             "[default]\nretry_after.cap = \"1h\"",
@@ -238,31 +241,31 @@ fn contradictions_are_found_where_they_stand() {
             "[default]\nhedge = { after = \"7s\" }",
             Severity::Warning,
             "2:9",
-            "never begins",
+            "never starts",
         ),
         (
             "[[rule]]\nmatch = \"glob:**\"\n[[rule]]\nmatch = \"/x\"",
             Severity::Warning,
             "4:9",
-            "takes every URL",
+            "matches every URL",
         ),
         (
             "[[rule]]\nmatch = \"/x\"\n[[rule]]\nmatch = \"/x\"",
             Severity::Warning,
             "4:9",
-            "matches the same",
+            "has the same pattern",
         ),
         (
             "[[rule]]\nmatch = \"glob:/**\"\n[[rule]]\nmatch = \"/x\"",
             Severity::Warning,
             "4:9",
-            "takes every URL",
+            "matches every URL",
         ),
         (
             "[default]\ntimeouts = { attempt = \"25s\", total = \"1m\" }\nattempts = 4",
             Severity::Warning,
             "2:39",
-            "the last of 4 attempts then never happens",
+            "the last of 4 attempts never starts",
         ),
         (
             "[throttle]\nminimum = 5",
@@ -284,13 +287,13 @@ fn contradictions_are_found_where_they_stand() {
             .find(|finding| finding.to_string().contains(part));
         let found = found.unwrap_or_else(|| panic!("{text}\n{findings:#?}"));
         assert_eq!(found.severity, severity, "{text}");
-        let at = found.wrong.place.map(|place| place.to_string());
+        let at = found.error.position.map(|place| place.to_string());
         assert_eq!(at.as_deref(), Some(place), "{found}");
     }
 }
 
 #[test]
-fn what_rules_inherit_is_told_once() {
+fn findings_that_rules_inherit_are_reported_once() {
     let text =
         "[default]\ntimeouts.attempt = \"9m\"\n[[rule]]\nmatch = \"/x\"\n[[rule]]\nmatch = \"/y\"";
     assert_eq!(parse(text).lint().len(), 1);
@@ -305,7 +308,7 @@ fn throttling_is_sound_by_default_whatever_the_concurrency() {
 }
 
 #[test]
-fn all_mistakes_are_told_at_once() {
+fn all_errors_are_reported_at_once() {
     let text = "\
 limits.concurency = 7
 [default]
@@ -320,7 +323,10 @@ chaos = [{ percent = 101, fault = \"reset\" }]
 a = 1
 ";
     let findings = PolicyFile::check("p.toml", text);
-    let places: Vec<_> = findings.iter().filter_map(|one| one.wrong.place).collect();
+    let places: Vec<_> = findings
+        .iter()
+        .filter_map(|one| one.error.position)
+        .collect();
     let lines: Vec<_> = places.iter().map(|place| place.line).collect();
     assert_eq!(lines, [1, 3, 4, 4, 6, 9, 10], "{findings:#?}");
     let shown = findings[2].to_string();
@@ -332,7 +338,7 @@ a = 1
 }
 
 #[test]
-fn a_caret_stands_below_the_text_behind_tabs() {
+fn the_caret_is_below_the_text_after_tabs() {
     let text = parse("[breaker]\n\twindow = \"10s\"").lint()[0].to_string();
     assert!(text.ends_with("  | \t         ^"), "{text:?}");
 }
@@ -345,7 +351,7 @@ fn a_finding_shows_its_line_with_a_caret() {
 }
 
 #[test]
-fn the_environment_wins_over_the_file() {
+fn the_environment_overrides_the_file() {
     let file = parse("limits.per_host = 8\n[[rule]]\nmatch = \"/x\"");
     let vars = [
         ("FETCH_ALL_POLICY_LIMITS__PER_HOST", "2"),
@@ -361,10 +367,14 @@ fn the_environment_wins_over_the_file() {
 }
 
 #[test]
-fn a_wrong_variable_is_named() {
+fn an_invalid_variable_is_named() {
     let table = [
         ("FETCH_ALL_POLICY_LIMITS__PER_HOTS", "2", "per_hots"),
-        ("FETCH_ALL_POLICY_RULE__3__ATTEMPTS", "2", "not so many"),
+        (
+            "FETCH_ALL_POLICY_RULE__3__ATTEMPTS",
+            "2",
+            "no entry with this index",
+        ),
         ("FETCH_ALL_POLICY_DEFAULT__ATTEMPTS", "many", "expected"),
     ];
     for (name, value, part) in table {
@@ -379,38 +389,38 @@ fn a_wrong_variable_is_named() {
 }
 
 #[test]
-fn a_url_is_explained_from_queue_to_last_resort() {
+fn a_url_is_explained_from_queue_to_fallback() {
     let plan = parse(EXAMPLE).explain(&Method::Get, &"https://api.example/v1".parse().unwrap());
     let text = plan.unwrap().to_string();
     let expected = "\
 GET https://api.example/v1: rule 2 of 3 (\"host:api.example\", line 98)
-  it waits for its turn, at most 3600s: 200 at once in all, 8 at its host, 500/s in all, 20/s at its host
-  attempt 1, within 6s, connecting 10s, between pieces of the body 30s
+  waits in the queue, at most 3600s: 200 requests at once over all hosts, 8 per host, 500/s over all hosts, 20/s per host
+  attempt 1, within 6s, connect 10s, idle read 30s
   attempt 2 after 500ms to 1s
   attempt 3 after 1s to 2s
-  it is retried: after connection, DNS, reset and timeout failures, and 408 425 429 500 502 503 504
-  a Retry-After of up to 60s is obeyed
-  all that takes at most 21s from the first attempt's start
-  an attempt slower than 95 % of its host's answers is raced by up to 1 more
-  while its host's breaker is open it waits
-  retries and races come out of its host's budget: 20 % of the requests, at least 10 a second
-  retries and races come out of the common budget: a bucket of 500
-  a body slower than 100 B/s for 20s is given up
-  if all that fails: https://mirror.example/
-  as the last resort: the caller's value";
+  retried after connect, DNS, reset and timeout failures and status 408 425 429 500 502 503 504
+  a Retry-After of up to 60s is honoured
+  takes at most 21s from the start of the first attempt
+  an attempt slower than 95 % of its host's responses is hedged by up to 1 more
+  while the circuit breaker of its host is open, it waits
+  retries and hedges are paid from the host's retry budget: 20 % of the requests, at least 10 a second
+  retries and hedges are paid from the global retry budget: a bucket of 500
+  a body slower than 100 B/s for 20s is aborted
+  fallback: https://mirror.example/
+  last fallback: the value set by the caller";
     assert_eq!(text, expected);
 }
 
 #[test]
-fn a_bad_change_is_told_once_and_watching_goes_on() {
+fn an_invalid_change_is_reported_once_and_watching_continues() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("p.toml");
     fs::write(&path, "limits.per_host = 1").unwrap();
-    let mut watcher = Watcher::new(&path);
+    let mut watcher = PolicyWatcher::new(&path);
     assert!(watcher.poll().is_none(), "nothing has changed");
     fs::write(&path, "limits.per_host = \"many\"").unwrap();
     assert!(watcher.poll().unwrap().is_err());
-    assert!(watcher.poll().is_none(), "it was told");
+    assert!(watcher.poll().is_none(), "it is reported once");
     fs::remove_file(&path).unwrap();
     assert!(watcher.poll().is_none(), "it is being replaced");
     fs::write(&path, "limits.per_host = 12").unwrap();

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use log::Level;
 use pin_project_lite::pin_project;
 
-use crate::{DEFAULT_LEVEL, Report, Reporter, Scope, ToLog};
+use crate::{DEFAULT_LEVEL, Reporter, Scope, TimingReport, ToLog};
 
 /// Adds timing to every future.
 ///
@@ -56,7 +56,7 @@ pub trait TimedExt: Future + Sized {
     /// assert!(elapsed.is_some());
     /// # });
     /// ```
-    fn timed_with<R: FnOnce(Report)>(
+    fn timed_with<R: FnOnce(TimingReport)>(
         self,
         name: impl Into<Cow<'static, str>>,
         on_report: R,

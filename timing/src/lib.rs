@@ -1,7 +1,7 @@
 //! Times any code: futures, closures, scopes and whole functions.
 //!
-//! Every measurement ends in one [`Report`]: a name, the elapsed time by [`Instant`](std::time::Instant)
-//! and an [`Outcome`], which says whether the work finished, was cancelled or panicked. By default the report
+//! Every measurement ends in one [`TimingReport`]: a name, the elapsed time by [`Instant`](std::time::Instant)
+//! and an [`TimedOutcome`], which says whether the work finished, was cancelled or panicked. By default the report
 //! is one line of the [`log`] facade, under the target [`TARGET`]:
 //!
 //! ```text
@@ -49,5 +49,5 @@ mod scope;
 pub use attribute::timed;
 pub use future::{Timed, TimedExt};
 pub use log::Level;
-pub use report::{DEFAULT_LEVEL, Outcome, Report, Reporter, TARGET, ToLog};
+pub use report::{DEFAULT_LEVEL, Reporter, TARGET, TimedOutcome, TimingReport, ToLog};
 pub use scope::{Scope, scope, timed, timed_at, timed_with};

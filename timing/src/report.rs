@@ -15,10 +15,10 @@ pub const DEFAULT_LEVEL: Level = Level::Info;
 /// How timed work ended.
 ///
 /// ```
-/// assert_eq!(fetch_timing::Outcome::Cancelled.to_string(), "cancelled");
+/// assert_eq!(fetch_timing::TimedOutcome::Cancelled.to_string(), "cancelled");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Outcome {
+pub enum TimedOutcome {
     /// The work ran to its end; an `Err` or an early return is an end too.
     Finished,
     /// The work was dropped before its end.
@@ -27,11 +27,11 @@ pub enum Outcome {
     Panicked,
 }
 
-impl Outcome {
+impl TimedOutcome {
     /// Returns the word that the log uses.
     ///
     /// ```
-    /// assert_eq!(fetch_timing::Outcome::Finished.as_str(), "finished");
+    /// assert_eq!(fetch_timing::TimedOutcome::Finished.as_str(), "finished");
     /// ```
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -43,7 +43,7 @@ impl Outcome {
     }
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for TimedOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
@@ -54,28 +54,28 @@ impl fmt::Display for Outcome {
 /// Its `Display` form is the log message: seconds, cut to whole microseconds.
 ///
 /// ```
-/// use fetch_timing::{Outcome, Report};
+/// use fetch_timing::{TimedOutcome, TimingReport};
 /// use std::time::Duration;
 ///
-/// let report = Report {
+/// let report = TimingReport {
 ///     name: "load".into(),
 ///     elapsed: Duration::from_nanos(12_345_678_901),
-///     outcome: Outcome::Finished,
+///     outcome: TimedOutcome::Finished,
 /// };
 /// assert_eq!(report.to_string(), "timed load: 12.345678 s (finished)");
 /// assert_eq!(report.elapsed_us(), 12_345_678);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
+pub struct TimingReport {
     /// The name that the caller gave.
     pub name: Cow<'static, str>,
     /// The time from start to end by the monotonic clock, waiting included.
     pub elapsed: Duration,
     /// How the work ended.
-    pub outcome: Outcome,
+    pub outcome: TimedOutcome,
 }
 
-impl Report {
+impl TimingReport {
     /// Returns the elapsed time in whole microseconds, at most `u64::MAX`.
     ///
     /// ```
@@ -87,7 +87,7 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for TimingReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             name,
@@ -99,15 +99,15 @@ impl fmt::Display for Report {
     }
 }
 
-/// Takes the report of one measurement: the log ([`ToLog`]) or any closure `FnOnce(Report)`.
+/// Takes the report of one measurement: the log ([`ToLog`]) or any closure `FnOnce(TimingReport)`.
 ///
 /// A reporter also runs while a panic unwinds, and must not panic itself then: Rust aborts on a double panic.
 pub trait Reporter {
     /// Tells whether a report is wanted; asked once, before the work starts, and `false` makes timing free.
     ///
     /// ```
-    /// use fetch_timing::{Report, Reporter};
-    /// assert!((|_: Report| ()).enabled());
+    /// use fetch_timing::{TimingReport, Reporter};
+    /// assert!((|_: TimingReport| ()).enabled());
     /// ```
     fn enabled(&self) -> bool {
         true
@@ -116,17 +116,17 @@ pub trait Reporter {
     /// Takes the report.
     ///
     /// ```
-    /// use fetch_timing::{Level, Outcome, Report, Reporter, ToLog};
+    /// use fetch_timing::{Level, TimedOutcome, TimingReport, Reporter, ToLog};
     /// use std::time::Duration;
     ///
     /// let elapsed = Duration::from_millis(3);
-    /// ToLog(Level::Info).report(Report { name: "work".into(), elapsed, outcome: Outcome::Finished });
+    /// ToLog(Level::Info).report(TimingReport { name: "work".into(), elapsed, outcome: TimedOutcome::Finished });
     /// ```
-    fn report(self, report: Report);
+    fn report(self, report: TimingReport);
 }
 
-impl<F: FnOnce(Report)> Reporter for F {
-    fn report(self, report: Report) {
+impl<F: FnOnce(TimingReport)> Reporter for F {
+    fn report(self, report: TimingReport) {
         self(report);
     }
 }
@@ -145,7 +145,7 @@ impl Reporter for ToLog {
         log::log_enabled!(target: TARGET, self.0)
     }
 
-    fn report(self, report: Report) {
+    fn report(self, report: TimingReport) {
         log::log!(
             target: TARGET,
             self.0,

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use log::Level;
 
-use crate::{DEFAULT_LEVEL, Outcome, Report, Reporter, ToLog};
+use crate::{DEFAULT_LEVEL, Reporter, TimedOutcome, TimingReport, ToLog};
 
 /// Starts a scope that logs at [`DEFAULT_LEVEL`] when it is dropped; short for [`Scope::new`].
 ///
@@ -49,15 +49,15 @@ pub fn timed_at<T>(
 /// Runs a closure and hands its report to `on_report`, before the result is returned.
 ///
 /// ```
-/// use fetch_timing::{Outcome, timed_with};
+/// use fetch_timing::{TimedOutcome, timed_with};
 ///
 /// let mut outcome = None;
 /// timed_with("answer", |report| outcome = Some(report.outcome), || 42);
-/// assert_eq!(outcome, Some(Outcome::Finished));
+/// assert_eq!(outcome, Some(TimedOutcome::Finished));
 /// ```
 pub fn timed_with<T>(
     name: impl Into<Cow<'static, str>>,
-    on_report: impl FnOnce(Report),
+    on_report: impl FnOnce(TimingReport),
     work: impl FnOnce() -> T,
 ) -> T {
     let _scope = Scope::with(name, on_report);
@@ -73,17 +73,17 @@ pub fn timed_with<T>(
 /// Bind it to a name such as `_scope`: `let _ = …` would drop it at once.
 ///
 /// ```
-/// use fetch_timing::{Outcome, Scope};
+/// use fetch_timing::{TimedOutcome, Scope};
 ///
 /// let mut seen = None;
 /// drop(Scope::with("work", |report| seen = Some(report)));
 /// let report = seen.unwrap();
-/// assert_eq!((report.name.as_ref(), report.outcome), ("work", Outcome::Finished));
+/// assert_eq!((report.name.as_ref(), report.outcome), ("work", TimedOutcome::Finished));
 /// ```
 #[must_use = "a scope that is not bound to a name ends at once"]
 pub struct Scope<R: Reporter = ToLog> {
     running: Option<Running<R>>,
-    at_drop: Outcome,
+    at_drop: TimedOutcome,
 }
 
 /// What a scope remembers; absent when nobody wants the report or it was given.
@@ -116,7 +116,7 @@ impl Scope {
     }
 }
 
-impl<F: FnOnce(Report)> Scope<F> {
+impl<F: FnOnce(TimingReport)> Scope<F> {
     /// Starts a scope whose report goes to a closure, for instance into a metric.
     ///
     /// ```
@@ -149,21 +149,21 @@ impl<R: Reporter> Scope<R> {
         });
         Self {
             running,
-            at_drop: Outcome::Finished,
+            at_drop: TimedOutcome::Finished,
         }
     }
 
     /// Makes a drop without [`finish`](Self::finish) count as cancelled, for a scope that lives across `.await`.
     ///
     /// ```
-    /// use fetch_timing::{Outcome, Scope};
+    /// use fetch_timing::{TimedOutcome, Scope};
     ///
     /// let mut outcome = None;
     /// drop(Scope::with("upload", |report| outcome = Some(report.outcome)).must_finish());
-    /// assert_eq!(outcome, Some(Outcome::Cancelled));
+    /// assert_eq!(outcome, Some(TimedOutcome::Cancelled));
     /// ```
     pub fn must_finish(mut self) -> Self {
-        self.at_drop = Outcome::Cancelled;
+        self.at_drop = TimedOutcome::Cancelled;
         self
     }
 
@@ -175,7 +175,7 @@ impl<R: Reporter> Scope<R> {
     /// scope.finish();
     /// ```
     pub fn finish(mut self) {
-        self.end(Outcome::Finished);
+        self.end(TimedOutcome::Finished);
     }
 
     /// Ends the scope now, as cancelled.
@@ -184,10 +184,10 @@ impl<R: Reporter> Scope<R> {
     /// fetch_timing::Scope::new("upload").cancel();
     /// ```
     pub fn cancel(mut self) {
-        self.end(Outcome::Cancelled);
+        self.end(TimedOutcome::Cancelled);
     }
 
-    fn end(&mut self, outcome: Outcome) {
+    fn end(&mut self, outcome: TimedOutcome) {
         let Some(Running {
             name,
             reporter,
@@ -197,7 +197,7 @@ impl<R: Reporter> Scope<R> {
         else {
             return;
         };
-        reporter.report(Report {
+        reporter.report(TimingReport {
             name,
             elapsed: start.elapsed(),
             outcome,
@@ -210,7 +210,7 @@ impl<R: Reporter> Drop for Scope<R> {
         let Some(running) = &self.running else { return };
         let panicked = thread::panicking() && !running.began_unwinding;
         self.end(if panicked {
-            Outcome::Panicked
+            TimedOutcome::Panicked
         } else {
             self.at_drop
         });

@@ -7,12 +7,12 @@ use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
-use fetch_timing::{Outcome, Report, TimedExt};
+use fetch_timing::{TimedExt, TimedOutcome, TimingReport};
 use futures_lite::future::{block_on, or, poll_once, yield_now};
 
-type Seen = RefCell<Vec<Report>>;
+type Seen = RefCell<Vec<TimingReport>>;
 
-fn outcomes(seen: &Seen) -> Vec<Outcome> {
+fn outcomes(seen: &Seen) -> Vec<TimedOutcome> {
     seen.borrow().iter().map(|report| report.outcome).collect()
 }
 
@@ -28,7 +28,7 @@ fn a_finished_future_reports_the_time_it_waited_too() {
         block_on(work.timed_with("work", |report| seen.borrow_mut().push(report))),
         7
     );
-    assert_eq!(outcomes(&seen), [Outcome::Finished]);
+    assert_eq!(outcomes(&seen), [TimedOutcome::Finished]);
     assert!(seen.borrow()[0].elapsed >= Duration::from_millis(5));
 }
 
@@ -37,9 +37,9 @@ fn the_report_comes_with_the_output_not_with_the_drop() {
     let seen = Seen::default();
     let mut future = Box::pin(async {}.timed_with("work", |report| seen.borrow_mut().push(report)));
     assert_eq!(block_on(poll_once(&mut future)), Some(()));
-    assert_eq!(outcomes(&seen), [Outcome::Finished]);
+    assert_eq!(outcomes(&seen), [TimedOutcome::Finished]);
     drop(future);
-    assert_eq!(outcomes(&seen), [Outcome::Finished]);
+    assert_eq!(outcomes(&seen), [TimedOutcome::Finished]);
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn a_future_dropped_while_it_waits_reports_cancelled() {
     let seen = Seen::default();
     let slow = pending::<()>().timed_with("slow", |report| seen.borrow_mut().push(report));
     block_on(or(slow, yield_now()));
-    assert_eq!(outcomes(&seen), [Outcome::Cancelled]);
+    assert_eq!(outcomes(&seen), [TimedOutcome::Cancelled]);
 }
 
 #[test]
@@ -67,9 +67,9 @@ fn a_panicking_poll_reports_panicked_at_once() {
     let mut future = Box::pin(work.timed_with("work", |report| seen.borrow_mut().push(report)));
     assert!(block_on(poll_once(&mut future)).is_none());
     assert!(catch_unwind(AssertUnwindSafe(|| block_on(poll_once(&mut future)))).is_err());
-    assert_eq!(outcomes(&seen), [Outcome::Panicked]);
+    assert_eq!(outcomes(&seen), [TimedOutcome::Panicked]);
     drop(future);
-    assert_eq!(outcomes(&seen), [Outcome::Panicked]);
+    assert_eq!(outcomes(&seen), [TimedOutcome::Panicked]);
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn a_future_dropped_by_the_panic_of_another_reports_cancelled() {
         block_on(or(slow, async { panic!("on purpose") }));
     };
     assert!(catch_unwind(AssertUnwindSafe(both)).is_err());
-    assert_eq!(outcomes(&seen), [Outcome::Cancelled]);
+    assert_eq!(outcomes(&seen), [TimedOutcome::Cancelled]);
 }
 
 #[test]

@@ -5,23 +5,23 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::Duration;
 
-use fetch_timing::{Outcome, Report, Reporter, Scope, timed_with};
+use fetch_timing::{Reporter, Scope, TimedOutcome, TimingReport, timed_with};
 
 /// Runs `work` with a place for reports, and returns those.
-fn reports(work: impl FnOnce(&RefCell<Vec<Report>>)) -> Vec<Report> {
+fn reports(work: impl FnOnce(&RefCell<Vec<TimingReport>>)) -> Vec<TimingReport> {
     let seen = RefCell::default();
     let _panicked = catch_unwind(AssertUnwindSafe(|| work(&seen)));
     seen.into_inner()
 }
 
-fn outcomes(work: impl FnOnce(&RefCell<Vec<Report>>)) -> Vec<Outcome> {
+fn outcomes(work: impl FnOnce(&RefCell<Vec<TimingReport>>)) -> Vec<TimedOutcome> {
     reports(work)
         .into_iter()
         .map(|report| report.outcome)
         .collect()
 }
 
-fn into<'a>(seen: &'a RefCell<Vec<Report>>, name: &'static str) -> Scope<impl Reporter + 'a> {
+fn into<'a>(seen: &'a RefCell<Vec<TimingReport>>, name: &'static str) -> Scope<impl Reporter + 'a> {
     Scope::with(name, |report| seen.borrow_mut().push(report))
 }
 
@@ -34,7 +34,7 @@ fn a_dropped_scope_reports_its_name_and_at_least_the_time_it_lived() {
     assert_eq!(reports.len(), 1);
     assert_eq!(
         (&*reports[0].name, reports[0].outcome),
-        ("nap", Outcome::Finished)
+        ("nap", TimedOutcome::Finished)
     );
     assert!(reports[0].elapsed >= Duration::from_millis(5));
     assert!(reports[0].elapsed_us() >= 5_000);
@@ -44,19 +44,19 @@ fn a_dropped_scope_reports_its_name_and_at_least_the_time_it_lived() {
 fn a_scope_reports_once_however_it_ends() {
     assert_eq!(
         outcomes(|seen| into(seen, "a").finish()),
-        [Outcome::Finished]
+        [TimedOutcome::Finished]
     );
     assert_eq!(
         outcomes(|seen| into(seen, "a").cancel()),
-        [Outcome::Cancelled]
+        [TimedOutcome::Cancelled]
     );
     assert_eq!(
         outcomes(|seen| drop(into(seen, "a").must_finish())),
-        [Outcome::Cancelled]
+        [TimedOutcome::Cancelled]
     );
     assert_eq!(
         outcomes(|seen| into(seen, "a").must_finish().finish()),
-        [Outcome::Finished]
+        [TimedOutcome::Finished]
     );
 }
 
@@ -67,12 +67,15 @@ fn an_unwinding_scope_reports_panicked() {
         let _inner = into(seen, "inner").must_finish();
         panic!("on purpose");
     };
-    assert_eq!(outcomes(panics), [Outcome::Panicked, Outcome::Panicked]);
+    assert_eq!(
+        outcomes(panics),
+        [TimedOutcome::Panicked, TimedOutcome::Panicked]
+    );
 }
 
 #[test]
 fn a_scope_inside_a_destructor_is_not_blamed_for_the_panic_around_it() {
-    struct CleansUp<'a>(&'a RefCell<Vec<Report>>);
+    struct CleansUp<'a>(&'a RefCell<Vec<TimingReport>>);
     impl Drop for CleansUp<'_> {
         fn drop(&mut self) {
             let _scope = into(self.0, "clean up");
@@ -82,7 +85,7 @@ fn a_scope_inside_a_destructor_is_not_blamed_for_the_panic_around_it() {
         let _cleans_up = CleansUp(seen);
         panic!("on purpose");
     };
-    assert_eq!(outcomes(panics), [Outcome::Finished]);
+    assert_eq!(outcomes(panics), [TimedOutcome::Finished]);
 }
 
 #[test]
@@ -90,19 +93,19 @@ fn a_timed_closure_returns_its_value_and_reports_errors_as_finished() {
     let mut seen = None;
     let result: Result<u8, _> = timed_with("parse", |report| seen = Some(report), || "x".parse());
     assert!(result.is_err());
-    assert_eq!(seen.unwrap().outcome, Outcome::Finished);
+    assert_eq!(seen.unwrap().outcome, TimedOutcome::Finished);
 }
 
 #[test]
 fn a_panicking_closure_reports_before_the_panic_is_caught() {
-    let panics = |seen: &RefCell<Vec<Report>>| {
+    let panics = |seen: &RefCell<Vec<TimingReport>>| {
         timed_with(
             "p",
             |report| seen.borrow_mut().push(report),
             || panic!("on purpose"),
         );
     };
-    assert_eq!(outcomes(panics), [Outcome::Panicked]);
+    assert_eq!(outcomes(panics), [TimedOutcome::Panicked]);
 }
 
 #[test]
@@ -112,7 +115,7 @@ fn a_reporter_that_is_off_gets_no_report() {
         fn enabled(&self) -> bool {
             false
         }
-        fn report(self, report: Report) {
+        fn report(self, report: TimingReport) {
             panic!("reported {report}");
         }
     }

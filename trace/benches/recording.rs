@@ -8,7 +8,7 @@ use std::time::Duration;
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use fetch_proto::{AttemptId, Config, Head, Input, Output, Phase, Request, Timestamp};
-use fetch_trace::{Recorded, replay, what_if};
+use fetch_trace::{RecordedEngine, replay, what_if};
 
 /// Fetches in one sample.
 const COUNT: u64 = 10_000;
@@ -20,7 +20,7 @@ fn main() {
         ("signed URLs", signed),
     ] {
         let file = run(
-            Recorded::recording(Config::default(), SEED, START, Vec::new(), fail),
+            RecordedEngine::recording(Config::default(), SEED, START, Vec::new(), fail),
             url,
         );
         let bytes = file.finish().expect("memory takes everything").len() as u64;
@@ -41,7 +41,7 @@ const START: Timestamp = Timestamp::START;
 fn not_recorded(bencher: Bencher<'_, '_>) {
     bencher.counter(ItemsCount::new(COUNT)).bench_local(|| {
         run(
-            Recorded::<io::Sink>::new(Config::default(), SEED, START),
+            RecordedEngine::<io::Sink>::new(Config::default(), SEED, START),
             plain,
         )
     });
@@ -52,7 +52,7 @@ fn recorded(bencher: Bencher<'_, '_>, urls: &str) {
     let url = if urls == "plain" { plain } else { signed };
     bencher.counter(ItemsCount::new(COUNT)).bench_local(|| {
         run(
-            Recorded::recording(Config::default(), SEED, START, io::sink(), fail),
+            RecordedEngine::recording(Config::default(), SEED, START, io::sink(), fail),
             url,
         )
     });
@@ -61,7 +61,7 @@ fn recorded(bencher: Bencher<'_, '_>, urls: &str) {
 #[divan::bench]
 fn replayed(bencher: Bencher<'_, '_>) {
     let file = run(
-        Recorded::recording(Config::default(), SEED, START, Vec::new(), fail),
+        RecordedEngine::recording(Config::default(), SEED, START, Vec::new(), fail),
         plain,
     );
     let file = file.finish().expect("memory takes everything");
@@ -75,7 +75,7 @@ fn replayed(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn compared(bencher: Bencher<'_, '_>) {
     let file = run(
-        Recorded::recording(Config::default(), SEED, START, Vec::new(), fail),
+        RecordedEngine::recording(Config::default(), SEED, START, Vec::new(), fail),
         plain,
     );
     let file = file.finish().expect("memory takes everything");
@@ -101,7 +101,7 @@ fn signed(n: u64) -> String {
 }
 
 /// Many fetches, one after the other, the clock going on between the calls.
-fn run<W: Write>(mut engine: Recorded<W>, url: fn(u64) -> String) -> Recorded<W> {
+fn run<W: Write>(mut engine: RecordedEngine<W>, url: fn(u64) -> String) -> RecordedEngine<W> {
     let mut now = START;
     let mut tick = move || {
         now = now + Duration::from_nanos(1_700);
@@ -126,7 +126,11 @@ fn run<W: Write>(mut engine: Recorded<W>, url: fn(u64) -> String) -> Recorded<W>
     engine
 }
 
-fn answer<W: Write>(engine: &mut Recorded<W>, id: AttemptId, tick: &mut impl FnMut() -> Timestamp) {
+fn answer<W: Write>(
+    engine: &mut RecordedEngine<W>,
+    id: AttemptId,
+    tick: &mut impl FnMut() -> Timestamp,
+) {
     let now = tick();
     for phase in [Phase::Reused, Phase::Sent] {
         engine.handle(id, Input::Mark(phase, now), now);

@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 
 /// A call of an [`Engine`] that may change it.
 ///
-/// To add one: a variant here, its line in [`Call::apply`], and its method in
-/// [`Recorded`](crate::Recorded). It is then recorded in JSON; an entry of its own in the format is
+/// To add one: a variant here, its line in [`TraceCall::apply`], and its method in
+/// [`RecordedEngine`](crate::RecordedEngine). It is then recorded in JSON; an entry of its own in the format is
 /// only worth it for what happens for each fetch.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Call {
+pub enum TraceCall {
     /// [`Engine::cancel`].
     Cancel(FetchId),
     /// [`Engine::close`].
@@ -40,7 +40,7 @@ pub enum Call {
 /// What an engine answered.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Answer {
+pub enum TraceAnswer {
     /// To `cancel` and `handle`.
     Handled(Handled),
     /// To `close`, `hold`, `release` and the settings.
@@ -51,34 +51,34 @@ pub enum Answer {
     Submitted(Result<FetchId, Rejected>),
 }
 
-impl Call {
+impl TraceCall {
     /// Makes the call.
     ///
     /// ```
     /// use fetch_proto::{Config, Engine, Output, Timestamp};
-    /// use fetch_trace::{Answer, Call};
+    /// use fetch_trace::{TraceAnswer, TraceCall};
     ///
     /// let mut engine = Engine::new(Config::default(), 7, Timestamp::START);
-    /// let answer = Call::Poll.apply(&mut engine, Timestamp::START);
-    /// assert!(matches!(answer, Answer::Output(Output::Idle(_))));
+    /// let answer = TraceCall::Poll.apply(&mut engine, Timestamp::START);
+    /// assert!(matches!(answer, TraceAnswer::Output(Output::Idle(_))));
     /// ```
-    pub fn apply(self, engine: &mut Engine, now: Timestamp) -> Answer {
+    pub fn apply(self, engine: &mut Engine, now: Timestamp) -> TraceAnswer {
         match self {
-            Self::Cancel(id) => return Answer::Handled(engine.cancel(id, now)),
+            Self::Cancel(id) => return TraceAnswer::Handled(engine.cancel(id, now)),
             Self::Close => engine.close(now),
-            Self::Handle(id, input) => return Answer::Handled(engine.handle(id, input, now)),
+            Self::Handle(id, input) => return TraceAnswer::Handled(engine.handle(id, input, now)),
             Self::Hold => engine.hold(),
-            Self::Poll => return Answer::Output(engine.poll(now)),
+            Self::Poll => return TraceAnswer::Output(engine.poll(now)),
             Self::Release => engine.release(),
             Self::SetConfig(config) => engine.set_config(*config, now),
             Self::SetCrawlDelay(host, delay) => engine.set_crawl_delay(&host, delay),
-            Self::Submit(request) => return Answer::Submitted(engine.submit(request, now)),
+            Self::Submit(request) => return TraceAnswer::Submitted(engine.submit(request, now)),
         }
-        Answer::Nothing
+        TraceAnswer::Nothing
     }
 }
 
-impl fmt::Display for Call {
+impl fmt::Display for TraceCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cancel(id) => write!(f, "cancel of fetch {id}"),

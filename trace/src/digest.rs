@@ -3,19 +3,19 @@
 use fetch_proto::{FetchId, Handled, Output, Rejected};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::canon;
+use crate::canonical;
 use crate::redact::Redactor;
 
 /// A digest of every answer so far, each hashed with the digest before it as the seed.
 ///
 /// Events are left out: they tell of decisions, and whether they are told may not matter.
 #[derive(Debug, Default)]
-pub(crate) struct Digest {
+pub(crate) struct AnswerDigest {
     scratch: Vec<u8>,
     sum: u64,
 }
 
-impl Digest {
+impl AnswerDigest {
     pub(crate) fn sum(&self) -> u64 {
         self.sum
     }
@@ -47,7 +47,7 @@ impl Digest {
 
     fn value(&mut self, value: &impl serde::Serialize, redactor: Option<&Redactor>) {
         self.scratch.clear();
-        canon::write(&mut self.scratch, value, redactor);
+        canonical::write(&mut self.scratch, value, redactor);
         self.sum = xxh3_64_with_seed(&self.scratch, self.sum);
     }
 }

@@ -5,7 +5,7 @@ use std::{fmt, io};
 use crate::frame::VERSION;
 
 /// A file is no trace, or not one that this version can read. A trace that was cut or damaged later
-/// on is no error: see [`Ending`](crate::Ending).
+/// on is no error: see [`Ending`](crate::TraceEnd).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TraceError {

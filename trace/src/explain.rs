@@ -1,6 +1,6 @@
 //! One URL's story.
 
-mod words;
+mod labels;
 
 use std::fmt;
 use std::io::Read;
@@ -12,23 +12,23 @@ use fetch_proto::{
 use serde::Serialize;
 use url::Position;
 
-use crate::call::{Answer, Call};
+use crate::call::{TraceAnswer, TraceCall};
 use crate::error::TraceError;
-use crate::reader::Ending;
+use crate::reader::TraceEnd;
 use crate::redact::masked;
-use crate::replay::{Moment, Replay};
+use crate::replay::{ReplayStep, TraceReplay};
 
 /// All fetches of one URL, each from its submission to its outcome. Display gives a line for each
 /// thing that happened.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
-pub struct Story {
+pub struct UrlHistory {
     /// How the trace ends.
-    pub ending: Ending,
+    pub ending: TraceEnd,
     /// Whether the trace was replayed bit for bit, so that this is what happened.
     pub faithful: bool,
     /// One for each time the URL was submitted.
-    pub fetches: Vec<Chapter>,
+    pub fetches: Vec<FetchHistory>,
     /// The URL, its secrets replaced.
     pub url: String,
 }
@@ -36,9 +36,9 @@ pub struct Story {
 /// The story of one fetch.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
-pub struct Chapter {
+pub struct FetchHistory {
     /// What happened, in order.
-    pub lines: Vec<Line>,
+    pub lines: Vec<HistoryLine>,
     /// Its place among all fetches, from 1.
     pub number: u64,
     /// When it was submitted, since the engine's start.
@@ -51,7 +51,7 @@ pub struct Chapter {
 /// One thing that happened.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
-pub struct Line {
+pub struct HistoryLine {
     /// When, since the submission.
     #[serde(serialize_with = "crate::seconds")]
     pub after: Duration,
@@ -66,10 +66,10 @@ pub struct Line {
 ///
 /// ```
 /// use fetch_proto::{Config, Failure, Input, Output, Request, Timestamp};
-/// use fetch_trace::{Recorded, explain};
+/// use fetch_trace::{RecordedEngine, explain};
 ///
 /// let now = Timestamp::START;
-/// let mut engine = Recorded::recording(Config::default(), 7, now, Vec::new(), drop);
+/// let mut engine = RecordedEngine::recording(Config::default(), 7, now, Vec::new(), drop);
 /// engine.submit(Request::get("http://a.test/".parse()?), now)?;
 /// let Output::Start(attempt) = engine.poll(now) else { unreachable!() };
 /// engine.handle(attempt.id, Input::End(Err(Failure::Connect)), now);
@@ -84,16 +84,16 @@ pub struct Line {
 /// # Errors
 ///
 /// If it is no trace, or cannot be read.
-pub fn explain(from: impl Read, url: &str) -> Result<Story, TraceError> {
+pub fn explain(from: impl Read, url: &str) -> Result<UrlHistory, TraceError> {
     let url = url::Url::parse(url).map_or_else(|_| url.to_owned(), String::from);
-    let mut replay = Replay::open(from)?.with_events();
-    let mut telling = Telling {
+    let mut replay = TraceReplay::open(from)?.with_events();
+    let mut telling = HistoryBuilder {
         config: replay.config().clone(),
         live: Vec::new(),
         number: 0,
         start: replay.start(),
-        story: Story {
-            ending: Ending::Complete,
+        story: UrlHistory {
+            ending: TraceEnd::Complete,
             faithful: true,
             fetches: Vec::new(),
             url: masked(&url),
@@ -108,16 +108,16 @@ pub fn explain(from: impl Read, url: &str) -> Result<Story, TraceError> {
     Ok(telling.story)
 }
 
-struct Telling {
+struct HistoryBuilder {
     config: Config,
     /// The fetches that are told of and not over.
-    live: Vec<Live>,
+    live: Vec<ActiveFetch>,
     number: u64,
     start: Timestamp,
-    story: Story,
+    story: UrlHistory,
 }
 
-struct Live {
+struct ActiveFetch {
     chapter: usize,
     host: String,
     id: FetchId,
@@ -126,32 +126,32 @@ struct Live {
     waits: Option<Timestamp>,
 }
 
-impl Telling {
-    fn take(&mut self, moment: Moment, engine: &Engine) {
+impl HistoryBuilder {
+    fn take(&mut self, moment: ReplayStep, engine: &Engine) {
         let now = moment.now;
         for (id, event) in &moment.events {
             self.event(*id, event, now);
         }
         match (moment.call, moment.answer) {
-            (Call::Submit(request), Answer::Submitted(Ok(id))) => {
+            (TraceCall::Submit(request), TraceAnswer::Submitted(Ok(id))) => {
                 self.number += 1;
                 if masked(request.url.as_str()) == self.story.url {
                     self.begin(&request, moment.pinned, id, now, engine);
                 }
             }
-            (Call::Handle(id, input), Answer::Handled(handled)) => {
+            (TraceCall::Handle(id, input), TraceAnswer::Handled(handled)) => {
                 self.input(id, &input, handled, now);
             }
-            (Call::Cancel(id), Answer::Handled(Handled::Applied)) => {
+            (TraceCall::Cancel(id), TraceAnswer::Handled(Handled::Applied)) => {
                 self.tell(id, now, || "cancelled by the caller".to_owned());
             }
-            (Call::Close, _) => self.tell_all(now, "the fetcher is closed: everything ends"),
-            (Call::Hold, _) => {
+            (TraceCall::Close, _) => self.tell_all(now, "the fetcher is closed: everything ends"),
+            (TraceCall::Hold, _) => {
                 self.tell_all(now, "nothing starts: outcomes wait for their consumer");
             }
-            (Call::Release, _) => self.tell_all(now, "attempts may start again"),
-            (Call::Poll, Answer::Output(Output::Idle(_))) => self.wait(now, engine),
-            (Call::Poll, Answer::Output(output)) => self.said(output, now),
+            (TraceCall::Release, _) => self.tell_all(now, "attempts may start again"),
+            (TraceCall::Poll, TraceAnswer::Output(Output::Idle(_))) => self.wait(now, engine),
+            (TraceCall::Poll, TraceAnswer::Output(output)) => self.said(output, now),
             _ => {}
         }
     }
@@ -165,26 +165,26 @@ impl Telling {
         engine: &Engine,
     ) {
         let host = request.url[..Position::AfterPort].to_owned();
-        self.story.fetches.push(Chapter {
+        self.story.fetches.push(FetchHistory {
             lines: Vec::new(),
             number: self.number,
             submitted: now.saturating_since(self.start),
             tag: request.tag,
         });
-        self.live.push(Live {
+        self.live.push(ActiveFetch {
             chapter: self.story.fetches.len() - 1,
             host: host.clone(),
             id,
             submitted: now,
             waits: Some(now),
         });
-        self.tell(id, now, || words::submitted(request, &host, engine));
-        let policy = words::chosen(request, pinned, &self.config);
+        self.tell(id, now, || labels::submitted(request, &host, engine));
+        let policy = labels::chosen(request, pinned, &self.config);
         self.tell(id, now, || policy);
     }
 
     fn event(&mut self, id: Option<FetchId>, event: &Event, now: Timestamp) {
-        let line = || words::event(event);
+        let line = || labels::event(event);
         match (id, event) {
             (Some(id), event) => {
                 if let Some(live) = self.live.iter_mut().find(|live| live.id == id) {
@@ -205,7 +205,7 @@ impl Telling {
         // The decision that follows a head tells its status.
         let told = matches!(input, Input::Head(_)) && handled == Handled::Applied;
         if !told {
-            self.tell(id.fetch, now, || words::seen(id, input, handled, now));
+            self.tell(id.fetch, now, || labels::seen(id, input, handled, now));
         }
     }
 
@@ -216,7 +216,7 @@ impl Telling {
         for live in &mut self.live {
             if live.waits.is_some_and(|since| since <= now) {
                 live.waits = None;
-                told.push((live.id, words::waits(&live.host, limit, engine)));
+                told.push((live.id, labels::waits(&live.host, limit, engine)));
             }
         }
         for (id, why) in told {
@@ -240,7 +240,7 @@ impl Telling {
                 )
             }),
             Output::Done(id, outcome) => {
-                self.tell(id, now, || words::ended(&outcome));
+                self.tell(id, now, || labels::ended(&outcome));
                 self.live.retain(|live| live.id != id);
             }
             _ => {}
@@ -249,7 +249,7 @@ impl Telling {
 
     fn tell(&mut self, id: FetchId, now: Timestamp, line: impl FnOnce() -> String) {
         if let Some(live) = self.live.iter().find(|live| live.id == id) {
-            self.story.fetches[live.chapter].lines.push(Line {
+            self.story.fetches[live.chapter].lines.push(HistoryLine {
                 after: now.saturating_since(live.submitted),
                 what: line(),
             });
@@ -263,7 +263,7 @@ impl Telling {
     }
 }
 
-impl Live {
+impl ActiveFetch {
     /// Keeps up with where it stands.
     fn follow(&mut self, event: &Event, now: Timestamp) {
         match event {
@@ -280,7 +280,7 @@ impl Live {
     }
 }
 
-impl fmt::Display for Story {
+impl fmt::Display for UrlHistory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.fetches.is_empty() {
             return write!(
@@ -291,7 +291,7 @@ impl fmt::Display for Story {
         }
         write!(f, "{}", self.url)?;
         for fetch in &self.fetches {
-            let Chapter {
+            let FetchHistory {
                 number,
                 submitted,
                 tag,
@@ -311,7 +311,7 @@ impl fmt::Display for Story {
             )?;
         }
         match self.ending {
-            Ending::Complete => Ok(()),
+            TraceEnd::Complete => Ok(()),
             ending => write!(f, "\n\nthe trace is {ending}"),
         }
     }

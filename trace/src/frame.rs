@@ -13,9 +13,9 @@ pub(crate) const MAGIC: [u8; 8] = *b"\x89FETCH\r\n";
 /// The version of the format, which follows: 2 bytes, little-endian.
 pub(crate) const VERSION: u16 = 2;
 /// The longest content.
-pub(crate) const MAX: usize = 16 << 20;
+pub(crate) const MAX_CONTENT: usize = 16 << 20;
 /// Length and hash.
-pub(crate) const HEAD: usize = 12;
+pub(crate) const HEAD_LEN: usize = 12;
 
 /// A frame that is being filled, with room for its head.
 #[derive(Debug)]
@@ -25,13 +25,13 @@ pub(crate) struct Frame {
 
 impl Frame {
     pub(crate) fn new(capacity: usize) -> Self {
-        let mut bytes = Vec::with_capacity(capacity + HEAD);
-        bytes.resize(HEAD, 0);
+        let mut bytes = Vec::with_capacity(capacity + HEAD_LEN);
+        bytes.resize(HEAD_LEN, 0);
         Self { bytes }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.bytes.len() - HEAD
+        self.bytes.len() - HEAD_LEN
     }
 
     /// The bytes to append to.
@@ -44,25 +44,27 @@ impl Frame {
         if self.len() == 0 {
             return Ok(());
         }
-        let length = u32::try_from(self.len()).ok().filter(|_| self.len() <= MAX);
+        let length = u32::try_from(self.len())
+            .ok()
+            .filter(|_| self.len() <= MAX_CONTENT);
         let length = length.ok_or_else(|| {
             io::Error::other(format!(
                 "an entry of {} bytes is too large for a trace",
                 self.len()
             ))
         })?;
-        let hash = xxh3_64(&self.bytes[HEAD..]);
+        let hash = xxh3_64(&self.bytes[HEAD_LEN..]);
         self.bytes[..4].copy_from_slice(&length.to_le_bytes());
-        self.bytes[4..HEAD].copy_from_slice(&hash.to_le_bytes());
+        self.bytes[4..HEAD_LEN].copy_from_slice(&hash.to_le_bytes());
         to.write_all(&self.bytes)?;
-        self.bytes.truncate(HEAD);
+        self.bytes.truncate(HEAD_LEN);
         to.flush()
     }
 }
 
 /// What comes next in the file.
 #[derive(Debug)]
-pub(crate) enum Next {
+pub(crate) enum FrameRead {
     /// A frame, which is in the buffer now.
     Frame,
     /// The end of the file, between two frames.
@@ -74,31 +76,31 @@ pub(crate) enum Next {
 }
 
 /// Reads a frame's content into `buffer`.
-pub(crate) fn read(from: &mut impl Read, buffer: &mut Vec<u8>) -> io::Result<Next> {
-    let mut head = [0; HEAD];
+pub(crate) fn read(from: &mut impl Read, buffer: &mut Vec<u8>) -> io::Result<FrameRead> {
+    let mut head = [0; HEAD_LEN];
     match fill(from, &mut head)? {
-        0 => return Ok(Next::End),
-        HEAD => {}
-        _ => return Ok(Next::Cut),
+        0 => return Ok(FrameRead::End),
+        HEAD_LEN => {}
+        _ => return Ok(FrameRead::Cut),
     }
     let [a, b, c, d, hash @ ..] = head;
     let (length, hash) = (
         u32::from_le_bytes([a, b, c, d]) as usize,
         u64::from_le_bytes(hash),
     );
-    if length > MAX {
-        return Ok(Next::Damaged);
+    if length > MAX_CONTENT {
+        return Ok(FrameRead::Damaged);
     }
     buffer.clear();
     // Room is made as bytes come: a wrong length costs nothing.
     let got = from.take(length as u64).read_to_end(buffer)?;
     if got < length {
-        return Ok(Next::Cut);
+        return Ok(FrameRead::Cut);
     }
     Ok(if xxh3_64(buffer) == hash {
-        Next::Frame
+        FrameRead::Frame
     } else {
-        Next::Damaged
+        FrameRead::Damaged
     })
 }
 

@@ -3,19 +3,19 @@
 //! The core, [`fetch_proto::Engine`], decides by its settings, its seed and its calls, with their
 //! times, and by nothing else. A *trace* is a file of these:
 //!
-//! - [`Recorded`] is an engine that writes one, for a driver to hold in the engine's place.
+//! - [`RecordedEngine`] is an engine that writes one, for a driver to hold in the engine's place.
 //! - [`replay`] makes the calls again and proves that every decision is the same, or names the first
-//!   that is not; [`Replay`] does it step by step.
+//!   that is not; [`TraceReplay`] does it step by step.
 //! - [`what_if`] runs the recorded requests under another policy, with ranges where the trace cannot
 //!   know what would have been.
 //! - [`explain`] tells the story of one URL, with the reason of every decision.
 //!
 //! ```
 //! use fetch_proto::{Config, Head, Input, Output, Request, Timestamp};
-//! use fetch_trace::{Recorded, explain, replay, what_if};
+//! use fetch_trace::{RecordedEngine, explain, replay, what_if};
 //!
 //! let now = Timestamp::START;
-//! let mut engine = Recorded::recording(Config::default(), 7, now, Vec::new(), |error| {
+//! let mut engine = RecordedEngine::recording(Config::default(), 7, now, Vec::new(), |error| {
 //!     eprintln!("the recording ended: {error}");
 //! });
 //! engine.submit(Request::get("http://a.test/?token=secret".parse()?), now)?;
@@ -82,13 +82,13 @@
 //!
 //! # Adding an input to the core
 //!
-//! See [`Call`]: a variant, a line and a method; it is then recorded in JSON. What
+//! See [`TraceCall`]: a variant, a line and a method; it is then recorded in JSON. What
 //! [`Input`](fetch_proto::Input) or [`Output`](fetch_proto::Output) gains works without a change.
 
 mod call;
-mod canon;
+mod canonical;
 mod digest;
-mod drive;
+mod entry;
 mod error;
 mod explain;
 mod frame;
@@ -100,18 +100,18 @@ mod replay;
 #[cfg(test)]
 mod tests;
 mod urls;
+mod virtual_run;
 mod what_if;
-mod wire;
 
-pub use call::{Answer, Call};
+pub use call::{TraceAnswer, TraceCall};
 pub use error::TraceError;
-pub use explain::{Chapter, Line, Story, explain};
-pub use reader::Ending;
-pub use recorded::Recorded;
-pub use recorder::Recorder;
+pub use explain::{FetchHistory, HistoryLine, UrlHistory, explain};
+pub use reader::TraceEnd;
+pub use recorded::RecordedEngine;
+pub use recorder::TraceRecorder;
 pub use redact::is_secret;
-pub use replay::{Difference, Moment, Replay, Report, replay};
-pub use what_if::{Comparison, Totals, what_if};
+pub use replay::{ReplayDifference, ReplayReport, ReplayStep, TraceReplay, replay};
+pub use what_if::{RunComparison, RunTotals, what_if};
 
 /// Durations in JSON, for people and their tools.
 fn seconds<S: serde::Serializer>(

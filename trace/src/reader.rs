@@ -1,6 +1,6 @@
 //! Reading a trace back into calls.
 
-mod words;
+mod dictionary;
 
 use std::fmt;
 use std::io::Read;
@@ -11,18 +11,18 @@ use fetch_proto::{AttemptId, Config, Head, Input, Request, Timestamp};
 use serde::Serialize;
 use url::Url;
 
-use self::words::Words;
-use crate::call::Call;
+use self::dictionary::ReadDictionary;
+use crate::call::TraceCall;
+use crate::entry::{self, Entry, PolicySource, PollEntry, SubmitEntry};
 use crate::error::TraceError;
-use crate::frame::{self, MAGIC, Next, VERSION};
-use crate::urls::Unpacker;
-use crate::wire::{self, Chosen, Entry, Polled, Submit};
+use crate::frame::{self, FrameRead, MAGIC, VERSION};
+use crate::urls::UrlUnpacker;
 
 /// How a trace ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "how")]
 #[non_exhaustive]
-pub enum Ending {
+pub enum TraceEnd {
     /// In order: the recording was ended.
     Complete,
     /// It breaks off: the process was killed, or the file was cut. All before can be used.
@@ -37,7 +37,7 @@ pub enum Ending {
     },
 }
 
-impl fmt::Display for Ending {
+impl fmt::Display for TraceEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Complete => f.write_str("complete"),
@@ -49,9 +49,9 @@ impl fmt::Display for Ending {
 
 /// A call as it was recorded.
 #[derive(Debug)]
-pub(crate) struct Record {
-    pub(crate) call: Call,
-    pub(crate) expected: Option<Expected>,
+pub(crate) struct RecordedCall {
+    pub(crate) call: TraceCall,
+    pub(crate) expected: Option<ExpectedOutput>,
     pub(crate) now: Timestamp,
     /// Whether the policy of a request that is submitted is that of the rules.
     pub(crate) pinned: bool,
@@ -59,22 +59,22 @@ pub(crate) struct Record {
 
 /// What a poll said.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Expected {
+pub(crate) struct ExpectedOutput {
     pub(crate) check: Option<u8>,
     pub(crate) kind: &'static str,
 }
 
 /// What comes next.
 #[derive(Debug)]
-pub(crate) enum Item {
-    Call(Box<Record>),
+pub(crate) enum TraceItem {
+    Call(Box<RecordedCall>),
     Digest(u64),
-    End(Ending),
+    End(TraceEnd),
 }
 
 /// The entries of a file, in order.
 #[derive(Debug)]
-pub(crate) struct Reader<R> {
+pub(crate) struct TraceReader<R> {
     attempt: Option<AttemptId>,
     /// The frame and how much of it was read.
     buffer: Vec<u8>,
@@ -87,14 +87,14 @@ pub(crate) struct Reader<R> {
     /// Polls that are still to be repeated, and the digest after the last.
     repeat: (u16, u8),
     tag: u64,
-    unpacker: Unpacker,
+    unpacker: UrlUnpacker,
     usable: u64,
-    words: Words,
+    words: ReadDictionary,
 }
 
-impl<R: Read> Reader<R> {
+impl<R: Read> TraceReader<R> {
     /// Reads what is before the entries.
-    pub(crate) fn open(mut from: R) -> Result<(Self, wire::Head<Config>), TraceError> {
+    pub(crate) fn open(mut from: R) -> Result<(Self, entry::TraceHead<Config>), TraceError> {
         let mut begin = [0; MAGIC.len() + 2];
         let got = frame::fill(&mut from, &mut begin)?;
         let (magic, version) = begin.split_at(MAGIC.len());
@@ -116,60 +116,68 @@ impl<R: Read> Reader<R> {
             last_kind: None,
             repeat: (0, 0),
             tag: 0,
-            unpacker: Unpacker::default(),
+            unpacker: UrlUnpacker::default(),
             usable: begin.len() as u64,
-            words: Words::default(),
+            words: ReadDictionary::default(),
         };
-        let head: wire::Head<Config> = match reader.frame()? {
-            Next::Frame => serde_json::from_slice(&reader.buffer).map_err(|error| {
+        let head: entry::TraceHead<Config> = match reader.frame()? {
+            FrameRead::Frame => serde_json::from_slice(&reader.buffer).map_err(|error| {
                 TraceError::Head(format!("{error}; it was written by another version"))
             })?,
-            Next::End | Next::Cut => return Err(TraceError::Head("it is cut off".to_owned())),
-            Next::Damaged => return Err(TraceError::Head("it is damaged".to_owned())),
+            FrameRead::End | FrameRead::Cut => {
+                return Err(TraceError::Head("it is cut off".to_owned()));
+            }
+            FrameRead::Damaged => return Err(TraceError::Head("it is damaged".to_owned())),
         };
         reader.place = reader.buffer.len();
         reader.last = head.start;
         Ok((reader, head))
     }
 
-    fn frame(&mut self) -> Result<Next, TraceError> {
+    fn frame(&mut self) -> Result<FrameRead, TraceError> {
         let next = frame::read(&mut self.from, &mut self.buffer)?;
         self.place = 0;
         Ok(next)
     }
 
     /// The next call, or digest, or the end.
-    pub(crate) fn next(&mut self) -> Result<Item, TraceError> {
+    pub(crate) fn next(&mut self) -> Result<TraceItem, TraceError> {
         if self.repeat.0 > 0 {
             return Ok(self.repeated());
         }
         loop {
             if self.place == self.buffer.len() {
                 if self.place > 0 {
-                    self.usable += (self.buffer.len() + frame::HEAD) as u64;
+                    self.usable += (self.buffer.len() + frame::HEAD_LEN) as u64;
                     self.buffer.clear();
                     self.place = 0;
                 }
                 let at = self.usable;
                 match self.frame()? {
-                    Next::Frame if self.finished => return Ok(Item::End(Ending::Damaged { at })),
-                    Next::Frame => continue,
-                    Next::End if self.finished => return Ok(Item::End(Ending::Complete)),
-                    Next::End | Next::Cut => return Ok(Item::End(Ending::Cut { at })),
-                    Next::Damaged => return Ok(Item::End(Ending::Damaged { at })),
+                    FrameRead::Frame if self.finished => {
+                        return Ok(TraceItem::End(TraceEnd::Damaged { at }));
+                    }
+                    FrameRead::Frame => continue,
+                    FrameRead::End if self.finished => {
+                        return Ok(TraceItem::End(TraceEnd::Complete));
+                    }
+                    FrameRead::End | FrameRead::Cut => {
+                        return Ok(TraceItem::End(TraceEnd::Cut { at }));
+                    }
+                    FrameRead::Damaged => return Ok(TraceItem::End(TraceEnd::Damaged { at })),
                 }
             }
             match self.entry() {
                 Some(Some(item)) => return Ok(item),
                 Some(None) => {}
                 // The frame is whole but says what no recorder writes.
-                None => return Ok(Item::End(Ending::Damaged { at: self.usable })),
+                None => return Ok(TraceItem::End(TraceEnd::Damaged { at: self.usable })),
             }
         }
     }
 
     /// Takes one entry; `Some(None)` if it is none that is told, `None` if it is not valid.
-    fn entry(&mut self) -> Option<Option<Item>> {
+    fn entry(&mut self) -> Option<Option<TraceItem>> {
         let buffer = std::mem::take(&mut self.buffer);
         let taken = postcard::take_from_bytes::<Entry<'_>>(&buffer[self.place..]).ok();
         let item = taken.and_then(|(entry, rest)| {
@@ -180,7 +188,7 @@ impl<R: Read> Reader<R> {
         item
     }
 
-    fn item(&mut self, entry: &Entry<'_>) -> Option<Option<Item>> {
+    fn item(&mut self, entry: &Entry<'_>) -> Option<Option<TraceItem>> {
         match entry {
             Entry::Word(text) => self.words.add(text),
             Entry::For(id) => self.attempt = Some(*id),
@@ -190,7 +198,7 @@ impl<R: Read> Reader<R> {
                 return Some(Some(self.repeated()));
             }
             Entry::Digest(digest) => {
-                return Some(Some(Item::Digest(u64::from_le_bytes(*digest))));
+                return Some(Some(TraceItem::Digest(u64::from_le_bytes(*digest))));
             }
             Entry::Finish(calls) => {
                 self.finished = *calls == self.calls;
@@ -202,34 +210,34 @@ impl<R: Read> Reader<R> {
     }
 
     /// An entry that is a call.
-    fn called(&mut self, entry: &Entry<'_>) -> Option<Item> {
+    fn called(&mut self, entry: &Entry<'_>) -> Option<TraceItem> {
         if let Some((kind, polled)) = polled(entry) {
             let now = self.pass(polled.delta);
             self.last_kind = Some(kind);
-            let expected = Expected {
+            let expected = ExpectedOutput {
                 check: Some(polled.check),
                 kind,
             };
-            return Some(self.call(Call::Poll, Some(expected), now, false));
+            return Some(self.call(TraceCall::Poll, Some(expected), now, false));
         }
         let (delta, call) = match entry {
-            Entry::Cancel(delta, id) => (*delta, Call::Cancel(*id)),
-            Entry::Close(delta) => (*delta, Call::Close),
-            Entry::Hold => (0, Call::Hold),
-            Entry::Release => (0, Call::Release),
-            Entry::Submit(submit) => (submit.delta, Call::Submit(self.request(submit)?)),
+            Entry::Cancel(delta, id) => (*delta, TraceCall::Cancel(*id)),
+            Entry::Close(delta) => (*delta, TraceCall::Close),
+            Entry::Hold => (0, TraceCall::Hold),
+            Entry::Release => (0, TraceCall::Release),
+            Entry::Submit(submit) => (submit.delta, TraceCall::Submit(self.request(submit)?)),
             Entry::Call(delta, json) => (*delta, serde_json::from_str(json).ok()?),
             input => {
                 let (delta, input) = self.input(input)?;
-                (delta, Call::Handle(self.attempt?, input))
+                (delta, TraceCall::Handle(self.attempt?, input))
             }
         };
         let now = self.pass(delta);
         self.last_kind = None;
         let pinned = matches!(
             entry,
-            Entry::Submit(Submit {
-                policy: Chosen::Pinned(_),
+            Entry::Submit(SubmitEntry {
+                policy: PolicySource::Pinned(_),
                 ..
             })
         );
@@ -238,13 +246,13 @@ impl<R: Read> Reader<R> {
 
     fn call(
         &mut self,
-        call: Call,
-        expected: Option<Expected>,
+        call: TraceCall,
+        expected: Option<ExpectedOutput>,
         now: Timestamp,
         pinned: bool,
-    ) -> Item {
+    ) -> TraceItem {
         self.calls += 1;
-        Item::Call(Box::new(Record {
+        TraceItem::Call(Box::new(RecordedCall {
             call,
             expected,
             now,
@@ -253,12 +261,17 @@ impl<R: Read> Reader<R> {
     }
 
     /// One of the polls that say the same kind of thing.
-    fn repeated(&mut self) -> Item {
+    fn repeated(&mut self) -> TraceItem {
         self.repeat.0 -= 1;
         let check = (self.repeat.0 == 0).then_some(self.repeat.1);
         let kind = self.last_kind.unwrap_or("other");
         let now = Timestamp::from_nanos(self.last);
-        self.call(Call::Poll, Some(Expected { check, kind }), now, false)
+        self.call(
+            TraceCall::Poll,
+            Some(ExpectedOutput { check, kind }),
+            now,
+            false,
+        )
     }
 
     fn pass(&mut self, delta: i64) -> Timestamp {
@@ -293,11 +306,13 @@ impl<R: Read> Reader<R> {
         })
     }
 
-    fn request(&mut self, submit: &Submit<'_>) -> Option<Request> {
+    fn request(&mut self, submit: &SubmitEntry<'_>) -> Option<Request> {
         let url = Url::parse(self.unpacker.unpack(&submit.url)?).ok()?;
         let policy = match &submit.policy {
-            Chosen::Rules => None,
-            Chosen::Own(policy) | Chosen::Pinned(policy) => Some(self.words.policy(policy)?),
+            PolicySource::Rules => None,
+            PolicySource::Own(policy) | PolicySource::Pinned(policy) => {
+                Some(self.words.policy(policy)?)
+            }
         };
         let shape = self.words.shape(&submit.shape)?;
         self.tag = self.tag.wrapping_add_signed(submit.tag);
@@ -319,7 +334,7 @@ fn wait(parts: Option<(u64, u32)>) -> Option<Option<Duration>> {
 }
 
 /// A poll's entry and the kind of thing it said.
-fn polled<'a>(entry: &'a Entry<'_>) -> Option<(&'static str, &'a Polled)> {
+fn polled<'a>(entry: &'a Entry<'_>) -> Option<(&'static str, &'a PollEntry)> {
     Some(match entry {
         Entry::Abort(polled) => ("abort", polled),
         Entry::Accept(polled) => ("accept", polled),

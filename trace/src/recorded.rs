@@ -10,20 +10,20 @@ use fetch_proto::{
     Timestamp,
 };
 
-use crate::call::Call;
-use crate::recorder::Recorder;
+use crate::call::TraceCall;
+use crate::recorder::TraceRecorder;
 
-/// An [`Engine`] and, if wanted, the [`Recorder`] of its calls: the same methods, so that a driver
+/// An [`Engine`] and, if wanted, the [`TraceRecorder`] of its calls: the same methods, so that a driver
 /// holds it in the engine's place. Without a recorder each call costs one comparison more.
 ///
 /// A recording that cannot be written ends and is reported once; the engine goes on.
 ///
 /// ```
 /// use fetch_proto::{Config, Output, Request, Timestamp};
-/// use fetch_trace::{Recorded, replay};
+/// use fetch_trace::{RecordedEngine, replay};
 ///
 /// let now = Timestamp::START;
-/// let mut engine = Recorded::<Vec<u8>>::recording(Config::default(), 7, now, Vec::new(), |error| {
+/// let mut engine = RecordedEngine::<Vec<u8>>::recording(Config::default(), 7, now, Vec::new(), |error| {
 ///     panic!("{error}")
 /// });
 /// engine.submit(Request::get("http://a.test/".parse()?), now)?;
@@ -32,23 +32,23 @@ use crate::recorder::Recorder;
 /// assert!(replay(&file[..])?.is_identical());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Recorded<W: Write = Box<dyn Write + Send>> {
+pub struct RecordedEngine<W: Write = Box<dyn Write + Send>> {
     engine: Engine,
-    recording: Option<Box<Recording<W>>>,
+    recording: Option<Box<ActiveRecording<W>>>,
 }
 
-struct Recording<W: Write> {
-    recorder: Recorder<W>,
+struct ActiveRecording<W: Write> {
+    recorder: TraceRecorder<W>,
     report: Box<dyn FnOnce(io::Error) + Send>,
 }
 
-impl<W: Write> Recorded<W> {
+impl<W: Write> RecordedEngine<W> {
     /// An engine that is not recorded: see [`Engine::new`].
     ///
     /// ```
     /// use fetch_proto::{Config, Timestamp};
-    /// use fetch_trace::Recorded;
-    /// let engine = <Recorded>::new(Config::default(), 7, Timestamp::START);
+    /// use fetch_trace::RecordedEngine;
+    /// let engine = <RecordedEngine>::new(Config::default(), 7, Timestamp::START);
     /// assert_eq!(engine.stats().live, 0);
     /// ```
     #[must_use]
@@ -64,9 +64,9 @@ impl<W: Write> Recorded<W> {
     ///
     /// ```
     /// use fetch_proto::{Config, Timestamp};
-    /// use fetch_trace::Recorded;
+    /// use fetch_trace::RecordedEngine;
     /// let report = |error| eprintln!("the recording ended: {error}");
-    /// let engine = Recorded::recording(Config::default(), 7, Timestamp::START, Vec::new(), report);
+    /// let engine = RecordedEngine::recording(Config::default(), 7, Timestamp::START, Vec::new(), report);
     /// assert_eq!(engine.stats().live, 0);
     /// ```
     pub fn recording(
@@ -76,8 +76,8 @@ impl<W: Write> Recorded<W> {
         to: W,
         report: impl FnOnce(io::Error) + Send + 'static,
     ) -> Self {
-        let recording = match Recorder::new(to, &config, seed, now) {
-            Ok(recorder) => Some(Box::new(Recording {
+        let recording = match TraceRecorder::new(to, &config, seed, now) {
+            Ok(recorder) => Some(Box::new(ActiveRecording {
                 recorder,
                 report: Box::new(report),
             })),
@@ -96,11 +96,11 @@ impl<W: Write> Recorded<W> {
     ///
     /// ```
     /// use fetch_proto::{Config, Timestamp};
-    /// use fetch_trace::Recorded;
-    /// assert_eq!(Recorded::<Vec<u8>>::new(Config::default(), 7, Timestamp::START).finish(), None);
+    /// use fetch_trace::RecordedEngine;
+    /// assert_eq!(RecordedEngine::<Vec<u8>>::new(Config::default(), 7, Timestamp::START).finish(), None);
     /// ```
     pub fn finish(self) -> Option<W> {
-        let Recording { recorder, report } = *self.recording?;
+        let ActiveRecording { recorder, report } = *self.recording?;
         recorder.finish().map_err(report).ok()
     }
 
@@ -108,12 +108,12 @@ impl<W: Write> Recorded<W> {
     ///
     /// ```
     /// # use fetch_proto::{Config, FetchId, Handled, Timestamp};
-    /// # let mut engine = <fetch_trace::Recorded>::new(Config::default(), 7, Timestamp::START);
+    /// # let mut engine = <fetch_trace::RecordedEngine>::new(Config::default(), 7, Timestamp::START);
     /// assert_eq!(engine.cancel(FetchId::LONE, Timestamp::START), Handled::Stale);
     /// ```
     pub fn cancel(&mut self, id: FetchId, now: Timestamp) -> Handled {
         if let Some(recording) = &mut self.recording {
-            recording.recorder.call(&Call::Cancel(id), now);
+            recording.recorder.call(&TraceCall::Cancel(id), now);
         }
         let handled = self.engine.cancel(id, now);
         self.note(|recorder| recorder.handled(handled, now));
@@ -124,11 +124,11 @@ impl<W: Write> Recorded<W> {
     ///
     /// ```
     /// # use fetch_proto::{Config, Timestamp};
-    /// # let mut engine = <fetch_trace::Recorded>::new(Config::default(), 7, Timestamp::START);
+    /// # let mut engine = <fetch_trace::RecordedEngine>::new(Config::default(), 7, Timestamp::START);
     /// engine.close(Timestamp::START);
     /// ```
     pub fn close(&mut self, now: Timestamp) {
-        self.note(|recorder| recorder.plain(&Call::Close, now));
+        self.note(|recorder| recorder.plain(&TraceCall::Close, now));
         self.engine.close(now);
     }
 
@@ -137,7 +137,7 @@ impl<W: Write> Recorded<W> {
     /// ```
     /// # use fetch_proto::{Config, Handled, Input, Output, Request, Timestamp};
     /// # let now = Timestamp::START;
-    /// # let mut engine = <fetch_trace::Recorded>::new(Config::default(), 7, now);
+    /// # let mut engine = <fetch_trace::RecordedEngine>::new(Config::default(), 7, now);
     /// # engine.submit(Request::get("http://a.test/".parse()?), now).unwrap();
     /// let Output::Start(attempt) = engine.poll(now) else { unreachable!() };
     /// assert_eq!(engine.handle(attempt.id, Input::End(Ok(())), now), Handled::Applied);
@@ -156,11 +156,11 @@ impl<W: Write> Recorded<W> {
     ///
     /// ```
     /// # use fetch_proto::{Config, Timestamp};
-    /// # let mut engine = <fetch_trace::Recorded>::new(Config::default(), 7, Timestamp::START);
+    /// # let mut engine = <fetch_trace::RecordedEngine>::new(Config::default(), 7, Timestamp::START);
     /// engine.hold();
     /// ```
     pub fn hold(&mut self) {
-        self.note(|recorder| recorder.timeless(&Call::Hold));
+        self.note(|recorder| recorder.timeless(&TraceCall::Hold));
         self.engine.hold();
     }
 
@@ -168,13 +168,13 @@ impl<W: Write> Recorded<W> {
     ///
     /// ```
     /// # use fetch_proto::{Config, Timestamp};
-    /// # let mut engine = <fetch_trace::Recorded>::new(Config::default(), 7, Timestamp::START);
+    /// # let mut engine = <fetch_trace::RecordedEngine>::new(Config::default(), 7, Timestamp::START);
     /// engine.set_config(Config::default().concurrency(7), Timestamp::START);
     /// ```
     pub fn set_config(&mut self, config: Config, now: Timestamp) {
         let boxed = Box::new(config);
         if self.recording.is_some() {
-            let call = Call::SetConfig(boxed.clone());
+            let call = TraceCall::SetConfig(boxed.clone());
             self.note(|recorder| recorder.plain(&call, now));
         }
         self.engine.set_config(*boxed, now);
@@ -185,11 +185,11 @@ impl<W: Write> Recorded<W> {
     /// ```
     /// # use std::time::Duration;
     /// # use fetch_proto::{Config, Timestamp};
-    /// # let mut engine = <fetch_trace::Recorded>::new(Config::default(), 7, Timestamp::START);
+    /// # let mut engine = <fetch_trace::RecordedEngine>::new(Config::default(), 7, Timestamp::START);
     /// engine.set_crawl_delay("http://a.test", Duration::from_secs(1));
     /// ```
     pub fn set_crawl_delay(&mut self, host: &str, delay: Duration) {
-        self.note(|recorder| recorder.timeless(&Call::SetCrawlDelay(host.into(), delay)));
+        self.note(|recorder| recorder.timeless(&TraceCall::SetCrawlDelay(host.into(), delay)));
         self.engine.set_crawl_delay(host, delay);
     }
 
@@ -197,11 +197,11 @@ impl<W: Write> Recorded<W> {
     ///
     /// ```
     /// # use fetch_proto::{Config, Timestamp};
-    /// # let mut engine = <fetch_trace::Recorded>::new(Config::default(), 7, Timestamp::START);
+    /// # let mut engine = <fetch_trace::RecordedEngine>::new(Config::default(), 7, Timestamp::START);
     /// engine.release();
     /// ```
     pub fn release(&mut self) {
-        self.note(|recorder| recorder.timeless(&Call::Release));
+        self.note(|recorder| recorder.timeless(&TraceCall::Release));
         self.engine.release();
     }
 
@@ -222,8 +222,8 @@ impl<W: Write> Recorded<W> {
     ///
     /// ```
     /// # use fetch_proto::{FetchId, Moved, Timestamp};
-    /// # use fetch_trace::Recorded;
-    /// fn go_on(engine: &mut Recorded, moved: Moved, now: Timestamp) -> Vec<FetchId> {
+    /// # use fetch_trace::RecordedEngine;
+    /// fn go_on(engine: &mut RecordedEngine, moved: Moved, now: Timestamp) -> Vec<FetchId> {
     ///     engine.adopt(moved, now).unwrap_or_default()
     /// }
     /// ```
@@ -238,7 +238,7 @@ impl<W: Write> Recorded<W> {
     ///
     /// ```
     /// # use fetch_proto::{Config, FetchId, Timestamp};
-    /// # let mut engine = <fetch_trace::Recorded>::new(Config::default(), 7, Timestamp::START);
+    /// # let mut engine = <fetch_trace::RecordedEngine>::new(Config::default(), 7, Timestamp::START);
     /// assert!(engine.take(FetchId::LONE, Timestamp::START).is_none());
     /// ```
     pub fn take(&mut self, id: FetchId, now: Timestamp) -> Option<Moved> {
@@ -250,7 +250,7 @@ impl<W: Write> Recorded<W> {
     ///
     /// ```
     /// # use fetch_proto::{Config, Part, Timestamp};
-    /// # let mut engine = <fetch_trace::Recorded>::new(Config::default(), 7, Timestamp::START);
+    /// # let mut engine = <fetch_trace::RecordedEngine>::new(Config::default(), 7, Timestamp::START);
     /// engine.set_part(Part { index: 0, of: 2 });
     /// ```
     pub fn set_part(&mut self, part: Part) {
@@ -264,7 +264,7 @@ impl<W: Write> Recorded<W> {
     ///
     /// ```
     /// # use fetch_proto::{Config, Timestamp};
-    /// # let mut engine = <fetch_trace::Recorded>::new(Config::default(), 7, Timestamp::START);
+    /// # let mut engine = <fetch_trace::RecordedEngine>::new(Config::default(), 7, Timestamp::START);
     /// engine.set_ceiling(5);
     /// ```
     pub fn set_ceiling(&mut self, attempts: usize) {
@@ -278,7 +278,7 @@ impl<W: Write> Recorded<W> {
     ///
     /// ```
     /// # use fetch_proto::{Config, Timestamp};
-    /// # let mut engine = <fetch_trace::Recorded>::new(Config::default(), 7, Timestamp::START);
+    /// # let mut engine = <fetch_trace::RecordedEngine>::new(Config::default(), 7, Timestamp::START);
     /// engine.set_rate_part(1, 2);
     /// ```
     pub fn set_rate_part(&mut self, parts: u32, of: u32) {
@@ -292,7 +292,7 @@ impl<W: Write> Recorded<W> {
     ///
     /// ```
     /// # use fetch_proto::{Config, RetryBudget, Timestamp};
-    /// # let mut engine = <fetch_trace::Recorded>::new(Config::default(), 7, Timestamp::START);
+    /// # let mut engine = <fetch_trace::RecordedEngine>::new(Config::default(), 7, Timestamp::START);
     /// engine.set_budget_part(1, 2, RetryBudget::FULL);
     /// ```
     pub fn set_budget_part(&mut self, parts: u32, of: u32, fill: u64) {
@@ -305,7 +305,7 @@ impl<W: Write> Recorded<W> {
     ///
     /// ```
     /// # use fetch_proto::{Config, Timestamp};
-    /// # let engine = <fetch_trace::Recorded>::new(Config::default(), 7, Timestamp::START);
+    /// # let engine = <fetch_trace::RecordedEngine>::new(Config::default(), 7, Timestamp::START);
     /// assert!(engine.rate_rests_at() <= Timestamp::START);
     /// ```
     #[must_use]
@@ -317,7 +317,7 @@ impl<W: Write> Recorded<W> {
     ///
     /// ```
     /// # use fetch_proto::{Config, Output, Timestamp};
-    /// # let mut engine = <fetch_trace::Recorded>::new(Config::default(), 7, Timestamp::START);
+    /// # let mut engine = <fetch_trace::RecordedEngine>::new(Config::default(), 7, Timestamp::START);
     /// assert!(matches!(engine.poll(Timestamp::START), Output::Idle(_)));
     /// ```
     pub fn poll(&mut self, now: Timestamp) -> Output {
@@ -330,7 +330,7 @@ impl<W: Write> Recorded<W> {
     ///
     /// ```
     /// # use fetch_proto::{Config, Request, Timestamp};
-    /// # let mut engine = <fetch_trace::Recorded>::new(Config::default(), 7, Timestamp::START);
+    /// # let mut engine = <fetch_trace::RecordedEngine>::new(Config::default(), 7, Timestamp::START);
     /// engine.submit(Request::get("http://a.test/".parse()?), Timestamp::START).unwrap();
     /// # Ok::<(), url::ParseError>(())
     /// ```
@@ -347,7 +347,7 @@ impl<W: Write> Recorded<W> {
         result
     }
 
-    fn note(&mut self, write: impl FnOnce(&mut Recorder<W>) -> io::Result<()>) {
+    fn note(&mut self, write: impl FnOnce(&mut TraceRecorder<W>) -> io::Result<()>) {
         if let Some(recording) = &mut self.recording
             && let Err(error) = write(&mut recording.recorder)
             && let Some(recording) = self.recording.take()
@@ -358,7 +358,7 @@ impl<W: Write> Recorded<W> {
 }
 
 /// What only looks is the engine's own.
-impl<W: Write> Deref for Recorded<W> {
+impl<W: Write> Deref for RecordedEngine<W> {
     type Target = Engine;
 
     fn deref(&self) -> &Engine {
@@ -366,7 +366,7 @@ impl<W: Write> Deref for Recorded<W> {
     }
 }
 
-impl<W: Write> fmt::Debug for Recorded<W> {
+impl<W: Write> fmt::Debug for RecordedEngine<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Recorded")
             .field("engine", &self.engine)

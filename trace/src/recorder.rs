@@ -1,7 +1,7 @@
 //! Writing a trace.
 
+mod dictionary;
 mod entries;
-mod words;
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -10,38 +10,38 @@ use fetch_proto::{
     AttemptId, Config, FetchId, Handled, Head, Input, Output, Rejected, Request, Rules, Timestamp,
 };
 
+use self::dictionary::WriteDictionary;
 pub(crate) use self::entries::name;
-use self::entries::{Repeat, append, kind};
-use self::words::Words;
-use crate::call::Call;
-use crate::digest::Digest;
+use self::entries::{RepeatedPoll, append, kind};
+use crate::call::TraceCall;
+use crate::digest::AnswerDigest;
+use crate::entry::{self, Entry, PolicySource, PollEntry, SubmitEntry};
 use crate::frame::{Frame, MAGIC, VERSION};
-use crate::redact::{Redactor, hide};
-use crate::urls::Packer;
-use crate::wire::{self, Chosen, Entry, Polled, Submit};
+use crate::redact::{Redactor, redact_json};
+use crate::urls::UrlPacker;
 
 /// A frame is written when it is so large.
-const FRAME: usize = 32 << 10;
+const FRAME_TARGET: usize = 32 << 10;
 /// Or when so much time has passed since its first entry: what a killed process loses.
-const PATIENCE: Duration = Duration::from_secs(1);
+const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Writes what an engine is told and, as a digest, what it says.
 ///
-/// Made for [`Recorded`](crate::Recorded), which calls it at the right moments. It holds at most one
+/// Made for [`RecordedEngine`](crate::RecordedEngine), which calls it at the right moments. It holds at most one
 /// frame of 32 KiB, and writes it when it is full or a second old. Dropping it ends the trace in
 /// order, as far as that can be written.
 #[derive(Debug)]
-pub struct Recorder<W: Write> {
+pub struct TraceRecorder<W: Write> {
     /// The attempt that the last input was of.
     attempt: Option<AttemptId>,
     calls: u64,
-    digest: Digest,
+    digest: AnswerDigest,
     frame: Frame,
     frame_began: Timestamp,
     last: u64,
-    packer: Packer,
+    packer: UrlPacker,
     redactor: Redactor,
-    repeat: Option<Repeat>,
+    repeat: Option<RepeatedPoll>,
     /// The rules that the engine has.
     rules: Rules,
     /// The rules in the file, if secrets were taken out of them.
@@ -49,17 +49,17 @@ pub struct Recorder<W: Write> {
     tag: u64,
     /// `None` after it failed or was given back.
     to: Option<W>,
-    words: Words,
+    words: WriteDictionary,
 }
 
-impl<W: Write> Recorder<W> {
+impl<W: Write> TraceRecorder<W> {
     /// Begins a trace of an engine made with the same arguments.
     ///
     /// ```
     /// use fetch_proto::{Config, Timestamp};
-    /// use fetch_trace::Recorder;
+    /// use fetch_trace::TraceRecorder;
     ///
-    /// let recorder = Recorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?;
+    /// let recorder = TraceRecorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?;
     /// assert!(recorder.finish()?.starts_with(b"\x89FETCH"));
     /// # Ok::<(), std::io::Error>(())
     /// ```
@@ -71,36 +71,36 @@ impl<W: Write> Recorder<W> {
         let redactor = Redactor::default();
         let mut stored = serde_json::to_value(config)?;
         let rules = config.rules_ref().clone();
-        let stored_rules = hide(&mut stored, &redactor)
+        let stored_rules = redact_json(&mut stored, &redactor)
             .then(|| serde_json::from_value::<Config>(stored.clone()))
             .transpose()?
             .map(|config| config.rules_ref().clone());
         to.write_all(&MAGIC)?;
         to.write_all(&VERSION.to_le_bytes())?;
-        let head = wire::Head {
+        let head = entry::TraceHead {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             seed,
             start: now.as_nanos(),
             config: stored,
         };
-        let mut frame = Frame::new(FRAME + FRAME / 8);
+        let mut frame = Frame::new(FRAME_TARGET + FRAME_TARGET / 8);
         serde_json::to_writer(frame.content(), &head)?;
         frame.write(&mut to)?;
         Ok(Self {
             attempt: None,
             calls: 0,
-            digest: Digest::default(),
+            digest: AnswerDigest::default(),
             frame,
             frame_began: now,
             last: now.as_nanos(),
-            packer: Packer::default(),
+            packer: UrlPacker::default(),
             redactor,
             repeat: None,
             rules,
             stored: stored_rules,
             tag: 0,
             to: Some(to),
-            words: Words::default(),
+            words: WriteDictionary::default(),
         })
     }
 
@@ -108,8 +108,8 @@ impl<W: Write> Recorder<W> {
     ///
     /// ```
     /// # use fetch_proto::{Config, Timestamp};
-    /// # use fetch_trace::{Recorder, replay};
-    /// let recorder = Recorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?;
+    /// # use fetch_trace::{TraceRecorder, replay};
+    /// let recorder = TraceRecorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?;
     /// let file = recorder.finish()?;
     /// assert!(replay(&file[..]).unwrap().is_identical());
     /// # Ok::<(), std::io::Error>(())
@@ -142,13 +142,13 @@ impl<W: Write> Recorder<W> {
         let url = self.packer.pack(&url);
         self.words.write_new(&mut self.frame, &mut self.repeat);
         let delta = delta(&mut self.last, now);
-        let submit = Submit {
+        let submit = SubmitEntry {
             delta,
             shape: shape.text(),
             policy: match &policy {
-                None => Chosen::Rules,
-                Some(policy) if pinned.is_some() => Chosen::Pinned(policy.text()),
-                Some(policy) => Chosen::Own(policy.text()),
+                None => PolicySource::Rules,
+                Some(policy) if pinned.is_some() => PolicySource::Pinned(policy.text()),
+                Some(policy) => PolicySource::Own(policy.text()),
             },
             tag,
             url,
@@ -206,7 +206,7 @@ impl<W: Write> Recorder<W> {
             }
             Input::Paused => Entry::Paused(t(self)),
             Input::Resumed => Entry::Resumed(t(self)),
-            _ => return self.call(&Call::Handle(id, input.clone()), now),
+            _ => return self.call(&TraceCall::Handle(id, input.clone()), now),
         };
         self.append(&entry);
     }
@@ -242,8 +242,8 @@ impl<W: Write> Recorder<W> {
             repeat.check = check;
         } else {
             let delta = delta(&mut self.last, now);
-            self.append(&kind(Polled { delta, check }));
-            self.repeat = Some(Repeat {
+            self.append(&kind(PollEntry { delta, check }));
+            self.repeat = Some(RepeatedPoll {
                 at: now,
                 check,
                 count: 0,
@@ -254,32 +254,32 @@ impl<W: Write> Recorder<W> {
     }
 
     /// Notes a call without an answer, about to be made.
-    pub(crate) fn plain(&mut self, call: &Call, now: Timestamp) -> io::Result<()> {
+    pub(crate) fn plain(&mut self, call: &TraceCall, now: Timestamp) -> io::Result<()> {
         self.call(call, now);
         self.called(now)
     }
 
     /// Notes a call that has no time: it is that of the call before.
-    pub(crate) fn timeless(&mut self, call: &Call) -> io::Result<()> {
+    pub(crate) fn timeless(&mut self, call: &TraceCall) -> io::Result<()> {
         self.plain(call, Timestamp::from_nanos(self.last))
     }
 
     /// Notes a call about to be made whose answer comes to [`handled`](Self::handled).
-    pub(crate) fn call(&mut self, call: &Call, now: Timestamp) {
+    pub(crate) fn call(&mut self, call: &TraceCall, now: Timestamp) {
         match call {
-            Call::Cancel(id) => {
+            TraceCall::Cancel(id) => {
                 let entry = Entry::Cancel(delta(&mut self.last, now), *id);
                 self.append(&entry);
             }
-            Call::Close => {
+            TraceCall::Close => {
                 let entry = Entry::Close(delta(&mut self.last, now));
                 self.append(&entry);
             }
-            Call::Hold => self.append(&Entry::Hold),
-            Call::Release => self.append(&Entry::Release),
+            TraceCall::Hold => self.append(&Entry::Hold),
+            TraceCall::Release => self.append(&Entry::Release),
             other => {
                 let mut json = serde_json::to_value(other).unwrap_or_default();
-                hide(&mut json, &self.redactor);
+                redact_json(&mut json, &self.redactor);
                 let delta = delta(&mut self.last, now);
                 self.append(&Entry::Call(delta, &json.to_string()));
             }
@@ -294,7 +294,7 @@ impl<W: Write> Recorder<W> {
     fn called(&mut self, now: Timestamp) -> io::Result<()> {
         self.calls += 1;
         let age = now.saturating_since(self.frame_began);
-        if self.frame.len() < FRAME && age < PATIENCE {
+        if self.frame.len() < FRAME_TARGET && age < FLUSH_INTERVAL {
             return Ok(());
         }
         self.frame_began = now;
@@ -321,7 +321,7 @@ impl<W: Write> Recorder<W> {
     }
 }
 
-impl<W: Write> Drop for Recorder<W> {
+impl<W: Write> Drop for TraceRecorder<W> {
     fn drop(&mut self) {
         if self.to.is_some() {
             // Nobody is left to tell.

@@ -10,7 +10,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use url::Url;
 
-pub(crate) use self::json::hide;
+pub(crate) use self::json::redact_json;
 
 /// Takes secrets out of URLs.
 ///
@@ -28,7 +28,7 @@ pub(crate) struct Redactor {
 
 /// Names of query parameters whose values are secret, in lower case and in order: the same as
 /// `fetch_driver::Redacted` hides.
-const SECRET: [&str; 24] = [
+const SECRET_PARAMETERS: [&str; 24] = [
     "access_token",
     "api_key",
     "apikey",
@@ -62,7 +62,7 @@ const SECRET: [&str; 24] = [
 /// ```
 #[must_use]
 pub fn is_secret(name: &str) -> bool {
-    SECRET
+    SECRET_PARAMETERS
         .iter()
         .any(|secret| secret.eq_ignore_ascii_case(name))
 }

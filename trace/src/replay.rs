@@ -6,55 +6,55 @@ use std::io::Read;
 
 use fetch_proto::{Config, Engine, Event, FetchId, Output, Timestamp};
 
-use crate::call::{Answer, Call};
-use crate::digest::Digest;
+use crate::call::{TraceAnswer, TraceCall};
+use crate::digest::AnswerDigest;
 use crate::error::TraceError;
-use crate::reader::{Ending, Expected, Item, Reader, Record};
+use crate::reader::{ExpectedOutput, RecordedCall, TraceEnd, TraceItem, TraceReader};
 use crate::recorder;
 
-pub use report::{Difference, Report};
+pub use report::{ReplayDifference, ReplayReport};
 
 /// Re-runs a trace call by call.
 ///
 /// ```
 /// use fetch_proto::{Config, Request, Timestamp};
-/// use fetch_trace::{Call, Recorded, Replay};
+/// use fetch_trace::{TraceCall, RecordedEngine, TraceReplay};
 ///
 /// let now = Timestamp::START;
-/// let mut engine = Recorded::recording(Config::default(), 7, now, Vec::new(), drop);
+/// let mut engine = RecordedEngine::recording(Config::default(), 7, now, Vec::new(), drop);
 /// engine.submit(Request::get("http://a.test/".parse()?), now)?;
 /// let file = engine.finish().unwrap();
 ///
-/// let mut replay = Replay::open(&file[..])?;
+/// let mut replay = TraceReplay::open(&file[..])?;
 /// let moment = replay.step()?.expect("one call was recorded");
-/// assert!(matches!(moment.call, Call::Submit(_)));
+/// assert!(matches!(moment.call, TraceCall::Submit(_)));
 /// assert_eq!(replay.engine().stats().live, 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-pub struct Replay<R> {
+pub struct TraceReplay<R> {
     /// The last entry whose digest agreed.
     agreed: u64,
-    digest: Digest,
+    digest: AnswerDigest,
     engine: Engine,
     ended: bool,
-    reader: Reader<R>,
+    reader: TraceReader<R>,
     recorded: Config,
-    report: Report,
+    report: ReplayReport,
     start: Timestamp,
 }
 
 /// One call and what the engine answered.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Moment {
+pub struct ReplayStep {
     /// The answer.
-    pub answer: Answer,
+    pub answer: TraceAnswer,
     /// The call.
-    pub call: Call,
+    pub call: TraceCall,
     /// Its number in the trace, from 1.
     pub entry: u64,
-    /// The decisions that were told before the answer: none without [`Replay::with_events`].
+    /// The decisions that were told before the answer: none without [`TraceReplay::with_events`].
     pub events: Vec<(Option<FetchId>, Event)>,
     /// When it was made.
     pub now: Timestamp,
@@ -67,9 +67,9 @@ pub struct Moment {
 ///
 /// ```
 /// use fetch_proto::{Config, Timestamp};
-/// use fetch_trace::{Recorder, replay};
+/// use fetch_trace::{TraceRecorder, replay};
 ///
-/// let file = Recorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
+/// let file = TraceRecorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
 /// assert!(replay(&file[..])?.is_identical());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -77,31 +77,31 @@ pub struct Moment {
 /// # Errors
 ///
 /// If it is no trace, or cannot be read.
-pub fn replay(from: impl Read) -> Result<Report, TraceError> {
-    Replay::open(from)?.run(|_, _| {})
+pub fn replay(from: impl Read) -> Result<ReplayReport, TraceError> {
+    TraceReplay::open(from)?.run(|_, _| {})
 }
 
-impl<R: Read> Replay<R> {
+impl<R: Read> TraceReplay<R> {
     /// Reads the head of a trace and makes the engine that it was taken of.
     ///
     /// ```
-    /// assert!(fetch_trace::Replay::open(&b"no trace"[..]).is_err());
+    /// assert!(fetch_trace::TraceReplay::open(&b"no trace"[..]).is_err());
     /// ```
     ///
     /// # Errors
     ///
     /// If it is no trace, or cannot be read.
     pub fn open(from: R) -> Result<Self, TraceError> {
-        let (reader, head) = Reader::open(from)?;
+        let (reader, head) = TraceReader::open(from)?;
         let start = Timestamp::from_nanos(head.start);
         Ok(Self {
             agreed: 0,
-            digest: Digest::default(),
+            digest: AnswerDigest::default(),
             ended: false,
             engine: Engine::new(head.config.clone(), head.seed, start),
             reader,
             recorded: head.config,
-            report: Report::new(head.version, head.seed),
+            report: ReplayReport::new(head.version, head.seed),
             start,
         })
     }
@@ -110,9 +110,9 @@ impl<R: Read> Replay<R> {
     ///
     /// ```
     /// # use fetch_proto::{Config, Timestamp};
-    /// # use fetch_trace::{Recorder, Replay};
-    /// # let file = Recorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
-    /// let replay = Replay::open(&file[..])?.with(Config::default().concurrency(1), 7);
+    /// # use fetch_trace::{TraceRecorder, TraceReplay};
+    /// # let file = TraceRecorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
+    /// let replay = TraceReplay::open(&file[..])?.with(Config::default().concurrency(1), 7);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
@@ -121,13 +121,13 @@ impl<R: Read> Replay<R> {
         self
     }
 
-    /// Makes the engine tell its decisions: they are in [`Moment::events`].
+    /// Makes the engine tell its decisions: they are in [`ReplayStep::events`].
     ///
     /// ```
     /// # use fetch_proto::{Config, Timestamp};
-    /// # use fetch_trace::{Recorder, Replay};
-    /// # let file = Recorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
-    /// let replay = Replay::open(&file[..])?.with_events();
+    /// # use fetch_trace::{TraceRecorder, TraceReplay};
+    /// # let file = TraceRecorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
+    /// let replay = TraceReplay::open(&file[..])?.with_events();
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
@@ -140,10 +140,10 @@ impl<R: Read> Replay<R> {
     ///
     /// ```
     /// # use fetch_proto::{Config, Timestamp};
-    /// # use fetch_trace::{Recorder, Replay};
+    /// # use fetch_trace::{TraceRecorder, TraceReplay};
     /// let config = Config::default().concurrency(7);
-    /// let file = Recorder::new(Vec::new(), &config, 7, Timestamp::START)?.finish()?;
-    /// assert_eq!(*Replay::open(&file[..])?.config(), config);
+    /// let file = TraceRecorder::new(Vec::new(), &config, 7, Timestamp::START)?.finish()?;
+    /// assert_eq!(*TraceReplay::open(&file[..])?.config(), config);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
@@ -155,9 +155,9 @@ impl<R: Read> Replay<R> {
     ///
     /// ```
     /// # use fetch_proto::{Config, Timestamp};
-    /// # use fetch_trace::{Recorder, Replay};
-    /// # let file = Recorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
-    /// assert_eq!(Replay::open(&file[..])?.seed(), 7);
+    /// # use fetch_trace::{TraceRecorder, TraceReplay};
+    /// # let file = TraceRecorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
+    /// assert_eq!(TraceReplay::open(&file[..])?.seed(), 7);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
@@ -169,9 +169,9 @@ impl<R: Read> Replay<R> {
     ///
     /// ```
     /// # use fetch_proto::{Config, Timestamp};
-    /// # use fetch_trace::{Recorder, Replay};
-    /// # let file = Recorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
-    /// assert_eq!(Replay::open(&file[..])?.start(), Timestamp::START);
+    /// # use fetch_trace::{TraceRecorder, TraceReplay};
+    /// # let file = TraceRecorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
+    /// assert_eq!(TraceReplay::open(&file[..])?.start(), Timestamp::START);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
@@ -183,9 +183,9 @@ impl<R: Read> Replay<R> {
     ///
     /// ```
     /// # use fetch_proto::{Config, Timestamp};
-    /// # use fetch_trace::{Recorder, Replay};
-    /// # let file = Recorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
-    /// assert_eq!(Replay::open(&file[..])?.engine().stats().submitted, 0);
+    /// # use fetch_trace::{TraceRecorder, TraceReplay};
+    /// # let file = TraceRecorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
+    /// assert_eq!(TraceReplay::open(&file[..])?.engine().stats().submitted, 0);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
@@ -197,13 +197,13 @@ impl<R: Read> Replay<R> {
     ///
     /// ```
     /// # use fetch_proto::{Config, Timestamp};
-    /// # use fetch_trace::{Recorder, Replay};
-    /// # let file = Recorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
-    /// assert_eq!(Replay::open(&file[..])?.report().calls, 0);
+    /// # use fetch_trace::{TraceRecorder, TraceReplay};
+    /// # let file = TraceRecorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
+    /// assert_eq!(TraceReplay::open(&file[..])?.report().calls, 0);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn report(&self) -> &Report {
+    pub fn report(&self) -> &ReplayReport {
         &self.report
     }
 
@@ -211,28 +211,28 @@ impl<R: Read> Replay<R> {
     ///
     /// ```
     /// # use fetch_proto::{Config, Timestamp};
-    /// # use fetch_trace::{Recorder, Replay};
-    /// # let file = Recorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
-    /// assert!(Replay::open(&file[..])?.step()?.is_none());
+    /// # use fetch_trace::{TraceRecorder, TraceReplay};
+    /// # let file = TraceRecorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
+    /// assert!(TraceReplay::open(&file[..])?.step()?.is_none());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
     ///
     /// If the file cannot be read.
-    pub fn step(&mut self) -> Result<Option<Moment>, TraceError> {
+    pub fn step(&mut self) -> Result<Option<ReplayStep>, TraceError> {
         while !self.ended && self.report.difference.is_none() {
             match self.reader.next()? {
-                Item::Call(record) => return Ok(Some(self.make(*record))),
-                Item::Digest(digest) if digest == self.digest.sum() => {
+                TraceItem::Call(record) => return Ok(Some(self.make(*record))),
+                TraceItem::Digest(digest) if digest == self.digest.sum() => {
                     self.agreed = self.report.calls;
                 }
-                Item::Digest(_) => self.differs(
+                TraceItem::Digest(_) => self.differs(
                     "end of a frame".to_owned(),
                     "another digest".to_owned(),
                     format!("digest {:016x}", self.digest.sum()),
                 ),
-                Item::End(ending) => {
+                TraceItem::End(ending) => {
                     self.ended = true;
                     self.report.ending = ending;
                 }
@@ -245,9 +245,9 @@ impl<R: Read> Replay<R> {
     ///
     /// ```
     /// # use fetch_proto::{Config, Timestamp};
-    /// # use fetch_trace::{Recorder, Replay};
-    /// # let file = Recorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
-    /// let report = Replay::open(&file[..])?.run(|moment, engine| {
+    /// # use fetch_trace::{TraceRecorder, TraceReplay};
+    /// # let file = TraceRecorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
+    /// let report = TraceReplay::open(&file[..])?.run(|moment, engine| {
     ///     println!("{} {} {} live", moment.now, moment.call, engine.stats().live);
     /// })?;
     /// assert!(report.is_identical());
@@ -257,15 +257,18 @@ impl<R: Read> Replay<R> {
     /// # Errors
     ///
     /// If the file cannot be read.
-    pub fn run(mut self, mut each: impl FnMut(&Moment, &Engine)) -> Result<Report, TraceError> {
+    pub fn run(
+        mut self,
+        mut each: impl FnMut(&ReplayStep, &Engine),
+    ) -> Result<ReplayReport, TraceError> {
         while let Some(moment) = self.step()? {
             each(&moment, &self.engine);
         }
         Ok(self.report)
     }
 
-    fn make(&mut self, record: Record) -> Moment {
-        let Record {
+    fn make(&mut self, record: RecordedCall) -> ReplayStep {
+        let RecordedCall {
             call,
             expected,
             now,
@@ -277,17 +280,17 @@ impl<R: Read> Replay<R> {
         let mut events = Vec::new();
         let answer = loop {
             match call.clone().apply(&mut self.engine, now) {
-                Answer::Output(Output::Event(id, event)) if !wants_event => {
+                TraceAnswer::Output(Output::Event(id, event)) if !wants_event => {
                     events.push((id, event));
                 }
                 answer => break answer,
             }
         };
         self.check(&call, &answer, expected, now);
-        if let Answer::Output(Output::Event(id, event)) = &answer {
+        if let TraceAnswer::Output(Output::Event(id, event)) = &answer {
             events.push((*id, event.clone()));
         }
-        Moment {
+        ReplayStep {
             answer,
             call,
             entry: self.report.calls,
@@ -297,15 +300,21 @@ impl<R: Read> Replay<R> {
         }
     }
 
-    fn check(&mut self, call: &Call, answer: &Answer, expected: Option<Expected>, now: Timestamp) {
+    fn check(
+        &mut self,
+        call: &TraceCall,
+        answer: &TraceAnswer,
+        expected: Option<ExpectedOutput>,
+        now: Timestamp,
+    ) {
         match answer {
-            Answer::Handled(handled) => self.digest.handled(*handled),
-            Answer::Nothing => {}
-            Answer::Output(output) => self.digest.output(output, None),
-            Answer::Submitted(result) => self.digest.submitted(result),
+            TraceAnswer::Handled(handled) => self.digest.handled(*handled),
+            TraceAnswer::Nothing => {}
+            TraceAnswer::Output(output) => self.digest.output(output, None),
+            TraceAnswer::Submitted(result) => self.digest.submitted(result),
         }
         self.report.count(answer);
-        let (Some(expected), Answer::Output(output)) = (expected, answer) else {
+        let (Some(expected), TraceAnswer::Output(output)) = (expected, answer) else {
             return;
         };
         let call = || format!("{call} at {now}");
@@ -323,7 +332,7 @@ impl<R: Read> Replay<R> {
     }
 
     fn differs(&mut self, call: String, recorded: String, replayed: String) {
-        self.report.difference = Some(Difference {
+        self.report.difference = Some(ReplayDifference {
             agreed: self.agreed,
             at: self.report.took,
             call,
@@ -331,6 +340,6 @@ impl<R: Read> Replay<R> {
             recorded,
             replayed,
         });
-        self.report.ending = Ending::Complete;
+        self.report.ending = TraceEnd::Complete;
     }
 }

@@ -2,44 +2,44 @@
 
 use std::collections::HashMap;
 
-use crate::wire::Shared;
+use crate::entry::PackedUrl;
 
 /// After so many hosts both sides forget all and begin anew, which bounds their memory.
-const HOSTS: usize = 4096;
+const MAX_HOSTS: usize = 4096;
 
 /// The writer's side.
 #[derive(Debug, Default)]
-pub(crate) struct Packer {
+pub(crate) struct UrlPacker {
     index: HashMap<Box<str>, usize>,
     last: Vec<String>,
 }
 
 /// The reader's side.
 #[derive(Debug, Default)]
-pub(crate) struct Unpacker {
+pub(crate) struct UrlUnpacker {
     last: Vec<String>,
 }
 
-impl Packer {
-    pub(crate) fn pack<'a>(&mut self, url: &'a str) -> Shared<'a> {
+impl UrlPacker {
+    pub(crate) fn pack<'a>(&mut self, url: &'a str) -> PackedUrl<'a> {
         if let Some(&host) = self.index.get(origin(url)) {
             let last = &mut self.last[host];
             let same = common(last, url);
             last.truncate(same);
             last.push_str(&url[same..]);
-            return Shared {
+            return PackedUrl {
                 host: u32::try_from(host + 1).unwrap_or(u32::MAX),
                 same: u32::try_from(same).unwrap_or(u32::MAX),
                 rest: &url[same..],
             };
         }
-        if self.last.len() == HOSTS {
+        if self.last.len() == MAX_HOSTS {
             self.index.clear();
             self.last.clear();
         }
         self.index.insert(origin(url).into(), self.last.len());
         self.last.push(url.to_owned());
-        Shared {
+        PackedUrl {
             host: 0,
             same: 0,
             rest: url,
@@ -47,11 +47,11 @@ impl Packer {
     }
 }
 
-impl Unpacker {
+impl UrlUnpacker {
     /// The URL's text; `None` if there is no such host or no such prefix.
-    pub(crate) fn unpack(&mut self, shared: &Shared<'_>) -> Option<&str> {
+    pub(crate) fn unpack(&mut self, shared: &PackedUrl<'_>) -> Option<&str> {
         let Some(host) = shared.host.checked_sub(1) else {
-            if self.last.len() == HOSTS {
+            if self.last.len() == MAX_HOSTS {
                 self.last.clear();
             }
             self.last.push(shared.rest.to_owned());
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_url_costs_what_is_new_in_it() {
-        let mut packer = Packer::default();
+        let mut packer = UrlPacker::default();
         packer.pack("http://a.test/items/1");
         packer.pack("http://b.test/items/1");
         let shared = packer.pack("http://a.test/items/2");
@@ -104,7 +104,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_was_packed_is_unpacked(urls in prop::collection::vec("http://[a-c]{1,4}/[aé/]{0,6}", 1..200)) {
-            let (mut packer, mut unpacker) = (Packer::default(), Unpacker::default());
+            let (mut packer, mut unpacker) = (UrlPacker::default(), UrlUnpacker::default());
             for url in urls {
                 let shared = packer.pack(&url);
                 prop_assert_eq!(unpacker.unpack(&shared), Some(url.as_str()));
@@ -114,9 +114,9 @@ mod tests {
 
     #[test]
     fn more_hosts_than_are_remembered_do_no_harm() {
-        let (mut packer, mut unpacker) = (Packer::default(), Unpacker::default());
-        for n in 0..3 * HOSTS {
-            let url = format!("http://{}.test/{n}", n % (HOSTS + 7));
+        let (mut packer, mut unpacker) = (UrlPacker::default(), UrlUnpacker::default());
+        for n in 0..3 * MAX_HOSTS {
+            let url = format!("http://{}.test/{n}", n % (MAX_HOSTS + 7));
             assert_eq!(unpacker.unpack(&packer.pack(&url)), Some(url.as_str()));
         }
     }

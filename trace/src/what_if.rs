@@ -2,21 +2,21 @@
 
 mod comparison;
 mod model;
+mod servers;
 #[cfg(test)]
 mod tests;
-mod world;
 
 use std::io::Read;
 
 use fetch_proto::Config;
 
-use crate::drive::{self, Script};
 use crate::error::TraceError;
-use crate::recorded::Recorded;
-use model::Model;
-use world::{Guess, Servers};
+use crate::recorded::RecordedEngine;
+use crate::virtual_run::{self, CallerScript};
+use model::RunModel;
+use servers::{Assumption, RecordedServers};
 
-pub use comparison::{Comparison, Totals};
+pub use comparison::{RunComparison, RunTotals};
 
 /// Runs the fetches of a trace again under other settings, in virtual time.
 ///
@@ -36,9 +36,9 @@ pub use comparison::{Comparison, Totals};
 ///
 /// ```
 /// use fetch_proto::{Config, Timestamp};
-/// use fetch_trace::{Recorder, what_if};
+/// use fetch_trace::{TraceRecorder, what_if};
 ///
-/// let file = Recorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
+/// let file = TraceRecorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
 /// let comparison = what_if(&file[..], |recorded| recorded.per_host(4))?;
 /// assert_eq!(comparison.unseen, 0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -50,12 +50,12 @@ pub use comparison::{Comparison, Totals};
 pub fn what_if(
     from: impl Read,
     other: impl FnOnce(Config) -> Config,
-) -> Result<Comparison, TraceError> {
-    let model = Model::read(from)?;
+) -> Result<RunComparison, TraceError> {
+    let model = RunModel::read(from)?;
     let config = other(model.config.clone());
-    let optimistic = run(&model, config.clone(), Guess::Optimistic);
-    let pessimistic = run(&model, config, Guess::Pessimistic);
-    Ok(Comparison {
+    let optimistic = run(&model, config.clone(), Assumption::Optimistic);
+    let pessimistic = run(&model, config, Assumption::Pessimistic);
+    Ok(RunComparison {
         ending: model.ending,
         faithful: model.faithful,
         pinned: model.pinned,
@@ -67,27 +67,27 @@ pub fn what_if(
 }
 
 /// What came out of a run.
-struct Ran {
-    totals: Totals,
+struct RunResult {
+    totals: RunTotals,
     unseen: u64,
 }
 
-fn run(model: &Model, config: Config, guess: Guess) -> Ran {
-    let mut engine = Recorded::<std::io::Sink>::new(config, model.seed, model.start);
+fn run(model: &RunModel, config: Config, guess: Assumption) -> RunResult {
+    let mut engine = RecordedEngine::<std::io::Sink>::new(config, model.seed, model.start);
     let fetches = model.fetches.iter().enumerate();
     let mut cancels: Vec<_> = fetches
         .filter_map(|(index, fetch)| Some((fetch.cancelled?, index)))
         .collect();
     cancels.sort_unstable();
     let fetches = model.fetches.iter();
-    let script = Script {
+    let script = CallerScript {
         arrivals: fetches
             .map(|fetch| (fetch.there, fetch.request.clone()))
             .collect(),
         cancels: cancels.into(),
         close: model.closed,
     };
-    let mut servers = Servers::new(model, guess);
-    drive::drive(&mut engine, model.start, script, &mut servers);
+    let mut servers = RecordedServers::new(model, guess);
+    virtual_run::run_virtual(&mut engine, model.start, script, &mut servers);
     servers.finish()
 }

@@ -2,12 +2,12 @@
 
 use fetch_proto::{Output, Timestamp};
 
+use crate::entry::{Entry, PollEntry};
 use crate::frame::Frame;
-use crate::wire::{Entry, Polled};
 
 /// Polls at the time of the last poll's entry that said the same kind of thing.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Repeat {
+pub(super) struct RepeatedPoll {
     pub(super) at: Timestamp,
     pub(super) check: u8,
     pub(super) count: u16,
@@ -15,7 +15,7 @@ pub(super) struct Repeat {
 }
 
 /// Adds an entry, and before it the polls that are still counted.
-pub(super) fn append(frame: &mut Frame, repeat: &mut Option<Repeat>, entry: &Entry<'_>) {
+pub(super) fn append(frame: &mut Frame, repeat: &mut Option<RepeatedPoll>, entry: &Entry<'_>) {
     if let Some(repeat) = repeat.take().filter(|repeat| repeat.count > 0) {
         push(frame, &Entry::Repeat(repeat.count, repeat.check));
     }
@@ -29,7 +29,7 @@ fn push(frame: &mut Frame, entry: &Entry<'_>) {
 }
 
 /// The entry of a poll that said this, and its name.
-pub(super) fn kind(output: &Output) -> (&'static str, fn(Polled) -> Entry<'static>) {
+pub(super) fn kind(output: &Output) -> (&'static str, fn(PollEntry) -> Entry<'static>) {
     (
         name(output),
         match output {

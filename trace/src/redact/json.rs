@@ -8,11 +8,11 @@ use super::{Redactor, pattern_has_secret};
 
 /// Takes secrets out of plain data: URLs are redacted, and a rule's pattern that has a secret in it
 /// becomes one that matches nothing. Whether anything was changed.
-pub(crate) fn hide(value: &mut Value, redactor: &Redactor) -> bool {
+pub(crate) fn redact_json(value: &mut Value, redactor: &Redactor) -> bool {
     match value {
         Value::Array(values) => values
             .iter_mut()
-            .fold(false, |any, v| hide(v, redactor) | any),
+            .fold(false, |any, v| redact_json(v, redactor) | any),
         Value::Object(fields) => fields
             .iter_mut()
             .fold(false, |any, (name, value)| match value {
@@ -20,7 +20,7 @@ pub(crate) fn hide(value: &mut Value, redactor: &Redactor) -> bool {
                     *text = redactor.pattern(text);
                     true
                 }
-                value => hide(value, redactor) | any,
+                value => redact_json(value, redactor) | any,
             }),
         Value::String(text) if text.starts_with("http://") || text.starts_with("https://") => {
             match redactor.url(text) {

@@ -6,21 +6,21 @@ use std::time::Duration;
 use fetch_proto::Output;
 use serde::Serialize;
 
-use crate::call::Answer;
-use crate::reader::Ending;
+use crate::call::TraceAnswer;
+use crate::reader::TraceEnd;
 
 /// Whether a replay decided as the recorded run did, and how much of it there was.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
-pub struct Report {
+pub struct ReplayReport {
     /// Attempts that were started.
     pub attempts: u64,
     /// Calls of the engine.
     pub calls: u64,
     /// The first difference.
-    pub difference: Option<Difference>,
+    pub difference: Option<ReplayDifference>,
     /// How the trace ends; `complete` where a difference ended the replay first.
-    pub ending: Ending,
+    pub ending: TraceEnd,
     /// Fetches that were submitted.
     pub fetches: u64,
     /// Fetches that ended.
@@ -37,7 +37,7 @@ pub struct Report {
 /// Where a replay first decided otherwise.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
-pub struct Difference {
+pub struct ReplayDifference {
     /// The last entry up to which all answers agreed: the difference is after it, and at `entry` at
     /// the latest. All polls are compared, other answers with the poll that follows.
     pub agreed: u64,
@@ -54,13 +54,13 @@ pub struct Difference {
     pub replayed: String,
 }
 
-impl Report {
+impl ReplayReport {
     pub(super) fn new(version: String, seed: u64) -> Self {
         Self {
             attempts: 0,
             calls: 0,
             difference: None,
-            ending: Ending::Complete,
+            ending: TraceEnd::Complete,
             fetches: 0,
             outcomes: 0,
             seed,
@@ -74,7 +74,7 @@ impl Report {
     ///
     /// ```
     /// # use fetch_proto::{Config, Timestamp};
-    /// # let file = fetch_trace::Recorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
+    /// # let file = fetch_trace::TraceRecorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
     /// assert!(fetch_trace::replay(&file[..])?.is_identical());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -83,17 +83,17 @@ impl Report {
         self.difference.is_none()
     }
 
-    pub(super) fn count(&mut self, answer: &Answer) {
+    pub(super) fn count(&mut self, answer: &TraceAnswer) {
         match answer {
-            Answer::Output(Output::Done(..)) => self.outcomes += 1,
-            Answer::Output(Output::Start(_)) => self.attempts += 1,
-            Answer::Submitted(Ok(_)) => self.fetches += 1,
+            TraceAnswer::Output(Output::Done(..)) => self.outcomes += 1,
+            TraceAnswer::Output(Output::Start(_)) => self.attempts += 1,
+            TraceAnswer::Submitted(Ok(_)) => self.fetches += 1,
             _ => {}
         }
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for ReplayReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.difference {
             None => f.write_str("identical: every decision came out again\n")?,
@@ -114,7 +114,7 @@ impl fmt::Display for Report {
     }
 }
 
-impl fmt::Display for Difference {
+impl fmt::Display for ReplayDifference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,

@@ -6,17 +6,17 @@ use fetch_proto::{Config, Timestamp};
 use proptest::prelude::*;
 
 use super::site::{example, runs};
-use crate::frame::{Frame, HEAD, MAGIC};
-use crate::reader::Ending;
-use crate::recorded::Recorded;
-use crate::recorder::Recorder;
+use crate::frame::{Frame, HEAD_LEN, MAGIC};
+use crate::reader::TraceEnd;
+use crate::recorded::RecordedEngine;
+use crate::recorder::TraceRecorder;
 use crate::{TraceError, explain, replay, what_if};
 
 /// Where the entries begin.
 fn body(file: &[u8]) -> usize {
     let head = MAGIC.len() + 2;
     let length: [u8; 4] = file[head..head + 4].try_into().unwrap();
-    head + HEAD + u32::from_le_bytes(length) as usize
+    head + HEAD_LEN + u32::from_le_bytes(length) as usize
 }
 
 /// A file of these frames, each with the right hash.
@@ -44,7 +44,7 @@ fn a_file_cut_anywhere_is_used_up_to_there() {
             Ok(report) => {
                 assert!(cut >= body && report.is_identical(), "{cut}: {report}");
                 assert!(
-                    matches!(report.ending, Ending::Cut { at } if at <= cut as u64),
+                    matches!(report.ending, TraceEnd::Cut { at } if at <= cut as u64),
                     "{report}"
                 );
                 most = most.max(report.calls);
@@ -64,7 +64,7 @@ proptest! {
         let place = place.index(file.len());
         file[place] ^= 1 << bit;
         let found = match replay(&file[..]) {
-            Ok(report) => report.ending != Ending::Complete,
+            Ok(report) => report.ending != TraceEnd::Complete,
             Err(_) => true,
         };
         prop_assert!(found, "byte {}", place);
@@ -91,7 +91,7 @@ proptest! {
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
     ) {
         let (file, _) = run.record();
-        let mut entries = file[body(&file) + HEAD..].to_vec();
+        let mut entries = file[body(&file) + HEAD_LEN..].to_vec();
         for (place, byte) in changes {
             let place = place.index(entries.len());
             entries[place] = byte;
@@ -123,7 +123,7 @@ fn a_frame_after_the_end_is_damage() {
     let report = replay(&twice[..]).unwrap();
     assert_eq!(
         report.ending,
-        Ending::Damaged {
+        TraceEnd::Damaged {
             at: file.len() as u64
         }
     );
@@ -152,7 +152,7 @@ fn a_recording_that_fails_is_told_once_and_the_engine_goes_on() {
     let report = move |error: io::Error| sender.send(error.to_string()).unwrap();
     let now = Timestamp::START;
     let config = Config::default().window(100_000);
-    let mut engine = Recorded::recording(config, 7, now, Small(40_000), report);
+    let mut engine = RecordedEngine::recording(config, 7, now, Small(40_000), report);
     for n in 0..100_000 {
         let url = format!("http://{n}.test/{n}").parse().unwrap();
         engine.submit(fetch_proto::Request::get(url), now).unwrap();
@@ -176,7 +176,7 @@ fn what_a_killed_process_loses_is_a_second_or_a_frame() {
     }
     let file = Shared::default();
     let mut engine =
-        Recorded::recording(Config::default(), 7, Timestamp::START, file.clone(), drop);
+        RecordedEngine::recording(Config::default(), 7, Timestamp::START, file.clone(), drop);
     for n in 0..10 {
         let _ = engine.poll(Timestamp::from_nanos(n * 500_000_000));
     }
@@ -184,12 +184,12 @@ fn what_a_killed_process_loses_is_a_second_or_a_frame() {
     std::mem::forget(engine);
     let report = replay(&seen[..]).unwrap();
     assert!(report.is_identical() && report.calls >= 8, "{report}");
-    assert!(matches!(report.ending, Ending::Cut { .. }), "{report}");
+    assert!(matches!(report.ending, TraceEnd::Cut { .. }), "{report}");
 }
 
 #[test]
 fn a_recorder_that_is_dropped_ends_its_trace() {
     let mut file = Vec::new();
-    drop(Recorder::new(&mut file, &Config::default(), 7, Timestamp::START).unwrap());
-    assert_eq!(replay(&file[..]).unwrap().ending, Ending::Complete);
+    drop(TraceRecorder::new(&mut file, &Config::default(), 7, Timestamp::START).unwrap());
+    assert_eq!(replay(&file[..]).unwrap().ending, TraceEnd::Complete);
 }

@@ -6,10 +6,10 @@ use fetch_proto::{Attempt, Config, Failure, FetchId, Head, Input, Output, Reques
 use proptest::prelude::*;
 
 use super::site::{SECRET, example, runs};
-use crate::call::Answer;
-use crate::reader::Ending;
-use crate::recorded::Recorded;
-use crate::replay::{Replay, replay};
+use crate::call::TraceAnswer;
+use crate::reader::TraceEnd;
+use crate::recorded::RecordedEngine;
+use crate::replay::{TraceReplay, replay};
 use crate::{explain, what_if};
 
 fn contains(file: &[u8], text: &str) -> bool {
@@ -25,7 +25,7 @@ proptest! {
         let (file, site) = run.record();
         let report = replay(&file[..]).unwrap();
         prop_assert!(report.is_identical(), "{}", report);
-        prop_assert_eq!(report.ending, Ending::Complete);
+        prop_assert_eq!(report.ending, TraceEnd::Complete);
         prop_assert_eq!(report.outcomes, site.outcomes.len() as u64);
         prop_assert!(!contains(&file, SECRET));
     }
@@ -33,7 +33,7 @@ proptest! {
     #[test]
     fn events_change_no_decision_and_no_digest(run in runs()) {
         let (file, _) = run.record();
-        let report = Replay::open(&file[..]).unwrap().with_events().run(|_, _| {}).unwrap();
+        let report = TraceReplay::open(&file[..]).unwrap().with_events().run(|_, _| {}).unwrap();
         prop_assert!(report.is_identical(), "{}", report);
     }
 
@@ -41,8 +41,8 @@ proptest! {
     fn the_outcomes_of_a_replay_are_those_of_the_run(run in runs()) {
         let (file, site) = run.record();
         let mut outcomes = Vec::new();
-        let report = Replay::open(&file[..]).unwrap().run(|moment, _| {
-            if let Answer::Output(Output::Done(_, outcome)) = &moment.answer {
+        let report = TraceReplay::open(&file[..]).unwrap().run(|moment, _| {
+            if let TraceAnswer::Output(Output::Done(_, outcome)) = &moment.answer {
                 outcomes.push((outcome.tag, outcome.result.map(|finish| finish.status)));
             }
         });
@@ -57,7 +57,7 @@ proptest! {
     ) {
         let config = Config::default().concurrency(3).per_host(2).window(8);
         let at = |millis| Timestamp::from_start(Duration::from_millis(millis));
-        let mut engine = Recorded::recording(config, 3, at(0), Vec::new(), |e| panic!("{e}"));
+        let mut engine = RecordedEngine::recording(config, 3, at(0), Vec::new(), |e| panic!("{e}"));
         let (mut attempts, mut ids): (Vec<Attempt>, Vec<FetchId>) = (Vec::new(), Vec::new());
         let mut now = 0;
         for (kind, which, pass) in steps {
@@ -91,7 +91,7 @@ proptest! {
         engine.close(at(10_000_000));
         while !matches!(engine.poll(at(10_000_000)), Output::Idle(_)) {}
         let stats = engine.stats();
-        let mut replayed = Replay::open(std::io::Cursor::new(engine.finish().unwrap())).unwrap();
+        let mut replayed = TraceReplay::open(std::io::Cursor::new(engine.finish().unwrap())).unwrap();
         while replayed.step().unwrap().is_some() {}
         prop_assert!(replayed.report().is_identical(), "{}", replayed.report());
         prop_assert_eq!(replayed.engine().stats(), stats);
@@ -124,7 +124,7 @@ fn input(kind: u8) -> Option<Input> {
 fn another_seed_is_reported_where_it_begins_to_matter() {
     let run = example();
     let (file, _) = run.record();
-    let replay = Replay::open(&file[..])
+    let replay = TraceReplay::open(&file[..])
         .unwrap()
         .with(run.config.clone(), run.seed + 1);
     let report = replay.run(|_, _| {}).unwrap();
@@ -145,7 +145,7 @@ fn other_settings_are_reported_where_they_begin_to_matter() {
     let run = example();
     let (file, _) = run.record();
     let config = run.config.clone().concurrency(2);
-    let report = Replay::open(&file[..])
+    let report = TraceReplay::open(&file[..])
         .unwrap()
         .with(config, run.seed)
         .run(|_, _| {})

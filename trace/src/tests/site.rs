@@ -9,8 +9,8 @@ use fetch_proto::{
 };
 use proptest::prelude::*;
 
-use crate::drive::{self, Next, Script, World};
-use crate::recorded::Recorded;
+use crate::recorded::RecordedEngine;
+use crate::virtual_run::{self, CallerScript, ScheduledStep, ServerModel};
 
 pub(crate) const SECRET: &str = "hunter2";
 
@@ -35,14 +35,14 @@ pub(crate) struct Site {
     pub(crate) outcomes: Vec<(u64, Result<u16, fetch_proto::Error>)>,
 }
 
-impl World for Site {
-    fn start(&mut self, _: usize, _: &Attempt, now: Timestamp) -> Vec<(Timestamp, Next)> {
+impl ServerModel for Site {
+    fn start(&mut self, _: usize, _: &Attempt, now: Timestamp) -> Vec<(Timestamp, ScheduledStep)> {
         let draws = &mut self.draws;
         let mut at = now;
         let mut course = Vec::new();
         let mut then = |draws: &mut Draws, input: fn(Timestamp) -> Input| {
             at = at + Duration::from_micros(draws.below(400_000));
-            course.push((at, Next::Input(input(at))));
+            course.push((at, ScheduledStep::Input(input(at))));
         };
         then(draws, |at| Input::Mark(Phase::Connected, at));
         then(draws, |at| Input::Mark(Phase::Sent, at));
@@ -72,7 +72,12 @@ impl World for Site {
         course
     }
 
-    fn go_on(&mut self, _: usize, _: AttemptId, _: Timestamp) -> Vec<(Timestamp, Next)> {
+    fn continue_attempt(
+        &mut self,
+        _: usize,
+        _: AttemptId,
+        _: Timestamp,
+    ) -> Vec<(Timestamp, ScheduledStep)> {
         Vec::new()
     }
 
@@ -97,7 +102,7 @@ impl Run {
     pub(crate) fn record(&self) -> (Vec<u8>, Site) {
         let start = Timestamp::from_nanos(17);
         let config = self.config.clone();
-        let mut engine = Recorded::recording(config, self.seed, start, Vec::new(), |error| {
+        let mut engine = RecordedEngine::recording(config, self.seed, start, Vec::new(), |error| {
             panic!("{error}")
         });
         let after = |millis: u64| start + Duration::from_millis(millis);
@@ -110,7 +115,7 @@ impl Run {
         let requests = self.requests.iter();
         let mut requests: Vec<_> = requests.map(|(at, r)| (after(*at), r.clone())).collect();
         requests.sort_by_key(|(at, _)| *at);
-        let script = Script {
+        let script = CallerScript {
             arrivals: requests.into(),
             cancels: cancels.into(),
             close: self.close.map(after),
@@ -119,7 +124,7 @@ impl Run {
             draws: Draws(self.seed),
             outcomes: Vec::new(),
         };
-        drive::drive(&mut engine, start, script, &mut site);
+        virtual_run::run_virtual(&mut engine, start, script, &mut site);
         (engine.finish().expect("memory takes everything"), site)
     }
 }

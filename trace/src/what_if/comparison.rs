@@ -7,40 +7,40 @@ use std::time::Duration;
 use fetch_proto::{BatchStats, Error, Outcome, Sample, Timestamp};
 use serde::{Serialize, Serializer};
 
-use crate::reader::Ending;
+use crate::reader::TraceEnd;
 
 /// What was recorded beside what another policy would have come to: a range, from the optimistic to
 /// the pessimistic guess. Display gives a table.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
-pub struct Comparison {
+pub struct RunComparison {
     /// How the trace ends. What is missing is compared with nothing.
-    pub ending: Ending,
+    pub ending: TraceEnd,
     /// Whether the trace could be replayed bit for bit, without which none of this can be trusted.
     pub faithful: bool,
     /// If all guesses come out well.
-    pub optimistic: Totals,
+    pub optimistic: RunTotals,
     /// If all guesses come out badly.
-    pub pessimistic: Totals,
+    pub pessimistic: RunTotals,
     /// Fetches whose recorded policy was chosen by a secret, which is not in the trace: in the other
     /// run the rules see the URL without it.
     pub pinned: u64,
     /// What was recorded.
-    pub recorded: Totals,
+    pub recorded: RunTotals,
     /// Fetches whose outcome rests on an attempt that the trace has not seen.
     pub unseen: u64,
 }
 
 /// What a run came to.
 #[derive(Clone, Debug, Default)]
-pub struct Totals {
+pub struct RunTotals {
     begun: Option<Timestamp>,
     ended: Option<Timestamp>,
     failed: BTreeMap<String, u64>,
     stats: BatchStats,
 }
 
-impl Totals {
+impl RunTotals {
     pub(super) fn record(&mut self, outcome: &Outcome, now: Timestamp) {
         let submitted = outcome.timings.submitted;
         self.begun = Some(self.begun.map_or(submitted, |begun| begun.min(submitted)));
@@ -58,7 +58,7 @@ impl Totals {
     /// The numbers that all runs have.
     ///
     /// ```
-    /// assert_eq!(fetch_trace::Totals::default().stats().count(), 0);
+    /// assert_eq!(fetch_trace::RunTotals::default().stats().count(), 0);
     /// ```
     #[must_use]
     pub fn stats(&self) -> &BatchStats {
@@ -68,7 +68,7 @@ impl Totals {
     /// Fetches without a response, or with one of status 400 or above, by kind.
     ///
     /// ```
-    /// assert_eq!(fetch_trace::Totals::default().failed().count(), 0);
+    /// assert_eq!(fetch_trace::RunTotals::default().failed().count(), 0);
     /// ```
     pub fn failed(&self) -> impl ExactSizeIterator<Item = (&str, u64)> {
         self.failed
@@ -79,7 +79,7 @@ impl Totals {
     /// Requests sent for each 1,000 fetches: what the servers bear.
     ///
     /// ```
-    /// assert_eq!(fetch_trace::Totals::default().amplification(), None);
+    /// assert_eq!(fetch_trace::RunTotals::default().amplification(), None);
     /// ```
     #[must_use]
     pub fn amplification(&self) -> Option<u64> {
@@ -90,7 +90,7 @@ impl Totals {
     /// From the first submission to the last outcome.
     ///
     /// ```
-    /// assert_eq!(fetch_trace::Totals::default().took(), std::time::Duration::ZERO);
+    /// assert_eq!(fetch_trace::RunTotals::default().took(), std::time::Duration::ZERO);
     /// ```
     #[must_use]
     pub fn took(&self) -> Duration {
@@ -104,7 +104,7 @@ impl Totals {
     /// no longer.
     ///
     /// ```
-    /// assert_eq!(fetch_trace::Totals::default().percentile(9_900), None);
+    /// assert_eq!(fetch_trace::RunTotals::default().percentile(9_900), None);
     /// ```
     #[must_use]
     pub fn percentile(&self, p: u32) -> Option<Duration> {
@@ -124,7 +124,7 @@ const PERCENTILES: [(&str, u32); 4] = [
     ("max", 10_000),
 ];
 
-impl Serialize for Totals {
+impl Serialize for RunTotals {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         struct Data<'a> {
@@ -153,7 +153,7 @@ impl Serialize for Totals {
     }
 }
 
-impl fmt::Display for Comparison {
+impl fmt::Display for RunComparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:<22} {:>12}   what if", "", "recorded")?;
         self.row(f, "fetches", |totals| totals.stats.count(), u64::to_string)?;
@@ -183,20 +183,20 @@ impl fmt::Display for Comparison {
             |totals| totals.stats.attempts(),
             u64::to_string,
         )?;
-        let amplification = |totals: &Totals| totals.amplification().unwrap_or(0);
+        let amplification = |totals: &RunTotals| totals.amplification().unwrap_or(0);
         self.row(f, "attempts per fetch", amplification, |n| {
             format!("{}.{:03}", n / 1000, n % 1000)
         })?;
-        self.row(f, "total time", Totals::took, seconds)?;
+        self.row(f, "total time", RunTotals::took, seconds)?;
         for (name, p) in PERCENTILES {
-            let percentile = |totals: &Totals| totals.percentile(p).unwrap_or_default();
+            let percentile = |totals: &RunTotals| totals.percentile(p).unwrap_or_default();
             self.row(f, &format!("fetch time {name}"), percentile, seconds)?;
         }
         self.notes(f)
     }
 }
 
-impl Comparison {
+impl RunComparison {
     /// How far it can be trusted.
     fn notes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -216,7 +216,7 @@ impl Comparison {
             f.write_str("\nthe trace does not replay identically: do not trust these figures")?;
         }
         match self.ending {
-            Ending::Complete => Ok(()),
+            TraceEnd::Complete => Ok(()),
             ending => write!(
                 f,
                 "\nthe trace is {ending}: what comes after it is not known"
@@ -229,7 +229,7 @@ impl Comparison {
         &self,
         f: &mut fmt::Formatter<'_>,
         name: &str,
-        pick: impl Fn(&Totals) -> T,
+        pick: impl Fn(&RunTotals) -> T,
         show: impl Fn(&T) -> String,
     ) -> fmt::Result {
         let (a, b) = (pick(&self.optimistic), pick(&self.pessimistic));

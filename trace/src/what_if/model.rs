@@ -10,33 +10,33 @@ use fetch_proto::{
 };
 use url::{Position, Url};
 
-use super::Totals;
-use crate::call::{Answer, Call};
+use super::RunTotals;
+use crate::call::{TraceAnswer, TraceCall};
 use crate::error::TraceError;
-use crate::reader::Ending;
-use crate::replay::{Moment, Replay};
+use crate::reader::TraceEnd;
+use crate::replay::{ReplayStep, TraceReplay};
 
 /// All that is known.
 #[derive(Debug)]
-pub(super) struct Model {
+pub(super) struct RunModel {
     pub(super) closed: Option<Timestamp>,
     pub(super) config: Config,
-    pub(super) ending: Ending,
+    pub(super) ending: TraceEnd,
     /// Whether the replay, from which all this comes, was identical.
     pub(super) faithful: bool,
-    pub(super) fetches: Vec<Fetch>,
-    pub(super) hosts: BTreeMap<String, Host>,
+    pub(super) fetches: Vec<FetchModel>,
+    pub(super) hosts: BTreeMap<String, HostModel>,
     /// Fetches whose policy a secret decides, so that it is not known in another run.
     pub(super) pinned: u64,
-    pub(super) recorded: Totals,
+    pub(super) recorded: RunTotals,
     pub(super) seed: u64,
     pub(super) start: Timestamp,
 }
 
 /// One fetch as it was recorded.
 #[derive(Debug)]
-pub(super) struct Fetch {
-    pub(super) attempts: Vec<Attempt>,
+pub(super) struct FetchModel {
+    pub(super) attempts: Vec<AttemptModel>,
     pub(super) cancelled: Option<Timestamp>,
     pub(super) request: Request,
     /// When it was there to be submitted.
@@ -45,10 +45,10 @@ pub(super) struct Fetch {
 
 /// One attempt as it was seen.
 #[derive(Debug)]
-pub(super) struct Attempt {
+pub(super) struct AttemptModel {
     number: u16,
     started: Timestamp,
-    pub(super) end: End,
+    pub(super) end: AttemptEnding,
     /// What was seen, and how long after the start. The times of marks are counted from there too.
     pub(super) seen: Vec<(Duration, Input)>,
     pub(super) url: Arc<Url>,
@@ -56,7 +56,7 @@ pub(super) struct Attempt {
 
 /// How it ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum End {
+pub(super) enum AttemptEnding {
     /// By itself.
     Own,
     /// The engine dropped it, or the trace ends: what would have come is not known.
@@ -67,7 +67,7 @@ pub(super) enum End {
 
 /// How long one host took.
 #[derive(Debug, Default)]
-pub(super) struct Host {
+pub(super) struct HostModel {
     /// For complete responses.
     pub(super) answers: Histogram,
     /// For all attempts.
@@ -76,7 +76,7 @@ pub(super) struct Host {
     pub(super) failure: Option<(usize, usize)>,
 }
 
-impl Attempt {
+impl AttemptModel {
     /// Whether it came to nothing, or to a response that a later try may better.
     pub(super) fn failed(&self) -> bool {
         let bad = |input: &Input| match input {
@@ -84,12 +84,12 @@ impl Attempt {
             Input::Head(head) => matches!(head.status, 408 | 425 | 429 | 500..),
             _ => false,
         };
-        self.end != End::Own || self.seen.iter().any(|(_, input)| bad(input))
+        self.end != AttemptEnding::Own || self.seen.iter().any(|(_, input)| bad(input))
     }
 
     fn took(&self) -> Duration {
         match self.end {
-            End::Dropped(after) => after,
+            AttemptEnding::Dropped(after) => after,
             _ => self.seen.last().map_or(Duration::ZERO, |(after, _)| *after),
         }
     }
@@ -100,22 +100,22 @@ pub(super) fn origin(url: &Url) -> &str {
     &url[..Position::AfterPort]
 }
 
-impl Model {
+impl RunModel {
     pub(super) fn read(from: impl Read) -> Result<Self, TraceError> {
-        let mut replay = Replay::open(from)?;
+        let mut replay = TraceReplay::open(from)?;
         let model = Self {
             closed: None,
             config: replay.config().clone(),
-            ending: Ending::Complete,
+            ending: TraceEnd::Complete,
             faithful: true,
             fetches: Vec::new(),
             hosts: BTreeMap::new(),
             pinned: 0,
-            recorded: Totals::default(),
+            recorded: RunTotals::default(),
             seed: replay.seed(),
             start: replay.start(),
         };
-        let mut building = Building {
+        let mut building = RunModelBuilder {
             last: model.start,
             live: 0,
             model,
@@ -132,19 +132,19 @@ impl Model {
     }
 }
 
-struct Building {
+struct RunModelBuilder {
     last: Timestamp,
     live: usize,
-    model: Model,
+    model: RunModel,
     /// The fetch in each slot.
     slots: Vec<usize>,
     /// Whether there was no room at some time since the last submission.
     waited: bool,
 }
 
-impl Building {
-    fn take(&mut self, moment: Moment) {
-        let Moment {
+impl RunModelBuilder {
+    fn take(&mut self, moment: ReplayStep) {
+        let ReplayStep {
             answer,
             call,
             now,
@@ -153,23 +153,23 @@ impl Building {
         } = moment;
         self.last = self.last.max(now);
         match (call, answer) {
-            (Call::Submit(request), Answer::Submitted(Ok(id))) => {
+            (TraceCall::Submit(request), TraceAnswer::Submitted(Ok(id))) => {
                 self.submitted(request, pinned, id, now);
             }
-            (Call::Handle(id, input), Answer::Handled(Handled::Applied)) => {
+            (TraceCall::Handle(id, input), TraceAnswer::Handled(Handled::Applied)) => {
                 self.handled(id, input, now);
             }
-            (Call::Cancel(id), Answer::Handled(Handled::Applied)) => {
+            (TraceCall::Cancel(id), TraceAnswer::Handled(Handled::Applied)) => {
                 let fetch = self.slots.get(id.slot()).copied();
                 if let Some(fetch) = fetch.and_then(|fetch| self.model.fetches.get_mut(fetch)) {
                     fetch.cancelled.get_or_insert(now);
                 }
             }
             // Every run ends with one; only one that cancels something is of interest.
-            (Call::Close, _) if self.live > 0 => {
+            (TraceCall::Close, _) if self.live > 0 => {
                 self.model.closed.get_or_insert(now);
             }
-            (Call::Poll, Answer::Output(output)) => self.said(output, now),
+            (TraceCall::Poll, TraceAnswer::Output(output)) => self.said(output, now),
             _ => {}
         }
     }
@@ -186,7 +186,7 @@ impl Building {
             self.slots.resize(id.slot() + 1, 0);
         }
         self.slots[id.slot()] = self.model.fetches.len();
-        self.model.fetches.push(Fetch {
+        self.model.fetches.push(FetchModel {
             attempts: Vec::new(),
             cancelled: None,
             request,
@@ -198,7 +198,7 @@ impl Building {
         match output {
             Output::Abort(id) => {
                 if let Some(attempt) = self.attempt(id) {
-                    attempt.end = End::Dropped(now.saturating_since(attempt.started));
+                    attempt.end = AttemptEnding::Dropped(now.saturating_since(attempt.started));
                 }
             }
             Output::Done(_, outcome) => self.model.recorded.record(&outcome, now),
@@ -209,8 +209,8 @@ impl Building {
             Output::Start(attempt) => {
                 let fetch = self.slots.get(attempt.id.fetch.slot()).copied();
                 if let Some(fetch) = fetch.and_then(|fetch| self.model.fetches.get_mut(fetch)) {
-                    fetch.attempts.push(Attempt {
-                        end: End::Open,
+                    fetch.attempts.push(AttemptModel {
+                        end: AttemptEnding::Open,
                         number: attempt.id.number(),
                         seen: Vec::new(),
                         started: now,
@@ -234,25 +234,26 @@ impl Building {
             other => other,
         };
         if matches!(input, Input::End(_)) {
-            attempt.end = End::Own;
+            attempt.end = AttemptEnding::Own;
         }
         attempt
             .seen
             .push((now.saturating_since(attempt.started), input));
     }
 
-    fn attempt(&mut self, id: AttemptId) -> Option<&mut Attempt> {
+    fn attempt(&mut self, id: AttemptId) -> Option<&mut AttemptModel> {
         let fetch = *self.slots.get(id.fetch.slot())?;
         let attempts = self.model.fetches.get_mut(fetch)?.attempts.iter_mut();
         attempts.rev().find(|attempt| attempt.number == id.number())
     }
 
     /// Adds up what is known of each host.
-    fn finish(mut self) -> Model {
+    fn finish(mut self) -> RunModel {
         for (index, fetch) in self.model.fetches.iter_mut().enumerate() {
             for (place, attempt) in fetch.attempts.iter_mut().enumerate() {
-                if attempt.end == End::Open {
-                    attempt.end = End::Dropped(self.last.saturating_since(attempt.started));
+                if attempt.end == AttemptEnding::Open {
+                    attempt.end =
+                        AttemptEnding::Dropped(self.last.saturating_since(attempt.started));
                 }
                 let failed = attempt.failed();
                 for name in [origin(&attempt.url), ""] {

@@ -7,9 +7,9 @@ use fetch_proto::{
     Rules, Timestamp,
 };
 
-use super::{Comparison, what_if};
-use crate::drive::{self, Next, Script, World};
-use crate::recorded::Recorded;
+use super::{RunComparison, what_if};
+use crate::recorded::RecordedEngine;
+use crate::virtual_run::{self, CallerScript, ScheduledStep, ServerModel};
 
 /// One answer for each attempt of each fetch: after so many milliseconds, or never.
 #[derive(Clone, Debug)]
@@ -24,17 +24,27 @@ use Answer::{Fail, Never, Status, To};
 
 struct Scripted(Vec<Vec<Answer>>);
 
-impl World for Scripted {
-    fn start(&mut self, fetch: usize, attempt: &Attempt, now: Timestamp) -> Vec<(Timestamp, Next)> {
+impl ServerModel for Scripted {
+    fn start(
+        &mut self,
+        fetch: usize,
+        attempt: &Attempt,
+        now: Timestamp,
+    ) -> Vec<(Timestamp, ScheduledStep)> {
         let number = usize::from(attempt.id.number()) - 1;
         let at = |after: &u64| now + Duration::from_millis(*after);
         let head = |after: &u64, head| {
             let inputs = [Input::Head(head), Input::End(Ok(()))];
-            inputs.map(|input| (at(after), Next::Input(input))).into()
+            inputs
+                .map(|input| (at(after), ScheduledStep::Input(input)))
+                .into()
         };
         match &self.0[fetch][number] {
             Never => Vec::new(),
-            Fail(after) => vec![(at(after), Next::Input(Input::End(Err(Failure::Io))))],
+            Fail(after) => vec![(
+                at(after),
+                ScheduledStep::Input(Input::End(Err(Failure::Io))),
+            )],
             Status(after, status) => head(after, Head::status(*status)),
             To(after, url) => {
                 let location = Some((*url).into());
@@ -49,7 +59,12 @@ impl World for Scripted {
         }
     }
 
-    fn go_on(&mut self, _: usize, _: AttemptId, _: Timestamp) -> Vec<(Timestamp, Next)> {
+    fn continue_attempt(
+        &mut self,
+        _: usize,
+        _: AttemptId,
+        _: Timestamp,
+    ) -> Vec<(Timestamp, ScheduledStep)> {
         Vec::new()
     }
 
@@ -68,7 +83,7 @@ fn policy() -> Policy {
 }
 
 /// Records fetches of one host and compares them with another policy.
-fn compare(answers: &[&[Answer]], other: Policy) -> Comparison {
+fn compare(answers: &[&[Answer]], other: Policy) -> RunComparison {
     let urls = (0..answers.len()).map(|n| format!("http://a.test/{n}"));
     let config = Config::default().rules(Rules::only(policy()));
     recorded(config, urls, answers, |config| {
@@ -81,25 +96,26 @@ fn recorded(
     urls: impl Iterator<Item = String>,
     answers: &[&[Answer]],
     other: impl FnOnce(Config) -> Config,
-) -> Comparison {
+) -> RunComparison {
     let start = Timestamp::START;
-    let mut engine = Recorded::recording(config, 7, start, Vec::new(), |error| panic!("{error}"));
-    let script = Script {
+    let mut engine =
+        RecordedEngine::recording(config, 7, start, Vec::new(), |error| panic!("{error}"));
+    let script = CallerScript {
         arrivals: urls
             .map(|url| (start, Request::get(url.parse().unwrap())))
             .collect(),
-        ..Script::default()
+        ..CallerScript::default()
     };
     let mut world = Scripted(answers.iter().map(|answers| answers.to_vec()).collect());
-    drive::drive(&mut engine, start, script, &mut world);
+    virtual_run::run_virtual(&mut engine, start, script, &mut world);
     let comparison = what_if(&engine.finish().unwrap()[..], other).unwrap();
     assert!(comparison.faithful);
     comparison
 }
 
-fn succeeded(comparison: &Comparison) -> (u64, u64, u64) {
-    let count = |totals: &super::Totals| totals.stats().succeeded();
-    let Comparison {
+fn succeeded(comparison: &RunComparison) -> (u64, u64, u64) {
+    let count = |totals: &super::RunTotals| totals.stats().succeeded();
+    let RunComparison {
         recorded,
         optimistic,
         pessimistic,
@@ -113,7 +129,7 @@ fn a_retry_that_was_never_made_may_succeed_or_fail_again() {
     let answers: &[&[Answer]] = &[&[Fail(50)], &[Status(200, 200)], &[Status(300, 200)]];
     let comparison = compare(answers, policy().attempts(3));
     assert_eq!((succeeded(&comparison), comparison.unseen), ((2, 3, 2), 1));
-    let attempts = |totals: &super::Totals| totals.stats().attempts();
+    let attempts = |totals: &super::RunTotals| totals.stats().attempts();
     assert_eq!(attempts(&comparison.optimistic), 4);
     assert_eq!(attempts(&comparison.pessimistic), 5);
     // 50 ms, a wait of 100 ms, the host's median: 200 ms.

@@ -5,39 +5,39 @@ use std::time::Duration;
 
 use fetch_proto::{Attempt, AttemptId, Head, Input, Outcome, Timestamp};
 
-use super::model::{self, End, Host, Model, origin};
-use super::{Ran, Totals};
-use crate::drive::{Next, World};
+use super::model::{self, AttemptEnding, HostModel, RunModel, origin};
+use super::{RunResult, RunTotals};
+use crate::virtual_run::{ScheduledStep, ServerModel};
 
 /// How attempts go that were never seen.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Guess {
+pub(super) enum Assumption {
     Optimistic,
     Pessimistic,
 }
 
 /// What can be answered, and what was.
-pub(super) struct Servers<'a> {
-    guess: Guess,
-    model: &'a Model,
+pub(super) struct RecordedServers<'a> {
+    guess: Assumption,
+    model: &'a RunModel,
     /// For each fetch, which of its recorded attempts were used.
     used: Vec<Vec<bool>>,
     /// For each fetch, whether anything about it was guessed.
     unseen: Vec<bool>,
-    totals: Totals,
+    totals: RunTotals,
     /// Attempts whose recorded course breaks off: their host, and whether the head was seen.
     open: HashMap<AttemptId, (String, bool)>,
 }
 
-impl<'a> Servers<'a> {
-    pub(super) fn new(model: &'a Model, guess: Guess) -> Self {
+impl<'a> RecordedServers<'a> {
+    pub(super) fn new(model: &'a RunModel, guess: Assumption) -> Self {
         let count = model.fetches.len();
         let fetches = model.fetches.iter();
         Self {
             guess,
             model,
             open: HashMap::new(),
-            totals: Totals::default(),
+            totals: RunTotals::default(),
             unseen: vec![false; count],
             used: fetches
                 .map(|fetch| vec![false; fetch.attempts.len()])
@@ -45,15 +45,15 @@ impl<'a> Servers<'a> {
         }
     }
 
-    pub(super) fn finish(self) -> Ran {
-        Ran {
+    pub(super) fn finish(self) -> RunResult {
+        RunResult {
             totals: self.totals,
             unseen: self.unseen.iter().filter(|unseen| **unseen).count() as u64,
         }
     }
 
     /// What is known of the host; of all hosts, where it is not known.
-    fn host(&self, name: &str) -> Option<&'a Host> {
+    fn host(&self, name: &str) -> Option<&'a HostModel> {
         let hosts = &self.model.hosts;
         hosts.get(name).or_else(|| hosts.get(""))
     }
@@ -73,7 +73,7 @@ impl<'a> Servers<'a> {
     }
 
     /// The recorded attempt that is the model for one that was never seen.
-    fn pattern(&self, fetch: usize, host: &str) -> Option<&'a model::Attempt> {
+    fn pattern(&self, fetch: usize, host: &str) -> Option<&'a model::AttemptModel> {
         let attempts = &self.model.fetches[fetch].attempts;
         let own = attempts.iter().rev().find(|attempt| attempt.failed());
         let of_host = || {
@@ -83,8 +83,8 @@ impl<'a> Servers<'a> {
         own.or_else(of_host).or_else(|| attempts.last())
     }
 
-    fn guess(&self, fetch: usize, host: &str, now: Timestamp) -> Vec<(Timestamp, Next)> {
-        if self.guess == Guess::Optimistic {
+    fn guess(&self, fetch: usize, host: &str, now: Timestamp) -> Vec<(Timestamp, ScheduledStep)> {
+        if self.guess == Assumption::Optimistic {
             return answer(now + self.median(host));
         }
         let late = self.p99(host);
@@ -102,8 +102,13 @@ impl<'a> Servers<'a> {
     }
 }
 
-impl World for Servers<'_> {
-    fn start(&mut self, fetch: usize, attempt: &Attempt, now: Timestamp) -> Vec<(Timestamp, Next)> {
+impl ServerModel for RecordedServers<'_> {
+    fn start(
+        &mut self,
+        fetch: usize,
+        attempt: &Attempt,
+        now: Timestamp,
+    ) -> Vec<(Timestamp, ScheduledStep)> {
         let host = origin(&attempt.url).to_owned();
         let recorded = &self.model.fetches[fetch].attempts;
         let used = &mut self.used[fetch];
@@ -121,9 +126,9 @@ impl World for Servers<'_> {
                 let mut course: Vec<_> = seen
                     .map(|(after, input)| (now + *after, based(input, now)))
                     .collect();
-                if let End::Dropped(after) = known.end {
+                if let AttemptEnding::Dropped(after) = known.end {
                     // A moment later: whatever made the engine drop it comes first again.
-                    course.push((now + after + Duration::from_nanos(1), Next::Ask));
+                    course.push((now + after + Duration::from_nanos(1), ScheduledStep::Ask));
                     let is_head = |(_, input): &(_, Input)| matches!(input, Input::Head(_));
                     let headed = known.seen.iter().any(is_head);
                     self.open.insert(attempt.id, (host, headed));
@@ -137,10 +142,15 @@ impl World for Servers<'_> {
         }
     }
 
-    fn go_on(&mut self, fetch: usize, id: AttemptId, now: Timestamp) -> Vec<(Timestamp, Next)> {
+    fn continue_attempt(
+        &mut self,
+        fetch: usize,
+        id: AttemptId,
+        now: Timestamp,
+    ) -> Vec<(Timestamp, ScheduledStep)> {
         self.unseen[fetch] = true;
         let (host, headed) = self.open.remove(&id).unwrap_or_default();
-        if self.guess == Guess::Pessimistic {
+        if self.guess == Assumption::Pessimistic {
             return Vec::new();
         }
         let mut rest = answer(now + self.median(&host));
@@ -156,16 +166,16 @@ impl World for Servers<'_> {
 }
 
 /// A complete response.
-fn answer(at: Timestamp) -> Vec<(Timestamp, Next)> {
+fn answer(at: Timestamp) -> Vec<(Timestamp, ScheduledStep)> {
     vec![
-        (at, Next::Input(Input::Head(Head::status(200)))),
-        (at, Next::Input(Input::End(Ok(())))),
+        (at, ScheduledStep::Input(Input::Head(Head::status(200)))),
+        (at, ScheduledStep::Input(Input::End(Ok(())))),
     ]
 }
 
 /// The input of an attempt that begins now.
-fn based(input: &Input, now: Timestamp) -> Next {
-    Next::Input(match input {
+fn based(input: &Input, now: Timestamp) -> ScheduledStep {
+    ScheduledStep::Input(match input {
         Input::Mark(phase, at) => Input::Mark(*phase, now + at.since_start()),
         other => other.clone(),
     })

@@ -1,4 +1,4 @@
-//! The file's text: where something stands in it, and what is wrong there.
+//! The text of a policy file: finds the position of a value and builds errors that point to it.
 
 use std::fmt;
 use std::ops::Range;
@@ -6,98 +6,131 @@ use std::ops::Range;
 use serde::de::DeserializeOwned;
 use toml::de::{DeTable, DeValue};
 
-/// A text and its name.
+/// The text of a policy file and its name.
 #[derive(Clone, Debug)]
-pub(crate) struct Text {
+pub(crate) struct SourceText {
     pub(crate) name: String,
     text: String,
 }
 
-/// A place in a text, both counted from 1.
+/// A position in a text. Line and column count from 1.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub struct Place {
+pub struct Position {
     /// The line.
     pub line: usize,
     /// The column, in characters.
     pub column: usize,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.line, self.column)
     }
 }
 
-/// What is wrong with a policy file. Displays as `file:line:column: text: why and the fix`.
+/// An error in a policy file. Displays as `file:line:column: text: message`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
-pub struct Wrong {
-    /// The file, or the environment variable.
+pub struct PolicyError {
+    /// Name of the file or of the environment variable.
     pub name: String,
-    /// Where in the file.
-    pub place: Option<Place>,
-    /// The text that is wrong.
+    /// Position in the file. `None` if the value comes from the environment or the file cannot be read.
+    pub position: Option<Position>,
+    /// The text at that position.
     pub text: String,
-    /// Why, and the fix.
-    pub why: String,
+    /// What is wrong with it and how to fix it.
+    pub message: String,
+    /// Kind of the error.
+    pub kind: PolicyErrorKind,
 }
 
-impl fmt::Display for Wrong {
+/// Kind of a [`PolicyError`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum PolicyErrorKind {
+    /// A key that another key needs is missing.
+    Missing,
+    /// A key is unknown, or a value or the syntax is invalid.
+    Invalid,
+    /// The file cannot be read.
+    Unreadable,
+}
+
+impl fmt::Display for PolicyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)?;
-        if let Some(place) = self.place {
+        if let Some(place) = self.position {
             write!(f, ":{place}")?;
         }
         if !self.text.is_empty() {
             write!(f, ": {}", self.text)?;
         }
-        write!(f, ": {}", self.why)
+        write!(f, ": {}", self.message)
     }
 }
 
-impl std::error::Error for Wrong {}
+impl std::error::Error for PolicyError {}
 
-impl Text {
+impl PolicyError {
+    pub(crate) fn with_kind(mut self, kind: PolicyErrorKind) -> Self {
+        self.kind = kind;
+        self
+    }
+}
+
+impl SourceText {
     pub(crate) fn new(name: &str, text: &str) -> Self {
         let (name, text) = (name.to_owned(), text.to_owned());
         Self { name, text }
     }
 
-    pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, Wrong> {
+    pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, PolicyError> {
         toml::from_str(&self.text).map_err(|error| {
-            let why = with_hint(&error.message().replace('\n', "; "));
-            self.wrong(error.span().unwrap_or(0..0), &why)
+            let message = error.message();
+            let kind = match message.starts_with("missing field") {
+                true => PolicyErrorKind::Missing,
+                false => PolicyErrorKind::Invalid,
+            };
+            let text = add_suggestion(&message.replace('\n', "; "));
+            self.error_in(error.span().unwrap_or(0..0), &text)
+                .with_kind(kind)
         })
     }
 
-    /// What is wrong at `span`, in bytes from the start.
-    pub(crate) fn wrong(&self, span: Range<usize>, why: &str) -> Wrong {
-        let (place, line) = self.place(span.start);
-        // A span over several lines is a table: its first line is enough to find it.
+    /// An error at `span`, a range of bytes.
+    pub(crate) fn error_in(&self, span: Range<usize>, why: &str) -> PolicyError {
+        let (place, line) = self.position(span.start);
+        // A span of several lines is a table: show its first line only.
         let text = match self.text.get(span) {
             Some(text) if !text.trim().is_empty() && !text.contains('\n') => text,
             _ => line.trim(),
         };
-        Wrong {
+        PolicyError {
             name: self.name.clone(),
-            place: Some(place),
+            position: Some(place),
             text: text.to_owned(),
-            why: why.to_owned(),
+            message: why.to_owned(),
+            kind: PolicyErrorKind::Invalid,
         }
     }
 
-    /// What is wrong with the value at `path`: names of tables, and numbers in their arrays.
-    pub(crate) fn wrong_at(&self, path: &[&str], why: &str) -> Wrong {
-        self.wrong(self.span(path), why)
+    /// An error at the value with this path of table keys and array indices.
+    pub(crate) fn error_at(&self, path: &[&str], why: &str) -> PolicyError {
+        self.error_in(self.span(path), why)
     }
 
-    fn place(&self, at: usize) -> (Place, &str) {
+    /// An error about a key that is missing in the table at `path`.
+    pub(crate) fn missing_at(&self, path: &[&str], why: &str) -> PolicyError {
+        self.error_at(path, why).with_kind(PolicyErrorKind::Missing)
+    }
+
+    fn position(&self, at: usize) -> (Position, &str) {
         let mut at = at.min(self.text.len());
         while !self.text.is_char_boundary(at) {
             at -= 1;
         }
         let start = self.text[..at].rfind('\n').map_or(0, |end| end + 1);
-        let place = Place {
+        let place = Position {
             line: self.text[..start].matches('\n').count() + 1,
             column: self.text[start..at].chars().count() + 1,
         };
@@ -105,8 +138,8 @@ impl Text {
         (place, line)
     }
 
-    /// Where in the text, in bytes, a place is.
-    pub(crate) fn offset(&self, place: Place) -> Option<usize> {
+    /// Byte offset of a position.
+    pub(crate) fn offset(&self, place: Position) -> Option<usize> {
         let lines = self.text.split_inclusive('\n');
         let start: usize = lines.take(place.line - 1).map(str::len).sum();
         let line = self.text.get(start..)?;
@@ -114,7 +147,7 @@ impl Text {
         column.map(|(at, _)| start + at)
     }
 
-    /// Where the value at `path` stands, or the table that it would be in.
+    /// Byte range of the value at `path`, or of the innermost table that exists on the path.
     pub(crate) fn span(&self, path: &[&str]) -> Range<usize> {
         let Ok(tree) = DeTable::parse(&self.text) else {
             return 0..0;
@@ -143,14 +176,14 @@ impl Text {
         span
     }
 
-    /// The line of a place, for showing it.
-    pub(crate) fn line(&self, place: Place) -> &str {
+    /// The line that contains a position.
+    pub(crate) fn line(&self, place: Position) -> &str {
         self.text.lines().nth(place.line - 1).unwrap_or_default()
     }
 }
 
-/// An error about a key or a variant that is not known, with the nearest that is.
-fn with_hint(message: &str) -> String {
+/// Adds the most similar known name to an error about an unknown key or variant.
+fn add_suggestion(message: &str) -> String {
     let mut quoted = message.split('`').skip(1).step_by(2);
     let Some(wrong) = quoted.next().filter(|_| message.starts_with("unknown ")) else {
         return message.to_owned();

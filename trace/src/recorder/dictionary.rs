@@ -6,21 +6,21 @@ use fetch_proto::{Failure, Phase, Policy, Request};
 use serde::Serialize;
 use url::Url;
 
-use super::entries::{Repeat, append};
+use super::entries::{RepeatedPoll, append};
+use crate::entry::{Entry, TextRef};
 use crate::frame::Frame;
-use crate::redact::{Redactor, hide};
-use crate::wire::{Entry, Text};
+use crate::redact::{Redactor, redact_json};
 
 /// No more shapes, and no more policies, than this are remembered; others are written each time.
-const MEMORY: usize = 256;
+const MAX_ENTRIES: usize = 256;
 
 /// Stands for the URL in a request's shape.
-static NOWHERE: LazyLock<Arc<Url>> =
+static PLACEHOLDER_URL: LazyLock<Arc<Url>> =
     LazyLock::new(|| Arc::new(Url::parse("http://shape.invalid/").expect("it is a URL")));
 
 /// The words so far, by value.
 #[derive(Debug, Default)]
-pub(super) struct Words {
+pub(super) struct WriteDictionary {
     count: u32,
     failures: Vec<(Failure, u32)>,
     /// Words that were given a number and are to be written.
@@ -32,21 +32,21 @@ pub(super) struct Words {
 
 /// A text to refer to.
 #[derive(Debug)]
-pub(super) enum Word {
+pub(super) enum DictionaryRef {
     Known(u32),
     Whole(String),
 }
 
-impl Word {
-    pub(super) fn text(&self) -> Text<'_> {
+impl DictionaryRef {
+    pub(super) fn text(&self) -> TextRef<'_> {
         match self {
-            Self::Known(word) => Text::Word(*word),
-            Self::Whole(text) => Text::Whole(text),
+            Self::Known(word) => TextRef::Word(*word),
+            Self::Whole(text) => TextRef::Whole(text),
         }
     }
 }
 
-impl Words {
+impl WriteDictionary {
     pub(super) fn failure(&mut self, failure: Failure) -> u32 {
         if let Some((_, word)) = self.failures.iter().find(|(known, _)| *known == failure) {
             return *word;
@@ -65,38 +65,38 @@ impl Words {
         word
     }
 
-    pub(super) fn policy(&mut self, policy: &Arc<Policy>, redactor: &Redactor) -> Word {
+    pub(super) fn policy(&mut self, policy: &Arc<Policy>, redactor: &Redactor) -> DictionaryRef {
         let known = |(known, _): &&(Arc<Policy>, u32)| Arc::ptr_eq(known, policy);
         if let Some((_, word)) = self.policies.iter().rev().find(known) {
-            return Word::Known(*word);
+            return DictionaryRef::Known(*word);
         }
         let text = json(policy, Some(redactor));
-        if self.policies.len() == MEMORY {
-            return Word::Whole(text);
+        if self.policies.len() == MAX_ENTRIES {
+            return DictionaryRef::Whole(text);
         }
         let word = self.add(text);
         self.policies.push((policy.clone(), word));
-        Word::Known(word)
+        DictionaryRef::Known(word)
     }
 
     /// The request without URL, tag and policy.
-    pub(super) fn shape(&mut self, request: &Request, redactor: &Redactor) -> Word {
+    pub(super) fn shape(&mut self, request: &Request, redactor: &Redactor) -> DictionaryRef {
         let shape = Request {
             policy: None,
             tag: 0,
-            url: NOWHERE.clone(),
+            url: PLACEHOLDER_URL.clone(),
             ..request.clone()
         };
         if let Some((_, word)) = self.shapes.iter().rev().find(|(known, _)| *known == shape) {
-            return Word::Known(*word);
+            return DictionaryRef::Known(*word);
         }
         let text = json(&shape, Some(redactor));
-        if self.shapes.len() == MEMORY {
-            return Word::Whole(text);
+        if self.shapes.len() == MAX_ENTRIES {
+            return DictionaryRef::Whole(text);
         }
         let word = self.add(text);
         self.shapes.push((shape, word));
-        Word::Known(word)
+        DictionaryRef::Known(word)
     }
 
     fn add(&mut self, text: String) -> u32 {
@@ -106,7 +106,7 @@ impl Words {
     }
 
     /// Writes the words that are new: before the entry that refers to them.
-    pub(super) fn write_new(&mut self, frame: &mut Frame, repeat: &mut Option<Repeat>) {
+    pub(super) fn write_new(&mut self, frame: &mut Frame, repeat: &mut Option<RepeatedPoll>) {
         for word in self.new.drain(..) {
             append(frame, repeat, &Entry::Word(&word));
         }
@@ -116,7 +116,7 @@ impl Words {
 fn json(value: &impl Serialize, redactor: Option<&Redactor>) -> String {
     let mut json = serde_json::to_value(value).unwrap_or_default();
     if let Some(redactor) = redactor {
-        hide(&mut json, redactor);
+        redact_json(&mut json, redactor);
     }
     json.to_string()
 }

@@ -2,19 +2,19 @@
 
 use serde::ser::{self, Serialize};
 
-use super::{Canon, Never, tag};
+use super::{CanonicalError, CanonicalSerializer, tag};
 
 /// A struct, a sequence or a map that is being written.
-pub(super) struct Parts<'a, 'b> {
-    canon: &'a mut Canon<'b>,
+pub(super) struct CompoundSerializer<'a, 'b> {
+    canon: &'a mut CanonicalSerializer<'b>,
     /// Where it began.
     start: usize,
     /// What is left of it if nothing was written.
     bare: usize,
 }
 
-impl<'a, 'b> Parts<'a, 'b> {
-    pub(super) fn new(canon: &'a mut Canon<'b>) -> Self {
+impl<'a, 'b> CompoundSerializer<'a, 'b> {
+    pub(super) fn new(canon: &'a mut CanonicalSerializer<'b>) -> Self {
         let start = canon.out.len();
         Self {
             canon,
@@ -23,14 +23,14 @@ impl<'a, 'b> Parts<'a, 'b> {
         }
     }
 
-    pub(super) fn sequence(canon: &'a mut Canon<'b>) -> Self {
+    pub(super) fn sequence(canon: &'a mut CanonicalSerializer<'b>) -> Self {
         let start = canon.out.len();
         canon.out.push(tag::SEQUENCE);
         let bare = canon.out.len();
         Self { canon, start, bare }
     }
 
-    pub(super) fn variant(canon: &'a mut Canon<'b>, name: &str) -> Self {
+    pub(super) fn variant(canon: &'a mut CanonicalSerializer<'b>, name: &str) -> Self {
         canon.text(tag::VARIANT, name);
         // The name is there in any case.
         let here = canon.out.len();
@@ -52,19 +52,19 @@ impl<'a, 'b> Parts<'a, 'b> {
 
 macro_rules! parts {
     ($($trait:ident::$method:ident($($key:ident: $key_type:ty)?) => $write:ident),* $(,)?) => { $(
-        impl ser::$trait for Parts<'_, '_> {
+        impl ser::$trait for CompoundSerializer<'_, '_> {
             type Ok = ();
-            type Error = Never;
+            type Error = CanonicalError;
 
             fn $method<T: Serialize + ?Sized>(
                 &mut self,
                 $($key: $key_type,)?
                 value: &T,
-            ) -> Result<(), Never> {
+            ) -> Result<(), CanonicalError> {
                 self.canon.$write($($key,)? value)
             }
 
-            fn end(self) -> Result<(), Never> {
+            fn end(self) -> Result<(), CanonicalError> {
                 self.close();
                 Ok(())
             }
@@ -81,19 +81,19 @@ parts! {
     SerializeStructVariant::serialize_field(key: &'static str) => field,
 }
 
-impl ser::SerializeMap for Parts<'_, '_> {
+impl ser::SerializeMap for CompoundSerializer<'_, '_> {
     type Ok = ();
-    type Error = Never;
+    type Error = CanonicalError;
 
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Never> {
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), CanonicalError> {
         self.canon.element(key)
     }
 
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Never> {
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), CanonicalError> {
         self.canon.element(value)
     }
 
-    fn end(self) -> Result<(), Never> {
+    fn end(self) -> Result<(), CanonicalError> {
         self.close();
         Ok(())
     }

@@ -8,11 +8,11 @@ use fetch_proto::{
     Attempt, AttemptId, FetchId, Handled, Idle, Input, Outcome, Output, Request, Timestamp,
 };
 
-use crate::recorded::Recorded;
+use crate::recorded::RecordedEngine;
 
 /// What the callers do, by their own clocks.
 #[derive(Debug, Default)]
-pub(crate) struct Script {
+pub(crate) struct CallerScript {
     /// Requests and when they are there, in order. One waits while the engine has no room.
     pub(crate) arrivals: VecDeque<(Timestamp, Request)>,
     /// Fetches that are cancelled, by their place among the arrivals, in order of time.
@@ -22,32 +22,42 @@ pub(crate) struct Script {
 }
 
 /// What the servers do.
-pub(crate) trait World {
+pub(crate) trait ServerModel {
     /// An attempt of the fetch begins: what will be seen of it, and when.
-    fn start(&mut self, fetch: usize, attempt: &Attempt, now: Timestamp) -> Vec<(Timestamp, Next)>;
+    fn start(
+        &mut self,
+        fetch: usize,
+        attempt: &Attempt,
+        now: Timestamp,
+    ) -> Vec<(Timestamp, ScheduledStep)>;
 
     /// What is still to be seen of an attempt whose own course is over and which still waits.
-    fn go_on(&mut self, fetch: usize, id: AttemptId, now: Timestamp) -> Vec<(Timestamp, Next)>;
+    fn continue_attempt(
+        &mut self,
+        fetch: usize,
+        id: AttemptId,
+        now: Timestamp,
+    ) -> Vec<(Timestamp, ScheduledStep)>;
 
     fn done(&mut self, fetch: usize, outcome: &Outcome, now: Timestamp);
 }
 
 /// What happens to an attempt.
 #[derive(Debug)]
-pub(crate) enum Next {
+pub(crate) enum ScheduledStep {
     /// If it is still in flight, [`World::go_on`] is asked.
     Ask,
     Input(Input),
 }
 
 /// Runs until nothing is live and nothing more will come. Returns when that was.
-pub(crate) fn drive<W: Write>(
-    engine: &mut Recorded<W>,
+pub(crate) fn run_virtual<W: Write>(
+    engine: &mut RecordedEngine<W>,
     start: Timestamp,
-    script: Script,
-    world: &mut impl World,
+    script: CallerScript,
+    world: &mut impl ServerModel,
 ) -> Timestamp {
-    let mut drive = Drive {
+    let mut drive = VirtualRun {
         coming: BinaryHeap::new(),
         contents: Vec::new(),
         engine,
@@ -60,15 +70,15 @@ pub(crate) fn drive<W: Write>(
         script,
         world,
     };
-    while drive.turn() {}
+    while drive.step() {}
     drive.now
 }
 
-struct Drive<'a, W: Write, M> {
+struct VirtualRun<'a, W: Write, M> {
     /// What comes, by time and then in order; the content is in `contents`.
     coming: BinaryHeap<Reverse<(Timestamp, u64, usize)>>,
-    contents: Vec<Option<(AttemptId, Next)>>,
-    engine: &'a mut Recorded<W>,
+    contents: Vec<Option<(AttemptId, ScheduledStep)>>,
+    engine: &'a mut RecordedEngine<W>,
     /// The fetch in each of the engine's slots.
     fetches: Vec<usize>,
     /// The attempts in flight of each slot.
@@ -77,13 +87,13 @@ struct Drive<'a, W: Write, M> {
     ids: Vec<FetchId>,
     now: Timestamp,
     order: u64,
-    script: Script,
+    script: CallerScript,
     world: &'a mut M,
 }
 
-impl<W: Write, M: World> Drive<'_, W, M> {
+impl<W: Write, M: ServerModel> VirtualRun<'_, W, M> {
     /// Does all that is to be done now and goes on to what comes next. Whether there is any.
-    fn turn(&mut self) -> bool {
+    fn step(&mut self) -> bool {
         let idle = self.drain();
         if self.submit(idle.room) || self.cancel() {
             return true;
@@ -138,7 +148,7 @@ impl<W: Write, M: World> Drive<'_, W, M> {
     fn submit(&mut self, room: usize) -> bool {
         let mut any = false;
         for _ in 0..room {
-            let Some((_, request)) = due(&mut self.script.arrivals, self.now) else {
+            let Some((_, request)) = pop_due(&mut self.script.arrivals, self.now) else {
                 break;
             };
             let Ok(id) = self.engine.submit(request, self.now) else {
@@ -159,7 +169,7 @@ impl<W: Write, M: World> Drive<'_, W, M> {
 
     fn cancel(&mut self) -> bool {
         let mut any = false;
-        while let Some((_, fetch)) = due(&mut self.script.cancels, self.now) {
+        while let Some((_, fetch)) = pop_due(&mut self.script.cancels, self.now) {
             if let Some(id) = self.ids.get(fetch) {
                 any |= self.engine.cancel(*id, self.now) == Handled::Applied;
             }
@@ -173,7 +183,7 @@ impl<W: Write, M: World> Drive<'_, W, M> {
         any
     }
 
-    fn schedule(&mut self, id: AttemptId, course: Vec<(Timestamp, Next)>) {
+    fn schedule(&mut self, id: AttemptId, course: Vec<(Timestamp, ScheduledStep)>) {
         for (at, next) in course {
             let place = self.free.pop().unwrap_or(self.contents.len());
             if place == self.contents.len() {
@@ -202,11 +212,13 @@ impl<W: Write, M: World> Drive<'_, W, M> {
                 continue;
             }
             match next {
-                Next::Ask => {
-                    let course = self.world.go_on(self.fetches[slot], id, self.now);
+                ScheduledStep::Ask => {
+                    let course = self
+                        .world
+                        .continue_attempt(self.fetches[slot], id, self.now);
                     self.schedule(id, course);
                 }
-                Next::Input(input) => {
+                ScheduledStep::Input(input) => {
                     if matches!(input, Input::End(_)) {
                         self.flying[slot].retain(|flying| *flying != id);
                     }
@@ -218,7 +230,7 @@ impl<W: Write, M: World> Drive<'_, W, M> {
 }
 
 /// Takes the first, if its time has come.
-fn due<T>(queue: &mut VecDeque<(Timestamp, T)>, now: Timestamp) -> Option<(Timestamp, T)> {
+fn pop_due<T>(queue: &mut VecDeque<(Timestamp, T)>, now: Timestamp) -> Option<(Timestamp, T)> {
     if queue.front().is_some_and(|(at, _)| *at <= now) {
         queue.pop_front()
     } else {

@@ -1,4 +1,4 @@
-//! The tables about hosts and the whole: limits, breaker, budgets, throttle, shed, targets.
+//! The tables for the engine as a whole: limits, breaker, budgets, throttle, shed, targets.
 
 use std::time::Duration;
 
@@ -8,26 +8,26 @@ use fetch_proto::{
 use serde::Deserialize;
 use url::Url;
 
-use crate::keys::{Rate_, table};
-use crate::time::{Percent, Period};
+use crate::keys::{RateText, table};
+use crate::time::{DurationText, Percent};
 
 table! {
     Limits {
-        adaptive: Learned,
+        adaptive: AdaptiveLimit,
         concurrency: usize,
-        host_rate: Rate_,
+        host_rate: RateText,
         per_host: usize,
-        rate: Rate_,
+        rate: RateText,
         slow_start: bool,
-        spacing: [Period; 2],
+        spacing: [DurationText; 2],
         window: usize,
     }
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Learned {
-    law: Law,
+pub(crate) struct AdaptiveLimit {
+    law: AdaptiveAlgorithm,
     initial: Option<u32>,
     max: Option<u32>,
     min: Option<u32>,
@@ -35,13 +35,13 @@ pub(crate) struct Learned {
 
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Law {
+enum AdaptiveAlgorithm {
     Aimd,
     Gradient2,
     Vegas,
 }
 
-impl Learned {
+impl AdaptiveLimit {
     pub(crate) fn adaptive(self) -> Adaptive {
         macro_rules! law {
             ($kind:ident) => {{
@@ -55,9 +55,9 @@ impl Learned {
             }};
         }
         match self.law {
-            Law::Aimd => law!(Aimd),
-            Law::Gradient2 => law!(Gradient2),
-            Law::Vegas => law!(Vegas),
+            AdaptiveAlgorithm::Aimd => law!(Aimd),
+            AdaptiveAlgorithm::Gradient2 => law!(Gradient2),
+            AdaptiveAlgorithm::Vegas => law!(Vegas),
         }
     }
 }
@@ -69,22 +69,22 @@ table! {
         minimum_calls: u32,
         mode: BreakerMode,
         on_open: OnOpen,
-        open: Period,
-        open_cap: Period,
+        open: DurationText,
+        open_cap: DurationText,
         open_factor: u32,
         open_jitter_percent: Percent,
-        probe_lease: Period,
+        probe_lease: DurationText,
         probes: u32,
         probes_at_once: u32,
         probes_of: u32,
-        slow_after: Period,
+        slow_after: DurationText,
         slow_percent: Percent,
-        window: Period,
+        window: DurationText,
     }
 }
 
 impl Breaker {
-    /// Its window, as set or by default.
+    /// The window that is set, or the default.
     pub(crate) fn window(&self) -> Duration {
         self.window
             .map_or(Duration::from_secs(30), |window| window.0)
@@ -92,7 +92,7 @@ impl Breaker {
 
     pub(crate) fn breaker(&self) -> fetch_proto::Breaker {
         let seconds = Duration::from_secs;
-        let or = |period: Option<Period>, default| period.map_or(default, |period| period.0);
+        let or = |period: Option<DurationText>, default| period.map_or(default, |period| period.0);
         let mut breaker = fetch_proto::Breaker::default()
             .open(
                 or(self.open, seconds(5)),
@@ -133,8 +133,8 @@ impl Breaker {
 }
 
 table! {
-    /// A retry budget of one of three kinds, with the keys of all: serde could not say where in an enum
-    /// a mistake stands.
+    /// A retry budget of any kind, with the keys of all kinds: an enum would lose the position of an error
+    /// in serde.
     Budget {
         capacity: u32,
         kind: BudgetKind,
@@ -145,7 +145,7 @@ table! {
         success_percent: u32,
         throttle_cost: u32,
         timeout_cost: u32,
-        ttl: Period,
+        ttl: DurationText,
     }
 }
 
@@ -170,7 +170,7 @@ impl BudgetKind {
 impl Budget {
     /// # Errors
     ///
-    /// It does not say of which kind it is, or has a key of another: that key and why.
+    /// If `kind` is missing, or a key belongs to another kind: returns that key and a message.
     pub(crate) fn budget(&self) -> Result<RetryBudget, (&'static str, String)> {
         use BudgetKind::{Capacity, Ratio, Tokens};
         let Some(kind) = self.kind else {
@@ -191,7 +191,7 @@ impl Budget {
         let other = |(_, of, given): &&(_, BudgetKind, bool)| *given && *of != kind;
         if let Some((key, of, _)) = given.iter().find(other) {
             let (of, kind) = (of.name(), kind.name());
-            let why = format!("only a budget with kind = \"{of}\" has it, and this is \"{kind}\"");
+            let why = format!("this key belongs to kind = \"{of}\", but this budget is \"{kind}\"");
             return Err((key, why));
         }
         Ok(match kind {
@@ -214,12 +214,12 @@ impl Budget {
     }
 }
 
-table! { Throttle { cap_percent: Percent, k_percent: u32, minimum: u32, window: Period, } }
+table! { Throttle { cap_percent: Percent, k_percent: u32, minimum: u32, window: DurationText, } }
 
 impl Throttle {
-    /// Where as many as `at_once` may be on their way to a host.
+    /// `at_once` is the number of attempts that may be in flight to one host.
     pub(crate) fn throttle(&self, at_once: usize) -> fetch_proto::Throttle {
-        // What is not yet answered counts as not accepted.
+        // Attempts in flight count as not accepted, so the minimum must be above their number.
         let least = u32::try_from(at_once).unwrap_or(u32::MAX).max(20);
         let mut throttle = fetch_proto::Throttle::default().minimum(self.minimum.unwrap_or(least));
         if let Some(percent) = self.cap_percent {
@@ -235,7 +235,7 @@ impl Throttle {
     }
 }
 
-table! { Shed { interval: Period, target: Period, } }
+table! { Shed { interval: DurationText, target: DurationText, } }
 
 impl Shed {
     pub(crate) fn shed(&self) -> fetch_proto::Shed {
@@ -247,28 +247,28 @@ impl Shed {
     }
 }
 
-/// A service behind several servers.
+/// A logical origin that is served by several endpoints.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Target {
-    endpoints: Vec<Served>,
+    endpoints: Vec<WeightedEndpoint>,
     #[serde(default)]
     outlier: bool,
     #[serde(default)]
-    strategy: Strategy,
+    strategy: BalanceStrategy,
     pub(crate) url: Url,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Served {
+struct WeightedEndpoint {
     url: Url,
     weight: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Strategy {
+enum BalanceStrategy {
     #[default]
     LeastLoaded,
     PeakEwma,
@@ -283,10 +283,10 @@ impl Target {
             weight: served.weight.unwrap_or(1),
         });
         let strategy = match self.strategy {
-            Strategy::LeastLoaded => Balance::LeastLoaded,
-            Strategy::PeakEwma => Balance::PEAK_EWMA,
-            Strategy::RoundRobin => Balance::RoundRobin,
-            Strategy::Weighted => Balance::Weighted,
+            BalanceStrategy::LeastLoaded => Balance::LeastLoaded,
+            BalanceStrategy::PeakEwma => Balance::PEAK_EWMA,
+            BalanceStrategy::RoundRobin => Balance::RoundRobin,
+            BalanceStrategy::Weighted => Balance::Weighted,
         };
         let target = fetch_proto::Target::new(endpoints).strategy(strategy);
         target.outlier(self.outlier.then(Outlier::default))

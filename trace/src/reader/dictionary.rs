@@ -5,17 +5,17 @@ use std::sync::Arc;
 use fetch_proto::{Policy, Request};
 use serde::de::DeserializeOwned;
 
-use crate::wire::Text;
+use crate::entry::TextRef;
 
 /// The words so far, and what they mean, where that was asked already.
 #[derive(Debug, Default)]
-pub(super) struct Words {
+pub(super) struct ReadDictionary {
     texts: Vec<Box<str>>,
     policies: Vec<Option<Arc<Policy>>>,
     shapes: Vec<Option<Request>>,
 }
 
-impl Words {
+impl ReadDictionary {
     /// Gives the text the next number.
     pub(super) fn add(&mut self, text: &str) {
         self.texts.push(text.into());
@@ -25,35 +25,35 @@ impl Words {
         serde_json::from_str(self.texts.get(word as usize)?).ok()
     }
 
-    pub(super) fn policy(&mut self, text: &Text<'_>) -> Option<Arc<Policy>> {
+    pub(super) fn policy(&mut self, text: &TextRef<'_>) -> Option<Arc<Policy>> {
         match text {
-            Text::Word(word) => {
+            TextRef::Word(word) => {
                 let read = |words: &Self| words.read(*word).map(Arc::new);
                 cached(self, |words| &mut words.policies, *word, read)
             }
-            Text::Whole(text) => serde_json::from_str(text).ok().map(Arc::new),
+            TextRef::Whole(text) => serde_json::from_str(text).ok().map(Arc::new),
         }
     }
 
-    pub(super) fn shape(&mut self, text: &Text<'_>) -> Option<Request> {
+    pub(super) fn shape(&mut self, text: &TextRef<'_>) -> Option<Request> {
         match text {
-            Text::Word(word) => cached(
+            TextRef::Word(word) => cached(
                 self,
                 |words| &mut words.shapes,
                 *word,
                 |words| words.read(*word),
             ),
-            Text::Whole(text) => serde_json::from_str(text).ok(),
+            TextRef::Whole(text) => serde_json::from_str(text).ok(),
         }
     }
 }
 
 /// What the word means, read once.
 fn cached<T: Clone>(
-    words: &mut Words,
-    cache: fn(&mut Words) -> &mut Vec<Option<T>>,
+    words: &mut ReadDictionary,
+    cache: fn(&mut ReadDictionary) -> &mut Vec<Option<T>>,
     word: u32,
-    read: impl FnOnce(&Words) -> Option<T>,
+    read: impl FnOnce(&ReadDictionary) -> Option<T>,
 ) -> Option<T> {
     let (index, count) = (word as usize, words.texts.len());
     if index >= count {

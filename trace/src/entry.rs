@@ -15,17 +15,17 @@ pub(crate) enum Entry<'a> {
     For(AttemptId),
 
     /// A poll said [`Output::Abort`](fetch_proto::Output::Abort); likewise the next seven.
-    Abort(Polled),
-    Accept(Polled),
-    Discard(Polled),
-    Done(Polled),
-    Event(Polled),
-    Idle(Polled),
-    Start(Polled),
+    Abort(PollEntry),
+    Accept(PollEntry),
+    Discard(PollEntry),
+    Done(PollEntry),
+    Event(PollEntry),
+    Idle(PollEntry),
+    Start(PollEntry),
     /// A poll said something that this version has no entry for.
-    OtherOutput(Polled),
+    OtherOutput(PollEntry),
     /// So many more polls at the same time said the same kind of thing, the digest after the last.
-    Repeat(u16, Check),
+    Repeat(u16, DigestByte),
 
     /// [`Input::Body`](fetch_proto::Input::Body): time, bytes.
     Body(i64, u64),
@@ -60,7 +60,7 @@ pub(crate) enum Entry<'a> {
     /// `release`.
     Release,
     /// `submit`.
-    Submit(#[serde(borrow)] Submit<'a>),
+    Submit(#[serde(borrow)] SubmitEntry<'a>),
     /// Any other call: time, the call in JSON.
     Call(i64, &'a str),
 
@@ -72,42 +72,42 @@ pub(crate) enum Entry<'a> {
 
 /// When a poll was, and the lowest byte of the digest after it.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
-pub(crate) struct Polled {
+pub(crate) struct PollEntry {
     pub(crate) delta: i64,
-    pub(crate) check: Check,
+    pub(crate) check: DigestByte,
 }
 
 /// The lowest byte of the digest.
-pub(crate) type Check = u8;
+pub(crate) type DigestByte = u8;
 
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
-pub(crate) struct Submit<'a> {
+pub(crate) struct SubmitEntry<'a> {
     pub(crate) delta: i64,
     /// The request without what follows.
     #[serde(borrow)]
-    pub(crate) shape: Text<'a>,
+    pub(crate) shape: TextRef<'a>,
     #[serde(borrow)]
-    pub(crate) policy: Chosen<'a>,
+    pub(crate) policy: PolicySource<'a>,
     /// Less the tag of the request before.
     pub(crate) tag: i64,
     #[serde(borrow)]
-    pub(crate) url: Shared<'a>,
+    pub(crate) url: PackedUrl<'a>,
 }
 
 /// Where a request's policy comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
-pub(crate) enum Chosen<'a> {
+pub(crate) enum PolicySource<'a> {
     /// From the rules, by the URL.
     Rules,
     /// It brought its own.
-    Own(#[serde(borrow)] Text<'a>),
+    Own(#[serde(borrow)] TextRef<'a>),
     /// From the rules, by a part of the URL or of a pattern that is a secret and not in the file.
-    Pinned(#[serde(borrow)] Text<'a>),
+    Pinned(#[serde(borrow)] TextRef<'a>),
 }
 
 /// A URL as what it shares with the last one of the same host, and the rest.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
-pub(crate) struct Shared<'a> {
+pub(crate) struct PackedUrl<'a> {
     /// Which host, from 1; 0 is a new one.
     pub(crate) host: u32,
     /// So many bytes are the same.
@@ -117,7 +117,7 @@ pub(crate) struct Shared<'a> {
 
 /// A text in JSON: a word, or, when there are too many words, the text itself.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
-pub(crate) enum Text<'a> {
+pub(crate) enum TextRef<'a> {
     Word(u32),
     Whole(&'a str),
 }
@@ -125,7 +125,7 @@ pub(crate) enum Text<'a> {
 /// What is before the entries, in JSON: it is written once and must outlive any change of the core's
 /// types that has a default.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub(crate) struct Head<C> {
+pub(crate) struct TraceHead<C> {
     /// The version of this crate that wrote it.
     pub(crate) version: String,
     pub(crate) seed: u64,

@@ -10,17 +10,17 @@ use std::fmt;
 
 use serde::ser::{self, Serialize};
 
-use self::parts::Parts;
+use self::parts::CompoundSerializer;
 use crate::redact::{Redactor, without_fragment};
 
 /// Appends `value` to `out`. URLs in it are redacted if there is a redactor, and lose their fragment
 /// in any case.
 pub(crate) fn write<T: Serialize>(out: &mut Vec<u8>, value: &T, redactor: Option<&Redactor>) {
-    let written = value.serialize(&mut Canon { out, redactor });
+    let written = value.serialize(&mut CanonicalSerializer { out, redactor });
     debug_assert!(written.is_ok(), "plain data can always be written");
 }
 
-struct Canon<'a> {
+struct CanonicalSerializer<'a> {
     out: &'a mut Vec<u8>,
     redactor: Option<&'a Redactor>,
 }
@@ -41,7 +41,7 @@ mod tag {
     pub(super) const FLOAT: u8 = 12;
 }
 
-impl Canon<'_> {
+impl CanonicalSerializer<'_> {
     fn tagged(&mut self, tag: u8, bytes: &[u8]) {
         self.out.push(tag);
         self.out.extend_from_slice(bytes);
@@ -55,7 +55,11 @@ impl Canon<'_> {
     }
 
     /// A name and a value; neither if the value is its type's zero.
-    fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), Never> {
+    fn field<T: Serialize + ?Sized>(
+        &mut self,
+        name: &str,
+        value: &T,
+    ) -> Result<(), CanonicalError> {
         let start = self.out.len();
         self.text(tag::FIELD, name);
         let before = self.out.len();
@@ -66,7 +70,7 @@ impl Canon<'_> {
         Ok(())
     }
 
-    fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Never> {
+    fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), CanonicalError> {
         self.out.push(tag::ELEMENT);
         value.serialize(&mut *self)
     }
@@ -74,17 +78,17 @@ impl Canon<'_> {
 
 /// Nothing fails but a type that says so itself.
 #[derive(Debug)]
-pub(crate) struct Never;
+pub(crate) struct CanonicalError;
 
-impl fmt::Display for Never {
+impl fmt::Display for CanonicalError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a value could not be written")
     }
 }
 
-impl std::error::Error for Never {}
+impl std::error::Error for CanonicalError {}
 
-impl ser::Error for Never {
+impl ser::Error for CanonicalError {
     fn custom<T: fmt::Display>(_: T) -> Self {
         Self
     }
@@ -92,7 +96,7 @@ impl ser::Error for Never {
 
 macro_rules! integers {
     ($($method:ident: $type:ty),*) => { $(
-        fn $method(self, v: $type) -> Result<(), Never> {
+        fn $method(self, v: $type) -> Result<(), CanonicalError> {
             if v != 0 {
                 self.tagged(tag::INTEGER, &(v as u64).to_le_bytes());
             }
@@ -103,7 +107,7 @@ macro_rules! integers {
 
 macro_rules! signed {
     ($($method:ident: $type:ty),*) => { $(
-        fn $method(self, v: $type) -> Result<(), Never> {
+        fn $method(self, v: $type) -> Result<(), CanonicalError> {
             if v != 0 {
                 let tag = if v < 0 { tag::NEGATIVE } else { tag::INTEGER };
                 self.tagged(tag, &(v.unsigned_abs() as u64).to_le_bytes());
@@ -113,43 +117,43 @@ macro_rules! signed {
     )* };
 }
 
-impl<'a, 'b> ser::Serializer for &'a mut Canon<'b> {
+impl<'a, 'b> ser::Serializer for &'a mut CanonicalSerializer<'b> {
     type Ok = ();
-    type Error = Never;
-    type SerializeSeq = Parts<'a, 'b>;
-    type SerializeTuple = Parts<'a, 'b>;
-    type SerializeTupleStruct = Parts<'a, 'b>;
-    type SerializeTupleVariant = Parts<'a, 'b>;
-    type SerializeMap = Parts<'a, 'b>;
-    type SerializeStruct = Parts<'a, 'b>;
-    type SerializeStructVariant = Parts<'a, 'b>;
+    type Error = CanonicalError;
+    type SerializeSeq = CompoundSerializer<'a, 'b>;
+    type SerializeTuple = CompoundSerializer<'a, 'b>;
+    type SerializeTupleStruct = CompoundSerializer<'a, 'b>;
+    type SerializeTupleVariant = CompoundSerializer<'a, 'b>;
+    type SerializeMap = CompoundSerializer<'a, 'b>;
+    type SerializeStruct = CompoundSerializer<'a, 'b>;
+    type SerializeStructVariant = CompoundSerializer<'a, 'b>;
 
     integers!(serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64);
     signed!(serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64);
 
-    fn serialize_bool(self, v: bool) -> Result<(), Never> {
+    fn serialize_bool(self, v: bool) -> Result<(), CanonicalError> {
         if v {
             self.out.push(tag::TRUE);
         }
         Ok(())
     }
 
-    fn serialize_f32(self, v: f32) -> Result<(), Never> {
+    fn serialize_f32(self, v: f32) -> Result<(), CanonicalError> {
         self.serialize_f64(v.into())
     }
 
-    fn serialize_f64(self, v: f64) -> Result<(), Never> {
+    fn serialize_f64(self, v: f64) -> Result<(), CanonicalError> {
         if v != 0.0 {
             self.tagged(tag::FLOAT, &v.to_bits().to_le_bytes());
         }
         Ok(())
     }
 
-    fn serialize_char(self, v: char) -> Result<(), Never> {
+    fn serialize_char(self, v: char) -> Result<(), CanonicalError> {
         self.serialize_str(v.encode_utf8(&mut [0; 4]))
     }
 
-    fn serialize_str(self, v: &str) -> Result<(), Never> {
+    fn serialize_str(self, v: &str) -> Result<(), CanonicalError> {
         if v.is_empty() {
             return Ok(());
         }
@@ -161,7 +165,7 @@ impl<'a, 'b> ser::Serializer for &'a mut Canon<'b> {
         Ok(())
     }
 
-    fn serialize_bytes(self, v: &[u8]) -> Result<(), Never> {
+    fn serialize_bytes(self, v: &[u8]) -> Result<(), CanonicalError> {
         if !v.is_empty() {
             self.tagged(tag::BYTES, &(v.len() as u64).to_le_bytes());
             self.out.extend_from_slice(v);
@@ -169,20 +173,20 @@ impl<'a, 'b> ser::Serializer for &'a mut Canon<'b> {
         Ok(())
     }
 
-    fn serialize_none(self) -> Result<(), Never> {
+    fn serialize_none(self) -> Result<(), CanonicalError> {
         Ok(())
     }
 
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Never> {
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), CanonicalError> {
         self.out.push(tag::SOME);
         value.serialize(self)
     }
 
-    fn serialize_unit(self) -> Result<(), Never> {
+    fn serialize_unit(self) -> Result<(), CanonicalError> {
         Ok(())
     }
 
-    fn serialize_unit_struct(self, _: &'static str) -> Result<(), Never> {
+    fn serialize_unit_struct(self, _: &'static str) -> Result<(), CanonicalError> {
         Ok(())
     }
 
@@ -191,7 +195,7 @@ impl<'a, 'b> ser::Serializer for &'a mut Canon<'b> {
         _: &'static str,
         _: u32,
         variant: &'static str,
-    ) -> Result<(), Never> {
+    ) -> Result<(), CanonicalError> {
         self.text(tag::VARIANT, variant);
         Ok(())
     }
@@ -200,7 +204,7 @@ impl<'a, 'b> ser::Serializer for &'a mut Canon<'b> {
         self,
         _: &'static str,
         value: &T,
-    ) -> Result<(), Never> {
+    ) -> Result<(), CanonicalError> {
         value.serialize(self)
     }
 
@@ -210,21 +214,25 @@ impl<'a, 'b> ser::Serializer for &'a mut Canon<'b> {
         _: u32,
         variant: &'static str,
         value: &T,
-    ) -> Result<(), Never> {
+    ) -> Result<(), CanonicalError> {
         self.text(tag::VARIANT, variant);
         value.serialize(self)
     }
 
-    fn serialize_seq(self, _: Option<usize>) -> Result<Parts<'a, 'b>, Never> {
-        Ok(Parts::sequence(self))
+    fn serialize_seq(self, _: Option<usize>) -> Result<CompoundSerializer<'a, 'b>, CanonicalError> {
+        Ok(CompoundSerializer::sequence(self))
     }
 
-    fn serialize_tuple(self, _: usize) -> Result<Parts<'a, 'b>, Never> {
-        Ok(Parts::sequence(self))
+    fn serialize_tuple(self, _: usize) -> Result<CompoundSerializer<'a, 'b>, CanonicalError> {
+        Ok(CompoundSerializer::sequence(self))
     }
 
-    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Parts<'a, 'b>, Never> {
-        Ok(Parts::sequence(self))
+    fn serialize_tuple_struct(
+        self,
+        _: &'static str,
+        _: usize,
+    ) -> Result<CompoundSerializer<'a, 'b>, CanonicalError> {
+        Ok(CompoundSerializer::sequence(self))
     }
 
     fn serialize_tuple_variant(
@@ -233,16 +241,20 @@ impl<'a, 'b> ser::Serializer for &'a mut Canon<'b> {
         _: u32,
         variant: &'static str,
         _: usize,
-    ) -> Result<Parts<'a, 'b>, Never> {
-        Ok(Parts::variant(self, variant))
+    ) -> Result<CompoundSerializer<'a, 'b>, CanonicalError> {
+        Ok(CompoundSerializer::variant(self, variant))
     }
 
-    fn serialize_map(self, _: Option<usize>) -> Result<Parts<'a, 'b>, Never> {
-        Ok(Parts::sequence(self))
+    fn serialize_map(self, _: Option<usize>) -> Result<CompoundSerializer<'a, 'b>, CanonicalError> {
+        Ok(CompoundSerializer::sequence(self))
     }
 
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Parts<'a, 'b>, Never> {
-        Ok(Parts::new(self))
+    fn serialize_struct(
+        self,
+        _: &'static str,
+        _: usize,
+    ) -> Result<CompoundSerializer<'a, 'b>, CanonicalError> {
+        Ok(CompoundSerializer::new(self))
     }
 
     fn serialize_struct_variant(
@@ -251,8 +263,8 @@ impl<'a, 'b> ser::Serializer for &'a mut Canon<'b> {
         _: u32,
         variant: &'static str,
         _: usize,
-    ) -> Result<Parts<'a, 'b>, Never> {
-        Ok(Parts::variant(self, variant))
+    ) -> Result<CompoundSerializer<'a, 'b>, CanonicalError> {
+        Ok(CompoundSerializer::variant(self, variant))
     }
 }
 
