@@ -1,6 +1,6 @@
 //! All that an engine said, in 64 bits.
 
-use fetch_proto::{FetchId, Handled, Output, Rejected};
+use fetch_proto::{EngineOutput, FetchId, InputEffect, RejectedRequest};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::canonical;
@@ -24,19 +24,19 @@ impl AnswerDigest {
         self.sum as u8
     }
 
-    pub(crate) fn handled(&mut self, handled: Handled) {
-        self.word(handled == Handled::Applied);
+    pub(crate) fn handled(&mut self, handled: InputEffect) {
+        self.word(handled == InputEffect::Applied);
     }
 
-    pub(crate) fn submitted(&mut self, result: &Result<FetchId, Rejected>) {
+    pub(crate) fn submitted(&mut self, result: &Result<FetchId, RejectedRequest>) {
         match result {
             Ok(id) => self.value(id, None),
-            Err(rejected) => self.word(rejected.why == fetch_proto::Refusal::Full),
+            Err(rejected) => self.word(rejected.why == fetch_proto::RejectReason::Full),
         }
     }
 
-    pub(crate) fn output(&mut self, output: &Output, redactor: Option<&Redactor>) {
-        if !matches!(output, Output::Event(..)) {
+    pub(crate) fn output(&mut self, output: &EngineOutput, redactor: Option<&Redactor>) {
+        if !matches!(output, EngineOutput::Event(..)) {
             self.value(output, redactor);
         }
     }

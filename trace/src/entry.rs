@@ -14,7 +14,7 @@ pub(crate) enum Entry<'a> {
     /// The entries of inputs that follow are of this attempt.
     For(AttemptId),
 
-    /// A poll said [`Output::Abort`](fetch_proto::Output::Abort); likewise the next seven.
+    /// A poll said [`Output::Abort`](fetch_proto::EngineOutput::Abort); likewise the next seven.
     Abort(PollEntry),
     Accept(PollEntry),
     Discard(PollEntry),

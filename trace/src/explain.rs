@@ -7,7 +7,8 @@ use std::io::Read;
 use std::time::Duration;
 
 use fetch_proto::{
-    AttemptId, Config, Engine, Event, FetchId, Handled, Input, Output, Request, Timestamp,
+    AttemptId, DecisionEvent, Engine, EngineConfig, EngineOutput, FetchId, FetchRequest, Input,
+    InputEffect, Timestamp,
 };
 use serde::Serialize;
 use url::Position;
@@ -65,15 +66,15 @@ pub struct HistoryLine {
 /// are not in the trace.
 ///
 /// ```
-/// use fetch_proto::{Config, Failure, Input, Output, Request, Timestamp};
+/// use fetch_proto::{EngineConfig, FailureKind, Input, EngineOutput, FetchRequest, Timestamp};
 /// use fetch_trace::{RecordedEngine, explain};
 ///
 /// let now = Timestamp::START;
-/// let mut engine = RecordedEngine::recording(Config::default(), 7, now, Vec::new(), drop);
-/// engine.submit(Request::get("http://a.test/".parse()?), now)?;
-/// let Output::Start(attempt) = engine.poll(now) else { unreachable!() };
-/// engine.handle(attempt.id, Input::End(Err(Failure::Connect)), now);
-/// while !matches!(engine.poll(now), Output::Idle(_)) {}
+/// let mut engine = RecordedEngine::recording(EngineConfig::default(), 7, now, Vec::new(), drop);
+/// engine.submit(FetchRequest::get("http://a.test/".parse()?), now)?;
+/// let EngineOutput::Start(attempt) = engine.poll(now) else { unreachable!() };
+/// engine.handle(attempt.id, Input::End(Err(FailureKind::Connect)), now);
+/// while !matches!(engine.poll(now), EngineOutput::Idle(_)) {}
 /// let file = engine.finish().unwrap();
 ///
 /// let story = explain(&file[..], "http://a.test/")?;
@@ -109,7 +110,7 @@ pub fn explain(from: impl Read, url: &str) -> Result<UrlHistory, TraceError> {
 }
 
 struct HistoryBuilder {
-    config: Config,
+    config: EngineConfig,
     /// The fetches that are told of and not over.
     live: Vec<ActiveFetch>,
     number: u64,
@@ -142,7 +143,7 @@ impl HistoryBuilder {
             (TraceCall::Handle(id, input), TraceAnswer::Handled(handled)) => {
                 self.input(id, &input, handled, now);
             }
-            (TraceCall::Cancel(id), TraceAnswer::Handled(Handled::Applied)) => {
+            (TraceCall::Cancel(id), TraceAnswer::Handled(InputEffect::Applied)) => {
                 self.tell(id, now, || "cancelled by the caller".to_owned());
             }
             (TraceCall::Close, _) => self.tell_all(now, "the fetcher is closed: everything ends"),
@@ -150,7 +151,7 @@ impl HistoryBuilder {
                 self.tell_all(now, "nothing starts: outcomes wait for their consumer");
             }
             (TraceCall::Release, _) => self.tell_all(now, "attempts may start again"),
-            (TraceCall::Poll, TraceAnswer::Output(Output::Idle(_))) => self.wait(now, engine),
+            (TraceCall::Poll, TraceAnswer::Output(EngineOutput::Idle(_))) => self.wait(now, engine),
             (TraceCall::Poll, TraceAnswer::Output(output)) => self.said(output, now),
             _ => {}
         }
@@ -158,7 +159,7 @@ impl HistoryBuilder {
 
     fn begin(
         &mut self,
-        request: &Request,
+        request: &FetchRequest,
         pinned: bool,
         id: FetchId,
         now: Timestamp,
@@ -183,7 +184,7 @@ impl HistoryBuilder {
         self.tell(id, now, || policy);
     }
 
-    fn event(&mut self, id: Option<FetchId>, event: &Event, now: Timestamp) {
+    fn event(&mut self, id: Option<FetchId>, event: &DecisionEvent, now: Timestamp) {
         let line = || labels::event(event);
         match (id, event) {
             (Some(id), event) => {
@@ -192,7 +193,7 @@ impl HistoryBuilder {
                 }
                 self.tell(id, now, line);
             }
-            (None, Event::HostPaused { host, .. }) => {
+            (None, DecisionEvent::HostPaused { host, .. }) => {
                 let all = self.live.iter().filter(|live| *live.host == **host);
                 let ids: Vec<_> = all.map(|live| live.id).collect();
                 ids.into_iter().for_each(|id| self.tell(id, now, line));
@@ -201,9 +202,9 @@ impl HistoryBuilder {
         }
     }
 
-    fn input(&mut self, id: AttemptId, input: &Input, handled: Handled, now: Timestamp) {
+    fn input(&mut self, id: AttemptId, input: &Input, handled: InputEffect, now: Timestamp) {
         // The decision that follows a head tells its status.
-        let told = matches!(input, Input::Head(_)) && handled == Handled::Applied;
+        let told = matches!(input, Input::Head(_)) && handled == InputEffect::Applied;
         if !told {
             self.tell(id.fetch, now, || labels::seen(id, input, handled, now));
         }
@@ -224,22 +225,22 @@ impl HistoryBuilder {
         }
     }
 
-    fn said(&mut self, output: Output, now: Timestamp) {
+    fn said(&mut self, output: EngineOutput, now: Timestamp) {
         match output {
-            Output::Abort(id) => self.tell(id.fetch, now, || {
+            EngineOutput::Abort(id) => self.tell(id.fetch, now, || {
                 format!("attempt {}: dropped by the policy", id.number())
             }),
-            Output::Accept(id) => self.tell(id.fetch, now, || {
+            EngineOutput::Accept(id) => self.tell(id.fetch, now, || {
                 format!("attempt {}: its response is the one", id.number())
             }),
-            Output::Discard(id) => self.tell(id.fetch, now, || {
+            EngineOutput::Discard(id) => self.tell(id.fetch, now, || {
                 let why = "only its connection is of use";
                 format!(
                     "attempt {}: its body is read and dropped, {why}",
                     id.number()
                 )
             }),
-            Output::Done(id, outcome) => {
+            EngineOutput::Done(id, outcome) => {
                 self.tell(id, now, || labels::ended(&outcome));
                 self.live.retain(|live| live.id != id);
             }
@@ -265,16 +266,16 @@ impl HistoryBuilder {
 
 impl ActiveFetch {
     /// Keeps up with where it stands.
-    fn follow(&mut self, event: &Event, now: Timestamp) {
+    fn follow(&mut self, event: &DecisionEvent, now: Timestamp) {
         match event {
-            Event::Redirecting { to, .. } => {
+            DecisionEvent::Redirecting { to, .. } => {
                 self.host = to[..Position::AfterPort].to_owned();
             }
             // A moment later: at its very end it may start at once.
-            Event::Retrying { delay, .. } => {
+            DecisionEvent::Retrying { delay, .. } => {
                 self.waits = Some(now + *delay + Duration::from_nanos(1));
             }
-            Event::Started { .. } => self.waits = None,
+            DecisionEvent::Started { .. } => self.waits = None,
             _ => {}
         }
     }

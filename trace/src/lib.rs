@@ -11,18 +11,18 @@
 //! - [`explain`] tells the story of one URL, with the reason of every decision.
 //!
 //! ```
-//! use fetch_proto::{Config, Head, Input, Output, Request, Timestamp};
+//! use fetch_proto::{EngineConfig, HeadSummary, Input, EngineOutput, FetchRequest, Timestamp};
 //! use fetch_trace::{RecordedEngine, explain, replay, what_if};
 //!
 //! let now = Timestamp::START;
-//! let mut engine = RecordedEngine::recording(Config::default(), 7, now, Vec::new(), |error| {
+//! let mut engine = RecordedEngine::recording(EngineConfig::default(), 7, now, Vec::new(), |error| {
 //!     eprintln!("the recording ended: {error}");
 //! });
-//! engine.submit(Request::get("http://a.test/?token=secret".parse()?), now)?;
-//! let Output::Start(attempt) = engine.poll(now) else { unreachable!() };
-//! engine.handle(attempt.id, Input::Head(Head::status(200)), now);
+//! engine.submit(FetchRequest::get("http://a.test/?token=secret".parse()?), now)?;
+//! let EngineOutput::Start(attempt) = engine.poll(now) else { unreachable!() };
+//! engine.handle(attempt.id, Input::Head(HeadSummary::status(200)), now);
 //! engine.handle(attempt.id, Input::End(Ok(())), now);
-//! while !matches!(engine.poll(now), Output::Idle(_)) {}
+//! while !matches!(engine.poll(now), EngineOutput::Idle(_)) {}
 //! let file = engine.finish().expect("memory takes everything");
 //!
 //! assert!(replay(&file[..])?.is_identical());
@@ -57,7 +57,7 @@
 //! |---|---|
 //! | magic | `89 46 45 54 43 48 0D 0A`: `\x89FETCH\r\n` |
 //! | version | 2 bytes, little-endian: 1 |
-//! | head | a frame of JSON: this crate's version, seed, first time, [`Config`](fetch_proto::Config) |
+//! | head | a frame of JSON: this crate's version, seed, first time, [`EngineConfig`](fetch_proto::EngineConfig) |
 //! | frames | entries, at most 16 MiB in each |
 //!
 //! A frame is its content's length (4 bytes, little-endian), XXH3 hash (8 bytes, little-endian) and
@@ -83,7 +83,7 @@
 //! # Adding an input to the core
 //!
 //! See [`TraceCall`]: a variant, a line and a method; it is then recorded in JSON. What
-//! [`Input`](fetch_proto::Input) or [`Output`](fetch_proto::Output) gains works without a change.
+//! [`Input`](fetch_proto::Input) or [`EngineOutput`](fetch_proto::EngineOutput) gains works without a change.
 
 mod call;
 mod canonical;

@@ -7,7 +7,7 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fetch_proto::{AttemptId, Config, Head, Input, Request, Timestamp};
+use fetch_proto::{AttemptId, EngineConfig, FetchRequest, HeadSummary, Input, Timestamp};
 use serde::Serialize;
 use url::Url;
 
@@ -94,7 +94,7 @@ pub(crate) struct TraceReader<R> {
 
 impl<R: Read> TraceReader<R> {
     /// Reads what is before the entries.
-    pub(crate) fn open(mut from: R) -> Result<(Self, entry::TraceHead<Config>), TraceError> {
+    pub(crate) fn open(mut from: R) -> Result<(Self, entry::TraceHead<EngineConfig>), TraceError> {
         let mut begin = [0; MAGIC.len() + 2];
         let got = frame::fill(&mut from, &mut begin)?;
         let (magic, version) = begin.split_at(MAGIC.len());
@@ -120,7 +120,7 @@ impl<R: Read> TraceReader<R> {
             usable: begin.len() as u64,
             words: ReadDictionary::default(),
         };
-        let head: entry::TraceHead<Config> = match reader.frame()? {
+        let head: entry::TraceHead<EngineConfig> = match reader.frame()? {
             FrameRead::Frame => serde_json::from_slice(&reader.buffer).map_err(|error| {
                 TraceError::Head(format!("{error}; it was written by another version"))
             })?,
@@ -284,14 +284,12 @@ impl<R: Read> TraceReader<R> {
             Entry::Body(delta, bytes) => (*delta, Input::Body { bytes: *bytes }),
             Entry::End(delta) => (*delta, Input::End(Ok(()))),
             Entry::Failed(delta, word) => (*delta, Input::End(Err(self.words.read(*word)?))),
-            Entry::Head(delta, status) => (*delta, Input::Head(Head::status(*status))),
+            Entry::Head(delta, status) => (*delta, Input::Head(HeadSummary::status(*status))),
             Entry::HeadWith(delta, status, location, asked, pause) => {
-                let head = Head {
-                    location: location.map(Into::into),
-                    pause: wait(*pause)?,
-                    retry_after: wait(*asked)?,
-                    status: *status,
-                };
+                let head = HeadSummary::status(*status)
+                    .location(location.map(Into::into))
+                    .pause(wait(*pause)?)
+                    .retry_after(wait(*asked)?);
                 (*delta, Input::Head(head))
             }
             Entry::Mark(delta, word, ago) => {
@@ -306,7 +304,7 @@ impl<R: Read> TraceReader<R> {
         })
     }
 
-    fn request(&mut self, submit: &SubmitEntry<'_>) -> Option<Request> {
+    fn request(&mut self, submit: &SubmitEntry<'_>) -> Option<FetchRequest> {
         let url = Url::parse(self.unpacker.unpack(&submit.url)?).ok()?;
         let policy = match &submit.policy {
             PolicySource::Rules => None,
@@ -316,12 +314,7 @@ impl<R: Read> TraceReader<R> {
         };
         let shape = self.words.shape(&submit.shape)?;
         self.tag = self.tag.wrapping_add_signed(submit.tag);
-        Some(Request {
-            policy,
-            tag: self.tag,
-            url: Arc::new(url),
-            ..shape
-        })
+        Some(shape.policy(policy).tag(self.tag).url(Arc::new(url)))
     }
 }
 

@@ -7,7 +7,8 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use fetch_proto::{
-    AttemptId, Config, FetchId, Handled, Head, Input, Output, Rejected, Request, Rules, Timestamp,
+    AttemptId, EngineConfig, EngineOutput, FetchId, FetchRequest, HeadSummary, Input, InputEffect,
+    PolicyRules, RejectedRequest, Timestamp,
 };
 
 use self::dictionary::WriteDictionary;
@@ -43,9 +44,9 @@ pub struct TraceRecorder<W: Write> {
     redactor: Redactor,
     repeat: Option<RepeatedPoll>,
     /// The rules that the engine has.
-    rules: Rules,
+    rules: PolicyRules,
     /// The rules in the file, if secrets were taken out of them.
-    stored: Option<Rules>,
+    stored: Option<PolicyRules>,
     tag: u64,
     /// `None` after it failed or was given back.
     to: Option<W>,
@@ -56,10 +57,10 @@ impl<W: Write> TraceRecorder<W> {
     /// Begins a trace of an engine made with the same arguments.
     ///
     /// ```
-    /// use fetch_proto::{Config, Timestamp};
+    /// use fetch_proto::{EngineConfig, Timestamp};
     /// use fetch_trace::TraceRecorder;
     ///
-    /// let recorder = TraceRecorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?;
+    /// let recorder = TraceRecorder::new(Vec::new(), &EngineConfig::default(), 7, Timestamp::START)?;
     /// assert!(recorder.finish()?.starts_with(b"\x89FETCH"));
     /// # Ok::<(), std::io::Error>(())
     /// ```
@@ -67,12 +68,12 @@ impl<W: Write> TraceRecorder<W> {
     /// # Errors
     ///
     /// If `to` cannot be written.
-    pub fn new(mut to: W, config: &Config, seed: u64, now: Timestamp) -> io::Result<Self> {
+    pub fn new(mut to: W, config: &EngineConfig, seed: u64, now: Timestamp) -> io::Result<Self> {
         let redactor = Redactor::default();
         let mut stored = serde_json::to_value(config)?;
         let rules = config.rules_ref().clone();
         let stored_rules = redact_json(&mut stored, &redactor)
-            .then(|| serde_json::from_value::<Config>(stored.clone()))
+            .then(|| serde_json::from_value::<EngineConfig>(stored.clone()))
             .transpose()?
             .map(|config| config.rules_ref().clone());
         to.write_all(&MAGIC)?;
@@ -107,9 +108,9 @@ impl<W: Write> TraceRecorder<W> {
     /// Ends the trace and gives the writer back.
     ///
     /// ```
-    /// # use fetch_proto::{Config, Timestamp};
+    /// # use fetch_proto::{EngineConfig, Timestamp};
     /// # use fetch_trace::{TraceRecorder, replay};
-    /// let recorder = TraceRecorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?;
+    /// let recorder = TraceRecorder::new(Vec::new(), &EngineConfig::default(), 7, Timestamp::START)?;
     /// let file = recorder.finish()?;
     /// assert!(replay(&file[..]).unwrap().is_identical());
     /// # Ok::<(), std::io::Error>(())
@@ -126,7 +127,7 @@ impl<W: Write> TraceRecorder<W> {
     }
 
     /// Notes that a request is about to be submitted.
-    pub(crate) fn submit(&mut self, request: &Request, now: Timestamp) {
+    pub(crate) fn submit(&mut self, request: &FetchRequest, now: Timestamp) {
         let url = self.redactor.url(request.url.as_str());
         let shape = self.words.shape(request, &self.redactor);
         let changed = url != request.url.as_str() || self.stored.is_some();
@@ -159,7 +160,7 @@ impl<W: Write> TraceRecorder<W> {
     /// Notes how the engine took it.
     pub(crate) fn submitted(
         &mut self,
-        result: &Result<FetchId, Rejected>,
+        result: &Result<FetchId, RejectedRequest>,
         now: Timestamp,
     ) -> io::Result<()> {
         self.digest.submitted(result);
@@ -168,7 +169,11 @@ impl<W: Write> TraceRecorder<W> {
 
     /// The policy that the engine's rules choose, where those in the file would choose another for
     /// the redacted URL.
-    fn pinned(&self, request: &Request, url: &str) -> Option<std::sync::Arc<fetch_proto::Policy>> {
+    fn pinned(
+        &self,
+        request: &FetchRequest,
+        url: &str,
+    ) -> Option<std::sync::Arc<fetch_proto::Policy>> {
         let policy = self.rules.policy(&request.method, &request.url);
         let rules = self.stored.as_ref().unwrap_or(&self.rules);
         let same =
@@ -191,12 +196,9 @@ impl<W: Write> TraceRecorder<W> {
                 self.words.write_new(&mut self.frame, &mut self.repeat);
                 Entry::Failed(t(self), word)
             }
-            Input::Head(Head {
-                location: None,
-                pause: None,
-                retry_after: None,
-                status,
-            }) => Entry::Head(t(self), *status),
+            Input::Head(head) if *head == HeadSummary::status(head.status) => {
+                Entry::Head(t(self), head.status)
+            }
             Input::Head(head) => return self.head(head, now),
             Input::Mark(phase, at) => {
                 let word = self.words.phase(*phase);
@@ -212,7 +214,7 @@ impl<W: Write> TraceRecorder<W> {
     }
 
     /// A head with its fields.
-    fn head(&mut self, head: &Head, now: Timestamp) {
+    fn head(&mut self, head: &HeadSummary, now: Timestamp) {
         let location = head.location.as_deref();
         let location = location.map(|location| self.redactor.location(location));
         let parts = |wait: Duration| (wait.as_secs(), wait.subsec_nanos());
@@ -223,13 +225,13 @@ impl<W: Write> TraceRecorder<W> {
     }
 
     /// Notes whether `cancel` or `handle` was of use.
-    pub(crate) fn handled(&mut self, handled: Handled, now: Timestamp) -> io::Result<()> {
+    pub(crate) fn handled(&mut self, handled: InputEffect, now: Timestamp) -> io::Result<()> {
         self.digest.handled(handled);
         self.called(now)
     }
 
     /// Notes a poll and what it said.
-    pub(crate) fn poll(&mut self, output: &Output, now: Timestamp) -> io::Result<()> {
+    pub(crate) fn poll(&mut self, output: &EngineOutput, now: Timestamp) -> io::Result<()> {
         self.digest.output(output, Some(&self.redactor));
         let check = self.digest.check();
         let (name, kind) = kind(output);

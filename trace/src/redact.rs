@@ -27,7 +27,7 @@ pub(crate) struct Redactor {
 }
 
 /// Names of query parameters whose values are secret, in lower case and in order: the same as
-/// `fetch_driver::Redacted` hides.
+/// `fetch_driver::RedactedUrl` hides.
 const SECRET_PARAMETERS: [&str; 24] = [
     "access_token",
     "api_key",

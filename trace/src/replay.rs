@@ -4,7 +4,7 @@ mod report;
 
 use std::io::Read;
 
-use fetch_proto::{Config, Engine, Event, FetchId, Output, Timestamp};
+use fetch_proto::{DecisionEvent, Engine, EngineConfig, EngineOutput, FetchId, Timestamp};
 
 use crate::call::{TraceAnswer, TraceCall};
 use crate::digest::AnswerDigest;
@@ -17,12 +17,12 @@ pub use report::{ReplayDifference, ReplayReport};
 /// Re-runs a trace call by call.
 ///
 /// ```
-/// use fetch_proto::{Config, Request, Timestamp};
+/// use fetch_proto::{EngineConfig, FetchRequest, Timestamp};
 /// use fetch_trace::{TraceCall, RecordedEngine, TraceReplay};
 ///
 /// let now = Timestamp::START;
-/// let mut engine = RecordedEngine::recording(Config::default(), 7, now, Vec::new(), drop);
-/// engine.submit(Request::get("http://a.test/".parse()?), now)?;
+/// let mut engine = RecordedEngine::recording(EngineConfig::default(), 7, now, Vec::new(), drop);
+/// engine.submit(FetchRequest::get("http://a.test/".parse()?), now)?;
 /// let file = engine.finish().unwrap();
 ///
 /// let mut replay = TraceReplay::open(&file[..])?;
@@ -39,7 +39,7 @@ pub struct TraceReplay<R> {
     engine: Engine,
     ended: bool,
     reader: TraceReader<R>,
-    recorded: Config,
+    recorded: EngineConfig,
     report: ReplayReport,
     start: Timestamp,
 }
@@ -55,7 +55,7 @@ pub struct ReplayStep {
     /// Its number in the trace, from 1.
     pub entry: u64,
     /// The decisions that were told before the answer: none without [`TraceReplay::with_events`].
-    pub events: Vec<(Option<FetchId>, Event)>,
+    pub events: Vec<(Option<FetchId>, DecisionEvent)>,
     /// When it was made.
     pub now: Timestamp,
     /// Whether a submitted request has its policy from the recorded rules because what they matched
@@ -66,10 +66,10 @@ pub struct ReplayStep {
 /// Re-runs a whole trace and says whether every decision was the same.
 ///
 /// ```
-/// use fetch_proto::{Config, Timestamp};
+/// use fetch_proto::{EngineConfig, Timestamp};
 /// use fetch_trace::{TraceRecorder, replay};
 ///
-/// let file = TraceRecorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
+/// let file = TraceRecorder::new(Vec::new(), &EngineConfig::default(), 7, Timestamp::START)?.finish()?;
 /// assert!(replay(&file[..])?.is_identical());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -109,14 +109,14 @@ impl<R: Read> TraceReplay<R> {
     /// Changes settings and seed before the first call, to see where they begin to matter.
     ///
     /// ```
-    /// # use fetch_proto::{Config, Timestamp};
+    /// # use fetch_proto::{EngineConfig, Timestamp};
     /// # use fetch_trace::{TraceRecorder, TraceReplay};
-    /// # let file = TraceRecorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
-    /// let replay = TraceReplay::open(&file[..])?.with(Config::default().concurrency(1), 7);
+    /// # let file = TraceRecorder::new(Vec::new(), &EngineConfig::default(), 7, Timestamp::START)?.finish()?;
+    /// let replay = TraceReplay::open(&file[..])?.with(EngineConfig::default().concurrency(1), 7);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn with(mut self, config: Config, seed: u64) -> Self {
+    pub fn with(mut self, config: EngineConfig, seed: u64) -> Self {
         self.engine = Engine::new(config, seed, self.start);
         self
     }
@@ -124,9 +124,9 @@ impl<R: Read> TraceReplay<R> {
     /// Makes the engine tell its decisions: they are in [`ReplayStep::events`].
     ///
     /// ```
-    /// # use fetch_proto::{Config, Timestamp};
+    /// # use fetch_proto::{EngineConfig, Timestamp};
     /// # use fetch_trace::{TraceRecorder, TraceReplay};
-    /// # let file = TraceRecorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
+    /// # let file = TraceRecorder::new(Vec::new(), &EngineConfig::default(), 7, Timestamp::START)?.finish()?;
     /// let replay = TraceReplay::open(&file[..])?.with_events();
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -139,24 +139,24 @@ impl<R: Read> TraceReplay<R> {
     /// The settings that were recorded.
     ///
     /// ```
-    /// # use fetch_proto::{Config, Timestamp};
+    /// # use fetch_proto::{EngineConfig, Timestamp};
     /// # use fetch_trace::{TraceRecorder, TraceReplay};
-    /// let config = Config::default().concurrency(7);
+    /// let config = EngineConfig::default().concurrency(7);
     /// let file = TraceRecorder::new(Vec::new(), &config, 7, Timestamp::START)?.finish()?;
     /// assert_eq!(*TraceReplay::open(&file[..])?.config(), config);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn config(&self) -> &Config {
+    pub fn config(&self) -> &EngineConfig {
         &self.recorded
     }
 
     /// The seed that was recorded.
     ///
     /// ```
-    /// # use fetch_proto::{Config, Timestamp};
+    /// # use fetch_proto::{EngineConfig, Timestamp};
     /// # use fetch_trace::{TraceRecorder, TraceReplay};
-    /// # let file = TraceRecorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
+    /// # let file = TraceRecorder::new(Vec::new(), &EngineConfig::default(), 7, Timestamp::START)?.finish()?;
     /// assert_eq!(TraceReplay::open(&file[..])?.seed(), 7);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -168,9 +168,9 @@ impl<R: Read> TraceReplay<R> {
     /// When the engine was made, on the driver's clock.
     ///
     /// ```
-    /// # use fetch_proto::{Config, Timestamp};
+    /// # use fetch_proto::{EngineConfig, Timestamp};
     /// # use fetch_trace::{TraceRecorder, TraceReplay};
-    /// # let file = TraceRecorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
+    /// # let file = TraceRecorder::new(Vec::new(), &EngineConfig::default(), 7, Timestamp::START)?.finish()?;
     /// assert_eq!(TraceReplay::open(&file[..])?.start(), Timestamp::START);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -182,9 +182,9 @@ impl<R: Read> TraceReplay<R> {
     /// The engine as it stands after the last step.
     ///
     /// ```
-    /// # use fetch_proto::{Config, Timestamp};
+    /// # use fetch_proto::{EngineConfig, Timestamp};
     /// # use fetch_trace::{TraceRecorder, TraceReplay};
-    /// # let file = TraceRecorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
+    /// # let file = TraceRecorder::new(Vec::new(), &EngineConfig::default(), 7, Timestamp::START)?.finish()?;
     /// assert_eq!(TraceReplay::open(&file[..])?.engine().stats().submitted, 0);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -196,9 +196,9 @@ impl<R: Read> TraceReplay<R> {
     /// What is known so far.
     ///
     /// ```
-    /// # use fetch_proto::{Config, Timestamp};
+    /// # use fetch_proto::{EngineConfig, Timestamp};
     /// # use fetch_trace::{TraceRecorder, TraceReplay};
-    /// # let file = TraceRecorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
+    /// # let file = TraceRecorder::new(Vec::new(), &EngineConfig::default(), 7, Timestamp::START)?.finish()?;
     /// assert_eq!(TraceReplay::open(&file[..])?.report().calls, 0);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -210,9 +210,9 @@ impl<R: Read> TraceReplay<R> {
     /// Makes the next call; `None` at the end of the trace, and after the first difference.
     ///
     /// ```
-    /// # use fetch_proto::{Config, Timestamp};
+    /// # use fetch_proto::{EngineConfig, Timestamp};
     /// # use fetch_trace::{TraceRecorder, TraceReplay};
-    /// # let file = TraceRecorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
+    /// # let file = TraceRecorder::new(Vec::new(), &EngineConfig::default(), 7, Timestamp::START)?.finish()?;
     /// assert!(TraceReplay::open(&file[..])?.step()?.is_none());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -244,9 +244,9 @@ impl<R: Read> TraceReplay<R> {
     /// Makes all calls and shows each.
     ///
     /// ```
-    /// # use fetch_proto::{Config, Timestamp};
+    /// # use fetch_proto::{EngineConfig, Timestamp};
     /// # use fetch_trace::{TraceRecorder, TraceReplay};
-    /// # let file = TraceRecorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
+    /// # let file = TraceRecorder::new(Vec::new(), &EngineConfig::default(), 7, Timestamp::START)?.finish()?;
     /// let report = TraceReplay::open(&file[..])?.run(|moment, engine| {
     ///     println!("{} {} {} live", moment.now, moment.call, engine.stats().live);
     /// })?;
@@ -280,14 +280,14 @@ impl<R: Read> TraceReplay<R> {
         let mut events = Vec::new();
         let answer = loop {
             match call.clone().apply(&mut self.engine, now) {
-                TraceAnswer::Output(Output::Event(id, event)) if !wants_event => {
+                TraceAnswer::Output(EngineOutput::Event(id, event)) if !wants_event => {
                     events.push((id, event));
                 }
                 answer => break answer,
             }
         };
         self.check(&call, &answer, expected, now);
-        if let TraceAnswer::Output(Output::Event(id, event)) = &answer {
+        if let TraceAnswer::Output(EngineOutput::Event(id, event)) = &answer {
             events.push((*id, event.clone()));
         }
         ReplayStep {

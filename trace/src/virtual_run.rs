@@ -5,7 +5,8 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::io::Write;
 
 use fetch_proto::{
-    Attempt, AttemptId, FetchId, Handled, Idle, Input, Outcome, Output, Request, Timestamp,
+    Attempt, AttemptId, EngineOutput, FetchId, FetchOutcome, FetchRequest, IdleState, Input,
+    InputEffect, Timestamp,
 };
 
 use crate::recorded::RecordedEngine;
@@ -14,7 +15,7 @@ use crate::recorded::RecordedEngine;
 #[derive(Debug, Default)]
 pub(crate) struct CallerScript {
     /// Requests and when they are there, in order. One waits while the engine has no room.
-    pub(crate) arrivals: VecDeque<(Timestamp, Request)>,
+    pub(crate) arrivals: VecDeque<(Timestamp, FetchRequest)>,
     /// Fetches that are cancelled, by their place among the arrivals, in order of time.
     pub(crate) cancels: VecDeque<(Timestamp, usize)>,
     /// When everything is cancelled.
@@ -39,7 +40,7 @@ pub(crate) trait ServerModel {
         now: Timestamp,
     ) -> Vec<(Timestamp, ScheduledStep)>;
 
-    fn done(&mut self, fetch: usize, outcome: &Outcome, now: Timestamp);
+    fn done(&mut self, fetch: usize, outcome: &FetchOutcome, now: Timestamp);
 }
 
 /// What happens to an attempt.
@@ -112,7 +113,7 @@ impl<W: Write, M: ServerModel> VirtualRun<'_, W, M> {
         true
     }
 
-    fn next(&self, idle: &Idle) -> Option<Timestamp> {
+    fn next(&self, idle: &IdleState) -> Option<Timestamp> {
         let arrival = self.script.arrivals.front().filter(|_| idle.room > 0);
         [
             self.coming.peek().map(|Reverse((at, ..))| *at),
@@ -126,18 +127,20 @@ impl<W: Write, M: ServerModel> VirtualRun<'_, W, M> {
         .min()
     }
 
-    fn drain(&mut self) -> Idle {
+    fn drain(&mut self) -> IdleState {
         loop {
             match self.engine.poll(self.now) {
-                Output::Idle(idle) => return idle,
-                Output::Abort(id) => self.flying[id.fetch.slot()].retain(|flying| *flying != id),
-                Output::Start(attempt) => {
+                EngineOutput::Idle(idle) => return idle,
+                EngineOutput::Abort(id) => {
+                    self.flying[id.fetch.slot()].retain(|flying| *flying != id)
+                }
+                EngineOutput::Start(attempt) => {
                     let slot = attempt.id.fetch.slot();
                     self.flying[slot].push(attempt.id);
                     let course = self.world.start(self.fetches[slot], &attempt, self.now);
                     self.schedule(attempt.id, course);
                 }
-                Output::Done(id, outcome) => {
+                EngineOutput::Done(id, outcome) => {
                     self.world.done(self.fetches[id.slot()], &outcome, self.now);
                 }
                 _ => {}
@@ -171,7 +174,7 @@ impl<W: Write, M: ServerModel> VirtualRun<'_, W, M> {
         let mut any = false;
         while let Some((_, fetch)) = pop_due(&mut self.script.cancels, self.now) {
             if let Some(id) = self.ids.get(fetch) {
-                any |= self.engine.cancel(*id, self.now) == Handled::Applied;
+                any |= self.engine.cancel(*id, self.now) == InputEffect::Applied;
             }
         }
         if self.script.close.is_some_and(|at| at <= self.now) {

@@ -26,11 +26,12 @@ pub use client::builder::{Builder, build::fetch_all};
 pub use client::fetch_all::FetchAll;
 pub use client::fetcher::Fetcher;
 pub use client::streamed::{StreamedBody, StreamedResponse};
-pub use fetch_proto::Error as FetchError;
+pub use fetch_proto::FetchError;
 pub use fetch_proto::{
-    AttemptEnd, AttemptReport, Backoff, BatchStats, Config, Failure, GaveUp, Jitter, Limit, Method,
-    OverCap, Pattern, Phase, Policy, Rate, Redirects, RetryAfter, RetryBudget, Rules, Stats,
-    StatusSet, Timeouts, Timestamp, Timings,
+    AttemptEnd, AttemptPhase, AttemptReport, Backoff, BatchStats, EngineConfig, EngineStats,
+    FailureKind, FetchTimings, GiveUpReason, Jitter, Method, OverCap, Policy, PolicyRules, Rate,
+    RedirectPolicy, RetryAfterPolicy, RetryBudget, RulePattern, StatusSet, TimeLimit, Timeouts,
+    Timestamp,
 };
 pub use fields::cookie_jar::CookieJar;
 pub use fields::redact::{RedactedUrl, is_secret_parameter};

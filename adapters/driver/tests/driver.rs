@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fetch_driver::{
-    Adapter, AsyncIoTimer, AttemptProgress, Backoff, BuildError, Builder, Failure, Fetcher,
-    IncomingResponse, OutgoingRequest, Policy, Request, Rules, Settings, Transport, TransportError,
+    Adapter, AsyncIoTimer, AttemptProgress, Backoff, BuildError, Builder, FailureKind, Fetcher,
+    IncomingResponse, OutgoingRequest, Policy, PolicyRules, Request, Settings, Transport,
+    TransportError,
 };
 use futures_lite::future::block_on;
 use futures_lite::{StreamExt, stream};
@@ -56,7 +57,8 @@ fn builder_answering(
     answer: impl Fn(OutgoingRequest) -> SendFuture + Send + Sync + 'static,
 ) -> Builder<FakeTransport> {
     let policy = Policy::default().backoff(Backoff::default().base(Duration::ZERO));
-    Builder::new(FakeTransport(Arc::new(answer))).rules(Rules::only(policy.attempts(1)))
+    Builder::new(FakeTransport(Arc::new(answer)))
+        .rules(PolicyRules::from_policy(policy.attempts(1)))
 }
 
 fn respond(status: u16, chunks: Vec<Chunk>) -> SendFuture {
@@ -103,7 +105,7 @@ fn a_panicking_transport_frees_its_slot() {
 fn the_text_of_a_transport_error_is_the_errors_detail() {
     let builder = builder_answering(|_| {
         let source = std::io::Error::other("connection reset");
-        Box::pin(ready(Err(TransportError::new(Failure::Io, source))))
+        Box::pin(ready(Err(TransportError::new(FailureKind::Io, source))))
     });
     let outcome = block_on(builder.build().unwrap().fetch("http://a.test/"));
     assert_eq!(outcome.error().unwrap().detail(), Some("connection reset"));
@@ -145,13 +147,16 @@ fn a_broken_body_is_retried() {
     let count = attempts.clone();
     let builder = builder_answering(move |_| match count.fetch_add(1, Ordering::SeqCst) {
         0 => {
-            let broken = TransportError::new(Failure::Io, "reset");
+            let broken = TransportError::new(FailureKind::Io, "reset");
             respond(200, vec![Ok("half".into()), Err(broken)])
         }
         _ => respond(200, vec![Ok("whole".into())]),
     });
     let policy = Policy::default().backoff(Backoff::default().base(Duration::ZERO));
-    let fetcher = builder.rules(Rules::only(policy)).build().unwrap();
+    let fetcher = builder
+        .rules(PolicyRules::from_policy(policy))
+        .build()
+        .unwrap();
     let response = block_on(fetcher.get("http://a.test/")).unwrap();
     assert_eq!(&response.body[..], b"whole");
     assert_eq!(attempts.load(Ordering::SeqCst), 2);
@@ -177,7 +182,10 @@ fn an_attempt_without_a_response_is_dropped_at_its_timeout() {
     let policy = Policy::default()
         .attempts(1)
         .attempt_timeout(Duration::from_millis(30));
-    let fetcher = builder.rules(Rules::only(policy)).build().unwrap();
+    let fetcher = builder
+        .rules(PolicyRules::from_policy(policy))
+        .build()
+        .unwrap();
     let outcome = block_on(fetcher.fetch("http://a.test/"));
     assert_eq!(outcome.error().unwrap().kind().as_str(), "timeout");
     assert_eq!(dropped.load(Ordering::SeqCst), 1);

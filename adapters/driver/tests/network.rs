@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use fetch_driver::{
-    Backoff, Failure, IncomingResponse, Policy, Request, TransportError, TransportOverride,
+    Backoff, FailureKind, IncomingResponse, Policy, Request, TransportError, TransportOverride,
     transport_fn,
 };
 use fetch_smol::{Builder, Fetcher};
@@ -154,7 +154,7 @@ fn the_attempt_timeout_applies_to_a_proxy_that_hangs() {
         let limit = Policy::default().attempts(1);
         let limit = limit.attempt_timeout(Duration::from_millis(50));
         let fetcher = Fetcher::builder()
-            .rules(fetch_driver::Rules::only(limit))
+            .rules(fetch_driver::PolicyRules::from_policy(limit))
             .proxy(&format!("{scheme}://{addr}"))
             .build()
             .unwrap();
@@ -242,8 +242,9 @@ fn a_path_sent_as_it_is_does_not_share_another_response() {
 #[test]
 fn a_client_that_normalises_paths_rejects_path_as_is() {
     type Body = fetch_smol::stream::Empty<Result<bytes::Bytes, TransportError>>;
-    let send =
-        |_, _| async { Err::<IncomingResponse<Body>, _>(TransportError::new(Failure::Io, "sent")) };
+    let send = |_, _| async {
+        Err::<IncomingResponse<Body>, _>(TransportError::new(FailureKind::Io, "sent"))
+    };
     let adapter = TransportOverride::new(fetch_smol::Smol::default(), transport_fn(send));
     let fetcher = fetch_driver::Builder::new(adapter).build().unwrap();
     let request = Request::get("http://a.test/b/../c").unwrap();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fetch_driver::{
-    Backoff, BodySink, BodyWriter, Builder, ErrorKind, Failure, FetchError, IncomingResponse,
+    Backoff, BodySink, BodyWriter, Builder, ErrorKind, FailureKind, FetchError, IncomingResponse,
     Outcome, Policy, Request, ResponseHead, SaveError, SaveReceipt, TransportError,
     TransportOverride, transport_fn,
 };
@@ -107,7 +107,10 @@ fn fetch(
         let (status, chunks, broken) = answers[n].clone();
         let mut body: Vec<Chunk> = chunks.into_iter().map(|text| Ok(text.into())).collect();
         if broken {
-            body.push(Err(TransportError::new(Failure::Io, "connection reset")));
+            body.push(Err(TransportError::new(
+                FailureKind::Io,
+                "connection reset",
+            )));
         }
         std::future::ready(Ok(IncomingResponse::new(
             http::StatusCode::from_u16(status).unwrap(),
@@ -190,7 +193,7 @@ fn a_failed_save_ends_the_fetch_with_the_reason_and_without_a_retry() {
         vec![(200, vec!["abc", "d"], false)],
     );
     let error = outcome.error().unwrap();
-    let kind = ErrorKind::Fetch(FetchError::Failed(Failure::Save));
+    let kind = ErrorKind::Fetch(FetchError::Failed(FailureKind::Save));
     assert_eq!((error.kind(), outcome.retries), (kind, 0));
     assert!(error.to_string().contains("out of space"), "{error}");
     assert_eq!(sink.0.dropped.load(SeqCst), 1);

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::{fmt, io};
 
-use fetch_driver::{Failure, TransportError};
+use fetch_driver::{FailureKind, TransportError};
 
 use crate::origin::OriginRef;
 
@@ -28,7 +28,7 @@ impl Error for DescribedError {
 
 /// An error of this kind: `text` says what happened, `source` is the native error.
 pub(crate) fn describe(
-    kind: Failure,
+    kind: FailureKind,
     text: impl Into<String>,
     source: impl Into<Box<dyn Error + Send + Sync>>,
 ) -> TransportError {
@@ -39,7 +39,7 @@ pub(crate) fn describe(
 /// The error of a TLS session that ended with an alert or an invalid record.
 pub(crate) fn tls_session_error(error: &io::Error, origin: OriginRef<'_>) -> TransportError {
     let text = format!("{origin} ended the TLS session");
-    describe(Failure::Tls, text, error.to_string())
+    describe(FailureKind::Tls, text, error.to_string())
 }
 
 /// Whether TLS ended with an alert or an invalid record.

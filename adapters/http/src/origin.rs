@@ -4,7 +4,7 @@ use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use fetch_driver::{Failure, TransportError};
+use fetch_driver::{FailureKind, TransportError};
 use http::HeaderValue;
 use url::{Position, Url};
 
@@ -95,12 +95,12 @@ impl<'a> OriginRef<'a> {
             true => HeaderValue::from_str(host),
             false => HeaderValue::from_str(&format!("{host}:{port}")),
         };
-        let host = host.map_err(|e| TransportError::new(Failure::Unsupported, e))?;
+        let host = host.map_err(|e| TransportError::new(FailureKind::Unsupported, e))?;
         Ok(Origin::new(self, NextHop::Server(host)))
     }
 
     pub(crate) fn from_url(url: &'a Url) -> Result<Self, TransportError> {
-        let unsupported = |text: String| TransportError::new(Failure::Unsupported, text);
+        let unsupported = |text: String| TransportError::new(FailureKind::Unsupported, text);
         let (tls, default_port) = match url.scheme() {
             "http" => (false, 80),
             "https" if cfg!(feature = "tls") => (true, 443),
@@ -125,7 +125,7 @@ impl<'a> OriginRef<'a> {
 /// The value of `Host` for `url`.
 pub(crate) fn host_header(url: &Url) -> Result<HeaderValue, TransportError> {
     HeaderValue::from_str(&url[Position::BeforeHost..Position::AfterPort])
-        .map_err(|e| TransportError::new(Failure::Unsupported, e))
+        .map_err(|e| TransportError::new(FailureKind::Unsupported, e))
 }
 
 impl fmt::Display for OriginRef<'_> {

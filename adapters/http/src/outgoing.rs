@@ -1,7 +1,7 @@
 //! Rules for requests over either protocol.
 
 use bytes::Bytes;
-use fetch_driver::{Failure, TransportError};
+use fetch_driver::{FailureKind, TransportError};
 use http::Method;
 use http::header::{ACCEPT_ENCODING, HeaderMap, RANGE};
 
@@ -10,11 +10,11 @@ pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// # Errors
 ///
-/// [`Failure::Unsupported`] if the method is CONNECT.
+/// [`FailureKind::Unsupported`] if the method is CONNECT.
 pub(crate) fn reject_connect(method: &Method) -> Result<(), TransportError> {
     if method == Method::CONNECT {
         let text = "CONNECT asks for a tunnel, which is not a fetch";
-        return Err(TransportError::new(Failure::Unsupported, text));
+        return Err(TransportError::new(FailureKind::Unsupported, text));
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use fetch_driver::{Incoming, Marks, Outgoing, Transport, TransportError};
+use fetch_driver::{AttemptProgress, IncomingResponse, OutgoingRequest, Transport, TransportError};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 
 use crate::body::{RawBody, ResponseBody};
@@ -25,7 +25,7 @@ use crate::io::runtime::HttpRuntime;
 /// use std::net::SocketAddr;
 /// use std::time::Duration;
 ///
-/// use fetch_driver::{Clock, Marks, Outgoing, RequestBody, Transport};
+/// use fetch_driver::{Clock, AttemptProgress, OutgoingRequest, Transport};
 /// use fetch_http::{AsyncIoSocket, HttpConfig, HttpRuntime, HttpTransport};
 /// use futures_lite::StreamExt;
 ///
@@ -47,17 +47,9 @@ use crate::io::runtime::HttpRuntime;
 ///
 /// let site = fetch_testbed::Site::start().unwrap();
 /// let transport = HttpTransport::new(Smol, HttpConfig::new());
-/// let request = Outgoing {
-///     body: RequestBody::Empty,
-///     fresh_connection: false,
-///     headers: std::sync::Arc::default(),
-///     max_body: 1 << 20,
-///     method: http::Method::GET,
-///     path_as_is: None,
-///     url: std::sync::Arc::new(site.url("/bytes/3").parse().unwrap()),
-/// };
+/// let request = OutgoingRequest::new(http::Method::GET, std::sync::Arc::new(site.url("/bytes/3").parse().unwrap()));
 /// smol::block_on(async {
-///     let response = transport.send(request, Marks::new(Clock::start())).await.unwrap();
+///     let response = transport.send(request, AttemptProgress::new(Clock::start())).await.unwrap();
 ///     assert_eq!(response.status, 200);
 ///     let chunks: Vec<_> = response.body.map(Result::unwrap).collect().await;
 ///     assert_eq!(chunks.concat(), [0, 1, 2]);
@@ -159,13 +151,14 @@ impl<R: HttpRuntime> Transport for HttpTransport<R> {
 
     fn send(
         &self,
-        request: Outgoing,
-        marks: Marks,
-    ) -> impl Future<Output = Result<Incoming<ResponseBody>, TransportError>> + Send + use<R> {
-        self.0.clone().send(request, marks)
+        request: OutgoingRequest,
+        progress: AttemptProgress,
+    ) -> impl Future<Output = Result<IncomingResponse<ResponseBody>, TransportError>> + Send + use<R>
+    {
+        self.0.clone().send(request, progress)
     }
 
-    fn turn(&self, turn: &mut dyn FnMut()) {
+    fn run_turn(&self, turn: &mut dyn FnMut()) {
         self.0.connector.pool().run_turn(turn);
     }
 
@@ -177,17 +170,17 @@ impl<R: HttpRuntime> Transport for HttpTransport<R> {
 impl<R: HttpRuntime> TransportInner<R> {
     async fn send(
         self: Arc<Self>,
-        request: Outgoing,
-        marks: Marks,
-    ) -> Result<Incoming<ResponseBody>, TransportError> {
+        request: OutgoingRequest,
+        progress: AttemptProgress,
+    ) -> Result<IncomingResponse<ResponseBody>, TransportError> {
         let connector = &self.connector;
         let fresh = request.fresh_connection;
-        let (acquired, reused) = connector.acquire(&request.url, fresh, &marks).await?;
+        let (acquired, reused) = connector.acquire(&request.url, fresh, &progress).await?;
         let (is_head, max_body) = (request.method == Method::HEAD, request.max_body);
         let max_head = connector.config().max_head;
         let (parts, body) = match acquired {
             AcquiredConnection::Exclusive(conn) => {
-                let (accept, ours) = (self.accept.as_ref(), (marks, connector.pool()));
+                let (accept, ours) = (self.accept.as_ref(), (progress, connector.pool()));
                 let exchange = http1::exchange(conn, request, accept, reused, max_head, ours);
                 let (head, body) = exchange.await?;
                 let parts = (head.status, head.version, head.headers);
@@ -196,7 +189,7 @@ impl<R: HttpRuntime> TransportInner<R> {
             #[cfg(feature = "http2")]
             AcquiredConnection::Shared(lease) => {
                 let accept = self.accept.clone();
-                let exchange = http2::exchange(lease, request, accept, reused, max_head, marks);
+                let exchange = http2::exchange(lease, request, accept, reused, max_head, progress);
                 let (head, body) = exchange.await?;
                 let parts = (head.status, head.version, head.headers);
                 (parts, RawBody::Http2(body))
@@ -211,18 +204,13 @@ impl<R: HttpRuntime> TransportInner<R> {
         raw: RawBody,
         is_head: bool,
         max_body: u64,
-    ) -> Result<Incoming<ResponseBody>, TransportError> {
+    ) -> Result<IncomingResponse<ResponseBody>, TransportError> {
         let is_decoded = self.connector.config().decode && !is_head && !raw.is_complete();
         let body = if is_decoded {
             ResponseBody::decoded(raw, &mut headers, max_body)?
         } else {
             ResponseBody::plain(raw)
         };
-        Ok(Incoming {
-            body,
-            headers,
-            status,
-            version,
-        })
+        Ok(IncomingResponse::new(status, version, headers, body))
     }
 }

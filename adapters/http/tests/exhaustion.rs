@@ -7,7 +7,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fetch_driver::{Clock, Failure, Marks, Outgoing, RequestBody, Transport, TransportError};
+use fetch_driver::{
+    AttemptProgress, Clock, FailureKind, OutgoingRequest, Transport, TransportError,
+};
 use fetch_http::{AsyncIoSocket, HttpConfig, HttpRuntime, HttpTransport};
 use fetch_testbed::Site;
 use futures_lite::StreamExt;
@@ -34,16 +36,10 @@ impl HttpRuntime for Smol {
 }
 
 async fn fetch(client: &HttpTransport<Smol>, url: &str) -> Result<(), TransportError> {
-    let request = Outgoing {
-        body: RequestBody::Empty,
-        fresh_connection: false,
-        headers: Arc::default(),
-        max_body: u64::MAX,
-        method: Method::GET,
-        path_as_is: None,
-        url: Arc::new(url.parse().unwrap()),
-    };
-    let mut response = client.send(request, Marks::new(Clock::start())).await?;
+    let request = OutgoingRequest::new(Method::GET, Arc::new(url.parse().unwrap()));
+    let mut response = client
+        .send(request, AttemptProgress::new(Clock::start()))
+        .await?;
     while let Some(chunk) = response.body.next().await {
         chunk?;
     }
@@ -65,7 +61,7 @@ fn exhausted_descriptors_empty_the_pool() {
         taken.push(file);
     }
     let error = block_on(fetch(&client, &site.url_at(1, "/get"))).unwrap_err();
-    assert_eq!(error.kind(), Failure::Exhausted, "{error}");
+    assert_eq!(error.kind(), FailureKind::Exhausted, "{error}");
     assert_eq!(client.open_connections(), 0);
 
     taken.clear();

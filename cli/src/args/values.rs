@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use fetch_proto::{Method, Pattern, StatusSet};
+use fetch_proto::{Method, RulePattern, StatusSet};
 use http::{HeaderName, HeaderValue};
 
 /// Over 30 years: no clock overflows when it is added.
@@ -88,12 +88,12 @@ pub(crate) fn bytes(text: &str) -> Result<u64, String> {
 }
 
 /// Splits at the last `=`, because a pattern may contain others.
-pub(crate) fn pattern_timeout(text: &str) -> Result<(Pattern, Duration), String> {
+pub(crate) fn pattern_timeout(text: &str) -> Result<(RulePattern, Duration), String> {
     let (pattern, limit) = text
         .rsplit_once('=')
         .ok_or("no limit: write PATTERN=SECONDS such as /reports/=60")?;
     let limit = seconds(limit)?;
-    let pattern = Pattern::parse(pattern).map_err(|error| format!("the pattern {error}"))?;
+    let pattern = RulePattern::parse(pattern).map_err(|error| format!("the pattern {error}"))?;
     Ok((pattern, limit))
 }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime};
 
 use fetch_driver::Request;
-use fetch_proto::{Rate, Rules};
+use fetch_proto::{PolicyRules, Rate};
 
 use crate::args::RecordFormat;
 use crate::display::{ShortDuration, plural};
@@ -66,18 +66,18 @@ pub(crate) fn run(plan: DryRunPlan) -> Result<u8, CliError> {
     let requests = reader
         .start(input.list.sources)
         .map_err(CliError::internal)?;
-    let mut counts = ListCounts::new(&settings.rules);
+    let mut counts = ListCounts::new(settings.config.rules_ref());
     while let Ok(batch) = requests.recv_blocking() {
         batch.iter().for_each(|request| counts.add(request));
     }
     writer.close();
     output.finish(|| false)?;
-    let (config, robots) = (settings.engine_config(), input.robots.is_some());
+    let (config, robots) = (settings.config.clone(), input.robots.is_some());
     let limits = RateLimits {
         host_rate: config.host_rate_limit(),
         rate: config.rate_limit(),
     };
-    let mut text = counts.summary(&settings.rules, &limits);
+    let mut text = counts.summary(settings.config.rules_ref(), &limits);
     let malformed = shared.malformed.load(Relaxed);
     let duplicates = shared.duplicates.load(Relaxed);
     for (count, one, many) in [
@@ -117,12 +117,12 @@ struct ListCounts<'a> {
     matched: Vec<u64>,
     methods: HashMap<String, u64>,
     others: u64,
-    rules: &'a Rules,
+    rules: &'a PolicyRules,
     total: u64,
 }
 
 impl<'a> ListCounts<'a> {
-    fn new(rules: &'a Rules) -> Self {
+    fn new(rules: &'a PolicyRules) -> Self {
         Self {
             hosts: HashMap::new(),
             matched: vec![0; rules.iter().len() + 1],
@@ -146,13 +146,13 @@ impl<'a> ListCounts<'a> {
             }
         }
         let method = request.method();
-        let rule = self.rules.matched(method, url);
+        let rule = self.rules.matching_rule(method, url);
         let last = self.matched.len() - 1;
         self.matched[rule.unwrap_or(last)] += 1;
         *self.methods.entry(method.as_str().to_owned()).or_default() += 1;
     }
 
-    fn summary(&self, rules: &Rules, limits: &RateLimits) -> String {
+    fn summary(&self, rules: &PolicyRules, limits: &RateLimits) -> String {
         let mut text = String::from("dry run: nothing is fetched\n");
         let urls = plural(self.total, "URL", "URLs");
         let hosts = plural(self.hosts.len() as u64, "host", "hosts");
@@ -196,7 +196,7 @@ impl<'a> ListCounts<'a> {
     }
 
     /// The least time by the rate limits. The speed of servers is unknown.
-    fn min_time(&self, top: &[(&str, u64)], rules: &Rules, limits: &RateLimits) -> String {
+    fn min_time(&self, top: &[(&str, u64)], rules: &PolicyRules, limits: &RateLimits) -> String {
         let whole = limits
             .rate
             .map(|rate| (rate.time_for(self.total), "--rate".to_owned()));

@@ -5,8 +5,8 @@ use std::fs::File;
 use std::io::{BufReader, Write};
 use std::path::Path;
 
-use fetch_proto::Config;
-use fetch_trace::{Ending, TraceError};
+use fetch_proto::EngineConfig;
+use fetch_trace::{TraceEnd, TraceError};
 use serde::Serialize;
 
 use crate::args::command::{RECORDED_OPTIONS, ReplayArgs};
@@ -62,7 +62,12 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, CliError> {
 }
 
 /// Prints the result, and returns the exit code.
-fn print(args: &ReplayArgs, result: &(impl Display + Serialize), same: bool, ending: Ending) -> u8 {
+fn print(
+    args: &ReplayArgs,
+    result: &(impl Display + Serialize),
+    same: bool,
+    ending: TraceEnd,
+) -> u8 {
     let text = match args.json {
         true => serde_json::to_string(result).unwrap_or_default(),
         false => result.to_string(),
@@ -71,7 +76,7 @@ fn print(args: &ReplayArgs, result: &(impl Display + Serialize), same: bool, end
     let _ = writeln!(std::io::stdout(), "{text}");
     match ending {
         _ if !same => ExitStatus::Internal as u8,
-        Ending::Damaged { .. } => ExitStatus::File as u8,
+        TraceEnd::Damaged { .. } => ExitStatus::File as u8,
         _ => 0,
     }
 }
@@ -99,7 +104,7 @@ const POLICY_OPTIONS: [&str; 14] = [
 ];
 
 /// The recorded configuration, changed by the policy file and the options.
-fn changed_config(recorded: Config, args: &ReplayArgs) -> Result<Config, CliError> {
+fn changed_config(recorded: EngineConfig, args: &ReplayArgs) -> Result<EngineConfig, CliError> {
     let base = match &args.policy.policy {
         Some(path) => file::load(path, &recorded)?,
         None => recorded,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use concurrent_queue::ConcurrentQueue;
 use fetch_driver::{Outcome, Request};
-use fetch_proto::{Config, Rate};
+use fetch_proto::{EngineConfig, Rate};
 use hashbrown::HashMap;
 use url::Url;
 
@@ -65,7 +65,7 @@ pub(crate) struct HostLimits {
 }
 
 impl HostLimits {
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &EngineConfig) -> Self {
         Self {
             host_rate: config.host_rate_limit(),
             per_host: config.per_host_limit().filter(|limit| *limit > 0),

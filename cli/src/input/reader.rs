@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use async_channel::{Receiver, Sender};
-use fetch_driver::{Redacted, Request};
+use fetch_driver::{RedactedUrl, Request};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::duplicates::DuplicateFilter;
@@ -329,7 +329,7 @@ impl ListReader {
         self.writer.push(&RecordInput::Skipped {
             file: &file,
             seq: self.seq,
-            url: &Redacted(request.url()).to_string(),
+            url: &RedactedUrl(request.url()).to_string(),
         });
         true
     }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use fetch_driver::{Error, Keep, Request};
-use fetch_proto::{Method, Policy, Rules};
+use fetch_driver::{BodyRetention, Error, Request};
+use fetch_proto::{Method, Policy, PolicyRules};
 use http::header::AUTHORIZATION;
 use ring::digest;
 
@@ -20,14 +20,14 @@ pub(crate) struct RequestTemplate {
     /// Whether paths are sent unchanged.
     pub(crate) path_as_is: bool,
     /// The policies that the timeout of a row changes.
-    pub(crate) rules: Rules,
+    pub(crate) rules: PolicyRules,
 }
 
 impl RequestTemplate {
     /// Makes the request of a plain line.
     pub(super) fn request(&self, url: &str) -> Result<Request, String> {
         let request = Request::new(self.method.clone(), url).map_err(|error| reason(&error))?;
-        let request = self.log_in(self.set_path(request.keep(Keep::Nothing))?);
+        let request = self.log_in(self.set_path(request.body_retention(BodyRetention::Discard))?);
         Ok(match self.body.is_empty() {
             true => request,
             false => request.body(self.body.clone()),
@@ -44,7 +44,7 @@ impl RequestTemplate {
             None => self.method.clone(),
         };
         let request = Request::new(method.clone(), row.url).map_err(|error| reason(&error))?;
-        let request = self.set_path(request.keep(Keep::Nothing))?;
+        let request = self.set_path(request.body_retention(BodyRetention::Discard))?;
         let mut request = request.priority(row.priority);
         for (name, value) in row.headers {
             let value = value

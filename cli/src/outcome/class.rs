@@ -1,7 +1,7 @@
 //! Classification of an outcome: its name in the record, curl's exit code, and our own.
 
 use fetch_driver::{Error, ErrorKind, Outcome};
-use fetch_proto::{AttemptEnd, Error as Cause, Failure, RedirectError};
+use fetch_proto::{AttemptEnd, FailureKind, FetchError as FailureCause, RedirectError};
 
 use super::kind::OutcomeKind;
 use crate::exit::ExitStatus;
@@ -68,42 +68,42 @@ impl OutcomeClass {
             _ => return Self::failed(Kind::Invalid, 3, ExitStatus::Usage),
         };
         match cause {
-            Cause::BodyTooLarge { .. } | Cause::Failed(Failure::BodyTooLarge) => {
+            FailureCause::BodyTooLarge { .. } | FailureCause::Failed(FailureKind::BodyTooLarge) => {
                 Self::failed(Kind::TooLarge, 63, ExitStatus::Protocol)
             }
-            Cause::Cancelled => Self::failed(Kind::Cancelled, 42, ExitStatus::Unfinished),
-            Cause::TimedOut(_) => Self::failed(Kind::Timeout, 28, ExitStatus::Network),
-            Cause::Redirect(RedirectError::TooMany) => {
+            FailureCause::Cancelled => Self::failed(Kind::Cancelled, 42, ExitStatus::Unfinished),
+            FailureCause::TimedOut(_) => Self::failed(Kind::Timeout, 28, ExitStatus::Network),
+            FailureCause::Redirect(RedirectError::TooMany) => {
                 Self::failed(Kind::Protocol, 47, ExitStatus::Protocol)
             }
-            Cause::Redirect(RedirectError::InvalidLocation) => {
+            FailureCause::Redirect(RedirectError::InvalidLocation) => {
                 Self::failed(Kind::Protocol, 3, ExitStatus::Protocol)
             }
-            Cause::Redirect(_) => Self::failed(Kind::Protocol, 1, ExitStatus::Protocol),
-            Cause::Failed(Failure::Save) => Self::SAVE,
-            Cause::Failed(Failure::Tls) => {
+            FailureCause::Redirect(_) => Self::failed(Kind::Protocol, 1, ExitStatus::Protocol),
+            FailureCause::Failed(FailureKind::Save) => Self::SAVE,
+            FailureCause::Failed(FailureKind::Tls) => {
                 Self::failed(Kind::Tls, tls_code(error), ExitStatus::Tls)
             }
-            Cause::Failed(failure) => Self::of_failure(failure, has_response_head(outcome)),
+            FailureCause::Failed(failure) => Self::of_failure(failure, has_response_head(outcome)),
             _ => Self::failed(Kind::Io, 56, ExitStatus::Network),
         }
     }
 
-    fn of_failure(failure: Failure, has_response_head: bool) -> Self {
+    fn of_failure(failure: FailureKind, has_response_head: bool) -> Self {
         use OutcomeKind as Kind;
         match failure {
-            Failure::Resolve => Self::failed(Kind::Dns, 6, ExitStatus::Network),
-            Failure::Connect | Failure::Exhausted => {
+            FailureKind::Resolve => Self::failed(Kind::Dns, 6, ExitStatus::Network),
+            FailureKind::Connect | FailureKind::Exhausted => {
                 Self::failed(Kind::Connect, 7, ExitStatus::Network)
             }
-            Failure::EmptyReply => Self::failed(Kind::Io, 52, ExitStatus::Network),
+            FailureKind::EmptyReply => Self::failed(Kind::Io, 52, ExitStatus::Network),
             // curl distinguishes a reset from an early end; here both are a partial body.
-            Failure::Io if has_response_head => Self::failed(Kind::Io, 18, ExitStatus::Network),
-            Failure::Decode => Self::failed(Kind::Protocol, 61, ExitStatus::Protocol),
-            Failure::Protocol => Self::failed(Kind::Protocol, 8, ExitStatus::Protocol),
-            Failure::Unsupported => Self::failed(Kind::Protocol, 1, ExitStatus::Protocol),
-            Failure::RequestBody => Self::failed(Kind::Io, 55, ExitStatus::Network),
-            Failure::Dropped => Self::failed(Kind::Io, 56, ExitStatus::Internal),
+            FailureKind::Io if has_response_head => Self::failed(Kind::Io, 18, ExitStatus::Network),
+            FailureKind::Decode => Self::failed(Kind::Protocol, 61, ExitStatus::Protocol),
+            FailureKind::Protocol => Self::failed(Kind::Protocol, 8, ExitStatus::Protocol),
+            FailureKind::Unsupported => Self::failed(Kind::Protocol, 1, ExitStatus::Protocol),
+            FailureKind::RequestBody => Self::failed(Kind::Io, 55, ExitStatus::Network),
+            FailureKind::Dropped => Self::failed(Kind::Io, 56, ExitStatus::Internal),
             _ => Self::failed(Kind::Io, 56, ExitStatus::Network),
         }
     }
@@ -152,12 +152,12 @@ mod tests {
     #[test]
     fn each_failure_has_curls_code() {
         for (failure, has_head, outcome, curl) in [
-            (Failure::Resolve, false, "dns", 6),
-            (Failure::Connect, false, "connect", 7),
-            (Failure::Io, true, "io", 18),
-            (Failure::Io, false, "io", 56),
-            (Failure::EmptyReply, false, "io", 52),
-            (Failure::Decode, true, "protocol", 61),
+            (FailureKind::Resolve, false, "dns", 6),
+            (FailureKind::Connect, false, "connect", 7),
+            (FailureKind::Io, true, "io", 18),
+            (FailureKind::Io, false, "io", 56),
+            (FailureKind::EmptyReply, false, "io", 52),
+            (FailureKind::Decode, true, "protocol", 61),
         ] {
             let class = OutcomeClass::of_failure(failure, has_head);
             let found = (class.kind.as_str(), class.curl_code);

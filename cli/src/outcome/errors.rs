@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write;
 use std::time::Duration;
 
-use fetch_driver::{Error, ErrorKind, Outcome, Redacted};
+use fetch_driver::{Error, ErrorKind, Outcome, RedactedUrl};
 use url::Url;
 
 use crate::display::sanitize_up_to;
@@ -98,7 +98,7 @@ pub(crate) fn display_url(outcome: &Outcome) -> String {
     let first = outcome.attempts.first();
     let url = first.map_or_else(
         || redact_urls(&outcome.url),
-        |first| Redacted(&first.url).to_string(),
+        |first| RedactedUrl(&first.url).to_string(),
     );
     sanitize_up_to(MAX_CHARS, url.as_bytes())
 }
@@ -128,7 +128,7 @@ fn error_text(error: &Error) -> String {
 /// Replaces the secrets of every URL in a text.
 pub(crate) fn redact_urls(text: &str) -> String {
     let redact = |word: &str| match Url::parse(word) {
-        Ok(url) if word.contains("://") => Redacted(&url).to_string(),
+        Ok(url) if word.contains("://") => RedactedUrl(&url).to_string(),
         _ => word.to_owned(),
     };
     text.split(' ').map(redact).collect::<Vec<_>>().join(" ")

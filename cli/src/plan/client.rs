@@ -26,7 +26,7 @@ impl ClientPlan {
         let reload = args.policy.policy.clone();
         let reload = reload.map(|path| PolicyReload::new(path, &settings, args));
         if let Some(reload) = &reload {
-            settings.adopt(reload.config()?);
+            settings.config = reload.config()?;
         }
         settings::limit_connections(&mut settings, warnings);
         if args.output.record.is_some() {

@@ -26,7 +26,7 @@ impl InputPlan {
     ) -> Result<Self, CliError> {
         let mut template = request::template(args)?;
         template.logins = session::read_netrc(args, &settings.headers)?;
-        template.rules = settings.rules.clone();
+        template.rules = settings.config.rules_ref().clone();
         Ok(Self {
             dedupe: args.input.dedupe,
             list,

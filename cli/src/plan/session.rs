@@ -61,7 +61,6 @@ pub(super) fn set_cookies(
     for file in files.into_iter().filter(|file| !file.is_empty()) {
         load(&jar, file, session.cookie_jar.as_deref())?;
     }
-    settings.cookies = true;
     settings.cookie_jar = Some(jar.clone());
     let target = session.cookie_jar.clone();
     let target = target.map(|path| AtomicFile::new("--cookie-jar", path));

@@ -4,8 +4,8 @@ use std::fs;
 use std::num::NonZeroUsize;
 
 use clap::Parser;
-use fetch_driver::{Identity, Settings};
-use fetch_proto::Config;
+use fetch_driver::{ClientIdentity, Settings};
+use fetch_proto::EngineConfig;
 
 use super::policy::{self, PolicyReload};
 use super::request;
@@ -19,9 +19,10 @@ const SPARE_FILES: u64 = 64;
 /// The settings of limits, rules, header fields and trusted certificates.
 pub(super) fn new(args: &CliArgs) -> Result<Settings, CliError> {
     let mut settings = Settings::default();
-    settings.concurrency = args.limits.concurrency;
+    settings.update_config(|config| config.concurrency(args.limits.concurrency));
     settings.threads = args.threads.threads.unwrap_or_else(cores);
-    settings.rules = policy::rules(args)?;
+    let rules = policy::rules(args)?;
+    settings.update_config(|config| config.rules(rules));
     request::set_headers(args, &mut settings.headers)?;
     for path in &args.network.cacert {
         let pem = fs::read(path).map_err(|error| {
@@ -30,17 +31,21 @@ pub(super) fn new(args: &CliArgs) -> Result<Settings, CliError> {
                 path.display()
             ))
         })?;
-        settings.ca_certificates.push(pem);
+        settings.tls.ca_certificates.push(pem);
     }
     // A WARC file has bodies as they were received.
     settings.decode = !args.request.no_compressed && args.save.warc.is_none();
-    settings.host_rate = args.limits.host_rate;
-    settings.insecure = args.network.insecure;
-    settings.per_host = Some(args.limits.per_host);
-    settings.rate = args.limits.rate;
+    if let Some(rate) = args.limits.host_rate {
+        settings.update_config(|config| config.host_rate(rate));
+    }
+    settings.tls.insecure = args.network.insecure;
+    settings.update_config(|config| config.per_host(args.limits.per_host));
+    if let Some(rate) = args.limits.rate {
+        settings.update_config(|config| config.rate(rate));
+    }
     settings.seed = args.retry.seed;
     let entries = args.network.resolve.iter();
-    settings.resolve = entries
+    settings.route.resolve = entries
         .map(|e| (e.host.clone(), e.port, e.addresses.clone()))
         .collect();
     Ok(settings)
@@ -49,12 +54,12 @@ pub(super) fn new(args: &CliArgs) -> Result<Settings, CliError> {
 /// Sets how servers are reached: proxies, protocol version, client certificate.
 pub(super) fn set_route(args: &CliArgs, settings: &mut Settings) -> Result<(), CliError> {
     let route = &args.route;
-    settings.connect_to.clone_from(&route.connect_to);
+    settings.route.connect_to.clone_from(&route.connect_to);
     settings.http2 = route.http2();
-    settings.proxy = route
+    settings.route.proxy = route
         .proxies()
         .map_err(|error| CliError::usage(error.to_string()))?;
-    settings.unix_socket.clone_from(&route.unix_socket);
+    settings.route.unix_socket.clone_from(&route.unix_socket);
     if let Some(path) = &route.cert {
         let read = |option: &str, path: &std::path::Path| {
             fs::read(path).map_err(|error| {
@@ -64,7 +69,7 @@ pub(super) fn set_route(args: &CliArgs, settings: &mut Settings) -> Result<(), C
                 ))
             })
         };
-        settings.client_certificate = Some(Identity {
+        settings.tls.client_certificate = Some(ClientIdentity {
             cert_pem: read("--cert", path)?,
             key_pem: match &route.key {
                 Some(key) => read("--key", key)?,
@@ -86,7 +91,7 @@ pub(crate) fn engine_config(
     limits: LimitArgs,
     retry: RetryArgs,
     timeouts: TimeoutArgs,
-) -> Result<Config, CliError> {
+) -> Result<EngineConfig, CliError> {
     let defaults = CliArgs::try_parse_from(["fetch-all"]).map_err(CliError::internal)?;
     let args = CliArgs {
         explicit,
@@ -98,7 +103,7 @@ pub(crate) fn engine_config(
     let settings = new(&args)?;
     match &policy.policy {
         Some(path) => PolicyReload::new(path.clone(), &settings, &args).config(),
-        None => Ok(settings.engine_config()),
+        None => Ok(settings.config.clone()),
     }
 }
 
@@ -109,7 +114,7 @@ fn cores() -> usize {
 
 /// Limits connections to the files that this process may have open.
 pub(super) fn limit_connections(settings: &mut Settings, warnings: &mut Vec<String>) {
-    let concurrency = settings.concurrency;
+    let concurrency = settings.config.concurrency_limit();
     let files = match fetch_smol::raise_fd_limit() {
         Ok(files) => files,
         Err(error) => {
@@ -126,6 +131,6 @@ pub(super) fn limit_connections(settings: &mut Settings, warnings: &mut Vec<Stri
              raise the limit with ulimit -n"
         ));
     }
-    settings.concurrency = concurrency.min(room);
-    settings.max_connections = (settings.connection_limit() > room).then_some(room);
+    settings.update_config(|config| config.concurrency(concurrency.min(room)));
+    settings.pool.max_connections = (settings.connection_limit() > room).then_some(room);
 }

@@ -26,7 +26,7 @@ fn a_recording_is_made_by_one_thread() {
 fn the_template_has_the_rules_of_the_settings() {
     let plan = plan(&["--timeout", "/slow/=9"]);
     let rules = plan.input.template.rules.iter().len();
-    assert_eq!(rules, plan.client.settings.rules.iter().len());
+    assert_eq!(rules, plan.client.settings.config.rules_ref().iter().len());
     assert_eq!(plan.input.list.total, Some(1));
 }
 

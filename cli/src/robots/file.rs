@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fetch_driver::{Method, Policy, Request};
-use fetch_proto::{Redirects, Rules};
+use fetch_proto::{PolicyRules, RedirectPolicy};
 use fetch_smol::{Fetcher, StreamExt};
 use texting_robots::Robot;
 use url::Url;
@@ -29,7 +29,12 @@ pub(super) enum RobotsFile {
 
 impl RobotsFile {
     /// Fetches the file of the site `origin`, and selects the rules for `agent`.
-    pub(super) async fn fetch(fetcher: &Fetcher, rules: &Rules, origin: &str, agent: &str) -> Self {
+    pub(super) async fn fetch(
+        fetcher: &Fetcher,
+        rules: &PolicyRules,
+        origin: &str,
+        agent: &str,
+    ) -> Self {
         match fetch_text(fetcher, rules, origin).await {
             Ok(Some(text)) => {
                 let agent = agent.to_owned();
@@ -81,14 +86,14 @@ impl RobotsFile {
 /// Fetches the text. `None` if the site has no file.
 async fn fetch_text(
     fetcher: &Fetcher,
-    rules: &Rules,
+    rules: &PolicyRules,
     origin: &str,
 ) -> Result<Option<Vec<u8>>, String> {
     let request =
         Request::get(format!("{origin}/robots.txt")).map_err(|error| error.to_string())?;
     let policy = Policy::clone(rules.policy(&Method::Get, request.url()))
         .max_body(u64::MAX)
-        .redirects(Redirects::limit(MAX_REDIRECTS));
+        .redirects(RedirectPolicy::limit(MAX_REDIRECTS));
     let response = fetcher.open(request.policy(policy)).await;
     let mut response = response.map_err(|error| error.to_string())?;
     match response.status.as_u16() {

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 
 use async_channel::{Receiver, Sender};
 use fetch_driver::Request;
-use fetch_proto::Rules;
+use fetch_proto::PolicyRules;
 use fetch_smol::Fetcher;
 use futures_lite::Stream;
 use smol::{Executor, Timer};
@@ -62,7 +62,7 @@ pub(crate) struct RobotsContext {
     pub(crate) agent: String,
     pub(crate) executor: Arc<Executor<'static>>,
     pub(crate) fetcher: Fetcher,
-    pub(crate) rules: Rules,
+    pub(crate) rules: PolicyRules,
     pub(crate) shared: Arc<SharedProgress>,
     pub(crate) writer: RecordWriter,
 }

@@ -171,9 +171,9 @@ impl ActiveRun {
         }
         if self.signals.count() == 1 && !std::mem::replace(&mut self.stopping, true) {
             self.outcomes.shared.stopped.store(true, Relaxed);
-            fetches.wind_down();
+            fetches.cancel_queued();
             if !self.silent {
-                let requests = plural(self.fetcher.stats().flying as u64, "request", "requests");
+                let requests = plural(self.fetcher.stats().in_flight as u64, "request", "requests");
                 self.progress.print_message(&format!(
                     "stopping: waiting for {requests} in flight (Ctrl-C again to abort)"
                 ));
@@ -206,7 +206,7 @@ impl ActiveRun {
         ProgressCounts {
             done,
             elapsed,
-            in_flight: engine.flying as u64,
+            in_flight: engine.in_flight as u64,
             ok: stats.succeeded() + skipped,
             rate: self.eta.rate(),
             retries: engine.retries.max(stats.retries()),

@@ -39,8 +39,6 @@ pub(crate) fn run(mut plan: RunPlan) -> Result<u8, CliError> {
     let console = Box::new(ConsoleWriter(progress.clone()));
     let logging = plan.console.log.install_with(console);
     logging.map_err(|error| plan::log_error(&error))?;
-    // This default depends on the log that was just installed.
-    plan.client.settings.events = Settings::default().events;
     let print_message = message_printer(&progress, plan.console.silent);
     plan.console
         .warnings
@@ -109,7 +107,7 @@ pub(crate) fn run(mut plan: RunPlan) -> Result<u8, CliError> {
         agent,
         executor: executor.clone(),
         fetcher: fetcher.clone(),
-        rules: plan.client.settings.rules.clone(),
+        rules: plan.client.settings.config.rules_ref().clone(),
         shared: shared.clone(),
         writer: writer.clone(),
     });
@@ -122,7 +120,7 @@ pub(crate) fn run(mut plan: RunPlan) -> Result<u8, CliError> {
         cookies: plan.client.cookies,
         deadline: plan.stop.deadline,
         epoch,
-        eta: EtaEstimator::new(HostLimits::new(&plan.client.settings.engine_config())),
+        eta: EtaEstimator::new(HostLimits::new(&plan.client.settings.config)),
         fetcher,
         body_saver: store.map(|store| BodySaver::new(store, builder, plan.stop.fail)),
         max_errors: plan.stop.max_errors,

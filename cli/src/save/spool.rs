@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use fetch_driver::{ResponseHead, SaveBody, SaveError, Saved, Saving};
+use fetch_driver::{BodySink, BodyWriter, ResponseHead, SaveError, SaveReceipt};
 use smol::Task;
 use tempfile::NamedTempFile;
 
@@ -32,8 +32,8 @@ pub(crate) struct BodySpool {
     pub(super) disk: Arc<DiskStatus>,
 }
 
-impl SaveBody for BodySpool {
-    fn open(&self, head: &ResponseHead<'_>) -> Box<dyn Saving> {
+impl BodySink for BodySpool {
+    fn open(&self, head: &ResponseHead<'_>) -> Box<dyn BodyWriter> {
         let row = head
             .attached
             .and_then(|attached| attached.downcast_ref::<RowAttachment>());
@@ -114,7 +114,7 @@ impl SpoolWriter {
     }
 }
 
-impl Saving for SpoolWriter {
+impl BodyWriter for SpoolWriter {
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SaveError>> {
         if self.pending_bytes < BUFFER_SIZE {
             return Poll::Ready(Ok(()));
@@ -133,7 +133,7 @@ impl Saving for SpoolWriter {
         self.pending.push(chunk);
     }
 
-    fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<Result<Saved, SaveError>> {
+    fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<Result<SaveReceipt, SaveError>> {
         ready!(self.poll_job(cx))?;
         let state = self.state.take().ok_or("saved twice")?;
         let rest = std::mem::take(&mut self.pending);
@@ -262,7 +262,7 @@ mod tests {
 
     use super::*;
 
-    fn spool(directory: &Path, pieces: usize) -> Saved {
+    fn spool(directory: &Path, pieces: usize) -> SaveReceipt {
         let spool = BodySpool {
             algorithm: None,
             all: false,

@@ -256,7 +256,7 @@ pub(crate) fn suggested_fix(outcome: OutcomeKind, error: ErrorType) -> Option<&'
 
 #[cfg(test)]
 mod tests {
-    use fetch_proto::{Ending, Sample};
+    use fetch_proto::{FetchSample, SampleEnd};
 
     use super::*;
     use crate::outcome::errors::ErrorExample;
@@ -265,8 +265,14 @@ mod tests {
     #[test]
     fn the_summary_has_counts_and_fixes() {
         let mut stats = BatchStats::default();
-        stats.record(&Sample::new(Ending::Status(200), Duration::from_millis(20)));
-        stats.record(&Sample::new(Ending::Status(404), Duration::from_millis(20)));
+        stats.record(&FetchSample::new(
+            SampleEnd::Status(200),
+            Duration::from_millis(20),
+        ));
+        stats.record(&FetchSample::new(
+            SampleEnd::Status(404),
+            Duration::from_millis(20),
+        ));
         let mut tally = RunTally {
             wire_bytes: 2048,
             ..RunTally::default()

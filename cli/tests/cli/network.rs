@@ -130,7 +130,7 @@ fn logs_and_records_contain_no_secrets() {
     );
     let logged = fs::read_to_string(&log).unwrap();
     assert!(
-        logged.contains("batch ends") && ran.stderr.contains("batch ends"),
+        logged.contains("batch finished") && ran.stderr.contains("batch finished"),
         "{logged}"
     );
     for secret in ["hush1", "hush2", "hush3", "bWU6aHVzaDM", "dXNlcjpodXNoMg"] {

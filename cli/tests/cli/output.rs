@@ -114,14 +114,14 @@ fn the_log_has_the_batch_in_either_format() {
     let log = list.path("new/dir/app.log");
     let log_option = format!("--log-file={log}");
     let ran = fetch_all(&[&log_option, "--log-format", "json", &site.url("/get")]);
-    assert!(!ran.stderr.contains("batch starts"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("batch started"), "{}", ran.stderr);
     let lines = parse(&fs::read_to_string(&log).unwrap());
     let messages: Vec<_> = lines
         .iter()
         .map(|line| line["message"].as_str().unwrap())
         .collect();
     assert!(
-        messages[0].starts_with("batch starts") && messages.len() == 3,
+        messages[0].starts_with("batch started") && messages.len() == 3,
         "{messages:?}"
     );
     assert_eq!(

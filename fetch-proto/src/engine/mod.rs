@@ -92,7 +92,7 @@ pub struct Engine {
     rates: RateLimits,
     retry_budget: SharedRetryBudget,
     #[cfg_attr(feature = "serde", serde(skip))]
-    rule_scratch: MatcherCache,
+    matcher_cache: MatcherCache,
     /// Which hosts this engine owns, if it is one of several.
     shard: Option<Shard>,
     #[cfg_attr(feature = "serde", serde(skip))]
@@ -124,7 +124,7 @@ impl Engine {
             random: EngineRandom::new(seed),
             rates: RateLimits::new(config.rate, &config.rules),
             retry_budget: SharedRetryBudget::new(config.budget),
-            rule_scratch: MatcherCache::default(),
+            matcher_cache: MatcherCache::default(),
             shard: None,
             single_flight: SingleFlight::default(),
             spacing: AttemptSpacing::new(config.spacing),
@@ -169,7 +169,7 @@ impl Engine {
             });
         }
         let rules = &self.config.rules;
-        let (rule, policy) = rules.select(&mut self.rule_scratch, &request.method, &request.url);
+        let (rule, policy) = rules.select(&mut self.matcher_cache, &request.method, &request.url);
         let (rule, policy) = match &request.policy {
             Some(own) => (NO_INDEX, own.clone()),
             None => (rule as u32, policy.clone()),

@@ -34,7 +34,7 @@ impl Engine {
     pub fn set_config(&mut self, config: EngineConfig, now: Timestamp) {
         let now = self.clock.advance(now);
         let before = core::mem::replace(&mut self.config, config);
-        self.rule_scratch = MatcherCache::default();
+        self.matcher_cache = MatcherCache::default();
         self.concurrency.set_max(self.config.concurrency.get());
         self.outputs.set_events_enabled(self.config.events);
         self.rates.set_rate(self.config.rate);

@@ -8,7 +8,7 @@ use crate::model::outcome::AttemptEnd;
 use crate::model::time::Timestamp;
 use crate::model::wake::{NextWake, WakeReason};
 
-/// The hedges of one try, which is a first attempt and its hedges.
+/// The hedges of one attempt of the retry policy.
 #[derive(Clone, Copy, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(super) struct HedgeState {

@@ -234,7 +234,7 @@ pub enum FetchError {
     Failed(FailureKind),
     /// A redirect was not followed.
     Redirect(RedirectError),
-    /// The fetch was dropped from an overloaded queue: [`Shed`](crate::Shed).
+    /// The fetch was dropped from an overloaded queue: [`LoadShedding`](crate::LoadShedding).
     Shed,
     /// A time limit was reached.
     TimedOut(TimeLimit),

@@ -159,7 +159,7 @@ impl EngineModel {
             EngineOutput::Accept(id) | EngineOutput::Discard(id) => self.check_decision(*id),
             EngineOutput::Done(id, outcome) => self.check_outcome(*id, outcome),
             EngineOutput::Event(..) => {
-                assert!(self.policies.has(PolicySet::EVENTS) || self.submitted > 0)
+                assert!(self.policies.has(PolicySet::EVENTS) || self.submitted > 0);
             }
             EngineOutput::Start(attempt) => self.check_start(attempt, engine),
             _ => {}

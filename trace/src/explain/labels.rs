@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use fetch_proto::{
-    AttemptId, Config, Engine, Event, Handled, Input, Limit, Outcome, Policy, Request, Timeouts,
-    Timestamp,
+    AttemptId, DecisionEvent, Engine, EngineConfig, FetchOutcome, FetchRequest, Input, InputEffect,
+    Policy, TimeLimit, Timeouts, Timestamp,
 };
 
 /// How it stands when a fetch is submitted.
-pub(super) fn submitted(request: &Request, host: &str, engine: &Engine) -> String {
+pub(super) fn submitted(request: &FetchRequest, host: &str, engine: &Engine) -> String {
     let (all, here) = (engine.stats(), engine.host_stats(host));
     let before = here.map_or(0, |here| here.live.saturating_sub(1));
     format!(
@@ -30,24 +30,24 @@ pub(super) fn waits(host: &str, limit: usize, engine: &Engine) -> String {
             rounded(until.since_start())
         );
     }
-    if all.flying >= limit {
+    if all.in_flight >= limit {
         return format!("waits: as many attempts are in flight as may be, {limit}");
     }
-    let (flying, queued) = (here.flying, here.queued);
+    let (flying, queued) = (here.in_flight, here.queued);
     format!("waits: its host has {flying} in flight and {queued} queued, and may start no more now")
 }
 
 /// A decision and its reason, its times in as many digits as are of use.
-pub(super) fn event(event: &Event) -> String {
+pub(super) fn event(event: &DecisionEvent) -> String {
     let mut event = event.clone();
     match &mut event {
-        Event::HostPaused { pause: time, .. }
-        | Event::Retrying { delay: time, .. }
-        | Event::Started { queued: time, .. } => *time = rounded(*time),
+        DecisionEvent::HostPaused { pause: time, .. }
+        | DecisionEvent::Retrying { delay: time, .. }
+        | DecisionEvent::Started { queued: time, .. } => *time = rounded(*time),
         _ => {}
     }
     match &event {
-        Event::Redirecting { to: url, .. } | Event::Started { url, .. } => {
+        DecisionEvent::Redirecting { to: url, .. } | DecisionEvent::Started { url, .. } => {
             format!("{event}: {url}")
         }
         event => event.to_string(),
@@ -66,7 +66,7 @@ fn rounded(time: Duration) -> Duration {
 }
 
 /// What was seen of an attempt.
-pub(super) fn seen(id: AttemptId, input: &Input, handled: Handled, now: Timestamp) -> String {
+pub(super) fn seen(id: AttemptId, input: &Input, handled: InputEffect, now: Timestamp) -> String {
     let what = match input {
         Input::Body { bytes } => format!("{bytes} bytes of the body"),
         Input::End(Ok(())) => "the response is complete".to_owned(),
@@ -83,7 +83,7 @@ pub(super) fn seen(id: AttemptId, input: &Input, handled: Handled, now: Timestam
         Input::Resumed => "the consumer reads again".to_owned(),
         other => format!("{other:?}"),
     };
-    let late = if handled == Handled::Stale {
+    let late = if handled == InputEffect::Stale {
         " (too late to matter)"
     } else {
         ""
@@ -92,9 +92,9 @@ pub(super) fn seen(id: AttemptId, input: &Input, handled: Handled, now: Timestam
 }
 
 /// Which policy holds, and why.
-pub(super) fn chosen(request: &Request, pinned: bool, config: &Config) -> String {
+pub(super) fn chosen(request: &FetchRequest, pinned: bool, config: &EngineConfig) -> String {
     let rules = config.rules_ref();
-    let matched = rules.matched(&request.method, &request.url);
+    let matched = rules.matching_rule(&request.method, &request.url);
     let (why, policy): (String, &Policy) = match (&request.policy, matched) {
         (Some(policy), _) if pinned => (
             "chosen by a secret part of the URL or of a rule".to_owned(),
@@ -119,12 +119,12 @@ pub(super) fn chosen(request: &Request, pinned: bool, config: &Config) -> String
 
 fn limits(timeouts: &Timeouts) -> String {
     let all = [
-        (Limit::Attempt, timeouts.attempt),
-        (Limit::Connect, timeouts.connect),
-        (Limit::FirstByte, timeouts.first_byte),
-        (Limit::IdleRead, timeouts.idle_read),
-        (Limit::Queue, timeouts.queue),
-        (Limit::Total, timeouts.total),
+        (TimeLimit::Attempt, timeouts.attempt),
+        (TimeLimit::Connect, timeouts.connect),
+        (TimeLimit::FirstByte, timeouts.first_byte),
+        (TimeLimit::IdleRead, timeouts.idle_read),
+        (TimeLimit::Queue, timeouts.queue),
+        (TimeLimit::Total, timeouts.total),
     ];
     let set = all
         .iter()
@@ -137,7 +137,7 @@ fn limits(timeouts: &Timeouts) -> String {
     }
 }
 
-pub(super) fn ended(outcome: &Outcome) -> String {
+pub(super) fn ended(outcome: &FetchOutcome) -> String {
     let result = match outcome.result {
         Ok(finish) => format!("status {}, {} bytes", finish.status, finish.bytes),
         Err(error) => error.to_string(),

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use fetch_proto::{Failure, Phase, Policy, Request};
+use fetch_proto::{AttemptPhase, FailureKind, FetchRequest, Policy};
 use serde::Serialize;
 use url::Url;
 
@@ -22,12 +22,12 @@ static PLACEHOLDER_URL: LazyLock<Arc<Url>> =
 #[derive(Debug, Default)]
 pub(super) struct WriteDictionary {
     count: u32,
-    failures: Vec<(Failure, u32)>,
+    failures: Vec<(FailureKind, u32)>,
     /// Words that were given a number and are to be written.
     new: Vec<String>,
-    phases: Vec<(Phase, u32)>,
+    phases: Vec<(AttemptPhase, u32)>,
     policies: Vec<(Arc<Policy>, u32)>,
-    shapes: Vec<(Request, u32)>,
+    shapes: Vec<(FetchRequest, u32)>,
 }
 
 /// A text to refer to.
@@ -47,7 +47,7 @@ impl DictionaryRef {
 }
 
 impl WriteDictionary {
-    pub(super) fn failure(&mut self, failure: Failure) -> u32 {
+    pub(super) fn failure(&mut self, failure: FailureKind) -> u32 {
         if let Some((_, word)) = self.failures.iter().find(|(known, _)| *known == failure) {
             return *word;
         }
@@ -56,7 +56,7 @@ impl WriteDictionary {
         word
     }
 
-    pub(super) fn phase(&mut self, phase: Phase) -> u32 {
+    pub(super) fn phase(&mut self, phase: AttemptPhase) -> u32 {
         if let Some((_, word)) = self.phases.iter().find(|(known, _)| *known == phase) {
             return *word;
         }
@@ -80,13 +80,12 @@ impl WriteDictionary {
     }
 
     /// The request without URL, tag and policy.
-    pub(super) fn shape(&mut self, request: &Request, redactor: &Redactor) -> DictionaryRef {
-        let shape = Request {
-            policy: None,
-            tag: 0,
-            url: PLACEHOLDER_URL.clone(),
-            ..request.clone()
-        };
+    pub(super) fn shape(&mut self, request: &FetchRequest, redactor: &Redactor) -> DictionaryRef {
+        let shape = request
+            .clone()
+            .policy(None)
+            .tag(0)
+            .url(PLACEHOLDER_URL.clone());
         if let Some((_, word)) = self.shapes.iter().rev().find(|(known, _)| *known == shape) {
             return DictionaryRef::Known(*word);
         }

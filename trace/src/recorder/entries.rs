@@ -1,6 +1,6 @@
 //! Adding entries to a frame.
 
-use fetch_proto::{Output, Timestamp};
+use fetch_proto::{EngineOutput, Timestamp};
 
 use crate::entry::{Entry, PollEntry};
 use crate::frame::Frame;
@@ -29,32 +29,32 @@ fn push(frame: &mut Frame, entry: &Entry<'_>) {
 }
 
 /// The entry of a poll that said this, and its name.
-pub(super) fn kind(output: &Output) -> (&'static str, fn(PollEntry) -> Entry<'static>) {
+pub(super) fn kind(output: &EngineOutput) -> (&'static str, fn(PollEntry) -> Entry<'static>) {
     (
         name(output),
         match output {
-            Output::Abort(_) => Entry::Abort,
-            Output::Accept(_) => Entry::Accept,
-            Output::Discard(_) => Entry::Discard,
-            Output::Done(..) => Entry::Done,
-            Output::Event(..) => Entry::Event,
-            Output::Idle(_) => Entry::Idle,
-            Output::Start(_) => Entry::Start,
+            EngineOutput::Abort(_) => Entry::Abort,
+            EngineOutput::Accept(_) => Entry::Accept,
+            EngineOutput::Discard(_) => Entry::Discard,
+            EngineOutput::Done(..) => Entry::Done,
+            EngineOutput::Event(..) => Entry::Event,
+            EngineOutput::Idle(_) => Entry::Idle,
+            EngineOutput::Start(_) => Entry::Start,
             _ => Entry::OtherOutput,
         },
     )
 }
 
 /// What kind of output this is.
-pub(crate) fn name(output: &Output) -> &'static str {
+pub(crate) fn name(output: &EngineOutput) -> &'static str {
     match output {
-        Output::Abort(_) => "abort",
-        Output::Accept(_) => "accept",
-        Output::Discard(_) => "discard",
-        Output::Done(..) => "done",
-        Output::Event(..) => "event",
-        Output::Idle(_) => "idle",
-        Output::Start(_) => "start",
+        EngineOutput::Abort(_) => "abort",
+        EngineOutput::Accept(_) => "accept",
+        EngineOutput::Discard(_) => "discard",
+        EngineOutput::Done(..) => "done",
+        EngineOutput::Event(..) => "event",
+        EngineOutput::Idle(_) => "idle",
+        EngineOutput::Start(_) => "start",
         _ => "other",
     }
 }

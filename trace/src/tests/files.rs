@@ -2,7 +2,7 @@
 
 use std::io;
 
-use fetch_proto::{Config, Timestamp};
+use fetch_proto::{EngineConfig, Timestamp};
 use proptest::prelude::*;
 
 use super::site::{example, runs};
@@ -151,11 +151,13 @@ fn a_recording_that_fails_is_told_once_and_the_engine_goes_on() {
     let (sender, told) = std::sync::mpsc::channel();
     let report = move |error: io::Error| sender.send(error.to_string()).unwrap();
     let now = Timestamp::START;
-    let config = Config::default().window(100_000);
+    let config = EngineConfig::default().window(100_000);
     let mut engine = RecordedEngine::recording(config, 7, now, Small(40_000), report);
     for n in 0..100_000 {
         let url = format!("http://{n}.test/{n}").parse().unwrap();
-        engine.submit(fetch_proto::Request::get(url), now).unwrap();
+        engine
+            .submit(fetch_proto::FetchRequest::get(url), now)
+            .unwrap();
     }
     assert_eq!(engine.stats().live, 100_000);
     assert_eq!(told.try_iter().collect::<Vec<_>>(), ["disk full"]);
@@ -175,8 +177,13 @@ fn what_a_killed_process_loses_is_a_second_or_a_frame() {
         }
     }
     let file = Shared::default();
-    let mut engine =
-        RecordedEngine::recording(Config::default(), 7, Timestamp::START, file.clone(), drop);
+    let mut engine = RecordedEngine::recording(
+        EngineConfig::default(),
+        7,
+        Timestamp::START,
+        file.clone(),
+        drop,
+    );
     for n in 0..10 {
         let _ = engine.poll(Timestamp::from_nanos(n * 500_000_000));
     }
@@ -190,6 +197,6 @@ fn what_a_killed_process_loses_is_a_second_or_a_frame() {
 #[test]
 fn a_recorder_that_is_dropped_ends_its_trace() {
     let mut file = Vec::new();
-    drop(TraceRecorder::new(&mut file, &Config::default(), 7, Timestamp::START).unwrap());
+    drop(TraceRecorder::new(&mut file, &EngineConfig::default(), 7, Timestamp::START).unwrap());
     assert_eq!(replay(&file[..]).unwrap().ending, TraceEnd::Complete);
 }

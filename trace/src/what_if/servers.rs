@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use fetch_proto::{Attempt, AttemptId, Head, Input, Outcome, Timestamp};
+use fetch_proto::{Attempt, AttemptId, FetchOutcome, HeadSummary, Input, Timestamp};
 
 use super::model::{self, AttemptEnding, HostModel, RunModel, origin};
 use super::{RunResult, RunTotals};
@@ -160,7 +160,7 @@ impl ServerModel for RecordedServers<'_> {
         rest
     }
 
-    fn done(&mut self, _: usize, outcome: &Outcome, now: Timestamp) {
+    fn done(&mut self, _: usize, outcome: &FetchOutcome, now: Timestamp) {
         self.totals.record(outcome, now);
     }
 }
@@ -168,7 +168,10 @@ impl ServerModel for RecordedServers<'_> {
 /// A complete response.
 fn answer(at: Timestamp) -> Vec<(Timestamp, ScheduledStep)> {
     vec![
-        (at, ScheduledStep::Input(Input::Head(Head::status(200)))),
+        (
+            at,
+            ScheduledStep::Input(Input::Head(HeadSummary::status(200))),
+        ),
         (at, ScheduledStep::Input(Input::End(Ok(())))),
     ]
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use fetch_proto::{Config, Part, Stats};
+use fetch_proto::{EngineConfig, EngineStats, Shard};
 
 use crate::driver::command::{DriverCommand, DriverHandle};
 use crate::driver::fetches::job::FetchJob;
@@ -68,7 +68,7 @@ impl DriverSet {
         for job in jobs {
             // If the host is part of a target, that driver's engine transfers the fetch.
             let drivers = u32::try_from(by_driver.len()).unwrap_or(u32::MAX);
-            by_driver[Part::owner(job.request.url(), drivers) as usize].push(job);
+            by_driver[Shard::owner_of(job.request.url(), drivers) as usize].push(job);
         }
         for (i, jobs) in by_driver.into_iter().enumerate() {
             if !jobs.is_empty() {
@@ -93,7 +93,7 @@ impl DriverSet {
     }
 
     /// Replaces the configuration of every driver.
-    pub(super) fn set_config(&self, config: &Config) {
+    pub(super) fn set_config(&self, config: &EngineConfig) {
         if let Some(shared_limit) = &self.shared_limit {
             shared_limit.set_limit(config.concurrency_limit());
         }
@@ -101,10 +101,10 @@ impl DriverSet {
     }
 
     /// The sum of all drivers' statistics, each as of its last turn.
-    pub(super) fn stats(&self) -> Stats {
+    pub(super) fn stats(&self) -> EngineStats {
         let handles = self.handles.iter();
         let stats = handles.map(|handle| *lock(&handle.stats));
-        stats.reduce(Stats::plus).unwrap_or_default()
+        stats.reduce(EngineStats::plus).unwrap_or_default()
     }
 
     pub(super) fn window(&self) -> usize {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use fetch_proto::{HostStats, Stats};
+use fetch_proto::{EngineStats, HostStats};
 use futures_core::Stream;
 use futures_lite::{StreamExt, stream};
 
@@ -179,12 +179,12 @@ impl<A> Fetcher<A> {
     /// them exactly, on one thread.
     ///
     /// ```
-    /// use fetch_proto::Config;
+    /// use fetch_proto::EngineConfig;
     /// let fetcher = fetch_smol::Fetcher::builder().build()?;
-    /// fetcher.set_config(Config::default().concurrency(10));
+    /// fetcher.set_config(EngineConfig::default().concurrency(10));
     /// # Ok::<(), fetch_driver::BuildError>(())
     /// ```
-    pub fn set_config(&self, config: fetch_proto::Config) {
+    pub fn set_config(&self, config: fetch_proto::EngineConfig) {
         self.drivers.set_config(&with_logged_events(config));
     }
 
@@ -220,7 +220,7 @@ impl<A> Fetcher<A> {
         self.drivers.send_all(command);
         drop(sender);
         let answers = receiver.filter_map(|stats| stats).collect::<Vec<_>>();
-        let busiest = |stats: &HostStats| (stats.flying, stats.live);
+        let busiest = |stats: &HostStats| (stats.in_flight, stats.live);
         answers.await.into_iter().max_by_key(busiest)
     }
 
@@ -232,7 +232,7 @@ impl<A> Fetcher<A> {
     /// # Ok::<(), fetch_driver::BuildError>(())
     /// ```
     #[must_use]
-    pub fn stats(&self) -> Stats {
+    pub fn stats(&self) -> EngineStats {
         self.drivers.stats()
     }
 

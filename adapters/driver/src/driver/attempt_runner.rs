@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use fetch_proto::{Attempt, AttemptId, Failure, Input, Timestamp};
+use fetch_proto::{Attempt, AttemptId, FailureKind, Input, Timestamp};
 use http::HeaderMap;
 
 use crate::driver::exchange::attempt_set::{AttemptPoll, AttemptSet};
@@ -216,7 +216,7 @@ where
             }
             (None, AttemptPoll::Panicked(message)) => {
                 attempt.result.detail = Some(format!("the transport panicked: {message}"));
-                Err(Failure::Dropped)
+                Err(FailureKind::Dropped)
             }
             (None, AttemptPoll::Pending | AttemptPoll::Ready) => return,
         };
@@ -252,7 +252,7 @@ fn span_of(fetches: &mut FetchTable, slot: usize, index: usize) -> Option<FetchS
 
 #[cfg(test)]
 mod tests {
-    use fetch_proto::{Config, Phase};
+    use fetch_proto::{AttemptPhase, EngineConfig};
 
     use super::*;
     use crate::driver::exchange::start_exchange;
@@ -283,14 +283,15 @@ mod tests {
         let start = start_exchange::<FakeTransport>;
         let (transport, headers) = (Arc::new(FakeTransport), Arc::default());
         let mut attempts = AttemptRunner::new(transport, start, headers, None, Clock::start());
-        let (mut engine, mut fetches) = (test_engine(Config::default()), FetchTable::default());
+        let (mut engine, mut fetches) =
+            (test_engine(EngineConfig::default()), FetchTable::default());
         let _consumer = submit("http://a.test/", &mut engine, &mut fetches);
         let mut permits = AttemptPermits::new(1, 0);
         let attempt = next_attempt(&mut engine);
         let (id, slot) = (attempt.id, attempt.id.fetch.slot());
         attempts.start(attempt, fetches.at_mut(slot).unwrap(), permits.take());
         let inputs = poll_all(&mut attempts, &mut fetches);
-        let [Input::Mark(Phase::Sent, _), Input::Head(head)] = &inputs[..] else {
+        let [Input::Mark(AttemptPhase::Sent, _), Input::Head(head)] = &inputs[..] else {
             panic!("{inputs:?}");
         };
         assert_eq!(head.status, 200);
@@ -314,7 +315,8 @@ mod tests {
         let start = start_exchange::<FakeTransport>;
         let (transport, headers) = (Arc::new(FakeTransport), Arc::default());
         let mut attempts = AttemptRunner::new(transport, start, headers, None, Clock::start());
-        let (mut engine, mut fetches) = (test_engine(Config::default()), FetchTable::default());
+        let (mut engine, mut fetches) =
+            (test_engine(EngineConfig::default()), FetchTable::default());
         let _consumer = submit("http://a.test/never", &mut engine, &mut fetches);
         let mut permits = AttemptPermits::new(1, 0);
         let attempt = next_attempt(&mut engine);

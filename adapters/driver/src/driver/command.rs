@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_channel::Sender;
-use fetch_proto::{Config, HostStats, Moved, Stats};
+use fetch_proto::{EngineConfig, EngineStats, FetchTransfer, HostStats};
 
 use crate::driver::fetches::job::FetchJob;
 use crate::driver::fetches::migrating::MigratingFetch;
@@ -12,11 +12,11 @@ use crate::driver::fetches::migrating::MigratingFetch;
 /// A command to a driver.
 pub(crate) enum DriverCommand {
     /// Continues fetches of another driver.
-    Adopt(Box<Moved>, Vec<Option<MigratingFetch>>),
+    Adopt(Box<FetchTransfer>, Vec<Option<MigratingFetch>>),
     /// Cancels all fetches of this group.
     Cancel(u64),
     /// Replaces the engine's configuration.
-    Configure(Box<Config>),
+    Configure(Box<EngineConfig>),
     /// Sets the minimum time between two attempts at this host.
     SetCrawlDelay(Box<str>, Duration),
     /// Sends the state of this host.
@@ -30,5 +30,5 @@ pub(crate) enum DriverCommand {
 /// The command channel of a driver, and its latest statistics.
 pub(crate) struct DriverHandle {
     pub(crate) commands: Sender<DriverCommand>,
-    pub(crate) stats: Arc<Mutex<Stats>>,
+    pub(crate) stats: Arc<Mutex<EngineStats>>,
 }

@@ -2,20 +2,17 @@
 
 use std::sync::Arc;
 
-use fetch_proto::{Config, Policy, Timeouts};
+use fetch_proto::{EngineConfig, Policy, Timeouts};
 
 /// The policy without its connect timeout, for a transport that does not report when it has
 /// connected: a slow server would look like a slow connection.
 fn disable(policy: Policy) -> Policy {
-    let timeouts = Timeouts {
-        connect: None,
-        ..*policy.timeouts_ref()
-    };
+    let timeouts = policy.timeouts_ref().connect(None);
     policy.timeouts(timeouts)
 }
 
 /// Disables the connect timeouts of all rules.
-pub(crate) fn disable_in_rules(config: Config) -> Config {
+pub(crate) fn disable_in_rules(config: EngineConfig) -> EngineConfig {
     let rules = config.rules_ref().map(disable);
     config.rules(rules)
 }

@@ -6,7 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use async_channel::Receiver;
-use fetch_proto::{Attempt, AttemptId, Config, Event, FetchId, Idle, Output, Stats, Timestamp};
+use fetch_proto::{
+    Attempt, AttemptId, DecisionEvent, EngineConfig, EngineOutput, EngineStats, FetchId, IdleState,
+    Timestamp,
+};
 use futures_core::Stream;
 use log::{Level, debug, log_enabled};
 
@@ -45,7 +48,7 @@ pub(super) struct Driver<T, F, S> {
     /// The other drivers, if there are several.
     pub(super) siblings: Option<Siblings>,
     /// A copy of the engine's statistics for the fetcher.
-    pub(super) stats: Arc<Mutex<Stats>>,
+    pub(super) stats: Arc<Mutex<EngineStats>>,
     pub(super) submissions: SubmissionQueue,
 }
 
@@ -95,7 +98,7 @@ where
                     self.submissions.clear();
                     self.engine.close(self.clock.now());
                 }
-                WakeEvent::Permit => self.engine.release(),
+                WakeEvent::Permit => self.engine.resume_starts(),
                 WakeEvent::Siblings => {}
                 WakeEvent::Timer => timer_at = None,
             }
@@ -156,7 +159,7 @@ where
     }
 
     /// Carries out the engine's outputs and submits requests, until neither is left to do.
-    async fn settle(&mut self) -> Idle {
+    async fn settle(&mut self) -> IdleState {
         let mut steps = 0;
         loop {
             let idle = self.drain_outputs(&mut steps).await;
@@ -178,27 +181,27 @@ where
     }
 
     /// Returns true if the engine may now start more attempts.
-    fn settle_with_siblings(&mut self, stats: &Stats, is_busy: bool) -> bool {
+    fn settle_with_siblings(&mut self, stats: &EngineStats, is_busy: bool) -> bool {
         let Some(siblings) = &mut self.siblings else {
             return false;
         };
         let now = self.clock.now();
-        siblings.settle(stats.flying, is_busy, &mut self.engine, now)
+        siblings.settle(stats.in_flight, is_busy, &mut self.engine, now)
     }
 
     /// Carries out the engine's outputs until it is idle.
-    async fn drain_outputs(&mut self, steps: &mut usize) -> Idle {
+    async fn drain_outputs(&mut self, steps: &mut usize) -> IdleState {
         let mut now = self.clock.now();
         loop {
             match self.engine.poll(now) {
-                Output::Abort(id) => self.attempts.abort(id, &mut self.fetches),
-                Output::Accept(id) => self.read_body(id, |fetch| fetch.accept_response(id)),
-                Output::Discard(id) => self.read_body(id, |_| BodyMode::Discard),
-                Output::Done(id, outcome) => self.finish(id, outcome),
-                Output::Event(id, event) => self.log_event(id, &event),
-                Output::Idle(idle) => return idle,
-                Output::Leave { id, to } => self.export_fetch(id, to, now),
-                Output::Start(attempt) => self.start(attempt),
+                EngineOutput::Abort(id) => self.attempts.abort(id, &mut self.fetches),
+                EngineOutput::Accept(id) => self.read_body(id, |fetch| fetch.accept_response(id)),
+                EngineOutput::Discard(id) => self.read_body(id, |_| BodyMode::Discard),
+                EngineOutput::Done(id, outcome) => self.finish(id, outcome),
+                EngineOutput::Event(id, event) => self.log_event(id, &event),
+                EngineOutput::Idle(idle) => return idle,
+                EngineOutput::Transfer { id, to } => self.export_fetch(id, to, now),
+                EngineOutput::Start(attempt) => self.start(attempt),
                 // The engine and its driver are released together.
                 _ => unreachable!("an engine output that this driver does not know"),
             }
@@ -220,7 +223,7 @@ where
         let permit = fetch.take_permit().or_else(|| self.permits.take());
         self.attempts.start(attempt, fetch, permit);
         if !self.permits.refill() {
-            self.engine.hold();
+            self.engine.pause_starts();
         }
     }
 
@@ -228,7 +231,7 @@ where
         self.attempts.read_body(id, &mut self.fetches, mode);
     }
 
-    fn finish(&mut self, id: FetchId, end: fetch_proto::Outcome) {
+    fn finish(&mut self, id: FetchId, end: fetch_proto::FetchOutcome) {
         if let Some(leader) = end.shared_with {
             self.fetches.copy_response(leader, id);
         }
@@ -244,7 +247,7 @@ where
         }
     }
 
-    fn log_event(&self, id: Option<FetchId>, event: &Event) {
+    fn log_event(&self, id: Option<FetchId>, event: &DecisionEvent) {
         if !log_enabled!(target: crate::LOG_TARGET, Level::Debug) {
             return;
         }
@@ -292,7 +295,7 @@ where
     }
 
     /// Replaces limits and rules while fetches go on.
-    fn configure(&mut self, mut config: Config) {
+    fn configure(&mut self, mut config: EngineConfig) {
         if !T::SEES_CONNECTION {
             config = connect_timeout::disable_in_rules(config);
         }

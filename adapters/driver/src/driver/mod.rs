@@ -18,7 +18,7 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
-use fetch_proto::Stats;
+use fetch_proto::EngineStats;
 
 use crate::driver::attempt_runner::AttemptRunner;
 use crate::driver::command::DriverHandle;
@@ -74,7 +74,7 @@ pub(crate) fn new_driver<T: Transport>(
     let start = start_exchange::<T>;
     let fallbacks = Fallbacks::new(settings.fallback.stale, settings.fallback.value.clone());
     let (sender, commands) = async_channel::unbounded();
-    let stats = Arc::new(Mutex::new(Stats::default()));
+    let stats = Arc::new(Mutex::new(EngineStats::default()));
     let handle = DriverHandle {
         commands: sender,
         stats: stats.clone(),

@@ -1,6 +1,6 @@
 //! What happens to each fetch that the engine has ended: fallbacks, telemetry, delivery.
 
-use fetch_proto::Stats;
+use fetch_proto::EngineStats;
 
 use crate::driver::fetches::active::ActiveFetch;
 use crate::driver::fetches::in_flight::AttemptResult;
@@ -33,12 +33,13 @@ impl OutcomePipeline {
     pub(super) fn finish(
         &mut self,
         mut fetch: ActiveFetch,
-        end: fetch_proto::Outcome,
+        end: fetch_proto::FetchOutcome,
     ) -> Option<Box<AttemptResult>> {
-        let wants_value = end.wants_value;
+        let needs_fallback_value = end.needs_fallback_value;
         let (mut outcome, permit) = fetch.build_outcome(end, self.sees_connection);
         let method = &fetch.request.method;
-        self.fallbacks.apply(&mut outcome, method, wants_value);
+        self.fallbacks
+            .apply(&mut outcome, method, needs_fallback_value);
         match &outcome.result {
             Ok(response) => fetch.span.record_status(response.status.as_u16()),
             Err(error) => fetch.span.record_error(error.kind().as_str()),
@@ -49,7 +50,7 @@ impl OutcomePipeline {
         fetch.take_result()
     }
 
-    pub(super) fn record_stats(&mut self, stats: &Stats) {
+    pub(super) fn record_stats(&mut self, stats: &EngineStats) {
         self.metrics.record_stats(stats);
     }
 
@@ -65,7 +66,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::task::{Context, Poll, Wake, Waker};
 
-    use fetch_proto::Config;
+    use fetch_proto::EngineConfig;
 
     use super::*;
     use crate::driver::fetches::table::FetchTable;
@@ -82,7 +83,8 @@ mod tests {
     #[test]
     fn an_outcome_is_sent_at_once_and_its_consumer_woken_with_all_others() {
         let mut outcomes = OutcomePipeline::new(Fallbacks::new(0, None), true);
-        let (mut engine, mut fetches) = (test_engine(Config::default()), FetchTable::default());
+        let (mut engine, mut fetches) =
+            (test_engine(EngineConfig::default()), FetchTable::default());
         let consumer = submit("http://a.test/", &mut engine, &mut fetches);
         let flag = Arc::new(WakeFlag(AtomicBool::new(false)));
         let waker = Waker::from(flag.clone());

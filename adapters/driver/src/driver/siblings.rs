@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use async_channel::WeakSender;
-use fetch_proto::{Config, FetchId, Moved, Part, Timestamp};
+use fetch_proto::{EngineConfig, FetchId, FetchTransfer, Shard, Timestamp};
 
 use crate::driver::command::DriverCommand;
 use crate::driver::fetches::migrating::MigratingFetch;
@@ -29,7 +29,7 @@ pub(crate) struct Siblings {
     limits: Limits,
     senders: DriverSenders,
     /// The hosts of this driver.
-    shard: Part,
+    shard: Shard,
 }
 
 impl Siblings {
@@ -47,21 +47,21 @@ impl Siblings {
             concurrency,
             limits,
             senders,
-            shard: Part {
+            shard: Shard {
                 index: number(index),
-                of: number(count),
+                count: number(count),
             },
         }
     }
 
     /// Restricts a new engine to this driver's hosts and its share of the concurrency.
     pub(super) fn restrict(&self, engine: &mut DriverEngine) {
-        engine.set_ceiling(self.concurrency.limit());
-        engine.set_part(self.shard);
+        engine.set_concurrency_ceiling(self.concurrency.limit());
+        engine.set_shard(self.shard);
     }
 
     /// Divides the limits of a new configuration.
-    pub(super) fn configure(&mut self, config: &Config, engine: &mut DriverEngine) {
+    pub(super) fn configure(&mut self, config: &EngineConfig, engine: &mut DriverEngine) {
         self.limits.configure(config, engine);
     }
 
@@ -76,8 +76,11 @@ impl Siblings {
         now: Timestamp,
     ) -> bool {
         let before = self.concurrency.limit();
-        if self.concurrency.settle(in_flight, engine.wants_more()) {
-            engine.set_ceiling(self.concurrency.limit());
+        if self
+            .concurrency
+            .settle(in_flight, engine.is_limited_by_ceiling())
+        {
+            engine.set_concurrency_ceiling(self.concurrency.limit());
         }
         // A share that starts no attempt is given back at the next turn, not at once: otherwise this
         // driver would take it again.
@@ -111,7 +114,7 @@ impl Siblings {
         fetches: &mut FetchTable,
         now: Timestamp,
     ) {
-        let Some(moved) = engine.take(id, now) else {
+        let Some(moved) = engine.export_fetch(id, now) else {
             return;
         };
         let migrating = moved.ids().map(|id| {
@@ -132,14 +135,14 @@ impl Siblings {
     /// way, when neither driver had them.
     pub(super) fn import_fetches(
         &self,
-        moved: Moved,
+        moved: FetchTransfer,
         migrating: Vec<Option<MigratingFetch>>,
         engine: &mut DriverEngine,
         fetches: &mut FetchTable,
         now: Timestamp,
     ) {
         // If the engine is closed, dropping the fetches sends their outcomes.
-        let Ok(ids) = engine.adopt(moved, now) else {
+        let Ok(ids) = engine.import_fetch(moved, now) else {
             return;
         };
         for (id, migrating) in ids.into_iter().zip(migrating) {
@@ -177,7 +180,7 @@ impl Siblings {
 #[cfg(test)]
 mod tests {
     use async_channel::{Receiver, Sender};
-    use fetch_proto::{Error, Output};
+    use fetch_proto::{EngineOutput, FetchError};
 
     use super::*;
     use crate::driver::test_support::{NOW, submit, test_engine};
@@ -196,7 +199,7 @@ mod tests {
             Siblings::new(i, 2, senders.clone(), share, limits)
         });
         let engines = [0, 1].map(|i: usize| {
-            let mut engine = test_engine(Config::default());
+            let mut engine = test_engine(EngineConfig::default());
             siblings[i].restrict(&mut engine);
             engine
         });
@@ -206,16 +209,18 @@ mod tests {
     /// A URL whose host is the second driver's.
     fn url_of_second() -> String {
         let urls = (0..).map(|n| format!("http://{n}.test/"));
-        let mut urls = urls.filter(|url| Part::owner(&url.parse().unwrap(), 2) == 1);
+        let mut urls = urls.filter(|url| Shard::owner_of(&url.parse().unwrap(), 2) == 1);
         urls.next().unwrap()
     }
 
     /// Moves a fetch to the second driver, and returns the first output of its engine.
-    fn migrate(note_cancelled: impl FnOnce(&mut Siblings, &mut Siblings)) -> (FetchTable, Output) {
+    fn migrate(
+        note_cancelled: impl FnOnce(&mut Siblings, &mut Siblings),
+    ) -> (FetchTable, EngineOutput) {
         let ([mut first, mut second], [mut from, mut to], channel) = two_drivers();
         let (mut fetches, mut imported) = (FetchTable::default(), FetchTable::default());
         let _consumer = submit(&url_of_second(), &mut from, &mut fetches);
-        let Output::Leave { id, to: 1 } = from.poll(NOW) else {
+        let EngineOutput::Transfer { id, to: 1 } = from.poll(NOW) else {
             panic!("it stays");
         };
         note_cancelled(&mut first, &mut second);
@@ -232,7 +237,7 @@ mod tests {
     #[test]
     fn a_fetch_continues_at_the_driver_of_its_host() {
         let (fetches, output) = migrate(|_, _| {});
-        let Output::Start(attempt) = output else {
+        let EngineOutput::Start(attempt) = output else {
             panic!("{output:?}");
         };
         assert!(fetches.get(attempt.id.fetch).is_some());
@@ -241,10 +246,10 @@ mod tests {
     #[test]
     fn a_fetch_whose_group_was_cancelled_on_the_way_ends() {
         let (_, output) = migrate(|_, second| second.note_cancelled(1));
-        let Output::Done(_, outcome) = output else {
+        let EngineOutput::Done(_, outcome) = output else {
             panic!("{output:?}");
         };
-        assert_eq!(outcome.result, Err(Error::Cancelled));
+        assert_eq!(outcome.result, Err(FetchError::Cancelled));
     }
 
     #[test]
@@ -253,6 +258,6 @@ mod tests {
             first.note_cancelled(1);
             second.note_cancelled(1);
         });
-        assert!(matches!(output, Output::Start(_)), "{output:?}");
+        assert!(matches!(output, EngineOutput::Start(_)), "{output:?}");
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use fetch_proto::{Refusal, RequestBody as BodyKind, Timestamp};
+use fetch_proto::{RejectReason, RequestBodyKind as BodyKind, Timestamp};
 use http::HeaderMap;
 
 use crate::driver::connect_timeout;
@@ -83,7 +83,7 @@ impl SubmissionQueue {
             };
             match engine.submit(request, now) {
                 Ok(id) => fetches.insert(ActiveFetch::new(job, id)),
-                Err(rejected) if rejected.why == Refusal::Full => self.jobs.push_front(job),
+                Err(rejected) if rejected.why == RejectReason::Full => self.jobs.push_front(job),
                 // The engine is closed: dropping the job sends its outcome.
                 Err(_) => {}
             }
@@ -91,7 +91,7 @@ impl SubmissionQueue {
     }
 
     /// The request as the engine needs it, or why the transport cannot send it.
-    fn engine_request(&self, job: &FetchJob) -> Result<fetch_proto::Request, &'static str> {
+    fn engine_request(&self, job: &FetchJob) -> Result<fetch_proto::FetchRequest, &'static str> {
         let request = &job.request;
         let mut policy = request.policy.clone();
         if !self.sees_connection {
@@ -101,27 +101,26 @@ impl SubmissionQueue {
             return Err("this client normalizes paths: it cannot send one as it is");
         }
         let can_share = self.share && request.save.is_none();
-        Ok(fetch_proto::Request {
-            body: match &request.body {
-                RequestBody::Bytes(_) => BodyKind::Replayable,
-                RequestBody::Empty => BodyKind::None,
-                RequestBody::Stream { .. } => BodyKind::Once,
-            },
-            delivery: job.sender.delivery(),
-            idempotent: request.idempotent || request.headers.contains_key("idempotency-key"),
-            method: request.method.clone(),
-            policy,
-            priority: request.priority,
-            share: can_share.then(|| sharing_key(request, &self.headers)),
-            tag: request.tag,
-            url: request.url.clone(),
-        })
+        Ok(
+            fetch_proto::FetchRequest::new(request.method.clone(), request.url.clone())
+                .body(match &request.body {
+                    RequestBody::Bytes(_) => BodyKind::Replayable,
+                    RequestBody::Empty => BodyKind::None,
+                    RequestBody::Stream { .. } => BodyKind::Once,
+                })
+                .delivery(job.sender.delivery())
+                .idempotent(request.idempotent || request.headers.contains_key("idempotency-key"))
+                .policy(policy)
+                .priority(request.priority)
+                .share(can_share.then(|| sharing_key(request, &self.headers)))
+                .tag(request.tag),
+        )
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use fetch_proto::{Config, Policy};
+    use fetch_proto::{EngineConfig, Policy};
     use futures_lite::future::block_on;
 
     use super::*;
@@ -133,7 +132,7 @@ mod tests {
 
     #[test]
     fn requests_wait_in_order_while_the_engine_is_full() {
-        let mut engine = test_engine(Config::default().window(1));
+        let mut engine = test_engine(EngineConfig::default().window(1));
         let (mut submissions, mut fetches) = (submissions(), FetchTable::default());
         let jobs = ["http://a.test/1", "http://a.test/2"].map(|url| job(1, url).0);
         submissions.extend(jobs.into());
@@ -160,13 +159,11 @@ mod tests {
 
     #[test]
     fn what_the_transport_cannot_do_is_rejected() {
-        let mut engine = test_engine(Config::default());
+        let mut engine = test_engine(EngineConfig::default());
         let (mut submissions, mut fetches) = (submissions(), FetchTable::default());
         submissions.sees_connection = false;
-        let timeouts = fetch_proto::Timeouts {
-            first_byte: Some(std::time::Duration::from_secs(1)),
-            ..Default::default()
-        };
+        let timeouts =
+            fetch_proto::Timeouts::default().first_byte(std::time::Duration::from_secs(1));
         let policy = Policy::default().timeouts(timeouts);
         let (mut limited, limited_outcome) = job(1, "http://a.test/");
         limited.request = limited.request.policy(policy);

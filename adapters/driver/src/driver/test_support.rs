@@ -4,7 +4,7 @@ use std::future::{pending, ready};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fetch_proto::{Attempt, Config, FetchId, Output, Phase, Timestamp};
+use fetch_proto::{Attempt, AttemptPhase, EngineConfig, EngineOutput, FetchId, Timestamp};
 use futures_lite::{FutureExt, stream};
 
 use crate::driver::fetches::job::FetchJob;
@@ -21,7 +21,7 @@ use crate::transport::progress::AttemptProgress;
 
 pub(super) const NOW: Timestamp = Timestamp::START;
 
-pub(super) fn test_engine(config: Config) -> DriverEngine {
+pub(super) fn test_engine(config: EngineConfig) -> DriverEngine {
     new_engine(config, 7, NOW, None)
 }
 
@@ -54,15 +54,15 @@ pub(super) fn submit(
 /// The attempt that the engine starts next.
 pub(super) fn next_attempt(engine: &mut DriverEngine) -> Attempt {
     match engine.poll(NOW) {
-        Output::Start(attempt) => attempt,
+        EngineOutput::Start(attempt) => attempt,
         output => panic!("{output:?}"),
     }
 }
 
 /// The fetch that the engine ends next.
-pub(super) fn next_end(engine: &mut DriverEngine) -> (FetchId, fetch_proto::Outcome) {
+pub(super) fn next_end(engine: &mut DriverEngine) -> (FetchId, fetch_proto::FetchOutcome) {
     match engine.poll(NOW) {
-        Output::Done(id, outcome) => (id, outcome),
+        EngineOutput::Done(id, outcome) => (id, outcome),
         output => panic!("{output:?}"),
     }
 }
@@ -79,7 +79,7 @@ impl Transport for FakeTransport {
         progress: AttemptProgress,
     ) -> impl Future<Output = Result<IncomingResponse<Self::Body>, TransportError>> + Send + use<>
     {
-        progress.mark(Phase::Sent);
+        progress.mark(AttemptPhase::Sent);
         if request.url.path() == "/never" {
             return pending().boxed();
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use fetch_proto::{AttemptReport, GaveUp, Limit};
+use fetch_proto::{AttemptReport, GiveUpReason, TimeLimit};
 
 use crate::fields::redact::redact_text;
 
@@ -22,7 +22,7 @@ pub struct Error(Box<ErrorDetails>);
 struct ErrorDetails {
     attempts: usize,
     detail: Option<String>,
-    gave_up: Option<GaveUp>,
+    gave_up: Option<GiveUpReason>,
     kind: ErrorKind,
     step: Option<&'static str>,
     url: String,
@@ -36,7 +36,7 @@ pub(crate) const SHUT_DOWN: &str = "the fetcher was shut down";
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The fetch was submitted and ended without a response.
-    Fetch(fetch_proto::Error),
+    Fetch(fetch_proto::FetchError),
     /// A header field of the request is not valid.
     InvalidHeader,
     /// The text is not an http or https URL.
@@ -79,10 +79,10 @@ impl Error {
     /// The error of a fetch that failed. `sees_connection` is the transport's
     /// [`SEES_CONNECTION`](crate::Transport::SEES_CONNECTION).
     pub(crate) fn failed(
-        error: fetch_proto::Error,
+        error: fetch_proto::FetchError,
         url: String,
         (attempts, sees_connection): (&[AttemptReport], bool),
-        gave_up: Option<GaveUp>,
+        gave_up: Option<GiveUpReason>,
         detail: Option<String>,
     ) -> Self {
         Self(Box::new(ErrorDetails {
@@ -176,13 +176,15 @@ impl Error {
     /// ```
     #[must_use]
     pub fn advice(&self) -> Option<&'static str> {
-        use fetch_proto::Failure as F;
+        use fetch_proto::FailureKind as F;
         Some(match self.0.kind {
-            ErrorKind::Fetch(fetch_proto::Error::BodyTooLarge { .. }) => {
+            ErrorKind::Fetch(fetch_proto::FetchError::BodyTooLarge { .. }) => {
                 "raise the limit on the body's size to accept it"
             }
-            ErrorKind::Fetch(fetch_proto::Error::Cancelled) | ErrorKind::Stopped => return None,
-            ErrorKind::Fetch(fetch_proto::Error::Failed(failure)) => match failure {
+            ErrorKind::Fetch(fetch_proto::FetchError::Cancelled) | ErrorKind::Stopped => {
+                return None;
+            }
+            ErrorKind::Fetch(fetch_proto::FetchError::Failed(failure)) => match failure {
                 F::Connect => {
                     "check that the server listens there and that the network can reach it"
                 }
@@ -195,9 +197,11 @@ impl Error {
                 F::Unsupported => "use an http or https URL",
                 _ => return None,
             },
-            ErrorKind::Fetch(fetch_proto::Error::Redirect(_)) => "fetch the final URL directly",
-            ErrorKind::Fetch(fetch_proto::Error::TimedOut(limit)) => match limit {
-                Limit::Queue => "raise the concurrency or the queue timeout",
+            ErrorKind::Fetch(fetch_proto::FetchError::Redirect(_)) => {
+                "fetch the final URL directly"
+            }
+            ErrorKind::Fetch(fetch_proto::FetchError::TimedOut(limit)) => match limit {
+                TimeLimit::Queue => "raise the concurrency or the queue timeout",
                 _ => "raise the timeout for this URL, or try again later",
             },
             ErrorKind::InvalidHeader => "correct the header field",

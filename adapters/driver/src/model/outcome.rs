@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fetch_proto::{AttemptReport, GaveUp, Timings};
+use fetch_proto::{AttemptReport, FetchTimings, GiveUpReason};
 use http::{HeaderMap, StatusCode, Version};
 use url::Url;
 
@@ -28,7 +28,7 @@ pub struct Outcome {
     /// Where the response comes from, if it replaces a failure.
     pub fallback: Option<FallbackSource>,
     /// Why a failure that is worth a retry was not retried again.
-    pub gave_up: Option<GaveUp>,
+    pub gave_up: Option<GiveUpReason>,
     /// How many redirects were followed.
     pub redirects: u16,
     /// A complete response of any status, or why there is none.
@@ -40,7 +40,7 @@ pub struct Outcome {
     /// The request's tag: its position in the batch, unless the caller set one.
     pub tag: u64,
     /// How long each part of the fetch took.
-    pub timings: Timings,
+    pub timings: FetchTimings,
     /// The URL as it was requested, without user name and password.
     pub url: String,
     /// The size of the last response's body as it was received, before decoding.

@@ -14,7 +14,7 @@ pub(crate) mod transport_override;
 
 use std::sync::Arc;
 
-use fetch_proto::{Config, Policy};
+use fetch_proto::{EngineConfig, Policy};
 use http::{HeaderMap, HeaderValue, header};
 
 use self::fallback::FallbackSettings;
@@ -31,7 +31,7 @@ use crate::transport::shared_state::SharedState;
 pub struct Settings {
     /// The engine's configuration: concurrency, limits per host, rates, rules, window, breakers,
     /// budgets. It is the only place that holds them.
-    pub config: Config,
+    pub config: EngineConfig,
     /// Where cookies are stored. Default: `None`, cookies are neither stored nor sent. Clones of the
     /// settings share the jar.
     pub cookie_jar: Option<CookieJar>,
@@ -72,7 +72,7 @@ impl Default for Settings {
         headers.insert(header::USER_AGENT, HeaderValue::from_static(agent));
         headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
         Self {
-            config: Config::default(),
+            config: EngineConfig::default(),
             cookie_jar: None,
             decode: true,
             fallback: FallbackSettings::default(),
@@ -98,7 +98,7 @@ impl Settings {
     /// settings.update_config(|config| config.concurrency(7).per_host(2));
     /// assert_eq!(settings.config.concurrency_limit(), 7);
     /// ```
-    pub fn update_config(&mut self, change: impl FnOnce(Config) -> Config) {
+    pub fn update_config(&mut self, change: impl FnOnce(EngineConfig) -> EngineConfig) {
         self.config = change(std::mem::take(&mut self.config));
     }
 
@@ -144,14 +144,14 @@ impl Settings {
 }
 
 /// Every policy of the configuration: those of its rules, then the default.
-pub(crate) fn policies(config: &Config) -> impl Iterator<Item = &Arc<Policy>> {
+pub(crate) fn policies(config: &EngineConfig) -> impl Iterator<Item = &Arc<Policy>> {
     let rules = config.rules_ref();
     let policies = rules.iter().map(|(_, policy)| policy);
     policies.chain([rules.default_policy()])
 }
 
 /// The configuration, with its decisions reported as events if the log shows them.
-pub(crate) fn with_logged_events(config: Config) -> Config {
+pub(crate) fn with_logged_events(config: EngineConfig) -> EngineConfig {
     match log::log_enabled!(target: crate::LOG_TARGET, log::Level::Debug) {
         true => config.events(true),
         false => config,
@@ -160,15 +160,15 @@ pub(crate) fn with_logged_events(config: Config) -> Config {
 
 #[cfg(test)]
 mod tests {
-    use fetch_proto::Rules;
+    use fetch_proto::PolicyRules;
 
     use super::*;
 
     #[test]
     fn the_engines_configuration_is_the_only_source_of_its_limits() {
         let rate = "5/s".parse().unwrap();
-        let rules = Rules::only(Policy::default().attempts(9));
-        let config = Config::default()
+        let rules = PolicyRules::from_policy(Policy::default().attempts(9));
+        let config = EngineConfig::default()
             .concurrency(700)
             .host_rate(rate)
             .per_host(3)

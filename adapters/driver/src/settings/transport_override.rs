@@ -13,13 +13,13 @@ use crate::transport::Transport;
 /// [`Adapter`].
 ///
 /// ```
-/// use fetch_driver::{Builder, Failure, IncomingResponse, TransportError, TransportOverride, transport_fn};
+/// use fetch_driver::{Builder, FailureKind, IncomingResponse, TransportError, TransportOverride, transport_fn};
 /// use fetch_smol::{Policy, Smol, stream};
 ///
 /// // Simulates a network that is down.
 /// let down = transport_fn(|_request, _progress| async {
 ///     type Body = stream::Empty<Result<bytes::Bytes, TransportError>>;
-///     Err::<IncomingResponse<Body>, _>(TransportError::new(Failure::Connect, "network unreachable"))
+///     Err::<IncomingResponse<Body>, _>(TransportError::new(FailureKind::Connect, "network unreachable"))
 /// });
 /// let adapter = TransportOverride::new(Smol::default(), down);
 /// let fetcher = Builder::new(adapter.clone()).policy(Policy::default().attempts(1)).build()?;

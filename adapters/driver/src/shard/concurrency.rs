@@ -96,8 +96,8 @@ impl ConcurrencyShare {
     }
 
     /// Gives back what is not used, with `in_flight` attempts in flight, and takes more if the engine
-    /// `wants_more`. Returns true if the limit changed.
-    pub(crate) fn settle(&mut self, in_flight: usize, wants_more: bool) -> bool {
+    /// `is_limited_by_ceiling`. Returns true if the limit changed.
+    pub(crate) fn settle(&mut self, in_flight: usize, is_limited_by_ceiling: bool) -> bool {
         let before = self.limit;
         let (is_tight, equal) = (
             self.shared.is_tight(self.is_starved),
@@ -106,16 +106,16 @@ impl ConcurrencyShare {
         if is_tight {
             self.limit = self.limit.min(equal);
         }
-        if !wants_more {
+        if !is_limited_by_ceiling {
             self.limit = self.limit.min(in_flight);
         }
         self.give_back(in_flight);
-        if wants_more && in_flight >= self.limit {
+        if is_limited_by_ceiling && in_flight >= self.limit {
             self.take(in_flight, if is_tight { equal } else { usize::MAX });
         } else {
             self.subscription.unsubscribe();
         }
-        let lacks = wants_more && self.limit < equal;
+        let lacks = is_limited_by_ceiling && self.limit < equal;
         self.shared.surplus.set_starved(&mut self.is_starved, lacks);
         self.limit != before
     }
@@ -216,8 +216,8 @@ mod tests {
                 in_flight[i] -= random.usize(0..=in_flight[i]);
                 let started = queued.min(shares[i].limit().saturating_sub(in_flight[i]));
                 in_flight[i] += started;
-                let wants_more = queued > started && in_flight[i] >= shares[i].limit();
-                shares[i].settle(in_flight[i], wants_more);
+                let is_limited_by_ceiling = queued > started && in_flight[i] >= shares[i].limit();
+                shares[i].settle(in_flight[i], is_limited_by_ceiling);
                 assert!(in_flight.iter().sum::<usize>() <= limit);
                 assert_eq!(total(&shares), limit);
             }

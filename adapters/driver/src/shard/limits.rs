@@ -2,7 +2,7 @@
 
 use std::task::{Context, Poll};
 
-use fetch_proto::{Config, Timestamp};
+use fetch_proto::{EngineConfig, Timestamp};
 
 use crate::shard::divided::{Divided, Held, WHOLE};
 use crate::telemetry::recording::DriverEngine;
@@ -22,12 +22,12 @@ impl Limits {
     }
 
     /// Divides the limits of a new configuration, and sets this driver's parts in its engine.
-    pub(crate) fn configure(&mut self, config: &Config, engine: &mut DriverEngine) {
+    pub(crate) fn configure(&mut self, config: &EngineConfig, engine: &mut DriverEngine) {
         self.rates.need(has_rate(config));
-        engine.set_rate_part(self.rates.parts(), WHOLE);
+        engine.set_rate_share(self.rates.parts(), WHOLE);
         self.budget.need(config.budget_ref().is_some());
         let fill = engine.budget_fill();
-        engine.set_budget_part(self.budget.parts(), WHOLE, fill);
+        engine.set_budget_share(self.budget.parts(), WHOLE, fill);
     }
 
     /// Settles with the other drivers how much of each limit this one has. Returns true if a part
@@ -40,19 +40,19 @@ impl Limits {
     ) -> bool {
         let mut changed = false;
         if self.rates.is_needed() {
-            let held = Held::at_rest(engine.rate_rests_at());
+            let held = Held::at_rest(engine.rate_idle_at());
             if self.rates.settle(is_busy, held, now).is_some() {
-                engine.set_rate_part(self.rates.parts(), WHOLE);
+                engine.set_rate_share(self.rates.parts(), WHOLE);
                 changed = true;
             }
         }
         if self.budget.is_needed() {
             let held = Held {
                 fill: engine.budget_fill(),
-                rests_at: engine.budget_rests_at(),
+                rests_at: engine.budget_idle_at(),
             };
             if let Some(fill) = self.budget.settle(is_busy, held, now) {
-                engine.set_budget_part(self.budget.parts(), WHOLE, fill);
+                engine.set_budget_share(self.budget.parts(), WHOLE, fill);
                 changed = true;
             }
         }
@@ -76,7 +76,7 @@ impl Limits {
 }
 
 /// Whether a rate applies to several hosts together.
-pub(crate) fn has_rate(config: &Config) -> bool {
+pub(crate) fn has_rate(config: &EngineConfig) -> bool {
     let rules = config.rules_ref();
     let policies = rules.iter().map(|(_, policy)| policy);
     let mut policies = policies.chain([rules.default_policy()]);

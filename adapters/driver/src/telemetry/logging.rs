@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fetch_proto::{BatchStats, Ending, Sample};
+use fetch_proto::{BatchStats, FetchSample, SampleEnd};
 use log::{Level, info, log_enabled, warn};
 
 use crate::LOG_TARGET;
@@ -64,24 +64,24 @@ pub(crate) fn log_outcome(outcome: &Outcome) {
 }
 
 /// Converts an outcome for the batch's statistics.
-pub(crate) fn to_sample(outcome: &Outcome) -> Sample {
+pub(crate) fn to_sample(outcome: &Outcome) -> FetchSample {
     let last = outcome.attempts.last();
     let ending = match &outcome.result {
-        Ok(response) => Ending::Status(response.status.as_u16()),
+        Ok(response) => SampleEnd::Status(response.status.as_u16()),
         Err(error) => match error.kind() {
-            ErrorKind::Fetch(fetch_proto::Error::Cancelled) => Ending::Cancelled,
-            ErrorKind::Fetch(fetch_proto::Error::TimedOut(limit)) => Ending::TimedOut(limit),
-            kind => Ending::Failed(kind.as_str()),
+            ErrorKind::Fetch(fetch_proto::FetchError::Cancelled) => SampleEnd::Cancelled,
+            ErrorKind::Fetch(fetch_proto::FetchError::TimedOut(limit)) => {
+                SampleEnd::TimedOut(limit)
+            }
+            kind => SampleEnd::Failed(kind.as_str()),
         },
     };
-    Sample {
-        ending,
-        attempts: u32::try_from(outcome.attempts.len()).unwrap_or(u32::MAX),
-        retries: u32::from(outcome.retries),
-        redirects: u32::from(outcome.redirects),
-        bytes: outcome.response().map_or(0, |response| response.bytes),
-        total: outcome.duration(),
-        first_byte: last
-            .and_then(|last| Some(last.timings.head?.saturating_since(last.timings.started))),
-    }
+    FetchSample::new(ending, outcome.duration())
+        .attempts(u32::try_from(outcome.attempts.len()).unwrap_or(u32::MAX))
+        .retries(u32::from(outcome.retries))
+        .redirects(u32::from(outcome.redirects))
+        .bytes(outcome.response().map_or(0, |response| response.bytes))
+        .first_byte(
+            last.and_then(|last| Some(last.timings.head?.saturating_since(last.timings.started))),
+        )
 }

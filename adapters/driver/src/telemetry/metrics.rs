@@ -9,7 +9,7 @@ pub(crate) use off::FetchMetrics;
 
 #[cfg(not(feature = "metrics"))]
 mod off {
-    use fetch_proto::{Method, Stats};
+    use fetch_proto::{EngineStats, Method};
 
     use crate::model::outcome::Outcome;
 
@@ -32,7 +32,7 @@ mod off {
             clippy::unused_self,
             reason = "the same signature with the feature"
         )]
-        pub(crate) fn record_stats(&mut self, _: &Stats) {}
+        pub(crate) fn record_stats(&mut self, _: &EngineStats) {}
     }
 }
 
@@ -40,7 +40,7 @@ mod off {
 mod on {
     use std::time::Duration;
 
-    use fetch_proto::{AttemptEnd, AttemptReport, GaveUp, Method, Stats};
+    use fetch_proto::{AttemptEnd, AttemptReport, EngineStats, GiveUpReason, Method};
     use hashbrown::HashMap;
     use metrics::{Counter, Gauge, Histogram, Unit};
 
@@ -57,7 +57,7 @@ mod on {
     pub(crate) struct FetchMetrics {
         attempts: HashMap<AttemptLabels, Histogram>,
         /// The statistics that were recorded last.
-        before: Stats,
+        before: EngineStats,
         circuits: [Counter; 2],
         duration: HashMap<&'static str, Histogram>,
         hosts: HashMap<String, u32>,
@@ -83,7 +83,7 @@ mod on {
             describe();
             Self {
                 attempts: HashMap::new(),
-                before: Stats::default(),
+                before: EngineStats::default(),
                 circuits: [
                     metrics::counter!("fetch.circuits.closed"),
                     metrics::counter!("fetch.circuits.opened"),
@@ -163,9 +163,9 @@ mod on {
         }
 
         /// Records how the engine's statistics have changed.
-        pub(crate) fn record_stats(&mut self, stats: &Stats) {
+        pub(crate) fn record_stats(&mut self, stats: &EngineStats) {
             let before = std::mem::replace(&mut self.before, *stats);
-            add_change(&self.in_flight, before.flying, stats.flying);
+            add_change(&self.in_flight, before.in_flight, stats.in_flight);
             add_change(&self.live, before.live, stats.live);
             for (counter, new, old) in [
                 (
@@ -190,16 +190,16 @@ mod on {
     }
 
     /// The label for why a failure was not retried again.
-    fn gave_up_reason(reason: GaveUp) -> &'static str {
+    fn gave_up_reason(reason: GiveUpReason) -> &'static str {
         match reason {
-            GaveUp::Attempts => "attempts",
-            GaveUp::BodyNotReplayable => "body_not_replayable",
-            GaveUp::Budget => "budget",
-            GaveUp::CircuitOpen => "circuit_open",
-            GaveUp::Committed => "committed",
-            GaveUp::NotIdempotent => "not_idempotent",
-            GaveUp::RetryAfterTooLong => "retry_after_too_long",
-            GaveUp::TotalTimeout => "total_timeout",
+            GiveUpReason::Attempts => "attempts",
+            GiveUpReason::BodyNotReplayable => "body_not_replayable",
+            GiveUpReason::Budget => "budget",
+            GiveUpReason::CircuitOpen => "circuit_open",
+            GiveUpReason::Committed => "committed",
+            GiveUpReason::NotIdempotent => "not_idempotent",
+            GiveUpReason::RetryAfterTooLong => "retry_after_too_long",
+            GiveUpReason::TotalTimeout => "total_timeout",
             _ => "other",
         }
     }
@@ -225,7 +225,7 @@ mod on {
     impl Drop for FetchMetrics {
         fn drop(&mut self) {
             // A dropped driver has nothing in flight any more.
-            self.record_stats(&Stats::default());
+            self.record_stats(&EngineStats::default());
         }
     }
 

@@ -1,11 +1,11 @@
 //! The engine of a driver: recorded, with the feature `record`.
 
-use fetch_proto::{Config, Timestamp};
+use fetch_proto::{EngineConfig, Timestamp};
 
 #[cfg(not(feature = "record"))]
 pub(crate) type DriverEngine = fetch_proto::Engine;
 #[cfg(feature = "record")]
-pub(crate) type DriverEngine = fetch_trace::Recorded;
+pub(crate) type DriverEngine = fetch_trace::RecordedEngine;
 
 /// Where a recording is written.
 #[cfg(feature = "record")]
@@ -17,7 +17,7 @@ pub(crate) type RecordSink = std::convert::Infallible;
 /// A new engine, recorded if `record` is set.
 #[cfg(feature = "record")]
 pub(crate) fn new_engine(
-    config: Config,
+    config: EngineConfig,
     seed: u64,
     now: Timestamp,
     record: Option<RecordSink>,
@@ -33,7 +33,7 @@ pub(crate) fn new_engine(
 /// A new engine.
 #[cfg(not(feature = "record"))]
 pub(crate) fn new_engine(
-    config: Config,
+    config: EngineConfig,
     seed: u64,
     now: Timestamp,
     _: Option<RecordSink>,

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use fetch_proto::Failure;
+use fetch_proto::FailureKind;
 
 /// Why an attempt failed: the kind, by which the core decides, and the native error, for people.
 pub struct TransportError {
-    kind: Failure,
+    kind: FailureKind,
     source: Box<dyn std::error::Error + Send + Sync>,
 }
 
@@ -14,13 +14,16 @@ impl TransportError {
     /// An error of this kind, with the native error or a text as its source.
     ///
     /// ```
-    /// use fetch_driver::{Failure, TransportError};
+    /// use fetch_driver::{FailureKind, TransportError};
     ///
-    /// let error = TransportError::new(Failure::Connect, "connection refused by 127.0.0.1:1");
-    /// assert_eq!(error.kind(), Failure::Connect);
+    /// let error = TransportError::new(FailureKind::Connect, "connection refused by 127.0.0.1:1");
+    /// assert_eq!(error.kind(), FailureKind::Connect);
     /// assert_eq!(error.to_string(), "could not connect: connection refused by 127.0.0.1:1");
     /// ```
-    pub fn new(kind: Failure, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+    pub fn new(
+        kind: FailureKind,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
         Self {
             kind,
             source: source.into(),
@@ -30,11 +33,11 @@ impl TransportError {
     /// The kind of failure, by which the core decides.
     ///
     /// ```
-    /// # use fetch_driver::{Failure, TransportError};
-    /// assert_eq!(TransportError::new(Failure::Io, "reset").kind(), Failure::Io);
+    /// # use fetch_driver::{FailureKind, TransportError};
+    /// assert_eq!(TransportError::new(FailureKind::Io, "reset").kind(), FailureKind::Io);
     /// ```
     #[must_use]
-    pub fn kind(&self) -> Failure {
+    pub fn kind(&self) -> FailureKind {
         self.kind
     }
 

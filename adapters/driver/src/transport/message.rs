@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fetch_proto::Failure;
+use fetch_proto::FailureKind;
 use futures_core::Stream;
 use http::{HeaderMap, StatusCode, Version};
 use url::Url;
@@ -25,7 +25,7 @@ pub struct OutgoingRequest {
     /// Shared by all requests that add no fields: copy them before changing them.
     pub headers: Arc<HeaderMap>,
     /// The largest decoded body to accept, in bytes. A transport that decodes must stop there with
-    /// [`Failure::BodyTooLarge`], so that a compression bomb costs no more than the limit.
+    /// [`FailureKind::BodyTooLarge`], so that a compression bomb costs no more than the limit.
     pub max_body: u64,
     /// The method.
     pub method: http::Method,
@@ -140,7 +140,7 @@ impl RequestBody {
     ///
     /// # Errors
     ///
-    /// [`Failure::Unsupported`] if the body is a stream.
+    /// [`FailureKind::Unsupported`] if the body is a stream.
     ///
     /// ```
     /// use fetch_driver::RequestBody;
@@ -154,7 +154,7 @@ impl RequestBody {
             Self::Empty => Ok(Bytes::new()),
             Self::Stream { .. } => {
                 let text = "this client sends no body that comes as a stream";
-                Err(TransportError::new(Failure::Unsupported, text))
+                Err(TransportError::new(FailureKind::Unsupported, text))
             }
         }
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use fetch_proto::{Phase, Timestamp};
+use fetch_proto::{AttemptPhase, Timestamp};
 use smallvec::SmallVec;
 
 use crate::transport::clock::Clock;
@@ -12,12 +12,12 @@ use crate::transport::connection::ConnectionInfo;
 
 /// All phases, in the order in which they happen. The index of each is that in
 /// [`ProgressState::phases`].
-const PHASES: [Phase; 5] = [
-    Phase::Resolved,
-    Phase::Connected,
-    Phase::Reused,
-    Phase::TlsDone,
-    Phase::Sent,
+const PHASES: [AttemptPhase; 5] = [
+    AttemptPhase::Resolved,
+    AttemptPhase::Connected,
+    AttemptPhase::Reused,
+    AttemptPhase::TlsDone,
+    AttemptPhase::Sent,
 ];
 
 /// Reports the progress of one attempt: its phases (name resolved, connected, TLS done, request sent),
@@ -27,10 +27,10 @@ const PHASES: [Phase; 5] = [
 /// transport that cannot see a phase omits it.
 ///
 /// ```
-/// use fetch_driver::{AttemptProgress, Clock, ConnectionInfo, Phase};
+/// use fetch_driver::{AttemptProgress, Clock, ConnectionInfo, AttemptPhase};
 ///
 /// let progress = AttemptProgress::new(Clock::start());
-/// progress.mark(Phase::Resolved);
+/// progress.mark(AttemptPhase::Resolved);
 /// progress.mark_connected(ConnectionInfo::new(None, false));
 /// progress.add_received(1024);
 /// assert_eq!(progress.wire_bytes(), 1024);
@@ -76,7 +76,7 @@ struct ProgressState {
 }
 
 /// Reported phases: two for a reused connection, up to four for a new one.
-pub(crate) type PhaseTimes = SmallVec<[(Phase, Timestamp); 4]>;
+pub(crate) type PhaseTimes = SmallVec<[(AttemptPhase, Timestamp); 4]>;
 
 /// The phases that were already passed on to the engine, as bits.
 #[derive(Clone, Copy, Debug, Default)]
@@ -112,11 +112,11 @@ impl AttemptProgress {
     /// Reports that `phase` is done now.
     ///
     /// ```
-    /// # use fetch_driver::{AttemptProgress, Clock, Phase};
+    /// # use fetch_driver::{AttemptProgress, Clock, AttemptPhase};
     /// # let progress = AttemptProgress::new(Clock::start());
-    /// progress.mark(Phase::TlsDone);
+    /// progress.mark(AttemptPhase::TlsDone);
     /// ```
-    pub fn mark(&self, phase: Phase) {
+    pub fn mark(&self, phase: AttemptPhase) {
         self.mark_at(phase, self.clock.now());
     }
 
@@ -124,12 +124,12 @@ impl AttemptProgress {
     /// phase, the first counts.
     ///
     /// ```
-    /// # use fetch_driver::{AttemptProgress, Clock, Phase};
+    /// # use fetch_driver::{AttemptProgress, Clock, AttemptPhase};
     /// # let progress = AttemptProgress::new(Clock::start());
     /// let at = progress.clock().now();
-    /// progress.mark_at(Phase::Sent, at);
+    /// progress.mark_at(AttemptPhase::Sent, at);
     /// ```
-    pub fn mark_at(&self, phase: Phase, at: Timestamp) {
+    pub fn mark_at(&self, phase: AttemptPhase, at: Timestamp) {
         let index = PHASES.iter().position(|known| *known == phase);
         if let Some(first) = index.map(|index| &self.state.phases[index]) {
             let at = at.as_nanos().max(1);
@@ -137,8 +137,8 @@ impl AttemptProgress {
         }
     }
 
-    /// Reports the connection that serves the attempt, and marks [`Phase::Connected`] or
-    /// [`Phase::Reused`]. Of several reports, the first counts.
+    /// Reports the connection that serves the attempt, and marks [`AttemptPhase::Connected`] or
+    /// [`AttemptPhase::Reused`]. Of several reports, the first counts.
     ///
     /// ```
     /// # use fetch_driver::{AttemptProgress, Clock, ConnectionInfo};
@@ -149,9 +149,9 @@ impl AttemptProgress {
         let at = self.clock.now();
         let _ = self.state.connection.set(connection);
         let phase = if connection.reused {
-            Phase::Reused
+            AttemptPhase::Reused
         } else {
-            Phase::Connected
+            AttemptPhase::Connected
         };
         self.mark_at(phase, at);
     }
@@ -314,7 +314,7 @@ mod tests {
         let progress = progress();
         let other = progress.clone();
         other.add_received(7);
-        other.mark(Phase::Sent);
+        other.mark(AttemptPhase::Sent);
         other.mark_connected(ConnectionInfo::default());
         assert!(progress.clone().recycle().is_none());
         drop(other);
@@ -328,15 +328,18 @@ mod tests {
     fn a_phase_is_reported_once_with_its_first_time() {
         let (progress, mut reported) = (progress(), ReportedPhases::default());
         let at = Timestamp::from_nanos;
-        progress.mark_at(Phase::Connected, at(7));
-        progress.mark_at(Phase::Reused, at(5));
-        progress.mark_at(Phase::Connected, at(9));
+        progress.mark_at(AttemptPhase::Connected, at(7));
+        progress.mark_at(AttemptPhase::Reused, at(5));
+        progress.mark_at(AttemptPhase::Connected, at(9));
         let new = progress.take_phases(&mut reported);
-        let expected = [(Phase::Reused, at(5)), (Phase::Connected, at(7))];
+        let expected = [
+            (AttemptPhase::Reused, at(5)),
+            (AttemptPhase::Connected, at(7)),
+        ];
         assert_eq!(new.as_slice(), expected);
-        progress.mark_at(Phase::Sent, at(11));
+        progress.mark_at(AttemptPhase::Sent, at(11));
         let new = progress.take_phases(&mut reported);
-        assert_eq!(new.as_slice(), [(Phase::Sent, at(11))]);
+        assert_eq!(new.as_slice(), [(AttemptPhase::Sent, at(11))]);
     }
 
     #[test]

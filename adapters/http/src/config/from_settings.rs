@@ -1,10 +1,10 @@
 //! The options of the transport from a fetcher's settings.
 
 #[cfg(feature = "tls")]
-use fetch_driver::Identity;
+use fetch_driver::ClientIdentity;
 #[cfg(not(feature = "socks"))]
 use fetch_driver::ProxyKind;
-use fetch_driver::{BuildError, Http2, ProxyRules, Settings};
+use fetch_driver::{BuildError, Http2Mode, ProxyRules, Settings};
 
 use super::HttpConfig;
 use crate::connect::exhaustion::raise_fd_limit;
@@ -30,7 +30,7 @@ impl HttpConfig {
         // no error: the engine treats exhausted descriptors as back-pressure.
         let files = raise_fd_limit();
         let files = files.map_or(1_024, |files| usize::try_from(files).unwrap_or(usize::MAX));
-        if settings.http2 == Http2::PriorKnowledge && !cfg!(feature = "http2") {
+        if settings.http2 == Http2Mode::PriorKnowledge && !cfg!(feature = "http2") {
             return Err(BuildError::new(
                 "http2",
                 "built without the feature `http2`",
@@ -38,15 +38,17 @@ impl HttpConfig {
         }
         let mut config = Self::new()
             .decode(settings.decode)
-            .dns_ttl(settings.dns_ttl)
+            .dns_ttl(settings.route.dns_ttl)
             .http2(settings.http2)
-            .idle_timeout(settings.idle_timeout)
+            .idle_timeout(settings.pool.idle_timeout)
             .max_connections(max_connections(settings, files));
         let max = config.max_connections;
-        let limit = settings.common.get_or_init(|| ConnectionLimit::new(max));
+        let limit = settings
+            .shared_state
+            .get_or_init(|| ConnectionLimit::new(max));
         config.shared_limit = Some(limit);
         config = with_routes(config, settings)?;
-        for (host, port, addresses) in &settings.resolve {
+        for (host, port, addresses) in &settings.route.resolve {
             config = config.resolve(host, *port, addresses.iter().copied());
         }
         with_tls(config, settings)
@@ -57,29 +59,29 @@ impl HttpConfig {
 /// the descriptors to other uses.
 fn max_connections(settings: &Settings, files: usize) -> usize {
     let limit = settings.connection_limit();
-    match settings.max_connections {
+    match settings.pool.max_connections {
         Some(_) => limit,
-        None => limit.min((files / 2).max(settings.concurrency.saturating_mul(2))),
+        None => limit.min((files / 2).max(settings.config.concurrency_limit().saturating_mul(2))),
     }
 }
 
 fn with_routes(mut config: HttpConfig, settings: &Settings) -> Result<HttpConfig, BuildError> {
-    if let Some(path) = &settings.unix_socket {
+    if let Some(path) = &settings.route.unix_socket {
         if !cfg!(unix) {
             let why = "this system has no Unix sockets";
             return Err(BuildError::new("unix_socket", why));
         }
-        if !settings.proxy.is_empty() {
+        if !settings.route.proxy.is_empty() {
             let why = "a Unix socket cannot be reached through a proxy: set only one of them";
             return Err(BuildError::new("unix_socket", why));
         }
         config = config.unix_socket(path);
     }
-    for rule in &settings.connect_to {
+    for rule in &settings.route.connect_to {
         config = config.connect_to(rule.clone());
     }
-    check_socks(&settings.proxy)?;
-    Ok(config.proxy(settings.proxy.clone()))
+    check_socks(&settings.route.proxy)?;
+    Ok(config.proxy(settings.route.proxy.clone()))
 }
 
 #[cfg(feature = "socks")]
@@ -107,12 +109,12 @@ fn check_socks(rules: &ProxyRules) -> Result<(), BuildError> {
 
 #[cfg(feature = "tls")]
 fn with_tls(config: HttpConfig, settings: &Settings) -> Result<HttpConfig, BuildError> {
-    let mut options = crate::connect::tls::TlsOptions::new().insecure(settings.insecure);
-    for pem in &settings.ca_certificates {
+    let mut options = crate::connect::tls::TlsOptions::new().insecure(settings.tls.insecure);
+    for pem in &settings.tls.ca_certificates {
         let added = options.add_root_pem(pem);
         options = added.map_err(|error| BuildError::new("ca_certificate", error.to_string()))?;
     }
-    if let Some(Identity { cert_pem, key_pem }) = &settings.client_certificate {
+    if let Some(ClientIdentity { cert_pem, key_pem }) = &settings.tls.client_certificate {
         let added = options.client_certificate(cert_pem, key_pem);
         options =
             added.map_err(|error| BuildError::new("client_certificate", error.to_string()))?;
@@ -122,8 +124,7 @@ fn with_tls(config: HttpConfig, settings: &Settings) -> Result<HttpConfig, Build
 
 #[cfg(not(feature = "tls"))]
 fn with_tls(config: HttpConfig, settings: &Settings) -> Result<HttpConfig, BuildError> {
-    let client = settings.client_certificate.is_some();
-    if settings.insecure || client || !settings.ca_certificates.is_empty() {
+    if settings.tls.first_changed().is_some() {
         return Err(BuildError::new("tls", "built without the feature `tls`"));
     }
     Ok(config)
@@ -142,7 +143,7 @@ mod tests {
         assert_eq!(max_connections(&settings, 1_024), 512);
         // An explicit limit applies as it is: exhausted descriptors are back-pressure.
         assert_eq!(max_connections(&settings, 256), 200);
-        settings.max_connections = Some(300);
+        settings.pool.max_connections = Some(300);
         assert_eq!(max_connections(&settings, 256), 300);
     }
 
@@ -152,7 +153,7 @@ mod tests {
         for (proxy, is_allowed) in [("http://a.test", true), ("socks5h://a.test", false)] {
             let mut settings = Settings::default();
             let proxy = fetch_driver::Proxy::parse(proxy).unwrap();
-            settings.proxy = ProxyRules::new().https(proxy);
+            settings.route.proxy = ProxyRules::new().https(proxy);
             let config = HttpConfig::from_settings(&settings);
             assert_eq!(config.is_ok(), is_allowed);
             let text = config.err().map(|error| error.to_string());

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fetch_driver::{ConnectTo, Http2, ProxyRules};
+use fetch_driver::{ConnectTo, Http2Mode, ProxyRules};
 use hashbrown::HashMap;
 
 use crate::connect::dns::{DnsResolver, SystemResolver};
@@ -30,7 +30,7 @@ use crate::pool::limit::ConnectionLimit;
 pub struct HttpConfig {
     pub(crate) decode: bool,
     pub(crate) dns_ttl: Duration,
-    pub(crate) http2: Http2,
+    pub(crate) http2: Http2Mode,
     pub(crate) idle_timeout: Duration,
     pub(crate) max_connections: usize,
     pub(crate) max_head: usize,
@@ -48,9 +48,9 @@ impl Default for HttpConfig {
         Self {
             decode: true,
             dns_ttl: Duration::from_secs(300),
-            http2: Http2::Auto,
+            http2: Http2Mode::Auto,
             idle_timeout: Duration::from_secs(90),
-            max_connections: 200,
+            max_connections: fetch_driver::DEFAULT_MAX_CONNECTIONS,
             max_head: 64 * 1024,
             overrides: HashMap::new(),
             resolver: Arc::new(SystemResolver),
@@ -123,10 +123,10 @@ impl HttpConfig {
     /// connection. Without the feature `http2` it is never used.
     ///
     /// ```
-    /// let config = fetch_http::HttpConfig::new().http2(fetch_driver::Http2::Off);
+    /// let config = fetch_http::HttpConfig::new().http2(fetch_driver::Http2Mode::Off);
     /// ```
     #[must_use]
-    pub fn http2(mut self, http2: Http2) -> Self {
+    pub fn http2(mut self, http2: Http2Mode) -> Self {
         self.http2 = http2;
         self
     }
@@ -142,7 +142,7 @@ impl HttpConfig {
         self
     }
 
-    /// The most open connections, idle ones included; 200 by default, at least 1.
+    /// The most open connections, idle ones included; 1,024 by default, at least 1.
     ///
     /// Twice the concurrency is a good choice. At the limit, the connection that has been idle for
     /// the longest time is closed to make room. While none is idle, requests wait.

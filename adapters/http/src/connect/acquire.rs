@@ -1,6 +1,6 @@
 //! A connection for a request: from the pool, or a new one.
 
-use fetch_driver::{Connection, Marks, TransportError};
+use fetch_driver::{AttemptProgress, ConnectionInfo, TransportError};
 use url::Url;
 
 use super::connector::Connector;
@@ -16,24 +16,21 @@ impl<R: HttpRuntime> Connector<R> {
         &self,
         url: &Url,
         fresh: bool,
-        marks: &Marks,
+        progress: &AttemptProgress,
     ) -> Result<(AcquiredConnection, bool), TransportError> {
         let origin = self.config.routes.pool_key(url)?;
         #[cfg(feature = "http2")]
         if self.may_share(origin) {
-            return self.acquire_shared(origin, url, fresh, marks).await;
+            return self.acquire_shared(origin, url, fresh, progress).await;
         }
         match self.pool.check_out(origin, fresh).await {
             PoolCheckout::Reuse(conn) => {
-                marks.connected(Connection {
-                    remote: conn.remote,
-                    reused: true,
-                });
+                progress.mark_connected(ConnectionInfo::new(conn.remote, true));
                 Ok((AcquiredConnection::Exclusive(conn), true))
             }
             PoolCheckout::Open(permit) => {
                 // Boxed: connecting is rare, and its state large for a request to carry.
-                let acquired = Box::pin(self.open(url, permit, marks)).await?;
+                let acquired = Box::pin(self.open(url, permit, progress)).await?;
                 Ok((acquired, false))
             }
             #[cfg(feature = "http2")]
@@ -48,16 +45,16 @@ impl<R: HttpRuntime> Connector<R> {
         origin: OriginRef<'_>,
         url: &Url,
         fresh: bool,
-        marks: &Marks,
+        progress: &AttemptProgress,
     ) -> Result<(AcquiredConnection, bool), TransportError> {
         loop {
             let (acquired, remote) = match self.pool.check_out_shared(origin, fresh).await? {
                 PoolCheckout::Open(permit) => {
-                    let acquired = Box::pin(self.open(url, permit, marks)).await?;
+                    let acquired = Box::pin(self.open(url, permit, progress)).await?;
                     return Ok((acquired, false));
                 }
                 PoolCheckout::OpenFirst(permit, guard) => {
-                    match Box::pin(self.open(url, permit, marks)).await {
+                    match Box::pin(self.open(url, permit, progress)).await {
                         Ok(acquired) => return Ok((acquired, false)),
                         Err(error) => match guard.fail(error) {
                             Some(error) => return Err(error),
@@ -76,7 +73,7 @@ impl<R: HttpRuntime> Connector<R> {
                 }
             };
             let reused = true;
-            marks.connected(Connection { remote, reused });
+            progress.mark_connected(ConnectionInfo::new(remote, reused));
             return Ok((acquired, reused));
         }
     }

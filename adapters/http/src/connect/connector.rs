@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fetch_driver::Http2;
+use fetch_driver::Http2Mode;
 use futures_lite::future;
 
 use super::dns::DnsCache;
@@ -28,7 +28,7 @@ impl<R: HttpRuntime> Connector<R> {
             pool: ConnectionPool::new(config.connection_limit(), config.idle_timeout),
             runtime,
             #[cfg(feature = "tls")]
-            tls: config.tls.connector(config.http2 != Http2::Off),
+            tls: config.tls.connector(config.http2 != Http2Mode::Off),
             config,
         }
     }
@@ -46,8 +46,8 @@ impl<R: HttpRuntime> Connector<R> {
         cfg!(feature = "http2")
             && !origin.proxy
             && match self.config.http2 {
-                Http2::Off => false,
-                Http2::PriorKnowledge => true,
+                Http2Mode::Off => false,
+                Http2Mode::PriorKnowledge => true,
                 _ => origin.tls,
             }
     }

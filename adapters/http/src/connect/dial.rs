@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
-use fetch_driver::{Failure, Marks, Phase, Proxy, TransportError};
+use fetch_driver::{AttemptPhase, AttemptProgress, FailureKind, Proxy, TransportError};
 
 use super::connector::Connector;
 use super::exhaustion::is_exhausted;
@@ -23,23 +23,25 @@ impl<R: HttpRuntime> Connector<R> {
         &self,
         origin: OriginRef<'_>,
         route: ConnectRoute<'_>,
-        marks: &Marks,
+        progress: &AttemptProgress,
     ) -> Result<DialedStream<R>, TransportError> {
         let (host, port) = self.config.routes.target(origin);
         match route {
             ConnectRoute::Direct => {
                 let addrs = self.resolve(host, port).await?;
-                marks.mark(Phase::Resolved);
+                progress.mark(AttemptPhase::Resolved);
                 self.connect(addrs, || format!("to {origin}")).await
             }
             // Boxed: most connections do not need this state.
-            ConnectRoute::Forward(proxy) => Box::pin(self.dial_proxy(proxy, marks)).await,
-            ConnectRoute::Socks(proxy) => Box::pin(self.dial_socks(proxy, host, port, marks)).await,
+            ConnectRoute::Forward(proxy) => Box::pin(self.dial_proxy(proxy, progress)).await,
+            ConnectRoute::Socks(proxy) => {
+                Box::pin(self.dial_socks(proxy, host, port, progress)).await
+            }
             ConnectRoute::Tunnel(proxy) => {
-                Box::pin(self.dial_tunnel(proxy, host, port, marks)).await
+                Box::pin(self.dial_tunnel(proxy, host, port, progress)).await
             }
             ConnectRoute::Unix(path) => {
-                marks.mark(Phase::Resolved);
+                progress.mark(AttemptPhase::Resolved);
                 let stream = Box::pin(self.dial_unix(path)).await?;
                 Ok((stream, None))
             }
@@ -51,15 +53,15 @@ impl<R: HttpRuntime> Connector<R> {
         proxy: &Proxy,
         host: &str,
         port: u16,
-        marks: &Marks,
+        progress: &AttemptProgress,
     ) -> Result<DialedStream<R>, TransportError> {
-        let (mut stream, remote) = self.dial_proxy(proxy, marks).await?;
+        let (mut stream, remote) = self.dial_proxy(proxy, progress).await?;
         let authority = format!("{host}:{port}");
         let max_head = self.config.max_head;
         let opened = tunnel::open_tunnel(&mut stream, proxy, &authority, max_head).await;
         opened.map_err(|error| {
             let text = format!("to {authority} through the proxy {proxy}");
-            describe(Failure::Connect, text, error)
+            describe(FailureKind::Connect, text, error)
         })?;
         Ok((stream, remote))
     }
@@ -67,10 +69,10 @@ impl<R: HttpRuntime> Connector<R> {
     pub(super) async fn dial_proxy(
         &self,
         proxy: &Proxy,
-        marks: &Marks,
+        progress: &AttemptProgress,
     ) -> Result<DialedStream<R>, TransportError> {
         let addrs = self.resolve(proxy.host(), proxy.port()).await?;
-        marks.mark(Phase::Resolved);
+        progress.mark(AttemptPhase::Resolved);
         self.connect(addrs, || format!("to the proxy {proxy}"))
             .await
     }
@@ -81,21 +83,21 @@ impl<R: HttpRuntime> Connector<R> {
         proxy: &Proxy,
         _: &str,
         _: u16,
-        _: &Marks,
+        _: &AttemptProgress,
     ) -> Result<DialedStream<R>, TransportError> {
         let text = format!("the proxy {proxy} needs the feature `socks`");
-        Err(TransportError::new(Failure::Unsupported, text))
+        Err(TransportError::new(FailureKind::Unsupported, text))
     }
 
     async fn dial_unix(&self, path: &Path) -> Result<R::Stream, TransportError> {
         self.runtime.connect_unix(path).await.map_err(|error| {
             let kind = if is_exhausted(&error) {
                 self.pool.close_idle();
-                Failure::Exhausted
+                FailureKind::Exhausted
             } else if error.kind() == io::ErrorKind::Unsupported {
-                Failure::Unsupported
+                FailureKind::Unsupported
             } else {
-                Failure::Connect
+                FailureKind::Connect
             };
             let text = format!("to the Unix socket {}", path.display());
             describe(kind, text, error)
@@ -113,12 +115,12 @@ impl<R: HttpRuntime> Connector<R> {
             if error.is_exhausted() {
                 self.pool.close_idle();
                 describe(
-                    Failure::Exhausted,
+                    FailureKind::Exhausted,
                     format!("connecting {}", target()),
                     error,
                 )
             } else {
-                describe(Failure::Connect, target(), error)
+                describe(FailureKind::Connect, target(), error)
             }
         })?;
         Ok((stream, Some(remote)))
@@ -145,9 +147,9 @@ impl<R: HttpRuntime> Connector<R> {
             Err(error) => {
                 let kind = if is_exhausted(&error) {
                     self.pool.close_idle();
-                    Failure::Exhausted
+                    FailureKind::Exhausted
                 } else {
-                    Failure::Resolve
+                    FailureKind::Resolve
                 };
                 Err(describe(kind, format!("looking up `{host}`"), error))
             }

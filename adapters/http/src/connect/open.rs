@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use fetch_driver::{Connection, Marks, TransportError};
+use fetch_driver::{AttemptProgress, ConnectionInfo, TransportError};
 use url::Url;
 
 use super::connector::Connector;
@@ -31,21 +31,18 @@ impl<R: HttpRuntime> Connector<R> {
         &self,
         url: &Url,
         permit: ConnectionPermit,
-        marks: &Marks,
+        progress: &AttemptProgress,
     ) -> Result<AcquiredConnection, TransportError> {
         let routes = &self.config.routes;
         let origin = Arc::new(routes.origin(url)?);
-        let (stream, remote) = self.dial(origin.key(), routes.route(url), marks).await?;
-        marks.connected(Connection {
-            remote,
-            reused: false,
-        });
+        let (stream, remote) = self.dial(origin.key(), routes.route(url), progress).await?;
+        progress.mark_connected(ConnectionInfo::new(remote, false));
         let stream = ReadinessCached::new(stream);
         #[cfg(feature = "tls")]
         if origin.key().tls {
             // Boxed, as other large futures that most connections do not need: many connections are
             // opened at once.
-            return Box::pin(self.open_tls(stream, origin, remote, permit, marks)).await;
+            return Box::pin(self.open_tls(stream, origin, remote, permit, progress)).await;
         }
         // Without TLS there is no negotiation: HTTP/2 needs prior knowledge.
         let is_http2 = self.may_share(origin.key());
@@ -60,13 +57,13 @@ impl<R: HttpRuntime> Connector<R> {
         origin: Arc<Origin>,
         remote: Option<SocketAddr>,
         permit: ConnectionPermit,
-        marks: &Marks,
+        progress: &AttemptProgress,
     ) -> Result<AcquiredConnection, TransportError>
     where
         S: ByteStream + 'static,
     {
         let stream = super::tls::handshake(&self.tls, origin.key().host, stream).await?;
-        marks.mark(fetch_driver::Phase::TlsDone);
+        progress.mark(fetch_driver::AttemptPhase::TlsDone);
         let is_http2 = super::tls::has_negotiated_http2(&stream);
         self.start(stream, is_http2, origin, remote, permit).await
     }
@@ -126,10 +123,10 @@ mod tests {
     #[test]
     fn opening_a_connection_takes_at_most_1_kib() {
         let connector = Connector::new(Smol, HttpConfig::new());
-        let marks = Marks::new(Clock::start());
+        let progress = AttemptProgress::new(Clock::start());
         let url = "http://a.test/".parse().unwrap();
         let permit = connector.pool.reserve_or_evict().unwrap();
-        let opening = connector.open(&url, permit, &marks);
+        let opening = connector.open(&url, permit, &progress);
         assert!(size_of_val(&opening) <= 1024);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use fetch_driver::{Failure, Marks, Proxy, ProxyKind, TransportError};
+use fetch_driver::{AttemptProgress, FailureKind, Proxy, ProxyKind, TransportError};
 use tokio_socks::tcp::Socks5Stream;
 // Despite the crate's name, nothing of tokio is used: it reads and writes the stream given to it.
 use tokio_socks::io::Compat;
@@ -26,7 +26,7 @@ impl<R: HttpRuntime> Connector<R> {
         proxy: &Proxy,
         host: &str,
         port: u16,
-        marks: &Marks,
+        progress: &AttemptProgress,
     ) -> Result<DialedStream<R>, TransportError> {
         let targets: Vec<_> = match parse_ip(host) {
             Some(ip) => vec![SocksTarget::Addr(SocketAddr::new(ip, port))],
@@ -39,7 +39,7 @@ impl<R: HttpRuntime> Connector<R> {
         let mut last_error = None;
         for target in targets {
             // After an error, the connection to the proxy cannot be used again.
-            let (stream, remote) = self.dial_proxy(proxy, marks).await?;
+            let (stream, remote) = self.dial_proxy(proxy, progress).await?;
             match connect_through(stream, proxy, target).await {
                 Ok(stream) => return Ok((stream, remote)),
                 Err(error) => {
@@ -53,7 +53,7 @@ impl<R: HttpRuntime> Connector<R> {
         }
         let why = last_error.map_or_else(|| "no address".into(), |error| error_text(&error));
         let text = format!("to {host}:{port} through the proxy {proxy}: {why}");
-        Err(TransportError::new(Failure::Connect, text))
+        Err(TransportError::new(FailureKind::Connect, text))
     }
 }
 

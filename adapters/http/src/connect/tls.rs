@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use fetch_driver::{Failure, TransportError};
+use fetch_driver::{FailureKind, TransportError};
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_rustls::TlsConnector;
 use futures_rustls::client::TlsStream;
@@ -179,7 +179,7 @@ pub(crate) async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
         .to_owned();
     let name = ServerName::try_from(name).map_err(|e| {
         describe(
-            Failure::Tls,
+            FailureKind::Tls,
             format!("`{host}` is no valid name for a certificate"),
             e,
         )
@@ -201,22 +201,24 @@ fn handshake_error(host: &str, error: io::Error) -> TransportError {
         .and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match inner {
         Some(rustls::Error::InvalidCertificate(why)) => describe(
-            Failure::Tls,
+            FailureKind::Tls,
             format!("the certificate of {host} {}", certificate_problem(why)),
             error,
         ),
-        Some(rustls::Error::AlertReceived(_)) => {
-            describe(Failure::Tls, format!("{host} refused the handshake"), error)
-        }
+        Some(rustls::Error::AlertReceived(_)) => describe(
+            FailureKind::Tls,
+            format!("{host} refused the handshake"),
+            error,
+        ),
         Some(rustls::Error::InvalidMessage(_)) => describe(
-            Failure::Tls,
+            FailureKind::Tls,
             format!("{host} answers on this port, but not TLS"),
             error,
         ),
-        Some(_) => describe(Failure::Tls, format!("handshake with {host}"), error),
+        Some(_) => describe(FailureKind::Tls, format!("handshake with {host}"), error),
         // The connection broke before any part of the request was sent: it may be retried.
         None => describe(
-            Failure::Connect,
+            FailureKind::Connect,
             format!("connection lost in the TLS handshake with {host}"),
             error,
         ),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
-use fetch_driver::{Failure, Marks, Phase, Wanted};
+use fetch_driver::{AttemptPhase, AttemptProgress, BodyDemand, FailureKind};
 
 use super::chunked::{ChunkedDecoder, ChunkedItem};
 use super::connection::H1Connection;
@@ -25,7 +25,7 @@ pub(crate) struct H1Body {
     /// Whether chunks reach the driver as they are, without decoding.
     is_plain: bool,
     keep_alive: bool,
-    marks: Marks,
+    progress: AttemptProgress,
     pool: Arc<ConnectionPool>,
     state: BodyState,
     /// The unsent rest of the request, if the server answered early.
@@ -46,7 +46,7 @@ impl H1Body {
         conn: Box<H1Connection>,
         (framing, keep_alive): (BodyFraming, bool),
         upload: Option<Box<Upload>>,
-        marks: Marks,
+        progress: AttemptProgress,
         pool: Arc<ConnectionPool>,
     ) -> Self {
         let state = match framing {
@@ -58,7 +58,7 @@ impl H1Body {
             conn: Some(conn),
             is_plain: false,
             keep_alive,
-            marks,
+            progress,
             pool,
             state,
             upload,
@@ -100,7 +100,7 @@ impl H1Body {
         if let Some(upload) = &mut self.upload {
             match upload.poll(&mut *conn.stream, cx, || {}) {
                 Poll::Ready(Ok(())) => {
-                    self.marks.mark(Phase::Sent);
+                    self.progress.mark(AttemptPhase::Sent);
                     self.upload = None;
                 }
                 // The response may be complete nevertheless. The upload stays, so that the connection
@@ -109,7 +109,7 @@ impl H1Body {
                 Poll::Ready(Err(UploadError::Body(error))) => {
                     let text = format!("sending the request body to {}", conn.origin.key());
                     self.close();
-                    return Poll::Ready(Err(describe(Failure::RequestBody, text, error)));
+                    return Poll::Ready(Err(describe(FailureKind::RequestBody, text, error)));
                 }
                 Poll::Pending => {}
             }
@@ -117,18 +117,18 @@ impl H1Body {
         if let BodyState::Length(left @ LARGE..) = self.state
             && self.is_plain
         {
-            self.state = match self.marks.wanted() {
-                Wanted::Nothing => BodyState::Discarding(left),
-                Wanted::Pieces => BodyState::Length(left),
-                Wanted::Whole => {
-                    BodyState::Large(LargeBodyReader::new(left, conn, &self.marks), left)
+            self.state = match self.progress.demand() {
+                BodyDemand::Nothing => BodyState::Discarding(left),
+                BodyDemand::Pieces => BodyState::Length(left),
+                BodyDemand::Whole => {
+                    BodyState::Large(LargeBodyReader::new(left, conn, &self.progress), left)
                 }
             };
         }
         let polled = ready!(match &mut self.state {
             BodyState::Chunked(decoder) => poll_chunked(decoder, conn, cx),
-            BodyState::Discarding(left) => poll_discarding(left, conn, &self.marks, cx),
-            BodyState::Large(reader, left) => reader.poll(left, conn, &self.marks, cx),
+            BodyState::Discarding(left) => poll_discarding(left, conn, &self.progress, cx),
+            BodyState::Large(reader, left) => reader.poll(left, conn, &self.progress, cx),
             BodyState::Length(left) => poll_length(left, conn, cx),
             BodyState::UntilClose => poll_until_close(conn, cx),
         });
@@ -136,7 +136,7 @@ impl H1Body {
             Ok(Some(chunk)) => {
                 // The reader of large bodies reports bytes as they arrive.
                 if !matches!(self.state, BodyState::Large(..)) {
-                    self.marks.received(chunk.len() as u64);
+                    self.progress.add_received(chunk.len() as u64);
                 }
                 if self.is_complete() {
                     self.release();
@@ -187,7 +187,7 @@ fn poll_length(left: &mut u64, conn: &mut H1Connection, cx: &mut Context<'_>) ->
 fn poll_discarding(
     left: &mut u64,
     conn: &mut H1Connection,
-    marks: &Marks,
+    progress: &AttemptProgress,
     cx: &mut Context<'_>,
 ) -> Poll<NextChunk> {
     let mut discarded = 0;
@@ -212,7 +212,7 @@ fn poll_discarding(
         if received == 0 {
             return Poll::Ready(Err(body_cut(None, conn.origin.key())));
         }
-        marks.gathered(received);
+        progress.add_received_ahead(received);
         discarded += received;
         *left -= received as u64;
     }

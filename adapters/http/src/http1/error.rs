@@ -3,7 +3,7 @@
 use std::io;
 
 use bytes::Bytes;
-use fetch_driver::{Failure, TransportError};
+use fetch_driver::{FailureKind, TransportError};
 
 use super::chunked::ChunkedError;
 use crate::error::{describe, is_tls_error, tls_session_error};
@@ -16,14 +16,14 @@ pub(super) type NextChunk = Result<Option<Bytes>, TransportError>;
 pub(super) fn body_cut(error: Option<io::Error>, origin: OriginRef<'_>) -> TransportError {
     let text = format!("{origin} closed the connection inside the response body");
     match error {
-        None => TransportError::new(Failure::Io, text),
+        None => TransportError::new(FailureKind::Io, text),
         Some(error) if is_tls_error(&error) => tls_session_error(&error, origin),
         Some(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            describe(Failure::Io, text, error)
+            describe(FailureKind::Io, text, error)
         }
         Some(error) => {
             let text = format!("reading the response body from {origin}");
-            describe(Failure::Io, text, error)
+            describe(FailureKind::Io, text, error)
         }
     }
 }
@@ -31,5 +31,5 @@ pub(super) fn body_cut(error: Option<io::Error>, origin: OriginRef<'_>) -> Trans
 /// The framing of a chunked body is invalid.
 pub(super) fn invalid_chunk(error: &ChunkedError, origin: OriginRef<'_>) -> TransportError {
     let text = format!("{origin} sent an invalid chunk or trailer");
-    describe(Failure::Protocol, text, error.0)
+    describe(FailureKind::Protocol, text, error.0)
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use fetch_driver::{Failure, Marks, Outgoing, Phase, TransportError};
+use fetch_driver::{AttemptPhase, AttemptProgress, FailureKind, OutgoingRequest, TransportError};
 use http::{HeaderValue, Method, StatusCode};
 
 use super::body::H1Body;
@@ -24,11 +24,11 @@ use crate::pool::ConnectionPool;
 /// connection served another request before.
 pub(crate) async fn exchange(
     conn: Box<H1Connection>,
-    mut outgoing: Outgoing,
+    mut outgoing: OutgoingRequest,
     accept: Option<&HeaderValue>,
     reused: bool,
     max_head: usize,
-    (marks, pool): (Marks, &Arc<ConnectionPool>),
+    (progress, pool): (AttemptProgress, &Arc<ConnectionPool>),
 ) -> Result<(ResponseHead, H1Body), TransportError> {
     let parser = HeadParser {
         is_head_request: outgoing.method == Method::HEAD,
@@ -40,7 +40,7 @@ pub(crate) async fn exchange(
     })?;
     let mut exchange = H1Exchange {
         conn,
-        marks,
+        progress,
         parser,
         received_any: false,
         reused,
@@ -51,26 +51,26 @@ pub(crate) async fn exchange(
     let head = poll_fn(|cx| exchange.poll(cx)).await?;
     let H1Exchange {
         conn,
-        marks,
+        progress,
         upload,
         write_error,
         ..
     } = exchange;
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
         let text = format!("{} switched to another protocol", conn.origin.key());
-        return Err(TransportError::new(Failure::Protocol, text));
+        return Err(TransportError::new(FailureKind::Protocol, text));
     }
     // After a write error the request stays incomplete.
     let keep_alive = head.keep_alive && write_error.is_none();
     let upload = (write_error.is_none() && !upload.is_done()).then(|| Box::new(upload));
     let framing = (head.framing, keep_alive);
-    let body = H1Body::new(conn, framing, upload, marks, pool.clone());
+    let body = H1Body::new(conn, framing, upload, progress, pool.clone());
     Ok((head, body))
 }
 
 struct H1Exchange {
     conn: Box<H1Connection>,
-    marks: Marks,
+    progress: AttemptProgress,
     parser: HeadParser,
     /// Whether any byte of a response arrived.
     received_any: bool,
@@ -86,7 +86,7 @@ impl H1Exchange {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<ResponseHead, TransportError>> {
         if let Err(error) = self.write(cx) {
             let text = format!("sending the request body to {}", self.conn.origin.key());
-            return Poll::Ready(Err(describe(Failure::RequestBody, text, error)));
+            return Poll::Ready(Err(describe(FailureKind::RequestBody, text, error)));
         }
         let (parser, received_any) = (self.parser, &mut self.received_any);
         loop {
@@ -121,7 +121,7 @@ impl H1Exchange {
             .upload
             .poll(&mut *self.conn.stream, cx, || *sent_any = true)
         {
-            Poll::Ready(Ok(())) => self.marks.mark(Phase::Sent),
+            Poll::Ready(Ok(())) => self.progress.mark(AttemptPhase::Sent),
             Poll::Ready(Err(UploadError::Io(error))) => self.write_error = Some(error),
             Poll::Ready(Err(UploadError::Body(error))) => return Err(error),
             Poll::Pending => {}
@@ -139,19 +139,19 @@ impl H1Exchange {
         let sent = self.sent_any;
         let (kind, text) = match (&error, self.received_any) {
             (_, false) if self.reused => (
-                Failure::Stale { sent },
+                FailureKind::Stale { sent },
                 format!("{origin} had closed the idle connection"),
             ),
             (Some(_), _) => (
-                Failure::Io,
+                FailureKind::Io,
                 format!("before the response head from {origin} was complete"),
             ),
             (None, true) => (
-                Failure::Io,
+                FailureKind::Io,
                 format!("{origin} closed the connection inside the response head"),
             ),
             (None, false) => (
-                Failure::EmptyReply,
+                FailureKind::EmptyReply,
                 format!("{origin} closed the connection before the first byte"),
             ),
         };
@@ -165,12 +165,12 @@ impl H1Exchange {
         let (origin, max_head) = (self.conn.origin.key(), self.parser.max_head);
         match error {
             HeadError::TooLarge => TransportError::new(
-                Failure::Protocol,
+                FailureKind::Protocol,
                 format!("the response head from {origin} is over {max_head} bytes or 100 fields"),
             ),
             HeadError::Syntax(what) => {
                 let text = format!("invalid response head from {origin}");
-                describe(Failure::Protocol, text, what)
+                describe(FailureKind::Protocol, text, what)
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use fetch_driver::Marks;
+use fetch_driver::AttemptProgress;
 
 use super::connection::H1Connection;
 use super::error::{NextChunk, body_cut};
@@ -28,10 +28,10 @@ pub(super) struct LargeBodyReader {
 
 impl LargeBodyReader {
     /// Starts with the unread bytes of the connection, of a body with `left` bytes to come.
-    pub(super) fn new(left: u64, conn: &mut H1Connection, marks: &Marks) -> Self {
+    pub(super) fn new(left: u64, conn: &mut H1Connection, progress: &AttemptProgress) -> Self {
         let mut this = Self::with_buffer(left, FIRST_BUFFER);
         let unread = conn.unread.split_to(conn.unread.len().min(this.target));
-        marks.gathered(unread.len());
+        progress.add_received_ahead(unread.len());
         this.buffer.extend_from_slice(&unread);
         this
     }
@@ -44,12 +44,12 @@ impl LargeBodyReader {
         }
     }
 
-    /// The next full buffer. Bytes are reported to `marks` as they arrive.
+    /// The next full buffer. Bytes are reported to `progress` as they arrive.
     pub(super) fn poll(
         &mut self,
         left: &mut u64,
         conn: &mut H1Connection,
-        marks: &Marks,
+        progress: &AttemptProgress,
         cx: &mut Context<'_>,
     ) -> Poll<NextChunk> {
         if *left == 0 {
@@ -59,7 +59,7 @@ impl LargeBodyReader {
             let read = ready!(conn.stream.poll_read_spare(cx, &mut self.buffer));
             match read {
                 Ok(0) => return Poll::Ready(Err(body_cut(None, conn.origin.key()))),
-                Ok(n) => marks.gathered(n),
+                Ok(n) => progress.add_received_ahead(n),
                 Err(error) => return Poll::Ready(Err(body_cut(Some(error), conn.origin.key()))),
             }
         }

@@ -1,6 +1,6 @@
 //! The head of a request over HTTP/1.1.
 
-use fetch_driver::{Outgoing, TransportError};
+use fetch_driver::{OutgoingRequest, TransportError};
 use http::header::{
     ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue,
     PROXY_AUTHORIZATION, TRANSFER_ENCODING,
@@ -16,7 +16,7 @@ use crate::outgoing::{expects_body, may_accept_codings, reject_connect};
 /// request has none.
 pub(super) fn write(
     out: &mut Vec<u8>,
-    request: &Outgoing,
+    request: &OutgoingRequest,
     length: Option<u64>,
     origin: &Origin,
     accept: Option<&HeaderValue>,

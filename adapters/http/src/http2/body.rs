@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use fetch_driver::{Marks, TransportError};
+use fetch_driver::{AttemptProgress, TransportError};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
@@ -15,15 +15,15 @@ use super::lease::StreamLease;
 pub(crate) struct H2Body {
     incoming: Incoming,
     lease: Option<StreamLease>,
-    marks: Marks,
+    progress: AttemptProgress,
 }
 
 impl H2Body {
-    pub(super) fn new(incoming: Incoming, lease: StreamLease, marks: Marks) -> Self {
+    pub(super) fn new(incoming: Incoming, lease: StreamLease, progress: AttemptProgress) -> Self {
         let mut this = Self {
             incoming,
             lease: Some(lease),
-            marks,
+            progress,
         };
         if this.is_complete() {
             this.finish();
@@ -62,7 +62,7 @@ impl H2Body {
                     let Ok(chunk) = frame.into_data() else {
                         continue;
                     };
-                    self.marks.received(chunk.len() as u64);
+                    self.progress.add_received(chunk.len() as u64);
                     if self.is_complete() {
                         self.finish();
                     }

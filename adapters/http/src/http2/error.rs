@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::atomic::Ordering;
 
-use fetch_driver::{Failure, TransportError};
+use fetch_driver::{FailureKind, TransportError};
 use h2::Reason;
 
 use super::handle::CloseReason;
@@ -18,7 +18,7 @@ pub(super) fn unsent_error(lease: &StreamLease) -> TransportError {
         lease.retire_with_older();
         let origin = lease.handle.shared.origin.key();
         let text = format!("{origin} had closed the connection");
-        TransportError::new(Failure::Stale { sent: false }, text)
+        TransportError::new(FailureKind::Stale { sent: false }, text)
     })
 }
 
@@ -49,7 +49,7 @@ pub(super) fn head_error(
         let is_queued = upload.is_some_and(|upload| !upload.started.load(Ordering::Relaxed));
         let text = format!("{origin} had closed the connection");
         let sent = !is_unsent && !is_queued;
-        return describe(Failure::Stale { sent }, text, error);
+        return describe(FailureKind::Stale { sent }, text, error);
     }
     if let Some(native) = native {
         if native.is_go_away() {
@@ -69,16 +69,16 @@ pub(super) fn head_error(
     if reused && lease.is_silent() {
         lease.retire_with_older();
         let text = format!("{origin} had closed the idle connection");
-        return describe(Failure::Stale { sent: true }, text, error);
+        return describe(FailureKind::Stale { sent: true }, text, error);
     }
     match find_source::<io::Error>(&error).map(io::Error::kind) {
         Some(io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof) | None => {
             let text = format!("{origin} closed the connection before the response");
-            describe(Failure::EmptyReply, text, error)
+            describe(FailureKind::EmptyReply, text, error)
         }
         Some(_) => {
             let text = format!("waiting for the response of {origin}");
-            describe(Failure::Io, text, error)
+            describe(FailureKind::Io, text, error)
         }
     }
 }
@@ -95,11 +95,11 @@ fn closed_error(lease: &StreamLease, native: Option<&h2::Error>) -> Option<Trans
     match (reason.is_local, reason.reason) {
         (true, reason) if !settled => {
             let text = format!("{origin} does not speak HTTP/2 ({reason:?})");
-            Some(TransportError::new(Failure::Protocol, text))
+            Some(TransportError::new(FailureKind::Protocol, text))
         }
         (false, Reason::ENHANCE_YOUR_CALM) => {
             let text = format!("{origin} {CALM}");
-            Some(TransportError::new(Failure::Io, text))
+            Some(TransportError::new(FailureKind::Io, text))
         }
         _ => None,
     }
@@ -140,54 +140,54 @@ pub(super) fn body_error(error: hyper::Error, lease: &StreamLease) -> TransportE
         return error;
     }
     let text = format!("{origin} closed the connection inside the response body");
-    describe(Failure::Io, text, error)
+    describe(FailureKind::Io, text, error)
 }
 
 /// The response body ended without an error, but incomplete.
 pub(super) fn truncated_body(lease: &StreamLease) -> TransportError {
     let origin = lease.handle.shared.origin.key();
     let text = format!("{origin} ended the stream inside the response body (NO_ERROR)");
-    TransportError::new(Failure::Io, text)
+    TransportError::new(FailureKind::Io, text)
 }
 
 /// The failure behind GOAWAY, RST_STREAM or an invalid frame. A request whose response had `started`
 /// was certainly processed.
-fn protocol_error(error: &h2::Error, started: bool) -> (Failure, String) {
+fn protocol_error(error: &h2::Error, started: bool) -> (FailureKind, String) {
     let reason = error.reason().unwrap_or(Reason::INTERNAL_ERROR);
     let name = format!("{reason:?}");
     if reason == Reason::ENHANCE_YOUR_CALM {
         return match error.is_library() {
-            true => (Failure::Io, "sent too many unneeded frames".to_owned()),
-            false => (Failure::Io, CALM.to_owned()),
+            true => (FailureKind::Io, "sent too many unneeded frames".to_owned()),
+            false => (FailureKind::Io, CALM.to_owned()),
         };
     }
     if error.is_library() {
         // At most one request caused the end of the whole connection: the others may be retried.
         let kind = match error.is_go_away() {
-            true => Failure::Io,
-            false => Failure::Protocol,
+            true => FailureKind::Io,
+            false => FailureKind::Protocol,
         };
         return (kind, format!("violated the HTTP/2 protocol ({name})"));
     }
     if error.is_go_away() && !started {
         // hyper only ends the requests that the server did not process.
         let text = format!("is closing the connection and did not process the request ({name})");
-        return (Failure::Stale { sent: false }, text);
+        return (FailureKind::Stale { sent: false }, text);
     }
     match reason {
         Reason::REFUSED_STREAM if !started => {
             let text = format!("did not process the request ({name})");
-            (Failure::Stale { sent: false }, text)
+            (FailureKind::Stale { sent: false }, text)
         }
         Reason::HTTP_1_1_REQUIRED => {
             let text = format!("requires HTTP/1.1 for this request: switch HTTP/2 off ({name})");
-            (Failure::Protocol, text)
+            (FailureKind::Protocol, text)
         }
         Reason::PROTOCOL_ERROR | Reason::COMPRESSION_ERROR | Reason::FRAME_SIZE_ERROR => {
             let text = format!("rejected the request as invalid HTTP/2 ({name})");
-            (Failure::Protocol, text)
+            (FailureKind::Protocol, text)
         }
-        _ => (Failure::Io, format!("reset the request ({name})")),
+        _ => (FailureKind::Io, format!("reset the request ({name})")),
     }
 }
 
@@ -195,12 +195,12 @@ fn request_body_error(lease: &StreamLease) -> Option<TransportError> {
     let error = lease.upload.as_ref()?.error.get()?;
     let origin = lease.handle.shared.origin.key();
     let text = format!("sending the request body to {origin}");
-    Some(describe(Failure::RequestBody, text, error.as_str()))
+    Some(describe(FailureKind::RequestBody, text, error.as_str()))
 }
 
 fn tls_error(lease: &StreamLease) -> Option<TransportError> {
     let shared = &lease.handle.shared;
     let error = shared.tls_error.get()?;
     let text = format!("{} ended the TLS session", shared.origin.key());
-    Some(describe(Failure::Tls, text, error.as_str()))
+    Some(describe(FailureKind::Tls, text, error.as_str()))
 }

@@ -1,6 +1,6 @@
 //! One request and its response head over a shared connection.
 
-use fetch_driver::{Marks, Outgoing, TransportError};
+use fetch_driver::{AttemptProgress, OutgoingRequest, TransportError};
 use http::HeaderValue;
 use http::response::Parts;
 
@@ -14,13 +14,13 @@ use super::{error, request};
 /// connection was open before this request.
 pub(crate) async fn exchange(
     mut lease: StreamLease,
-    outgoing: Outgoing,
+    outgoing: OutgoingRequest,
     accept: Option<HeaderValue>,
     reused: bool,
     max_head: usize,
-    marks: Marks,
+    progress: AttemptProgress,
 ) -> Result<(Parts, H2Body), TransportError> {
-    let (request, upload) = request::build(outgoing, &lease.handle, accept, marks.clone())?;
+    let (request, upload) = request::build(outgoing, &lease.handle, accept, progress.clone())?;
     lease.upload = upload;
     let mut sender = lease.handle.sender.clone();
     let shared = &lease.handle.shared;
@@ -41,5 +41,5 @@ pub(crate) async fn exchange(
     };
     lease.mark_answered();
     let (head, body) = response.into_parts();
-    Ok((head, H2Body::new(body, lease, marks)))
+    Ok((head, H2Body::new(body, lease, progress)))
 }

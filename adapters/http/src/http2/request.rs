@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fetch_driver::{Failure, Marks, Outgoing, TransportError};
+use fetch_driver::{AttemptProgress, FailureKind, OutgoingRequest, TransportError};
 use http::Request;
 use http::header::{
     ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TE,
@@ -18,13 +18,13 @@ use crate::outgoing::{expects_body, may_accept_codings, reject_connect};
 /// Builds the request, and the status of its upload if it has a body. `accept` is sent as
 /// `Accept-Encoding` if the request has none.
 pub(super) fn build(
-    outgoing: Outgoing,
+    outgoing: OutgoingRequest,
     handle: &H2Handle,
     accept: Option<HeaderValue>,
-    marks: Marks,
+    progress: AttemptProgress,
 ) -> Result<(Request<H2RequestBody>, Option<Arc<UploadStatus>>), TransportError> {
     reject_connect(&outgoing.method)?;
-    let Outgoing {
+    let OutgoingRequest {
         body,
         headers,
         method,
@@ -49,7 +49,7 @@ pub(super) fn build(
     target.path_and_query = Some(path_and_query(&url, path_as_is)?);
     let uri = Uri::from_parts(target).map_err(invalid_target)?;
     let status = (body.length() != Some(0)).then(Arc::<UploadStatus>::default);
-    let body = H2RequestBody::new(body, marks, status.clone());
+    let body = H2RequestBody::new(body, progress, status.clone());
     let mut request = Request::new(body);
     *request.headers_mut() = headers;
     *request.method_mut() = method;
@@ -63,7 +63,7 @@ fn path_and_query(url: &Url, as_is: Option<PathAndQuery>) -> Result<PathAndQuery
 }
 
 fn invalid_target(error: impl std::fmt::Display) -> TransportError {
-    TransportError::new(Failure::Unsupported, format!("request target: {error}"))
+    TransportError::new(FailureKind::Unsupported, format!("request target: {error}"))
 }
 
 /// Removes fields that HTTP/2 expresses otherwise, or that concern one HTTP/1.1 connection (RFC 9113,

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use fetch_driver::{Failure, TransportError};
+use fetch_driver::{FailureKind, TransportError};
 use futures_io::{AsyncRead, AsyncWrite};
 use http::uri::Authority;
 use hyper::client::conn::http2::Builder;
@@ -43,7 +43,7 @@ where
         NextHop::Server(host) => Authority::try_from(host.as_bytes()),
         NextHop::Proxy(_) => unreachable!("HTTP/2 is not offered to proxies"),
     };
-    let authority = authority.map_err(|e| TransportError::new(Failure::Unsupported, e))?;
+    let authority = authority.map_err(|e| TransportError::new(FailureKind::Unsupported, e))?;
     let (number, freed) = pool.prepare_connection(&origin);
     let shared = Arc::new(H2Shared::new(origin, number, freed));
     let spawner = TaskSpawner::new(runtime.clone());
@@ -57,7 +57,7 @@ where
         .handshake(io);
     let (sender, connection) = handshake
         .await
-        .map_err(|error| describe(Failure::Io, "starting HTTP/2", error))?;
+        .map_err(|error| describe(FailureKind::Io, "starting HTTP/2", error))?;
     let task = ConnectionTask::new(connection, &spawner, pool, shared.clone());
     let handle = Arc::new(H2Handle {
         authority,

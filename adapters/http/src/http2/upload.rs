@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use fetch_driver::{BodyStream, Marks, Phase, RequestBody};
+use fetch_driver::{AttemptPhase, AttemptProgress, BodyStream, RequestBody};
 use http_body::{Body, Frame, SizeHint};
 
 use crate::outgoing::{BoxError, check_length};
@@ -25,7 +25,7 @@ pub(super) struct UploadStatus {
 
 /// A request body. It marks the request as sent when hyper has taken all of it.
 pub(crate) struct H2RequestBody {
-    marks: Option<Marks>,
+    progress: Option<AttemptProgress>,
     source: BodySource,
     status: Option<Arc<UploadStatus>>,
 }
@@ -40,7 +40,11 @@ enum BodySource {
 }
 
 impl H2RequestBody {
-    pub(super) fn new(body: RequestBody, marks: Marks, status: Option<Arc<UploadStatus>>) -> Self {
+    pub(super) fn new(
+        body: RequestBody,
+        progress: AttemptProgress,
+        status: Option<Arc<UploadStatus>>,
+    ) -> Self {
         let source = match body {
             RequestBody::Bytes(bytes) => BodySource::Bytes(bytes),
             RequestBody::Empty => BodySource::Bytes(Bytes::new()),
@@ -50,7 +54,7 @@ impl H2RequestBody {
             },
         };
         let mut this = Self {
-            marks: Some(marks),
+            progress: Some(progress),
             source,
             status,
         };
@@ -62,8 +66,8 @@ impl H2RequestBody {
     }
 
     fn mark_sent(&mut self) {
-        if let Some(marks) = self.marks.take() {
-            marks.mark(Phase::Sent);
+        if let Some(progress) = self.progress.take() {
+            progress.mark(AttemptPhase::Sent);
         }
     }
 }

@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use fetch_driver::{BodyStream, Failure, RequestBody, Transport};
+use fetch_driver::{BodyStream, FailureKind, RequestBody, Transport};
 use fetch_testbed::{Site, byte_at};
 use futures_lite::{StreamExt, stream};
 use http::{HeaderValue, Method, Version};
 use smol::block_on;
 
-use crate::client::{client, fetch, get, marks, read_body, send, wait_all_closed};
+use crate::client::{client, fetch, get, progress, read_body, send, wait_all_closed};
 use crate::raw::{RawServer, read_head};
 
 #[test]
@@ -107,7 +107,7 @@ fn an_unread_body_applies_back_pressure() {
 #[test]
 fn received_bytes_are_counted_before_decoding() {
     let (site, client) = (Site::start().unwrap(), client());
-    let (plain, coded) = (marks(), marks());
+    let (plain, coded) = (progress(), progress());
     let response = block_on(client.send(get(&site.url("/bytes/5000")), plain.clone())).unwrap();
     block_on(read_body(response.body)).unwrap();
     assert_eq!(plain.wire_bytes(), 5_000);
@@ -191,7 +191,7 @@ fn a_body_stream_that_fails_or_breaks_its_length_fails_the_request() {
             stream: stream_of(items),
         };
         let error = block_on(send(&client, request)).unwrap_err();
-        assert_eq!(error.kind(), Failure::RequestBody, "{error}");
+        assert_eq!(error.kind(), FailureKind::RequestBody, "{error}");
     }
 }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fetch_driver::{
-    Clock, Failure, Incoming, Marks, Outgoing, RequestBody, Transport, TransportError,
+    AttemptProgress, Clock, FailureKind, IncomingResponse, OutgoingRequest, Transport,
+    TransportError,
 };
 use fetch_http::{AsyncIoSocket, HttpConfig, HttpRuntime, HttpTransport, ResponseBody};
 use futures_lite::StreamExt;
@@ -35,7 +36,7 @@ impl HttpRuntime for Smol {
 }
 
 pub(crate) type TestClient = HttpTransport<Smol>;
-pub(crate) type SendResult = Result<Incoming<ResponseBody>, TransportError>;
+pub(crate) type SendResult = Result<IncomingResponse<ResponseBody>, TransportError>;
 
 pub(crate) fn client() -> TestClient {
     client_with(HttpConfig::new())
@@ -45,24 +46,16 @@ pub(crate) fn client_with(config: HttpConfig) -> TestClient {
     HttpTransport::new(Smol, config)
 }
 
-pub(crate) fn get(url: &str) -> Outgoing {
-    Outgoing {
-        body: RequestBody::Empty,
-        fresh_connection: false,
-        headers: Arc::default(),
-        max_body: u64::MAX,
-        method: Method::GET,
-        path_as_is: None,
-        url: Arc::new(url.parse().unwrap()),
-    }
+pub(crate) fn get(url: &str) -> OutgoingRequest {
+    OutgoingRequest::new(Method::GET, Arc::new(url.parse().unwrap()))
 }
 
-pub(crate) fn marks() -> Marks {
-    Marks::new(Clock::start())
+pub(crate) fn progress() -> AttemptProgress {
+    AttemptProgress::new(Clock::start())
 }
 
-pub(crate) async fn send(client: &TestClient, request: Outgoing) -> SendResult {
-    client.send(request, marks()).await
+pub(crate) async fn send(client: &TestClient, request: OutgoingRequest) -> SendResult {
+    client.send(request, progress()).await
 }
 
 /// Fetches status and body.
@@ -84,7 +77,7 @@ pub(crate) async fn read_body(mut body: ResponseBody) -> Result<Vec<u8>, Transpo
 }
 
 /// The kind of failure, in the head or in the body.
-pub(crate) async fn failure(client: &TestClient, url: &str) -> Failure {
+pub(crate) async fn failure(client: &TestClient, url: &str) -> FailureKind {
     fetch(client, url).await.expect_err(url).kind()
 }
 

@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use fetch_driver::{BuildError, Failure, Identity, Settings};
+use fetch_driver::{BuildError, ClientIdentity, FailureKind, Settings};
 use fetch_http::{HttpConfig, TlsOptions};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use smol::block_on;
@@ -96,7 +96,7 @@ fn the_client_certificate_is_sent_on_request() {
     let (status, body) = block_on(fetch(&client_with(HttpConfig::new().tls(known)), &url)).unwrap();
     assert_eq!((status, body), (200, b"ok".to_vec()));
     let error = block_on(fetch(&client_with(HttpConfig::new().tls(options)), &url)).unwrap_err();
-    assert_eq!(error.kind(), Failure::Tls);
+    assert_eq!(error.kind(), FailureKind::Tls);
     assert!(error.to_string().contains("CertificateRequired"), "{error}");
 }
 
@@ -119,7 +119,7 @@ fn invalid_client_certificates_are_build_errors() {
         (&*cert, cut, "is cut short"),
     ] {
         let mut settings = Settings::default();
-        settings.client_certificate = Some(Identity {
+        settings.tls.client_certificate = Some(ClientIdentity {
             cert_pem: cert.into(),
             key_pem: key.into(),
         });

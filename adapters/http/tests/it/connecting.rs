@@ -4,13 +4,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use fetch_driver::{Failure, Transport};
+use fetch_driver::{FailureKind, Transport};
 use fetch_http::{DnsResolver, HttpConfig};
 use fetch_testbed::Site;
 use futures_lite::{FutureExt, future};
 use smol::block_on;
 
-use crate::client::{TestClient, client, client_with, failure, fetch, get, marks, send};
+use crate::client::{TestClient, client, client_with, failure, fetch, get, progress, send};
 use crate::raw::RawServer;
 
 /// Counts lookups, and can be blocked.
@@ -123,7 +123,7 @@ fn dns_failures_are_cached() {
     let client = client_with(without_keep_alive(&resolver));
     for _ in 0..3 {
         let error = block_on(fetch(&client, "http://name.test/")).unwrap_err();
-        assert_eq!(error.kind(), Failure::Resolve);
+        assert_eq!(error.kind(), FailureKind::Resolve);
         assert!(error.to_string().contains("`name.test`"), "{error}");
     }
     assert_eq!(resolver.lookups(), 1);
@@ -165,7 +165,7 @@ fn concurrent_lookups_share_one_call_even_if_the_first_is_cancelled() {
 }
 
 /// Looks up `count` names, each in a separate task.
-fn look_up_names(client: &TestClient, count: usize) -> Vec<smol::Task<Failure>> {
+fn look_up_names(client: &TestClient, count: usize) -> Vec<smol::Task<FailureKind>> {
     let task = |n| {
         let client = client.clone();
         smol::spawn(async move { failure(&client, &format!("http://n{n}.test/")).await })
@@ -190,7 +190,7 @@ fn queued_lookups_without_waiters_are_skipped() {
     }
     assert_eq!(
         block_on(failure(&client, "http://another.test/")),
-        Failure::Resolve
+        FailureKind::Resolve
     );
     assert_eq!(resolver.lookups(), 33);
 }
@@ -208,7 +208,7 @@ fn at_most_32_lookups_run_at_once() {
     assert_eq!(resolver.lookups(), 32);
     resolver.block(false);
     for task in tasks {
-        assert_eq!(block_on(task), Failure::Resolve);
+        assert_eq!(block_on(task), FailureKind::Resolve);
     }
     assert_eq!(resolver.lookups(), 100);
 }
@@ -225,7 +225,7 @@ fn a_resolver_panic_fails_only_the_lookup() {
     let client = client_with(HttpConfig::new().resolver(PanickingResolver));
     assert_eq!(
         block_on(failure(&client, "http://name.test/")),
-        Failure::Resolve
+        FailureKind::Resolve
     );
 }
 
@@ -251,7 +251,7 @@ fn overrides_and_ip_addresses_need_no_lookup() {
     assert_eq!(resolver.lookups(), 0);
     assert_eq!(
         block_on(failure(&client, "http://over.test/")),
-        Failure::Resolve
+        FailureKind::Resolve
     );
 }
 
@@ -259,11 +259,11 @@ fn overrides_and_ip_addresses_need_no_lookup() {
 fn the_next_address_is_tried_after_a_failure() {
     let site = Site::start().unwrap();
     let resolver = TestResolver::answering(&["::1", "127.0.0.2", "127.0.0.1"]);
-    let marks = marks();
+    let progress = progress();
     let sent = client_with(without_keep_alive(&resolver))
-        .send(get(&url_for(&site, "name.test")), marks.clone());
+        .send(get(&url_for(&site, "name.test")), progress.clone());
     assert_eq!(block_on(sent).unwrap().status, 200);
-    assert_eq!(marks.connection().unwrap().remote, Some(site.address()));
+    assert_eq!(progress.connection().unwrap().remote, Some(site.address()));
 }
 
 #[test]
@@ -272,7 +272,7 @@ fn the_error_names_every_address_tried() {
     let resolver = TestResolver::answering(&["127.0.0.2", "127.0.0.3"]);
     let request = get(&url_for(&site, "name.test"));
     let error = block_on(send(&client_with(without_keep_alive(&resolver)), request)).unwrap_err();
-    assert_eq!(error.kind(), Failure::Connect);
+    assert_eq!(error.kind(), FailureKind::Connect);
     for addr in ["127.0.0.2:", "127.0.0.3:"] {
         assert!(error.to_string().contains(addr), "{error}");
     }
@@ -310,6 +310,9 @@ fn a_silent_address_does_not_delay_the_next() {
     let client = HttpTransport::new(runtime, without_keep_alive(&resolver));
     let started = Instant::now();
     let request = get(&format!("http://name.test:{}/", server.port()));
-    assert_eq!(block_on(client.send(request, marks())).unwrap().status, 204);
+    assert_eq!(
+        block_on(client.send(request, progress())).unwrap().status,
+        204
+    );
     assert!(started.elapsed() >= Duration::from_millis(250));
 }

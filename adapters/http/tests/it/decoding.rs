@@ -1,7 +1,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use fetch_driver::Failure;
+use fetch_driver::FailureKind;
 use fetch_http::HttpConfig;
 use fetch_testbed::Site;
 use futures_lite::StreamExt;
@@ -96,7 +96,7 @@ fn too_many_codings_are_a_decode_failure() {
     assert!(block_on(fetch(&client(), &server.url("/"))).is_ok());
     let server = coded_server(&["gzip"; 6].join(","), b"x");
     let error = block_on(fetch(&client(), &server.url("/"))).unwrap_err();
-    assert_eq!(error.kind(), Failure::Decode);
+    assert_eq!(error.kind(), FailureKind::Decode);
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn broken_and_truncated_streams_are_decode_failures() {
     ] {
         let server = coded_server(name, body);
         let error = block_on(fetch(&client(), &server.url("/"))).unwrap_err();
-        assert_eq!(error.kind(), Failure::Decode, "{name}: {error}");
+        assert_eq!(error.kind(), FailureKind::Decode, "{name}: {error}");
     }
 }
 
@@ -175,7 +175,7 @@ fn decompression_stops_at_the_body_limit() {
             }
         }
     });
-    assert_eq!(error.kind(), Failure::BodyTooLarge);
+    assert_eq!(error.kind(), FailureKind::BodyTooLarge);
     assert!(got <= 1_000_000, "{got}");
     // The error closed the connection, not the drop of the body.
     assert_eq!(client.open_connections(), 0);

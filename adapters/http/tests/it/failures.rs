@@ -1,24 +1,24 @@
 use std::io::Write;
 
-use fetch_driver::{Failure, Transport};
+use fetch_driver::{FailureKind, Transport};
 use fetch_http::HttpConfig;
 use fetch_testbed::Site;
 use http::Method;
 use smol::block_on;
 
-use crate::client::{client, client_with, failure, fetch, get, marks, send};
+use crate::client::{client, client_with, failure, fetch, get, progress, send};
 use crate::raw::{RawServer, closed_port, read_head};
 
 #[test]
 fn each_way_to_break_a_response_has_its_failure_kind() {
     let (site, client) = (Site::start().unwrap(), client());
     for (path, kind) in [
-        ("/reset", Failure::Io),
-        ("/reset-body", Failure::Io),
-        ("/truncate", Failure::Io),
-        ("/empty-reply", Failure::EmptyReply),
-        ("/garbage", Failure::Protocol),
-        ("/head-flood", Failure::Protocol),
+        ("/reset", FailureKind::Io),
+        ("/reset-body", FailureKind::Io),
+        ("/truncate", FailureKind::Io),
+        ("/empty-reply", FailureKind::EmptyReply),
+        ("/garbage", FailureKind::Protocol),
+        ("/head-flood", FailureKind::Protocol),
     ] {
         let mut request = get(&site.url(path));
         request.fresh_connection = true;
@@ -66,7 +66,7 @@ fn invalid_responses_are_protocol_failures() {
         let (server, client) = (RawServer::answering_once(answer), client());
         assert_eq!(
             block_on(failure(&client, &server.url("/"))),
-            Failure::Protocol,
+            FailureKind::Protocol,
             "{answer}"
         );
     }
@@ -75,14 +75,20 @@ fn invalid_responses_are_protocol_failures() {
 #[test]
 fn a_truncated_head_is_an_io_failure() {
     let server = RawServer::answering_once("HTTP/1.1 200 OK\r\nContent-Le");
-    assert_eq!(block_on(failure(&client(), &server.url("/"))), Failure::Io);
+    assert_eq!(
+        block_on(failure(&client(), &server.url("/"))),
+        FailureKind::Io
+    );
 }
 
 #[test]
 fn a_chunked_body_without_end_is_an_io_failure() {
     let answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n";
     let server = RawServer::answering_once(answer);
-    assert_eq!(block_on(failure(&client(), &server.url("/"))), Failure::Io);
+    assert_eq!(
+        block_on(failure(&client(), &server.url("/"))),
+        FailureKind::Io
+    );
 }
 
 #[test]
@@ -100,7 +106,7 @@ fn the_configured_head_limit_applies() {
         204
     );
     let error = block_on(fetch(&client_with(config()), &large.url("/"))).unwrap_err();
-    assert_eq!(error.kind(), Failure::Protocol);
+    assert_eq!(error.kind(), FailureKind::Protocol);
     assert!(error.to_string().contains("20000 bytes"), "{error}");
 }
 
@@ -123,7 +129,7 @@ fn a_refused_connection_names_the_address() {
     let port = closed_port();
     let url = format!("http://127.0.0.1:{port}/");
     let error = block_on(fetch(&client(), &url)).unwrap_err();
-    assert_eq!(error.kind(), Failure::Connect);
+    assert_eq!(error.kind(), FailureKind::Connect);
     assert!(
         error.to_string().contains(&format!("127.0.0.1:{port}: ")),
         "{error}"
@@ -135,7 +141,7 @@ fn unsupported_requests_have_that_failure_kind() {
     for url in ["ftp://127.0.0.1/", "file:///etc/hosts", "data:,x"] {
         assert_eq!(
             block_on(failure(&client(), url)),
-            Failure::Unsupported,
+            FailureKind::Unsupported,
             "{url}"
         );
     }
@@ -143,8 +149,8 @@ fn unsupported_requests_have_that_failure_kind() {
     request.method = Method::CONNECT;
     let server = RawServer::answering("HTTP/1.1 200 OK\r\n\r\n");
     request.url = std::sync::Arc::new(server.url("/").parse().unwrap());
-    let error = block_on(client().send(request, marks())).unwrap_err();
-    assert_eq!(error.kind(), Failure::Unsupported);
+    let error = block_on(client().send(request, progress())).unwrap_err();
+    assert_eq!(error.kind(), FailureKind::Unsupported);
 }
 
 #[test]
@@ -159,7 +165,7 @@ fn unexpected_bytes_close_an_idle_connection() {
     for _ in 0..3 {
         match block_on(fetch(&client, &server.url("/"))) {
             Ok((_, body)) => assert_eq!(body, b"ok"),
-            Err(error) => assert!(matches!(error.kind(), Failure::Stale { .. }), "{error}"),
+            Err(error) => assert!(matches!(error.kind(), FailureKind::Stale { .. }), "{error}"),
         }
     }
 }

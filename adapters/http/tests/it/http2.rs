@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fetch_driver::{Failure, Http2, Phase, RequestBody, Transport};
+use fetch_driver::{AttemptPhase, FailureKind, Http2Mode, RequestBody, Transport};
 use fetch_http::{HttpConfig, TlsOptions};
 use fetch_smol::{Backoff, Policy, Request};
 use fetch_testbed::{Certificate, Said, ScriptedHttp2, Site};
@@ -11,7 +11,7 @@ use http::header::{CONNECTION, HOST, HeaderName, HeaderValue};
 use http::{Method, Version};
 use smol::block_on;
 
-use crate::client::{TestClient, client_with, failure, fetch, get, marks, read_body, send};
+use crate::client::{TestClient, client_with, failure, fetch, get, progress, read_body, send};
 use crate::h2_server::{H2Action, H2Server};
 use crate::raw::RawServer;
 
@@ -26,14 +26,14 @@ fn trusting(site: &Site) -> HttpConfig {
 }
 
 fn prior_knowledge() -> TestClient {
-    client_with(HttpConfig::new().http2(Http2::PriorKnowledge))
+    client_with(HttpConfig::new().http2(Http2Mode::PriorKnowledge))
 }
 
 /// Fetches all URLs concurrently. Returns the sorted failure kinds.
 fn fetch_concurrently(
     client: &TestClient,
     urls: impl IntoIterator<Item = String>,
-) -> Vec<Option<Failure>> {
+) -> Vec<Option<FailureKind>> {
     let tasks: Vec<_> = urls
         .into_iter()
         .map(|url| {
@@ -74,16 +74,22 @@ fn responses_report_version_and_connection() {
     let site = site();
     let client = client_with(trusting(&site));
     for reused in [false, true] {
-        let marks = marks();
-        let response = block_on(client.send(get(&site.url("/get")), marks.clone())).unwrap();
+        let progress = progress();
+        let response = block_on(client.send(get(&site.url("/get")), progress.clone())).unwrap();
         assert_eq!(response.version, Version::HTTP_2);
         block_on(read_body(response.body)).unwrap();
-        let connection = marks.connection().unwrap();
+        let connection = progress.connection().unwrap();
         assert_eq!(connection.reused, reused);
         assert_eq!(connection.remote, Some(site.address()));
-        let seen = format!("{marks:?}");
-        assert!(seen.contains(&format!("{:?}", Phase::Sent)), "{seen}");
-        assert_eq!(seen.contains(&format!("{:?}", Phase::TlsDone)), !reused);
+        let seen = format!("{progress:?}");
+        assert!(
+            seen.contains(&format!("{:?}", AttemptPhase::Sent)),
+            "{seen}"
+        );
+        assert_eq!(
+            seen.contains(&format!("{:?}", AttemptPhase::TlsDone)),
+            !reused
+        );
     }
 }
 
@@ -102,7 +108,7 @@ fn a_server_without_http2_gets_parallel_http1_requests() {
 #[test]
 fn http2_is_not_used_when_off_or_over_plain_http() {
     let site = site();
-    let client = client_with(trusting(&site).http2(Http2::Off));
+    let client = client_with(trusting(&site).http2(Http2Mode::Off));
     let response = block_on(send(&client, get(&site.url("/get")))).unwrap();
     assert_eq!(response.version, Version::HTTP_11);
     let plain = Site::start().unwrap();
@@ -119,7 +125,7 @@ fn a_server_without_http2_fails_prior_knowledge_once() {
     let plain = RawServer::answering("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
     assert_eq!(
         block_on(failure(&prior_knowledge(), &plain.url("/"))),
-        Failure::Protocol
+        FailureKind::Protocol
     );
     assert_eq!(plain.connections(), 1);
 }
@@ -157,7 +163,7 @@ fn requests_over_the_stream_limit_wait() {
     let server = H2Server::start(3, |_, _| H2Action::Answer(Duration::from_millis(5)));
     let one = client_with(
         HttpConfig::new()
-            .http2(Http2::PriorKnowledge)
+            .http2(Http2Mode::PriorKnowledge)
             .max_connections(1),
     );
     assert_eq!(fetch_concurrently(&one, vec![server.url(); 60]), [None; 60]);
@@ -166,7 +172,7 @@ fn requests_over_the_stream_limit_wait() {
     let server = H2Server::start(3, |_, _| H2Action::Answer(Duration::from_millis(50)));
     let four = client_with(
         HttpConfig::new()
-            .http2(Http2::PriorKnowledge)
+            .http2(Http2Mode::PriorKnowledge)
             .max_connections(4),
     );
     assert_eq!(
@@ -198,7 +204,7 @@ fn an_idle_shared_connection_is_evicted_for_another_origin() {
         .collect();
     let client = client_with(
         HttpConfig::new()
-            .http2(Http2::PriorKnowledge)
+            .http2(Http2Mode::PriorKnowledge)
             .max_connections(1),
     );
     for site in sites.iter().cycle().take(9) {
@@ -221,7 +227,10 @@ fn a_refused_stream_is_unsent_and_the_connection_stays_open() {
                 .map(|e| e.kind())
         })
         .collect();
-    assert_eq!(kinds, [None, Some(Failure::Stale { sent: false }), None]);
+    assert_eq!(
+        kinds,
+        [None, Some(FailureKind::Stale { sent: false }), None]
+    );
     assert_eq!(server.connections(), 1);
 }
 
@@ -237,7 +246,7 @@ fn requests_after_goaway_are_unsent_and_earlier_ones_complete() {
     .unwrap();
     let client = prior_knowledge();
     let failed = fetch_concurrently(&client, vec![server.url("/"); 5]);
-    let aside = Some(Failure::Stale { sent: false });
+    let aside = Some(FailureKind::Stale { sent: false });
     assert_eq!(failed, [None, None, None, aside, aside]);
     assert_eq!(block_on(fetch(&client, &server.url("/"))).unwrap().0, 200);
     assert_eq!(server.connections(), 2);
@@ -254,7 +263,7 @@ fn no_request_is_lost_to_goaway_and_refused_streams() {
     })
     .unwrap();
     let fetcher = fetch_smol::Fetcher::builder()
-        .http2(Http2::PriorKnowledge)
+        .http2(Http2Mode::PriorKnowledge)
         .policy(
             Policy::default()
                 .attempts(10)
@@ -288,7 +297,7 @@ fn enhance_your_calm_has_a_plain_message() {
     ] {
         let server = H2Server::start(100, move |_, _| act);
         let error = block_on(fetch(&prior_knowledge(), &server.url())).unwrap_err();
-        assert_eq!(error.kind(), Failure::Io);
+        assert_eq!(error.kind(), FailureKind::Io);
         assert!(error.to_string().contains("fewer requests"), "{error}");
     }
 }
@@ -303,7 +312,7 @@ fn a_broken_connection_fails_its_requests_as_transient() {
     let client = prior_knowledge();
     let failed = fetch_concurrently(&client, vec![server.url(); 6]);
     for kind in &failed {
-        assert!(kind.is_some_and(Failure::is_transient), "{failed:?}");
+        assert!(kind.is_some_and(FailureKind::is_transient), "{failed:?}");
     }
     assert_eq!(block_on(fetch(&client, &server.url())).unwrap().0, 200);
     assert_eq!(server.connections(), 2);
@@ -393,7 +402,7 @@ fn a_failing_request_body_is_a_request_body_failure() {
         stream: stream::iter([Ok(Bytes::from("a")), Err("the disk is gone".into())]).boxed(),
     };
     let error = block_on(send(&client_with(trusting(&site)), request)).unwrap_err();
-    assert_eq!(error.kind(), Failure::RequestBody);
+    assert_eq!(error.kind(), FailureKind::RequestBody);
     assert!(error.to_string().contains("the disk is gone"), "{error}");
 }
 
@@ -405,7 +414,7 @@ fn a_head_over_the_limit_is_a_protocol_failure() {
         &site.url("/head-flood?bytes=70000"),
     ));
     let error = error.unwrap_err();
-    assert_eq!(error.kind(), Failure::Protocol, "{error}");
+    assert_eq!(error.kind(), FailureKind::Protocol, "{error}");
 }
 
 #[test]
@@ -413,7 +422,7 @@ fn a_failed_connect_fails_all_waiting_requests() {
     let server = RawServer::serve(|_, stream| drop(stream));
     let url = server.url("/").replace("http:", "https:");
     let failed = fetch_concurrently(&client_with(HttpConfig::new()), vec![url; 50]);
-    assert_eq!(failed, [Some(Failure::Connect); 50]);
+    assert_eq!(failed, [Some(FailureKind::Connect); 50]);
     assert!(server.connections() < 50, "{}", server.connections());
 }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use fetch_driver::{Failure, Phase, RequestBody, Transport};
+use fetch_driver::{AttemptPhase, FailureKind, RequestBody, Transport};
 use fetch_http::HttpConfig;
 use fetch_testbed::Site;
 use futures_lite::{FutureExt, StreamExt, future, stream};
@@ -12,7 +12,7 @@ use http::Method;
 use smol::block_on;
 
 use crate::client::{
-    MAX_WAIT, client, client_with, failure, fetch, get, marks, read_body, send, wait_all_closed,
+    MAX_WAIT, client, client_with, failure, fetch, get, progress, read_body, send, wait_all_closed,
 };
 use crate::raw::{RawServer, read_head};
 
@@ -43,10 +43,10 @@ fn one_connection_serves_all_sequential_requests() {
 fn reused_connections_are_reported_with_their_peer() {
     let (site, client) = (Site::start().unwrap(), client());
     for reused in [false, true] {
-        let marks = marks();
-        let response = block_on(client.send(get(&site.url("/get")), marks.clone())).unwrap();
+        let progress = progress();
+        let response = block_on(client.send(get(&site.url("/get")), progress.clone())).unwrap();
         block_on(read_body(response.body)).unwrap();
-        let connection = marks.connection().unwrap();
+        let connection = progress.connection().unwrap();
         assert_eq!(
             (connection.reused, connection.remote),
             (reused, Some(site.address()))
@@ -62,14 +62,14 @@ fn the_request_is_marked_as_sent_before_the_response_comes() {
         asked.send_blocking(()).unwrap();
         let _ = stream.read(&mut [0]);
     });
-    let (client, marks) = (client(), marks());
+    let (client, progress) = (client(), progress());
     let sending = async {
-        let _ = client.send(get(&server.url("/")), marks.clone()).await;
+        let _ = client.send(get(&server.url("/")), progress.clone()).await;
     };
     let asked = async {
         was_asked.recv().await.unwrap();
         // The client marks the phase right after the write that the server has just read.
-        while !format!("{marks:?}").contains(&format!("{:?}", Phase::Sent)) {
+        while !format!("{progress:?}").contains(&format!("{:?}", AttemptPhase::Sent)) {
             future::yield_now().await;
         }
     };
@@ -177,7 +177,7 @@ fn a_reused_connection_closed_without_an_answer_is_stale() {
     block_on(fetch(&client, &server.url("/"))).unwrap();
     assert_eq!(
         block_on(failure(&client, &server.url("/"))),
-        Failure::Stale { sent: true }
+        FailureKind::Stale { sent: true }
     );
 }
 
@@ -191,7 +191,10 @@ fn a_reused_connection_closed_inside_the_response_is_not_stale() {
     });
     let client = client();
     block_on(fetch(&client, &server.url("/"))).unwrap();
-    assert_eq!(block_on(failure(&client, &server.url("/"))), Failure::Io);
+    assert_eq!(
+        block_on(failure(&client, &server.url("/"))),
+        FailureKind::Io
+    );
     assert_eq!(server.connections(), 1);
 }
 

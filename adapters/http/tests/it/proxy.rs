@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Shutdown, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use fetch_driver::{Failure, Proxy, ProxyRules};
+use fetch_driver::{FailureKind, Proxy, ProxyRules};
 use fetch_http::{DnsResolver, HttpConfig, TlsOptions};
 use fetch_testbed::{Certificate, Site};
 use futures_lite::future;
@@ -168,7 +168,7 @@ fn rejected_proxy_credentials_are_reported_but_not_shown() {
     ] {
         let client = trusting(through(&url), &site);
         let error = block_on(fetch(&client, &site.url("/get"))).unwrap_err();
-        assert_eq!(error.kind(), Failure::Connect);
+        assert_eq!(error.kind(), FailureKind::Connect);
         let shown = format!("{error} {error:?}");
         let place = at(&proxy, "through the proxy http://");
         assert!(shown.contains(words) && shown.contains(&place), "{shown}");
@@ -184,7 +184,7 @@ fn a_refused_tunnel_is_a_connect_failure() {
     let proxy = RawServer::answering("HTTP/1.1 403 Not Here\r\nContent-Length: 4\r\n\r\nbody");
     let client = client_with(through(&at(&proxy, "http://")));
     let error = block_on(fetch(&client, "https://a.test/")).unwrap_err();
-    assert_eq!(error.kind(), Failure::Connect);
+    assert_eq!(error.kind(), FailureKind::Connect);
     let text = error.to_string();
     assert!(text.contains("to a.test:443 through the proxy"), "{text}");
     assert!(text.contains("CONNECT with 403 Forbidden"), "{text}");
@@ -197,7 +197,7 @@ fn an_unreachable_proxy_is_named() {
     for scheme in ["http", "socks5", "socks5h"] {
         let client = client_with(through(&format!("{scheme}://u:hush@127.0.0.1:{port}")));
         let error = block_on(fetch(&client, "https://127.0.0.1:9/")).unwrap_err();
-        assert_eq!(error.kind(), Failure::Connect);
+        assert_eq!(error.kind(), FailureKind::Connect);
         let text = error.to_string();
         let place = format!("to the proxy {scheme}://127.0.0.1:{port}");
         assert!(text.contains(&place) && !text.contains("hush"), "{text}");
@@ -413,7 +413,7 @@ fn socks_errors_are_reported() {
     for (url, words) in table {
         let error =
             block_on(fetch(&client_with(through(&url)), "http://127.0.0.1:9/")).unwrap_err();
-        assert_eq!(error.kind(), Failure::Connect);
+        assert_eq!(error.kind(), FailureKind::Connect);
         let text = error.to_string();
         assert!(
             text.contains("to 127.0.0.1:9 through the proxy socks5://127.0.0.1:"),

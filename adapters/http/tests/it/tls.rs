@@ -1,11 +1,11 @@
 use std::io::{Read, Write};
 
-use fetch_driver::{Failure, Phase, Transport};
+use fetch_driver::{AttemptPhase, FailureKind, Transport};
 use fetch_http::{HttpConfig, TlsOptions};
 use fetch_testbed::{Certificate, Site};
 use smol::block_on;
 
-use crate::client::{TestClient, client, client_with, failure, fetch, get, marks, read_body};
+use crate::client::{TestClient, client, client_with, failure, fetch, get, progress, read_body};
 use crate::raw::RawServer;
 
 fn site(certificate: Certificate) -> Site {
@@ -32,10 +32,10 @@ fn https_reuses_one_connection() {
 #[test]
 fn the_handshake_is_marked() {
     let site = site(Certificate::Good);
-    let marks = marks();
-    let sent = trusting(&site).send(get(&site.url("/get")), marks.clone());
+    let progress = progress();
+    let sent = trusting(&site).send(get(&site.url("/get")), progress.clone());
     block_on(read_body(block_on(sent).unwrap().body)).unwrap();
-    assert!(format!("{marks:?}").contains(&format!("{:?}", Phase::TlsDone)));
+    assert!(format!("{progress:?}").contains(&format!("{:?}", AttemptPhase::TlsDone)));
 }
 
 #[test]
@@ -46,12 +46,12 @@ fn untrusted_certificates_are_rejected_with_a_plain_reason() {
     ] {
         let site = site(certificate);
         let error = block_on(fetch(&trusting(&site), &site.url("/get"))).unwrap_err();
-        assert_eq!(error.kind(), Failure::Tls);
+        assert_eq!(error.kind(), FailureKind::Tls);
         assert!(error.to_string().contains(words), "{error}");
     }
     let site = site(Certificate::Good);
     let error = block_on(fetch(&client(), &site.url("/get"))).unwrap_err();
-    assert_eq!(error.kind(), Failure::Tls);
+    assert_eq!(error.kind(), FailureKind::Tls);
     assert!(error.to_string().contains("trusted authority"), "{error}");
     assert_eq!(site.observed().requests, 0);
 }
@@ -77,11 +77,11 @@ fn a_server_without_tls_and_one_that_hangs_up_fail_differently() {
     });
     let url = plain.url("/").replace("http:", "https:");
     let error = block_on(fetch(&client(), &url)).unwrap_err();
-    assert_eq!(error.kind(), Failure::Tls);
+    assert_eq!(error.kind(), FailureKind::Tls);
     assert!(error.to_string().contains("not TLS"), "{error}");
     let silent = RawServer::serve(|_, stream| drop(stream));
     let url = silent.url("/").replace("http:", "https:");
-    assert_eq!(block_on(failure(&client(), &url)), Failure::Connect);
+    assert_eq!(block_on(failure(&client(), &url)), FailureKind::Connect);
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn a_body_truncated_without_close_notify_is_an_io_failure() {
     for path in ["/truncate", "/reset-body"] {
         assert_eq!(
             block_on(failure(&trusting(&site), &site.url(path))),
-            Failure::Io,
+            FailureKind::Io,
             "{path}"
         );
     }

@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use fetch_driver::{Failure, Transport};
+use fetch_driver::{FailureKind, Transport};
 use fetch_http::{AsyncIoSocket, HttpConfig, HttpRuntime, HttpTransport};
 use smol::block_on;
 
-use crate::client::{client_with, failure, get, marks, read_body};
+use crate::client::{client_with, failure, get, progress, read_body};
 
 /// Smol with Unix sockets.
 #[derive(Clone)]
@@ -69,15 +69,15 @@ fn requests_over_a_unix_socket_carry_the_urls_host() {
     let connections = echo(UnixListener::bind(&path).unwrap());
     let client = HttpTransport::new(SmolUnix, HttpConfig::new().unix_socket(&path));
     for _ in 0..3 {
-        let (marks, request) = (marks(), get("http://daemon.test/images?all=1"));
+        let (progress, request) = (progress(), get("http://daemon.test/images?all=1"));
         let body = block_on(async {
-            let response = client.send(request, marks.clone()).await.unwrap();
+            let response = client.send(request, progress.clone()).await.unwrap();
             read_body(response.body).await.unwrap()
         });
         let head = String::from_utf8(body).unwrap().to_lowercase();
         assert!(head.starts_with("get /images?all=1 http/1.1\r\n"), "{head}");
         assert!(head.contains("host: daemon.test\r\n"), "{head}");
-        assert_eq!(marks.connection().unwrap().remote, None);
+        assert_eq!(progress.connection().unwrap().remote, None);
     }
     assert_eq!(connections.load(Ordering::SeqCst), 1);
 }
@@ -85,9 +85,9 @@ fn requests_over_a_unix_socket_carry_the_urls_host() {
 #[test]
 fn a_missing_unix_socket_is_named() {
     let client = HttpTransport::new(SmolUnix, HttpConfig::new().unix_socket("/no/such/socket"));
-    let sent = client.send(get("http://daemon.test/"), marks());
+    let sent = client.send(get("http://daemon.test/"), progress());
     let error = block_on(sent).unwrap_err();
-    assert_eq!(error.kind(), Failure::Connect);
+    assert_eq!(error.kind(), FailureKind::Connect);
     let text = error.to_string();
     assert!(text.contains("Unix socket /no/such/socket"), "{text}");
 }
@@ -96,5 +96,5 @@ fn a_missing_unix_socket_is_named() {
 fn a_runtime_without_unix_sockets_is_unsupported() {
     let client = client_with(HttpConfig::new().unix_socket("/no/such/socket"));
     let kind = block_on(failure(&client, "http://daemon.test/"));
-    assert_eq!(kind, Failure::Unsupported);
+    assert_eq!(kind, FailureKind::Unsupported);
 }

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use fetch_driver::{Failure, Transport, TransportError};
+use fetch_driver::{FailureKind, Transport, TransportError};
 use fetch_http::{HttpConfig, HttpRuntime, HttpStream, HttpTransport};
 use futures_lite::{AsyncRead, AsyncWrite, future};
 use smol::Executor;
 
-use crate::client::{get, marks, read_body};
+use crate::client::{get, progress, read_body};
 
 /// An in-memory server of one connection.
 #[derive(Default)]
@@ -91,7 +91,7 @@ struct PausedRuntime {
 impl PausedRuntime {
     fn fetch(&self, client: &HttpTransport<Self>) -> Result<Vec<u8>, TransportError> {
         future::block_on(self.executor.run(async {
-            let response = client.send(get("http://127.0.0.1/"), marks()).await?;
+            let response = client.send(get("http://127.0.0.1/"), progress()).await?;
             read_body(response.body).await
         }))
     }
@@ -138,5 +138,8 @@ fn a_failed_first_write_is_stale_and_unsent() {
     fetch().unwrap();
     // The connection closes between the check and the request.
     runtime.servers.lock().unwrap()[0].0.lock().unwrap().closed = true;
-    assert_eq!(fetch().unwrap_err().kind(), Failure::Stale { sent: false });
+    assert_eq!(
+        fetch().unwrap_err().kind(),
+        FailureKind::Stale { sent: false }
+    );
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args as Group;
-use fetch_driver::{ConnectTo, Http2, ProxyRules};
+use fetch_driver::{ConnectTo, Http2Mode, ProxyRules};
 
 use crate::args::values::{self, ResolveEntry};
 
@@ -71,11 +71,11 @@ pub(crate) struct RouteArgs {
 }
 
 impl RouteArgs {
-    pub(crate) fn http2(&self) -> Http2 {
+    pub(crate) fn http2(&self) -> Http2Mode {
         match (self.http1_1, self.http2_prior_knowledge) {
-            (true, _) => Http2::Off,
-            (_, true) => Http2::PriorKnowledge,
-            _ => Http2::Auto,
+            (true, _) => Http2Mode::Off,
+            (_, true) => Http2Mode::PriorKnowledge,
+            _ => Http2Mode::Auto,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args as Group;
-use fetch_proto::{Pattern, StatusSet};
+use fetch_proto::{RulePattern, StatusSet};
 
 use crate::args::values;
 
@@ -82,7 +82,7 @@ pub(crate) struct TimeoutArgs {
     ///
     /// PATTERN is a text that the URL contains, or glob:…, regex:…, host:… or method:…
     #[arg(long, value_name = "PATTERN=SECONDS", value_parser = values::pattern_timeout)]
-    pub(crate) timeout: Vec<(Pattern, Duration)>,
+    pub(crate) timeout: Vec<(RulePattern, Duration)>,
 
     /// Timeout of connecting, DNS and TLS included; 0 means none [default: 10]
     #[arg(long, value_name = "SECONDS", value_parser = values::seconds)]

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use fetch_proto::Pattern;
+use fetch_proto::RulePattern;
 use fetch_testbed::Site;
 
 use crate::args::CliArgs;
@@ -53,7 +53,7 @@ fn set_defaults(args: &mut CliArgs) -> Result<(), CliError> {
         .retry_delay
         .get_or_insert(Duration::from_millis(500));
     for (pattern, seconds) in [("/stall", 1), ("/delay/", 2)] {
-        let pattern = Pattern::parse(pattern).map_err(CliError::internal)?;
+        let pattern = RulePattern::parse(pattern).map_err(CliError::internal)?;
         args.timeouts
             .timeout
             .push((pattern, Duration::from_secs(seconds)));

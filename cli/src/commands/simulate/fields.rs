@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use fetch_proto::Rate;
-use fetch_proto::testing::Latency;
+use fetch_proto::testing::LatencyModel;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
@@ -27,7 +27,7 @@ pub(super) struct ThrottleRate(pub(super) Rate);
 
 /// The distribution of response times.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct LatencyModel(pub(super) Latency);
+pub(super) struct LatencyModel(pub(super) LatencyModel);
 
 impl<'de> Deserialize<'de> for RequestShare {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -93,23 +93,23 @@ impl<'de> Deserialize<'de> for LatencyModel {
         struct LatencyVisitor;
 
         impl<'de> Visitor<'de> for LatencyVisitor {
-            type Value = Latency;
+            type Value = LatencyModel;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 write!(f, "a time or a distribution: {SYNTAX}")
             }
 
-            fn visit_str<E: Error>(self, text: &str) -> Result<Latency, E> {
+            fn visit_str<E: Error>(self, text: &str) -> Result<LatencyModel, E> {
                 let (min, max) = text.split_once("..").unwrap_or((text, text));
                 let bounds = parse_duration(min).and_then(|min| Ok((min, parse_duration(max)?)));
                 let (min, max) = bounds.map_err(|_| E::custom(format!("not a time: {SYNTAX}")))?;
                 match min > max {
                     true => Err(E::custom("the first time is longer: write it second")),
-                    false => Ok(Latency::uniform(min, max)),
+                    false => Ok(LatencyModel::uniform(min, max)),
                 }
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Latency, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<LatencyModel, A::Error> {
                 let spread = LatencyTable::deserialize(MapAccessDeserializer::new(map))?;
                 spread.latency().map_err(A::Error::custom)
             }
@@ -132,7 +132,7 @@ struct LatencyTable {
 }
 
 impl LatencyTable {
-    fn latency(&self) -> Result<Latency, String> {
+    fn latency(&self) -> Result<LatencyModel, String> {
         let time = |period: Option<TextDuration>| period.map(|period| period.0);
         let rising = |times: &[Duration]| match times.is_sorted() {
             true => Ok(()),
@@ -147,14 +147,14 @@ impl LatencyTable {
             p99,
             max,
         ) {
-            (Some(mean), None, None, None, None, None) => Ok(Latency::exponential(mean)),
+            (Some(mean), None, None, None, None, None) => Ok(LatencyModel::exponential(mean)),
             (None, Some(median), None, None, Some(p99), None) => {
                 rising(&[median, p99])?;
-                Ok(Latency::log_normal(median, p99))
+                Ok(LatencyModel::log_normal(median, p99))
             }
             (None, None, Some(p50), Some(p90), Some(p99), Some(max)) => {
                 rising(&[p50, p90, p99, max])?;
-                Ok(Latency::percentiles(p50, p90, p99, max))
+                Ok(LatencyModel::percentiles(p50, p90, p99, max))
             }
             _ => Err(format!("these keys do not make one latency: {SYNTAX}")),
         }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use fetch_proto::testing::{Fate, HostSummary, Point, Series};
-use fetch_proto::{BatchStats, Histogram};
+use fetch_proto::testing::{HostSummary, LoadSeries, RequestResult, SeriesPoint};
+use fetch_proto::{BatchStats, DurationHistogram};
 use serde::Serialize;
 
 use super::SimulationReport;
@@ -19,8 +19,8 @@ pub(super) fn text(report: &SimulationReport<'_>) -> serde_json::Result<String> 
         requests: summary.engine.attempts,
         retries: summary.engine.retries,
         stuck: summary.stuck,
-        max_in_flight: summary.max_flying,
-        max_in_flight_per_host: summary.max_flying_per_host,
+        max_in_flight: summary.max_in_flight,
+        max_in_flight_per_host: summary.max_in_flight_per_host,
         outcomes: outcomes(&summary.batch),
         time_us: times(summary.batch.total()),
         digest: format!("{:016x}", summary.digest),
@@ -68,7 +68,7 @@ struct HostJson<'a> {
 
 impl<'a> HostJson<'a> {
     fn new(host: &'a HostSummary) -> Self {
-        let fates = Fate::ALL.map(|fate| (fate.as_str(), host.fates(fate)));
+        let fates = RequestResult::ALL.map(|fate| (fate.as_str(), host.result_count(fate)));
         Self {
             name: &host.name,
             fetches: host.fetches.count(),
@@ -77,7 +77,7 @@ impl<'a> HostJson<'a> {
             abandoned: host.abandoned,
             amplification_milli: host.amplification(),
             peak_per_second: host.peak_rate,
-            max_in_flight: host.peak_flying,
+            max_in_flight: host.peak_in_flight,
             outcomes: outcomes(&host.fetches),
             answers: fates.into_iter().filter(|(_, count)| *count > 0).collect(),
             time_us: times(host.fetches.total()),
@@ -112,7 +112,7 @@ struct PercentilesJson {
     max: u64,
 }
 
-fn times(histogram: &Histogram) -> PercentilesJson {
+fn times(histogram: &DurationHistogram) -> PercentilesJson {
     let s = histogram.summary();
     let [p50, p90, p99, max] = [s.p50, s.p90, s.p99, s.max].map(micros);
     PercentilesJson { p50, p90, p99, max }
@@ -128,8 +128,8 @@ struct SeriesJson {
 }
 
 impl SeriesJson {
-    fn new(series: &Series) -> Self {
-        let column = |count: fn(&Point) -> u64| series.points().iter().map(count).collect();
+    fn new(series: &LoadSeries) -> Self {
+        let column = |count: fn(&SeriesPoint) -> u64| series.points().iter().map(count).collect();
         Self {
             bucket_us: micros(series.width()),
             requests: column(|point| point.requests),

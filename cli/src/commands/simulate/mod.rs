@@ -10,7 +10,7 @@ mod server;
 
 use std::io::Write;
 
-use fetch_proto::testing::Summary;
+use fetch_proto::testing::SimulationSummary;
 
 use crate::args::command::{EXAMPLE_MODEL, SimulateArgs, SimulatedSiteArgs};
 use crate::config::toml_file::TomlDocument;
@@ -27,7 +27,7 @@ struct SimulationReport<'a> {
     model: &'a SiteModel,
     seed: u64,
     source: &'a str,
-    summary: &'a Summary,
+    summary: &'a SimulationSummary,
 }
 
 /// Simulates, and prints the report.

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use fetch_proto::Config;
-use fetch_proto::testing::{Outage, Server, Simulation};
+use fetch_proto::EngineConfig;
+use fetch_proto::testing::{Outage, ServerModel, Simulation};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -32,7 +32,7 @@ struct ModelFile {
 /// A simulated site.
 #[derive(Debug)]
 pub(super) struct SiteModel {
-    default: Server,
+    default: ServerModel,
     pub(super) hosts: Vec<SimulatedHost>,
     outages: Vec<Outage>,
     pub(super) seed: Option<u64>,
@@ -42,7 +42,7 @@ pub(super) struct SiteModel {
 pub(super) struct SimulatedHost {
     pub(super) name: String,
     outages: Vec<Outage>,
-    server: Server,
+    server: ServerModel,
     pub(super) urls: u64,
 }
 
@@ -59,7 +59,7 @@ impl SiteModel {
     ) -> Result<Self, CliError> {
         let file: ModelFile = document.parse()?;
         let mut model = Self {
-            default: Server::default(),
+            default: ServerModel::default(),
             hosts: Vec::new(),
             outages: outages(&file.outage, document)?,
             seed: file.seed,
@@ -141,7 +141,7 @@ impl SiteModel {
     }
 
     /// Makes a simulation of the site.
-    pub(super) fn simulation(&self, config: Config, seed: u64) -> Simulation {
+    pub(super) fn simulation(&self, config: EngineConfig, seed: u64) -> Simulation {
         let mut simulation = Simulation::new(config, seed).everywhere(self.default);
         for host in &self.hosts {
             simulation = simulation.host(&host.name, host.server);
@@ -168,7 +168,7 @@ fn outages(tables: &[OutageTable], document: &TomlDocument) -> Result<Vec<Outage
 }
 
 /// Reads `[default]`, which describes behaviour only.
-fn default_server(table: &HostTable, document: &TomlDocument) -> Result<Server, CliError> {
+fn default_server(table: &HostTable, document: &TomlDocument) -> Result<ServerModel, CliError> {
     let name = table.name.as_ref().map(Spanned::span);
     let urls = table.urls.as_ref().map(Spanned::span);
     let hosts = table.hosts.as_ref().map(Spanned::span);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use fetch_proto::testing::{Point, Series};
+use fetch_proto::testing::{LoadSeries, SeriesPoint};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
@@ -119,13 +119,13 @@ fn panel(
     Ok(())
 }
 
-fn rates(series: &Series, count: fn(&Point) -> u64) -> Vec<(f64, f64)> {
+fn rates(series: &LoadSeries, count: fn(&SeriesPoint) -> u64) -> Vec<(f64, f64)> {
     let seconds = series.width().as_secs_f64();
     steps(series, |point| count(point) as f64 / seconds)
 }
 
 /// A horizontal step per bucket.
-fn steps(series: &Series, value: impl Fn(&Point) -> f64) -> Vec<(f64, f64)> {
+fn steps(series: &LoadSeries, value: impl Fn(&SeriesPoint) -> f64) -> Vec<(f64, f64)> {
     let width = series.width().as_secs_f64();
     let step = |(n, point)| {
         let (from, value) = (n as f64 * width, value(point));

@@ -5,8 +5,8 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use fetch_proto::testing::{Fate, HostSummary, Point, Series};
-use fetch_proto::{BatchStats, Histogram};
+use fetch_proto::testing::{HostSummary, LoadSeries, RequestResult, SeriesPoint};
+use fetch_proto::{BatchStats, DurationHistogram};
 
 use super::SimulationReport;
 use crate::display::{ShortDuration, plural};
@@ -63,8 +63,8 @@ fn totals(f: &mut fmt::Formatter<'_>, report: &SimulationReport<'_>) -> fmt::Res
         "  sent       {}, {}; at most {} in flight, {} per host",
         plural(summary.engine.attempts, "request", "requests"),
         plural(summary.engine.retries, "retry", "retries"),
-        summary.max_flying,
-        summary.max_flying_per_host,
+        summary.max_in_flight,
+        summary.max_in_flight_per_host,
     )?;
     writeln!(f, "  time       {}", times(batch.total()))?;
     if report.is_cut {
@@ -97,7 +97,7 @@ fn outcomes(batch: &BatchStats) -> String {
     words.join(", ")
 }
 
-fn times(histogram: &Histogram) -> String {
+fn times(histogram: &DurationHistogram) -> String {
     let s = histogram.summary();
     let (p50, p90, p99, max) = (
         ShortDuration(s.p50),
@@ -119,8 +119,9 @@ fn table(f: &mut fmt::Formatter<'_>, hosts: &[&HostSummary]) -> fmt::Result {
     )?;
     for host in shown {
         let fetches = &host.fetches;
-        let time =
-            |histogram: &Histogram, p| ShortDuration(histogram.percentile(p).unwrap_or_default());
+        let time = |histogram: &DurationHistogram, p| {
+            ShortDuration(histogram.percentile(p).unwrap_or_default())
+        };
         writeln!(
             f,
             "{:<width$} {:>8} {:>8} {:>8} {:>9} {:>7} {:>7} {:>8} {:>8} {:>8}",
@@ -141,10 +142,12 @@ fn table(f: &mut fmt::Formatter<'_>, hosts: &[&HostSummary]) -> fmt::Result {
     }
     writeln!(f, "wait: the median time in the queue")?;
     for host in shown {
-        let bad = Fate::ALL.into_iter().filter(|fate| *fate != Fate::Ok);
-        let seen = bad.filter(|fate| host.fates(*fate) > 0);
+        let bad = RequestResult::ALL
+            .into_iter()
+            .filter(|fate| *fate != RequestResult::Ok);
+        let seen = bad.filter(|fate| host.result_count(*fate) > 0);
         let mut words: Vec<_> = seen
-            .map(|fate| format!("{} {}", host.fates(fate), fate.as_str()))
+            .map(|fate| format!("{} {}", host.result_count(fate), fate.as_str()))
             .collect();
         if host.abandoned > 0 {
             words.push(format!("{} given up by the client", host.abandoned));
@@ -180,7 +183,7 @@ fn chart(
         "\nRequests per second per host, then results of all fetches; a column is {}:",
         ShortDuration(series.width() * 2)
     )?;
-    let mut row = |name: &str, series: &Series, count: fn(&Point) -> u64, rate: bool| {
+    let mut row = |name: &str, series: &LoadSeries, count: fn(&SeriesPoint) -> u64, rate: bool| {
         let pairs = series.points().chunks(2);
         let per_second = |sum: u64| match rate {
             true => rate_of(sum, series.width() * 2),

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use fetch_proto::Rate;
-use fetch_proto::testing::{Down, Outage, Server};
+use fetch_proto::testing::{Outage, OutageKind, ServerModel};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -67,7 +67,7 @@ impl HostTable {
     /// # Errors
     ///
     /// If keys contradict each other.
-    pub(super) fn server(&self, document: &TomlDocument) -> Result<Server, CliError> {
+    pub(super) fn server(&self, document: &TomlDocument) -> Result<ServerModel, CliError> {
         let share =
             |share: &Option<RequestShare>| share.as_ref().map_or(0, |share| *share.0.get_ref());
         let shares = [&self.errors, &self.resets, &self.stalls, &self.unavailable];
@@ -77,7 +77,7 @@ impl HostTable {
             let why = "errors, resets, stalls and unavailable add up to more than 100%: write less";
             return Err(document.error_at(span, why));
         }
-        let mut server = Server::default()
+        let mut server = ServerModel::default()
             .errors(share(&self.errors))
             .resets(share(&self.resets))
             .stalls(share(&self.stalls))
@@ -120,7 +120,7 @@ impl HostTable {
         Ok(Some(limit.0.burst(burst)))
     }
 
-    fn body(&self, server: Server, document: &TomlDocument) -> Result<Server, CliError> {
+    fn body(&self, server: ServerModel, document: &TomlDocument) -> Result<ServerModel, CliError> {
         let size = |size: &Option<ByteCount>| size.as_ref().map(|size| *size.0.get_ref());
         match (&self.bandwidth, size(&self.body)) {
             (Some(bandwidth), None) => {
@@ -155,14 +155,18 @@ impl OutageTable {
         }
         let wait = self.retry_after.map(|wait| wait.0);
         let how = match self.how.get_ref() {
-            OutageKind::Unavailable => Down::Unavailable(wait),
+            OutageKind::Unavailable => OutageKind::Unavailable(wait),
             _ if wait.is_some() => {
                 let why = "only a 503 has a retry_after: write how = \"503\", or remove it";
                 return Err(document.error_at(self.how.span(), why));
             }
-            OutageKind::Refuse => Down::Refuse,
-            OutageKind::Stall => Down::Stall,
+            OutageKind::Refuse => OutageKind::Refuse,
+            OutageKind::Stall => OutageKind::Stall,
         };
-        Ok(Outage { from, until, how })
+        Ok(Outage {
+            from,
+            until,
+            kind: how,
+        })
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fetch_driver::AttemptReport;
-use fetch_proto::Histogram;
+use fetch_proto::DurationHistogram;
 
 use crate::outcome::errors::ErrorTally;
 use crate::outcome::hosts::{HostTallies, HostTally};
@@ -29,7 +29,7 @@ pub(crate) struct RunTally {
     pub(crate) statuses: BTreeMap<u16, u64>,
     pub(crate) timeline: RunTimeline,
     /// The durations of fetches.
-    pub(crate) times: Histogram,
+    pub(crate) times: DurationHistogram,
     pub(crate) wire_bytes: u64,
 }
 

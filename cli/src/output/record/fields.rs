@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use fetch_driver::{Redacted, Timestamp};
+use fetch_driver::{RedactedUrl, Timestamp};
 use fetch_proto::AttemptReport;
 use http::HeaderMap;
 use ring::digest;
@@ -106,7 +106,7 @@ impl EffectiveUrl<'_> {
     pub(crate) fn text(&self) -> Cow<'_, str> {
         match self.0.username().is_empty() && self.0.password().is_none() {
             true => self.0.as_str().into(),
-            false => Redacted(self.0).to_string().into(),
+            false => RedactedUrl(self.0).to_string().into(),
         }
     }
 }

@@ -126,7 +126,7 @@ mod tests {
     use std::time::{Duration, SystemTime};
 
     use fetch_driver::Timestamp;
-    use fetch_proto::{AttemptEnd, AttemptReport, AttemptTimings, Failure};
+    use fetch_proto::{AttemptEnd, AttemptReport, AttemptTimings, FailureKind};
     use http::HeaderMap;
 
     use super::*;
@@ -143,24 +143,14 @@ mod tests {
     }
 
     fn attempt(number: u16, end: AttemptEnd) -> AttemptReport {
-        AttemptReport {
-            bytes: 7,
-            end,
-            number,
-            retry_after: (number > 1).then_some(Duration::from_millis(1_500)),
-            status: (number > 1).then_some(503),
-            timings: AttemptTimings {
-                started: at(number.into()),
-                resolved: None,
-                connected: None,
-                reused: false,
-                tls_done: None,
-                sent: None,
-                head: None,
-                ended: at(90_001),
-            },
-            url: std::sync::Arc::new("http://u:p@a.test/x?y=\"z\"".parse().unwrap()),
-        }
+        let mut timings = AttemptTimings::new(at(number.into()));
+        timings.ended = at(90_001);
+        let url = std::sync::Arc::new("http://u:p@a.test/x?y=\"z\"".parse().unwrap());
+        let mut report = AttemptReport::new(number, url, end, timings);
+        report.bytes = 7;
+        report.retry_after = (number > 1).then_some(Duration::from_millis(1_500));
+        report.status = (number > 1).then_some(503);
+        report
     }
 
     fn assert_equals_serde(record: &Record<'_>) {
@@ -177,7 +167,7 @@ mod tests {
         headers.append("a", "1".parse().unwrap());
         headers.append("a", "\"2\"".parse().unwrap());
         let attempts = [
-            attempt(1, AttemptEnd::Failed(Failure::Connect)),
+            attempt(1, AttemptEnd::Failed(FailureKind::Connect)),
             attempt(2, AttemptEnd::Responded),
         ];
         for text in TEXTS {

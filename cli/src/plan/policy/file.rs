@@ -4,8 +4,8 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
-use fetch_policy::{PolicyFile, Severity, Wrong};
-use fetch_proto::Config;
+use fetch_policy::{PolicyError, PolicyFile, Severity};
+use fetch_proto::EngineConfig;
 
 use crate::exit::CliError;
 
@@ -22,14 +22,14 @@ pub(crate) fn read(path: &Path) -> Result<PolicyFile, CliError> {
         .map_err(error)
 }
 
-fn overridden(file: PolicyFile) -> Result<PolicyFile, Wrong> {
+fn overridden(file: PolicyFile) -> Result<PolicyFile, PolicyError> {
     let text = |text: OsString| text.into_string().ok();
     let vars = std::env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?)));
     file.with_env(vars)
 }
 
 /// The command's error for a policy that is not valid.
-pub(crate) fn error(wrong: Wrong) -> CliError {
+pub(crate) fn error(wrong: PolicyError) -> CliError {
     CliError::usage(wrong.to_string())
 }
 
@@ -38,7 +38,7 @@ pub(crate) fn error(wrong: Wrong) -> CliError {
 /// # Errors
 ///
 /// If the file cannot be used.
-pub(crate) fn load(path: &Path, base: &Config) -> Result<Config, CliError> {
+pub(crate) fn load(path: &Path, base: &EngineConfig) -> Result<EngineConfig, CliError> {
     checked(&read(path)?, base)
 }
 
@@ -47,14 +47,14 @@ pub(crate) fn load(path: &Path, base: &Config) -> Result<Config, CliError> {
 /// # Errors
 ///
 /// If the file cannot be used.
-pub(super) fn apply(file: PolicyFile, base: &Config) -> Result<Config, CliError> {
+pub(super) fn apply(file: PolicyFile, base: &EngineConfig) -> Result<EngineConfig, CliError> {
     checked(&overridden(file).map_err(error)?, base)
 }
 
-fn checked(file: &PolicyFile, base: &Config) -> Result<Config, CliError> {
+fn checked(file: &PolicyFile, base: &EngineConfig) -> Result<EngineConfig, CliError> {
     let mut findings = file.lint().into_iter();
     match findings.find(|finding| finding.severity == Severity::Error) {
-        Some(finding) => Err(CliError::usage(finding.wrong.to_string())),
+        Some(finding) => Err(CliError::usage(finding.error.to_string())),
         None => file.config_over(base).map_err(error),
     }
 }

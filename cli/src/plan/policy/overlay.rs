@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fetch_proto::{Config, Policy, RetryAfter, Rules, Timeouts};
+use fetch_proto::{EngineConfig, Policy, PolicyRules, RetryAfterPolicy, Timeouts};
 
 use super::retry_conditions;
 use super::rules::{backoff, limit_of};
@@ -17,11 +17,11 @@ use crate::exit::CliError;
 /// If the patterns of `--timeout` are too large together.
 pub(crate) fn apply(
     explicit: &ExplicitOptions,
-    config: Config,
+    config: EngineConfig,
     limits: &LimitArgs,
     retry: &RetryArgs,
     timeouts: &TimeoutArgs,
-) -> Result<Config, CliError> {
+) -> Result<EngineConfig, CliError> {
     let rules = config
         .rules_ref()
         .map(|policy| with_options(explicit, policy, retry, timeouts));
@@ -50,20 +50,19 @@ fn with_options(
 ) -> Policy {
     let old = *policy.timeouts_ref();
     let or = |option: Option<Duration>, old| option.map_or(old, limit_of);
-    let mut policy = policy.timeouts(Timeouts {
-        attempt: or(timeouts.max_time, old.attempt),
-        connect: or(timeouts.connect_timeout, old.connect),
-        idle_read: or(timeouts.read_timeout, old.idle_read),
-        total: or(retry.retry_max_time, old.total),
-        ..old
-    });
+    let mut policy = policy.timeouts(
+        old.attempt(or(timeouts.max_time, old.attempt))
+            .connect(or(timeouts.connect_timeout, old.connect))
+            .idle_read(or(timeouts.read_timeout, old.idle_read))
+            .total(or(retry.retry_max_time, old.total)),
+    );
     if let Some(retries) = explicit.value_of("retry", retry.retry) {
         policy = policy.attempts(retries.saturating_add(1));
     }
     if let Some(cap) = retry.max_retry_after {
-        policy = policy.retry_after(RetryAfter {
+        policy = policy.retry_after(RetryAfterPolicy {
             cap,
-            ..RetryAfter::DEFAULT
+            ..RetryAfterPolicy::DEFAULT
         });
     }
     if retry.retry_delay.is_some() || retry.no_jitter {
@@ -73,18 +72,15 @@ fn with_options(
 }
 
 /// Puts the patterns of `--timeout` before the rules.
-fn with_patterns(rules: Rules, timeouts: &TimeoutArgs) -> Result<Rules, CliError> {
+fn with_patterns(rules: PolicyRules, timeouts: &TimeoutArgs) -> Result<PolicyRules, CliError> {
     if timeouts.timeout.is_empty() {
         return Ok(rules);
     }
     let base = rules.default_policy();
-    let mut builder = Rules::builder();
+    let mut builder = PolicyRules::builder();
     for (pattern, limit) in &timeouts.timeout {
         let policy = Policy::clone(base);
-        let timeouts = Timeouts {
-            attempt: limit_of(*limit),
-            ..*policy.timeouts_ref()
-        };
+        let timeouts = policy.timeouts_ref().attempt(limit_of(*limit));
         builder = builder.rule(pattern.clone(), policy.timeouts(timeouts));
     }
     for (pattern, policy) in rules.iter() {

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use fetch_driver::Settings;
-use fetch_policy::Watcher;
-use fetch_proto::Config;
+use fetch_policy::PolicyWatcher;
+use fetch_proto::EngineConfig;
 
 use super::{file, overlay};
 use crate::args::explicit::ExplicitOptions;
@@ -18,26 +18,26 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// What it takes to build the configuration again from the file.
 pub(crate) struct PolicyReload {
     /// The configuration without the policy file: options and defaults.
-    base: Config,
+    base: EngineConfig,
     explicit: ExplicitOptions,
     last_check: Instant,
     path: PathBuf,
     retry: RetryArgs,
     limits: LimitArgs,
     timeouts: TimeoutArgs,
-    watcher: Watcher,
+    watcher: PolicyWatcher,
 }
 
 impl PolicyReload {
     pub(crate) fn new(path: PathBuf, settings: &Settings, args: &CliArgs) -> Self {
         Self {
-            base: settings.engine_config(),
+            base: settings.config.clone(),
             explicit: args.explicit.clone(),
             last_check: Instant::now(),
             retry: args.retry.clone(),
             limits: args.limits.clone(),
             timeouts: args.timeouts.clone(),
-            watcher: Watcher::new(&path),
+            watcher: PolicyWatcher::new(&path),
             path,
         }
     }
@@ -47,12 +47,12 @@ impl PolicyReload {
     /// # Errors
     ///
     /// If the file cannot be used.
-    pub(crate) fn config(&self) -> Result<Config, CliError> {
+    pub(crate) fn config(&self) -> Result<EngineConfig, CliError> {
         self.with_options(file::load(&self.path, &self.base)?)
     }
 
     /// Checks the file. If it changed: the new configuration, or why it cannot be used.
-    pub(crate) fn poll(&mut self) -> Option<Result<Config, CliError>> {
+    pub(crate) fn poll(&mut self) -> Option<Result<EngineConfig, CliError>> {
         if self.last_check.elapsed() < CHECK_INTERVAL {
             return None;
         }
@@ -65,7 +65,7 @@ impl PolicyReload {
         })
     }
 
-    fn with_options(&self, config: Config) -> Result<Config, CliError> {
+    fn with_options(&self, config: EngineConfig) -> Result<EngineConfig, CliError> {
         overlay::apply(
             &self.explicit,
             config,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fetch_proto::{Class, Classes, Failure, Policy, StallGuard, StatusSet};
+use fetch_proto::{FailureKind, Policy, RetryClass, RetryClasses, StallGuard, StatusSet};
 
 use crate::args::RetryConditionArgs;
 
@@ -18,35 +18,39 @@ pub(super) fn apply(conditions: &RetryConditionArgs, mut policy: Policy, fail: b
         policy = policy.classes(retry_all(fail)).retry_non_idempotent(true);
     }
     if conditions.speed_limit.is_some() || conditions.speed_time.is_some() {
-        policy = policy.stall(StallGuard {
-            grace: conditions.speed_time.unwrap_or(DEFAULT_SPEED_TIME),
-            min_bytes_per_second: conditions.speed_limit.unwrap_or(1),
-            ..StallGuard::default()
-        });
+        policy = policy.stall(
+            StallGuard::default()
+                .grace(conditions.speed_time.unwrap_or(DEFAULT_SPEED_TIME))
+                .min_bytes_per_second(conditions.speed_limit.unwrap_or(1)),
+        );
     }
     policy
 }
 
 /// Makes every failure transient, and with `fail` every error status too.
-fn retry_all(fail: bool) -> Classes {
+fn retry_all(fail: bool) -> RetryClasses {
     let failures = [
-        Failure::Decode,
-        Failure::Protocol,
-        Failure::Tls,
-        Failure::Unsupported,
+        FailureKind::Decode,
+        FailureKind::Protocol,
+        FailureKind::Tls,
+        FailureKind::Unsupported,
     ];
     let statuses = if fail { 400..600 } else { 0..0 };
-    let classes = failures.into_iter().fold(Classes::default(), |all, one| {
-        all.failure(one, Class::Transient)
-    });
+    let classes = failures
+        .into_iter()
+        .fold(RetryClasses::default(), |all, one| {
+            all.failure(one, RetryClass::Transient)
+        });
     // Statuses that are retried anyway keep their class: 429 throttles.
     let others = statuses.filter(|status| !StatusSet::RETRYABLE.contains(*status));
-    others.fold(classes, |all, status| all.status(status, Class::Transient))
+    others.fold(classes, |all, status| {
+        all.status(status, RetryClass::Transient)
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use fetch_proto::Cause;
+    use fetch_proto::FailureCause;
 
     use super::*;
 
@@ -67,10 +71,22 @@ mod tests {
             ..no_conditions()
         };
         let class = |fail, cause| apply(&conditions, Policy::default(), fail).class(cause);
-        assert_eq!(class(false, Cause::Failure(Failure::Tls)), Class::Transient);
-        assert_eq!(class(false, Cause::Status(404)), Class::Forbidden);
-        assert_eq!(class(true, Cause::Status(404)), Class::Transient);
-        assert_eq!(class(true, Cause::Status(429)), Class::Throttled);
+        assert_eq!(
+            class(false, FailureCause::Failure(FailureKind::Tls)),
+            RetryClass::Transient
+        );
+        assert_eq!(
+            class(false, FailureCause::Status(404)),
+            RetryClass::Forbidden
+        );
+        assert_eq!(
+            class(true, FailureCause::Status(404)),
+            RetryClass::Transient
+        );
+        assert_eq!(
+            class(true, FailureCause::Status(429)),
+            RetryClass::Throttled
+        );
     }
 
     #[test]
@@ -80,7 +96,13 @@ mod tests {
             ..no_conditions()
         };
         let policy = apply(&conditions, Policy::default(), false);
-        assert_ne!(policy.class(Cause::Status(404)), Class::Forbidden);
-        assert_eq!(policy.class(Cause::Status(503)), Class::Forbidden);
+        assert_ne!(
+            policy.class(FailureCause::Status(404)),
+            RetryClass::Forbidden
+        );
+        assert_eq!(
+            policy.class(FailureCause::Status(503)),
+            RetryClass::Forbidden
+        );
     }
 }

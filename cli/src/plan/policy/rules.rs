@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fetch_driver::Policy;
-use fetch_proto::{Backoff, Redirects, RetryAfter, Rules, Timeouts};
+use fetch_proto::{Backoff, PolicyRules, RedirectPolicy, RetryAfterPolicy, Timeouts};
 
 use super::retry_conditions;
 use crate::args::{CliArgs, RetryArgs};
@@ -14,22 +14,17 @@ use crate::exit::CliError;
 /// # Errors
 ///
 /// If the patterns are too large together.
-pub(in crate::plan) fn rules(args: &CliArgs) -> Result<Rules, CliError> {
+pub(in crate::plan) fn rules(args: &CliArgs) -> Result<PolicyRules, CliError> {
     let base = policy(args);
-    let attempt = |limit| {
-        base.clone().timeouts(Timeouts {
-            attempt: limit,
-            ..*base.timeouts_ref()
-        })
-    };
-    let mut builder = Rules::builder();
+    let attempt = |limit| base.clone().timeouts(base.timeouts_ref().attempt(limit));
+    let mut builder = PolicyRules::builder();
     for (pattern, limit) in &args.timeouts.timeout {
         builder = builder.rule(pattern.clone(), attempt(limit_of(*limit)));
     }
     let default = match args.timeouts.max_time {
         Some(limit) => attempt(limit_of(limit)),
         None => {
-            let built_in = Rules::default();
+            let built_in = PolicyRules::default();
             for (pattern, policy) in built_in.iter() {
                 builder = builder.rule(pattern.clone(), attempt(policy.timeouts_ref().attempt));
             }
@@ -45,27 +40,27 @@ fn policy(args: &CliArgs) -> Policy {
     let redirects = match request.location {
         true => request
             .max_redirs
-            .map_or_else(Redirects::default, Redirects::limit),
-        false => Redirects::NONE,
+            .map_or_else(RedirectPolicy::default, RedirectPolicy::limit),
+        false => RedirectPolicy::NONE,
     };
     let default = Timeouts::DEFAULT;
     let or = |option: Option<Duration>, default| option.map_or(default, limit_of);
-    let timeouts = Timeouts {
-        connect: or(time.connect_timeout, default.connect),
-        idle_read: or(time.read_timeout, default.idle_read),
-        total: or(retry.retry_max_time, default.total),
+    let timeouts = default
+        .connect(or(time.connect_timeout, default.connect))
+        .idle_read(or(time.read_timeout, default.idle_read))
+        .total(or(retry.retry_max_time, default.total))
         // With a rate limit a list may take days; --deadline bounds the whole run.
-        queue: None,
-        ..default
-    };
-    let cap = retry.max_retry_after.unwrap_or(RetryAfter::DEFAULT.cap);
+        .queue(None);
+    let cap = retry
+        .max_retry_after
+        .unwrap_or(RetryAfterPolicy::DEFAULT.cap);
     let policy = Policy::default()
         .attempts(retry.retry.saturating_add(1))
         .backoff(backoff(retry))
         .redirects(redirects)
-        .retry_after(RetryAfter {
+        .retry_after(RetryAfterPolicy {
             cap,
-            ..RetryAfter::DEFAULT
+            ..RetryAfterPolicy::DEFAULT
         })
         .timeouts(timeouts);
     let policy = retry_conditions::apply(&retry.conditions, policy, args.output.fail);
@@ -140,7 +135,7 @@ mod tests {
                     .as_ref()
                     .clone()
                     .attempts(1)
-                    .redirects(Redirects::default())
+                    .redirects(RedirectPolicy::default())
             );
         }
     }

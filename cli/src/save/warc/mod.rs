@@ -15,7 +15,7 @@ use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use fetch_driver::{Outcome, Redacted, Response};
+use fetch_driver::{Outcome, RedactedUrl, Response};
 use fetch_proto::Method;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -100,7 +100,7 @@ impl WarcWriter {
         body: &FinishedBody,
     ) -> Result<(), String> {
         let (response_id, request_id) = (record_id(), record_id());
-        let uri = Redacted(&response.url).to_string();
+        let uri = RedactedUrl(&response.url).to_string();
         let protocol = match response.version {
             Version::HTTP_2 => "h2",
             Version::HTTP_10 => "http/1.0",

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use fetch_proto::Histogram;
+use fetch_proto::DurationHistogram;
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -77,7 +77,7 @@ pub(super) fn draw_timeline(timeline: &RunTimeline) -> String {
 }
 
 /// A histogram of the durations of fetches, on a logarithmic axis.
-pub(super) fn draw_latency(durations: &Histogram) -> String {
+pub(super) fn draw_latency(durations: &DurationHistogram) -> String {
     let (Some(min), Some(max)) = (durations.min(), durations.max()) else {
         return String::new();
     };
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn every_fetch_is_in_a_bar() {
-        let mut times = Histogram::default();
+        let mut times = DurationHistogram::default();
         for ms in [1, 1, 3, 500, 60_000] {
             times.record(Duration::from_millis(ms));
         }
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn one_fetch_and_none_can_be_drawn() {
-        let mut times = Histogram::default();
+        let mut times = DurationHistogram::default();
         assert_eq!(draw_latency(&times), "");
         times.record(Duration::ZERO);
         assert!(draw_latency(&times).contains("<rect"));

@@ -6,7 +6,7 @@ mod tables;
 
 use std::time::SystemTime;
 
-use fetch_proto::Stats;
+use fetch_proto::EngineStats;
 
 use crate::exit::CliError;
 use crate::output::replace::{AtomicFile, FileAccess};
@@ -16,7 +16,7 @@ use crate::ui::summary::RunSummary;
 pub(crate) struct RunReport<'a> {
     /// The exit code.
     pub(crate) code: u8,
-    pub(crate) engine: Stats,
+    pub(crate) engine: EngineStats,
     pub(crate) started: SystemTime,
     pub(crate) summary: &'a RunSummary<'a>,
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fetch_proto::{CircuitState, Histogram, HistogramSummary, HostStats};
+use fetch_proto::{CircuitState, DurationHistogram, HistogramSummary, HostStats};
 
 use crate::display::sanitize;
 use crate::input::backlog::HostQueue;
@@ -109,7 +109,7 @@ impl HostRow {
         let name = origin.strip_prefix("http://").unwrap_or(origin);
         Self {
             ended: queue.ended,
-            in_flight: stats.map_or(0, |stats| stats.flying),
+            in_flight: stats.map_or(0, |stats| stats.in_flight),
             is_blocked: is_open || pause.is_some(),
             mean: queue.mean(),
             name: sanitize(name.as_bytes()),
@@ -120,7 +120,7 @@ impl HostRow {
 }
 
 /// Counts by powers of two of a millisecond. The first bar has everything below one.
-fn latency_bars(times: &Histogram) -> Vec<(Duration, u64)> {
+fn latency_bars(times: &DurationHistogram) -> Vec<(Duration, u64)> {
     let mut bars: Vec<(Duration, u64)> = Vec::new();
     for (time, count) in times.buckets() {
         let ms = u64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
@@ -146,14 +146,14 @@ mod tests {
 
     #[test]
     fn times_are_counted_by_powers_of_two_with_gaps() {
-        let mut times = Histogram::default();
+        let mut times = DurationHistogram::default();
         for micros in [10, 900, 3_000, 3_500, 30_000] {
             times.record(Duration::from_micros(micros));
         }
         let bars = latency_bars(&times);
         let bars: Vec<_> = bars.iter().map(|(t, n)| (t.as_millis(), *n)).collect();
         assert_eq!(bars, [(1, 2), (2, 0), (4, 2), (8, 0), (16, 0), (32, 1)]);
-        assert!(latency_bars(&Histogram::default()).is_empty());
+        assert!(latency_bars(&DurationHistogram::default()).is_empty());
     }
 
     #[test]

@@ -55,8 +55,8 @@ impl Engine {
         }
     }
 
-    /// What keeps the host from starting an attempt: for a balanced target, what keeps all its
-    /// endpoints from it.
+    /// The obstacle to starting an attempt at the host; for a balanced target, the first obstacle to go
+    /// away among those of its endpoints.
     fn obstacle(&self, host: u32, now: Timestamp) -> Option<Obstacle> {
         let state = self.hosts.get(host);
         match &state.target {
@@ -71,8 +71,8 @@ impl Engine {
         }
     }
 
-    /// What keeps this host itself from it. An open breaker that fails fast is an obstacle only for an
-    /// endpoint, which another can replace: fetches of the host itself start, and fail.
+    /// The obstacle of this host alone. An open breaker that fails fast is an obstacle only for an
+    /// endpoint, which another can replace; other hosts' fetches take their turn, and fail.
     fn host_obstacle(&self, host: u32, is_endpoint: bool, now: Timestamp) -> Option<Obstacle> {
         let state = self.hosts.get(host);
         let configured = self.config.per_host.map_or(usize::MAX, NonZeroUsize::get);

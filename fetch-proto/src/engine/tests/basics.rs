@@ -225,9 +225,9 @@ fn a_submission_beyond_the_window_returns_the_request() {
 fn closing_aborts_attempts_and_empties_the_queues() {
     let config = EngineConfig::default().concurrency(1);
     let mut engine = engine(config, &["http://a.test/1", "http://a.test/2"]);
-    let flying = starts(&mut engine, at(0)).remove(0);
+    let attempt = starts(&mut engine, at(0)).remove(0);
     engine.close(at(1));
-    assert_eq!(engine.poll(at(1)), EngineOutput::Abort(flying.id));
+    assert_eq!(engine.poll(at(1)), EngineOutput::Abort(attempt.id));
     for _ in 0..2 {
         let EngineOutput::Done(_, outcome) = engine.poll(at(1)) else {
             panic!("not done")

@@ -28,7 +28,7 @@ fn an_exhausted_budget_prevents_retries_but_ends_no_attempt() {
     assert_eq!(
         (later.aborts, engine.stats().in_flight),
         (0, 1),
-        "the tenth flies on"
+        "the tenth is still in flight"
     );
 }
 

@@ -104,7 +104,7 @@ impl RetryBudget {
     };
 
     /// Fill level of a full bucket, for
-    /// [`Engine::set_budget_part`](crate::Engine::set_budget_part).
+    /// [`Engine::set_budget_share`](crate::Engine::set_budget_share).
     pub const FULL: u64 = 1 << 50;
 
     /// Cost of a retry in a bucket of [`Capacity`](Self::Capacity).

@@ -1,6 +1,6 @@
 //! Settings of the builder: concurrency, rates and windows.
 
-use fetch_proto::{Config, Rate};
+use fetch_proto::{EngineConfig, Rate};
 
 use super::Builder;
 use crate::settings::adapter::Adapter;
@@ -11,13 +11,13 @@ impl<A: Adapter> Builder<A> {
     /// Setters that are called after it change this configuration.
     ///
     /// ```
-    /// use fetch_proto::{Breaker, Config, RetryBudget};
+    /// use fetch_proto::{Breaker, EngineConfig, RetryBudget};
     ///
-    /// let config = Config::default().breaker(Breaker::default()).host_budget(RetryBudget::default());
+    /// let config = EngineConfig::default().breaker(Breaker::default()).host_budget(RetryBudget::default());
     /// let fetcher = fetch_smol::Fetcher::builder().config(config).build()?;
     /// # Ok::<(), fetch_driver::BuildError>(())
     /// ```
-    pub fn config(mut self, config: Config) -> Self {
+    pub fn config(mut self, config: EngineConfig) -> Self {
         self.settings.config = config;
         self
     }
@@ -116,7 +116,10 @@ impl<A: Adapter> Builder<A> {
         self.update_config(|config| config.window(fetches))
     }
 
-    pub(super) fn update_config(mut self, change: impl FnOnce(Config) -> Config) -> Self {
+    pub(super) fn update_config(
+        mut self,
+        change: impl FnOnce(EngineConfig) -> EngineConfig,
+    ) -> Self {
         self.settings.update_config(change);
         self
     }

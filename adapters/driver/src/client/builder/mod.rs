@@ -10,7 +10,7 @@ mod threads;
 use std::fmt;
 use std::time::Duration;
 
-use fetch_proto::{Pattern, Policy};
+use fetch_proto::{Policy, RulePattern};
 use http::{HeaderName, HeaderValue};
 
 use crate::fields::cookie_jar::CookieJar;
@@ -27,7 +27,7 @@ pub struct Builder<A> {
     policy: Option<Policy>,
     record: Option<RecordSink>,
     settings: Settings,
-    timeouts: Vec<(Pattern, Duration)>,
+    timeouts: Vec<(RulePattern, Duration)>,
 }
 
 impl<A> fmt::Debug for Builder<A> {

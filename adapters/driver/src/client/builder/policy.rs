@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fetch_proto::{Backoff, Pattern, Policy, Rules, Timeouts};
+use fetch_proto::{Backoff, Policy, PolicyRules, RulePattern, Timeouts};
 
 use super::Builder;
 use crate::model::fallback_value::FallbackValue;
@@ -34,20 +34,20 @@ impl<A: Adapter> Builder<A> {
         self
     }
 
-    /// Sets the rules that choose each request's policy. Default [`Rules::default`].
+    /// Sets the rules that choose each request's policy. Default [`PolicyRules::default`].
     ///
     /// ```
-    /// use fetch_driver::{Policy, Rules};
-    /// let builder = fetch_smol::Fetcher::builder().rules(Rules::only(Policy::default()));
+    /// use fetch_driver::{Policy, PolicyRules};
+    /// let builder = fetch_smol::Fetcher::builder().rules(PolicyRules::from_policy(Policy::default()));
     /// ```
-    pub fn rules(self, rules: Rules) -> Self {
+    pub fn rules(self, rules: PolicyRules) -> Self {
         self.update_config(|config| config.rules(rules))
     }
 
     /// Sets the attempt timeout of URLs that match `pattern`. The first pattern that matches is used;
     /// these patterns are checked before those of the rules.
     ///
-    /// The pattern is a substring, or `glob:…`, `regex:…` or `host:…`: see [`Pattern::parse`].
+    /// The pattern is a substring, or `glob:…`, `regex:…` or `host:…`: see [`RulePattern::parse`].
     ///
     /// ```
     /// use std::time::Duration;
@@ -56,7 +56,7 @@ impl<A: Adapter> Builder<A> {
     ///     .timeout("host:slow.test", Duration::from_secs(60));
     /// ```
     pub fn timeout(mut self, pattern: &str, limit: Duration) -> Self {
-        match Pattern::parse(pattern) {
+        match RulePattern::parse(pattern) {
             Ok(pattern) => self.timeouts.push((pattern, limit)),
             Err(error) => self
                 .errors
@@ -96,15 +96,12 @@ impl<A: Adapter> Builder<A> {
     }
 
     /// The rules, with the policy and the timeouts of this builder.
-    pub(super) fn merged_rules(&mut self) -> Result<Rules, BuildError> {
+    pub(super) fn merged_rules(&mut self) -> Result<PolicyRules, BuildError> {
         let mut rules = self.settings.config.rules_ref().clone();
         if let Some(policy) = &self.policy {
             // Each rule keeps its attempt timeout, which is what rules are made for.
             rules = rules.map(|old| {
-                let timeouts = Timeouts {
-                    attempt: old.timeouts_ref().attempt,
-                    ..*policy.timeouts_ref()
-                };
+                let timeouts = policy.timeouts_ref().attempt(old.timeouts_ref().attempt);
                 policy.clone().timeouts(timeouts)
             });
             rules = rules.with_default(policy.clone());
@@ -113,7 +110,7 @@ impl<A: Adapter> Builder<A> {
             return Ok(rules);
         }
         let base = rules.default_policy().clone();
-        let mut builder = Rules::builder();
+        let mut builder = PolicyRules::builder();
         for (pattern, limit) in self.timeouts.drain(..) {
             builder = builder.rule(pattern, (*base).clone().attempt_timeout(limit));
         }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use async_channel::{Sender, TrySendError};
 use bytes::Bytes;
-use fetch_proto::Failure;
+use fetch_proto::FailureKind;
 use futures_core::Stream;
 use http::{HeaderMap, StatusCode, Version};
 use pin_project_lite::pin_project;
@@ -283,7 +283,7 @@ fn note_pause<T>(
         *paused = polled.is_pending();
         update.pauses.push(*paused);
     }
-    polled.map_err(|error| TransportError::new(Failure::Save, error))
+    polled.map_err(|error| TransportError::new(FailureKind::Save, error))
 }
 
 /// Sends a chunk to the consumer. If its channel is full, reports the pause, because the consumer's
@@ -307,7 +307,7 @@ fn forward(
 }
 
 fn consumer_dropped() -> TransportError {
-    TransportError::new(Failure::Dropped, "the response's reader was dropped")
+    TransportError::new(FailureKind::Dropped, "the response's reader was dropped")
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use fetch_proto::{Attempt, Head};
+use fetch_proto::{Attempt, HeadSummary};
 use http::{HeaderMap, header};
 
 use crate::driver::exchange::ResponseParts;
@@ -29,16 +29,17 @@ pub(crate) fn sharing_key(request: &Request, common: &HeaderMap) -> u64 {
 }
 
 /// The parts of a response's head by which the core decides.
-pub(crate) fn engine_head(parts: &ResponseParts) -> Head {
+pub(crate) fn engine_head(parts: &ResponseParts) -> HeadSummary {
     let field = |name| parts.headers.get(name).map(http::HeaderValue::as_bytes);
     let location = field(header::LOCATION).map(String::from_utf8_lossy);
     let retry_after = field(header::RETRY_AFTER).and_then(|value| std::str::from_utf8(value).ok());
-    Head {
-        location: location.map(|location| location.into_owned().into_boxed_str()),
-        pause: rate_limit::wait_until_reset(&parts.headers, SystemTime::now),
-        retry_after: retry_after.and_then(|value| parse_retry_after(value, SystemTime::now())),
-        status: parts.status.as_u16(),
-    }
+    HeadSummary::status(parts.status.as_u16())
+        .location(location.map(|location| location.into_owned().into_boxed_str()))
+        .pause(rate_limit::wait_until_reset(
+            &parts.headers,
+            SystemTime::now,
+        ))
+        .retry_after(retry_after.and_then(|value| parse_retry_after(value, SystemTime::now())))
 }
 
 /// The request of `attempt` as it goes over the wire. Takes the body from `request` if it can be sent

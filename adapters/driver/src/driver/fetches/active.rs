@@ -122,7 +122,7 @@ impl ActiveFetch {
     /// How to read the body of this attempt's response, which the engine accepted.
     pub(crate) fn accept_response(&mut self, id: AttemptId) -> BodyMode {
         match self.sender.delivery() {
-            fetch_proto::Delivery::Streamed => self.start_stream(id),
+            fetch_proto::BodyDelivery::Streamed => self.start_stream(id),
             _ if self.request.save.is_some() => self.start_save(id),
             _ if self.request.body_retention == BodyRetention::Collect => BodyMode::Collect,
             _ => BodyMode::Discard,
@@ -159,7 +159,7 @@ impl ActiveFetch {
     /// `sees_connection` is the transport's.
     pub(crate) fn build_outcome(
         &mut self,
-        end: fetch_proto::Outcome,
+        end: fetch_proto::FetchOutcome,
         sees_connection: bool,
     ) -> (Outcome, Option<AttemptPermit>) {
         let AttemptResult {
@@ -179,7 +179,7 @@ impl ActiveFetch {
         let mut attempts = end.attempts;
         if let Some(last) = attempts.last_mut() {
             for (phase, at) in late_phases {
-                last.timings.note(phase, at);
+                last.timings.record(phase, at);
             }
         }
         let url = self.sender.take_url();
@@ -212,7 +212,7 @@ impl ActiveFetch {
                 detail,
             )),
         };
-        let fallback = (end.fallen_back && result.is_ok()).then_some(FallbackSource::Url);
+        let fallback = (end.used_fallback && result.is_ok()).then_some(FallbackSource::Url);
         let outcome = Outcome {
             attached: self.request.attached.take(),
             attempts,

@@ -23,9 +23,14 @@ impl Fallbacks {
         }
     }
 
-    /// Stores a successful response for later. If the fetch failed and its policy `wants_value`,
+    /// Stores a successful response for later. If the fetch failed and its policy `needs_fallback_value`,
     /// replaces the result by a stored response or the caller's value.
-    pub(crate) fn apply(&mut self, outcome: &mut Outcome, method: &Method, wants_value: bool) {
+    pub(crate) fn apply(
+        &mut self,
+        outcome: &mut Outcome,
+        method: &Method,
+        needs_fallback_value: bool,
+    ) {
         let is_get = *method == Method::Get;
         if let (Some(stale), Ok(response), true) = (&mut self.stale, &outcome.result, is_get)
             && response.status.is_success()
@@ -33,7 +38,7 @@ impl Fallbacks {
         {
             stale.put(outcome.url.clone(), response.clone());
         }
-        if !wants_value {
+        if !needs_fallback_value {
             return;
         }
         let stale = self.stale.as_mut().filter(|_| is_get);
@@ -92,9 +97,9 @@ mod tests {
     fn other_methods_and_policies_without_a_fallback_get_no_stored_response() {
         let mut fallbacks = Fallbacks::new(1, None);
         fallbacks.apply(&mut succeeded("stored"), &Method::Get, false);
-        for (method, wants_value) in [(Method::Post, true), (Method::Get, false)] {
+        for (method, needs_fallback_value) in [(Method::Post, true), (Method::Get, false)] {
             let mut outcome = failed();
-            fallbacks.apply(&mut outcome, &method, wants_value);
+            fallbacks.apply(&mut outcome, &method, needs_fallback_value);
             assert_eq!((body(&outcome), outcome.fallback), (None, None));
         }
     }

@@ -5,7 +5,7 @@ use std::task::Waker;
 
 use async_channel::{Receiver, Sender};
 use bytes::Bytes;
-use fetch_proto::{Delivery, Timestamp, Timings};
+use fetch_proto::{BodyDelivery, FetchTimings, Timestamp};
 use url::Url;
 
 use crate::driver::exchange::ResponseParts;
@@ -76,10 +76,10 @@ impl OutcomeSender {
         }
     }
 
-    pub(crate) fn delivery(&self) -> Delivery {
+    pub(crate) fn delivery(&self) -> BodyDelivery {
         match self.target {
-            Some(DeliveryTarget::Stream { .. }) => Delivery::Streamed,
-            _ => Delivery::Buffered,
+            Some(DeliveryTarget::Stream { .. }) => BodyDelivery::Streamed,
+            _ => BodyDelivery::Buffered,
         }
     }
 
@@ -138,7 +138,7 @@ impl OutcomeSender {
 
     /// Sends the error that the fetch was cancelled before it started, and wakes the consumer.
     pub(crate) fn cancel(&mut self) {
-        let kind = ErrorKind::Fetch(fetch_proto::Error::Cancelled);
+        let kind = ErrorKind::Fetch(fetch_proto::FetchError::Cancelled);
         self.send_error(kind, "it had not started");
     }
 
@@ -174,14 +174,7 @@ pub(crate) fn rejected_outcome(error: Error, url: String, tag: u64) -> Outcome {
         retries: 0,
         shared: false,
         tag,
-        timings: Timings {
-            submitted: Timestamp::START,
-            started: None,
-            ended: Timestamp::START,
-            queued: core::time::Duration::ZERO,
-            backoff: core::time::Duration::ZERO,
-            redirecting: core::time::Duration::ZERO,
-        },
+        timings: FetchTimings::not_started(Timestamp::START),
         url,
         wire_bytes: 0,
     }

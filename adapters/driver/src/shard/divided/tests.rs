@@ -1,7 +1,8 @@
 use std::time::Duration;
 
 use fetch_proto::{
-    AttemptId, Backoff, Config, Engine, Failure, Input, Output, Policy, Rate, Request, Rules,
+    AttemptId, Backoff, Engine, EngineConfig, EngineOutput, FailureKind, FetchRequest, Input,
+    Policy, PolicyRules, Rate,
 };
 
 use super::*;
@@ -165,11 +166,11 @@ struct Run {
 }
 
 impl Run {
-    fn new(n: usize, config: &Config) -> Self {
+    fn new(n: usize, config: &EngineConfig) -> Self {
         let engine = |seed| {
             let mut engine = Engine::new(config.clone(), seed as u64, NOW);
-            engine.set_rate_part(0, WHOLE);
-            engine.set_budget_part(0, WHOLE, FULL);
+            engine.set_rate_share(0, WHOLE);
+            engine.set_budget_share(0, WHOLE, FULL);
             engine
         };
         Self {
@@ -194,7 +195,7 @@ impl Run {
             let i = self.random.usize(..self.engines.len());
             if self.submitted < fetches && self.random.usize(..20) < often {
                 let url = format!("http://h{}.test/", self.submitted);
-                let request = Request::get(url.parse().unwrap());
+                let request = FetchRequest::get(url.parse().unwrap());
                 self.engines[i].submit(request, self.now).unwrap();
                 self.submitted += 1;
             }
@@ -207,18 +208,18 @@ impl Run {
     /// A turn of that driver.
     fn turn(&mut self, i: usize) {
         for id in std::mem::take(&mut self.flying[i]) {
-            let end = Input::End(Err(Failure::EmptyReply));
+            let end = Input::End(Err(FailureKind::EmptyReply));
             self.engines[i].handle(id, end, self.now);
         }
         loop {
             let (engine, now) = (&mut self.engines[i], self.now);
             match engine.poll(now) {
-                Output::Start(attempt) => {
+                EngineOutput::Start(attempt) => {
                     self.begun.push((now, attempt.id.number()));
                     self.flying[i].push(attempt.id);
                 }
-                Output::Done(..) => self.done += 1,
-                Output::Idle(idle) if !self.settle(i, idle.live > 0) => return,
+                EngineOutput::Done(..) => self.done += 1,
+                EngineOutput::Idle(idle) if !self.settle(i, idle.live > 0) => return,
                 _ => {}
             }
         }
@@ -229,16 +230,16 @@ impl Run {
         let (budget, rates) = (&mut self.budgets[i], &mut self.rates[i]);
         let held = Held {
             fill: engine.budget_fill(),
-            rests_at: engine.budget_rests_at(),
+            rests_at: engine.budget_idle_at(),
         };
         let fill = budget.settle(is_busy, held, now);
         if let Some(fill) = fill {
-            engine.set_budget_part(budget.parts(), WHOLE, fill);
+            engine.set_budget_share(budget.parts(), WHOLE, fill);
         }
-        let held = Held::at_rest(engine.rate_rests_at());
+        let held = Held::at_rest(engine.rate_idle_at());
         let changed = rates.settle(is_busy, held, now).is_some();
         if changed {
-            engine.set_rate_part(rates.parts(), WHOLE);
+            engine.set_rate_share(rates.parts(), WHOLE);
         }
         changed || fill.is_some()
     }
@@ -268,8 +269,10 @@ fn however_parts_change_hands_the_rate_holds_and_all_is_done() {
         // Over all hosts, or of a rule that all have.
         let once = Policy::default().attempts(1);
         let config = match round % 2 {
-            0 => Config::default().rules(Rules::only(once)).rate(rate),
-            _ => Config::default().rules(Rules::only(once.rate(Some(rate)))),
+            0 => EngineConfig::default()
+                .rules(PolicyRules::from_policy(once))
+                .rate(rate),
+            _ => EngineConfig::default().rules(PolicyRules::from_policy(once.rate(Some(rate)))),
         };
         let mut run = Run::new(n, &config);
         run.fetch(200, 1 + round % 20, 12_000);
@@ -288,10 +291,12 @@ fn however_parts_change_hands_the_rate_holds_and_all_is_done() {
 }
 
 /// Every request fails in a way that is worth a retry, which comes at once.
-fn failing(budget: RetryBudget) -> Config {
+fn failing(budget: RetryBudget) -> EngineConfig {
     let at_once = Backoff::default().base(Duration::ZERO).jitter(None);
     let policy = Policy::default().attempts(30).backoff(at_once);
-    Config::default().rules(Rules::only(policy)).budget(budget)
+    EngineConfig::default()
+        .rules(PolicyRules::from_policy(policy))
+        .budget(budget)
 }
 
 #[test]
