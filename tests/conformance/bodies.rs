@@ -1,6 +1,6 @@
 //! Bodies that are long, slow or never read.
 
-use fetch_all::{BodyRetention, ErrorKind, Timeouts};
+use fetch_all::{BodyRetention, ErrorKind};
 use fetch_testbed::{Site, byte_at};
 use smol::Timer;
 use smol::stream::StreamExt;

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use fetch_all::{Backoff, PolicyRules, Timeouts};
+use fetch_all::{Backoff, PolicyRules};
 use fetch_testbed::{Fault, Site};
 use smol::stream::StreamExt;
 
@@ -34,8 +34,8 @@ async fn ten_thousand(bench: &Bench) -> Check {
     let quick = Backoff::default().base(millis(1));
     let policy = policy().attempts(5).backoff(quick).timeouts(limits);
     let client = bench.client(|settings| {
-        (settings.rules, settings.config.concurrency_limit()) =
-            (PolicyRules::from_policy(policy), CONCURRENCY);
+        let rules = PolicyRules::from_policy(policy);
+        settings.update_config(|config| config.rules(rules).concurrency(CONCURRENCY));
     })?;
     let base = site.url(&format!("/fault?percent={PERCENT}&seed=1"));
     let mut outcomes = client.fetch_all(gets((0..URLS).map(move |n| format!("{base}&n={n}"))));

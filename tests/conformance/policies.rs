@@ -5,7 +5,6 @@ use std::time::Duration;
 use fetch_all::{
     AttemptEnd, Breaker, ChaosPolicy, FailureKind, Fallback, FallbackSource, FallbackValue, Hedge,
     HedgeDelay, InjectedFault, Policy, PolicyRules, Response, RetryBudget, Settings, StallGuard,
-    Timeouts,
 };
 use fetch_testbed::Site;
 use http::StatusCode;

@@ -4,7 +4,7 @@
 //! Where the policy is changed on purpose, the failure prints the new trace for `golden.txt`.
 
 use fetch_all::{
-    Backoff, Jitter, Outcome, Policy, PolicyRules, RedactedUrl, Request, RetryAfterPolicy, Timeouts,
+    Backoff, Jitter, Outcome, Policy, PolicyRules, RedactedUrl, Request, RetryAfterPolicy,
 };
 use fetch_testbed::Site;
 

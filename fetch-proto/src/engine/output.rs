@@ -14,7 +14,6 @@ use crate::model::wake::NextWake;
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[must_use]
-#[non_exhaustive]
 pub enum EngineOutput {
     /// Drop this attempt, whatever its progress. Later inputs about it are stale.
     Abort(AttemptId),

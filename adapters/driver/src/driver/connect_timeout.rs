@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fetch_proto::{EngineConfig, Policy, Timeouts};
+use fetch_proto::{EngineConfig, Policy};
 
 /// The policy without its connect timeout, for a transport that does not report when it has
 /// connected: a slow server would look like a slow connection.

@@ -202,8 +202,6 @@ where
                 EngineOutput::Idle(idle) => return idle,
                 EngineOutput::Transfer { id, to } => self.export_fetch(id, to, now),
                 EngineOutput::Start(attempt) => self.start(attempt),
-                // The engine and its driver are released together.
-                _ => unreachable!("an engine output that this driver does not know"),
             }
             *steps += 1;
             if steps.is_multiple_of(STEPS_PER_YIELD) {

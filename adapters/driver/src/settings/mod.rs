@@ -12,9 +12,7 @@ pub(crate) mod route;
 pub(crate) mod tls;
 pub(crate) mod transport_override;
 
-use std::sync::Arc;
-
-use fetch_proto::{EngineConfig, Policy};
+use fetch_proto::EngineConfig;
 use http::{HeaderMap, HeaderValue, header};
 
 use self::fallback::FallbackSettings;
@@ -102,7 +100,9 @@ impl Settings {
         self.config = change(std::mem::take(&mut self.config));
     }
 
-    /// The bound on connections: [`PoolSettings::connection_limit`] for the configured concurrency.
+    /// The bound on connections: as set, or twice the concurrency, but no less than
+    /// [`DEFAULT_MAX_CONNECTIONS`](crate::DEFAULT_MAX_CONNECTIONS). A transport may lower that default
+    /// where the process may not have as many files open.
     ///
     /// ```
     /// let mut settings = fetch_driver::Settings::default();
@@ -123,7 +123,9 @@ impl Settings {
     /// ```
     #[must_use]
     pub fn has_first_byte_timeout(&self) -> bool {
-        let mut policies = policies(&self.config);
+        let rules = self.config.rules_ref();
+        let policies = rules.iter().map(|(_, policy)| policy);
+        let mut policies = policies.chain([rules.default_policy()]);
         policies.any(|policy| policy.timeouts_ref().first_byte.is_some())
     }
 
@@ -143,13 +145,6 @@ impl Settings {
     }
 }
 
-/// Every policy of the configuration: those of its rules, then the default.
-pub(crate) fn policies(config: &EngineConfig) -> impl Iterator<Item = &Arc<Policy>> {
-    let rules = config.rules_ref();
-    let policies = rules.iter().map(|(_, policy)| policy);
-    policies.chain([rules.default_policy()])
-}
-
 /// The configuration, with its decisions reported as events if the log shows them.
 pub(crate) fn with_logged_events(config: EngineConfig) -> EngineConfig {
     match log::log_enabled!(target: crate::LOG_TARGET, log::Level::Debug) {
@@ -160,7 +155,7 @@ pub(crate) fn with_logged_events(config: EngineConfig) -> EngineConfig {
 
 #[cfg(test)]
 mod tests {
-    use fetch_proto::PolicyRules;
+    use fetch_proto::{Policy, PolicyRules};
 
     use super::*;
 

@@ -13,7 +13,7 @@ pub struct PoolSettings {
     /// How long an idle connection stays open. Default 90 s.
     pub idle_timeout: Duration,
     /// The most connections in all, idle ones included. Default: see
-    /// [`connection_limit`](Self::connection_limit).
+    /// [`Settings::connection_limit`](crate::Settings::connection_limit).
     pub max_connections: Option<usize>,
 }
 
@@ -27,16 +27,8 @@ impl Default for PoolSettings {
 }
 
 impl PoolSettings {
-    /// The bound on connections: as set, or twice the concurrency, but no less than
-    /// [`DEFAULT_MAX_CONNECTIONS`]. A transport may lower that default where the process may not have
-    /// as many files open.
-    ///
-    /// ```
-    /// let pool = fetch_driver::PoolSettings::default();
-    /// assert_eq!(pool.connection_limit(1_000), 2_000);
-    /// ```
-    #[must_use]
-    pub fn connection_limit(&self, concurrency: usize) -> usize {
+    /// The bound on connections at this concurrency.
+    pub(super) fn connection_limit(&self, concurrency: usize) -> usize {
         let default = || concurrency.saturating_mul(2).max(DEFAULT_MAX_CONNECTIONS);
         self.max_connections.unwrap_or_else(default).max(1)
     }

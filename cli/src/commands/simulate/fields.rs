@@ -27,7 +27,7 @@ pub(super) struct ThrottleRate(pub(super) Rate);
 
 /// The distribution of response times.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct LatencyModel(pub(super) LatencyModel);
+pub(super) struct LatencyField(pub(super) LatencyModel);
 
 impl<'de> Deserialize<'de> for RequestShare {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -88,7 +88,7 @@ fn parse_share(text: &str) -> Result<u16, String> {
 const SYNTAX: &str = "write \"20ms\", \"10ms..80ms\", { mean = \"30ms\" }, \
                      { median = \"20ms\", p99 = \"300ms\" } or { p50, p90, p99, max }";
 
-impl<'de> Deserialize<'de> for LatencyModel {
+impl<'de> Deserialize<'de> for LatencyField {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct LatencyVisitor;
 

@@ -7,7 +7,7 @@ use fetch_proto::testing::{Outage, OutageKind, ServerModel};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::fields::{ByteCount, LatencyModel, RequestShare, ThrottleRate};
+use super::fields::{ByteCount, LatencyField, RequestShare, ThrottleRate};
 use crate::config::toml_file::{TextDuration, TomlDocument};
 use crate::exit::CliError;
 
@@ -25,7 +25,7 @@ pub(super) struct HostTable {
     burst: Option<Spanned<u32>>,
     capacity: Option<CapacityTable>,
     errors: Option<RequestShare>,
-    latency: Option<LatencyModel>,
+    latency: Option<LatencyField>,
     rejection: Option<TextDuration>,
     resets: Option<RequestShare>,
     retry_after: Option<TextDuration>,
@@ -47,12 +47,12 @@ struct CapacityTable {
 pub(super) struct OutageTable {
     from: TextDuration,
     until: Spanned<TextDuration>,
-    how: Spanned<OutageKind>,
+    how: Spanned<OutageName>,
     retry_after: Option<TextDuration>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
-enum OutageKind {
+enum OutageName {
     #[serde(rename = "refuse")]
     Refuse,
     #[serde(rename = "stall")]
@@ -155,13 +155,13 @@ impl OutageTable {
         }
         let wait = self.retry_after.map(|wait| wait.0);
         let how = match self.how.get_ref() {
-            OutageKind::Unavailable => OutageKind::Unavailable(wait),
+            OutageName::Unavailable => OutageKind::Unavailable(wait),
             _ if wait.is_some() => {
                 let why = "only a 503 has a retry_after: write how = \"503\", or remove it";
                 return Err(document.error_at(self.how.span(), why));
             }
-            OutageKind::Refuse => OutageKind::Refuse,
-            OutageKind::Stall => OutageKind::Stall,
+            OutageName::Refuse => OutageKind::Refuse,
+            OutageName::Stall => OutageKind::Stall,
         };
         Ok(Outage {
             from,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fetch_proto::{EngineConfig, Policy, PolicyRules, RetryAfterPolicy, Timeouts};
+use fetch_proto::{EngineConfig, Policy, PolicyRules, RetryAfterPolicy};
 
 use super::retry_conditions;
 use super::rules::{backoff, limit_of};

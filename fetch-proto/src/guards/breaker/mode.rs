@@ -22,7 +22,6 @@ pub enum BreakerMode {
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
-#[non_exhaustive]
 pub enum OnOpen {
     /// It waits in the queue until the circuit admits it, within its time limits. The default.
     #[default]

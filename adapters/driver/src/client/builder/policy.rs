@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fetch_proto::{Backoff, Policy, PolicyRules, RulePattern, Timeouts};
+use fetch_proto::{Backoff, Policy, PolicyRules, RulePattern};
 
 use super::Builder;
 use crate::model::fallback_value::FallbackValue;

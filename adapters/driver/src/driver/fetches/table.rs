@@ -49,3 +49,37 @@ impl FetchTable {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use fetch_proto::EngineConfig;
+
+    use super::*;
+    use crate::driver::permits::AttemptPermits;
+    use crate::driver::test_support::{submit, test_engine};
+
+    #[test]
+    fn a_follower_gets_the_leaders_response_and_not_its_permit() {
+        let (mut engine, mut fetches) =
+            (test_engine(EngineConfig::default()), FetchTable::default());
+        let _consumers = ["http://a.test/1", "http://a.test/2"]
+            .map(|url| submit(url, &mut engine, &mut fetches));
+        let ids: Vec<_> = fetches.iter().map(ActiveFetch::id).collect();
+        let leader = fetches.at_mut(ids[0].slot()).unwrap();
+        leader.result().chunks.push(Bytes::from_static(b"x"));
+        leader.result().permit = AttemptPermits::new(1, 0).take();
+        fetches.copy_response(ids[0], ids[1]);
+        let mut follower = fetches.remove(ids[1]).unwrap();
+        assert_eq!(follower.result().chunks.concat(), b"x");
+        assert!(follower.take_permit().is_none());
+        assert!(fetches.get(ids[1]).is_none());
+        assert!(
+            fetches
+                .at_mut(ids[0].slot())
+                .unwrap()
+                .take_permit()
+                .is_some()
+        );
+    }
+}
