@@ -19,8 +19,8 @@ fn main() {
 const SEED: u64 = 7;
 const START: Timestamp = Timestamp::START;
 
-/// A fetch that is answered 200 at once: submit, start, head, accept, end, done. Its host is created and
-/// removed with it.
+/// A fetch that is answered 200 at once: submit, start, head, accept, end, done. Its host is
+/// created and removed with it.
 #[divan::bench(sample_size = 1_000)]
 fn submit_to_done(bencher: Bencher<'_, '_>) {
     one_by_one(bencher, Engine::new(EngineConfig::default(), SEED, START));
@@ -90,8 +90,8 @@ fn idle_poll_with_queued_fetches(bencher: Bencher<'_, '_>, live: usize) {
     bencher.bench_local(|| engine.poll(black_box(START)));
 }
 
-/// The first attempt of each fetch fails, its backoff timer fires, and it starts again. The item count
-/// is that of fetches.
+/// The first attempt of each fetch fails, its backoff timer fires, and it starts again. The item
+/// count is that of fetches.
 #[divan::bench(args = [1_000, 100_000], sample_size = 1, sample_count = 20)]
 fn fail_sleep_and_start_again(bencher: Bencher<'_, '_>, count: usize) {
     let flying = || {

@@ -32,8 +32,8 @@
 //! | `Event` | logs a decision and its reason, if events are enabled |
 //! | `Idle` | submits as many URLs as there is room for, then waits for the network or until [`IdleState::wake`] |
 //!
-//! Only a drained engine returns `Idle`, and only its [`IdleState`] has the next deadline, so no timer
-//! can be forgotten.
+//! Only a drained engine returns `Idle`, and only its [`IdleState`] has the next deadline, so no
+//! timer can be forgotten.
 //!
 //! # The driving loop
 //!
@@ -86,8 +86,8 @@
 //!
 //! Time is an argument ([`Timestamp`]) and randomness is a seed. The same configuration, seed and
 //! inputs give the same outputs on every platform: jitter is a hash of seed, fetch and attempt,
-//! arithmetic is integer or fixed-point, and no decision depends on the order of a hash map. A run can
-//! therefore be recorded and replayed, and a policy tested in virtual time:
+//! arithmetic is integer or fixed-point, and no decision depends on the order of a hash map. A run
+//! can therefore be recorded and replayed, and a policy tested in virtual time:
 //!
 //! ```
 //! # #[cfg(feature = "testing")] {

@@ -1,4 +1,5 @@
-//! Known pitfalls of other HTTP libraries that concern the engine. `docs/pitfalls.md` lists all of them.
+//! Known pitfalls of other HTTP libraries that concern the engine. `docs/pitfalls.md` lists all of
+//! them.
 
 use std::time::Duration;
 

@@ -7,8 +7,8 @@ use url::Url;
 use crate::model::method::Method;
 use crate::policy::Policy;
 
-/// A fetch as the caller submits it. Contains what the core decides by; header fields and bodies stay
-/// with the driver.
+/// A fetch as the caller submits it. Contains what the core decides by; header fields and bodies
+/// stay with the driver.
 ///
 /// ```
 /// use fetch_proto::{FetchRequest, Method};
@@ -24,8 +24,8 @@ pub struct FetchRequest {
     pub body: RequestBodyKind,
     /// How the response body is delivered, which decides until when a retry is possible.
     pub delivery: BodyDelivery,
-    /// Whether the caller guarantees that a repeated request does no harm, by an `Idempotency-Key` or
-    /// otherwise.
+    /// Whether the caller guarantees that a repeated request does no harm, by an `Idempotency-Key`
+    /// or otherwise.
     pub idempotent: bool,
     /// The method.
     pub method: Method,
@@ -34,9 +34,9 @@ pub struct FetchRequest {
     /// The priority among the fetches of the host: the largest starts first, and of equal ones the
     /// oldest. Default 0. Hosts take turns regardless of priorities.
     pub priority: i8,
-    /// The key by which equal requests share one response: a fetch with the same method, URL and key
-    /// as one in progress gets that one's response. The key stands for everything else that makes a
-    /// difference, such as header fields. Only for buffered GET and HEAD without a body.
+    /// The key by which equal requests share one response: a fetch with the same method, URL and
+    /// key as one in progress gets that one's response. The key stands for everything else that
+    /// makes a difference, such as header fields. Only for buffered GET and HEAD without a body.
     pub share: Option<u64>,
     /// The caller's key, which the [`FetchOutcome`](crate::FetchOutcome) returns.
     pub tag: u64,

@@ -74,8 +74,8 @@ pub enum Input {
     End(Result<(), FailureKind>),
     /// The response head arrived. The core answers with `Accept`, `Discard` or `Abort`.
     Head(HeadSummary),
-    /// A phase was completed, at a time not later than the call's. Used for timings and for the connect
-    /// and first-byte limits.
+    /// A phase was completed, at a time not later than the call's. Used for timings and for the
+    /// connect and first-byte limits.
     Mark(AttemptPhase, Timestamp),
     /// The consumer stopped reading, so the idle-read limit is suspended.
     Paused,
@@ -101,8 +101,8 @@ pub struct HeadSummary {
     /// How long to pause the host by its `RateLimit` fields: the time to the reset if no requests
     /// remain. Applies to every status, and serves as `Retry-After` where that is missing.
     pub pause: Option<Duration>,
-    /// The wait that the `Retry-After` field asks for. The driver has the wall clock, so it converts a
-    /// date to a duration; a date in the past is zero.
+    /// The wait that the `Retry-After` field asks for. The driver has the wall clock, so it
+    /// converts a date to a duration; a date in the past is zero.
     pub retry_after: Option<Duration>,
     /// The status code.
     pub status: u16,

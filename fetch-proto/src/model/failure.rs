@@ -4,8 +4,8 @@ use core::fmt;
 
 /// The kind of failure that ended an attempt.
 ///
-/// The driver reports it in [`Input::End`](crate::Input::End); the transport keeps the native error.
-/// Timeouts are not included, because the core decides them.
+/// The driver reports it in [`Input::End`](crate::Input::End); the transport keeps the native
+/// error. Timeouts are not included, because the core decides them.
 ///
 /// ```
 /// use fetch_proto::FailureKind;
@@ -29,8 +29,8 @@ pub enum FailureKind {
     Dropped,
     /// The server closed the connection without sending a byte of a response.
     EmptyReply,
-    /// This machine is out of file descriptors or ports. Treated as back-pressure, not as a failure of
-    /// the URL.
+    /// This machine is out of file descriptors or ports. Treated as back-pressure, not as a failure
+    /// of the URL.
     Exhausted,
     /// The connection was reset, or closed in the middle of the response.
     Io,
@@ -127,7 +127,8 @@ impl FailureKind {
         )
     }
 
-    /// Whether the request certainly did not reach the server, so that any method may be sent again.
+    /// Whether the request certainly did not reach the server, so that any method may be sent
+    /// again.
     ///
     /// ```
     /// use fetch_proto::FailureKind;

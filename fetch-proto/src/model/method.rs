@@ -73,8 +73,8 @@ impl Method {
         matches!(self, Self::Get | Self::Head | Self::Options | Self::Trace)
     }
 
-    /// Whether a repeated request has the effect of a single one (RFC 9110, section 9.2.2), so that it
-    /// may be retried without [`FetchRequest::idempotent`](crate::FetchRequest::idempotent).
+    /// Whether a repeated request has the effect of a single one (RFC 9110, section 9.2.2), so that
+    /// it may be retried without [`FetchRequest::idempotent`](crate::FetchRequest::idempotent).
     ///
     /// ```
     /// assert!(fetch_proto::Method::Put.is_idempotent());

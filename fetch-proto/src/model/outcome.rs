@@ -38,8 +38,8 @@ pub struct FetchOutcome {
     pub result: Result<CompleteResponse, FetchError>,
     /// The number of retries. Redirects and free retries are not counted.
     pub retries: u16,
-    /// The fetch whose response this one shares: [`FetchRequest::share`](crate::FetchRequest::share).
-    /// There are no separate attempts then.
+    /// The fetch whose response this one shares:
+    /// [`FetchRequest::share`](crate::FetchRequest::share). There are no separate attempts then.
     pub shared_with: Option<FetchId>,
     /// The caller's key: [`FetchRequest::tag`](crate::FetchRequest::tag).
     pub tag: u64,
@@ -47,7 +47,8 @@ pub struct FetchOutcome {
     pub timings: FetchTimings,
     /// The last URL, after redirects.
     pub url: Arc<Url>,
-    /// Whether the caller should use its fallback value: [`Fallback::value`](crate::Fallback::value).
+    /// Whether the caller should use its fallback value:
+    /// [`Fallback::value`](crate::Fallback::value).
     #[cfg_attr(feature = "serde", serde(rename = "wants_value"))]
     pub needs_fallback_value: bool,
 }
@@ -68,7 +69,8 @@ impl FetchOutcome {
             .is_some_and(|status| (200..300).contains(&status))
     }
 
-    /// The attempt that decided the outcome: the one that got the response, or the last that failed.
+    /// The attempt that decided the outcome: the one that got the response, or the last that
+    /// failed.
     ///
     /// ```
     /// # use fetch_proto::testing::{FetchScript, status};
@@ -299,8 +301,8 @@ pub enum GiveUpReason {
     BodyNotReplayable,
     /// The retry budget is used up.
     Budget,
-    /// The host's circuit breaker is open: for longer than the fetch may wait, or configured to fail
-    /// fast.
+    /// The host's circuit breaker is open: for longer than the fetch may wait, or configured to
+    /// fail fast.
     CircuitOpen,
     /// The caller has received the response head.
     Committed,

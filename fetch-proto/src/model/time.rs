@@ -7,8 +7,8 @@ use core::time::Duration;
 
 /// A point in time, as nanoseconds since the start of the driver.
 ///
-/// This crate does not read a clock: every method that needs the time takes a `Timestamp`. It can be
-/// constructed in a test, printed, serialised and replayed. `Option<Timestamp>` has the size of
+/// This crate does not read a clock: every method that needs the time takes a `Timestamp`. It can
+/// be constructed in a test, printed, serialised and replayed. `Option<Timestamp>` has the size of
 /// `Timestamp`. The range is 584 years; arithmetic saturates.
 ///
 /// ```

@@ -6,9 +6,9 @@ use super::{RetryClass, smooth};
 use crate::model::time::nanos;
 use crate::random::{between, mix};
 
-/// Exponential backoff: the wait before retry `n` (from 0) is
-/// `min(cap, base × factor^n + step × n)`, randomised by [`Jitter`]. The step is zero by default; with a
-/// factor of 1 the growth is linear.
+/// Exponential backoff: the wait before retry `n` (from 0) is `min(cap, base × factor^n + step ×
+/// n)`, randomised by [`Jitter`]. The step is zero by default; with a factor of 1 the growth is
+/// linear.
 ///
 /// ```
 /// use core::time::Duration;
@@ -52,8 +52,9 @@ pub enum Jitter {
     /// Uniform in `0..=e`: the widest spread, with waits down to zero.
     Full,
     /// Polly's decorrelated jitter, version 2: the rise of a smooth curve between the random points
-    /// of two retries. The medians stay near `base × 2^n`, and the distribution has no steps. Factor and
-    /// step are ignored; the wait before retry `n` is below `4 × base × 2^n`, at most the cap.
+    /// of two retries. The medians stay near `base × 2^n`, and the distribution has no steps.
+    /// Factor and step are ignored; the wait before retry `n` is below `4 × base × 2^n`, at most
+    /// the cap.
     Smooth,
 }
 
@@ -145,9 +146,9 @@ impl Backoff {
         Duration::from_nanos(grown.saturating_add(added).min(nanos(self.cap)))
     }
 
-    /// The bounds of the wait before retry `n` (from 0). [`Jitter::Decorrelated`] depends on the previous
-    /// wait, so its bounds are the widest possible; [`Jitter::Smooth`] may exceed the ceiling, up to the
-    /// cap.
+    /// The bounds of the wait before retry `n` (from 0). [`Jitter::Decorrelated`] depends on the
+    /// previous wait, so its bounds are the widest possible; [`Jitter::Smooth`] may exceed the
+    /// ceiling, up to the cap.
     ///
     /// ```
     /// use core::time::Duration;
@@ -166,8 +167,8 @@ impl Backoff {
         }
     }
 
-    /// The backoff for retries of this class. After a throttled attempt, full jitter becomes equal jitter,
-    /// because waits near zero would be throttled again.
+    /// The backoff for retries of this class. After a throttled attempt, full jitter becomes equal
+    /// jitter, because waits near zero would be throttled again.
     pub(crate) fn for_class(mut self, class: RetryClass) -> Self {
         if class == RetryClass::Throttled && self.jitter == Some(Jitter::Full) {
             self.jitter = Some(Jitter::Equal);
@@ -175,8 +176,8 @@ impl Backoff {
         self
     }
 
-    /// The wait before retry `n` (from 0) of a fetch with this seed. `previous` is the wait before the
-    /// previous retry, zero for the first.
+    /// The wait before retry `n` (from 0) of a fetch with this seed. `previous` is the wait before
+    /// the previous retry, zero for the first.
     ///
     /// The same arguments give the same wait on every platform.
     ///
@@ -193,8 +194,9 @@ impl Backoff {
         self.delay_with(n, previous, |retry| mix(seed, u64::from(retry)))
     }
 
-    /// Like [`delay`](Self::delay), with the caller's source of randomness: `draw` returns the random
-    /// word of a retry, always the same for one retry. [`Jitter::Smooth`] also draws the previous one.
+    /// Like [`delay`](Self::delay), with the caller's source of randomness: `draw` returns the
+    /// random word of a retry, always the same for one retry. [`Jitter::Smooth`] also draws the
+    /// previous one.
     ///
     /// ```
     /// use core::time::Duration;

@@ -7,8 +7,8 @@ use crate::model::fault::InjectedFault;
 use crate::model::time::nanos;
 use crate::random::{between, mix};
 
-/// Which faults are injected, and how often. The fault of an attempt is drawn from the fetch's seed and
-/// the attempt's number, so a run is reproducible and attempts are independent.
+/// Which faults are injected, and how often. The fault of an attempt is drawn from the fetch's seed
+/// and the attempt's number, so a run is reproducible and attempts are independent.
 ///
 /// Faults are injected beneath all policies: retries, breakers, budgets and limits cannot tell them
 /// from faults of the network. They work with every transport.
@@ -30,8 +30,8 @@ pub struct ChaosPolicy {
 }
 
 impl ChaosPolicy {
-    /// Adds a fault that is injected into `per_mille` of 1,000 attempts. An attempt gets at most one
-    /// fault, so the rates add up; faults beyond a sum of 1,000 are never injected.
+    /// Adds a fault that is injected into `per_mille` of 1,000 attempts. An attempt gets at most
+    /// one fault, so the rates add up; faults beyond a sum of 1,000 are never injected.
     ///
     /// ```
     /// # use fetch_proto::{ChaosPolicy, InjectedFault};

@@ -53,7 +53,8 @@ pub struct RetryClasses {
 }
 
 impl RetryClasses {
-    /// Sets the class of a response with this status. Any class but [`RetryClass::Forbidden`] is retried.
+    /// Sets the class of a response with this status. Any class but [`RetryClass::Forbidden`] is
+    /// retried.
     ///
     /// ```
     /// use fetch_proto::{RetryClass, RetryClasses};

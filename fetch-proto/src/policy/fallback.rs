@@ -4,9 +4,9 @@ use alloc::sync::Arc;
 
 use url::Url;
 
-/// What replaces the result of a fetch that would end with an error, or with a response that was worth
-/// a retry: another URL first, then a value of the caller. Not used after a cancellation, nor after the
-/// consumer has received a part of a response.
+/// What replaces the result of a fetch that would end with an error, or with a response that was
+/// worth a retry: another URL first, then a value of the caller. Not used after a cancellation, nor
+/// after the consumer has received a part of a response.
 ///
 /// ```
 /// use fetch_proto::{Fallback, Policy};
@@ -40,9 +40,9 @@ impl Fallback {
         }
     }
 
-    /// A value of the caller, such as an earlier response. The outcome only reports that it is needed
-    /// ([`FetchOutcome::needs_fallback_value`](crate::FetchOutcome::needs_fallback_value)); the value does not
-    /// enter the core.
+    /// A value of the caller, such as an earlier response. The outcome only reports that it is
+    /// needed ([`FetchOutcome::needs_fallback_value`](crate::FetchOutcome::needs_fallback_value));
+    /// the value does not enter the core.
     ///
     /// ```
     /// let fallback = fetch_proto::Fallback::value();

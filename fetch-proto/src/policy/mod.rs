@@ -62,8 +62,8 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Sets the largest number of attempts, including the first. Default 3; 0 counts as 1. Redirects
-    /// and the free retry of a stale connection are not counted.
+    /// Sets the largest number of attempts, including the first. Default 3; 0 counts as 1.
+    /// Redirects and the free retry of a stale connection are not counted.
     ///
     /// ```
     /// let no_retry = fetch_proto::Policy::default().attempts(1);
@@ -124,8 +124,9 @@ impl Policy {
         self.classes.classify(cause, &self.retry_statuses)
     }
 
-    /// Sets how many bytes of an unneeded body (of a redirect, or of a response that is retried) are
-    /// read so that its connection can be reused. Default 64 KiB. A longer body closes the connection.
+    /// Sets how many bytes of an unneeded body (of a redirect, or of a response that is retried)
+    /// are read so that its connection can be reused. Default 64 KiB. A longer body closes the
+    /// connection.
     ///
     /// ```
     /// let policy = fetch_proto::Policy::default().drain(0);
@@ -149,8 +150,9 @@ impl Policy {
         self
     }
 
-    /// Sets whether and when a hedge is started beside a slow attempt. Default never. Only repeatable
-    /// requests are hedged; a hedge needs a free slot and is charged to the retry budget.
+    /// Sets whether and when a hedge is started beside a slow attempt. Default never. Only
+    /// repeatable requests are hedged; a hedge needs a free slot and is charged to the retry
+    /// budget.
     ///
     /// ```
     /// use core::time::Duration;
@@ -175,8 +177,8 @@ impl Policy {
         self
     }
 
-    /// Sets the rate at which attempts with this policy start, over all hosts. Default: unlimited. Each
-    /// rule has a separate rate, which applies to the fetches that the rule matches.
+    /// Sets the rate at which attempts with this policy start, over all hosts. Default: unlimited.
+    /// Each rule has a separate rate, which applies to the fetches that the rule matches.
     ///
     /// ```
     /// let policy = fetch_proto::Policy::default().rate("10/s".parse::<fetch_proto::Rate>()?);
@@ -214,8 +216,8 @@ impl Policy {
         self
     }
 
-    /// Sets whether non-idempotent requests, such as POST, are retried after they may have reached the
-    /// server. Default no.
+    /// Sets whether non-idempotent requests, such as POST, are retried after they may have reached
+    /// the server. Default no.
     ///
     /// ```
     /// let policy = fetch_proto::Policy::default().retry_non_idempotent(true);
@@ -250,8 +252,8 @@ impl Policy {
         self
     }
 
-    /// Sets the shortest time that is worth an attempt: no retry starts with less time left before the
-    /// total limit. Default 100 ms.
+    /// Sets the shortest time that is worth an attempt: no retry starts with less time left before
+    /// the total limit. Default 100 ms.
     ///
     /// ```
     /// use core::time::Duration;
@@ -414,8 +416,8 @@ impl Default for Policy {
 
 /// How a `Retry-After` of the server is handled.
 ///
-/// The wait is not shortened unless the caller chooses [`OverCap::Clamp`]. It also pauses the host, so
-/// that queued fetches are not rejected in turn.
+/// The wait is not shortened unless the caller chooses [`OverCap::Clamp`]. It also pauses the host,
+/// so that queued fetches are not rejected in turn.
 ///
 /// ```
 /// use core::time::Duration;

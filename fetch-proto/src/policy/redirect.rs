@@ -38,8 +38,8 @@ impl RedirectPolicy {
         }
     }
 
-    /// Sets whether a redirect may lead from https to http, where secrets are sent in the clear. Default
-    /// no.
+    /// Sets whether a redirect may lead from https to http, where secrets are sent in the clear.
+    /// Default no.
     ///
     /// ```
     /// let redirects = fetch_proto::RedirectPolicy::default().allow_downgrade(true);
@@ -91,7 +91,8 @@ pub(crate) fn hop(
     if from.scheme() == "https" && url.scheme() == "http" && !rules.downgrade {
         return Err(RedirectError::Downgrade);
     }
-    // User and password in `Location` are ignored: a server must not choose the client's credentials.
+    // User and password in `Location` are ignored: a server must not choose the client's
+    // credentials.
     let cleared = url.set_username("").and_then(|()| url.set_password(None));
     cleared.map_err(|()| RedirectError::InvalidLocation)?;
     if url.fragment().is_none() {

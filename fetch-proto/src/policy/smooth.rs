@@ -1,8 +1,8 @@
 //! The curve of [`Jitter::Smooth`](super::Jitter::Smooth), in integer arithmetic.
 //!
 //! `f(t) = 2^t × tanh(√(4t))`, and the wait before retry `n` is
-//! `(f(n + u) − f(n − 1 + v)) × base / 1.4`, where `u` and `v` are the draws of this retry and of the
-//! one before. The formula is by George Polevoy, published in Polly (App-vNext/Polly,
+//! `(f(n + u) − f(n − 1 + v)) × base / 1.4`, where `u` and `v` are the draws of this retry and of
+//! the previous one. The formula is by George Polevoy, published in Polly (App-vNext/Polly,
 //! `src/Polly.Core/Retry/RetryHelper.cs`).
 //!
 //! Fixed-point arithmetic gives the same wait on every machine. The error is less than
@@ -15,9 +15,9 @@ const LN_2: u64 = 0xb172_17f7_d1cf_79ab;
 /// `log2 e`, with 63 bits after the binary point.
 const LOG2_E: u64 = 0xb8aa_3b29_5c17_f0bc;
 
-/// The wait before retry `n` in nanoseconds, for `base` nanoseconds. `draw` and `earlier` are the random
-/// words of this retry and of the one before, as fractions of 2^64; the first retry ignores `earlier`.
-/// From retry 64 on, the curve exceeds `u64` and the wait saturates.
+/// The wait before retry `n` in nanoseconds, for `base` nanoseconds. `draw` and `earlier` are the
+/// random words of this retry and of the one before, as fractions of 2^64; the first retry ignores
+/// `earlier`. From retry 64 on, the curve exceeds `u64` and the wait saturates.
 pub(super) fn wait(base: u64, n: u32, draw: u64, earlier: u64) -> u64 {
     if base == 0 {
         return 0;
@@ -50,8 +50,8 @@ fn curve(n: u32, part: u64) -> u128 {
     ((u128::from(exp2(part)) * tanh) >> 62) << n
 }
 
-/// `2^(part / 2^64)` with 62 bits after the binary point, by the series of `e^x` at `x = part × ln 2`. The
-/// first omitted term is below 2^-76.
+/// `2^(part / 2^64)` with 62 bits after the binary point, by the series of `e^x` at `x = part × ln
+/// 2`. The first omitted term is below 2^-76.
 fn exp2(part: u64) -> u64 {
     let x = mul_high(part, LN_2);
     (1..=20)

@@ -19,14 +19,15 @@ pub struct Timeouts {
     /// From the start of the attempt to the end of the body; to the head if the body is streamed.
     /// Waiting in the queue does not count. Default 6 s.
     pub attempt: Option<Duration>,
-    /// From the start of the attempt to a connection, including name resolution and TLS. Default 10 s:
-    /// with the other defaults, the attempt limit applies first.
+    /// From the start of the attempt to a connection, including name resolution and TLS. Default 10
+    /// s: with the other defaults, the attempt limit applies first.
     pub connect: Option<Duration>,
     /// From the connection to the response head. Default none: the attempt limit bounds it.
     pub first_byte: Option<Duration>,
     /// Between two chunks of the body, while the consumer reads. Default 30 s.
     pub idle_read: Option<Duration>,
-    /// In the queue, separately before the first attempt, each retry and each redirect. Default 1 h.
+    /// In the queue, separately before the first attempt, each retry and each redirect. Default 1
+    /// h.
     pub queue: Option<Duration>,
     /// From the start of the first attempt to the end, including retries and waits. Default 5 min.
     pub total: Option<Duration>,

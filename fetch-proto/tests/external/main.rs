@@ -1,9 +1,10 @@
 //! Expectations of other projects' tests, run against this crate. The facts are tables in `data/`,
 //! each with its origin.
 //!
-//! A case that differs fails, unless it is declared as a deliberate difference with our result and the
-//! reason; that result is checked too. `left_out` lists published cases without a counterpart, and why.
-//! `cargo test -p fetch-proto --features testing --test external` prints the score of each table.
+//! A case that differs fails, unless it is declared as a deliberate difference with our result and
+//! the reason; that result is checked too. `left_out` lists published cases without a counterpart,
+//! and why. `cargo test -p fetch-proto --features testing --test external` prints the score of each
+//! table.
 
 mod backoff;
 mod budget;

@@ -61,8 +61,8 @@ impl EngineHarness {
         harness
     }
 
-    /// Runs the sequence encoded in `bytes`: the policies, whether the engine is closed at the end, and
-    /// operations, each with a flag whether the engine is polled after it.
+    /// Runs the sequence encoded in `bytes`: the policies, whether the engine is closed at the end,
+    /// and operations, each with a flag whether the engine is polled after it.
     pub fn run(bytes: &[u8]) {
         let mut bytes = Unstructured::new(bytes);
         let Ok((policies, closed)) = bytes.arbitrary() else {

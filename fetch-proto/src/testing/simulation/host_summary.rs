@@ -150,7 +150,8 @@ impl HostSummary {
         self.results[result as usize]
     }
 
-    /// Requests per 1,000 ended fetches, rounded down: 1000 if nothing was retried. 0 if no fetch ended.
+    /// Requests per 1,000 ended fetches, rounded down: 1000 if nothing was retried. 0 if no fetch
+    /// ended.
     ///
     /// ```
     /// # use fetch_proto::{EngineConfig, testing::Simulation};

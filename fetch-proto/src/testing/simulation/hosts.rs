@@ -90,8 +90,8 @@ impl HostTable {
         all
     }
 
-    /// Removes idle hosts without a separate summary, so that memory does not grow with the number of
-    /// hosts in the list.
+    /// Removes idle hosts without a separate summary, so that memory does not grow with the number
+    /// of hosts in the list.
     fn sweep(&mut self, now: Timestamp) {
         for (index, slot) in self.entries.iter_mut().enumerate() {
             let removed = slot.take_if(|entry| entry.summary == 0 && entry.host.is_idle(now));

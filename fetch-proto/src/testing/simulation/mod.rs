@@ -33,8 +33,8 @@ pub use latency::LatencyModel;
 pub use series::{LoadSeries, SeriesPoint};
 pub use server::{Outage, OutageKind, ServerModel};
 
-/// A run of an [`Engine`](crate::Engine) in virtual time. Its driver polls only at the engine's wake time or
-/// when an answer arrives, so a lost wake-up is detected.
+/// A run of an [`Engine`](crate::Engine) in virtual time. Its driver polls only at the engine's
+/// wake time or when an answer arrives, so a lost wake-up is detected.
 ///
 /// Memory is bounded by the engine's window and the hosts that have a model. More than 256 hosts
 /// without a model share a summary.
@@ -88,8 +88,8 @@ pub struct SimulationSummary {
     pub max_in_flight_per_host: usize,
     /// Load and results of all hosts over time.
     pub series: LoadSeries,
-    /// Fetches that were cancelled because they would have waited forever: the answer never arrives, and
-    /// no limit is set.
+    /// Fetches that were cancelled because they would have waited forever: the answer never
+    /// arrives, and no limit is set.
     pub stuck: usize,
     /// The duration of the run in virtual time.
     pub took: Duration,

@@ -190,8 +190,8 @@ impl<'a> SimulationRun<'a> {
         }
     }
 
-    /// Advances the clock to the next event, and delivers what is due. Returns true if the engine was
-    /// closed because no event would ever happen.
+    /// Advances the clock to the next event, and delivers what is due. Returns true if the engine
+    /// was closed because no event would ever happen.
     fn advance(&mut self, idle: IdleState, limit: Option<Timestamp>) -> bool {
         let answer = self.pending.peek().map(|Reverse((at, ..))| *at);
         let wake = idle.wake.map(|wake| wake.at);

@@ -8,8 +8,8 @@ use crate::model::time::{Timestamp, nanos};
 /// The initial width of a bucket in nanoseconds: 1/512 s, so that doubling reaches whole seconds.
 const MIN_WIDTH: u64 = 1_953_125;
 
-/// Load and results over time, in at most [`LoadSeries::MAX`] buckets of equal width. The width doubles
-/// as the run continues.
+/// Load and results over time, in at most [`LoadSeries::MAX`] buckets of equal width. The width
+/// doubles as the run continues.
 ///
 /// ```
 /// use fetch_proto::{EngineConfig, testing::Simulation};

@@ -9,8 +9,8 @@ use crate::model::time::Timestamp;
 
 /// The behaviour of a host. All random draws depend on the simulation's seed.
 ///
-/// A request passes, in this order: an [`Outage`], the throttle, random results (resets, stalls, 503,
-/// 500), the queue for a worker, the latency, and the body.
+/// A request passes, in this order: an [`Outage`], the throttle, random results (resets, stalls,
+/// 503, 500), the queue for a worker, the latency, and the body.
 ///
 /// ```
 /// use core::time::Duration;
@@ -57,11 +57,12 @@ impl ServerModel {
         self
     }
 
-    /// Limits the server to `workers` concurrent requests, each for its latency. At most `queue` more
-    /// wait in FIFO order; further ones are answered 503. Default: unlimited. 0 workers count as 1.
+    /// Limits the server to `workers` concurrent requests, each for its latency. At most `queue`
+    /// more wait in FIFO order; further ones are answered 503. Default: unlimited. 0 workers count
+    /// as 1.
     ///
-    /// Like most servers, it completes requests that the client has aborted. This is how retries sustain
-    /// an overload that would otherwise end.
+    /// Like most servers, it completes requests that the client has aborted. This is how retries
+    /// sustain an overload that would otherwise end.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -103,8 +104,8 @@ impl ServerModel {
         self
     }
 
-    /// Sets the latency of answers without work: a refused connection, a 429, a 503 by a full queue or
-    /// an outage. Default 1 ms.
+    /// Sets the latency of answers without work: a refused connection, a 429, a 503 by a full queue
+    /// or an outage. Default 1 ms.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -153,8 +154,8 @@ impl ServerModel {
         self
     }
 
-    /// Sets the rate above which requests are answered 429. Default: unlimited. A text such as `"50/s"`
-    /// is a rate without bursts; [`Rate::per_second`] allows a burst of one second.
+    /// Sets the rate above which requests are answered 429. Default: unlimited. A text such as
+    /// `"50/s"` is a rate without bursts; [`Rate::per_second`] allows a burst of one second.
     ///
     /// ```
     /// # use core::num::NonZeroU32;
@@ -198,8 +199,8 @@ impl Default for ServerModel {
     }
 }
 
-/// An outage of a host: from `from` (inclusive) to `until` (exclusive), since the start of the run. See
-/// [`Simulation::outage`](super::Simulation::outage).
+/// An outage of a host: from `from` (inclusive) to `until` (exclusive), since the start of the run.
+/// See [`Simulation::outage`](super::Simulation::outage).
 ///
 /// ```
 /// use core::time::Duration;

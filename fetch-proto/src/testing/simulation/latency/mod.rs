@@ -38,9 +38,9 @@ const ONE: u64 = 1 << 32;
 /// `ln 2` with 32 bits after the binary point.
 const LN_2: u64 = 2_977_044_472;
 
-/// Quantiles of the normal distribution above its median: the share of draws beyond, in billionths, and
-/// the distance from the median in millionths of the standard deviation. Interpolated linearly. The
-/// last entry bounds the tail.
+/// Quantiles of the normal distribution above its median: the share of draws beyond, in billionths,
+/// and the distance from the median in millionths of the standard deviation. Interpolated linearly.
+/// The last entry bounds the tail.
 const NORMAL: [(u64, u64); 12] = [
     (500_000_000, 0),
     (400_000_000, 253_347),
@@ -101,8 +101,8 @@ impl LatencyModel {
         Self(LatencyDistribution::Exponential { mean })
     }
 
-    /// Log-normal, which fits most services, by its median and 99th percentile. Always `median` if `p99`
-    /// is not larger or `median` is zero.
+    /// Log-normal, which fits most services, by its median and 99th percentile. Always `median` if
+    /// `p99` is not larger or `median` is zero.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -116,8 +116,8 @@ impl LatencyModel {
         Self(LatencyDistribution::LogNormal { median, p99 })
     }
 
-    /// By percentiles, as shown on a dashboard, with linear interpolation. The minimum is half the median.
-    /// A percentile smaller than the previous one counts as equal to it.
+    /// By percentiles, as shown on a dashboard, with linear interpolation. The minimum is half the
+    /// median. A percentile smaller than the previous one counts as equal to it.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -214,7 +214,8 @@ fn percentile(word: u64, [min, p50, p90, p99, max]: [u64; 5]) -> u64 {
     }
 }
 
-/// The binary logarithm of a positive number, with 32 bits after the binary point, by repeated squaring.
+/// The binary logarithm of a positive number, with 32 bits after the binary point, by repeated
+/// squaring.
 fn log2(number: u64) -> u64 {
     let whole = number.ilog2();
     let mut rest = u128::from(number) << (63 - whole); // from 2^63 up to 2^64
