@@ -1,42 +1,42 @@
-//! What is fetched, how often, how much of it at once, and by whom.
+//! The loads: what is fetched, how many requests, how many at once, and by which clients.
 
-use crate::client::Client;
-use crate::ports::Ports;
-use crate::site::{HOSTS, address};
+use crate::clients::ClientKind;
+use crate::environment::ports::SitePorts;
+use crate::environment::site::{HOSTS, host_address};
 
-/// One load.
+/// One load and the clients that run it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Case {
-    /// Its name, as an option and in the document.
+pub(crate) struct BenchmarkCase {
+    /// Its name on the command line and in the markers of `docs/benchmarks.md`.
     pub(crate) name: &'static str,
-    /// What the first client is called where the others are compared with it.
-    pub(crate) base: &'static str,
-    /// Bytes of each body.
+    /// The name of the first client in the headings of ratios.
+    pub(crate) baseline_name: &'static str,
+    /// The size of each body, in bytes.
     pub(crate) body: usize,
-    /// Who fetches it. All are compared with the first.
-    pub(crate) clients: &'static [Client],
-    /// Requests in flight at once.
+    /// The clients. All are compared with the first.
+    pub(crate) clients: &'static [ClientKind],
+    /// Requests in flight.
     pub(crate) concurrency: usize,
-    /// Requests in all.
+    /// The total number of requests.
     pub(crate) requests: usize,
-    /// What is special about it.
-    pub(crate) way: Way,
+    /// What distinguishes it from plain HTTP/1.1 to one host.
+    pub(crate) kind: LoadKind,
 }
 
-/// What is special about a load. Only nginx serves what is not plain.
+/// What distinguishes a load. All but [`LoadKind::Plain`] need nginx.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Way {
-    /// Bodies come compressed, each from the next of sixty-four hosts.
+pub(crate) enum LoadKind {
+    /// Compressed bodies, from 64 hosts in turn.
     Coded,
     /// Every tenth request is answered 503.
     Failing,
-    /// Each request goes to the next of a thousand hosts.
+    /// Requests go to a thousand hosts in turn.
     Hosts,
     /// https with HTTP/2.
     Http2,
     /// https with HTTP/1.1.
     Https,
-    /// Nothing: HTTP/1.1 to one host.
+    /// HTTP/1.1 to one host.
     Plain,
 }
 
@@ -46,78 +46,76 @@ const MIB: usize = 1024 * KIB;
 /// The sizes of all bodies.
 pub(crate) const BODIES: [usize; 2] = [KIB, MIB];
 
-/// So many hosts a load of compressed bodies has, and one in so many requests fails in one of failures.
-const SOME_HOSTS: usize = 64;
+/// Hosts in a load of [`LoadKind::Coded`].
+const CODED_HOSTS: usize = 64;
+/// One in this many requests fails in a load of [`LoadKind::Failing`].
 pub(crate) const FAILS_ONE_IN: usize = 10;
 
-/// Other clients, and the bound.
-const OTHERS: &[Client] = &[
-    Client::Ours,
-    Client::OursGlobal,
-    Client::Tokio,
-    Client::Reqwest,
-    Client::HyperUtil,
-    Client::Fetch,
-    Client::Curl,
-    Client::Aiohttp,
-    Client::Floor,
+/// All clients, and the lower bound.
+const OTHERS: &[ClientKind] = &[
+    ClientKind::Ours,
+    ClientKind::OursGlobal,
+    ClientKind::Tokio,
+    ClientKind::Reqwest,
+    ClientKind::HyperUtil,
+    ClientKind::Fetch,
+    ClientKind::Curl,
+    ClientKind::Aiohttp,
+    ClientKind::Floor,
 ];
 
-/// Those who can fetch from a thousand hosts, with a pool of twice the concurrency as one of them.
-const MANY_HOSTS: &[Client] = &[
-    Client::Ours,
-    Client::SmallPool,
-    Client::Tokio,
-    Client::Reqwest,
-    Client::HyperUtil,
-    Client::Fetch,
-    Client::Curl,
-    Client::Aiohttp,
+/// Clients that can fetch from a thousand hosts. One has a pool of twice the concurrency.
+const MANY_HOSTS: &[ClientKind] = &[
+    ClientKind::Ours,
+    ClientKind::SmallPool,
+    ClientKind::Tokio,
+    ClientKind::Reqwest,
+    ClientKind::HyperUtil,
+    ClientKind::Fetch,
+    ClientKind::Curl,
+    ClientKind::Aiohttp,
 ];
 
-/// Those who speak TLS.
-const SECURE: &[Client] = &[
-    Client::Ours,
-    Client::Tokio,
-    Client::Reqwest,
-    Client::Curl,
-    Client::Aiohttp,
+/// Clients with TLS.
+const SECURE: &[ClientKind] = &[
+    ClientKind::Ours,
+    ClientKind::Tokio,
+    ClientKind::Reqwest,
+    ClientKind::Curl,
+    ClientKind::Aiohttp,
 ];
 
-/// What is run by a command line, and the bound.
-const COMMANDS: &[Client] = &[Client::Command, Client::Curl, Client::Floor];
+/// Clients that are commands, and the lower bound.
+const COMMANDS: &[ClientKind] = &[ClientKind::Command, ClientKind::Curl, ClientKind::Floor];
 
 /// The same fetcher on one thread and on two.
-const THREADS: &[Client] = &[Client::OneThread, Client::TwoThreads];
+const THREADS: &[ClientKind] = &[ClientKind::OneThread, ClientKind::TwoThreads];
 
-/// Every adapter, and what they are to be measured by.
-const ADAPTERS: &[Client] = &[
-    Client::OursGlobal,
-    Client::Ours,
-    Client::Tokio,
-    Client::AsyncStd,
-    Client::Isahc,
-    Client::Surf,
-    Client::OverReqwest,
-    Client::Reqwest,
+/// Every adapter, and reqwest for comparison.
+const ADAPTERS: &[ClientKind] = &[
+    ClientKind::OursGlobal,
+    ClientKind::Ours,
+    ClientKind::Tokio,
+    ClientKind::AsyncStd,
+    ClientKind::Isahc,
+    ClientKind::Surf,
+    ClientKind::OverReqwest,
+    ClientKind::Reqwest,
 ];
 
-/// The case whose costs the README's table of runtimes shows.
-pub(crate) const RUNTIMES: &str = "adapters";
-
-const fn plain(name: &'static str, concurrency: usize, requests: usize) -> Case {
-    Case {
+const fn plain(name: &'static str, concurrency: usize, requests: usize) -> BenchmarkCase {
+    BenchmarkCase {
         name,
-        base: "ours",
+        baseline_name: "ours",
         clients: OTHERS,
         body: KIB,
         concurrency,
         requests,
-        way: Way::Plain,
+        kind: LoadKind::Plain,
     }
 }
 
-impl Case {
+impl BenchmarkCase {
     /// All loads, in the order of the document.
     pub(crate) const ALL: [Self; 13] = [
         plain("one", 1, 20_000),
@@ -127,10 +125,10 @@ impl Case {
         plain("vast", 5_000, 20_000),
         Self {
             clients: &[
-                Client::Ours,
-                Client::Tokio,
-                Client::Reqwest,
-                Client::HyperUtil,
+                ClientKind::Ours,
+                ClientKind::Tokio,
+                ClientKind::Reqwest,
+                ClientKind::HyperUtil,
             ],
             ..plain("crowd", 10_000, 40_000)
         },
@@ -140,40 +138,40 @@ impl Case {
         },
         Self {
             clients: MANY_HOSTS,
-            way: Way::Hosts,
+            kind: LoadKind::Hosts,
             ..plain("hosts", 100, 20_000)
         },
         Self {
-            way: Way::Failing,
+            kind: LoadKind::Failing,
             ..plain("failing", 100, 20_000)
         },
         Self {
             clients: SECURE,
-            way: Way::Https,
+            kind: LoadKind::Https,
             ..plain("https", 100, 20_000)
         },
         Self {
             clients: SECURE,
-            way: Way::Http2,
+            kind: LoadKind::Http2,
             ..plain("http2", 100, 20_000)
         },
         Self {
-            base: "smol",
+            baseline_name: "smol",
             clients: ADAPTERS,
-            ..plain(RUNTIMES, 100, 20_000)
+            ..plain("adapters", 100, 20_000)
         },
         Self {
-            base: "one",
+            baseline_name: "one",
             body: MIB,
             clients: THREADS,
-            way: Way::Coded,
+            kind: LoadKind::Coded,
             ..plain("threads", 100, 4_000)
         },
     ];
 
-    /// The command and others by their command lines.
+    /// The command beside `curl --parallel`.
     pub(crate) const COMMAND: Self = Self {
-        base: "ours",
+        baseline_name: "ours",
         clients: COMMANDS,
         ..plain("command", 100, 100_000)
     };
@@ -184,46 +182,49 @@ impl Case {
         all.into_iter().find(|case| case.name == name)
     }
 
-    /// Those who can fetch it, of those who are here.
-    pub(crate) fn here(&self) -> impl Iterator<Item = Client> + use<> {
-        let way = self.way;
+    /// The clients of this load that support it and are installed.
+    pub(crate) fn available_clients(&self) -> impl Iterator<Item = ClientKind> + use<> {
+        let kind = self.kind;
         let able = self
             .clients
             .iter()
             .copied()
-            .filter(move |client| client.can(way));
-        able.filter(|client| client.is_here())
+            .filter(move |client| client.can_run(kind));
+        able.filter(|client| client.is_installed())
     }
 
     pub(crate) fn with_requests(self, requests: usize) -> Self {
         Self { requests, ..self }
     }
 
-    /// How many of its requests fail.
+    /// The number of requests that fail.
     pub(crate) fn failures(&self) -> usize {
-        match self.way {
-            Way::Failing => self.requests / FAILS_ONE_IN,
+        match self.kind {
+            LoadKind::Failing => self.requests / FAILS_ONE_IN,
             _ => 0,
         }
     }
 
-    /// All URLs, at the server at `ports`.
-    pub(crate) fn urls(&self, ports: &Ports) -> impl Iterator<Item = String> + Send + use<> {
-        let (body, way) = (self.body, self.way);
-        let Ports { http, http2, https } = *ports;
-        (0..self.requests).map(move |n| match way {
-            Way::Coded => format!("http://{}:{http}/coded/{body}", address(n % SOME_HOSTS)),
-            Way::Failing if n % FAILS_ONE_IN == FAILS_ONE_IN - 1 => {
+    /// All URLs of the load, on the server at `ports`.
+    pub(crate) fn urls(&self, ports: &SitePorts) -> impl Iterator<Item = String> + Send + use<> {
+        let (body, kind) = (self.body, self.kind);
+        let SitePorts { http, http2, https } = *ports;
+        (0..self.requests).map(move |n| match kind {
+            LoadKind::Coded => format!(
+                "http://{}:{http}/coded/{body}",
+                host_address(n % CODED_HOSTS)
+            ),
+            LoadKind::Failing if n % FAILS_ONE_IN == FAILS_ONE_IN - 1 => {
                 format!("http://127.0.0.1:{http}/fail")
             }
-            Way::Hosts => format!("http://{}:{http}/bytes/{body}", address(n % HOSTS)),
-            Way::Http2 => format!("https://127.0.0.1:{http2}/bytes/{body}"),
-            Way::Https => format!("https://127.0.0.1:{https}/bytes/{body}"),
-            Way::Failing | Way::Plain => format!("http://127.0.0.1:{http}/bytes/{body}"),
+            LoadKind::Hosts => format!("http://{}:{http}/bytes/{body}", host_address(n % HOSTS)),
+            LoadKind::Http2 => format!("https://127.0.0.1:{http2}/bytes/{body}"),
+            LoadKind::Https => format!("https://127.0.0.1:{https}/bytes/{body}"),
+            LoadKind::Failing | LoadKind::Plain => format!("http://127.0.0.1:{http}/bytes/{body}"),
         })
     }
 
-    /// What it is, in a line.
+    /// A description in one line.
     pub(crate) fn title(&self) -> String {
         let (size, unit) = if self.body >= MIB {
             (self.body / MIB, "MiB")
@@ -231,23 +232,26 @@ impl Case {
             (self.body / KIB, "KiB")
         };
         let (requests, concurrency) = (
-            grouped(self.requests as u64),
-            grouped(self.concurrency as u64),
+            group_thousands(self.requests as u64),
+            group_thousands(self.concurrency as u64),
         );
-        let special = match self.way {
-            Way::Coded => format!(", compressed, from {SOME_HOSTS} hosts"),
-            Way::Failing => ", every tenth answered 503".to_owned(),
-            Way::Hosts => format!(", each to the next of {} hosts", grouped(HOSTS as u64)),
-            Way::Http2 => ", https with HTTP/2".to_owned(),
-            Way::Https => ", https with HTTP/1.1".to_owned(),
-            Way::Plain => String::new(),
+        let special = match self.kind {
+            LoadKind::Coded => format!(", compressed, from {CODED_HOSTS} hosts"),
+            LoadKind::Failing => ", every tenth answered 503".to_owned(),
+            LoadKind::Hosts => format!(
+                ", each to the next of {} hosts",
+                group_thousands(HOSTS as u64)
+            ),
+            LoadKind::Http2 => ", https with HTTP/2".to_owned(),
+            LoadKind::Https => ", https with HTTP/1.1".to_owned(),
+            LoadKind::Plain => String::new(),
         };
         format!("{requests} requests of {size} {unit}, {concurrency} at once{special}")
     }
 }
 
 /// A number with commas between thousands.
-pub(crate) fn grouped(number: u64) -> String {
+pub(crate) fn group_thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {
@@ -266,12 +270,12 @@ mod tests {
     #[test]
     fn thousands_are_grouped() {
         assert_eq!(
-            [7, 999, 1_000, 1_234_567].map(grouped),
+            [7, 999, 1_000, 1_234_567].map(group_thousands),
             ["7", "999", "1,000", "1,234,567"]
         );
     }
 
-    const PORTS: Ports = Ports {
+    const PORTS: SitePorts = SitePorts {
         http: 81,
         http2: 83,
         https: 82,
@@ -279,7 +283,7 @@ mod tests {
 
     #[test]
     fn each_request_goes_to_the_next_host() {
-        let case = Case::find("hosts").unwrap();
+        let case = BenchmarkCase::find("hosts").unwrap();
         let urls: Vec<_> = case.urls(&PORTS).take(1_001).collect();
         assert_eq!(urls[0], "http://127.0.1.0:81/bytes/1024");
         assert_eq!(urls[999], "http://127.0.4.231:81/bytes/1024");
@@ -288,14 +292,14 @@ mod tests {
 
     #[test]
     fn one_in_ten_fails() {
-        let case = Case::find("failing").unwrap().with_requests(200);
+        let case = BenchmarkCase::find("failing").unwrap().with_requests(200);
         let failing = case.urls(&PORTS).filter(|url| url.ends_with("/fail"));
         assert_eq!((failing.count(), case.failures()), (20, 20));
     }
 
     #[test]
     fn titles_name_the_load() {
-        let title = |name| Case::find(name).unwrap().title();
+        let title = |name| BenchmarkCase::find(name).unwrap().title();
         assert_eq!(title("one"), "20,000 requests of 1 KiB, 1 at once");
         assert_eq!(title("large"), "2,000 requests of 1 MiB, 100 at once");
         let hosts = "20,000 requests of 1 KiB, 100 at once, each to the next of 1,000 hosts";

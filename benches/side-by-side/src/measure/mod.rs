@@ -1,0 +1,8 @@
+//! The measurements.
+
+pub(crate) mod allocations;
+pub(crate) mod comparison;
+pub(crate) mod core_scaling;
+pub(crate) mod list_scaling;
+pub(crate) mod system_calls;
+pub(crate) mod usage;
