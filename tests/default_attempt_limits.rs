@@ -1,17 +1,18 @@
-//! The user's own numbers over real sockets: 10 s for `/delay/`, 8 s for `/status/`, else 6 s, each
-//! from the start of the attempt and not from the queue.
+//! The default attempt limits over real sockets: 10 s for `/delay/`, 8 s for `/status/`, else 6 s,
+//! each from the start of the attempt. Time in the queue does not count.
 #![cfg(feature = "smol")]
 
 use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
 
-use fetch_all::smol::{Fetcher, StreamExt};
+use fetch_all::smol::Fetcher;
 use fetch_all::{AttemptEnd, Policy, TimeLimit};
 use fetch_testbed::Site;
+use futures::StreamExt;
 
-/// Accepts connections and never answers.
-fn stalled_server() -> String {
+/// Starts a server that accepts connections and never answers. Returns its URL.
+fn start_stalled_server() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     thread::spawn(move || listener.incoming().collect::<Vec<_>>());
@@ -19,15 +20,15 @@ fn stalled_server() -> String {
 }
 
 #[test]
-fn each_pattern_has_its_limit_from_the_start_of_the_attempt() {
+fn attempt_limits_start_with_the_attempt() {
     let site = Site::start().unwrap();
-    let stalled = stalled_server();
+    let stalled = start_stalled_server();
     let table = [
         (site.url("/delay/20"), 10),
         (format!("{stalled}/status/200"), 8),
         (format!("{stalled}/other"), 6),
     ];
-    // Two at once: the third waits in the queue for as long as the first takes.
+    // Two at once, so the third waits in the queue until one of them ends.
     let policy = Policy::default().attempts(1);
     let fetcher = Fetcher::builder()
         .concurrency(2)
@@ -53,7 +54,7 @@ fn each_pattern_has_its_limit_from_the_start_of_the_attempt() {
         if limit.as_secs() == 6 {
             assert!(
                 outcome.timings.queued >= Duration::from_secs(7),
-                "it did not wait"
+                "the fetch did not wait in the queue"
             );
         }
     }

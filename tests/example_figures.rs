@@ -1,20 +1,21 @@
-//! What the examples `breaker_defers` and `retry_storm` show, and that the docs quote it.
+//! Checks what the examples `breaker_defers` and `retry_storm` show, and that the docs quote their
+//! output.
 #![allow(
     clippy::duplicate_mod,
-    reason = "each example brings its own copy of the plot module"
+    reason = "each example includes the plot module"
 )]
 
-#[allow(dead_code, reason = "it is the example's own")]
+#[allow(dead_code, reason = "the test does not call everything in the example")]
 #[path = "../examples/breaker_defers.rs"]
 mod breaker_defers;
-#[allow(dead_code, reason = "it is the example's own")]
+#[allow(dead_code, reason = "the test does not call everything in the example")]
 #[path = "../examples/retry_storm.rs"]
 mod retry_storm;
 
 const POLICIES: &str = include_str!("../docs/policies.md");
 
 #[test]
-fn a_breaker_that_defers_fetches_every_url_and_one_that_fails_fast_loses_what_waited() {
+fn a_deferring_breaker_fetches_every_url_and_a_fail_fast_breaker_loses_queued_ones() {
     for seed in 1..=5 {
         let [none, fail_fast, defer] = &breaker_defers::run(seed)[..] else {
             panic!("three settings");
@@ -27,8 +28,8 @@ fn a_breaker_that_defers_fetches_every_url_and_one_that_fails_fast_loses_what_wa
 }
 
 #[test]
-fn retries_keep_a_storm_going_that_a_budget_or_a_learned_limit_ends() {
-    // The docs have the figures of seed 1.
+fn a_retry_budget_or_an_adaptive_limit_ends_a_retry_storm() {
+    // Seed 2, because the docs show the figures of seed 1.
     let rows = retry_storm::run(2);
     let row = |name| rows.iter().find(|row| row.name == name).expect(name);
     let storm = row("4 attempts");
@@ -49,7 +50,7 @@ fn retries_keep_a_storm_going_that_a_budget_or_a_learned_limit_ends() {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_figures_and_another_seed_others() {
+fn figures_depend_only_on_the_seed() {
     let digests = |seed| {
         let rows = breaker_defers::run(seed);
         let digests = rows.iter().map(|row| row.summary.digest);
@@ -59,12 +60,16 @@ fn the_same_seed_gives_the_same_figures_and_another_seed_others() {
     assert_ne!(digests(3), digests(4));
 }
 
-/// The figures of the docs come from another run, on another machine perhaps.
+/// The docs were written from another run, maybe on another machine, so the figures must be
+/// deterministic.
 #[test]
-fn the_docs_quote_what_the_examples_print() {
-    let breaker = breaker_defers::Table(&breaker_defers::run(1)).to_string();
-    let storm = retry_storm::Table(&retry_storm::run(1)).to_string();
+fn the_docs_quote_the_output_of_the_examples() {
+    let breaker = breaker_defers::ResultTable(&breaker_defers::run(1)).to_string();
+    let storm = retry_storm::ResultTable(&retry_storm::run(1)).to_string();
     for table in [breaker, storm] {
-        assert!(POLICIES.contains(&table), "docs/policies.md should have:\n{table}");
+        assert!(
+            POLICIES.contains(&table),
+            "docs/policies.md should have:\n{table}"
+        );
     }
 }
