@@ -19,7 +19,7 @@ use crate::report::docs;
 #[command(name = "fetch-side-by-side", version)]
 struct BenchmarkOptions {
     #[command(subcommand)]
-    part: Option<InternalCommand>,
+    internal: Option<InternalCommand>,
 
     /// Two rounds, and a tenth of the requests
     #[arg(long)]
@@ -79,7 +79,7 @@ fn case_names() -> clap::builder::PossibleValuesParser {
 /// Runs the measurements that the command line selects.
 pub(crate) fn run() -> Result<()> {
     let options = BenchmarkOptions::parse();
-    match &options.part {
+    match &options.internal {
         None => measure(&options),
         Some(InternalCommand::Serve) => site::serve(),
         Some(InternalCommand::Client {
@@ -99,21 +99,22 @@ pub(crate) fn run() -> Result<()> {
 
 fn measure(options: &BenchmarkOptions) -> Result<()> {
     let rounds = options.rounds.unwrap_or(if options.quick { 2 } else { 5 });
-    let wanted = |name: &str| options.case.is_empty() || options.case.iter().any(|c| c == name);
+    let is_selected =
+        |name: &str| options.case.is_empty() || options.case.iter().any(|c| c == name);
     options.report("machine", &machine::describe_machine()?)?;
     let cases = BenchmarkCase::ALL.iter().chain([&BenchmarkCase::COMMAND]);
-    let cases: Vec<_> = cases.filter(|case| wanted(case.name)).collect();
-    if wanted(BenchmarkCase::COMMAND.name) || wanted(list_scaling::NAME) {
-        command::build()?;
+    let cases: Vec<_> = cases.filter(|case| is_selected(case.name)).collect();
+    if is_selected(BenchmarkCase::COMMAND.name) || is_selected(list_scaling::NAME) {
+        command::build_command()?;
     }
     compare_all(options, &cases, rounds)?;
-    if wanted(core_scaling::NAME) {
+    if is_selected(core_scaling::NAME) {
         options.report(
             core_scaling::NAME,
             &core_scaling::estimate(options.quick, rounds)?,
         )?;
     }
-    if wanted(list_scaling::NAME) {
+    if is_selected(list_scaling::NAME) {
         let table = list_scaling::measure_lists(options.quick, options.write_docs)?;
         options.report(list_scaling::NAME, &table)?;
     }
@@ -142,9 +143,9 @@ fn compare_all(options: &BenchmarkOptions, cases: &[&BenchmarkCase], rounds: u16
 impl BenchmarkOptions {
     /// The selected clients of a case. The first is always included.
     fn clients(&self, case: &BenchmarkCase) -> Vec<ClientKind> {
-        let listed = |c: &ClientKind| self.client.is_empty() || self.client.contains(c);
+        let is_selected = |c: &ClientKind| self.client.is_empty() || self.client.contains(c);
         let clients = case.available_clients().enumerate();
-        let clients = clients.filter(|(place, client)| *place == 0 || listed(client));
+        let clients = clients.filter(|(index, client)| *index == 0 || is_selected(client));
         clients.map(|(_, client)| client).collect()
     }
 

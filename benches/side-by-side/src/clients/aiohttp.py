@@ -1,4 +1,4 @@
-"""What fetch-all grew out of: a semaphore over all, a pool of twice its size, one task for each URL."""
+"""The Python program that fetch-all replaces: a semaphore, a pool of twice its size, one task per URL."""
 
 import asyncio
 import sys
@@ -16,7 +16,7 @@ async def main() -> None:
 
         async def fetch(url: str) -> None:
             nonlocal failed
-            # The site's certificate is signed by nobody.
+            # The server has a self-signed certificate.
             async with semaphore, session.get(url, ssl=False) as response:
                 body = await response.read()
                 if response.status == 503:

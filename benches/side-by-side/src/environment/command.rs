@@ -29,7 +29,7 @@ pub(crate) fn write_list(path: &Path, urls: impl Iterator<Item = String>) -> Res
 }
 
 /// Builds the command in the release profile.
-pub(crate) fn build() -> Result<()> {
+pub(crate) fn build_command() -> Result<()> {
     build_program("fetch-all-cli", "fetch-all")?;
     Ok(())
 }
