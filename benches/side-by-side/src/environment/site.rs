@@ -164,7 +164,7 @@ fn free_ports() -> Result<SitePorts> {
     })
 }
 
-/// A compressed text of this length, before compression. It compresses to about a quarter, like web pages.
+/// A text of this length, compressed. Like a web page, it compresses to about a quarter.
 fn compressed_text(length: usize) -> io::Result<Vec<u8>> {
     let mut text = String::new();
     let mut seed = 1_u64;

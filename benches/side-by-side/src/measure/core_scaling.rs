@@ -44,10 +44,10 @@ pub(crate) fn estimate(quick: bool, rounds: u16) -> Result<String> {
             bound.to_owned(),
         ]
     });
-    let head = ["threads that fetch", "requests/s", "× one", "what is full"];
+    let head = ["fetching threads", "requests/s", "× one", "bottleneck"];
     Ok(format!(
-        "Simulated, 1 KiB from {} hosts, from {} µs/request of the thread that fetches and {} of the one \
-         that has the list\n\n{}",
+        "Simulated, 1 KiB from {} hosts, from {} µs/request of a fetching thread and {} of the list \
+         thread\n\n{}",
         group_thousands(HOSTS as u64),
         format_tenths(costs.fetching),
         format_tenths(costs.consuming),
@@ -80,9 +80,9 @@ fn simulate(threads: usize, costs: ThreadCosts) -> (f64, &'static str) {
     let fullest = hosts.into_iter().max().unwrap_or(0) as f64 / HOSTS as f64;
     let engine = costs.fetching * fullest;
     if engine > costs.consuming {
-        (1e6 / engine, "the thread with the most hosts")
+        (1e6 / engine, "the fetching thread with the most hosts")
     } else {
-        (1e6 / costs.consuming, "the thread that has the list")
+        (1e6 / costs.consuming, "the list thread")
     }
 }
 
@@ -107,6 +107,6 @@ mod tests {
         assert_eq!(rate(1), 50_000.0);
         assert!((90_000.0..=100_000.0).contains(&rate(2)), "{}", rate(2));
         assert_eq!(rate(32), 250_000.0);
-        assert_eq!(simulate(32, costs).1, "the thread that has the list");
+        assert_eq!(simulate(32, costs).1, "the list thread");
     }
 }

@@ -43,7 +43,7 @@ impl UrlList {
     fn title(self) -> String {
         let count = group_thousands(self.count as u64);
         match self.has_many_hosts {
-            true => format!("{count}, each of its own host"),
+            true => format!("{count}, each with a different host"),
             false => count,
         }
     }
@@ -144,7 +144,7 @@ fn render(runs: &[(UrlList, ResourceUsage)]) -> String {
     ];
     let rows: Vec<_> = rows.collect();
     format!(
-        "The command, bodies of 1 KiB, {CONCURRENCY} at once, a record for each URL\n\n{}",
+        "The command, bodies of 1 KiB, {CONCURRENCY} at once, one record per URL\n\n{}",
         markdown_table(&head, &rows)
     )
 }
@@ -175,7 +175,7 @@ mod tests {
         let last = text.lines().last().unwrap();
         assert_eq!(
             last,
-            "| 20, each of its own host | 20 | 1.0 | 20.0 | 2.00 | 2.0 | 1.00 |"
+            "| 20, each with a different host | 20 | 1.0 | 20.0 | 2.00 | 2.0 | 1.00 |"
         );
     }
 }
