@@ -4,13 +4,13 @@
 //! not positions, and what has its type's zero (0, false, `None`, empty) is left out together with
 //! its name. So a field that is added later, and not used, changes nothing.
 
-mod parts;
+mod compound;
 
 use std::fmt;
 
 use serde::ser::{self, Serialize};
 
-use self::parts::CompoundSerializer;
+use self::compound::CompoundSerializer;
 use crate::redact::{Redactor, without_fragment};
 
 /// Appends `value` to `out`. URLs in it are redacted if there is a redactor, and lose their fragment
@@ -42,12 +42,12 @@ mod tag {
 }
 
 impl CanonicalSerializer<'_> {
-    fn tagged(&mut self, tag: u8, bytes: &[u8]) {
+    fn write_tagged(&mut self, tag: u8, bytes: &[u8]) {
         self.out.push(tag);
         self.out.extend_from_slice(bytes);
     }
 
-    fn text(&mut self, tag: u8, text: &str) {
+    fn write_text(&mut self, tag: u8, text: &str) {
         self.out.push(tag);
         self.out
             .extend_from_slice(&(text.len() as u64).to_le_bytes());
@@ -55,13 +55,13 @@ impl CanonicalSerializer<'_> {
     }
 
     /// A name and a value; neither if the value is its type's zero.
-    fn field<T: Serialize + ?Sized>(
+    fn write_field<T: Serialize + ?Sized>(
         &mut self,
         name: &str,
         value: &T,
     ) -> Result<(), CanonicalError> {
         let start = self.out.len();
-        self.text(tag::FIELD, name);
+        self.write_text(tag::FIELD, name);
         let before = self.out.len();
         value.serialize(&mut *self)?;
         if self.out.len() == before {
@@ -70,7 +70,7 @@ impl CanonicalSerializer<'_> {
         Ok(())
     }
 
-    fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), CanonicalError> {
+    fn write_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), CanonicalError> {
         self.out.push(tag::ELEMENT);
         value.serialize(&mut *self)
     }
@@ -98,7 +98,7 @@ macro_rules! integers {
     ($($method:ident: $type:ty),*) => { $(
         fn $method(self, v: $type) -> Result<(), CanonicalError> {
             if v != 0 {
-                self.tagged(tag::INTEGER, &(v as u64).to_le_bytes());
+                self.write_tagged(tag::INTEGER, &(v as u64).to_le_bytes());
             }
             Ok(())
         }
@@ -110,7 +110,7 @@ macro_rules! signed {
         fn $method(self, v: $type) -> Result<(), CanonicalError> {
             if v != 0 {
                 let tag = if v < 0 { tag::NEGATIVE } else { tag::INTEGER };
-                self.tagged(tag, &(v.unsigned_abs() as u64).to_le_bytes());
+                self.write_tagged(tag, &(v.unsigned_abs() as u64).to_le_bytes());
             }
             Ok(())
         }
@@ -144,7 +144,7 @@ impl<'a, 'b> ser::Serializer for &'a mut CanonicalSerializer<'b> {
 
     fn serialize_f64(self, v: f64) -> Result<(), CanonicalError> {
         if v != 0.0 {
-            self.tagged(tag::FLOAT, &v.to_bits().to_le_bytes());
+            self.write_tagged(tag::FLOAT, &v.to_bits().to_le_bytes());
         }
         Ok(())
     }
@@ -158,16 +158,16 @@ impl<'a, 'b> ser::Serializer for &'a mut CanonicalSerializer<'b> {
             return Ok(());
         }
         match self.redactor {
-            _ if !v.contains("://") => self.text(tag::TEXT, v),
-            Some(redactor) => self.text(tag::TEXT, &redactor.url(v)),
-            None => self.text(tag::TEXT, without_fragment(v)),
+            _ if !v.contains("://") => self.write_text(tag::TEXT, v),
+            Some(redactor) => self.write_text(tag::TEXT, &redactor.redact_url(v)),
+            None => self.write_text(tag::TEXT, without_fragment(v)),
         }
         Ok(())
     }
 
     fn serialize_bytes(self, v: &[u8]) -> Result<(), CanonicalError> {
         if !v.is_empty() {
-            self.tagged(tag::BYTES, &(v.len() as u64).to_le_bytes());
+            self.write_tagged(tag::BYTES, &(v.len() as u64).to_le_bytes());
             self.out.extend_from_slice(v);
         }
         Ok(())
@@ -196,7 +196,7 @@ impl<'a, 'b> ser::Serializer for &'a mut CanonicalSerializer<'b> {
         _: u32,
         variant: &'static str,
     ) -> Result<(), CanonicalError> {
-        self.text(tag::VARIANT, variant);
+        self.write_text(tag::VARIANT, variant);
         Ok(())
     }
 
@@ -215,7 +215,7 @@ impl<'a, 'b> ser::Serializer for &'a mut CanonicalSerializer<'b> {
         variant: &'static str,
         value: &T,
     ) -> Result<(), CanonicalError> {
-        self.text(tag::VARIANT, variant);
+        self.write_text(tag::VARIANT, variant);
         value.serialize(self)
     }
 
@@ -274,7 +274,7 @@ mod tests {
 
     use super::*;
 
-    fn canon<T: Serialize>(value: &T) -> Vec<u8> {
+    fn canonical_bytes<T: Serialize>(value: &T) -> Vec<u8> {
         let mut out = Vec::new();
         write(&mut out, value, None);
         out
@@ -303,27 +303,27 @@ mod tests {
             b: Some(0),
             list: Vec::new(),
         };
-        assert_eq!(canon(&before), canon(&after));
+        assert_eq!(canonical_bytes(&before), canonical_bytes(&after));
         after.added = Some(0);
-        assert_ne!(canon(&before), canon(&after));
+        assert_ne!(canonical_bytes(&before), canonical_bytes(&after));
     }
 
     #[test]
     fn different_values_have_different_bytes() {
         let values = [
-            canon(&Some(0u8)),
-            canon(&None::<u8>),
-            canon(&Some(1u8)),
-            canon(&1u8),
-            canon(&-1i8),
-            canon(&true),
-            canon(&[0u8, 5]),
-            canon(&[5u8, 0]),
-            canon(&"5"),
-            canon(&("a", "bc")),
-            canon(&("ab", "c")),
-            canon(&Ok::<(), u8>(())),
-            canon(&Err::<u8, ()>(())),
+            canonical_bytes(&Some(0u8)),
+            canonical_bytes(&None::<u8>),
+            canonical_bytes(&Some(1u8)),
+            canonical_bytes(&1u8),
+            canonical_bytes(&-1i8),
+            canonical_bytes(&true),
+            canonical_bytes(&[0u8, 5]),
+            canonical_bytes(&[5u8, 0]),
+            canonical_bytes(&"5"),
+            canonical_bytes(&("a", "bc")),
+            canonical_bytes(&("ab", "c")),
+            canonical_bytes(&Ok::<(), u8>(())),
+            canonical_bytes(&Err::<u8, ()>(())),
         ];
         for (i, value) in values.iter().enumerate() {
             assert!(!values[..i].contains(value), "value {i}");

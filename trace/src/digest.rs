@@ -20,32 +20,32 @@ impl AnswerDigest {
         self.sum
     }
 
-    pub(crate) fn check(&self) -> u8 {
+    pub(crate) fn low_byte(&self) -> u8 {
         self.sum as u8
     }
 
-    pub(crate) fn handled(&mut self, handled: Handled) {
-        self.word(handled == Handled::Applied);
+    pub(crate) fn add_handled(&mut self, handled: Handled) {
+        self.add_bool(handled == Handled::Applied);
     }
 
-    pub(crate) fn submitted(&mut self, result: &Result<FetchId, Rejected>) {
+    pub(crate) fn add_submitted(&mut self, result: &Result<FetchId, Rejected>) {
         match result {
-            Ok(id) => self.value(id, None),
-            Err(rejected) => self.word(rejected.why == fetch_proto::Refusal::Full),
+            Ok(id) => self.add_value(id, None),
+            Err(rejected) => self.add_bool(rejected.why == fetch_proto::Refusal::Full),
         }
     }
 
-    pub(crate) fn output(&mut self, output: &Output, redactor: Option<&Redactor>) {
+    pub(crate) fn add_output(&mut self, output: &Output, redactor: Option<&Redactor>) {
         if !matches!(output, Output::Event(..)) {
-            self.value(output, redactor);
+            self.add_value(output, redactor);
         }
     }
 
-    fn word(&mut self, word: bool) {
-        self.sum = xxh3_64_with_seed(&[word.into()], self.sum);
+    fn add_bool(&mut self, value: bool) {
+        self.sum = xxh3_64_with_seed(&[value.into()], self.sum);
     }
 
-    fn value(&mut self, value: &impl serde::Serialize, redactor: Option<&Redactor>) {
+    fn add_value(&mut self, value: &impl serde::Serialize, redactor: Option<&Redactor>) {
         self.scratch.clear();
         canonical::write(&mut self.scratch, value, redactor);
         self.sum = xxh3_64_with_seed(&self.scratch, self.sum);

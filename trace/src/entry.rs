@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 pub(crate) enum Entry<'a> {
     /// Gives the next number, from 0, to a text in JSON that later entries refer to.
-    Word(&'a str),
+    DictionaryText(&'a str),
     /// The entries of inputs that follow are of this attempt.
-    For(AttemptId),
+    Attempt(AttemptId),
 
     /// A poll said [`Output::Abort`](fetch_proto::Output::Abort); likewise the next seven.
     Abort(PollEntry),
@@ -37,7 +37,7 @@ pub(crate) enum Entry<'a> {
     Head(i64, u16),
     /// The same with its fields: time, status, `Location`, `Retry-After`, and the rest that
     /// `RateLimit` asks for.
-    HeadWith(
+    HeadWithFields(
         i64,
         u16,
         #[serde(borrow)] Option<&'a str>,
@@ -74,7 +74,7 @@ pub(crate) enum Entry<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 pub(crate) struct PollEntry {
     pub(crate) delta: i64,
-    pub(crate) check: DigestByte,
+    pub(crate) digest_byte: DigestByte,
 }
 
 /// The lowest byte of the digest.
@@ -85,7 +85,7 @@ pub(crate) struct SubmitEntry<'a> {
     pub(crate) delta: i64,
     /// The request without what follows.
     #[serde(borrow)]
-    pub(crate) shape: TextRef<'a>,
+    pub(crate) template: TextRef<'a>,
     #[serde(borrow)]
     pub(crate) policy: PolicySource<'a>,
     /// Less the tag of the request before.
@@ -111,15 +111,15 @@ pub(crate) struct PackedUrl<'a> {
     /// Which host, from 1; 0 is a new one.
     pub(crate) host: u32,
     /// So many bytes are the same.
-    pub(crate) same: u32,
-    pub(crate) rest: &'a str,
+    pub(crate) prefix_len: u32,
+    pub(crate) suffix: &'a str,
 }
 
 /// A text in JSON: a word, or, when there are too many words, the text itself.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 pub(crate) enum TextRef<'a> {
-    Word(u32),
-    Whole(&'a str),
+    Index(u32),
+    Inline(&'a str),
 }
 
 /// What is before the entries, in JSON: it is written once and must outlive any change of the core's

@@ -78,7 +78,7 @@ pub(crate) enum FrameRead {
 /// Reads a frame's content into `buffer`.
 pub(crate) fn read(from: &mut impl Read, buffer: &mut Vec<u8>) -> io::Result<FrameRead> {
     let mut head = [0; HEAD_LEN];
-    match fill(from, &mut head)? {
+    match read_full(from, &mut head)? {
         0 => return Ok(FrameRead::End),
         HEAD_LEN => {}
         _ => return Ok(FrameRead::Cut),
@@ -105,7 +105,7 @@ pub(crate) fn read(from: &mut impl Read, buffer: &mut Vec<u8>) -> io::Result<Fra
 }
 
 /// Reads until `buffer` is full or the file ends. How much was read.
-pub(crate) fn fill(from: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+pub(crate) fn read_full(from: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
         match from.read(&mut buffer[filled..]) {

@@ -93,7 +93,7 @@ mod error;
 mod explain;
 mod frame;
 mod reader;
-mod recorded;
+mod recorded_engine;
 mod recorder;
 mod redact;
 mod replay;
@@ -107,14 +107,14 @@ pub use call::{TraceAnswer, TraceCall};
 pub use error::TraceError;
 pub use explain::{FetchHistory, HistoryLine, UrlHistory, explain};
 pub use reader::TraceEnd;
-pub use recorded::RecordedEngine;
+pub use recorded_engine::RecordedEngine;
 pub use recorder::TraceRecorder;
 pub use redact::is_secret;
 pub use replay::{ReplayDifference, ReplayReport, ReplayStep, TraceReplay, replay};
 pub use what_if::{RunComparison, RunTotals, what_if};
 
 /// Durations in JSON, for people and their tools.
-fn seconds<S: serde::Serializer>(
+fn serialize_seconds<S: serde::Serializer>(
     duration: &std::time::Duration,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {

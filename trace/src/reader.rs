@@ -60,7 +60,7 @@ pub(crate) struct RecordedCall {
 /// What a poll said.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ExpectedOutput {
-    pub(crate) check: Option<u8>,
+    pub(crate) digest_byte: Option<u8>,
     pub(crate) kind: &'static str,
 }
 
@@ -78,25 +78,25 @@ pub(crate) struct TraceReader<R> {
     attempt: Option<AttemptId>,
     /// The frame and how much of it was read.
     buffer: Vec<u8>,
-    place: usize,
+    position: usize,
     calls: u64,
     finished: bool,
-    from: R,
-    last: u64,
+    source: R,
+    last_nanos: u64,
     last_kind: Option<&'static str>,
     /// Polls that are still to be repeated, and the digest after the last.
     repeat: (u16, u8),
-    tag: u64,
-    unpacker: UrlUnpacker,
+    last_tag: u64,
+    url_unpacker: UrlUnpacker,
     usable: u64,
-    words: ReadDictionary,
+    dictionary: ReadDictionary,
 }
 
 impl<R: Read> TraceReader<R> {
     /// Reads what is before the entries.
     pub(crate) fn open(mut from: R) -> Result<(Self, entry::TraceHead<Config>), TraceError> {
         let mut begin = [0; MAGIC.len() + 2];
-        let got = frame::fill(&mut from, &mut begin)?;
+        let got = frame::read_full(&mut from, &mut begin)?;
         let (magic, version) = begin.split_at(MAGIC.len());
         if got < begin.len() || magic != MAGIC {
             return Err(TraceError::NotATrace);
@@ -108,19 +108,19 @@ impl<R: Read> TraceReader<R> {
         let mut reader = Self {
             attempt: None,
             buffer: Vec::new(),
-            place: 0,
+            position: 0,
             calls: 0,
             finished: false,
-            from,
-            last: 0,
+            source: from,
+            last_nanos: 0,
             last_kind: None,
             repeat: (0, 0),
-            tag: 0,
-            unpacker: UrlUnpacker::default(),
+            last_tag: 0,
+            url_unpacker: UrlUnpacker::default(),
             usable: begin.len() as u64,
-            words: ReadDictionary::default(),
+            dictionary: ReadDictionary::default(),
         };
-        let head: entry::TraceHead<Config> = match reader.frame()? {
+        let head: entry::TraceHead<Config> = match reader.read_frame()? {
             FrameRead::Frame => serde_json::from_slice(&reader.buffer).map_err(|error| {
                 TraceError::Head(format!("{error}; it was written by another version"))
             })?,
@@ -129,31 +129,31 @@ impl<R: Read> TraceReader<R> {
             }
             FrameRead::Damaged => return Err(TraceError::Head("it is damaged".to_owned())),
         };
-        reader.place = reader.buffer.len();
-        reader.last = head.start;
+        reader.position = reader.buffer.len();
+        reader.last_nanos = head.start;
         Ok((reader, head))
     }
 
-    fn frame(&mut self) -> Result<FrameRead, TraceError> {
-        let next = frame::read(&mut self.from, &mut self.buffer)?;
-        self.place = 0;
-        Ok(next)
+    fn read_frame(&mut self) -> Result<FrameRead, TraceError> {
+        let read = frame::read(&mut self.source, &mut self.buffer)?;
+        self.position = 0;
+        Ok(read)
     }
 
     /// The next call, or digest, or the end.
-    pub(crate) fn next(&mut self) -> Result<TraceItem, TraceError> {
+    pub(crate) fn next_item(&mut self) -> Result<TraceItem, TraceError> {
         if self.repeat.0 > 0 {
-            return Ok(self.repeated());
+            return Ok(self.repeat_poll());
         }
         loop {
-            if self.place == self.buffer.len() {
-                if self.place > 0 {
+            if self.position == self.buffer.len() {
+                if self.position > 0 {
                     self.usable += (self.buffer.len() + frame::HEAD_LEN) as u64;
                     self.buffer.clear();
-                    self.place = 0;
+                    self.position = 0;
                 }
                 let at = self.usable;
-                match self.frame()? {
+                match self.read_frame()? {
                     FrameRead::Frame if self.finished => {
                         return Ok(TraceItem::End(TraceEnd::Damaged { at }));
                     }
@@ -167,7 +167,7 @@ impl<R: Read> TraceReader<R> {
                     FrameRead::Damaged => return Ok(TraceItem::End(TraceEnd::Damaged { at })),
                 }
             }
-            match self.entry() {
+            match self.take_entry() {
                 Some(Some(item)) => return Ok(item),
                 Some(None) => {}
                 // The frame is whole but says what no recorder writes.
@@ -177,25 +177,25 @@ impl<R: Read> TraceReader<R> {
     }
 
     /// Takes one entry; `Some(None)` if it is none that is told, `None` if it is not valid.
-    fn entry(&mut self) -> Option<Option<TraceItem>> {
+    fn take_entry(&mut self) -> Option<Option<TraceItem>> {
         let buffer = std::mem::take(&mut self.buffer);
-        let taken = postcard::take_from_bytes::<Entry<'_>>(&buffer[self.place..]).ok();
+        let taken = postcard::take_from_bytes::<Entry<'_>>(&buffer[self.position..]).ok();
         let item = taken.and_then(|(entry, rest)| {
-            self.place = buffer.len() - rest.len();
-            self.item(&entry)
+            self.position = buffer.len() - rest.len();
+            self.interpret_entry(&entry)
         });
         self.buffer = buffer;
         item
     }
 
-    fn item(&mut self, entry: &Entry<'_>) -> Option<Option<TraceItem>> {
+    fn interpret_entry(&mut self, entry: &Entry<'_>) -> Option<Option<TraceItem>> {
         match entry {
-            Entry::Word(text) => self.words.add(text),
-            Entry::For(id) => self.attempt = Some(*id),
-            Entry::Repeat(count, check) => {
+            Entry::DictionaryText(text) => self.dictionary.add(text),
+            Entry::Attempt(id) => self.attempt = Some(*id),
+            Entry::Repeat(count, digest_byte) => {
                 self.last_kind.filter(|_| *count > 0)?;
-                self.repeat = (*count, *check);
-                return Some(Some(self.repeated()));
+                self.repeat = (*count, *digest_byte);
+                return Some(Some(self.repeat_poll()));
             }
             Entry::Digest(digest) => {
                 return Some(Some(TraceItem::Digest(u64::from_le_bytes(*digest))));
@@ -204,35 +204,38 @@ impl<R: Read> TraceReader<R> {
                 self.finished = *calls == self.calls;
                 return self.finished.then_some(None);
             }
-            entry => return self.called(entry).map(Some),
+            entry => return self.decode_call(entry).map(Some),
         }
         Some(None)
     }
 
     /// An entry that is a call.
-    fn called(&mut self, entry: &Entry<'_>) -> Option<TraceItem> {
-        if let Some((kind, polled)) = polled(entry) {
-            let now = self.pass(polled.delta);
+    fn decode_call(&mut self, entry: &Entry<'_>) -> Option<TraceItem> {
+        if let Some((kind, polled)) = poll_entry(entry) {
+            let now = self.advance(polled.delta);
             self.last_kind = Some(kind);
             let expected = ExpectedOutput {
-                check: Some(polled.check),
+                digest_byte: Some(polled.digest_byte),
                 kind,
             };
-            return Some(self.call(TraceCall::Poll, Some(expected), now, false));
+            return Some(self.count_call(TraceCall::Poll, Some(expected), now, false));
         }
         let (delta, call) = match entry {
             Entry::Cancel(delta, id) => (*delta, TraceCall::Cancel(*id)),
             Entry::Close(delta) => (*delta, TraceCall::Close),
             Entry::Hold => (0, TraceCall::Hold),
             Entry::Release => (0, TraceCall::Release),
-            Entry::Submit(submit) => (submit.delta, TraceCall::Submit(self.request(submit)?)),
+            Entry::Submit(submit) => (
+                submit.delta,
+                TraceCall::Submit(self.decode_request(submit)?),
+            ),
             Entry::Call(delta, json) => (*delta, serde_json::from_str(json).ok()?),
             input => {
-                let (delta, input) = self.input(input)?;
+                let (delta, input) = self.decode_input(input)?;
                 (delta, TraceCall::Handle(self.attempt?, input))
             }
         };
-        let now = self.pass(delta);
+        let now = self.advance(delta);
         self.last_kind = None;
         let pinned = matches!(
             entry,
@@ -241,10 +244,10 @@ impl<R: Read> TraceReader<R> {
                 ..
             })
         );
-        Some(self.call(call, None, now, pinned))
+        Some(self.count_call(call, None, now, pinned))
     }
 
-    fn call(
+    fn count_call(
         &mut self,
         call: TraceCall,
         expected: Option<ExpectedOutput>,
@@ -261,43 +264,43 @@ impl<R: Read> TraceReader<R> {
     }
 
     /// One of the polls that say the same kind of thing.
-    fn repeated(&mut self) -> TraceItem {
+    fn repeat_poll(&mut self) -> TraceItem {
         self.repeat.0 -= 1;
-        let check = (self.repeat.0 == 0).then_some(self.repeat.1);
+        let digest_byte = (self.repeat.0 == 0).then_some(self.repeat.1);
         let kind = self.last_kind.unwrap_or("other");
-        let now = Timestamp::from_nanos(self.last);
-        self.call(
+        let now = Timestamp::from_nanos(self.last_nanos);
+        self.count_call(
             TraceCall::Poll,
-            Some(ExpectedOutput { check, kind }),
+            Some(ExpectedOutput { digest_byte, kind }),
             now,
             false,
         )
     }
 
-    fn pass(&mut self, delta: i64) -> Timestamp {
-        self.last = self.last.wrapping_add_signed(delta);
-        Timestamp::from_nanos(self.last)
+    fn advance(&mut self, delta: i64) -> Timestamp {
+        self.last_nanos = self.last_nanos.wrapping_add_signed(delta);
+        Timestamp::from_nanos(self.last_nanos)
     }
 
-    fn input(&self, entry: &Entry<'_>) -> Option<(i64, Input)> {
+    fn decode_input(&self, entry: &Entry<'_>) -> Option<(i64, Input)> {
         Some(match entry {
             Entry::Body(delta, bytes) => (*delta, Input::Body { bytes: *bytes }),
             Entry::End(delta) => (*delta, Input::End(Ok(()))),
-            Entry::Failed(delta, word) => (*delta, Input::End(Err(self.words.read(*word)?))),
+            Entry::Failed(delta, index) => (*delta, Input::End(Err(self.dictionary.read(*index)?))),
             Entry::Head(delta, status) => (*delta, Input::Head(Head::status(*status))),
-            Entry::HeadWith(delta, status, location, asked, pause) => {
+            Entry::HeadWithFields(delta, status, location, asked, pause) => {
                 let head = Head {
                     location: location.map(Into::into),
-                    pause: wait(*pause)?,
-                    retry_after: wait(*asked)?,
+                    pause: decode_duration(*pause)?,
+                    retry_after: decode_duration(*asked)?,
                     status: *status,
                 };
                 (*delta, Input::Head(head))
             }
-            Entry::Mark(delta, word, ago) => {
-                let now = self.last.wrapping_add_signed(*delta);
+            Entry::Mark(delta, index, ago) => {
+                let now = self.last_nanos.wrapping_add_signed(*delta);
                 let at = now.wrapping_sub(*ago as u64);
-                let phase = self.words.read(*word)?;
+                let phase = self.dictionary.read(*index)?;
                 (*delta, Input::Mark(phase, Timestamp::from_nanos(at)))
             }
             Entry::Paused(delta) => (*delta, Input::Paused),
@@ -306,27 +309,27 @@ impl<R: Read> TraceReader<R> {
         })
     }
 
-    fn request(&mut self, submit: &SubmitEntry<'_>) -> Option<Request> {
-        let url = Url::parse(self.unpacker.unpack(&submit.url)?).ok()?;
+    fn decode_request(&mut self, submit: &SubmitEntry<'_>) -> Option<Request> {
+        let url = Url::parse(self.url_unpacker.unpack(&submit.url)?).ok()?;
         let policy = match &submit.policy {
             PolicySource::Rules => None,
             PolicySource::Own(policy) | PolicySource::Pinned(policy) => {
-                Some(self.words.policy(policy)?)
+                Some(self.dictionary.policy(policy)?)
             }
         };
-        let shape = self.words.shape(&submit.shape)?;
-        self.tag = self.tag.wrapping_add_signed(submit.tag);
+        let template = self.dictionary.template(&submit.template)?;
+        self.last_tag = self.last_tag.wrapping_add_signed(submit.tag);
         Some(Request {
             policy,
-            tag: self.tag,
+            tag: self.last_tag,
             url: Arc::new(url),
-            ..shape
+            ..template
         })
     }
 }
 
 /// A wait of seconds and nanoseconds; `None` if it is not one.
-fn wait(parts: Option<(u64, u32)>) -> Option<Option<Duration>> {
+fn decode_duration(parts: Option<(u64, u32)>) -> Option<Option<Duration>> {
     match parts {
         Some((_, 1_000_000_000..)) => None,
         parts => Some(parts.map(|(seconds, nanos)| Duration::new(seconds, nanos))),
@@ -334,7 +337,7 @@ fn wait(parts: Option<(u64, u32)>) -> Option<Option<Duration>> {
 }
 
 /// A poll's entry and the kind of thing it said.
-fn polled<'a>(entry: &'a Entry<'_>) -> Option<(&'static str, &'a PollEntry)> {
+fn poll_entry<'a>(entry: &'a Entry<'_>) -> Option<(&'static str, &'a PollEntry)> {
     Some(match entry {
         Entry::Abort(polled) => ("abort", polled),
         Entry::Accept(polled) => ("accept", polled),

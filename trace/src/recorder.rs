@@ -1,7 +1,7 @@
 //! Writing a trace.
 
+mod append;
 mod dictionary;
-mod entries;
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -10,9 +10,9 @@ use fetch_proto::{
     AttemptId, Config, FetchId, Handled, Head, Input, Output, Rejected, Request, Rules, Timestamp,
 };
 
+pub(crate) use self::append::output_kind;
+use self::append::{RepeatedPoll, append, poll_entry};
 use self::dictionary::WriteDictionary;
-pub(crate) use self::entries::name;
-use self::entries::{RepeatedPoll, append, kind};
 use crate::call::TraceCall;
 use crate::digest::AnswerDigest;
 use crate::entry::{self, Entry, PolicySource, PollEntry, SubmitEntry};
@@ -37,19 +37,19 @@ pub struct TraceRecorder<W: Write> {
     calls: u64,
     digest: AnswerDigest,
     frame: Frame,
-    frame_began: Timestamp,
-    last: u64,
-    packer: UrlPacker,
+    frame_start: Timestamp,
+    last_nanos: u64,
+    url_packer: UrlPacker,
     redactor: Redactor,
     repeat: Option<RepeatedPoll>,
     /// The rules that the engine has.
     rules: Rules,
     /// The rules in the file, if secrets were taken out of them.
-    stored: Option<Rules>,
-    tag: u64,
+    stored_rules: Option<Rules>,
+    last_tag: u64,
     /// `None` after it failed or was given back.
-    to: Option<W>,
-    words: WriteDictionary,
+    writer: Option<W>,
+    dictionary: WriteDictionary,
 }
 
 impl<W: Write> TraceRecorder<W> {
@@ -66,41 +66,41 @@ impl<W: Write> TraceRecorder<W> {
     ///
     /// # Errors
     ///
-    /// If `to` cannot be written.
-    pub fn new(mut to: W, config: &Config, seed: u64, now: Timestamp) -> io::Result<Self> {
+    /// If `writer` cannot be written.
+    pub fn new(mut writer: W, config: &Config, seed: u64, now: Timestamp) -> io::Result<Self> {
         let redactor = Redactor::default();
-        let mut stored = serde_json::to_value(config)?;
+        let mut stored_config = serde_json::to_value(config)?;
         let rules = config.rules_ref().clone();
-        let stored_rules = redact_json(&mut stored, &redactor)
-            .then(|| serde_json::from_value::<Config>(stored.clone()))
+        let stored_rules = redact_json(&mut stored_config, &redactor)
+            .then(|| serde_json::from_value::<Config>(stored_config.clone()))
             .transpose()?
             .map(|config| config.rules_ref().clone());
-        to.write_all(&MAGIC)?;
-        to.write_all(&VERSION.to_le_bytes())?;
+        writer.write_all(&MAGIC)?;
+        writer.write_all(&VERSION.to_le_bytes())?;
         let head = entry::TraceHead {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             seed,
             start: now.as_nanos(),
-            config: stored,
+            config: stored_config,
         };
         let mut frame = Frame::new(FRAME_TARGET + FRAME_TARGET / 8);
         serde_json::to_writer(frame.content(), &head)?;
-        frame.write(&mut to)?;
+        frame.write(&mut writer)?;
         Ok(Self {
             attempt: None,
             calls: 0,
             digest: AnswerDigest::default(),
             frame,
-            frame_began: now,
-            last: now.as_nanos(),
-            packer: UrlPacker::default(),
+            frame_start: now,
+            last_nanos: now.as_nanos(),
+            url_packer: UrlPacker::default(),
             redactor,
             repeat: None,
             rules,
-            stored: stored_rules,
-            tag: 0,
-            to: Some(to),
-            words: WriteDictionary::default(),
+            stored_rules,
+            last_tag: 0,
+            writer: Some(writer),
+            dictionary: WriteDictionary::default(),
         })
     }
 
@@ -119,36 +119,36 @@ impl<W: Write> TraceRecorder<W> {
     ///
     /// If the rest cannot be written.
     pub fn finish(mut self) -> io::Result<W> {
-        self.end()?;
-        self.to
+        self.write_end()?;
+        self.writer
             .take()
             .ok_or_else(|| io::Error::other("the recording failed before"))
     }
 
     /// Notes that a request is about to be submitted.
-    pub(crate) fn submit(&mut self, request: &Request, now: Timestamp) {
-        let url = self.redactor.url(request.url.as_str());
-        let shape = self.words.shape(request, &self.redactor);
-        let changed = url != request.url.as_str() || self.stored.is_some();
+    pub(crate) fn record_submit(&mut self, request: &Request, now: Timestamp) {
+        let url = self.redactor.redact_url(request.url.as_str());
+        let template = self.dictionary.template_ref(request, &self.redactor);
+        let changed = url != request.url.as_str() || self.stored_rules.is_some();
         let pinned = match &request.policy {
-            None if changed => self.pinned(request, &url),
+            None if changed => self.pinned_policy(request, &url),
             _ => None,
         };
         let policy = request.policy.as_ref().or(pinned.as_ref());
-        let policy = policy.map(|policy| self.words.policy(policy, &self.redactor));
-        let tag = request.tag.wrapping_sub(self.tag) as i64;
-        self.tag = request.tag;
+        let policy = policy.map(|policy| self.dictionary.policy_ref(policy, &self.redactor));
+        let tag = request.tag.wrapping_sub(self.last_tag) as i64;
+        self.last_tag = request.tag;
         let url = url.into_owned();
-        let url = self.packer.pack(&url);
-        self.words.write_new(&mut self.frame, &mut self.repeat);
-        let delta = delta(&mut self.last, now);
+        let url = self.url_packer.pack(&url);
+        self.dictionary.write_new(&mut self.frame, &mut self.repeat);
+        let delta = take_delta(&mut self.last_nanos, now);
         let submit = SubmitEntry {
             delta,
-            shape: shape.text(),
+            template: template.as_text_ref(),
             policy: match &policy {
                 None => PolicySource::Rules,
-                Some(policy) if pinned.is_some() => PolicySource::Pinned(policy.text()),
-                Some(policy) => PolicySource::Own(policy.text()),
+                Some(policy) if pinned.is_some() => PolicySource::Pinned(policy.as_text_ref()),
+                Some(policy) => PolicySource::Own(policy.as_text_ref()),
             },
             tag,
             url,
@@ -157,122 +157,126 @@ impl<W: Write> TraceRecorder<W> {
     }
 
     /// Notes how the engine took it.
-    pub(crate) fn submitted(
+    pub(crate) fn record_submit_result(
         &mut self,
         result: &Result<FetchId, Rejected>,
         now: Timestamp,
     ) -> io::Result<()> {
-        self.digest.submitted(result);
-        self.called(now)
+        self.digest.add_submitted(result);
+        self.complete_call(now)
     }
 
     /// The policy that the engine's rules choose, where those in the file would choose another for
     /// the redacted URL.
-    fn pinned(&self, request: &Request, url: &str) -> Option<std::sync::Arc<fetch_proto::Policy>> {
+    fn pinned_policy(
+        &self,
+        request: &Request,
+        url: &str,
+    ) -> Option<std::sync::Arc<fetch_proto::Policy>> {
         let policy = self.rules.policy(&request.method, &request.url);
-        let rules = self.stored.as_ref().unwrap_or(&self.rules);
+        let rules = self.stored_rules.as_ref().unwrap_or(&self.rules);
         let same =
             url::Url::parse(url).is_ok_and(|url| rules.policy(&request.method, &url) == policy);
         (!same).then(|| policy.clone())
     }
 
     /// Notes an input that is about to be handled.
-    pub(crate) fn handle(&mut self, id: AttemptId, input: &Input, now: Timestamp) {
+    pub(crate) fn record_input(&mut self, id: AttemptId, input: &Input, now: Timestamp) {
         if self.attempt != Some(id) {
             self.attempt = Some(id);
-            self.append(&Entry::For(id));
+            self.append(&Entry::Attempt(id));
         }
-        let t = |this: &mut Self| delta(&mut this.last, now);
+        let elapsed = |this: &mut Self| take_delta(&mut this.last_nanos, now);
         let entry = match input {
-            Input::Body { bytes } => Entry::Body(t(self), *bytes),
-            Input::End(Ok(())) => Entry::End(t(self)),
+            Input::Body { bytes } => Entry::Body(elapsed(self), *bytes),
+            Input::End(Ok(())) => Entry::End(elapsed(self)),
             Input::End(Err(failure)) => {
-                let word = self.words.failure(*failure);
-                self.words.write_new(&mut self.frame, &mut self.repeat);
-                Entry::Failed(t(self), word)
+                let index = self.dictionary.failure_index(*failure);
+                self.dictionary.write_new(&mut self.frame, &mut self.repeat);
+                Entry::Failed(elapsed(self), index)
             }
             Input::Head(Head {
                 location: None,
                 pause: None,
                 retry_after: None,
                 status,
-            }) => Entry::Head(t(self), *status),
-            Input::Head(head) => return self.head(head, now),
+            }) => Entry::Head(elapsed(self), *status),
+            Input::Head(head) => return self.record_head(head, now),
             Input::Mark(phase, at) => {
-                let word = self.words.phase(*phase);
-                self.words.write_new(&mut self.frame, &mut self.repeat);
+                let index = self.dictionary.phase_index(*phase);
+                self.dictionary.write_new(&mut self.frame, &mut self.repeat);
                 let ago = now.as_nanos().wrapping_sub(at.as_nanos()) as i64;
-                Entry::Mark(t(self), word, ago)
+                Entry::Mark(elapsed(self), index, ago)
             }
-            Input::Paused => Entry::Paused(t(self)),
-            Input::Resumed => Entry::Resumed(t(self)),
-            _ => return self.call(&TraceCall::Handle(id, input.clone()), now),
+            Input::Paused => Entry::Paused(elapsed(self)),
+            Input::Resumed => Entry::Resumed(elapsed(self)),
+            _ => return self.record_call(&TraceCall::Handle(id, input.clone()), now),
         };
         self.append(&entry);
     }
 
     /// A head with its fields.
-    fn head(&mut self, head: &Head, now: Timestamp) {
+    fn record_head(&mut self, head: &Head, now: Timestamp) {
         let location = head.location.as_deref();
-        let location = location.map(|location| self.redactor.location(location));
+        let location = location.map(|location| self.redactor.redact_location(location));
         let parts = |wait: Duration| (wait.as_secs(), wait.subsec_nanos());
         let (asked, pause) = (head.retry_after.map(parts), head.pause.map(parts));
-        let delta = delta(&mut self.last, now);
-        let entry = Entry::HeadWith(delta, head.status, location.as_deref(), asked, pause);
+        let delta = take_delta(&mut self.last_nanos, now);
+        let entry = Entry::HeadWithFields(delta, head.status, location.as_deref(), asked, pause);
         append(&mut self.frame, &mut self.repeat, &entry);
     }
 
     /// Notes whether `cancel` or `handle` was of use.
-    pub(crate) fn handled(&mut self, handled: Handled, now: Timestamp) -> io::Result<()> {
-        self.digest.handled(handled);
-        self.called(now)
+    pub(crate) fn record_handled(&mut self, handled: Handled, now: Timestamp) -> io::Result<()> {
+        self.digest.add_handled(handled);
+        self.complete_call(now)
     }
 
     /// Notes a poll and what it said.
-    pub(crate) fn poll(&mut self, output: &Output, now: Timestamp) -> io::Result<()> {
-        self.digest.output(output, Some(&self.redactor));
-        let check = self.digest.check();
-        let (name, kind) = kind(output);
+    pub(crate) fn record_poll(&mut self, output: &Output, now: Timestamp) -> io::Result<()> {
+        self.digest.add_output(output, Some(&self.redactor));
+        let digest_byte = self.digest.low_byte();
+        let (name, entry) = poll_entry(output);
         if let Some(repeat) = &mut self.repeat
             && repeat.at == now
             && repeat.name == name
             && repeat.count < u16::MAX
         {
             repeat.count += 1;
-            repeat.check = check;
+            repeat.digest_byte = digest_byte;
         } else {
-            let delta = delta(&mut self.last, now);
-            self.append(&kind(PollEntry { delta, check }));
+            let delta = take_delta(&mut self.last_nanos, now);
+            self.append(&entry(PollEntry { delta, digest_byte }));
             self.repeat = Some(RepeatedPoll {
                 at: now,
-                check,
+                digest_byte,
                 count: 0,
                 name,
             });
         }
-        self.called(now)
+        self.complete_call(now)
     }
 
     /// Notes a call without an answer, about to be made.
-    pub(crate) fn plain(&mut self, call: &TraceCall, now: Timestamp) -> io::Result<()> {
-        self.call(call, now);
-        self.called(now)
+    pub(crate) fn record_plain_call(&mut self, call: &TraceCall, now: Timestamp) -> io::Result<()> {
+        self.record_call(call, now);
+        self.complete_call(now)
     }
 
     /// Notes a call that has no time: it is that of the call before.
-    pub(crate) fn timeless(&mut self, call: &TraceCall) -> io::Result<()> {
-        self.plain(call, Timestamp::from_nanos(self.last))
+    pub(crate) fn record_timeless_call(&mut self, call: &TraceCall) -> io::Result<()> {
+        self.record_plain_call(call, Timestamp::from_nanos(self.last_nanos))
     }
 
-    /// Notes a call about to be made whose answer comes to [`handled`](Self::handled).
-    pub(crate) fn call(&mut self, call: &TraceCall, now: Timestamp) {
+    /// Notes a call about to be made whose answer comes to [`record_handled`](Self::record_handled).
+    pub(crate) fn record_call(&mut self, call: &TraceCall, now: Timestamp) {
         match call {
             TraceCall::Cancel(id) => {
-                let entry = Entry::Cancel(delta(&mut self.last, now), *id);
+                let entry = Entry::Cancel(take_delta(&mut self.last_nanos, now), *id);
                 self.append(&entry);
             }
             TraceCall::Close => {
-                let entry = Entry::Close(delta(&mut self.last, now));
+                let entry = Entry::Close(take_delta(&mut self.last_nanos, now));
                 self.append(&entry);
             }
             TraceCall::Hold => self.append(&Entry::Hold),
@@ -280,7 +284,7 @@ impl<W: Write> TraceRecorder<W> {
             other => {
                 let mut json = serde_json::to_value(other).unwrap_or_default();
                 redact_json(&mut json, &self.redactor);
-                let delta = delta(&mut self.last, now);
+                let delta = take_delta(&mut self.last_nanos, now);
                 self.append(&Entry::Call(delta, &json.to_string()));
             }
         }
@@ -290,48 +294,48 @@ impl<W: Write> TraceRecorder<W> {
         append(&mut self.frame, &mut self.repeat, entry);
     }
 
-    /// A call is noted with its answer: a good moment to write.
-    fn called(&mut self, now: Timestamp) -> io::Result<()> {
+    /// A call is noted with its answer: a good step to write.
+    fn complete_call(&mut self, now: Timestamp) -> io::Result<()> {
         self.calls += 1;
-        let age = now.saturating_since(self.frame_began);
+        let age = now.saturating_since(self.frame_start);
         if self.frame.len() < FRAME_TARGET && age < FLUSH_INTERVAL {
             return Ok(());
         }
-        self.frame_began = now;
-        self.write()
+        self.frame_start = now;
+        self.write_frame()
     }
 
-    fn write(&mut self) -> io::Result<()> {
+    fn write_frame(&mut self) -> io::Result<()> {
         let digest = self.digest.sum().to_le_bytes();
         self.append(&Entry::Digest(digest));
-        let Some(to) = &mut self.to else {
+        let Some(writer) = &mut self.writer else {
             return Ok(());
         };
-        let written = self.frame.write(to);
+        let written = self.frame.write(writer);
         if written.is_err() {
-            self.to = None;
+            self.writer = None;
         }
         written
     }
 
-    fn end(&mut self) -> io::Result<()> {
+    fn write_end(&mut self) -> io::Result<()> {
         let finish = Entry::Finish(self.calls);
         self.append(&finish);
-        self.write()
+        self.write_frame()
     }
 }
 
 impl<W: Write> Drop for TraceRecorder<W> {
     fn drop(&mut self) {
-        if self.to.is_some() {
+        if self.writer.is_some() {
             // Nobody is left to tell.
-            let _ = self.end();
+            let _ = self.write_end();
         }
     }
 }
 
 /// The time since the last entry.
-fn delta(last: &mut u64, now: Timestamp) -> i64 {
+fn take_delta(last: &mut u64, now: Timestamp) -> i64 {
     let now = now.as_nanos();
     now.wrapping_sub(std::mem::replace(last, now)) as i64
 }

@@ -69,11 +69,11 @@ pub fn is_secret(name: &str) -> bool {
 
 impl Redactor {
     /// A URL as [`Url::as_str`] gives it.
-    pub(crate) fn url<'a>(&self, url: &'a str) -> Cow<'a, str> {
+    pub(crate) fn redact_url<'a>(&self, url: &'a str) -> Cow<'a, str> {
         let url = without_fragment(url);
         let (before, query) = split_query(url);
-        let user = user(before);
-        let query_hides = query.is_some_and(has_secret);
+        let user = user_info_range(before);
+        let query_hides = query.is_some_and(query_has_secret);
         if user.is_none() && !query_hides {
             return Cow::Borrowed(url);
         }
@@ -90,7 +90,7 @@ impl Redactor {
 
     /// A `Location` field's value, of which the core makes a URL as the URL Standard says. The
     /// redacted one leads to the redacted form of where it leads.
-    pub(crate) fn location<'a>(&self, location: &'a str) -> Cow<'a, str> {
+    pub(crate) fn redact_location<'a>(&self, location: &'a str) -> Cow<'a, str> {
         if !location.contains(['@', '?', '#', '\t']) {
             return Cow::Borrowed(location);
         }
@@ -99,7 +99,7 @@ impl Redactor {
         let fragment = location.find('#').unwrap_or(location.len());
         let mark = if fragment < location.len() { "#" } else { "" };
         let (before, query) = split_query(&location[..fragment]);
-        let mut text = match user(before) {
+        let mut text = match user_info_range(before) {
             // A placeholder: what remains must fail, or not, as it did before.
             Some((from, to)) => format!("{}REDACTED{}", &before[..from], &before[to..]),
             None => before.to_owned(),
@@ -114,7 +114,7 @@ impl Redactor {
     }
 
     /// A rule's pattern that matches nothing.
-    fn pattern(&self, pattern: &str) -> String {
+    fn placeholder_pattern(&self, pattern: &str) -> String {
         format!("REDACTED-{:016x}", self.key.hash_one(pattern))
     }
 
@@ -141,8 +141,8 @@ pub(crate) fn without_fragment(url: &str) -> &str {
 
 /// The URL without the digits of its placeholders: the form that everybody can make who knows the
 /// URL but not the key.
-pub(crate) fn masked(url: &str) -> String {
-    let url = Redactor::default().url(url).into_owned();
+pub(crate) fn mask_url(url: &str) -> String {
+    let url = Redactor::default().redact_url(url).into_owned();
     let (before, query) = split_query(&url);
     let mut text = before.to_owned();
     for (i, pair) in query.iter().flat_map(|query| query.split('&')).enumerate() {
@@ -171,7 +171,7 @@ fn split_query(url: &str) -> (&str, Option<&str>) {
     }
 }
 
-fn has_secret(query: &str) -> bool {
+fn query_has_secret(query: &str) -> bool {
     query.split('&').any(|pair| secret_pair(pair).is_some())
 }
 
@@ -181,7 +181,7 @@ fn secret_pair(pair: &str) -> Option<(&str, &str)> {
 }
 
 /// Where user and password stand: from there up to the `@`.
-fn user(before_query: &str) -> Option<(usize, usize)> {
+fn user_info_range(before_query: &str) -> Option<(usize, usize)> {
     let at = before_query.rfind('@')?;
     let scheme = before_query.find(':').filter(|colon| {
         let scheme = before_query[..*colon].trim_start();

@@ -26,8 +26,8 @@ pub use report::{ReplayDifference, ReplayReport};
 /// let file = engine.finish().unwrap();
 ///
 /// let mut replay = TraceReplay::open(&file[..])?;
-/// let moment = replay.step()?.expect("one call was recorded");
-/// assert!(matches!(moment.call, TraceCall::Submit(_)));
+/// let step = replay.step()?.expect("one call was recorded");
+/// assert!(matches!(step.call, TraceCall::Submit(_)));
 /// assert_eq!(replay.engine().stats().live, 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -39,7 +39,7 @@ pub struct TraceReplay<R> {
     engine: Engine,
     ended: bool,
     reader: TraceReader<R>,
-    recorded: Config,
+    recorded_config: Config,
     report: ReplayReport,
     start: Timestamp,
 }
@@ -100,7 +100,7 @@ impl<R: Read> TraceReplay<R> {
             ended: false,
             engine: Engine::new(head.config.clone(), head.seed, start),
             reader,
-            recorded: head.config,
+            recorded_config: head.config,
             report: ReplayReport::new(head.version, head.seed),
             start,
         })
@@ -112,11 +112,11 @@ impl<R: Read> TraceReplay<R> {
     /// # use fetch_proto::{Config, Timestamp};
     /// # use fetch_trace::{TraceRecorder, TraceReplay};
     /// # let file = TraceRecorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
-    /// let replay = TraceReplay::open(&file[..])?.with(Config::default().concurrency(1), 7);
+    /// let replay = TraceReplay::open(&file[..])?.with_config(Config::default().concurrency(1), 7);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn with(mut self, config: Config, seed: u64) -> Self {
+    pub fn with_config(mut self, config: Config, seed: u64) -> Self {
         self.engine = Engine::new(config, seed, self.start);
         self
     }
@@ -132,8 +132,8 @@ impl<R: Read> TraceReplay<R> {
     /// ```
     #[must_use]
     pub fn with_events(self) -> Self {
-        let (config, seed) = (self.recorded.clone().events(true), self.report.seed);
-        self.with(config, seed)
+        let (config, seed) = (self.recorded_config.clone().events(true), self.report.seed);
+        self.with_config(config, seed)
     }
 
     /// The settings that were recorded.
@@ -148,7 +148,7 @@ impl<R: Read> TraceReplay<R> {
     /// ```
     #[must_use]
     pub fn config(&self) -> &Config {
-        &self.recorded
+        &self.recorded_config
     }
 
     /// The seed that was recorded.
@@ -222,12 +222,12 @@ impl<R: Read> TraceReplay<R> {
     /// If the file cannot be read.
     pub fn step(&mut self) -> Result<Option<ReplayStep>, TraceError> {
         while !self.ended && self.report.difference.is_none() {
-            match self.reader.next()? {
-                TraceItem::Call(record) => return Ok(Some(self.make(*record))),
+            match self.reader.next_item()? {
+                TraceItem::Call(record) => return Ok(Some(self.apply_call(*record))),
                 TraceItem::Digest(digest) if digest == self.digest.sum() => {
                     self.agreed = self.report.calls;
                 }
-                TraceItem::Digest(_) => self.differs(
+                TraceItem::Digest(_) => self.set_difference(
                     "end of a frame".to_owned(),
                     "another digest".to_owned(),
                     format!("digest {:016x}", self.digest.sum()),
@@ -247,8 +247,8 @@ impl<R: Read> TraceReplay<R> {
     /// # use fetch_proto::{Config, Timestamp};
     /// # use fetch_trace::{TraceRecorder, TraceReplay};
     /// # let file = TraceRecorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
-    /// let report = TraceReplay::open(&file[..])?.run(|moment, engine| {
-    ///     println!("{} {} {} live", moment.now, moment.call, engine.stats().live);
+    /// let report = TraceReplay::open(&file[..])?.run(|step, engine| {
+    ///     println!("{} {} {} live", step.now, step.call, engine.stats().live);
     /// })?;
     /// assert!(report.is_identical());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -259,15 +259,15 @@ impl<R: Read> TraceReplay<R> {
     /// If the file cannot be read.
     pub fn run(
         mut self,
-        mut each: impl FnMut(&ReplayStep, &Engine),
+        mut on_step: impl FnMut(&ReplayStep, &Engine),
     ) -> Result<ReplayReport, TraceError> {
-        while let Some(moment) = self.step()? {
-            each(&moment, &self.engine);
+        while let Some(step) = self.step()? {
+            on_step(&step, &self.engine);
         }
         Ok(self.report)
     }
 
-    fn make(&mut self, record: RecordedCall) -> ReplayStep {
+    fn apply_call(&mut self, record: RecordedCall) -> ReplayStep {
         let RecordedCall {
             call,
             expected,
@@ -286,7 +286,7 @@ impl<R: Read> TraceReplay<R> {
                 answer => break answer,
             }
         };
-        self.check(&call, &answer, expected, now);
+        self.compare_answer(&call, &answer, expected, now);
         if let TraceAnswer::Output(Output::Event(id, event)) = &answer {
             events.push((*id, event.clone()));
         }
@@ -300,7 +300,7 @@ impl<R: Read> TraceReplay<R> {
         }
     }
 
-    fn check(
+    fn compare_answer(
         &mut self,
         call: &TraceCall,
         answer: &TraceAnswer,
@@ -308,30 +308,34 @@ impl<R: Read> TraceReplay<R> {
         now: Timestamp,
     ) {
         match answer {
-            TraceAnswer::Handled(handled) => self.digest.handled(*handled),
+            TraceAnswer::Handled(handled) => self.digest.add_handled(*handled),
             TraceAnswer::Nothing => {}
-            TraceAnswer::Output(output) => self.digest.output(output, None),
-            TraceAnswer::Submitted(result) => self.digest.submitted(result),
+            TraceAnswer::Output(output) => self.digest.add_output(output, None),
+            TraceAnswer::Submitted(result) => self.digest.add_submitted(result),
         }
-        self.report.count(answer);
+        self.report.count_answer(answer);
         let (Some(expected), TraceAnswer::Output(output)) = (expected, answer) else {
             return;
         };
         let call = || format!("{call} at {now}");
-        if expected.kind != recorder::name(output) {
-            self.differs(call(), expected.kind.to_owned(), report::describe(output));
+        if expected.kind != recorder::output_kind(output) {
+            self.set_difference(
+                call(),
+                expected.kind.to_owned(),
+                report::describe_output(output),
+            );
         } else if expected
-            .check
-            .is_some_and(|check| check != self.digest.check())
+            .digest_byte
+            .is_some_and(|byte| byte != self.digest.low_byte())
         {
             let recorded = format!("another {}, or another answer since then", expected.kind);
-            self.differs(call(), recorded, report::describe(output));
-        } else if expected.check.is_some() {
+            self.set_difference(call(), recorded, report::describe_output(output));
+        } else if expected.digest_byte.is_some() {
             self.agreed = self.report.calls;
         }
     }
 
-    fn differs(&mut self, call: String, recorded: String, replayed: String) {
+    fn set_difference(&mut self, call: String, recorded: String, replayed: String) {
         self.report.difference = Some(ReplayDifference {
             agreed: self.agreed,
             at: self.report.took,

@@ -1,5 +1,5 @@
 //! The promises of a trace: over random runs, and over what is no trace.
 
-mod files;
-mod runs;
-mod site;
+mod damaged_files;
+mod random_runs;
+mod random_site;

@@ -1,4 +1,4 @@
-//! URLs as the difference from the last one of the same host.
+//! URLs as the difference from the last one of the prefix_len host.
 
 use std::collections::HashMap;
 
@@ -24,13 +24,13 @@ impl UrlPacker {
     pub(crate) fn pack<'a>(&mut self, url: &'a str) -> PackedUrl<'a> {
         if let Some(&host) = self.index.get(origin(url)) {
             let last = &mut self.last[host];
-            let same = common(last, url);
-            last.truncate(same);
-            last.push_str(&url[same..]);
+            let prefix_len = common_prefix_len(last, url);
+            last.truncate(prefix_len);
+            last.push_str(&url[prefix_len..]);
             return PackedUrl {
                 host: u32::try_from(host + 1).unwrap_or(u32::MAX),
-                same: u32::try_from(same).unwrap_or(u32::MAX),
-                rest: &url[same..],
+                prefix_len: u32::try_from(prefix_len).unwrap_or(u32::MAX),
+                suffix: &url[prefix_len..],
             };
         }
         if self.last.len() == MAX_HOSTS {
@@ -41,29 +41,29 @@ impl UrlPacker {
         self.last.push(url.to_owned());
         PackedUrl {
             host: 0,
-            same: 0,
-            rest: url,
+            prefix_len: 0,
+            suffix: url,
         }
     }
 }
 
 impl UrlUnpacker {
     /// The URL's text; `None` if there is no such host or no such prefix.
-    pub(crate) fn unpack(&mut self, shared: &PackedUrl<'_>) -> Option<&str> {
-        let Some(host) = shared.host.checked_sub(1) else {
+    pub(crate) fn unpack(&mut self, packed: &PackedUrl<'_>) -> Option<&str> {
+        let Some(host) = packed.host.checked_sub(1) else {
             if self.last.len() == MAX_HOSTS {
                 self.last.clear();
             }
-            self.last.push(shared.rest.to_owned());
+            self.last.push(packed.suffix.to_owned());
             return self.last.last().map(String::as_str);
         };
         let last = self.last.get_mut(host as usize)?;
-        let same = shared.same as usize;
-        if !last.is_char_boundary(same) {
+        let prefix_len = packed.prefix_len as usize;
+        if !last.is_char_boundary(prefix_len) {
             return None;
         }
-        last.truncate(same);
-        last.push_str(shared.rest);
+        last.truncate(prefix_len);
+        last.push_str(packed.suffix);
         Some(last)
     }
 }
@@ -78,12 +78,12 @@ fn origin(url: &str) -> &str {
 }
 
 /// How many bytes both begin with, whole characters only.
-fn common(a: &str, b: &str) -> usize {
-    let mut same = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
-    while !b.is_char_boundary(same) || !a.is_char_boundary(same) {
-        same -= 1;
+fn common_prefix_len(a: &str, b: &str) -> usize {
+    let mut prefix_len = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
+    while !b.is_char_boundary(prefix_len) || !a.is_char_boundary(prefix_len) {
+        prefix_len -= 1;
     }
-    same
+    prefix_len
 }
 
 #[cfg(test)]
@@ -97,8 +97,11 @@ mod tests {
         let mut packer = UrlPacker::default();
         packer.pack("http://a.test/items/1");
         packer.pack("http://b.test/items/1");
-        let shared = packer.pack("http://a.test/items/2");
-        assert_eq!((shared.host, shared.same, shared.rest), (1, 20, "2"));
+        let packed = packer.pack("http://a.test/items/2");
+        assert_eq!(
+            (packed.host, packed.prefix_len, packed.suffix),
+            (1, 20, "2")
+        );
     }
 
     proptest! {
@@ -106,8 +109,8 @@ mod tests {
         fn what_was_packed_is_unpacked(urls in prop::collection::vec("http://[a-c]{1,4}/[aé/]{0,6}", 1..200)) {
             let (mut packer, mut unpacker) = (UrlPacker::default(), UrlUnpacker::default());
             for url in urls {
-                let shared = packer.pack(&url);
-                prop_assert_eq!(unpacker.unpack(&shared), Some(url.as_str()));
+                let packed = packer.pack(&url);
+                prop_assert_eq!(unpacker.unpack(&packed), Some(url.as_str()));
             }
         }
     }

@@ -8,14 +8,14 @@ use fetch_proto::{
     Attempt, AttemptId, FetchId, Handled, Idle, Input, Outcome, Output, Request, Timestamp,
 };
 
-use crate::recorded::RecordedEngine;
+use crate::recorded_engine::RecordedEngine;
 
 /// What the callers do, by their own clocks.
 #[derive(Debug, Default)]
 pub(crate) struct CallerScript {
     /// Requests and when they are there, in order. One waits while the engine has no room.
     pub(crate) arrivals: VecDeque<(Timestamp, Request)>,
-    /// Fetches that are cancelled, by their place among the arrivals, in order of time.
+    /// Fetches that are cancelled, by their index among the arrivals, in order of time.
     pub(crate) cancels: VecDeque<(Timestamp, usize)>,
     /// When everything is cancelled.
     pub(crate) close: Option<Timestamp>,
@@ -24,14 +24,14 @@ pub(crate) struct CallerScript {
 /// What the servers do.
 pub(crate) trait ServerModel {
     /// An attempt of the fetch begins: what will be seen of it, and when.
-    fn start(
+    fn start_attempt(
         &mut self,
         fetch: usize,
         attempt: &Attempt,
         now: Timestamp,
     ) -> Vec<(Timestamp, ScheduledStep)>;
 
-    /// What is still to be seen of an attempt whose own course is over and which still waits.
+    /// What is still to be seen of an attempt whose own steps is over and which still waits.
     fn continue_attempt(
         &mut self,
         fetch: usize,
@@ -39,14 +39,14 @@ pub(crate) trait ServerModel {
         now: Timestamp,
     ) -> Vec<(Timestamp, ScheduledStep)>;
 
-    fn done(&mut self, fetch: usize, outcome: &Outcome, now: Timestamp);
+    fn record_outcome(&mut self, fetch: usize, outcome: &Outcome, now: Timestamp);
 }
 
 /// What happens to an attempt.
 #[derive(Debug)]
 pub(crate) enum ScheduledStep {
     /// If it is still in flight, [`World::go_on`] is asked.
-    Ask,
+    Continue,
     Input(Input),
 }
 
@@ -55,67 +55,67 @@ pub(crate) fn run_virtual<W: Write>(
     engine: &mut RecordedEngine<W>,
     start: Timestamp,
     script: CallerScript,
-    world: &mut impl ServerModel,
+    servers: &mut impl ServerModel,
 ) -> Timestamp {
-    let mut drive = VirtualRun {
-        coming: BinaryHeap::new(),
-        contents: Vec::new(),
+    let mut run = VirtualRun {
+        timeline: BinaryHeap::new(),
+        scheduled: Vec::new(),
         engine,
         fetches: Vec::new(),
-        flying: Vec::new(),
-        free: Vec::new(),
+        in_flight: Vec::new(),
+        free_indices: Vec::new(),
         ids: Vec::new(),
         now: start,
-        order: 0,
+        sequence: 0,
         script,
-        world,
+        servers,
     };
-    while drive.step() {}
-    drive.now
+    while run.step() {}
+    run.now
 }
 
 struct VirtualRun<'a, W: Write, M> {
     /// What comes, by time and then in order; the content is in `contents`.
-    coming: BinaryHeap<Reverse<(Timestamp, u64, usize)>>,
-    contents: Vec<Option<(AttemptId, ScheduledStep)>>,
+    timeline: BinaryHeap<Reverse<(Timestamp, u64, usize)>>,
+    scheduled: Vec<Option<(AttemptId, ScheduledStep)>>,
     engine: &'a mut RecordedEngine<W>,
     /// The fetch in each of the engine's slots.
     fetches: Vec<usize>,
     /// The attempts in flight of each slot.
-    flying: Vec<Vec<AttemptId>>,
-    free: Vec<usize>,
+    in_flight: Vec<Vec<AttemptId>>,
+    free_indices: Vec<usize>,
     ids: Vec<FetchId>,
     now: Timestamp,
-    order: u64,
+    sequence: u64,
     script: CallerScript,
-    world: &'a mut M,
+    servers: &'a mut M,
 }
 
 impl<W: Write, M: ServerModel> VirtualRun<'_, W, M> {
     /// Does all that is to be done now and goes on to what comes next. Whether there is any.
     fn step(&mut self) -> bool {
-        let idle = self.drain();
-        if self.submit(idle.room) || self.cancel() {
+        let idle = self.drain_outputs();
+        if self.submit_due(idle.room) || self.cancel_due() {
             return true;
         }
         if idle.live == 0 && self.script.arrivals.is_empty() {
             return false;
         }
-        let Some(next) = self.next(&idle) else {
+        let Some(next) = self.next_time(&idle) else {
             // Nothing will ever happen to what is live: an attempt without limit or answer.
             self.engine.close(self.now);
             self.script.arrivals.clear();
             return self.engine.stats().live > 0;
         };
         self.now = next.max(self.now);
-        self.deliver();
+        self.deliver_due();
         true
     }
 
-    fn next(&self, idle: &Idle) -> Option<Timestamp> {
+    fn next_time(&self, idle: &Idle) -> Option<Timestamp> {
         let arrival = self.script.arrivals.front().filter(|_| idle.room > 0);
         [
-            self.coming.peek().map(|Reverse((at, ..))| *at),
+            self.timeline.peek().map(|Reverse((at, ..))| *at),
             idle.wake.map(|wake| wake.at),
             arrival.map(|(at, _)| *at),
             self.script.cancels.front().map(|(at, _)| *at),
@@ -126,26 +126,29 @@ impl<W: Write, M: ServerModel> VirtualRun<'_, W, M> {
         .min()
     }
 
-    fn drain(&mut self) -> Idle {
+    fn drain_outputs(&mut self) -> Idle {
         loop {
             match self.engine.poll(self.now) {
                 Output::Idle(idle) => return idle,
-                Output::Abort(id) => self.flying[id.fetch.slot()].retain(|flying| *flying != id),
+                Output::Abort(id) => self.in_flight[id.fetch.slot()].retain(|other| *other != id),
                 Output::Start(attempt) => {
                     let slot = attempt.id.fetch.slot();
-                    self.flying[slot].push(attempt.id);
-                    let course = self.world.start(self.fetches[slot], &attempt, self.now);
-                    self.schedule(attempt.id, course);
+                    self.in_flight[slot].push(attempt.id);
+                    let steps = self
+                        .servers
+                        .start_attempt(self.fetches[slot], &attempt, self.now);
+                    self.schedule(attempt.id, steps);
                 }
                 Output::Done(id, outcome) => {
-                    self.world.done(self.fetches[id.slot()], &outcome, self.now);
+                    self.servers
+                        .record_outcome(self.fetches[id.slot()], &outcome, self.now);
                 }
                 _ => {}
             }
         }
     }
 
-    fn submit(&mut self, room: usize) -> bool {
+    fn submit_due(&mut self, room: usize) -> bool {
         let mut any = false;
         for _ in 0..room {
             let Some((_, request)) = pop_due(&mut self.script.arrivals, self.now) else {
@@ -157,17 +160,17 @@ impl<W: Write, M: ServerModel> VirtualRun<'_, W, M> {
             let slot = id.slot();
             if self.fetches.len() <= slot {
                 self.fetches.resize(slot + 1, 0);
-                self.flying.resize_with(slot + 1, Vec::new);
+                self.in_flight.resize_with(slot + 1, Vec::new);
             }
             self.fetches[slot] = self.ids.len();
-            self.flying[slot].clear();
+            self.in_flight[slot].clear();
             self.ids.push(id);
             any = true;
         }
         any
     }
 
-    fn cancel(&mut self) -> bool {
+    fn cancel_due(&mut self) -> bool {
         let mut any = false;
         while let Some((_, fetch)) = pop_due(&mut self.script.cancels, self.now) {
             if let Some(id) = self.ids.get(fetch) {
@@ -183,44 +186,44 @@ impl<W: Write, M: ServerModel> VirtualRun<'_, W, M> {
         any
     }
 
-    fn schedule(&mut self, id: AttemptId, course: Vec<(Timestamp, ScheduledStep)>) {
-        for (at, next) in course {
-            let place = self.free.pop().unwrap_or(self.contents.len());
-            if place == self.contents.len() {
-                self.contents.push(None);
+    fn schedule(&mut self, id: AttemptId, steps: Vec<(Timestamp, ScheduledStep)>) {
+        for (at, next) in steps {
+            let index = self.free_indices.pop().unwrap_or(self.scheduled.len());
+            if index == self.scheduled.len() {
+                self.scheduled.push(None);
             }
-            self.contents[place] = Some((id, next));
-            self.order += 1;
-            self.coming
-                .push(Reverse((at.max(self.now), self.order, place)));
+            self.scheduled[index] = Some((id, next));
+            self.sequence += 1;
+            self.timeline
+                .push(Reverse((at.max(self.now), self.sequence, index)));
         }
     }
 
     /// Tells all that comes now.
-    fn deliver(&mut self) {
-        while let Some(Reverse((at, _, place))) = self.coming.peek().copied() {
+    fn deliver_due(&mut self) {
+        while let Some(Reverse((at, _, index))) = self.timeline.peek().copied() {
             if at > self.now {
                 break;
             }
-            self.coming.pop();
-            self.free.push(place);
-            let Some((id, next)) = self.contents[place].take() else {
+            self.timeline.pop();
+            self.free_indices.push(index);
+            let Some((id, next)) = self.scheduled[index].take() else {
                 continue;
             };
             let slot = id.fetch.slot();
-            if !self.flying[slot].contains(&id) {
+            if !self.in_flight[slot].contains(&id) {
                 continue;
             }
             match next {
-                ScheduledStep::Ask => {
-                    let course = self
-                        .world
+                ScheduledStep::Continue => {
+                    let steps = self
+                        .servers
                         .continue_attempt(self.fetches[slot], id, self.now);
-                    self.schedule(id, course);
+                    self.schedule(id, steps);
                 }
                 ScheduledStep::Input(input) => {
                     if matches!(input, Input::End(_)) {
-                        self.flying[slot].retain(|flying| *flying != id);
+                        self.in_flight[slot].retain(|other| *other != id);
                     }
                     self.engine.handle(id, input, self.now);
                 }

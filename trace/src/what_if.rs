@@ -11,7 +11,7 @@ use std::io::Read;
 use fetch_proto::Config;
 
 use crate::error::TraceError;
-use crate::recorded::RecordedEngine;
+use crate::recorded_engine::RecordedEngine;
 use crate::virtual_run::{self, CallerScript};
 use model::RunModel;
 use servers::{Assumption, RecordedServers};
@@ -49,12 +49,12 @@ pub use comparison::{RunComparison, RunTotals};
 /// If it is no trace, or cannot be read.
 pub fn what_if(
     from: impl Read,
-    other: impl FnOnce(Config) -> Config,
+    change: impl FnOnce(Config) -> Config,
 ) -> Result<RunComparison, TraceError> {
     let model = RunModel::read(from)?;
-    let config = other(model.config.clone());
-    let optimistic = run(&model, config.clone(), Assumption::Optimistic);
-    let pessimistic = run(&model, config, Assumption::Pessimistic);
+    let config = change(model.config.clone());
+    let optimistic = simulate(&model, config.clone(), Assumption::Optimistic);
+    let pessimistic = simulate(&model, config, Assumption::Pessimistic);
     Ok(RunComparison {
         ending: model.ending,
         faithful: model.faithful,
@@ -72,7 +72,7 @@ struct RunResult {
     unseen: u64,
 }
 
-fn run(model: &RunModel, config: Config, guess: Assumption) -> RunResult {
+fn simulate(model: &RunModel, config: Config, assumption: Assumption) -> RunResult {
     let mut engine = RecordedEngine::<std::io::Sink>::new(config, model.seed, model.start);
     let fetches = model.fetches.iter().enumerate();
     let mut cancels: Vec<_> = fetches
@@ -82,12 +82,12 @@ fn run(model: &RunModel, config: Config, guess: Assumption) -> RunResult {
     let fetches = model.fetches.iter();
     let script = CallerScript {
         arrivals: fetches
-            .map(|fetch| (fetch.there, fetch.request.clone()))
+            .map(|fetch| (fetch.available_at, fetch.request.clone()))
             .collect(),
         cancels: cancels.into(),
         close: model.closed,
     };
-    let mut servers = RecordedServers::new(model, guess);
+    let mut servers = RecordedServers::new(model, assumption);
     virtual_run::run_virtual(&mut engine, model.start, script, &mut servers);
     servers.finish()
 }

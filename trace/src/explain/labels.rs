@@ -8,7 +8,7 @@ use fetch_proto::{
 };
 
 /// How it stands when a fetch is submitted.
-pub(super) fn submitted(request: &Request, host: &str, engine: &Engine) -> String {
+pub(super) fn describe_submission(request: &Request, host: &str, engine: &Engine) -> String {
     let (all, here) = (engine.stats(), engine.host_stats(host));
     let before = here.map_or(0, |here| here.live.saturating_sub(1));
     format!(
@@ -19,7 +19,7 @@ pub(super) fn submitted(request: &Request, host: &str, engine: &Engine) -> Strin
 }
 
 /// Why a fetch has no slot.
-pub(super) fn waits(host: &str, limit: usize, engine: &Engine) -> String {
+pub(super) fn describe_wait(host: &str, limit: usize, engine: &Engine) -> String {
     let all = engine.stats();
     let Some(here) = engine.host_stats(host) else {
         return "waits".to_owned();
@@ -27,7 +27,7 @@ pub(super) fn waits(host: &str, limit: usize, engine: &Engine) -> String {
     if let Some(until) = here.paused_until {
         return format!(
             "waits: its host rests until {:?} after the start",
-            rounded(until.since_start())
+            round_duration(until.since_start())
         );
     }
     if all.flying >= limit {
@@ -38,12 +38,12 @@ pub(super) fn waits(host: &str, limit: usize, engine: &Engine) -> String {
 }
 
 /// A decision and its reason, its times in as many digits as are of use.
-pub(super) fn event(event: &Event) -> String {
+pub(super) fn describe_event(event: &Event) -> String {
     let mut event = event.clone();
     match &mut event {
         Event::HostPaused { pause: time, .. }
         | Event::Retrying { delay: time, .. }
-        | Event::Started { queued: time, .. } => *time = rounded(*time),
+        | Event::Started { queued: time, .. } => *time = round_duration(*time),
         _ => {}
     }
     match &event {
@@ -55,7 +55,7 @@ pub(super) fn event(event: &Event) -> String {
 }
 
 /// To a millisecond from a second on, to 10 µs from a millisecond on, else to a microsecond.
-fn rounded(time: Duration) -> Duration {
+fn round_duration(time: Duration) -> Duration {
     let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
     let unit = match nanos {
         1_000_000_000.. => 1_000_000,
@@ -66,7 +66,12 @@ fn rounded(time: Duration) -> Duration {
 }
 
 /// What was seen of an attempt.
-pub(super) fn seen(id: AttemptId, input: &Input, handled: Handled, now: Timestamp) -> String {
+pub(super) fn describe_input(
+    id: AttemptId,
+    input: &Input,
+    handled: Handled,
+    now: Timestamp,
+) -> String {
     let what = match input {
         Input::Body { bytes } => format!("{bytes} bytes of the body"),
         Input::End(Ok(())) => "the response is complete".to_owned(),
@@ -76,7 +81,7 @@ pub(super) fn seen(id: AttemptId, input: &Input, handled: Handled, now: Timestam
             let phase = format!("{phase:?}").to_lowercase();
             match now.saturating_since(*at) {
                 Duration::ZERO => phase,
-                ago => format!("{phase}, {:?} ago", rounded(ago)),
+                ago => format!("{phase}, {:?} ago", round_duration(ago)),
             }
         }
         Input::Paused => "the consumer does not read on".to_owned(),
@@ -92,7 +97,7 @@ pub(super) fn seen(id: AttemptId, input: &Input, handled: Handled, now: Timestam
 }
 
 /// Which policy holds, and why.
-pub(super) fn chosen(request: &Request, pinned: bool, config: &Config) -> String {
+pub(super) fn describe_policy(request: &Request, pinned: bool, config: &Config) -> String {
     let rules = config.rules_ref();
     let matched = rules.matched(&request.method, &request.url);
     let (why, policy): (String, &Policy) = match (&request.policy, matched) {
@@ -114,10 +119,13 @@ pub(super) fn chosen(request: &Request, pinned: bool, config: &Config) -> String
             rules.default_policy(),
         ),
     };
-    format!("policy: {why}; limits: {}", limits(policy.timeouts_ref()))
+    format!(
+        "policy: {why}; limits: {}",
+        describe_timeouts(policy.timeouts_ref())
+    )
 }
 
-fn limits(timeouts: &Timeouts) -> String {
+fn describe_timeouts(timeouts: &Timeouts) -> String {
     let all = [
         (Limit::Attempt, timeouts.attempt),
         (Limit::Connect, timeouts.connect),
@@ -137,7 +145,7 @@ fn limits(timeouts: &Timeouts) -> String {
     }
 }
 
-pub(super) fn ended(outcome: &Outcome) -> String {
+pub(super) fn describe_outcome(outcome: &Outcome) -> String {
     let result = match outcome.result {
         Ok(finish) => format!("status {}, {} bytes", finish.status, finish.bytes),
         Err(error) => error.to_string(),
@@ -149,7 +157,7 @@ pub(super) fn ended(outcome: &Outcome) -> String {
     format!(
         "over: {result}{why}; {} attempts, {:?} in queues, {:?} between attempts",
         outcome.attempts.len(),
-        rounded(t.queued),
-        rounded(t.backoff)
+        round_duration(t.queued),
+        round_duration(t.backoff)
     )
 }

@@ -6,17 +6,17 @@ use fetch_proto::{Failure, Phase, Policy, Request};
 use serde::Serialize;
 use url::Url;
 
-use super::entries::{RepeatedPoll, append};
+use super::append::{RepeatedPoll, append};
 use crate::entry::{Entry, TextRef};
 use crate::frame::Frame;
 use crate::redact::{Redactor, redact_json};
 
-/// No more shapes, and no more policies, than this are remembered; others are written each time.
+/// No more templates, and no more policies, than this are remembered; others are written each time.
 const MAX_ENTRIES: usize = 256;
 
-/// Stands for the URL in a request's shape.
+/// Stands for the URL in a request's template.
 static PLACEHOLDER_URL: LazyLock<Arc<Url>> =
-    LazyLock::new(|| Arc::new(Url::parse("http://shape.invalid/").expect("it is a URL")));
+    LazyLock::new(|| Arc::new(Url::parse("http://template.invalid/").expect("it is a URL")));
 
 /// The words so far, by value.
 #[derive(Debug, Default)]
@@ -24,96 +24,105 @@ pub(super) struct WriteDictionary {
     count: u32,
     failures: Vec<(Failure, u32)>,
     /// Words that were given a number and are to be written.
-    new: Vec<String>,
+    unwritten: Vec<String>,
     phases: Vec<(Phase, u32)>,
     policies: Vec<(Arc<Policy>, u32)>,
-    shapes: Vec<(Request, u32)>,
+    templates: Vec<(Request, u32)>,
 }
 
 /// A text to refer to.
 #[derive(Debug)]
 pub(super) enum DictionaryRef {
-    Known(u32),
-    Whole(String),
+    Index(u32),
+    Inline(String),
 }
 
 impl DictionaryRef {
-    pub(super) fn text(&self) -> TextRef<'_> {
+    pub(super) fn as_text_ref(&self) -> TextRef<'_> {
         match self {
-            Self::Known(word) => TextRef::Word(*word),
-            Self::Whole(text) => TextRef::Whole(text),
+            Self::Index(index) => TextRef::Index(*index),
+            Self::Inline(text) => TextRef::Inline(text),
         }
     }
 }
 
 impl WriteDictionary {
-    pub(super) fn failure(&mut self, failure: Failure) -> u32 {
-        if let Some((_, word)) = self.failures.iter().find(|(known, _)| *known == failure) {
-            return *word;
+    pub(super) fn failure_index(&mut self, failure: Failure) -> u32 {
+        if let Some((_, index)) = self.failures.iter().find(|(known, _)| *known == failure) {
+            return *index;
         }
-        let word = self.add(json(&failure, None));
-        self.failures.push((failure, word));
-        word
+        let index = self.add(to_json(&failure, None));
+        self.failures.push((failure, index));
+        index
     }
 
-    pub(super) fn phase(&mut self, phase: Phase) -> u32 {
-        if let Some((_, word)) = self.phases.iter().find(|(known, _)| *known == phase) {
-            return *word;
+    pub(super) fn phase_index(&mut self, phase: Phase) -> u32 {
+        if let Some((_, index)) = self.phases.iter().find(|(known, _)| *known == phase) {
+            return *index;
         }
-        let word = self.add(json(&phase, None));
-        self.phases.push((phase, word));
-        word
+        let index = self.add(to_json(&phase, None));
+        self.phases.push((phase, index));
+        index
     }
 
-    pub(super) fn policy(&mut self, policy: &Arc<Policy>, redactor: &Redactor) -> DictionaryRef {
+    pub(super) fn policy_ref(
+        &mut self,
+        policy: &Arc<Policy>,
+        redactor: &Redactor,
+    ) -> DictionaryRef {
         let known = |(known, _): &&(Arc<Policy>, u32)| Arc::ptr_eq(known, policy);
-        if let Some((_, word)) = self.policies.iter().rev().find(known) {
-            return DictionaryRef::Known(*word);
+        if let Some((_, index)) = self.policies.iter().rev().find(known) {
+            return DictionaryRef::Index(*index);
         }
-        let text = json(policy, Some(redactor));
+        let text = to_json(policy, Some(redactor));
         if self.policies.len() == MAX_ENTRIES {
-            return DictionaryRef::Whole(text);
+            return DictionaryRef::Inline(text);
         }
-        let word = self.add(text);
-        self.policies.push((policy.clone(), word));
-        DictionaryRef::Known(word)
+        let index = self.add(text);
+        self.policies.push((policy.clone(), index));
+        DictionaryRef::Index(index)
     }
 
     /// The request without URL, tag and policy.
-    pub(super) fn shape(&mut self, request: &Request, redactor: &Redactor) -> DictionaryRef {
-        let shape = Request {
+    pub(super) fn template_ref(&mut self, request: &Request, redactor: &Redactor) -> DictionaryRef {
+        let template = Request {
             policy: None,
             tag: 0,
             url: PLACEHOLDER_URL.clone(),
             ..request.clone()
         };
-        if let Some((_, word)) = self.shapes.iter().rev().find(|(known, _)| *known == shape) {
-            return DictionaryRef::Known(*word);
+        if let Some((_, index)) = self
+            .templates
+            .iter()
+            .rev()
+            .find(|(known, _)| *known == template)
+        {
+            return DictionaryRef::Index(*index);
         }
-        let text = json(&shape, Some(redactor));
-        if self.shapes.len() == MAX_ENTRIES {
-            return DictionaryRef::Whole(text);
+        let text = to_json(&template, Some(redactor));
+        if self.templates.len() == MAX_ENTRIES {
+            return DictionaryRef::Inline(text);
         }
-        let word = self.add(text);
-        self.shapes.push((shape, word));
-        DictionaryRef::Known(word)
+        let index = self.add(text);
+        self.templates.push((template, index));
+        DictionaryRef::Index(index)
     }
 
     fn add(&mut self, text: String) -> u32 {
-        self.new.push(text);
+        self.unwritten.push(text);
         self.count += 1;
         self.count - 1
     }
 
     /// Writes the words that are new: before the entry that refers to them.
     pub(super) fn write_new(&mut self, frame: &mut Frame, repeat: &mut Option<RepeatedPoll>) {
-        for word in self.new.drain(..) {
-            append(frame, repeat, &Entry::Word(&word));
+        for text in self.unwritten.drain(..) {
+            append(frame, repeat, &Entry::DictionaryText(&text));
         }
     }
 }
 
-fn json(value: &impl Serialize, redactor: Option<&Redactor>) -> String {
+fn to_json(value: &impl Serialize, redactor: Option<&Redactor>) -> String {
     let mut json = serde_json::to_value(value).unwrap_or_default();
     if let Some(redactor) = redactor {
         redact_json(&mut json, redactor);

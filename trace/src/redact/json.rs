@@ -17,13 +17,13 @@ pub(crate) fn redact_json(value: &mut Value, redactor: &Redactor) -> bool {
             .iter_mut()
             .fold(false, |any, (name, value)| match value {
                 Value::String(text) if name == "pattern" && pattern_has_secret(text) => {
-                    *text = redactor.pattern(text);
+                    *text = redactor.placeholder_pattern(text);
                     true
                 }
                 value => redact_json(value, redactor) | any,
             }),
         Value::String(text) if text.starts_with("http://") || text.starts_with("https://") => {
-            match redactor.url(text) {
+            match redactor.redact_url(text) {
                 Cow::Owned(hidden) => {
                     *text = hidden;
                     true

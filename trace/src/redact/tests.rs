@@ -34,7 +34,7 @@ fn secrets_are_hidden_and_the_rest_is_kept() {
         ("http://a.test/#token=x", "http://a.test/".to_owned()),
     ];
     for (url, expected) in table {
-        assert_eq!(redactor.url(url), expected, "{url}");
+        assert_eq!(redactor.redact_url(url), expected, "{url}");
     }
 }
 
@@ -43,14 +43,14 @@ fn equal_values_stay_equal_and_different_ones_different() {
     let redactor = Redactor::default();
     let url = |value: &str| {
         redactor
-            .url(&format!("http://a.test/?key={value}"))
+            .redact_url(&format!("http://a.test/?key={value}"))
             .into_owned()
     };
     assert_eq!(url("one"), url("one"));
     assert_ne!(url("one"), url("two"));
     assert_ne!(
         url("one"),
-        Redactor::default().url("http://a.test/?key=one")
+        Redactor::default().redact_url("http://a.test/?key=one")
     );
 }
 
@@ -83,9 +83,9 @@ fn a_redacted_location_leads_to_the_redacted_form_of_where_it_led() {
     ];
     for base in bases {
         let live = Url::parse(base).unwrap();
-        let replayed = Url::parse(&redactor.url(base)).unwrap();
+        let replayed = Url::parse(&redactor.redact_url(base)).unwrap();
         for location in locations {
-            let hidden = redactor.location(location);
+            let hidden = redactor.redact_location(location);
             assert!(!hidden.contains("secret"), "{location:?}: {hidden:?}");
             let url = |base: &Url, location: &str| {
                 let mut url = base.join(location).ok()?;
@@ -97,7 +97,7 @@ fn a_redacted_location_leads_to_the_redacted_form_of_where_it_led() {
                 let _ = url.set_password(None);
                 Some(url.to_string())
             };
-            let live = url(&live, location).map(|url| redactor.url(&url).into_owned());
+            let live = url(&live, location).map(|url| redactor.redact_url(&url).into_owned());
             let replayed = url(&replayed, &hidden);
             let replayed = replayed.map(|url| without_fragment(&url).to_owned());
             // A path with an @ is not told from a user, where the scheme has no slashes.
@@ -113,9 +113,9 @@ fn a_redacted_location_leads_to_the_redacted_form_of_where_it_led() {
 #[test]
 fn a_masked_url_is_the_same_from_the_file_and_from_who_knows_it() {
     let url = "http://u:p@a.test/x?token=secret&n=1#f";
-    let stored = Redactor::default().url(url).into_owned();
-    assert_eq!(masked(&stored), masked(url));
-    assert_eq!(masked(url), "http://a.test/x?token=REDACTED&n=1");
+    let stored = Redactor::default().redact_url(url).into_owned();
+    assert_eq!(mask_url(&stored), mask_url(url));
+    assert_eq!(mask_url(url), "http://a.test/x?token=REDACTED&n=1");
 }
 
 #[test]

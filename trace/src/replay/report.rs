@@ -28,7 +28,7 @@ pub struct ReplayReport {
     /// The seed of the recorded run.
     pub seed: u64,
     /// From the engine's making to the last call.
-    #[serde(serialize_with = "crate::seconds")]
+    #[serde(serialize_with = "crate::serialize_seconds")]
     pub took: Duration,
     /// The version that wrote the trace.
     pub version: String,
@@ -42,7 +42,7 @@ pub struct ReplayDifference {
     /// the latest. All polls are compared, other answers with the poll that follows.
     pub agreed: u64,
     /// When, since the start.
-    #[serde(serialize_with = "crate::seconds")]
+    #[serde(serialize_with = "crate::serialize_seconds")]
     pub at: Duration,
     /// The call.
     pub call: String,
@@ -83,7 +83,7 @@ impl ReplayReport {
         self.difference.is_none()
     }
 
-    pub(super) fn count(&mut self, answer: &TraceAnswer) {
+    pub(super) fn count_answer(&mut self, answer: &TraceAnswer) {
         match answer {
             TraceAnswer::Output(Output::Done(..)) => self.outcomes += 1,
             TraceAnswer::Output(Output::Start(_)) => self.attempts += 1,
@@ -129,7 +129,7 @@ impl fmt::Display for ReplayDifference {
 }
 
 /// An output in a few words.
-pub(super) fn describe(output: &Output) -> String {
+pub(super) fn describe_output(output: &Output) -> String {
     match output {
         Output::Abort(id) => format!("abort of attempt {id}"),
         Output::Accept(id) => format!("accept of attempt {id}"),

@@ -34,8 +34,8 @@ pub struct RunComparison {
 /// What a run came to.
 #[derive(Clone, Debug, Default)]
 pub struct RunTotals {
-    begun: Option<Timestamp>,
-    ended: Option<Timestamp>,
+    first_submitted: Option<Timestamp>,
+    last_ended: Option<Timestamp>,
     failed: BTreeMap<String, u64>,
     stats: BatchStats,
 }
@@ -43,8 +43,11 @@ pub struct RunTotals {
 impl RunTotals {
     pub(super) fn record(&mut self, outcome: &Outcome, now: Timestamp) {
         let submitted = outcome.timings.submitted;
-        self.begun = Some(self.begun.map_or(submitted, |begun| begun.min(submitted)));
-        self.ended = Some(self.ended.map_or(now, |ended| ended.max(now)));
+        self.first_submitted = Some(
+            self.first_submitted
+                .map_or(submitted, |first_submitted| first_submitted.min(submitted)),
+        );
+        self.last_ended = Some(self.last_ended.map_or(now, |ended| ended.max(now)));
         self.stats.record(&Sample::from(outcome));
         let kind = match outcome.result {
             Ok(finish) if finish.status >= 400 => format!("status {}", finish.status),
@@ -94,8 +97,8 @@ impl RunTotals {
     /// ```
     #[must_use]
     pub fn took(&self) -> Duration {
-        match (self.begun, self.ended) {
-            (Some(begun), Some(ended)) => ended.saturating_since(begun),
+        match (self.first_submitted, self.last_ended) {
+            (Some(first_submitted), Some(ended)) => ended.saturating_since(first_submitted),
             _ => Duration::ZERO,
         }
     }
@@ -111,7 +114,7 @@ impl RunTotals {
         self.stats.total().percentile(p)
     }
 
-    fn count(&self, kind: &str) -> u64 {
+    fn failed_count(&self, kind: &str) -> u64 {
         self.failed.get(kind).copied().unwrap_or(0)
     }
 }
@@ -127,7 +130,7 @@ const PERCENTILES: [(&str, u32); 4] = [
 impl Serialize for RunTotals {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
-        struct Data<'a> {
+        struct SerializedTotals<'a> {
             fetches: u64,
             succeeded: u64,
             failed: &'a BTreeMap<String, u64>,
@@ -139,7 +142,7 @@ impl Serialize for RunTotals {
         }
         let percentile =
             |(name, p): &(_, u32)| (*name, self.percentile(*p).map(|d| d.as_secs_f64()));
-        let data = Data {
+        let data = SerializedTotals {
             fetches: self.stats.count(),
             succeeded: self.stats.succeeded(),
             failed: &self.failed,
@@ -156,8 +159,8 @@ impl Serialize for RunTotals {
 impl fmt::Display for RunComparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:<22} {:>12}   what if", "", "recorded")?;
-        self.row(f, "fetches", |totals| totals.stats.count(), u64::to_string)?;
-        self.row(
+        self.write_row(f, "fetches", |totals| totals.stats.count(), u64::to_string)?;
+        self.write_row(
             f,
             "succeeded",
             |totals| totals.stats.succeeded(),
@@ -170,35 +173,35 @@ impl fmt::Display for RunComparison {
         kinds.sort_unstable();
         kinds.dedup();
         for kind in kinds {
-            self.row(
+            self.write_row(
                 f,
                 &format!("  {kind}"),
-                |totals| totals.count(kind),
+                |totals| totals.failed_count(kind),
                 u64::to_string,
             )?;
         }
-        self.row(
+        self.write_row(
             f,
             "attempts",
             |totals| totals.stats.attempts(),
             u64::to_string,
         )?;
         let amplification = |totals: &RunTotals| totals.amplification().unwrap_or(0);
-        self.row(f, "attempts per fetch", amplification, |n| {
+        self.write_row(f, "attempts per fetch", amplification, |n| {
             format!("{}.{:03}", n / 1000, n % 1000)
         })?;
-        self.row(f, "total time", RunTotals::took, seconds)?;
+        self.write_row(f, "total time", RunTotals::took, format_seconds)?;
         for (name, p) in PERCENTILES {
             let percentile = |totals: &RunTotals| totals.percentile(p).unwrap_or_default();
-            self.row(f, &format!("fetch time {name}"), percentile, seconds)?;
+            self.write_row(f, &format!("fetch time {name}"), percentile, format_seconds)?;
         }
-        self.notes(f)
+        self.write_notes(f)
     }
 }
 
 impl RunComparison {
     /// How far it can be trusted.
-    fn notes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn write_notes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
             "{} of {} outcomes rest on attempts that the trace has not seen",
@@ -225,7 +228,7 @@ impl RunComparison {
     }
 
     /// One number of each run.
-    fn row<T: Ord + Copy>(
+    fn write_row<T: Ord + Copy>(
         &self,
         f: &mut fmt::Formatter<'_>,
         name: &str,
@@ -247,6 +250,6 @@ impl RunComparison {
     }
 }
 
-fn seconds(time: &Duration) -> String {
+fn format_seconds(time: &Duration) -> String {
     format!("{:.3} s", time.as_secs_f64())
 }

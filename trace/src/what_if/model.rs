@@ -40,7 +40,7 @@ pub(super) struct FetchModel {
     pub(super) cancelled: Option<Timestamp>,
     pub(super) request: Request,
     /// When it was there to be submitted.
-    pub(super) there: Timestamp,
+    pub(super) available_at: Timestamp,
 }
 
 /// One attempt as it was seen.
@@ -48,7 +48,7 @@ pub(super) struct FetchModel {
 pub(super) struct AttemptModel {
     number: u16,
     started: Timestamp,
-    pub(super) end: AttemptEnding,
+    pub(super) end: AttemptEnd,
     /// What was seen, and how long after the start. The times of marks are counted from there too.
     pub(super) seen: Vec<(Duration, Input)>,
     pub(super) url: Arc<Url>,
@@ -56,40 +56,40 @@ pub(super) struct AttemptModel {
 
 /// How it ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum AttemptEnding {
+pub(super) enum AttemptEnd {
     /// By itself.
-    Own,
+    Complete,
     /// The engine dropped it, or the trace ends: what would have come is not known.
     Dropped(Duration),
     /// It is in flight.
-    Open,
+    InFlight,
 }
 
 /// How long one host took.
 #[derive(Debug, Default)]
 pub(super) struct HostModel {
     /// For complete responses.
-    pub(super) answers: Histogram,
+    pub(super) response_times: Histogram,
     /// For all attempts.
-    pub(super) all: Histogram,
+    pub(super) attempt_times: Histogram,
     /// The last attempt that failed: fetch and place.
     pub(super) failure: Option<(usize, usize)>,
 }
 
 impl AttemptModel {
     /// Whether it came to nothing, or to a response that a later try may better.
-    pub(super) fn failed(&self) -> bool {
+    pub(super) fn has_failed(&self) -> bool {
         let bad = |input: &Input| match input {
             Input::End(result) => result.is_err(),
             Input::Head(head) => matches!(head.status, 408 | 425 | 429 | 500..),
             _ => false,
         };
-        self.end != AttemptEnding::Own || self.seen.iter().any(|(_, input)| bad(input))
+        self.end != AttemptEnd::Complete || self.seen.iter().any(|(_, input)| bad(input))
     }
 
-    fn took(&self) -> Duration {
+    fn duration(&self) -> Duration {
         match self.end {
-            AttemptEnding::Dropped(after) => after,
+            AttemptEnd::Dropped(after) => after,
             _ => self.seen.last().map_or(Duration::ZERO, |(after, _)| *after),
         }
     }
@@ -115,20 +115,20 @@ impl RunModel {
             seed: replay.seed(),
             start: replay.start(),
         };
-        let mut building = RunModelBuilder {
+        let mut builder = RunModelBuilder {
             last: model.start,
             live: 0,
             model,
             slots: Vec::new(),
-            waited: false,
+            was_full: false,
         };
-        while let Some(moment) = replay.step()? {
-            building.take(moment);
+        while let Some(step) = replay.step()? {
+            builder.add_step(step);
         }
         let report = replay.report();
-        building.model.ending = report.ending;
-        building.model.faithful = report.is_identical();
-        Ok(building.finish())
+        builder.model.ending = report.ending;
+        builder.model.faithful = report.is_identical();
+        Ok(builder.finish())
     }
 }
 
@@ -139,25 +139,25 @@ struct RunModelBuilder {
     /// The fetch in each slot.
     slots: Vec<usize>,
     /// Whether there was no room at some time since the last submission.
-    waited: bool,
+    was_full: bool,
 }
 
 impl RunModelBuilder {
-    fn take(&mut self, moment: ReplayStep) {
+    fn add_step(&mut self, step: ReplayStep) {
         let ReplayStep {
             answer,
             call,
             now,
             pinned,
             ..
-        } = moment;
+        } = step;
         self.last = self.last.max(now);
         match (call, answer) {
             (TraceCall::Submit(request), TraceAnswer::Submitted(Ok(id))) => {
-                self.submitted(request, pinned, id, now);
+                self.add_fetch(request, pinned, id, now);
             }
             (TraceCall::Handle(id, input), TraceAnswer::Handled(Handled::Applied)) => {
-                self.handled(id, input, now);
+                self.add_input(id, input, now);
             }
             (TraceCall::Cancel(id), TraceAnswer::Handled(Handled::Applied)) => {
                 let fetch = self.slots.get(id.slot()).copied();
@@ -169,19 +169,19 @@ impl RunModelBuilder {
             (TraceCall::Close, _) if self.live > 0 => {
                 self.model.closed.get_or_insert(now);
             }
-            (TraceCall::Poll, TraceAnswer::Output(output)) => self.said(output, now),
+            (TraceCall::Poll, TraceAnswer::Output(output)) => self.add_output(output, now),
             _ => {}
         }
     }
 
-    fn submitted(&mut self, mut request: Request, pinned: bool, id: FetchId, now: Timestamp) {
+    fn add_fetch(&mut self, mut request: Request, pinned: bool, id: FetchId, now: Timestamp) {
         if pinned {
             request.policy = None;
             self.model.pinned += 1;
         }
-        let before = self.model.fetches.last().map(|fetch| fetch.there);
-        let there = before.filter(|_| self.waited).unwrap_or(now);
-        self.waited = false;
+        let before = self.model.fetches.last().map(|fetch| fetch.available_at);
+        let available_at = before.filter(|_| self.was_full).unwrap_or(now);
+        self.was_full = false;
         if self.slots.len() <= id.slot() {
             self.slots.resize(id.slot() + 1, 0);
         }
@@ -190,27 +190,27 @@ impl RunModelBuilder {
             attempts: Vec::new(),
             cancelled: None,
             request,
-            there,
+            available_at,
         });
     }
 
-    fn said(&mut self, output: Output, now: Timestamp) {
+    fn add_output(&mut self, output: Output, now: Timestamp) {
         match output {
             Output::Abort(id) => {
-                if let Some(attempt) = self.attempt(id) {
-                    attempt.end = AttemptEnding::Dropped(now.saturating_since(attempt.started));
+                if let Some(attempt) = self.attempt_mut(id) {
+                    attempt.end = AttemptEnd::Dropped(now.saturating_since(attempt.started));
                 }
             }
             Output::Done(_, outcome) => self.model.recorded.record(&outcome, now),
             Output::Idle(idle) => {
                 self.live = idle.live;
-                self.waited |= idle.room == 0;
+                self.was_full |= idle.room == 0;
             }
             Output::Start(attempt) => {
                 let fetch = self.slots.get(attempt.id.fetch.slot()).copied();
                 if let Some(fetch) = fetch.and_then(|fetch| self.model.fetches.get_mut(fetch)) {
                     fetch.attempts.push(AttemptModel {
-                        end: AttemptEnding::Open,
+                        end: AttemptEnd::InFlight,
                         number: attempt.id.number(),
                         seen: Vec::new(),
                         started: now,
@@ -222,8 +222,8 @@ impl RunModelBuilder {
         }
     }
 
-    fn handled(&mut self, id: AttemptId, input: Input, now: Timestamp) {
-        let Some(attempt) = self.attempt(id) else {
+    fn add_input(&mut self, id: AttemptId, input: Input, now: Timestamp) {
+        let Some(attempt) = self.attempt_mut(id) else {
             return;
         };
         let input = match input {
@@ -234,14 +234,14 @@ impl RunModelBuilder {
             other => other,
         };
         if matches!(input, Input::End(_)) {
-            attempt.end = AttemptEnding::Own;
+            attempt.end = AttemptEnd::Complete;
         }
         attempt
             .seen
             .push((now.saturating_since(attempt.started), input));
     }
 
-    fn attempt(&mut self, id: AttemptId) -> Option<&mut AttemptModel> {
+    fn attempt_mut(&mut self, id: AttemptId) -> Option<&mut AttemptModel> {
         let fetch = *self.slots.get(id.fetch.slot())?;
         let attempts = self.model.fetches.get_mut(fetch)?.attempts.iter_mut();
         attempts.rev().find(|attempt| attempt.number == id.number())
@@ -250,22 +250,21 @@ impl RunModelBuilder {
     /// Adds up what is known of each host.
     fn finish(mut self) -> RunModel {
         for (index, fetch) in self.model.fetches.iter_mut().enumerate() {
-            for (place, attempt) in fetch.attempts.iter_mut().enumerate() {
-                if attempt.end == AttemptEnding::Open {
-                    attempt.end =
-                        AttemptEnding::Dropped(self.last.saturating_since(attempt.started));
+            for (attempt_index, attempt) in fetch.attempts.iter_mut().enumerate() {
+                if attempt.end == AttemptEnd::InFlight {
+                    attempt.end = AttemptEnd::Dropped(self.last.saturating_since(attempt.started));
                 }
-                let failed = attempt.failed();
+                let failed = attempt.has_failed();
                 for name in [origin(&attempt.url), ""] {
                     let host = match self.model.hosts.get_mut(name) {
                         Some(host) => host,
                         None => self.model.hosts.entry(name.to_owned()).or_default(),
                     };
-                    host.all.record(attempt.took());
+                    host.attempt_times.record(attempt.duration());
                     if failed {
-                        host.failure = Some((index, place));
+                        host.failure = Some((index, attempt_index));
                     } else {
-                        host.answers.record(attempt.took());
+                        host.response_times.record(attempt.duration());
                     }
                 }
             }

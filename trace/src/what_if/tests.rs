@@ -8,24 +8,24 @@ use fetch_proto::{
 };
 
 use super::{RunComparison, what_if};
-use crate::recorded::RecordedEngine;
+use crate::recorded_engine::RecordedEngine;
 use crate::virtual_run::{self, CallerScript, ScheduledStep, ServerModel};
 
 /// One answer for each attempt of each fetch: after so many milliseconds, or never.
 #[derive(Clone, Debug)]
-enum Answer {
+enum ScriptedAnswer {
     Never,
     Fail(u64),
     Status(u64, u16),
     To(u64, &'static str),
 }
 
-use Answer::{Fail, Never, Status, To};
+use ScriptedAnswer::{Fail, Never, Status, To};
 
-struct Scripted(Vec<Vec<Answer>>);
+struct ScriptedServers(Vec<Vec<ScriptedAnswer>>);
 
-impl ServerModel for Scripted {
-    fn start(
+impl ServerModel for ScriptedServers {
+    fn start_attempt(
         &mut self,
         fetch: usize,
         attempt: &Attempt,
@@ -68,7 +68,7 @@ impl ServerModel for Scripted {
         Vec::new()
     }
 
-    fn done(&mut self, _: usize, _: &Outcome, _: Timestamp) {}
+    fn record_outcome(&mut self, _: usize, _: &Outcome, _: Timestamp) {}
 }
 
 fn policy() -> Policy {
@@ -83,18 +83,18 @@ fn policy() -> Policy {
 }
 
 /// Records fetches of one host and compares them with another policy.
-fn compare(answers: &[&[Answer]], other: Policy) -> RunComparison {
+fn compare(answers: &[&[ScriptedAnswer]], other: Policy) -> RunComparison {
     let urls = (0..answers.len()).map(|n| format!("http://a.test/{n}"));
     let config = Config::default().rules(Rules::only(policy()));
-    recorded(config, urls, answers, |config| {
+    compare_runs(config, urls, answers, |config| {
         config.rules(Rules::only(other))
     })
 }
 
-fn recorded(
+fn compare_runs(
     config: Config,
     urls: impl Iterator<Item = String>,
-    answers: &[&[Answer]],
+    answers: &[&[ScriptedAnswer]],
     other: impl FnOnce(Config) -> Config,
 ) -> RunComparison {
     let start = Timestamp::START;
@@ -106,14 +106,14 @@ fn recorded(
             .collect(),
         ..CallerScript::default()
     };
-    let mut world = Scripted(answers.iter().map(|answers| answers.to_vec()).collect());
-    virtual_run::run_virtual(&mut engine, start, script, &mut world);
+    let mut servers = ScriptedServers(answers.iter().map(|answers| answers.to_vec()).collect());
+    virtual_run::run_virtual(&mut engine, start, script, &mut servers);
     let comparison = what_if(&engine.finish().unwrap()[..], other).unwrap();
     assert!(comparison.faithful);
     comparison
 }
 
-fn succeeded(comparison: &RunComparison) -> (u64, u64, u64) {
+fn success_counts(comparison: &RunComparison) -> (u64, u64, u64) {
     let count = |totals: &super::RunTotals| totals.stats().succeeded();
     let RunComparison {
         recorded,
@@ -126,9 +126,12 @@ fn succeeded(comparison: &RunComparison) -> (u64, u64, u64) {
 
 #[test]
 fn a_retry_that_was_never_made_may_succeed_or_fail_again() {
-    let answers: &[&[Answer]] = &[&[Fail(50)], &[Status(200, 200)], &[Status(300, 200)]];
+    let answers: &[&[ScriptedAnswer]] = &[&[Fail(50)], &[Status(200, 200)], &[Status(300, 200)]];
     let comparison = compare(answers, policy().attempts(3));
-    assert_eq!((succeeded(&comparison), comparison.unseen), ((2, 3, 2), 1));
+    assert_eq!(
+        (success_counts(&comparison), comparison.unseen),
+        ((2, 3, 2), 1)
+    );
     let attempts = |totals: &super::RunTotals| totals.stats().attempts();
     assert_eq!(attempts(&comparison.optimistic), 4);
     assert_eq!(attempts(&comparison.pessimistic), 5);
@@ -149,9 +152,9 @@ fn a_retry_that_was_never_made_may_succeed_or_fail_again() {
 
 #[test]
 fn an_attempt_that_was_cut_short_may_be_answered_or_never() {
-    let answers: &[&[Answer]] = &[&[Never], &[Status(200, 200)]];
+    let answers: &[&[ScriptedAnswer]] = &[&[Never], &[Status(200, 200)]];
     let longer = compare(answers, policy().attempt_timeout(Duration::from_secs(3)));
-    assert_eq!((succeeded(&longer), longer.unseen), ((1, 2, 1), 1));
+    assert_eq!((success_counts(&longer), longer.unseen), ((1, 2, 1), 1));
     assert_eq!(
         longer.optimistic.took(),
         Duration::from_millis(1200) + Duration::from_nanos(1)
@@ -162,7 +165,7 @@ fn an_attempt_that_was_cut_short_may_be_answered_or_never() {
         answers,
         policy().attempt_timeout(Duration::from_millis(500)),
     );
-    assert_eq!((succeeded(&shorter), shorter.unseen), ((1, 1, 1), 0));
+    assert_eq!((success_counts(&shorter), shorter.unseen), ((1, 1, 1), 0));
     assert_eq!(shorter.pessimistic.took(), Duration::from_millis(500));
 }
 
@@ -178,23 +181,23 @@ fn an_attempt_without_limit_or_answer_ends_the_comparison_all_the_same() {
 
 #[test]
 fn a_redirect_that_was_not_followed_leads_to_what_was_not_seen() {
-    let answers: &[&[Answer]] = &[
+    let answers: &[&[ScriptedAnswer]] = &[
         &[To(50, "/0")],
         &[To(50, "http://b.test/")],
         &[Status(50, 200)],
     ];
     let comparison = compare(answers, policy().redirects(Redirects::default()));
     assert_eq!(comparison.unseen, 2);
-    assert_eq!(succeeded(&comparison).0, 3);
+    assert_eq!(success_counts(&comparison).0, 3);
     assert_eq!(comparison.optimistic.stats().attempts(), 5);
 }
 
 #[test]
 fn fewer_at_once_take_longer_and_need_no_guess() {
-    let answers: &[&[Answer]] = &[&[Status(100, 200)], &[Status(100, 200)], &[Fail(100)]];
+    let answers: &[&[ScriptedAnswer]] = &[&[Status(100, 200)], &[Status(100, 200)], &[Fail(100)]];
     let config = Config::default().rules(Rules::only(policy()));
     let urls = (0..3).map(|n| format!("http://a.test/{n}"));
-    let comparison = recorded(config, urls, answers, |config| config.concurrency(1));
+    let comparison = compare_runs(config, urls, answers, |config| config.concurrency(1));
     assert_eq!(comparison.unseen, 0);
     assert_eq!(comparison.recorded.took(), Duration::from_millis(100));
     assert_eq!(comparison.optimistic.took(), Duration::from_millis(300));
@@ -211,7 +214,10 @@ fn a_policy_that_a_secret_chose_is_told_of() {
         .default(policy());
     let config = Config::default().rules(rules.build().unwrap());
     let urls = ["http://a.test/?token=hunter2".to_owned()].into_iter();
-    let answers: &[&[Answer]] = &[&[Fail(10), Status(10, 200)]];
-    let comparison = recorded(config, urls, answers, |config| config);
-    assert_eq!((comparison.pinned, succeeded(&comparison)), (1, (1, 0, 0)));
+    let answers: &[&[ScriptedAnswer]] = &[&[Fail(10), Status(10, 200)]];
+    let comparison = compare_runs(config, urls, answers, |config| config);
+    assert_eq!(
+        (comparison.pinned, success_counts(&comparison)),
+        (1, (1, 0, 0))
+    );
 }

@@ -39,7 +39,7 @@ pub struct RecordedEngine<W: Write = Box<dyn Write + Send>> {
 
 struct ActiveRecording<W: Write> {
     recorder: TraceRecorder<W>,
-    report: Box<dyn FnOnce(io::Error) + Send>,
+    on_error: Box<dyn FnOnce(io::Error) + Send>,
 }
 
 impl<W: Write> RecordedEngine<W> {
@@ -59,30 +59,30 @@ impl<W: Write> RecordedEngine<W> {
         }
     }
 
-    /// An engine whose calls are written to `to`. If that fails, at once or later, the recording
-    /// ends and `report` is called.
+    /// An engine whose calls are written to `writer`. If that fails, at once or later, the recording
+    /// ends and `on_error` is called.
     ///
     /// ```
     /// use fetch_proto::{Config, Timestamp};
     /// use fetch_trace::RecordedEngine;
-    /// let report = |error| eprintln!("the recording ended: {error}");
-    /// let engine = RecordedEngine::recording(Config::default(), 7, Timestamp::START, Vec::new(), report);
+    /// let on_error = |error| eprintln!("the recording ended: {error}");
+    /// let engine = RecordedEngine::recording(Config::default(), 7, Timestamp::START, Vec::new(), on_error);
     /// assert_eq!(engine.stats().live, 0);
     /// ```
     pub fn recording(
         config: Config,
         seed: u64,
         now: Timestamp,
-        to: W,
-        report: impl FnOnce(io::Error) + Send + 'static,
+        writer: W,
+        on_error: impl FnOnce(io::Error) + Send + 'static,
     ) -> Self {
-        let recording = match TraceRecorder::new(to, &config, seed, now) {
+        let recording = match TraceRecorder::new(writer, &config, seed, now) {
             Ok(recorder) => Some(Box::new(ActiveRecording {
                 recorder,
-                report: Box::new(report),
+                on_error: Box::new(on_error),
             })),
             Err(error) => {
-                report(error);
+                on_error(error);
                 None
             }
         };
@@ -100,8 +100,8 @@ impl<W: Write> RecordedEngine<W> {
     /// assert_eq!(RecordedEngine::<Vec<u8>>::new(Config::default(), 7, Timestamp::START).finish(), None);
     /// ```
     pub fn finish(self) -> Option<W> {
-        let ActiveRecording { recorder, report } = *self.recording?;
-        recorder.finish().map_err(report).ok()
+        let ActiveRecording { recorder, on_error } = *self.recording?;
+        recorder.finish().map_err(on_error).ok()
     }
 
     /// See [`Engine::cancel`].
@@ -113,10 +113,10 @@ impl<W: Write> RecordedEngine<W> {
     /// ```
     pub fn cancel(&mut self, id: FetchId, now: Timestamp) -> Handled {
         if let Some(recording) = &mut self.recording {
-            recording.recorder.call(&TraceCall::Cancel(id), now);
+            recording.recorder.record_call(&TraceCall::Cancel(id), now);
         }
         let handled = self.engine.cancel(id, now);
-        self.note(|recorder| recorder.handled(handled, now));
+        self.record(|recorder| recorder.record_handled(handled, now));
         handled
     }
 
@@ -128,7 +128,7 @@ impl<W: Write> RecordedEngine<W> {
     /// engine.close(Timestamp::START);
     /// ```
     pub fn close(&mut self, now: Timestamp) {
-        self.note(|recorder| recorder.plain(&TraceCall::Close, now));
+        self.record(|recorder| recorder.record_plain_call(&TraceCall::Close, now));
         self.engine.close(now);
     }
 
@@ -145,10 +145,10 @@ impl<W: Write> RecordedEngine<W> {
     /// ```
     pub fn handle(&mut self, id: AttemptId, input: Input, now: Timestamp) -> Handled {
         if let Some(recording) = &mut self.recording {
-            recording.recorder.handle(id, &input, now);
+            recording.recorder.record_input(id, &input, now);
         }
         let handled = self.engine.handle(id, input, now);
-        self.note(|recorder| recorder.handled(handled, now));
+        self.record(|recorder| recorder.record_handled(handled, now));
         handled
     }
 
@@ -160,7 +160,7 @@ impl<W: Write> RecordedEngine<W> {
     /// engine.hold();
     /// ```
     pub fn hold(&mut self) {
-        self.note(|recorder| recorder.timeless(&TraceCall::Hold));
+        self.record(|recorder| recorder.record_timeless_call(&TraceCall::Hold));
         self.engine.hold();
     }
 
@@ -175,7 +175,7 @@ impl<W: Write> RecordedEngine<W> {
         let boxed = Box::new(config);
         if self.recording.is_some() {
             let call = TraceCall::SetConfig(boxed.clone());
-            self.note(|recorder| recorder.plain(&call, now));
+            self.record(|recorder| recorder.record_plain_call(&call, now));
         }
         self.engine.set_config(*boxed, now);
     }
@@ -189,7 +189,9 @@ impl<W: Write> RecordedEngine<W> {
     /// engine.set_crawl_delay("http://a.test", Duration::from_secs(1));
     /// ```
     pub fn set_crawl_delay(&mut self, host: &str, delay: Duration) {
-        self.note(|recorder| recorder.timeless(&TraceCall::SetCrawlDelay(host.into(), delay)));
+        self.record(|recorder| {
+            recorder.record_timeless_call(&TraceCall::SetCrawlDelay(host.into(), delay))
+        });
         self.engine.set_crawl_delay(host, delay);
     }
 
@@ -201,12 +203,12 @@ impl<W: Write> RecordedEngine<W> {
     /// engine.release();
     /// ```
     pub fn release(&mut self) {
-        self.note(|recorder| recorder.timeless(&TraceCall::Release));
+        self.record(|recorder| recorder.record_timeless_call(&TraceCall::Release));
         self.engine.release();
     }
 
     /// The engine, for what only one of several is asked: a recording is of the only one.
-    fn unrecorded(&mut self) -> Option<&mut Engine> {
+    fn unrecorded_engine(&mut self) -> Option<&mut Engine> {
         debug_assert!(
             self.recording.is_none(),
             "a recording is of the only engine"
@@ -228,7 +230,7 @@ impl<W: Write> RecordedEngine<W> {
     /// }
     /// ```
     pub fn adopt(&mut self, moved: Moved, now: Timestamp) -> Result<Vec<FetchId>, Moved> {
-        match self.unrecorded() {
+        match self.unrecorded_engine() {
             Some(engine) => engine.adopt(moved, now),
             None => Err(moved),
         }
@@ -242,7 +244,7 @@ impl<W: Write> RecordedEngine<W> {
     /// assert!(engine.take(FetchId::LONE, Timestamp::START).is_none());
     /// ```
     pub fn take(&mut self, id: FetchId, now: Timestamp) -> Option<Moved> {
-        self.unrecorded()?.take(id, now)
+        self.unrecorded_engine()?.take(id, now)
     }
 
     /// See [`Engine::set_part`]. It is for one of several engines, of which none is recorded: while
@@ -254,7 +256,7 @@ impl<W: Write> RecordedEngine<W> {
     /// engine.set_part(Part { index: 0, of: 2 });
     /// ```
     pub fn set_part(&mut self, part: Part) {
-        if let Some(engine) = self.unrecorded() {
+        if let Some(engine) = self.unrecorded_engine() {
             engine.set_part(part);
         }
     }
@@ -268,7 +270,7 @@ impl<W: Write> RecordedEngine<W> {
     /// engine.set_ceiling(5);
     /// ```
     pub fn set_ceiling(&mut self, attempts: usize) {
-        if let Some(engine) = self.unrecorded() {
+        if let Some(engine) = self.unrecorded_engine() {
             engine.set_ceiling(attempts);
         }
     }
@@ -282,7 +284,7 @@ impl<W: Write> RecordedEngine<W> {
     /// engine.set_rate_part(1, 2);
     /// ```
     pub fn set_rate_part(&mut self, parts: u32, of: u32) {
-        if let Some(engine) = self.unrecorded() {
+        if let Some(engine) = self.unrecorded_engine() {
             engine.set_rate_part(parts, of);
         }
     }
@@ -296,7 +298,7 @@ impl<W: Write> RecordedEngine<W> {
     /// engine.set_budget_part(1, 2, RetryBudget::FULL);
     /// ```
     pub fn set_budget_part(&mut self, parts: u32, of: u32, fill: u64) {
-        if let Some(engine) = self.unrecorded() {
+        if let Some(engine) = self.unrecorded_engine() {
             engine.set_budget_part(parts, of, fill);
         }
     }
@@ -322,7 +324,7 @@ impl<W: Write> RecordedEngine<W> {
     /// ```
     pub fn poll(&mut self, now: Timestamp) -> Output {
         let output = self.engine.poll(now);
-        self.note(|recorder| recorder.poll(&output, now));
+        self.record(|recorder| recorder.record_poll(&output, now));
         output
     }
 
@@ -340,19 +342,19 @@ impl<W: Write> RecordedEngine<W> {
     /// As there.
     pub fn submit(&mut self, request: Request, now: Timestamp) -> Result<FetchId, Rejected> {
         if let Some(recording) = &mut self.recording {
-            recording.recorder.submit(&request, now);
+            recording.recorder.record_submit(&request, now);
         }
         let result = self.engine.submit(request, now);
-        self.note(|recorder| recorder.submitted(&result, now));
+        self.record(|recorder| recorder.record_submit_result(&result, now));
         result
     }
 
-    fn note(&mut self, write: impl FnOnce(&mut TraceRecorder<W>) -> io::Result<()>) {
+    fn record(&mut self, write: impl FnOnce(&mut TraceRecorder<W>) -> io::Result<()>) {
         if let Some(recording) = &mut self.recording
             && let Err(error) = write(&mut recording.recorder)
             && let Some(recording) = self.recording.take()
         {
-            (recording.report)(error);
+            (recording.on_error)(error);
         }
     }
 }
@@ -368,7 +370,7 @@ impl<W: Write> Deref for RecordedEngine<W> {
 
 impl<W: Write> fmt::Debug for RecordedEngine<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Recorded")
+        f.debug_struct("RecordedEngine")
             .field("engine", &self.engine)
             .field("recording", &self.recording.is_some())
             .finish()

@@ -5,23 +5,23 @@ use std::io;
 use fetch_proto::{Config, Timestamp};
 use proptest::prelude::*;
 
-use super::site::{example, runs};
+use super::random_site::{any_run, example_run};
 use crate::frame::{Frame, HEAD_LEN, MAGIC};
 use crate::reader::TraceEnd;
-use crate::recorded::RecordedEngine;
+use crate::recorded_engine::RecordedEngine;
 use crate::recorder::TraceRecorder;
 use crate::{TraceError, explain, replay, what_if};
 
 /// Where the entries begin.
-fn body(file: &[u8]) -> usize {
+fn entries_start(file: &[u8]) -> usize {
     let head = MAGIC.len() + 2;
     let length: [u8; 4] = file[head..head + 4].try_into().unwrap();
     head + HEAD_LEN + u32::from_le_bytes(length) as usize
 }
 
 /// A file of these frames, each with the right hash.
-fn framed(file: &[u8], contents: &[&[u8]]) -> Vec<u8> {
-    let mut file = file[..body(file)].to_vec();
+fn build_file(file: &[u8], contents: &[&[u8]]) -> Vec<u8> {
+    let mut file = file[..entries_start(file)].to_vec();
     for content in contents {
         let mut frame = Frame::new(content.len());
         frame.content().extend_from_slice(content);
@@ -32,17 +32,17 @@ fn framed(file: &[u8], contents: &[&[u8]]) -> Vec<u8> {
 
 #[test]
 fn a_file_cut_anywhere_is_used_up_to_there() {
-    let (file, _) = example().record();
-    let body = body(&file);
+    let (file, _) = example_run().record();
+    let start = entries_start(&file);
     let mut most = 0;
     // Every place near the head and the end, and some between.
     let cuts = (0..file.len())
-        .filter(|cut| cut % 61 == 0 || cut.abs_diff(body) < 20 || file.len() - cut < 20);
+        .filter(|cut| cut % 61 == 0 || cut.abs_diff(start) < 20 || file.len() - cut < 20);
     for cut in cuts {
         match replay(&file[..cut]) {
-            Err(error) => assert!(cut < body, "{cut}: {error}"),
+            Err(error) => assert!(cut < start, "{cut}: {error}"),
             Ok(report) => {
-                assert!(cut >= body && report.is_identical(), "{cut}: {report}");
+                assert!(cut >= start && report.is_identical(), "{cut}: {report}");
                 assert!(
                     matches!(report.ending, TraceEnd::Cut { at } if at <= cut as u64),
                     "{report}"
@@ -59,7 +59,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn one_changed_byte_is_found(run in runs(), place in any::<prop::sample::Index>(), bit in 0u8..8) {
+    fn one_changed_byte_is_found(run in any_run(), place in any::<prop::sample::Index>(), bit in 0u8..8) {
         let (mut file, _) = run.record();
         let place = place.index(file.len());
         file[place] ^= 1 << bit;
@@ -73,12 +73,12 @@ proptest! {
     #[test]
     fn any_bytes_do_no_harm(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         let _ = replay(&bytes[..]);
-        let (file, _) = example().record();
+        let (file, _) = example_run().record();
         // After a true head, and in a frame with the right hash.
-        let mut after = file[..body(&file)].to_vec();
+        let mut after = file[..entries_start(&file)].to_vec();
         after.extend_from_slice(&bytes);
         let _ = replay(&after[..]);
-        let framed = framed(&file, &[&bytes]);
+        let framed = build_file(&file, &[&bytes]);
         let _ = replay(&framed[..]);
         let _ = what_if(&framed[..], |config| config);
         let _ = explain(&framed[..], "http://h1.test/1");
@@ -87,16 +87,16 @@ proptest! {
     /// True entries with a few bytes changed, in frames with the right hash.
     #[test]
     fn wrong_entries_do_no_harm(
-        run in runs(),
+        run in any_run(),
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
     ) {
         let (file, _) = run.record();
-        let mut entries = file[body(&file) + HEAD_LEN..].to_vec();
+        let mut entries = file[entries_start(&file) + HEAD_LEN..].to_vec();
         for (place, byte) in changes {
             let place = place.index(entries.len());
             entries[place] = byte;
         }
-        let framed = framed(&file, &[&entries]);
+        let framed = build_file(&file, &[&entries]);
         let _ = replay(&framed[..]);
         let _ = what_if(&framed[..], |config| config);
         let _ = explain(&framed[..], "http://h1.test/1");
@@ -111,15 +111,15 @@ fn what_is_no_trace_is_told_in_plain_words() {
         error(b"http://a.test/\nhttp://b.test/\n"),
         TraceError::NotATrace
     ));
-    let (mut file, _) = example().record();
+    let (mut file, _) = example_run().record();
     file[MAGIC.len()] = 9;
     assert!(error(&file).to_string().contains("format 9"));
 }
 
 #[test]
 fn a_frame_after_the_end_is_damage() {
-    let (file, _) = example().record();
-    let twice = [&file[..], &file[body(&file)..]].concat();
+    let (file, _) = example_run().record();
+    let twice = [&file[..], &file[entries_start(&file)..]].concat();
     let report = replay(&twice[..]).unwrap();
     assert_eq!(
         report.ending,
@@ -130,9 +130,9 @@ fn a_frame_after_the_end_is_damage() {
 }
 
 /// Takes so many bytes.
-struct Small(usize);
+struct LimitedWriter(usize);
 
-impl io::Write for Small {
+impl io::Write for LimitedWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0 = self
             .0
@@ -148,17 +148,17 @@ impl io::Write for Small {
 
 #[test]
 fn a_recording_that_fails_is_told_once_and_the_engine_goes_on() {
-    let (sender, told) = std::sync::mpsc::channel();
+    let (sender, errors) = std::sync::mpsc::channel();
     let report = move |error: io::Error| sender.send(error.to_string()).unwrap();
     let now = Timestamp::START;
     let config = Config::default().window(100_000);
-    let mut engine = RecordedEngine::recording(config, 7, now, Small(40_000), report);
+    let mut engine = RecordedEngine::recording(config, 7, now, LimitedWriter(40_000), report);
     for n in 0..100_000 {
         let url = format!("http://{n}.test/{n}").parse().unwrap();
         engine.submit(fetch_proto::Request::get(url), now).unwrap();
     }
     assert_eq!(engine.stats().live, 100_000);
-    assert_eq!(told.try_iter().collect::<Vec<_>>(), ["disk full"]);
+    assert_eq!(errors.try_iter().collect::<Vec<_>>(), ["disk full"]);
     assert!(engine.finish().is_none());
 }
 

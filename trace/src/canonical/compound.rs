@@ -6,51 +6,55 @@ use super::{CanonicalError, CanonicalSerializer, tag};
 
 /// A struct, a sequence or a map that is being written.
 pub(super) struct CompoundSerializer<'a, 'b> {
-    canon: &'a mut CanonicalSerializer<'b>,
+    serializer: &'a mut CanonicalSerializer<'b>,
     /// Where it began.
     start: usize,
     /// What is left of it if nothing was written.
-    bare: usize,
+    empty_len: usize,
 }
 
 impl<'a, 'b> CompoundSerializer<'a, 'b> {
-    pub(super) fn new(canon: &'a mut CanonicalSerializer<'b>) -> Self {
-        let start = canon.out.len();
+    pub(super) fn new(serializer: &'a mut CanonicalSerializer<'b>) -> Self {
+        let start = serializer.out.len();
         Self {
-            canon,
+            serializer,
             start,
-            bare: start,
+            empty_len: start,
         }
     }
 
-    pub(super) fn sequence(canon: &'a mut CanonicalSerializer<'b>) -> Self {
-        let start = canon.out.len();
-        canon.out.push(tag::SEQUENCE);
-        let bare = canon.out.len();
-        Self { canon, start, bare }
+    pub(super) fn sequence(serializer: &'a mut CanonicalSerializer<'b>) -> Self {
+        let start = serializer.out.len();
+        serializer.out.push(tag::SEQUENCE);
+        let empty_len = serializer.out.len();
+        Self {
+            serializer,
+            start,
+            empty_len,
+        }
     }
 
-    pub(super) fn variant(canon: &'a mut CanonicalSerializer<'b>, name: &str) -> Self {
-        canon.text(tag::VARIANT, name);
+    pub(super) fn variant(serializer: &'a mut CanonicalSerializer<'b>, name: &str) -> Self {
+        serializer.write_text(tag::VARIANT, name);
         // The name is there in any case.
-        let here = canon.out.len();
+        let here = serializer.out.len();
         Self {
-            canon,
+            serializer,
             start: here,
-            bare: here,
+            empty_len: here,
         }
     }
 
     fn close(self) {
-        if self.canon.out.len() == self.bare {
-            self.canon.out.truncate(self.start);
+        if self.serializer.out.len() == self.empty_len {
+            self.serializer.out.truncate(self.start);
         } else {
-            self.canon.out.push(tag::END);
+            self.serializer.out.push(tag::END);
         }
     }
 }
 
-macro_rules! parts {
+macro_rules! compound_serializers {
     ($($trait:ident::$method:ident($($key:ident: $key_type:ty)?) => $write:ident),* $(,)?) => { $(
         impl ser::$trait for CompoundSerializer<'_, '_> {
             type Ok = ();
@@ -61,7 +65,7 @@ macro_rules! parts {
                 $($key: $key_type,)?
                 value: &T,
             ) -> Result<(), CanonicalError> {
-                self.canon.$write($($key,)? value)
+                self.serializer.$write($($key,)? value)
             }
 
             fn end(self) -> Result<(), CanonicalError> {
@@ -72,13 +76,13 @@ macro_rules! parts {
     )* };
 }
 
-parts! {
-    SerializeSeq::serialize_element() => element,
-    SerializeTuple::serialize_element() => element,
-    SerializeTupleStruct::serialize_field() => element,
-    SerializeTupleVariant::serialize_field() => element,
-    SerializeStruct::serialize_field(key: &'static str) => field,
-    SerializeStructVariant::serialize_field(key: &'static str) => field,
+compound_serializers! {
+    SerializeSeq::serialize_element() => write_element,
+    SerializeTuple::serialize_element() => write_element,
+    SerializeTupleStruct::serialize_field() => write_element,
+    SerializeTupleVariant::serialize_field() => write_element,
+    SerializeStruct::serialize_field(key: &'static str) => write_field,
+    SerializeStructVariant::serialize_field(key: &'static str) => write_field,
 }
 
 impl ser::SerializeMap for CompoundSerializer<'_, '_> {
@@ -86,11 +90,11 @@ impl ser::SerializeMap for CompoundSerializer<'_, '_> {
     type Error = CanonicalError;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), CanonicalError> {
-        self.canon.element(key)
+        self.serializer.write_element(key)
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), CanonicalError> {
-        self.canon.element(value)
+        self.serializer.write_element(value)
     }
 
     fn end(self) -> Result<(), CanonicalError> {

@@ -9,7 +9,7 @@ use crate::frame::Frame;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RepeatedPoll {
     pub(super) at: Timestamp,
-    pub(super) check: u8,
+    pub(super) digest_byte: u8,
     pub(super) count: u16,
     pub(super) name: &'static str,
 }
@@ -17,7 +17,7 @@ pub(super) struct RepeatedPoll {
 /// Adds an entry, and before it the polls that are still counted.
 pub(super) fn append(frame: &mut Frame, repeat: &mut Option<RepeatedPoll>, entry: &Entry<'_>) {
     if let Some(repeat) = repeat.take().filter(|repeat| repeat.count > 0) {
-        push(frame, &Entry::Repeat(repeat.count, repeat.check));
+        push(frame, &Entry::Repeat(repeat.count, repeat.digest_byte));
     }
     push(frame, entry);
 }
@@ -29,9 +29,9 @@ fn push(frame: &mut Frame, entry: &Entry<'_>) {
 }
 
 /// The entry of a poll that said this, and its name.
-pub(super) fn kind(output: &Output) -> (&'static str, fn(PollEntry) -> Entry<'static>) {
+pub(super) fn poll_entry(output: &Output) -> (&'static str, fn(PollEntry) -> Entry<'static>) {
     (
-        name(output),
+        output_kind(output),
         match output {
             Output::Abort(_) => Entry::Abort,
             Output::Accept(_) => Entry::Accept,
@@ -46,7 +46,7 @@ pub(super) fn kind(output: &Output) -> (&'static str, fn(PollEntry) -> Entry<'st
 }
 
 /// What kind of output this is.
-pub(crate) fn name(output: &Output) -> &'static str {
+pub(crate) fn output_kind(output: &Output) -> &'static str {
     match output {
         Output::Abort(_) => "abort",
         Output::Accept(_) => "accept",

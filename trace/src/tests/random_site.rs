@@ -9,16 +9,16 @@ use fetch_proto::{
 };
 use proptest::prelude::*;
 
-use crate::recorded::RecordedEngine;
+use crate::recorded_engine::RecordedEngine;
 use crate::virtual_run::{self, CallerScript, ScheduledStep, ServerModel};
 
 pub(crate) const SECRET: &str = "hunter2";
 
-/// A deterministic stream of draws.
+/// A deterministic stream of random.
 #[derive(Debug)]
-pub(crate) struct Draws(u64);
+pub(crate) struct SeededRandom(u64);
 
-impl Draws {
+impl SeededRandom {
     pub(crate) fn below(&mut self, n: u64) -> u64 {
         self.0 = self
             .0
@@ -30,46 +30,51 @@ impl Draws {
 
 /// Answers well, badly, late, elsewhere or not at all.
 #[derive(Debug)]
-pub(crate) struct Site {
-    draws: Draws,
+pub(crate) struct RandomSite {
+    random: SeededRandom,
     pub(crate) outcomes: Vec<(u64, Result<u16, fetch_proto::Error>)>,
 }
 
-impl ServerModel for Site {
-    fn start(&mut self, _: usize, _: &Attempt, now: Timestamp) -> Vec<(Timestamp, ScheduledStep)> {
-        let draws = &mut self.draws;
+impl ServerModel for RandomSite {
+    fn start_attempt(
+        &mut self,
+        _: usize,
+        _: &Attempt,
+        now: Timestamp,
+    ) -> Vec<(Timestamp, ScheduledStep)> {
+        let random = &mut self.random;
         let mut at = now;
-        let mut course = Vec::new();
-        let mut then = |draws: &mut Draws, input: fn(Timestamp) -> Input| {
-            at = at + Duration::from_micros(draws.below(400_000));
-            course.push((at, ScheduledStep::Input(input(at))));
+        let mut steps = Vec::new();
+        let mut then = |random: &mut SeededRandom, input: fn(Timestamp) -> Input| {
+            at = at + Duration::from_micros(random.below(400_000));
+            steps.push((at, ScheduledStep::Input(input(at))));
         };
-        then(draws, |at| Input::Mark(Phase::Connected, at));
-        then(draws, |at| Input::Mark(Phase::Sent, at));
-        match draws.below(10) {
-            0 => then(draws, |_| Input::End(Err(Failure::Connect))),
-            1 => then(draws, |_| Input::End(Err(Failure::Stale { sent: false }))),
-            2 => return course,
-            3 => then(draws, |_| {
+        then(random, |at| Input::Mark(Phase::Connected, at));
+        then(random, |at| Input::Mark(Phase::Sent, at));
+        match random.below(10) {
+            0 => then(random, |_| Input::End(Err(Failure::Connect))),
+            1 => then(random, |_| Input::End(Err(Failure::Stale { sent: false }))),
+            2 => return steps,
+            3 => then(random, |_| {
                 let asked = Some(Duration::from_secs(2));
                 Input::Head(Head {
                     retry_after: asked,
                     ..Head::status(429)
                 })
             }),
-            4 => then(draws, |_| Input::Head(Head::status(503))),
-            5 => then(draws, |_| {
+            4 => then(random, |_| Input::Head(Head::status(503))),
+            5 => then(random, |_| {
                 let to = "//u:hunter2@h0.test/moved?n=1&token=hunter2#code=hunter2".into();
                 Input::Head(Head {
                     location: Some(to),
                     ..Head::status(302)
                 })
             }),
-            _ => then(draws, |_| Input::Head(Head::status(200))),
+            _ => then(random, |_| Input::Head(Head::status(200))),
         }
-        then(draws, |_| Input::Body { bytes: 70_000 });
-        then(draws, |_| Input::End(Ok(())));
-        course
+        then(random, |_| Input::Body { bytes: 70_000 });
+        then(random, |_| Input::End(Ok(())));
+        steps
     }
 
     fn continue_attempt(
@@ -81,7 +86,7 @@ impl ServerModel for Site {
         Vec::new()
     }
 
-    fn done(&mut self, _: usize, outcome: &Outcome, _: Timestamp) {
+    fn record_outcome(&mut self, _: usize, outcome: &Outcome, _: Timestamp) {
         let result = outcome.result.map(|finish| finish.status);
         self.outcomes.push((outcome.tag, result));
     }
@@ -89,7 +94,7 @@ impl ServerModel for Site {
 
 /// A run: its settings, its requests, its seed.
 #[derive(Clone, Debug)]
-pub(crate) struct Run {
+pub(crate) struct RandomRun {
     pub(crate) config: Config,
     pub(crate) requests: Vec<(u64, Request)>,
     pub(crate) seed: u64,
@@ -97,9 +102,9 @@ pub(crate) struct Run {
     close: Option<u64>,
 }
 
-impl Run {
+impl RandomRun {
     /// Runs it and gives the trace.
-    pub(crate) fn record(&self) -> (Vec<u8>, Site) {
+    pub(crate) fn record(&self) -> (Vec<u8>, RandomSite) {
         let start = Timestamp::from_nanos(17);
         let config = self.config.clone();
         let mut engine = RecordedEngine::recording(config, self.seed, start, Vec::new(), |error| {
@@ -120,8 +125,8 @@ impl Run {
             cancels: cancels.into(),
             close: self.close.map(after),
         };
-        let mut site = Site {
-            draws: Draws(self.seed),
+        let mut site = RandomSite {
+            random: SeededRandom(self.seed),
             outcomes: Vec::new(),
         };
         virtual_run::run_virtual(&mut engine, start, script, &mut site);
@@ -129,7 +134,7 @@ impl Run {
     }
 }
 
-fn config() -> impl Strategy<Value = Config> {
+fn any_config() -> impl Strategy<Value = Config> {
     let limits = (1usize..20, 0usize..5, 1usize..40);
     (limits, any::<[bool; 4]>(), 1u64..20, 0u16..4).prop_map(|(limits, flags, total, retries)| {
         let (concurrency, per_host, window) = limits;
@@ -166,7 +171,7 @@ fn config() -> impl Strategy<Value = Config> {
     })
 }
 
-fn request() -> impl Strategy<Value = (u64, Request)> {
+fn any_request() -> impl Strategy<Value = (u64, Request)> {
     let own = prop::option::weighted(0.1, 1u16..3);
     (0u64..3000, 0u8..4, 0u8..20, 0u8..6, own).prop_map(|(at, host, path, kind, own)| {
         let user = if kind == 1 { "me:hunter2@" } else { "" };
@@ -185,12 +190,12 @@ fn request() -> impl Strategy<Value = (u64, Request)> {
     })
 }
 
-pub(crate) fn runs() -> impl Strategy<Value = Run> {
-    let requests = prop::collection::vec(request(), 0..60);
+pub(crate) fn any_run() -> impl Strategy<Value = RandomRun> {
+    let requests = prop::collection::vec(any_request(), 0..60);
     let cancels = prop::collection::vec((0u64..4000, 0usize..60), 0..4);
     let close = prop::option::weighted(0.2, 500u64..5000);
-    (config(), requests, any::<u64>(), cancels, close).prop_map(
-        |(config, requests, seed, cancels, close)| Run {
+    (any_config(), requests, any::<u64>(), cancels, close).prop_map(
+        |(config, requests, seed, cancels, close)| RandomRun {
             config,
             requests,
             seed,
@@ -201,14 +206,14 @@ pub(crate) fn runs() -> impl Strategy<Value = Run> {
 }
 
 /// A run of some size, always the same.
-pub(crate) fn example() -> Run {
+pub(crate) fn example_run() -> RandomRun {
     let requests = (0..40).map(|n| {
         let url = format!("http://h{}.test/{n}?token=hunter2", n % 3);
         let mut request = Request::get(url.parse().expect("it is a URL"));
         request.tag = n;
         (n * 10, request)
     });
-    Run {
+    RandomRun {
         config: Config::default()
             .concurrency(5)
             .per_host(3)

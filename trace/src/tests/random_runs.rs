@@ -5,10 +5,10 @@ use std::time::Duration;
 use fetch_proto::{Attempt, Config, Failure, FetchId, Head, Input, Output, Request, Timestamp};
 use proptest::prelude::*;
 
-use super::site::{SECRET, example, runs};
+use super::random_site::{SECRET, any_run, example_run};
 use crate::call::TraceAnswer;
 use crate::reader::TraceEnd;
-use crate::recorded::RecordedEngine;
+use crate::recorded_engine::RecordedEngine;
 use crate::replay::{TraceReplay, replay};
 use crate::{explain, what_if};
 
@@ -21,7 +21,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
-    fn every_run_replays_identically_and_holds_no_secret(run in runs()) {
+    fn every_run_replays_identically_and_holds_no_secret(run in any_run()) {
         let (file, site) = run.record();
         let report = replay(&file[..]).unwrap();
         prop_assert!(report.is_identical(), "{}", report);
@@ -31,18 +31,18 @@ proptest! {
     }
 
     #[test]
-    fn events_change_no_decision_and_no_digest(run in runs()) {
+    fn events_change_no_decision_and_no_digest(run in any_run()) {
         let (file, _) = run.record();
         let report = TraceReplay::open(&file[..]).unwrap().with_events().run(|_, _| {}).unwrap();
         prop_assert!(report.is_identical(), "{}", report);
     }
 
     #[test]
-    fn the_outcomes_of_a_replay_are_those_of_the_run(run in runs()) {
+    fn the_outcomes_of_a_replay_are_those_of_the_run(run in any_run()) {
         let (file, site) = run.record();
         let mut outcomes = Vec::new();
-        let report = TraceReplay::open(&file[..]).unwrap().run(|moment, _| {
-            if let TraceAnswer::Output(Output::Done(_, outcome)) = &moment.answer {
+        let report = TraceReplay::open(&file[..]).unwrap().run(|step, _| {
+            if let TraceAnswer::Output(Output::Done(_, outcome)) = &step.answer {
                 outcomes.push((outcome.tag, outcome.result.map(|finish| finish.status)));
             }
         });
@@ -122,11 +122,11 @@ fn input(kind: u8) -> Option<Input> {
 
 #[test]
 fn another_seed_is_reported_where_it_begins_to_matter() {
-    let run = example();
+    let run = example_run();
     let (file, _) = run.record();
     let replay = TraceReplay::open(&file[..])
         .unwrap()
-        .with(run.config.clone(), run.seed + 1);
+        .with_config(run.config.clone(), run.seed + 1);
     let report = replay.run(|_, _| {}).unwrap();
     let difference = report.difference.clone().expect("jitter differs");
     assert!(
@@ -142,12 +142,12 @@ fn another_seed_is_reported_where_it_begins_to_matter() {
 
 #[test]
 fn other_settings_are_reported_where_they_begin_to_matter() {
-    let run = example();
+    let run = example_run();
     let (file, _) = run.record();
     let config = run.config.clone().concurrency(2);
     let report = TraceReplay::open(&file[..])
         .unwrap()
-        .with(config, run.seed)
+        .with_config(config, run.seed)
         .run(|_, _| {})
         .unwrap();
     let difference = report.difference.expect("two instead of five");
@@ -159,7 +159,7 @@ fn other_settings_are_reported_where_they_begin_to_matter() {
 
 #[test]
 fn what_if_nothing_were_different_is_what_was() {
-    let run = example();
+    let run = example_run();
     let (file, _) = run.record();
     let comparison = what_if(&file[..], |config| config).unwrap();
     assert!(comparison.faithful);
@@ -176,7 +176,7 @@ fn what_if_nothing_were_different_is_what_was() {
 
 #[test]
 fn a_story_tells_the_reason_of_every_decision() {
-    let (file, _) = example().record();
+    let (file, _) = example_run().record();
     let story = explain(&file[..], "http://h1.test/1?token=whatever").unwrap();
     assert_eq!((story.fetches.len(), story.faithful), (1, true));
     let text = story.to_string();
