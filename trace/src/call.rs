@@ -1,4 +1,4 @@
-//! The calls of an engine as values.
+//! Calls of an engine, and their answers, as values.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use fetch_proto::{
 };
 use serde::{Deserialize, Serialize};
 
-/// A call of an [`Engine`] that may change it.
+/// A call that may change an [`Engine`].
 ///
-/// To add one: a variant here, its line in [`TraceCall::apply`], and its method in
-/// [`RecordedEngine`](crate::RecordedEngine). It is then recorded in JSON; an entry of its own in the format is
-/// only worth it for what happens for each fetch.
+/// To add a call, add a variant here, its line in [`TraceCall::apply`] and its method in
+/// [`RecordedEngine`](crate::RecordedEngine). It is recorded in JSON. A separate kind of entry in the file format
+/// pays only for calls that are made for each fetch.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -37,22 +37,22 @@ pub enum TraceCall {
     Submit(Request),
 }
 
-/// What an engine answered.
+/// The return value of a [`TraceCall`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TraceAnswer {
-    /// To `cancel` and `handle`.
+    /// Of `cancel` and `handle`.
     Handled(Handled),
-    /// To `close`, `hold`, `release` and the settings.
+    /// Of `close`, `hold`, `release` and the settings: no value.
     Nothing,
-    /// To `poll`.
+    /// Of `poll`.
     Output(Output),
-    /// To `submit`.
+    /// Of `submit`.
     Submitted(Result<FetchId, Rejected>),
 }
 
 impl TraceCall {
-    /// Makes the call.
+    /// Makes the call on `engine`.
     ///
     /// ```
     /// use fetch_proto::{Config, Engine, Output, Timestamp};

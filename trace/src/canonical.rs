@@ -1,8 +1,8 @@
-//! A value as bytes that stay the same when its type gains a field or a variant.
+//! Serializes values to bytes that do not change when a type gains a field or a variant.
 //!
-//! What is hashed into a trace must be comparable between versions of the core: names are written,
-//! not positions, and what has its type's zero (0, false, `None`, empty) is left out together with
-//! its name. So a field that is added later, and not used, changes nothing.
+//! Digests in a trace must be comparable between versions of the core. Fields are written by name, not
+//! by position, and a field with a zero value (0, false, `None`, empty) is left out. A field that is
+//! added later and not used therefore does not change the bytes.
 
 mod compound;
 
@@ -13,11 +13,10 @@ use serde::ser::{self, Serialize};
 use self::compound::CompoundSerializer;
 use crate::redact::{Redactor, without_fragment};
 
-/// Appends `value` to `out`. URLs in it are redacted if there is a redactor, and lose their fragment
-/// in any case.
+/// Appends `value` to `out`. URLs lose their fragment and, with a redactor, their secrets.
 pub(crate) fn write<T: Serialize>(out: &mut Vec<u8>, value: &T, redactor: Option<&Redactor>) {
     let written = value.serialize(&mut CanonicalSerializer { out, redactor });
-    debug_assert!(written.is_ok(), "plain data can always be written");
+    debug_assert!(written.is_ok(), "plain data can always be serialized");
 }
 
 struct CanonicalSerializer<'a> {
@@ -25,7 +24,7 @@ struct CanonicalSerializer<'a> {
     redactor: Option<&'a Redactor>,
 }
 
-/// The tag that begins each kind of value.
+/// First byte of each kind of value.
 mod tag {
     pub(super) const TRUE: u8 = 1;
     pub(super) const INTEGER: u8 = 2;
@@ -54,7 +53,7 @@ impl CanonicalSerializer<'_> {
         self.out.extend_from_slice(text.as_bytes());
     }
 
-    /// A name and a value; neither if the value is its type's zero.
+    /// Writes a name and a value; nothing if the value is zero.
     fn write_field<T: Serialize + ?Sized>(
         &mut self,
         name: &str,
@@ -76,13 +75,13 @@ impl CanonicalSerializer<'_> {
     }
 }
 
-/// Nothing fails but a type that says so itself.
+/// Error of a type's own `Serialize`. The serializer itself cannot fail.
 #[derive(Debug)]
 pub(crate) struct CanonicalError;
 
 impl fmt::Display for CanonicalError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value could not be written")
+        f.write_str("a value could not be serialized")
     }
 }
 
@@ -295,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_that_is_added_and_not_used_changes_nothing() {
+    fn an_added_unused_field_does_not_change_the_bytes() {
         let before = Before { a: 7, b: Some(0) };
         let mut after = After {
             a: 7,

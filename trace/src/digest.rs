@@ -1,4 +1,4 @@
-//! All that an engine said, in 64 bits.
+//! A 64-bit digest of all answers of an engine.
 
 use fetch_proto::{FetchId, Handled, Output, Rejected};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -8,7 +8,7 @@ use crate::redact::Redactor;
 
 /// A digest of every answer so far, each hashed with the digest before it as the seed.
 ///
-/// Events are left out: they tell of decisions, and whether they are told may not matter.
+/// Events are left out, so that switching them on does not change the digest.
 #[derive(Debug, Default)]
 pub(crate) struct AnswerDigest {
     scratch: Vec<u8>,

@@ -1,20 +1,20 @@
-//! The entries of a trace as they are in the file, in postcard's encoding.
+//! The entries of a trace, as postcard encodes them in the file.
 //!
-//! These types are the format. A variant or a field may be added at the end of its enum only, and
-//! any other change needs a new [`VERSION`](crate::frame::VERSION).
+//! These types define the file format. New variants go to the end of their enum; any other change
+//! needs a new [`VERSION`](crate::frame::VERSION).
 
 use fetch_proto::{AttemptId, FetchId};
 use serde::{Deserialize, Serialize};
 
-/// One entry. Times are nanoseconds since the entry before that has one, and may be negative.
+/// One entry. Times are nanoseconds since the previous entry with a time, and may be negative.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 pub(crate) enum Entry<'a> {
-    /// Gives the next number, from 0, to a text in JSON that later entries refer to.
+    /// A JSON text that later entries refer to by its index: 0 for the first such entry, and so on.
     DictionaryText(&'a str),
-    /// The entries of inputs that follow are of this attempt.
+    /// The attempt of all input entries up to the next entry of this kind.
     Attempt(AttemptId),
 
-    /// A poll said [`Output::Abort`](fetch_proto::Output::Abort); likewise the next seven.
+    /// A poll returned [`Output::Abort`](fetch_proto::Output::Abort). The next six are alike.
     Abort(PollEntry),
     Accept(PollEntry),
     Discard(PollEntry),
@@ -22,21 +22,22 @@ pub(crate) enum Entry<'a> {
     Event(PollEntry),
     Idle(PollEntry),
     Start(PollEntry),
-    /// A poll said something that this version has no entry for.
+    /// A poll returned an output that has no entry in this version.
     OtherOutput(PollEntry),
-    /// So many more polls at the same time said the same kind of thing, the digest after the last.
+    /// Further polls at the same time that returned the same kind of output: their count, and the
+    /// digest after the last.
     Repeat(u16, DigestByte),
 
     /// [`Input::Body`](fetch_proto::Input::Body): time, bytes.
     Body(i64, u64),
     /// [`Input::End`](fetch_proto::Input::End) with `Ok`: time.
     End(i64),
-    /// The same with a failure: time, word of the failure.
+    /// The same with a failure: time, dictionary index of the failure.
     Failed(i64, u32),
-    /// [`Input::Head`](fetch_proto::Input::Head) without its fields: time, status.
+    /// [`Input::Head`](fetch_proto::Input::Head) without fields: time, status.
     Head(i64, u16),
-    /// The same with its fields: time, status, `Location`, `Retry-After`, and the rest that
-    /// `RateLimit` asks for.
+    /// The same with fields: time, status, `Location`, `Retry-After`, and the pause that `RateLimit`
+    /// asks for. Durations are seconds and nanoseconds.
     HeadWithFields(
         i64,
         u16,
@@ -44,14 +45,14 @@ pub(crate) enum Entry<'a> {
         Option<(u64, u32)>,
         Option<(u64, u32)>,
     ),
-    /// [`Input::Mark`](fetch_proto::Input::Mark): time, word of the phase, how long ago.
+    /// [`Input::Mark`](fetch_proto::Input::Mark): time, dictionary index of the phase, nanoseconds since the mark.
     Mark(i64, u32, i64),
     /// [`Input::Paused`](fetch_proto::Input::Paused): time.
     Paused(i64),
     /// [`Input::Resumed`](fetch_proto::Input::Resumed): time.
     Resumed(i64),
 
-    /// `cancel`: time, which.
+    /// `cancel`: time, fetch.
     Cancel(i64, FetchId),
     /// `close`: time.
     Close(i64),
@@ -61,16 +62,16 @@ pub(crate) enum Entry<'a> {
     Release,
     /// `submit`.
     Submit(#[serde(borrow)] SubmitEntry<'a>),
-    /// Any other call: time, the call in JSON.
+    /// Any other call: time, call in JSON.
     Call(i64, &'a str),
 
-    /// The digest up to here, at the end of each frame.
+    /// The digest of all answers so far, at the end of each frame.
     Digest([u8; 8]),
-    /// The recording was ended in order, after so many calls.
+    /// Orderly end of the recording, with the number of calls.
     Finish(u64),
 }
 
-/// When a poll was, and the lowest byte of the digest after it.
+/// Time of a poll, and the lowest byte of the digest after it.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 pub(crate) struct PollEntry {
     pub(crate) delta: i64,
@@ -83,53 +84,53 @@ pub(crate) type DigestByte = u8;
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 pub(crate) struct SubmitEntry<'a> {
     pub(crate) delta: i64,
-    /// The request without what follows.
+    /// The request without policy, tag and URL.
     #[serde(borrow)]
     pub(crate) template: TextRef<'a>,
     #[serde(borrow)]
     pub(crate) policy: PolicySource<'a>,
-    /// Less the tag of the request before.
+    /// Difference from the tag of the previous request.
     pub(crate) tag: i64,
     #[serde(borrow)]
     pub(crate) url: PackedUrl<'a>,
 }
 
-/// Where a request's policy comes from.
+/// Source of a request's policy.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 pub(crate) enum PolicySource<'a> {
-    /// From the rules, by the URL.
+    /// The rules in the file select it.
     Rules,
-    /// It brought its own.
+    /// The request has its own policy.
     Own(#[serde(borrow)] TextRef<'a>),
-    /// From the rules, by a part of the URL or of a pattern that is a secret and not in the file.
+    /// The recorded engine's rules selected it by a secret that is not in the file.
     Pinned(#[serde(borrow)] TextRef<'a>),
 }
 
-/// A URL as what it shares with the last one of the same host, and the rest.
+/// A URL as the length of the prefix shared with the previous URL of the same host, and the suffix.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 pub(crate) struct PackedUrl<'a> {
-    /// Which host, from 1; 0 is a new one.
+    /// Number of the host, from 1; 0 for a new host.
     pub(crate) host: u32,
-    /// So many bytes are the same.
+    /// Bytes shared with the previous URL of the host.
     pub(crate) prefix_len: u32,
     pub(crate) suffix: &'a str,
 }
 
-/// A text in JSON: a word, or, when there are too many words, the text itself.
+/// A JSON text: an index into the dictionary, or the text itself if the dictionary is full.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 pub(crate) enum TextRef<'a> {
     Index(u32),
     Inline(&'a str),
 }
 
-/// What is before the entries, in JSON: it is written once and must outlive any change of the core's
-/// types that has a default.
+/// The head of the file, before the entries. It is JSON, so that old files stay readable when the
+/// core's types gain a field with a default.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct TraceHead<C> {
-    /// The version of this crate that wrote it.
+    /// Version of the crate that wrote the file.
     pub(crate) version: String,
     pub(crate) seed: u64,
-    /// The first `now`, in nanoseconds.
+    /// Time of the engine's creation, in nanoseconds.
     pub(crate) start: u64,
     pub(crate) config: C,
 }

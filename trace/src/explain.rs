@@ -1,4 +1,4 @@
-//! One URL's history.
+//! The history of one URL, with the reason of every decision.
 
 mod labels;
 
@@ -18,51 +18,51 @@ use crate::reader::TraceEnd;
 use crate::redact::mask_url;
 use crate::replay::{ReplayStep, TraceReplay};
 
-/// All fetches of one URL, each from its submission to its outcome. Display gives a line for each
-/// thing that happened.
+/// All fetches of one URL, each from its submission to its outcome. `Display` writes one line per
+/// event.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct UrlHistory {
     /// How the trace ends.
     pub ending: TraceEnd,
-    /// Whether the trace was replayed bit for bit, so that this is what happened.
+    /// Whether the trace replayed identically. If not, the history may differ from the recorded run.
     pub faithful: bool,
-    /// One for each time the URL was submitted.
+    /// The fetches of this URL, in order of submission.
     pub fetches: Vec<FetchHistory>,
-    /// The URL, its secrets replaced.
+    /// The URL with its secrets replaced.
     pub url: String,
 }
 
-/// The story of one fetch.
+/// The history of one fetch.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct FetchHistory {
-    /// What happened, in order.
+    /// Events and decisions, in order.
     pub lines: Vec<HistoryLine>,
-    /// Its place among all fetches, from 1.
+    /// Position among all submitted fetches, from 1.
     pub number: u64,
-    /// When it was submitted, since the engine's start.
+    /// Time of the submission, since the start of the engine.
     #[serde(serialize_with = "crate::serialize_seconds")]
     pub submitted: Duration,
-    /// The caller's key.
+    /// [`Request::tag`], the caller's key.
     pub tag: u64,
 }
 
-/// One thing that happened.
+/// One event or decision of a fetch.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct HistoryLine {
-    /// When, since the submission.
+    /// Time since the submission.
     #[serde(serialize_with = "crate::serialize_seconds")]
     pub after: Duration,
-    /// What, and why.
+    /// Description, with the reason.
     pub what: String,
 }
 
-/// Tells what became of `url` in a trace, with the reason of every decision.
+/// Reads the history of `url` from a trace, with the reason of every decision.
 ///
-/// The URL is compared without user, password, fragment and the values of secret parameters: these
-/// are not in the trace.
+/// The URL is compared without user name, password, fragment and the values of secret query
+/// parameters, because a trace does not contain these.
 ///
 /// ```
 /// use fetch_proto::{Config, Failure, Input, Output, Request, Timestamp};
@@ -76,14 +76,14 @@ pub struct HistoryLine {
 /// while !matches!(engine.poll(now), Output::Idle(_)) {}
 /// let file = engine.finish().unwrap();
 ///
-/// let story = explain(&file[..], "http://a.test/")?;
+/// let history = explain(&file[..], "http://a.test/")?;
 /// assert!(history.to_string().contains("(backoff): could not connect, attempt 1 of 3"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// # Errors
 ///
-/// If it is no trace, or cannot be read.
+/// If `from` is not a trace or cannot be read.
 pub fn explain(from: impl Read, url: &str) -> Result<UrlHistory, TraceError> {
     let url = url::Url::parse(url).map_or_else(|_| url.to_owned(), String::from);
     let mut replay = TraceReplay::open(from)?.with_events();
@@ -110,7 +110,7 @@ pub fn explain(from: impl Read, url: &str) -> Result<UrlHistory, TraceError> {
 
 struct HistoryBuilder {
     config: Config,
-    /// The fetches that are told of and not over.
+    /// Fetches of the URL that have not ended.
     live: Vec<ActiveFetch>,
     number: u64,
     start: Timestamp,
@@ -122,7 +122,7 @@ struct ActiveFetch {
     host: String,
     id: FetchId,
     submitted: Timestamp,
-    /// Since when it waits for a slot, until it was told why.
+    /// Start of the wait for a slot, until its reason is added to the history.
     waiting_since: Option<Timestamp>,
 }
 
@@ -146,10 +146,10 @@ impl HistoryBuilder {
                 self.add_line(id, now, || "cancelled by the caller".to_owned());
             }
             (TraceCall::Close, _) => {
-                self.add_line_to_all(now, "the fetcher is closed: everything ends")
+                self.add_line_to_all(now, "the fetcher is closed: all fetches are cancelled")
             }
             (TraceCall::Hold, _) => {
-                self.add_line_to_all(now, "nothing starts: outcomes wait for their consumer");
+                self.add_line_to_all(now, "no attempts start until the consumer takes outcomes");
             }
             (TraceCall::Release, _) => self.add_line_to_all(now, "attempts may start again"),
             (TraceCall::Poll, TraceAnswer::Output(Output::Idle(_))) => {
@@ -208,7 +208,7 @@ impl HistoryBuilder {
     }
 
     fn add_input(&mut self, id: AttemptId, input: &Input, handled: Handled, now: Timestamp) {
-        // The decision that follows a head tells its status.
+        // The event that follows an applied head contains the status.
         let covered = matches!(input, Input::Head(_)) && handled == Handled::Applied;
         if !covered {
             self.add_line(id.fetch, now, || {
@@ -217,7 +217,7 @@ impl HistoryBuilder {
         }
     }
 
-    /// Tells once, of all that wait for a slot, why there is none.
+    /// Adds to each fetch that waits for a slot why it waits, once per wait.
     fn add_wait_reasons(&mut self, now: Timestamp, engine: &Engine) {
         let limit = self.config.concurrency_limit();
         let mut reasons = Vec::new();
@@ -235,15 +235,15 @@ impl HistoryBuilder {
     fn add_output(&mut self, output: Output, now: Timestamp) {
         match output {
             Output::Abort(id) => self.add_line(id.fetch, now, || {
-                format!("attempt {}: dropped by the policy", id.number())
+                format!("attempt {}: aborted by the policy", id.number())
             }),
             Output::Accept(id) => self.add_line(id.fetch, now, || {
-                format!("attempt {}: its response is the one", id.number())
+                format!("attempt {}: its response is used", id.number())
             }),
             Output::Discard(id) => self.add_line(id.fetch, now, || {
-                let why = "only its connection is of use";
+                let why = "to reuse the connection";
                 format!(
-                    "attempt {}: its body is read and dropped, {why}",
+                    "attempt {}: its body is read and discarded, {why}",
                     id.number()
                 )
             }),
@@ -272,13 +272,13 @@ impl HistoryBuilder {
 }
 
 impl ActiveFetch {
-    /// Keeps up with where it stands.
+    /// Updates the host and the wait after an event.
     fn update(&mut self, event: &Event, now: Timestamp) {
         match event {
             Event::Redirecting { to, .. } => {
                 self.host = to[..Position::AfterPort].to_owned();
             }
-            // A step later: at its very end it may start at once.
+            // One nanosecond later, because the retry may start at the end of its delay.
             Event::Retrying { delay, .. } => {
                 self.waiting_since = Some(now + *delay + Duration::from_nanos(1));
             }
@@ -315,7 +315,7 @@ impl fmt::Display for UrlHistory {
         }
         if !self.faithful {
             f.write_str(
-                "\n\nthe trace does not replay identically: this may not be what happened",
+                "\n\nthe trace does not replay identically: the recorded run may have been different",
             )?;
         }
         match self.ending {

@@ -1,23 +1,23 @@
-//! Frames: pieces of the file that are whole or not there.
+//! Frames: parts of the file that are either complete and intact or not used.
 //!
 //! A frame is its length (4 bytes, little-endian), the XXH3 hash of its content (8 bytes,
-//! little-endian), and the content. A file that ends within a frame was cut; one whose hash does not
-//! fit is damaged. Both can be used up to there.
+//! little-endian), and the content. A file that ends within a frame is cut off; a
+//! frame with a wrong hash is damaged. In both cases the frames before are usable.
 
 use std::io::{self, Read, Write};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-/// How a trace begins. The first byte is not ASCII, so that nothing takes it for text.
+/// First bytes of a trace. The first one is not ASCII, so that no program takes the file for text.
 pub(crate) const MAGIC: [u8; 8] = *b"\x89FETCH\r\n";
-/// The version of the format, which follows: 2 bytes, little-endian.
+/// Version of the format. It follows the magic bytes: 2 bytes, little-endian.
 pub(crate) const VERSION: u16 = 2;
-/// The longest content.
+/// Longest content of a frame, in bytes.
 pub(crate) const MAX_CONTENT: usize = 16 << 20;
-/// Length and hash.
+/// Size of a frame's length and hash, in bytes.
 pub(crate) const HEAD_LEN: usize = 12;
 
-/// A frame that is being filled, with room for its head.
+/// Buffer of a frame, starting with space for its length and hash.
 #[derive(Debug)]
 pub(crate) struct Frame {
     bytes: Vec<u8>,
@@ -34,12 +34,12 @@ impl Frame {
         self.bytes.len() - HEAD_LEN
     }
 
-    /// The bytes to append to.
+    /// The buffer, to append content to.
     pub(crate) fn content(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
     }
 
-    /// Writes the frame in one piece and empties it.
+    /// Writes the frame with one call and clears it. Does nothing if it is empty.
     pub(crate) fn write(&mut self, to: &mut impl Write) -> io::Result<()> {
         if self.len() == 0 {
             return Ok(());
@@ -62,16 +62,16 @@ impl Frame {
     }
 }
 
-/// What comes next in the file.
+/// Result of reading a frame.
 #[derive(Debug)]
 pub(crate) enum FrameRead {
-    /// A frame, which is in the buffer now.
+    /// The buffer contains the frame's content.
     Frame,
     /// The end of the file, between two frames.
     End,
     /// The file ends within a frame.
     Cut,
-    /// The frame was changed after it was written.
+    /// The length or the hash is wrong.
     Damaged,
 }
 
@@ -92,7 +92,7 @@ pub(crate) fn read(from: &mut impl Read, buffer: &mut Vec<u8>) -> io::Result<Fra
         return Ok(FrameRead::Damaged);
     }
     buffer.clear();
-    // Room is made as bytes come: a wrong length costs nothing.
+    // The buffer grows with the bytes read: a wrong length allocates nothing.
     let got = from.take(length as u64).read_to_end(buffer)?;
     if got < length {
         return Ok(FrameRead::Cut);
@@ -104,7 +104,7 @@ pub(crate) fn read(from: &mut impl Read, buffer: &mut Vec<u8>) -> io::Result<Fra
     })
 }
 
-/// Reads until `buffer` is full or the file ends. How much was read.
+/// Reads until `buffer` is full or the file ends. Returns the number of bytes read.
 pub(crate) fn read_full(from: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {

@@ -1,4 +1,4 @@
-//! Reading a trace back into calls.
+//! Reads the calls of a trace.
 
 mod dictionary;
 
@@ -23,16 +23,17 @@ use crate::urls::UrlUnpacker;
 #[serde(rename_all = "snake_case", tag = "how")]
 #[non_exhaustive]
 pub enum TraceEnd {
-    /// In order: the recording was ended.
+    /// The recording was ended in order.
     Complete,
-    /// It breaks off: the process was killed, or the file was cut. All before can be used.
+    /// The file is cut off: the process was killed, or the file was truncated. The part before is
+    /// usable.
     Cut {
-        /// So many bytes of the file could be used.
+        /// Usable bytes at the start of the file.
         at: u64,
     },
-    /// A part was changed, or is nothing that was ever written. All before can be used.
+    /// A part was changed, or was not written by a recorder. The part before is usable.
     Damaged {
-        /// So many bytes of the file could be used.
+        /// Usable bytes at the start of the file.
         at: u64,
     },
 }
@@ -47,24 +48,25 @@ impl fmt::Display for TraceEnd {
     }
 }
 
-/// A call as it was recorded.
+/// A recorded call.
 #[derive(Debug)]
 pub(crate) struct RecordedCall {
     pub(crate) call: TraceCall,
     pub(crate) expected: Option<ExpectedOutput>,
     pub(crate) now: Timestamp,
-    /// Whether the policy of a request that is submitted is that of the rules.
+    /// Whether the policy of the submitted request was selected by a secret: see
+    /// [`PolicySource::Pinned`].
     pub(crate) pinned: bool,
 }
 
-/// What a poll said.
+/// The recorded output of a poll.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ExpectedOutput {
     pub(crate) digest_byte: Option<u8>,
     pub(crate) kind: &'static str,
 }
 
-/// What comes next.
+/// The next item of a trace.
 #[derive(Debug)]
 pub(crate) enum TraceItem {
     Call(Box<RecordedCall>),
@@ -72,11 +74,11 @@ pub(crate) enum TraceItem {
     End(TraceEnd),
 }
 
-/// The entries of a file, in order.
+/// Reads the entries of a file in order.
 #[derive(Debug)]
 pub(crate) struct TraceReader<R> {
     attempt: Option<AttemptId>,
-    /// The frame and how much of it was read.
+    /// Content of the current frame. The part before `position` is read.
     buffer: Vec<u8>,
     position: usize,
     calls: u64,
@@ -84,7 +86,7 @@ pub(crate) struct TraceReader<R> {
     source: R,
     last_nanos: u64,
     last_kind: Option<&'static str>,
-    /// Polls that are still to be repeated, and the digest after the last.
+    /// Polls left to repeat, and the digest byte after the last.
     repeat: (u16, u8),
     last_tag: u64,
     url_unpacker: UrlUnpacker,
@@ -93,7 +95,7 @@ pub(crate) struct TraceReader<R> {
 }
 
 impl<R: Read> TraceReader<R> {
-    /// Reads what is before the entries.
+    /// Reads the head of the file.
     pub(crate) fn open(mut from: R) -> Result<(Self, entry::TraceHead<Config>), TraceError> {
         let mut begin = [0; MAGIC.len() + 2];
         let got = frame::read_full(&mut from, &mut begin)?;
@@ -122,7 +124,7 @@ impl<R: Read> TraceReader<R> {
         };
         let head: entry::TraceHead<Config> = match reader.read_frame()? {
             FrameRead::Frame => serde_json::from_slice(&reader.buffer).map_err(|error| {
-                TraceError::Head(format!("{error}; it was written by another version"))
+                TraceError::Head(format!("{error}; it was written by a different version"))
             })?,
             FrameRead::End | FrameRead::Cut => {
                 return Err(TraceError::Head("it is cut off".to_owned()));
@@ -140,7 +142,7 @@ impl<R: Read> TraceReader<R> {
         Ok(read)
     }
 
-    /// The next call, or digest, or the end.
+    /// Returns the next call, the next digest, or the end.
     pub(crate) fn next_item(&mut self) -> Result<TraceItem, TraceError> {
         if self.repeat.0 > 0 {
             return Ok(self.repeat_poll());
@@ -170,13 +172,13 @@ impl<R: Read> TraceReader<R> {
             match self.take_entry() {
                 Some(Some(item)) => return Ok(item),
                 Some(None) => {}
-                // The frame is whole but says what no recorder writes.
+                // The frame is intact, but no recorder writes this content.
                 None => return Ok(TraceItem::End(TraceEnd::Damaged { at: self.usable })),
             }
         }
     }
 
-    /// Takes one entry; `Some(None)` if it is none that is told, `None` if it is not valid.
+    /// Reads one entry. `Some(None)` if it is not an item by itself, `None` if it is invalid.
     fn take_entry(&mut self) -> Option<Option<TraceItem>> {
         let buffer = std::mem::take(&mut self.buffer);
         let taken = postcard::take_from_bytes::<Entry<'_>>(&buffer[self.position..]).ok();
@@ -209,7 +211,7 @@ impl<R: Read> TraceReader<R> {
         Some(None)
     }
 
-    /// An entry that is a call.
+    /// Returns the call of an entry.
     fn decode_call(&mut self, entry: &Entry<'_>) -> Option<TraceItem> {
         if let Some((kind, polled)) = poll_entry(entry) {
             let now = self.advance(polled.delta);
@@ -263,7 +265,7 @@ impl<R: Read> TraceReader<R> {
         }))
     }
 
-    /// One of the polls that say the same kind of thing.
+    /// Returns one of the repeated polls.
     fn repeat_poll(&mut self) -> TraceItem {
         self.repeat.0 -= 1;
         let digest_byte = (self.repeat.0 == 0).then_some(self.repeat.1);
@@ -328,7 +330,7 @@ impl<R: Read> TraceReader<R> {
     }
 }
 
-/// A wait of seconds and nanoseconds; `None` if it is not one.
+/// Returns a duration of seconds and nanoseconds; `None` if it is invalid.
 fn decode_duration(parts: Option<(u64, u32)>) -> Option<Option<Duration>> {
     match parts {
         Some((_, 1_000_000_000..)) => None,
@@ -336,7 +338,7 @@ fn decode_duration(parts: Option<(u64, u32)>) -> Option<Option<Duration>> {
     }
 }
 
-/// A poll's entry and the kind of thing it said.
+/// Returns the output kind and the content of a poll entry.
 fn poll_entry<'a>(entry: &'a Entry<'_>) -> Option<(&'static str, &'a PollEntry)> {
     Some(match entry {
         Entry::Abort(polled) => ("abort", polled),

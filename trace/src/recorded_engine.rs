@@ -1,4 +1,4 @@
-//! An engine that may be recorded.
+//! An engine with an optional recorder.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -13,10 +13,10 @@ use fetch_proto::{
 use crate::call::TraceCall;
 use crate::recorder::TraceRecorder;
 
-/// An [`Engine`] and, if wanted, the [`TraceRecorder`] of its calls: the same methods, so that a driver
-/// holds it in the engine's place. Without a recorder each call costs one comparison more.
+/// An [`Engine`] with an optional [`TraceRecorder`]. It has the engine's methods, so that a driver can
+/// use it in place of the engine. Without a recorder, each call costs one more comparison.
 ///
-/// A recording that cannot be written ends and is reported once; the engine goes on.
+/// After a write error, the recording ends, the error is reported once and the engine continues.
 ///
 /// ```
 /// use fetch_proto::{Config, Output, Request, Timestamp};
@@ -43,7 +43,7 @@ struct ActiveRecording<W: Write> {
 }
 
 impl<W: Write> RecordedEngine<W> {
-    /// An engine that is not recorded: see [`Engine::new`].
+    /// Creates an engine without a recorder: see [`Engine::new`].
     ///
     /// ```
     /// use fetch_proto::{Config, Timestamp};
@@ -59,7 +59,7 @@ impl<W: Write> RecordedEngine<W> {
         }
     }
 
-    /// An engine whose calls are written to `writer`. If that fails, at once or later, the recording
+    /// Creates an engine whose calls are written to `writer`. On the first write error the recording
     /// ends and `on_error` is called.
     ///
     /// ```
@@ -92,7 +92,7 @@ impl<W: Write> RecordedEngine<W> {
         }
     }
 
-    /// Ends the recording and gives its writer back; `None` if there is none, or if it failed.
+    /// Ends the recording and returns its writer; `None` if the engine is not recorded or a write failed.
     ///
     /// ```
     /// use fetch_proto::{Config, Timestamp};
@@ -207,11 +207,12 @@ impl<W: Write> RecordedEngine<W> {
         self.engine.release();
     }
 
-    /// The engine, for what only one of several is asked: a recording is of the only one.
+    /// Returns the engine if it is not recorded. Calls that move fetches and limits between several
+    /// engines have no entry in a trace: a recorded engine is the only one.
     fn unrecorded_engine(&mut self) -> Option<&mut Engine> {
         debug_assert!(
             self.recording.is_none(),
-            "a recording is of the only engine"
+            "a recorded engine must be the only one"
         );
         self.recording.is_none().then_some(&mut self.engine)
     }
@@ -220,12 +221,12 @@ impl<W: Write> RecordedEngine<W> {
     ///
     /// # Errors
     ///
-    /// If the engine was closed, or is recorded: a recording is of the only engine.
+    /// If the engine is closed or recorded.
     ///
     /// ```
     /// # use fetch_proto::{FetchId, Moved, Timestamp};
     /// # use fetch_trace::RecordedEngine;
-    /// fn go_on(engine: &mut RecordedEngine, moved: Moved, now: Timestamp) -> Vec<FetchId> {
+    /// fn continue_here(engine: &mut RecordedEngine, moved: Moved, now: Timestamp) -> Vec<FetchId> {
     ///     engine.adopt(moved, now).unwrap_or_default()
     /// }
     /// ```
@@ -236,7 +237,7 @@ impl<W: Write> RecordedEngine<W> {
         }
     }
 
-    /// See [`Engine::take`]. There is nothing to take from one that is recorded.
+    /// See [`Engine::take`]. `None` if the engine is recorded.
     ///
     /// ```
     /// # use fetch_proto::{Config, FetchId, Timestamp};
@@ -247,8 +248,7 @@ impl<W: Write> RecordedEngine<W> {
         self.unrecorded_engine()?.take(id, now)
     }
 
-    /// See [`Engine::set_part`]. It is for one of several engines, of which none is recorded: while
-    /// this one is, nothing changes.
+    /// See [`Engine::set_part`]. Has no effect on a recorded engine.
     ///
     /// ```
     /// # use fetch_proto::{Config, Part, Timestamp};
@@ -261,8 +261,7 @@ impl<W: Write> RecordedEngine<W> {
         }
     }
 
-    /// See [`Engine::set_ceiling`]. It is for one of several engines, of which none is recorded:
-    /// while this one is, nothing changes.
+    /// See [`Engine::set_ceiling`]. Has no effect on a recorded engine.
     ///
     /// ```
     /// # use fetch_proto::{Config, Timestamp};
@@ -275,8 +274,7 @@ impl<W: Write> RecordedEngine<W> {
         }
     }
 
-    /// See [`Engine::set_rate_part`]. It is for one of several engines, of which none is recorded:
-    /// while this one is, nothing changes.
+    /// See [`Engine::set_rate_part`]. Has no effect on a recorded engine.
     ///
     /// ```
     /// # use fetch_proto::{Config, Timestamp};
@@ -289,8 +287,7 @@ impl<W: Write> RecordedEngine<W> {
         }
     }
 
-    /// See [`Engine::set_budget_part`]. It is for one of several engines, of which none is recorded:
-    /// while this one is, nothing changes.
+    /// See [`Engine::set_budget_part`]. Has no effect on a recorded engine.
     ///
     /// ```
     /// # use fetch_proto::{Config, RetryBudget, Timestamp};
@@ -339,7 +336,7 @@ impl<W: Write> RecordedEngine<W> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// See [`Engine::submit`].
     pub fn submit(&mut self, request: Request, now: Timestamp) -> Result<FetchId, Rejected> {
         if let Some(recording) = &mut self.recording {
             recording.recorder.record_submit(&request, now);
@@ -359,7 +356,7 @@ impl<W: Write> RecordedEngine<W> {
     }
 }
 
-/// What only looks is the engine's own.
+/// Access to the methods of the engine that do not change it.
 impl<W: Write> Deref for RecordedEngine<W> {
     type Target = Engine;
 

@@ -1,4 +1,4 @@
-//! Writing a trace.
+//! Writes a trace.
 
 mod append;
 mod dictionary;
@@ -20,19 +20,18 @@ use crate::frame::{Frame, MAGIC, VERSION};
 use crate::redact::{Redactor, redact_json};
 use crate::urls::UrlPacker;
 
-/// A frame is written when it is so large.
+/// Size at which a frame is written, in bytes.
 const FRAME_TARGET: usize = 32 << 10;
-/// Or when so much time has passed since its first entry: what a killed process loses.
+/// Age at which a frame is written: the most that a killed process loses.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Writes what an engine is told and, as a digest, what it says.
+/// Writes the calls of an engine and a digest of its answers.
 ///
-/// Made for [`RecordedEngine`](crate::RecordedEngine), which calls it at the right moments. It holds at most one
-/// frame of 32 KiB, and writes it when it is full or a second old. Dropping it ends the trace in
-/// order, as far as that can be written.
+/// [`RecordedEngine`](crate::RecordedEngine) is its caller. It buffers at most one frame of 32 KiB and
+/// writes it when it is full or a second old. A drop ends the trace in order and ignores write errors.
 #[derive(Debug)]
 pub struct TraceRecorder<W: Write> {
-    /// The attempt that the last input was of.
+    /// Attempt of the last input.
     attempt: Option<AttemptId>,
     calls: u64,
     digest: AnswerDigest,
@@ -42,18 +41,18 @@ pub struct TraceRecorder<W: Write> {
     url_packer: UrlPacker,
     redactor: Redactor,
     repeat: Option<RepeatedPoll>,
-    /// The rules that the engine has.
+    /// Rules of the engine.
     rules: Rules,
-    /// The rules in the file, if secrets were taken out of them.
+    /// Rules in the file, if they differ from the engine's because secrets were removed.
     stored_rules: Option<Rules>,
     last_tag: u64,
-    /// `None` after it failed or was given back.
+    /// `None` after an error and after `finish`.
     writer: Option<W>,
     dictionary: WriteDictionary,
 }
 
 impl<W: Write> TraceRecorder<W> {
-    /// Begins a trace of an engine made with the same arguments.
+    /// Starts the trace of an engine that was created with the same arguments.
     ///
     /// ```
     /// use fetch_proto::{Config, Timestamp};
@@ -66,7 +65,7 @@ impl<W: Write> TraceRecorder<W> {
     ///
     /// # Errors
     ///
-    /// If `writer` cannot be written.
+    /// If writing fails.
     pub fn new(mut writer: W, config: &Config, seed: u64, now: Timestamp) -> io::Result<Self> {
         let redactor = Redactor::default();
         let mut stored_config = serde_json::to_value(config)?;
@@ -104,7 +103,7 @@ impl<W: Write> TraceRecorder<W> {
         })
     }
 
-    /// Ends the trace and gives the writer back.
+    /// Ends the trace and returns the writer.
     ///
     /// ```
     /// # use fetch_proto::{Config, Timestamp};
@@ -117,7 +116,7 @@ impl<W: Write> TraceRecorder<W> {
     ///
     /// # Errors
     ///
-    /// If the rest cannot be written.
+    /// If the last frame cannot be written, or a write failed before.
     pub fn finish(mut self) -> io::Result<W> {
         self.write_end()?;
         self.writer
@@ -125,7 +124,7 @@ impl<W: Write> TraceRecorder<W> {
             .ok_or_else(|| io::Error::other("the recording failed before"))
     }
 
-    /// Notes that a request is about to be submitted.
+    /// Records a request before it is submitted.
     pub(crate) fn record_submit(&mut self, request: &Request, now: Timestamp) {
         let url = self.redactor.redact_url(request.url.as_str());
         let template = self.dictionary.template_ref(request, &self.redactor);
@@ -156,7 +155,7 @@ impl<W: Write> TraceRecorder<W> {
         append(&mut self.frame, &mut self.repeat, &Entry::Submit(submit));
     }
 
-    /// Notes how the engine took it.
+    /// Records the result of `submit`.
     pub(crate) fn record_submit_result(
         &mut self,
         result: &Result<FetchId, Rejected>,
@@ -166,8 +165,8 @@ impl<W: Write> TraceRecorder<W> {
         self.complete_call(now)
     }
 
-    /// The policy that the engine's rules choose, where those in the file would choose another for
-    /// the redacted URL.
+    /// The policy that the engine's rules select, if the rules in the file select another one for the
+    /// redacted URL.
     fn pinned_policy(
         &self,
         request: &Request,
@@ -180,7 +179,7 @@ impl<W: Write> TraceRecorder<W> {
         (!same).then(|| policy.clone())
     }
 
-    /// Notes an input that is about to be handled.
+    /// Records an input before it is handled.
     pub(crate) fn record_input(&mut self, id: AttemptId, input: &Input, now: Timestamp) {
         if self.attempt != Some(id) {
             self.attempt = Some(id);
@@ -215,7 +214,7 @@ impl<W: Write> TraceRecorder<W> {
         self.append(&entry);
     }
 
-    /// A head with its fields.
+    /// Records a response head with fields.
     fn record_head(&mut self, head: &Head, now: Timestamp) {
         let location = head.location.as_deref();
         let location = location.map(|location| self.redactor.redact_location(location));
@@ -226,13 +225,13 @@ impl<W: Write> TraceRecorder<W> {
         append(&mut self.frame, &mut self.repeat, &entry);
     }
 
-    /// Notes whether `cancel` or `handle` was of use.
+    /// Records the result of `cancel` or `handle`.
     pub(crate) fn record_handled(&mut self, handled: Handled, now: Timestamp) -> io::Result<()> {
         self.digest.add_handled(handled);
         self.complete_call(now)
     }
 
-    /// Notes a poll and what it said.
+    /// Records a poll and its output.
     pub(crate) fn record_poll(&mut self, output: &Output, now: Timestamp) -> io::Result<()> {
         self.digest.add_output(output, Some(&self.redactor));
         let digest_byte = self.digest.low_byte();
@@ -257,18 +256,18 @@ impl<W: Write> TraceRecorder<W> {
         self.complete_call(now)
     }
 
-    /// Notes a call without an answer, about to be made.
+    /// Records a call that returns nothing, before it is made.
     pub(crate) fn record_plain_call(&mut self, call: &TraceCall, now: Timestamp) -> io::Result<()> {
         self.record_call(call, now);
         self.complete_call(now)
     }
 
-    /// Notes a call that has no time: it is that of the call before.
+    /// Records a call without a time argument, at the time of the previous call.
     pub(crate) fn record_timeless_call(&mut self, call: &TraceCall) -> io::Result<()> {
         self.record_plain_call(call, Timestamp::from_nanos(self.last_nanos))
     }
 
-    /// Notes a call about to be made whose answer comes to [`record_handled`](Self::record_handled).
+    /// Records a call before it is made. [`record_handled`](Self::record_handled) completes it.
     pub(crate) fn record_call(&mut self, call: &TraceCall, now: Timestamp) {
         match call {
             TraceCall::Cancel(id) => {
@@ -294,7 +293,7 @@ impl<W: Write> TraceRecorder<W> {
         append(&mut self.frame, &mut self.repeat, entry);
     }
 
-    /// A call is noted with its answer: a good step to write.
+    /// Counts a call that is recorded with its answer, and writes the frame if it is due.
     fn complete_call(&mut self, now: Timestamp) -> io::Result<()> {
         self.calls += 1;
         let age = now.saturating_since(self.frame_start);
@@ -328,13 +327,13 @@ impl<W: Write> TraceRecorder<W> {
 impl<W: Write> Drop for TraceRecorder<W> {
     fn drop(&mut self) {
         if self.writer.is_some() {
-            // Nobody is left to tell.
+            // An error cannot be reported from a drop.
             let _ = self.write_end();
         }
     }
 }
 
-/// The time since the last entry.
+/// Returns the nanoseconds since the last entry and moves `last` to `now`.
 fn take_delta(last: &mut u64, now: Timestamp) -> i64 {
     let now = now.as_nanos();
     now.wrapping_sub(std::mem::replace(last, now)) as i64

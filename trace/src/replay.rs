@@ -1,4 +1,4 @@
-//! The core alone, told again what it was told: it must say the same.
+//! Replays a trace: makes the recorded calls again and compares the answers.
 
 mod report;
 
@@ -14,7 +14,7 @@ use crate::recorder;
 
 pub use report::{ReplayDifference, ReplayReport};
 
-/// Re-runs a trace call by call.
+/// Replays a trace call by call.
 ///
 /// ```
 /// use fetch_proto::{Config, Request, Timestamp};
@@ -33,7 +33,7 @@ pub use report::{ReplayDifference, ReplayReport};
 /// ```
 #[derive(Debug)]
 pub struct TraceReplay<R> {
-    /// The last entry whose digest agreed.
+    /// Number of the last call whose digest agreed.
     agreed: u64,
     digest: AnswerDigest,
     engine: Engine,
@@ -44,7 +44,7 @@ pub struct TraceReplay<R> {
     start: Timestamp,
 }
 
-/// One call and what the engine answered.
+/// One replayed call and its answer.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct ReplayStep {
@@ -52,18 +52,17 @@ pub struct ReplayStep {
     pub answer: TraceAnswer,
     /// The call.
     pub call: TraceCall,
-    /// Its number in the trace, from 1.
+    /// Number of the call in the trace, from 1.
     pub entry: u64,
-    /// The decisions that were told before the answer: none without [`TraceReplay::with_events`].
+    /// Events up to the answer. Empty without [`TraceReplay::with_events`], unless the trace has events.
     pub events: Vec<(Option<FetchId>, Event)>,
-    /// When it was made.
+    /// Time of the call.
     pub now: Timestamp,
-    /// Whether a submitted request has its policy from the recorded rules because what they matched
-    /// is a secret, and not in the trace.
+    /// Whether the policy of the submitted request was selected by a secret that is not in the trace.
     pub pinned: bool,
 }
 
-/// Re-runs a whole trace and says whether every decision was the same.
+/// Replays a whole trace and reports whether every decision was the same.
 ///
 /// ```
 /// use fetch_proto::{Config, Timestamp};
@@ -76,13 +75,13 @@ pub struct ReplayStep {
 ///
 /// # Errors
 ///
-/// If it is no trace, or cannot be read.
+/// If `from` is not a trace or cannot be read.
 pub fn replay(from: impl Read) -> Result<ReplayReport, TraceError> {
     TraceReplay::open(from)?.run(|_, _| {})
 }
 
 impl<R: Read> TraceReplay<R> {
-    /// Reads the head of a trace and makes the engine that it was taken of.
+    /// Reads the head of a trace and creates its engine.
     ///
     /// ```
     /// assert!(fetch_trace::TraceReplay::open(&b"no trace"[..]).is_err());
@@ -90,7 +89,7 @@ impl<R: Read> TraceReplay<R> {
     ///
     /// # Errors
     ///
-    /// If it is no trace, or cannot be read.
+    /// If `from` is not a trace or cannot be read.
     pub fn open(from: R) -> Result<Self, TraceError> {
         let (reader, head) = TraceReader::open(from)?;
         let start = Timestamp::from_nanos(head.start);
@@ -106,7 +105,7 @@ impl<R: Read> TraceReplay<R> {
         })
     }
 
-    /// Changes settings and seed before the first call, to see where they begin to matter.
+    /// Replaces settings and seed before the first call, to find the first decision that depends on them.
     ///
     /// ```
     /// # use fetch_proto::{Config, Timestamp};
@@ -121,7 +120,7 @@ impl<R: Read> TraceReplay<R> {
         self
     }
 
-    /// Makes the engine tell its decisions: they are in [`ReplayStep::events`].
+    /// Enables events: see [`ReplayStep::events`].
     ///
     /// ```
     /// # use fetch_proto::{Config, Timestamp};
@@ -136,7 +135,7 @@ impl<R: Read> TraceReplay<R> {
         self.with_config(config, seed)
     }
 
-    /// The settings that were recorded.
+    /// The recorded settings.
     ///
     /// ```
     /// # use fetch_proto::{Config, Timestamp};
@@ -151,7 +150,7 @@ impl<R: Read> TraceReplay<R> {
         &self.recorded_config
     }
 
-    /// The seed that was recorded.
+    /// The recorded seed.
     ///
     /// ```
     /// # use fetch_proto::{Config, Timestamp};
@@ -165,7 +164,7 @@ impl<R: Read> TraceReplay<R> {
         self.report.seed
     }
 
-    /// When the engine was made, on the driver's clock.
+    /// Time of the engine's creation, on the driver's clock.
     ///
     /// ```
     /// # use fetch_proto::{Config, Timestamp};
@@ -179,7 +178,7 @@ impl<R: Read> TraceReplay<R> {
         self.start
     }
 
-    /// The engine as it stands after the last step.
+    /// The engine after the last step.
     ///
     /// ```
     /// # use fetch_proto::{Config, Timestamp};
@@ -193,7 +192,7 @@ impl<R: Read> TraceReplay<R> {
         &self.engine
     }
 
-    /// What is known so far.
+    /// The report up to the last step.
     ///
     /// ```
     /// # use fetch_proto::{Config, Timestamp};
@@ -207,7 +206,7 @@ impl<R: Read> TraceReplay<R> {
         &self.report
     }
 
-    /// Makes the next call; `None` at the end of the trace, and after the first difference.
+    /// Makes the next call. `None` at the end of the trace and after the first difference.
     ///
     /// ```
     /// # use fetch_proto::{Config, Timestamp};
@@ -219,7 +218,7 @@ impl<R: Read> TraceReplay<R> {
     ///
     /// # Errors
     ///
-    /// If the file cannot be read.
+    /// If reading fails.
     pub fn step(&mut self) -> Result<Option<ReplayStep>, TraceError> {
         while !self.ended && self.report.difference.is_none() {
             match self.reader.next_item()? {
@@ -229,7 +228,7 @@ impl<R: Read> TraceReplay<R> {
                 }
                 TraceItem::Digest(_) => self.set_difference(
                     "end of a frame".to_owned(),
-                    "another digest".to_owned(),
+                    "a different digest".to_owned(),
                     format!("digest {:016x}", self.digest.sum()),
                 ),
                 TraceItem::End(ending) => {
@@ -241,7 +240,7 @@ impl<R: Read> TraceReplay<R> {
         Ok(None)
     }
 
-    /// Makes all calls and shows each.
+    /// Makes all calls and passes each step to `on_step`.
     ///
     /// ```
     /// # use fetch_proto::{Config, Timestamp};
@@ -256,7 +255,7 @@ impl<R: Read> TraceReplay<R> {
     ///
     /// # Errors
     ///
-    /// If the file cannot be read.
+    /// If reading fails.
     pub fn run(
         mut self,
         mut on_step: impl FnMut(&ReplayStep, &Engine),
@@ -328,7 +327,10 @@ impl<R: Read> TraceReplay<R> {
             .digest_byte
             .is_some_and(|byte| byte != self.digest.low_byte())
         {
-            let recorded = format!("another {}, or another answer since then", expected.kind);
+            let recorded = format!(
+                "a different {}, or a different answer before it",
+                expected.kind
+            );
             self.set_difference(call(), recorded, report::describe_output(output));
         } else if expected.digest_byte.is_some() {
             self.agreed = self.report.calls;

@@ -1,4 +1,4 @@
-//! The promises of a trace: over random runs, and over what is no trace.
+//! Random runs replay identically, and damaged files are detected.
 
 mod damaged_files;
 mod random_runs;

@@ -1,20 +1,20 @@
-//! URLs as the difference from the last one of the prefix_len host.
+//! Packs URLs as the difference from the previous URL of the same host.
 
 use std::collections::HashMap;
 
 use crate::entry::PackedUrl;
 
-/// After so many hosts both sides forget all and begin anew, which bounds their memory.
+/// Most hosts remembered. Both sides forget all of them when a further one appears.
 const MAX_HOSTS: usize = 4096;
 
-/// The writer's side.
+/// Packs URLs.
 #[derive(Debug, Default)]
 pub(crate) struct UrlPacker {
     index: HashMap<Box<str>, usize>,
     last: Vec<String>,
 }
 
-/// The reader's side.
+/// Unpacks URLs.
 #[derive(Debug, Default)]
 pub(crate) struct UrlUnpacker {
     last: Vec<String>,
@@ -48,7 +48,7 @@ impl UrlPacker {
 }
 
 impl UrlUnpacker {
-    /// The URL's text; `None` if there is no such host or no such prefix.
+    /// Returns the URL; `None` if the host or the prefix does not exist.
     pub(crate) fn unpack(&mut self, packed: &PackedUrl<'_>) -> Option<&str> {
         let Some(host) = packed.host.checked_sub(1) else {
             if self.last.len() == MAX_HOSTS {
@@ -77,7 +77,7 @@ fn origin(url: &str) -> &str {
     &url[..end]
 }
 
-/// How many bytes both begin with, whole characters only.
+/// Returns the length of the common prefix in bytes, whole characters only.
 fn common_prefix_len(a: &str, b: &str) -> usize {
     let mut prefix_len = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
     while !b.is_char_boundary(prefix_len) || !a.is_char_boundary(prefix_len) {
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_costs_what_is_new_in_it() {
+    fn only_the_new_suffix_is_stored() {
         let mut packer = UrlPacker::default();
         packer.pack("http://a.test/items/1");
         packer.pack("http://b.test/items/1");
@@ -106,7 +106,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_packed_is_unpacked(urls in prop::collection::vec("http://[a-c]{1,4}/[aé/]{0,6}", 1..200)) {
+        fn packed_urls_unpack_to_the_originals(urls in prop::collection::vec("http://[a-c]{1,4}/[aé/]{0,6}", 1..200)) {
             let (mut packer, mut unpacker) = (UrlPacker::default(), UrlUnpacker::default());
             for url in urls {
                 let packed = packer.pack(&url);
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn more_hosts_than_are_remembered_do_no_harm() {
+    fn packing_works_beyond_the_host_limit() {
         let (mut packer, mut unpacker) = (UrlPacker::default(), UrlUnpacker::default());
         for n in 0..3 * MAX_HOSTS {
             let url = format!("http://{}.test/{n}", n % (MAX_HOSTS + 7));

@@ -1,4 +1,4 @@
-//! An engine in virtual time: whatever comes next comes at once.
+//! Runs an engine in virtual time: the clock jumps to the next event.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -10,20 +10,20 @@ use fetch_proto::{
 
 use crate::recorded_engine::RecordedEngine;
 
-/// What the callers do, by their own clocks.
+/// The actions of the callers.
 #[derive(Debug, Default)]
 pub(crate) struct CallerScript {
-    /// Requests and when they are there, in order. One waits while the engine has no room.
+    /// Requests and their times of arrival, in order. A request waits while the engine has no room.
     pub(crate) arrivals: VecDeque<(Timestamp, Request)>,
-    /// Fetches that are cancelled, by their index among the arrivals, in order of time.
+    /// Times of cancellation and indices among the arrivals, in order of time.
     pub(crate) cancels: VecDeque<(Timestamp, usize)>,
-    /// When everything is cancelled.
+    /// Time at which the engine is closed.
     pub(crate) close: Option<Timestamp>,
 }
 
-/// What the servers do.
+/// Behaviour of the servers.
 pub(crate) trait ServerModel {
-    /// An attempt of the fetch begins: what will be seen of it, and when.
+    /// Starts an attempt of the fetch. Returns its steps and their times.
     fn start_attempt(
         &mut self,
         fetch: usize,
@@ -31,7 +31,7 @@ pub(crate) trait ServerModel {
         now: Timestamp,
     ) -> Vec<(Timestamp, ScheduledStep)>;
 
-    /// What is still to be seen of an attempt whose own steps is over and which still waits.
+    /// Returns further steps of an attempt that reached [`ScheduledStep::Continue`].
     fn continue_attempt(
         &mut self,
         fetch: usize,
@@ -42,15 +42,15 @@ pub(crate) trait ServerModel {
     fn record_outcome(&mut self, fetch: usize, outcome: &Outcome, now: Timestamp);
 }
 
-/// What happens to an attempt.
+/// One step of an attempt.
 #[derive(Debug)]
 pub(crate) enum ScheduledStep {
-    /// If it is still in flight, [`World::go_on`] is asked.
+    /// Calls [`ServerModel::continue_attempt`] if the attempt is still in flight.
     Continue,
     Input(Input),
 }
 
-/// Runs until nothing is live and nothing more will come. Returns when that was.
+/// Runs until no fetch is live and nothing is left to arrive. Returns the time of the end.
 pub(crate) fn run_virtual<W: Write>(
     engine: &mut RecordedEngine<W>,
     start: Timestamp,
@@ -75,13 +75,13 @@ pub(crate) fn run_virtual<W: Write>(
 }
 
 struct VirtualRun<'a, W: Write, M> {
-    /// What comes, by time and then in order; the content is in `contents`.
+    /// Times of the scheduled steps, then their sequence and index in `scheduled`.
     timeline: BinaryHeap<Reverse<(Timestamp, u64, usize)>>,
     scheduled: Vec<Option<(AttemptId, ScheduledStep)>>,
     engine: &'a mut RecordedEngine<W>,
-    /// The fetch in each of the engine's slots.
+    /// Index of the fetch in each slot of the engine.
     fetches: Vec<usize>,
-    /// The attempts in flight of each slot.
+    /// Attempts in flight of each slot.
     in_flight: Vec<Vec<AttemptId>>,
     free_indices: Vec<usize>,
     ids: Vec<FetchId>,
@@ -92,7 +92,7 @@ struct VirtualRun<'a, W: Write, M> {
 }
 
 impl<W: Write, M: ServerModel> VirtualRun<'_, W, M> {
-    /// Does all that is to be done now and goes on to what comes next. Whether there is any.
+    /// Does everything due now and advances the clock to the next event. Returns `false` at the end.
     fn step(&mut self) -> bool {
         let idle = self.drain_outputs();
         if self.submit_due(idle.room) || self.cancel_due() {
@@ -102,7 +102,7 @@ impl<W: Write, M: ServerModel> VirtualRun<'_, W, M> {
             return false;
         }
         let Some(next) = self.next_time(&idle) else {
-            // Nothing will ever happen to what is live: an attempt without limit or answer.
+            // The live attempts have neither an answer nor a timeout: they would wait forever.
             self.engine.close(self.now);
             self.script.arrivals.clear();
             return self.engine.stats().live > 0;
@@ -199,7 +199,7 @@ impl<W: Write, M: ServerModel> VirtualRun<'_, W, M> {
         }
     }
 
-    /// Tells all that comes now.
+    /// Delivers all steps due now.
     fn deliver_due(&mut self) {
         while let Some(Reverse((at, _, index))) = self.timeline.peek().copied() {
             if at > self.now {
@@ -232,7 +232,7 @@ impl<W: Write, M: ServerModel> VirtualRun<'_, W, M> {
     }
 }
 
-/// Takes the first, if its time has come.
+/// Takes the first element if it is due.
 fn pop_due<T>(queue: &mut VecDeque<(Timestamp, T)>, now: Timestamp) -> Option<(Timestamp, T)> {
     if queue.front().is_some_and(|(at, _)| *at <= now) {
         queue.pop_front()

@@ -1,4 +1,4 @@
-//! What another policy would have come to, as far as a trace can tell.
+//! Estimates how the recorded run would have gone under other settings.
 
 mod comparison;
 mod model;
@@ -20,19 +20,19 @@ pub use comparison::{RunComparison, RunTotals};
 
 /// Runs the fetches of a trace again under other settings, in virtual time.
 ///
-/// The trace is the model of the servers: the `n`-th attempt of a fetch at a URL is answered as the
-/// `n`-th one was, as late after its start as that was. Requests come when they came, or, where they
-/// waited for room, as soon as there is room.
+/// The trace is the model of the servers: the `n`-th attempt of a fetch at a URL gets the answer of the
+/// recorded `n`-th attempt, after the same time. Requests arrive at their recorded times. Requests that
+/// waited for room arrive as soon as there is room.
 ///
-/// Attempts that the trace has not seen (one retry more, the rest of one that was cut short by a
-/// limit, a redirect that was not followed) can only be guessed, so everything is run twice:
+/// Some attempts are not in the trace: a further retry, the rest of an attempt that a limit cut short,
+/// a redirect that was not followed. The run is therefore simulated twice:
 ///
-/// - optimistic: such an attempt is answered 200 after the median time of its host's answers;
-/// - pessimistic: it fails as the fetch failed last, or else as its host did, after the host's 99th
-///   percentile; one that was cut short is never answered.
+/// - optimistic: such an attempt gets status 200 after the median response time of its host;
+/// - pessimistic: it fails as the fetch failed last, or as its host failed last, after the 99th
+///   percentile of the host's times. An attempt that was cut short is never answered.
 ///
-/// What is not modelled: servers that behave otherwise under another load, the consumer's speed, and
-/// the client's own costs. Requests with a policy of their own keep it.
+/// Not modelled: servers that behave differently under another load, the consumer's speed, and the
+/// client's CPU time. A request with its own policy keeps it.
 ///
 /// ```
 /// use fetch_proto::{Config, Timestamp};
@@ -46,7 +46,7 @@ pub use comparison::{RunComparison, RunTotals};
 ///
 /// # Errors
 ///
-/// If it is no trace, or cannot be read.
+/// If `from` is not a trace or cannot be read.
 pub fn what_if(
     from: impl Read,
     change: impl FnOnce(Config) -> Config,
@@ -66,7 +66,7 @@ pub fn what_if(
     })
 }
 
-/// What came out of a run.
+/// Result of a simulated run.
 struct RunResult {
     totals: RunTotals,
     unseen: u64,

@@ -1,15 +1,15 @@
-//! Values of several parts: structs, sequences, maps.
+//! Serializes structs, sequences and maps.
 
 use serde::ser::{self, Serialize};
 
 use super::{CanonicalError, CanonicalSerializer, tag};
 
-/// A struct, a sequence or a map that is being written.
+/// Serializer of one struct, sequence or map.
 pub(super) struct CompoundSerializer<'a, 'b> {
     serializer: &'a mut CanonicalSerializer<'b>,
-    /// Where it began.
+    /// Offset of the value in the output.
     start: usize,
-    /// What is left of it if nothing was written.
+    /// Length of the output if the value turns out to be empty.
     empty_len: usize,
 }
 
@@ -36,7 +36,7 @@ impl<'a, 'b> CompoundSerializer<'a, 'b> {
 
     pub(super) fn variant(serializer: &'a mut CanonicalSerializer<'b>, name: &str) -> Self {
         serializer.write_text(tag::VARIANT, name);
-        // The name is there in any case.
+        // The variant's name stays even if the value is empty.
         let here = serializer.out.len();
         Self {
             serializer,

@@ -1,4 +1,4 @@
-//! Decisions and their reasons in words.
+//! Describes decisions and their reasons.
 
 use std::time::Duration;
 
@@ -7,18 +7,18 @@ use fetch_proto::{
     Timestamp,
 };
 
-/// How it stands when a fetch is submitted.
+/// Describes the load at the submission of a fetch.
 pub(super) fn describe_submission(request: &Request, host: &str, engine: &Engine) -> String {
     let (all, here) = (engine.stats(), engine.host_stats(host));
     let before = here.map_or(0, |here| here.live.saturating_sub(1));
     format!(
-        "{} is submitted, after {} others that are not over, {before} of them at {host}",
+        "{} is submitted; {} other fetches are live, {before} of them at {host}",
         request.method,
         all.live.saturating_sub(1),
     )
 }
 
-/// Why a fetch has no slot.
+/// Describes why a fetch waits for a slot.
 pub(super) fn describe_wait(host: &str, limit: usize, engine: &Engine) -> String {
     let all = engine.stats();
     let Some(here) = engine.host_stats(host) else {
@@ -26,18 +26,20 @@ pub(super) fn describe_wait(host: &str, limit: usize, engine: &Engine) -> String
     };
     if let Some(until) = here.paused_until {
         return format!(
-            "waits: its host rests until {:?} after the start",
+            "waits: its host is paused until {:?} after the start",
             round_duration(until.since_start())
         );
     }
     if all.flying >= limit {
-        return format!("waits: as many attempts are in flight as may be, {limit}");
+        return format!("waits: the limit of {limit} attempts in flight is reached");
     }
     let (flying, queued) = (here.flying, here.queued);
-    format!("waits: its host has {flying} in flight and {queued} queued, and may start no more now")
+    format!(
+        "waits: its host has {flying} in flight and {queued} queued, and its limits allow no more"
+    )
 }
 
-/// A decision and its reason, its times in as many digits as are of use.
+/// Describes an event, with rounded durations.
 pub(super) fn describe_event(event: &Event) -> String {
     let mut event = event.clone();
     match &mut event {
@@ -54,7 +56,7 @@ pub(super) fn describe_event(event: &Event) -> String {
     }
 }
 
-/// To a millisecond from a second on, to 10 µs from a millisecond on, else to a microsecond.
+/// Rounds down to 1 ms from 1 s on, to 10 µs from 1 ms on, and to 1 µs below.
 fn round_duration(time: Duration) -> Duration {
     let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
     let unit = match nanos {
@@ -65,7 +67,7 @@ fn round_duration(time: Duration) -> Duration {
     Duration::from_nanos(nanos - nanos % unit)
 }
 
-/// What was seen of an attempt.
+/// Describes an input of an attempt.
 pub(super) fn describe_input(
     id: AttemptId,
     input: &Input,
@@ -84,25 +86,25 @@ pub(super) fn describe_input(
                 ago => format!("{phase}, {:?} ago", round_duration(ago)),
             }
         }
-        Input::Paused => "the consumer does not read on".to_owned(),
+        Input::Paused => "the consumer has stopped reading".to_owned(),
         Input::Resumed => "the consumer reads again".to_owned(),
         other => format!("{other:?}"),
     };
     let late = if handled == Handled::Stale {
-        " (too late to matter)"
+        " (ignored: too late)"
     } else {
         ""
     };
     format!("attempt {}: {what}{late}", id.number())
 }
 
-/// Which policy holds, and why.
+/// Describes the policy of a request and why it applies.
 pub(super) fn describe_policy(request: &Request, pinned: bool, config: &Config) -> String {
     let rules = config.rules_ref();
     let matched = rules.matched(&request.method, &request.url);
     let (why, policy): (String, &Policy) = match (&request.policy, matched) {
         (Some(policy), _) if pinned => (
-            "chosen by a secret part of the URL or of a rule".to_owned(),
+            "selected by a secret part of the URL or of a rule".to_owned(),
             policy,
         ),
         (Some(policy), _) => ("the request's own".to_owned(), policy),

@@ -1,4 +1,4 @@
-//! Small values that entries refer to by number.
+//! Values that entries refer to by index.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::entry::TextRef;
 
-/// The dictionary so far, and what they mean, where that was asked already.
+/// Texts read so far, and a cache of the values parsed from them.
 #[derive(Debug, Default)]
 pub(super) struct ReadDictionary {
     texts: Vec<Box<str>>,
@@ -16,7 +16,7 @@ pub(super) struct ReadDictionary {
 }
 
 impl ReadDictionary {
-    /// Gives the text the next number.
+    /// Adds a text at the next index.
     pub(super) fn add(&mut self, text: &str) {
         self.texts.push(text.into());
     }
@@ -48,7 +48,7 @@ impl ReadDictionary {
     }
 }
 
-/// What the index means, read once.
+/// Returns the value at `index`, and parses it only once.
 fn cached<T: Clone>(
     dictionary: &mut ReadDictionary,
     cache: fn(&mut ReadDictionary) -> &mut Vec<Option<T>>,

@@ -1,11 +1,11 @@
-//! Adding entries to a frame.
+//! Appends entries to a frame.
 
 use fetch_proto::{Output, Timestamp};
 
 use crate::entry::{Entry, PollEntry};
 use crate::frame::Frame;
 
-/// Polls at the time of the last poll's entry that said the same kind of thing.
+/// Polls not yet written: they have the time and the output kind of the last poll entry.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RepeatedPoll {
     pub(super) at: Timestamp,
@@ -14,7 +14,7 @@ pub(super) struct RepeatedPoll {
     pub(super) name: &'static str,
 }
 
-/// Adds an entry, and before it the polls that are still counted.
+/// Appends the counted polls, then `entry`.
 pub(super) fn append(frame: &mut Frame, repeat: &mut Option<RepeatedPoll>, entry: &Entry<'_>) {
     if let Some(repeat) = repeat.take().filter(|repeat| repeat.count > 0) {
         push(frame, &Entry::Repeat(repeat.count, repeat.digest_byte));
@@ -24,11 +24,11 @@ pub(super) fn append(frame: &mut Frame, repeat: &mut Option<RepeatedPoll>, entry
 
 fn push(frame: &mut Frame, entry: &Entry<'_>) {
     let bytes = std::mem::take(frame.content());
-    // Memory takes everything, and every entry can be written.
+    // Infallible: the target is memory and every entry type can be serialized.
     *frame.content() = postcard::to_extend(entry, bytes).unwrap_or_default();
 }
 
-/// The entry of a poll that said this, and its name.
+/// Returns the name of an output's kind and the constructor of its poll entry.
 pub(super) fn poll_entry(output: &Output) -> (&'static str, fn(PollEntry) -> Entry<'static>) {
     (
         output_kind(output),
@@ -45,7 +45,7 @@ pub(super) fn poll_entry(output: &Output) -> (&'static str, fn(PollEntry) -> Ent
     )
 }
 
-/// What kind of output this is.
+/// Returns the name of an output's kind.
 pub(crate) fn output_kind(output: &Output) -> &'static str {
     match output {
         Output::Abort(_) => "abort",

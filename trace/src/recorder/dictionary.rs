@@ -1,4 +1,4 @@
-//! Small values that come again and again, each written once, in JSON.
+//! Writes recurring values once, in JSON, and refers to them by index.
 
 use std::sync::{Arc, LazyLock};
 
@@ -11,26 +11,26 @@ use crate::entry::{Entry, TextRef};
 use crate::frame::Frame;
 use crate::redact::{Redactor, redact_json};
 
-/// No more templates, and no more policies, than this are remembered; others are written each time.
+/// Most request templates, and most policies, in the dictionary. Others are written inline each time.
 const MAX_ENTRIES: usize = 256;
 
-/// Stands for the URL in a request's template.
+/// URL of a request template.
 static PLACEHOLDER_URL: LazyLock<Arc<Url>> =
     LazyLock::new(|| Arc::new(Url::parse("http://template.invalid/").expect("it is a URL")));
 
-/// The words so far, by value.
+/// Index of each text written so far, by value.
 #[derive(Debug, Default)]
 pub(super) struct WriteDictionary {
     count: u32,
     failures: Vec<(Failure, u32)>,
-    /// Words that were given a number and are to be written.
+    /// Texts that have an index and are not yet written.
     unwritten: Vec<String>,
     phases: Vec<(Phase, u32)>,
     policies: Vec<(Arc<Policy>, u32)>,
     templates: Vec<(Request, u32)>,
 }
 
-/// A text to refer to.
+/// A reference to a text, or the text.
 #[derive(Debug)]
 pub(super) enum DictionaryRef {
     Index(u32),
@@ -83,7 +83,7 @@ impl WriteDictionary {
         DictionaryRef::Index(index)
     }
 
-    /// The request without URL, tag and policy.
+    /// Returns the request without URL, tag and policy.
     pub(super) fn template_ref(&mut self, request: &Request, redactor: &Redactor) -> DictionaryRef {
         let template = Request {
             policy: None,
@@ -114,7 +114,7 @@ impl WriteDictionary {
         self.count - 1
     }
 
-    /// Writes the words that are new: before the entry that refers to them.
+    /// Writes the new texts. Must precede the entry that refers to them.
     pub(super) fn write_new(&mut self, frame: &mut Frame, repeat: &mut Option<RepeatedPoll>) {
         for text in self.unwritten.drain(..) {
             append(frame, repeat, &Entry::DictionaryText(&text));

@@ -1,4 +1,4 @@
-//! Secrets in settings.
+//! Redacts settings.
 
 use std::borrow::Cow;
 
@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::{Redactor, pattern_has_secret};
 
-/// Takes secrets out of plain data: URLs are redacted, and a rule's pattern that has a secret in it
-/// becomes one that matches nothing. Whether anything was changed.
+/// Redacts all URLs in `value` and replaces rule patterns that contain a secret by one that matches
+/// nothing. Returns whether anything changed.
 pub(crate) fn redact_json(value: &mut Value, redactor: &Redactor) -> bool {
     match value {
         Value::Array(values) => values

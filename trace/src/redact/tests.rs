@@ -1,4 +1,4 @@
-//! Secrets are hidden, and nothing is decided otherwise for it.
+//! Redaction removes secrets and changes no decision of the core.
 
 use super::*;
 
@@ -7,7 +7,7 @@ fn placeholder(redactor: &Redactor, value: &str) -> String {
 }
 
 #[test]
-fn secrets_are_hidden_and_the_rest_is_kept() {
+fn only_secrets_are_replaced() {
     let redactor = Redactor::default();
     let x = placeholder(&redactor, "x");
     let table = [
@@ -39,7 +39,7 @@ fn secrets_are_hidden_and_the_rest_is_kept() {
 }
 
 #[test]
-fn equal_values_stay_equal_and_different_ones_different() {
+fn equal_secrets_get_equal_placeholders() {
     let redactor = Redactor::default();
     let url = |value: &str| {
         redactor
@@ -55,7 +55,7 @@ fn equal_values_stay_equal_and_different_ones_different() {
 }
 
 #[test]
-fn a_redacted_location_leads_to_the_redacted_form_of_where_it_led() {
+fn a_redacted_location_resolves_to_the_redacted_target() {
     let redactor = Redactor::default();
     let bases = [
         "http://a.test/dir/page?token=old&x=1#part",
@@ -89,7 +89,7 @@ fn a_redacted_location_leads_to_the_redacted_form_of_where_it_led() {
             assert!(!hidden.contains("secret"), "{location:?}: {hidden:?}");
             let url = |base: &Url, location: &str| {
                 let mut url = base.join(location).ok()?;
-                // The core follows no other.
+                // The core follows http and https only.
                 if !url.scheme().starts_with("http") {
                     return Some(String::new());
                 }
@@ -100,7 +100,7 @@ fn a_redacted_location_leads_to_the_redacted_form_of_where_it_led() {
             let live = url(&live, location).map(|url| redactor.redact_url(&url).into_owned());
             let replayed = url(&replayed, &hidden);
             let replayed = replayed.map(|url| without_fragment(&url).to_owned());
-            // A path with an @ is not told from a user, where the scheme has no slashes.
+            // Without slashes after the scheme, a path with an @ looks like a user name.
             if !location.starts_with("http:user") && !location.starts_with("https:user") {
                 assert_eq!(live, replayed, "{base} {location:?} {hidden:?}");
             } else {
@@ -111,7 +111,7 @@ fn a_redacted_location_leads_to_the_redacted_form_of_where_it_led() {
 }
 
 #[test]
-fn a_masked_url_is_the_same_from_the_file_and_from_who_knows_it() {
+fn the_stored_and_the_original_url_have_the_same_mask() {
     let url = "http://u:p@a.test/x?token=secret&n=1#f";
     let stored = Redactor::default().redact_url(url).into_owned();
     assert_eq!(mask_url(&stored), mask_url(url));
@@ -119,7 +119,7 @@ fn a_masked_url_is_the_same_from_the_file_and_from_who_knows_it() {
 }
 
 #[test]
-fn patterns_with_secrets_are_found() {
+fn patterns_with_secrets_are_detected() {
     for (pattern, hidden) in [
         ("/x?token=abc", true),
         ("glob:/x\\?*key=*", true),

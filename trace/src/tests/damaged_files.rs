@@ -1,4 +1,4 @@
-//! Files that were cut, changed, or are no traces.
+//! Files that are cut off, damaged, or not traces.
 
 use std::io;
 
@@ -12,14 +12,14 @@ use crate::recorded_engine::RecordedEngine;
 use crate::recorder::TraceRecorder;
 use crate::{TraceError, explain, replay, what_if};
 
-/// Where the entries begin.
+/// Returns the offset of the first frame of entries.
 fn entries_start(file: &[u8]) -> usize {
     let head = MAGIC.len() + 2;
     let length: [u8; 4] = file[head..head + 4].try_into().unwrap();
     head + HEAD_LEN + u32::from_le_bytes(length) as usize
 }
 
-/// A file of these frames, each with the right hash.
+/// Returns a file with the head of `file` and these frames, each with a valid hash.
 fn build_file(file: &[u8], contents: &[&[u8]]) -> Vec<u8> {
     let mut file = file[..entries_start(file)].to_vec();
     for content in contents {
@@ -31,11 +31,11 @@ fn build_file(file: &[u8], contents: &[&[u8]]) -> Vec<u8> {
 }
 
 #[test]
-fn a_file_cut_anywhere_is_used_up_to_there() {
+fn a_truncated_file_is_usable_up_to_the_cut() {
     let (file, _) = example_run().record();
     let start = entries_start(&file);
     let mut most = 0;
-    // Every place near the head and the end, and some between.
+    // All offsets near the head and the end, and some in between.
     let cuts = (0..file.len())
         .filter(|cut| cut % 61 == 0 || cut.abs_diff(start) < 20 || file.len() - cut < 20);
     for cut in cuts {
@@ -59,7 +59,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn one_changed_byte_is_found(run in any_run(), place in any::<prop::sample::Index>(), bit in 0u8..8) {
+    fn one_changed_bit_is_detected(run in any_run(), place in any::<prop::sample::Index>(), bit in 0u8..8) {
         let (mut file, _) = run.record();
         let place = place.index(file.len());
         file[place] ^= 1 << bit;
@@ -71,10 +71,10 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_do_no_harm(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn arbitrary_bytes_do_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         let _ = replay(&bytes[..]);
         let (file, _) = example_run().record();
-        // After a true head, and in a frame with the right hash.
+        // After a valid head, and in a frame with a valid hash.
         let mut after = file[..entries_start(&file)].to_vec();
         after.extend_from_slice(&bytes);
         let _ = replay(&after[..]);
@@ -84,9 +84,9 @@ proptest! {
         let _ = explain(&framed[..], "http://h1.test/1");
     }
 
-    /// True entries with a few bytes changed, in frames with the right hash.
+    /// Valid entries with a few bytes changed, in a frame with a valid hash.
     #[test]
-    fn wrong_entries_do_no_harm(
+    fn invalid_entries_do_not_panic(
         run in any_run(),
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
     ) {
@@ -104,7 +104,7 @@ proptest! {
 }
 
 #[test]
-fn what_is_no_trace_is_told_in_plain_words() {
+fn a_file_that_is_not_a_trace_is_an_error() {
     let error = |bytes: &[u8]| replay(bytes).unwrap_err();
     assert!(matches!(error(b""), TraceError::NotATrace));
     assert!(matches!(
@@ -117,7 +117,7 @@ fn what_is_no_trace_is_told_in_plain_words() {
 }
 
 #[test]
-fn a_frame_after_the_end_is_damage() {
+fn a_frame_after_the_end_is_reported_as_damage() {
     let (file, _) = example_run().record();
     let twice = [&file[..], &file[entries_start(&file)..]].concat();
     let report = replay(&twice[..]).unwrap();
@@ -129,7 +129,7 @@ fn a_frame_after_the_end_is_damage() {
     );
 }
 
-/// Takes so many bytes.
+/// Accepts a number of bytes, then fails.
 struct LimitedWriter(usize);
 
 impl io::Write for LimitedWriter {
@@ -147,7 +147,7 @@ impl io::Write for LimitedWriter {
 }
 
 #[test]
-fn a_recording_that_fails_is_told_once_and_the_engine_goes_on() {
+fn a_write_error_is_reported_once_and_the_engine_continues() {
     let (sender, errors) = std::sync::mpsc::channel();
     let report = move |error: io::Error| sender.send(error.to_string()).unwrap();
     let now = Timestamp::START;
@@ -163,7 +163,7 @@ fn a_recording_that_fails_is_told_once_and_the_engine_goes_on() {
 }
 
 #[test]
-fn what_a_killed_process_loses_is_a_second_or_a_frame() {
+fn a_killed_process_loses_at_most_one_frame_or_second() {
     #[derive(Clone, Default)]
     struct Shared(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
     impl io::Write for Shared {
@@ -188,7 +188,7 @@ fn what_a_killed_process_loses_is_a_second_or_a_frame() {
 }
 
 #[test]
-fn a_recorder_that_is_dropped_ends_its_trace() {
+fn dropping_a_recorder_completes_its_trace() {
     let mut file = Vec::new();
     drop(TraceRecorder::new(&mut file, &Config::default(), 7, Timestamp::START).unwrap());
     assert_eq!(replay(&file[..]).unwrap().ending, TraceEnd::Complete);

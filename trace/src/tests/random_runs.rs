@@ -1,4 +1,4 @@
-//! What was recorded comes out again.
+//! Recordings of random runs replay identically.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
-    fn every_run_replays_identically_and_holds_no_secret(run in any_run()) {
+    fn every_run_replays_identically_and_contains_no_secret(run in any_run()) {
         let (file, site) = run.record();
         let report = replay(&file[..]).unwrap();
         prop_assert!(report.is_identical(), "{}", report);
@@ -31,14 +31,14 @@ proptest! {
     }
 
     #[test]
-    fn events_change_no_decision_and_no_digest(run in any_run()) {
+    fn enabling_events_changes_neither_decisions_nor_digest(run in any_run()) {
         let (file, _) = run.record();
         let report = TraceReplay::open(&file[..]).unwrap().with_events().run(|_, _| {}).unwrap();
         prop_assert!(report.is_identical(), "{}", report);
     }
 
     #[test]
-    fn the_outcomes_of_a_replay_are_those_of_the_run(run in any_run()) {
+    fn a_replay_has_the_outcomes_of_the_run(run in any_run()) {
         let (file, site) = run.record();
         let mut outcomes = Vec::new();
         let report = TraceReplay::open(&file[..]).unwrap().run(|step, _| {
@@ -50,7 +50,7 @@ proptest! {
         prop_assert_eq!(outcomes, site.outcomes);
     }
 
-    /// Whatever a driver says in whatever order and at whatever time.
+    /// Calls in any order and at any time, also such as no driver makes.
     #[test]
     fn arbitrary_calls_replay_identically(
         steps in prop::collection::vec((0u8..15, 0u8..8, 0u64..3000), 0..200),
@@ -121,7 +121,7 @@ fn input(kind: u8) -> Option<Input> {
 }
 
 #[test]
-fn another_seed_is_reported_where_it_begins_to_matter() {
+fn a_different_seed_is_reported_at_its_first_effect() {
     let run = example_run();
     let (file, _) = run.record();
     let replay = TraceReplay::open(&file[..])
@@ -133,7 +133,7 @@ fn another_seed_is_reported_where_it_begins_to_matter() {
         difference.entry > 1 && difference.agreed < difference.entry,
         "{report}"
     );
-    // All before was the same: the first wait before a retry is what differs.
+    // The first difference is the delay before the first retry.
     assert!(
         difference.recorded.contains("idle") && difference.replayed.contains("backoff"),
         "{report}"
@@ -141,7 +141,7 @@ fn another_seed_is_reported_where_it_begins_to_matter() {
 }
 
 #[test]
-fn other_settings_are_reported_where_they_begin_to_matter() {
+fn different_settings_are_reported_at_their_first_effect() {
     let run = example_run();
     let (file, _) = run.record();
     let config = run.config.clone().concurrency(2);
@@ -158,7 +158,7 @@ fn other_settings_are_reported_where_they_begin_to_matter() {
 }
 
 #[test]
-fn what_if_nothing_were_different_is_what_was() {
+fn what_if_without_a_change_equals_the_recorded_run() {
     let run = example_run();
     let (file, _) = run.record();
     let comparison = what_if(&file[..], |config| config).unwrap();
@@ -175,15 +175,15 @@ fn what_if_nothing_were_different_is_what_was() {
 }
 
 #[test]
-fn a_story_tells_the_reason_of_every_decision() {
+fn a_history_contains_the_reason_of_every_decision() {
     let (file, _) = example_run().record();
-    let story = explain(&file[..], "http://h1.test/1?token=whatever").unwrap();
-    assert_eq!((story.fetches.len(), story.faithful), (1, true));
-    let text = story.to_string();
+    let history = explain(&file[..], "http://h1.test/1?token=whatever").unwrap();
+    assert_eq!((history.fetches.len(), history.faithful), (1, true));
+    let text = history.to_string();
     for part in ["is submitted", "policy: ", "attempt 1 starts", "over: "] {
         assert!(text.contains(part), "{part:?} is missing:\n{text}");
     }
     assert!(!text.contains(SECRET), "{text}");
-    let nothing = explain(&file[..], "http://other.test/").unwrap();
-    assert!(nothing.to_string().contains("is not in the trace"));
+    let unknown = explain(&file[..], "http://other.test/").unwrap();
+    assert!(unknown.to_string().contains("is not in the trace"));
 }

@@ -1,4 +1,4 @@
-//! A small site, and callers, all drawn from a seed.
+//! A small site and its callers, generated from a seed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::virtual_run::{self, CallerScript, ScheduledStep, ServerModel};
 
 pub(crate) const SECRET: &str = "hunter2";
 
-/// A deterministic stream of random.
+/// A deterministic random number generator.
 #[derive(Debug)]
 pub(crate) struct SeededRandom(u64);
 
@@ -28,7 +28,7 @@ impl SeededRandom {
     }
 }
 
-/// Answers well, badly, late, elsewhere or not at all.
+/// A site that answers with success, errors, delays, redirects or not at all.
 #[derive(Debug)]
 pub(crate) struct RandomSite {
     random: SeededRandom,
@@ -92,7 +92,7 @@ impl ServerModel for RandomSite {
     }
 }
 
-/// A run: its settings, its requests, its seed.
+/// The settings, requests and seed of a run.
 #[derive(Clone, Debug)]
 pub(crate) struct RandomRun {
     pub(crate) config: Config,
@@ -103,7 +103,7 @@ pub(crate) struct RandomRun {
 }
 
 impl RandomRun {
-    /// Runs it and gives the trace.
+    /// Runs and returns the trace and the site.
     pub(crate) fn record(&self) -> (Vec<u8>, RandomSite) {
         let start = Timestamp::from_nanos(17);
         let config = self.config.clone();
@@ -130,7 +130,10 @@ impl RandomRun {
             outcomes: Vec::new(),
         };
         virtual_run::run_virtual(&mut engine, start, script, &mut site);
-        (engine.finish().expect("memory takes everything"), site)
+        (
+            engine.finish().expect("writing to memory cannot fail"),
+            site,
+        )
     }
 }
 
@@ -205,7 +208,7 @@ pub(crate) fn any_run() -> impl Strategy<Value = RandomRun> {
     )
 }
 
-/// A run of some size, always the same.
+/// A fixed run of 40 requests.
 pub(crate) fn example_run() -> RandomRun {
     let requests = (0..40).map(|n| {
         let url = format!("http://h{}.test/{n}?token=hunter2", n % 3);

@@ -1,4 +1,4 @@
-//! Two runs of the same fetches side by side.
+//! Compares the recorded run with simulated runs of the same fetches.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,29 +9,29 @@ use serde::{Serialize, Serializer};
 
 use crate::reader::TraceEnd;
 
-/// What was recorded beside what another policy would have come to: a range, from the optimistic to
-/// the pessimistic guess. Display gives a table.
+/// The recorded run beside the same run under other settings, as a range from optimistic to pessimistic
+/// assumptions. `Display` writes a table.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct RunComparison {
-    /// How the trace ends. What is missing is compared with nothing.
+    /// How the trace ends. A missing part is not compared.
     pub ending: TraceEnd,
-    /// Whether the trace could be replayed bit for bit, without which none of this can be trusted.
+    /// Whether the trace replayed identically. If not, the figures cannot be trusted.
     pub faithful: bool,
-    /// If all guesses come out well.
+    /// The run under optimistic assumptions.
     pub optimistic: RunTotals,
-    /// If all guesses come out badly.
+    /// The run under pessimistic assumptions.
     pub pessimistic: RunTotals,
-    /// Fetches whose recorded policy was chosen by a secret, which is not in the trace: in the other
-    /// run the rules see the URL without it.
+    /// Fetches whose recorded policy was selected by a secret. The secret is not in the trace, so the
+    /// rules see the URL without it in the simulated runs.
     pub pinned: u64,
-    /// What was recorded.
+    /// The recorded run.
     pub recorded: RunTotals,
-    /// Fetches whose outcome rests on an attempt that the trace has not seen.
+    /// Fetches whose outcome depends on an attempt that is not in the trace.
     pub unseen: u64,
 }
 
-/// What a run came to.
+/// Totals of a run.
 #[derive(Clone, Debug, Default)]
 pub struct RunTotals {
     first_submitted: Option<Timestamp>,
@@ -58,7 +58,7 @@ impl RunTotals {
         *self.failed.entry(kind).or_default() += 1;
     }
 
-    /// The numbers that all runs have.
+    /// Counts, percentiles and other statistics of the run.
     ///
     /// ```
     /// assert_eq!(fetch_trace::RunTotals::default().stats().count(), 0);
@@ -79,7 +79,7 @@ impl RunTotals {
             .map(|(kind, count)| (kind.as_str(), *count))
     }
 
-    /// Requests sent for each 1,000 fetches: what the servers bear.
+    /// Requests sent per 1,000 fetches: the load on the servers.
     ///
     /// ```
     /// assert_eq!(fetch_trace::RunTotals::default().amplification(), None);
@@ -90,7 +90,7 @@ impl RunTotals {
         sent.checked_div(self.stats.count())
     }
 
-    /// From the first submission to the last outcome.
+    /// Time from the first submission to the last outcome.
     ///
     /// ```
     /// assert_eq!(fetch_trace::RunTotals::default().took(), std::time::Duration::ZERO);
@@ -103,8 +103,8 @@ impl RunTotals {
         }
     }
 
-    /// How long a fetch took, from its first attempt's start to its end: so many ten-thousandths took
-    /// no longer.
+    /// Percentile of the time from a fetch's first attempt to its end, in ten-thousandths: 9,900 is the
+    /// 99th percentile.
     ///
     /// ```
     /// assert_eq!(fetch_trace::RunTotals::default().percentile(9_900), None);
@@ -119,7 +119,7 @@ impl RunTotals {
     }
 }
 
-/// The percentiles that are told.
+/// Percentiles in the table and in JSON, in ten-thousandths.
 const PERCENTILES: [(&str, u32); 4] = [
     ("p50", 5_000),
     ("p90", 9_000),
@@ -200,11 +200,11 @@ impl fmt::Display for RunComparison {
 }
 
 impl RunComparison {
-    /// How far it can be trusted.
+    /// Writes how far the figures can be trusted.
     fn write_notes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} of {} outcomes rest on attempts that the trace has not seen",
+            "{} of {} outcomes depend on attempts that are not in the trace",
             self.unseen,
             self.optimistic
                 .stats
@@ -212,7 +212,8 @@ impl RunComparison {
                 .max(self.pessimistic.stats.count())
         )?;
         if self.pinned > 0 {
-            let note = "fetches have their policy by a secret that the trace does not hold";
+            let note =
+                "fetches had a policy that was selected by a secret, which is not in the trace";
             write!(f, "\n{} {note}", self.pinned)?;
         }
         if !self.faithful {
@@ -222,12 +223,12 @@ impl RunComparison {
             TraceEnd::Complete => Ok(()),
             ending => write!(
                 f,
-                "\nthe trace is {ending}: what comes after it is not known"
+                "\nthe trace is {ending}: the rest of the run is not known"
             ),
         }
     }
 
-    /// One number of each run.
+    /// Writes one figure of each run.
     fn write_row<T: Ord + Copy>(
         &self,
         f: &mut fmt::Formatter<'_>,

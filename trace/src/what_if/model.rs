@@ -1,4 +1,4 @@
-//! What a trace tells of the servers and of the callers.
+//! Model of the servers and callers of a recorded run.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -16,68 +16,68 @@ use crate::error::TraceError;
 use crate::reader::TraceEnd;
 use crate::replay::{ReplayStep, TraceReplay};
 
-/// All that is known.
+/// Everything known about a recorded run.
 #[derive(Debug)]
 pub(super) struct RunModel {
     pub(super) closed: Option<Timestamp>,
     pub(super) config: Config,
     pub(super) ending: TraceEnd,
-    /// Whether the replay, from which all this comes, was identical.
+    /// Whether the replay that this model was made from was identical.
     pub(super) faithful: bool,
     pub(super) fetches: Vec<FetchModel>,
     pub(super) hosts: BTreeMap<String, HostModel>,
-    /// Fetches whose policy a secret decides, so that it is not known in another run.
+    /// Fetches whose policy was selected by a secret: it is not known in another run.
     pub(super) pinned: u64,
     pub(super) recorded: RunTotals,
     pub(super) seed: u64,
     pub(super) start: Timestamp,
 }
 
-/// One fetch as it was recorded.
+/// One recorded fetch.
 #[derive(Debug)]
 pub(super) struct FetchModel {
     pub(super) attempts: Vec<AttemptModel>,
     pub(super) cancelled: Option<Timestamp>,
     pub(super) request: Request,
-    /// When it was there to be submitted.
+    /// Time from which the request could be submitted.
     pub(super) available_at: Timestamp,
 }
 
-/// One attempt as it was seen.
+/// One recorded attempt.
 #[derive(Debug)]
 pub(super) struct AttemptModel {
     number: u16,
     started: Timestamp,
     pub(super) end: AttemptEnd,
-    /// What was seen, and how long after the start. The times of marks are counted from there too.
+    /// Inputs and their times since the start of the attempt. Marks have times since that start too.
     pub(super) seen: Vec<(Duration, Input)>,
     pub(super) url: Arc<Url>,
 }
 
-/// How it ended.
+/// End of a recorded attempt.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum AttemptEnd {
-    /// By itself.
+    /// The attempt ended by itself.
     Complete,
-    /// The engine dropped it, or the trace ends: what would have come is not known.
+    /// The engine aborted it, or the trace ends, after this time. The rest is not known.
     Dropped(Duration),
-    /// It is in flight.
+    /// It is in flight. Only while the model is built.
     InFlight,
 }
 
-/// How long one host took.
+/// Durations of the attempts at one host.
 #[derive(Debug, Default)]
 pub(super) struct HostModel {
-    /// For complete responses.
+    /// Durations of successful attempts.
     pub(super) response_times: Histogram,
-    /// For all attempts.
+    /// Durations of all attempts.
     pub(super) attempt_times: Histogram,
-    /// The last attempt that failed: fetch and place.
+    /// The last failed attempt: index of the fetch, index of the attempt.
     pub(super) failure: Option<(usize, usize)>,
 }
 
 impl AttemptModel {
-    /// Whether it came to nothing, or to a response that a later try may better.
+    /// Returns whether the attempt failed, or had a status that is worth a retry.
     pub(super) fn has_failed(&self) -> bool {
         let bad = |input: &Input| match input {
             Input::End(result) => result.is_err(),
@@ -136,9 +136,9 @@ struct RunModelBuilder {
     last: Timestamp,
     live: usize,
     model: RunModel,
-    /// The fetch in each slot.
+    /// Index of the fetch in each slot of the engine.
     slots: Vec<usize>,
-    /// Whether there was no room at some time since the last submission.
+    /// Whether the engine had no room at some time since the last submission.
     was_full: bool,
 }
 
@@ -165,7 +165,7 @@ impl RunModelBuilder {
                     fetch.cancelled.get_or_insert(now);
                 }
             }
-            // Every run ends with one; only one that cancels something is of interest.
+            // Every run ends with a close. Only one that cancels live fetches matters.
             (TraceCall::Close, _) if self.live > 0 => {
                 self.model.closed.get_or_insert(now);
             }
@@ -247,7 +247,7 @@ impl RunModelBuilder {
         attempts.rev().find(|attempt| attempt.number == id.number())
     }
 
-    /// Adds up what is known of each host.
+    /// Computes the models of the hosts.
     fn finish(mut self) -> RunModel {
         for (index, fetch) in self.model.fetches.iter_mut().enumerate() {
             for (attempt_index, attempt) in fetch.attempts.iter_mut().enumerate() {

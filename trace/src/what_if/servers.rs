@@ -1,4 +1,4 @@
-//! The servers of a trace, and a guess where it has not seen them.
+//! Servers that answer as recorded, and by assumption where nothing was recorded.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -9,23 +9,23 @@ use super::model::{self, AttemptEnd, HostModel, RunModel, origin};
 use super::{RunResult, RunTotals};
 use crate::virtual_run::{ScheduledStep, ServerModel};
 
-/// How attempts go that were never seen.
+/// Assumption about attempts that were not recorded.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Assumption {
     Optimistic,
     Pessimistic,
 }
 
-/// What can be answered, and what was.
+/// The recorded servers, and the state of one simulated run.
 pub(super) struct RecordedServers<'a> {
     assumption: Assumption,
     model: &'a RunModel,
-    /// For each fetch, which of its recorded attempts were used.
+    /// For each fetch, which of its recorded attempts have been used.
     used: Vec<Vec<bool>>,
-    /// For each fetch, whether anything about it was guessed.
+    /// For each fetch, whether it needed an assumption.
     unseen: Vec<bool>,
     totals: RunTotals,
-    /// Attempts whose recorded steps breaks off: their host, and whether the head was seen.
+    /// Attempts whose recording breaks off: their host, and whether a head was recorded.
     unfinished: HashMap<AttemptId, (String, bool)>,
 }
 
@@ -52,7 +52,7 @@ impl<'a> RecordedServers<'a> {
         }
     }
 
-    /// What is known of the host; of all hosts, where it is not known.
+    /// Returns the model of the host; of all hosts together if the host is unknown.
     fn host_model(&self, name: &str) -> Option<&'a HostModel> {
         let hosts = &self.model.hosts;
         hosts.get(name).or_else(|| hosts.get(""))
@@ -61,7 +61,7 @@ impl<'a> RecordedServers<'a> {
     fn median_response_time(&self, name: &str) -> Duration {
         let host = self.host_model(name);
         let median = host.and_then(|host| host.response_times.percentile(5_000));
-        // A host that never answered: as fast as the others.
+        // A host that never answered is assumed to be as fast as the others.
         let median = median.or_else(|| self.host_model("")?.response_times.percentile(5_000));
         median.unwrap_or(Duration::ZERO)
     }
@@ -72,7 +72,7 @@ impl<'a> RecordedServers<'a> {
             .unwrap_or_default()
     }
 
-    /// The recorded attempt that is the model for one that was never seen.
+    /// Returns the recorded attempt that an unrecorded one is assumed to repeat.
     fn failure_template(&self, fetch: usize, host: &str) -> Option<&'a model::AttemptModel> {
         let attempts = &self.model.fetches[fetch].attempts;
         let own = attempts.iter().rev().find(|attempt| attempt.has_failed());
@@ -132,7 +132,7 @@ impl ServerModel for RecordedServers<'_> {
                     .map(|(after, input)| (now + *after, rebase_input(input, now)))
                     .collect();
                 if let AttemptEnd::Dropped(after) = known.end {
-                    // A step later: whatever made the engine drop it comes first again.
+                    // One nanosecond later, so that the cause of the abort comes first again.
                     steps.push((
                         now + after + Duration::from_nanos(1),
                         ScheduledStep::Continue,
@@ -173,7 +173,7 @@ impl ServerModel for RecordedServers<'_> {
     }
 }
 
-/// A complete response.
+/// Returns the steps of a complete response with status 200.
 fn success_steps(at: Timestamp) -> Vec<(Timestamp, ScheduledStep)> {
     vec![
         (at, ScheduledStep::Input(Input::Head(Head::status(200)))),
@@ -181,7 +181,7 @@ fn success_steps(at: Timestamp) -> Vec<(Timestamp, ScheduledStep)> {
     ]
 }
 
-/// The input of an attempt that begins now.
+/// Returns a recorded input as a step of an attempt that starts now.
 fn rebase_input(input: &Input, now: Timestamp) -> ScheduledStep {
     ScheduledStep::Input(match input {
         Input::Mark(phase, at) => Input::Mark(*phase, now + at.since_start()),

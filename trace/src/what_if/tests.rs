@@ -1,4 +1,4 @@
-//! What is known is taken over; what is not is a range.
+//! Recorded attempts are reused; unknown ones give a range.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::{RunComparison, what_if};
 use crate::recorded_engine::RecordedEngine;
 use crate::virtual_run::{self, CallerScript, ScheduledStep, ServerModel};
 
-/// One answer for each attempt of each fetch: after so many milliseconds, or never.
+/// The answer to one attempt, after a number of milliseconds.
 #[derive(Clone, Debug)]
 enum ScriptedAnswer {
     Never,
@@ -125,7 +125,7 @@ fn success_counts(comparison: &RunComparison) -> (u64, u64, u64) {
 }
 
 #[test]
-fn a_retry_that_was_never_made_may_succeed_or_fail_again() {
+fn an_unrecorded_retry_succeeds_or_fails() {
     let answers: &[&[ScriptedAnswer]] = &[&[Fail(50)], &[Status(200, 200)], &[Status(300, 200)]];
     let comparison = compare(answers, policy().attempts(3));
     assert_eq!(
@@ -145,13 +145,13 @@ fn a_retry_that_was_never_made_may_succeed_or_fail_again() {
     assert!(worst.abs_diff(total) < total / 50, "{worst:?}");
     let table = comparison.to_string();
     assert!(
-        table.contains("1 of 3 outcomes rest on attempts that the trace has not seen"),
+        table.contains("1 of 3 outcomes depend on attempts that are not in the trace"),
         "{table}"
     );
 }
 
 #[test]
-fn an_attempt_that_was_cut_short_may_be_answered_or_never() {
+fn an_attempt_cut_short_is_answered_or_never_answered() {
     let answers: &[&[ScriptedAnswer]] = &[&[Never], &[Status(200, 200)]];
     let longer = compare(answers, policy().attempt_timeout(Duration::from_secs(3)));
     assert_eq!((success_counts(&longer), longer.unseen), ((1, 2, 1), 1));
@@ -160,7 +160,7 @@ fn an_attempt_that_was_cut_short_may_be_answered_or_never() {
         Duration::from_millis(1200) + Duration::from_nanos(1)
     );
     assert_eq!(longer.pessimistic.took(), Duration::from_secs(3));
-    // A shorter limit needs no guess: it is known that there was no answer so far.
+    // A shorter limit needs no assumption: the trace shows that no answer came before it.
     let shorter = compare(
         answers,
         policy().attempt_timeout(Duration::from_millis(500)),
@@ -170,7 +170,7 @@ fn an_attempt_that_was_cut_short_may_be_answered_or_never() {
 }
 
 #[test]
-fn an_attempt_without_limit_or_answer_ends_the_comparison_all_the_same() {
+fn an_attempt_without_timeout_or_answer_is_cancelled() {
     let without = policy().timeouts(fetch_proto::Timeouts::NONE);
     let comparison = compare(&[&[Never]], without);
     assert_eq!(
@@ -180,7 +180,7 @@ fn an_attempt_without_limit_or_answer_ends_the_comparison_all_the_same() {
 }
 
 #[test]
-fn a_redirect_that_was_not_followed_leads_to_what_was_not_seen() {
+fn a_redirect_not_followed_leads_to_an_unrecorded_attempt() {
     let answers: &[&[ScriptedAnswer]] = &[
         &[To(50, "/0")],
         &[To(50, "http://b.test/")],
@@ -193,7 +193,7 @@ fn a_redirect_that_was_not_followed_leads_to_what_was_not_seen() {
 }
 
 #[test]
-fn fewer_at_once_take_longer_and_need_no_guess() {
+fn lower_concurrency_takes_longer_and_needs_no_assumption() {
     let answers: &[&[ScriptedAnswer]] = &[&[Status(100, 200)], &[Status(100, 200)], &[Fail(100)]];
     let config = Config::default().rules(Rules::only(policy()));
     let urls = (0..3).map(|n| format!("http://a.test/{n}"));
@@ -208,7 +208,7 @@ fn fewer_at_once_take_longer_and_need_no_guess() {
 }
 
 #[test]
-fn a_policy_that_a_secret_chose_is_told_of() {
+fn policies_selected_by_a_secret_are_counted() {
     let rules = Rules::builder()
         .rule("token=hunter2", policy().attempts(2))
         .default(policy());
