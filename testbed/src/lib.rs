@@ -20,28 +20,19 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
-mod body;
-mod bounded;
-mod builder;
-mod call;
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod connection;
-mod faults;
-mod observe;
+mod endpoints;
+mod lock;
 mod proxy;
-mod replies;
-mod routes;
-mod scripted;
+mod scripted_http2;
 mod server;
 mod site;
-mod tls;
-mod wire;
+mod state;
 
-pub use body::byte_at;
-pub use builder::Builder;
-pub use faults::Fault;
-pub use observe::{HostObserved, Observed, Seen};
+pub use endpoints::{ENDPOINTS, Endpoint, Fault, byte_at};
 pub use proxy::{Proxy, ProxyBuilder};
-pub use routes::{ENDPOINTS, Endpoint};
-pub use scripted::{Said, ScriptedHttp2};
-pub use site::Site;
-pub use tls::Certificate;
+pub use scripted_http2::{ScriptedHttp2, ScriptedReply};
+pub use site::{Certificate, Site, SiteBuilder};
+pub use state::observer::{HostObserved, Observed, RecordedRequest};

@@ -1,47 +1,30 @@
-use std::io;
+//! A running test site.
+
+mod builder;
+mod certificate;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::builder::Builder;
-use crate::observe::{Observed, Seen};
-use crate::server::{Shared, Worker};
-use crate::tls::Pem;
+use self::certificate::CertificatePem;
+use crate::server::worker::WorkerThread;
+use crate::state::SiteState;
+use crate::state::observer::{Observed, RecordedRequest};
+
+pub use self::builder::SiteBuilder;
+pub use self::certificate::Certificate;
 
 /// A running test site; dropping it closes its listeners and connections and ends its threads.
 #[derive(Debug)]
 pub struct Site {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) workers: Vec<Worker>,
+    pub(crate) state: Arc<SiteState>,
+    pub(crate) workers: Vec<WorkerThread>,
     pub(crate) addresses: Vec<SocketAddr>,
-    pub(crate) pem: Option<Pem>,
+    pub(crate) pem: Option<CertificatePem>,
 }
 
 impl Site {
-    /// Starts a site with the default settings: HTTP/1.1 on a free port of 127.0.0.1, one thread.
-    ///
-    /// # Errors
-    /// Says what the system says when it refuses a port or a thread.
-    ///
-    /// ```
-    /// let site = fetch_testbed::Site::start()?;
-    /// assert!(site.address().ip().is_loopback());
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    pub fn start() -> io::Result<Self> {
-        Self::builder().start()
-    }
-
-    /// Returns the settings to start from.
-    ///
-    /// ```
-    /// let site = fetch_testbed::Site::builder().threads(2).start()?;
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    pub fn builder() -> Builder {
-        Builder::new()
-    }
-
     /// Returns the first address.
     ///
     /// ```
@@ -121,10 +104,10 @@ impl Site {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn observed(&self) -> Observed {
-        self.shared.observer.snapshot()
+        self.state.observer.snapshot()
     }
 
-    /// Returns how many requests named this path and query; 0 unless the site [records](Builder::record).
+    /// Returns how many requests named this path and query; 0 unless the site [records](crate::SiteBuilder::record).
     ///
     /// ```
     /// let site = fetch_testbed::Site::builder().record(true).start()?;
@@ -132,18 +115,18 @@ impl Site {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn hits(&self, target: &str) -> u64 {
-        self.shared.observer.hits(target)
+        self.state.observer.hits(target)
     }
 
-    /// Returns the last request that named this path and query; `None` unless the site [records](Builder::record).
+    /// Returns the last request that named this path and query; `None` unless the site [records](crate::SiteBuilder::record).
     ///
     /// ```
     /// let site = fetch_testbed::Site::builder().record(true).start()?;
     /// assert_eq!(site.last_request("/get"), None);
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    pub fn last_request(&self, target: &str) -> Option<Seen> {
-        self.shared.observer.last(target)
+    pub fn last_request(&self, target: &str) -> Option<RecordedRequest> {
+        self.state.observer.last_request(target)
     }
 
     /// Blocks until what the site has seen satisfies a condition.

@@ -1,3 +1,5 @@
+//! Response bodies.
+
 use std::error::Error;
 use std::fmt;
 use std::io::Write;
@@ -12,7 +14,7 @@ use flate2::write::GzEncoder;
 use hyper::body::{Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 
-use crate::wire::{Break, Control};
+use crate::connection::stream::{BreakMode, ConnectionControl};
 
 const PERIOD: usize = 251;
 const MIB: usize = 1 << 20;
@@ -22,7 +24,7 @@ static CONTENT: LazyLock<Bytes> = LazyLock::new(|| {
         .collect::<Vec<u8>>()
         .into()
 });
-static ZEROES: [u8; 64 * 1_024] = [0; 64 * 1_024];
+static ZEROS: [u8; 64 * 1_024] = [0; 64 * 1_024];
 
 /// The most bytes that one piece of generated content has.
 pub(crate) const MAX_CHUNK: usize = 32 * 1_024;
@@ -39,51 +41,51 @@ pub fn byte_at(at: u64) -> u8 {
 
 /// The end of a connection or a response that an endpoint asked for.
 #[derive(Debug)]
-pub(crate) struct Broken;
+pub(crate) struct ConnectionBroken;
 
-impl fmt::Display for Broken {
+impl fmt::Display for ConnectionBroken {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("broken on request")
     }
 }
 
-impl Error for Broken {}
+impl Error for ConnectionBroken {}
 
 /// A response body.
 #[derive(Debug)]
-pub(crate) enum Body {
+pub(crate) enum ResponseBody {
     Whole(Bytes),
-    Made(Box<Made>),
-    Bomb(Box<Bomb>),
+    Generated(Box<GeneratedBody>),
+    GzipBomb(Box<GzipBomb>),
 }
 
-impl Body {
+impl ResponseBody {
     pub(crate) fn empty() -> Self {
         Self::Whole(Bytes::new())
     }
 
     /// Makes `length` bytes of the deterministic content.
-    pub(crate) fn bytes(length: u64) -> Self {
+    pub(crate) fn generated(length: u64) -> Self {
         if length <= MAX_CHUNK as u64 {
             return Self::Whole(CONTENT.slice(..length as usize));
         }
-        Made::new(length).promise(length).into()
+        GeneratedBody::new(length).with_length(length).into()
     }
 }
 
-impl hyper::body::Body for Body {
+impl hyper::body::Body for ResponseBody {
     type Data = Bytes;
-    type Error = Broken;
+    type Error = ConnectionBroken;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, ConnectionBroken>>> {
         let chunk = match self.get_mut() {
             Self::Whole(bytes) if bytes.is_empty() => None,
             Self::Whole(bytes) => Some(Ok(std::mem::take(bytes))),
-            Self::Made(made) => ready!(made.poll_next(context)),
-            Self::Bomb(bomb) => bomb.next().map(Ok),
+            Self::Generated(body) => ready!(body.poll_chunk(context)),
+            Self::GzipBomb(bomb) => bomb.next_chunk().map(Ok),
         };
         Poll::Ready(chunk.map(|chunk| chunk.map(Frame::data)))
     }
@@ -91,137 +93,140 @@ impl hyper::body::Body for Body {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Whole(bytes) => bytes.is_empty(),
-            Self::Made(made) => made.left == 0 && matches!(made.ending, Ending::Clean),
-            Self::Bomb(bomb) => bomb.encoder.is_none(),
+            Self::Generated(body) => body.remaining == 0 && matches!(body.end, BodyEnd::Complete),
+            Self::GzipBomb(bomb) => bomb.encoder.is_none(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Self::Made(made) => made
-                .promised
+            Self::Generated(body) => body
+                .announced_len
                 .map_or_else(SizeHint::default, SizeHint::with_exact),
-            Self::Bomb(_) => SizeHint::default(),
+            Self::GzipBomb(_) => SizeHint::default(),
         }
     }
 }
 
 /// What follows the last byte.
 #[derive(Debug)]
-enum Ending {
-    Clean,
-    Hang,
-    Cut(Arc<Control>, Break),
+enum BodyEnd {
+    Complete,
+    Stall,
+    Break(Arc<ConnectionControl>, BreakMode),
 }
 
-/// A body made of the deterministic content, chunk by chunk.
+/// A body body of the deterministic content, chunk by chunk.
 #[derive(Debug)]
-pub(crate) struct Made {
+pub(crate) struct GeneratedBody {
     at: u64,
-    left: u64,
-    promised: Option<u64>,
-    chunk: u64,
-    pace: Option<(Duration, Pin<Box<Sleep>>)>,
-    ending: Ending,
-    mark: u64,
+    remaining: u64,
+    announced_len: Option<u64>,
+    chunk_len: u64,
+    timer: Option<(Duration, Pin<Box<Sleep>>)>,
+    end: BodyEnd,
+    flush_mark: u64,
 }
 
-impl Made {
+impl GeneratedBody {
     /// Starts a body of `length` bytes that does not tell its length beforehand.
     pub(crate) fn new(length: u64) -> Self {
         let chunk = MAX_CHUNK as u64;
         Self {
             at: 0,
-            left: length,
-            promised: None,
-            chunk,
-            pace: None,
-            ending: Ending::Clean,
-            mark: 0,
+            remaining: length,
+            announced_len: None,
+            chunk_len: chunk,
+            timer: None,
+            end: BodyEnd::Complete,
+            flush_mark: 0,
         }
     }
 
     /// Announces `length` bytes as the content length.
-    pub(crate) fn promise(mut self, length: u64) -> Self {
-        self.promised = Some(length);
+    pub(crate) fn with_length(mut self, length: u64) -> Self {
+        self.announced_len = Some(length);
         self
     }
 
     /// Hands out `length` bytes at a time, 1 to 32 KiB.
-    pub(crate) fn chunk(mut self, length: u64) -> Self {
-        self.chunk = length.clamp(1, MAX_CHUNK as u64);
+    pub(crate) fn with_chunk_len(mut self, length: u64) -> Self {
+        self.chunk_len = length.clamp(1, MAX_CHUNK as u64);
         self
     }
 
     /// Waits for `interval` before each chunk.
-    pub(crate) fn pace(mut self, interval: Duration) -> Self {
-        self.pace = Some((interval, Box::pin(tokio::time::sleep(interval))));
+    pub(crate) fn with_interval(mut self, interval: Duration) -> Self {
+        self.timer = Some((interval, Box::pin(tokio::time::sleep(interval))));
         self
     }
 
     /// Never ends.
-    pub(crate) fn then_hang(mut self) -> Self {
-        self.ending = Ending::Hang;
+    pub(crate) fn then_stall(mut self) -> Self {
+        self.end = BodyEnd::Stall;
         self
     }
 
     /// Breaks the connection once the last byte is sent.
-    pub(crate) fn then_break(mut self, control: &Arc<Control>, how: Break) -> Self {
-        self.mark = control.written();
-        self.ending = Ending::Cut(control.clone(), how);
+    pub(crate) fn then_break(mut self, control: &Arc<ConnectionControl>, how: BreakMode) -> Self {
+        self.flush_mark = control.written();
+        self.end = BodyEnd::Break(control.clone(), how);
         self
     }
 
-    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
-        if self.left == 0 {
-            return self.poll_ending(context);
+    fn poll_chunk(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, ConnectionBroken>>> {
+        if self.remaining == 0 {
+            return self.poll_end(context);
         }
-        if let Some((interval, sleep)) = &mut self.pace {
+        if let Some((interval, sleep)) = &mut self.timer {
             ready!(sleep.as_mut().poll(context));
             sleep.as_mut().reset(Instant::now() + *interval);
         }
-        let length = self.chunk.min(self.left);
+        let length = self.chunk_len.min(self.remaining);
         let start = (self.at % PERIOD as u64) as usize;
         self.at += length;
-        self.left -= length;
-        if let Ending::Cut(control, _) = &self.ending {
-            self.mark = control.written();
+        self.remaining -= length;
+        if let BodyEnd::Break(control, _) = &self.end {
+            self.flush_mark = control.written();
         }
-        if let Some(promised) = &mut self.promised {
-            *promised -= length;
+        if let Some(announced_len) = &mut self.announced_len {
+            *announced_len -= length;
         }
         Poll::Ready(Some(Ok(CONTENT.slice(start..start + length as usize))))
     }
 
-    fn poll_ending(&self, context: &Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
-        match &self.ending {
-            Ending::Clean => Poll::Ready(None),
-            Ending::Hang => Poll::Pending,
-            Ending::Cut(control, how) => {
+    fn poll_end(&self, context: &Context<'_>) -> Poll<Option<Result<Bytes, ConnectionBroken>>> {
+        match &self.end {
+            BodyEnd::Complete => Poll::Ready(None),
+            BodyEnd::Stall => Poll::Pending,
+            BodyEnd::Break(control, how) => {
                 // HTTP buffers: breaking off before its flush would lose the part that was promised to arrive.
-                ready!(control.poll_flushed_past(self.mark, context));
+                ready!(control.poll_flushed_past(self.flush_mark, context));
                 control.break_off(*how);
-                Poll::Ready(Some(Err(Broken)))
+                Poll::Ready(Some(Err(ConnectionBroken)))
             }
         }
     }
 }
 
-impl From<Made> for Body {
-    fn from(made: Made) -> Self {
-        Self::Made(Box::new(made))
+impl From<GeneratedBody> for ResponseBody {
+    fn from(body: GeneratedBody) -> Self {
+        Self::Generated(Box::new(body))
     }
 }
 
 /// A gzip stream of zeroes, compressed as it is sent.
 #[derive(Debug)]
-pub(crate) struct Bomb {
+pub(crate) struct GzipBomb {
     encoder: Option<GzEncoder<Vec<u8>>>,
     mebibytes: u64,
 }
 
-impl Bomb {
+impl GzipBomb {
     pub(crate) fn new(mebibytes: u64) -> Self {
         let encoder = GzEncoder::new(Vec::new(), Compression::best());
         Self {
@@ -230,11 +235,11 @@ impl Bomb {
         }
     }
 
-    fn next(&mut self) -> Option<Bytes> {
+    fn next_chunk(&mut self) -> Option<Bytes> {
         let encoder = self.encoder.as_mut()?;
         while self.mebibytes > 0 {
-            for _ in 0..MIB / ZEROES.len() {
-                encoder.write_all(&ZEROES).expect("writing to a vector");
+            for _ in 0..MIB / ZEROS.len() {
+                encoder.write_all(&ZEROS).expect("writing to a vector");
             }
             self.mebibytes -= 1;
             // Not flushed, it would take some 30 MiB of zeroes, and many seconds of a debug build, before
@@ -249,8 +254,8 @@ impl Bomb {
     }
 }
 
-impl From<Bomb> for Body {
-    fn from(bomb: Bomb) -> Self {
-        Self::Bomb(Box::new(bomb))
+impl From<GzipBomb> for ResponseBody {
+    fn from(bomb: GzipBomb) -> Self {
+        Self::GzipBomb(Box::new(bomb))
     }
 }

@@ -1,4 +1,4 @@
-//! Responses that behave.
+//! Builds responses.
 
 use std::io::Write;
 
@@ -11,19 +11,19 @@ use hyper::header::{
 use hyper::{HeaderMap, Response, StatusCode};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::body::Body;
-use crate::call::{Call, Stop};
+use super::body::ResponseBody;
+use super::request::{EndpointError, EndpointRequest};
 
-pub(crate) type Reply = Result<Response<Body>, Stop>;
+pub(crate) type EndpointResult = Result<Response<ResponseBody>, EndpointError>;
 
 /// The header value that one line of `/head-flood` carries.
-const FLOOD_LINE: usize = 8_000;
+const FLOOD_VALUE_LEN: usize = 8_000;
 const MAX_FLOOD: usize = 64 << 20;
 
-/// Headers as a JSON object; values of the same name are joined by a comma.
-struct Headers<'a>(&'a HeaderMap);
+/// HeadersAsJson as a JSON object; values of the same name are joined by a comma.
+struct HeadersAsJson<'a>(&'a HeaderMap);
 
-impl Serialize for Headers<'_> {
+impl Serialize for HeadersAsJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.keys_len()))?;
         for name in self.0.keys() {
@@ -42,21 +42,21 @@ impl Serialize for Headers<'_> {
 }
 
 #[derive(serde::Serialize)]
-struct Echo<'a> {
+struct RequestEcho<'a> {
     method: &'a str,
     url: String,
-    headers: Headers<'a>,
+    headers: HeadersAsJson<'a>,
     body: std::borrow::Cow<'a, str>,
 }
 
-fn echoed(call: &Call) -> Vec<u8> {
-    let target = call
+fn echo_json(request: &EndpointRequest) -> Vec<u8> {
+    let target = request
         .head
         .uri
         .path_and_query()
         .map_or("/", |target| target.as_str());
-    let connection = &call.connection;
-    let authority = connection.authority(&call.head);
+    let connection = &request.connection;
+    let authority = connection.authority(&request.head);
     let url = [
         connection.scheme(),
         "://",
@@ -64,16 +64,16 @@ fn echoed(call: &Call) -> Vec<u8> {
         target,
     ]
     .concat();
-    let echo = Echo {
-        method: call.head.method.as_str(),
+    let echo = RequestEcho {
+        method: request.head.method.as_str(),
         url,
-        headers: Headers(&call.head.headers),
-        body: String::from_utf8_lossy(&call.body),
+        headers: HeadersAsJson(&request.head.headers),
+        body: String::from_utf8_lossy(&request.body),
     };
-    json(&echo)
+    to_json(&echo)
 }
 
-fn json(value: &impl Serialize) -> Vec<u8> {
+fn to_json(value: &impl Serialize) -> Vec<u8> {
     let mut out = Vec::with_capacity(512);
     serde_json::to_writer(&mut out, value).expect("strings are always JSON");
     out.push(b'\n');
@@ -81,8 +81,8 @@ fn json(value: &impl Serialize) -> Vec<u8> {
 }
 
 /// Answers with a text.
-pub(crate) fn text(status: u16, text: impl Into<String>) -> Response<Body> {
-    typed(
+pub(crate) fn text(status: u16, text: impl Into<String>) -> Response<ResponseBody> {
+    with_media_type(
         status,
         "text/plain; charset=utf-8",
         text.into().into_bytes(),
@@ -90,8 +90,12 @@ pub(crate) fn text(status: u16, text: impl Into<String>) -> Response<Body> {
 }
 
 /// Answers with a body of a media type.
-pub(crate) fn typed(status: u16, media_type: &'static str, body: Vec<u8>) -> Response<Body> {
-    let mut response = plain(status, Body::Whole(body.into()));
+pub(crate) fn with_media_type(
+    status: u16,
+    media_type: &'static str,
+    body: Vec<u8>,
+) -> Response<ResponseBody> {
+    let mut response = without_headers(status, ResponseBody::Whole(body.into()));
     response
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
@@ -99,51 +103,59 @@ pub(crate) fn typed(status: u16, media_type: &'static str, body: Vec<u8>) -> Res
 }
 
 /// Answers with a body and no header of its own.
-pub(crate) fn plain(status: u16, body: Body) -> Response<Body> {
+pub(crate) fn without_headers(status: u16, body: ResponseBody) -> Response<ResponseBody> {
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(status).expect("statuses are checked before");
     response
 }
 
 /// Answers with generated content.
-pub(crate) fn content(body: impl Into<Body>) -> Response<Body> {
-    let mut response = plain(200, body.into());
+pub(crate) fn content(body: impl Into<ResponseBody>) -> Response<ResponseBody> {
+    let mut response = without_headers(200, body.into());
     let media_type = HeaderValue::from_static("application/octet-stream");
     response.headers_mut().insert(CONTENT_TYPE, media_type);
     response
 }
 
 /// Answers with what was asked.
-pub(crate) fn echo(call: &Call) -> Response<Body> {
-    typed(200, "application/json", echoed(call))
+pub(crate) fn echo(request: &EndpointRequest) -> Response<ResponseBody> {
+    with_media_type(200, "application/json", echo_json(request))
 }
 
 /// Answers with the headers alone.
-pub(crate) fn headers(call: &Call) -> Response<Body> {
-    typed(200, "application/json", json(&Headers(&call.head.headers)))
+pub(crate) fn headers(request: &EndpointRequest) -> Response<ResponseBody> {
+    with_media_type(
+        200,
+        "application/json",
+        to_json(&HeadersAsJson(&request.head.headers)),
+    )
 }
 
 /// Answers with a status.
-pub(crate) fn status(status: u16) -> Response<Body> {
+pub(crate) fn status(status: u16) -> Response<ResponseBody> {
     match status {
-        204 | 205 | 304 => plain(status, Body::empty()),
+        204 | 205 | 304 => without_headers(status, ResponseBody::empty()),
         _ => text(status, format!("{status}\n")),
     }
 }
 
 /// Sends the caller elsewhere.
-pub(crate) fn redirect(status: u16, target: &str) -> Reply {
-    let location = HeaderValue::from_bytes(target.as_bytes())
-        .map_err(|_| Stop::Bad("`url` has characters that no header may hold".into()))?;
-    let mut response = plain(status, Body::empty());
+pub(crate) fn redirect(status: u16, target: &str) -> EndpointResult {
+    let location = HeaderValue::from_bytes(target.as_bytes()).map_err(|_| {
+        EndpointError::BadRequest("`url` has characters that no header may hold".into())
+    })?;
+    let mut response = without_headers(status, ResponseBody::empty());
     response.headers_mut().insert(LOCATION, location);
     Ok(response)
 }
 
 /// Answers with the echo in a content coding.
-pub(crate) fn compressed(call: &Call, coding: &'static str) -> Response<Body> {
-    let plain = echoed(call);
-    let mut response = typed(200, "application/json", compress(&plain, coding));
+pub(crate) fn compressed(
+    request: &EndpointRequest,
+    coding: &'static str,
+) -> Response<ResponseBody> {
+    let plain = echo_json(request);
+    let mut response = with_media_type(200, "application/json", compress(&plain, coding));
     response
         .headers_mut()
         .insert(CONTENT_ENCODING, HeaderValue::from_static(coding));
@@ -151,43 +163,47 @@ pub(crate) fn compressed(call: &Call, coding: &'static str) -> Response<Body> {
 }
 
 fn compress(plain: &[u8], coding: &str) -> Vec<u8> {
-    const WHY: &str = "writing to a vector";
+    const INFALLIBLE: &str = "writing to a vector";
     let level = flate2::Compression::default();
     match coding {
         "gzip" => {
             let mut encoder = flate2::write::GzEncoder::new(Vec::new(), level);
-            encoder.write_all(plain).expect(WHY);
-            encoder.finish().expect(WHY)
+            encoder.write_all(plain).expect(INFALLIBLE);
+            encoder.finish().expect(INFALLIBLE)
         }
         "deflate" => {
             let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), level);
-            encoder.write_all(plain).expect(WHY);
-            encoder.finish().expect(WHY)
+            encoder.write_all(plain).expect(INFALLIBLE);
+            encoder.finish().expect(INFALLIBLE)
         }
         "br" => {
             let mut encoder = brotli::CompressorWriter::new(Vec::new(), 4_096, 5, 20);
-            encoder.write_all(plain).expect(WHY);
+            encoder.write_all(plain).expect(INFALLIBLE);
             encoder.into_inner()
         }
-        _ => zstd::encode_all(plain, 3).expect(WHY),
+        _ => zstd::encode_all(plain, 3).expect(INFALLIBLE),
     }
 }
 
 /// Answers 200 to the right credentials and 401 to others.
-pub(crate) fn basic_auth(call: &Call) -> Reply {
-    let (user, password) = call
-        .rest()
+pub(crate) fn basic_auth(request: &EndpointRequest) -> EndpointResult {
+    let (user, password) = request
+        .path_rest()
         .split_once('/')
-        .ok_or_else(|| Stop::Bad("the path must end in USER/PASS".into()))?;
-    let pair = format!("{}:{}", Call::decoded(user), Call::decoded(password));
+        .ok_or_else(|| EndpointError::BadRequest("the path must end in USER/PASS".into()))?;
+    let pair = format!(
+        "{}:{}",
+        EndpointRequest::decode_segment(user),
+        EndpointRequest::decode_segment(password)
+    );
     let wanted = format!("Basic {}", STANDARD.encode(pair));
-    if call
+    if request
         .head
         .headers
         .get(AUTHORIZATION)
         .is_some_and(|given| given == wanted.as_str())
     {
-        return Ok(echo(call));
+        return Ok(echo(request));
     }
     let mut response = status(401);
     let challenge = HeaderValue::from_static("Basic realm=\"testbed\"");
@@ -196,17 +212,19 @@ pub(crate) fn basic_auth(call: &Call) -> Reply {
 }
 
 /// Answers with a header section of at least `bytes` bytes.
-pub(crate) fn head_flood(bytes: usize) -> Reply {
+pub(crate) fn head_flood(bytes: usize) -> EndpointResult {
     if bytes > MAX_FLOOD {
-        return Err(Stop::Bad(format!("`bytes` is at most {MAX_FLOOD}")));
+        return Err(EndpointError::BadRequest(format!(
+            "`bytes` is at most {MAX_FLOOD}"
+        )));
     }
     let mut response = text(200, "a long head\n");
-    let line = HeaderValue::from_bytes(&[b'x'; FLOOD_LINE]).expect("letters");
-    for number in 0..bytes / FLOOD_LINE {
+    let line = HeaderValue::from_bytes(&[b'x'; FLOOD_VALUE_LEN]).expect("letters");
+    for number in 0..bytes / FLOOD_VALUE_LEN {
         let name = HeaderName::try_from(format!("x-flood-{number}")).expect("letters and digits");
         response.headers_mut().insert(name, line.clone());
     }
-    let rest = HeaderValue::from_bytes(&vec![b'x'; bytes % FLOOD_LINE]).expect("letters");
+    let rest = HeaderValue::from_bytes(&vec![b'x'; bytes % FLOOD_VALUE_LEN]).expect("letters");
     response.headers_mut().insert("x-flood-rest", rest);
     Ok(response)
 }

@@ -13,13 +13,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
-use crate::observe::lock;
+use crate::lock::lock;
 
 const GARBAGE: &[u8] = b"\x16\x03 220 this is not HTTP \xff\xfe\0\r\n\r\n";
 
 const OPEN: u8 = 0;
 /// The last response is on its way; the end follows once it is flushed.
-const LAST: u8 = 1;
+const ENDING: u8 = 1;
 /// Everything is sent: reading reports the end of the stream, so that HTTP closes quietly.
 const ENDED: u8 = 2;
 const GARBAGE_WANTED: u8 = 3;
@@ -29,7 +29,7 @@ const RESET: u8 = 6;
 
 /// How a connection is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Break {
+pub(crate) enum BreakMode {
     /// Closed in order, but at the wrong moment.
     Fin,
     /// Reset: the peer's next read or write fails.
@@ -38,28 +38,28 @@ pub(crate) enum Break {
 
 /// What the handlers of a connection and its stream share.
 #[derive(Debug, Default)]
-pub(crate) struct Control {
+pub(crate) struct ConnectionControl {
     state: AtomicU8,
     written: AtomicU64,
     flushed: AtomicU64,
     waiter: Mutex<Option<Waker>>,
 }
 
-impl Control {
+impl ConnectionControl {
     /// Breaks the connection now; what was flushed is delivered, what was not is lost.
-    pub(crate) fn break_off(&self, how: Break) {
-        let state = if how == Break::Reset { RESET } else { FIN };
+    pub(crate) fn break_off(&self, mode: BreakMode) {
+        let state = if mode == BreakMode::Reset { RESET } else { FIN };
         self.state.store(state, Release);
     }
 
     /// Sends nonsense in place of the next bytes written, then closes.
-    pub(crate) fn garble(&self) {
+    pub(crate) fn send_garbage(&self) {
         self.state.store(GARBAGE_WANTED, Release);
     }
 
     /// Closes once the response that has just ended is flushed.
     pub(crate) fn end_after_flush(&self) {
-        let _ = self.state.compare_exchange(OPEN, LAST, AcqRel, Acquire);
+        let _ = self.state.compare_exchange(OPEN, ENDING, AcqRel, Acquire);
     }
 
     pub(crate) fn is_broken(&self) -> bool {
@@ -70,17 +70,17 @@ impl Control {
         self.written.load(Acquire)
     }
 
-    /// Waits until more than `mark` bytes are written and flushed.
-    pub(crate) fn poll_flushed_past(&self, mark: u64, context: &Context<'_>) -> Poll<()> {
+    /// Waits until more than `flush_mark` bytes are written and flushed.
+    pub(crate) fn poll_flushed_past(&self, flush_mark: u64, context: &Context<'_>) -> Poll<()> {
         *lock(&self.waiter) = Some(context.waker().clone());
-        if self.flushed.load(Acquire) > mark {
+        if self.flushed.load(Acquire) > flush_mark {
             Poll::Ready(())
         } else {
             Poll::Pending
         }
     }
 
-    fn note_flush(&self) {
+    fn set_flushed(&self) {
         let written = self.written.load(Acquire);
         if self.flushed.swap(written, AcqRel) != written
             && let Some(waiter) = lock(&self.waiter).take()
@@ -92,14 +92,14 @@ impl Control {
 
 /// A TCP stream, with or without TLS.
 #[derive(Debug)]
-pub(crate) enum Stream {
+pub(crate) enum SocketStream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
     #[cfg(unix)]
     Unix(tokio::net::UnixStream),
 }
 
-impl Stream {
+impl SocketStream {
     /// The TCP socket, if it is one: only those can be reset.
     fn socket(&self) -> Option<&TcpStream> {
         match self {
@@ -114,28 +114,28 @@ impl Stream {
 macro_rules! forward {
     ($stream:expr, $method:ident $(, $argument:expr)*) => {
         match $stream {
-            Stream::Plain(inner) => Pin::new(inner).$method($($argument),*),
-            Stream::Tls(inner) => Pin::new(inner.as_mut()).$method($($argument),*),
+            SocketStream::Plain(inner) => Pin::new(inner).$method($($argument),*),
+            SocketStream::Tls(inner) => Pin::new(inner.as_mut()).$method($($argument),*),
             #[cfg(unix)]
-            Stream::Unix(inner) => Pin::new(inner).$method($($argument),*),
+            SocketStream::Unix(inner) => Pin::new(inner).$method($($argument),*),
         }
     };
 }
 
-/// A stream that obeys its [`Control`].
+/// A stream that obeys its [`ConnectionControl`].
 #[derive(Debug)]
-pub(crate) struct Wire {
-    stream: Stream,
-    control: Arc<Control>,
+pub(crate) struct ControlledStream {
+    stream: SocketStream,
+    control: Arc<ConnectionControl>,
 }
 
-impl Wire {
-    pub(crate) fn new(stream: Stream, control: Arc<Control>) -> Self {
+impl ControlledStream {
+    pub(crate) fn new(stream: SocketStream, control: Arc<ConnectionControl>) -> Self {
         Self { stream, control }
     }
 
     /// Does a write that is not an ordinary one; `length` is what the caller wanted to write.
-    fn poll_odd_write(
+    fn poll_write_broken(
         &mut self,
         state: u8,
         length: usize,
@@ -145,13 +145,13 @@ impl Wire {
             ready!(forward!(&mut self.stream, poll_write, context, GARBAGE))?;
             self.control.state.store(GARBAGE_SENT, Release);
         } else if state != GARBAGE_SENT {
-            return Poll::Ready(Err(broken()));
+            return Poll::Ready(Err(broken_error()));
         }
         Poll::Ready(Ok(length))
     }
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for ControlledStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -159,13 +159,13 @@ impl AsyncRead for Wire {
     ) -> Poll<io::Result<()>> {
         match self.control.state.load(Acquire) {
             ENDED => Poll::Ready(Ok(())),
-            FIN | RESET => Poll::Ready(Err(broken())),
+            FIN | RESET => Poll::Ready(Err(broken_error())),
             _ => forward!(&mut self.stream, poll_read, context, buffer),
         }
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for ControlledStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -173,7 +173,7 @@ impl AsyncWrite for Wire {
     ) -> Poll<io::Result<usize>> {
         let state = self.control.state.load(Acquire);
         if state > ENDED {
-            return self.poll_odd_write(state, buffer.len(), context);
+            return self.poll_write_broken(state, buffer.len(), context);
         }
         let count = ready!(forward!(&mut self.stream, poll_write, context, buffer))?;
         self.control.written.fetch_add(count as u64, AcqRel);
@@ -188,7 +188,7 @@ impl AsyncWrite for Wire {
         let state = self.control.state.load(Acquire);
         if state > ENDED {
             let length = buffers.iter().map(|buffer| buffer.len()).sum();
-            return self.poll_odd_write(state, length, context);
+            return self.poll_write_broken(state, length, context);
         }
         let count = ready!(forward!(
             &mut self.stream,
@@ -202,29 +202,29 @@ impl AsyncWrite for Wire {
 
     fn is_write_vectored(&self) -> bool {
         match &self.stream {
-            Stream::Plain(inner) => inner.is_write_vectored(),
-            Stream::Tls(inner) => inner.is_write_vectored(),
+            SocketStream::Plain(inner) => inner.is_write_vectored(),
+            SocketStream::Tls(inner) => inner.is_write_vectored(),
             #[cfg(unix)]
-            Stream::Unix(inner) => inner.is_write_vectored(),
+            SocketStream::Unix(inner) => inner.is_write_vectored(),
         }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let state = self.control.state.load(Acquire);
         if state >= FIN {
-            return Poll::Ready(Err(broken()));
+            return Poll::Ready(Err(broken_error()));
         }
         ready!(forward!(&mut self.stream, poll_flush, context))?;
-        self.control.note_flush();
+        self.control.set_flushed();
         match state {
-            LAST => {
+            ENDING => {
                 self.control.state.store(ENDED, Release);
                 // HTTP waits for the next request by now: let it read again and find the end.
                 context.waker().wake_by_ref();
             }
             GARBAGE_SENT => {
                 self.control.state.store(FIN, Release);
-                return Poll::Ready(Err(broken()));
+                return Poll::Ready(Err(broken_error()));
             }
             _ => {}
         }
@@ -233,13 +233,13 @@ impl AsyncWrite for Wire {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.control.is_broken() {
-            return Poll::Ready(Err(broken()));
+            return Poll::Ready(Err(broken_error()));
         }
         forward!(&mut self.stream, poll_shutdown, context)
     }
 }
 
-impl Drop for Wire {
+impl Drop for ControlledStream {
     fn drop(&mut self) {
         if self.control.state.load(Acquire) == RESET
             && let Some(socket) = self.stream.socket()
@@ -250,6 +250,6 @@ impl Drop for Wire {
     }
 }
 
-fn broken() -> io::Error {
+fn broken_error() -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionAborted, "broken on request")
 }

@@ -1,15 +1,17 @@
+//! A map with a bounded number of entries.
+
 use std::hash::Hash;
 
 use lru::LruCache;
 
 /// A map that forgets the entry used longest ago once it is full.
 #[derive(Debug)]
-pub(crate) struct Bounded<K: Hash + Eq, V> {
+pub(crate) struct LruMap<K: Hash + Eq, V> {
     entries: LruCache<K, V>,
     limit: usize,
 }
 
-impl<K: Hash + Eq, V> Bounded<K, V> {
+impl<K: Hash + Eq, V> LruMap<K, V> {
     pub(crate) fn new(limit: usize) -> Self {
         // `LruCache::new` would allocate for the limit at once; most sites never come near it.
         Self {
@@ -18,7 +20,7 @@ impl<K: Hash + Eq, V> Bounded<K, V> {
         }
     }
 
-    pub(crate) fn entry(&mut self, key: K, default: impl FnOnce() -> V) -> &mut V {
+    pub(crate) fn get_or_insert(&mut self, key: K, default: impl FnOnce() -> V) -> &mut V {
         if self.entries.len() >= self.limit && !self.entries.contains(&key) {
             self.entries.pop_lru();
         }
@@ -40,15 +42,15 @@ impl<K: Hash + Eq, V> Bounded<K, V> {
 
 #[cfg(test)]
 mod tests {
-    use super::Bounded;
+    use super::LruMap;
 
     #[test]
     fn forgets_the_entry_used_longest_ago() {
-        let mut map = Bounded::new(2);
-        *map.entry("a", || 0) += 1;
-        *map.entry("b", || 0) += 1;
-        *map.entry("a", || 0) += 1;
-        *map.entry("c", || 0) += 1;
+        let mut map = LruMap::new(2);
+        *map.get_or_insert("a", || 0) += 1;
+        *map.get_or_insert("b", || 0) += 1;
+        *map.get_or_insert("a", || 0) += 1;
+        *map.get_or_insert("c", || 0) += 1;
         assert_eq!(map.peek("a"), Some(&2));
         assert_eq!(map.peek("b"), None);
         assert_eq!(map.iter().count(), 2);

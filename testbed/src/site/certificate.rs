@@ -1,3 +1,5 @@
+//! Certificates of a site and its clients.
+
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -22,26 +24,26 @@ pub enum Certificate {
 
 /// What clients need, in PEM: the authority's certificate, and one for themselves with its key.
 #[derive(Debug)]
-pub(crate) struct Pem {
+pub(crate) struct CertificatePem {
     pub(crate) ca: String,
     pub(crate) client: String,
     pub(crate) client_key: String,
 }
 
 /// What a TLS server shows and what its clients need.
-pub(crate) struct Identity {
-    pub(crate) pem: Pem,
+pub(crate) struct ServerIdentity {
+    pub(crate) pem: CertificatePem,
     pub(crate) acceptor: TlsAcceptor,
 }
 
-impl Identity {
+impl ServerIdentity {
     pub(crate) fn new(
         kind: Certificate,
         ips: &[IpAddr],
         http2: bool,
         asks: bool,
     ) -> io::Result<Self> {
-        let Signed {
+        let SignedCertificates {
             ca,
             pem,
             chain,
@@ -75,15 +77,15 @@ impl Identity {
     }
 }
 
-struct Signed {
+struct SignedCertificates {
     ca: CertificateDer<'static>,
-    pem: Pem,
+    pem: CertificatePem,
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
 }
 
 /// Makes an authority and two certificates signed by it: the site's and a client's.
-fn sign(kind: Certificate, ips: &[IpAddr]) -> Result<Signed, rcgen::Error> {
+fn sign(kind: Certificate, ips: &[IpAddr]) -> Result<SignedCertificates, rcgen::Error> {
     let mut authority = CertificateParams::default();
     authority
         .distinguished_name
@@ -114,8 +116,8 @@ fn sign(kind: Certificate, ips: &[IpAddr]) -> Result<Signed, rcgen::Error> {
     let client_key = KeyPair::generate()?;
     let client = CertificateParams::new(["client.test".to_owned()])?;
     let client = client.signed_by(&client_key, &issuer)?;
-    Ok(Signed {
-        pem: Pem {
+    Ok(SignedCertificates {
+        pem: CertificatePem {
             ca: ca.pem(),
             client: client.pem(),
             client_key: client_key.serialize_pem(),

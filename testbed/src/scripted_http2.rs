@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::server::Worker;
+use crate::server::worker::WorkerThread;
 
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
@@ -17,24 +17,24 @@ const SETTINGS: u8 = 4;
 const PING: u8 = 6;
 const GOAWAY: u8 = 7;
 const ACK: u8 = 1;
-const END_STREAM_AND_HEADERS: u8 = 5;
+const END_STREAM_END_HEADERS: u8 = 5;
 const REFUSED_STREAM: u32 = 7;
 /// What is kept waiting is answered once so many wait, or when nothing came for so long.
-const WAITING: usize = 4;
-const PAUSE: Duration = Duration::from_millis(20);
+const MAX_DELAYED: usize = 4;
+const MAX_DELAY: Duration = Duration::from_millis(20);
 
 /// What a [`ScriptedHttp2`] says to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Said {
+pub enum ScriptedReply {
     /// 200, without a body.
-    Answer,
-    /// Nothing: the next [`Said::GoAway`] says that it was left aside, if all after it are too.
-    Aside,
+    Respond,
+    /// Nothing: the next [`ScriptedReply::GoAway`] says that it was left aside, if all after it are too.
+    Ignore,
     /// That this one and all after it are left aside (GOAWAY). Those before are answered.
     GoAway,
     /// Nothing, until the connection goes away, four requests are waiting, or no more come.
-    Later,
+    Delay,
     /// That it was not looked at (`REFUSED_STREAM`).
     Refuse,
 }
@@ -43,11 +43,11 @@ pub enum Said {
 /// script says. It ignores bodies.
 ///
 /// ```
-/// use fetch_testbed::{Said, ScriptedHttp2};
+/// use fetch_testbed::{ScriptedReply, ScriptedHttp2};
 ///
 /// let server = ScriptedHttp2::start(100, |_connection, request| match request {
-///     0 => Said::Refuse,
-///     _ => Said::Answer,
+///     0 => ScriptedReply::Refuse,
+///     _ => ScriptedReply::Respond,
 /// })?;
 /// assert!(server.url("/").starts_with("http://127.0.0.1:"));
 /// # Ok::<(), std::io::Error>(())
@@ -56,7 +56,7 @@ pub enum Said {
 pub struct ScriptedHttp2 {
     address: SocketAddr,
     connections: Arc<AtomicUsize>,
-    _worker: Worker,
+    _worker: WorkerThread,
 }
 
 impl ScriptedHttp2 {
@@ -67,29 +67,29 @@ impl ScriptedHttp2 {
     /// Says what the system says when it refuses a port or a thread.
     ///
     /// ```
-    /// # use fetch_testbed::{Said, ScriptedHttp2};
-    /// let server = ScriptedHttp2::start(1, |_, _| Said::Answer)?;
+    /// # use fetch_testbed::{ScriptedReply, ScriptedHttp2};
+    /// let server = ScriptedHttp2::start(1, |_, _| ScriptedReply::Respond)?;
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn start(
         streams: u32,
-        say: impl Fn(usize, usize) -> Said + Send + Sync + 'static,
+        script: impl Fn(usize, usize) -> ScriptedReply + Send + Sync + 'static,
     ) -> io::Result<Self> {
-        let worker = Worker::start()?;
+        let worker = WorkerThread::start()?;
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let connections = Arc::<AtomicUsize>::default();
-        let (say, count) = (Arc::new(say), connections.clone());
+        let (script, count) = (Arc::new(script), connections.clone());
         worker.handle().spawn(async move {
             let Ok(listener) = TcpListener::from_std(listener) else {
                 return;
             };
             while let Ok((stream, _)) = listener.accept().await {
-                let (say, number) = (say.clone(), count.fetch_add(1, SeqCst));
+                let (script, number) = (script.clone(), count.fetch_add(1, SeqCst));
                 // Whatever goes wrong, the client has closed the connection.
                 tokio::spawn(async move {
-                    serve(stream, streams, |request| say(number, request)).await
+                    serve(stream, streams, |request| script(number, request)).await
                 });
             }
         });
@@ -103,8 +103,8 @@ impl ScriptedHttp2 {
     /// Returns how many connections it has accepted.
     ///
     /// ```
-    /// # use fetch_testbed::{Said, ScriptedHttp2};
-    /// assert_eq!(ScriptedHttp2::start(1, |_, _| Said::Answer)?.connections(), 0);
+    /// # use fetch_testbed::{ScriptedReply, ScriptedHttp2};
+    /// assert_eq!(ScriptedHttp2::start(1, |_, _| ScriptedReply::Respond)?.connections(), 0);
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn connections(&self) -> usize {
@@ -114,8 +114,8 @@ impl ScriptedHttp2 {
     /// Returns the URL of a path.
     ///
     /// ```
-    /// # use fetch_testbed::{Said, ScriptedHttp2};
-    /// assert!(ScriptedHttp2::start(1, |_, _| Said::Answer)?.url("/a").ends_with("/a"));
+    /// # use fetch_testbed::{ScriptedReply, ScriptedHttp2};
+    /// assert!(ScriptedHttp2::start(1, |_, _| ScriptedReply::Respond)?.url("/a").ends_with("/a"));
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn url(&self, path: &str) -> String {
@@ -123,45 +123,49 @@ impl ScriptedHttp2 {
     }
 }
 
-async fn serve(mut stream: TcpStream, streams: u32, say: impl Fn(usize) -> Said) -> io::Result<()> {
+async fn serve(
+    mut stream: TcpStream,
+    streams: u32,
+    script: impl Fn(usize) -> ScriptedReply,
+) -> io::Result<()> {
     stream.set_nodelay(true)?;
     stream.read_exact(&mut [0; 24]).await?;
     let max_concurrent_streams = [&[0, 3][..], &streams.to_be_bytes()].concat();
-    frame(&mut stream, SETTINGS, 0, 0, &max_concurrent_streams).await?;
-    let (mut number, mut last, mut gone) = (0, 0, false);
-    let mut later = Vec::new();
+    write_frame(&mut stream, SETTINGS, 0, 0, &max_concurrent_streams).await?;
+    let (mut number, mut last, mut going_away) = (0, 0, false);
+    let mut delayed = Vec::new();
     loop {
         // Peeked, since a socket can be called readable after all of it was read.
-        let more = tokio::time::timeout(PAUSE, stream.peek(&mut [0])).await;
-        if more.is_err() || gone || later.len() >= WAITING {
-            for id in later.drain(..) {
-                answer(&mut stream, id).await?;
+        let more = tokio::time::timeout(MAX_DELAY, stream.peek(&mut [0])).await;
+        if more.is_err() || going_away || delayed.len() >= MAX_DELAYED {
+            for id in delayed.drain(..) {
+                write_response(&mut stream, id).await?;
             }
         }
         let (kind, flags, id, payload) = read_frame(&mut stream).await?;
         match kind {
-            SETTINGS if flags & ACK == 0 => frame(&mut stream, SETTINGS, ACK, 0, &[]).await?,
-            PING if flags & ACK == 0 => frame(&mut stream, PING, ACK, 0, &payload).await?,
-            HEADERS if !gone => {
-                match say(number) {
-                    Said::Answer => {
-                        answer(&mut stream, id).await?;
+            SETTINGS if flags & ACK == 0 => write_frame(&mut stream, SETTINGS, ACK, 0, &[]).await?,
+            PING if flags & ACK == 0 => write_frame(&mut stream, PING, ACK, 0, &payload).await?,
+            HEADERS if !going_away => {
+                match script(number) {
+                    ScriptedReply::Respond => {
+                        write_response(&mut stream, id).await?;
                         last = id;
                     }
-                    Said::Aside => {}
-                    Said::Later => {
-                        later.push(id);
+                    ScriptedReply::Ignore => {}
+                    ScriptedReply::Delay => {
+                        delayed.push(id);
                         last = id;
                     }
-                    Said::Refuse => {
-                        let why = REFUSED_STREAM.to_be_bytes();
-                        frame(&mut stream, RST_STREAM, 0, id, &why).await?;
+                    ScriptedReply::Refuse => {
+                        let code = REFUSED_STREAM.to_be_bytes();
+                        write_frame(&mut stream, RST_STREAM, 0, id, &code).await?;
                         last = id;
                     }
-                    Said::GoAway => {
-                        gone = true;
+                    ScriptedReply::GoAway => {
+                        going_away = true;
                         let payload = [u32::to_be_bytes(last), [0; 4]].concat();
-                        frame(&mut stream, GOAWAY, 0, 0, &payload).await?;
+                        write_frame(&mut stream, GOAWAY, 0, 0, &payload).await?;
                     }
                 }
                 number += 1;
@@ -181,12 +185,12 @@ async fn read_frame(stream: &mut TcpStream) -> io::Result<(u8, u8, u32, Vec<u8>)
     Ok((head[3], head[4], id, payload))
 }
 
-async fn answer(stream: &mut TcpStream, id: u32) -> io::Result<()> {
+async fn write_response(stream: &mut TcpStream, id: u32) -> io::Result<()> {
     // `:status: 200`, from HPACK's static table.
-    frame(stream, HEADERS, END_STREAM_AND_HEADERS, id, &[0x88]).await
+    write_frame(stream, HEADERS, END_STREAM_END_HEADERS, id, &[0x88]).await
 }
 
-async fn frame(
+async fn write_frame(
     stream: &mut TcpStream,
     kind: u8,
     flags: u8,

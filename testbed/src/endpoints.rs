@@ -1,18 +1,27 @@
+//! The endpoints of a site.
+
+pub(crate) mod body;
+mod faults;
+pub(crate) mod request;
+pub(crate) mod responses;
+
 use std::fmt::Write;
 use std::time::Duration;
 
 use hyper::Response;
 use hyper::header::{CONNECTION, CONTENT_ENCODING, HeaderValue, SET_COOKIE};
 
-use crate::body::{Body, Bomb, Made};
-use crate::call::{Call, Stop, final_status, seconds};
-use crate::replies::{self, Reply};
-use crate::wire::Break;
-use crate::{faults, replies::content};
+use self::body::{GeneratedBody, GzipBomb, ResponseBody};
+use self::request::{EndpointError, EndpointRequest, check_status, parse_seconds};
+use self::responses::{EndpointResult, content};
+use crate::connection::stream::BreakMode;
+
+pub use self::body::byte_at;
+pub use self::faults::Fault;
 
 /// The length that the endpoints promise whose body is cut short, and the part that they send.
-const PROMISED: u64 = 4_096;
-const SENT: u64 = 1_024;
+const ANNOUNCED_LEN: u64 = 4_096;
+const SENT_LEN: u64 = 1_024;
 const MAX_REDIRECTS: u32 = 100_000;
 
 /// An endpoint of the site.
@@ -173,160 +182,176 @@ pub const ENDPOINTS: &[Endpoint] = &[
 ];
 
 /// Answers a request.
-pub(crate) async fn answer(call: &Call) -> Reply {
-    let reply = match call.route().0 {
+pub(crate) async fn answer(request: &EndpointRequest) -> EndpointResult {
+    let reply = match request.split_path().0 {
         "" => index(),
-        "get" | "anything" => replies::echo(call),
-        "headers" => replies::headers(call),
-        "status" => replies::status(final_status(call.argument("a status")?)?),
-        "delay" => return delay(call).await,
-        "bytes" => content(Body::bytes(call.argument("a number of bytes")?)),
-        "stream-bytes" => stream_bytes(call)?,
-        "slow-body" => slow_body(call)?,
-        "drip" => drip(call)?,
-        "endless" => content(Made::new(u64::MAX)),
-        "flaky" => faults::flaky(call)?,
-        "retry-after" => faults::retry_after(call)?,
-        "slow-once" => faults::slow_once(call).await?,
-        "rate-limit" => faults::rate_limit(call)?,
-        "redirect" => redirect(call)?,
-        "redirect-to" => redirect_to(call).await?,
-        "redirect-loop" => replies::redirect(302, "/redirect-loop")?,
-        "robots.txt" => robots(call),
-        "gzip" => replies::compressed(call, "gzip"),
-        "deflate" => replies::compressed(call, "deflate"),
-        "brotli" => replies::compressed(call, "br"),
-        "zstd" => replies::compressed(call, "zstd"),
-        "gzip-bomb" => gzip_bomb(call)?,
-        "head-flood" => replies::head_flood(call.parameter("bytes", 1 << 20)?)?,
-        "basic-auth" => replies::basic_auth(call)?,
-        "set-cookie" => set_cookie(call)?,
-        "close" => close(),
-        "fault" => return faults::fault(call).await,
-        "mixed" => return faults::mixed(call).await,
-        name => return broken(call, name).await,
+        "get" | "anything" => responses::echo(request),
+        "headers" => responses::headers(request),
+        "status" => responses::status(check_status(request.path_argument("a status")?)?),
+        "delay" => return delay(request).await,
+        "bytes" => content(ResponseBody::generated(
+            request.path_argument("a number of bytes")?,
+        )),
+        "stream-bytes" => stream_bytes(request)?,
+        "slow-body" => slow_body(request)?,
+        "drip" => drip(request)?,
+        "endless" => content(GeneratedBody::new(u64::MAX)),
+        "flaky" => faults::flaky(request)?,
+        "retry-after" => faults::retry_after(request)?,
+        "slow-once" => faults::slow_once(request).await?,
+        "rate-limit" => faults::rate_limit(request)?,
+        "redirect" => redirect(request)?,
+        "redirect-to" => redirect_to(request).await?,
+        "redirect-loop" => responses::redirect(302, "/redirect-loop")?,
+        "robots.txt" => robots_txt(request),
+        "gzip" => responses::compressed(request, "gzip"),
+        "deflate" => responses::compressed(request, "deflate"),
+        "brotli" => responses::compressed(request, "br"),
+        "zstd" => responses::compressed(request, "zstd"),
+        "gzip-bomb" => gzip_bomb(request)?,
+        "head-flood" => responses::head_flood(request.query_value("bytes", 1 << 20)?)?,
+        "basic-auth" => responses::basic_auth(request)?,
+        "set-cookie" => set_cookie(request)?,
+        "close" => close_connection(),
+        "fault" => return faults::fault(request).await,
+        "mixed" => return faults::mixed(request).await,
+        name => return answer_broken(request, name).await,
     };
     Ok(reply)
 }
 
 /// Answers at the endpoints that break the connection or never end.
-async fn broken(call: &Call, name: &str) -> Reply {
-    let control = &call.connection.control;
-    let part = || Made::new(SENT).promise(PROMISED);
+async fn answer_broken(request: &EndpointRequest, name: &str) -> EndpointResult {
+    let control = &request.connection.control;
+    let partial_body = || GeneratedBody::new(SENT_LEN).with_length(ANNOUNCED_LEN);
     match name {
         "stall" => std::future::pending().await,
-        "stall-body" => Ok(content(part().then_hang())),
-        "reset" => faults::break_off(call, Break::Reset),
-        "reset-body" => Ok(content(part().then_break(control, Break::Reset))),
-        "truncate" => Ok(content(part().then_break(control, Break::Fin))),
-        "empty-reply" => faults::break_off(call, Break::Fin),
+        "stall-body" => Ok(content(partial_body().then_stall())),
+        "reset" => faults::break_connection(request, BreakMode::Reset),
+        "reset-body" => Ok(content(
+            partial_body().then_break(control, BreakMode::Reset),
+        )),
+        "truncate" => Ok(content(partial_body().then_break(control, BreakMode::Fin))),
+        "empty-reply" => faults::break_connection(request, BreakMode::Fin),
         "garbage" => {
-            control.garble();
-            Ok(replies::status(200))
+            control.send_garbage();
+            Ok(responses::status(200))
         }
-        _ => Ok(replies::text(404, "no such endpoint; / lists them\n")),
+        _ => Ok(responses::text(404, "no such endpoint; / lists them\n")),
     }
 }
 
-fn robots(call: &Call) -> Response<Body> {
-    match &call.connection.shared.robots {
-        Some((status, text)) => replies::text(*status, text.clone()),
-        None => replies::text(200, "User-agent: *\nAllow: /\n"),
+fn robots_txt(request: &EndpointRequest) -> Response<ResponseBody> {
+    match &request.connection.state.robots {
+        Some((status, text)) => responses::text(*status, text.clone()),
+        None => responses::text(200, "User-agent: *\nAllow: /\n"),
     }
 }
 
-fn index() -> Response<Body> {
+fn index() -> Response<ResponseBody> {
     let mut page = String::new();
     for endpoint in ENDPOINTS {
         let _ = writeln!(page, "{:42} {}", endpoint.path, endpoint.about);
     }
-    replies::text(200, page)
+    responses::text(200, page)
 }
 
-async fn delay(call: &Call) -> Reply {
-    tokio::time::sleep(seconds(call.argument("a number of seconds")?)?).await;
-    Ok(replies::echo(call))
+async fn delay(request: &EndpointRequest) -> EndpointResult {
+    tokio::time::sleep(parse_seconds(
+        request.path_argument("a number of seconds")?,
+    )?)
+    .await;
+    Ok(responses::echo(request))
 }
 
-fn stream_bytes(call: &Call) -> Reply {
-    let length = call.argument("a number of bytes")?;
+fn stream_bytes(request: &EndpointRequest) -> EndpointResult {
+    let length = request.path_argument("a number of bytes")?;
     Ok(content(
-        Made::new(length).chunk(call.parameter("chunk", 1_024)?),
+        GeneratedBody::new(length).with_chunk_len(request.query_value("chunk", 1_024)?),
     ))
 }
 
-fn slow_body(call: &Call) -> Reply {
+fn slow_body(request: &EndpointRequest) -> EndpointResult {
     const CHUNK: u64 = 10;
-    let chunks: u32 = call.parameter("chunks", 10)?;
-    let interval = call.wait("interval", 0.1)?;
+    let chunks: u32 = request.query_value("chunks", 10)?;
+    let interval = request.query_seconds("interval", 0.1)?;
     Ok(content(
-        Made::new(u64::from(chunks) * CHUNK)
-            .chunk(CHUNK)
-            .pace(interval),
+        GeneratedBody::new(u64::from(chunks) * CHUNK)
+            .with_chunk_len(CHUNK)
+            .with_interval(interval),
     ))
 }
 
-fn drip(call: &Call) -> Reply {
-    let length: u64 = call.parameter("bytes", 10)?;
-    let duration = call.wait("duration", 1.0)?;
+fn drip(request: &EndpointRequest) -> EndpointResult {
+    let length: u64 = request.query_value("bytes", 10)?;
+    let duration = request.query_seconds("duration", 1.0)?;
     // Timers tick in milliseconds: steps shorter than ten of them would stretch the whole.
     let steps = (duration.as_millis() as u64 / 10).clamp(1, length.max(1));
     let chunk = length.div_ceil(steps).max(1);
     let interval = duration.div_f64(length.div_ceil(chunk).max(1) as f64);
-    let made = Made::new(length).promise(length).chunk(chunk);
-    Ok(content(made.pace(interval.max(Duration::from_millis(1)))))
+    let body = GeneratedBody::new(length)
+        .with_length(length)
+        .with_chunk_len(chunk);
+    Ok(content(
+        body.with_interval(interval.max(Duration::from_millis(1))),
+    ))
 }
 
-fn redirect(call: &Call) -> Reply {
-    let left: u32 = call.argument("a number of redirects")?;
+fn redirect(request: &EndpointRequest) -> EndpointResult {
+    let left: u32 = request.path_argument("a number of redirects")?;
     if left > MAX_REDIRECTS {
-        return Err(Stop::Bad(format!("at most {MAX_REDIRECTS} redirects")));
+        return Err(EndpointError::BadRequest(format!(
+            "at most {MAX_REDIRECTS} redirects"
+        )));
     }
-    let status = call.status(302)?;
-    let query = call
+    let status = request.query_status(302)?;
+    let query = request
         .head
         .uri
         .query()
         .map_or(String::new(), |query| format!("?{query}"));
     match left {
-        0 => Ok(replies::echo(call)),
-        1 => replies::redirect(status, "/get"),
-        _ => replies::redirect(status, &format!("/redirect/{}{query}", left - 1)),
+        0 => Ok(responses::echo(request)),
+        1 => responses::redirect(status, "/get"),
+        _ => responses::redirect(status, &format!("/redirect/{}{query}", left - 1)),
     }
 }
 
-async fn redirect_to(call: &Call) -> Reply {
-    tokio::time::sleep(seconds(call.parameter("delay", 0.0)?)?).await;
-    let target = call
-        .text("url")
-        .ok_or_else(|| Stop::Bad("`url` is missing".into()))?;
-    replies::redirect(call.status(302)?, &target)
+async fn redirect_to(request: &EndpointRequest) -> EndpointResult {
+    tokio::time::sleep(parse_seconds(request.query_value("delay", 0.0)?)?).await;
+    let target = request
+        .query_text("url")
+        .ok_or_else(|| EndpointError::BadRequest("`url` is missing".into()))?;
+    responses::redirect(request.query_status(302)?, &target)
 }
 
-fn gzip_bomb(call: &Call) -> Reply {
-    let mut response = content(Bomb::new(call.argument("a number of mebibytes")?));
+fn gzip_bomb(request: &EndpointRequest) -> EndpointResult {
+    let mut response = content(GzipBomb::new(
+        request.path_argument("a number of mebibytes")?,
+    ));
     response
         .headers_mut()
         .insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     Ok(response)
 }
 
-fn set_cookie(call: &Call) -> Reply {
-    let mut response = match call.text("to") {
-        Some(target) => replies::redirect(302, &target)?,
-        None => replies::status(200),
+fn set_cookie(request: &EndpointRequest) -> EndpointResult {
+    let mut response = match request.query_text("to") {
+        Some(target) => responses::redirect(302, &target)?,
+        None => responses::status(200),
     };
-    let cookie = call
-        .text("c")
-        .ok_or_else(|| Stop::Bad("`c` is missing".into()))?;
-    let cookie = HeaderValue::from_bytes(cookie.as_bytes())
-        .map_err(|_| Stop::Bad("`c` has characters that no header may hold".into()))?;
+    let cookie = request
+        .query_text("c")
+        .ok_or_else(|| EndpointError::BadRequest("`c` is missing".into()))?;
+    let cookie = HeaderValue::from_bytes(cookie.as_bytes()).map_err(|_| {
+        EndpointError::BadRequest("`c` has characters that no header may hold".into())
+    })?;
     response.headers_mut().insert(SET_COOKIE, cookie);
     Ok(response)
 }
 
-fn close() -> Response<Body> {
-    let mut response = replies::status(200);
+fn close_connection() -> Response<ResponseBody> {
+    let mut response = responses::status(200);
     response
         .headers_mut()
         .insert(CONNECTION, HeaderValue::from_static("close"));

@@ -1,3 +1,5 @@
+//! Settings of a site, and its start.
+
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -5,11 +7,13 @@ use std::sync::Arc;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::faults::Memory;
-use crate::observe::Observer;
-use crate::server::{self, Shared, Tls, Worker};
-use crate::site::Site;
-use crate::tls::{Certificate, Identity};
+use super::Site;
+use super::certificate::{Certificate, ServerIdentity};
+use crate::server;
+use crate::server::worker::WorkerThread;
+use crate::state::observer::SiteObserver;
+use crate::state::request_counts::RequestCounts;
+use crate::state::{SiteState, SiteTls};
 
 const BACKLOG: i32 = 4_096;
 /// How often a port that is free on the first address but not on the others is given up for another.
@@ -17,7 +21,7 @@ const PORT_ATTEMPTS: usize = 32;
 
 /// The settings of a [`Site`].
 #[derive(Clone, Debug)]
-pub struct Builder {
+pub struct SiteBuilder {
     address: IpAddr,
     addresses: u8,
     port: u16,
@@ -32,7 +36,33 @@ pub struct Builder {
     unix_socket: Option<PathBuf>,
 }
 
-impl Builder {
+impl Site {
+    /// Starts a site with the default settings: HTTP/1.1 on a free port of 127.0.0.1, one thread.
+    ///
+    /// # Errors
+    /// Says what the system says when it refuses a port or a thread.
+    ///
+    /// ```
+    /// let site = fetch_testbed::Site::start()?;
+    /// assert!(site.address().ip().is_loopback());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn start() -> io::Result<Self> {
+        Self::builder().start()
+    }
+
+    /// Returns the settings to start from.
+    ///
+    /// ```
+    /// let site = fetch_testbed::Site::builder().threads(2).start()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn builder() -> SiteBuilder {
+        SiteBuilder::new()
+    }
+}
+
+impl SiteBuilder {
     pub(crate) fn new() -> Self {
         Self {
             address: Ipv4Addr::LOCALHOST.into(),
@@ -223,40 +253,43 @@ impl Builder {
     /// assert_eq!(builder.start().unwrap_err().kind(), std::io::ErrorKind::InvalidInput);
     /// ```
     pub fn start(self) -> io::Result<Site> {
-        let ips = self.check()?;
-        let listeners = bind(&ips, self.port)?;
+        let ips = self.checked_addresses()?;
+        let listeners = bind_all(&ips, self.port)?;
         let addresses: Vec<SocketAddr> = listeners
             .iter()
             .map(TcpListener::local_addr)
             .collect::<io::Result<_>>()?;
         let identity = self
             .tls
-            .map(|kind| Identity::new(kind, &ips, self.http2, self.client_certificates))
+            .map(|kind| ServerIdentity::new(kind, &ips, self.http2, self.client_certificates))
             .transpose()?;
-        let (pem, tls) = identity.map(|own| (own.pem, Tls(own.acceptor))).unzip();
-        let shared = Arc::new(Shared {
-            observer: Observer::new(self.record),
-            memory: Memory::new(),
+        let (pem, tls) = identity.map(|own| (own.pem, SiteTls(own.acceptor))).unzip();
+        let state = Arc::new(SiteState {
+            observer: SiteObserver::new(self.record),
+            request_counts: RequestCounts::new(),
             keep_alive_requests: self.keep_alive_requests,
             tls,
             http2: self.http2,
             max_streams: self.max_streams,
             robots: self.robots.clone(),
         });
-        let workers: Vec<Worker> = (0..self.threads)
-            .map(|_| Worker::start())
+        let workers: Vec<WorkerThread> = (0..self.threads)
+            .map(|_| WorkerThread::start())
             .collect::<io::Result<_>>()?;
         for listener in listeners {
-            server::listen(listener, &shared, &workers)?;
+            server::listen_tcp(listener, &state, &workers)?;
         }
         if let Some(path) = &self.unix_socket {
             #[cfg(unix)]
-            server::listen_unix(path, addresses[0], &shared, &workers[0])?;
+            server::listen_unix(path, addresses[0], &state, &workers[0])?;
             #[cfg(not(unix))]
-            return Err(invalid(&format!("no Unix socket here: {}", path.display())));
+            return Err(invalid_input(&format!(
+                "no Unix socket here: {}",
+                path.display()
+            )));
         }
         Ok(Site {
-            shared,
+            state,
             workers,
             addresses,
             pem,
@@ -264,9 +297,9 @@ impl Builder {
     }
 
     /// Checks the settings and returns the addresses to listen on.
-    fn check(&self) -> io::Result<Vec<IpAddr>> {
+    fn checked_addresses(&self) -> io::Result<Vec<IpAddr>> {
         if self.addresses == 0 || self.threads == 0 || self.keep_alive_requests == Some(0) {
-            return Err(invalid(
+            return Err(invalid_input(
                 "addresses, threads and keep_alive_requests are 1 or more",
             ));
         }
@@ -275,29 +308,29 @@ impl Builder {
                 .map(|step| Ipv4Addr::from_bits(first.to_bits().wrapping_add(step)).into())
                 .collect(),
             IpAddr::V6(_) if self.addresses > 1 => {
-                return Err(invalid("several addresses need IPv4"));
+                return Err(invalid_input("several addresses need IPv4"));
             }
             first => vec![first],
         };
         if ips.iter().all(IpAddr::is_loopback) {
             Ok(ips)
         } else {
-            Err(invalid(
+            Err(invalid_input(
                 "the site listens on loopback addresses alone, such as 127.0.0.1",
             ))
         }
     }
 }
 
-fn invalid(why: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, why)
+fn invalid_input(message: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, message)
 }
 
 /// Binds the same port on all addresses.
-fn bind(ips: &[IpAddr], port: u16) -> io::Result<Vec<TcpListener>> {
+fn bind_all(ips: &[IpAddr], port: u16) -> io::Result<Vec<TcpListener>> {
     let mut attempt = 1;
     loop {
-        match bind_once(ips, port) {
+        match bind_same_port(ips, port) {
             Err(error)
                 if port == 0
                     && error.kind() == io::ErrorKind::AddrInUse
@@ -310,7 +343,7 @@ fn bind(ips: &[IpAddr], port: u16) -> io::Result<Vec<TcpListener>> {
     }
 }
 
-fn bind_once(ips: &[IpAddr], port: u16) -> io::Result<Vec<TcpListener>> {
+fn bind_same_port(ips: &[IpAddr], port: u16) -> io::Result<Vec<TcpListener>> {
     let first = bind_one(SocketAddr::new(ips[0], port))?;
     let port = first.local_addr()?.port();
     let rest = ips[1..]

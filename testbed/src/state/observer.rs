@@ -1,15 +1,18 @@
+//! Counts and records the traffic of a site.
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use hyper::http::request::Parts;
 
-use crate::bounded::Bounded;
+use super::lru_map::LruMap;
+use crate::lock::lock;
 
 const MAX_HOSTS: usize = 4_096;
-const MAX_PATHS: usize = 16_384;
-const MAX_BODY: usize = 16 * 1_024;
+const MAX_TARGETS: usize = 16_384;
+const MAX_RECORDED_BODY: usize = 16 * 1_024;
 
 /// What a site has seen so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,7 +53,7 @@ pub struct HostObserved {
 /// A request as it arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Seen {
+pub struct RecordedRequest {
     /// The method, such as `GET`.
     pub method: String,
     /// Names (lower case) and values in their order; bytes that are not UTF-8 are replaced.
@@ -59,7 +62,7 @@ pub struct Seen {
     pub body: Vec<u8>,
 }
 
-impl Seen {
+impl RecordedRequest {
     /// Returns the first value of the header `name`, whatever its case.
     ///
     /// ```
@@ -90,20 +93,20 @@ impl Seen {
         Self {
             method: head.method.to_string(),
             headers: head.headers.iter().map(header).collect(),
-            body: body[..body.len().min(MAX_BODY)].to_vec(),
+            body: body[..body.len().min(MAX_RECORDED_BODY)].to_vec(),
         }
     }
 }
 
 /// A count of things that come and go.
 #[derive(Debug, Default)]
-pub(crate) struct Gauge {
+pub(crate) struct ActivityGauge {
     total: AtomicU64,
     now: AtomicU64,
     max: AtomicU64,
 }
 
-impl Gauge {
+impl ActivityGauge {
     pub(crate) fn enter(&self) {
         self.total.fetch_add(1, Relaxed);
         let now = self.now.fetch_add(1, Relaxed) + 1;
@@ -118,69 +121,73 @@ impl Gauge {
 }
 
 #[derive(Debug)]
-struct Visit {
+struct TargetRecord {
     hits: u64,
-    last: Option<Seen>,
+    last: Option<RecordedRequest>,
 }
 
 /// The counters of one site.
 #[derive(Debug)]
-pub(crate) struct Observer {
-    pub(crate) connections: Gauge,
-    pub(crate) requests: Gauge,
+pub(crate) struct SiteObserver {
+    pub(crate) connections: ActivityGauge,
+    pub(crate) requests: ActivityGauge,
     pub(crate) cut_by_peer: AtomicU64,
     pub(crate) broken: AtomicU64,
-    hosts: Mutex<Bounded<Box<[u8]>, Arc<Gauge>>>,
-    visits: Option<Mutex<Bounded<Box<str>, Visit>>>,
+    hosts: Mutex<LruMap<Box<[u8]>, Arc<ActivityGauge>>>,
+    targets: Option<Mutex<LruMap<Box<str>, TargetRecord>>>,
 }
 
-impl Observer {
+impl SiteObserver {
     pub(crate) fn new(record: bool) -> Self {
         Self {
-            connections: Gauge::default(),
-            requests: Gauge::default(),
+            connections: ActivityGauge::default(),
+            requests: ActivityGauge::default(),
             cut_by_peer: AtomicU64::new(0),
             broken: AtomicU64::new(0),
-            hosts: Mutex::new(Bounded::new(MAX_HOSTS)),
-            visits: record.then(|| Mutex::new(Bounded::new(MAX_PATHS))),
+            hosts: Mutex::new(LruMap::new(MAX_HOSTS)),
+            targets: record.then(|| Mutex::new(LruMap::new(MAX_TARGETS))),
         }
     }
 
-    pub(crate) fn host(&self, name: &[u8]) -> Arc<Gauge> {
-        lock(&self.hosts).entry(name.into(), Arc::default).clone()
+    pub(crate) fn host_gauge(&self, name: &[u8]) -> Arc<ActivityGauge> {
+        lock(&self.hosts)
+            .get_or_insert(name.into(), Arc::default)
+            .clone()
     }
 
-    pub(crate) fn records(&self) -> bool {
-        self.visits.is_some()
+    pub(crate) fn is_recording(&self) -> bool {
+        self.targets.is_some()
     }
 
     pub(crate) fn record(&self, head: &Parts, body: &Bytes) {
-        let Some(visits) = &self.visits else { return };
+        let Some(targets) = &self.targets else { return };
         let target = head
             .uri
             .path_and_query()
             .map_or("/", |target| target.as_str());
-        let mut visits = lock(visits);
-        let visit = visits.entry(target.into(), || Visit {
+        let mut targets = lock(targets);
+        let target_record = targets.get_or_insert(target.into(), || TargetRecord {
             hits: 0,
             last: None,
         });
-        visit.hits += 1;
-        visit.last = Some(Seen::new(head, body));
+        target_record.hits += 1;
+        target_record.last = Some(RecordedRequest::new(head, body));
     }
 
     pub(crate) fn hits(&self, target: &str) -> u64 {
-        let visits = self.visits.as_ref();
-        visits.map_or(0, |visits| {
-            lock(visits).peek(target).map_or(0, |visit| visit.hits)
+        let targets = self.targets.as_ref();
+        targets.map_or(0, |targets| {
+            lock(targets)
+                .peek(target)
+                .map_or(0, |target_record| target_record.hits)
         })
     }
 
-    pub(crate) fn last(&self, target: &str) -> Option<Seen> {
-        lock(self.visits.as_ref()?).peek(target)?.last.clone()
+    pub(crate) fn last_request(&self, target: &str) -> Option<RecordedRequest> {
+        lock(self.targets.as_ref()?).peek(target)?.last.clone()
     }
 
-    fn hosts(&self) -> BTreeMap<String, HostObserved> {
+    fn host_counts(&self) -> BTreeMap<String, HostObserved> {
         let hosts = lock(&self.hosts);
         let named = hosts.iter().map(|(name, gauge)| {
             let observed = HostObserved {
@@ -203,12 +210,7 @@ impl Observer {
             max_in_flight: self.requests.max.load(Relaxed),
             cut_by_peer: self.cut_by_peer.load(Relaxed),
             broken: self.broken.load(Relaxed),
-            hosts: self.hosts(),
+            hosts: self.host_counts(),
         }
     }
-}
-
-/// Locks, whatever became of the thread that held the lock before: the data here is valid at every step.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
