@@ -1,4 +1,4 @@
-//! One connection to a site.
+//! The state of one connection to a site.
 
 pub(crate) mod stream;
 
@@ -16,7 +16,7 @@ use crate::state::SiteState;
 use crate::state::observer::ActivityGauge;
 use crate::state::request_counts::RequestCounts;
 
-/// One connection, as its requests see it.
+/// State shared by the requests of one connection.
 #[derive(Debug)]
 pub(crate) struct SiteConnection {
     pub(crate) state: Arc<SiteState>,
@@ -24,7 +24,7 @@ pub(crate) struct SiteConnection {
     local: SocketAddr,
     served: AtomicU64,
     http2: bool,
-    /// The host named last and its counters: nearly every request of a connection names the same.
+    /// The last named host and its gauge, because nearly all requests of a connection name the same one.
     host: Mutex<Option<(HeaderValue, Arc<ActivityGauge>)>>,
 }
 
@@ -57,7 +57,7 @@ impl SiteConnection {
         }
     }
 
-    /// Returns the host and port that the request names, or else the address it came to.
+    /// Returns the host and port that the request names, or the local address if it names none.
     pub(crate) fn authority<'a>(&self, head: &'a Parts) -> Cow<'a, [u8]> {
         if let Some(authority) = head.uri.authority() {
             return authority.as_str().as_bytes().into();
@@ -83,7 +83,7 @@ impl SiteConnection {
         gauge
     }
 
-    /// Tells whether this request is the last that the connection may carry.
+    /// Counts a request. Returns whether it is the last one that the connection may carry.
     pub(crate) fn count_request(&self) -> bool {
         let served = self.served.fetch_add(1, Relaxed) + 1;
         !self.http2

@@ -1,4 +1,4 @@
-//! The endpoints of a site.
+//! The endpoints of a site: the list, and the function that answers a request.
 
 pub(crate) mod body;
 mod faults;
@@ -19,7 +19,7 @@ use crate::connection::stream::BreakMode;
 pub use self::body::byte_at;
 pub use self::faults::Fault;
 
-/// The length that the endpoints promise whose body is cut short, and the part that they send.
+/// The announced length of a body that is cut short, and the length of the part that is sent.
 const ANNOUNCED_LEN: u64 = 4_096;
 const SENT_LEN: u64 = 1_024;
 const MAX_REDIRECTS: u32 = 100_000;
@@ -28,11 +28,11 @@ const MAX_REDIRECTS: u32 = 100_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Endpoint {
-    /// Its path; words in capitals stand for values.
+    /// Path. Words in capitals stand for values.
     pub path: &'static str,
-    /// What it does, in a line.
+    /// Description in one line.
     pub about: &'static str,
-    /// A path and query to try.
+    /// Example path and query.
     pub example: &'static str,
 }
 
@@ -44,7 +44,7 @@ const fn endpoint(path: &'static str, example: &'static str, about: &'static str
     }
 }
 
-/// Every endpoint, as the page `/` lists them.
+/// All endpoints, as listed at `/`.
 pub const ENDPOINTS: &[Endpoint] = &[
     endpoint("/", "/", "this list"),
     endpoint(
@@ -55,7 +55,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     endpoint(
         "/anything",
         "/anything/at/all",
-        "the same, whatever follows",
+        "the same for any path below",
     ),
     endpoint("/headers", "/headers", "the request's headers as JSON"),
     endpoint("/status/N", "/status/404", "the status N, 200 to 999"),
@@ -80,7 +80,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
         "/drip?bytes=20&duration=1",
         "a body of known length, spread over a time",
     ),
-    endpoint("/endless", "/endless", "a body without end"),
+    endpoint("/endless", "/endless", "an endless body"),
     endpoint(
         "/flaky/N?key=K",
         "/flaky/2?key=a",
@@ -94,12 +94,12 @@ pub const ENDPOINTS: &[Endpoint] = &[
     endpoint(
         "/slow-once/SECONDS?key=K",
         "/slow-once/0.2?key=a",
-        "200 after a wait, once per key; at once from then on",
+        "200, the first time per key after a wait",
     ),
     endpoint(
         "/rate-limit/SECONDS?key=K",
         "/rate-limit/1?key=a",
-        "200, once per key with a RateLimit field: nothing left for so long",
+        "200, once per key with a RateLimit field that asks to wait",
     ),
     endpoint(
         "/redirect/N?status=",
@@ -115,7 +115,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     endpoint(
         "/robots.txt",
         "/robots.txt",
-        "what the site was made with, or leave for all",
+        "the configured robots.txt; allows everything by default",
     ),
     endpoint("/gzip", "/gzip", "the request as JSON, in gzip"),
     endpoint(
@@ -128,12 +128,12 @@ pub const ENDPOINTS: &[Endpoint] = &[
     endpoint(
         "/gzip-bomb/MIB",
         "/gzip-bomb/10",
-        "a small gzip body that inflates to so many mebibytes",
+        "a small gzip body that inflates to MIB mebibytes",
     ),
     endpoint(
         "/head-flood?bytes=",
         "/head-flood?bytes=100000",
-        "a header section of so many bytes (1 MiB)",
+        "a header section of at least this many bytes (1 MiB)",
     ),
     endpoint(
         "/basic-auth/USER/PASS",
@@ -143,16 +143,16 @@ pub const ENDPOINTS: &[Endpoint] = &[
     endpoint(
         "/set-cookie?c=COOKIE&to=URL",
         "/set-cookie?c=a%3D1%3B%20Path%3D/",
-        "200 with Set-Cookie, or with it a redirect",
+        "200, or a redirect, with Set-Cookie",
     ),
     endpoint("/close", "/close", "200 with Connection: close"),
-    endpoint("/stall", "/stall", "no answer, ever"),
+    endpoint("/stall", "/stall", "no response, ever"),
     endpoint(
         "/stall-body",
         "/stall-body",
         "1,024 bytes of 4,096, then nothing",
     ),
-    endpoint("/reset", "/reset", "a reset (RST) in place of an answer"),
+    endpoint("/reset", "/reset", "a reset (RST) instead of a response"),
     endpoint(
         "/reset-body",
         "/reset-body",
@@ -166,18 +166,18 @@ pub const ENDPOINTS: &[Endpoint] = &[
     endpoint(
         "/empty-reply",
         "/empty-reply",
-        "the end of the connection in place of an answer",
+        "the end of the connection instead of a response",
     ),
     endpoint("/garbage", "/garbage", "bytes that are not HTTP"),
     endpoint(
         "/fault?percent=P&seed=S&n=N",
         "/fault?percent=10&seed=1&n=10",
-        "P percent of the n fail once (reset, stall or 503), then 200 with 1 KiB",
+        "P percent of all n fail once (reset, stall or 503), then 200 with 1 KiB",
     ),
     endpoint(
         "/mixed/N?seed=S",
         "/mixed/5",
-        "a page like those of real sites: some slow, moved, missing or flaky",
+        "a page as of a real site: some are slow, moved, missing or flaky",
     ),
 ];
 
@@ -220,7 +220,7 @@ pub(crate) async fn answer(request: &EndpointRequest) -> EndpointResult {
     Ok(reply)
 }
 
-/// Answers at the endpoints that break the connection or never end.
+/// Answers requests to the endpoints that break the connection or never end.
 async fn answer_broken(request: &EndpointRequest, name: &str) -> EndpointResult {
     let control = &request.connection.control;
     let partial_body = || GeneratedBody::new(SENT_LEN).with_length(ANNOUNCED_LEN);
@@ -285,7 +285,7 @@ fn slow_body(request: &EndpointRequest) -> EndpointResult {
 fn drip(request: &EndpointRequest) -> EndpointResult {
     let length: u64 = request.query_value("bytes", 10)?;
     let duration = request.query_seconds("duration", 1.0)?;
-    // Timers tick in milliseconds: steps shorter than ten of them would stretch the whole.
+    // Timers have millisecond resolution: steps shorter than 10 ms would make the whole body late.
     let steps = (duration.as_millis() as u64 / 10).clamp(1, length.max(1));
     let chunk = length.div_ceil(steps).max(1);
     let interval = duration.div_f64(length.div_ceil(chunk).max(1) as f64);
@@ -344,7 +344,7 @@ fn set_cookie(request: &EndpointRequest) -> EndpointResult {
         .query_text("c")
         .ok_or_else(|| EndpointError::BadRequest("`c` is missing".into()))?;
     let cookie = HeaderValue::from_bytes(cookie.as_bytes()).map_err(|_| {
-        EndpointError::BadRequest("`c` has characters that no header may hold".into())
+        EndpointError::BadRequest("`c` has characters that are not allowed in a header".into())
     })?;
     response.headers_mut().insert(SET_COOKIE, cookie);
     Ok(response)

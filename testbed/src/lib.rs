@@ -1,9 +1,11 @@
-//! A test site on loopback that misbehaves on request.
+//! An HTTP test site on loopback that fails on request.
 //!
-//! [`Site::start`] serves an httpbin-like site from threads of its own, so it works the same under any
-//! async runtime or none, and no method but [`Site::wait_for`] and the drop waits for anything. Beside the usual
-//! echoes, delays and redirects it resets, stalls, truncates and floods: see [`ENDPOINTS`]. It also
-//! counts what it sees, so a test can say how many connections or requests were open at once.
+//! [`Site::start`] serves a site like httpbin from separate threads, so it works with any async runtime or
+//! none. Only [`Site::wait_for`] and the drop block. Besides echoes, delays and redirects, the site resets,
+//! stalls, truncates and floods: see [`ENDPOINTS`]. It counts its traffic, so a test can assert how many
+//! connections or requests were open at once.
+//!
+//! [`Proxy`] is an HTTP and SOCKS5 proxy, and [`ScriptedHttp2`] an HTTP/2 server that follows a script.
 //!
 //! ```
 //! use std::io::{Read, Write};

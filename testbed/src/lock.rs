@@ -1,8 +1,8 @@
-//! Locks mutexes whose data is valid at every step.
+//! Locks mutexes in spite of poisoning: their data is valid after every statement.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Locks `mutex`, also after a panic of another thread that held it.
+/// Locks `mutex`, also if another thread panicked while it held the lock.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! A proxy on loopback that tells what it was outgoing: HTTP and SOCKS5 on one port.
+//! A proxy on loopback that records its requests: HTTP and SOCKS5 on one port.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -23,10 +23,10 @@ const AUTH_REQUIRED: &[u8] = b"HTTP/1.1 407 Proxy Authentication Required\r\n\
 const NOT_ALLOWED: u8 = 2;
 const MAX_HEAD: usize = 64 * 1_024;
 
-/// A running proxy; dropping it closes its connections.
+/// A running proxy. Dropping it closes its connections.
 ///
-/// It speaks HTTP (CONNECT, and `GET` of a whole URL) and SOCKS5 with CONNECT, whichever the client
-/// begins with. Whatever host it is outgoing for, it connects to that port of 127.0.0.1: names need not exist.
+/// It detects the client's protocol: HTTP (`CONNECT`, and requests without body for an absolute URL) or
+/// SOCKS5 with CONNECT. It connects to the requested port of 127.0.0.1 for every host: names need not exist.
 ///
 /// ```
 /// use std::io::{Read, Write};
@@ -65,7 +65,7 @@ struct ProxyState {
 }
 
 impl ProxyBuilder {
-    /// Lets in only who says this user name and password; anybody by default.
+    /// Requires this user name and password; none by default.
     ///
     /// ```
     /// let proxy = fetch_testbed::Proxy::builder().login("me", "hush").start()?;
@@ -76,7 +76,7 @@ impl ProxyBuilder {
         self
     }
 
-    /// Refuses every request: with 403, or over SOCKS5 as not allowed; off by default.
+    /// Refuses every request: with 403, or with "not allowed" over SOCKS5; off by default.
     ///
     /// ```
     /// let proxy = fetch_testbed::Proxy::builder().refuses(true).start()?;
@@ -87,7 +87,7 @@ impl ProxyBuilder {
         self
     }
 
-    /// Answers the first connections over SOCKS5 with these codes in turn (0 is success), the rest with success.
+    /// Answers the first SOCKS5 connections with these codes in turn (0 is success), all others with success.
     ///
     /// ```
     /// let unreachable = fetch_testbed::Proxy::builder().socks_replies(&[4]).start()?;
@@ -101,7 +101,7 @@ impl ProxyBuilder {
     /// Starts the proxy on a free port of 127.0.0.1.
     ///
     /// # Errors
-    /// Says what the system says when it refuses a port or a thread.
+    /// Any error of the system when a port is bound or a thread is started.
     ///
     /// ```
     /// let proxy = fetch_testbed::Proxy::builder().start()?;
@@ -129,7 +129,7 @@ impl ProxyBuilder {
 }
 
 impl Proxy {
-    /// Returns the settings to start from.
+    /// Returns the default settings.
     ///
     /// ```
     /// let proxy = fetch_testbed::Proxy::builder().start()?;
@@ -139,7 +139,7 @@ impl Proxy {
         ProxyBuilder::default()
     }
 
-    /// Returns where it listens.
+    /// Returns the address of the proxy.
     ///
     /// ```
     /// assert!(fetch_testbed::Proxy::builder().start()?.address().ip().is_loopback());
@@ -149,7 +149,7 @@ impl Proxy {
         self.address
     }
 
-    /// Returns its URL with `before` in front of the address: a scheme, and a user name and password if any.
+    /// Returns its URL: the address after `before`, which is a scheme and, if any, user name and password.
     ///
     /// ```
     /// let proxy = fetch_testbed::Proxy::builder().start()?;
@@ -160,7 +160,7 @@ impl Proxy {
         format!("{before}{}", self.address)
     }
 
-    /// Returns how many connections it has accepted.
+    /// Returns the number of accepted connections.
     ///
     /// ```
     /// assert_eq!(fetch_testbed::Proxy::builder().start()?.connections(), 0);
@@ -170,7 +170,7 @@ impl Proxy {
         self.state.connections.load(SeqCst)
     }
 
-    /// Returns the heads of all HTTP requests, as they came.
+    /// Returns the heads of all HTTP requests.
     ///
     /// ```
     /// assert!(fetch_testbed::Proxy::builder().start()?.heads().is_empty());
@@ -180,7 +180,7 @@ impl Proxy {
         lock(&self.state.heads).clone()
     }
 
-    /// Returns all that each client handshake in its SOCKS5 handshake, for those that came to ask for a connection.
+    /// Returns the bytes that each client sent in its SOCKS5 handshake, if it got as far as a CONNECT request.
     ///
     /// ```
     /// assert!(fetch_testbed::Proxy::builder().start()?.handshakes().is_empty());
@@ -194,7 +194,7 @@ impl Proxy {
 async fn accept_all(listener: TcpListener, state: Arc<ProxyState>) {
     loop {
         let Ok((socket, _)) = listener.accept().await else {
-            // Out of file descriptors, most likely: wait until some connections are closed.
+            // Probably out of file descriptors: wait until some connections are closed.
             tokio::time::sleep(Duration::from_millis(10)).await;
             continue;
         };
@@ -202,7 +202,7 @@ async fn accept_all(listener: TcpListener, state: Arc<ProxyState>) {
         let state = state.clone();
         tokio::spawn(async move {
             let _ = socket.set_nodelay(true);
-            // An error here is a peer that has gone.
+            // An error here means that a peer has closed.
             let _ = serve_client(socket, number, &state).await;
         });
     }
@@ -217,7 +217,7 @@ async fn serve_client(client: TcpStream, number: usize, state: &ProxyState) -> i
     }
 }
 
-/// Serves one HTTP request after the other, until one asks for a tunnel.
+/// Serves HTTP requests one after the other, until one opens a tunnel.
 async fn serve_http(mut client: TcpStream, state: &ProxyState) -> io::Result<()> {
     while let Some(head) = read_head(&mut client).await? {
         lock(&state.heads).push(head.clone());
@@ -251,7 +251,7 @@ impl ProxyBuilder {
     }
 }
 
-/// Passes one request without a body on, and its answer back, and keeps the client's connection.
+/// Forwards one request without a body and returns its response. The client's connection stays open.
 async fn forward_request(head: &str, target: &str, client: &mut TcpStream) -> io::Result<()> {
     let rest = target.strip_prefix("http://").ok_or_else(invalid_data)?;
     let (authority, path) = rest.split_at(rest.find('/').ok_or_else(invalid_data)?);
@@ -307,7 +307,7 @@ async fn serve_socks(mut client: TcpStream, number: usize, state: &ProxyState) -
     Ok(())
 }
 
-/// The user name and the password (RFC 1929), and whether they are the right ones.
+/// Reads user name and password (RFC 1929). Returns whether they are right.
 async fn check_login(
     client: &mut TcpStream,
     handshake: &mut Vec<u8>,
@@ -319,7 +319,7 @@ async fn check_login(
     Ok(read_bytes(client, handshake, length.into()).await? == password.as_bytes() && is_valid)
 }
 
-/// Reads so many bytes, and keeps them among what was `handshake`.
+/// Reads `count` bytes and appends them to `handshake`.
 async fn read_bytes(
     client: &mut TcpStream,
     handshake: &mut Vec<u8>,
@@ -331,7 +331,7 @@ async fn read_bytes(
     Ok(bytes)
 }
 
-/// Reads up to the empty line and no further; `None` at the end of the connection.
+/// Reads up to and including the empty line; `None` at the end of the connection.
 async fn read_head(stream: &mut TcpStream) -> io::Result<Option<String>> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -359,5 +359,5 @@ fn parse_port(authority: &str) -> io::Result<u16> {
 }
 
 fn invalid_data() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "not what a proxy is outgoing")
+    io::Error::new(io::ErrorKind::InvalidData, "not a valid request to a proxy")
 }

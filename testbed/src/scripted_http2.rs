@@ -1,4 +1,4 @@
-//! An HTTP/2 server, written frame by frame, that refuses and goes away on request.
+//! An HTTP/2 server that refuses streams and sends GOAWAY by a script.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -19,28 +19,28 @@ const GOAWAY: u8 = 7;
 const ACK: u8 = 1;
 const END_STREAM_END_HEADERS: u8 = 5;
 const REFUSED_STREAM: u32 = 7;
-/// What is kept waiting is answered once so many wait, or when nothing came for so long.
+/// Delayed requests are answered when this many are waiting, or after this time without a frame.
 const MAX_DELAYED: usize = 4;
 const MAX_DELAY: Duration = Duration::from_millis(20);
 
-/// What a [`ScriptedHttp2`] says to a request.
+/// Reply of a [`ScriptedHttp2`] to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ScriptedReply {
-    /// 200, without a body.
+    /// Status 200 without a body.
     Respond,
-    /// Nothing: the next [`ScriptedReply::GoAway`] says that it was left aside, if all after it are too.
+    /// None. The next [`ScriptedReply::GoAway`] reports it as not processed, if no later one was processed.
     Ignore,
-    /// That this one and all after it are left aside (GOAWAY). Those before are answered.
+    /// GOAWAY: this request and all later ones are not processed. Earlier ones are answered.
     GoAway,
-    /// Nothing, until the connection goes away, four requests are waiting, or no more come.
+    /// Status 200, but not before GOAWAY was sent, four requests are waiting, or no more frames arrive.
     Delay,
-    /// That it was not looked at (`REFUSED_STREAM`).
+    /// RST_STREAM with `REFUSED_STREAM`: the request was not processed.
     Refuse,
 }
 
-/// An HTTP/2 server without TLS, for clients that know beforehand, which says to each request what a
-/// script says. It ignores bodies.
+/// An HTTP/2 server without TLS, for clients with prior knowledge, that replies by a script. It ignores
+/// request bodies.
 ///
 /// ```
 /// use fetch_testbed::{ScriptedReply, ScriptedHttp2};
@@ -60,11 +60,11 @@ pub struct ScriptedHttp2 {
 }
 
 impl ScriptedHttp2 {
-    /// Takes `streams` requests at once on each connection, and says to request number 0, 1, … on
-    /// connection number 0, 1, … what `say` says.
+    /// Starts a server with up to `streams` concurrent requests per connection. `script` gets the number of
+    /// the connection and of the request on it, both from 0, and returns the reply.
     ///
     /// # Errors
-    /// Says what the system says when it refuses a port or a thread.
+    /// Any error of the system when a port is bound or a thread is started.
     ///
     /// ```
     /// # use fetch_testbed::{ScriptedReply, ScriptedHttp2};
@@ -87,7 +87,7 @@ impl ScriptedHttp2 {
             };
             while let Ok((stream, _)) = listener.accept().await {
                 let (script, number) = (script.clone(), count.fetch_add(1, SeqCst));
-                // Whatever goes wrong, the client has closed the connection.
+                // An error means that the client has closed the connection.
                 tokio::spawn(async move {
                     serve(stream, streams, |request| script(number, request)).await
                 });
@@ -100,7 +100,7 @@ impl ScriptedHttp2 {
         })
     }
 
-    /// Returns how many connections it has accepted.
+    /// Returns the number of accepted connections.
     ///
     /// ```
     /// # use fetch_testbed::{ScriptedReply, ScriptedHttp2};
@@ -135,7 +135,7 @@ async fn serve(
     let (mut number, mut last, mut going_away) = (0, 0, false);
     let mut delayed = Vec::new();
     loop {
-        // Peeked, since a socket can be called readable after all of it was read.
+        // `peek`, because `readable` can resolve on a socket without data.
         let more = tokio::time::timeout(MAX_DELAY, stream.peek(&mut [0])).await;
         if more.is_err() || going_away || delayed.len() >= MAX_DELAYED {
             for id in delayed.drain(..) {

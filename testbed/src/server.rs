@@ -20,10 +20,10 @@ use crate::connection::SiteConnection;
 use crate::connection::stream::{ConnectionControl, ControlledStream, SocketStream};
 use crate::state::SiteState;
 
-/// How long a peer whose TLS was refused may take to read why.
+/// Time that a peer has to read the alert after a failed TLS handshake.
 const ALERT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Accepts connections on the first worker and deals them out to all of them in turn.
+/// Accepts connections on the first worker and distributes them over all workers in turn.
 pub(crate) fn listen_tcp(
     listener: std::net::TcpListener,
     state: &Arc<SiteState>,
@@ -52,7 +52,7 @@ async fn accept_one(
     turn: usize,
 ) {
     let Ok((socket, _)) = listener.accept().await else {
-        // Out of file descriptors, most likely: wait until some connections are closed.
+        // Probably out of file descriptors: wait until some connections are closed.
         return tokio::time::sleep(Duration::from_millis(10)).await;
     };
     let Ok(local) = socket.local_addr() else {
@@ -63,7 +63,7 @@ async fn accept_one(
         tokio::spawn(serve_tcp(socket, local, guard));
         return;
     }
-    // The socket is known to the first worker's reactor and has to move to the other's.
+    // The socket is registered with the first worker's reactor and moves to the other worker's.
     let Ok(socket) = socket.into_std() else {
         return;
     };
@@ -74,7 +74,7 @@ async fn accept_one(
     });
 }
 
-/// Counts a connection while it is guard.
+/// Counts a connection as open until it is dropped.
 #[derive(Debug)]
 struct ConnectionGuard(Arc<SiteState>);
 
@@ -112,7 +112,7 @@ pub(crate) fn listen_unix(
     Ok(())
 }
 
-/// Serves one TCP connection to its end.
+/// Serves one TCP connection until it ends.
 async fn serve_tcp(socket: TcpStream, local: SocketAddr, guard: ConnectionGuard) {
     let _ = socket.set_nodelay(true);
     let mut http2 = guard.0.http2;
@@ -121,7 +121,7 @@ async fn serve_tcp(socket: TcpStream, local: SocketAddr, guard: ConnectionGuard)
         Some(tls) => {
             let stream = match tls.0.accept(socket).into_fallible().await {
                 Ok(stream) => stream,
-                // Closed at once, with something unread, it would take the alert along.
+                // Closing a socket with unread data resets it, and the peer would lose the alert.
                 Err((_, mut socket)) => {
                     let mut sink = tokio::io::sink();
                     let rest = tokio::io::copy(&mut socket, &mut sink);
@@ -136,7 +136,7 @@ async fn serve_tcp(socket: TcpStream, local: SocketAddr, guard: ConnectionGuard)
     serve_http(stream, http2, local, guard).await;
 }
 
-/// Speaks HTTP over a stream to its end.
+/// Serves HTTP over a stream until it ends.
 async fn serve_http(stream: SocketStream, http2: bool, local: SocketAddr, guard: ConnectionGuard) {
     let control = Arc::new(ConnectionControl::default());
     let wire = TokioIo::new(ControlledStream::new(stream, control.clone()));
@@ -145,7 +145,7 @@ async fn serve_http(stream: SocketStream, http2: bool, local: SocketAddr, guard:
         let connection = connection.clone();
         move |request| handle(connection.clone(), request)
     });
-    // An error here is a fault that was asked for or a peer that has gone; both are counted elsewhere.
+    // An error here is a requested fault or a closed peer. Both are counted elsewhere.
     if http2 {
         let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
         builder

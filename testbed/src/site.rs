@@ -15,7 +15,7 @@ use crate::state::observer::{Observed, RecordedRequest};
 pub use self::builder::SiteBuilder;
 pub use self::certificate::Certificate;
 
-/// A running test site; dropping it closes its listeners and connections and ends its threads.
+/// A running test site. Dropping it closes its listeners and connections and joins its threads.
 #[derive(Debug)]
 pub struct Site {
     pub(crate) state: Arc<SiteState>,
@@ -36,7 +36,7 @@ impl Site {
         self.addresses[0]
     }
 
-    /// Returns every address.
+    /// Returns all addresses.
     ///
     /// ```
     /// let site = fetch_testbed::Site::builder().addresses(2).start()?;
@@ -58,7 +58,7 @@ impl Site {
         self.url_at(0, path)
     }
 
-    /// Returns the URL of a path on the address `host`, counted from 0; past the last it starts over.
+    /// Returns the URL of a path on the address with index `host`, modulo the number of addresses.
     ///
     /// ```
     /// let site = fetch_testbed::Site::builder().addresses(2).start()?;
@@ -73,7 +73,7 @@ impl Site {
         )
     }
 
-    /// Returns the certificate, in PEM, of the authority that signed the site's; `None` without TLS.
+    /// Returns the certificate, in PEM, of the authority that signed the site's certificate; `None` without TLS.
     ///
     /// ```
     /// assert_eq!(fetch_testbed::Site::start()?.ca_pem(), None);
@@ -83,7 +83,7 @@ impl Site {
         Some(&self.pem.as_ref()?.ca)
     }
 
-    /// Returns a certificate for a client and its key, in PEM, signed by the site's authority; `None` without TLS.
+    /// Returns a client certificate and its key, in PEM, signed by the site's authority; `None` without TLS.
     ///
     /// ```
     /// assert_eq!(fetch_testbed::Site::start()?.client_pem(), None);
@@ -94,9 +94,9 @@ impl Site {
         Some((&pem.client, &pem.client_key))
     }
 
-    /// Returns what the site has seen so far.
+    /// Returns the traffic counts so far.
     ///
-    /// Each number is exact; taken while requests run, two of them may be a moment apart.
+    /// Each count is exact. Counts are read one after the other, so they may differ slightly while requests run.
     ///
     /// ```
     /// let site = fetch_testbed::Site::start()?;
@@ -129,10 +129,10 @@ impl Site {
         self.state.observer.last_request(target)
     }
 
-    /// Blocks until what the site has seen satisfies a condition.
+    /// Blocks until the traffic counts satisfy `condition`.
     ///
     /// # Errors
-    /// Returns what it has seen if the condition still does not hold after `timeout`.
+    /// The last counts, if the condition does not hold within `timeout`.
     ///
     /// ```
     /// use std::time::Duration;
@@ -165,7 +165,7 @@ impl Site {
 
 impl Drop for Site {
     fn drop(&mut self) {
-        // All are told before the first is waited for.
+        // Stop all threads before the first one is joined.
         for worker in &mut self.workers {
             worker.stop();
         }

@@ -9,7 +9,7 @@ use tokio_rustls::TlsAcceptor;
 use self::observer::SiteObserver;
 use self::request_counts::RequestCounts;
 
-/// What all connections of a site share.
+/// State shared by all connections of a site.
 #[derive(Debug)]
 pub(crate) struct SiteState {
     pub(crate) observer: SiteObserver,

@@ -1,4 +1,4 @@
-//! The stream under HTTP, which can be told to break in ways that HTTP cannot express.
+//! The stream below HTTP. Its control breaks it in ways that the HTTP server cannot.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -18,9 +18,9 @@ use crate::lock::lock;
 const GARBAGE: &[u8] = b"\x16\x03 220 this is not HTTP \xff\xfe\0\r\n\r\n";
 
 const OPEN: u8 = 0;
-/// The last response is on its way; the end follows once it is flushed.
+/// The last response is being written. The connection ends once it is flushed.
 const ENDING: u8 = 1;
-/// Everything is sent: reading reports the end of the stream, so that HTTP closes quietly.
+/// All responses are flushed. Reads report the end of the stream, so that the HTTP server closes in order.
 const ENDED: u8 = 2;
 const GARBAGE_WANTED: u8 = 3;
 const GARBAGE_SENT: u8 = 4;
@@ -30,13 +30,13 @@ const RESET: u8 = 6;
 /// How a connection is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BreakMode {
-    /// Closed in order, but at the wrong moment.
+    /// Closed in order (FIN), but too early.
     Fin,
     /// Reset: the peer's next read or write fails.
     Reset,
 }
 
-/// What the handlers of a connection and its stream share.
+/// Control of a stream by the request handlers of its connection.
 #[derive(Debug, Default)]
 pub(crate) struct ConnectionControl {
     state: AtomicU8,
@@ -46,18 +46,18 @@ pub(crate) struct ConnectionControl {
 }
 
 impl ConnectionControl {
-    /// Breaks the connection now; what was flushed is delivered, what was not is lost.
+    /// Breaks the connection now. Flushed bytes are delivered, others are lost.
     pub(crate) fn break_off(&self, mode: BreakMode) {
         let state = if mode == BreakMode::Reset { RESET } else { FIN };
         self.state.store(state, Release);
     }
 
-    /// Sends nonsense in place of the next bytes written, then closes.
+    /// Sends bytes that are not HTTP instead of the next write, then closes.
     pub(crate) fn send_garbage(&self) {
         self.state.store(GARBAGE_WANTED, Release);
     }
 
-    /// Closes once the response that has just ended is flushed.
+    /// Closes the connection once the current response is flushed.
     pub(crate) fn end_after_flush(&self) {
         let _ = self.state.compare_exchange(OPEN, ENDING, AcqRel, Acquire);
     }
@@ -70,7 +70,7 @@ impl ConnectionControl {
         self.written.load(Acquire)
     }
 
-    /// Waits until more than `flush_mark` bytes are written and flushed.
+    /// Waits until more than `flush_mark` bytes are flushed.
     pub(crate) fn poll_flushed_past(&self, flush_mark: u64, context: &Context<'_>) -> Poll<()> {
         *lock(&self.waiter) = Some(context.waker().clone());
         if self.flushed.load(Acquire) > flush_mark {
@@ -90,7 +90,7 @@ impl ConnectionControl {
     }
 }
 
-/// A TCP stream, with or without TLS.
+/// A TCP stream with or without TLS, or a Unix stream.
 #[derive(Debug)]
 pub(crate) enum SocketStream {
     Plain(TcpStream),
@@ -100,7 +100,7 @@ pub(crate) enum SocketStream {
 }
 
 impl SocketStream {
-    /// The TCP socket, if it is one: only those can be reset.
+    /// Returns the TCP socket, if it is one: only TCP sockets can be reset.
     fn socket(&self) -> Option<&TcpStream> {
         match self {
             Self::Plain(socket) => Some(socket),
@@ -122,7 +122,7 @@ macro_rules! forward {
     };
 }
 
-/// A stream that obeys its [`ConnectionControl`].
+/// A stream with its [`ConnectionControl`].
 #[derive(Debug)]
 pub(crate) struct ControlledStream {
     stream: SocketStream,
@@ -134,7 +134,7 @@ impl ControlledStream {
         Self { stream, control }
     }
 
-    /// Does a write that is not an ordinary one; `length` is what the caller wanted to write.
+    /// Writes garbage, or fails. `length` is the length of the caller's buffer.
     fn poll_write_broken(
         &mut self,
         state: u8,
@@ -219,7 +219,7 @@ impl AsyncWrite for ControlledStream {
         match state {
             ENDING => {
                 self.control.state.store(ENDED, Release);
-                // HTTP waits for the next request by now: let it read again and find the end.
+                // The HTTP server now waits for the next request: wake it, so that it reads the end.
                 context.waker().wake_by_ref();
             }
             GARBAGE_SENT => {
@@ -244,7 +244,7 @@ impl Drop for ControlledStream {
         if self.control.state.load(Acquire) == RESET
             && let Some(socket) = self.stream.socket()
         {
-            // Without lingering a close sends RST in place of FIN. A failure means the peer has gone.
+            // With zero linger, close sends RST instead of FIN. An error means that the peer has closed.
             let _ = socket2::SockRef::from(socket).set_linger(Some(std::time::Duration::ZERO));
         }
     }

@@ -26,10 +26,10 @@ static CONTENT: LazyLock<Bytes> = LazyLock::new(|| {
 });
 static ZEROS: [u8; 64 * 1_024] = [0; 64 * 1_024];
 
-/// The most bytes that one piece of generated content has.
+/// Maximum length of one chunk of generated content.
 pub(crate) const MAX_CHUNK: usize = 32 * 1_024;
 
-/// Returns the byte at the offset `at` of every body the site makes up, such as that of `/bytes/N`.
+/// Returns the byte at offset `at` of all generated bodies, such as that of `/bytes/N`.
 ///
 /// ```
 /// assert_eq!(fetch_testbed::byte_at(3), 3);
@@ -39,7 +39,7 @@ pub fn byte_at(at: u64) -> u8 {
     (at % PERIOD as u64) as u8
 }
 
-/// The end of a connection or a response that an endpoint asked for.
+/// An endpoint broke the connection.
 #[derive(Debug)]
 pub(crate) struct ConnectionBroken;
 
@@ -64,7 +64,7 @@ impl ResponseBody {
         Self::Whole(Bytes::new())
     }
 
-    /// Makes `length` bytes of the deterministic content.
+    /// Returns a body of `length` bytes of generated content.
     pub(crate) fn generated(length: u64) -> Self {
         if length <= MAX_CHUNK as u64 {
             return Self::Whole(CONTENT.slice(..length as usize));
@@ -109,7 +109,7 @@ impl hyper::body::Body for ResponseBody {
     }
 }
 
-/// What follows the last byte.
+/// Action after the last byte.
 #[derive(Debug)]
 enum BodyEnd {
     Complete,
@@ -117,7 +117,7 @@ enum BodyEnd {
     Break(Arc<ConnectionControl>, BreakMode),
 }
 
-/// A body body of the deterministic content, chunk by chunk.
+/// A body of generated content, sent in chunks.
 #[derive(Debug)]
 pub(crate) struct GeneratedBody {
     at: u64,
@@ -130,7 +130,7 @@ pub(crate) struct GeneratedBody {
 }
 
 impl GeneratedBody {
-    /// Starts a body of `length` bytes that does not tell its length beforehand.
+    /// Creates a body of `length` bytes without an announced length.
     pub(crate) fn new(length: u64) -> Self {
         let chunk = MAX_CHUNK as u64;
         Self {
@@ -144,13 +144,13 @@ impl GeneratedBody {
         }
     }
 
-    /// Announces `length` bytes as the content length.
+    /// Announces `length` as the content length.
     pub(crate) fn with_length(mut self, length: u64) -> Self {
         self.announced_len = Some(length);
         self
     }
 
-    /// Hands out `length` bytes at a time, 1 to 32 KiB.
+    /// Sets the length of a chunk, from 1 byte to 32 KiB.
     pub(crate) fn with_chunk_len(mut self, length: u64) -> Self {
         self.chunk_len = length.clamp(1, MAX_CHUNK as u64);
         self
@@ -162,16 +162,16 @@ impl GeneratedBody {
         self
     }
 
-    /// Never ends.
+    /// Stalls after the last byte.
     pub(crate) fn then_stall(mut self) -> Self {
         self.end = BodyEnd::Stall;
         self
     }
 
-    /// Breaks the connection once the last byte is sent.
-    pub(crate) fn then_break(mut self, control: &Arc<ConnectionControl>, how: BreakMode) -> Self {
+    /// Breaks the connection after the last byte.
+    pub(crate) fn then_break(mut self, control: &Arc<ConnectionControl>, mode: BreakMode) -> Self {
         self.flush_mark = control.written();
-        self.end = BodyEnd::Break(control.clone(), how);
+        self.end = BodyEnd::Break(control.clone(), mode);
         self
     }
 
@@ -203,10 +203,10 @@ impl GeneratedBody {
         match &self.end {
             BodyEnd::Complete => Poll::Ready(None),
             BodyEnd::Stall => Poll::Pending,
-            BodyEnd::Break(control, how) => {
-                // HTTP buffers: breaking off before its flush would lose the part that was promised to arrive.
+            BodyEnd::Break(control, mode) => {
+                // The HTTP server buffers: breaking before its flush would lose bytes that must arrive.
                 ready!(control.poll_flushed_past(self.flush_mark, context));
-                control.break_off(*how);
+                control.break_off(*mode);
                 Poll::Ready(Some(Err(ConnectionBroken)))
             }
         }
@@ -219,7 +219,7 @@ impl From<GeneratedBody> for ResponseBody {
     }
 }
 
-/// A gzip stream of zeroes, compressed as it is sent.
+/// A gzip stream of zero bytes, compressed while it is sent.
 #[derive(Debug)]
 pub(crate) struct GzipBomb {
     encoder: Option<GzEncoder<Vec<u8>>>,
@@ -242,8 +242,7 @@ impl GzipBomb {
                 encoder.write_all(&ZEROS).expect("writing to a vector");
             }
             self.mebibytes -= 1;
-            // Not flushed, it would take some 30 MiB of zeroes, and many seconds of a debug build, before
-            // the first bytes come out.
+            // Without a flush, the first output comes after 30 MiB of zero bytes: many seconds in a debug build.
             encoder.flush().expect("writing to a vector");
             if !encoder.get_ref().is_empty() {
                 return Some(std::mem::take(encoder.get_mut()).into());

@@ -1,4 +1,4 @@
-//! Endpoints that remember a key, so that a first request fails and a later one succeeds.
+//! Endpoints whose first requests fail and later ones succeed, by a key.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,7 +11,7 @@ use crate::connection::stream::BreakMode;
 
 const FAULT_BODY: u64 = 1_024;
 
-/// How a faulty number of `/fault` misbehaves on its first request.
+/// How the first request for a faulty number of `/fault` fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
@@ -19,14 +19,14 @@ pub enum Fault {
     Reset,
     /// The request is never answered.
     Stall,
-    /// The answer is 503.
+    /// The response has status 503.
     Unavailable,
 }
 
 impl Fault {
-    /// Tells what `/fault?percent=P&seed=S&n=N` does at the first request; `None` means 200.
+    /// Returns how the first request for `/fault?percent=P&seed=S&n=N` fails; `None` if it succeeds.
     ///
-    /// The choice depends on the arguments alone. `percent` counts in steps of 0.001; 100 and more means every number.
+    /// The result depends on the arguments only. `percent` has a resolution of 0.001; from 100 on, every number fails.
     ///
     /// ```
     /// use fetch_testbed::Fault;
@@ -36,7 +36,7 @@ impl Fault {
     /// ```
     pub fn of(seed: u64, n: u64, percent: f64) -> Option<Self> {
         let hash = mix_bits(seed ^ mix_bits(n));
-        // A float that is out of range saturates here, which is the meaning wanted.
+        // Out of range, the conversion saturates, as intended.
         if hash % 100_000 >= (percent * 1_000.0).round() as u64 {
             return None;
         }
@@ -48,7 +48,7 @@ impl Fault {
     }
 }
 
-/// The finishing step of SplitMix64.
+/// The finalizer of SplitMix64.
 fn mix_bits(number: u64) -> u64 {
     let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -56,7 +56,7 @@ fn mix_bits(number: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// Counts a request for the endpoint, its argument and its key.
+/// Counts a request by endpoint, argument and key. Returns the number of requests before it.
 fn count_request(request: &EndpointRequest) -> u64 {
     request
         .connection
@@ -145,7 +145,7 @@ pub(crate) async fn fault(request: &EndpointRequest) -> EndpointResult {
     }
 }
 
-/// `/mixed/N?seed=S`: the N-th page of a site as sites are.
+/// `/mixed/N?seed=S`: page N of a simulated real site.
 pub(crate) async fn mixed(request: &EndpointRequest) -> EndpointResult {
     let n: u64 = request.path_argument("a number")?;
     let seed: u64 = request.query_value("seed", 0)?;
@@ -171,7 +171,7 @@ pub(crate) async fn mixed(request: &EndpointRequest) -> EndpointResult {
     }
 }
 
-/// Ends the connection without a response.
+/// Breaks the connection without a response.
 pub(crate) fn break_connection(request: &EndpointRequest, mode: BreakMode) -> EndpointResult {
     request.connection.control.break_off(mode);
     Err(EndpointError::ConnectionBroken)

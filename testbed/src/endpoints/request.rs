@@ -12,15 +12,15 @@ use percent_encoding::percent_decode_str;
 use super::body::ConnectionBroken;
 use crate::connection::SiteConnection;
 
-/// The longest wait that can be asked for: a day.
+/// Maximum of a requested wait: one day.
 const MAX_SECONDS: f64 = 86_400.0;
 
-/// Why there is no proper response.
+/// Reasons not to return a regular response.
 #[derive(Debug)]
 pub(crate) enum EndpointError {
-    /// The request asks for something that cannot be done; the text says what would do.
+    /// An argument is invalid. The text states the valid values.
     BadRequest(String),
-    /// The connection is broken on purpose.
+    /// The endpoint broke the connection.
     ConnectionBroken,
 }
 
@@ -30,7 +30,7 @@ impl From<ConnectionBroken> for EndpointError {
     }
 }
 
-/// One request, read whole.
+/// A request with its complete body.
 #[derive(Debug)]
 pub(crate) struct EndpointRequest {
     pub(crate) head: Parts,
@@ -39,25 +39,25 @@ pub(crate) struct EndpointRequest {
 }
 
 impl EndpointRequest {
-    /// Splits the path into its first segment and what follows the next slash.
+    /// Splits the path into its first segment and the rest after the next slash.
     pub(crate) fn split_path(&self) -> (&str, &str) {
         let path = self.head.uri.path().trim_start_matches('/');
         path.split_once('/').unwrap_or((path, ""))
     }
 
-    /// Returns the rest of the path after the endpoint's name, not decoded.
+    /// Returns the path after the endpoint's name, not decoded.
     pub(crate) fn path_rest(&self) -> &str {
         self.split_path().1
     }
 
-    /// Reads the rest of the path as a value; `what` names it in the complaint.
+    /// Parses the rest of the path. `what` names the value in the error.
     pub(crate) fn path_argument<T: FromStr>(&self, what: &str) -> Result<T, EndpointError> {
         self.path_rest()
             .parse()
             .map_err(|_| EndpointError::BadRequest(format!("the path must end in {what}")))
     }
 
-    /// Returns a query parameter, decoded.
+    /// Returns a decoded query parameter.
     pub(crate) fn query_text(&self, name: &str) -> Option<Cow<'_, str>> {
         let query = self.head.uri.query()?.as_bytes();
         form_urlencoded::parse(query)
@@ -65,7 +65,7 @@ impl EndpointRequest {
             .map(|(_, value)| value)
     }
 
-    /// Reads a query parameter as a value.
+    /// Parses a query parameter.
     pub(crate) fn query_value<T: FromStr>(
         &self,
         name: &str,
@@ -79,7 +79,7 @@ impl EndpointRequest {
         }
     }
 
-    /// Reads a query parameter as seconds.
+    /// Parses a query parameter as seconds.
     pub(crate) fn query_seconds(
         &self,
         name: &str,
@@ -88,7 +88,7 @@ impl EndpointRequest {
         parse_seconds(self.query_value(name, default)?)
     }
 
-    /// Reads a query parameter as a status.
+    /// Parses the query parameter `status`.
     pub(crate) fn query_status(&self, default: u16) -> Result<u16, EndpointError> {
         check_status(self.query_value("status", default)?)
     }
@@ -99,7 +99,7 @@ impl EndpointRequest {
     }
 }
 
-/// Checks a number of seconds.
+/// Converts a number of seconds to a duration.
 pub(crate) fn parse_seconds(number: f64) -> Result<Duration, EndpointError> {
     if (0.0..=MAX_SECONDS).contains(&number) {
         Ok(Duration::from_secs_f64(number))
@@ -110,7 +110,7 @@ pub(crate) fn parse_seconds(number: f64) -> Result<Duration, EndpointError> {
     }
 }
 
-/// Checks that a status can end a response: an interim one cannot.
+/// Checks that a status is final, that is, not 1xx.
 pub(crate) fn check_status(status: u16) -> Result<u16, EndpointError> {
     if (200..1_000).contains(&status) {
         Ok(status)

@@ -16,11 +16,11 @@ use super::request::{EndpointError, EndpointRequest};
 
 pub(crate) type EndpointResult = Result<Response<ResponseBody>, EndpointError>;
 
-/// The header value that one line of `/head-flood` carries.
+/// Length of each header value of `/head-flood`.
 const FLOOD_VALUE_LEN: usize = 8_000;
 const MAX_FLOOD: usize = 64 << 20;
 
-/// HeadersAsJson as a JSON object; values of the same name are joined by a comma.
+/// Headers as a JSON object. Values of the same name are joined by a comma.
 struct HeadersAsJson<'a>(&'a HeaderMap);
 
 impl Serialize for HeadersAsJson<'_> {
@@ -80,7 +80,7 @@ fn to_json(value: &impl Serialize) -> Vec<u8> {
     out
 }
 
-/// Answers with a text.
+/// Returns a text response.
 pub(crate) fn text(status: u16, text: impl Into<String>) -> Response<ResponseBody> {
     with_media_type(
         status,
@@ -89,7 +89,7 @@ pub(crate) fn text(status: u16, text: impl Into<String>) -> Response<ResponseBod
     )
 }
 
-/// Answers with a body of a media type.
+/// Returns a response with a media type.
 pub(crate) fn with_media_type(
     status: u16,
     media_type: &'static str,
@@ -102,14 +102,14 @@ pub(crate) fn with_media_type(
     response
 }
 
-/// Answers with a body and no header of its own.
+/// Returns a response without headers.
 pub(crate) fn without_headers(status: u16, body: ResponseBody) -> Response<ResponseBody> {
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(status).expect("statuses are checked before");
     response
 }
 
-/// Answers with generated content.
+/// Returns 200 with generated content.
 pub(crate) fn content(body: impl Into<ResponseBody>) -> Response<ResponseBody> {
     let mut response = without_headers(200, body.into());
     let media_type = HeaderValue::from_static("application/octet-stream");
@@ -117,12 +117,12 @@ pub(crate) fn content(body: impl Into<ResponseBody>) -> Response<ResponseBody> {
     response
 }
 
-/// Answers with what was asked.
+/// Returns the request as JSON.
 pub(crate) fn echo(request: &EndpointRequest) -> Response<ResponseBody> {
     with_media_type(200, "application/json", echo_json(request))
 }
 
-/// Answers with the headers alone.
+/// Returns the request's headers as JSON.
 pub(crate) fn headers(request: &EndpointRequest) -> Response<ResponseBody> {
     with_media_type(
         200,
@@ -131,7 +131,7 @@ pub(crate) fn headers(request: &EndpointRequest) -> Response<ResponseBody> {
     )
 }
 
-/// Answers with a status.
+/// Returns a response with a status.
 pub(crate) fn status(status: u16) -> Response<ResponseBody> {
     match status {
         204 | 205 | 304 => without_headers(status, ResponseBody::empty()),
@@ -139,17 +139,17 @@ pub(crate) fn status(status: u16) -> Response<ResponseBody> {
     }
 }
 
-/// Sends the caller elsewhere.
+/// Returns a redirect.
 pub(crate) fn redirect(status: u16, target: &str) -> EndpointResult {
     let location = HeaderValue::from_bytes(target.as_bytes()).map_err(|_| {
-        EndpointError::BadRequest("`url` has characters that no header may hold".into())
+        EndpointError::BadRequest("`url` has characters that are not allowed in a header".into())
     })?;
     let mut response = without_headers(status, ResponseBody::empty());
     response.headers_mut().insert(LOCATION, location);
     Ok(response)
 }
 
-/// Answers with the echo in a content coding.
+/// Returns the request as JSON in a content coding.
 pub(crate) fn compressed(
     request: &EndpointRequest,
     coding: &'static str,
@@ -185,7 +185,7 @@ fn compress(plain: &[u8], coding: &str) -> Vec<u8> {
     }
 }
 
-/// Answers 200 to the right credentials and 401 to others.
+/// Returns 200 for the right credentials and 401 for others.
 pub(crate) fn basic_auth(request: &EndpointRequest) -> EndpointResult {
     let (user, password) = request
         .path_rest()
@@ -211,7 +211,7 @@ pub(crate) fn basic_auth(request: &EndpointRequest) -> EndpointResult {
     Ok(response)
 }
 
-/// Answers with a header section of at least `bytes` bytes.
+/// Returns a response with a header section of at least `bytes` bytes.
 pub(crate) fn head_flood(bytes: usize) -> EndpointResult {
     if bytes > MAX_FLOOD {
         return Err(EndpointError::BadRequest(format!(

@@ -19,7 +19,7 @@ use crate::state::observer::ActivityGauge;
 
 const MAX_REQUEST_BODY: usize = 1 << 20;
 
-/// Reads a request, answers it and counts it.
+/// Reads, answers and counts one request.
 pub(crate) async fn handle(
     connection: Arc<SiteConnection>,
     request: Request<Incoming>,
@@ -54,7 +54,7 @@ pub(crate) async fn handle(
     Ok(guard.track(response))
 }
 
-/// Counts a request while it is in flight.
+/// Counts a request as in flight until it is dropped.
 #[derive(Debug)]
 struct RequestGuard {
     connection: Arc<SiteConnection>,
@@ -99,7 +99,7 @@ impl Drop for RequestGuard {
     }
 }
 
-/// A response body that knows whether it was handed over whole.
+/// A response body that records whether all of it was handed to HTTP.
 #[derive(Debug)]
 pub(crate) struct TrackedBody {
     body: ResponseBody,

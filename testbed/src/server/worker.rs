@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::oneshot;
 
-/// A thread with its runtime, which ends when its sender is dropped.
+/// A thread with its own runtime. Dropping it stops and joins the thread.
 #[derive(Debug)]
 pub(crate) struct WorkerThread {
     handle: Handle,
@@ -45,13 +45,13 @@ impl Drop for WorkerThread {
     fn drop(&mut self) {
         self.stop();
         if let Some(thread) = self.thread.take() {
-            // A panic there is printed there; a second one here would hide it.
+            // The thread has printed its panic already. A second panic here would hide it.
             let _ = thread.join();
         }
     }
 }
 
-/// Runs until told to stop; dropping the runtime then closes every connection.
+/// Runs until `stopped` resolves. Dropping the runtime then closes all connections.
 fn run(runtime: Runtime, stopped: oneshot::Receiver<()>) {
     let _ = runtime.block_on(stopped);
 }

@@ -1,4 +1,4 @@
-//! Settings of a site, and its start.
+//! Settings of a site.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
@@ -16,7 +16,7 @@ use crate::state::request_counts::RequestCounts;
 use crate::state::{SiteState, SiteTls};
 
 const BACKLOG: i32 = 4_096;
-/// How often a port that is free on the first address but not on the others is given up for another.
+/// Attempts to find a port that is free on all addresses.
 const PORT_ATTEMPTS: usize = 32;
 
 /// The settings of a [`Site`].
@@ -37,10 +37,10 @@ pub struct SiteBuilder {
 }
 
 impl Site {
-    /// Starts a site with the default settings: HTTP/1.1 on a free port of 127.0.0.1, one thread.
+    /// Starts a site with the default settings: HTTP/1.1, a free port of 127.0.0.1, one thread.
     ///
     /// # Errors
-    /// Says what the system says when it refuses a port or a thread.
+    /// Any error of the system when a port is bound or a thread is started.
     ///
     /// ```
     /// let site = fetch_testbed::Site::start()?;
@@ -51,7 +51,7 @@ impl Site {
         Self::builder().start()
     }
 
-    /// Returns the settings to start from.
+    /// Returns the default settings.
     ///
     /// ```
     /// let site = fetch_testbed::Site::builder().threads(2).start()?;
@@ -92,9 +92,9 @@ impl SiteBuilder {
         self
     }
 
-    /// Listens on `count` IPv4 addresses, counted up from the first, with the same port: 1 by default.
+    /// Listens on `count` consecutive IPv4 addresses with the same port; 1 by default.
     ///
-    /// To a client these are as many hosts. Systems other than Linux may have 127.0.0.1 alone.
+    /// For a client, each address is a host. Systems other than Linux may have only 127.0.0.1.
     ///
     /// ```
     /// let site = fetch_testbed::Site::builder().addresses(3).start()?;
@@ -106,7 +106,7 @@ impl SiteBuilder {
         self
     }
 
-    /// Sets the port; 0, the default, takes a free one.
+    /// Sets the port; 0, the default, selects a free one.
     ///
     /// ```
     /// let site = fetch_testbed::Site::builder().port(0).start()?;
@@ -118,7 +118,7 @@ impl SiteBuilder {
         self
     }
 
-    /// Sets how many threads serve; 1 by default. Connections are dealt out in turn.
+    /// Sets the number of threads; 1 by default. Connections are distributed in turn.
     ///
     /// ```
     /// let site = fetch_testbed::Site::builder().threads(2).start()?;
@@ -130,7 +130,7 @@ impl SiteBuilder {
         self
     }
 
-    /// Closes an HTTP/1.1 connection after so many responses without telling so beforehand; never by default.
+    /// Closes an HTTP/1.1 connection after `count` responses, without `Connection: close`; never by default.
     ///
     /// ```
     /// use std::io::{Read, Write};
@@ -148,7 +148,7 @@ impl SiteBuilder {
         self
     }
 
-    /// Answers at `/robots.txt` with this; by default it allows everything.
+    /// Sets status and content of `/robots.txt`; it allows everything by default.
     ///
     /// ```
     /// let site = fetch_testbed::Site::builder().robots(200, "User-agent: *\nDisallow: /\n").start()?;
@@ -159,9 +159,9 @@ impl SiteBuilder {
         self
     }
 
-    /// Remembers requests by path and query, for [`Site::hits`] and [`Site::last_request`]; off by default.
+    /// Records requests by path and query, for [`Site::hits`] and [`Site::last_request`]; off by default.
     ///
-    /// The 16,384 targets used last are kept.
+    /// The 16,384 most recently used targets are recorded.
     ///
     /// ```
     /// let site = fetch_testbed::Site::builder().record(true).start()?;
@@ -173,7 +173,7 @@ impl SiteBuilder {
         self
     }
 
-    /// Speaks TLS with a certificate of the given kind; plain TCP by default.
+    /// Serves https with a certificate of the given kind; http by default.
     ///
     /// ```
     /// use fetch_testbed::{Certificate, Site};
@@ -188,9 +188,9 @@ impl SiteBuilder {
         self
     }
 
-    /// Offers HTTP/2: beside HTTP/1.1 with TLS, in its place without; off by default.
+    /// Enables HTTP/2: with TLS in addition to HTTP/1.1, without TLS instead of it; off by default.
     ///
-    /// An endpoint that breaks a connection breaks it for all its streams.
+    /// An endpoint that breaks its connection breaks all streams of it.
     ///
     /// ```
     /// use fetch_testbed::{Certificate, Site};
@@ -204,9 +204,9 @@ impl SiteBuilder {
         self
     }
 
-    /// Lets in only clients with a certificate of the site's authority, see [`Site::client_pem`]; off by default.
+    /// Requires a client certificate of the site's authority, see [`Site::client_pem`]; off by default.
     ///
-    /// It means something with TLS alone.
+    /// Has no effect without TLS.
     ///
     /// ```
     /// use fetch_testbed::{Certificate, Site};
@@ -220,7 +220,7 @@ impl SiteBuilder {
         self
     }
 
-    /// Sets how many requests one HTTP/2 connection takes at once; 1,000 by default.
+    /// Sets the maximum of concurrent requests per HTTP/2 connection; 1,000 by default.
     ///
     /// ```
     /// let site = fetch_testbed::Site::builder().http2(true).max_streams(3).start()?;
@@ -231,7 +231,7 @@ impl SiteBuilder {
         self
     }
 
-    /// Listens on a Unix socket too, without TLS; not by default, and on Unix only.
+    /// Also listens on a Unix socket, without TLS; off by default. Unix only.
     ///
     /// ```no_run
     /// let site = fetch_testbed::Site::builder().unix_socket("/run/site.sock").start()?;
@@ -245,8 +245,9 @@ impl SiteBuilder {
     /// Starts the site.
     ///
     /// # Errors
-    /// `InvalidInput` if an address is not a loopback one, if several are asked for on IPv6, or if `addresses`,
-    /// `threads` or `keep_alive_requests` is 0; otherwise what the system says when it refuses an address, a port or a thread.
+    /// `InvalidInput` if an address is not a loopback address, if several IPv6 addresses are requested, or if
+    /// `addresses`, `threads` or `keep_alive_requests` is 0; else any error of the system when an address is
+    /// bound or a thread is started.
     ///
     /// ```
     /// let builder = fetch_testbed::Site::builder().address([192, 0, 2, 1].into());
@@ -284,7 +285,7 @@ impl SiteBuilder {
             server::listen_unix(path, addresses[0], &state, &workers[0])?;
             #[cfg(not(unix))]
             return Err(invalid_input(&format!(
-                "no Unix socket here: {}",
+                "this system has no Unix sockets: {}",
                 path.display()
             )));
         }
@@ -300,7 +301,7 @@ impl SiteBuilder {
     fn checked_addresses(&self) -> io::Result<Vec<IpAddr>> {
         if self.addresses == 0 || self.threads == 0 || self.keep_alive_requests == Some(0) {
             return Err(invalid_input(
-                "addresses, threads and keep_alive_requests are 1 or more",
+                "addresses, threads and keep_alive_requests must be at least 1",
             ));
         }
         let ips: Vec<IpAddr> = match self.address {
@@ -308,7 +309,9 @@ impl SiteBuilder {
                 .map(|step| Ipv4Addr::from_bits(first.to_bits().wrapping_add(step)).into())
                 .collect(),
             IpAddr::V6(_) if self.addresses > 1 => {
-                return Err(invalid_input("several addresses need IPv4"));
+                return Err(invalid_input(
+                    "several addresses are possible with IPv4 only",
+                ));
             }
             first => vec![first],
         };
@@ -316,7 +319,7 @@ impl SiteBuilder {
             Ok(ips)
         } else {
             Err(invalid_input(
-                "the site listens on loopback addresses alone, such as 127.0.0.1",
+                "the address must be a loopback address, such as 127.0.0.1",
             ))
         }
     }
@@ -360,7 +363,7 @@ fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
     )?;
     #[cfg(unix)]
     if address.port() != 0 {
-        // A port asked for by number may still have connections of the last run in TIME-WAIT.
+        // A fixed port may have connections of a previous run in TIME-WAIT.
         socket.set_reuse_address(true)?;
     }
     socket.bind(&address.into())?;

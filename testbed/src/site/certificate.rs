@@ -10,19 +10,19 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
-/// The certificate that a site shows, signed by an authority of its own.
+/// Kind of a site's certificate. It is signed by a separate authority for each site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Certificate {
     /// Valid for `localhost` and the site's addresses.
     Good,
-    /// The same names, but expired in 2001.
+    /// Valid for the same names, but expired in 2001.
     Expired,
-    /// Valid in time, but for `wrong.host.invalid` alone.
+    /// Not expired, but valid for `wrong.host.invalid` only.
     WrongHost,
 }
 
-/// What clients need, in PEM: the authority's certificate, and one for themselves with its key.
+/// PEM texts for clients: the authority's certificate, a client certificate and its key.
 #[derive(Debug)]
 pub(crate) struct CertificatePem {
     pub(crate) ca: String,
@@ -30,7 +30,7 @@ pub(crate) struct CertificatePem {
     pub(crate) client_key: String,
 }
 
-/// What a TLS server shows and what its clients need.
+/// The TLS acceptor of a site, and the PEM texts for its clients.
 pub(crate) struct ServerIdentity {
     pub(crate) pem: CertificatePem,
     pub(crate) acceptor: TlsAcceptor,
@@ -84,7 +84,7 @@ struct SignedCertificates {
     key: PrivateKeyDer<'static>,
 }
 
-/// Makes an authority and two certificates signed by it: the site's and a client's.
+/// Creates an authority and two certificates signed by it: the site's and a client's.
 fn sign(kind: Certificate, ips: &[IpAddr]) -> Result<SignedCertificates, rcgen::Error> {
     let mut authority = CertificateParams::default();
     authority

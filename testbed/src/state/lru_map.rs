@@ -4,7 +4,7 @@ use std::hash::Hash;
 
 use lru::LruCache;
 
-/// A map that forgets the entry used longest ago once it is full.
+/// A map that removes the least recently used entry when it is full.
 #[derive(Debug)]
 pub(crate) struct LruMap<K: Hash + Eq, V> {
     entries: LruCache<K, V>,
@@ -13,7 +13,7 @@ pub(crate) struct LruMap<K: Hash + Eq, V> {
 
 impl<K: Hash + Eq, V> LruMap<K, V> {
     pub(crate) fn new(limit: usize) -> Self {
-        // `LruCache::new` would allocate for the limit at once; most sites never come near it.
+        // `LruCache::new` would allocate memory for the limit at once. Most sites need much less.
         Self {
             entries: LruCache::unbounded(),
             limit,
@@ -45,7 +45,7 @@ mod tests {
     use super::LruMap;
 
     #[test]
-    fn forgets_the_entry_used_longest_ago() {
+    fn the_least_recently_used_entry_is_removed() {
         let mut map = LruMap::new(2);
         *map.get_or_insert("a", || 0) += 1;
         *map.get_or_insert("b", || 0) += 1;

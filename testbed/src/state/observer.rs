@@ -14,7 +14,7 @@ const MAX_HOSTS: usize = 4_096;
 const MAX_TARGETS: usize = 16_384;
 const MAX_RECORDED_BODY: usize = 16 * 1_024;
 
-/// What a site has seen so far.
+/// Traffic counts of a site.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Observed {
@@ -26,44 +26,44 @@ pub struct Observed {
     pub max_open: u64,
     /// Requests whose head arrived since the start.
     pub requests: u64,
-    /// Requests whose response is not yet handed over whole.
+    /// Requests whose response is not yet complete.
     pub in_flight: u64,
     /// The most requests that were in flight at once.
     pub max_in_flight: u64,
-    /// Requests that the peer gave up: it closed or reset the connection (or the HTTP/2 stream) before the response was over.
+    /// Requests aborted by the peer: it closed or reset the connection (or the HTTP/2 stream) before the response was complete.
     pub cut_by_peer: u64,
-    /// Connections that the site broke because an endpoint asked for it.
+    /// Connections broken by an endpoint.
     pub broken: u64,
-    /// The same by the authority that the requests named (`Host`), for the 4,096 used last.
+    /// Counts per authority (`Host`), for the 4,096 most recently used ones.
     pub hosts: BTreeMap<String, HostObserved>,
 }
 
-/// What a site has seen for one host name.
+/// Traffic counts of one host name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HostObserved {
     /// Requests whose head arrived since the start.
     pub requests: u64,
-    /// Requests whose response is not yet handed over whole.
+    /// Requests whose response is not yet complete.
     pub in_flight: u64,
     /// The most requests that were in flight at once.
     pub max_in_flight: u64,
 }
 
-/// A request as it arrived.
+/// A recorded request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecordedRequest {
     /// The method, such as `GET`.
     pub method: String,
-    /// Names (lower case) and values in their order; bytes that are not UTF-8 are replaced.
+    /// Names (lower case) and values, in order. Bytes that are not UTF-8 are replaced.
     pub headers: Vec<(String, String)>,
     /// The first 16 KiB of the body.
     pub body: Vec<u8>,
 }
 
 impl RecordedRequest {
-    /// Returns the first value of the header `name`, whatever its case.
+    /// Returns the first value of the header `name`. Case is ignored.
     ///
     /// ```
     /// use std::io::{Read, Write};
@@ -98,7 +98,7 @@ impl RecordedRequest {
     }
 }
 
-/// A count of things that come and go.
+/// A total, a current count and the maximum of the current count.
 #[derive(Debug, Default)]
 pub(crate) struct ActivityGauge {
     total: AtomicU64,
@@ -126,7 +126,7 @@ struct TargetRecord {
     last: Option<RecordedRequest>,
 }
 
-/// The counters of one site.
+/// Counters and recorded requests of one site.
 #[derive(Debug)]
 pub(crate) struct SiteObserver {
     pub(crate) connections: ActivityGauge,

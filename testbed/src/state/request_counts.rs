@@ -8,7 +8,7 @@ use crate::lock::lock;
 
 const MAX_KEYS: usize = 1 << 18;
 
-/// How often each key was asked for, for the 262,144 keys used last.
+/// Number of requests per key, for the 262,144 most recently used keys.
 #[derive(Debug)]
 pub(crate) struct RequestCounts(Mutex<LruMap<u64, u64>>);
 
@@ -17,9 +17,9 @@ impl RequestCounts {
         Self(Mutex::new(LruMap::new(MAX_KEYS)))
     }
 
-    /// Counts a request for a key and returns how many came before.
+    /// Counts a request for a key. Returns the number of requests before it.
     pub(crate) fn count(&self, key: impl Hash) -> u64 {
-        // A hash keeps the memory bounded whatever the length of the keys.
+        // Storing a hash bounds the memory for keys of any length.
         let mut hasher = DefaultHasher::new();
         key.hash(&mut hasher);
         let mut seen = lock(&self.0);

@@ -1,15 +1,17 @@
+//! Regular endpoints.
+
 use std::io::Read;
 use std::time::{Duration, Instant};
 
 use fetch_testbed::{ENDPOINTS, Site, byte_at};
 
-use crate::client::{Answer, Client};
+use crate::client::{BlockingClient, ClientResponse};
 
-fn get(target: &str) -> Answer {
-    Client::new(&Site::start().unwrap()).get(target)
+fn get(target: &str) -> ClientResponse {
+    BlockingClient::new(&Site::start().unwrap()).get(target)
 }
 
-fn made(length: u64) -> Vec<u8> {
+fn generated(length: u64) -> Vec<u8> {
     (0..length).map(byte_at).collect()
 }
 
@@ -27,20 +29,20 @@ fn every_endpoint_listed_answers_its_example() {
     let site = Site::start().unwrap();
     for endpoint in ENDPOINTS {
         let wanted: &[u16] = match endpoint.example {
-            // No answer is what these are for; their own tests show that they exist.
+            // These never answer. They have separate tests.
             "/stall" | "/reset" | "/garbage" | "/empty-reply" => continue,
             "/status/404" => &[404],
             "/basic-auth/me/secret" => &[401],
             _ => &[200, 302, 307, 429, 503],
         };
-        let answer = Client::new(&site)
-            .ask("HEAD", endpoint.example, "", b"")
+        let response = BlockingClient::new(&site)
+            .exchange("HEAD", endpoint.example, "", b"")
             .unwrap();
         assert!(
-            wanted.contains(&answer.status),
+            wanted.contains(&response.status),
             "{}: {}",
             endpoint.example,
-            answer.status
+            response.status
         );
     }
 }
@@ -51,19 +53,19 @@ fn an_unknown_path_is_404() {
 }
 
 #[test]
-fn the_echo_tells_method_url_headers_and_body() {
+fn the_echo_contains_method_url_headers_and_body() {
     let site = Site::start().unwrap();
-    let mut client = Client::new(&site);
-    let answer = client
-        .ask(
+    let mut client = BlockingClient::new(&site);
+    let response = client
+        .exchange(
             "POST",
             "/anything/x?a=b",
             "X-Two: 1\r\nx-two: 2\r\n",
             b"hello",
         )
         .unwrap();
-    assert_eq!(answer.header("content-type"), Some("application/json"));
-    let echo = answer.json();
+    assert_eq!(response.header("content-type"), Some("application/json"));
+    let echo = response.json();
     assert_eq!(echo["method"], "POST");
     assert_eq!(echo["url"], "http://demo/anything/x?a=b");
     assert_eq!(echo["headers"]["x-two"], "1, 2");
@@ -72,30 +74,30 @@ fn the_echo_tells_method_url_headers_and_body() {
 }
 
 #[test]
-fn headers_are_echoed_alone() {
+fn headers_returns_only_the_headers() {
     let site = Site::start().unwrap();
-    let answer = Client::new(&site)
-        .ask("GET", "/headers", "X-One: 1\r\n", b"")
+    let response = BlockingClient::new(&site)
+        .exchange("GET", "/headers", "X-One: 1\r\n", b"")
         .unwrap();
     assert_eq!(
-        answer.json(),
+        response.json(),
         serde_json::json!({"host": "demo", "x-one": "1"})
     );
 }
 
 #[test]
-fn a_status_is_what_was_asked_for() {
+fn status_returns_the_requested_status() {
     let site = Site::start().unwrap();
-    let mut client = Client::new(&site);
+    let mut client = BlockingClient::new(&site);
     for status in [200, 204, 304, 404, 418, 429, 503, 999] {
         assert_eq!(client.get(&format!("/status/{status}")).status, status);
     }
 }
 
 #[test]
-fn an_argument_out_of_range_is_400_with_the_reason() {
+fn an_invalid_argument_is_400_with_the_reason() {
     let site = Site::start().unwrap();
-    let mut client = Client::new(&site);
+    let mut client = BlockingClient::new(&site);
     for target in [
         "/status/100",
         "/status/x",
@@ -111,67 +113,67 @@ fn an_argument_out_of_range_is_400_with_the_reason() {
         "/drip?duration=inf",
         "/basic-auth/me",
     ] {
-        let answer = client.get(target);
-        assert_eq!(answer.status, 400, "{target}");
-        assert!(answer.body.len() > 10, "{target}");
+        let response = client.get(target);
+        assert_eq!(response.status, 400, "{target}");
+        assert!(response.body.len() > 10, "{target}");
     }
 }
 
 #[test]
-fn a_delay_holds_the_answer_back() {
+fn delay_delays_the_response() {
     let start = Instant::now();
     assert_eq!(get("/delay/0.05").json()["method"], "GET");
     assert!(start.elapsed() >= Duration::from_millis(50));
 }
 
 #[test]
-fn bytes_have_a_length_and_the_known_content() {
+fn bytes_have_a_content_length_and_the_generated_content() {
     for length in [0, 1, 1_024, 32_768, 1_000_000] {
-        let answer = get(&format!("/bytes/{length}"));
+        let response = get(&format!("/bytes/{length}"));
         assert_eq!(
-            answer.header("content-length"),
+            response.header("content-length"),
             Some(length.to_string().as_str())
         );
-        assert!(answer.body == made(length), "{length}");
+        assert!(response.body == generated(length), "{length}");
     }
 }
 
 #[test]
-fn streamed_bytes_come_in_chunks_of_the_size_asked_for() {
+fn stream_bytes_uses_the_requested_chunk_size() {
     let site = Site::start().unwrap();
-    let mut client = Client::new(&site);
+    let mut client = BlockingClient::new(&site);
     client
         .send("GET", "/stream-bytes/2500?chunk=1000", "", b"")
         .unwrap();
-    assert_eq!(client.head().unwrap().header("content-length"), None);
-    let chunks: Vec<Vec<u8>> = (0..4).map(|_| client.chunk().unwrap()).collect();
+    assert_eq!(client.read_head().unwrap().header("content-length"), None);
+    let chunks: Vec<Vec<u8>> = (0..4).map(|_| client.read_chunk().unwrap()).collect();
     assert_eq!(
         chunks.iter().map(Vec::len).collect::<Vec<_>>(),
         [1_000, 1_000, 500, 0]
     );
-    assert!(chunks.concat() == made(2_500));
+    assert!(chunks.concat() == generated(2_500));
 }
 
 #[test]
 fn a_slow_body_waits_before_each_chunk() {
     let start = Instant::now();
-    assert_eq!(get("/slow-body?chunks=3&interval=0.02").body, made(30));
+    assert_eq!(get("/slow-body?chunks=3&interval=0.02").body, generated(30));
     assert!(start.elapsed() >= Duration::from_millis(60));
 }
 
 #[test]
 fn a_drip_spreads_its_bytes_over_the_duration() {
     let start = Instant::now();
-    let answer = get("/drip?bytes=7&duration=0.07");
-    assert_eq!(answer.header("content-length"), Some("7"));
-    assert_eq!(answer.body, made(7));
+    let response = get("/drip?bytes=7&duration=0.07");
+    assert_eq!(response.header("content-length"), Some("7"));
+    assert_eq!(response.body, generated(7));
     assert!(start.elapsed() >= Duration::from_millis(69));
 }
 
 #[test]
-fn flaky_fails_as_often_as_asked_per_key() {
+fn flaky_fails_the_requested_number_of_times_per_key() {
     let site = Site::start().unwrap();
-    let mut client = Client::new(&site);
+    let mut client = BlockingClient::new(&site);
     let mut statuses = |target| [(); 4].map(|()| client.get(target).status);
     assert_eq!(statuses("/flaky/2?key=a"), [503, 503, 200, 200]);
     assert_eq!(statuses("/flaky/2?key=b"), [503, 503, 200, 200]);
@@ -181,7 +183,7 @@ fn flaky_fails_as_often_as_asked_per_key() {
 #[test]
 fn retry_after_asks_to_wait_once_per_key() {
     let site = Site::start().unwrap();
-    let mut client = Client::new(&site);
+    let mut client = BlockingClient::new(&site);
     let first = client.get("/retry-after/3?key=a&status=429");
     assert_eq!(
         (first.status, first.header("retry-after")),
@@ -194,8 +196,8 @@ fn retry_after_asks_to_wait_once_per_key() {
 
 #[test]
 fn retry_after_can_name_a_date() {
-    let answer = get("/retry-after/100?form=date");
-    let then = httpdate::parse_http_date(answer.header("retry-after").unwrap()).unwrap();
+    let response = get("/retry-after/100?form=date");
+    let then = httpdate::parse_http_date(response.header("retry-after").unwrap()).unwrap();
     let wait = then.duration_since(std::time::SystemTime::now()).unwrap();
     assert!(wait <= Duration::from_secs(100) && wait > Duration::from_secs(10));
 }
@@ -203,15 +205,15 @@ fn retry_after_can_name_a_date() {
 #[test]
 fn a_chain_of_redirects_ends_at_get() {
     let site = Site::start().unwrap();
-    let mut client = Client::new(&site);
+    let mut client = BlockingClient::new(&site);
     let mut target = "/redirect/3?status=307".to_owned();
     let mut seen = Vec::new();
     loop {
-        let answer = client.get(&target);
-        let Some(next) = answer.header("location") else {
+        let response = client.get(&target);
+        let Some(next) = response.header("location") else {
             break;
         };
-        assert_eq!(answer.status, 307);
+        assert_eq!(response.status, 307);
         seen.push(next.to_owned());
         target = next.to_owned();
     }
@@ -222,10 +224,10 @@ fn a_chain_of_redirects_ends_at_get() {
 }
 
 #[test]
-fn redirects_go_where_they_are_told() {
-    let answer = get("/redirect-to?url=http%3A%2F%2Fother%2Fpath&status=308");
+fn redirect_to_uses_the_requested_target() {
+    let response = get("/redirect-to?url=http%3A%2F%2Fother%2Fpath&status=308");
     assert_eq!(
-        (answer.status, answer.header("location")),
+        (response.status, response.header("location")),
         (308, Some("http://other/path"))
     );
     let looped = get("/redirect-loop");
@@ -240,25 +242,25 @@ fn compressed_bodies_inflate_to_the_echo() {
     type Inflate = fn(&[u8]) -> Vec<u8>;
     let codings: [(&str, &str, Inflate); 4] = [
         ("/gzip", "gzip", |body| {
-            read(flate2::read::GzDecoder::new(body))
+            read_all(flate2::read::GzDecoder::new(body))
         }),
         ("/deflate", "deflate", |body| {
-            read(flate2::read::ZlibDecoder::new(body))
+            read_all(flate2::read::ZlibDecoder::new(body))
         }),
         ("/brotli", "br", |body| {
-            read(brotli::Decompressor::new(body, 4_096))
+            read_all(brotli::Decompressor::new(body, 4_096))
         }),
         ("/zstd", "zstd", |body| zstd::decode_all(body).unwrap()),
     ];
     for (target, coding, inflate) in codings {
-        let mut answer = get(target);
-        assert_eq!(answer.header("content-encoding"), Some(coding));
-        answer.body = inflate(&answer.body);
-        assert_eq!(answer.json()["url"], format!("http://demo{target}"));
+        let mut response = get(target);
+        assert_eq!(response.header("content-encoding"), Some(coding));
+        response.body = inflate(&response.body);
+        assert_eq!(response.json()["url"], format!("http://demo{target}"));
     }
 }
 
-fn read(mut reader: impl Read) -> Vec<u8> {
+fn read_all(mut reader: impl Read) -> Vec<u8> {
     let mut out = Vec::new();
     reader.read_to_end(&mut out).unwrap();
     out
@@ -266,26 +268,26 @@ fn read(mut reader: impl Read) -> Vec<u8> {
 
 #[test]
 fn a_gzip_bomb_is_small_and_inflates_to_its_size() {
-    let answer = get("/gzip-bomb/3");
-    assert_eq!(answer.header("content-encoding"), Some("gzip"));
-    assert!(answer.body.len() < 10_000);
+    let response = get("/gzip-bomb/3");
+    assert_eq!(response.header("content-encoding"), Some("gzip"));
+    assert!(response.body.len() < 10_000);
     assert_eq!(
-        read(flate2::read::GzDecoder::new(&answer.body[..])).len(),
+        read_all(flate2::read::GzDecoder::new(&response.body[..])).len(),
         3 << 20
     );
 }
 
 #[test]
-fn a_head_flood_is_as_long_as_asked() {
-    let answer = get("/head-flood?bytes=100000");
-    let length: usize = answer.headers.iter().map(|(_, value)| value.len()).sum();
+fn a_head_flood_has_the_requested_length() {
+    let response = get("/head-flood?bytes=100000");
+    let length: usize = response.headers.iter().map(|(_, value)| value.len()).sum();
     assert!((100_000..101_000).contains(&length));
 }
 
 #[test]
-fn basic_auth_wants_the_credentials_of_the_path() {
+fn basic_auth_requires_the_credentials_in_the_path() {
     let site = Site::start().unwrap();
-    let mut client = Client::new(&site);
+    let mut client = BlockingClient::new(&site);
     let refused = client.get("/basic-auth/me/s%20t");
     assert_eq!(refused.status, 401);
     assert_eq!(
@@ -296,14 +298,14 @@ fn basic_auth_wants_the_credentials_of_the_path() {
     let right = "Authorization: Basic bWU6cyB0\r\n";
     assert_eq!(
         client
-            .ask("GET", "/basic-auth/me/s%20t", right, b"")
+            .exchange("GET", "/basic-auth/me/s%20t", right, b"")
             .unwrap()
             .status,
         200
     );
     assert_eq!(
         client
-            .ask("GET", "/basic-auth/me/other", right, b"")
+            .exchange("GET", "/basic-auth/me/other", right, b"")
             .unwrap()
             .status,
         401
@@ -313,15 +315,15 @@ fn basic_auth_wants_the_credentials_of_the_path() {
 #[test]
 fn close_announces_the_end_of_the_connection() {
     let site = Site::start().unwrap();
-    let mut client = Client::new(&site);
+    let mut client = BlockingClient::new(&site);
     assert_eq!(client.get("/close").header("connection"), Some("close"));
-    assert_eq!(client.rest().0, b"");
+    assert_eq!(client.read_rest().0, b"");
 }
 
 #[test]
 fn head_has_the_headers_of_get_and_no_body() {
     let site = Site::start().unwrap();
-    let mut client = Client::new(&site);
+    let mut client = BlockingClient::new(&site);
     for target in [
         "/bytes/5",
         "/bytes/1000000",
@@ -330,18 +332,18 @@ fn head_has_the_headers_of_get_and_no_body() {
         "/reset-body",
         "/endless",
     ] {
-        client.ask("HEAD", target, "", b"").unwrap();
+        client.exchange("HEAD", target, "", b"").unwrap();
     }
-    let head = client.ask("HEAD", "/bytes/1000000", "", b"").unwrap();
+    let head = client.exchange("HEAD", "/bytes/1000000", "", b"").unwrap();
     assert_eq!(head.header("content-length"), Some("1000000"));
-    assert_eq!(client.get("/bytes/2").body, made(2));
+    assert_eq!(client.get("/bytes/2").body, generated(2));
     assert_eq!(site.observed().connections, 1);
 }
 
 #[test]
-fn mixed_pages_are_the_same_every_time_but_for_the_flaky_ones() {
+fn mixed_pages_are_deterministic_except_for_the_first_failure() {
     let site = Site::start().unwrap();
-    let mut client = Client::new(&site);
+    let mut client = BlockingClient::new(&site);
     let mut pass = || -> Vec<u16> {
         (0..100)
             .map(|n| client.get(&format!("/mixed/{n}?seed=3")).status)

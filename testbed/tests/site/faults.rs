@@ -1,38 +1,42 @@
+//! Endpoints that break connections or fail.
+
 use std::io::{ErrorKind, Read};
 use std::time::Duration;
 
 use fetch_testbed::{Fault, Site, byte_at};
 
-use crate::client::{Client, LONG};
+use crate::client::{BlockingClient, MAX_WAIT};
 
-/// Sends a request on a connection that has carried another before, as a pool would.
-fn after_another(site: &Site, target: &str) -> Client<std::net::TcpStream> {
-    let mut client = Client::new(site);
+/// Sends a request on a reused connection.
+fn send_second_request(site: &Site, target: &str) -> BlockingClient<std::net::TcpStream> {
+    let mut client = BlockingClient::new(site);
     assert_eq!(client.get("/status/200").status, 200);
     client.send("GET", target, "", b"").unwrap();
     client
 }
 
 #[test]
-fn reset_resets_before_any_byte() {
+fn reset_sends_no_byte_before_the_reset() {
     let site = Site::start().unwrap();
-    let (bytes, result) = after_another(&site, "/reset").rest();
+    let (bytes, result) = send_second_request(&site, "/reset").read_rest();
     assert_eq!(bytes, b"");
     assert_eq!(result.unwrap_err().kind(), ErrorKind::ConnectionReset);
 }
 
 #[test]
-fn reset_drops_a_request_with_a_body_too() {
+fn reset_works_for_a_request_with_a_body() {
     let site = Site::start().unwrap();
-    let mut client = Client::new(&site);
-    let error = client.ask("POST", "/reset", "", b"some body").unwrap_err();
+    let mut client = BlockingClient::new(&site);
+    let error = client
+        .exchange("POST", "/reset", "", b"some body")
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
 }
 
 #[test]
 fn an_empty_reply_is_an_orderly_end_without_any_byte() {
     let site = Site::start().unwrap();
-    let (bytes, result) = after_another(&site, "/empty-reply").rest();
+    let (bytes, result) = send_second_request(&site, "/empty-reply").read_rest();
     assert_eq!(bytes, b"");
     result.unwrap();
 }
@@ -41,12 +45,12 @@ fn an_empty_reply_is_an_orderly_end_without_any_byte() {
 fn a_part_of_the_body_arrives_before_a_reset() {
     let site = Site::start().unwrap();
     for _ in 0..20 {
-        let mut client = after_another(&site, "/reset-body");
+        let mut client = send_second_request(&site, "/reset-body");
         assert_eq!(
-            client.head().unwrap().header("content-length"),
+            client.read_head().unwrap().header("content-length"),
             Some("4096")
         );
-        let (bytes, result) = client.rest();
+        let (bytes, result) = client.read_rest();
         assert_eq!(bytes.len(), 1_024);
         assert_eq!(result.unwrap_err().kind(), ErrorKind::ConnectionReset);
     }
@@ -56,12 +60,12 @@ fn a_part_of_the_body_arrives_before_a_reset() {
 fn a_truncated_body_ends_in_order_but_early() {
     let site = Site::start().unwrap();
     for _ in 0..20 {
-        let mut client = after_another(&site, "/truncate");
+        let mut client = send_second_request(&site, "/truncate");
         assert_eq!(
-            client.head().unwrap().header("content-length"),
+            client.read_head().unwrap().header("content-length"),
             Some("4096")
         );
-        let (bytes, result) = client.rest();
+        let (bytes, result) = client.read_rest();
         assert!(bytes.into_iter().eq((0..1_024).map(byte_at)));
         result.unwrap();
     }
@@ -70,17 +74,17 @@ fn a_truncated_body_ends_in_order_but_early() {
 #[test]
 fn garbage_is_not_http_and_ends_the_connection() {
     let site = Site::start().unwrap();
-    let (bytes, result) = after_another(&site, "/garbage").rest();
+    let (bytes, result) = send_second_request(&site, "/garbage").read_rest();
     assert!(!bytes.is_empty() && !bytes.starts_with(b"HTTP"));
     result.unwrap();
 }
 
 #[test]
-fn a_stall_sends_nothing_and_keeps_the_connection() {
+fn stall_sends_nothing_and_leaves_the_connection_open() {
     let site = Site::start().unwrap();
     let client = std::net::TcpStream::connect(site.address()).unwrap();
     std::io::Write::write_all(&mut &client, b"GET /stall HTTP/1.1\r\nHost: demo\r\n\r\n").unwrap();
-    site.wait_for(LONG, |seen| seen.in_flight == 1).unwrap();
+    site.wait_for(MAX_WAIT, |seen| seen.in_flight == 1).unwrap();
     client
         .set_read_timeout(Some(Duration::from_millis(50)))
         .unwrap();
@@ -95,28 +99,28 @@ fn a_stall_sends_nothing_and_keeps_the_connection() {
 #[test]
 fn a_stalled_body_stops_after_its_first_part() {
     let site = Site::start().unwrap();
-    let mut client = Client::new(&site);
+    let mut client = BlockingClient::new(&site);
     client.send("GET", "/stall-body", "", b"").unwrap();
     assert_eq!(
-        client.head().unwrap().header("content-length"),
+        client.read_head().unwrap().header("content-length"),
         Some("4096")
     );
-    client.exactly(1_024).unwrap();
+    client.read_exact(1_024).unwrap();
     assert_eq!(site.observed().in_flight, 1);
 }
 
 #[test]
-fn an_endless_body_goes_on() {
+fn an_endless_body_does_not_end() {
     let site = Site::start().unwrap();
-    let mut client = Client::new(&site);
+    let mut client = BlockingClient::new(&site);
     client.send("GET", "/endless", "", b"").unwrap();
-    client.head().unwrap();
-    let length: usize = (0..200).map(|_| client.chunk().unwrap().len()).sum();
+    client.read_head().unwrap();
+    let length: usize = (0..200).map(|_| client.read_chunk().unwrap().len()).sum();
     assert!(length > 5_000_000);
 }
 
 #[test]
-fn faults_hit_the_numbers_foretold_once() {
+fn predicted_faults_occur_once() {
     let site = Site::start().unwrap();
     let mut seen = [0; 4];
     for n in 0..200 {
@@ -124,28 +128,28 @@ fn faults_hit_the_numbers_foretold_once() {
         let fault = Fault::of(9, n, 20.0);
         match fault {
             Some(Fault::Stall) => {
-                let mut client = Client::new(&site);
+                let mut client = BlockingClient::new(&site);
                 client.send("GET", &target, "", b"").unwrap();
-                site.wait_for(LONG, |seen| seen.in_flight == 1).unwrap();
+                site.wait_for(MAX_WAIT, |seen| seen.in_flight == 1).unwrap();
                 drop(client);
-                site.wait_for(LONG, |seen| seen.in_flight == 0).unwrap();
+                site.wait_for(MAX_WAIT, |seen| seen.in_flight == 0).unwrap();
             }
             Some(Fault::Reset) => {
-                let error = Client::new(&site).try_get(&target).unwrap_err();
+                let error = BlockingClient::new(&site).try_get(&target).unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::ConnectionReset);
             }
-            Some(_) => assert_eq!(Client::new(&site).get(&target).status, 503),
+            Some(_) => assert_eq!(BlockingClient::new(&site).get(&target).status, 503),
             None => {}
         }
-        let answer = Client::new(&site).get(&target);
-        assert_eq!((answer.status, answer.body.len()), (200, 1_024));
+        let response = BlockingClient::new(&site).get(&target);
+        assert_eq!((response.status, response.body.len()), (200, 1_024));
         seen[fault.map_or(3, |fault| fault as usize)] += 1;
     }
     assert!(seen.iter().all(|&count| count > 0), "{seen:?}");
 }
 
 #[test]
-fn faults_cover_the_share_asked_for() {
+fn faults_have_the_requested_share() {
     let share = |percent| {
         (0..10_000)
             .filter(|&n| Fault::of(1, n, percent).is_some())

@@ -1,4 +1,4 @@
-//! The site as a plain blocking client sees it.
+//! The test site over HTTP, mostly with a minimal blocking client.
 
 mod client;
 mod endpoints;

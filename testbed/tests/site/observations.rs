@@ -1,27 +1,29 @@
+//! Traffic counts and recorded requests.
+
 use fetch_testbed::Site;
 
-use crate::client::{Client, LONG};
+use crate::client::{BlockingClient, MAX_WAIT};
 
 #[test]
-fn counts_connections_and_requests_that_are_open_at_once() {
+fn concurrent_connections_and_requests_are_counted() {
     let site = Site::builder().threads(2).start().unwrap();
     let clients: Vec<_> = (0..5)
         .map(|_| {
-            let mut client = Client::new(&site);
+            let mut client = BlockingClient::new(&site);
             client.send("GET", "/stall", "", b"").unwrap();
             client
         })
         .collect();
-    let seen = site.wait_for(LONG, |seen| seen.in_flight == 5).unwrap();
+    let seen = site.wait_for(MAX_WAIT, |seen| seen.in_flight == 5).unwrap();
     assert_eq!(
         (seen.connections, seen.open, seen.hosts["demo"].in_flight),
         (5, 5, 5)
     );
     drop(clients);
-    site.wait_for(LONG, |seen| seen.open == 0).unwrap();
-    Client::new(&site).get("/get");
+    site.wait_for(MAX_WAIT, |seen| seen.open == 0).unwrap();
+    BlockingClient::new(&site).get("/get");
     let seen = site
-        .wait_for(LONG, |seen| seen.in_flight == 0 && seen.open == 0)
+        .wait_for(MAX_WAIT, |seen| seen.in_flight == 0 && seen.open == 0)
         .unwrap();
     assert_eq!((seen.connections, seen.max_open), (6, 5));
     assert_eq!((seen.requests, seen.max_in_flight), (6, 5));
@@ -35,7 +37,7 @@ fn counts_connections_and_requests_that_are_open_at_once() {
 }
 
 #[test]
-fn counts_requests_that_the_peer_gave_up() {
+fn requests_aborted_by_the_peer_are_counted() {
     for target in [
         "/stall",
         "/delay/1000",
@@ -44,19 +46,19 @@ fn counts_requests_that_the_peer_gave_up() {
         "/endless",
     ] {
         let site = Site::start().unwrap();
-        let mut client = Client::new(&site);
+        let mut client = BlockingClient::new(&site);
         client.send("GET", target, "", b"").unwrap();
-        site.wait_for(LONG, |seen| seen.in_flight == 1).unwrap();
+        site.wait_for(MAX_WAIT, |seen| seen.in_flight == 1).unwrap();
         drop(client);
         let seen = site
-            .wait_for(LONG, |seen| seen.in_flight == 0 && seen.open == 0)
+            .wait_for(MAX_WAIT, |seen| seen.in_flight == 0 && seen.open == 0)
             .unwrap();
         assert_eq!((seen.cut_by_peer, seen.broken), (1, 0), "{target}");
     }
 }
 
 #[test]
-fn tells_breaks_of_its_own_from_those_of_the_peer() {
+fn broken_connections_are_not_counted_as_aborted_by_the_peer() {
     for target in [
         "/reset",
         "/reset-body",
@@ -65,10 +67,10 @@ fn tells_breaks_of_its_own_from_those_of_the_peer() {
         "/garbage",
     ] {
         let site = Site::start().unwrap();
-        let mut client = Client::new(&site);
+        let mut client = BlockingClient::new(&site);
         client.send("GET", target, "", b"").unwrap();
-        let _ = client.rest();
-        let seen = site.wait_for(LONG, |seen| seen.open == 0).unwrap();
+        let _ = client.read_rest();
+        let seen = site.wait_for(MAX_WAIT, |seen| seen.open == 0).unwrap();
         assert_eq!(
             (seen.cut_by_peer, seen.broken, seen.in_flight),
             (0, 1, 0),
@@ -78,9 +80,9 @@ fn tells_breaks_of_its_own_from_those_of_the_peer() {
 }
 
 #[test]
-fn a_request_answered_whole_was_not_given_up() {
+fn a_complete_response_is_not_counted_as_aborted() {
     let site = Site::start().unwrap();
-    let mut client = Client::new(&site);
+    let mut client = BlockingClient::new(&site);
     for target in [
         "/get",
         "/bytes/0",
@@ -90,10 +92,10 @@ fn a_request_answered_whole_was_not_given_up() {
         "/status/204",
     ] {
         client.get(target);
-        client.ask("HEAD", target, "", b"").unwrap();
+        client.exchange("HEAD", target, "", b"").unwrap();
     }
     drop(client);
-    let seen = site.wait_for(LONG, |seen| seen.open == 0).unwrap();
+    let seen = site.wait_for(MAX_WAIT, |seen| seen.open == 0).unwrap();
     assert_eq!(
         (seen.requests, seen.in_flight, seen.cut_by_peer),
         (12, 0, 0)
@@ -101,12 +103,12 @@ fn a_request_answered_whole_was_not_given_up() {
 }
 
 #[test]
-fn records_requests_by_target_when_asked_to() {
+fn requests_are_recorded_by_target_if_enabled() {
     let site = Site::builder().record(true).start().unwrap();
-    let mut client = Client::new(&site);
+    let mut client = BlockingClient::new(&site);
     client.get("/flaky/2?key=a");
     client
-        .ask("PUT", "/flaky/2?key=a", "X-Mark: last\r\n", b"a body")
+        .exchange("PUT", "/flaky/2?key=a", "X-Mark: last\r\n", b"a body")
         .unwrap();
     client.get("/flaky/2?key=b");
     assert_eq!(
@@ -126,8 +128,8 @@ fn records_requests_by_target_when_asked_to() {
 }
 
 #[test]
-fn records_nothing_unless_asked_to() {
+fn requests_are_not_recorded_by_default() {
     let site = Site::start().unwrap();
-    Client::new(&site).get("/get");
+    BlockingClient::new(&site).get("/get");
     assert_eq!((site.hits("/get"), site.last_request("/get")), (0, None));
 }
