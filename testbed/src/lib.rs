@@ -38,3 +38,8 @@ pub use proxy::{Proxy, ProxyBuilder};
 pub use scripted_http2::{ScriptedHttp2, ScriptedReply};
 pub use site::{Certificate, Site, SiteBuilder};
 pub use state::observer::{HostObserved, Observed, RecordedRequest};
+
+/// Compiles and runs the README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeExamples;

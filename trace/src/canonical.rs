@@ -11,17 +11,17 @@ use std::fmt;
 use serde::ser::{self, Serialize};
 
 use self::compound::CompoundSerializer;
-use crate::redact::{Redactor, without_fragment};
+use crate::redact::{UrlRedactor, without_fragment};
 
 /// Appends `value` to `out`. URLs lose their fragment and, with a redactor, their secrets.
-pub(crate) fn write<T: Serialize>(out: &mut Vec<u8>, value: &T, redactor: Option<&Redactor>) {
+pub(crate) fn write<T: Serialize>(out: &mut Vec<u8>, value: &T, redactor: Option<&UrlRedactor>) {
     let written = value.serialize(&mut CanonicalSerializer { out, redactor });
     debug_assert!(written.is_ok(), "plain data can always be serialized");
 }
 
 struct CanonicalSerializer<'a> {
     out: &'a mut Vec<u8>,
-    redactor: Option<&'a Redactor>,
+    redactor: Option<&'a UrlRedactor>,
 }
 
 /// First byte of each kind of value.

@@ -4,7 +4,7 @@ use fetch_proto::{FetchId, Handled, Output, Rejected};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::canonical;
-use crate::redact::Redactor;
+use crate::redact::UrlRedactor;
 
 /// A digest of every answer so far, each hashed with the digest before it as the seed.
 ///
@@ -35,7 +35,7 @@ impl AnswerDigest {
         }
     }
 
-    pub(crate) fn add_output(&mut self, output: &Output, redactor: Option<&Redactor>) {
+    pub(crate) fn add_output(&mut self, output: &Output, redactor: Option<&UrlRedactor>) {
         if !matches!(output, Output::Event(..)) {
             self.add_value(output, redactor);
         }
@@ -45,7 +45,7 @@ impl AnswerDigest {
         self.sum = xxh3_64_with_seed(&[value.into()], self.sum);
     }
 
-    fn add_value(&mut self, value: &impl serde::Serialize, redactor: Option<&Redactor>) {
+    fn add_value(&mut self, value: &impl serde::Serialize, redactor: Option<&UrlRedactor>) {
         self.scratch.clear();
         canonical::write(&mut self.scratch, value, redactor);
         self.sum = xxh3_64_with_seed(&self.scratch, self.sum);

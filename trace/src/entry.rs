@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// One entry. Times are nanoseconds since the previous entry with a time, and may be negative.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
-pub(crate) enum Entry<'a> {
+pub(crate) enum TraceEntry<'a> {
     /// A JSON text that later entries refer to by its index: 0 for the first such entry, and so on.
     DictionaryText(&'a str),
     /// The attempt of all input entries up to the next entry of this kind.

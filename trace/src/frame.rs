@@ -19,11 +19,11 @@ pub(crate) const HEAD_LEN: usize = 12;
 
 /// Buffer of a frame, starting with space for its length and hash.
 #[derive(Debug)]
-pub(crate) struct Frame {
+pub(crate) struct FrameBuffer {
     bytes: Vec<u8>,
 }
 
-impl Frame {
+impl FrameBuffer {
     pub(crate) fn new(capacity: usize) -> Self {
         let mut bytes = Vec::with_capacity(capacity + HEAD_LEN);
         bytes.resize(HEAD_LEN, 0);

@@ -13,7 +13,7 @@ use url::Url;
 
 use self::dictionary::ReadDictionary;
 use crate::call::TraceCall;
-use crate::entry::{self, Entry, PolicySource, PollEntry, SubmitEntry};
+use crate::entry::{self, PolicySource, PollEntry, SubmitEntry, TraceEntry};
 use crate::error::TraceError;
 use crate::frame::{self, FrameRead, MAGIC, VERSION};
 use crate::urls::UrlUnpacker;
@@ -181,7 +181,7 @@ impl<R: Read> TraceReader<R> {
     /// Reads one entry. `Some(None)` if it is not an item by itself, `None` if it is invalid.
     fn take_entry(&mut self) -> Option<Option<TraceItem>> {
         let buffer = std::mem::take(&mut self.buffer);
-        let taken = postcard::take_from_bytes::<Entry<'_>>(&buffer[self.position..]).ok();
+        let taken = postcard::take_from_bytes::<TraceEntry<'_>>(&buffer[self.position..]).ok();
         let item = taken.and_then(|(entry, rest)| {
             self.position = buffer.len() - rest.len();
             self.interpret_entry(&entry)
@@ -190,19 +190,19 @@ impl<R: Read> TraceReader<R> {
         item
     }
 
-    fn interpret_entry(&mut self, entry: &Entry<'_>) -> Option<Option<TraceItem>> {
+    fn interpret_entry(&mut self, entry: &TraceEntry<'_>) -> Option<Option<TraceItem>> {
         match entry {
-            Entry::DictionaryText(text) => self.dictionary.add(text),
-            Entry::Attempt(id) => self.attempt = Some(*id),
-            Entry::Repeat(count, digest_byte) => {
+            TraceEntry::DictionaryText(text) => self.dictionary.add(text),
+            TraceEntry::Attempt(id) => self.attempt = Some(*id),
+            TraceEntry::Repeat(count, digest_byte) => {
                 self.last_kind.filter(|_| *count > 0)?;
                 self.repeat = (*count, *digest_byte);
                 return Some(Some(self.repeat_poll()));
             }
-            Entry::Digest(digest) => {
+            TraceEntry::Digest(digest) => {
                 return Some(Some(TraceItem::Digest(u64::from_le_bytes(*digest))));
             }
-            Entry::Finish(calls) => {
+            TraceEntry::Finish(calls) => {
                 self.finished = *calls == self.calls;
                 return self.finished.then_some(None);
             }
@@ -212,7 +212,7 @@ impl<R: Read> TraceReader<R> {
     }
 
     /// Returns the call of an entry.
-    fn decode_call(&mut self, entry: &Entry<'_>) -> Option<TraceItem> {
+    fn decode_call(&mut self, entry: &TraceEntry<'_>) -> Option<TraceItem> {
         if let Some((kind, polled)) = poll_entry(entry) {
             let now = self.advance(polled.delta);
             self.last_kind = Some(kind);
@@ -223,15 +223,15 @@ impl<R: Read> TraceReader<R> {
             return Some(self.count_call(TraceCall::Poll, Some(expected), now, false));
         }
         let (delta, call) = match entry {
-            Entry::Cancel(delta, id) => (*delta, TraceCall::Cancel(*id)),
-            Entry::Close(delta) => (*delta, TraceCall::Close),
-            Entry::Hold => (0, TraceCall::Hold),
-            Entry::Release => (0, TraceCall::Release),
-            Entry::Submit(submit) => (
+            TraceEntry::Cancel(delta, id) => (*delta, TraceCall::Cancel(*id)),
+            TraceEntry::Close(delta) => (*delta, TraceCall::Close),
+            TraceEntry::Hold => (0, TraceCall::Hold),
+            TraceEntry::Release => (0, TraceCall::Release),
+            TraceEntry::Submit(submit) => (
                 submit.delta,
                 TraceCall::Submit(self.decode_request(submit)?),
             ),
-            Entry::Call(delta, json) => (*delta, serde_json::from_str(json).ok()?),
+            TraceEntry::Call(delta, json) => (*delta, serde_json::from_str(json).ok()?),
             input => {
                 let (delta, input) = self.decode_input(input)?;
                 (delta, TraceCall::Handle(self.attempt?, input))
@@ -241,7 +241,7 @@ impl<R: Read> TraceReader<R> {
         self.last_kind = None;
         let pinned = matches!(
             entry,
-            Entry::Submit(SubmitEntry {
+            TraceEntry::Submit(SubmitEntry {
                 policy: PolicySource::Pinned(_),
                 ..
             })
@@ -284,13 +284,15 @@ impl<R: Read> TraceReader<R> {
         Timestamp::from_nanos(self.last_nanos)
     }
 
-    fn decode_input(&self, entry: &Entry<'_>) -> Option<(i64, Input)> {
+    fn decode_input(&self, entry: &TraceEntry<'_>) -> Option<(i64, Input)> {
         Some(match entry {
-            Entry::Body(delta, bytes) => (*delta, Input::Body { bytes: *bytes }),
-            Entry::End(delta) => (*delta, Input::End(Ok(()))),
-            Entry::Failed(delta, index) => (*delta, Input::End(Err(self.dictionary.read(*index)?))),
-            Entry::Head(delta, status) => (*delta, Input::Head(Head::status(*status))),
-            Entry::HeadWithFields(delta, status, location, asked, pause) => {
+            TraceEntry::Body(delta, bytes) => (*delta, Input::Body { bytes: *bytes }),
+            TraceEntry::End(delta) => (*delta, Input::End(Ok(()))),
+            TraceEntry::Failed(delta, index) => {
+                (*delta, Input::End(Err(self.dictionary.read(*index)?)))
+            }
+            TraceEntry::Head(delta, status) => (*delta, Input::Head(Head::status(*status))),
+            TraceEntry::HeadWithFields(delta, status, location, asked, pause) => {
                 let head = Head {
                     location: location.map(Into::into),
                     pause: decode_duration(*pause)?,
@@ -299,14 +301,14 @@ impl<R: Read> TraceReader<R> {
                 };
                 (*delta, Input::Head(head))
             }
-            Entry::Mark(delta, index, ago) => {
+            TraceEntry::Mark(delta, index, ago) => {
                 let now = self.last_nanos.wrapping_add_signed(*delta);
                 let at = now.wrapping_sub(*ago as u64);
                 let phase = self.dictionary.read(*index)?;
                 (*delta, Input::Mark(phase, Timestamp::from_nanos(at)))
             }
-            Entry::Paused(delta) => (*delta, Input::Paused),
-            Entry::Resumed(delta) => (*delta, Input::Resumed),
+            TraceEntry::Paused(delta) => (*delta, Input::Paused),
+            TraceEntry::Resumed(delta) => (*delta, Input::Resumed),
             _ => return None,
         })
     }
@@ -339,16 +341,16 @@ fn decode_duration(parts: Option<(u64, u32)>) -> Option<Option<Duration>> {
 }
 
 /// Returns the output kind and the content of a poll entry.
-fn poll_entry<'a>(entry: &'a Entry<'_>) -> Option<(&'static str, &'a PollEntry)> {
+fn poll_entry<'a>(entry: &'a TraceEntry<'_>) -> Option<(&'static str, &'a PollEntry)> {
     Some(match entry {
-        Entry::Abort(polled) => ("abort", polled),
-        Entry::Accept(polled) => ("accept", polled),
-        Entry::Discard(polled) => ("discard", polled),
-        Entry::Done(polled) => ("done", polled),
-        Entry::Event(polled) => ("event", polled),
-        Entry::Idle(polled) => ("idle", polled),
-        Entry::Start(polled) => ("start", polled),
-        Entry::OtherOutput(polled) => ("other", polled),
+        TraceEntry::Abort(polled) => ("abort", polled),
+        TraceEntry::Accept(polled) => ("accept", polled),
+        TraceEntry::Discard(polled) => ("discard", polled),
+        TraceEntry::Done(polled) => ("done", polled),
+        TraceEntry::Event(polled) => ("event", polled),
+        TraceEntry::Idle(polled) => ("idle", polled),
+        TraceEntry::Start(polled) => ("start", polled),
+        TraceEntry::OtherOutput(polled) => ("other", polled),
         _ => return None,
     })
 }

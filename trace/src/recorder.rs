@@ -15,9 +15,9 @@ use self::append::{RepeatedPoll, append, poll_entry};
 use self::dictionary::WriteDictionary;
 use crate::call::TraceCall;
 use crate::digest::AnswerDigest;
-use crate::entry::{self, Entry, PolicySource, PollEntry, SubmitEntry};
-use crate::frame::{Frame, MAGIC, VERSION};
-use crate::redact::{Redactor, redact_json};
+use crate::entry::{self, PolicySource, PollEntry, SubmitEntry, TraceEntry};
+use crate::frame::{FrameBuffer, MAGIC, VERSION};
+use crate::redact::{UrlRedactor, redact_json};
 use crate::urls::UrlPacker;
 
 /// Size at which a frame is written, in bytes.
@@ -35,11 +35,11 @@ pub struct TraceRecorder<W: Write> {
     attempt: Option<AttemptId>,
     calls: u64,
     digest: AnswerDigest,
-    frame: Frame,
+    frame: FrameBuffer,
     frame_start: Timestamp,
     last_nanos: u64,
     url_packer: UrlPacker,
-    redactor: Redactor,
+    redactor: UrlRedactor,
     repeat: Option<RepeatedPoll>,
     /// Rules of the engine.
     rules: Rules,
@@ -67,7 +67,7 @@ impl<W: Write> TraceRecorder<W> {
     ///
     /// If writing fails.
     pub fn new(mut writer: W, config: &Config, seed: u64, now: Timestamp) -> io::Result<Self> {
-        let redactor = Redactor::default();
+        let redactor = UrlRedactor::default();
         let mut stored_config = serde_json::to_value(config)?;
         let rules = config.rules_ref().clone();
         let stored_rules = redact_json(&mut stored_config, &redactor)
@@ -82,7 +82,7 @@ impl<W: Write> TraceRecorder<W> {
             start: now.as_nanos(),
             config: stored_config,
         };
-        let mut frame = Frame::new(FRAME_TARGET + FRAME_TARGET / 8);
+        let mut frame = FrameBuffer::new(FRAME_TARGET + FRAME_TARGET / 8);
         serde_json::to_writer(frame.content(), &head)?;
         frame.write(&mut writer)?;
         Ok(Self {
@@ -152,7 +152,11 @@ impl<W: Write> TraceRecorder<W> {
             tag,
             url,
         };
-        append(&mut self.frame, &mut self.repeat, &Entry::Submit(submit));
+        append(
+            &mut self.frame,
+            &mut self.repeat,
+            &TraceEntry::Submit(submit),
+        );
     }
 
     /// Records the result of `submit`.
@@ -183,32 +187,32 @@ impl<W: Write> TraceRecorder<W> {
     pub(crate) fn record_input(&mut self, id: AttemptId, input: &Input, now: Timestamp) {
         if self.attempt != Some(id) {
             self.attempt = Some(id);
-            self.append(&Entry::Attempt(id));
+            self.append(&TraceEntry::Attempt(id));
         }
         let elapsed = |this: &mut Self| take_delta(&mut this.last_nanos, now);
         let entry = match input {
-            Input::Body { bytes } => Entry::Body(elapsed(self), *bytes),
-            Input::End(Ok(())) => Entry::End(elapsed(self)),
+            Input::Body { bytes } => TraceEntry::Body(elapsed(self), *bytes),
+            Input::End(Ok(())) => TraceEntry::End(elapsed(self)),
             Input::End(Err(failure)) => {
                 let index = self.dictionary.failure_index(*failure);
                 self.dictionary.write_new(&mut self.frame, &mut self.repeat);
-                Entry::Failed(elapsed(self), index)
+                TraceEntry::Failed(elapsed(self), index)
             }
             Input::Head(Head {
                 location: None,
                 pause: None,
                 retry_after: None,
                 status,
-            }) => Entry::Head(elapsed(self), *status),
+            }) => TraceEntry::Head(elapsed(self), *status),
             Input::Head(head) => return self.record_head(head, now),
             Input::Mark(phase, at) => {
                 let index = self.dictionary.phase_index(*phase);
                 self.dictionary.write_new(&mut self.frame, &mut self.repeat);
                 let ago = now.as_nanos().wrapping_sub(at.as_nanos()) as i64;
-                Entry::Mark(elapsed(self), index, ago)
+                TraceEntry::Mark(elapsed(self), index, ago)
             }
-            Input::Paused => Entry::Paused(elapsed(self)),
-            Input::Resumed => Entry::Resumed(elapsed(self)),
+            Input::Paused => TraceEntry::Paused(elapsed(self)),
+            Input::Resumed => TraceEntry::Resumed(elapsed(self)),
             _ => return self.record_call(&TraceCall::Handle(id, input.clone()), now),
         };
         self.append(&entry);
@@ -221,7 +225,8 @@ impl<W: Write> TraceRecorder<W> {
         let parts = |wait: Duration| (wait.as_secs(), wait.subsec_nanos());
         let (asked, pause) = (head.retry_after.map(parts), head.pause.map(parts));
         let delta = take_delta(&mut self.last_nanos, now);
-        let entry = Entry::HeadWithFields(delta, head.status, location.as_deref(), asked, pause);
+        let entry =
+            TraceEntry::HeadWithFields(delta, head.status, location.as_deref(), asked, pause);
         append(&mut self.frame, &mut self.repeat, &entry);
     }
 
@@ -271,25 +276,25 @@ impl<W: Write> TraceRecorder<W> {
     pub(crate) fn record_call(&mut self, call: &TraceCall, now: Timestamp) {
         match call {
             TraceCall::Cancel(id) => {
-                let entry = Entry::Cancel(take_delta(&mut self.last_nanos, now), *id);
+                let entry = TraceEntry::Cancel(take_delta(&mut self.last_nanos, now), *id);
                 self.append(&entry);
             }
             TraceCall::Close => {
-                let entry = Entry::Close(take_delta(&mut self.last_nanos, now));
+                let entry = TraceEntry::Close(take_delta(&mut self.last_nanos, now));
                 self.append(&entry);
             }
-            TraceCall::Hold => self.append(&Entry::Hold),
-            TraceCall::Release => self.append(&Entry::Release),
+            TraceCall::Hold => self.append(&TraceEntry::Hold),
+            TraceCall::Release => self.append(&TraceEntry::Release),
             other => {
                 let mut json = serde_json::to_value(other).unwrap_or_default();
                 redact_json(&mut json, &self.redactor);
                 let delta = take_delta(&mut self.last_nanos, now);
-                self.append(&Entry::Call(delta, &json.to_string()));
+                self.append(&TraceEntry::Call(delta, &json.to_string()));
             }
         }
     }
 
-    fn append(&mut self, entry: &Entry<'_>) {
+    fn append(&mut self, entry: &TraceEntry<'_>) {
         append(&mut self.frame, &mut self.repeat, entry);
     }
 
@@ -306,7 +311,7 @@ impl<W: Write> TraceRecorder<W> {
 
     fn write_frame(&mut self) -> io::Result<()> {
         let digest = self.digest.sum().to_le_bytes();
-        self.append(&Entry::Digest(digest));
+        self.append(&TraceEntry::Digest(digest));
         let Some(writer) = &mut self.writer else {
             return Ok(());
         };
@@ -318,7 +323,7 @@ impl<W: Write> TraceRecorder<W> {
     }
 
     fn write_end(&mut self) -> io::Result<()> {
-        let finish = Entry::Finish(self.calls);
+        let finish = TraceEntry::Finish(self.calls);
         self.append(&finish);
         self.write_frame()
     }

@@ -21,7 +21,7 @@ pub(crate) use self::json::redact_json;
 ///
 /// Scheme, host, port and path stay, so host limits and redirect targets are the same.
 #[derive(Debug, Default)]
-pub(crate) struct Redactor {
+pub(crate) struct UrlRedactor {
     key: RandomState,
 }
 
@@ -66,7 +66,7 @@ pub fn is_secret(name: &str) -> bool {
         .any(|secret| secret.eq_ignore_ascii_case(name))
 }
 
-impl Redactor {
+impl UrlRedactor {
     /// Redacts a URL in the form of [`Url::as_str`].
     pub(crate) fn redact_url<'a>(&self, url: &'a str) -> Cow<'a, str> {
         let url = without_fragment(url);
@@ -141,7 +141,7 @@ pub(crate) fn without_fragment(url: &str) -> &str {
 /// Redacts a URL with placeholders that have no digits: the form is the same for the original URL and
 /// for the redacted one, and needs no key.
 pub(crate) fn mask_url(url: &str) -> String {
-    let url = Redactor::default().redact_url(url).into_owned();
+    let url = UrlRedactor::default().redact_url(url).into_owned();
     let (before, query) = split_query(&url);
     let mut text = before.to_owned();
     for (i, pair) in query.iter().flat_map(|query| query.split('&')).enumerate() {

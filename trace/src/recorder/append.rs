@@ -2,8 +2,8 @@
 
 use fetch_proto::{Output, Timestamp};
 
-use crate::entry::{Entry, PollEntry};
-use crate::frame::Frame;
+use crate::entry::{PollEntry, TraceEntry};
+use crate::frame::FrameBuffer;
 
 /// Polls not yet written: they have the time and the output kind of the last poll entry.
 #[derive(Clone, Copy, Debug)]
@@ -15,32 +15,36 @@ pub(super) struct RepeatedPoll {
 }
 
 /// Appends the counted polls, then `entry`.
-pub(super) fn append(frame: &mut Frame, repeat: &mut Option<RepeatedPoll>, entry: &Entry<'_>) {
+pub(super) fn append(
+    frame: &mut FrameBuffer,
+    repeat: &mut Option<RepeatedPoll>,
+    entry: &TraceEntry<'_>,
+) {
     if let Some(repeat) = repeat.take().filter(|repeat| repeat.count > 0) {
-        push(frame, &Entry::Repeat(repeat.count, repeat.digest_byte));
+        push(frame, &TraceEntry::Repeat(repeat.count, repeat.digest_byte));
     }
     push(frame, entry);
 }
 
-fn push(frame: &mut Frame, entry: &Entry<'_>) {
+fn push(frame: &mut FrameBuffer, entry: &TraceEntry<'_>) {
     let bytes = std::mem::take(frame.content());
     // Infallible: the target is memory and every entry type can be serialized.
     *frame.content() = postcard::to_extend(entry, bytes).unwrap_or_default();
 }
 
 /// Returns the name of an output's kind and the constructor of its poll entry.
-pub(super) fn poll_entry(output: &Output) -> (&'static str, fn(PollEntry) -> Entry<'static>) {
+pub(super) fn poll_entry(output: &Output) -> (&'static str, fn(PollEntry) -> TraceEntry<'static>) {
     (
         output_kind(output),
         match output {
-            Output::Abort(_) => Entry::Abort,
-            Output::Accept(_) => Entry::Accept,
-            Output::Discard(_) => Entry::Discard,
-            Output::Done(..) => Entry::Done,
-            Output::Event(..) => Entry::Event,
-            Output::Idle(_) => Entry::Idle,
-            Output::Start(_) => Entry::Start,
-            _ => Entry::OtherOutput,
+            Output::Abort(_) => TraceEntry::Abort,
+            Output::Accept(_) => TraceEntry::Accept,
+            Output::Discard(_) => TraceEntry::Discard,
+            Output::Done(..) => TraceEntry::Done,
+            Output::Event(..) => TraceEntry::Event,
+            Output::Idle(_) => TraceEntry::Idle,
+            Output::Start(_) => TraceEntry::Start,
+            _ => TraceEntry::OtherOutput,
         },
     )
 }

@@ -7,9 +7,9 @@ use serde::Serialize;
 use url::Url;
 
 use super::append::{RepeatedPoll, append};
-use crate::entry::{Entry, TextRef};
-use crate::frame::Frame;
-use crate::redact::{Redactor, redact_json};
+use crate::entry::{TextRef, TraceEntry};
+use crate::frame::FrameBuffer;
+use crate::redact::{UrlRedactor, redact_json};
 
 /// Most request templates, and most policies, in the dictionary. Others are written inline each time.
 const MAX_ENTRIES: usize = 256;
@@ -68,7 +68,7 @@ impl WriteDictionary {
     pub(super) fn policy_ref(
         &mut self,
         policy: &Arc<Policy>,
-        redactor: &Redactor,
+        redactor: &UrlRedactor,
     ) -> DictionaryRef {
         let known = |(known, _): &&(Arc<Policy>, u32)| Arc::ptr_eq(known, policy);
         if let Some((_, index)) = self.policies.iter().rev().find(known) {
@@ -84,7 +84,11 @@ impl WriteDictionary {
     }
 
     /// Returns the request without URL, tag and policy.
-    pub(super) fn template_ref(&mut self, request: &Request, redactor: &Redactor) -> DictionaryRef {
+    pub(super) fn template_ref(
+        &mut self,
+        request: &Request,
+        redactor: &UrlRedactor,
+    ) -> DictionaryRef {
         let template = Request {
             policy: None,
             tag: 0,
@@ -115,14 +119,14 @@ impl WriteDictionary {
     }
 
     /// Writes the new texts. Must precede the entry that refers to them.
-    pub(super) fn write_new(&mut self, frame: &mut Frame, repeat: &mut Option<RepeatedPoll>) {
+    pub(super) fn write_new(&mut self, frame: &mut FrameBuffer, repeat: &mut Option<RepeatedPoll>) {
         for text in self.unwritten.drain(..) {
-            append(frame, repeat, &Entry::DictionaryText(&text));
+            append(frame, repeat, &TraceEntry::DictionaryText(&text));
         }
     }
 }
 
-fn to_json(value: &impl Serialize, redactor: Option<&Redactor>) -> String {
+fn to_json(value: &impl Serialize, redactor: Option<&UrlRedactor>) -> String {
     let mut json = serde_json::to_value(value).unwrap_or_default();
     if let Some(redactor) = redactor {
         redact_json(&mut json, redactor);

@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::{Redactor, pattern_has_secret};
+use super::{UrlRedactor, pattern_has_secret};
 
 /// Redacts all URLs in `value` and replaces rule patterns that contain a secret by one that matches
 /// nothing. Returns whether anything changed.
-pub(crate) fn redact_json(value: &mut Value, redactor: &Redactor) -> bool {
+pub(crate) fn redact_json(value: &mut Value, redactor: &UrlRedactor) -> bool {
     match value {
         Value::Array(values) => values
             .iter_mut()

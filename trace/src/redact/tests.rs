@@ -2,13 +2,13 @@
 
 use super::*;
 
-fn placeholder(redactor: &Redactor, value: &str) -> String {
+fn placeholder(redactor: &UrlRedactor, value: &str) -> String {
     format!("REDACTED-{:016x}", redactor.key.hash_one(value))
 }
 
 #[test]
 fn only_secrets_are_replaced() {
-    let redactor = Redactor::default();
+    let redactor = UrlRedactor::default();
     let x = placeholder(&redactor, "x");
     let table = [
         ("http://a.test/", "http://a.test/".to_owned()),
@@ -40,7 +40,7 @@ fn only_secrets_are_replaced() {
 
 #[test]
 fn equal_secrets_get_equal_placeholders() {
-    let redactor = Redactor::default();
+    let redactor = UrlRedactor::default();
     let url = |value: &str| {
         redactor
             .redact_url(&format!("http://a.test/?key={value}"))
@@ -50,13 +50,13 @@ fn equal_secrets_get_equal_placeholders() {
     assert_ne!(url("one"), url("two"));
     assert_ne!(
         url("one"),
-        Redactor::default().redact_url("http://a.test/?key=one")
+        UrlRedactor::default().redact_url("http://a.test/?key=one")
     );
 }
 
 #[test]
 fn a_redacted_location_resolves_to_the_redacted_target() {
-    let redactor = Redactor::default();
+    let redactor = UrlRedactor::default();
     let bases = [
         "http://a.test/dir/page?token=old&x=1#part",
         "https://user:pass@a.test:8443/",
@@ -113,7 +113,7 @@ fn a_redacted_location_resolves_to_the_redacted_target() {
 #[test]
 fn the_stored_and_the_original_url_have_the_same_mask() {
     let url = "http://u:p@a.test/x?token=secret&n=1#f";
-    let stored = Redactor::default().redact_url(url).into_owned();
+    let stored = UrlRedactor::default().redact_url(url).into_owned();
     assert_eq!(mask_url(&stored), mask_url(url));
     assert_eq!(mask_url(url), "http://a.test/x?token=REDACTED&n=1");
 }

@@ -6,7 +6,7 @@ use fetch_proto::{Config, Timestamp};
 use proptest::prelude::*;
 
 use super::random_site::{any_run, example_run};
-use crate::frame::{Frame, HEAD_LEN, MAGIC};
+use crate::frame::{FrameBuffer, HEAD_LEN, MAGIC};
 use crate::reader::TraceEnd;
 use crate::recorded_engine::RecordedEngine;
 use crate::recorder::TraceRecorder;
@@ -23,7 +23,7 @@ fn entries_start(file: &[u8]) -> usize {
 fn build_file(file: &[u8], contents: &[&[u8]]) -> Vec<u8> {
     let mut file = file[..entries_start(file)].to_vec();
     for content in contents {
-        let mut frame = Frame::new(content.len());
+        let mut frame = FrameBuffer::new(content.len());
         frame.content().extend_from_slice(content);
         frame.write(&mut file).unwrap();
     }
@@ -165,8 +165,8 @@ fn a_write_error_is_reported_once_and_the_engine_continues() {
 #[test]
 fn a_killed_process_loses_at_most_one_frame_or_second() {
     #[derive(Clone, Default)]
-    struct Shared(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
-    impl io::Write for Shared {
+    struct SharedFile(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+    impl io::Write for SharedFile {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().unwrap().write(bytes)
         }
@@ -174,7 +174,7 @@ fn a_killed_process_loses_at_most_one_frame_or_second() {
             Ok(())
         }
     }
-    let file = Shared::default();
+    let file = SharedFile::default();
     let mut engine =
         RecordedEngine::recording(Config::default(), 7, Timestamp::START, file.clone(), drop);
     for n in 0..10 {
