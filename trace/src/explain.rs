@@ -118,6 +118,7 @@ struct HistoryBuilder {
 }
 
 struct ActiveFetch {
+    /// Index in the history.
     index: usize,
     host: String,
     id: FetchId,
@@ -146,14 +147,14 @@ impl HistoryBuilder {
                 self.add_line(id, now, || "cancelled by the caller".to_owned());
             }
             (TraceCall::Close, _) => {
-                self.add_line_to_all(now, "the fetcher is closed: all fetches are cancelled")
+                self.add_line_to_all(now, "the fetcher is closed: all fetches are cancelled");
             }
             (TraceCall::Hold, _) => {
                 self.add_line_to_all(now, "no attempts start until the consumer takes outcomes");
             }
             (TraceCall::Release, _) => self.add_line_to_all(now, "attempts may start again"),
             (TraceCall::Poll, TraceAnswer::Output(Output::Idle(_))) => {
-                self.add_wait_reasons(now, engine)
+                self.add_wait_reasons(now, engine);
             }
             (TraceCall::Poll, TraceAnswer::Output(output)) => self.add_output(output, now),
             _ => {}

@@ -12,7 +12,7 @@ pub(super) fn describe_submission(request: &Request, host: &str, engine: &Engine
     let (all, here) = (engine.stats(), engine.host_stats(host));
     let before = here.map_or(0, |here| here.live.saturating_sub(1));
     format!(
-        "{} is submitted; {} other fetches are live, {before} of them at {host}",
+        "{} is submitted; other live fetches: {}, at {host}: {before}",
         request.method,
         all.live.saturating_sub(1),
     )
@@ -157,7 +157,7 @@ pub(super) fn describe_outcome(outcome: &Outcome) -> String {
         .map_or_else(String::new, |why| format!(" ({why})"));
     let t = &outcome.timings;
     format!(
-        "over: {result}{why}; {} attempts, {:?} in queues, {:?} between attempts",
+        "over: {result}{why}; attempts: {}, time in queues: {:?}, time between attempts: {:?}",
         outcome.attempts.len(),
         round_duration(t.queued),
         round_duration(t.backoff)

@@ -101,8 +101,8 @@ impl fmt::Display for ReplayReport {
         }
         write!(
             f,
-            "{} calls, {} fetches, {} attempts, {} outcomes in {:?}; the trace is {}, written by \
-             version {}",
+            "calls: {}, fetches: {}, attempts: {}, outcomes: {}, duration: {:?}; the trace is {}, \
+             written by version {}",
             self.calls,
             self.fetches,
             self.attempts,
