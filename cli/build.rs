@@ -1,4 +1,4 @@
-//! Tells the program its version, with the commit that it is made from where there is a repository.
+//! Passes the version to the program, with the commit if there is a repository.
 
 use std::env;
 use std::path::Path;
@@ -15,7 +15,7 @@ fn main() {
 }
 
 fn commit() -> Option<String> {
-    // As a dependency's source the package may lie in somebody else's repository.
+    // The package may be a dependency inside another repository.
     Path::new("../fetch-proto").exists().then_some(())?;
     let branch = git(&["symbolic-ref", "-q", "HEAD"]);
     // HEAD names a branch, whose file changes with each commit.

@@ -12,8 +12,10 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use fetch_all::proto::testing::{Down, Fate, Outage, Point, Server, Simulation, Summary};
-use fetch_all::{Breaker, Config, OnOpen};
+use fetch_all::proto::testing::{
+    Outage, OutageKind, RequestResult, SeriesPoint, ServerModel, Simulation, SimulationSummary,
+};
+use fetch_all::{Breaker, EngineConfig, OnOpen};
 use plot::{Panel, Picture, per_second};
 
 /// URLs of each host.
@@ -23,7 +25,7 @@ const URLS: u64 = 2000;
 const OUTAGE: Outage = Outage {
     from: Duration::from_secs(3),
     until: Duration::from_secs(20),
-    how: Down::Refuse,
+    kind: OutageKind::Refuse,
 };
 
 /// The list, fetched under one setting.
@@ -35,7 +37,7 @@ pub(crate) struct Row {
     pub(crate) lost: u64,
     /// Requests to a host that was down.
     pub(crate) refused: u64,
-    pub(crate) summary: Summary,
+    pub(crate) summary: SimulationSummary,
 }
 
 /// Fetches the list without a breaker, with one that fails fast, and with one that defers.
@@ -54,8 +56,9 @@ pub(crate) fn run(seed: u64) -> Vec<Row> {
 }
 
 fn fetch(name: &'static str, breaker: Option<Breaker>, seed: u64) -> Row {
-    let config = Config::default().per_host(8).breaker(breaker);
-    let server = Server::default().latency(Duration::from_millis(20)..=Duration::from_millis(80));
+    let config = EngineConfig::default().per_host(8).breaker(breaker);
+    let server =
+        ServerModel::default().latency(Duration::from_millis(20)..=Duration::from_millis(80));
     let hosts = ["steady.test", "down.test"];
     let urls = (0..URLS).flat_map(|n| hosts.map(|host| format!("http://{host}/{n}")));
     let mut simulation = Simulation::new(config, seed)
@@ -63,7 +66,10 @@ fn fetch(name: &'static str, breaker: Option<Breaker>, seed: u64) -> Row {
         .outage("down.test", OUTAGE);
     let summary = simulation.run(urls);
     let fetched = summary.batch.succeeded();
-    let refused = summary.hosts.iter().map(|host| host.fates(Fate::Refused));
+    let refused = summary
+        .hosts
+        .iter()
+        .map(|host| host.result_count(RequestResult::Refused));
     Row {
         name,
         fetched,
@@ -97,7 +103,7 @@ impl fmt::Display for Table<'_> {
 fn picture(rows: &[Row]) -> Picture<'_> {
     let ends = rows.iter().map(|row| row.summary.took);
     let end = Duration::from_secs(ends.max().unwrap_or_default().as_secs() + 1);
-    let panel = |title, count: fn(&Point) -> u64| Panel {
+    let panel = |title, count: fn(&SeriesPoint) -> u64| Panel {
         title,
         lines: rows
             .iter()
@@ -117,7 +123,7 @@ fn picture(rows: &[Row]) -> Picture<'_> {
 }
 
 /// How many there were of `down.test` until each second.
-fn so_far(row: &Row, count: fn(&Point) -> u64, end: Duration) -> Vec<u64> {
+fn so_far(row: &Row, count: fn(&SeriesPoint) -> u64, end: Duration) -> Vec<u64> {
     let hosts = row.summary.hosts.iter();
     let down = hosts.filter(|host| &*host.name == "down.test");
     let mut seconds: Vec<_> = down

@@ -9,9 +9,9 @@
 use std::pin::Pin;
 
 use bytes::Bytes;
-use fetch_all::Failure;
-use fetch_all::driver::{Adapter, Builder, Incoming, Outgoing, TransportError};
-use fetch_all::driver::{WithTransport, transport_fn};
+use fetch_all::FailureKind;
+use fetch_all::driver::{Adapter, Builder, IncomingResponse, OutgoingRequest, TransportError};
+use fetch_all::driver::{TransportOverride, transport_fn};
 use fetch_all::tokio::{Stream, StreamExt, Tokio, stream};
 use fetch_testbed::Site;
 
@@ -19,29 +19,29 @@ type Body = Pin<Box<dyn Stream<Item = Result<Bytes, TransportError>> + Send>>;
 
 async fn send(
     client: reqwest::Client,
-    outgoing: Outgoing,
-) -> Result<Incoming<Body>, TransportError> {
+    outgoing: OutgoingRequest,
+) -> Result<IncomingResponse<Body>, TransportError> {
     let request = client.request(outgoing.method, outgoing.url.as_str());
     let request = request.headers(outgoing.headers.as_ref().clone());
     let request = request.body(outgoing.body.into_bytes()?);
     let response = request.send().await.map_err(failed)?;
-    Ok(Incoming {
-        headers: response.headers().clone(),
-        status: response.status(),
-        version: response.version(),
-        body: Box::pin(stream::try_unfold(response, async |mut response| {
+    Ok(IncomingResponse::new(
+        response.status(),
+        response.version(),
+        response.headers().clone(),
+        Box::pin(stream::try_unfold(response, async |mut response| {
             let chunk = response.chunk().await.map_err(failed)?;
             Ok(chunk.map(|chunk| (chunk, response)))
         })),
-    })
+    ))
 }
 
 /// What the core has to know of an error; people read the error itself.
 fn failed(error: reqwest::Error) -> TransportError {
     let kind = match () {
-        () if error.is_dns() => Failure::Resolve,
-        () if error.is_connect() => Failure::Connect,
-        () => Failure::Io,
+        () if error.is_dns() => FailureKind::Resolve,
+        () if error.is_connect() => FailureKind::Connect,
+        () => FailureKind::Io,
     };
     TransportError::new(kind, error)
 }
@@ -50,8 +50,8 @@ pub(crate) fn builder() -> Result<Builder<impl Adapter>, reqwest::Error> {
     let client = reqwest::Client::builder().no_proxy();
     let client = client.redirect(reqwest::redirect::Policy::none());
     let client = client.retry(reqwest::retry::never()).build()?;
-    let transport = transport_fn(move |outgoing, _marks| send(client.clone(), outgoing));
-    Ok(Builder::new(WithTransport::new(
+    let transport = transport_fn(move |outgoing, _progress| send(client.clone(), outgoing));
+    Ok(Builder::new(TransportOverride::new(
         Tokio::default(),
         transport,
     )))

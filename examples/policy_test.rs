@@ -4,13 +4,13 @@
 
 use std::time::Duration;
 
-use fetch_all::proto::testing::{Script, hang, status};
+use fetch_all::proto::testing::{FetchScript, hang, status};
 use fetch_all::{Backoff, Policy};
 
 fn main() {
     let policy = Policy::default().backoff(Backoff::default().jitter(None));
 
-    let mut script = Script::new(policy);
+    let mut script = FetchScript::new(policy);
     let throttled = status(429).retry_after(Duration::from_secs(30));
     let run = script.answers([throttled, hang(), status(200)]).run();
 

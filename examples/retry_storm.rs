@@ -12,9 +12,12 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use fetch_all::proto::testing::{Down, Latency, Outage, Server, Simulation, Summary};
+use fetch_all::proto::testing::{
+    LatencyModel, Outage, OutageKind, ServerModel, Simulation, SimulationSummary,
+};
 use fetch_all::{
-    Adaptive, Backoff, Breaker, Config, Policy, Rate, RetryBudget, Rules, Throttle, Vegas,
+    AdaptiveConcurrency, Backoff, Breaker, EngineConfig, Policy, PolicyRules, Rate, RetryBudget,
+    Throttle, Vegas,
 };
 use plot::{Panel, Picture, per_second};
 
@@ -30,7 +33,7 @@ const TIME: usize = 60;
 const OUTAGE: Outage = Outage {
     from: Duration::from_secs(10),
     until: Duration::from_secs(15),
-    how: Down::Stall,
+    kind: OutageKind::Stall,
 };
 
 /// The settings that have a line in the picture.
@@ -47,7 +50,7 @@ pub(crate) struct Row {
     pub(crate) goodput: u64,
     /// How long after the outage's end the server was well again, for good; `None` if never.
     pub(crate) recovered: Option<Duration>,
-    pub(crate) summary: Summary,
+    pub(crate) summary: SimulationSummary,
 }
 
 /// Puts the same load on the same server under each setting.
@@ -58,12 +61,12 @@ pub(crate) fn run(seed: u64) -> Vec<Row> {
             .attempt_timeout(SECOND)
             .backoff(Backoff::default().base(SECOND / 4));
         // No limits of the client's own: it is many clients.
-        let config = Config::default().concurrency(10_000).window(100_000);
-        config.rules(Rules::only(policy))
+        let config = EngineConfig::default().concurrency(10_000).window(100_000);
+        config.rules(PolicyRules::from_policy(policy))
     };
     // Work for five seconds waits in its queue, and more is refused.
-    let server = Server::default()
-        .latency(Latency::exponential(SECOND / 50))
+    let server = ServerModel::default()
+        .latency(LatencyModel::exponential(SECOND / 50))
         .capacity(4, 1000);
     [
         ("no retries", config(1)),
@@ -74,10 +77,13 @@ pub(crate) fn run(seed: u64) -> Vec<Row> {
         ),
         ("with a breaker", config(4).breaker(Breaker::default())),
         ("with throttling", config(4).throttle(Throttle::default())),
-        ("with AIMD", config(4).adaptive(Adaptive::default())),
+        (
+            "with AIMD",
+            config(4).adaptive(AdaptiveConcurrency::default()),
+        ),
         (
             "with Vegas",
-            config(4).adaptive(Adaptive::Vegas(Vegas::default())),
+            config(4).adaptive(AdaptiveConcurrency::Vegas(Vegas::default())),
         ),
     ]
     .map(|(name, config)| load(name, config, server, seed))
@@ -94,7 +100,7 @@ pub(crate) fn run(seed: u64) -> Vec<Row> {
     .collect()
 }
 
-fn load(name: &'static str, config: Config, server: Server, seed: u64) -> Row {
+fn load(name: &'static str, config: EngineConfig, server: ServerModel, seed: u64) -> Row {
     let rate: Rate = format!("{ARRIVALS}/s").parse().expect("a rate");
     let mut simulation = Simulation::new(config, seed)
         .everywhere(server)

@@ -6,25 +6,27 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use fetch_all::driver::{Builder, Incoming, Outgoing, WithTransport, transport_fn};
+use fetch_all::driver::{
+    Builder, IncomingResponse, OutgoingRequest, TransportOverride, transport_fn,
+};
 use fetch_all::smol::{Smol, stream};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Unavailable at first, then fine: the answer is tried for again, after a second.
     let asked = AtomicU32::new(0);
-    let double = transport_fn(move |request: Outgoing, _marks| {
+    let double = transport_fn(move |request: OutgoingRequest, _progress| {
         let status = [503, 200][asked.fetch_add(1, Ordering::Relaxed).min(1) as usize];
         let text = format!("{} {}", request.method, request.url);
         async move {
-            Ok(Incoming {
-                body: stream::once(Ok(text.into())),
-                headers: http::HeaderMap::new(),
-                status: http::StatusCode::from_u16(status).unwrap_or_default(),
-                version: http::Version::HTTP_11,
-            })
+            Ok(IncomingResponse::new(
+                http::StatusCode::from_u16(status).unwrap_or_default(),
+                http::Version::HTTP_11,
+                http::HeaderMap::new(),
+                stream::once(Ok(text.into())),
+            ))
         }
     });
-    let fetcher = Builder::new(WithTransport::new(Smol::default(), double)).build()?;
+    let fetcher = Builder::new(TransportOverride::new(Smol::default(), double)).build()?;
 
     let outcome = smol::block_on(fetcher.fetch("http://nowhere.test/hello"));
     println!("{outcome}");

@@ -24,6 +24,7 @@
 //! | `testing` | [`proto::testing`] | fake clock, scripted server, simulator |
 //! | `policy-file` | [`policy_file`] | limits, rules and policies from a TOML file |
 //! | `record` | [`trace`] | recording what the core sees; replay, what-if |
+//! | `timing` | [`timing`] | timings of any code of yours |
 //! | `metrics`, `tracing` | | metrics and spans for the crates of these names |
 //! | `serde` | | the core's plain data as serde types |
 //!
@@ -40,11 +41,11 @@
 //!
 //! ```
 //! # #[cfg(feature = "testing")] {
-//! use fetch_all::proto::testing::{Script, status};
+//! use fetch_all::proto::testing::{FetchScript, status};
 //! use fetch_all::{Backoff, Policy};
 //!
 //! let policy = Policy::default().backoff(Backoff::default().jitter(None));
-//! let run = Script::new(policy).answers([status(503), status(200)]).run();
+//! let run = FetchScript::new(policy).answers([status(503), status(200)]).run();
 //! assert_eq!(run.to_string(), "0s start · 0s 503 · 1s start · 1s 200 done");
 //! # }
 //! ```
@@ -53,7 +54,7 @@
 //!
 //! 1. It waits in its host's queue. Hosts take turns, so none delays another. Limits hold over all
 //!    and per host: attempts in flight, attempts per second.
-//! 2. An attempt is sent. Its [`Timeouts`] come from the first of the [`Rules`] that match the URL:
+//! 2. An attempt is sent. Its [`Timeouts`] come from the first of the [`PolicyRules`] that match the URL:
 //!    10 s for `/delay/`, 8 s for `/status/`, else 6 s. They begin with the attempt; waiting in the
 //!    queue does not count.
 //! 3. A failure or a status worth a retry (408, 425, 429, 500, 502, 503, 504) is tried again, three
@@ -77,6 +78,7 @@
     not(feature = "testing"),
     doc = "[`proto::testing`]: #without-a-runtime"
 )]
+#![cfg_attr(not(feature = "timing"), doc = "[`timing`]: #without-a-runtime")]
 #![cfg_attr(not(feature = "tokio"), doc = "[`tokio`]: #without-a-runtime")]
 
 #[cfg(feature = "async-std")]
@@ -84,10 +86,11 @@ pub use fetch_async_std as async_std;
 /// The loop and its seams, for transports and adapters of your own.
 pub use fetch_driver as driver;
 pub use fetch_driver::{
-    AttemptEnd, AttemptReport, Backoff, BatchStats, Body, BuildError, Connection, Error, ErrorKind,
-    Failure, FallbackValue, FellBack, FetchAll, FetchError, GaveUp, IntoRequest, Jitter, Keep,
-    Limit, Method, Outcome, OverCap, Pattern, Policy, Rate, Redacted, Redirects, Request, Response,
-    RetryAfter, Rules, Settings, Stats, StatusSet, StreamedResponse, Timeouts, Timings,
+    AttemptEnd, AttemptReport, Backoff, BatchStats, BodyRetention, BuildError, ConnectionInfo,
+    EngineStats, Error, ErrorKind, FailureKind, FallbackSource, FallbackValue, FetchAll,
+    FetchError, FetchTimings, GiveUpReason, IntoRequest, Jitter, Method, Outcome, OverCap, Policy,
+    PolicyRules, Rate, RedactedUrl, RedirectPolicy, Request, Response, RetryAfterPolicy,
+    RulePattern, Settings, StatusSet, StreamedBody, StreamedResponse, TimeLimit, Timeouts,
 };
 #[cfg(feature = "isahc")]
 pub use fetch_isahc as isahc;
@@ -99,15 +102,17 @@ pub use fetch_proto as proto;
 /// What policies are made of, besides the types above: breakers, budgets, hedging, learned limits,
 /// balancing, faults on purpose.
 pub use fetch_proto::{
-    Adaptive, Aimd, Balance, Breaker, BreakerMode, Chaos, Class, Classes, Config, Endpoint,
-    Fallback, Fault, Gradient2, Hedge, HedgeDelay, OnOpen, Outlier, RetryBudget, Shed, StallGuard,
-    Target, Throttle, Vegas,
+    AdaptiveConcurrency, Aimd, BalanceStrategy, BalancedTarget, Breaker, BreakerMode, ChaosPolicy,
+    EngineConfig, Fallback, Gradient2, Hedge, HedgeDelay, InjectedFault, LoadShedding, OnOpen,
+    OutlierDetection, RetryBudget, RetryClass, RetryClasses, StallGuard, TargetEndpoint, Throttle,
+    Vegas,
 };
 #[cfg(feature = "smol")]
 pub use fetch_smol as smol;
 #[cfg(feature = "surf")]
 pub use fetch_surf as surf;
 /// Times any code: futures, closures, scopes and whole functions.
+#[cfg(feature = "timing")]
 pub use fetch_timing as timing;
 #[cfg(feature = "tokio")]
 pub use fetch_tokio as tokio;

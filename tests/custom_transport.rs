@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use fetch_all::driver::{Adapter, Fetcher};
 use fetch_all::tokio::StreamExt;
-use fetch_all::{AttemptEnd, Backoff, Failure, Policy, Redirects, Request, Rules};
+use fetch_all::{AttemptEnd, Backoff, FailureKind, Policy, PolicyRules, RedirectPolicy, Request};
 use fetch_testbed::{Observed, Site};
 
 #[expect(dead_code, reason = "its main function is not called")]
@@ -22,7 +22,10 @@ fn with<F: Future<Output = ()>>(test: impl FnOnce(Site) -> F) {
 fn fetcher(concurrency: usize) -> Fetcher<impl Adapter> {
     let policy = Policy::default().backoff(Backoff::default().base(Duration::ZERO));
     let builder = example::builder().unwrap().concurrency(concurrency);
-    builder.rules(Rules::only(policy)).build().unwrap()
+    builder
+        .rules(PolicyRules::from_policy(policy))
+        .build()
+        .unwrap()
 }
 
 /// Waits until the site has seen it, so long as nothing is stuck.
@@ -53,7 +56,7 @@ fn failures_are_tried_again_by_the_core_alone() {
 #[test]
 fn redirects_are_followed_by_the_core_alone() {
     with(|site| async move {
-        let policy = Policy::default().redirects(Redirects::limit(1));
+        let policy = Policy::default().redirects(RedirectPolicy::limit(1));
         let request = Request::get(site.url("/redirect/2"))
             .unwrap()
             .policy(policy);
@@ -105,6 +108,6 @@ fn errors_keep_their_kind() {
         drop(site);
         let outcome = fetcher(1).fetch("http://127.0.0.1:1/").await;
         let ends: Vec<_> = outcome.attempts.iter().map(|attempt| attempt.end).collect();
-        assert_eq!(ends, [AttemptEnd::Failed(Failure::Connect); 3]);
+        assert_eq!(ends, [AttemptEnd::Failed(FailureKind::Connect); 3]);
     });
 }

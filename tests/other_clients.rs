@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use fetch_all::driver::{Adapter, Builder, Fetcher, Http2, Proxy, ProxyRules};
-use fetch_all::{Backoff, Method, Policy, Request, Rules, Timeouts, isahc, surf};
+use fetch_all::driver::{Adapter, Builder, Fetcher, Http2Mode, Proxy, ProxyRules};
+use fetch_all::{Backoff, Method, Policy, PolicyRules, Request, Timeouts, isahc, surf};
 use fetch_testbed::Site;
 use smol::block_on;
 
@@ -41,14 +41,13 @@ fn fetcher<A: Adapter>(builder: fn() -> Builder<A>) -> Fetcher<A> {
 
 fn a_slow_server_is_no_slow_connection<A: Adapter>(builder: fn() -> Builder<A>) {
     let site = Site::start().unwrap();
-    let policy = quick().attempts(1).timeouts(Timeouts {
-        connect: Some(Duration::from_millis(50)),
-        ..Timeouts::default()
-    });
+    let policy = quick()
+        .attempts(1)
+        .timeouts(Timeouts::default().connect(Duration::from_millis(50)));
     let request = Request::get(site.url("/delay/0.3")).unwrap();
     let outcome = block_on(fetcher(builder).fetch(request.policy(policy.clone())));
     assert!(outcome.is_success(), "{outcome}");
-    let fetcher = builder().rules(Rules::only(policy)).build();
+    let fetcher = builder().rules(PolicyRules::from_policy(policy)).build();
     let outcome = block_on(fetcher.unwrap().fetch(site.url("/delay/0.3")));
     assert!(outcome.is_success(), "{outcome}");
 }
@@ -68,11 +67,8 @@ fn an_error_does_not_claim_to_know_that_there_was_no_connection<A: Adapter>(
 
 fn a_limit_that_cannot_be_kept_is_refused<A: Adapter>(builder: fn() -> Builder<A>) {
     let site = Site::start().unwrap();
-    let policy = quick().timeouts(Timeouts {
-        first_byte: Some(LONG),
-        ..Timeouts::default()
-    });
-    let rules = Rules::only(policy.clone());
+    let policy = quick().timeouts(Timeouts::default().first_byte(LONG));
+    let rules = PolicyRules::from_policy(policy.clone());
     let error = builder().rules(rules).build().unwrap_err();
     assert!(error.to_string().contains("first_byte"), "{error}");
     let request = Request::get(site.url("/get")).unwrap().policy(policy);
@@ -122,7 +118,7 @@ fn what_cannot_be_obeyed_is_an_error_at_the_build() {
     let local = "127.0.0.1".parse().unwrap();
     let over_isahc = [
         isahc::Fetcher::builder().resolve("a.test", 80, [local, local]),
-        isahc::Fetcher::builder().settings(|s| s.http2 = Http2::PriorKnowledge),
+        isahc::Fetcher::builder().settings(|s| s.http2 = Http2Mode::PriorKnowledge),
         isahc::Fetcher::builder().connect_to("a.test:80:b.test:80"),
     ];
     assert!(
@@ -133,8 +129,8 @@ fn what_cannot_be_obeyed_is_an_error_at_the_build() {
     let proxy = Proxy::parse("http://127.0.0.1:1").unwrap();
     let over_surf = [
         surf::Fetcher::builder().resolve("a.test", 80, [local, local]),
-        surf::Fetcher::builder().settings(|s| s.http2 = Http2::PriorKnowledge),
-        surf::Fetcher::builder().settings(|s| s.proxy = ProxyRules::new().all(proxy)),
+        surf::Fetcher::builder().settings(|s| s.http2 = Http2Mode::PriorKnowledge),
+        surf::Fetcher::builder().settings(|s| s.route.proxy = ProxyRules::new().all(proxy)),
     ];
     assert!(
         over_surf

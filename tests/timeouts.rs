@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use fetch_all::smol::{Fetcher, StreamExt};
-use fetch_all::{AttemptEnd, Limit, Policy};
+use fetch_all::{AttemptEnd, Policy, TimeLimit};
 use fetch_testbed::Site;
 
 /// Accepts connections and never answers.
@@ -42,7 +42,7 @@ fn each_pattern_has_its_limit_from_the_start_of_the_attempt() {
         let attempt = &outcome.attempts[0];
         assert_eq!(
             attempt.end,
-            AttemptEnd::TimedOut(Limit::Attempt),
+            AttemptEnd::TimedOut(TimeLimit::Attempt),
             "{outcome}"
         );
         let took = attempt.timings.total();

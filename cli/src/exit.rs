@@ -1,14 +1,14 @@
-//! Exit codes, and the errors that end the command before or during its work.
+//! Exit codes, and the error that ends the command.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
-/// What the process ends with: GNU Wget's table for many URLs, and a few more.
+/// The exit codes: those of GNU Wget, and a few more.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 #[repr(u8)]
-pub(crate) enum Code {
+pub(crate) enum ExitStatus {
     Internal = 1,
-    /// Wrong options, or lines that are no URLs.
+    /// Wrong options, or lines that are not URLs.
     Usage = 2,
     File = 3,
     Network = 4,
@@ -16,47 +16,47 @@ pub(crate) enum Code {
     Auth = 6,
     Protocol = 7,
     Http = 8,
-    /// Stopped before all was fetched: `--fail-early`, `--deadline`.
+    /// Stopped before all URLs were fetched: `--fail-early`, `--deadline`.
     Unfinished = 20,
     Interrupted = 130,
     Terminated = 143,
 }
 
-/// The table for `--help`.
-pub(crate) const TABLE: &str = "\
-Exit codes (of several, the lowest but 0 and 1; a signal's goes before all):
-  0    every URL was fetched (without -f, whatever the status)
+/// The table of `--help`.
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes (if URLs fail differently, the lowest wins, 1 only if nothing else applies; a signal's
+code overrides all):
+  0    every URL was fetched (without -f, with any status)
   1    internal error
   2    wrong options, or lines that are not URLs
   3    a file could not be read or written
   4    network: DNS, connection, timeout
   5    TLS
   6    401, 403 or 407, with --fail
-  7    protocol: no valid HTTP, too many redirects, body too large
+  7    protocol: invalid HTTP, too many redirects, body too large
   8    another HTTP error status, with --fail
-  20   stopped unfinished: --deadline, --fail-early
+  20   stopped before the end: --deadline, --fail-early
   130  Ctrl-C
   143  SIGTERM";
 
-/// What the table says of a code.
+/// The description of a code in the table.
 pub(crate) fn meaning(code: u8) -> &'static str {
-    let mut rows = TABLE
+    let mut rows = EXIT_CODES
         .lines()
-        .skip(1)
         .filter_map(|row| row.trim().split_once(' '));
     let row = rows.find(|(number, _)| number.parse() == Ok(code));
     row.map_or("", |(_, meaning)| meaning.trim())
 }
 
-/// The code that wins so far, shared between threads; 0 is none.
+/// The exit code that wins so far, shared between threads; 0 is none.
 #[derive(Debug, Default)]
-pub(crate) struct Worst(AtomicU8);
+pub(crate) struct WorstStatus(AtomicU8);
 
-impl Worst {
-    pub(crate) fn note(&self, code: Code) {
+impl WorstStatus {
+    pub(crate) fn record(&self, code: ExitStatus) {
         let code = code as u8;
         let wins = |old| old == 0 || (code != 1 && (old == 1 || code < old));
-        // `Err` says that the old one stays.
+        // `Err` means that the old code stays.
         let _ = self
             .0
             .fetch_update(Relaxed, Relaxed, |old| wins(old).then_some(code));
@@ -67,31 +67,31 @@ impl Worst {
     }
 }
 
-/// Why the command cannot go on.
+/// An error that ends the command, with its exit code.
 #[derive(Debug)]
-pub(crate) struct Stop {
-    pub(crate) code: Code,
+pub(crate) struct CliError {
+    pub(crate) code: ExitStatus,
     pub(crate) message: String,
 }
 
-impl Stop {
+impl CliError {
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self {
-            code: Code::Usage,
+            code: ExitStatus::Usage,
             message: message.into(),
         }
     }
 
     pub(crate) fn file(message: impl Into<String>) -> Self {
         Self {
-            code: Code::File,
+            code: ExitStatus::File,
             message: message.into(),
         }
     }
 
     pub(crate) fn internal(message: impl fmt::Display) -> Self {
         Self {
-            code: Code::Internal,
+            code: ExitStatus::Internal,
             message: message.to_string(),
         }
     }
@@ -102,23 +102,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lowest_code_wins_but_for_1() {
-        let worst = Worst::default();
-        assert_eq!(worst.get(), 0);
+    fn the_lowest_code_wins_and_1_only_if_alone() {
+        let status = WorstStatus::default();
+        assert_eq!(status.get(), 0);
         for code in [
-            Code::Internal,
-            Code::Http,
-            Code::Network,
-            Code::Internal,
-            Code::Unfinished,
+            ExitStatus::Internal,
+            ExitStatus::Http,
+            ExitStatus::Network,
+            ExitStatus::Internal,
+            ExitStatus::Unfinished,
         ] {
-            worst.note(code);
+            status.record(code);
         }
-        assert_eq!(worst.get(), 4);
+        assert_eq!(status.get(), 4);
     }
 
     #[test]
-    fn the_table_has_every_code() {
+    fn the_table_describes_every_code() {
         for code in [0, 1, 2, 3, 4, 5, 6, 7, 8, 20, 130, 143] {
             assert!(!meaning(code).is_empty(), "{code}");
         }

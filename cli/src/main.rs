@@ -1,69 +1,48 @@
 //! The command `fetch-all`: fetches every URL of a list.
 
 mod args;
-mod backlog;
-mod checksum;
-mod command;
+mod commands;
 mod config;
-mod demo;
-mod dry;
-mod ended;
-mod errors;
-mod eta;
+mod display;
 mod exit;
-mod format;
-mod generate;
-mod given;
-mod hints;
-mod hosts;
 mod input;
-mod item;
 mod logging;
-mod logins;
-mod monitor;
-mod origin;
+mod mutex;
+mod outcome;
 mod output;
 mod plan;
-mod policy;
-mod progress;
-mod record;
-mod replace;
-mod replay;
-mod report;
 mod robots;
 mod run;
 mod save;
-mod screen;
-mod show;
-mod signals;
-mod simulate;
 mod state;
-mod summary;
-mod tally;
-mod text;
-mod toml_file;
-mod verdict;
-mod version;
-mod write_out;
+mod ui;
 
 use std::io::Write;
 use std::process::ExitCode;
 
-use exit::Stop;
+use args::CliArgs;
+use args::command::Command;
+use commands::demo::DemoSite;
+use commands::{dry_run, generate, policy, replay, simulate};
+use config::hints;
+use exit::CliError;
+use plan::{DryRunPlan, RunPlan};
 
 fn main() -> ExitCode {
     let parsed = match config::parse() {
         Ok(parsed) => parsed,
-        Err(config::Wrong::Line(error, origins)) => return hints::report(&error, &origins),
-        Err(config::Wrong::Outside(stop)) => return end(Err(stop)),
+        Err(config::ParseError::CommandLine(error, sources)) => {
+            return hints::report(&error, &sources);
+        }
+        Err(config::ParseError::Config(error)) => return exit(Err(error)),
     };
     for warning in &parsed.warnings {
         let _ = writeln!(std::io::stderr(), "fetch-all: {warning}");
     }
-    end(run(parsed))
+    exit(run(parsed))
 }
 
-fn run(parsed: config::Parsed) -> Result<u8, Stop> {
+fn run(parsed: config::ParsedOptions) -> Result<u8, CliError> {
     let setup = &parsed.args.setup;
     if let Some(kind) = setup.generate {
         return print(&generate::generate(kind));
@@ -73,29 +52,44 @@ fn run(parsed: config::Parsed) -> Result<u8, Stop> {
     }
     let mut args = parsed.args;
     match args.command.take() {
-        Some(command) => command.run(),
-        None if args.input.dry_run => plan::Plan::dry(args).and_then(dry::run),
-        None => plan::Plan::new(args).and_then(run::run),
+        Some(Command::Policy(command)) => policy::run(&command),
+        Some(Command::Replay(args)) => replay::run(&args),
+        Some(Command::Simulate(args)) => simulate::run(*args),
+        None => fetch(args),
     }
 }
 
-/// Prints on stdout, which may be closed early.
-fn print(text: &[u8]) -> Result<u8, Stop> {
+/// Fetches the URLs of the arguments and lists.
+fn fetch(mut args: CliArgs) -> Result<u8, CliError> {
+    let demo = args.input.demo.then(|| DemoSite::start(&mut args));
+    let demo = demo.transpose()?;
+    let list = match &demo {
+        Some(site) => site.list(),
+        None => input::open(&args.input)?,
+    };
+    match args.input.dry_run {
+        true => DryRunPlan::new(&args, list).and_then(dry_run::run),
+        false => RunPlan::new(&args, list).and_then(run::run),
+    }
+}
+
+/// Prints on stdout. A reader that closes it early is no error.
+fn print(text: &[u8]) -> Result<u8, CliError> {
     match std::io::stdout().write_all(text) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Stop::file(format!("stdout: cannot be written: {error}")))
-        }
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(CliError::file(
+            format!("stdout: cannot be written: {error}"),
+        )),
         _ => Ok(0),
     }
 }
 
-fn end(result: Result<u8, Stop>) -> ExitCode {
+/// Prints the error, and makes the exit code.
+fn exit(result: Result<u8, CliError>) -> ExitCode {
     match result {
         Ok(code) => ExitCode::from(code),
-        Err(stop) => {
-            // Nobody is left to tell if stderr is closed.
-            let _ = writeln!(std::io::stderr(), "fetch-all: {}", stop.message);
-            ExitCode::from(stop.code as u8)
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "fetch-all: {}", error.message);
+            ExitCode::from(error.code as u8)
         }
     }
 }

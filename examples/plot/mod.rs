@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Duration;
 
-use fetch_all::proto::testing::{Outage, Point, Series};
+use fetch_all::proto::testing::{LoadSeries, Outage, SeriesPoint};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
@@ -33,7 +33,7 @@ pub(crate) struct Panel<'a> {
 }
 
 /// What was counted in every second of a run.
-pub(crate) fn per_second(series: &Series, count: impl Fn(&Point) -> u64) -> Vec<u64> {
+pub(crate) fn per_second(series: &LoadSeries, count: impl Fn(&SeriesPoint) -> u64) -> Vec<u64> {
     let mut seconds = Vec::new();
     for (place, point) in series.points().iter().enumerate() {
         // Buckets are a power of two in seconds, and here never more than one.

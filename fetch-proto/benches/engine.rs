@@ -1,15 +1,14 @@
-//! What the engine costs: one fetch from submission to outcome, a look while nothing is due, a
-//! retry's timer. `cargo bench -p fetch-proto --bench engine`.
+//! Costs of the engine: a fetch from submission to outcome, an idle poll, a retry's timer.
+//! `cargo bench -p fetch-proto --bench engine`.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use fetch_proto::{
-    Adaptive, Attempt, AttemptId, Backoff, Breaker, Config, Delivery, Engine, Failure, Head, Hedge,
-    Idle, Input, Method, Output, Policy, Rate, Request, RequestBody, RetryBudget, Rules, Shed,
-    StallGuard, Throttle, Timestamp,
+    AdaptiveConcurrency, Attempt, AttemptId, Backoff, Breaker, Engine, EngineConfig, EngineOutput,
+    FailureKind, FetchRequest, HeadSummary, Hedge, IdleState, Input, LoadShedding, Policy,
+    PolicyRules, Rate, RetryBudget, StallGuard, Throttle, Timestamp,
 };
 use url::Url;
 
@@ -20,35 +19,35 @@ fn main() {
 const SEED: u64 = 7;
 const START: Timestamp = Timestamp::START;
 
-/// One fetch that is answered 200 at once: submit, start, head, accept, end, done. Its host is new
-/// to the engine, and forgotten with it.
+/// A fetch that is answered 200 at once: submit, start, head, accept, end, done. Its host is
+/// created and removed with it.
 #[divan::bench(sample_size = 1_000)]
 fn submit_to_done(bencher: Bencher<'_, '_>) {
-    one_by_one(bencher, Engine::new(Config::default(), SEED, START));
+    one_by_one(bencher, Engine::new(EngineConfig::default(), SEED, START));
 }
 
-/// The same with every policy that there is.
+/// The same with every policy enabled.
 #[divan::bench(sample_size = 1_000)]
 fn submit_to_done_with_all_policies(bencher: Bencher<'_, '_>) {
     let policy = Policy::default()
         .hedge(Hedge::default())
         .rate(rate())
         .stall(StallGuard::default());
-    let config = Config::default()
-        .adaptive(Adaptive::default())
+    let config = EngineConfig::default()
+        .adaptive(AdaptiveConcurrency::default())
         .breaker(Breaker::default())
         .budget(RetryBudget::default())
         .host_budget(RetryBudget::default())
         .host_rate(rate())
         .per_host(16)
         .rate(rate())
-        .rules(Rules::only(policy))
-        .shed(Shed::default())
+        .rules(PolicyRules::from_policy(policy))
+        .shed(LoadShedding::default())
         .throttle(Throttle::default());
     one_by_one(bencher, Engine::new(config, SEED, START));
 }
 
-/// Fetches that are submitted, answered and dropped one after the other, a millisecond apart.
+/// Submits, answers and drops one fetch after the other, a millisecond apart.
 fn one_by_one(bencher: Bencher<'_, '_>, mut engine: Engine) {
     let request = request();
     let mut now = START;
@@ -58,8 +57,8 @@ fn one_by_one(bencher: Bencher<'_, '_>, mut engine: Engine) {
         let id = id.expect("there is room");
         loop {
             match engine.poll(now) {
-                Output::Start(attempt) => answer(&mut engine, attempt.id, now),
-                Output::Done(done, outcome) => {
+                EngineOutput::Start(attempt) => answer(&mut engine, attempt.id, now),
+                EngineOutput::Done(done, outcome) => {
                     assert_eq!((done, outcome.attempts.len()), (id, 1));
                     break;
                 }
@@ -73,10 +72,14 @@ fn rate() -> Rate {
     "1000000/s".parse().expect("a rate")
 }
 
-/// A poll that finds nothing to do, while so many fetches are queued: the same for all.
+/// An idle poll while fetches are queued: independent of their number.
 #[divan::bench(args = [1_000, 100_000, 1_000_000], sample_size = 1_000)]
 fn idle_poll_with_queued_fetches(bencher: Bencher<'_, '_>, live: usize) {
-    let mut engine = Engine::new(Config::default().concurrency(1).window(live), SEED, START);
+    let mut engine = Engine::new(
+        EngineConfig::default().concurrency(1).window(live),
+        SEED,
+        START,
+    );
     let request = request();
     for _ in 0..live {
         engine
@@ -87,16 +90,16 @@ fn idle_poll_with_queued_fetches(bencher: Bencher<'_, '_>, live: usize) {
     bencher.bench_local(|| engine.poll(black_box(START)));
 }
 
-/// The first attempt of each fetch fails: it goes to sleep, its timer fires, it starts again. The
-/// figure of items per second is that of fetches.
+/// The first attempt of each fetch fails, its backoff timer fires, and it starts again. The item
+/// count is that of fetches.
 #[divan::bench(args = [1_000, 100_000], sample_size = 1, sample_count = 20)]
 fn fail_sleep_and_start_again(bencher: Bencher<'_, '_>, count: usize) {
     let flying = || {
         let policy = Policy::default().backoff(Backoff::default().base(Duration::from_secs(1)));
-        let config = Config::default()
+        let config = EngineConfig::default()
             .concurrency(count)
             .window(count)
-            .rules(Rules::only(policy));
+            .rules(PolicyRules::from_policy(policy));
         let mut engine = Engine::new(config, SEED, START);
         let request = request();
         for _ in 0..count {
@@ -114,7 +117,7 @@ fn fail_sleep_and_start_again(bencher: Bencher<'_, '_>, count: usize) {
         .with_inputs(flying)
         .bench_local_values(|(mut engine, ids)| {
             for id in ids {
-                engine.handle(id, Input::End(Err(Failure::Connect)), START);
+                engine.handle(id, Input::End(Err(FailureKind::Connect)), START);
             }
             let mut started = 0;
             let mut idle = drain(&mut engine, START, |_| {});
@@ -126,31 +129,21 @@ fn fail_sleep_and_start_again(bencher: Bencher<'_, '_>, count: usize) {
         });
 }
 
-fn request() -> Request {
-    Request {
-        body: RequestBody::None,
-        delivery: Delivery::Buffered,
-        idempotent: false,
-        method: Method::Get,
-        policy: None,
-        priority: 0,
-        share: None,
-        tag: 0,
-        url: Arc::new(Url::parse("http://site.test/bytes/1024").expect("a valid URL")),
-    }
+fn request() -> FetchRequest {
+    FetchRequest::get(Url::parse("http://site.test/bytes/1024").expect("a valid URL"))
 }
 
 fn answer(engine: &mut Engine, id: AttemptId, now: Timestamp) {
-    engine.handle(id, Input::Head(Head::status(200)), now);
+    engine.handle(id, Input::Head(HeadSummary::status(200)), now);
     engine.handle(id, Input::End(Ok(())), now);
 }
 
-/// Polls until there is nothing more to do, and shows every start.
-fn drain(engine: &mut Engine, now: Timestamp, mut start: impl FnMut(Attempt)) -> Idle {
+/// Polls until the engine is idle, and passes on every start.
+fn drain(engine: &mut Engine, now: Timestamp, mut start: impl FnMut(Attempt)) -> IdleState {
     loop {
         match engine.poll(now) {
-            Output::Start(attempt) => start(attempt),
-            Output::Idle(idle) => return idle,
+            EngineOutput::Start(attempt) => start(attempt),
+            EngineOutput::Idle(idle) => return idle,
             _ => {}
         }
     }

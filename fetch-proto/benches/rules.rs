@@ -1,16 +1,16 @@
-//! What it costs to choose a policy by URL. `cargo bench -p fetch-proto --bench rules`.
+//! Costs of choosing a policy by URL. `cargo bench -p fetch-proto --bench rules`.
 
 use std::hint::black_box;
 
 use divan::Bencher;
-use fetch_proto::{Method, Policy, Rules};
+use fetch_proto::{Method, Policy, PolicyRules};
 use url::Url;
 
 fn main() {
     divan::main();
 }
 
-/// Ten rules of all kinds, against URLs that match the first, the last, and none of them.
+/// Ten rules of all kinds, with URLs that match the first, the last and none.
 #[divan::bench(sample_size = 1_000, args = [
     "https://site.test/delay/3?n=1",
     "https://last.test/some/longer/path/to/a/page.html?with=query",
@@ -31,19 +31,19 @@ fn ten_rules(bencher: Bencher<'_, '_>, url: &str) {
     ];
     let rules = patterns
         .into_iter()
-        .fold(Rules::builder(), |rules, pattern| {
+        .fold(PolicyRules::builder(), |rules, pattern| {
             rules.rule(pattern, Policy::default())
         })
         .build()
         .expect("valid rules");
     let url = Url::parse(url).expect("a valid URL");
-    bencher.bench(|| rules.matched(black_box(&Method::Get), black_box(&url)));
+    bencher.bench(|| rules.matching_rule(black_box(&Method::Get), black_box(&url)));
 }
 
-/// The two rules that are there by default, against a URL that matches neither.
+/// The two default rules, with a URL that matches neither.
 #[divan::bench(sample_size = 1_000)]
 fn default_rules(bencher: Bencher<'_, '_>) {
-    let rules = Rules::default();
+    let rules = PolicyRules::default();
     let url = Url::parse("http://127.0.0.1:8080/bytes/1024").expect("a valid URL");
-    bencher.bench(|| rules.matched(black_box(&Method::Get), black_box(&url)));
+    bencher.bench(|| rules.matching_rule(black_box(&Method::Get), black_box(&url)));
 }

@@ -1,93 +1,167 @@
-//! The pure core of fetch-all: it decides admission, retries, backoff, timeouts, redirects and
-//! limits, and records timings, without doing IO or reading a clock.
+//! The decisions of a bulk HTTP client as a state machine: admission, retries, backoff, timeouts,
+//! redirects, rate limits and circuit breakers, without IO and without a clock.
 //!
-//! - [`Fetch`] is one fetch's life; [`Engine`] runs many through a bounded window.
-//! - Time is an argument ([`Timestamp`]), randomness is a seed, what happened is an [`Input`], what to
-//!   do is an [`Output`]: plain data, so that a run can be recorded and replayed.
-//! - [`Policy`] says what a fetch may do; [`Rules`] choose one by URL.
-//! - [`Circuit`], [`Purse`] and [`Throttler`] spare hosts that fail; each can be used alone.
-//! - The feature `testing` brings a fake clock, a scripted server and a simulator.
+//! # Where to start
 //!
-//! A unit test of a retry policy needs no runtime, no socket and no sleep:
+//! | to … | start at |
+//! |---|---|
+//! | test a retry policy without a runtime, a socket or a sleep | `testing::FetchScript`, [`Policy`] |
+//! | simulate a whole run in virtual time | `testing::Simulation` |
+//! | drive an HTTP client | [`Engine`], [`EngineConfig`], and the loop below |
+//! | drive one fetch without queues and host limits | [`Fetch`] |
+//! | choose a policy by URL | [`PolicyRules`], [`RulePattern`] |
+//! | use one mechanism alone | [`Backoff`], [`CircuitBreaker`], [`ConcurrencyLimiter`], [`LoadBalancer`], [`RateLimiter`], [`RequestThrottler`], [`RetryTokens`] |
+//!
+//! The module `testing` needs the feature of that name; the feature `serde` makes plain data
+//! serialisable.
+//!
+//! # Inputs and outputs
+//!
+//! A *driver* owns the sockets and the clock. It reports to the engine by four calls:
+//! [`Engine::submit`] (a URL to fetch), [`Engine::handle`] (an [`Input`] about an attempt: response
+//! head, body bytes, end), [`Engine::cancel`] and [`Engine::close`]. It asks for work by
+//! [`Engine::poll`], which returns one [`EngineOutput`] at a time:
+//!
+//! | [`EngineOutput`] | the driver |
+//! |---|---|
+//! | `Start` | sends the request, reports inputs for it, and exactly one [`Input::End`] |
+//! | `Accept` | delivers the body of that response to the caller |
+//! | `Discard` | reads that body and drops it, so that the connection can be reused |
+//! | `Abort` | drops the attempt; inputs about it are [`InputEffect::Stale`] from now on |
+//! | `Done` | delivers the [`FetchOutcome`]: exactly one per submitted URL |
+//! | `Event` | logs a decision and its reason, if events are enabled |
+//! | `Idle` | submits as many URLs as there is room for, then waits for the network or until [`IdleState::wake`] |
+//!
+//! Only a drained engine returns `Idle`, and only its [`IdleState`] has the next deadline, so no
+//! timer can be forgotten.
+//!
+//! # The driving loop
+//!
+//! The network of this driver answers every request with 200, a second later.
+//!
+//! ```
+//! use core::time::Duration;
+//! use fetch_proto::{Engine, EngineConfig, FetchRequest, HeadSummary, Input, EngineOutput, Timestamp};
+//!
+//! let mut urls = ["http://a.test/1", "http://a.test/2", "http://b.test/"].into_iter();
+//! let mut now = Timestamp::START;
+//! let mut engine = Engine::new(EngineConfig::default().per_host(1), 7, now);
+//! let mut in_flight = Vec::new();
+//! let mut finished = Vec::new();
+//! loop {
+//!     match engine.poll(now) {
+//!         EngineOutput::Start(attempt) => in_flight.push((now + Duration::from_secs(1), attempt.id)),
+//!         EngineOutput::Abort(id) => in_flight.retain(|(_, other)| *other != id),
+//!         EngineOutput::Accept(_) | EngineOutput::Discard(_) | EngineOutput::Event(..) => {}
+//!         EngineOutput::Done(_, outcome) => finished.push((now.to_string(), outcome.url.to_string())),
+//!         EngineOutput::Idle(idle) => {
+//!             let next: Vec<_> = urls.by_ref().take(idle.room).collect();
+//!             if idle.live == 0 && next.is_empty() {
+//!                 break;
+//!             }
+//!             if !next.is_empty() {
+//!                 for url in next {
+//!                     engine.submit(FetchRequest::get(url.parse()?), now)?;
+//!                 }
+//!                 continue; // something new to poll for
+//!             }
+//!             // Sleep until the network or the engine has something to do.
+//!             let arrival = in_flight.iter().map(|(at, _)| *at).min();
+//!             let wake = idle.wake.map(|wake| wake.at);
+//!             now = arrival.into_iter().chain(wake).min().expect("every wait has a limit");
+//!             for (_, id) in in_flight.extract_if(.., |(at, _)| *at <= now) {
+//!                 engine.handle(id, Input::Head(HeadSummary::status(200)), now);
+//!                 engine.handle(id, Input::End(Ok(())), now);
+//!             }
+//!         }
+//!         other => unreachable!("not configured: {other:?}"),
+//!     }
+//! }
+//! let expected = [("1s", "http://a.test/1"), ("1s", "http://b.test/"), ("2s", "http://a.test/2")];
+//! assert!(finished.iter().map(|(at, url)| (&**at, &**url)).eq(expected));
+//! # Ok::<(), Box<dyn core::error::Error>>(())
+//! ```
+//!
+//! # Determinism
+//!
+//! Time is an argument ([`Timestamp`]) and randomness is a seed. The same configuration, seed and
+//! inputs give the same outputs on every platform: jitter is a hash of seed, fetch and attempt,
+//! arithmetic is integer or fixed-point, and no decision depends on the order of a hash map. A run
+//! can therefore be recorded and replayed, and a policy tested in virtual time:
 //!
 //! ```
 //! # #[cfg(feature = "testing")] {
-//! use fetch_proto::testing::{Script, status};
+//! use fetch_proto::testing::{FetchScript, status};
 //! use fetch_proto::{Backoff, Policy};
 //!
 //! let policy = Policy::default().backoff(Backoff::default().jitter(None));
-//! let run = Script::new(policy).answers([status(503), status(503), status(200)]).run();
+//! let run = FetchScript::new(policy).answers([status(503), status(503), status(200)]).run();
 //! assert_eq!(run.to_string(), "0s start · 0s 503 · 1s start · 1s 503 · 3s start · 3s 200 done");
 //! # }
 //! ```
 #![no_std]
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
-mod balance;
-mod batch;
-mod breaker;
-mod budget;
 mod engine;
-mod event;
-mod failure;
 mod fetch;
-mod few;
-mod hedge;
-mod histogram;
-mod id;
-mod latency;
-mod limiter;
-mod method;
-mod outcome;
+mod guards;
+mod inline_vec;
+mod model;
 mod policy;
-mod portion;
 mod random;
-mod rate;
-mod request;
 mod rules;
-mod slots;
-mod stall;
+mod stats;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
-mod throttle;
-mod time;
-mod timings;
-mod wake;
 
-pub use balance::{Balance, Balancer, Endpoint, Outlier, Served, Target, TargetError};
-pub use batch::{BatchStats, Ending, Sample};
-pub use breaker::{
-    Breaker, BreakerMode, Call, CallCounts, Circuit, CircuitState, Denied, OnOpen, Transition,
-    Trip, Verdict,
-};
-pub use budget::{Purse, RetryBudget, RetryCost, RetryKind};
 pub use engine::{
-    Checkpoint, Config, Engine, HostStats, Idle, Moved, Output, Part, Refusal, Rejected, Shed,
-    Stats,
+    Engine, EngineCheckpoint, EngineConfig, EngineOutput, EngineStats, FetchTransfer, HostStats,
+    IdleState, LoadShedding, RejectReason, RejectedRequest, Shard,
 };
-pub use event::{Cause, Event, Pace};
-pub use failure::Failure;
-pub use fetch::{Fetch, Step};
-pub use hedge::{Hedge, HedgeDelay};
-pub use histogram::{Histogram, HistogramSummary};
-pub use id::{AttemptId, FetchId};
-pub use latency::Recent;
-pub use limiter::{Adaptive, Aimd, Gradient2, Limiter, Vegas};
-pub use method::{InvalidMethod, Method};
-pub use outcome::{AttemptEnd, AttemptReport, Error, Finish, GaveUp, Outcome};
+pub use fetch::request::{BodyDelivery, FetchRequest, RequestBodyKind};
+pub use fetch::{Fetch, FetchStep};
+pub use guards::balance::{
+    BalanceStrategy, BalancedTarget, EndpointResult, LoadBalancer, OutlierDetection,
+    TargetEndpoint, TargetError,
+};
+pub use guards::breaker::{
+    Breaker, BreakerCall, BreakerMode, CallCounts, CallNotPermitted, CallResult, CircuitBreaker,
+    CircuitState, OnOpen,
+};
+pub use guards::budget::{RetryBudget, RetryCost, RetryKind, RetryTokens};
+pub use guards::hedge::{Hedge, HedgeDelay};
+pub use guards::latency::RecentLatency;
+pub use guards::limiter::{AdaptiveConcurrency, Aimd, ConcurrencyLimiter, Gradient2, Vegas};
+pub use guards::rate::{Rate, RateError, RateLimiter};
+pub use guards::stall::{StallGuard, ThroughputMeter};
+pub use guards::throttle::{RequestThrottler, Throttle};
+pub use model::attempt::{Attempt, HeadSummary, Input, InputEffect};
+pub use model::event::{CircuitTransition, DecisionEvent, RetryDelaySource, TripReason};
+pub use model::failure::{FailureCause, FailureKind, RedirectError, TimeLimit};
+pub use model::fault::InjectedFault;
+pub use model::id::{AttemptId, FetchId};
+pub use model::method::{InvalidMethod, Method};
+pub use model::outcome::{
+    AttemptEnd, AttemptReport, CompleteResponse, FetchError, FetchOutcome, GiveUpReason,
+};
+pub use model::time::Timestamp;
+pub use model::timings::{AttemptPhase, AttemptTimings, FetchTimings};
+pub use model::wake::{NextWake, WakeReason};
 pub use policy::{
-    Backoff, Chaos, Class, Classes, Fallback, Fault, Jitter, Limit, OverCap, Policy, RedirectError,
-    Redirects, RetryAfter, StatusSet, Timeouts,
+    Backoff, ChaosPolicy, Fallback, Jitter, OverCap, Policy, RedirectPolicy, RetryAfterPolicy,
+    RetryClass, RetryClasses, StatusSet, Timeouts,
 };
-pub use rate::{Gcra, Rate, RateError};
-pub use request::{Attempt, Delivery, Handled, Head, Input, Request, RequestBody};
-pub use rules::{Pattern, RuleError, RuleReason, Rules, RulesBuilder};
-pub use stall::{Meter, StallGuard};
-pub use throttle::{Throttle, Throttler};
-pub use time::Timestamp;
-pub use timings::{AttemptTimings, Phase, Timings};
-pub use wake::{Reason, Wake};
+pub use rules::{PolicyRules, PolicyRulesBuilder, RuleError, RuleErrorKind, RulePattern};
+pub use stats::batch::{BatchStats, FetchSample, SampleEnd};
+pub use stats::histogram::{DurationHistogram, HistogramSummary};
+pub use url;
+
+/// The code of the README, compiled.
+#[cfg(all(doctest, feature = "testing"))]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -1,6 +1,6 @@
-//! Randomness from a seed: the same inputs give the same draw on every platform.
+//! Random numbers derived from a seed, identical on every platform.
 
-/// Mixes two words into one whose bits all depend on both.
+/// Hashes two words into one; every bit of the result depends on both.
 ///
 /// The finaliser of SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
 /// generators", OOPSLA 2014), applied to a sum with an odd multiple of the second word.
@@ -34,7 +34,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_share_no_pattern() {
+    fn neighbouring_inputs_are_uncorrelated() {
         let differing = (mix(1, 1) ^ mix(1, 2)).count_ones();
         assert!(
             (16..=48).contains(&differing),
@@ -43,8 +43,8 @@ mod tests {
     }
 
     #[test]
-    fn the_draw_is_fixed_for_ever() {
-        // A recorded run must replay on every later version: this value may not change.
+    fn hash_is_stable_across_versions() {
+        // A recorded run must replay on every later version, so this value must not change.
         assert_eq!(mix(0, 0), 0xe220_a839_7b1d_cdaf);
     }
 }

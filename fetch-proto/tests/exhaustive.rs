@@ -1,21 +1,26 @@
-//! Every interleaving of a few fetches, hosts and events, to a bounded depth.
+//! Explores every interleaving of a few fetches, hosts and events, to a bounded depth.
 
 mod harness;
 
-use self::harness::{Answer, Harness, Kind, Op, Policies, Site};
+use self::harness::{EngineHarness, Operation, PolicySet, RequestKind, RequestSite, ServerAnswer};
 
-const ANSWERS: [Answer; 4] = [
-    Answer::Ok,
-    Answer::Io,
-    Answer::Throttled,
-    Answer::Unavailable,
+const ANSWERS: [ServerAnswer; 4] = [
+    ServerAnswer::Ok,
+    ServerAnswer::Io,
+    ServerAnswer::Throttled,
+    ServerAnswer::Unavailable,
 ];
 
-/// How many events follow the submissions. One more takes some eight times as long.
+/// The number of events after the submissions. Each more takes about eight times as long.
 const DEPTH: usize = 4;
 
-/// All ways on from here. How many states were seen.
-fn explore(harness: &Harness, depth: usize, answers: &[Answer], others: &[Op]) -> u64 {
+/// Explores all continuations of a state. Returns the number of states.
+fn explore(
+    harness: &EngineHarness,
+    depth: usize,
+    answers: &[ServerAnswer],
+    others: &[Operation],
+) -> u64 {
     if depth == 0 {
         let mut last = harness.clone();
         last.drain();
@@ -27,8 +32,8 @@ fn explore(harness: &Harness, depth: usize, answers: &[Answer], others: &[Op]) -
     for op in harness.choices(answers, others) {
         let mut next = harness.clone();
         next.apply(op);
-        if matches!(op, Op::Cancel { .. }) {
-            // The driver may hear of something else before it polls.
+        if matches!(op, Operation::Cancel { .. }) {
+            // The driver may report another input before it polls.
             seen += explore(&next, depth - 1, answers, others);
         }
         next.drain();
@@ -37,33 +42,41 @@ fn explore(harness: &Harness, depth: usize, answers: &[Answer], others: &[Op]) -
     seen
 }
 
-fn check(policies: Policies, submitted: &[(Site, Kind)], answers: &[Answer], others: &[Op]) {
-    let mut harness = Harness::new(policies);
+fn check(
+    policies: PolicySet,
+    submitted: &[(RequestSite, RequestKind)],
+    answers: &[ServerAnswer],
+    others: &[Operation],
+) {
+    let mut harness = EngineHarness::new(policies);
     for (site, kind) in submitted {
         let (site, kind) = (*site, *kind);
-        harness.apply(Op::Submit { site, kind });
+        harness.apply(Operation::Submit { site, kind });
     }
     harness.drain();
     let seen = explore(&harness, DEPTH, answers, others);
     println!("{policies:?}: {seen} states");
 }
 
-const TWO: [(Site, Kind); 2] = [(Site::A, Kind::Get), (Site::A2, Kind::Get)];
-const THREE: [(Site, Kind); 3] = [
-    (Site::A, Kind::Get),
-    (Site::A2, Kind::Post),
-    (Site::B, Kind::Get),
+const TWO: [(RequestSite, RequestKind); 2] = [
+    (RequestSite::A, RequestKind::Get),
+    (RequestSite::A2, RequestKind::Get),
+];
+const THREE: [(RequestSite, RequestKind); 3] = [
+    (RequestSite::A, RequestKind::Get),
+    (RequestSite::A2, RequestKind::Post),
+    (RequestSite::B, RequestKind::Get),
 ];
 
 #[test]
 fn breakers_that_defer() {
-    check(Policies::BREAKER, &TWO, &ANSWERS, &[]);
+    check(PolicySet::BREAKER, &TWO, &ANSWERS, &[]);
 }
 
 #[test]
 fn breakers_that_fail_fast() {
     check(
-        Policies::FAIL_FAST | Policies::FALLBACK,
+        PolicySet::FAIL_FAST | PolicySet::FALLBACK,
         &TWO,
         &ANSWERS,
         &[],
@@ -72,25 +85,25 @@ fn breakers_that_fail_fast() {
 
 #[test]
 fn budgets_of_a_host_and_of_all() {
-    check(Policies::HOST_BUDGET, &TWO, &ANSWERS, &[]);
-    check(Policies::TOKENS, &TWO, &ANSWERS, &[]);
+    check(PolicySet::HOST_BUDGET, &TWO, &ANSWERS, &[]);
+    check(PolicySet::TOKENS, &TWO, &ANSWERS, &[]);
 }
 
 #[test]
 fn hedges() {
-    check(Policies::HEDGE, &TWO, &ANSWERS, &[]);
+    check(PolicySet::HEDGE, &TWO, &ANSWERS, &[]);
 }
 
 #[test]
 fn limits_that_adapt_and_limits_that_do_not() {
-    check(Policies::AIMD, &THREE, &ANSWERS[..3], &[]);
-    check(Policies::PER_HOST | Policies::LONE, &THREE, &ANSWERS, &[]);
+    check(PolicySet::AIMD, &THREE, &ANSWERS[..3], &[]);
+    check(PolicySet::PER_HOST | PolicySet::LONE, &THREE, &ANSWERS, &[]);
 }
 
 #[test]
 fn rates_of_a_rule() {
     check(
-        Policies::RULE_RATE | Policies::QUEUE_LIMIT,
+        PolicySet::RULE_RATE | PolicySet::QUEUE_LIMIT,
         &THREE,
         &ANSWERS,
         &[],
@@ -99,9 +112,9 @@ fn rates_of_a_rule() {
 
 #[test]
 fn shared_responses() {
-    let all = [(Site::A, Kind::Shared); 3];
+    let all = [(RequestSite::A, RequestKind::Shared); 3];
     check(
-        Policies::QUEUE_LIMIT | Policies::FALLBACK,
+        PolicySet::QUEUE_LIMIT | PolicySet::FALLBACK,
         &all,
         &ANSWERS,
         &[],
@@ -110,11 +123,19 @@ fn shared_responses() {
 
 #[test]
 fn targets_with_two_endpoints() {
-    let all = [(Site::Service, Kind::Get), (Site::Service, Kind::Post)];
-    check(Policies::TARGETS | Policies::PER_HOST, &all, &ANSWERS, &[]);
-    let change = [Op::Configure(Policies::PER_HOST)];
+    let all = [
+        (RequestSite::Service, RequestKind::Get),
+        (RequestSite::Service, RequestKind::Post),
+    ];
     check(
-        Policies::TARGETS | Policies::BREAKER,
+        PolicySet::TARGETS | PolicySet::PER_HOST,
+        &all,
+        &ANSWERS,
+        &[],
+    );
+    let change = [Operation::Configure(PolicySet::PER_HOST)];
+    check(
+        PolicySet::TARGETS | PolicySet::BREAKER,
         &all,
         &ANSWERS[..2],
         &change,
@@ -123,12 +144,16 @@ fn targets_with_two_endpoints() {
 
 #[test]
 fn faults_on_purpose() {
-    check(Policies::CHAOS, &TWO, &ANSWERS[..2], &[]);
+    check(PolicySet::CHAOS, &TWO, &ANSWERS[..2], &[]);
 }
 
 #[test]
 fn redirects_restarts_and_slow_consumers() {
-    let answers = [Answer::Redirect, Answer::Head, Answer::Ok];
-    let others = [Op::Restore { later: false }, Op::Hold, Op::Release];
-    check(Policies::PER_HOST, &TWO, &answers, &others);
+    let answers = [ServerAnswer::Redirect, ServerAnswer::Head, ServerAnswer::Ok];
+    let others = [
+        Operation::Restore { later: false },
+        Operation::Hold,
+        Operation::Release,
+    ];
+    check(PolicySet::PER_HOST, &TWO, &answers, &others);
 }

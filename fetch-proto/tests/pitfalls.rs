@@ -1,11 +1,11 @@
-//! What users of other libraries were hit by, where it is the engine that must be right. The whole
-//! list is in `docs/pitfalls.md`.
+//! Known pitfalls of other HTTP libraries that concern the engine. `docs/pitfalls.md` lists all of
+//! them.
 
 use std::time::Duration;
 
 use fetch_proto::{
-    Attempt, Breaker, CircuitState, Config, Engine, Failure, Head, Input, Output, Policy, Request,
-    RetryBudget, Rules, Timestamp,
+    Attempt, Breaker, CircuitState, Engine, EngineConfig, EngineOutput, FailureKind, FetchRequest,
+    HeadSummary, Input, Policy, PolicyRules, RetryBudget, Timestamp,
 };
 
 fn at(millis: u64) -> Timestamp {
@@ -13,7 +13,7 @@ fn at(millis: u64) -> Timestamp {
 }
 
 fn submit(engine: &mut Engine, url: &str) {
-    let request = Request::get(url.parse().unwrap());
+    let request = FetchRequest::get(url.parse().unwrap());
     engine.submit(request, at(0)).unwrap();
 }
 
@@ -21,8 +21,8 @@ fn starts(engine: &mut Engine, now: Timestamp) -> Vec<Attempt> {
     let mut attempts = Vec::new();
     loop {
         match engine.poll(now) {
-            Output::Start(attempt) => attempts.push(attempt),
-            Output::Idle(_) => return attempts,
+            EngineOutput::Start(attempt) => attempts.push(attempt),
+            EngineOutput::Idle(_) => return attempts,
             _ => {}
         }
     }
@@ -30,12 +30,12 @@ fn starts(engine: &mut Engine, now: Timestamp) -> Vec<Attempt> {
 
 #[test]
 fn one_bad_host_opens_its_own_circuit_alone() {
-    let config = Config::default().breaker(Breaker::default().consecutive(1));
+    let config = EngineConfig::default().breaker(Breaker::default().consecutive(1));
     let mut engine = Engine::new(config, 0, at(0));
     submit(&mut engine, "http://bad.test/");
     submit(&mut engine, "http://good.test/");
     let attempts = starts(&mut engine, at(0));
-    engine.handle(attempts[0].id, Input::End(Err(Failure::Io)), at(1));
+    engine.handle(attempts[0].id, Input::End(Err(FailureKind::Io)), at(1));
     assert!(starts(&mut engine, at(1)).is_empty());
     let circuit = |host| engine.host_stats(host).unwrap().circuit;
     assert_eq!(circuit("http://bad.test"), Some(CircuitState::Open));
@@ -50,15 +50,15 @@ fn a_spent_budget_leaves_what_is_in_flight_alone() {
         throttle_cost: 1,
         timeout_cost: 1,
     };
-    let config = Config::default().budget(budget);
-    let rules = Rules::only(Policy::default());
+    let config = EngineConfig::default().budget(budget);
+    let rules = PolicyRules::from_policy(Policy::default());
     let mut engine = Engine::new(config.rules(rules), 0, at(0));
     submit(&mut engine, "http://a.test/1");
     submit(&mut engine, "http://a.test/2");
     let attempts = starts(&mut engine, at(0));
-    engine.handle(attempts[0].id, Input::End(Err(Failure::Io)), at(1));
+    engine.handle(attempts[0].id, Input::End(Err(FailureKind::Io)), at(1));
     assert!(starts(&mut engine, at(1)).is_empty());
-    engine.handle(attempts[1].id, Input::Head(Head::status(200)), at(2));
+    engine.handle(attempts[1].id, Input::Head(HeadSummary::status(200)), at(2));
     engine.handle(attempts[1].id, Input::End(Ok(())), at(2));
     assert!(starts(&mut engine, at(2)).is_empty());
     let stats = engine.stats();

@@ -1,4 +1,4 @@
-//! Long random runs with random policies together.
+//! Long random runs with random combinations of policies.
 
 mod harness;
 
@@ -6,24 +6,24 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use self::harness::Harness;
+use self::harness::EngineHarness;
 
 proptest! {
     #![proptest_config(ProptestConfig { max_shrink_iters: 500, ..ProptestConfig::with_cases(256) })]
 
     #[test]
-    fn no_run_breaks_a_promise(bytes in prop::collection::vec(any::<u8>(), 4..1500)) {
-        Harness::run(&bytes);
+    fn random_runs_violate_no_invariant(bytes in prop::collection::vec(any::<u8>(), 4..1500)) {
+        EngineHarness::run(&bytes);
     }
 }
 
 #[test]
-fn what_was_fuzzed_breaks_no_promise() {
+fn the_fuzzing_corpus_violates_no_invariant() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/engine");
     let mut runs = 0;
-    // The packaged crate has no corpus beside it.
+    // The published crate does not contain the corpus.
     for file in std::fs::read_dir(corpus).into_iter().flatten().flatten() {
-        Harness::run(&std::fs::read(file.path()).unwrap());
+        EngineHarness::run(&std::fs::read(file.path()).unwrap());
         runs += 1;
     }
     println!("{runs} runs");

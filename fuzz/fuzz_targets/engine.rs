@@ -5,4 +5,4 @@
 #[path = "../../fetch-proto/tests/harness/mod.rs"]
 mod harness;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| harness::Harness::run(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| harness::EngineHarness::run(bytes));

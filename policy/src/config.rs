@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use fetch_proto::{
-    Backoff, Chaos, Classes, Config, Fallback, Fault, Hedge, HedgeDelay, Jitter, Pattern, Policy,
-    Redirects, RetryAfter, Rules, StallGuard, StatusSet, Timeouts,
+    Backoff, ChaosPolicy, EngineConfig, Fallback, Hedge, HedgeDelay, InjectedFault, Jitter, Policy,
+    PolicyRules, RedirectPolicy, RetryAfterPolicy, RetryClasses, RulePattern, StallGuard,
+    StatusSet, Timeouts,
 };
 
 use crate::keys::{self, FaultKind, FileKeys, parse_failure};
@@ -15,8 +16,8 @@ use crate::time::{DurationText, Percent, TimeLimit};
 pub(crate) fn engine_config(
     keys: &FileKeys,
     text: &SourceText,
-    base: &Config,
-) -> Result<Config, PolicyError> {
+    base: &EngineConfig,
+) -> Result<EngineConfig, PolicyError> {
     let limits = &keys.limits;
     let mut config = base.clone().rules(rules(keys, text, base.rules_ref())?);
     if let Some(learned) = limits.adaptive {
@@ -83,7 +84,11 @@ pub(crate) fn engine_config(
     Ok(config)
 }
 
-fn rules(keys: &FileKeys, text: &SourceText, before: &Rules) -> Result<Rules, PolicyError> {
+fn rules(
+    keys: &FileKeys,
+    text: &SourceText,
+    before: &PolicyRules,
+) -> Result<PolicyRules, PolicyError> {
     for key in ["match", "methods"] {
         let given = match key {
             "match" => keys.default.pattern.is_some(),
@@ -96,7 +101,7 @@ fn rules(keys: &FileKeys, text: &SourceText, before: &Rules) -> Result<Rules, Po
     }
     let change = |policy: &Policy| apply_keys(policy.clone(), &keys.default, text, &["default"]);
     let base = change(before.default_policy())?;
-    let mut builder = Rules::builder();
+    let mut builder = PolicyRules::builder();
     for (index, rule) in keys.rule.iter().enumerate() {
         let index = index.to_string();
         let path = ["rule", &index];
@@ -113,12 +118,16 @@ fn rules(keys: &FileKeys, text: &SourceText, before: &Rules) -> Result<Rules, Po
     built.map_err(|error| text.error_at(&["rule"], &error.to_string()))
 }
 
-fn pattern(rule: &keys::Policy, text: &SourceText, index: &str) -> Result<Pattern, PolicyError> {
+fn pattern(
+    rule: &keys::Policy,
+    text: &SourceText,
+    index: &str,
+) -> Result<RulePattern, PolicyError> {
     let Some(pattern) = &rule.pattern else {
         let why = "this rule matches no URL: add a pattern, such as match = \"glob:/api/**\"";
         return Err(text.missing_at(&["rule", index], why));
     };
-    let pattern = Pattern::parse(pattern)
+    let pattern = RulePattern::parse(pattern)
         .map_err(|error| text.error_at(&["rule", index, "match"], &error.to_string()))?;
     let methods = rule.methods.iter().flatten();
     let methods: Result<Vec<_>, _> = methods.map(|method| method.parse()).collect();
@@ -159,7 +168,7 @@ fn apply_keys(
         policy = policy.retry_non_idempotent(retry);
     }
     if let Some(least) = keys.useful {
-        policy = policy.useful(least.0);
+        policy = policy.min_attempt_time(least.0);
     }
     if let Some(rate) = keys.rate {
         policy = policy.rate(rate.0);
@@ -175,25 +184,27 @@ fn apply_keys(
         policy = policy.timeouts(timeouts(old, keys));
     }
     if let Some(keys) = &keys.retry_after {
-        let default = RetryAfter::DEFAULT;
-        policy = policy.retry_after(RetryAfter {
+        let default = RetryAfterPolicy::DEFAULT;
+        policy = policy.retry_after(RetryAfterPolicy {
             cap: or(keys.cap, default.cap),
             over: keys.over.unwrap_or(default.over),
         });
     }
     if let Some(keys) = &keys.redirects {
-        let redirects = Redirects::limit(keys.max.unwrap_or(10));
+        let redirects = RedirectPolicy::limit(keys.max.unwrap_or(10));
         policy = policy.redirects(redirects.allow_downgrade(keys.downgrade.unwrap_or(false)));
     }
     if let Some(keys) = &keys.stall {
         let default = StallGuard::default();
-        policy = policy.stall(StallGuard {
-            grace: or(keys.grace, default.grace),
-            min_bytes_per_second: keys
-                .min_bytes_per_second
-                .unwrap_or(default.min_bytes_per_second),
-            window: or(keys.window, default.window),
-        });
+        policy = policy.stall(
+            StallGuard::default()
+                .grace(or(keys.grace, default.grace))
+                .min_bytes_per_second(
+                    keys.min_bytes_per_second
+                        .unwrap_or(default.min_bytes_per_second),
+                )
+                .window(or(keys.window, default.window)),
+        );
     }
     if let Some(keys) = &keys.fallback {
         let fallback = keys
@@ -264,14 +275,13 @@ fn backoff(keys: &keys::Backoff) -> Backoff {
 
 fn timeouts(old: Timeouts, keys: &keys::Timeouts) -> Timeouts {
     let or = |key: Option<TimeLimit>, old| key.map_or(old, |limit| limit.0);
-    Timeouts {
-        attempt: or(keys.attempt, old.attempt),
-        connect: or(keys.connect, old.connect),
-        first_byte: or(keys.first_byte, old.first_byte),
-        idle_read: or(keys.idle_read, old.idle_read),
-        queue: or(keys.queue, old.queue),
-        total: or(keys.total, old.total),
-    }
+    Timeouts::NONE
+        .attempt(or(keys.attempt, old.attempt))
+        .connect(or(keys.connect, old.connect))
+        .first_byte(or(keys.first_byte, old.first_byte))
+        .idle_read(or(keys.idle_read, old.idle_read))
+        .queue(or(keys.queue, old.queue))
+        .total(or(keys.total, old.total))
 }
 
 fn hedge(keys: &keys::Hedge, text: &SourceText, path: &[&str]) -> Result<Hedge, PolicyError> {
@@ -288,19 +298,18 @@ fn hedge(keys: &keys::Hedge, text: &SourceText, path: &[&str]) -> Result<Hedge, 
             fallback: keys.fallback.map(|fallback| fallback.0),
         },
     };
-    Ok(Hedge {
-        delay,
-        max: keys.max.unwrap_or(default.max),
-        on_failure: keys.on_failure.unwrap_or(default.on_failure),
-    })
+    Ok(Hedge::default()
+        .delay(delay)
+        .max(keys.max.unwrap_or(default.max))
+        .on_failure(keys.on_failure.unwrap_or(default.on_failure)))
 }
 
 fn classes(
-    table: &std::collections::BTreeMap<String, fetch_proto::Class>,
+    table: &std::collections::BTreeMap<String, fetch_proto::RetryClass>,
     text: &SourceText,
     path: &[&str],
-) -> Result<Classes, PolicyError> {
-    let mut classes = Classes::default();
+) -> Result<RetryClasses, PolicyError> {
+    let mut classes = RetryClasses::default();
     for (name, class) in table {
         classes = match (name.parse::<u16>(), parse_failure(name)) {
             (Ok(status @ 100..=599), _) => classes.status(status, *class),
@@ -315,8 +324,12 @@ fn classes(
     Ok(classes)
 }
 
-fn chaos(faults: &[keys::Chaos], text: &SourceText, path: &[&str]) -> Result<Chaos, PolicyError> {
-    let mut chaos = Chaos::default();
+fn chaos(
+    faults: &[keys::Chaos],
+    text: &SourceText,
+    path: &[&str],
+) -> Result<ChaosPolicy, PolicyError> {
+    let mut chaos = ChaosPolicy::default();
     for (index, one) in faults.iter().enumerate() {
         let index = index.to_string();
         let wrong = |why: &str| text.error_at(&[path, &["chaos", &index]].concat(), why);
@@ -326,22 +339,22 @@ fn chaos(faults: &[keys::Chaos], text: &SourceText, path: &[&str]) -> Result<Cha
                     wrong("`by` is missing: set the size of the jump, such as by = \"10s\"")
                         .with_kind(PolicyErrorKind::Missing)
                 })?;
-                Fault::ClockJump(by.0)
+                InjectedFault::ClockJump(by.0)
             }
             FaultKind::Error => {
                 let name = one.failure.as_deref().unwrap_or("connect");
                 let why = "not a failure: use connect, decode, dns, dropped, empty_reply, io, protocol or tls";
-                Fault::Error(
+                InjectedFault::Error(
                     parse_failure(name).ok_or_else(|| wrong(&format!("{name:?} is {why}")))?,
                 )
             }
-            FaultKind::Latency => Fault::Latency {
+            FaultKind::Latency => InjectedFault::Latency {
                 min: or(one.min, Duration::ZERO),
                 max: or(one.max, Duration::from_secs(1)),
             },
-            FaultKind::Reset => Fault::Reset,
-            FaultKind::Stall => Fault::Stall,
-            FaultKind::Truncate => Fault::Truncate(one.bytes.unwrap_or(0)),
+            FaultKind::Reset => InjectedFault::Reset,
+            FaultKind::Stall => InjectedFault::Stall,
+            FaultKind::Truncate => InjectedFault::Truncate(one.bytes.unwrap_or(0)),
         };
         chaos = chaos.fault(one.percent.per_mille(), fault);
     }

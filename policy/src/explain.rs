@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use fetch_proto::{Config, HedgeDelay, Method, OnOpen, Policy, RetryBudget, Timeouts};
+use fetch_proto::{EngineConfig, HedgeDelay, Method, OnOpen, Policy, RetryBudget, Timeouts};
 use url::Url;
 
 use crate::{PolicyError, PolicyFile};
@@ -43,7 +43,7 @@ impl PolicyFile {
     /// As [`config`](Self::config).
     pub fn explain(&self, method: &Method, url: &Url) -> Result<PolicyExplanation, PolicyError> {
         let config = self.config()?;
-        let rule = config.rules_ref().matched(method, url);
+        let rule = config.rules_ref().matching_rule(method, url);
         let policy = config.rules_ref().policy(method, url).clone();
         let mut lines = vec![self.describe_rule(method, url, rule)];
         lines.extend(describe_queue(&config, &policy));
@@ -80,7 +80,7 @@ impl PolicyFile {
     }
 }
 
-fn describe_queue(config: &Config, policy: &Policy) -> Vec<String> {
+fn describe_queue(config: &EngineConfig, policy: &Policy) -> Vec<String> {
     let mut waits = vec![format!(
         "{} requests at once over all hosts",
         config.concurrency_limit()
@@ -168,7 +168,7 @@ fn describe_timeouts(limits: &Timeouts) -> String {
     }
 }
 
-fn describe_last_steps(config: &Config, policy: &Policy) -> Vec<String> {
+fn describe_last_steps(config: &EngineConfig, policy: &Policy) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(hedge) = policy.hedge_ref() {
         let when = match hedge.delay {
@@ -179,6 +179,7 @@ fn describe_last_steps(config: &Config, policy: &Policy) -> Vec<String> {
                     f64::from(per_mille) / 10.0
                 )
             }
+            other => format!("{other:?}"),
         };
         lines.push(format!(
             "  an attempt {when} is hedged by up to {} more",
@@ -237,5 +238,6 @@ fn describe_budget(budget: &RetryBudget) -> String {
             f64::from(*per_mille) / 10.0
         ),
         RetryBudget::Tokens { max, .. } => format!("{max} tokens"),
+        _ => format!("{budget:?}"),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fetch_proto::{Class, Failure, OverCap, Rate};
+use fetch_proto::{FailureKind, OverCap, Rate, RetryClass};
 use serde::Deserialize;
 use url::Url;
 
@@ -43,7 +43,7 @@ table! {
         attempts: u16,
         backoff: Backoff,
         chaos: Vec<Chaos>,
-        classes: BTreeMap<String, Class>,
+        classes: BTreeMap<String, RetryClass>,
         drain: u64,
         fallback: Fallback,
         hedge: Hedge,
@@ -144,16 +144,16 @@ impl<'de> Deserialize<'de> for RateText {
 }
 
 /// The failure with this name, as written in records and metrics.
-pub(crate) fn parse_failure(name: &str) -> Option<Failure> {
+pub(crate) fn parse_failure(name: &str) -> Option<FailureKind> {
     let all = [
-        Failure::Connect,
-        Failure::Decode,
-        Failure::Dropped,
-        Failure::EmptyReply,
-        Failure::Io,
-        Failure::Protocol,
-        Failure::Resolve,
-        Failure::Tls,
+        FailureKind::Connect,
+        FailureKind::Decode,
+        FailureKind::Dropped,
+        FailureKind::EmptyReply,
+        FailureKind::Io,
+        FailureKind::Protocol,
+        FailureKind::Resolve,
+        FailureKind::Tls,
     ];
     all.into_iter().find(|failure| failure.as_str() == name)
 }

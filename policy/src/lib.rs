@@ -43,7 +43,7 @@ mod watch;
 
 use std::path::Path;
 
-use fetch_proto::Config;
+use fetch_proto::EngineConfig;
 
 pub use explain::PolicyExplanation;
 pub use lint::{PolicyFinding, Severity};
@@ -122,8 +122,8 @@ impl PolicyFile {
     ///
     /// If a value has the right type but is invalid: a pattern that does not compile, a target without
     /// endpoints. [`parse`](Self::parse) checks this too, so only overrides can cause it.
-    pub fn config(&self) -> Result<Config, PolicyError> {
-        self.config_over(&Config::default())
+    pub fn config(&self) -> Result<EngineConfig, PolicyError> {
+        self.config_over(&EngineConfig::default())
     }
 
     /// The engine configuration that this file describes, over `base`: keys that the file does not set are
@@ -131,10 +131,10 @@ impl PolicyFile {
     /// applied. If `[default]` sets an attempt timeout, the rules of `base` are dropped.
     ///
     /// ```
-    /// use fetch_proto::Config;
+    /// use fetch_proto::EngineConfig;
     ///
     /// let file = fetch_policy::PolicyFile::parse("p.toml", "limits.concurrency = 7")?;
-    /// let base = Config::default().per_host(3);
+    /// let base = EngineConfig::default().per_host(3);
     /// assert_eq!(file.config_over(&base)?.per_host_limit(), Some(3));
     /// # Ok::<(), fetch_policy::PolicyError>(())
     /// ```
@@ -142,7 +142,7 @@ impl PolicyFile {
     /// # Errors
     ///
     /// As [`config`](Self::config).
-    pub fn config_over(&self, base: &Config) -> Result<Config, PolicyError> {
+    pub fn config_over(&self, base: &EngineConfig) -> Result<EngineConfig, PolicyError> {
         config::engine_config(&self.keys, &self.text, base)
     }
 }

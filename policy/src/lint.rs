@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use fetch_proto::{HedgeDelay, Policy, RetryAfter, RetryBudget};
+use fetch_proto::{HedgeDelay, Policy, RetryAfterPolicy, RetryBudget};
 
 use crate::PolicyFile;
 use crate::source::PolicyError;
@@ -230,6 +230,7 @@ impl Linter<'_> {
                 ..
             } => *min_per_second == 0 && *per_mille == 0,
             RetryBudget::Tokens { max, .. } => *max < 2,
+            _ => false,
         };
         if none {
             let why =
@@ -288,7 +289,7 @@ fn check_attempts(policy: &Policy) -> Option<Contradiction> {
 /// A `Retry-After` cap beyond the total limit.
 fn check_retry_after(policy: &Policy) -> Option<Contradiction> {
     let (cap, total) = (policy.retry_after_ref().cap, policy.timeouts_ref().total?);
-    (cap > total && cap != RetryAfter::DEFAULT.cap).then(|| {
+    (cap > total && cap != RetryAfterPolicy::DEFAULT.cap).then(|| {
         let why = format!(
             "a Retry-After of up to {cap:?} is honoured, the whole fetch may take {total:?}: lower `cap`"
         );

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use fetch_proto::{
-    Adaptive, Aimd, Balance, BreakerMode, Endpoint, Gradient2, OnOpen, Outlier, RetryBudget, Vegas,
+    AdaptiveConcurrency, Aimd, BreakerMode, Gradient2, OnOpen, OutlierDetection, RetryBudget,
+    TargetEndpoint, Vegas,
 };
 use serde::Deserialize;
 use url::Url;
@@ -42,16 +43,15 @@ enum AdaptiveAlgorithm {
 }
 
 impl AdaptiveLimit {
-    pub(crate) fn adaptive(self) -> Adaptive {
+    pub(crate) fn adaptive(self) -> AdaptiveConcurrency {
         macro_rules! law {
             ($kind:ident) => {{
                 let law = $kind::default();
-                Adaptive::$kind($kind {
-                    initial: self.initial.unwrap_or(law.initial),
-                    max: self.max.unwrap_or(law.max),
-                    min: self.min.unwrap_or(law.min),
-                    ..law
-                })
+                AdaptiveConcurrency::$kind(
+                    law.initial(self.initial.unwrap_or(law.initial))
+                        .max(self.max.unwrap_or(law.max))
+                        .min(self.min.unwrap_or(law.min)),
+                )
             }};
         }
         match self.law {
@@ -238,12 +238,11 @@ impl Throttle {
 table! { Shed { interval: DurationText, target: DurationText, } }
 
 impl Shed {
-    pub(crate) fn shed(&self) -> fetch_proto::Shed {
-        let default = fetch_proto::Shed::default();
-        fetch_proto::Shed {
-            interval: self.interval.map_or(default.interval, |period| period.0),
-            target: self.target.map_or(default.target, |period| period.0),
-        }
+    pub(crate) fn shed(&self) -> fetch_proto::LoadShedding {
+        let default = fetch_proto::LoadShedding::default();
+        default
+            .interval(self.interval.map_or(default.interval, |period| period.0))
+            .target(self.target.map_or(default.target, |period| period.0))
     }
 }
 
@@ -255,7 +254,7 @@ pub(crate) struct Target {
     #[serde(default)]
     outlier: bool,
     #[serde(default)]
-    strategy: BalanceStrategy,
+    strategy: StrategyName,
     pub(crate) url: Url,
 }
 
@@ -268,7 +267,7 @@ struct WeightedEndpoint {
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum BalanceStrategy {
+enum StrategyName {
     #[default]
     LeastLoaded,
     PeakEwma,
@@ -277,18 +276,17 @@ enum BalanceStrategy {
 }
 
 impl Target {
-    pub(crate) fn target(&self) -> fetch_proto::Target {
-        let endpoints = self.endpoints.iter().map(|served| Endpoint {
-            url: served.url.clone(),
-            weight: served.weight.unwrap_or(1),
+    pub(crate) fn target(&self) -> fetch_proto::BalancedTarget {
+        let endpoints = self.endpoints.iter().map(|served| {
+            TargetEndpoint::new(served.url.clone()).weight(served.weight.unwrap_or(1))
         });
         let strategy = match self.strategy {
-            BalanceStrategy::LeastLoaded => Balance::LeastLoaded,
-            BalanceStrategy::PeakEwma => Balance::PEAK_EWMA,
-            BalanceStrategy::RoundRobin => Balance::RoundRobin,
-            BalanceStrategy::Weighted => Balance::Weighted,
+            StrategyName::LeastLoaded => fetch_proto::BalanceStrategy::LeastLoaded,
+            StrategyName::PeakEwma => fetch_proto::BalanceStrategy::PEAK_EWMA,
+            StrategyName::RoundRobin => fetch_proto::BalanceStrategy::RoundRobin,
+            StrategyName::Weighted => fetch_proto::BalanceStrategy::Weighted,
         };
-        let target = fetch_proto::Target::new(endpoints).strategy(strategy);
-        target.outlier(self.outlier.then(Outlier::default))
+        let target = fetch_proto::BalancedTarget::new(endpoints).strategy(strategy);
+        target.outlier(self.outlier.then(OutlierDetection::default))
     }
 }

@@ -50,7 +50,7 @@ fn the_example_is_valid_and_sets_what_it_shows() {
 #[test]
 fn an_empty_file_changes_nothing() {
     let config = parse("").config().unwrap();
-    assert_eq!(config, fetch_proto::Config::default());
+    assert_eq!(config, fetch_proto::EngineConfig::default());
 }
 
 /// Each error and the parts that its message must contain: position, text, fix.
@@ -70,7 +70,7 @@ const ERRORS: &[(&str, &[&str])] = &[
     ),
     (
         "limits.rate = \"50\"",
-        &["p.toml:1:15: \"50\": ", "say per what time"],
+        &["p.toml:1:15: \"50\": ", "the unit of time is missing"],
     ),
     ("limits.rate = \"0/s\"", &["whole number from 1"]),
     (

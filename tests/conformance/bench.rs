@@ -6,7 +6,8 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use fetch_all::{
-    AttemptEnd, Backoff, ErrorKind, Method, Outcome, Policy, Request, Rules, Settings, Timeouts,
+    AttemptEnd, Backoff, ErrorKind, Method, Outcome, Policy, PolicyRules, Request, Settings,
+    Timeouts,
 };
 use fetch_testbed::{Observed, Site};
 use smol::Timer;
@@ -78,15 +79,16 @@ impl Bench {
         change: impl FnOnce(&mut Settings),
     ) -> Result<Box<dyn Client>, Difference> {
         let mut settings = Settings::default();
-        settings.events = false;
-        settings.rules = Rules::only(policy());
+        settings.update_config(|config| config.rules(PolicyRules::from_policy(policy())));
         change(&mut settings);
         Ok((self.backend.client)(settings)?)
     }
 
     /// A fetcher with this policy.
     pub(crate) fn with(&self, policy: Policy) -> Result<Box<dyn Client>, Difference> {
-        self.client(|settings| settings.rules = Rules::only(policy))
+        self.client(|settings| {
+            settings.update_config(|config| config.rules(PolicyRules::from_policy(policy)))
+        })
     }
 }
 
@@ -99,11 +101,9 @@ pub(crate) fn policy() -> Policy {
 
 /// Limits that only a hang reaches.
 pub(crate) fn patient() -> Timeouts {
-    Timeouts {
-        attempt: Some(Duration::from_secs(60)),
-        connect: Some(Duration::from_secs(60)),
-        ..Timeouts::NONE
-    }
+    Timeouts::NONE
+        .attempt(Duration::from_secs(60))
+        .connect(Duration::from_secs(60))
 }
 
 pub(crate) const fn millis(millis: u64) -> Duration {

@@ -1,6 +1,6 @@
 //! Bodies that are long, slow or never read.
 
-use fetch_all::{ErrorKind, Keep, Timeouts};
+use fetch_all::{BodyRetention, ErrorKind};
 use fetch_testbed::{Site, byte_at};
 use smol::Timer;
 use smol::stream::StreamExt;
@@ -98,10 +98,7 @@ async fn kept(bench: &Bench) -> Check {
 /// If it counted only when it is whole, the limit on idle reads would end it.
 async fn gathered(bench: &Bench) -> Check {
     let site = Site::start()?;
-    let limits = Timeouts {
-        idle_read: Some(millis(2_000)),
-        ..patient()
-    };
+    let limits = patient().idle_read(millis(2_000));
     let client = bench.with(policy().attempts(1).timeouts(limits))?;
     let outcome = client
         .fetch(get(site.url("/drip?bytes=200000&duration=3"))?)
@@ -113,7 +110,7 @@ async fn counted(bench: &Bench) -> Check {
     let site = Site::start()?;
     let client = bench.client(|_| {})?;
     for _ in 0..2 {
-        let request = get(site.url("/bytes/5000000"))?.keep(Keep::Nothing);
+        let request = get(site.url("/bytes/5000000"))?.body_retention(BodyRetention::Discard);
         let outcome = client.fetch(request).await;
         fine(&outcome)?;
         let response = outcome.response().expect("it is fine");
@@ -195,7 +192,8 @@ async fn slow(bench: &Bench) -> Check {
 async fn slow_outcomes(bench: &Bench) -> Check {
     let site = Site::start()?;
     let client = bench.client(|settings| {
-        (settings.concurrency, settings.undelivered) = (5, Some(5));
+        settings.update_config(|config| config.concurrency(5));
+        settings.undelivered = Some(5);
     })?;
     let urls: Vec<_> = (0..100).map(|_| site.url("/get")).collect();
     let mut outcomes = client.fetch_all(gets(urls.into_iter()));
@@ -211,7 +209,7 @@ async fn slow_outcomes(bench: &Bench) -> Check {
 async fn lazy(bench: &Bench) -> Check {
     let site = Site::start()?;
     let client = bench.client(|settings| {
-        (settings.concurrency, settings.window) = (2, Some(10));
+        settings.update_config(|config| config.concurrency(2).window(10));
     })?;
     let (taken, counter) = counted_urls(site.url("/get"));
     let mut outcomes = client.fetch_all(gets(taken.take(1_000)));

@@ -22,7 +22,7 @@ pub(crate) const GROUP: Group = Group {
 
 async fn fetch(bench: &Bench) -> Check {
     let site = Site::start()?;
-    let client = bench.client(|settings| settings.concurrency = 1)?;
+    let client = bench.client(|settings| settings.update_config(|config| config.concurrency(1)))?;
     for path in ["/stall", "/stall-body"] {
         let doomed = client.fetch(get(site.url(path))?);
         drop_after(
@@ -55,7 +55,8 @@ async fn batch(bench: &Bench) -> Check {
 
 async fn others(bench: &Bench) -> Check {
     let site = Site::start()?;
-    let client = bench.client(|settings| settings.concurrency = 10)?;
+    let client =
+        bench.client(|settings| settings.update_config(|config| config.concurrency(10)))?;
     let stalls: Vec<_> = (0..30).map(|_| site.url("/stall")).collect();
     let mut doomed = client.fetch_all(gets(stalls.into_iter()));
     drop_after(
@@ -88,7 +89,7 @@ async fn before_retry(bench: &Bench) -> Check {
 
 async fn outlived(bench: &Bench) -> Check {
     let site = Site::start()?;
-    let client = bench.client(|settings| settings.concurrency = 5)?;
+    let client = bench.client(|settings| settings.update_config(|config| config.concurrency(5)))?;
     let urls: Vec<_> = (0..50).map(|_| site.url("/get")).collect();
     let outcomes = client.fetch_all(gets(urls.into_iter()));
     drop(client);

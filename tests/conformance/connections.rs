@@ -60,7 +60,7 @@ async fn no_hidden_retry(bench: &Bench) -> Check {
 
 async fn few(bench: &Bench) -> Check {
     let site = Site::start()?;
-    let client = bench.client(|settings| settings.concurrency = 4)?;
+    let client = bench.client(|settings| settings.update_config(|config| config.concurrency(4)))?;
     let urls: Vec<_> = (0..200).map(|_| site.url("/bytes/2000")).collect();
     for outcome in collect(client.fetch_all(gets(urls.into_iter()))).await {
         fine(&outcome)?;
@@ -76,7 +76,8 @@ async fn few(bench: &Bench) -> Check {
 async fn bound(bench: &Bench) -> Check {
     let site = Site::builder().addresses(4).start()?;
     let client = bench.client(|settings| {
-        (settings.concurrency, settings.max_connections) = (8, Some(3));
+        settings.update_config(|config| config.concurrency(8));
+        settings.pool.max_connections = Some(3);
     })?;
     let urls: Vec<_> = (0..40).map(|n| site.url_at(n, "/delay/0.01")).collect();
     for outcome in collect(client.fetch_all(gets(urls.into_iter()))).await {
@@ -107,8 +108,10 @@ async fn drained(bench: &Bench) -> Check {
 async fn stale(bench: &Bench) -> Check {
     let site = Site::builder().keep_alive_requests(3).start()?;
     let client = bench.client(|settings| {
-        settings.concurrency = 4;
-        settings.rules = fetch_all::Rules::only(policy().attempts(1));
+        settings.update_config(|config| config.concurrency(4));
+        settings.update_config(|config| {
+            config.rules(fetch_all::PolicyRules::from_policy(policy().attempts(1)))
+        });
     })?;
     let urls: Vec<_> = (0..200).map(|_| site.url("/get")).collect();
     for outcome in collect(client.fetch_all(gets(urls.into_iter()))).await {
@@ -133,7 +136,7 @@ async fn close(bench: &Bench) -> Check {
 
 async fn idle(bench: &Bench) -> Check {
     let site = Site::start()?;
-    let client = bench.client(|settings| settings.idle_timeout = millis(1_000))?;
+    let client = bench.client(|settings| settings.pool.idle_timeout = millis(1_000))?;
     fine(&client.fetch(get(site.url("/get"))?).await)?;
     until(&site, "the idle connection closed", |seen| seen.open == 0).await?;
     fine(&client.fetch(get(site.url("/get"))?).await)?;
@@ -155,7 +158,7 @@ async fn resolve(bench: &Bench) -> Check {
     let address = site.address();
     let client = bench.client(|settings| {
         let known = ("site.invalid".into(), address.port(), vec![address.ip()]);
-        settings.resolve.push(known);
+        settings.route.resolve.push(known);
     })?;
     let url = format!("http://site.invalid:{}/get", address.port());
     fine(&client.fetch(get(url)?).await)?;
@@ -180,7 +183,7 @@ async fn connects_to(bench: &Bench, host: &str) -> Check {
     let site = Site::builder().record(true).start()?;
     let rule = format!("site.invalid:80:{host}:{}", site.address().port());
     let rule = rule.parse()?;
-    let client = bench.client(|settings| settings.connect_to.push(rule))?;
+    let client = bench.client(|settings| settings.route.connect_to.push(rule))?;
     for _ in 0..2 {
         fine(&client.fetch(get("http://site.invalid/get")?).await)?;
     }
@@ -194,7 +197,7 @@ async fn unix_socket(bench: &Bench) -> Check {
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("socket");
     let site = Site::builder().record(true).unix_socket(&path).start()?;
-    let client = bench.client(|settings| settings.unix_socket = Some(path))?;
+    let client = bench.client(|settings| settings.route.unix_socket = Some(path))?;
     for _ in 0..3 {
         fine(&client.fetch(get("http://site.invalid/get")?).await)?;
     }

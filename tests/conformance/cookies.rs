@@ -20,7 +20,7 @@ pub(crate) const GROUP: Group = Group {
 const SET: &str = "/set-cookie?c=a%3D1%3B%20Path%3D/";
 
 fn jar(bench: &Bench) -> Result<Box<dyn Client>, Difference> {
-    bench.client(|settings| settings.cookies = true)
+    bench.client(|settings| settings.cookie_jar = Some(fetch_all::driver::CookieJar::new()))
 }
 
 /// What a request for `path` at host number `host` brings along.

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use fetch_all::{Backoff, Rules, Timeouts};
+use fetch_all::{Backoff, PolicyRules};
 use fetch_testbed::{Fault, Site};
 use smol::stream::StreamExt;
 
@@ -30,14 +30,12 @@ static ONE: Mutex<()> = Mutex::new(());
 async fn ten_thousand(bench: &Bench) -> Check {
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let site = Site::start()?;
-    let limits = Timeouts {
-        attempt: Some(millis(2_000)),
-        ..patient()
-    };
+    let limits = patient().attempt(millis(2_000));
     let quick = Backoff::default().base(millis(1));
     let policy = policy().attempts(5).backoff(quick).timeouts(limits);
     let client = bench.client(|settings| {
-        (settings.rules, settings.concurrency) = (Rules::only(policy), CONCURRENCY);
+        let rules = PolicyRules::from_policy(policy);
+        settings.update_config(|config| config.rules(rules).concurrency(CONCURRENCY));
     })?;
     let base = site.url(&format!("/fault?percent={PERCENT}&seed=1"));
     let mut outcomes = client.fetch_all(gets((0..URLS).map(move |n| format!("{base}&n={n}"))));

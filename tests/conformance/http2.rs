@@ -1,7 +1,7 @@
 //! HTTP/2, as the server sees it.
 
 use fetch_all::Method;
-use fetch_all::driver::Http2;
+use fetch_all::driver::Http2Mode;
 use fetch_testbed::{Certificate, Said, ScriptedHttp2, Site};
 
 use crate::backend::{Client, Requests};
@@ -27,11 +27,11 @@ fn site() -> std::io::Result<Site> {
     site.start()
 }
 
-fn trusting(bench: &Bench, site: &Site, http2: Http2) -> Result<Box<dyn Client>, Difference> {
+fn trusting(bench: &Bench, site: &Site, http2: Http2Mode) -> Result<Box<dyn Client>, Difference> {
     let ca = site.ca_pem().unwrap_or_default().as_bytes().to_vec();
     bench.client(|settings| {
-        settings.ca_certificates.push(ca);
-        (settings.http2, settings.max_connections) = (http2, Some(100));
+        settings.tls.ca_certificates.push(ca);
+        (settings.http2, settings.pool.max_connections) = (http2, Some(100));
     })
 }
 
@@ -45,25 +45,25 @@ async fn version(client: &dyn Client, site: &Site) -> Result<String, Difference>
 
 async fn alpn(bench: &Bench) -> Check {
     let site = site()?;
-    let client = trusting(bench, &site, Http2::Auto)?;
+    let client = trusting(bench, &site, Http2Mode::Auto)?;
     same("version", version(&*client, &site).await?, "HTTP/2.0")
 }
 
 async fn off(bench: &Bench) -> Check {
     let site = site()?;
-    let client = trusting(bench, &site, Http2::Off)?;
+    let client = trusting(bench, &site, Http2Mode::Off)?;
     same("version", version(&*client, &site).await?, "HTTP/1.1")
 }
 
 async fn without(bench: &Bench) -> Check {
     let site = Site::builder().tls(Certificate::Good).start()?;
-    let client = trusting(bench, &site, Http2::Auto)?;
+    let client = trusting(bench, &site, Http2Mode::Auto)?;
     same("version", version(&*client, &site).await?, "HTTP/1.1")
 }
 
 async fn shared(bench: &Bench) -> Check {
     let site = site()?;
-    let client = trusting(bench, &site, Http2::Auto)?;
+    let client = trusting(bench, &site, Http2Mode::Auto)?;
     let urls: Vec<_> = (0..30).map(|n| site.url(&format!("/bytes/{n}"))).collect();
     let outcomes = collect(client.fetch_all(gets(urls.into_iter()))).await;
     outcomes.iter().try_for_each(fine)?;
@@ -78,8 +78,8 @@ async fn max_streams(bench: &Bench) -> Check {
     let site = site.start()?;
     let ca = site.ca_pem().unwrap_or_default().as_bytes().to_vec();
     let client = bench.client(|settings| {
-        settings.ca_certificates.push(ca);
-        settings.max_connections = Some(1);
+        settings.tls.ca_certificates.push(ca);
+        settings.pool.max_connections = Some(1);
     })?;
     let urls: Vec<_> = (0..30).map(|_| site.url("/delay/0.02")).collect();
     for outcome in collect(client.fetch_all(gets(urls.into_iter()))).await {
@@ -107,8 +107,10 @@ fn posts(server: &ScriptedHttp2, count: usize) -> Requests {
 
 fn knowing(bench: &Bench) -> Result<Box<dyn Client>, Difference> {
     bench.client(|settings| {
-        settings.http2 = Http2::PriorKnowledge;
-        settings.rules = fetch_all::Rules::only(policy().attempts(3));
+        settings.http2 = Http2Mode::PriorKnowledge;
+        settings.update_config(|config| {
+            config.rules(fetch_all::PolicyRules::from_policy(policy().attempts(3)))
+        });
     })
 }
 
@@ -145,7 +147,7 @@ async fn refused(bench: &Bench) -> Check {
 
 async fn dropped(bench: &Bench) -> Check {
     let site = site()?;
-    let client = trusting(bench, &site, Http2::Auto)?;
+    let client = trusting(bench, &site, Http2Mode::Auto)?;
     fine(&client.fetch(get(site.url("/get"))?).await)?;
     let stalls = client.fetch(get(site.url("/stall"))?);
     let seen = until(&site, "the request", |seen| seen.in_flight == 1);

@@ -24,7 +24,7 @@ pub(crate) const GROUP: Group = Group {
 
 async fn concurrency(bench: &Bench) -> Check {
     let site = Site::start()?;
-    let client = bench.client(|settings| settings.concurrency = 8)?;
+    let client = bench.client(|settings| settings.update_config(|config| config.concurrency(8)))?;
     let urls: Vec<_> = (0..64).map(|_| site.url("/delay/0.05")).collect();
     for outcome in collect(client.fetch_all(gets(urls.into_iter()))).await {
         fine(&outcome)?;
@@ -34,7 +34,7 @@ async fn concurrency(bench: &Bench) -> Check {
 
 async fn per_host(bench: &Bench) -> Check {
     let site = Site::builder().addresses(3).start()?;
-    let client = bench.client(|settings| settings.per_host = Some(2))?;
+    let client = bench.client(|settings| settings.update_config(|config| config.per_host(2)))?;
     let urls: Vec<_> = (0..60).map(|n| site.url_at(n, "/delay/0.05")).collect();
     for outcome in collect(client.fetch_all(gets(urls.into_iter()))).await {
         fine(&outcome)?;
@@ -57,7 +57,7 @@ async fn per_host(bench: &Bench) -> Check {
 async fn fairness(bench: &Bench) -> Check {
     let site = Site::builder().addresses(2).start()?;
     let client = bench.client(|settings| {
-        (settings.concurrency, settings.per_host) = (4, Some(2));
+        settings.update_config(|config| config.concurrency(4).per_host(2));
     })?;
     let stalls = (0..10).map(|_| site.url_at(0, "/stall"));
     let urls: Vec<_> = stalls
@@ -71,7 +71,7 @@ async fn fairness(bench: &Bench) -> Check {
 async fn rate(bench: &Bench) -> Check {
     let site = Site::builder().addresses(5).start()?;
     let rate = "20/s".parse()?;
-    let client = bench.client(|settings| settings.rate = Some(rate))?;
+    let client = bench.client(|settings| settings.update_config(|config| config.rate(rate)))?;
     let urls: Vec<_> = (0..11).map(|n| site.url_at(n, "/get")).collect();
     let outcomes = collect(client.fetch_all(gets(urls.into_iter()))).await;
     spread(&outcomes, millis(500))
@@ -80,7 +80,8 @@ async fn rate(bench: &Bench) -> Check {
 async fn host_rate(bench: &Bench) -> Check {
     let site = Site::builder().addresses(2).start()?;
     let rate = "20/s".parse()?;
-    let client = bench.client(|settings| settings.host_rate = Some(rate))?;
+    let client =
+        bench.client(|settings| settings.update_config(|config| config.host_rate(rate)))?;
     let urls: Vec<_> = (0..22).map(|n| site.url_at(n, "/get")).collect();
     let outcomes = collect(client.fetch_all(gets(urls.into_iter()))).await;
     let (even, odd): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(|o| o.tag % 2 == 0);
@@ -108,7 +109,7 @@ fn spread(outcomes: &[Outcome], least: Duration) -> Check {
 
 async fn retry_after(bench: &Bench) -> Check {
     let site = Site::builder().addresses(2).start()?;
-    let client = bench.client(|settings| settings.concurrency = 1)?;
+    let client = bench.client(|settings| settings.update_config(|config| config.concurrency(1)))?;
     let urls = [
         (0, "/retry-after/1?status=429&key=a"),
         (0, "/get"),

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use fetch_all::{
-    AttemptEnd, Breaker, Chaos, Failure, Fallback, FallbackValue, Fault, FellBack, Hedge,
-    HedgeDelay, Policy, Response, RetryBudget, Rules, Settings, StallGuard, Timeouts,
+    AttemptEnd, Breaker, ChaosPolicy, FailureKind, Fallback, FallbackSource, FallbackValue, Hedge,
+    HedgeDelay, InjectedFault, Policy, PolicyRules, Response, RetryBudget, Settings, StallGuard,
 };
 use fetch_testbed::Site;
 use http::StatusCode;
@@ -29,11 +29,10 @@ pub(crate) const GROUP: Group = Group {
 
 async fn hedge(bench: &Bench) -> Check {
     let site = Site::start()?;
-    let hedge = Hedge {
-        delay: HedgeDelay::Fixed(millis(100)),
-        max: 1,
-        on_failure: false,
-    };
+    let hedge = Hedge::default()
+        .delay(HedgeDelay::Fixed(millis(100)))
+        .max(1)
+        .on_failure(false);
     let client = bench.with(policy().hedge(hedge))?;
     let outcome = client.fetch(get(site.url("/slow-once/30?key=a"))?).await;
     fine(&outcome)?;
@@ -55,9 +54,10 @@ async fn breaker(bench: &Bench) -> Check {
             .consecutive(3)
             .open(millis(200), 1, millis(200));
     let client = bench.client(|settings| {
-        settings.concurrency = 1;
-        settings.config = settings.config.clone().breaker(breaker);
-        settings.rules = Rules::only(policy().attempts(1));
+        settings.update_config(|config| config.concurrency(1));
+        settings.update_config(|config| config.breaker(breaker));
+        settings
+            .update_config(|config| config.rules(PolicyRules::from_policy(policy().attempts(1))));
     })?;
     // The first three fail and open it; without a breaker that defers, the others would still be
     // fetched, so what counts is that the server saw each once, and the pause.
@@ -85,8 +85,9 @@ async fn budget(bench: &Bench) -> Check {
     };
     let client = bench.client(|settings| {
         // On a slow machine the breaker would open before all have been sent.
-        settings.config = settings.config.clone().host_budget(budget).breaker(None);
-        settings.rules = Rules::only(policy().attempts(5));
+        settings.update_config(|config| config.host_budget(budget).breaker(None));
+        settings
+            .update_config(|config| config.rules(PolicyRules::from_policy(policy().attempts(5))));
     })?;
     let urls: Vec<_> = (0..100).map(|_| site.url("/status/503")).collect();
     let outcomes = collect(client.fetch_all(gets(urls.into_iter()))).await;
@@ -134,8 +135,8 @@ async fn fallback_url(bench: &Bench) -> Check {
         let size = outcome.response().map(|response| response.body.len());
         same(
             path,
-            (size, outcome.fell_back),
-            (Some(7), Some(FellBack::Url)),
+            (size, outcome.fallback),
+            (Some(7), Some(FallbackSource::Url)),
         )?;
     }
     Ok(())
@@ -145,17 +146,17 @@ async fn fallback_value(bench: &Bench) -> Check {
     let site = Site::start()?;
     let policy = policy().attempts(1).fallback(Fallback::value());
     let client = bench.client(|settings: &mut Settings| {
-        settings.rules = Rules::only(policy);
-        settings.stale = 10;
+        settings.update_config(|config| config.rules(PolicyRules::from_policy(policy)));
+        settings.fallback.stale = 10;
         let constant = |_: &fetch_all::Outcome| Some(Response::new(StatusCode::OK, "constant"));
-        settings.fallback_value = Some(FallbackValue::new(constant));
+        settings.fallback.value = Some(FallbackValue::new(constant));
     })?;
     // Good once per key in two: the flaky one's turn comes after it answered.
     let never = client.fetch(get(site.url("/reset"))?).await;
     same(
         "without an earlier response",
-        never.fell_back,
-        Some(FellBack::Value),
+        never.fallback,
+        Some(FallbackSource::Value),
     )?;
     let url = site.url("/get");
     fine(&client.fetch(get(url.clone())?).await)?;
@@ -163,14 +164,14 @@ async fn fallback_value(bench: &Bench) -> Check {
     let later = client.fetch(get(url)?).await;
     same(
         "with one",
-        (end(&later), later.fell_back),
-        ("200".to_owned(), Some(FellBack::Stale)),
+        (end(&later), later.fallback),
+        ("200".to_owned(), Some(FallbackSource::Stale)),
     )
 }
 
 async fn rate_limit(bench: &Bench) -> Check {
     let site = Site::start()?;
-    let client = bench.client(|settings| settings.concurrency = 1)?;
+    let client = bench.client(|settings| settings.update_config(|config| config.concurrency(1)))?;
     let urls = [site.url("/rate-limit/1?key=a"), site.url("/get")];
     let outcomes = collect(client.fetch_all(gets(urls.into_iter()))).await;
     let waited = outcomes[1].timings.queued;
@@ -183,15 +184,11 @@ async fn rate_limit(bench: &Bench) -> Check {
 
 async fn stall(bench: &Bench) -> Check {
     let site = Site::start()?;
-    let guard = StallGuard {
-        grace: millis(300),
-        min_bytes_per_second: 1000,
-        window: millis(500),
-    };
-    let limits = Timeouts {
-        attempt: None,
-        ..patient()
-    };
+    let guard = StallGuard::default()
+        .grace(millis(300))
+        .min_bytes_per_second(1000)
+        .window(millis(500));
+    let limits = patient().attempt(None);
     let client = bench.with(policy().attempts(1).stall(guard).timeouts(limits))?;
     let outcome = client
         .fetch(get(site.url("/slow-body?chunks=1000&interval=0.1"))?)
@@ -201,7 +198,7 @@ async fn stall(bench: &Bench) -> Check {
 
 async fn chaos(bench: &Bench) -> Check {
     let site = Site::start()?;
-    let faults = Chaos::default().fault(1000, Fault::Error(Failure::Resolve));
+    let faults = ChaosPolicy::default().fault(1000, InjectedFault::Error(FailureKind::Resolve));
     let client = bench.with(Policy::chaos(policy().attempts(2), faults))?;
     let outcome = client.fetch(get(site.url("/get"))?).await;
     same(

@@ -27,7 +27,7 @@ pub(crate) const GROUP: Group = Group {
 
 /// Sends all through the proxy at `url`.
 fn through(settings: &mut Settings, url: &str) {
-    settings.proxy = ProxyRules::new().all(At::parse(url).expect("it is a proxy's URL"));
+    settings.route.proxy = ProxyRules::new().all(At::parse(url).expect("it is a proxy's URL"));
 }
 
 /// Fetches `url` through the proxy at `proxy`, trusting the site.
@@ -35,10 +35,10 @@ async fn fetch(bench: &Bench, proxy: &str, site: &Site, url: &str) -> Result<Out
     let client = bench.client(|settings| {
         through(settings, proxy);
         let ca = site.ca_pem().map(|pem| pem.as_bytes().to_vec());
-        settings.ca_certificates.extend(ca);
+        settings.tls.ca_certificates.extend(ca);
         let port = site.address().port();
         let here = ("here.test".into(), port, vec![[127, 0, 0, 9].into()]);
-        settings.resolve.push(here);
+        settings.route.resolve.push(here);
     });
     Ok(client?.fetch(get(url)?).await)
 }
@@ -195,8 +195,12 @@ async fn no_proxy(bench: &Bench) -> Check {
     let (site, proxy) = (Site::start()?, Proxy::builder().start()?);
     let client = bench.client(|settings| {
         through(settings, &proxy.url("http://"));
-        let rules = settings.proxy.clone().no_proxy("127.0.0.0/8,.near.test");
-        settings.proxy = rules.expect("it is a list of hosts");
+        let rules = settings
+            .route
+            .proxy
+            .clone()
+            .no_proxy("127.0.0.0/8,.near.test");
+        settings.route.proxy = rules.expect("it is a list of hosts");
     })?;
     fine(&client.fetch(get(site.url("/get"))?).await)?;
     same("connections to the proxy", proxy.connections(), 0_usize)?;

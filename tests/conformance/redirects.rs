@@ -1,13 +1,13 @@
-//! Redirects, as the servers at both ends see them.
+//! RedirectPolicy, as the servers at both ends see them.
 
-use fetch_all::Redirects;
+use fetch_all::RedirectPolicy;
 use fetch_testbed::{Certificate, Site};
 
 use crate::behaviour::{Check, Group, behaviours};
 use crate::bench::{Bench, end, ends, fine, get, holds, policy, request, same};
 
 pub(crate) const GROUP: Group = Group {
-    name: "Redirects",
+    name: "RedirectPolicy",
     behaviours: behaviours![
         "301, 302, 303, 307, 308 with GET, POST, PUT, HEAD" => methods,
         "credentials stay with their origin" => credentials,
@@ -86,7 +86,7 @@ async fn credentials(bench: &Bench) -> Check {
 async fn downgrade(bench: &Bench) -> Check {
     let plain = Site::start()?;
     let site = Site::builder().tls(Certificate::Good).start()?;
-    let client = bench.client(|settings| settings.insecure = true)?;
+    let client = bench.client(|settings| settings.tls.insecure = true)?;
     let url = site.url(&format!("/redirect-to?url={}", plain.url("/get")));
     let outcome = client.fetch(get(url)?).await;
     same("end", end(&outcome), "redirect")?;
@@ -98,7 +98,7 @@ async fn downgrade(bench: &Bench) -> Check {
 async fn upgrade(bench: &Bench) -> Check {
     let site = Site::start()?;
     let secure = Site::builder().tls(Certificate::Good).start()?;
-    let client = bench.client(|settings| settings.insecure = true)?;
+    let client = bench.client(|settings| settings.tls.insecure = true)?;
     let url = site.url(&format!(
         "/redirect-to?url={}&status=308",
         secure.url("/get")
@@ -119,7 +119,7 @@ async fn endless(bench: &Bench) -> Check {
 
 async fn too_many(bench: &Bench) -> Check {
     let site = Site::start()?;
-    let client = bench.with(policy().redirects(Redirects::limit(3)))?;
+    let client = bench.with(policy().redirects(RedirectPolicy::limit(3)))?;
     let allowed = client.fetch(get(site.url("/redirect/3"))?).await;
     same("three", ends(&allowed), "302, 302, 302, 200")?;
     let outcome = client.fetch(get(site.url("/redirect/4"))?).await;
@@ -128,7 +128,7 @@ async fn too_many(bench: &Bench) -> Check {
 
 async fn left(bench: &Bench) -> Check {
     let site = Site::start()?;
-    let client = bench.with(policy().redirects(Redirects::NONE))?;
+    let client = bench.with(policy().redirects(RedirectPolicy::NONE))?;
     let outcome = client.fetch(get(site.url("/redirect/2?status=307"))?).await;
     same("end", end(&outcome), "307")?;
     let response = outcome.response().expect("it is one");

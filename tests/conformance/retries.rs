@@ -3,7 +3,9 @@
 //! Delays are drawn from the seed, the fetch and the attempt, so they are equal to the nanosecond.
 //! Where the policy is changed on purpose, the failure prints the new trace for `golden.txt`.
 
-use fetch_all::{Backoff, Jitter, Outcome, Policy, Redacted, Request, RetryAfter, Rules, Timeouts};
+use fetch_all::{
+    Backoff, Jitter, Outcome, Policy, PolicyRules, RedactedUrl, Request, RetryAfterPolicy,
+};
 use fetch_testbed::Site;
 
 use crate::behaviour::{Check, Group, behaviours};
@@ -42,11 +44,11 @@ fn jittered() -> Policy {
 /// Sends a request from a fetcher of its own, always with the same seed, and compares what was
 /// decided with the golden trace.
 async fn decides(bench: &Bench, name: &str, request: Request, policy: Policy) -> Check {
-    let shown = Redacted(request.url()).to_string();
+    let shown = RedactedUrl(request.url()).to_string();
     let client = bench.client(|settings| {
-        settings.events = true;
+        settings.update_config(|config| config.events(true));
         settings.seed = Some(7);
-        settings.rules = Rules::only(policy);
+        settings.update_config(|config| config.rules(PolicyRules::from_policy(policy)));
     })?;
     let outcome = client.fetch(request).await;
     let found = trace_of(&shown, &outcome);
@@ -191,9 +193,9 @@ async fn retry_after(bench: &Bench) -> Check {
 }
 
 async fn over_cap(bench: &Bench) -> Check {
-    let cap = RetryAfter {
+    let cap = RetryAfterPolicy {
         cap: millis(500),
-        ..RetryAfter::DEFAULT
+        ..RetryAfterPolicy::DEFAULT
     };
     on_site(
         bench,
@@ -209,10 +211,7 @@ async fn no_time(bench: &Bench) -> Check {
         .base(millis(60_000))
         .cap(millis(60_000))
         .jitter(None);
-    let limits = Timeouts {
-        total: Some(millis(50_000)),
-        ..patient()
-    };
+    let limits = patient().total(millis(50_000));
     let policy = policy().backoff(exact).timeouts(limits);
     on_site(bench, "no time", "/status/503", policy).await
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fetch_all::{Pattern, Rules, Timeouts};
+use fetch_all::{PolicyRules, RulePattern, Timeouts};
 use fetch_testbed::Site;
 use smol::Timer;
 use smol::stream::StreamExt;
@@ -29,15 +29,15 @@ async fn patterns(bench: &Bench) -> Check {
     let site = Site::start()?;
     let limits = [("/delay/", 500), ("/redirect/", 350), ("", 200)];
     let once = policy().attempts(1);
-    let mut rules = Rules::builder().default(once.clone().attempt_timeout(millis(200)));
+    let mut rules = PolicyRules::builder().default(once.clone().attempt_timeout(millis(200)));
     for (pattern, limit) in &limits[..2] {
         let policy = once.clone().attempt_timeout(millis(*limit));
-        rules = rules.rule(Pattern::parse(pattern)?, policy);
+        rules = rules.rule(RulePattern::parse(pattern)?, policy);
     }
     let rules = rules.build()?;
     // One at a time: the second and the third wait in the queue for longer than their limits.
     let client = bench.client(|settings| {
-        (settings.rules, settings.concurrency, settings.per_host) = (rules, 1, Some(1));
+        settings.update_config(|config| config.rules(rules).concurrency(1).per_host(1));
     })?;
     let urls = ["/delay/30?", "/stall?as=/redirect/", "/stall"].map(|path| site.url(path));
     let outcomes = collect(client.fetch_all(gets(urls.into_iter()))).await;
@@ -58,29 +58,19 @@ async fn patterns(bench: &Bench) -> Check {
 
 async fn connect(bench: &Bench) -> Check {
     let (_listener, address) = silent()?;
-    let limits = Timeouts {
-        attempt: Some(millis(5_000)),
-        connect: Some(millis(200)),
-        ..patient()
-    };
+    let limits = patient().attempt(millis(5_000)).connect(millis(200));
     let client = bench.with(policy().attempts(1).timeouts(limits))?;
     let outcome = client.fetch(get(format!("https://{address}/"))?).await;
     same("attempts", ends(&outcome), "connect timeout")
 }
 
 async fn first_byte(bench: &Bench) -> Check {
-    let limits = Timeouts {
-        first_byte: Some(millis(200)),
-        ..patient()
-    };
+    let limits = patient().first_byte(millis(200));
     ends_with(bench, "/stall", limits, "first byte timeout").await
 }
 
 async fn stalled_body(bench: &Bench) -> Check {
-    let limits = Timeouts {
-        idle_read: Some(millis(200)),
-        ..patient()
-    };
+    let limits = patient().idle_read(millis(200));
     ends_with(bench, "/stall-body", limits, "idle read timeout").await
 }
 
@@ -101,10 +91,7 @@ async fn ends_with(bench: &Bench, path: &str, limits: Timeouts, expected: &str) 
 
 async fn slow_consumer(bench: &Bench) -> Check {
     let site = Site::start()?;
-    let limits = Timeouts {
-        idle_read: Some(millis(400)),
-        ..patient()
-    };
+    let limits = patient().idle_read(millis(400));
     let client = bench.with(policy().timeouts(limits))?;
     let mut response = client.open(get(site.url("/bytes/20000000"))?).await?;
     let mut bytes = 0;
@@ -125,13 +112,9 @@ async fn slow_consumer(bench: &Bench) -> Check {
 
 async fn total(bench: &Bench) -> Check {
     let site = Site::start()?;
-    let limits = Timeouts {
-        attempt: Some(millis(150)),
-        total: Some(millis(400)),
-        ..patient()
-    };
+    let limits = patient().attempt(millis(150)).total(millis(400));
     // Even the shortest attempt is of use here, so that one is in flight when the total ends.
-    let policy = policy().attempts(100).useful(Duration::ZERO);
+    let policy = policy().attempts(100).min_attempt_time(Duration::ZERO);
     let client = bench.with(policy.timeouts(limits))?;
     let outcome = client.fetch(get(site.url("/stall"))?).await;
     same("end", end(&outcome), "total timeout")?;
@@ -150,15 +133,9 @@ async fn total(bench: &Bench) -> Check {
 
 async fn queue(bench: &Bench) -> Check {
     let site = Site::start()?;
-    let first = Timeouts {
-        attempt: Some(millis(600)),
-        ..patient()
-    };
-    let second = Timeouts {
-        queue: Some(millis(100)),
-        ..patient()
-    };
-    let client = bench.client(|settings| settings.concurrency = 1)?;
+    let first = patient().attempt(millis(600));
+    let second = patient().queue(millis(100));
+    let client = bench.client(|settings| settings.update_config(|config| config.concurrency(1)))?;
     let with = |limits| policy().attempts(1).timeouts(limits);
     let slow = get(site.url("/stall"))?.policy(with(first));
     let queued = get(site.url("/get?queued"))?.policy(with(second));

@@ -1,6 +1,6 @@
 //! https.
 
-use fetch_all::driver::Identity;
+use fetch_all::driver::ClientIdentity;
 use fetch_testbed::{Certificate, Site};
 
 use crate::behaviour::{Check, Group, behaviours};
@@ -48,7 +48,7 @@ async fn insecure(bench: &Bench) -> Check {
         Certificate::WrongHost,
     ] {
         let site = Site::builder().tls(certificate).start()?;
-        let client = bench.client(|settings| settings.insecure = true)?;
+        let client = bench.client(|settings| settings.tls.insecure = true)?;
         fine(&client.fetch(get(site.url("/get"))?).await)?;
     }
     Ok(())
@@ -67,8 +67,8 @@ async fn client_certificate(bench: &Bench) -> Check {
     let site = asking()?;
     let (ca, (cert, key)) = site.ca_pem().zip(site.client_pem()).unwrap_or_default();
     let client = bench.client(|settings| {
-        settings.ca_certificates.push(ca.into());
-        settings.client_certificate = Some(Identity {
+        settings.tls.ca_certificates.push(ca.into());
+        settings.tls.client_certificate = Some(ClientIdentity {
             cert_pem: cert.into(),
             key_pem: key.into(),
         });
@@ -92,7 +92,7 @@ fn asking() -> std::io::Result<Site> {
 /// A fetcher that trusts the site's authority.
 fn trusting(bench: &Bench, site: &Site) -> Result<Box<dyn crate::backend::Client>, Difference> {
     let ca = site.ca_pem().unwrap_or_default().as_bytes().to_vec();
-    bench.client(|settings| settings.ca_certificates.push(ca))
+    bench.client(|settings| settings.tls.ca_certificates.push(ca))
 }
 
 /// The site's certificate is refused at once and nothing is sent: the native error's text.

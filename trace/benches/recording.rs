@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
-use fetch_proto::{AttemptId, Config, Head, Input, Output, Phase, Request, Timestamp};
+use fetch_proto::{
+    AttemptId, AttemptPhase, EngineConfig, EngineOutput, FetchRequest, HeadSummary, Input,
+    Timestamp,
+};
 use fetch_trace::{RecordedEngine, replay, what_if};
 
 /// Fetches in one sample.
@@ -20,7 +23,7 @@ fn main() {
         ("signed URLs", signed),
     ] {
         let file = run(
-            RecordedEngine::recording(Config::default(), SEED, START, Vec::new(), fail),
+            RecordedEngine::recording(EngineConfig::default(), SEED, START, Vec::new(), fail),
             url,
         );
         let bytes = file.finish().expect("writing to memory cannot fail").len() as u64;
@@ -41,7 +44,7 @@ const START: Timestamp = Timestamp::START;
 fn not_recorded(bencher: Bencher<'_, '_>) {
     bencher.counter(ItemsCount::new(COUNT)).bench_local(|| {
         run(
-            RecordedEngine::<io::Sink>::new(Config::default(), SEED, START),
+            RecordedEngine::<io::Sink>::new(EngineConfig::default(), SEED, START),
             plain,
         )
     });
@@ -52,7 +55,7 @@ fn recorded(bencher: Bencher<'_, '_>, urls: &str) {
     let url = if urls == "plain" { plain } else { signed };
     bencher.counter(ItemsCount::new(COUNT)).bench_local(|| {
         run(
-            RecordedEngine::recording(Config::default(), SEED, START, io::sink(), fail),
+            RecordedEngine::recording(EngineConfig::default(), SEED, START, io::sink(), fail),
             url,
         )
     });
@@ -61,7 +64,7 @@ fn recorded(bencher: Bencher<'_, '_>, urls: &str) {
 #[divan::bench]
 fn replayed(bencher: Bencher<'_, '_>) {
     let file = run(
-        RecordedEngine::recording(Config::default(), SEED, START, Vec::new(), fail),
+        RecordedEngine::recording(EngineConfig::default(), SEED, START, Vec::new(), fail),
         plain,
     );
     let file = file.finish().expect("writing to memory cannot fail");
@@ -75,7 +78,7 @@ fn replayed(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn compared(bencher: Bencher<'_, '_>) {
     let file = run(
-        RecordedEngine::recording(Config::default(), SEED, START, Vec::new(), fail),
+        RecordedEngine::recording(EngineConfig::default(), SEED, START, Vec::new(), fail),
         plain,
     );
     let file = file.finish().expect("writing to memory cannot fail");
@@ -109,16 +112,13 @@ fn run<W: Write>(mut engine: RecordedEngine<W>, url: fn(u64) -> String) -> Recor
     };
     for n in 0..COUNT {
         let url = url(n).parse().expect("it is a URL");
-        let request = Request {
-            tag: n,
-            ..Request::get(url)
-        };
+        let request = FetchRequest::get(url).tag(n);
         engine.submit(request, tick()).expect("there is room");
         loop {
             match engine.poll(tick()) {
-                Output::Start(attempt) => answer(&mut engine, attempt.id, &mut tick),
-                Output::Done(..) => {}
-                Output::Idle(idle) if idle.live == 0 => break,
+                EngineOutput::Start(attempt) => answer(&mut engine, attempt.id, &mut tick),
+                EngineOutput::Done(..) => {}
+                EngineOutput::Idle(idle) if idle.live == 0 => break,
                 _ => {}
             }
         }
@@ -132,10 +132,10 @@ fn answer<W: Write>(
     tick: &mut impl FnMut() -> Timestamp,
 ) {
     let now = tick();
-    for phase in [Phase::Reused, Phase::Sent] {
+    for phase in [AttemptPhase::Reused, AttemptPhase::Sent] {
         engine.handle(id, Input::Mark(phase, now), now);
     }
-    engine.handle(id, Input::Head(Head::status(200)), tick());
+    engine.handle(id, Input::Head(HeadSummary::status(200)), tick());
     engine.handle(id, Input::Body { bytes: 5_000 }, tick());
     engine.handle(id, Input::End(Ok(())), tick());
 }

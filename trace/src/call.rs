@@ -4,7 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use fetch_proto::{
-    AttemptId, Config, Engine, FetchId, Handled, Input, Output, Rejected, Request, Timestamp,
+    AttemptId, Engine, EngineConfig, EngineOutput, FetchId, FetchRequest, Input, InputEffect,
+    RejectedRequest, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -30,11 +31,11 @@ pub enum TraceCall {
     /// [`Engine::release`].
     Release,
     /// [`Engine::set_config`].
-    SetConfig(Box<Config>),
+    SetConfig(Box<EngineConfig>),
     /// [`Engine::set_crawl_delay`].
     SetCrawlDelay(Box<str>, Duration),
     /// [`Engine::submit`].
-    Submit(Request),
+    Submit(FetchRequest),
 }
 
 /// The return value of a [`TraceCall`].
@@ -42,34 +43,34 @@ pub enum TraceCall {
 #[non_exhaustive]
 pub enum TraceAnswer {
     /// Of `cancel` and `handle`.
-    Handled(Handled),
+    Handled(InputEffect),
     /// Of `close`, `hold`, `release` and the settings: no value.
     Nothing,
     /// Of `poll`.
-    Output(Output),
+    Output(EngineOutput),
     /// Of `submit`.
-    Submitted(Result<FetchId, Rejected>),
+    Submitted(Result<FetchId, RejectedRequest>),
 }
 
 impl TraceCall {
     /// Makes the call on `engine`.
     ///
     /// ```
-    /// use fetch_proto::{Config, Engine, Output, Timestamp};
+    /// use fetch_proto::{EngineConfig, Engine, EngineOutput, Timestamp};
     /// use fetch_trace::{TraceAnswer, TraceCall};
     ///
-    /// let mut engine = Engine::new(Config::default(), 7, Timestamp::START);
+    /// let mut engine = Engine::new(EngineConfig::default(), 7, Timestamp::START);
     /// let answer = TraceCall::Poll.apply(&mut engine, Timestamp::START);
-    /// assert!(matches!(answer, TraceAnswer::Output(Output::Idle(_))));
+    /// assert!(matches!(answer, TraceAnswer::Output(EngineOutput::Idle(_))));
     /// ```
     pub fn apply(self, engine: &mut Engine, now: Timestamp) -> TraceAnswer {
         match self {
             Self::Cancel(id) => return TraceAnswer::Handled(engine.cancel(id, now)),
             Self::Close => engine.close(now),
             Self::Handle(id, input) => return TraceAnswer::Handled(engine.handle(id, input, now)),
-            Self::Hold => engine.hold(),
+            Self::Hold => engine.pause_starts(),
             Self::Poll => return TraceAnswer::Output(engine.poll(now)),
-            Self::Release => engine.release(),
+            Self::Release => engine.resume_starts(),
             Self::SetConfig(config) => engine.set_config(*config, now),
             Self::SetCrawlDelay(host, delay) => engine.set_crawl_delay(&host, delay),
             Self::Submit(request) => return TraceAnswer::Submitted(engine.submit(request, now)),

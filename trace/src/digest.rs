@@ -1,6 +1,6 @@
 //! A 64-bit digest of all answers of an engine.
 
-use fetch_proto::{FetchId, Handled, Output, Rejected};
+use fetch_proto::{EngineOutput, FetchId, InputEffect, RejectedRequest};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::canonical;
@@ -24,19 +24,19 @@ impl AnswerDigest {
         self.sum as u8
     }
 
-    pub(crate) fn add_handled(&mut self, handled: Handled) {
-        self.add_bool(handled == Handled::Applied);
+    pub(crate) fn add_handled(&mut self, handled: InputEffect) {
+        self.add_bool(handled == InputEffect::Applied);
     }
 
-    pub(crate) fn add_submitted(&mut self, result: &Result<FetchId, Rejected>) {
+    pub(crate) fn add_submitted(&mut self, result: &Result<FetchId, RejectedRequest>) {
         match result {
             Ok(id) => self.add_value(id, None),
-            Err(rejected) => self.add_bool(rejected.why == fetch_proto::Refusal::Full),
+            Err(rejected) => self.add_bool(rejected.why == fetch_proto::RejectReason::Full),
         }
     }
 
-    pub(crate) fn add_output(&mut self, output: &Output, redactor: Option<&UrlRedactor>) {
-        if !matches!(output, Output::Event(..)) {
+    pub(crate) fn add_output(&mut self, output: &EngineOutput, redactor: Option<&UrlRedactor>) {
+        if !matches!(output, EngineOutput::Event(..)) {
             self.add_value(output, redactor);
         }
     }

@@ -7,7 +7,8 @@ use std::io::Read;
 use std::time::Duration;
 
 use fetch_proto::{
-    AttemptId, Config, Engine, Event, FetchId, Handled, Input, Output, Request, Timestamp,
+    AttemptId, DecisionEvent, Engine, EngineConfig, EngineOutput, FetchId, FetchRequest, Input,
+    InputEffect, Timestamp,
 };
 use serde::Serialize;
 use url::Position;
@@ -44,7 +45,7 @@ pub struct FetchHistory {
     /// Time of the submission, since the start of the engine.
     #[serde(serialize_with = "crate::serialize_seconds")]
     pub submitted: Duration,
-    /// [`Request::tag`], the caller's key.
+    /// [`FetchRequest::tag`], the caller's key.
     pub tag: u64,
 }
 
@@ -65,15 +66,15 @@ pub struct HistoryLine {
 /// parameters, because a trace does not contain these.
 ///
 /// ```
-/// use fetch_proto::{Config, Failure, Input, Output, Request, Timestamp};
+/// use fetch_proto::{EngineConfig, FailureKind, Input, EngineOutput, FetchRequest, Timestamp};
 /// use fetch_trace::{RecordedEngine, explain};
 ///
 /// let now = Timestamp::START;
-/// let mut engine = RecordedEngine::recording(Config::default(), 7, now, Vec::new(), drop);
-/// engine.submit(Request::get("http://a.test/".parse()?), now)?;
-/// let Output::Start(attempt) = engine.poll(now) else { unreachable!() };
-/// engine.handle(attempt.id, Input::End(Err(Failure::Connect)), now);
-/// while !matches!(engine.poll(now), Output::Idle(_)) {}
+/// let mut engine = RecordedEngine::recording(EngineConfig::default(), 7, now, Vec::new(), drop);
+/// engine.submit(FetchRequest::get("http://a.test/".parse()?), now)?;
+/// let EngineOutput::Start(attempt) = engine.poll(now) else { unreachable!() };
+/// engine.handle(attempt.id, Input::End(Err(FailureKind::Connect)), now);
+/// while !matches!(engine.poll(now), EngineOutput::Idle(_)) {}
 /// let file = engine.finish().unwrap();
 ///
 /// let history = explain(&file[..], "http://a.test/")?;
@@ -109,7 +110,7 @@ pub fn explain(from: impl Read, url: &str) -> Result<UrlHistory, TraceError> {
 }
 
 struct HistoryBuilder {
-    config: Config,
+    config: EngineConfig,
     /// Fetches of the URL that have not ended.
     live: Vec<ActiveFetch>,
     number: u64,
@@ -143,7 +144,7 @@ impl HistoryBuilder {
             (TraceCall::Handle(id, input), TraceAnswer::Handled(handled)) => {
                 self.add_input(id, &input, handled, now);
             }
-            (TraceCall::Cancel(id), TraceAnswer::Handled(Handled::Applied)) => {
+            (TraceCall::Cancel(id), TraceAnswer::Handled(InputEffect::Applied)) => {
                 self.add_line(id, now, || "cancelled by the caller".to_owned());
             }
             (TraceCall::Close, _) => {
@@ -153,7 +154,7 @@ impl HistoryBuilder {
                 self.add_line_to_all(now, "no attempts start until the consumer takes outcomes");
             }
             (TraceCall::Release, _) => self.add_line_to_all(now, "attempts may start again"),
-            (TraceCall::Poll, TraceAnswer::Output(Output::Idle(_))) => {
+            (TraceCall::Poll, TraceAnswer::Output(EngineOutput::Idle(_))) => {
                 self.add_wait_reasons(now, engine);
             }
             (TraceCall::Poll, TraceAnswer::Output(output)) => self.add_output(output, now),
@@ -163,7 +164,7 @@ impl HistoryBuilder {
 
     fn add_fetch(
         &mut self,
-        request: &Request,
+        request: &FetchRequest,
         pinned: bool,
         id: FetchId,
         now: Timestamp,
@@ -190,7 +191,7 @@ impl HistoryBuilder {
         self.add_line(id, now, || policy);
     }
 
-    fn add_event(&mut self, id: Option<FetchId>, event: &Event, now: Timestamp) {
+    fn add_event(&mut self, id: Option<FetchId>, event: &DecisionEvent, now: Timestamp) {
         let line = || labels::describe_event(event);
         match (id, event) {
             (Some(id), event) => {
@@ -199,7 +200,7 @@ impl HistoryBuilder {
                 }
                 self.add_line(id, now, line);
             }
-            (None, Event::HostPaused { host, .. }) => {
+            (None, DecisionEvent::HostPaused { host, .. }) => {
                 let all = self.live.iter().filter(|live| *live.host == **host);
                 let ids: Vec<_> = all.map(|live| live.id).collect();
                 ids.into_iter().for_each(|id| self.add_line(id, now, line));
@@ -208,9 +209,9 @@ impl HistoryBuilder {
         }
     }
 
-    fn add_input(&mut self, id: AttemptId, input: &Input, handled: Handled, now: Timestamp) {
+    fn add_input(&mut self, id: AttemptId, input: &Input, handled: InputEffect, now: Timestamp) {
         // The event that follows an applied head contains the status.
-        let covered = matches!(input, Input::Head(_)) && handled == Handled::Applied;
+        let covered = matches!(input, Input::Head(_)) && handled == InputEffect::Applied;
         if !covered {
             self.add_line(id.fetch, now, || {
                 labels::describe_input(id, input, handled, now)
@@ -233,22 +234,22 @@ impl HistoryBuilder {
         }
     }
 
-    fn add_output(&mut self, output: Output, now: Timestamp) {
+    fn add_output(&mut self, output: EngineOutput, now: Timestamp) {
         match output {
-            Output::Abort(id) => self.add_line(id.fetch, now, || {
+            EngineOutput::Abort(id) => self.add_line(id.fetch, now, || {
                 format!("attempt {}: aborted by the policy", id.number())
             }),
-            Output::Accept(id) => self.add_line(id.fetch, now, || {
+            EngineOutput::Accept(id) => self.add_line(id.fetch, now, || {
                 format!("attempt {}: its response is used", id.number())
             }),
-            Output::Discard(id) => self.add_line(id.fetch, now, || {
+            EngineOutput::Discard(id) => self.add_line(id.fetch, now, || {
                 let why = "to reuse the connection";
                 format!(
                     "attempt {}: its body is read and discarded, {why}",
                     id.number()
                 )
             }),
-            Output::Done(id, outcome) => {
+            EngineOutput::Done(id, outcome) => {
                 self.add_line(id, now, || labels::describe_outcome(&outcome));
                 self.live.retain(|live| live.id != id);
             }
@@ -274,16 +275,16 @@ impl HistoryBuilder {
 
 impl ActiveFetch {
     /// Updates the host and the wait after an event.
-    fn update(&mut self, event: &Event, now: Timestamp) {
+    fn update(&mut self, event: &DecisionEvent, now: Timestamp) {
         match event {
-            Event::Redirecting { to, .. } => {
+            DecisionEvent::Redirecting { to, .. } => {
                 self.host = to[..Position::AfterPort].to_owned();
             }
             // One nanosecond later, because the retry may start at the end of its delay.
-            Event::Retrying { delay, .. } => {
+            DecisionEvent::Retrying { delay, .. } => {
                 self.waiting_since = Some(now + *delay + Duration::from_nanos(1));
             }
-            Event::Started { .. } => self.waiting_since = None,
+            DecisionEvent::Started { .. } => self.waiting_since = None,
             _ => {}
         }
     }

@@ -11,18 +11,18 @@
 //! - [`explain`] lists the history of one URL, with the reason of every decision.
 //!
 //! ```
-//! use fetch_proto::{Config, Head, Input, Output, Request, Timestamp};
+//! use fetch_proto::{EngineConfig, HeadSummary, Input, EngineOutput, FetchRequest, Timestamp};
 //! use fetch_trace::{RecordedEngine, explain, replay, what_if};
 //!
 //! let now = Timestamp::START;
-//! let mut engine = RecordedEngine::recording(Config::default(), 7, now, Vec::new(), |error| {
+//! let mut engine = RecordedEngine::recording(EngineConfig::default(), 7, now, Vec::new(), |error| {
 //!     eprintln!("the recording ended: {error}");
 //! });
-//! engine.submit(Request::get("http://a.test/?token=secret".parse()?), now)?;
-//! let Output::Start(attempt) = engine.poll(now) else { unreachable!() };
-//! engine.handle(attempt.id, Input::Head(Head::status(200)), now);
+//! engine.submit(FetchRequest::get("http://a.test/?token=secret".parse()?), now)?;
+//! let EngineOutput::Start(attempt) = engine.poll(now) else { unreachable!() };
+//! engine.handle(attempt.id, Input::Head(HeadSummary::status(200)), now);
 //! engine.handle(attempt.id, Input::End(Ok(())), now);
-//! while !matches!(engine.poll(now), Output::Idle(_)) {}
+//! while !matches!(engine.poll(now), EngineOutput::Idle(_)) {}
 //! let file = engine.finish().expect("writing to memory cannot fail");
 //!
 //! assert!(replay(&file[..])?.is_identical());
@@ -56,7 +56,7 @@
 //! |---|---|
 //! | magic | `89 46 45 54 43 48 0D 0A`: `\x89FETCH\r\n` |
 //! | version | 2 bytes, little-endian: 2 |
-//! | head | a frame of JSON: version of this crate, seed, start time, [`Config`](fetch_proto::Config) |
+//! | head | a frame of JSON: version of this crate, seed, start time, [`EngineConfig`](fetch_proto::EngineConfig) |
 //! | frames | entries, at most 16 MiB in each |
 //!
 //! A frame is the length of its content (4 bytes, little-endian), the XXH3 hash of its content (8 bytes,
@@ -84,7 +84,7 @@
 //! # Adding an input to the core
 //!
 //! A new method of the engine needs a variant, a line and a method: see [`TraceCall`]. New variants of
-//! [`Input`](fetch_proto::Input) and [`Output`](fetch_proto::Output) need no change here.
+//! [`Input`](fetch_proto::Input) and [`EngineOutput`](fetch_proto::EngineOutput) need no change here.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

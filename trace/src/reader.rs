@@ -7,7 +7,7 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fetch_proto::{AttemptId, Config, Head, Input, Request, Timestamp};
+use fetch_proto::{AttemptId, EngineConfig, FetchRequest, HeadSummary, Input, Timestamp};
 use serde::Serialize;
 use url::Url;
 
@@ -96,7 +96,7 @@ pub(crate) struct TraceReader<R> {
 
 impl<R: Read> TraceReader<R> {
     /// Reads the head of the file.
-    pub(crate) fn open(mut from: R) -> Result<(Self, entry::TraceHead<Config>), TraceError> {
+    pub(crate) fn open(mut from: R) -> Result<(Self, entry::TraceHead<EngineConfig>), TraceError> {
         let mut begin = [0; MAGIC.len() + 2];
         let got = frame::read_full(&mut from, &mut begin)?;
         let (magic, version) = begin.split_at(MAGIC.len());
@@ -122,7 +122,7 @@ impl<R: Read> TraceReader<R> {
             usable: begin.len() as u64,
             dictionary: ReadDictionary::default(),
         };
-        let head: entry::TraceHead<Config> = match reader.read_frame()? {
+        let head: entry::TraceHead<EngineConfig> = match reader.read_frame()? {
             FrameRead::Frame => serde_json::from_slice(&reader.buffer).map_err(|error| {
                 TraceError::Head(format!("{error}; it was written by a different version"))
             })?,
@@ -291,14 +291,12 @@ impl<R: Read> TraceReader<R> {
             TraceEntry::Failed(delta, index) => {
                 (*delta, Input::End(Err(self.dictionary.read(*index)?)))
             }
-            TraceEntry::Head(delta, status) => (*delta, Input::Head(Head::status(*status))),
+            TraceEntry::Head(delta, status) => (*delta, Input::Head(HeadSummary::status(*status))),
             TraceEntry::HeadWithFields(delta, status, location, asked, pause) => {
-                let head = Head {
-                    location: location.map(Into::into),
-                    pause: decode_duration(*pause)?,
-                    retry_after: decode_duration(*asked)?,
-                    status: *status,
-                };
+                let head = HeadSummary::status(*status)
+                    .location(location.map(Into::into))
+                    .pause(decode_duration(*pause)?)
+                    .retry_after(decode_duration(*asked)?);
                 (*delta, Input::Head(head))
             }
             TraceEntry::Mark(delta, index, ago) => {
@@ -313,7 +311,7 @@ impl<R: Read> TraceReader<R> {
         })
     }
 
-    fn decode_request(&mut self, submit: &SubmitEntry<'_>) -> Option<Request> {
+    fn decode_request(&mut self, submit: &SubmitEntry<'_>) -> Option<FetchRequest> {
         let url = Url::parse(self.url_unpacker.unpack(&submit.url)?).ok()?;
         let policy = match &submit.policy {
             PolicySource::Rules => None,
@@ -323,12 +321,12 @@ impl<R: Read> TraceReader<R> {
         };
         let template = self.dictionary.template(&submit.template)?;
         self.last_tag = self.last_tag.wrapping_add_signed(submit.tag);
-        Some(Request {
-            policy,
-            tag: self.last_tag,
-            url: Arc::new(url),
-            ..template
-        })
+        Some(
+            template
+                .policy(policy)
+                .tag(self.last_tag)
+                .url(Arc::new(url)),
+        )
     }
 }
 

@@ -6,8 +6,8 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use fetch_proto::{
-    AttemptId, Config, Engine, FetchId, Handled, Input, Moved, Output, Part, Rejected, Request,
-    Timestamp,
+    AttemptId, Engine, EngineConfig, EngineOutput, FetchId, FetchRequest, FetchTransfer, Input,
+    InputEffect, RejectedRequest, Shard, Timestamp,
 };
 
 use crate::call::TraceCall;
@@ -19,15 +19,15 @@ use crate::recorder::TraceRecorder;
 /// After a write error, the recording ends, the error is reported once and the engine continues.
 ///
 /// ```
-/// use fetch_proto::{Config, Output, Request, Timestamp};
+/// use fetch_proto::{EngineConfig, EngineOutput, FetchRequest, Timestamp};
 /// use fetch_trace::{RecordedEngine, replay};
 ///
 /// let now = Timestamp::START;
-/// let mut engine = RecordedEngine::<Vec<u8>>::recording(Config::default(), 7, now, Vec::new(), |error| {
+/// let mut engine = RecordedEngine::<Vec<u8>>::recording(EngineConfig::default(), 7, now, Vec::new(), |error| {
 ///     panic!("{error}")
 /// });
-/// engine.submit(Request::get("http://a.test/".parse()?), now)?;
-/// assert!(matches!(engine.poll(now), Output::Start(_)));
+/// engine.submit(FetchRequest::get("http://a.test/".parse()?), now)?;
+/// assert!(matches!(engine.poll(now), EngineOutput::Start(_)));
 /// let file = engine.finish().unwrap();
 /// assert!(replay(&file[..])?.is_identical());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -46,13 +46,13 @@ impl<W: Write> RecordedEngine<W> {
     /// Creates an engine without a recorder: see [`Engine::new`].
     ///
     /// ```
-    /// use fetch_proto::{Config, Timestamp};
+    /// use fetch_proto::{EngineConfig, Timestamp};
     /// use fetch_trace::RecordedEngine;
-    /// let engine = <RecordedEngine>::new(Config::default(), 7, Timestamp::START);
+    /// let engine = <RecordedEngine>::new(EngineConfig::default(), 7, Timestamp::START);
     /// assert_eq!(engine.stats().live, 0);
     /// ```
     #[must_use]
-    pub fn new(config: Config, seed: u64, now: Timestamp) -> Self {
+    pub fn new(config: EngineConfig, seed: u64, now: Timestamp) -> Self {
         Self {
             engine: Engine::new(config, seed, now),
             recording: None,
@@ -63,14 +63,14 @@ impl<W: Write> RecordedEngine<W> {
     /// ends and `on_error` is called.
     ///
     /// ```
-    /// use fetch_proto::{Config, Timestamp};
+    /// use fetch_proto::{EngineConfig, Timestamp};
     /// use fetch_trace::RecordedEngine;
     /// let on_error = |error| eprintln!("the recording ended: {error}");
-    /// let engine = RecordedEngine::recording(Config::default(), 7, Timestamp::START, Vec::new(), on_error);
+    /// let engine = RecordedEngine::recording(EngineConfig::default(), 7, Timestamp::START, Vec::new(), on_error);
     /// assert_eq!(engine.stats().live, 0);
     /// ```
     pub fn recording(
-        config: Config,
+        config: EngineConfig,
         seed: u64,
         now: Timestamp,
         writer: W,
@@ -95,9 +95,9 @@ impl<W: Write> RecordedEngine<W> {
     /// Ends the recording and returns its writer; `None` if the engine is not recorded or a write failed.
     ///
     /// ```
-    /// use fetch_proto::{Config, Timestamp};
+    /// use fetch_proto::{EngineConfig, Timestamp};
     /// use fetch_trace::RecordedEngine;
-    /// assert_eq!(RecordedEngine::<Vec<u8>>::new(Config::default(), 7, Timestamp::START).finish(), None);
+    /// assert_eq!(RecordedEngine::<Vec<u8>>::new(EngineConfig::default(), 7, Timestamp::START).finish(), None);
     /// ```
     pub fn finish(self) -> Option<W> {
         let ActiveRecording { recorder, on_error } = *self.recording?;
@@ -107,11 +107,11 @@ impl<W: Write> RecordedEngine<W> {
     /// See [`Engine::cancel`].
     ///
     /// ```
-    /// # use fetch_proto::{Config, FetchId, Handled, Timestamp};
-    /// # let mut engine = <fetch_trace::RecordedEngine>::new(Config::default(), 7, Timestamp::START);
-    /// assert_eq!(engine.cancel(FetchId::LONE, Timestamp::START), Handled::Stale);
+    /// # use fetch_proto::{EngineConfig, FetchId, InputEffect, Timestamp};
+    /// # let mut engine = <fetch_trace::RecordedEngine>::new(EngineConfig::default(), 7, Timestamp::START);
+    /// assert_eq!(engine.cancel(FetchId::STANDALONE, Timestamp::START), InputEffect::Stale);
     /// ```
-    pub fn cancel(&mut self, id: FetchId, now: Timestamp) -> Handled {
+    pub fn cancel(&mut self, id: FetchId, now: Timestamp) -> InputEffect {
         if let Some(recording) = &mut self.recording {
             recording.recorder.record_call(&TraceCall::Cancel(id), now);
         }
@@ -123,8 +123,8 @@ impl<W: Write> RecordedEngine<W> {
     /// See [`Engine::close`].
     ///
     /// ```
-    /// # use fetch_proto::{Config, Timestamp};
-    /// # let mut engine = <fetch_trace::RecordedEngine>::new(Config::default(), 7, Timestamp::START);
+    /// # use fetch_proto::{EngineConfig, Timestamp};
+    /// # let mut engine = <fetch_trace::RecordedEngine>::new(EngineConfig::default(), 7, Timestamp::START);
     /// engine.close(Timestamp::START);
     /// ```
     pub fn close(&mut self, now: Timestamp) {
@@ -135,15 +135,15 @@ impl<W: Write> RecordedEngine<W> {
     /// See [`Engine::handle`].
     ///
     /// ```
-    /// # use fetch_proto::{Config, Handled, Input, Output, Request, Timestamp};
+    /// # use fetch_proto::{EngineConfig, InputEffect, Input, EngineOutput, FetchRequest, Timestamp};
     /// # let now = Timestamp::START;
-    /// # let mut engine = <fetch_trace::RecordedEngine>::new(Config::default(), 7, now);
-    /// # engine.submit(Request::get("http://a.test/".parse()?), now).unwrap();
-    /// let Output::Start(attempt) = engine.poll(now) else { unreachable!() };
-    /// assert_eq!(engine.handle(attempt.id, Input::End(Ok(())), now), Handled::Applied);
+    /// # let mut engine = <fetch_trace::RecordedEngine>::new(EngineConfig::default(), 7, now);
+    /// # engine.submit(FetchRequest::get("http://a.test/".parse()?), now).unwrap();
+    /// let EngineOutput::Start(attempt) = engine.poll(now) else { unreachable!() };
+    /// assert_eq!(engine.handle(attempt.id, Input::End(Ok(())), now), InputEffect::Applied);
     /// # Ok::<(), url::ParseError>(())
     /// ```
-    pub fn handle(&mut self, id: AttemptId, input: Input, now: Timestamp) -> Handled {
+    pub fn handle(&mut self, id: AttemptId, input: Input, now: Timestamp) -> InputEffect {
         if let Some(recording) = &mut self.recording {
             recording.recorder.record_input(id, &input, now);
         }
@@ -155,23 +155,23 @@ impl<W: Write> RecordedEngine<W> {
     /// See [`Engine::hold`].
     ///
     /// ```
-    /// # use fetch_proto::{Config, Timestamp};
-    /// # let mut engine = <fetch_trace::RecordedEngine>::new(Config::default(), 7, Timestamp::START);
-    /// engine.hold();
+    /// # use fetch_proto::{EngineConfig, Timestamp};
+    /// # let mut engine = <fetch_trace::RecordedEngine>::new(EngineConfig::default(), 7, Timestamp::START);
+    /// engine.pause_starts();
     /// ```
-    pub fn hold(&mut self) {
+    pub fn pause_starts(&mut self) {
         self.record(|recorder| recorder.record_timeless_call(&TraceCall::Hold));
-        self.engine.hold();
+        self.engine.pause_starts();
     }
 
     /// See [`Engine::set_config`].
     ///
     /// ```
-    /// # use fetch_proto::{Config, Timestamp};
-    /// # let mut engine = <fetch_trace::RecordedEngine>::new(Config::default(), 7, Timestamp::START);
-    /// engine.set_config(Config::default().concurrency(7), Timestamp::START);
+    /// # use fetch_proto::{EngineConfig, Timestamp};
+    /// # let mut engine = <fetch_trace::RecordedEngine>::new(EngineConfig::default(), 7, Timestamp::START);
+    /// engine.set_config(EngineConfig::default().concurrency(7), Timestamp::START);
     /// ```
-    pub fn set_config(&mut self, config: Config, now: Timestamp) {
+    pub fn set_config(&mut self, config: EngineConfig, now: Timestamp) {
         let boxed = Box::new(config);
         if self.recording.is_some() {
             let call = TraceCall::SetConfig(boxed.clone());
@@ -184,8 +184,8 @@ impl<W: Write> RecordedEngine<W> {
     ///
     /// ```
     /// # use std::time::Duration;
-    /// # use fetch_proto::{Config, Timestamp};
-    /// # let mut engine = <fetch_trace::RecordedEngine>::new(Config::default(), 7, Timestamp::START);
+    /// # use fetch_proto::{EngineConfig, Timestamp};
+    /// # let mut engine = <fetch_trace::RecordedEngine>::new(EngineConfig::default(), 7, Timestamp::START);
     /// engine.set_crawl_delay("http://a.test", Duration::from_secs(1));
     /// ```
     pub fn set_crawl_delay(&mut self, host: &str, delay: Duration) {
@@ -198,13 +198,13 @@ impl<W: Write> RecordedEngine<W> {
     /// See [`Engine::release`].
     ///
     /// ```
-    /// # use fetch_proto::{Config, Timestamp};
-    /// # let mut engine = <fetch_trace::RecordedEngine>::new(Config::default(), 7, Timestamp::START);
-    /// engine.release();
+    /// # use fetch_proto::{EngineConfig, Timestamp};
+    /// # let mut engine = <fetch_trace::RecordedEngine>::new(EngineConfig::default(), 7, Timestamp::START);
+    /// engine.resume_starts();
     /// ```
-    pub fn release(&mut self) {
+    pub fn resume_starts(&mut self) {
         self.record(|recorder| recorder.record_timeless_call(&TraceCall::Release));
-        self.engine.release();
+        self.engine.resume_starts();
     }
 
     /// Returns the engine if it is not recorded. Calls that move fetches and limits between several
@@ -224,15 +224,19 @@ impl<W: Write> RecordedEngine<W> {
     /// If the engine is closed or recorded.
     ///
     /// ```
-    /// # use fetch_proto::{FetchId, Moved, Timestamp};
+    /// # use fetch_proto::{FetchId, FetchTransfer, Timestamp};
     /// # use fetch_trace::RecordedEngine;
-    /// fn continue_here(engine: &mut RecordedEngine, moved: Moved, now: Timestamp) -> Vec<FetchId> {
-    ///     engine.adopt(moved, now).unwrap_or_default()
+    /// fn continue_here(engine: &mut RecordedEngine, moved: FetchTransfer, now: Timestamp) -> Vec<FetchId> {
+    ///     engine.import_fetch(moved, now).unwrap_or_default()
     /// }
     /// ```
-    pub fn adopt(&mut self, moved: Moved, now: Timestamp) -> Result<Vec<FetchId>, Moved> {
+    pub fn import_fetch(
+        &mut self,
+        moved: FetchTransfer,
+        now: Timestamp,
+    ) -> Result<Vec<FetchId>, FetchTransfer> {
         match self.unrecorded_engine() {
-            Some(engine) => engine.adopt(moved, now),
+            Some(engine) => engine.import_fetch(moved, now),
             None => Err(moved),
         }
     }
@@ -240,86 +244,86 @@ impl<W: Write> RecordedEngine<W> {
     /// See [`Engine::take`]. `None` if the engine is recorded.
     ///
     /// ```
-    /// # use fetch_proto::{Config, FetchId, Timestamp};
-    /// # let mut engine = <fetch_trace::RecordedEngine>::new(Config::default(), 7, Timestamp::START);
-    /// assert!(engine.take(FetchId::LONE, Timestamp::START).is_none());
+    /// # use fetch_proto::{EngineConfig, FetchId, Timestamp};
+    /// # let mut engine = <fetch_trace::RecordedEngine>::new(EngineConfig::default(), 7, Timestamp::START);
+    /// assert!(engine.export_fetch(FetchId::STANDALONE, Timestamp::START).is_none());
     /// ```
-    pub fn take(&mut self, id: FetchId, now: Timestamp) -> Option<Moved> {
-        self.unrecorded_engine()?.take(id, now)
+    pub fn export_fetch(&mut self, id: FetchId, now: Timestamp) -> Option<FetchTransfer> {
+        self.unrecorded_engine()?.export_fetch(id, now)
     }
 
-    /// See [`Engine::set_part`]. Has no effect on a recorded engine.
+    /// See [`Engine::set_shard`]. Has no effect on a recorded engine.
     ///
     /// ```
-    /// # use fetch_proto::{Config, Part, Timestamp};
-    /// # let mut engine = <fetch_trace::RecordedEngine>::new(Config::default(), 7, Timestamp::START);
-    /// engine.set_part(Part { index: 0, of: 2 });
+    /// # use fetch_proto::{EngineConfig, Shard, Timestamp};
+    /// # let mut engine = <fetch_trace::RecordedEngine>::new(EngineConfig::default(), 7, Timestamp::START);
+    /// engine.set_shard(Shard { index: 0, count: 2 });
     /// ```
-    pub fn set_part(&mut self, part: Part) {
+    pub fn set_shard(&mut self, part: Shard) {
         if let Some(engine) = self.unrecorded_engine() {
-            engine.set_part(part);
+            engine.set_shard(part);
         }
     }
 
-    /// See [`Engine::set_ceiling`]. Has no effect on a recorded engine.
+    /// See [`Engine::set_concurrency_ceiling`]. Has no effect on a recorded engine.
     ///
     /// ```
-    /// # use fetch_proto::{Config, Timestamp};
-    /// # let mut engine = <fetch_trace::RecordedEngine>::new(Config::default(), 7, Timestamp::START);
-    /// engine.set_ceiling(5);
+    /// # use fetch_proto::{EngineConfig, Timestamp};
+    /// # let mut engine = <fetch_trace::RecordedEngine>::new(EngineConfig::default(), 7, Timestamp::START);
+    /// engine.set_concurrency_ceiling(5);
     /// ```
-    pub fn set_ceiling(&mut self, attempts: usize) {
+    pub fn set_concurrency_ceiling(&mut self, attempts: usize) {
         if let Some(engine) = self.unrecorded_engine() {
-            engine.set_ceiling(attempts);
+            engine.set_concurrency_ceiling(attempts);
         }
     }
 
-    /// See [`Engine::set_rate_part`]. Has no effect on a recorded engine.
+    /// See [`Engine::set_rate_share`]. Has no effect on a recorded engine.
     ///
     /// ```
-    /// # use fetch_proto::{Config, Timestamp};
-    /// # let mut engine = <fetch_trace::RecordedEngine>::new(Config::default(), 7, Timestamp::START);
-    /// engine.set_rate_part(1, 2);
+    /// # use fetch_proto::{EngineConfig, Timestamp};
+    /// # let mut engine = <fetch_trace::RecordedEngine>::new(EngineConfig::default(), 7, Timestamp::START);
+    /// engine.set_rate_share(1, 2);
     /// ```
-    pub fn set_rate_part(&mut self, parts: u32, of: u32) {
+    pub fn set_rate_share(&mut self, parts: u32, of: u32) {
         if let Some(engine) = self.unrecorded_engine() {
-            engine.set_rate_part(parts, of);
+            engine.set_rate_share(parts, of);
         }
     }
 
-    /// See [`Engine::set_budget_part`]. Has no effect on a recorded engine.
+    /// See [`Engine::set_budget_share`]. Has no effect on a recorded engine.
     ///
     /// ```
-    /// # use fetch_proto::{Config, RetryBudget, Timestamp};
-    /// # let mut engine = <fetch_trace::RecordedEngine>::new(Config::default(), 7, Timestamp::START);
-    /// engine.set_budget_part(1, 2, RetryBudget::FULL);
+    /// # use fetch_proto::{EngineConfig, RetryBudget, Timestamp};
+    /// # let mut engine = <fetch_trace::RecordedEngine>::new(EngineConfig::default(), 7, Timestamp::START);
+    /// engine.set_budget_share(1, 2, RetryBudget::FULL);
     /// ```
-    pub fn set_budget_part(&mut self, parts: u32, of: u32, fill: u64) {
+    pub fn set_budget_share(&mut self, parts: u32, of: u32, fill: u64) {
         if let Some(engine) = self.unrecorded_engine() {
-            engine.set_budget_part(parts, of, fill);
+            engine.set_budget_share(parts, of, fill);
         }
     }
 
-    /// See [`Engine::rate_rests_at`].
+    /// See [`Engine::rate_idle_at`].
     ///
     /// ```
-    /// # use fetch_proto::{Config, Timestamp};
-    /// # let engine = <fetch_trace::RecordedEngine>::new(Config::default(), 7, Timestamp::START);
-    /// assert!(engine.rate_rests_at() <= Timestamp::START);
+    /// # use fetch_proto::{EngineConfig, Timestamp};
+    /// # let engine = <fetch_trace::RecordedEngine>::new(EngineConfig::default(), 7, Timestamp::START);
+    /// assert!(engine.rate_idle_at() <= Timestamp::START);
     /// ```
     #[must_use]
-    pub fn rate_rests_at(&self) -> Timestamp {
-        self.engine.rate_rests_at()
+    pub fn rate_idle_at(&self) -> Timestamp {
+        self.engine.rate_idle_at()
     }
 
     /// See [`Engine::poll`].
     ///
     /// ```
-    /// # use fetch_proto::{Config, Output, Timestamp};
-    /// # let mut engine = <fetch_trace::RecordedEngine>::new(Config::default(), 7, Timestamp::START);
-    /// assert!(matches!(engine.poll(Timestamp::START), Output::Idle(_)));
+    /// # use fetch_proto::{EngineConfig, EngineOutput, Timestamp};
+    /// # let mut engine = <fetch_trace::RecordedEngine>::new(EngineConfig::default(), 7, Timestamp::START);
+    /// assert!(matches!(engine.poll(Timestamp::START), EngineOutput::Idle(_)));
     /// ```
-    pub fn poll(&mut self, now: Timestamp) -> Output {
+    pub fn poll(&mut self, now: Timestamp) -> EngineOutput {
         let output = self.engine.poll(now);
         self.record(|recorder| recorder.record_poll(&output, now));
         output
@@ -328,16 +332,20 @@ impl<W: Write> RecordedEngine<W> {
     /// See [`Engine::submit`].
     ///
     /// ```
-    /// # use fetch_proto::{Config, Request, Timestamp};
-    /// # let mut engine = <fetch_trace::RecordedEngine>::new(Config::default(), 7, Timestamp::START);
-    /// engine.submit(Request::get("http://a.test/".parse()?), Timestamp::START).unwrap();
+    /// # use fetch_proto::{EngineConfig, FetchRequest, Timestamp};
+    /// # let mut engine = <fetch_trace::RecordedEngine>::new(EngineConfig::default(), 7, Timestamp::START);
+    /// engine.submit(FetchRequest::get("http://a.test/".parse()?), Timestamp::START).unwrap();
     /// # Ok::<(), url::ParseError>(())
     /// ```
     ///
     /// # Errors
     ///
     /// See [`Engine::submit`].
-    pub fn submit(&mut self, request: Request, now: Timestamp) -> Result<FetchId, Rejected> {
+    pub fn submit(
+        &mut self,
+        request: FetchRequest,
+        now: Timestamp,
+    ) -> Result<FetchId, RejectedRequest> {
         if let Some(recording) = &mut self.recording {
             recording.recorder.record_submit(&request, now);
         }

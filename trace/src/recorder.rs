@@ -7,7 +7,8 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use fetch_proto::{
-    AttemptId, Config, FetchId, Handled, Head, Input, Output, Rejected, Request, Rules, Timestamp,
+    AttemptId, EngineConfig, EngineOutput, FetchId, FetchRequest, HeadSummary, Input, InputEffect,
+    PolicyRules, RejectedRequest, Timestamp,
 };
 
 pub(crate) use self::append::output_kind;
@@ -42,9 +43,9 @@ pub struct TraceRecorder<W: Write> {
     redactor: UrlRedactor,
     repeat: Option<RepeatedPoll>,
     /// Rules of the engine.
-    rules: Rules,
+    rules: PolicyRules,
     /// Rules in the file, if they differ from the engine's because secrets were removed.
-    stored_rules: Option<Rules>,
+    stored_rules: Option<PolicyRules>,
     last_tag: u64,
     /// `None` after an error and after `finish`.
     writer: Option<W>,
@@ -55,10 +56,10 @@ impl<W: Write> TraceRecorder<W> {
     /// Starts the trace of an engine that was created with the same arguments.
     ///
     /// ```
-    /// use fetch_proto::{Config, Timestamp};
+    /// use fetch_proto::{EngineConfig, Timestamp};
     /// use fetch_trace::TraceRecorder;
     ///
-    /// let recorder = TraceRecorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?;
+    /// let recorder = TraceRecorder::new(Vec::new(), &EngineConfig::default(), 7, Timestamp::START)?;
     /// assert!(recorder.finish()?.starts_with(b"\x89FETCH"));
     /// # Ok::<(), std::io::Error>(())
     /// ```
@@ -66,12 +67,17 @@ impl<W: Write> TraceRecorder<W> {
     /// # Errors
     ///
     /// If writing fails.
-    pub fn new(mut writer: W, config: &Config, seed: u64, now: Timestamp) -> io::Result<Self> {
+    pub fn new(
+        mut writer: W,
+        config: &EngineConfig,
+        seed: u64,
+        now: Timestamp,
+    ) -> io::Result<Self> {
         let redactor = UrlRedactor::default();
         let mut stored_config = serde_json::to_value(config)?;
         let rules = config.rules_ref().clone();
         let stored_rules = redact_json(&mut stored_config, &redactor)
-            .then(|| serde_json::from_value::<Config>(stored_config.clone()))
+            .then(|| serde_json::from_value::<EngineConfig>(stored_config.clone()))
             .transpose()?
             .map(|config| config.rules_ref().clone());
         writer.write_all(&MAGIC)?;
@@ -106,9 +112,9 @@ impl<W: Write> TraceRecorder<W> {
     /// Ends the trace and returns the writer.
     ///
     /// ```
-    /// # use fetch_proto::{Config, Timestamp};
+    /// # use fetch_proto::{EngineConfig, Timestamp};
     /// # use fetch_trace::{TraceRecorder, replay};
-    /// let recorder = TraceRecorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?;
+    /// let recorder = TraceRecorder::new(Vec::new(), &EngineConfig::default(), 7, Timestamp::START)?;
     /// let file = recorder.finish()?;
     /// assert!(replay(&file[..]).unwrap().is_identical());
     /// # Ok::<(), std::io::Error>(())
@@ -125,7 +131,7 @@ impl<W: Write> TraceRecorder<W> {
     }
 
     /// Records a request before it is submitted.
-    pub(crate) fn record_submit(&mut self, request: &Request, now: Timestamp) {
+    pub(crate) fn record_submit(&mut self, request: &FetchRequest, now: Timestamp) {
         let url = self.redactor.redact_url(request.url.as_str());
         let template = self.dictionary.template_ref(request, &self.redactor);
         let changed = url != request.url.as_str() || self.stored_rules.is_some();
@@ -162,7 +168,7 @@ impl<W: Write> TraceRecorder<W> {
     /// Records the result of `submit`.
     pub(crate) fn record_submit_result(
         &mut self,
-        result: &Result<FetchId, Rejected>,
+        result: &Result<FetchId, RejectedRequest>,
         now: Timestamp,
     ) -> io::Result<()> {
         self.digest.add_submitted(result);
@@ -173,7 +179,7 @@ impl<W: Write> TraceRecorder<W> {
     /// redacted URL.
     fn pinned_policy(
         &self,
-        request: &Request,
+        request: &FetchRequest,
         url: &str,
     ) -> Option<std::sync::Arc<fetch_proto::Policy>> {
         let policy = self.rules.policy(&request.method, &request.url);
@@ -198,7 +204,7 @@ impl<W: Write> TraceRecorder<W> {
                 self.dictionary.write_new(&mut self.frame, &mut self.repeat);
                 TraceEntry::Failed(elapsed(self), index)
             }
-            Input::Head(Head {
+            Input::Head(HeadSummary {
                 location: None,
                 pause: None,
                 retry_after: None,
@@ -219,7 +225,7 @@ impl<W: Write> TraceRecorder<W> {
     }
 
     /// Records a response head with fields.
-    fn record_head(&mut self, head: &Head, now: Timestamp) {
+    fn record_head(&mut self, head: &HeadSummary, now: Timestamp) {
         let location = head.location.as_deref();
         let location = location.map(|location| self.redactor.redact_location(location));
         let parts = |wait: Duration| (wait.as_secs(), wait.subsec_nanos());
@@ -231,13 +237,17 @@ impl<W: Write> TraceRecorder<W> {
     }
 
     /// Records the result of `cancel` or `handle`.
-    pub(crate) fn record_handled(&mut self, handled: Handled, now: Timestamp) -> io::Result<()> {
+    pub(crate) fn record_handled(
+        &mut self,
+        handled: InputEffect,
+        now: Timestamp,
+    ) -> io::Result<()> {
         self.digest.add_handled(handled);
         self.complete_call(now)
     }
 
     /// Records a poll and its output.
-    pub(crate) fn record_poll(&mut self, output: &Output, now: Timestamp) -> io::Result<()> {
+    pub(crate) fn record_poll(&mut self, output: &EngineOutput, now: Timestamp) -> io::Result<()> {
         self.digest.add_output(output, Some(&self.redactor));
         let digest_byte = self.digest.low_byte();
         let (name, entry) = poll_entry(output);

@@ -4,7 +4,7 @@ mod report;
 
 use std::io::Read;
 
-use fetch_proto::{Config, Engine, Event, FetchId, Output, Timestamp};
+use fetch_proto::{DecisionEvent, Engine, EngineConfig, EngineOutput, FetchId, Timestamp};
 
 use crate::call::{TraceAnswer, TraceCall};
 use crate::digest::AnswerDigest;
@@ -17,12 +17,12 @@ pub use report::{ReplayDifference, ReplayReport};
 /// Replays a trace call by call.
 ///
 /// ```
-/// use fetch_proto::{Config, Request, Timestamp};
+/// use fetch_proto::{EngineConfig, FetchRequest, Timestamp};
 /// use fetch_trace::{TraceCall, RecordedEngine, TraceReplay};
 ///
 /// let now = Timestamp::START;
-/// let mut engine = RecordedEngine::recording(Config::default(), 7, now, Vec::new(), drop);
-/// engine.submit(Request::get("http://a.test/".parse()?), now)?;
+/// let mut engine = RecordedEngine::recording(EngineConfig::default(), 7, now, Vec::new(), drop);
+/// engine.submit(FetchRequest::get("http://a.test/".parse()?), now)?;
 /// let file = engine.finish().unwrap();
 ///
 /// let mut replay = TraceReplay::open(&file[..])?;
@@ -39,7 +39,7 @@ pub struct TraceReplay<R> {
     engine: Engine,
     ended: bool,
     reader: TraceReader<R>,
-    recorded_config: Config,
+    recorded_config: EngineConfig,
     report: ReplayReport,
     start: Timestamp,
 }
@@ -55,7 +55,7 @@ pub struct ReplayStep {
     /// Number of the call in the trace, from 1.
     pub entry: u64,
     /// Events up to the answer. Empty without [`TraceReplay::with_events`], unless the trace has events.
-    pub events: Vec<(Option<FetchId>, Event)>,
+    pub events: Vec<(Option<FetchId>, DecisionEvent)>,
     /// Time of the call.
     pub now: Timestamp,
     /// Whether the policy of the submitted request was selected by a secret that is not in the trace.
@@ -65,10 +65,10 @@ pub struct ReplayStep {
 /// Replays a whole trace and reports whether every decision was the same.
 ///
 /// ```
-/// use fetch_proto::{Config, Timestamp};
+/// use fetch_proto::{EngineConfig, Timestamp};
 /// use fetch_trace::{TraceRecorder, replay};
 ///
-/// let file = TraceRecorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
+/// let file = TraceRecorder::new(Vec::new(), &EngineConfig::default(), 7, Timestamp::START)?.finish()?;
 /// assert!(replay(&file[..])?.is_identical());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -108,14 +108,14 @@ impl<R: Read> TraceReplay<R> {
     /// Replaces settings and seed before the first call, to find the first decision that depends on them.
     ///
     /// ```
-    /// # use fetch_proto::{Config, Timestamp};
+    /// # use fetch_proto::{EngineConfig, Timestamp};
     /// # use fetch_trace::{TraceRecorder, TraceReplay};
-    /// # let file = TraceRecorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
-    /// let replay = TraceReplay::open(&file[..])?.with_config(Config::default().concurrency(1), 7);
+    /// # let file = TraceRecorder::new(Vec::new(), &EngineConfig::default(), 7, Timestamp::START)?.finish()?;
+    /// let replay = TraceReplay::open(&file[..])?.with_config(EngineConfig::default().concurrency(1), 7);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn with_config(mut self, config: Config, seed: u64) -> Self {
+    pub fn with_config(mut self, config: EngineConfig, seed: u64) -> Self {
         self.engine = Engine::new(config, seed, self.start);
         self
     }
@@ -123,9 +123,9 @@ impl<R: Read> TraceReplay<R> {
     /// Enables events: see [`ReplayStep::events`].
     ///
     /// ```
-    /// # use fetch_proto::{Config, Timestamp};
+    /// # use fetch_proto::{EngineConfig, Timestamp};
     /// # use fetch_trace::{TraceRecorder, TraceReplay};
-    /// # let file = TraceRecorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
+    /// # let file = TraceRecorder::new(Vec::new(), &EngineConfig::default(), 7, Timestamp::START)?.finish()?;
     /// let replay = TraceReplay::open(&file[..])?.with_events();
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -138,24 +138,24 @@ impl<R: Read> TraceReplay<R> {
     /// The recorded settings.
     ///
     /// ```
-    /// # use fetch_proto::{Config, Timestamp};
+    /// # use fetch_proto::{EngineConfig, Timestamp};
     /// # use fetch_trace::{TraceRecorder, TraceReplay};
-    /// let config = Config::default().concurrency(7);
+    /// let config = EngineConfig::default().concurrency(7);
     /// let file = TraceRecorder::new(Vec::new(), &config, 7, Timestamp::START)?.finish()?;
     /// assert_eq!(*TraceReplay::open(&file[..])?.config(), config);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn config(&self) -> &Config {
+    pub fn config(&self) -> &EngineConfig {
         &self.recorded_config
     }
 
     /// The recorded seed.
     ///
     /// ```
-    /// # use fetch_proto::{Config, Timestamp};
+    /// # use fetch_proto::{EngineConfig, Timestamp};
     /// # use fetch_trace::{TraceRecorder, TraceReplay};
-    /// # let file = TraceRecorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
+    /// # let file = TraceRecorder::new(Vec::new(), &EngineConfig::default(), 7, Timestamp::START)?.finish()?;
     /// assert_eq!(TraceReplay::open(&file[..])?.seed(), 7);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -167,9 +167,9 @@ impl<R: Read> TraceReplay<R> {
     /// Time of the engine's creation, on the driver's clock.
     ///
     /// ```
-    /// # use fetch_proto::{Config, Timestamp};
+    /// # use fetch_proto::{EngineConfig, Timestamp};
     /// # use fetch_trace::{TraceRecorder, TraceReplay};
-    /// # let file = TraceRecorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
+    /// # let file = TraceRecorder::new(Vec::new(), &EngineConfig::default(), 7, Timestamp::START)?.finish()?;
     /// assert_eq!(TraceReplay::open(&file[..])?.start(), Timestamp::START);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -181,9 +181,9 @@ impl<R: Read> TraceReplay<R> {
     /// The engine after the last step.
     ///
     /// ```
-    /// # use fetch_proto::{Config, Timestamp};
+    /// # use fetch_proto::{EngineConfig, Timestamp};
     /// # use fetch_trace::{TraceRecorder, TraceReplay};
-    /// # let file = TraceRecorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
+    /// # let file = TraceRecorder::new(Vec::new(), &EngineConfig::default(), 7, Timestamp::START)?.finish()?;
     /// assert_eq!(TraceReplay::open(&file[..])?.engine().stats().submitted, 0);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -195,9 +195,9 @@ impl<R: Read> TraceReplay<R> {
     /// The report up to the last step.
     ///
     /// ```
-    /// # use fetch_proto::{Config, Timestamp};
+    /// # use fetch_proto::{EngineConfig, Timestamp};
     /// # use fetch_trace::{TraceRecorder, TraceReplay};
-    /// # let file = TraceRecorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
+    /// # let file = TraceRecorder::new(Vec::new(), &EngineConfig::default(), 7, Timestamp::START)?.finish()?;
     /// assert_eq!(TraceReplay::open(&file[..])?.report().calls, 0);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -209,9 +209,9 @@ impl<R: Read> TraceReplay<R> {
     /// Makes the next call. `None` at the end of the trace and after the first difference.
     ///
     /// ```
-    /// # use fetch_proto::{Config, Timestamp};
+    /// # use fetch_proto::{EngineConfig, Timestamp};
     /// # use fetch_trace::{TraceRecorder, TraceReplay};
-    /// # let file = TraceRecorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
+    /// # let file = TraceRecorder::new(Vec::new(), &EngineConfig::default(), 7, Timestamp::START)?.finish()?;
     /// assert!(TraceReplay::open(&file[..])?.step()?.is_none());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -243,9 +243,9 @@ impl<R: Read> TraceReplay<R> {
     /// Makes all calls and passes each step to `on_step`.
     ///
     /// ```
-    /// # use fetch_proto::{Config, Timestamp};
+    /// # use fetch_proto::{EngineConfig, Timestamp};
     /// # use fetch_trace::{TraceRecorder, TraceReplay};
-    /// # let file = TraceRecorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
+    /// # let file = TraceRecorder::new(Vec::new(), &EngineConfig::default(), 7, Timestamp::START)?.finish()?;
     /// let report = TraceReplay::open(&file[..])?.run(|step, engine| {
     ///     println!("{} {} {} live", step.now, step.call, engine.stats().live);
     /// })?;
@@ -279,14 +279,14 @@ impl<R: Read> TraceReplay<R> {
         let mut events = Vec::new();
         let answer = loop {
             match call.clone().apply(&mut self.engine, now) {
-                TraceAnswer::Output(Output::Event(id, event)) if !wants_event => {
+                TraceAnswer::Output(EngineOutput::Event(id, event)) if !wants_event => {
                     events.push((id, event));
                 }
                 answer => break answer,
             }
         };
         self.compare_answer(&call, &answer, expected, now);
-        if let TraceAnswer::Output(Output::Event(id, event)) = &answer {
+        if let TraceAnswer::Output(EngineOutput::Event(id, event)) = &answer {
             events.push((*id, event.clone()));
         }
         ReplayStep {

@@ -5,7 +5,8 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::io::Write;
 
 use fetch_proto::{
-    Attempt, AttemptId, FetchId, Handled, Idle, Input, Outcome, Output, Request, Timestamp,
+    Attempt, AttemptId, EngineOutput, FetchId, FetchOutcome, FetchRequest, IdleState, Input,
+    InputEffect, Timestamp,
 };
 
 use crate::recorded_engine::RecordedEngine;
@@ -14,7 +15,7 @@ use crate::recorded_engine::RecordedEngine;
 #[derive(Debug, Default)]
 pub(crate) struct CallerScript {
     /// Requests and their times of arrival, in order. A request waits while the engine has no room.
-    pub(crate) arrivals: VecDeque<(Timestamp, Request)>,
+    pub(crate) arrivals: VecDeque<(Timestamp, FetchRequest)>,
     /// Times of cancellation and indices among the arrivals, in order of time.
     pub(crate) cancels: VecDeque<(Timestamp, usize)>,
     /// Time at which the engine is closed.
@@ -39,7 +40,7 @@ pub(crate) trait ServerModel {
         now: Timestamp,
     ) -> Vec<(Timestamp, ScheduledStep)>;
 
-    fn record_outcome(&mut self, fetch: usize, outcome: &Outcome, now: Timestamp);
+    fn record_outcome(&mut self, fetch: usize, outcome: &FetchOutcome, now: Timestamp);
 }
 
 /// One step of an attempt.
@@ -112,7 +113,7 @@ impl<W: Write, M: ServerModel> VirtualRun<'_, W, M> {
         true
     }
 
-    fn next_time(&self, idle: &Idle) -> Option<Timestamp> {
+    fn next_time(&self, idle: &IdleState) -> Option<Timestamp> {
         let arrival = self.script.arrivals.front().filter(|_| idle.room > 0);
         [
             self.timeline.peek().map(|Reverse((at, ..))| *at),
@@ -126,12 +127,14 @@ impl<W: Write, M: ServerModel> VirtualRun<'_, W, M> {
         .min()
     }
 
-    fn drain_outputs(&mut self) -> Idle {
+    fn drain_outputs(&mut self) -> IdleState {
         loop {
             match self.engine.poll(self.now) {
-                Output::Idle(idle) => return idle,
-                Output::Abort(id) => self.in_flight[id.fetch.slot()].retain(|other| *other != id),
-                Output::Start(attempt) => {
+                EngineOutput::Idle(idle) => return idle,
+                EngineOutput::Abort(id) => {
+                    self.in_flight[id.fetch.slot()].retain(|other| *other != id)
+                }
+                EngineOutput::Start(attempt) => {
                     let slot = attempt.id.fetch.slot();
                     self.in_flight[slot].push(attempt.id);
                     let steps = self
@@ -139,7 +142,7 @@ impl<W: Write, M: ServerModel> VirtualRun<'_, W, M> {
                         .start_attempt(self.fetches[slot], &attempt, self.now);
                     self.schedule(attempt.id, steps);
                 }
-                Output::Done(id, outcome) => {
+                EngineOutput::Done(id, outcome) => {
                     self.servers
                         .record_outcome(self.fetches[id.slot()], &outcome, self.now);
                 }
@@ -174,7 +177,7 @@ impl<W: Write, M: ServerModel> VirtualRun<'_, W, M> {
         let mut any = false;
         while let Some((_, fetch)) = pop_due(&mut self.script.cancels, self.now) {
             if let Some(id) = self.ids.get(fetch) {
-                any |= self.engine.cancel(*id, self.now) == Handled::Applied;
+                any |= self.engine.cancel(*id, self.now) == InputEffect::Applied;
             }
         }
         if self.script.close.is_some_and(|at| at <= self.now) {

@@ -8,7 +8,7 @@ mod tests;
 
 use std::io::Read;
 
-use fetch_proto::Config;
+use fetch_proto::EngineConfig;
 
 use crate::error::TraceError;
 use crate::recorded_engine::RecordedEngine;
@@ -35,10 +35,10 @@ pub use comparison::{RunComparison, RunTotals};
 /// client's CPU time. A request with its own policy keeps it.
 ///
 /// ```
-/// use fetch_proto::{Config, Timestamp};
+/// use fetch_proto::{EngineConfig, Timestamp};
 /// use fetch_trace::{TraceRecorder, what_if};
 ///
-/// let file = TraceRecorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
+/// let file = TraceRecorder::new(Vec::new(), &EngineConfig::default(), 7, Timestamp::START)?.finish()?;
 /// let comparison = what_if(&file[..], |recorded| recorded.per_host(4))?;
 /// assert_eq!(comparison.unseen, 0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -49,7 +49,7 @@ pub use comparison::{RunComparison, RunTotals};
 /// If `from` is not a trace or cannot be read.
 pub fn what_if(
     from: impl Read,
-    change: impl FnOnce(Config) -> Config,
+    change: impl FnOnce(EngineConfig) -> EngineConfig,
 ) -> Result<RunComparison, TraceError> {
     let model = RunModel::read(from)?;
     let config = change(model.config.clone());
@@ -72,7 +72,7 @@ struct RunResult {
     unseen: u64,
 }
 
-fn simulate(model: &RunModel, config: Config, assumption: Assumption) -> RunResult {
+fn simulate(model: &RunModel, config: EngineConfig, assumption: Assumption) -> RunResult {
     let mut engine = RecordedEngine::<std::io::Sink>::new(config, model.seed, model.start);
     let fetches = model.fetches.iter().enumerate();
     let mut cancels: Vec<_> = fetches

@@ -53,7 +53,7 @@ pub fn fetch_all<I>(urls: I) -> FetchAll<stream::Iter<I::IntoIter>>
 where
     I: IntoIterator<Item: IntoRequest>,
 {
-    Fetcher::builder().build_or_broken().fetch_all(urls)
+    fetch_driver::fetch_all::<AsyncStd, I>(urls)
 }
 
 /// Where fetches run: async-std's global executor.
@@ -79,16 +79,16 @@ impl Default for AsyncStd {
 }
 
 // async-std's own reactor is async-io, so the socket and the timer are those of smol.
-impl fetch_http::Runtime for AsyncStd {
-    type Stream = fetch_http::Socket;
+impl fetch_http::HttpRuntime for AsyncStd {
+    type Stream = fetch_http::AsyncIoSocket;
 
     async fn connect(&self, addr: SocketAddr) -> io::Result<Self::Stream> {
-        fetch_http::Socket::connect_with(addr, &self.reactor).await
+        fetch_http::AsyncIoSocket::connect_with(addr, &self.reactor).await
     }
 
     #[cfg(unix)]
     async fn connect_unix(&self, path: &Path) -> io::Result<Self::Stream> {
-        fetch_http::Socket::connect_unix(path).await
+        fetch_http::AsyncIoSocket::connect_unix(path).await
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
@@ -105,7 +105,7 @@ impl fetch_driver::Adapter for AsyncStd {
     type Timer = fetch_driver::AsyncIoTimer;
 
     fn transport(&self, settings: &fetch_driver::Settings) -> Result<Self::Transport, BuildError> {
-        let config = fetch_http::Config::from_settings(settings)?;
+        let config = fetch_http::HttpConfig::from_settings(settings)?;
         Ok(fetch_http::HttpTransport::new(self.clone(), config))
     }
 

@@ -7,7 +7,7 @@ use std::{fmt, io};
 
 use bytes::Bytes;
 use fetch_coding::{Coding, Decoding, Fault};
-use fetch_driver::{Marks, TransportError};
+use fetch_driver::{AttemptProgress, TransportError};
 use futures_core::Stream;
 use futures_lite::AsyncRead;
 use futures_lite::io::BufReader;
@@ -35,7 +35,7 @@ pub struct Reading<C> {
 struct Wire {
     /// How many bytes are still due, where the response says so.
     left: Option<u64>,
-    marks: Marks,
+    progress: AttemptProgress,
     read: u64,
 }
 
@@ -64,7 +64,7 @@ impl<C> Reading<C> {
         reader: impl AsyncRead + Send + 'static,
         headers: &mut HeaderMap,
         (decode, max): (bool, u64),
-        marks: Marks,
+        progress: AttemptProgress,
         lease: Lease<C>,
         told: Told,
     ) -> Result<Self, TransportError> {
@@ -73,7 +73,7 @@ impl<C> Reading<C> {
         let codings = codings(headers, decode)?;
         let wire = Arc::new(Mutex::new(Wire {
             left: length,
-            marks,
+            progress,
             read: 0,
         }));
         let counted = BufReader::new(Counted {
@@ -89,7 +89,7 @@ impl<C> Reading<C> {
     }
 
     /// A body of nothing, as that of a response to `HEAD`: its client is free at once.
-    pub fn empty(marks: Marks, lease: Lease<C>, told: Told) -> Self {
+    pub fn empty(progress: AttemptProgress, lease: Lease<C>, told: Told) -> Self {
         lease.give_back();
         Self {
             body: None,
@@ -97,7 +97,7 @@ impl<C> Reading<C> {
             told,
             wire: Arc::new(Mutex::new(Wire {
                 left: None,
-                marks,
+                progress,
                 read: 0,
             })),
         }
@@ -187,7 +187,7 @@ impl AsyncRead for Counted {
         let mut wire = self.wire.lock().unwrap_or_else(PoisonError::into_inner);
         let n = read.map_err(|error| io::Error::other(Native(error)))? as u64;
         wire.read += n;
-        wire.marks.received(n);
+        wire.progress.add_received(n);
         match &mut wire.left {
             Some(left) if n == 0 && *left > 0 && !buf.is_empty() => {
                 let text = format!("it ended {left} bytes too early");

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fetch_driver::{BuildError, Failure, Http2, Outgoing, Settings, TransportError};
+use fetch_driver::{BuildError, FailureKind, Http2Mode, OutgoingRequest, Settings, TransportError};
 use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, HOST, RANGE, TRANSFER_ENCODING};
 use http::{Method, StatusCode};
 use url::{Position, Url};
@@ -16,23 +16,15 @@ use url::{Position, Url};
 ///
 /// ```
 /// # let url = std::sync::Arc::new("http://a.test/".parse()?);
-/// use fetch_driver::{Outgoing, RequestBody};
-/// let mut outgoing = Outgoing {
-///     body: RequestBody::Empty,
-///     fresh_connection: false,
-///     headers: std::sync::Arc::default(),
-///     max_body: 1 << 20,
-///     method: http::Method::GET,
-///     path_as_is: None,
-///     url,
-/// };
+/// use fetch_driver::OutgoingRequest;
+/// let mut outgoing = OutgoingRequest::new(http::Method::GET, url);
 /// fetch_client::prepare(&mut outgoing, true)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn prepare(outgoing: &mut Outgoing, decode: bool) -> Result<(), TransportError> {
+pub fn prepare(outgoing: &mut OutgoingRequest, decode: bool) -> Result<(), TransportError> {
     if outgoing.method == Method::CONNECT {
         let text = "CONNECT asks for a tunnel, which is not a fetch";
-        return Err(TransportError::new(Failure::Unsupported, text));
+        return Err(TransportError::new(FailureKind::Unsupported, text));
     }
     let headers = Arc::make_mut(&mut outgoing.headers);
     for clients in [CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING] {
@@ -84,19 +76,15 @@ pub fn has_body(method: &Method, status: StatusCode) -> bool {
 /// ```
 /// let mut settings = fetch_driver::Settings::default();
 /// assert!(fetch_client::refuse(&settings).is_ok());
-/// settings.http2 = fetch_driver::Http2::PriorKnowledge;
+/// settings.http2 = fetch_driver::Http2Mode::PriorKnowledge;
 /// assert!(fetch_client::refuse(&settings).is_err());
 /// ```
 pub fn refuse(settings: &Settings) -> Result<(), BuildError> {
-    let rules = &settings.rules;
-    let policies = rules.iter().map(|(_, policy)| policy);
-    let mut policies = policies.chain([rules.default_policy()]);
-    let first_byte = policies.any(|policy| policy.timeouts_ref().first_byte.is_some());
-    if settings.http2 == Http2::PriorKnowledge {
+    if settings.http2 == Http2Mode::PriorKnowledge {
         let why = "this adapter's client speaks HTTP/1.1 only: take the adapter for smol or tokio";
         return Err(BuildError::new("http2", why));
     }
-    if first_byte {
+    if settings.has_first_byte_timeout() {
         let why = "this client does not tell when it is connected, from where `first_byte` runs: \
                    limit the `attempt` instead";
         return Err(BuildError::new("timeouts", why));

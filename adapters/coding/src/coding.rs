@@ -8,7 +8,7 @@ use async_compression::futures::bufread::BrotliDecoder;
 use async_compression::futures::bufread::GzipDecoder;
 #[cfg(feature = "zstd")]
 use async_compression::{futures::bufread::ZstdDecoder, zstd::DParameter};
-use fetch_driver::{Failure, TransportError};
+use fetch_driver::{FailureKind, TransportError};
 use futures_io::{AsyncBufRead, AsyncRead};
 use http::header::{CONTENT_ENCODING, HeaderMap, HeaderValue};
 
@@ -85,7 +85,7 @@ pub fn codings(headers: &HeaderMap) -> Result<Vec<Coding>, TransportError> {
     }
     if codings.len() > MAX_CODINGS {
         let text = format!("the body has more than {MAX_CODINGS} content codings");
-        return Err(TransportError::new(Failure::Decode, text));
+        return Err(TransportError::new(FailureKind::Decode, text));
     }
     Ok(codings)
 }
@@ -138,7 +138,7 @@ impl Coding {
 mod tests {
     use super::*;
 
-    fn of(values: &[&'static str]) -> Result<Vec<Coding>, Failure> {
+    fn of(values: &[&'static str]) -> Result<Vec<Coding>, FailureKind> {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(CONTENT_ENCODING, HeaderValue::from_static(value));
@@ -167,7 +167,7 @@ mod tests {
         assert_eq!(of(&["gzip", "gzip,gzip,gzip,gzip"]).unwrap().len(), 5);
         assert_eq!(
             of(&["gzip", "gzip,gzip,gzip,gzip,gzip"]),
-            Err(Failure::Decode)
+            Err(FailureKind::Decode)
         );
     }
 }

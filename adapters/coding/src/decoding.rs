@@ -4,7 +4,7 @@ use std::io;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use fetch_driver::{Failure, TransportError};
+use fetch_driver::{FailureKind, TransportError};
 use futures_io::AsyncBufRead;
 use futures_lite::io::BufReader;
 
@@ -50,7 +50,7 @@ impl Fault {
     #[must_use]
     pub fn undecodable(error: io::Error) -> TransportError {
         let text = format!("its content coding is broken or cut short: {error}");
-        TransportError::new(Failure::Decode, text)
+        TransportError::new(FailureKind::Decode, text)
     }
 }
 
@@ -103,7 +103,7 @@ impl Decoding {
                 self.bytes += n as u64;
                 if self.bytes > self.max {
                     let text = format!("over {} bytes when decoded", self.max);
-                    let error = TransportError::new(Failure::BodyTooLarge, text);
+                    let error = TransportError::new(FailureKind::BodyTooLarge, text);
                     return Poll::Ready(Err(Fault::TooLarge(error)));
                 }
                 Ok(Some(Bytes::copy_from_slice(&self.buffer[..n])))

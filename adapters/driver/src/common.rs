@@ -1,14 +1,15 @@
-//! What every adapter's crate offers under its own name.
+//! The names that every adapter's crate re-exports.
 //!
-//! An adapter says `pub use fetch_driver::common::*;`, so that they all have the same names and a
-//! program moves from one runtime to another by the change of one word.
+//! Each adapter has `pub use fetch_driver::common::*;`, so a program changes to another runtime by
+//! changing the crate's name.
 
-pub use fetch_proto::Error as FetchError;
+pub use fetch_proto::FetchError;
 pub use futures_lite::stream::{self, Stream, StreamExt};
 
 pub use crate::{
-    AttemptEnd, AttemptReport, Backoff, BatchStats, Body, BuildError, ConnectTo, CookieJar, Error,
-    ErrorKind, Failure, FetchAll, Http2, Identity, IntoRequest, Jitter, Keep, Limit, Method,
-    Outcome, OverCap, Pattern, Policy, Proxy, ProxyKind, ProxyRules, Rate, Redirects, Request,
-    Response, RetryAfter, Rules, Stats, StatusSet, StreamedResponse, Timeouts, Timings,
+    AttemptEnd, AttemptReport, Backoff, BatchStats, BodyRetention, BuildError, ClientIdentity,
+    ConnectTo, CookieJar, EngineStats, Error, ErrorKind, FailureKind, FetchAll, FetchTimings,
+    Http2Mode, IntoRequest, Jitter, Method, Outcome, OverCap, Policy, PolicyRules, Proxy,
+    ProxyKind, ProxyRules, Rate, RedirectPolicy, Request, Response, RetryAfterPolicy, RulePattern,
+    StatusSet, StreamedBody, StreamedResponse, TimeLimit, Timeouts, bytes, http, url,
 };

@@ -1,88 +1,76 @@
-//! The one loop that drives `fetch-proto` over any transport, timer and executor.
+//! Drives the engine of `fetch-proto` over any HTTP client, timer and executor.
 //!
-//! Users take an adapter, such as `fetch-smol`; this crate is what all adapters share. It depends on
-//! no runtime. An adapter brings three things ([`Adapter`]): an HTTP client ([`Transport`]), a
-//! [`Timer`], and a place to run the driver. What to do with them is decided by the core.
+//! Programs use the crate of an adapter, such as `fetch-smol`, which re-exports these types under the
+//! same names. This crate is what all adapters share, and it depends on no runtime:
+//!
+//! - [`Fetcher`], [`Builder`], [`Request`], [`Outcome`]: what a program uses.
+//! - [`Adapter`]: what a runtime provides, that is an HTTP client ([`Transport`]), a [`Timer`], and an
+//!   executor for the driver.
+//! - The driver, which sends what the engine asks for and reports what it received. It takes no
+//!   decisions.
 
-mod batch;
-mod body;
-mod builder;
-mod clock;
+mod client;
 pub mod common;
-mod connect_to;
-mod cookie_jar;
-mod cookies;
-mod deliveries;
-mod divided;
 mod driver;
-mod error;
-mod exchange;
-mod fetcher;
-mod flights;
-mod in_common;
-mod job;
-mod last_resort;
-mod logging;
-mod marks;
-mod metering;
-mod no_proxy;
-mod outcome;
-mod peer;
-mod pot;
-mod proxy;
-mod proxy_rules;
-mod rate_limit;
-mod recording;
-mod redact;
-mod request;
-mod retry_after;
-mod routing;
-mod save;
+mod fields;
+mod lock;
+mod model;
 mod settings;
-mod share;
-mod sight;
-mod spans;
+mod shard;
 pub mod sync;
-mod threads;
-mod timer;
+mod telemetry;
 mod transport;
-mod transport_fn;
-mod with_transport;
 
-pub use batch::FetchAll;
-pub use body::{Body, StreamedResponse};
-pub use builder::Builder;
-pub use clock::Clock;
-pub use connect_to::ConnectTo;
-pub use cookie_jar::CookieJar;
-pub use error::{Error, ErrorKind};
-/// What the core says of a fetch that came to no response.
-pub use fetch_proto::Error as FetchError;
+pub use bytes;
+pub use client::builder::{Builder, build::fetch_all};
+pub use client::fetch_all::FetchAll;
+pub use client::fetcher::Fetcher;
+pub use client::streamed::{StreamedBody, StreamedResponse};
+pub use fetch_proto::FetchError;
 pub use fetch_proto::{
-    AttemptEnd, AttemptReport, Backoff, BatchStats, Config, Failure, GaveUp, Jitter, Limit, Method,
-    OverCap, Pattern, Phase, Policy, Rate, Redirects, RetryAfter, RetryBudget, Rules, Stats,
-    StatusSet, Timeouts, Timestamp, Timings,
+    AttemptEnd, AttemptPhase, AttemptReport, Backoff, BatchStats, EngineConfig, EngineStats,
+    FailureKind, FetchTimings, GiveUpReason, Jitter, Method, OverCap, Policy, PolicyRules, Rate,
+    RedirectPolicy, RetryAfterPolicy, RetryBudget, RulePattern, StatusSet, TimeLimit, Timeouts,
+    Timestamp,
 };
-pub use fetcher::Fetcher;
-pub use in_common::InCommon;
-pub use last_resort::FallbackValue;
-pub use marks::{Marks, Wanted};
-pub use outcome::{FellBack, Outcome, Response};
-pub use proxy::{Proxy, ProxyKind};
-pub use proxy_rules::ProxyRules;
-pub use redact::Redacted;
-pub use request::{IntoRequest, Keep, Request};
-pub use retry_after::parse_retry_after;
-pub use save::{ResponseHead, SaveBody, SaveError, Saved, Saving};
-pub use settings::{Adapter, BuildError, Http2, Identity, Settings};
+pub use fields::cookie_jar::CookieJar;
+pub use fields::redact::{RedactedUrl, is_secret_parameter};
+pub use fields::retry_after::parse_retry_after;
+pub use http;
+pub use model::attachment::Attachment;
+pub use model::error::{Error, ErrorKind};
+pub use model::fallback_value::FallbackValue;
+pub use model::outcome::{FallbackSource, Outcome, Response};
+pub use model::request::{BodyRetention, IntoRequest, Request};
+pub use model::save::{BodySink, BodyWriter, ResponseHead, SaveError, SaveReceipt};
+pub use settings::Settings;
+pub use settings::adapter::Adapter;
+pub use settings::build_error::BuildError;
+pub use settings::connect_to::ConnectTo;
+pub use settings::fallback::FallbackSettings;
+pub use settings::pool::{DEFAULT_MAX_CONNECTIONS, PoolSettings};
+pub use settings::proxy::{Proxy, ProxyKind};
+pub use settings::proxy_rules::ProxyRules;
+pub use settings::route::RouteSettings;
+pub use settings::tls::{ClientIdentity, Http2Mode, TlsSettings};
+pub use settings::transport_override::TransportOverride;
+pub use transport::Transport;
+pub use transport::clock::Clock;
+pub use transport::connection::ConnectionInfo;
+pub use transport::error::TransportError;
+pub use transport::message::{BodyStream, IncomingResponse, OutgoingRequest, RequestBody};
+pub use transport::progress::{AttemptProgress, BodyDemand};
+pub use transport::shared_state::SharedState;
 #[cfg(feature = "async-io")]
-pub use timer::AsyncIoTimer;
-pub use timer::Timer;
-pub use transport::{
-    BodyStream, Connection, Incoming, Outgoing, RequestBody, Transport, TransportError,
-};
-pub use transport_fn::{TransportFn, transport_fn};
-pub use with_transport::WithTransport;
+pub use transport::timer::AsyncIoTimer;
+pub use transport::timer::Timer;
+pub use transport::transport_fn::{TransportFn, transport_fn};
+pub use url;
 
 /// The target of all log records of this crate.
 pub const LOG_TARGET: &str = "fetch_all";
+
+/// Compiles and runs the README's examples.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

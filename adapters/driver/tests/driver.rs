@@ -1,4 +1,4 @@
-//! The loop over transports made for the test, on no runtime but a thread.
+//! The driver over fake transports, on a plain thread.
 
 use std::future::{pending, ready};
 use std::pin::Pin;
@@ -8,29 +8,34 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fetch_driver::{
-    Adapter, AsyncIoTimer, Backoff, BuildError, Builder, Failure, Fetcher, Incoming, Marks,
-    Outgoing, Policy, Request, Rules, Settings, Transport, TransportError,
+    Adapter, AsyncIoTimer, AttemptProgress, Backoff, BuildError, Builder, FailureKind, Fetcher,
+    IncomingResponse, OutgoingRequest, Policy, PolicyRules, Request, Settings, Transport,
+    TransportError,
 };
 use futures_lite::future::block_on;
 use futures_lite::{StreamExt, stream};
 
-type Response = Result<Incoming<stream::Iter<std::vec::IntoIter<Chunk>>>, TransportError>;
+type SendResult = Result<IncomingResponse<stream::Iter<std::vec::IntoIter<Chunk>>>, TransportError>;
 type Chunk = Result<Bytes, TransportError>;
-type Answer = Pin<Box<dyn Future<Output = Response> + Send>>;
+type SendFuture = Pin<Box<dyn Future<Output = SendResult> + Send>>;
 
-/// A transport that answers by a function, on a thread of its own.
+/// A transport whose answers are computed by a function. Its driver runs on a separate thread.
 #[derive(Clone)]
-struct Fake(Arc<dyn Fn(Outgoing) -> Answer + Send + Sync>);
+struct FakeTransport(Arc<dyn Fn(OutgoingRequest) -> SendFuture + Send + Sync>);
 
-impl Transport for Fake {
+impl Transport for FakeTransport {
     type Body = stream::Iter<std::vec::IntoIter<Chunk>>;
 
-    fn send(&self, request: Outgoing, _: Marks) -> impl Future<Output = Response> + Send + use<> {
+    fn send(
+        &self,
+        request: OutgoingRequest,
+        _: AttemptProgress,
+    ) -> impl Future<Output = SendResult> + Send + use<> {
         (self.0)(request)
     }
 }
 
-impl Adapter for Fake {
+impl Adapter for FakeTransport {
     type Transport = Self;
     type Timer = AsyncIoTimer;
 
@@ -48,18 +53,21 @@ impl Adapter for Fake {
     }
 }
 
-fn fake(answer: impl Fn(Outgoing) -> Answer + Send + Sync + 'static) -> Builder<Fake> {
+fn builder_answering(
+    answer: impl Fn(OutgoingRequest) -> SendFuture + Send + Sync + 'static,
+) -> Builder<FakeTransport> {
     let policy = Policy::default().backoff(Backoff::default().base(Duration::ZERO));
-    Builder::new(Fake(Arc::new(answer))).rules(Rules::only(policy.attempts(1)))
+    Builder::new(FakeTransport(Arc::new(answer)))
+        .rules(PolicyRules::from_policy(policy.attempts(1)))
 }
 
-fn respond(status: u16, chunks: Vec<Chunk>) -> Answer {
-    Box::pin(ready(Ok(Incoming {
-        body: stream::iter(chunks),
-        headers: http::HeaderMap::new(),
-        status: http::StatusCode::from_u16(status).unwrap(),
-        version: http::Version::HTTP_11,
-    })))
+fn respond(status: u16, chunks: Vec<Chunk>) -> SendFuture {
+    Box::pin(ready(Ok(IncomingResponse::new(
+        http::StatusCode::from_u16(status).unwrap(),
+        http::Version::HTTP_11,
+        http::HeaderMap::new(),
+        stream::iter(chunks),
+    ))))
 }
 
 fn urls(paths: &[&str]) -> Vec<String> {
@@ -70,8 +78,8 @@ fn urls(paths: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn a_panicking_transport_cannot_leak_a_slot() {
-    let builder = fake(|request| match request.url.path() {
+fn a_panicking_transport_frees_its_slot() {
+    let builder = builder_answering(|request| match request.url.path() {
         "/panic-at-once" => Box::pin(async { panic!("broken") }),
         "/panic-in-send" => Box::pin(std::future::poll_fn(|_| panic!("broken later"))),
         _ => respond(200, vec![]),
@@ -94,25 +102,25 @@ fn a_panicking_transport_cannot_leak_a_slot() {
 }
 
 #[test]
-fn a_native_error_is_told_with_its_causes() {
-    let builder = fake(|_| {
-        let source = std::io::Error::other("the cable was cut");
-        Box::pin(ready(Err(TransportError::new(Failure::Io, source))))
+fn the_text_of_a_transport_error_is_the_errors_detail() {
+    let builder = builder_answering(|_| {
+        let source = std::io::Error::other("connection reset");
+        Box::pin(ready(Err(TransportError::new(FailureKind::Io, source))))
     });
     let outcome = block_on(builder.build().unwrap().fetch("http://a.test/"));
-    assert_eq!(outcome.error().unwrap().detail(), Some("the cable was cut"));
+    assert_eq!(outcome.error().unwrap().detail(), Some("connection reset"));
 }
 
 #[test]
 fn chunks_become_one_body() {
-    let builder = fake(|_| respond(200, vec![Ok("one ".into()), Ok("two".into())]));
+    let builder = builder_answering(|_| respond(200, vec![Ok("one ".into()), Ok("two".into())]));
     let response = block_on(builder.build().unwrap().get("http://a.test/")).unwrap();
     assert_eq!((&response.body[..], response.bytes), (&b"one two"[..], 7));
 }
 
 #[test]
-fn what_was_attached_comes_back_whatever_becomes_of_the_fetch() {
-    let builder = fake(|_| respond(200, vec![]));
+fn the_attached_value_is_returned_with_every_outcome() {
+    let builder = builder_answering(|_| respond(200, vec![]));
     let fetcher = builder.concurrency(1).build().unwrap();
     let request = |row: u32| {
         let request = Request::get("http://a.test/").unwrap();
@@ -122,11 +130,11 @@ fn what_was_attached_comes_back_whatever_becomes_of_the_fetch() {
         let attached = outcome.attached.unwrap();
         *attached.downcast::<u32>().unwrap()
     };
-    // Some are fetched, the others are cancelled before they begin.
+    // Some are fetched, the others are cancelled before they start.
     let mut batch = fetcher.fetch_all((0..50).map(request));
     let first = block_on(batch.next()).unwrap();
     assert!(first.is_success());
-    batch.wind_down();
+    batch.cancel_queued();
     let mut rows: Vec<_> = block_on(batch.map(row).collect());
     rows.push(row(first));
     rows.sort_unstable();
@@ -134,25 +142,28 @@ fn what_was_attached_comes_back_whatever_becomes_of_the_fetch() {
 }
 
 #[test]
-fn a_body_that_breaks_is_fetched_again() {
-    let tries = Arc::new(AtomicUsize::new(0));
-    let count = tries.clone();
-    let builder = fake(move |_| match count.fetch_add(1, Ordering::SeqCst) {
+fn a_broken_body_is_retried() {
+    let attempts = Arc::new(AtomicUsize::new(0));
+    let count = attempts.clone();
+    let builder = builder_answering(move |_| match count.fetch_add(1, Ordering::SeqCst) {
         0 => {
-            let broken = TransportError::new(Failure::Io, "reset");
+            let broken = TransportError::new(FailureKind::Io, "reset");
             respond(200, vec![Ok("half".into()), Err(broken)])
         }
         _ => respond(200, vec![Ok("whole".into())]),
     });
     let policy = Policy::default().backoff(Backoff::default().base(Duration::ZERO));
-    let fetcher = builder.rules(Rules::only(policy)).build().unwrap();
+    let fetcher = builder
+        .rules(PolicyRules::from_policy(policy))
+        .build()
+        .unwrap();
     let response = block_on(fetcher.get("http://a.test/")).unwrap();
     assert_eq!(&response.body[..], b"whole");
-    assert_eq!(tries.load(Ordering::SeqCst), 2);
+    assert_eq!(attempts.load(Ordering::SeqCst), 2);
 }
 
 #[test]
-fn an_attempt_without_an_answer_is_dropped_at_its_limit() {
+fn an_attempt_without_a_response_is_dropped_at_its_timeout() {
     struct Counted(Arc<AtomicUsize>);
     impl Drop for Counted {
         fn drop(&mut self) {
@@ -161,7 +172,7 @@ fn an_attempt_without_an_answer_is_dropped_at_its_limit() {
     }
     let dropped = Arc::new(AtomicUsize::new(0));
     let counter = dropped.clone();
-    let builder = fake(move |_| {
+    let builder = builder_answering(move |_| {
         let guard = Counted(counter.clone());
         Box::pin(async move {
             let _guard = guard;
@@ -171,15 +182,18 @@ fn an_attempt_without_an_answer_is_dropped_at_its_limit() {
     let policy = Policy::default()
         .attempts(1)
         .attempt_timeout(Duration::from_millis(30));
-    let fetcher = builder.rules(Rules::only(policy)).build().unwrap();
+    let fetcher = builder
+        .rules(PolicyRules::from_policy(policy))
+        .build()
+        .unwrap();
     let outcome = block_on(fetcher.fetch("http://a.test/"));
     assert_eq!(outcome.error().unwrap().kind().as_str(), "timeout");
     assert_eq!(dropped.load(Ordering::SeqCst), 1);
 }
 
 #[test]
-fn wrong_settings_are_refused_when_the_fetcher_is_built() {
-    type Change = fn(Builder<Fake>) -> Builder<Fake>;
+fn invalid_settings_are_rejected_when_the_fetcher_is_built() {
+    type Change = fn(Builder<FakeTransport>) -> Builder<FakeTransport>;
     let table: [(Change, &str); 3] = [
         (|builder| builder.concurrency(0), "concurrency: 0"),
         (
@@ -192,15 +206,16 @@ fn wrong_settings_are_refused_when_the_fetcher_is_built() {
         ),
     ];
     for (wrong, expected) in table {
-        let built: Result<Fetcher<Fake>, _> = wrong(fake(|_| respond(200, vec![]))).build();
+        let built: Result<Fetcher<FakeTransport>, _> =
+            wrong(builder_answering(|_| respond(200, vec![]))).build();
         let error = built.unwrap_err().to_string();
         assert!(error.starts_with(expected), "{error}");
     }
 }
 
 #[test]
-fn timeouts_by_pattern_come_before_the_rules_own() {
-    let builder = Builder::new(Fake(Arc::new(|_| Box::pin(pending()))));
+fn timeouts_by_pattern_take_precedence_over_the_rules() {
+    let builder = Builder::new(FakeTransport(Arc::new(|_| Box::pin(pending()))));
     let policy = Policy::default().attempts(1);
     let short = Duration::from_millis(20);
     let fetcher = builder
@@ -212,14 +227,14 @@ fn timeouts_by_pattern_come_before_the_rules_own() {
     assert_eq!(outcome.error().unwrap().kind().as_str(), "timeout");
     assert!(
         outcome.duration() < Duration::from_secs(10),
-        "the rule's own limit is 10 s"
+        "the timeout of the default rule is 10 s"
     );
 }
 
 #[test]
-fn requests_come_from_a_stream_that_waits() {
+fn requests_can_come_from_a_slow_stream() {
     let (sender, receiver) = async_channel::bounded::<String>(1);
-    let fetcher = fake(|_| respond(200, vec![])).build().unwrap();
+    let fetcher = builder_answering(|_| respond(200, vec![])).build().unwrap();
     let feeder = std::thread::spawn(move || {
         for n in 0..500 {
             sender.send_blocking(format!("http://a.test/{n}")).unwrap();
@@ -236,8 +251,8 @@ fn requests_come_from_a_stream_that_waits() {
 }
 
 #[test]
-fn a_batch_keeps_its_statistics() {
-    let fetcher = fake(|request| match request.url.path() {
+fn a_batch_has_statistics() {
+    let fetcher = builder_answering(|request| match request.url.path() {
         "/missing" => respond(404, vec![]),
         _ => respond(200, vec![Ok("12345".into())]),
     });

@@ -1,4 +1,4 @@
-//! Cookies, proxies and Unix sockets as a fetcher's settings, over real sockets.
+//! Cookies, proxies and Unix sockets as settings of a fetcher, over real sockets.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
@@ -6,13 +6,14 @@ use std::thread;
 use std::time::Duration;
 
 use fetch_driver::{
-    Backoff, Failure, Incoming, Policy, Request, TransportError, WithTransport, transport_fn,
+    Backoff, FailureKind, IncomingResponse, Policy, Request, TransportError, TransportOverride,
+    transport_fn,
 };
 use fetch_smol::{Builder, Fetcher};
 use fetch_testbed::Site;
 use smol::block_on;
 
-/// Answers each request's head as `answer` says, one request to a connection.
+/// Answers each request's head with the result of `answer`, one request per connection.
 fn serve(answer: impl Fn(&str) -> String + Send + 'static) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -36,7 +37,7 @@ fn converse(mut stream: impl Read + Write, answer: impl Fn(&str) -> String) {
     let _ = stream.write_all(answer.as_bytes());
 }
 
-/// A response with these fields, and the request's cookies as its body.
+/// A response with these header fields, and the request's cookies as its body.
 fn echo(status: u16, fields: &str, head: &str) -> String {
     let mut lines = head.lines();
     let cookies = lines.find_map(|line| line.strip_prefix("cookie: "));
@@ -47,8 +48,8 @@ fn echo(status: u16, fields: &str, head: &str) -> String {
     )
 }
 
-/// Sets cookies at a few paths and shows those that come at the others. `a.test` and `b.test` are
-/// its names.
+/// A server that sets cookies at some paths and returns the received cookies at the others. Its names
+/// are `a.test` and `b.test`.
 fn cookie_site() -> u16 {
     serve(|head| {
         let (target, host) = (head.split(' ').nth(1).unwrap(), head.to_lowercase());
@@ -109,7 +110,7 @@ fn a_cookie_set_by_a_redirect_is_sent_at_the_next_hop_and_later() {
 fn cookies_do_not_leak_to_another_host() {
     let port = cookie_site();
     let fetcher = builder(port).cookies(true).build().unwrap();
-    // The caller's own field is dropped on the way to b.test, too.
+    // The caller's `Cookie` field is not sent to b.test either.
     let away = || {
         get("a.test", port, "/away")
             .header("cookie", "own=1")
@@ -132,7 +133,7 @@ fn a_redirect_to_another_host_gets_that_hosts_cookies() {
 }
 
 #[test]
-fn a_retry_sends_what_the_failed_attempt_set() {
+fn a_retry_sends_the_cookies_that_the_failed_attempt_set() {
     let port = cookie_site();
     let fetcher = builder(port).cookies(true).build().unwrap();
     assert_eq!(text(&fetcher, get("a.test", port, "/retry")), "seen=503");
@@ -146,14 +147,14 @@ fn cookies_are_off_by_default() {
 }
 
 #[test]
-fn the_attempt_limit_holds_for_a_proxy_that_hangs() {
+fn the_attempt_timeout_applies_to_a_proxy_that_hangs() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
     for scheme in ["http", "socks5h"] {
         let limit = Policy::default().attempts(1);
         let limit = limit.attempt_timeout(Duration::from_millis(50));
         let fetcher = Fetcher::builder()
-            .rules(fetch_driver::Rules::only(limit))
+            .rules(fetch_driver::PolicyRules::from_policy(limit))
             .proxy(&format!("{scheme}://{addr}"))
             .build()
             .unwrap();
@@ -163,7 +164,7 @@ fn the_attempt_limit_holds_for_a_proxy_that_hangs() {
 }
 
 #[test]
-fn settings_that_cannot_be_understood_are_told_when_building() {
+fn invalid_settings_are_reported_when_building() {
     let table: [(Builder, &str); 5] = [
         (Fetcher::builder().proxy("ftp://u:hush@p"), "proxy: "),
         (Fetcher::builder().no_proxy("10.0.0.0/99"), "no_proxy: "),
@@ -187,7 +188,7 @@ fn settings_that_cannot_be_understood_are_told_when_building() {
 }
 
 #[test]
-fn no_proxy_goes_with_a_proxy_set_before_or_after() {
+fn no_proxy_applies_to_a_proxy_set_before_or_after() {
     let site = Site::start().unwrap();
     let dead = "http://127.0.0.1:1";
     for builder in [
@@ -222,7 +223,7 @@ fn a_unix_socket_serves_every_url() {
 }
 
 #[test]
-fn a_path_is_sent_as_it_is_and_not_taken_for_another() {
+fn a_path_sent_as_it_is_does_not_share_another_response() {
     let site = Site::builder().record(true).start().unwrap();
     let fetcher = Fetcher::builder().share(true).build().unwrap();
     let url = site.url("/delay/../get");
@@ -239,10 +240,12 @@ fn a_path_is_sent_as_it_is_and_not_taken_for_another() {
 }
 
 #[test]
-fn a_client_that_normalises_paths_is_not_given_one_to_send_as_it_is() {
+fn a_client_that_normalises_paths_rejects_path_as_is() {
     type Body = fetch_smol::stream::Empty<Result<bytes::Bytes, TransportError>>;
-    let send = |_, _| async { Err::<Incoming<Body>, _>(TransportError::new(Failure::Io, "sent")) };
-    let adapter = WithTransport::new(fetch_smol::Smol::default(), transport_fn(send));
+    let send = |_, _| async {
+        Err::<IncomingResponse<Body>, _>(TransportError::new(FailureKind::Io, "sent"))
+    };
+    let adapter = TransportOverride::new(fetch_smol::Smol::default(), transport_fn(send));
     let fetcher = fetch_driver::Builder::new(adapter).build().unwrap();
     let request = Request::get("http://a.test/b/../c").unwrap();
     let error = block_on(fetcher.get(request.with_path_as_is().unwrap())).unwrap_err();

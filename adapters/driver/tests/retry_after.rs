@@ -1,5 +1,5 @@
-//! Values of `Retry-After` from other projects' tests: facts with their origin, in
-//! `external/retry_after.json`. What they cause is tested in fetch-proto's `tests/external`.
+//! Values of `Retry-After` from other projects' tests, with their sources in
+//! `external/retry_after.json`. Their effect is tested in fetch-proto's `tests/external`.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,7 +7,7 @@ use fetch_driver::parse_retry_after;
 use serde_json::{Value, json};
 
 #[test]
-fn values_that_others_test_mean_the_same_here() {
+fn published_values_are_parsed_the_same_way() {
     let table = include_str!("external/retry_after.json");
     let table: Value = serde_json::from_str(table).expect("the table is JSON");
     let cases = table["cases"].as_array().expect("a list of cases");
@@ -31,7 +31,7 @@ fn values_that_others_test_mean_the_same_here() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// What the value asks to wait, in seconds.
+/// The requested wait, in seconds.
 fn seconds(given: &Value) -> Value {
     let value = given["value"].as_str().expect("a value");
     let now = given["now"].as_u64().expect("a time");

@@ -1,4 +1,4 @@
-//! Bodies that are saved while they come.
+//! Bodies that are saved while they are received.
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
@@ -7,52 +7,53 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fetch_driver::{
-    Backoff, Builder, ErrorKind, Failure, FetchError, Incoming, Outcome, Policy, Request,
-    ResponseHead, SaveBody, SaveError, Saved, Saving, TransportError, WithTransport, transport_fn,
+    Backoff, BodySink, BodyWriter, Builder, ErrorKind, FailureKind, FetchError, IncomingResponse,
+    Outcome, Policy, Request, ResponseHead, SaveError, SaveReceipt, TransportError,
+    TransportOverride, transport_fn,
 };
 use fetch_smol::{Smol, stream};
 
 type Chunk = Result<Bytes, TransportError>;
 
-/// Saves in memory, as slowly as it is told to.
+/// Saves in memory, with delays and a limited capacity.
 #[derive(Clone, Default)]
-struct Shelf(Arc<Inner>);
+struct MemorySink(Arc<SinkState>);
 
 #[derive(Default)]
-struct Inner {
-    /// After so many bytes there is no room; 0 is no limit.
+struct SinkState {
+    /// Capacity in bytes; 0 is unlimited.
     capacity: usize,
-    /// How often there is no room at once, for each chunk.
+    /// How often each chunk has to wait.
     delays: usize,
     dropped: AtomicUsize,
     opened: Mutex<Vec<(u16, String, bool)>>,
 }
 
-struct Book {
+struct MemoryWriter {
     bytes: Vec<u8>,
     delays: usize,
     finished: bool,
-    shelf: Shelf,
+    sink: MemorySink,
 }
 
-impl SaveBody for Shelf {
-    fn open(&self, head: &ResponseHead<'_>) -> Box<dyn Saving> {
+impl BodySink for MemorySink {
+    fn open(&self, head: &ResponseHead<'_>) -> Box<dyn BodyWriter> {
         let (url, attached) = (head.url.to_string(), head.attached.is_some());
         let opened = (head.status.as_u16(), url, attached);
         self.0.opened.lock().unwrap().push(opened);
-        Box::new(Book {
+        Box::new(MemoryWriter {
             bytes: Vec::new(),
             delays: self.0.delays,
             finished: false,
-            shelf: self.clone(),
+            sink: self.clone(),
         })
     }
 }
 
-impl Book {
+impl MemoryWriter {
     fn wait(&mut self, cx: &Context<'_>) -> bool {
         let Some(left) = self.delays.checked_sub(1) else {
-            self.delays = self.shelf.0.delays;
+            self.delays = self.sink.0.delays;
             return false;
         };
         self.delays = left;
@@ -61,14 +62,14 @@ impl Book {
     }
 }
 
-impl Saving for Book {
+impl BodyWriter for MemoryWriter {
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SaveError>> {
         if self.wait(cx) {
             return Poll::Pending;
         }
-        let full = self.shelf.0.capacity > 0 && self.bytes.len() > self.shelf.0.capacity;
+        let full = self.sink.0.capacity > 0 && self.bytes.len() > self.sink.0.capacity;
         Poll::Ready(match full {
-            true => Err("the shelf is full".into()),
+            true => Err("out of space".into()),
             false => Ok(()),
         })
     }
@@ -77,7 +78,7 @@ impl Saving for Book {
         self.bytes.extend_from_slice(&chunk);
     }
 
-    fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<Result<Saved, SaveError>> {
+    fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<Result<SaveReceipt, SaveError>> {
         if self.wait(cx) {
             return Poll::Pending;
         }
@@ -86,38 +87,45 @@ impl Saving for Book {
     }
 }
 
-impl Drop for Book {
+impl Drop for MemoryWriter {
     fn drop(&mut self) {
         if !self.finished {
-            self.shelf.0.dropped.fetch_add(1, SeqCst);
+            self.sink.0.dropped.fetch_add(1, SeqCst);
         }
     }
 }
 
-/// Fetches with these answers, the last of which is given again and again.
-fn fetch(shelf: &Shelf, policy: Policy, answers: Vec<(u16, Vec<&'static str>, bool)>) -> Outcome {
+/// Fetches with these responses; the last one is repeated.
+fn fetch(
+    sink: &MemorySink,
+    policy: Policy,
+    answers: Vec<(u16, Vec<&'static str>, bool)>,
+) -> Outcome {
     let sent = AtomicUsize::new(0);
     let transport = transport_fn(move |_, _| {
         let n = sent.fetch_add(1, SeqCst).min(answers.len() - 1);
         let (status, chunks, broken) = answers[n].clone();
         let mut body: Vec<Chunk> = chunks.into_iter().map(|text| Ok(text.into())).collect();
         if broken {
-            body.push(Err(TransportError::new(Failure::Io, "the cable was cut")));
+            body.push(Err(TransportError::new(
+                FailureKind::Io,
+                "connection reset",
+            )));
         }
-        std::future::ready(Ok(Incoming {
-            body: stream::iter(body),
-            headers: http::HeaderMap::new(),
-            status: http::StatusCode::from_u16(status).unwrap(),
-            version: http::Version::HTTP_11,
-        }))
+        std::future::ready(Ok(IncomingResponse::new(
+            http::StatusCode::from_u16(status).unwrap(),
+            http::Version::HTTP_11,
+            http::HeaderMap::new(),
+            stream::iter(body),
+        )))
     });
     let policy = policy.backoff(Backoff::default().base(Duration::ZERO));
-    let fetcher = Builder::new(WithTransport::new(Smol::default(), transport))
+    let fetcher = Builder::new(TransportOverride::new(Smol::default(), transport))
         .policy(policy)
         .build()
         .unwrap();
     let request = Request::get("http://a.test/x").unwrap();
-    let request = request.attach(Arc::new(7)).save(Arc::new(shelf.clone()));
+    let request = request.attach(Arc::new(7)).save(Arc::new(sink.clone()));
     smol::block_on(fetcher.fetch(request))
 }
 
@@ -127,10 +135,10 @@ fn saved(outcome: &Outcome) -> String {
 }
 
 #[test]
-fn a_body_goes_where_it_is_saved_and_nowhere_else() {
-    let shelf = Shelf::default();
+fn a_saved_body_is_not_collected() {
+    let sink = MemorySink::default();
     let outcome = fetch(
-        &shelf,
+        &sink,
         Policy::default(),
         vec![(200, vec!["one ", "two"], false)],
     );
@@ -138,15 +146,15 @@ fn a_body_goes_where_it_is_saved_and_nowhere_else() {
     assert_eq!((response.body.len(), response.bytes), (0, 7));
     assert_eq!(saved(&outcome), "one two");
     let opened = (200, "http://a.test/x".to_owned(), true);
-    assert_eq!(*shelf.0.opened.lock().unwrap(), [opened]);
-    assert_eq!(shelf.0.dropped.load(SeqCst), 0);
+    assert_eq!(*sink.0.opened.lock().unwrap(), [opened]);
+    assert_eq!(sink.0.dropped.load(SeqCst), 0);
 }
 
 #[test]
-fn a_retry_inside_a_body_begins_anew_and_a_refused_response_is_never_begun() {
-    let shelf = Shelf::default();
+fn a_retry_opens_a_new_writer_and_a_rejected_response_opens_none() {
+    let sink = MemorySink::default();
     let outcome = fetch(
-        &shelf,
+        &sink,
         Policy::default().attempts(3),
         vec![
             (503, vec!["later"], false),
@@ -155,43 +163,47 @@ fn a_retry_inside_a_body_begins_anew_and_a_refused_response_is_never_begun() {
         ],
     );
     assert_eq!((saved(&outcome).as_str(), outcome.retries), ("whole", 2));
-    assert_eq!(shelf.0.opened.lock().unwrap().len(), 2);
-    assert_eq!(shelf.0.dropped.load(SeqCst), 1, "the half is dropped");
+    assert_eq!(sink.0.opened.lock().unwrap().len(), 2);
+    assert_eq!(
+        sink.0.dropped.load(SeqCst),
+        1,
+        "the first writer is dropped"
+    );
 }
 
 #[test]
-fn what_saves_slowly_is_waited_for_at_each_chunk_and_at_the_end() {
-    let shelf = Shelf(Arc::new(Inner {
+fn a_slow_writer_is_waited_for_at_each_chunk_and_at_the_end() {
+    let sink = MemorySink(Arc::new(SinkState {
         delays: 50,
-        ..Inner::default()
+        ..SinkState::default()
     }));
     let answers = vec![(200, vec!["a", "b", "c"], false)];
-    assert_eq!(saved(&fetch(&shelf, Policy::default(), answers)), "abc");
+    assert_eq!(saved(&fetch(&sink, Policy::default(), answers)), "abc");
 }
 
 #[test]
-fn what_cannot_be_saved_ends_the_fetch_with_its_reason_and_no_retry() {
-    let shelf = Shelf(Arc::new(Inner {
+fn a_failed_save_ends_the_fetch_with_the_reason_and_without_a_retry() {
+    let sink = MemorySink(Arc::new(SinkState {
         capacity: 2,
-        ..Inner::default()
+        ..SinkState::default()
     }));
     let outcome = fetch(
-        &shelf,
+        &sink,
         Policy::default().attempts(5),
         vec![(200, vec!["abc", "d"], false)],
     );
     let error = outcome.error().unwrap();
-    let kind = ErrorKind::Fetch(FetchError::Failed(Failure::Save));
+    let kind = ErrorKind::Fetch(FetchError::Failed(FailureKind::Save));
     assert_eq!((error.kind(), outcome.retries), (kind, 0));
-    assert!(error.to_string().contains("the shelf is full"), "{error}");
-    assert_eq!(shelf.0.dropped.load(SeqCst), 1);
+    assert!(error.to_string().contains("out of space"), "{error}");
+    assert_eq!(sink.0.dropped.load(SeqCst), 1);
 }
 
 #[test]
-fn a_body_over_the_limit_is_dropped_by_what_saves() {
-    let shelf = Shelf::default();
+fn the_writer_of_a_body_over_the_limit_is_dropped() {
+    let sink = MemorySink::default();
     let policy = Policy::default().max_body(3);
-    let outcome = fetch(&shelf, policy, vec![(200, vec!["abc", "d"], false)]);
+    let outcome = fetch(&sink, policy, vec![(200, vec!["abc", "d"], false)]);
     assert!(outcome.error().unwrap().to_string().contains("limit"));
-    assert_eq!(shelf.0.opened.lock().unwrap().len(), 1);
+    assert_eq!(sink.0.opened.lock().unwrap().len(), 1);
 }

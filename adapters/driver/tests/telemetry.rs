@@ -1,4 +1,4 @@
-//! What recorders of metrics and subscribers of spans get.
+//! Metrics and spans of fetches.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -13,10 +13,10 @@ use tracing::field::{Field, Visit};
 use tracing::span;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
-/// tracing remembers for the whole process whether anybody listens to a span: one test at a time.
-static ALONE: Mutex<()> = Mutex::new(());
+/// Serialises the tests, because tracing caches for the whole process whether a span is enabled.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-/// Fetches these paths on this thread alone.
+/// Fetches these paths on the current thread.
 fn fetch(site: &Site, paths: &[&str]) {
     let executor = Arc::new(smol::Executor::new());
     let quick = Backoff::default()
@@ -33,7 +33,7 @@ fn fetch(site: &Site, paths: &[&str]) {
 
 #[test]
 fn attempts_and_fetches_are_measured_with_bounded_labels() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let site = Site::start().unwrap();
     let recorder = DebuggingRecorder::new();
     let snapshots = recorder.snapshotter();
@@ -71,16 +71,16 @@ fn attempts_and_fetches_are_measured_with_bounded_labels() {
 }
 
 /// Name, parent and fields.
-type Span = (&'static str, Option<&'static str>, Fields);
+type ClosedSpan = (&'static str, Option<&'static str>, SpanFields);
 
-/// Spans as they close.
+/// Collects spans when they close.
 #[derive(Clone, Default)]
-struct Closed(Arc<Mutex<Vec<Span>>>);
+struct ClosedSpans(Arc<Mutex<Vec<ClosedSpan>>>);
 
 #[derive(Clone, Default)]
-struct Fields(BTreeMap<&'static str, String>);
+struct SpanFields(BTreeMap<&'static str, String>);
 
-impl Visit for Fields {
+impl Visit for SpanFields {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         self.0.insert(
             field.name(),
@@ -90,7 +90,7 @@ impl Visit for Fields {
 }
 
 impl<S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>> Layer<S>
-    for Closed
+    for ClosedSpans
 {
     fn on_new_span(
         &self,
@@ -98,29 +98,29 @@ impl<S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'
         id: &span::Id,
         context: Context<'_, S>,
     ) {
-        let mut fields = Fields::default();
+        let mut fields = SpanFields::default();
         attributes.record(&mut fields);
         context.span(id).unwrap().extensions_mut().insert(fields);
     }
 
     fn on_record(&self, id: &span::Id, values: &span::Record<'_>, context: Context<'_, S>) {
         let span = context.span(id).unwrap();
-        values.record(span.extensions_mut().get_mut::<Fields>().unwrap());
+        values.record(span.extensions_mut().get_mut::<SpanFields>().unwrap());
     }
 
     fn on_close(&self, id: span::Id, context: Context<'_, S>) {
         let span = context.span(&id).unwrap();
-        let fields = span.extensions().get::<Fields>().unwrap().clone();
+        let fields = span.extensions().get::<SpanFields>().unwrap().clone();
         let parent = span.parent().map(|parent| parent.name());
         self.0.lock().unwrap().push((span.name(), parent, fields));
     }
 }
 
 #[test]
-fn a_fetch_is_a_span_and_its_attempts_are_spans_in_it() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+fn attempts_are_child_spans_of_their_fetch() {
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let site = Site::start().unwrap();
-    let closed = Closed::default();
+    let closed = ClosedSpans::default();
     let subscriber = tracing_subscriber::registry().with(closed.clone());
     tracing::subscriber::with_default(subscriber, || fetch(&site, &["/flaky/1?key=hush"]));
     let closed = closed.0.lock().unwrap();
@@ -151,10 +151,10 @@ fn a_fetch_is_a_span_and_its_attempts_are_spans_in_it() {
 }
 
 #[test]
-fn the_span_of_an_attempt_whose_time_is_up_says_so() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+fn the_span_of_a_timed_out_attempt_has_the_error() {
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let site = Site::start().unwrap();
-    let closed = Closed::default();
+    let closed = ClosedSpans::default();
     let subscriber = tracing_subscriber::registry().with(closed.clone());
     let executor = Arc::new(smol::Executor::new());
     tracing::subscriber::with_default(subscriber, || {

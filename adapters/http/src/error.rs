@@ -1,67 +1,65 @@
-//! From native errors to what the core decides by and people understand.
+//! Errors with a description.
 
 use std::error::Error;
 use std::{fmt, io};
 
-use fetch_driver::{Failure, TransportError};
+use fetch_driver::{FailureKind, TransportError};
 
 use crate::origin::OriginRef;
 
-/// A plain sentence over the native error that caused it.
+/// What was being done, over the native error that made it fail.
 #[derive(Debug)]
-struct Told {
-    cause: Option<Box<dyn Error + Send + Sync>>,
+struct DescribedError {
+    source: Box<dyn Error + Send + Sync>,
     text: String,
 }
 
-impl fmt::Display for Told {
+impl fmt::Display for DescribedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
 }
 
-impl Error for Told {
+impl Error for DescribedError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.cause.as_deref().map(|cause| cause as _)
+        Some(&*self.source)
     }
 }
 
-/// An error of this kind: `text` says what happened, `cause` is the native error.
-pub(crate) fn told(
-    kind: Failure,
+/// An error of this kind: `text` says what happened, `source` is the native error.
+pub(crate) fn describe(
+    kind: FailureKind,
     text: impl Into<String>,
-    cause: impl Into<Box<dyn Error + Send + Sync>>,
+    source: impl Into<Box<dyn Error + Send + Sync>>,
 ) -> TransportError {
-    TransportError::new(
-        kind,
-        Told {
-            cause: Some(cause.into()),
-            text: text.into(),
-        },
-    )
+    let (source, text) = (source.into(), text.into());
+    TransportError::new(kind, DescribedError { source, text })
 }
 
-/// What it means that TLS ended in anger.
-pub(crate) fn inside_tls(error: &io::Error, origin: OriginRef<'_>) -> TransportError {
+/// The error of a TLS session that ended with an alert or an invalid record.
+pub(crate) fn tls_session_error(error: &io::Error, origin: OriginRef<'_>) -> TransportError {
     let text = format!("{origin} ended the TLS session");
-    told(Failure::Tls, text, error.to_string())
+    describe(FailureKind::Tls, text, error.to_string())
 }
 
-/// Whether TLS ended with an alert or a broken record.
+/// Whether TLS ended with an alert or an invalid record.
 #[cfg(feature = "tls")]
-pub(crate) fn is_tls_io(error: &io::Error) -> bool {
+pub(crate) fn is_tls_error(error: &io::Error) -> bool {
     let inner = error.get_ref();
     inner.is_some_and(|inner| inner.is::<rustls::Error>())
 }
 
-/// Whether TLS ended with an alert or a broken record.
+/// Whether TLS ended with an alert or an invalid record.
 #[cfg(not(feature = "tls"))]
-pub(crate) fn is_tls_io(_: &io::Error) -> bool {
+pub(crate) fn is_tls_error(_: &io::Error) -> bool {
     false
 }
 
+/// The first error of this type among the sources of `error`.
 #[cfg(feature = "http2")]
-pub(crate) fn io_source<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a io::Error> {
+pub(crate) fn find_source<'a, E: Error + 'static>(
+    error: &'a (dyn Error + 'static),
+) -> Option<&'a E> {
     let mut source = error.source();
     while let Some(error) = source {
         if let Some(found) = error.downcast_ref() {

@@ -1,39 +1,40 @@
-//! Scheme, host and port: what a pooled connection is good for.
+//! Scheme, host and port: what a pooled connection can be used for.
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use fetch_driver::{Failure, TransportError};
+use fetch_driver::{FailureKind, TransportError};
 use http::HeaderValue;
 use url::{Position, Url};
 
-/// An origin that owns its host, with what every request to it carries.
+/// An origin that owns its host, with the field values that every request to it carries.
 #[derive(Debug)]
 pub(crate) struct Origin {
-    /// That of its key.
+    /// The digest of its key.
     digest: u64,
     host: Box<str>,
+    next_hop: NextHop,
     port: u16,
     tls: bool,
-    serves: Serves,
 }
 
-/// Whom requests over a connection go to.
+/// The peer of a connection.
 #[derive(Debug)]
-pub(crate) enum Serves {
-    /// A proxy that passes them on, each to the server its URL names. It may ask for authorization.
+pub(crate) enum NextHop {
+    /// A proxy that forwards each request to the server in its URL, with the value of
+    /// `Proxy-Authorization`.
     Proxy(Option<HeaderValue>),
-    /// A server, with the value of the `Host` field for it.
+    /// The server, with the value of `Host`.
     Server(HeaderValue),
 }
 
-/// An origin borrowed from a URL, so that looking it up allocates nothing.
+/// An origin borrowed from a URL, so that a lookup allocates nothing.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct OriginRef<'a> {
     pub(crate) host: &'a str,
     pub(crate) port: u16,
-    /// Whether this is a proxy that passes requests on, whatever their origin.
+    /// Whether this is a proxy that forwards requests to any origin.
     pub(crate) proxy: bool,
     pub(crate) tls: bool,
 }
@@ -41,65 +42,65 @@ pub(crate) struct OriginRef<'a> {
 impl Origin {
     /// The server of `url`.
     pub(crate) fn server(key: OriginRef<'_>, url: &Url) -> Result<Self, TransportError> {
-        Ok(Self::new(key, Serves::Server(host_header(url)?)))
+        Ok(Self::new(key, NextHop::Server(host_header(url)?)))
     }
 
-    /// A proxy that passes requests on.
+    /// A proxy that forwards requests.
     pub(crate) fn proxy(key: OriginRef<'_>, authorization: Option<HeaderValue>) -> Self {
-        Self::new(key, Serves::Proxy(authorization))
+        Self::new(key, NextHop::Proxy(authorization))
     }
 
-    fn new(key: OriginRef<'_>, serves: Serves) -> Self {
+    fn new(key: OriginRef<'_>, next_hop: NextHop) -> Self {
         Self {
             digest: key.digest(),
             host: key.host.into(),
+            next_hop,
             port: key.port,
             tls: key.tls,
-            serves,
         }
     }
 
-    /// That of its [key](OriginRef::digest).
+    /// The [digest](OriginRef::digest) of its key.
     pub(crate) fn digest(&self) -> u64 {
         self.digest
     }
 
-    pub(crate) fn serves(&self) -> &Serves {
-        &self.serves
+    pub(crate) fn next_hop(&self) -> &NextHop {
+        &self.next_hop
     }
 
     pub(crate) fn key(&self) -> OriginRef<'_> {
         OriginRef {
             host: &self.host,
             port: self.port,
-            proxy: matches!(self.serves, Serves::Proxy(_)),
+            proxy: matches!(self.next_hop, NextHop::Proxy(_)),
             tls: self.tls,
         }
     }
 }
 
 impl<'a> OriginRef<'a> {
-    /// The same for the same origin, and rarely for others.
+    /// A hash that is equal for equal origins.
     pub(crate) fn digest(self) -> u64 {
         let mut hasher = DefaultHasher::new();
         self.hash(&mut hasher);
         hasher.finish()
     }
 
-    /// This server, as one that owns its host.
+    /// An owned server origin.
     #[cfg(feature = "http2")]
-    pub(crate) fn to_server(self) -> Result<Origin, TransportError> {
+    pub(crate) fn to_server_origin(self) -> Result<Origin, TransportError> {
         let Self { host, port, .. } = self;
         let host = match port == if self.tls { 443 } else { 80 } {
             true => HeaderValue::from_str(host),
             false => HeaderValue::from_str(&format!("{host}:{port}")),
         };
-        let host = host.map_err(|e| TransportError::new(Failure::Unsupported, e))?;
-        Ok(Origin::new(self, Serves::Server(host)))
+        let host = host.map_err(|e| TransportError::new(FailureKind::Unsupported, e))?;
+        Ok(Origin::new(self, NextHop::Server(host)))
     }
 
-    pub(crate) fn of(url: &'a Url) -> Result<Self, TransportError> {
-        let unsupported = |text: String| TransportError::new(Failure::Unsupported, text);
+    pub(crate) fn from_url(url: &'a Url) -> Result<Self, TransportError> {
+        let unsupported = |text: String| TransportError::new(FailureKind::Unsupported, text);
         let (tls, default_port) = match url.scheme() {
             "http" => (false, 80),
             "https" if cfg!(feature = "tls") => (true, 443),
@@ -121,10 +122,10 @@ impl<'a> OriginRef<'a> {
     }
 }
 
-/// The value of the `Host` field for `url`.
+/// The value of `Host` for `url`.
 pub(crate) fn host_header(url: &Url) -> Result<HeaderValue, TransportError> {
     HeaderValue::from_str(&url[Position::BeforeHost..Position::AfterPort])
-        .map_err(|e| TransportError::new(Failure::Unsupported, e))
+        .map_err(|e| TransportError::new(FailureKind::Unsupported, e))
 }
 
 impl fmt::Display for OriginRef<'_> {

@@ -1,35 +1,36 @@
-//! What holds for requests over either protocol.
+//! Rules for requests over either protocol.
 
 use bytes::Bytes;
-use fetch_driver::{Failure, TransportError};
+use fetch_driver::{FailureKind, TransportError};
 use http::Method;
 use http::header::{ACCEPT_ENCODING, HeaderMap, RANGE};
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+/// The error of a caller's body stream.
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// # Errors
 ///
-/// If a tunnel is asked for: [`Failure::Unsupported`].
-pub(crate) fn refuse_connect(method: &Method) -> Result<(), TransportError> {
+/// [`FailureKind::Unsupported`] if the method is CONNECT.
+pub(crate) fn reject_connect(method: &Method) -> Result<(), TransportError> {
     if method == Method::CONNECT {
         let text = "CONNECT asks for a tunnel, which is not a fetch";
-        return Err(TransportError::new(Failure::Unsupported, text));
+        return Err(TransportError::new(FailureKind::Unsupported, text));
     }
     Ok(())
 }
 
-/// Whether codings may be offered: not if the caller has done so, and not for a part of a body, which
-/// could not be decoded.
-pub(crate) fn may_accept(headers: &HeaderMap) -> bool {
+/// Whether to offer content codings: not if the caller has done so, and not for a range, because a
+/// part of a coded body cannot be decoded.
+pub(crate) fn may_accept_codings(headers: &HeaderMap) -> bool {
     !headers.contains_key(ACCEPT_ENCODING) && !headers.contains_key(RANGE)
 }
 
-/// Whether a length of 0 is told, since a body is to be expected.
+/// Whether servers expect a body, so that an empty one is announced by `Content-Length: 0`.
 pub(crate) fn expects_body(method: &Method) -> bool {
     matches!(*method, Method::POST | Method::PUT | Method::PATCH)
 }
 
-/// Passes a stream's chunk on unless it breaks the announced length.
+/// Returns the next chunk of a body stream, if the stream keeps to its announced length.
 pub(crate) fn check_length(
     left: &mut Option<u64>,
     chunk: Option<Result<Bytes, BoxError>>,
@@ -40,7 +41,7 @@ pub(crate) fn check_length(
             Some(bytes) => {
                 *left = left
                     .checked_sub(bytes.len() as u64)
-                    .ok_or("the body stream is longer than the length it was announced with")?;
+                    .ok_or("the body stream is longer than its announced length")?;
             }
             None if *left > 0 => {
                 return Err(format!("the body stream ended {left} bytes too early").into());

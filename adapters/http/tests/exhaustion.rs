@@ -1,4 +1,4 @@
-//! Alone in its process, because it takes away all file descriptors.
+//! Alone in its process, because it uses up all file descriptors.
 #![cfg(unix)]
 
 use std::fs::File;
@@ -7,8 +7,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fetch_driver::{Clock, Failure, Marks, Outgoing, RequestBody, Transport, TransportError};
-use fetch_http::{Config, HttpTransport, Runtime, Socket};
+use fetch_driver::{
+    AttemptProgress, Clock, FailureKind, OutgoingRequest, Transport, TransportError,
+};
+use fetch_http::{AsyncIoSocket, HttpConfig, HttpRuntime, HttpTransport};
 use fetch_testbed::Site;
 use futures_lite::StreamExt;
 use http::Method;
@@ -17,11 +19,11 @@ use smol::block_on;
 #[derive(Clone)]
 struct Smol;
 
-impl Runtime for Smol {
-    type Stream = Socket;
+impl HttpRuntime for Smol {
+    type Stream = AsyncIoSocket;
 
-    async fn connect(&self, addr: SocketAddr) -> io::Result<Socket> {
-        Socket::connect(addr).await
+    async fn connect(&self, addr: SocketAddr) -> io::Result<AsyncIoSocket> {
+        AsyncIoSocket::connect(addr).await
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
@@ -34,16 +36,10 @@ impl Runtime for Smol {
 }
 
 async fn fetch(client: &HttpTransport<Smol>, url: &str) -> Result<(), TransportError> {
-    let request = Outgoing {
-        body: RequestBody::Empty,
-        fresh_connection: false,
-        headers: Arc::default(),
-        max_body: u64::MAX,
-        method: Method::GET,
-        path_as_is: None,
-        url: Arc::new(url.parse().unwrap()),
-    };
-    let mut response = client.send(request, Marks::new(Clock::start())).await?;
+    let request = OutgoingRequest::new(Method::GET, Arc::new(url.parse().unwrap()));
+    let mut response = client
+        .send(request, AttemptProgress::new(Clock::start()))
+        .await?;
     while let Some(chunk) = response.body.next().await {
         chunk?;
     }
@@ -51,12 +47,12 @@ async fn fetch(client: &HttpTransport<Smol>, url: &str) -> Result<(), TransportE
 }
 
 #[test]
-fn running_out_of_descriptors_empties_the_pool_and_says_exhausted() {
+fn exhausted_descriptors_empty_the_pool() {
     assert!(fetch_http::raise_fd_limit().unwrap() > 0);
     let (_, hard) = rlimit::Resource::NOFILE.get().unwrap();
     rlimit::Resource::NOFILE.set(200, hard).unwrap();
     let site = Site::builder().addresses(2).start().unwrap();
-    let client = HttpTransport::new(Smol, Config::new());
+    let client = HttpTransport::new(Smol, HttpConfig::new());
     block_on(fetch(&client, &site.url_at(0, "/get"))).unwrap();
     assert_eq!(client.open_connections(), 1);
 
@@ -65,7 +61,7 @@ fn running_out_of_descriptors_empties_the_pool_and_says_exhausted() {
         taken.push(file);
     }
     let error = block_on(fetch(&client, &site.url_at(1, "/get"))).unwrap_err();
-    assert_eq!(error.kind(), Failure::Exhausted, "{error}");
+    assert_eq!(error.kind(), FailureKind::Exhausted, "{error}");
     assert_eq!(client.open_connections(), 0);
 
     taken.clear();

@@ -35,8 +35,9 @@ impl Options {
         refuse(settings)?;
         let cannot = |setting, why| Err(BuildError::new(setting, why));
         descriptors::check(settings)?;
-        let certified = settings.client_certificate.is_some();
-        let needs_tls = settings.insecure || certified || !settings.ca_certificates.is_empty();
+        let certified = settings.tls.client_certificate.is_some();
+        let needs_tls =
+            settings.tls.insecure || certified || !settings.tls.ca_certificates.is_empty();
         if cfg!(not(feature = "tls")) && needs_tls {
             return cannot("tls", "built without the feature `tls`");
         }
@@ -46,18 +47,18 @@ impl Options {
             return cannot("client_certificate", why);
         }
         #[cfg(all(feature = "tls", target_os = "linux"))]
-        let identity = settings.client_certificate.as_ref();
+        let identity = settings.tls.client_certificate.as_ref();
         #[cfg(all(feature = "tls", target_os = "linux"))]
         let identity = identity.map(crate::identity::Files::new).transpose()?;
         let mut resolve = ResolveMap::new();
-        for (host, port, addresses) in &settings.resolve {
+        for (host, port, addresses) in &settings.route.resolve {
             let [address] = addresses[..] else {
                 return cannot("resolve", "isahc takes exactly one address for a host");
             };
             resolve = resolve.add(host, *port, address);
         }
         Ok(Self {
-            dns_ttl: settings.dns_ttl,
+            dns_ttl: settings.route.dns_ttl,
             resolve,
             routes: Routes::new(settings)?,
             #[cfg(all(feature = "tls", target_os = "linux"))]
@@ -106,13 +107,13 @@ fn tls(settings: &Settings) -> isahc::tls::TlsConfigBuilder {
     let store = isahc::tls::TrustStore::builder();
     let store = builtin.fold(store, |store, der| store.certificate_from_der(der));
     // A bundle is text: the line before must be over.
-    let own = settings.ca_certificates.iter();
+    let own = settings.tls.ca_certificates.iter();
     let store = own.fold(store, |store, pem| {
         store.certificate_from_pem(b"\n").certificate_from_pem(pem)
     });
     isahc::tls::TlsConfig::builder()
-        .danger_accept_invalid_certs(settings.insecure)
-        .danger_accept_invalid_hosts(settings.insecure)
+        .danger_accept_invalid_certs(settings.tls.insecure)
+        .danger_accept_invalid_hosts(settings.tls.insecure)
         .trust_store(store.build())
 }
 

@@ -22,11 +22,14 @@ pub(crate) const OUT_OF_REACH: &str = "isahc's curl cannot use file descriptors 
 
 /// Refuses more connections than curl has descriptors for.
 pub(crate) fn check(settings: &Settings) -> Result<(), BuildError> {
-    let busy = settings.max_connections.unwrap_or(settings.concurrency);
+    let busy = settings
+        .pool
+        .max_connections
+        .unwrap_or(settings.config.concurrency_limit());
     if cfg!(not(unix)) || busy <= MOST {
         return Ok(());
     }
-    let setting = match settings.max_connections {
+    let setting = match settings.pool.max_connections {
         Some(_) => "max_connections",
         None => "concurrency",
     };

@@ -3,7 +3,7 @@
 use std::error::Error as _;
 use std::io;
 
-use fetch_driver::{Failure, Proxy, TransportError};
+use fetch_driver::{FailureKind, Proxy, TransportError};
 use isahc::error::{Error, ErrorKind};
 
 use crate::descriptors;
@@ -20,8 +20,8 @@ pub(crate) fn told(error: &Error) -> TransportError {
 
 /// What a failure before the response's head means on the way that the request took.
 pub(crate) fn told_on_the_way(error: &Error, proxy: Option<&Proxy>) -> TransportError {
-    if descriptors::are_out_of_reach() && failure(error) == Failure::Connect {
-        return TransportError::new(Failure::Exhausted, descriptors::OUT_OF_REACH);
+    if descriptors::are_out_of_reach() && failure(error) == FailureKind::Connect {
+        return TransportError::new(FailureKind::Exhausted, descriptors::OUT_OF_REACH);
     }
     let Some(proxy) = proxy else {
         return told(error);
@@ -29,7 +29,7 @@ pub(crate) fn told_on_the_way(error: &Error, proxy: Option<&Proxy>) -> Transport
     let curl = error.source().and_then(|e| e.downcast_ref::<curl::Error>());
     let refused = curl.is_some_and(|e| i64::from(e.code()) == PROXY);
     let kind = match failure(error) {
-        _ if refused => Failure::Connect,
+        _ if refused => FailureKind::Connect,
         kind => kind,
     };
     let why = curl.map_or_else(|| error.to_string(), ToString::to_string);
@@ -41,28 +41,28 @@ pub(crate) fn told_of_body(error: io::Error) -> TransportError {
     let native = error.get_ref().and_then(|e| e.downcast_ref::<Error>());
     match native {
         Some(native) => told(native),
-        None => TransportError::new(Failure::Io, error),
+        None => TransportError::new(FailureKind::Io, error),
     }
 }
 
-fn failure(error: &Error) -> Failure {
+fn failure(error: &Error) -> FailureKind {
     let curl = error.source().and_then(|e| e.downcast_ref::<curl::Error>());
     let is = |test: fn(&curl::Error) -> bool| curl.is_some_and(test);
     match error.kind() {
         ErrorKind::BadClientCertificate
         | ErrorKind::BadServerCertificate
         | ErrorKind::InvalidTlsConfiguration
-        | ErrorKind::TlsEngine => Failure::Tls,
-        ErrorKind::ClientInitialization => Failure::Exhausted,
-        ErrorKind::ConnectionFailed if is(curl::Error::is_ssl_connect_error) => Failure::Tls,
-        ErrorKind::ConnectionFailed => Failure::Connect,
-        ErrorKind::InvalidContentEncoding => Failure::Decode,
-        ErrorKind::InvalidRequest => Failure::Unsupported,
-        ErrorKind::NameResolution => Failure::Resolve,
-        ErrorKind::ProtocolViolation if is(curl::Error::is_got_nothing) => Failure::EmptyReply,
-        ErrorKind::ProtocolViolation => Failure::Protocol,
-        ErrorKind::RequestBodyNotRewindable => Failure::RequestBody,
-        _ if is(|e| i64::from(e.code()) == TOO_LARGE) => Failure::Protocol,
-        _ => Failure::Io,
+        | ErrorKind::TlsEngine => FailureKind::Tls,
+        ErrorKind::ClientInitialization => FailureKind::Exhausted,
+        ErrorKind::ConnectionFailed if is(curl::Error::is_ssl_connect_error) => FailureKind::Tls,
+        ErrorKind::ConnectionFailed => FailureKind::Connect,
+        ErrorKind::InvalidContentEncoding => FailureKind::Decode,
+        ErrorKind::InvalidRequest => FailureKind::Unsupported,
+        ErrorKind::NameResolution => FailureKind::Resolve,
+        ErrorKind::ProtocolViolation if is(curl::Error::is_got_nothing) => FailureKind::EmptyReply,
+        ErrorKind::ProtocolViolation => FailureKind::Protocol,
+        ErrorKind::RequestBodyNotRewindable => FailureKind::RequestBody,
+        _ if is(|e| i64::from(e.code()) == TOO_LARGE) => FailureKind::Protocol,
+        _ => FailureKind::Io,
     }
 }

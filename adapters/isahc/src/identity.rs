@@ -5,7 +5,7 @@ use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 
-use fetch_driver::{BuildError, Identity};
+use fetch_driver::{BuildError, ClientIdentity};
 use isahc::tls;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
@@ -17,7 +17,7 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    pub(crate) fn new(identity: &Identity) -> Result<Self, BuildError> {
+    pub(crate) fn new(identity: &ClientIdentity) -> Result<Self, BuildError> {
         let file = |bytes: &[u8]| {
             let file = memfd_create(c"fetch-isahc", MFdFlags::MFD_CLOEXEC)?;
             let mut file = File::from(file);

@@ -82,7 +82,7 @@ pub fn fetch_all<I>(urls: I) -> FetchAll<stream::Iter<I::IntoIter>>
 where
     I: IntoIterator<Item: IntoRequest>,
 {
-    Fetcher::builder().build_or_broken().fetch_all(urls)
+    fetch_driver::fetch_all::<Isahc, I>(urls)
 }
 
 /// Where fetches run: isahc's threads, driven from smol's global executor.

@@ -22,23 +22,23 @@ impl Routes {
     /// The ways that `settings` ask for; what isahc cannot do is refused.
     pub(crate) fn new(settings: &Settings) -> Result<Self, BuildError> {
         let cannot = |setting, why| Err(BuildError::new(setting, why));
-        if settings.unix_socket.is_some() && cfg!(not(unix)) {
+        if settings.route.unix_socket.is_some() && cfg!(not(unix)) {
             return cannot("unix_socket", "this system has no Unix sockets");
         }
-        if settings.unix_socket.is_some() && !settings.proxy.is_empty() {
+        if settings.route.unix_socket.is_some() && !settings.route.proxy.is_empty() {
             let why = "a Unix socket cannot be reached through a proxy: set only one of them";
             return cannot("unix_socket", why);
         }
         let named = |rule: &ConnectTo| rule.to_host().and_then(ip).is_none();
-        if settings.connect_to.iter().any(named) {
+        if settings.route.connect_to.iter().any(named) {
             let why = "isahc can connect to another address, not to another name: give HOST2 as an \
                        address, or take the adapter for smol or tokio";
             return cannot("connect_to", why);
         }
         Ok(Self {
-            connect_to: settings.connect_to.clone(),
-            proxies: settings.proxy.clone(),
-            unix_socket: settings.unix_socket.clone(),
+            connect_to: settings.route.connect_to.clone(),
+            proxies: settings.route.proxy.clone(),
+            unix_socket: settings.route.unix_socket.clone(),
         })
     }
 

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use fetch_client::{Leases, Reading, Upload, has_body, prepare, target};
 use fetch_driver::{
-    BuildError, Connection, Failure, Incoming, Marks, Outgoing, Phase, Settings, Timestamp,
-    Transport, TransportError,
+    AttemptPhase, AttemptProgress, BuildError, ConnectionInfo, FailureKind, IncomingResponse,
+    OutgoingRequest, Settings, Timestamp, Transport, TransportError,
 };
 use http::header::{CONTENT_LENGTH, HeaderValue};
 use http::{Method, Request, StatusCode};
@@ -46,12 +46,12 @@ impl IsahcTransport {
     ///
     /// ```
     /// let mut settings = fetch_driver::Settings::default();
-    /// settings.resolve.push(("a.test".into(), 80, Vec::new()));
+    /// settings.route.resolve.push(("a.test".into(), 80, Vec::new()));
     /// assert!(fetch_isahc::IsahcTransport::new(&settings).is_err());
     /// ```
     pub fn new(settings: &Settings) -> Result<Self, BuildError> {
         let options = Options::new(settings)?;
-        let leases = Leases::new(descriptors::limit(settings), settings.idle_timeout);
+        let leases = Leases::new(descriptors::limit(settings), settings.pool.idle_timeout);
         smol::spawn(leases.sweeper()).detach();
         Ok(Self(Arc::new(Inner {
             decode: settings.decode,
@@ -68,10 +68,11 @@ impl Transport for IsahcTransport {
 
     fn send(
         &self,
-        request: Outgoing,
-        marks: Marks,
-    ) -> impl Future<Output = Result<Incoming<ResponseBody>, TransportError>> + Send + use<> {
-        self.0.clone().send(request, marks)
+        request: OutgoingRequest,
+        progress: AttemptProgress,
+    ) -> impl Future<Output = Result<IncomingResponse<ResponseBody>, TransportError>> + Send + use<>
+    {
+        self.0.clone().send(request, progress)
     }
 
     fn close(&self) {
@@ -82,10 +83,10 @@ impl Transport for IsahcTransport {
 impl Inner {
     async fn send(
         self: Arc<Self>,
-        mut outgoing: Outgoing,
-        marks: Marks,
-    ) -> Result<Incoming<ResponseBody>, TransportError> {
-        let began = marks.clock().now();
+        mut outgoing: OutgoingRequest,
+        progress: AttemptProgress,
+    ) -> Result<IncomingResponse<ResponseBody>, TransportError> {
+        let began = progress.clock().now();
         prepare(&mut outgoing, self.decode)?;
         let (url, max) = (outgoing.url.clone(), outgoing.max_body);
         let (_, origin) = target(&url);
@@ -94,42 +95,42 @@ impl Inner {
         let fresh = once || outgoing.fresh_connection;
         let make = || self.options.client();
         let lease = self.leases.lease(origin, fresh, make).await?;
-        let gone = || TransportError::new(Failure::Dropped, "its client was dropped");
+        let gone = || TransportError::new(FailureKind::Dropped, "its client was dropped");
         let client = lease.client().get().ok_or_else(gone)?;
         let method = outgoing.method.clone();
         let (request, failed) = request(outgoing, &self.options.routes)?;
         let response = client.send_async(request).await;
         let response = response.map_err(|error| match failed {
             Some(failed) if failed.load(Ordering::SeqCst) => {
-                TransportError::new(Failure::RequestBody, error)
+                TransportError::new(FailureKind::RequestBody, error)
             }
             _ => told_on_the_way(&error, self.options.routes.proxy(&url)),
         })?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             let text = format!("{origin} switched to another protocol");
-            return Err(TransportError::new(Failure::Protocol, text));
+            return Err(TransportError::new(FailureKind::Protocol, text));
         }
         let reused = lease.client().same_as_last(response.local_addr());
-        tell(&marks, began, &response, reused);
+        tell(&progress, began, &response, reused);
         let (mut head, body) = response.into_parts();
         let body = if has_body(&method, head.status) {
             let how = (self.decode, max);
-            Reading::new(body, &mut head.headers, how, marks, lease, told_of_body)?
+            Reading::new(body, &mut head.headers, how, progress, lease, told_of_body)?
         } else {
-            Reading::empty(marks, lease, told_of_body)
+            Reading::empty(progress, lease, told_of_body)
         };
-        Ok(Incoming {
+        Ok(IncomingResponse::new(
+            head.status,
+            head.version,
+            head.headers,
             body,
-            headers: head.headers,
-            status: head.status,
-            version: head.version,
-        })
+        ))
     }
 }
 
 /// The request as isahc wants it, and what tells whether its body failed.
 fn request(
-    outgoing: Outgoing,
+    outgoing: OutgoingRequest,
     routes: &Routes,
 ) -> Result<(Request<AsyncBody>, Option<Arc<AtomicBool>>), TransportError> {
     let length = outgoing.body.length();
@@ -152,25 +153,30 @@ fn request(
     let request = Request::builder().method(outgoing.method).uri(target);
     let request = routes.apply(&outgoing.url, request);
     let request = request.and_then(|request| request.body(body));
-    let mut request = request.map_err(|e| TransportError::new(Failure::Unsupported, e))?;
+    let mut request = request.map_err(|e| TransportError::new(FailureKind::Unsupported, e))?;
     *request.headers_mut() = headers;
     Ok((request, failed))
 }
 
 /// Reports what curl has seen of the connection, now that the head is there.
-fn tell(marks: &Marks, began: Timestamp, response: &http::Response<AsyncBody>, reused: bool) {
+fn tell(
+    progress: &AttemptProgress,
+    began: Timestamp,
+    response: &http::Response<AsyncBody>,
+    reused: bool,
+) {
     if let Some(metrics) = response.metrics().filter(|_| !reused) {
         let steps = [
-            (Phase::Resolved, metrics.name_lookup_time()),
-            (Phase::Connected, metrics.connect_time()),
-            (Phase::TlsDone, metrics.secure_connect_time()),
+            (AttemptPhase::Resolved, metrics.name_lookup_time()),
+            (AttemptPhase::Connected, metrics.connect_time()),
+            (AttemptPhase::TlsDone, metrics.secure_connect_time()),
         ];
         for (phase, after) in steps {
             if !after.is_zero() {
-                marks.mark_at(phase, began + after);
+                progress.mark_at(phase, began + after);
             }
         }
     }
     let remote = response.remote_addr();
-    marks.connected(Connection { remote, reused });
+    progress.mark_connected(ConnectionInfo::new(remote, reused));
 }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::time::Duration;
 
-use fetch_isahc::{AttemptEnd, Failure, Fetcher, Policy, Timeouts};
+use fetch_isahc::{AttemptEnd, FailureKind, Fetcher, Policy, Timeouts};
 use fetch_testbed::Site;
 use smol::block_on;
 
@@ -17,10 +17,7 @@ fn descriptors_out_of_curls_reach_are_told_as_what_they_are() {
     let text = error.to_string();
     assert!(text.starts_with("concurrency: isahc's curl"), "{text}");
     let site = Site::start().unwrap();
-    let limits = Timeouts {
-        total: Some(Duration::from_millis(500)),
-        ..Timeouts::default()
-    };
+    let limits = Timeouts::default().total(Duration::from_millis(500));
     let builder = Fetcher::builder().policy(Policy::default().timeouts(limits));
     let fetcher = builder.concurrency(112).build().unwrap();
     let taken: Vec<_> = (0..1_100)
@@ -28,7 +25,7 @@ fn descriptors_out_of_curls_reach_are_told_as_what_they_are() {
         .collect();
     let outcome = block_on(fetcher.fetch(site.url("/get")));
     let end = outcome.attempts[0].end;
-    assert_eq!(end, AttemptEnd::Failed(Failure::Exhausted), "{outcome}");
+    assert_eq!(end, AttemptEnd::Failed(FailureKind::Exhausted), "{outcome}");
     drop(taken);
     // It is back-pressure: what comes later is not harmed.
     let outcome = block_on(fetcher.fetch(site.url("/get")));

@@ -77,7 +77,7 @@ pub fn fetch_all<I>(urls: I) -> FetchAll<stream::Iter<I::IntoIter>>
 where
     I: IntoIterator<Item: IntoRequest>,
 {
-    Fetcher::builder().build_or_broken().fetch_all(urls)
+    fetch_driver::fetch_all::<Smol, I>(urls)
 }
 
 /// Where fetches run: smol's global executor, or one of your own.
@@ -171,16 +171,16 @@ fn spawn(
     true
 }
 
-impl fetch_http::Runtime for Smol {
-    type Stream = fetch_http::Socket;
+impl fetch_http::HttpRuntime for Smol {
+    type Stream = fetch_http::AsyncIoSocket;
 
     async fn connect(&self, addr: SocketAddr) -> io::Result<Self::Stream> {
-        fetch_http::Socket::connect_with(addr, &self.reactor).await
+        fetch_http::AsyncIoSocket::connect_with(addr, &self.reactor).await
     }
 
     #[cfg(unix)]
     async fn connect_unix(&self, path: &Path) -> io::Result<Self::Stream> {
-        fetch_http::Socket::connect_unix(path).await
+        fetch_http::AsyncIoSocket::connect_unix(path).await
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
@@ -198,7 +198,7 @@ impl fetch_driver::Adapter for Smol {
     type Timer = fetch_driver::AsyncIoTimer;
 
     fn transport(&self, settings: &fetch_driver::Settings) -> Result<Self::Transport, BuildError> {
-        let config = fetch_http::Config::from_settings(settings)?;
+        let config = fetch_http::HttpConfig::from_settings(settings)?;
         Ok(fetch_http::HttpTransport::new(self.clone(), config))
     }
 

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use fetch_smol::{
-    AttemptEnd, Backoff, ErrorKind, Fetcher, Keep, Limit, Method, Policy, Redirects, Request,
-    StreamExt, Timeouts, fetch_all,
+    AttemptEnd, Backoff, BodyRetention, ErrorKind, Fetcher, Method, Policy, RedirectPolicy,
+    Request, StreamExt, TimeLimit, Timeouts, fetch_all,
 };
 use fetch_testbed::Site;
 use smol::block_on;
@@ -120,12 +120,11 @@ fn threads_cannot_be_had_on_an_executor_of_ones_own() {
 #[test]
 fn ten_thousand_urls_with_faults_have_ten_thousand_outcomes() {
     let site = Site::start().unwrap();
-    let timeouts = Timeouts {
-        attempt: Some(Duration::from_millis(500)),
-        ..Timeouts::default()
-    };
+    let timeouts = Timeouts::default().attempt(Duration::from_millis(500));
     let fetcher = Fetcher::builder()
-        .rules(fetch_smol::Rules::only(quick().timeouts(timeouts)))
+        .rules(fetch_smol::PolicyRules::from_policy(
+            quick().timeouts(timeouts),
+        ))
         .build()
         .unwrap();
     let urls = (0..10_000).map(|n| site.url(&format!("/fault?percent=5&seed=1&n={n}")));
@@ -320,12 +319,9 @@ fn a_slow_consumer_holds_back_the_network() {
 #[test]
 fn the_attempt_limit_runs_from_the_dispatch_not_from_the_queue() {
     let site = Site::start().unwrap();
-    let timeouts = Timeouts {
-        attempt: Some(Duration::from_millis(400)),
-        ..Timeouts::default()
-    };
+    let timeouts = Timeouts::default().attempt(Duration::from_millis(400));
     let policy = quick().attempts(1).timeouts(timeouts);
-    let rules = fetch_smol::Rules::only(policy);
+    let rules = fetch_smol::PolicyRules::from_policy(policy);
     let fetcher = Fetcher::builder()
         .concurrency(1)
         .rules(rules)
@@ -338,7 +334,7 @@ fn the_attempt_limit_runs_from_the_dispatch_not_from_the_queue() {
     for outcome in outcomes {
         assert_eq!(
             outcome.attempts[0].end,
-            AttemptEnd::TimedOut(Limit::Attempt)
+            AttemptEnd::TimedOut(TimeLimit::Attempt)
         );
         let took = outcome.attempts[0].timings.total();
         assert!(took >= Duration::from_millis(400), "{took:?}");
@@ -348,7 +344,7 @@ fn the_attempt_limit_runs_from_the_dispatch_not_from_the_queue() {
 #[test]
 fn redirects_can_be_left_to_the_caller() {
     let site = Site::start().unwrap();
-    let policy = quick().redirects(Redirects::NONE);
+    let policy = quick().redirects(RedirectPolicy::NONE);
     let request = Request::get(site.url("/redirect/2"))
         .unwrap()
         .policy(policy);
@@ -360,7 +356,7 @@ fn a_body_that_is_not_kept_is_counted() {
     let site = Site::start().unwrap();
     let request = Request::get(site.url("/bytes/100000"))
         .unwrap()
-        .keep(Keep::Nothing);
+        .body_retention(BodyRetention::Discard);
     let response = block_on(fetcher().get(request)).unwrap();
     assert_eq!((response.body.len(), response.bytes), (0, 100_000));
 }
@@ -405,7 +401,7 @@ fn errors_say_what_where_and_after_how_many_attempts() {
 }
 
 fn fetch_error_connect() -> fetch_smol::FetchError {
-    fetch_smol::FetchError::Failed(fetch_smol::Failure::Connect)
+    fetch_smol::FetchError::Failed(fetch_smol::FailureKind::Connect)
 }
 
 #[test]
@@ -453,7 +449,7 @@ fn how_it_stands_with_a_host_can_be_asked_while_it_goes_on() {
         site.wait_for(Duration::from_secs(60), |seen| seen.in_flight == 1)
             .unwrap();
         let here = fetcher.host_stats(site.url("").trim_end_matches('/')).await;
-        let here = here.map(|here| (here.live, here.flying));
+        let here = here.map(|here| (here.live, here.in_flight));
         assert_eq!(here, Some((2, 1)));
         assert_eq!(fetcher.host_stats("http://other.test").await, None);
     });

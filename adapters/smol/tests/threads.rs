@@ -6,8 +6,8 @@ use std::fs;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use fetch_driver::{Backoff, Config, RetryBudget};
-use fetch_smol::{Fetcher, Outcome, Rules, StreamExt};
+use fetch_driver::{Backoff, EngineConfig, RetryBudget};
+use fetch_smol::{Fetcher, Outcome, PolicyRules, StreamExt};
 use fetch_testbed::Site;
 use smol::block_on;
 
@@ -69,7 +69,7 @@ fn each_engine_has_a_thread_and_all_have_their_limits_together() {
 
     // What is set live holds for all of them together.
     let site = Site::builder().addresses(12).start().unwrap();
-    fetcher.set_config(Config::default().concurrency(3));
+    fetcher.set_config(EngineConfig::default().concurrency(3));
     fetch(&fetcher, &site, 60, 12);
     assert!(site.observed().max_in_flight <= 3, "{:?}", site.observed());
 
@@ -84,8 +84,11 @@ fn a_rate_that_is_set_while_several_threads_run_is_one_for_all() {
     let fetcher = Fetcher::builder().threads(3).build().unwrap();
     let rate = "40/s".parse().unwrap();
     // Over all hosts, or of a rule which is that of all.
-    let rules = Rules::default().map(|policy| policy.clone().rate(Some(rate)));
-    for config in [Config::default().rate(rate), Config::default().rules(rules)] {
+    let rules = PolicyRules::default().map(|policy| policy.clone().rate(Some(rate)));
+    for config in [
+        EngineConfig::default().rate(rate),
+        EngineConfig::default().rules(rules),
+    ] {
         fetcher.set_config(config);
         // Many hosts, and one, whose thread has all of the rate.
         for hosts in [12, 1] {
@@ -102,14 +105,14 @@ fn a_budget_that_is_set_while_several_threads_run_is_one_for_all() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let site = Site::builder().addresses(12).start().unwrap();
     let at_once = Backoff::default().base(Duration::ZERO).jitter(None);
-    let rules = Rules::default().map(|policy| policy.clone().backoff(at_once).attempts(99));
+    let rules = PolicyRules::default().map(|policy| policy.clone().backoff(at_once).attempts(99));
     let budget = RetryBudget::Capacity {
         capacity: 40,
         retry_cost: 1,
         throttle_cost: 1,
         timeout_cost: 1,
     };
-    let config = Config::default().rules(rules).budget(budget);
+    let config = EngineConfig::default().rules(rules).budget(budget);
     // Many hosts, whose threads may all be done with theirs while another has some left; and one, whose
     // thread has all of the budget.
     for (hosts, least) in [(12, 61), (1, 100)] {
@@ -191,7 +194,7 @@ fn what_is_in_flight_when_a_batch_winds_down_goes_on_to_its_end_on_another_threa
     while site.observed().in_flight < 12 {
         std::thread::sleep(Duration::from_millis(1));
     }
-    outcomes.wind_down();
+    outcomes.cancel_queued();
     let outcomes: Vec<_> = block_on(outcomes.collect());
     assert_eq!(outcomes.len(), 12);
     assert!(outcomes.iter().all(Outcome::is_success), "{outcomes:?}");

@@ -20,10 +20,10 @@ impl Options {
     pub(crate) fn new(settings: &Settings) -> Result<Self, BuildError> {
         refuse(settings)?;
         let asked = [
-            ("connect_to", !settings.connect_to.is_empty()),
-            ("proxy", !settings.proxy.is_empty()),
-            ("resolve", !settings.resolve.is_empty()),
-            ("unix_socket", settings.unix_socket.is_some()),
+            ("connect_to", !settings.route.connect_to.is_empty()),
+            ("proxy", !settings.route.proxy.is_empty()),
+            ("resolve", !settings.route.resolve.is_empty()),
+            ("unix_socket", settings.route.unix_socket.is_some()),
         ];
         if let Some((setting, _)) = asked.into_iter().find(|(_, asked)| *asked) {
             return Err(BuildError::new(
@@ -31,8 +31,8 @@ impl Options {
                 "surf cannot do it: take the adapter for smol or tokio",
             ));
         }
-        let ttl = settings.dns_ttl;
-        if !ttl.is_zero() && ttl != Settings::default().dns_ttl {
+        let ttl = settings.route.dns_ttl;
+        if !ttl.is_zero() && ttl != Settings::default().route.dns_ttl {
             let why = "surf keeps no DNS answers: use 0";
             return Err(BuildError::new("dns_ttl", why));
         }
@@ -58,15 +58,15 @@ impl Options {
 #[cfg(feature = "tls")]
 fn with_tls(config: surf::Config, settings: &Settings) -> Result<surf::Config, BuildError> {
     let mut tls = async_native_tls::TlsConnector::new()
-        .danger_accept_invalid_certs(settings.insecure)
-        .danger_accept_invalid_hostnames(settings.insecure);
-    for pem in &settings.ca_certificates {
+        .danger_accept_invalid_certs(settings.tls.insecure)
+        .danger_accept_invalid_hostnames(settings.tls.insecure);
+    for pem in &settings.tls.ca_certificates {
         let certificate = async_native_tls::Certificate::from_pem(pem);
         let certificate =
             certificate.map_err(|e| BuildError::new("ca_certificate", e.to_string()))?;
         tls = tls.add_root_certificate(certificate);
     }
-    if let Some(own) = &settings.client_certificate {
+    if let Some(own) = &settings.tls.client_certificate {
         let identity = async_native_tls::Identity::from_pkcs8(&own.cert_pem, &own.key_pem);
         let identity =
             identity.map_err(|e| BuildError::new("client_certificate", e.to_string()))?;
@@ -77,8 +77,7 @@ fn with_tls(config: surf::Config, settings: &Settings) -> Result<surf::Config, B
 
 #[cfg(not(feature = "tls"))]
 fn with_tls(config: surf::Config, settings: &Settings) -> Result<surf::Config, BuildError> {
-    let client = settings.client_certificate.is_some();
-    if settings.insecure || client || !settings.ca_certificates.is_empty() {
+    if settings.tls.first_changed().is_some() {
         return Err(BuildError::new("tls", "built without the feature `tls`"));
     }
     Ok(config)

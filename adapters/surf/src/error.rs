@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind};
 
-use fetch_driver::{Failure, TransportError};
+use fetch_driver::{FailureKind, TransportError};
 
 /// What a failure before the response's head means.
 pub(crate) fn told(error: &surf::Error, secure: bool, reused: bool) -> TransportError {
@@ -13,7 +13,7 @@ pub(crate) fn told(error: &surf::Error, secure: bool, reused: bool) -> Transport
     };
     let kind = match kind {
         // Whatever it was, the kept connection did not last until the response.
-        Failure::EmptyReply | Failure::Io if reused => Failure::Stale { sent: true },
+        FailureKind::EmptyReply | FailureKind::Io if reused => FailureKind::Stale { sent: true },
         kind => kind,
     };
     TransportError::new(kind, text)
@@ -24,29 +24,29 @@ pub(crate) fn told_of_body(error: io::Error) -> TransportError {
     TransportError::new(of_io(&error), error)
 }
 
-fn of_io(error: &io::Error) -> Failure {
+fn of_io(error: &io::Error) -> FailureKind {
     let text = error.to_string();
     match error.kind() {
-        _ if text.contains("lookup address") => Failure::Resolve,
+        _ if text.contains("lookup address") => FailureKind::Resolve,
         // OpenSSL's word for the server's, as when it wants a certificate: in TLS 1.3 after the handshake.
-        _ if text.contains("SSL alert") => Failure::Tls,
-        ErrorKind::ConnectionRefused => Failure::Connect,
+        _ if text.contains("SSL alert") => FailureKind::Tls,
+        ErrorKind::ConnectionRefused => FailureKind::Connect,
         // async-h1's word for chunks that make no sense.
-        ErrorKind::InvalidData => Failure::Protocol,
-        _ => Failure::Io,
+        ErrorKind::InvalidData => FailureKind::Protocol,
+        _ => FailureKind::Io,
     }
 }
 
-fn of_text(text: &str, secure: bool) -> Failure {
+fn of_text(text: &str, secure: bool) -> FailureKind {
     // How surf's pool begins when it could not connect.
     let connecting = text.contains("creating a new object");
     match text {
-        "connection closed" => Failure::EmptyReply,
-        "empty response" => Failure::Io,
-        _ if text.contains("Too many open files") => Failure::Exhausted,
-        _ if connecting && secure && !text.contains("(os error") => Failure::Tls,
-        _ if connecting => Failure::Connect,
-        _ if text.contains("invalid url scheme") => Failure::Unsupported,
-        _ => Failure::Protocol,
+        "connection closed" => FailureKind::EmptyReply,
+        "empty response" => FailureKind::Io,
+        _ if text.contains("Too many open files") => FailureKind::Exhausted,
+        _ if connecting && secure && !text.contains("(os error") => FailureKind::Tls,
+        _ if connecting => FailureKind::Connect,
+        _ if text.contains("invalid url scheme") => FailureKind::Unsupported,
+        _ => FailureKind::Protocol,
     }
 }

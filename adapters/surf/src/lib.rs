@@ -77,7 +77,7 @@ pub fn fetch_all<I>(urls: I) -> FetchAll<stream::Iter<I::IntoIter>>
 where
     I: IntoIterator<Item: IntoRequest>,
 {
-    Fetcher::builder().build_or_broken().fetch_all(urls)
+    fetch_driver::fetch_all::<Surf, I>(urls)
 }
 
 /// Where fetches run: async-std's global executor.

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use fetch_client::{Leases, Reading, Upload, has_body, prepare, target};
 use fetch_driver::{
-    BuildError, Failure, Incoming, Marks, Outgoing, Settings, Transport, TransportError,
+    AttemptProgress, BuildError, FailureKind, IncomingResponse, OutgoingRequest, Settings,
+    Transport, TransportError,
 };
 use http::header::{
     CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
@@ -48,12 +49,12 @@ impl SurfTransport {
     ///
     /// ```
     /// let mut settings = fetch_driver::Settings::default();
-    /// settings.resolve.push(("a.test".into(), 80, Vec::new()));
+    /// settings.route.resolve.push(("a.test".into(), 80, Vec::new()));
     /// assert!(fetch_surf::SurfTransport::new(&settings).is_err());
     /// ```
     pub fn new(settings: &Settings) -> Result<Self, BuildError> {
         let options = Options::new(settings)?;
-        let leases = Leases::new(settings.connection_limit(), settings.idle_timeout);
+        let leases = Leases::new(settings.connection_limit(), settings.pool.idle_timeout);
         async_std::task::spawn(leases.sweeper());
         Ok(Self(Arc::new(Inner {
             decode: settings.decode,
@@ -70,10 +71,11 @@ impl Transport for SurfTransport {
 
     fn send(
         &self,
-        request: Outgoing,
-        marks: Marks,
-    ) -> impl Future<Output = Result<Incoming<ResponseBody>, TransportError>> + Send + use<> {
-        self.0.clone().send(request, marks)
+        request: OutgoingRequest,
+        progress: AttemptProgress,
+    ) -> impl Future<Output = Result<IncomingResponse<ResponseBody>, TransportError>> + Send + use<>
+    {
+        self.0.clone().send(request, progress)
     }
 
     fn close(&self) {
@@ -84,9 +86,9 @@ impl Transport for SurfTransport {
 impl Inner {
     async fn send(
         self: Arc<Self>,
-        mut outgoing: Outgoing,
-        marks: Marks,
-    ) -> Result<Incoming<ResponseBody>, TransportError> {
+        mut outgoing: OutgoingRequest,
+        progress: AttemptProgress,
+    ) -> Result<IncomingResponse<ResponseBody>, TransportError> {
         prepare(&mut outgoing, self.decode)?;
         let (url, max) = (outgoing.url.clone(), outgoing.max_body);
         let (_, origin) = target(&url);
@@ -98,7 +100,7 @@ impl Inner {
         let response = lease.client().0.send(request).await;
         let response = response.map_err(|error| match failed {
             Some(failed) if failed.load(Ordering::SeqCst) => {
-                TransportError::new(Failure::RequestBody, error.to_string())
+                TransportError::new(FailureKind::RequestBody, error.to_string())
             }
             _ => told(&error, secure, reused),
         })?;
@@ -111,28 +113,28 @@ impl Inner {
         let body = if has_body(&method, status) {
             framed(&headers)?;
             let how = (self.decode, max);
-            Reading::new(response, &mut headers, how, marks, lease, told_of_body)?
+            Reading::new(response, &mut headers, how, progress, lease, told_of_body)?
         } else {
             // Its connection goes back to the client, as nothing follows the head.
             drop(response);
-            Reading::empty(marks, lease, told_of_body)
+            Reading::empty(progress, lease, told_of_body)
         };
-        Ok(Incoming {
-            body,
-            headers,
+        Ok(IncomingResponse::new(
             status,
-            version: Version::HTTP_11,
-        })
+            Version::HTTP_11,
+            headers,
+            body,
+        ))
     }
 }
 
 fn unsupported(text: impl Into<String>) -> TransportError {
-    TransportError::new(Failure::Unsupported, text.into())
+    TransportError::new(FailureKind::Unsupported, text.into())
 }
 
 /// The request as surf wants it, and what tells whether its body failed.
 fn request(
-    outgoing: Outgoing,
+    outgoing: OutgoingRequest,
 ) -> Result<(theirs::Request, Option<Arc<AtomicBool>>), TransportError> {
     let name = outgoing.method.as_str();
     let method = theirs::Method::from_str(name);

@@ -61,7 +61,7 @@ pub fn fetch_all<I>(urls: I) -> FetchAll<stream::Iter<I::IntoIter>>
 where
     I: IntoIterator<Item: IntoRequest>,
 {
-    Fetcher::builder().build_or_broken().fetch_all(urls)
+    fetch_driver::fetch_all::<Tokio, I>(urls)
 }
 
 /// Where fetches run: the tokio runtime in whose context the fetcher is built.
@@ -75,7 +75,7 @@ where
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tokio(());
 
-impl fetch_http::Runtime for Tokio {
+impl fetch_http::HttpRuntime for Tokio {
     type Stream = Socket;
 
     async fn connect(&self, addr: SocketAddr) -> io::Result<Socket> {
@@ -103,7 +103,7 @@ impl fetch_driver::Adapter for Tokio {
 
     fn transport(&self, settings: &fetch_driver::Settings) -> Result<Self::Transport, BuildError> {
         runtime()?;
-        let config = fetch_http::Config::from_settings(settings)?;
+        let config = fetch_http::HttpConfig::from_settings(settings)?;
         Ok(fetch_http::HttpTransport::new(*self, config))
     }
 

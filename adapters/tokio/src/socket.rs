@@ -7,7 +7,7 @@ use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use fetch_http::Stream;
+use fetch_http::HttpStream;
 use futures_io::{AsyncRead, AsyncWrite};
 use tokio::io::ReadBuf;
 use tokio::net::TcpStream;
@@ -89,7 +89,7 @@ impl Socket {
     }
 }
 
-impl Stream for Socket {
+impl HttpStream for Socket {
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         each!(self, stream => stream.poll_read_ready(cx))
     }

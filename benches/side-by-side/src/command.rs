@@ -37,7 +37,7 @@ pub(crate) fn build() -> Result<()> {
 /// Builds a program in that profile; tells where it is.
 pub(crate) fn build_program(package: &str, name: &str) -> Result<PathBuf> {
     let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["build", "--profile", "dist", "--quiet"])
+        .args(["build", "--release", "--quiet"])
         .args(["-p", package, "--bin", name])
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
         .status()
@@ -64,7 +64,7 @@ fn program(name: &str) -> Result<PathBuf> {
         .parent()
         .and_then(Path::parent)
         .context("this program lies nowhere")?;
-    Ok(beside.join("dist").join(name))
+    Ok(beside.join("release").join(name))
 }
 
 /// A list, a record for each of its URLs, so many at once, and nothing else.

@@ -5,7 +5,7 @@
 //! and memory not to be: what cores cost each other is not in it.
 
 use anyhow::{Context, Result};
-use fetch_proto::Part;
+use fetch_proto::Shard;
 
 use crate::case::{Case, grouped};
 use crate::client::Client;
@@ -88,7 +88,7 @@ fn simulate(threads: usize, costs: Costs) -> (f64, &'static str) {
 fn thread_of(host: usize, threads: usize) -> usize {
     let url = format!("http://{}:8080", address(host)).parse();
     let url = url.expect("an address makes a URL");
-    Part::owner(&url, u32::try_from(threads).unwrap_or(u32::MAX)) as usize
+    Shard::owner_of(&url, u32::try_from(threads).unwrap_or(u32::MAX)) as usize
 }
 
 #[cfg(test)]

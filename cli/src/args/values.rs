@@ -1,13 +1,13 @@
-//! The values of options: each error says what is wrong and what to write instead.
+//! Parsers of option values. Each error says what is wrong and what to write instead.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use fetch_proto::{Method, Pattern, StatusSet};
+use fetch_proto::{Method, RulePattern, StatusSet};
 use http::{HeaderName, HeaderValue};
 
-/// Over 30 years: longer than any fetch, and far from what a clock cannot add.
+/// Over 30 years: no clock overflows when it is added.
 const MAX_SECONDS: f64 = 1e9;
 const MAX_CONCURRENCY: usize = 1_000_000;
 
@@ -15,13 +15,13 @@ const MAX_CONCURRENCY: usize = 1_000_000;
 #[derive(Clone, Debug)]
 pub(crate) struct HeaderOption {
     pub(crate) name: HeaderName,
-    /// `None` leaves out the default.
+    /// `None` removes the default.
     pub(crate) value: Option<HeaderValue>,
 }
 
 /// An entry of `--resolve`.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Resolve {
+pub(crate) struct ResolveEntry {
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) addresses: Vec<IpAddr>,
@@ -87,13 +87,13 @@ pub(crate) fn bytes(text: &str) -> Result<u64, String> {
         .ok_or_else(|| "too large to count: write less".into())
 }
 
-/// The last `=` parts them: patterns may hold others.
-pub(crate) fn pattern_timeout(text: &str) -> Result<(Pattern, Duration), String> {
+/// Splits at the last `=`, because a pattern may contain others.
+pub(crate) fn pattern_timeout(text: &str) -> Result<(RulePattern, Duration), String> {
     let (pattern, limit) = text
         .rsplit_once('=')
         .ok_or("no limit: write PATTERN=SECONDS such as /reports/=60")?;
     let limit = seconds(limit)?;
-    let pattern = Pattern::parse(pattern).map_err(|error| format!("the pattern {error}"))?;
+    let pattern = RulePattern::parse(pattern).map_err(|error| format!("the pattern {error}"))?;
     Ok((pattern, limit))
 }
 
@@ -112,14 +112,14 @@ pub(crate) fn method(text: &str) -> Result<Method, String> {
     Ok(method)
 }
 
-/// Fields that the transport alone can set.
-const OURS: [&str; 4] = ["connection", "content-length", "host", "transfer-encoding"];
+/// Fields that only the transport can set.
+const TRANSPORT_FIELDS: [&str; 4] = ["connection", "content-length", "host", "transfer-encoding"];
 
 pub(crate) fn header(text: &str) -> Result<HeaderOption, String> {
     if text.starts_with('@') {
         return Err("fields cannot be read from a file: write each with -H 'Name: value'".into());
     }
-    let form = "write 'Name: value', 'Name;' for an empty one, 'Name:' to leave out a default";
+    let form = "write 'Name: value', 'Name;' for an empty one, 'Name:' to remove a default";
     let (name, value) = match text.split_once(':') {
         Some((name, value)) => (name, Some(value.trim()).filter(|value| !value.is_empty())),
         None => (
@@ -130,10 +130,12 @@ pub(crate) fn header(text: &str) -> Result<HeaderOption, String> {
     };
     let name = HeaderName::try_from(name.trim())
         .map_err(|_| format!("{:?} is not a field's name: {form}", name.trim()))?;
-    if OURS.contains(&name.as_str()) {
+    if TRANSPORT_FIELDS.contains(&name.as_str()) {
         let instead = match name.as_str() {
-            "host" => "the URL says it; --resolve sends a host's requests to another address",
-            _ => "it follows from the request",
+            "host" => {
+                "it is part of the URL; --resolve sends the requests of a host to another address"
+            }
+            _ => "it is derived from the request",
         };
         return Err(format!("{name} cannot be set: {instead}"));
     }
@@ -149,7 +151,7 @@ pub(crate) fn user(text: &str) -> Result<String, String> {
     }
 }
 
-pub(crate) fn resolve(text: &str) -> Result<Resolve, String> {
+pub(crate) fn resolve(text: &str) -> Result<ResolveEntry, String> {
     let form = "write HOST:PORT:ADDRESS such as example.com:443:127.0.0.1";
     if text.starts_with(['+', '-', '*']) {
         return Err(format!(
@@ -175,14 +177,14 @@ pub(crate) fn resolve(text: &str) -> Result<Resolve, String> {
         .split(',')
         .map(address)
         .collect::<Result<_, _>>()?;
-    Ok(Resolve {
+    Ok(ResolveEntry {
         host: host.to_ascii_lowercase(),
         port,
         addresses,
     })
 }
 
-/// An address to listen at, on this machine alone if only a port is given.
+/// An address to listen on: a port alone is one of 127.0.0.1.
 pub(crate) fn listen(text: &str) -> Result<std::net::SocketAddr, String> {
     let whole = match text.parse::<u16>() {
         Ok(port) => format!("127.0.0.1:{port}"),
@@ -193,7 +195,7 @@ pub(crate) fn listen(text: &str) -> Result<std::net::SocketAddr, String> {
 }
 
 pub(crate) fn proxy(text: &str) -> Result<String, String> {
-    // The error must not show a password.
+    // The error must not contain a password.
     match fetch_driver::Proxy::parse(text) {
         Ok(_) => Ok(text.to_owned()),
         Err(error) => Err(error.to_string()),
@@ -205,7 +207,7 @@ pub(crate) fn no_proxy(text: &str) -> Result<String, String> {
     rules.map(|_| text.to_owned()).map_err(|e| e.to_string())
 }
 
-/// Statuses, and hundreds of them such as 5xx.
+/// Statuses, and classes of them such as 5xx.
 pub(crate) fn statuses(text: &str) -> Result<StatusSet, String> {
     let mut set = StatusSet::EMPTY;
     for part in text.split(',').map(str::trim) {
@@ -219,14 +221,14 @@ pub(crate) fn statuses(text: &str) -> Result<StatusSet, String> {
         };
         let all = all.filter(|all| all.start >= 300 && all.end <= 600);
         let form = "write statuses from 300 to 599 such as 429,503 or 5xx";
-        for status in all.ok_or_else(|| format!("{part:?} cannot be tried again: {form}"))? {
+        for status in all.ok_or_else(|| format!("{part:?} cannot be retried: {form}"))? {
             set = set.with(status);
         }
     }
     Ok(set)
 }
 
-/// What may stand behind `bytes=` (RFC 9110, 14.1.2).
+/// The part of `Range` after `bytes=` (RFC 9110, 14.1.2).
 pub(crate) fn range(text: &str) -> Result<String, String> {
     let is_one = |part: &str| {
         let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
@@ -236,12 +238,12 @@ pub(crate) fn range(text: &str) -> Result<String, String> {
     };
     match text.split(',').all(is_one) {
         true => Ok(text.to_owned()),
-        false => Err("not a range of bytes: write one such as 0-99, 500- or -500".into()),
+        false => Err("not a byte range: write one such as 0-99, 500- or -500".into()),
     }
 }
 
-/// What the option would be in curl: the file of a body.
-const BODIES: [&str; 14] = [
+/// Extensions that suggest that `-o` is meant as in curl: the file of a body.
+const BODY_EXTENSIONS: [&str; 14] = [
     "bz2", "css", "gif", "gz", "htm", "html", "iso", "jpeg", "jpg", "js", "pdf", "png", "xml",
     "zip",
 ];
@@ -252,9 +254,9 @@ pub(crate) fn output(text: &str) -> Result<PathBuf, String> {
         .extension()
         .and_then(|e| e.to_str())
         .map(str::to_ascii_lowercase);
-    if extension.is_some_and(|extension| BODIES.contains(&extension.as_str())) {
+    if extension.is_some_and(|extension| BODY_EXTENSIONS.contains(&extension.as_str())) {
         return Err(
-            "-o takes records, not bodies: write a name such as records.jsonl, \
+            "-o is for records, not bodies: write a name such as records.jsonl, \
              and --output-dir DIR or -O for the bodies"
                 .into(),
         );
@@ -265,7 +267,7 @@ pub(crate) fn output(text: &str) -> Result<PathBuf, String> {
     Ok(path)
 }
 
-/// A path that is not the URL behind an option whose value was forgotten.
+/// A path. A URL here means that the value of the option was forgotten.
 pub(crate) fn path(text: &str) -> Result<PathBuf, String> {
     if text.contains("://") {
         return Err("a URL, not a path: write the path first".into());
@@ -288,7 +290,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seconds_may_have_fractions_but_no_sign() {
+    fn seconds_are_non_negative_numbers() {
         assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
         assert_eq!(seconds("0"), Ok(Duration::ZERO));
         for wrong in ["", "x", "-1", "nan", "inf", "1e300", "5s"] {
@@ -297,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_have_units() {
+    fn sizes_may_have_a_unit() {
         assert_eq!(bytes("500"), Ok(500));
         assert_eq!(bytes("2k"), Ok(2048));
         assert_eq!(bytes("1G"), Ok(1 << 30));
@@ -307,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_may_hold_an_equals_sign() {
+    fn a_timeout_pattern_may_contain_an_equals_sign() {
         let (pattern, limit) = pattern_timeout("?q=a=0.25").unwrap();
         assert_eq!(
             (pattern.to_string().as_str(), limit.as_millis()),
@@ -343,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn resolve_takes_what_it_can_obey() {
+    fn resolve_entries_need_host_port_and_addresses() {
         let entry = resolve("A.test:80:127.0.0.1,[::1]").unwrap();
         assert_eq!(
             (entry.host.as_str(), entry.port, entry.addresses.len()),
@@ -362,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn statuses_can_be_named_by_their_hundred() {
+    fn statuses_may_be_given_by_class() {
         let set = statuses("429, 5xx").unwrap();
         assert!(set.contains(429) && set.contains(500) && set.contains(599) && !set.contains(428));
         for wrong in ["", "x", "200", "600", "6xx", "429;503", "-5", "65535"] {
@@ -371,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_are_of_bytes() {
+    fn byte_ranges_are_validated() {
         for right in ["0-99", "500-", "-500", "0-0,5-6"] {
             assert_eq!(range(right).as_deref(), Ok(right));
         }
@@ -381,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn methods_in_lower_case_are_taken_for_a_slip() {
+    fn a_lower_case_method_is_refused_with_a_suggestion() {
         assert!(method("get").unwrap_err().contains("write GET"));
         assert_eq!(method("PROPFIND").unwrap().as_str(), "PROPFIND");
         assert!(method("A B").is_err());

@@ -4,24 +4,24 @@ use std::ffi::OsString;
 
 use clap::ArgAction;
 
-use super::known::{Known, Value, words};
-use super::{Entry, Origin};
-use crate::exit::Stop;
+use super::known::{OptionIndex, OptionValue, arguments};
+use super::{ConfigEntry, OptionSource};
+use crate::exit::CliError;
 
 const PREFIX: &str = "FETCH_ALL_";
-/// What begins so belongs to the policy file's keys.
+/// The prefix of overrides of the policy file.
 const POLICY: &str = "FETCH_ALL_POLICY_";
 
-/// What the variables say, and what should be told of them. An empty one says nothing; one that names
-/// no option may be somebody else's, so it is told and stops nothing.
+/// Reads the variables. Returns their options, and warnings. An empty variable is ignored. One that
+/// names no option may belong to another program, so it is only a warning.
 ///
 /// # Errors
 ///
-/// If one has a value that is no good.
+/// If a value is not valid for its option.
 pub(super) fn entries(
-    known: &Known<'_>,
+    known: &OptionIndex<'_>,
     variables: impl Iterator<Item = (OsString, OsString)>,
-) -> Result<(Vec<Entry>, Vec<String>), Stop> {
+) -> Result<(Vec<ConfigEntry>, Vec<String>), CliError> {
     let (mut entries, mut warnings) = (Vec::new(), Vec::new());
     for (name, value) in variables {
         let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else {
@@ -30,33 +30,34 @@ pub(super) fn entries(
         if name.starts_with(POLICY) || value.is_empty() {
             continue;
         }
-        let wrong = |why: String| Stop::usage(format!("{name}: {why}"));
+        let wrong = |why: String| CliError::usage(format!("{name}: {why}"));
         let Some(arg) = known.options().find(|arg| variable(arg.get_long()) == name) else {
             let rest = name[PREFIX.len()..].to_ascii_lowercase().replace('_', "-");
-            let like = known.like(&rest);
-            let like = like.map(|like| format!(": did you mean {}?", variable(Some(like))));
-            let like = like.unwrap_or_default();
-            warnings.push(format!("{name}: there is no option --{rest}{like}"));
+            let suggestion = known.suggest(&rest);
+            let suggestion =
+                suggestion.map(|name| format!(": did you mean {}?", variable(Some(name))));
+            let suggestion = suggestion.unwrap_or_default();
+            warnings.push(format!("{name}: there is no option --{rest}{suggestion}"));
             continue;
         };
         let text = value
             .to_str()
             .ok_or_else(|| wrong("it is not UTF-8".into()))?;
         let value = match (arg.get_action(), text.to_ascii_lowercase().as_str()) {
-            (ArgAction::SetTrue, "1" | "on" | "true" | "yes") => Value::Flag(true),
-            (ArgAction::SetTrue, "0" | "false" | "no" | "off") => Value::Flag(false),
-            // The lines of a variable are its values.
-            (ArgAction::Append, _) => Value::Many(text.lines().map(str::to_owned).collect()),
-            _ => Value::One(text.to_owned()),
+            (ArgAction::SetTrue, "1" | "on" | "true" | "yes") => OptionValue::Flag(true),
+            (ArgAction::SetTrue, "0" | "false" | "no" | "off") => OptionValue::Flag(false),
+            // Each line of a variable is a value.
+            (ArgAction::Append, _) => OptionValue::Many(text.lines().map(str::to_owned).collect()),
+            _ => OptionValue::One(text.to_owned()),
         };
-        let words = words(arg, &value).map_err(|why| wrong(format!("{text:?}: {why}")))?;
-        entries.push(Entry {
+        let arguments = arguments(arg, &value).map_err(|why| wrong(format!("{text:?}: {why}")))?;
+        entries.push(ConfigEntry {
             id: arg.get_id().to_string(),
-            origin: Origin::Environment(name.to_owned()),
-            words,
+            source: OptionSource::Environment(name.to_owned()),
+            arguments,
         });
     }
-    // The same whatever order the system has them in.
+    // The system may have them in any order.
     entries.sort_by(|a, b| a.id.cmp(&b.id));
     Ok((entries, warnings))
 }
@@ -77,20 +78,23 @@ fn variable(long: Option<&str>) -> String {
 mod tests {
     use super::*;
 
-    fn said(name: &str, value: &str) -> Result<Vec<OsString>, String> {
+    fn arguments_of(name: &str, value: &str) -> Result<Vec<OsString>, String> {
         let command = crate::args::command();
         let variables = [(name.into(), value.into())].into_iter();
-        let entries = entries(&Known::new(&command), variables);
-        let (entries, warnings) = entries.map_err(|stop| stop.message)?;
+        let entries = entries(&OptionIndex::new(&command), variables);
+        let (entries, warnings) = entries.map_err(|error| error.message)?;
         if let Some(warning) = warnings.into_iter().next() {
             return Err(warning);
         }
-        Ok(entries.into_iter().flat_map(|entry| entry.words).collect())
+        Ok(entries
+            .into_iter()
+            .flat_map(|entry| entry.arguments)
+            .collect())
     }
 
     #[test]
-    fn a_variable_is_an_option_in_capitals() {
-        for (name, value, words) in [
+    fn variables_become_arguments() {
+        for (name, value, arguments) in [
             ("FETCH_ALL_MAX_TIME", "10", &["--max-time=10"][..]),
             ("FETCH_ALL_LOCATION", "1", &["--location"]),
             ("FETCH_ALL_LOCATION", "no", &[]),
@@ -105,12 +109,16 @@ mod tests {
             ("FETCH_ALL_POLICY_LIMITS__RATE", "1/s", &[]),
             ("PATH", "x", &[]),
         ] {
-            assert_eq!(said(name, value).unwrap(), words, "{name}={value}");
+            assert_eq!(
+                arguments_of(name, value).unwrap(),
+                arguments,
+                "{name}={value}"
+            );
         }
     }
 
     #[test]
-    fn what_is_no_option_or_no_value_is_told_with_a_guess() {
+    fn unknown_variables_and_wrong_values_are_reported() {
         for (name, value, part) in [
             ("FETCH_ALL_MAX_TIMES", "1", "mean FETCH_ALL_MAX_TIME?"),
             (
@@ -121,7 +129,7 @@ mod tests {
             ("FETCH_ALL_LOCATION", "perhaps", "true or false"),
             ("FETCH_ALL_DEMO", "1", "no option"),
         ] {
-            let error = said(name, value).unwrap_err();
+            let error = arguments_of(name, value).unwrap_err();
             assert!(error.starts_with(name) && error.contains(part), "{error}");
         }
     }

@@ -7,30 +7,29 @@ use std::path::{Path, PathBuf};
 
 use toml::{Spanned, Value as Toml};
 
-use super::known::{Known, Value, words};
+use super::known::{OptionIndex, OptionValue, arguments};
 use super::print::is_secret;
-use super::{Entry, Origin};
-use crate::exit::Stop;
-use crate::toml_file::Document;
+use super::{ConfigEntry, OptionSource};
+use crate::config::toml_file::TomlDocument;
+use crate::exit::CliError;
 
-/// What the file says, the named one or else the usual one if it is there; and what should be told of
-/// it.
+/// Reads the named file, or else the default one if it exists. Returns its options, and warnings.
 ///
 /// # Errors
 ///
-/// If it cannot be read, or is not right.
+/// If it cannot be read or is not valid.
 pub(super) fn entries(
-    known: &Known<'_>,
+    known: &OptionIndex<'_>,
     named: Option<(PathBuf, String)>,
-) -> Result<(Vec<Entry>, Vec<String>), Stop> {
+) -> Result<(Vec<ConfigEntry>, Vec<String>), CliError> {
     let (path, document) = match named {
         Some((path, by)) => {
-            let document = Document::read(&by, &path)?;
+            let document = TomlDocument::read(&by, &path)?;
             (path, document)
         }
-        None => match usual().filter(|path| path.is_file()) {
+        None => match default_path().filter(|path| path.is_file()) {
             Some(path) => {
-                let document = Document::read("the file of options", &path)?;
+                let document = TomlDocument::read("configuration file", &path)?;
                 (path, document)
             }
             None => return Ok((Vec::new(), Vec::new())),
@@ -40,79 +39,86 @@ pub(super) fn entries(
     let is_exposed = entries.iter().any(has_secret) && others_can_read(&path);
     let warnings = is_exposed.then(|| {
         let path = path.display();
-        format!("{path} holds a password and others can read it: chmod 600 {path}")
+        format!("{path} contains a password and other users can read it: chmod 600 {path}")
     });
     Ok((entries, warnings.into_iter().collect()))
 }
 
-/// Whether an option, or the user in a proxy's URL, or a field, is nobody else's business.
-fn has_secret(entry: &Entry) -> bool {
+/// Whether the value contains a secret: a password, the user of a proxy's URL, a credential field.
+fn has_secret(entry: &ConfigEntry) -> bool {
     let values = entry
-        .words
+        .arguments
         .iter()
         .filter_map(|word| word.to_str()?.split_once('='));
     let mut values = values.map(|(_, value)| value);
     values.any(|value| is_secret(&entry.id, value))
 }
 
-/// `$XDG_CONFIG_HOME/fetch-all/config.toml`, or the same in `~/.config`. Never one of the present
-/// directory, which may be anybody's.
-fn usual() -> Option<PathBuf> {
+/// `$XDG_CONFIG_HOME/fetch-all/config.toml`, or the same in `~/.config`. A file in the working directory
+/// is not read, because anyone may have written it.
+fn default_path() -> Option<PathBuf> {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     let home = || set("HOME").map(|home| Path::new(&home).join(".config"));
     let base = set("XDG_CONFIG_HOME").map(PathBuf::from).or_else(home)?;
     Some(base.join("fetch-all").join("config.toml"))
 }
 
-fn parse(known: &Known<'_>, document: &Document, path: &Path) -> Result<Vec<Entry>, Stop> {
-    // In the order of the keys: no option of a file depends on another's place.
+fn parse(
+    known: &OptionIndex<'_>,
+    document: &TomlDocument,
+    path: &Path,
+) -> Result<Vec<ConfigEntry>, CliError> {
+    // Sorted by key: the order of options in a file has no meaning.
     let table: BTreeMap<Spanned<String>, Spanned<Toml>> = document.parse()?;
     let mut entries = Vec::new();
     for (key, value) in table {
         let (name, at) = (key.get_ref(), key.span());
-        let Some(arg) = known.named(name) else {
-            let like = known
-                .like(name)
-                .map(|like| format!(": did you mean {like}?"));
-            let why = format!("no option has this name{}", like.unwrap_or_default());
-            return Err(document.wrong(at, &why));
+        let Some(arg) = known.find(name) else {
+            let suggestion = known
+                .suggest(name)
+                .map(|name| format!(": did you mean {name}?"));
+            let why = format!(
+                "there is no option of this name{}",
+                suggestion.unwrap_or_default()
+            );
+            return Err(document.error_at(at, &why));
         };
         let id = arg.get_id().to_string();
-        if entries.iter().any(|entry: &Entry| entry.id == id) {
+        if entries.iter().any(|entry: &ConfigEntry| entry.id == id) {
             let why = format!(
                 "the option --{} is set twice",
                 arg.get_long().unwrap_or_default()
             );
-            return Err(document.wrong(at, &why));
+            return Err(document.error_at(at, &why));
         }
         let at: Range<usize> = value.span();
-        let words = plain(value.into_inner())
-            .and_then(|value| words(arg, &value))
-            .map_err(|why| document.wrong(at, &why))?;
-        entries.push(Entry {
+        let arguments = option_value(value.into_inner())
+            .and_then(|value| arguments(arg, &value))
+            .map_err(|why| document.error_at(at, &why))?;
+        entries.push(ConfigEntry {
             id,
-            origin: Origin::File(path.to_owned()),
-            words,
+            source: OptionSource::File(path.to_owned()),
+            arguments,
         });
     }
     Ok(entries)
 }
 
-fn plain(value: Toml) -> Result<Value, String> {
+fn option_value(value: Toml) -> Result<OptionValue, String> {
     Ok(match value {
-        Toml::Boolean(flag) => Value::Flag(flag),
+        Toml::Boolean(flag) => OptionValue::Flag(flag),
         Toml::Array(values) => {
-            let one = |value| match plain(value)? {
-                Value::One(value) => Ok(value),
-                _ => Err("write a list of texts or numbers".to_owned()),
+            let one = |value| match option_value(value)? {
+                OptionValue::One(value) => Ok(value),
+                _ => Err("write a list of strings or numbers".to_owned()),
             };
-            Value::Many(values.into_iter().map(one).collect::<Result<_, _>>()?)
+            OptionValue::Many(values.into_iter().map(one).collect::<Result<_, _>>()?)
         }
-        Toml::Float(number) => Value::One(number.to_string()),
-        Toml::Integer(number) => Value::One(number.to_string()),
-        Toml::String(text) => Value::One(text),
+        Toml::Float(number) => OptionValue::One(number.to_string()),
+        Toml::Integer(number) => OptionValue::One(number.to_string()),
+        Toml::String(text) => OptionValue::One(text),
         Toml::Datetime(_) | Toml::Table(_) => {
-            return Err("write a text, a number, true, false, or a list of them".into());
+            return Err("write a string, a number, true, false, or a list of them".into());
         }
     })
 }
@@ -132,16 +138,19 @@ fn others_can_read(_: &Path) -> bool {
 mod tests {
     use super::*;
 
-    fn said(text: &str) -> Result<Vec<std::ffi::OsString>, String> {
+    fn arguments_of(text: &str) -> Result<Vec<std::ffi::OsString>, String> {
         let command = crate::args::command();
-        let document = Document::new("c.toml", text);
-        let entries = parse(&Known::new(&command), &document, Path::new("c.toml"));
-        let entries = entries.map_err(|stop| stop.message)?;
-        Ok(entries.into_iter().flat_map(|entry| entry.words).collect())
+        let document = TomlDocument::new("c.toml", text);
+        let entries = parse(&OptionIndex::new(&command), &document, Path::new("c.toml"));
+        let entries = entries.map_err(|error| error.message)?;
+        Ok(entries
+            .into_iter()
+            .flat_map(|entry| entry.arguments)
+            .collect())
     }
 
     #[test]
-    fn keys_are_long_names_and_values_what_they_would_be() {
+    fn keys_and_values_become_arguments() {
         let text = "max_time = 0.5\nlocation = true\nfail = false\nverbose = 2\n\
                     header = ['a: 1', 'b: 2']\ntimeout = '/x=1'\nlog-file = true\nmethod = 'PUT'\n";
         let expected = [
@@ -155,11 +164,11 @@ mod tests {
             "--verbose",
             "--verbose",
         ];
-        assert_eq!(said(text).unwrap(), expected);
+        assert_eq!(arguments_of(text).unwrap(), expected);
     }
 
     #[test]
-    fn secrets_are_noticed() {
+    fn secrets_are_detected() {
         let command = crate::args::command();
         for (text, expected) in [
             ("user = 'me:secret'", true),
@@ -168,37 +177,37 @@ mod tests {
             ("header = ['X-A: 1', 'Authorization: Bearer x']", true),
             ("header = ['X-A: 1']\nlocation = true", false),
         ] {
-            let document = Document::new("c.toml", text);
-            let entries = parse(&Known::new(&command), &document, Path::new("c.toml"));
-            let entries = entries.map_err(|stop| stop.message).unwrap();
+            let document = TomlDocument::new("c.toml", text);
+            let entries = parse(&OptionIndex::new(&command), &document, Path::new("c.toml"));
+            let entries = entries.map_err(|error| error.message).unwrap();
             assert_eq!(entries.iter().any(has_secret), expected, "{text}");
         }
     }
 
     #[test]
-    fn mistakes_have_line_column_text_and_fix() {
+    fn errors_have_line_column_text_and_fix() {
         for (text, expected) in [
             (
                 "\nmax-tme = 1",
-                "c.toml:2:1: max-tme: no option has this name: did you mean max-time?",
+                "c.toml:2:1: max-tme: there is no option of this name: did you mean max-time?",
             ),
             (
                 "max-time = 'soon'",
                 "c.toml:1:12: 'soon': not a number of seconds",
             ),
-            ("max-time = [1]", "it has one value, not several"),
-            ("max-time = true", "it needs a value"),
+            ("max-time = [1]", "takes one value, not several"),
+            ("max-time = true", "needs a value"),
             ("location = 'x'", "write true or false"),
-            ("[speed]\nx = 1", "no option has this name"),
+            ("[speed]\nx = 1", "there is no option of this name"),
             (
                 "[header]\nx = 1",
-                "write a text, a number, true, false, or a list",
+                "write a string, a number, true, false, or a list",
             ),
-            ("demo = true", "no option has this name"),
+            ("demo = true", "there is no option of this name"),
             ("request = 'PUT'\nmethod = 'PUT'", "set twice"),
             ("max-time = ", "c.toml:1:"),
         ] {
-            let error = said(text).unwrap_err();
+            let error = arguments_of(text).unwrap_err();
             assert!(error.contains(expected), "{text}: {error}");
         }
     }

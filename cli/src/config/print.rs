@@ -1,29 +1,30 @@
-//! The options that count, as a file of options would have them.
+//! `--print-config`: the options in effect, in the syntax of the configuration file.
 
 use std::fmt::Write;
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction};
 
-use super::Parsed;
-use super::known::Known;
+use super::ParsedOptions;
+use super::known::OptionIndex;
 use crate::args;
 
-/// Options whose values are secret. Those of --header are where their names say so.
+/// Options whose values are secret. For --header it depends on the field name.
 const SECRET: [&str; 4] = ["cookie", "oauth2_bearer", "proxy_user", "user"];
 
-/// Parts of names of fields that are secret.
+/// Parts of the names of header fields that are secret.
 const SECRET_FIELDS: [&str; 5] = ["auth", "cookie", "key", "secret", "token"];
 
-const DEFAULT: &str = "the default";
+const DEFAULT: &str = "default";
 const HIDDEN: &str = "REDACTED";
 
-/// All options that have a value, with where it comes from; secrets are left out.
-pub(crate) fn print(parsed: &Parsed) -> String {
+/// All options that have a value, each with its source. Secrets are replaced.
+pub(crate) fn print(parsed: &ParsedOptions) -> String {
     let command = args::command();
-    let mut text = String::from("# The options that count. Those that are not here are not set.\n");
+    let mut text =
+        String::from("# The options in effect. Options that are not listed are not set.\n");
     let mut heading = None;
-    for arg in Known::new(&command).options() {
+    for arg in OptionIndex::new(&command).options() {
         let Some(value) = value(arg, parsed) else {
             continue;
         };
@@ -37,24 +38,24 @@ pub(crate) fn print(parsed: &Parsed) -> String {
         } else {
             name.to_owned()
         };
-        let origin = origin(arg, parsed);
-        // What is the default would, if it were said, ask for what goes with it.
-        let mark = if origin == DEFAULT { "# " } else { "" };
-        let _ = writeln!(text, "{mark}{name} = {value}  # {origin}");
+        let source = source(arg, parsed);
+        // As a comment: if a default were set, options that it requires would be missing.
+        let mark = if source == DEFAULT { "# " } else { "" };
+        let _ = writeln!(text, "{mark}{name} = {value}  # {source}");
     }
     text
 }
 
-fn origin(arg: &Arg, parsed: &Parsed) -> String {
+fn source(arg: &Arg, parsed: &ParsedOptions) -> String {
     let id = arg.get_id().as_str();
-    match (parsed.origins.get(id), parsed.matches.value_source(id)) {
-        (Some(origin), _) => origin.to_string(),
-        (None, Some(ValueSource::CommandLine)) => "the command line".to_owned(),
+    match (parsed.sources.get(id), parsed.matches.value_source(id)) {
+        (Some(source), _) => source.to_string(),
+        (None, Some(ValueSource::CommandLine)) => "command line".to_owned(),
         _ => DEFAULT.to_owned(),
     }
 }
 
-fn value(arg: &Arg, parsed: &Parsed) -> Option<String> {
+fn value(arg: &Arg, parsed: &ParsedOptions) -> Option<String> {
     let (id, matches) = (arg.get_id().as_str(), &parsed.matches);
     match arg.get_action() {
         ArgAction::SetTrue => matches.get_flag(id).then(|| "true".to_owned()),
@@ -74,21 +75,21 @@ fn value(arg: &Arg, parsed: &Parsed) -> Option<String> {
     }
 }
 
-/// Whether a value has something in it that is not for everybody.
+/// Whether the value contains a secret.
 pub(super) fn is_secret(id: &str, value: &str) -> bool {
-    shown(id, value) != value
+    redact(id, value) != value
 }
 
 fn quoted(id: &str, value: &str) -> String {
-    let shown = shown(id, value);
+    let shown = redact(id, value);
     match shown.parse::<i64>() {
         Ok(number) if number.to_string() == shown => shown,
         _ => toml::Value::String(shown).to_string(),
     }
 }
 
-/// The value without what is secret in it.
-fn shown(id: &str, value: &str) -> String {
+/// Replaces the secrets in the value.
+fn redact(id: &str, value: &str) -> String {
     match id {
         id if SECRET.contains(&id) => HIDDEN.to_owned(),
         "header" => {
@@ -99,7 +100,7 @@ fn shown(id: &str, value: &str) -> String {
                 false => value.to_owned(),
             }
         }
-        "proxy" | "url" => crate::show::without_user(value).into_owned(),
+        "proxy" | "url" => crate::display::redact_user(value).into_owned(),
         _ => value.to_owned(),
     }
 }
@@ -109,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_not_shown() {
+    fn secrets_are_replaced() {
         assert_eq!(quoted("user", "me:secret"), "\"REDACTED\"");
         assert_eq!(
             quoted("header", "X-Api-Key: secret"),

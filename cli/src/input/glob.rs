@@ -1,19 +1,19 @@
-//! Many URLs in one argument: curl's `{a,b}`, `[1-100]`, `[001-100:5]` and `[a-z]`, and `{1..100}`.
+//! Expands globs in arguments: curl's `{a,b}`, `[1-100]`, `[001-100:5]` and `[a-z]`, and `{1..100}`.
 
 use std::io::{self, Read};
 
-/// The most digits of a number: as many as the largest has.
-const DIGITS: usize = 20;
+/// The most digits of a number: those of `u64::MAX`.
+const MAX_DIGITS: usize = 20;
 
-/// A URL that stands for many.
+/// An argument that expands to one or more URLs.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Glob {
+pub(crate) struct UrlGlob {
     count: u64,
-    parts: Vec<Part>,
+    parts: Vec<GlobPart>,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
-enum Part {
+enum GlobPart {
     Letters {
         first: u8,
         last: u8,
@@ -29,13 +29,13 @@ enum Part {
     Text(String),
 }
 
-impl Glob {
-    /// Reads an argument. Braces around one thing alone are part of the URL, and so are the brackets
-    /// of an IPv6 address; `\{` and `\[` always are.
+impl UrlGlob {
+    /// Parses an argument. Braces without a comma or range are part of the URL, and so are the brackets
+    /// of an IPv6 address, and `\{` and `\[`.
     ///
     /// # Errors
     ///
-    /// What is wrong, and at which character.
+    /// What is wrong, with the position.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut plain = String::new();
@@ -48,8 +48,10 @@ impl Glob {
                 format!("{why}, at character {column}: write -g to take {{}} and [] as they are")
             };
             let (part, length) = match here.as_bytes() {
-                [b'\\', b'{' | b'}' | b'[' | b']', ..] => (Part::Text(here[1..2].to_owned()), 2),
-                [b'\\', ..] => (Part::Text("\\".to_owned()), 1),
+                [b'\\', b'{' | b'}' | b'[' | b']', ..] => {
+                    (GlobPart::Text(here[1..2].to_owned()), 2)
+                }
+                [b'\\', ..] => (GlobPart::Text("\\".to_owned()), 1),
                 [open, ..] => {
                     let close = if *open == b'{' { '}' } else { ']' };
                     let end = here.find(close).ok_or_else(|| wrong("it is not closed"))?;
@@ -63,17 +65,17 @@ impl Glob {
                     };
                     let part = part.transpose().map_err(|why| wrong(&why))?;
                     (
-                        part.unwrap_or_else(|| Part::Text(here[..=end].to_owned())),
+                        part.unwrap_or_else(|| GlobPart::Text(here[..=end].to_owned())),
                         end + 1,
                     )
                 }
                 [] => break,
             };
             match part {
-                Part::Text(text) => plain.push_str(&text),
+                GlobPart::Text(text) => plain.push_str(&text),
                 part => {
                     if !plain.is_empty() {
-                        parts.push(Part::Text(std::mem::take(&mut plain)));
+                        parts.push(GlobPart::Text(std::mem::take(&mut plain)));
                     }
                     parts.push(part);
                 }
@@ -82,29 +84,29 @@ impl Glob {
         }
         plain.push_str(rest);
         if !plain.is_empty() {
-            parts.push(Part::Text(plain));
+            parts.push(GlobPart::Text(plain));
         }
         let count = parts
             .iter()
             .try_fold(1, |count: u64, part| count.checked_mul(part.count()?));
-        let count = count.ok_or("it stands for more URLs than can be counted")?;
+        let count = count.ok_or("it expands to more URLs than can be counted")?;
         Ok(Self { count, parts })
     }
 
-    /// An argument that stands for itself.
+    /// An argument without expansion.
     pub(crate) fn plain(text: &str) -> Self {
         Self {
             count: 1,
-            parts: vec![Part::Text(text.to_owned())],
+            parts: vec![GlobPart::Text(text.to_owned())],
         }
     }
 
-    /// How many URLs it stands for.
+    /// The number of URLs.
     pub(crate) const fn count(&self) -> u64 {
         self.count
     }
 
-    /// The URL of this number, from 0; the last part changes fastest, as in curl.
+    /// Writes the URL of this number, from 0. As in curl, the last part changes fastest.
     fn write(&self, number: u64, out: &mut Vec<u8>) {
         let (mut rest, mut number) = (self.count, number);
         for part in &self.parts {
@@ -115,20 +117,20 @@ impl Glob {
     }
 }
 
-/// `None` if it is not meant.
-fn set(inner: &str) -> Option<Result<Part, String>> {
+/// Parses the inside of braces. `None` if they are part of the URL.
+fn set(inner: &str) -> Option<Result<GlobPart, String>> {
     if let Some((first, last)) = inner.split_once("..") {
         let (last, step) = last.split_once("..").unwrap_or((last, "1"));
         let numbers = format!("{first}-{last}:{step}");
         return Some(range(&numbers));
     }
     let items = || inner.split(',').map(str::to_owned).collect();
-    inner.contains(',').then(|| Ok(Part::Set(items())))
+    inner.contains(',').then(|| Ok(GlobPart::Set(items())))
 }
 
 /// `FIRST-LAST` or `FIRST-LAST:STEP`, of numbers or letters.
-fn range(inner: &str) -> Result<Part, String> {
-    let form = || format!("{inner:?} is no range such as 1-100, 001-100:5 or a-z");
+fn range(inner: &str) -> Result<GlobPart, String> {
+    let form = || format!("{inner:?} is not a range such as 1-100, 001-100:5 or a-z");
     let (ends, step) = inner.split_once(':').unwrap_or((inner, "1"));
     let step: u64 = step
         .parse()
@@ -144,11 +146,11 @@ fn range(inner: &str) -> Result<Part, String> {
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
         text.parse::<u64>()
             .ok()
-            .filter(|_| digits && text.len() <= DIGITS)
+            .filter(|_| digits && text.len() <= MAX_DIGITS)
     };
     let part = match (letter(first), letter(last), number(first), number(last)) {
-        (Some(first), Some(last), ..) => Part::Letters { first, last, step },
-        (_, _, Some(from), Some(last)) => Part::Numbers {
+        (Some(first), Some(last), ..) => GlobPart::Letters { first, last, step },
+        (_, _, Some(from), Some(last)) => GlobPart::Numbers {
             first: from,
             last,
             step,
@@ -166,8 +168,8 @@ fn range(inner: &str) -> Result<Part, String> {
     }
 }
 
-impl Part {
-    /// `None` if that is no number of 64 bits.
+impl GlobPart {
+    /// The number of values. `None` if it exceeds 64 bits.
     fn count(&self) -> Option<u64> {
         let steps = |first: u64, last: u64, step: u64| match last.checked_sub(first) {
             Some(length) => (length / step).checked_add(1),
@@ -197,35 +199,35 @@ impl Part {
     }
 }
 
-/// The URLs of arguments, a line for each, made as they are read: there may be any number.
-pub(super) struct Expanded {
-    globs: std::vec::IntoIter<Glob>,
+/// Reads as lines with the URLs of arguments, which are expanded one at a time.
+pub(super) struct GlobReader {
+    globs: std::vec::IntoIter<UrlGlob>,
     line: Vec<u8>,
-    /// The present one, and the number of its next URL.
-    now: Option<(Glob, u64)>,
+    /// The current glob, and the number of its next URL.
+    current: Option<(UrlGlob, u64)>,
     read: usize,
 }
 
-impl Expanded {
-    pub(super) fn new(globs: Vec<Glob>) -> Self {
+impl GlobReader {
+    pub(super) fn new(globs: Vec<UrlGlob>) -> Self {
         let mut globs = globs.into_iter();
-        let now = globs.next().map(|glob| (glob, 0));
+        let current = globs.next().map(|glob| (glob, 0));
         Self {
             globs,
             line: Vec::new(),
-            now,
+            current,
             read: 0,
         }
     }
 
-    /// Makes the next line.
-    fn next(&mut self) {
+    /// Writes the next URL to the line buffer.
+    fn fill_line(&mut self) {
         self.line.clear();
         self.read = 0;
-        while let Some((glob, number)) = &mut self.now {
+        while let Some((glob, number)) = &mut self.current {
             if *number < glob.count() {
                 glob.write(*number, &mut self.line);
-                // A line end inside an argument would make two of it.
+                // A line break inside an argument would split it: it becomes a control character, which is refused.
                 self.line
                     .iter_mut()
                     .filter(|byte| **byte == b'\n')
@@ -234,17 +236,17 @@ impl Expanded {
                 *number += 1;
                 return;
             }
-            self.now = self.globs.next().map(|glob| (glob, 0));
+            self.current = self.globs.next().map(|glob| (glob, 0));
         }
     }
 }
 
-impl Read for Expanded {
+impl Read for GlobReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut filled = 0;
         while filled < buffer.len() {
             if self.read == self.line.len() {
-                self.next();
+                self.fill_line();
             }
             let left = &self.line[self.read..];
             let length = left.len().min(buffer.len() - filled);
@@ -263,14 +265,16 @@ mod tests {
     use super::*;
 
     fn all(text: &str) -> String {
-        let glob = Glob::parse(text).unwrap();
+        let glob = UrlGlob::parse(text).unwrap();
         let mut out = String::new();
-        Expanded::new(vec![glob]).read_to_string(&mut out).unwrap();
+        GlobReader::new(vec![glob])
+            .read_to_string(&mut out)
+            .unwrap();
         out.trim_end().replace('\n', " ")
     }
 
     #[test]
-    fn globs_are_those_of_curl_and_of_shells() {
+    fn globs_of_curl_and_shells_are_expanded() {
         for (text, expected) in [
             ("a", "a"),
             ("{a,b,}x", "ax bx x"),
@@ -290,39 +294,39 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_its_place() {
+    fn errors_have_the_position() {
         for (text, part) in [
             ("a[1-", "not closed, at character 2"),
             ("ä{a,", "not closed, at character 2"),
             ("[5-1]", "ends before it begins"),
-            ("[a-1]", "no range"),
-            ("[1-5:0]", "no range"),
-            ("[]", "no range"),
+            ("[a-1]", "not a range"),
+            ("[1-5:0]", "not a range"),
+            ("[]", "not a range"),
             ("{5..1}", "ends before it begins"),
-            ("[0000000000000000000001-2]", "no range"),
+            ("[0000000000000000000001-2]", "not a range"),
         ] {
-            let error = Glob::parse(text).unwrap_err();
+            let error = UrlGlob::parse(text).unwrap_err();
             assert!(
                 error.contains(part) && error.contains("-g"),
                 "{text}: {error}"
             );
         }
         for text in ["[0-18446744073709551615]", "[0-9999999999][0-9999999999]"] {
-            let error = Glob::parse(text).unwrap_err();
+            let error = UrlGlob::parse(text).unwrap_err();
             assert!(error.contains("more URLs than can be counted"), "{error}");
         }
     }
 
     #[test]
-    fn any_number_takes_no_memory() {
-        let glob = Glob::parse("[1-1000000000][0-9999999999]").unwrap();
+    fn large_globs_are_expanded_lazily() {
+        let glob = UrlGlob::parse("[1-1000000000][0-9999999999]").unwrap();
         assert_eq!(glob.count(), 10_000_000_000_000_000_000);
         let mut last = Vec::new();
         glob.write(glob.count() - 1, &mut last);
         assert_eq!(last, b"10000000009999999999");
         let mut start = [0; 8];
-        let glob = Glob::parse("[1-99999999999]{a,b}").unwrap();
-        Expanded::new(vec![glob]).read_exact(&mut start).unwrap();
+        let glob = UrlGlob::parse("[1-99999999999]{a,b}").unwrap();
+        GlobReader::new(vec![glob]).read_exact(&mut start).unwrap();
         assert_eq!(&start, b"1a\n1b\n2a");
     }
 }

@@ -1,35 +1,35 @@
-//! Lines from bytes, as they come, in bounded memory.
+//! Splits bytes into lines as they arrive, in bounded memory.
 
 use std::io::{self, BufRead, BufReader, Read};
 
-/// The longest line, in bytes, that can be a URL.
+/// The max_length line, in bytes, that can be a URL.
 pub(crate) const MAX_LINE: usize = 64 << 10;
 
-/// What is read at once: a batch of lines.
+/// The bytes read at once.
 const BUFFER: usize = 16 << 10;
 
-/// A reader of lines that hands over what is there without waiting for more.
-pub(crate) struct Lines<R> {
+/// Passes on complete lines without waiting for more input.
+pub(crate) struct LineReader<R> {
     /// In bytes.
-    longest: usize,
+    max_length: usize,
     reader: BufReader<R>,
-    /// The beginning of a line whose end has not come; at most one byte more than a line may have.
+    /// The beginning of an incomplete line; at most one byte longer than a line may be.
     carry: Vec<u8>,
     number: u64,
 }
 
-impl<R: Read> Lines<R> {
-    pub(crate) fn new(reader: R, longest: usize) -> Self {
+impl<R: Read> LineReader<R> {
+    pub(crate) fn new(reader: R, max_length: usize) -> Self {
         Self {
-            longest,
+            max_length,
             reader: BufReader::with_capacity(BUFFER, reader),
             carry: Vec::new(),
             number: 0,
         }
     }
 
-    /// Waits for bytes and gives `each` the lines they complete, with their numbers from 1. A line
-    /// over the longest is given cut short, but over that still. `false` is the end.
+    /// Waits for bytes and passes the lines that they complete to `each`, with their numbers from 1. A
+    /// line that is too long is truncated to one byte more than the maximum. `false` is the end.
     pub(crate) fn read(&mut self, mut each: impl FnMut(u64, &[u8])) -> io::Result<bool> {
         let buffer = loop {
             match self.reader.fill_buf() {
@@ -54,23 +54,23 @@ impl<R: Read> Lines<R> {
             if self.carry.is_empty() {
                 each(self.number, line);
             } else {
-                carry(&mut self.carry, line, self.longest);
+                carry(&mut self.carry, line, self.max_length);
                 each(self.number, &self.carry);
                 self.carry.clear();
             }
         }
-        carry(&mut self.carry, rest, self.longest);
+        carry(&mut self.carry, rest, self.max_length);
         self.reader.consume(length);
         Ok(true)
     }
 }
 
-fn carry(carry: &mut Vec<u8>, more: &[u8], longest: usize) {
-    let room = longest + 1 - carry.len();
+fn carry(carry: &mut Vec<u8>, more: &[u8], max_length: usize) {
+    let room = max_length + 1 - carry.len();
     carry.extend_from_slice(&more[..more.len().min(room)]);
 }
 
-/// A line as it is meant: without the byte-order mark, and blanks around it.
+/// The line without byte-order mark and surrounding whitespace.
 pub(crate) fn trim(number: u64, line: &[u8]) -> &[u8] {
     let line = match number {
         1 => line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line),
@@ -79,17 +79,21 @@ pub(crate) fn trim(number: u64, line: &[u8]) -> &[u8] {
     line.trim_ascii()
 }
 
-/// Why a line cannot be a URL, before it is even read as one.
+/// Checks a line before it is parsed as a URL.
+///
+/// # Errors
+///
+/// Why it cannot be a URL.
 pub(crate) fn check(line: &[u8]) -> Result<&str, &'static str> {
     if line.len() > MAX_LINE {
         return Err("longer than 64 KiB");
     }
     let text = std::str::from_utf8(line)
         .map_err(|_| "not valid UTF-8: save the list as UTF-8, or percent-encode the URL")?;
-    // As nearly all are: looked at once, and not by character.
+    // Nearly all lines pass this test of bytes, which is faster than one of characters.
     let is_plain = |byte: &u8| byte.is_ascii_graphic();
     if !line.iter().fold(true, |plain, byte| plain & is_plain(byte)) {
-        check_unusual(text)?;
+        check_characters(text)?;
     }
     if !text.contains("://") {
         return Err("no scheme: write http:// or https:// before it");
@@ -97,15 +101,15 @@ pub(crate) fn check(line: &[u8]) -> Result<&str, &'static str> {
     Ok(text)
 }
 
-fn check_unusual(text: &str) -> Result<(), &'static str> {
+fn check_characters(text: &str) -> Result<(), &'static str> {
     if text.contains('\0') {
-        return Err("a NUL byte inside: is this a text file, in UTF-8?");
+        return Err("contains a NUL byte: is this a text file in UTF-8?");
     }
     if text.contains(char::is_control) {
-        return Err("a control character inside: write one URL on each line");
+        return Err("contains a control character: write one URL per line");
     }
     if text.contains(char::is_whitespace) {
-        return Err("a blank inside: write one URL on each line, and %20 for a blank");
+        return Err("contains a space: write one URL per line, and %20 for a space");
     }
     Ok(())
 }
@@ -114,10 +118,10 @@ fn check_unusual(text: &str) -> Result<(), &'static str> {
 mod tests {
     use super::*;
 
-    /// A reader that gives one piece at a time.
-    struct Pieces(Vec<&'static [u8]>);
+    /// A reader that returns one chunk at a time.
+    struct Chunks(Vec<&'static [u8]>);
 
-    impl Read for Pieces {
+    impl Read for Chunks {
         fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
             if self.0.is_empty() {
                 return Ok(0);
@@ -129,7 +133,7 @@ mod tests {
     }
 
     fn all(reader: impl Read) -> Vec<(u64, Vec<u8>)> {
-        let (mut lines, mut seen) = (Lines::new(reader, MAX_LINE), Vec::new());
+        let (mut lines, mut seen) = (LineReader::new(reader, MAX_LINE), Vec::new());
         while lines
             .read(|number, line| seen.push((number, line.to_vec())))
             .unwrap()
@@ -138,29 +142,29 @@ mod tests {
     }
 
     #[test]
-    fn lines_over_several_pieces_are_put_together() {
-        let pieces = Pieces(vec![b"a\nb", b"c", b"\n", b"\nd"]);
+    fn lines_are_joined_across_reads() {
+        let pieces = Chunks(vec![b"a\nb", b"c", b"\n", b"\nd"]);
         let expected = [(1, &b"a"[..]), (2, b"bc"), (3, b""), (4, b"d")];
         assert_eq!(all(pieces), expected.map(|(n, line)| (n, line.to_vec())));
     }
 
     #[test]
-    fn what_is_there_is_handed_over_without_waiting_for_the_rest() {
-        let mut lines = Lines::new(Pieces(vec![b"a\nb", b"\n"]), MAX_LINE);
+    fn complete_lines_are_passed_on_at_once() {
+        let mut lines = LineReader::new(Chunks(vec![b"a\nb", b"\n"]), MAX_LINE);
         let mut seen = Vec::new();
         assert!(lines.read(|_, line| seen.push(line.to_vec())).unwrap());
         assert_eq!(seen, [b"a"]);
     }
 
     #[test]
-    fn a_line_without_end_takes_no_more_memory_than_the_longest() {
+    fn a_long_line_is_truncated() {
         let long = all(io::repeat(b'x').take(10 << 20).chain(&b"\nhttp://a/"[..]));
         assert_eq!(long[0].1.len(), MAX_LINE + 1);
         assert_eq!(long[1], (2, b"http://a/".to_vec()));
     }
 
     #[test]
-    fn what_cannot_be_a_url_is_told_why() {
+    fn lines_that_cannot_be_urls_are_refused_with_a_reason() {
         for (line, why) in [
             (&b"http://a/\0"[..], "NUL"),
             (b"http://a/\xff", "UTF-8"),

@@ -1,117 +1,72 @@
-//! The thread that reads the sources, so that slow input holds up nothing.
+//! The thread that reads the sources, so that slow input delays nothing else.
 
 use std::io;
 use std::num::NonZeroU64;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use async_channel::{Receiver, Sender};
-use fetch_driver::{Redacted, Request};
+use fetch_driver::{RedactedUrl, Request};
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::columnar::Columnar;
-use super::feed::Feed;
-use super::lines::{Lines, MAX_LINE, check, trim};
-use super::row::Row;
-use super::seen::Seen;
-use super::table::{Broken, Table};
+use super::duplicates::DuplicateFilter;
+use super::lines::{LineReader, MAX_LINE, check, trim};
+use super::progress::SharedProgress;
+use super::rows::{CsvReader, ListRow, ParquetReader, TableError};
+use super::template::RequestTemplate;
 use super::unpack::unpack;
-use super::{Shape, Source};
-use crate::backlog::Backlog;
-use crate::exit::{Code, Worst};
-use crate::item::Item;
-use crate::output::Writer;
-use crate::record::{Id, Told};
-use crate::save::Store;
-use crate::show::shown;
-use crate::state::Ledger;
+use super::{ListFormat, UrlSource};
+use crate::display::sanitize;
+use crate::exit::ExitStatus;
+use crate::mutex::lock;
+use crate::outcome::row::RowAttachment;
+use crate::output::RecordWriter;
+use crate::output::record::{RecordId, RecordInput};
+use crate::save::BodyStore;
+use crate::state::StateLedger;
 
-/// So many batches wait between the reader and the fetcher.
-const BATCHES: usize = 4;
+/// The most batches that wait for the fetcher.
+const MAX_BATCHES: usize = 4;
 
 /// The longest line of a JSONL list, in bytes.
-const MAX_OBJECT: usize = 1 << 20;
+const MAX_JSON_LINE: usize = 1 << 20;
 
-/// So many rows of a Parquet file are taken at once.
-const ROWS: usize = 256;
+/// The rows of a Parquet file in a batch.
+const PARQUET_BATCH: usize = 256;
 
-/// What is read at once of a table.
-const PIECE: usize = 16 << 10;
+/// The bytes of a CSV file read at once.
+const CSV_CHUNK: usize = 16 << 10;
 
-/// So many malformed lines are told on stderr; all are counted and have records.
-const MAX_TOLD: u64 = 20;
+/// The most malformed lines that are reported on stderr. All are counted and have records.
+const MAX_REPORTED: u64 = 20;
 
-/// What the reader and the rest of the command tell each other.
-#[derive(Debug, Default)]
-pub(crate) struct Shared {
-    /// What waits at which host, if somebody wants to know.
-    pub(crate) backlog: Option<Backlog>,
-    /// Whether no more is to be read.
-    pub(crate) stopped: AtomicBool,
-    /// Whether all was read.
-    pub(crate) finished: AtomicBool,
-    /// How many URLs were read, malformed lines not counted.
-    pub(crate) urls: AtomicU64,
-    /// How many lines are no URLs.
-    pub(crate) malformed: AtomicU64,
-    /// How many URLs were there before.
-    pub(crate) duplicates: AtomicU64,
-    /// How many URLs robots.txt does not allow.
-    pub(crate) disallowed: AtomicU64,
-    /// How many URLs were not fetched, as their files exist.
-    pub(crate) skipped: AtomicU64,
-    /// How many have failed.
-    failures: AtomicU64,
-    /// Whether so many have failed that everything stops.
-    pub(crate) failed_early: AtomicBool,
-    pub(crate) worst: Worst,
-    /// Whether a list could not be read to its end.
-    pub(crate) unread: AtomicBool,
-    /// Why the state cannot be asked further.
-    pub(crate) state_lost: Mutex<Option<io::Error>>,
-}
-
-impl Shared {
-    pub(crate) fn new(backlog: Option<Backlog>) -> Self {
-        Self {
-            backlog,
-            ..Self::default()
-        }
-    }
-
-    /// Counts a failure. Whether there are as many as may be.
-    pub(crate) fn one_more_failed(&self, most: Option<NonZeroU64>) -> bool {
-        let failures = self.failures.fetch_add(1, Relaxed) + 1;
-        most.is_some_and(|most| failures >= most.get())
-    }
-}
-
-/// Reads sources, makes requests of their lines and reports those that are none.
-pub(crate) struct Reader {
-    pub(crate) feed: Feed,
-    /// What is done, where that is kept.
-    pub(crate) ledger: Option<Arc<Ledger>>,
-    /// After how many failures to stop.
+/// Reads sources, makes requests of their lines, and reports malformed lines.
+pub(crate) struct ListReader {
+    pub(crate) template: RequestTemplate,
+    /// The completed requests of `--state`.
+    pub(crate) ledger: Option<Arc<StateLedger>>,
+    /// The number of failures that stops the run.
     pub(crate) max_errors: Option<NonZeroU64>,
-    /// What was read before, if that is to be left out.
-    pub(crate) seen: Option<Seen>,
-    pub(crate) shared: Arc<Shared>,
-    /// Where bodies go, if anywhere.
-    pub(crate) store: Option<Arc<Store>>,
-    /// Takes the records of malformed lines.
-    pub(crate) writer: Writer,
-    /// Takes a message for stderr.
-    pub(crate) tell: Box<dyn Fn(&str) + Send>,
+    /// Set if duplicates are skipped.
+    pub(crate) duplicates: Option<DuplicateFilter>,
+    pub(crate) shared: Arc<SharedProgress>,
+    /// Where bodies are saved.
+    pub(crate) store: Option<Arc<BodyStore>>,
+    /// Writes the records of malformed and skipped lines.
+    pub(crate) writer: RecordWriter,
+    /// Prints a message on stderr.
+    pub(crate) print: Box<dyn Fn(&str) + Send>,
+    /// The number of the last line or row.
     pub(crate) seq: u64,
 }
 
-impl Reader {
-    /// Starts the thread. It ends with the sources, or when the receiver is dropped.
-    pub(crate) fn start(mut self, sources: Vec<Source>) -> io::Result<Receiver<Vec<Request>>> {
-        let (sender, receiver) = async_channel::bounded(BATCHES);
+impl ListReader {
+    /// Starts the thread, which ends with the sources or when the receiver is dropped.
+    pub(crate) fn start(mut self, sources: Vec<UrlSource>) -> io::Result<Receiver<Vec<Request>>> {
+        let (sender, receiver) = async_channel::bounded(MAX_BATCHES);
         let run = move || {
             for source in sources {
-                if self.read(source, &sender).is_none() {
+                if self.read_source(source, &sender).is_none() {
                     break;
                 }
             }
@@ -123,90 +78,90 @@ impl Reader {
         Ok(receiver)
     }
 
-    /// `None` if nobody wants more.
-    fn read(&mut self, source: Source, sender: &Sender<Vec<Request>>) -> Option<()> {
+    /// Reads a source. `None` if the receiver is gone or reading should stop.
+    fn read_source(&mut self, source: UrlSource, sender: &Sender<Vec<Request>>) -> Option<()> {
         let reader = match unpack(source.reader) {
             Ok(reader) => reader,
             Err(error) => {
-                self.unread(&source.name, &error);
+                self.report_unreadable(&source.name, &error);
                 return Some(());
             }
         };
-        let source = Source { reader, ..source };
-        match source.shape {
-            Shape::Csv { delimiter } => self.table(source, delimiter, sender),
-            Shape::Jsonl => self.lines(source, MAX_OBJECT, sender),
-            Shape::Lines => self.lines(source, MAX_LINE, sender),
-            Shape::Parquet => self.columnar(source, sender),
+        let source = UrlSource { reader, ..source };
+        match source.format {
+            ListFormat::Csv { delimiter } => self.read_csv(source, delimiter, sender),
+            ListFormat::Jsonl => self.read_lines(source, MAX_JSON_LINE, sender),
+            ListFormat::Lines => self.read_lines(source, MAX_LINE, sender),
+            ListFormat::Parquet => self.read_parquet(source, sender),
         }
     }
 
-    fn lines(
+    fn read_lines(
         &mut self,
-        source: Source,
-        longest: usize,
+        source: UrlSource,
+        max_length: usize,
         sender: &Sender<Vec<Request>>,
     ) -> Option<()> {
-        let mut lines = Lines::new(source.reader, longest);
+        let mut lines = LineReader::new(source.reader, max_length);
         let mut expected = 0;
         loop {
             let mut batch = Vec::with_capacity(expected);
             let read = lines.read(|number, line| {
                 let line = trim(number, line);
                 let ignored = line.is_empty() || line.starts_with(b"#");
-                if (ignored && !source.arguments) || self.shared.stopped.load(Relaxed) {
+                if (ignored && !source.is_arguments) || self.shared.stopped.load(Relaxed) {
                     return;
                 }
-                if source.shape == Shape::Lines {
-                    self.line(&source.name, number, line, &mut batch);
+                if source.format == ListFormat::Lines {
+                    self.add_line(&source.name, number, line, &mut batch);
                 } else {
-                    let row = match line.len() > longest {
+                    let row = match line.len() > max_length {
                         true => Err("longer than 1 MiB".to_owned()),
-                        false => Row::json(line),
+                        false => ListRow::json(line),
                     };
-                    self.row(&source.name, number, line, row, &mut batch);
+                    self.add_row(&source.name, number, line, row, &mut batch);
                 }
             });
             expected = batch.len();
-            self.hand_over(batch, sender)?;
+            self.send(batch, sender)?;
             match read {
                 Ok(true) if !self.shared.stopped.load(Relaxed) => {}
                 Ok(true) => return None,
                 Ok(false) => return Some(()),
                 Err(error) => {
-                    self.unread(&source.name, &error);
+                    self.report_unreadable(&source.name, &error);
                     return Some(());
                 }
             }
         }
     }
 
-    fn table(
+    fn read_csv(
         &mut self,
-        mut source: Source,
+        mut source: UrlSource,
         delimiter: u8,
         sender: &Sender<Vec<Request>>,
     ) -> Option<()> {
-        let mut table = Table::new(delimiter, source.url_column.take());
-        let mut piece = vec![0; PIECE];
+        let mut table = CsvReader::new(delimiter, source.url_column.take());
+        let mut chunk = vec![0; CSV_CHUNK];
         loop {
-            let length = match source.reader.read(&mut piece) {
+            let length = match source.reader.read(&mut chunk) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => {
-                    self.unread(&source.name, &error);
+                    self.report_unreadable(&source.name, &error);
                     return Some(());
                 }
                 Ok(length) => length,
             };
             let mut batch = Vec::new();
-            let read = table.read(&piece[..length], |read| {
+            let read = table.read(&chunk[..length], |read| {
                 if !self.shared.stopped.load(Relaxed) {
-                    self.row(&source.name, read.line, &read.raw, read.row, &mut batch);
+                    self.add_row(&source.name, read.line, &read.raw, read.row, &mut batch);
                 }
             });
-            self.hand_over(batch, sender)?;
+            self.send(batch, sender)?;
             if let Err(broken) = read {
-                self.unread(&source.name, &io::Error::other(broken.0));
+                self.report_unreadable(&source.name, &io::Error::other(broken.0));
                 return Some(());
             }
             if self.shared.stopped.load(Relaxed) {
@@ -218,30 +173,30 @@ impl Reader {
         }
     }
 
-    fn columnar(&mut self, mut source: Source, sender: &Sender<Vec<Request>>) -> Option<()> {
-        let broken = |broken: Broken| io::Error::other(broken.0);
+    fn read_parquet(&mut self, mut source: UrlSource, sender: &Sender<Vec<Request>>) -> Option<()> {
+        let broken = |broken: TableError| io::Error::other(broken.0);
         let opened = source.file.take().map(|file| {
-            let columnar = Columnar::new(file, source.url_column.as_ref());
-            columnar.map_err(broken)
+            let reader = ParquetReader::new(file, source.url_column.as_ref());
+            reader.map_err(broken)
         });
         let mut rows = match opened? {
             Ok(rows) => rows,
             Err(error) => {
-                self.unread(&source.name, &error);
+                self.report_unreadable(&source.name, &error);
                 return Some(());
             }
         };
         loop {
             let mut batch = Vec::new();
             let mut ended = false;
-            for _ in 0..ROWS {
+            for _ in 0..PARQUET_BATCH {
                 match rows.next() {
                     Ok(Some(read)) => {
-                        self.row(&source.name, read.line, &read.raw, read.row, &mut batch);
+                        self.add_row(&source.name, read.line, &read.raw, read.row, &mut batch);
                     }
                     Ok(None) => ended = true,
                     Err(error) => {
-                        self.unread(&source.name, &broken(error));
+                        self.report_unreadable(&source.name, &broken(error));
                         ended = true;
                     }
                 }
@@ -249,7 +204,7 @@ impl Reader {
                     break;
                 }
             }
-            self.hand_over(batch, sender)?;
+            self.send(batch, sender)?;
             if self.shared.stopped.load(Relaxed) {
                 return None;
             }
@@ -259,95 +214,95 @@ impl Reader {
         }
     }
 
-    /// Before it waits for more input or for room, what is known must be on its way.
-    fn hand_over(&mut self, batch: Vec<Request>, sender: &Sender<Vec<Request>>) -> Option<()> {
+    /// Sends a batch, and flushes the records before it may wait.
+    fn send(&mut self, batch: Vec<Request>, sender: &Sender<Vec<Request>>) -> Option<()> {
         self.writer.flush_blocking()?;
         if batch.is_empty() {
             return Some(());
         }
         if let Some(backlog) = &self.shared.backlog {
-            backlog.read(&batch);
+            backlog.add(&batch);
         }
         sender.send_blocking(batch).ok()
     }
 
-    fn unread(&self, source: &str, error: &io::Error) {
-        (self.tell)(&format!("{source}: cannot be read further: {error}"));
-        self.shared.worst.note(Code::File);
+    fn report_unreadable(&self, source: &str, error: &io::Error) {
+        (self.print)(&format!("{source}: cannot be read further: {error}"));
+        self.shared.exit_status.record(ExitStatus::File);
         self.shared.unread.store(true, Relaxed);
     }
 
-    fn line(&mut self, source: &str, number: u64, line: &[u8], batch: &mut Vec<Request>) {
+    fn add_line(&mut self, source: &str, number: u64, line: &[u8], batch: &mut Vec<Request>) {
         self.seq += 1;
-        if !self.is_wanted(|writer| writer.id(line)) {
+        if !self.is_wanted(|writer| writer.line_id(line)) {
             return;
         }
         let text = check(line).map_err(str::to_owned);
-        match text.and_then(|text| self.feed.request(text)) {
+        match text.and_then(|text| self.template.request(text)) {
             Ok(request) => self.push(request, None, batch),
-            Err(why) => self.malformed(source, number, line, &why),
+            Err(why) => self.report_malformed(source, number, line, &why),
         }
     }
 
-    fn row(
+    fn add_row(
         &mut self,
         source: &str,
         number: u64,
         raw: &[u8],
-        row: Result<Row, String>,
+        row: Result<ListRow, String>,
         batch: &mut Vec<Request>,
     ) {
         match row {
             Ok(row) if row.is_plain() => {
-                self.line(source, number, row.url.trim().as_bytes(), batch);
+                self.add_line(source, number, row.url.trim().as_bytes(), batch);
             }
             Ok(mut row) => {
                 self.seq += 1;
                 row.url = row.url.trim().to_owned();
                 let url = row.url.clone();
                 let made = check(url.as_bytes()).map_err(str::to_owned);
-                match made.and_then(|_| self.feed.of_row(row)) {
+                match made.and_then(|_| self.template.row_request(row)) {
                     Ok((request, item)) => {
-                        if self.is_wanted(|writer| writer.id_of(&url, &item)) {
+                        if self.is_wanted(|writer| writer.row_id(&url, &item)) {
                             self.push(request, Some(&item), batch);
                         }
                     }
-                    Err(why) if self.is_wanted(|writer| writer.id(raw)) => {
-                        self.malformed(source, number, raw, &why);
+                    Err(why) if self.is_wanted(|writer| writer.line_id(raw)) => {
+                        self.report_malformed(source, number, raw, &why);
                     }
                     Err(_) => {}
                 }
             }
             Err(why) => {
                 self.seq += 1;
-                if self.is_wanted(|writer| writer.id(raw)) {
-                    self.malformed(source, number, raw, &why);
+                if self.is_wanted(|writer| writer.line_id(raw)) {
+                    self.report_malformed(source, number, raw, &why);
                 }
             }
         }
     }
 
-    /// To the fetcher, unless its file is there already.
-    fn push(&mut self, request: Request, item: Option<&Item>, batch: &mut Vec<Request>) {
-        if self.skip(&request, item) {
+    /// Adds a request to the batch, unless its file exists.
+    fn push(&mut self, request: Request, item: Option<&RowAttachment>, batch: &mut Vec<Request>) {
+        if self.skip_existing(&request, item) {
             return;
         }
         self.shared.urls.fetch_add(1, Relaxed);
         let request = request.tag(self.seq);
         batch.push(match &self.store {
-            Some(store) => store.save(request),
+            Some(store) => store.attach_to(request),
             None => request,
         });
     }
 
-    /// Whether this is to be fetched, and was not before.
-    fn is_wanted<'a>(&mut self, id: impl FnOnce(&Writer) -> Id<'a>) -> bool {
-        if self.seen.is_none() && self.ledger.is_none() {
+    /// Whether the request is neither a duplicate nor done according to the state.
+    fn is_wanted<'a>(&mut self, id: impl FnOnce(&RecordWriter) -> RecordId<'a>) -> bool {
+        if self.duplicates.is_none() && self.ledger.is_none() {
             return true;
         }
         let id = id(&self.writer);
-        if let Some(seen) = &mut self.seen
-            && seen.again(xxh3_128(id.key().as_ref()))
+        if let Some(duplicates) = &mut self.duplicates
+            && duplicates.is_duplicate(xxh3_128(id.key().as_ref()))
         {
             self.shared.duplicates.fetch_add(1, Relaxed);
             return false;
@@ -356,46 +311,45 @@ impl Reader {
             return true;
         };
         ledger.claim(&id, self.seq).unwrap_or_else(|error| {
-            let lost = self.shared.state_lost.lock();
-            *lost.unwrap_or_else(PoisonError::into_inner) = Some(error);
+            *lock(&self.shared.state_lost) = Some(error);
             self.shared.unread.store(true, Relaxed);
             self.shared.stopped.store(true, Relaxed);
             false
         })
     }
 
-    /// Whether its file is there already, which is told then.
-    fn skip(&mut self, request: &Request, item: Option<&Item>) -> bool {
+    /// Writes a record if the file of the request exists, and returns whether it does.
+    fn skip_existing(&mut self, request: &Request, item: Option<&RowAttachment>) -> bool {
         let store = self.store.as_ref();
-        let Some(file) = store.and_then(|store| store.existing(request.url(), self.seq, item))
+        let Some(file) = store.and_then(|store| store.existing_file(request.url(), self.seq, item))
         else {
             return false;
         };
         self.shared.skipped.fetch_add(1, Relaxed);
-        self.writer.tell(&Told::Skipped {
+        self.writer.push(&RecordInput::Skipped {
             file: &file,
             seq: self.seq,
-            url: &Redacted(request.url()).to_string(),
+            url: &RedactedUrl(request.url()).to_string(),
         });
         true
     }
 
-    fn malformed(&mut self, source: &str, number: u64, line: &[u8], why: &str) {
-        let text = shown(line);
+    fn report_malformed(&mut self, source: &str, number: u64, line: &[u8], why: &str) {
+        let text = sanitize(line);
         let message = format!("{source}:{number}: {why}: {text}");
         let before = self.shared.malformed.fetch_add(1, Relaxed);
-        self.shared.worst.note(Code::Usage);
-        if before < MAX_TOLD {
-            (self.tell)(&message);
-        } else if before == MAX_TOLD {
-            (self.tell)("more lines are no URLs: they are counted, and the records tell each");
+        self.shared.exit_status.record(ExitStatus::Usage);
+        if before < MAX_REPORTED {
+            (self.print)(&message);
+        } else if before == MAX_REPORTED {
+            (self.print)("more malformed lines follow: they are counted, and each has a record");
         }
-        self.writer.tell(&Told::Invalid {
+        self.writer.push(&RecordInput::Invalid {
             message: &message,
             seq: self.seq,
             text: &text,
         });
-        if self.shared.one_more_failed(self.max_errors) {
+        if self.shared.count_failure(self.max_errors) {
             self.shared.failed_early.store(true, Relaxed);
             self.shared.stopped.store(true, Relaxed);
         }

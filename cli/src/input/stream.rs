@@ -1,4 +1,4 @@
-//! The requests as the fetcher pulls them.
+//! The requests of the reading thread, as a stream.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -8,13 +8,13 @@ use async_channel::Receiver;
 use fetch_driver::Request;
 use futures_lite::Stream;
 
-/// One request after the other, from batches.
-pub(crate) struct Requests {
+/// Yields the requests of batches one by one.
+pub(crate) struct RequestStream {
     batch: vec::IntoIter<Request>,
     receiver: Pin<Box<Receiver<Vec<Request>>>>,
 }
 
-impl Requests {
+impl RequestStream {
     pub(crate) fn new(receiver: Receiver<Vec<Request>>) -> Self {
         Self {
             batch: Vec::new().into_iter(),
@@ -23,7 +23,7 @@ impl Requests {
     }
 }
 
-impl Stream for Requests {
+impl Stream for RequestStream {
     type Item = Request;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Request>> {

@@ -1,20 +1,20 @@
-//! Lists that are compressed: their first bytes tell, whatever their names say.
+//! Decompresses lists. The format is detected by the first bytes, not by the name.
 
 use std::io::{self, Cursor, Read};
 
 use flate2::read::MultiGzDecoder;
 
-/// The window of a zstd frame that is taken at most: 128 MiB, as `zstd -d` does without `--long`.
+/// The largest window of a zstd frame: 128 MiB, as `zstd -d` does without `--long`.
 const ZSTD_WINDOW_LOG: u32 = 27;
 
-/// The bytes of a list without gzip (RFC 1952) or Zstandard (RFC 8878) around them.
+/// Decompresses gzip (RFC 1952) and Zstandard (RFC 8878); other bytes stay as they are.
 ///
 /// # Errors
 ///
-/// If not even its first bytes can be read.
+/// If the first bytes cannot be read.
 pub(super) fn unpack(mut reader: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>> {
     let mut magic = Vec::with_capacity(4);
-    // A pipe may give one byte at a time.
+    // A pipe may return one byte at a time.
     reader.by_ref().take(4).read_to_end(&mut magic)?;
     let packed = match &magic[..] {
         [0x1f, 0x8b, ..] => Some("gzip"),
@@ -23,29 +23,29 @@ pub(super) fn unpack(mut reader: Box<dyn Read + Send>) -> io::Result<Box<dyn Rea
     };
     let whole = Cursor::new(magic).chain(reader);
     Ok(match packed {
-        Some("gzip") => Box::new(Told("gzip", MultiGzDecoder::new(whole))),
+        Some("gzip") => Box::new(LabelledDecoder("gzip", MultiGzDecoder::new(whole))),
         Some(name) => {
             let mut decoder = zstd::Decoder::new(whole)?;
             decoder.window_log_max(ZSTD_WINDOW_LOG)?;
-            Box::new(Told(name, decoder))
+            Box::new(LabelledDecoder(name, decoder))
         }
         None => Box::new(whole),
     })
 }
 
-/// A decoder whose errors say what is wrong.
-struct Told<R>(&'static str, R);
+/// A decoder whose errors name the format.
+struct LabelledDecoder<R>(&'static str, R);
 
-impl<R: Read> Read for Told<R> {
+impl<R: Read> Read for LabelledDecoder<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let Self(name, decoder) = self;
         decoder.read(out).map_err(|error| {
             let what = match error.kind() {
                 io::ErrorKind::Interrupted => return error,
-                io::ErrorKind::UnexpectedEof => "is cut short",
+                io::ErrorKind::UnexpectedEof => "is truncated",
                 _ => "is damaged",
             };
-            io::Error::new(error.kind(), format!("its {name} {what} ({error})"))
+            io::Error::new(error.kind(), format!("its {name} data {what} ({error})"))
         })
     }
 }
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_packed_is_unpacked_all_members_of_it_and_the_rest_is_left_alone() {
+    fn compressed_lists_are_decompressed_and_others_are_unchanged() {
         assert_eq!(read(gzip("a\nb\n")).unwrap(), "a\nb\n");
         assert_eq!(read([gzip("a\n"), gzip("b\n")].concat()).unwrap(), "a\nb\n");
         let zstd = zstd::encode_all(&b"a\nb\n"[..], 1).unwrap();
@@ -84,13 +84,17 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_told_as_what_it_is() {
+    fn truncated_and_damaged_lists_are_told_apart() {
         let whole = gzip(&"http://a.test/\n".repeat(1000));
         let cut = whole[..whole.len() - 10].to_vec();
-        assert!(read(cut).unwrap_err().starts_with("its gzip is cut short"));
+        assert!(
+            read(cut)
+                .unwrap_err()
+                .starts_with("its gzip data is truncated")
+        );
         let mut bad = whole;
         let middle = bad.len() / 2;
         bad[middle] ^= 0xff;
-        assert!(read(bad).unwrap_err().starts_with("its gzip is"));
+        assert!(read(bad).unwrap_err().starts_with("its gzip data is"));
     }
 }

@@ -1,4 +1,4 @@
-//! A log file that is moved aside when it is full.
+//! A log file that is rotated by size.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -7,33 +7,33 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
 
-/// The open file and when to rotate it.
+/// The open file, and its limits.
 ///
-/// One process rotates: a second one that logs to the same file would go on writing to the file moved aside.
+/// Only one process may use it: another one would continue to write to a rotated file.
 pub(super) struct RotatingFile {
     path: PathBuf,
     file: File,
     len: u64,
     /// 0 never rotates.
     max_len: u64,
-    keep: u8,
+    rotated_files: u8,
 }
 
 impl RotatingFile {
-    /// Opens the file to append, and creates it and its directories when missing.
-    pub(super) fn open(path: &Path, max_len: u64, keep: u8) -> Result<Self> {
+    /// Opens the file to append, and creates it and its directories if they are missing.
+    pub(super) fn open(path: &Path, max_len: u64, rotated_files: u8) -> Result<Self> {
         let opened = create_parent(path)
             .and_then(|()| append_to(path))
             .and_then(|file| {
                 let metadata = file.metadata()?;
-                // A device or pipe has no size to watch, and must not be renamed.
+                // A device or pipe has no size, and must not be renamed.
                 let max_len = if metadata.is_file() { max_len } else { 0 };
                 Ok(Self {
                     path: path.to_owned(),
                     file,
                     len: metadata.len(),
                     max_len,
-                    keep,
+                    rotated_files,
                 })
             });
         opened.map_err(|error| {
@@ -47,27 +47,27 @@ impl RotatingFile {
         })
     }
 
-    /// Appends a line, after rotating when it would exceed the size.
+    /// Appends a line, and rotates the file before if it would exceed the size.
     ///
-    /// A failed rotation is an error, but the line is written first: to the file that is still open.
+    /// After a failed rotation the line is written to the old file, and then the error is returned.
     pub(super) fn write_line(&mut self, line: &[u8]) -> io::Result<()> {
         let line_len = line.len() as u64;
-        let full = self.max_len > 0 && self.len > 0 && self.len + line_len > self.max_len;
-        let rotated = if full { self.rotate() } else { Ok(()) };
+        let is_full = self.max_len > 0 && self.len > 0 && self.len + line_len > self.max_len;
+        let rotated = if is_full { self.rotate() } else { Ok(()) };
         self.file
             .write_all(line)
-            .map_err(|error| self.explain("write", &error))?;
+            .map_err(|error| self.with_context("write", &error))?;
         self.len += line_len;
-        rotated.map_err(|error| self.explain("rotate", &error))
+        rotated.map_err(|error| self.with_context("rotate", &error))
     }
 
     fn rotate(&mut self) -> io::Result<()> {
-        // Also when it fails: tried again after as many bytes, not at every line.
+        // After an error, too: the next attempt is after as many bytes, not at every line.
         self.len = 0;
-        if self.keep == 0 {
+        if self.rotated_files == 0 {
             return self.file.set_len(0);
         }
-        for number in (1..self.keep).rev() {
+        for number in (1..self.rotated_files).rev() {
             match fs::rename(self.numbered(number), self.numbered(number + 1)) {
                 Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
                 _ => {}
@@ -84,7 +84,7 @@ impl RotatingFile {
         name.into()
     }
 
-    fn explain(&self, action: &str, error: &io::Error) -> io::Error {
+    fn with_context(&self, action: &str, error: &io::Error) -> io::Error {
         io::Error::new(
             error.kind(),
             format!("cannot {action} the log file {:?}: {error}", self.path),
@@ -123,8 +123,8 @@ mod tests {
     use super::*;
     use tempfile::{TempDir, tempdir};
 
-    fn log_in(dir: &TempDir, max_len: u64, keep: u8) -> RotatingFile {
-        RotatingFile::open(&dir.path().join("app.log"), max_len, keep).unwrap()
+    fn log_in(dir: &TempDir, max_len: u64, rotated_files: u8) -> RotatingFile {
+        RotatingFile::open(&dir.path().join("app.log"), max_len, rotated_files).unwrap()
     }
 
     fn names(dir: &TempDir) -> Vec<String> {
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_file_moves_up_and_the_oldest_goes() {
+    fn a_full_file_is_rotated_and_the_oldest_removed() {
         let dir = tempdir().unwrap();
         let mut log = log_in(&dir, 4, 2);
         for line in ["1\n", "2\n", "3\n", "4\n", "5\n", "6\n", "7\n"] {
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_longer_than_the_limit_stays_whole() {
+    fn a_line_longer_than_the_limit_is_not_split() {
         let dir = tempdir().unwrap();
         let mut log = log_in(&dir, 4, 5);
         log.write_line(b"longer than four\n").unwrap();
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_run_appends_and_counts_what_is_there() {
+    fn a_later_run_appends_and_counts_existing_bytes() {
         let dir = tempdir().unwrap();
         log_in(&dir, 4, 5).write_line(b"1\n").unwrap();
         log_in(&dir, 4, 5).write_line(b"2\n").unwrap();
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn keeping_none_starts_the_file_anew() {
+    fn without_rotated_files_the_file_is_truncated() {
         let dir = tempdir().unwrap();
         let mut log = log_in(&dir, 2, 0);
         log.write_line(b"1\n").unwrap();
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_rotation_is_told_and_loses_no_line() {
+    fn a_failed_rotation_is_reported_and_loses_no_line() {
         let dir = tempdir().unwrap();
         fs::create_dir_all(dir.path().join("app.log.1/in the way")).unwrap();
         let mut log = log_in(&dir, 4, 1);
@@ -254,14 +254,14 @@ mod tests {
     }
 
     #[test]
-    fn no_permission_gets_its_advice() {
+    fn missing_permission_has_advice() {
         let advice = advice(Path::new("x.log"), ErrorKind::PermissionDenied);
         assert!(advice.contains("may write to"));
     }
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_device_is_never_renamed_and_its_errors_are_told() {
+    fn a_device_is_never_renamed_and_its_errors_are_reported() {
         let mut log = RotatingFile::open(Path::new("/dev/full"), 1, 1).unwrap();
         for _ in 0..3 {
             let error = log.write_line(b"x\n").unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! Writes a record as one line, which no logged value can break or colour.
+//! A log record as one line, which logged values cannot break or colour.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -8,7 +8,7 @@ use log::kv::{self, Key, VisitSource, VisitValue};
 use serde::Serialize;
 use serde_json::{Number, Value};
 
-/// Writes `TIME LEVEL target: message key=value …`.
+/// Formats `TIME LEVEL target: message key=value …`.
 pub(super) fn text(time: &str, record: &Record<'_>) -> String {
     let mut line = format!("{time} {:5} ", record.level());
     push_escaped(&mut line, record.target());
@@ -27,7 +27,7 @@ pub(super) fn text(time: &str, record: &Record<'_>) -> String {
     line
 }
 
-/// Writes one JSON object; `fields` has the key-values, numbers and booleans kept as such.
+/// Formats one JSON object; `fields` has the key-values with their types.
 pub(super) fn json(time: &str, record: &Record<'_>) -> String {
     #[derive(Serialize)]
     struct Line<'a> {
@@ -46,11 +46,11 @@ pub(super) fn json(time: &str, record: &Record<'_>) -> String {
         fields: fields(record).into_iter().collect(),
     };
     let text = serde_json::to_string(&line).expect("strings and numbers have a JSON form");
-    // JSON lets DEL, the C1 controls and the direction marks stand; they can only be inside strings here.
+    // JSON does not escape DEL, C1 controls and direction marks. Here they are only in strings.
     let mut line = String::with_capacity(text.len() + 1);
     for c in text.chars() {
         if is_unsafe(c) {
-            write!(line, "\\u{:04x}", u32::from(c)).expect("a string takes all");
+            write!(line, "\\u{:04x}", u32::from(c)).expect("a string takes every write");
         } else {
             line.push(c);
         }
@@ -59,7 +59,7 @@ pub(super) fn json(time: &str, record: &Record<'_>) -> String {
     line
 }
 
-/// Tells whether a character could end the line, steer the terminal or reorder the text.
+/// Whether a character could end the line, control the terminal or reorder the text.
 fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(
@@ -79,7 +79,7 @@ fn push_escaped(line: &mut String, text: &str) {
     }
 }
 
-/// Quotes the text unless it is plainly one word.
+/// Quotes the text unless it is a single word.
 fn push_word(line: &mut String, text: &str) {
     let special = |c: char| c.is_whitespace() || is_unsafe(c) || matches!(c, '"' | '\\' | '=');
     if !text.is_empty() && !text.contains(special) {
@@ -92,18 +92,18 @@ fn push_word(line: &mut String, text: &str) {
 
 /// Collects the key-values in their order.
 fn fields(record: &Record<'_>) -> Vec<(String, Value)> {
-    struct Collect(Vec<(String, Value)>);
-    impl<'kvs> VisitSource<'kvs> for Collect {
+    struct FieldCollector(Vec<(String, Value)>);
+    impl<'kvs> VisitSource<'kvs> for FieldCollector {
         fn visit_pair(&mut self, key: Key<'kvs>, value: kv::Value<'kvs>) -> Result<(), kv::Error> {
-            let mut kept = Keep(Value::Null);
-            value.visit(&mut kept)?;
-            self.0.push((key.as_str().to_owned(), kept.0));
+            let mut collector = ValueCollector(Value::Null);
+            value.visit(&mut collector)?;
+            self.0.push((key.as_str().to_owned(), collector.0));
             Ok(())
         }
     }
-    let mut fields = Collect(Vec::new());
+    let mut fields = FieldCollector(Vec::new());
     if let Err(error) = record.key_values().visit(&mut fields) {
-        // Said in the line itself: a logger has nowhere else to say it.
+        // A logger can report its own errors only in the line.
         fields
             .0
             .push(("log_error".to_owned(), Value::String(error.to_string())));
@@ -111,10 +111,10 @@ fn fields(record: &Record<'_>) -> Vec<(String, Value)> {
     fields.0
 }
 
-/// Keeps a logged value with its type; what JSON has no type for is kept as text.
-struct Keep(Value);
+/// Collects a value with its type; types that JSON does not have become texts.
+struct ValueCollector(Value);
 
-impl VisitValue<'_> for Keep {
+impl VisitValue<'_> for ValueCollector {
     fn visit_any(&mut self, value: kv::Value<'_>) -> Result<(), kv::Error> {
         self.0 = Value::String(value.to_string());
         Ok(())
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn text_escapes_what_could_break_or_colour_the_line() {
+    fn text_escapes_unsafe_characters() {
         let pairs = vec![("header", HOSTILE.into()), ("bad\nkey", "".into())];
         let line = line(text, "two\nlines \u{1b}[2J", &pairs);
         assert!(line.contains(r"fetch_all: two\nlines \u{1b}[2J "), "{line}");
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn text_leaves_other_languages_alone() {
+    fn text_does_not_escape_other_scripts() {
         assert!(line(text, "größe 東京 🦀", &vec![]).contains(": größe 東京 🦀\n"));
     }
 
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn json_gives_every_hostile_character_back_when_parsed() {
+    fn json_preserves_every_unsafe_character() {
         let pairs = vec![("header", HOSTILE.into()), (HOSTILE, f64::NAN.into())];
         let parsed: Value = serde_json::from_str(&line(json, HOSTILE, &pairs)).unwrap();
         assert_eq!(parsed["message"], HOSTILE);

@@ -1,33 +1,33 @@
-//! Hands each line to the console and the file.
+//! The destinations of lines: console and file.
 
 use std::io::{self, Write};
 
 use super::file::RotatingFile;
 
-/// The places that a line goes to; trouble with one does not keep it from the other.
-pub(super) struct Sinks {
+/// The destinations of lines. An error of one does not affect the other.
+pub(super) struct LogSinks {
     console: Box<dyn Write + Send>,
-    console_wanted: bool,
+    log_to_console: bool,
     file: Option<RotatingFile>,
     file_failing: bool,
 }
 
-impl Sinks {
+impl LogSinks {
     pub(super) fn new(
         console: Box<dyn Write + Send>,
-        console_wanted: bool,
+        log_to_console: bool,
         file: Option<RotatingFile>,
     ) -> Self {
         Self {
             console,
-            console_wanted,
+            log_to_console,
             file,
             file_failing: false,
         }
     }
 
-    /// Says on the console, even one not wanted, that the file fails: once until it works again.
-    fn note(&mut self, result: io::Result<()>) -> io::Result<()> {
+    /// Reports an error of the file on the console, once until the file works again.
+    fn report_file_error(&mut self, result: io::Result<()>) -> io::Result<()> {
         let Err(error) = result else {
             self.file_failing = false;
             return Ok(());
@@ -35,20 +35,20 @@ impl Sinks {
         if std::mem::replace(&mut self.file_failing, true) {
             return Ok(());
         }
-        let note = format!("fetch-all: {error}; the fetching goes on\n");
-        self.console.write_all(note.as_bytes())
+        let message = format!("fetch-all: {error}; fetching continues\n");
+        self.console.write_all(message.as_bytes())
     }
 }
 
-impl Write for Sinks {
+impl Write for LogSinks {
     /// Takes a whole line, which is how the logger calls it.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let result = self.file.as_mut().map(|file| file.write_line(line));
-        let noted = result.map_or(Ok(()), |result| self.note(result));
-        if self.console_wanted {
+        let reported = result.map_or(Ok(()), |result| self.report_file_error(result));
+        if self.log_to_console {
             self.console.write_all(line)?;
         }
-        noted.map(|()| line.len())
+        reported.map(|()| line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -1,4 +1,4 @@
-//! The whole way of a record: filter, form, console and file.
+//! Tests of filter, format, console and file together.
 
 use std::fs;
 use std::io;
@@ -31,7 +31,7 @@ impl Write for Console {
     }
 }
 
-fn log_to(policy: &LogPolicy, console: &Console, target: &str, level: Level, message: &str) {
+fn log_to(policy: &LogConfig, console: &Console, target: &str, level: Level, message: &str) {
     let logger = policy.build(Box::new(console.clone())).unwrap();
     let mut record = Record::builder();
     let pairs = [("n", 7)];
@@ -39,16 +39,16 @@ fn log_to(policy: &LogPolicy, console: &Console, target: &str, level: Level, mes
     logger.log(&record.args(format_args!("{message}")).build());
 }
 
-fn console_of(policy: &LogPolicy, target: &str, level: Level) -> String {
+fn console_of(policy: &LogConfig, target: &str, level: Level) -> String {
     let console = Console::default();
     log_to(policy, &console, target, level, "hello");
     console.text()
 }
 
-fn with_level(level: &str) -> LogPolicy {
-    LogPolicy {
+fn with_level(level: &str) -> LogConfig {
+    LogConfig {
         level: level.to_owned(),
-        ..LogPolicy::default()
+        ..LogConfig::default()
     }
 }
 
@@ -56,9 +56,9 @@ fn with_level(level: &str) -> LogPolicy {
 fn console_and_file_get_the_same_line_with_time_in_microseconds() {
     let dir = tempdir().unwrap();
     let path = dir.path().join("logs/app.log");
-    let policy = LogPolicy {
+    let policy = LogConfig {
         file: Some(path.clone()),
-        ..LogPolicy::default()
+        ..LogConfig::default()
     };
     let console = Console::default();
     log_to(&policy, &console, "t", Level::Warn, "größe \u{1b}[31m");
@@ -73,10 +73,10 @@ fn console_and_file_get_the_same_line_with_time_in_microseconds() {
 fn without_console_only_the_file_is_written() {
     let dir = tempdir().unwrap();
     let path = dir.path().join("app.log");
-    let policy = LogPolicy {
+    let policy = LogConfig {
         file: Some(path.clone()),
         console: false,
-        ..LogPolicy::default()
+        ..LogConfig::default()
     };
     assert_eq!(console_of(&policy, "t", Level::Info), "");
     assert!(fs::read_to_string(path).unwrap().contains("hello"));
@@ -84,9 +84,9 @@ fn without_console_only_the_file_is_written() {
 
 #[test]
 fn without_console_and_file_nothing_is_enabled() {
-    let policy = LogPolicy {
+    let policy = LogConfig {
         console: false,
-        ..LogPolicy::default()
+        ..LogConfig::default()
     };
     let logger = policy.build(Box::new(io::sink())).unwrap();
     assert_eq!(logger.filter(), LevelFilter::Off);
@@ -94,9 +94,9 @@ fn without_console_and_file_nothing_is_enabled() {
 
 #[test]
 fn json_lines_parse() {
-    let policy = LogPolicy {
+    let policy = LogConfig {
         format: LogFormat::Json,
-        ..LogPolicy::default()
+        ..LogConfig::default()
     };
     let parsed: Value = serde_json::from_str(&console_of(&policy, "t", Level::Info)).unwrap();
     assert_eq!(
@@ -109,11 +109,11 @@ fn json_lines_parse() {
 fn the_file_rotates_by_the_policy() {
     let dir = tempdir().unwrap();
     let path = dir.path().join("app.log");
-    let policy = LogPolicy {
+    let policy = LogConfig {
         file: Some(path),
         max_file_bytes: 1,
-        keep: 2,
-        ..LogPolicy::default()
+        rotated_files: 2,
+        ..LogConfig::default()
     };
     for message in ["one", "two", "three", "four"] {
         log_to(&policy, &Console::default(), "t", Level::Info, message);
@@ -133,7 +133,7 @@ fn the_filter_is_that_of_rust_log() {
 }
 
 #[test]
-fn a_mistyped_filter_is_an_error_that_says_what_to_write() {
+fn a_mistyped_filter_is_an_error_with_advice() {
     for bad in ["dbug", "info,fetch_all=loud", "info/a/b", "fetch_all="] {
         let error = with_level(bad)
             .build(Box::new(io::sink()))
@@ -148,7 +148,7 @@ fn a_mistyped_filter_is_an_error_that_says_what_to_write() {
 }
 
 #[test]
-fn an_option_wins_over_the_environment_and_that_over_the_default() {
+fn option_overrides_environment_and_that_the_default() {
     let given = |level: &str| Some(level.to_owned());
     assert_eq!(pick_level(given("trace"), given("warn")), "trace");
     assert_eq!(pick_level(None, given("warn")), "warn");
@@ -159,9 +159,9 @@ fn an_option_wins_over_the_environment_and_that_over_the_default() {
 #[test]
 fn a_bad_path_fails_at_the_start() {
     let dir = tempdir().unwrap();
-    let policy = LogPolicy {
+    let policy = LogConfig {
         file: Some(dir.path().to_owned()),
-        ..LogPolicy::default()
+        ..LogConfig::default()
     };
     let error = policy
         .build(Box::new(io::sink()))
@@ -176,11 +176,11 @@ fn a_bad_path_fails_at_the_start() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_failing_file_is_told_once_and_the_console_goes_on() {
+fn a_failing_file_is_reported_once_and_the_console_continues() {
     let console = Console::default();
-    let policy = LogPolicy {
+    let policy = LogConfig {
         file: Some("/dev/full".into()),
-        ..LogPolicy::default()
+        ..LogConfig::default()
     };
     let logger = policy.build(Box::new(console.clone())).unwrap();
     for message in ["one", "two"] {
@@ -205,7 +205,7 @@ fn a_failing_file_is_told_once_and_the_console_goes_on() {
 #[test]
 fn installing_makes_it_the_log_of_the_process() {
     let console = Console::default();
-    LogPolicy::default()
+    LogConfig::default()
         .install_with(Box::new(console.clone()))
         .unwrap();
     log::info!(n = 1; "installed");
@@ -213,7 +213,7 @@ fn installing_makes_it_the_log_of_the_process() {
     assert!(console.text().contains(": installed n=1\n"));
     assert_eq!(log::max_level(), LevelFilter::Info);
     assert!(
-        LogPolicy::default()
+        LogConfig::default()
             .install_with(Box::new(io::stderr()))
             .is_err(),
         "a second log is refused"

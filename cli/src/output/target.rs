@@ -1,47 +1,49 @@
-//! Where it is written to.
+//! The destination of records.
 
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
-use crate::exit::Stop;
+use crate::display::sanitize;
+use crate::exit::CliError;
 
-/// A destination that is open.
-pub(crate) enum Target {
+/// An open destination.
+pub(crate) enum OutputTarget {
+    /// The name in messages, and the file.
     File(String, File),
     Stdout,
 }
 
-impl Target {
-    /// Opens the file, which loses what it had; `None` and `-` are stdout.
-    pub(crate) fn open(path: Option<&Path>) -> Result<Self, Stop> {
+impl OutputTarget {
+    /// Creates or truncates the file; `None` and `-` are stdout.
+    pub(crate) fn open(path: Option<&Path>) -> Result<Self, CliError> {
         let Some(path) = path.filter(|path| path.as_os_str() != "-") else {
             return Ok(Self::Stdout);
         };
-        let name = Self::name(path);
+        let name = Self::display_name(path);
         let file = File::create(path).map_err(|error| {
             let hint = match error.kind() {
                 io::ErrorKind::NotFound => ": its directory must exist",
                 _ => "",
             };
-            Stop::file(format!("--output {name}: cannot be written: {error}{hint}"))
+            CliError::file(format!("--output {name}: cannot be written: {error}{hint}"))
         })?;
         Ok(Self::File(name, file))
     }
 
-    /// How messages call a file.
-    pub(crate) fn name(path: &Path) -> String {
-        crate::show::shown(path.as_os_str().as_encoded_bytes())
+    /// The name of a file in messages.
+    pub(crate) fn display_name(path: &Path) -> String {
+        sanitize(path.as_os_str().as_encoded_bytes())
     }
 
-    /// Its name, whether it has something already, and itself.
-    pub(super) fn start(self) -> (String, bool, Box<dyn Write + Send>) {
+    /// The name, whether the file has content already, and the destination to write to.
+    pub(super) fn into_parts(self) -> (String, bool, Box<dyn Write + Send>) {
         match self {
             Self::File(name, file) => {
-                let begun = file
+                let has_content = file
                     .metadata()
                     .is_ok_and(|meta| meta.is_file() && meta.len() > 0);
-                (name, begun, Box::new(file))
+                (name, has_content, Box::new(file))
             }
             Self::Stdout => ("stdout".to_owned(), false, Box::new(io::stdout())),
         }

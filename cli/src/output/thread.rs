@@ -1,6 +1,6 @@
-//! The thread that writes.
+//! The thread that writes records.
 
-use std::io;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -8,81 +8,66 @@ use std::time::Instant;
 use async_channel::Receiver;
 use futures_lite::future;
 
-use super::{Chunk, Form, PATIENCE, Target, Writer};
-use crate::exit::Stop;
-use crate::format::Sink;
-use crate::progress::Progress;
-use crate::state::{Keeper, State};
+use super::{OutputChunk, OutputEncoding, OutputTarget, RETRY_DELAY, RecordWriter};
+use crate::exit::CliError;
+use crate::output::format::RecordSink;
+use crate::state::{ResumeState, StateWriter, state_error};
+use crate::ui::progress::ProgressDisplay;
 
-/// So many buffers wait for the writing thread; then the fetching waits too.
-const WAITING: usize = 8;
+/// The most buffers in the queue of the writing thread. When it is full, fetching waits.
+const QUEUE_CAPACITY: usize = 8;
 
-/// What is to be written, and where.
-pub(crate) struct Written {
-    pub(crate) form: Form,
-    /// Where the lines would run into its bar.
-    pub(crate) progress: Option<Progress>,
-    /// To be told what is written.
-    pub(crate) state: Option<State>,
-    pub(crate) target: Target,
+/// What is written, and where.
+pub(crate) struct OutputOptions {
+    pub(crate) encoding: OutputEncoding,
+    /// A progress bar on the same terminal, hidden during writes.
+    pub(crate) progress: Option<ProgressDisplay>,
+    pub(crate) state: Option<ResumeState>,
+    pub(crate) target: OutputTarget,
 }
 
-/// The thread that writes.
-pub(crate) struct Output {
+/// A handle to the writing thread.
+pub(crate) struct OutputThread {
+    /// The thread of a second destination.
     also: Option<Box<Self>>,
-    thread: JoinHandle<Result<(), Failed>>,
-    /// The file's name, for messages.
+    thread: JoinHandle<Result<(), OutputError>>,
+    /// The name of the destination in messages.
     name: String,
-    /// What helps when the disk is full.
+    /// Advice for a full disk.
     when_full: &'static str,
 }
 
-/// What could not be written.
-enum Failed {
+/// Why writing failed.
+enum OutputError {
     Records(io::Error),
-    State(Stop),
+    State(CliError),
 }
 
-impl Output {
-    /// Starts the thread.
-    pub(crate) fn start(written: Written) -> io::Result<(Self, Writer)> {
-        let (sender, receiver) = async_channel::bounded(WAITING);
-        let (name, begun, out) = written.target.start();
-        let when_full = match &written.state {
+impl OutputThread {
+    pub(crate) fn start(options: OutputOptions) -> io::Result<(Self, RecordWriter)> {
+        let (sender, receiver) = async_channel::bounded(QUEUE_CAPACITY);
+        let (name, has_content, out) = options.target.into_parts();
+        let when_full = match &options.state {
             Some(_) => ": make room, then run the same command again",
             None => "",
         };
-        let form = Arc::new(written.form);
-        let (encoder, progress, mut state) = (form.clone(), written.progress, written.state);
+        let encoding = Arc::new(options.encoding);
+        let (progress, state) = (options.progress, options.state);
+        let opened = encoding.clone();
         let write = move || {
-            let result = (|| {
-                let encoder = &encoder.encoder;
-                let head = if begun { Vec::new() } else { encoder.head() };
-                let mut sink = encoder.begin(out).map_err(Failed::Records)?;
-                if !head.is_empty() {
-                    sink.write(&head).map_err(Failed::Records)?;
-                }
-                if let Some(state) = &mut state {
-                    state.keeper.wrote(&head, &[]);
-                }
-                Writing {
-                    progress,
-                    sink,
-                    state,
-                }
-                .all(&receiver)
-            })();
-            // Whoever would write more must learn that it is over.
+            let result = WriterLoop::open(&opened, out, has_content, progress, state)
+                .and_then(|writer| writer.run(&receiver));
+            // Writers must notice the end.
             receiver.close();
             result
         };
         let thread = std::thread::Builder::new()
             .name("writer".into())
             .spawn(write)?;
-        let writer = Writer {
+        let writer = RecordWriter {
             also: None,
-            chunk: Chunk::default(),
-            form,
+            chunk: OutputChunk::default(),
+            encoding,
             sender,
         };
         let output = Self {
@@ -94,15 +79,15 @@ impl Output {
         Ok((output, writer))
     }
 
-    /// Ends together with another.
+    /// Joins another thread together with this one.
     pub(crate) fn and(mut self, also: Self) -> Self {
         self.also = Some(Box::new(also));
         self
     }
 
-    /// Waits until all is written, or until `give_up` says so. `false` if the reader of stdout has
-    /// gone.
-    pub(crate) fn finish(mut self, give_up: impl Fn() -> bool) -> Result<bool, Stop> {
+    /// Waits until everything is written, or `give_up` is true. `false` if the reader of stdout has
+    /// closed it.
+    pub(crate) fn finish(mut self, give_up: impl Fn() -> bool) -> Result<bool, CliError> {
         let also = self.also.take();
         let own = self.finish_own(&give_up)?;
         match also {
@@ -111,79 +96,111 @@ impl Output {
         }
     }
 
-    fn finish_own(self, give_up: &impl Fn() -> bool) -> Result<bool, Stop> {
+    fn finish_own(self, give_up: &impl Fn() -> bool) -> Result<bool, CliError> {
         while !self.thread.is_finished() {
             if give_up() {
                 return Ok(true);
             }
-            std::thread::sleep(PATIENCE);
+            std::thread::sleep(RETRY_DELAY);
         }
         match self.thread.join() {
             Ok(Ok(())) => Ok(true),
-            Ok(Err(Failed::Records(error))) if error.kind() == io::ErrorKind::BrokenPipe => {
+            Ok(Err(OutputError::Records(error))) if error.kind() == io::ErrorKind::BrokenPipe => {
                 Ok(false)
             }
-            Ok(Err(Failed::Records(error))) => {
+            Ok(Err(OutputError::Records(error))) => {
                 let hint = match error.kind() {
                     io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => self.when_full,
                     _ => "",
                 };
                 let name = self.name;
-                Err(Stop::file(format!(
+                Err(CliError::file(format!(
                     "--output {name}: cannot be written further: {error}{hint}"
                 )))
             }
-            Ok(Err(Failed::State(stop))) => Err(stop),
-            Err(_) => Err(Stop::internal("the writing thread panicked")),
+            Ok(Err(OutputError::State(error))) => Err(error),
+            Err(_) => Err(CliError::internal("the writing thread panicked")),
         }
     }
 }
 
-/// What the thread has.
-struct Writing {
-    progress: Option<Progress>,
-    sink: Box<dyn Sink>,
-    state: Option<State>,
+/// The state of the thread.
+struct WriterLoop {
+    progress: Option<ProgressDisplay>,
+    sink: Box<dyn RecordSink>,
+    state: Option<ResumeState>,
 }
 
-/// What the thread does next.
-enum Next {
+enum WriterStep {
+    /// Make durable what was written.
     Commit,
     End,
-    Write(Chunk),
+    Write(OutputChunk),
 }
 
-impl Writing {
-    fn all(mut self, receiver: &Receiver<Chunk>) -> Result<(), Failed> {
+impl WriterLoop {
+    /// Writes the beginning of the file, unless it has one.
+    fn open(
+        encoding: &OutputEncoding,
+        out: Box<dyn Write + Send>,
+        has_content: bool,
+        progress: Option<ProgressDisplay>,
+        mut state: Option<ResumeState>,
+    ) -> Result<Self, OutputError> {
+        let encoder = &encoding.encoder;
+        let header = match has_content {
+            true => Vec::new(),
+            false => encoder.header(),
+        };
+        let mut sink = encoder.open_sink(out).map_err(OutputError::Records)?;
+        if !header.is_empty() {
+            sink.write(&header).map_err(OutputError::Records)?;
+        }
+        if let Some(state) = &mut state {
+            state.writer.add_written(&header, &[]);
+        }
+        Ok(Self {
+            progress,
+            sink,
+            state,
+        })
+    }
+
+    fn run(mut self, receiver: &Receiver<OutputChunk>) -> Result<(), OutputError> {
         loop {
-            match self.next(receiver) {
-                Next::Commit => self.tell_state(Keeper::commit)?,
-                Next::End => break,
-                Next::Write(chunk) => {
-                    self.write(&chunk.bytes).map_err(Failed::Records)?;
+            match self.next_step(receiver) {
+                WriterStep::Commit => self.update_state(StateWriter::commit)?,
+                WriterStep::End => break,
+                WriterStep::Write(chunk) => {
+                    self.write(&chunk.bytes).map_err(OutputError::Records)?;
                     if let Some(state) = &mut self.state {
-                        state.keeper.wrote(&chunk.bytes, &chunk.done);
+                        state.writer.add_written(&chunk.bytes, &chunk.completed);
                     }
                 }
             }
         }
-        self.sink.finish().map_err(Failed::Records)?;
-        self.tell_state(Keeper::finish)
+        self.sink.finish().map_err(OutputError::Records)?;
+        self.update_state(StateWriter::finish)
     }
 
-    /// A chunk, unless it is time to make durable what was written.
-    fn next(&self, receiver: &Receiver<Chunk>) -> Next {
-        let due = self.state.as_ref().and_then(|state| state.keeper.due());
+    /// Waits for a chunk, but no longer than until the next commit.
+    fn next_step(&self, receiver: &Receiver<OutputChunk>) -> WriterStep {
+        let due = self.state.as_ref().and_then(|state| state.writer.due());
         if due.is_some_and(|due| due <= Instant::now()) {
-            return Next::Commit;
+            return WriterStep::Commit;
         }
-        let receive = async { receiver.recv().await.map_or(Next::End, Next::Write) };
+        let receive = async {
+            receiver
+                .recv()
+                .await
+                .map_or(WriterStep::End, WriterStep::Write)
+        };
         match (receiver.try_recv(), due) {
-            (Ok(chunk), _) => Next::Write(chunk),
+            (Ok(chunk), _) => WriterStep::Write(chunk),
             (Err(_), None) => future::block_on(receive),
             (Err(_), Some(due)) => future::block_on(future::or(receive, async {
                 smol::Timer::at(due).await;
-                Next::Commit
+                WriterStep::Commit
             })),
         }
     }
@@ -196,19 +213,22 @@ impl Writing {
         }
     }
 
-    fn tell_state(&mut self, what: impl Fn(&mut Keeper) -> io::Result<()>) -> Result<(), Failed> {
+    fn update_state(
+        &mut self,
+        update: impl Fn(&mut StateWriter) -> io::Result<()>,
+    ) -> Result<(), OutputError> {
         let Some(state) = &mut self.state else {
             return Ok(());
         };
-        // Archives belong to the records: they come before them.
-        if let Some(store) = &state.archives {
-            store
+        // Archives must be durable before the records of their bodies.
+        if let Some(archives) = &state.archives {
+            archives
                 .sync()
-                .map_err(|error| Failed::State(Stop::file(error)))?;
+                .map_err(|error| OutputError::State(CliError::file(error)))?;
         }
-        what(&mut state.keeper).map_err(|error| {
+        update(&mut state.writer).map_err(|error| {
             let what = "cannot be written further";
-            Failed::State(crate::state::stop(&state.kept.directory, &error, what))
+            OutputError::State(state_error(&state.view.directory, &error, what))
         })
     }
 }

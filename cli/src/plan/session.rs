@@ -1,4 +1,4 @@
-//! What servers know their client by: cookies, and passwords by host.
+//! Cookies, and the credentials of a netrc file.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -8,43 +8,49 @@ use fetch_driver::{CookieJar, Settings};
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderValue};
 
-use crate::args::Args;
-use crate::exit::Stop;
-use crate::logins::Logins;
-use crate::replace::{Readers, Replaced};
+use crate::args::CliArgs;
+use crate::exit::CliError;
+use crate::input::netrc::NetrcLogins;
+use crate::output::replace::{AtomicFile, FileAccess};
 
-/// A jar that is written to a file at the end.
+/// A cookie jar that is written to a file at the end.
 pub(crate) struct CookieFile {
-    file: Replaced,
+    file: AtomicFile,
     jar: CookieJar,
 }
 
 impl CookieFile {
-    /// Replaces the file, or leaves it as it was. Others than its owner cannot read it.
+    /// Replaces the file atomically. Only its owner can read it.
     ///
     /// # Errors
     ///
     /// If it cannot be written.
-    pub(crate) fn write(&self) -> Result<(), Stop> {
+    pub(crate) fn write(&self) -> Result<(), CliError> {
         let text = self.jar.to_netscape();
-        self.file.write(text.as_bytes(), Readers::Owner)
+        self.file.write(text.as_bytes(), FileAccess::Owner)
     }
 }
 
-/// The cookies of the options: those for every URL go into the field, those of files into a jar.
+/// Puts cookies given as text into the field `Cookie` of every request, and those of files into a jar.
 ///
 /// # Errors
 ///
 /// If a file cannot be used.
-pub(super) fn cookies(args: &Args, settings: &mut Settings) -> Result<Option<CookieFile>, Stop> {
+pub(super) fn set_cookies(
+    args: &CliArgs,
+    settings: &mut Settings,
+) -> Result<Option<CookieFile>, CliError> {
     let session = &args.session;
     let (fields, files): (Vec<_>, Vec<_>) =
         session.cookie.iter().partition(|text| text.contains('='));
     if !fields.is_empty() {
         let pairs: Vec<_> = fields.iter().map(|text| text.trim()).collect();
         let value = HeaderValue::try_from(pairs.join("; "));
-        let mut value = value
-            .map_err(|_| Stop::usage("--cookie: no header field can hold this text".to_owned()))?;
+        let mut value = value.map_err(|_| {
+            CliError::usage(
+                "--cookie: not valid in a header field: remove control characters".to_owned(),
+            )
+        })?;
         value.set_sensitive(true);
         settings.headers.insert(COOKIE, value);
     }
@@ -55,46 +61,48 @@ pub(super) fn cookies(args: &Args, settings: &mut Settings) -> Result<Option<Coo
     for file in files.into_iter().filter(|file| !file.is_empty()) {
         load(&jar, file, session.cookie_jar.as_deref())?;
     }
-    settings.cookies = true;
     settings.cookie_jar = Some(jar.clone());
     let target = session.cookie_jar.clone();
-    let target = target.map(|path| Replaced::new("--cookie-jar", path));
+    let target = target.map(|path| AtomicFile::new("--cookie-jar", path));
     Ok(target.transpose()?.map(|file| CookieFile { file, jar }))
 }
 
-/// The file that the jar is written to need not exist at the first time.
-fn load(jar: &CookieJar, file: &str, target: Option<&Path>) -> Result<(), Stop> {
+/// Loads a file into the jar. The file of `--cookie-jar` need not exist yet.
+fn load(jar: &CookieJar, file: &str, target: Option<&Path>) -> Result<(), CliError> {
     match fs::read_to_string(file) {
         Ok(text) => jar.load(&text).map_err(|why| {
-            let form = "it is no file of cookies in Netscape's form";
-            Stop::usage(format!("--cookie {file}: {form}: {why}"))
+            let form = "not a cookie file in Netscape format";
+            CliError::usage(format!("--cookie {file}: {form}: {why}"))
         }),
         Err(error) if error.kind() == ErrorKind::NotFound && target == Some(Path::new(file)) => {
             Ok(())
         }
-        Err(error) => Err(Stop::file(format!(
-            "--cookie {file}: cannot be read: {error}: it holds no =, so it is the name of a file"
+        Err(error) => Err(CliError::file(format!(
+            "--cookie {file}: cannot be read: {error}: a value without = is the name of a file"
         ))),
     }
 }
 
-/// The logins of a netrc file, unless `-u` or `-H` say more.
+/// Reads the netrc file, unless `-u` or `-H` set `Authorization` for every request.
 ///
 /// # Errors
 ///
-/// If the file cannot be read, or makes no sense.
-pub(super) fn logins(args: &Args, headers: &HeaderMap) -> Result<Option<Logins>, Stop> {
+/// If the file cannot be read or parsed.
+pub(super) fn read_netrc(
+    args: &CliArgs,
+    headers: &HeaderMap,
+) -> Result<Option<NetrcLogins>, CliError> {
     let session = &args.session;
     let wanted = session.netrc || session.netrc_optional || session.netrc_file.is_some();
     if !wanted || headers.contains_key(AUTHORIZATION) {
         return Ok(None);
     }
-    let usual = || {
+    let default_path = || {
         let named = std::env::var_os("NETRC").map(PathBuf::from);
         named.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".netrc")))
     };
-    let Some(path) = session.netrc_file.clone().or_else(usual) else {
-        return Err(Stop::usage(
+    let Some(path) = session.netrc_file.clone().or_else(default_path) else {
+        return Err(CliError::usage(
             "--netrc: there is no $HOME: write --netrc-file FILE",
         ));
     };
@@ -106,10 +114,11 @@ pub(super) fn logins(args: &Args, headers: &HeaderMap) -> Result<Option<Logins>,
         Err(error) => {
             let path = path.display();
             let why = format!("--netrc: {path}: cannot be read: {error}");
-            return Err(Stop::file(why));
+            return Err(CliError::file(why));
         }
     };
-    let logins = Logins::parse(&text);
-    let logins = logins.map_err(|why| Stop::usage(format!("--netrc: {}:{why}", path.display())))?;
+    let logins = NetrcLogins::parse(&text);
+    let logins =
+        logins.map_err(|why| CliError::usage(format!("--netrc: {}:{why}", path.display())))?;
     Ok(Some(logins))
 }

@@ -1,69 +1,75 @@
-//! What the fetcher is built with.
+//! The settings of the fetcher.
 
 use std::fs;
 use std::num::NonZeroUsize;
 
 use clap::Parser;
-use fetch_driver::{Identity, Settings};
-use fetch_proto::Config;
+use fetch_driver::{ClientIdentity, Settings};
+use fetch_proto::EngineConfig;
 
-use super::reload::Reload;
-use super::{request, rules};
-use crate::args::{Args, PolicyOption, Retry, Speed, Time};
-use crate::exit::Stop;
-use crate::given::Given;
+use super::policy::{self, PolicyReload};
+use super::request;
+use crate::args::explicit::ExplicitOptions;
+use crate::args::{CliArgs, LimitArgs, PolicyArgs, RetryArgs, TimeoutArgs};
+use crate::exit::CliError;
 
-/// Descriptors that are needed for other things than connections.
+/// File descriptors reserved for other things than connections.
 const SPARE_FILES: u64 = 64;
 
-pub(super) fn settings(args: &Args) -> Result<Settings, Stop> {
+/// The settings of limits, rules, header fields and trusted certificates.
+pub(super) fn new(args: &CliArgs) -> Result<Settings, CliError> {
     let mut settings = Settings::default();
-    settings.concurrency = args.speed.concurrency;
-    settings.threads = args.parallel.threads.unwrap_or_else(cores);
-    settings.rules = rules::rules(args)?;
-    request::headers(args, &mut settings.headers)?;
-    for path in &args.net.cacert {
+    settings.update_config(|config| config.concurrency(args.limits.concurrency));
+    settings.threads = args.threads.threads.unwrap_or_else(cores);
+    let rules = policy::rules(args)?;
+    settings.update_config(|config| config.rules(rules));
+    request::set_headers(args, &mut settings.headers)?;
+    for path in &args.network.cacert {
         let pem = fs::read(path).map_err(|error| {
-            Stop::file(format!(
+            CliError::file(format!(
                 "--cacert {}: cannot be read: {error}",
                 path.display()
             ))
         })?;
-        settings.ca_certificates.push(pem);
+        settings.tls.ca_certificates.push(pem);
     }
-    // An archive has bodies as they came.
+    // A WARC file has bodies as they were received.
     settings.decode = !args.request.no_compressed && args.save.warc.is_none();
-    settings.host_rate = args.speed.host_rate;
-    settings.insecure = args.net.insecure;
-    settings.per_host = Some(args.speed.per_host);
-    settings.rate = args.speed.rate;
+    if let Some(rate) = args.limits.host_rate {
+        settings.update_config(|config| config.host_rate(rate));
+    }
+    settings.tls.insecure = args.network.insecure;
+    settings.update_config(|config| config.per_host(args.limits.per_host));
+    if let Some(rate) = args.limits.rate {
+        settings.update_config(|config| config.rate(rate));
+    }
     settings.seed = args.retry.seed;
-    let entries = args.net.resolve.iter();
-    settings.resolve = entries
+    let entries = args.network.resolve.iter();
+    settings.route.resolve = entries
         .map(|e| (e.host.clone(), e.port, e.addresses.clone()))
         .collect();
     Ok(settings)
 }
 
-/// The way to servers: for what opens connections alone.
-pub(super) fn route(args: &Args, settings: &mut Settings) -> Result<(), Stop> {
+/// Sets how servers are reached: proxies, protocol version, client certificate.
+pub(super) fn set_route(args: &CliArgs, settings: &mut Settings) -> Result<(), CliError> {
     let route = &args.route;
-    settings.connect_to.clone_from(&route.connect_to);
+    settings.route.connect_to.clone_from(&route.connect_to);
     settings.http2 = route.http2();
-    settings.proxy = route
+    settings.route.proxy = route
         .proxies()
-        .map_err(|error| Stop::usage(error.to_string()))?;
-    settings.unix_socket.clone_from(&route.unix_socket);
+        .map_err(|error| CliError::usage(error.to_string()))?;
+    settings.route.unix_socket.clone_from(&route.unix_socket);
     if let Some(path) = &route.cert {
         let read = |option: &str, path: &std::path::Path| {
             fs::read(path).map_err(|error| {
-                Stop::file(format!(
+                CliError::file(format!(
                     "{option} {}: cannot be read: {error}",
                     path.display()
                 ))
             })
         };
-        settings.client_certificate = Some(Identity {
+        settings.tls.client_certificate = Some(ClientIdentity {
             cert_pem: read("--cert", path)?,
             key_pem: match &route.key {
                 Some(key) => read("--key", key)?,
@@ -74,49 +80,45 @@ pub(super) fn route(args: &Args, settings: &mut Settings) -> Result<(), Stop> {
     Ok(())
 }
 
-/// The engine's limits and rules as these options say, the others being at their defaults: for what
-/// opens no connection.
+/// The engine's configuration by these options alone, for commands that open no connection.
 ///
 /// # Errors
 ///
 /// If options contradict each other.
-pub(crate) fn config(
-    policy: &PolicyOption,
-    given: Given,
-    speed: Speed,
-    retry: Retry,
-    time: Time,
-) -> Result<Config, Stop> {
-    let defaults = Args::try_parse_from(["fetch-all"]).map_err(Stop::internal)?;
-    let args = Args {
-        given,
-        speed,
+pub(crate) fn engine_config(
+    policy: &PolicyArgs,
+    explicit: ExplicitOptions,
+    limits: LimitArgs,
+    retry: RetryArgs,
+    timeouts: TimeoutArgs,
+) -> Result<EngineConfig, CliError> {
+    let defaults = CliArgs::try_parse_from(["fetch-all"]).map_err(CliError::internal)?;
+    let args = CliArgs {
+        explicit,
+        limits,
         retry,
-        time,
+        timeouts,
         ..defaults
     };
-    let settings = settings(&args)?;
+    let settings = new(&args)?;
     match &policy.policy {
-        Some(path) => Reload::new(path.clone(), &settings, &args).config(),
-        None => Ok(settings.engine_config()),
+        Some(path) => PolicyReload::new(path.clone(), &settings, &args).config(),
+        None => Ok(settings.config.clone()),
     }
 }
 
-/// The cores that this process may use.
+/// The number of cores that this process may use.
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
-/// No more connections than this process may have files open.
-pub(super) fn limit_connections(
-    concurrency: usize,
-    settings: &mut Settings,
-    notes: &mut Vec<String>,
-) {
+/// Limits connections to the files that this process may have open.
+pub(super) fn limit_connections(settings: &mut Settings, warnings: &mut Vec<String>) {
+    let concurrency = settings.config.concurrency_limit();
     let files = match fetch_smol::raise_fd_limit() {
         Ok(files) => files,
         Err(error) => {
-            notes.push(format!("the limit on open files cannot be raised: {error}"));
+            warnings.push(format!("the limit on open files cannot be raised: {error}"));
             1024
         }
     };
@@ -124,11 +126,11 @@ pub(super) fn limit_connections(
         .unwrap_or(usize::MAX)
         .max(1);
     if concurrency > room {
-        notes.push(format!(
-            "-j {concurrency} becomes {room}: this process may have {files} files open; \
+        warnings.push(format!(
+            "-j {concurrency} is reduced to {room}: this process may have {files} files open; \
              raise the limit with ulimit -n"
         ));
     }
-    settings.concurrency = concurrency.min(room);
-    settings.max_connections = (settings.connection_limit() > room).then_some(room);
+    settings.update_config(|config| config.concurrency(concurrency.min(room)));
+    settings.pool.max_connections = (settings.connection_limit() > room).then_some(room);
 }

@@ -1,58 +1,64 @@
-//! One site's robots.txt.
+//! The robots.txt of one site.
 
 use std::time::Duration;
 
 use fetch_driver::{Method, Policy, Request};
-use fetch_proto::{Redirects, Rules};
+use fetch_proto::{PolicyRules, RedirectPolicy};
 use fetch_smol::{Fetcher, StreamExt};
 use texting_robots::Robot;
 use url::Url;
 
-/// What is read of a file: the least that RFC 9309, 2.5, asks for.
-const MOST: usize = 500 << 10;
+/// The bytes of a file that are read: the minimum of RFC 9309, 2.5.
+const MAX_BYTES: usize = 500 << 10;
 
 /// RFC 9309, 2.3.1.2: at least five.
-const REDIRECTS: u16 = 5;
+const MAX_REDIRECTS: u16 = 5;
 
-/// The longest delay that is obeyed.
-const LONGEST: Duration = Duration::from_secs(60);
+/// A longer Crawl-delay counts as this one.
+const MAX_DELAY: Duration = Duration::from_secs(60);
 
-/// What a site lets this program fetch.
-pub(super) enum File {
-    /// There is none.
-    All,
-    /// It could not be had, for this reason.
-    None(String),
+/// What a site allows this program to fetch.
+pub(super) enum RobotsFile {
+    /// The site has no file: everything is allowed.
+    AllowAll,
+    /// The file could not be fetched, for this reason: nothing is allowed.
+    Unavailable(String),
+    /// The rules, and the length of the text.
     Rules(Box<Robot>, usize),
 }
 
-impl File {
-    /// Fetches the file of the site `origin`, for the program that calls itself `agent`.
-    pub(super) async fn fetch(fetcher: &Fetcher, rules: &Rules, origin: &str, agent: &str) -> Self {
-        match read(fetcher, rules, origin).await {
+impl RobotsFile {
+    /// Fetches the file of the site `origin`, and selects the rules for `agent`.
+    pub(super) async fn fetch(
+        fetcher: &Fetcher,
+        rules: &PolicyRules,
+        origin: &str,
+        agent: &str,
+    ) -> Self {
+        match fetch_text(fetcher, rules, origin).await {
             Ok(Some(text)) => {
                 let agent = agent.to_owned();
                 smol::unblock(move || Self::parse(&text, &agent)).await
             }
-            Ok(None) => Self::All,
-            Err(why) => Self::None(why),
+            Ok(None) => Self::AllowAll,
+            Err(why) => Self::Unavailable(why),
         }
     }
 
     fn parse(text: &[u8], agent: &str) -> Self {
         match Robot::new(agent, text) {
             Ok(robot) => Self::Rules(Box::new(robot), text.len()),
-            // Whoever wrote it did not write rules.
-            Err(_) => Self::All,
+            // A text that cannot be parsed has no rules.
+            Err(_) => Self::AllowAll,
         }
     }
 
-    /// Why the URL may not be fetched, if it may not.
-    pub(super) fn refuses(&self, url: &Url) -> Option<String> {
+    /// Why the URL may not be fetched. `None` if it may.
+    pub(super) fn refusal(&self, url: &Url) -> Option<String> {
         match self {
-            Self::All => None,
-            Self::None(why) => Some(format!(
-                "robots.txt could not be fetched, so nothing of this site is: {why}"
+            Self::AllowAll => None,
+            Self::Unavailable(why) => Some(format!(
+                "robots.txt could not be fetched, so nothing of this site is allowed: {why}"
             )),
             Self::Rules(robot, _) if robot.allowed(url.as_str()) => None,
             Self::Rules(..) => Some("robots.txt does not allow it".to_owned()),
@@ -64,26 +70,30 @@ impl File {
             return None;
         };
         let delay = Duration::try_from_secs_f32(robot.delay?).ok()?;
-        (!delay.is_zero()).then(|| delay.min(LONGEST))
+        (!delay.is_zero()).then(|| delay.min(MAX_DELAY))
     }
 
-    /// About how much memory it takes.
+    /// The approximate memory use in bytes.
     pub(super) fn size(&self) -> usize {
         match self {
-            Self::All | Self::None(_) => 256,
+            Self::AllowAll | Self::Unavailable(_) => 256,
             // Each rule becomes a regular expression.
             Self::Rules(_, length) => 1024 + 16 * length,
         }
     }
 }
 
-/// The text; `None` if the site has none.
-async fn read(fetcher: &Fetcher, rules: &Rules, origin: &str) -> Result<Option<Vec<u8>>, String> {
+/// Fetches the text. `None` if the site has no file.
+async fn fetch_text(
+    fetcher: &Fetcher,
+    rules: &PolicyRules,
+    origin: &str,
+) -> Result<Option<Vec<u8>>, String> {
     let request =
         Request::get(format!("{origin}/robots.txt")).map_err(|error| error.to_string())?;
     let policy = Policy::clone(rules.policy(&Method::Get, request.url()))
         .max_body(u64::MAX)
-        .redirects(Redirects::limit(REDIRECTS));
+        .redirects(RedirectPolicy::limit(MAX_REDIRECTS));
     let response = fetcher.open(request.policy(policy)).await;
     let mut response = response.map_err(|error| error.to_string())?;
     match response.status.as_u16() {
@@ -92,14 +102,14 @@ async fn read(fetcher: &Fetcher, rules: &Rules, origin: &str) -> Result<Option<V
         _ => return Ok(None),
     }
     let mut text = Vec::new();
-    while text.len() < MOST
+    while text.len() < MAX_BYTES
         && let Some(chunk) = response.body.next().await
     {
         text.extend_from_slice(&chunk.map_err(|error| error.to_string())?);
     }
-    if text.len() > MOST {
-        // Half a rule may say something else than the whole.
-        text.truncate(MOST);
+    if text.len() > MAX_BYTES {
+        // A truncated rule may have another meaning: drop the last line.
+        text.truncate(MAX_BYTES);
         let end = text.iter().rposition(|byte| *byte == b'\n');
         text.truncate(end.unwrap_or(0));
     }
@@ -112,15 +122,15 @@ mod tests {
 
     fn allowed(file: &str, path: &str) -> bool {
         let url: Url = format!("https://a.test{path}").parse().unwrap();
-        File::parse(file.as_bytes(), "fetch-all")
-            .refuses(&url)
+        RobotsFile::parse(file.as_bytes(), "fetch-all")
+            .refusal(&url)
             .is_none()
     }
 
-    /// The rules of RFC 9309, 2.2: the longest match wins, then allow; a group of its own name before
-    /// that of all; `*` and `$`.
+    /// RFC 9309, 2.2: the longest match wins, then allow; a group for this agent overrides that of `*`;
+    /// `*` and `$` in paths.
     #[test]
-    fn rules_are_those_of_the_rfc() {
+    fn rules_follow_rfc_9309() {
         let file = "User-agent: *\nDisallow: /\n\nUser-agent: Fetch-All\nDisallow: /a\nAllow: /a/b\n\
                     Disallow: /*.gif$\nAllow: /same\nDisallow: /same\nDisallow: /ä\n";
         for (path, expected) in [
@@ -143,13 +153,13 @@ mod tests {
     }
 
     #[test]
-    fn delays_are_obeyed_up_to_a_minute() {
+    fn crawl_delays_are_capped_at_a_minute() {
         let delay = |text: &str| {
             let text = format!("User-agent: *\nCrawl-delay: {text}\n");
-            File::parse(text.as_bytes(), "fetch-all").crawl_delay()
+            RobotsFile::parse(text.as_bytes(), "fetch-all").crawl_delay()
         };
         assert_eq!(delay("1.5"), Some(Duration::from_millis(1500)));
-        assert_eq!(delay("86400"), Some(LONGEST));
+        assert_eq!(delay("86400"), Some(MAX_DELAY));
         assert_eq!((delay("0"), delay("-1"), delay("x")), (None, None, None));
     }
 }

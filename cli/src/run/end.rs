@@ -1,4 +1,4 @@
-//! The end: what is left is written, told, and judged.
+//! The end of a run: flush, summary, report, exit code.
 
 use std::io::Write;
 use std::num::NonZeroU64;
@@ -7,83 +7,86 @@ use std::time::{Duration, Instant};
 
 use fetch_driver::FetchAll;
 
-use super::{End, Run};
-use crate::demo;
-use crate::exit::{Code, Stop};
-use crate::output::{Flushed, Output, PATIENCE};
+use super::{ActiveRun, RunEnd};
+use crate::commands::demo;
+use crate::exit::{CliError, ExitStatus};
+use crate::output::{FlushResult, OutputThread, RETRY_DELAY};
 use crate::plan::CookieFile;
-use crate::report::{self, Report};
-use crate::robots::Admitted;
-use crate::summary::Summary;
+use crate::robots::AdmittedRequests;
+use crate::ui::report::{self, RunReport};
+use crate::ui::summary::RunSummary;
 
-/// How long a second signal leaves to write what is known.
-const LAST_WAIT: Duration = Duration::from_millis(500);
+/// The time to flush records after a second signal.
+const ABORT_TIMEOUT: Duration = Duration::from_millis(500);
 
-impl Run {
-    /// Writes all that is left, tells the summary, and chooses the exit code.
+impl ActiveRun {
+    /// Writes everything that is left, prints the summary and returns the exit code.
     pub(super) fn finish(
         mut self,
-        end: End,
-        outcomes: FetchAll<Admitted>,
-        output: Output,
+        end: RunEnd,
+        fetches: FetchAll<AdmittedRequests>,
+        output: OutputThread,
         demo: bool,
-    ) -> Result<u8, Stop> {
+    ) -> Result<u8, CliError> {
         let elapsed = self.started.elapsed();
-        self.batch.shared.stopped.store(true, Relaxed);
-        let kept = self.keep_rest();
-        let written = self.write_rest(end, output);
+        self.outcomes.shared.stopped.store(true, Relaxed);
+        let saved = self.finish_bodies();
+        let written = self.finish_records(end, output);
         let cookies = self.cookies.as_ref().map_or(Ok(()), CookieFile::write);
         self.progress.clear();
         if matches!(written, Ok(false)) {
-            // Who reads the records has enough: no reason to say more.
+            // The reader of the records has closed the pipe, like `head`: this is no error.
             return Ok(0);
         }
-        let counts = self.counts(&outcomes);
+        let counts = self.counts(&fetches);
         if let Some(statsd) = self.monitor.statsd() {
             statsd.flush(&counts);
         }
-        let stopped = self.stopped(end);
-        let summary = self.batch.summary(elapsed, outcomes.stats(), stopped);
+        let stopped = self.stop_reason(end);
+        let summary = self.outcomes.summary(elapsed, fetches.stats(), stopped);
         if !self.silent {
             let _ = std::io::stderr().write_all(summary.to_string().as_bytes());
         }
-        let state = self.batch.check_state();
-        if matches!(end, End::Deadline | End::FailEarly) {
-            self.batch.shared.worst.note(Code::Unfinished);
+        let state = self.outcomes.check_state();
+        if matches!(end, RunEnd::Deadline | RunEnd::FailEarly) {
+            self.outcomes
+                .shared
+                .exit_status
+                .record(ExitStatus::Unfinished);
         }
-        let ends = [written.map(drop), kept, cookies, state];
-        let ended = ends.into_iter().collect::<Result<(), Stop>>();
-        let code = match &ended {
-            Ok(()) => self.code(demo),
-            Err(stop) => stop.code as u8,
+        let results = [written.map(drop), saved, cookies, state];
+        let result = results.into_iter().collect::<Result<(), CliError>>();
+        let code = match &result {
+            Ok(()) => self.exit_code(demo),
+            Err(error) => error.code as u8,
         };
-        // Written also where the run ended badly.
-        let report = self.report(code, &summary);
-        ended.and(report)?;
+        // The report is written after an error, too.
+        let report = self.write_report(code, &summary);
+        result.and(report)?;
         if demo && !self.silent && self.signals.code() == 0 {
             let _ = writeln!(std::io::stderr(), "\n{}", demo::HINT);
         }
         Ok(code)
     }
 
-    /// Why it ended before all was fetched, if it did.
-    fn stopped(&self, end: End) -> Option<&'static str> {
+    /// Why the run ended before every URL was fetched; `None` if it did not.
+    fn stop_reason(&self, end: RunEnd) -> Option<&'static str> {
         match end {
-            End::Deadline => Some("--deadline"),
-            End::DiskFull => Some("bodies can be kept no more"),
-            End::FailEarly if self.max_errors == Some(NonZeroU64::MIN) => {
-                Some("after the first failure, as asked for")
+            RunEnd::Deadline => Some("--deadline"),
+            RunEnd::DiskFull => Some("bodies cannot be saved"),
+            RunEnd::FailEarly if self.max_errors == Some(NonZeroU64::MIN) => {
+                Some("--fail-early: a failure")
             }
-            End::FailEarly => Some("--max-errors: too many failures"),
-            _ if self.signals.count() > 0 => Some("by a signal"),
+            RunEnd::FailEarly => Some("--max-errors: too many failures"),
+            _ if self.signals.count() > 0 => Some("interrupted by a signal"),
             _ => None,
         }
     }
 
-    /// Writes the page that tells of it, if one is asked for.
-    fn report(&self, code: u8, summary: &Summary<'_>) -> Result<(), Stop> {
+    /// Writes the page of `--report`.
+    fn write_report(&self, code: u8, summary: &RunSummary<'_>) -> Result<(), CliError> {
         self.report.as_ref().map_or(Ok(()), |file| {
-            let report = Report {
+            let report = RunReport {
                 code,
                 engine: self.fetcher.stats(),
                 started: self.epoch,
@@ -93,46 +96,47 @@ impl Run {
         })
     }
 
-    /// Takes what is being kept still, and ends the archives.
-    fn keep_rest(&mut self) -> Result<(), Stop> {
-        let Some(mut keeper) = self.keeper.take() else {
+    /// Waits for the bodies that are being saved, and ends the archives.
+    fn finish_bodies(&mut self) -> Result<(), CliError> {
+        let Some(mut saver) = self.body_saver.take() else {
             return Ok(());
         };
         while self.signals.count() < 2
-            && let Some((outcome, kept)) = keeper.drain()
+            && let Some((outcome, saved)) = saver.wait_saved()
         {
-            if kept.error.is_none() || keeper.store.is_full().is_none() {
-                self.batch
-                    .take(&outcome, Some(&kept), self.monitor.statsd());
+            if saved.error.is_none() || saver.store.full_reason().is_none() {
+                let statsd = self.monitor.statsd();
+                self.outcomes.record(&outcome, Some(&saved), statsd);
             }
         }
-        let ended = keeper.store.finish();
-        match keeper.store.is_full() {
-            Some(full) => Err(Stop::file(format!(
-                "{full}: stopped, as no more bodies can be kept: make room, and run it again"
+        let finished = saver.store.finish();
+        match saver.store.full_reason() {
+            Some(reason) => Err(CliError::file(format!(
+                "{reason}: stopped because no more bodies can be saved: make room, then run the \
+                 same command again"
             ))),
-            None => ended.map_err(Stop::file),
+            None => finished.map_err(CliError::file),
         }
     }
 
-    /// Writes what is left; not much longer after a second signal.
-    fn write_rest(&mut self, end: End, output: Output) -> Result<bool, Stop> {
+    /// Flushes the records, with a timeout after a second signal.
+    fn finish_records(&mut self, end: RunEnd, output: OutputThread) -> Result<bool, CliError> {
         let begin = Instant::now();
-        let give_up = || self.signals.count() > 1 && begin.elapsed() > LAST_WAIT;
-        while self.batch.writer.try_flush() == Flushed::Full && !give_up() {
-            std::thread::sleep(PATIENCE);
+        let give_up = || self.signals.count() > 1 && begin.elapsed() > ABORT_TIMEOUT;
+        while self.outcomes.writer.try_flush() == FlushResult::Full && !give_up() {
+            std::thread::sleep(RETRY_DELAY);
         }
-        let all = end == End::Finished && self.signals.count() == 0;
-        self.batch.end(all);
+        let is_complete = end == RunEnd::Finished && self.signals.count() == 0;
+        self.outcomes.close(is_complete);
         output.finish(give_up)
     }
 
-    /// What to exit with if all could be written.
-    fn code(&self, demo: bool) -> u8 {
+    /// The exit code if everything could be written.
+    fn exit_code(&self, demo: bool) -> u8 {
         match self.signals.code() {
-            // What fails in the demo is meant to.
+            // The failures of the demo are intended.
             0 if demo => 0,
-            0 => self.batch.shared.worst.get(),
+            0 => self.outcomes.shared.exit_status.get(),
             signal => signal,
         }
     }

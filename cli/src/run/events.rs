@@ -1,4 +1,4 @@
-//! Outcomes with their bodies kept, and the clock between them.
+//! The events of the main loop: outcomes, after their bodies are saved, and ticks.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -7,41 +7,40 @@ use std::time::Duration;
 use fetch_driver::{ErrorKind, FetchAll, FetchError, Outcome};
 use futures_lite::Stream;
 
-use super::keeper::Keeper;
-use crate::robots::Admitted;
-use crate::save::Kept;
+use super::body_saver::BodySaver;
+use crate::outcome::saved_body::SavedBody;
+use crate::robots::AdmittedRequests;
 
-/// How often the bar, the signals and the buffers are looked at.
+/// The interval of progress updates, flushes and checks for signals.
 const TICK: Duration = Duration::from_millis(100);
 
-/// So many outcomes are taken one after the other before the clock is looked at.
-const STREAK: u32 = 256;
+/// The most consecutive outcomes before the timer is polled.
+const MAX_STREAK: u32 = 256;
 
-/// What happened.
 #[allow(
     clippy::large_enum_variant,
-    reason = "it lives on the stack, for a moment"
+    reason = "it is a short-lived value on the stack"
 )]
-pub(super) enum Event {
+pub(super) enum RunEvent {
     End,
-    Outcome(Outcome, Option<Kept>),
+    Outcome(Outcome, Option<SavedBody>),
     Tick,
 }
 
-/// The outcomes, and the clock, which has its turn even when there are many.
-pub(super) struct Events<'a> {
-    /// Whether there are no more outcomes.
+/// A source of events, in which many outcomes cannot starve the ticks.
+pub(super) struct RunEvents<'a> {
+    /// Whether `fetches` has ended.
     ended: bool,
-    pub(super) outcomes: &'a mut FetchAll<Admitted>,
+    pub(super) fetches: &'a mut FetchAll<AdmittedRequests>,
     streak: u32,
     tick: smol::Timer,
 }
 
-impl<'a> Events<'a> {
-    pub(super) fn new(outcomes: &'a mut FetchAll<Admitted>) -> Self {
+impl<'a> RunEvents<'a> {
+    pub(super) fn new(fetches: &'a mut FetchAll<AdmittedRequests>) -> Self {
         Self {
             ended: false,
-            outcomes,
+            fetches,
             streak: 0,
             tick: smol::Timer::interval(TICK),
         }
@@ -49,50 +48,50 @@ impl<'a> Events<'a> {
 
     pub(super) fn poll(
         &mut self,
-        mut keeper: Option<&mut Keeper>,
+        mut saver: Option<&mut BodySaver>,
         cx: &mut Context<'_>,
-    ) -> Poll<Event> {
-        if self.streak < STREAK
-            && let Poll::Ready(event) = self.poll_outcome(keeper.as_deref_mut(), cx)
+    ) -> Poll<RunEvent> {
+        if self.streak < MAX_STREAK
+            && let Poll::Ready(event) = self.poll_outcome(saver.as_deref_mut(), cx)
         {
             self.streak += 1;
             return Poll::Ready(event);
         }
         self.streak = 0;
         if Pin::new(&mut self.tick).poll_next(cx).is_ready() {
-            return Poll::Ready(Event::Tick);
+            return Poll::Ready(RunEvent::Tick);
         }
-        self.poll_outcome(keeper, cx)
+        self.poll_outcome(saver, cx)
     }
 
-    /// The next outcome, after its body is where it belongs; or the end.
+    /// The next outcome whose body is saved, or the end.
     fn poll_outcome(
         &mut self,
-        mut keeper: Option<&mut Keeper>,
+        mut saver: Option<&mut BodySaver>,
         cx: &mut Context<'_>,
-    ) -> Poll<Event> {
+    ) -> Poll<RunEvent> {
         loop {
-            if let Some(keeper) = &mut keeper {
-                if let Poll::Ready((outcome, kept)) = keeper.poll(cx) {
-                    return Poll::Ready(Event::Outcome(outcome, Some(kept)));
+            if let Some(saver) = &mut saver {
+                if let Poll::Ready((outcome, saved)) = saver.poll_saved(cx) {
+                    return Poll::Ready(RunEvent::Outcome(outcome, Some(saved)));
                 }
-                if !keeper.has_room() || (self.ended && !keeper.is_idle()) {
+                if !saver.has_capacity() || (self.ended && !saver.is_idle()) {
                     return Poll::Pending;
                 }
             }
             if self.ended {
-                return Poll::Ready(Event::End);
+                return Poll::Ready(RunEvent::End);
             }
-            let Some(outcome) = ready!(Pin::new(&mut *self.outcomes).poll_next(cx)) else {
+            let Some(outcome) = ready!(Pin::new(&mut *self.fetches).poll_next(cx)) else {
                 self.ended = true;
                 continue;
             };
-            let back = match &mut keeper {
-                Some(keeper) => keeper.take(outcome),
+            let started = match &mut saver {
+                Some(saver) => saver.start(outcome),
                 None => Err(outcome),
             };
-            if let Err(outcome) = back {
-                return Poll::Ready(Event::Outcome(outcome, None));
+            if let Err(outcome) = started {
+                return Poll::Ready(RunEvent::Outcome(outcome, None));
             }
         }
     }

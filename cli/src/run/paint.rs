@@ -1,39 +1,39 @@
-//! What `--tui` shows.
+//! The screen of `--tui`.
 
 use std::time::Duration;
 
 use fetch_driver::FetchAll;
 
-use super::Run;
-use crate::robots::Admitted;
-use crate::screen::{HostRow, Picture};
+use super::ActiveRun;
+use crate::robots::AdmittedRequests;
+use crate::ui::screen::{HostRow, ScreenView};
 
-/// How often there is a new picture.
-const PAUSE: Duration = Duration::from_millis(200);
+/// The least time between two updates.
+const INTERVAL: Duration = Duration::from_millis(200);
 
-/// The most hosts in it.
-const HOSTS: usize = 40;
+/// The most hosts on the screen.
+const MAX_HOSTS: usize = 40;
 
-impl Run {
-    /// Shows how it stands, if there is a screen and it is time.
-    pub(super) async fn paint(&mut self, outcomes: &FetchAll<Admitted>) {
+impl ActiveRun {
+    /// Updates the screen, if there is one and an update is due.
+    pub(super) async fn paint(&mut self, fetches: &FetchAll<AdmittedRequests>) {
         let now = self.started.elapsed();
-        if self.progress.screen().is_none() || now < self.painted + PAUSE {
+        if self.progress.screen().is_none() || now < self.painted + INTERVAL {
             return;
         }
         self.painted = now;
-        let counts = self.counts(outcomes);
-        let mut picture = Picture::new(counts, &self.batch.tally);
-        picture.stopping = self.stopping;
-        let backlog = self.batch.shared.backlog.as_ref();
-        let top = backlog.map(|backlog| backlog.top(HOSTS));
+        let counts = self.counts(fetches);
+        let mut view = ScreenView::new(counts, &self.outcomes.tally);
+        view.stopping = self.stopping;
+        let backlog = self.outcomes.shared.backlog.as_ref();
+        let top = backlog.map(|backlog| backlog.top(MAX_HOSTS));
         for (origin, queue) in top.unwrap_or_default() {
             let stats = self.fetcher.host_stats(&origin).await;
             let row = HostRow::new(&origin, &queue, stats.as_ref(), now);
-            picture.hosts.push(row);
+            view.hosts.push(row);
         }
         if let Some(screen) = self.progress.screen() {
-            screen.show(picture);
+            screen.show(view);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The beginning: everything is made, and then driven on this thread.
+//! The start of a run: builds everything, then runs the main loop on this thread.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -8,129 +8,151 @@ use fetch_driver::Settings;
 use fetch_smol::{Builder, Fetcher, Smol};
 use smol::Executor;
 
-use super::Run;
-use super::batch::Batch;
-use super::keeper::Keeper;
-use crate::backlog::{Backlog, Limits};
-use crate::eta::Eta;
-use crate::exit::Stop;
-use crate::format;
-use crate::input::{Reader, Requests, Shared};
-use crate::output::{Form, Output, Target, Writer, Written};
-use crate::plan::{self, Plan};
-use crate::progress::{Cleared, Console, Progress, View};
-use crate::record::Recorder;
-use crate::robots::{Admitted, Gatekeeper};
-use crate::save::Store;
-use crate::signals;
-use crate::state::State;
-use crate::write_out::WriteOut;
+use super::ActiveRun;
+use super::body_saver::BodySaver;
+use super::outcomes::RunOutcomes;
+use crate::exit::CliError;
+use crate::input::backlog::{HostBacklog, HostLimits};
+use crate::input::{ListReader, RequestStream, SharedProgress};
+use crate::output::format;
+use crate::output::record::RecordBuilder;
+use crate::output::write_out::WriteOut;
+use crate::output::{OutputEncoding, OutputOptions, OutputTarget, OutputThread, RecordWriter};
+use crate::plan::{self, RunPlan};
+use crate::robots::{AdmittedRequests, RobotsContext};
+use crate::save::BodyStore;
+use crate::state::ResumeState;
+use crate::ui::eta::EtaEstimator;
+use crate::ui::progress::{ClearOnDrop, ConsoleWriter, ProgressDisplay, ProgressView};
+use crate::ui::screen;
+use crate::ui::signals;
 
-/// Runs the plan and says what to exit with.
+/// Runs the plan and returns the exit code.
 ///
 /// # Errors
 ///
 /// If something cannot be started, or the records cannot be written.
-pub(crate) fn run(mut plan: Plan) -> Result<u8, Stop> {
-    let signals = signals::listen().map_err(Stop::internal)?;
-    let progress = Progress::new(plan.view, &signals);
-    let _cleared = Cleared(progress.clone());
-    let console = Box::new(Console(progress.clone()));
-    let logging = plan.log.install_with(console);
-    logging.map_err(|error| plan::log_stop(&error))?;
-    // Whether decisions are worth telling, the log knows only now.
-    plan.settings.events = Settings::default().events;
-    let tell = teller(&progress, plan.silent);
-    plan.notes.iter().for_each(|note| tell(note));
-    // Before the fetcher, which measures from its beginning.
-    let monitor = plan.monitor.start(&tell)?;
+pub(crate) fn run(mut plan: RunPlan) -> Result<u8, CliError> {
+    let signals = signals::listen(screen::restore).map_err(CliError::internal)?;
+    let progress = ProgressDisplay::new(plan.console.view, &signals);
+    let _cleared = ClearOnDrop(progress.clone());
+    let console = Box::new(ConsoleWriter(progress.clone()));
+    let logging = plan.console.log.install_with(console);
+    logging.map_err(|error| plan::log_error(&error))?;
+    let print_message = message_printer(&progress, plan.console.silent);
+    plan.console
+        .warnings
+        .iter()
+        .for_each(|warning| print_message(warning));
+    // Before the fetcher, whose metrics start with it.
+    let monitor = plan.console.monitor.start(&print_message)?;
     let executor = Arc::new(Executor::new());
     let own = Smol::on(&executor);
-    // Several threads have executors of their own, and this one just waits for them.
-    let adapter = match plan.settings.threads > 1 {
+    // Several threads have their own executors, and this thread only waits for them.
+    let adapter = match plan.client.settings.threads > 1 {
         true => Smol::default(),
         false => own,
     };
     let epoch = SystemTime::now();
-    let fetcher = fetcher(adapter.clone(), &plan.settings, plan.record.take())?;
+    let fetcher = build_fetcher(
+        adapter.clone(),
+        &plan.client.settings,
+        plan.output.recording.take(),
+    )?;
 
-    let (method, body) = (plan.feed.method.as_str(), &plan.feed.body);
-    let recorder = Arc::new(Recorder::new(epoch, method, body, plan.headers));
-    let store = plan.store.take().map(Arc::new);
-    let kept = plan.state.as_ref().map(|state| state.kept.clone());
-    let (output, writer) = Outputs {
-        form: Form {
-            encoder: format::encoder(plan.format, plan.demo.is_some()),
-            kept: kept.is_some(),
-            recorder: recorder.clone(),
+    let (method, body) = (
+        plan.input.template.method.as_str(),
+        &plan.input.template.body,
+    );
+    let builder = Arc::new(RecordBuilder::new(
+        epoch,
+        method,
+        body,
+        plan.output.record_headers,
+    ));
+    let store = plan.output.store.take().map(Arc::new);
+    let state_view = plan.output.state.as_ref().map(|state| state.view.clone());
+    let (output, writer) = OutputSetup {
+        encoding: OutputEncoding {
+            encoder: format::encoder(plan.output.format, plan.is_demo),
+            has_state: state_view.is_some(),
+            builder: builder.clone(),
         },
-        progress: progress.is_shown().then(|| progress.clone()),
-        state: plan.state.take(),
+        progress: progress.has_bar().then(|| progress.clone()),
+        state: plan.output.state.take(),
         store: store.clone(),
-        target: plan.target,
-        write_out: plan.write_out.take(),
+        target: plan.output.target,
+        write_out: plan.output.write_out.take(),
     }
     .start()?;
-    let watched = plan.view != View::None;
-    let shared = Arc::new(Shared::new(watched.then(Backlog::default)));
-    let reader = Reader {
-        feed: plan.feed,
-        ledger: kept.as_ref().map(|kept| kept.ledger.clone()),
-        max_errors: plan.max_errors,
-        seen: plan.dedupe.then(Default::default),
+    let has_display = plan.console.view != ProgressView::None;
+    let shared = Arc::new(SharedProgress::new(has_display.then(HostBacklog::default)));
+    let reader = ListReader {
+        template: plan.input.template,
+        ledger: state_view.as_ref().map(|view| view.ledger.clone()),
+        max_errors: plan.stop.max_errors,
+        duplicates: plan.input.dedupe.then(Default::default),
         shared: shared.clone(),
         store: store.clone(),
         writer: writer.clone(),
-        tell,
+        print: print_message,
         seq: 0,
     };
-    let requests = Requests::new(reader.start(plan.sources).map_err(Stop::internal)?);
-    let gatekeeper = plan.robots.map(|agent| Gatekeeper {
+    let requests = RequestStream::new(
+        reader
+            .start(plan.input.list.sources)
+            .map_err(CliError::internal)?,
+    );
+    let gatekeeper = plan.input.robots.map(|agent| RobotsContext {
         agent,
         executor: executor.clone(),
         fetcher: fetcher.clone(),
-        rules: plan.settings.rules.clone(),
+        rules: plan.client.settings.config.rules_ref().clone(),
         shared: shared.clone(),
         writer: writer.clone(),
     });
-    let mut outcomes = fetcher.fetch_stream(Admitted::new(requests, gatekeeper));
-    if let Some(total) = plan.total {
-        outcomes = outcomes.with_total(total);
+    let mut fetches = fetcher.fetch_stream(AdmittedRequests::new(requests, gatekeeper));
+    if let Some(total) = plan.input.list.total {
+        fetches = fetches.with_total(total);
     }
-    let mut run = Run {
-        batch: Batch::new(shared, writer, plan.fail, kept),
-        cookies: plan.cookies,
-        deadline: plan.deadline,
+    let mut run = ActiveRun {
+        outcomes: RunOutcomes::new(shared, writer, plan.stop.fail, state_view),
+        cookies: plan.client.cookies,
+        deadline: plan.stop.deadline,
         epoch,
-        eta: Eta::new(Limits::of(&plan.settings.engine_config())),
+        eta: EtaEstimator::new(HostLimits::new(&plan.client.settings.config)),
         fetcher,
-        keeper: store.map(|store| Keeper::new(store, recorder, plan.fail)),
-        max_errors: plan.max_errors,
+        body_saver: store.map(|store| BodySaver::new(store, builder, plan.stop.fail)),
+        max_errors: plan.stop.max_errors,
         monitor,
         painted: Duration::ZERO,
         progress,
-        reload: plan.reload,
-        report: plan.report,
+        reload: plan.client.reload,
+        report: plan.output.report,
         signals,
-        silent: plan.silent,
+        silent: plan.console.silent,
         started: Instant::now(),
         stopping: false,
-        total: plan.total,
+        total: plan.input.list.total,
     };
-    let end = adapter.block_on(executor.run(run.drive(&mut outcomes)));
-    run.finish(end, outcomes, output, plan.demo.is_some())
+    let end = adapter.block_on(executor.run(run.drive(&mut fetches)));
+    run.finish(end, fetches, output, plan.is_demo)
 }
 
-fn teller(progress: &Progress, silent: bool) -> Box<dyn Fn(&str) + Send> {
+fn message_printer(progress: &ProgressDisplay, silent: bool) -> Box<dyn Fn(&str) + Send> {
     let progress = progress.clone();
     Box::new(move |message| {
         if !silent {
-            progress.tell(message);
+            progress.print_message(message);
         }
     })
 }
 
-fn fetcher(adapter: Smol, settings: &Settings, record: Option<File>) -> Result<Fetcher, Stop> {
+fn build_fetcher(
+    adapter: Smol,
+    settings: &Settings,
+    record: Option<File>,
+) -> Result<Fetcher, CliError> {
     let settings = settings.clone();
     let mut builder = Builder::new(adapter).settings(|all| *all = settings);
     if let Some(file) = record {
@@ -138,47 +160,47 @@ fn fetcher(adapter: Smol, settings: &Settings, record: Option<File>) -> Result<F
     }
     builder
         .build()
-        .map_err(|error| Stop::usage(error.to_string()))
+        .map_err(|error| CliError::usage(error.to_string()))
 }
 
-/// Where records go, and what `-w` prints.
-struct Outputs {
-    form: Form,
-    /// The bar that lines would run into.
-    progress: Option<Progress>,
-    state: Option<State>,
-    store: Option<Arc<Store>>,
-    target: Target,
+/// The outputs of records and of `-w`.
+struct OutputSetup {
+    encoding: OutputEncoding,
+    /// A bar on the same terminal.
+    progress: Option<ProgressDisplay>,
+    state: Option<ResumeState>,
+    store: Option<Arc<BodyStore>>,
+    target: OutputTarget,
     write_out: Option<WriteOut>,
 }
 
-impl Outputs {
-    fn start(mut self) -> Result<(Output, Writer), Stop> {
+impl OutputSetup {
+    fn start(mut self) -> Result<(OutputThread, RecordWriter), CliError> {
         if let Some(state) = &mut self.state {
             state.archives = self.store;
         }
-        let recorder = self.form.recorder.clone();
-        let records = Output::start(Written {
-            form: self.form,
+        let builder = self.encoding.builder.clone();
+        let records = OutputThread::start(OutputOptions {
+            encoding: self.encoding,
             progress: self.progress.clone(),
             state: self.state,
             target: self.target,
         });
-        let (output, writer) = records.map_err(Stop::internal)?;
+        let (output, writer) = records.map_err(CliError::internal)?;
         let Some(write_out) = self.write_out else {
             return Ok((output, writer));
         };
-        let lines = Output::start(Written {
-            form: Form {
+        let lines = OutputThread::start(OutputOptions {
+            encoding: OutputEncoding {
                 encoder: Box::new(write_out),
-                kept: false,
-                recorder,
+                has_state: false,
+                builder,
             },
             progress: self.progress,
             state: None,
-            target: Target::Stdout,
+            target: OutputTarget::Stdout,
         });
-        let lines = lines.map_err(Stop::internal)?;
+        let lines = lines.map_err(CliError::internal)?;
         Ok((output.and(lines.0), writer.and(lines.1)))
     }
 }

@@ -1,8 +1,8 @@
-//! The extension of a file's name, from what its bytes are said to be.
+//! File extensions by `Content-Type`.
 
-/// Types that the web has most of, and the extension that people give them: as in the registry of
-/// media types and in Apache's `mime.types`.
-const KNOWN: &[(&str, &str)] = &[
+/// The most common types of the web, with extensions from the registry of media types and Apache's
+/// `mime.types`.
+const EXTENSIONS: &[(&str, &str)] = &[
     ("application/atom+xml", "atom"),
     ("application/epub+zip", "epub"),
     ("application/gzip", "gz"),
@@ -67,13 +67,13 @@ const KNOWN: &[(&str, &str)] = &[
     ("video/x-msvideo", "avi"),
 ];
 
-/// The extension for a `Content-Type`, without a dot; `bin` for what is not known.
+/// The extension for a `Content-Type`, without a dot; `bin` for unknown types.
 pub(super) fn extension(content_type: &str) -> &'static str {
     let media_type = content_type.split(';').next().unwrap_or_default();
     let media_type = media_type.trim().to_ascii_lowercase();
-    match KNOWN.binary_search_by(|(known, _)| (*known).cmp(&media_type)) {
-        Ok(place) => KNOWN[place].1,
-        // What builds on these is read as these.
+    match EXTENSIONS.binary_search_by(|(known, _)| (*known).cmp(&media_type)) {
+        Ok(index) => EXTENSIONS[index].1,
+        // Structured syntax suffixes (RFC 6838).
         Err(_) if media_type.ends_with("+json") => "json",
         Err(_) if media_type.ends_with("+xml") => "xml",
         Err(_) if media_type.starts_with("text/") => "txt",
@@ -86,12 +86,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_in_order() {
-        assert!(KNOWN.is_sorted_by(|a, b| a.0 < b.0));
+    fn the_table_is_sorted() {
+        assert!(EXTENSIONS.is_sorted_by(|a, b| a.0 < b.0));
     }
 
     #[test]
-    fn parameters_and_capitals_do_not_matter() {
+    fn parameters_and_case_do_not_matter() {
         for (content_type, expected) in [
             ("text/html; charset=utf-8", "html"),
             ("Image/JPEG", "jpg"),

@@ -1,30 +1,30 @@
-//! The names of files: made from a template, and harmless whatever a URL or a server says.
+//! File names from a template, safe on any system whatever a URL or a server contains.
 
 use ring::digest;
 use url::Url;
 
-use crate::checksum::hex;
+use crate::outcome::checksum::hex;
 
-/// The longest part of a path, in bytes: file systems take 255, and a number may be added.
-const MAX_PART: usize = 200;
+/// The longest component of a path, in bytes: file systems allow 255, and a number may be added.
+const MAX_COMPONENT: usize = 200;
 
-/// The longest path below the directory, in bytes.
+/// The longest path relative to the directory, in bytes.
 const MAX_PATH: usize = 1024;
 
-/// How a name is made.
+/// How files are named.
 #[derive(Clone, Debug)]
-pub(crate) enum Naming {
-    /// By what the bytes are: `ab/abcd….ext`.
+pub(crate) enum FileNaming {
+    /// By the digest of the body: `ab/abcd….ext`.
     Content,
-    Template(Template),
+    Template(NameTemplate),
 }
 
 /// A template such as `{host}/{seq}.{ext}`.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Template(Vec<Piece>);
+pub(crate) struct NameTemplate(Vec<NamePart>);
 
 #[derive(Clone, Debug, Eq, PartialEq)]
-enum Piece {
+enum NamePart {
     Ext,
     Hash,
     Host,
@@ -37,132 +37,135 @@ enum Piece {
     Text(String),
 }
 
-/// What a name can be made of.
+/// The values of placeholders.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Facts<'a> {
-    /// Without a dot.
+pub(crate) struct NameInputs<'a> {
+    /// The extension, without a dot.
     pub(crate) ext: &'a str,
-    /// The SHA-256 of the bytes.
+    /// The SHA-256 of the body.
     pub(crate) hash: &'a [u8],
     pub(crate) id: &'a str,
-    /// What the row says.
+    /// The name in the row.
     pub(crate) out: Option<&'a str>,
     pub(crate) seq: u64,
     pub(crate) url: &'a Url,
 }
 
-impl Template {
-    /// The last part of the URL's path, as curl's `-O`.
+impl NameTemplate {
+    /// The last segment of the URL's path, like curl's `-O`.
     pub(crate) fn remote_name() -> Self {
-        Self(vec![Piece::Name])
+        Self(vec![NamePart::Name])
     }
 
-    /// Reads a template; `{{` and `}}` are braces.
+    /// Parses a template; `{{` and `}}` are braces.
     ///
     /// # Errors
     ///
-    /// If it names something that is not known, or nothing at all.
+    /// If a placeholder is unknown, or the template is empty.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let mut pieces = Vec::new();
+        let mut parts = Vec::new();
         let mut rest = text;
         while let Some(at) = rest.find(['{', '}']) {
             let (before, from) = rest.split_at(at);
-            pieces.push(Piece::Text(before.to_owned()));
+            parts.push(NamePart::Text(before.to_owned()));
             if let Some(after) = from.strip_prefix("{{").or_else(|| from.strip_prefix("}}")) {
-                pieces.push(Piece::Text(from[..1].to_owned()));
+                parts.push(NamePart::Text(from[..1].to_owned()));
                 rest = after;
                 continue;
             }
             let inside = from.strip_prefix('{').and_then(|from| from.split_once('}'));
-            let (name, after) =
-                inside.ok_or_else(|| format!("{text:?}: a brace without its other: write {{{{"))?;
-            pieces.push(piece(name).ok_or_else(|| {
+            let (name, after) = inside
+                .ok_or_else(|| format!("{text:?}: unbalanced brace: write {{{{ for a brace"))?;
+            parts.push(parse_placeholder(name).ok_or_else(|| {
                 format!(
-                    "{{{name}}} is not known: there are {{ext}} {{hash}} {{host}} {{id}} {{name}} \
-                     {{out}} {{path}} {{query}} {{seq}}"
+                    "{{{name}}} is not known: use {{ext}} {{hash}} {{host}} {{id}} {{name}} \
+                     {{out}} {{path}} {{query}} or {{seq}}"
                 )
             })?);
             rest = after;
         }
-        pieces.push(Piece::Text(rest.to_owned()));
-        pieces.retain(|piece| *piece != Piece::Text(String::new()));
-        match pieces.is_empty() {
-            true => Err("an empty name: write one such as {host}/{seq}.{ext}".into()),
-            false => Ok(Self(pieces)),
+        parts.push(NamePart::Text(rest.to_owned()));
+        parts.retain(|part| *part != NamePart::Text(String::new()));
+        match parts.is_empty() {
+            true => Err("the template is empty: write one such as {host}/{seq}.{ext}".into()),
+            false => Ok(Self(parts)),
         }
     }
 
-    /// Whether the name is known before the response is.
-    pub(crate) fn is_known_beforehand(&self) -> bool {
+    /// Whether the name does not depend on the response.
+    pub(crate) fn is_known_before_fetch(&self) -> bool {
         !self
             .0
             .iter()
-            .any(|piece| matches!(piece, Piece::Ext | Piece::Hash))
+            .any(|part| matches!(part, NamePart::Ext | NamePart::Hash))
     }
 
-    fn fill(&self, facts: &Facts<'_>) -> String {
+    fn expand(&self, inputs: &NameInputs<'_>) -> String {
         let mut out = String::new();
-        for piece in &self.0 {
-            match piece {
-                Piece::Ext => out.push_str(facts.ext),
-                Piece::Hash => out.push_str(&hex(facts.hash)),
-                Piece::Host => out.push_str(&one(&host(facts.url))),
-                Piece::Id => out.push_str(&one(facts.id)),
-                Piece::Name => out.push_str(last(facts.url)),
-                Piece::Out => out.push_str(facts.out.unwrap_or_else(|| last(facts.url))),
-                Piece::Path => out.push_str(&path(facts.url)),
-                Piece::Query => out.push_str(&one(facts.url.query().unwrap_or_default())),
-                Piece::Seq => out.push_str(&facts.seq.to_string()),
-                Piece::Text(text) => out.push_str(text),
+        for part in &self.0 {
+            match part {
+                NamePart::Ext => out.push_str(inputs.ext),
+                NamePart::Hash => out.push_str(&hex(inputs.hash)),
+                NamePart::Host => out.push_str(&without_separators(&host_and_port(inputs.url))),
+                NamePart::Id => out.push_str(&without_separators(inputs.id)),
+                NamePart::Name => out.push_str(last_segment(inputs.url)),
+                NamePart::Out => {
+                    out.push_str(inputs.out.unwrap_or_else(|| last_segment(inputs.url)));
+                }
+                NamePart::Path => out.push_str(&url_path(inputs.url)),
+                NamePart::Query => {
+                    out.push_str(&without_separators(inputs.url.query().unwrap_or_default()));
+                }
+                NamePart::Seq => out.push_str(&inputs.seq.to_string()),
+                NamePart::Text(text) => out.push_str(text),
             }
         }
         out
     }
 }
 
-impl Naming {
-    /// The path below the directory, with `/` between its parts. What a row says goes before the
-    /// template.
-    pub(crate) fn path(&self, facts: &Facts<'_>) -> String {
-        match (self, facts.out) {
-            (_, Some(out)) => harmless(out),
+impl FileNaming {
+    /// The path relative to the directory, separated by `/`. The name in a row overrides the template.
+    pub(crate) fn path(&self, inputs: &NameInputs<'_>) -> String {
+        match (self, inputs.out) {
+            (_, Some(out)) => safe_path(out),
             (Self::Content, None) => {
-                let hash = hex(facts.hash);
-                format!("{}/{hash}.{}", &hash[..2], facts.ext)
+                let hash = hex(inputs.hash);
+                format!("{}/{hash}.{}", &hash[..2], inputs.ext)
             }
-            (Self::Template(template), None) => harmless(&template.fill(facts)),
+            (Self::Template(template), None) => safe_path(&template.expand(inputs)),
         }
     }
 
-    /// Whether the same name always means the same bytes.
+    /// Whether equal names have equal bytes.
     pub(crate) fn is_by_content(&self, out: Option<&str>) -> bool {
         matches!(self, Self::Content) && out.is_none()
     }
 }
 
-fn piece(name: &str) -> Option<Piece> {
+fn parse_placeholder(name: &str) -> Option<NamePart> {
     Some(match name {
-        "ext" => Piece::Ext,
-        "hash" => Piece::Hash,
-        "host" => Piece::Host,
-        "id" => Piece::Id,
-        "name" => Piece::Name,
-        "out" => Piece::Out,
-        "path" => Piece::Path,
-        "query" => Piece::Query,
-        "seq" => Piece::Seq,
+        "ext" => NamePart::Ext,
+        "hash" => NamePart::Hash,
+        "host" => NamePart::Host,
+        "id" => NamePart::Id,
+        "name" => NamePart::Name,
+        "out" => NamePart::Out,
+        "path" => NamePart::Path,
+        "query" => NamePart::Query,
+        "seq" => NamePart::Seq,
         _ => return None,
     })
 }
 
-fn host(url: &Url) -> String {
+fn host_and_port(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default().to_owned();
     url.port()
         .map_or_else(|| host.clone(), |port| format!("{host}_{port}"))
 }
 
-/// The path without its first slash; a directory's has the name of its index.
-fn path(url: &Url) -> String {
+/// The path without its first slash; a directory gets `index.html`.
+fn url_path(url: &Url) -> String {
     let path = url.path().trim_start_matches('/');
     match path.is_empty() || path.ends_with('/') {
         true => format!("{path}index.html"),
@@ -170,59 +173,59 @@ fn path(url: &Url) -> String {
     }
 }
 
-fn last(url: &Url) -> &str {
+fn last_segment(url: &Url) -> &str {
     match url.path().rsplit('/').next() {
         None | Some("") => "index.html",
         Some(name) => name,
     }
 }
 
-/// A text that is to be in one part of a path.
-fn one(text: &str) -> String {
+/// Makes a text a single component.
+fn without_separators(text: &str) -> String {
     text.replace(['/', '\\'], "_")
 }
 
-/// A relative path whose every part is the name of a file on any system, and leads nowhere else.
-fn harmless(path: &str) -> String {
+/// A relative path whose components are valid names on any system and stay in the directory.
+fn safe_path(path: &str) -> String {
     let parts = path
         .split(['/', '\\'])
         .filter(|part| !part.is_empty() && *part != ".");
-    let mut parts: Vec<_> = parts.map(part).collect();
+    let mut parts: Vec<_> = parts.map(safe_component).collect();
     if parts.is_empty() {
         parts.push("index.html".to_owned());
     }
-    let whole = parts.join("/");
-    if whole.len() <= MAX_PATH {
-        return whole;
+    let joined = parts.join("/");
+    if joined.len() <= MAX_PATH {
+        return joined;
     }
     let name = parts.pop().unwrap_or_default();
-    format!("~{}/{name}", short_hash(&whole))
+    format!("~{}/{name}", short_hash(&joined))
 }
 
-/// One part, with what some system would trip over replaced.
-fn part(part: &str) -> String {
-    let harmful = |c: char| c.is_control() || "<>:\"|?*".contains(c) || is_invisible(c);
-    let mut name: String = part
+/// One component, with everything replaced that any system cannot handle.
+fn safe_component(component: &str) -> String {
+    let is_unsafe = |c: char| c.is_control() || "<>:\"|?*".contains(c) || is_invisible(c);
+    let mut name: String = component
         .chars()
-        .map(|c| if harmful(c) { '_' } else { c })
+        .map(|c| if is_unsafe(c) { '_' } else { c })
         .collect();
     if name.ends_with(['.', ' ']) {
-        // Windows drops these, so that another name would be meant; `..` is the directory above.
+        // Windows drops these characters; `..` is the parent directory.
         name.pop();
         name.push('_');
     }
-    if is_device(&name) || name.starts_with(super::TEMPORARY) {
+    if is_device(&name) || name.starts_with(super::TEMPORARY_PREFIX) {
         name.insert(0, '_');
     }
-    shortened(name, part)
+    shortened(name, component)
 }
 
-/// Marks that turn the direction of a text, or are not seen: they make a name look like another.
+/// Direction marks and zero-width characters, which make a name look like another.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Names that are devices in Windows, whatever their extension.
+/// Device names of Windows, which have any extension.
 fn is_device(name: &str) -> bool {
     let stem = name
         .split('.')
@@ -237,9 +240,9 @@ fn is_device(name: &str) -> bool {
     matches!(stem.as_str(), "AUX" | "CON" | "NUL" | "PRN") || port("COM") || port("LPT")
 }
 
-/// A name that is too long ends with a digest of all of it, before its extension.
+/// Shortens a long name: a digest of the whole name goes before the extension.
 fn shortened(name: String, whole: &str) -> String {
-    if name.len() <= MAX_PART {
+    if name.len() <= MAX_COMPONENT {
         return name;
     }
     let extension = name.rsplit_once('.').map(|(_, extension)| extension);
@@ -248,12 +251,12 @@ fn shortened(name: String, whole: &str) -> String {
         Some(extension) => format!("~{}.{extension}", short_hash(whole)),
         None => format!("~{}", short_hash(whole)),
     };
-    let end = name.floor_char_boundary_of(MAX_PART - tail.len());
+    let end = name.floor_char_boundary_of(MAX_COMPONENT - tail.len());
     format!("{}{tail}", &name[..end])
 }
 
 trait FloorCharBoundary {
-    /// The last place at or before `at` where a character begins.
+    /// The last character boundary at or before `at`.
     fn floor_char_boundary_of(&self, at: usize) -> usize;
 }
 
@@ -276,7 +279,7 @@ mod tests {
 
     fn name(template: &str, url: &str, out: Option<&str>) -> String {
         let url = Url::parse(url).unwrap();
-        Naming::Template(Template::parse(template).unwrap()).path(&Facts {
+        FileNaming::Template(NameTemplate::parse(template).unwrap()).path(&NameInputs {
             ext: "txt",
             hash: &[0xab; 32],
             id: "row 1",
@@ -303,20 +306,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_template_is_told_why() {
+    fn errors_name_the_mistake() {
         for (text, why) in [
             ("{x}", "{x} is not known"),
             ("a{", "brace"),
             ("a}", "brace"),
             ("", "empty"),
         ] {
-            let error = Template::parse(text).unwrap_err();
+            let error = NameTemplate::parse(text).unwrap_err();
             assert!(error.contains(why), "{error}");
         }
     }
 
     #[test]
-    fn no_name_leads_out_of_the_directory_or_trips_a_system() {
+    fn names_are_safe_and_stay_in_the_directory() {
         for (out, expected) in [
             ("../../etc/passwd", "._/._/etc/passwd"),
             ("/etc/passwd", "etc/passwd"),
@@ -337,10 +340,13 @@ mod tests {
     }
 
     #[test]
-    fn long_names_are_cut_and_stay_different() {
+    fn long_names_are_shortened_and_stay_distinct() {
         let long = |end: &str| format!("{}{end}.jpeg", "ä".repeat(200));
         let [a, b] = ["a", "b"].map(|end| name("x", "http://a.test/", Some(&long(end))));
-        assert!(a != b && a.len() <= MAX_PART && a.ends_with(".jpeg"), "{a}");
+        assert!(
+            a != b && a.len() <= MAX_COMPONENT && a.ends_with(".jpeg"),
+            "{a}"
+        );
         let deep = "d/".repeat(2000) + "x";
         assert!(name("x", "http://a.test/", Some(&deep)).len() < 30);
     }

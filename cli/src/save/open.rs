@@ -1,4 +1,4 @@
-//! The places where bodies go, as the options name them.
+//! Opens the destinations of bodies from the options.
 
 use std::fs;
 use std::io;
@@ -8,55 +8,61 @@ use std::sync::{Arc, Mutex};
 use fetch_proto::Method;
 use http::HeaderMap;
 
-use super::directory::Directory;
-use super::name::{Naming, Template};
-use super::spool::Spool;
-use super::{Disk, Store, tar, warc};
-use crate::args::output::Save;
-use crate::exit::Stop;
+use super::directory::BodyDirectory;
+use super::name::{FileNaming, NameTemplate};
+use super::spool::BodySpool;
+use super::{BodyStore, DiskStatus, tar, warc};
+use crate::args::output::SaveArgs;
+use crate::exit::CliError;
 
-impl Store {
-    /// Opens what the options name. `headers` are the fields that every request has.
+impl BodyStore {
+    /// `headers` are the fields of every request.
     ///
     /// # Errors
     ///
-    /// If a directory or a file cannot be made.
-    pub(crate) fn open(save: &Save, method: &Method, headers: &HeaderMap) -> Result<Self, Stop> {
-        let disk = Arc::new(Disk::default());
+    /// If a directory or a file cannot be created.
+    pub(crate) fn open(
+        save: &SaveArgs,
+        method: &Method,
+        headers: &HeaderMap,
+    ) -> Result<Self, CliError> {
+        let disk = Arc::new(DiskStatus::default());
         let naming = match (&save.name_template, save.remote_name) {
-            (Some(template), _) => Naming::Template(template.clone()),
-            (None, true) => Naming::Template(Template::remote_name()),
-            (None, false) => Naming::Content,
+            (Some(template), _) => FileNaming::Template(template.clone()),
+            (None, true) => FileNaming::Template(NameTemplate::remote_name()),
+            (None, false) => FileNaming::Content,
         };
-        let known = matches!(&naming, Naming::Template(template) if template.is_known_beforehand());
-        if save.skip_existing && !known {
-            return Err(Stop::usage(
-                "--skip-existing: these names are known only after the fetch: \
-                 write -O, or --name-template without {hash} and {ext}",
+        let is_known =
+            matches!(&naming, FileNaming::Template(template) if template.is_known_before_fetch());
+        if save.skip_existing && !is_known {
+            return Err(CliError::usage(
+                "--skip-existing: file names depend on the response: \
+                 use -O, or --name-template without {hash} and {ext}",
             ));
         }
         let directory = match save.directory() {
-            Some(root) => Some(Directory {
+            Some(root) => Some(BodyDirectory {
                 clobber: save.clobber,
                 disk: disk.clone(),
                 naming,
-                root: make("--output-dir", root)?.to_owned(),
+                root: create_directory("--output-dir", root)?.to_owned(),
                 sync: !save.no_fsync,
             }),
             None => None,
         };
         let shards = match &save.tar {
             Some(path) => {
-                let path = make("--tar", path)?;
-                let shards = tar::Shards::open(path, save.tar_count, save.tar_size, disk.clone());
-                Some(shards.map_err(|error| Stop::file(format!("--tar {error}")))?)
+                let path = create_directory("--tar", path)?;
+                let shards =
+                    tar::TarShards::open(path, save.tar_count, save.tar_size, disk.clone());
+                Some(shards.map_err(|error| CliError::file(format!("--tar {error}")))?)
             }
             None => None,
         };
         let archive = match &save.warc {
             Some(path) => {
-                let warc = warc::Warc::open(path, save.warc_size, headers, disk.clone());
-                Some(warc.map_err(|error| Stop::file(format!("--warc {error}")))?)
+                let warc = warc::WarcWriter::open(path, save.warc_size, headers, disk.clone());
+                Some(warc.map_err(|error| CliError::file(format!("--warc {error}")))?)
             }
             None => None,
         };
@@ -64,7 +70,7 @@ impl Store {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         });
-        // Temporary files are where they can be renamed to their names.
+        // Temporary files are in the same file system, so that they can be renamed.
         let temporary = save.directory().or(save.tar.as_deref()).or(beside);
         Ok(Self {
             algorithm: save.checksum,
@@ -72,7 +78,7 @@ impl Store {
             disk: disk.clone(),
             method: method.clone(),
             skip_existing: save.skip_existing,
-            spool: Arc::new(Spool {
+            spool: Arc::new(BodySpool {
                 algorithm: save.checksum,
                 all: archive.is_some(),
                 directory: temporary.map(Path::to_owned),
@@ -84,20 +90,17 @@ impl Store {
     }
 }
 
-/// Makes a directory, unless it is there.
-fn make<'a>(option: &str, path: &'a Path) -> Result<&'a Path, Stop> {
-    let made = fs::create_dir_all(path).and_then(|()| {
-        // That it is there does not say that it can be written to.
-        tempfile::tempfile_in(path).map(drop)
-    });
-    made.map(|()| path).map_err(|error| {
+/// Creates a directory, unless it exists, and checks that it is writable.
+fn create_directory<'a>(option: &str, path: &'a Path) -> Result<&'a Path, CliError> {
+    let created = fs::create_dir_all(path).and_then(|()| tempfile::tempfile_in(path).map(drop));
+    created.map(|()| path).map_err(|error| {
         let hint = match error.kind() {
             io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
-                ": it is a file: write another name"
+                ": it is a file: choose another name"
             }
             _ => "",
         };
-        Stop::file(format!(
+        CliError::file(format!(
             "{option} {}: cannot be written: {error}{hint}",
             path.display()
         ))

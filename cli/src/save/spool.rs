@@ -1,90 +1,91 @@
-//! Bodies while they come: small ones in memory, larger ones in temporary files, digested on the way.
+//! Bodies while they are received: in memory, and in temporary files if they are large.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use fetch_driver::{ResponseHead, SaveBody, SaveError, Saved, Saving};
+use fetch_driver::{BodySink, BodyWriter, ResponseHead, SaveError, SaveReceipt};
 use smol::Task;
 use tempfile::NamedTempFile;
 
-use super::{Disk, TEMPORARY};
-use crate::checksum::{Algorithm, Digests, Hasher};
-use crate::item::Item;
+use super::{DiskStatus, TEMPORARY_PREFIX};
+use crate::mutex::lock;
+use crate::outcome::checksum::{BodyDigests, BodyHasher, DigestAlgorithm};
+use crate::outcome::row::RowAttachment;
 
-/// So much is gathered in memory before it is written, and while the last such piece is written: a
-/// body of up to this size makes no file before its end.
-const PIECE: usize = 128 << 10;
+/// The size of the buffer, in bytes. A smaller body gets no file before its end. While one buffer is
+/// written, the next one is filled.
+const BUFFER_SIZE: usize = 128 << 10;
 
-/// Where bodies wait until it is known what becomes of them.
+/// Receives bodies until their destinations are known.
 #[derive(Debug)]
-pub(crate) struct Spool {
-    /// Of each body.
-    pub(super) algorithm: Option<Algorithm>,
-    /// Whether bodies of all statuses are kept, not of 2xx alone.
+pub(crate) struct BodySpool {
+    /// Of an additional digest of each body.
+    pub(super) algorithm: Option<DigestAlgorithm>,
+    /// Whether bodies of all statuses are saved, or of 2xx only.
     pub(super) all: bool,
-    /// Where temporary files are made; without it bodies are digested and dropped.
+    /// The directory of temporary files; without it bodies are digested and dropped.
     pub(super) directory: Option<PathBuf>,
-    pub(super) disk: Arc<Disk>,
+    pub(super) disk: Arc<DiskStatus>,
 }
 
-impl SaveBody for Spool {
-    fn open(&self, head: &ResponseHead<'_>) -> Box<dyn Saving> {
-        let item = head
+impl BodySink for BodySpool {
+    fn open(&self, head: &ResponseHead<'_>) -> Box<dyn BodyWriter> {
+        let row = head
             .attached
-            .and_then(|attached| attached.downcast_ref::<Item>());
-        let expected = item.and_then(|item| Some(item.checksum.as_ref()?.algorithm));
-        Box::new(self.begin(expected, self.all || head.status.is_success()))
+            .and_then(|attached| attached.downcast_ref::<RowAttachment>());
+        let expected = row.and_then(|row| Some(row.checksum.as_ref()?.algorithm));
+        Box::new(self.start(expected, self.all || head.status.is_success()))
     }
 }
 
-impl Spool {
-    fn begin(&self, expected: Option<Algorithm>, wanted: bool) -> Spooling {
-        Spooling {
+impl BodySpool {
+    fn start(&self, expected: Option<DigestAlgorithm>, wanted: bool) -> SpoolWriter {
+        SpoolWriter {
             job: None,
             pending: Vec::new(),
             pending_bytes: 0,
-            work: Some(Work {
+            state: Some(SpoolState {
                 directory: self.directory.clone().filter(|_| wanted),
                 disk: self.disk.clone(),
                 file: None,
-                hasher: Hasher::new(expected.into_iter().chain(self.algorithm)),
+                hasher: BodyHasher::new(expected.into_iter().chain(self.algorithm)),
                 size: 0,
             }),
         }
     }
 
-    /// A body that is in memory already.
-    pub(super) fn spooled(&self, expected: Option<Algorithm>, bytes: Bytes) -> Spooled {
-        let work = self.begin(expected, true).work;
-        Spooled(Mutex::new(work.map(|work| (work, vec![bytes]))))
+    /// A body that is already in memory.
+    pub(super) fn spooled(&self, expected: Option<DigestAlgorithm>, bytes: Bytes) -> SpooledBody {
+        let state = self.start(expected, true).state;
+        SpooledBody(Mutex::new(state.map(|state| (state, vec![bytes]))))
     }
 }
 
-/// A body on its way. Dropped, it takes its file with it.
-struct Spooling {
-    /// What writes the piece before, on a thread that may block.
-    job: Option<Task<Result<Work, String>>>,
+/// A body that is being received. Dropping it removes its file.
+struct SpoolWriter {
+    /// Writes the previous buffer, on a thread that may block.
+    job: Option<Task<Result<SpoolState, String>>>,
     pending: Vec<Bytes>,
     pending_bytes: usize,
-    /// What was written so far; `None` while a job has it, or when that failed.
-    work: Option<Work>,
+    /// `None` while a job has it, or after an error.
+    state: Option<SpoolState>,
 }
 
-struct Work {
+struct SpoolState {
     directory: Option<PathBuf>,
-    disk: Arc<Disk>,
+    disk: Arc<DiskStatus>,
     file: Option<NamedTempFile>,
-    hasher: Hasher,
+    hasher: BodyHasher,
     size: u64,
 }
 
-impl Work {
-    /// Digests these chunks, and writes them to the file if bodies are kept.
-    fn put(mut self, chunks: &[Bytes]) -> Result<Self, String> {
+impl SpoolState {
+    /// Digests these chunks, and writes them to the file unless bodies are dropped.
+    fn write(mut self, chunks: &[Bytes]) -> Result<Self, String> {
         self.hasher.update(chunks);
         self.size += chunks.iter().map(|chunk| chunk.len() as u64).sum::<u64>();
         let Some(directory) = &self.directory else {
@@ -92,35 +93,37 @@ impl Work {
         };
         let mut file = match self.file.take() {
             Some(file) => file,
-            None => temporary(directory).map_err(|error| self.disk.fails(directory, &error))?,
+            None => create_temporary(directory)
+                .map_err(|error| self.disk.record_error(directory, &error))?,
         };
-        write(&mut file, chunks).map_err(|error| self.disk.fails(file.path(), &error))?;
+        write_chunks(&mut file, chunks)
+            .map_err(|error| self.disk.record_error(file.path(), &error))?;
         self.file = Some(file);
         Ok(self)
     }
 }
 
-impl Spooling {
+impl SpoolWriter {
     fn poll_job(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SaveError>> {
         if let Some(job) = &mut self.job {
             let done = ready!(Pin::new(job).poll(cx));
             self.job = None;
-            self.work = Some(done?);
+            self.state = Some(done?);
         }
         Poll::Ready(Ok(()))
     }
 }
 
-impl Saving for Spooling {
+impl BodyWriter for SpoolWriter {
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SaveError>> {
-        if self.pending_bytes < PIECE {
+        if self.pending_bytes < BUFFER_SIZE {
             return Poll::Ready(Ok(()));
         }
         ready!(self.poll_job(cx))?;
-        if let Some(work) = self.work.take() {
+        if let Some(state) = self.state.take() {
             let chunks = std::mem::take(&mut self.pending);
             self.pending_bytes = 0;
-            self.job = Some(smol::unblock(move || work.put(&chunks)));
+            self.job = Some(smol::unblock(move || state.write(&chunks)));
         }
         Poll::Ready(Ok(()))
     }
@@ -130,85 +133,84 @@ impl Saving for Spooling {
         self.pending.push(chunk);
     }
 
-    fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<Result<Saved, SaveError>> {
+    fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<Result<SaveReceipt, SaveError>> {
         ready!(self.poll_job(cx))?;
-        let work = self.work.take().ok_or("saved twice")?;
+        let state = self.state.take().ok_or("saved twice")?;
         let rest = std::mem::take(&mut self.pending);
-        Poll::Ready(Ok(Arc::new(Spooled(Mutex::new(Some((work, rest)))))))
+        Poll::Ready(Ok(Arc::new(SpooledBody(Mutex::new(Some((state, rest)))))))
     }
 }
 
-/// A body that has come to its end, its last piece not written yet.
-pub(crate) struct Spooled(Mutex<Option<(Work, Vec<Bytes>)>>);
+/// A body that is complete, except that its last buffer is not written yet.
+pub(crate) struct SpooledBody(Mutex<Option<(SpoolState, Vec<Bytes>)>>);
 
-/// A body that has come to its end.
-pub(crate) struct Body {
-    pub(super) bytes: Kind,
-    pub(super) digests: Digests,
+/// A complete body.
+pub(crate) struct FinishedBody {
+    pub(super) bytes: BodyBytes,
+    pub(super) digests: BodyDigests,
     pub(super) size: u64,
 }
 
-/// Where its bytes are.
-pub(super) enum Kind {
-    /// They were dropped.
+/// The bytes of a body.
+pub(super) enum BodyBytes {
     Dropped,
     File(NamedTempFile),
     Memory(Vec<Bytes>),
 }
 
-impl Spooled {
-    /// The body, the first time. It blocks.
+impl SpooledBody {
+    /// The body; `None` after the first call. Blocks.
     ///
     /// # Errors
     ///
-    /// If its end cannot be written.
-    pub(super) fn take(&self) -> Result<Option<Body>, String> {
-        let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some((mut work, rest)) = taken else {
+    /// If the last buffer cannot be written.
+    pub(super) fn take(&self) -> Result<Option<FinishedBody>, String> {
+        let taken = lock(&self.0).take();
+        let Some((mut state, rest)) = taken else {
             return Ok(None);
         };
-        if work.file.is_some() {
-            work = work.put(&rest)?;
-            return Ok(Some(body(work, |file| {
-                file.map_or(Kind::Dropped, Kind::File)
+        if state.file.is_some() {
+            state = state.write(&rest)?;
+            return Ok(Some(finish(state, |file| {
+                file.map_or(BodyBytes::Dropped, BodyBytes::File)
             })));
         }
-        let wanted = work.directory.take().is_some();
-        let work = work.put(&rest)?;
-        Ok(Some(body(work, |_| match wanted {
-            true => Kind::Memory(rest),
-            false => Kind::Dropped,
+        let wanted = state.directory.take().is_some();
+        let state = state.write(&rest)?;
+        Ok(Some(finish(state, |_| match wanted {
+            true => BodyBytes::Memory(rest),
+            false => BodyBytes::Dropped,
         })))
     }
 }
 
-impl Body {
-    /// Reads the bytes from the beginning, as often as wanted.
+impl FinishedBody {
+    /// Reads the bytes from the beginning.
     pub(super) fn read<T>(
         &self,
         read: impl FnOnce(&mut dyn Read) -> io::Result<T>,
     ) -> io::Result<T> {
         match &self.bytes {
-            Kind::Dropped => read(&mut io::empty()),
-            Kind::File(file) => {
+            BodyBytes::Dropped => read(&mut io::empty()),
+            BodyBytes::File(file) => {
                 let mut file = file.as_file();
                 file.seek(SeekFrom::Start(0))?;
                 read(&mut file)
             }
-            Kind::Memory(chunks) => read(&mut Chunks(chunks, 0)),
+            BodyBytes::Memory(chunks) => read(&mut ChunkReader(chunks, 0)),
         }
     }
 }
 
-/// Chunks as one reader: those that are left, and how much of the first was read.
-struct Chunks<'a>(&'a [Bytes], usize);
+/// Reads chunks: the remaining ones, and the position in the first of them.
+struct ChunkReader<'a>(&'a [Bytes], usize);
 
-impl Read for Chunks<'_> {
+impl Read for ChunkReader<'_> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         while let Some((first, rest)) = self.0.split_first() {
             let left = &first[self.1..];
             if left.is_empty() {
-                *self = Chunks(rest, 0);
+                *self = ChunkReader(rest, 0);
                 continue;
             }
             let n = left.len().min(out.len());
@@ -220,30 +222,33 @@ impl Read for Chunks<'_> {
     }
 }
 
-fn body(work: Work, kind: impl FnOnce(Option<NamedTempFile>) -> Kind) -> Body {
-    Body {
-        bytes: kind(work.file),
-        digests: work.hasher.finish(),
-        size: work.size,
+fn finish(
+    state: SpoolState,
+    bytes: impl FnOnce(Option<NamedTempFile>) -> BodyBytes,
+) -> FinishedBody {
+    FinishedBody {
+        bytes: bytes(state.file),
+        digests: state.hasher.finish(),
+        size: state.size,
     }
 }
 
-/// A temporary file in this directory, open for all who may open what is made there.
-pub(super) fn temporary(directory: &Path) -> io::Result<NamedTempFile> {
+/// Creates a temporary file with the usual permissions of new files.
+pub(super) fn create_temporary(directory: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(TEMPORARY).suffix(".part");
+    builder.prefix(TEMPORARY_PREFIX).suffix(".part");
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        // The umask takes from it what the user does not want.
+        // The umask applies.
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
     builder.tempfile_in(directory)
 }
 
-pub(super) fn write(file: &mut NamedTempFile, chunks: &[Bytes]) -> io::Result<()> {
+pub(super) fn write_chunks(file: &mut NamedTempFile, chunks: &[Bytes]) -> io::Result<()> {
     let file = file.as_file_mut();
-    // One call for a piece, but for what is in one chunk anyhow.
+    // One system call for all chunks.
     match chunks {
         [] => Ok(()),
         [chunk] => file.write_all(chunk),
@@ -257,14 +262,14 @@ mod tests {
 
     use super::*;
 
-    fn spool(directory: &Path, pieces: usize) -> Saved {
-        let spool = Spool {
+    fn spool(directory: &Path, pieces: usize) -> SaveReceipt {
+        let spool = BodySpool {
             algorithm: None,
             all: false,
             directory: Some(directory.to_owned()),
             disk: Arc::default(),
         };
-        let mut saving = spool.begin(None, true);
+        let mut saving = spool.start(None, true);
         for _ in 0..pieces {
             block_on(poll_fn(|cx| saving.poll_ready(cx))).unwrap();
             saving.write(vec![7; 10_000].into());
@@ -273,13 +278,13 @@ mod tests {
     }
 
     #[test]
-    fn a_large_body_is_in_a_file_that_goes_with_it_and_a_small_one_in_none() {
+    fn only_a_large_body_has_a_file_which_is_removed_with_it() {
         let directory = tempfile::tempdir().unwrap();
         let files = || std::fs::read_dir(directory.path()).unwrap().count();
         for (pieces, expected) in [(1, 0), (40, 1)] {
             let saved = spool(directory.path(), pieces);
             assert_eq!(files(), expected);
-            let spooled = saved.downcast_ref::<Spooled>().unwrap();
+            let spooled = saved.downcast_ref::<SpooledBody>().unwrap();
             let body = spooled.take().unwrap().unwrap();
             assert_eq!(body.size, pieces as u64 * 10_000);
             let digest = ring::digest::digest(&ring::digest::SHA256, &vec![7; pieces * 10_000]);

@@ -1,8 +1,8 @@
-//! Bodies in tar files of a bounded size, each with its record beside it: what webdataset reads.
+//! Bodies in tar files of a bounded size, each with its record beside it, as webdataset reads them.
 //!
-//! The one that is being filled is `00003.tar.part`. If its run is killed, the next one that writes to
-//! the directory cuts off what is not whole and makes `00003.tar` of the rest. Its lock says whether
-//! somebody writes to it still.
+//! The current file is `00003.tar.part`. If its run is killed, the next run that writes to the
+//! directory truncates it after the last complete record and renames it to `00003.tar`. Its lock
+//! shows whether another run still writes to it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -13,49 +13,50 @@ use std::time::SystemTime;
 use fs4::FileExt;
 use tar::{Archive, Builder, Header};
 
-use super::spool::Body;
-use super::{Disk, Kept};
+use super::DiskStatus;
+use super::spool::FinishedBody;
+use crate::outcome::saved_body::SavedBody;
 
-/// A tar file is a whole number of blocks of this size, in bytes.
+/// The block size of the format, in bytes.
 const BLOCK: u64 = 512;
 
-/// What one ends with: two empty blocks.
+/// The end of an archive: two empty blocks.
 const END: [u8; 2 * BLOCK as usize] = [0; 2 * BLOCK as usize];
 
-/// Tar files that are filled one after the other: `00000.tar`, `00001.tar` and so on.
-pub(super) struct Shards {
-    current: Option<Shard>,
+/// Writes the tar files `00000.tar`, `00001.tar` and so on.
+pub(super) struct TarShards {
+    current: Option<TarShard>,
     directory: PathBuf,
-    disk: Arc<Disk>,
+    disk: Arc<DiskStatus>,
     /// The most bodies in one.
     max_count: u64,
-    /// So many bytes end one.
+    /// The size in bytes at which the next one starts.
     max_size: u64,
     next: u32,
 }
 
-struct Shard {
+struct TarShard {
     builder: Builder<File>,
     count: u64,
     number: u32,
     path: PathBuf,
     size: u64,
-    /// How much of that is durable.
+    /// The durable part of `size`.
     synced: u64,
 }
 
-impl Shards {
+impl TarShards {
     /// # Errors
     ///
-    /// If what killed runs left cannot be made good.
+    /// If the files of killed runs cannot be recovered.
     pub(super) fn open(
         directory: &Path,
         max_count: u64,
         max_size: u64,
-        disk: Arc<Disk>,
+        disk: Arc<DiskStatus>,
     ) -> Result<Self, String> {
         let recovered = recover_all(directory);
-        recovered.map_err(|error| disk.fails(directory, &error))?;
+        recovered.map_err(|error| disk.record_error(directory, &error))?;
         Ok(Self {
             current: None,
             directory: directory.to_owned(),
@@ -66,34 +67,34 @@ impl Shards {
         })
     }
 
-    /// Adds a body and its record, and notes where it is.
+    /// Adds a body and its record, and sets the file in `saved`.
     ///
     /// # Errors
     ///
-    /// If it cannot be written; what was added before is still there then.
+    /// If they cannot be written. Earlier records are unchanged then.
     pub(super) fn append(
         &mut self,
         seq: u64,
         ext: &str,
-        body: &Body,
-        kept: &mut Kept,
-        record: impl FnOnce(&Kept) -> Vec<u8>,
+        body: &FinishedBody,
+        saved: &mut SavedBody,
+        record: impl FnOnce(&SavedBody) -> Vec<u8>,
     ) -> Result<(), String> {
         let (max_count, max_size) = (self.max_count, self.max_size);
-        let full = |shard: &Shard| shard.count >= max_count || shard.size >= max_size;
+        let full = |shard: &TarShard| shard.count >= max_count || shard.size >= max_size;
         if self.current.as_ref().is_some_and(full) {
             self.finish()?;
         }
         let shard = match self.current.take() {
             Some(shard) => shard,
-            None => self.begin()?,
+            None => self.create_next()?,
         };
         let shard = self.current.insert(shard);
         let key = format!("{seq:09}");
-        // A body that is itself JSON must not be taken for the record.
+        // A JSON body needs another extension than the record.
         let ext = if ext == "json" { "body.json" } else { ext };
-        kept.file = Some(format!("{:05}.tar/{key}.{ext}", shard.number));
-        let record = record(kept);
+        saved.file = Some(format!("{:05}.tar/{key}.{ext}", shard.number));
+        let record = record(saved);
         let added = body
             .read(|reader| shard.add(&format!("{key}.{ext}"), body.size, reader))
             .and_then(|()| {
@@ -113,17 +114,17 @@ impl Shards {
                 Ok(())
             }
             Err(error) => {
-                kept.file = None;
-                let path = shard.cut();
-                Err(self.disk.fails(&path, &error))
+                saved.file = None;
+                let path = shard.truncate();
+                Err(self.disk.record_error(&path, &error))
             }
         }
     }
 
-    /// Opens the first of the names that is free.
-    fn begin(&mut self) -> Result<Shard, String> {
+    /// Creates the file with the first free number.
+    fn create_next(&mut self) -> Result<TarShard, String> {
         loop {
-            let (number, path) = (self.next, part(&self.path(self.next)));
+            let (number, path) = (self.next, part_path(&self.path(self.next)));
             self.next += 1;
             if self.path(number).exists() {
                 continue;
@@ -131,7 +132,7 @@ impl Shards {
             let file = OpenOptions::new().write(true).create_new(true).open(&path);
             match file.and_then(|file| FileExt::lock(&file).map(|()| file)) {
                 Ok(file) => {
-                    return Ok(Shard {
+                    return Ok(TarShard {
                         builder: Builder::new(file),
                         count: 0,
                         number,
@@ -141,12 +142,12 @@ impl Shards {
                     });
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(self.disk.fails(&path, &error)),
+                Err(error) => return Err(self.disk.record_error(&path, &error)),
             }
         }
     }
 
-    /// Makes durable what it has.
+    /// Makes the current file durable.
     pub(super) fn sync(&mut self) -> Result<(), String> {
         let Some(shard) = self
             .current
@@ -156,16 +157,16 @@ impl Shards {
             return Ok(());
         };
         let synced = shard.builder.get_ref().sync_data();
-        synced.map_err(|error| self.disk.fails(&shard.path, &error))?;
+        synced.map_err(|error| self.disk.record_error(&shard.path, &error))?;
         shard.synced = shard.size;
         Ok(())
     }
 
-    /// Ends the tar file that is being filled, and gives it its name.
+    /// Completes the current file and renames it.
     ///
     /// # Errors
     ///
-    /// If that cannot be.
+    /// If that fails.
     pub(super) fn finish(&mut self) -> Result<(), String> {
         let Some(shard) = self.current.take() else {
             return Ok(());
@@ -175,7 +176,7 @@ impl Shards {
             shard.builder.into_inner()?.sync_data()?;
             fs::rename(&shard.path, &path)
         };
-        end().map_err(|error| self.disk.fails(&path, &error))
+        end().map_err(|error| self.disk.record_error(&path, &error))
     }
 
     fn path(&self, number: u32) -> PathBuf {
@@ -183,7 +184,7 @@ impl Shards {
     }
 }
 
-impl Shard {
+impl TarShard {
     fn add(&mut self, name: &str, size: u64, reader: &mut dyn Read) -> io::Result<()> {
         let now = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
@@ -195,8 +196,8 @@ impl Shard {
         self.builder.append_data(&mut header, name, reader)
     }
 
-    /// Takes away what could be added only in part.
-    fn cut(&mut self) -> PathBuf {
+    /// Removes an entry that was written only in part.
+    fn truncate(&mut self) -> PathBuf {
         let file = self.builder.get_mut();
         let _ = file.set_len(self.size);
         let _ = file.seek(SeekFrom::Start(self.size));
@@ -204,11 +205,11 @@ impl Shard {
     }
 }
 
-fn part(path: &Path) -> PathBuf {
+fn part_path(path: &Path) -> PathBuf {
     path.with_extension("tar.part")
 }
 
-/// Makes tar files of what runs left that were killed.
+/// Recovers the files of killed runs.
 fn recover_all(directory: &Path) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
@@ -224,41 +225,41 @@ fn recover_all(directory: &Path) -> io::Result<()> {
 fn recover(path: &Path) -> io::Result<()> {
     let mut file = OpenOptions::new().read(true).write(true).open(path)?;
     if FileExt::try_lock(&file).is_err() {
-        return Ok(()); // it is being filled
+        return Ok(()); // another run writes to it
     }
-    let whole = whole(&file)?;
-    if whole == 0 {
+    let length = complete_length(&file)?;
+    if length == 0 {
         return fs::remove_file(path);
     }
-    file.set_len(whole)?;
-    file.seek(SeekFrom::Start(whole))?;
+    file.set_len(length)?;
+    file.seek(SeekFrom::Start(length))?;
     file.write_all(&END)?;
     file.sync_data()?;
     fs::rename(path, path.with_extension(""))
 }
 
-/// Where the last record ends that is there with its body, both to their last byte.
-fn whole(mut file: &File) -> io::Result<u64> {
+/// The end of the last record that is complete together with its body.
+fn complete_length(mut file: &File) -> io::Result<u64> {
     let length = file.metadata()?.len();
     file.seek(SeekFrom::Start(0))?;
     let mut archive = Archive::new(file);
-    let mut whole = 0;
+    let mut complete = 0;
     for entry in archive.entries_with_seek()? {
         let Ok(entry) = entry else { break };
         let end = entry.raw_file_position() + entry.size().next_multiple_of(BLOCK);
         if end > length {
             break;
         }
-        // A record comes after its body; that of a body which is JSON is not taken for one.
+        // A record comes after its body. JSON bodies have another extension.
         let path = entry.path_bytes();
         if path.ends_with(b".json") && !path.ends_with(b".body.json") {
-            whole = end;
+            complete = end;
         }
     }
-    Ok(whole)
+    Ok(complete)
 }
 
-impl std::fmt::Debug for Shards {
+impl std::fmt::Debug for TarShards {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Shards")
             .field("directory", &self.directory)
@@ -268,15 +269,15 @@ impl std::fmt::Debug for Shards {
 
 #[cfg(test)]
 mod tests {
-    use super::super::spool::Spool;
+    use super::super::spool::BodySpool;
     use super::*;
 
-    fn shards(directory: &Path) -> Shards {
-        Shards::open(directory, 100, 1 << 30, Arc::default()).unwrap()
+    fn shards(directory: &Path) -> TarShards {
+        TarShards::open(directory, 100, 1 << 30, Arc::default()).unwrap()
     }
 
-    fn add(shards: &mut Shards, seq: u64) {
-        let spool = Spool {
+    fn add(shards: &mut TarShards, seq: u64) {
+        let spool = BodySpool {
             algorithm: None,
             all: true,
             directory: Some(shards.directory.clone()),
@@ -284,9 +285,9 @@ mod tests {
         };
         let text = format!("body {seq}").repeat(100);
         let body = spool.spooled(None, text.into()).take().unwrap().unwrap();
-        let record = |_: &Kept| b"{}\n".to_vec();
+        let record = |_: &SavedBody| b"{}\n".to_vec();
         shards
-            .append(seq, "txt", &body, &mut Kept::default(), record)
+            .append(seq, "txt", &body, &mut SavedBody::default(), record)
             .unwrap();
     }
 
@@ -300,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_whole_when_a_run_was_killed_is_kept_at_whatever_byte_it_was() {
+    fn complete_records_survive_a_kill_at_any_byte() {
         let dir = tempfile::tempdir().unwrap();
         let (whole, part) = (
             dir.path().join("00000.tar"),
@@ -309,7 +310,7 @@ mod tests {
         let mut killed = shards(dir.path());
         (1..=3).for_each(|seq| add(&mut killed, seq));
         let bytes = fs::read(&part).unwrap();
-        // It has died: its lock is gone.
+        // The lock of a killed run is released.
         drop(killed.current.take());
         for cut in (0..=bytes.len()).step_by(97).chain([bytes.len()]) {
             fs::write(&part, &bytes[..cut]).unwrap();
@@ -327,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_somebody_fills_is_left_alone() {
+    fn the_current_file_of_another_run_is_not_recovered() {
         let dir = tempfile::tempdir().unwrap();
         let mut first = shards(dir.path());
         add(&mut first, 1);

@@ -1,34 +1,33 @@
-//! What is kept of one request: 14 bytes of its id, and how it ended.
+//! An entry: 14 bytes of a request's id, and how the request ended.
 
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 
-use crate::record::Id;
+use crate::output::record::RecordId;
 
-/// Bits of the digest. Among ten million ids the chance that any two are taken for one another is
-/// below 2^-65.
+/// The layout of an entry. Among ten million ids, the probability of a collision is below 2^-65.
 const ROUND_BITS: u32 = 14;
 const KIND_BITS: u32 = 2;
 const DIGEST: u128 = u128::MAX << (ROUND_BITS + KIND_BITS);
 
-/// How large an entry is in a file.
+/// The size of an entry in a file, in bytes.
 pub(crate) const SIZE: usize = 16;
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u8)]
-pub(crate) enum Kind {
-    /// With an outcome that is not ok.
+pub(crate) enum CompletionKind {
+    /// The outcome is a failure.
     Failed = 0,
-    /// It was a line that is no request, and never will be one.
+    /// The line is not a request.
     Invalid = 1,
     Ok = 2,
 }
 
-/// Which time of `--retry-failed` it is; the first run is in round 0. Of 14 bits: it starts over.
+/// The round of `--retry-failed`; the first run is in round 0. It has 14 bits, and wraps around.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Round(u16);
+pub(crate) struct RetryRound(u16);
 
-impl Round {
+impl RetryRound {
     pub(crate) fn new(number: u16) -> Self {
         Self(number & ((1 << ROUND_BITS) - 1))
     }
@@ -42,44 +41,43 @@ impl Round {
     }
 }
 
-/// 112 bits of digest, 14 of the round, 2 of the kind. It is its digest alone that makes it equal to
-/// another; the order is that of all bits.
+/// 112 bits of digest, 14 of the round, 2 of the kind. Entries with equal digests are equal.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Entry(u128);
+pub(crate) struct StateEntry(u128);
 
-impl Entry {
+impl StateEntry {
     /// The entry of a request that has not ended.
-    pub(crate) fn of(id: &Id) -> Self {
+    pub(crate) fn of(id: &RecordId) -> Self {
         let key = id.key();
         let key = key.as_ref().first_chunk().expect("a digest is 32 bytes");
         let digest = u128::from_be_bytes(*key);
         Self(digest & DIGEST)
     }
 
-    /// The same request, ended.
-    pub(crate) fn ended(self, kind: Kind, round: Round) -> Self {
+    /// The same request with its result.
+    pub(crate) fn with_result(self, kind: CompletionKind, round: RetryRound) -> Self {
         let round = u128::from(round.0) << KIND_BITS;
         Self((self.0 & DIGEST) | round | kind as u128)
     }
 
-    pub(crate) fn kind(self) -> Kind {
+    pub(crate) fn kind(self) -> CompletionKind {
         match self.0 & ((1 << KIND_BITS) - 1) {
-            0 => Kind::Failed,
-            1 => Kind::Invalid,
-            _ => Kind::Ok,
+            0 => CompletionKind::Failed,
+            1 => CompletionKind::Invalid,
+            _ => CompletionKind::Ok,
         }
     }
 
-    pub(crate) fn round(self) -> Round {
-        Round::new((self.0 >> KIND_BITS) as u16)
+    pub(crate) fn round(self) -> RetryRound {
+        RetryRound::new((self.0 >> KIND_BITS) as u16)
     }
 
     pub(crate) fn digest(self) -> u128 {
         self.0 & DIGEST
     }
 
-    /// The first 64 bits, which are spread evenly.
-    pub(crate) fn head(self) -> u64 {
+    /// The first 64 bits, which are distributed evenly.
+    pub(crate) fn prefix(self) -> u64 {
         (self.0 >> 64) as u64
     }
 
@@ -92,25 +90,25 @@ impl Entry {
     }
 }
 
-impl PartialEq for Entry {
+impl PartialEq for StateEntry {
     fn eq(&self, other: &Self) -> bool {
         self.digest() == other.digest()
     }
 }
 
-impl Eq for Entry {}
+impl Eq for StateEntry {}
 
-impl Hash for Entry {
+impl Hash for StateEntry {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.head());
+        state.write_u64(self.prefix());
     }
 }
 
-/// A digest needs no hashing.
+/// A digest is its own hash.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct AsIs(u64);
+pub(crate) struct DigestHasher(u64);
 
-impl Hasher for AsIs {
+impl Hasher for DigestHasher {
     fn finish(&self) -> u64 {
         self.0
     }
@@ -126,22 +124,27 @@ impl Hasher for AsIs {
     }
 }
 
-/// Entries in memory: as many as a journal has.
-pub(crate) type Entries = std::collections::HashSet<Entry, BuildHasherDefault<AsIs>>;
+/// The entries of a journal, in memory.
+pub(crate) type StateEntries =
+    std::collections::HashSet<StateEntry, BuildHasherDefault<DigestHasher>>;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_keeps_all_its_parts() {
-        let entry = Entry(u128::MAX - 5);
-        for kind in [Kind::Failed, Kind::Invalid, Kind::Ok] {
-            let ended = entry.ended(kind, Round::new(0x2345));
-            let read = Entry::from_bytes(ended.to_bytes());
+    fn all_parts_of_an_entry_are_encoded() {
+        let entry = StateEntry(u128::MAX - 5);
+        for kind in [
+            CompletionKind::Failed,
+            CompletionKind::Invalid,
+            CompletionKind::Ok,
+        ] {
+            let ended = entry.with_result(kind, RetryRound::new(0x2345));
+            let read = StateEntry::from_bytes(ended.to_bytes());
             assert_eq!((read.kind(), read.round().number()), (kind, 0x2345));
             assert_eq!(read, entry);
         }
-        assert_eq!(Round::new(u16::MAX).next(), Round::default());
+        assert_eq!(RetryRound::new(u16::MAX).next(), RetryRound::default());
     }
 }

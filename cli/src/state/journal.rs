@@ -1,9 +1,8 @@
-//! The journal: what became done since the last segment was made, in blocks that are whole or not
-//! there.
+//! The journal: the requests that were completed since the last segment, in checksummed blocks.
 //!
 //! A block is a head of 40 bytes, its entries, and a checksum over both that also depends on the
-//! journal's number and the block's place, so that no old bytes can pass for it. Reading ends at the
-//! first block that is not whole: what a power cut left of it. Numbers are little-endian.
+//! journal's number and the block's position, so that stale bytes are never valid. Reading ends at
+//! the first incomplete block, which a power cut has left. Numbers are little-endian.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -11,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::disk::{at, damaged};
-use super::entry::{self, Entry, Round};
+use super::disk::{damaged_error, with_name};
+use super::entry::{self, RetryRound, StateEntry};
 
 const MAGIC: u32 = u32::from_le_bytes(*b"FaJ1");
 const HEAD: usize = 40;
@@ -21,47 +20,47 @@ const BEGIN: u32 = 1;
 const COMMIT: u32 = 2;
 const FINISHED: u32 = 3;
 
-/// The number of no output: records go to a stream, or nowhere.
+/// No output file: records go to a stream, or nowhere.
 pub(crate) const NO_OUTPUT: u32 = u32::MAX;
 
 /// A block.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Block {
-    Begin(Begin),
-    Commit(Commit),
-    /// The run came to the end of its lists.
+pub(crate) enum JournalBlock {
+    Start(RunStart),
+    Commit(JournalCommit),
+    /// The run reached the end of its lists.
     Finished,
 }
 
-/// A run begins.
+/// The start of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Begin {
-    /// Which file of the manifest the records go to, or [`NO_OUTPUT`].
+pub(crate) struct RunStart {
+    /// The index of the output in the manifest, or [`NO_OUTPUT`].
     pub(crate) output: u32,
     pub(crate) retry_failed: bool,
-    pub(crate) round: Round,
+    pub(crate) round: RetryRound,
 }
 
-/// Records became durable, and what they tell of is done.
+/// Records became durable, and their requests completed.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Commit {
-    pub(crate) entries: Vec<Entry>,
-    /// Where their records begin in the file, and where they end.
+pub(crate) struct JournalCommit {
+    pub(crate) entries: Vec<StateEntry>,
+    /// The position of their records in the output.
     pub(crate) from: u64,
     pub(crate) to: u64,
     /// The digest of these bytes.
     pub(crate) hash: u64,
 }
 
-impl Block {
+impl JournalBlock {
     fn encode(&self, seed: u64, out: &mut Vec<u8>) {
         let start = out.len();
-        let empty = Commit::default();
+        let empty = JournalCommit::default();
         let (kind, extra, commit) = match self {
-            Self::Begin(begin) => {
+            Self::Start(begin) => {
                 let from = u64::from(begin.round.number());
                 let to = u64::from(begin.retry_failed);
-                let numbers = Commit { from, to, ..empty };
+                let numbers = JournalCommit { from, to, ..empty };
                 (BEGIN, begin.output, &{ numbers })
             }
             Self::Commit(commit) => (COMMIT, 0, commit),
@@ -81,7 +80,7 @@ impl Block {
         out.extend(checksum.to_le_bytes());
     }
 
-    /// The block that these bytes begin with, and its length; `None` if none is whole.
+    /// The first block of these bytes, and its length; `None` if it is incomplete.
     fn decode(bytes: &[u8], seed: u64) -> Option<(Self, usize)> {
         let u32_at = |at: usize| Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
         let u64_at = |at: usize| Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
@@ -97,18 +96,18 @@ impl Block {
         }
         let (from, to, hash) = (u64_at(16)?, u64_at(24)?, u64_at(32)?);
         let block = match u32_at(4)? {
-            BEGIN => Self::Begin(Begin {
+            BEGIN => Self::Start(RunStart {
                 output: u32_at(12)?,
                 retry_failed: to != 0,
-                round: Round::new(from as u16),
+                round: RetryRound::new(from as u16),
             }),
             COMMIT => {
                 let (entries, _) = body[HEAD..].as_chunks();
                 let entries = entries
                     .iter()
-                    .map(|bytes| Entry::from_bytes(*bytes))
+                    .map(|bytes| StateEntry::from_bytes(*bytes))
                     .collect();
-                Self::Commit(Commit {
+                Self::Commit(JournalCommit {
                     entries,
                     from,
                     to,
@@ -137,10 +136,14 @@ impl Journal {
         directory.join(format!("journal-{number}"))
     }
 
-    /// Makes a new one that begins with this block, and makes it durable.
-    pub(crate) fn create(directory: &Path, number: u64, begin: Option<Begin>) -> io::Result<Self> {
+    /// Creates a durable journal that starts with this block.
+    pub(crate) fn create(
+        directory: &Path,
+        number: u64,
+        begin: Option<RunStart>,
+    ) -> io::Result<Self> {
         let path = Self::path(directory, number);
-        let file = File::create(&path).map_err(at(&path))?;
+        let file = File::create(&path).map_err(with_name(&path))?;
         let mut journal = Self {
             buffer: Vec::new(),
             file,
@@ -149,21 +152,22 @@ impl Journal {
             path,
         };
         if let Some(begin) = begin {
-            journal.append(&Block::Begin(begin))?;
+            journal.append(&JournalBlock::Start(begin))?;
         }
         journal.sync()?;
         Ok(journal)
     }
 
-    /// Reads what is whole, and cuts off the rest, if there is any: that is told too.
-    pub(crate) fn open(directory: &Path, number: u64) -> io::Result<(Self, Vec<Block>)> {
+    /// Reads the complete blocks, and truncates the journal after them.
+    pub(crate) fn open(directory: &Path, number: u64) -> io::Result<(Self, Vec<JournalBlock>)> {
         let path = Self::path(directory, number);
         let bytes = std::fs::read(&path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => damaged(&path, "is missing"),
-            _ => at(&path)(error),
+            io::ErrorKind::NotFound => damaged_error(&path, "is missing"),
+            _ => with_name(&path)(error),
         })?;
         let (mut blocks, mut length) = (Vec::new(), 0);
-        while let Some((block, size)) = Block::decode(&bytes[length..], seed(number, length as u64))
+        while let Some((block, size)) =
+            JournalBlock::decode(&bytes[length..], checksum_seed(number, length as u64))
         {
             blocks.push(block);
             length += size;
@@ -177,7 +181,7 @@ impl Journal {
             file.seek(SeekFrom::End(0))?;
             Ok(file)
         };
-        let file = open().map_err(at(&path))?;
+        let file = open().map_err(with_name(&path))?;
         let journal = Self {
             buffer: Vec::new(),
             file,
@@ -188,17 +192,19 @@ impl Journal {
         Ok((journal, blocks))
     }
 
-    /// Writes a block. After an error nothing more may be written: a part of it may be there.
-    pub(crate) fn append(&mut self, block: &Block) -> io::Result<()> {
+    /// Writes a block. After an error the journal must not be used: it may have a part of the block.
+    pub(crate) fn append(&mut self, block: &JournalBlock) -> io::Result<()> {
         self.buffer.clear();
-        block.encode(seed(self.number, self.length), &mut self.buffer);
-        self.file.write_all(&self.buffer).map_err(at(&self.path))?;
+        block.encode(checksum_seed(self.number, self.length), &mut self.buffer);
+        self.file
+            .write_all(&self.buffer)
+            .map_err(with_name(&self.path))?;
         self.length += self.buffer.len() as u64;
         Ok(())
     }
 
     pub(crate) fn sync(&self) -> io::Result<()> {
-        self.file.sync_data().map_err(at(&self.path))
+        self.file.sync_data().map_err(with_name(&self.path))
     }
 
     pub(crate) fn length(&self) -> u64 {
@@ -206,7 +212,7 @@ impl Journal {
     }
 }
 
-fn seed(number: u64, offset: u64) -> u64 {
+fn checksum_seed(number: u64, offset: u64) -> u64 {
     number.rotate_left(48) ^ offset
 }
 
@@ -214,9 +220,9 @@ fn seed(number: u64, offset: u64) -> u64 {
 mod tests {
     use super::*;
 
-    fn commit(n: u8) -> Block {
-        let entries = (0..n).map(|n| Entry::from_bytes([n; 16])).collect();
-        Block::Commit(Commit {
+    fn commit(n: u8) -> JournalBlock {
+        let entries = (0..n).map(|n| StateEntry::from_bytes([n; 16])).collect();
+        JournalBlock::Commit(JournalCommit {
             entries,
             from: 1,
             to: 2,
@@ -224,18 +230,24 @@ mod tests {
         })
     }
 
-    fn blocks() -> Vec<Block> {
-        let (retry_failed, round) = (true, Round::new(7));
-        let begin = Block::Begin(Begin {
+    fn blocks() -> Vec<JournalBlock> {
+        let (retry_failed, round) = (true, RetryRound::new(7));
+        let begin = JournalBlock::Start(RunStart {
             output: 3,
             retry_failed,
             round,
         });
-        vec![begin, commit(3), commit(0), Block::Finished, commit(1)]
+        vec![
+            begin,
+            commit(3),
+            commit(0),
+            JournalBlock::Finished,
+            commit(1),
+        ]
     }
 
     #[test]
-    fn blocks_come_back_as_they_were_and_more_can_be_added() {
+    fn blocks_are_read_back_and_more_can_be_appended() {
         let dir = tempfile::tempdir().unwrap();
         let mut journal = Journal::create(dir.path(), 5, None).unwrap();
         blocks()
@@ -248,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_bytes_elsewhere_or_in_another_journal_are_no_block() {
+    fn stale_bytes_are_no_block() {
         let dir = tempfile::tempdir().unwrap();
         Journal::create(dir.path(), 5, None)
             .unwrap()

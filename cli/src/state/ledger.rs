@@ -1,114 +1,123 @@
-//! Who asks and who tells: the thread that reads lists claims what is to be fetched, the writing
-//! thread settles what is durable.
+//! The completed requests and those in flight. The thread that reads lists claims requests, and the
+//! writing thread settles them when they are durable.
 
 use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::entry::{Entries, Entry, Kind, Round};
+use super::done::CompletedRequest;
+use super::entry::{CompletionKind, RetryRound, StateEntries, StateEntry};
 use super::segment::Segment;
-use crate::output::Done;
-use crate::record::Id;
+use crate::mutex::lock;
+use crate::output::record::RecordId;
 
-/// What is done, and what is on its way. Its memory is that of one journal (9 MiB), of the segments'
-/// indexes, and of what is on its way.
+/// Completed requests, and those in flight. Its memory is that of one journal (9 MiB), the segments'
+/// indexes, and the requests in flight.
 #[derive(Debug)]
-pub(crate) struct Ledger {
-    inner: Mutex<Inner>,
-    /// Whether the lists were fetched to their end.
+pub(crate) struct StateLedger {
+    inner: Mutex<LedgerInner>,
+    /// Whether the run reached the end of its lists.
     complete: AtomicBool,
-    /// Skipped, and failed before.
-    failed: AtomicU64,
-    /// The round in which a failure counts as done, if that is not every one.
-    retrying: Option<Round>,
+    /// Skipped requests that failed in an earlier run.
+    skipped_failures: AtomicU64,
+    /// The round whose failures count as completed; `None` if all of them do.
+    retry_round: Option<RetryRound>,
     skipped: AtomicU64,
 }
 
 #[derive(Debug)]
-struct Inner {
-    /// By tag, so that an outcome needs no digest to be settled.
-    claimed: HashMap<u64, Entry>,
-    flying: Entries,
-    /// What the journal has.
-    recent: Entries,
-    /// Later ones count more.
+struct LedgerInner {
+    /// By tag, so that settling needs no digest.
+    claimed: HashMap<u64, StateEntry>,
+    in_flight: StateEntries,
+    /// The entries of the journal.
+    recent: StateEntries,
+    /// Later segments take precedence.
     segments: Arc<[Arc<Segment>]>,
 }
 
-impl Ledger {
-    pub(crate) fn new(recent: Entries, segments: Vec<Segment>, retrying: Option<Round>) -> Self {
+impl StateLedger {
+    pub(crate) fn new(
+        recent: StateEntries,
+        segments: Vec<Segment>,
+        retry_round: Option<RetryRound>,
+    ) -> Self {
         Self {
-            inner: Mutex::new(Inner {
+            inner: Mutex::new(LedgerInner {
                 claimed: HashMap::new(),
-                flying: Entries::default(),
+                in_flight: StateEntries::default(),
                 recent,
                 segments: segments.into_iter().map(Arc::new).collect(),
             }),
             complete: AtomicBool::new(false),
-            failed: AtomicU64::new(0),
-            retrying,
+            skipped_failures: AtomicU64::new(0),
+            retry_round,
             skipped: AtomicU64::new(0),
         }
     }
 
-    /// Whether this is to be fetched: it is not done, and not on its way. If so, it is on its way
-    /// from now on, under this tag. Only one thread may claim.
+    /// Claims a request under this tag. False if it is completed, or in flight already. Only one thread
+    /// may claim.
     ///
     /// # Errors
     ///
     /// If a segment cannot be read, or is damaged.
-    pub(crate) fn claim(&self, id: &Id, tag: u64) -> io::Result<bool> {
-        let entry = Entry::of(id);
+    pub(crate) fn claim(&self, id: &RecordId, tag: u64) -> io::Result<bool> {
+        let entry = StateEntry::of(id);
         let inner = self.lock();
         let recent = inner.recent.get(&entry).copied();
-        let twice = inner.flying.contains(&entry);
+        let is_in_flight = inner.in_flight.contains(&entry);
         let segments = inner.segments.clone();
-        // What is durable from here on was in flight before, and so this is not it.
+        // A request that is settled from here on was in flight above, so this one is not affected.
         drop(inner);
         let ended = match recent {
-            None if !twice => find(&segments, entry)?,
+            None if !is_in_flight => find(&segments, entry)?,
             ended => ended,
         };
-        if twice || ended.is_some_and(|ended| self.is_done(ended)) {
-            let failed = ended.is_some_and(|ended| ended.kind() == Kind::Failed);
+        if is_in_flight || ended.is_some_and(|ended| self.is_completed(ended)) {
+            let failed = ended.is_some_and(|ended| ended.kind() == CompletionKind::Failed);
             self.skipped.fetch_add(1, Relaxed);
-            self.failed.fetch_add(u64::from(failed), Relaxed);
+            self.skipped_failures.fetch_add(u64::from(failed), Relaxed);
             return Ok(false);
         }
         let mut inner = self.lock();
         inner.claimed.insert(tag, entry);
-        inner.flying.insert(entry);
+        inner.in_flight.insert(entry);
         Ok(true)
     }
 
-    fn is_done(&self, ended: Entry) -> bool {
-        let again = self.retrying.is_some_and(|round| ended.round() != round);
-        !(again && ended.kind() == Kind::Failed)
+    fn is_completed(&self, ended: StateEntry) -> bool {
+        let again = self.retry_round.is_some_and(|round| ended.round() != round);
+        !(again && ended.kind() == CompletionKind::Failed)
     }
 
-    /// What these tags were claimed for, ended.
-    pub(crate) fn resolve(&self, done: &[Done], round: Round) -> Vec<Entry> {
+    /// The entries that these requests were claimed for, with their results.
+    pub(crate) fn resolve(
+        &self,
+        completed: &[CompletedRequest],
+        round: RetryRound,
+    ) -> Vec<StateEntry> {
         let mut inner = self.lock();
-        let ended = done.iter().map(|done| {
-            let entry = inner.claimed.remove(&done.tag)?;
-            Some(entry.ended(done.kind, round))
+        let ended = completed.iter().map(|completed| {
+            let entry = inner.claimed.remove(&completed.tag)?;
+            Some(entry.with_result(completed.kind, round))
         });
         ended.flatten().collect()
     }
 
-    /// These are durable. Returns how many the journal has.
-    pub(crate) fn settle(&self, ended: &[Entry]) -> usize {
+    /// Adds durable entries; returns the number of entries in the journal.
+    pub(crate) fn settle(&self, ended: &[StateEntry]) -> usize {
         let mut inner = self.lock();
         for entry in ended {
-            inner.flying.remove(entry);
+            inner.in_flight.remove(entry);
             inner.recent.replace(*entry);
         }
         inner.recent.len()
     }
 
-    /// What the journal has, in order.
-    pub(crate) fn sorted(&self) -> Vec<Entry> {
+    /// The entries of the journal, sorted.
+    pub(crate) fn sorted(&self) -> Vec<StateEntry> {
         let mut entries: Vec<_> = self.lock().recent.iter().copied().collect();
         entries.sort_unstable_by_key(|entry| entry.digest());
         entries
@@ -118,7 +127,7 @@ impl Ledger {
         self.lock().segments.clone()
     }
 
-    /// These are the segments now; `sealed` says that one of them has what the journal had.
+    /// Replaces the segments. `sealed`: one of them has the journal's entries.
     pub(crate) fn replace_segments(&self, segments: Vec<Arc<Segment>>, sealed: bool) {
         let mut inner = self.lock();
         inner.segments = segments.into();
@@ -127,9 +136,12 @@ impl Ledger {
         }
     }
 
-    /// How many were skipped in this run, and how many of these had failed.
+    /// The number of requests skipped in this run, and of earlier failures among them.
     pub(crate) fn skipped(&self) -> (u64, u64) {
-        (self.skipped.load(Relaxed), self.failed.load(Relaxed))
+        (
+            self.skipped.load(Relaxed),
+            self.skipped_failures.load(Relaxed),
+        )
     }
 
     pub(crate) fn set_complete(&self) {
@@ -140,12 +152,12 @@ impl Ledger {
         self.complete.load(Relaxed)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, LedgerInner> {
+        lock(&self.inner)
     }
 }
 
-fn find(segments: &[Arc<Segment>], entry: Entry) -> io::Result<Option<Entry>> {
+fn find(segments: &[Arc<Segment>], entry: StateEntry) -> io::Result<Option<StateEntry>> {
     for segment in segments.iter().rev() {
         if let Some(found) = segment.find(entry)? {
             return Ok(Some(found));

@@ -1,4 +1,4 @@
-//! The manifest: what a state is made of, in a small file that is replaced as a whole.
+//! The manifest: the parts of a state, in a small file that is replaced atomically.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::disk::{at, sync_directory};
-use crate::exit::Stop;
+use super::disk::{sync_directory, with_name};
+use crate::exit::CliError;
 
 /// The version of all formats in the directory.
 const VERSION: u64 = 1;
@@ -16,39 +16,39 @@ const VERSION: u64 = 1;
 const NAME: &str = "state.json";
 const NEW: &str = "state.json.new";
 
-/// What a state is made of.
+/// The parts of a state.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-pub(crate) struct Manifest {
+pub(crate) struct StateManifest {
     fetch_all_state: u64,
-    /// What all requests have, to refuse the same directory for others by mistake.
+    /// The properties that all requests share, to detect another kind of run in the same directory.
     pub(crate) request: BTreeMap<String, String>,
-    /// The files that records were written to.
-    pub(crate) outputs: Vec<Output>,
+    /// The output files.
+    pub(crate) outputs: Vec<ManifestOutput>,
     /// The numbers of the segments, older ones first.
     pub(crate) segments: Vec<u64>,
     /// The number of the journal.
     pub(crate) journal: u64,
-    /// The next number that no file has.
+    /// The next unused number.
     pub(crate) next: u64,
 }
 
-/// A file that records were written to.
+/// An output file.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-pub(crate) struct Output {
-    /// From the directory of the state, so that both can be moved together.
+pub(crate) struct ManifestOutput {
+    /// Relative to the state's directory, so that both can be moved together.
     pub(crate) path: PathBuf,
     pub(crate) format: String,
-    /// How much of it was durable before the journal was begun.
+    /// Its durable length at the start of the journal.
     pub(crate) durable: u64,
 }
 
-/// Only what every version can read.
+/// The part that every version can read.
 #[derive(Deserialize)]
-struct Version {
+struct ManifestVersion {
     fetch_all_state: u64,
 }
 
-impl Manifest {
+impl StateManifest {
     pub(crate) fn new(request: BTreeMap<String, String>) -> Self {
         Self {
             fetch_all_state: VERSION,
@@ -60,12 +60,12 @@ impl Manifest {
         }
     }
 
-    /// Reads that of a directory; `None` if it has no state yet.
+    /// Reads the manifest of a directory; `None` if it has no state yet.
     ///
     /// # Errors
     ///
-    /// If the directory is something else, or what is there cannot be used.
-    pub(crate) fn read(directory: &Path) -> Result<Option<Self>, Stop> {
+    /// If the directory has other files, or the state cannot be used.
+    pub(crate) fn read(directory: &Path) -> Result<Option<Self>, CliError> {
         let shown = directory.display();
         let text = match fs::read(directory.join(NAME)) {
             Ok(text) => text,
@@ -74,28 +74,27 @@ impl Manifest {
             }
             Err(error) => {
                 let message = format!("--state {shown}: {NAME} cannot be read: {error}");
-                return Err(Stop::file(message));
+                return Err(CliError::file(message));
             }
         };
         let no_state = |error: serde_json::Error| {
-            Stop::file(format!(
-                "--state {shown}: {NAME} is damaged, or not of fetch-all: {error}: put it back from \
-                 a copy, or name another directory and fetch all anew"
+            CliError::file(format!(
+                "--state {shown}: {NAME} is damaged, or not of fetch-all: {error}: restore it from \
+                 a copy, or use another directory and fetch everything again"
             ))
         };
-        let version: Version = serde_json::from_slice(&text).map_err(no_state)?;
+        let version: ManifestVersion = serde_json::from_slice(&text).map_err(no_state)?;
         if version.fetch_all_state != VERSION {
-            return Err(Stop::file(format!(
-                "--state {shown}: was made by another version of fetch-all (format {}, this one \
-                 knows {VERSION}): use that version, or name another directory",
+            return Err(CliError::file(format!(
+                "--state {shown}: was created by another version of fetch-all (format {}, this one \
+                 knows {VERSION}): use that version, or another directory",
                 version.fetch_all_state
             )));
         }
         serde_json::from_slice(&text).map(Some).map_err(no_state)
     }
 
-    /// Puts this one in the place of that which is there: after an error, or a power cut, it is
-    /// either the old one or the new one.
+    /// Replaces the manifest atomically: after an error or a power cut it is the old or the new one.
     pub(crate) fn write(&self, directory: &Path) -> io::Result<()> {
         let (path, new) = (directory.join(NAME), directory.join(NEW));
         let write = || {
@@ -107,11 +106,11 @@ impl Manifest {
             fs::rename(&new, &path)?;
             sync_directory(directory)
         };
-        write().map_err(at(&path))
+        write().map_err(with_name(&path))
     }
 
-    /// Removes what a stop has left and the manifest does not name.
-    pub(crate) fn clean(&self, directory: &Path) {
+    /// Removes files that the manifest does not name, which an interrupted run has left.
+    pub(crate) fn remove_stale_files(&self, directory: &Path) {
         let Ok(files) = fs::read_dir(directory) else {
             return;
         };
@@ -120,12 +119,12 @@ impl Manifest {
             let Some((kind, number)) = name.to_str().and_then(numbered) else {
                 continue;
             };
-            let live = match kind {
+            let is_current = match kind {
                 "journal" => number == self.journal,
                 _ => self.segments.contains(&number),
             };
-            if !live {
-                // If it stays it only takes room.
+            if !is_current {
+                // An error only leaves the file behind.
                 let _ = fs::remove_file(file.path());
             }
         }
@@ -139,10 +138,10 @@ fn numbered(name: &str) -> Option<(&str, u64)> {
     matches!(kind, "journal" | "segment").then_some((kind, number))
 }
 
-/// A directory without manifest must have nothing but what a first run may have left, cut short.
-fn check_empty(directory: &Path) -> Result<(), Stop> {
+/// Checks that a directory without a manifest has only files of an interrupted first run.
+fn check_empty(directory: &Path) -> Result<(), CliError> {
     let shown = directory.display();
-    let refuse = |what: String| Stop::file(format!("--state {shown}: {what}"));
+    let refuse = |what: String| CliError::file(format!("--state {shown}: {what}"));
     let files =
         fs::read_dir(directory).map_err(|error| refuse(format!("cannot be read: {error}")))?;
     for file in files.flatten() {
@@ -152,8 +151,8 @@ fn check_empty(directory: &Path) -> Result<(), Stop> {
             continue;
         }
         return Err(refuse(format!(
-            "has files, such as {}, but no state: name a new directory, or an empty one",
-            crate::show::shown(name.as_bytes())
+            "has files, such as {}, but no state: use a new or an empty directory",
+            crate::display::sanitize(name.as_bytes())
         )));
     }
     Ok(())

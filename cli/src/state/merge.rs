@@ -1,4 +1,4 @@
-//! Several segments become one, on a thread of its own, so that a look-up has few to search.
+//! Merging of segments on a separate thread, so that a look-up searches only a few.
 
 use std::io;
 use std::iter::Peekable;
@@ -7,14 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
 
-use super::entry::Entry;
+use super::entry::StateEntry;
 use super::segment::Segment;
 
-/// The first of the segments that are worth merging with all after them: each is at most twice as
-/// large as what comes after it together. So every entry is written again a number of times that is
-/// logarithmic in the number of segments, and so is what stays: at most three or four for ten
-/// million.
-pub(crate) fn worth(counts: &[u64]) -> Option<usize> {
+/// The first of the segments to merge with all later ones: each is at most twice as large as the
+/// later ones together. So the number of times that an entry is rewritten, and the number of segments,
+/// are logarithmic: at most three or four segments for ten million entries.
+pub(crate) fn merge_start(counts: &[u64]) -> Option<usize> {
     let (mut from, mut after) = (counts.len(), 0_u64);
     for (index, count) in counts.iter().enumerate().rev() {
         if after > 0 && *count > after.saturating_mul(2) {
@@ -26,17 +25,17 @@ pub(crate) fn worth(counts: &[u64]) -> Option<usize> {
     (from + 1 < counts.len()).then_some(from)
 }
 
-/// A merge that is under way.
+/// A running merge.
 #[derive(Debug)]
-pub(crate) struct Merging {
-    /// What becomes one.
+pub(crate) struct SegmentMerge {
+    /// The segments to merge.
     pub(crate) parts: Vec<Arc<Segment>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<io::Result<Segment>>>,
 }
 
-impl Merging {
-    /// Begins it; of equal entries that of the last segment stays.
+impl SegmentMerge {
+    /// Starts the merge. Of equal entries, that of the last segment is used.
     pub(crate) fn start(
         directory: PathBuf,
         number: u64,
@@ -60,7 +59,7 @@ impl Merging {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
-    /// The new segment, and those that it stands for.
+    /// The new segment, and those that it replaces.
     pub(crate) fn finish(mut self) -> io::Result<(Segment, Vec<Arc<Segment>>)> {
         let panicked = |_| Err(io::Error::other("the merging thread panicked"));
         let thread = self.thread.take().expect("only this and the drop take it");
@@ -69,8 +68,8 @@ impl Merging {
     }
 }
 
-/// What is not needed any more must not go on writing: the lock is about to be given back.
-impl Drop for Merging {
+/// An unneeded merge must not write any more: the state's lock is about to be released.
+impl Drop for SegmentMerge {
     fn drop(&mut self) {
         self.stop.store(true, Relaxed);
         if let Some(thread) = self.thread.take() {
@@ -87,16 +86,16 @@ fn merge(
 ) -> io::Result<Segment> {
     let sources = parts.iter().map(|part| Ok(part.iter()?.peekable()));
     let sources = sources.collect::<io::Result<Vec<_>>>()?;
-    Segment::write(directory, number, Merge { sources, stop })
+    Segment::write(directory, number, MergeIterator { sources, stop })
 }
 
-struct Merge<'a, I: Iterator<Item = io::Result<Entry>>> {
+struct MergeIterator<'a, I: Iterator<Item = io::Result<StateEntry>>> {
     sources: Vec<Peekable<I>>,
     stop: &'a AtomicBool,
 }
 
-impl<I: Iterator<Item = io::Result<Entry>>> Iterator for Merge<'_, I> {
-    type Item = io::Result<Entry>;
+impl<I: Iterator<Item = io::Result<StateEntry>>> Iterator for MergeIterator<'_, I> {
+    type Item = io::Result<StateEntry>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.stop.load(Relaxed) {
@@ -124,26 +123,26 @@ impl<I: Iterator<Item = io::Result<Entry>>> Iterator for Merge<'_, I> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::entry::Kind;
+    use super::super::entry::CompletionKind;
     use super::super::segment::tests::{sorted, spread};
     use super::*;
 
     #[test]
-    fn what_is_small_beside_the_rest_is_merged() {
-        assert_eq!(worth(&[]), None);
-        assert_eq!(worth(&[5]), None);
-        assert_eq!(worth(&[1, 1]), Some(0));
-        assert_eq!(worth(&[3, 1]), None);
-        assert_eq!(worth(&[9, 1, 1]), Some(1));
-        assert_eq!(worth(&[3, 1, 1]), Some(0));
+    fn small_segments_are_merged() {
+        assert_eq!(merge_start(&[]), None);
+        assert_eq!(merge_start(&[5]), None);
+        assert_eq!(merge_start(&[1, 1]), Some(0));
+        assert_eq!(merge_start(&[3, 1]), None);
+        assert_eq!(merge_start(&[9, 1, 1]), Some(1));
+        assert_eq!(merge_start(&[3, 1, 1]), Some(0));
     }
 
     #[test]
-    fn few_segments_stay_and_entries_are_rarely_written_again() {
+    fn few_segments_remain_and_entries_are_rarely_rewritten() {
         let (mut segments, mut written) = (Vec::new(), 0);
         for _ in 0..1000 {
             segments.push(1);
-            if let Some(from) = worth(&segments) {
+            if let Some(from) = merge_start(&segments) {
                 let merged = segments.drain(from..).sum();
                 segments.push(merged);
                 written += merged;
@@ -154,20 +153,30 @@ mod tests {
     }
 
     #[test]
-    fn a_merge_has_every_entry_once_and_the_later_one_counts() {
+    fn a_merge_has_every_entry_once_and_later_ones_win() {
         let dir = tempfile::tempdir().unwrap();
         let part = |number, range: std::ops::Range<u64>, kind| {
             let entries = sorted(range.map(|n| spread(n, kind)));
             Arc::new(Segment::write(dir.path(), number, entries.into_iter().map(Ok)).unwrap())
         };
-        let parts = [part(1, 0..500, Kind::Failed), part(2, 300..900, Kind::Ok)];
-        let merging = Merging::start(dir.path().to_owned(), 3, parts.to_vec()).unwrap();
+        let parts = [
+            part(1, 0..500, CompletionKind::Failed),
+            part(2, 300..900, CompletionKind::Ok),
+        ];
+        let merging = SegmentMerge::start(dir.path().to_owned(), 3, parts.to_vec()).unwrap();
         let (merged, _) = merging.finish().unwrap();
         assert_eq!(merged.count(), 900);
         for n in 0..900 {
-            let kind = if n < 300 { Kind::Failed } else { Kind::Ok };
+            let kind = if n < 300 {
+                CompletionKind::Failed
+            } else {
+                CompletionKind::Ok
+            };
             assert_eq!(
-                merged.find(spread(n, Kind::Ok)).unwrap().map(Entry::kind),
+                merged
+                    .find(spread(n, CompletionKind::Ok))
+                    .unwrap()
+                    .map(StateEntry::kind),
                 Some(kind)
             );
         }

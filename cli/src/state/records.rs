@@ -1,4 +1,4 @@
-//! The file of the records, brought back to what is known to be durable.
+//! The output file: truncated to its durable length when a run resumes.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -6,32 +6,37 @@ use std::path::{Component, Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::journal::Commit;
-use crate::exit::Stop;
+use super::journal::JournalCommit;
+use crate::display::{plural, sanitize};
+use crate::exit::CliError;
 
-/// So much of the end is read again when a run goes on, to see that it is what was written: more
-/// than a disk keeps for itself when it says that all is written.
-const CHECKED: u64 = 8 << 20;
+/// The length of the end that is verified on resuming: more than the cache of a disk that reports
+/// writes too early.
+const VERIFIED_LENGTH: u64 = 8 << 20;
 
-/// What a file came to.
-pub(crate) struct Resumed {
-    /// Where it is written from now on.
+/// An output after truncation.
+pub(crate) struct ResumedOutput {
+    /// Its length.
     pub(crate) durable: u64,
     pub(crate) file: File,
-    /// How many of the commits hold.
+    /// The number of valid commits.
     pub(crate) hold: usize,
-    /// What a person may want to know.
+    /// A message about lost records.
     pub(crate) note: Option<String>,
 }
 
-/// Opens the file, and cuts off what is not durable. `base` was durable before these commits.
+/// Opens the file, and truncates it to its durable length. `base` was durable before these commits.
 ///
 /// # Errors
 ///
-/// If it cannot be opened, or lacks what is no longer in the journal.
-pub(crate) fn resume(path: &Path, base: u64, commits: &[&Commit]) -> Result<Resumed, Stop> {
-    let shown = crate::show::shown(path.as_os_str().as_encoded_bytes());
-    let refuse = |what: String| Stop::file(format!("--output {shown}: {what}"));
+/// If it cannot be opened, or is shorter than `base`.
+pub(crate) fn reopen(
+    path: &Path,
+    base: u64,
+    commits: &[&JournalCommit],
+) -> Result<ResumedOutput, CliError> {
+    let shown = sanitize(path.as_os_str().as_encoded_bytes());
+    let refuse = |what: String| CliError::file(format!("--output {shown}: {what}"));
     let broken = |error: io::Error| refuse(format!("cannot be continued: {error}"));
     let known = commits.last().map_or(base, |commit| commit.to);
     let mut options = OpenOptions::new();
@@ -42,19 +47,17 @@ pub(crate) fn resume(path: &Path, base: u64, commits: &[&Commit]) -> Result<Resu
         .truncate(false);
     let mut file = options.open(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound if known > 0 => refuse(
-            "is missing, and by --state it has records: put it back, or name a file that is not \
-             there yet if you moved it"
-                .into(),
+            "is missing, and by --state it has records: restore it, or use a new file".into(),
         ),
         _ => broken(error),
     })?;
     let length = file.metadata().map_err(broken)?.len();
-    let hold = holding(&mut file, length, commits).map_err(broken)?;
+    let hold = count_valid(&mut file, length, commits).map_err(broken)?;
     let durable = hold.checked_sub(1).map_or(base, |last| commits[last].to);
     if length < durable {
         return Err(refuse(format!(
-            "is shorter ({length} bytes) than it was ({durable} by --state): put back what it \
-             was, or name another file and another --state"
+            "is shorter ({length} bytes) than it was ({durable} by --state): restore it, \
+             or use another file and another --state"
         )));
     }
     file.set_len(durable).map_err(broken)?;
@@ -66,14 +69,16 @@ pub(crate) fn resume(path: &Path, base: u64, commits: &[&Commit]) -> Result<Resu
     let note = match (lost, length - durable) {
         (0, 0) => None,
         (0, cut) => Some(format!(
-            "--output {shown}: {cut} bytes are cut off that were not safe yet when the last run \
-             stopped; their URLs are fetched again"
+            "--output {shown}: removed {} not committed when the last run stopped; their \
+             URLs are fetched again",
+            plural(cut, "byte", "bytes")
         )),
         (lost, _) => Some(format!(
-            "--output {shown}: its end is not what was written; {lost} URLs are fetched again"
+            "--output {shown}: its end was damaged; {} fetched again",
+            plural(lost as u64, "URL is", "URLs are")
         )),
     };
-    Ok(Resumed {
+    Ok(ResumedOutput {
         durable,
         file,
         hold,
@@ -81,23 +86,23 @@ pub(crate) fn resume(path: &Path, base: u64, commits: &[&Commit]) -> Result<Resu
     })
 }
 
-/// How many of the commits have their records in the file, looking back from its end.
-fn holding(file: &mut File, length: u64, commits: &[&Commit]) -> io::Result<usize> {
+/// The number of commits whose records are in the file, verified from its end.
+fn count_valid(file: &mut File, length: u64, commits: &[&JournalCommit]) -> io::Result<usize> {
     let (mut hold, mut checked) = (commits.len(), 0);
     for (index, commit) in commits.iter().enumerate().rev() {
-        let good = commit.to <= length && digest(file, commit.from, commit.to)? == commit.hash;
+        let good = commit.to <= length && hash_range(file, commit.from, commit.to)? == commit.hash;
         if !good {
             hold = index;
         }
         checked += commit.to.saturating_sub(commit.from);
-        if good && checked >= CHECKED {
+        if good && checked >= VERIFIED_LENGTH {
             break;
         }
     }
     Ok(hold)
 }
 
-fn digest(file: &mut File, from: u64, to: u64) -> io::Result<u64> {
+fn hash_range(file: &mut File, from: u64, to: u64) -> io::Result<u64> {
     file.seek(SeekFrom::Start(from))?;
     let mut bytes = file.take(to.saturating_sub(from));
     let (mut hash, mut buffer) = (Xxh3::new(), vec![0; 64 << 10]);
@@ -109,8 +114,8 @@ fn digest(file: &mut File, from: u64, to: u64) -> io::Result<u64> {
     }
 }
 
-/// Where a file is, seen from a directory, which must be there; the file need not.
-pub(crate) fn relative(directory: &Path, file: &Path) -> io::Result<PathBuf> {
+/// The path of a file relative to a directory. The directory must exist, the file need not.
+pub(crate) fn relative_path(directory: &Path, file: &Path) -> io::Result<PathBuf> {
     let directory = directory.canonicalize()?;
     let file = file.canonicalize().or_else(|_| {
         let parent = file

@@ -1,9 +1,10 @@
-//! A segment: the entries of a journal, or of several segments, sorted in a file that never changes.
+//! A segment: the sorted entries of a journal or of several segments, in an immutable file.
 //!
-//! Blocks of 4 KiB with 255 entries and a checksum; then the first 64 bits of each block's first
-//! entry, which alone are in memory (8 bytes for 255 entries: 320 KiB for ten million); then the
-//! number of entries, a checksum over that and the index, and a magic number. As digests are spread
-//! evenly, a look-up is one read of 4 KiB. Numbers are little-endian, entries as they sort.
+//! Blocks of 4 KiB with 255 entries and a checksum; then the index, which has the first 64 bits of
+//! each block's first entry and is the only part in memory (8 bytes for 255 entries: 320 KiB for ten
+//! million); then the number of entries, a checksum over that and the index, and a magic number. As
+//! digests are distributed evenly, a look-up is one read of 4 KiB. Numbers are little-endian, entries
+//! big-endian.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
@@ -11,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 
-use super::disk::{at, damaged, read_at};
-use super::entry::{self, Entry};
+use super::disk::{damaged_error, read_at, with_name};
+use super::entry::{self, StateEntry};
 
 const BLOCK: usize = 4096;
 const ENTRIES: usize = (BLOCK - TRAILER) / entry::SIZE;
@@ -21,7 +22,7 @@ const CHECKSUM_AT: usize = BLOCK - 8;
 const FOOTER: usize = 24;
 const MAGIC: u64 = u64::from_le_bytes(*b"FaSegm1\n");
 
-/// A segment that is open for looking up.
+/// An open segment.
 #[derive(Debug)]
 pub(crate) struct Segment {
     count: u64,
@@ -36,15 +37,15 @@ impl Segment {
         directory.join(format!("segment-{number}"))
     }
 
-    /// Writes a segment of sorted entries, no two of them equal, and makes it durable.
+    /// Writes a durable segment of sorted, unique entries.
     pub(crate) fn write(
         directory: &Path,
         number: u64,
-        entries: impl IntoIterator<Item = io::Result<Entry>>,
+        entries: impl IntoIterator<Item = io::Result<StateEntry>>,
     ) -> io::Result<Self> {
         let path = Self::path(directory, number);
-        let file = File::create(&path).map_err(at(&path))?;
-        let mut writer = Writing {
+        let file = File::create(&path).map_err(with_name(&path))?;
+        let mut writer = SegmentWriter {
             block: Vec::with_capacity(BLOCK),
             count: 0,
             file: BufWriter::with_capacity(64 << 10, file),
@@ -52,26 +53,26 @@ impl Segment {
             number,
         };
         for entry in entries {
-            writer.push(entry?).map_err(at(&path))?;
+            writer.push(entry?).map_err(with_name(&path))?;
         }
-        writer.finish().map_err(at(&path))?;
+        writer.finish().map_err(with_name(&path))?;
         Self::open(directory, number)
     }
 
     pub(crate) fn open(directory: &Path, number: u64) -> io::Result<Self> {
         let path = Self::path(directory, number);
         let file = File::open(&path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => damaged(&path, "is missing"),
-            _ => at(&path)(error),
+            io::ErrorKind::NotFound => damaged_error(&path, "is missing"),
+            _ => with_name(&path)(error),
         })?;
-        let length = file.metadata().map_err(at(&path))?.len();
+        let length = file.metadata().map_err(with_name(&path))?.len();
         let read = |length: usize, offset| {
             let mut bytes = vec![0; length];
             read_at(&file, &mut bytes, offset)
-                .map_err(at(&path))
+                .map_err(with_name(&path))
                 .map(|()| bytes)
         };
-        let cut = || damaged(&path, "is damaged: its end is not what was written");
+        let cut = || damaged_error(&path, "is damaged: its end is invalid");
         let start = length.checked_sub(FOOTER as u64).ok_or_else(cut)?;
         let footer = read(FOOTER, start)?;
         let number_at = |at: usize| {
@@ -106,7 +107,7 @@ impl Segment {
         })
     }
 
-    /// How many entries it has.
+    /// The number of entries.
     pub(crate) fn count(&self) -> u64 {
         self.count
     }
@@ -116,33 +117,35 @@ impl Segment {
     }
 
     /// The entry that is equal to this one.
-    pub(crate) fn find(&self, entry: Entry) -> io::Result<Option<Entry>> {
-        let head = entry.head();
+    pub(crate) fn find(&self, entry: StateEntry) -> io::Result<Option<StateEntry>> {
+        let head = entry.prefix();
         let end = self.heads.partition_point(|first| *first <= head);
-        // One block, but for those whose first 64 bits are the same.
+        // One block, unless the first 64 bits are equal across blocks.
         let begin = self
             .heads
             .partition_point(|first| *first < head)
             .saturating_sub(1);
         let mut block = [0; BLOCK];
         for index in begin..end {
-            read_at(&self.file, &mut block, (index * BLOCK) as u64).map_err(at(&self.path))?;
+            read_at(&self.file, &mut block, (index * BLOCK) as u64)
+                .map_err(with_name(&self.path))?;
             let entries = self.entries(&block, index)?;
-            let found = entries
-                .binary_search_by_key(&entry.digest(), |bytes| Entry::from_bytes(*bytes).digest());
+            let found = entries.binary_search_by_key(&entry.digest(), |bytes| {
+                StateEntry::from_bytes(*bytes).digest()
+            });
             if let Ok(at) = found {
-                return Ok(Some(Entry::from_bytes(entries[at])));
+                return Ok(Some(StateEntry::from_bytes(entries[at])));
             }
         }
         Ok(None)
     }
 
     /// All entries, in order.
-    pub(crate) fn iter(&self) -> io::Result<impl Iterator<Item = io::Result<Entry>>> {
-        let mut file = File::open(&self.path).map_err(at(&self.path))?;
+    pub(crate) fn iter(&self) -> io::Result<impl Iterator<Item = io::Result<StateEntry>>> {
+        let mut file = File::open(&self.path).map_err(with_name(&self.path))?;
         let mut block = [0; BLOCK];
         let blocks = (0..self.heads.len()).map(move |index| {
-            file.read_exact(&mut block).map_err(at(&self.path))?;
+            file.read_exact(&mut block).map_err(with_name(&self.path))?;
             Ok(self.entries(&block, index)?.to_vec())
         });
         Ok(blocks.flat_map(|block: io::Result<Vec<_>>| {
@@ -152,12 +155,12 @@ impl Segment {
             };
             entries
                 .into_iter()
-                .map(|bytes| Ok(Entry::from_bytes(bytes)))
+                .map(|bytes| Ok(StateEntry::from_bytes(bytes)))
                 .chain(error)
         }))
     }
 
-    /// The entries of a block, if it is what was written.
+    /// The entries of a block, after its checksum is verified.
     fn entries<'a>(
         &self,
         block: &'a [u8; BLOCK],
@@ -167,10 +170,7 @@ impl Segment {
             .first_chunk()
             .map_or(0, |b| u64::from_le_bytes(*b));
         if checksum != xxh3_64_with_seed(&block[..CHECKSUM_AT], block_seed(self.number, index)) {
-            return Err(damaged(
-                &self.path,
-                "is damaged: a block is not what was written",
-            ));
+            return Err(damaged_error(&self.path, "is damaged: a block is invalid"));
         }
         let before = (index * ENTRIES) as u64;
         let count = (self.count - before).min(ENTRIES as u64) as usize;
@@ -178,8 +178,8 @@ impl Segment {
     }
 }
 
-/// A segment that is being written.
-struct Writing {
+/// Writes a segment.
+struct SegmentWriter {
     block: Vec<u8>,
     count: u64,
     file: BufWriter<File>,
@@ -187,10 +187,10 @@ struct Writing {
     number: u64,
 }
 
-impl Writing {
-    fn push(&mut self, entry: Entry) -> io::Result<()> {
+impl SegmentWriter {
+    fn push(&mut self, entry: StateEntry) -> io::Result<()> {
         if self.block.is_empty() {
-            self.heads.push(entry.head());
+            self.heads.push(entry.prefix());
         }
         self.block.extend(entry.to_bytes());
         self.count += 1;
@@ -243,50 +243,56 @@ fn block_seed(number: u64, index: usize) -> u64 {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::super::entry::{Kind, Round};
+    use super::super::entry::{CompletionKind, RetryRound};
     use super::*;
 
-    /// Entries spread as digests are.
-    pub(crate) fn spread(n: u64, kind: Kind) -> Entry {
+    /// Entries distributed like digests.
+    pub(crate) fn spread(n: u64, kind: CompletionKind) -> StateEntry {
         let high = n.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let bits = u128::from(high) << 64 | u128::from(high.rotate_left(32));
-        Entry::from_bytes(bits.to_be_bytes()).ended(kind, Round::default())
+        StateEntry::from_bytes(bits.to_be_bytes()).with_result(kind, RetryRound::default())
     }
 
-    pub(crate) fn sorted(entries: impl Iterator<Item = Entry>) -> Vec<Entry> {
+    pub(crate) fn sorted(entries: impl Iterator<Item = StateEntry>) -> Vec<StateEntry> {
         let mut entries: Vec<_> = entries.collect();
         entries.sort_unstable_by_key(|entry| entry.digest());
         entries
     }
 
     fn segment(directory: &Path, count: u64) -> Segment {
-        let entries = sorted((0..count).map(|n| spread(2 * n, Kind::Ok)));
+        let entries = sorted((0..count).map(|n| spread(2 * n, CompletionKind::Ok)));
         Segment::write(directory, 1, entries.into_iter().map(Ok)).unwrap()
     }
 
     #[test]
-    fn what_is_in_a_segment_is_found_and_nothing_else() {
+    fn exactly_the_entries_are_found() {
         let dir = tempfile::tempdir().unwrap();
         for count in [0, 1, 254, 255, 256, 1000] {
             let segment = segment(dir.path(), count);
             for n in 0..count + 1 {
-                let found = segment.find(spread(2 * n, Kind::Failed)).unwrap();
+                let found = segment.find(spread(2 * n, CompletionKind::Failed)).unwrap();
                 assert_eq!(
-                    found.map(Entry::kind),
-                    (n < count).then_some(Kind::Ok),
+                    found.map(StateEntry::kind),
+                    (n < count).then_some(CompletionKind::Ok),
                     "{count}"
                 );
-                assert_eq!(segment.find(spread(2 * n + 1, Kind::Ok)).unwrap(), None);
+                assert_eq!(
+                    segment.find(spread(2 * n + 1, CompletionKind::Ok)).unwrap(),
+                    None
+                );
             }
             let all: Vec<_> = segment.iter().unwrap().map(Result::unwrap).collect();
-            assert_eq!(all, sorted((0..count).map(|n| spread(2 * n, Kind::Ok))));
+            assert_eq!(
+                all,
+                sorted((0..count).map(|n| spread(2 * n, CompletionKind::Ok)))
+            );
         }
     }
 
     #[test]
-    fn entries_whose_first_bits_are_the_same_are_found_in_every_block() {
+    fn entries_with_equal_prefixes_are_found_in_every_block() {
         let dir = tempfile::tempdir().unwrap();
-        let entry = |n: u128| Entry::from_bytes((7 << 64 | n << 16).to_be_bytes());
+        let entry = |n: u128| StateEntry::from_bytes((7 << 64 | n << 16).to_be_bytes());
         let entries = (0..600).map(|n| Ok(entry(n)));
         let segment = Segment::write(dir.path(), 1, entries).unwrap();
         assert!((0..600).all(|n| segment.find(entry(n)).unwrap().is_some()));
@@ -294,7 +300,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn damage_anywhere_is_told_and_never_believed() {
+    fn damage_anywhere_is_detected() {
         let dir = tempfile::tempdir().unwrap();
         segment(dir.path(), 600);
         let path = Segment::path(dir.path(), 1);

@@ -1,4 +1,4 @@
-//! Bad input of every kind: each gets a clear record or message, and costs nothing else.
+//! Bad input of every kind gets a clear record or message, and does not affect other URLs.
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -9,18 +9,18 @@ use serde_json::Value;
 
 use crate::support::*;
 
-/// Lines that are no URLs, and a part of what is said of each.
+/// Malformed lines, and a part of the message of each.
 const LINES: &[(&[u8], &str)] = &[
     (b"\x7fELF\x02\x01\x01\x00\x00", "NUL byte"),
     (b"\xff\xfeh\x00t\x00t\x00p\x00", "not valid UTF-8"),
     (b"http://a.test/\xc3\x28", "not valid UTF-8"),
     (b"http://a.test/\x00", "NUL byte"),
     (b"http://a.test/\x1b[31m", "control character"),
-    (b"http://a.test/ http://b.test/", "a blank inside"),
+    (b"http://a.test/ http://b.test/", "contains a space"),
     (b"www.a.test/path", "no scheme"),
     (b"/path", "no scheme"),
     (b"http:/a.test", "no scheme"),
-    (b"{\"url\": 1}", "a blank inside"),
+    (b"{\"url\": 1}", "contains a space"),
     (b"ftp://a.test/", "neither http nor https"),
     (b"file:///etc/passwd", "neither http nor https"),
     (b"javascript://a/%0aalert(1)", "neither http nor https"),
@@ -32,13 +32,13 @@ const LINES: &[(&[u8], &str)] = &[
     (b"http://[1::2::3]/", "IPv6"),
     (b"http://1.2.3.4.5/", "IPv4"),
     (b"http://256.1.1.1/", "IPv4"),
-    (b"http://a b.test/", "a blank inside"),
+    (b"http://a b.test/", "contains a space"),
     (b"http://a<b>.test/", "domain"),
     (b"http://xn--a/", "domain"),
     (b"http://%00/", "domain"),
 ];
 
-/// Options, the exit code, and a part of what is said.
+/// Options, the exit code, and a part of the message.
 const OPTIONS: &[(&[&str], i32, &str)] = &[
     (&["-i", "/none/list"], 3, "cannot be read"),
     (&["-i", "/"], 3, "is a directory"),
@@ -108,7 +108,7 @@ const OPTIONS: &[(&[&str], i32, &str)] = &[
     (&[], 2, "nothing to fetch"),
 ];
 
-/// What a server says, and what the record says of it: the outcome and curl's exit code.
+/// A response, and the outcome and curl's exit code in its record.
 const ANSWERS: &[(&str, &str, u64)] = &[
     ("", "io", 52),
     ("garbage\r\n\r\n", "protocol", 8),
@@ -169,12 +169,12 @@ const ANSWERS: &[(&str, &str, u64)] = &[
 ];
 
 #[test]
-fn there_are_at_least_sixty_kinds() {
+fn there_are_at_least_sixty_cases() {
     assert!(LINES.len() + OPTIONS.len() + ANSWERS.len() >= 60);
 }
 
 #[test]
-fn each_line_that_is_no_url_has_a_record_and_the_good_ones_are_fetched() {
+fn malformed_lines_get_records_and_valid_lines_are_fetched() {
     let site = site();
     let good = |n: usize| format!("{}\n", site.url(&format!("/get?{n}"))).into_bytes();
     let mut list = Vec::new();
@@ -183,7 +183,7 @@ fn each_line_that_is_no_url_has_a_record_and_the_good_ones_are_fetched() {
         list.extend_from_slice(line);
         list.push(b'\n');
     }
-    // A line of 10 MiB, without an end.
+    // A line of 10 MiB without a line break.
     list.extend(good(LINES.len()));
     list.extend(std::iter::repeat_n(b'x', 10 << 20));
     let list = List::new(list);
@@ -213,7 +213,7 @@ fn each_line_that_is_no_url_has_a_record_and_the_good_ones_are_fetched() {
 }
 
 #[test]
-fn each_wrong_option_or_file_is_told_before_anything_is_sent() {
+fn wrong_options_and_files_are_reported_before_anything_is_sent() {
     let mut wrong = Vec::new();
     for (options, code, part) in OPTIONS {
         let ran = fetch_all(options);
@@ -225,7 +225,7 @@ fn each_wrong_option_or_file_is_told_before_anything_is_sent() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// A server that says to `GET /N` what stands in this row, and then closes.
+/// A server that answers `GET /N` with the response of this row, and then closes.
 fn server() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -251,7 +251,7 @@ fn server() -> SocketAddr {
 }
 
 #[test]
-fn each_broken_answer_has_its_record_and_the_good_ones_are_fetched() {
+fn broken_responses_get_records_and_valid_ones_are_fetched() {
     let (site, broken) = (site(), server());
     let mut list: String = (0..ANSWERS.len())
         .map(|n| format!("http://{broken}/{n}\n{}\n", site.url("/get")))

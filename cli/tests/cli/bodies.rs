@@ -1,4 +1,4 @@
-//! Bodies that are kept: files, tar files, WARC.
+//! Saved bodies: files, tar files, WARC.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -25,7 +25,7 @@ fn bytes(n: usize) -> Vec<u8> {
     (0..n).map(|i| (i % 251) as u8).collect()
 }
 
-/// All files below a directory, by their path in it.
+/// All files in a directory, by their relative paths.
 fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
     fn walk(at: &Path, root: &Path, found: &mut BTreeMap<String, Vec<u8>>) {
         for entry in fs::read_dir(at).unwrap() {
@@ -51,7 +51,7 @@ fn directory() -> (TempDir, PathBuf, String) {
 }
 
 #[test]
-fn files_are_named_by_their_content_and_records_tell_where() {
+fn files_are_named_by_content_and_records_have_their_paths() {
     let site = site();
     let (_dir, kept, path) = directory();
     let urls = ["/bytes/300000", "/bytes/10", "/status/404"].map(|path| site.url(path));
@@ -74,7 +74,7 @@ fn files_are_named_by_their_content_and_records_tell_where() {
 }
 
 #[test]
-fn a_template_names_files_and_none_is_replaced_unasked() {
+fn a_template_names_files_and_replaces_none_by_default() {
     let site = site();
     let (_dir, kept, path) = directory();
     let template = ["--output-dir", &path, "--name-template", "{seq}-{name}"];
@@ -97,7 +97,7 @@ fn a_template_names_files_and_none_is_replaced_unasked() {
 }
 
 #[test]
-fn nothing_that_a_url_says_leads_out_of_the_directory() {
+fn no_url_leaves_the_directory() {
     let site = site();
     let (dir, kept, path) = directory();
     let evil = [
@@ -132,7 +132,7 @@ fn nothing_that_a_url_says_leads_out_of_the_directory() {
 }
 
 #[test]
-fn a_body_that_is_cut_short_leaves_no_file() {
+fn a_truncated_body_leaves_no_file() {
     let site = site();
     let (_dir, kept, path) = directory();
     let urls = ["/truncate", "/reset-body"].map(|path| site.url(path));
@@ -142,7 +142,7 @@ fn a_body_that_is_cut_short_leaves_no_file() {
 }
 
 #[test]
-fn a_run_that_is_killed_inside_a_body_leaves_no_file_of_that_name() {
+fn a_kill_inside_a_body_leaves_no_file_with_its_name() {
     let site = site();
     let (_dir, kept, path) = directory();
     let (fast, slow) = (
@@ -166,7 +166,7 @@ fn a_run_that_is_killed_inside_a_body_leaves_no_file_of_that_name() {
 }
 
 #[test]
-fn what_is_there_is_not_fetched_again_if_so_asked() {
+fn skip_existing_does_not_fetch_existing_files() {
     let site = site();
     let (_dir, kept, path) = directory();
     let url = site.url("/bytes/7");
@@ -187,7 +187,7 @@ fn what_is_there_is_not_fetched_again_if_so_asked() {
 }
 
 #[test]
-fn a_link_in_the_way_is_an_error_of_its_url_alone() {
+fn a_link_in_a_path_is_an_error_of_its_url_only() {
     let site = site();
     let (dir, kept, path) = directory();
     fs::create_dir(&kept).unwrap();
@@ -211,7 +211,7 @@ fn a_link_in_the_way_is_an_error_of_its_url_alone() {
     assert_eq!(failed["exitcode"], 23);
 }
 
-/// Each member of a tar file: name and bytes.
+/// The members of a tar file: names and contents.
 fn members(path: &Path) -> Vec<(String, Vec<u8>)> {
     let mut archive = tar::Archive::new(File::open(path).unwrap());
     let entries = archive.entries().unwrap();
@@ -255,9 +255,9 @@ fn tar_files_have_each_body_with_its_record() {
     }
 }
 
-/// Whether a state knows all that the killed run's tar files have, is the next run's to tell.
+/// The next run shows whether the state matches the tar files of a killed run.
 #[test]
-fn a_killed_run_loses_no_body_that_its_state_calls_done() {
+fn a_killed_run_loses_no_body_that_its_state_has_as_completed() {
     let site = site();
     let (dir, kept, path) = directory();
     let state = dir.path().join("state").to_str().unwrap().to_owned();
@@ -292,7 +292,7 @@ fn a_killed_run_loses_no_body_that_its_state_calls_done() {
     assert_eq!(records.len(), 3000);
 }
 
-/// The fields and the block of each record of a WARC file.
+/// The records of a WARC file: fields and block.
 fn warc(bytes: &[u8]) -> Vec<(BTreeMap<String, String>, Vec<u8>)> {
     let mut reader = BufReader::new(bytes);
     let mut records = Vec::new();
@@ -322,7 +322,7 @@ fn warc(bytes: &[u8]) -> Vec<(BTreeMap<String, String>, Vec<u8>)> {
 }
 
 #[test]
-fn a_warc_file_has_responses_and_requests_with_digests_that_are_right() {
+fn a_warc_file_has_responses_and_requests_with_correct_digests() {
     let site = site();
     let (dir, ..) = directory();
     for name in ["a.warc", "a.warc.gz"] {
@@ -378,7 +378,7 @@ fn a_warc_file_has_responses_and_requests_with_digests_that_are_right() {
     }
 }
 
-/// RFC 4648's base 32, as WARC files have digests.
+/// RFC 4648's base 32, as in WARC digests.
 fn data_encoding(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let bits: String = bytes.iter().map(|byte| format!("{byte:08b}")).collect();
@@ -391,7 +391,7 @@ fn data_encoding(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn an_archive_that_exists_is_not_written_over() {
+fn an_existing_archive_is_not_overwritten() {
     let site = site();
     let (dir, ..) = directory();
     let path = dir.path().join("a.warc");
@@ -402,7 +402,7 @@ fn an_archive_that_exists_is_not_written_over() {
 }
 
 #[test]
-fn a_place_that_cannot_be_written_stops_before_any_request() {
+fn an_unwritable_destination_stops_before_any_request() {
     let site = site();
     let list = List::new("");
     let (file, url) = (list.path("list"), site.url("/get"));

@@ -1,4 +1,4 @@
-//! curl's options for the way to a server, for cookies, logins and retries.
+//! curl's options for connections, cookies, credentials and retries.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::support::*;
 
 #[test]
-fn bodies_of_several_options_are_joined_in_their_order() {
+fn body_parts_are_joined_in_the_order_of_options() {
     let (site, list) = (site(), List::new("a\nb"));
     let file = format!("@{}", list.path("list"));
     let urlencode = format!("q{file}");
@@ -28,7 +28,7 @@ fn bodies_of_several_options_are_joined_in_their_order() {
 }
 
 #[test]
-fn fields_have_options_of_their_own() {
+fn referer_range_and_bearer_token_are_sent() {
     let site = site();
     let (referer, range) = (["-e", "http://a.test/"], ["--range", "0-9"]);
     fetch_all(
@@ -46,7 +46,7 @@ fn fields_have_options_of_their_own() {
 }
 
 #[test]
-fn a_path_is_sent_as_it_is_when_asked_for() {
+fn path_as_is_sends_the_path_unchanged() {
     let site = site();
     let url = site.url("/anything/../get?a={b}");
     fetch_all(&["-g", &url]);
@@ -72,7 +72,7 @@ fn a_path_is_sent_as_it_is_when_asked_for() {
 }
 
 #[test]
-fn cookies_of_an_option_go_to_every_url() {
+fn cookies_given_as_text_are_sent_to_every_url() {
     let site = site();
     fetch_all(&["-b", "a=1", "-b", "b=2; c=3", &site.url("/get")]);
     let seen = site.last_request("/get").unwrap();
@@ -80,7 +80,7 @@ fn cookies_of_an_option_go_to_every_url() {
 }
 
 #[test]
-fn cookies_that_are_set_are_in_the_jar_for_the_next_run() {
+fn cookies_that_servers_set_are_in_the_jar_of_the_next_run() {
     let (site, list) = (site(), List::new(""));
     let jar = list.path("jar");
     let set = site.url("/set-cookie?c=a%3D1%3B%20Path%3D/");
@@ -97,7 +97,7 @@ fn cookies_that_are_set_are_in_the_jar_for_the_next_run() {
 }
 
 #[test]
-fn each_host_of_a_netrc_file_gets_its_login() {
+fn netrc_credentials_are_sent_to_their_hosts() {
     let (site, list) = (
         site(),
         List::new("machine 127.0.0.1 login me password secret\n"),
@@ -112,7 +112,7 @@ fn each_host_of_a_netrc_file_gets_its_login() {
 }
 
 #[test]
-fn a_proxy_is_used_except_for_the_hosts_that_need_none() {
+fn a_proxy_is_used_except_for_noproxy_hosts() {
     let (site, proxy) = (
         site(),
         Proxy::builder().login("me", "p@ss").start().unwrap(),
@@ -135,14 +135,14 @@ fn a_proxy_is_used_except_for_the_hosts_that_need_none() {
 }
 
 #[test]
-fn a_socks_proxy_is_one_too() {
+fn a_socks_proxy_is_used() {
     let (site, proxy) = (site(), Proxy::builder().start().unwrap());
     let ran = fetch_all(&["-x", &proxy.url("socks5h://"), &site.url("/get")]);
     assert_eq!((ran.code, proxy.connections()), (0, 1), "{ran:?}");
 }
 
 #[test]
-fn connections_can_go_elsewhere_than_the_url_says() {
+fn connect_to_and_unix_socket_redirect_connections() {
     let list = List::new("");
     let socket = list.path("socket");
     let site = Site::builder()
@@ -175,7 +175,7 @@ fn connections_can_go_elsewhere_than_the_url_says() {
 }
 
 #[test]
-fn http2_is_spoken_where_both_sides_have_it_unless_told_otherwise() {
+fn http2_is_negotiated_unless_switched_off() {
     let site = Site::builder()
         .tls(Certificate::Good)
         .http2(true)
@@ -192,7 +192,7 @@ fn http2_is_spoken_where_both_sides_have_it_unless_told_otherwise() {
 }
 
 #[test]
-fn a_client_certificate_is_shown() {
+fn a_client_certificate_is_sent() {
     let site = Site::builder()
         .tls(Certificate::Good)
         .client_certificates(true);
@@ -219,7 +219,7 @@ fn a_client_certificate_is_shown() {
 }
 
 #[test]
-fn what_is_retried_can_be_chosen() {
+fn retry_conditions_can_be_chosen() {
     let site = site();
     let quick = ["--retry-delay", "0", "--no-jitter"];
     let hits = |options: &[&str], path: &str| {
@@ -235,7 +235,7 @@ fn what_is_retried_can_be_chosen() {
 }
 
 #[test]
-fn a_transfer_that_is_too_slow_is_given_up() {
+fn a_slow_transfer_is_aborted() {
     let site = site();
     let url = site.url("/drip?bytes=40&duration=20");
     let slow = ["-Y", "1000", "-y", "0.2", "--retry", "0", "-m", "0"];
@@ -247,7 +247,7 @@ fn a_transfer_that_is_too_slow_is_given_up() {
 }
 
 #[test]
-fn a_run_stops_after_so_many_failures() {
+fn max_errors_stops_the_run() {
     let site = site();
     let lines: String = (0..50)
         .map(|n| format!("{}\n", site.url(&format!("/status/404?{n}"))))
@@ -273,13 +273,13 @@ fn a_run_stops_after_so_many_failures() {
 }
 
 #[test]
-fn files_that_are_no_good_are_told_before_anything_is_sent() {
+fn unusable_files_are_reported_before_anything_is_sent() {
     let (site, list) = (site(), List::new("secret nonsense\n"));
     let (file, url) = (list.path("list"), site.url("/get"));
     let none = list.path("none");
     for (options, code, part) in [
         (["-b", &file], 2, "line 1"),
-        (["-b", &none], 3, "holds no ="),
+        (["-b", &none], 3, "without ="),
         (["--cookie-jar", "-"], 2, "--cookie-jar -"),
         (["--cookie-jar", "/none/jar"], 2, "directory that exists"),
         (["--netrc-file", &file], 2, "line 1"),

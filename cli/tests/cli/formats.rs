@@ -1,4 +1,4 @@
-//! The forms of records, read back; and what is printed beside them.
+//! Output formats, read back, and `-w`.
 
 use std::fs::{self, File};
 
@@ -10,7 +10,7 @@ use crate::support::*;
 const ODD: &str = "/anything/a,b;c?q=%22x%22&token=hidden";
 
 #[test]
-fn csv_is_read_back_whatever_is_in_a_url() {
+fn csv_is_read_back_with_any_url() {
     let site = site();
     let urls = [
         site.url(ODD),
@@ -105,7 +105,7 @@ fn a_har_file_is_one_valid_object() {
 }
 
 #[test]
-fn forms_that_cannot_be_gone_on_with_refuse_a_state() {
+fn formats_without_append_refuse_a_state() {
     let list = List::new("");
     let (state, out) = (list.path("state"), list.path("out"));
     for format in ["har", "parquet"] {
@@ -124,7 +124,7 @@ fn forms_that_cannot_be_gone_on_with_refuse_a_state() {
 }
 
 #[test]
-fn csv_with_a_state_has_one_head_line_over_all_runs() {
+fn csv_with_a_state_has_one_header_over_all_runs() {
     let site = site();
     let list = List::new("");
     let (state, out) = (list.path("state"), list.path("out.csv"));
@@ -146,7 +146,7 @@ fn csv_with_a_state_has_one_head_line_over_all_runs() {
 }
 
 #[test]
-fn what_curl_prints_with_w_is_printed() {
+fn write_out_prints_like_curl() {
     let site = site();
     let url = site.url("/redirect-to?url=/bytes/30&status=302");
     let form = "%{http_code} %{size_download} %{num_redirects} %{url_effective} %{method}\\t%{exitcode} %header{content-type} %%\\n";
@@ -162,7 +162,7 @@ fn what_curl_prints_with_w_is_printed() {
 }
 
 #[test]
-fn digests_and_header_fields_are_told_if_asked_for() {
+fn digests_and_header_fields_are_optional() {
     let site = site();
     let url = site.url("/bytes/0");
     let ran = fetch_all(&["--checksum", "md5", "--record-headers", &url]);

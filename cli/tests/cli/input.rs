@@ -1,4 +1,4 @@
-//! Where URLs come from, and lines that are none.
+//! Sources of URLs, and malformed lines.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
@@ -7,7 +7,7 @@ use std::process::Stdio;
 use crate::support::*;
 
 #[test]
-fn each_line_has_exactly_one_record_though_some_requests_fail() {
+fn every_line_gets_exactly_one_record() {
     let site = site();
     let lines = (0..2000).map(|n| site.url(&format!("/fault?percent=5&seed=3&n={n}")) + "\n");
     let list = List::new(lines.collect::<String>());
@@ -38,7 +38,7 @@ fn each_line_has_exactly_one_record_though_some_requests_fail() {
 }
 
 #[test]
-fn malformed_lines_are_told_counted_recorded_and_do_not_stop_the_rest() {
+fn malformed_lines_are_reported_and_the_rest_is_fetched() {
     let site = site();
     let mut text = Vec::new();
     let good = site.url("/get");
@@ -73,10 +73,10 @@ fn malformed_lines_are_told_counted_recorded_and_do_not_stop_the_rest() {
         ),
         (
             6,
-            "a NUL byte inside: is this a text file, in UTF-8?: http://a/\\u{0}\\u{1b}[31m",
+            "contains a NUL byte: is this a text file in UTF-8?: http://a/\\u{0}\\u{1b}[31m",
         ),
         (7, "not valid UTF-8"),
-        (8, "a blank inside"),
+        (8, "contains a space"),
         (9, "longer than 64 KiB: xxx"),
         (10, "the scheme is neither http nor https: ftp://a.test/"),
     ] {
@@ -89,7 +89,7 @@ fn malformed_lines_are_told_counted_recorded_and_do_not_stop_the_rest() {
 }
 
 #[test]
-fn stdin_arguments_and_curls_form_are_sources_too() {
+fn stdin_arguments_and_url_options_are_sources() {
     let site = site();
     let list = List::new(site.url("/get?file"));
     let at = format!("@{}", list.path("list"));
@@ -110,7 +110,7 @@ fn stdin_arguments_and_curls_form_are_sources_too() {
 }
 
 #[test]
-fn a_line_of_a_slow_stdin_is_fetched_before_the_next_comes() {
+fn a_line_of_slow_stdin_is_fetched_at_once() {
     let site = site();
     let mut child = command(&["-i", "-"]).stdin(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
@@ -130,7 +130,7 @@ fn a_line_of_a_slow_stdin_is_fetched_before_the_next_comes() {
 }
 
 #[test]
-fn a_missing_file_is_told_before_any_request() {
+fn a_missing_file_is_reported_before_any_request() {
     let site = site();
     let ran = fetch_all(&[&site.url("/get"), "-i", "no/such/file"]);
     assert_eq!(ran.code, 3);
@@ -151,7 +151,7 @@ fn a_missing_file_is_told_before_any_request() {
 }
 
 #[test]
-fn an_empty_list_is_no_failure_but_no_list_is() {
+fn an_empty_list_is_ok_and_no_list_is_an_error() {
     let list = List::new("# nothing yet\n\n");
     let ran = fetch_all(&["-i", &list.path("list")]);
     assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));

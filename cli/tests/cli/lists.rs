@@ -1,4 +1,4 @@
-//! Lists whose rows say more than a URL, and lists that are packed.
+//! Lists whose rows set more than a URL, and compressed lists.
 
 use std::fs;
 use std::io::Write;
@@ -15,7 +15,7 @@ fn gzip(text: &str) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// A list of this name.
+/// Creates a list with this file name.
 fn named(name: &str, content: impl AsRef<[u8]>) -> (List, String) {
     let list = List::new("");
     fs::write(list.file(name), content).unwrap();
@@ -24,7 +24,7 @@ fn named(name: &str, content: impl AsRef<[u8]>) -> (List, String) {
 }
 
 #[test]
-fn each_row_of_jsonl_is_sent_as_it_says() {
+fn jsonl_rows_set_method_headers_and_body() {
     let site = site();
     let rows = [
         json!({"url": site.url("/anything/1"), "method": "PUT", "body": "text", "headers": {"X-A": "b"}, "id": "row-1"}),
@@ -59,7 +59,7 @@ fn each_row_of_jsonl_is_sent_as_it_says() {
 }
 
 #[test]
-fn csv_and_tsv_are_read_by_their_names_packed_or_not() {
+fn csv_and_tsv_are_detected_by_name_compressed_or_not() {
     let site = site();
     let csv = format!(
         "name,URL,method\n\"a, b\",{},HEAD\nc,{},\n",
@@ -92,7 +92,7 @@ fn csv_and_tsv_are_read_by_their_names_packed_or_not() {
 }
 
 #[test]
-fn a_checksum_decides_whether_a_body_is_kept_and_out_names_it() {
+fn a_body_is_saved_under_out_if_its_checksum_matches() {
     let site = site();
     let empty = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     let rows = [
@@ -114,7 +114,7 @@ fn a_checksum_decides_whether_a_body_is_kept_and_out_names_it() {
         (&json!("checksum"), true)
     );
     assert!(
-        of(2)["errormsg"].as_str().unwrap().contains("not kept"),
+        of(2)["errormsg"].as_str().unwrap().contains("not saved"),
         "{}",
         of(2)
     );
@@ -125,7 +125,7 @@ fn a_checksum_decides_whether_a_body_is_kept_and_out_names_it() {
 }
 
 #[test]
-fn what_is_more_urgent_goes_first_and_a_rows_own_limit_counts() {
+fn priority_and_timeout_of_a_row_apply() {
     let site = site();
     let row = |n: u32, priority: i32| {
         json!({"url": site.url(&format!("/anything/{n}")), "priority": priority}).to_string()
@@ -139,8 +139,7 @@ fn what_is_more_urgent_goes_first_and_a_rows_own_limit_counts() {
         .map(|r| r["seq"].as_u64().unwrap() - 1)
         .collect();
     let urgent = order.iter().position(|n| n % 4 == 0).unwrap();
-    // Those of priority 0 begin when no other waits; the first of all may have begun before the rest
-    // was read.
+    // Requests of priority 0 start when no other waits. The first may start before the rest is read.
     assert!(urgent >= 30 || order[0] == 0, "{order:?}");
     let slow = json!({"url": site.url("/delay/5"), "timeout": 0.2}).to_string();
     let (_list, path) = named("rows.jsonl", slow);
@@ -149,7 +148,7 @@ fn what_is_more_urgent_goes_first_and_a_rows_own_limit_counts() {
 }
 
 #[test]
-fn rows_that_make_no_sense_are_told_and_cost_the_others_nothing() {
+fn malformed_rows_are_reported_and_the_rest_is_fetched() {
     let site = site();
     let good = json!({"url": site.url("/get")}).to_string();
     let bad = [
@@ -177,7 +176,7 @@ fn rows_that_make_no_sense_are_told_and_cost_the_others_nothing() {
 }
 
 #[test]
-fn a_list_that_is_cut_short_is_told_and_what_came_before_is_fetched() {
+fn a_truncated_list_is_reported_and_its_beginning_is_fetched() {
     let site = site();
     let text: String = (0..2000)
         .map(|n| site.url(&format!("/get?{n}")) + "\n")
@@ -187,7 +186,7 @@ fn a_list_that_is_cut_short_is_told_and_what_came_before_is_fetched() {
     let ran = fetch_all(&["-i", &path]);
     assert_eq!(ran.code, 3, "{ran:?}");
     assert!(
-        ran.stderr.contains("its gzip is cut short"),
+        ran.stderr.contains("its gzip data is truncated"),
         "{}",
         ran.stderr
     );
@@ -201,7 +200,7 @@ fn a_list_that_is_cut_short_is_told_and_what_came_before_is_fetched() {
 }
 
 #[test]
-fn with_a_state_a_row_is_done_by_its_id_or_its_request() {
+fn the_state_identifies_a_row_by_id_or_request() {
     let site = site();
     let rows = [
         json!({"url": site.url("/anything/1"), "id": "a"}),
@@ -220,7 +219,7 @@ fn with_a_state_a_row_is_done_by_its_id_or_its_request() {
 }
 
 #[test]
-fn parquet_is_a_list_too_even_one_of_records() {
+fn parquet_records_can_be_the_next_list() {
     let site = site();
     let list = List::new("");
     let records = list.path("records.parquet");
@@ -242,7 +241,7 @@ fn parquet_is_a_list_too_even_one_of_records() {
 }
 
 #[test]
-fn a_damaged_parquet_file_is_told_and_harms_nothing_else() {
+fn a_damaged_parquet_file_is_reported_and_the_rest_is_fetched() {
     let site = site();
     let list = List::new("");
     let whole = list.path("whole.parquet");

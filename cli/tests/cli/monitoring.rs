@@ -1,4 +1,4 @@
-//! Who watches from elsewhere.
+//! Metrics over the network.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -19,7 +19,7 @@ fn get(address: &str, path: &str) -> String {
     text
 }
 
-/// Prometheus' text form, line by line: a name, labels in braces, a number. By name and labels.
+/// Parses Prometheus' text format: each line has a name, labels in braces and a number.
 fn parsed(text: &str) -> BTreeMap<String, f64> {
     let mut samples = BTreeMap::new();
     for line in text.lines().filter(|line| !line.is_empty()) {
@@ -42,7 +42,7 @@ fn parsed(text: &str) -> BTreeMap<String, f64> {
 }
 
 #[test]
-fn prometheus_gets_the_numbers_while_it_runs() {
+fn prometheus_reads_metrics_during_a_run() {
     let site = site();
     let urls = [
         site.url("/get"),
@@ -75,7 +75,7 @@ fn prometheus_gets_the_numbers_while_it_runs() {
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         assert!(head.contains("text/plain; version=0.0.4"), "{head}");
         let samples = parsed(body);
-        // The third is answered never.
+        // The third request is never answered.
         let active = samples.get("http_client_active_requests");
         if answered(&samples) >= 2.0 && active == Some(&1.0) {
             break samples;
@@ -102,7 +102,7 @@ fn prometheus_gets_the_numbers_while_it_runs() {
 }
 
 #[test]
-fn statsd_gets_the_numbers_by_udp() {
+fn statsd_receives_metrics_by_udp() {
     let site = site();
     let server = UdpSocket::bind("127.0.0.1:0").unwrap();
     server
@@ -136,12 +136,12 @@ fn statsd_gets_the_numbers_by_udp() {
 }
 
 #[test]
-fn a_port_that_is_taken_and_an_address_that_is_none_are_told_at_once() {
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+fn a_port_in_use_and_an_invalid_address_are_reported_first() {
+    let in_use = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let site = site();
-    let (address, url) = (taken.local_addr().unwrap().to_string(), site.url("/get"));
+    let (address, url) = (in_use.local_addr().unwrap().to_string(), site.url("/get"));
     for (options, part) in [
-        (["--metrics-listen", &address], "cannot be listened at"),
+        (["--metrics-listen", &address], "cannot listen"),
         (["--metrics-listen", "x"], "such as 9100"),
         (["--statsd", "no port"], "HOST:PORT"),
     ] {

@@ -1,4 +1,4 @@
-//! What goes over the wire.
+//! Requests as the server receives them, and TLS.
 
 use std::fs;
 
@@ -24,7 +24,7 @@ fn data_is_posted_as_a_form() {
 }
 
 #[test]
-fn json_names_its_type_and_a_method_may_be_chosen() {
+fn json_sets_its_content_type_and_a_method_may_be_given() {
     let site = site();
     fetch_all(&["--json", "{\"a\":1}", "-X", "PUT", &site.url("/anything")]);
     let seen = site.last_request("/anything").unwrap();
@@ -37,7 +37,7 @@ fn json_names_its_type_and_a_method_may_be_chosen() {
 }
 
 #[test]
-fn header_fields_are_added_replaced_and_left_out() {
+fn header_fields_are_added_replaced_and_removed() {
     let site = site();
     let options = [
         "-H", "X-One: 1", "-H", "Accept:", "-H", "X-Empty;", "-A", "me/1", "-u", "a:b",
@@ -56,7 +56,7 @@ fn header_fields_are_added_replaced_and_left_out() {
 }
 
 #[test]
-fn the_head_alone_can_be_asked_for() {
+fn head_requests_can_be_sent() {
     let site = site();
     let record = fetch_all(&["-I", &site.url("/bytes/1000")]).record();
     assert_eq!(
@@ -66,7 +66,7 @@ fn the_head_alone_can_be_asked_for() {
 }
 
 #[test]
-fn certificates_are_checked_unless_told_otherwise() {
+fn certificates_are_checked_unless_insecure() {
     let site = Site::builder().tls(Certificate::Good).start().unwrap();
     let url = site.url("/get");
     let refused = fetch_all(&[&url]);
@@ -89,7 +89,7 @@ fn certificates_are_checked_unless_told_otherwise() {
 }
 
 #[test]
-fn a_host_can_be_sent_to_another_address() {
+fn resolve_overrides_dns() {
     let site = site();
     let port = site.address().port();
     let url = format!("http://example.test:{port}/get");
@@ -103,7 +103,7 @@ fn a_host_can_be_sent_to_another_address() {
 }
 
 #[test]
-fn secrets_are_in_no_log_and_no_record() {
+fn logs_and_records_contain_no_secrets() {
     let site = site();
     let list = List::new("");
     let url = site
@@ -130,7 +130,7 @@ fn secrets_are_in_no_log_and_no_record() {
     );
     let logged = fs::read_to_string(&log).unwrap();
     assert!(
-        logged.contains("batch ends") && ran.stderr.contains("batch ends"),
+        logged.contains("batch finished") && ran.stderr.contains("batch finished"),
         "{logged}"
     );
     for secret in ["hush1", "hush2", "hush3", "bWU6aHVzaDM", "dXNlcjpodXNoMg"] {

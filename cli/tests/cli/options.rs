@@ -1,9 +1,9 @@
-//! Wrong options.
+//! Option values, aliases and help.
 
 use crate::support::*;
 
 #[test]
-fn wrong_options_name_the_option_the_text_and_the_fix() {
+fn wrong_options_are_refused_with_option_value_and_fix() {
     let url = "http://127.0.0.1:1/";
     for (options, parts) in [
         (
@@ -86,7 +86,7 @@ fn wrong_options_name_the_option_the_text_and_the_fix() {
 }
 
 #[test]
-fn help_is_short_or_long_and_names_every_exit_code() {
+fn short_and_long_help_and_the_version() {
     let (short, long) = (fetch_all(&["-h"]), fetch_all(&["--help"]));
     assert_eq!((short.code, long.code), (0, 0));
     assert!(short.stdout.contains("Examples:") && !short.stdout.contains("Exit codes"));
@@ -97,7 +97,7 @@ fn help_is_short_or_long_and_names_every_exit_code() {
 }
 
 #[test]
-fn names_of_other_commands_are_understood() {
+fn option_names_of_other_commands_are_aliases() {
     let site = site();
     let url = site.url("/redirect/1");
     for options in [

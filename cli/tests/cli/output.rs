@@ -1,4 +1,4 @@
-//! Where records go, and what is said beside them.
+//! Records, summary, log and demo.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -25,7 +25,7 @@ fn records_go_to_a_file_and_the_summary_to_stderr() {
 }
 
 #[test]
-fn lines_for_people_and_nothing_at_all_are_forms_too() {
+fn text_and_none_are_formats_too() {
     let site = site();
     let url = site.url("/flaky/1?key=a");
     let ran = fetch_all(&["--format", "text", "--retry-delay", "0.01", &url]);
@@ -41,7 +41,7 @@ fn lines_for_people_and_nothing_at_all_are_forms_too() {
 }
 
 #[test]
-fn silence_is_silent_and_quiet_still_has_the_summary() {
+fn silent_prints_nothing_and_quiet_the_summary() {
     let site = site();
     let urls = [site.url("/get"), "nonsense".to_owned()];
     let ran = fetch_all(&["-s", &urls[0], &urls[1]]);
@@ -51,7 +51,7 @@ fn silence_is_silent_and_quiet_still_has_the_summary() {
 }
 
 #[test]
-fn a_reader_that_has_enough_ends_it_quietly() {
+fn a_closed_stdout_ends_the_run_quietly() {
     let site = site();
     let lines = (0..30_000).map(|n| site.url(&format!("/bytes/1?{n}")) + "\n");
     let list = List::new(lines.collect::<String>());
@@ -67,7 +67,7 @@ fn a_reader_that_has_enough_ends_it_quietly() {
 }
 
 #[test]
-fn an_output_that_cannot_be_written_is_told() {
+fn an_unwritable_output_is_reported() {
     let site = site();
     let list = List::new(site.url("/get"));
     let ran = fetch_all(&[
@@ -96,7 +96,7 @@ fn an_output_that_cannot_be_written_is_told() {
 }
 
 #[test]
-fn the_list_is_not_overwritten_with_its_records() {
+fn the_list_is_not_overwritten_by_its_records() {
     let site = site();
     let list = List::new(site.url("/get"));
     let ran = fetch_all(&["-i", &list.path("list"), "-o", &list.path("list")]);
@@ -108,20 +108,20 @@ fn the_list_is_not_overwritten_with_its_records() {
 }
 
 #[test]
-fn the_log_has_the_batch_and_may_be_json() {
+fn the_log_has_the_batch_in_either_format() {
     let site = site();
     let list = List::new("");
     let log = list.path("new/dir/app.log");
     let log_option = format!("--log-file={log}");
     let ran = fetch_all(&[&log_option, "--log-format", "json", &site.url("/get")]);
-    assert!(!ran.stderr.contains("batch starts"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("batch started"), "{}", ran.stderr);
     let lines = parse(&fs::read_to_string(&log).unwrap());
     let messages: Vec<_> = lines
         .iter()
         .map(|line| line["message"].as_str().unwrap())
         .collect();
     assert!(
-        messages[0].starts_with("batch starts") && messages.len() == 3,
+        messages[0].starts_with("batch started") && messages.len() == 3,
         "{messages:?}"
     );
     assert_eq!(
@@ -130,8 +130,9 @@ fn the_log_has_the_batch_and_may_be_json() {
     );
 }
 
+#[cfg(feature = "demo")]
 #[test]
-fn the_demo_fetches_a_thousand_lines_and_its_failures_are_meant() {
+fn the_demo_fetches_a_thousand_lines_and_exits_with_0() {
     let ran = fetch_all(&["--demo", "--format", "jsonl"]);
     let records = ran.records();
     assert_eq!((records.len(), ran.code), (1000, 0), "{}", ran.stderr);
@@ -147,4 +148,12 @@ fn the_demo_fetches_a_thousand_lines_and_its_failures_are_meant() {
         assert!(records.iter().any(|r| r["outcome"] == outcome), "{outcome}");
     }
     assert!(ran.stderr.contains("Try next:"), "{}", ran.stderr);
+}
+
+#[cfg(not(feature = "demo"))]
+#[test]
+fn a_build_without_the_demo_refuses_it_and_says_how_to_build_it() {
+    let ran = fetch_all(&["--demo"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
+    assert!(ran.stderr.contains("--features demo"), "{}", ran.stderr);
 }

@@ -1,9 +1,9 @@
-//! Many URLs from few words, and what is known of them before anything is fetched.
+//! Globs, duplicates and dry runs.
 
 use crate::support::*;
 
 #[test]
-fn globs_in_arguments_stand_for_many() {
+fn globs_in_arguments_are_expanded() {
     let site = site();
     let ran = fetch_all(&[
         &site.url("/status/{200,404}?[1-3]"),
@@ -23,21 +23,21 @@ fn globs_in_arguments_stand_for_many() {
 }
 
 #[test]
-fn what_was_in_the_list_before_is_left_out() {
+fn duplicates_are_skipped() {
     let site = site();
     let line = format!("{}\n", site.url("/get"));
     let list = List::new(line.repeat(20) + &site.url("/get?2"));
     let ran = fetch_all(&["--dedupe", "-i", &list.path("list")]);
     assert_eq!((ran.records().len(), site.hits("/get")), (2, 1));
     assert!(
-        ran.stderr.contains("19 duplicates were left out"),
+        ran.stderr.contains("skipped   19 duplicates"),
         "{}",
         ran.stderr
     );
 }
 
 #[test]
-fn a_dry_run_tells_the_plan_and_touches_nothing() {
+fn a_dry_run_prints_the_plan_and_fetches_nothing() {
     let site = site();
     let mut lines: String = (0..30)
         .map(|n| site.url(&format!("/delay/{n}\n")))
@@ -65,10 +65,10 @@ fn a_dry_run_tells_the_plan_and_touches_nothing() {
         "31 URLs at 2 hosts: 31 PUT",
         "30  127.0.0.1:",
         "1  b.test",
-        "30  /delay/: 3 attempts of 10",
+        "30  /delay/: 3 attempts, timeout 10",
         "at least 29",
-        "1 line is no URL",
-        "limits: 100 at once, 16 at once at one host",
+        "1 line is not a URL",
+        "limits: 100 requests in flight, per host 16",
     ] {
         assert!(ran.stdout.contains(part), "{part}: {}", ran.stdout);
     }

@@ -88,7 +88,7 @@ fn a_decoded_body_has_two_sizes() {
 }
 
 #[test]
-fn redirects_are_followed_when_asked_for() {
+fn redirects_are_followed_with_the_option() {
     let site = site();
     let url = site.url("/redirect/2");
     let record = fetch_all(&[&url]).record();
@@ -150,7 +150,7 @@ fn each_kind_of_failure_has_its_outcome_and_codes() {
 }
 
 #[test]
-fn the_same_request_has_the_same_id_and_another_body_another() {
+fn ids_depend_on_the_body() {
     let site = site();
     let url = site.url("/anything");
     let id = |options: &[&str]| fetch_all(&[options, &[&url]].concat()).record()["id"].clone();

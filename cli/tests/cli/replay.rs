@@ -1,4 +1,4 @@
-//! Recording a run and asking it afterwards.
+//! Recordings, and their replay.
 
 use std::fs;
 
@@ -36,7 +36,7 @@ fn json_of(arguments: &[&str]) -> Value {
 }
 
 #[test]
-fn a_recorded_run_replays_identically_and_its_file_holds_no_secret() {
+fn a_recording_replays_identically_and_contains_no_secrets() {
     for options in [&[][..], &["-j", "2", "--per-host", "1"], &["-vv"]] {
         let list = recorded(options);
         let run = list.path("run");
@@ -55,7 +55,7 @@ fn a_recorded_run_replays_identically_and_its_file_holds_no_secret() {
 }
 
 #[test]
-fn a_file_that_was_cut_is_used_and_one_that_was_changed_is_found_out() {
+fn truncated_recordings_are_used_and_damaged_ones_are_refused() {
     let list = recorded(&[]);
     let mut bytes = fs::read(list.file("run")).unwrap();
     fs::write(list.file("cut"), &bytes[..bytes.len() - 5]).unwrap();
@@ -76,12 +76,12 @@ fn a_file_that_was_cut_is_used_and_one_that_was_changed_is_found_out() {
 }
 
 #[test]
-fn what_if_gives_a_range_where_the_recording_cannot_know() {
+fn what_if_gives_a_range_for_unrecorded_attempts() {
     let list = recorded(&["--retry", "1"]);
     let run = list.path("run");
     let more = json_of(&["replay", &run, "--retry", "3"]);
     assert_eq!(more["faithful"], true, "{more}");
-    // flaky, empty-reply and stall were given up after two attempts.
+    // flaky, empty-reply and stall ended after two attempts.
     assert_eq!(more["unseen"], 3, "{more}");
     let attempts = |of: &str| more[of]["attempts"].as_u64().unwrap();
     assert!(attempts("recorded") < attempts("optimistic"), "{more}");
@@ -94,7 +94,7 @@ fn what_if_gives_a_range_where_the_recording_cannot_know() {
 }
 
 #[test]
-fn explain_tells_the_reasons_of_one_url() {
+fn explain_shows_the_decisions_for_one_url() {
     let list = recorded(&[]);
     let urls = fs::read_to_string(list.file("list")).unwrap();
     let url = urls.lines().find(|url| url.contains("/flaky/")).unwrap();
@@ -133,7 +133,7 @@ fn a_recording_may_not_overwrite_the_list() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_recording_that_cannot_be_written_is_told_and_ends_nothing_else() {
+fn a_recording_that_cannot_be_written_does_not_stop_the_run() {
     let site = site();
     let ran = fetch_all(&["--record", "/dev/full", &site.url("/get")]);
     assert_eq!((ran.code, ran.records().len()), (0, 1), "{ran:?}");

@@ -1,4 +1,4 @@
-//! The page that tells of a run.
+//! The page of `--report`.
 
 use std::fs;
 use std::process::Command;
@@ -8,8 +8,7 @@ use roxmltree::{Attribute, Document, Node, ParsingOptions};
 
 use crate::support::*;
 
-/// The page, strictly read: it is well-formed as XML is, so that no text from outside can have
-/// become markup.
+/// Parses the page as XML: if it is well-formed, no text from outside has become markup.
 fn parsed(page: &str) -> Document<'_> {
     let options = ParsingOptions {
         allow_dtd: true,
@@ -19,7 +18,7 @@ fn parsed(page: &str) -> Document<'_> {
 }
 
 #[test]
-fn a_page_tells_what_happened_and_needs_nothing_else() {
+fn a_page_is_complete_and_self_contained() {
     let site = site();
     let mut lines: String = (0..40).map(|n| site.url(&format!("/get?{n}\n"))).collect();
     for path in [
@@ -39,12 +38,12 @@ fn a_page_tells_what_happened_and_needs_nothing_else() {
     for part in [
         "<b>44</b>URLs",
         "404 Not Found",
-        "What to do: check these URLs",
-        "Why requests were sent again",
-        "1 URL ended well only because of them",
+        "Suggested fix: check these URLs",
+        "Causes of retries",
+        "1 URL succeeded after a retry",
         "503",
         "prefers-color-scheme:dark",
-        "half at most",
+        "Histogram of the durations",
         "<caption>",
         "Exit code 4: network: DNS, connection, timeout.",
         "127.0.0.1:",
@@ -65,25 +64,25 @@ fn a_page_tells_what_happened_and_needs_nothing_else() {
         !page
             .descendants()
             .any(|node| node.attributes().any(is_outside)),
-        "it needs nothing else"
+        "the page is self-contained"
     );
     assert!(all("table").count() > 3, "numbers are in tables");
     for table in all("table") {
         let first = table.first_element_child().unwrap();
         assert!(first.has_tag_name("caption"), "a table has a caption");
     }
-    let pictures = all("svg");
-    let told = pictures.filter(|svg| {
+    let charts = all("svg");
+    let described = charts.filter(|svg| {
         let name = |n: Node<'_, '_>| n.tag_name().name().to_owned();
         let words: Vec<_> = svg.children().take(2).map(name).collect();
         svg.attribute("role") == Some("img") && words == ["title", "desc"]
     });
-    assert_eq!(told.count(), 2, "pictures are told in words");
+    assert_eq!(described.count(), 2, "charts have a description");
 }
 
 #[test]
 #[cfg(unix)]
-fn a_page_is_written_after_a_signal_too_and_tells_of_it() {
+fn a_page_after_a_signal_has_its_reason() {
     let site = site();
     let list = List::new([site.url("/delay/1"), site.url("/get")].join("\n"));
     let page = list.path("report.html");
@@ -97,10 +96,10 @@ fn a_page_is_written_after_a_signal_too_and_tells_of_it() {
     let page = fs::read_to_string(page).unwrap();
     parsed(&page);
     for part in [
-        "stopped early: by a signal",
+        "Stopped early: interrupted by a signal",
         "<b>1</b>URLs",
         "<b>0</b>failed",
-        "1 URL that was read has no record",
+        "1 URL not finished",
         "Exit code 130",
     ] {
         assert!(page.contains(part), "{part}");
@@ -108,7 +107,7 @@ fn a_page_is_written_after_a_signal_too_and_tells_of_it() {
 }
 
 #[test]
-fn a_page_that_cannot_be_written_is_told_before_anything_is_sent() {
+fn an_unwritable_page_is_reported_before_any_request() {
     let site = site();
     let ran = fetch_all(&["--report", "/none/x.html", &site.url("/get")]);
     assert_eq!((ran.code, site.hits("/get")), (2, 0), "{ran:?}");

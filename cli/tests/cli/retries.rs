@@ -1,4 +1,4 @@
-//! Retries, limits on time, rates.
+//! Retries, timeouts, rates.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::*;
 
 #[test]
-fn every_attempt_is_in_the_record_and_waits_are_exact_without_jitter() {
+fn records_list_attempts_and_delays_are_exact_without_jitter() {
     let site = site();
     let url = site.url("/flaky/2?key=a");
     let record = fetch_all(&["--retry-delay", "0.1", "--no-jitter", &url]).record();
@@ -21,7 +21,7 @@ fn every_attempt_is_in_the_record_and_waits_are_exact_without_jitter() {
         .map(|a| a["response_code"].as_u64().unwrap())
         .collect();
     assert_eq!(codes, [503, 503, 200]);
-    // The wait begins with the answer's head: its body may still be read then.
+    // The delay starts at the response's head, while its body may still be read.
     let starts = attempts.iter().map(|a| a["time_start"].as_f64().unwrap());
     let starts: Vec<_> = starts.collect();
     for pair in starts.windows(2) {
@@ -35,7 +35,7 @@ fn every_attempt_is_in_the_record_and_waits_are_exact_without_jitter() {
 }
 
 #[test]
-fn retry_after_is_obeyed_up_to_the_longest() {
+fn retry_after_is_obeyed_up_to_the_maximum() {
     let site = site();
     let record = fetch_all(&["--retry-delay", "0", &site.url("/retry-after/1?key=a")]).record();
     assert_eq!(record["attempts"][0]["retry_after"], 1.0);
@@ -53,7 +53,7 @@ fn retry_after_is_obeyed_up_to_the_longest() {
 }
 
 #[test]
-fn each_pattern_has_its_limit_which_begins_with_the_attempt_not_in_the_queue() {
+fn pattern_timeouts_start_with_the_attempt() {
     let site = site();
     let list = List::new(
         [
@@ -97,7 +97,7 @@ fn each_pattern_has_its_limit_which_begins_with_the_attempt_not_in_the_queue() {
 }
 
 #[test]
-fn requests_keep_to_the_rate() {
+fn the_rate_limits_are_obeyed() {
     let site = site();
     let list = List::new(
         (0..10)
@@ -113,7 +113,7 @@ fn requests_keep_to_the_rate() {
 }
 
 #[test]
-fn concurrency_is_limited_in_all_and_per_host() {
+fn concurrency_is_limited_globally_and_per_host() {
     let list = |site: &fetch_testbed::Site| {
         List::new(
             (0..40)

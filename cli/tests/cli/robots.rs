@@ -1,4 +1,4 @@
-//! What sites ask for.
+//! robots.txt and the contact address.
 
 use fetch_testbed::Site;
 use serde_json::json;
@@ -14,7 +14,7 @@ fn with_robots(status: u16, text: &str) -> Site {
 }
 
 #[test]
-fn what_robots_txt_does_not_allow_is_not_fetched_and_told() {
+fn urls_that_robots_txt_disallows_are_not_fetched() {
     let site = with_robots(
         200,
         "User-agent: *\nDisallow: /status/\n\nUser-agent: other\nDisallow: /\n",
@@ -37,7 +37,7 @@ fn what_robots_txt_does_not_allow_is_not_fetched_and_told() {
     assert_eq!(site.hits("/robots.txt"), 1, "one for a site");
     assert_eq!(site.hits("/status/200?7"), 0);
     assert!(
-        ran.stderr.contains("50 URLs are not allowed by robots.txt"),
+        ran.stderr.contains("50 URLs: disallowed by robots.txt"),
         "{}",
         ran.stderr
     );
@@ -50,7 +50,7 @@ fn what_robots_txt_does_not_allow_is_not_fetched_and_told() {
 }
 
 #[test]
-fn without_a_file_all_is_allowed_and_nothing_if_it_cannot_be_had() {
+fn a_missing_robots_txt_allows_all_and_an_unavailable_one_nothing() {
     let quick = ["--robots", "--retry", "0"];
     for (status, outcome) in [(404, "ok"), (403, "ok"), (503, "robots"), (429, "robots")] {
         let site = with_robots(status, "x");
@@ -69,7 +69,7 @@ fn without_a_file_all_is_allowed_and_nothing_if_it_cannot_be_had() {
 }
 
 #[test]
-fn a_crawl_delay_is_kept_between_starts() {
+fn crawl_delay_spaces_requests() {
     let site = with_robots(200, "User-agent: *\nCrawl-delay: 0.2\n");
     let urls: String = (0..5).map(|n| site.url(&format!("/get?{n}\n"))).collect();
     let list = List::new(urls);
@@ -89,7 +89,7 @@ fn a_crawl_delay_is_kept_between_starts() {
 }
 
 #[test]
-fn a_contact_is_told_to_sites() {
+fn the_contact_is_in_the_user_agent() {
     let site = site();
     fetch_all(&["--contact", "https://a.test/bot", &site.url("/get")]);
     let seen = site.last_request("/get").unwrap();
@@ -101,7 +101,7 @@ fn a_contact_is_told_to_sites() {
 }
 
 #[test]
-fn what_was_not_allowed_is_asked_for_again_only_with_retry_failed() {
+fn disallowed_urls_are_retried_only_with_retry_failed() {
     let site = with_robots(200, "User-agent: *\nDisallow: /status/\n");
     let list = List::new(format!(
         "{}\n{}\n",
@@ -115,7 +115,7 @@ fn what_was_not_allowed_is_asked_for_again_only_with_retry_failed() {
     assert!(
         again
             .stderr
-            .contains("2 URLs were done already; 1 had failed"),
+            .contains("2 URLs: completed by an earlier run, 1 with a failure"),
         "{}",
         again.stderr
     );

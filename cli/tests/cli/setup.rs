@@ -1,11 +1,11 @@
-//! Options from files and from the environment, and what is printed for others to read.
+//! Configuration file, environment, man page and completions.
 
 use std::fs;
 
 use crate::support::*;
 
 #[test]
-fn the_line_wins_over_the_environment_and_that_over_the_file() {
+fn command_line_overrides_environment_overrides_file() {
     let site = site();
     let list = List::new(
         "user-agent = 'file'\nreferer = 'file'\nrange = '0-1'\nheader = ['X-A: 1', 'X-B: 2']\n",
@@ -36,7 +36,7 @@ fn the_line_wins_over_the_environment_and_that_over_the_file() {
 }
 
 #[test]
-fn the_usual_file_is_found_and_can_be_left_out() {
+fn the_default_config_file_is_read_unless_no_config() {
     let (site, list) = (site(), List::new(""));
     fs::create_dir(list.file("fetch-all")).unwrap();
     fs::write(list.file("fetch-all/config.toml"), "user-agent = 'mine'").unwrap();
@@ -55,7 +55,7 @@ fn the_usual_file_is_found_and_can_be_left_out() {
 }
 
 #[test]
-fn the_environment_can_name_the_file_and_the_line_another() {
+fn the_config_file_is_named_by_environment_or_command_line() {
     let site = site();
     let list = List::new("user-agent = 'one'");
     fs::write(list.file("other"), "user-agent = 'two'").unwrap();
@@ -72,7 +72,7 @@ fn the_environment_can_name_the_file_and_the_line_another() {
 }
 
 #[test]
-fn what_goes_not_together_with_a_stronger_source_is_left_out() {
+fn options_that_conflict_with_a_stronger_source_are_dropped() {
     let site = site();
     let list = List::new("silent = true\nmax-redirs = 3\ndata = 'x'\n");
     let file = list.path("list");
@@ -87,7 +87,7 @@ fn what_goes_not_together_with_a_stronger_source_is_left_out() {
 }
 
 #[test]
-fn mistakes_outside_of_the_line_end_before_anything_is_sent() {
+fn config_errors_are_reported_before_anything_is_sent() {
     let (site, list) = (site(), List::new("max-tme = 3\n"));
     let url = site.url("/get");
     let ran_with = fetch_all(&["--config", &list.path("list"), &url]);
@@ -109,7 +109,7 @@ fn mistakes_outside_of_the_line_end_before_anything_is_sent() {
 }
 
 #[test]
-fn the_options_that_count_are_printed_with_their_origins_and_can_be_read_again() {
+fn print_config_shows_sources_and_can_be_read_again() {
     let list = List::new("user = 'me:secret'\nrate = '5/s'\nhttp1_1 = false\n");
     let file = list.path("list");
     let line = [
@@ -125,11 +125,11 @@ fn the_options_that_count_are_printed_with_their_origins_and_can_be_read_again()
     let printed = fetch_all(&line);
     assert_eq!(printed.code, 0, "{printed:?}");
     for part in [
-        "# concurrency = 100  # the default\n",
-        "max-time = 3  # the command line\n",
+        "# concurrency = 100  # default\n",
+        "max-time = 3  # command line\n",
         &format!("rate = \"5/s\"  # {file}\n"),
         "user = \"REDACTED\"  # ",
-        "header = [\"X-A: 1\"]  # the command line\n",
+        "header = [\"X-A: 1\"]  # command line\n",
     ] {
         assert!(printed.stdout.contains(part), "{part}: {}", printed.stdout);
     }
@@ -144,7 +144,7 @@ fn the_options_that_count_are_printed_with_their_origins_and_can_be_read_again()
 }
 
 #[test]
-fn a_man_page_and_completions_are_printed() {
+fn generate_prints_man_page_and_completions() {
     for (kind, part) in [
         ("man", ".TH fetch-all 1"),
         ("complete-bash", "--max-time"),
@@ -163,7 +163,7 @@ fn a_man_page_and_completions_are_printed() {
 }
 
 #[test]
-fn the_version_says_what_it_was_made_from() {
+fn the_long_version_lists_features() {
     let (short, long) = (fetch_all(&["-V"]), fetch_all(&["--version"]));
     assert_eq!(short.stdout.lines().count(), 1);
     assert!(short.stdout.starts_with("fetch-all "), "{short:?}");

@@ -25,7 +25,7 @@ fn json(arguments: &[&str]) -> serde_json::Value {
 }
 
 #[test]
-fn without_a_model_the_example_is_simulated_and_called_so() {
+fn without_a_model_the_example_is_simulated() {
     let ran = fetch_all(&["simulate"]);
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
     for part in [
@@ -40,7 +40,7 @@ fn without_a_model_the_example_is_simulated_and_called_so() {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_bytes_and_another_gives_others() {
+fn the_same_seed_gives_the_same_output() {
     let list = List::new(MODEL);
     let model = list.path("list");
     let run = |seed, form: &[&str]| {
@@ -77,7 +77,7 @@ fn the_report_counts_every_url_and_every_request() {
 }
 
 #[test]
-fn options_mean_what_they_mean_to_the_real_command() {
+fn options_have_the_same_effect_as_in_a_real_run() {
     let list = List::new(MODEL);
     let model = list.path("list");
     let with = |options: &[&str]| json(&[&["--model", &model], options].concat());
@@ -97,7 +97,7 @@ fn options_mean_what_they_mean_to_the_real_command() {
 }
 
 #[test]
-fn urls_and_hosts_replace_the_numbers_of_the_model() {
+fn urls_and_hosts_override_the_model() {
     let list = List::new(MODEL);
     let model = list.path("list");
     let report = json(&["--model", &model, "--urls", "1000", "--hosts", "3"]);
@@ -108,7 +108,7 @@ fn urls_and_hosts_replace_the_numbers_of_the_model() {
 }
 
 #[test]
-fn a_list_is_fetched_from_modelled_hosts_and_its_bad_lines_are_told() {
+fn a_list_is_simulated_and_its_malformed_lines_are_reported() {
     let model = List::new("[default]\nstalls = \"100%\"\n[[host]]\nname = \"a.test\"\n");
     let urls = List::new("http://a.test/1\nno url\n# comment\nhttp://other.test/\n");
     let (model, urls) = (model.path("list"), urls.path("list"));
@@ -117,14 +117,18 @@ fn a_list_is_fetched_from_modelled_hosts_and_its_bad_lines_are_told() {
     ];
     let ran = fetch_all(&options);
     assert_eq!(ran.code, 2);
-    assert!(ran.stderr.contains(":2: a blank inside"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains(":2: contains a space"),
+        "{}",
+        ran.stderr
+    );
     let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!(report["outcomes"]["ok"], 1);
     assert_eq!(report["outcomes"]["timeout_attempt"], 1);
 }
 
 #[test]
-fn a_wrong_model_is_told_with_line_column_text_and_fix() {
+fn model_errors_have_line_column_text_and_fix() {
     let host = "[[host]]\nname = \"a.test\"\n";
     for (line, parts) in [
         (
@@ -197,7 +201,7 @@ fn a_wrong_model_is_told_with_line_column_text_and_fix() {
 }
 
 #[test]
-fn files_that_cannot_be_used_are_named() {
+fn unusable_files_are_named() {
     let ran = fetch_all(&["simulate", "--model", "/nowhere.toml"]);
     assert_eq!(ran.code, 3);
     assert!(
@@ -215,7 +219,7 @@ fn files_that_cannot_be_used_are_named() {
 }
 
 #[test]
-fn the_subcommand_has_a_help_of_its_own_and_is_in_that_of_the_command() {
+fn the_subcommand_has_its_own_help() {
     let own = fetch_all(&["simulate", "--help"]).stdout;
     for part in [
         "--model <FILE>",

@@ -1,4 +1,4 @@
-//! Runs that go on where others stopped.
+//! Runs that resume others with `--state`.
 
 use std::collections::HashSet;
 use std::fs;
@@ -20,7 +20,7 @@ struct Job {
 }
 
 impl Job {
-    /// So many URLs, made by `path` of their number.
+    /// `count` URLs, whose paths `path` makes from their numbers.
     fn new(count: usize, path: impl Fn(usize) -> String) -> Self {
         let site = site();
         let lines: String = (0..count).map(|n| site.url(&path(n)) + "\n").collect();
@@ -38,7 +38,7 @@ impl Job {
         ran(self.command(options).output().unwrap())
     }
 
-    /// The records, which are whole.
+    /// The records, all complete.
     fn records(&self) -> Vec<Value> {
         let text = fs::read_to_string(self.list.file("out")).unwrap();
         assert!(text.is_empty() || text.ends_with('\n'));
@@ -70,8 +70,8 @@ impl Job {
     }
 }
 
-/// A number that looks like chance.
-fn chance(seed: &mut u64, below: u64) -> u64 {
+/// A pseudo-random number.
+fn random(seed: &mut u64, below: u64) -> u64 {
     *seed = seed
         .wrapping_mul(6_364_136_223_846_793_005)
         .wrapping_add(1_442_695_040_888_963_407);
@@ -79,7 +79,7 @@ fn chance(seed: &mut u64, below: u64) -> u64 {
 }
 
 #[test]
-fn a_hundred_kills_at_random_moments_lose_nothing_and_repeat_nothing_that_was_safe() {
+fn a_hundred_kills_at_random_moments_lose_and_repeat_nothing_durable() {
     const COUNT: usize = 8_000;
     const KILLS: u32 = 110;
     let job = Job::new(COUNT, |n| format!("/bytes/1?{n}"));
@@ -89,14 +89,14 @@ fn a_hundred_kills_at_random_moments_lose_nothing_and_repeat_nothing_that_was_sa
     let mut bytes = Vec::new();
     while kills < KILLS {
         let mut child = job.command(&["-s", "--rate", "2000/s"]).spawn().unwrap();
-        // Some are killed before they have begun, most when some requests were made.
-        let more = requests + chance(&mut seed, 60);
+        // Some runs are killed before their first request, most of them later.
+        let more = requests + random(&mut seed, 60);
         let enough = |seen: &Observed| seen.requests >= more;
         job.site.wait_for(LONG, enough).unwrap();
-        std::thread::sleep(Duration::from_millis(chance(&mut seed, 60)));
+        std::thread::sleep(Duration::from_millis(random(&mut seed, 60)));
         child.kill().unwrap();
         kills += u32::from(child.wait().unwrap().code().is_none());
-        // A run of nothing cuts off what is not safe: what is left was.
+        // A run with an empty list removes records that are not durable.
         let (out, state) = (job.list.path("out"), job.list.path("state"));
         let ran = fetch_all(&["-s", "-i", &empty, "-o", &out, "--state", &state]);
         assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
@@ -111,14 +111,14 @@ fn a_hundred_kills_at_random_moments_lose_nothing_and_repeat_nothing_that_was_sa
     assert!((1..COUNT).contains(&safe.len()), "{}", safe.len());
     let ran = job.run(&[]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
-    let skipped = format!("skipped   {} URLs were done already", safe.len());
+    let skipped = format!("skipped   {} URLs: completed by an earlier run", safe.len());
     assert!(ran.stderr.contains(&skipped), "{skipped}: {}", ran.stderr);
     job.check(COUNT);
     for (hits, url) in &safe {
         assert_eq!(
             job.hits(url),
             *hits,
-            "{url} was asked for again, though its record was safe"
+            "{url} was fetched again, although its record was durable"
         );
     }
 }
@@ -132,7 +132,7 @@ fn signal(child: &Child, name: &str) {
 
 #[test]
 #[cfg(unix)]
-fn after_ctrl_c_the_same_command_goes_on() {
+fn after_ctrl_c_the_same_command_resumes() {
     let job = Job::new(3, |n| {
         format!("/delay/{}?{n}", if n == 0 { "0.3" } else { "0" })
     });
@@ -141,13 +141,14 @@ fn after_ctrl_c_the_same_command_goes_on() {
     signal(&child, "INT");
     let stopped = ran(child.wait_with_output().unwrap());
     assert_eq!(stopped.code, 130);
-    let told = "2 URLs that were read have no record; run the same command again to go on";
+    let told = "2 URLs not finished; run the same command again to resume";
     assert!(stopped.stderr.contains(told), "{}", stopped.stderr);
     assert_eq!(job.records().len(), 1);
     let ran = job.run(&["-j", "1"]);
     assert_eq!(ran.code, 0);
     assert!(
-        ran.stderr.contains("skipped   1 URL was done already"),
+        ran.stderr
+            .contains("skipped   1 URL: completed by an earlier run"),
         "{}",
         ran.stderr
     );
@@ -157,7 +158,7 @@ fn after_ctrl_c_the_same_command_goes_on() {
 
 #[test]
 #[cfg(unix)]
-fn after_a_second_ctrl_c_what_was_cut_short_is_fetched_again() {
+fn after_a_second_ctrl_c_aborted_fetches_are_repeated() {
     let job = Job::new(2, |n| {
         format!("/delay/{}?{n}", if n == 0 { "0" } else { "8" })
     });
@@ -167,14 +168,15 @@ fn after_a_second_ctrl_c_what_was_cut_short_is_fetched_again() {
     signal(&child, "INT");
     let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
     let told = stderr.next().unwrap().unwrap();
-    assert!(told.contains("once more stops at once"), "{told}");
+    assert!(told.contains("Ctrl-C again to abort"), "{told}");
     signal(&child, "INT");
     assert_eq!(child.wait().unwrap().code(), Some(130));
     let first = job.site.url("/delay/0?0");
     assert_eq!(job.urls(), [first.as_str()]);
     let ran = job.run(&["-m", "0.1", "--retry", "0"]);
     assert!(
-        ran.stderr.contains("skipped   1 URL was done already"),
+        ran.stderr
+            .contains("skipped   1 URL: completed by an earlier run"),
         "{}",
         ran.stderr
     );
@@ -182,7 +184,7 @@ fn after_a_second_ctrl_c_what_was_cut_short_is_fetched_again() {
 }
 
 #[test]
-fn another_list_skips_what_any_run_has_fetched_and_lines_that_are_no_urls() {
+fn another_list_skips_completed_urls_and_known_invalid_lines() {
     let job = Job::new(3, |n| format!("/get?{n}"));
     assert_eq!(job.run(&[]).code, 0);
     let lines = [
@@ -196,7 +198,8 @@ fn another_list_skips_what_any_run_has_fetched_and_lines_that_are_no_urls() {
     let ran = job.run(&[]);
     assert_eq!(ran.code, 2);
     assert!(
-        ran.stderr.contains("skipped   3 URLs were done already"),
+        ran.stderr
+            .contains("skipped   3 URLs: completed by an earlier run"),
         "{}",
         ran.stderr
     );
@@ -215,7 +218,7 @@ fn another_list_skips_what_any_run_has_fetched_and_lines_that_are_no_urls() {
 }
 
 #[test]
-fn what_failed_is_done_until_it_is_to_be_fetched_again() {
+fn failures_are_completed_until_retry_failed() {
     let job = Job::new(2, |n| {
         if n == 0 {
             "/flaky/1?key=a".into()
@@ -228,7 +231,7 @@ fn what_failed_is_done_until_it_is_to_be_fetched_again() {
     let ran = job.run(&["--retry", "0"]);
     assert!(
         ran.stderr
-            .contains("2 URLs were done already; 1 had failed: --retry-failed"),
+            .contains("2 URLs: completed by an earlier run, 1 with a failure: --retry-failed"),
         "{}",
         ran.stderr
     );
@@ -249,10 +252,10 @@ fn what_failed_is_done_until_it_is_to_be_fetched_again() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_full_disk_ends_it_and_the_same_command_goes_on_when_there_is_room() {
+fn a_full_disk_stops_the_run_and_the_same_command_resumes() {
     let job = Job::new(1_000, |n| format!("/bytes/1?{n}"));
     let plain = job.command(&[]);
-    // No file may be larger than so many blocks of 512 bytes: at first the records hit that.
+    // The limit is in blocks of 512 bytes; the records reach it first.
     for blocks in [100, 300] {
         let mut limited = Command::new("sh");
         let script = format!("ulimit -f {blocks}; trap '' XFSZ; exec \"$0\" \"$@\"");
@@ -268,7 +271,7 @@ fn a_full_disk_ends_it_and_the_same_command_goes_on_when_there_is_room() {
             ran.stderr
         );
     }
-    // The device that is always full takes the records, and the state is as good as before.
+    // Records go to a full device, which does not damage the state.
     let (list, state) = (job.list.path("list"), job.list.path("state"));
     let full = fetch_all(&["-i", &list, "-o", "/dev/full", "--state", &state]);
     let told = "/dev/full: cannot be written further: No space left on device (os error 28): make \
@@ -281,7 +284,7 @@ fn a_full_disk_ends_it_and_the_same_command_goes_on_when_there_is_room() {
     let ran = job.run(&[]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(
-        ran.stderr.contains("URLs were done already"),
+        ran.stderr.contains("URLs: completed by an earlier run"),
         "{}",
         ran.stderr
     );
@@ -290,7 +293,7 @@ fn a_full_disk_ends_it_and_the_same_command_goes_on_when_there_is_room() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_journal_that_cannot_be_written_ends_it_and_the_state_stays_good() {
+fn an_unwritable_journal_stops_the_run_and_the_state_stays_valid() {
     let job = Job::new(3_000, |n| format!("/bytes/1?{n}"));
     let (list, state) = (job.list.path("list"), job.list.path("state"));
     let plain = command(&["-i", &list, "--out-null", "--state", &state]);
@@ -309,14 +312,14 @@ fn a_journal_that_cannot_be_written_ends_it_and_the_state_stays_good() {
         .unwrap());
     assert_eq!(done.code, 0, "{}", done.stderr);
     assert!(
-        done.stderr.contains("URLs were done already"),
+        done.stderr.contains("URLs: completed by an earlier run"),
         "{}",
         done.stderr
     );
 }
 
 #[test]
-fn one_run_at_a_time_uses_a_state() {
+fn a_state_is_used_by_one_run_at_a_time() {
     let job = Job::new(1, |_| "/get".into());
     let mut child = job
         .command(&["-i", "-"])
@@ -336,7 +339,7 @@ fn one_run_at_a_time_uses_a_state() {
 }
 
 #[test]
-fn what_cannot_be_a_state_is_told_before_anything_is_fetched() {
+fn an_unusable_state_is_reported_before_any_request() {
     let job = Job::new(1, |_| "/get".into());
     assert_eq!(job.run(&[]).code, 0);
     let (list, out, state) = (
@@ -381,7 +384,7 @@ fn what_cannot_be_a_state_is_told_before_anything_is_fetched() {
 }
 
 #[test]
-fn records_on_stdout_are_only_those_of_this_run() {
+fn stdout_has_only_records_of_this_run() {
     let job = Job::new(3, |n| format!("/get?{n}"));
     let (list, state) = (job.list.path("list"), job.list.path("state"));
     let run = || fetch_all(&["-i", &list, "--state", &state]);

@@ -1,4 +1,4 @@
-//! How it ends before the end.
+//! Runs that end early: signals, deadlines, failures.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
@@ -21,7 +21,7 @@ fn signal(child: &Child, name: &str) {
 
 #[test]
 #[cfg(unix)]
-fn the_first_ctrl_c_lets_what_flies_end_and_takes_no_more() {
+fn the_first_ctrl_c_waits_for_requests_in_flight() {
     let site = site();
     let mut child = command(&["-i", "-"]).stdin(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
@@ -34,7 +34,8 @@ fn the_first_ctrl_c_lets_what_flies_end_and_takes_no_more() {
     assert_eq!(ran.code, 130);
     assert_eq!(ran.record()["outcome"], "ok");
     assert!(
-        ran.stderr.contains("stopped early: by a signal"),
+        ran.stderr
+            .contains("stopped early: interrupted by a signal"),
         "{}",
         ran.stderr
     );
@@ -42,7 +43,7 @@ fn the_first_ctrl_c_lets_what_flies_end_and_takes_no_more() {
 
 #[test]
 #[cfg(unix)]
-fn the_first_ctrl_c_begins_nothing_of_what_waits() {
+fn the_first_ctrl_c_starts_no_queued_fetch() {
     let site = site();
     let list = List::new([site.url("/delay/1"), site.url("/get")].join("\n"));
     let child = command(&["-j", "1", "-i", &list.path("list")])
@@ -52,17 +53,13 @@ fn the_first_ctrl_c_begins_nothing_of_what_waits() {
     signal(&child, "INT");
     let ran = ran(child.wait_with_output().unwrap());
     assert_eq!((ran.code, ran.records().len()), (130, 1));
-    assert!(
-        ran.stderr.contains("1 URL that was read has no record"),
-        "{}",
-        ran.stderr
-    );
+    assert!(ran.stderr.contains("1 URL not finished"), "{}", ran.stderr);
     assert_eq!(site.observed().requests, 1);
 }
 
 #[test]
 #[cfg(unix)]
-fn the_second_signal_stops_at_once() {
+fn the_second_signal_aborts() {
     let site = site();
     let mut child = command(&["-m", "0", "--retry-max-time", "0", &site.url("/stall")])
         .spawn()
@@ -75,7 +72,7 @@ fn the_second_signal_stops_at_once() {
             .next()
             .unwrap()
             .unwrap()
-            .contains("once more stops at once")
+            .contains("Ctrl-C again to abort")
     );
     signal(&child, "TERM");
     let summary: Vec<_> = stderr.map(Result::unwrap).collect();
@@ -84,13 +81,13 @@ fn the_second_signal_stops_at_once() {
     assert!(
         summary
             .iter()
-            .any(|line| line.contains("1 URL that was read has no record")),
+            .any(|line| line.contains("1 URL not finished")),
         "{summary:?}"
     );
 }
 
 #[test]
-fn the_first_failure_can_end_it() {
+fn the_first_failure_can_stop_the_run() {
     let site = site();
     let list = List::new([site.url("/status/500"), site.url("/stall")].join("\n"));
     let ran = fetch_all(&[
@@ -114,7 +111,7 @@ fn the_first_failure_can_end_it() {
 }
 
 #[test]
-fn a_deadline_ends_it_unfinished() {
+fn a_deadline_stops_the_run_unfinished() {
     let site = site();
     let ran = fetch_all(&["--deadline", "0.3", "-m", "0", &site.url("/stall")]);
     assert_eq!(ran.code, 20);
@@ -142,12 +139,12 @@ fn the_lowest_code_wins() {
 
 #[test]
 #[cfg(unix)]
-fn it_can_be_stopped_though_nobody_takes_the_records() {
+fn a_run_with_a_blocked_stdout_can_be_stopped() {
     let site = site();
     let lines = (0..20_000).map(|n| site.url(&format!("/bytes/1?{n}")) + "\n");
     let list = List::new(lines.collect::<String>());
     let mut child = command(&["-i", &list.path("list")]).spawn().unwrap();
-    // More than one buffer holds: it will soon wait.
+    // The records exceed the pipe's buffer: the run will soon be blocked.
     site.wait_for(LONG, |seen| seen.requests > 100).unwrap();
     signal(&child, "INT");
     let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -156,7 +153,7 @@ fn it_can_be_stopped_though_nobody_takes_the_records() {
             .next()
             .unwrap()
             .unwrap()
-            .contains("once more stops at once")
+            .contains("Ctrl-C again to abort")
     );
     signal(&child, "INT");
     assert_eq!(child.wait().unwrap().code(), Some(130));

@@ -1,4 +1,4 @@
-//! Running the command and reading what it says.
+//! Runs the command and reads its output.
 
 use std::fs;
 use std::io::Write;
@@ -9,7 +9,7 @@ use fetch_testbed::Site;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: i32,
@@ -37,7 +37,7 @@ pub(crate) fn parse(text: &str) -> Vec<Value> {
     text.lines().map(value).collect()
 }
 
-/// The command, with nothing of the environment that changes it.
+/// The command, without environment variables that affect it.
 pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fetch-all"));
     command
@@ -72,12 +72,12 @@ pub(crate) fn ran(output: std::process::Output) -> Ran {
     }
 }
 
-/// A site that remembers its requests.
+/// A site that records its requests.
 pub(crate) fn site() -> Site {
     Site::builder().record(true).start().unwrap()
 }
 
-/// A directory with a file `list` of these lines.
+/// A temporary directory with a file `list`.
 pub(crate) struct List {
     pub(crate) dir: TempDir,
 }

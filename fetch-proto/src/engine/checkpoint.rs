@@ -1,66 +1,63 @@
-//! The whole engine as plain data, to go on later.
+//! The whole engine as plain data, to continue later.
 
 use super::Engine;
-use crate::time::Timestamp;
+use crate::model::time::Timestamp;
 
-/// An engine at rest: everything it knows, to be stored with the feature `serde`.
+/// The complete state of an engine, to be stored with the feature `serde`.
 ///
 /// ```
-/// use fetch_proto::{Config, Engine, Output, Request, Timestamp};
+/// use fetch_proto::{Engine, EngineConfig, EngineOutput, FetchRequest, Timestamp};
 ///
 /// let now = Timestamp::START;
-/// let mut engine = Engine::new(Config::default(), 7, now);
-/// engine.submit(Request::get("http://a.test/".parse()?), now).unwrap();
+/// let mut engine = Engine::new(EngineConfig::default(), 7, now);
+/// engine.submit(FetchRequest::get("http://a.test/".parse()?), now).unwrap();
 /// let mut later = Engine::restore(engine.checkpoint(), now);
-/// assert!(matches!(later.poll(now), Output::Start(_)));
+/// assert!(matches!(later.poll(now), EngineOutput::Start(_)));
 /// # Ok::<(), url::ParseError>(())
 /// ```
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub struct Checkpoint {
+pub struct EngineCheckpoint {
     engine: Engine,
 }
 
 impl Engine {
-    /// Everything the engine knows: queues, waits, breakers, budgets, rates, limits.
+    /// A copy of the engine's state: queues, waits, breakers, budgets, rates, limits.
     ///
     /// ```
-    /// # use fetch_proto::{Config, Engine, Timestamp};
-    /// let engine = Engine::new(Config::default(), 7, Timestamp::START);
+    /// # use fetch_proto::{Engine, EngineConfig, Timestamp};
+    /// let engine = Engine::new(EngineConfig::default(), 7, Timestamp::START);
     /// let checkpoint = engine.checkpoint();
     /// ```
     #[must_use]
-    pub fn checkpoint(&self) -> Checkpoint {
-        Checkpoint {
+    pub fn checkpoint(&self) -> EngineCheckpoint {
+        EngineCheckpoint {
             engine: self.clone(),
         }
     }
 
-    /// Goes on from a checkpoint, on a clock that now shows `now`: every wait has what was left of
-    /// it. Attempts that were in flight are lost with their connections; they cost no try, and what
-    /// may be repeated is queued again, the rest ends with [`Failure::Dropped`].
-    ///
-    /// Ids stay what they were.
+    /// Continues from a checkpoint, on a clock that shows `now`: each wait continues with the time that
+    /// was left. Attempts in flight are lost with their connections. They do not count as attempts of
+    /// the retry policy: fetches that may be repeated are queued again, the others end with
+    /// [`FailureKind::Dropped`](crate::FailureKind::Dropped). Ids stay valid.
     ///
     /// ```
-    /// # use fetch_proto::{Config, Engine, Timestamp};
-    /// let engine = Engine::new(Config::default(), 7, Timestamp::START);
+    /// # use fetch_proto::{Engine, EngineConfig, Timestamp};
+    /// let engine = Engine::new(EngineConfig::default(), 7, Timestamp::START);
     /// let restored = Engine::restore(engine.checkpoint(), Timestamp::START);
     /// assert_eq!(restored.stats().live, 0);
     /// ```
-    ///
-    /// [`Failure::Dropped`]: crate::Failure::Dropped
     #[must_use]
-    pub fn restore(checkpoint: Checkpoint, now: Timestamp) -> Self {
-        let Checkpoint { mut engine } = checkpoint;
-        let (then, now) = (engine.now.as_nanos(), now.as_nanos());
-        engine.offset = then.wrapping_sub(now).cast_signed();
-        engine.find_leaders();
-        for index in engine.slots.indices() {
-            if let Some(slot) = engine.slots.get_mut(index) {
-                slot.fetch.lose(engine.now);
+    pub fn restore(checkpoint: EngineCheckpoint, now: Timestamp) -> Self {
+        let EngineCheckpoint { mut engine } = checkpoint;
+        engine.clock.rebase(now);
+        engine.single_flight.rebuild(&engine.fetches);
+        let now = engine.clock.now();
+        for index in engine.fetches.indices() {
+            if let Some(slot) = engine.fetches.get_mut(index) {
+                slot.fetch.drop_attempts(now);
             }
-            engine.touch(index);
+            engine.mark_for_poll(index);
         }
         engine
     }

@@ -1,4 +1,4 @@
-//! What an engine may do at once.
+//! The configuration of an engine.
 
 use alloc::vec::Vec;
 use core::num::NonZeroUsize;
@@ -6,28 +6,28 @@ use core::time::Duration;
 
 use url::Url;
 
-use crate::balance::{Target, TargetError};
-use crate::breaker::Breaker;
-use crate::budget::RetryBudget;
-use crate::hedge::{Hedge, HedgeDelay};
-use crate::limiter::Adaptive;
+use crate::guards::balance::{BalancedTarget, TargetError};
+use crate::guards::breaker::Breaker;
+use crate::guards::budget::RetryBudget;
+use crate::guards::hedge::{Hedge, HedgeDelay};
+use crate::guards::limiter::AdaptiveConcurrency;
+use crate::guards::rate::Rate;
+use crate::guards::throttle::Throttle;
 use crate::policy::Policy;
-use crate::rate::Rate;
-use crate::rules::Rules;
-use crate::throttle::Throttle;
+use crate::rules::PolicyRules;
 
 /// The limits of an [`Engine`](crate::Engine), over all its fetches.
 ///
 /// ```
-/// use fetch_proto::Config;
+/// use fetch_proto::EngineConfig;
 ///
-/// let config = Config::default().concurrency(10).per_host(2);
+/// let config = EngineConfig::default().concurrency(10).per_host(2);
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
-pub struct Config {
-    pub(crate) adaptive: Option<Adaptive>,
+pub struct EngineConfig {
+    pub(crate) adaptive: Option<AdaptiveConcurrency>,
     pub(crate) breaker: Option<Breaker>,
     pub(crate) budget: Option<RetryBudget>,
     pub(crate) concurrency: NonZeroUsize,
@@ -36,36 +36,63 @@ pub struct Config {
     pub(crate) host_rate: Option<Rate>,
     pub(crate) per_host: Option<NonZeroUsize>,
     pub(crate) rate: Option<Rate>,
-    pub(crate) rules: Rules,
-    pub(crate) shed: Option<Shed>,
+    pub(crate) rules: PolicyRules,
+    pub(crate) shed: Option<LoadShedding>,
     pub(crate) slow_start: bool,
     pub(crate) spacing: Option<(Duration, Duration)>,
-    pub(crate) targets: Vec<(Url, Target)>,
+    pub(crate) targets: Vec<(Url, BalancedTarget)>,
     pub(crate) throttle: Option<Throttle>,
     pub(crate) window: Option<NonZeroUsize>,
 }
 
-/// When a host's queue is overloaded, and fetches are left out of it: when what leaves it has waited
-/// longer than `target`, for a whole `interval`. It ends as soon as a wait is short again.
+/// When fetches of an overloaded host's queue are shed: when all that left the queue during a whole
+/// `interval` had waited longer than `target`, until one has waited less.
 ///
 /// ```
 /// use core::time::Duration;
-/// use fetch_proto::{Config, Shed};
+/// use fetch_proto::{EngineConfig, LoadShedding};
 ///
-/// let shed = Shed { target: Duration::from_secs(30), ..Shed::default() };
-/// let config = Config::default().shed(shed);
+/// let shedding = LoadShedding::default().target(Duration::from_secs(30));
+/// let config = EngineConfig::default().shed(shedding);
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
-pub struct Shed {
-    /// The longest wait that is still good. Default 10 s.
+#[non_exhaustive]
+pub struct LoadShedding {
+    /// The longest acceptable wait. Default 10 s.
     pub target: Duration,
-    /// How long waits must have been longer before any fetch is left out. Default 30 s.
+    /// How long waits must have been longer before a fetch is shed. Default 30 s.
     pub interval: Duration,
 }
 
-impl Default for Shed {
+impl LoadShedding {
+    /// Sets the longest acceptable wait.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// let shedding = fetch_proto::LoadShedding::default().target(Duration::from_secs(5));
+    /// ```
+    #[must_use]
+    pub const fn target(mut self, target: Duration) -> Self {
+        self.target = target;
+        self
+    }
+
+    /// Sets how long waits must have been longer before a fetch is shed.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// let shedding = fetch_proto::LoadShedding::default().interval(Duration::from_secs(60));
+    /// ```
+    #[must_use]
+    pub const fn interval(mut self, interval: Duration) -> Self {
+        self.interval = interval;
+        self
+    }
+}
+
+impl Default for LoadShedding {
     fn default() -> Self {
         Self {
             target: Duration::from_secs(10),
@@ -74,25 +101,25 @@ impl Default for Shed {
     }
 }
 
-impl Config {
-    /// Sets how each host's own limit of attempts at once is found out from its answers. It is never
-    /// over [`per_host`](Self::per_host). Default: it is not.
+impl EngineConfig {
+    /// Sets how each host's concurrency limit adapts to its responses. It never exceeds
+    /// [`per_host`](Self::per_host). Default: no adaptive limit.
     ///
     /// ```
-    /// use fetch_proto::{Adaptive, Config};
-    /// let config = Config::default().adaptive(Adaptive::default());
+    /// use fetch_proto::{AdaptiveConcurrency, EngineConfig};
+    /// let config = EngineConfig::default().adaptive(AdaptiveConcurrency::default());
     /// ```
     #[must_use]
-    pub fn adaptive(mut self, adaptive: impl Into<Option<Adaptive>>) -> Self {
+    pub fn adaptive(mut self, adaptive: impl Into<Option<AdaptiveConcurrency>>) -> Self {
         self.adaptive = adaptive.into();
         self
     }
 
-    /// Sets when a host that fails too often is left alone for a while. Default never.
+    /// Sets the circuit breaker of each host. Default: none.
     ///
     /// ```
-    /// use fetch_proto::{Breaker, Config};
-    /// let config = Config::default().breaker(Breaker::default());
+    /// use fetch_proto::{Breaker, EngineConfig};
+    /// let config = EngineConfig::default().breaker(Breaker::default());
     /// ```
     #[must_use]
     pub fn breaker(mut self, breaker: impl Into<Option<Breaker>>) -> Self {
@@ -100,12 +127,11 @@ impl Config {
         self
     }
 
-    /// Sets how many retries and hedges there may be over all hosts, beside the fetches. Default: as
-    /// many as the policies allow.
+    /// Sets the budget of retries and hedges over all hosts. Default: as many as the policies allow.
     ///
     /// ```
-    /// use fetch_proto::{Config, RetryBudget};
-    /// let config = Config::default().budget(RetryBudget::default());
+    /// use fetch_proto::{EngineConfig, RetryBudget};
+    /// let config = EngineConfig::default().budget(RetryBudget::default());
     /// ```
     #[must_use]
     pub fn budget(mut self, budget: impl Into<Option<RetryBudget>>) -> Self {
@@ -113,11 +139,11 @@ impl Config {
         self
     }
 
-    /// Sets the same for each host.
+    /// Sets the budget of retries and hedges of each host. Default: as many as the policies allow.
     ///
     /// ```
-    /// use fetch_proto::{Config, RetryBudget};
-    /// let config = Config::default().host_budget(RetryBudget::default());
+    /// use fetch_proto::{EngineConfig, RetryBudget};
+    /// let config = EngineConfig::default().host_budget(RetryBudget::default());
     /// ```
     #[must_use]
     pub fn host_budget(mut self, budget: impl Into<Option<RetryBudget>>) -> Self {
@@ -125,25 +151,24 @@ impl Config {
         self
     }
 
-    /// Sets when fetches are left out of a host's overloaded queue. Default never.
+    /// Sets when fetches of an overloaded host's queue are shed. Default: never.
     ///
     /// ```
-    /// use fetch_proto::{Config, Shed};
-    /// let config = Config::default().shed(Shed::default());
+    /// use fetch_proto::{EngineConfig, LoadShedding};
+    /// let config = EngineConfig::default().shed(LoadShedding::default());
     /// ```
     #[must_use]
-    pub fn shed(mut self, shed: impl Into<Option<Shed>>) -> Self {
+    pub fn shed(mut self, shed: impl Into<Option<LoadShedding>>) -> Self {
         self.shed = shed.into();
         self
     }
 
-    /// Sets whether a host that comes back, from the rest that a `Retry-After` asked for or from a
-    /// break of its breaker, is given work by and by: one attempt at first, then one more for each that
-    /// it does not refuse, so about twice as many with each round trip. Default yes: else all that
-    /// waited would come at once, and the next overload with them.
+    /// Sets whether attempts at a host start slowly after a `Retry-After` pause or an open breaker: one
+    /// at first, then one more for each that is not refused, so twice as many with each round trip.
+    /// Default: yes, because otherwise all fetches that waited start at once and may overload it again.
     ///
     /// ```
-    /// let config = fetch_proto::Config::default().slow_start(false);
+    /// let config = fetch_proto::EngineConfig::default().slow_start(false);
     /// ```
     #[must_use]
     pub const fn slow_start(mut self, on: bool) -> Self {
@@ -151,13 +176,13 @@ impl Config {
         self
     }
 
-    /// Sets a wait between the starts of two attempts at one host, drawn evenly from this range each
-    /// time. Default none.
+    /// Sets the time between the starts of two attempts at one host, drawn evenly from this range each
+    /// time. Default: none.
     ///
     /// ```
     /// use core::time::Duration;
     /// let polite = Duration::from_millis(500)..=Duration::from_millis(1500);
-    /// let config = fetch_proto::Config::default().spacing(polite);
+    /// let config = fetch_proto::EngineConfig::default().spacing(polite);
     /// ```
     #[must_use]
     pub fn spacing(mut self, wait: core::ops::RangeInclusive<Duration>) -> Self {
@@ -165,21 +190,21 @@ impl Config {
         self
     }
 
-    /// Serves the origin of `url` from the endpoints of a target: every attempt at it goes to one of
-    /// them. Limits, rates and breakers are the endpoints' own.
+    /// Balances the origin of `url` over the endpoints of a target: each attempt goes to one of them.
+    /// Limits, rates and breakers apply to each endpoint.
     ///
     /// ```
-    /// use fetch_proto::{Config, Endpoint, Target};
+    /// use fetch_proto::{EngineConfig, TargetEndpoint, BalancedTarget};
     /// let urls = ["https://a.example", "https://b.example"].map(|url| url.parse().unwrap());
-    /// let target = Target::new(urls.map(Endpoint::new));
-    /// let config = Config::default().target("https://service.example".parse()?, target)?;
+    /// let target = BalancedTarget::new(urls.map(TargetEndpoint::new));
+    /// let config = EngineConfig::default().target("https://service.example".parse()?, target)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
     ///
-    /// The target has no endpoint, or one that is no origin.
-    pub fn target(mut self, url: Url, target: Target) -> Result<Self, TargetError> {
+    /// The target has no endpoint, or an endpoint that is not an origin.
+    pub fn target(mut self, url: Url, target: BalancedTarget) -> Result<Self, TargetError> {
         target.validate()?;
         self.targets
             .retain(|(known, _)| known.origin() != url.origin());
@@ -187,11 +212,11 @@ impl Config {
         Ok(self)
     }
 
-    /// Sets when an overloaded host is spared requests that it would only refuse. Default never.
+    /// Sets when requests are delayed that an overloaded host would reject. Default: never.
     ///
     /// ```
-    /// use fetch_proto::{Config, Throttle};
-    /// let config = Config::default().throttle(Throttle::default());
+    /// use fetch_proto::{EngineConfig, Throttle};
+    /// let config = EngineConfig::default().throttle(Throttle::default());
     /// ```
     #[must_use]
     pub fn throttle(mut self, throttle: impl Into<Option<Throttle>>) -> Self {
@@ -199,29 +224,29 @@ impl Config {
         self
     }
 
-    /// Whether hosts have a state of their own beside queue and rate.
+    /// Whether hosts need [guards](super::limits::host_guards::HostGuards).
     pub(crate) fn is_guarded(&self) -> bool {
         self.adaptive.is_some()
             || self.breaker.is_some()
             || self.host_budget.is_some()
             || self.shed.is_some()
             || self.throttle.is_some()
-            || self.wants_latency()
+            || self.needs_latency()
     }
 
-    /// Whether some rule hedges by how long answers took.
-    pub(crate) fn wants_latency(&self) -> bool {
-        let asks = |policy: &Policy| {
+    /// Whether the hedge delay of a rule depends on measured latency.
+    pub(crate) fn needs_latency(&self) -> bool {
+        let needs = |policy: &Policy| {
             let delay = policy.hedge.map(|hedge: Hedge| hedge.delay);
             matches!(delay, Some(HedgeDelay::Percentile { .. }))
         };
-        asks(self.rules.default_policy()) || self.rules.iter().any(|(_, policy)| asks(policy))
+        needs(self.rules.default_policy()) || self.rules.iter().any(|(_, policy)| needs(policy))
     }
 
     /// Sets how many attempts may be in flight at once. Default 100; 0 counts as 1.
     ///
     /// ```
-    /// let config = fetch_proto::Config::default().concurrency(1000);
+    /// let config = fetch_proto::EngineConfig::default().concurrency(1000);
     /// ```
     #[must_use]
     pub fn concurrency(mut self, attempts: usize) -> Self {
@@ -229,11 +254,11 @@ impl Config {
         self
     }
 
-    /// Sets whether [`Output::Event`](crate::Output::Event) tells why each decision was taken.
-    /// Default no: it costs a little for each fetch.
+    /// Sets whether [`EngineOutput::Event`](crate::EngineOutput::Event) reports decisions and their
+    /// reasons. Default: no, because it costs a little for each fetch.
     ///
     /// ```
-    /// let config = fetch_proto::Config::default().events(true);
+    /// let config = fetch_proto::EngineConfig::default().events(true);
     /// ```
     #[must_use]
     pub fn events(mut self, events: bool) -> Self {
@@ -241,10 +266,10 @@ impl Config {
         self
     }
 
-    /// Sets how fast attempts at one host (scheme, host and port) may begin. Default: no limit.
+    /// Sets how fast attempts at one host (scheme, host and port) may start. Default: no limit.
     ///
     /// ```
-    /// let config = fetch_proto::Config::default().host_rate("5/s".parse()?);
+    /// let config = fetch_proto::EngineConfig::default().host_rate("5/s".parse()?);
     /// # Ok::<(), fetch_proto::RateError>(())
     /// ```
     #[must_use]
@@ -253,11 +278,11 @@ impl Config {
         self
     }
 
-    /// Sets how many attempts at one host (scheme, host and port) may be in flight at once. Default:
-    /// no limit but the concurrency; 0 means the same.
+    /// Sets how many attempts at one host (scheme, host and port) may be in flight at once. Default, and
+    /// 0: only the concurrency limits them.
     ///
     /// ```
-    /// let config = fetch_proto::Config::default().per_host(4);
+    /// let config = fetch_proto::EngineConfig::default().per_host(4);
     /// ```
     #[must_use]
     pub fn per_host(mut self, attempts: usize) -> Self {
@@ -265,10 +290,10 @@ impl Config {
         self
     }
 
-    /// Sets how fast attempts may begin over all hosts. Default: no limit.
+    /// Sets how fast attempts may start over all hosts. Default: no limit.
     ///
     /// ```
-    /// let config = fetch_proto::Config::default().rate("50/s".parse()?);
+    /// let config = fetch_proto::EngineConfig::default().rate("50/s".parse()?);
     /// # Ok::<(), fetch_proto::RateError>(())
     /// ```
     #[must_use]
@@ -277,24 +302,24 @@ impl Config {
         self
     }
 
-    /// Sets the rules that choose each fetch's policy. Default [`Rules::default`].
+    /// Sets the rules that choose each fetch's policy. Default [`PolicyRules::default`].
     ///
     /// ```
-    /// use fetch_proto::{Config, Policy, Rules};
-    /// let config = Config::default().rules(Rules::only(Policy::default()));
+    /// use fetch_proto::{EngineConfig, Policy, PolicyRules};
+    /// let config = EngineConfig::default().rules(PolicyRules::from_policy(Policy::default()));
     /// ```
     #[must_use]
-    pub fn rules(mut self, rules: Rules) -> Self {
+    pub fn rules(mut self, rules: PolicyRules) -> Self {
         self.rules = rules;
         self
     }
 
-    /// Sets how many fetches may be live at once: queued, in flight or waiting for a retry. It
-    /// bounds the memory, and it is how far the engine looks ahead for other hosts while one is
-    /// busy. Default 4 × the concurrency, at least 10,000.
+    /// Sets how many fetches may be live at once: queued, in flight or waiting for a retry. The window
+    /// bounds the memory, and it is how far the engine looks ahead for other hosts while one is busy.
+    /// Default: 4 × the concurrency, at least 10,000.
     ///
     /// ```
-    /// let config = fetch_proto::Config::default().window(100_000);
+    /// let config = fetch_proto::EngineConfig::default().window(100_000);
     /// ```
     #[must_use]
     pub fn window(mut self, fetches: usize) -> Self {
@@ -305,12 +330,12 @@ impl Config {
     /// How many fetches may be live at once.
     ///
     /// ```
-    /// assert_eq!(fetch_proto::Config::default().window_size(), 10_000);
+    /// assert_eq!(fetch_proto::EngineConfig::default().window_size(), 10_000);
     /// ```
     #[must_use]
     pub fn window_size(&self) -> usize {
         let default = self.concurrency.get().saturating_mul(4).max(10_000);
-        // Slots are numbered by u32, the last of which means none.
+        // Slots are numbered by u32, and the last number means none.
         self.window
             .map_or(default, NonZeroUsize::get)
             .min(u32::MAX as usize - 1)
@@ -319,77 +344,67 @@ impl Config {
     /// The rules that choose each fetch's policy.
     ///
     /// ```
-    /// assert_eq!(fetch_proto::Config::default().rules_ref().iter().count(), 2);
+    /// assert_eq!(fetch_proto::EngineConfig::default().rules_ref().iter().count(), 2);
     /// ```
     #[must_use]
-    pub const fn rules_ref(&self) -> &Rules {
+    pub const fn rules_ref(&self) -> &PolicyRules {
         &self.rules
     }
 
-    /// When a host that fails too often is left alone.
+    /// The circuit breaker of each host.
     ///
     /// ```
-    /// assert!(fetch_proto::Config::default().breaker_ref().is_none());
+    /// assert!(fetch_proto::EngineConfig::default().breaker_ref().is_none());
     /// ```
     #[must_use]
     pub const fn breaker_ref(&self) -> Option<&Breaker> {
         self.breaker.as_ref()
     }
 
-    /// How many retries there may be over all hosts.
+    /// The budget of retries and hedges over all hosts.
     ///
     /// ```
-    /// assert!(fetch_proto::Config::default().budget_ref().is_none());
+    /// assert!(fetch_proto::EngineConfig::default().budget_ref().is_none());
     /// ```
     #[must_use]
     pub const fn budget_ref(&self) -> Option<&RetryBudget> {
         self.budget.as_ref()
     }
 
-    /// How many retries there may be at each host.
+    /// The budget of retries and hedges of each host.
     ///
     /// ```
-    /// assert!(fetch_proto::Config::default().host_budget_ref().is_none());
+    /// assert!(fetch_proto::EngineConfig::default().host_budget_ref().is_none());
     /// ```
     #[must_use]
     pub const fn host_budget_ref(&self) -> Option<&RetryBudget> {
         self.host_budget.as_ref()
     }
 
-    /// How each host's own limit is found out.
-    ///
-    /// ```
-    /// assert!(fetch_proto::Config::default().adaptive_ref().is_none());
-    /// ```
-    #[must_use]
-    pub const fn adaptive_ref(&self) -> Option<&Adaptive> {
-        self.adaptive.as_ref()
-    }
-
     /// How many attempts at one host may be in flight at once, if that is limited.
     ///
     /// ```
-    /// assert_eq!(fetch_proto::Config::default().per_host(4).per_host_limit(), Some(4));
+    /// assert_eq!(fetch_proto::EngineConfig::default().per_host(4).per_host_limit(), Some(4));
     /// ```
     #[must_use]
     pub fn per_host_limit(&self) -> Option<usize> {
         self.per_host.map(NonZeroUsize::get)
     }
 
-    /// How fast attempts may begin over all hosts, if that is limited.
+    /// How fast attempts may start over all hosts, if that is limited.
     ///
     /// ```
-    /// assert_eq!(fetch_proto::Config::default().rate_limit(), None);
+    /// assert_eq!(fetch_proto::EngineConfig::default().rate_limit(), None);
     /// ```
     #[must_use]
     pub fn rate_limit(&self) -> Option<Rate> {
         self.rate
     }
 
-    /// How fast attempts at one host may begin, if that is limited.
+    /// How fast attempts at one host may start, if that is limited.
     ///
     /// ```
-    /// assert_eq!(fetch_proto::Config::default().host_rate_limit(), None);
+    /// assert_eq!(fetch_proto::EngineConfig::default().host_rate_limit(), None);
     /// ```
     #[must_use]
     pub fn host_rate_limit(&self) -> Option<Rate> {
@@ -399,7 +414,7 @@ impl Config {
     /// How many fetches may be live at once, if that was set.
     ///
     /// ```
-    /// assert_eq!(fetch_proto::Config::default().window_setting(), None);
+    /// assert_eq!(fetch_proto::EngineConfig::default().window_setting(), None);
     /// ```
     #[must_use]
     pub fn window_setting(&self) -> Option<usize> {
@@ -409,7 +424,7 @@ impl Config {
     /// How many attempts may be in flight at once.
     ///
     /// ```
-    /// assert_eq!(fetch_proto::Config::default().concurrency_limit(), 100);
+    /// assert_eq!(fetch_proto::EngineConfig::default().concurrency_limit(), 100);
     /// ```
     #[must_use]
     pub fn concurrency_limit(&self) -> usize {
@@ -417,7 +432,7 @@ impl Config {
     }
 }
 
-impl Default for Config {
+impl Default for EngineConfig {
     fn default() -> Self {
         Self {
             adaptive: None,
@@ -429,7 +444,7 @@ impl Default for Config {
             host_rate: None,
             per_host: None,
             rate: None,
-            rules: Rules::default(),
+            rules: PolicyRules::default(),
             shed: None,
             slow_start: true,
             spacing: None,

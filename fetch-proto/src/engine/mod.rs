@@ -1,80 +1,74 @@
-//! Many fetches at once: admission, per-host queues, limits, one timer heap. No IO.
+//! Many fetches at once: admission, per-host queues, limits and timers. No IO.
 
-mod admit;
+mod admission;
 mod checkpoint;
-mod config;
-mod gates;
-mod guards;
-mod hosts;
-mod live;
-mod lots;
-mod pace;
-mod parts;
-#[cfg(test)]
-mod policies_tests;
-mod portions;
-mod said;
-mod settle;
-mod sharing;
-mod slab;
+pub(crate) mod config;
+mod control;
+mod limits;
+pub(crate) mod output;
+mod poll;
+mod reconfigure;
+mod shard;
+mod state;
 mod stats;
-mod targets;
 #[cfg(test)]
 mod tests;
-mod timers;
-mod turns;
-mod world;
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
 use core::time::Duration;
 
-use self::gates::Gates;
-use self::hosts::Hosts;
-use self::sharing::{Key, Leaders};
-use self::slab::{NONE, Slab, Slot};
-use self::timers::Timers;
-use self::world::Shared;
-use crate::budget::Purse;
-use crate::event::Event;
-use crate::failure::Failure;
-use crate::fetch::Fetch;
-use crate::id::{AttemptId, FetchId};
-use crate::limiter::Limiter;
-use crate::portion::Portion;
-use crate::random::mix;
-use crate::rate::Gcra;
-use crate::request::{Handled, Input, Request};
-use crate::rules::Scratch;
-use crate::time::Timestamp;
+use url::Url;
 
-pub use checkpoint::Checkpoint;
-pub use config::{Config, Shed};
-pub use parts::{Moved, Part};
-pub use said::{Idle, Output, Refusal, Rejected};
-pub use stats::{HostStats, Stats};
+use self::admission::context::with_context;
+use self::limits::concurrency::ConcurrencyLimit;
+use self::limits::rates::RateLimits;
+use self::limits::retry_budget::SharedRetryBudget;
+use self::limits::spacing::AttemptSpacing;
+use self::state::clock::EngineClock;
+use self::state::fetch_slab::{FetchSlab, FetchSlot, NO_INDEX};
+use self::state::host_table::HostTable;
+use self::state::output_queue::OutputQueue;
+use self::state::random::EngineRandom;
+use self::state::single_flight::SingleFlight;
+use self::state::timers::EngineTimers;
+use self::state::turn_queue::TurnQueue;
+use crate::fetch::Fetch;
+use crate::fetch::request::{FetchRequest, ShareKey};
+use crate::guards::limiter::ConcurrencyLimiter;
+use crate::model::attempt::{HeadSummary, Input, InputEffect};
+use crate::model::event::DecisionEvent;
+use crate::model::failure::FailureKind;
+use crate::model::id::{AttemptId, FetchId};
+use crate::model::time::Timestamp;
+use crate::rules::MatcherCache;
+
+pub use checkpoint::EngineCheckpoint;
+pub use config::{EngineConfig, LoadShedding};
+pub use output::{EngineOutput, IdleState, RejectReason, RejectedRequest};
+pub use shard::{FetchTransfer, Shard};
+pub use stats::{EngineStats, HostStats};
 
 /// Many fetches through a bounded window, as one state machine.
 ///
-/// [`submit`](Self::submit) while there is room, tell what happened with [`handle`](Self::handle),
-/// and [`poll`](Self::poll) until it says [`Output::Idle`]: only then does it tell how much room
-/// there is and when to come back. A host whose turn it is starts one attempt, then the next host
-/// has its turn, so a host with many fetches never delays the others.
+/// [`submit`](Self::submit) fetches while there is room, report what happens to attempts by
+/// [`handle`](Self::handle), and [`poll`](Self::poll) until it returns [`EngineOutput::Idle`], which
+/// has the free room and the time of the next poll. Hosts take turns to start one attempt each, so a
+/// host with many fetches does not delay the others.
 ///
 /// ```
-/// use fetch_proto::{Config, Engine, Head, Input, Output, Request, Timestamp};
+/// use fetch_proto::{Engine, EngineConfig, EngineOutput, FetchRequest, HeadSummary, Input, Timestamp};
 ///
 /// let now = Timestamp::START;
-/// let mut engine = Engine::new(Config::default(), 7, now);
-/// engine.submit(Request::get("http://a.test/".parse()?), now)?;
+/// let mut engine = Engine::new(EngineConfig::default(), 7, now);
+/// engine.submit(FetchRequest::get("http://a.test/".parse()?), now)?;
 /// loop {
 ///     match engine.poll(now) {
-///         Output::Start(attempt) => {
-///             engine.handle(attempt.id, Input::Head(Head::status(200)), now);
+///         EngineOutput::Start(attempt) => {
+///             engine.handle(attempt.id, Input::Head(HeadSummary::status(200)), now);
 ///             engine.handle(attempt.id, Input::End(Ok(())), now);
 ///         }
-///         Output::Done(_, outcome) => assert!(outcome.is_success()),
-///         Output::Idle(idle) if idle.live == 0 => break,
+///         EngineOutput::Done(_, outcome) => assert!(outcome.is_success()),
+///         EngineOutput::Idle(idle) if idle.live == 0 => break,
 ///         _ => {}
 ///     }
 /// }
@@ -83,360 +77,305 @@ pub use stats::{HostStats, Stats};
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Engine {
-    /// How much of the budget over all hosts is its own, if it is one of several engines.
-    budget_portion: Portion,
-    /// The part of a limit that several engines have together.
-    ceiling: usize,
+    clock: EngineClock,
     closed: bool,
-    config: Config,
-    /// The least time between two attempts at a host, by its name.
-    crawl_delays: BTreeMap<Box<str>, Duration>,
-    /// Fetches to poll, in the order in which something happened to them.
-    dirty: VecDeque<u32>,
-    draws: u64,
-    /// Decisions of the engine itself that were not yet told.
-    events: VecDeque<Event>,
-    flying: usize,
-    gates: Gates,
-    held: bool,
-    host_timers: Timers,
-    hosts: Hosts,
+    concurrency: ConcurrencyLimit,
+    config: EngineConfig,
+    fetches: FetchSlab,
+    /// Hosts that may start an attempt.
+    host_turns: TurnQueue,
+    hosts: HostTable,
+    outputs: OutputQueue,
+    /// Fetches whose state has changed since they were polled.
+    poll_queue: TurnQueue,
+    random: EngineRandom,
+    rates: RateLimits,
+    retry_budget: SharedRetryBudget,
     #[cfg_attr(feature = "serde", serde(skip))]
-    leaders: Leaders,
-    now: Timestamp,
-    /// What the driver's clock lacks of the engine's time, in nanoseconds: after a restored
-    /// checkpoint, or jumps that were made on purpose.
-    offset: i64,
-    /// Outcomes that were not yet told.
-    outbox: VecDeque<Output>,
-    /// Which hosts are its own, if it is one of several engines.
-    part: Option<Part>,
-    /// Fewer may fly than configured while the machine is short of descriptors.
-    pressure: Option<usize>,
-    /// For extra attempts over all hosts.
-    purse: Option<Purse>,
-    rate: Option<Gcra>,
-    /// How much of the rates is its own, if it is one of several engines.
-    rate_portion: Portion,
-    /// Hosts that may start an attempt, in turn.
-    ring: VecDeque<u32>,
-    /// For matching the rules.
+    matcher_cache: MatcherCache,
+    /// Which hosts this engine owns, if it is one of several.
+    shard: Option<Shard>,
     #[cfg_attr(feature = "serde", serde(skip))]
-    scratch: Scratch,
-    seed: u64,
-    sequence: u64,
-    slots: Slab,
-    stats: Stats,
-    timers: Timers,
+    single_flight: SingleFlight,
+    spacing: AttemptSpacing,
+    stats: EngineStats,
+    timers: EngineTimers,
 }
 
 impl Engine {
-    /// An engine with nothing to do. All randomness comes from `seed`.
+    /// An engine without fetches. All randomness comes from `seed`.
     ///
     /// ```
-    /// # use fetch_proto::{Config, Engine, Timestamp};
-    /// let engine = Engine::new(Config::default(), 7, Timestamp::START);
+    /// # use fetch_proto::{Engine, EngineConfig, Timestamp};
+    /// let engine = Engine::new(EngineConfig::default(), 7, Timestamp::START);
     /// assert_eq!(engine.stats().live, 0);
     /// ```
     #[must_use]
-    pub fn new(config: Config, seed: u64, now: Timestamp) -> Self {
+    pub fn new(config: EngineConfig, seed: u64, now: Timestamp) -> Self {
         let mut engine = Self {
-            budget_portion: Portion::default(),
-            ceiling: usize::MAX,
+            clock: EngineClock::new(now),
             closed: false,
-            crawl_delays: BTreeMap::new(),
-            dirty: VecDeque::new(),
-            draws: 0,
-            events: VecDeque::new(),
-            flying: 0,
-            gates: Gates::new(&config.rules),
-            held: false,
-            host_timers: Timers::default(),
-            hosts: Hosts::default(),
-            leaders: Leaders::default(),
-            now,
-            offset: 0,
-            outbox: VecDeque::new(),
-            part: None,
-            pressure: None,
-            purse: config.budget.map(Purse::new),
-            rate: config.rate.map(Gcra::new),
-            rate_portion: Portion::default(),
-            ring: VecDeque::new(),
-            scratch: Scratch::default(),
-            seed,
-            sequence: 0,
-            slots: Slab::default(),
-            stats: Stats::default(),
-            timers: Timers::default(),
+            concurrency: ConcurrencyLimit::new(config.concurrency.get()),
+            fetches: FetchSlab::default(),
+            host_turns: TurnQueue::default(),
+            hosts: HostTable::default(),
+            outputs: OutputQueue::new(config.events),
+            poll_queue: TurnQueue::default(),
+            random: EngineRandom::new(seed),
+            rates: RateLimits::new(config.rate, &config.rules),
+            retry_budget: SharedRetryBudget::new(config.budget),
+            matcher_cache: MatcherCache::default(),
+            shard: None,
+            single_flight: SingleFlight::default(),
+            spacing: AttemptSpacing::new(config.spacing),
+            stats: EngineStats::default(),
+            timers: EngineTimers::default(),
             config,
         };
-        engine.adopt_targets();
+        engine.set_targets();
         engine
     }
 
     /// Adds a fetch.
     ///
     /// ```
-    /// # use fetch_proto::{Config, Engine, Refusal, Request, Timestamp};
-    /// let mut engine = Engine::new(Config::default().window(1), 7, Timestamp::START);
-    /// let request = Request::get("http://a.test/".parse()?);
+    /// # use fetch_proto::{Engine, EngineConfig, FetchRequest, RejectReason, Timestamp};
+    /// let mut engine = Engine::new(EngineConfig::default().window(1), 7, Timestamp::START);
+    /// let request = FetchRequest::get("http://a.test/".parse()?);
     /// assert!(engine.submit(request.clone(), Timestamp::START).is_ok());
-    /// assert_eq!(engine.submit(request, Timestamp::START).unwrap_err().why, Refusal::Full);
+    /// let rejected = engine.submit(request, Timestamp::START).unwrap_err();
+    /// assert_eq!(rejected.why, RejectReason::Full);
     /// # Ok::<(), url::ParseError>(())
     /// ```
     ///
     /// # Errors
     ///
-    /// [`Rejected`] gives the request back if there is no room or the engine was closed.
-    pub fn submit(&mut self, request: Request, now: Timestamp) -> Result<FetchId, Rejected> {
-        let now = self.advance(now);
+    /// [`RejectedRequest`] returns the request if there is no room or the engine was closed.
+    pub fn submit(
+        &mut self,
+        request: FetchRequest,
+        now: Timestamp,
+    ) -> Result<FetchId, RejectedRequest> {
+        let now = self.clock.advance(now);
         if self.closed || self.room() == 0 {
             let why = if self.closed {
-                Refusal::Closed
+                RejectReason::Closed
             } else {
-                Refusal::Full
+                RejectReason::Full
             };
-            return Err(Rejected {
+            return Err(RejectedRequest {
                 request: Box::new(request),
                 why,
             });
         }
-        let (rule, policy) =
-            self.config
-                .rules
-                .choose(&mut self.scratch, &request.method, &request.url);
+        let rules = &self.config.rules;
+        let (rule, policy) = rules.select(&mut self.matcher_cache, &request.method, &request.url);
         let (rule, policy) = match &request.policy {
-            Some(own) => (NONE, own.clone()),
+            Some(own) => (NO_INDEX, own.clone()),
             None => (rule as u32, policy.clone()),
         };
-        let host = self.intern(&request.url);
+        let host = self.intern_host(&request.url);
         self.hosts.get_mut(host).live += 1;
-        let id = self.slots.next_id();
-        let seed = mix(self.seed, self.sequence);
-        self.sequence += 1;
+        let id = self.fetches.next_id();
+        let seed = self.random.next_fetch_seed();
         self.stats.submitted += 1;
-        let (key, priority) = (Key::of(&request), request.priority);
+        let (key, priority) = (ShareKey::of(&request), request.priority);
         let mut fetch = Fetch::new(request, policy, seed, now).with_id(id);
         if self.config.events {
             fetch = fetch.with_events();
         }
-        let index = self.slots.insert(Slot::new(fetch, host, rule, priority));
-        if let Some(key) = key {
-            self.share(key, index, now);
+        let slot = FetchSlot::new(fetch, host, rule, priority);
+        let index = self.fetches.insert(slot);
+        if let Some(key) = key
+            && self.single_flight.join(key, index, &mut self.fetches, now)
+        {
+            self.stats.shared += 1;
         }
-        self.touch(index);
+        self.mark_for_poll(index);
         Ok(id)
     }
 
-    /// Tells what happened to an attempt. Poll afterwards.
+    /// Reports what happened to an attempt. Poll afterwards.
     ///
     /// ```
-    /// # use fetch_proto::{Config, Engine, Failure, Handled, Input, Output, Request, Timestamp};
+    /// # use fetch_proto::{Engine, EngineConfig, EngineOutput, FailureKind, FetchRequest, Input, InputEffect, Timestamp};
     /// # let now = Timestamp::START;
-    /// # let mut engine = Engine::new(Config::default(), 7, now);
-    /// # engine.submit(Request::get("http://a.test/".parse()?), now).unwrap();
-    /// let Output::Start(attempt) = engine.poll(now) else { unreachable!() };
-    /// let handled = engine.handle(attempt.id, Input::End(Err(Failure::Connect)), now);
-    /// assert_eq!(handled, Handled::Applied);
+    /// # let mut engine = Engine::new(EngineConfig::default(), 7, now);
+    /// # engine.submit(FetchRequest::get("http://a.test/".parse()?), now).unwrap();
+    /// let EngineOutput::Start(attempt) = engine.poll(now) else { unreachable!() };
+    /// let effect = engine.handle(attempt.id, Input::End(Err(FailureKind::Connect)), now);
+    /// assert_eq!(effect, InputEffect::Applied);
     /// # Ok::<(), url::ParseError>(())
     /// ```
-    pub fn handle(&mut self, id: AttemptId, input: Input, now: Timestamp) -> Handled {
-        let now = self.advance(now);
-        let found = self.slots.find(id.fetch);
-        let Some((index, slot)) = found.and_then(|i| Some((i, self.slots.get_mut(i)?))) else {
+    pub fn handle(&mut self, id: AttemptId, input: Input, now: Timestamp) -> InputEffect {
+        let now = self.clock.advance(now);
+        let index = self.fetches.find(id.fetch);
+        let Some((index, slot)) = index.and_then(|i| Some((i, self.fetches.get_mut(i)?))) else {
             self.stats.stale_inputs += 1;
-            return Handled::Stale;
+            return InputEffect::Stale;
         };
-        let asked = match &input {
-            Input::Head(head) => asked(head),
+        let pause = match &input {
+            Input::Head(head) => requested_pause(head),
             _ => None,
         };
-        let (exhausted, landed) = match &input {
-            Input::End(result) => (*result == Err(Failure::Exhausted), result.is_ok()),
+        let (is_exhausted, is_complete) = match &input {
+            Input::End(result) => (*result == Err(FailureKind::Exhausted), result.is_ok()),
             _ => (false, false),
         };
         let input = match input {
-            Input::Mark(phase, at) => Input::Mark(phase, shifted(at, self.offset)),
+            Input::Mark(phase, at) => Input::Mark(phase, self.clock.to_engine(at)),
             input => input,
         };
-        let queued_at = slot.host;
-        let flies_to = slot
-            .permits
-            .iter()
-            .find(|permit| permit.number == id.number);
-        let flies_to = flies_to.map_or(queued_at, |permit| permit.host);
-        let mut world = Shared {
-            guards: self.hosts.get_mut(queued_at).guards.as_deref_mut(),
-            probes: slot.probes(),
-            purse: self.purse.as_mut(),
-            rare: &mut slot.rare,
-        };
-        // Marks and progress change no decision by themselves; the deadlines they move are looked
-        // up when the timer fires.
-        if slot.fetch.handle_in(id, input, now, &mut world) == Handled::Stale {
+        let permit = slot.permits.iter().find(|one| one.number == id.number);
+        let serving_host = permit.map_or(slot.host, |permit| permit.host);
+        let (fetch, mut context) = with_context(slot, &mut self.hosts, &mut self.retry_budget);
+        // Progress and phase marks alone change no decision. The deadlines that they move are computed
+        // when the timer fires.
+        if fetch.handle_with(id, input, now, &mut context) == InputEffect::Stale {
             self.stats.stale_inputs += 1;
-            return Handled::Stale;
+            return InputEffect::Stale;
         }
-        let pause = asked.map(|asked| slot.fetch.policy().retry_after.pause(asked));
-        self.touch(index);
+        let pause = pause.map(|pause| fetch.policy().retry_after.pause(pause));
+        self.mark_for_poll(index);
         if let Some(pause) = pause.filter(|pause| !pause.is_zero()) {
-            self.pause(flies_to, now + pause, now);
+            self.pause_host(serving_host, now + pause, now);
         }
-        if exhausted {
-            self.press();
-        } else if landed {
-            self.ease();
+        if is_exhausted {
+            let concurrency = self.concurrency.on_fd_exhausted();
+            self.outputs
+                .push_event(|| DecisionEvent::ResourcesExhausted { concurrency });
+        } else if is_complete {
+            self.concurrency.on_fd_recovered();
         }
-        Handled::Applied
+        InputEffect::Applied
     }
 
     /// Ends one fetch: `Abort` if it is in flight, then `Done` with
-    /// [`Error::Cancelled`](crate::Error::Cancelled).
+    /// [`FetchError::Cancelled`](crate::FetchError::Cancelled).
     ///
     /// ```
-    /// # use fetch_proto::{Config, Engine, Handled, Request, Timestamp};
+    /// # use fetch_proto::{Engine, EngineConfig, FetchRequest, InputEffect, Timestamp};
     /// # let now = Timestamp::START;
-    /// # let mut engine = Engine::new(Config::default(), 7, now);
-    /// let id = engine.submit(Request::get("http://a.test/".parse()?), now).unwrap();
-    /// assert_eq!(engine.cancel(id, now), Handled::Applied);
+    /// # let mut engine = Engine::new(EngineConfig::default(), 7, now);
+    /// let id = engine.submit(FetchRequest::get("http://a.test/".parse()?), now).unwrap();
+    /// assert_eq!(engine.cancel(id, now), InputEffect::Applied);
     /// # Ok::<(), url::ParseError>(())
     /// ```
-    pub fn cancel(&mut self, id: FetchId, now: Timestamp) -> Handled {
-        let now = self.advance(now);
-        let Some(index) = self.slots.find(id) else {
-            return Handled::Stale;
+    pub fn cancel(&mut self, id: FetchId, now: Timestamp) -> InputEffect {
+        let now = self.clock.advance(now);
+        let Some(index) = self.fetches.find(id) else {
+            return InputEffect::Stale;
         };
-        if let Some(slot) = self.slots.get_mut(index) {
+        if let Some(slot) = self.fetches.get_mut(index) {
             slot.fetch.cancel(now);
         }
-        self.touch(index);
-        Handled::Applied
+        self.mark_for_poll(index);
+        InputEffect::Applied
     }
 
-    /// Cancels every fetch and takes no more.
+    /// Cancels all fetches. Later submissions are rejected.
     ///
     /// ```
-    /// # use fetch_proto::{Config, Engine, Timestamp};
-    /// let mut engine = Engine::new(Config::default(), 7, Timestamp::START);
+    /// # use fetch_proto::{Engine, EngineConfig, Timestamp};
+    /// let mut engine = Engine::new(EngineConfig::default(), 7, Timestamp::START);
     /// engine.close(Timestamp::START);
     /// ```
     pub fn close(&mut self, now: Timestamp) {
         self.closed = true;
-        for index in self.slots.indices() {
-            self.cancel(self.slots.id(index), now);
+        for index in self.fetches.indices() {
+            self.cancel(self.fetches.id(index), now);
         }
     }
 
-    /// What to do now. Call it again until it says [`Output::Idle`]. O(1) when nothing is due.
+    /// Returns what to do now. Call it again until it returns [`EngineOutput::Idle`]. O(1) if nothing
+    /// is due.
     ///
     /// ```
-    /// # use fetch_proto::{Config, Engine, Output, Timestamp};
-    /// let mut engine = Engine::new(Config::default(), 7, Timestamp::START);
-    /// let Output::Idle(idle) = engine.poll(Timestamp::START) else { unreachable!() };
+    /// # use fetch_proto::{Engine, EngineConfig, EngineOutput, Timestamp};
+    /// let mut engine = Engine::new(EngineConfig::default(), 7, Timestamp::START);
+    /// let EngineOutput::Idle(idle) = engine.poll(Timestamp::START) else { unreachable!() };
     /// assert_eq!((idle.live, idle.wake), (0, None));
     /// ```
-    pub fn poll(&mut self, now: Timestamp) -> Output {
-        let now = self.advance(now);
+    pub fn poll(&mut self, now: Timestamp) -> EngineOutput {
+        let now = self.clock.advance(now);
         loop {
-            if let Some(event) = self.events.pop_front() {
-                return Output::Event(None, event);
-            }
-            if let Some(output) = self.outbox.pop_front() {
+            if let Some(output) = self.outputs.pop() {
                 return output;
             }
-            if let Some(output) = self.poll_dirty(now) {
+            if let Some(output) = self.poll_fetches(now) {
                 return output;
             }
-            if self.wake_due(now) {
+            if self.handle_due_timer(now) {
                 continue;
             }
-            if let Some(attempt) = self.admit(now) {
-                return Output::Start(attempt);
+            if let Some(attempt) = self.start_next(now) {
+                return EngineOutput::Start(attempt);
             }
-            if self.is_quiet() {
-                return Output::Idle(self.idle(now));
+            if self.is_drained() {
+                return EngineOutput::Idle(self.idle_state(now));
             }
-            // Some whose turn it was ended instead of starting.
+            // A fetch ended when it had its turn, instead of starting an attempt.
         }
     }
 
-    /// Counts, since the start and now.
+    /// Counts since the start, and of the present state.
     ///
     /// ```
-    /// # use fetch_proto::{Config, Engine, Timestamp};
-    /// let engine = Engine::new(Config::default(), 7, Timestamp::START);
+    /// # use fetch_proto::{Engine, EngineConfig, Timestamp};
+    /// let engine = Engine::new(EngineConfig::default(), 7, Timestamp::START);
     /// assert_eq!(engine.stats().submitted, 0);
     /// ```
     #[must_use]
-    pub fn stats(&self) -> Stats {
-        Stats {
-            flying: self.flying,
+    pub fn stats(&self) -> EngineStats {
+        EngineStats {
             hosts: self.hosts.len(),
-            live: self.slots.live(),
+            in_flight: self.concurrency.in_flight(),
+            live: self.fetches.len(),
+            time_regressions: self.clock.regressions(),
             ..self.stats
         }
     }
 
-    /// How it stands with one host, named by scheme, host and, unless it is the scheme's own, port.
+    /// The state of one host, named by scheme, host, and the port unless it is the scheme's default.
     ///
     /// ```
-    /// # use fetch_proto::{Config, Engine, Request, Timestamp};
-    /// # let mut engine = Engine::new(Config::default(), 7, Timestamp::START);
-    /// engine.submit(Request::get("http://a.test/x".parse()?), Timestamp::START).unwrap();
+    /// # use fetch_proto::{Engine, EngineConfig, FetchRequest, Timestamp};
+    /// # let mut engine = Engine::new(EngineConfig::default(), 7, Timestamp::START);
+    /// engine.submit(FetchRequest::get("http://a.test/x".parse()?), Timestamp::START).unwrap();
     /// assert_eq!(engine.host_stats("http://a.test").unwrap().live, 1);
     /// # Ok::<(), url::ParseError>(())
     /// ```
     #[must_use]
     pub fn host_stats(&self, host: &str) -> Option<HostStats> {
+        let now = self.clock.now();
         let host = self.hosts.find(host)?;
         let guards = host.guards.as_deref();
         let circuit = guards.and_then(|guards| guards.circuit.as_ref());
         let limiter = guards.and_then(|guards| guards.limiter.as_ref());
-        let purse = guards.and_then(|guards| guards.purse.as_ref());
+        let tokens = guards.and_then(|guards| guards.retry_tokens.as_ref());
         Some(HostStats {
-            circuit: circuit.map(|circuit| circuit.state(self.now)),
-            flying: host.flying,
-            limit: limiter.map(Limiter::limit),
+            circuit: circuit.map(|circuit| circuit.state(now)),
+            in_flight: host.in_flight,
+            limit: limiter.map(ConcurrencyLimiter::limit),
             live: host.live,
-            paused_until: host.paused.filter(|until| *until > self.now),
+            paused_until: host.paused_until.filter(|until| *until > now),
             queued: host.queued,
-            retries_left: purse.map(|purse| purse.balance(self.now)),
+            retries_left: tokens.map(|tokens| tokens.available_retries(now)),
         })
     }
 
     fn room(&self) -> usize {
-        self.config.window_size().saturating_sub(self.slots.live())
+        self.config.window_size().saturating_sub(self.fetches.len())
     }
 
-    /// The engine's own time. It never runs back: the largest seen so far counts.
-    fn advance(&mut self, now: Timestamp) -> Timestamp {
-        let now = shifted(now, self.offset);
-        self.stats.time_regressions += u64::from(now < self.now);
-        self.now = self.now.max(now);
-        self.now
-    }
-
-    fn touch(&mut self, index: u32) {
-        if let Some(slot) = self.slots.get_mut(index).filter(|slot| !slot.dirty) {
-            slot.dirty = true;
-            self.dirty.push_back(index);
-        }
-    }
-
-    fn intern(&mut self, url: &url::Url) -> u32 {
-        self.hosts.intern(url, &self.config, self.seed)
+    fn intern_host(&mut self, url: &Url) -> u32 {
+        self.hosts.intern(url, &self.config, self.random.seed())
     }
 }
 
-/// The rest that a response's head asks for its host: any by its `RateLimit` fields, one that
-/// refuses by `Retry-After`.
-fn asked(head: &crate::request::Head) -> Option<Duration> {
-    let refusal = matches!(head.status, 429 | 503);
-    head.retry_after.filter(|_| refusal).max(head.pause)
-}
-
-/// A time on another clock, which is `offset` nanoseconds ahead.
-fn shifted(at: Timestamp, offset: i64) -> Timestamp {
-    Timestamp::from_nanos(at.as_nanos().saturating_add_signed(offset))
+/// The pause that a response asks for its host: by its `RateLimit` fields, or by `Retry-After` if the
+/// status is 429 or 503.
+fn requested_pause(head: &HeadSummary) -> Option<Duration> {
+    let is_refusal = matches!(head.status, 429 | 503);
+    head.retry_after.filter(|_| is_refusal).max(head.pause)
 }

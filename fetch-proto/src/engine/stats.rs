@@ -1,14 +1,14 @@
-//! Counts of an engine and of a host.
+//! Counts of an engine, and the state of a host.
 
-use crate::breaker::CircuitState;
-use crate::outcome::{Error, Outcome};
-use crate::time::Timestamp;
+use crate::guards::breaker::CircuitState;
+use crate::model::outcome::{FetchError, FetchOutcome};
+use crate::model::time::Timestamp;
 
-/// What an engine has done, and what it holds now.
+/// What an engine has done since its start, and its present state.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
-pub struct Stats {
+pub struct EngineStats {
     /// Attempts that were started, retries and redirects included.
     pub attempts: u64,
     /// How often a host's breaker closed again.
@@ -17,13 +17,14 @@ pub struct Stats {
     pub circuits_opened: u64,
     /// Fetches that ended because the caller cancelled them.
     pub cancelled: u64,
-    /// Fetches that ended without a response, cancelled ones not counted.
+    /// Fetches that ended without a response, not counting cancelled ones.
     pub failed: u64,
     /// Attempts in flight now.
-    pub flying: usize,
-    /// Hosts known now.
+    #[cfg_attr(feature = "serde", serde(rename = "flying"))]
+    pub in_flight: usize,
+    /// Hosts that are stored now.
     pub hosts: usize,
-    /// Fetches that are not over.
+    /// Fetches that have not ended.
     pub live: usize,
     /// Redirects that were followed.
     pub redirects: u64,
@@ -31,7 +32,7 @@ pub struct Stats {
     pub responded: u64,
     /// Retries that were made.
     pub retries: u64,
-    /// Fetches that waited for the response to another's request.
+    /// Fetches that waited for the response to an identical request.
     pub shared: u64,
     /// Inputs that came too late to matter.
     pub stale_inputs: u64,
@@ -41,12 +42,12 @@ pub struct Stats {
     pub time_regressions: u64,
 }
 
-impl Stats {
-    /// These and those of another engine together.
+impl EngineStats {
+    /// The sums of these counts and those of another engine.
     ///
     /// ```
-    /// use fetch_proto::Stats;
-    /// assert_eq!(Stats::default().plus(Stats::default()), Stats::default());
+    /// use fetch_proto::EngineStats;
+    /// assert_eq!(EngineStats::default().plus(EngineStats::default()), EngineStats::default());
     /// ```
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
@@ -56,8 +57,8 @@ impl Stats {
             circuits_opened: self.circuits_opened + other.circuits_opened,
             cancelled: self.cancelled + other.cancelled,
             failed: self.failed + other.failed,
-            flying: self.flying + other.flying,
             hosts: self.hosts + other.hosts,
+            in_flight: self.in_flight + other.in_flight,
             live: self.live + other.live,
             redirects: self.redirects + other.redirects,
             responded: self.responded + other.responded,
@@ -69,34 +70,35 @@ impl Stats {
         }
     }
 
-    pub(super) fn count(&mut self, outcome: &Outcome) {
+    pub(super) fn count_outcome(&mut self, outcome: &FetchOutcome) {
         self.redirects += u64::from(outcome.redirects);
         self.retries += u64::from(outcome.retries);
         *match outcome.result {
             Ok(_) => &mut self.responded,
-            Err(Error::Cancelled) => &mut self.cancelled,
+            Err(FetchError::Cancelled) => &mut self.cancelled,
             Err(_) => &mut self.failed,
         } += 1;
     }
 }
 
-/// How it stands with one host now.
+/// The present state of one host.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct HostStats {
-    /// How its breaker stands, if it has one.
+    /// The state of its breaker, if it has one.
     pub circuit: Option<CircuitState>,
     /// Its attempts in flight.
-    pub flying: usize,
-    /// How many attempts at once it bears, if that is found out from its answers.
+    #[cfg_attr(feature = "serde", serde(rename = "flying"))]
+    pub in_flight: usize,
+    /// Its adaptive concurrency limit, if it has one.
     pub limit: Option<usize>,
-    /// Its fetches that are not over.
+    /// Its fetches that have not ended.
     pub live: usize,
-    /// It rests until then, because its server asked to.
+    /// The end of a pause that its server asked for.
     pub paused_until: Option<Timestamp>,
-    /// Its fetches that wait for a slot.
+    /// Its fetches that wait in its queue.
     pub queued: usize,
-    /// How many retries and hedges its budget would pay for now, if it has one.
+    /// How many retries and hedges its budget allows now, if it has one.
     pub retries_left: Option<u64>,
 }

@@ -1,19 +1,22 @@
-//! How attempts end, and with them the fetch.
+//! The end of attempts and of the fetch.
 
 use alloc::sync::Arc;
 
-use super::flight::{Flight, Next, Stage};
-use super::outbox::Word;
-use super::retry::Plan;
-use super::{Fetch, State, World, push};
-use crate::event::{Cause, Event, Pace};
-use crate::failure::Failure;
-use crate::id::AttemptId;
-use crate::outcome::{AttemptEnd, AttemptReport, Error, Finish, GaveUp, Outcome};
-use crate::policy::{Fault, Limit};
-use crate::request::Delivery;
-use crate::time::{Span, Timestamp};
-use crate::timings::Timings;
+use super::command_queue::AttemptCommand;
+use super::in_flight::{AfterDiscard, InFlightAttempt, ResponseStage};
+use super::retry::RetryPlan;
+use super::{Fetch, FetchContext, FetchState, push_event};
+use crate::fetch::request::BodyDelivery;
+use crate::model::event::{DecisionEvent, RetryDelaySource};
+use crate::model::failure::{FailureCause, FailureKind, TimeLimit};
+use crate::model::fault::InjectedFault;
+use crate::model::id::AttemptId;
+use crate::model::outcome::{
+    AttemptEnd, AttemptReport, CompleteResponse, FetchError, FetchOutcome, GiveUpReason,
+};
+use crate::model::time::{CompactDuration, Timestamp};
+use crate::model::timings::FetchTimings;
+use crate::policy::RetryClass;
 
 impl Fetch {
     pub(super) fn on_body(
@@ -21,17 +24,17 @@ impl Fetch {
         id: AttemptId,
         bytes: u64,
         now: Timestamp,
-        world: &mut dyn World,
+        context: &mut dyn FetchContext,
     ) {
-        let Some(flight) = self.flights.find_mut(|flight| flight.id == id) else {
+        let Some(attempt) = self.in_flight.find_mut(|attempt| attempt.id == id) else {
             return;
         };
-        flight.received(bytes, &self.policy, now);
-        let (received, fault) = (flight.bytes, flight.fault());
-        let discarding = matches!(flight.stage, Stage::Discarding(_));
-        if matches!(fault, Some(Fault::Truncate(at)) if received >= at) {
-            self.drop_flight(id);
-            return self.on_end(id, Err(Failure::Io), now, world);
+        attempt.record_body(bytes, &self.policy, now);
+        let (received, fault) = (attempt.bytes, attempt.injected_fault());
+        let discarding = matches!(attempt.stage, ResponseStage::Discarding(_));
+        if matches!(fault, Some(InjectedFault::Truncate(at)) if received >= at) {
+            self.request_abort(id);
+            return self.on_end(id, Err(FailureKind::Io), now, context);
         }
         let limit = if discarding {
             self.policy.drain
@@ -42,46 +45,48 @@ impl Fetch {
             return;
         }
         if discarding {
-            if let Some(Stage::Discarding(next)) = self.abort(id, AttemptEnd::Responded, now) {
-                self.go_on(next, now);
+            if let Some(ResponseStage::Discarding(next)) =
+                self.abort(id, AttemptEnd::Responded, now)
+            {
+                self.continue_with(next, now);
             }
         } else {
             self.abandon_others(id, now);
             self.abort(id, AttemptEnd::BodyTooLarge, now);
-            self.finish_or_fall_back(Error::BodyTooLarge { limit }, now);
+            self.finish_or_fall_back(FetchError::BodyTooLarge { limit }, now);
         }
     }
 
     pub(super) fn on_end(
         &mut self,
         id: AttemptId,
-        result: Result<(), Failure>,
+        result: Result<(), FailureKind>,
         now: Timestamp,
-        world: &mut dyn World,
+        context: &mut dyn FetchContext,
     ) {
-        let Some(flight) = self.flight(id) else {
+        let Some(attempt) = self.attempt(id) else {
             return;
         };
-        let committed = self.is_committed(flight);
-        let discarding = matches!(flight.stage, Stage::Discarding(_));
-        let (bytes, status) = (flight.bytes, flight.status);
-        let result = match flight.fault() {
-            Some(Fault::Truncate(_)) if !discarding => result.and(Err(Failure::Io)),
+        let committed = self.is_committed(attempt);
+        let discarding = matches!(attempt.stage, ResponseStage::Discarding(_));
+        let (bytes, status) = (attempt.bytes, attempt.status);
+        let result = match attempt.injected_fault() {
+            Some(InjectedFault::Truncate(_)) if !discarding => result.and(Err(FailureKind::Io)),
             _ => result,
         };
         let end = match (result, status) {
             (_, Some(_)) if discarding => AttemptEnd::Responded,
             (Ok(()), Some(_)) => AttemptEnd::Responded,
-            (Ok(()), None) => AttemptEnd::Failed(Failure::Dropped),
-            (Err(Failure::BodyTooLarge), _) => AttemptEnd::BodyTooLarge,
+            (Ok(()), None) => AttemptEnd::Failed(FailureKind::Dropped),
+            (Err(FailureKind::BodyTooLarge), _) => AttemptEnd::BodyTooLarge,
             (Err(failure), _) => AttemptEnd::Failed(failure),
         };
-        if let Some(Stage::Discarding(next)) = self.land(id, end, now) {
-            return self.go_on(next, now);
+        if let Some(ResponseStage::Discarding(next)) = self.end_attempt(id, end, now) {
+            return self.continue_with(next, now);
         }
         match (end, status) {
             (AttemptEnd::Responded, Some(status)) => {
-                let finish = Finish {
+                let finish = CompleteResponse {
                     attempt: id,
                     bytes,
                     status,
@@ -89,12 +94,12 @@ impl Fetch {
                 self.finish(Ok(finish), now);
             }
             (AttemptEnd::Failed(failure), _) => {
-                self.fail(Cause::Failure(failure), committed, now, world);
+                self.fail(FailureCause::Failure(failure), committed, now, context);
             }
             _ => {
                 let limit = self.policy.max_body;
                 self.abort_all(AttemptEnd::Abandoned, now);
-                self.finish_or_fall_back(Error::BodyTooLarge { limit }, now);
+                self.finish_or_fall_back(FetchError::BodyTooLarge { limit }, now);
             }
         }
     }
@@ -102,44 +107,50 @@ impl Fetch {
     pub(super) fn on_timeout(
         &mut self,
         id: AttemptId,
-        limit: Limit,
+        limit: TimeLimit,
         now: Timestamp,
-        world: &mut dyn World,
+        context: &mut dyn FetchContext,
     ) {
-        let committed = self.flight(id).is_some_and(|f| self.is_committed(f));
+        let committed = self.attempt(id).is_some_and(|f| self.is_committed(f));
         match self.abort(id, AttemptEnd::TimedOut(limit), now) {
-            Some(Stage::Discarding(next)) => self.go_on(next, now),
-            _ => self.fail(Cause::Timeout(limit), committed, now, world),
+            Some(ResponseStage::Discarding(next)) => self.continue_with(next, now),
+            _ => self.fail(FailureCause::Timeout(limit), committed, now, context),
         }
     }
 
-    /// Whether the consumer has been given the response already.
-    fn is_committed(&self, flight: &Flight) -> bool {
-        self.delivery == Delivery::Streamed && matches!(flight.stage, Stage::Receiving)
+    /// Whether the consumer has seen a part of the response.
+    fn is_committed(&self, attempt: &InFlightAttempt) -> bool {
+        self.delivery == BodyDelivery::Streamed && matches!(attempt.stage, ResponseStage::Receiving)
     }
 
-    /// The attempt came to nothing: another races on, or try again, or end.
-    fn fail(&mut self, cause: Cause, committed: bool, now: Timestamp, world: &mut dyn World) {
+    /// An attempt has failed: wait for one that is still in flight, or retry, or end.
+    fn fail(
+        &mut self,
+        cause: FailureCause,
+        committed: bool,
+        now: Timestamp,
+        context: &mut dyn FetchContext,
+    ) {
         if self.has_contender() {
-            return self.lost_a_race(true, now);
+            return self.on_contender_failed(true, now);
         }
-        self.abort_all(AttemptEnd::Responded, now); // what is left only reads a refused response
+        self.abort_all(AttemptEnd::Responded, now); // what is left only discards refused responses
         let plan = if committed {
-            Err(Some(GaveUp::Committed))
+            Err(Some(GiveUpReason::Committed))
         } else {
-            self.plan(cause, None, now, world)
+            self.plan_retry(cause, None, now, context)
         };
         match plan {
             Ok(plan) => {
-                self.announce(cause, plan);
-                self.sleep(now + plan.delay, now);
+                self.record_retry(cause, plan);
+                self.back_off_until(now + plan.delay, now);
             }
             Err(why) => {
                 self.give_up(cause, why);
                 let error = match cause {
-                    Cause::Failure(failure) => Error::Failed(failure),
-                    Cause::Timeout(limit) => Error::TimedOut(limit),
-                    Cause::Status(_) => unreachable!("a status is a response"),
+                    FailureCause::Failure(failure) => FetchError::Failed(failure),
+                    FailureCause::Timeout(limit) => FetchError::TimedOut(limit),
+                    FailureCause::Status(_) => unreachable!("a status is a response"),
                 };
                 if committed {
                     self.finish(Err(error), now);
@@ -150,27 +161,27 @@ impl Fetch {
         }
     }
 
-    /// Keeps the books of a retry that was decided.
-    pub(super) fn announce(&mut self, cause: Cause, plan: Plan) {
-        let (attempt, of) = (self.tries, self.policy.attempts.get());
+    /// Updates counters for a retry that was decided, and reports it.
+    pub(super) fn record_retry(&mut self, cause: FailureCause, plan: RetryPlan) {
+        let (attempt, of) = (self.counted_attempts, self.policy.attempts.get());
         match plan.pace {
-            Pace::Free => {
+            RetryDelaySource::Free => {
                 self.free_retry_used = true;
                 self.fresh_connection = true;
             }
-            Pace::Pressure => self.pressure += 1,
-            Pace::Probe => {
-                self.probes += 1;
+            RetryDelaySource::ResourcesExhausted => self.exhaustion_retries += 1,
+            RetryDelaySource::Probe => {
+                self.probe_retries += 1;
                 self.last_delay = plan.delay.into();
             }
-            Pace::Backoff | Pace::RetryAfter => {
-                self.counts = true;
+            RetryDelaySource::Backoff | RetryDelaySource::RetryAfter => {
+                self.next_counts = true;
                 self.free_retry_used = false;
                 self.last_delay = plan.delay.into();
             }
         }
         let (delay, why) = (plan.delay, plan.pace);
-        push(&mut self.events, || Event::Retrying {
+        push_event(&mut self.events, || DecisionEvent::Retrying {
             attempt,
             cause,
             delay,
@@ -179,20 +190,20 @@ impl Fetch {
         });
     }
 
-    pub(super) fn give_up(&mut self, cause: Cause, why: Option<GaveUp>) {
+    pub(super) fn give_up(&mut self, cause: FailureCause, why: Option<GiveUpReason>) {
         self.gave_up = why;
         if let Some(why) = why {
-            push(&mut self.events, || Event::GaveUp { cause, why });
+            push_event(&mut self.events, || DecisionEvent::GaveUp { cause, why });
         }
     }
 
-    /// Does what was decided when the head came.
-    fn go_on(&mut self, next: Next, now: Timestamp) {
+    /// Continues as decided when the response's head came.
+    fn continue_with(&mut self, next: AfterDiscard, now: Timestamp) {
         match next {
-            Next::Fallback => self.fall_back(now),
-            Next::Race => {} // the attempts that are left decide
-            Next::Retry { until } => self.sleep(until, now),
-            Next::Hop(hop) => {
+            AfterDiscard::Fallback => self.fall_back(now),
+            AfterDiscard::AwaitOthers => {} // the attempts in flight decide
+            AfterDiscard::Retry { until } => self.back_off_until(until, now),
+            AfterDiscard::Redirect(hop) => {
                 if let Some(report) = self.attempts.last_mut() {
                     report.end = AttemptEnd::Redirected;
                     self.redirecting += report.timings.total();
@@ -203,136 +214,148 @@ impl Fetch {
                 self.method = hop.method;
                 self.url = Arc::new(hop.url);
                 self.free_retry_used = false;
-                self.queue(now);
+                self.request_slot(now);
             }
         }
     }
 
-    /// Tells the driver to drop an attempt, if it knows of it.
-    pub(super) fn drop_flight(&mut self, id: AttemptId) {
-        let unsent = self.outbox.withdraw(id);
-        let held = self.flight(id).is_some_and(Flight::is_held);
-        if !unsent && !held {
-            self.outbox.push(Word::Abort(id));
+    /// Commands the driver to drop an attempt, if it knows of it.
+    pub(super) fn request_abort(&mut self, id: AttemptId) {
+        let is_unsent = self.commands.withdraw(id);
+        let is_held = self.attempt(id).is_some_and(InFlightAttempt::is_held);
+        if !is_unsent && !is_held {
+            self.commands.push(AttemptCommand::Abort(id));
         }
     }
 
-    /// Ends an attempt in flight and tells the driver to drop it.
+    /// Ends an attempt in flight, and commands the driver to drop it.
     pub(super) fn abort(
         &mut self,
         id: AttemptId,
         end: AttemptEnd,
         now: Timestamp,
-    ) -> Option<Stage> {
-        self.flight(id)?;
-        self.drop_flight(id);
-        self.land(id, end, now)
+    ) -> Option<ResponseStage> {
+        self.attempt(id)?;
+        self.request_abort(id);
+        self.end_attempt(id, end, now)
     }
 
     pub(super) fn abort_all(&mut self, end: AttemptEnd, now: Timestamp) {
-        while let Some(id) = self.flights.first().map(|flight| flight.id) {
+        while let Some(id) = self.in_flight.first().map(|attempt| attempt.id) {
             self.abort(id, end, now);
         }
     }
 
-    /// Takes the attempt out of the air and writes its report.
-    fn land(&mut self, id: AttemptId, end: AttemptEnd, now: Timestamp) -> Option<Stage> {
-        let flight = self.flights.take(|flight| flight.id == id)?;
-        if self.flights.is_empty() {
-            self.since = now;
-            self.state = State::Waiting { told: true };
+    /// Removes an attempt that has ended, and adds its report. Returns the stage that it had reached.
+    fn end_attempt(
+        &mut self,
+        id: AttemptId,
+        end: AttemptEnd,
+        now: Timestamp,
+    ) -> Option<ResponseStage> {
+        let attempt = self.in_flight.remove_first(|attempt| attempt.id == id)?;
+        if self.in_flight.is_empty() {
+            self.waiting_since = now;
+            self.state = FetchState::Waiting { is_reported: true };
         }
-        let mut timings = flight.timings;
+        let mut timings = attempt.timings;
         timings.ended = now;
         if self.attempts.is_empty() {
-            // Most have just one.
+            // Most fetches have one attempt.
             self.attempts.reserve_exact(1);
         }
         self.attempts.push(AttemptReport {
-            bytes: flight.bytes,
+            bytes: attempt.bytes,
             end,
             number: id.number,
-            retry_after: flight.retry_after,
-            status: flight.status,
+            retry_after: attempt.retry_after,
+            status: attempt.status,
             timings,
-            url: flight.url,
+            url: attempt.url,
         });
-        Some(flight.stage)
+        Some(attempt.stage)
     }
 
-    pub(super) fn finish(&mut self, result: Result<Finish, Error>, now: Timestamp) {
+    pub(super) fn finish(&mut self, result: Result<CompleteResponse, FetchError>, now: Timestamp) {
         match self.state {
-            State::Waiting { .. } => self.queued += now.saturating_since(self.since),
-            State::Sleeping { .. } => self.backoff += now.saturating_since(self.since),
-            State::Flying | State::Over { .. } => {}
+            FetchState::Waiting { .. } => self.queued += now.saturating_since(self.waiting_since),
+            FetchState::BackingOff { .. } => {
+                self.backoff += now.saturating_since(self.waiting_since);
+            }
+            FetchState::InFlight | FetchState::Ended { .. } => {}
         }
-        self.since = now;
-        self.state = State::Over {
-            told: false,
+        self.waiting_since = now;
+        self.state = FetchState::Ended {
+            is_reported: false,
             result,
         };
     }
 
-    /// Whether there is another URL to turn to, and time and leave for it.
-    pub(super) fn may_fall_back(&self, now: Timestamp) -> bool {
-        let timely = self.deadline().is_none_or(|deadline| now < deadline);
-        self.policy.fallback.url.is_some() && !self.fallen_back && self.is_repeatable() && timely
+    /// Whether the policy has a fallback URL that was not used, and time is left for it.
+    pub(super) fn can_fall_back(&self, now: Timestamp) -> bool {
+        let is_in_time = self.deadline().is_none_or(|deadline| now < deadline);
+        self.policy.fallback.url.is_some()
+            && !self.used_fallback
+            && self.is_repeatable()
+            && is_in_time
     }
 
-    pub(super) fn finish_or_fall_back(&mut self, error: Error, now: Timestamp) {
-        if self.may_fall_back(now) {
+    pub(super) fn finish_or_fall_back(&mut self, error: FetchError, now: Timestamp) {
+        if self.can_fall_back(now) {
             return self.fall_back(now);
         }
         self.finish(Err(error), now);
     }
 
-    /// Turns to the fallback's URL, as to a new fetch within the same total limit.
+    /// Continues with the fallback URL, like a new fetch within the same total time limit.
     fn fall_back(&mut self, now: Timestamp) {
         let Some(url) = self.policy.fallback.url.clone() else {
             return;
         };
-        push(&mut self.events, || Event::FellBack { to: url.clone() });
-        self.fallen_back = true;
+        push_event(&mut self.events, || DecisionEvent::FallbackStarted {
+            to: url.clone(),
+        });
+        self.used_fallback = true;
         self.send_credentials &= url.origin() == self.url.origin();
         self.url = url;
-        self.retried += self.tries.saturating_sub(1);
-        self.tries = 0;
-        self.counts = true;
+        self.retries_before_fallback += self.counted_attempts.saturating_sub(1);
+        self.counted_attempts = 0;
+        self.next_counts = true;
         self.free_retry_used = false;
-        self.last_delay = Span::default();
+        self.last_delay = CompactDuration::default();
         self.gave_up = None;
-        self.queue(now);
+        self.request_slot(now);
     }
 
-    pub(super) fn outcome(&mut self, result: Result<Finish, Error>) -> Outcome {
-        let retried = |status| {
-            let cause = Cause::Status(status);
-            self.policy.class(cause) != crate::Class::Forbidden
+    pub(super) fn outcome(&mut self, result: Result<CompleteResponse, FetchError>) -> FetchOutcome {
+        let is_retryable = |status| {
+            let cause = FailureCause::Status(status);
+            self.policy.class(cause) != RetryClass::Forbidden
         };
-        let bad = match result {
-            Ok(finish) => retried(finish.status),
-            Err(Error::Cancelled) => false,
-            Err(_) => self.gave_up != Some(GaveUp::Committed),
+        let is_bad = match result {
+            Ok(finish) => is_retryable(finish.status),
+            Err(FetchError::Cancelled) => false,
+            Err(_) => self.gave_up != Some(GiveUpReason::Committed),
         };
-        Outcome {
+        FetchOutcome {
             attempts: core::mem::take(&mut self.attempts),
-            fallen_back: self.fallen_back,
+            used_fallback: self.used_fallback,
             gave_up: self.gave_up,
             redirects: self.redirects,
             result,
-            retries: self.retried + self.tries.saturating_sub(1),
+            retries: self.retries_before_fallback + self.counted_attempts.saturating_sub(1),
             shared_with: None,
             tag: self.tag,
-            timings: Timings {
+            timings: FetchTimings {
                 submitted: self.submitted,
                 started: self.started,
-                ended: self.since,
+                ended: self.waiting_since,
                 queued: self.queued.into(),
                 backoff: self.backoff.into(),
                 redirecting: self.redirecting.into(),
             },
             url: self.url.clone(),
-            wants_value: bad && self.policy.fallback.value,
+            needs_fallback_value: is_bad && self.policy.fallback.value,
         }
     }
 }

@@ -1,112 +1,114 @@
-//! What a response's head leads to: its body is wanted, or a redirect, a retry, a fallback.
+//! What follows a response's head: its body is accepted, or a redirect, retry or fallback.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 
-use super::flight::{Next, Stage};
-use super::outbox::Word;
-use super::{Fetch, World, push};
-use crate::event::{Cause, Event};
-use crate::failure::Failure;
-use crate::id::AttemptId;
-use crate::outcome::{AttemptEnd, Error};
-use crate::policy::redirect::{Hop, hop, is_redirect};
-use crate::policy::{Class, Fault, RedirectError};
-use crate::request::{Head, RequestBody};
-use crate::time::Timestamp;
+use super::command_queue::AttemptCommand;
+use super::in_flight::{AfterDiscard, ResponseStage};
+use super::{Fetch, FetchContext, push_event};
+use crate::fetch::request::RequestBodyKind;
+use crate::model::attempt::HeadSummary;
+use crate::model::event::DecisionEvent;
+use crate::model::failure::{FailureCause, FailureKind, RedirectError};
+use crate::model::fault::InjectedFault;
+use crate::model::id::AttemptId;
+use crate::model::outcome::{AttemptEnd, FetchError};
+use crate::model::time::Timestamp;
+use crate::policy::RetryClass;
+use crate::policy::redirect::{RedirectHop, hop, is_redirect};
 
 impl Fetch {
     pub(super) fn on_head(
         &mut self,
         id: AttemptId,
-        head: &Head,
+        head: &HeadSummary,
         now: Timestamp,
-        world: &mut dyn World,
+        context: &mut dyn FetchContext,
     ) {
-        let Some(flight) = self.flight_mut(id) else {
+        let Some(attempt) = self.attempt_mut(id) else {
             return;
         };
-        flight.timings.head = Some(now);
-        flight.progress = now;
-        if flight.fault() == Some(Fault::Reset) {
-            self.drop_flight(id);
-            return self.on_end(id, Err(Failure::Io), now, world);
+        attempt.timings.head = Some(now);
+        attempt.progress_at = now;
+        if attempt.injected_fault() == Some(InjectedFault::Reset) {
+            self.request_abort(id);
+            return self.on_end(id, Err(FailureKind::Io), now, context);
         }
-        flight.status = Some(head.status);
-        flight.retry_after = head.retry_after;
-        push(&mut self.events, || Event::Answered {
+        attempt.status = Some(head.status);
+        attempt.retry_after = head.retry_after;
+        push_event(&mut self.events, || DecisionEvent::HeadReceived {
             attempt: id.number,
             status: head.status,
         });
-        let next = match self.judge(id, head, now, world) {
+        let next = match self.decide_after_head(id, head, now, context) {
             Ok(next) => next,
             Err(error) => {
                 self.abandon_others(id, now);
                 self.abort(id, AttemptEnd::Redirected, now);
-                return self.finish_or_fall_back(Error::Redirect(error), now);
+                return self.finish_or_fall_back(FetchError::Redirect(error), now);
             }
         };
-        if !matches!(next, Some(Next::Race)) {
+        if !matches!(next, Some(AfterDiscard::AwaitOthers)) {
             self.abandon_others(id, now);
         }
-        let Some(flight) = self.flight_mut(id) else {
+        let Some(attempt) = self.attempt_mut(id) else {
             return;
         };
-        let word = match next {
+        let command = match next {
             Some(next) => {
-                flight.stage = Stage::Discarding(next);
-                Word::Discard(id)
+                attempt.stage = ResponseStage::Discarding(next);
+                AttemptCommand::Discard(id)
             }
             None => {
-                flight.stage = Stage::Receiving;
-                Word::Accept(id)
+                attempt.stage = ResponseStage::Receiving;
+                AttemptCommand::Accept(id)
             }
         };
-        self.outbox.push(word);
+        self.commands.push(command);
     }
 
-    /// What follows a response with this head: `None` if it is the one.
-    fn judge(
+    /// Decides what follows a response with this head: `None` if its body is to be accepted.
+    fn decide_after_head(
         &mut self,
         id: AttemptId,
-        head: &Head,
+        head: &HeadSummary,
         now: Timestamp,
-        world: &mut dyn World,
-    ) -> Result<Option<Next>, RedirectError> {
+        context: &mut dyn FetchContext,
+    ) -> Result<Option<AfterDiscard>, RedirectError> {
         let status = head.status;
         if let Some(location) = head.location.as_deref()
             && is_redirect(status)
             && self.policy.redirects.max > 0
         {
             return self
-                .redirect(status, location)
-                .map(|hop| Some(Next::Hop(Box::new(hop))));
+                .plan_redirect(status, location)
+                .map(|hop| Some(AfterDiscard::Redirect(Box::new(hop))));
         }
-        let cause = Cause::Status(status);
-        if self.policy.class(cause) == Class::Forbidden {
+        let cause = FailureCause::Status(status);
+        if self.policy.class(cause) == RetryClass::Forbidden {
             return Ok(None);
         }
-        if self.has_rival(id) {
-            // A server that asks for a rest is not asked by further hedges meanwhile.
-            self.lost_a_race(head.retry_after.is_none(), now);
-            return Ok(Some(Next::Race));
+        if self.has_other_contender(id) {
+            // No further hedge starts if the server asks for a pause.
+            self.on_contender_failed(head.retry_after.is_none(), now);
+            return Ok(Some(AfterDiscard::AwaitOthers));
         }
         let asked = head.retry_after.or(head.pause);
-        Ok(match self.plan(cause, asked, now, world) {
+        Ok(match self.plan_retry(cause, asked, now, context) {
             Ok(plan) => {
-                self.announce(cause, plan);
-                Some(Next::Retry {
+                self.record_retry(cause, plan);
+                Some(AfterDiscard::Retry {
                     until: now + plan.delay,
                 })
             }
             Err(why) => {
                 self.give_up(cause, why);
-                self.may_fall_back(now).then_some(Next::Fallback)
+                self.can_fall_back(now).then_some(AfterDiscard::Fallback)
             }
         })
     }
 
-    fn redirect(&mut self, status: u16, location: &str) -> Result<Hop, RedirectError> {
+    fn plan_redirect(&mut self, status: u16, location: &str) -> Result<RedirectHop, RedirectError> {
         let rules = self.policy.redirects;
         let hop = hop(
             status,
@@ -119,11 +121,11 @@ impl Fetch {
         if self.redirects >= rules.max {
             return Err(RedirectError::TooMany);
         }
-        if hop.send_body && self.body == RequestBody::Once {
+        if hop.send_body && self.body == RequestBodyKind::Once {
             return Err(RedirectError::BodyNotReplayable);
         }
         let credentials_dropped = hop.cross_origin && self.send_credentials;
-        push(&mut self.events, || Event::Redirecting {
+        push_event(&mut self.events, || DecisionEvent::Redirecting {
             credentials_dropped,
             status,
             to: Arc::new(hop.url.clone()),

@@ -1,127 +1,131 @@
-//! A second attempt that races a slow first one.
+//! Hedges: further attempts that race a slow one.
 
-use super::{Fetch, World, push};
-use crate::event::Event;
-use crate::time::Timestamp;
-use crate::wake::{Reason, Wake};
+use super::in_flight::InFlightAttempt;
+use super::{Fetch, FetchContext, push_event};
+use crate::model::event::DecisionEvent;
+use crate::model::id::AttemptId;
+use crate::model::outcome::AttemptEnd;
+use crate::model::time::Timestamp;
+use crate::model::wake::{NextWake, WakeReason};
 
-/// Where a fetch stands with its hedges: for one try, its first attempt included.
+/// The hedges of one attempt of the retry policy.
 #[derive(Clone, Copy, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub(super) struct Racing {
-    /// How many were begun.
-    begun: u8,
-    /// When the next is due.
-    due: Option<Timestamp>,
-    wish: Wish,
+pub(super) struct HedgeState {
+    /// How many hedges have started.
+    started: u8,
+    /// When the next hedge is due.
+    due_at: Option<Timestamp>,
+    request: HedgeRequest,
 }
 
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-enum Wish {
+enum HedgeRequest {
     #[default]
     None,
-    Untold,
-    Told,
+    /// A slot is wanted; the fetch has not reported it.
+    Pending,
+    Reported,
 }
 
-impl Racing {
-    /// Whether a slot is wanted, and was asked for.
-    pub(super) fn is_wanted(self) -> bool {
-        self.wish == Wish::Told
+impl HedgeState {
+    /// Whether a slot was requested.
+    pub(super) fn is_requested(self) -> bool {
+        self.request == HedgeRequest::Reported
     }
 
-    /// Whether a wish was still to be told; now it is.
-    pub(super) fn tell(&mut self) -> bool {
-        let untold = self.wish == Wish::Untold;
-        if untold {
-            self.wish = Wish::Told;
+    /// Returns whether a request is pending, and marks it as reported.
+    pub(super) fn take_pending(&mut self) -> bool {
+        let is_pending = self.request == HedgeRequest::Pending;
+        if is_pending {
+            self.request = HedgeRequest::Reported;
         }
-        untold
+        is_pending
     }
 
-    pub(super) fn wake(self) -> Option<Wake> {
-        self.due.map(|at| Wake {
+    pub(super) fn wake(self) -> Option<NextWake> {
+        self.due_at.map(|at| NextWake {
             at,
-            why: Reason::Hedge,
+            why: WakeReason::Hedge,
         })
     }
 }
 
 impl Fetch {
-    /// An attempt begins: when might the next one race it?
-    pub(super) fn schedule_hedge(&mut self, now: Timestamp, world: &mut dyn World) {
+    /// An attempt starts: schedules the next hedge, if the policy allows one.
+    pub(super) fn schedule_hedge(&mut self, now: Timestamp, context: &mut dyn FetchContext) {
         let Some(hedge) = &self.policy.hedge else {
             return;
         };
-        if !self.flights.is_empty() {
-            self.racing.begun = self.racing.begun.saturating_add(1);
+        if !self.in_flight.is_empty() {
+            self.hedging.started = self.hedging.started.saturating_add(1);
         }
-        self.racing.wish = Wish::None;
-        let more = self.racing.begun < hedge.max && self.is_repeatable();
-        self.racing.due = more
-            .then(|| world.hedge_delay(hedge, now))
+        self.hedging.request = HedgeRequest::None;
+        let more = self.hedging.started < hedge.max && self.is_repeatable();
+        self.hedging.due_at = more
+            .then(|| context.hedge_delay(hedge, now))
             .flatten()
             .map(|delay| now + delay);
     }
 
     /// Whether an attempt in flight may still bring the response.
     pub(super) fn has_contender(&self) -> bool {
-        self.flights.iter().any(super::Flight::is_contending)
+        self.in_flight.iter().any(InFlightAttempt::is_contending)
     }
 
-    /// Whether one besides `id` may.
-    pub(super) fn has_rival(&self, id: crate::AttemptId) -> bool {
-        let mut others = self.flights.iter().filter(|flight| flight.id != id);
-        others.any(super::Flight::is_contending)
+    /// Whether an attempt other than `id` may.
+    pub(super) fn has_other_contender(&self, id: AttemptId) -> bool {
+        let mut others = self.in_flight.iter().filter(|attempt| attempt.id != id);
+        others.any(InFlightAttempt::is_contending)
     }
 
-    /// It is time for a hedge: a slot is wanted, if the purse allows it.
-    pub(super) fn want_hedge(&mut self, world: &mut dyn World, now: Timestamp) {
-        self.racing.due = None;
-        let awaited = self.flights.iter().all(super::Flight::is_awaited);
-        if awaited && world.open(now).is_none() {
-            self.racing.wish = Wish::Untold;
+    /// A hedge is due: requests a slot, unless a response has come or the breaker is open.
+    pub(super) fn request_hedge(&mut self, context: &mut dyn FetchContext, now: Timestamp) {
+        self.hedging.due_at = None;
+        let can_be_hedged = self.in_flight.iter().all(InFlightAttempt::can_be_hedged);
+        if can_be_hedged && context.open_circuit(now).is_none() {
+            self.hedging.request = HedgeRequest::Pending;
         }
     }
 
-    /// There is no slot for a hedge: it is left out, not queued.
+    /// Drops a hedge for which there is no slot: it does not queue.
     pub(crate) fn skip_hedge(&mut self) {
-        self.racing.wish = Wish::None;
+        self.hedging.request = HedgeRequest::None;
     }
 
-    /// One of several attempts came to nothing. Whether the next may follow at once.
-    pub(super) fn lost_a_race(&mut self, go_on: bool, now: Timestamp) {
+    /// One of several attempts has failed. `allow_more` says whether further hedges may start.
+    pub(super) fn on_contender_failed(&mut self, allow_more: bool, now: Timestamp) {
         let Some(hedge) = &self.policy.hedge else {
             return;
         };
-        let more = self.racing.begun < hedge.max;
-        self.racing.due = match self.racing.due {
-            _ if !go_on || !more => None,
+        let more = self.hedging.started < hedge.max;
+        self.hedging.due_at = match self.hedging.due_at {
+            _ if !allow_more || !more => None,
             _ if hedge.on_failure => Some(now),
             due => due,
         };
     }
 
-    /// The first good head has come: the other attempts are not needed any more.
-    pub(super) fn abandon_others(&mut self, winner: crate::AttemptId, now: Timestamp) {
-        self.racing.due = None;
-        self.racing.wish = Wish::None;
+    /// Aborts the other attempts, because `winner` has the response.
+    pub(super) fn abandon_others(&mut self, winner: AttemptId, now: Timestamp) {
+        self.hedging.due_at = None;
+        self.hedging.request = HedgeRequest::None;
         let other = |fetch: &Self| {
-            let mut ids = fetch.flights.iter().map(|flight| flight.id);
+            let mut ids = fetch.in_flight.iter().map(|attempt| attempt.id);
             ids.find(|id| *id != winner)
         };
         while let Some(loser) = other(self) {
             let refused = self
-                .flight(loser)
+                .attempt(loser)
                 .is_some_and(|loser| !loser.is_contending());
             let end = if refused {
-                crate::AttemptEnd::Responded
+                AttemptEnd::Responded
             } else {
-                crate::AttemptEnd::Abandoned
+                AttemptEnd::Abandoned
             };
             self.abort(loser, end, now);
-            push(&mut self.events, || Event::Abandoned {
+            push_event(&mut self.events, || DecisionEvent::Abandoned {
                 attempt: loser.number,
                 winner: winner.number,
             });

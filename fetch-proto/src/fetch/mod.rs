@@ -1,19 +1,18 @@
-//! One fetch's life: attempts, retries, hedges, redirects, limits. No queue, no host, no IO.
+//! One fetch: its attempts, retries, hedges, redirects and time limits. No queue, no host, no IO.
 
+mod command_queue;
+pub(crate) mod context;
+mod deadlines;
 mod end;
-mod flight;
 mod head;
 mod hedge;
-mod launch;
-mod outbox;
-#[cfg(test)]
-mod racing_tests;
+mod in_flight;
+pub(crate) mod request;
 mod retry;
-mod shared;
+mod shared_response;
+mod start;
 #[cfg(test)]
 mod tests;
-mod time;
-mod world;
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -23,37 +22,40 @@ use core::time::Duration;
 
 use url::Url;
 
-use self::flight::Flight;
-use self::hedge::Racing;
-use self::outbox::{Outbox, Word};
-pub(crate) use self::world::{Alone, Open, World};
-use crate::event::Event;
-use crate::few::Few;
-use crate::id::{AttemptId, FetchId};
-use crate::method::Method;
-use crate::outcome::{AttemptEnd, AttemptReport, Error, Finish, GaveUp, Outcome};
+use self::command_queue::{AttemptCommand, CommandQueue};
+use self::context::{FetchContext, StandaloneContext};
+use self::hedge::HedgeState;
+use self::in_flight::InFlightAttempt;
+use crate::fetch::request::{BodyDelivery, FetchRequest, RequestBodyKind};
+use crate::inline_vec::InlineVec;
+use crate::model::attempt::{Attempt, Input, InputEffect};
+use crate::model::event::DecisionEvent;
+use crate::model::id::{AttemptId, FetchId};
+use crate::model::method::Method;
+use crate::model::outcome::{
+    AttemptEnd, AttemptReport, CompleteResponse, FetchError, FetchOutcome, GiveUpReason,
+};
+use crate::model::time::{CompactDuration, Timestamp};
+use crate::model::wake::NextWake;
 use crate::policy::Policy;
-use crate::request::{Attempt, Delivery, Handled, Input, Request, RequestBody};
-use crate::time::{Span, Timestamp};
-use crate::wake::Wake;
 
 /// One fetch as a state machine.
 ///
-/// Ask it with [`poll`](Self::poll) until it says [`Step::Wait`]; tell it what happened with
-/// [`handle`](Self::handle). When it says [`Step::Ready`] it wants a slot; call
-/// [`start`](Self::start) when it may have one. Time moves only where `now` is passed.
+/// [`poll`](Self::poll) it until it returns [`FetchStep::Wait`], and report what happens to its attempts
+/// by [`handle`](Self::handle). [`FetchStep::Ready`] requests a slot; grant it by
+/// [`start`](Self::start). Time moves only where `now` is passed.
 ///
 /// ```
-/// use fetch_proto::{Fetch, Head, Input, Policy, Request, Step, Timestamp};
+/// use fetch_proto::{Fetch, HeadSummary, Input, Policy, FetchRequest, FetchStep, Timestamp};
 ///
 /// let now = Timestamp::START;
-/// let mut fetch = Fetch::new(Request::get("http://a.test/".parse()?), Policy::default().into(), 7, now);
-/// assert_eq!(fetch.poll(now), Step::Ready);
+/// let mut fetch = Fetch::new(FetchRequest::get("http://a.test/".parse()?), Policy::default().into(), 7, now);
+/// assert_eq!(fetch.poll(now), FetchStep::Ready);
 /// let attempt = fetch.start(now).expect("a fetch that is ready can start");
-/// fetch.handle(attempt.id, Input::Head(Head::status(200)), now);
-/// assert_eq!(fetch.poll(now), Step::Accept(attempt.id));
+/// fetch.handle(attempt.id, Input::Head(HeadSummary::status(200)), now);
+/// assert_eq!(fetch.poll(now), FetchStep::Accept(attempt.id));
 /// fetch.handle(attempt.id, Input::End(Ok(())), now);
-/// let Step::Done(outcome) = fetch.poll(now) else { unreachable!() };
+/// let FetchStep::Done(outcome) = fetch.poll(now) else { unreachable!() };
 /// assert!(outcome.is_success());
 /// # Ok::<(), url::ParseError>(())
 /// ```
@@ -61,146 +63,145 @@ use crate::wake::Wake;
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Fetch {
     attempts: Vec<AttemptReport>,
-    backoff: Span,
-    body: RequestBody,
-    /// Whether the next attempt counts as a try.
-    counts: bool,
-    delivery: Delivery,
-    events: Option<VecDeque<Event>>,
-    /// Whether the fallback's URL was turned to.
-    fallen_back: bool,
-    flights: Few<Flight>,
+    backoff: CompactDuration,
+    body: RequestBodyKind,
+    /// Whether the next attempt counts against the policy's number of attempts.
+    next_counts: bool,
+    delivery: BodyDelivery,
+    events: Option<VecDeque<DecisionEvent>>,
+    /// Whether it uses the fallback URL.
+    used_fallback: bool,
+    in_flight: InlineVec<InFlightAttempt>,
     free_retry_used: bool,
     fresh_connection: bool,
-    gave_up: Option<GaveUp>,
+    gave_up: Option<GiveUpReason>,
     id: FetchId,
     idempotent: bool,
-    last_delay: Span,
+    last_delay: CompactDuration,
     method: Method,
-    number: u16,
-    outbox: Outbox,
+    attempt_number: u16,
+    commands: CommandQueue,
     policy: Arc<Policy>,
-    pressure: u8,
-    /// How often it was a breaker's probe.
-    probes: u8,
-    queued: Span,
-    racing: Racing,
-    redirecting: Span,
+    exhaustion_retries: u8,
+    /// Retries after an attempt that was a breaker's probe.
+    probe_retries: u8,
+    queued: CompactDuration,
+    hedging: HedgeState,
+    redirecting: CompactDuration,
     redirects: u16,
-    /// Retries before the fallback.
-    retried: u16,
+    retries_before_fallback: u16,
     seed: u64,
     send_body: bool,
     send_credentials: bool,
-    /// When the present wait, for a slot or for a retry, began.
-    since: Timestamp,
+    /// When the current wait for a slot or a retry began.
+    waiting_since: Timestamp,
     started: Option<Timestamp>,
-    state: State,
+    state: FetchState,
     submitted: Timestamp,
     tag: u64,
-    tries: u16,
+    counted_attempts: u16,
     url: Arc<Url>,
 }
 
-/// Where a fetch stands. `told` says whether [`Fetch::poll`] has reported it.
+/// The state of a fetch. `is_reported` says whether [`Fetch::poll`] has returned it.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-enum State {
+enum FetchState {
     Waiting {
-        told: bool,
+        is_reported: bool,
     },
-    /// As long as there are flights.
-    Flying,
-    Sleeping {
+    /// At least one attempt is in flight.
+    InFlight,
+    BackingOff {
         until: Timestamp,
     },
-    Over {
-        told: bool,
-        result: Result<Finish, Error>,
+    Ended {
+        is_reported: bool,
+        result: Result<CompleteResponse, FetchError>,
     },
 }
 
-/// What a fetch wants next.
+/// What a fetch needs next.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[must_use]
 #[non_exhaustive]
-pub enum Step {
-    /// Drop that attempt, whatever it is doing. What it reports later is stale.
+pub enum FetchStep {
+    /// Drop this attempt, whatever its progress. Later inputs about it are stale.
     Abort(AttemptId),
-    /// The response is the one: give its body to the consumer, and report it.
+    /// Deliver the body of this response to the consumer, and report its progress.
     Accept(AttemptId),
-    /// The response is not wanted, but its connection is: read the body, report it, keep nothing.
+    /// Read the body of this response, so that its connection can be reused, and report its progress,
+    /// but do not deliver it.
     Discard(AttemptId),
-    /// It is over. Said once; afterwards there is only `Wait(None)`.
-    Done(Outcome),
-    /// A decision, for who wants to know. Only with [`Fetch::with_events`].
-    Event(Event),
-    /// It wants a slot: at first, for a retry, for a redirect, or, while an attempt is in flight, for
-    /// another one that races it. Said once for each wish.
+    /// It has ended. Returned once; then there is only `Wait(None)`.
+    Done(FetchOutcome),
+    /// A decision and its reason. Only with [`Fetch::with_events`].
+    Event(DecisionEvent),
+    /// It needs a slot: for its first attempt, for a retry, for a redirect, or, while an attempt is in
+    /// flight, for a hedge. Returned once for each slot.
     Ready,
-    /// Send that attempt, which [`Fetch::start`] held back: a fault made on purpose delayed it.
+    /// Send this attempt, which [`Fetch::start`] held back because of an injected delay.
     Start(Box<Attempt>),
-    /// Nothing to do before that time, or before something is handled.
-    Wait(Option<Wake>),
+    /// Nothing to do before this time, unless an input is handled.
+    Wait(Option<NextWake>),
 }
 
 impl Fetch {
-    /// A fetch of `request` by `policy` (the request's own policy, if it has one, comes first).
-    /// Jitter is drawn from `seed`.
+    /// A fetch of `request` by its own policy, or else by `policy`. Jitter is drawn from `seed`.
     ///
     /// ```
-    /// # use fetch_proto::{Fetch, Policy, Request, Timestamp};
-    /// let request = Request::get("http://a.test/".parse()?);
+    /// # use fetch_proto::{Fetch, Policy, FetchRequest, Timestamp};
+    /// let request = FetchRequest::get("http://a.test/".parse()?);
     /// let fetch = Fetch::new(request, Policy::default().into(), 7, Timestamp::START);
     /// # Ok::<(), url::ParseError>(())
     /// ```
     #[must_use]
-    pub fn new(request: Request, policy: Arc<Policy>, seed: u64, now: Timestamp) -> Self {
+    pub fn new(request: FetchRequest, policy: Arc<Policy>, seed: u64, now: Timestamp) -> Self {
         Self {
             attempts: Vec::new(),
-            backoff: Span::default(),
+            backoff: CompactDuration::default(),
             body: request.body,
-            counts: true,
+            next_counts: true,
             delivery: request.delivery,
             events: None,
-            fallen_back: false,
-            flights: Few::default(),
+            used_fallback: false,
+            in_flight: InlineVec::default(),
             free_retry_used: false,
             fresh_connection: false,
             gave_up: None,
-            id: FetchId::LONE,
+            id: FetchId::STANDALONE,
             idempotent: request.idempotent,
-            last_delay: Span::default(),
+            last_delay: CompactDuration::default(),
             method: request.method,
-            number: 0,
-            outbox: Outbox::default(),
+            attempt_number: 0,
+            commands: CommandQueue::default(),
             policy: request.policy.unwrap_or(policy),
-            pressure: 0,
-            probes: 0,
-            queued: Span::default(),
-            racing: Racing::default(),
-            redirecting: Span::default(),
+            exhaustion_retries: 0,
+            probe_retries: 0,
+            queued: CompactDuration::default(),
+            hedging: HedgeState::default(),
+            redirecting: CompactDuration::default(),
             redirects: 0,
-            retried: 0,
+            retries_before_fallback: 0,
             seed,
-            send_body: request.body != RequestBody::None,
+            send_body: request.body != RequestBodyKind::None,
             send_credentials: true,
-            since: now,
+            waiting_since: now,
             started: None,
-            state: State::Waiting { told: false },
+            state: FetchState::Waiting { is_reported: false },
             submitted: now,
             tag: request.tag,
-            tries: 0,
+            counted_attempts: 0,
             url: request.url,
         }
     }
 
-    /// The same fetch, which also reports its decisions as [`Step::Event`].
+    /// Reports decisions as [`FetchStep::Event`].
     ///
     /// ```
-    /// # use fetch_proto::{Fetch, Policy, Request, Timestamp};
-    /// # let request = Request::get("http://a.test/".parse()?);
+    /// # use fetch_proto::{Fetch, Policy, FetchRequest, Timestamp};
+    /// # let request = FetchRequest::get("http://a.test/".parse()?);
     /// let fetch = Fetch::new(request, Policy::default().into(), 7, Timestamp::START).with_events();
     /// # Ok::<(), url::ParseError>(())
     /// ```
@@ -215,11 +216,11 @@ impl Fetch {
         self
     }
 
-    /// The URL that the next attempt, or the present one, is for.
+    /// The URL of the current attempt, or of the next one.
     ///
     /// ```
-    /// # use fetch_proto::{Fetch, Policy, Request, Timestamp};
-    /// # let request = Request::get("http://a.test/".parse()?);
+    /// # use fetch_proto::{Fetch, Policy, FetchRequest, Timestamp};
+    /// # let request = FetchRequest::get("http://a.test/".parse()?);
     /// let fetch = Fetch::new(request, Policy::default().into(), 7, Timestamp::START);
     /// assert_eq!(fetch.target().as_str(), "http://a.test/");
     /// # Ok::<(), url::ParseError>(())
@@ -233,165 +234,173 @@ impl Fetch {
         &self.policy
     }
 
-    fn flight(&self, id: AttemptId) -> Option<&Flight> {
-        self.flights.iter().find(|flight| flight.id == id)
+    fn attempt(&self, id: AttemptId) -> Option<&InFlightAttempt> {
+        self.in_flight.iter().find(|attempt| attempt.id == id)
     }
 
-    fn flight_mut(&mut self, id: AttemptId) -> Option<&mut Flight> {
-        self.flights.find_mut(|flight| flight.id == id)
+    fn attempt_mut(&mut self, id: AttemptId) -> Option<&mut InFlightAttempt> {
+        self.in_flight.find_mut(|attempt| attempt.id == id)
     }
 
-    /// Whether an attempt is in flight: after an `Abort` it is not.
-    pub(crate) fn is_flying(&self) -> bool {
-        !self.flights.is_empty()
+    /// Whether an attempt is in flight. An aborted one is not.
+    pub(crate) fn is_in_flight(&self) -> bool {
+        !self.in_flight.is_empty()
     }
 
-    /// Whether it waits for a slot, and has said so.
-    pub(crate) fn is_waiting(&self) -> bool {
-        matches!(self.state, State::Waiting { told: true })
+    /// Whether it waits for a slot, and has reported it.
+    pub(crate) fn is_waiting_for_slot(&self) -> bool {
+        matches!(self.state, FetchState::Waiting { is_reported: true })
     }
 
-    /// Whether no attempt was ever started.
-    pub(crate) fn is_first(&self) -> bool {
-        self.number == 0
+    /// Whether no attempt was started yet.
+    pub(crate) fn is_unstarted(&self) -> bool {
+        self.attempt_number == 0
     }
 
     /// The number of the latest attempt; 0 before the first.
-    pub(crate) fn latest(&self) -> u16 {
-        self.number
+    pub(crate) fn latest_attempt(&self) -> u16 {
+        self.attempt_number
     }
 
-    /// How long it has waited for a slot.
-    pub(crate) fn waited(&self, now: Timestamp) -> Duration {
-        now.saturating_since(self.since)
+    /// How long it has waited for its slot.
+    pub(crate) fn queue_wait(&self, now: Timestamp) -> Duration {
+        now.saturating_since(self.waiting_since)
     }
 
-    /// The attempts that have landed, in the order in which they did. Empty after `Done`.
-    pub(crate) fn landed(&self) -> &[AttemptReport] {
+    /// Reports of the attempts that have ended, in that order. Empty after `Done`.
+    pub(crate) fn ended_attempts(&self) -> &[AttemptReport] {
         &self.attempts
     }
 
-    /// Grants the slot that a [`Step::Ready`] asked for. `None` if there was none, or if the fetch
-    /// ran out of time meanwhile; and if the policy's [`Chaos`](crate::Chaos) holds the attempt back:
-    /// then it comes with [`Step::Start`], or never.
+    /// Grants the slot that [`FetchStep::Ready`] requested, and returns the attempt to send. Returns
+    /// `None` if no slot was requested, if a time limit was reached meanwhile, or if an injected fault
+    /// ([`ChaosPolicy`](crate::ChaosPolicy)) holds the attempt back: then [`FetchStep::Start`] has it
+    /// later, or it is never sent.
     ///
     /// ```
-    /// # use fetch_proto::{Fetch, Policy, Request, Step, Timestamp};
-    /// # let request = Request::get("http://a.test/".parse()?);
+    /// # use fetch_proto::{Fetch, Policy, FetchRequest, FetchStep, Timestamp};
+    /// # let request = FetchRequest::get("http://a.test/".parse()?);
     /// # let now = Timestamp::START;
     /// let mut fetch = Fetch::new(request, Policy::default().into(), 7, now);
     /// assert!(fetch.start(now).is_none());
-    /// assert_eq!(fetch.poll(now), Step::Ready);
+    /// assert_eq!(fetch.poll(now), FetchStep::Ready);
     /// assert!(fetch.start(now).is_some());
     /// # Ok::<(), url::ParseError>(())
     /// ```
     pub fn start(&mut self, now: Timestamp) -> Option<Attempt> {
-        self.start_in(now, None, &mut Alone)
+        self.start_with(now, None, &mut StandaloneContext)
     }
 
-    /// Tells what happened to an attempt. Poll afterwards.
+    /// Reports what happened to an attempt. Poll afterwards.
     ///
     /// ```
-    /// # use fetch_proto::{Failure, Fetch, Handled, Input, Policy, Request, Step, Timestamp};
-    /// # let request = Request::get("http://a.test/".parse()?);
+    /// # use fetch_proto::{FailureKind, Fetch, InputEffect, Input, Policy, FetchRequest, FetchStep, Timestamp};
+    /// # let request = FetchRequest::get("http://a.test/".parse()?);
     /// # let now = Timestamp::START;
     /// # let mut fetch = Fetch::new(request, Policy::default().into(), 7, now);
     /// # let _ = fetch.poll(now);
     /// # let attempt = fetch.start(now).unwrap();
-    /// let failed = Input::End(Err(Failure::Io));
-    /// assert_eq!(fetch.handle(attempt.id, failed.clone(), now), Handled::Applied);
-    /// assert_eq!(fetch.handle(attempt.id, failed, now), Handled::Stale);
+    /// let failed = Input::End(Err(FailureKind::Io));
+    /// assert_eq!(fetch.handle(attempt.id, failed.clone(), now), InputEffect::Applied);
+    /// assert_eq!(fetch.handle(attempt.id, failed, now), InputEffect::Stale);
     /// # Ok::<(), url::ParseError>(())
     /// ```
-    pub fn handle(&mut self, id: AttemptId, input: Input, now: Timestamp) -> Handled {
-        self.handle_in(id, input, now, &mut Alone)
+    pub fn handle(&mut self, id: AttemptId, input: Input, now: Timestamp) -> InputEffect {
+        self.handle_with(id, input, now, &mut StandaloneContext)
     }
 
-    pub(crate) fn handle_in(
+    pub(crate) fn handle_with(
         &mut self,
         id: AttemptId,
         input: Input,
         now: Timestamp,
-        world: &mut dyn World,
-    ) -> Handled {
-        let Some(flight) = self.flights.find_mut(|flight| flight.id == id) else {
-            return Handled::Stale;
+        context: &mut dyn FetchContext,
+    ) -> InputEffect {
+        let Some(attempt) = self.in_flight.find_mut(|attempt| attempt.id == id) else {
+            return InputEffect::Stale;
         };
         match input {
-            Input::Body { bytes } => self.on_body(id, bytes, now, world),
-            Input::End(result) => self.on_end(id, result, now, world),
-            Input::Head(_) if flight.status.is_some() => return Handled::Stale,
-            Input::Head(head) => self.on_head(id, &head, now, world),
-            Input::Mark(phase, at) => flight.timings.mark(phase, at, now),
-            Input::Paused => flight.pause(true, &self.policy, now),
-            Input::Resumed => flight.pause(false, &self.policy, now),
+            Input::Body { bytes } => self.on_body(id, bytes, now, context),
+            Input::End(result) => self.on_end(id, result, now, context),
+            Input::Head(_) if attempt.status.is_some() => return InputEffect::Stale,
+            Input::Head(head) => self.on_head(id, &head, now, context),
+            Input::Mark(phase, at) => attempt.timings.mark(phase, at, now),
+            Input::Paused => attempt.set_paused(true, &self.policy, now),
+            Input::Resumed => attempt.set_paused(false, &self.policy, now),
         }
-        Handled::Applied
+        InputEffect::Applied
     }
 
-    /// Ends the fetch: what is in flight is aborted and the outcome is
-    /// [`Error::Cancelled`], unless it was over already.
+    /// Ends the fetch: attempts in flight are aborted, and the outcome is [`FetchError::Cancelled`],
+    /// unless it had ended before.
     ///
     /// ```
-    /// # use fetch_proto::{Error, Fetch, Policy, Request, Step, Timestamp};
-    /// # let request = Request::get("http://a.test/".parse()?);
+    /// # use fetch_proto::{FetchError, Fetch, Policy, FetchRequest, FetchStep, Timestamp};
+    /// # let request = FetchRequest::get("http://a.test/".parse()?);
     /// # let now = Timestamp::START;
     /// let mut fetch = Fetch::new(request, Policy::default().into(), 7, now);
     /// fetch.cancel(now);
-    /// let Step::Done(outcome) = fetch.poll(now) else { unreachable!() };
-    /// assert_eq!(outcome.result, Err(Error::Cancelled));
+    /// let FetchStep::Done(outcome) = fetch.poll(now) else { unreachable!() };
+    /// assert_eq!(outcome.result, Err(FetchError::Cancelled));
     /// # Ok::<(), url::ParseError>(())
     /// ```
     pub fn cancel(&mut self, now: Timestamp) {
         self.abort_all(AttemptEnd::Cancelled, now);
-        if !matches!(self.state, State::Over { .. }) {
-            self.finish(Err(Error::Cancelled), now);
+        if !matches!(self.state, FetchState::Ended { .. }) {
+            self.finish(Err(FetchError::Cancelled), now);
         }
     }
 
-    /// What to do now. Call it again until it says [`Step::Wait`].
+    /// Returns what to do now. Call it again until it returns [`FetchStep::Wait`].
     ///
     /// ```
-    /// # use fetch_proto::{Fetch, Policy, Request, Step, Timestamp};
-    /// # let request = Request::get("http://a.test/".parse()?);
+    /// # use fetch_proto::{Fetch, Policy, FetchRequest, FetchStep, Timestamp};
+    /// # let request = FetchRequest::get("http://a.test/".parse()?);
     /// let mut fetch = Fetch::new(request, Policy::default().into(), 7, Timestamp::START);
-    /// assert_eq!(fetch.poll(Timestamp::START), Step::Ready);
+    /// assert_eq!(fetch.poll(Timestamp::START), FetchStep::Ready);
     /// # Ok::<(), url::ParseError>(())
     /// ```
-    pub fn poll(&mut self, now: Timestamp) -> Step {
-        self.poll_in(now, &mut Alone)
+    pub fn poll(&mut self, now: Timestamp) -> FetchStep {
+        self.poll_with(now, &mut StandaloneContext)
     }
 
-    pub(crate) fn poll_in(&mut self, now: Timestamp, world: &mut dyn World) -> Step {
-        let wake = self.expire(now, world);
+    pub(crate) fn poll_with(
+        &mut self,
+        now: Timestamp,
+        context: &mut dyn FetchContext,
+    ) -> FetchStep {
+        let wake = self.handle_deadlines(now, context);
         if let Some(event) = self.events.as_mut().and_then(|events| events.pop_front()) {
-            return Step::Event(event);
+            return FetchStep::Event(event);
         }
-        match self.outbox.pop() {
-            Some(Word::Abort(id)) => return Step::Abort(id),
-            Some(Word::Accept(id)) => return Step::Accept(id),
-            Some(Word::Discard(id)) => return Step::Discard(id),
-            Some(Word::Start(attempt)) => return Step::Start(attempt),
+        match self.commands.pop() {
+            Some(AttemptCommand::Abort(id)) => return FetchStep::Abort(id),
+            Some(AttemptCommand::Accept(id)) => return FetchStep::Accept(id),
+            Some(AttemptCommand::Discard(id)) => return FetchStep::Discard(id),
+            Some(AttemptCommand::Start(attempt)) => return FetchStep::Start(attempt),
             None => {}
         }
         match &mut self.state {
-            State::Waiting { told } if !*told => {
-                *told = true;
-                Step::Ready
+            FetchState::Waiting { is_reported } if !*is_reported => {
+                *is_reported = true;
+                FetchStep::Ready
             }
-            State::Flying if self.racing.tell() => Step::Ready,
-            State::Over { told, result } if !*told => {
-                *told = true;
+            FetchState::InFlight if self.hedging.take_pending() => FetchStep::Ready,
+            FetchState::Ended {
+                is_reported,
+                result,
+            } if !*is_reported => {
+                *is_reported = true;
                 let result = *result;
-                Step::Done(self.outcome(result))
+                FetchStep::Done(self.outcome(result))
             }
-            _ => Step::Wait(wake),
+            _ => FetchStep::Wait(wake),
         }
     }
 }
 
-/// Adds an event, which is not even made where nobody listens.
-fn push(events: &mut Option<VecDeque<Event>>, event: impl FnOnce() -> Event) {
+/// Adds an event. `event` is not called where events are not wanted.
+fn push_event(events: &mut Option<VecDeque<DecisionEvent>>, event: impl FnOnce() -> DecisionEvent) {
     if let Some(events) = events {
         events.push_back(event());
     }

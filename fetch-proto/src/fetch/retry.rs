@@ -1,132 +1,138 @@
-//! Whether, when and why a fetch is tried again.
+//! Whether, when and why a fetch is retried.
 
 use core::time::Duration;
 
-use super::{Fetch, World};
-use crate::budget::RetryKind;
-use crate::event::{Cause, Pace};
-use crate::failure::Failure;
-use crate::outcome::GaveUp;
-use crate::policy::{Class, OverCap};
-use crate::request::RequestBody;
-use crate::time::Timestamp;
+use super::{Fetch, FetchContext};
+use crate::fetch::request::RequestBodyKind;
+use crate::guards::budget::RetryKind;
+use crate::model::event::RetryDelaySource;
+use crate::model::failure::{FailureCause, FailureKind};
+use crate::model::outcome::GiveUpReason;
+use crate::model::time::Timestamp;
+use crate::policy::{OverCap, RetryClass};
 
-/// A retry that will happen.
+/// A retry that was decided.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Plan {
+pub(super) struct RetryPlan {
     pub(super) delay: Duration,
-    pub(super) pace: Pace,
+    pub(super) pace: RetryDelaySource,
 }
 
-/// How often a fetch may meet a machine without file descriptors before that is its failure.
-const MAX_PRESSURE: u8 = 100;
+/// How many retries after exhausted file descriptors or ports do not count as attempts.
+const MAX_EXHAUSTION_RETRIES: u8 = 100;
 
-/// How many probes a fetch may be at most, for those without any limit on time.
-const MAX_PROBES: u8 = 100;
+/// How many retries after a breaker's probe do not count as attempts. It ends fetches that have no time
+/// limit.
+const MAX_PROBE_RETRIES: u8 = 100;
 
 impl Fetch {
-    /// Decides about a retry after `cause`, in the order that makes the reason most useful and
-    /// leaves the purse for the end: is it worth it, is it safe, is a try left, is it in time, is
-    /// the breaker closed, is it paid for. `Err(None)` means not worth it.
-    pub(super) fn plan(
+    /// Decides about a retry after `cause`. The checks are in the order that gives the most useful
+    /// reason, and the budgets are charged last: class, idempotency, attempts left, time left, breaker,
+    /// budget. `Err(None)` means that the cause is not one to retry.
+    pub(super) fn plan_retry(
         &self,
-        cause: Cause,
+        cause: FailureCause,
         asked: Option<Duration>,
         now: Timestamp,
-        world: &mut dyn World,
-    ) -> Result<Plan, Option<GaveUp>> {
-        if let Some(plan) = self.uncounted(cause) {
+        context: &mut dyn FetchContext,
+    ) -> Result<RetryPlan, Option<GiveUpReason>> {
+        if let Some(plan) = self.plan_uncounted_retry(cause) {
             return Ok(plan);
         }
         let class = self.policy.class(cause);
-        if class == Class::Forbidden {
+        if class == RetryClass::Forbidden {
             return Err(None);
         }
-        if class != Class::NotSent && !self.is_idempotent() {
-            return Err(Some(GaveUp::NotIdempotent));
+        if class != RetryClass::NotSent && !self.is_idempotent() {
+            return Err(Some(GiveUpReason::NotIdempotent));
         }
-        if self.body_is_gone() {
-            return Err(Some(GaveUp::BodyNotReplayable));
+        if self.has_consumed_body() {
+            return Err(Some(GiveUpReason::BodyNotReplayable));
         }
-        let probe = self.probes(world);
-        if !probe && self.tries >= self.policy.attempts.get() {
-            return Err(Some(GaveUp::Attempts));
+        let probe = self.is_free_probe(context);
+        if !probe && self.counted_attempts >= self.policy.attempts.get() {
+            return Err(Some(GiveUpReason::Attempts));
         }
-        let plan = self.pace(class, asked);
-        let plan = plan.ok_or(Some(GaveUp::RetryAfterTooLong))?;
-        let begins = now + plan.delay;
-        if self.is_late(begins) {
-            return Err(Some(GaveUp::TotalTimeout));
+        let plan = self.plan_delay(class, asked);
+        let plan = plan.ok_or(Some(GiveUpReason::RetryAfterTooLong))?;
+        let starts_at = now + plan.delay;
+        if self.is_too_late(starts_at) {
+            return Err(Some(GiveUpReason::TotalTimeout));
         }
-        if let Some(open) = world.open(now) {
-            let until = open.until.unwrap_or(Timestamp::MAX).max(begins);
-            if open.fail_fast || self.is_late(until) {
-                return Err(Some(GaveUp::CircuitOpen));
+        if let Some(open) = context.open_circuit(now) {
+            let until = open.until.unwrap_or(Timestamp::MAX).max(starts_at);
+            if open.fails_fast || self.is_too_late(until) {
+                return Err(Some(GiveUpReason::CircuitOpen));
             }
         }
         if probe {
-            let pace = Pace::Probe;
-            return Ok(Plan { pace, ..plan });
+            let pace = RetryDelaySource::Probe;
+            return Ok(RetryPlan { pace, ..plan });
         }
-        if !world.pay(kind(class, cause), now) {
-            return Err(Some(GaveUp::Budget));
+        if !context.spend_retry(retry_kind(class, cause), now) {
+            return Err(Some(GiveUpReason::Budget));
         }
         Ok(plan)
     }
 
-    /// Whether the attempt was a breaker's probe, which is sent for the host's sake: it costs its
-    /// fetch no try, and is no load that a budget is there to bound. So a host with few fetches does
-    /// not lose them to an outage; their limits on time end them. Who wants one attempt gets one.
-    fn probes(&self, world: &dyn World) -> bool {
-        self.policy.attempts.get() > 1 && self.probes < MAX_PROBES && world.is_probe()
+    /// Whether the attempt was a breaker's probe, so that a retry counts neither as an attempt nor
+    /// against a budget. It was sent for the host, and otherwise a host with few fetches would lose
+    /// them to an outage; their time limits end them. A policy with one attempt has no retries at all.
+    fn is_free_probe(&self, context: &dyn FetchContext) -> bool {
+        self.policy.attempts.get() > 1
+            && self.probe_retries < MAX_PROBE_RETRIES
+            && context.is_probe()
     }
 
-    /// Whether an attempt that begins at `at` would have no useful time left.
-    fn is_late(&self, at: Timestamp) -> bool {
+    /// Whether an attempt that starts at `at` has too little time left to be useful.
+    fn is_too_late(&self, at: Timestamp) -> bool {
         self.deadline()
-            .is_some_and(|deadline| at + self.policy.useful >= deadline)
+            .is_some_and(|deadline| at + self.policy.min_attempt_time >= deadline)
     }
 
-    /// Retries that cost no try: the fault lies with an old connection or with this machine.
-    fn uncounted(&self, cause: Cause) -> Option<Plan> {
-        let Cause::Failure(failure) = cause else {
+    /// A retry that does not count as an attempt, because an old connection or this machine failed.
+    fn plan_uncounted_retry(&self, cause: FailureCause) -> Option<RetryPlan> {
+        let FailureCause::Failure(failure) = cause else {
             return None;
         };
-        let repeatable = (failure.is_unsent() || self.is_idempotent()) && !self.body_is_gone();
+        let repeatable = (failure.is_unsent() || self.is_idempotent()) && !self.has_consumed_body();
         match failure {
-            Failure::Stale { .. } if repeatable && !self.free_retry_used => Some(Plan {
+            FailureKind::Stale { .. } if repeatable && !self.free_retry_used => Some(RetryPlan {
                 delay: Duration::ZERO,
-                pace: Pace::Free,
+                pace: RetryDelaySource::Free,
             }),
-            Failure::Exhausted if !self.body_is_gone() && self.pressure < MAX_PRESSURE => {
-                let delay = Duration::from_millis(50 << self.pressure.min(5));
-                Some(Plan {
+            FailureKind::Exhausted
+                if !self.has_consumed_body()
+                    && self.exhaustion_retries < MAX_EXHAUSTION_RETRIES =>
+            {
+                let delay = Duration::from_millis(50 << self.exhaustion_retries.min(5));
+                Some(RetryPlan {
                     delay,
-                    pace: Pace::Pressure,
+                    pace: RetryDelaySource::ResourcesExhausted,
                 })
             }
             _ => None,
         }
     }
 
-    /// Whether sending the request again does no harm, even if it reached the server.
+    /// Whether the request may be sent again even if it reached the server.
     fn is_idempotent(&self) -> bool {
         self.idempotent || self.method.is_idempotent() || self.policy.retry_non_idempotent
     }
 
-    /// Whether the same request can be sent again, and does no harm.
+    /// Whether the request can and may be sent again.
     pub(super) fn is_repeatable(&self) -> bool {
-        self.is_idempotent() && !self.body_is_gone()
+        self.is_idempotent() && !self.has_consumed_body()
     }
 
-    /// Whether the request's body was a stream: the first attempt took it.
-    fn body_is_gone(&self) -> bool {
-        self.send_body && self.body == RequestBody::Once
+    /// Whether the request's body is a stream, which the first attempt has consumed.
+    fn has_consumed_body(&self) -> bool {
+        self.send_body && self.body == RequestBodyKind::Once
     }
 
-    /// How long to wait; `None` if the server asks for too much.
-    fn pace(&self, class: Class, asked: Option<Duration>) -> Option<Plan> {
-        let retry = u32::from(self.tries.saturating_sub(1));
+    /// The delay before the retry; `None` if the server asks for a longer one than the policy allows.
+    fn plan_delay(&self, class: RetryClass, asked: Option<Duration>) -> Option<RetryPlan> {
+        let retry = u32::from(self.counted_attempts.saturating_sub(1));
         let backoff = self.policy.backoff.for_class(class);
         let backoff = backoff.delay(self.seed, retry, self.last_delay.into());
         let rule = self.policy.retry_after;
@@ -139,23 +145,23 @@ impl Fetch {
             asked => asked,
         };
         Some(match asked {
-            Some(asked) if asked >= backoff => Plan {
+            Some(asked) if asked >= backoff => RetryPlan {
                 delay: asked,
-                pace: Pace::RetryAfter,
+                pace: RetryDelaySource::RetryAfter,
             },
-            _ => Plan {
+            _ => RetryPlan {
                 delay: backoff,
-                pace: Pace::Backoff,
+                pace: RetryDelaySource::Backoff,
             },
         })
     }
 }
 
-/// What the purse is told of a retry.
-fn kind(class: Class, cause: Cause) -> RetryKind {
+/// The kind of a retry, on which its cost depends.
+fn retry_kind(class: RetryClass, cause: FailureCause) -> RetryKind {
     match (class, cause) {
-        (Class::Throttled, _) => RetryKind::Throttled,
-        (_, Cause::Timeout(_)) => RetryKind::Timeout,
+        (RetryClass::Throttled, _) => RetryKind::Throttled,
+        (_, FailureCause::Timeout(_)) => RetryKind::Timeout,
         _ => RetryKind::Transient,
     }
 }

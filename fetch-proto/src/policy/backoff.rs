@@ -1,14 +1,14 @@
-//! How long to wait before a retry.
+//! Delays before retries.
 
 use core::time::Duration;
 
-use super::{Class, smooth};
+use super::{RetryClass, smooth};
+use crate::model::time::nanos;
 use crate::random::{between, mix};
-use crate::time::nanos;
 
-/// Exponential backoff: the wait before retry `n` (from 0) is
-/// `min(cap, base × factor^n + step × n)`, spread by [`Jitter`]. The step is zero unless set; with a
-/// factor of 1 it makes the growth linear.
+/// Exponential backoff: the wait before retry `n` (from 0) is `min(cap, base × factor^n + step ×
+/// n)`, randomised by [`Jitter`]. The step is zero by default; with a factor of 1 the growth is
+/// linear.
 ///
 /// ```
 /// use core::time::Duration;
@@ -29,22 +29,32 @@ pub struct Backoff {
     step: Duration,
 }
 
-/// How the exponential wait `e` is spread, so that fetches which failed together do not come back
-/// together. The first two are named after Marc Brooker's "Exponential Backoff And Jitter" (AWS
-/// Architecture Blog, 2015), as is the third.
+/// How the exponential wait `e` is randomised, so that fetches that failed together are not retried
+/// together. The first three names are from Marc Brooker's "Exponential Backoff And Jitter" (AWS
+/// Architecture Blog, 2015).
+///
+/// ```
+/// use core::time::Duration;
+/// use fetch_proto::{Backoff, Jitter};
+///
+/// let backoff = Backoff::default().jitter(Jitter::Full);
+/// assert_eq!(backoff.bounds(1), (Duration::ZERO, Duration::from_secs(2)));
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
 pub enum Jitter {
-    /// Anywhere in `base..=3 × the wait before`, at most the cap.
+    /// Uniform in `base..=3 × the previous wait`, at most the cap.
     Decorrelated,
-    /// Anywhere in `e/2..=e`: never less than half, which suits throttling.
+    /// Uniform in `e/2..=e`: never less than half, which suits throttling.
     Equal,
-    /// Anywhere in `0..=e`: spreads best, and may come back at once.
+    /// Uniform in `0..=e`: the widest spread, with waits down to zero.
     Full,
     /// Polly's decorrelated jitter, version 2: the rise of a smooth curve between the random points
-    /// of two retries. The medians stay near `base × 2^n`, the spread has no steps. Factor and step
-    /// do not count; the longest wait before retry `n` is below `4 × base × 2^n`, at most the cap.
+    /// of two retries. The medians stay near `base × 2^n`, and the distribution has no steps.
+    /// Factor and step are ignored; the wait before retry `n` is below `4 × base × 2^n`, at most
+    /// the cap.
     Smooth,
 }
 
@@ -58,7 +68,7 @@ impl Backoff {
         step: Duration::ZERO,
     };
 
-    /// Sets the wait before the first retry. Default 1 s; zero means at once.
+    /// Sets the wait before the first retry. Default 1 s; zero retries immediately.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -84,7 +94,7 @@ impl Backoff {
         self
     }
 
-    /// Sets what each wait is multiplied by for the next. Default 2; 1 keeps it constant.
+    /// Sets the factor between consecutive waits. Default 2; 1 makes them constant.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -97,7 +107,7 @@ impl Backoff {
         self
     }
 
-    /// Sets how waits are spread; `None` makes them exact. Default [`Jitter::Equal`].
+    /// Sets how waits are randomised; `None` makes them exact. Default [`Jitter::Equal`].
     ///
     /// ```
     /// # use fetch_proto::{Backoff, Jitter};
@@ -109,7 +119,7 @@ impl Backoff {
         self
     }
 
-    /// Sets what each wait adds to the one before, on top of the factor. Default zero.
+    /// Sets the time that each wait adds to the previous one, besides the factor. Default zero.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -136,9 +146,9 @@ impl Backoff {
         Duration::from_nanos(grown.saturating_add(added).min(nanos(self.cap)))
     }
 
-    /// Between which bounds the wait before retry `n` (from 0) is drawn. Those of
-    /// [`Jitter::Decorrelated`] hang on the wait before, so the widest are told; [`Jitter::Smooth`]
-    /// may be longer than the ceiling, up to the cap.
+    /// The bounds of the wait before retry `n` (from 0). [`Jitter::Decorrelated`] depends on the
+    /// previous wait, so its bounds are the widest possible; [`Jitter::Smooth`] may exceed the
+    /// ceiling, up to the cap.
     ///
     /// ```
     /// use core::time::Duration;
@@ -157,17 +167,17 @@ impl Backoff {
         }
     }
 
-    /// The same for retries of this class. After a throttled attempt full jitter would come to nothing
-    /// too often, so it becomes equal jitter.
-    pub(crate) fn for_class(mut self, class: Class) -> Self {
-        if class == Class::Throttled && self.jitter == Some(Jitter::Full) {
+    /// The backoff for retries of this class. After a throttled attempt, full jitter becomes equal
+    /// jitter, because waits near zero would be throttled again.
+    pub(crate) fn for_class(mut self, class: RetryClass) -> Self {
+        if class == RetryClass::Throttled && self.jitter == Some(Jitter::Full) {
             self.jitter = Some(Jitter::Equal);
         }
         self
     }
 
-    /// The wait before retry `n` (from 0) of the fetch that `seed` belongs to, `previous` being the
-    /// wait before it (zero at first).
+    /// The wait before retry `n` (from 0) of a fetch with this seed. `previous` is the wait before
+    /// the previous retry, zero for the first.
     ///
     /// The same arguments give the same wait on every platform.
     ///
@@ -184,8 +194,9 @@ impl Backoff {
         self.delay_with(n, previous, |retry| mix(seed, u64::from(retry)))
     }
 
-    /// As [`delay`](Self::delay), with randomness of the caller's own: `draw` gives the random word
-    /// of a retry, the same whenever it is asked. [`Jitter::Smooth`] asks for the retry before, too.
+    /// Like [`delay`](Self::delay), with the caller's source of randomness: `draw` returns the
+    /// random word of a retry, always the same for one retry. [`Jitter::Smooth`] also draws the
+    /// previous one.
     ///
     /// ```
     /// use core::time::Duration;
@@ -238,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn each_jitter_keeps_its_range_and_uses_it() {
+    fn each_jitter_covers_its_range() {
         let ranges = [(Jitter::Full, 0, 4000), (Jitter::Equal, 2000, 4000)];
         for (jitter, low, high) in ranges {
             let backoff = Backoff::default().jitter(jitter);
@@ -267,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn huge_exponents_end_at_the_cap() {
+    fn huge_exponents_are_capped() {
         for n in [64, 1000, 1024, 1025, u32::MAX] {
             assert_eq!(Backoff::default().ceiling(n), Duration::from_secs(30));
         }

@@ -1,129 +1,72 @@
-//! Faults made on purpose, so that users can test what they have built.
+//! Fault injection, so that users can test their programs.
 
 use alloc::vec::Vec;
-use core::fmt;
 use core::time::Duration;
 
-use crate::failure::Failure;
+use crate::model::fault::InjectedFault;
+use crate::model::time::nanos;
 use crate::random::{between, mix};
-use crate::time::nanos;
 
-/// Which faults are made, and how often: drawn for each attempt from the fetch's seed, so that a run
-/// is repeated by its seed and no attempt's fate depends on another's.
+/// Which faults are injected, and how often. The fault of an attempt is drawn from the fetch's seed
+/// and the attempt's number, so a run is reproducible and attempts are independent.
 ///
-/// The faults are made here in the core, innermost: to retries, breakers, budgets and limits they
-/// look like the network's own, over every transport.
+/// Faults are injected beneath all policies: retries, breakers, budgets and limits cannot tell them
+/// from faults of the network. They work with every transport.
 ///
 /// ```
 /// use core::time::Duration;
-/// use fetch_proto::{Chaos, Failure, Fault, Policy};
+/// use fetch_proto::{ChaosPolicy, FailureKind, InjectedFault, Policy};
 ///
-/// let chaos = Chaos::default()
-///     .fault(10, Fault::Error(Failure::Resolve))
-///     .fault(50, Fault::latency(Duration::from_millis(100)..=Duration::from_secs(2)));
+/// let chaos = ChaosPolicy::default()
+///     .fault(10, InjectedFault::Error(FailureKind::Resolve))
+///     .fault(50, InjectedFault::latency(Duration::from_millis(100)..=Duration::from_secs(2)));
 /// let policy = Policy::default().chaos(chaos);
 /// ```
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
-pub struct Chaos {
-    faults: Vec<(u16, Fault)>,
+pub struct ChaosPolicy {
+    faults: Vec<(u16, InjectedFault)>,
 }
 
-/// A fault made on purpose.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
-#[non_exhaustive]
-pub enum Fault {
-    /// The clock jumps ahead so far when the attempt begins, as after a suspended machine. Seen by
-    /// the whole [`Engine`](crate::Engine); a lone fetch has no clock to jump.
-    ClockJump(Duration),
-    /// The attempt fails so before anything is sent: [`Failure::Resolve`] for a DNS failure,
-    /// [`Failure::Connect`] for a refused connection.
-    Error(Failure),
-    /// The request is sent so much later, between two bounds.
-    Latency {
-        /// At least so long.
-        min: Duration,
-        /// At most so long.
-        max: Duration,
-    },
-    /// The connection breaks when the response's head comes.
-    Reset,
-    /// Nothing is sent and nothing comes back, until a limit ends it.
-    Stall,
-    /// The body breaks off after so many bytes, or at its end if it is shorter.
-    Truncate(u64),
-}
-
-impl Fault {
-    /// A latency drawn evenly from this range.
+impl ChaosPolicy {
+    /// Adds a fault that is injected into `per_mille` of 1,000 attempts. An attempt gets at most
+    /// one fault, so the rates add up; faults beyond a sum of 1,000 are never injected.
     ///
     /// ```
-    /// # use core::time::Duration;
-    /// let fault = fetch_proto::Fault::latency(Duration::ZERO..=Duration::from_secs(1));
+    /// # use fetch_proto::{ChaosPolicy, InjectedFault};
+    /// let one_in_ten = ChaosPolicy::default().fault(100, InjectedFault::Reset);
     /// ```
     #[must_use]
-    pub const fn latency(range: core::ops::RangeInclusive<Duration>) -> Self {
-        Self::Latency {
-            min: *range.start(),
-            max: *range.end(),
-        }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::ClockJump(by) => write!(f, "the clock jumps ahead {by:?}"),
-            Self::Error(failure) => write!(f, "{failure}"),
-            Self::Latency { .. } => f.write_str("it is sent late"),
-            Self::Reset => f.write_str("the connection breaks at the head"),
-            Self::Stall => f.write_str("it is never sent"),
-            Self::Truncate(bytes) => write!(f, "the body breaks off after {bytes} bytes"),
-        }
-    }
-}
-
-impl Chaos {
-    /// Adds a fault that is made in `per_mille` of 1,000 attempts. At most one fault is made in an
-    /// attempt, so the rates add up; over 1,000 in all, the later ones come to nothing.
-    ///
-    /// ```
-    /// # use fetch_proto::{Chaos, Fault};
-    /// let one_in_ten = Chaos::default().fault(100, Fault::Reset);
-    /// ```
-    #[must_use]
-    pub fn fault(mut self, per_mille: u16, fault: Fault) -> Self {
+    pub fn fault(mut self, per_mille: u16, fault: InjectedFault) -> Self {
         self.faults.push((per_mille, fault));
         self
     }
 
-    /// The faults, each with how many of 1,000 attempts get it.
+    /// The faults, each with its rate per 1,000 attempts.
     ///
     /// ```
-    /// # use fetch_proto::{Chaos, Fault};
-    /// let chaos = Chaos::default().fault(100, Fault::Reset);
-    /// assert_eq!(chaos.faults().next(), Some((100, Fault::Reset)));
+    /// # use fetch_proto::{ChaosPolicy, InjectedFault};
+    /// let chaos = ChaosPolicy::default().fault(100, InjectedFault::Reset);
+    /// assert_eq!(chaos.faults().next(), Some((100, InjectedFault::Reset)));
     /// ```
-    pub fn faults(&self) -> impl Iterator<Item = (u16, Fault)> {
+    pub fn faults(&self) -> impl Iterator<Item = (u16, InjectedFault)> {
         self.faults.iter().copied()
     }
 
-    /// The fault of the attempt with this number, of the fetch that `seed` belongs to.
+    /// The fault of the attempt with this number, for a fetch with this seed.
     ///
     /// ```
-    /// # use fetch_proto::{Chaos, Fault};
-    /// let always = Chaos::default().fault(1000, Fault::Stall);
-    /// assert_eq!(always.draw(7, 1), Some(Fault::Stall));
+    /// # use fetch_proto::{ChaosPolicy, InjectedFault};
+    /// let always = ChaosPolicy::default().fault(1000, InjectedFault::Stall);
+    /// assert_eq!(always.draw(7, 1), Some(InjectedFault::Stall));
     /// ```
     #[must_use]
-    pub fn draw(&self, seed: u64, attempt: u16) -> Option<Fault> {
+    pub fn draw(&self, seed: u64, attempt: u16) -> Option<InjectedFault> {
         if self.faults.is_empty() {
             return None;
         }
-        let word = mix(mix(seed, CHAOS), u64::from(attempt));
+        let word = mix(mix(seed, FAULT_STREAM), u64::from(attempt));
         let mut left = between(word, 0, 999);
         for (per_mille, fault) in &self.faults {
             match left.checked_sub(u64::from(*per_mille)) {
@@ -135,41 +78,41 @@ impl Chaos {
     }
 }
 
-/// The wait of a [`Fault::Latency`].
-pub(crate) fn latency(min: Duration, max: Duration, seed: u64, attempt: u16) -> Duration {
-    let word = mix(mix(seed, LATENCY), u64::from(attempt));
+/// The delay of an [`InjectedFault::Latency`].
+pub(crate) fn injected_latency(min: Duration, max: Duration, seed: u64, attempt: u16) -> Duration {
+    let word = mix(mix(seed, LATENCY_STREAM), u64::from(attempt));
     Duration::from_nanos(between(word, nanos(min), nanos(max)))
 }
 
-// Streams of chance of their own, so that a fault changes no fetch's jitter.
-const CHAOS: u64 = 0xc4a0;
-const LATENCY: u64 = 0x1a7e;
+// Separate random streams, so that faults do not change a fetch's jitter.
+const FAULT_STREAM: u64 = 0xc4a0;
+const LATENCY_STREAM: u64 = 0x1a7e;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn faults_are_as_frequent_as_asked_and_the_same_for_the_same_seed() {
-        let chaos = Chaos::default()
-            .fault(100, Fault::Reset)
-            .fault(300, Fault::Stall);
+    fn faults_have_their_rates_and_depend_only_on_the_seed() {
+        let chaos = ChaosPolicy::default()
+            .fault(100, InjectedFault::Reset)
+            .fault(300, InjectedFault::Stall);
         let count = |fault| {
             (0..10_000)
                 .filter(|seed| chaos.draw(*seed, 1) == fault)
                 .count()
         };
-        assert!((900..1_100).contains(&count(Some(Fault::Reset))));
-        assert!((2_800..3_200).contains(&count(Some(Fault::Stall))));
+        assert!((900..1_100).contains(&count(Some(InjectedFault::Reset))));
+        assert!((2_800..3_200).contains(&count(Some(InjectedFault::Stall))));
         assert!((5_800..6_200).contains(&count(None)));
         assert_eq!(chaos.draw(7, 3), chaos.draw(7, 3));
     }
 
     #[test]
-    fn rates_over_all_attempts_leave_the_later_faults_out() {
-        let chaos = Chaos::default()
-            .fault(1000, Fault::Reset)
-            .fault(1000, Fault::Stall);
-        assert!((0..1_000).all(|seed| chaos.draw(seed, 1) == Some(Fault::Reset)));
+    fn faults_beyond_a_full_rate_are_never_injected() {
+        let chaos = ChaosPolicy::default()
+            .fault(1000, InjectedFault::Reset)
+            .fault(1000, InjectedFault::Stall);
+        assert!((0..1_000).all(|seed| chaos.draw(seed, 1) == Some(InjectedFault::Reset)));
     }
 }

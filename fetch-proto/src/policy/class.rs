@@ -1,118 +1,126 @@
-//! What kind of failure an attempt's end is, which decides what may follow.
+//! Classification of failures, which decides whether and how an attempt is retried.
 
 use alloc::vec::Vec;
 
-use super::{Limit, StatusSet};
-use crate::event::Cause;
-use crate::failure::Failure;
+use super::StatusSet;
+use crate::model::failure::{FailureCause, FailureKind, TimeLimit};
 
-/// What an attempt's end means for a retry.
+/// The class of a failed attempt.
 ///
-/// Every kind but [`Forbidden`](Self::Forbidden) is worth one; the kinds differ in what a retry costs
-/// ([`RetryBudget`](crate::RetryBudget)), in how long it waits, and in whom they speak against.
+/// Every class but [`Forbidden`](Self::Forbidden) is retried. Classes differ in the cost of a retry
+/// ([`RetryBudget`](crate::RetryBudget)), in its delay, and in whether they count against the host.
+///
+/// ```
+/// use fetch_proto::{FailureCause, FailureKind, Policy, RetryClass};
+///
+/// let policy = Policy::default();
+/// assert_eq!(policy.class(FailureCause::Status(503)), RetryClass::Throttled);
+/// assert_eq!(policy.class(FailureCause::Failure(FailureKind::Connect)), RetryClass::NotSent);
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
-pub enum Class {
-    /// The same again would end the same: a 404, a certificate that is not accepted.
+pub enum RetryClass {
+    /// A retry would fail again: a 404, a rejected certificate.
     Forbidden,
-    /// The request never reached the server, so any method may be repeated.
+    /// The request did not reach the server, so any method may be retried.
     NotSent,
-    /// The server is at fault: 500, 502, 504.
+    /// The server failed: 500, 502, 504.
     Server,
-    /// The server has too much to do: 429, 503. Its wait is never drawn near zero.
+    /// The server is overloaded: 429, 503. The delay is never near zero.
     Throttled,
-    /// It broke on the way, or took too long.
+    /// The connection broke, or a time limit was reached.
     Transient,
 }
 
-/// The table that classifies attempts: built in, and changed for single statuses and failures.
+/// Overrides of the built-in classification, for single statuses and failures.
 ///
 /// ```
-/// use fetch_proto::{Class, Classes, Failure};
+/// use fetch_proto::{RetryClass, RetryClasses, FailureKind};
 ///
-/// let classes = Classes::default().status(522, Class::NotSent).failure(Failure::Tls, Class::Transient);
-/// assert_eq!(classes.of_status(522), Some(Class::NotSent));
-/// assert_eq!(classes.of_status(503), None); // as built in
+/// let classes = RetryClasses::default().status(522, RetryClass::NotSent).failure(FailureKind::Tls, RetryClass::Transient);
+/// assert_eq!(classes.status_class(522), Some(RetryClass::NotSent));
+/// assert_eq!(classes.status_class(503), None); // built in
 /// ```
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
-pub struct Classes {
+pub struct RetryClasses {
     /// Sorted by status.
-    statuses: Vec<(u16, Class)>,
+    statuses: Vec<(u16, RetryClass)>,
     /// Sorted.
-    failures: Vec<(Failure, Class)>,
+    failures: Vec<(FailureKind, RetryClass)>,
 }
 
-impl Classes {
-    /// Sets what a response with this status is. One that is not [`Class::Forbidden`] is retried.
+impl RetryClasses {
+    /// Sets the class of a response with this status. Any class but [`RetryClass::Forbidden`] is
+    /// retried.
     ///
     /// ```
-    /// use fetch_proto::{Class, Classes};
-    /// let patient = Classes::default().status(404, Class::Transient);
+    /// use fetch_proto::{RetryClass, RetryClasses};
+    /// let patient = RetryClasses::default().status(404, RetryClass::Transient);
     /// ```
     #[must_use]
-    pub fn status(mut self, status: u16, class: Class) -> Self {
+    pub fn status(mut self, status: u16, class: RetryClass) -> Self {
         set(&mut self.statuses, status, class);
         self
     }
 
-    /// Sets what this failure is.
+    /// Sets the class of this failure.
     ///
     /// ```
-    /// use fetch_proto::{Class, Classes, Failure};
-    /// let final_dns = Classes::default().failure(Failure::Resolve, Class::Forbidden);
+    /// use fetch_proto::{RetryClass, RetryClasses, FailureKind};
+    /// let final_dns = RetryClasses::default().failure(FailureKind::Resolve, RetryClass::Forbidden);
     /// ```
     #[must_use]
-    pub fn failure(mut self, failure: Failure, class: Class) -> Self {
+    pub fn failure(mut self, failure: FailureKind, class: RetryClass) -> Self {
         set(&mut self.failures, failure, class);
         self
     }
 
-    /// What was set for this status.
+    /// The class set for this status.
     ///
     /// ```
-    /// assert_eq!(fetch_proto::Classes::default().of_status(500), None);
+    /// assert_eq!(fetch_proto::RetryClasses::default().status_class(500), None);
     /// ```
     #[must_use]
-    pub fn of_status(&self, status: u16) -> Option<Class> {
+    pub fn status_class(&self, status: u16) -> Option<RetryClass> {
         get(&self.statuses, &status)
     }
 
-    /// What was set for this failure.
+    /// The class set for this failure.
     ///
     /// ```
-    /// use fetch_proto::{Classes, Failure};
-    /// assert_eq!(Classes::default().of_failure(Failure::Io), None);
+    /// use fetch_proto::{RetryClasses, FailureKind};
+    /// assert_eq!(RetryClasses::default().failure_class(FailureKind::Io), None);
     /// ```
     #[must_use]
-    pub fn of_failure(&self, failure: Failure) -> Option<Class> {
+    pub fn failure_class(&self, failure: FailureKind) -> Option<RetryClass> {
         get(&self.failures, &failure)
     }
 
-    /// What `cause` is, `retried` being the statuses that are retried where nothing else was set.
-    pub(crate) fn of(&self, cause: Cause, retried: &StatusSet) -> Class {
+    /// The class of `cause`. `retried` are the statuses that are retried unless a class is set.
+    pub(crate) fn classify(&self, cause: FailureCause, retried: &StatusSet) -> RetryClass {
         match cause {
-            Cause::Failure(failure) => self
-                .of_failure(failure)
-                .unwrap_or_else(|| built_in(failure)),
-            Cause::Status(status) => self.of_status(status).unwrap_or_else(|| {
+            FailureCause::Failure(failure) => self
+                .failure_class(failure)
+                .unwrap_or_else(|| built_in_class(failure)),
+            FailureCause::Status(status) => self.status_class(status).unwrap_or_else(|| {
                 if retried.contains(status) {
-                    Class::of_retried_status(status)
+                    RetryClass::for_retried_status(status)
                 } else {
-                    Class::Forbidden
+                    RetryClass::Forbidden
                 }
             }),
-            Cause::Timeout(Limit::Connect) => Class::NotSent,
-            Cause::Timeout(_) => Class::Transient,
+            FailureCause::Timeout(TimeLimit::Connect) => RetryClass::NotSent,
+            FailureCause::Timeout(_) => RetryClass::Transient,
         }
     }
 }
 
-impl Class {
-    /// What a status is that is worth a retry, by its meaning in RFC 9110 and RFC 6585.
-    const fn of_retried_status(status: u16) -> Self {
+impl RetryClass {
+    /// The class of a retried status, by its meaning in RFC 9110 and RFC 6585.
+    const fn for_retried_status(status: u16) -> Self {
         match status {
             429 | 503 => Self::Throttled,
             500.. => Self::Server,
@@ -121,24 +129,24 @@ impl Class {
     }
 }
 
-fn built_in(failure: Failure) -> Class {
+fn built_in_class(failure: FailureKind) -> RetryClass {
     match (failure.is_transient(), failure.is_unsent()) {
-        (false, _) => Class::Forbidden,
-        (true, true) => Class::NotSent,
-        (true, false) => Class::Transient,
+        (false, _) => RetryClass::Forbidden,
+        (true, true) => RetryClass::NotSent,
+        (true, false) => RetryClass::Transient,
     }
 }
 
-fn set<K: Ord>(table: &mut Vec<(K, Class)>, key: K, class: Class) {
+fn set<K: Ord>(table: &mut Vec<(K, RetryClass)>, key: K, class: RetryClass) {
     match table.binary_search_by(|(known, _)| known.cmp(&key)) {
-        Ok(place) => table[place].1 = class,
-        Err(place) => table.insert(place, (key, class)),
+        Ok(index) => table[index].1 = class,
+        Err(index) => table.insert(index, (key, class)),
     }
 }
 
-fn get<K: Ord>(table: &[(K, Class)], key: &K) -> Option<Class> {
-    let place = table.binary_search_by(|(known, _)| known.cmp(key)).ok()?;
-    Some(table[place].1)
+fn get<K: Ord>(table: &[(K, RetryClass)], key: &K) -> Option<RetryClass> {
+    let index = table.binary_search_by(|(known, _)| known.cmp(key)).ok()?;
+    Some(table[index].1)
 }
 
 #[cfg(test)]
@@ -146,23 +154,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_built_in_table_is_that_of_the_docs() {
-        let of = |cause| Classes::default().of(cause, &StatusSet::RETRYABLE);
+    fn the_built_in_classes_match_the_documentation() {
+        let of = |cause| RetryClasses::default().classify(cause, &StatusSet::RETRYABLE);
         let table = [
-            (Cause::Status(200), Class::Forbidden),
-            (Cause::Status(404), Class::Forbidden),
-            (Cause::Status(408), Class::Transient),
-            (Cause::Status(425), Class::Transient),
-            (Cause::Status(429), Class::Throttled),
-            (Cause::Status(500), Class::Server),
-            (Cause::Status(501), Class::Forbidden),
-            (Cause::Status(502), Class::Server),
-            (Cause::Status(503), Class::Throttled),
-            (Cause::Failure(Failure::Connect), Class::NotSent),
-            (Cause::Failure(Failure::Io), Class::Transient),
-            (Cause::Failure(Failure::Tls), Class::Forbidden),
-            (Cause::Timeout(Limit::Connect), Class::NotSent),
-            (Cause::Timeout(Limit::Attempt), Class::Transient),
+            (FailureCause::Status(200), RetryClass::Forbidden),
+            (FailureCause::Status(404), RetryClass::Forbidden),
+            (FailureCause::Status(408), RetryClass::Transient),
+            (FailureCause::Status(425), RetryClass::Transient),
+            (FailureCause::Status(429), RetryClass::Throttled),
+            (FailureCause::Status(500), RetryClass::Server),
+            (FailureCause::Status(501), RetryClass::Forbidden),
+            (FailureCause::Status(502), RetryClass::Server),
+            (FailureCause::Status(503), RetryClass::Throttled),
+            (
+                FailureCause::Failure(FailureKind::Connect),
+                RetryClass::NotSent,
+            ),
+            (
+                FailureCause::Failure(FailureKind::Io),
+                RetryClass::Transient,
+            ),
+            (
+                FailureCause::Failure(FailureKind::Tls),
+                RetryClass::Forbidden,
+            ),
+            (
+                FailureCause::Timeout(TimeLimit::Connect),
+                RetryClass::NotSent,
+            ),
+            (
+                FailureCause::Timeout(TimeLimit::Attempt),
+                RetryClass::Transient,
+            ),
         ];
         for (cause, class) in table {
             assert_eq!(of(cause), class, "{cause}");
@@ -170,12 +193,15 @@ mod tests {
     }
 
     #[test]
-    fn the_last_word_about_a_status_counts() {
-        let classes = Classes::default()
-            .status(404, Class::Transient)
-            .status(503, Class::Forbidden)
-            .status(404, Class::Server);
-        let of = |status| classes.of(Cause::Status(status), &StatusSet::RETRYABLE);
-        assert_eq!((of(404), of(503)), (Class::Server, Class::Forbidden));
+    fn the_last_class_set_for_a_status_applies() {
+        let classes = RetryClasses::default()
+            .status(404, RetryClass::Transient)
+            .status(503, RetryClass::Forbidden)
+            .status(404, RetryClass::Server);
+        let of = |status| classes.classify(FailureCause::Status(status), &StatusSet::RETRYABLE);
+        assert_eq!(
+            (of(404), of(503)),
+            (RetryClass::Server, RetryClass::Forbidden)
+        );
     }
 }

@@ -1,12 +1,12 @@
-//! What to give where there is no good response: the last resort.
+//! Fallbacks of failed fetches.
 
 use alloc::sync::Arc;
 
 use url::Url;
 
-/// What a fetch falls back on when it would end with an error, or with a response that was worth a
-/// retry and got none: another URL first, then a value that the caller has. Never after a
-/// cancellation, nor once the consumer was given a part of a response.
+/// What replaces the result of a fetch that would end with an error, or with a response that was
+/// worth a retry: another URL first, then a value of the caller. Not used after a cancellation, nor
+/// after the consumer has received a part of a response.
 ///
 /// ```
 /// use fetch_proto::{Fallback, Policy};
@@ -24,9 +24,9 @@ pub struct Fallback {
 }
 
 impl Fallback {
-    /// Another URL, which is fetched like the first: with as many attempts, within what is left of
-    /// the total limit. Credentials go along only within one origin; the request must be
-    /// repeatable, as for a retry.
+    /// Another URL, which is fetched with the same number of attempts, within the rest of the total
+    /// limit. Credentials are sent only within one origin. The request must be repeatable, as for a
+    /// retry.
     ///
     /// ```
     /// let fallback = fetch_proto::Fallback::to("http://b.test/".parse()?);
@@ -40,8 +40,9 @@ impl Fallback {
         }
     }
 
-    /// A value of the caller's: an earlier response, or a constant. The outcome only says that it is
-    /// time for it ([`Outcome::wants_value`](crate::Outcome::wants_value)); values never come here.
+    /// A value of the caller, such as an earlier response. The outcome only reports that it is
+    /// needed ([`FetchOutcome::needs_fallback_value`](crate::FetchOutcome::needs_fallback_value));
+    /// the value does not enter the core.
     ///
     /// ```
     /// let fallback = fetch_proto::Fallback::value();
@@ -51,7 +52,7 @@ impl Fallback {
         Self::default().or_value()
     }
 
-    /// The other URL, if there is one.
+    /// The fallback URL.
     ///
     /// ```
     /// assert_eq!(fetch_proto::Fallback::value().url(), None);
@@ -61,7 +62,7 @@ impl Fallback {
         self.url.as_deref()
     }
 
-    /// Whether a value of the caller's comes last.
+    /// Whether the caller has a fallback value.
     ///
     /// ```
     /// assert!(fetch_proto::Fallback::value().has_value());
@@ -71,7 +72,7 @@ impl Fallback {
         self.value
     }
 
-    /// The same, and a value if the other URL fails too.
+    /// Adds a value of the caller, which is used if the fallback URL fails.
     ///
     /// ```
     /// # use fetch_proto::Fallback;

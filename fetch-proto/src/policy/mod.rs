@@ -1,4 +1,4 @@
-//! What a fetch may do: attempts, waits, limits, redirects.
+//! The policy of a fetch: attempts, delays, limits, redirects.
 
 mod backoff;
 mod chaos;
@@ -12,21 +12,21 @@ mod timeouts;
 use core::num::NonZeroU16;
 use core::time::Duration;
 
-use crate::event::Cause;
-use crate::hedge::Hedge;
-use crate::rate::Rate;
-use crate::stall::StallGuard;
+use crate::guards::hedge::Hedge;
+use crate::guards::rate::Rate;
+use crate::guards::stall::StallGuard;
+use crate::model::failure::FailureCause;
 
 pub use backoff::{Backoff, Jitter};
-pub(crate) use chaos::latency;
-pub use chaos::{Chaos, Fault};
-pub use class::{Class, Classes};
+pub use chaos::ChaosPolicy;
+pub(crate) use chaos::injected_latency;
+pub use class::{RetryClass, RetryClasses};
 pub use fallback::Fallback;
-pub use redirect::{RedirectError, Redirects};
+pub use redirect::RedirectPolicy;
 pub use status::StatusSet;
-pub use timeouts::{Limit, Timeouts};
+pub use timeouts::Timeouts;
 
-/// How one fetch is carried out. [`Rules`](crate::Rules) choose one by URL.
+/// How a fetch is executed. [`PolicyRules`](crate::PolicyRules) choose a policy by URL.
 ///
 /// ```
 /// use core::time::Duration;
@@ -44,24 +44,25 @@ pub use timeouts::{Limit, Timeouts};
 pub struct Policy {
     pub(crate) attempts: NonZeroU16,
     pub(crate) backoff: Backoff,
-    pub(crate) chaos: Chaos,
-    pub(crate) classes: Classes,
+    pub(crate) chaos: ChaosPolicy,
+    pub(crate) classes: RetryClasses,
     pub(crate) drain: u64,
     pub(crate) fallback: Fallback,
     pub(crate) hedge: Option<Hedge>,
     pub(crate) max_body: u64,
     pub(crate) rate: Option<Rate>,
-    pub(crate) redirects: Redirects,
-    pub(crate) retry_after: RetryAfter,
+    pub(crate) redirects: RedirectPolicy,
+    pub(crate) retry_after: RetryAfterPolicy,
     pub(crate) retry_non_idempotent: bool,
     pub(crate) retry_statuses: StatusSet,
     pub(crate) stall: Option<StallGuard>,
     pub(crate) timeouts: Timeouts,
-    pub(crate) useful: Duration,
+    #[cfg_attr(feature = "serde", serde(rename = "useful"))]
+    pub(crate) min_attempt_time: Duration,
 }
 
 impl Policy {
-    /// Sets how often a request is tried at most, the first time included. Default 3; 0 counts as 1.
+    /// Sets the largest number of attempts, including the first. Default 3; 0 counts as 1.
     /// Redirects and the free retry of a stale connection are not counted.
     ///
     /// ```
@@ -76,7 +77,7 @@ impl Policy {
         self
     }
 
-    /// Sets how long to wait before each retry. Default [`Backoff::DEFAULT`].
+    /// Sets the delay before each retry. Default [`Backoff::DEFAULT`].
     ///
     /// ```
     /// use fetch_proto::{Backoff, Policy};
@@ -88,44 +89,44 @@ impl Policy {
         self
     }
 
-    /// Sets which faults are made on purpose, and how often. Default none.
+    /// Sets which faults are injected, and how often. Default none.
     ///
     /// ```
-    /// use fetch_proto::{Chaos, Fault, Policy};
-    /// let policy = Policy::default().chaos(Chaos::default().fault(1, Fault::Reset));
+    /// use fetch_proto::{ChaosPolicy, InjectedFault, Policy};
+    /// let policy = Policy::default().chaos(ChaosPolicy::default().fault(1, InjectedFault::Reset));
     /// ```
     #[must_use]
-    pub fn chaos(mut self, chaos: Chaos) -> Self {
+    pub fn chaos(mut self, chaos: ChaosPolicy) -> Self {
         self.chaos = chaos;
         self
     }
 
-    /// Sets what single statuses and failures are to be taken for. Default: as built in.
+    /// Overrides the classification of single statuses and failures. Default: no overrides.
     ///
     /// ```
-    /// use fetch_proto::{Class, Classes, Policy};
-    /// let policy = Policy::default().classes(Classes::default().status(404, Class::Transient));
+    /// use fetch_proto::{RetryClass, RetryClasses, Policy};
+    /// let policy = Policy::default().classes(RetryClasses::default().status(404, RetryClass::Transient));
     /// ```
     #[must_use]
-    pub fn classes(mut self, classes: Classes) -> Self {
+    pub fn classes(mut self, classes: RetryClasses) -> Self {
         self.classes = classes;
         self
     }
 
-    /// What an attempt that ended so is: as set by [`classes`](Self::classes), or as built in.
+    /// The class of a failure: set by [`classes`](Self::classes), or built in.
     ///
     /// ```
-    /// use fetch_proto::{Cause, Class, Policy};
-    /// assert_eq!(Policy::default().class(Cause::Status(503)), Class::Throttled);
+    /// use fetch_proto::{FailureCause, RetryClass, Policy};
+    /// assert_eq!(Policy::default().class(FailureCause::Status(503)), RetryClass::Throttled);
     /// ```
     #[must_use]
-    pub fn class(&self, cause: Cause) -> Class {
-        self.classes.of(cause, &self.retry_statuses)
+    pub fn class(&self, cause: FailureCause) -> RetryClass {
+        self.classes.classify(cause, &self.retry_statuses)
     }
 
-    /// Sets how many bytes of an unwanted body (a redirect's, or that of a response which is
-    /// retried) are read so that its connection can be used again. Default 64 KiB. Past that the
-    /// connection is closed.
+    /// Sets how many bytes of an unneeded body (of a redirect, or of a response that is retried)
+    /// are read so that its connection can be reused. Default 64 KiB. A longer body closes the
+    /// connection.
     ///
     /// ```
     /// let policy = fetch_proto::Policy::default().drain(0);
@@ -136,7 +137,7 @@ impl Policy {
         self
     }
 
-    /// Sets what to turn to when all else failed. Default nothing.
+    /// Sets the fallback of a failed fetch. Default none.
     ///
     /// ```
     /// use fetch_proto::{Fallback, Policy};
@@ -149,8 +150,9 @@ impl Policy {
         self
     }
 
-    /// Sets whether and when a slow attempt is raced by another. Default never. Only requests that
-    /// may be repeated are raced; a race needs a free slot and costs the retry budget.
+    /// Sets whether and when a hedge is started beside a slow attempt. Default never. Only
+    /// repeatable requests are hedged; a hedge needs a free slot and is charged to the retry
+    /// budget.
     ///
     /// ```
     /// use core::time::Duration;
@@ -163,8 +165,8 @@ impl Policy {
         self
     }
 
-    /// Sets the largest body, in bytes after decoding. Default 64 MiB. A larger one ends the fetch
-    /// with [`Error::BodyTooLarge`](crate::Error::BodyTooLarge).
+    /// Sets the largest body, in bytes after decoding. Default 64 MiB. A larger body ends the fetch
+    /// with [`FetchError::BodyTooLarge`](crate::FetchError::BodyTooLarge).
     ///
     /// ```
     /// let policy = fetch_proto::Policy::default().max_body(1 << 20);
@@ -175,8 +177,8 @@ impl Policy {
         self
     }
 
-    /// Sets how fast attempts by this policy may begin, over all hosts. Default: no limit of its own.
-    /// It counts for the fetches that a rule gives this policy, each rule having a rate of its own.
+    /// Sets the rate at which attempts with this policy start, over all hosts. Default: unlimited.
+    /// Each rule has a separate rate, which applies to the fetches that the rule matches.
     ///
     /// ```
     /// let policy = fetch_proto::Policy::default().rate("10/s".parse::<fetch_proto::Rate>()?);
@@ -188,34 +190,34 @@ impl Policy {
         self
     }
 
-    /// Sets how redirects are followed. Default: 10 at most, never from https to http.
+    /// Sets how redirects are followed. Default: at most 10, never from https to http.
     ///
     /// ```
-    /// use fetch_proto::{Policy, Redirects};
-    /// let policy = Policy::default().redirects(Redirects::NONE);
+    /// use fetch_proto::{Policy, RedirectPolicy};
+    /// let policy = Policy::default().redirects(RedirectPolicy::NONE);
     /// ```
     #[must_use]
-    pub const fn redirects(mut self, redirects: Redirects) -> Self {
+    pub const fn redirects(mut self, redirects: RedirectPolicy) -> Self {
         self.redirects = redirects;
         self
     }
 
-    /// Sets how a `Retry-After` field is obeyed. Default [`RetryAfter::DEFAULT`].
+    /// Sets how `Retry-After` is handled. Default [`RetryAfterPolicy::DEFAULT`].
     ///
     /// ```
     /// use core::time::Duration;
-    /// use fetch_proto::{OverCap, Policy, RetryAfter};
-    /// let patient = RetryAfter { cap: Duration::from_secs(600), over: OverCap::Defer };
+    /// use fetch_proto::{OverCap, Policy, RetryAfterPolicy};
+    /// let patient = RetryAfterPolicy { cap: Duration::from_secs(600), over: OverCap::Defer };
     /// let policy = Policy::default().retry_after(patient);
     /// ```
     #[must_use]
-    pub const fn retry_after(mut self, retry_after: RetryAfter) -> Self {
+    pub const fn retry_after(mut self, retry_after: RetryAfterPolicy) -> Self {
         self.retry_after = retry_after;
         self
     }
 
-    /// Sets whether requests that may not be idempotent, such as POST, are retried even after they
-    /// may have reached the server. Default no.
+    /// Sets whether non-idempotent requests, such as POST, are retried after they may have reached
+    /// the server. Default no.
     ///
     /// ```
     /// let policy = fetch_proto::Policy::default().retry_non_idempotent(true);
@@ -238,8 +240,7 @@ impl Policy {
         self
     }
 
-    /// Sets how fast a body must come at least. Default: no such limit besides
-    /// [`Timeouts::idle_read`].
+    /// Sets the minimum throughput of a body. Default: only the limit [`Timeouts::idle_read`].
     ///
     /// ```
     /// use fetch_proto::{Policy, StallGuard};
@@ -251,20 +252,20 @@ impl Policy {
         self
     }
 
-    /// Sets the least time of use to an attempt: a retry that would begin with less left before the
-    /// total limit is not made. Default 100 ms.
+    /// Sets the shortest time that is worth an attempt: no retry starts with less time left before
+    /// the total limit. Default 100 ms.
     ///
     /// ```
     /// use core::time::Duration;
-    /// let policy = fetch_proto::Policy::default().useful(Duration::from_secs(1));
+    /// let policy = fetch_proto::Policy::default().min_attempt_time(Duration::from_secs(1));
     /// ```
     #[must_use]
-    pub const fn useful(mut self, least: Duration) -> Self {
-        self.useful = least;
+    pub const fn min_attempt_time(mut self, time: Duration) -> Self {
+        self.min_attempt_time = time;
         self
     }
 
-    /// Sets all limits on time. Default [`Timeouts::DEFAULT`].
+    /// Sets all time limits. Default [`Timeouts::DEFAULT`].
     ///
     /// ```
     /// use fetch_proto::{Policy, Timeouts};
@@ -276,7 +277,7 @@ impl Policy {
         self
     }
 
-    /// Sets the limit on one attempt's time: see [`Timeouts::attempt`].
+    /// Sets the time limit of an attempt: see [`Timeouts::attempt`].
     ///
     /// ```
     /// use core::time::Duration;
@@ -288,7 +289,7 @@ impl Policy {
         self
     }
 
-    /// How often a request is tried at most.
+    /// The largest number of attempts.
     ///
     /// ```
     /// assert_eq!(fetch_proto::Policy::default().attempts_limit(), 3);
@@ -298,7 +299,7 @@ impl Policy {
         self.attempts.get()
     }
 
-    /// The waits before retries.
+    /// The delays before retries.
     ///
     /// ```
     /// assert_eq!(*fetch_proto::Policy::default().backoff_ref(), fetch_proto::Backoff::DEFAULT);
@@ -308,17 +309,17 @@ impl Policy {
         &self.backoff
     }
 
-    /// The faults that are made on purpose.
+    /// The faults that are injected.
     ///
     /// ```
-    /// assert_eq!(*fetch_proto::Policy::default().chaos_ref(), fetch_proto::Chaos::default());
+    /// assert_eq!(*fetch_proto::Policy::default().chaos_ref(), fetch_proto::ChaosPolicy::default());
     /// ```
     #[must_use]
-    pub const fn chaos_ref(&self) -> &Chaos {
+    pub const fn chaos_ref(&self) -> &ChaosPolicy {
         &self.chaos
     }
 
-    /// What is turned to when all else failed.
+    /// The fallback of a failed fetch.
     ///
     /// ```
     /// assert_eq!(*fetch_proto::Policy::default().fallback_ref(), fetch_proto::Fallback::default());
@@ -328,7 +329,7 @@ impl Policy {
         &self.fallback
     }
 
-    /// Whether and when a slow attempt is raced.
+    /// Whether and when a hedge is started.
     ///
     /// ```
     /// assert_eq!(fetch_proto::Policy::default().hedge_ref(), None);
@@ -338,7 +339,7 @@ impl Policy {
         self.hedge.as_ref()
     }
 
-    /// How fast attempts by this policy may begin.
+    /// The rate at which attempts with this policy start.
     ///
     /// ```
     /// assert_eq!(fetch_proto::Policy::default().rate_limit(), None);
@@ -348,27 +349,17 @@ impl Policy {
         self.rate
     }
 
-    /// How redirects are followed.
+    /// How `Retry-After` is handled.
     ///
     /// ```
-    /// assert_eq!(*fetch_proto::Policy::default().redirects_ref(), fetch_proto::Redirects::default());
+    /// assert_eq!(*fetch_proto::Policy::default().retry_after_ref(), fetch_proto::RetryAfterPolicy::DEFAULT);
     /// ```
     #[must_use]
-    pub const fn redirects_ref(&self) -> &Redirects {
-        &self.redirects
-    }
-
-    /// How `Retry-After` is obeyed.
-    ///
-    /// ```
-    /// assert_eq!(*fetch_proto::Policy::default().retry_after_ref(), fetch_proto::RetryAfter::DEFAULT);
-    /// ```
-    #[must_use]
-    pub const fn retry_after_ref(&self) -> &RetryAfter {
+    pub const fn retry_after_ref(&self) -> &RetryAfterPolicy {
         &self.retry_after
     }
 
-    /// The statuses that are retried, where no class was set for them.
+    /// The statuses that are retried unless a class is set for them.
     ///
     /// ```
     /// assert!(fetch_proto::Policy::default().retry_statuses_ref().contains(503));
@@ -378,7 +369,7 @@ impl Policy {
         &self.retry_statuses
     }
 
-    /// How fast a body must come at least.
+    /// The minimum throughput of a body.
     ///
     /// ```
     /// assert_eq!(fetch_proto::Policy::default().stall_ref(), None);
@@ -388,7 +379,7 @@ impl Policy {
         self.stall.as_ref()
     }
 
-    /// The limits on time.
+    /// The time limits.
     ///
     /// ```
     /// let policy = fetch_proto::Policy::default();
@@ -398,16 +389,6 @@ impl Policy {
     pub const fn timeouts_ref(&self) -> &Timeouts {
         &self.timeouts
     }
-
-    /// The limit on the body's size.
-    ///
-    /// ```
-    /// assert_eq!(fetch_proto::Policy::default().max_body_bytes(), 64 << 20);
-    /// ```
-    #[must_use]
-    pub const fn max_body_bytes(&self) -> u64 {
-        self.max_body
-    }
 }
 
 impl Default for Policy {
@@ -415,46 +396,54 @@ impl Default for Policy {
         Self {
             attempts: const { NonZeroU16::new(3).unwrap() },
             backoff: Backoff::DEFAULT,
-            chaos: Chaos::default(),
-            classes: Classes::default(),
+            chaos: ChaosPolicy::default(),
+            classes: RetryClasses::default(),
             drain: 64 << 10,
             fallback: Fallback::default(),
             hedge: None,
             max_body: 64 << 20,
             rate: None,
-            redirects: Redirects::limit(10),
-            retry_after: RetryAfter::DEFAULT,
+            redirects: RedirectPolicy::limit(10),
+            retry_after: RetryAfterPolicy::DEFAULT,
             retry_non_idempotent: false,
             retry_statuses: StatusSet::RETRYABLE,
             stall: None,
             timeouts: Timeouts::DEFAULT,
-            useful: Duration::from_millis(100),
+            min_attempt_time: Duration::from_millis(100),
         }
     }
 }
 
-/// How the wait that a server asks for with `Retry-After` is obeyed.
+/// How a `Retry-After` of the server is handled.
 ///
-/// It is never shortened below what the server asked, unless the caller chooses [`OverCap::Clamp`];
-/// it also pauses the server's whole host, so that queued fetches do not run into the same wall.
+/// The wait is not shortened unless the caller chooses [`OverCap::Clamp`]. It also pauses the host,
+/// so that queued fetches are not rejected in turn.
+///
+/// ```
+/// use core::time::Duration;
+/// use fetch_proto::{OverCap, Policy, RetryAfterPolicy};
+///
+/// let patient = RetryAfterPolicy { cap: Duration::from_secs(600), over: OverCap::Clamp };
+/// let policy = Policy::default().retry_after(patient);
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
-pub struct RetryAfter {
-    /// The longest wait to obey. Default 60 s.
+pub struct RetryAfterPolicy {
+    /// The longest wait that is accepted. Default 60 s.
     pub cap: Duration,
-    /// What to do with a longer one. Default [`OverCap::Fail`].
+    /// What to do with a longer wait. Default [`OverCap::Fail`].
     pub over: OverCap,
 }
 
-impl RetryAfter {
-    /// At most 60 s; a fetch told to wait longer ends with the response it has.
+impl RetryAfterPolicy {
+    /// At most 60 s. A fetch that is asked to wait longer ends with the response it has.
     pub const DEFAULT: Self = Self {
         cap: Duration::from_secs(60),
         over: OverCap::Fail,
     };
 
-    /// How long the host rests after `asked`.
+    /// How long the host is paused if the server asks for `asked`.
     pub(crate) fn pause(&self, asked: Duration) -> Duration {
         match self.over {
             OverCap::Defer => asked,
@@ -463,21 +452,32 @@ impl RetryAfter {
     }
 }
 
-impl Default for RetryAfter {
+impl Default for RetryAfterPolicy {
     fn default() -> Self {
         Self::DEFAULT
     }
 }
 
-/// What to do when a server asks for a longer wait than the cap.
+/// What to do if a server asks for a longer wait than the cap.
+///
+/// ```
+/// # use fetch_proto::testing::{FetchScript, status};
+/// use core::time::Duration;
+/// use fetch_proto::{GiveUpReason, OverCap, Policy, RetryAfterPolicy};
+///
+/// assert_eq!(RetryAfterPolicy::default().over, OverCap::Fail);
+/// let hour = Duration::from_secs(3600);
+/// let run = FetchScript::new(Policy::default()).answers([status(503).retry_after(hour)]).run();
+/// assert_eq!(run.outcome().gave_up, Some(GiveUpReason::RetryAfterTooLong));
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum OverCap {
-    /// Wait for the cap, then try all the same.
+    /// Retry after the cap.
     Clamp,
-    /// Wait as long as asked, if the total limit allows.
+    /// Wait as long as the server asks, if the total limit allows.
     Defer,
-    /// Do not retry: the response is the result.
+    /// Do not retry. The response is the result.
     Fail,
 }

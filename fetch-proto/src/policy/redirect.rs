@@ -1,35 +1,34 @@
-//! Where a redirect leads, and with what: RFC 9110, section 15.4.
-
-use core::fmt;
+//! Redirects by RFC 9110, section 15.4.
 
 use url::Url;
 
-use crate::method::Method;
+use crate::model::failure::RedirectError;
+use crate::model::method::Method;
 
-/// Whether and how far redirects are followed.
+/// Whether and how redirects are followed.
 ///
 /// ```
-/// use fetch_proto::Redirects;
+/// use fetch_proto::RedirectPolicy;
 ///
-/// assert_eq!(Redirects::default(), Redirects::limit(10));
-/// assert_eq!(Redirects::NONE, Redirects::limit(0));
+/// assert_eq!(RedirectPolicy::default(), RedirectPolicy::limit(10));
+/// assert_eq!(RedirectPolicy::NONE, RedirectPolicy::limit(0));
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
-pub struct Redirects {
+pub struct RedirectPolicy {
     pub(crate) max: u16,
     pub(crate) downgrade: bool,
 }
 
-impl Redirects {
-    /// Redirects are not followed: the 3xx response is the result.
+impl RedirectPolicy {
+    /// Redirects are not followed. The 3xx response is the result.
     pub const NONE: Self = Self::limit(0);
 
-    /// Follows at most `max` redirects. Default 10.
+    /// At most `max` redirects are followed. Default 10.
     ///
     /// ```
-    /// let redirects = fetch_proto::Redirects::limit(3);
+    /// let redirects = fetch_proto::RedirectPolicy::limit(3);
     /// ```
     #[must_use]
     pub const fn limit(max: u16) -> Self {
@@ -39,11 +38,11 @@ impl Redirects {
         }
     }
 
-    /// Whether a redirect may lead from https to http. Default no: what was secret would be sent in
-    /// the clear.
+    /// Sets whether a redirect may lead from https to http, where secrets are sent in the clear.
+    /// Default no.
     ///
     /// ```
-    /// let redirects = fetch_proto::Redirects::default().allow_downgrade(true);
+    /// let redirects = fetch_proto::RedirectPolicy::default().allow_downgrade(true);
     /// ```
     #[must_use]
     pub const fn allow_downgrade(mut self, allow: bool) -> Self {
@@ -52,69 +51,37 @@ impl Redirects {
     }
 }
 
-impl Default for Redirects {
+impl Default for RedirectPolicy {
     fn default() -> Self {
         Self::limit(10)
     }
 }
 
-/// Why a redirect was not followed.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
-#[non_exhaustive]
-pub enum RedirectError {
-    /// The request body can be sent only once, and the redirect wants it again.
-    BodyNotReplayable,
-    /// It leads from https to http.
-    Downgrade,
-    /// `Location` is not a URL.
-    InvalidLocation,
-    /// It leads to a scheme other than http and https.
-    Scheme,
-    /// There were as many before as the policy allows.
-    TooMany,
-}
-
-impl fmt::Display for RedirectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::BodyNotReplayable => {
-                "the redirect needs the request body again, a stream sent once"
-            }
-            Self::Downgrade => "the redirect leads from https to http",
-            Self::InvalidLocation => "the redirect's Location is not a URL",
-            Self::Scheme => "the redirect leads to a scheme other than http and https",
-            Self::TooMany => "too many redirects",
-        })
-    }
-}
-
-/// The next request of a fetch that is being redirected.
+/// The request that follows a redirect.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub(crate) struct Hop {
+pub(crate) struct RedirectHop {
     pub(crate) url: Url,
     pub(crate) method: Method,
     pub(crate) send_body: bool,
-    /// Whether the origin changes, so that credentials must not go along.
+    /// Whether the origin changes, so that credentials must not be sent.
     pub(crate) cross_origin: bool,
 }
 
-/// Whether `status` is one that leads to `Location`. 300 and 304 are not: they are answers.
+/// Whether `status` redirects to `Location`. 300 and 304 do not.
 pub(crate) fn is_redirect(status: u16) -> bool {
     matches!(status, 301 | 302 | 303 | 307 | 308)
 }
 
-/// The hop that `status` with `location` asks for.
+/// The request that `status` with `location` leads to.
 pub(crate) fn hop(
     status: u16,
     location: &str,
     from: &Url,
     method: &Method,
     send_body: bool,
-    rules: Redirects,
-) -> Result<Hop, RedirectError> {
+    rules: RedirectPolicy,
+) -> Result<RedirectHop, RedirectError> {
     let mut url = from
         .join(location)
         .map_err(|_| RedirectError::InvalidLocation)?;
@@ -124,7 +91,8 @@ pub(crate) fn hop(
     if from.scheme() == "https" && url.scheme() == "http" && !rules.downgrade {
         return Err(RedirectError::Downgrade);
     }
-    // A server may not hand out credentials to send elsewhere: user and password are ignored.
+    // User and password in `Location` are ignored: a server must not choose the client's
+    // credentials.
     let cleared = url.set_username("").and_then(|()| url.set_password(None));
     cleared.map_err(|()| RedirectError::InvalidLocation)?;
     if url.fragment().is_none() {
@@ -135,7 +103,7 @@ pub(crate) fn hop(
         301 | 302 => *method == Method::Post,
         _ => false,
     };
-    Ok(Hop {
+    Ok(RedirectHop {
         cross_origin: !same_origin(from, &url),
         method: if becomes_get {
             Method::Get
@@ -147,7 +115,7 @@ pub(crate) fn hop(
     })
 }
 
-/// Whether scheme, host and port agree (RFC 6454, section 5).
+/// Whether scheme, host and port are equal (RFC 6454, section 5).
 fn same_origin(a: &Url, b: &Url) -> bool {
     a.scheme() == b.scheme()
         && a.host_str() == b.host_str()
@@ -158,7 +126,7 @@ fn same_origin(a: &Url, b: &Url) -> bool {
 mod tests {
     use super::*;
 
-    fn follow(status: u16, method: &str, location: &str) -> Result<Hop, RedirectError> {
+    fn follow(status: u16, method: &str, location: &str) -> Result<RedirectHop, RedirectError> {
         let from = Url::parse("https://a.test/dir/page#part").unwrap();
         hop(
             status,
@@ -166,12 +134,12 @@ mod tests {
             &from,
             &method.parse().unwrap(),
             true,
-            Redirects::default(),
+            RedirectPolicy::default(),
         )
     }
 
     #[test]
-    fn methods_change_as_rfc_9110_says() {
+    fn methods_change_by_rfc_9110() {
         let table = [
             (301, "GET", "GET", true),
             (301, "POST", "GET", false),
@@ -221,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_in_location_are_ignored_and_the_fragment_is_kept() {
+    fn credentials_in_location_are_ignored_and_the_fragment_is_inherited() {
         let hop = follow(302, "GET", "https://user:secret@b.test/").unwrap();
         assert_eq!(hop.url.as_str(), "https://b.test/#part");
         assert_eq!(

@@ -1,24 +1,23 @@
-//! The curve of [`Jitter::Smooth`](super::Jitter::Smooth), in integers.
+//! The curve of [`Jitter::Smooth`](super::Jitter::Smooth), in integer arithmetic.
 //!
 //! `f(t) = 2^t × tanh(√(4t))`, and the wait before retry `n` is
-//! `(f(n + u) − f(n − 1 + v)) × base / 1.4`, where `u` and `v` are the draws of this retry and of the
-//! one before. The formula is that of George Polevoy, as published in Polly (App-vNext/Polly,
+//! `(f(n + u) − f(n − 1 + v)) × base / 1.4`, where `u` and `v` are the draws of this retry and of
+//! the previous one. The formula is by George Polevoy, published in Polly (App-vNext/Polly,
 //! `src/Polly.Core/Retry/RetryHelper.cs`).
 //!
-//! Everything is fixed point, so that a wait is the same on every machine. The error is less than
-//! `base × 2^(n − 56)`, then the wait is rounded down to the nanosecond.
+//! Fixed-point arithmetic gives the same wait on every machine. The error is less than
+//! `base × 2^(n − 56)`; the wait is rounded down to the nanosecond.
 
-/// 1.0 with 62 bits behind the point.
+/// 1.0 with 62 bits after the binary point.
 const ONE: u64 = 1 << 62;
-/// `ln 2`, with 64 bits behind the point.
+/// `ln 2`, with 64 bits after the binary point.
 const LN_2: u64 = 0xb172_17f7_d1cf_79ab;
-/// `log2 e`, with 63 bits behind the point.
+/// `log2 e`, with 63 bits after the binary point.
 const LOG2_E: u64 = 0xb8aa_3b29_5c17_f0bc;
 
-/// The wait before retry `n` in nanoseconds, for `base` nanoseconds. `draw` and `earlier` are
-/// random words, as fractions of 2^64: this retry's and that of the one before, which the first
-/// ignores.
-/// From retry 64 on the curve is over every `u64`, and so is the wait.
+/// The wait before retry `n` in nanoseconds, for `base` nanoseconds. `draw` and `earlier` are the
+/// random words of this retry and of the one before, as fractions of 2^64; the first retry ignores
+/// `earlier`. From retry 64 on, the curve exceeds `u64` and the wait saturates.
 pub(super) fn wait(base: u64, n: u32, draw: u64, earlier: u64) -> u64 {
     if base == 0 {
         return 0;
@@ -27,7 +26,7 @@ pub(super) fn wait(base: u64, n: u32, draw: u64, earlier: u64) -> u64 {
         return u64::MAX;
     }
     let before = n.checked_sub(1).map_or(0, |n| curve(n, earlier));
-    // Divided by 1.4, so that the medians come near the base, twice the base, and so on.
+    // Divided by 1.4, so that the medians are near the base, twice the base, and so on.
     let rise = curve(n, draw).saturating_sub(before) / 7 * 5;
     let (whole, part) = (rise >> 62, rise % u128::from(ONE));
     let base = u128::from(base);
@@ -35,10 +34,10 @@ pub(super) fn wait(base: u64, n: u32, draw: u64, earlier: u64) -> u64 {
     u64::try_from(wait).unwrap_or(u64::MAX)
 }
 
-/// `f(n + part / 2^64)` with 62 bits behind the point, for `n` below 64.
+/// `f(n + part / 2^64)` with 62 bits after the binary point, for `n` below 64.
 fn curve(n: u32, part: u64) -> u128 {
     let t = u128::from(n) << 64 | u128::from(part);
-    // √t with 61 bits behind the point is 4√t with 59.
+    // √t with 61 bits after the binary point is 4√t with 59.
     let y = (t << 58).isqrt();
     // e^(−y) = 2^(−z) = 2^r / 2^k, with z = y × log2 e = k − r.
     let z = (y * u128::from(LOG2_E)) >> 63;
@@ -51,15 +50,17 @@ fn curve(n: u32, part: u64) -> u128 {
     ((u128::from(exp2(part)) * tanh) >> 62) << n
 }
 
-/// `2^(part / 2^64)` with 62 bits behind the point: the series of `e^x` at `x = part × ln 2`, whose
-/// first term left out is below 2^-76.
+/// `2^(part / 2^64)` with 62 bits after the binary point, by the series of `e^x` at `x = part × ln
+/// 2`. The first omitted term is below 2^-76.
 fn exp2(part: u64) -> u64 {
-    let x = high(part, LN_2);
-    (1..=20).rev().fold(ONE, |sum, k| ONE + high(sum, x) / k)
+    let x = mul_high(part, LN_2);
+    (1..=20)
+        .rev()
+        .fold(ONE, |sum, k| ONE + mul_high(sum, x) / k)
 }
 
 /// The product of a number and a fraction of 2^64.
-fn high(number: u64, fraction: u64) -> u64 {
+fn mul_high(number: u64, fraction: u64) -> u64 {
     ((u128::from(number) * u128::from(fraction)) >> 64) as u64
 }
 
@@ -80,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn integers_follow_the_formula_as_closely_as_floats_can_tell() {
+    fn integer_waits_match_the_formula_in_floating_point() {
         let words = [
             0,
             1,
@@ -104,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ends_of_the_curve_are_where_they_should_be() {
+    fn the_curve_has_the_expected_ends() {
         assert_eq!(curve(0, 0), 0);
         assert_eq!(exp2(0), ONE);
         assert_eq!(wait(0, 5, 7, 7), 0);

@@ -19,10 +19,10 @@ use core::fmt;
 pub struct StatusSet([u64; 8]);
 
 impl StatusSet {
-    /// No status at all.
+    /// The empty set.
     pub const EMPTY: Self = Self([0; 8]);
 
-    /// 408, 425, 429, 500, 502, 503 and 504: the server says, or hints, that later is better.
+    /// 408, 425, 429, 500, 502, 503 and 504: statuses after which a later request may succeed.
     pub const RETRYABLE: Self = Self::EMPTY
         .with(408)
         .with(425)
@@ -32,7 +32,7 @@ impl StatusSet {
         .with(503)
         .with(504);
 
-    /// The set and `status` too. A status outside 100 to 599 changes nothing.
+    /// The set with `status` added. A status outside 100 to 599 is ignored.
     ///
     /// ```
     /// # use fetch_proto::StatusSet;
@@ -40,13 +40,13 @@ impl StatusSet {
     /// ```
     #[must_use]
     pub const fn with(mut self, status: u16) -> Self {
-        if let Some((word, bit)) = place(status) {
+        if let Some((word, bit)) = bit_position(status) {
             self.0[word] |= 1 << bit;
         }
         self
     }
 
-    /// The set without `status`.
+    /// The set with `status` removed.
     ///
     /// ```
     /// # use fetch_proto::StatusSet;
@@ -54,7 +54,7 @@ impl StatusSet {
     /// ```
     #[must_use]
     pub const fn without(mut self, status: u16) -> Self {
-        if let Some((word, bit)) = place(status) {
+        if let Some((word, bit)) = bit_position(status) {
             self.0[word] &= !(1 << bit);
         }
         self
@@ -68,7 +68,7 @@ impl StatusSet {
     /// ```
     #[must_use]
     pub const fn contains(&self, status: u16) -> bool {
-        match place(status) {
+        match bit_position(status) {
             Some((word, bit)) => self.0[word] & (1 << bit) != 0,
             None => false,
         }
@@ -85,7 +85,7 @@ impl StatusSet {
     }
 }
 
-const fn place(status: u16) -> Option<(usize, u32)> {
+const fn bit_position(status: u16) -> Option<(usize, u32)> {
     if status < 100 || status > 599 {
         return None;
     }
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_out_of_range_are_never_in() {
+    fn codes_out_of_range_are_ignored() {
         for status in [0, 99, 600, u16::MAX] {
             assert!(!StatusSet::EMPTY.with(status).contains(status));
         }

@@ -1,34 +1,35 @@
-//! How long each part of a fetch may take.
+//! Time limits of a fetch and its attempts.
 
-use core::fmt;
 use core::time::Duration;
 
-/// The limits on a fetch's time. `None` means no limit of that kind.
+/// The time limits of a fetch. `None` means no limit of that kind.
 ///
 /// ```
 /// use core::time::Duration;
 /// use fetch_proto::Timeouts;
 ///
-/// let timeouts = Timeouts { attempt: Some(Duration::from_secs(10)), ..Timeouts::default() };
+/// let timeouts = Timeouts::default().attempt(Duration::from_secs(10)).queue(None);
 /// assert_eq!(timeouts.total, Some(Duration::from_secs(300)));
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
+#[non_exhaustive]
 pub struct Timeouts {
-    /// From the attempt's dispatch to the end of its body; to its head, where the body is streamed.
+    /// From the start of the attempt to the end of the body; to the head if the body is streamed.
     /// Waiting in the queue does not count. Default 6 s.
     pub attempt: Option<Duration>,
-    /// From the attempt's dispatch to a connection, name resolution and TLS included. Default 10 s,
-    /// so that with the other defaults the attempt's own limit comes first.
+    /// From the start of the attempt to a connection, including name resolution and TLS. Default 10
+    /// s: with the other defaults, the attempt limit applies first.
     pub connect: Option<Duration>,
-    /// From the connection to the response's head. Default none: the attempt's limit bounds it.
+    /// From the connection to the response head. Default none: the attempt limit bounds it.
     pub first_byte: Option<Duration>,
-    /// Between two pieces of the body, while the consumer is reading. Default 30 s.
+    /// Between two chunks of the body, while the consumer reads. Default 30 s.
     pub idle_read: Option<Duration>,
-    /// In the queue, before the first attempt, each retry and each redirect. Default 1 h.
+    /// In the queue, separately before the first attempt, each retry and each redirect. Default 1
+    /// h.
     pub queue: Option<Duration>,
-    /// From the first attempt's dispatch to the end, retries and waits included. Default 5 min.
+    /// From the start of the first attempt to the end, including retries and waits. Default 5 min.
     pub total: Option<Duration>,
 }
 
@@ -52,46 +53,82 @@ impl Timeouts {
         queue: Some(Duration::from_secs(3600)),
         total: Some(Duration::from_secs(300)),
     };
+
+    /// Sets the limit [`attempt`](field@Self::attempt).
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// let timeouts = fetch_proto::Timeouts::default().attempt(Duration::from_secs(10));
+    /// ```
+    #[must_use]
+    pub fn attempt(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.attempt = limit.into();
+        self
+    }
+
+    /// Sets the limit [`connect`](field@Self::connect).
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// let timeouts = fetch_proto::Timeouts::default().connect(Duration::from_secs(3));
+    /// ```
+    #[must_use]
+    pub fn connect(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.connect = limit.into();
+        self
+    }
+
+    /// Sets the limit [`first_byte`](field@Self::first_byte).
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// let timeouts = fetch_proto::Timeouts::default().first_byte(Duration::from_secs(2));
+    /// ```
+    #[must_use]
+    pub fn first_byte(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.first_byte = limit.into();
+        self
+    }
+
+    /// Sets the limit [`idle_read`](field@Self::idle_read).
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// let timeouts = fetch_proto::Timeouts::default().idle_read(Duration::from_secs(5));
+    /// ```
+    #[must_use]
+    pub fn idle_read(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.idle_read = limit.into();
+        self
+    }
+
+    /// Sets the limit [`queue`](field@Self::queue).
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// let timeouts = fetch_proto::Timeouts::default().queue(Duration::from_secs(60));
+    /// ```
+    #[must_use]
+    pub fn queue(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.queue = limit.into();
+        self
+    }
+
+    /// Sets the limit [`total`](field@Self::total).
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// let timeouts = fetch_proto::Timeouts::default().total(Duration::from_secs(90));
+    /// ```
+    #[must_use]
+    pub fn total(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.total = limit.into();
+        self
+    }
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
         Self::DEFAULT
-    }
-}
-
-/// One of the limits in [`Timeouts`].
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
-#[non_exhaustive]
-pub enum Limit {
-    /// [`Timeouts::attempt`].
-    Attempt,
-    /// [`Timeouts::connect`].
-    Connect,
-    /// [`Timeouts::first_byte`].
-    FirstByte,
-    /// [`Timeouts::idle_read`].
-    IdleRead,
-    /// [`Timeouts::queue`].
-    Queue,
-    /// The least flow of a body: [`Policy::stall`](crate::Policy::stall).
-    Throughput,
-    /// [`Timeouts::total`].
-    Total,
-}
-
-impl fmt::Display for Limit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Attempt => "attempt",
-            Self::Connect => "connect",
-            Self::FirstByte => "first byte",
-            Self::IdleRead => "idle read",
-            Self::Queue => "queue",
-            Self::Throughput => "throughput",
-            Self::Total => "total",
-        })
     }
 }

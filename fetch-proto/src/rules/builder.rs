@@ -1,30 +1,30 @@
-//! Building rules.
+//! The builder of rules.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::matcher::Matcher;
-use super::{Pattern, Rule, RuleError, Rules};
+use super::matcher::RuleMatcher;
+use super::{PolicyRules, Rule, RuleError, RulePattern};
 use crate::policy::Policy;
 
-/// A list of rules in the making: see [`Rules::builder`].
+/// Builder of [`PolicyRules`]: see [`PolicyRules::builder`].
 #[derive(Clone, Debug)]
-pub struct RulesBuilder {
+pub struct PolicyRulesBuilder {
     pub(super) rules: Vec<Rule>,
     pub(super) default: Option<Arc<Policy>>,
     pub(super) error: Option<RuleError>,
 }
 
-impl RulesBuilder {
-    /// Adds a rule after those before: a [`Pattern`], or its text form, and the policy it chooses.
+impl PolicyRulesBuilder {
+    /// Appends a rule: a [`RulePattern`] or its text form, and the policy it selects.
     ///
-    /// An invalid text is reported by [`build`](Self::build).
+    /// [`build`](Self::build) reports an invalid text.
     ///
     /// ```
-    /// use fetch_proto::{Method, Pattern, Policy, Rules};
+    /// use fetch_proto::{Method, RulePattern, Policy, PolicyRules};
     ///
-    /// let upload = Pattern::glob("/upload/**")?.methods([Method::Put]);
-    /// let rules = Rules::builder()
+    /// let upload = RulePattern::glob("/upload/**")?.methods([Method::Put]);
+    /// let rules = PolicyRules::builder()
     ///     .rule(upload, Policy::default().attempts(1))
     ///     .rule("regex:[.](zip|tar)$", Policy::default().max_body(1 << 30))
     ///     .build()?;
@@ -33,7 +33,7 @@ impl RulesBuilder {
     #[must_use]
     pub fn rule<P>(mut self, pattern: P, policy: impl Into<Arc<Policy>>) -> Self
     where
-        P: TryInto<Pattern>,
+        P: TryInto<RulePattern>,
         P::Error: Into<RuleError>,
     {
         match pattern.try_into() {
@@ -49,11 +49,11 @@ impl RulesBuilder {
         self
     }
 
-    /// Sets the policy of requests that no rule matches. Default [`Policy::default`].
+    /// Sets the policy of requests without a matching rule. Default [`Policy::default`].
     ///
     /// ```
-    /// use fetch_proto::{Policy, Rules};
-    /// let rules = Rules::builder().default(Policy::default().attempts(1)).build()?;
+    /// use fetch_proto::{Policy, PolicyRules};
+    /// let rules = PolicyRules::builder().default(Policy::default().attempts(1)).build()?;
     /// # Ok::<(), fetch_proto::RuleError>(())
     /// ```
     #[must_use]
@@ -66,21 +66,21 @@ impl RulesBuilder {
     ///
     /// # Errors
     ///
-    /// A rule's text is invalid, or the rules are too large together (1 MiB compiled). The error
-    /// names the first such rule.
+    /// A rule's text is invalid, or the rules together exceed 1 MiB when compiled. The error names
+    /// the first rule concerned.
     ///
     /// ```
-    /// use fetch_proto::{Policy, Rules};
-    /// let error = Rules::builder().rule("regex:(a", Policy::default()).build().unwrap_err();
+    /// use fetch_proto::{Policy, PolicyRules};
+    /// let error = PolicyRules::builder().rule("regex:(a", Policy::default()).build().unwrap_err();
     /// assert_eq!(error.to_string(), r#"rule 1: "regex:(a": at 7: unclosed group"#);
     /// ```
-    pub fn build(self) -> Result<Rules, RuleError> {
+    pub fn build(self) -> Result<PolicyRules, RuleError> {
         if let Some(error) = self.error {
             return Err(error);
         }
         let patterns: Vec<_> = self.rules.iter().map(|rule| &rule.pattern).collect();
-        Ok(Rules {
-            matcher: Arc::new(Matcher::new(&patterns)?),
+        Ok(PolicyRules {
+            matcher: Arc::new(RuleMatcher::new(&patterns)?),
             default: self.default.unwrap_or_else(|| Arc::new(Policy::default())),
             rules: self.rules.into(),
         })

@@ -1,4 +1,4 @@
-//! What is wrong with a rule, and where.
+//! Errors of rules.
 
 use alloc::boxed::Box;
 use core::convert::Infallible;
@@ -6,12 +6,12 @@ use core::fmt::{self, Write};
 
 /// A rule's pattern is invalid.
 ///
-/// `{}` tells it in one line; `{:#}` points a caret at the place.
+/// `{}` formats it as one line; `{:#}` adds a caret below the position.
 ///
 /// ```
-/// use fetch_proto::Pattern;
+/// use fetch_proto::RulePattern;
 ///
-/// let error = Pattern::parse("regex:(a").unwrap_err();
+/// let error = RulePattern::parse("regex:(a").unwrap_err();
 /// assert_eq!(error.to_string(), r#""regex:(a": at 7: unclosed group"#);
 /// assert_eq!(format!("{error:#}"), "unclosed group\n  regex:(a\n        ^");
 /// ```
@@ -20,32 +20,32 @@ pub struct RuleError {
     rule: Option<usize>,
     text: Box<str>,
     position: usize,
-    reason: RuleReason,
+    kind: RuleErrorKind,
 }
 
 /// Why a rule's pattern is invalid.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
-pub enum RuleReason {
-    /// There is nothing to match.
+pub enum RuleErrorKind {
+    /// The pattern is empty.
     Empty,
-    /// The host is not one that a URL can have.
+    /// The host is not valid in a URL.
     Host,
-    /// The method is no token, or a standard one in lower case, which no request would have.
+    /// The method is not a token, or a standard method in lower case, which no request has.
     Method,
-    /// A character that never occurs in a URL as it is sent, where it is percent-encoded.
+    /// A character that a URL only contains in percent-encoded form.
     NeverInUrl(char),
     /// The port is not a number from 1 to 65535.
     Port,
     /// The glob's range ends before it starts, such as `[z-a]`.
     Range,
-    /// The regular expression is invalid; the text is the parser's own.
+    /// The regular expression is invalid; contains the parser's message.
     Regex(Box<str>),
-    /// The text, or what it compiles to, is too large, alone or with the rules before it.
+    /// The pattern or its compiled form is too large, alone or with the preceding rules.
     TooLarge,
     /// The glob's braces are nested too deeply.
     TooNested,
-    /// The glob's `\` has nothing after it.
+    /// The glob ends with a `\`.
     TrailingEscape,
     /// The glob's `[` or `{` is never closed.
     Unclosed(char),
@@ -54,19 +54,19 @@ pub enum RuleReason {
 }
 
 impl RuleError {
-    pub(super) fn new(text: &str, position: usize, reason: RuleReason) -> Self {
+    pub(super) fn new(text: &str, position: usize, kind: RuleErrorKind) -> Self {
         Self {
             rule: None,
             text: text.into(),
             position,
-            reason,
+            kind,
         }
     }
 
-    /// The same error, found in the rule with this index (from 0) of a list.
+    /// Adds the index of the rule in its list, from 0.
     ///
     /// ```
-    /// let error = fetch_proto::Pattern::parse("host:").unwrap_err().in_rule(2);
+    /// let error = fetch_proto::RulePattern::parse("host:").unwrap_err().in_rule(2);
     /// assert!(error.to_string().starts_with("rule 3: "));
     /// ```
     #[must_use]
@@ -75,10 +75,10 @@ impl RuleError {
         self
     }
 
-    /// The index, from 0, of the rule in its list, if it was in one. Messages count from 1.
+    /// The index of the rule in its list, from 0, if it is in a list. Messages count from 1.
     ///
     /// ```
-    /// let error = fetch_proto::Pattern::parse("").unwrap_err();
+    /// let error = fetch_proto::RulePattern::parse("").unwrap_err();
     /// assert_eq!(error.rule(), None);
     /// ```
     #[must_use]
@@ -89,7 +89,7 @@ impl RuleError {
     /// The pattern's text form.
     ///
     /// ```
-    /// let error = fetch_proto::Pattern::glob("{a").unwrap_err();
+    /// let error = fetch_proto::RulePattern::glob("{a").unwrap_err();
     /// assert_eq!(error.text(), "glob:{a");
     /// ```
     #[must_use]
@@ -97,10 +97,11 @@ impl RuleError {
         &self.text
     }
 
-    /// Where in [`text`](Self::text) it is wrong, in bytes from 0. Messages count characters from 1.
+    /// Position of the error in [`text`](Self::text), in bytes from 0. Messages count characters
+    /// from 1.
     ///
     /// ```
-    /// let error = fetch_proto::Pattern::glob("{a").unwrap_err();
+    /// let error = fetch_proto::RulePattern::glob("{a").unwrap_err();
     /// assert_eq!(error.position(), 5);
     /// ```
     #[must_use]
@@ -108,15 +109,15 @@ impl RuleError {
         self.position
     }
 
-    /// What is wrong.
+    /// The kind of error.
     ///
     /// ```
-    /// use fetch_proto::{Pattern, RuleReason};
-    /// assert_eq!(*Pattern::glob("{a").unwrap_err().reason(), RuleReason::Unclosed('{'));
+    /// use fetch_proto::{RulePattern, RuleErrorKind};
+    /// assert_eq!(*RulePattern::glob("{a").unwrap_err().kind(), RuleErrorKind::Unclosed('{'));
     /// ```
     #[must_use]
-    pub fn reason(&self) -> &RuleReason {
-        &self.reason
+    pub fn kind(&self) -> &RuleErrorKind {
+        &self.kind
     }
 
     fn column(&self) -> usize {
@@ -132,20 +133,16 @@ impl fmt::Display for RuleError {
             write!(f, "rule {}: ", index + 1)?;
         }
         if !f.alternate() {
-            let Self { text, reason, .. } = self;
-            return write!(
-                f,
-                "\"{}\": at {}: {reason}",
-                OneLine(text),
-                self.column() + 1
-            );
+            let Self { text, kind, .. } = self;
+            return write!(f, "\"{}\": at {}: {kind}", OneLine(text), self.column() + 1);
         }
         let (text, column) = (OneLine(&self.text), self.column());
-        write!(f, "{}\n  {text}\n  {:column$}^", self.reason, "")
+        write!(f, "{}\n  {text}\n  {:column$}^", self.kind, "")
     }
 }
 
-/// A text with every control character shown as a space, so that columns hold and logs stay whole.
+/// Displays a text with control characters replaced by spaces, which keeps columns aligned and logs
+/// on one line.
 struct OneLine<'a>(&'a str);
 
 impl fmt::Display for OneLine<'_> {
@@ -156,26 +153,26 @@ impl fmt::Display for OneLine<'_> {
     }
 }
 
-impl fmt::Display for RuleReason {
+impl fmt::Display for RuleErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Empty => "nothing to match: write \"glob:**\" for every URL",
             Self::Host => "not a host: write one such as example.com, *.example.com or [::1]",
             Self::Method => "not a method: write tokens such as GET,POST (case matters)",
-            Self::NeverInUrl(' ') => "no URL holds a space: write %20",
-            Self::NeverInUrl(c) if c.is_control() => "no URL holds a control character",
+            Self::NeverInUrl(' ') => "URLs contain no spaces: write %20",
+            Self::NeverInUrl(c) if c.is_control() => "URLs contain no control characters",
             Self::NeverInUrl(c) => {
-                return write!(f, "no URL holds {c:?}: write it percent-encoded");
+                return write!(f, "URLs do not contain {c:?}: write it percent-encoded");
             }
             Self::Port => "not a port: write a number from 1 to 65535",
             Self::Range => "the range ends before it starts",
-            Self::Regex(reason) => reason,
+            Self::Regex(message) => message,
             Self::TooLarge => "too large: shorten it, or its repetitions",
             Self::TooNested => "braces nested too deeply",
             Self::TrailingEscape => "nothing after the backslash",
             Self::Unclosed('{') => "unclosed brace: write \"}\", or \"\\{\" for the character",
             Self::Unclosed(_) => "unclosed class: write \"]\", or \"\\[\" for the character",
-            Self::Unopened => "brace never opened: write \"\\}\" for the character",
+            Self::Unopened => "unopened brace: write \"\\}\" for the character",
         })
     }
 }

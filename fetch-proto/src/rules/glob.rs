@@ -1,19 +1,20 @@
-//! Globs over URLs. The crates for globs are made for file names, and need `std`.
+//! Globs over URLs. Published glob crates are for file names and need `std`.
 
 use alloc::vec::Vec;
 
 use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, Hir, Look, Repetition};
 
-use super::error::RuleReason;
-use super::url_pattern::{Fault, SCHEME, syntax};
+use super::error::RuleErrorKind;
+use super::syntax::{PatternFault, SCHEME, parse_regex};
 
 const MAX_DEPTH: usize = 16;
 
-/// The URLs that `glob`, ASCII without spaces, matches. See [`Pattern::glob`](super::Pattern::glob).
-pub(super) fn hir(glob: &str) -> Result<Hir, Fault> {
+/// The expression of `glob`, which is ASCII without spaces. See
+/// [`RulePattern::glob`](super::RulePattern::glob).
+pub(super) fn hir(glob: &str) -> Result<Hir, PatternFault> {
     let scheme = glob.find("://").filter(|end| !glob[..*end].contains('/'));
     let authority = scheme.map_or(0, |end| end + 3);
-    let mut parser = Parser {
+    let mut parser = GlobParser {
         glob: glob.as_bytes(),
         at: 0,
         end: authority,
@@ -25,34 +26,34 @@ pub(super) fn hir(glob: &str) -> Result<Hir, Fault> {
     if scheme.is_some() {
         parts.extend([Hir::look(Look::Start), parser.sequence()?]);
     } else if glob.starts_with('/') {
-        parts.push(syntax(&[SCHEME, "[^/?#]*"].concat())?);
+        parts.push(parse_regex(&[SCHEME, "[^/?#]*"].concat())?);
     } else {
-        parts.push(syntax(SCHEME)?);
+        parts.push(parse_regex(SCHEME)?);
     }
     parser.end = glob.len();
     parser.path = false;
     parts.push(parser.sequence()?);
     if !parser.query {
-        parts.push(syntax(r"(?s:(?:\?.*)?)")?);
+        parts.push(parse_regex(r"(?s:(?:\?.*)?)")?);
     }
     parts.push(Hir::look(Look::End));
     Ok(Hir::concat(parts))
 }
 
-struct Parser<'a> {
+struct GlobParser<'a> {
     glob: &'a [u8],
     at: usize,
     end: usize,
     depth: usize,
-    /// Whether the glob has come to the path: before it, case is ignored.
+    /// Whether the parser has reached the path; case is ignored before it.
     path: bool,
-    /// Whether the glob has come to the query.
+    /// Whether the parser has reached the query.
     query: bool,
 }
 
-impl Parser<'_> {
-    /// Everything up to the end, or within braces up to the next `,` or `}`.
-    fn sequence(&mut self) -> Result<Hir, Fault> {
+impl GlobParser<'_> {
+    /// Parses up to the end, or within braces up to the next `,` or `}`.
+    fn sequence(&mut self) -> Result<Hir, PatternFault> {
         let mut parts = Vec::new();
         while let Some(byte) = self.peek() {
             parts.push(match byte {
@@ -63,7 +64,7 @@ impl Parser<'_> {
                 }
                 b'[' => self.class()?,
                 b'{' => self.braces()?,
-                b'}' if self.depth == 0 => return Err((self.at, RuleReason::Unopened)),
+                b'}' if self.depth == 0 => return Err((self.at, RuleErrorKind::Unopened)),
                 b'}' | b',' if self.depth > 0 => break,
                 _ => Hir::literal([self.literal()?]),
             });
@@ -75,12 +76,12 @@ impl Parser<'_> {
         self.glob[..self.end].get(self.at).copied()
     }
 
-    fn literal(&mut self) -> Result<u8, Fault> {
+    fn literal(&mut self) -> Result<u8, PatternFault> {
         let start = self.at;
         if self.peek() == Some(b'\\') {
             self.at += 1;
         }
-        let byte = self.peek().ok_or((start, RuleReason::TrailingEscape))?;
+        let byte = self.peek().ok_or((start, RuleErrorKind::TrailingEscape))?;
         self.path |= byte == b'/';
         self.query |= byte == b'?';
         self.at += 1;
@@ -109,13 +110,13 @@ impl Parser<'_> {
         any
     }
 
-    /// A character of a segment.
+    /// Any character of a path segment.
     fn one(&self) -> Hir {
         class(if self.query { b"/" } else { b"/?" })
     }
 
-    fn class(&mut self) -> Result<Hir, Fault> {
-        let unclosed = (self.at, RuleReason::Unclosed('['));
+    fn class(&mut self) -> Result<Hir, PatternFault> {
+        let unclosed = (self.at, RuleErrorKind::Unclosed('['));
         self.at += 1;
         let negated = matches!(self.peek(), Some(b'!' | b'^'));
         self.at += usize::from(negated);
@@ -135,7 +136,7 @@ impl Parser<'_> {
         Ok(Hir::class(Class::Bytes(set)))
     }
 
-    fn range(&mut self) -> Result<ClassBytesRange, Fault> {
+    fn range(&mut self) -> Result<ClassBytesRange, PatternFault> {
         let start = self.at;
         let low = self.literal()?;
         let open = self.peek() == Some(b'-') && self.glob.get(self.at + 1) != Some(&b']');
@@ -143,21 +144,21 @@ impl Parser<'_> {
             return Ok(ClassBytesRange::new(low, low));
         }
         self.at += 1;
-        let high = self.literal().map_err(|_| (start, RuleReason::Range))?;
+        let high = self.literal().map_err(|_| (start, RuleErrorKind::Range))?;
         if high < low {
-            return Err((start, RuleReason::Range));
+            return Err((start, RuleErrorKind::Range));
         }
         Ok(ClassBytesRange::new(low, high))
     }
 
-    fn braces(&mut self) -> Result<Hir, Fault> {
+    fn braces(&mut self) -> Result<Hir, PatternFault> {
         let open = self.at;
         if self.depth == MAX_DEPTH {
-            return Err((open, RuleReason::TooNested));
+            return Err((open, RuleErrorKind::TooNested));
         }
         self.depth += 1;
         let mut choices = Vec::new();
-        // Each choice begins where the braces do, be it in the host, and may end in the path.
+        // Every alternative starts in the part of the URL where the brace opens.
         let (before, mut after) = (self.path, self.path);
         loop {
             self.at += 1;
@@ -167,7 +168,7 @@ impl Parser<'_> {
             match self.peek() {
                 Some(b',') => {}
                 Some(_) => break,
-                None => return Err((open, RuleReason::Unclosed('{'))),
+                None => return Err((open, RuleErrorKind::Unclosed('{'))),
             }
         }
         self.at += 1;
@@ -177,7 +178,7 @@ impl Parser<'_> {
     }
 }
 
-/// Any byte but `excluded`.
+/// Any byte except `excluded`.
 fn class(excluded: &[u8]) -> Hir {
     let mut set = byte_set(excluded);
     set.negate();

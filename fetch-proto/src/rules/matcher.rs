@@ -1,4 +1,4 @@
-//! All rules tried in one pass over the URL.
+//! Matching of all rules in one pass over the URL.
 
 use alloc::borrow::Cow;
 use alloc::string::ToString;
@@ -11,120 +11,120 @@ use regex_automata::{Anchored, Input};
 use regex_syntax::hir::Hir;
 use url::{Position, Url};
 
-use super::error::{RuleError, RuleReason};
-use super::pattern::Pattern;
-use crate::method::Method;
+use super::error::{RuleError, RuleErrorKind};
+use super::pattern::RulePattern;
+use crate::model::method::Method;
 
-/// The most memory that all compiled rules may take together, tables grown later left out.
+/// Maximum memory of all compiled rules together, without the tables of the lazy DFA.
 const MAX_COMPILED: usize = 1 << 20;
-/// The most memory that the tables of one pass, which grow as URLs are seen, may take. When they are
-/// full they are emptied: matching stays correct, and gets slower.
+/// Maximum memory of one pass's lazy DFA tables, which grow during matching. They are cleared when
+/// full, which only makes matching slower.
 const MAX_TABLES: usize = 1 << 20;
 
-/// Finds the first rule that matches.
-pub(super) struct Matcher {
-    /// For each method that some rule names, where its pass is.
-    named: Vec<(Method, usize)>,
-    /// The first is for the methods that no rule names.
-    passes: Vec<Pass>,
+/// Finds the first matching rule.
+pub(super) struct RuleMatcher {
+    /// Index of the pass of each method that a rule names.
+    by_method: Vec<(Method, usize)>,
+    /// The first pass is for all other methods.
+    passes: Vec<MatchPass>,
 }
 
-/// The rules that apply to some methods, merged.
-struct Pass {
+/// The rules that apply to a set of methods, merged into one expression.
+struct MatchPass {
     rules: Vec<usize>,
     regex: Option<Regex>,
-    /// A rule for every URL: those after it can never be first.
+    /// First rule without a URL pattern, which matches every URL; later rules are unreachable.
     last: Option<usize>,
 }
 
-/// What searching needs to remember, of one who searches alone: nobody else need be kept away from it.
-/// It is for one set of rules.
+/// Search caches of a single caller, which avoid the locked pool inside `Regex`. Valid for one set
+/// of rules.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Scratch(Vec<Option<Cache>>);
+pub(crate) struct MatcherCache(Vec<Option<Cache>>);
 
-impl Matcher {
+impl RuleMatcher {
     pub(super) fn empty() -> Self {
-        let none = Pass {
+        let none = MatchPass {
             rules: Vec::new(),
             regex: None,
             last: None,
         };
         Self {
-            named: Vec::new(),
+            by_method: Vec::new(),
             passes: [none].into(),
         }
     }
 
-    pub(super) fn new(patterns: &[&Pattern]) -> Result<Self, RuleError> {
+    pub(super) fn new(patterns: &[&RulePattern]) -> Result<Self, RuleError> {
         let mut matcher = Self {
-            named: Vec::new(),
+            by_method: Vec::new(),
             passes: Vec::new(),
         };
-        let mut room = MAX_COMPILED;
-        matcher.pass(None, patterns, &mut room)?;
+        let mut budget = MAX_COMPILED;
+        matcher.add_pass(None, patterns, &mut budget)?;
         for method in patterns.iter().flat_map(|pattern| &pattern.methods) {
-            if matcher.named.iter().all(|(known, _)| known != method) {
-                let place = matcher.pass(Some(method), patterns, &mut room)?;
-                matcher.named.push((method.clone(), place));
+            if matcher.by_method.iter().all(|(known, _)| known != method) {
+                let index = matcher.add_pass(Some(method), patterns, &mut budget)?;
+                matcher.by_method.push((method.clone(), index));
             }
         }
         Ok(matcher)
     }
 
-    /// The pass for `method`, shared with the methods that the same rules apply to.
-    fn pass(
+    /// Returns the index of the pass for `method`. Methods with the same rules share a pass.
+    fn add_pass(
         &mut self,
         method: Option<&Method>,
-        patterns: &[&Pattern],
-        room: &mut usize,
+        patterns: &[&RulePattern],
+        budget: &mut usize,
     ) -> Result<usize, RuleError> {
-        let (rules, last) = applicable(method, patterns);
-        let same = |pass: &Pass| pass.rules == rules && pass.last == last;
-        if let Some(place) = self.passes.iter().position(same) {
-            return Ok(place);
+        let (rules, last) = applicable_rules(method, patterns);
+        let same = |pass: &MatchPass| pass.rules == rules && pass.last == last;
+        if let Some(index) = self.passes.iter().position(same) {
+            return Ok(index);
         }
-        let regex = compile(&rules, patterns, room)?;
-        self.passes.push(Pass { rules, regex, last });
+        let regex = compile(&rules, patterns, budget)?;
+        self.passes.push(MatchPass { rules, regex, last });
         Ok(self.passes.len() - 1)
     }
 
-    pub(super) fn first(&self, method: &Method, url: &Url) -> Option<usize> {
-        let pass = &self.passes[self.place(method)];
+    pub(super) fn find_first(&self, method: &Method, url: &Url) -> Option<usize> {
+        let pass = &self.passes[self.pass_index(method)];
         let found = pass.regex.as_ref().and_then(|regex| {
-            let text = subject(url);
+            let text = matched_part(url);
             regex.search_half(&Input::new(&*text).anchored(Anchored::Yes))
         });
         found.map_or(pass.last, |found| Some(pass.rules[found.pattern()]))
     }
 
-    /// The same, with `scratch` for memory.
-    pub(super) fn first_in(
+    /// Like `first`, with the caller's caches.
+    pub(super) fn find_first_with(
         &self,
-        scratch: &mut Scratch,
+        scratch: &mut MatcherCache,
         method: &Method,
         url: &Url,
     ) -> Option<usize> {
-        let place = self.place(method);
-        let pass = &self.passes[place];
+        let index = self.pass_index(method);
+        let pass = &self.passes[index];
         let found = pass.regex.as_ref().and_then(|regex| {
-            let text = subject(url);
+            let text = matched_part(url);
             let caches = &mut scratch.0;
             caches.resize(self.passes.len().max(caches.len()), None);
-            let cache = caches[place].get_or_insert_with(|| regex.create_cache());
+            let cache = caches[index].get_or_insert_with(|| regex.create_cache());
             regex.search_half_with(cache, &Input::new(&*text).anchored(Anchored::Yes))
         });
         found.map_or(pass.last, |found| Some(pass.rules[found.pattern()]))
     }
 
-    fn place(&self, method: &Method) -> usize {
-        let mut named = self.named.iter();
+    fn pass_index(&self, method: &Method) -> usize {
+        let mut named = self.by_method.iter();
         let named = named.find(|(named, _)| named == method);
         named.map_or(0, |(_, at)| *at)
     }
 }
 
-/// What patterns see of a URL: all but user, password and fragment.
-fn subject(url: &Url) -> Cow<'_, str> {
+/// The part of a URL that patterns match: all except user, password and fragment.
+fn matched_part(url: &Url) -> Cow<'_, str> {
     let rest = &url[Position::BeforeHost..Position::AfterQuery];
     let credentials = &url[Position::BeforeUsername..Position::BeforeHost];
     if credentials.is_empty() {
@@ -133,8 +133,12 @@ fn subject(url: &Url) -> Cow<'_, str> {
     Cow::Owned([&url[..Position::BeforeUsername], rest].concat())
 }
 
-/// The rules for `method` that look at the URL, and the first that takes every URL, if any.
-fn applicable(method: Option<&Method>, patterns: &[&Pattern]) -> (Vec<usize>, Option<usize>) {
+/// The rules with URL patterns that apply to `method`, up to the first rule without one, and that
+/// rule, if any.
+fn applicable_rules(
+    method: Option<&Method>,
+    patterns: &[&RulePattern],
+) -> (Vec<usize>, Option<usize>) {
     let mut rules = Vec::new();
     for (index, pattern) in patterns.iter().enumerate() {
         let named = method.is_some_and(|method| pattern.methods.contains(method));
@@ -149,24 +153,24 @@ fn applicable(method: Option<&Method>, patterns: &[&Pattern]) -> (Vec<usize>, Op
     (rules, None)
 }
 
-/// Merges the rules into one expression whose match tells the first of them.
+/// Merges the rules into one expression whose match identifies the first matching rule.
 ///
-/// Each begins at the first byte of the URL, so all matches start at the same place; among those,
-/// leftmost-first search prefers the earlier alternative, however far it must read for it.
+/// Every pattern is anchored at the start of the URL, so all matches start at the same position;
+/// among those, leftmost-first search prefers the earliest pattern.
 fn compile(
     rules: &[usize],
-    patterns: &[&Pattern],
-    room: &mut usize,
+    patterns: &[&RulePattern],
+    budget: &mut usize,
 ) -> Result<Option<Regex>, RuleError> {
     let too_large = |index: usize| {
-        RuleError::new(&patterns[index].to_string(), 0, RuleReason::TooLarge).in_rule(index)
+        RuleError::new(&patterns[index].to_string(), 0, RuleErrorKind::TooLarge).in_rule(index)
     };
     let mut hirs: Vec<&Hir> = Vec::new();
     for index in rules {
         let Some(url) = &patterns[*index].url else {
             continue;
         };
-        *room = room
+        *budget = budget
             .checked_sub(url.cost)
             .ok_or_else(|| too_large(*index))?;
         hirs.push(&url.hir);
@@ -185,9 +189,9 @@ fn compile(
     built.map(Some).map_err(|_| too_large(*last))
 }
 
-impl fmt::Debug for Matcher {
+impl fmt::Debug for RuleMatcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Matcher")
+        f.debug_struct("RuleMatcher")
             .field("passes", &self.passes.len())
             .finish_non_exhaustive()
     }

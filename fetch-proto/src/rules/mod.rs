@@ -1,4 +1,4 @@
-//! Which policy a request gets: ordered rules over its method and URL.
+//! Selection of a request's policy: ordered rules over its method and URL.
 
 mod builder;
 mod error;
@@ -8,6 +8,7 @@ mod matcher;
 mod pattern;
 #[cfg(feature = "serde")]
 mod serial;
+mod syntax;
 #[cfg(test)]
 mod tests;
 mod url_pattern;
@@ -17,30 +18,30 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-pub use builder::RulesBuilder;
-pub use error::{RuleError, RuleReason};
-use matcher::Matcher;
-pub(crate) use matcher::Scratch;
-pub use pattern::Pattern;
+pub use builder::PolicyRulesBuilder;
+pub use error::{RuleError, RuleErrorKind};
+pub(crate) use matcher::MatcherCache;
+use matcher::RuleMatcher;
+pub use pattern::RulePattern;
 use url::Url;
 
-use crate::method::Method;
+use crate::model::method::Method;
 use crate::policy::Policy;
 
-/// Ordered rules that choose a [`Policy`] by method and URL: the first rule that matches wins.
+/// Ordered rules that select a [`Policy`] by method and URL: the first matching rule wins.
 ///
-/// All rules are tried in one pass over the URL: about 0.1 µs for ten rules and a URL of 60 bytes.
-/// Once warm, only a URL with a user or password takes an allocation. A clone shares everything.
+/// All rules are matched in one pass over the URL: about 0.1 µs for ten rules and a URL of 60 bytes.
+/// After warm-up, only a URL with credentials needs an allocation. Clones share all data.
 ///
-/// The default is the project's own: a URL with `/delay/` in it has 10 s for each attempt, one with
-/// `/status/` 8 s, any other 6 s.
+/// The default has two rules: URLs that contain `/delay/` have an attempt timeout of 10 s, those
+/// with `/status/` 8 s, and all others 6 s.
 ///
 /// ```
 /// use core::time::Duration;
-/// use fetch_proto::{Method, Pattern, Policy, Rules};
+/// use fetch_proto::{Method, RulePattern, Policy, PolicyRules};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let rules = Rules::builder()
-///     .rule(Pattern::substring("/delay/")?, Policy::default().attempts(1))
+/// let rules = PolicyRules::builder()
+///     .rule(RulePattern::substring("/delay/")?, Policy::default().attempts(1))
 ///     .rule("host:*.example.com", Policy::default().attempt_timeout(Duration::from_secs(2)))
 ///     .default(Policy::default())
 ///     .build()?;
@@ -49,87 +50,59 @@ use crate::policy::Policy;
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
-pub struct Rules {
+pub struct PolicyRules {
     rules: Arc<[Rule]>,
     default: Arc<Policy>,
-    matcher: Arc<Matcher>,
+    matcher: Arc<RuleMatcher>,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct Rule {
-    pattern: Pattern,
+    pattern: RulePattern,
     policy: Arc<Policy>,
 }
 
-impl Rules {
-    /// Starts a list of rules. Until it is told, the default policy is [`Policy::default`].
+impl PolicyRules {
+    /// Starts an empty list of rules with [`Policy::default`] as default policy.
     ///
     /// ```
-    /// use fetch_proto::{Policy, Rules};
-    /// let rules = Rules::builder().rule("/slow/", Policy::default().attempts(1)).build()?;
+    /// use fetch_proto::{Policy, PolicyRules};
+    /// let rules = PolicyRules::builder().rule("/slow/", Policy::default().attempts(1)).build()?;
     /// assert_eq!(rules.iter().count(), 1);
     /// # Ok::<(), fetch_proto::RuleError>(())
     /// ```
     #[must_use]
-    pub fn builder() -> RulesBuilder {
-        RulesBuilder {
+    pub fn builder() -> PolicyRulesBuilder {
+        PolicyRulesBuilder {
             rules: Vec::new(),
             default: None,
             error: None,
         }
     }
 
-    /// No rule: `policy` for every request.
+    /// `policy` for every request, without rules.
     ///
     /// ```
-    /// use fetch_proto::{Method, Policy, Rules};
-    /// let rules = Rules::only(Policy::default().attempts(1));
-    /// assert_eq!(rules.matched(&Method::Get, &"https://a.test/".parse()?), None);
+    /// use fetch_proto::{Method, Policy, PolicyRules};
+    /// let rules = PolicyRules::from_policy(Policy::default().attempts(1));
+    /// assert_eq!(rules.matching_rule(&Method::Get, &"https://a.test/".parse()?), None);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn only(policy: impl Into<Arc<Policy>>) -> Self {
+    pub fn from_policy(policy: impl Into<Arc<Policy>>) -> Self {
         Self {
             rules: [].into(),
             default: policy.into(),
-            matcher: Arc::new(Matcher::empty()),
+            matcher: Arc::new(RuleMatcher::empty()),
         }
     }
 
-    /// `base` for every request, with the attempt timeout of the first pattern that matches.
-    ///
-    /// # Errors
-    ///
-    /// The patterns are too large together.
+    /// The same rules with `change` applied to every policy, including the default. Patterns are not
+    /// compiled again.
     ///
     /// ```
-    /// use core::time::Duration;
-    /// use fetch_proto::{Pattern, Policy, Rules};
-    ///
-    /// let slow = (Pattern::parse("glob:/reports/**")?, Duration::from_secs(60));
-    /// let rules = Rules::with_timeouts(Policy::default().attempts(5), &[slow])?;
-    /// let (_, policy) = rules.iter().next().unwrap();
-    /// assert_eq!(policy.timeouts_ref().attempt, Some(Duration::from_secs(60)));
-    /// # Ok::<(), fetch_proto::RuleError>(())
-    /// ```
-    pub fn with_timeouts(
-        base: Policy,
-        timeouts: &[(Pattern, Duration)],
-    ) -> Result<Self, RuleError> {
-        let builder = timeouts
-            .iter()
-            .fold(Self::builder(), |builder, (pattern, limit)| {
-                builder.rule(pattern.clone(), base.clone().attempt_timeout(*limit))
-            });
-        builder.default(base).build()
-    }
-
-    /// The same rules with each policy, the default's too, replaced by what `change` makes of it:
-    /// nothing is compiled again.
-    ///
-    /// ```
-    /// use fetch_proto::{Policy, Rules};
-    /// let patient = Rules::default().map(|policy| policy.attempts(9));
+    /// use fetch_proto::{Policy, PolicyRules};
+    /// let patient = PolicyRules::default().map(|policy| policy.attempts(9));
     /// assert_eq!(**patient.default_policy(), Policy::default().attempts(9));
     /// ```
     #[must_use]
@@ -148,11 +121,11 @@ impl Rules {
         }
     }
 
-    /// The same rules with another policy for the requests that none of them matches.
+    /// The same rules with another default policy.
     ///
     /// ```
-    /// use fetch_proto::{Policy, Rules};
-    /// let rules = Rules::default().with_default(Policy::default().attempts(1));
+    /// use fetch_proto::{Policy, PolicyRules};
+    /// let rules = PolicyRules::default().with_default(Policy::default().attempts(1));
     /// assert_eq!(**rules.default_policy(), Policy::default().attempts(1));
     /// ```
     #[must_use]
@@ -161,64 +134,64 @@ impl Rules {
         self
     }
 
-    /// The policy of the first rule that matches, or the default one.
+    /// The policy of the first matching rule, or the default policy.
     ///
     /// ```
     /// use core::time::Duration;
-    /// use fetch_proto::{Method, Rules};
+    /// use fetch_proto::{Method, PolicyRules};
     ///
-    /// let policy = Rules::default();
+    /// let policy = PolicyRules::default();
     /// let policy = policy.policy(&Method::Get, &"https://httpbin.org/delay/3".parse()?);
     /// assert_eq!(policy.timeouts_ref().attempt, Some(Duration::from_secs(10)));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
     pub fn policy(&self, method: &Method, url: &Url) -> &Arc<Policy> {
-        let matched = self.matched(method, url);
+        let matched = self.matching_rule(method, url);
         matched.map_or(&self.default, |index| &self.rules[index].policy)
     }
 
-    /// The policy and the number of its rule, the default's being the last.
-    pub(crate) fn choose(
+    /// The policy and the index of its rule; the default policy follows the last rule.
+    pub(crate) fn select(
         &self,
-        scratch: &mut Scratch,
+        scratch: &mut MatcherCache,
         method: &Method,
         url: &Url,
     ) -> (usize, &Arc<Policy>) {
-        match self.matcher.first_in(scratch, method, url) {
+        match self.matcher.find_first_with(scratch, method, url) {
             Some(index) => (index, &self.rules[index].policy),
             None => (self.rules.len(), &self.default),
         }
     }
 
-    /// The index, from 0, of the first rule that matches; `None` if the default applies.
+    /// The index, from 0, of the first matching rule; `None` if the default policy applies.
     ///
     /// ```
-    /// use fetch_proto::{Method, Rules};
+    /// use fetch_proto::{Method, PolicyRules};
     /// let both = "https://httpbin.org/status/200?then=/delay/1".parse()?;
-    /// assert_eq!(Rules::default().matched(&Method::Get, &both), Some(0));
+    /// assert_eq!(PolicyRules::default().matching_rule(&Method::Get, &both), Some(0));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn matched(&self, method: &Method, url: &Url) -> Option<usize> {
-        self.matcher.first(method, url)
+    pub fn matching_rule(&self, method: &Method, url: &Url) -> Option<usize> {
+        self.matcher.find_first(method, url)
     }
 
     /// The rules in order.
     ///
     /// ```
-    /// let patterns: Vec<_> = fetch_proto::Rules::default().iter().map(|(p, _)| p.to_string()).collect();
+    /// let patterns: Vec<_> = fetch_proto::PolicyRules::default().iter().map(|(p, _)| p.to_string()).collect();
     /// assert_eq!(patterns, ["/delay/", "/status/"]);
     /// ```
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Pattern, &Arc<Policy>)> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&RulePattern, &Arc<Policy>)> {
         self.rules.iter().map(|rule| (&rule.pattern, &rule.policy))
     }
 
-    /// The policy of requests that no rule matches.
+    /// The policy of requests without a matching rule.
     ///
     /// ```
-    /// use fetch_proto::{Policy, Rules};
-    /// assert_eq!(**Rules::default().default_policy(), Policy::default());
+    /// use fetch_proto::{Policy, PolicyRules};
+    /// assert_eq!(**PolicyRules::default().default_policy(), Policy::default());
     /// ```
     #[must_use]
     pub fn default_policy(&self) -> &Arc<Policy> {
@@ -226,7 +199,7 @@ impl Rules {
     }
 }
 
-impl Default for Rules {
+impl Default for PolicyRules {
     fn default() -> Self {
         let seconds = |limit| Policy::default().attempt_timeout(Duration::from_secs(limit));
         Self::builder()
@@ -238,18 +211,18 @@ impl Default for Rules {
     }
 }
 
-impl fmt::Debug for Rules {
+impl fmt::Debug for PolicyRules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rules")
+        f.debug_struct("PolicyRules")
             .field("rules", &self.rules)
             .field("default", &self.default)
             .finish_non_exhaustive()
     }
 }
 
-impl Eq for Rules {}
+impl Eq for PolicyRules {}
 
-impl PartialEq for Rules {
+impl PartialEq for PolicyRules {
     fn eq(&self, other: &Self) -> bool {
         self.rules == other.rules && self.default == other.default
     }

@@ -1,4 +1,4 @@
-//! One pattern: what it matches, and its text form.
+//! Patterns and their text form.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -6,135 +6,138 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
-use super::error::{RuleError, RuleReason};
-use super::url_pattern::{Fault, KINDS, UrlPattern};
-use crate::method::Method;
+use super::error::{RuleError, RuleErrorKind};
+use super::syntax::PatternFault;
+use super::url_pattern::{PREFIXES, UrlPattern};
+use crate::model::method::Method;
 
-/// Bounds what a hostile text can cost before it is even compiled.
+/// Maximum length of a text, which bounds the cost of a hostile one before compilation.
 const MAX_TEXT: usize = 8 << 10;
 
 /// What a rule matches: a set of URLs, a set of methods, or both.
 ///
-/// A pattern sees the URL as it is sent: in ASCII, percent-encoded, the host in lower case, no port
-/// that is the scheme's own, no user, password or fragment.
+/// A pattern matches the URL as it is sent: in ASCII, percent-encoded, with the host in lower case,
+/// without default port, user, password and fragment.
 ///
 /// | Text form | Matches |
 /// |---|---|
-/// | `/delay/` or `substring:/delay/` | URLs that contain the text; case matters |
-/// | `glob:example.com/*/x.{png,jpg}` | host, port and path: see [`Pattern::glob`] |
+/// | `/delay/` or `substring:/delay/` | URLs that contain the text; case-sensitive |
+/// | `glob:example.com/*/x.{png,jpg}` | host, port and path: see [`RulePattern::glob`] |
 /// | `glob:https://*.example.com/**` | scheme too |
 /// | `glob:/api/**` | the path, on any host |
-/// | `regex:/v[0-9]+/` | URLs in which the regular expression is found |
-/// | `host:example.com`, `host:*.example.com:8080` | that host, or any below it |
+/// | `regex:/v[0-9]+/` | URLs in which the regular expression matches anywhere |
+/// | `host:example.com`, `host:*.example.com:8080` | that host, or any subdomain of it |
 /// | `method:POST,PUT` | requests with one of the methods |
-/// | `method:POST /upload` | both: after a space comes any of the other forms |
+/// | `method:POST /upload` | both: any of the other forms after a space |
 ///
 /// ```
-/// use fetch_proto::Pattern;
+/// use fetch_proto::RulePattern;
 ///
-/// let pattern: Pattern = "method:POST glob:/upload/**".parse()?;
+/// let pattern: RulePattern = "method:POST glob:/upload/**".parse()?;
 /// assert_eq!(pattern.to_string(), "method:POST glob:/upload/**");
 /// # Ok::<(), fetch_proto::RuleError>(())
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(try_from = "String", into = "String"))]
-pub struct Pattern {
+pub struct RulePattern {
     pub(super) methods: Vec<Method>,
     pub(super) url: Option<UrlPattern>,
 }
 
-impl Pattern {
-    /// The URLs that contain `text`. Case matters.
+impl RulePattern {
+    /// URLs that contain `text`. Case-sensitive.
     ///
     /// # Errors
     ///
-    /// The text is empty, too long, or has a character that is never in a URL.
+    /// The text is empty, longer than 8 KiB, or contains a character that no URL contains.
     ///
     /// ```
-    /// use fetch_proto::Pattern;
-    /// let pattern = Pattern::substring("/delay/")?;
-    /// assert!(Pattern::substring("two words").is_err());
+    /// use fetch_proto::RulePattern;
+    /// let pattern = RulePattern::substring("/delay/")?;
+    /// assert!(RulePattern::substring("two words").is_err());
     /// # Ok::<(), fetch_proto::RuleError>(())
     /// ```
     pub fn substring(text: &str) -> Result<Self, RuleError> {
-        if KINDS.iter().any(|kind| text.starts_with(kind)) {
+        if PREFIXES.iter().any(|kind| text.starts_with(kind)) {
             return Self::parse(&format!("substring:{text}"));
         }
         Self::parse(text)
     }
 
-    /// The URLs that `glob` matches from end to end.
+    /// URLs that `glob` matches as a whole.
     ///
-    /// `?` is any character but `/` and `?`, `*` any number of those, `**` any text before the query
-    /// (`a/**/b` matches `a/b` too), `[a-z]` and `[!a-z]` one character, `{a,b}` either; `\` takes
-    /// the next character as it is.
+    /// - `?` is any character except `/` and `?`; `*` is any number of those.
+    /// - `**` is any text before the query; `a/**/b` also matches `a/b`.
+    /// - `[a-z]` and `[!a-z]` are one character; `{a,b}` is either alternative.
+    /// - `\` makes the next character literal.
     ///
-    /// A glob with `://` is matched against the whole URL, one that begins with `/` against the path
-    /// on any host, any other against host, port and path. A query
-    /// is ignored unless the glob names it, as in `/search\?q=*`: from there `*` is any text without
-    /// `/`, `**` any text. Scheme and host ignore case.
+    /// A glob with `://` is matched against the whole URL, one that starts with `/` against the path
+    /// on any host, any other against host, port and path. A query is ignored unless the glob
+    /// contains one, as in `/search\?q=*`: there `*` is any text without `/`, and `**` any text.
+    /// Scheme and host ignore case.
     ///
     /// # Errors
     ///
-    /// A class or brace is not closed, or as in [`Pattern::substring`].
+    /// A class or brace is not closed, or as in [`RulePattern::substring`].
     ///
     /// ```
-    /// use fetch_proto::{Method, Pattern, Policy, Rules};
+    /// use fetch_proto::{Method, RulePattern, Policy, PolicyRules};
     ///
-    /// let pattern = Pattern::glob("*.example.com/img/**/*.{png,jpg}")?;
-    /// let rules = Rules::builder().rule(pattern, Policy::default()).build()?;
+    /// let pattern = RulePattern::glob("*.example.com/img/**/*.{png,jpg}")?;
+    /// let rules = PolicyRules::builder().rule(pattern, Policy::default()).build()?;
     /// let url = "https://cdn.example.com/img/a/b/c.png?size=2".parse()?;
-    /// assert_eq!(rules.matched(&Method::Get, &url), Some(0));
+    /// assert_eq!(rules.matching_rule(&Method::Get, &url), Some(0));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn glob(glob: &str) -> Result<Self, RuleError> {
         Self::parse(&format!("glob:{glob}"))
     }
 
-    /// The URLs in which `regex` is found anywhere; `^` and `$` are the URL's ends.
+    /// URLs in which `regex` matches anywhere; `^` and `$` are the start and end of the URL.
     ///
-    /// The syntax is that of the crate `regex` without Unicode: `\w` and `(?i)` know ASCII only. The
-    /// time a match takes is linear in the URL's length.
+    /// The syntax is that of the crate `regex` without Unicode: `\w` and `(?i)` are limited to
+    /// ASCII. Matching takes linear time in the length of the URL.
     ///
     /// # Errors
     ///
-    /// The expression is invalid, empty, or takes over 256 KiB when compiled.
+    /// The expression is invalid, empty, or exceeds 256 KiB when compiled.
     ///
     /// ```
-    /// use fetch_proto::Pattern;
-    /// let pattern = Pattern::regex(r"^https://[^/]+/v\d+/")?;
-    /// assert!(Pattern::regex("a{1000000}").is_err());
+    /// use fetch_proto::RulePattern;
+    /// let pattern = RulePattern::regex(r"^https://[^/]+/v\d+/")?;
+    /// assert!(RulePattern::regex("a{1000000}").is_err());
     /// # Ok::<(), fetch_proto::RuleError>(())
     /// ```
     pub fn regex(regex: &str) -> Result<Self, RuleError> {
         Self::parse(&format!("regex:{regex}"))
     }
 
-    /// The URLs on `host`: a name, `*.` and a name for all hosts below it but not itself, or an IP
-    /// address (IPv6 in brackets), then `:` and a port, or none for every port.
+    /// URLs on `host`: a name, `*.` and a name for all its subdomains but not itself, or an IP
+    /// address (IPv6 in brackets), optionally followed by `:` and a port. Without a port, every port
+    /// matches.
     ///
-    /// Case is ignored; a name with non-ASCII letters is turned into its ASCII form.
+    /// Case is ignored; a name with non-ASCII letters is converted to its ASCII form.
     ///
     /// # Errors
     ///
-    /// It is no such host.
+    /// The host or port is invalid.
     ///
     /// ```
-    /// use fetch_proto::Pattern;
-    /// let pattern = Pattern::host("*.example.com:8080")?;
-    /// assert!(Pattern::host("https://example.com/").is_err());
+    /// use fetch_proto::RulePattern;
+    /// let pattern = RulePattern::host("*.example.com:8080")?;
+    /// assert!(RulePattern::host("https://example.com/").is_err());
     /// # Ok::<(), fetch_proto::RuleError>(())
     /// ```
     pub fn host(host: &str) -> Result<Self, RuleError> {
         Self::parse(&format!("host:{host}"))
     }
 
-    /// The requests with one of `methods`, whatever their URL. No method means every method.
+    /// Requests with one of `methods`, for any URL. An empty list means every method.
     ///
     /// ```
-    /// use fetch_proto::{Method, Pattern};
-    /// assert_eq!(Pattern::method([Method::Put, Method::Post]).to_string(), "method:PUT,POST");
+    /// use fetch_proto::{Method, RulePattern};
+    /// assert_eq!(RulePattern::method([Method::Put, Method::Post]).to_string(), "method:PUT,POST");
     /// ```
     #[must_use]
     pub fn method(methods: impl IntoIterator<Item = Method>) -> Self {
@@ -145,11 +148,11 @@ impl Pattern {
         .methods(methods)
     }
 
-    /// The same URLs, but only requests with one of `methods`. No method means every method.
+    /// The same URLs, limited to requests with one of `methods`. An empty list means every method.
     ///
     /// ```
-    /// use fetch_proto::{Method, Pattern};
-    /// let pattern = Pattern::substring("/upload")?.methods([Method::Put]);
+    /// use fetch_proto::{Method, RulePattern};
+    /// let pattern = RulePattern::substring("/upload")?.methods([Method::Put]);
     /// assert_eq!(pattern.to_string(), "method:PUT /upload");
     /// # Ok::<(), fetch_proto::RuleError>(())
     /// ```
@@ -164,16 +167,16 @@ impl Pattern {
         self
     }
 
-    /// Reads a pattern's text form: see [`Pattern`].
+    /// Parses the text form: see [`RulePattern`].
     ///
     /// # Errors
     ///
     /// As in the other constructors.
     ///
     /// ```
-    /// use fetch_proto::Pattern;
-    /// assert_eq!(Pattern::parse("host:example.com")?, Pattern::host("example.com")?);
-    /// assert_eq!(Pattern::parse("glob:").unwrap_err().position(), 5);
+    /// use fetch_proto::RulePattern;
+    /// assert_eq!(RulePattern::parse("host:example.com")?, RulePattern::host("example.com")?);
+    /// assert_eq!(RulePattern::parse("glob:").unwrap_err().position(), 5);
     /// # Ok::<(), fetch_proto::RuleError>(())
     /// ```
     pub fn parse(text: &str) -> Result<Self, RuleError> {
@@ -181,12 +184,12 @@ impl Pattern {
     }
 }
 
-fn parse(text: &str) -> Result<Pattern, Fault> {
+fn parse(text: &str) -> Result<RulePattern, PatternFault> {
     if text.len() > MAX_TEXT {
-        return Err((0, RuleReason::TooLarge));
+        return Err((0, RuleErrorKind::TooLarge));
     }
     let Some(rest) = text.strip_prefix("method:") else {
-        return Ok(Pattern {
+        return Ok(RulePattern {
             methods: Vec::new(),
             url: Some(UrlPattern::parse(text)?),
         });
@@ -198,12 +201,12 @@ fn parse(text: &str) -> Result<Pattern, Fault> {
     let mut at = text.len() - rest.len();
     let mut methods = Vec::new();
     for name in names.split(',') {
-        methods.push(method(name).ok_or((at, RuleReason::Method))?);
+        methods.push(method(name).ok_or((at, RuleErrorKind::Method))?);
         at += name.len() + 1;
     }
     let url = url.map(UrlPattern::parse).transpose();
     let url = url.map_err(|(position, reason)| (at + position, reason))?;
-    Ok(Pattern {
+    Ok(RulePattern {
         methods: Vec::new(),
         url,
     }
@@ -219,7 +222,7 @@ fn method(name: &str) -> Option<Method> {
     }
 }
 
-impl fmt::Display for Pattern {
+impl fmt::Display for RulePattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let url = self.url.as_ref().map(|url| url.text.as_str());
         for (i, method) in self.methods.iter().enumerate() {
@@ -234,7 +237,7 @@ impl fmt::Display for Pattern {
     }
 }
 
-impl FromStr for Pattern {
+impl FromStr for RulePattern {
     type Err = RuleError;
 
     fn from_str(text: &str) -> Result<Self, RuleError> {
@@ -242,7 +245,7 @@ impl FromStr for Pattern {
     }
 }
 
-impl TryFrom<&str> for Pattern {
+impl TryFrom<&str> for RulePattern {
     type Error = RuleError;
 
     fn try_from(text: &str) -> Result<Self, RuleError> {
@@ -250,7 +253,7 @@ impl TryFrom<&str> for Pattern {
     }
 }
 
-impl TryFrom<String> for Pattern {
+impl TryFrom<String> for RulePattern {
     type Error = RuleError;
 
     fn try_from(text: String) -> Result<Self, RuleError> {
@@ -258,8 +261,8 @@ impl TryFrom<String> for Pattern {
     }
 }
 
-impl From<Pattern> for String {
-    fn from(pattern: Pattern) -> Self {
+impl From<RulePattern> for String {
+    fn from(pattern: RulePattern) -> Self {
         pattern.to_string()
     }
 }

@@ -1,16 +1,16 @@
-//! Rules as data: a list of pattern and policy, and the default policy.
+//! Serialized form of rules: a list of patterns with policies, and the default policy.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::{Pattern, Rules};
+use super::{PolicyRules, RulePattern};
 use crate::policy::Policy;
 
 #[derive(Deserialize, Serialize)]
-#[serde(rename = "Rules", deny_unknown_fields)]
-struct Data {
+#[serde(rename = "PolicyRules", deny_unknown_fields)]
+struct RulesData {
     #[serde(default)]
     rules: Vec<RuleData>,
     #[serde(default)]
@@ -20,19 +20,19 @@ struct Data {
 #[derive(Deserialize, Serialize)]
 #[serde(rename = "Rule", deny_unknown_fields)]
 struct RuleData {
-    pattern: Pattern,
+    pattern: RulePattern,
     #[serde(default)]
     policy: Policy,
 }
 
-impl Serialize for Rules {
+impl Serialize for PolicyRules {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let rules = self.iter().map(|(pattern, policy)| RuleData {
             pattern: pattern.clone(),
             policy: Policy::clone(policy),
         });
         let default = Policy::clone(self.default_policy());
-        Data {
+        RulesData {
             rules: rules.collect(),
             default,
         }
@@ -40,9 +40,9 @@ impl Serialize for Rules {
     }
 }
 
-impl<'de> Deserialize<'de> for Rules {
+impl<'de> Deserialize<'de> for PolicyRules {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let data = Data::deserialize(deserializer)?;
+        let data = RulesData::deserialize(deserializer)?;
         let builder = data
             .rules
             .into_iter()

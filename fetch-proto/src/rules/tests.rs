@@ -10,11 +10,11 @@ use super::*;
 fn first(patterns: &[&str], method: &Method, url: &str) -> Option<usize> {
     let rules = patterns
         .iter()
-        .fold(Rules::builder(), |b, p| b.rule(*p, Policy::default()));
+        .fold(PolicyRules::builder(), |b, p| b.rule(*p, Policy::default()));
     rules
         .build()
         .unwrap()
-        .matched(method, &url.parse().unwrap())
+        .matching_rule(method, &url.parse().unwrap())
 }
 
 fn matches(pattern: &str, url: &str) -> bool {
@@ -30,13 +30,13 @@ fn check(pattern: &str, yes: &[&str], no: &[&str]) {
     }
 }
 
-fn fault(pattern: &str) -> (usize, RuleReason) {
-    let error = Pattern::parse(pattern).unwrap_err();
-    (error.position(), error.reason().clone())
+fn fault(pattern: &str) -> (usize, RuleErrorKind) {
+    let error = RulePattern::parse(pattern).unwrap_err();
+    (error.position(), error.kind().clone())
 }
 
 #[test]
-fn the_first_rule_wins_wherever_it_matches() {
+fn first_rule_wins_regardless_of_the_match_position() {
     let url = "https://a.test/status/1?then=/delay/2";
     assert_eq!(first(&["/delay/", "/status/"], &Method::Get, url), Some(0));
     assert_eq!(first(&["/status/", "/delay/"], &Method::Get, url), Some(0));
@@ -48,8 +48,8 @@ fn the_first_rule_wins_wherever_it_matches() {
 }
 
 #[test]
-fn the_defaults_are_ten_eight_and_six_seconds() {
-    let rules = Rules::default();
+fn default_timeouts_are_ten_eight_and_six_seconds() {
+    let rules = PolicyRules::default();
     for (path, seconds) in [
         ("delay/3", 10),
         ("status/503", 8),
@@ -63,26 +63,15 @@ fn the_defaults_are_ten_eight_and_six_seconds() {
 }
 
 #[test]
-fn timeouts_keep_the_base_policy() {
-    let base = Policy::default().attempts(7);
-    let slow = (Pattern::parse("/slow/").unwrap(), Duration::from_secs(99));
-    let rules = Rules::with_timeouts(base.clone(), &[slow]).unwrap();
-    let url = "https://a.test/slow/".parse().unwrap();
-    let expected = base.clone().attempt_timeout(Duration::from_secs(99));
-    assert_eq!(**rules.policy(&Method::Get, &url), expected);
-    assert_eq!(**rules.default_policy(), base);
-}
-
-#[test]
-fn mapping_changes_every_policy_and_no_match() {
-    let rules = Rules::default().map(|policy| policy.attempts(9));
+fn map_changes_every_policy_and_keeps_the_patterns() {
+    let rules = PolicyRules::default().map(|policy| policy.attempts(9));
     assert!(rules.iter().all(|(_, policy)| policy.attempts.get() == 9));
     let url = "https://a.test/status/1".parse().unwrap();
-    assert_eq!(rules.matched(&Method::Get, &url), Some(1));
+    assert_eq!(rules.matching_rule(&Method::Get, &url), Some(1));
 }
 
 #[test]
-fn substrings_see_the_url_as_sent_without_fragment() {
+fn substrings_match_the_url_as_sent_without_fragment() {
     check(
         "/b%20c",
         &["https://a.test/b c", "https://a.test/?x=/b%20c"],
@@ -96,7 +85,7 @@ fn substrings_see_the_url_as_sent_without_fragment() {
     check("glob:x", &[], &["https://a.test/glob:x"]);
     check("substring:glob:x", &["https://a.test/glob:x"], &[]);
     assert_eq!(
-        Pattern::substring("glob:x").unwrap().to_string(),
+        RulePattern::substring("glob:x").unwrap().to_string(),
         "substring:glob:x"
     );
 }
@@ -158,7 +147,7 @@ fn globs_without_a_scheme_match_host_and_path() {
 }
 
 #[test]
-fn double_stars_cross_segments_and_may_be_none() {
+fn double_stars_match_zero_or_more_segments() {
     check(
         "glob:/a/**/b",
         &["https://h.test/a/b", "https://h.test/a/x/y/b"],
@@ -181,7 +170,7 @@ fn double_stars_cross_segments_and_may_be_none() {
 }
 
 #[test]
-fn globs_know_classes_braces_and_escapes() {
+fn globs_support_classes_braces_and_escapes() {
     check(
         "glob:/v[0-9]/{a,b{c,d}}",
         &["https://h.test/v1/a", "https://h.test/v2/bd"],
@@ -202,7 +191,7 @@ fn globs_know_classes_braces_and_escapes() {
 }
 
 #[test]
-fn a_glob_that_names_the_query_is_bound_by_it() {
+fn glob_with_a_query_must_match_the_query() {
     check(
         r"glob:/find\?q=*",
         &["https://h.test/find?q=", "https://h.test/find?q=a&b=c?"],
@@ -245,7 +234,7 @@ fn regexes_search_the_url() {
 }
 
 #[test]
-fn a_glob_ignores_case_in_every_host_and_in_no_path() {
+fn globs_ignore_case_in_the_host_but_not_in_the_path() {
     let braces = "glob:https://{A.test/X,B.test/Y}";
     check(
         braces,
@@ -261,7 +250,7 @@ fn a_glob_ignores_case_in_every_host_and_in_no_path() {
 }
 
 #[test]
-fn hosts_match_whole_names_without_case() {
+fn hosts_match_whole_names_and_ignore_case() {
     check(
         "host:Example.com",
         &["https://EXAMPLE.com/", "http://u:p@example.com:81/x"],
@@ -319,7 +308,7 @@ fn hosts_may_name_a_port() {
 }
 
 #[test]
-fn methods_narrow_a_rule_and_need_no_url() {
+fn methods_restrict_a_rule_and_need_no_url() {
     let rules = [
         "method:POST,PUT /up",
         "method:DELETE",
@@ -347,28 +336,28 @@ fn methods_narrow_a_rule_and_need_no_url() {
 }
 
 #[test]
-fn faults_are_found_where_they_are() {
-    let regex = |reason: &str| RuleReason::Regex(reason.into());
+fn errors_have_the_exact_position() {
+    let regex = |reason: &str| RuleErrorKind::Regex(reason.into());
     let table = [
-        ("", 0, RuleReason::Empty),
-        ("glob:", 5, RuleReason::Empty),
-        ("a b", 1, RuleReason::NeverInUrl(' ')),
-        ("glob:/é", 6, RuleReason::NeverInUrl('é')),
-        ("glob:/[a", 6, RuleReason::Unclosed('[')),
-        ("glob:/[z-a]", 7, RuleReason::Range),
-        ("glob:/{a,{b}", 6, RuleReason::Unclosed('{')),
-        ("glob:/a}", 7, RuleReason::Unopened),
-        ("glob:/a\\", 7, RuleReason::TrailingEscape),
+        ("", 0, RuleErrorKind::Empty),
+        ("glob:", 5, RuleErrorKind::Empty),
+        ("a b", 1, RuleErrorKind::NeverInUrl(' ')),
+        ("glob:/é", 6, RuleErrorKind::NeverInUrl('é')),
+        ("glob:/[a", 6, RuleErrorKind::Unclosed('[')),
+        ("glob:/[z-a]", 7, RuleErrorKind::Range),
+        ("glob:/{a,{b}", 6, RuleErrorKind::Unclosed('{')),
+        ("glob:/a}", 7, RuleErrorKind::Unopened),
+        ("glob:/a\\", 7, RuleErrorKind::TrailingEscape),
         ("regex:(a", 6, regex("unclosed group")),
         ("method:GET regex:(a", 17, regex("unclosed group")),
-        ("method:GET,get", 11, RuleReason::Method),
-        ("method:", 7, RuleReason::Method),
-        ("method:GET ", 11, RuleReason::Empty),
-        ("host:a.test:99999", 12, RuleReason::Port),
-        ("host:a.test:+1", 12, RuleReason::Port),
-        ("host:::1", 5, RuleReason::Host),
-        ("host:a/b", 5, RuleReason::Host),
-        ("host:*.127.0.0.1", 5, RuleReason::Host),
+        ("method:GET,get", 11, RuleErrorKind::Method),
+        ("method:", 7, RuleErrorKind::Method),
+        ("method:GET ", 11, RuleErrorKind::Empty),
+        ("host:a.test:99999", 12, RuleErrorKind::Port),
+        ("host:a.test:+1", 12, RuleErrorKind::Port),
+        ("host:::1", 5, RuleErrorKind::Host),
+        ("host:a/b", 5, RuleErrorKind::Host),
+        ("host:*.127.0.0.1", 5, RuleErrorKind::Host),
     ];
     for (pattern, position, reason) in table {
         assert_eq!(fault(pattern), (position, reason), "{pattern}");
@@ -376,9 +365,9 @@ fn faults_are_found_where_they_are() {
 }
 
 #[test]
-fn errors_name_the_rule_and_point_at_the_place() {
+fn errors_name_the_rule_and_point_at_the_position() {
     let rules = ["/a", "/b", "regex:é(a", "regex:("].iter();
-    let rules = rules.fold(Rules::builder(), |b, p| b.rule(*p, Policy::default()));
+    let rules = rules.fold(PolicyRules::builder(), |b, p| b.rule(*p, Policy::default()));
     let error = rules.build().unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -391,29 +380,31 @@ fn errors_name_the_rule_and_point_at_the_place() {
 }
 
 #[test]
-fn hostile_patterns_are_refused() {
+fn hostile_patterns_are_rejected() {
     for regex in [
         "((a{500}){500}){500}",
         "(?:[a-z]{900}){900}",
         "a{4294967295}",
         "(((((a{9}){9}){9}){9}){9}){9}",
     ] {
-        assert!(Pattern::regex(regex).is_err(), "{regex}");
+        assert!(RulePattern::regex(regex).is_err(), "{regex}");
     }
-    assert!(Pattern::regex(&"(".repeat(1000)).is_err());
-    assert_eq!(fault(&"x".repeat(9000)).1, RuleReason::TooLarge);
+    assert!(RulePattern::regex(&"(".repeat(1000)).is_err());
+    assert_eq!(fault(&"x".repeat(9000)).1, RuleErrorKind::TooLarge);
     assert_eq!(
         fault(&["glob:", &"{".repeat(50)].concat()).1,
-        RuleReason::TooNested
+        RuleErrorKind::TooNested
     );
 }
 
 #[test]
-fn rules_too_large_together_name_the_one_too_many() {
-    let big = |i: u32| Pattern::regex(&format!("{i}(?:ab){{1500}}")).unwrap();
-    let rules = (0..50).fold(Rules::builder(), |b, i| b.rule(big(i), Policy::default()));
+fn too_large_rules_name_the_first_excess_rule() {
+    let big = |i: u32| RulePattern::regex(&format!("{i}(?:ab){{1500}}")).unwrap();
+    let rules = (0..50).fold(PolicyRules::builder(), |b, i| {
+        b.rule(big(i), Policy::default())
+    });
     let error = rules.build().unwrap_err();
-    assert_eq!(*error.reason(), RuleReason::TooLarge);
+    assert_eq!(*error.kind(), RuleErrorKind::TooLarge);
     assert!(
         error.rule().is_some_and(|rule| 0 < rule && rule < 50),
         "{error}"
@@ -423,21 +414,21 @@ fn rules_too_large_together_name_the_one_too_many() {
 #[cfg(feature = "serde")]
 #[test]
 fn rules_survive_json() {
-    let rules = Rules::builder()
+    let rules = PolicyRules::builder()
         .rule("method:PUT glob:/a/**", Policy::default().attempts(2))
         .default(Policy::default().attempts(4))
         .build()
         .unwrap();
     let json = serde_json::to_string(&rules).unwrap();
-    let back: Rules = serde_json::from_str(&json).unwrap();
+    let back: PolicyRules = serde_json::from_str(&json).unwrap();
     assert_eq!(rules, back);
-    let bad = serde_json::from_str::<Rules>(r#"{"rules":[{"pattern":"regex:("}]}"#);
+    let bad = serde_json::from_str::<PolicyRules>(r#"{"rules":[{"pattern":"regex:("}]}"#);
     assert!(bad.unwrap_err().to_string().contains("unclosed group"));
 }
 
 proptest! {
     #[test]
-    fn one_pass_tells_what_rule_by_rule_tells(
+    fn single_pass_agrees_with_matching_rule_by_rule(
         patterns in proptest::collection::vec("[ab/.]{1,3}|glob:/[ab*/]{1,4}|regex:[ab.]{1,2}(a|b)*b|host:[ab]\\.test|method:(GET|PUT) [ab/]{1,2}", 0..8),
         path in "[ab/]{0,8}(\\?[ab/]{0,4})?",
         put: bool,
@@ -456,13 +447,13 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_a_pattern_or_an_error_within_it(text in "(|glob:|regex:|host:|method:)\\PC{0,20}") {
-        match Pattern::parse(&text) {
-            Ok(pattern) => prop_assert_eq!(Pattern::parse(&pattern.to_string()).unwrap(), pattern),
+    fn any_text_is_a_pattern_or_an_error_with_a_position_in_it(text in "(|glob:|regex:|host:|method:)\\PC{0,20}") {
+        match RulePattern::parse(&text) {
+            Ok(pattern) => prop_assert_eq!(RulePattern::parse(&pattern.to_string()).unwrap(), pattern),
             Err(error) => {
                 prop_assert!(error.text().is_char_boundary(error.position()));
-                let told = format!("{error} {error:#}");
-                prop_assert!(told.contains(&error.reason().to_string()));
+                let message = format!("{error} {error:#}");
+                prop_assert!(message.contains(&error.kind().to_string()));
             }
         }
     }

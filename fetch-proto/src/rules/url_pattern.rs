@@ -1,42 +1,42 @@
-//! The part of a pattern that looks at the URL.
+//! The URL part of a pattern.
 
 use alloc::borrow::ToOwned;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 
 use regex_automata::nfa::thompson::{self, NFA, WhichCaptures};
 use regex_syntax::hir::{Dot, Hir, Look, Repetition};
-use regex_syntax::{Error, ParserBuilder};
 
-use super::error::RuleReason;
+use super::error::RuleErrorKind;
+use super::syntax::{PatternFault, parse_regex};
 use super::{glob, host};
 
-/// What the kinds of text form begin with.
-pub(super) const KINDS: [&str; 5] = ["glob:", "host:", "method:", "regex:", "substring:"];
-/// The most memory that one compiled pattern may take.
+/// Prefixes of the text forms.
+pub(super) const PREFIXES: [&str; 5] = ["glob:", "host:", "method:", "regex:", "substring:"];
+/// Maximum memory of one compiled pattern.
 const MAX_COMPILED: usize = 256 << 10;
 
-/// Where a text is wrong, in bytes, and why.
-pub(super) type Fault = (usize, RuleReason);
-
-/// The part of a pattern that looks at the URL.
+/// The URL part of a pattern.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct UrlPattern {
     pub(super) text: String,
-    /// Matches from the first byte of the URL, so that several can be tried at once: see `Matcher`.
+    /// Anchored at the start of the URL, so that several can be matched at once: see `RuleMatcher`.
     pub(super) hir: Hir,
-    /// The memory that it takes when compiled.
+    /// Memory of the compiled form in bytes.
     pub(super) cost: usize,
 }
 
 impl UrlPattern {
-    pub(super) fn parse(text: &str) -> Result<Self, Fault> {
-        let kind = KINDS.iter().find(|kind| text.starts_with(**kind)).copied();
+    pub(super) fn parse(text: &str) -> Result<Self, PatternFault> {
+        let kind = PREFIXES
+            .iter()
+            .find(|kind| text.starts_with(**kind))
+            .copied();
         let kind = kind.filter(|kind| *kind != "method:").unwrap_or("");
         let body = &text[kind.len()..];
         let hir = Self::compile(kind, body).map_err(|(at, reason)| (kind.len() + at, reason))?;
-        let cost = cost(&hir).ok_or((kind.len(), RuleReason::TooLarge))?;
+        let cost = cost(&hir).ok_or((kind.len(), RuleErrorKind::TooLarge))?;
         let text = match kind {
-            "substring:" if !KINDS.iter().any(|kind| body.starts_with(kind)) => body,
+            "substring:" if !PREFIXES.iter().any(|kind| body.starts_with(kind)) => body,
             _ => text,
         };
         Ok(Self {
@@ -46,17 +46,17 @@ impl UrlPattern {
         })
     }
 
-    fn compile(kind: &str, body: &str) -> Result<Hir, Fault> {
+    fn compile(kind: &str, body: &str) -> Result<Hir, PatternFault> {
         if body.is_empty() {
-            return Err((0, RuleReason::Empty));
+            return Err((0, RuleErrorKind::Empty));
         }
         match kind {
-            "host:" => syntax(&host::regex(body)?),
-            "regex:" => Ok(anywhere(syntax(body)?)),
+            "host:" => parse_regex(&host::regex(body)?),
+            "regex:" => Ok(anywhere(parse_regex(body)?)),
             _ => {
                 let stray = body.char_indices().find(|(_, c)| !c.is_ascii_graphic());
                 match stray {
-                    Some((at, c)) => Err((at, RuleReason::NeverInUrl(c))),
+                    Some((at, c)) => Err((at, RuleErrorKind::NeverInUrl(c))),
                     None if kind == "glob:" => glob::hir(body),
                     None => Ok(anywhere(Hir::literal(body.as_bytes()))),
                 }
@@ -65,27 +65,7 @@ impl UrlPattern {
     }
 }
 
-/// What begins every URL: its scheme. Fit to be followed by a host.
-pub(super) const SCHEME: &str = "^[a-z][a-z0-9+.-]*://";
-
-/// Parses a regular expression. A URL is ASCII: Unicode's tables are not needed.
-pub(super) fn syntax(regex: &str) -> Result<Hir, Fault> {
-    let parsed = ParserBuilder::new()
-        .unicode(false)
-        .utf8(false)
-        .build()
-        .parse(regex);
-    parsed.map_err(|error| {
-        let (at, reason) = match &error {
-            Error::Parse(error) => (error.span().start.offset, error.kind().to_string()),
-            Error::Translate(error) => (error.span().start.offset, error.kind().to_string()),
-            other => (0, other.to_string()),
-        };
-        (at, RuleReason::Regex(reason.into()))
-    })
-}
-
-/// `hir` wherever in the URL.
+/// `hir` anywhere in the URL.
 fn anywhere(hir: Hir) -> Hir {
     let any = Hir::dot(Dot::AnyByte).into();
     let before = Hir::repetition(Repetition {

@@ -1,10 +1,10 @@
-//! A clock that moves only when told.
+//! A virtual clock.
 
 use core::time::Duration;
 
-use crate::time::Timestamp;
+use crate::model::time::Timestamp;
 
-/// A clock for tests.
+/// A clock that moves only by explicit calls.
 ///
 /// ```
 /// use core::time::Duration;
@@ -18,7 +18,7 @@ use crate::time::Timestamp;
 pub struct FakeClock(Timestamp);
 
 impl FakeClock {
-    /// The present time.
+    /// The current time.
     ///
     /// ```
     /// # use fetch_proto::testing::FakeClock;
@@ -29,7 +29,7 @@ impl FakeClock {
         self.0
     }
 
-    /// Moves on by `step`.
+    /// Advances the clock by `step`.
     ///
     /// ```
     /// # use fetch_proto::testing::FakeClock;
@@ -40,7 +40,7 @@ impl FakeClock {
         self.0 = self.0 + step;
     }
 
-    /// Moves on to `time`; stays where it is if that is past.
+    /// Advances the clock to `time`. A time in the past has no effect.
     ///
     /// ```
     /// # use fetch_proto::testing::FakeClock;

@@ -1,13 +1,14 @@
-//! For tests, users' own too: a fake clock, a scripted server, a simulator in virtual time.
+//! For tests: a virtual clock, a scripted server and a simulator. Requires the feature `testing`.
 //!
-//! Only with the feature `testing`. Nothing here sleeps, reads a clock or opens a socket.
+//! Nothing in this module sleeps, reads a clock or opens a socket.
 
 mod clock;
 mod script;
 mod simulation;
 
 pub use clock::FakeClock;
-pub use script::{Answer, Run, Script, failure, hang, status};
+pub use script::{FetchScript, ScriptRun, ScriptedAnswer, failure, hang, status};
 pub use simulation::{
-    Down, Fate, HostSummary, Latency, Outage, Point, Series, Server, Simulation, Summary,
+    HostSummary, LatencyModel, LoadSeries, Outage, OutageKind, RequestResult, SeriesPoint,
+    ServerModel, Simulation, SimulationSummary,
 };

@@ -1,4 +1,4 @@
-//! One fetch against a server that answers by script.
+//! A fetch against a scripted server.
 
 use alloc::collections::VecDeque;
 use alloc::format;
@@ -8,96 +8,103 @@ use core::fmt;
 use core::time::Duration;
 
 use super::clock::FakeClock;
-use crate::event::Event;
-use crate::failure::Failure;
-use crate::fetch::{Fetch, Step};
-use crate::method::Method;
-use crate::outcome::Outcome;
+use crate::fetch::request::FetchRequest;
+use crate::fetch::{Fetch, FetchStep};
+use crate::model::attempt::{Attempt, HeadSummary, Input};
+use crate::model::event::DecisionEvent;
+use crate::model::failure::FailureKind;
+use crate::model::method::Method;
+use crate::model::outcome::FetchOutcome;
+use crate::model::time::Timestamp;
+use crate::model::wake::WakeReason;
 use crate::policy::Policy;
-use crate::request::{Attempt, Head, Input, Request};
-use crate::time::Timestamp;
-use crate::wake::Reason;
 
-/// A server that gives prepared answers, one for each attempt, to one fetch.
+/// A fetch against a server with prepared answers, one per attempt. Runs in virtual time.
 ///
 /// ```
-/// use fetch_proto::testing::{Script, status};
+/// use fetch_proto::testing::{FetchScript, status};
 /// use fetch_proto::{Backoff, Policy};
 ///
 /// let policy = Policy::default().backoff(Backoff::default().jitter(None));
-/// let mut script = Script::new(policy);
+/// let mut script = FetchScript::new(policy);
 /// script.answers([status(503), status(200)]);
 /// assert_eq!(script.run().to_string(), "0s start · 0s 503 · 1s start · 1s 200 done");
 /// ```
 #[derive(Clone, Debug)]
-pub struct Script {
-    answers: VecDeque<Answer>,
+pub struct FetchScript {
+    answers: VecDeque<ScriptedAnswer>,
     policy: Policy,
-    request: Request,
+    request: FetchRequest,
     seed: u64,
 }
 
-/// What the server does with one attempt. Made by [`status`], [`failure`] and [`hang`].
+/// The server's reaction to one attempt. Created by [`status`], [`failure`] and [`hang`].
+///
+/// ```
+/// use core::time::Duration;
+/// use fetch_proto::testing::status;
+/// let slow = status(200).after(Duration::from_secs(3)).body(1 << 20);
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Answer {
+pub struct ScriptedAnswer {
     after: Duration,
     body: u64,
-    kind: Kind,
+    kind: AnswerKind,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
-enum Kind {
-    Failure(Failure),
+enum AnswerKind {
+    Failure(FailureKind),
     Hang,
-    Head(Head),
+    Head(HeadSummary),
 }
 
-/// The server answers with this status and an empty body.
+/// An answer with this status and an empty body.
 ///
 /// ```
 /// # use fetch_proto::testing::status;
 /// let answer = status(301).location("/elsewhere");
 /// ```
 #[must_use]
-pub fn status(status: u16) -> Answer {
-    Answer {
+pub fn status(status: u16) -> ScriptedAnswer {
+    ScriptedAnswer {
         after: Duration::ZERO,
         body: 0,
-        kind: Kind::Head(Head::status(status)),
+        kind: AnswerKind::Head(HeadSummary::status(status)),
     }
 }
 
-/// The attempt fails.
+/// An answer that fails the attempt.
 ///
 /// ```
-/// # use fetch_proto::{Failure, testing::failure};
-/// let answer = failure(Failure::Connect);
+/// # use fetch_proto::{FailureKind, testing::failure};
+/// let answer = failure(FailureKind::Connect);
 /// ```
 #[must_use]
-pub fn failure(failure: Failure) -> Answer {
-    Answer {
+pub fn failure(failure: FailureKind) -> ScriptedAnswer {
+    ScriptedAnswer {
         after: Duration::ZERO,
         body: 0,
-        kind: Kind::Failure(failure),
+        kind: AnswerKind::Failure(failure),
     }
 }
 
-/// The server takes the request and never answers.
+/// The server accepts the request and never answers.
 ///
 /// ```
 /// let answer = fetch_proto::testing::hang();
 /// ```
 #[must_use]
-pub fn hang() -> Answer {
-    Answer {
+pub fn hang() -> ScriptedAnswer {
+    ScriptedAnswer {
         after: Duration::ZERO,
         body: 0,
-        kind: Kind::Hang,
+        kind: AnswerKind::Hang,
     }
 }
 
-impl Answer {
-    /// The answer comes so long after the attempt began.
+impl ScriptedAnswer {
+    /// Sets the time from the start of the attempt to the answer. Default zero.
     ///
     /// ```
     /// # use fetch_proto::testing::status;
@@ -109,7 +116,7 @@ impl Answer {
         self
     }
 
-    /// The response has a body of so many bytes.
+    /// Sets the size of the body in bytes. Default 0.
     ///
     /// ```
     /// # use fetch_proto::testing::status;
@@ -121,7 +128,7 @@ impl Answer {
         self
     }
 
-    /// The response has a `Location` field.
+    /// Sets the `Location` field.
     ///
     /// ```
     /// # use fetch_proto::testing::status;
@@ -129,10 +136,10 @@ impl Answer {
     /// ```
     #[must_use]
     pub fn location(self, location: &str) -> Self {
-        self.edit(|head| head.location = Some(location.into()))
+        self.edit_head(|head| head.location = Some(location.into()))
     }
 
-    /// The response has a `Retry-After` field.
+    /// Sets the `Retry-After` field.
     ///
     /// ```
     /// # use fetch_proto::testing::status;
@@ -140,23 +147,23 @@ impl Answer {
     /// ```
     #[must_use]
     pub fn retry_after(self, wait: Duration) -> Self {
-        self.edit(|head| head.retry_after = Some(wait))
+        self.edit_head(|head| head.retry_after = Some(wait))
     }
 
-    fn edit(mut self, edit: impl FnOnce(&mut Head)) -> Self {
-        if let Kind::Head(head) = &mut self.kind {
+    fn edit_head(mut self, edit: impl FnOnce(&mut HeadSummary)) -> Self {
+        if let AnswerKind::Head(head) = &mut self.kind {
             edit(head);
         }
         self
     }
 }
 
-impl Script {
-    /// A GET of `http://a.test/` by `policy`.
+impl FetchScript {
+    /// A GET of `http://a.test/` with `policy`.
     ///
     /// ```
-    /// # use fetch_proto::{Policy, testing::Script};
-    /// let script = Script::new(Policy::default());
+    /// # use fetch_proto::{Policy, testing::FetchScript};
+    /// let script = FetchScript::new(Policy::default());
     /// ```
     ///
     /// # Panics
@@ -168,84 +175,84 @@ impl Script {
         Self {
             answers: VecDeque::new(),
             policy,
-            request: Request::get(url),
+            request: FetchRequest::get(url),
             seed: 0,
         }
     }
 
-    /// Adds answers, one for each attempt to come.
+    /// Adds answers, one per attempt.
     ///
     /// ```
-    /// # use fetch_proto::{Policy, testing::{Script, hang, status}};
-    /// Script::new(Policy::default()).answers([hang(), status(200)]);
+    /// # use fetch_proto::{Policy, testing::{FetchScript, hang, status}};
+    /// FetchScript::new(Policy::default()).answers([hang(), status(200)]);
     /// ```
-    pub fn answers(&mut self, answers: impl IntoIterator<Item = Answer>) -> &mut Self {
+    pub fn answers(&mut self, answers: impl IntoIterator<Item = ScriptedAnswer>) -> &mut Self {
         self.answers.extend(answers);
         self
     }
 
-    /// Uses another method.
+    /// Sets the method.
     ///
     /// ```
-    /// # use fetch_proto::{Method, Policy, testing::Script};
-    /// Script::new(Policy::default()).method(Method::Post);
+    /// # use fetch_proto::{Method, Policy, testing::FetchScript};
+    /// FetchScript::new(Policy::default()).method(Method::Post);
     /// ```
     pub fn method(&mut self, method: Method) -> &mut Self {
         self.request.method = method;
         self
     }
 
-    /// Changes anything about the request.
+    /// Changes the request.
     ///
     /// ```
-    /// # use fetch_proto::{Policy, RequestBody, testing::Script};
-    /// Script::new(Policy::default()).request(|request| request.body = RequestBody::Replayable);
+    /// # use fetch_proto::{Policy, RequestBodyKind, testing::FetchScript};
+    /// FetchScript::new(Policy::default()).request(|request| request.body = RequestBodyKind::Replayable);
     /// ```
-    pub fn request(&mut self, edit: impl FnOnce(&mut Request)) -> &mut Self {
+    pub fn request(&mut self, edit: impl FnOnce(&mut FetchRequest)) -> &mut Self {
         edit(&mut self.request);
         self
     }
 
-    /// Draws jitter from another seed.
+    /// Sets the seed of the jitter. Default 0.
     ///
     /// ```
-    /// # use fetch_proto::{Policy, testing::Script};
-    /// Script::new(Policy::default()).seed(7);
+    /// # use fetch_proto::{Policy, testing::FetchScript};
+    /// FetchScript::new(Policy::default()).seed(7);
     /// ```
     pub fn seed(&mut self, seed: u64) -> &mut Self {
         self.seed = seed;
         self
     }
 
-    /// Runs the fetch to its end, in no time.
+    /// Runs the fetch to its end.
     ///
     /// ```
-    /// # use fetch_proto::{Policy, testing::{Script, status}};
-    /// let mut script = Script::new(Policy::default());
+    /// # use fetch_proto::{Policy, testing::{FetchScript, status}};
+    /// let mut script = FetchScript::new(Policy::default());
     /// script.answers([status(404)]);
     /// assert_eq!(script.run().to_string(), "0s start · 0s 404 done");
     /// ```
     ///
     /// # Panics
     ///
-    /// If there are more attempts than answers, or if the fetch would wait for ever.
+    /// If there are more attempts than answers, or if the fetch would wait forever.
     #[must_use]
-    pub fn run(&mut self) -> Run {
+    pub fn run(&mut self) -> ScriptRun {
         let clock = FakeClock::default();
         let policy = self.policy.clone().into();
         let fetch = Fetch::new(self.request.clone(), policy, self.seed, clock.now()).with_events();
-        let mut player = Player {
+        let mut player = ScriptPlayer {
             answers: core::mem::take(&mut self.answers),
             attempts: Vec::new(),
             clock,
-            coming: Vec::new(),
+            pending: Vec::new(),
             events: Vec::new(),
             fetch,
             trace: Vec::new(),
-            woken: None,
+            last_wake: None,
         };
         let outcome = player.play();
-        Run {
+        ScriptRun {
             attempts: player.attempts,
             events: player.events,
             outcome,
@@ -254,21 +261,28 @@ impl Script {
     }
 }
 
-/// What happened when a [`Script`] ran. Displays as its trace in one line.
+/// The result of a [`FetchScript`]. `Display` gives the trace on one line.
+///
+/// ```
+/// # use fetch_proto::{Policy, testing::{FetchScript, status}};
+/// let run = FetchScript::new(Policy::default()).answers([status(200)]).run();
+/// assert_eq!((run.attempts().len(), run.outcome().status()), (1, Some(200)));
+/// assert_eq!(run.to_string(), "0s start · 0s 200 done");
+/// ```
 #[derive(Clone, Debug)]
-pub struct Run {
+pub struct ScriptRun {
     attempts: Vec<Attempt>,
-    events: Vec<Event>,
-    outcome: Outcome,
+    events: Vec<DecisionEvent>,
+    outcome: FetchOutcome,
     trace: Vec<String>,
 }
 
-impl Run {
-    /// The attempts as the driver would have got them.
+impl ScriptRun {
+    /// The attempts, as a driver would receive them.
     ///
     /// ```
-    /// # use fetch_proto::{Policy, testing::{Script, status}};
-    /// # let mut script = Script::new(Policy::default());
+    /// # use fetch_proto::{Policy, testing::{FetchScript, status}};
+    /// # let mut script = FetchScript::new(Policy::default());
     /// script.answers([status(302).location("/next"), status(200)]);
     /// assert_eq!(script.run().attempts()[1].url.path(), "/next");
     /// ```
@@ -279,34 +293,34 @@ impl Run {
     /// The decisions and their reasons.
     ///
     /// ```
-    /// # use fetch_proto::{Event, Policy, testing::{Script, status}};
-    /// # let mut script = Script::new(Policy::default());
+    /// # use fetch_proto::{DecisionEvent, Policy, testing::{FetchScript, status}};
+    /// # let mut script = FetchScript::new(Policy::default());
     /// script.answers([status(200)]);
-    /// assert!(matches!(script.run().events()[0], Event::Started { attempt: 1, .. }));
+    /// assert!(matches!(script.run().events()[0], DecisionEvent::Started { attempt: 1, .. }));
     /// ```
     #[must_use]
-    pub fn events(&self) -> &[Event] {
+    pub fn events(&self) -> &[DecisionEvent] {
         &self.events
     }
 
-    /// How the fetch ended.
+    /// The outcome of the fetch.
     ///
     /// ```
-    /// # use fetch_proto::{Policy, testing::{Script, status}};
-    /// # let mut script = Script::new(Policy::default());
+    /// # use fetch_proto::{Policy, testing::{FetchScript, status}};
+    /// # let mut script = FetchScript::new(Policy::default());
     /// script.answers([status(204)]);
     /// assert_eq!(script.run().outcome().status(), Some(204));
     /// ```
     #[must_use]
-    pub fn outcome(&self) -> &Outcome {
+    pub fn outcome(&self) -> &FetchOutcome {
         &self.outcome
     }
 
-    /// What happened when, a line each.
+    /// What happened when, one line per event.
     ///
     /// ```
-    /// # use fetch_proto::{Policy, testing::{Script, status}};
-    /// # let mut script = Script::new(Policy::default());
+    /// # use fetch_proto::{Policy, testing::{FetchScript, status}};
+    /// # let mut script = FetchScript::new(Policy::default());
     /// script.answers([status(200)]);
     /// assert_eq!(script.run().trace(), ["0s start", "0s 200 done"]);
     /// ```
@@ -316,55 +330,55 @@ impl Run {
     }
 }
 
-impl fmt::Display for Run {
+impl fmt::Display for ScriptRun {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.trace.join(" · "))
     }
 }
 
-struct Player {
-    answers: VecDeque<Answer>,
+struct ScriptPlayer {
+    answers: VecDeque<ScriptedAnswer>,
     attempts: Vec<Attempt>,
     clock: FakeClock,
-    /// The answers that are on their way.
-    coming: Vec<(Timestamp, Attempt, Answer)>,
-    events: Vec<Event>,
+    /// Answers that have not arrived yet.
+    pending: Vec<(Timestamp, Attempt, ScriptedAnswer)>,
+    events: Vec<DecisionEvent>,
     fetch: Fetch,
     trace: Vec<String>,
-    /// What the clock last moved for, if not for an answer.
-    woken: Option<Reason>,
+    /// Why the clock last moved, if not for an answer.
+    last_wake: Option<WakeReason>,
 }
 
-impl Player {
-    fn play(&mut self) -> Outcome {
+impl ScriptPlayer {
+    fn play(&mut self) -> FetchOutcome {
         loop {
             match self.fetch.poll(self.clock.now()) {
-                Step::Abort(id) => {
-                    self.coming.retain(|(_, attempt, _)| attempt.id != id);
-                    if let Some(Reason::Limit(limit)) = self.woken {
-                        self.note(&format!("{limit} timeout"));
+                FetchStep::Abort(id) => {
+                    self.pending.retain(|(_, attempt, _)| attempt.id != id);
+                    if let Some(WakeReason::Limit(limit)) = self.last_wake {
+                        self.log(&format!("{limit} timeout"));
                     }
                 }
-                Step::Accept(_) | Step::Discard(_) => {}
-                Step::Done(outcome) => {
-                    self.conclude(&outcome);
+                FetchStep::Accept(_) | FetchStep::Discard(_) => {}
+                FetchStep::Done(outcome) => {
+                    self.log_end(&outcome);
                     return outcome;
                 }
-                Step::Event(event) => self.events.push(event),
-                Step::Ready => self.start(),
-                Step::Start(attempt) => self.send(*attempt),
-                Step::Wait(wake) => {
-                    let arrival = self.coming.iter().map(|(at, ..)| *at).min();
-                    // A limit that ends just when the answer comes ends first.
+                FetchStep::Event(event) => self.events.push(event),
+                FetchStep::Ready => self.start(),
+                FetchStep::Start(attempt) => self.send(*attempt),
+                FetchStep::Wait(wake) => {
+                    let arrival = self.pending.iter().map(|(at, ..)| *at).min();
+                    // A limit that is reached when the answer arrives applies first.
                     let first = wake.filter(|wake| arrival.is_none_or(|at| wake.at <= at));
-                    self.woken = first.map(|wake| wake.why);
+                    self.last_wake = first.map(|wake| wake.why);
                     match (first, arrival) {
                         (Some(wake), _) => self.clock.advance_to(wake.at),
                         (None, Some(at)) => {
                             self.clock.advance_to(at);
                             self.deliver();
                         }
-                        (None, None) => panic!("the fetch waits for ever"),
+                        (None, None) => panic!("the fetch waits forever"),
                     }
                 }
             }
@@ -373,11 +387,11 @@ impl Player {
 
     fn start(&mut self) {
         let now = self.clock.now();
-        let racing = self.fetch.is_flying();
+        let racing = self.fetch.is_in_flight();
         match self.fetch.start(now) {
             Some(attempt) => self.send(attempt),
-            None if racing || self.fetch.is_flying() => {} // left out, or held back by chaos
-            None => panic!("a fetch that is ready can start"),
+            None if racing || self.fetch.is_in_flight() => {} // not needed, or delayed by an injected fault
+            None => panic!("a ready fetch did not start"),
         }
     }
 
@@ -385,44 +399,44 @@ impl Player {
         let number = attempt.id.number();
         let answer = self.answers.pop_front();
         let answer = answer.unwrap_or_else(|| panic!("no answer for attempt {number}"));
-        self.note("start");
+        self.log("start");
         self.attempts.push(attempt.clone());
-        if answer.kind != Kind::Hang {
+        if answer.kind != AnswerKind::Hang {
             let at = self.clock.now() + answer.after;
-            self.coming.push((at, attempt, answer));
+            self.pending.push((at, attempt, answer));
         }
     }
 
-    fn note(&mut self, what: &str) {
+    fn log(&mut self, what: &str) {
         self.trace.push(format!("{} {what}", self.clock.now()));
     }
 
-    /// Delivers the answer that is due, the earliest sent of several.
+    /// Delivers the answer that is due; of several, the one to the earliest attempt.
     fn deliver(&mut self) {
         let now = self.clock.now();
-        let due = self.coming.iter().position(|(at, ..)| *at <= now);
-        let Some((_, attempt, answer)) = due.map(|place| self.coming.remove(place)) else {
+        let due = self.pending.iter().position(|(at, ..)| *at <= now);
+        let Some((_, attempt, answer)) = due.map(|index| self.pending.remove(index)) else {
             return;
         };
         let inputs = match answer.kind {
-            Kind::Failure(failure) => {
+            AnswerKind::Failure(failure) => {
                 self.trace.push(format!("{now} {}", failure.as_str()));
                 [Some(Input::End(Err(failure))), None, None]
             }
-            Kind::Head(head) => {
+            AnswerKind::Head(head) => {
                 self.trace.push(format!("{now} {}", head.status));
                 let body = (answer.body > 0).then_some(Input::Body { bytes: answer.body });
                 [Some(Input::Head(head)), body, Some(Input::End(Ok(())))]
             }
-            Kind::Hang => [None, None, None],
+            AnswerKind::Hang => [None, None, None],
         };
         for input in inputs.into_iter().flatten() {
             let _ = self.fetch.handle(attempt.id, input, now);
         }
     }
 
-    /// Marks the end: on the last line, if that is what ended the fetch.
-    fn conclude(&mut self, outcome: &Outcome) {
+    /// Logs the end, on the last line if that is of the same time.
+    fn log_end(&mut self, outcome: &FetchOutcome) {
         let now = self.clock.now().to_string();
         let end = if outcome.result.is_ok() {
             "done"

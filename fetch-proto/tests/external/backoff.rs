@@ -1,4 +1,4 @@
-//! Waits by formula.
+//! Backoff delays.
 
 use std::time::Duration;
 
@@ -9,26 +9,26 @@ use serde_json::{Value, json};
 
 use crate::table;
 
-/// How many seeds a jittered range is tried with.
+/// The number of seeds per jittered range.
 const SEEDS: u64 = 500;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Given {
+struct BackoffCase {
     base_ms: u64,
     #[serde(default = "two")]
     factor: u32,
     #[serde(default)]
     step_ms: u64,
-    /// The longest wait; none, where the other project has none.
+    /// The longest wait, if the other project has one.
     cap_ms: Option<u64>,
     /// As in a policy file.
     jitter: Option<String>,
-    /// Which retries, from 0.
+    /// The retry numbers, from 0.
     retries: Vec<u32>,
-    /// The uniforms in `0..1` that retries 0, 1, 2 … draw. Without them, seeds are tried.
+    /// The uniform draws in `0..1` of retries 0, 1, 2 …; without them, many seeds are used.
     draws: Option<Vec<f64>>,
-    /// The lowest and highest wait of each of the retries, in milliseconds.
+    /// The lowest and highest wait of each retry, in milliseconds.
     ranges_ms: Option<Vec<[u64; 2]>>,
 }
 
@@ -48,8 +48,8 @@ pub(crate) fn polly(set: &str) -> Result<(), Failed> {
     table::run(set, include_str!("data/backoff_polly.json"), waits)
 }
 
-/// The waits in whole milliseconds, or whether they stay in their ranges.
-fn waits(given: &Given) -> Value {
+/// The waits in whole milliseconds, or whether they are within their ranges.
+fn waits(given: &BackoffCase) -> Value {
     let backoff = backoff(given);
     if let Some(ranges) = &given.ranges_ms {
         return stay_within(backoff, &given.retries, ranges).into();
@@ -63,7 +63,7 @@ fn waits(given: &Given) -> Value {
     given.retries.iter().map(wait).collect()
 }
 
-fn backoff(given: &Given) -> Backoff {
+fn backoff(given: &BackoffCase) -> Backoff {
     let jitter = given.jitter.as_deref().map(|jitter| match jitter {
         "decorrelated" => Jitter::Decorrelated,
         "equal" => Jitter::Equal,
@@ -79,7 +79,7 @@ fn backoff(given: &Given) -> Backoff {
         .jitter(jitter)
 }
 
-/// Whether the waits of many fetches are all in the range of their retry.
+/// Whether the waits of many fetches are within the range of their retry.
 fn stay_within(backoff: Backoff, retries: &[u32], ranges: &[[u64; 2]]) -> &'static str {
     for seed in 0..SEEDS {
         let mut previous = Duration::ZERO;

@@ -1,6 +1,6 @@
-//! Which retries a budget allows, and what is left of it.
+//! Retry budgets.
 
-use fetch_proto::{Purse, RetryBudget, RetryCost, RetryKind, Timestamp};
+use fetch_proto::{RetryBudget, RetryCost, RetryKind, RetryTokens, Timestamp};
 use libtest_mimic::Failed;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -9,18 +9,18 @@ use crate::table;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Given {
+struct BudgetCase {
     capacity: u32,
     retry_cost: u32,
     #[serde(default)]
     timeout_cost: u32,
     throttle_cost: u32,
-    steps: Vec<Step>,
+    steps: Vec<BudgetStep>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Step {
+enum BudgetStep {
     Fail,
     FailLast,
     Forget,
@@ -33,10 +33,10 @@ pub(crate) fn aws(set: &str) -> Result<(), Failed> {
     table::run(set, include_str!("data/aws_token_bucket.json"), spend)
 }
 
-/// For each step, whether it is retried, and the units left.
-fn spend(given: &Given) -> Value {
+/// For each step, whether it is retried, and the remaining units.
+fn spend(given: &BudgetCase) -> Value {
     let (now, mut paid) = (Timestamp::START, None);
-    let mut purse = Purse::new(RetryBudget::Capacity {
+    let mut tokens = RetryTokens::new(RetryBudget::Capacity {
         capacity: given.capacity,
         retry_cost: given.retry_cost,
         throttle_cost: given.throttle_cost,
@@ -44,41 +44,41 @@ fn spend(given: &Given) -> Value {
     });
     let steps = given.steps.iter().map(|step| {
         let retried = match step {
-            Step::Fail => retry(&mut purse, RetryKind::Transient, &mut paid),
-            Step::Throttle => retry(&mut purse, RetryKind::Throttled, &mut paid),
-            Step::TimeOut => retry(&mut purse, RetryKind::Timeout, &mut paid),
-            Step::FailLast => {
-                purse.failure(now);
+            BudgetStep::Fail => retry(&mut tokens, RetryKind::Transient, &mut paid),
+            BudgetStep::Throttle => retry(&mut tokens, RetryKind::Throttled, &mut paid),
+            BudgetStep::TimeOut => retry(&mut tokens, RetryKind::Timeout, &mut paid),
+            BudgetStep::FailLast => {
+                tokens.record_failure(now);
                 false
             }
-            Step::Forget => {
+            BudgetStep::Forget => {
                 paid = None;
                 false
             }
-            Step::Succeed => {
-                purse.success(paid.take(), now);
+            BudgetStep::Succeed => {
+                tokens.record_success(paid.take(), now);
                 false
             }
         };
-        json!([retried, units(&purse, given)])
+        json!([retried, units(&tokens, given)])
     });
     steps.collect()
 }
 
-fn retry(purse: &mut Purse, kind: RetryKind, paid: &mut Option<RetryCost>) -> bool {
-    let cost = purse.try_retry(kind, Timestamp::START);
+fn retry(tokens: &mut RetryTokens, kind: RetryKind, paid: &mut Option<RetryCost>) -> bool {
+    let cost = tokens.try_retry(kind, Timestamp::START);
     *paid = cost.or(*paid);
     cost.is_some()
 }
 
-/// What is left: a purse tells it in whole retries, here of one unit each.
-fn units(purse: &Purse, given: &Given) -> u64 {
-    let mut purse = purse.clone();
-    purse.set_config(RetryBudget::Capacity {
+/// The remaining units, measured in whole retries of one unit each.
+fn units(tokens: &RetryTokens, given: &BudgetCase) -> u64 {
+    let mut tokens = tokens.clone();
+    tokens.set_config(RetryBudget::Capacity {
         capacity: given.capacity,
         retry_cost: 1,
         throttle_cost: 1,
         timeout_cost: 1,
     });
-    purse.balance(Timestamp::START)
+    tokens.available_retries(Timestamp::START)
 }

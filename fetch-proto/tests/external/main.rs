@@ -1,10 +1,10 @@
-//! What other projects' tests expect, run against ours: facts entered as tables in `data/`, each
-//! with its origin.
+//! Expectations of other projects' tests, run against this crate. The facts are tables in `data/`,
+//! each with its origin.
 //!
-//! A table that differs anywhere fails, unless the case is declared as a deliberate difference with
-//! our own answer and the reason; that answer is checked too. `left_out` says which published cases
-//! have no counterpart here, and why.
-//! `cargo test -p fetch-proto --features testing --test external` prints the score of each table.
+//! A case that differs fails, unless it is declared as a deliberate difference with our result and
+//! the reason; that result is checked too. `left_out` lists published cases without a counterpart,
+//! and why. `cargo test -p fetch-proto --features testing --test external` prints the score of each
+//! table.
 
 mod backoff;
 mod budget;
@@ -17,7 +17,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
-/// What runs a table, given the name that its score is printed under.
+/// Runs a table. The argument is the name under which its score is printed.
 type Runner = fn(&str) -> Result<(), Failed>;
 
 const SETS: [(&str, Runner); 10] = [

@@ -1,9 +1,9 @@
-//! What follows a redirect.
+//! Redirects.
 
 use libtest_mimic::Failed;
 use serde_json::{Value, json};
 
-use crate::script::{Given, describe, end, play};
+use crate::script::{ScriptCase, describe, end, play};
 use crate::table;
 
 pub(crate) fn got(set: &str) -> Result<(), Failed> {
@@ -15,8 +15,8 @@ pub(crate) fn wpt(set: &str) -> Result<(), Failed> {
     table::run(set, json, last_request)
 }
 
-/// Every request in words, and how the fetch ended.
-fn requests(given: &Given) -> Value {
+/// Every request as text, and how the fetch ended.
+fn requests(given: &ScriptCase) -> Value {
     let run = play(given);
     let sent: Vec<_> = run
         .attempts()
@@ -26,8 +26,8 @@ fn requests(given: &Given) -> Value {
     json!({ "requests": sent, "end": end(&run) })
 }
 
-/// How many requests there were, the last of them, and how the fetch ended.
-fn last_request(given: &Given) -> Value {
+/// The number of requests, the last request, and how the fetch ended.
+fn last_request(given: &ScriptCase) -> Value {
     let run = play(given);
     let last = run.attempts().last().map(|sent| describe(given, sent));
     json!({ "requests": run.attempts().len(), "last": last, "end": end(&run) })

@@ -1,11 +1,11 @@
-//! Fetches against a server that answers by script.
+//! Fetches against a scripted server.
 
 use std::time::Duration;
 
-use fetch_proto::testing::{Answer, Run, Script, failure, hang, status};
+use fetch_proto::testing::{FetchScript, ScriptRun, ScriptedAnswer, failure, hang, status};
 use fetch_proto::{
-    Attempt, Backoff, Error, Failure, OverCap, Policy, RedirectError, Redirects, RequestBody,
-    RetryAfter, StatusSet, Timeouts,
+    Attempt, Backoff, FailureKind, FetchError, OverCap, Policy, RedirectError, RedirectPolicy,
+    RequestBodyKind, RetryAfterPolicy, StatusSet, Timeouts,
 };
 use libtest_mimic::Failed;
 use serde::Deserialize;
@@ -15,36 +15,36 @@ use crate::table;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Given {
+pub(crate) struct ScriptCase {
     #[serde(default = "get")]
     method: String,
     #[serde(default = "root")]
     url: String,
     #[serde(default)]
-    body: Body,
+    body: BodyOption,
     #[serde(default)]
-    policy: PolicyGiven,
-    answers: Vec<AnswerGiven>,
+    policy: PolicyOptions,
+    answers: Vec<AnswerOptions>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Body {
+enum BodyOption {
     #[default]
     None,
     Replayable,
     Once,
 }
 
-/// What differs from the default policy without jitter.
+/// Differences from the default policy without jitter.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct PolicyGiven {
+struct PolicyOptions {
     allow_downgrade: Option<bool>,
     attempts: Option<u16>,
     base_ms: Option<u64>,
     cap_ms: Option<u64>,
-    /// What a longer `Retry-After` than its cap does.
+    /// What happens to a `Retry-After` over its cap.
     over_cap: Option<String>,
     redirects: Option<u16>,
     retry_after_cap_ms: Option<u64>,
@@ -55,12 +55,12 @@ struct PolicyGiven {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct AnswerGiven {
+struct AnswerOptions {
     /// A status, "hang", or the name of a failure.
     is: Value,
     location: Option<String>,
     retry_after_ms: Option<u64>,
-    /// How often the answer is given.
+    /// How many times the answer is given.
     #[serde(default = "once")]
     times: usize,
 }
@@ -89,8 +89,8 @@ pub(crate) fn smithy(set: &str) -> Result<(), Failed> {
     table::run(set, include_str!("data/retries_smithy.json"), starts)
 }
 
-/// When each request was sent, what it was, and how the fetch ended.
-fn starts(given: &Given) -> Value {
+/// The time, method and path of each request, and how the fetch ended.
+fn starts(given: &ScriptCase) -> Value {
     let run = play(given);
     let times = run
         .outcome()
@@ -105,15 +105,15 @@ fn starts(given: &Given) -> Value {
 }
 
 /// Runs the fetch to its end.
-pub(crate) fn play(given: &Given) -> Run {
-    let mut script = Script::new(policy(&given.policy));
+pub(crate) fn play(given: &ScriptCase) -> ScriptRun {
+    let mut script = FetchScript::new(policy(&given.policy));
     script.request(|request| {
         request.method = given.method.parse().expect("a method");
         request.url = std::sync::Arc::new(given.url.parse().expect("a URL"));
         request.body = match given.body {
-            Body::None => RequestBody::None,
-            Body::Once => RequestBody::Once,
-            Body::Replayable => RequestBody::Replayable,
+            BodyOption::None => RequestBodyKind::None,
+            BodyOption::Once => RequestBodyKind::Once,
+            BodyOption::Replayable => RequestBodyKind::Replayable,
         };
     });
     for answer in &given.answers {
@@ -122,9 +122,9 @@ pub(crate) fn play(given: &Given) -> Run {
     script.run()
 }
 
-/// The request in words: method, URL, whether the body and credentials go along.
-pub(crate) fn describe(given: &Given, sent: &Attempt) -> String {
-    let body = sent.send_body && !matches!(given.body, Body::None);
+/// The request as text: method, URL, whether body and credentials are sent.
+pub(crate) fn describe(given: &ScriptCase, sent: &Attempt) -> String {
+    let body = sent.send_body && !matches!(given.body, BodyOption::None);
     let body = if body { " with body" } else { "" };
     let bare = if sent.send_credentials {
         ""
@@ -134,17 +134,17 @@ pub(crate) fn describe(given: &Given, sent: &Attempt) -> String {
     format!("{} {}{body}{bare}", sent.method, sent.url)
 }
 
-/// The status that the fetch ended with, or why there is none.
-pub(crate) fn end(run: &Run) -> Value {
+/// The status of the fetch, or its error.
+pub(crate) fn end(run: &ScriptRun) -> Value {
     match &run.outcome().result {
         Ok(finish) => json!(finish.status),
-        Err(Error::Redirect(RedirectError::TooMany)) => json!("too many redirects"),
-        Err(Error::Redirect(_)) => json!("redirect refused"),
+        Err(FetchError::Redirect(RedirectError::TooMany)) => json!("too many redirects"),
+        Err(FetchError::Redirect(_)) => json!("redirect refused"),
         Err(error) => json!(error.as_str()),
     }
 }
 
-fn policy(given: &PolicyGiven) -> Policy {
+fn policy(given: &PolicyOptions) -> Policy {
     let mut backoff = Backoff::default().jitter(None);
     if let Some(base) = given.base_ms {
         backoff = backoff.base(Duration::from_millis(base));
@@ -152,7 +152,7 @@ fn policy(given: &PolicyGiven) -> Policy {
     if let Some(cap) = given.cap_ms {
         backoff = backoff.cap(Duration::from_millis(cap));
     }
-    let mut retry_after = RetryAfter::default();
+    let mut retry_after = RetryAfterPolicy::default();
     if let Some(cap) = given.retry_after_cap_ms {
         retry_after.cap = Duration::from_millis(cap);
     }
@@ -165,7 +165,7 @@ fn policy(given: &PolicyGiven) -> Policy {
     }
     let redirects = given
         .redirects
-        .map_or_else(Redirects::default, Redirects::limit);
+        .map_or_else(RedirectPolicy::default, RedirectPolicy::limit);
     let mut timeouts = Timeouts::default();
     if let Some(total) = given.total_ms {
         timeouts.total = Some(Duration::from_millis(total));
@@ -182,13 +182,13 @@ fn policy(given: &PolicyGiven) -> Policy {
         .timeouts(timeouts)
 }
 
-fn answer(given: &AnswerGiven) -> Answer {
+fn answer(given: &AnswerOptions) -> ScriptedAnswer {
     let mut answer = match (given.is.as_u64(), given.is.as_str()) {
         (Some(code), _) => status(u16::try_from(code).expect("a status")),
         (_, Some("hang")) => hang(),
-        (_, Some("io")) => failure(Failure::Io),
-        (_, Some("connect")) => failure(Failure::Connect),
-        (_, Some("protocol")) => failure(Failure::Protocol),
+        (_, Some("io")) => failure(FailureKind::Io),
+        (_, Some("connect")) => failure(FailureKind::Connect),
+        (_, Some("protocol")) => failure(FailureKind::Protocol),
         (_, other) => panic!("no such answer: {other:?}"),
     };
     if let Some(location) = &given.location {

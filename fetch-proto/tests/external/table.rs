@@ -1,4 +1,4 @@
-//! A table of cases, and the one way to run it.
+//! Tables of cases.
 
 use std::fmt::Write;
 
@@ -9,19 +9,19 @@ use serde_json::Value;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Table<G> {
-    /// What the table is about, for readers.
+struct CaseTable<G> {
+    /// The subject of the table, for readers.
     about: String,
-    origin: Vec<Origin>,
-    cases: Vec<Case<G>>,
+    origin: Vec<TableOrigin>,
+    cases: Vec<TableCase<G>>,
     #[serde(default)]
-    left_out: Vec<LeftOut>,
+    left_out: Vec<OmittedCase>,
 }
 
-/// Where the facts were read.
+/// The source of the facts.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Origin {
+struct TableOrigin {
     repository: String,
     path: String,
     commit: String,
@@ -30,35 +30,36 @@ struct Origin {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Case<G> {
+struct TableCase<G> {
     name: String,
     given: G,
     /// The published result.
     expect: Value,
-    deliberate: Option<Deliberate>,
+    deliberate: Option<DeliberateDifference>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Deliberate {
+struct DeliberateDifference {
     ours: Value,
     why: String,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct LeftOut {
+struct OmittedCase {
     case: String,
     why: String,
 }
 
-/// Runs every case of the table `json`, prints the score, and fails on any difference undeclared.
+/// Runs every case of the table `json`, prints the score, and fails on any undeclared difference.
 pub(crate) fn run<G: DeserializeOwned>(
     set: &str,
     json: &str,
     answer: impl Fn(&G) -> Value,
 ) -> Result<(), Failed> {
-    let table: Table<G> = serde_json::from_str(json).map_err(|error| format!("{set}: {error}"))?;
+    let table: CaseTable<G> =
+        serde_json::from_str(json).map_err(|error| format!("{set}: {error}"))?;
     check_notes(&table)?;
     let (mut same, mut other, mut wrong) = (0, 0, String::new());
     for case in &table.cases {
@@ -84,8 +85,8 @@ pub(crate) fn run<G: DeserializeOwned>(
     }
 }
 
-/// A table without its origin or a difference without its reason is not worth much.
-fn check_notes<G>(table: &Table<G>) -> Result<(), Failed> {
+/// Checks that the table has its origin, and every difference and omission its reason.
+fn check_notes<G>(table: &CaseTable<G>) -> Result<(), Failed> {
     let dated = table.origin.iter().all(|from| {
         from.commit.len() == 40 && !from.licence.is_empty() && from.repository.contains('/')
     });

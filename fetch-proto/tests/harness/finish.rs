@@ -1,102 +1,102 @@
-//! The end of a run: everything lands, and nothing is left.
+//! Checks at the end of a run: every fetch ends, and no state is left.
 
 use std::time::Duration;
 
-use fetch_proto::{CircuitState, Engine, Output};
+use fetch_proto::{CircuitState, Engine, EngineOutput};
 
-use super::{Answer, HOSTS, Harness, Kind, Op, PATIENCE};
+use super::{EngineHarness, HOSTS, MAX_STEPS, Operation, RequestKind, ServerAnswer};
 
-impl Harness {
-    /// With nothing in flight, a restored engine has the same future as the one it was taken from.
+impl EngineHarness {
+    /// Without attempts in flight, a restored engine behaves like the original.
     pub fn check_restart(&self) {
-        if !self.model.flights().is_empty() || self.engine.stats().flying > 0 {
+        if !self.model.in_flight().is_empty() || self.engine.stats().in_flight > 0 {
             return;
         }
         let (mut here, mut there) = (self.clone(), self.clone());
         there.engine = Engine::restore(there.engine.checkpoint(), there.clock);
         assert_eq!(
-            here.play_out(),
-            there.play_out(),
-            "a checkpoint has the same future"
+            here.run_to_completion(),
+            there.run_to_completion(),
+            "a restored engine behaves like the original"
         );
     }
 
-    /// Everything is answered well from now on: every fetch ends, every circuit closes, and every
-    /// host is forgotten.
+    /// Answers everything successfully from now on, and checks that every fetch ends, every circuit
+    /// closes, and every host is removed.
     pub fn finish(&mut self) {
-        self.play_out();
+        self.run_to_completion();
         let stats = self.engine.stats();
         let model = &self.model;
         assert_eq!(model.live(), [], "every fetch ends");
-        assert_eq!((stats.live, stats.flying), (0, 0), "nothing is left");
+        assert_eq!((stats.live, stats.in_flight), (0, 0), "nothing is left");
         assert_eq!(stats.submitted, model.submitted, "each fetch is counted");
         assert_eq!(stats.submitted, model.done, "each fetch is done once");
         let counted = stats.responded + stats.failed + stats.cancelled;
         assert_eq!(stats.submitted, counted, "each end is counted once");
         if !self.closed {
-            self.heal();
+            self.check_circuits_close();
         }
-        self.forget();
+        self.check_hosts_removed();
     }
 
-    /// Answers and waits until nothing happens any more. What was said on the way.
-    fn play_out(&mut self) -> Vec<Output> {
+    /// Answers and waits until no fetch is left. Returns the outputs.
+    fn run_to_completion(&mut self) -> Vec<EngineOutput> {
         self.hold(false);
-        let mut said = self.drain_at(self.clock);
-        for _ in 0..PATIENCE {
-            let flies = !self.model.flights().is_empty();
-            if !flies && self.engine.stats().live == 0 {
-                return said;
+        let mut outputs = self.drain_at(self.clock);
+        for _ in 0..MAX_STEPS {
+            let has_attempts = !self.model.in_flight().is_empty();
+            if !has_attempts && self.engine.stats().live == 0 {
+                return outputs;
             }
-            if flies {
-                let how = Answer::Ok;
-                self.apply(Op::Answer { flight: 0, how });
+            if has_attempts {
+                let answer = ServerAnswer::Ok;
+                self.apply(Operation::Answer { attempt: 0, answer });
             } else {
-                self.apply(Op::Wait);
+                self.apply(Operation::Wait);
             }
-            said.append(&mut self.drain_at(self.clock));
+            outputs.append(&mut self.drain_at(self.clock));
         }
-        panic!("it never ends: {:?}", self.engine);
+        panic!("the run never ends: {:?}", self.engine);
     }
 
-    /// No circuit stays open or half-open where the host is well.
-    fn heal(&mut self) {
+    /// No circuit stays open or half-open while the host is healthy.
+    fn check_circuits_close(&mut self) {
         for (site, host) in HOSTS {
             let open = |harness: &Self| {
                 let stats = harness.engine.host_stats(host);
                 let circuit = stats.and_then(|stats| stats.circuit);
                 circuit.is_some_and(|circuit| circuit != CircuitState::Closed)
             };
-            let mut tries = 0;
+            let mut rounds = 0;
             while open(self) && !self.policies.has_chaos() {
-                tries += 1;
-                assert!(tries < 100, "the circuit of {host} is never closed");
+                rounds += 1;
+                assert!(rounds < 100, "the circuit of {host} is never closed");
                 self.advance(Duration::from_secs(60));
-                self.apply(Op::Submit {
+                self.apply(Operation::Submit {
                     site,
-                    kind: Kind::Get,
+                    kind: RequestKind::Get,
                 });
-                self.play_out();
+                self.run_to_completion();
             }
         }
     }
 
-    /// Hosts are forgotten once nothing is to be remembered of them.
-    fn forget(&mut self) {
-        for _ in 0..PATIENCE {
+    /// Hosts without state are removed.
+    fn check_hosts_removed(&mut self) {
+        for _ in 0..MAX_STEPS {
             self.drain();
             let Some(idle) = self.idle.filter(|idle| idle.wake.is_some()) else {
-                let kept = self.policies.targets();
+                let permanent = self.policies.targets();
                 assert!(
-                    self.engine.stats().hosts <= kept,
-                    "hosts are forgotten: {:?}",
+                    self.engine.stats().hosts <= permanent,
+                    "hosts are removed: {:?}",
                     self.engine
                 );
                 return;
             };
             assert_eq!(idle.live, 0);
-            self.apply(Op::Wait);
+            self.apply(Operation::Wait);
         }
-        panic!("it never rests: {:?}", self.engine);
+        panic!("the engine is never at rest: {:?}", self.engine);
     }
 }

@@ -1,49 +1,51 @@
-//! A driver made of operations, and a model beside the engine that checks each thing it says.
+//! Drives an engine by a sequence of operations, and checks every output against a model.
 //!
-//! The exhaustive, the random and the fuzzed runs all use it. A broken promise is a panic that
-//! names it.
+//! Used by the exhaustive, the random and the fuzzed runs. A violated invariant panics with its
+//! description.
 
 #![allow(
     dead_code,
     unreachable_pub,
-    reason = "each of its users needs a part of it"
+    reason = "each test program uses a part of it"
 )]
 
 mod finish;
 mod model;
-mod ops;
-mod pace;
-mod setup;
+mod operation;
+mod policy_set;
+mod rates;
 
 use std::time::Duration;
 
 use arbitrary::Unstructured;
-use fetch_proto::{Engine, Failure, Handled, Head, Idle, Input, Output, Timestamp};
+use fetch_proto::{
+    Engine, EngineOutput, FailureKind, HeadSummary, IdleState, Input, InputEffect, Timestamp,
+};
 
-use self::model::Model;
-pub use self::ops::{Answer, Kind, Op, Site};
-pub use self::setup::{HOSTS, Policies};
+use self::model::EngineModel;
+pub use self::operation::{Operation, RequestKind, RequestSite, ServerAnswer};
+pub use self::policy_set::{HOSTS, PolicySet};
 
-/// How many steps anything may take that must come to an end.
-const PATIENCE: usize = 10_000;
+/// The largest number of steps of a loop that must terminate.
+const MAX_STEPS: usize = 10_000;
 
-/// An engine, its driver and its clock.
+/// An engine, its driver, its clock and the model.
 #[derive(Clone, Debug)]
-pub struct Harness {
+pub struct EngineHarness {
     clock: Timestamp,
     closed: bool,
     engine: Engine,
     held: bool,
-    idle: Option<Idle>,
-    model: Model,
-    policies: Policies,
+    idle: Option<IdleState>,
+    model: EngineModel,
+    policies: PolicySet,
     tag: u64,
 }
 
-impl Harness {
-    /// An engine with these policies, at rest.
+impl EngineHarness {
+    /// An idle engine with these policies.
     #[must_use]
-    pub fn new(policies: Policies) -> Self {
+    pub fn new(policies: PolicySet) -> Self {
         let clock = Timestamp::from_start(Duration::from_secs(1000));
         let mut harness = Self {
             clock,
@@ -51,7 +53,7 @@ impl Harness {
             engine: Engine::new(policies.config(), 7, clock),
             held: false,
             idle: None,
-            model: Model::new(policies),
+            model: EngineModel::new(policies),
             policies,
             tag: 0,
         };
@@ -59,8 +61,8 @@ impl Harness {
         harness
     }
 
-    /// Runs what can be read from `bytes`: the policies, how it ends, and operations, each of which
-    /// says whether the engine is polled before the next.
+    /// Runs the sequence encoded in `bytes`: the policies, whether the engine is closed at the end,
+    /// and operations, each with a flag whether the engine is polled after it.
     pub fn run(bytes: &[u8]) {
         let mut bytes = Unstructured::new(bytes);
         let Ok((policies, closed)) = bytes.arbitrary() else {
@@ -77,24 +79,27 @@ impl Harness {
             }
         }
         if closed {
-            harness.apply(Op::Close);
+            harness.apply(Operation::Close);
         }
         harness.drain();
         harness.check_restart();
         harness.finish();
     }
 
-    /// What a driver and its world may do now, and would make a difference.
+    /// The operations that are possible now and have an effect.
     #[must_use]
-    pub fn choices(&self, answers: &[Answer], others: &[Op]) -> Vec<Op> {
-        let flights = 0..self.model.flights().len() as u8;
-        let answered = flights.flat_map(|flight| {
+    pub fn choices(&self, answers: &[ServerAnswer], others: &[Operation]) -> Vec<Operation> {
+        let attempts = 0..self.model.in_flight().len() as u8;
+        let answered = attempts.flat_map(|attempt| {
             let all = answers.iter().copied();
-            all.map(move |how| Op::Answer { flight, how })
+            all.map(move |answer| Operation::Answer { attempt, answer })
         });
         let live = 0..self.model.live().len() as u8;
-        let cancelled = live.map(|fetch| Op::Cancel { fetch });
-        let waits = self.idle.and_then(|idle| idle.wake).map(|_| Op::Wait);
+        let cancelled = live.map(|fetch| Operation::Cancel { fetch });
+        let waits = self
+            .idle
+            .and_then(|idle| idle.wake)
+            .map(|_| Operation::Wait);
         let others = others.iter().copied();
         answered
             .chain(waits)
@@ -103,72 +108,76 @@ impl Harness {
             .collect()
     }
 
-    /// Does one thing, without polling.
-    pub fn apply(&mut self, op: Op) {
-        // These are told with the time.
+    /// Executes one operation, without polling.
+    pub fn apply(&mut self, op: Operation) {
+        // The engine gets the time with these operations.
         if matches!(
             op,
-            Op::Cancel { .. } | Op::Close | Op::Configure(_) | Op::Stale | Op::Submit { .. }
+            Operation::Cancel { .. }
+                | Operation::Close
+                | Operation::Configure(_)
+                | Operation::Stale
+                | Operation::Submit { .. }
         ) {
-            self.model.time(self.clock);
+            self.model.advance_to(self.clock);
         }
         match op {
-            Op::Advance { millis } => self.advance(Duration::from_millis(millis.into())),
-            Op::Answer { flight, how } => self.answer(flight, how),
-            Op::Back { millis } => {
+            Operation::Advance { millis } => self.advance(Duration::from_millis(millis.into())),
+            Operation::Answer { attempt, answer } => self.answer(attempt, answer),
+            Operation::Back { millis } => {
                 let back = Duration::from_millis(millis.into());
                 let back = self.clock.since_start().saturating_sub(back);
                 self.drain_at(Timestamp::from_start(back));
             }
-            Op::Cancel { fetch } => {
+            Operation::Cancel { fetch } => {
                 if let Some(id) = nth(&self.model.live(), fetch) {
                     assert_eq!(
                         self.engine.cancel(id, self.clock),
-                        Handled::Applied,
+                        InputEffect::Applied,
                         "{id} is live"
                     );
                     self.model.cancel(id);
                 }
             }
-            Op::Close => {
+            Operation::Close => {
                 self.engine.close(self.clock);
                 self.closed = true;
                 self.model.close();
             }
-            Op::Configure(policies) => self.configure(policies),
-            Op::Hold => self.hold(true),
-            Op::Release => self.hold(false),
-            Op::Restore { later } => self.restore(later),
-            Op::Stale => self.tell_stale(),
-            Op::Submit { site, kind } => self.submit(site, kind),
-            Op::Wait => self.wait(),
+            Operation::Configure(policies) => self.configure(policies),
+            Operation::Hold => self.hold(true),
+            Operation::Release => self.hold(false),
+            Operation::Restore { later } => self.restore(later),
+            Operation::Stale => self.report_stale(),
+            Operation::Submit { site, kind } => self.submit(site, kind),
+            Operation::Wait => self.wait(),
         }
     }
 
-    /// Does all that the engine wants done now.
+    /// Polls the engine until it is idle.
     pub fn drain(&mut self) {
         self.drain_at(self.clock);
     }
 
-    fn drain_at(&mut self, now: Timestamp) -> Vec<Output> {
-        let mut said = Vec::new();
-        self.model.time(now);
-        for _ in 0..PATIENCE {
+    fn drain_at(&mut self, now: Timestamp) -> Vec<EngineOutput> {
+        let mut outputs = Vec::new();
+        self.model.advance_to(now);
+        for _ in 0..MAX_STEPS {
             match self.engine.poll(now) {
-                Output::Idle(idle) => {
-                    self.model.idle(&self.engine, &idle, now);
+                EngineOutput::Idle(idle) => {
+                    self.model.check_idle(&self.engine, &idle, now);
                     let again = self.engine.poll(now);
                     assert_eq!(
                         again,
-                        Output::Idle(idle),
-                        "idle is said when nothing is left"
+                        EngineOutput::Idle(idle),
+                        "polling an idle engine changes nothing"
                     );
                     self.idle = Some(idle);
-                    return said;
+                    return outputs;
                 }
                 output => {
-                    self.model.told(&output, &self.engine);
-                    said.push(output);
+                    self.model.check_output(&output, &self.engine);
+                    outputs.push(output);
                 }
             }
         }
@@ -182,24 +191,24 @@ impl Harness {
     fn hold(&mut self, held: bool) {
         self.held = held;
         if held {
-            self.engine.hold();
+            self.engine.pause_starts();
         } else {
-            self.engine.release();
+            self.engine.resume_starts();
         }
         self.model.hold(held);
     }
 
-    fn configure(&mut self, policies: Policies) {
+    fn configure(&mut self, policies: PolicySet) {
         self.policies = policies;
         self.engine.set_config(policies.config(), self.clock);
         self.model.configure(policies);
     }
 
-    fn submit(&mut self, site: Site, kind: Kind) {
+    fn submit(&mut self, site: RequestSite, kind: RequestKind) {
         self.tag += 1;
-        let request = ops::request(site, kind, self.tag);
+        let request = operation::request(site, kind, self.tag);
         match self.engine.submit(request.clone(), self.clock) {
-            Ok(id) => self.model.submitted(id, &request),
+            Ok(id) => self.model.fetch_submitted(id, &request),
             Err(rejected) => {
                 let full = self.model.live().len() >= self.policies.config().window_size();
                 assert!(self.closed || full, "there was room: {rejected}");
@@ -207,51 +216,51 @@ impl Harness {
         }
     }
 
-    fn answer(&mut self, flight: u8, how: Answer) {
-        let Some(id) = nth(&self.model.flights(), flight) else {
+    fn answer(&mut self, attempt: u8, answer: ServerAnswer) {
+        let Some(id) = nth(&self.model.in_flight(), attempt) else {
             return;
         };
-        self.model.time(self.clock);
-        for input in how.inputs(self.model.has_head(id)) {
+        self.model.advance_to(self.clock);
+        for input in answer.inputs(self.model.has_head(id)) {
             let ends = matches!(input, Input::End(_));
             let handled = self.engine.handle(id, input.clone(), self.clock);
-            if handled == Handled::Stale {
-                continue; // told of the very end, and not yet heard of it
+            if handled == InputEffect::Stale {
+                continue; // the engine has ended the attempt, and its output is not yet polled
             }
             match input {
-                Input::Head(head) => self.model.answered(id, &head),
-                _ if ends => self.model.ended(id),
+                Input::Head(head) => self.model.head_received(id, &head),
+                _ if ends => self.model.attempt_ended(id),
                 _ => {}
             }
         }
     }
 
-    /// What is over, or was never there, moves nothing.
-    fn tell_stale(&mut self) {
-        for id in self.model.former() {
-            let input = Input::Head(Head::status(200));
+    /// Inputs about ended attempts have no effect.
+    fn report_stale(&mut self) {
+        for id in self.model.ended_ids() {
+            let input = Input::Head(HeadSummary::status(200));
             assert_eq!(
                 self.engine.handle(id, input, self.clock),
-                Handled::Stale,
+                InputEffect::Stale,
                 "{id}"
             );
-            let input = Input::End(Err(Failure::Io));
+            let input = Input::End(Err(FailureKind::Io));
             assert_eq!(
                 self.engine.handle(id, input, self.clock),
-                Handled::Stale,
+                InputEffect::Stale,
                 "{id}"
             );
         }
     }
 
-    /// Sleeps until the engine wants to be called.
+    /// Advances the clock to the engine's wake time.
     fn wait(&mut self) {
         if let Some(wake) = self.idle.and_then(|idle| idle.wake) {
             self.clock = self.clock.max(wake.at);
         }
     }
 
-    /// Goes on with another process, whose clock shows another time.
+    /// Restores a checkpoint in another process, whose clock shows another time.
     fn restore(&mut self, later: bool) {
         let hour = Duration::from_secs(3600);
         self.clock = if later {
@@ -260,7 +269,7 @@ impl Harness {
             Timestamp::from_start(Duration::from_secs(1))
         };
         self.engine = Engine::restore(self.engine.checkpoint(), self.clock);
-        self.model.restored(self.clock);
+        self.model.restore(self.clock);
     }
 }
 

@@ -1,91 +1,91 @@
-//! What is known of fetches and attempts from the outside, and what must be true of it.
+//! The state of fetches and attempts as seen from outside, and the invariants that hold.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use fetch_proto::{
-    Attempt, AttemptId, CircuitState, Engine, Error, FetchId, Finish, Head, Idle, Method, Outcome,
-    Output, Request, RequestBody, Timestamp,
+    Attempt, AttemptId, CircuitState, CompleteResponse, Engine, EngineOutput, FetchError, FetchId,
+    FetchOutcome, FetchRequest, HeadSummary, IdleState, Method, RequestBodyKind, Timestamp,
 };
 
-use super::Policies;
-use super::pace::Pace;
+use super::PolicySet;
+use super::rates::RateChecker;
 
-/// A fetch that is not done.
+/// An unfinished fetch.
 #[derive(Clone, Debug)]
-struct Live {
+struct LiveFetch {
     cancelled: bool,
     hedged: bool,
     number: u16,
 }
 
-/// An attempt that was started and has not ended.
+/// The state of an attempt in flight.
 #[derive(Clone, Debug)]
-struct Flight {
-    began: Timestamp,
-    judged: bool,
+struct AttemptState {
+    started: Timestamp,
+    decided: bool,
     origin: String,
     status: Option<u16>,
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Model {
+pub(super) struct EngineModel {
     pub(super) done: u64,
     pub(super) submitted: u64,
-    /// Whether any fetch may have faults on purpose: then some fly of which nothing is told.
+    /// Whether faults may be injected: then attempts may be in flight that were not reported.
     chaos: bool,
     closed: bool,
-    flights: BTreeMap<AttemptId, Flight>,
-    /// Attempts that are over.
-    former: BTreeSet<AttemptId>,
+    in_flight: BTreeMap<AttemptId, AttemptState>,
+    /// Attempts that have ended.
+    ended_ids: BTreeSet<AttemptId>,
     held: bool,
-    /// Attempts that have ended since the engine was last idle, and had a head.
-    landed: BTreeMap<AttemptId, Flight>,
-    live: BTreeMap<FetchId, Live>,
+    /// Attempts that have ended since the engine was last idle.
+    recently_ended: BTreeMap<AttemptId, AttemptState>,
+    live: BTreeMap<FetchId, LiveFetch>,
     now: Timestamp,
-    pace: Pace,
-    policies: Policies,
-    /// What those that waited for a fetch were told its result is.
-    shared: BTreeMap<FetchId, Result<Finish, Error>>,
+    rates: RateChecker,
+    policies: PolicySet,
+    /// By fetch, the result reported to the fetches that share it.
+    shared: BTreeMap<FetchId, Result<CompleteResponse, FetchError>>,
 }
 
-impl Model {
-    pub(super) fn new(policies: Policies) -> Self {
+impl EngineModel {
+    pub(super) fn new(policies: PolicySet) -> Self {
         Self {
             done: 0,
             submitted: 0,
             chaos: policies.has_chaos(),
             closed: false,
-            flights: BTreeMap::new(),
-            former: BTreeSet::new(),
+            in_flight: BTreeMap::new(),
+            ended_ids: BTreeSet::new(),
             held: false,
-            landed: BTreeMap::new(),
+            recently_ended: BTreeMap::new(),
             live: BTreeMap::new(),
             now: Timestamp::START,
-            pace: Pace::default(),
+            rates: RateChecker::default(),
             policies,
             shared: BTreeMap::new(),
         }
     }
 
-    pub(super) fn flights(&self) -> Vec<AttemptId> {
-        self.flights.keys().copied().collect()
+    pub(super) fn in_flight(&self) -> Vec<AttemptId> {
+        self.in_flight.keys().copied().collect()
     }
 
     pub(super) fn live(&self) -> Vec<FetchId> {
         self.live.keys().copied().collect()
     }
 
-    pub(super) fn former(&self) -> Vec<AttemptId> {
-        let over = |id: &&AttemptId| !self.flights.contains_key(id);
-        self.former.iter().filter(over).copied().collect()
+    pub(super) fn ended_ids(&self) -> Vec<AttemptId> {
+        let over = |id: &&AttemptId| !self.in_flight.contains_key(id);
+        self.ended_ids.iter().filter(over).copied().collect()
     }
 
     pub(super) fn has_head(&self, id: AttemptId) -> bool {
-        self.flights[&id].status.is_some()
+        self.in_flight[&id].status.is_some()
     }
 
-    pub(super) fn time(&mut self, now: Timestamp) {
+    pub(super) fn advance_to(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
     }
 
@@ -106,24 +106,24 @@ impl Model {
         }
     }
 
-    pub(super) fn configure(&mut self, policies: Policies) {
+    pub(super) fn configure(&mut self, policies: PolicySet) {
         self.policies = policies;
         self.chaos |= policies.has_chaos();
-        self.pace.forget_rates();
+        self.rates.forget_rates();
     }
 
-    pub(super) fn restored(&mut self, now: Timestamp) {
-        self.former
-            .extend(std::mem::take(&mut self.flights).into_keys());
-        self.landed.clear();
+    pub(super) fn restore(&mut self, now: Timestamp) {
+        self.ended_ids
+            .extend(std::mem::take(&mut self.in_flight).into_keys());
+        self.recently_ended.clear();
         self.now = now;
-        self.pace = Pace::default();
+        self.rates = RateChecker::default();
     }
 
-    pub(super) fn submitted(&mut self, id: FetchId, request: &Request) {
-        let safe = request.method != Method::Post && request.body != RequestBody::Once;
+    pub(super) fn fetch_submitted(&mut self, id: FetchId, request: &FetchRequest) {
+        let safe = request.method != Method::Post && request.body != RequestBodyKind::Once;
         let hedged = safe && self.policies.hedge().is_some();
-        let live = Live {
+        let live = LiveFetch {
             cancelled: false,
             hedged,
             number: 0,
@@ -132,73 +132,72 @@ impl Model {
         self.submitted += 1;
     }
 
-    pub(super) fn answered(&mut self, id: AttemptId, head: &Head) {
-        let flight = self.flights.get_mut(&id).expect("it is in flight");
-        flight.status = Some(head.status);
+    pub(super) fn head_received(&mut self, id: AttemptId, head: &HeadSummary) {
+        let attempt = self.in_flight.get_mut(&id).expect("it is in flight");
+        attempt.status = Some(head.status);
         if let (429, Some(rest)) = (head.status, head.retry_after) {
-            self.pace.rest(&flight.origin, self.now + rest);
+            self.rates.record_pause(&attempt.origin, self.now + rest);
         }
     }
 
-    pub(super) fn ended(&mut self, id: AttemptId) {
-        let flight = self.flights.remove(&id).expect("it is in flight");
-        self.former.insert(id);
-        self.landed.insert(id, flight);
+    pub(super) fn attempt_ended(&mut self, id: AttemptId) {
+        let attempt = self.in_flight.remove(&id).expect("it is in flight");
+        self.ended_ids.insert(id);
+        self.recently_ended.insert(id, attempt);
     }
 
-    /// The engine said something.
-    pub(super) fn told(&mut self, output: &Output, engine: &Engine) {
+    /// Checks one output.
+    pub(super) fn check_output(&mut self, output: &EngineOutput, engine: &Engine) {
         match output {
-            Output::Abort(id) => {
+            EngineOutput::Abort(id) => {
                 assert!(
-                    self.flights.remove(id).is_some(),
-                    "{id} is aborted, but does not fly"
+                    self.in_flight.remove(id).is_some(),
+                    "{id} is aborted, but not in flight"
                 );
-                self.former.insert(*id);
+                self.ended_ids.insert(*id);
             }
-            Output::Accept(id) | Output::Discard(id) => self.judged(*id),
-            Output::Done(id, outcome) => self.is_done(*id, outcome),
-            Output::Event(..) => assert!(self.policies.has(Policies::EVENTS) || self.submitted > 0),
-            Output::Start(attempt) => self.started(attempt, engine),
+            EngineOutput::Accept(id) | EngineOutput::Discard(id) => self.check_decision(*id),
+            EngineOutput::Done(id, outcome) => self.check_outcome(*id, outcome),
+            EngineOutput::Event(..) => {
+                assert!(self.policies.has(PolicySet::EVENTS) || self.submitted > 0);
+            }
+            EngineOutput::Start(attempt) => self.check_start(attempt, engine),
             _ => {}
         }
     }
 
-    fn judged(&mut self, id: AttemptId) {
-        let flight = self
-            .flights
+    fn check_decision(&mut self, id: AttemptId) {
+        let attempt = self
+            .in_flight
             .get_mut(&id)
-            .or_else(|| self.landed.get_mut(&id));
-        let flight = flight.unwrap_or_else(|| panic!("{id} is judged, but does not fly"));
+            .or_else(|| self.recently_ended.get_mut(&id));
+        let attempt = attempt.unwrap_or_else(|| panic!("{id} is decided, but not in flight"));
+        assert!(attempt.status.is_some(), "{id} is decided before its head");
         assert!(
-            flight.status.is_some(),
-            "{id} is judged before it was answered"
-        );
-        assert!(
-            !std::mem::replace(&mut flight.judged, true),
-            "{id} is judged twice"
+            !std::mem::replace(&mut attempt.decided, true),
+            "{id} is decided twice"
         );
     }
 
-    fn is_done(&mut self, id: FetchId, outcome: &Outcome) {
+    fn check_outcome(&mut self, id: FetchId, outcome: &FetchOutcome) {
         assert!(
             self.live.remove(&id).is_some(),
             "{id} is done, but not live"
         );
-        let flying = self.flights.keys().any(|attempt| attempt.fetch == id);
-        assert!(!flying, "{id} is done, but flies");
+        let flying = self.in_flight.keys().any(|attempt| attempt.fetch == id);
+        assert!(!flying, "{id} is done, but has an attempt in flight");
         self.done += 1;
         if let Some(leader) = outcome.shared_with {
-            let told = self.shared.insert(leader, outcome.result);
+            let reported = self.shared.insert(leader, outcome.result);
             assert!(
-                told.is_none_or(|told| told == outcome.result),
+                reported.is_none_or(|reported| reported == outcome.result),
                 "all share one result"
             );
         }
-        if let Some(told) = self.shared.remove(&id) {
+        if let Some(reported) = self.shared.remove(&id) {
             assert_eq!(
-                told, outcome.result,
-                "who waited for {id} got another result"
+                reported, outcome.result,
+                "a fetch that shares {id} got another result"
             );
         }
         let times = &outcome.timings;
@@ -219,14 +218,14 @@ impl Model {
                 "time never runs back"
             );
         }
-        let most = if outcome.fallen_back { 4 } else { 2 };
+        let most = if outcome.used_fallback { 4 } else { 2 };
         assert!(outcome.retries <= most, "{} retries", outcome.retries);
     }
 
-    fn started(&mut self, attempt: &Attempt, engine: &Engine) {
+    fn check_start(&mut self, attempt: &Attempt, engine: &Engine) {
         let id = attempt.id;
         let live = self.live.get_mut(&id.fetch);
-        let live = live.unwrap_or_else(|| panic!("{id} starts, but its fetch is over"));
+        let live = live.unwrap_or_else(|| panic!("{id} starts, but its fetch has ended"));
         assert!(
             !live.cancelled && !self.closed,
             "{id} starts after it was cancelled"
@@ -240,57 +239,66 @@ impl Model {
         let origin = attempt.url.origin().ascii_serialization();
         if !chaos {
             assert!(!self.held, "{id} starts while the engine is held");
-            self.check_race(id);
+            self.check_hedge(id);
             self.check_limits(&origin, engine);
-            self.pace.start(&origin, self.policies, self.now);
+            self.rates.check_start(&origin, self.policies, self.now);
         }
-        let began = self.now;
-        let flight = Flight {
-            began,
-            judged: false,
+        let started = self.now;
+        let attempt = AttemptState {
+            started,
+            decided: false,
             origin,
             status: None,
         };
         assert!(
-            self.flights.insert(id, flight).is_none(),
+            self.in_flight.insert(id, attempt).is_none(),
             "{id} starts twice"
         );
     }
 
-    /// A second attempt of a fetch at the same time must be a hedge, and allowed.
-    fn check_race(&self, id: AttemptId) {
-        let rivals = self
-            .flights
+    /// A second concurrent attempt of a fetch must be an allowed hedge.
+    fn check_hedge(&self, id: AttemptId) {
+        let others = self
+            .in_flight
             .iter()
-            .filter(|(rival, _)| rival.fetch == id.fetch);
-        let rivals: Vec<_> = rivals.map(|(_, flight)| flight).collect();
-        if rivals.is_empty() {
+            .filter(|(other, _)| other.fetch == id.fetch);
+        let others: Vec<_> = others.map(|(_, attempt)| attempt).collect();
+        if others.is_empty() {
             return;
         }
-        assert!(self.live[&id.fetch].hedged, "{id} races, but may not");
-        assert!(rivals.len() <= 1, "{id} is one racer too many");
-        let least = self.now.saturating_since(rivals[0].began);
-        assert!(least >= Duration::from_millis(50), "{id} races too early");
+        assert!(
+            self.live[&id.fetch].hedged,
+            "{id} is a hedge, but not allowed"
+        );
+        assert!(others.len() <= 1, "{id} is one hedge too many");
+        let least = self.now.saturating_since(others[0].started);
+        assert!(
+            least >= Duration::from_millis(50),
+            "{id} starts too early for a hedge"
+        );
     }
 
     fn check_limits(&self, origin: &str, engine: &Engine) {
-        let total = self.flights.len() + 1;
-        assert!(total <= self.policies.concurrency(), "{total} fly at once");
+        let total = self.in_flight.len() + 1;
+        assert!(
+            total <= self.policies.concurrency(),
+            "{total} attempts in flight"
+        );
         let here = self
-            .flights
+            .in_flight
             .values()
-            .filter(|flight| flight.origin == origin)
+            .filter(|attempt| attempt.origin == origin)
             .count()
             + 1;
         assert!(
             here <= self.policies.per_host(),
-            "{here} fly at once to {origin}"
+            "{here} attempts in flight to {origin}"
         );
         let stats = engine.host_stats(origin).expect("its host is known");
-        let learned = stats.limit.unwrap_or(usize::MAX);
+        let limit = stats.limit.unwrap_or(usize::MAX);
         assert!(
-            here <= learned,
-            "{here} of {learned} fly at once to {origin}"
+            here <= limit,
+            "{here} of {limit} attempts in flight to {origin}"
         );
         assert_ne!(
             stats.circuit,
@@ -299,48 +307,57 @@ impl Model {
         );
     }
 
-    /// The engine has nothing more to say.
-    pub(super) fn idle(&mut self, engine: &Engine, idle: &Idle, now: Timestamp) {
-        self.landed.clear();
-        assert_eq!(idle.live, self.live.len(), "fetches that are not over");
+    /// Checks the state when the engine is idle.
+    pub(super) fn check_idle(&mut self, engine: &Engine, idle: &IdleState, now: Timestamp) {
+        self.recently_ended.clear();
+        assert_eq!(idle.live, self.live.len(), "unfinished fetches");
         assert!(
             self.shared.is_empty(),
-            "who shares a result is told before who asked for it"
+            "fetches that share a result end before the fetch that requested it"
         );
         let stats = engine.stats();
         if self.live.is_empty() {
-            assert_eq!(stats.flying, 0, "nothing flies without a fetch");
+            assert_eq!(
+                stats.in_flight, 0,
+                "no attempt is in flight without a fetch"
+            );
         }
-        let waits = !self.live.is_empty() && stats.flying == 0 && !self.held;
+        let waits = !self.live.is_empty() && stats.in_flight == 0 && !self.held;
         assert!(
             !waits || idle.wake.is_some(),
-            "it sleeps for ever: {engine:?}"
+            "the engine sleeps forever: {engine:?}"
         );
         if let Some(wake) = idle.wake.filter(|_| self.now == now) {
-            assert!(wake.at > now, "it wants to be woken at once: {wake:?}");
+            assert!(wake.at > now, "the wake time has passed: {wake:?}");
         }
         self.check_counts(engine);
     }
 
     fn check_counts(&self, engine: &Engine) {
         let stats = engine.stats();
-        let flying = self.flights.len();
+        let flying = self.in_flight.len();
         assert!(
-            flying <= stats.flying,
+            flying <= stats.in_flight,
             "{flying} fly, and not {}",
-            stats.flying
+            stats.in_flight
         );
         let mut hosts = BTreeMap::new();
-        for flight in self.flights.values() {
-            *hosts.entry(&flight.origin).or_insert(0) += 1;
+        for attempt in self.in_flight.values() {
+            *hosts.entry(&attempt.origin).or_insert(0) += 1;
         }
         for (origin, flying) in hosts {
             let host = engine.host_stats(origin).expect("its host is known");
-            assert!(flying <= host.flying, "{flying} fly to {origin}: {host:?}");
-            assert!(self.chaos || flying == host.flying, "{origin}: {host:?}");
+            assert!(
+                flying <= host.in_flight,
+                "{flying} fly to {origin}: {host:?}"
+            );
+            assert!(self.chaos || flying == host.in_flight, "{origin}: {host:?}");
             let left = host.retries_left.unwrap_or(0);
             assert!(left <= 2, "{left} retries are left for {origin}");
         }
-        assert!(self.chaos || flying == stats.flying, "{flying}: {stats:?}");
+        assert!(
+            self.chaos || flying == stats.in_flight,
+            "{flying}: {stats:?}"
+        );
     }
 }

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use fetch_proto::{
-    AttemptId, Config, Engine, Event, Handled, Input, Limit, Outcome, Policy, Request, Timeouts,
-    Timestamp,
+    AttemptId, DecisionEvent, Engine, EngineConfig, FetchOutcome, FetchRequest, Input, InputEffect,
+    Policy, TimeLimit, Timeouts, Timestamp,
 };
 
 /// Describes the load at the submission of a fetch.
-pub(super) fn describe_submission(request: &Request, host: &str, engine: &Engine) -> String {
+pub(super) fn describe_submission(request: &FetchRequest, host: &str, engine: &Engine) -> String {
     let (all, here) = (engine.stats(), engine.host_stats(host));
     let before = here.map_or(0, |here| here.live.saturating_sub(1));
     format!(
@@ -30,26 +30,26 @@ pub(super) fn describe_wait(host: &str, limit: usize, engine: &Engine) -> String
             round_duration(until.since_start())
         );
     }
-    if all.flying >= limit {
+    if all.in_flight >= limit {
         return format!("waits: the limit of {limit} attempts in flight is reached");
     }
-    let (flying, queued) = (here.flying, here.queued);
+    let (flying, queued) = (here.in_flight, here.queued);
     format!(
         "waits: its host has {flying} in flight and {queued} queued, and its limits allow no more"
     )
 }
 
 /// Describes an event, with rounded durations.
-pub(super) fn describe_event(event: &Event) -> String {
+pub(super) fn describe_event(event: &DecisionEvent) -> String {
     let mut event = event.clone();
     match &mut event {
-        Event::HostPaused { pause: time, .. }
-        | Event::Retrying { delay: time, .. }
-        | Event::Started { queued: time, .. } => *time = round_duration(*time),
+        DecisionEvent::HostPaused { pause: time, .. }
+        | DecisionEvent::Retrying { delay: time, .. }
+        | DecisionEvent::Started { queued: time, .. } => *time = round_duration(*time),
         _ => {}
     }
     match &event {
-        Event::Redirecting { to: url, .. } | Event::Started { url, .. } => {
+        DecisionEvent::Redirecting { to: url, .. } | DecisionEvent::Started { url, .. } => {
             format!("{event}: {url}")
         }
         event => event.to_string(),
@@ -71,7 +71,7 @@ fn round_duration(time: Duration) -> Duration {
 pub(super) fn describe_input(
     id: AttemptId,
     input: &Input,
-    handled: Handled,
+    handled: InputEffect,
     now: Timestamp,
 ) -> String {
     let what = match input {
@@ -90,7 +90,7 @@ pub(super) fn describe_input(
         Input::Resumed => "the consumer reads again".to_owned(),
         other => format!("{other:?}"),
     };
-    let late = if handled == Handled::Stale {
+    let late = if handled == InputEffect::Stale {
         " (ignored: too late)"
     } else {
         ""
@@ -99,9 +99,13 @@ pub(super) fn describe_input(
 }
 
 /// Describes the policy of a request and why it applies.
-pub(super) fn describe_policy(request: &Request, pinned: bool, config: &Config) -> String {
+pub(super) fn describe_policy(
+    request: &FetchRequest,
+    pinned: bool,
+    config: &EngineConfig,
+) -> String {
     let rules = config.rules_ref();
-    let matched = rules.matched(&request.method, &request.url);
+    let matched = rules.matching_rule(&request.method, &request.url);
     let (why, policy): (String, &Policy) = match (&request.policy, matched) {
         (Some(policy), _) if pinned => (
             "selected by a secret part of the URL or of a rule".to_owned(),
@@ -129,12 +133,12 @@ pub(super) fn describe_policy(request: &Request, pinned: bool, config: &Config) 
 
 fn describe_timeouts(timeouts: &Timeouts) -> String {
     let all = [
-        (Limit::Attempt, timeouts.attempt),
-        (Limit::Connect, timeouts.connect),
-        (Limit::FirstByte, timeouts.first_byte),
-        (Limit::IdleRead, timeouts.idle_read),
-        (Limit::Queue, timeouts.queue),
-        (Limit::Total, timeouts.total),
+        (TimeLimit::Attempt, timeouts.attempt),
+        (TimeLimit::Connect, timeouts.connect),
+        (TimeLimit::FirstByte, timeouts.first_byte),
+        (TimeLimit::IdleRead, timeouts.idle_read),
+        (TimeLimit::Queue, timeouts.queue),
+        (TimeLimit::Total, timeouts.total),
     ];
     let set = all
         .iter()
@@ -147,7 +151,7 @@ fn describe_timeouts(timeouts: &Timeouts) -> String {
     }
 }
 
-pub(super) fn describe_outcome(outcome: &Outcome) -> String {
+pub(super) fn describe_outcome(outcome: &FetchOutcome) -> String {
     let result = match outcome.result {
         Ok(finish) => format!("status {}, {} bytes", finish.status, finish.bytes),
         Err(error) => error.to_string(),

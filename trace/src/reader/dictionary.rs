@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fetch_proto::{Policy, Request};
+use fetch_proto::{FetchRequest, Policy};
 use serde::de::DeserializeOwned;
 
 use crate::entry::TextRef;
@@ -12,7 +12,7 @@ use crate::entry::TextRef;
 pub(super) struct ReadDictionary {
     texts: Vec<Box<str>>,
     policies: Vec<Option<Arc<Policy>>>,
-    templates: Vec<Option<Request>>,
+    templates: Vec<Option<FetchRequest>>,
 }
 
 impl ReadDictionary {
@@ -35,7 +35,7 @@ impl ReadDictionary {
         }
     }
 
-    pub(super) fn template(&mut self, text: &TextRef<'_>) -> Option<Request> {
+    pub(super) fn template(&mut self, text: &TextRef<'_>) -> Option<FetchRequest> {
         match text {
             TextRef::Index(index) => cached(
                 self,

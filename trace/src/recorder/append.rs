@@ -1,6 +1,6 @@
 //! Appends entries to a frame.
 
-use fetch_proto::{Output, Timestamp};
+use fetch_proto::{EngineOutput, Timestamp};
 
 use crate::entry::{PollEntry, TraceEntry};
 use crate::frame::FrameBuffer;
@@ -33,32 +33,34 @@ fn push(frame: &mut FrameBuffer, entry: &TraceEntry<'_>) {
 }
 
 /// Returns the name of an output's kind and the constructor of its poll entry.
-pub(super) fn poll_entry(output: &Output) -> (&'static str, fn(PollEntry) -> TraceEntry<'static>) {
+pub(super) fn poll_entry(
+    output: &EngineOutput,
+) -> (&'static str, fn(PollEntry) -> TraceEntry<'static>) {
     (
         output_kind(output),
         match output {
-            Output::Abort(_) => TraceEntry::Abort,
-            Output::Accept(_) => TraceEntry::Accept,
-            Output::Discard(_) => TraceEntry::Discard,
-            Output::Done(..) => TraceEntry::Done,
-            Output::Event(..) => TraceEntry::Event,
-            Output::Idle(_) => TraceEntry::Idle,
-            Output::Start(_) => TraceEntry::Start,
+            EngineOutput::Abort(_) => TraceEntry::Abort,
+            EngineOutput::Accept(_) => TraceEntry::Accept,
+            EngineOutput::Discard(_) => TraceEntry::Discard,
+            EngineOutput::Done(..) => TraceEntry::Done,
+            EngineOutput::Event(..) => TraceEntry::Event,
+            EngineOutput::Idle(_) => TraceEntry::Idle,
+            EngineOutput::Start(_) => TraceEntry::Start,
             _ => TraceEntry::OtherOutput,
         },
     )
 }
 
 /// Returns the name of an output's kind.
-pub(crate) fn output_kind(output: &Output) -> &'static str {
+pub(crate) fn output_kind(output: &EngineOutput) -> &'static str {
     match output {
-        Output::Abort(_) => "abort",
-        Output::Accept(_) => "accept",
-        Output::Discard(_) => "discard",
-        Output::Done(..) => "done",
-        Output::Event(..) => "event",
-        Output::Idle(_) => "idle",
-        Output::Start(_) => "start",
+        EngineOutput::Abort(_) => "abort",
+        EngineOutput::Accept(_) => "accept",
+        EngineOutput::Discard(_) => "discard",
+        EngineOutput::Done(..) => "done",
+        EngineOutput::Event(..) => "event",
+        EngineOutput::Idle(_) => "idle",
+        EngineOutput::Start(_) => "start",
         _ => "other",
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use fetch_proto::{Failure, Phase, Policy, Request};
+use fetch_proto::{AttemptPhase, FailureKind, FetchRequest, Policy};
 use serde::Serialize;
 use url::Url;
 
@@ -22,12 +22,12 @@ static PLACEHOLDER_URL: LazyLock<Arc<Url>> =
 #[derive(Debug, Default)]
 pub(super) struct WriteDictionary {
     count: u32,
-    failures: Vec<(Failure, u32)>,
+    failures: Vec<(FailureKind, u32)>,
     /// Texts that have an index and are not yet written.
     unwritten: Vec<String>,
-    phases: Vec<(Phase, u32)>,
+    phases: Vec<(AttemptPhase, u32)>,
     policies: Vec<(Arc<Policy>, u32)>,
-    templates: Vec<(Request, u32)>,
+    templates: Vec<(FetchRequest, u32)>,
 }
 
 /// A reference to a text, or the text.
@@ -47,7 +47,7 @@ impl DictionaryRef {
 }
 
 impl WriteDictionary {
-    pub(super) fn failure_index(&mut self, failure: Failure) -> u32 {
+    pub(super) fn failure_index(&mut self, failure: FailureKind) -> u32 {
         if let Some((_, index)) = self.failures.iter().find(|(known, _)| *known == failure) {
             return *index;
         }
@@ -56,7 +56,7 @@ impl WriteDictionary {
         index
     }
 
-    pub(super) fn phase_index(&mut self, phase: Phase) -> u32 {
+    pub(super) fn phase_index(&mut self, phase: AttemptPhase) -> u32 {
         if let Some((_, index)) = self.phases.iter().find(|(known, _)| *known == phase) {
             return *index;
         }
@@ -86,15 +86,14 @@ impl WriteDictionary {
     /// Returns the request without URL, tag and policy.
     pub(super) fn template_ref(
         &mut self,
-        request: &Request,
+        request: &FetchRequest,
         redactor: &UrlRedactor,
     ) -> DictionaryRef {
-        let template = Request {
-            policy: None,
-            tag: 0,
-            url: PLACEHOLDER_URL.clone(),
-            ..request.clone()
-        };
+        let template = request
+            .clone()
+            .policy(None)
+            .tag(0)
+            .url(PLACEHOLDER_URL.clone());
         if let Some((_, index)) = self
             .templates
             .iter()

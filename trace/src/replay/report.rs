@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use fetch_proto::Output;
+use fetch_proto::EngineOutput;
 use serde::Serialize;
 
 use crate::call::TraceAnswer;
@@ -73,8 +73,8 @@ impl ReplayReport {
     /// of a trace that is cut off is not covered: see [`ending`](Self::ending).
     ///
     /// ```
-    /// # use fetch_proto::{Config, Timestamp};
-    /// # let file = fetch_trace::TraceRecorder::new(Vec::new(), &Config::default(), 7, Timestamp::START)?.finish()?;
+    /// # use fetch_proto::{EngineConfig, Timestamp};
+    /// # let file = fetch_trace::TraceRecorder::new(Vec::new(), &EngineConfig::default(), 7, Timestamp::START)?.finish()?;
     /// assert!(fetch_trace::replay(&file[..])?.is_identical());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -85,8 +85,8 @@ impl ReplayReport {
 
     pub(super) fn count_answer(&mut self, answer: &TraceAnswer) {
         match answer {
-            TraceAnswer::Output(Output::Done(..)) => self.outcomes += 1,
-            TraceAnswer::Output(Output::Start(_)) => self.attempts += 1,
+            TraceAnswer::Output(EngineOutput::Done(..)) => self.outcomes += 1,
+            TraceAnswer::Output(EngineOutput::Start(_)) => self.attempts += 1,
             TraceAnswer::Submitted(Ok(_)) => self.fetches += 1,
             _ => {}
         }
@@ -129,16 +129,16 @@ impl fmt::Display for ReplayDifference {
 }
 
 /// Describes an output in one line.
-pub(super) fn describe_output(output: &Output) -> String {
+pub(super) fn describe_output(output: &EngineOutput) -> String {
     match output {
-        Output::Abort(id) => format!("abort of attempt {id}"),
-        Output::Accept(id) => format!("accept of attempt {id}"),
-        Output::Discard(id) => format!("discard of attempt {id}"),
-        Output::Done(id, outcome) => match outcome.result {
+        EngineOutput::Abort(id) => format!("abort of attempt {id}"),
+        EngineOutput::Accept(id) => format!("accept of attempt {id}"),
+        EngineOutput::Discard(id) => format!("discard of attempt {id}"),
+        EngineOutput::Done(id, outcome) => match outcome.result {
             Ok(finish) => format!("done: fetch {id}, status {}", finish.status),
             Err(error) => format!("done: fetch {id}, {error}"),
         },
-        Output::Idle(idle) => {
+        EngineOutput::Idle(idle) => {
             let wake = idle.wake.map(|wake| format!("{} ({})", wake.at, wake.why));
             let wake = wake.unwrap_or_else(|| "never".to_owned());
             format!(
@@ -146,7 +146,7 @@ pub(super) fn describe_output(output: &Output) -> String {
                 idle.live, idle.room
             )
         }
-        Output::Start(attempt) => format!("start of attempt {}, {}", attempt.id, attempt.url),
+        EngineOutput::Start(attempt) => format!("start of attempt {}, {}", attempt.id, attempt.url),
         other => format!("{other:?}"),
     }
 }

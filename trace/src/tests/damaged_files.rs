@@ -2,7 +2,7 @@
 
 use std::io;
 
-use fetch_proto::{Config, Timestamp};
+use fetch_proto::{EngineConfig, Timestamp};
 use proptest::prelude::*;
 
 use super::random_site::{any_run, example_run};
@@ -151,11 +151,13 @@ fn a_write_error_is_reported_once_and_the_engine_continues() {
     let (sender, errors) = std::sync::mpsc::channel();
     let report = move |error: io::Error| sender.send(error.to_string()).unwrap();
     let now = Timestamp::START;
-    let config = Config::default().window(100_000);
+    let config = EngineConfig::default().window(100_000);
     let mut engine = RecordedEngine::recording(config, 7, now, LimitedWriter(40_000), report);
     for n in 0..100_000 {
         let url = format!("http://{n}.test/{n}").parse().unwrap();
-        engine.submit(fetch_proto::Request::get(url), now).unwrap();
+        engine
+            .submit(fetch_proto::FetchRequest::get(url), now)
+            .unwrap();
     }
     assert_eq!(engine.stats().live, 100_000);
     assert_eq!(errors.try_iter().collect::<Vec<_>>(), ["disk full"]);
@@ -175,8 +177,13 @@ fn a_killed_process_loses_at_most_one_frame_or_second() {
         }
     }
     let file = SharedFile::default();
-    let mut engine =
-        RecordedEngine::recording(Config::default(), 7, Timestamp::START, file.clone(), drop);
+    let mut engine = RecordedEngine::recording(
+        EngineConfig::default(),
+        7,
+        Timestamp::START,
+        file.clone(),
+        drop,
+    );
     for n in 0..10 {
         let _ = engine.poll(Timestamp::from_nanos(n * 500_000_000));
     }
@@ -190,6 +197,6 @@ fn a_killed_process_loses_at_most_one_frame_or_second() {
 #[test]
 fn dropping_a_recorder_completes_its_trace() {
     let mut file = Vec::new();
-    drop(TraceRecorder::new(&mut file, &Config::default(), 7, Timestamp::START).unwrap());
+    drop(TraceRecorder::new(&mut file, &EngineConfig::default(), 7, Timestamp::START).unwrap());
     assert_eq!(replay(&file[..]).unwrap().ending, TraceEnd::Complete);
 }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use fetch_proto::{Attempt, Config, Failure, FetchId, Head, Input, Output, Request, Timestamp};
+use fetch_proto::{
+    Attempt, EngineConfig, EngineOutput, FailureKind, FetchId, FetchRequest, HeadSummary, Input,
+    Timestamp,
+};
 use proptest::prelude::*;
 
 use super::random_site::{SECRET, any_run, example_run};
@@ -42,7 +45,7 @@ proptest! {
         let (file, site) = run.record();
         let mut outcomes = Vec::new();
         let report = TraceReplay::open(&file[..]).unwrap().run(|step, _| {
-            if let TraceAnswer::Output(Output::Done(_, outcome)) = &step.answer {
+            if let TraceAnswer::Output(EngineOutput::Done(_, outcome)) = &step.answer {
                 outcomes.push((outcome.tag, outcome.result.map(|finish| finish.status)));
             }
         });
@@ -55,7 +58,7 @@ proptest! {
     fn arbitrary_calls_replay_identically(
         steps in prop::collection::vec((0u8..15, 0u8..8, 0u64..3000), 0..200),
     ) {
-        let config = Config::default().concurrency(3).per_host(2).window(8);
+        let config = EngineConfig::default().concurrency(3).per_host(2).window(8);
         let at = |millis| Timestamp::from_start(Duration::from_millis(millis));
         let mut engine = RecordedEngine::recording(config, 3, at(0), Vec::new(), |e| panic!("{e}"));
         let (mut attempts, mut ids): (Vec<Attempt>, Vec<FetchId>) = (Vec::new(), Vec::new());
@@ -75,21 +78,21 @@ proptest! {
                 }
                 10 => {
                     let url = format!("http://h{}.test/", which % 3);
-                    let request = Request::get(url.parse().unwrap());
+                    let request = FetchRequest::get(url.parse().unwrap());
                     ids.extend(engine.submit(request, t));
                 }
-                12 => engine.hold(),
-                13 => engine.release(),
+                12 => engine.pause_starts(),
+                13 => engine.resume_starts(),
                 _ => {}
             }
             for _ in 0..which {
-                if let Output::Start(attempt) = engine.poll(t) {
+                if let EngineOutput::Start(attempt) = engine.poll(t) {
                     attempts.push(attempt);
                 }
             }
         }
         engine.close(at(10_000_000));
-        while !matches!(engine.poll(at(10_000_000)), Output::Idle(_)) {}
+        while !matches!(engine.poll(at(10_000_000)), EngineOutput::Idle(_)) {}
         let stats = engine.stats();
         let mut replayed = TraceReplay::open(std::io::Cursor::new(engine.finish().unwrap())).unwrap();
         while replayed.step().unwrap().is_some() {}
@@ -100,20 +103,16 @@ proptest! {
 
 fn input(kind: u8) -> Option<Input> {
     Some(match kind {
-        0 => Input::Head(Head::status(200)),
-        1 => Input::Head(Head {
-            location: Some("http://other.test/?key=a b".into()),
-            ..Head::status(302)
-        }),
-        2 => Input::Head(Head {
-            retry_after: Some(Duration::from_secs(2)),
-            ..Head::status(429)
-        }),
+        0 => Input::Head(HeadSummary::status(200)),
+        1 => Input::Head(
+            HeadSummary::status(302).location(Some("http://other.test/?key=a b".into())),
+        ),
+        2 => Input::Head(HeadSummary::status(429).retry_after(Duration::from_secs(2))),
         3 => Input::Body { bytes: 1 << 20 },
         4 => Input::End(Ok(())),
-        5 => Input::End(Err(Failure::Io)),
-        6 => Input::End(Err(Failure::Exhausted)),
-        7 => Input::End(Err(Failure::Stale { sent: true })),
+        5 => Input::End(Err(FailureKind::Io)),
+        6 => Input::End(Err(FailureKind::Exhausted)),
+        7 => Input::End(Err(FailureKind::Stale { sent: true })),
         8 => Input::Paused,
         14 => Input::Resumed,
         _ => return None,

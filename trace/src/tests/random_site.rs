@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fetch_proto::{
-    Attempt, AttemptId, Backoff, Config, Failure, Head, Input, Outcome, Phase, Policy, Redirects,
-    Request, Rules, Timeouts, Timestamp,
+    Attempt, AttemptId, AttemptPhase, Backoff, EngineConfig, FailureKind, FetchOutcome,
+    FetchRequest, HeadSummary, Input, Policy, PolicyRules, RedirectPolicy, Timeouts, Timestamp,
 };
 use proptest::prelude::*;
 
@@ -32,7 +32,7 @@ impl SeededRandom {
 #[derive(Debug)]
 pub(crate) struct RandomSite {
     random: SeededRandom,
-    pub(crate) outcomes: Vec<(u64, Result<u16, fetch_proto::Error>)>,
+    pub(crate) outcomes: Vec<(u64, Result<u16, fetch_proto::FetchError>)>,
 }
 
 impl ServerModel for RandomSite {
@@ -49,28 +49,24 @@ impl ServerModel for RandomSite {
             at = at + Duration::from_micros(random.below(400_000));
             steps.push((at, ScheduledStep::Input(input(at))));
         };
-        then(random, |at| Input::Mark(Phase::Connected, at));
-        then(random, |at| Input::Mark(Phase::Sent, at));
+        then(random, |at| Input::Mark(AttemptPhase::Connected, at));
+        then(random, |at| Input::Mark(AttemptPhase::Sent, at));
         match random.below(10) {
-            0 => then(random, |_| Input::End(Err(Failure::Connect))),
-            1 => then(random, |_| Input::End(Err(Failure::Stale { sent: false }))),
+            0 => then(random, |_| Input::End(Err(FailureKind::Connect))),
+            1 => then(random, |_| {
+                Input::End(Err(FailureKind::Stale { sent: false }))
+            }),
             2 => return steps,
             3 => then(random, |_| {
                 let asked = Some(Duration::from_secs(2));
-                Input::Head(Head {
-                    retry_after: asked,
-                    ..Head::status(429)
-                })
+                Input::Head(HeadSummary::status(429).retry_after(asked))
             }),
-            4 => then(random, |_| Input::Head(Head::status(503))),
+            4 => then(random, |_| Input::Head(HeadSummary::status(503))),
             5 => then(random, |_| {
                 let to = "//u:hunter2@h0.test/moved?n=1&token=hunter2#code=hunter2".into();
-                Input::Head(Head {
-                    location: Some(to),
-                    ..Head::status(302)
-                })
+                Input::Head(HeadSummary::status(302).location(Some(to)))
             }),
-            _ => then(random, |_| Input::Head(Head::status(200))),
+            _ => then(random, |_| Input::Head(HeadSummary::status(200))),
         }
         then(random, |_| Input::Body { bytes: 70_000 });
         then(random, |_| Input::End(Ok(())));
@@ -86,7 +82,7 @@ impl ServerModel for RandomSite {
         Vec::new()
     }
 
-    fn record_outcome(&mut self, _: usize, outcome: &Outcome, _: Timestamp) {
+    fn record_outcome(&mut self, _: usize, outcome: &FetchOutcome, _: Timestamp) {
         let result = outcome.result.map(|finish| finish.status);
         self.outcomes.push((outcome.tag, result));
     }
@@ -95,8 +91,8 @@ impl ServerModel for RandomSite {
 /// The settings, requests and seed of a run.
 #[derive(Clone, Debug)]
 pub(crate) struct RandomRun {
-    pub(crate) config: Config,
-    pub(crate) requests: Vec<(u64, Request)>,
+    pub(crate) config: EngineConfig,
+    pub(crate) requests: Vec<(u64, FetchRequest)>,
     pub(crate) seed: u64,
     cancels: Vec<(u64, usize)>,
     close: Option<u64>,
@@ -137,31 +133,29 @@ impl RandomRun {
     }
 }
 
-fn any_config() -> impl Strategy<Value = Config> {
+fn any_config() -> impl Strategy<Value = EngineConfig> {
     let limits = (1usize..20, 0usize..5, 1usize..40);
     (limits, any::<[bool; 4]>(), 1u64..20, 0u16..4).prop_map(|(limits, flags, total, retries)| {
         let (concurrency, per_host, window) = limits;
         let [rated, follow, secret, events] = flags;
-        let timeouts = Timeouts {
-            attempt: Some(Duration::from_secs(1)),
-            total: Some(Duration::from_secs(total)),
-            ..Timeouts::default()
-        };
+        let timeouts = Timeouts::default()
+            .attempt(Duration::from_secs(1))
+            .total(Duration::from_secs(total));
         let policy = Policy::default()
             .attempts(retries + 1)
             .backoff(Backoff::default().base(Duration::from_millis(200)))
             .redirects(if follow {
-                Redirects::limit(3)
+                RedirectPolicy::limit(3)
             } else {
-                Redirects::NONE
+                RedirectPolicy::NONE
             })
             .timeouts(timeouts);
-        let rules = Rules::builder().rule("/1", policy.clone().attempts(7));
+        let rules = PolicyRules::builder().rule("/1", policy.clone().attempts(7));
         let rules = match secret {
             true => rules.rule("token=hunter2", policy.clone().attempts(2)),
             false => rules.rule("regex:token=[a-z]", policy.clone().attempts(2)),
         };
-        let config = Config::default()
+        let config = EngineConfig::default()
             .concurrency(concurrency)
             .events(events)
             .per_host(per_host)
@@ -174,7 +168,7 @@ fn any_config() -> impl Strategy<Value = Config> {
     })
 }
 
-fn any_request() -> impl Strategy<Value = (u64, Request)> {
+fn any_request() -> impl Strategy<Value = (u64, FetchRequest)> {
     let own = prop::option::weighted(0.1, 1u16..3);
     (0u64..3000, 0u8..4, 0u8..20, 0u8..6, own).prop_map(|(at, host, path, kind, own)| {
         let user = if kind == 1 { "me:hunter2@" } else { "" };
@@ -185,7 +179,7 @@ fn any_request() -> impl Strategy<Value = (u64, Request)> {
             _ => "",
         };
         let url = format!("http://{user}h{host}.test/{path}{query}");
-        let mut request = Request::get(url.parse().expect("it is a URL"));
+        let mut request = FetchRequest::get(url.parse().expect("it is a URL"));
         request.tag = u64::from(path) * 1000;
         request.idempotent = kind == 5;
         request.policy = own.map(|attempts| Arc::new(Policy::default().attempts(attempts)));
@@ -212,15 +206,15 @@ pub(crate) fn any_run() -> impl Strategy<Value = RandomRun> {
 pub(crate) fn example_run() -> RandomRun {
     let requests = (0..40).map(|n| {
         let url = format!("http://h{}.test/{n}?token=hunter2", n % 3);
-        let mut request = Request::get(url.parse().expect("it is a URL"));
+        let mut request = FetchRequest::get(url.parse().expect("it is a URL"));
         request.tag = n;
         (n * 10, request)
     });
     RandomRun {
-        config: Config::default()
+        config: EngineConfig::default()
             .concurrency(5)
             .per_host(3)
-            .rules(Rules::only(Policy::default())),
+            .rules(PolicyRules::from_policy(Policy::default())),
         requests: requests.collect(),
         seed: 7,
         cancels: Vec::new(),

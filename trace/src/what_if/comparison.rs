@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use fetch_proto::{BatchStats, Error, Outcome, Sample, Timestamp};
+use fetch_proto::{BatchStats, FetchError, FetchOutcome, FetchSample, Timestamp};
 use serde::{Serialize, Serializer};
 
 use crate::reader::TraceEnd;
@@ -41,18 +41,18 @@ pub struct RunTotals {
 }
 
 impl RunTotals {
-    pub(super) fn record(&mut self, outcome: &Outcome, now: Timestamp) {
+    pub(super) fn record(&mut self, outcome: &FetchOutcome, now: Timestamp) {
         let submitted = outcome.timings.submitted;
         self.first_submitted = Some(
             self.first_submitted
                 .map_or(submitted, |first_submitted| first_submitted.min(submitted)),
         );
         self.last_ended = Some(self.last_ended.map_or(now, |ended| ended.max(now)));
-        self.stats.record(&Sample::from(outcome));
+        self.stats.record(&FetchSample::from(outcome));
         let kind = match outcome.result {
             Ok(finish) if finish.status >= 400 => format!("status {}", finish.status),
             Ok(_) => return,
-            Err(Error::TimedOut(limit)) => format!("{limit} timeout"),
+            Err(FetchError::TimedOut(limit)) => format!("{limit} timeout"),
             Err(error) => error.as_str().to_owned(),
         };
         *self.failed.entry(kind).or_default() += 1;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fetch_proto::{
-    AttemptId, Config, FetchId, Handled, Histogram, Input, Output, Request, Timestamp,
+    AttemptId, DurationHistogram, EngineConfig, EngineOutput, FetchId, FetchRequest, Input,
+    InputEffect, Timestamp,
 };
 use url::{Position, Url};
 
@@ -20,7 +21,7 @@ use crate::replay::{ReplayStep, TraceReplay};
 #[derive(Debug)]
 pub(super) struct RunModel {
     pub(super) closed: Option<Timestamp>,
-    pub(super) config: Config,
+    pub(super) config: EngineConfig,
     pub(super) ending: TraceEnd,
     /// Whether the replay that this model was made from was identical.
     pub(super) faithful: bool,
@@ -38,7 +39,7 @@ pub(super) struct RunModel {
 pub(super) struct FetchModel {
     pub(super) attempts: Vec<AttemptModel>,
     pub(super) cancelled: Option<Timestamp>,
-    pub(super) request: Request,
+    pub(super) request: FetchRequest,
     /// Time from which the request could be submitted.
     pub(super) available_at: Timestamp,
 }
@@ -69,9 +70,9 @@ pub(super) enum AttemptEnd {
 #[derive(Debug, Default)]
 pub(super) struct HostModel {
     /// Durations of successful attempts.
-    pub(super) response_times: Histogram,
+    pub(super) response_times: DurationHistogram,
     /// Durations of all attempts.
-    pub(super) attempt_times: Histogram,
+    pub(super) attempt_times: DurationHistogram,
     /// The last failed attempt: index of the fetch, index of the attempt.
     pub(super) failure: Option<(usize, usize)>,
 }
@@ -156,10 +157,10 @@ impl RunModelBuilder {
             (TraceCall::Submit(request), TraceAnswer::Submitted(Ok(id))) => {
                 self.add_fetch(request, pinned, id, now);
             }
-            (TraceCall::Handle(id, input), TraceAnswer::Handled(Handled::Applied)) => {
+            (TraceCall::Handle(id, input), TraceAnswer::Handled(InputEffect::Applied)) => {
                 self.add_input(id, input, now);
             }
-            (TraceCall::Cancel(id), TraceAnswer::Handled(Handled::Applied)) => {
+            (TraceCall::Cancel(id), TraceAnswer::Handled(InputEffect::Applied)) => {
                 let fetch = self.slots.get(id.slot()).copied();
                 if let Some(fetch) = fetch.and_then(|fetch| self.model.fetches.get_mut(fetch)) {
                     fetch.cancelled.get_or_insert(now);
@@ -174,7 +175,7 @@ impl RunModelBuilder {
         }
     }
 
-    fn add_fetch(&mut self, mut request: Request, pinned: bool, id: FetchId, now: Timestamp) {
+    fn add_fetch(&mut self, mut request: FetchRequest, pinned: bool, id: FetchId, now: Timestamp) {
         if pinned {
             request.policy = None;
             self.model.pinned += 1;
@@ -194,19 +195,19 @@ impl RunModelBuilder {
         });
     }
 
-    fn add_output(&mut self, output: Output, now: Timestamp) {
+    fn add_output(&mut self, output: EngineOutput, now: Timestamp) {
         match output {
-            Output::Abort(id) => {
+            EngineOutput::Abort(id) => {
                 if let Some(attempt) = self.attempt_mut(id) {
                     attempt.end = AttemptEnd::Dropped(now.saturating_since(attempt.started));
                 }
             }
-            Output::Done(_, outcome) => self.model.recorded.record(&outcome, now),
-            Output::Idle(idle) => {
+            EngineOutput::Done(_, outcome) => self.model.recorded.record(&outcome, now),
+            EngineOutput::Idle(idle) => {
                 self.live = idle.live;
                 self.was_full |= idle.room == 0;
             }
-            Output::Start(attempt) => {
+            EngineOutput::Start(attempt) => {
                 let fetch = self.slots.get(attempt.id.fetch.slot()).copied();
                 if let Some(fetch) = fetch.and_then(|fetch| self.model.fetches.get_mut(fetch)) {
                     fetch.attempts.push(AttemptModel {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use fetch_proto::{Attempt, AttemptId, Head, Input, Outcome, Timestamp};
+use fetch_proto::{Attempt, AttemptId, FetchOutcome, HeadSummary, Input, Timestamp};
 
 use super::model::{self, AttemptEnd, HostModel, RunModel, origin};
 use super::{RunResult, RunTotals};
@@ -168,7 +168,7 @@ impl ServerModel for RecordedServers<'_> {
         rest
     }
 
-    fn record_outcome(&mut self, _: usize, outcome: &Outcome, now: Timestamp) {
+    fn record_outcome(&mut self, _: usize, outcome: &FetchOutcome, now: Timestamp) {
         self.totals.record(outcome, now);
     }
 }
@@ -176,7 +176,10 @@ impl ServerModel for RecordedServers<'_> {
 /// Returns the steps of a complete response with status 200.
 fn success_steps(at: Timestamp) -> Vec<(Timestamp, ScheduledStep)> {
     vec![
-        (at, ScheduledStep::Input(Input::Head(Head::status(200)))),
+        (
+            at,
+            ScheduledStep::Input(Input::Head(HeadSummary::status(200))),
+        ),
         (at, ScheduledStep::Input(Input::End(Ok(())))),
     ]
 }

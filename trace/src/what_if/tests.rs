@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use fetch_proto::{
-    Attempt, AttemptId, Backoff, Config, Failure, Head, Input, Outcome, Policy, Redirects, Request,
-    Rules, Timestamp,
+    Attempt, AttemptId, Backoff, EngineConfig, FailureKind, FetchOutcome, FetchRequest,
+    HeadSummary, Input, Policy, PolicyRules, RedirectPolicy, Timestamp,
 };
 
 use super::{RunComparison, what_if};
@@ -43,18 +43,12 @@ impl ServerModel for ScriptedServers {
             Never => Vec::new(),
             Fail(after) => vec![(
                 at(after),
-                ScheduledStep::Input(Input::End(Err(Failure::Io))),
+                ScheduledStep::Input(Input::End(Err(FailureKind::Io))),
             )],
-            Status(after, status) => head(after, Head::status(*status)),
+            Status(after, status) => head(after, HeadSummary::status(*status)),
             To(after, url) => {
                 let location = Some((*url).into());
-                head(
-                    after,
-                    Head {
-                        location,
-                        ..Head::status(302)
-                    },
-                )
+                head(after, HeadSummary::status(302).location(location))
             }
         }
     }
@@ -68,7 +62,7 @@ impl ServerModel for ScriptedServers {
         Vec::new()
     }
 
-    fn record_outcome(&mut self, _: usize, _: &Outcome, _: Timestamp) {}
+    fn record_outcome(&mut self, _: usize, _: &FetchOutcome, _: Timestamp) {}
 }
 
 fn policy() -> Policy {
@@ -79,30 +73,30 @@ fn policy() -> Policy {
     let policy = Policy::default().attempts(1).backoff(backoff);
     policy
         .attempt_timeout(Duration::from_secs(1))
-        .redirects(Redirects::NONE)
+        .redirects(RedirectPolicy::NONE)
 }
 
 /// Records fetches of one host and compares them with another policy.
 fn compare(answers: &[&[ScriptedAnswer]], other: Policy) -> RunComparison {
     let urls = (0..answers.len()).map(|n| format!("http://a.test/{n}"));
-    let config = Config::default().rules(Rules::only(policy()));
+    let config = EngineConfig::default().rules(PolicyRules::from_policy(policy()));
     compare_runs(config, urls, answers, |config| {
-        config.rules(Rules::only(other))
+        config.rules(PolicyRules::from_policy(other))
     })
 }
 
 fn compare_runs(
-    config: Config,
+    config: EngineConfig,
     urls: impl Iterator<Item = String>,
     answers: &[&[ScriptedAnswer]],
-    other: impl FnOnce(Config) -> Config,
+    other: impl FnOnce(EngineConfig) -> EngineConfig,
 ) -> RunComparison {
     let start = Timestamp::START;
     let mut engine =
         RecordedEngine::recording(config, 7, start, Vec::new(), |error| panic!("{error}"));
     let script = CallerScript {
         arrivals: urls
-            .map(|url| (start, Request::get(url.parse().unwrap())))
+            .map(|url| (start, FetchRequest::get(url.parse().unwrap())))
             .collect(),
         ..CallerScript::default()
     };
@@ -186,7 +180,7 @@ fn a_redirect_not_followed_leads_to_an_unrecorded_attempt() {
         &[To(50, "http://b.test/")],
         &[Status(50, 200)],
     ];
-    let comparison = compare(answers, policy().redirects(Redirects::default()));
+    let comparison = compare(answers, policy().redirects(RedirectPolicy::default()));
     assert_eq!(comparison.unseen, 2);
     assert_eq!(success_counts(&comparison).0, 3);
     assert_eq!(comparison.optimistic.stats().attempts(), 5);
@@ -195,7 +189,7 @@ fn a_redirect_not_followed_leads_to_an_unrecorded_attempt() {
 #[test]
 fn lower_concurrency_takes_longer_and_needs_no_assumption() {
     let answers: &[&[ScriptedAnswer]] = &[&[Status(100, 200)], &[Status(100, 200)], &[Fail(100)]];
-    let config = Config::default().rules(Rules::only(policy()));
+    let config = EngineConfig::default().rules(PolicyRules::from_policy(policy()));
     let urls = (0..3).map(|n| format!("http://a.test/{n}"));
     let comparison = compare_runs(config, urls, answers, |config| config.concurrency(1));
     assert_eq!(comparison.unseen, 0);
@@ -209,10 +203,10 @@ fn lower_concurrency_takes_longer_and_needs_no_assumption() {
 
 #[test]
 fn policies_selected_by_a_secret_are_counted() {
-    let rules = Rules::builder()
+    let rules = PolicyRules::builder()
         .rule("token=hunter2", policy().attempts(2))
         .default(policy());
-    let config = Config::default().rules(rules.build().unwrap());
+    let config = EngineConfig::default().rules(rules.build().unwrap());
     let urls = ["http://a.test/?token=hunter2".to_owned()].into_iter();
     let answers: &[&[ScriptedAnswer]] = &[&[Fail(10), Status(10, 200)]];
     let comparison = compare_runs(config, urls, answers, |config| config);

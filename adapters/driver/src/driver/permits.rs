@@ -1,4 +1,4 @@
-//! How many attempts may begin before somebody takes what has come.
+//! The bound on attempts in flight and undelivered outcomes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,64 +6,71 @@ use std::task::{Context, Poll};
 
 use atomic_waker::AtomicWaker;
 
-/// The bound on attempts in flight and outcomes that nobody has taken, together.
-pub(super) struct Permits {
+/// The bound on attempts in flight and undelivered outcomes together: each holds one permit.
+pub(super) struct AttemptPermits {
+    /// How many attempts may be in flight at once; it only grows.
+    concurrency: usize,
     is_waiting: bool,
-    shared: Arc<Shared>,
     /// For the next attempt.
-    spare: Option<Permit>,
+    next: Option<AttemptPermit>,
+    pool: Arc<PermitPool>,
 }
 
-/// One of those; given back when it is dropped, on whatever thread.
+/// A permit, released when it is dropped, on any thread.
 #[derive(Debug)]
-pub(crate) struct Permit(Arc<Shared>);
+pub(crate) struct AttemptPermit(Arc<PermitPool>);
 
-/// Only the driver takes, so nobody waits for anybody.
+/// The free permits. Only the driver takes them; any thread releases them.
 #[derive(Debug)]
-struct Shared {
+struct PermitPool {
     driver: AtomicWaker,
     free: AtomicUsize,
 }
 
-impl Permits {
-    pub(super) fn new(count: usize) -> Self {
-        let mut this = Self {
+impl AttemptPermits {
+    /// Permits for `concurrency` attempts in flight and `undelivered` outcomes besides.
+    pub(super) fn new(concurrency: usize, undelivered: usize) -> Self {
+        let mut permits = Self {
+            concurrency,
             is_waiting: false,
-            shared: Arc::new(Shared {
+            next: None,
+            pool: Arc::new(PermitPool {
                 driver: AtomicWaker::new(),
-                free: AtomicUsize::new(count),
+                free: AtomicUsize::new(concurrency + undelivered),
             }),
-            spare: None,
         };
-        this.refill();
-        this
+        permits.refill();
+        permits
     }
 
-    pub(super) fn add(&self, more: usize) {
-        self.shared.give(more);
+    /// Adds permits if `concurrency` is more than before.
+    pub(super) fn raise_concurrency(&mut self, concurrency: usize) {
+        let more = concurrency.saturating_sub(self.concurrency);
+        self.concurrency += more;
+        self.pool.release(more);
     }
 
-    pub(super) fn take(&mut self) -> Option<Permit> {
-        self.spare.take()
+    pub(super) fn take(&mut self) -> Option<AttemptPermit> {
+        self.next.take()
     }
 
-    /// Whether there is a permit for one more attempt; if not, [`Permits::poll`] waits for one.
+    /// Whether there is a permit for one more attempt. If not, [`AttemptPermits::poll`] waits for one.
     pub(super) fn refill(&mut self) -> bool {
-        if self.spare.is_none() && !self.is_waiting {
-            self.spare = self.shared.try_take();
-            self.is_waiting = self.spare.is_none();
+        if self.next.is_none() && !self.is_waiting {
+            self.next = self.pool.try_take();
+            self.is_waiting = self.next.is_none();
         }
-        self.spare.is_some()
+        self.next.is_some()
     }
 
     pub(super) fn poll(&mut self, cx: &Context<'_>) -> Poll<()> {
         if !self.is_waiting {
             return Poll::Pending;
         }
-        self.shared.driver.register(cx.waker());
-        // Registering before looking, so that nothing is missed.
-        self.spare = self.shared.try_take();
-        if self.spare.is_none() {
+        self.pool.driver.register(cx.waker());
+        // Registered before the check, so that no release is missed.
+        self.next = self.pool.try_take();
+        if self.next.is_none() {
             return Poll::Pending;
         }
         self.is_waiting = false;
@@ -71,26 +78,26 @@ impl Permits {
     }
 }
 
-impl Shared {
-    fn try_take(self: &Arc<Self>) -> Option<Permit> {
+impl PermitPool {
+    fn try_take(self: &Arc<Self>) -> Option<AttemptPermit> {
         let less = |free: usize| free.checked_sub(1);
         let taken = self
             .free
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
-        taken.is_ok().then(|| Permit(self.clone()))
+        taken.is_ok().then(|| AttemptPermit(self.clone()))
     }
 
-    fn give(&self, count: usize) {
-        // Only where there was none does the driver wait.
+    fn release(&self, count: usize) {
+        // The driver waits only if there was none.
         if self.free.fetch_add(count, Ordering::AcqRel) == 0 {
             self.driver.wake();
         }
     }
 }
 
-impl Drop for Permit {
+impl Drop for AttemptPermit {
     fn drop(&mut self) {
-        self.0.give(1);
+        self.0.release(1);
     }
 }
 
@@ -101,26 +108,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_are_as_many_as_were_made_and_added() {
-        let mut permits = Permits::new(2);
+    fn there_are_as_many_permits_as_were_created_and_added() {
+        let mut permits = AttemptPermits::new(1, 1);
         let (first, second) = (permits.take(), permits.refill());
         assert!(first.is_some() && second);
         let second = permits.take();
         assert!(second.is_some() && !permits.refill());
-        permits.add(1);
+        permits.raise_concurrency(2);
         block_on(poll_fn(|cx| permits.poll(cx)));
         assert!(permits.take().is_some());
     }
 
     #[test]
-    fn who_waits_is_woken_by_whichever_is_given_back() {
-        let mut permits = Permits::new(1);
+    fn the_driver_is_woken_by_a_release_on_another_thread() {
+        let mut permits = AttemptPermits::new(1, 0);
         for _ in 0..1_000 {
             let permit = permits.take().unwrap();
             assert!(!permits.refill());
-            let giving = std::thread::spawn(move || drop(permit));
+            let releasing = std::thread::spawn(move || drop(permit));
             block_on(poll_fn(|cx| permits.poll(cx)));
-            giving.join().unwrap();
+            releasing.join().unwrap();
         }
     }
 }

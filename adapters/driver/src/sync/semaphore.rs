@@ -12,7 +12,7 @@ use event_listener::{Event, EventListener, IntoNotification, Listener};
 use futures_lite::future;
 
 use crate::sync::Sleep;
-use crate::timer::Timer;
+use crate::transport::timer::Timer;
 
 /// A number of permits, given out in the order in which they were asked for.
 ///

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use crate::timer::Timer;
+use crate::transport::timer::Timer;
 
 /// Waits until a moment that can be moved, over any [`Timer`]: nothing is allocated to move it.
 ///

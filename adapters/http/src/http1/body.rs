@@ -1,92 +1,87 @@
-//! A response's body over a connection that the request has alone.
+//! A response body over an exclusive connection.
 
-use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
-use fetch_driver::{Failure, Marks, Phase, TransportError, Wanted};
+use fetch_driver::{AttemptPhase, AttemptProgress, BodyDemand, FailureKind};
 
-use super::chunked::{Broken, Chunked, Piece};
-use super::conn::Conn;
-use super::gathering::{Gathering, LARGE};
-use super::head::Framing;
-use super::upload::{Failed, Upload};
-use crate::error::{inside_tls, is_tls_io, told};
-use crate::origin::OriginRef;
-use crate::pool::Pool;
+use super::chunked::{ChunkedDecoder, ChunkedItem};
+use super::connection::H1Connection;
+use super::error::{NextChunk, body_cut, invalid_chunk};
+use super::head::BodyFraming;
+use super::large_body::{LARGE, LargeBodyReader};
+use super::upload::{Upload, UploadError};
+use crate::error::describe;
+use crate::pool::ConnectionPool;
 
-/// So much at most is read and dropped before others have a turn.
-const TURN: usize = 1024 * 1024;
+/// The most bytes discarded in one poll, so that other tasks get a turn.
+const MAX_DISCARD: usize = 1024 * 1024;
 
-/// A body that is still to be read. Once it was read to its end the connection goes back to the pool
-/// if it can serve another request; in any other case it is closed.
-pub(crate) struct Body {
-    conn: Option<Box<Conn>>,
-    /// Whether chunks reach the driver as they are.
+/// An HTTP/1.1 response body. After its end the connection goes back to the pool, if it can serve
+/// another request. In any other case it is closed.
+pub(crate) struct H1Body {
+    conn: Option<Box<H1Connection>>,
+    /// Whether chunks reach the driver as they are, without decoding.
     is_plain: bool,
     keep_alive: bool,
-    marks: Marks,
-    pool: Arc<Pool>,
-    reading: Reading,
-    /// What is still to be written of the request: the server answered early.
+    progress: AttemptProgress,
+    pool: Arc<ConnectionPool>,
+    state: BodyState,
+    /// The unsent rest of the request, if the server answered early.
     upload: Option<Box<Upload>>,
 }
 
-enum Reading {
-    Chunked(Chunked),
-    Close,
-    /// Nobody wants the rest, which is so much.
+/// How the rest of the body is read. The numbers are bytes still to come.
+enum BodyState {
+    Chunked(ChunkedDecoder),
     Discarding(u64),
-    /// A large piece, of which so much is still to come in all.
-    Gathering(Gathering, u64),
-    /// So much is still to come.
+    Large(LargeBodyReader, u64),
     Length(u64),
+    UntilClose,
 }
 
-/// The next chunk; `None` is the end.
-pub(super) type Next = Result<Option<Bytes>, TransportError>;
-
-impl Body {
+impl H1Body {
     pub(super) fn new(
-        conn: Box<Conn>,
-        (framing, keep_alive): (Framing, bool),
+        conn: Box<H1Connection>,
+        (framing, keep_alive): (BodyFraming, bool),
         upload: Option<Box<Upload>>,
-        marks: Marks,
-        pool: Arc<Pool>,
+        progress: AttemptProgress,
+        pool: Arc<ConnectionPool>,
     ) -> Self {
-        let reading = match framing {
-            Framing::Chunked => Reading::Chunked(Chunked::new()),
-            Framing::Close => Reading::Close,
-            Framing::Length(length) => Reading::Length(length),
+        let state = match framing {
+            BodyFraming::Chunked => BodyState::Chunked(ChunkedDecoder::new()),
+            BodyFraming::Length(length) => BodyState::Length(length),
+            BodyFraming::UntilClose => BodyState::UntilClose,
         };
         let mut this = Self {
             conn: Some(conn),
             is_plain: false,
             keep_alive,
-            marks,
+            progress,
             pool,
-            reading,
+            state,
             upload,
         };
-        if this.is_over() {
+        if this.is_complete() {
             this.release();
         }
         this
     }
 
-    /// Whether there is certainly nothing more to come.
-    pub(crate) fn is_over(&self) -> bool {
-        match &self.reading {
-            Reading::Chunked(chunked) => chunked.is_over(),
-            Reading::Close => self.conn.is_none(),
-            Reading::Discarding(left) | Reading::Gathering(_, left) | Reading::Length(left) => {
+    /// Whether certainly no more data comes.
+    pub(crate) fn is_complete(&self) -> bool {
+        match &self.state {
+            BodyState::Chunked(decoder) => decoder.is_complete(),
+            BodyState::Discarding(left) | BodyState::Large(_, left) | BodyState::Length(left) => {
                 *left == 0
             }
+            BodyState::UntilClose => self.conn.is_none(),
         }
     }
 
-    /// Says that chunks reach the driver as they are: they may be gathered if it may.
+    /// Declares that chunks reach the driver as they are, so that they may be collected into larger
+    /// ones if the driver allows it.
     pub(crate) fn plain(mut self) -> Self {
         self.is_plain = true;
         self
@@ -98,49 +93,52 @@ impl Body {
     }
 
     /// The next chunk. After the end, or an error, it is always `None`.
-    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<NextChunk> {
         let Some(conn) = &mut self.conn else {
             return Poll::Ready(Ok(None));
         };
         if let Some(upload) = &mut self.upload {
             match upload.poll(&mut *conn.stream, cx, || {}) {
                 Poll::Ready(Ok(())) => {
-                    self.marks.mark(Phase::Sent);
+                    self.progress.mark(AttemptPhase::Sent);
                     self.upload = None;
                 }
-                // It may answer in full nevertheless. The upload stays: the connection is used up.
-                Poll::Ready(Err(Failed::Io(_))) => self.keep_alive = false,
-                Poll::Ready(Err(Failed::Body(error))) => {
-                    let text = format!("sending the body to {}", conn.origin.key());
+                // The response may be complete nevertheless. The upload stays, so that the connection
+                // is not used again.
+                Poll::Ready(Err(UploadError::Io(_))) => self.keep_alive = false,
+                Poll::Ready(Err(UploadError::Body(error))) => {
+                    let text = format!("sending the request body to {}", conn.origin.key());
                     self.close();
-                    return Poll::Ready(Err(told(Failure::RequestBody, text, error)));
+                    return Poll::Ready(Err(describe(FailureKind::RequestBody, text, error)));
                 }
                 Poll::Pending => {}
             }
         }
-        if let Reading::Length(left @ LARGE..) = self.reading
+        if let BodyState::Length(left @ LARGE..) = self.state
             && self.is_plain
         {
-            self.reading = match self.marks.wanted() {
-                Wanted::Nothing => Reading::Discarding(left),
-                Wanted::Pieces => Reading::Length(left),
-                Wanted::Whole => Reading::Gathering(Gathering::new(left, conn, &self.marks), left),
+            self.state = match self.progress.demand() {
+                BodyDemand::Nothing => BodyState::Discarding(left),
+                BodyDemand::Pieces => BodyState::Length(left),
+                BodyDemand::Whole => {
+                    BodyState::Large(LargeBodyReader::new(left, conn, &self.progress), left)
+                }
             };
         }
-        let polled = ready!(match &mut self.reading {
-            Reading::Chunked(chunked) => poll_chunked(chunked, conn, cx),
-            Reading::Close => poll_until_end(conn, cx),
-            Reading::Discarding(left) => poll_discarding(left, conn, &self.marks, cx),
-            Reading::Gathering(gathering, left) => gathering.poll(left, conn, &self.marks, cx),
-            Reading::Length(left) => poll_length(left, conn, cx),
+        let polled = ready!(match &mut self.state {
+            BodyState::Chunked(decoder) => poll_chunked(decoder, conn, cx),
+            BodyState::Discarding(left) => poll_discarding(left, conn, &self.progress, cx),
+            BodyState::Large(reader, left) => reader.poll(left, conn, &self.progress, cx),
+            BodyState::Length(left) => poll_length(left, conn, cx),
+            BodyState::UntilClose => poll_until_close(conn, cx),
         });
         match &polled {
             Ok(Some(chunk)) => {
-                // What is gathered was told of as it came.
-                if !matches!(self.reading, Reading::Gathering(..)) {
-                    self.marks.received(chunk.len() as u64);
+                // The reader of large bodies reports bytes as they arrive.
+                if !matches!(self.state, BodyState::Large(..)) {
+                    self.progress.add_received(chunk.len() as u64);
                 }
-                if self.is_over() {
+                if self.is_complete() {
                     self.release();
                 }
             }
@@ -150,125 +148,107 @@ impl Body {
         Poll::Ready(polled)
     }
 
-    /// Gives the connection back if it can serve another request, else closes it.
+    /// Returns the connection to the pool if it can serve another request, else closes it.
     fn release(&mut self) {
         if let Some(conn) = self.conn.take()
             && self.keep_alive
-            // An unfinished upload must not keep the next request waiting.
+            // An unfinished upload must not delay the next request.
             && self.upload.is_none()
-            // Nobody asked for more than this.
-            && conn.rest.is_empty()
+            // Bytes after the response belong to no request.
+            && conn.unread.is_empty()
         {
-            self.pool.put(conn);
+            self.pool.release(conn);
         }
     }
 }
 
-fn poll_length(left: &mut u64, conn: &mut Conn, cx: &mut Context<'_>) -> Poll<Next> {
+fn poll_length(left: &mut u64, conn: &mut H1Connection, cx: &mut Context<'_>) -> Poll<NextChunk> {
     let wanted = usize::try_from(*left).unwrap_or(usize::MAX);
-    let chunk = if conn.rest.is_empty() {
-        let read = ready!(conn.poll_read(cx, |bytes, rest| {
+    let chunk = if conn.unread.is_empty() {
+        let read = ready!(conn.poll_read(cx, |bytes, unread| {
             let (wanted, behind) = bytes.split_at(wanted.min(bytes.len()));
-            rest.extend_from_slice(behind);
+            unread.extend_from_slice(behind);
             Bytes::copy_from_slice(wanted)
         }));
-        read.map_err(|error| cut(Some(error), conn.origin.key()))?
-    } else if conn.rest.len() <= wanted {
-        std::mem::take(&mut conn.rest).freeze()
+        read.map_err(|error| body_cut(Some(error), conn.origin.key()))?
+    } else if conn.unread.len() <= wanted {
+        std::mem::take(&mut conn.unread).freeze()
     } else {
-        conn.rest.split_to(wanted).freeze()
+        conn.unread.split_to(wanted).freeze()
     };
     if chunk.is_empty() && *left > 0 {
-        return Poll::Ready(Err(cut(None, conn.origin.key())));
+        return Poll::Ready(Err(body_cut(None, conn.origin.key())));
     }
     *left -= chunk.len() as u64;
     Poll::Ready(Ok((!chunk.is_empty()).then_some(chunk)))
 }
 
-/// Reads to the end and keeps nothing.
+/// Reads to the end and discards everything.
 fn poll_discarding(
     left: &mut u64,
-    conn: &mut Conn,
-    marks: &Marks,
+    conn: &mut H1Connection,
+    progress: &AttemptProgress,
     cx: &mut Context<'_>,
-) -> Poll<Next> {
-    let mut turn = 0;
+) -> Poll<NextChunk> {
+    let mut discarded = 0;
     while *left > 0 {
-        if turn >= TURN {
-            // There may be more at once, but others must have their turn too.
+        if discarded >= MAX_DISCARD {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
         let wanted = usize::try_from(*left).unwrap_or(usize::MAX);
-        let came = if conn.rest.is_empty() {
-            let read = ready!(conn.poll_read(cx, |bytes, rest| {
-                let (came, behind) = bytes.split_at(wanted.min(bytes.len()));
-                rest.extend_from_slice(behind);
-                came.len()
+        let received = if conn.unread.is_empty() {
+            let read = ready!(conn.poll_read(cx, |bytes, unread| {
+                let (received, behind) = bytes.split_at(wanted.min(bytes.len()));
+                unread.extend_from_slice(behind);
+                received.len()
             }));
-            read.map_err(|error| cut(Some(error), conn.origin.key()))?
+            read.map_err(|error| body_cut(Some(error), conn.origin.key()))?
         } else {
-            let came = conn.rest.len().min(wanted);
-            conn.rest.advance(came);
-            came
+            let received = conn.unread.len().min(wanted);
+            conn.unread.advance(received);
+            received
         };
-        if came == 0 {
-            return Poll::Ready(Err(cut(None, conn.origin.key())));
+        if received == 0 {
+            return Poll::Ready(Err(body_cut(None, conn.origin.key())));
         }
-        marks.gathered(came);
-        turn += came;
-        *left -= came as u64;
+        progress.add_received_ahead(received);
+        discarded += received;
+        *left -= received as u64;
     }
     Poll::Ready(Ok(None))
 }
 
-fn poll_until_end(conn: &mut Conn, cx: &mut Context<'_>) -> Poll<Next> {
-    if !conn.rest.is_empty() {
-        return Poll::Ready(Ok(Some(std::mem::take(&mut conn.rest).freeze())));
+fn poll_until_close(conn: &mut H1Connection, cx: &mut Context<'_>) -> Poll<NextChunk> {
+    if !conn.unread.is_empty() {
+        return Poll::Ready(Ok(Some(std::mem::take(&mut conn.unread).freeze())));
     }
     let read = ready!(conn.poll_read(cx, |bytes, _: &mut BytesMut| Bytes::copy_from_slice(bytes)));
-    let chunk = read.map_err(|error| cut(Some(error), conn.origin.key()))?;
+    let chunk = read.map_err(|error| body_cut(Some(error), conn.origin.key()))?;
     Poll::Ready(Ok((!chunk.is_empty()).then_some(chunk)))
 }
 
-fn poll_chunked(chunked: &mut Chunked, conn: &mut Conn, cx: &mut Context<'_>) -> Poll<Next> {
+fn poll_chunked(
+    decoder: &mut ChunkedDecoder,
+    conn: &mut H1Connection,
+    cx: &mut Context<'_>,
+) -> Poll<NextChunk> {
     loop {
-        let piece = chunked.next(&mut conn.rest);
-        match piece.map_err(|broken| refused(&broken, conn.origin.key()))? {
-            Piece::Data(data) => {
-                // If the end is here already, the connection is free now; if what is behind is
-                // broken, the next call says so.
-                while chunked.pass(&mut conn.rest).unwrap_or(false) {}
+        let item = decoder.next(&mut conn.unread);
+        match item.map_err(|error| invalid_chunk(&error, conn.origin.key()))? {
+            ChunkedItem::Data(data) => {
+                // If the end has arrived already, the connection is free now. An error in what
+                // follows is reported by the next call.
+                while decoder.skip_framing(&mut conn.unread).unwrap_or(false) {}
                 return Poll::Ready(Ok(Some(data)));
             }
-            Piece::End => return Poll::Ready(Ok(None)),
-            Piece::More => {}
+            ChunkedItem::End => return Poll::Ready(Ok(None)),
+            ChunkedItem::NeedMore => {}
         }
-        match ready!(conn.poll_more(cx)) {
+        match ready!(conn.poll_read_more(cx)) {
             Ok(false) => {}
-            Ok(true) => return Poll::Ready(Err(cut(None, conn.origin.key()))),
-            Err(error) => return Poll::Ready(Err(cut(Some(error), conn.origin.key()))),
+            Ok(true) => return Poll::Ready(Err(body_cut(None, conn.origin.key()))),
+            Err(error) => return Poll::Ready(Err(body_cut(Some(error), conn.origin.key()))),
         }
     }
-}
-
-/// What it means that the connection ended inside the body.
-pub(super) fn cut(error: Option<io::Error>, origin: OriginRef<'_>) -> TransportError {
-    let text = format!("{origin} closed it inside the response's body");
-    match error {
-        None => TransportError::new(Failure::Io, text),
-        Some(error) if is_tls_io(&error) => inside_tls(&error, origin),
-        Some(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            told(Failure::Io, text, error)
-        }
-        Some(error) => {
-            let text = format!("inside the response's body from {origin}");
-            told(Failure::Io, text, error)
-        }
-    }
-}
-
-fn refused(broken: &Broken, origin: OriginRef<'_>) -> TransportError {
-    let text = format!("{origin} sent a broken chunk or trailer");
-    told(Failure::Protocol, text, broken.0)
 }

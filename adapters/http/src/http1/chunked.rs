@@ -1,161 +1,163 @@
-//! The chunked transfer coding, taken off (RFC 9112, section 7.1).
+//! Decoding of the chunked transfer coding (RFC 9112, section 7.1).
 
 use bytes::{Buf, Bytes, BytesMut};
 
-/// So many bytes of chunk extensions, and of trailer fields, are passed over in one response.
-/// Nobody needs either; without a limit a server could send them for ever.
-const MAX_ASIDES: usize = 16 * 1024;
+/// The most bytes of chunk extensions and trailer fields in one response. They are ignored; without
+/// a limit, a server could send them for ever.
+const MAX_IGNORED: usize = 16 * 1024;
 
-/// Finds the data between the framing.
+/// Separates data from framing.
 #[derive(Debug)]
-pub(super) struct Chunked {
-    /// What may still come of extensions and trailer fields.
-    asides_left: usize,
-    state: State,
+pub(super) struct ChunkedDecoder {
+    /// How many more bytes of extensions and trailer fields are allowed.
+    ignored_left: usize,
+    state: ChunkedState,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum State {
+enum ChunkedState {
     /// A chunk's size and extensions, up to the end of the line.
     Size,
-    /// So much of a chunk is still to come.
+    /// A chunk, of which this many bytes are still to come.
     Data(u64),
-    /// The end of the line behind a chunk.
+    /// The end of the line after a chunk.
     DataEnd,
     /// Trailer fields, up to an empty line.
     Trailer,
     End,
 }
 
-/// What stands at the beginning of the buffer.
+/// What the buffer begins with.
 #[derive(Debug, Eq, PartialEq)]
-pub(super) enum Piece {
+pub(super) enum ChunkedItem {
     Data(Bytes),
-    /// The body is over.
+    /// The body is complete.
     End,
-    /// More must come first.
-    More,
+    NeedMore,
 }
 
-/// What is wrong with the framing.
+/// Why the framing is invalid.
 #[derive(Debug, Eq, PartialEq)]
-pub(super) struct Broken(pub(super) &'static str);
+pub(super) struct ChunkedError(pub(super) &'static str);
 
-impl Chunked {
+impl ChunkedDecoder {
     pub(super) fn new() -> Self {
         Self {
-            asides_left: MAX_ASIDES,
-            state: State::Size,
+            ignored_left: MAX_IGNORED,
+            state: ChunkedState::Size,
         }
     }
 
-    /// Takes the next piece out of `buf`. What stands behind the end stays there.
-    pub(super) fn next(&mut self, buf: &mut BytesMut) -> Result<Piece, Broken> {
+    /// Takes the next item out of `buf`. Bytes after the end stay there.
+    pub(super) fn next(&mut self, buf: &mut BytesMut) -> Result<ChunkedItem, ChunkedError> {
         loop {
             let state = self.state;
             match state {
-                State::Data(left) if !buf.is_empty() => {
+                ChunkedState::Data(left) if !buf.is_empty() => {
                     let here = usize::try_from(left).map_or(buf.len(), |left| left.min(buf.len()));
                     self.state = match left - here as u64 {
-                        0 => State::DataEnd,
-                        left => State::Data(left),
+                        0 => ChunkedState::DataEnd,
+                        left => ChunkedState::Data(left),
                     };
-                    return Ok(Piece::Data(buf.split_to(here).freeze()));
+                    return Ok(ChunkedItem::Data(buf.split_to(here).freeze()));
                 }
-                State::End => return Ok(Piece::End),
-                _ if !self.pass(buf)? => return Ok(Piece::More),
+                ChunkedState::End => return Ok(ChunkedItem::End),
+                _ if !self.skip_framing(buf)? => return Ok(ChunkedItem::NeedMore),
                 _ => {}
             }
         }
     }
 
-    /// Passes over framing at the beginning of `buf`; tells whether it may be asked again.
-    pub(super) fn pass(&mut self, buf: &mut BytesMut) -> Result<bool, Broken> {
+    /// Skips one piece of framing at the beginning of `buf`. False if there is none, or not all of it.
+    pub(super) fn skip_framing(&mut self, buf: &mut BytesMut) -> Result<bool, ChunkedError> {
         match self.state {
-            State::Size => {
-                // A size needs 16 digits at most; what is longer has extensions.
-                let Some(line) = self.line(buf, 18)? else {
+            ChunkedState::Size => {
+                // A size has at most 16 digits; the rest of a longer line is extensions.
+                let Some(line) = self.find_line(buf, 18)? else {
                     return Ok(false);
                 };
-                self.state = match size(&buf[..line])? {
-                    0 => State::Trailer,
-                    size => State::Data(size),
+                self.state = match parse_size(&buf[..line])? {
+                    0 => ChunkedState::Trailer,
+                    size => ChunkedState::Data(size),
                 };
                 buf.advance(line + 2);
             }
-            State::DataEnd => match **buf {
+            ChunkedState::DataEnd => match **buf {
                 [b'\r', b'\n', ..] => {
                     buf.advance(2);
-                    self.state = State::Size;
+                    self.state = ChunkedState::Size;
                 }
                 [] | [b'\r'] => return Ok(false),
-                _ => return Err(Broken("a chunk is longer than its size says")),
+                _ => return Err(ChunkedError("a chunk is longer than its size says")),
             },
-            State::Trailer => {
-                let Some(line) = self.line(buf, 2)? else {
+            ChunkedState::Trailer => {
+                let Some(line) = self.find_line(buf, 2)? else {
                     return Ok(false);
                 };
                 buf.advance(line + 2);
                 if line == 0 {
-                    self.state = State::End;
+                    self.state = ChunkedState::End;
                 }
             }
-            State::Data(_) | State::End => return Ok(false),
+            ChunkedState::Data(_) | ChunkedState::End => return Ok(false),
         }
         Ok(true)
     }
 
-    /// Whether the body is over.
-    pub(super) fn is_over(&self) -> bool {
-        self.state == State::End
+    /// Whether the end of the body was reached.
+    pub(super) fn is_complete(&self) -> bool {
+        self.state == ChunkedState::End
     }
 
-    /// The length of the line that `buf` begins with, if its end has come. What it is longer than
-    /// `needed` is an aside.
-    fn line(&mut self, buf: &[u8], needed: usize) -> Result<Option<usize>, Broken> {
+    /// The length of the line at the beginning of `buf`, if it is complete. Bytes beyond `needed`
+    /// count as ignored.
+    fn find_line(&mut self, buf: &[u8], needed: usize) -> Result<Option<usize>, ChunkedError> {
         let end = memchr::memchr(b'\n', buf);
-        let aside = end.map_or(buf.len(), |end| end + 1).saturating_sub(needed);
-        if aside > self.asides_left {
-            return Err(Broken("chunk extensions or trailer fields go on and on"));
+        let ignored = end.map_or(buf.len(), |end| end + 1).saturating_sub(needed);
+        if ignored > self.ignored_left {
+            return Err(ChunkedError(
+                "chunk extensions and trailer fields are over 16 KiB",
+            ));
         }
         let Some(end) = end else { return Ok(None) };
-        self.asides_left -= aside;
+        self.ignored_left -= ignored;
         match end.checked_sub(1) {
             Some(line) if buf[line] == b'\r' => Ok(Some(line)),
-            _ => Err(Broken("a line of the chunked coding ends without CR")),
+            _ => Err(ChunkedError("a line of the chunked coding ends without CR")),
         }
     }
 }
 
-/// A chunk's size: hexadecimal digits, and perhaps extensions behind them.
-fn size(line: &[u8]) -> Result<u64, Broken> {
+/// A chunk's size: hexadecimal digits, optionally followed by extensions.
+fn parse_size(line: &[u8]) -> Result<u64, ChunkedError> {
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit());
     let digits = digits.count();
     let (digits, behind) = line.split_at(digits);
     let extends = matches!(behind.trim_ascii_start(), [] | [b';', ..]);
     if !extends || behind.contains(&b'\r') {
-        return Err(Broken("a chunk's size is not a number"));
+        return Err(ChunkedError("a chunk's size is not a number"));
     }
     let digits = std::str::from_utf8(digits).unwrap_or_default();
-    u64::from_str_radix(digits, 16).map_err(|_| Broken("a chunk's size is not a number"))
+    u64::from_str_radix(digits, 16).map_err(|_| ChunkedError("a chunk's size is not a number"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Decodes what comes in pieces of `step` bytes: the data, and what is left behind the end.
-    fn decode(coded: &[u8], step: usize) -> Result<(Vec<u8>, Option<usize>), Broken> {
-        let (mut chunked, mut buf, mut data) = (Chunked::new(), BytesMut::new(), Vec::new());
+    /// Decodes input that arrives in pieces of `step` bytes. Returns the data, and the number of bytes
+    /// after the end.
+    fn decode(coded: &[u8], step: usize) -> Result<(Vec<u8>, Option<usize>), ChunkedError> {
+        let (mut decoder, mut buf, mut data) = (ChunkedDecoder::new(), BytesMut::new(), Vec::new());
         let mut coming = coded.chunks(step);
         loop {
-            match chunked.next(&mut buf)? {
-                Piece::Data(bytes) => data.extend_from_slice(&bytes),
-                Piece::End => {
+            match decoder.next(&mut buf)? {
+                ChunkedItem::Data(bytes) => data.extend_from_slice(&bytes),
+                ChunkedItem::End => {
                     let behind = buf.len() + coming.map(<[u8]>::len).sum::<usize>();
                     return Ok((data, Some(behind)));
                 }
-                Piece::More => match coming.next() {
+                ChunkedItem::NeedMore => match coming.next() {
                     Some(bytes) => buf.extend_from_slice(bytes),
                     None => return Ok((data, None)),
                 },
@@ -164,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn data_is_found_however_it_arrives() {
+    fn data_is_decoded_for_every_split_of_the_input() {
         let coded = b"3\r\nabc\r\n0A ; name=value\r\n0123456789\r\n0\r\nX: y\r\n\r\nHTTP";
         for step in 1..=coded.len() {
             let (data, behind) = decode(coded, step).unwrap();
@@ -173,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_breaks_off_has_no_end() {
+    fn a_truncated_body_has_no_end() {
         for coded in [
             "",
             "3",
@@ -187,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_framing_is_refused() {
+    fn invalid_framing_is_an_error() {
         for coded in [
             "\r\n",
             "x\r\n",
@@ -207,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn asides_end() {
+    fn extensions_and_trailers_are_bounded() {
         let extensions = format!("1;{}\r\na\r\n", "x".repeat(1_000)).repeat(20);
         let trailer = format!("0\r\n{}", "X: 0123456789abcdef\r\n".repeat(20_000));
         let endless = format!("1;{}", "x".repeat(20_000));

@@ -5,125 +5,114 @@ use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use fetch_driver::{Failure, Marks, Outgoing, Phase, TransportError};
+use fetch_driver::{AttemptPhase, AttemptProgress, FailureKind, OutgoingRequest, TransportError};
 use http::{HeaderValue, Method, StatusCode};
 
-use super::body::Body;
-use super::conn::Conn;
-use super::head::{Expected, Fault, Head};
+use super::body::H1Body;
+use super::connection::H1Connection;
+use super::head::{HeadError, HeadParser, ResponseHead};
 use super::request;
-use super::upload::{Failed, Upload};
-use crate::error::{inside_tls, is_tls_io, told};
-use crate::pool::Pool;
+use super::upload::{Upload, UploadError};
+use crate::error::{describe, is_tls_error, tls_session_error};
+use crate::outgoing::BoxError;
+use crate::pool::ConnectionPool;
 
-/// Sends `outgoing` over `conn`, on which nobody else sends, and waits for the head of the response.
-/// Dropping the future closes the connection.
+/// Sends `outgoing` over `conn` and waits for the head of the response. Dropping the future closes
+/// the connection.
 ///
-/// `accept` is sent as `Accept-Encoding` if the request has none; `reused` is whether the connection
-/// served another request before.
+/// `accept` is sent as `Accept-Encoding` if the request has none. `reused` tells whether the
+/// connection served another request before.
 pub(crate) async fn exchange(
-    conn: Box<Conn>,
-    mut outgoing: Outgoing,
+    conn: Box<H1Connection>,
+    mut outgoing: OutgoingRequest,
     accept: Option<&HeaderValue>,
     reused: bool,
     max_head: usize,
-    (marks, pool): (Marks, &Arc<Pool>),
-) -> Result<(Head, Body), TransportError> {
-    let expected = Expected {
-        is_head: outgoing.method == Method::HEAD,
-        max: max_head,
+    (progress, pool): (AttemptProgress, &Arc<ConnectionPool>),
+) -> Result<(ResponseHead, H1Body), TransportError> {
+    let parser = HeadParser {
+        is_head_request: outgoing.method == Method::HEAD,
+        max_head,
     };
     let body = std::mem::take(&mut outgoing.body);
     let upload = Upload::new(body, |out, body| {
         request::write(out, &outgoing, body.length(), &conn.origin, accept)
     })?;
-    let mut exchange = Exchange {
+    let mut exchange = H1Exchange {
         conn,
-        got_any: false,
-        marks,
-        max_head,
+        progress,
+        parser,
+        received_any: false,
         reused,
         sent_any: false,
         upload,
         write_error: None,
     };
-    let head = poll_fn(|cx| exchange.poll(cx, expected)).await?;
-    let Exchange {
+    let head = poll_fn(|cx| exchange.poll(cx)).await?;
+    let H1Exchange {
         conn,
-        marks,
+        progress,
         upload,
         write_error,
         ..
     } = exchange;
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
         let text = format!("{} switched to another protocol", conn.origin.key());
-        return Err(TransportError::new(Failure::Protocol, text));
+        return Err(TransportError::new(FailureKind::Protocol, text));
     }
-    // What could not be written all will not be.
+    // After a write error the request stays incomplete.
     let keep_alive = head.keep_alive && write_error.is_none();
     let upload = (write_error.is_none() && !upload.is_done()).then(|| Box::new(upload));
-    let body = Body::new(
-        conn,
-        (head.framing, keep_alive),
-        upload,
-        marks,
-        pool.clone(),
-    );
+    let framing = (head.framing, keep_alive);
+    let body = H1Body::new(conn, framing, upload, progress, pool.clone());
     Ok((head, body))
 }
 
-struct Exchange {
-    conn: Box<Conn>,
-    /// Whether any byte of a response came.
-    got_any: bool,
-    marks: Marks,
-    max_head: usize,
+struct H1Exchange {
+    conn: Box<H1Connection>,
+    progress: AttemptProgress,
+    parser: HeadParser,
+    /// Whether any byte of a response arrived.
+    received_any: bool,
     reused: bool,
     /// Whether any byte of the request was written.
     sent_any: bool,
     upload: Upload,
-    /// Why no more is written. The server may have answered nevertheless.
+    /// Why writing stopped. The server may have answered nevertheless.
     write_error: Option<io::Error>,
 }
 
-impl Exchange {
-    fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-        expected: Expected,
-    ) -> Poll<Result<Head, TransportError>> {
+impl H1Exchange {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<ResponseHead, TransportError>> {
         if let Err(error) = self.write(cx) {
-            let text = format!("sending the body to {}", self.conn.origin.key());
-            return Poll::Ready(Err(told(Failure::RequestBody, text, error)));
+            let text = format!("sending the request body to {}", self.conn.origin.key());
+            return Poll::Ready(Err(describe(FailureKind::RequestBody, text, error)));
         }
-        let got_any = &mut self.got_any;
+        let (parser, received_any) = (self.parser, &mut self.received_any);
         loop {
-            let polled = self.conn.poll_read(cx, |came, rest| {
-                *got_any |= !came.is_empty();
-                (!came.is_empty()).then(|| expected.take(came, rest))
+            let polled = self.conn.poll_read(cx, |received, unread| {
+                *received_any |= !received.is_empty();
+                (!received.is_empty()).then(|| parser.parse(received, unread))
             });
             let read = match polled {
                 Poll::Ready(read) => read,
                 Poll::Pending => return Poll::Pending,
             };
-            let taken = match read {
-                Ok(Some(taken)) => taken,
-                Ok(None) => return Poll::Ready(Err(self.broken(None))),
-                Err(error) => return Poll::Ready(Err(self.broken(Some(error)))),
+            let parsed = match read {
+                Ok(Some(parsed)) => parsed,
+                Ok(None) => return Poll::Ready(Err(self.connection_error(None))),
+                Err(error) => return Poll::Ready(Err(self.connection_error(Some(error)))),
             };
-            match taken {
+            match parsed {
                 Ok(Some(head)) => return Poll::Ready(Ok(head)),
                 Ok(None) => {}
-                Err(fault) => return Poll::Ready(Err(self.refused(fault))),
+                Err(error) => return Poll::Ready(Err(self.invalid_head(error))),
             }
         }
     }
 
-    /// Writes what can be written of the request.
-    fn write(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// Writes as much of the request as the stream takes. The error is that of the caller's body.
+    fn write(&mut self, cx: &mut Context<'_>) -> Result<(), BoxError> {
         if self.upload.is_done() || self.write_error.is_some() {
             return Ok(());
         }
@@ -132,60 +121,56 @@ impl Exchange {
             .upload
             .poll(&mut *self.conn.stream, cx, || *sent_any = true)
         {
-            Poll::Ready(Ok(())) => self.marks.mark(Phase::Sent),
-            Poll::Ready(Err(Failed::Io(error))) => self.write_error = Some(error),
-            Poll::Ready(Err(Failed::Body(error))) => return Err(error),
+            Poll::Ready(Ok(())) => self.progress.mark(AttemptPhase::Sent),
+            Poll::Ready(Err(UploadError::Io(error))) => self.write_error = Some(error),
+            Poll::Ready(Err(UploadError::Body(error))) => return Err(error),
             Poll::Pending => {}
         }
         Ok(())
     }
 
-    /// What it means that the connection ended, with this error if any, before the head was whole.
-    fn broken(&mut self, read_error: Option<io::Error>) -> TransportError {
+    /// The connection ended before the head was complete, with this error if there was one.
+    fn connection_error(&mut self, read_error: Option<io::Error>) -> TransportError {
         let origin = self.conn.origin.key();
         let error = read_error.or_else(|| self.write_error.take());
-        if let Some(error) = error.as_ref().filter(|error| is_tls_io(error)) {
-            return inside_tls(error, origin);
+        if let Some(error) = error.as_ref().filter(|error| is_tls_error(error)) {
+            return tls_session_error(error, origin);
         }
-        let (kind, text) = match (&error, self.got_any) {
-            (_, false) if self.reused => {
-                let text = format!("{origin} had closed the idle connection");
-                (
-                    Failure::Stale {
-                        sent: self.sent_any,
-                    },
-                    text,
-                )
-            }
-            (Some(_), _) => {
-                let text = format!("before the head of the response of {origin} was complete");
-                (Failure::Io, text)
-            }
-            (None, true) => {
-                let text = format!("{origin} closed it inside the response's head");
-                (Failure::Io, text)
-            }
-            (None, false) => {
-                let text = format!("{origin} closed it before the first byte");
-                (Failure::EmptyReply, text)
-            }
+        let sent = self.sent_any;
+        let (kind, text) = match (&error, self.received_any) {
+            (_, false) if self.reused => (
+                FailureKind::Stale { sent },
+                format!("{origin} had closed the idle connection"),
+            ),
+            (Some(_), _) => (
+                FailureKind::Io,
+                format!("before the response head from {origin} was complete"),
+            ),
+            (None, true) => (
+                FailureKind::Io,
+                format!("{origin} closed the connection inside the response head"),
+            ),
+            (None, false) => (
+                FailureKind::EmptyReply,
+                format!("{origin} closed the connection before the first byte"),
+            ),
         };
         match error {
-            Some(error) => told(kind, text, error),
+            Some(error) => describe(kind, text, error),
             None => TransportError::new(kind, text),
         }
     }
 
-    fn refused(&self, fault: Fault) -> TransportError {
-        let (origin, max_head) = (self.conn.origin.key(), self.max_head);
-        match fault {
-            Fault::TooLarge => TransportError::new(
-                Failure::Protocol,
-                format!("the response's head from {origin} is over {max_head} bytes or 100 fields"),
+    fn invalid_head(&self, error: HeadError) -> TransportError {
+        let (origin, max_head) = (self.conn.origin.key(), self.parser.max_head);
+        match error {
+            HeadError::TooLarge => TransportError::new(
+                FailureKind::Protocol,
+                format!("the response head from {origin} is over {max_head} bytes or 100 fields"),
             ),
-            Fault::Syntax(what) => {
-                let text = format!("the response's head from {origin} cannot be read");
-                told(Failure::Protocol, text, what)
+            HeadError::Syntax(what) => {
+                let text = format!("invalid response head from {origin}");
+                describe(FailureKind::Protocol, text, what)
             }
         }
     }

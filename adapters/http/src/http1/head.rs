@@ -1,4 +1,4 @@
-//! A response's head: parsed where it was read, and what it says of the body and the connection.
+//! A response head: parsed in the read buffer, with its framing and keep-alive.
 
 use std::mem::MaybeUninit;
 
@@ -6,68 +6,70 @@ use bytes::{Buf, Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 
-/// So many fields a head may have.
+/// The most fields of a head.
 const MAX_FIELDS: usize = 100;
 
-/// A response's head.
 #[derive(Debug)]
-pub(crate) struct Head {
-    pub(crate) framing: Framing,
+pub(crate) struct ResponseHead {
+    pub(super) framing: BodyFraming,
     pub(crate) headers: HeaderMap,
     /// Whether the connection may serve another request afterwards.
-    pub(crate) keep_alive: bool,
+    pub(super) keep_alive: bool,
     pub(crate) status: StatusCode,
     pub(crate) version: Version,
 }
 
-/// How a body ends (RFC 9112, section 6.3).
+/// How the end of a body is found (RFC 9112, section 6.3).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Framing {
+pub(super) enum BodyFraming {
     Chunked,
-    /// With the connection.
-    Close,
     Length(u64),
+    UntilClose,
 }
 
-/// Why a head cannot be accepted.
+/// Why a head is not accepted.
 #[derive(Debug)]
-pub(crate) enum Fault {
-    /// It is over the limit on bytes or fields.
-    TooLarge,
+pub(super) enum HeadError {
     Syntax(String),
+    /// Over the limit on bytes or fields.
+    TooLarge,
 }
 
-/// What must be known of the request, and of what is accepted.
+/// Parses the head of one response.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Expected {
-    /// Whether the response has no body, whatever its head says.
-    pub(crate) is_head: bool,
+pub(super) struct HeadParser {
+    /// Whether the request was HEAD: the response has no body, whatever its head says.
+    pub(super) is_head_request: bool,
     /// The largest head, in bytes.
-    pub(crate) max: usize,
+    pub(super) max_head: usize,
 }
 
-impl Expected {
-    /// The final head, once it is whole, out of what `came` and the `rest` of what came before. What
-    /// stands behind it is then the `rest`.
-    pub(super) fn take(self, came: &[u8], rest: &mut BytesMut) -> Result<Option<Head>, Fault> {
-        if rest.is_empty() {
-            // Nearly always it comes with one read, and nothing is copied but what is kept of it.
-            match self.parse(came)? {
+impl HeadParser {
+    /// The final head, once it is complete, from the bytes `received` now and those `unread` before.
+    /// Bytes after the head stay in `unread`.
+    pub(super) fn parse(
+        self,
+        received: &[u8],
+        unread: &mut BytesMut,
+    ) -> Result<Option<ResponseHead>, HeadError> {
+        if unread.is_empty() {
+            // Nearly every head arrives in one read: then only what is used of it is copied.
+            match self.parse_head(received)? {
                 Some((head, length)) if !head.status.is_informational() => {
-                    *rest = BytesMut::from(&came[length..]);
+                    *unread = BytesMut::from(&received[length..]);
                     return Ok(Some(head));
                 }
                 _ => {}
             }
-        } else if !may_end(rest, came) {
-            // Parsing anew for each byte that comes would take time without end.
-            rest.extend_from_slice(came);
-            return self.within_limit(rest.len()).map(|()| None);
+        } else if !may_contain_end(unread, received) {
+            // Parsing again for every byte that arrives would take quadratic time.
+            unread.extend_from_slice(received);
+            return self.check_length(unread.len()).map(|()| None);
         }
-        rest.extend_from_slice(came);
-        while let Some((head, length)) = self.parse(rest)? {
-            rest.advance(length);
-            // 101 is final: nobody asked for another protocol.
+        unread.extend_from_slice(received);
+        while let Some((head, length)) = self.parse_head(unread)? {
+            unread.advance(length);
+            // 101 is final: no request asks for another protocol.
             if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
                 return Ok(Some(head));
             }
@@ -75,31 +77,35 @@ impl Expected {
         Ok(None)
     }
 
-    fn within_limit(self, length: usize) -> Result<(), Fault> {
-        match length > self.max {
-            true => Err(Fault::TooLarge),
+    fn check_length(self, length: usize) -> Result<(), HeadError> {
+        match length > self.max_head {
+            true => Err(HeadError::TooLarge),
             false => Ok(()),
         }
     }
 
-    /// The head that `bytes` begin with, and its length, if it is whole.
-    fn parse(self, bytes: &[u8]) -> Result<Option<(Head, usize)>, Fault> {
+    /// The head at the beginning of `bytes`, and its length, if it is complete.
+    fn parse_head(self, bytes: &[u8]) -> Result<Option<(ResponseHead, usize)>, HeadError> {
         let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
         let mut parsed = httparse::Response::new(&mut []);
         let config = httparse::ParserConfig::default();
         let status = config.parse_response_with_uninit_headers(&mut parsed, bytes, &mut fields);
         let length = match status {
             Ok(httparse::Status::Complete(length)) => length,
-            Ok(httparse::Status::Partial) => return self.within_limit(bytes.len()).map(|()| None),
-            Err(httparse::Error::TooManyHeaders) => return Err(Fault::TooLarge),
-            Err(error) => return Err(Fault::Syntax(error.to_string())),
+            Ok(httparse::Status::Partial) => return self.check_length(bytes.len()).map(|()| None),
+            Err(httparse::Error::TooManyHeaders) => return Err(HeadError::TooLarge),
+            Err(error) => return Err(HeadError::Syntax(error.to_string())),
         };
-        self.within_limit(length)?;
-        let head = self.read(&parsed, &bytes[..length])?;
+        self.check_length(length)?;
+        let head = self.convert(&parsed, &bytes[..length])?;
         Ok(Some((head, length)))
     }
 
-    fn read(self, parsed: &httparse::Response<'_, '_>, bytes: &[u8]) -> Result<Head, Fault> {
+    fn convert(
+        self,
+        parsed: &httparse::Response<'_, '_>,
+        bytes: &[u8],
+    ) -> Result<ResponseHead, HeadError> {
         let status = parsed.code.and_then(|code| StatusCode::from_u16(code).ok());
         let status = status.ok_or_else(|| syntax("the status is no number from 100 to 999"))?;
         let version = match parsed.version {
@@ -107,15 +113,17 @@ impl Expected {
             _ => Version::HTTP_11,
         };
         let headers = headers(parsed.headers, bytes)?;
-        let has_none = self.is_head
+        let has_no_body = self.is_head_request
             || status.is_informational()
             || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        let (framing, is_clear) = match has_none {
-            true => (Framing::Length(0), true),
+        let (framing, is_unambiguous) = match has_no_body {
+            true => (BodyFraming::Length(0), true),
             false => framing(&headers, version)?,
         };
-        let keep_alive = is_clear && framing != Framing::Close && keeps_alive(&headers, version);
-        Ok(Head {
+        let keep_alive = is_unambiguous
+            && framing != BodyFraming::UntilClose
+            && allows_keep_alive(&headers, version);
+        Ok(ResponseHead {
             framing,
             headers,
             keep_alive,
@@ -125,24 +133,24 @@ impl Expected {
     }
 }
 
-fn syntax(text: impl Into<String>) -> Fault {
-    Fault::Syntax(text.into())
+fn syntax(text: impl Into<String>) -> HeadError {
+    HeadError::Syntax(text.into())
 }
 
-/// Whether a head that has come but for its end may end in what comes now.
-fn may_end(rest: &[u8], came: &[u8]) -> bool {
-    let before = &rest[rest.len().saturating_sub(3)..];
-    let seam = came.iter().take(3);
+/// Whether the head that `unread` begins with may end in the bytes `received` now.
+fn may_contain_end(unread: &[u8], received: &[u8]) -> bool {
+    let before = &unread[unread.len().saturating_sub(3)..];
+    let seam = received.iter().take(3);
     let seam: Vec<u8> = before.iter().chain(seam).copied().collect();
-    let ends = |bytes: &[u8]| {
+    let has_end = |bytes: &[u8]| {
         memchr::memchr_iter(b'\n', bytes)
             .any(|at| matches!(bytes[at + 1..], [b'\n', ..] | [b'\r', b'\n', ..]))
     };
-    ends(&seam) || ends(came)
+    has_end(&seam) || has_end(received)
 }
 
-/// The fields. Values are parts of one copy of the head.
-fn headers(fields: &[httparse::Header<'_>], bytes: &[u8]) -> Result<HeaderMap, Fault> {
+/// The fields. All values share one copy of the head.
+fn headers(fields: &[httparse::Header<'_>], bytes: &[u8]) -> Result<HeaderMap, HeadError> {
     let whole = Bytes::copy_from_slice(bytes);
     let mut headers = HeaderMap::with_capacity(fields.len());
     for field in fields {
@@ -159,8 +167,8 @@ fn headers(fields: &[httparse::Header<'_>], bytes: &[u8]) -> Result<HeaderMap, F
     Ok(headers)
 }
 
-/// How the body ends, and whether the head is clear about it.
-fn framing(headers: &HeaderMap, version: Version) -> Result<(Framing, bool), Fault> {
+/// How the body ends, and whether the head is unambiguous about it.
+fn framing(headers: &HeaderMap, version: Version) -> Result<(BodyFraming, bool), HeadError> {
     if let Some(coding) = headers.get_all(TRANSFER_ENCODING).iter().next_back() {
         if version == Version::HTTP_10 {
             return Err(syntax("Transfer-Encoding in HTTP/1.0"));
@@ -169,26 +177,27 @@ fn framing(headers: &HeaderMap, version: Version) -> Result<(Framing, bool), Fau
         let is_chunked =
             last.is_some_and(|last| last.trim_ascii().eq_ignore_ascii_case(b"chunked"));
         return Ok(match is_chunked {
-            // With a length besides, who is in between may see the end elsewhere.
-            true => (Framing::Chunked, !headers.contains_key(CONTENT_LENGTH)),
-            false => (Framing::Close, true),
+            // With a length, too, an intermediary may find another end (request smuggling).
+            true => (BodyFraming::Chunked, !headers.contains_key(CONTENT_LENGTH)),
+            false => (BodyFraming::UntilClose, true),
         });
     }
     let mut length = None;
     for value in headers.get_all(CONTENT_LENGTH) {
         for part in value.as_bytes().split(|byte| *byte == b',') {
-            let said = number(part.trim_ascii());
-            let said = said.ok_or_else(|| syntax(format!("Content-Length: {value:?}")))?;
-            if length.is_some_and(|length| length != said) {
+            let parsed = parse_number(part.trim_ascii());
+            let parsed = parsed.ok_or_else(|| syntax(format!("Content-Length: {value:?}")))?;
+            if length.is_some_and(|length| length != parsed) {
                 return Err(syntax("two different values of Content-Length"));
             }
-            length = Some(said);
+            length = Some(parsed);
         }
     }
-    Ok((length.map_or(Framing::Close, Framing::Length), true))
+    let framing = length.map_or(BodyFraming::UntilClose, BodyFraming::Length);
+    Ok((framing, true))
 }
 
-fn number(digits: &[u8]) -> Option<u64> {
+fn parse_number(digits: &[u8]) -> Option<u64> {
     let all_digits = digits.iter().all(u8::is_ascii_digit);
     std::str::from_utf8(digits)
         .ok()
@@ -197,16 +206,16 @@ fn number(digits: &[u8]) -> Option<u64> {
         .ok()
 }
 
-fn keeps_alive(headers: &HeaderMap, version: Version) -> bool {
-    let says = |option: &[u8]| {
+fn allows_keep_alive(headers: &HeaderMap, version: Version) -> bool {
+    let has_option = |wanted: &[u8]| {
         headers.get_all(CONNECTION).iter().any(|value| {
             let mut options = value.as_bytes().split(|byte| *byte == b',');
-            options.any(|said| said.trim_ascii().eq_ignore_ascii_case(option))
+            options.any(|option| option.trim_ascii().eq_ignore_ascii_case(wanted))
         })
     };
     match version {
-        Version::HTTP_10 => says(b"keep-alive") && !says(b"close"),
-        _ => !says(b"close"),
+        Version::HTTP_10 => has_option(b"keep-alive") && !has_option(b"close"),
+        _ => !has_option(b"close"),
     }
 }
 
@@ -214,43 +223,46 @@ fn keeps_alive(headers: &HeaderMap, version: Version) -> bool {
 mod tests {
     use super::*;
 
-    const GET: Expected = Expected {
-        is_head: false,
-        max: 1_000,
+    const GET: HeadParser = HeadParser {
+        is_head_request: false,
+        max_head: 1_000,
     };
 
-    fn head(text: &str) -> Result<Head, Fault> {
-        let mut rest = BytesMut::new();
-        GET.take(text.as_bytes(), &mut rest)
+    fn head(text: &str) -> Result<ResponseHead, HeadError> {
+        let mut unread = BytesMut::new();
+        GET.parse(text.as_bytes(), &mut unread)
             .map(|head| head.expect(text))
     }
 
     #[test]
-    fn a_head_is_found_however_it_arrives() {
+    fn a_head_is_parsed_for_every_split_of_the_input() {
         let text = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\n\
             HTTP/1.1 200 OK\r\nX-A: 1\r\nx-a: 2\r\nEmpty:\r\nContent-Length: 3\r\n\r\nabcHTTP";
         for step in 1..=text.len() {
-            let (mut rest, mut found) = (BytesMut::new(), None);
-            for came in text.chunks(step) {
+            let (mut unread, mut found) = (BytesMut::new(), None);
+            for received in text.chunks(step) {
                 match &found {
-                    None => found = GET.take(came, &mut rest).unwrap(),
-                    Some(_) => rest.extend_from_slice(came),
+                    None => found = GET.parse(received, &mut unread).unwrap(),
+                    Some(_) => unread.extend_from_slice(received),
                 }
             }
             let head = found.unwrap();
             let values: Vec<_> = head.headers.get_all("x-a").iter().collect();
             assert_eq!(values, ["1", "2"]);
             assert_eq!(head.headers["empty"], "");
-            assert_eq!((head.framing, head.keep_alive), (Framing::Length(3), true));
-            assert_eq!(rest, "abcHTTP", "{step}");
+            assert_eq!(
+                (head.framing, head.keep_alive),
+                (BodyFraming::Length(3), true)
+            );
+            assert_eq!(unread, "abcHTTP", "{step}");
         }
     }
 
     #[test]
-    fn framing_and_keep_alive_are_as_the_rfc_says() {
-        use Framing::{Chunked, Close, Length};
+    fn framing_and_keep_alive_follow_rfc_9112() {
+        use BodyFraming::{Chunked, Length, UntilClose};
         for (head_text, framing, keep_alive) in [
-            ("HTTP/1.1 200\r\n\r\n", Close, false),
+            ("HTTP/1.1 200\r\n\r\n", UntilClose, false),
             (
                 "HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\n",
                 Length(5),
@@ -283,7 +295,7 @@ mod tests {
             ),
             (
                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, gzip\r\n\r\n",
-                Close,
+                UntilClose,
                 false,
             ),
             (
@@ -314,16 +326,16 @@ mod tests {
     #[test]
     fn a_response_to_head_has_no_body() {
         let text = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
-        let expected = Expected {
-            is_head: true,
+        let parser = HeadParser {
+            is_head_request: true,
             ..GET
         };
-        let head = expected.take(text, &mut BytesMut::new()).unwrap().unwrap();
-        assert_eq!(head.framing, Framing::Length(0));
+        let head = parser.parse(text, &mut BytesMut::new()).unwrap().unwrap();
+        assert_eq!(head.framing, BodyFraming::Length(0));
     }
 
     #[test]
-    fn heads_that_no_client_should_accept_are_refused() {
+    fn invalid_heads_are_rejected() {
         for text in [
             "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
             "HTTP/1.1 200 OK\r\nContent-Length: 5, 6\r\n\r\n",
@@ -339,12 +351,12 @@ mod tests {
             "HTTP/2 200 OK\r\n\r\n",
             "SSH-2.0\r\n\r\n",
         ] {
-            assert!(matches!(head(text), Err(Fault::Syntax(_))), "{text}");
+            assert!(matches!(head(text), Err(HeadError::Syntax(_))), "{text}");
         }
     }
 
     #[test]
-    fn heads_over_the_limit_are_refused_whole_or_not() {
+    fn heads_over_the_limit_are_rejected_whole_or_in_pieces() {
         let (long, many) = ("x".repeat(1_000), "A: b\r\n".repeat(101));
         for fields in [
             format!("X: {long}\r\n\r\n"),
@@ -352,12 +364,12 @@ mod tests {
             format!("{many}\r\n"),
         ] {
             let text = format!("HTTP/1.1 200 OK\r\n{fields}");
-            let taken = GET.take(text.as_bytes(), &mut BytesMut::new());
-            assert!(matches!(taken, Err(Fault::TooLarge)), "{taken:?}");
+            let parsed = GET.parse(text.as_bytes(), &mut BytesMut::new());
+            assert!(matches!(parsed, Err(HeadError::TooLarge)), "{parsed:?}");
             // The same, byte by byte.
-            let mut rest = BytesMut::new();
+            let mut unread = BytesMut::new();
             let mut bytes = text.as_bytes().chunks(1);
-            assert!(bytes.any(|byte| GET.take(byte, &mut rest).is_err()));
+            assert!(bytes.any(|byte| GET.parse(byte, &mut unread).is_err()));
         }
     }
 }

@@ -1,17 +1,16 @@
-//! HTTP/1.1 as RFC 9112 says: one request at a time over a connection, whose stream the request's
-//! own future reads and writes. No task, no channel and no lock is between them.
+//! HTTP/1.1 (RFC 9112): one request at a time per connection. The request's own future reads and
+//! writes the stream, without a task, a channel or a lock.
 
 mod body;
 mod chunked;
-mod conn;
+mod connection;
+mod error;
 mod exchange;
-mod gathering;
 mod head;
+mod large_body;
 mod request;
 mod upload;
-mod watch;
 
-pub(crate) use body::Body;
-pub(crate) use conn::Conn;
+pub(crate) use body::H1Body;
+pub(crate) use connection::H1Connection;
 pub(crate) use exchange::exchange;
-pub(crate) use watch::Watch;

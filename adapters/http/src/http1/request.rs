@@ -1,31 +1,32 @@
-//! A request's head, as it goes over the wire.
+//! The head of a request over HTTP/1.1.
 
-use fetch_driver::{Outgoing, TransportError};
+use fetch_driver::{OutgoingRequest, TransportError};
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHORIZATION,
-    TRANSFER_ENCODING,
+    ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue,
+    PROXY_AUTHORIZATION, TRANSFER_ENCODING,
 };
 use http::uri::PathAndQuery;
 use url::Position;
 
-use crate::origin::{Origin, Serves, host_header};
-use crate::outgoing::{expects_body, may_accept, refuse_connect};
+use crate::origin::{NextHop, Origin, host_header};
+use crate::outgoing::{expects_body, may_accept_codings, reject_connect};
 
-/// Writes the head of `request`, as the server or proxy at `origin` wants it, to `out`. Its body is
-/// `length` bytes, if that is known. `accept` is sent as `Accept-Encoding` if there is none yet.
+/// Writes the head of `request` to `out`, in the form that the server or proxy at `origin` expects.
+/// The body has `length` bytes, if that is known. `accept` is sent as `Accept-Encoding` if the
+/// request has none.
 pub(super) fn write(
     out: &mut Vec<u8>,
-    request: &Outgoing,
+    request: &OutgoingRequest,
     length: Option<u64>,
     origin: &Origin,
     accept: Option<&HeaderValue>,
 ) -> Result<(), TransportError> {
-    refuse_connect(&request.method)?;
+    reject_connect(&request.method)?;
     let url = &request.url;
     out.extend_from_slice(request.method.as_str().as_bytes());
     out.push(b' ');
-    if let Serves::Proxy(_) = origin.serves() {
-        // The whole URL but for user name and password.
+    if let NextHop::Proxy(_) = origin.next_hop() {
+        // The absolute form: the whole URL without user name and password.
         out.extend_from_slice(url.scheme().as_bytes());
         out.extend_from_slice(b"://");
         out.extend_from_slice(url[Position::BeforeHost..Position::AfterPort].as_bytes());
@@ -37,45 +38,44 @@ pub(super) fn write(
         .map_or(path, PathAndQuery::as_str);
     out.extend_from_slice(path.as_bytes());
     out.extend_from_slice(b" HTTP/1.1\r\n");
-    match origin.serves() {
-        Serves::Server(host) => field(out, &HOST, host),
-        Serves::Proxy(authorization) => {
-            field(out, &HOST, &host_header(url)?);
+    match origin.next_hop() {
+        NextHop::Server(host) => write_field(out, &HOST, host),
+        NextHop::Proxy(authorization) => {
+            write_field(out, &HOST, &host_header(url)?);
             if let Some(value) = authorization {
-                field(out, &PROXY_AUTHORIZATION, value);
+                write_field(out, &PROXY_AUTHORIZATION, value);
             }
         }
     }
-    fields(out, &request.headers, origin);
-    if let Some(accept) = accept.filter(|_| may_accept(&request.headers)) {
-        field(out, &http::header::ACCEPT_ENCODING, accept);
+    write_fields(out, &request.headers, origin);
+    if let Some(accept) = accept.filter(|_| may_accept_codings(&request.headers)) {
+        write_field(out, &ACCEPT_ENCODING, accept);
     }
     match length {
         Some(0) if !expects_body(&request.method) => {}
-        Some(length) => field(out, &CONTENT_LENGTH, &HeaderValue::from(length)),
-        None => field(
-            out,
-            &TRANSFER_ENCODING,
-            &HeaderValue::from_static("chunked"),
-        ),
+        Some(length) => write_field(out, &CONTENT_LENGTH, &HeaderValue::from(length)),
+        None => {
+            let chunked = HeaderValue::from_static("chunked");
+            write_field(out, &TRANSFER_ENCODING, &chunked);
+        }
     }
     out.extend_from_slice(b"\r\n");
     Ok(())
 }
 
-/// The caller's fields, but for those that are the connection's business.
-fn fields(out: &mut Vec<u8>, headers: &HeaderMap, origin: &Origin) {
-    let to_proxy = matches!(origin.serves(), Serves::Proxy(Some(_)));
+/// Writes the caller's fields, except those that the transport sets itself.
+fn write_fields(out: &mut Vec<u8>, headers: &HeaderMap, origin: &Origin) {
+    let is_authorized = matches!(origin.next_hop(), NextHop::Proxy(Some(_)));
     for (name, value) in headers {
-        let ours = [CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING].contains(name)
-            || to_proxy && *name == PROXY_AUTHORIZATION;
-        if !ours {
-            field(out, name, value);
+        let is_ours = [CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING].contains(name)
+            || is_authorized && *name == PROXY_AUTHORIZATION;
+        if !is_ours {
+            write_field(out, name, value);
         }
     }
 }
 
-fn field(out: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
+fn write_field(out: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
     out.extend_from_slice(name.as_str().as_bytes());
     out.extend_from_slice(b": ");
     out.extend_from_slice(value.as_bytes());

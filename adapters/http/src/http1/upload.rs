@@ -1,4 +1,4 @@
-//! What is still to be written of a request.
+//! Writing of a request.
 
 use std::cell::Cell;
 use std::io::{self, IoSlice};
@@ -9,130 +9,136 @@ use bytes::{Buf, Bytes};
 use fetch_driver::{BodyStream, RequestBody};
 use futures_io::AsyncWrite;
 
-use crate::outgoing::check_length;
+use crate::outgoing::{BoxError, check_length};
 
-/// The largest body that is copied behind the head, to go out with it in one write.
-const SMALL: usize = 16 * 1024;
+/// The largest body that is copied behind the head, so that both go out in one write.
+const MAX_COPIED_BODY: usize = 16 * 1024;
 
 thread_local! {
-    // Nearly every request goes out with its first write, and leaves the buffer to the next.
-    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    // Nearly every request goes out with its first write and leaves the buffer to the next one.
+    static SPARE_BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// A request on its way out.
+/// A request that is being written. On the wire, `out`, `chunk` and `tail` follow each other.
 pub(super) struct Upload {
-    /// The head, or a chunk's framing.
+    /// The head, or the framing of a chunk.
     out: Vec<u8>,
     /// How much of `out` is written.
     written: usize,
-    /// A piece of the body behind `out`, and what follows it.
-    piece: Bytes,
+    /// A part of the body.
+    chunk: Bytes,
+    /// The framing after the chunk.
     tail: &'static [u8],
-    state: State,
+    state: UploadState,
 }
 
-enum State {
-    /// Nothing is left but what is in the buffers.
+enum UploadState {
+    Done,
+    /// Everything left is in the buffers.
     Last,
     Stream {
-        /// What is missing of the announced length; chunked coding is used without one.
+        /// The bytes missing from the announced length. Without one, chunked coding is used.
         left: Option<u64>,
         stream: BodyStream,
     },
-    Done,
 }
 
-/// Why it cannot go on.
-pub(super) enum Failed {
-    /// The caller's own stream.
-    Body(Box<dyn std::error::Error + Send + Sync>),
+/// Why an upload stopped.
+pub(super) enum UploadError {
+    /// The caller's stream failed.
+    Body(BoxError),
     Io(io::Error),
 }
 
 impl Upload {
-    /// A request whose head `write` writes.
+    /// A request whose head `write_head` writes.
     pub(super) fn new<E>(
         body: RequestBody,
-        write: impl FnOnce(&mut Vec<u8>, &RequestBody) -> Result<(), E>,
+        write_head: impl FnOnce(&mut Vec<u8>, &RequestBody) -> Result<(), E>,
     ) -> Result<Self, E> {
-        let mut out = SPARE.take();
-        write(&mut out, &body)?;
+        let mut out = SPARE_BUFFER.take();
+        write_head(&mut out, &body)?;
         let mut this = Self {
             out,
-            piece: Bytes::new(),
-            state: State::Last,
-            tail: b"",
             written: 0,
+            chunk: Bytes::new(),
+            tail: b"",
+            state: UploadState::Last,
         };
         match body {
             RequestBody::Empty => {}
-            RequestBody::Bytes(bytes) if bytes.len() <= SMALL => this.out.extend_from_slice(&bytes),
-            RequestBody::Bytes(bytes) => this.piece = bytes,
-            RequestBody::Stream {
-                length: left,
-                stream,
-            } => this.state = State::Stream { left, stream },
+            RequestBody::Bytes(bytes) if bytes.len() <= MAX_COPIED_BODY => {
+                this.out.extend_from_slice(&bytes);
+            }
+            RequestBody::Bytes(bytes) => this.chunk = bytes,
+            RequestBody::Stream { length, stream } => {
+                this.state = UploadState::Stream {
+                    left: length,
+                    stream,
+                };
+            }
         }
         Ok(this)
     }
 
-    /// Whether all of it was written.
+    /// Whether everything was written.
     pub(super) fn is_done(&self) -> bool {
-        matches!(self.state, State::Done)
+        matches!(self.state, UploadState::Done)
     }
 
-    /// Writes all of it; tells, too, each time that something was written.
+    /// Writes everything. Calls `on_write` after each write.
     pub(super) fn poll(
         &mut self,
         stream: &mut (impl AsyncWrite + Unpin + ?Sized),
         cx: &mut Context<'_>,
-        mut wrote: impl FnMut(),
-    ) -> Poll<Result<(), Failed>> {
+        mut on_write: impl FnMut(),
+    ) -> Poll<Result<(), UploadError>> {
         loop {
-            while self.has_more() {
-                let n = ready!(self.poll_write(stream, cx)).map_err(Failed::Io)?;
+            while self.has_buffered() {
+                let n = ready!(self.poll_write(stream, cx)).map_err(UploadError::Io)?;
                 if n == 0 {
-                    let none = io::ErrorKind::WriteZero.into();
-                    return Poll::Ready(Err(Failed::Io(none)));
+                    let error = io::ErrorKind::WriteZero.into();
+                    return Poll::Ready(Err(UploadError::Io(error)));
                 }
-                wrote();
+                on_write();
                 self.advance(n);
             }
             match &mut self.state {
-                State::Last => {
-                    ready!(Pin::new(&mut *stream).poll_flush(cx)).map_err(Failed::Io)?;
-                    self.state = State::Done;
+                UploadState::Last => {
+                    ready!(Pin::new(&mut *stream).poll_flush(cx)).map_err(UploadError::Io)?;
+                    self.state = UploadState::Done;
                     self.out.clear();
-                    SPARE.set(std::mem::take(&mut self.out));
+                    SPARE_BUFFER.set(std::mem::take(&mut self.out));
                     return Poll::Ready(Ok(()));
                 }
-                State::Stream { left, stream: body } => {
+                UploadState::Stream { left, stream: body } => {
                     let polled = body.as_mut().poll_next(cx);
                     if polled.is_pending() {
-                        // What is written must not wait for more.
-                        let _ = Pin::new(&mut *stream).poll_flush(cx).map_err(Failed::Io)?;
+                        // Written bytes must not wait for the next chunk.
+                        let flushed = Pin::new(&mut *stream).poll_flush(cx);
+                        let _ = flushed.map_err(UploadError::Io)?;
                     }
                     let is_chunked = left.is_none();
-                    let chunk = check_length(left, ready!(polled)).map_err(Failed::Body)?;
-                    self.put(chunk, is_chunked);
+                    let chunk = check_length(left, ready!(polled)).map_err(UploadError::Body)?;
+                    self.buffer_chunk(chunk, is_chunked);
                 }
-                State::Done => return Poll::Ready(Ok(())),
+                UploadState::Done => return Poll::Ready(Ok(())),
             }
         }
     }
 
-    /// Takes the next chunk, or the end, of the caller's stream.
-    fn put(&mut self, chunk: Option<Bytes>, is_chunked: bool) {
+    /// Buffers the next chunk of the caller's stream, or its end.
+    fn buffer_chunk(&mut self, chunk: Option<Bytes>, is_chunked: bool) {
         self.out.clear();
         self.written = 0;
         match chunk {
             None => {
-                self.state = State::Last;
+                self.state = UploadState::Last;
                 if is_chunked {
                     self.out.extend_from_slice(b"0\r\n\r\n");
                 }
             }
-            // An empty chunk would be the end.
+            // In the chunked coding an empty chunk would be the end.
             Some(chunk) if chunk.is_empty() => {}
             Some(chunk) => {
                 if is_chunked {
@@ -140,13 +146,13 @@ impl Upload {
                         .extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
                     self.tail = b"\r\n";
                 }
-                self.piece = chunk;
+                self.chunk = chunk;
             }
         }
     }
 
-    fn has_more(&self) -> bool {
-        self.written < self.out.len() || !self.piece.is_empty() || !self.tail.is_empty()
+    fn has_buffered(&self) -> bool {
+        self.written < self.out.len() || !self.chunk.is_empty() || !self.tail.is_empty()
     }
 
     fn poll_write(
@@ -155,15 +161,15 @@ impl Upload {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         let out = &self.out[self.written..];
-        if self.piece.is_empty() && self.tail.is_empty() {
+        if self.chunk.is_empty() && self.tail.is_empty() {
             return Pin::new(stream).poll_write(cx, out);
         }
         let mut slices = [
             IoSlice::new(out),
-            IoSlice::new(&self.piece),
+            IoSlice::new(&self.chunk),
             IoSlice::new(self.tail),
         ];
-        // Streams that cannot write several write the first: it must not be empty.
+        // Streams without vectored writes write the first slice: it must not be empty.
         slices.sort_by_key(|slice| slice.is_empty());
         let count = slices.iter().take_while(|slice| !slice.is_empty()).count();
         Pin::new(stream).poll_write_vectored(cx, &slices[..count])
@@ -172,8 +178,8 @@ impl Upload {
     fn advance(&mut self, n: usize) {
         let of_out = n.min(self.out.len() - self.written);
         self.written += of_out;
-        let of_piece = (n - of_out).min(self.piece.len());
-        self.piece.advance(of_piece);
-        self.tail = &self.tail[n - of_out - of_piece..];
+        let of_chunk = (n - of_out).min(self.chunk.len());
+        self.chunk.advance(of_chunk);
+        self.tail = &self.tail[n - of_out - of_chunk..];
     }
 }

@@ -1,42 +1,42 @@
-//! A response's body over a shared connection.
+//! A response body over a shared connection.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use fetch_driver::{Marks, TransportError};
+use fetch_driver::{AttemptProgress, TransportError};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
 use super::error;
-use super::lease::Lease;
+use super::lease::StreamLease;
 
-/// A body that is still to be read. Dropped before its end, it resets the request.
-pub(crate) struct Body {
+/// An HTTP/2 response body. Dropped before its end, it resets the request.
+pub(crate) struct H2Body {
     incoming: Incoming,
-    lease: Option<Lease>,
-    marks: Marks,
+    lease: Option<StreamLease>,
+    progress: AttemptProgress,
 }
 
-impl Body {
-    pub(super) fn new(incoming: Incoming, lease: Lease, marks: Marks) -> Self {
+impl H2Body {
+    pub(super) fn new(incoming: Incoming, lease: StreamLease, progress: AttemptProgress) -> Self {
         let mut this = Self {
             incoming,
             lease: Some(lease),
-            marks,
+            progress,
         };
-        if this.is_over() {
+        if this.is_complete() {
             this.finish();
         }
         this
     }
 
-    /// Whether there is certainly nothing more to come.
-    pub(crate) fn is_over(&self) -> bool {
+    /// Whether certainly no more data comes.
+    pub(crate) fn is_complete(&self) -> bool {
         self.incoming.is_end_stream()
     }
 
-    /// Gives the request up, whatever is still to come.
+    /// Cancels the request, whatever is still to come.
     pub(crate) fn close(&mut self) {
         self.lease = None;
     }
@@ -58,19 +58,19 @@ impl Body {
         let error = loop {
             match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
                 Some(Ok(frame)) => {
-                    // Trailers are nothing that the core asks for.
+                    // The core does not use trailers.
                     let Ok(chunk) = frame.into_data() else {
                         continue;
                     };
-                    self.marks.received(chunk.len() as u64);
-                    if self.is_over() {
+                    self.progress.add_received(chunk.len() as u64);
+                    if self.is_complete() {
                         self.finish();
                     }
                     return Poll::Ready(Ok(Some(chunk)));
                 }
-                Some(Err(error)) => break error::inside_body(error, lease),
-                // It seems to be over, and is not.
-                None if !self.incoming.is_end_stream() => break error::cut(lease),
+                Some(Err(error)) => break error::body_error(error, lease),
+                // The stream ended without END_STREAM.
+                None if !self.incoming.is_end_stream() => break error::truncated_body(lease),
                 None => {
                     self.finish();
                     return Poll::Ready(Ok(None));

@@ -1,215 +1,206 @@
-//! From HTTP/2's errors to what the core decides by.
+//! From HTTP/2 errors to the failures that the core distinguishes.
 
-use std::error::Error;
 use std::io;
 use std::sync::atomic::Ordering;
 
-use fetch_driver::{Failure, TransportError};
+use fetch_driver::{FailureKind, TransportError};
 use h2::Reason;
 
-use super::lease::Lease;
-use super::link::Ending;
-use crate::error::{io_source, told};
+use super::handle::CloseReason;
+use super::lease::StreamLease;
+use crate::error::{describe, find_source};
 
 const CALM: &str = "asks for fewer requests (ENHANCE_YOUR_CALM)";
 
-/// What it means that the connection was over before the request could be sent.
-pub(super) fn unsent(lease: &Lease) -> TransportError {
-    ended(lease, None).unwrap_or_else(|| {
-        lease.distrust();
-        let text = format!(
-            "{} had closed the connection",
-            lease.link.pulse.origin.key()
-        );
-        TransportError::new(Failure::Stale { sent: false }, text)
+/// The connection was closed before the request could be sent.
+pub(super) fn unsent_error(lease: &StreamLease) -> TransportError {
+    closed_error(lease, None).unwrap_or_else(|| {
+        lease.retire_with_older();
+        let origin = lease.handle.shared.origin.key();
+        let text = format!("{origin} had closed the connection");
+        TransportError::new(FailureKind::Stale { sent: false }, text)
     })
 }
 
-/// What a failure before the end of the response's head means.
+/// A failure before the response head was complete.
 ///
-/// `handed_back` says that hyper returned the request, so that none of it was sent.
-pub(super) fn before_head(
+/// `is_unsent` tells that hyper returned the request, so that no part of it was sent.
+pub(super) fn head_error(
     error: hyper::Error,
-    handed_back: bool,
+    is_unsent: bool,
     reused: bool,
-    lease: &Lease,
+    lease: &StreamLease,
     max_head: usize,
 ) -> TransportError {
-    let origin = lease.link.pulse.origin.key();
-    if let Some(told) = own_fault(lease) {
-        return told;
+    let origin = lease.handle.shared.origin.key();
+    if let Some(error) = request_body_error(lease) {
+        return error;
     }
-    let native = find::<h2::Error>(&error);
-    if let Some(told) = ended(lease, native) {
-        return told;
+    let native = find_source::<h2::Error>(&error);
+    if let Some(error) = closed_error(lease, native) {
+        return error;
     }
-    if handed_back || error.is_user() {
-        // A user's error is here one of hyper's own: the connection's end dropped the request.
-        lease.distrust();
-        // hyper asks for the body once the head may be sent: what waited for its turn until the end is
-        // at most half a request, which nobody carries out.
-        let sending = lease.sending.as_ref();
-        let unbegun = sending.is_some_and(|sending| !sending.begun.load(Ordering::Relaxed));
+    if is_unsent || error.is_user() {
+        // Here a user error is one of hyper: the connection ended and dropped the request.
+        lease.retire_with_older();
+        // hyper polls the body once the head may be sent. A request still queued at the end was sent
+        // in part at most, and no server executes a part.
+        let upload = lease.upload.as_ref();
+        let is_queued = upload.is_some_and(|upload| !upload.started.load(Ordering::Relaxed));
         let text = format!("{origin} had closed the connection");
-        let sent = !handed_back && !unbegun;
-        return told(Failure::Stale { sent }, text, error);
+        let sent = !is_unsent && !is_queued;
+        return describe(FailureKind::Stale { sent }, text, error);
     }
     if let Some(native) = native {
         if native.is_go_away() {
-            // The task will see it too, but the next try may be sooner.
+            // The task sees it too, but perhaps after the next attempt.
             lease.retire();
         }
-        let (kind, text) = protocol(native, false);
+        let (kind, text) = protocol_error(native, false);
         let text = match native.is_library() && native.is_reset() {
-            true => format!("the response's head is broken, or over {max_head} bytes: {text}"),
+            true => format!("sent an invalid head, or one over {max_head} bytes: it {text}"),
             false => text,
         };
-        return told(kind, format!("{origin} {text}"), error);
+        return describe(kind, format!("{origin} {text}"), error);
     }
-    if let Some(tls) = tls_fault(lease) {
-        return tls;
+    if let Some(error) = tls_error(lease) {
+        return error;
     }
     if reused && lease.is_silent() {
-        lease.distrust();
+        lease.retire_with_older();
         let text = format!("{origin} had closed the idle connection");
-        return told(Failure::Stale { sent: true }, text, error);
+        return describe(FailureKind::Stale { sent: true }, text, error);
     }
-    match io_source(&error).map(io::Error::kind) {
+    match find_source::<io::Error>(&error).map(io::Error::kind) {
         Some(io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof) | None => {
             let text = format!("{origin} closed the connection before the response");
-            told(Failure::EmptyReply, text, error)
+            describe(FailureKind::EmptyReply, text, error)
         }
         Some(_) => {
-            let text = format!("before the response of {origin} began");
-            told(Failure::Io, text, error)
+            let text = format!("waiting for the response of {origin}");
+            describe(FailureKind::Io, text, error)
         }
     }
 }
 
-/// What it means that the connection was ended for a reason, which not every error tells.
-fn ended(lease: &Lease, native: Option<&h2::Error>) -> Option<TransportError> {
-    let pulse = &lease.link.pulse;
-    let origin = pulse.origin.key();
-    let own = native.filter(|native| native.is_go_away() && native.is_library());
-    let ending = own
-        .and_then(reasoned)
-        .or_else(|| pulse.ending.get().copied())?;
-    let Ending { ours, reason } = ending;
-    let settled = pulse.settled.load(Ordering::Acquire);
-    match (ours, reason) {
-        (true, _) if !settled => {
+/// The error of a connection that was closed for a reason which the request's own error may lack.
+fn closed_error(lease: &StreamLease, native: Option<&h2::Error>) -> Option<TransportError> {
+    let shared = &lease.handle.shared;
+    let origin = shared.origin.key();
+    let local = native.filter(|native| native.is_go_away() && native.is_library());
+    let reason = local
+        .and_then(reason_of)
+        .or_else(|| shared.close_reason.get().copied())?;
+    let settled = shared.settled.load(Ordering::Acquire);
+    match (reason.is_local, reason.reason) {
+        (true, reason) if !settled => {
             let text = format!("{origin} does not speak HTTP/2 ({reason:?})");
-            Some(TransportError::new(Failure::Protocol, text))
+            Some(TransportError::new(FailureKind::Protocol, text))
         }
         (false, Reason::ENHANCE_YOUR_CALM) => {
             let text = format!("{origin} {CALM}");
-            Some(TransportError::new(Failure::Io, text))
+            Some(TransportError::new(FailureKind::Io, text))
         }
         _ => None,
     }
 }
 
-/// What a connection's last error says of its end.
-pub(super) fn ending(error: &hyper::Error) -> Option<Ending> {
-    find::<h2::Error>(error).and_then(reasoned)
+/// The reason in the last error of a connection.
+pub(super) fn close_reason(error: &hyper::Error) -> Option<CloseReason> {
+    find_source::<h2::Error>(error).and_then(reason_of)
 }
 
-fn reasoned(error: &h2::Error) -> Option<Ending> {
-    let reason = error.reason()?;
-    let ours = error.is_library();
-    Some(Ending { ours, reason })
+fn reason_of(error: &h2::Error) -> Option<CloseReason> {
+    Some(CloseReason {
+        is_local: error.is_library(),
+        reason: error.reason()?,
+    })
 }
 
-/// Whether this error is that of the whole connection, which is over.
-pub(super) fn is_connections_end(error: &hyper::Error) -> bool {
-    find::<h2::Error>(error).is_none() && io_source(error).is_some()
+/// Whether this is an error of the whole connection, which is then closed.
+pub(super) fn is_connection_end(error: &hyper::Error) -> bool {
+    find_source::<h2::Error>(error).is_none() && find_source::<io::Error>(error).is_some()
 }
 
-/// What a failure inside the response's body means.
-pub(super) fn inside_body(error: hyper::Error, lease: &Lease) -> TransportError {
-    let origin = lease.link.pulse.origin.key();
-    if let Some(told) = own_fault(lease) {
-        return told;
+/// A failure inside the response body.
+pub(super) fn body_error(error: hyper::Error, lease: &StreamLease) -> TransportError {
+    let origin = lease.handle.shared.origin.key();
+    if let Some(error) = request_body_error(lease) {
+        return error;
     }
-    if let Some(native) = find::<h2::Error>(&error).filter(|native| !native.is_io()) {
-        let (kind, text) = protocol(native, true);
-        return told(kind, format!("{origin} {text}, inside the body"), error);
+    if let Some(native) = find_source::<h2::Error>(&error).filter(|native| !native.is_io()) {
+        let (kind, text) = protocol_error(native, true);
+        return describe(
+            kind,
+            format!("{origin} {text}, inside the response body"),
+            error,
+        );
     }
-    if let Some(tls) = tls_fault(lease) {
-        return tls;
+    if let Some(error) = tls_error(lease) {
+        return error;
     }
-    let text = format!("{origin} closed it inside the response's body");
-    told(Failure::Io, text, error)
+    let text = format!("{origin} closed the connection inside the response body");
+    describe(FailureKind::Io, text, error)
 }
 
-/// What a body means that was ended without an error, but was not complete.
-pub(super) fn cut(lease: &Lease) -> TransportError {
-    let origin = lease.link.pulse.origin.key();
-    let text = format!("{origin} ended it inside the response's body (NO_ERROR)");
-    TransportError::new(Failure::Io, text)
+/// The response body ended without an error, but incomplete.
+pub(super) fn truncated_body(lease: &StreamLease) -> TransportError {
+    let origin = lease.handle.shared.origin.key();
+    let text = format!("{origin} ended the stream inside the response body (NO_ERROR)");
+    TransportError::new(FailureKind::Io, text)
 }
 
-/// What GOAWAY, RST_STREAM or a broken frame means. A request whose response had `begun` was
-/// certainly processed.
-fn protocol(error: &h2::Error, begun: bool) -> (Failure, String) {
+/// The failure behind GOAWAY, RST_STREAM or an invalid frame. A request whose response had `started`
+/// was certainly processed.
+fn protocol_error(error: &h2::Error, started: bool) -> (FailureKind, String) {
     let reason = error.reason().unwrap_or(Reason::INTERNAL_ERROR);
     let name = format!("{reason:?}");
     if reason == Reason::ENHANCE_YOUR_CALM {
         return match error.is_library() {
-            true => (Failure::Io, "sent too many needless frames".to_owned()),
-            false => (Failure::Io, CALM.to_owned()),
+            true => (FailureKind::Io, "sent too many unneeded frames".to_owned()),
+            false => (FailureKind::Io, CALM.to_owned()),
         };
     }
     if error.is_library() {
-        // That of the whole connection is the fault of one request at most: the others are as good
-        // as ever.
+        // At most one request caused the end of the whole connection: the others may be retried.
         let kind = match error.is_go_away() {
-            true => Failure::Io,
-            false => Failure::Protocol,
+            true => FailureKind::Io,
+            false => FailureKind::Protocol,
         };
-        return (kind, format!("broke the rules of HTTP/2 ({name})"));
+        return (kind, format!("violated the HTTP/2 protocol ({name})"));
     }
-    if error.is_go_away() && !begun {
-        // hyper ends only those requests so that the server says it did not begin.
-        let text = format!("is closing the connection and left the request aside ({name})");
-        return (Failure::Stale { sent: false }, text);
+    if error.is_go_away() && !started {
+        // hyper only ends the requests that the server did not process.
+        let text = format!("is closing the connection and did not process the request ({name})");
+        return (FailureKind::Stale { sent: false }, text);
     }
     match reason {
-        Reason::REFUSED_STREAM if !begun => {
-            let text = format!("left the request aside ({name})");
-            (Failure::Stale { sent: false }, text)
+        Reason::REFUSED_STREAM if !started => {
+            let text = format!("did not process the request ({name})");
+            (FailureKind::Stale { sent: false }, text)
         }
         Reason::HTTP_1_1_REQUIRED => {
-            let text = format!("wants HTTP/1.1 for this: switch HTTP/2 off ({name})");
-            (Failure::Protocol, text)
+            let text = format!("requires HTTP/1.1 for this request: switch HTTP/2 off ({name})");
+            (FailureKind::Protocol, text)
         }
         Reason::PROTOCOL_ERROR | Reason::COMPRESSION_ERROR | Reason::FRAME_SIZE_ERROR => {
-            let text = format!("found fault with the request ({name})");
-            (Failure::Protocol, text)
+            let text = format!("rejected the request as invalid HTTP/2 ({name})");
+            (FailureKind::Protocol, text)
         }
-        _ => (Failure::Io, format!("reset the request ({name})")),
+        _ => (FailureKind::Io, format!("reset the request ({name})")),
     }
 }
 
-fn own_fault(lease: &Lease) -> Option<TransportError> {
-    let why = lease.sending.as_ref()?.fault.get()?;
-    let text = format!("sending the body to {}", lease.link.pulse.origin.key());
-    Some(told(Failure::RequestBody, text, why.as_str()))
+fn request_body_error(lease: &StreamLease) -> Option<TransportError> {
+    let error = lease.upload.as_ref()?.error.get()?;
+    let origin = lease.handle.shared.origin.key();
+    let text = format!("sending the request body to {origin}");
+    Some(describe(FailureKind::RequestBody, text, error.as_str()))
 }
 
-fn tls_fault(lease: &Lease) -> Option<TransportError> {
-    let why = lease.link.pulse.tls.get()?;
-    let text = format!("{} ended the TLS session", lease.link.pulse.origin.key());
-    Some(told(Failure::Tls, text, why.as_str()))
-}
-
-fn find<E: Error + 'static>(error: &hyper::Error) -> Option<&E> {
-    let mut source = error.source();
-    while let Some(error) = source {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        source = error.source();
-    }
-    None
+fn tls_error(lease: &StreamLease) -> Option<TransportError> {
+    let shared = &lease.handle.shared;
+    let error = shared.tls_error.get()?;
+    let text = format!("{} ended the TLS session", shared.origin.key());
+    Some(describe(FailureKind::Tls, text, error.as_str()))
 }

@@ -1,82 +1,81 @@
-//! One request's place on a shared connection.
+//! One request's stream on a shared connection.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::groups::Groups;
-use super::link::Link;
-use super::upload::Sending;
+use super::handle::{H2Handle, HandleOwner};
+use super::upload::UploadStatus;
 
-/// How long a connection may be silent before a request that gives up blames it.
-const SILENCE: Duration = Duration::from_secs(1);
+/// How long a connection may be silent before a cancelled request retires it.
+const MAX_SILENCE: Duration = Duration::from_secs(1);
 
-/// One request's place on a shared connection; dropping it gives the place to the next.
+/// One request's stream on a shared connection. Dropping it frees the stream for the next request.
 #[derive(Debug)]
-pub(crate) struct Lease {
-    /// What became of the request's own body, if it has one.
-    pub(crate) sending: Option<Arc<Sending>>,
-    pub(crate) link: Arc<Link>,
-    begun: Instant,
+pub(crate) struct StreamLease {
+    pub(crate) handle: Arc<H2Handle>,
+    /// How the upload of the request body goes, if there is one.
+    pub(super) upload: Option<Arc<UploadStatus>>,
     finished: bool,
-    reads: u64,
+    reads_at_start: u64,
+    started: Instant,
 }
 
-impl Lease {
-    pub(super) fn new(link: Arc<Link>) -> Self {
+impl StreamLease {
+    pub(super) fn new(handle: Arc<H2Handle>) -> Self {
         Self {
-            begun: Instant::now(),
-            sending: None,
             finished: false,
-            reads: link.pulse.reads(),
-            link,
+            reads_at_start: handle.shared.reads(),
+            started: Instant::now(),
+            upload: None,
+            handle,
         }
     }
 
-    /// The response is here to its end.
-    pub(crate) fn finish(mut self) {
+    /// Ends the lease of a request whose response is complete.
+    pub(super) fn finish(mut self) {
         self.finished = true;
     }
 
-    /// The server answered, so it must have told its limits before. The task passes them on: it read
-    /// them, perhaps just now, and may not have come to it yet.
-    pub(crate) fn answered(&self) {
-        let pulse = &self.link.pulse;
-        let known = pulse.settled.load(Ordering::Acquire);
-        if !known && !pulse.answered.swap(true, Ordering::AcqRel) {
-            pulse.waker.wake();
+    /// Notes that the server answered, so that it must have sent its limits before. The task applies
+    /// them; it may have read them just now without having done so.
+    pub(super) fn mark_answered(&self) {
+        let shared = &self.handle.shared;
+        let settled = shared.settled.load(Ordering::Acquire);
+        if !settled && !shared.answered.swap(true, Ordering::AcqRel) {
+            shared.waker.wake();
         }
     }
 
     /// Sends no more requests over this connection, nor over older ones to the same origin.
-    pub(super) fn distrust(&self) {
-        self.in_groups(|groups| groups.retire(&self.link.pulse, true));
+    pub(super) fn retire_with_older(&self) {
+        self.with_owner(|owner| owner.retire(&self.handle.shared, true));
     }
 
     /// Sends no more requests over this connection.
     pub(super) fn retire(&self) {
-        self.in_groups(|groups| groups.retire(&self.link.pulse, false));
+        self.with_owner(|owner| owner.retire(&self.handle.shared, false));
     }
 
-    /// Without its pool, nobody asks for the connection any more.
-    fn in_groups(&self, act: impl FnOnce(&Groups)) {
-        if let Some(pool) = self.link.ticket.pool() {
-            act(&pool.groups);
+    /// Without its pool, no other request uses the connection.
+    fn with_owner(&self, act: impl FnOnce(&dyn HandleOwner)) {
+        if let Some(owner) = self.handle.owner.upgrade() {
+            act(&*owner);
         }
     }
 
-    /// Whether nothing at all came from the server since this request began.
+    /// Whether nothing came from the server since this request started.
     pub(super) fn is_silent(&self) -> bool {
-        self.link.pulse.reads() == self.reads
+        self.handle.shared.reads() == self.reads_at_start
     }
 }
 
-impl Drop for Lease {
+impl Drop for StreamLease {
     fn drop(&mut self) {
-        // Other requests would wait in vain too if the way to the server is broken unnoticed.
-        if !self.finished && self.is_silent() && self.begun.elapsed() >= SILENCE {
-            self.distrust();
+        // If the network path is broken unnoticed, other requests would wait in vain, too.
+        if !self.finished && self.is_silent() && self.started.elapsed() >= MAX_SILENCE {
+            self.retire_with_older();
         }
-        self.in_groups(|groups| groups.release(&self.link));
+        self.with_owner(|owner| owner.release(&self.handle));
     }
 }

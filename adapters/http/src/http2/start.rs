@@ -1,71 +1,73 @@
-//! A new shared connection, from a stream on which HTTP/2 was agreed.
+//! A new shared connection, on a stream whose ends agreed on HTTP/2.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use fetch_driver::{Failure, TransportError};
+use fetch_driver::{FailureKind, TransportError};
 use futures_io::{AsyncRead, AsyncWrite};
 use http::uri::Authority;
 use hyper::client::conn::http2::Builder;
 
-use super::lease::Lease;
-use super::link::{Link, Pulse};
-use super::task::{FIRST_STREAMS, Spawner, Task};
-use crate::connections::Ticket;
-use crate::error::told;
-use crate::hyper_io::HyperIo;
-use crate::origin::{Origin, Serves};
-use crate::pool::Pool;
-use crate::runtime::Runtime;
+use super::h2_pool::H2Pool;
+use super::handle::{H2Handle, H2Shared};
+use super::lease::StreamLease;
+use super::origin_state::INITIAL_STREAM_LIMIT;
+use super::task::{ConnectionTask, TaskSpawner};
+use crate::error::describe;
+use crate::io::hyper::HyperIo;
+use crate::io::runtime::HttpRuntime;
+use crate::origin::{NextHop, Origin};
+use crate::pool::limit::ConnectionPermit;
 
-/// How much of one response may wait here unread: as much as a fast line brings in 10 ms.
+/// The most unread bytes of one response: what a fast link delivers in 10 ms.
 const STREAM_WINDOW: u32 = 1024 * 1024;
-/// How much of all responses on one connection may wait here unread.
+/// The most unread bytes of all responses on one connection.
 const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
-/// For how many cancelled requests frames on their way here are still expected at once.
-const CANCELLED: usize = 1024;
+/// The most cancelled requests for which late frames are still accepted.
+const MAX_RESET_STREAMS: usize = 1024;
 
-/// Starts HTTP/2 on `stream`, shares the connection, and takes its first place.
-pub(super) async fn start<S, R>(
+/// Starts HTTP/2 on `stream`, adds the connection to `pool`, and takes its first stream.
+pub(crate) async fn start<S, R>(
     runtime: &R,
     stream: S,
     origin: Arc<Origin>,
     remote: Option<SocketAddr>,
-    (pool, ticket): (&Arc<Pool>, Ticket),
+    (pool, permit): (&Arc<H2Pool>, ConnectionPermit),
     max_head: usize,
-) -> Result<Lease, TransportError>
+) -> Result<StreamLease, TransportError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    R: Runtime,
+    R: HttpRuntime,
 {
-    let authority = match origin.serves() {
-        Serves::Server(host) => Authority::try_from(host.as_bytes()),
-        Serves::Proxy(_) => unreachable!("nobody offers HTTP/2 to a proxy"),
+    let authority = match origin.next_hop() {
+        NextHop::Server(host) => Authority::try_from(host.as_bytes()),
+        NextHop::Proxy(_) => unreachable!("HTTP/2 is not offered to proxies"),
     };
-    let authority = authority.map_err(|e| TransportError::new(Failure::Unsupported, e))?;
-    let (number, freed) = pool.groups.prepare(&origin);
-    let pulse = Arc::new(Pulse::new(origin, number, freed));
-    let spawner = Spawner::new(runtime.clone());
-    let io = HyperIo::new(stream, pulse.clone());
+    let authority = authority.map_err(|e| TransportError::new(FailureKind::Unsupported, e))?;
+    let (number, freed) = pool.prepare_connection(&origin);
+    let shared = Arc::new(H2Shared::new(origin, number, freed));
+    let spawner = TaskSpawner::new(runtime.clone());
+    let io = HyperIo::new(stream, shared.clone());
     let handshake = Builder::new(spawner.clone())
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .initial_max_send_streams(FIRST_STREAMS)
+        .initial_max_send_streams(INITIAL_STREAM_LIMIT)
         .initial_stream_window_size(STREAM_WINDOW)
-        .max_concurrent_reset_streams(CANCELLED)
+        .max_concurrent_reset_streams(MAX_RESET_STREAMS)
         .max_header_list_size(u32::try_from(max_head).unwrap_or(u32::MAX))
         .handshake(io);
     let (sender, connection) = handshake
         .await
-        .map_err(|error| told(Failure::Io, "starting HTTP/2", error))?;
-    let task = Task::new(connection, &spawner, pool, pulse.clone());
-    let link = Arc::new(Link {
+        .map_err(|error| describe(FailureKind::Io, "starting HTTP/2", error))?;
+    let task = ConnectionTask::new(connection, &spawner, pool, shared.clone());
+    let handle = Arc::new(H2Handle {
         authority,
-        pulse,
+        owner: pool.as_owner(),
+        permit,
         remote,
         sender,
-        ticket,
+        shared,
     });
-    let lease = pool.groups.adopt(link);
+    let lease = pool.add(handle);
     runtime.spawn(task);
     Ok(lease)
 }

@@ -1,72 +1,71 @@
-//! The task that moves a shared connection's bytes.
+//! The task that moves the bytes of a shared connection.
 
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll};
 
 use futures_io::{AsyncRead, AsyncWrite};
 use hyper::client::conn::http2::Connection;
 use hyper::rt::Executor;
 
-use super::link::Pulse;
-use super::upload::OutgoingBody;
-use crate::hyper_io::HyperIo;
-use crate::pool::Pool;
-use crate::runtime::Runtime;
+use super::h2_pool::H2Pool;
+use super::handle::{H2Shared, HandleOwner as _};
+use super::origin_state::INITIAL_STREAM_LIMIT;
+use super::upload::H2RequestBody;
+use crate::io::hyper::HyperIo;
+use crate::io::runtime::HttpRuntime;
+use crate::sync::lock;
 
-/// How many requests may be sent before the server has said how many it takes.
+type HyperConnection<S, R> = Connection<HyperIo<S, Arc<H2Shared>>, H2RequestBody, TaskSpawner<R>>;
+type BoxedTask = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Moves the bytes of one connection until either side closes it.
 ///
-/// With more, those that the server did not expect would come back refused.
-pub(super) const FIRST_STREAMS: usize = 1;
-
-type Dispatch<S, R> = Connection<HyperIo<S, Arc<Pulse>>, OutgoingBody, Spawner<R>>;
-type Spawned = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// Moves one connection's bytes until it is closed by either side.
-///
-/// hyper splits this in two: one future takes requests, the other moves frames. They run as one task
-/// here, so that what a frame said, such as a new limit or GOAWAY, is known as soon as it was read.
-pub(super) struct Task<S, R>
+/// hyper splits this in two: one future takes requests, the other moves frames. Here both run as one
+/// task, so that a new limit or a GOAWAY takes effect as soon as its frame was read.
+pub(super) struct ConnectionTask<S, R>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    R: Runtime,
+    R: HttpRuntime,
 {
-    dispatch: Option<Dispatch<S, R>>,
-    frames: Vec<Spawned>,
-    limit: usize,
-    pool: Weak<Pool>,
-    pulse: Arc<Pulse>,
+    /// Takes requests. `None` once no more requests can come.
+    dispatch: Option<HyperConnection<S, R>>,
+    /// Moves frames.
+    frames: Vec<BoxedTask>,
+    pool: Weak<H2Pool>,
+    shared: Arc<H2Shared>,
+    stream_limit: usize,
 }
 
-impl<S, R> Task<S, R>
+impl<S, R> ConnectionTask<S, R>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    R: Runtime,
+    R: HttpRuntime,
 {
     pub(super) fn new(
-        connection: Dispatch<S, R>,
-        spawner: &Spawner<R>,
-        pool: &Arc<Pool>,
-        pulse: Arc<Pulse>,
+        connection: HyperConnection<S, R>,
+        spawner: &TaskSpawner<R>,
+        pool: &Arc<H2Pool>,
+        shared: Arc<H2Shared>,
     ) -> Self {
         Self {
             dispatch: Some(connection),
-            frames: spawner.start(),
-            limit: FIRST_STREAMS,
+            frames: spawner.take_queued(),
             pool: Arc::downgrade(pool),
-            pulse,
+            shared,
+            stream_limit: INITIAL_STREAM_LIMIT,
         }
     }
 
-    /// Whether the connection is over.
+    /// Moves frames. True if the connection is closed.
     fn poll_frames(&mut self, cx: &mut Context<'_>) -> bool {
         self.frames
             .retain_mut(|frames| frames.as_mut().poll(cx).is_pending());
         self.frames.is_empty()
     }
 
-    /// Takes requests as long as there can be any.
+    /// Takes requests.
     fn poll_dispatch(&mut self, cx: &mut Context<'_>) {
         let Some(dispatch) = &mut self.dispatch else {
             return;
@@ -74,125 +73,125 @@ where
         if let Poll::Ready(result) = Pin::new(dispatch).poll(cx) {
             if let Err(error) = result {
                 log::trace!(target: "fetch_http", "HTTP/2 connection ended: {error}");
-                if let Some(ending) = super::error::ending(&error) {
-                    let _ = self.pulse.ending.set(ending);
+                if let Some(reason) = super::error::close_reason(&error) {
+                    let _ = self.shared.close_reason.set(reason);
                 }
             }
-            self.close();
+            self.close_send();
             self.retire();
         }
     }
 
-    /// Passes on how many requests the server takes at once.
-    fn note_limit(&mut self) {
+    /// Passes the server's limit on streams to the pool.
+    fn update_stream_limit(&mut self) {
         let Some(dispatch) = &self.dispatch else {
             return;
         };
         let limit = dispatch.current_max_send_streams();
-        let pulse = &self.pulse;
-        // One who takes no more than was assumed does not change the limit: an answer settles it.
-        let settles =
-            pulse.answered.load(Ordering::Acquire) && !pulse.settled.load(Ordering::Acquire);
-        if limit != self.limit || settles {
-            self.limit = limit;
-            self.pulse.settled.store(true, Ordering::Release);
+        let shared = &self.shared;
+        // A server may keep the assumed limit: its first answer then confirms it.
+        let is_confirmed =
+            shared.answered.load(Ordering::Acquire) && !shared.settled.load(Ordering::Acquire);
+        if limit != self.stream_limit || is_confirmed {
+            self.stream_limit = limit;
+            self.shared.settled.store(true, Ordering::Release);
             if let Some(pool) = self.pool.upgrade() {
-                pool.groups.set_limit(&self.pulse, limit);
+                pool.set_stream_limit(&self.shared, limit);
             }
         }
     }
 
-    fn close(&mut self) {
-        self.pulse.close();
+    fn close_send(&mut self) {
+        self.shared.close_send();
         self.dispatch = None;
     }
 
     fn retire(&self) {
         if let Some(pool) = self.pool.upgrade() {
-            pool.groups.retire(&self.pulse, false);
+            pool.retire(&self.shared, false);
         }
     }
 }
 
-impl<S, R> Future for Task<S, R>
+impl<S, R> Future for ConnectionTask<S, R>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    R: Runtime,
+    R: HttpRuntime,
 {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        this.pulse.waker.register(cx.waker());
-        let killed = this.pulse.is_killed();
+        this.shared.waker.register(cx.waker());
+        let is_abandoned = this.shared.is_abandoned();
         this.poll_dispatch(cx);
-        let reads = this.pulse.reads();
-        let mut over = this.poll_frames(cx);
-        if over || this.pulse.reads() != reads {
+        let reads = this.shared.reads();
+        let mut is_closed = this.poll_frames(cx);
+        if is_closed || this.shared.reads() != reads {
             this.poll_dispatch(cx);
         }
-        if this.dispatch.is_none() && !over {
-            // Without anybody to send for, the frames' half says goodbye by itself.
-            over = this.poll_frames(cx);
+        if this.dispatch.is_none() && !is_closed {
+            // Without a dispatcher, the other half sends GOAWAY by itself.
+            is_closed = this.poll_frames(cx);
         }
-        this.note_limit();
-        // A goodbye that cannot be written at once is not worth a socket.
-        if over || killed {
+        this.update_stream_limit();
+        // A GOAWAY that cannot be written at once is not worth keeping the socket.
+        if is_closed || is_abandoned {
             return Poll::Ready(());
         }
         Poll::Pending
     }
 }
 
-impl<S, R> Drop for Task<S, R>
+impl<S, R> Drop for ConnectionTask<S, R>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    R: Runtime,
+    R: HttpRuntime,
 {
     fn drop(&mut self) {
-        self.close();
-        self.pulse.end();
+        self.close_send();
+        self.shared.mark_ended();
         self.retire();
     }
 }
 
-/// Runs what hyper spawns: the connection's own future goes to its task, others to the runtime.
-pub(super) struct Spawner<R>(Arc<Inner<R>>);
+/// Runs the futures that hyper spawns: those of the connection itself in its task, later ones on the
+/// runtime.
+pub(super) struct TaskSpawner<R>(Arc<SpawnerState<R>>);
 
-struct Inner<R> {
-    /// What was spawned while the connection was being made; `None` when it runs.
-    early: Mutex<Option<Vec<Spawned>>>,
+struct SpawnerState<R> {
+    /// Futures spawned during the handshake. `None` once the connection's task has taken them.
+    queued: Mutex<Option<Vec<BoxedTask>>>,
     runtime: R,
 }
 
-impl<R: Runtime> Spawner<R> {
+impl<R: HttpRuntime> TaskSpawner<R> {
     pub(super) fn new(runtime: R) -> Self {
-        Self(Arc::new(Inner {
-            early: Mutex::new(Some(Vec::with_capacity(1))),
+        Self(Arc::new(SpawnerState {
+            queued: Mutex::new(Some(Vec::with_capacity(1))),
             runtime,
         }))
     }
 
-    /// Takes what was spawned so far; from now on the runtime gets it.
-    fn start(&self) -> Vec<Spawned> {
-        let mut early = self.0.early.lock().unwrap_or_else(PoisonError::into_inner);
-        early.take().unwrap_or_default()
+    /// Takes the futures spawned so far. From now on the runtime gets them.
+    fn take_queued(&self) -> Vec<BoxedTask> {
+        lock(&self.0.queued).take().unwrap_or_default()
     }
 }
 
-impl<R> Clone for Spawner<R> {
+impl<R> Clone for TaskSpawner<R> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-impl<R: Runtime, F: Future<Output = ()> + Send + 'static> Executor<F> for Spawner<R> {
+impl<R: HttpRuntime, F: Future<Output = ()> + Send + 'static> Executor<F> for TaskSpawner<R> {
     fn execute(&self, future: F) {
-        let mut early = self.0.early.lock().unwrap_or_else(PoisonError::into_inner);
-        match &mut *early {
-            Some(early) => early.push(Box::pin(future)),
+        let mut queued = lock(&self.0.queued);
+        match &mut *queued {
+            Some(queued) => queued.push(Box::pin(future)),
             None => {
-                drop(early);
+                drop(queued);
                 self.0.runtime.spawn(future);
             }
         }

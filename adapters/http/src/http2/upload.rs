@@ -1,4 +1,4 @@
-//! A request's body as hyper wants it.
+//! A request body as hyper polls it.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,70 +6,73 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use fetch_driver::{BodyStream, Marks, Phase, RequestBody};
+use fetch_driver::{AttemptPhase, AttemptProgress, BodyStream, RequestBody};
 use http_body::{Body, Frame, SizeHint};
 
-use crate::outgoing::check_length;
+use crate::outgoing::{BoxError, check_length};
 
-/// The largest piece of a body handed to hyper at once.
-const PIECE: usize = 64 * 1024;
+/// The largest frame given to hyper.
+const MAX_FRAME: usize = 64 * 1024;
 
-/// What hyper does not tell of a body that is sent.
+/// What hyper does not report of an upload.
 #[derive(Debug, Default)]
-pub(crate) struct Sending {
-    /// Whether any of it was asked for, which is not before the head may be sent.
-    pub(super) begun: AtomicBool,
-    /// Why the caller's own stream could not be sent; HTTP/2 itself tells only that it was not.
-    pub(super) fault: OnceLock<String>,
+pub(super) struct UploadStatus {
+    /// Why the caller's stream failed. HTTP/2 itself only reports that it did.
+    pub(super) error: OnceLock<String>,
+    /// Whether hyper has polled the body, which it does not do before the head may be sent.
+    pub(super) started: AtomicBool,
 }
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-/// A request's body, which tells when it is all handed over.
-pub(crate) struct OutgoingBody {
-    sending: Option<Arc<Sending>>,
-    kind: Kind,
-    marks: Option<Marks>,
+/// A request body. It marks the request as sent when hyper has taken all of it.
+pub(crate) struct H2RequestBody {
+    progress: Option<AttemptProgress>,
+    source: BodySource,
+    status: Option<Arc<UploadStatus>>,
 }
 
-enum Kind {
+enum BodySource {
     Bytes(Bytes),
     Stream {
+        /// The bytes missing from the announced length.
         left: Option<u64>,
         stream: BodyStream,
     },
 }
 
-impl OutgoingBody {
-    pub(super) fn new(body: RequestBody, marks: Marks, sending: Option<Arc<Sending>>) -> Self {
-        let kind = match body {
-            RequestBody::Bytes(bytes) => Kind::Bytes(bytes),
-            RequestBody::Empty => Kind::Bytes(Bytes::new()),
-            RequestBody::Stream { length, stream } => Kind::Stream {
+impl H2RequestBody {
+    pub(super) fn new(
+        body: RequestBody,
+        progress: AttemptProgress,
+        status: Option<Arc<UploadStatus>>,
+    ) -> Self {
+        let source = match body {
+            RequestBody::Bytes(bytes) => BodySource::Bytes(bytes),
+            RequestBody::Empty => BodySource::Bytes(Bytes::new()),
+            RequestBody::Stream { length, stream } => BodySource::Stream {
                 left: length,
                 stream,
             },
         };
         let mut this = Self {
-            sending,
-            kind,
-            marks: Some(marks),
+            progress: Some(progress),
+            source,
+            status,
         };
-        // It will not be asked for anything then.
+        // hyper never polls an empty body.
         if this.is_end_stream() {
-            this.has_uploaded();
+            this.mark_sent();
         }
         this
     }
 
-    fn has_uploaded(&mut self) {
-        if let Some(marks) = self.marks.take() {
-            marks.mark(Phase::Sent);
+    fn mark_sent(&mut self) {
+        if let Some(progress) = self.progress.take() {
+            progress.mark(AttemptPhase::Sent);
         }
     }
 }
 
-impl Body for OutgoingBody {
+impl Body for H2RequestBody {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -78,40 +81,40 @@ impl Body for OutgoingBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
-        if let Some(sending) = &this.sending {
-            sending.begun.store(true, Ordering::Relaxed);
+        if let Some(status) = &this.status {
+            status.started.store(true, Ordering::Relaxed);
         }
-        let next = match &mut this.kind {
-            Kind::Bytes(rest) if rest.is_empty() => None,
-            Kind::Bytes(rest) => Some(Ok(rest.split_to(rest.len().min(PIECE)))),
-            Kind::Stream { left, stream } => {
+        let next = match &mut this.source {
+            BodySource::Bytes(left) if left.is_empty() => None,
+            BodySource::Bytes(left) => Some(Ok(left.split_to(left.len().min(MAX_FRAME)))),
+            BodySource::Stream { left, stream } => {
                 let chunk = ready!(stream.as_mut().poll_next(cx));
                 check_length(left, chunk).transpose()
             }
         };
         if this.is_end_stream() || next.is_none() {
-            this.has_uploaded();
+            this.mark_sent();
         }
-        if let (Some(Err(error)), Some(sending)) = (&next, &this.sending) {
-            let _ = sending.fault.set(error.to_string());
+        if let (Some(Err(error)), Some(status)) = (&next, &this.status) {
+            let _ = status.error.set(error.to_string());
         }
         Poll::Ready(next.map(|chunk| chunk.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.kind {
-            Kind::Bytes(rest) => rest.is_empty(),
-            Kind::Stream { left, .. } => *left == Some(0),
+        match &self.source {
+            BodySource::Bytes(left) => left.is_empty(),
+            BodySource::Stream { left, .. } => *left == Some(0),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.kind {
-            Kind::Bytes(rest) => SizeHint::with_exact(rest.len() as u64),
-            Kind::Stream {
+        match &self.source {
+            BodySource::Bytes(left) => SizeHint::with_exact(left.len() as u64),
+            BodySource::Stream {
                 left: Some(left), ..
             } => SizeHint::with_exact(*left),
-            Kind::Stream { left: None, .. } => SizeHint::default(),
+            BodySource::Stream { left: None, .. } => SizeHint::default(),
         }
     }
 }

@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use fetch_driver::{BodyStream, Failure, RequestBody, Transport};
+use fetch_driver::{BodyStream, FailureKind, RequestBody, Transport};
 use fetch_testbed::{Site, byte_at};
 use futures_lite::{StreamExt, stream};
 use http::{HeaderValue, Method, Version};
 use smol::block_on;
 
-use crate::client::{all_closed, client, fetch, get, marks, read, send};
-use crate::raw::{Raw, read_head};
+use crate::client::{client, fetch, get, progress, read_body, send, wait_all_closed};
+use crate::raw::{RawServer, read_head};
 
 #[test]
 fn bodies_of_known_and_unknown_length_arrive_whole() {
@@ -29,18 +29,21 @@ fn bodies_of_known_and_unknown_length_arrive_whole() {
 
 #[test]
 fn a_body_without_length_ends_with_the_connection() {
-    let server = Raw::answering_once("HTTP/1.0 200 OK\r\n\r\nuntil the end");
+    let server = RawServer::answering_once("HTTP/1.0 200 OK\r\n\r\nuntil the end");
     let client = client();
     let response = block_on(send(&client, get(&server.url("/")))).unwrap();
     assert_eq!(response.version, Version::HTTP_10);
-    assert_eq!(block_on(read(response.body)).unwrap(), b"until the end");
-    block_on(all_closed(&client));
+    assert_eq!(
+        block_on(read_body(response.body)).unwrap(),
+        b"until the end"
+    );
+    block_on(wait_all_closed(&client));
 }
 
 #[test]
-fn interim_responses_are_passed_over() {
+fn interim_responses_are_skipped() {
     let interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
-    let server = Raw::answering(format!(
+    let server = RawServer::answering(format!(
         "{interim}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
     ));
     let client = client();
@@ -54,13 +57,13 @@ fn interim_responses_are_passed_over() {
 }
 
 #[test]
-fn responses_without_a_body_keep_the_connection() {
+fn responses_without_a_body_allow_reuse() {
     let (site, client) = (Site::start().unwrap(), client());
     let mut head = get(&site.url("/bytes/500"));
     head.method = Method::HEAD;
     let response = block_on(send(&client, head)).unwrap();
     assert_eq!(response.headers["content-length"], "500");
-    assert_eq!(block_on(read(response.body)).unwrap(), b"");
+    assert_eq!(block_on(read_body(response.body)).unwrap(), b"");
     for status in [204, 304] {
         let url = site.url(&format!("/status/{status}"));
         assert_eq!(
@@ -72,10 +75,10 @@ fn responses_without_a_body_keep_the_connection() {
 }
 
 #[test]
-fn a_body_that_is_not_read_holds_the_server_back() {
+fn an_unread_body_applies_back_pressure() {
     let written = Arc::new(AtomicUsize::new(0));
     let count = written.clone();
-    let server = Raw::serve(move |_, mut stream| {
+    let server = RawServer::serve(move |_, mut stream| {
         read_head(&mut stream);
         stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
         while let Ok(n) = stream.write(&[7; 65_536]) {
@@ -84,13 +87,13 @@ fn a_body_that_is_not_read_holds_the_server_back() {
     });
     let client = client();
     let response = block_on(send(&client, get(&server.url("/")))).unwrap();
-    // Both sockets' buffers fill up; then the count must stand still.
+    // When the buffers of both sockets are full, the count must stop.
     let mut last = usize::MAX;
     while last != written.load(Ordering::SeqCst) {
         last = written.load(Ordering::SeqCst);
         std::thread::sleep(Duration::from_millis(300));
     }
-    assert!(last < 64 * 1024 * 1024, "{last} bytes went nowhere");
+    assert!(last < 64 * 1024 * 1024, "{last} bytes were written");
     let some = block_on(
         response
             .body
@@ -102,19 +105,19 @@ fn a_body_that_is_not_read_holds_the_server_back() {
 }
 
 #[test]
-fn bytes_received_are_counted_as_they_come_over_the_wire() {
+fn received_bytes_are_counted_before_decoding() {
     let (site, client) = (Site::start().unwrap(), client());
-    let (plain, coded) = (marks(), marks());
+    let (plain, coded) = (progress(), progress());
     let response = block_on(client.send(get(&site.url("/bytes/5000")), plain.clone())).unwrap();
-    block_on(read(response.body)).unwrap();
+    block_on(read_body(response.body)).unwrap();
     assert_eq!(plain.wire_bytes(), 5_000);
     let response = block_on(client.send(get(&site.url("/gzip-bomb/1")), coded.clone())).unwrap();
-    assert_eq!(block_on(read(response.body)).unwrap().len(), 1 << 20);
+    assert_eq!(block_on(read_body(response.body)).unwrap().len(), 1 << 20);
     assert!((1..100_000).contains(&coded.wire_bytes()));
 }
 
 #[test]
-fn request_bodies_go_out_with_their_length_or_in_chunks() {
+fn request_bodies_are_sent_with_a_length_or_chunked() {
     let (site, client) = (Site::builder().record(true).start().unwrap(), client());
     let chunks = || -> BodyStream { Box::pin(stream::iter([Ok("hel".into()), Ok("lo".into())])) };
     for (body, length) in [
@@ -138,7 +141,7 @@ fn request_bodies_go_out_with_their_length_or_in_chunks() {
         request.method = Method::POST;
         request.body = body;
         let response = block_on(send(&client, request)).unwrap();
-        block_on(read(response.body)).unwrap();
+        block_on(read_body(response.body)).unwrap();
         let seen = site.last_request("/anything").unwrap();
         assert_eq!(
             (seen.body.as_slice(), seen.header("content-length")),
@@ -150,8 +153,8 @@ fn request_bodies_go_out_with_their_length_or_in_chunks() {
 }
 
 #[test]
-fn a_large_body_goes_out_whole() {
-    let server = Raw::serve(|_, mut stream| {
+fn large_request_bodies_are_sent_completely() {
+    let server = RawServer::serve(|_, mut stream| {
         let head = read_head(&mut stream).unwrap().to_lowercase();
         assert!(head.contains("content-length: 3000000"), "{head}");
         let mut body = vec![0; 3_000_000];
@@ -167,7 +170,7 @@ fn a_large_body_goes_out_whole() {
     request.method = Method::PUT;
     request.body = RequestBody::Bytes(vec![9; 3_000_000].into());
     let response = block_on(send(&client(), request)).unwrap();
-    assert_eq!(block_on(read(response.body)).unwrap(), b"true ");
+    assert_eq!(block_on(read_body(response.body)).unwrap(), b"true ");
 }
 
 #[test]
@@ -188,14 +191,14 @@ fn a_body_stream_that_fails_or_breaks_its_length_fails_the_request() {
             stream: stream_of(items),
         };
         let error = block_on(send(&client, request)).unwrap_err();
-        assert_eq!(error.kind(), Failure::RequestBody, "{error}");
+        assert_eq!(error.kind(), FailureKind::RequestBody, "{error}");
     }
 }
 
 #[test]
-fn the_request_line_and_fields_are_as_they_should_be() {
+fn the_request_head_is_exact() {
     let (asked, was_asked) = async_channel::unbounded();
-    let server = Raw::serve(move |_, mut stream| {
+    let server = RawServer::serve(move |_, mut stream| {
         asked
             .send_blocking(read_head(&mut stream).unwrap())
             .unwrap();
@@ -226,10 +229,10 @@ fn the_request_line_and_fields_are_as_they_should_be() {
 }
 
 #[test]
-fn an_answer_before_the_end_of_the_upload_counts() {
-    let server = Raw::serve(|_, mut stream| {
+fn a_response_during_the_upload_is_accepted() {
+    let server = RawServer::serve(|_, mut stream| {
         read_head(&mut stream);
-        // It reads nothing of the body, and closes with most of it on the way.
+        // The server reads nothing of the body, and closes while most of it is unsent.
         let _ = stream.write_all(b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig");
         let _ = stream.shutdown(Shutdown::Write);
         std::thread::sleep(Duration::from_millis(300));
@@ -240,15 +243,15 @@ fn an_answer_before_the_end_of_the_upload_counts() {
     request.body = RequestBody::Bytes(vec![9; 30_000_000].into());
     let response = block_on(send(&client, request)).unwrap();
     assert_eq!(response.status, 413);
-    assert_eq!(block_on(read(response.body)).unwrap(), b"big");
-    // What was not sent whole cannot be followed by another request.
+    assert_eq!(block_on(read_body(response.body)).unwrap(), b"big");
+    // After an incomplete request, the connection cannot be reused.
     assert_eq!(client.open_connections(), 0);
 }
 
 #[test]
 fn a_response_may_come_byte_by_byte() {
     let answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nX: y\r\n\r\n";
-    let server = Raw::serve(move |_, mut stream| {
+    let server = RawServer::serve(move |_, mut stream| {
         while read_head(&mut stream).is_some() {
             for byte in answer {
                 stream.write_all(&[*byte]).unwrap();

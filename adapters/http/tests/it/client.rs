@@ -1,4 +1,4 @@
-//! What every test needs: a runtime, a request, a way to read a response.
+//! Shared by all tests: a runtime, requests, and reading of responses.
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,23 +6,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fetch_driver::{
-    Clock, Failure, Incoming, Marks, Outgoing, RequestBody, Transport, TransportError,
+    AttemptProgress, Clock, FailureKind, IncomingResponse, OutgoingRequest, Transport,
+    TransportError,
 };
-use fetch_http::{Config, HttpTransport, ResponseBody, Runtime, Socket};
+use fetch_http::{AsyncIoSocket, HttpConfig, HttpRuntime, HttpTransport, ResponseBody};
 use futures_lite::StreamExt;
 use http::Method;
 
-/// Long enough for any machine; only a broken test ever waits for it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// Long enough for any machine. Only a failing test waits for so long.
+pub(crate) const MAX_WAIT: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Debug)]
 pub(crate) struct Smol;
 
-impl Runtime for Smol {
-    type Stream = Socket;
+impl HttpRuntime for Smol {
+    type Stream = AsyncIoSocket;
 
-    async fn connect(&self, addr: SocketAddr) -> io::Result<Socket> {
-        Socket::connect(addr).await
+    async fn connect(&self, addr: SocketAddr) -> io::Result<AsyncIoSocket> {
+        AsyncIoSocket::connect(addr).await
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
@@ -34,45 +35,40 @@ impl Runtime for Smol {
     }
 }
 
-pub(crate) type Client = HttpTransport<Smol>;
-pub(crate) type Response = Result<Incoming<ResponseBody>, TransportError>;
+pub(crate) type TestClient = HttpTransport<Smol>;
+pub(crate) type SendResult = Result<IncomingResponse<ResponseBody>, TransportError>;
 
-pub(crate) fn client() -> Client {
-    with(Config::new())
+pub(crate) fn client() -> TestClient {
+    client_with(HttpConfig::new())
 }
 
-pub(crate) fn with(config: Config) -> Client {
+pub(crate) fn client_with(config: HttpConfig) -> TestClient {
     HttpTransport::new(Smol, config)
 }
 
-pub(crate) fn get(url: &str) -> Outgoing {
-    Outgoing {
-        body: RequestBody::Empty,
-        fresh_connection: false,
-        headers: Arc::default(),
-        max_body: u64::MAX,
-        method: Method::GET,
-        path_as_is: None,
-        url: Arc::new(url.parse().unwrap()),
-    }
+pub(crate) fn get(url: &str) -> OutgoingRequest {
+    OutgoingRequest::new(Method::GET, Arc::new(url.parse().unwrap()))
 }
 
-pub(crate) fn marks() -> Marks {
-    Marks::new(Clock::start())
+pub(crate) fn progress() -> AttemptProgress {
+    AttemptProgress::new(Clock::start())
 }
 
-pub(crate) async fn send(client: &Client, request: Outgoing) -> Response {
-    client.send(request, marks()).await
+pub(crate) async fn send(client: &TestClient, request: OutgoingRequest) -> SendResult {
+    client.send(request, progress()).await
 }
 
-/// Fetches all of it: status and body.
-pub(crate) async fn fetch(client: &Client, url: &str) -> Result<(u16, Vec<u8>), TransportError> {
+/// Fetches status and body.
+pub(crate) async fn fetch(
+    client: &TestClient,
+    url: &str,
+) -> Result<(u16, Vec<u8>), TransportError> {
     let response = send(client, get(url)).await?;
     let status = response.status.as_u16();
-    Ok((status, read(response.body).await?))
+    Ok((status, read_body(response.body).await?))
 }
 
-pub(crate) async fn read(mut body: ResponseBody) -> Result<Vec<u8>, TransportError> {
+pub(crate) async fn read_body(mut body: ResponseBody) -> Result<Vec<u8>, TransportError> {
     let mut all = Vec::new();
     while let Some(chunk) = body.next().await {
         all.extend_from_slice(&chunk?);
@@ -80,13 +76,13 @@ pub(crate) async fn read(mut body: ResponseBody) -> Result<Vec<u8>, TransportErr
     Ok(all)
 }
 
-/// How a fetch fails, wherever in the response it does.
-pub(crate) async fn failure(client: &Client, url: &str) -> Failure {
+/// The kind of failure, in the head or in the body.
+pub(crate) async fn failure(client: &TestClient, url: &str) -> FailureKind {
     fetch(client, url).await.expect_err(url).kind()
 }
 
-/// Waits until no connection is open any more.
-pub(crate) async fn all_closed(client: &Client) {
+/// Waits until no connection is open.
+pub(crate) async fn wait_all_closed(client: &TestClient) {
     while client.open_connections() > 0 {
         smol::Timer::after(Duration::from_millis(1)).await;
     }

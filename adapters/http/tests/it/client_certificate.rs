@@ -1,8 +1,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use fetch_driver::{BuildError, Failure, Identity, Settings};
-use fetch_http::{Config, TlsOptions};
+use fetch_driver::{BuildError, ClientIdentity, FailureKind, Settings};
+use fetch_http::{HttpConfig, TlsOptions};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use smol::block_on;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -13,12 +13,12 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
-use crate::client::{fetch, with};
+use crate::client::{client_with, fetch};
 
-/// An authority that signs for servers and clients alike.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+/// An authority that signs certificates of servers and clients.
+struct TestAuthority(CertifiedIssuer<'static, KeyPair>);
 
-impl Authority {
+impl TestAuthority {
     fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -31,14 +31,14 @@ impl Authority {
         (params.signed_by(&key, &self.0).unwrap(), key)
     }
 
-    /// Trusts its servers.
+    /// Options that trust its servers.
     fn options(&self) -> TlsOptions {
         TlsOptions::new()
             .add_root_pem(self.0.pem().as_bytes())
             .unwrap()
     }
 
-    /// A server that answers those whom this authority knows.
+    /// A server that requires a client certificate of this authority.
     fn serve(&self) -> (SocketAddr, tokio::runtime::Runtime) {
         let mut roots = RootCertStore::empty();
         roots.add(self.0.der().clone()).unwrap();
@@ -65,7 +65,7 @@ impl Authority {
                 let mut stream = match acceptor.accept(socket).into_fallible().await {
                     Ok(stream) => stream,
                     Err((_, mut socket)) => {
-                        // Closed at once, with something unread, it would take the alert along.
+                        // Closing with unread bytes would discard the alert.
                         let _ = socket.read_to_end(&mut Vec::new()).await;
                         continue;
                     }
@@ -82,8 +82,8 @@ impl Authority {
 }
 
 #[test]
-fn a_server_that_asks_for_a_certificate_gets_it() {
-    let authority = Authority::new();
+fn the_client_certificate_is_sent_on_request() {
+    let authority = TestAuthority::new();
     let (addr, _runtime) = authority.serve();
     let (certificate, key) = authority.sign("me.test");
     let (cert_pem, key_pem) = (certificate.pem(), key.serialize_pem());
@@ -93,16 +93,16 @@ fn a_server_that_asks_for_a_certificate_gets_it() {
         .clone()
         .client_certificate(cert_pem.as_bytes(), key_pem.as_bytes())
         .unwrap();
-    let (status, body) = block_on(fetch(&with(Config::new().tls(known)), &url)).unwrap();
+    let (status, body) = block_on(fetch(&client_with(HttpConfig::new().tls(known)), &url)).unwrap();
     assert_eq!((status, body), (200, b"ok".to_vec()));
-    let error = block_on(fetch(&with(Config::new().tls(options)), &url)).unwrap_err();
-    assert_eq!(error.kind(), Failure::Tls);
+    let error = block_on(fetch(&client_with(HttpConfig::new().tls(options)), &url)).unwrap_err();
+    assert_eq!(error.kind(), FailureKind::Tls);
     assert!(error.to_string().contains("CertificateRequired"), "{error}");
 }
 
 #[test]
-fn what_cannot_be_shown_is_refused_in_plain_words() {
-    let authority = Authority::new();
+fn invalid_client_certificates_are_build_errors() {
+    let authority = TestAuthority::new();
     let ((certificate, key), (_, another)) = (authority.sign("a.test"), authority.sign("b.test"));
     let (cert, key) = (certificate.pem(), key.serialize_pem());
     let encrypted = key.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
@@ -119,11 +119,11 @@ fn what_cannot_be_shown_is_refused_in_plain_words() {
         (&*cert, cut, "is cut short"),
     ] {
         let mut settings = Settings::default();
-        settings.client_certificate = Some(Identity {
+        settings.tls.client_certificate = Some(ClientIdentity {
             cert_pem: cert.into(),
             key_pem: key.into(),
         });
-        let error: BuildError = Config::from_settings(&settings).unwrap_err();
+        let error: BuildError = HttpConfig::from_settings(&settings).unwrap_err();
         let error = error.to_string();
         assert!(error.starts_with("client_certificate: "), "{error}");
         assert!(error.contains(words), "{error}");

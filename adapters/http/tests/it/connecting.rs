@@ -4,65 +4,70 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use fetch_driver::{Failure, Transport};
-use fetch_http::{Config, Resolve};
+use fetch_driver::{FailureKind, Transport};
+use fetch_http::{DnsResolver, HttpConfig};
 use fetch_testbed::Site;
 use futures_lite::{FutureExt, future};
 use smol::block_on;
 
-use crate::client::{Client, client, failure, fetch, get, marks, send, with};
-use crate::raw::Raw;
+use crate::client::{TestClient, client, client_with, failure, fetch, get, progress, send};
+use crate::raw::RawServer;
 
-/// Counts questions, and answers them when it is told to.
+/// Counts lookups, and can be blocked.
 #[derive(Debug, Default)]
-struct Resolver {
-    asked: AtomicUsize,
-    answer: Vec<IpAddr>,
-    held: Mutex<bool>,
+struct ResolverState {
+    addrs: Vec<IpAddr>,
+    blocked: Mutex<bool>,
+    lookups: AtomicUsize,
     released: Condvar,
 }
 
 #[derive(Clone, Debug)]
-struct Shared(Arc<Resolver>);
+struct TestResolver(Arc<ResolverState>);
 
-impl Shared {
+impl TestResolver {
     fn answering(addrs: &[&str]) -> Self {
-        let answer = addrs.iter().map(|addr| addr.parse().unwrap()).collect();
-        Self(Arc::new(Resolver {
-            answer,
-            ..Resolver::default()
+        let addrs = addrs.iter().map(|addr| addr.parse().unwrap()).collect();
+        Self(Arc::new(ResolverState {
+            addrs,
+            ..ResolverState::default()
         }))
     }
 
-    fn hold(&self, held: bool) {
-        *self.0.held.lock().unwrap() = held;
+    fn block(&self, blocked: bool) {
+        *self.0.blocked.lock().unwrap() = blocked;
         self.0.released.notify_all();
     }
 
-    fn asked(&self) -> usize {
-        self.0.asked.load(Ordering::SeqCst)
+    fn lookups(&self) -> usize {
+        self.0.lookups.load(Ordering::SeqCst)
     }
 }
 
-impl Resolve for Shared {
+impl DnsResolver for TestResolver {
     fn resolve(&self, _: &str) -> io::Result<Vec<IpAddr>> {
-        self.0.asked.fetch_add(1, Ordering::SeqCst);
-        let held = self.0.held.lock().unwrap();
-        drop(self.0.released.wait_while(held, |held| *held).unwrap());
-        match self.0.answer.is_empty() {
+        self.0.lookups.fetch_add(1, Ordering::SeqCst);
+        let blocked = self.0.blocked.lock().unwrap();
+        drop(
+            self.0
+                .released
+                .wait_while(blocked, |blocked| *blocked)
+                .unwrap(),
+        );
+        match self.0.addrs.is_empty() {
             true => Err(io::Error::other("no such name")),
-            false => Ok(self.0.answer.clone()),
+            false => Ok(self.0.addrs.clone()),
         }
     }
 }
 
-fn at(site: &Site, host: &str) -> String {
+fn url_for(site: &Site, host: &str) -> String {
     format!("http://{host}:{}/get", site.address().port())
 }
 
-/// Without keep-alive, so that every request looks its name up.
-fn unpooled(resolver: &Shared) -> Config {
-    Config::new()
+/// Without keep-alive, so that every request looks up its name.
+fn without_keep_alive(resolver: &TestResolver) -> HttpConfig {
+    HttpConfig::new()
         .resolver(resolver.clone())
         .idle_timeout(Duration::ZERO)
 }
@@ -71,7 +76,7 @@ fn unpooled(resolver: &Shared) -> Config {
 fn the_system_resolver_knows_localhost() {
     let site = Site::start().unwrap();
     assert_eq!(
-        block_on(fetch(&client(), &at(&site, "localhost")))
+        block_on(fetch(&client(), &url_for(&site, "localhost")))
             .unwrap()
             .0,
         200
@@ -79,77 +84,88 @@ fn the_system_resolver_knows_localhost() {
 }
 
 #[test]
-fn an_answer_is_remembered() {
-    let (site, resolver) = (Site::start().unwrap(), Shared::answering(&["127.0.0.1"]));
-    let client = with(unpooled(&resolver));
+fn dns_results_are_cached() {
+    let (site, resolver) = (
+        Site::start().unwrap(),
+        TestResolver::answering(&["127.0.0.1"]),
+    );
+    let client = client_with(without_keep_alive(&resolver));
     for _ in 0..5 {
         assert_eq!(
-            block_on(fetch(&client, &at(&site, "name.test"))).unwrap().0,
+            block_on(fetch(&client, &url_for(&site, "name.test")))
+                .unwrap()
+                .0,
             200
         );
     }
-    assert_eq!((resolver.asked(), site.observed().connections), (1, 5));
+    assert_eq!((resolver.lookups(), site.observed().connections), (1, 5));
 }
 
 #[test]
-fn an_answer_is_forgotten_after_its_time() {
-    let (site, resolver) = (Site::start().unwrap(), Shared::answering(&["127.0.0.1"]));
-    for (ttl, asked) in [(Duration::ZERO, 3), (Duration::from_millis(1), 6)] {
-        let client = with(unpooled(&resolver).dns_ttl(ttl));
+fn dns_results_expire_after_the_ttl() {
+    let (site, resolver) = (
+        Site::start().unwrap(),
+        TestResolver::answering(&["127.0.0.1"]),
+    );
+    for (ttl, lookups) in [(Duration::ZERO, 3), (Duration::from_millis(1), 6)] {
+        let client = client_with(without_keep_alive(&resolver).dns_ttl(ttl));
         for _ in 0..3 {
-            block_on(fetch(&client, &at(&site, "name.test"))).unwrap();
+            block_on(fetch(&client, &url_for(&site, "name.test"))).unwrap();
             std::thread::sleep(Duration::from_millis(2));
         }
-        assert_eq!(resolver.asked(), asked);
+        assert_eq!(resolver.lookups(), lookups);
     }
 }
 
 #[test]
-fn a_failure_is_remembered_too() {
-    let resolver = Shared::answering(&[]);
-    let client = with(unpooled(&resolver));
+fn dns_failures_are_cached() {
+    let resolver = TestResolver::answering(&[]);
+    let client = client_with(without_keep_alive(&resolver));
     for _ in 0..3 {
         let error = block_on(fetch(&client, "http://name.test/")).unwrap_err();
-        assert_eq!(error.kind(), Failure::Resolve);
+        assert_eq!(error.kind(), FailureKind::Resolve);
         assert!(error.to_string().contains("`name.test`"), "{error}");
     }
-    assert_eq!(resolver.asked(), 1);
+    assert_eq!(resolver.lookups(), 1);
 }
 
 #[test]
-fn many_at_once_ask_once_even_if_the_first_gives_up() {
-    let (site, resolver) = (Site::start().unwrap(), Shared::answering(&["127.0.0.1"]));
-    let client = with(unpooled(&resolver));
-    resolver.hold(true);
-    let url = at(&site, "name.test");
+fn concurrent_lookups_share_one_call_even_if_the_first_is_cancelled() {
+    let (site, resolver) = (
+        Site::start().unwrap(),
+        TestResolver::answering(&["127.0.0.1"]),
+    );
+    let client = client_with(without_keep_alive(&resolver));
+    resolver.block(true);
+    let url = url_for(&site, "name.test");
     block_on(async {
-        // The one whose question it is gives up while it is being asked.
+        // The request that started the lookup is cancelled while it runs.
         let first = async {
             let _ = fetch(&client, &url).await;
-            panic!("an answer while it is held back");
+            panic!("a result while the resolver is blocked");
         };
-        let asked = async {
-            while resolver.asked() == 0 {
+        let started = async {
+            while resolver.lookups() == 0 {
                 future::yield_now().await;
             }
         };
-        first.or(asked).await;
+        first.or(started).await;
         let others: Vec<_> = (0..50)
             .map(|_| {
                 let (client, url) = (client.clone(), url.clone());
                 smol::spawn(async move { fetch(&client, &url).await.unwrap().0 })
             })
             .collect();
-        resolver.hold(false);
+        resolver.block(false);
         for other in others {
             assert_eq!(other.await, 200);
         }
     });
-    assert_eq!(resolver.asked(), 1);
+    assert_eq!(resolver.lookups(), 1);
 }
 
-/// Looks up `count` names, each in a task of its own.
-fn look_up(client: &Client, count: usize) -> Vec<smol::Task<Failure>> {
+/// Looks up `count` names, each in a separate task.
+fn look_up_names(client: &TestClient, count: usize) -> Vec<smol::Task<FailureKind>> {
     let task = |n| {
         let client = client.clone();
         smol::spawn(async move { failure(&client, &format!("http://n{n}.test/")).await })
@@ -158,121 +174,127 @@ fn look_up(client: &Client, count: usize) -> Vec<smol::Task<Failure>> {
 }
 
 #[test]
-fn a_name_that_nobody_waits_for_any_more_is_not_asked_for() {
-    let resolver = Shared::answering(&[]);
-    let client = with(unpooled(&resolver));
-    resolver.hold(true);
-    let tasks = look_up(&client, 32);
-    while resolver.asked() < 32 {
+fn queued_lookups_without_waiters_are_skipped() {
+    let resolver = TestResolver::answering(&[]);
+    let client = client_with(without_keep_alive(&resolver));
+    resolver.block(true);
+    let tasks = look_up_names(&client, 32);
+    while resolver.lookups() < 32 {
         std::thread::yield_now();
     }
     let queued = send(&client, get("http://given.up.test/"));
     assert!(block_on(future::poll_once(Box::pin(queued))).is_none());
-    resolver.hold(false);
+    resolver.block(false);
     for task in tasks {
         block_on(task);
     }
     assert_eq!(
         block_on(failure(&client, "http://another.test/")),
-        Failure::Resolve
+        FailureKind::Resolve
     );
-    assert_eq!(resolver.asked(), 33);
+    assert_eq!(resolver.lookups(), 33);
 }
 
 #[test]
 fn at_most_32_lookups_run_at_once() {
-    let resolver = Shared::answering(&[]);
-    let client = with(unpooled(&resolver).max_connections(1_000));
-    resolver.hold(true);
-    let tasks = look_up(&client, 100);
-    while resolver.asked() < 32 {
+    let resolver = TestResolver::answering(&[]);
+    let client = client_with(without_keep_alive(&resolver).max_connections(1_000));
+    resolver.block(true);
+    let tasks = look_up_names(&client, 100);
+    while resolver.lookups() < 32 {
         std::thread::yield_now();
     }
     std::thread::sleep(Duration::from_millis(50));
-    assert_eq!(resolver.asked(), 32);
-    resolver.hold(false);
+    assert_eq!(resolver.lookups(), 32);
+    resolver.block(false);
     for task in tasks {
-        assert_eq!(block_on(task), Failure::Resolve);
+        assert_eq!(block_on(task), FailureKind::Resolve);
     }
-    assert_eq!(resolver.asked(), 100);
+    assert_eq!(resolver.lookups(), 100);
 }
 
 #[test]
-fn a_resolver_that_panics_fails_the_lookup_only() {
+fn a_resolver_panic_fails_only_the_lookup() {
     #[derive(Debug)]
-    struct Panics;
-    impl Resolve for Panics {
+    struct PanickingResolver;
+    impl DnsResolver for PanickingResolver {
         fn resolve(&self, _: &str) -> io::Result<Vec<IpAddr>> {
-            panic!("a fault of the test's resolver")
+            panic!("from the test")
         }
     }
-    let client = with(Config::new().resolver(Panics));
+    let client = client_with(HttpConfig::new().resolver(PanickingResolver));
     assert_eq!(
         block_on(failure(&client, "http://name.test/")),
-        Failure::Resolve
+        FailureKind::Resolve
     );
 }
 
 #[test]
-fn overrides_and_addresses_ask_nobody() {
-    let (site, resolver) = (Site::start().unwrap(), Shared::answering(&[]));
+fn overrides_and_ip_addresses_need_no_lookup() {
+    let (site, resolver) = (Site::start().unwrap(), TestResolver::answering(&[]));
     let port = site.address().port();
-    let config = unpooled(&resolver).resolve("Over.test", port, ["127.0.0.1".parse().unwrap()]);
-    let client = with(config);
+    let config =
+        without_keep_alive(&resolver).resolve("Over.test", port, ["127.0.0.1".parse().unwrap()]);
+    let client = client_with(config);
     assert_eq!(
-        block_on(fetch(&client, &at(&site, "over.test"))).unwrap().0,
+        block_on(fetch(&client, &url_for(&site, "over.test")))
+            .unwrap()
+            .0,
         200
     );
     assert_eq!(
-        block_on(fetch(&client, &at(&site, "127.0.0.1"))).unwrap().0,
+        block_on(fetch(&client, &url_for(&site, "127.0.0.1")))
+            .unwrap()
+            .0,
         200
     );
-    assert_eq!(resolver.asked(), 0);
+    assert_eq!(resolver.lookups(), 0);
     assert_eq!(
         block_on(failure(&client, "http://over.test/")),
-        Failure::Resolve
+        FailureKind::Resolve
     );
 }
 
 #[test]
-fn dead_addresses_are_passed_over() {
+fn the_next_address_is_tried_after_a_failure() {
     let site = Site::start().unwrap();
-    let resolver = Shared::answering(&["::1", "127.0.0.2", "127.0.0.1"]);
-    let marks = marks();
-    let sent = with(unpooled(&resolver)).send(get(&at(&site, "name.test")), marks.clone());
+    let resolver = TestResolver::answering(&["::1", "127.0.0.2", "127.0.0.1"]);
+    let progress = progress();
+    let sent = client_with(without_keep_alive(&resolver))
+        .send(get(&url_for(&site, "name.test")), progress.clone());
     assert_eq!(block_on(sent).unwrap().status, 200);
-    assert_eq!(marks.connection().unwrap().remote, Some(site.address()));
+    assert_eq!(progress.connection().unwrap().remote, Some(site.address()));
 }
 
 #[test]
-fn when_all_addresses_are_dead_each_is_named() {
+fn the_error_names_every_address_tried() {
     let site = Site::start().unwrap();
-    let resolver = Shared::answering(&["127.0.0.2", "127.0.0.3"]);
-    let request = get(&at(&site, "name.test"));
-    let error = block_on(send(&with(unpooled(&resolver)), request)).unwrap_err();
-    assert_eq!(error.kind(), Failure::Connect);
+    let resolver = TestResolver::answering(&["127.0.0.2", "127.0.0.3"]);
+    let request = get(&url_for(&site, "name.test"));
+    let error = block_on(send(&client_with(without_keep_alive(&resolver)), request)).unwrap_err();
+    assert_eq!(error.kind(), FailureKind::Connect);
     for addr in ["127.0.0.2:", "127.0.0.3:"] {
         assert!(error.to_string().contains(addr), "{error}");
     }
 }
 
 #[test]
-fn a_silent_address_does_not_hold_up_the_next() {
+fn a_silent_address_does_not_delay_the_next() {
     use std::net::SocketAddr;
     use std::time::Instant;
 
-    use fetch_http::{HttpTransport, Runtime, Socket};
+    use fetch_http::{AsyncIoSocket, HttpRuntime, HttpTransport};
 
-    /// Smol, but for one address that never answers.
+    /// Smol, except that one address never answers.
     #[derive(Clone)]
-    struct Deaf(IpAddr);
-    impl Runtime for Deaf {
-        type Stream = Socket;
-        async fn connect(&self, addr: SocketAddr) -> io::Result<Socket> {
+    struct SilentAddress(IpAddr);
+    impl HttpRuntime for SilentAddress {
+        type Stream = AsyncIoSocket;
+        async fn connect(&self, addr: SocketAddr) -> io::Result<AsyncIoSocket> {
             if addr.ip() == self.0 {
                 future::pending::<()>().await;
             }
-            Socket::connect(addr).await
+            AsyncIoSocket::connect(addr).await
         }
         fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
             smol::spawn(task).detach();
@@ -282,12 +304,15 @@ fn a_silent_address_does_not_hold_up_the_next() {
         }
     }
 
-    let server = Raw::answering("HTTP/1.1 204 No\r\n\r\n");
-    let resolver = Shared::answering(&["127.0.0.2", "127.0.0.1"]);
-    let runtime = Deaf("127.0.0.2".parse().unwrap());
-    let client = HttpTransport::new(runtime, unpooled(&resolver));
+    let server = RawServer::answering("HTTP/1.1 204 No\r\n\r\n");
+    let resolver = TestResolver::answering(&["127.0.0.2", "127.0.0.1"]);
+    let runtime = SilentAddress("127.0.0.2".parse().unwrap());
+    let client = HttpTransport::new(runtime, without_keep_alive(&resolver));
     let started = Instant::now();
     let request = get(&format!("http://name.test:{}/", server.port()));
-    assert_eq!(block_on(client.send(request, marks())).unwrap().status, 204);
+    assert_eq!(
+        block_on(client.send(request, progress())).unwrap().status,
+        204
+    );
     assert!(started.elapsed() >= Duration::from_millis(250));
 }

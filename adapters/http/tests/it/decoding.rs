@@ -1,25 +1,25 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use fetch_driver::Failure;
-use fetch_http::Config;
+use fetch_driver::FailureKind;
+use fetch_http::HttpConfig;
 use fetch_testbed::Site;
 use futures_lite::StreamExt;
 use http::{HeaderValue, Method};
 use smol::block_on;
 
-use crate::client::{client, fetch, get, read, send, with};
-use crate::raw::Raw;
+use crate::client::{client, client_with, fetch, get, read_body, send};
+use crate::raw::RawServer;
 
-/// A response with this coding's name and these bytes.
-fn coded(name: &str, body: &[u8]) -> Raw {
+/// A server whose response has this `Content-Encoding` and body.
+fn coded_server(name: &str, body: &[u8]) -> RawServer {
     let mut answer = format!(
         "HTTP/1.1 200 OK\r\nContent-Encoding: {name}\r\nContent-Length: {}\r\n\r\n",
         body.len()
     )
     .into_bytes();
     answer.extend_from_slice(body);
-    Raw::answering(answer)
+    RawServer::answering(answer)
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -35,14 +35,14 @@ fn deflate(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn every_coding_is_taken_off_and_no_longer_announced() {
+fn every_coding_is_decoded_and_its_fields_removed() {
     let (site, client) = (Site::start().unwrap(), client());
     for path in ["/gzip", "/deflate", "/brotli", "/zstd"] {
         for _ in 0..2 {
             let response = block_on(send(&client, get(&site.url(path)))).unwrap();
             assert!(!response.headers.contains_key("content-encoding"), "{path}");
             assert!(!response.headers.contains_key("content-length"), "{path}");
-            let body = block_on(read(response.body)).unwrap();
+            let body = block_on(read_body(response.body)).unwrap();
             assert!(body.starts_with(b"{") && body.ends_with(b"}\n") | body.ends_with(b"}"));
         }
     }
@@ -50,7 +50,7 @@ fn every_coding_is_taken_off_and_no_longer_announced() {
 }
 
 #[test]
-fn what_the_caller_accepts_is_left_as_it_is() {
+fn a_callers_accept_encoding_is_sent_unchanged() {
     let (site, client) = (Site::builder().record(true).start().unwrap(), client());
     let mut request = get(&site.url("/get"));
     Arc::make_mut(&mut request.headers).insert("accept-encoding", HeaderValue::from_static("br"));
@@ -64,23 +64,23 @@ fn what_the_caller_accepts_is_left_as_it_is() {
 #[test]
 fn decoding_can_be_switched_off() {
     let (server, client) = (
-        coded("gzip", &gzip(b"hello")),
-        with(Config::new().decode(false)),
+        coded_server("gzip", &gzip(b"hello")),
+        client_with(HttpConfig::new().decode(false)),
     );
     let response = block_on(send(&client, get(&server.url("/")))).unwrap();
     assert_eq!(response.headers["content-encoding"], "gzip");
-    assert_eq!(block_on(read(response.body)).unwrap(), gzip(b"hello"));
+    assert_eq!(block_on(read_body(response.body)).unwrap(), gzip(b"hello"));
 }
 
 #[test]
-fn stacked_codings_come_off_in_turn_and_an_unknown_one_stops_it() {
+fn stacked_codings_are_decoded_up_to_an_unknown_one() {
     let twice = gzip(&gzip(b"hello"));
     for (name, body) in [
         ("gzip, gzip", &b"hello"[..]),
         ("gzip, identity, GZIP", b"hello"),
         ("rot13, gzip", &twice),
     ] {
-        let server = coded(name, &twice);
+        let server = coded_server(name, &twice);
         assert_eq!(
             block_on(fetch(&client(), &server.url("/"))).unwrap().1,
             body,
@@ -90,18 +90,18 @@ fn stacked_codings_come_off_in_turn_and_an_unknown_one_stops_it() {
 }
 
 #[test]
-fn too_many_codings_are_refused() {
-    let server = coded(&["gzip"; 6].join(","), b"");
-    // An empty body has nothing to take off; one byte is enough to refuse.
+fn too_many_codings_are_a_decode_failure() {
+    let server = coded_server(&["gzip"; 6].join(","), b"");
+    // An empty body is not decoded; one byte is enough for the error.
     assert!(block_on(fetch(&client(), &server.url("/"))).is_ok());
-    let server = coded(&["gzip"; 6].join(","), b"x");
+    let server = coded_server(&["gzip"; 6].join(","), b"x");
     let error = block_on(fetch(&client(), &server.url("/"))).unwrap_err();
-    assert_eq!(error.kind(), Failure::Decode);
+    assert_eq!(error.kind(), FailureKind::Decode);
 }
 
 #[test]
-fn deflate_without_its_zlib_wrapping_is_understood() {
-    let server = coded("deflate", &deflate(b"hello"));
+fn raw_deflate_is_decoded() {
+    let server = coded_server("deflate", &deflate(b"hello"));
     assert_eq!(
         block_on(fetch(&client(), &server.url("/"))).unwrap().1,
         b"hello"
@@ -109,8 +109,8 @@ fn deflate_without_its_zlib_wrapping_is_understood() {
 }
 
 #[test]
-fn several_gzip_members_are_one_body() {
-    let server = coded("gzip", &[gzip(b"hel"), gzip(b"lo")].concat());
+fn gzip_members_are_concatenated() {
+    let server = coded_server("gzip", &[gzip(b"hel"), gzip(b"lo")].concat());
     assert_eq!(
         block_on(fetch(&client(), &server.url("/"))).unwrap().1,
         b"hello"
@@ -126,20 +126,20 @@ fn broken_and_truncated_streams_are_decode_failures() {
         ("br", b"\xff\xff\xff\xff"),
         ("zstd", b"not zstd"),
     ] {
-        let server = coded(name, body);
+        let server = coded_server(name, body);
         let error = block_on(fetch(&client(), &server.url("/"))).unwrap_err();
-        assert_eq!(error.kind(), Failure::Decode, "{name}: {error}");
+        assert_eq!(error.kind(), FailureKind::Decode, "{name}: {error}");
     }
 }
 
 #[test]
-fn an_empty_body_needs_no_coding() {
+fn an_empty_coded_body_is_accepted() {
     let empty = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n";
     for rest in [
         "Content-Length: 0\r\n\r\n",
         "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     ] {
-        let server = Raw::answering(format!("{empty}{rest}"));
+        let server = RawServer::answering(format!("{empty}{rest}"));
         assert_eq!(
             block_on(fetch(&client(), &server.url("/"))).unwrap().1,
             b"",
@@ -149,9 +149,10 @@ fn an_empty_body_needs_no_coding() {
 }
 
 #[test]
-fn the_head_of_a_coded_body_is_left_alone() {
-    let server =
-        Raw::answering("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 99\r\n\r\n");
+fn a_response_to_head_keeps_its_coding_fields() {
+    let server = RawServer::answering(
+        "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 99\r\n\r\n",
+    );
     let mut request = get(&server.url("/"));
     request.method = Method::HEAD;
     let response = block_on(send(&client(), request)).unwrap();
@@ -160,7 +161,7 @@ fn the_head_of_a_coded_body_is_left_alone() {
 }
 
 #[test]
-fn a_bomb_costs_no_more_than_the_limit() {
+fn decompression_stops_at_the_body_limit() {
     let (site, client) = (Site::start().unwrap(), client());
     let mut request = get(&site.url("/gzip-bomb/100"));
     request.max_body = 1_000_000;
@@ -174,9 +175,9 @@ fn a_bomb_costs_no_more_than_the_limit() {
             }
         }
     });
-    assert_eq!(error.kind(), Failure::BodyTooLarge);
+    assert_eq!(error.kind(), FailureKind::BodyTooLarge);
     assert!(got <= 1_000_000, "{got}");
-    // Closed by the error already, not by dropping the body.
+    // The error closed the connection, not the drop of the body.
     assert_eq!(client.open_connections(), 0);
     assert!(block_on(body.next()).is_none());
 }

@@ -1,4 +1,4 @@
-//! An HTTP/2 server, without TLS, that does exactly what a test says.
+//! An HTTP/2 server without TLS, scripted by the test.
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -12,43 +12,43 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// What the server does with a request.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Act {
+pub(crate) enum H2Action {
     /// Answers after this time.
     Answer(Duration),
     /// Closes the connection at once.
-    Break,
-    /// Closes the connection for this reason, which is an error.
+    Close,
+    /// Closes the connection with this error.
     GoAway(Reason),
     /// Resets this request.
     Reset(Reason),
 }
 
-pub(crate) struct H2 {
+pub(crate) struct H2Server {
     addr: SocketAddr,
-    counts: Arc<Counts>,
+    counts: Arc<ServerCounts>,
     _runtime: tokio::runtime::Runtime,
 }
 
 #[derive(Default)]
-struct Counts {
+struct ServerCounts {
     connections: AtomicUsize,
     in_flight: AtomicUsize,
     max_in_flight: AtomicUsize,
 }
 
-impl H2 {
-    /// Takes `streams` requests at once on each connection, and does with request number 0, 1, … on
-    /// connection number 0, 1, … what `act` says.
+impl H2Server {
+    /// Allows `streams` concurrent requests per connection. `act` gets the numbers of the connection
+    /// and of the request, both from 0.
     pub(crate) fn start(
         streams: u32,
-        act: impl Fn(usize, usize) -> Act + Send + Sync + 'static,
+        act: impl Fn(usize, usize) -> H2Action + Send + Sync + 'static,
     ) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
             .unwrap();
-        let (counts, act) = (Arc::<Counts>::default(), Arc::new(act));
+        let (counts, act) = (Arc::<ServerCounts>::default(), Arc::new(act));
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let addr = listener.local_addr().unwrap();
         let shared = counts.clone();
@@ -82,7 +82,12 @@ impl H2 {
     }
 }
 
-async fn serve(socket: TcpStream, streams: u32, act: impl Fn(usize) -> Act, counts: Arc<Counts>) {
+async fn serve(
+    socket: TcpStream,
+    streams: u32,
+    act: impl Fn(usize) -> H2Action,
+    counts: Arc<ServerCounts>,
+) {
     let _ = socket.set_nodelay(true);
     let mut builder = h2::server::Builder::new();
     builder.max_concurrent_streams(streams);
@@ -92,20 +97,24 @@ async fn serve(socket: TcpStream, streams: u32, act: impl Fn(usize) -> Act, coun
     let mut number = 0;
     while let Some(Ok((_request, mut respond))) = connection.accept().await {
         match act(number) {
-            Act::Answer(after) => {
+            H2Action::Answer(after) => {
                 let counts = counts.clone();
                 tokio::spawn(answer(respond, after, counts));
             }
-            Act::Break => return,
-            Act::GoAway(reason) => connection.abrupt_shutdown(reason),
-            Act::Reset(reason) => respond.send_reset(reason),
+            H2Action::Close => return,
+            H2Action::GoAway(reason) => connection.abrupt_shutdown(reason),
+            H2Action::Reset(reason) => respond.send_reset(reason),
         }
         number += 1;
     }
     let _ = poll_fn(|cx| connection.poll_closed(cx)).await;
 }
 
-async fn answer(mut respond: SendResponse<bytes::Bytes>, after: Duration, counts: Arc<Counts>) {
+async fn answer(
+    mut respond: SendResponse<bytes::Bytes>,
+    after: Duration,
+    counts: Arc<ServerCounts>,
+) {
     let now = counts.in_flight.fetch_add(1, SeqCst) + 1;
     counts.max_in_flight.fetch_max(now, SeqCst);
     if !after.is_zero() {

@@ -2,8 +2,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fetch_driver::{Failure, Http2, Phase, RequestBody, Transport};
-use fetch_http::{Config, TlsOptions};
+use fetch_driver::{AttemptPhase, FailureKind, Http2Mode, RequestBody, Transport};
+use fetch_http::{HttpConfig, TlsOptions};
 use fetch_smol::{Backoff, Policy, Request};
 use fetch_testbed::{Certificate, Said, ScriptedHttp2, Site};
 use futures_lite::{FutureExt, StreamExt, future, stream};
@@ -11,26 +11,29 @@ use http::header::{CONNECTION, HOST, HeaderName, HeaderValue};
 use http::{Method, Version};
 use smol::block_on;
 
-use crate::client::{Client, failure, fetch, get, marks, read, send, with};
-use crate::h2_server::{Act, H2};
-use crate::raw::Raw;
+use crate::client::{TestClient, client_with, failure, fetch, get, progress, read_body, send};
+use crate::h2_server::{H2Action, H2Server};
+use crate::raw::RawServer;
 
 fn site() -> Site {
     let site = Site::builder().tls(Certificate::Good).http2(true);
     site.record(true).start().unwrap()
 }
 
-fn trusting(site: &Site) -> Config {
+fn trusting(site: &Site) -> HttpConfig {
     let pem = site.ca_pem().unwrap().as_bytes();
-    Config::new().tls(TlsOptions::new().add_root_pem(pem).unwrap())
+    HttpConfig::new().tls(TlsOptions::new().add_root_pem(pem).unwrap())
 }
 
-fn knowing() -> Client {
-    with(Config::new().http2(Http2::PriorKnowledge))
+fn prior_knowledge() -> TestClient {
+    client_with(HttpConfig::new().http2(Http2Mode::PriorKnowledge))
 }
 
-/// Fetches all at once; the failures' kinds, sorted.
-fn all_at_once(client: &Client, urls: impl IntoIterator<Item = String>) -> Vec<Option<Failure>> {
+/// Fetches all URLs concurrently. Returns the sorted failure kinds.
+fn fetch_concurrently(
+    client: &TestClient,
+    urls: impl IntoIterator<Item = String>,
+) -> Vec<Option<FailureKind>> {
     let tasks: Vec<_> = urls
         .into_iter()
         .map(|url| {
@@ -51,8 +54,12 @@ fn all_at_once(client: &Client, urls: impl IntoIterator<Item = String>) -> Vec<O
 #[test]
 fn a_hundred_first_requests_share_one_connection() {
     let (tls, plain) = (site(), Site::builder().http2(true).start().unwrap());
-    for (site, client) in [(&tls, with(trusting(&tls))), (&plain, knowing())] {
-        let failed = all_at_once(&client, (0..100).map(|n| site.url(&format!("/bytes/{n}"))));
+    for (site, client) in [
+        (&tls, client_with(trusting(&tls))),
+        (&plain, prior_knowledge()),
+    ] {
+        let failed =
+            fetch_concurrently(&client, (0..100).map(|n| site.url(&format!("/bytes/{n}"))));
         assert_eq!(failed, [None; 100]);
         assert_eq!(site.observed().connections, 1);
         assert_eq!(
@@ -63,58 +70,68 @@ fn a_hundred_first_requests_share_one_connection() {
 }
 
 #[test]
-fn a_response_says_its_version_and_how_it_came() {
+fn responses_report_version_and_connection() {
     let site = site();
-    let client = with(trusting(&site));
+    let client = client_with(trusting(&site));
     for reused in [false, true] {
-        let marks = marks();
-        let response = block_on(client.send(get(&site.url("/get")), marks.clone())).unwrap();
+        let progress = progress();
+        let response = block_on(client.send(get(&site.url("/get")), progress.clone())).unwrap();
         assert_eq!(response.version, Version::HTTP_2);
-        block_on(read(response.body)).unwrap();
-        let connection = marks.connection().unwrap();
+        block_on(read_body(response.body)).unwrap();
+        let connection = progress.connection().unwrap();
         assert_eq!(connection.reused, reused);
         assert_eq!(connection.remote, Some(site.address()));
-        let seen = format!("{marks:?}");
-        assert!(seen.contains(&format!("{:?}", Phase::Sent)), "{seen}");
-        assert_eq!(seen.contains(&format!("{:?}", Phase::TlsDone)), !reused);
+        let seen = format!("{progress:?}");
+        assert!(
+            seen.contains(&format!("{:?}", AttemptPhase::Sent)),
+            "{seen}"
+        );
+        assert_eq!(
+            seen.contains(&format!("{:?}", AttemptPhase::TlsDone)),
+            !reused
+        );
     }
 }
 
 #[test]
-fn a_server_without_http2_is_asked_in_http1_and_in_parallel() {
+fn a_server_without_http2_gets_parallel_http1_requests() {
     let site = Site::builder().tls(Certificate::Good).start().unwrap();
-    let client = with(trusting(&site));
+    let client = client_with(trusting(&site));
     let response = block_on(send(&client, get(&site.url("/get")))).unwrap();
     assert_eq!(response.version, Version::HTTP_11);
     drop(response);
-    let failed = all_at_once(&client, vec![site.url("/delay/0.3"); 20]);
+    let failed = fetch_concurrently(&client, vec![site.url("/delay/0.3"); 20]);
     assert_eq!(failed, [None; 20]);
     assert!(site.observed().max_in_flight > 10, "{:?}", site.observed());
 }
 
 #[test]
-fn it_is_not_spoken_when_it_is_off_nor_over_plain_http() {
+fn http2_is_not_used_when_off_or_over_plain_http() {
     let site = site();
-    let client = with(trusting(&site).http2(Http2::Off));
+    let client = client_with(trusting(&site).http2(Http2Mode::Off));
     let response = block_on(send(&client, get(&site.url("/get")))).unwrap();
     assert_eq!(response.version, Version::HTTP_11);
     let plain = Site::start().unwrap();
-    let response = block_on(send(&with(Config::new()), get(&plain.url("/get")))).unwrap();
+    let response = block_on(send(
+        &client_with(HttpConfig::new()),
+        get(&plain.url("/get")),
+    ))
+    .unwrap();
     assert_eq!(response.version, Version::HTTP_11);
 }
 
 #[test]
-fn a_server_that_does_not_know_it_fails_without_a_loop() {
-    let plain = Raw::answering("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+fn a_server_without_http2_fails_prior_knowledge_once() {
+    let plain = RawServer::answering("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
     assert_eq!(
-        block_on(failure(&knowing(), &plain.url("/"))),
-        Failure::Protocol
+        block_on(failure(&prior_knowledge(), &plain.url("/"))),
+        FailureKind::Protocol
     );
     assert_eq!(plain.connections(), 1);
 }
 
 #[test]
-fn the_authority_is_said_once_and_no_connection_field_is_sent() {
+fn connection_fields_are_removed() {
     let site = site();
     let mut request = get(&site.url("/headers"));
     for (name, value) in [
@@ -126,9 +143,9 @@ fn the_authority_is_said_once_and_no_connection_field_is_sent() {
     ] {
         Arc::make_mut(&mut request.headers).insert(name, HeaderValue::from_static(value));
     }
-    let client = with(trusting(&site));
+    let client = client_with(trusting(&site));
     let response = block_on(send(&client, request)).unwrap();
-    block_on(read(response.body)).unwrap();
+    block_on(read_body(response.body)).unwrap();
     let seen = site.last_request("/headers").unwrap();
     for name in ["connection", "host", "keep-alive", "te", "upgrade"] {
         assert_eq!(seen.header(name), None, "{name}");
@@ -142,23 +159,26 @@ fn the_authority_is_said_once_and_no_connection_field_is_sent() {
 }
 
 #[test]
-fn requests_over_the_servers_limit_wait_and_all_succeed() {
-    let server = H2::start(3, |_, _| Act::Answer(Duration::from_millis(5)));
-    let one = with(
-        Config::new()
-            .http2(Http2::PriorKnowledge)
+fn requests_over_the_stream_limit_wait() {
+    let server = H2Server::start(3, |_, _| H2Action::Answer(Duration::from_millis(5)));
+    let one = client_with(
+        HttpConfig::new()
+            .http2(Http2Mode::PriorKnowledge)
             .max_connections(1),
     );
-    assert_eq!(all_at_once(&one, vec![server.url(); 60]), [None; 60]);
+    assert_eq!(fetch_concurrently(&one, vec![server.url(); 60]), [None; 60]);
     assert_eq!((server.connections(), server.max_in_flight()), (1, 3));
-    // With room for more connections, more are opened, up to the bound.
-    let server = H2::start(3, |_, _| Act::Answer(Duration::from_millis(50)));
-    let four = with(
-        Config::new()
-            .http2(Http2::PriorKnowledge)
+    // With a higher limit on connections, more are opened, up to the limit.
+    let server = H2Server::start(3, |_, _| H2Action::Answer(Duration::from_millis(50)));
+    let four = client_with(
+        HttpConfig::new()
+            .http2(Http2Mode::PriorKnowledge)
             .max_connections(4),
     );
-    assert_eq!(all_at_once(&four, vec![server.url(); 60]), [None; 60]);
+    assert_eq!(
+        fetch_concurrently(&four, vec![server.url(); 60]),
+        [None; 60]
+    );
     assert!(
         (2..=4).contains(&server.connections()),
         "{}",
@@ -168,23 +188,23 @@ fn requests_over_the_servers_limit_wait_and_all_succeed() {
 }
 
 #[test]
-fn more_than_a_hundred_at_once_take_a_second_connection() {
-    let server = H2::start(1000, |_, _| Act::Answer(Duration::from_millis(300)));
+fn more_than_a_hundred_concurrent_requests_use_a_second_connection() {
+    let server = H2Server::start(1000, |_, _| H2Action::Answer(Duration::from_millis(300)));
     assert_eq!(
-        all_at_once(&knowing(), vec![server.url(); 150]),
+        fetch_concurrently(&prior_knowledge(), vec![server.url(); 150]),
         [None; 150]
     );
     assert_eq!(server.connections(), 2);
 }
 
 #[test]
-fn a_shared_connection_makes_room_for_another_origin_when_it_is_idle() {
+fn an_idle_shared_connection_is_evicted_for_another_origin() {
     let sites: Vec<_> = (0..3)
         .map(|_| Site::builder().http2(true).start().unwrap())
         .collect();
-    let client = with(
-        Config::new()
-            .http2(Http2::PriorKnowledge)
+    let client = client_with(
+        HttpConfig::new()
+            .http2(Http2Mode::PriorKnowledge)
             .max_connections(1),
     );
     for site in sites.iter().cycle().take(9) {
@@ -194,12 +214,12 @@ fn a_shared_connection_makes_room_for_another_origin_when_it_is_idle() {
 }
 
 #[test]
-fn a_refused_request_was_not_sent_and_its_connection_is_kept() {
-    let server = H2::start(100, |_, request| match request {
-        1 => Act::Reset(h2::Reason::REFUSED_STREAM),
-        _ => Act::Answer(Duration::ZERO),
+fn a_refused_stream_is_unsent_and_the_connection_stays_open() {
+    let server = H2Server::start(100, |_, request| match request {
+        1 => H2Action::Reset(h2::Reason::REFUSED_STREAM),
+        _ => H2Action::Answer(Duration::ZERO),
     });
-    let client = knowing();
+    let client = prior_knowledge();
     let kinds: Vec<_> = (0..3)
         .map(|_| {
             block_on(fetch(&client, &server.url()))
@@ -207,13 +227,16 @@ fn a_refused_request_was_not_sent_and_its_connection_is_kept() {
                 .map(|e| e.kind())
         })
         .collect();
-    assert_eq!(kinds, [None, Some(Failure::Stale { sent: false }), None]);
+    assert_eq!(
+        kinds,
+        [None, Some(FailureKind::Stale { sent: false }), None]
+    );
     assert_eq!(server.connections(), 1);
 }
 
 #[test]
-fn what_goaway_leaves_aside_was_not_sent_and_the_rest_is_answered() {
-    // Of the first five requests the server takes three, and says so once it has them all.
+fn requests_after_goaway_are_unsent_and_earlier_ones_complete() {
+    // The server processes three of the first five requests, and sends GOAWAY after the fifth.
     let server = ScriptedHttp2::start(100, |connection, request| match (connection, request) {
         (0, 4..) => Said::GoAway,
         (0, 3) => Said::Aside,
@@ -221,17 +244,17 @@ fn what_goaway_leaves_aside_was_not_sent_and_the_rest_is_answered() {
         _ => Said::Answer,
     })
     .unwrap();
-    let client = knowing();
-    let failed = all_at_once(&client, vec![server.url("/"); 5]);
-    let aside = Some(Failure::Stale { sent: false });
+    let client = prior_knowledge();
+    let failed = fetch_concurrently(&client, vec![server.url("/"); 5]);
+    let aside = Some(FailureKind::Stale { sent: false });
     assert_eq!(failed, [None, None, None, aside, aside]);
     assert_eq!(block_on(fetch(&client, &server.url("/"))).unwrap().0, 200);
     assert_eq!(server.connections(), 2);
 }
 
 #[test]
-fn not_one_of_a_thousand_is_lost_to_goaway_and_refusals() {
-    // Each connection takes a hundred requests but for each tenth, and then goes away.
+fn no_request_is_lost_to_goaway_and_refused_streams() {
+    // Each connection refuses every tenth of a hundred requests, and then sends GOAWAY.
     let server = ScriptedHttp2::start(20, |_, request| match request {
         100.. => Said::GoAway,
         n if n % 10 == 9 => Said::Refuse,
@@ -240,7 +263,7 @@ fn not_one_of_a_thousand_is_lost_to_goaway_and_refusals() {
     })
     .unwrap();
     let fetcher = fetch_smol::Fetcher::builder()
-        .http2(Http2::PriorKnowledge)
+        .http2(Http2Mode::PriorKnowledge)
         .policy(
             Policy::default()
                 .attempts(10)
@@ -267,29 +290,29 @@ fn not_one_of_a_thousand_is_lost_to_goaway_and_refusals() {
 }
 
 #[test]
-fn a_server_that_asks_for_calm_is_told_in_plain_words() {
+fn enhance_your_calm_has_a_plain_message() {
     for act in [
-        Act::Reset(h2::Reason::ENHANCE_YOUR_CALM),
-        Act::GoAway(h2::Reason::ENHANCE_YOUR_CALM),
+        H2Action::Reset(h2::Reason::ENHANCE_YOUR_CALM),
+        H2Action::GoAway(h2::Reason::ENHANCE_YOUR_CALM),
     ] {
-        let server = H2::start(100, move |_, _| act);
-        let error = block_on(fetch(&knowing(), &server.url())).unwrap_err();
-        assert_eq!(error.kind(), Failure::Io);
+        let server = H2Server::start(100, move |_, _| act);
+        let error = block_on(fetch(&prior_knowledge(), &server.url())).unwrap_err();
+        assert_eq!(error.kind(), FailureKind::Io);
         assert!(error.to_string().contains("fewer requests"), "{error}");
     }
 }
 
 #[test]
-fn a_connection_that_breaks_fails_all_its_requests_as_transient() {
-    let server = H2::start(100, |connection, request| match (connection, request) {
-        (0, 5) => Act::Break,
-        (0, _) => Act::Answer(Duration::from_secs(3600)),
-        _ => Act::Answer(Duration::ZERO),
+fn a_broken_connection_fails_its_requests_as_transient() {
+    let server = H2Server::start(100, |connection, request| match (connection, request) {
+        (0, 5) => H2Action::Close,
+        (0, _) => H2Action::Answer(Duration::from_secs(3600)),
+        _ => H2Action::Answer(Duration::ZERO),
     });
-    let client = knowing();
-    let failed = all_at_once(&client, vec![server.url(); 6]);
+    let client = prior_knowledge();
+    let failed = fetch_concurrently(&client, vec![server.url(); 6]);
     for kind in &failed {
-        assert!(kind.is_some_and(Failure::is_transient), "{failed:?}");
+        assert!(kind.is_some_and(FailureKind::is_transient), "{failed:?}");
     }
     assert_eq!(block_on(fetch(&client, &server.url())).unwrap().0, 200);
     assert_eq!(server.connections(), 2);
@@ -298,7 +321,7 @@ fn a_connection_that_breaks_fails_all_its_requests_as_transient() {
 #[test]
 fn cancelling_resets_one_request_and_no_other() {
     let site = site();
-    let client = with(trusting(&site));
+    let client = client_with(trusting(&site));
     block_on(async {
         fetch(&client, &site.url("/get")).await.unwrap();
         let other = send(&client, get(&site.url("/drip?bytes=20&duration=0.5")))
@@ -314,7 +337,7 @@ fn cancelling_resets_one_request_and_no_other() {
         cancelled.or(noticed).await;
         let headless = send(&client, get(&site.url("/endless"))).await.unwrap();
         drop(headless);
-        assert_eq!(read(other.body).await.unwrap().len(), 20);
+        assert_eq!(read_body(other.body).await.unwrap().len(), 20);
         while site.observed().cut_by_peer < 2 {
             smol::Timer::after(Duration::from_millis(1)).await;
         }
@@ -327,9 +350,9 @@ fn cancelling_resets_one_request_and_no_other() {
 }
 
 #[test]
-fn a_large_body_that_nobody_reads_holds_only_itself_back() {
+fn an_unread_body_does_not_block_other_requests() {
     let site = site();
-    let client = with(trusting(&site));
+    let client = client_with(trusting(&site));
     block_on(async {
         let unread = send(&client, get(&site.url("/bytes/20000000")))
             .await
@@ -339,7 +362,7 @@ fn a_large_body_that_nobody_reads_holds_only_itself_back() {
             let (status, body) = fetch(&client, &site.url("/bytes/2000000")).await.unwrap();
             assert_eq!((status, body.len()), (200, 2_000_000));
         }
-        assert_eq!(read(unread.body).await.unwrap().len(), 20_000_000);
+        assert_eq!(read_body(unread.body).await.unwrap().len(), 20_000_000);
     });
     assert_eq!(site.observed().connections, 1);
 }
@@ -347,7 +370,7 @@ fn a_large_body_that_nobody_reads_holds_only_itself_back() {
 #[test]
 fn bodies_are_uploaded_and_responses_decoded() {
     let site = site();
-    let client = with(trusting(&site));
+    let client = client_with(trusting(&site));
     let mut request = get(&site.url("/post"));
     request.method = Method::POST;
     let chunks = vec![Ok(Bytes::from(vec![b'x'; 100_000])); 3];
@@ -363,14 +386,14 @@ fn bodies_are_uploaded_and_responses_decoded() {
     request.url = Arc::new(site.url("/anything").parse().unwrap());
     let response = block_on(send(&client, request)).unwrap();
     assert_eq!(response.status, 200);
-    let body = block_on(read(response.body)).unwrap();
+    let body = block_on(read_body(response.body)).unwrap();
     assert!(body.len() > 300_000, "{}", body.len());
     let (_, body) = block_on(fetch(&client, &site.url("/gzip"))).unwrap();
     assert!(body.starts_with(b"{"));
 }
 
 #[test]
-fn the_callers_own_broken_body_is_not_blamed_on_the_server() {
+fn a_failing_request_body_is_a_request_body_failure() {
     let site = site();
     let mut request = get(&site.url("/anything"));
     request.method = Method::POST;
@@ -378,8 +401,8 @@ fn the_callers_own_broken_body_is_not_blamed_on_the_server() {
         length: None,
         stream: stream::iter([Ok(Bytes::from("a")), Err("the disk is gone".into())]).boxed(),
     };
-    let error = block_on(send(&with(trusting(&site)), request)).unwrap_err();
-    assert_eq!(error.kind(), Failure::RequestBody);
+    let error = block_on(send(&client_with(trusting(&site)), request)).unwrap_err();
+    assert_eq!(error.kind(), FailureKind::RequestBody);
     assert!(error.to_string().contains("the disk is gone"), "{error}");
 }
 
@@ -387,30 +410,30 @@ fn the_callers_own_broken_body_is_not_blamed_on_the_server() {
 fn a_head_over_the_limit_is_a_protocol_failure() {
     let site = site();
     let error = block_on(fetch(
-        &with(trusting(&site)),
+        &client_with(trusting(&site)),
         &site.url("/head-flood?bytes=70000"),
     ));
     let error = error.unwrap_err();
-    assert_eq!(error.kind(), Failure::Protocol, "{error}");
+    assert_eq!(error.kind(), FailureKind::Protocol, "{error}");
 }
 
 #[test]
-fn one_failure_to_connect_is_that_of_all_who_waited() {
-    let server = Raw::serve(|_, stream| drop(stream));
+fn a_failed_connect_fails_all_waiting_requests() {
+    let server = RawServer::serve(|_, stream| drop(stream));
     let url = server.url("/").replace("http:", "https:");
-    let failed = all_at_once(&with(Config::new()), vec![url; 50]);
-    assert_eq!(failed, [Some(Failure::Connect); 50]);
+    let failed = fetch_concurrently(&client_with(HttpConfig::new()), vec![url; 50]);
+    assert_eq!(failed, [Some(FailureKind::Connect); 50]);
     assert!(server.connections() < 50, "{}", server.connections());
 }
 
 #[test]
-fn a_request_that_opens_for_others_may_give_up() {
+fn the_connecting_request_may_be_cancelled() {
     let site = site();
-    let client = with(trusting(&site));
+    let client = client_with(trusting(&site));
     block_on(async {
         let url = site.url("/get");
         for _ in 0..20 {
-            // Polled once: it has begun to connect.
+            // Polled once, so that it has started to connect.
             let mut first = Box::pin(fetch(&client, &url));
             let _ = future::poll_once(&mut first).await;
             let mut second = Box::pin(fetch(&client, &url));
@@ -423,12 +446,12 @@ fn a_request_that_opens_for_others_may_give_up() {
 }
 
 #[test]
-fn idle_shared_connections_are_closed_after_their_time() {
+fn idle_shared_connections_are_closed_after_the_timeout() {
     let site = site();
-    let client = with(trusting(&site).idle_timeout(Duration::from_millis(50)));
+    let client = client_with(trusting(&site).idle_timeout(Duration::from_millis(50)));
     block_on(fetch(&client, &site.url("/get"))).unwrap();
-    block_on(crate::client::all_closed(&client));
-    let client = with(trusting(&site).idle_timeout(Duration::ZERO));
+    block_on(crate::client::wait_all_closed(&client));
+    let client = client_with(trusting(&site).idle_timeout(Duration::ZERO));
     block_on(fetch(&client, &site.url("/get"))).unwrap();
-    block_on(crate::client::all_closed(&client));
+    block_on(crate::client::wait_all_closed(&client));
 }

@@ -4,15 +4,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use fetch_driver::{Failure, Phase, RequestBody, Transport};
-use fetch_http::Config;
+use fetch_driver::{AttemptPhase, FailureKind, RequestBody, Transport};
+use fetch_http::HttpConfig;
 use fetch_testbed::Site;
 use futures_lite::{FutureExt, StreamExt, future, stream};
 use http::Method;
 use smol::block_on;
 
-use crate::client::{PATIENCE, all_closed, client, failure, fetch, get, marks, read, send, with};
-use crate::raw::{Raw, read_head};
+use crate::client::{
+    MAX_WAIT, client, client_with, failure, fetch, get, progress, read_body, send, wait_all_closed,
+};
+use crate::raw::{RawServer, read_head};
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
@@ -38,13 +40,13 @@ fn one_connection_serves_all_sequential_requests() {
 }
 
 #[test]
-fn a_reused_connection_says_so_and_knows_its_peer() {
+fn reused_connections_are_reported_with_their_peer() {
     let (site, client) = (Site::start().unwrap(), client());
     for reused in [false, true] {
-        let marks = marks();
-        let response = block_on(client.send(get(&site.url("/get")), marks.clone())).unwrap();
-        block_on(read(response.body)).unwrap();
-        let connection = marks.connection().unwrap();
+        let progress = progress();
+        let response = block_on(client.send(get(&site.url("/get")), progress.clone())).unwrap();
+        block_on(read_body(response.body)).unwrap();
+        let connection = progress.connection().unwrap();
         assert_eq!(
             (connection.reused, connection.remote),
             (reused, Some(site.address()))
@@ -55,19 +57,19 @@ fn a_reused_connection_says_so_and_knows_its_peer() {
 #[test]
 fn the_request_is_marked_as_sent_before_the_response_comes() {
     let (asked, was_asked) = async_channel::bounded(1);
-    let server = Raw::serve(move |_, mut stream| {
+    let server = RawServer::serve(move |_, mut stream| {
         read_head(&mut stream);
         asked.send_blocking(()).unwrap();
         let _ = stream.read(&mut [0]);
     });
-    let (client, marks) = (client(), marks());
+    let (client, progress) = (client(), progress());
     let sending = async {
-        let _ = client.send(get(&server.url("/")), marks.clone()).await;
+        let _ = client.send(get(&server.url("/")), progress.clone()).await;
     };
     let asked = async {
         was_asked.recv().await.unwrap();
-        // The mark is made right after the write that the server has just read from.
-        while !format!("{marks:?}").contains(&format!("{:?}", Phase::Sent)) {
+        // The client marks the phase right after the write that the server has just read.
+        while !format!("{progress:?}").contains(&format!("{:?}", AttemptPhase::Sent)) {
             future::yield_now().await;
         }
     };
@@ -75,7 +77,7 @@ fn the_request_is_marked_as_sent_before_the_response_comes() {
 }
 
 #[test]
-fn a_server_that_says_close_gets_no_second_request_on_that_connection() {
+fn connection_close_prevents_reuse() {
     let (site, client) = (Site::start().unwrap(), client());
     for _ in 0..3 {
         assert_eq!(
@@ -87,9 +89,9 @@ fn a_server_that_says_close_gets_no_second_request_on_that_connection() {
 }
 
 #[test]
-fn the_bound_holds_and_requests_wait_for_a_connection() {
+fn requests_wait_at_the_connection_limit() {
     let site = Site::start().unwrap();
-    let client = with(Config::new().max_connections(2));
+    let client = client_with(HttpConfig::new().max_connections(2));
     let tasks: Vec<_> = (0..20)
         .map(|_| {
             let (client, url) = (client.clone(), site.url("/delay/0.01"));
@@ -104,9 +106,9 @@ fn the_bound_holds_and_requests_wait_for_a_connection() {
 }
 
 #[test]
-fn at_the_bound_an_idle_connection_elsewhere_makes_room() {
+fn at_the_limit_an_idle_connection_to_another_origin_is_closed() {
     let site = Site::builder().addresses(3).start().unwrap();
-    let client = with(Config::new().max_connections(1));
+    let client = client_with(HttpConfig::new().max_connections(1));
     for host in 0..3 {
         assert_eq!(
             block_on(fetch(&client, &site.url_at(host, "/get")))
@@ -116,23 +118,23 @@ fn at_the_bound_an_idle_connection_elsewhere_makes_room() {
         );
     }
     assert_eq!(client.open_connections(), 1);
-    site.wait_for(PATIENCE, |seen| seen.open == 1).unwrap();
+    site.wait_for(MAX_WAIT, |seen| seen.open == 1).unwrap();
 }
 
 #[test]
-fn an_idle_connection_is_closed_when_its_time_is_over() {
+fn idle_connections_are_closed_after_the_timeout() {
     let site = Site::start().unwrap();
-    let client = with(Config::new().idle_timeout(Duration::from_millis(50)));
+    let client = client_with(HttpConfig::new().idle_timeout(Duration::from_millis(50)));
     block_on(fetch(&client, &site.url("/get"))).unwrap();
-    site.wait_for(PATIENCE, |seen| seen.connections == 1 && seen.open == 0)
+    site.wait_for(MAX_WAIT, |seen| seen.connections == 1 && seen.open == 0)
         .unwrap();
-    block_on(all_closed(&client));
+    block_on(wait_all_closed(&client));
 }
 
 #[test]
-fn an_idle_timeout_of_zero_keeps_nothing() {
+fn an_idle_timeout_of_zero_disables_keep_alive() {
     let site = Site::start().unwrap();
-    let client = with(Config::new().idle_timeout(Duration::ZERO));
+    let client = client_with(HttpConfig::new().idle_timeout(Duration::ZERO));
     for _ in 0..3 {
         block_on(fetch(&client, &site.url("/get"))).unwrap();
     }
@@ -140,29 +142,29 @@ fn an_idle_timeout_of_zero_keeps_nothing() {
 }
 
 #[test]
-fn close_drops_the_idle_connections() {
+fn close_closes_the_idle_connections() {
     let (site, client) = (Site::start().unwrap(), client());
     block_on(fetch(&client, &site.url("/get"))).unwrap();
     client.close();
-    site.wait_for(PATIENCE, |seen| seen.connections == 1 && seen.open == 0)
+    site.wait_for(MAX_WAIT, |seen| seen.connections == 1 && seen.open == 0)
         .unwrap();
     assert_eq!(client.open_connections(), 0);
 }
 
 #[test]
-fn a_connection_that_the_server_closed_while_idle_is_noticed() {
-    let server = Raw::answering_once(OK);
+fn an_idle_connection_closed_by_the_server_is_removed() {
+    let server = RawServer::answering_once(OK);
     let client = client();
     for round in 1..=3 {
         assert_eq!(block_on(fetch(&client, &server.url("/"))).unwrap().1, b"ok");
-        block_on(all_closed(&client));
+        block_on(wait_all_closed(&client));
         assert_eq!(server.connections(), round);
     }
 }
 
-/// Answers the first request of each connection, and drops the second unanswered.
-fn forgetful() -> Raw {
-    Raw::serve(|_, mut stream| {
+/// Answers the first request of each connection, and closes it after the second.
+fn one_answer_server() -> RawServer {
+    RawServer::serve(|_, mut stream| {
         read_head(&mut stream);
         stream.write_all(OK).unwrap();
         read_head(&mut stream);
@@ -171,17 +173,17 @@ fn forgetful() -> Raw {
 
 #[test]
 fn a_reused_connection_closed_without_an_answer_is_stale() {
-    let (server, client) = (forgetful(), client());
+    let (server, client) = (one_answer_server(), client());
     block_on(fetch(&client, &server.url("/"))).unwrap();
     assert_eq!(
         block_on(failure(&client, &server.url("/"))),
-        Failure::Stale { sent: true }
+        FailureKind::Stale { sent: true }
     );
 }
 
 #[test]
-fn a_reused_connection_that_breaks_off_in_its_answer_is_not_stale() {
-    let server = Raw::serve(|_, mut stream| {
+fn a_reused_connection_closed_inside_the_response_is_not_stale() {
+    let server = RawServer::serve(|_, mut stream| {
         read_head(&mut stream);
         stream.write_all(OK).unwrap();
         read_head(&mut stream);
@@ -189,43 +191,46 @@ fn a_reused_connection_that_breaks_off_in_its_answer_is_not_stale() {
     });
     let client = client();
     block_on(fetch(&client, &server.url("/"))).unwrap();
-    assert_eq!(block_on(failure(&client, &server.url("/"))), Failure::Io);
+    assert_eq!(
+        block_on(failure(&client, &server.url("/"))),
+        FailureKind::Io
+    );
     assert_eq!(server.connections(), 1);
 }
 
 #[test]
-fn a_fresh_connection_is_used_when_asked_for() {
-    let (server, client) = (forgetful(), client());
+fn fresh_connections_are_used_on_request() {
+    let (server, client) = (one_answer_server(), client());
     for _ in 0..3 {
         let mut request = get(&server.url("/"));
         request.fresh_connection = true;
         let response = block_on(send(&client, request)).unwrap();
-        assert_eq!(block_on(read(response.body)).unwrap(), b"ok");
+        assert_eq!(block_on(read_body(response.body)).unwrap(), b"ok");
     }
     assert_eq!(server.connections(), 3);
 }
 
 #[test]
-fn without_its_transport_no_connection_stays_open() {
+fn dropping_the_transport_closes_its_connections() {
     let (site, client) = (Site::start().unwrap(), client());
     let response = block_on(send(&client, get(&site.url("/bytes/500")))).unwrap();
     block_on(fetch(&client, &site.url("/get"))).unwrap();
     drop(client);
-    // This one is not idle before its transport is gone.
-    block_on(read(response.body)).unwrap();
-    site.wait_for(PATIENCE, |seen| seen.connections == 2 && seen.open == 0)
+    // This connection becomes idle after its transport is dropped.
+    block_on(read_body(response.body)).unwrap();
+    site.wait_for(MAX_WAIT, |seen| seen.connections == 2 && seen.open == 0)
         .unwrap();
 }
 
 #[test]
-fn what_the_head_says_decides_whether_the_connection_is_kept() {
+fn the_response_head_decides_on_reuse() {
     for (head, connections) in [
         (
             "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2",
             1,
         ),
         ("HTTP/1.0 200 OK\r\nContent-Length: 2", 2),
-        // Who is in between may see the end elsewhere.
+        // An intermediary may find another end.
         (
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2",
             2,
@@ -235,7 +240,7 @@ fn what_the_head_says_decides_whether_the_connection_is_kept() {
             true => "2\r\nok\r\n0\r\n\r\n",
             false => "ok",
         };
-        let server = Raw::answering(format!("{head}\r\n\r\n{body}"));
+        let server = RawServer::answering(format!("{head}\r\n\r\n{body}"));
         let client = client();
         for _ in 0..2 {
             let fetched = block_on(fetch(&client, &server.url("/"))).unwrap();
@@ -251,7 +256,7 @@ fn dropping_the_request_closes_its_connection() {
     let url = site.url("/stall");
     let dropped = async {
         smol::unblock(move || {
-            site.wait_for(PATIENCE, |seen| seen.in_flight == 1)
+            site.wait_for(MAX_WAIT, |seen| seen.in_flight == 1)
                 .map(|_| site)
         })
         .await
@@ -262,7 +267,7 @@ fn dropping_the_request_closes_its_connection() {
         panic!("an answer from /stall");
     };
     let site = block_on(sent.or(dropped));
-    site.wait_for(PATIENCE, |seen| seen.cut_by_peer == 1 && seen.open == 0)
+    site.wait_for(MAX_WAIT, |seen| seen.cut_by_peer == 1 && seen.open == 0)
         .unwrap();
     assert_eq!(client.open_connections(), 0);
 }
@@ -275,16 +280,16 @@ fn dropping_the_body_closes_its_connection() {
             let mut response = send(&client, get(&site.url(path))).await.unwrap();
             response.body.next().await.unwrap().unwrap();
         });
-        site.wait_for(PATIENCE, |seen| seen.open == 0).unwrap();
+        site.wait_for(MAX_WAIT, |seen| seen.open == 0).unwrap();
         assert_eq!(client.open_connections(), 0);
     }
 }
 
 #[test]
 fn dropping_a_stuck_upload_closes_its_connection() {
-    let server = Raw::serve(|_, mut stream| {
+    let server = RawServer::serve(|_, mut stream| {
         read_head(&mut stream);
-        std::thread::sleep(PATIENCE);
+        std::thread::sleep(MAX_WAIT);
     });
     let taken = Arc::new(AtomicUsize::new(0));
     let count = taken.clone();
@@ -307,7 +312,7 @@ fn dropping_a_stuck_upload_closes_its_connection() {
     };
     let client = client();
     block_on(async { drop(send(&client, request).await) }.or(stuck));
-    // The stream, and its share of the count, goes away with the connection.
+    // The body stream, which holds the count, is dropped with the connection.
     while Arc::strong_count(&taken) > 1 {
         std::thread::yield_now();
     }

@@ -1,30 +1,30 @@
-//! Through proxies of a few lines, to the test site and back.
+//! Requests through small scripted proxies to the test site.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use fetch_driver::{Failure, Proxy, ProxyRules};
-use fetch_http::{Config, Resolve, TlsOptions};
+use fetch_driver::{FailureKind, Proxy, ProxyRules};
+use fetch_http::{DnsResolver, HttpConfig, TlsOptions};
 use fetch_testbed::{Certificate, Site};
 use futures_lite::future;
 use smol::block_on;
 
-use crate::client::{Client, all_closed, fetch, get, send, with};
-use crate::raw::{Raw, closed_port, read_head};
+use crate::client::{TestClient, client_with, fetch, get, send, wait_all_closed};
+use crate::raw::{RawServer, closed_port, read_head};
 
-/// What a proxy was asked, in order.
-type Log<T> = Arc<Mutex<Vec<T>>>;
+/// The requests that a proxy received.
+type RequestLog<T> = Arc<Mutex<Vec<T>>>;
 
-fn through(url: &str) -> Config {
-    Config::new().proxy(ProxyRules::new().all(Proxy::parse(url).unwrap()))
+fn through(url: &str) -> HttpConfig {
+    HttpConfig::new().proxy(ProxyRules::new().all(Proxy::parse(url).unwrap()))
 }
 
-fn trusting(config: Config, site: &Site) -> Client {
+fn trusting(config: HttpConfig, site: &Site) -> TestClient {
     let ca = site.ca_pem().unwrap();
     let options = TlsOptions::new().add_root_pem(ca.as_bytes());
-    with(config.tls(options.unwrap()))
+    client_with(config.tls(options.unwrap()))
 }
 
 fn secure_site() -> Site {
@@ -32,7 +32,7 @@ fn secure_site() -> Site {
     builder.start().unwrap()
 }
 
-/// Moves bytes both ways until both sides have said all.
+/// Copies bytes in both directions until both sides have ended.
 fn splice(client: TcpStream, server: TcpStream) {
     let copy = |mut from: TcpStream, mut to: TcpStream| {
         let _ = std::io::copy(&mut from, &mut to);
@@ -44,17 +44,17 @@ fn splice(client: TcpStream, server: TcpStream) {
     let _ = there.join();
 }
 
-/// Connects to a port here, whatever the host's name.
+/// Connects to a port on this machine, whatever the host name.
 fn dial(authority: &str) -> TcpStream {
     let port = authority.rsplit(':').next().unwrap().parse().unwrap();
     TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap()
 }
 
-/// An HTTP proxy that asks for this value of `Proxy-Authorization`, if any.
-fn http_proxy(wanted: Option<&'static str>) -> (Raw, Log<String>) {
-    let log = Log::default();
+/// An HTTP proxy that requires this value of `Proxy-Authorization`, if any.
+fn http_proxy(wanted: Option<&'static str>) -> (RawServer, RequestLog<String>) {
+    let log = RequestLog::default();
     let heads = log.clone();
-    let proxy = Raw::serve(move |_, mut stream| {
+    let proxy = RawServer::serve(move |_, mut stream| {
         while let Some(head) = read_head(&mut stream) {
             heads.lock().unwrap().push(head.clone());
             let given = field(&head, "proxy-authorization");
@@ -82,7 +82,7 @@ fn field(head: &str, name: &str) -> Option<String> {
     found.map(|(_, value)| value.to_owned())
 }
 
-/// Passes one request on, and its answer back, and keeps the client's connection.
+/// Forwards one request and its response. The client's connection stays open.
 fn forward(head: &str, target: &str, client: &mut TcpStream) {
     let rest = target.strip_prefix("http://").expect("the whole URL");
     let (authority, path) = rest.split_at(rest.find('/').unwrap());
@@ -100,14 +100,14 @@ fn forward(head: &str, target: &str, client: &mut TcpStream) {
     client.write_all(answer.as_bytes()).unwrap();
 }
 
-fn at(raw: &Raw, scheme: &str) -> String {
+fn at(raw: &RawServer, scheme: &str) -> String {
     format!("{scheme}127.0.0.1:{}", raw.port())
 }
 
 #[test]
-fn plain_urls_are_asked_of_the_proxy_whole_over_one_connection() {
+fn http_requests_are_forwarded_over_one_proxy_connection() {
     let (proxy, log) = http_proxy(None);
-    let client = with(through(&at(&proxy, "http://")));
+    let client = client_with(through(&at(&proxy, "http://")));
     let sites = [Site::start().unwrap(), Site::start().unwrap()];
     for site in [&sites[0], &sites[1], &sites[0]] {
         let url = format!("http://name.test:{}/get?q=1", site.address().port());
@@ -125,7 +125,7 @@ fn plain_urls_are_asked_of_the_proxy_whole_over_one_connection() {
 }
 
 #[test]
-fn https_goes_through_a_tunnel_for_each_origin() {
+fn https_uses_one_tunnel_per_origin() {
     let (proxy, log) = http_proxy(None);
     let sites = [secure_site(), secure_site()];
     for site in &sites {
@@ -141,7 +141,7 @@ fn https_goes_through_a_tunnel_for_each_origin() {
 }
 
 #[test]
-fn the_password_is_for_the_proxy_only() {
+fn proxy_credentials_are_sent_only_to_the_proxy() {
     let (proxy, log) = http_proxy(Some("Basic bWU6aHVzaA=="));
     let site = secure_site();
     let client = trusting(through(&at(&proxy, "http://me:hush@")), &site);
@@ -156,7 +156,7 @@ fn the_password_is_for_the_proxy_only() {
 }
 
 #[test]
-fn a_wrong_password_is_told_but_not_shown() {
+fn rejected_proxy_credentials_are_reported_but_not_shown() {
     let (proxy, _) = http_proxy(Some("Basic bWU6aHVzaA=="));
     let site = secure_site();
     for (url, words) in [
@@ -168,36 +168,36 @@ fn a_wrong_password_is_told_but_not_shown() {
     ] {
         let client = trusting(through(&url), &site);
         let error = block_on(fetch(&client, &site.url("/get"))).unwrap_err();
-        assert_eq!(error.kind(), Failure::Connect);
+        assert_eq!(error.kind(), FailureKind::Connect);
         let shown = format!("{error} {error:?}");
         let place = at(&proxy, "through the proxy http://");
         assert!(shown.contains(words) && shown.contains(&place), "{shown}");
         assert!(!shown.contains("wrong"), "{shown}");
-        // To a plain URL, it is a response like any other.
+        // For an http URL, 407 is a response like any other.
         assert_eq!(block_on(fetch(&client, "http://a.test/")).unwrap().0, 407);
     }
     assert_eq!(site.observed().connections, 0);
 }
 
 #[test]
-fn a_tunnel_that_is_refused_is_no_connection() {
-    let proxy = Raw::answering("HTTP/1.1 403 Not Here\r\nContent-Length: 4\r\n\r\nbody");
-    let client = with(through(&at(&proxy, "http://")));
+fn a_refused_tunnel_is_a_connect_failure() {
+    let proxy = RawServer::answering("HTTP/1.1 403 Not Here\r\nContent-Length: 4\r\n\r\nbody");
+    let client = client_with(through(&at(&proxy, "http://")));
     let error = block_on(fetch(&client, "https://a.test/")).unwrap_err();
-    assert_eq!(error.kind(), Failure::Connect);
+    assert_eq!(error.kind(), FailureKind::Connect);
     let text = error.to_string();
     assert!(text.contains("to a.test:443 through the proxy"), "{text}");
     assert!(text.contains("CONNECT with 403 Forbidden"), "{text}");
-    block_on(all_closed(&client));
+    block_on(wait_all_closed(&client));
 }
 
 #[test]
-fn a_proxy_that_does_not_listen_is_named() {
+fn an_unreachable_proxy_is_named() {
     let port = closed_port();
     for scheme in ["http", "socks5", "socks5h"] {
-        let client = with(through(&format!("{scheme}://u:hush@127.0.0.1:{port}")));
+        let client = client_with(through(&format!("{scheme}://u:hush@127.0.0.1:{port}")));
         let error = block_on(fetch(&client, "https://127.0.0.1:9/")).unwrap_err();
-        assert_eq!(error.kind(), Failure::Connect);
+        assert_eq!(error.kind(), FailureKind::Connect);
         let text = error.to_string();
         let place = format!("to the proxy {scheme}://127.0.0.1:{port}");
         assert!(text.contains(&place) && !text.contains("hush"), "{text}");
@@ -205,12 +205,12 @@ fn a_proxy_that_does_not_listen_is_named() {
 }
 
 #[test]
-fn a_proxy_that_hangs_is_left_when_the_request_is_given_up() {
-    let proxy = Raw::serve(|_, mut stream| {
+fn cancelling_a_request_closes_a_silent_proxy_connection() {
+    let proxy = RawServer::serve(|_, mut stream| {
         let _ = stream.read_to_end(&mut Vec::new());
     });
     for scheme in ["http://", "socks5://"] {
-        let client = with(through(&at(&proxy, scheme)));
+        let client = client_with(through(&at(&proxy, scheme)));
         block_on(async {
             let mut sent = Box::pin(send(&client, get("https://127.0.0.1:9/")));
             let before = proxy.connections();
@@ -219,19 +219,19 @@ fn a_proxy_that_hangs_is_left_when_the_request_is_given_up() {
                 future::yield_now().await;
             }
             drop(sent);
-            all_closed(&client).await;
+            wait_all_closed(&client).await;
         });
     }
 }
 
 #[test]
-fn exceptions_are_reached_directly() {
+fn no_proxy_hosts_are_reached_directly() {
     let (proxy, log) = http_proxy(None);
     let site = Site::start().unwrap();
     let rules = ProxyRules::new().all(Proxy::parse(&at(&proxy, "http://")).unwrap());
     let rules = rules.no_proxy("127.0.0.0/8").unwrap();
     let port = site.address().port();
-    let client = with(Config::new().proxy(rules));
+    let client = client_with(HttpConfig::new().proxy(rules));
     assert_eq!(block_on(fetch(&client, &site.url("/get"))).unwrap().0, 200);
     assert_eq!(proxy.connections(), 0);
     let named = format!("http://name.test:{port}/get");
@@ -240,10 +240,10 @@ fn exceptions_are_reached_directly() {
 }
 
 #[test]
-fn a_proxy_has_addresses_like_any_host() {
+fn all_addresses_of_a_proxy_are_tried() {
     #[derive(Debug)]
-    struct Two;
-    impl Resolve for Two {
+    struct TwoAddresses;
+    impl DnsResolver for TwoAddresses {
         fn resolve(&self, host: &str) -> std::io::Result<Vec<IpAddr>> {
             assert_eq!(host, "proxy.test");
             Ok(vec![[127, 0, 0, 2].into(), [127, 0, 0, 1].into()])
@@ -251,23 +251,26 @@ fn a_proxy_has_addresses_like_any_host() {
     }
     let (proxy, log) = http_proxy(None);
     let site = Site::start().unwrap();
-    let config = through(&format!("http://proxy.test:{}", proxy.port())).resolver(Two);
+    let config = through(&format!("http://proxy.test:{}", proxy.port())).resolver(TwoAddresses);
     assert_eq!(
-        block_on(fetch(&with(config), &site.url("/get"))).unwrap().0,
+        block_on(fetch(&client_with(config), &site.url("/get")))
+            .unwrap()
+            .0,
         200
     );
     assert_eq!(log.lock().unwrap().len(), 1);
 }
 
 #[test]
-fn connecting_elsewhere_keeps_the_urls_host() {
+fn connect_to_keeps_the_urls_host() {
     let site = Site::start().unwrap();
     let rule = format!("a.test:80:127.0.0.1:{}", site.address().port());
-    let direct = Config::new().connect_to(rule.parse().unwrap());
+    let direct = HttpConfig::new().connect_to(rule.parse().unwrap());
     let (proxy, log) = http_proxy(None);
     let tunnelled = through(&at(&proxy, "http://")).connect_to(rule.parse().unwrap());
     for config in [direct, tunnelled] {
-        let (status, body) = block_on(fetch(&with(config), "http://a.test/headers")).unwrap();
+        let (status, body) =
+            block_on(fetch(&client_with(config), "http://a.test/headers")).unwrap();
         assert_eq!(status, 200);
         assert!(String::from_utf8(body).unwrap().contains("a.test"));
     }
@@ -279,14 +282,14 @@ fn connecting_elsewhere_keeps_the_urls_host() {
     );
 }
 
-/// A SOCKS5 proxy that lets in whoever says `login`, anybody if that is empty, and answers the first
-/// requests with `refusals`. It keeps all bytes of each handshake.
-fn socks_proxy(login: &'static [u8], refusals: &'static [u8]) -> (Raw, Log<Vec<u8>>) {
-    let log = Log::default();
+/// A SOCKS5 proxy that requires `login`, unless that is empty, and answers the first requests with
+/// `refusals`. It records the bytes of each handshake.
+fn socks_proxy(login: &'static [u8], refusals: &'static [u8]) -> (RawServer, RequestLog<Vec<u8>>) {
+    let log = RequestLog::default();
     let handshakes = log.clone();
-    let proxy = Raw::serve(move |number, mut stream| {
+    let proxy = RawServer::serve(move |number, mut stream| {
         let refusal = refusals.get(number).copied();
-        let answered = shake(&mut stream, &handshakes, login, refusal);
+        let answered = serve_socks_handshake(&mut stream, &handshakes, login, refusal);
         if let Some(server) = answered {
             splice(stream, server);
         }
@@ -294,17 +297,17 @@ fn socks_proxy(login: &'static [u8], refusals: &'static [u8]) -> (Raw, Log<Vec<u
     (proxy, log)
 }
 
-fn shake(
+fn serve_socks_handshake(
     stream: &mut TcpStream,
-    log: &Log<Vec<u8>>,
+    log: &RequestLog<Vec<u8>>,
     login: &[u8],
     refusal: Option<u8>,
 ) -> Option<TcpStream> {
-    let mut said = Vec::new();
+    let mut received = Vec::new();
     let mut read = |stream: &mut TcpStream, n: usize| {
         let mut bytes = vec![0; n];
         stream.read_exact(&mut bytes).ok()?;
-        said.extend_from_slice(&bytes);
+        received.extend_from_slice(&bytes);
         Some(bytes)
     };
     let methods = read(stream, 2)?[1];
@@ -330,8 +333,8 @@ fn shake(
     };
     read(stream, length)?;
     let port = read(stream, 2)?;
-    // Before the answer, so that whoever has that sees this too.
-    log.lock().unwrap().push(said);
+    // Before the answer, so that the test sees it after the response.
+    log.lock().unwrap().push(received);
     let code = refusal.unwrap_or(0);
     stream.write_all(&[5, code, 0, 1, 0, 0, 0, 0, 0, 0]).ok()?;
     let port = u16::from_be_bytes([port[0], port[1]]);
@@ -339,7 +342,7 @@ fn shake(
 }
 
 #[test]
-fn socks_is_spoken_to_the_byte() {
+fn socks_handshakes_are_exact() {
     let login: &[u8] = b"\x01\x02me\x04hush";
     let site = Site::start().unwrap();
     let port = site.address().port();
@@ -357,7 +360,7 @@ fn socks_is_spoken_to_the_byte() {
         let (proxy, log) = socks_proxy(login, &[]);
         let config =
             through(&at(&proxy, scheme)).resolve("name.test", port, [[127, 0, 0, 9].into()]);
-        let client = with(config);
+        let client = client_with(config);
         for _ in 0..2 {
             let url = format!("http://{host}:{port}/get");
             assert_eq!(block_on(fetch(&client, &url)).unwrap().0, 200);
@@ -384,15 +387,15 @@ fn https_goes_through_socks() {
 }
 
 #[test]
-fn what_socks_refuses_is_told() {
+fn socks_errors_are_reported() {
     let (strict, _) = socks_proxy(b"\x01\x02me\x04hush", &[]);
     let (refusing, _) = socks_proxy(b"", &[5, 2]);
-    let other = Raw::serve(|_, mut stream| {
+    let other = RawServer::serve(|_, mut stream| {
         let _ = stream.read(&mut [0; 9]);
         let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
         let _ = stream.read_to_end(&mut Vec::new());
     });
-    let mute = Raw::serve(|_, mut stream| drop(stream.read(&mut [0; 9])));
+    let mute = RawServer::serve(|_, mut stream| drop(stream.read(&mut [0; 9])));
     let table = [
         (
             at(&strict, "socks5://me:evil@"),
@@ -408,8 +411,9 @@ fn what_socks_refuses_is_told() {
         (at(&mute, "socks5://"), "inside the SOCKS handshake"),
     ];
     for (url, words) in table {
-        let error = block_on(fetch(&with(through(&url)), "http://127.0.0.1:9/")).unwrap_err();
-        assert_eq!(error.kind(), Failure::Connect);
+        let error =
+            block_on(fetch(&client_with(through(&url)), "http://127.0.0.1:9/")).unwrap_err();
+        assert_eq!(error.kind(), FailureKind::Connect);
         let text = error.to_string();
         assert!(
             text.contains("to 127.0.0.1:9 through the proxy socks5://127.0.0.1:"),
@@ -420,7 +424,7 @@ fn what_socks_refuses_is_told() {
 }
 
 #[test]
-fn a_target_with_several_addresses_is_tried_at_each() {
+fn socks_tries_every_address_of_the_target() {
     let site = Site::start().unwrap();
     let port = site.address().port();
     // "Host unreachable" to the first.
@@ -428,8 +432,8 @@ fn a_target_with_several_addresses_is_tried_at_each() {
     let addresses = [[127, 0, 0, 8].into(), [127, 0, 0, 9].into()];
     let config = through(&at(&proxy, "socks5://")).resolve("name.test", port, addresses);
     let url = format!("http://name.test:{port}/get");
-    assert_eq!(block_on(fetch(&with(config), &url)).unwrap().0, 200);
-    let asked: Vec<_> = log.lock().unwrap().iter().map(|said| said[10]).collect();
+    assert_eq!(block_on(fetch(&client_with(config), &url)).unwrap().0, 200);
+    let asked: Vec<_> = log.lock().unwrap().iter().map(|bytes| bytes[10]).collect();
     assert_eq!(asked, [8, 9]);
 }
 

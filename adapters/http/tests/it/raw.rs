@@ -1,4 +1,4 @@
-//! Servers of a few lines that do exactly what a test says.
+//! Servers on raw sockets, scripted by the test.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// A server on its own threads that hands each connection to a function.
-pub(crate) struct Raw {
+/// A server on separate threads that passes each connection to a function.
+pub(crate) struct RawServer {
     addr: SocketAddr,
     connections: Arc<AtomicUsize>,
 }
 
-impl Raw {
-    /// Serves connection number 0, 1, … with `serve`.
+impl RawServer {
+    /// Calls `serve` with each connection and its number, from 0.
     pub(crate) fn serve(serve: impl Fn(usize, TcpStream) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
@@ -61,7 +61,7 @@ impl Raw {
     }
 }
 
-/// Reads up to the empty line; `None` at the end of the connection.
+/// Reads up to the empty line. `None` at the end of the connection.
 pub(crate) fn read_head(stream: &mut impl Read) -> Option<String> {
     let mut head = Vec::new();
     let mut byte = [0];
@@ -74,7 +74,7 @@ pub(crate) fn read_head(stream: &mut impl Read) -> Option<String> {
     String::from_utf8(head).ok()
 }
 
-/// A loopback port that nobody listens on.
+/// A loopback port without a listener.
 pub(crate) fn closed_port() -> u16 {
     TcpListener::bind("127.0.0.1:0")
         .unwrap()

@@ -6,16 +6,16 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use fetch_driver::{Failure, Transport, TransportError};
-use fetch_http::{Config, HttpTransport, Runtime, Stream};
+use fetch_driver::{FailureKind, Transport, TransportError};
+use fetch_http::{HttpConfig, HttpRuntime, HttpStream, HttpTransport};
 use futures_lite::{AsyncRead, AsyncWrite, future};
 use smol::Executor;
 
-use crate::client::{get, marks, read};
+use crate::client::{get, progress, read_body};
 
-/// A server in memory, one for each connection.
+/// An in-memory server of one connection.
 #[derive(Default)]
-struct Server {
+struct ServerState {
     answer: VecDeque<u8>,
     closed: bool,
     reader: Option<Waker>,
@@ -23,9 +23,9 @@ struct Server {
 }
 
 #[derive(Clone, Default)]
-struct Memory(Arc<Mutex<Server>>);
+struct MemoryStream(Arc<Mutex<ServerState>>);
 
-impl Memory {
+impl MemoryStream {
     fn close(&self) {
         let mut server = self.0.lock().unwrap();
         server.closed = true;
@@ -35,9 +35,9 @@ impl Memory {
     }
 }
 
-impl Stream for Memory {}
+impl HttpStream for MemoryStream {}
 
-impl AsyncRead for Memory {
+impl AsyncRead for MemoryStream {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -52,7 +52,7 @@ impl AsyncRead for Memory {
     }
 }
 
-impl AsyncWrite for Memory {
+impl AsyncWrite for MemoryStream {
     fn poll_write(
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
@@ -81,27 +81,27 @@ impl AsyncWrite for Memory {
     }
 }
 
-/// Connects to memory, and runs tasks only while the test lets it.
+/// Connects to in-memory servers, and runs tasks only during a fetch.
 #[derive(Clone, Default)]
-struct Held {
+struct PausedRuntime {
     executor: Arc<Executor<'static>>,
-    servers: Arc<Mutex<Vec<Memory>>>,
+    servers: Arc<Mutex<Vec<MemoryStream>>>,
 }
 
-impl Held {
+impl PausedRuntime {
     fn fetch(&self, client: &HttpTransport<Self>) -> Result<Vec<u8>, TransportError> {
         future::block_on(self.executor.run(async {
-            let response = client.send(get("http://127.0.0.1/"), marks()).await?;
-            read(response.body).await
+            let response = client.send(get("http://127.0.0.1/"), progress()).await?;
+            read_body(response.body).await
         }))
     }
 }
 
-impl Runtime for Held {
-    type Stream = Memory;
+impl HttpRuntime for PausedRuntime {
+    type Stream = MemoryStream;
 
-    async fn connect(&self, _: SocketAddr) -> io::Result<Memory> {
-        let server = Memory::default();
+    async fn connect(&self, _: SocketAddr) -> io::Result<MemoryStream> {
+        let server = MemoryStream::default();
         self.servers.lock().unwrap().push(server.clone());
         Ok(server)
     }
@@ -116,27 +116,30 @@ impl Runtime for Held {
 }
 
 #[test]
-fn a_connection_whose_end_is_known_gets_no_request() {
-    let held = Held::default();
-    let client = HttpTransport::new(held.clone(), Config::new());
-    let fetch = || held.fetch(&client);
+fn a_connection_known_to_be_closed_is_not_reused() {
+    let runtime = PausedRuntime::default();
+    let client = HttpTransport::new(runtime.clone(), HttpConfig::new());
+    let fetch = || runtime.fetch(&client);
     assert_eq!(fetch().unwrap(), b"ok");
 
-    let first = held.servers.lock().unwrap()[0].clone();
+    let first = runtime.servers.lock().unwrap()[0].clone();
     first.close();
-    // No task has had the time to look at it.
+    // No task has run since.
     assert_eq!(fetch().unwrap(), b"ok");
     assert_eq!(first.0.lock().unwrap().requests, 1);
-    assert_eq!(held.servers.lock().unwrap().len(), 2);
+    assert_eq!(runtime.servers.lock().unwrap().len(), 2);
 }
 
 #[test]
-fn what_could_not_be_written_was_not_sent() {
-    let held = Held::default();
-    let client = HttpTransport::new(held.clone(), Config::new());
-    let fetch = || held.fetch(&client);
+fn a_failed_first_write_is_stale_and_unsent() {
+    let runtime = PausedRuntime::default();
+    let client = HttpTransport::new(runtime.clone(), HttpConfig::new());
+    let fetch = || runtime.fetch(&client);
     fetch().unwrap();
-    // Its end comes between the look at it and the request.
-    held.servers.lock().unwrap()[0].0.lock().unwrap().closed = true;
-    assert_eq!(fetch().unwrap_err().kind(), Failure::Stale { sent: false });
+    // The connection closes between the check and the request.
+    runtime.servers.lock().unwrap()[0].0.lock().unwrap().closed = true;
+    assert_eq!(
+        fetch().unwrap_err().kind(),
+        FailureKind::Stale { sent: false }
+    );
 }

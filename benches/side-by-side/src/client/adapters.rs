@@ -6,8 +6,10 @@
 use std::pin::Pin;
 
 use anyhow::Result;
-use fetch_all::Failure;
-use fetch_all::driver::{Builder, Incoming, Outgoing, TransportError, WithTransport, transport_fn};
+use fetch_all::FailureKind;
+use fetch_all::driver::{
+    Builder, IncomingResponse, OutgoingRequest, TransportError, TransportOverride, transport_fn,
+};
 use fetch_all::tokio::{Stream, Tokio, stream};
 
 use super::ours::{fetch, settings};
@@ -44,7 +46,7 @@ pub(super) fn over_reqwest(case: &Case, base: &Ports) -> Result<()> {
             .retry(reqwest::retry::never())
             .build()?;
         let transport = transport_fn(move |request, _| send(client.clone(), request));
-        let builder = Builder::new(WithTransport::new(Tokio::default(), transport));
+        let builder = Builder::new(TransportOverride::new(Tokio::default(), transport));
         let fetcher = builder.concurrency(case.concurrency).build()?;
         fetch(case, base, &fetcher).await
     })
@@ -55,27 +57,27 @@ type Body = Pin<Box<dyn Stream<Item = Result<bytes::Bytes, TransportError>> + Se
 /// No request of a case has a body.
 async fn send(
     client: reqwest::Client,
-    request: Outgoing,
-) -> Result<Incoming<Body>, TransportError> {
-    let failed = |error| TransportError::new(Failure::Io, error);
+    request: OutgoingRequest,
+) -> Result<IncomingResponse<Body>, TransportError> {
+    let failed = |error| TransportError::new(FailureKind::Io, error);
     let target = client.request(request.method, request.url.as_str());
     let response = target
         .headers(request.headers.as_ref().clone())
         .send()
         .await;
     let response = response.map_err(failed)?;
-    Ok(Incoming {
-        headers: response.headers().clone(),
-        status: response.status(),
-        version: response.version(),
-        body: Box::pin(stream::try_unfold(
+    Ok(IncomingResponse::new(
+        response.status(),
+        response.version(),
+        response.headers().clone(),
+        Box::pin(stream::try_unfold(
             response,
             move |mut response| async move {
                 let chunk = response.chunk().await.map_err(failed)?;
                 Ok(chunk.map(|chunk| (chunk, response)))
             },
         )),
-    })
+    ))
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime> {

@@ -1,17 +1,17 @@
-//! What is left when files end at any byte.
+//! Files that are cut at any byte.
 
 use super::*;
 
-/// What a power cut makes of the end of a file: gone, zeros, or what was there before.
+/// The possible ends of a file after a power cut: missing, zeros, or other bytes.
 fn tails(bytes: &[u8], end: usize) -> [Vec<u8>; 3] {
-    let (kept, lost) = bytes.split_at(end);
+    let (intact, lost) = bytes.split_at(end);
     let noise = lost
         .iter()
         .enumerate()
         .map(|(at, byte)| byte.wrapping_mul(31) ^ at as u8 | 1);
-    let filled = |tail: Vec<u8>| [kept, &tail].concat();
+    let filled = |tail: Vec<u8>| [intact, &tail].concat();
     [
-        kept.to_vec(),
+        intact.to_vec(),
         filled(vec![0; lost.len() + 9]),
         filled(noise.collect()),
     ]
@@ -19,78 +19,79 @@ fn tails(bytes: &[u8], end: usize) -> [Vec<u8>; 3] {
 
 #[test]
 fn a_journal_cut_at_any_byte_loses_no_more_than_its_end() {
-    let place = history(usize::MAX);
-    let snapshot = place.snapshot();
+    let state = history(usize::MAX);
+    let snapshot = state.snapshot();
     let journal = only(&snapshot, "journal-");
     let (path, bytes) = &snapshot[journal];
     for end in 0..=bytes.len() {
         let tails = tails(bytes, end);
-        // The cut at every byte, the others at some.
+        // The missing end at every byte, the others at some.
         for tail in &tails[..if end % 13 == 0 { 3 } else { 1 }] {
-            place.restore(&snapshot);
+            state.restore(&snapshot);
             fs::write(path, tail).unwrap();
-            place.check(&format!("journal cut at {end}"));
+            state.check(&format!("journal cut at {end}"));
         }
     }
 }
 
 #[test]
-fn records_cut_at_any_byte_are_fetched_again_and_only_these() {
-    let place = history(usize::MAX);
-    let snapshot = place.snapshot();
-    let bytes = place.read("out");
+fn only_the_cut_records_are_fetched_again() {
+    let state = history(usize::MAX);
+    let snapshot = state.snapshot();
+    let bytes = state.read("out");
     for end in 0..bytes.len() {
         for tail in &tails(&bytes, end)[..if end % 7 == 0 { 3 } else { 1 }] {
-            place.restore(&snapshot);
-            place.write("out", tail);
-            place.check(&format!("records cut at {end}"));
+            state.restore(&snapshot);
+            state.write("out", tail);
+            state.check(&format!("records cut at {end}"));
         }
     }
 }
 
 #[test]
-fn records_after_the_last_commit_are_cut_off_and_that_is_told() {
-    let place = history(usize::MAX);
-    let mut run = place.open();
-    run.fetch(IDS - 1, Kind::Ok);
+fn uncommitted_records_are_removed_with_a_message() {
+    let state = history(usize::MAX);
+    let mut run = state.open();
+    run.fetch(IDS - 1, CompletionKind::Ok);
     drop(run);
-    let length = place.read("out").len();
-    let run = place.open();
-    assert!(place.read("out").len() < length);
-    assert!(run.state.notes[0].contains("are cut off that were not safe yet"));
+    let length = state.read("out").len();
+    let run = state.open();
+    assert!(state.read("out").len() < length);
+    assert!(run.state.notes[0].contains("bytes not committed when the last run stopped"));
     drop(run);
-    place.check("not committed");
+    state.check("not committed");
 }
 
 #[test]
-fn any_cut_of_any_two_files_is_survived_or_told() {
-    let place = history(5);
-    let snapshot = place.snapshot();
-    let manifest = Manifest::read(&place.path("state")).unwrap().unwrap();
+fn any_cut_of_two_files_is_survived_or_reported() {
+    let state = history(5);
+    let snapshot = state.snapshot();
+    let manifest = StateManifest::read(&state.path("state")).unwrap().unwrap();
     let sealed = manifest.outputs[0].durable as usize;
     let mut refused = 0;
     for round in 0..400_usize {
-        place.restore(&snapshot);
+        state.restore(&snapshot);
         for pick in [round * 7 + 3, round * 13 + 5] {
             let (path, bytes) = &snapshot[pick % snapshot.len()];
             let (mut end, kind) = ((round * 2_654_435_761 + pick) % (bytes.len() + 1), pick % 3);
             if path.ends_with("out") && kind > 0 {
-                // What came before the segment's own way to the disk is not read again.
+                // Records before the segment are not verified.
                 end = end.max(sealed);
             }
             fs::write(path, &tails(bytes, end)[kind]).unwrap();
         }
-        match place.open_for(|_| {}) {
+        match state.open_for(|_| {}) {
             Ok(run) => {
                 drop(run);
-                place.check(&format!("round {round}"));
+                state.check(&format!("round {round}"));
             }
-            Err(stop) => {
-                let told = stop.message.contains("damaged") || stop.message.contains("shorter");
+            Err(error) => {
+                let is_reported =
+                    error.message.contains("damaged") || error.message.contains("shorter");
                 assert!(
-                    told || stop.message.contains("has files"),
+                    is_reported || error.message.contains("has files"),
                     "{}",
-                    stop.message
+                    error.message
                 );
                 refused += 1;
             }
@@ -100,17 +101,17 @@ fn any_cut_of_any_two_files_is_survived_or_told() {
 }
 
 #[test]
-fn a_stop_before_the_manifest_names_a_new_segment_changes_nothing() {
-    let place = history(usize::MAX);
-    let before = place.snapshot();
-    let mut run = place.open();
-    run.state.keeper.seal().unwrap();
+fn a_segment_that_the_manifest_does_not_name_is_ignored() {
+    let state = history(usize::MAX);
+    let before = state.snapshot();
+    let mut run = state.open();
+    run.state.writer.seal_journal().unwrap();
     drop(run);
     for (path, bytes) in &before {
         fs::write(path, bytes).unwrap();
     }
-    let names = || fs::read_dir(place.path("state")).unwrap().count();
+    let names = || fs::read_dir(state.path("state")).unwrap().count();
     let with_strays = names();
-    place.check("not sealed");
+    state.check("not sealed");
     assert_eq!(names(), with_strays - 2);
 }

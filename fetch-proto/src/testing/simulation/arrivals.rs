@@ -1,43 +1,43 @@
-//! When what is to be fetched comes.
+//! Arrival of requests.
 
 use core::iter::Peekable;
 
-use crate::rate::{Gcra, Rate};
-use crate::request::Request;
-use crate::time::Timestamp;
+use crate::fetch::request::FetchRequest;
+use crate::guards::rate::{Rate, RateLimiter};
+use crate::model::time::Timestamp;
 
-/// What is still to come. Without a rate all is there at once.
+/// Requests that have not arrived yet. Without a rate, all have arrived.
 #[derive(Debug)]
-pub(super) struct Arrivals<I: Iterator<Item = Request>> {
-    rate: Option<Gcra>,
+pub(super) struct ArrivalQueue<I: Iterator<Item = FetchRequest>> {
+    rate: Option<RateLimiter>,
     requests: Peekable<I>,
     tag: u64,
 }
 
-impl<I: Iterator<Item = Request>> Arrivals<I> {
+impl<I: Iterator<Item = FetchRequest>> ArrivalQueue<I> {
     pub(super) fn new(rate: Option<Rate>, requests: I) -> Self {
         Self {
-            rate: rate.map(Gcra::new),
+            rate: rate.map(RateLimiter::new),
             requests: requests.peekable(),
             tag: 0,
         }
     }
 
-    /// The next, if it has come by now, tagged with its number.
-    pub(super) fn take(&mut self, now: Timestamp) -> Option<Request> {
+    /// The next request, if it has arrived, tagged with its number.
+    pub(super) fn pop(&mut self, now: Timestamp) -> Option<FetchRequest> {
         if self.next_at(now)? > now {
             return None;
         }
         if let Some(rate) = &mut self.rate {
-            let _ = rate.try_take(now);
+            let _ = rate.try_acquire(now);
         }
         let request = self.requests.next()?;
         let tag = self.tag;
         self.tag += 1;
-        Some(Request { tag, ..request })
+        Some(FetchRequest { tag, ..request })
     }
 
-    /// When the next comes, if there is one.
+    /// When the next request arrives.
     pub(super) fn next_at(&mut self, now: Timestamp) -> Option<Timestamp> {
         self.requests.peek()?;
         Some(

@@ -1,133 +1,135 @@
-//! One host while it is simulated: what becomes of a request that reaches it.
+//! The state of a simulated host, which decides the result of each request.
 
 use alloc::collections::{BinaryHeap, VecDeque};
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 use core::time::Duration;
 
-use super::load::Fate;
-use super::server::{Capacity, Down, Outage, Server};
+use super::host_summary::RequestResult;
+use super::server::{Outage, OutageKind, ServerCapacity, ServerModel};
+use crate::guards::rate::RateLimiter;
+use crate::model::time::Timestamp;
 use crate::random::{between, mix};
-use crate::rate::Gcra;
-use crate::time::Timestamp;
 
-/// The state of a host's servers.
+/// The state of a simulated host.
 #[derive(Clone, Debug)]
-pub(super) struct Host {
-    /// Attempts in flight at it, as the client sees them.
-    pub(super) flying: u32,
+pub(super) struct SimulatedHost {
+    /// Attempts in flight, as the client counts them.
+    pub(super) in_flight: u32,
     outages: Vec<Outage>,
-    pool: Option<Pool>,
-    pub(super) server: Server,
-    throttle: Option<Gcra>,
+    pool: Option<WorkerPool>,
+    pub(super) server: ServerModel,
+    throttle: Option<RateLimiter>,
 }
 
-/// What a request comes to.
+/// The result of a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Reply {
-    pub(super) fate: Fate,
+pub(super) struct HostReply {
+    pub(super) result: RequestResult,
     pub(super) retry_after: Option<Duration>,
-    /// When it comes; `None` if never.
+    /// When the answer arrives; `None` if never.
     pub(super) at: Option<Timestamp>,
 }
 
-impl Host {
-    pub(super) fn new(server: Server, outages: Vec<Outage>) -> Self {
+impl SimulatedHost {
+    pub(super) fn new(server: ServerModel, outages: Vec<Outage>) -> Self {
         Self {
-            flying: 0,
+            in_flight: 0,
             outages,
-            pool: server.capacity.map(Pool::new),
+            pool: server.capacity.map(WorkerPool::new),
             server,
-            throttle: server.throttle.map(Gcra::new),
+            throttle: server.throttle.map(RateLimiter::new),
         }
     }
 
-    /// Takes a request at `now`; all chance is in `draw`.
-    pub(super) fn take(&mut self, now: Timestamp, draw: u64) -> Reply {
+    /// Accepts a request at `now`. `draw` is the random word that decides its result.
+    pub(super) fn accept(&mut self, now: Timestamp, draw: u64) -> HostReply {
         let server = self.server;
-        let rejected = |fate, retry_after| Reply {
-            fate,
+        let rejected = |result, retry_after| HostReply {
+            result,
             retry_after,
             at: Some(now + server.rejection),
         };
         if let Some(outage) = self.outages.iter().find(|outage| outage.is_on(now)) {
-            return match outage.how {
-                Down::Refuse => rejected(Fate::Refused, None),
-                Down::Stall => Reply::never(),
-                Down::Unavailable(wait) => rejected(Fate::Unavailable, wait),
+            return match outage.kind {
+                OutageKind::Refuse => rejected(RequestResult::Refused, None),
+                OutageKind::Stall => HostReply::never(),
+                OutageKind::Unavailable(wait) => rejected(RequestResult::Unavailable, wait),
             };
         }
         let throttle = self.throttle.as_mut();
-        if throttle.is_some_and(|throttle| throttle.try_take(now).is_err()) {
-            return rejected(Fate::Throttled, server.retry_after);
+        if throttle.is_some_and(|throttle| throttle.try_acquire(now).is_err()) {
+            return rejected(RequestResult::Throttled, server.retry_after);
         }
-        let fate = chance(&server, draw);
-        if fate == Fate::Stalled {
-            return Reply::never();
+        let result = random_result(&server, draw);
+        if result == RequestResult::Stalled {
+            return HostReply::never();
         }
         let service = server.latency.draw(mix(draw, 1));
         let at = match &mut self.pool {
             None => Some(now + service),
-            Some(pool) => pool.work(now, service),
+            Some(pool) => pool.schedule(now, service),
         };
         match at {
-            Some(at) => Reply {
-                fate,
-                retry_after: server.retry_after.filter(|_| fate == Fate::Unavailable),
+            Some(at) => HostReply {
+                result,
+                retry_after: server
+                    .retry_after
+                    .filter(|_| result == RequestResult::Unavailable),
                 at: Some(at),
             },
-            None => rejected(Fate::Overloaded, server.retry_after),
+            None => rejected(RequestResult::Overloaded, server.retry_after),
         }
     }
 
-    /// Whether it can be forgotten: a new one in its place would behave alike.
+    /// Whether the host is in its initial state, so that it can be removed.
     pub(super) fn is_idle(&self, now: Timestamp) -> bool {
-        self.flying == 0
+        self.in_flight == 0
             && self.throttle.is_none_or(|throttle| throttle.is_idle(now))
             && self.pool.as_ref().is_none_or(|pool| pool.is_idle(now))
     }
 }
 
-impl Reply {
+impl HostReply {
     const fn never() -> Self {
         Self {
-            fate: Fate::Stalled,
+            result: RequestResult::Stalled,
             retry_after: None,
             at: None,
         }
     }
 }
 
-fn chance(server: &Server, draw: u64) -> Fate {
+fn random_result(server: &ServerModel, draw: u64) -> RequestResult {
     let place = between(draw, 0, 999);
     let mut bound = 0;
-    for (share, fate) in [
-        (server.resets, Fate::Reset),
-        (server.stalls, Fate::Stalled),
-        (server.unavailable, Fate::Unavailable),
-        (server.errors, Fate::Error),
+    for (share, result) in [
+        (server.resets, RequestResult::Reset),
+        (server.stalls, RequestResult::Stalled),
+        (server.unavailable, RequestResult::Unavailable),
+        (server.errors, RequestResult::Error),
     ] {
         bound += u64::from(share);
         if place < bound {
-            return fate;
+            return result;
         }
     }
-    Fate::Ok
+    RequestResult::Ok
 }
 
-/// Workers and those who wait for one. As the order is kept and the work is known when it comes, its
-/// end is known then too.
+/// Workers and their queue. The queue is FIFO and service times are known on arrival, so the end of
+/// each request is known on arrival.
 #[derive(Clone, Debug)]
-struct Pool {
-    capacity: Capacity,
-    /// When each worker that has had work is free.
+struct WorkerPool {
+    capacity: ServerCapacity,
+    /// When each worker that has been busy is free.
     free: BinaryHeap<Reverse<Timestamp>>,
-    /// When each request that waits will be begun, in order.
+    /// When each queued request will start, in order.
     waiting: VecDeque<Timestamp>,
 }
 
-impl Pool {
-    fn new(capacity: Capacity) -> Self {
+impl WorkerPool {
+    fn new(capacity: ServerCapacity) -> Self {
         Self {
             capacity,
             free: BinaryHeap::new(),
@@ -135,8 +137,8 @@ impl Pool {
         }
     }
 
-    /// When the work will be done that comes now; `None` if there is no room to wait.
-    fn work(&mut self, now: Timestamp, service: Duration) -> Option<Timestamp> {
+    /// When a request that arrives now will be complete; `None` if the queue is full.
+    fn schedule(&mut self, now: Timestamp, service: Duration) -> Option<Timestamp> {
         while self.waiting.front().is_some_and(|begin| *begin <= now) {
             self.waiting.pop_front();
         }
@@ -168,70 +170,73 @@ impl Pool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Latency;
+    use crate::testing::LatencyModel;
 
     fn at(ms: u64) -> Timestamp {
         Timestamp::START + Duration::from_millis(ms)
     }
 
-    fn host(server: Server, outages: &[Outage]) -> Host {
-        let latency = Latency::constant(Duration::from_millis(10));
-        Host::new(server.latency(latency), outages.into())
+    fn host(server: ServerModel, outages: &[Outage]) -> SimulatedHost {
+        let latency = LatencyModel::constant(Duration::from_millis(10));
+        SimulatedHost::new(server.latency(latency), outages.into())
     }
 
     #[test]
-    fn work_waits_for_a_worker_and_what_finds_the_queue_full_is_turned_away() {
-        let mut host = host(Server::default().capacity(2, 1), &[]);
-        let mut take = |ms| {
-            let reply = host.take(at(ms), 0);
-            (reply.fate, reply.at)
+    fn requests_wait_for_a_worker_and_a_full_queue_rejects_them() {
+        let mut host = host(ServerModel::default().capacity(2, 1), &[]);
+        let mut accept = |ms| {
+            let reply = host.accept(at(ms), 0);
+            (reply.result, reply.at)
         };
-        assert_eq!(take(0), (Fate::Ok, Some(at(10))));
-        assert_eq!(take(0), (Fate::Ok, Some(at(10))));
-        assert_eq!(take(0), (Fate::Ok, Some(at(20))));
-        assert_eq!(take(0), (Fate::Overloaded, Some(at(1))));
-        // At 10 ms the one that waited is begun; the other worker is free.
-        assert_eq!(take(10), (Fate::Ok, Some(at(20))));
-        assert_eq!(take(11), (Fate::Ok, Some(at(30))));
+        assert_eq!(accept(0), (RequestResult::Ok, Some(at(10))));
+        assert_eq!(accept(0), (RequestResult::Ok, Some(at(10))));
+        assert_eq!(accept(0), (RequestResult::Ok, Some(at(20))));
+        assert_eq!(accept(0), (RequestResult::Overloaded, Some(at(1))));
+        // At 10 ms the queued request starts, and the other worker is free.
+        assert_eq!(accept(10), (RequestResult::Ok, Some(at(20))));
+        assert_eq!(accept(11), (RequestResult::Ok, Some(at(30))));
     }
 
     #[test]
-    fn a_throttle_answers_429_to_what_comes_too_fast() {
-        let server = Server::default().throttle("10/s".parse().unwrap());
+    fn a_throttle_answers_429_above_its_rate() {
+        let server = ServerModel::default().throttle("10/s".parse().unwrap());
         let mut host = host(server.retry_after(Duration::from_secs(1)), &[]);
-        assert_eq!(host.take(at(0), 0).fate, Fate::Ok);
-        let second = host.take(at(50), 0);
-        assert_eq!(second.fate, Fate::Throttled);
+        assert_eq!(host.accept(at(0), 0).result, RequestResult::Ok);
+        let second = host.accept(at(50), 0);
+        assert_eq!(second.result, RequestResult::Throttled);
         assert_eq!(second.retry_after, Some(Duration::from_secs(1)));
-        assert_eq!(host.take(at(100), 0).fate, Fate::Ok);
+        assert_eq!(host.accept(at(100), 0).result, RequestResult::Ok);
     }
 
     #[test]
-    fn an_outage_begins_and_ends_when_it_says() {
-        let down = |how| {
+    fn an_outage_has_its_bounds() {
+        let down = |kind| {
             let (from, until) = (Duration::from_millis(100), Duration::from_millis(200));
-            host(Server::default(), &[Outage { from, until, how }])
+            host(ServerModel::default(), &[Outage { from, until, kind }])
         };
-        let mut refusing = down(Down::Refuse);
-        for (ms, fate) in [
-            (99, Fate::Ok),
-            (100, Fate::Refused),
-            (199, Fate::Refused),
-            (200, Fate::Ok),
+        let mut refusing = down(OutageKind::Refuse);
+        for (ms, result) in [
+            (99, RequestResult::Ok),
+            (100, RequestResult::Refused),
+            (199, RequestResult::Refused),
+            (200, RequestResult::Ok),
         ] {
-            assert_eq!(refusing.take(at(ms), 0).fate, fate, "{ms}");
+            assert_eq!(refusing.accept(at(ms), 0).result, result, "{ms}");
         }
-        assert_eq!(down(Down::Stall).take(at(150), 0).at, None);
+        assert_eq!(down(OutageKind::Stall).accept(at(150), 0).at, None);
         let wait = Some(Duration::from_secs(9));
-        let busy = down(Down::Unavailable(wait)).take(at(150), 0);
-        assert_eq!((busy.fate, busy.retry_after), (Fate::Unavailable, wait));
+        let busy = down(OutageKind::Unavailable(wait)).accept(at(150), 0);
+        assert_eq!(
+            (busy.result, busy.retry_after),
+            (RequestResult::Unavailable, wait)
+        );
     }
 
     #[test]
-    fn a_host_is_idle_when_nothing_is_left_of_what_it_did() {
-        let mut host = host(Server::default().capacity(1, 9), &[]);
+    fn a_host_is_idle_in_its_initial_state() {
+        let mut host = host(ServerModel::default().capacity(1, 9), &[]);
         assert!(host.is_idle(at(0)));
-        let _ = host.take(at(0), 0);
+        let _ = host.accept(at(0), 0);
         assert!(!host.is_idle(at(9)));
         assert!(host.is_idle(at(10)));
     }

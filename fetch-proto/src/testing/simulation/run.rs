@@ -1,73 +1,74 @@
-//! The driver in virtual time: it sleeps exactly until something happens.
+//! The driver of a simulation, in virtual time.
 
 use alloc::collections::BinaryHeap;
 use core::cmp::Reverse;
 use core::time::Duration;
 
-use super::arrivals::Arrivals;
-use super::flights::{Flight, Flights, Stage};
-use super::hosts::Hosts;
-use super::load::Fate;
-use super::series::Series;
-use super::{Simulation, Summary};
-use crate::batch::{BatchStats, Sample};
-use crate::engine::{Engine, Idle, Output};
-use crate::failure::Failure;
-use crate::outcome::Outcome;
+use super::arrivals::ArrivalQueue;
+use super::attempts::{AttemptStage, AttemptTable, SimulatedAttempt};
+use super::host_summary::RequestResult;
+use super::hosts::HostTable;
+use super::series::LoadSeries;
+use super::{Simulation, SimulationSummary};
+use crate::engine::{Engine, EngineOutput, IdleState};
+use crate::fetch::request::FetchRequest;
+use crate::model::attempt::{Attempt, HeadSummary, Input};
+use crate::model::failure::FailureKind;
+use crate::model::outcome::FetchOutcome;
+use crate::model::time::Timestamp;
 use crate::random::mix;
-use crate::request::{Attempt, Head, Input, Request};
-use crate::time::Timestamp;
+use crate::stats::batch::{BatchStats, FetchSample};
 
-/// Answers to attempts that were given up are kept until there are so many more than flights.
-const SLACK: usize = 1024;
+/// Events of aborted attempts are removed when there are this many more events than attempts.
+const MAX_STALE_EVENTS: usize = 1024;
 
-/// When something happens, in which flight, by serial and place.
-type Coming = (Timestamp, u64, u32);
+/// The time of an attempt's next event, with its serial number and index.
+type PendingEvent = (Timestamp, u64, u32);
 
-pub(super) struct Running<'a> {
+pub(super) struct SimulationRun<'a> {
     batch: BatchStats,
-    coming: BinaryHeap<Reverse<Coming>>,
+    pending: BinaryHeap<Reverse<PendingEvent>>,
     digest: u64,
     engine: Engine,
-    flights: Flights,
-    hosts: Hosts,
+    attempts: AttemptTable,
+    hosts: HostTable,
     now: Timestamp,
-    peak_per_host: u32,
-    peak: usize,
+    max_in_flight_per_host: u32,
+    max_in_flight: usize,
     serial: u64,
-    series: Series,
+    series: LoadSeries,
     simulation: &'a Simulation,
     stuck: usize,
 }
 
-impl<'a> Running<'a> {
+impl<'a> SimulationRun<'a> {
     pub(super) fn new(simulation: &'a Simulation) -> Self {
         let now = Timestamp::START;
         Self {
             batch: BatchStats::default(),
-            coming: BinaryHeap::new(),
+            pending: BinaryHeap::new(),
             digest: 0,
             engine: Engine::new(simulation.config.clone(), simulation.seed, now),
-            flights: Flights::default(),
-            hosts: Hosts::new(),
+            attempts: AttemptTable::default(),
+            hosts: HostTable::new(),
             now,
-            peak_per_host: 0,
-            peak: 0,
+            max_in_flight_per_host: 0,
+            max_in_flight: 0,
             serial: 0,
-            series: Series::default(),
+            series: LoadSeries::default(),
             simulation,
             stuck: 0,
         }
     }
 
-    /// Runs it to its end.
+    /// Runs the simulation to its end.
     pub(super) fn run(
         mut self,
-        requests: impl Iterator<Item = Request>,
-        mut each: impl FnMut(&Outcome, Timestamp),
-    ) -> Summary {
+        requests: impl Iterator<Item = FetchRequest>,
+        mut each: impl FnMut(&FetchOutcome, Timestamp),
+    ) -> SimulationSummary {
         let end = self.simulation.deadline.map(Timestamp::from_start);
-        let mut arrivals = Arrivals::new(self.simulation.arrivals, requests);
+        let mut arrivals = ArrivalQueue::new(self.simulation.arrivals, requests);
         let mut closed = false;
         loop {
             if !closed && end.is_some_and(|end| self.now >= end) {
@@ -77,7 +78,7 @@ impl<'a> Running<'a> {
             let mut idle = self.drain(&mut each);
             let room = idle.room;
             while idle.room > 0
-                && let Some(request) = arrivals.take(self.now)
+                && let Some(request) = arrivals.pop(self.now)
             {
                 let submitted = self.engine.submit(request, self.now);
                 assert!(submitted.is_ok(), "room was reported");
@@ -95,37 +96,39 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Obeys the engine until it is idle.
-    fn drain(&mut self, each: &mut impl FnMut(&Outcome, Timestamp)) -> Idle {
+    /// Executes the engine's outputs until it is idle.
+    fn drain(&mut self, each: &mut impl FnMut(&FetchOutcome, Timestamp)) -> IdleState {
         loop {
             let output = self.engine.poll(self.now);
             let (kind, id) = match &output {
-                Output::Abort(id) => (1, u64::from(id.number)),
-                Output::Accept(id) => (2, u64::from(id.number)),
-                Output::Discard(id) => (3, u64::from(id.number)),
-                Output::Done(_, outcome) => (4, outcome.tag),
-                Output::Start(attempt) => (5, u64::from(attempt.id.number)),
-                Output::Event(..) | Output::Idle(_) | Output::Leave { .. } => (0, 0),
+                EngineOutput::Abort(id) => (1, u64::from(id.number)),
+                EngineOutput::Accept(id) => (2, u64::from(id.number)),
+                EngineOutput::Discard(id) => (3, u64::from(id.number)),
+                EngineOutput::Done(_, outcome) => (4, outcome.tag),
+                EngineOutput::Start(attempt) => (5, u64::from(attempt.id.number)),
+                EngineOutput::Event(..) | EngineOutput::Idle(_) | EngineOutput::Transfer { .. } => {
+                    (0, 0)
+                }
             };
             if kind > 0 {
                 self.digest = mix(self.digest ^ kind, mix(self.now.as_nanos(), id));
             }
             match output {
-                Output::Abort(id) => {
-                    if let Some(place) = self.flights.find(id) {
-                        self.land(place, true);
+                EngineOutput::Abort(id) => {
+                    if let Some(index) = self.attempts.find(id) {
+                        self.finish_attempt(index, true);
                     }
                 }
-                Output::Done(_, outcome) => {
-                    self.done(&outcome);
+                EngineOutput::Done(_, outcome) => {
+                    self.finish_fetch(&outcome);
                     each(&outcome, self.now);
                 }
-                Output::Idle(idle) => return idle,
-                Output::Start(attempt) => self.start(&attempt),
-                Output::Accept(_)
-                | Output::Discard(_)
-                | Output::Event(..)
-                | Output::Leave { .. } => {}
+                EngineOutput::Idle(idle) => return idle,
+                EngineOutput::Start(attempt) => self.start(&attempt),
+                EngineOutput::Accept(_)
+                | EngineOutput::Discard(_)
+                | EngineOutput::Event(..)
+                | EngineOutput::Transfer { .. } => {}
             }
         }
     }
@@ -138,144 +141,154 @@ impl<'a> Running<'a> {
             return;
         };
         self.serial += 1;
-        let reply = host.take(now, mix(self.simulation.seed, self.serial));
-        host.flying += 1;
-        summary.received(reply.fate, host.flying, now);
-        self.peak_per_host = self.peak_per_host.max(host.flying);
-        self.series.at(now).requests += 1;
-        self.series.rise();
-        let place = self.flights.insert(Flight {
+        let reply = host.accept(now, mix(self.simulation.seed, self.serial));
+        host.in_flight += 1;
+        summary.record_request(reply.result, host.in_flight, now);
+        self.max_in_flight_per_host = self.max_in_flight_per_host.max(host.in_flight);
+        self.series.point_mut(now).requests += 1;
+        self.series.attempt_started();
+        let attempt_index = self.attempts.insert(SimulatedAttempt {
             body: (host.server.body, host.server.bandwidth),
             host: index,
             id: attempt.id,
             serial: self.serial,
-            stage: Stage::Head(reply.fate, reply.retry_after),
+            stage: AttemptStage::Head(reply.result, reply.retry_after),
         });
-        self.peak = self.peak.max(self.flights.len());
+        self.max_in_flight = self.max_in_flight.max(self.attempts.len());
         if let Some(at) = reply.at {
-            self.coming.push(Reverse((at, self.serial, place)));
+            self.pending.push(Reverse((at, self.serial, attempt_index)));
         }
     }
 
-    fn done(&mut self, outcome: &Outcome) {
+    fn finish_fetch(&mut self, outcome: &FetchOutcome) {
         let name = outcome.url.host_str().unwrap_or_default();
         let index = self.hosts.intern(name, self.simulation, self.now);
         if let Some((_, summary)) = self.hosts.get_mut(index) {
-            summary.ended(outcome, self.now);
+            summary.record_outcome(outcome, self.now);
         }
-        let sample = Sample::from(outcome);
+        let sample = FetchSample::from(outcome);
         self.batch.record(&sample);
-        let point = self.series.at(self.now);
+        let point = self.series.point_mut(self.now);
         let ok = outcome.status().is_some_and(|status| status < 400);
         *if ok { &mut point.ok } else { &mut point.failed } += 1;
     }
 
-    /// The flight is over: its answer is complete, or the client gave up.
-    fn land(&mut self, place: u32, abandoned: bool) {
-        let Some(flight) = self.flights.remove(place) else {
+    /// Removes an attempt that is complete or aborted.
+    fn finish_attempt(&mut self, index: u32, abandoned: bool) {
+        let Some(attempt) = self.attempts.remove(index) else {
             return;
         };
-        if let Some((host, summary)) = self.hosts.get_mut(flight.host) {
-            host.flying -= 1;
-            summary.landed(abandoned, self.now);
+        if let Some((host, summary)) = self.hosts.get_mut(attempt.host) {
+            host.in_flight -= 1;
+            summary.record_attempt_end(abandoned, self.now);
         }
-        self.series.fall(self.now);
-        if abandoned && self.coming.len() > 2 * self.flights.len() + SLACK {
-            let flights = &self.flights;
-            self.coming
-                .retain(|Reverse((_, serial, place))| flights.get(*place, *serial).is_some());
+        self.series.attempt_ended(self.now);
+        if abandoned && self.pending.len() > 2 * self.attempts.len() + MAX_STALE_EVENTS {
+            let attempts = &self.attempts;
+            self.pending
+                .retain(|Reverse((_, serial, index))| attempts.get(*index, *serial).is_some());
         }
     }
 
-    /// Sleeps until something happens, and hands over what comes. Whether all was ended because
-    /// nothing ever would.
-    fn advance(&mut self, idle: Idle, limit: Option<Timestamp>) -> bool {
-        let answer = self.coming.peek().map(|Reverse((at, ..))| *at);
+    /// Advances the clock to the next event, and delivers what is due. Returns true if the engine
+    /// was closed because no event would ever happen.
+    fn advance(&mut self, idle: IdleState, limit: Option<Timestamp>) -> bool {
+        let answer = self.pending.peek().map(|Reverse((at, ..))| *at);
         let wake = idle.wake.map(|wake| wake.at);
         let Some(next) = answer.into_iter().chain(wake).chain(limit).min() else {
             assert!(
-                self.flights.len() > 0,
-                "fetches are live, but nothing will happen"
+                self.attempts.len() > 0,
+                "lost wake-up: unfinished fetches, but no event to come"
             );
             self.stuck = idle.live;
             self.engine.close(self.now);
             return true;
         };
         self.now = self.now.max(next);
-        while let Some(Reverse((at, serial, place))) = self.coming.peek().copied() {
+        while let Some(Reverse((at, serial, index))) = self.pending.peek().copied() {
             if at > self.now {
                 break;
             }
-            self.coming.pop();
-            if let Some(flight) = self.flights.get(place, serial) {
-                self.deliver(place, flight);
-            } // else it was given up meanwhile
+            self.pending.pop();
+            if let Some(attempt) = self.attempts.get(index, serial) {
+                self.deliver(index, attempt);
+            } // else it was aborted
         }
         false
     }
 
-    fn deliver(&mut self, place: u32, flight: Flight) {
-        match flight.stage {
-            Stage::Head(fate, retry_after) => match fate.status() {
+    fn deliver(&mut self, index: u32, attempt: SimulatedAttempt) {
+        match attempt.stage {
+            AttemptStage::Head(result, retry_after) => match result.status() {
                 Some(status) => {
-                    let head = Head {
-                        retry_after,
-                        ..Head::status(status)
+                    let head = HeadSummary::status(status).retry_after(retry_after);
+                    self.engine.handle(attempt.id, Input::Head(head), self.now);
+                    let (bytes, _) = attempt.body;
+                    let bytes = if result == RequestResult::Ok {
+                        bytes
+                    } else {
+                        0
                     };
-                    self.engine.handle(flight.id, Input::Head(head), self.now);
-                    let (bytes, _) = flight.body;
-                    self.body(place, flight, if fate == Fate::Ok { bytes } else { 0 });
+                    self.send_body(index, attempt, bytes);
                 }
-                None if fate == Fate::Refused => self.end(place, flight, Err(Failure::Connect)),
-                None => self.end(place, flight, Err(Failure::Io)),
+                None if result == RequestResult::Refused => {
+                    self.end_attempt(index, attempt, Err(FailureKind::Connect));
+                }
+                None => self.end_attempt(index, attempt, Err(FailureKind::Io)),
             },
-            Stage::Body { piece, left } => {
-                let input = Input::Body { bytes: piece };
-                self.engine.handle(flight.id, input, self.now);
-                self.body(place, flight, left);
+            AttemptStage::Body { chunk, left } => {
+                let input = Input::Body { bytes: chunk };
+                self.engine.handle(attempt.id, input, self.now);
+                self.send_body(index, attempt, left);
             }
         }
     }
 
-    /// Lets the next piece of the body come, a second's worth at the most.
-    fn body(&mut self, place: u32, flight: Flight, left: u64) {
-        let bandwidth = flight.body.1.filter(|per_second| *per_second > 0);
+    /// Schedules the next chunk of the body: at most the bytes of one second.
+    fn send_body(&mut self, index: u32, attempt: SimulatedAttempt, left: u64) {
+        let bandwidth = attempt.body.1.filter(|per_second| *per_second > 0);
         match bandwidth.filter(|_| left > 0) {
             Some(per_second) => {
-                let piece = left.min(per_second);
-                let nanos = u128::from(piece) * 1_000_000_000 / u128::from(per_second);
+                let chunk = left.min(per_second);
+                let nanos = u128::from(chunk) * 1_000_000_000 / u128::from(per_second);
                 let at = self.now + Duration::from_nanos(nanos as u64);
-                let left = left - piece;
-                self.flights.set(place, Stage::Body { piece, left });
-                self.coming.push(Reverse((at, flight.serial, place)));
+                let left = left - chunk;
+                self.attempts
+                    .set_stage(index, AttemptStage::Body { chunk, left });
+                self.pending.push(Reverse((at, attempt.serial, index)));
             }
             None => {
                 if left > 0 {
                     let input = Input::Body { bytes: left };
-                    self.engine.handle(flight.id, input, self.now);
+                    self.engine.handle(attempt.id, input, self.now);
                 }
-                self.end(place, flight, Ok(()));
+                self.end_attempt(index, attempt, Ok(()));
             }
         }
     }
 
-    fn end(&mut self, place: u32, flight: Flight, result: Result<(), Failure>) {
-        self.land(place, false);
-        self.engine.handle(flight.id, Input::End(result), self.now);
+    fn end_attempt(
+        &mut self,
+        index: u32,
+        attempt: SimulatedAttempt,
+        result: Result<(), FailureKind>,
+    ) {
+        self.finish_attempt(index, false);
+        self.engine.handle(attempt.id, Input::End(result), self.now);
     }
 
-    fn summary(mut self) -> Summary {
+    fn summary(mut self) -> SimulationSummary {
         let took = self.now.since_start();
-        self.series.stretch(took);
+        self.series.extend_to(took);
         let mut hosts = self.hosts.into_summaries();
-        hosts.iter_mut().for_each(|host| host.finish(took));
-        Summary {
+        hosts.iter_mut().for_each(|host| host.extend_to(took));
+        SimulationSummary {
             batch: self.batch,
             digest: self.digest,
             engine: self.engine.stats(),
             hosts,
-            max_flying: self.peak,
-            max_flying_per_host: self.peak_per_host as usize,
+            max_in_flight: self.max_in_flight,
+            max_in_flight_per_host: self.max_in_flight_per_host as usize,
             series: self.series,
             stuck: self.stuck,
             took,

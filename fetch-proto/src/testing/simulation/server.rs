@@ -1,32 +1,32 @@
-//! What a modelled server is like.
+//! The configuration of a modelled server.
 
 use core::num::NonZeroU32;
 use core::time::Duration;
 
-use super::latency::Latency;
-use crate::rate::Rate;
-use crate::time::Timestamp;
+use super::latency::LatencyModel;
+use crate::guards::rate::Rate;
+use crate::model::time::Timestamp;
 
-/// How the servers of one host behave. Every choice is drawn from the simulation's seed.
+/// The behaviour of a host. All random draws depend on the simulation's seed.
 ///
-/// A request meets, in this order: an [`Outage`], the throttle, chance (resets, stalls, 503, 500),
-/// the queue for a worker, the latency, and the body.
+/// A request passes, in this order: an [`Outage`], the throttle, random results (resets, stalls,
+/// 503, 500), the queue for a worker, the latency, and the body.
 ///
 /// ```
 /// use core::time::Duration;
-/// use fetch_proto::testing::Server;
+/// use fetch_proto::testing::ServerModel;
 ///
-/// let flaky = Server::default().unavailable(50).resets(10).latency(
+/// let flaky = ServerModel::default().unavailable(50).resets(10).latency(
 ///     Duration::from_millis(20)..=Duration::from_millis(80),
 /// );
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Server {
+pub struct ServerModel {
     pub(super) bandwidth: Option<u64>,
     pub(super) body: u64,
-    pub(super) capacity: Option<Capacity>,
+    pub(super) capacity: Option<ServerCapacity>,
     pub(super) errors: u16,
-    pub(super) latency: Latency,
+    pub(super) latency: LatencyModel,
     pub(super) rejection: Duration,
     pub(super) resets: u16,
     pub(super) retry_after: Option<Duration>,
@@ -35,20 +35,20 @@ pub struct Server {
     pub(super) unavailable: u16,
 }
 
-/// How much a server can do at once.
+/// The number of workers and the length of their queue.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Capacity {
+pub(super) struct ServerCapacity {
     pub(super) workers: NonZeroU32,
     pub(super) queue: u32,
 }
 
-impl Server {
-    /// Sets the size of every good answer's body, in bytes, and how many come in a second; `None`
-    /// brings all at once. Default 0 bytes.
+impl ServerModel {
+    /// Sets the size of successful responses' bodies in bytes, and the bytes per second; `None` is
+    /// unlimited. Default 0 bytes.
     ///
     /// ```
-    /// # use fetch_proto::testing::Server;
-    /// let downloads = Server::default().body(10 << 20, Some(1 << 20));
+    /// # use fetch_proto::testing::ServerModel;
+    /// let downloads = ServerModel::default().body(10 << 20, Some(1 << 20));
     /// ```
     #[must_use]
     pub fn body(mut self, bytes: u64, per_second: Option<u64>) -> Self {
@@ -57,32 +57,32 @@ impl Server {
         self
     }
 
-    /// Lets the server work on no more than `workers` requests at once, each for its latency. As many
-    /// as `queue` wait for a worker in their order, and what comes when that is full is answered 503
-    /// at once. Default: no limit. 0 workers count as 1.
+    /// Limits the server to `workers` concurrent requests, each for its latency. At most `queue`
+    /// more wait in FIFO order; further ones are answered 503. Default: unlimited. 0 workers count
+    /// as 1.
     ///
-    /// The server does not notice when a client gives up: it does that work too, for nobody, as
-    /// most servers do. That is how retries keep an overload going that would have ended.
+    /// Like most servers, it completes requests that the client has aborted. This is how retries
+    /// sustain an overload that would otherwise end.
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use fetch_proto::testing::{Latency, Server};
+    /// # use fetch_proto::testing::{LatencyModel, ServerModel};
     /// // 4 / 20 ms: 200 requests per second, and no more.
     /// let small =
-    ///     Server::default().latency(Latency::constant(Duration::from_millis(20))).capacity(4, 100);
+    ///     ServerModel::default().latency(LatencyModel::constant(Duration::from_millis(20))).capacity(4, 100);
     /// ```
     #[must_use]
     pub fn capacity(mut self, workers: u32, queue: u32) -> Self {
         let workers = NonZeroU32::new(workers).unwrap_or(NonZeroU32::MIN);
-        self.capacity = Some(Capacity { workers, queue });
+        self.capacity = Some(ServerCapacity { workers, queue });
         self
     }
 
-    /// Sets how many of 1,000 attempts are answered 500. Default 0.
+    /// Sets how many of 1,000 requests are answered 500. Default 0.
     ///
     /// ```
-    /// # use fetch_proto::testing::Server;
-    /// let server = Server::default().errors(5);
+    /// # use fetch_proto::testing::ServerModel;
+    /// let server = ServerModel::default().errors(5);
     /// ```
     #[must_use]
     pub fn errors(mut self, per_mille: u16) -> Self {
@@ -90,27 +90,27 @@ impl Server {
         self
     }
 
-    /// Sets how long an answer takes. Default 10 to 100 ms, evenly.
+    /// Sets the latency of answers. Default: uniform from 10 to 100 ms.
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use fetch_proto::testing::{Latency, Server};
-    /// let quick = Server::default().latency(Duration::ZERO..=Duration::from_millis(1));
-    /// let tailed = Server::default().latency(Latency::exponential(Duration::from_millis(30)));
+    /// # use fetch_proto::testing::{LatencyModel, ServerModel};
+    /// let quick = ServerModel::default().latency(Duration::ZERO..=Duration::from_millis(1));
+    /// let tailed = ServerModel::default().latency(LatencyModel::exponential(Duration::from_millis(30)));
     /// ```
     #[must_use]
-    pub fn latency(mut self, latency: impl Into<Latency>) -> Self {
+    pub fn latency(mut self, latency: impl Into<LatencyModel>) -> Self {
         self.latency = latency.into();
         self
     }
 
-    /// Sets how long an answer takes that costs the server no work: a refused connection, a 429, a
-    /// 503 because its queue is full or by an outage. Default 1 ms.
+    /// Sets the latency of answers without work: a refused connection, a 429, a 503 by a full queue
+    /// or an outage. Default 1 ms.
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use fetch_proto::testing::Server;
-    /// let far_away = Server::default().rejection(Duration::from_millis(80));
+    /// # use fetch_proto::testing::ServerModel;
+    /// let far_away = ServerModel::default().rejection(Duration::from_millis(80));
     /// ```
     #[must_use]
     pub fn rejection(mut self, time: Duration) -> Self {
@@ -118,11 +118,11 @@ impl Server {
         self
     }
 
-    /// Sets how many of 1,000 attempts end in a reset connection. Default 0.
+    /// Sets how many of 1,000 requests end in a connection reset. Default 0.
     ///
     /// ```
-    /// # use fetch_proto::testing::Server;
-    /// let server = Server::default().resets(20);
+    /// # use fetch_proto::testing::ServerModel;
+    /// let server = ServerModel::default().resets(20);
     /// ```
     #[must_use]
     pub fn resets(mut self, per_mille: u16) -> Self {
@@ -130,11 +130,11 @@ impl Server {
         self
     }
 
-    /// Sets a `Retry-After` for every 503 and 429. Default none.
+    /// Sets the `Retry-After` of every 503 and 429. Default none.
     ///
     /// ```
-    /// # use fetch_proto::testing::Server;
-    /// let server = Server::default().unavailable(20).retry_after(core::time::Duration::from_secs(5));
+    /// # use fetch_proto::testing::ServerModel;
+    /// let server = ServerModel::default().unavailable(20).retry_after(core::time::Duration::from_secs(5));
     /// ```
     #[must_use]
     pub fn retry_after(mut self, wait: Duration) -> Self {
@@ -142,11 +142,11 @@ impl Server {
         self
     }
 
-    /// Sets how many of 1,000 attempts are never answered. Default 0.
+    /// Sets how many of 1,000 requests are never answered. Default 0.
     ///
     /// ```
-    /// # use fetch_proto::testing::Server;
-    /// let server = Server::default().stalls(20);
+    /// # use fetch_proto::testing::ServerModel;
+    /// let server = ServerModel::default().stalls(20);
     /// ```
     #[must_use]
     pub fn stalls(mut self, per_mille: u16) -> Self {
@@ -154,13 +154,13 @@ impl Server {
         self
     }
 
-    /// Answers 429 to what comes faster than this rate. Default: no limit. A text such as `"50/s"`
-    /// makes a rate without bursts; [`Rate::per_second`] one that forgives a burst of a second.
+    /// Sets the rate above which requests are answered 429. Default: unlimited. A text such as
+    /// `"50/s"` is a rate without bursts; [`Rate::per_second`] allows a burst of one second.
     ///
     /// ```
     /// # use core::num::NonZeroU32;
-    /// # use fetch_proto::{Rate, testing::Server};
-    /// let limited = Server::default().throttle(Rate::per_second(NonZeroU32::new(100).unwrap()));
+    /// # use fetch_proto::{Rate, testing::ServerModel};
+    /// let limited = ServerModel::default().throttle(Rate::per_second(NonZeroU32::new(100).unwrap()));
     /// ```
     #[must_use]
     pub fn throttle(mut self, rate: Rate) -> Self {
@@ -168,11 +168,11 @@ impl Server {
         self
     }
 
-    /// Sets how many of 1,000 attempts are answered 503. Default 0.
+    /// Sets how many of 1,000 requests are answered 503. Default 0.
     ///
     /// ```
-    /// # use fetch_proto::testing::Server;
-    /// let server = Server::default().unavailable(1000);
+    /// # use fetch_proto::testing::ServerModel;
+    /// let server = ServerModel::default().unavailable(1000);
     /// ```
     #[must_use]
     pub fn unavailable(mut self, per_mille: u16) -> Self {
@@ -181,14 +181,14 @@ impl Server {
     }
 }
 
-impl Default for Server {
+impl Default for ServerModel {
     fn default() -> Self {
         Self {
             bandwidth: None,
             body: 0,
             capacity: None,
             errors: 0,
-            latency: Latency::default(),
+            latency: LatencyModel::default(),
             rejection: Duration::from_millis(1),
             resets: 0,
             retry_after: None,
@@ -199,17 +199,24 @@ impl Default for Server {
     }
 }
 
-/// A time in which a host answers no request as it should, counted from the start of the run: from
-/// `from`, until `until`, which is not in it any more. See
-/// [`Simulation::outage`](super::Simulation::outage).
+/// An outage of a host: from `from` (inclusive) to `until` (exclusive), since the start of the run.
+/// See [`Simulation::outage`](super::Simulation::outage).
+///
+/// ```
+/// use core::time::Duration;
+/// use fetch_proto::testing::{Outage, OutageKind};
+///
+/// let minute = Duration::from_secs(60);
+/// let outage = Outage { from: minute, until: 2 * minute, kind: OutageKind::Unavailable(None) };
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Outage {
-    /// When it begins.
+    /// The start.
     pub from: Duration,
-    /// When it is over.
+    /// The end.
     pub until: Duration,
-    /// What requests come to meanwhile.
-    pub how: Down,
+    /// The result of requests during the outage.
+    pub kind: OutageKind,
 }
 
 impl Outage {
@@ -218,13 +225,23 @@ impl Outage {
     }
 }
 
-/// What requests come to in an [`Outage`].
+/// The result of requests in an [`Outage`].
+///
+/// ```
+/// # use core::time::Duration;
+/// # use fetch_proto::{EngineConfig, testing::{Outage, OutageKind, RequestResult, Simulation}};
+/// let outage = Outage { from: Duration::ZERO, until: Duration::from_secs(2), kind: OutageKind::Refuse };
+/// let mut simulation = Simulation::new(EngineConfig::default(), 7).outage("a.test", outage);
+/// let summary = simulation.run(["http://a.test/"]);
+/// assert!(summary.hosts[0].result_count(RequestResult::Refused) > 0);
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Down {
+#[non_exhaustive]
+pub enum OutageKind {
     /// Connections are refused.
     Refuse,
-    /// Nothing is answered.
+    /// Requests are never answered.
     Stall,
-    /// Everything is answered 503, with this `Retry-After`.
+    /// Requests are answered 503, with this `Retry-After`.
     Unavailable(Option<Duration>),
 }

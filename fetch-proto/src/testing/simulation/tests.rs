@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::*;
 use crate::policy::{Backoff, Policy, Timeouts};
-use crate::rules::Rules;
+use crate::rules::PolicyRules;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -16,50 +16,49 @@ fn urls(count: usize) -> Vec<String> {
     (0..count).map(|n| format!("http://a.test/{n}")).collect()
 }
 
-/// A hundred requests per second with one client, a thousand with ten.
-fn small(queue: u32) -> Server {
-    Server::default()
-        .latency(Latency::constant(ms(10)))
+fn small(queue: u32) -> ServerModel {
+    ServerModel::default()
+        .latency(LatencyModel::constant(ms(10)))
         .capacity(2, queue)
 }
 
-fn with(config: Config, server: Server) -> Simulation {
+fn with(config: EngineConfig, server: ServerModel) -> Simulation {
     Simulation::new(config, 7).everywhere(server)
 }
 
 #[test]
 fn capacity_makes_latency_grow_with_load() {
     let p50 = |concurrency| {
-        let config = Config::default().concurrency(concurrency);
+        let config = EngineConfig::default().concurrency(concurrency);
         let summary = with(config, small(1000)).run(urls(1000));
         summary.hosts[0].fetches.total().percentile(5_000)
     };
-    // Two workers serve two at once in 10 ms, and forty in turn.
+    // Two workers serve 2 concurrent requests in 10 ms each, and 40 in 20 rounds.
     assert_eq!(p50(2), Some(ms(10)));
     assert_eq!(p50(40), Some(ms(200)));
 }
 
 #[test]
-fn no_concurrency_makes_a_server_faster_than_its_workers() {
+fn throughput_is_bounded_by_the_workers() {
     let took = |concurrency| {
-        let config = Config::default().concurrency(concurrency);
+        let config = EngineConfig::default().concurrency(concurrency);
         with(config, small(1000)).run(urls(1000)).took
     };
     assert_eq!((took(2), took(100)), (ms(5_000), ms(5_000)));
 }
 
 #[test]
-fn overload_answers_503_and_retries_multiply_the_load() {
-    let config = Config::default().concurrency(50);
+fn overload_is_answered_503_and_retries_multiply_the_load() {
+    let config = EngineConfig::default().concurrency(50);
     let summary = with(config, small(10)).run(urls(1000));
     let host = &summary.hosts[0];
-    assert!(host.fates(Fate::Overloaded) > 0);
+    assert!(host.result_count(RequestResult::Overloaded) > 0);
     assert!(host.amplification() > 1_500, "{}", host.amplification());
     assert_eq!(host.requests, summary.engine.attempts);
 }
 
 #[test]
-fn a_server_works_on_for_clients_that_have_given_up() {
+fn a_server_completes_aborted_requests() {
     let timeouts = Timeouts {
         attempt: Some(ms(100)),
         ..Timeouts::DEFAULT
@@ -67,35 +66,38 @@ fn a_server_works_on_for_clients_that_have_given_up() {
     let backoff = Backoff::default().base(ms(10)).cap(ms(10));
     let run = |attempts| {
         let policy = Policy::default().attempts(attempts).timeouts(timeouts);
-        let rules = Rules::only(policy.backoff(backoff));
-        let config = Config::default().concurrency(200).rules(rules);
+        let rules = PolicyRules::from_policy(policy.backoff(backoff));
+        let config = EngineConfig::default().concurrency(200).rules(rules);
         with(config, small(1000)).run(urls(2000))
     };
     let (once, often) = (run(1), run(5));
-    let abandoned = |summary: &Summary| summary.hosts[0].abandoned;
+    let abandoned = |summary: &SimulationSummary| summary.hosts[0].abandoned;
     assert!(abandoned(&once) > 0);
     assert!(abandoned(&often) > abandoned(&once));
-    // The storm: more requests, later, for hardly more answers.
+    // A retry storm: more requests, but hardly more successes.
     assert!(often.hosts[0].requests > 2 * once.hosts[0].requests);
 }
 
 #[test]
-fn an_outage_ends_and_the_fetches_that_waited_succeed() {
+fn fetches_succeed_after_an_outage() {
     let down = Outage {
         from: SECOND,
         until: SECOND * 3,
-        how: Down::Refuse,
+        kind: OutageKind::Refuse,
     };
     let policy = Policy::default().attempts(5);
-    let config = Config::default()
+    let config = EngineConfig::default()
         .concurrency(4)
         .host_rate("100/s".parse().unwrap())
-        .rules(Rules::only(policy));
-    let mut simulation = with(config, Server::default().latency(Latency::constant(ms(5))));
+        .rules(PolicyRules::from_policy(policy));
+    let mut simulation = with(
+        config,
+        ServerModel::default().latency(LatencyModel::constant(ms(5))),
+    );
     simulation = simulation.outage("a.test", down);
     let summary = simulation.run(urls(1000));
     assert_eq!(summary.batch.succeeded(), 1000);
-    assert!(summary.hosts[0].fates(Fate::Refused) > 0);
+    assert!(summary.hosts[0].result_count(RequestResult::Refused) > 0);
     let width = summary.series.width();
     let ok_in =
         |at: Duration| summary.series.points()[(at.as_nanos() / width.as_nanos()) as usize].ok;
@@ -103,48 +105,49 @@ fn an_outage_ends_and_the_fetches_that_waited_succeed() {
 }
 
 #[test]
-fn an_outage_everywhere_meets_every_host() {
+fn an_outage_everywhere_applies_to_every_host() {
     let down = Outage {
         from: Duration::ZERO,
         until: SECOND * 60,
-        how: Down::Unavailable(None),
+        kind: OutageKind::Unavailable(None),
     };
-    let mut simulation = with(Config::default(), Server::default()).outage_everywhere(down);
+    let mut simulation =
+        with(EngineConfig::default(), ServerModel::default()).outage_everywhere(down);
     let summary = simulation.run(["http://a.test/", "http://b.test/"]);
     assert_eq!(summary.batch.http_errors(), 2);
 }
 
 #[test]
-fn a_throttle_slows_a_polite_client_to_its_rate() {
+fn a_client_that_obeys_retry_after_slows_to_the_rate_of_a_throttle() {
     let rate = Rate::per_second(core::num::NonZeroU32::new(50).unwrap());
-    let server = Server::default().throttle(rate).retry_after(SECOND);
-    let summary = with(Config::default(), server).run(urls(500));
+    let server = ServerModel::default().throttle(rate).retry_after(SECOND);
+    let summary = with(EngineConfig::default(), server).run(urls(500));
     let host = &summary.hosts[0];
-    assert!(host.fates(Fate::Throttled) > 0);
-    assert!(host.fates(Fate::Ok) <= 50 + 50 * (summary.took.as_secs() + 1));
+    assert!(host.result_count(RequestResult::Throttled) > 0);
+    assert!(host.result_count(RequestResult::Ok) <= 50 + 50 * (summary.took.as_secs() + 1));
     assert!(summary.took >= SECOND * 8);
 }
 
 #[test]
-fn urls_that_come_by_themselves_do_not_wait_for_those_before() {
+fn arrivals_do_not_wait_for_earlier_fetches() {
     let run = |deadline| {
-        let server = Server::default().latency(Latency::constant(SECOND * 3));
-        let simulation = with(Config::default(), server).arrivals("2/s".parse().unwrap());
+        let server = ServerModel::default().latency(LatencyModel::constant(SECOND * 3));
+        let simulation = with(EngineConfig::default(), server).arrivals("2/s".parse().unwrap());
         simulation.deadline(deadline).run(urls(20))
     };
     let all = run(SECOND * 60);
-    assert_eq!((all.batch.succeeded(), all.max_flying), (20, 6));
+    assert_eq!((all.batch.succeeded(), all.max_in_flight), (20, 6));
     assert_eq!(all.took, ms(19 * 500 + 3_000));
     let cut = run(ms(4_900));
     assert_eq!((cut.batch.succeeded(), cut.batch.cancelled()), (4, 6));
 }
 
 #[test]
-fn a_body_takes_as_long_as_its_bandwidth_says() {
-    let server = Server::default()
-        .latency(Latency::constant(ms(100)))
+fn the_time_of_a_body_follows_from_its_bandwidth() {
+    let server = ServerModel::default()
+        .latency(LatencyModel::constant(ms(100)))
         .body(2_500_000, Some(1_000_000));
-    let summary = with(Config::default(), server).run(urls(1));
+    let summary = with(EngineConfig::default(), server).run(urls(1));
     assert_eq!(
         (summary.took, summary.batch.bytes()),
         (ms(2_600), 2_500_000)
@@ -152,9 +155,9 @@ fn a_body_takes_as_long_as_its_bandwidth_says() {
 }
 
 #[test]
-fn each_host_has_its_own_model_and_its_own_line() {
-    let mut simulation = with(Config::default(), Server::default())
-        .host("down.test", Server::default().unavailable(1000));
+fn each_host_has_a_separate_model_and_summary() {
+    let mut simulation = with(EngineConfig::default(), ServerModel::default())
+        .host("down.test", ServerModel::default().unavailable(1000));
     let list = ["http://down.test/", "http://up.test/", "http://up.test/2"];
     let summary = simulation.run(list);
     let seen: Vec<_> = summary
@@ -166,9 +169,9 @@ fn each_host_has_its_own_model_and_its_own_line() {
 }
 
 #[test]
-fn hosts_without_number_share_a_summary_and_nothing_is_lost() {
+fn surplus_hosts_share_a_summary() {
     let urls = (0..5000).map(|n| format!("http://h{n}.test/"));
-    let summary = with(Config::default(), small(9)).run(urls);
+    let summary = with(EngineConfig::default(), small(9)).run(urls);
     assert_eq!(summary.hosts.len(), 257);
     assert_eq!(&*summary.hosts[256].name, HostSummary::OTHERS);
     let sum: u64 = summary.hosts.iter().map(|host| host.requests).sum();
@@ -176,31 +179,31 @@ fn hosts_without_number_share_a_summary_and_nothing_is_lost() {
 }
 
 #[test]
-fn a_fetch_that_would_wait_for_ever_is_told_of() {
-    let rules = Rules::only(Policy::default().timeouts(Timeouts::NONE));
-    let config = Config::default().rules(rules);
-    let summary = with(config, Server::default().stalls(1000)).run(urls(3));
+fn a_fetch_that_would_wait_forever_is_reported() {
+    let rules = PolicyRules::from_policy(Policy::default().timeouts(Timeouts::NONE));
+    let config = EngineConfig::default().rules(rules);
+    let summary = with(config, ServerModel::default().stalls(1000)).run(urls(3));
     assert_eq!((summary.stuck, summary.batch.cancelled()), (3, 3));
 }
 
 #[test]
-fn the_deadline_cancels_what_is_left() {
-    let config = Config::default().concurrency(1).window(10);
-    let server = Server::default().latency(Latency::constant(ms(300)));
+fn the_deadline_cancels_the_rest() {
+    let config = EngineConfig::default().concurrency(1).window(10);
+    let server = ServerModel::default().latency(LatencyModel::constant(ms(300)));
     let summary = with(config, server).deadline(SECOND).run(urls(100));
     assert_eq!(summary.batch.succeeded(), 3);
     assert_eq!((summary.batch.cancelled(), summary.took), (10, SECOND));
 }
 
 #[test]
-fn the_series_add_up_to_the_totals() {
-    let server = Server::default().unavailable(300).resets(100);
-    let summary = with(Config::default(), server).run(urls(2000));
+fn the_series_sums_equal_the_totals() {
+    let server = ServerModel::default().unavailable(300).resets(100);
+    let summary = with(EngineConfig::default(), server).run(urls(2000));
     let points = summary.series.points();
-    let sum = |count: fn(&Point) -> u64| points.iter().map(count).sum::<u64>();
+    let sum = |count: fn(&SeriesPoint) -> u64| points.iter().map(count).sum::<u64>();
     assert_eq!(sum(|point| point.requests), summary.engine.attempts);
     assert_eq!(sum(|point| point.ok + point.failed), 2000);
     let most = points.iter().map(|point| point.in_flight).max();
-    assert_eq!(most, Some(summary.max_flying as u64));
+    assert_eq!(most, Some(summary.max_in_flight as u64));
     assert_eq!(summary.hosts[0].series, summary.series);
 }

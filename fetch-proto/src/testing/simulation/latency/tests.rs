@@ -2,8 +2,8 @@ use alloc::vec::Vec;
 
 use super::*;
 
-/// A hundred thousand draws, in order, in microseconds.
-fn draws(latency: Latency) -> Vec<u128> {
+/// 100,000 draws in microseconds, sorted.
+fn draws(latency: LatencyModel) -> Vec<u128> {
     let draw = |n| latency.draw(mix(7, n)).as_micros();
     let mut all: Vec<_> = (0..100_000).map(draw).collect();
     all.sort_unstable();
@@ -18,7 +18,7 @@ fn assert_near(found: u128, wanted: u128) {
 
 #[test]
 fn an_exponential_latency_has_its_mean_and_its_tail() {
-    let all = draws(Latency::exponential(Duration::from_millis(10)));
+    let all = draws(LatencyModel::exponential(Duration::from_millis(10)));
     assert_near(all.iter().sum::<u128>() / 100_000, 10_000);
     assert_near(all[50_000], 6_931);
     assert_near(all[99_000], 46_052);
@@ -27,19 +27,24 @@ fn an_exponential_latency_has_its_mean_and_its_tail() {
 #[test]
 fn a_log_normal_latency_has_its_median_and_its_p99() {
     let ms = Duration::from_millis;
-    let all = draws(Latency::log_normal(ms(20), ms(400)));
+    let all = draws(LatencyModel::log_normal(ms(20), ms(400)));
     assert_near(all[50_000], 20_000);
     assert_near(all[99_000], 400_000);
-    // As far below the median as above it, in ratios.
+    // The same ratio below the median as above it.
     assert_near(all[1_000], 1_000);
     // 20 ms × 20^(1.281552 / 2.326348)
     assert_near(all[90_000], 104_200);
 }
 
 #[test]
-fn percentiles_come_out_as_they_went_in() {
+fn draws_match_the_given_percentiles() {
     let ms = Duration::from_millis;
-    let all = draws(Latency::percentiles(ms(20), ms(80), ms(300), ms(2_000)));
+    let all = draws(LatencyModel::percentiles(
+        ms(20),
+        ms(80),
+        ms(300),
+        ms(2_000),
+    ));
     assert_near(all[50_000], 20_000);
     assert_near(all[90_000], 80_000);
     assert_near(all[99_000], 300_000);
@@ -47,18 +52,18 @@ fn percentiles_come_out_as_they_went_in() {
 }
 
 #[test]
-fn the_most_extreme_draws_are_bounded() {
+fn extreme_draws_are_bounded() {
     let second = Duration::from_secs(1);
     for word in [0, 1, 2, u64::MAX - 1, u64::MAX] {
-        assert!(Latency::exponential(second).draw(word) < second * 45);
-        assert!(Latency::log_normal(second, second * 10).draw(word) < second * 150);
-        let longest = Latency::log_normal(Duration::from_nanos(1), Duration::MAX);
+        assert!(LatencyModel::exponential(second).draw(word) < second * 45);
+        assert!(LatencyModel::log_normal(second, second * 10).draw(word) < second * 150);
+        let longest = LatencyModel::log_normal(Duration::from_nanos(1), Duration::MAX);
         assert!(longest.draw(word) <= Duration::from_nanos(u64::MAX));
     }
 }
 
 #[test]
-fn logarithm_and_power_undo_each_other() {
+fn logarithm_and_power_are_inverse() {
     for number in [1, 3, 10, 1_000, 123_456_789] {
         let back = exp2(log2(number)) >> 32;
         assert!(back.abs_diff(u128::from(number)) <= 1, "{number}: {back}");

@@ -1,0 +1,174 @@
+//! Collects the settings of a fetcher.
+
+pub(crate) mod build;
+mod connections;
+mod limits;
+mod policy;
+mod route;
+mod threads;
+
+use std::fmt;
+use std::time::Duration;
+
+use fetch_proto::{Policy, RulePattern};
+use http::{HeaderName, HeaderValue};
+
+use crate::fields::cookie_jar::CookieJar;
+use crate::settings::Settings;
+use crate::settings::adapter::Adapter;
+use crate::settings::build_error::BuildError;
+use crate::telemetry::recording::RecordSink;
+
+/// Builds a [`Fetcher`](crate::Fetcher) on the runtime of `A`.
+#[must_use = "call `build`"]
+pub struct Builder<A> {
+    adapter: A,
+    errors: Vec<BuildError>,
+    policy: Option<Policy>,
+    record: Option<RecordSink>,
+    settings: Settings,
+    timeouts: Vec<(RulePattern, Duration)>,
+}
+
+impl<A> fmt::Debug for Builder<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<A: Adapter> Builder<A> {
+    /// Starts from the defaults, on this adapter.
+    ///
+    /// ```
+    /// let builder = fetch_driver::Builder::new(fetch_smol::Smol::default());
+    /// ```
+    pub fn new(adapter: A) -> Self {
+        Self {
+            adapter,
+            errors: Vec::new(),
+            policy: None,
+            record: None,
+            settings: Settings::default(),
+            timeouts: Vec::new(),
+        }
+    }
+
+    /// Sets whether cookies are stored and sent back, as browsers do (RFC 6265). Default no.
+    ///
+    /// All fetches share the jar, which exists as long as the fetcher. It holds at most 50 cookies of
+    /// each domain and 3,000 in all, and evicts the oldest ones.
+    ///
+    /// ```
+    /// let builder = fetch_smol::Fetcher::builder().cookies(true);
+    /// ```
+    pub fn cookies(mut self, enabled: bool) -> Self {
+        match enabled {
+            true => _ = self.settings.cookie_jar.get_or_insert_default(),
+            false => self.settings.cookie_jar = None,
+        }
+        self
+    }
+
+    /// Stores cookies in this jar, which can be loaded before and saved to a file afterwards.
+    ///
+    /// ```
+    /// let jar = fetch_driver::CookieJar::new();
+    /// let builder = fetch_smol::Fetcher::builder().cookie_jar(jar.clone());
+    /// ```
+    pub fn cookie_jar(mut self, jar: CookieJar) -> Self {
+        self.settings.cookie_jar = Some(jar);
+        self
+    }
+
+    /// Sets whether compressed bodies are requested and decoded. Default yes.
+    ///
+    /// ```
+    /// let builder = fetch_smol::Fetcher::builder().decode(false);
+    /// ```
+    pub fn decode(mut self, decode: bool) -> Self {
+        self.settings.decode = decode;
+        self
+    }
+
+    /// Sets a header field of every request. If a name is set twice, the last value is used.
+    ///
+    /// ```
+    /// let builder = fetch_smol::Fetcher::builder().header("user-agent", "example/1.0 (me@a.test)");
+    /// ```
+    pub fn header(self, name: &str, value: &str) -> Self {
+        let parsed = HeaderName::try_from(name).map_err(|error| error.to_string());
+        let parsed = parsed.and_then(|name| {
+            let value = HeaderValue::try_from(value).map_err(|error| error.to_string())?;
+            Ok((name, value))
+        });
+        let parsed = parsed
+            .map_err(|error| BuildError::new("header", format!("{name:?} is not valid: {error}")));
+        self.apply(parsed, |settings, (name, value)| {
+            settings.headers.insert(name, value);
+        })
+    }
+
+    /// Records the inputs of the core, without bodies and secrets, so that `fetch-trace` can replay
+    /// them.
+    ///
+    /// The driver writes the recording in pieces of 32 KiB, so `to` must not block for long. A write
+    /// error is logged once and ends the recording; the fetches continue.
+    ///
+    /// ```
+    /// let file = tempfile::tempfile()?;
+    /// let fetcher = fetch_smol::Fetcher::builder().record(file).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "record")]
+    pub fn record(mut self, to: impl std::io::Write + Send + 'static) -> Self {
+        self.record = Some(Box::new(to));
+        self
+    }
+
+    /// Sets the seed of all random choices, such as jitter. Default: drawn at each build.
+    ///
+    /// ```
+    /// let builder = fetch_smol::Fetcher::builder().seed(7);
+    /// ```
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.settings.seed = Some(seed);
+        self
+    }
+
+    /// Sets whether GET and HEAD requests for the same URL with the same header fields that are in
+    /// flight at the same time are sent once and share the response. Default no.
+    ///
+    /// ```
+    /// let builder = fetch_smol::Fetcher::builder().share(true);
+    /// ```
+    pub fn share(mut self, share: bool) -> Self {
+        self.settings.share = share;
+        self
+    }
+
+    /// Changes any setting.
+    ///
+    /// ```
+    /// let builder = fetch_smol::Fetcher::builder()
+    ///     .settings(|settings| settings.tls.insecure = false);
+    /// ```
+    pub fn settings(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(&mut self.settings);
+        self
+    }
+
+    /// Applies a valid setting, or stores the error for [`build`](Self::build).
+    fn apply<T>(
+        mut self,
+        parsed: Result<T, BuildError>,
+        apply: impl FnOnce(&mut Settings, T),
+    ) -> Self {
+        match parsed {
+            Ok(value) => apply(&mut self.settings, value),
+            Err(error) => self.errors.push(error),
+        }
+        self
+    }
+}

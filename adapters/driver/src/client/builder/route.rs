@@ -1,0 +1,118 @@
+//! Settings of the builder: how servers are reached.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::Builder;
+use crate::settings::adapter::Adapter;
+use crate::settings::proxy::Proxy;
+use crate::settings::proxy_rules::ProxyRules;
+
+impl<A: Adapter> Builder<A> {
+    /// Connects to another host or port than the URL's: see [`ConnectTo`](crate::ConnectTo). The first
+    /// rule that applies is used.
+    ///
+    /// ```
+    /// # let site = fetch_testbed::Site::start()?;
+    /// # let port = site.address().port();
+    /// let fetcher = fetch_smol::Fetcher::builder()
+    ///     .connect_to(&format!("www.a.test:80:127.0.0.1:{port}"))
+    ///     .build()?;
+    /// let response = smol::block_on(fetcher.get("http://www.a.test/get"))?;
+    /// assert_eq!(response.status, 200);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn connect_to(self, rule: &str) -> Self {
+        self.apply(rule.parse(), |settings, rule| {
+            settings.route.connect_to.push(rule);
+        })
+    }
+
+    /// Sets how long DNS answers are cached. Default 300 s.
+    ///
+    /// ```
+    /// let builder = fetch_smol::Fetcher::builder().dns_ttl(std::time::Duration::from_secs(60));
+    /// ```
+    pub fn dns_ttl(mut self, ttl: Duration) -> Self {
+        self.settings.route.dns_ttl = ttl;
+        self
+    }
+
+    /// Sets which hosts are reached without a proxy, as `NO_PROXY` does: see
+    /// [`ProxyRules::no_proxy`].
+    ///
+    /// ```
+    /// let builder = fetch_smol::Fetcher::builder()
+    ///     .proxy("http://proxy.test:3128")
+    ///     .no_proxy("localhost,10.0.0.0/8,.internal.test");
+    /// ```
+    pub fn no_proxy(self, list: &str) -> Self {
+        let rules = self.settings.route.proxy.clone().no_proxy(list);
+        self.apply(rules, |settings, rules| settings.route.proxy = rules)
+    }
+
+    /// Sends all requests through this proxy: `http://`, `socks5://` or `socks5h://`, then
+    /// `user:password@` if it requires them, then `host:port`. See [`Proxy::parse`], and
+    /// [`ProxyRules`] for different proxies for http and https.
+    ///
+    /// The environment's proxies are not used unless [`proxy_from_env`](Self::proxy_from_env) is
+    /// called.
+    ///
+    /// ```
+    /// let fetcher = fetch_smol::Fetcher::builder().proxy("socks5h://127.0.0.1:9050").build()?;
+    /// assert!(fetch_smol::Fetcher::builder().proxy("ftp://proxy.test").build().is_err());
+    /// # Ok::<(), fetch_driver::BuildError>(())
+    /// ```
+    pub fn proxy(self, url: &str) -> Self {
+        self.apply(Proxy::parse(url), |settings, proxy| {
+            let rules = std::mem::take(&mut settings.route.proxy);
+            settings.route.proxy = rules.all(proxy);
+        })
+    }
+
+    /// Uses the proxies and the exceptions of the environment, instead of those set before: see
+    /// [`ProxyRules::from_env`].
+    ///
+    /// ```
+    /// let fetcher = fetch_smol::Fetcher::builder().proxy_from_env().build()?;
+    /// # Ok::<(), fetch_driver::BuildError>(())
+    /// ```
+    pub fn proxy_from_env(self) -> Self {
+        self.apply(ProxyRules::from_env(), |settings, rules| {
+            settings.route.proxy = rules;
+        })
+    }
+
+    /// Uses these addresses for a host name and port instead of asking DNS.
+    ///
+    /// ```
+    /// let builder = fetch_smol::Fetcher::builder().resolve("a.test", 80, ["127.0.0.1".parse()?]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn resolve(
+        mut self,
+        host: &str,
+        port: u16,
+        addresses: impl IntoIterator<Item = IpAddr>,
+    ) -> Self {
+        let addresses = addresses.into_iter().collect();
+        let entry = (host.to_owned(), port, addresses);
+        self.settings.route.resolve.push(entry);
+        self
+    }
+
+    /// Sends all requests to the server that listens on this Unix socket. The `Host` field, and the
+    /// name that a certificate must match, are still those of the URL. It cannot be combined with a
+    /// proxy.
+    ///
+    /// ```no_run
+    /// let fetcher = fetch_smol::Fetcher::builder().unix_socket("/run/docker.sock").build()?;
+    /// let images = smol::block_on(fetcher.get("http://docker/images/json"))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn unix_socket(mut self, path: impl Into<PathBuf>) -> Self {
+        self.settings.route.unix_socket = Some(path.into());
+        self
+    }
+}

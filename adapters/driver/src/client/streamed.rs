@@ -1,0 +1,87 @@
+//! A response whose body is read as a stream.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use async_channel::Receiver;
+use bytes::Bytes;
+use futures_core::Stream;
+use http::{HeaderMap, StatusCode, Version};
+use url::Url;
+
+use crate::client::drivers::CancelOnDrop;
+use crate::driver::outcomes::sender::StreamError;
+use crate::driver::outcomes::sender::StreamStart;
+use crate::lock::lock;
+use crate::model::error::Error;
+
+/// A response whose body is read as a stream.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct StreamedResponse {
+    /// The body, decoded, while it is received. Dropping it cancels the rest.
+    pub body: StreamedBody,
+    /// The header fields.
+    pub headers: HeaderMap,
+    /// The status.
+    pub status: StatusCode,
+    /// The URL of the response, after redirects.
+    pub url: Arc<Url>,
+    /// The protocol version.
+    pub version: Version,
+}
+
+/// A body as a stream of chunks. It ends after the last byte, or with one `Err`.
+///
+/// If it is not polled, no more is read from the network once the buffers are full.
+pub struct StreamedBody {
+    cancel: CancelOnDrop,
+    chunks: Pin<Box<Receiver<Bytes>>>,
+    error: StreamError,
+}
+
+impl StreamedResponse {
+    pub(crate) fn new(start: StreamStart, cancel: CancelOnDrop) -> Self {
+        let StreamStart {
+            chunks,
+            error,
+            parts,
+            url,
+        } = start;
+        let body = StreamedBody {
+            cancel,
+            chunks: Box::pin(chunks),
+            error,
+        };
+        Self {
+            body,
+            headers: parts.headers,
+            status: parts.status,
+            url,
+            version: parts.version,
+        }
+    }
+}
+
+impl Stream for StreamedBody {
+    type Item = Result<Bytes, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match self.chunks.as_mut().poll_next(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Some(chunk)) => Poll::Ready(Some(Ok(chunk))),
+            Poll::Ready(None) => {
+                self.cancel.disarm();
+                Poll::Ready(lock(&self.error).take().map(Err))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for StreamedBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamedBody").finish_non_exhaustive()
+    }
+}

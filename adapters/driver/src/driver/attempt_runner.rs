@@ -1,0 +1,332 @@
+//! Runs attempts: starts, polls and aborts them.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use fetch_proto::{Attempt, AttemptId, FailureKind, Input, Timestamp};
+use http::HeaderMap;
+
+use crate::driver::exchange::attempt_set::{AttemptPoll, AttemptSet};
+use crate::driver::exchange::wire::{engine_head, outgoing_request};
+use crate::driver::exchange::{AttemptExchange, AttemptUpdate, BodyMode};
+use crate::driver::fetches::active::ActiveFetch;
+use crate::driver::fetches::in_flight::{AttemptResult, InFlightAttempt};
+use crate::driver::fetches::table::FetchTable;
+use crate::driver::permits::AttemptPermit;
+use crate::fields::cookie_jar::CookieJar;
+use crate::telemetry::tracing::FetchSpan;
+use crate::transport::Transport;
+use crate::transport::clock::Clock;
+use crate::transport::message::OutgoingRequest;
+use crate::transport::progress::{AttemptProgress, ReportedPhases};
+
+/// The attempts in flight of one driver, and what it needs to start more. `start` makes an exchange
+/// of type `F`.
+pub(super) struct AttemptRunner<T, F, S> {
+    clock: Clock,
+    /// The cookie jar, if cookies are stored.
+    cookies: Option<CookieJar>,
+    /// The slots of fetches whose attempt ended since the last call of [`AttemptRunner::release_permits`].
+    ended: Vec<usize>,
+    exchanges: AttemptSet<F>,
+    /// Header fields of all requests.
+    headers: Arc<HeaderMap>,
+    /// The slot of the fetch of each exchange.
+    slots: Vec<usize>,
+    spare: SpareMemory,
+    start: S,
+    transport: Arc<T>,
+}
+
+/// Allocations of attempts that have ended, for the next ones. Never more than were in flight at once.
+#[derive(Default)]
+struct SpareMemory {
+    progress: Vec<AttemptProgress>,
+    #[expect(clippy::vec_box, reason = "the allocations are what is stored")]
+    results: Vec<Box<AttemptResult>>,
+}
+
+impl<T, F, S> AttemptRunner<T, F, S>
+where
+    T: Transport,
+    F: AttemptExchange,
+    S: Fn(&T, OutgoingRequest, AttemptProgress) -> F,
+{
+    pub(super) fn new(
+        transport: Arc<T>,
+        start: S,
+        headers: Arc<HeaderMap>,
+        cookies: Option<CookieJar>,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            clock,
+            cookies,
+            ended: Vec::new(),
+            exchanges: AttemptSet::new(),
+            headers,
+            slots: Vec::new(),
+            spare: SpareMemory::default(),
+            start,
+            transport,
+        }
+    }
+
+    /// Starts an attempt of `fetch`.
+    pub(super) fn start(
+        &mut self,
+        attempt: Attempt,
+        fetch: &mut ActiveFetch,
+        permit: Option<AttemptPermit>,
+    ) {
+        let progress = self.spare.progress.pop();
+        let progress = progress.unwrap_or_else(|| AttemptProgress::new(self.clock));
+        let has_body = fetch.has_body;
+        let mut request = outgoing_request(&attempt, &mut fetch.request, has_body, &self.headers);
+        if let Some(cookies) = &self.cookies {
+            cookies.add_to(Arc::make_mut(&mut request.headers), &request.url);
+        }
+        let exchange = (self.start)(&self.transport, request, progress.clone());
+        let index = self.exchanges.insert(exchange);
+        if self.slots.len() <= index {
+            self.slots.resize(index + 1, 0);
+        }
+        self.slots[index] = attempt.id.fetch.slot();
+        let span = fetch.span.for_attempt(&fetch.request, &attempt);
+        fetch.add_attempt(InFlightAttempt {
+            id: attempt.id,
+            index,
+            permit,
+            progress,
+            reported: ReportedPhases::default(),
+            result: self.spare.results.pop().unwrap_or_default(),
+            span,
+            url: attempt.url,
+        });
+    }
+
+    /// Drops an attempt: it timed out, another one was faster, or the fetch was cancelled.
+    pub(super) fn abort(&mut self, id: AttemptId, fetches: &mut FetchTable) {
+        let Some(fetch) = fetches.with_attempt(id) else {
+            return;
+        };
+        let late_phases = fetch.attempt_mut(id).map(|attempt| {
+            attempt.span.record_error("aborted");
+            attempt.progress.take_phases(&mut attempt.reported)
+        });
+        let Some((index, progress)) = fetch.end_attempt(id) else {
+            return;
+        };
+        fetch.result().late_phases = late_phases.unwrap_or_default();
+        fetch.result().permit = None;
+        self.exchanges.remove(index);
+        self.spare.progress.extend(progress.recycle());
+    }
+
+    /// Lets the exchange of an attempt read the response body, as `mode` says.
+    pub(super) fn read_body(
+        &mut self,
+        id: AttemptId,
+        fetches: &mut FetchTable,
+        mode: impl FnOnce(&mut ActiveFetch) -> BodyMode,
+    ) {
+        let Some(fetch) = fetches.with_attempt(id) else {
+            return;
+        };
+        let mode = mode(fetch);
+        let Some(attempt) = fetch.attempt_mut(id) else {
+            return;
+        };
+        attempt.progress.set_demand(mode.demand());
+        if let Some(exchange) = self.exchanges.get(attempt.index) {
+            exchange.set_body_mode(mode);
+            self.exchanges.wake(attempt.index);
+        }
+    }
+
+    /// The exchanges to poll.
+    pub(super) fn poll_woken(&mut self, cx: &Context<'_>) -> Poll<Vec<usize>> {
+        self.exchanges.poll_woken(cx)
+    }
+
+    /// Takes back the list that [`AttemptRunner::poll_woken`] returned, to reuse its memory.
+    pub(super) fn recycle_list(&mut self, list: Vec<usize>) {
+        self.exchanges.recycle(list);
+    }
+
+    /// Takes back the memory of a result.
+    pub(super) fn recycle_result(&mut self, result: Option<Box<AttemptResult>>) {
+        self.spare.results.extend(result);
+    }
+
+    /// Polls the exchange at `index` and passes what happened to `report`, with the time.
+    pub(super) fn poll_exchange(
+        &mut self,
+        index: usize,
+        fetches: &mut FetchTable,
+        mut report: impl FnMut(AttemptId, Input, Timestamp),
+    ) {
+        let slot = self.slots[index];
+        let span = span_of(fetches, slot, index);
+        let mut update = AttemptUpdate::default();
+        let mut poll = || self.exchanges.poll(index, &mut update);
+        let polled = match &span {
+            Some(span) => span.in_scope(poll),
+            None => poll(),
+        };
+        let Some(fetch) = fetches.at_mut(slot) else {
+            return;
+        };
+        let Some(attempt) = fetch.attempt_at(index) else {
+            return;
+        };
+        let (id, now) = (attempt.id, self.clock.now());
+        for (phase, at) in attempt.progress.take_phases(&mut attempt.reported) {
+            report(id, Input::Mark(phase, at), now);
+        }
+        if let Some(parts) = update.head {
+            if let Some(cookies) = &self.cookies {
+                cookies.store(&attempt.url, &parts.headers);
+            }
+            attempt.span.record_status(parts.status.as_u16());
+            report(id, Input::Head(engine_head(&parts)), now);
+            attempt.result.parts = Some(parts);
+        }
+        let bytes = attempt.progress.take_received(update.body_bytes);
+        if bytes > 0 {
+            report(id, Input::Body { bytes }, now);
+        }
+        for paused in update.pauses {
+            let input = if paused {
+                Input::Paused
+            } else {
+                Input::Resumed
+            };
+            report(id, input, now);
+        }
+        let end = match (update.end, polled) {
+            (Some(Ok(body)), _) => {
+                (attempt.result.chunks, attempt.result.saved) = (body.chunks, body.saved);
+                Ok(())
+            }
+            (Some(Err(error)), _) => {
+                attempt.result.detail = Some(error.detail());
+                attempt.span.record_error(error.kind().as_str());
+                Err(error.kind())
+            }
+            (None, AttemptPoll::Panicked(message)) => {
+                attempt.result.detail = Some(format!("the transport panicked: {message}"));
+                Err(FailureKind::Dropped)
+            }
+            (None, AttemptPoll::Pending | AttemptPoll::Ready) => return,
+        };
+        if let Some((_, progress)) = fetch.end_attempt(id) {
+            // A transport may still hold a clone, although the exchange is over.
+            self.spare.progress.extend(progress.recycle());
+        }
+        self.ended.push(slot);
+        report(id, Input::End(end), now);
+    }
+
+    /// Releases the permits of attempts that ended while their fetch goes on to a retry, a redirect or
+    /// a hedge. Call it after the engine has reacted to the ends.
+    pub(super) fn release_permits(&mut self, fetches: &mut FetchTable) {
+        for slot in self.ended.drain(..) {
+            if let Some(fetch) = fetches.at_mut(slot) {
+                fetch.take_permit();
+            }
+        }
+    }
+
+    /// Closes idle connections. Nothing is in flight any more.
+    pub(super) fn close(&self) {
+        self.transport.close();
+    }
+}
+
+/// The span of the attempt whose exchange is at `index`.
+fn span_of(fetches: &mut FetchTable, slot: usize, index: usize) -> Option<FetchSpan> {
+    let attempt = fetches.at_mut(slot)?.attempt_at(index)?;
+    Some(attempt.span.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use fetch_proto::{AttemptPhase, EngineConfig};
+
+    use super::*;
+    use crate::driver::exchange::start_exchange;
+    use crate::driver::permits::AttemptPermits;
+    use crate::driver::test_support::{FakeTransport, next_attempt, submit, test_engine};
+
+    /// Polls all woken exchanges and returns what they reported.
+    fn poll_all<F, S>(
+        attempts: &mut AttemptRunner<FakeTransport, F, S>,
+        fetches: &mut FetchTable,
+    ) -> Vec<Input>
+    where
+        F: AttemptExchange,
+        S: Fn(&FakeTransport, OutgoingRequest, AttemptProgress) -> F,
+    {
+        let cx = Context::from_waker(std::task::Waker::noop());
+        let mut inputs = Vec::new();
+        if let Poll::Ready(list) = attempts.poll_woken(&cx) {
+            for index in list {
+                attempts.poll_exchange(index, fetches, |_, input, _| inputs.push(input));
+            }
+        }
+        inputs
+    }
+
+    #[test]
+    fn an_attempt_reports_its_phases_head_body_and_end() {
+        let start = start_exchange::<FakeTransport>;
+        let (transport, headers) = (Arc::new(FakeTransport), Arc::default());
+        let mut attempts = AttemptRunner::new(transport, start, headers, None, Clock::start());
+        let (mut engine, mut fetches) =
+            (test_engine(EngineConfig::default()), FetchTable::default());
+        let _consumer = submit("http://a.test/", &mut engine, &mut fetches);
+        let mut permits = AttemptPermits::new(1, 0);
+        let attempt = next_attempt(&mut engine);
+        let (id, slot) = (attempt.id, attempt.id.fetch.slot());
+        attempts.start(attempt, fetches.at_mut(slot).unwrap(), permits.take());
+        let inputs = poll_all(&mut attempts, &mut fetches);
+        let [Input::Mark(AttemptPhase::Sent, _), Input::Head(head)] = &inputs[..] else {
+            panic!("{inputs:?}");
+        };
+        assert_eq!(head.status, 200);
+        // It waits for the decision on the body.
+        assert!(poll_all(&mut attempts, &mut fetches).is_empty());
+        attempts.read_body(id, &mut fetches, |_| BodyMode::Collect);
+        let inputs = poll_all(&mut attempts, &mut fetches);
+        assert_eq!(inputs, [Input::Body { bytes: 1 }, Input::End(Ok(()))]);
+        let fetch = fetches.at_mut(slot).unwrap();
+        assert!(!fetch.is_in_flight());
+        assert_eq!(fetch.result().chunks.concat(), b"x");
+        // The permit is for the outcome, unless the fetch goes on.
+        assert!(!permits.refill());
+        attempts.release_permits(&mut fetches);
+        let cx = Context::from_waker(std::task::Waker::noop());
+        assert!(permits.poll(&cx).is_ready());
+    }
+
+    #[test]
+    fn an_aborted_attempt_keeps_its_phases_and_reports_nothing_more() {
+        let start = start_exchange::<FakeTransport>;
+        let (transport, headers) = (Arc::new(FakeTransport), Arc::default());
+        let mut attempts = AttemptRunner::new(transport, start, headers, None, Clock::start());
+        let (mut engine, mut fetches) =
+            (test_engine(EngineConfig::default()), FetchTable::default());
+        let _consumer = submit("http://a.test/never", &mut engine, &mut fetches);
+        let mut permits = AttemptPermits::new(1, 0);
+        let attempt = next_attempt(&mut engine);
+        let (id, slot) = (attempt.id, attempt.id.fetch.slot());
+        attempts.start(attempt, fetches.at_mut(slot).unwrap(), permits.take());
+        attempts.abort(id, &mut fetches);
+        let result = fetches.at_mut(slot).unwrap().result();
+        assert_eq!(result.late_phases.len(), 1);
+        assert!(result.permit.is_none());
+        assert!(poll_all(&mut attempts, &mut fetches).is_empty());
+        assert!(!fetches.at_mut(slot).unwrap().is_in_flight());
+    }
+}

@@ -1,0 +1,319 @@
+//! The driver's loop: asks the engine what to do, does it, and reports back what happened.
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+use async_channel::Receiver;
+use fetch_proto::{
+    Attempt, AttemptId, DecisionEvent, EngineConfig, EngineOutput, EngineStats, FetchId, IdleState,
+    Timestamp,
+};
+use futures_core::Stream;
+use log::{Level, debug, log_enabled};
+
+use crate::driver::attempt_runner::AttemptRunner;
+use crate::driver::command::DriverCommand;
+use crate::driver::connect_timeout;
+use crate::driver::exchange::{AttemptExchange, BodyMode};
+use crate::driver::fetches::active::ActiveFetch;
+use crate::driver::fetches::table::FetchTable;
+use crate::driver::outcome_pipeline::OutcomePipeline;
+use crate::driver::permits::AttemptPermits;
+use crate::driver::siblings::Siblings;
+use crate::driver::submission::SubmissionQueue;
+use crate::lock::lock;
+use crate::telemetry::recording::DriverEngine;
+use crate::transport::Transport;
+use crate::transport::clock::Clock;
+use crate::transport::message::OutgoingRequest;
+use crate::transport::progress::AttemptProgress;
+use crate::transport::timer::Timer;
+
+/// After this many steps the loop lets other tasks run.
+const STEPS_PER_YIELD: usize = 256;
+
+/// Engine steps per clock read. The time passed in may lag by the few microseconds these steps take.
+const STEPS_PER_CLOCK_READ: usize = 8;
+
+/// One driver: an engine, and the parts that carry out what it decides.
+pub(super) struct Driver<T, F, S> {
+    pub(super) attempts: AttemptRunner<T, F, S>,
+    pub(super) clock: Clock,
+    pub(super) engine: DriverEngine,
+    pub(super) fetches: FetchTable,
+    pub(super) outcomes: OutcomePipeline,
+    pub(super) permits: AttemptPermits,
+    /// The other drivers, if there are several.
+    pub(super) siblings: Option<Siblings>,
+    /// A copy of the engine's statistics for the fetcher.
+    pub(super) stats: Arc<Mutex<EngineStats>>,
+    pub(super) submissions: SubmissionQueue,
+}
+
+/// What ended a wait.
+enum WakeEvent {
+    /// Exchanges have made progress.
+    Attempts(Vec<usize>),
+    Commands(Vec<DriverCommand>),
+    /// All fetchers and streams of outcomes were dropped.
+    Disconnected,
+    Permit,
+    /// The share of another driver has changed.
+    Siblings,
+    Timer,
+}
+
+impl<T, F, S> Driver<T, F, S>
+where
+    T: Transport,
+    F: AttemptExchange,
+    S: Fn(&T, OutgoingRequest, AttemptProgress) -> F,
+{
+    /// Runs until all handles are dropped and all fetches have ended.
+    pub(super) async fn run(mut self, commands: Receiver<DriverCommand>, mut timer: impl Timer) {
+        let mut commands = pin!(commands);
+        let mut timer_at = None;
+        let mut is_connected = true;
+        loop {
+            let idle = self.settle().await;
+            if !is_connected && idle.live == 0 {
+                break;
+            }
+            let engine_at = idle.wake.map(|wake| wake.at);
+            let settles_at = self.siblings.as_ref().and_then(Siblings::settles_at);
+            let wake_at = engine_at.into_iter().chain(settles_at).min();
+            self.set_timer(&mut timer, &mut timer_at, wake_at);
+            let wait = |cx: &mut Context<'_>| {
+                self.poll_event(cx, commands.as_mut(), &mut timer, is_connected)
+            };
+            match poll_fn(wait).await {
+                WakeEvent::Attempts(list) => self.poll_attempts(list).await,
+                WakeEvent::Commands(commands) => {
+                    commands.into_iter().for_each(|c| self.execute(c));
+                }
+                WakeEvent::Disconnected => {
+                    is_connected = false;
+                    self.submissions.clear();
+                    self.engine.close(self.clock.now());
+                }
+                WakeEvent::Permit => self.engine.resume_starts(),
+                WakeEvent::Siblings => {}
+                WakeEvent::Timer => timer_at = None,
+            }
+        }
+        self.attempts.close();
+    }
+
+    /// Waits until there is something to do.
+    fn poll_event(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut commands: Pin<&mut Receiver<DriverCommand>>,
+        timer: &mut impl Timer,
+        is_connected: bool,
+    ) -> Poll<WakeEvent> {
+        if let Poll::Ready(list) = self.attempts.poll_woken(cx) {
+            return Poll::Ready(WakeEvent::Attempts(list));
+        }
+        if is_connected {
+            let mut taken = Vec::new();
+            while taken.len() < STEPS_PER_YIELD {
+                match commands.as_mut().poll_next(cx) {
+                    Poll::Ready(Some(command)) => taken.push(command),
+                    Poll::Ready(None) if taken.is_empty() => {
+                        return Poll::Ready(WakeEvent::Disconnected);
+                    }
+                    Poll::Ready(None) | Poll::Pending => break,
+                }
+            }
+            if !taken.is_empty() {
+                return Poll::Ready(WakeEvent::Commands(taken));
+            }
+        }
+        if self.permits.poll(cx).is_ready() {
+            return Poll::Ready(WakeEvent::Permit);
+        }
+        if let Some(siblings) = &mut self.siblings
+            && siblings.poll_changed(cx).is_ready()
+        {
+            return Poll::Ready(WakeEvent::Siblings);
+        }
+        timer.poll_fired(cx).map(|()| WakeEvent::Timer)
+    }
+
+    /// Sets the timer, unless it fires early enough already. An early wake costs one turn; setting the
+    /// timer costs more, and most deadlines are moved or dropped long before they come.
+    fn set_timer(
+        &self,
+        timer: &mut impl Timer,
+        timer_at: &mut Option<Timestamp>,
+        wake_at: Option<Timestamp>,
+    ) {
+        let Some(wake_at) = wake_at else { return };
+        if timer_at.is_none_or(|timer_at| wake_at < timer_at) {
+            timer.set(self.clock.instant(wake_at));
+            *timer_at = Some(wake_at);
+        }
+    }
+
+    /// Carries out the engine's outputs and submits requests, until neither is left to do.
+    async fn settle(&mut self) -> IdleState {
+        let mut steps = 0;
+        loop {
+            let idle = self.drain_outputs(&mut steps).await;
+            self.attempts.release_permits(&mut self.fetches);
+            if idle.room == 0 || self.submissions.is_empty() {
+                let stats = self.engine.stats();
+                if self.settle_with_siblings(&stats, idle.live > 0) {
+                    continue;
+                }
+                self.outcomes.record_stats(&stats);
+                *lock(&self.stats) = stats;
+                self.outcomes.wake_consumers();
+                return idle;
+            }
+            let (count, now) = (idle.room.min(STEPS_PER_YIELD), self.clock.now());
+            self.submissions
+                .submit(count, &mut self.engine, &mut self.fetches, now);
+        }
+    }
+
+    /// Returns true if the engine may now start more attempts.
+    fn settle_with_siblings(&mut self, stats: &EngineStats, is_busy: bool) -> bool {
+        let Some(siblings) = &mut self.siblings else {
+            return false;
+        };
+        let now = self.clock.now();
+        siblings.settle(stats.in_flight, is_busy, &mut self.engine, now)
+    }
+
+    /// Carries out the engine's outputs until it is idle.
+    async fn drain_outputs(&mut self, steps: &mut usize) -> IdleState {
+        let mut now = self.clock.now();
+        loop {
+            match self.engine.poll(now) {
+                EngineOutput::Abort(id) => self.attempts.abort(id, &mut self.fetches),
+                EngineOutput::Accept(id) => self.read_body(id, |fetch| fetch.accept_response(id)),
+                EngineOutput::Discard(id) => self.read_body(id, |_| BodyMode::Discard),
+                EngineOutput::Done(id, outcome) => self.finish(id, outcome),
+                EngineOutput::Event(id, event) => self.log_event(id, &event),
+                EngineOutput::Idle(idle) => return idle,
+                EngineOutput::Transfer { id, to } => self.export_fetch(id, to, now),
+                EngineOutput::Start(attempt) => self.start(attempt),
+            }
+            *steps += 1;
+            if steps.is_multiple_of(STEPS_PER_YIELD) {
+                self.outcomes.wake_consumers();
+                futures_lite::future::yield_now().await;
+            }
+            if steps.is_multiple_of(STEPS_PER_CLOCK_READ) {
+                now = self.clock.now();
+            }
+        }
+    }
+
+    fn start(&mut self, attempt: Attempt) {
+        let Some(fetch) = self.fetches.at_mut(attempt.id.fetch.slot()) else {
+            return;
+        };
+        let permit = fetch.take_permit().or_else(|| self.permits.take());
+        self.attempts.start(attempt, fetch, permit);
+        if !self.permits.refill() {
+            self.engine.pause_starts();
+        }
+    }
+
+    fn read_body(&mut self, id: AttemptId, mode: impl FnOnce(&mut ActiveFetch) -> BodyMode) {
+        self.attempts.read_body(id, &mut self.fetches, mode);
+    }
+
+    fn finish(&mut self, id: FetchId, end: fetch_proto::FetchOutcome) {
+        if let Some(leader) = end.shared_with {
+            self.fetches.copy_response(leader, id);
+        }
+        if let Some(fetch) = self.fetches.remove(id) {
+            let result = self.outcomes.finish(fetch, end);
+            self.attempts.recycle_result(result);
+        }
+    }
+
+    fn export_fetch(&mut self, id: FetchId, to: u32, now: Timestamp) {
+        if let Some(siblings) = &self.siblings {
+            siblings.export_fetch(id, to, &mut self.engine, &mut self.fetches, now);
+        }
+    }
+
+    fn log_event(&self, id: Option<FetchId>, event: &DecisionEvent) {
+        if !log_enabled!(target: crate::LOG_TARGET, Level::Debug) {
+            return;
+        }
+        match id.and_then(|id| self.fetches.get(id)) {
+            Some(fetch) => {
+                debug!(target: crate::LOG_TARGET, url:% = fetch.request.redacted_url(); "{event}");
+            }
+            None => debug!(target: crate::LOG_TARGET, "{event}"),
+        }
+    }
+
+    /// Polls the exchanges that were woken and reports to the engine what happened.
+    async fn poll_attempts(&mut self, list: Vec<usize>) {
+        for (i, index) in list.iter().enumerate() {
+            let engine = &mut self.engine;
+            self.attempts
+                .poll_exchange(*index, &mut self.fetches, |id, input, now| {
+                    engine.handle(id, input, now);
+                });
+            if (i + 1).is_multiple_of(STEPS_PER_YIELD) {
+                futures_lite::future::yield_now().await;
+            }
+        }
+        self.attempts.recycle_list(list);
+    }
+
+    fn execute(&mut self, command: DriverCommand) {
+        match command {
+            DriverCommand::Adopt(moved, migrating) => {
+                if let Some(siblings) = &self.siblings {
+                    let (engine, fetches) = (&mut self.engine, &mut self.fetches);
+                    siblings.import_fetches(*moved, migrating, engine, fetches, self.clock.now());
+                }
+            }
+            DriverCommand::Cancel(group) => self.cancel(group, |_| true),
+            DriverCommand::Configure(config) => self.configure(*config),
+            DriverCommand::SetCrawlDelay(host, delay) => self.engine.set_crawl_delay(&host, delay),
+            DriverCommand::SendHostStats(host, to) => {
+                // The receiver may be gone.
+                let _ = to.try_send(self.engine.host_stats(&host));
+            }
+            DriverCommand::Submit(jobs) => self.submissions.extend(jobs),
+            DriverCommand::WindDown(group) => self.cancel(group, |fetch| !fetch.is_in_flight()),
+        }
+    }
+
+    /// Replaces limits and rules while fetches go on.
+    fn configure(&mut self, mut config: EngineConfig) {
+        if !T::SEES_CONNECTION {
+            config = connect_timeout::disable_in_rules(config);
+        }
+        self.permits.raise_concurrency(config.concurrency_limit());
+        if let Some(siblings) = &mut self.siblings {
+            siblings.configure(&config, &mut self.engine);
+        }
+        self.engine.set_config(config, self.clock.now());
+    }
+
+    /// Cancels the requests of `group` that wait for room, and its fetches to which `applies`.
+    fn cancel(&mut self, group: u64, applies: impl Fn(&ActiveFetch) -> bool) {
+        let now = self.clock.now();
+        if let Some(siblings) = &mut self.siblings {
+            siblings.note_cancelled(group);
+        }
+        self.submissions.cancel(group);
+        let fetches = self.fetches.iter();
+        for fetch in fetches.filter(|fetch| fetch.group == group && applies(fetch)) {
+            self.engine.cancel(fetch.id(), now);
+        }
+    }
+}

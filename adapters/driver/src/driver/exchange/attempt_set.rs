@@ -1,0 +1,319 @@
+//! The futures of attempts in flight, each at an index by which it can be polled and dropped.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use atomic_waker::AtomicWaker;
+
+/// A set of futures of which only those that were woken are polled.
+///
+/// Unlike in `FuturesUnordered`, a future can be dropped by its index, which is how an attempt is
+/// aborted, and the next future reuses the allocation.
+pub(crate) struct AttemptSet<F> {
+    free: Vec<usize>,
+    slots: Vec<AttemptSlot<F>>,
+    wake_list: Arc<WakeList>,
+    /// Memory for the list of woken indices.
+    woken: Vec<usize>,
+}
+
+struct AttemptSlot<F> {
+    future: Pin<Box<Option<F>>>,
+    signal: Arc<WakeSignal>,
+    waker: Waker,
+}
+
+/// The slots that were woken, as a linked list that wakers on any thread push to. The owner takes it
+/// only as a whole, so a slot is in it at most once and no thread waits for another.
+#[derive(Default)]
+struct WakeList {
+    /// Link to the slot that was woken last.
+    last: AtomicUsize,
+    owner: AtomicWaker,
+}
+
+/// The waker of one slot.
+struct WakeSignal {
+    index: usize,
+    /// Whether the slot is in the list.
+    is_listed: AtomicBool,
+    /// Link to the slot that was woken before this one, while this one is in the list.
+    previous: AtomicUsize,
+    wake_list: Arc<WakeList>,
+}
+
+/// The link to no slot. Other links are a slot's index plus one.
+const END: usize = 0;
+
+impl WakeSignal {
+    /// Adds the slot to the list. Returns true if the list was empty.
+    fn push(&self) -> bool {
+        if self.is_listed.swap(true, Ordering::AcqRel) {
+            return false;
+        }
+        let link = |last: usize| {
+            self.previous.store(last, Ordering::Relaxed);
+            Some(self.index + 1)
+        };
+        let last = &self.wake_list.last;
+        last.fetch_update(Ordering::AcqRel, Ordering::Relaxed, link) == Ok(END)
+    }
+}
+
+impl Wake for WakeSignal {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // The first wake after the list was taken wakes the owner, for all that follow.
+        if self.push() {
+            self.wake_list.owner.wake();
+        }
+    }
+}
+
+/// A future that reports updates besides its end. It writes them to a value of the owner, so that
+/// nothing must be shared between threads.
+pub(crate) trait PollAttempt {
+    type Update;
+
+    fn poll(self: Pin<&mut Self>, update: &mut Self::Update, cx: &mut Context<'_>) -> Poll<()>;
+}
+
+/// The result of polling one attempt.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) enum AttemptPoll {
+    /// It panicked with this message, and was dropped.
+    Panicked(String),
+    Pending,
+    /// It is done, and was dropped.
+    Ready,
+}
+
+impl<F: PollAttempt> AttemptSet<F> {
+    pub(crate) fn new() -> Self {
+        Self {
+            free: Vec::new(),
+            slots: Vec::new(),
+            wake_list: Arc::default(),
+            woken: Vec::new(),
+        }
+    }
+
+    /// Adds a future and returns its index. The next [`AttemptSet::poll_woken`] returns it; the owner
+    /// is not woken, since it is running now.
+    pub(crate) fn insert(&mut self, future: F) -> usize {
+        let index = self.free.pop().unwrap_or_else(|| self.add_slot());
+        self.slots[index].future.as_mut().set(Some(future));
+        self.wake(index);
+        index
+    }
+
+    fn add_slot(&mut self) -> usize {
+        let index = self.slots.len();
+        let signal = Arc::new(WakeSignal {
+            index,
+            is_listed: AtomicBool::new(false),
+            previous: AtomicUsize::new(END),
+            wake_list: self.wake_list.clone(),
+        });
+        let waker = Waker::from(signal.clone());
+        self.slots.push(AttemptSlot {
+            future: Box::pin(None),
+            signal,
+            waker,
+        });
+        index
+    }
+
+    /// Drops the future at `index`, if there is one.
+    pub(crate) fn remove(&mut self, index: usize) {
+        let slot = &mut self.slots[index];
+        if slot.future.is_some() {
+            // A panic in the future's destructor must not end the driver.
+            let future = &mut slot.future;
+            let _ = catch_unwind(AssertUnwindSafe(|| future.as_mut().set(None)));
+            self.free.push(index);
+        }
+    }
+
+    /// The future at `index`.
+    pub(crate) fn get(&mut self, index: usize) -> Option<Pin<&mut F>> {
+        self.slots[index].future.as_mut().as_pin_mut()
+    }
+
+    /// Has the future at `index` polled, as after [`AttemptSet::insert`].
+    pub(crate) fn wake(&self, index: usize) {
+        self.slots[index].signal.push();
+    }
+
+    /// The indices that were woken, in order. Wakes `cx` when there are more.
+    pub(crate) fn poll_woken(&mut self, cx: &Context<'_>) -> Poll<Vec<usize>> {
+        let mut list = core::mem::take(&mut self.woken);
+        self.take_woken(&mut list);
+        if list.is_empty() {
+            self.wake_list.owner.register(cx.waker());
+            // A wake may have come between the check and the registration.
+            self.take_woken(&mut list);
+        }
+        if list.is_empty() {
+            self.woken = list;
+            return Poll::Pending;
+        }
+        Poll::Ready(list)
+    }
+
+    fn take_woken(&self, list: &mut Vec<usize>) {
+        let mut link = self.wake_list.last.swap(END, Ordering::AcqRel);
+        while link != END {
+            list.push(link - 1);
+            // It cannot be pushed again before it is polled.
+            link = self.slots[link - 1].signal.previous.load(Ordering::Relaxed);
+        }
+        list.reverse();
+    }
+
+    /// Takes back the list that [`AttemptSet::poll_woken`] returned, to reuse its memory.
+    pub(crate) fn recycle(&mut self, mut list: Vec<usize>) {
+        list.clear();
+        self.woken = list;
+    }
+
+    /// Polls the future at `index`.
+    pub(crate) fn poll(&mut self, index: usize, update: &mut F::Update) -> AttemptPoll {
+        let slot = &mut self.slots[index];
+        // A swap, not a store: this poll must see what was written before a wake that found it set.
+        slot.signal.is_listed.swap(false, Ordering::AcqRel);
+        let Some(future) = slot.future.as_mut().as_pin_mut() else {
+            return AttemptPoll::Pending;
+        };
+        let mut cx = Context::from_waker(&slot.waker);
+        let polled = catch_unwind(AssertUnwindSafe(|| future.poll(update, &mut cx)));
+        let polled = match polled {
+            Ok(Poll::Pending) => return AttemptPoll::Pending,
+            Ok(Poll::Ready(())) => AttemptPoll::Ready,
+            Err(panic) => AttemptPoll::Panicked(panic_message(&*panic)),
+        };
+        self.remove(index);
+        polled
+    }
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "no message".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_lite::future::{block_on, pending, poll_fn, yield_now};
+
+    use super::*;
+
+    type BoxedFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+    impl PollAttempt for BoxedFuture {
+        type Update = ();
+
+        fn poll(self: Pin<&mut Self>, (): &mut (), cx: &mut Context<'_>) -> Poll<()> {
+            Future::poll(self, cx)
+        }
+    }
+
+    fn woken(attempts: &mut AttemptSet<BoxedFuture>) -> Vec<usize> {
+        block_on(poll_fn(|cx| attempts.poll_woken(cx)))
+    }
+
+    #[test]
+    fn only_woken_futures_are_polled_until_done() {
+        let mut attempts = AttemptSet::new();
+        let never: BoxedFuture = Box::pin(pending());
+        let soon: BoxedFuture = Box::pin(yield_now());
+        let (a, b) = (attempts.insert(never), attempts.insert(soon));
+        assert_eq!(woken(&mut attempts), [a, b]);
+        assert_eq!(
+            (attempts.poll(a, &mut ()), attempts.poll(b, &mut ())),
+            (AttemptPoll::Pending, AttemptPoll::Pending)
+        );
+        assert_eq!(woken(&mut attempts), [b]);
+        assert_eq!(attempts.poll(b, &mut ()), AttemptPoll::Ready);
+    }
+
+    #[test]
+    fn no_wake_is_lost_among_many_threads() {
+        const SLOTS: usize = 20;
+        let mut attempts: AttemptSet<BoxedFuture> = AttemptSet::new();
+        for _ in 0..SLOTS {
+            attempts.insert(Box::pin(pending()));
+        }
+        let slots = attempts.slots.iter();
+        let wakers: Vec<_> = slots.map(|slot| slot.waker.clone()).collect();
+        for _ in 0..200 {
+            // Each slot is woken by one of four threads, and all slots by the fifth.
+            let threads = (0..5).map(|thread| {
+                let mine = move |(i, _): &(usize, &Waker)| thread == 4 || i % 4 == thread;
+                let wakers = wakers.clone();
+                std::thread::spawn(move || {
+                    let wakers = wakers.iter().enumerate().filter(mine);
+                    wakers.for_each(|(_, waker)| waker.wake_by_ref());
+                })
+            });
+            let threads: Vec<_> = threads.collect();
+            // If a wake were lost, this would wait for ever.
+            let mut polled = [0; SLOTS];
+            while polled.contains(&0) {
+                let list = woken(&mut attempts);
+                for index in &list {
+                    polled[*index] += 1;
+                    attempts.poll(*index, &mut ());
+                }
+                attempts.recycle(list);
+            }
+            for thread in threads {
+                thread.join().unwrap();
+            }
+            let mut rest = Vec::new();
+            attempts.take_woken(&mut rest);
+            for index in rest {
+                polled[index] += 1;
+                attempts.poll(index, &mut ());
+            }
+            // At most one poll per wake; in the first round the insertion counts as one, too.
+            assert!(polled.iter().all(|polls| *polls <= 3), "{polled:?}");
+        }
+    }
+
+    #[test]
+    fn a_panic_is_reported_and_its_slot_is_reused() {
+        let mut attempts: AttemptSet<BoxedFuture> = AttemptSet::new();
+        let index = attempts.insert(Box::pin(async { panic!("broken") }));
+        assert_eq!(woken(&mut attempts), [index]);
+        let polled = attempts.poll(index, &mut ());
+        assert_eq!(polled, AttemptPoll::Panicked("broken".to_owned()));
+        assert_eq!(attempts.insert(Box::pin(async {})), index);
+    }
+
+    #[test]
+    fn a_removed_future_is_dropped_at_once() {
+        struct DropFlag(Arc<AtomicBool>);
+        impl Drop for DropFlag {
+            fn drop(&mut self) {
+                self.0.store(true, Ordering::SeqCst);
+            }
+        }
+        let dropped = Arc::new(AtomicBool::new(false));
+        let flag = DropFlag(dropped.clone());
+        let mut attempts: AttemptSet<BoxedFuture> = AttemptSet::new();
+        let index = attempts.insert(Box::pin(async move {
+            let _flag = flag;
+            pending::<()>().await;
+        }));
+        attempts.remove(index);
+        assert!(dropped.load(Ordering::SeqCst));
+    }
+}

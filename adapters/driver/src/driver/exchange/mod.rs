@@ -1,0 +1,365 @@
+//! One HTTP exchange: from the request of an attempt to the end of the response body.
+
+pub(crate) mod attempt_set;
+pub(crate) mod wire;
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use async_channel::{Sender, TrySendError};
+use bytes::Bytes;
+use fetch_proto::FailureKind;
+use futures_core::Stream;
+use http::{HeaderMap, StatusCode, Version};
+use pin_project_lite::pin_project;
+use smallvec::SmallVec;
+
+use crate::driver::exchange::attempt_set::PollAttempt;
+use crate::model::save::{BodyWriter, SaveError, SaveReceipt};
+use crate::transport::Transport;
+use crate::transport::error::TransportError;
+use crate::transport::message::{IncomingResponse, OutgoingRequest};
+use crate::transport::progress::{AttemptProgress, BodyDemand};
+
+/// Starts the exchange of one attempt.
+pub(crate) fn start_exchange<T: Transport>(
+    transport: &T,
+    request: OutgoingRequest,
+    progress: AttemptProgress,
+) -> impl AttemptExchange + use<T> {
+    let response = transport.send(request, progress);
+    TransportExchange {
+        state: ExchangeState::Sending { response },
+    }
+}
+
+/// An exchange as the driver sees it, whatever its transport.
+pub(crate) trait AttemptExchange:
+    PollAttempt<Update = AttemptUpdate> + Send + 'static
+{
+    /// Decides what happens to the response body. The exchange waits for it after the head.
+    fn set_body_mode(self: Pin<&mut Self>, mode: BodyMode);
+}
+
+/// What happened to an attempt during one poll.
+#[derive(Debug, Default)]
+pub(crate) struct AttemptUpdate {
+    /// The length of the body chunks that arrived.
+    pub(crate) body_bytes: u64,
+    pub(crate) end: Option<Result<ReceivedBody, TransportError>>,
+    pub(crate) head: Option<ResponseParts>,
+    /// For each change: whether the exchange is now paused, waiting for the consumer of the body.
+    pub(crate) pauses: Vec<bool>,
+}
+
+/// The head of a response.
+#[derive(Clone, Debug)]
+pub(crate) struct ResponseParts {
+    pub(crate) headers: HeaderMap,
+    pub(crate) status: StatusCode,
+    pub(crate) version: Version,
+}
+
+/// The chunks of a body, usually one.
+pub(crate) type BodyChunks = SmallVec<[Bytes; 1]>;
+
+/// A body that was received to its end.
+#[derive(Debug, Default)]
+pub(crate) struct ReceivedBody {
+    /// The body, if it was collected.
+    pub(crate) chunks: BodyChunks,
+    /// The receipt, if the body was saved.
+    pub(crate) saved: Option<SaveReceipt>,
+}
+
+/// What happens to a response body.
+#[derive(Debug)]
+pub(crate) enum BodyMode {
+    /// It is collected in memory.
+    Collect,
+    /// It is read and dropped.
+    Discard,
+    /// It is written to this writer.
+    Save(Box<dyn BodyWriter>),
+    /// It is sent to the caller, chunk by chunk.
+    Stream(Sender<Bytes>),
+}
+
+impl BodyMode {
+    /// How much of the body the transport must pass on.
+    pub(crate) fn demand(&self) -> BodyDemand {
+        match self {
+            Self::Collect => BodyDemand::Whole,
+            Self::Discard => BodyDemand::Nothing,
+            Self::Save(_) | Self::Stream(_) => BodyDemand::Pieces,
+        }
+    }
+}
+
+pin_project! {
+    /// Sends a request, waits for the decision on the response body, and reads the body accordingly.
+    ///
+    /// Not an async fn, because that would hold the transport's future twice: as its argument and as
+    /// the future that it awaits. That future is large, and it is moved for each attempt.
+    struct TransportExchange<F, B> {
+        #[pin]
+        state: ExchangeState<F, B>,
+    }
+}
+
+pin_project! {
+    #[project = ExchangeStateProjection]
+    enum ExchangeState<F, B> {
+        Sending { #[pin] response: F },
+        Deciding { body: Option<B>, mode: Option<BodyMode> },
+        Reading { reader: BodyReader<B> },
+    }
+}
+
+/// A body that is being read.
+struct BodyReader<B> {
+    body: B,
+    chunks: BodyChunks,
+    /// Whether the end of the body was reached.
+    ended: bool,
+    mode: BodyMode,
+    /// Whether the last update said that the exchange is paused.
+    paused: bool,
+    /// A chunk that waits for room in the consumer's channel.
+    sending: Option<PendingSend>,
+}
+
+/// Whether the consumer took the chunk.
+type PendingSend = Pin<Box<dyn Future<Output = bool> + Send>>;
+
+impl<F, B> PollAttempt for TransportExchange<F, B>
+where
+    F: Future<Output = Result<IncomingResponse<B>, TransportError>>,
+    B: Stream<Item = Result<Bytes, TransportError>> + Unpin,
+{
+    type Update = AttemptUpdate;
+
+    fn poll(
+        mut self: Pin<&mut Self>,
+        update: &mut AttemptUpdate,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        let mut this = self.as_mut().project();
+        loop {
+            let next = match this.state.as_mut().project() {
+                ExchangeStateProjection::Sending { response } => match ready!(response.poll(cx)) {
+                    Ok(IncomingResponse {
+                        body,
+                        headers,
+                        status,
+                        version,
+                    }) => {
+                        update.head = Some(ResponseParts {
+                            headers,
+                            status,
+                            version,
+                        });
+                        ExchangeState::Deciding {
+                            body: Some(body),
+                            mode: None,
+                        }
+                    }
+                    Err(error) => return finish(update, Err(error)),
+                },
+                ExchangeStateProjection::Deciding { body, mode } => {
+                    // The driver polls again after its decision.
+                    let Some(mode) = mode.take() else {
+                        return Poll::Pending;
+                    };
+                    let Some(body) = body.take() else {
+                        return Poll::Pending;
+                    };
+                    ExchangeState::Reading {
+                        reader: BodyReader::new(body, mode),
+                    }
+                }
+                ExchangeStateProjection::Reading { reader } => {
+                    let result = ready!(reader.poll(update, cx));
+                    return finish(update, result);
+                }
+            };
+            this.state.set(next);
+        }
+    }
+}
+
+impl<F, B> AttemptExchange for TransportExchange<F, B>
+where
+    F: Future<Output = Result<IncomingResponse<B>, TransportError>> + Send + 'static,
+    B: Stream<Item = Result<Bytes, TransportError>> + Send + Unpin + 'static,
+{
+    fn set_body_mode(self: Pin<&mut Self>, decided: BodyMode) {
+        if let ExchangeStateProjection::Deciding { mode, .. } = self.project().state.project() {
+            *mode = Some(decided);
+        }
+    }
+}
+
+fn finish(update: &mut AttemptUpdate, result: Result<ReceivedBody, TransportError>) -> Poll<()> {
+    update.end = Some(result);
+    Poll::Ready(())
+}
+
+impl<B: Stream<Item = Result<Bytes, TransportError>> + Unpin> BodyReader<B> {
+    fn new(body: B, mode: BodyMode) -> Self {
+        Self {
+            body,
+            chunks: BodyChunks::new(),
+            ended: false,
+            mode,
+            paused: false,
+            sending: None,
+        }
+    }
+
+    /// Reads to the end of the body.
+    fn poll(
+        &mut self,
+        update: &mut AttemptUpdate,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<ReceivedBody, TransportError>> {
+        loop {
+            if let Some(sending) = &mut self.sending {
+                let taken = ready!(sending.as_mut().poll(cx));
+                self.sending = None;
+                update.pauses.push(false);
+                if !taken {
+                    return Poll::Ready(Err(consumer_dropped()));
+                }
+            }
+            if self.ended {
+                return self.poll_finish(update, cx);
+            }
+            if let BodyMode::Save(writer) = &mut self.mode {
+                ready!(note_pause(&mut self.paused, update, writer.poll_ready(cx)))?;
+            }
+            let Some(chunk) = ready!(Pin::new(&mut self.body).poll_next(cx)) else {
+                self.ended = true;
+                continue;
+            };
+            let chunk = chunk?;
+            update.body_bytes += chunk.len() as u64;
+            match &mut self.mode {
+                BodyMode::Collect => self.chunks.push(chunk),
+                BodyMode::Discard => {}
+                BodyMode::Save(writer) => writer.write(chunk),
+                BodyMode::Stream(consumer) => self.sending = forward(consumer, chunk, update)?,
+            }
+        }
+    }
+
+    /// Waits until the body is saved, if it is to be saved.
+    fn poll_finish(
+        &mut self,
+        update: &mut AttemptUpdate,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<ReceivedBody, TransportError>> {
+        let saved = match &mut self.mode {
+            BodyMode::Save(writer) => Some(ready!(note_pause(
+                &mut self.paused,
+                update,
+                writer.poll_finish(cx)
+            ))?),
+            _ => None,
+        };
+        let chunks = core::mem::take(&mut self.chunks);
+        Poll::Ready(Ok(ReceivedBody { chunks, saved }))
+    }
+}
+
+/// Reports when the exchange starts or stops waiting for the writer, whose slowness must not count as
+/// the server's.
+fn note_pause<T>(
+    paused: &mut bool,
+    update: &mut AttemptUpdate,
+    polled: Poll<Result<T, SaveError>>,
+) -> Poll<Result<T, TransportError>> {
+    if polled.is_pending() != *paused {
+        *paused = polled.is_pending();
+        update.pauses.push(*paused);
+    }
+    polled.map_err(|error| TransportError::new(FailureKind::Save, error))
+}
+
+/// Sends a chunk to the consumer. If its channel is full, reports the pause, because the consumer's
+/// slowness must not count as the server's, and returns the send to wait for.
+fn forward(
+    consumer: &Sender<Bytes>,
+    chunk: Bytes,
+    update: &mut AttemptUpdate,
+) -> Result<Option<PendingSend>, TransportError> {
+    match consumer.try_send(chunk) {
+        Ok(()) => Ok(None),
+        Err(TrySendError::Closed(_)) => Err(consumer_dropped()),
+        Err(TrySendError::Full(chunk)) => {
+            update.pauses.push(true);
+            let consumer = consumer.clone();
+            Ok(Some(Box::pin(
+                async move { consumer.send(chunk).await.is_ok() },
+            )))
+        }
+    }
+}
+
+fn consumer_dropped() -> TransportError {
+    TransportError::new(FailureKind::Dropped, "the response's reader was dropped")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use futures_lite::stream;
+
+    use super::*;
+
+    /// Is ready at every second poll.
+    struct SlowWriter(bool);
+
+    impl SlowWriter {
+        fn poll<T>(&mut self, ready: T) -> Poll<Result<T, SaveError>> {
+            self.0 = !self.0;
+            if self.0 {
+                Poll::Pending
+            } else {
+                Poll::Ready(Ok(ready))
+            }
+        }
+    }
+
+    impl BodyWriter for SlowWriter {
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), SaveError>> {
+            self.poll(())
+        }
+
+        fn write(&mut self, _: Bytes) {}
+
+        fn poll_finish(&mut self, _: &mut Context<'_>) -> Poll<Result<SaveReceipt, SaveError>> {
+            self.poll(Arc::new(()))
+        }
+    }
+
+    #[test]
+    fn waiting_for_the_writer_is_reported_as_a_pause() {
+        let body = stream::iter([Ok(Bytes::from_static(b"x"))]);
+        let mut reader = BodyReader::new(body, BodyMode::Save(Box::new(SlowWriter(false))));
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let mut pauses = Vec::new();
+        loop {
+            let mut update = AttemptUpdate::default();
+            let polled = reader.poll(&mut update, &mut cx);
+            pauses.push(update.pauses);
+            if polled.is_ready() {
+                break;
+            }
+        }
+        // Before the chunk, before the end is seen, and at the end itself.
+        let [on, off_on, off] = [vec![true], vec![false, true], vec![false]];
+        assert_eq!(pauses, [on, off_on.clone(), off_on, off]);
+    }
+}

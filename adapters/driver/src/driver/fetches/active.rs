@@ -1,0 +1,255 @@
+//! One fetch in the engine: its attempts in flight, and the result of the last one.
+
+use std::task::Waker;
+
+use async_channel::Sender;
+use bytes::Bytes;
+use fetch_proto::{AttemptId, FetchId};
+use smallvec::SmallVec;
+
+use crate::driver::exchange::{BodyChunks, BodyMode};
+use crate::driver::fetches::in_flight::{AttemptResult, InFlightAttempt};
+use crate::driver::fetches::job::FetchJob;
+use crate::driver::outcomes::sender::OutcomeSender;
+use crate::driver::permits::AttemptPermit;
+use crate::model::error::Error;
+use crate::model::outcome::{FallbackSource, Outcome, Response};
+use crate::model::request::{BodyRetention, Request};
+use crate::model::save::ResponseHead;
+use crate::telemetry::tracing::FetchSpan;
+use crate::transport::message::RequestBody;
+use crate::transport::progress::AttemptProgress;
+
+/// A fetch in the engine.
+pub(crate) struct ActiveFetch {
+    /// Usually one; more with hedging.
+    attempts: SmallVec<[InFlightAttempt; 1]>,
+    pub(crate) group: u64,
+    /// Whether the caller's request has a body.
+    pub(crate) has_body: bool,
+    id: FetchId,
+    pub(crate) request: Request,
+    /// The result of the attempt that ended last. Boxed, because most fetches of a large batch are
+    /// still queued.
+    result: Option<Box<AttemptResult>>,
+    sender: OutcomeSender,
+    pub(crate) span: FetchSpan,
+    /// Keeps the channel of a streamed body open until its error can be set.
+    stream: Option<Sender<Bytes>>,
+}
+
+impl ActiveFetch {
+    pub(crate) fn new(job: FetchJob, id: FetchId) -> Self {
+        let FetchJob {
+            group,
+            request,
+            sender,
+        } = job;
+        Self {
+            attempts: SmallVec::new(),
+            group,
+            has_body: !matches!(request.body, RequestBody::Empty),
+            id,
+            span: FetchSpan::for_fetch(&request),
+            request,
+            result: None,
+            sender,
+            stream: None,
+        }
+    }
+
+    pub(crate) fn id(&self) -> FetchId {
+        self.id
+    }
+
+    /// The same fetch under the id that another engine gave it.
+    pub(crate) fn with_id(self, id: FetchId) -> Self {
+        Self { id, ..self }
+    }
+
+    /// The result of the attempt that ended last; an empty one if there is none.
+    pub(crate) fn result(&mut self) -> &mut AttemptResult {
+        self.result.get_or_insert_default()
+    }
+
+    /// The memory of the result, for another attempt.
+    pub(crate) fn take_result(&mut self) -> Option<Box<AttemptResult>> {
+        self.result.take()
+    }
+
+    /// The permit that the attempt which ended last holds for the outcome.
+    pub(crate) fn take_permit(&mut self) -> Option<AttemptPermit> {
+        self.result.as_mut()?.permit.take()
+    }
+
+    /// Copies the response of `leader`, whose identical request was sent for both.
+    pub(crate) fn copy_response(&mut self, leader: &Self) {
+        let result = leader.result.as_ref();
+        self.result = result.map(|result| Box::new(result.copy_response()));
+    }
+
+    pub(crate) fn is_in_flight(&self) -> bool {
+        !self.attempts.is_empty()
+    }
+
+    pub(crate) fn add_attempt(&mut self, attempt: InFlightAttempt) {
+        self.attempts.push(attempt);
+    }
+
+    pub(crate) fn attempt_mut(&mut self, id: AttemptId) -> Option<&mut InFlightAttempt> {
+        self.attempts.iter_mut().find(|attempt| attempt.id == id)
+    }
+
+    /// The attempt with this index in the attempt set.
+    pub(crate) fn attempt_at(&mut self, index: usize) -> Option<&mut InFlightAttempt> {
+        let mut attempts = self.attempts.iter_mut();
+        attempts.find(|attempt| attempt.index == index)
+    }
+
+    /// Removes a finished attempt and keeps its result. Returns its index in the attempt set and its
+    /// progress handle.
+    pub(crate) fn end_attempt(&mut self, id: AttemptId) -> Option<(usize, AttemptProgress)> {
+        let position = self.attempts.iter().position(|attempt| attempt.id == id)?;
+        let attempt = self.attempts.swap_remove(position);
+        let (mut result, progress) = (attempt.result, attempt.progress);
+        result.connection = progress.connection();
+        result.wire_bytes = progress.wire_bytes();
+        result.permit = attempt.permit;
+        self.result = Some(result);
+        Some((attempt.index, progress))
+    }
+
+    /// How to read the body of this attempt's response, which the engine accepted.
+    pub(crate) fn accept_response(&mut self, id: AttemptId) -> BodyMode {
+        match self.sender.delivery() {
+            fetch_proto::BodyDelivery::Streamed => self.start_stream(id),
+            _ if self.request.save.is_some() => self.start_save(id),
+            _ if self.request.body_retention == BodyRetention::Collect => BodyMode::Collect,
+            _ => BodyMode::Discard,
+        }
+    }
+
+    fn start_stream(&mut self, id: AttemptId) -> BodyMode {
+        let attempt = self.attempt_mut(id);
+        let head =
+            attempt.and_then(|attempt| Some((attempt.result.parts.take()?, attempt.url.clone())));
+        self.stream = head.and_then(|(parts, url)| self.sender.start_stream(parts, url));
+        self.stream
+            .clone()
+            .map_or(BodyMode::Discard, BodyMode::Stream)
+    }
+
+    fn start_save(&self, id: AttemptId) -> BodyMode {
+        let attempt = self.attempts.iter().find(|attempt| attempt.id == id);
+        let head = attempt.and_then(|attempt| Some((attempt, attempt.result.parts.as_ref()?)));
+        let (Some(sink), Some((attempt, parts))) = (&self.request.save, head) else {
+            return BodyMode::Discard;
+        };
+        BodyMode::Save(sink.open(&ResponseHead {
+            attached: self.request.attached.as_ref(),
+            headers: &parts.headers,
+            status: parts.status,
+            tag: self.request.tag,
+            url: &attempt.url,
+            version: parts.version,
+        }))
+    }
+
+    /// The fetch's outcome, and the permit for it, after the engine has ended the fetch.
+    /// `sees_connection` is the transport's.
+    pub(crate) fn build_outcome(
+        &mut self,
+        end: fetch_proto::FetchOutcome,
+        sees_connection: bool,
+    ) -> (Outcome, Option<AttemptPermit>) {
+        let AttemptResult {
+            chunks,
+            connection,
+            detail,
+            late_phases,
+            parts,
+            permit,
+            saved,
+            wire_bytes,
+        } = self
+            .result
+            .as_deref_mut()
+            .map(core::mem::take)
+            .unwrap_or_default();
+        let mut attempts = end.attempts;
+        if let Some(last) = attempts.last_mut() {
+            for (phase, at) in late_phases {
+                last.timings.record(phase, at);
+            }
+        }
+        let url = self.sender.take_url();
+        let result = match end.result {
+            Ok(finish) => {
+                let (headers, status, version) = match parts {
+                    Some(parts) => (parts.headers, parts.status, parts.version),
+                    // The caller of a streamed response already has its head.
+                    None => (
+                        http::HeaderMap::new(),
+                        http::StatusCode::from_u16(finish.status).unwrap_or_default(),
+                        http::Version::default(),
+                    ),
+                };
+                Ok(Response {
+                    body: join(chunks),
+                    bytes: finish.bytes,
+                    headers,
+                    saved,
+                    status,
+                    url: end.url,
+                    version,
+                })
+            }
+            Err(error) => Err(Error::failed(
+                error,
+                url.clone(),
+                (&attempts, sees_connection),
+                end.gave_up,
+                detail,
+            )),
+        };
+        let fallback = (end.used_fallback && result.is_ok()).then_some(FallbackSource::Url);
+        let outcome = Outcome {
+            attached: self.request.attached.take(),
+            attempts,
+            connection,
+            fallback,
+            gave_up: end.gave_up,
+            redirects: end.redirects,
+            result,
+            retries: end.retries,
+            shared: end.shared_with.is_some(),
+            tag: end.tag,
+            timings: end.timings,
+            url,
+            wire_bytes,
+        };
+        (outcome, permit)
+    }
+
+    /// Sends the outcome. Returns the waker of the consumer, if it waits; the caller must wake it.
+    #[must_use]
+    pub(crate) fn send_outcome(
+        &mut self,
+        outcome: Outcome,
+        permit: Option<AttemptPermit>,
+    ) -> Option<Waker> {
+        self.sender.send(outcome, permit)
+    }
+}
+
+/// The chunks as one body, without a copy if there is only one.
+fn join(mut chunks: BodyChunks) -> Bytes {
+    if chunks.len() <= 1 {
+        return chunks.pop().unwrap_or_default();
+    }
+    let mut body = Vec::with_capacity(chunks.iter().map(Bytes::len).sum());
+    for chunk in &chunks {
+        body.extend_from_slice(chunk);
+    }
+    body.into()
+}

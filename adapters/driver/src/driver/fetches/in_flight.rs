@@ -1,0 +1,59 @@
+//! One attempt in flight, and what it returns.
+
+use std::sync::Arc;
+
+use fetch_proto::AttemptId;
+
+use crate::driver::exchange::{BodyChunks, ResponseParts};
+use crate::driver::permits::AttemptPermit;
+use crate::model::save::SaveReceipt;
+use crate::telemetry::tracing::FetchSpan;
+use crate::transport::connection::ConnectionInfo;
+use crate::transport::progress::{AttemptProgress, PhaseTimes, ReportedPhases};
+
+/// An attempt in flight.
+pub(crate) struct InFlightAttempt {
+    pub(crate) id: AttemptId,
+    /// Its index in the attempt set.
+    pub(crate) index: usize,
+    pub(crate) permit: Option<AttemptPermit>,
+    pub(crate) progress: AttemptProgress,
+    /// The phases that the engine knows of.
+    pub(crate) reported: ReportedPhases,
+    pub(crate) result: Box<AttemptResult>,
+    pub(crate) span: FetchSpan,
+    pub(crate) url: Arc<url::Url>,
+}
+
+/// What an attempt returned.
+#[derive(Default)]
+pub(crate) struct AttemptResult {
+    pub(crate) chunks: BodyChunks,
+    pub(crate) connection: Option<ConnectionInfo>,
+    /// The text of the error.
+    pub(crate) detail: Option<String>,
+    /// Phases that the engine had not seen when it aborted the attempt.
+    pub(crate) late_phases: PhaseTimes,
+    pub(crate) parts: Option<ResponseParts>,
+    /// The permit for the outcome, if the attempt ended and was not aborted.
+    pub(crate) permit: Option<AttemptPermit>,
+    pub(crate) saved: Option<SaveReceipt>,
+    pub(crate) wire_bytes: u64,
+}
+
+impl AttemptResult {
+    /// A copy of the response, for a fetch that shares it.
+    pub(crate) fn copy_response(&self) -> Self {
+        Self {
+            chunks: self.chunks.clone(),
+            connection: self.connection,
+            detail: self.detail.clone(),
+            late_phases: PhaseTimes::new(),
+            parts: self.parts.clone(),
+            permit: None,
+            // Fetches whose bodies are saved share no responses.
+            saved: None,
+            wire_bytes: self.wire_bytes,
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Values of the caller's.
+
+use std::any::Any;
+use std::sync::Arc;
+
+/// A caller's value that is attached to a request and returned in its outcome.
+pub type Attachment = Arc<dyn Any + Send + Sync>;

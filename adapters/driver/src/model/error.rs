@@ -1,0 +1,266 @@
+//! Why a fetch has no response, with advice.
+
+use std::fmt;
+
+use fetch_proto::{AttemptReport, GiveUpReason, TimeLimit};
+
+use crate::fields::redact::redact_text;
+
+/// Why there is no response: what failed, on which URL, in which step, after how many attempts.
+///
+/// ```
+/// use fetch_driver::{IntoRequest, ErrorKind};
+///
+/// let error = "not a url".into_request().unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::InvalidUrl);
+/// assert!(error.to_string().contains("not a url"));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Error(Box<ErrorDetails>);
+
+#[derive(Clone, Debug)]
+struct ErrorDetails {
+    attempts: usize,
+    detail: Option<String>,
+    gave_up: Option<GiveUpReason>,
+    kind: ErrorKind,
+    step: Option<&'static str>,
+    url: String,
+}
+
+/// The detail of [`ErrorKind::Stopped`] after the driver has ended.
+pub(crate) const SHUT_DOWN: &str = "the fetcher was shut down";
+
+/// The kind of an [`Error`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The fetch was submitted and ended without a response.
+    Fetch(fetch_proto::FetchError),
+    /// A header field of the request is not valid.
+    InvalidHeader,
+    /// The text is not an http or https URL.
+    InvalidUrl,
+    /// The request was not fetched, because the fetcher was shut down, could not be built, or cannot
+    /// send it.
+    Stopped,
+}
+
+impl ErrorKind {
+    /// A short, stable name, fit for a metric label or a record: `timeout`, `dns`, `connect`, `tls` …
+    ///
+    /// ```
+    /// assert_eq!(fetch_driver::ErrorKind::InvalidUrl.as_str(), "invalid_url");
+    /// ```
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Fetch(error) => error.as_str(),
+            Self::InvalidHeader => "invalid_header",
+            Self::InvalidUrl => "invalid_url",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+impl Error {
+    /// The error of a request that never reached the engine.
+    pub(crate) fn rejected(kind: ErrorKind, url: &str, detail: impl fmt::Display) -> Self {
+        Self(Box::new(ErrorDetails {
+            attempts: 0,
+            detail: Some(detail.to_string()),
+            gave_up: None,
+            kind,
+            step: None,
+            url: url.to_owned(),
+        }))
+    }
+
+    /// The error of a fetch that failed. `sees_connection` is the transport's
+    /// [`SEES_CONNECTION`](crate::Transport::SEES_CONNECTION).
+    pub(crate) fn failed(
+        error: fetch_proto::FetchError,
+        url: String,
+        (attempts, sees_connection): (&[AttemptReport], bool),
+        gave_up: Option<GiveUpReason>,
+        detail: Option<String>,
+    ) -> Self {
+        Self(Box::new(ErrorDetails {
+            attempts: attempts.len(),
+            detail,
+            gave_up,
+            kind: ErrorKind::Fetch(error),
+            step: attempts.last().map(|last| step(last, sees_connection)),
+            url,
+        }))
+    }
+
+    /// The kind of error.
+    ///
+    /// ```
+    /// # use fetch_driver::{ErrorKind, IntoRequest};
+    /// assert_eq!("ftp://a.test/".into_request().unwrap_err().kind(), ErrorKind::InvalidUrl);
+    /// ```
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// How many requests were sent.
+    ///
+    /// ```
+    /// # use fetch_driver::IntoRequest;
+    /// assert_eq!("?".into_request().unwrap_err().attempts(), 0);
+    /// ```
+    #[must_use]
+    pub fn attempts(&self) -> usize {
+        self.0.attempts
+    }
+
+    /// The text of the underlying error, if there is one.
+    ///
+    /// ```
+    /// # use fetch_driver::IntoRequest;
+    /// assert!("?".into_request().unwrap_err().detail().is_some());
+    /// ```
+    #[must_use]
+    pub fn detail(&self) -> Option<&str> {
+        self.0.detail.as_deref()
+    }
+
+    /// The step in which the last attempt ended: `resolving or connecting`, `connecting`,
+    /// `sending the request`, `waiting for the response` or `reading the body`.
+    ///
+    /// Clients that do not report their connections have one step before the response:
+    /// `connecting or waiting for the response`.
+    ///
+    /// ```
+    /// # use fetch_driver::IntoRequest;
+    /// assert_eq!("?".into_request().unwrap_err().step(), None);
+    /// ```
+    #[must_use]
+    pub fn step(&self) -> Option<&'static str> {
+        self.0.step
+    }
+
+    /// The URL as it was requested, without user name and password.
+    ///
+    /// ```
+    /// # use fetch_driver::IntoRequest;
+    /// assert_eq!("?".into_request().unwrap_err().url(), "?");
+    /// ```
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.0.url
+    }
+
+    /// The error with the secrets in its URL's query replaced, fit for a log.
+    ///
+    /// ```
+    /// # use fetch_driver::IntoRequest;
+    /// let error = "ftp://a.test/?token=abc".into_request().unwrap_err();
+    /// assert!(!error.redacted().contains("abc"));
+    /// ```
+    #[must_use]
+    pub fn redacted(&self) -> String {
+        let mut clean = self.clone();
+        clean.0.url = redact_text(&self.0.url);
+        clean.to_string()
+    }
+
+    /// What the user can do about it.
+    ///
+    /// ```
+    /// # use fetch_driver::IntoRequest;
+    /// assert!("?".into_request().unwrap_err().advice().unwrap().contains("http://"));
+    /// ```
+    #[must_use]
+    pub fn advice(&self) -> Option<&'static str> {
+        use fetch_proto::FailureKind as F;
+        Some(match self.0.kind {
+            ErrorKind::Fetch(fetch_proto::FetchError::BodyTooLarge { .. }) => {
+                "raise the limit on the body's size to accept it"
+            }
+            ErrorKind::Fetch(fetch_proto::FetchError::Cancelled) | ErrorKind::Stopped => {
+                return None;
+            }
+            ErrorKind::Fetch(fetch_proto::FetchError::Failed(failure)) => match failure {
+                F::Connect => {
+                    "check that the server listens there and that the network can reach it"
+                }
+                F::Exhausted => {
+                    "raise the limit on open files (ulimit -n) or lower the concurrency"
+                }
+                F::Resolve => "check the host name and the DNS settings",
+                F::Save => "free some space, or save to another place",
+                F::Tls => "check the server's certificate and name, or trust its CA",
+                F::Unsupported => "use an http or https URL",
+                _ => return None,
+            },
+            ErrorKind::Fetch(fetch_proto::FetchError::Redirect(_)) => {
+                "fetch the final URL directly"
+            }
+            ErrorKind::Fetch(fetch_proto::FetchError::TimedOut(limit)) => match limit {
+                TimeLimit::Queue => "raise the concurrency or the queue timeout",
+                _ => "raise the timeout for this URL, or try again later",
+            },
+            ErrorKind::InvalidHeader => "correct the header field",
+            ErrorKind::InvalidUrl => "use an absolute URL such as http://example.com/",
+            _ => return None,
+        })
+    }
+}
+
+/// The step in which an attempt ended.
+fn step(report: &AttemptReport, sees_connection: bool) -> &'static str {
+    let t = &report.timings;
+    if t.head.is_some() {
+        "reading the body"
+    } else if !sees_connection {
+        "connecting or waiting for the response"
+    } else if t.tls_done.is_some() || t.sent.is_some() {
+        "waiting for the response"
+    } else if t.connected.is_some() {
+        "sending the request"
+    } else if t.resolved.is_some() {
+        "connecting"
+    } else {
+        "resolving or connecting"
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ErrorDetails {
+            attempts,
+            detail,
+            gave_up,
+            kind,
+            step,
+            url,
+        } = &*self.0;
+        write!(f, "{url}: ")?;
+        match kind {
+            ErrorKind::Fetch(error) => write!(f, "{error}")?,
+            ErrorKind::InvalidHeader => f.write_str("invalid header field")?,
+            ErrorKind::InvalidUrl => f.write_str("invalid URL")?,
+            ErrorKind::Stopped => f.write_str("not fetched")?,
+        }
+        if let Some(step) = step {
+            let plural = if *attempts == 1 { "" } else { "s" };
+            write!(f, " while {step}, after {attempts} attempt{plural}")?;
+        }
+        if let Some(reason) = gave_up {
+            write!(f, " ({reason})")?;
+        }
+        if let Some(detail) = detail {
+            write!(f, ": {detail}")?;
+        }
+        if let Some(advice) = self.advice() {
+            write!(f, "; {advice}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}

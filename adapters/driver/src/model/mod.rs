@@ -1,0 +1,8 @@
+//! Requests, responses, outcomes and errors.
+
+pub(crate) mod attachment;
+pub(crate) mod error;
+pub(crate) mod fallback_value;
+pub(crate) mod outcome;
+pub(crate) mod request;
+pub(crate) mod save;

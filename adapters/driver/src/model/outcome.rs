@@ -1,0 +1,201 @@
+//! How a fetch ended, with its response.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use fetch_proto::{AttemptReport, FetchTimings, GiveUpReason};
+use http::{HeaderMap, StatusCode, Version};
+use url::Url;
+
+use super::attachment::Attachment;
+use super::error::Error;
+use super::save::SaveReceipt;
+use crate::transport::connection::ConnectionInfo;
+
+/// How one fetch ended: exactly one for each request, whether it succeeded or not. Displays as one
+/// line.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// What the caller attached to the request.
+    pub attached: Option<Attachment>,
+    /// Every attempt, in order, redirects and retries included.
+    pub attempts: Vec<AttemptReport>,
+    /// The connection that served the last attempt.
+    pub connection: Option<ConnectionInfo>,
+    /// Where the response comes from, if it replaces a failure.
+    pub fallback: Option<FallbackSource>,
+    /// Why a failure that is worth a retry was not retried again.
+    pub gave_up: Option<GiveUpReason>,
+    /// How many redirects were followed.
+    pub redirects: u16,
+    /// A complete response of any status, or why there is none.
+    pub result: Result<Response, Error>,
+    /// How many times the request was retried.
+    pub retries: u16,
+    /// Whether the response is that of an identical request, so that none was sent for this one.
+    pub shared: bool,
+    /// The request's tag: its position in the batch, unless the caller set one.
+    pub tag: u64,
+    /// How long each part of the fetch took.
+    pub timings: FetchTimings,
+    /// The URL as it was requested, without user name and password.
+    pub url: String,
+    /// The size of the last response's body as it was received, before decoding.
+    pub wire_bytes: u64,
+}
+
+/// Where a fallback's response comes from.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum FallbackSource {
+    /// An earlier response to the same URL.
+    Stale,
+    /// The other URL of the policy's [`Fallback`](fetch_proto::Fallback).
+    Url,
+    /// The caller's value.
+    Value,
+}
+
+/// A complete response.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Response {
+    /// The body, decoded; empty if it was saved or discarded.
+    pub body: Bytes,
+    /// The size of the decoded body, whether it was saved, discarded or collected.
+    pub bytes: u64,
+    /// The header fields.
+    pub headers: HeaderMap,
+    /// What the [writer](crate::BodyWriter) of a [saved](crate::Request::save) body returned.
+    pub saved: Option<SaveReceipt>,
+    /// The status.
+    pub status: StatusCode,
+    /// The URL of the response, after redirects.
+    pub url: Arc<Url>,
+    /// The protocol version.
+    pub version: Version,
+}
+
+impl Response {
+    /// A response made by the caller: for tests, and as a fallback's value.
+    ///
+    /// ```
+    /// use fetch_driver::Response;
+    /// use http::StatusCode;
+    ///
+    /// let empty_list = Response::new(StatusCode::OK, "[]");
+    /// assert_eq!((empty_list.bytes, empty_list.headers.len()), (2, 0));
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Never: its URL, `about:blank`, is valid.
+    #[must_use]
+    pub fn new(status: StatusCode, body: impl Into<Bytes>) -> Self {
+        let body = body.into();
+        Self {
+            bytes: body.len() as u64,
+            body,
+            headers: HeaderMap::new(),
+            saved: None,
+            status,
+            url: Arc::new(Url::parse("about:blank").expect("a valid URL")),
+            version: Version::HTTP_11,
+        }
+    }
+}
+
+impl Outcome {
+    /// Whether there is a response with a 2xx status.
+    ///
+    /// ```
+    /// # fn show(outcome: &fetch_driver::Outcome) {
+    /// if !outcome.is_success() {
+    ///     eprintln!("{outcome}");
+    /// }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        self.result
+            .as_ref()
+            .is_ok_and(|response| response.status.is_success())
+    }
+
+    /// The status, if there is a response.
+    ///
+    /// ```
+    /// # fn show(outcome: &fetch_driver::Outcome) {
+    /// println!("{:?}", outcome.status());
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn status(&self) -> Option<StatusCode> {
+        self.result.as_ref().ok().map(|response| response.status)
+    }
+
+    /// The response, if there is one.
+    ///
+    /// ```
+    /// # fn show(outcome: &fetch_driver::Outcome) {
+    /// let length = outcome.response().map_or(0, |response| response.body.len());
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn response(&self) -> Option<&Response> {
+        self.result.as_ref().ok()
+    }
+
+    /// The error, if there is no response.
+    ///
+    /// ```
+    /// # fn show(outcome: &fetch_driver::Outcome) {
+    /// if let Some(error) = outcome.error() {
+    ///     eprintln!("{error}");
+    /// }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn error(&self) -> Option<&Error> {
+        self.result.as_ref().err()
+    }
+
+    /// The time from the first attempt's start to the end, waits for retries included; zero if no
+    /// attempt was started.
+    ///
+    /// ```
+    /// # fn show(outcome: &fetch_driver::Outcome) {
+    /// println!("{:?}", outcome.duration());
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn duration(&self) -> Duration {
+        self.timings.active()
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.result {
+            Ok(response) => {
+                let Response { bytes, status, .. } = response;
+                write!(
+                    f,
+                    "{}: {}, {bytes} bytes, {:?}",
+                    self.url,
+                    status,
+                    self.duration()
+                )?;
+            }
+            Err(error) => write!(f, "{error}")?,
+        }
+        match self.retries {
+            0 => Ok(()),
+            1 => f.write_str(", 1 retry"),
+            n => write!(f, ", {n} retries"),
+        }
+    }
+}

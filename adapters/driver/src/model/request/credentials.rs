@@ -1,0 +1,43 @@
+//! Credentials in a URL.
+
+use base64::Engine as _;
+use http::HeaderValue;
+use percent_encoding::percent_decode_str;
+use url::Url;
+
+/// The `Authorization` field for the URL's user name and password (RFC 7617).
+pub(super) fn basic_credentials(url: &Url) -> HeaderValue {
+    let decode = |text: &str| percent_decode_str(text).collect::<Vec<u8>>();
+    let mut pair = decode(url.username());
+    pair.push(b':');
+    pair.extend(decode(url.password().unwrap_or_default()));
+    let text = format!(
+        "Basic {}",
+        base64::engine::general_purpose::STANDARD.encode(pair)
+    );
+    let mut value = HeaderValue::try_from(text).expect("base64 is valid in a header field");
+    value.set_sensitive(true);
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use http::header;
+
+    use super::super::Request;
+
+    #[test]
+    fn credentials_in_the_url_become_a_header_field_and_are_not_shown() {
+        let request = Request::get("http://us%40er:pa%3Ass@a.test/x").unwrap();
+        assert_eq!(
+            request.headers[header::AUTHORIZATION],
+            "Basic dXNAZXI6cGE6c3M="
+        );
+        assert_eq!(request.url.as_str(), "http://a.test/x");
+        let shown = format!("{request:?}");
+        assert!(
+            !shown.contains("dXNA") && !shown.contains("pa%3A"),
+            "{shown}"
+        );
+    }
+}

@@ -1,0 +1,401 @@
+//! One request, and how it is carried out.
+
+mod credentials;
+mod into;
+mod parse;
+mod path;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use fetch_proto::{Method, Policy};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use url::Url;
+
+use crate::fields::redact::RedactedUrl;
+use crate::model::attachment::Attachment;
+use crate::model::error::{Error, ErrorKind};
+use crate::model::save::BodySink;
+use crate::transport::message::{BodyStream, RequestBody};
+pub use into::IntoRequest;
+
+/// One request: a URL, a method, header fields, a body, and options of how it is carried out.
+///
+/// ```
+/// use fetch_driver::Request;
+///
+/// let request = Request::get("https://a.test/items")?
+///     .header("accept", "application/json")?
+///     .tag(42);
+/// # Ok::<(), fetch_driver::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Request {
+    pub(crate) attached: Option<Attachment>,
+    pub(crate) body: RequestBody,
+    pub(crate) body_retention: BodyRetention,
+    pub(crate) headers: HeaderMap,
+    pub(crate) idempotent: bool,
+    pub(crate) method: Method,
+    /// The URL's path and query as given, if they are sent unchanged.
+    pub(crate) path_as_is: Option<PathAndQuery>,
+    pub(crate) policy: Option<Arc<Policy>>,
+    pub(crate) priority: i8,
+    pub(crate) save: Option<Arc<dyn BodySink>>,
+    pub(crate) tag: u64,
+    pub(crate) text: String,
+    /// Whether `text` is exactly as given. A URL with a user name is rewritten without it.
+    text_is_original: bool,
+    pub(crate) url: Arc<Url>,
+}
+
+/// Whether a response's body is held in memory.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum BodyRetention {
+    /// The body is collected into the [`Response`](crate::Response).
+    #[default]
+    Collect,
+    /// The body is read to its end, counted and discarded, so that memory stays small.
+    Discard,
+}
+
+impl Request {
+    /// A GET of `url`.
+    ///
+    /// User name and password in the URL become an `Authorization` field.
+    ///
+    /// ```
+    /// let request = fetch_driver::Request::get("http://a.test/")?;
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the text is not an absolute http or https URL.
+    pub fn get(url: impl Into<String>) -> Result<Self, Error> {
+        Self::new(Method::Get, url)
+    }
+
+    /// A request with another method.
+    ///
+    /// ```
+    /// use fetch_driver::{Method, Request};
+    /// let request = Request::new(Method::Put, "http://a.test/")?.body("text");
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the text is not an absolute http or https URL.
+    pub fn new(method: Method, url: impl Into<String>) -> Result<Self, Error> {
+        let text = url.into();
+        let invalid = |why: &str| Error::rejected(ErrorKind::InvalidUrl, &text, why);
+        let url = parse::parse(&text).map_err(|error| invalid(&error.to_string()))?;
+        Self::from_parts(method, url, text)
+    }
+
+    fn from_parts(method: Method, mut url: Url, text: String) -> Result<Self, Error> {
+        let invalid =
+            |text: &str, why: &str| Err(Error::rejected(ErrorKind::InvalidUrl, text, why));
+        if !matches!(url.scheme(), "http" | "https") {
+            return invalid(&text, "the scheme is neither http nor https");
+        }
+        if url.host_str().is_none_or(str::is_empty) {
+            return invalid(&text, "there is no host");
+        }
+        let mut headers = HeaderMap::new();
+        let mut text = text;
+        let text_is_original = url.username().is_empty() && url.password().is_none();
+        if !text_is_original {
+            headers.insert(header::AUTHORIZATION, credentials::basic_credentials(&url));
+            text = RedactedUrl(&url).to_string();
+            // Cannot fail, because the URL has a host.
+            let _ = url.set_username("");
+            let _ = url.set_password(None);
+        }
+        Ok(Self {
+            attached: None,
+            body: RequestBody::Empty,
+            body_retention: BodyRetention::Collect,
+            headers,
+            idempotent: false,
+            method,
+            path_as_is: None,
+            policy: None,
+            priority: 0,
+            save: None,
+            tag: 0,
+            text,
+            text_is_original,
+            url: Arc::new(url),
+        })
+    }
+
+    /// Sets the body, which is sent again with each retry.
+    ///
+    /// ```
+    /// use fetch_driver::{Method, Request};
+    /// let request = Request::new(Method::Post, "http://a.test/")?.body("a=b");
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    #[must_use]
+    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = RequestBody::Bytes(body.into());
+        self
+    }
+
+    /// Sets a body that is sent while it is produced. It can be sent once only, so such a request is
+    /// not retried. A known length is sent as `Content-Length`.
+    ///
+    /// ```
+    /// use fetch_driver::{Method, Request};
+    /// let chunks = futures_lite::stream::iter([Ok("a".into()), Ok("b".into())]);
+    /// let request = Request::new(Method::Put, "http://a.test/")?.body_stream(None, Box::pin(chunks));
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    #[must_use]
+    pub fn body_stream(mut self, length: Option<u64>, stream: BodyStream) -> Self {
+        self.body = RequestBody::Stream { length, stream };
+        self
+    }
+
+    /// Adds a header field. `Authorization`, `Cookie` and `Proxy-Authorization`, and any value that
+    /// is marked sensitive, do not follow a redirect to another origin.
+    ///
+    /// ```
+    /// let request = fetch_driver::Request::get("http://a.test/")?.header("x-id", "7")?;
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the name or the value is not valid in HTTP.
+    pub fn header(mut self, name: &str, value: &str) -> Result<Self, Error> {
+        let invalid = |why: &dyn std::fmt::Display| {
+            Error::rejected(
+                ErrorKind::InvalidHeader,
+                &self.text,
+                format_args!("{name:?}: {why}"),
+            )
+        };
+        let field = HeaderName::try_from(name).map_err(|error| invalid(&error))?;
+        let value = HeaderValue::try_from(value).map_err(|error| invalid(&error))?;
+        self.headers.append(field, value);
+        Ok(self)
+    }
+
+    /// Adds header fields.
+    ///
+    /// ```
+    /// let request = fetch_driver::Request::get("http://a.test/")?.headers(http::HeaderMap::new());
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    #[must_use]
+    pub fn headers(mut self, headers: HeaderMap) -> Self {
+        self.headers.extend(headers);
+        self
+    }
+
+    /// The header fields of this request, without those that the fetcher adds to every request.
+    ///
+    /// ```
+    /// let request = fetch_driver::Request::get("http://me:secret@a.test/")?;
+    /// assert!(request.headers_ref().contains_key("authorization"));
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    #[must_use]
+    pub fn headers_ref(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// Declares that sending the request twice does no harm, so that it may be retried whatever its
+    /// method.
+    ///
+    /// ```
+    /// use fetch_driver::{Method, Request};
+    /// let request = Request::new(Method::Post, "http://a.test/")?.idempotent(true);
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    #[must_use]
+    pub fn idempotent(mut self, idempotent: bool) -> Self {
+        self.idempotent = idempotent;
+        self
+    }
+
+    /// Sets whether the response's body is held in memory. Default [`BodyRetention::Collect`].
+    ///
+    /// ```
+    /// use fetch_driver::{BodyRetention, Request};
+    /// let request = Request::get("http://a.test/large")?.body_retention(BodyRetention::Discard);
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    #[must_use]
+    pub fn body_retention(mut self, retention: BodyRetention) -> Self {
+        self.body_retention = retention;
+        self
+    }
+
+    /// Sets the priority among requests to the same host: the larger number goes first, then the
+    /// older request. Default 0.
+    ///
+    /// It orders the requests in the fetcher's [window](crate::Builder::window), which is as far as a
+    /// list is read ahead.
+    ///
+    /// ```
+    /// # use fetch_driver::Request;
+    /// let request = Request::get("http://a.test/")?.priority(1);
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    #[must_use]
+    pub fn priority(mut self, priority: i8) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    /// Sets the policy of this request, instead of the one that the rules choose.
+    ///
+    /// ```
+    /// use fetch_driver::{Policy, Request};
+    /// let request = Request::get("http://a.test/")?.policy(Policy::default().attempts(1));
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    #[must_use]
+    pub fn policy(mut self, policy: impl Into<Arc<Policy>>) -> Self {
+        self.policy = Some(policy.into());
+        self
+    }
+
+    /// Saves the response's body while it is received, in bounded memory, instead of collecting it.
+    /// The writer's result is returned in [`Response::saved`](crate::Response::saved). Default: the
+    /// body is not saved.
+    ///
+    /// Each accepted response opens a new writer, so a fetch whose connection breaks inside the body
+    /// can still be retried. Such a request never [shares](crate::Settings::share) the response of
+    /// another, and its response is not stored for a [fallback](crate::FallbackSettings::stale). The
+    /// body of a [streamed](crate::Fetcher::open) response is not saved.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// # use fetch_driver::{BodySink, Request};
+    /// # fn example(sink: Arc<dyn BodySink>) -> Result<(), fetch_driver::Error> {
+    /// let request = Request::get("http://a.test/film.mp4")?.save(sink);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn save(mut self, sink: Arc<dyn BodySink>) -> Self {
+        self.save = Some(sink);
+        self
+    }
+
+    /// Attaches a value that is returned in the outcome, such as the other columns of a list's row.
+    /// Default: none, which costs nothing.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// let request = fetch_driver::Request::get("http://a.test/")?.attach(Arc::new("row 7"));
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    #[must_use]
+    pub fn attach(mut self, attached: Attachment) -> Self {
+        self.attached = Some(attached);
+        self
+    }
+
+    /// Sets a number that is returned in the outcome. Default: the request's position in the batch.
+    ///
+    /// ```
+    /// let request = fetch_driver::Request::get("http://a.test/")?.tag(7);
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    #[must_use]
+    pub fn tag(mut self, tag: u64) -> Self {
+        self.tag = tag;
+        self
+    }
+
+    /// The URL as given, without user name and password: the same as
+    /// [`Outcome::url`](crate::Outcome::url).
+    ///
+    /// ```
+    /// let request = fetch_driver::Request::get("http://A.test")?;
+    /// assert_eq!(request.text(), "http://A.test");
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The method.
+    ///
+    /// ```
+    /// use fetch_driver::Method;
+    /// assert_eq!(*fetch_driver::Request::get("http://a.test")?.method(), Method::Get);
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    #[must_use]
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The attached value, if there is one.
+    ///
+    /// ```
+    /// let request = fetch_driver::Request::get("http://a.test")?;
+    /// assert!(request.attached().is_none());
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    #[must_use]
+    pub fn attached(&self) -> Option<&Attachment> {
+        self.attached.as_ref()
+    }
+
+    /// The tag.
+    ///
+    /// ```
+    /// assert_eq!(fetch_driver::Request::get("http://a.test")?.tag(7).tag_ref(), 7);
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    #[must_use]
+    pub fn tag_ref(&self) -> u64 {
+        self.tag
+    }
+
+    /// The URL without its secrets, fit for a log.
+    pub(crate) fn redacted_url(&self) -> String {
+        RedactedUrl(&self.url).to_string()
+    }
+
+    /// The URL.
+    ///
+    /// ```
+    /// let request = fetch_driver::Request::get("http://a.test")?;
+    /// assert_eq!(request.url().as_str(), "http://a.test/");
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    #[must_use]
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unsupported_url_is_rejected_with_the_reason() {
+        for (text, why) in [
+            ("x", "relative"),
+            ("ftp://a/", "scheme"),
+            ("http://", "host"),
+        ] {
+            let error = Request::get(text).unwrap_err().to_string();
+            assert!(error.starts_with(text) && error.contains(why), "{error}");
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Limits of the connection pool.
+
+use std::time::Duration;
+
+/// The bound on connections where neither it nor a high concurrency is set, so that in a list of
+/// many hosts each host finds its idle connection again.
+pub const DEFAULT_MAX_CONNECTIONS: usize = 1_024;
+
+/// How many connections there may be, and how long idle ones stay open.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PoolSettings {
+    /// How long an idle connection stays open. Default 90 s.
+    pub idle_timeout: Duration,
+    /// The most connections in all, idle ones included. Default: see
+    /// [`Settings::connection_limit`](crate::Settings::connection_limit).
+    pub max_connections: Option<usize>,
+}
+
+impl Default for PoolSettings {
+    fn default() -> Self {
+        Self {
+            idle_timeout: Duration::from_secs(90),
+            max_connections: None,
+        }
+    }
+}
+
+impl PoolSettings {
+    /// The bound on connections at this concurrency.
+    pub(super) fn connection_limit(&self, concurrency: usize) -> usize {
+        let default = || concurrency.saturating_mul(2).max(DEFAULT_MAX_CONNECTIONS);
+        self.max_connections.unwrap_or_else(default).max(1)
+    }
+
+    /// The name of a setting that differs from its default.
+    pub(super) fn first_changed(&self) -> Option<&'static str> {
+        let default = Self::default();
+        if self.idle_timeout != default.idle_timeout {
+            return Some("idle_timeout");
+        }
+        self.max_connections.is_some().then_some("max_connections")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bound_on_connections_follows_the_concurrency_unless_it_is_set() {
+        for (set, concurrency, expected) in [
+            (None, 100, 1_024),
+            (None, 512, 1_024),
+            (None, 513, 1_026),
+            (None, usize::MAX, usize::MAX),
+            (Some(0), 100, 1),
+            (Some(50), 100, 50),
+        ] {
+            let pool = PoolSettings {
+                max_connections: set,
+                ..Default::default()
+            };
+            assert_eq!(pool.connection_limit(concurrency), expected);
+            assert_eq!(pool.first_changed(), set.map(|_| "max_connections"));
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! How servers are reached.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::connect_to::ConnectTo;
+use super::proxy_rules::ProxyRules;
+
+/// How servers are reached: DNS, proxies, sockets.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RouteSettings {
+    /// Where to connect instead of the URL's host and port. The first rule that applies is used.
+    pub connect_to: Vec<ConnectTo>,
+    /// How long DNS answers are cached. Default 300 s.
+    pub dns_ttl: Duration,
+    /// Which proxy serves which URL. Default: none.
+    pub proxy: ProxyRules,
+    /// Addresses to use for a host name and port instead of asking DNS.
+    pub resolve: Vec<(String, u16, Vec<IpAddr>)>,
+    /// The Unix socket that all requests go to.
+    pub unix_socket: Option<PathBuf>,
+}
+
+impl Default for RouteSettings {
+    fn default() -> Self {
+        Self {
+            connect_to: Vec::new(),
+            dns_ttl: Duration::from_secs(300),
+            proxy: ProxyRules::default(),
+            resolve: Vec::new(),
+            unix_socket: None,
+        }
+    }
+}
+
+impl RouteSettings {
+    /// The name of a setting that differs from its default.
+    pub(super) fn first_changed(&self) -> Option<&'static str> {
+        let changed = [
+            ("connect_to", !self.connect_to.is_empty()),
+            ("dns_ttl", self.dns_ttl != Self::default().dns_ttl),
+            ("proxy", !self.proxy.is_empty()),
+            ("resolve", !self.resolve.is_empty()),
+            ("unix_socket", self.unix_socket.is_some()),
+        ];
+        let first = changed.into_iter().find(|(_, changed)| *changed);
+        first.map(|(name, _)| name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::proxy::Proxy;
+    use super::*;
+
+    #[test]
+    fn every_changed_setting_is_found_by_its_name() {
+        type Change = fn(&mut RouteSettings);
+        let table: [(Change, &str); 5] = [
+            (
+                |route| route.connect_to.push(":::".parse().unwrap()),
+                "connect_to",
+            ),
+            (|route| route.dns_ttl = Duration::ZERO, "dns_ttl"),
+            (
+                |route| route.proxy = ProxyRules::new().all(Proxy::parse("p").unwrap()),
+                "proxy",
+            ),
+            (
+                |route| route.resolve.push(("a".into(), 1, vec![])),
+                "resolve",
+            ),
+            (|route| route.unix_socket = Some("s".into()), "unix_socket"),
+        ];
+        assert_eq!(RouteSettings::default().first_changed(), None);
+        for (change, name) in table {
+            let mut route = RouteSettings::default();
+            change(&mut route);
+            assert_eq!(route.first_changed(), Some(name));
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! TLS: trusted certificates, the client's certificate, and the choice of HTTP/2.
+
+use std::fmt;
+
+/// Which certificates are trusted, and which one is presented.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct TlsSettings {
+    /// PEM certificates of CAs that are trusted besides the built-in ones.
+    pub ca_certificates: Vec<Vec<u8>>,
+    /// The certificate that is presented to servers that request one. Default: none.
+    pub client_certificate: Option<ClientIdentity>,
+    /// Accepts any server certificate. Default no.
+    pub insecure: bool,
+}
+
+impl TlsSettings {
+    /// The name of a setting that differs from its default, which a client without TLS cannot apply.
+    ///
+    /// ```
+    /// assert_eq!(fetch_driver::TlsSettings::default().first_changed(), None);
+    /// ```
+    #[must_use]
+    pub fn first_changed(&self) -> Option<&'static str> {
+        if !self.ca_certificates.is_empty() {
+            Some("ca_certificates")
+        } else if self.client_certificate.is_some() {
+            Some("client_certificate")
+        } else {
+            self.insecure.then_some("insecure")
+        }
+    }
+}
+
+/// When HTTP/2 is used.
+///
+/// ```
+/// use fetch_driver::Http2Mode;
+/// assert_eq!(Http2Mode::default(), Http2Mode::Auto);
+/// ```
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum Http2Mode {
+    /// Over https, where the server selects it in the TLS handshake (ALPN); never over plain http. A
+    /// client built without HTTP/2 does not offer it.
+    #[default]
+    Auto,
+    /// Never.
+    Off,
+    /// As [`Auto`](Self::Auto) over https, and always over plain http, where it cannot be negotiated:
+    /// requests to servers that support HTTP/1.1 only fail.
+    PriorKnowledge,
+}
+
+/// A client's certificate and its private key.
+///
+/// Its `Debug` form does not show the key.
+///
+/// ```
+/// use fetch_driver::ClientIdentity;
+/// let identity = ClientIdentity { cert_pem: b"...".to_vec(), key_pem: b"secret".to_vec() };
+/// assert_eq!(format!("{identity:?}"), "ClientIdentity(3 bytes of PEM, and a key)");
+/// ```
+#[derive(Clone, Eq, PartialEq)]
+pub struct ClientIdentity {
+    /// The certificate, followed by the intermediate certificates up to the CA, as PEM text.
+    pub cert_pem: Vec<u8>,
+    /// The certificate's private key as unencrypted PEM text: PKCS#8, PKCS#1 or SEC1.
+    pub key_pem: Vec<u8>,
+}
+
+impl fmt::Debug for ClientIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let length = self.cert_pem.len();
+        write!(f, "ClientIdentity({length} bytes of PEM, and a key)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_changed_setting_is_found_by_its_name_and_no_key_is_shown() {
+        let identity = ClientIdentity {
+            cert_pem: b"cert".to_vec(),
+            key_pem: b"secret".to_vec(),
+        };
+        let mut tls = TlsSettings::default();
+        assert_eq!(tls.first_changed(), None);
+        tls.insecure = true;
+        assert_eq!(tls.first_changed(), Some("insecure"));
+        tls.client_certificate = Some(identity);
+        assert_eq!(tls.first_changed(), Some("client_certificate"));
+        assert!(!format!("{tls:?}").contains(&format!("{:?}", b"secret")));
+        tls.ca_certificates.push(Vec::new());
+        assert_eq!(tls.first_changed(), Some("ca_certificates"));
+    }
+}

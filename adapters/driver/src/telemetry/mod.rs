@@ -1,0 +1,6 @@
+//! Logs, metrics and spans of fetches.
+
+pub(crate) mod logging;
+pub(crate) mod metrics;
+pub(crate) mod recording;
+pub(crate) mod tracing;

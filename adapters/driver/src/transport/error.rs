@@ -1,0 +1,79 @@
+//! Errors of a transport.
+
+use std::fmt;
+
+use fetch_proto::FailureKind;
+
+/// Why an attempt failed: the kind, by which the core decides, and the native error, for people.
+pub struct TransportError {
+    kind: FailureKind,
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl TransportError {
+    /// An error of this kind, with the native error or a text as its source.
+    ///
+    /// ```
+    /// use fetch_driver::{FailureKind, TransportError};
+    ///
+    /// let error = TransportError::new(FailureKind::Connect, "connection refused by 127.0.0.1:1");
+    /// assert_eq!(error.kind(), FailureKind::Connect);
+    /// assert_eq!(error.to_string(), "could not connect: connection refused by 127.0.0.1:1");
+    /// ```
+    pub fn new(
+        kind: FailureKind,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self {
+            kind,
+            source: source.into(),
+        }
+    }
+
+    /// The kind of failure, by which the core decides.
+    ///
+    /// ```
+    /// # use fetch_driver::{FailureKind, TransportError};
+    /// assert_eq!(TransportError::new(FailureKind::Io, "reset").kind(), FailureKind::Io);
+    /// ```
+    #[must_use]
+    pub fn kind(&self) -> FailureKind {
+        self.kind
+    }
+
+    /// The source and its causes, without the kind.
+    pub(crate) fn detail(&self) -> String {
+        let mut text = self.source.to_string();
+        let mut cause = self.source.source();
+        while let Some(error) = cause {
+            let part = error.to_string();
+            if !text.contains(&part) {
+                text.push_str(": ");
+                text.push_str(&part);
+            }
+            cause = error.source();
+        }
+        text
+    }
+}
+
+impl fmt::Debug for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TransportError")
+            .field("kind", &self.kind)
+            .field("source", &self.source)
+            .finish()
+    }
+}
+
+impl fmt::Display for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.kind, self.detail())
+    }
+}
+
+impl std::error::Error for TransportError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&*self.source)
+    }
+}

@@ -1,0 +1,76 @@
+//! The response body that the driver reads: as received, or decoded.
+
+mod decode;
+mod raw;
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use fetch_coding::codings;
+use fetch_driver::TransportError;
+use futures_core::Stream;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};
+
+use decode::DecodedBody;
+pub(crate) use raw::RawBody;
+
+/// A response body: chunks as they arrive, decoded if the transport decodes.
+///
+/// Nothing is read ahead: a body that is not polled holds the server back. After its end the
+/// connection goes back to the pool. Dropped before its end, it closes its HTTP/1.1 connection or
+/// resets its HTTP/2 stream.
+pub struct ResponseBody(BodyKind);
+
+enum BodyKind {
+    Decoded(Box<DecodedBody>),
+    Plain(RawBody),
+}
+
+impl ResponseBody {
+    /// A body that is not decoded.
+    pub(crate) fn plain(raw: RawBody) -> Self {
+        Self(BodyKind::Plain(raw.plain()))
+    }
+
+    /// A body without its content codings, of at most `max_body` bytes. `headers` then no longer
+    /// announce them.
+    pub(crate) fn decoded(
+        raw: RawBody,
+        headers: &mut HeaderMap,
+        max_body: u64,
+    ) -> Result<Self, TransportError> {
+        if !headers.contains_key(CONTENT_ENCODING) {
+            return Ok(Self::plain(raw));
+        }
+        let codings = codings(headers)?;
+        if codings.is_empty() {
+            return Ok(Self::plain(raw));
+        }
+        headers.remove(CONTENT_ENCODING);
+        headers.remove(CONTENT_LENGTH);
+        let decoded = DecodedBody::new(raw, &codings, max_body);
+        Ok(Self(BodyKind::Decoded(Box::new(decoded))))
+    }
+}
+
+impl Stream for ResponseBody {
+    type Item = Result<Bytes, TransportError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match &mut self.0 {
+            BodyKind::Decoded(decoded) => decoded.poll_next(cx),
+            BodyKind::Plain(raw) => raw.poll_next(cx).map(Result::transpose),
+        }
+    }
+}
+
+impl fmt::Debug for ResponseBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match &self.0 {
+            BodyKind::Decoded(_) => "ResponseBody(decoded)",
+            BodyKind::Plain(_) => "ResponseBody(plain)",
+        })
+    }
+}

@@ -1,0 +1,175 @@
+//! The options of the transport from a fetcher's settings.
+
+#[cfg(feature = "tls")]
+use fetch_driver::ClientIdentity;
+#[cfg(not(feature = "socks"))]
+use fetch_driver::ProxyKind;
+use fetch_driver::{BuildError, Http2Mode, ProxyRules, Settings};
+
+use super::HttpConfig;
+use crate::connect::exhaustion::raise_fd_limit;
+use crate::pool::limit::ConnectionLimit;
+
+impl HttpConfig {
+    /// The options that correspond to `settings`. Every adapter over this transport uses it.
+    ///
+    /// Also raises the process's soft limit on open files: see
+    /// [`raise_fd_limit`](crate::raise_fd_limit).
+    ///
+    /// ```
+    /// let config = fetch_http::HttpConfig::from_settings(&fetch_driver::Settings::default())?;
+    /// # Ok::<(), fetch_driver::BuildError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If a certificate cannot be read, if the settings need a feature (`http2`, `socks`, `tls`) that is
+    /// not enabled, or if a Unix socket is set together with a proxy or on a system without them.
+    pub fn from_settings(settings: &Settings) -> Result<Self, BuildError> {
+        // A bulk fetcher soon needs more descriptors than the usual soft limit of 1,024. A failure is
+        // no error: the engine treats exhausted descriptors as back-pressure.
+        let files = raise_fd_limit();
+        let files = files.map_or(1_024, |files| usize::try_from(files).unwrap_or(usize::MAX));
+        if settings.http2 == Http2Mode::PriorKnowledge && !cfg!(feature = "http2") {
+            return Err(BuildError::new(
+                "http2",
+                "built without the feature `http2`",
+            ));
+        }
+        let mut config = Self::new()
+            .decode(settings.decode)
+            .dns_ttl(settings.route.dns_ttl)
+            .http2(settings.http2)
+            .idle_timeout(settings.pool.idle_timeout)
+            .max_connections(max_connections(settings, files));
+        let max = config.max_connections;
+        let limit = settings
+            .shared_state
+            .get_or_init(|| ConnectionLimit::new(max));
+        config.shared_limit = Some(limit);
+        config = with_routes(config, settings)?;
+        for (host, port, addresses) in &settings.route.resolve {
+            config = config.resolve(host, *port, addresses.iter().copied());
+        }
+        with_tls(config, settings)
+    }
+}
+
+/// The limit on connections if the process may open this many files. A default limit leaves half of
+/// the descriptors to other uses.
+fn max_connections(settings: &Settings, files: usize) -> usize {
+    let limit = settings.connection_limit();
+    match settings.pool.max_connections {
+        Some(_) => limit,
+        None => limit.min((files / 2).max(settings.config.concurrency_limit().saturating_mul(2))),
+    }
+}
+
+fn with_routes(mut config: HttpConfig, settings: &Settings) -> Result<HttpConfig, BuildError> {
+    if let Some(path) = &settings.route.unix_socket {
+        if !cfg!(unix) {
+            let why = "this system has no Unix sockets";
+            return Err(BuildError::new("unix_socket", why));
+        }
+        if !settings.route.proxy.is_empty() {
+            let why = "a Unix socket cannot be reached through a proxy: set only one of them";
+            return Err(BuildError::new("unix_socket", why));
+        }
+        config = config.unix_socket(path);
+    }
+    for rule in &settings.route.connect_to {
+        config = config.connect_to(rule.clone());
+    }
+    check_socks(&settings.route.proxy)?;
+    Ok(config.proxy(settings.route.proxy.clone()))
+}
+
+#[cfg(feature = "socks")]
+fn check_socks(_: &ProxyRules) -> Result<(), BuildError> {
+    Ok(())
+}
+
+/// # Errors
+///
+/// If http or https URLs go through a SOCKS5 proxy.
+#[cfg(not(feature = "socks"))]
+fn check_socks(rules: &ProxyRules) -> Result<(), BuildError> {
+    for url in ["http://example.com/", "https://example.com/"] {
+        let url = url.parse().expect("a valid URL");
+        let Some(proxy) = rules.choose(&url) else {
+            continue;
+        };
+        if matches!(proxy.kind(), ProxyKind::Socks5 | ProxyKind::Socks5h) {
+            let why = format!("{proxy}: built without the feature `socks`");
+            return Err(BuildError::new("proxy", why));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(feature = "tls")]
+fn with_tls(config: HttpConfig, settings: &Settings) -> Result<HttpConfig, BuildError> {
+    let mut options = crate::connect::tls::TlsOptions::new().insecure(settings.tls.insecure);
+    for pem in &settings.tls.ca_certificates {
+        let added = options.add_root_pem(pem);
+        options = added.map_err(|error| BuildError::new("ca_certificate", error.to_string()))?;
+    }
+    if let Some(ClientIdentity { cert_pem, key_pem }) = &settings.tls.client_certificate {
+        let added = options.client_certificate(cert_pem, key_pem);
+        options =
+            added.map_err(|error| BuildError::new("client_certificate", error.to_string()))?;
+    }
+    Ok(config.tls(options))
+}
+
+#[cfg(not(feature = "tls"))]
+fn with_tls(config: HttpConfig, settings: &Settings) -> Result<HttpConfig, BuildError> {
+    if settings.tls.first_changed().is_some() {
+        return Err(BuildError::new("tls", "built without the feature `tls`"));
+    }
+    Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn idle_connections_leave_descriptors_to_others() {
+        let mut settings = Settings::default();
+        assert_eq!(max_connections(&settings, 100_000), 1_024);
+        assert_eq!(max_connections(&settings, 1_024), 512);
+        // An explicit limit applies as it is: exhausted descriptors are back-pressure.
+        assert_eq!(max_connections(&settings, 256), 200);
+        settings.pool.max_connections = Some(300);
+        assert_eq!(max_connections(&settings, 256), 300);
+    }
+
+    #[cfg(not(feature = "socks"))]
+    #[test]
+    fn a_socks_proxy_needs_the_feature() {
+        for (proxy, is_allowed) in [("http://a.test", true), ("socks5h://a.test", false)] {
+            let mut settings = Settings::default();
+            let proxy = fetch_driver::Proxy::parse(proxy).unwrap();
+            settings.route.proxy = ProxyRules::new().https(proxy);
+            let config = HttpConfig::from_settings(&settings);
+            assert_eq!(config.is_ok(), is_allowed);
+            let text = config.err().map(|error| error.to_string());
+            assert!(text.is_none_or(|text| text.contains("feature `socks`")));
+        }
+    }
+
+    #[test]
+    fn configs_from_the_same_settings_share_one_limit_until_one_sets_its_own() {
+        let settings = Settings::default();
+        let [a, b] = [(); 2].map(|()| HttpConfig::from_settings(&settings).unwrap());
+        assert!(Arc::ptr_eq(&a.connection_limit(), &b.connection_limit()));
+        let separate = b.max_connections(3);
+        assert!(!Arc::ptr_eq(
+            &a.connection_limit(),
+            &separate.connection_limit()
+        ));
+    }
+}

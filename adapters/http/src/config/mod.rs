@@ -1,0 +1,251 @@
+//! The options of the transport.
+
+mod from_settings;
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fetch_driver::{ConnectTo, Http2Mode, ProxyRules};
+use hashbrown::HashMap;
+
+use crate::connect::dns::{DnsResolver, SystemResolver};
+use crate::connect::route::RouteRules;
+#[cfg(feature = "tls")]
+use crate::connect::tls::TlsOptions;
+use crate::pool::limit::ConnectionLimit;
+
+/// The options of an [`HttpTransport`](crate::HttpTransport).
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let config = fetch_http::HttpConfig::new()
+///     .max_connections(32)
+///     .idle_timeout(Duration::from_secs(30))
+///     .resolve("example.test", 80, ["127.0.0.1".parse().unwrap()]);
+/// ```
+#[derive(Clone, Debug)]
+pub struct HttpConfig {
+    pub(crate) decode: bool,
+    pub(crate) dns_ttl: Duration,
+    pub(crate) http2: Http2Mode,
+    pub(crate) idle_timeout: Duration,
+    pub(crate) max_connections: usize,
+    pub(crate) max_head: usize,
+    pub(crate) overrides: HashMap<(String, u16), Vec<IpAddr>>,
+    pub(crate) resolver: Arc<dyn DnsResolver>,
+    pub(crate) routes: RouteRules,
+    /// The limit that the transports of one fetcher share.
+    shared_limit: Option<Arc<ConnectionLimit>>,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: TlsOptions,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            decode: true,
+            dns_ttl: Duration::from_secs(300),
+            http2: Http2Mode::Auto,
+            idle_timeout: Duration::from_secs(90),
+            max_connections: fetch_driver::DEFAULT_MAX_CONNECTIONS,
+            max_head: 64 * 1024,
+            overrides: HashMap::new(),
+            resolver: Arc::new(SystemResolver),
+            routes: RouteRules::default(),
+            shared_limit: None,
+            #[cfg(feature = "tls")]
+            tls: TlsOptions::default(),
+        }
+    }
+}
+
+impl HttpConfig {
+    /// The defaults.
+    ///
+    /// ```
+    /// let config = fetch_http::HttpConfig::new();
+    /// ```
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Connects to another host or port than the URL's, like curl's `--connect-to`. The first rule that
+    /// matches applies.
+    ///
+    /// Behind an HTTP proxy such a URL is fetched through a tunnel, also without TLS.
+    ///
+    /// ```
+    /// let rule = "www.a.test:80:127.0.0.1:8080".parse()?;
+    /// let config = fetch_http::HttpConfig::new().connect_to(rule);
+    /// # Ok::<(), fetch_driver::BuildError>(())
+    /// ```
+    #[must_use]
+    pub fn connect_to(mut self, rule: ConnectTo) -> Self {
+        self.routes.connect_to.push(rule);
+        self
+    }
+
+    /// Whether to request compressed bodies and decode them; on by default.
+    ///
+    /// The features `gzip`, `brotli` and `zstd` add content codings. When off, bodies are returned as
+    /// received, and no `Accept-Encoding` is sent.
+    ///
+    /// ```
+    /// let config = fetch_http::HttpConfig::new().decode(false);
+    /// ```
+    #[must_use]
+    pub fn decode(mut self, on: bool) -> Self {
+        self.decode = on;
+        self
+    }
+
+    /// How long a name's addresses are cached; 300 s by default, 0 turns the cache off.
+    ///
+    /// Failures are cached for at most 5 s.
+    ///
+    /// ```
+    /// let config = fetch_http::HttpConfig::new().dns_ttl(std::time::Duration::from_secs(60));
+    /// ```
+    #[must_use]
+    pub fn dns_ttl(mut self, ttl: Duration) -> Self {
+        self.dns_ttl = ttl;
+        self
+    }
+
+    /// When to use HTTP/2; by default, over https if the server chooses it.
+    ///
+    /// One connection carries up to 100 concurrent requests, or fewer if the server's limit is lower.
+    /// Then another one is opened. Up to 1 MiB of each response is read ahead, and up to 4 MiB per
+    /// connection. Without the feature `http2` it is never used.
+    ///
+    /// ```
+    /// let config = fetch_http::HttpConfig::new().http2(fetch_driver::Http2Mode::Off);
+    /// ```
+    #[must_use]
+    pub fn http2(mut self, http2: Http2Mode) -> Self {
+        self.http2 = http2;
+        self
+    }
+
+    /// How long a connection may be idle before it is closed; 90 s by default, 0 turns keep-alive off.
+    ///
+    /// ```
+    /// let config = fetch_http::HttpConfig::new().idle_timeout(std::time::Duration::from_secs(15));
+    /// ```
+    #[must_use]
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.idle_timeout = timeout;
+        self
+    }
+
+    /// The most open connections, idle ones included; 1,024 by default, at least 1.
+    ///
+    /// Twice the concurrency is a good choice. At the limit, the connection that has been idle for
+    /// the longest time is closed to make room. While none is idle, requests wait.
+    ///
+    /// ```
+    /// let config = fetch_http::HttpConfig::new().max_connections(2 * 100);
+    /// ```
+    #[must_use]
+    pub fn max_connections(mut self, max: usize) -> Self {
+        self.max_connections = max.max(1);
+        // This limit replaces the one of the settings.
+        self.shared_limit = None;
+        self
+    }
+
+    /// The limit on connections, shared with other transports if the settings are.
+    pub(crate) fn connection_limit(&self) -> Arc<ConnectionLimit> {
+        let separate = || Arc::new(ConnectionLimit::new(self.max_connections));
+        self.shared_limit.clone().unwrap_or_else(separate)
+    }
+
+    /// The largest response head in bytes; 64 KiB by default, at least 1 KiB.
+    ///
+    /// A head may have up to 100 fields.
+    ///
+    /// ```
+    /// let config = fetch_http::HttpConfig::new().max_head(16 * 1024);
+    /// ```
+    #[must_use]
+    pub fn max_head(mut self, bytes: usize) -> Self {
+        self.max_head = bytes.max(1024);
+        self
+    }
+
+    /// The proxies, by URL; none by default.
+    ///
+    /// An HTTP proxy forwards requests for http URLs, all over the same connections. https URLs use a
+    /// tunnel per origin, and so does everything behind a SOCKS5 proxy, which needs the feature
+    /// `socks`.
+    ///
+    /// ```
+    /// use fetch_driver::{Proxy, ProxyRules};
+    ///
+    /// let rules = ProxyRules::new().all(Proxy::parse("socks5h://127.0.0.1:9050")?);
+    /// let config = fetch_http::HttpConfig::new().proxy(rules);
+    /// # Ok::<(), fetch_driver::BuildError>(())
+    /// ```
+    #[must_use]
+    pub fn proxy(mut self, rules: ProxyRules) -> Self {
+        self.routes.proxies = rules;
+        self
+    }
+
+    /// Uses `addresses` for this host and port instead of the resolver's, like curl's `--resolve`.
+    ///
+    /// ```
+    /// let addr = "127.0.0.1".parse().unwrap();
+    /// let config = fetch_http::HttpConfig::new().resolve("example.test", 443, [addr]);
+    /// ```
+    #[must_use]
+    pub fn resolve(
+        mut self,
+        host: &str,
+        port: u16,
+        addresses: impl IntoIterator<Item = IpAddr>,
+    ) -> Self {
+        let key = (host.to_ascii_lowercase(), port);
+        self.overrides.insert(key, addresses.into_iter().collect());
+        self
+    }
+
+    /// Looks up names with this resolver instead of the system's.
+    ///
+    /// ```
+    /// let config = fetch_http::HttpConfig::new().resolver(fetch_http::SystemResolver);
+    /// ```
+    #[must_use]
+    pub fn resolver(mut self, resolver: impl DnsResolver) -> Self {
+        self.resolver = Arc::new(resolver);
+        self
+    }
+
+    /// Trusted authorities and the client certificate for https.
+    ///
+    /// ```
+    /// let config = fetch_http::HttpConfig::new().tls(fetch_http::TlsOptions::new());
+    /// ```
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, options: TlsOptions) -> Self {
+        self.tls = options;
+        self
+    }
+
+    /// Connects to this Unix socket for every URL, and uses no proxy. The runtime must support Unix
+    /// sockets.
+    ///
+    /// ```
+    /// let config = fetch_http::HttpConfig::new().unix_socket("/run/docker.sock");
+    /// ```
+    #[must_use]
+    pub fn unix_socket(mut self, path: impl Into<PathBuf>) -> Self {
+        self.routes.unix_socket = Some(path.into());
+        self
+    }
+}

@@ -1,0 +1,264 @@
+//! Name lookups: a bounded number at once, one at a time per name, cached.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, ToSocketAddrs};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use event_listener::Event;
+use hashbrown::HashMap;
+
+use crate::sync::lock;
+
+/// The most concurrent lookups.
+const MAX_WORKERS: usize = 32;
+/// How long a failure is cached, unless the TTL is shorter.
+const NEGATIVE_TTL: Duration = Duration::from_secs(5);
+/// The most cached names.
+const MAX_NAMES: usize = 16 * 1024;
+
+/// Finds a name's addresses. It may block: it is called on a separate thread pool.
+///
+/// ```
+/// use std::net::{IpAddr, Ipv4Addr};
+///
+/// #[derive(Debug)]
+/// struct FixedResolver(IpAddr);
+///
+/// impl fetch_http::DnsResolver for FixedResolver {
+///     fn resolve(&self, _: &str) -> std::io::Result<Vec<IpAddr>> {
+///         Ok(vec![self.0])
+///     }
+/// }
+///
+/// let resolver = FixedResolver(Ipv4Addr::LOCALHOST.into());
+/// let config = fetch_http::HttpConfig::new().resolver(resolver);
+/// ```
+pub trait DnsResolver: fmt::Debug + Send + Sync + 'static {
+    /// The addresses of `host`, best first.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none. The error is cached for some seconds.
+    fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>>;
+}
+
+/// The system's resolver, `getaddrinfo`: the default.
+///
+/// ```
+/// use fetch_http::{DnsResolver, SystemResolver};
+///
+/// assert!(SystemResolver.resolve("127.0.0.1")?[0].is_loopback());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemResolver;
+
+impl DnsResolver for SystemResolver {
+    fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+        let mut addrs = Vec::new();
+        for addr in (host, 0).to_socket_addrs()? {
+            if !addrs.contains(&addr.ip()) {
+                addrs.push(addr.ip());
+            }
+        }
+        Ok(addrs)
+    }
+}
+
+type LookupResult = Result<Arc<[IpAddr]>, Arc<io::Error>>;
+
+/// A cache in front of a resolver. Concurrent lookups of one name share one call.
+pub(crate) struct DnsCache {
+    resolver: Arc<dyn DnsResolver>,
+    state: Mutex<DnsState>,
+    ttl: Duration,
+}
+
+#[derive(Default)]
+struct DnsState {
+    /// The cached names, the next to be evicted first.
+    eviction_order: VecDeque<Arc<str>>,
+    names: HashMap<Arc<str>, DnsEntry>,
+    /// Names to look up.
+    queue: VecDeque<Arc<str>>,
+    workers: usize,
+}
+
+enum DnsEntry {
+    Cached {
+        result: LookupResult,
+        until: Instant,
+        /// Whether it was used since it was last considered for eviction.
+        used: bool,
+    },
+    Pending(Arc<PendingLookup>),
+}
+
+/// One lookup, with the requests that wait for it.
+#[derive(Default)]
+struct PendingLookup {
+    done: Event,
+    result: Mutex<Option<LookupResult>>,
+}
+
+impl DnsCache {
+    pub(super) fn new(resolver: Arc<dyn DnsResolver>, ttl: Duration) -> Self {
+        Self {
+            resolver,
+            state: Mutex::default(),
+            ttl,
+        }
+    }
+
+    /// The addresses of `host`; never an empty list.
+    pub(super) async fn lookup(self: &Arc<Self>, host: &str) -> LookupResult {
+        let pending = match self.get_or_enqueue(host) {
+            Ok(result) => return result,
+            Err(pending) => pending,
+        };
+        loop {
+            if let Some(result) = lock(&pending.result).clone() {
+                return result;
+            }
+            let done = pending.done.listen();
+            if let Some(result) = lock(&pending.result).clone() {
+                return result;
+            }
+            done.await;
+        }
+    }
+
+    fn get_or_enqueue(self: &Arc<Self>, host: &str) -> Result<LookupResult, Arc<PendingLookup>> {
+        let mut state = lock(&self.state);
+        match state.names.get_mut(host) {
+            Some(DnsEntry::Pending(pending)) => return Err(pending.clone()),
+            Some(DnsEntry::Cached {
+                result,
+                until,
+                used,
+            }) if Instant::now() < *until => {
+                *used = true;
+                return Ok(result.clone());
+            }
+            _ => {}
+        }
+        let pending = Arc::new(PendingLookup::default());
+        let host: Arc<str> = host.into();
+        let entry = DnsEntry::Pending(pending.clone());
+        state.names.insert(host.clone(), entry);
+        state.queue.push_back(host);
+        if state.workers < MAX_WORKERS {
+            state.workers += 1;
+            let this = self.clone();
+            // Detached: the request that started the lookup may be cancelled while others wait.
+            blocking::unblock(move || this.run_worker()).detach();
+        }
+        Err(pending)
+    }
+
+    /// Performs queued lookups on a thread that may block, until none is left.
+    fn run_worker(&self) {
+        while let Some((host, pending)) = self.next_lookup() {
+            // If the resolver panics, the waiting requests must fail, not hang.
+            let resolve = std::panic::AssertUnwindSafe(|| self.resolver.resolve(&host));
+            let result = match std::panic::catch_unwind(resolve) {
+                Ok(Ok(addrs)) if addrs.is_empty() => Err(io::Error::new(
+                    io::ErrorKind::NotFound,
+                    "the name has no address",
+                )),
+                Ok(result) => result,
+                Err(_) => Err(io::Error::other("the resolver panicked")),
+            };
+            let result = result.map(Arc::from).map_err(Arc::new);
+            self.store(host, result.clone());
+            *lock(&pending.result) = Some(result);
+            pending.done.notify(usize::MAX);
+        }
+    }
+
+    fn next_lookup(&self) -> Option<(Arc<str>, Arc<PendingLookup>)> {
+        let mut state = lock(&self.state);
+        while let Some(host) = state.queue.pop_front() {
+            if let Some(DnsEntry::Pending(pending)) = state.names.get(&host) {
+                if Arc::strong_count(pending) > 1 {
+                    return Some((host, pending.clone()));
+                }
+                // All requests that waited were cancelled.
+                state.names.remove(&host);
+            }
+        }
+        state.workers -= 1;
+        None
+    }
+
+    fn store(&self, host: Arc<str>, result: LookupResult) {
+        let ttl = if result.is_ok() {
+            self.ttl
+        } else {
+            NEGATIVE_TTL.min(self.ttl)
+        };
+        let mut state = lock(&self.state);
+        if ttl.is_zero() {
+            state.names.remove(&host);
+            return;
+        }
+        let entry = DnsEntry::Cached {
+            result,
+            until: Instant::now() + ttl,
+            used: false,
+        };
+        state.names.insert(host.clone(), entry);
+        state.eviction_order.push_back(host);
+        state.evict_unused();
+    }
+}
+
+impl DnsState {
+    /// Evicts names that were not used since they were last considered, until the limit is kept (the
+    /// clock algorithm).
+    fn evict_unused(&mut self) {
+        let mut spared = 0;
+        while self.eviction_order.len() > MAX_NAMES
+            && let Some(host) = self.eviction_order.pop_front()
+        {
+            match self.names.get_mut(&host) {
+                Some(DnsEntry::Cached { used, .. }) if *used && spared < MAX_NAMES => {
+                    *used = false;
+                    spared += 1;
+                    self.eviction_order.push_back(host);
+                }
+                Some(DnsEntry::Cached { .. }) => drop(self.names.remove(&host)),
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cache_is_bounded_and_keeps_names_in_use() {
+        let cache = Arc::new(DnsCache::new(
+            Arc::new(SystemResolver),
+            Duration::from_secs(300),
+        ));
+        let result: LookupResult = Ok(Arc::from([IpAddr::from([127, 0, 0, 1])]));
+        for n in 0..MAX_NAMES {
+            cache.store(format!("n{n}").into(), result.clone());
+        }
+        assert!(cache.get_or_enqueue("n0").is_ok());
+        cache.store("one more".into(), result);
+        let state = lock(&cache.state);
+        assert_eq!(
+            (state.names.len(), state.eviction_order.len()),
+            (MAX_NAMES, MAX_NAMES)
+        );
+        assert!(state.names.contains_key("n0") && state.names.contains_key("one more"));
+        assert!(!state.names.contains_key("n1"));
+    }
+}

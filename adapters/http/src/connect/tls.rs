@@ -1,0 +1,292 @@
+//! TLS by rustls, with ring.
+
+use std::io;
+use std::sync::Arc;
+
+use fetch_driver::{FailureKind, TransportError};
+use futures_io::{AsyncRead, AsyncWrite};
+use futures_rustls::TlsConnector;
+use futures_rustls::client::TlsStream;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
+
+use crate::error::describe;
+use crate::io::byte_stream::ByteStream;
+
+/// The ALPN protocol ID of HTTP/2.
+const ALPN_HTTP2: &[u8] = b"h2";
+
+/// Trusted authorities and the client certificate for https. By default, Mozilla's authorities are
+/// trusted.
+///
+/// ```
+/// let options = fetch_http::TlsOptions::new();
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct TlsOptions {
+    client: Option<Arc<SingleCertAndKey>>,
+    extra_roots: Vec<CertificateDer<'static>>,
+    insecure: bool,
+}
+
+impl TlsOptions {
+    /// The defaults.
+    ///
+    /// ```
+    /// let options = fetch_http::TlsOptions::new();
+    /// ```
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Also trusts the authorities in this PEM text.
+    ///
+    /// ```
+    /// assert!(fetch_http::TlsOptions::new().add_root_pem(b"no certificate").is_err());
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::InvalidInput`] if the text holds no certificate, or one that is not an
+    /// authority's.
+    pub fn add_root_pem(mut self, pem: &[u8]) -> io::Result<Self> {
+        let invalid = |text: String| io::Error::new(io::ErrorKind::InvalidInput, text);
+        let mut store = RootCertStore::empty();
+        for cert in CertificateDer::pem_slice_iter(pem) {
+            let cert = cert.map_err(|e| invalid(format!("the PEM text cannot be read: {e}")))?;
+            store
+                .add(cert.clone())
+                .map_err(|e| invalid(format!("not an authority: {e}")))?;
+            self.extra_roots.push(cert);
+        }
+        if store.is_empty() {
+            return Err(invalid("the PEM text holds no certificate".into()));
+        }
+        Ok(self)
+    }
+
+    /// The certificate for servers that request one, as PEM text: the chain, its own certificate first,
+    /// and its unencrypted private key.
+    ///
+    /// ```
+    /// let error = fetch_http::TlsOptions::new().client_certificate(b"", b"").unwrap_err();
+    /// assert_eq!(error.to_string(), "the certificate's PEM text holds no certificate");
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::InvalidInput`] if either cannot be read, or if the key belongs to another
+    /// certificate.
+    pub fn client_certificate(mut self, cert_pem: &[u8], key_pem: &[u8]) -> io::Result<Self> {
+        let invalid = |text: String| io::Error::new(io::ErrorKind::InvalidInput, text);
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(cert_pem).collect();
+        let chain = chain
+            .map_err(|e| invalid(format!("the certificate's PEM text cannot be read: {e}")))?;
+        if chain.is_empty() {
+            let text = "the certificate's PEM text holds no certificate";
+            return Err(invalid(text.into()));
+        }
+        let key =
+            PrivateKeyDer::from_pem_slice(key_pem).map_err(|e| invalid(key_error(key_pem, &e)))?;
+        let certified = CertifiedKey::from_der(chain, key, &ring::default_provider());
+        let certified = certified.map_err(|error| match error {
+            rustls::Error::InconsistentKeys(_) => {
+                invalid("the private key does not belong to the certificate".into())
+            }
+            other => invalid(format!(
+                "the certificate and its key cannot be used: {other}"
+            )),
+        })?;
+        self.client = Some(Arc::new(SingleCertAndKey::from(certified)));
+        Ok(self)
+    }
+
+    /// Whether to accept any certificate, as `curl --insecure` does; off by default.
+    ///
+    /// Anyone on the network path can then read and change the traffic.
+    ///
+    /// ```
+    /// let options = fetch_http::TlsOptions::new().insecure(true);
+    /// ```
+    #[must_use]
+    pub fn insecure(mut self, on: bool) -> Self {
+        self.insecure = on;
+        self
+    }
+
+    /// One configuration for all connections, so that they share TLS sessions.
+    pub(crate) fn connector(&self, http2: bool) -> TlsConnector {
+        let provider = Arc::new(ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .expect("ring knows the default TLS versions");
+        let builder = if self.insecure {
+            let verifier = Arc::new(AcceptAnyCertificate(provider));
+            builder
+                .dangerous()
+                .with_custom_certificate_verifier(verifier)
+        } else {
+            let mut roots = RootCertStore {
+                roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+            };
+            roots.add_parsable_certificates(self.extra_roots.iter().cloned());
+            builder.with_root_certificates(roots)
+        };
+        let mut config = match &self.client {
+            Some(client) => builder.with_client_cert_resolver(client.clone()),
+            None => builder.with_no_client_auth(),
+        };
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        if http2 && cfg!(feature = "http2") {
+            config.alpn_protocols.insert(0, ALPN_HTTP2.to_vec());
+        }
+        TlsConnector::from(Arc::new(config))
+    }
+}
+
+// The default method fits: rustls decrypts records into its own buffer and copies from there.
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for TlsStream<S> {}
+
+/// Why a private key cannot be read, without quoting it.
+fn key_error(pem: &[u8], error: &rustls::pki_types::pem::Error) -> String {
+    use rustls::pki_types::pem::Error;
+    let encrypted = pem.windows(9).any(|window| window == b"ENCRYPTED");
+    match error {
+        _ if encrypted => "the private key is encrypted: decrypt it first".into(),
+        Error::NoItemsFound => "the key's PEM text holds no private key".into(),
+        Error::MissingSectionEnd { .. } => "the key's PEM text is cut short".into(),
+        Error::Base64Decode(_) => "the key's PEM text is not Base64".into(),
+        _ => "the key's PEM text cannot be read".into(),
+    }
+}
+
+/// Does the handshake over `stream`. The server's certificate must be valid for `host`.
+pub(crate) async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
+    connector: &TlsConnector,
+    host: &str,
+    stream: S,
+) -> Result<TlsStream<S>, TransportError> {
+    let name = host
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .to_owned();
+    let name = ServerName::try_from(name).map_err(|e| {
+        describe(
+            FailureKind::Tls,
+            format!("`{host}` is no valid name for a certificate"),
+            e,
+        )
+    })?;
+    connector
+        .connect(name, stream)
+        .await
+        .map_err(|error| handshake_error(host, error))
+}
+
+/// Whether the handshake negotiated HTTP/2.
+pub(crate) fn has_negotiated_http2<S>(stream: &TlsStream<S>) -> bool {
+    stream.get_ref().1.alpn_protocol() == Some(ALPN_HTTP2)
+}
+
+fn handshake_error(host: &str, error: io::Error) -> TransportError {
+    let inner = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match inner {
+        Some(rustls::Error::InvalidCertificate(why)) => describe(
+            FailureKind::Tls,
+            format!("the certificate of {host} {}", certificate_problem(why)),
+            error,
+        ),
+        Some(rustls::Error::AlertReceived(_)) => describe(
+            FailureKind::Tls,
+            format!("{host} refused the handshake"),
+            error,
+        ),
+        Some(rustls::Error::InvalidMessage(_)) => describe(
+            FailureKind::Tls,
+            format!("{host} answers on this port, but not TLS"),
+            error,
+        ),
+        Some(_) => describe(FailureKind::Tls, format!("handshake with {host}"), error),
+        // The connection broke before any part of the request was sent: it may be retried.
+        None => describe(
+            FailureKind::Connect,
+            format!("connection lost in the TLS handshake with {host}"),
+            error,
+        ),
+    }
+}
+
+fn certificate_problem(why: &CertificateError) -> &'static str {
+    match why {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "has expired",
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "is not valid yet (is this machine's clock right?)"
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "is for another name"
+        }
+        CertificateError::UnknownIssuer => {
+            "is not signed by a trusted authority (one can be added as PEM)"
+        }
+        CertificateError::Revoked => "was revoked",
+        _ => "is not acceptable",
+    }
+}
+
+/// Accepts every certificate, but still verifies that the server owns its key.
+#[derive(Debug)]
+struct AcceptAnyCertificate(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AcceptAnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(
+            message,
+            cert,
+            signed,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(
+            message,
+            cert,
+            signed,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,164 @@
+//! One shared connection: the half that requests use, and the state it shares with its task.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
+
+use atomic_waker::AtomicWaker;
+use event_listener::Event;
+use http::uri::Authority;
+use hyper::client::conn::http2::SendRequest;
+
+use super::upload::H2RequestBody;
+use crate::io::hyper::ReadObserver;
+use crate::origin::Origin;
+use crate::pool::limit::ConnectionPermit;
+use crate::sync::lock;
+
+/// The requests' half of a shared connection. Dropping it closes the connection.
+pub(crate) struct H2Handle {
+    pub(super) authority: Authority,
+    pub(super) owner: Weak<dyn HandleOwner>,
+    pub(super) permit: ConnectionPermit,
+    pub(crate) remote: Option<SocketAddr>,
+    pub(super) sender: SendRequest<H2RequestBody>,
+    pub(super) shared: Arc<H2Shared>,
+}
+
+/// The pool of a shared connection, as requests see it.
+pub(super) trait HandleOwner: Send + Sync {
+    /// Frees the stream of one request.
+    fn release(&self, handle: &Arc<H2Handle>);
+
+    /// Gives no more requests to this connection, nor, if `older`, to older ones to its origin.
+    fn retire(&self, shared: &Arc<H2Shared>, older: bool);
+}
+
+impl H2Handle {
+    /// Whether it takes no more requests.
+    pub(super) fn is_closed(&self) -> bool {
+        self.sender.is_closed() || self.shared.has_ended()
+    }
+}
+
+impl Drop for H2Handle {
+    fn drop(&mut self) {
+        self.shared.abandoned.store(true, Ordering::Release);
+        self.shared.waker.wake();
+    }
+}
+
+impl fmt::Debug for H2Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("H2Handle")
+            .field("origin", &self.shared.origin)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a connection ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CloseReason {
+    /// Whether this side detected a protocol error.
+    pub(super) is_local: bool,
+    pub(super) reason: h2::Reason,
+}
+
+/// The state that both halves of a shared connection see.
+pub(crate) struct H2Shared {
+    /// Notified when a stream may be free on a connection to this origin.
+    pub(super) freed: Arc<Event>,
+    /// Increases with every connection opened.
+    pub(super) number: u64,
+    pub(super) origin: Arc<Origin>,
+    /// Set if the connection did not end cleanly.
+    pub(super) close_reason: OnceLock<CloseReason>,
+    /// Whether the server has answered any request.
+    pub(super) answered: AtomicBool,
+    /// Whether the server's limit on streams is known.
+    pub(super) settled: AtomicBool,
+    /// Why TLS failed, if it did. hyper only passes on the text of such an error.
+    pub(super) tls_error: OnceLock<String>,
+    pub(super) waker: AtomicWaker,
+    /// Whether the task takes no more requests. A request that is put into hyper's channel while the
+    /// other end goes away could stay there for ever.
+    send_closed: Mutex<bool>,
+    ended: AtomicBool,
+    end_event: Event,
+    abandoned: AtomicBool,
+    reads: AtomicU64,
+}
+
+impl H2Shared {
+    pub(super) fn new(origin: Arc<Origin>, number: u64, freed: Arc<Event>) -> Self {
+        Self {
+            freed,
+            number,
+            origin,
+            close_reason: OnceLock::new(),
+            answered: AtomicBool::new(false),
+            settled: AtomicBool::new(false),
+            tls_error: OnceLock::new(),
+            waker: AtomicWaker::new(),
+            send_closed: Mutex::new(false),
+            ended: AtomicBool::new(false),
+            end_event: Event::new(),
+            abandoned: AtomicBool::new(false),
+            reads: AtomicU64::new(0),
+        }
+    }
+
+    /// From now on [`send`](Self::send) sends nothing.
+    pub(super) fn close_send(&self) {
+        *lock(&self.send_closed) = true;
+    }
+
+    /// Calls `send` if the task still takes requests, and while it certainly does.
+    pub(super) fn send<T>(&self, send: impl FnOnce() -> T) -> Option<T> {
+        let closed = lock(&self.send_closed);
+        (!*closed).then(send)
+    }
+
+    /// Increases with every read from the server.
+    pub(super) fn reads(&self) -> u64 {
+        self.reads.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the task has ended.
+    pub(super) fn mark_ended(&self) {
+        self.ended.store(true, Ordering::Release);
+        self.end_event.notify(usize::MAX);
+    }
+
+    /// Waits for the task of a connection that is certainly closed, so that the reason is known.
+    pub(super) async fn wait_ended(&self) {
+        while !self.has_ended() {
+            let ended = self.end_event.listen();
+            if !self.has_ended() {
+                ended.await;
+            }
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    /// Whether the handle was dropped.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::Acquire)
+    }
+}
+
+impl ReadObserver for Arc<H2Shared> {
+    fn on_read(&self) {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn on_read_error(&self, error: &std::io::Error) {
+        if crate::error::is_tls_error(error) {
+            let _ = self.tls_error.set(error.to_string());
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Byte streams with as few system calls as possible.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_io::{AsyncRead, AsyncWrite};
+
+use super::runtime::{HttpStream, poll_read_zeroed};
+
+/// The most bytes of one read, and the size of each thread's read buffer.
+pub(crate) const SCRATCH: usize = 64 * 1024;
+
+/// What requests go over: TCP, TLS, a Unix socket, or any other stream of a runtime.
+pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {
+    /// Reads into the spare capacity of `buf`: see [`HttpStream::poll_read_spare`].
+    fn poll_read_spare(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut Vec<u8>,
+    ) -> Poll<io::Result<usize>> {
+        poll_read_zeroed(self, cx, buf)
+    }
+}
+
+/// A stream that remembers when a read emptied it, and then waits for readiness instead of reading.
+///
+/// Streams are polled more often than there is something to read. Without this, each poll would be a
+/// `recv`.
+pub(crate) struct ReadinessCached<S> {
+    /// Whether nothing is left to read, as far as is known.
+    drained: bool,
+    stream: S,
+}
+
+impl<S> ReadinessCached<S> {
+    pub(crate) fn new(stream: S) -> Self {
+        Self {
+            // A server sends nothing before the first request.
+            drained: true,
+            stream,
+        }
+    }
+
+    /// Calls `read` unless there is certainly nothing to read.
+    fn poll_with(
+        &mut self,
+        cx: &mut Context<'_>,
+        room: usize,
+        read: impl FnOnce(&mut S, &mut Context<'_>) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>>
+    where
+        S: HttpStream,
+    {
+        if self.drained {
+            ready!(self.stream.poll_readable(cx))?;
+            self.drained = false;
+        }
+        let polled = read(&mut self.stream, cx);
+        self.drained = match &polled {
+            Poll::Pending => true,
+            Poll::Ready(Ok(n)) => (1..room).contains(n),
+            Poll::Ready(Err(_)) => false,
+        };
+        polled
+    }
+}
+
+impl<S: HttpStream> ByteStream for ReadinessCached<S> {
+    fn poll_read_spare(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut Vec<u8>,
+    ) -> Poll<io::Result<usize>> {
+        let room = buf.capacity() - buf.len();
+        self.poll_with(cx, room, |stream, cx| stream.poll_read_spare(cx, buf))
+    }
+}
+
+impl<S: HttpStream> AsyncRead for ReadinessCached<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let room = buf.len();
+        self.poll_with(cx, room, |stream, cx| Pin::new(stream).poll_read(cx, buf))
+    }
+}
+
+impl<S: HttpStream> AsyncWrite for ReadinessCached<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_close(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    /// Has a number of bytes to read, and counts reads.
+    #[derive(Default)]
+    struct CountingStream {
+        bytes: usize,
+        reads: usize,
+    }
+
+    impl HttpStream for CountingStream {
+        fn poll_readable(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            if self.bytes == 0 {
+                Poll::Pending
+            } else {
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+
+    impl AsyncRead for CountingStream {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buf: &mut [u8],
+        ) -> Poll<io::Result<usize>> {
+            self.reads += 1;
+            let n = self.bytes.min(buf.len());
+            self.bytes -= n;
+            if n == 0 {
+                Poll::Pending
+            } else {
+                Poll::Ready(Ok(n))
+            }
+        }
+    }
+
+    impl AsyncWrite for CountingStream {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buf: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(buf.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn an_empty_stream_is_not_read_again_until_it_is_readable() {
+        let mut stream = ReadinessCached::new(CountingStream::default());
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut buf = [0; 8];
+        for arrived in [3, 0, 0, 5] {
+            stream.stream.bytes += arrived;
+            let read = Pin::new(&mut stream).poll_read(&mut cx, &mut buf);
+            assert_eq!(read.is_ready(), arrived > 0);
+        }
+        assert_eq!(stream.stream.reads, 2);
+    }
+
+    #[test]
+    fn reads_append_to_the_buffer_within_its_capacity() {
+        let mut stream = ReadinessCached::new(CountingStream {
+            bytes: 40,
+            reads: 0,
+        });
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut buf = Vec::with_capacity(30);
+        buf.extend_from_slice(b"before");
+        let capacity = buf.capacity();
+        let read = stream.poll_read_spare(&mut cx, &mut buf);
+        assert!(matches!(read, Poll::Ready(Ok(n)) if n == capacity - 6));
+        assert_eq!((buf.len(), buf.capacity()), (capacity, capacity));
+        assert!(buf.starts_with(b"before"));
+        let mut buf = Vec::with_capacity(30);
+        assert!(stream.poll_read_spare(&mut cx, &mut buf).is_ready());
+        assert_eq!(buf.len(), 40 - (capacity - 6));
+    }
+
+    #[test]
+    fn after_a_full_read_the_stream_is_read_again() {
+        let mut stream = ReadinessCached::new(CountingStream {
+            bytes: 16,
+            reads: 0,
+        });
+        let mut cx = Context::from_waker(Waker::noop());
+        for _ in 0..3 {
+            let _ = Pin::new(&mut stream).poll_read(&mut cx, &mut [0; 8]);
+        }
+        assert_eq!(stream.stream.reads, 3);
+    }
+}

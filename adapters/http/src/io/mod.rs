@@ -1,0 +1,10 @@
+//! Streams and runtimes: what the transport needs of the system, and how it reads and writes.
+
+pub(crate) mod byte_stream;
+#[cfg(feature = "http2")]
+pub(crate) mod hyper;
+#[cfg(all(feature = "async-io", target_os = "linux"))]
+pub(crate) mod reactor;
+pub(crate) mod runtime;
+#[cfg(feature = "async-io")]
+pub(crate) mod socket;

@@ -1,0 +1,15 @@
+//! The options for how URLs are fetched.
+
+mod body;
+mod limits;
+mod network;
+mod request;
+mod retry;
+mod session;
+
+pub(crate) use body::{BodyArgs, BodyPartKind};
+pub(crate) use limits::{LimitArgs, PolicyArgs, RobotsArgs, ThreadArgs};
+pub(crate) use network::{NetworkArgs, RouteArgs};
+pub(crate) use request::{RequestArgs, RequestDetailArgs};
+pub(crate) use retry::{RetryArgs, RetryConditionArgs, TimeoutArgs};
+pub(crate) use session::SessionArgs;

@@ -1,0 +1,130 @@
+//! The options for TLS, name resolution, proxies and protocol versions.
+
+use std::path::PathBuf;
+
+use clap::Args as Group;
+use fetch_driver::{ConnectTo, Http2Mode, ProxyRules};
+
+use crate::args::values::{self, ResolveEntry};
+
+#[derive(Debug, Group)]
+#[command(next_help_heading = "Network")]
+pub(crate) struct NetworkArgs {
+    /// Skip certificate checks. Anyone on the network path can read and change the traffic
+    #[arg(short = 'k', long)]
+    pub(crate) insecure: bool,
+
+    /// Also trust the certificate authorities in this PEM file; repeatable
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cacert: Vec<PathBuf>,
+
+    /// Use these addresses for a host instead of DNS; repeatable
+    #[arg(long, value_name = "HOST:PORT:ADDR[,ADDR]", value_parser = values::resolve)]
+    pub(crate) resolve: Vec<ResolveEntry>,
+}
+
+#[derive(Debug, Group)]
+#[command(next_help_heading = "Network")]
+pub(crate) struct RouteArgs {
+    /// Proxy: http://, socks5:// or socks5h://HOST:PORT [default: http_proxy,
+    /// https_proxy, all_proxy]
+    #[arg(short = 'x', long, value_name = "URL", value_parser = values::proxy)]
+    pub(crate) proxy: Option<String>,
+
+    /// User name and password for the proxy
+    #[arg(short = 'U', long, value_name = "USER:PASSWORD", requires = "proxy")]
+    #[arg(value_parser = values::user)]
+    pub(crate) proxy_user: Option<String>,
+
+    /// Hosts to connect to without a proxy, or * for all [default: no_proxy]
+    #[arg(long, value_name = "HOST,…", value_parser = values::no_proxy)]
+    pub(crate) noproxy: Option<String>,
+
+    /// Connect to another host and port than the URL has; an empty part means any, or unchanged;
+    /// repeatable
+    #[arg(long, value_name = "HOST:PORT:HOST:PORT")]
+    pub(crate) connect_to: Vec<ConnectTo>,
+
+    /// Send every request to this Unix socket
+    #[arg(long, value_name = "FILE", conflicts_with = "proxy")]
+    pub(crate) unix_socket: Option<PathBuf>,
+
+    /// Use HTTP/2 if an https server supports it (the default)
+    #[arg(long, overrides_with_all = ["http1_1", "http2_prior_knowledge"])]
+    pub(crate) http2: bool,
+
+    /// Use only HTTP/1.1
+    #[arg(long = "http1.1", overrides_with_all = ["http2", "http2_prior_knowledge"])]
+    pub(crate) http1_1: bool,
+
+    /// Use HTTP/2 for http URLs too, without negotiation
+    #[arg(long, overrides_with_all = ["http2", "http1_1"])]
+    pub(crate) http2_prior_knowledge: bool,
+
+    /// PEM file of the client certificate, sent to servers that request one
+    #[arg(short = 'E', long, value_name = "FILE")]
+    pub(crate) cert: Option<PathBuf>,
+
+    /// PEM file of its private key [default: in the file of --cert]
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub(crate) key: Option<PathBuf>,
+}
+
+impl RouteArgs {
+    pub(crate) fn http2(&self) -> Http2Mode {
+        match (self.http1_1, self.http2_prior_knowledge) {
+            (true, _) => Http2Mode::Off,
+            (_, true) => Http2Mode::PriorKnowledge,
+            _ => Http2Mode::Auto,
+        }
+    }
+
+    /// The proxies of the options, or else of the environment.
+    ///
+    /// # Errors
+    ///
+    /// If a proxy of the environment cannot be parsed.
+    pub(crate) fn proxies(&self) -> Result<ProxyRules, fetch_driver::BuildError> {
+        let rules = match (&self.proxy, &self.unix_socket) {
+            (Some(url), _) => {
+                let url = with_user(url, self.proxy_user.as_deref());
+                // The exceptions of the environment apply to --proxy too.
+                let exceptions = |name: &str| {
+                    let wanted = name.eq_ignore_ascii_case("no_proxy");
+                    wanted.then(|| std::env::var(name).ok()).flatten()
+                };
+                ProxyRules::from_vars(exceptions)?.all(fetch_driver::Proxy::parse(&url)?)
+            }
+            (None, Some(_)) => ProxyRules::new(),
+            (None, None) => ProxyRules::from_env()?,
+        };
+        match &self.noproxy {
+            Some(list) => rules.no_proxy(list),
+            None => Ok(rules),
+        }
+    }
+}
+
+/// Adds user name and password to the URL of a proxy, percent-encoded.
+fn with_user(proxy: &str, user: Option<&str>) -> String {
+    let Some((name, password)) = user.and_then(|user| user.split_once(':')) else {
+        return proxy.to_owned();
+    };
+    let encode =
+        |text| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC);
+    let (scheme, rest) = proxy.split_once("://").unwrap_or(("http", proxy));
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    format!("{scheme}://{}:{}@{host}", encode(name), encode(password))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proxy_credentials_are_percent_encoded() {
+        assert_eq!(with_user("a:1", Some("me:p@ss")), "http://me:p%40ss@a:1");
+        assert_eq!(with_user("socks5://x@a:1", Some("b:")), "socks5://b:@a:1");
+        assert_eq!(with_user("a:1", None), "a:1");
+    }
+}

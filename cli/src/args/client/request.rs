@@ -1,0 +1,73 @@
+//! The options for the method and the header fields of requests.
+
+use clap::Args as Group;
+use fetch_proto::Method;
+
+use crate::args::values::{self, HeaderOption};
+
+#[derive(Debug, Group)]
+#[command(next_help_heading = "Request")]
+pub(crate) struct RequestArgs {
+    /// Method [default: GET; POST with a body]
+    #[arg(short = 'X', long = "request", visible_alias = "method", id = "method")]
+    #[arg(value_name = "METHOD", value_parser = values::method)]
+    pub(crate) method: Option<Method>,
+
+    /// Send HEAD requests
+    #[arg(short = 'I', long, conflicts_with_all = ["method", "data", "json"])]
+    #[arg(conflicts_with_all = ["data-binary", "data-raw", "data-urlencode"])]
+    pub(crate) head: bool,
+
+    /// Header field "Name: value"; "Name;" sends it empty, "Name:" removes a default; repeatable
+    #[arg(short = 'H', long, value_name = "FIELD", value_parser = values::header)]
+    pub(crate) header: Vec<HeaderOption>,
+
+    /// The header field User-Agent
+    #[arg(short = 'A', long, value_name = "NAME")]
+    pub(crate) user_agent: Option<String>,
+
+    /// User name and password for basic authentication
+    #[arg(short, long, value_name = "USER:PASSWORD", value_parser = values::user)]
+    pub(crate) user: Option<String>,
+
+    /// Follow redirects
+    #[arg(short = 'L', long, visible_alias = "follow")]
+    pub(crate) location: bool,
+
+    /// Maximum redirects to follow with -L [default: 10]
+    #[arg(long, value_name = "N", requires = "location", value_parser = values::redirects)]
+    pub(crate) max_redirs: Option<u16>,
+
+    /// Maximum size of a body after decoding, such as 500k, 64M or 2G [default: 64M]
+    #[arg(long, value_name = "BYTES", value_parser = values::bytes)]
+    pub(crate) max_filesize: Option<u64>,
+
+    /// Request compressed bodies and decode them (the default)
+    #[arg(long, overrides_with = "no_compressed")]
+    pub(crate) compressed: bool,
+
+    /// Request no compression, and do not decode bodies
+    #[arg(long, overrides_with = "compressed")]
+    pub(crate) no_compressed: bool,
+}
+
+/// Options that `--help` lists after those of the body.
+#[derive(Debug, Group)]
+#[command(next_help_heading = "Request")]
+pub(crate) struct RequestDetailArgs {
+    /// The header field Referer
+    #[arg(short = 'e', long, value_name = "URL")]
+    pub(crate) referer: Option<String>,
+
+    /// Request a range of each body, such as 0-99: the header field Range
+    #[arg(long, value_name = "RANGE", value_parser = values::range)]
+    pub(crate) range: Option<String>,
+
+    /// Send paths unchanged, without resolving /../ or /./
+    #[arg(long)]
+    pub(crate) path_as_is: bool,
+
+    /// OAuth 2 bearer token
+    #[arg(long, value_name = "TOKEN", conflicts_with = "user")]
+    pub(crate) oauth2_bearer: Option<String>,
+}

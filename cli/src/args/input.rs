@@ -1,0 +1,105 @@
+//! The options for where URLs come from.
+
+use std::path::PathBuf;
+
+use clap::{Args as Group, ValueEnum};
+
+#[derive(Debug, Group)]
+#[command(next_help_heading = "Input")]
+pub(crate) struct InputArgs {
+    /// URLs to fetch, before those of files
+    #[arg(value_name = "URL")]
+    pub(crate) urls: Vec<String>,
+
+    /// File with one URL per line, - for stdin; repeatable
+    ///
+    /// Empty lines and lines that begin with # are ignored. The file is read during the run, so it may
+    /// be of any length. A line that is not a URL is reported, counted and gets a record; the rest is
+    /// fetched.
+    #[arg(short, long, value_name = "FILE|-")]
+    pub(crate) input_file: Vec<PathBuf>,
+
+    /// Format of the files: lines, or rows with more columns [default: by the name, as in list.csv.gz]
+    ///
+    /// csv and tsv: the first row names the columns, one of them url, or see --url-column. jsonl: one
+    /// object per line. parquet: columns as in csv. All formats may have body, checksum (sha256:…),
+    /// id, method, out (the file's name), priority and timeout besides the url; jsonl also headers
+    /// and body_base64. Files compressed by gzip or Zstandard are decompressed.
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        default_value = "auto",
+        hide_default_value = true
+    )]
+    pub(crate) input_format: InputFormat,
+
+    /// Column of the URL: its name, or its number from 1
+    #[arg(long, value_name = "NAME|N", value_parser = UrlColumn::parse)]
+    pub(crate) url_column: Option<UrlColumn>,
+
+    /// Like URL, or with @FILE like -i FILE; repeatable
+    #[arg(long = "url", value_name = "URL|@FILE")]
+    pub(crate) url: Vec<String>,
+
+    /// Do not expand {a,b}, [1-100], [01-10:3], [a-z] and {1..100} in URL arguments
+    #[arg(short, long)]
+    pub(crate) globoff: bool,
+
+    /// Skip duplicates: the same method, body and URL, or the same id
+    ///
+    /// At least the latest five million are remembered, in at most 300 MiB; --state DIR remembers all.
+    #[arg(long)]
+    pub(crate) dedupe: bool,
+
+    /// Print what would be fetched, by host and rule, and fetch nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// Fetch a thousand URLs of a test site that this command starts on loopback
+    #[arg(long, conflicts_with_all = ["urls", "input_file", "url", "method", "head", "data", "json"])]
+    #[arg(conflicts_with_all = ["data-binary", "data-raw", "data-urlencode"])]
+    pub(crate) demo: bool,
+}
+
+impl InputArgs {
+    /// Whether a list comes from stdin.
+    pub(crate) fn takes_stdin(&self) -> bool {
+        let mut files = self.input_file.iter();
+        files.any(|path| path.as_os_str() == "-") || self.url.iter().any(|url| url == "@-")
+    }
+}
+
+/// The value of `--input-format`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum InputFormat {
+    #[value(hide = true)]
+    Auto,
+    Csv,
+    Jsonl,
+    Lines,
+    Parquet,
+    Tsv,
+}
+
+/// The value of `--url-column`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum UrlColumn {
+    /// Its name in the first row, in any case.
+    Named(String),
+    /// Its number, from 1.
+    Number(usize),
+}
+
+impl UrlColumn {
+    /// # Errors
+    ///
+    /// If the text is empty or 0.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(0) => Err("columns are counted from 1".into()),
+            Ok(number) => Ok(Self::Number(number)),
+            Err(_) if text.trim().is_empty() => Err("write the column's name or number".into()),
+            Err(_) => Ok(Self::Named(text.trim().to_owned())),
+        }
+    }
+}

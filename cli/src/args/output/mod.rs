@@ -1,0 +1,86 @@
+//! The options for what is written and shown.
+
+mod console;
+mod report;
+mod save;
+mod state;
+
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+
+use clap::{Args as Group, ValueEnum};
+
+use crate::args::values;
+pub(crate) use console::{LogArgs, MonitorArgs, ProgressArgs};
+pub(crate) use report::ReportArgs;
+pub(crate) use save::SaveArgs;
+pub(crate) use state::StateArgs;
+
+#[derive(Debug, Group)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct OutputArgs {
+    /// File for the records, - for stdout
+    #[arg(short, long, value_name = "FILE|-", value_parser = values::output)]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Format of the records [default: jsonl; text if stdout is a terminal and there is no -o]
+    #[arg(long, value_name = "FORM")]
+    pub(crate) format: Option<RecordFormat>,
+
+    /// Write no records: the same as --format none
+    #[arg(long, conflicts_with_all = ["format", "output"])]
+    pub(crate) out_null: bool,
+
+    /// Record events and decisions, without bodies and secrets, for fetch-all replay
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
+
+    /// Count statuses of 400 and above as failures, for the exit code
+    #[arg(short, long)]
+    pub(crate) fail: bool,
+
+    /// Stop at the first failure
+    #[arg(long, conflicts_with = "max_errors")]
+    pub(crate) fail_early: bool,
+
+    /// Stop after this many failures
+    #[arg(long, value_name = "N")]
+    pub(crate) max_errors: Option<NonZeroU64>,
+
+    /// No progress, no summary, no log on the console
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(crate) silent: bool,
+
+    /// No progress, no log on the console
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+
+    /// No progress
+    #[arg(long)]
+    pub(crate) no_progress: bool,
+}
+
+impl OutputArgs {
+    /// The number of failures that stops the run.
+    pub(crate) fn max_failures(&self) -> Option<NonZeroU64> {
+        self.max_errors
+            .or_else(|| self.fail_early.then_some(NonZeroU64::MIN))
+    }
+}
+
+/// The format of records.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum RecordFormat {
+    /// CSV with a header line
+    Csv,
+    /// HAR 1.2, for the network panels of browsers and similar tools
+    Har,
+    /// JSON, one object per line
+    Jsonl,
+    /// No records
+    None,
+    /// Parquet; needs -o
+    Parquet,
+    /// Text for people, one line per URL
+    Text,
+}

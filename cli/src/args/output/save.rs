@@ -1,0 +1,100 @@
+//! The options for saving bodies.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args as Group;
+
+use crate::args::values;
+use crate::outcome::checksum::DigestAlgorithm;
+use crate::save::NameTemplate;
+
+#[derive(Debug, Group)]
+#[command(next_help_heading = "Bodies")]
+pub(crate) struct SaveArgs {
+    /// Save bodies of 2xx responses as files in this directory
+    ///
+    /// A file gets its name when it is complete. Incomplete ones are named .fetch-all-….part; those of
+    /// a run that was killed can be deleted. The column `out` of a list takes precedence over
+    /// templates.
+    #[arg(long, value_name = "DIR", value_parser = values::path)]
+    pub(crate) output_dir: Option<PathBuf>,
+
+    /// Name files by the last segment of the URL's path, in . unless --output-dir is given
+    #[arg(short = 'O', long, conflicts_with = "name_template")]
+    #[arg(aliases = ["remote-name-all"])]
+    pub(crate) remote_name: bool,
+
+    /// File name template, such as {host}/{path} [default: by content, {hash} in 256 directories]
+    ///
+    /// {ext} (from Content-Type) {hash} (SHA-256) {host} {id} {name} (the path's last segment) {out}
+    /// (the row's, else {name}) {path} {query} {seq}. Names are sanitized: none leads out of the
+    /// directory, and a name that is too long is cut and ends with a digest.
+    #[arg(long, value_name = "TEMPLATE", value_parser = NameTemplate::parse, requires = "output_dir")]
+    pub(crate) name_template: Option<NameTemplate>,
+
+    /// Overwrite existing files; without it the new file gets the suffix .1, .2 and so on
+    #[arg(long, overrides_with = "no_clobber")]
+    pub(crate) clobber: bool,
+
+    /// Do not overwrite existing files (the default)
+    #[arg(long, overrides_with = "clobber")]
+    pub(crate) no_clobber: bool,
+
+    /// Skip URLs whose file exists; their records have the outcome skipped
+    #[arg(long)]
+    pub(crate) skip_existing: bool,
+
+    /// Do not sync files to disk: faster, but files may be lost in a power failure
+    #[arg(long)]
+    pub(crate) no_fsync: bool,
+
+    /// Archive requests and responses in a WARC 1.1 file, gzipped if its name ends with .gz
+    ///
+    /// No compression is requested, so that bodies are archived as they were received. An existing
+    /// file is not overwritten: the next is FILE-00001 and so on. Request records have the header
+    /// fields that all requests share, without secrets.
+    #[arg(long, value_name = "FILE", value_parser = values::path, conflicts_with = "compressed")]
+    pub(crate) warc: Option<PathBuf>,
+
+    /// Start the next WARC file after this size, such as 1G
+    #[arg(long, value_name = "BYTES", value_parser = values::bytes, requires = "warc")]
+    pub(crate) warc_size: Option<u64>,
+
+    /// Save bodies of 2xx responses in tar files here, each with its record: 000000012.jpg and .json
+    ///
+    /// A tar file gets its name, 00000.tar and so on, when it is complete. The next run repairs the
+    /// 00003.tar.part of a run that was killed, and keeps all complete entries.
+    #[arg(long, value_name = "DIR", value_parser = values::path, conflicts_with = "output_dir")]
+    #[arg(conflicts_with = "remote_name")]
+    pub(crate) tar: Option<PathBuf>,
+
+    /// Maximum bodies in a tar file
+    #[arg(long, value_name = "N", default_value_t = 10_000, requires = "tar")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) tar_count: u64,
+
+    /// Size after which the next tar file starts
+    #[arg(long, value_name = "BYTES", default_value = "1G", requires = "tar")]
+    #[arg(value_parser = values::bytes)]
+    pub(crate) tar_size: u64,
+
+    /// Record this digest of each body; `sha256` is recorded whenever bodies are saved or digested
+    #[arg(long, value_name = "ALGORITHM")]
+    pub(crate) checksum: Option<DigestAlgorithm>,
+}
+
+impl SaveArgs {
+    /// The directory of files.
+    pub(crate) fn directory(&self) -> Option<&Path> {
+        let here = self.remote_name.then_some(Path::new("."));
+        self.output_dir.as_deref().or(here)
+    }
+
+    /// Whether bodies are saved or digested.
+    pub(crate) fn is_asked_for(&self) -> bool {
+        self.directory().is_some()
+            || self.tar.is_some()
+            || self.warc.is_some()
+            || self.checksum.is_some()
+    }
+}

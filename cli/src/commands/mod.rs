@@ -1,0 +1,8 @@
+//! What the command can do besides fetching a list.
+
+pub(crate) mod demo;
+pub(crate) mod dry_run;
+pub(crate) mod generate;
+pub(crate) mod policy;
+pub(crate) mod replay;
+pub(crate) mod simulate;

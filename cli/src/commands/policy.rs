@@ -1,0 +1,67 @@
+//! `fetch-all policy`.
+
+use std::io::Write;
+use std::path::Path;
+
+use fetch_policy::{PolicyFile, Severity};
+
+use crate::args::command::PolicyCommand;
+use crate::display::plural;
+use crate::exit::CliError;
+use crate::plan::policy::file::{self, read};
+
+/// Runs the subcommand, and returns the exit code.
+///
+/// # Errors
+///
+/// If the file cannot be used.
+pub(crate) fn run(command: &PolicyCommand) -> Result<u8, CliError> {
+    match command {
+        PolicyCommand::Check(args) => check(&args.file),
+        PolicyCommand::Explain(args) => {
+            let plan = read(&args.file)?.explain(&args.method, &args.url);
+            print(&format!("{}\n", plan.map_err(file::error)?));
+            Ok(0)
+        }
+    }
+}
+
+fn check(path: &Path) -> Result<u8, CliError> {
+    let findings = match read(path) {
+        Ok(file) => file.lint(),
+        // Report all errors of the file, or else that it or the environment cannot be read.
+        Err(error) => {
+            let text = std::fs::read_to_string(path).unwrap_or_default();
+            let findings = PolicyFile::check(&path.display().to_string(), &text);
+            let has_error = findings.iter().any(|one| one.severity == Severity::Error);
+            has_error.then_some(findings).ok_or(error)?
+        }
+    };
+    let mut text: String = findings
+        .iter()
+        .map(|finding| format!("{finding}\n\n"))
+        .collect();
+    let count = |severity| {
+        findings
+            .iter()
+            .filter(|one| one.severity == severity)
+            .count()
+    };
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    text += &match (errors, warnings) {
+        (0, 0) => format!("{}: no errors, no warnings\n", path.display()),
+        _ => format!(
+            "{}: {}, {}\n",
+            path.display(),
+            plural(errors as u64, "error", "errors"),
+            plural(warnings as u64, "warning", "warnings")
+        ),
+    };
+    print(&text);
+    Ok(u8::from(errors > 0))
+}
+
+fn print(text: &str) {
+    // A reader may close stdout early, which is no error.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}

@@ -1,0 +1,185 @@
+//! Options from a file and from the environment, with lower precedence than the command line.
+//!
+//! They become arguments before those of the command line, and are parsed with them. So every option
+//! can be set in all three places without a second list of options.
+
+mod environment;
+mod file;
+pub(crate) mod hints;
+mod known;
+mod print;
+pub(crate) mod toml_file;
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Command, FromArgMatches};
+
+use crate::args::{self, CliArgs};
+use crate::exit::CliError;
+use known::OptionIndex;
+pub(crate) use print::print;
+
+/// The source of an option's value, besides the command line and defaults.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum OptionSource {
+    /// An environment variable.
+    Environment(String),
+    File(PathBuf),
+}
+
+impl fmt::Display for OptionSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Environment(name) => write!(f, "environment variable {name}"),
+            Self::File(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// An option that is set by the environment or a file.
+#[derive(Debug)]
+struct ConfigEntry {
+    /// The option's id.
+    id: String,
+    source: OptionSource,
+    /// The arguments that would set it on the command line.
+    arguments: Vec<OsString>,
+}
+
+/// The path, if the entry is `--config`.
+fn config_file(entry: &ConfigEntry) -> Option<PathBuf> {
+    let word = entry.arguments.last()?.to_str()?;
+    word.strip_prefix("--config=").map(PathBuf::from)
+}
+
+/// The options in effect.
+pub(crate) struct ParsedOptions {
+    pub(crate) args: CliArgs,
+    pub(crate) matches: ArgMatches,
+    /// The sources of options that are not on the command line, by id.
+    pub(crate) sources: HashMap<String, OptionSource>,
+    /// Printed on stderr.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// The options cannot be parsed.
+pub(crate) enum ParseError {
+    /// clap's error, or help or version, and the sources of options besides the command line.
+    CommandLine(Box<clap::Error>, Vec<OptionSource>),
+    /// An error in the file or the environment.
+    Config(CliError),
+}
+
+/// Parses the command line, the environment and the configuration file of this process.
+///
+/// # Errors
+///
+/// If one of them is wrong, or help or the version is requested.
+pub(crate) fn parse() -> Result<ParsedOptions, ParseError> {
+    let line: Vec<OsString> = std::env::args_os().collect();
+    let command = args::command();
+    let own = match parse_command_line(&command, &line) {
+        CommandLine::Complete(matches) => return parsed(matches, Vec::new(), Vec::new()),
+        CommandLine::Error(error) => return Err(ParseError::CommandLine(error, Vec::new())),
+        CommandLine::Partial(matches) => matches,
+    };
+    let (entries, warnings) = entries(&command, &own).map_err(ParseError::Config)?;
+    let arguments = entries.iter().flat_map(|entry| entry.arguments.clone());
+    let (name, rest) = line
+        .split_first()
+        .map_or((None, &[][..]), |(name, rest)| (Some(name), rest));
+    let name = name.cloned().unwrap_or_else(|| "fetch-all".into());
+    let whole = [name]
+        .into_iter()
+        .chain(arguments)
+        .chain(rest.iter().cloned());
+    match command.try_get_matches_from(whole) {
+        Ok(matches) => parsed(matches, entries, warnings),
+        Err(error) => {
+            let mut sources: Vec<_> = entries.into_iter().map(|entry| entry.source).collect();
+            sources.dedup();
+            Err(ParseError::CommandLine(Box::new(error), sources))
+        }
+    }
+}
+
+fn parsed(
+    matches: ArgMatches,
+    entries: Vec<ConfigEntry>,
+    warnings: Vec<String>,
+) -> Result<ParsedOptions, ParseError> {
+    let args = CliArgs::from_arg_matches(&matches);
+    let args = args.map_err(|error| ParseError::CommandLine(Box::new(error), Vec::new()))?;
+    let sources = entries.into_iter().map(|entry| (entry.id, entry.source));
+    Ok(ParsedOptions {
+        args,
+        matches,
+        sources: sources.collect(),
+        warnings,
+    })
+}
+
+/// The command line parsed by itself.
+enum CommandLine {
+    /// Complete: the environment and the file are ignored.
+    Complete(ArgMatches),
+    Error(Box<clap::Error>),
+    /// To be merged with the environment and the file.
+    Partial(ArgMatches),
+}
+
+fn parse_command_line(command: &Command, line: &[OsString]) -> CommandLine {
+    match command.clone().try_get_matches_from(line) {
+        Ok(matches) if matches.subcommand().is_some() || matches.get_flag("no_config") => {
+            CommandLine::Complete(matches)
+        }
+        Ok(matches) => CommandLine::Partial(matches),
+        // What is missing may be set in the file.
+        Err(error) if error.kind() == clap::error::ErrorKind::MissingRequiredArgument => {
+            let lenient = command.clone().ignore_errors(true);
+            match lenient.try_get_matches_from(line) {
+                Ok(matches) => CommandLine::Partial(matches),
+                Err(_) => CommandLine::Error(Box::new(error)),
+            }
+        }
+        Err(error) => CommandLine::Error(Box::new(error)),
+    }
+}
+
+/// The options of the environment and the file that no stronger source overrides, the weakest first.
+fn entries(
+    command: &Command,
+    own: &ArgMatches,
+) -> Result<(Vec<ConfigEntry>, Vec<String>), CliError> {
+    let known = OptionIndex::new(command);
+    let given = |id: &&str| own.value_source(id) == Some(ValueSource::CommandLine);
+    let mut stronger: Vec<String> = own
+        .ids()
+        .map(clap::Id::as_str)
+        .filter(given)
+        .map(str::to_owned)
+        .collect();
+    let (environment, mut warnings) = environment::entries(&known, std::env::vars_os())?;
+    let named = environment.iter().find(|entry| entry.id == "config");
+    let path = match (own.get_one::<PathBuf>("config"), named) {
+        (Some(path), _) => Some((path.clone(), "--config".to_owned())),
+        (None, Some(entry)) => config_file(entry).map(|path| (path, entry.source.to_string())),
+        (None, None) => None,
+    };
+    let (file, file_warnings) = file::entries(&known, path)?;
+    warnings.extend(file_warnings);
+    let mut all = Vec::new();
+    for source in [environment, file] {
+        let applies = |entry: &ConfigEntry| {
+            entry.id != "config" && !known.is_overridden(&entry.id, &stronger)
+        };
+        let applied: Vec<_> = source.into_iter().filter(applies).collect();
+        stronger.extend(applied.iter().map(|entry| entry.id.clone()));
+        all.splice(0..0, applied);
+    }
+    Ok((all, warnings))
+}

@@ -1,0 +1,147 @@
+//! Texts, sizes and durations for people.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+/// The most characters of an invalid text.
+const MAX_CHARS: usize = 120;
+
+/// Makes a text from outside safe to print: a short line, without a password.
+pub(crate) fn sanitize(text: &[u8]) -> String {
+    sanitize_up_to(MAX_CHARS, text)
+}
+
+/// Like [`sanitize`], with at most this number of characters.
+pub(crate) fn sanitize_up_to(max: usize, text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&text[..text.len().min(4 * max)]);
+    let text = redact_user(&text);
+    let mut out = String::new();
+    for (i, c) in text.chars().enumerate() {
+        if i == max {
+            out.push('…');
+            break;
+        }
+        match c {
+            // Zero-width characters and direction marks.
+            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                out.extend(c.escape_unicode());
+            }
+            c if c.is_control() => out.extend(c.escape_default()),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+pub(crate) fn redact_user(text: &str) -> Cow<'_, str> {
+    let Some(start) = text.find("//").map(|at| at + 2) else {
+        return text.into();
+    };
+    let end = text[start..]
+        .find(['/', '?', '#'])
+        .map_or(text.len(), |at| start + at);
+    match text[start..end].rfind('@') {
+        Some(at) => format!("{}REDACTED{}", &text[..start], &text[start + at..]).into(),
+        None => text.into(),
+    }
+}
+
+/// A number of bytes, as people read it.
+pub(crate) struct ByteSize(pub(crate) u64);
+
+impl fmt::Display for ByteSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+        let Some(power) = self
+            .0
+            .checked_ilog2()
+            .map(|log| log / 10)
+            .filter(|power| *power > 0)
+        else {
+            return f.pad(&format!("{} B", self.0));
+        };
+        let value = self.0 as f64 / 1024_f64.powi(power as i32);
+        f.pad(&format!("{value:.1} {}", UNITS[power as usize - 1]))
+    }
+}
+
+/// A duration with at most three significant digits.
+pub(crate) struct ShortDuration(pub(crate) Duration);
+
+impl fmt::Display for ShortDuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs_f64();
+        // A unit ends where rounding would give a fourth digit.
+        f.pad(&match seconds {
+            0.0 => "0 s".to_owned(),
+            ..0.000_999_5 => format!("{:.0} µs", seconds * 1e6),
+            ..0.999_5 => format!("{:.0} ms", seconds * 1e3),
+            ..9.995 => format!("{seconds:.2} s"),
+            ..99.95 => format!("{seconds:.1} s"),
+            ..999.5 => format!("{seconds:.0} s"),
+            ..5_997.0 => format!("{:.1} min", seconds / 60.0),
+            ..359_820.0 => format!("{:.1} h", seconds / 3_600.0),
+            _ => format!("{:.0} h", seconds / 3_600.0),
+        })
+    }
+}
+
+/// A count with the noun in the right number.
+pub(crate) fn plural(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sanitized_text_is_a_short_line_without_password() {
+        assert_eq!(
+            sanitize(b"a\nb\x1b[31m\0\xff"),
+            "a\\nb\\u{1b}[31m\\u{0}\u{fffd}"
+        );
+        assert_eq!(sanitize("x\u{202e}y".as_bytes()), "x\\u{202e}y");
+        assert_eq!(sanitize(&[b'x'; 1000]).chars().count(), MAX_CHARS + 1);
+        assert_eq!(sanitize(b"http://u:p@h st/@"), "http://REDACTED@h st/@");
+    }
+
+    #[test]
+    fn sizes_and_times_are_short() {
+        assert_eq!(ByteSize(0).to_string(), "0 B");
+        assert_eq!(ByteSize(1536).to_string(), "1.5 KiB");
+        assert_eq!(ByteSize(u64::MAX).to_string(), "16.0 EiB");
+        assert_eq!(
+            ShortDuration(Duration::from_millis(1234)).to_string(),
+            "1.23 s"
+        );
+        assert_eq!(
+            ShortDuration(Duration::from_micros(12)).to_string(),
+            "12 µs"
+        );
+    }
+
+    #[test]
+    fn durations_have_at_most_three_digits() {
+        for (micros, expected) in [
+            (0, "0 s"),
+            (999, "999 µs"),
+            (1_000, "1 ms"),
+            (999_499, "999 ms"),
+            (999_500, "1.00 s"),
+            (9_994_000, "9.99 s"),
+            (9_995_000, "10.0 s"),
+            (60_000_000, "60.0 s"),
+            (99_950_000, "100 s"),
+            (999_499_000, "999 s"),
+            (1_000_000_000, "16.7 min"),
+            (5_996_000_000, "99.9 min"),
+            (5_997_000_000, "1.7 h"),
+            (360_000_000_000, "100 h"),
+        ] {
+            let duration = Duration::from_micros(micros);
+            assert_eq!(ShortDuration(duration).to_string(), expected);
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! What became of the body of an outcome.
+
+/// Where a body was saved, and its digests.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SavedBody {
+    /// The digest that `--checksum` asks for, as `md5:…`.
+    pub(crate) checksum: Option<String>,
+    /// Why it was not saved.
+    pub(crate) error: Option<SaveError>,
+    /// Its file, relative to the directory, or its member of a tar shard.
+    pub(crate) file: Option<String>,
+    pub(crate) sha256: Option<String>,
+}
+
+/// Why a body was not saved.
+#[derive(Clone, Debug)]
+pub(crate) enum SaveError {
+    /// It does not have the checksum of the list.
+    Checksum(String),
+    /// Its file could not be written.
+    Write(String),
+}

@@ -1,0 +1,67 @@
+//! Statistics of a run, in memory that does not grow with the list.
+
+mod retries;
+mod slowest;
+mod timeline;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use fetch_driver::AttemptReport;
+use fetch_proto::DurationHistogram;
+
+use crate::outcome::errors::ErrorTally;
+use crate::outcome::hosts::{HostTallies, HostTally};
+use crate::outcome::kind::OutcomeKind;
+use crate::outcome::result::FetchResult;
+pub(crate) use retries::RetryTally;
+pub(crate) use slowest::SlowestFetches;
+pub(crate) use timeline::{RunTimeline, STEPS, TimelineBucket};
+
+/// The numbers that the driver's batch statistics do not have.
+#[derive(Debug, Default)]
+pub(crate) struct RunTally {
+    pub(crate) errors: ErrorTally,
+    pub(crate) hosts: HostTallies,
+    pub(crate) retries: RetryTally,
+    pub(crate) slowest: SlowestFetches,
+    /// The number of complete responses by status.
+    pub(crate) statuses: BTreeMap<u16, u64>,
+    pub(crate) timeline: RunTimeline,
+    /// The durations of fetches.
+    pub(crate) times: DurationHistogram,
+    pub(crate) wire_bytes: u64,
+}
+
+impl RunTally {
+    /// Counts the end of a fetch.
+    pub(crate) fn record(&mut self, result: &FetchResult<'_>) {
+        let outcome = result.outcome;
+        let is_ok = result.class.kind == OutcomeKind::Ok;
+        // A fetch without an attempt has no time; it ended now.
+        let at = match outcome.attempts.is_empty() {
+            true => self.timeline.latest(),
+            false => outcome.timings.ended.since_start(),
+        };
+        self.errors.record_result(result, at);
+        if let Some(host) = result.host() {
+            let fetch = HostTally::of_fetch(outcome.duration(), !is_ok, outcome.retries.into());
+            self.hosts.record(host, &fetch);
+        }
+        self.retries.record(outcome);
+        self.slowest.record(result);
+        self.times.record(outcome.duration());
+        if let Some(status) = outcome.status() {
+            *self.statuses.entry(status.as_u16()).or_default() += 1;
+        }
+        self.timeline.record_end(at, is_ok, outcome.wire_bytes);
+        for (n, attempt) in outcome.attempts.iter().enumerate() {
+            self.timeline.record_request(started(attempt), n > 0);
+        }
+        self.wire_bytes += outcome.wire_bytes;
+    }
+}
+
+fn started(attempt: &AttemptReport) -> Duration {
+    attempt.timings.started.since_start()
+}

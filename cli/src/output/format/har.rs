@@ -1,0 +1,144 @@
+//! HAR 1.2, the archive format of browsers' network panels: one JSON document, written as a stream.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{RecordEncoder, RecordSink};
+use crate::output::record::{Record, RecordBuilder, RecordInput};
+
+/// Separates two entries.
+const SEPARATOR: &[u8] = b",\n";
+
+/// One entry for each record.
+pub(super) struct HarEncoder;
+
+impl RecordEncoder for HarEncoder {
+    fn encode(&self, out: &mut Vec<u8>, builder: &RecordBuilder, input: &RecordInput<'_>) {
+        let record = builder.build(input);
+        let headers = input.response().map(|response| &response.headers);
+        let headers: Vec<_> = headers.into_iter().flatten().map(header_entry).collect();
+        serde_json::to_writer(&mut *out, &har_entry(&record, headers)).expect("an entry is JSON");
+        out.extend_from_slice(SEPARATOR);
+    }
+
+    fn open_sink(&self, mut out: Box<dyn Write + Send>) -> io::Result<Box<dyn RecordSink>> {
+        let version = env!("CARGO_PKG_VERSION");
+        write!(
+            out,
+            "{{\"log\":{{\"version\":\"1.2\",\"creator\":{{\"name\":\"fetch-all\",\
+             \"version\":\"{version}\"}},\"entries\":["
+        )?;
+        Ok(Box::new(HarSink {
+            has_entries: false,
+            out,
+        }))
+    }
+}
+
+/// The document. Every buffer ends with a separator, which is written only before the next buffer.
+struct HarSink {
+    has_entries: bool,
+    out: Box<dyn Write + Send>,
+}
+
+impl RecordSink for HarSink {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<()> {
+        let before = if self.has_entries { SEPARATOR } else { b"\n" };
+        self.has_entries = true;
+        self.out.write_all(before)?;
+        self.out
+            .write_all(buffer.strip_suffix(SEPARATOR).unwrap_or(buffer))?;
+        self.out.flush()
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.out.write_all(b"\n]}}\n")?;
+        self.out.flush()
+    }
+}
+
+fn header_entry((name, value): (&http::HeaderName, &http::HeaderValue)) -> Value {
+    let value = String::from_utf8_lossy(value.as_bytes());
+    json!({"name": name.as_str(), "value": value})
+}
+
+fn har_entry(record: &Record<'_>, headers: Vec<Value>) -> Value {
+    let url = record.url_effective.as_ref().map(|url| url.text());
+    let url = url.as_deref().unwrap_or(record.url);
+    let version = record
+        .http_version
+        .map_or(String::new(), |version| format!("HTTP/{version}"));
+    let header = |name: &str| headers.iter().find(|field| field["name"] == name).cloned();
+    let location =
+        header("location").map_or_else(|| Value::from(""), |field| field["value"].clone());
+    let mut entry = json!({
+        "startedDateTime": record.started_at,
+        "time": milliseconds(record.time_total, Some(0.0)),
+        "request": {
+            "method": record.method, "url": url, "httpVersion": version, "cookies": [],
+            "headers": [], "queryString": query_entries(url), "headersSize": -1, "bodySize": -1,
+        },
+        "response": {
+            "status": record.response_code.unwrap_or(0), "statusText": "", "httpVersion": version,
+            "cookies": [], "headers": headers, "redirectURL": location, "headersSize": -1,
+            "bodySize": record.size_download,
+            "content": {
+                "size": record.size_delivered,
+                "mimeType": record.content_type.unwrap_or(""),
+            },
+        },
+        "cache": {},
+        "timings": phase_timings(record),
+        "_id": record.id, "_outcome": record.outcome.as_str(), "_exitcode": record.exitcode,
+        "_attempts": record.attempts,
+    });
+    if let Some(ip) = record.remote_ip {
+        entry["serverIPAddress"] = ip.to_string().into();
+    }
+    for (name, value) in [
+        ("_error", record.errormsg.as_ref().map(ToString::to_string)),
+        ("_sha256", record.sha256.map(str::to_owned)),
+        ("_filename", record.filename_effective.map(str::to_owned)),
+    ] {
+        if let Some(value) = value {
+            entry[name] = value.into();
+        }
+    }
+    entry
+}
+
+/// The phases of the last attempt, in milliseconds; -1 if one does not apply.
+fn phase_timings(record: &Record<'_>) -> impl Serialize + use<> {
+    let span = |from: Option<f64>, to: Option<f64>| match (from, to) {
+        (Some(from), Some(to)) => milliseconds(Some((to - from).max(0.0)), None),
+        _ => json!(-1),
+    };
+    let connected = record.time_appconnect.or(record.time_connect);
+    json!({
+        "blocked": milliseconds(Some(record.time_queue), None),
+        "dns": milliseconds(record.time_namelookup, None),
+        "connect": span(record.time_namelookup, connected),
+        "ssl": span(record.time_connect, record.time_appconnect),
+        "send": span(record.time_pretransfer, record.time_posttransfer),
+        "wait": span(record.time_posttransfer, record.time_starttransfer),
+        "receive": span(record.time_starttransfer, record.time_total),
+    })
+}
+
+fn milliseconds(seconds: Option<f64>, default: Option<f64>) -> Value {
+    seconds
+        .or(default)
+        .map_or_else(|| json!(-1), |seconds| json!((seconds * 1e6).round() / 1e3))
+}
+
+fn query_entries(url: &str) -> Vec<Value> {
+    let Ok(url) = url::Url::parse(url) else {
+        return Vec::new();
+    };
+    let pairs = url.query_pairs();
+    pairs
+        .map(|(name, value)| json!({"name": name, "value": value}))
+        .collect()
+}

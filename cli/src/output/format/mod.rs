@@ -1,0 +1,74 @@
+//! The formats of records.
+
+mod csv;
+mod har;
+mod lines;
+mod parquet;
+mod text;
+
+use std::io::{self, Write};
+
+use super::record::{RecordBuilder, RecordInput};
+use crate::args::RecordFormat;
+
+/// An output format. The threads that have records encode them into buffers; one thread writes the
+/// buffers to the file.
+pub(crate) trait RecordEncoder: Send + Sync {
+    /// Appends one record to a buffer.
+    fn encode(&self, out: &mut Vec<u8>, builder: &RecordBuilder, input: &RecordInput<'_>);
+
+    /// What comes before the first record, in formats without a sink of their own.
+    fn header(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    /// Starts a file of buffers.
+    ///
+    /// # Errors
+    ///
+    /// If the beginning of the file cannot be written.
+    fn open_sink(&self, out: Box<dyn Write + Send>) -> io::Result<Box<dyn RecordSink>> {
+        Ok(Box::new(PlainSink(out)))
+    }
+}
+
+/// A file of records.
+pub(crate) trait RecordSink: Send {
+    /// Writes a buffer.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written.
+    fn write(&mut self, buffer: &[u8]) -> io::Result<()>;
+
+    /// Writes what comes after the last record, so that the file is valid.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written.
+    fn finish(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Buffers one after the other.
+struct PlainSink(Box<dyn Write + Send>);
+
+impl RecordSink for PlainSink {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<()> {
+        self.0.write_all(buffer)?;
+        self.0.flush()
+    }
+}
+
+/// The encoder of `--format`. With `notable_only`, the text format leaves out plain successes.
+pub(crate) fn encoder(format: RecordFormat, notable_only: bool) -> Box<dyn RecordEncoder> {
+    match format {
+        RecordFormat::Csv => Box::new(csv::CsvEncoder),
+        RecordFormat::Har => Box::new(har::HarEncoder),
+        RecordFormat::Jsonl => Box::new(lines::JsonlEncoder),
+        RecordFormat::None => Box::new(lines::NullEncoder),
+        RecordFormat::Parquet => Box::new(parquet::ParquetEncoder),
+        RecordFormat::Text => Box::new(lines::TextEncoder { notable_only }),
+    }
+}

@@ -1,0 +1,176 @@
+//! Where records and lines go: collected in buffers, written by a separate thread.
+
+pub(crate) mod format;
+pub(crate) mod record;
+pub(crate) mod replace;
+pub(crate) mod target;
+mod thread;
+pub(crate) mod write_out;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_channel::{Sender, TrySendError};
+
+use crate::outcome::kind::OutcomeKind;
+use crate::outcome::row::RowAttachment;
+use crate::output::format::RecordEncoder;
+use crate::output::record::{RecordBuilder, RecordId, RecordInput};
+use crate::state::{CompletedRequest, CompletionKind};
+pub(crate) use target::OutputTarget;
+pub(crate) use thread::{OutputOptions, OutputThread};
+
+/// A buffer of this size, in bytes, is full.
+const MAX_BYTES: usize = 64 << 10;
+
+/// A buffer of this many completed requests is full, even without records.
+const MAX_COMPLETED: usize = 1024;
+
+/// The wait before another attempt to write to a full queue.
+pub(crate) const RETRY_DELAY: Duration = Duration::from_millis(2);
+
+/// One buffer, as the writing thread receives it.
+#[derive(Clone, Debug, Default)]
+struct OutputChunk {
+    /// Records, or lines.
+    bytes: Vec<u8>,
+    /// The requests of these records, for the state.
+    completed: Vec<CompletedRequest>,
+}
+
+/// `None` for a cancelled fetch, which the next run repeats.
+fn completed(input: &RecordInput<'_>) -> Option<CompletedRequest> {
+    let (kind, tag) = match *input {
+        RecordInput::Fetched(result) => match result.class.kind {
+            OutcomeKind::Cancelled => return None,
+            OutcomeKind::Ok => (CompletionKind::Ok, result.outcome.tag),
+            _ => (CompletionKind::Failed, result.outcome.tag),
+        },
+        RecordInput::Disallowed { request, .. } => (CompletionKind::Failed, request.tag_ref()),
+        RecordInput::Invalid { seq, .. } => (CompletionKind::Invalid, seq),
+        RecordInput::Skipped { seq, .. } => (CompletionKind::Ok, seq),
+    };
+    Some(CompletedRequest { kind, tag })
+}
+
+/// How records are encoded, shared by all writers.
+pub(crate) struct OutputEncoding {
+    pub(crate) builder: Arc<RecordBuilder>,
+    pub(crate) encoder: Box<dyn RecordEncoder>,
+    /// Whether a resume state keeps track of completed requests.
+    pub(crate) has_state: bool,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum FlushResult {
+    /// The writing thread has ended, with or without an error.
+    Closed,
+    Done,
+    /// The queue is full: try again.
+    Full,
+}
+
+/// Collects records in a buffer. Each thread has its own.
+#[derive(Clone)]
+pub(crate) struct RecordWriter {
+    /// Writes the same in another encoding.
+    also: Option<Box<Self>>,
+    chunk: OutputChunk,
+    encoding: Arc<OutputEncoding>,
+    sender: Sender<OutputChunk>,
+}
+
+impl RecordWriter {
+    /// The id of a plain line, in records and in the state.
+    pub(crate) fn line_id(&self, url: &[u8]) -> RecordId<'static> {
+        self.encoding.builder.id_of_line(url)
+    }
+
+    /// The id of a row with more columns than its URL.
+    pub(crate) fn row_id<'a>(&self, url: &str, row: &'a RowAttachment) -> RecordId<'a> {
+        self.encoding.builder.id(url, Some(row))
+    }
+
+    pub(crate) fn push(&mut self, input: &RecordInput<'_>) {
+        let OutputEncoding {
+            builder,
+            encoder,
+            has_state,
+        } = &*self.encoding;
+        encoder.encode(&mut self.chunk.bytes, builder, input);
+        if *has_state {
+            self.chunk.completed.extend(completed(input));
+        }
+        if let Some(also) = &mut self.also {
+            also.push(input);
+        }
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.chunk.bytes.len() >= MAX_BYTES
+            || self.chunk.completed.len() >= MAX_COMPLETED
+            || self.also.as_ref().is_some_and(|also| also.is_full())
+    }
+
+    /// Sends the buffer to the writing thread, unless the queue is full.
+    pub(crate) fn try_flush(&mut self) -> FlushResult {
+        match (self.try_flush_own(), &mut self.also) {
+            (FlushResult::Done, Some(also)) => also.try_flush(),
+            (result, _) => result,
+        }
+    }
+
+    fn try_flush_own(&mut self) -> FlushResult {
+        let Some(chunk) = self.take_chunk() else {
+            return if self.sender.is_closed() {
+                FlushResult::Closed
+            } else {
+                FlushResult::Done
+            };
+        };
+        match self.sender.try_send(chunk) {
+            Ok(()) => FlushResult::Done,
+            Err(TrySendError::Full(chunk)) => {
+                self.chunk = chunk;
+                FlushResult::Full
+            }
+            Err(TrySendError::Closed(_)) => FlushResult::Closed,
+        }
+    }
+
+    /// Sends the buffer, and blocks while the queue is full; `None` if the writing thread has ended.
+    pub(crate) fn flush_blocking(&mut self) -> Option<()> {
+        match self.take_chunk() {
+            Some(chunk) => self.sender.send_blocking(chunk).ok(),
+            None => (!self.sender.is_closed()).then_some(()),
+        }?;
+        match &mut self.also {
+            Some(also) => also.flush_blocking(),
+            None => Some(()),
+        }
+    }
+
+    /// Ends the writing thread after everything that was flushed is written.
+    pub(crate) fn close(&self) {
+        self.sender.close();
+        if let Some(also) = &self.also {
+            also.close();
+        }
+    }
+
+    /// Writes the same with this writer, too.
+    pub(crate) fn and(mut self, also: Self) -> Self {
+        self.also = Some(Box::new(also));
+        self
+    }
+
+    fn take_chunk(&mut self) -> Option<OutputChunk> {
+        let (bytes, completed) = (self.chunk.bytes.len(), self.chunk.completed.len());
+        let next = || OutputChunk {
+            // A little more than the last buffer, so that it does not grow just before it is full.
+            bytes: Vec::with_capacity(bytes + bytes / 8),
+            completed: Vec::with_capacity(completed),
+        };
+        (bytes + completed > 0).then(|| std::mem::replace(&mut self.chunk, next()))
+    }
+}

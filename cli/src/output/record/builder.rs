@@ -1,0 +1,76 @@
+//! What all records of a run share.
+
+use std::time::SystemTime;
+
+use fetch_driver::{Outcome, Timestamp};
+use ring::digest;
+
+use super::fields::RecordId;
+use crate::outcome::checksum::hex;
+use crate::outcome::row::RowAttachment;
+
+/// Makes records, with what all of them share.
+#[derive(Clone)]
+pub(crate) struct RecordBuilder {
+    /// The wall clock when the fetcher's clock started.
+    pub(super) epoch: SystemTime,
+    /// Whether records have the response's header fields.
+    pub(super) headers: bool,
+    pub(super) method: String,
+    /// The digest of method and body, which ids of plain lines begin with.
+    id_prefix: digest::Context,
+}
+
+impl RecordBuilder {
+    /// `epoch` is the wall clock when the fetcher was built.
+    pub(crate) fn new(epoch: SystemTime, method: &str, body: &[u8], headers: bool) -> Self {
+        let body = digest::digest(&digest::SHA256, body);
+        Self {
+            epoch,
+            headers,
+            method: method.to_owned(),
+            id_prefix: id_prefix(method, body.as_ref()),
+        }
+    }
+
+    /// The time of the first attempt's start, as a date.
+    pub(crate) fn date(&self, outcome: &Outcome) -> String {
+        let since = outcome.timings.started.map(Timestamp::since_start);
+        let at = jiff::Timestamp::try_from(self.epoch + since.unwrap_or_default());
+        at.map_or_else(|_| String::new(), |at| format!("{at:.3}"))
+    }
+
+    /// The id of a plain line of a list.
+    pub(crate) fn id_of_line(&self, line: &[u8]) -> RecordId<'static> {
+        let mut context = self.id_prefix.clone();
+        context.update(line);
+        RecordId::Digest(context.finish())
+    }
+
+    /// The id of a URL with its method and body: the row's own, otherwise a digest.
+    pub(crate) fn id<'a>(&self, url: &str, row: Option<&'a RowAttachment>) -> RecordId<'a> {
+        let mut context = match row {
+            Some(RowAttachment { id: Some(id), .. }) => return RecordId::Given(id),
+            Some(row) => id_prefix(row.method.as_str(), &row.body_digest),
+            None => self.id_prefix.clone(),
+        };
+        context.update(url.as_bytes());
+        RecordId::Digest(context.finish())
+    }
+
+    /// The id as a part of a file name.
+    pub(crate) fn file_id(&self, outcome: &Outcome) -> String {
+        match self.id(&outcome.url, RowAttachment::of(outcome)) {
+            RecordId::Digest(digest) => hex(digest.as_ref()),
+            RecordId::Given(id) => id.to_owned(),
+        }
+    }
+}
+
+fn id_prefix(method: &str, body_digest: &[u8]) -> digest::Context {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(method.as_bytes());
+    context.update(b"\n");
+    context.update(body_digest);
+    context
+}

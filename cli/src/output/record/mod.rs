@@ -1,0 +1,15 @@
+//! Records: what is written about each URL.
+
+mod builder;
+mod fields;
+mod object;
+mod source;
+mod table;
+mod value;
+
+pub(crate) use builder::RecordBuilder;
+pub(crate) use fields::{HeaderJson, RecordId};
+pub(crate) use source::RecordInput;
+pub(in crate::output) use table::Column;
+pub(crate) use table::Record;
+pub(in crate::output) use value::{ColumnType, TableCell};

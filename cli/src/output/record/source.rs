@@ -1,0 +1,192 @@
+//! The inputs of a record, reduced to what its fields are made of.
+
+use std::net::SocketAddr;
+
+use fetch_driver::{Outcome, Request, Response, Timestamp};
+use fetch_proto::{AttemptReport, AttemptTimings};
+use http::{HeaderMap, Version, header};
+
+use super::builder::RecordBuilder;
+use super::fields::{ErrorMessage, StartedAt, seconds};
+use crate::outcome::error_type::ErrorType;
+use crate::outcome::kind::OutcomeKind;
+use crate::outcome::result::FetchResult;
+use crate::outcome::row::RowAttachment;
+use crate::outcome::saved_body::SavedBody;
+
+/// The result of one line of the list.
+#[derive(Clone, Copy)]
+pub(crate) enum RecordInput<'a> {
+    /// robots.txt forbids the URL, or could not be fetched.
+    Disallowed {
+        message: &'a str,
+        request: &'a Request,
+    },
+    Fetched(&'a FetchResult<'a>),
+    /// The line is not a URL.
+    Invalid {
+        message: &'a str,
+        seq: u64,
+        text: &'a str,
+    },
+    /// The URL's file existed already.
+    Skipped {
+        file: &'a str,
+        seq: u64,
+        url: &'a str,
+    },
+}
+
+impl<'a> RecordInput<'a> {
+    pub(in crate::output) fn response(&self) -> Option<&'a Response> {
+        match self {
+            Self::Fetched(result) => result.outcome.response(),
+            _ => None,
+        }
+    }
+}
+
+/// What the fields of a record are made of.
+pub(in crate::output) struct RecordSource<'a> {
+    pub(super) builder: &'a RecordBuilder,
+    pub(super) curl_code: u8,
+    pub(super) error_type: Option<ErrorType>,
+    /// `None` if the URL was not fetched.
+    pub(super) fetch: Option<&'a FetchResult<'a>>,
+    pub(super) file: Option<&'a str>,
+    pub(super) message: Option<ErrorMessage<'a>>,
+    pub(super) outcome: OutcomeKind,
+    pub(super) row: Option<&'a RowAttachment>,
+    pub(super) seq: u64,
+    pub(super) url: &'a str,
+}
+
+impl<'a> RecordSource<'a> {
+    pub(super) fn new(builder: &'a RecordBuilder, input: &RecordInput<'a>) -> Self {
+        let unfetched = |outcome, seq, url| Self {
+            builder,
+            curl_code: 0,
+            error_type: None,
+            fetch: None,
+            file: None,
+            message: None,
+            outcome,
+            row: None,
+            seq,
+            url,
+        };
+        match *input {
+            RecordInput::Fetched(fetch) => {
+                let (outcome, saved) = (fetch.outcome, fetch.saved);
+                let error = outcome.error().map(ErrorMessage::Error);
+                Self {
+                    curl_code: fetch.class.curl_code,
+                    error_type: ErrorType::of(fetch),
+                    fetch: Some(fetch),
+                    file: saved.and_then(|saved| saved.file.as_deref()),
+                    message: error.or_else(|| fetch.save_error().map(ErrorMessage::Text)),
+                    row: RowAttachment::of(outcome),
+                    ..unfetched(fetch.class.kind, outcome.tag, &outcome.url)
+                }
+            }
+            RecordInput::Disallowed { message, request } => Self {
+                error_type: Some(ErrorType::Name("robots")),
+                message: Some(ErrorMessage::Text(message)),
+                row: RowAttachment::of_request(request),
+                ..unfetched(OutcomeKind::Robots, request.tag_ref(), request.text())
+            },
+            RecordInput::Invalid { message, seq, text } => Self {
+                curl_code: 3,
+                error_type: Some(ErrorType::Name("invalid_url")),
+                message: Some(ErrorMessage::Text(message)),
+                ..unfetched(OutcomeKind::Invalid, seq, text)
+            },
+            RecordInput::Skipped { file, seq, url } => Self {
+                file: Some(file),
+                ..unfetched(OutcomeKind::Skipped, seq, url)
+            },
+        }
+    }
+
+    /// A value of the outcome; the default if the URL was not fetched.
+    pub(super) fn fetched<T: Default>(&self, value: impl FnOnce(&'a Outcome) -> T) -> T {
+        self.fetch
+            .map_or_else(T::default, |fetch| value(fetch.outcome))
+    }
+
+    pub(super) fn attempts(&self) -> &'a [AttemptReport] {
+        self.fetch.map_or(&[], |fetch| &fetch.outcome.attempts)
+    }
+
+    pub(super) fn last(&self) -> Option<&'a AttemptReport> {
+        self.attempts().last()
+    }
+
+    pub(super) fn method(&self) -> &'a str {
+        let method = self.row.map(|row| row.method.as_str());
+        method.unwrap_or(&self.builder.method)
+    }
+
+    pub(super) fn response(&self) -> Option<&'a Response> {
+        self.fetch?.outcome.response()
+    }
+
+    pub(super) fn content_type(&self) -> Option<&'a str> {
+        let field = self.response()?.headers.get(header::CONTENT_TYPE)?;
+        field.to_str().ok()
+    }
+
+    /// The response's header fields, if records have them.
+    pub(super) fn recorded_headers(&self) -> Option<&'a HeaderMap> {
+        let response = self.response().filter(|_| self.builder.headers)?;
+        Some(&response.headers)
+    }
+
+    pub(super) fn remote(&self) -> Option<SocketAddr> {
+        self.fetch?.outcome.connection?.remote
+    }
+
+    pub(super) fn saved(&self) -> Option<&'a SavedBody> {
+        self.fetch?.saved
+    }
+
+    /// When the first attempt started.
+    pub(super) fn started(&self) -> Option<Timestamp> {
+        self.fetch?.outcome.timings.started
+    }
+
+    pub(super) fn started_at(&self) -> Option<StartedAt> {
+        let started = self.started()?;
+        Some(StartedAt(self.builder.epoch + started.since_start()))
+    }
+
+    /// From the first attempt's start to this moment of the last attempt.
+    pub(super) fn time_until(
+        &self,
+        moment: impl FnOnce(&AttemptTimings) -> Option<Timestamp>,
+    ) -> Option<f64> {
+        let at = moment(&self.last()?.timings)?;
+        Some(seconds(at.saturating_since(self.started()?)))
+    }
+
+    pub(super) fn time_total(&self) -> Option<f64> {
+        self.started()?;
+        Some(self.fetched(|outcome| seconds(outcome.duration())))
+    }
+}
+
+/// An attempt on a pooled connection resolved no name.
+pub(super) fn is_new_connection(attempt: &AttemptReport) -> bool {
+    attempt.timings.resolved.is_some() && attempt.timings.connected.is_some()
+}
+
+pub(super) fn http_version(version: Version) -> Option<&'static str> {
+    Some(match version {
+        Version::HTTP_09 => "0.9",
+        Version::HTTP_10 => "1.0",
+        Version::HTTP_11 => "1.1",
+        Version::HTTP_2 => "2",
+        Version::HTTP_3 => "3",
+        _ => return None,
+    })
+}

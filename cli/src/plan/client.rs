@@ -1,0 +1,42 @@
+//! How requests are sent: limits, policies, the network, cookies.
+
+use fetch_driver::Settings;
+
+use super::policy::PolicyReload;
+use super::session::{self, CookieFile};
+use super::settings;
+use crate::args::CliArgs;
+use crate::exit::CliError;
+
+/// The settings of the fetcher, and what may change or outlive them.
+pub(crate) struct ClientPlan {
+    /// Where cookies are written at the end.
+    pub(crate) cookies: Option<CookieFile>,
+    /// The policy file to watch during the run.
+    pub(crate) reload: Option<PolicyReload>,
+    pub(crate) settings: Settings,
+}
+
+impl ClientPlan {
+    /// Reads the policy file, certificates and cookies. Adds to `warnings` what had to be lowered.
+    pub(super) fn new(args: &CliArgs, warnings: &mut Vec<String>) -> Result<Self, CliError> {
+        let mut settings = settings::new(args)?;
+        settings::set_route(args, &mut settings)?;
+        let cookies = session::set_cookies(args, &mut settings)?;
+        let reload = args.policy.policy.clone();
+        let reload = reload.map(|path| PolicyReload::new(path, &settings, args));
+        if let Some(reload) = &reload {
+            settings.config = reload.config()?;
+        }
+        settings::limit_connections(&mut settings, warnings);
+        if args.output.record.is_some() {
+            // A recording is of one engine.
+            settings.threads = 1;
+        }
+        Ok(Self {
+            cookies,
+            reload,
+            settings,
+        })
+    }
+}

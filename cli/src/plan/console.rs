@@ -1,0 +1,128 @@
+//! What a person sees during the run: progress, log, warnings, metrics.
+
+use std::env;
+
+use crate::args::CliArgs;
+use crate::exit::CliError;
+use crate::logging::{self, FilterError, LogConfig};
+use crate::ui::monitor::MonitorSockets;
+use crate::ui::progress::ProgressView;
+
+/// What is shown, and where.
+pub(crate) struct ConsolePlan {
+    pub(crate) log: LogConfig,
+    /// Bound already, so that a port in use stops the command before the first request.
+    pub(crate) monitor: MonitorSockets,
+    pub(crate) silent: bool,
+    pub(crate) view: ProgressView,
+    /// Printed when the run begins.
+    pub(crate) warnings: Vec<String>,
+}
+
+impl ConsolePlan {
+    pub(super) fn new(
+        args: &CliArgs,
+        view: ProgressView,
+        warnings: Vec<String>,
+    ) -> Result<Self, CliError> {
+        Ok(Self {
+            log: log_config(args),
+            monitor: MonitorSockets::new(&args.monitor)?,
+            silent: args.output.silent,
+            view,
+            warnings,
+        })
+    }
+}
+
+/// How progress is shown.
+pub(super) fn view(args: &CliArgs) -> ProgressView {
+    match args.output.quiet || args.output.silent || args.output.no_progress {
+        true => ProgressView::None,
+        false => ProgressView::for_stderr(args.progress.tui, args.progress.progress_interval),
+    }
+}
+
+/// By default the console shows only errors, because records and summary have the failures.
+fn log_config(args: &CliArgs) -> LogConfig {
+    let (log, output) = (&args.log, &args.output);
+    let by_count = match log.verbose {
+        0 => None,
+        1 => Some("info"),
+        2 => Some("debug"),
+        _ => Some("trace"),
+    };
+    let option = log
+        .log_level
+        .clone()
+        .or_else(|| by_count.map(str::to_owned));
+    let from_user = option.is_some()
+        || env::var(logging::LEVEL_VARIABLE).is_ok_and(|level| !level.trim().is_empty());
+    let level = match from_user || log.log_file.is_some() {
+        true => logging::level_or_env(option),
+        false => "error".to_owned(),
+    };
+    LogConfig {
+        level,
+        console: !output.silent && !output.quiet && (log.log_file.is_none() || log.verbose > 0),
+        file: log.log_file.clone(),
+        format: log.log_format,
+        ..LogConfig::default()
+    }
+}
+
+/// The command's error for a log that cannot be installed: the filter is wrong, or the file.
+pub(crate) fn log_error(error: &anyhow::Error) -> CliError {
+    match error.is::<FilterError>() {
+        true => CliError::usage(format!("--log-level: {error:#}")),
+        false => CliError::file(format!("--log-file: {error:#}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    fn args(options: &[&str]) -> CliArgs {
+        CliArgs::try_parse_from(["fetch-all"].iter().chain(options)).unwrap()
+    }
+
+    #[test]
+    fn quiet_and_silent_runs_show_no_progress_and_no_log() {
+        for option in ["-q", "-s"] {
+            let args = args(&[option]);
+            assert_eq!(view(&args), ProgressView::None, "{option}");
+            assert!(!log_config(&args).console, "{option}");
+        }
+        assert_eq!(view(&args(&["--no-progress"])), ProgressView::None);
+        assert!(log_config(&args(&["--no-progress"])).console);
+    }
+
+    #[test]
+    fn a_log_file_replaces_the_console_unless_verbose_is_given() {
+        assert!(!log_config(&args(&["--log-file=x.log"])).console);
+        let both = log_config(&args(&["--log-file=x.log", "-vv"]));
+        assert!(both.console && both.level == "debug");
+    }
+
+    #[test]
+    fn a_wrong_filter_is_a_usage_error_and_a_wrong_file_is_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let install = |config: LogConfig| {
+            let error = config.install_with(Box::new(std::io::sink())).unwrap_err();
+            log_error(&error).code
+        };
+        let filter = LogConfig {
+            level: "nonsense".to_owned(),
+            ..LogConfig::default()
+        };
+        assert_eq!(install(filter), crate::exit::ExitStatus::Usage);
+        let file = LogConfig {
+            file: Some(directory.path().to_owned()),
+            ..LogConfig::default()
+        };
+        assert_eq!(install(file), crate::exit::ExitStatus::File);
+    }
+}

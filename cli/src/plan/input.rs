@@ -1,0 +1,37 @@
+//! Which URLs are fetched, and the request that each becomes.
+
+use fetch_driver::Settings;
+
+use super::{request, session};
+use crate::args::CliArgs;
+use crate::exit::CliError;
+use crate::input::{RequestTemplate, UrlList};
+
+/// The list, and what requests have in common.
+pub(crate) struct InputPlan {
+    /// Whether to skip URLs that were in the list before.
+    pub(crate) dedupe: bool,
+    pub(crate) list: UrlList,
+    /// The product token that robots.txt is matched against, if it is obeyed.
+    pub(crate) robots: Option<String>,
+    pub(crate) template: RequestTemplate,
+}
+
+impl InputPlan {
+    /// Reads the body and the netrc file. The rules and header fields are those of `settings`.
+    pub(super) fn new(
+        args: &CliArgs,
+        list: UrlList,
+        settings: &Settings,
+    ) -> Result<Self, CliError> {
+        let mut template = request::template(args)?;
+        template.logins = session::read_netrc(args, &settings.headers)?;
+        template.rules = settings.config.rules_ref().clone();
+        Ok(Self {
+            dedupe: args.input.dedupe,
+            list,
+            robots: request::robots_agent(args, &settings.headers),
+            template,
+        })
+    }
+}

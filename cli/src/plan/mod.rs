@@ -1,0 +1,86 @@
+//! What the options ask for, checked and opened before the run begins.
+//!
+//! A [`RunPlan`] has one part per concern. Each part reads its own options, and owns what it opens.
+
+mod client;
+mod console;
+mod input;
+mod output;
+pub(crate) mod policy;
+mod request;
+mod session;
+mod settings;
+mod stop;
+
+use crate::args::CliArgs;
+use crate::exit::CliError;
+use crate::input::UrlList;
+pub(crate) use client::ClientPlan;
+pub(crate) use console::{ConsolePlan, log_error};
+pub(crate) use input::InputPlan;
+pub(crate) use output::OutputPlan;
+pub(crate) use policy::PolicyReload;
+pub(crate) use session::CookieFile;
+pub(crate) use settings::engine_config;
+pub(crate) use stop::StopConditions;
+
+/// All that a run needs.
+pub(crate) struct RunPlan {
+    pub(crate) client: ClientPlan,
+    pub(crate) console: ConsolePlan,
+    pub(crate) input: InputPlan,
+    /// Whether this is `--demo`, whose failures are expected.
+    pub(crate) is_demo: bool,
+    pub(crate) output: OutputPlan,
+    pub(crate) stop: StopConditions,
+}
+
+impl RunPlan {
+    /// Checks the options, and opens the files and sockets that they name.
+    ///
+    /// # Errors
+    ///
+    /// If options contradict each other or a file cannot be used.
+    pub(crate) fn new(args: &CliArgs, list: UrlList) -> Result<Self, CliError> {
+        let mut warnings = Vec::new();
+        let client = ClientPlan::new(args, &mut warnings)?;
+        let input = InputPlan::new(args, list, &client.settings)?;
+        let view = console::view(args);
+        let headers = &client.settings.headers;
+        let output = OutputPlan::new(args, view, &input.template, headers, &mut warnings)?;
+        Ok(Self {
+            client,
+            console: ConsolePlan::new(args, view, warnings)?,
+            input,
+            is_demo: args.input.demo,
+            output,
+            stop: StopConditions::new(args),
+        })
+    }
+}
+
+/// What `--dry-run` needs: it fetches nothing and writes no file.
+pub(crate) struct DryRunPlan {
+    pub(crate) client: ClientPlan,
+    pub(crate) input: InputPlan,
+    pub(crate) silent: bool,
+    pub(crate) stop: StopConditions,
+}
+
+impl DryRunPlan {
+    /// # Errors
+    ///
+    /// If options contradict each other or a file cannot be read.
+    pub(crate) fn new(args: &CliArgs, list: UrlList) -> Result<Self, CliError> {
+        let client = ClientPlan::new(args, &mut Vec::new())?;
+        Ok(Self {
+            input: InputPlan::new(args, list, &client.settings)?,
+            client,
+            silent: args.output.silent,
+            stop: StopConditions::new(args),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,257 @@
+//! What the run writes: records, bodies, state, recording, report.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::IsTerminal;
+use std::path::Path;
+
+use http::HeaderMap;
+use ring::digest;
+
+use crate::args::{CliArgs, RecordFormat};
+use crate::exit::CliError;
+use crate::input::RequestTemplate;
+use crate::output::OutputTarget;
+use crate::output::replace::AtomicFile;
+use crate::output::write_out::WriteOut;
+use crate::save::BodyStore;
+use crate::state::{ResumeState, StateOptions};
+use crate::ui::progress::ProgressView;
+
+/// The hexadecimal digits of a body's digest that the state shows: enough to distinguish bodies.
+const DIGEST_DIGITS: usize = 16;
+
+/// The open files of a run, and how they are written.
+pub(crate) struct OutputPlan {
+    pub(crate) format: RecordFormat,
+    /// Whether records have the response's header fields.
+    pub(crate) record_headers: bool,
+    /// The file of `--record`.
+    pub(crate) recording: Option<File>,
+    /// The HTML page of `--report`.
+    pub(crate) report: Option<AtomicFile>,
+    pub(crate) state: Option<ResumeState>,
+    /// Where bodies are saved or digested.
+    pub(crate) store: Option<BodyStore>,
+    pub(crate) target: OutputTarget,
+    /// What is printed for each URL, besides its record.
+    pub(crate) write_out: Option<WriteOut>,
+}
+
+impl OutputPlan {
+    /// Opens the files. None of them may be an input file.
+    pub(super) fn new(
+        args: &CliArgs,
+        view: ProgressView,
+        template: &RequestTemplate,
+        headers: &HeaderMap,
+        warnings: &mut Vec<String>,
+    ) -> Result<Self, CliError> {
+        let format = format(args, view)?;
+        let records = args.output.output.as_deref();
+        let records = records.filter(|_| format != RecordFormat::None);
+        let recording = args.output.record.as_deref();
+        for path in [records, recording, args.report.report.as_deref()] {
+            check_overwrite(path, args)?;
+        }
+        let report = args.report.report.clone();
+        let report = report.map(|path| AtomicFile::new("--report", path));
+        let report = report.transpose()?;
+        let write_out = write_out(args)?;
+        let (target, state) = open(args, records, format, template, warnings)?;
+        let store = args.save.is_asked_for();
+        let store = store.then(|| BodyStore::open(&args.save, &template.method, headers));
+        Ok(Self {
+            format,
+            record_headers: args.report.record_headers,
+            store: store.transpose()?,
+            recording: recording.map(create).transpose()?,
+            report,
+            state,
+            target,
+            write_out,
+        })
+    }
+}
+
+/// The format of records. Fails if two outputs would mix on stdout or on the screen.
+fn format(args: &CliArgs, view: ProgressView) -> Result<RecordFormat, CliError> {
+    let output = &args.output;
+    let file = output
+        .output
+        .as_deref()
+        .filter(|path| path.as_os_str() != "-");
+    let prints = args.report.write_out.is_some();
+    if prints && file.is_none() && output.output.is_some() {
+        return Err(CliError::usage(
+            "-w and -o -: both write to stdout: write -o FILE",
+        ));
+    }
+    let on_screen =
+        view == ProgressView::Screen && file.is_none() && std::io::stdout().is_terminal();
+    let wanted = output
+        .format
+        .is_some_and(|format| format != RecordFormat::None);
+    if on_screen && (prints || wanted || output.output.is_some()) {
+        return Err(CliError::usage(
+            "--tui: output on stdout would overwrite the screen: write -o FILE, or redirect stdout",
+        ));
+    }
+    Ok(match output.format {
+        Some(RecordFormat::Parquet) if file.is_none() => {
+            return Err(CliError::usage(
+                "--format parquet needs a file: write -o FILE.parquet",
+            ));
+        }
+        Some(format) if prints && file.is_none() && format != RecordFormat::None => {
+            return Err(CliError::usage(
+                "--format and -w: -w writes to stdout: write -o FILE as well",
+            ));
+        }
+        Some(format) => format,
+        None if on_screen || output.out_null || (prints && file.is_none()) => RecordFormat::None,
+        None if output.output.is_some() => RecordFormat::Jsonl,
+        None if args.input.demo || std::io::stdout().is_terminal() => RecordFormat::Text,
+        None => RecordFormat::Jsonl,
+    })
+}
+
+fn write_out(args: &CliArgs) -> Result<Option<WriteOut>, CliError> {
+    let list_on_stdin = args.input.takes_stdin();
+    let format = args.report.write_out.as_deref();
+    format
+        .map(|format| WriteOut::load(format, list_on_stdin))
+        .transpose()
+}
+
+/// Opens the file of records, and with `--state` the state.
+fn open(
+    args: &CliArgs,
+    output: Option<&Path>,
+    format: RecordFormat,
+    template: &RequestTemplate,
+    warnings: &mut Vec<String>,
+) -> Result<(OutputTarget, Option<ResumeState>), CliError> {
+    let Some(directory) = &args.state.state else {
+        return Ok((OutputTarget::open(output)?, None));
+    };
+    let (mut state, target) = ResumeState::open(&StateOptions {
+        directory: directory.clone(),
+        format,
+        output: output.map(Path::to_owned),
+        request: request_summary(template),
+        retry_failed: args.state.retry_failed,
+    })?;
+    warnings.append(&mut state.notes);
+    Ok((target, Some(state)))
+}
+
+/// The method and body of all requests, on which record ids depend.
+fn request_summary(template: &RequestTemplate) -> BTreeMap<String, String> {
+    let digest = digest::digest(&digest::SHA256, &template.body);
+    let digest: String = digest
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let body = match template.body.len() {
+        0 => "none".to_owned(),
+        length => format!("{length} bytes (sha256:{}…)", &digest[..DIGEST_DIGITS]),
+    };
+    let method = template.method.as_str().to_owned();
+    BTreeMap::from([("body".to_owned(), body), ("method".to_owned(), method)])
+}
+
+/// Creates the file of `--record`.
+fn create(path: &Path) -> Result<File, CliError> {
+    File::create(path).map_err(|error| {
+        CliError::file(format!(
+            "--record {}: cannot be written: {error}",
+            path.display()
+        ))
+    })
+}
+
+/// An output must not overwrite an input file.
+fn check_overwrite(output: Option<&Path>, args: &CliArgs) -> Result<(), CliError> {
+    let real = |path: &Path| fs::canonicalize(path).ok();
+    let Some(output) = output.and_then(real) else {
+        return Ok(());
+    };
+    let urls = args
+        .input
+        .url
+        .iter()
+        .filter_map(|url| Some(Path::new(url.strip_prefix('@')?)));
+    let files = args.input.input_file.iter().map(|path| path.as_path());
+    match files
+        .chain(urls)
+        .find(|path| real(path).as_ref() == Some(&output))
+    {
+        Some(path) => Err(CliError::usage(format!(
+            "--input-file {} would be overwritten and lost: write another file",
+            path.display()
+        ))),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    fn args(options: &[&str]) -> CliArgs {
+        CliArgs::try_parse_from(["fetch-all"].iter().chain(options)).unwrap()
+    }
+
+    fn format_of(options: &[&str]) -> Result<RecordFormat, String> {
+        format(&args(options), ProgressView::None).map_err(|error| error.message)
+    }
+
+    #[test]
+    fn records_of_a_file_are_jsonl_unless_a_format_is_given() {
+        assert_eq!(format_of(&["-o", "x"]), Ok(RecordFormat::Jsonl));
+        assert_eq!(
+            format_of(&["-o", "x", "--format", "csv"]),
+            Ok(RecordFormat::Csv)
+        );
+        assert_eq!(format_of(&["--out-null"]), Ok(RecordFormat::None));
+        assert_eq!(format_of(&["--demo"]), Ok(RecordFormat::Text));
+    }
+
+    #[test]
+    fn two_outputs_on_stdout_are_refused() {
+        assert_eq!(format_of(&["-w", "%{url}"]), Ok(RecordFormat::None));
+        for options in [
+            &["-w", "%{url}", "-o", "-"][..],
+            &["-w", "%{url}", "--format", "csv"],
+            &["--format", "parquet"],
+            &["--format", "parquet", "-o", "-"],
+        ] {
+            let error = format_of(options).unwrap_err();
+            assert!(error.contains("write -o FILE"), "{options:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_input_file_is_not_overwritten() {
+        let directory = tempfile::tempdir().unwrap();
+        let list = directory.path().join("urls.txt");
+        fs::write(&list, "").unwrap();
+        let name = list.to_str().unwrap();
+        for options in [&["-i", name][..], &["--url", &format!("@{name}")]] {
+            assert!(check_overwrite(Some(&list), &args(options)).is_err());
+        }
+        assert!(check_overwrite(Some(&list), &args(&[])).is_ok());
+    }
+
+    #[test]
+    fn the_request_summary_has_the_method_and_a_short_digest() {
+        let template = super::super::request::template(&args(&["-d", "a=1"])).unwrap();
+        let summary = request_summary(&template);
+        assert_eq!(summary["method"], "POST");
+        assert_eq!(summary["body"], "3 bytes (sha256:c22fea5d7428e5cf…)");
+    }
+}

@@ -1,0 +1,108 @@
+//! Which failures are retried, and when an attempt counts as stalled.
+
+use std::time::Duration;
+
+use fetch_proto::{FailureKind, Policy, RetryClass, RetryClasses, StallGuard, StatusSet};
+
+use crate::args::RetryConditionArgs;
+
+/// curl's default of `--speed-time`.
+const DEFAULT_SPEED_TIME: Duration = Duration::from_secs(30);
+
+/// Applies the given conditions to `policy`. With `fail`, `--retry-all-errors` includes 4xx and 5xx.
+pub(super) fn apply(conditions: &RetryConditionArgs, mut policy: Policy, fail: bool) -> Policy {
+    if let Some(statuses) = conditions.retry_on {
+        policy = policy.retry_statuses(statuses);
+    }
+    if conditions.retry_all_errors {
+        policy = policy.classes(retry_all(fail)).retry_non_idempotent(true);
+    }
+    if conditions.speed_limit.is_some() || conditions.speed_time.is_some() {
+        policy = policy.stall(
+            StallGuard::default()
+                .grace(conditions.speed_time.unwrap_or(DEFAULT_SPEED_TIME))
+                .min_bytes_per_second(conditions.speed_limit.unwrap_or(1)),
+        );
+    }
+    policy
+}
+
+/// Makes every failure transient, and with `fail` every error status too.
+fn retry_all(fail: bool) -> RetryClasses {
+    let failures = [
+        FailureKind::Decode,
+        FailureKind::Protocol,
+        FailureKind::Tls,
+        FailureKind::Unsupported,
+    ];
+    let statuses = if fail { 400..600 } else { 0..0 };
+    let classes = failures
+        .into_iter()
+        .fold(RetryClasses::default(), |all, one| {
+            all.failure(one, RetryClass::Transient)
+        });
+    // Statuses that are retried anyway keep their class: 429 throttles.
+    let others = statuses.filter(|status| !StatusSet::RETRYABLE.contains(*status));
+    others.fold(classes, |all, status| {
+        all.status(status, RetryClass::Transient)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use fetch_proto::FailureCause;
+
+    use super::*;
+
+    fn no_conditions() -> RetryConditionArgs {
+        RetryConditionArgs {
+            retry_all_errors: false,
+            retry_connrefused: false,
+            retry_on: None,
+            speed_limit: None,
+            speed_time: None,
+        }
+    }
+
+    #[test]
+    fn all_errors_are_retried_and_statuses_among_them_with_fail() {
+        let conditions = RetryConditionArgs {
+            retry_all_errors: true,
+            ..no_conditions()
+        };
+        let class = |fail, cause| apply(&conditions, Policy::default(), fail).class(cause);
+        assert_eq!(
+            class(false, FailureCause::Failure(FailureKind::Tls)),
+            RetryClass::Transient
+        );
+        assert_eq!(
+            class(false, FailureCause::Status(404)),
+            RetryClass::Forbidden
+        );
+        assert_eq!(
+            class(true, FailureCause::Status(404)),
+            RetryClass::Transient
+        );
+        assert_eq!(
+            class(true, FailureCause::Status(429)),
+            RetryClass::Throttled
+        );
+    }
+
+    #[test]
+    fn the_statuses_to_retry_replace_those_built_in() {
+        let conditions = RetryConditionArgs {
+            retry_on: Some(StatusSet::EMPTY.with(404)),
+            ..no_conditions()
+        };
+        let policy = apply(&conditions, Policy::default(), false);
+        assert_ne!(
+            policy.class(FailureCause::Status(404)),
+            RetryClass::Forbidden
+        );
+        assert_eq!(
+            policy.class(FailureCause::Status(503)),
+            RetryClass::Forbidden
+        );
+    }
+}

@@ -1,0 +1,161 @@
+//! What all requests have in common: method, header fields, body.
+
+mod body;
+
+use bytes::Bytes;
+use fetch_proto::{Method, PolicyRules};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RANGE, REFERER, USER_AGENT};
+use http::{HeaderMap, HeaderValue};
+
+use crate::args::CliArgs;
+use crate::exit::CliError;
+use crate::input::RequestTemplate;
+use crate::input::netrc;
+use body::body;
+
+/// The method and body of requests whose rows set no others.
+pub(super) fn template(args: &CliArgs) -> Result<RequestTemplate, CliError> {
+    let method = match &args.request.method {
+        Some(method) => method.clone(),
+        None if args.request.head => Method::Head,
+        None if args.body.0.is_empty() => Method::Get,
+        None => Method::Post,
+    };
+    Ok(RequestTemplate {
+        body: Bytes::from(body(args)?),
+        logins: None,
+        method,
+        path_as_is: args.request_detail.path_as_is,
+        rules: PolicyRules::default(),
+    })
+}
+
+/// Adds the fields of the options to the defaults in `headers`. Those of `-H` win.
+pub(super) fn set_headers(args: &CliArgs, headers: &mut HeaderMap) -> Result<(), CliError> {
+    let request = &args.request;
+    if args.body.is_json() {
+        let json = HeaderValue::from_static("application/json");
+        headers.insert(CONTENT_TYPE, json.clone());
+        headers.insert(ACCEPT, json);
+    } else if !args.body.0.is_empty() {
+        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+        headers.insert(CONTENT_TYPE, form);
+    }
+    let range = args
+        .request_detail
+        .range
+        .as_ref()
+        .map(|range| format!("bytes={range}"));
+    for (option, name, value) in [
+        ("--range", RANGE, range.as_ref()),
+        ("--referer", REFERER, args.request_detail.referer.as_ref()),
+        ("--user-agent", USER_AGENT, request.user_agent.as_ref()),
+    ] {
+        if let Some(value) = value {
+            headers.insert(name, field(option, value)?);
+        }
+    }
+    if let Some(contact) = &args.robots.contact {
+        let agent = headers
+            .get(USER_AGENT)
+            .and_then(|agent| agent.to_str().ok());
+        let agent = format!("{} (+{contact})", agent.unwrap_or_default());
+        headers.insert(USER_AGENT, field("--contact", &agent)?);
+    }
+    if let Some(user) = &request.user {
+        headers.insert(AUTHORIZATION, netrc::basic(user));
+    }
+    if let Some(token) = &args.request_detail.oauth2_bearer {
+        let value = HeaderValue::try_from(format!("Bearer {token}"));
+        let why = |_| {
+            CliError::usage(
+                "--oauth2-bearer: not valid in a header field: remove control characters",
+            )
+        };
+        let mut value = value.map_err(why)?;
+        value.set_sensitive(true);
+        headers.insert(AUTHORIZATION, value);
+    }
+    for option in &request.header {
+        // The first replaces the default, later ones of the same name are added.
+        headers.remove(&option.name);
+    }
+    for option in &request.header {
+        if let Some(value) = &option.value {
+            headers.append(option.name.clone(), value.clone());
+        }
+    }
+    Ok(())
+}
+
+/// The product token that robots.txt is matched against: the first word of the user agent.
+pub(super) fn robots_agent(args: &CliArgs, headers: &HeaderMap) -> Option<String> {
+    args.robots.robots.then(|| {
+        let agent = headers
+            .get(USER_AGENT)
+            .and_then(|agent| agent.to_str().ok());
+        let name = agent.and_then(|agent| agent.split(['/', ' ', '(', ';']).next());
+        name.filter(|name| !name.is_empty())
+            .unwrap_or("fetch-all")
+            .to_owned()
+    })
+}
+
+fn field(option: &str, value: &str) -> Result<HeaderValue, CliError> {
+    HeaderValue::try_from(value).map_err(|_| {
+        CliError::usage(format!(
+            "{option} {value:?}: not valid in a header field: remove control characters"
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    fn args(options: &[&str]) -> CliArgs {
+        CliArgs::try_parse_from(["fetch-all"].iter().chain(options)).unwrap()
+    }
+
+    fn fields(options: &[&str]) -> Vec<String> {
+        let mut map = HeaderMap::new();
+        map.insert(ACCEPT, HeaderValue::from_static("*/*"));
+        set_headers(&args(options), &mut map).unwrap();
+        let mut all: Vec<_> = map
+            .iter()
+            .map(|(n, v)| format!("{n}: {}", v.to_str().unwrap()))
+            .collect();
+        all.sort();
+        all
+    }
+
+    #[test]
+    fn fields_replace_defaults_and_add_to_each_other() {
+        assert_eq!(fields(&["-H", "Accept:"]), Vec::<String>::new());
+        assert_eq!(
+            fields(&["-H", "X-A: 1", "-H", "X-A: 2"]),
+            ["accept: */*", "x-a: 1", "x-a: 2"]
+        );
+        assert_eq!(fields(&["-H", "accept: b"]), ["accept: b"]);
+        assert_eq!(fields(&["-u", "a:b"])[1], "authorization: Basic YTpi");
+    }
+
+    #[test]
+    fn a_body_makes_a_post_unless_a_method_is_given() {
+        let method = |options: &[&str]| template(&args(options)).unwrap().method;
+        assert_eq!(method(&["-d", "a=1"]), Method::Post);
+        assert_eq!(method(&["-X", "PUT", "--json", "{}"]), Method::Put);
+        assert_eq!(method(&["-I"]), Method::Head);
+    }
+
+    #[test]
+    fn referer_range_and_bearer_token_become_fields() {
+        assert!(fields(&["-e", "http://a.test/"]).contains(&"referer: http://a.test/".to_owned()));
+        assert!(fields(&["--range", "0-9"]).contains(&"range: bytes=0-9".to_owned()));
+        let bearer = fields(&["--oauth2-bearer", "t"]);
+        assert!(bearer.contains(&"authorization: Bearer t".to_owned()));
+        assert!(set_headers(&args(&["-e", "a\nb"]), &mut HeaderMap::new()).is_err());
+    }
+}

@@ -1,0 +1,130 @@
+//! Counting and writing of outcomes, in bounded memory.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use fetch_driver::Outcome;
+use fetch_proto::BatchStats;
+
+use crate::exit::CliError;
+use crate::input::SharedProgress;
+use crate::mutex::lock;
+use crate::outcome::class::OutcomeClass;
+use crate::outcome::result::FetchResult;
+use crate::outcome::saved_body::SavedBody;
+use crate::outcome::tally::RunTally;
+use crate::output::RecordWriter;
+use crate::output::record::RecordInput;
+use crate::state::{StateView, state_error};
+use crate::ui::monitor::StatsdReporter;
+use crate::ui::summary::RunSummary;
+
+/// The numbers of a run, and the writer of its records.
+pub(crate) struct RunOutcomes {
+    fail: bool,
+    pub(crate) shared: Arc<SharedProgress>,
+    state: Option<StateView>,
+    pub(crate) tally: RunTally,
+    /// Successful fetches whose bodies could not be saved.
+    unsaved: u64,
+    pub(crate) writer: RecordWriter,
+}
+
+impl RunOutcomes {
+    /// `fail` is the option `--fail`.
+    pub(crate) fn new(
+        shared: Arc<SharedProgress>,
+        writer: RecordWriter,
+        fail: bool,
+        state: Option<StateView>,
+    ) -> Self {
+        Self {
+            fail,
+            shared,
+            state,
+            tally: RunTally::default(),
+            unsaved: 0,
+            writer,
+        }
+    }
+
+    /// Counts an outcome and writes its record. True if it failed.
+    pub(crate) fn record(
+        &mut self,
+        outcome: &Outcome,
+        saved: Option<&SavedBody>,
+        statsd: Option<&mut StatsdReporter>,
+    ) -> bool {
+        let result = FetchResult::new(outcome, OutcomeClass::new(outcome, self.fail), saved);
+        if let Some(code) = result.class.exit_code {
+            self.shared.exit_status.record(code);
+        }
+        self.tally.record(&result);
+        if let Some(backlog) = &self.shared.backlog {
+            backlog.end(outcome);
+        }
+        if let Some(statsd) = statsd {
+            statsd.record(&result);
+        }
+        self.unsaved += u64::from(result.save_error().is_some());
+        self.writer.push(&RecordInput::Fetched(&result));
+        result.class.exit_code.is_some()
+    }
+
+    /// The number of URLs that an earlier run completed, and how many of them failed there.
+    pub(crate) fn completed_before(&self) -> (u64, u64) {
+        let state = self.state.as_ref();
+        state.map_or((0, 0), |state| state.ledger.skipped())
+    }
+
+    /// The number of URLs whose files existed already.
+    pub(crate) fn existing(&self) -> u64 {
+        self.shared.skipped.load(Relaxed)
+    }
+
+    /// Ends the writing. `is_complete`: every URL that was read has been fetched.
+    pub(crate) fn close(&self, is_complete: bool) {
+        if let Some(state) = &self.state
+            && is_complete
+            && !self.shared.unread.load(Relaxed)
+        {
+            state.ledger.set_complete();
+        }
+        self.writer.close();
+    }
+
+    /// The error of reading the state, if that failed.
+    pub(crate) fn check_state(&self) -> Result<(), CliError> {
+        match (&self.state, &*lock(&self.shared.state_lost)) {
+            (Some(state), Some(error)) => {
+                let what = "cannot be read further";
+                Err(state_error(&state.directory, error, what))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn summary<'a>(
+        &'a self,
+        elapsed: Duration,
+        stats: &'a BatchStats,
+        stopped: Option<&'a str>,
+    ) -> RunSummary<'a> {
+        RunSummary {
+            can_resume: self.state.is_some(),
+            completed_before: self.completed_before(),
+            disallowed: self.shared.disallowed.load(Relaxed),
+            duplicates: self.shared.duplicates.load(Relaxed),
+            elapsed,
+            existing: self.existing(),
+            malformed: self.shared.malformed.load(Relaxed),
+            stats,
+            stopped,
+            tally: &self.tally,
+            unfinished: (self.shared.urls.load(Relaxed) + stats.cancelled())
+                .saturating_sub(stats.count()),
+            unsaved: self.unsaved,
+        }
+    }
+}

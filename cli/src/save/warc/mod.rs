@@ -1,0 +1,290 @@
+//! WARC 1.1 (ISO 28500:2017): an archive of requests and responses.
+//!
+//! Each outcome with a response adds two records: the response, and its request. The request's head
+//! has the fields that all requests share, without secrets; fields added by the connection are
+//! unknown. The response's head has the fields as received, always written as HTTP/1.1; the actual
+//! protocol is in `WARC-Protocol`. The body is the message body without the chunked coding, so
+//! `Transfer-Encoding` is stored as `X-Archive-Orig-Transfer-Encoding`, as pywb does. It is not
+//! decoded: with `--warc` no compression is requested, as in GNU Wget. Truncated bodies are not
+//! saved, so no record is `WARC-Truncated`.
+
+mod record;
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use fetch_driver::{Outcome, RedactedUrl, Response};
+use fetch_proto::Method;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http::{HeaderMap, Version};
+
+use super::DiskStatus;
+use super::spool::FinishedBody;
+use record::{WarcRecord, record_id, request_head, response_head};
+
+/// The most files with the same name, numbered.
+const MAX_FILES: u32 = 99_999;
+
+/// Appends records to the archive.
+#[derive(Debug)]
+pub(super) struct WarcWriter {
+    disk: Arc<DiskStatus>,
+    file: Option<WarcFile>,
+    /// The fields of all requests, without secrets.
+    headers: HeaderMap,
+    /// The size in bytes at which the next file starts.
+    limit: Option<u64>,
+    /// The next number to use.
+    number: u32,
+    path: PathBuf,
+}
+
+#[derive(Debug)]
+struct WarcFile {
+    file: File,
+    path: PathBuf,
+    /// The end of the last complete record.
+    size: u64,
+    /// The durable part of `size`.
+    synced: u64,
+}
+
+impl WarcWriter {
+    /// # Errors
+    ///
+    /// If the first file cannot be created.
+    pub(super) fn open(
+        path: &Path,
+        limit: Option<u64>,
+        headers: &HeaderMap,
+        disk: Arc<DiskStatus>,
+    ) -> Result<Self, String> {
+        let mut headers = headers.clone();
+        let secret: Vec<_> = headers
+            .iter()
+            .filter(|(name, value)| {
+                let name = name.as_str();
+                value.is_sensitive() || name.contains("auth") || name.contains("cookie")
+            })
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in secret {
+            headers.remove(name);
+        }
+        let mut warc = Self {
+            disk,
+            file: None,
+            headers,
+            limit,
+            number: 0,
+            path: path.to_owned(),
+        };
+        warc.current_file()?;
+        Ok(warc)
+    }
+
+    /// Adds a response and its request.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be written. The archive ends with the previous record then.
+    pub(super) fn append(
+        &mut self,
+        outcome: &Outcome,
+        response: &Response,
+        method: &Method,
+        date: String,
+        body: &FinishedBody,
+    ) -> Result<(), String> {
+        let (response_id, request_id) = (record_id(), record_id());
+        let uri = RedactedUrl(&response.url).to_string();
+        let protocol = match response.version {
+            Version::HTTP_2 => "h2",
+            Version::HTTP_10 => "http/1.0",
+            _ => "http/1.1",
+        };
+        let remote = outcome.connection.and_then(|connection| connection.remote);
+        let mut common = vec![
+            ("WARC-Target-URI", uri),
+            ("WARC-Date", date),
+            ("WARC-Protocol", protocol.to_owned()),
+        ];
+        common.extend(remote.map(|remote| ("WARC-IP-Address", remote.ip().to_string())));
+        let response_record = WarcRecord {
+            body: Some(body),
+            common: &common,
+            head: response_head(response),
+            kind: "response",
+            media: "application/http;msgtype=response",
+            own: vec![("WARC-Record-ID", response_id.clone())],
+        };
+        let request_record = WarcRecord {
+            body: None,
+            common: &common,
+            head: request_head(method, &response.url, &self.headers),
+            kind: "request",
+            media: "application/http;msgtype=request",
+            own: vec![
+                ("WARC-Record-ID", request_id),
+                ("WARC-Concurrent-To", response_id),
+            ],
+        };
+        self.write_all(&[response_record, request_record])
+    }
+
+    /// Makes the current file durable.
+    pub(super) fn sync(&mut self) -> Result<(), String> {
+        match self.file.as_mut().map(|file| (file.sync(), file)) {
+            Some((Err(error), file)) => Err(self.disk.record_error(&file.path, &error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes all of the records, or none.
+    fn write_all(&mut self, records: &[WarcRecord<'_>]) -> Result<(), String> {
+        let is_compressed = self
+            .path
+            .extension()
+            .is_some_and(|extension| extension == "gz");
+        let file = self.current_file()?;
+        match file.write(records, is_compressed) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                file.truncate();
+                let path = file.path.clone();
+                Err(self.disk.record_error(&path, &error))
+            }
+        }
+    }
+
+    /// The file to write to. Starts the next one if it is full.
+    fn current_file(&mut self) -> Result<&mut WarcFile, String> {
+        let full = |file: &WarcFile| self.limit.is_some_and(|limit| file.size >= limit);
+        if self.file.as_ref().is_none_or(full) {
+            self.sync()?;
+            let file = self.create_next()?;
+            self.file = Some(file);
+            let name = self
+                .file
+                .as_ref()
+                .map(|file| file.path.clone())
+                .unwrap_or_default();
+            let info = record::info_record(&name);
+            self.write_all(&[info])?;
+        }
+        Ok(self.file.as_mut().expect("the file was just created"))
+    }
+
+    /// Creates the file with the first free name. An archive is never overwritten.
+    fn create_next(&mut self) -> Result<WarcFile, String> {
+        while self.number <= MAX_FILES {
+            let path = numbered(&self.path, self.number);
+            self.number += 1;
+            // A pipe or a device is opened.
+            let is_special = path.metadata().is_ok_and(|metadata| !metadata.is_file());
+            let opened = match is_special {
+                true => OpenOptions::new().write(true).open(&path),
+                false => OpenOptions::new().write(true).create_new(true).open(&path),
+            };
+            match opened {
+                Ok(file) => {
+                    return Ok(WarcFile {
+                        file,
+                        path,
+                        size: 0,
+                        synced: 0,
+                    });
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(self.disk.record_error(&path, &error)),
+            }
+        }
+        Err(format!(
+            "{}: {MAX_FILES} files with this name exist: choose another name",
+            self.path.display()
+        ))
+    }
+}
+
+impl WarcFile {
+    fn write(&mut self, records: &[WarcRecord<'_>], is_compressed: bool) -> io::Result<()> {
+        let mut out = CountingWriter {
+            count: 0,
+            out: BufWriter::with_capacity(64 << 10, &self.file),
+        };
+        for record in records {
+            if is_compressed {
+                // Each record is a separate member, so that readers can start at any of them.
+                let mut member = GzEncoder::new(&mut out, Compression::default());
+                record.write(&mut member)?;
+                member.finish()?;
+            } else {
+                record.write(&mut out)?;
+            }
+        }
+        out.flush()?;
+        self.size += out.count;
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        // A pipe or a device cannot be synced.
+        if self.size > self.synced && self.file.metadata()?.is_file() {
+            self.file.sync_data()?;
+        }
+        self.synced = self.size;
+        Ok(())
+    }
+
+    /// Removes a record that was written only in part.
+    fn truncate(&mut self) {
+        let _ = self.file.set_len(self.size);
+        let _ = self.file.seek(SeekFrom::Start(self.size));
+    }
+}
+
+struct CountingWriter<W> {
+    count: u64,
+    out: W,
+}
+
+impl<W: Write> Write for CountingWriter<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.count += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// `crawl.warc.gz`, then `crawl-00001.warc.gz` and so on.
+fn numbered(path: &Path, number: u32) -> PathBuf {
+    if number == 0 {
+        return path.to_owned();
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let (stem, rest) = match name.find(".warc") {
+        Some(at) if at > 0 => name.split_at(at),
+        _ => (&*name, ""),
+    };
+    path.with_file_name(format!("{stem}-{number:05}{rest}"))
+}
+
+/// Passes everything that `from` has to `write`.
+fn copy(mut from: impl Read, mut write: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(n) => write(&buffer[..n])?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! The commits of the writing thread: records become durable, and then their requests completed.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use xxhash_rust::xxh3::Xxh3;
+
+use super::disk::sync_directory;
+use super::done::CompletedRequest;
+use super::journal::{Journal, JournalBlock, JournalCommit, RunStart};
+use super::ledger::StateLedger;
+use super::lock::StateLock;
+use super::manifest::StateManifest;
+use super::merge::{self, SegmentMerge};
+use super::segment::Segment;
+
+/// The time between two commits, from the end of one to the start of the next. A power cut loses at
+/// most this much work; a shorter interval costs more disk writes.
+const COMMIT_INTERVAL: Duration = Duration::from_millis(25);
+
+/// The number of entries at which a journal becomes a segment: the capacity of a hash table of 2^19
+/// slots.
+pub(super) const MAX_JOURNAL_ENTRIES: usize = (7 << 19) / 8;
+
+/// The size in bytes at which a journal becomes a segment.
+const MAX_JOURNAL_LENGTH: u64 = 32 << 20;
+
+/// Maintains ledger, journal and segments as records are written.
+pub(crate) struct StateWriter {
+    pub(super) begin: RunStart,
+    pub(super) directory: PathBuf,
+    /// The durable length of each output.
+    pub(super) durable: Vec<u64>,
+    /// The output, if it is a file.
+    pub(super) file: Option<File>,
+    pub(super) from: u64,
+    /// The digest of the bytes since the last commit.
+    pub(super) hash: Xxh3,
+    pub(super) journal: Journal,
+    pub(super) last: Instant,
+    pub(super) ledger: Arc<StateLedger>,
+    pub(super) manifest: StateManifest,
+    pub(super) merging: Option<SegmentMerge>,
+    pub(super) pending: Vec<CompletedRequest>,
+    pub(super) seal_at: usize,
+    pub(super) to: u64,
+    /// Declared last, so that it is dropped last: then another process may write.
+    pub(super) _lock: StateLock,
+}
+
+impl StateWriter {
+    /// Starts the run. `rewrite`: the journal has dropped commits, and is replaced.
+    pub(super) fn start(&mut self, rewrite: bool) -> io::Result<()> {
+        if rewrite {
+            self.seal_journal()?;
+        } else {
+            self.journal.append(&JournalBlock::Start(self.begin))?;
+            self.journal.sync()?;
+        }
+        self.start_merge()
+    }
+
+    /// Adds bytes that were appended to the output, and the requests whose records they complete.
+    /// Everything else that belongs to a record, such as its body's file, must be durable already.
+    pub(crate) fn add_written(&mut self, bytes: &[u8], done: &[CompletedRequest]) {
+        if self.file.is_some() {
+            self.hash.update(bytes);
+            self.to += bytes.len() as u64;
+        }
+        self.pending.extend_from_slice(done);
+    }
+
+    /// When [`StateWriter::commit`] is to be called, if there is something to commit.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        let has_changes = !self.pending.is_empty() || self.to > self.from;
+        has_changes.then(|| self.last + COMMIT_INTERVAL)
+    }
+
+    /// Makes the records durable, and then the journal's block about them. Only then their requests are
+    /// completed, so every completed request has a record.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be written. The state must not be used after that.
+    pub(crate) fn commit(&mut self) -> io::Result<()> {
+        if self.due().is_none() {
+            return Ok(());
+        }
+        if let Some(file) = &self.file {
+            let named =
+                |error: io::Error| io::Error::new(error.kind(), format!("the output: {error}"));
+            file.sync_data().map_err(named)?;
+        }
+        let entries = self.ledger.resolve(&self.pending, self.begin.round);
+        self.pending.clear();
+        let hash = std::mem::take(&mut self.hash).digest();
+        let commit = JournalBlock::Commit(JournalCommit {
+            entries,
+            from: self.from,
+            to: self.to,
+            hash,
+        });
+        self.journal.append(&commit)?;
+        self.journal.sync()?;
+        self.from = self.to;
+        if let Some(durable) = self.durable.get_mut(self.begin.output as usize) {
+            *durable = self.to;
+        }
+        let JournalBlock::Commit(JournalCommit { entries, .. }) = commit else {
+            return Ok(());
+        };
+        let count = self.ledger.settle(&entries);
+        if count >= self.seal_at || self.journal.length() >= MAX_JOURNAL_LENGTH {
+            self.seal_journal()?;
+        }
+        self.finish_merge()?;
+        self.last = Instant::now();
+        Ok(())
+    }
+
+    /// Ends the run, with a `Finished` block if it reached the end of its lists.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be written.
+    pub(crate) fn finish(&mut self) -> io::Result<()> {
+        self.commit()?;
+        if self.ledger.is_complete() {
+            self.journal.append(&JournalBlock::Finished)?;
+            self.journal.sync()?;
+        }
+        Ok(())
+    }
+
+    /// Makes a segment of the journal's entries, and starts a new journal. The old files are valid
+    /// until the manifest is replaced.
+    pub(super) fn seal_journal(&mut self) -> io::Result<()> {
+        let entries = self.ledger.sorted();
+        let number = self.next_number();
+        let segment = Segment::write(&self.directory, number, entries.into_iter().map(Ok))?;
+        let new = self.next_number();
+        let journal = Journal::create(&self.directory, new, Some(self.begin))?;
+        sync_directory(&self.directory)?;
+        let old = std::mem::replace(&mut self.manifest.journal, new);
+        for (output, durable) in self.manifest.outputs.iter_mut().zip(&self.durable) {
+            output.durable = *durable;
+        }
+        let mut segments = self.ledger.segments().to_vec();
+        segments.push(Arc::new(segment));
+        self.replace_segments(segments, true)?;
+        self.journal = journal;
+        // After an error, the next run removes it.
+        let _ = fs::remove_file(Journal::path(&self.directory, old));
+        self.start_merge()
+    }
+
+    /// Starts to merge segments, if there are enough.
+    pub(super) fn start_merge(&mut self) -> io::Result<()> {
+        if self.merging.is_some() {
+            return Ok(());
+        }
+        let segments = self.ledger.segments();
+        let counts: Vec<_> = segments.iter().map(|segment| segment.count()).collect();
+        if let Some(from) = merge::merge_start(&counts) {
+            let (directory, number) = (self.directory.clone(), self.next_number());
+            self.merging = Some(SegmentMerge::start(
+                directory,
+                number,
+                segments[from..].to_vec(),
+            )?);
+        }
+        Ok(())
+    }
+
+    /// Replaces merged segments, if the merge is finished.
+    fn finish_merge(&mut self) -> io::Result<()> {
+        let Some(merging) = self.merging.take_if(|merging| merging.is_finished()) else {
+            return Ok(());
+        };
+        let (merged, parts) = merging.finish()?;
+        sync_directory(&self.directory)?;
+        let is_part = |segment: &Arc<Segment>| parts.iter().any(|part| Arc::ptr_eq(part, segment));
+        let mut segments = self.ledger.segments().to_vec();
+        let at = segments.iter().position(is_part).unwrap_or(0);
+        segments.retain(|segment| !is_part(segment));
+        segments.insert(at, Arc::new(merged));
+        self.replace_segments(segments, false)?;
+        for part in parts {
+            let _ = fs::remove_file(Segment::path(&self.directory, part.number()));
+        }
+        self.start_merge()
+    }
+
+    fn replace_segments(&mut self, segments: Vec<Arc<Segment>>, sealed: bool) -> io::Result<()> {
+        self.manifest.segments = segments.iter().map(|segment| segment.number()).collect();
+        self.manifest.write(&self.directory)?;
+        self.ledger.replace_segments(segments, sealed);
+        Ok(())
+    }
+
+    /// An unused number.
+    fn next_number(&mut self) -> u64 {
+        let number = self.manifest.next;
+        self.manifest.next += 1;
+        number
+    }
+}

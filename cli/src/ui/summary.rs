@@ -1,0 +1,320 @@
+//! The summary at the end, on stderr.
+
+use std::fmt;
+use std::time::Duration;
+
+use fetch_proto::BatchStats;
+
+use crate::display::{ByteSize, ShortDuration, plural, sanitize};
+use crate::outcome::error_type::ErrorType;
+use crate::outcome::kind::OutcomeKind;
+use crate::outcome::tally::RunTally;
+
+/// The number of hosts in each list.
+const TOP: usize = 5;
+
+/// Everything that the summary reports.
+pub(crate) struct RunSummary<'a> {
+    /// Whether the same command would resume the run.
+    pub(crate) can_resume: bool,
+    /// URLs that an earlier run completed, and how many of them failed there.
+    pub(crate) completed_before: (u64, u64),
+    /// URLs that robots.txt forbids.
+    pub(crate) disallowed: u64,
+    /// URLs that were in the list before.
+    pub(crate) duplicates: u64,
+    pub(crate) elapsed: Duration,
+    /// URLs whose files existed already.
+    pub(crate) existing: u64,
+    pub(crate) malformed: u64,
+    pub(crate) stats: &'a BatchStats,
+    /// Why the run ended before every URL was fetched.
+    pub(crate) stopped: Option<&'a str>,
+    pub(crate) tally: &'a RunTally,
+    /// URLs that were read but have no outcome.
+    pub(crate) unfinished: u64,
+    /// Successful fetches whose bodies could not be saved.
+    pub(crate) unsaved: u64,
+}
+
+impl fmt::Display for RunSummary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_counts(f)?;
+        self.write_traffic(f)?;
+        if self.count() > 0 {
+            self.write_times(f)?;
+        }
+        self.write_errors(f)?;
+        self.write_hosts(f)
+    }
+}
+
+impl RunSummary<'_> {
+    /// The number of URLs with an outcome. A fetch that was cancelled by a signal has none.
+    pub(crate) fn count(&self) -> u64 {
+        self.stats.count() - self.stats.cancelled()
+    }
+
+    /// The numbers of successes, HTTP errors and other failures.
+    pub(crate) fn results(&self) -> (u64, u64, u64) {
+        let ok = self.stats.succeeded().saturating_sub(self.unsaved);
+        let http = self.stats.http_errors();
+        (ok, http, self.count() - ok - http)
+    }
+
+    fn write_counts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (ok, http, failed) = self.results();
+        let rate = self.count() as f64 / self.elapsed.as_secs_f64().max(1e-6);
+        let urls = plural(self.count(), "URL", "URLs");
+        write!(
+            f,
+            "fetch-all: {urls} in {} ({rate:.0}/s): {ok} ok",
+            ShortDuration(self.elapsed)
+        )?;
+        for (count, one, many) in [
+            (http, "HTTP error", "HTTP errors"),
+            (failed, "failed", "failed"),
+            (self.malformed, "malformed line", "malformed lines"),
+        ] {
+            if count > 0 {
+                write!(f, ", {}", plural(count, one, many))?;
+            }
+        }
+        writeln!(f)?;
+        if let Some(why) = self.stopped {
+            write!(f, "  stopped early: {why}")?;
+            if self.unfinished > 0 {
+                let urls = plural(self.unfinished, "URL", "URLs");
+                write!(f, "; {urls} not finished")?;
+            }
+            if self.can_resume {
+                write!(f, "; run the same command again to resume")?;
+            }
+            writeln!(f)?;
+        }
+        self.write_skipped(f)
+    }
+
+    fn write_skipped(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.duplicates > 0 {
+            let urls = plural(self.duplicates, "duplicate", "duplicates");
+            writeln!(f, "  skipped   {urls}")?;
+        }
+        if self.disallowed > 0 {
+            let urls = plural(self.disallowed, "URL", "URLs");
+            writeln!(
+                f,
+                "  skipped   {urls}: disallowed by robots.txt, or it could not be fetched"
+            )?;
+        }
+        if self.existing > 0 {
+            let urls = plural(self.existing, "URL: file exists", "URLs: files exist");
+            writeln!(f, "  skipped   {urls}")?;
+        }
+        let (completed, failed) = self.completed_before;
+        if completed == 0 {
+            return Ok(());
+        }
+        let urls = plural(completed, "URL", "URLs");
+        write!(f, "  skipped   {urls}: completed by an earlier run")?;
+        if failed > 0 {
+            write!(
+                f,
+                ", {failed} with a failure: --retry-failed fetches failures again"
+            )?;
+        }
+        writeln!(f)
+    }
+
+    fn write_traffic(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stats = self.stats;
+        writeln!(
+            f,
+            "  sent      {}, {}, {}",
+            plural(stats.attempts(), "request", "requests"),
+            plural(stats.retries(), "retry", "retries"),
+            plural(stats.redirects(), "redirect", "redirects"),
+        )?;
+        writeln!(
+            f,
+            "  received  {}, decoded {}",
+            ByteSize(self.tally.wire_bytes),
+            ByteSize(stats.bytes())
+        )
+    }
+
+    fn write_times(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rows = [
+            ("time", &self.tally.times),
+            ("1st byte", self.stats.first_byte()),
+        ];
+        for (name, times) in rows.into_iter().filter(|(_, times)| times.count() > 0) {
+            let s = times.summary();
+            let (p50, p90, p99, max) = (
+                ShortDuration(s.p50),
+                ShortDuration(s.p90),
+                ShortDuration(s.p99),
+                ShortDuration(s.max),
+            );
+            writeln!(f, "  {name:<9} p50 {p50}, p90 {p90}, p99 {p99}, max {max}")?;
+        }
+        Ok(())
+    }
+
+    fn write_errors(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let groups = self.tally.errors.groups();
+        if !groups.is_empty() {
+            writeln!(f, "  failures, each with an example and a suggested fix:")?;
+        }
+        for ((outcome, error), group) in groups {
+            let example = group.first.first().map_or("", |example| &example.url);
+            let (count, example) = (group.count, sanitize(example.as_bytes()));
+            writeln!(f, "    {count:>7}  {error:<12} {example}")?;
+            if let Some(fix) = suggested_fix(outcome, error) {
+                writeln!(f, "    {:7}  {:12} {fix}", "", "")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_hosts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hosts = &self.tally.hosts;
+        if hosts.len() < 2 {
+            return Ok(());
+        }
+        write!(f, "  slowest   ")?;
+        for (i, (name, host)) in hosts.slowest(TOP).iter().enumerate() {
+            write!(
+                f,
+                "{}{} {}",
+                if i == 0 { "" } else { ", " },
+                sanitize(name.as_bytes()),
+                ShortDuration(host.mean())
+            )?;
+        }
+        writeln!(f, " (mean)")?;
+        let failing = hosts.failing(TOP);
+        if !failing.is_empty() {
+            write!(f, "  failing   ")?;
+            for (i, (name, host)) in failing.iter().enumerate() {
+                let (failed, count) = (host.failed, host.count);
+                write!(
+                    f,
+                    "{}{} {failed}/{count}",
+                    if i == 0 { "" } else { ", " },
+                    sanitize(name.as_bytes())
+                )?;
+            }
+            writeln!(f)?;
+        }
+        let others = hosts.others().count;
+        if others > 0 {
+            let known = hosts.len();
+            writeln!(
+                f,
+                "  (only the {known} busiest hosts are counted separately; {} at others)",
+                plural(others, "URL", "URLs")
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// What the user can do about a kind of failure.
+pub(crate) fn suggested_fix(outcome: OutcomeKind, error: ErrorType) -> Option<&'static str> {
+    Some(match (outcome, error) {
+        (_, ErrorType::Status(401 | 403 | 407)) => {
+            "log in with -u USER:PASSWORD or -H 'Authorization: …'"
+        }
+        (_, ErrorType::Status(404 | 410)) => "check these URLs: the server has no such resource",
+        (_, ErrorType::Status(429)) => "send fewer requests: --host-rate 1/s, --per-host 1",
+        (_, ErrorType::Status(500..)) => "a server error: try again later, or raise --retry",
+        (_, ErrorType::Name("redirect")) => "fetch the final URL, or raise --max-redirs",
+        (_, ErrorType::Name("exhausted")) => {
+            "raise the limit on open files (ulimit -n), or lower -j"
+        }
+        (OutcomeKind::Connect, _) => "check that the server is running and reachable",
+        (OutcomeKind::Dns, _) => "check the host name, and the DNS of this machine",
+        (OutcomeKind::Io, ErrorType::Name("save")) => "free disk space, or save bodies elsewhere",
+        (OutcomeKind::Checksum, _) => {
+            "the file has changed, or the list is wrong: compare with its source"
+        }
+        (OutcomeKind::Io, _) => {
+            "the connection was closed early: try again later, or lower -j and --per-host"
+        }
+        (_, ErrorType::Name("protocol")) => {
+            "the response is not valid HTTP: check scheme and port, or use -vv"
+        }
+        (OutcomeKind::Timeout, _) => "allow more time with -m SECONDS or --timeout PATTERN=SECONDS",
+        (OutcomeKind::Tls, _) => {
+            "check the server's certificate, or trust its authority with --cacert FILE"
+        }
+        (OutcomeKind::TooLarge, _) => "raise --max-filesize",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use fetch_proto::{FetchSample, SampleEnd};
+
+    use super::*;
+    use crate::outcome::errors::ErrorExample;
+    use crate::outcome::hosts::HostTally;
+
+    #[test]
+    fn the_summary_has_counts_and_fixes() {
+        let mut stats = BatchStats::default();
+        stats.record(&FetchSample::new(
+            SampleEnd::Status(200),
+            Duration::from_millis(20),
+        ));
+        stats.record(&FetchSample::new(
+            SampleEnd::Status(404),
+            Duration::from_millis(20),
+        ));
+        let mut tally = RunTally {
+            wire_bytes: 2048,
+            ..RunTally::default()
+        };
+        let errors = &mut tally.errors;
+        errors.record(OutcomeKind::HttpError, ErrorType::Status(404), || {
+            ErrorExample {
+                url: "http://a.test/x".to_owned(),
+                ..ErrorExample::default()
+            }
+        });
+        for (name, seconds, failed) in [("a.test", 1, true), ("b.test", 2, false)] {
+            let fetch = HostTally::of_fetch(Duration::from_secs(seconds), failed, 0);
+            tally.hosts.record(name, &fetch);
+        }
+        let summary = RunSummary {
+            can_resume: true,
+            completed_before: (7, 2),
+            disallowed: 0,
+            duplicates: 0,
+            elapsed: Duration::from_secs(1),
+            malformed: 1,
+            existing: 1,
+            unsaved: 0,
+            stats: &stats,
+            stopped: Some("Ctrl-C"),
+            tally: &tally,
+            unfinished: 3,
+        };
+        let text = summary.to_string();
+        for part in [
+            "2 URLs in 1.00 s (2/s): 1 ok, 1 HTTP error, 1 malformed line\n",
+            "stopped early: Ctrl-C; 3 URLs not finished; run the same command again to resume\n",
+            "skipped   1 URL: file exists\n",
+            "skipped   7 URLs: completed by an earlier run, 2 with a failure: --retry-failed",
+            "received  2.0 KiB",
+            "1  404          http://a.test/x",
+            "check these URLs",
+            "slowest   b.test 2.00 s, a.test 1.00 s (mean)",
+            "failing   a.test 1/1",
+        ] {
+            assert!(text.contains(part), "{part:?} is not in\n{text}");
+        }
+    }
+}

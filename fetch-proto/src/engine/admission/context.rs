@@ -1,0 +1,82 @@
+//! What the engine answers when one of its fetches asks about its host or the budgets.
+
+use alloc::boxed::Box;
+use core::time::Duration;
+
+use crate::engine::limits::host_guards::HostGuards;
+use crate::engine::limits::retry_budget::SharedRetryBudget;
+use crate::engine::state::fetch_slab::{ColdState, FetchSlot, RetryCosts};
+use crate::engine::state::host_table::HostTable;
+use crate::fetch::Fetch;
+use crate::fetch::context::{FetchContext, OpenCircuit};
+use crate::guards::breaker::OnOpen;
+use crate::guards::budget::{RetryKind, RetryTokens};
+use crate::guards::hedge::Hedge;
+use crate::model::time::Timestamp;
+
+/// The guards of a fetch's host and the budget over all hosts.
+pub(crate) struct EngineContext<'a> {
+    /// Where the costs of the fetch's latest extra attempt are stored.
+    cold: &'a mut Option<Box<ColdState>>,
+    guards: Option<&'a mut HostGuards>,
+    has_probe: bool,
+    tokens: Option<&'a mut RetryTokens>,
+}
+
+/// The fetch in `slot`, and the context for its decisions.
+pub(crate) fn with_context<'a>(
+    slot: &'a mut FetchSlot,
+    hosts: &'a mut HostTable,
+    budget: &'a mut SharedRetryBudget,
+) -> (&'a mut Fetch, EngineContext<'a>) {
+    let context = EngineContext {
+        guards: hosts.guards_mut(slot.host),
+        has_probe: slot.has_probe(),
+        tokens: budget.tokens_mut(),
+        cold: &mut slot.cold,
+    };
+    (&mut slot.fetch, context)
+}
+
+impl FetchContext for EngineContext<'_> {
+    fn hedge_delay(&mut self, hedge: &Hedge, now: Timestamp) -> Option<Duration> {
+        let guards = self.guards.as_ref();
+        let latency = guards.and_then(|guards| guards.latency.as_ref());
+        hedge.delay_for(latency, now)
+    }
+
+    fn open_circuit(&mut self, now: Timestamp) -> Option<OpenCircuit> {
+        let circuit = self.guards.as_ref()?.circuit.as_ref()?;
+        let denied = circuit.denial(now)?;
+        Some(OpenCircuit {
+            fails_fast: circuit.config().on_open == OnOpen::FailFast,
+            until: denied.until,
+        })
+    }
+
+    fn is_probe(&self) -> bool {
+        self.has_probe
+    }
+
+    fn spend_retry(&mut self, kind: RetryKind, now: Timestamp) -> bool {
+        let guards = self.guards.as_mut();
+        let mut host = guards.and_then(|guards| guards.retry_tokens.as_mut());
+        // Both are asked before either is charged, so a refusal costs nothing.
+        let allowed = host.as_ref().is_none_or(|host| host.can_retry(kind, now))
+            && self
+                .tokens
+                .as_ref()
+                .is_none_or(|tokens| tokens.can_retry(kind, now));
+        if allowed {
+            let host = host.as_mut().and_then(|host| host.try_retry(kind, now));
+            let all_hosts = self
+                .tokens
+                .as_mut()
+                .and_then(|tokens| tokens.try_retry(kind, now));
+            if host.is_some() || all_hosts.is_some() {
+                self.cold.get_or_insert_default().retry_costs = RetryCosts { all_hosts, host };
+            }
+        }
+        allowed
+    }
+}

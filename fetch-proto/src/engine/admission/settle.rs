@@ -1,0 +1,222 @@
+//! Settling ended attempts: limits are released, guards learn the result, waiting hosts get a turn.
+
+use core::time::Duration;
+
+use crate::engine::Engine;
+use crate::engine::state::fetch_slab::{AttemptPermit, FetchSlot, NO_ENDPOINT, RetryCosts};
+use crate::fetch::FetchStep;
+use crate::guards::balance::EndpointResult;
+use crate::guards::breaker::CallResult;
+use crate::model::event::{CircuitTransition, DecisionEvent};
+use crate::model::failure::{FailureCause, FailureKind, TimeLimit};
+use crate::model::outcome::{AttemptEnd, AttemptReport, GiveUpReason};
+use crate::model::time::Timestamp;
+use crate::policy::{Policy, RetryClass};
+
+/// What the engine needs to know of an attempt that has ended.
+pub(crate) struct EndedAttempt {
+    /// Whether the server asked for a pause by `Retry-After`.
+    asked_for_pause: bool,
+    /// To the response's head, if there was one. The time of the body depends on its size more than on
+    /// the server's load.
+    first_byte: Option<Duration>,
+    /// Whether the fetch ended with it for another reason than its retry budget.
+    gave_up: bool,
+    /// The host in whose queue the fetch waited; a balanced target differs from `permit.host`.
+    host: u32,
+    /// Whether the server reported or showed overload.
+    overloaded: bool,
+    permit: AttemptPermit,
+    /// To be refunded.
+    retry_costs: RetryCosts,
+    took: Duration,
+    verdict: CallResult,
+}
+
+impl EndedAttempt {
+    /// The next ended attempt of the fetch that is not settled. `step` is the fetch's latest step.
+    pub(crate) fn next(slot: &mut FetchSlot, step: &FetchStep) -> Option<Self> {
+        let reports = match step {
+            FetchStep::Done(outcome) => &outcome.attempts,
+            _ => slot.fetch.ended_attempts(),
+        };
+        let report = reports.get(usize::from(slot.settled))?;
+        slot.settled += 1;
+        let permit = slot
+            .permits
+            .remove_first(|permit| permit.number == report.number)?;
+        let (verdict, overloaded) = assess(report, slot.fetch.policy());
+        let timings = &report.timings;
+        let first_byte = timings.head.map(|at| at.saturating_since(timings.started));
+        let is_success = verdict == CallResult::Success;
+        let cold = slot.cold.as_mut().filter(|_| is_success);
+        Some(Self {
+            asked_for_pause: report.retry_after.is_some(),
+            first_byte,
+            gave_up: matches!(
+                step,
+                FetchStep::Done(outcome) if outcome.gave_up != Some(GiveUpReason::Budget)
+            ),
+            host: slot.host,
+            overloaded,
+            permit,
+            retry_costs: cold
+                .map(|cold| core::mem::take(&mut cold.retry_costs))
+                .unwrap_or_default(),
+            took: first_byte.unwrap_or_else(|| timings.total()),
+            verdict,
+        })
+    }
+}
+
+/// What an attempt's end says about the server's health, and whether it shows overload.
+fn assess(report: &AttemptReport, policy: &Policy) -> (CallResult, bool) {
+    let cause = match (report.end, report.status) {
+        (AttemptEnd::Responded | AttemptEnd::Redirected, Some(status)) => {
+            FailureCause::Status(status)
+        }
+        (AttemptEnd::BodyTooLarge | AttemptEnd::Failed(FailureKind::BodyTooLarge), _) => {
+            return (CallResult::Success, false);
+        }
+        (AttemptEnd::TimedOut(TimeLimit::Total | TimeLimit::Queue), _) => {
+            return (CallResult::Neutral, false);
+        }
+        (AttemptEnd::TimedOut(limit), _) => FailureCause::Timeout(limit),
+        (AttemptEnd::Failed(failure), _) if failure.is_local() => {
+            return (CallResult::Neutral, false);
+        }
+        (AttemptEnd::Failed(_), _) => return (CallResult::Failure, false),
+        _ => return (CallResult::Neutral, false),
+    };
+    match (cause, policy.class(cause)) {
+        // Too many requests: the server works, so this is for limits and pauses, not the breaker.
+        (FailureCause::Status(429), _) => (CallResult::Neutral, true),
+        (_, RetryClass::Forbidden) => (CallResult::Success, false),
+        (_, RetryClass::Throttled) | (FailureCause::Timeout(_), _) => (CallResult::Failure, true),
+        _ => (CallResult::Failure, false),
+    }
+}
+
+impl Engine {
+    /// Releases the attempt's limits, reports its result to the guards, and offers turns to the hosts
+    /// that may have waited for it.
+    pub(crate) fn settle(&mut self, attempt: &EndedAttempt, now: Timestamp) {
+        let host = attempt.permit.host;
+        self.concurrency.release();
+        let state = self.hosts.get_mut(host);
+        let in_flight = state.in_flight;
+        state.in_flight -= 1;
+        let limit_before = state.adaptive_limit();
+        if !attempt.asked_for_pause {
+            state.raise_ramp_limit(self.config.concurrency.get());
+        }
+        self.report_to_throttlers(attempt, now);
+        self.report_to_guards(attempt, in_flight, now);
+        self.report_to_retry_budgets(attempt, now);
+        self.report_to_balancer(attempt, now);
+        let state = self.hosts.get(host);
+        if let Some(limit) = state.adaptive_limit()
+            && limit_before != Some(limit)
+        {
+            let host = state.key.clone();
+            self.outputs
+                .push_event(|| DecisionEvent::HostLimitChanged { host, limit });
+        }
+        self.offer_turns(host, now);
+        self.release_host(host, now);
+    }
+
+    /// Offers a turn to the host and to the balanced targets that it serves.
+    pub(crate) fn offer_turns(&mut self, host: u32, now: Timestamp) {
+        self.offer_turn(host, now);
+        for target in self.hosts.get(host).endpoint_of.clone() {
+            self.offer_turn(target, now);
+        }
+    }
+
+    fn report_to_guards(&mut self, attempt: &EndedAttempt, in_flight: usize, now: Timestamp) {
+        let state = self.hosts.get_mut(attempt.permit.host);
+        let Some(guards) = &mut state.guards else {
+            return;
+        };
+        let is_informative = attempt.verdict != CallResult::Neutral || attempt.overloaded;
+        if let Some(limiter) = guards.limiter.as_mut().filter(|_| is_informative) {
+            limiter.record(attempt.took, in_flight, attempt.overloaded, now);
+        }
+        if let Some((latency, took)) = guards.latency.as_mut().zip(attempt.first_byte)
+            && attempt.verdict == CallResult::Success
+        {
+            latency.record(took, now);
+        }
+        let circuit = guards.circuit.as_mut().zip(attempt.permit.call);
+        let transition = circuit
+            .and_then(|(circuit, call)| circuit.record(call, attempt.verdict, attempt.took, now));
+        if let Some(transition) = transition {
+            // A closed breaker starts slowly, or all fetches that waited would start at once.
+            let starts_slowly = transition == CircuitTransition::Closed && self.config.slow_start;
+            state.ramp_limit = starts_slowly.then_some(1);
+            match transition {
+                CircuitTransition::Closed => self.stats.circuits_closed += 1,
+                CircuitTransition::Opened { .. } => self.stats.circuits_opened += 1,
+            }
+            let host = state.key.clone();
+            self.outputs
+                .push_event(|| DecisionEvent::CircuitChanged { host, transition });
+        }
+    }
+
+    /// A throttle counts every request that was not refused because of overload as accepted.
+    fn report_to_throttlers(&mut self, attempt: &EndedAttempt, now: Timestamp) {
+        if attempt.overloaded {
+            return;
+        }
+        let serving = attempt.permit.host;
+        let target = Some(attempt.host);
+        let target = target.filter(|host| *host != serving && self.hosts.contains(*host));
+        for counted in target.into_iter().chain([serving]) {
+            let guards = self.hosts.guards_mut(counted);
+            if let Some(throttler) = guards.and_then(|guards| guards.throttler.as_mut()) {
+                throttler.record_accept(now);
+            }
+        }
+    }
+
+    fn report_to_retry_budgets(&mut self, attempt: &EndedAttempt, now: Timestamp) {
+        let guards = self.hosts.guards_mut(attempt.host);
+        let host = guards.and_then(|guards| guards.retry_tokens.as_mut());
+        let budgets = [
+            (host, attempt.retry_costs.host),
+            (
+                self.retry_budget.tokens_mut(),
+                attempt.retry_costs.all_hosts,
+            ),
+        ];
+        for (tokens, cost) in budgets {
+            match (tokens, attempt.verdict) {
+                (Some(tokens), CallResult::Success) => tokens.record_success(cost, now),
+                (Some(tokens), CallResult::Failure) if attempt.gave_up => {
+                    tokens.record_failure(now);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn report_to_balancer(&mut self, attempt: &EndedAttempt, now: Timestamp) {
+        if attempt.permit.endpoint == NO_ENDPOINT {
+            return;
+        }
+        let Some(target) = &mut self.hosts.get_mut(attempt.host).target else {
+            return;
+        };
+        let served = match attempt.verdict {
+            CallResult::Success => EndpointResult::Success,
+            CallResult::Failure => EndpointResult::Failure,
+            CallResult::Neutral => EndpointResult::Neutral,
+        };
+        let endpoint = usize::from(attempt.permit.endpoint);
+        target
+            .balancer
+            .record_end(endpoint, served, attempt.took, now);
+    }
+}

@@ -1,0 +1,155 @@
+//! The guards of one host: breaker, adaptive limit, retry tokens, throttle, load shedding.
+
+use alloc::boxed::Box;
+use core::time::Duration;
+
+use crate::engine::config::{EngineConfig, LoadShedding};
+use crate::guards::breaker::{CallNotPermitted, CircuitBreaker, OnOpen};
+use crate::guards::budget::RetryTokens;
+use crate::guards::latency::RecentLatency;
+use crate::guards::limiter::ConcurrencyLimiter;
+use crate::guards::throttle::RequestThrottler;
+use crate::model::time::Timestamp;
+
+/// The guards of one host. Only those that are configured exist.
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+pub(crate) struct HostGuards {
+    pub(crate) circuit: Option<CircuitBreaker>,
+    pub(crate) latency: Option<RecentLatency>,
+    pub(crate) limiter: Option<ConcurrencyLimiter>,
+    pub(crate) retry_tokens: Option<RetryTokens>,
+    pub(crate) throttler: Option<RequestThrottler>,
+    /// Since when fetches that leave the queue have waited too long.
+    overloaded_since: Option<Timestamp>,
+}
+
+impl HostGuards {
+    /// The guards of a new host, if any is configured. `seed` gives the host's seed.
+    pub(crate) fn new(config: &EngineConfig, seed: impl FnOnce() -> u64) -> Option<Box<Self>> {
+        config.is_guarded().then(|| {
+            let mut guards = Box::<Self>::default();
+            guards.set_config(config, seed());
+            guards
+        })
+    }
+
+    /// Makes, changes or drops each guard. What is known about the host is preserved.
+    pub(crate) fn set_config(&mut self, config: &EngineConfig, seed: u64) {
+        set_guard(
+            &mut self.circuit,
+            config.breaker,
+            CircuitBreaker::set_config,
+            |breaker| CircuitBreaker::new(breaker, seed),
+        );
+        set_guard(
+            &mut self.limiter,
+            config.adaptive,
+            ConcurrencyLimiter::set_config,
+            |adaptive| ConcurrencyLimiter::new(adaptive, seed),
+        );
+        set_guard(
+            &mut self.retry_tokens,
+            config.host_budget,
+            RetryTokens::set_config,
+            RetryTokens::new,
+        );
+        set_guard(
+            &mut self.throttler,
+            config.throttle,
+            RequestThrottler::set_config,
+            RequestThrottler::new,
+        );
+        if self.latency.is_none() && config.needs_latency() {
+            self.latency = Some(RecentLatency::default());
+        }
+    }
+
+    /// Until when the open breaker defers fetches; `None` if it lets calls through or fails fast.
+    pub(crate) fn deferred_until(&self, now: Timestamp) -> Option<CallNotPermitted> {
+        let circuit = self.circuit.as_ref()?;
+        let defers = circuit.config().on_open == OnOpen::Defer;
+        circuit.denial(now).filter(|_| defers)
+    }
+
+    /// Whether the breaker is open and ends fetches instead of deferring them.
+    pub(crate) fn fails_fast(&self, now: Timestamp) -> bool {
+        self.circuit.as_ref().is_some_and(|circuit| {
+            circuit.config().on_open == OnOpen::FailFast && circuit.denial(now).is_some()
+        })
+    }
+
+    /// Whether a fetch that waited for `waited` is to be shed, because waits were too long for a whole
+    /// interval. Like CoDel (RFC 8289), it judges a queue by the waits of what leaves it, and only if
+    /// they stay long.
+    pub(crate) fn should_shed(
+        &mut self,
+        shedding: &LoadShedding,
+        waited: Duration,
+        now: Timestamp,
+    ) -> bool {
+        if waited < shedding.target {
+            self.overloaded_since = None;
+            return false;
+        }
+        let since = *self.overloaded_since.get_or_insert(now);
+        now.saturating_since(since) >= shedding.interval
+    }
+
+    /// When none of the guards remembers anything, if no other attempt is made.
+    pub(crate) fn idle_at(&self) -> Timestamp {
+        let circuit = self.circuit.as_ref().map(CircuitBreaker::idle_at);
+        let throttler = self.throttler.as_ref().map(RequestThrottler::idle_at);
+        let retry_tokens = self.retry_tokens.as_ref().map(RetryTokens::idle_at);
+        let all = circuit.into_iter().chain(throttler).chain(retry_tokens);
+        all.max().unwrap_or(Timestamp::START)
+    }
+}
+
+/// Makes, changes or drops a guard.
+fn set_guard<G, C>(
+    guard: &mut Option<G>,
+    config: Option<C>,
+    change: impl FnOnce(&mut G, C),
+    make: impl FnOnce(C) -> G,
+) {
+    match (guard.as_mut(), config) {
+        (Some(guard), Some(config)) => change(guard, config),
+        (None, Some(config)) => *guard = Some(make(config)),
+        (_, None) => *guard = None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_configured_guards_exist() {
+        let config = EngineConfig::default();
+        assert!(HostGuards::new(&config, || 0).is_none());
+        let config = config.throttle(crate::Throttle::default());
+        let mut guards = HostGuards::new(&config, || 0).unwrap();
+        assert!(guards.throttler.is_some() && guards.circuit.is_none());
+        guards.set_config(&EngineConfig::default(), 0);
+        assert!(guards.throttler.is_none());
+    }
+
+    #[test]
+    fn long_waits_shed_only_after_a_whole_interval() {
+        let shedding = LoadShedding {
+            target: Duration::from_secs(1),
+            interval: Duration::from_secs(5),
+        };
+        let mut guards = HostGuards::default();
+        let mut sheds = |waited: u64, now: u64| {
+            let now = Timestamp::from_start(Duration::from_secs(now));
+            guards.should_shed(&shedding, Duration::from_secs(waited), now)
+        };
+        assert_eq!(
+            [sheds(2, 0), sheds(9, 4), sheds(2, 5)],
+            [false, false, true]
+        );
+        assert_eq!([sheds(0, 6), sheds(2, 7)], [false, false]);
+    }
+}

@@ -1,0 +1,205 @@
+//! The rates of rules. Fetches that a rule's rate holds back wait here, beside their host's queue.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::engine::state::timers::TimerHeap;
+use crate::guards::limit_fraction::LimitFraction;
+use crate::guards::rate::{Rate, RateLimiter};
+use crate::model::id::FetchId;
+use crate::model::time::Timestamp;
+use crate::model::wake::{NextWake, WakeReason};
+use crate::rules::PolicyRules;
+
+/// One rate for each rule that has one, the last for the default policy.
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+pub(crate) struct RuleRates {
+    rates: Vec<Option<RuleRate>>,
+    /// This engine's fraction of each rate.
+    fraction: LimitFraction,
+    timers: TimerHeap,
+}
+
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+struct RuleRate {
+    configured: Rate,
+    /// Fetches that wait, the longest waiting first. Some may have ended since.
+    deferred: VecDeque<FetchId>,
+    /// This engine's fraction of the configured rate.
+    gcra: RateLimiter,
+}
+
+impl RuleRates {
+    pub(crate) fn new(rules: &PolicyRules) -> Self {
+        let mut rates = Self::default();
+        rates.set_rules(rules, None);
+        rates
+    }
+
+    /// Takes over the rates of `rules`. A rule that `before` has too, at any position, still owes what
+    /// it owed. Returns all deferred fetches, which must queue again.
+    pub(crate) fn set_rules(
+        &mut self,
+        rules: &PolicyRules,
+        before: Option<&PolicyRules>,
+    ) -> Vec<FetchId> {
+        let mut old = core::mem::take(&mut self.rates);
+        let deferred = old.iter().flatten().flat_map(|rate| rate.deferred.iter());
+        let deferred = deferred.copied().collect();
+        let default = (None, rules.default_policy());
+        let all = rules
+            .iter()
+            .map(|(pattern, policy)| (Some(pattern), policy));
+        self.rates = all
+            .chain([default])
+            .map(|(pattern, policy)| {
+                let configured = policy.rate?;
+                let own = self.fraction.of_rate(configured);
+                let position = before.map(|before| match pattern {
+                    Some(pattern) => before.iter().position(|(known, _)| known == pattern),
+                    None => Some(before.iter().len()),
+                });
+                let known = position.flatten().and_then(|i| old[i].take());
+                let gcra = known.map_or_else(
+                    || RateLimiter::new(own),
+                    |mut known| {
+                        known.gcra.set_rate(own);
+                        known.gcra
+                    },
+                );
+                Some(RuleRate {
+                    configured,
+                    deferred: VecDeque::new(),
+                    gcra,
+                })
+            })
+            .collect();
+        self.timers = TimerHeap::default();
+        deferred
+    }
+
+    /// Sets this engine's fraction of each rate.
+    pub(crate) fn set_fraction(&mut self, fraction: LimitFraction) {
+        self.fraction = fraction;
+        for rule in 0..self.rates.len() {
+            if let Some(rate) = &mut self.rates[rule] {
+                rate.gcra.set_rate(fraction.of_rate(rate.configured));
+                let waits = !rate.deferred.is_empty() && !fraction.is_zero();
+                let at = waits.then(|| rule_wake(rate.gcra.next_allowed(Timestamp::START)));
+                self.timers.set(rule as u32, at);
+            }
+        }
+    }
+
+    /// When nothing is owed to any rule, if no other attempt starts.
+    pub(crate) fn idle_at(&self) -> Option<Timestamp> {
+        let rates = self.rates.iter().flatten();
+        rates.map(|rate| rate.gcra.idle_at()).max()
+    }
+
+    /// Whether a fetch of this rule may start an attempt now.
+    pub(crate) fn allows(&self, rule: u32, now: Timestamp) -> bool {
+        let is_due = |rate: &RuleRate| rate.gcra.next_allowed(now) <= now;
+        let rate = self.rates.get(rule as usize).and_then(Option::as_ref);
+        rate.is_none_or(|rate| !self.fraction.is_zero() && is_due(rate))
+    }
+
+    /// Counts an attempt of this rule.
+    pub(crate) fn consume(&mut self, rule: u32, now: Timestamp) {
+        if let Some(rate) = self.rate_mut(rule) {
+            let taken = rate.gcra.try_acquire(now);
+            debug_assert!(taken.is_ok(), "checked before: it is within its rate");
+        }
+    }
+
+    /// Lets a fetch of this rule wait until its rate allows it.
+    pub(crate) fn defer(&mut self, rule: u32, id: FetchId, now: Timestamp) {
+        let Some(rate) = self.rate_mut(rule) else {
+            return;
+        };
+        rate.deferred.push_back(id);
+        let at = rate.gcra.next_allowed(now);
+        if rate.deferred.len() == 1 && !self.fraction.is_zero() {
+            self.timers.set(rule, Some(rule_wake(at)));
+        }
+    }
+
+    pub(crate) fn wake(&self) -> Option<NextWake> {
+        self.timers.peek().map(|(wake, _)| wake)
+    }
+
+    /// Removes the next deferred fetch of a rule that is due; `is_live` says whether a fetch has not
+    /// ended.
+    pub(crate) fn pop_due(
+        &mut self,
+        now: Timestamp,
+        is_live: impl Fn(FetchId) -> bool,
+    ) -> Option<FetchId> {
+        let rule = self.timers.pop_due(now)?;
+        let rate = self.rates.get_mut(rule as usize)?.as_mut()?;
+        while rate.deferred.front().is_some_and(|id| !is_live(*id)) {
+            rate.deferred.pop_front();
+        }
+        let id = rate.deferred.pop_front()?;
+        if !rate.deferred.is_empty() {
+            // The next follows one interval later, even if this one does not start an attempt.
+            let next = now + interval(&rate.gcra);
+            let next = next.max(rate.gcra.next_allowed(now));
+            self.timers.set(rule, Some(rule_wake(next)));
+        }
+        Some(id)
+    }
+
+    fn rate_mut(&mut self, rule: u32) -> Option<&mut RuleRate> {
+        self.rates.get_mut(rule as usize)?.as_mut()
+    }
+}
+
+fn rule_wake(at: Timestamp) -> NextWake {
+    NextWake {
+        at,
+        why: WakeReason::Rule,
+    }
+}
+
+/// The time between two attempts, at least a nanosecond.
+fn interval(gcra: &RateLimiter) -> Duration {
+    let rate = gcra.rate();
+    (rate.period() / rate.count().get()).max(Duration::from_nanos(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Policy;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_start(Duration::from_secs(seconds))
+    }
+
+    fn id(slot: u32) -> FetchId {
+        let generation = 1;
+        FetchId { slot, generation }
+    }
+
+    #[test]
+    fn deferred_fetches_follow_at_the_rules_rate() {
+        let policy = Policy::default().rate("1/s".parse::<Rate>().unwrap());
+        let mut rates = RuleRates::new(&PolicyRules::from_policy(policy));
+        rates.consume(0, at(0));
+        assert!(!rates.allows(0, at(0)) && rates.allows(1, at(0)));
+        for slot in 0..3 {
+            rates.defer(0, id(slot), at(0));
+        }
+        assert_eq!(rates.wake(), Some(rule_wake(at(1))));
+        let is_live = |fetch| fetch != id(1);
+        assert_eq!(rates.pop_due(at(0), is_live), None);
+        assert_eq!(rates.pop_due(at(1), is_live), Some(id(0)));
+        assert_eq!(rates.wake(), Some(rule_wake(at(2))));
+        assert_eq!(rates.pop_due(at(2), is_live), Some(id(2)));
+        assert_eq!(rates.wake(), None);
+    }
+}

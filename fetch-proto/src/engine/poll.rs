@@ -1,0 +1,136 @@
+//! Polling: fetches whose state has changed, timers that are due, and what to do when nothing is.
+
+use super::admission::context::with_context;
+use super::admission::settle::EndedAttempt;
+use super::state::timers::DueTimer;
+use super::{Engine, EngineOutput, IdleState};
+use crate::fetch::FetchStep;
+use crate::model::time::Timestamp;
+use crate::model::wake::NextWake;
+
+impl Engine {
+    /// Whether no output is queued and no fetch needs polling.
+    pub(super) fn is_drained(&self) -> bool {
+        self.poll_queue.is_empty() && self.outputs.is_empty()
+    }
+
+    /// Adds the fetch to those to be polled, unless it is among them.
+    pub(super) fn mark_for_poll(&mut self, index: u32) {
+        if let Some(slot) = self.fetches.get_mut(index) {
+            self.poll_queue.push(index, &mut slot.in_poll_queue);
+        }
+    }
+
+    /// Polls fetches until one has an output. It stays first in the queue until it has no more.
+    pub(super) fn poll_fetches(&mut self, now: Timestamp) -> Option<EngineOutput> {
+        while let Some(index) = self.poll_queue.front() {
+            let id = self.fetches.id(index);
+            let Some(step) = self.poll_fetch(index, now) else {
+                self.poll_queue.pop();
+                continue;
+            };
+            match step {
+                FetchStep::Abort(id) => return Some(EngineOutput::Abort(id)),
+                FetchStep::Accept(id) => return Some(EngineOutput::Accept(id)),
+                FetchStep::Discard(id) => return Some(EngineOutput::Discard(id)),
+                FetchStep::Event(event) => return Some(EngineOutput::Event(Some(id), event)),
+                FetchStep::Start(attempt) => return Some(EngineOutput::Start(*attempt)),
+                FetchStep::Ready if self.is_in_flight(index) => {
+                    if let Some(attempt) = self.start_hedge(index, now) {
+                        return Some(EngineOutput::Start(attempt));
+                    }
+                }
+                FetchStep::Ready => self.enqueue_fetch(index, now),
+                FetchStep::Done(outcome) => {
+                    self.poll_queue.pop();
+                    self.stats.count_outcome(&outcome);
+                    if let Some(cold) = self.remove_fetch(index, now) {
+                        self.settle_followers(id, *cold, &outcome);
+                    }
+                    let done = EngineOutput::Done(id, outcome);
+                    return Some(self.outputs.push_and_pop(done));
+                }
+                FetchStep::Wait(wake) => {
+                    self.poll_queue.pop();
+                    if let Some(slot) = self.fetches.get_mut(index) {
+                        slot.in_poll_queue = false;
+                    }
+                    self.timers.set_fetch(index, wake);
+                }
+            }
+        }
+        None
+    }
+
+    /// Polls one fetch, and settles its attempts that have ended since.
+    fn poll_fetch(&mut self, index: u32, now: Timestamp) -> Option<FetchStep> {
+        let slot = self.fetches.get_mut(index)?;
+        let (fetch, mut context) = with_context(slot, &mut self.hosts, &mut self.retry_budget);
+        let step = fetch.poll_with(now, &mut context);
+        while let Some(attempt) = EndedAttempt::next(self.fetches.get_mut(index)?, &step) {
+            self.settle(&attempt, now);
+        }
+        Some(step)
+    }
+
+    fn is_in_flight(&self, index: u32) -> bool {
+        let slot = self.fetches.get(index);
+        slot.is_some_and(|slot| slot.fetch.is_in_flight())
+    }
+
+    /// Handles one timer that is due. Returns whether there was any.
+    pub(super) fn handle_due_timer(&mut self, now: Timestamp) -> bool {
+        match self.timers.pop_due(now) {
+            Some(DueTimer::Fetch(index)) => {
+                self.mark_for_poll(index);
+                return true;
+            }
+            Some(DueTimer::Host(host)) => {
+                self.on_host_timer(host, now);
+                return true;
+            }
+            None => {}
+        }
+        let rules = &mut self.rates.rules;
+        if rules.wake().is_none_or(|wake| wake.at > now) {
+            return false;
+        }
+        let is_live = |id| self.fetches.find(id).is_some();
+        if let Some(id) = rules.pop_due(now, is_live) {
+            self.requeue_deferred(id, now);
+        }
+        true
+    }
+
+    /// A pause of the host is over, or its state may be dropped.
+    fn on_host_timer(&mut self, host: u32, now: Timestamp) {
+        if !self.hosts.contains(host) {
+            return;
+        }
+        self.offer_turns(host, now);
+        let state = self.hosts.get(host);
+        let until = state.retain_until();
+        if state.live == 0 && until > now {
+            self.timers.set_host(host, until); // it fired for another reason
+        } else {
+            self.hosts.remove_if_unused(host, now);
+        }
+    }
+
+    pub(super) fn idle_state(&self, now: Timestamp) -> IdleState {
+        let rate = self
+            .rates
+            .wake(now)
+            .filter(|_| !self.host_turns.is_empty() && self.concurrency.has_capacity());
+        let wakes = [self.timers.earliest(), self.rates.rules.wake(), rate];
+        let wake = wakes.into_iter().flatten().min();
+        IdleState {
+            live: self.fetches.len(),
+            room: if self.closed { 0 } else { self.room() },
+            wake: wake.map(|wake| NextWake {
+                at: self.clock.to_driver(wake.at),
+                why: wake.why,
+            }),
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! Live fetches in numbered slots. Slots are reused; a generation in each id makes old ids invalid.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use crate::fetch::Fetch;
+use crate::fetch::request::ShareKey;
+use crate::guards::breaker::BreakerCall;
+use crate::guards::budget::RetryCost;
+use crate::inline_vec::InlineVec;
+use crate::model::id::FetchId;
+
+/// No slot, no host, or no rule.
+pub(crate) const NO_INDEX: u32 = u32::MAX;
+/// No endpoint.
+pub(crate) const NO_ENDPOINT: u16 = u16::MAX;
+
+/// A live fetch and its links in the engine.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+pub(crate) struct FetchSlot {
+    pub(crate) fetch: Fetch,
+    pub(crate) cold: Option<Box<ColdState>>,
+    /// The host that it belongs to now.
+    pub(crate) host: u32,
+    /// Whether it is in the engine's poll queue.
+    pub(crate) in_poll_queue: bool,
+    /// One for each attempt in flight.
+    pub(crate) permits: InlineVec<AttemptPermit>,
+    /// Whether it waits in its host's queue, between `prev` and `next`.
+    pub(crate) is_queued: bool,
+    pub(crate) prev: u32,
+    pub(crate) next: u32,
+    /// Larger priorities come first in the host's queue.
+    pub(crate) priority: i8,
+    /// The rule that chose its policy, where the index after the last rule is the default policy;
+    /// [`NO_INDEX`] if the request brought its own policy.
+    pub(crate) rule: u32,
+    /// How many of its ended attempts the engine has settled.
+    pub(crate) settled: u16,
+}
+
+/// What an attempt in flight holds of the engine's limits.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+pub(crate) struct AttemptPermit {
+    /// The admission by the breaker of `host`.
+    pub(crate) call: Option<BreakerCall>,
+    /// The endpoint of the balanced target; [`NO_ENDPOINT`] if the host is not one.
+    pub(crate) endpoint: u16,
+    /// The host that serves the attempt.
+    pub(crate) host: u32,
+    pub(crate) number: u16,
+}
+
+/// State that few fetches need.
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+pub(crate) struct ColdState {
+    /// Fetches that wait for this one's response.
+    pub(crate) followers: Vec<FetchId>,
+    /// The key under which identical requests find this fetch.
+    pub(crate) leader_key: Option<ShareKey>,
+    pub(crate) retry_costs: RetryCosts,
+    /// Endpoints of the balanced target that earlier attempts used.
+    pub(crate) tried_endpoints: Vec<usize>,
+}
+
+/// What the latest extra attempt cost. A success refunds it.
+#[derive(Clone, Copy, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+pub(crate) struct RetryCosts {
+    pub(crate) all_hosts: Option<RetryCost>,
+    pub(crate) host: Option<RetryCost>,
+}
+
+impl FetchSlot {
+    pub(crate) fn new(fetch: Fetch, host: u32, rule: u32, priority: i8) -> Self {
+        Self {
+            fetch,
+            cold: None,
+            host,
+            in_poll_queue: false,
+            permits: InlineVec::default(),
+            is_queued: false,
+            prev: NO_INDEX,
+            next: NO_INDEX,
+            priority,
+            rule,
+            settled: 0,
+        }
+    }
+
+    /// Whether one of its attempts in flight is a breaker's probe.
+    pub(crate) fn has_probe(&self) -> bool {
+        let calls = self.permits.iter().filter_map(|permit| permit.call);
+        calls.into_iter().any(BreakerCall::is_probe)
+    }
+
+    pub(crate) fn cold_mut(&mut self) -> &mut ColdState {
+        self.cold.get_or_insert_default()
+    }
+}
+
+/// The slots. The slot that was freed last is used first, because its memory is warm.
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+pub(crate) struct FetchSlab {
+    entries: Vec<SlabEntry>,
+    free: Vec<u32>,
+    len: usize,
+}
+
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+struct SlabEntry {
+    generation: u32,
+    slot: Option<FetchSlot>,
+}
+
+impl FetchSlab {
+    /// The number of live fetches.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The id that the next [`insert`](Self::insert) will use.
+    pub(crate) fn next_id(&self) -> FetchId {
+        match self.free.last() {
+            Some(&slot) => FetchId {
+                slot,
+                generation: self.entries[slot as usize].generation,
+            },
+            // Generations start at 1, so no id of an engine equals `FetchId::STANDALONE`.
+            None => FetchId {
+                slot: self.entries.len() as u32,
+                generation: 1,
+            },
+        }
+    }
+
+    pub(crate) fn insert(&mut self, slot: FetchSlot) -> u32 {
+        self.len += 1;
+        if let Some(index) = self.free.pop() {
+            self.entries[index as usize].slot = Some(slot);
+            return index;
+        }
+        self.entries.push(SlabEntry {
+            generation: 1,
+            slot: Some(slot),
+        });
+        (self.entries.len() - 1) as u32
+    }
+
+    /// Drops the fetch and frees its slot. Only the cold state is returned, because moving a whole
+    /// fetch is expensive.
+    pub(crate) fn remove(&mut self, index: u32) -> Option<Box<ColdState>> {
+        let entry = &mut self.entries[index as usize];
+        let cold = entry.slot.as_mut()?.cold.take();
+        entry.slot = None;
+        self.free_slot(index);
+        cold
+    }
+
+    /// Frees the slot and returns its content.
+    pub(crate) fn take(&mut self, index: u32) -> Option<FetchSlot> {
+        let slot = self.entries[index as usize].slot.take()?;
+        self.free_slot(index);
+        Some(slot)
+    }
+
+    fn free_slot(&mut self, index: u32) {
+        let entry = &mut self.entries[index as usize];
+        entry.generation = entry.generation.wrapping_add(1).max(1);
+        self.free.push(index);
+        self.len -= 1;
+    }
+
+    /// The index of a fetch that is still live.
+    pub(crate) fn find(&self, id: FetchId) -> Option<u32> {
+        let entry = self.entries.get(id.slot())?;
+        (entry.generation == id.generation && entry.slot.is_some()).then_some(id.slot)
+    }
+
+    pub(crate) fn id(&self, index: u32) -> FetchId {
+        FetchId {
+            slot: index,
+            generation: self.entries[index as usize].generation,
+        }
+    }
+
+    pub(crate) fn get(&self, index: u32) -> Option<&FetchSlot> {
+        self.entries.get(index as usize)?.slot.as_ref()
+    }
+
+    pub(crate) fn get_mut(&mut self, index: u32) -> Option<&mut FetchSlot> {
+        self.entries.get_mut(index as usize)?.slot.as_mut()
+    }
+
+    /// The indices of all live fetches, in ascending order.
+    pub(crate) fn indices(&self) -> Vec<u32> {
+        let live = |(i, entry): (usize, &SlabEntry)| entry.slot.is_some().then_some(i as u32);
+        self.entries.iter().enumerate().filter_map(live).collect()
+    }
+
+    /// Whether the fetch waits for the response to an identical request. It does not if it was
+    /// cancelled or turned to its fallback since it began to.
+    pub(crate) fn is_following(&self, id: FetchId) -> bool {
+        let slot = self.find(id).and_then(|index| self.get(index));
+        slot.is_some_and(|slot| slot.fetch.is_following())
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::model::time::Timestamp;
+    use crate::{FetchRequest, Policy};
+
+    /// Adds a fetch of `url` that belongs to `host`.
+    pub(crate) fn insert(slab: &mut FetchSlab, url: &str, host: u32, priority: i8) -> u32 {
+        let request = FetchRequest::get(url.parse().unwrap());
+        let id = slab.next_id();
+        let fetch = Fetch::new(request, Policy::default().into(), 0, Timestamp::START).with_id(id);
+        slab.insert(FetchSlot::new(fetch, host, NO_INDEX, priority))
+    }
+
+    #[test]
+    fn the_id_of_a_removed_fetch_is_invalid_when_its_slot_is_reused() {
+        let mut slab = FetchSlab::default();
+        let first = slab.next_id();
+        let index = insert(&mut slab, "http://a.test/", 0, 0);
+        assert_eq!((slab.find(first), slab.id(index)), (Some(index), first));
+        slab.remove(index);
+        assert_eq!((slab.find(first), slab.len()), (None, 0));
+        let second = slab.next_id();
+        assert_eq!(insert(&mut slab, "http://a.test/", 0, 0), index);
+        assert_ne!(first, second);
+        assert_eq!((slab.find(first), slab.find(second)), (None, Some(index)));
+        assert_eq!(slab.indices(), [index]);
+    }
+}

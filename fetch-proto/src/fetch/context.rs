@@ -1,0 +1,52 @@
+//! What a fetch asks about its surroundings when it decides.
+
+use core::time::Duration;
+
+use crate::guards::budget::RetryKind;
+use crate::guards::hedge::Hedge;
+use crate::model::time::Timestamp;
+
+/// State that a fetch shares with others: its host's guards, and budgets over all hosts.
+pub(crate) trait FetchContext {
+    /// How long after an attempt's start a hedge may start; `None` if that is not known yet.
+    fn hedge_delay(&mut self, hedge: &Hedge, now: Timestamp) -> Option<Duration>;
+
+    /// The state of the host's breaker, if it is open.
+    fn open_circuit(&mut self, now: Timestamp) -> Option<OpenCircuit>;
+
+    /// Whether one of the attempts in flight is a probe of the host's half-open breaker.
+    fn is_probe(&self) -> bool;
+
+    /// Charges an extra attempt to the retry budgets. Returns false if they do not allow it.
+    fn spend_retry(&mut self, kind: RetryKind, now: Timestamp) -> bool;
+}
+
+/// An open breaker.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct OpenCircuit {
+    /// Whether fetches end instead of waiting for it to close.
+    pub(crate) fails_fast: bool,
+    /// When it lets a probe through; `None` if it never does.
+    pub(crate) until: Option<Timestamp>,
+}
+
+/// The context of a fetch that runs without an engine: no breaker, no budget.
+pub(crate) struct StandaloneContext;
+
+impl FetchContext for StandaloneContext {
+    fn hedge_delay(&mut self, hedge: &Hedge, now: Timestamp) -> Option<Duration> {
+        hedge.delay_for(None, now)
+    }
+
+    fn open_circuit(&mut self, _: Timestamp) -> Option<OpenCircuit> {
+        None
+    }
+
+    fn is_probe(&self) -> bool {
+        false
+    }
+
+    fn spend_retry(&mut self, _: RetryKind, _: Timestamp) -> bool {
+        true
+    }
+}

@@ -1,0 +1,126 @@
+//! Deadlines: backoff ends, hedges are due, time limits are reached.
+
+use super::command_queue::AttemptCommand;
+use super::in_flight::{InFlightAttempt, InjectedHold, earlier};
+use super::{Fetch, FetchContext, FetchState};
+use crate::model::failure::TimeLimit;
+use crate::model::id::AttemptId;
+use crate::model::outcome::{AttemptEnd, FetchError};
+use crate::model::time::Timestamp;
+use crate::model::wake::{NextWake, WakeReason};
+
+impl Fetch {
+    /// The fetch's earliest deadline.
+    pub(super) fn next_wake(&self) -> Option<NextWake> {
+        let at = |at, why| Some(NextWake { at, why });
+        let own = match &self.state {
+            FetchState::Waiting { .. } => self.policy.timeouts.queue.and_then(|limit| {
+                at(
+                    self.waiting_since + limit,
+                    WakeReason::Limit(TimeLimit::Queue),
+                )
+            }),
+            FetchState::InFlight => self
+                .in_flight
+                .iter()
+                .filter_map(|attempt| attempt.next_wake(&self.policy, self.delivery))
+                .min()
+                .into_iter()
+                .chain(self.hedging.wake())
+                .min(),
+            FetchState::BackingOff { until } => at(*until, WakeReason::Backoff),
+            FetchState::Ended { .. } => return None,
+        };
+        let total = self
+            .deadline()
+            .and_then(|t| at(t, WakeReason::Limit(TimeLimit::Total)));
+        earlier(own, total)
+    }
+
+    /// When the total limit ends.
+    pub(super) fn deadline(&self) -> Option<Timestamp> {
+        Some(self.started? + self.policy.timeouts.total?)
+    }
+
+    /// Handles all deadlines that are due at `now`. Returns the next one.
+    pub(super) fn handle_deadlines(
+        &mut self,
+        now: Timestamp,
+        context: &mut dyn FetchContext,
+    ) -> Option<NextWake> {
+        loop {
+            let wake = self.next_wake();
+            let Some(wake) = wake.filter(|wake| wake.at <= now) else {
+                return wake;
+            };
+            match wake.why {
+                WakeReason::Backoff => {
+                    self.backoff += now.saturating_since(self.waiting_since);
+                    self.request_slot(now);
+                }
+                WakeReason::Hedge => self.request_hedge(context, now),
+                WakeReason::Limit(limit @ (TimeLimit::Queue | TimeLimit::Total)) => {
+                    self.abort_all(AttemptEnd::TimedOut(limit), now);
+                    self.finish_or_fall_back(FetchError::TimedOut(limit), now);
+                }
+                WakeReason::Fault | WakeReason::Limit(_) => {
+                    self.handle_attempt_deadline(wake, now, context);
+                }
+                WakeReason::Host | WakeReason::Rate | WakeReason::Rule => {
+                    unreachable!("a deadline of the engine, not of a fetch")
+                }
+            }
+        }
+    }
+
+    /// Handles the deadline of the attempt that it belongs to.
+    pub(super) fn handle_attempt_deadline(
+        &mut self,
+        wake: NextWake,
+        now: Timestamp,
+        context: &mut dyn FetchContext,
+    ) {
+        let due = |attempt: &&InFlightAttempt| {
+            attempt.next_wake(&self.policy, self.delivery) == Some(wake)
+        };
+        let Some(id) = self.in_flight.iter().find(due).map(|attempt| attempt.id) else {
+            return;
+        };
+        match wake.why {
+            WakeReason::Limit(limit) => self.on_timeout(id, limit, now, context),
+            _ => self.release_hold(id, now, context),
+        }
+    }
+
+    /// Ends the hold of an injected fault.
+    pub(super) fn release_hold(
+        &mut self,
+        id: AttemptId,
+        now: Timestamp,
+        context: &mut dyn FetchContext,
+    ) {
+        let attempt = self.attempt_mut(id);
+        let hold = attempt.and_then(|attempt| attempt.extras.as_mut()?.hold.take());
+        match hold {
+            Some(InjectedHold::FailNow(failure)) => self.on_end(id, Err(failure), now, context),
+            Some(InjectedHold::Until(_, attempt)) => {
+                self.commands.push(AttemptCommand::Start(attempt));
+            }
+            Some(InjectedHold::Never) | None => {}
+        }
+    }
+
+    pub(super) fn back_off_until(&mut self, until: Timestamp, now: Timestamp) {
+        if until > now {
+            self.waiting_since = now;
+            self.state = FetchState::BackingOff { until };
+        } else {
+            self.request_slot(now);
+        }
+    }
+
+    pub(super) fn request_slot(&mut self, now: Timestamp) {
+        self.waiting_since = now;
+        self.state = FetchState::Waiting { is_reported: false };
+    }
+}

@@ -1,0 +1,232 @@
+//! One attempt in flight: its progress and its time limits.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::time::Duration;
+
+use url::Url;
+
+use crate::fetch::request::BodyDelivery;
+use crate::guards::stall::ThroughputMeter;
+use crate::model::attempt::Attempt;
+use crate::model::failure::{FailureKind, TimeLimit};
+use crate::model::fault::InjectedFault;
+use crate::model::id::AttemptId;
+use crate::model::time::Timestamp;
+use crate::model::timings::AttemptTimings;
+use crate::model::wake::{NextWake, WakeReason};
+use crate::policy::Policy;
+use crate::policy::redirect::RedirectHop;
+
+/// An attempt that the driver carries out, or that an injected fault holds back.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+pub(super) struct InFlightAttempt {
+    pub(super) bytes: u64,
+    pub(super) id: AttemptId,
+    pub(super) is_paused: bool,
+    /// When the last piece of the body came, or the consumer resumed.
+    pub(super) progress_at: Timestamp,
+    pub(super) retry_after: Option<Duration>,
+    /// State that few attempts need.
+    pub(super) extras: Option<Box<AttemptExtras>>,
+    pub(super) stage: ResponseStage,
+    pub(super) status: Option<u16>,
+    pub(super) timings: AttemptTimings,
+    /// The URL of the target, or of the endpoint that serves it.
+    pub(super) url: Arc<Url>,
+}
+
+/// State of attempts with an injected fault or a guarded throughput.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+pub(super) struct AttemptExtras {
+    /// The fault that is injected into it.
+    pub(super) fault: Option<InjectedFault>,
+    pub(super) hold: Option<InjectedHold>,
+    /// Measures the body's throughput, if the policy has a stall guard.
+    pub(super) meter: Option<ThroughputMeter>,
+}
+
+/// How far an attempt's response has come.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+pub(super) enum ResponseStage {
+    /// No head yet.
+    Requesting,
+    /// The body is delivered.
+    Receiving,
+    /// The body is discarded; what follows is decided.
+    Discarding(AfterDiscard),
+}
+
+/// What follows a discarded response.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+pub(super) enum AfterDiscard {
+    Fallback,
+    Redirect(Box<RedirectHop>),
+    /// Nothing: another attempt is in flight.
+    AwaitOthers,
+    Retry {
+        until: Timestamp,
+    },
+}
+
+/// How an injected fault holds an attempt back from the driver.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+pub(super) enum InjectedHold {
+    /// It fails now.
+    FailNow(FailureKind),
+    /// It is never sent.
+    Never,
+    /// It is sent at this time.
+    Until(Timestamp, Box<Attempt>),
+}
+
+impl InFlightAttempt {
+    pub(super) fn new(id: AttemptId, url: Arc<Url>, now: Timestamp) -> Self {
+        Self {
+            bytes: 0,
+            id,
+            is_paused: false,
+            progress_at: now,
+            retry_after: None,
+            extras: None,
+            stage: ResponseStage::Requesting,
+            status: None,
+            timings: AttemptTimings::new(now),
+            url,
+        }
+    }
+
+    /// When the connection was ready for the request, TLS included.
+    fn connection_ready_at(&self) -> Option<Timestamp> {
+        let t = &self.timings;
+        if self.url.scheme() == "https" && !t.reused {
+            t.tls_done
+        } else {
+            t.connected
+        }
+    }
+
+    /// Whether it has no acceptable response yet, so that a hedge is useful.
+    pub(super) fn can_be_hedged(&self) -> bool {
+        matches!(
+            self.stage,
+            ResponseStage::Requesting | ResponseStage::Discarding(AfterDiscard::AwaitOthers)
+        )
+    }
+
+    /// Whether it may still bring the response.
+    pub(super) fn is_contending(&self) -> bool {
+        !matches!(self.stage, ResponseStage::Discarding(_))
+    }
+
+    /// Counts a piece of the body.
+    pub(super) fn record_body(&mut self, bytes: u64, policy: &Policy, now: Timestamp) {
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.progress_at = now;
+        if let Some((meter, guard)) = self.meter().zip(policy.stall.as_ref()) {
+            meter.record_bytes(guard, bytes, now);
+        }
+    }
+
+    /// The consumer stopped reading, or resumed.
+    pub(super) fn set_paused(&mut self, paused: bool, policy: &Policy, now: Timestamp) {
+        self.is_paused = paused;
+        if !paused {
+            self.progress_at = now;
+        }
+        if let Some((meter, guard)) = self.meter().zip(policy.stall.as_ref()) {
+            if paused {
+                meter.pause(now);
+            } else {
+                meter.resume(guard, now);
+            }
+        }
+    }
+
+    /// The fault that is injected into it.
+    pub(super) fn injected_fault(&self) -> Option<InjectedFault> {
+        self.extras.as_ref()?.fault
+    }
+
+    fn hold(&self) -> Option<&InjectedHold> {
+        self.extras.as_ref()?.hold.as_ref()
+    }
+
+    /// Whether it is held back, so that the driver does not know of it.
+    pub(super) fn is_held(&self) -> bool {
+        self.hold().is_some()
+    }
+
+    fn meter(&mut self) -> Option<&mut ThroughputMeter> {
+        self.extras.as_mut()?.meter.as_mut()
+    }
+
+    /// When the hold ends by itself.
+    fn hold_ends_at(&self) -> Option<Timestamp> {
+        match self.hold() {
+            Some(InjectedHold::FailNow(_)) => Some(self.timings.started),
+            Some(InjectedHold::Until(at, _)) => Some(*at),
+            Some(InjectedHold::Never) | None => None,
+        }
+    }
+
+    /// Its earliest deadline.
+    pub(super) fn next_wake(&self, policy: &Policy, delivery: BodyDelivery) -> Option<NextWake> {
+        let timeouts = &policy.timeouts;
+        let limit = |limit, from: Timestamp, length: Option<Duration>| {
+            length.map(|length| NextWake {
+                at: from + length,
+                why: WakeReason::Limit(limit),
+            })
+        };
+        let t = &self.timings;
+        // The time of an accepted, streamed response depends on its consumer, so it has no limit.
+        let streaming =
+            matches!(self.stage, ResponseStage::Receiving) && delivery == BodyDelivery::Streamed;
+        let attempt = if streaming {
+            None
+        } else {
+            limit(TimeLimit::Attempt, t.started, timeouts.attempt)
+        };
+        let stage = match (&self.stage, self.connection_ready_at()) {
+            (ResponseStage::Requesting, None) if self.is_held() => {
+                self.hold_ends_at().map(|at| NextWake {
+                    at,
+                    why: WakeReason::Fault,
+                })
+            }
+            (ResponseStage::Requesting, None) => {
+                limit(TimeLimit::Connect, t.started, timeouts.connect)
+            }
+            (ResponseStage::Requesting, Some(at)) => {
+                limit(TimeLimit::FirstByte, at, timeouts.first_byte)
+            }
+            _ if self.is_paused => None,
+            _ => limit(TimeLimit::IdleRead, self.progress_at, timeouts.idle_read),
+        };
+        earlier(earlier(attempt, stage), self.stall_wake(policy))
+    }
+
+    /// When the throughput of the body has been too low for too long.
+    fn stall_wake(&self, policy: &Policy) -> Option<NextWake> {
+        let meter = self.extras.as_ref()?.meter.as_ref()?;
+        let guard = policy.stall.as_ref().filter(|_| self.status.is_some())?;
+        meter.deadline(guard).map(|at| NextWake {
+            at,
+            why: WakeReason::Limit(TimeLimit::Throughput),
+        })
+    }
+}
+
+/// The earlier of two wakes.
+pub(super) fn earlier(a: Option<NextWake>, b: Option<NextWake>) -> Option<NextWake> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}

@@ -1,0 +1,185 @@
+//! Attempts, which the core asks the driver to send, and the inputs that the driver reports.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::time::Duration;
+
+use url::Url;
+
+use crate::model::failure::FailureKind;
+use crate::model::id::AttemptId;
+use crate::model::method::Method;
+use crate::model::time::Timestamp;
+use crate::model::timings::AttemptPhase;
+
+/// A request that the driver should send now.
+///
+/// ```
+/// use fetch_proto::{Fetch, FetchRequest, Policy, Timestamp};
+///
+/// let request = FetchRequest::get("http://a.test/".parse()?);
+/// let mut fetch = Fetch::new(request, Policy::default().into(), 0, Timestamp::START);
+/// # let _ = fetch.poll(Timestamp::START);
+/// let attempt = fetch.start(Timestamp::START).expect("the fetch is ready");
+/// assert_eq!(attempt.url.as_str(), "http://a.test/");
+/// assert!(attempt.send_credentials && !attempt.fresh_connection);
+/// # Ok::<(), url::ParseError>(())
+/// ```
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[must_use = "send it, then report exactly one `Input::End`"]
+#[non_exhaustive]
+pub struct Attempt {
+    /// Identifies the attempt in every [`Input`] about it.
+    pub id: AttemptId,
+    /// Requires a new connection, because a pooled one was found closed.
+    pub fresh_connection: bool,
+    /// The largest body after decoding, in bytes.
+    pub max_body: u64,
+    /// The method. A redirect may have changed it.
+    pub method: Method,
+    /// Whether the request body is sent. A redirect may have dropped it.
+    pub send_body: bool,
+    /// Whether `Authorization`, `Cookie` and the caller's other secret fields are sent: not after a
+    /// redirect to another origin.
+    pub send_credentials: bool,
+    /// The target.
+    pub url: Arc<Url>,
+}
+
+/// What the driver observed of an attempt. Plain data, so that a run can be recorded and replayed.
+///
+/// ```
+/// use fetch_proto::{FailureKind, HeadSummary, Input};
+///
+/// let response = [
+///     Input::Head(HeadSummary::status(200)),
+///     Input::Body { bytes: 512 },
+///     Input::End(Ok(())),
+/// ];
+/// let failure = Input::End(Err(FailureKind::Connect));
+/// ```
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum Input {
+    /// A part of the decoded body arrived. The bytes themselves do not enter the core.
+    Body {
+        /// The number of bytes.
+        bytes: u64,
+    },
+    /// The attempt ended: the body is complete, or something failed. Exactly one per [`Attempt`],
+    /// unless it was aborted.
+    End(Result<(), FailureKind>),
+    /// The response head arrived. The core answers with `Accept`, `Discard` or `Abort`.
+    Head(HeadSummary),
+    /// A phase was completed, at a time not later than the call's. Used for timings and for the
+    /// connect and first-byte limits.
+    Mark(AttemptPhase, Timestamp),
+    /// The consumer stopped reading, so the idle-read limit is suspended.
+    Paused,
+    /// The consumer resumed reading.
+    Resumed,
+}
+
+/// The parts of a response head that the core decides by.
+///
+/// ```
+/// use core::time::Duration;
+/// use fetch_proto::HeadSummary;
+///
+/// let head = HeadSummary::status(503).retry_after(Duration::from_secs(30));
+/// assert_eq!(head.location, None);
+/// ```
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[non_exhaustive]
+pub struct HeadSummary {
+    /// The value of the `Location` field.
+    pub location: Option<Box<str>>,
+    /// How long to pause the host by its `RateLimit` fields: the time to the reset if no requests
+    /// remain. Applies to every status, and serves as `Retry-After` where that is missing.
+    pub pause: Option<Duration>,
+    /// The wait that the `Retry-After` field asks for. The driver has the wall clock, so it
+    /// converts a date to a duration; a date in the past is zero.
+    pub retry_after: Option<Duration>,
+    /// The status code.
+    pub status: u16,
+}
+
+impl HeadSummary {
+    /// A head with this status code and no fields.
+    ///
+    /// ```
+    /// assert_eq!(fetch_proto::HeadSummary::status(200).location, None);
+    /// ```
+    #[must_use]
+    pub const fn status(status: u16) -> Self {
+        Self {
+            location: None,
+            pause: None,
+            retry_after: None,
+            status,
+        }
+    }
+
+    /// Sets the value of the `Location` field.
+    ///
+    /// ```
+    /// let head = fetch_proto::HeadSummary::status(302).location(Some("/next".into()));
+    /// ```
+    #[must_use]
+    pub fn location(mut self, location: Option<Box<str>>) -> Self {
+        self.location = location;
+        self
+    }
+
+    /// Sets how long to pause the host by its `RateLimit` fields.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// let head = fetch_proto::HeadSummary::status(200).pause(Duration::from_secs(5));
+    /// ```
+    #[must_use]
+    pub fn pause(mut self, pause: impl Into<Option<Duration>>) -> Self {
+        self.pause = pause.into();
+        self
+    }
+
+    /// Sets the wait that the `Retry-After` field asks for.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// let head = fetch_proto::HeadSummary::status(429).retry_after(Duration::from_secs(1));
+    /// ```
+    #[must_use]
+    pub fn retry_after(mut self, wait: impl Into<Option<Duration>>) -> Self {
+        self.retry_after = wait.into();
+        self
+    }
+}
+
+/// Whether an input had an effect.
+///
+/// ```
+/// use fetch_proto::{FailureKind, Fetch, FetchRequest, Input, InputEffect, Policy, Timestamp};
+///
+/// # let request = FetchRequest::get("http://a.test/".parse()?);
+/// # let now = Timestamp::START;
+/// # let mut fetch = Fetch::new(request, Policy::default().into(), 0, now);
+/// # let _ = fetch.poll(now);
+/// let attempt = fetch.start(now).expect("the fetch is ready");
+/// let end = || Input::End(Err(FailureKind::Io));
+/// assert_eq!(fetch.handle(attempt.id, end(), now), InputEffect::Applied);
+/// assert_eq!(fetch.handle(attempt.id, end(), now), InputEffect::Stale);
+/// # Ok::<(), url::ParseError>(())
+/// ```
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+pub enum InputEffect {
+    /// It changed something.
+    Applied,
+    /// The attempt was aborted or the fetch has ended. This is normal and counted, not an error.
+    Stale,
+}

@@ -1,0 +1,291 @@
+//! Decisions and their reasons, as values that a caller may log.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::fmt;
+use core::time::Duration;
+
+use url::Url;
+
+use crate::model::failure::FailureCause;
+use crate::model::fault::InjectedFault;
+use crate::model::id::FetchId;
+use crate::model::outcome::GiveUpReason;
+use crate::model::time::Timestamp;
+
+/// A decision and its reason. `Display` gives one line.
+///
+/// Not reported by default: see [`EngineConfig::events`](crate::EngineConfig::events) and
+/// [`Fetch::with_events`](crate::Fetch::with_events).
+///
+/// ```
+/// # use fetch_proto::testing::{FetchScript, status};
+/// use fetch_proto::{Backoff, Policy};
+///
+/// let policy = Policy::default().attempts(2).backoff(Backoff::default().jitter(None));
+/// let run = FetchScript::new(policy).answers([status(503), status(200)]).run();
+/// let log: Vec<_> = run.events().iter().map(ToString::to_string).collect();
+/// assert!(log.contains(&"retry in 1s (backoff): status 503, attempt 1 of 2".to_owned()));
+/// ```
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[non_exhaustive]
+pub enum DecisionEvent {
+    /// An attempt is aborted because a racing attempt received its head first.
+    Abandoned {
+        /// The number of the attempt.
+        attempt: u16,
+        /// The number of the attempt that was faster.
+        winner: u16,
+    },
+    /// A response head arrived.
+    HeadReceived {
+        /// The number of the attempt.
+        attempt: u16,
+        /// The status code.
+        status: u16,
+    },
+    /// The circuit breaker of a host opened or closed.
+    CircuitChanged {
+        /// Scheme, host and port.
+        host: Box<str>,
+        /// The new state, and why.
+        transition: CircuitTransition,
+    },
+    /// The fetch continues with its fallback URL.
+    FallbackStarted {
+        /// The new URL.
+        to: Arc<Url>,
+    },
+    /// A failure is not retried.
+    GaveUp {
+        /// The failure.
+        cause: FailureCause,
+        /// Why it is not retried.
+        why: GiveUpReason,
+    },
+    /// The adaptive concurrency limit of a host changed.
+    HostLimitChanged {
+        /// Scheme, host and port.
+        host: Box<str>,
+        /// The largest number of concurrent attempts.
+        limit: usize,
+    },
+    /// A host is paused because its server asked for it.
+    HostPaused {
+        /// Scheme, host and port.
+        host: Box<str>,
+        /// For how long.
+        pause: Duration,
+    },
+    /// A fault is injected.
+    FaultInjected {
+        /// The number of the attempt.
+        attempt: u16,
+        /// The fault.
+        fault: InjectedFault,
+    },
+    /// The concurrency is reduced because this machine is out of file descriptors or ports.
+    ResourcesExhausted {
+        /// The new largest number of concurrent attempts.
+        concurrency: usize,
+    },
+    /// A redirect is followed.
+    Redirecting {
+        /// Whether credentials are dropped because the origin changes.
+        credentials_dropped: bool,
+        /// The status code of the redirect.
+        status: u16,
+        /// The new URL.
+        to: Arc<Url>,
+    },
+    /// The request is retried after a delay.
+    Retrying {
+        /// Which attempt failed, from 1; redirects and free retries are not counted.
+        attempt: u16,
+        /// The failure.
+        cause: FailureCause,
+        /// The delay before the fetch is queued again.
+        delay: Duration,
+        /// The largest number of attempts that the policy allows.
+        of: u16,
+        /// What determines the delay.
+        why: RetryDelaySource,
+    },
+    /// The fetch waits for the response to the equal request of another fetch.
+    ResponseShared {
+        /// The other fetch.
+        with: FetchId,
+    },
+    /// An attempt starts.
+    Started {
+        /// The number of the attempt.
+        attempt: u16,
+        /// How long it waited for a slot.
+        queued: Duration,
+        /// The URL.
+        url: Arc<Url>,
+    },
+    /// Requests to a host are delayed because it rejects too many: [`Throttle`](crate::Throttle).
+    HostThrottled {
+        /// Scheme, host and port.
+        host: Box<str>,
+        /// For how long.
+        rest: Duration,
+    },
+}
+
+/// What determines the delay before a retry.
+///
+/// ```
+/// assert_eq!(fetch_proto::RetryDelaySource::RetryAfter.to_string(), "Retry-After");
+/// ```
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[non_exhaustive]
+pub enum RetryDelaySource {
+    /// The policy's backoff.
+    Backoff,
+    /// No delay: the pooled connection was closed. Does not count as an attempt.
+    Free,
+    /// This machine is out of file descriptors or ports. Does not count as an attempt.
+    ResourcesExhausted,
+    /// The policy's backoff after a failed circuit breaker probe. Does not count as an attempt.
+    Probe,
+    /// The server's `Retry-After`.
+    RetryAfter,
+}
+
+impl fmt::Display for DecisionEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Abandoned { attempt, winner } => {
+                write!(
+                    f,
+                    "attempt {attempt} aborted: attempt {winner} answered first"
+                )
+            }
+            Self::HeadReceived { attempt, status } => {
+                write!(f, "attempt {attempt}: status {status}")
+            }
+            Self::CircuitChanged { host, transition } => match transition {
+                CircuitTransition::Closed => write!(f, "{host}: circuit breaker closed"),
+                CircuitTransition::Opened { trip, until } => {
+                    write!(f, "{host}: circuit breaker open until {until}: {trip}")
+                }
+            },
+            Self::FallbackStarted { .. } => f.write_str("continuing with the fallback URL"),
+            Self::GaveUp { cause, why } => write!(f, "no retry after {cause}: {why}"),
+            Self::HostLimitChanged { host, limit } => {
+                write!(f, "{host}: concurrency limit is now {limit}")
+            }
+            Self::HostPaused { host, pause } => {
+                write!(
+                    f,
+                    "{host}: paused for {pause:?} at the request of the server"
+                )
+            }
+            Self::FaultInjected { attempt, fault } => {
+                write!(f, "attempt {attempt}: injected fault: {fault}")
+            }
+            Self::ResourcesExhausted { concurrency } => {
+                write!(
+                    f,
+                    "concurrency limit is now {concurrency}: out of file descriptors or ports"
+                )
+            }
+            Self::Redirecting {
+                credentials_dropped,
+                status,
+                ..
+            } => {
+                let secrets = if *credentials_dropped {
+                    ", credentials dropped"
+                } else {
+                    ""
+                };
+                write!(f, "status {status}: redirected{secrets}")
+            }
+            Self::Retrying {
+                attempt,
+                cause,
+                delay,
+                of,
+                why,
+            } => {
+                write!(
+                    f,
+                    "retry in {delay:?} ({why}): {cause}, attempt {attempt} of {of}"
+                )
+            }
+            Self::ResponseShared { with } => write!(f, "waiting for the response to fetch {with}"),
+            Self::Started {
+                attempt, queued, ..
+            } => {
+                write!(f, "attempt {attempt} starts after {queued:?} in the queue")
+            }
+            Self::HostThrottled { host, rest } => {
+                write!(
+                    f,
+                    "{host}: throttled for {rest:?}: too many requests rejected"
+                )
+            }
+        }
+    }
+}
+
+impl fmt::Display for RetryDelaySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Backoff => "backoff",
+            Self::Free => "free",
+            Self::ResourcesExhausted => "out of descriptors",
+            Self::Probe => "probe",
+            Self::RetryAfter => "Retry-After",
+        })
+    }
+}
+
+/// State change caused by a result.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum CircuitTransition {
+    /// Enough probes succeeded: all calls are admitted, and the counts are reset.
+    Closed,
+    /// No call is admitted.
+    Opened {
+        /// Why it opened.
+        trip: TripReason,
+        /// When the first probe may start.
+        until: Timestamp,
+    },
+}
+
+/// Why a circuit opened.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum TripReason {
+    /// [`Breaker::consecutive`](crate::Breaker::consecutive) failures in a row.
+    Consecutive,
+    /// The [`Breaker::failure_ratio`](crate::Breaker::failure_ratio) was reached.
+    FailureRatio,
+    /// Too many probes failed ([`Breaker::probes`](crate::Breaker::probes)).
+    Probes,
+    /// The ratio of slow calls was reached ([`Breaker::slow`](crate::Breaker::slow)).
+    SlowRatio,
+}
+
+impl fmt::Display for TripReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Consecutive => "failures in a row",
+            Self::FailureRatio => "too many failures",
+            Self::Probes => "probes failed",
+            Self::SlowRatio => "too many slow calls",
+        })
+    }
+}

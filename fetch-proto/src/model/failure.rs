@@ -1,0 +1,281 @@
+//! Why an attempt, or the fetch as a whole, failed.
+
+use core::fmt;
+
+/// The kind of failure that ended an attempt.
+///
+/// The driver reports it in [`Input::End`](crate::Input::End); the transport keeps the native
+/// error. Timeouts are not included, because the core decides them.
+///
+/// ```
+/// use fetch_proto::FailureKind;
+///
+/// let failure = FailureKind::Connect;
+/// assert_eq!((failure.as_str(), &*failure.to_string()), ("connect", "could not connect"));
+/// assert!(failure.is_transient() && failure.is_unsent());
+/// ```
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum FailureKind {
+    /// The body exceeded its limit while the transport decoded it.
+    BodyTooLarge,
+    /// No connection was established: refused, unreachable, or no network.
+    Connect,
+    /// The body could not be decoded: a broken gzip, br or zstd stream.
+    Decode,
+    /// The transport dropped the attempt without a result, or panicked.
+    Dropped,
+    /// The server closed the connection without sending a byte of a response.
+    EmptyReply,
+    /// This machine is out of file descriptors or ports. Treated as back-pressure, not as a failure
+    /// of the URL.
+    Exhausted,
+    /// The connection was reset, or closed in the middle of the response.
+    Io,
+    /// The response is not valid HTTP.
+    Protocol,
+    /// The caller's request body failed or cannot be sent.
+    RequestBody,
+    /// The host name has no address, or the resolver failed.
+    Resolve,
+    /// The body could not be saved, for example because the disk is full.
+    Save,
+    /// A pooled connection was closed before any byte of a response arrived. `sent` is true if the
+    /// request, or a part of it, may have reached the server.
+    Stale {
+        /// Whether any byte of the request was written.
+        sent: bool,
+    },
+    /// The TLS handshake failed or the certificate was not accepted.
+    Tls,
+    /// The transport does not support the request, such as its URL scheme.
+    Unsupported,
+}
+
+impl FailureKind {
+    /// A short, stable name for metric labels and records.
+    ///
+    /// ```
+    /// assert_eq!(fetch_proto::FailureKind::Resolve.as_str(), "dns");
+    /// ```
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BodyTooLarge => "too_large",
+            Self::Connect => "connect",
+            Self::Decode => "decode",
+            Self::Dropped => "dropped",
+            Self::EmptyReply => "empty_reply",
+            Self::Exhausted => "exhausted",
+            Self::Io => "io",
+            Self::Protocol => "protocol",
+            Self::RequestBody => "request_body",
+            Self::Resolve => "dns",
+            Self::Save => "save",
+            Self::Stale { .. } => "stale",
+            Self::Tls => "tls",
+            Self::Unsupported => "unsupported",
+        }
+    }
+
+    /// Whether the same request may succeed a little later.
+    ///
+    /// ```
+    /// use fetch_proto::FailureKind;
+    /// assert!(FailureKind::Io.is_transient());
+    /// assert!(!FailureKind::Tls.is_transient());
+    /// ```
+    #[must_use]
+    pub fn is_transient(self) -> bool {
+        match self {
+            Self::Connect
+            | Self::Dropped
+            | Self::EmptyReply
+            | Self::Exhausted
+            | Self::Io
+            | Self::Resolve
+            | Self::Stale { .. } => true,
+            Self::BodyTooLarge
+            | Self::Decode
+            | Self::Protocol
+            | Self::RequestBody
+            | Self::Save
+            | Self::Tls
+            | Self::Unsupported => false,
+        }
+    }
+
+    /// Whether the cause is this machine or a stale connection, and not the server.
+    ///
+    /// ```
+    /// use fetch_proto::FailureKind;
+    /// assert!(FailureKind::Exhausted.is_local());
+    /// assert!(!FailureKind::Connect.is_local());
+    /// ```
+    #[must_use]
+    pub fn is_local(self) -> bool {
+        matches!(
+            self,
+            Self::Dropped
+                | Self::Exhausted
+                | Self::RequestBody
+                | Self::Save
+                | Self::Stale { .. }
+                | Self::Unsupported
+        )
+    }
+
+    /// Whether the request certainly did not reach the server, so that any method may be sent
+    /// again.
+    ///
+    /// ```
+    /// use fetch_proto::FailureKind;
+    /// assert!(FailureKind::Connect.is_unsent());
+    /// assert!(!FailureKind::Io.is_unsent());
+    /// ```
+    #[must_use]
+    pub fn is_unsent(self) -> bool {
+        matches!(
+            self,
+            Self::Connect
+                | Self::Exhausted
+                | Self::Resolve
+                | Self::Stale { sent: false }
+                | Self::Tls
+                | Self::Unsupported
+        )
+    }
+}
+
+impl fmt::Display for FailureKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::BodyTooLarge => "the decoded body exceeds its limit",
+            Self::Connect => "could not connect",
+            Self::Decode => "the body could not be decoded",
+            Self::Dropped => "the transport dropped the attempt",
+            Self::EmptyReply => "the server closed the connection without a reply",
+            Self::Exhausted => "out of file descriptors or ports on this machine",
+            Self::Io => "the connection broke",
+            Self::Protocol => "the reply is not valid HTTP",
+            Self::RequestBody => "the request body could not be sent",
+            Self::Resolve => "the name could not be resolved",
+            Self::Save => "the body could not be saved",
+            Self::Stale { .. } => "the reused connection was closed",
+            Self::Tls => "TLS failed",
+            Self::Unsupported => "not supported by the transport",
+        })
+    }
+}
+
+/// Why an attempt failed, or which status makes it worth a retry.
+///
+/// ```
+/// use fetch_proto::{FailureCause, TimeLimit};
+/// assert_eq!(FailureCause::Timeout(TimeLimit::Attempt).to_string(), "attempt timeout");
+/// ```
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[non_exhaustive]
+pub enum FailureCause {
+    /// The transport failed.
+    Failure(FailureKind),
+    /// The status code.
+    Status(u16),
+    /// A time limit was reached.
+    Timeout(TimeLimit),
+}
+
+impl fmt::Display for FailureCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failure(failure) => write!(f, "{failure}"),
+            Self::Status(status) => write!(f, "status {status}"),
+            Self::Timeout(limit) => write!(f, "{limit} timeout"),
+        }
+    }
+}
+
+/// One of the limits in [`Timeouts`](crate::Timeouts).
+///
+/// ```
+/// assert_eq!(fetch_proto::TimeLimit::FirstByte.to_string(), "first byte");
+/// ```
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum TimeLimit {
+    /// [`Timeouts::attempt`](field@crate::Timeouts::attempt).
+    Attempt,
+    /// [`Timeouts::connect`](field@crate::Timeouts::connect).
+    Connect,
+    /// [`Timeouts::first_byte`](field@crate::Timeouts::first_byte).
+    FirstByte,
+    /// [`Timeouts::idle_read`](field@crate::Timeouts::idle_read).
+    IdleRead,
+    /// [`Timeouts::queue`](field@crate::Timeouts::queue).
+    Queue,
+    /// The minimum throughput of a body: [`Policy::stall`](crate::Policy::stall).
+    Throughput,
+    /// [`Timeouts::total`](field@crate::Timeouts::total).
+    Total,
+}
+
+impl fmt::Display for TimeLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Attempt => "attempt",
+            Self::Connect => "connect",
+            Self::FirstByte => "first byte",
+            Self::IdleRead => "idle read",
+            Self::Queue => "queue",
+            Self::Throughput => "throughput",
+            Self::Total => "total",
+        })
+    }
+}
+
+/// Why a redirect was not followed.
+///
+/// ```
+/// # use fetch_proto::testing::{FetchScript, status};
+/// use fetch_proto::{FetchError, Policy, RedirectError};
+///
+/// let mut script = FetchScript::new(Policy::default());
+/// script.answers([status(302).location("ftp://a.test/")]);
+/// let error = FetchError::Redirect(RedirectError::Scheme);
+/// assert_eq!(script.run().outcome().result, Err(error));
+/// ```
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum RedirectError {
+    /// The redirect needs the request body again, which can be sent only once.
+    BodyNotReplayable,
+    /// The redirect leads from https to http.
+    Downgrade,
+    /// `Location` is not a URL.
+    InvalidLocation,
+    /// The redirect leads to a scheme other than http and https.
+    Scheme,
+    /// The policy allows no more redirects.
+    TooMany,
+}
+
+impl fmt::Display for RedirectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::BodyNotReplayable => {
+                "the redirect needs the request body again, which can be sent only once"
+            }
+            Self::Downgrade => "the redirect leads from https to http",
+            Self::InvalidLocation => "the redirect's Location is not a URL",
+            Self::Scheme => "the redirect leads to a scheme other than http and https",
+            Self::TooMany => "too many redirects",
+        })
+    }
+}

@@ -1,0 +1,4 @@
+//! Statistics over many fetches.
+
+pub(crate) mod batch;
+pub(crate) mod histogram;
