@@ -14,7 +14,7 @@ pub(crate) enum TraceEntry<'a> {
     /// The attempt of all input entries up to the next entry of this kind.
     Attempt(AttemptId),
 
-    /// A poll returned [`Output::Abort`](fetch_proto::EngineOutput::Abort). The next six are alike.
+    /// A poll returned [`EngineOutput::Abort`](fetch_proto::EngineOutput::Abort). The next six are alike.
     Abort(PollEntry),
     Accept(PollEntry),
     Discard(PollEntry),

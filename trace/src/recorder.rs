@@ -204,12 +204,9 @@ impl<W: Write> TraceRecorder<W> {
                 self.dictionary.write_new(&mut self.frame, &mut self.repeat);
                 TraceEntry::Failed(elapsed(self), index)
             }
-            Input::Head(HeadSummary {
-                location: None,
-                pause: None,
-                retry_after: None,
-                status,
-            }) => TraceEntry::Head(elapsed(self), *status),
+            Input::Head(head) if *head == HeadSummary::status(head.status) => {
+                TraceEntry::Head(elapsed(self), head.status)
+            }
             Input::Head(head) => return self.record_head(head, now),
             Input::Mark(phase, at) => {
                 let index = self.dictionary.phase_index(*phase);

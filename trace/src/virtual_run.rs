@@ -132,7 +132,7 @@ impl<W: Write, M: ServerModel> VirtualRun<'_, W, M> {
             match self.engine.poll(self.now) {
                 EngineOutput::Idle(idle) => return idle,
                 EngineOutput::Abort(id) => {
-                    self.in_flight[id.fetch.slot()].retain(|other| *other != id)
+                    self.in_flight[id.fetch.slot()].retain(|other| *other != id);
                 }
                 EngineOutput::Start(attempt) => {
                     let slot = attempt.id.fetch.slot();
