@@ -37,7 +37,7 @@ const MAX_HEAD: usize = 64 * 1_024;
 /// write!(client, "GET http://name.test:{port}/get HTTP/1.1\r\nHost: name.test:{port}\r\n\r\n")?;
 /// let mut response = [0; 15];
 /// client.read_exact(&mut response)?;
-/// assert_eq!(&answer, b"HTTP/1.1 200 OK");
+/// assert_eq!(&response, b"HTTP/1.1 200 OK");
 /// assert!(proxy.heads()[0].starts_with("GET http://name.test:"));
 /// # Ok::<(), std::io::Error>(())
 /// ```

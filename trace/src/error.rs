@@ -2,7 +2,7 @@
 
 use std::{fmt, io};
 
-use crate::frame::VERSION;
+use crate::format::frame::VERSION;
 
 /// The file is not a trace, or not one that this version can read. A trace that is cut off or damaged
 /// after its head is not an error: see [`TraceEnd`](crate::TraceEnd).

@@ -89,12 +89,9 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod call;
-mod canonical;
-mod digest;
-mod entry;
 mod error;
 mod explain;
-mod frame;
+mod format;
 mod reader;
 mod recorded_engine;
 mod recorder;
@@ -102,7 +99,6 @@ mod redact;
 mod replay;
 #[cfg(test)]
 mod tests;
-mod urls;
 mod virtual_run;
 mod what_if;
 

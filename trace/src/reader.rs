@@ -13,10 +13,10 @@ use url::Url;
 
 use self::dictionary::ReadDictionary;
 use crate::call::TraceCall;
-use crate::entry::{self, PolicySource, PollEntry, SubmitEntry, TraceEntry};
 use crate::error::TraceError;
-use crate::frame::{self, FrameRead, MAGIC, VERSION};
-use crate::urls::UrlUnpacker;
+use crate::format::entry::{self, PolicySource, PollEntry, SubmitEntry, TraceEntry};
+use crate::format::frame::{self, FrameRead, MAGIC, VERSION};
+use crate::format::url_packing::UrlUnpacker;
 
 /// How a trace ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]

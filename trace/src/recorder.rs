@@ -15,11 +15,11 @@ pub(crate) use self::append::output_kind;
 use self::append::{RepeatedPoll, append, poll_entry};
 use self::dictionary::WriteDictionary;
 use crate::call::TraceCall;
-use crate::digest::AnswerDigest;
-use crate::entry::{self, PolicySource, PollEntry, SubmitEntry, TraceEntry};
-use crate::frame::{FrameBuffer, MAGIC, VERSION};
+use crate::format::digest::AnswerDigest;
+use crate::format::entry::{self, PolicySource, PollEntry, SubmitEntry, TraceEntry};
+use crate::format::frame::{FrameBuffer, MAGIC, VERSION};
+use crate::format::url_packing::UrlPacker;
 use crate::redact::{UrlRedactor, redact_json};
-use crate::urls::UrlPacker;
 
 /// Size at which a frame is written, in bytes.
 const FRAME_TARGET: usize = 32 << 10;

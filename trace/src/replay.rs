@@ -7,8 +7,8 @@ use std::io::Read;
 use fetch_proto::{DecisionEvent, Engine, EngineConfig, EngineOutput, FetchId, Timestamp};
 
 use crate::call::{TraceAnswer, TraceCall};
-use crate::digest::AnswerDigest;
 use crate::error::TraceError;
+use crate::format::digest::AnswerDigest;
 use crate::reader::{ExpectedOutput, RecordedCall, TraceEnd, TraceItem, TraceReader};
 use crate::recorder;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fetch_proto::{FetchRequest, Policy};
 use serde::de::DeserializeOwned;
 
-use crate::entry::TextRef;
+use crate::format::entry::TextRef;
 
 /// Texts read so far, and a cache of the values parsed from them.
 #[derive(Debug, Default)]

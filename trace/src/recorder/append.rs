@@ -2,8 +2,8 @@
 
 use fetch_proto::{EngineOutput, Timestamp};
 
-use crate::entry::{PollEntry, TraceEntry};
-use crate::frame::FrameBuffer;
+use crate::format::entry::{PollEntry, TraceEntry};
+use crate::format::frame::FrameBuffer;
 
 /// Polls not yet written: they have the time and the output kind of the last poll entry.
 #[derive(Clone, Copy, Debug)]

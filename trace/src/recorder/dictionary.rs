@@ -7,8 +7,8 @@ use serde::Serialize;
 use url::Url;
 
 use super::append::{RepeatedPoll, append};
-use crate::entry::{TextRef, TraceEntry};
-use crate::frame::FrameBuffer;
+use crate::format::entry::{TextRef, TraceEntry};
+use crate::format::frame::FrameBuffer;
 use crate::redact::{UrlRedactor, redact_json};
 
 /// Most request templates, and most policies, in the dictionary. Others are written inline each time.

@@ -6,7 +6,7 @@ use fetch_proto::{EngineConfig, Timestamp};
 use proptest::prelude::*;
 
 use super::random_site::{any_run, example_run};
-use crate::frame::{FrameBuffer, HEAD_LEN, MAGIC};
+use crate::format::frame::{FrameBuffer, HEAD_LEN, MAGIC};
 use crate::reader::TraceEnd;
 use crate::recorded_engine::RecordedEngine;
 use crate::recorder::TraceRecorder;

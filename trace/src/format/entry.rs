@@ -1,7 +1,7 @@
 //! The entries of a trace, as postcard encodes them in the file.
 //!
 //! These types define the file format. New variants go to the end of their enum; any other change
-//! needs a new [`VERSION`](crate::frame::VERSION).
+//! needs a new [`VERSION`](crate::format::frame::VERSION).
 
 use fetch_proto::{AttemptId, FetchId};
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,7 @@
 use fetch_proto::{EngineOutput, FetchId, InputEffect, RejectedRequest};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::canonical;
+use super::canonical;
 use crate::redact::UrlRedactor;
 
 /// A digest of every answer so far, each hashed with the digest before it as the seed.

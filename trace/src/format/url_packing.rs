@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::entry::PackedUrl;
+use super::entry::PackedUrl;
 
 /// Most hosts remembered. Both sides forget all of them when a further one appears.
 const MAX_HOSTS: usize = 4096;
