@@ -24,12 +24,14 @@ pub enum TraceCall {
     Close,
     /// [`Engine::handle`].
     Handle(AttemptId, Input),
-    /// [`Engine::hold`].
-    Hold,
+    /// [`Engine::pause_starts`].
+    #[serde(rename = "hold")]
+    PauseStarts,
     /// [`Engine::poll`].
     Poll,
-    /// [`Engine::release`].
-    Release,
+    /// [`Engine::resume_starts`].
+    #[serde(rename = "release")]
+    ResumeStarts,
     /// [`Engine::set_config`].
     SetConfig(Box<EngineConfig>),
     /// [`Engine::set_crawl_delay`].
@@ -44,7 +46,7 @@ pub enum TraceCall {
 pub enum TraceAnswer {
     /// Of `cancel` and `handle`.
     Handled(InputEffect),
-    /// Of `close`, `hold`, `release` and the settings: no value.
+    /// Of `close`, `pause_starts`, `resume_starts` and the settings: no value.
     Nothing,
     /// Of `poll`.
     Output(EngineOutput),
@@ -68,9 +70,9 @@ impl TraceCall {
             Self::Cancel(id) => return TraceAnswer::Handled(engine.cancel(id, now)),
             Self::Close => engine.close(now),
             Self::Handle(id, input) => return TraceAnswer::Handled(engine.handle(id, input, now)),
-            Self::Hold => engine.pause_starts(),
+            Self::PauseStarts => engine.pause_starts(),
             Self::Poll => return TraceAnswer::Output(engine.poll(now)),
-            Self::Release => engine.resume_starts(),
+            Self::ResumeStarts => engine.resume_starts(),
             Self::SetConfig(config) => engine.set_config(*config, now),
             Self::SetCrawlDelay(host, delay) => engine.set_crawl_delay(&host, delay),
             Self::Submit(request) => return TraceAnswer::Submitted(engine.submit(request, now)),
@@ -85,9 +87,9 @@ impl fmt::Display for TraceCall {
             Self::Cancel(id) => write!(f, "cancel of fetch {id}"),
             Self::Close => f.write_str("close"),
             Self::Handle(id, input) => write!(f, "{} of attempt {id}", input_name(input)),
-            Self::Hold => f.write_str("hold"),
+            Self::PauseStarts => f.write_str("pause of starts"),
             Self::Poll => f.write_str("poll"),
-            Self::Release => f.write_str("release"),
+            Self::ResumeStarts => f.write_str("resumption of starts"),
             Self::SetConfig(_) => f.write_str("a new configuration"),
             Self::SetCrawlDelay(host, delay) => write!(f, "crawl delay of {delay:?} at {host}"),
             Self::Submit(request) => write!(f, "submit of {}", request.url),

@@ -150,10 +150,10 @@ impl HistoryBuilder {
             (TraceCall::Close, _) => {
                 self.add_line_to_all(now, "the fetcher is closed: all fetches are cancelled");
             }
-            (TraceCall::Hold, _) => {
+            (TraceCall::PauseStarts, _) => {
                 self.add_line_to_all(now, "no attempts start until the consumer takes outcomes");
             }
-            (TraceCall::Release, _) => self.add_line_to_all(now, "attempts may start again"),
+            (TraceCall::ResumeStarts, _) => self.add_line_to_all(now, "attempts may start again"),
             (TraceCall::Poll, TraceAnswer::Output(EngineOutput::Idle(_))) => {
                 self.add_wait_reasons(now, engine);
             }

@@ -225,8 +225,8 @@ impl<R: Read> TraceReader<R> {
         let (delta, call) = match entry {
             TraceEntry::Cancel(delta, id) => (*delta, TraceCall::Cancel(*id)),
             TraceEntry::Close(delta) => (*delta, TraceCall::Close),
-            TraceEntry::Hold => (0, TraceCall::Hold),
-            TraceEntry::Release => (0, TraceCall::Release),
+            TraceEntry::PauseStarts => (0, TraceCall::PauseStarts),
+            TraceEntry::ResumeStarts => (0, TraceCall::ResumeStarts),
             TraceEntry::Submit(submit) => (
                 submit.delta,
                 TraceCall::Submit(self.decode_request(submit)?),

@@ -115,9 +115,9 @@ impl<W: Write> RecordedEngine<W> {
         if let Some(recording) = &mut self.recording {
             recording.recorder.record_call(&TraceCall::Cancel(id), now);
         }
-        let handled = self.engine.cancel(id, now);
-        self.record(|recorder| recorder.record_handled(handled, now));
-        handled
+        let effect = self.engine.cancel(id, now);
+        self.record(|recorder| recorder.record_handled(effect, now));
+        effect
     }
 
     /// See [`Engine::close`].
@@ -147,12 +147,12 @@ impl<W: Write> RecordedEngine<W> {
         if let Some(recording) = &mut self.recording {
             recording.recorder.record_input(id, &input, now);
         }
-        let handled = self.engine.handle(id, input, now);
-        self.record(|recorder| recorder.record_handled(handled, now));
-        handled
+        let effect = self.engine.handle(id, input, now);
+        self.record(|recorder| recorder.record_handled(effect, now));
+        effect
     }
 
-    /// See [`Engine::hold`].
+    /// See [`Engine::pause_starts`].
     ///
     /// ```
     /// # use fetch_proto::{EngineConfig, Timestamp};
@@ -160,7 +160,7 @@ impl<W: Write> RecordedEngine<W> {
     /// engine.pause_starts();
     /// ```
     pub fn pause_starts(&mut self) {
-        self.record(|recorder| recorder.record_timeless_call(&TraceCall::Hold));
+        self.record(|recorder| recorder.record_timeless_call(&TraceCall::PauseStarts));
         self.engine.pause_starts();
     }
 
@@ -195,7 +195,7 @@ impl<W: Write> RecordedEngine<W> {
         self.engine.set_crawl_delay(host, delay);
     }
 
-    /// See [`Engine::release`].
+    /// See [`Engine::resume_starts`].
     ///
     /// ```
     /// # use fetch_proto::{EngineConfig, Timestamp};
@@ -203,7 +203,7 @@ impl<W: Write> RecordedEngine<W> {
     /// engine.resume_starts();
     /// ```
     pub fn resume_starts(&mut self) {
-        self.record(|recorder| recorder.record_timeless_call(&TraceCall::Release));
+        self.record(|recorder| recorder.record_timeless_call(&TraceCall::ResumeStarts));
         self.engine.resume_starts();
     }
 
@@ -217,7 +217,7 @@ impl<W: Write> RecordedEngine<W> {
         self.recording.is_none().then_some(&mut self.engine)
     }
 
-    /// See [`Engine::adopt`].
+    /// See [`Engine::import_fetch`].
     ///
     /// # Errors
     ///
@@ -226,22 +226,22 @@ impl<W: Write> RecordedEngine<W> {
     /// ```
     /// # use fetch_proto::{FetchId, FetchTransfer, Timestamp};
     /// # use fetch_trace::RecordedEngine;
-    /// fn continue_here(engine: &mut RecordedEngine, moved: FetchTransfer, now: Timestamp) -> Vec<FetchId> {
-    ///     engine.import_fetch(moved, now).unwrap_or_default()
+    /// fn continue_here(engine: &mut RecordedEngine, transfer: FetchTransfer, now: Timestamp) -> Vec<FetchId> {
+    ///     engine.import_fetch(transfer, now).unwrap_or_default()
     /// }
     /// ```
     pub fn import_fetch(
         &mut self,
-        moved: FetchTransfer,
+        transfer: FetchTransfer,
         now: Timestamp,
     ) -> Result<Vec<FetchId>, FetchTransfer> {
         match self.unrecorded_engine() {
-            Some(engine) => engine.import_fetch(moved, now),
-            None => Err(moved),
+            Some(engine) => engine.import_fetch(transfer, now),
+            None => Err(transfer),
         }
     }
 
-    /// See [`Engine::take`]. `None` if the engine is recorded.
+    /// See [`Engine::export_fetch`]. `None` if the engine is recorded.
     ///
     /// ```
     /// # use fetch_proto::{EngineConfig, FetchId, Timestamp};
@@ -259,9 +259,9 @@ impl<W: Write> RecordedEngine<W> {
     /// # let mut engine = <fetch_trace::RecordedEngine>::new(EngineConfig::default(), 7, Timestamp::START);
     /// engine.set_shard(Shard { index: 0, count: 2 });
     /// ```
-    pub fn set_shard(&mut self, part: Shard) {
+    pub fn set_shard(&mut self, shard: Shard) {
         if let Some(engine) = self.unrecorded_engine() {
-            engine.set_shard(part);
+            engine.set_shard(shard);
         }
     }
 

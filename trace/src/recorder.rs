@@ -290,8 +290,8 @@ impl<W: Write> TraceRecorder<W> {
                 let entry = TraceEntry::Close(take_delta(&mut self.last_nanos, now));
                 self.append(&entry);
             }
-            TraceCall::Hold => self.append(&TraceEntry::Hold),
-            TraceCall::Release => self.append(&TraceEntry::Release),
+            TraceCall::PauseStarts => self.append(&TraceEntry::PauseStarts),
+            TraceCall::ResumeStarts => self.append(&TraceEntry::ResumeStarts),
             other => {
                 let mut json = serde_json::to_value(other).unwrap_or_default();
                 redact_json(&mut json, &self.redactor);

@@ -56,10 +56,10 @@ pub(crate) enum TraceEntry<'a> {
     Cancel(i64, FetchId),
     /// `close`: time.
     Close(i64),
-    /// `hold`.
-    Hold,
-    /// `release`.
-    Release,
+    /// `pause_starts`.
+    PauseStarts,
+    /// `resume_starts`.
+    ResumeStarts,
     /// `submit`.
     Submit(#[serde(borrow)] SubmitEntry<'a>),
     /// Any other call: time, call in JSON.
