@@ -2,7 +2,7 @@
 
 use fetch_all::Method;
 use fetch_all::driver::Http2Mode;
-use fetch_testbed::{Certificate, Said, ScriptedHttp2, Site};
+use fetch_testbed::{Certificate, ScriptedHttp2, ScriptedReply, Site};
 
 use crate::harness::adapter::{DynFetcher, RequestIterator};
 use crate::harness::behaviour::{BehaviourGroup, CheckResult, behaviours};
@@ -140,10 +140,10 @@ fn prior_knowledge_fetcher(context: &TestContext) -> Result<Box<dyn DynFetcher>,
 async fn goaway_requests_are_resent(context: &TestContext) -> CheckResult {
     // The server accepts three of the first five requests and sends GOAWAY once it has all five.
     let server = ScriptedHttp2::start(100, |connection, request| match (connection, request) {
-        (0, 4..) => Said::GoAway,
-        (0, 3) => Said::Aside,
-        (0, _) => Said::Later,
-        _ => Said::Answer,
+        (0, 4..) => ScriptedReply::GoAway,
+        (0, 3) => ScriptedReply::Ignore,
+        (0, _) => ScriptedReply::Delay,
+        _ => ScriptedReply::Respond,
     })?;
     let outcomes =
         collect_outcomes(prior_knowledge_fetcher(context)?.fetch_all(post_requests(&server, 5)))
@@ -161,8 +161,8 @@ async fn goaway_requests_are_resent(context: &TestContext) -> CheckResult {
 
 async fn refused_stream_is_resent(context: &TestContext) -> CheckResult {
     let server = ScriptedHttp2::start(100, |_, request| match request {
-        0 => Said::Refuse,
-        _ => Said::Answer,
+        0 => ScriptedReply::Refuse,
+        _ => ScriptedReply::Respond,
     })?;
     let outcomes =
         collect_outcomes(prior_knowledge_fetcher(context)?.fetch_all(post_requests(&server, 1)))
