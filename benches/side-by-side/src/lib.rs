@@ -1,4 +1,4 @@
-//! Measures fetch-all beside other clients and beside the lower bound, on one server and one machine.
+//! Measures fetch-all beside other clients and beside the lower bound, on one server and machine.
 //!
 //! The server runs in a separate process on core 0, each client in a fresh process on core 1. The
 //! clients take turns, so that a disturbance of the machine affects all of them.
@@ -6,7 +6,7 @@
 // The measurements read /proc and pin processes to cores.
 #![cfg(target_os = "linux")]
 
-mod case;
+mod cases;
 mod clients;
 mod environment;
 mod measure;

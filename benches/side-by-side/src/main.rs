@@ -1,7 +1,7 @@
-//! Measures fetch-all beside other clients and beside the lower bound, on one server and one machine.
+//! Measures fetch-all beside other clients and beside the lower bound, on one server and machine.
 //!
 //! `cargo run --release -p fetch-side-by-side` runs everything, `-- --quick` runs less of it, and
-//! `-- --case scale` runs the command on lists of up to ten million URLs. `--help` lists all options.
+//! `-- --case scale` runs the command on lists of up to ten million URLs. `--help` lists the options.
 
 #[cfg(target_os = "linux")]
 fn main() -> anyhow::Result<()> {

@@ -5,13 +5,14 @@ use std::ffi::OsString;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
-use crate::case::{BenchmarkCase, LoadKind};
+use crate::cases::case::BenchmarkCase;
+use crate::cases::client_kind::ClientKind;
+use crate::cases::load_kind::LoadKind;
 use crate::clients;
-use crate::clients::ClientKind;
 use crate::environment::ports::SitePorts;
-use crate::environment::{command, machine, site};
+use crate::environment::{command, machine, site, usage};
 use crate::measure::allocations::AllocationCounter;
-use crate::measure::{comparison, core_scaling, list_scaling, usage};
+use crate::measure::{comparison, core_scaling, list_scaling};
 use crate::report::docs;
 
 /// Measures fetch-all beside other clients, on one server on loopback.
@@ -144,7 +145,10 @@ impl BenchmarkOptions {
     /// The selected clients of a case. The first is always included.
     fn clients(&self, case: &BenchmarkCase) -> Vec<ClientKind> {
         let is_selected = |c: &ClientKind| self.client.is_empty() || self.client.contains(c);
-        let clients = case.available_clients().enumerate();
+        let clients = case.supported_clients();
+        let clients = clients
+            .filter(|client| clients::is_installed(*client))
+            .enumerate();
         let clients = clients.filter(|(index, client)| *index == 0 || is_selected(client));
         clients.map(|(_, client)| client).collect()
     }

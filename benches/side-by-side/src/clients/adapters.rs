@@ -1,7 +1,7 @@
-//! fetch-all on the other runtimes and over other clients, with defaults except for the concurrency.
+//! fetch-all on the other runtimes and clients, with defaults except for the concurrency.
 //!
-//! Each is used as in its shortest example: tokio on a current-thread runtime, the others with their
-//! driver on the global executor.
+//! Each is used as in its shortest example: tokio on a current-thread runtime, the others with
+//! their driver on the global executor.
 
 use std::pin::Pin;
 
@@ -14,7 +14,7 @@ use fetch_all::tokio::Tokio;
 use futures::{Stream, stream};
 
 use super::ours::{apply_case, fetch_case};
-use crate::case::BenchmarkCase;
+use crate::cases::case::BenchmarkCase;
 use crate::environment::ports::SitePorts;
 
 pub(super) fn async_std(case: &BenchmarkCase, ports: &SitePorts) -> Result<()> {

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::case::BenchmarkCase;
+use crate::cases::case::BenchmarkCase;
 use crate::environment::ports::SitePorts;
 
 const PROGRAM: &str = include_str!("aiohttp.py");

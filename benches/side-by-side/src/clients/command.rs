@@ -4,10 +4,10 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::case::BenchmarkCase;
+use crate::cases::case::BenchmarkCase;
 use crate::environment::command;
 use crate::environment::ports::SitePorts;
-use crate::measure::usage::{ResourceMeter, ResourceUsage};
+use crate::environment::usage::{ResourceMeter, ResourceUsage};
 
 /// The usage of the command alone. Writing the list and checking the records is not measured.
 pub(super) fn run(case: &BenchmarkCase, ports: &SitePorts) -> Result<ResourceUsage> {

@@ -7,9 +7,10 @@ use anyhow::{Context, Result, ensure};
 use http::Version;
 
 use super::{ResponseTally, verify_version};
-use crate::case::{BenchmarkCase, LoadKind};
+use crate::cases::case::BenchmarkCase;
+use crate::cases::load_kind::LoadKind;
 use crate::environment::ports::SitePorts;
-use crate::measure::usage::{ResourceMeter, ResourceUsage};
+use crate::environment::usage::{ResourceMeter, ResourceUsage};
 
 pub(super) fn is_installed() -> bool {
     Command::new("curl")

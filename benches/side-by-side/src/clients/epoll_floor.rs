@@ -9,7 +9,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use url::Url;
 
 use super::ResponseTally;
-use crate::case::{BenchmarkCase, FAILS_ONE_IN};
+use crate::cases::case::{BenchmarkCase, FAILS_ONE_IN};
 use crate::environment::ports::SitePorts;
 
 const BUFFER: usize = 64 * 1024;

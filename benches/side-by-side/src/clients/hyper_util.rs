@@ -7,7 +7,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 
 use super::unordered;
-use crate::case::BenchmarkCase;
+use crate::cases::case::BenchmarkCase;
 use crate::environment::ports::SitePorts;
 
 pub(super) fn run(case: &BenchmarkCase, ports: &SitePorts) -> Result<()> {

@@ -5,7 +5,7 @@ use fetch_by_microsoft::HttpClient;
 use fetch_by_microsoft::tokio::TokioDeps;
 
 use super::unordered;
-use crate::case::BenchmarkCase;
+use crate::cases::case::BenchmarkCase;
 use crate::environment::ports::SitePorts;
 
 pub(super) fn run(case: &BenchmarkCase, ports: &SitePorts) -> Result<()> {

@@ -8,7 +8,8 @@ use fetch_all::smol::{Builder, Fetcher, Smol, StreamExt};
 use fetch_all::{Policy, driver};
 
 use super::{ResponseTally, verify_version};
-use crate::case::{BenchmarkCase, LoadKind};
+use crate::cases::case::BenchmarkCase;
+use crate::cases::load_kind::LoadKind;
 use crate::environment::ports::SitePorts;
 
 /// Everything on this thread: the driver, the connections and the consumer.

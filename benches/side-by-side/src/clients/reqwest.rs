@@ -3,7 +3,8 @@
 use anyhow::Result;
 
 use super::{unordered, verify_version};
-use crate::case::{BenchmarkCase, LoadKind};
+use crate::cases::case::BenchmarkCase;
+use crate::cases::load_kind::LoadKind;
 use crate::environment::ports::SitePorts;
 
 pub(super) fn run(case: &BenchmarkCase, ports: &SitePorts) -> Result<()> {

@@ -1,11 +1,11 @@
-//! Other clients as their users commonly use them: a stream of requests under `buffer_unordered` on a
+//! Other clients as they are commonly used: a stream of requests under `buffer_unordered` on a
 //! current-thread runtime, without timeouts and retries.
 
 use anyhow::{Context, Result};
 use futures::{StreamExt, stream};
 
 use super::ResponseTally;
-use crate::case::BenchmarkCase;
+use crate::cases::case::BenchmarkCase;
 use crate::environment::ports::SitePorts;
 
 /// Fetches all URLs of the case with `get`, which returns the status and the length of the body.

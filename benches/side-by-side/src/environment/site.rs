@@ -11,9 +11,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::case::BODIES;
 use crate::environment::pinning::{self, PinnedCore};
 use crate::environment::ports::SitePorts;
+
+/// Sizes of the files that the server has, in bytes.
+const BODY_SIZES: [usize; 2] = [1024, 1024 * 1024];
 
 /// Addresses that nginx listens on beside 127.0.0.1. Each counts as a host.
 pub(crate) const HOSTS: usize = 1_000;
@@ -80,7 +82,7 @@ pub(crate) fn host_address(n: usize) -> Ipv4Addr {
     Ipv4Addr::from_bits(u32::from_be_bytes([127, 0, 1, 0]) + n as u32)
 }
 
-/// Serves until the end of standard input. [`ServerProcess::start`] runs this in the server process.
+/// Serves until the end of standard input. [`ServerProcess::start`] starts a process that runs this.
 pub(crate) fn serve() -> Result<()> {
     pinning::pin_to(PinnedCore::Site)?;
     rlimit::increase_nofile_limit(u64::MAX)?;
@@ -123,12 +125,12 @@ fn serve_with_nginx(nginx: &Path) -> Result<()> {
     let directory = tempfile::tempdir()?;
     let root = directory.path().join("bytes");
     fs::create_dir(&root)?;
-    for body in BODIES {
+    for body in BODY_SIZES {
         fs::write(root.join(body.to_string()), vec![b'x'; body])?;
     }
     let root = directory.path().join("coded");
     fs::create_dir(&root)?;
-    for body in BODIES {
+    for body in BODY_SIZES {
         fs::write(root.join(body.to_string()), compressed_text(body)?)?;
     }
     let certified = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])?;

@@ -8,8 +8,9 @@ use std::process::{Command, Stdio};
 
 use anyhow::Result;
 
-use crate::case::{BenchmarkCase, LoadKind};
-use crate::clients::ClientKind;
+use crate::cases::case::BenchmarkCase;
+use crate::cases::client_kind::ClientKind;
+use crate::cases::load_kind::LoadKind;
 use crate::environment::command;
 use crate::environment::site::ServerProcess;
 

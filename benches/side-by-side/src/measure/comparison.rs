@@ -2,12 +2,12 @@
 
 use anyhow::{Context, Result};
 
-use crate::case::BenchmarkCase;
-use crate::clients::ClientKind;
+use crate::cases::case::BenchmarkCase;
+use crate::cases::client_kind::ClientKind;
 use crate::environment::site::ServerProcess;
+use crate::environment::usage::{ResourceUsage, run_self};
 use crate::measure::allocations::AllocationCounter;
 use crate::measure::system_calls::count_system_calls;
-use crate::measure::usage::{ResourceUsage, run_self};
 use crate::report::figures::{
     RoundStatistics, format_hundredths, format_tenths, format_whole, markdown_table,
 };

@@ -7,10 +7,11 @@
 use anyhow::{Context, Result};
 use fetch_proto::Shard;
 
-use crate::case::{BenchmarkCase, group_thousands};
-use crate::clients::ClientKind;
+use crate::cases::case::BenchmarkCase;
+use crate::cases::client_kind::ClientKind;
 use crate::environment::site::{ServerProcess, host_address};
 use crate::measure::comparison;
+use crate::report::figures::group_thousands;
 use crate::report::figures::{
     RoundStatistics, format_hundredths, format_tenths, format_whole, markdown_table,
 };

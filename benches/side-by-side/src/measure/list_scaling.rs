@@ -4,11 +4,11 @@ use std::ffi::OsString;
 
 use anyhow::{Context, Result};
 
-use crate::case::group_thousands;
 use crate::environment::command;
 use crate::environment::site::ServerProcess;
-use crate::measure::usage::{ResourceUsage, run_self};
+use crate::environment::usage::{ResourceUsage, run_self};
 use crate::report::chart::{CostPoint, draw_chart};
+use crate::report::figures::group_thousands;
 use crate::report::figures::{format_hundredths, format_tenths, format_whole, markdown_table};
 
 /// Its name on the command line and in the document.

@@ -5,4 +5,3 @@ pub(crate) mod comparison;
 pub(crate) mod core_scaling;
 pub(crate) mod list_scaling;
 pub(crate) mod system_calls;
-pub(crate) mod usage;

@@ -2,8 +2,8 @@
 
 use std::process::{Command, Stdio};
 
-use crate::case::BenchmarkCase;
-use crate::clients::ClientKind;
+use crate::cases::case::BenchmarkCase;
+use crate::cases::client_kind::ClientKind;
 use crate::environment::site::ServerProcess;
 
 /// System calls per request, from the difference of two runs, one twice as long as the other, so

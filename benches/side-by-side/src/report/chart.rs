@@ -67,7 +67,7 @@ fn draw_panel(
         .light_line_style(TRANSPARENT)
         .x_desc("URLs in the list")
         .label_style(("sans-serif", 13))
-        .x_label_formatter(&|value| crate::case::group_thousands(value.round() as u64))
+        .x_label_formatter(&|value| crate::report::figures::group_thousands(value.round() as u64))
         .y_label_formatter(&|value| format!("{value:.0}"));
     mesh.draw().map_err(failed)?;
     let line = LineSeries::new(points.iter().copied(), BLUE.stroke_width(2)).point_size(4);

@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn the_document_has_a_section_for_every_table() {
         let document = std::fs::read_to_string(project_path(BENCHMARKS)).unwrap();
-        use crate::case::BenchmarkCase;
+        use crate::cases::case::BenchmarkCase;
         let cases = BenchmarkCase::ALL.iter().chain([&BenchmarkCase::COMMAND]);
         for name in cases.map(|case| case.name).chain([
             "machine",

@@ -1,7 +1,5 @@
 //! Statistics over rounds, and figures and tables as text.
 
-use crate::case::group_thousands;
-
 /// The values of one figure over several rounds.
 #[derive(Clone, Debug)]
 pub(crate) struct RoundStatistics {
@@ -36,6 +34,19 @@ impl RoundStatistics {
     }
 }
 
+/// A number with commas between thousands.
+pub(crate) fn group_thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// An integer with commas between thousands.
 pub(crate) fn format_whole(value: f64) -> String {
     group_thousands(value.round().max(0.0) as u64)
@@ -63,6 +74,14 @@ pub(crate) fn markdown_table(head: &[&str], rows: &[Vec<String>]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn thousands_are_grouped() {
+        assert_eq!(
+            [7, 999, 1_000, 1_234_567].map(group_thousands),
+            ["7", "999", "1,000", "1,234,567"]
+        );
+    }
 
     #[test]
     fn medians_of_odd_and_even_counts() {

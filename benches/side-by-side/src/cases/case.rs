@@ -1,8 +1,10 @@
-//! The loads: what is fetched, how many requests, how many at once, and by which clients.
+//! The cases: what is fetched, how many requests, how many at once, and by which clients.
 
-use crate::clients::ClientKind;
+use crate::cases::client_kind::ClientKind;
+use crate::cases::load_kind::LoadKind;
 use crate::environment::ports::SitePorts;
 use crate::environment::site::{HOSTS, host_address};
+use crate::report::figures::group_thousands;
 
 /// One load and the clients that run it.
 #[derive(Clone, Copy, Debug)]
@@ -23,28 +25,8 @@ pub(crate) struct BenchmarkCase {
     pub(crate) kind: LoadKind,
 }
 
-/// What distinguishes a load. All but [`LoadKind::Plain`] need nginx.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum LoadKind {
-    /// Compressed bodies, from 64 hosts in turn.
-    Coded,
-    /// Every tenth request is answered 503.
-    Failing,
-    /// Requests go to a thousand hosts in turn.
-    Hosts,
-    /// https with HTTP/2.
-    Http2,
-    /// https with HTTP/1.1.
-    Https,
-    /// HTTP/1.1 to one host.
-    Plain,
-}
-
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
-
-/// The sizes of all bodies.
-pub(crate) const BODIES: [usize; 2] = [KIB, MIB];
 
 /// Hosts in a load of [`LoadKind::Coded`].
 const CODED_HOSTS: usize = 64;
@@ -182,15 +164,11 @@ impl BenchmarkCase {
         all.into_iter().find(|case| case.name == name)
     }
 
-    /// The clients of this load that support it and are installed.
-    pub(crate) fn available_clients(&self) -> impl Iterator<Item = ClientKind> + use<> {
+    /// The clients of this case that support its kind of load.
+    pub(crate) fn supported_clients(&self) -> impl Iterator<Item = ClientKind> + use<> {
         let kind = self.kind;
-        let able = self
-            .clients
-            .iter()
-            .copied()
-            .filter(move |client| client.can_run(kind));
-        able.filter(|client| client.is_installed())
+        let clients = self.clients.iter().copied();
+        clients.filter(move |client| client.can_run(kind))
     }
 
     pub(crate) fn with_requests(self, requests: usize) -> Self {
@@ -250,30 +228,9 @@ impl BenchmarkCase {
     }
 }
 
-/// A number with commas between thousands.
-pub(crate) fn group_thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn thousands_are_grouped() {
-        assert_eq!(
-            [7, 999, 1_000, 1_234_567].map(group_thousands),
-            ["7", "999", "1,000", "1,234,567"]
-        );
-    }
 
     const PORTS: SitePorts = SitePorts {
         http: 81,
