@@ -106,7 +106,7 @@ fn simulate(
     server: ServerModel,
     seed: u64,
 ) -> StormResult {
-    let rate: Rate = format!("{ARRIVALS}/s").parse().expect("a rate");
+    let rate: Rate = format!("{ARRIVALS}/s").parse().expect("the rate is valid");
     let mut simulation = Simulation::new(config, seed)
         .everywhere(server)
         .outage("api.test", OUTAGE)

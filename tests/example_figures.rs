@@ -1,14 +1,14 @@
 //! Checks what the examples `breaker_defers` and `retry_storm` show, and that the docs quote their
 //! output.
-#![allow(
+#![expect(
     clippy::duplicate_mod,
     reason = "each example includes the plot module"
 )]
 
-#[allow(dead_code, reason = "the test does not call everything in the example")]
+#[expect(dead_code, reason = "the test does not call everything in the example")]
 #[path = "../examples/breaker_defers.rs"]
 mod breaker_defers;
-#[allow(dead_code, reason = "the test does not call everything in the example")]
+#[expect(dead_code, reason = "the test does not call everything in the example")]
 #[path = "../examples/retry_storm.rs"]
 mod retry_storm;
 

@@ -48,7 +48,7 @@ const UNSUPPORTED: &[UnsupportedBehaviour] = &[
     UnsupportedBehaviour {
         behaviour: "the error says why a tunnel was refused",
         reason: "curl reports only that it could not connect",
-        mismatch: "does not hold: the error contains [\"403\"]",
+        mismatch: "does not hold: the error contains [\" 403\"]",
     },
     UnsupportedBehaviour {
         behaviour: "`connect_to` another name",

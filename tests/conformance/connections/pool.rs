@@ -168,7 +168,7 @@ async fn resolve_override_is_used(context: &TestContext) -> CheckResult {
     })?;
     let url = format!("http://site.invalid:{}/get", address.port());
     check_ok(&fetcher.fetch(get_request(url)?).await)?;
-    let seen = site.last_request("/get").expect("it was answered");
+    let seen = site.last_request("/get").expect("the request was recorded");
     check_eq(
         "host",
         seen.header("host"),
@@ -195,7 +195,7 @@ async fn check_connect_to(context: &TestContext, host: &str) -> CheckResult {
         check_ok(&fetcher.fetch(get_request("http://site.invalid/get")?).await)?;
     }
     check_ok(&fetcher.fetch(get_request(site.url("/headers"))?).await)?;
-    let seen = site.last_request("/get").expect("it was answered");
+    let seen = site.last_request("/get").expect("the request was recorded");
     check_eq("host", seen.header("host"), Some("site.invalid"))?;
     check_eq("connections", site.observed().connections, 2_u64)
 }
@@ -208,7 +208,7 @@ async fn unix_socket_is_used(context: &TestContext) -> CheckResult {
     for _ in 0..3 {
         check_ok(&fetcher.fetch(get_request("http://site.invalid/get")?).await)?;
     }
-    let seen = site.last_request("/get").expect("it was answered");
+    let seen = site.last_request("/get").expect("the request was recorded");
     check_eq("host", seen.header("host"), Some("site.invalid"))?;
     check_eq("connections", site.observed().connections, 1_u64)
 }

@@ -224,7 +224,7 @@ pub(crate) fn refused_url() -> Result<(Socket, String), Mismatch> {
     let address = socket
         .local_addr()?
         .as_socket()
-        .expect("it is an IPv4 address");
+        .expect("the socket has an IPv4 address");
     Ok((socket, format!("http://{address}/refused")))
 }
 

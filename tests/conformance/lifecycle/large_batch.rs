@@ -33,8 +33,11 @@ async fn every_url_has_one_outcome(context: &TestContext) -> CheckResult {
     let _running = BATCH_LOCK.lock().unwrap_or_else(PoisonError::into_inner);
     let site = Site::start()?;
     let limits = long_timeouts().attempt(millis(2_000));
-    let quick = Backoff::default().base(millis(1));
-    let policy = test_policy().attempts(5).backoff(quick).timeouts(limits);
+    let short_backoff = Backoff::default().base(millis(1));
+    let policy = test_policy()
+        .attempts(5)
+        .backoff(short_backoff)
+        .timeouts(limits);
     let fetcher = context.fetcher(|settings| {
         let rules = PolicyRules::from_policy(policy);
         settings.update_config(|config| config.rules(rules).concurrency(CONCURRENCY));
@@ -54,8 +57,8 @@ async fn every_url_has_one_outcome(context: &TestContext) -> CheckResult {
             Some(1_024),
         )?;
     }
-    let odd = seen.iter().position(|count| *count != 1);
-    check_eq("the first URL without exactly one outcome", odd, None)?;
+    let wrong = seen.iter().position(|count| *count != 1);
+    check_eq("the first URL without exactly one outcome", wrong, None)?;
     let faulty = (0..URLS as u64).filter(|n| Fault::of(1, *n, PERCENT).is_some());
     // The server may notice that a timed-out attempt closed its connection only after it received the
     // next request. Only such requests may exceed the concurrency.

@@ -82,7 +82,7 @@ async fn stored_body_is_complete(context: &TestContext) -> CheckResult {
             .fetch(get_request(site.url(&format!("/bytes/{size}")))?)
             .await;
         check_ok(&outcome)?;
-        let response = outcome.response().expect("it is fine");
+        let response = outcome.response().expect("the fetch succeeded");
         check_eq("bytes", response.body.len(), size)?;
         let wrong = (0..)
             .zip(&response.body)
@@ -116,7 +116,7 @@ async fn discarded_body_is_counted(context: &TestContext) -> CheckResult {
             get_request(site.url("/bytes/5000000"))?.body_retention(BodyRetention::Discard);
         let outcome = fetcher.fetch(request).await;
         check_ok(&outcome)?;
-        let response = outcome.response().expect("it is fine");
+        let response = outcome.response().expect("the fetch succeeded");
         check_eq(
             "stored, counted and received",
             (response.body.len(), response.bytes, outcome.wire_bytes),

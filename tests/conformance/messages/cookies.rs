@@ -30,7 +30,7 @@ async fn sent_cookie(
     (host, path): (usize, &str),
 ) -> Result<Option<String>, Mismatch> {
     check_ok(&fetcher.fetch(get_request(site.url_at(host, path))?).await)?;
-    let seen = site.last_request(path).expect("it was answered");
+    let seen = site.last_request(path).expect("the request was recorded");
     Ok(seen.header("cookie").map(str::to_owned))
 }
 
@@ -75,7 +75,9 @@ async fn cookie_after_redirect(
             .fetch(get_request(site.url(&format!("{SET}&to=/anything")))?)
             .await,
     )?;
-    let seen = site.last_request("/anything").expect("it was answered");
+    let seen = site
+        .last_request("/anything")
+        .expect("the request was recorded");
     Ok(seen.header("cookie").map(str::to_owned))
 }
 

@@ -43,7 +43,9 @@ async fn method_and_body_follow_status(context: &TestContext) -> CheckResult {
                 301 | 302 => method == "POST",
                 _ => false,
             };
-            let seen = site.last_request(&target).expect("it was answered");
+            let seen = site
+                .last_request(&target)
+                .expect("the request was recorded");
             let wanted = if becomes_get { "GET" } else { method };
             check_eq(&target, seen.method.as_str(), wanted)?;
             let body: &[u8] = if has_body && !becomes_get {
@@ -54,7 +56,7 @@ async fn method_and_body_follow_status(context: &TestContext) -> CheckResult {
             check_eq(&format!("body of {target}"), seen.body.as_slice(), body)?;
             let kind = seen.header("content-type").is_some();
             check_eq(&format!("type of {target}"), kind, !body.is_empty())?;
-            let url = &outcome.response().expect("it is fine").url;
+            let url = &outcome.response().expect("the fetch succeeded").url;
             check_eq("the response's URL", url.path(), target.as_str())?;
         }
     }
@@ -76,7 +78,9 @@ async fn credentials_stay_with_origin(context: &TestContext) -> CheckResult {
             .header("x-plain", "1")?;
         check_ok(&fetcher.fetch(request).await)?;
         let there = if kept { &site } else { &elsewhere };
-        let seen = there.last_request("/anything").expect("it was answered");
+        let seen = there
+            .last_request("/anything")
+            .expect("the request was recorded");
         check_eq(
             "authorization",
             seen.header("authorization").is_some(),
@@ -130,9 +134,13 @@ async fn redirect_limit_holds(context: &TestContext) -> CheckResult {
     let site = Site::start()?;
     let fetcher = context.fetcher_with_policy(test_policy().redirects(RedirectPolicy::limit(3)))?;
     let allowed = fetcher.fetch(get_request(site.url("/redirect/3"))?).await;
-    check_eq("three", attempt_labels(&allowed), "302, 302, 302, 200")?;
+    check_eq(
+        "three redirects",
+        attempt_labels(&allowed),
+        "302, 302, 302, 200",
+    )?;
     let outcome = fetcher.fetch(get_request(site.url("/redirect/4"))?).await;
-    check_eq("four", outcome_label(&outcome), "redirect")
+    check_eq("four redirects", outcome_label(&outcome), "redirect")
 }
 
 async fn redirect_can_be_returned(context: &TestContext) -> CheckResult {
@@ -142,7 +150,7 @@ async fn redirect_can_be_returned(context: &TestContext) -> CheckResult {
         .fetch(get_request(site.url("/redirect/2?status=307"))?)
         .await;
     check_eq("end", outcome_label(&outcome), "307")?;
-    let response = outcome.response().expect("it is one");
+    let response = outcome.response().expect("there is a response");
     check(
         "the response has a Location",
         response.headers.contains_key("location"),

@@ -35,7 +35,7 @@ async fn get_succeeds(context: &TestContext) -> CheckResult {
         .fetch(get_request(site.url("/get?a=b"))?)
         .await;
     check_ok(&outcome)?;
-    let response = outcome.response().expect("it is fine");
+    let response = outcome.response().expect("the fetch succeeded");
     let text = String::from_utf8_lossy(&response.body);
     let shown = format!("\"url\":\"{}\"", site.url("/get?a=b"));
     check("the body is what was sent", text.contains(&shown), &text)?;
@@ -77,7 +77,7 @@ async fn head_response_has_no_body(context: &TestContext) -> CheckResult {
             .fetch(new_request("HEAD", site.url("/bytes/1000"))?)
             .await;
         check_ok(&outcome)?;
-        let response = outcome.response().expect("it is fine");
+        let response = outcome.response().expect("the fetch succeeded");
         check_eq("length", &response.headers["content-length"], "1000")?;
         check_eq("body", response.body.len(), 0_usize)?;
     }
@@ -100,7 +100,7 @@ async fn request_bodies_are_sent(context: &TestContext) -> CheckResult {
             let upload = new_request(method, site.url(&path))?.body(body.clone());
             let upload = upload.header("content-type", "text/plain")?;
             check_ok(&fetcher.fetch(upload).await)?;
-            let seen = site.last_request(&path).expect("it was answered");
+            let seen = site.last_request(&path).expect("the request was recorded");
             let what = |field| format!("{field} of {path}");
             check_eq(&what("method"), seen.method.as_str(), method)?;
             check_eq(
@@ -136,7 +136,7 @@ async fn streamed_request_body_is_sent(context: &TestContext) -> CheckResult {
         let chunks = Box::pin(futures::stream::iter(chunks));
         let upload = new_request("PUT", site.url(path))?.body_stream(length, chunks);
         check_ok(&fetcher.fetch(upload).await)?;
-        let seen = site.last_request(path).expect("it was answered");
+        let seen = site.last_request(path).expect("the request was recorded");
         check_eq("bytes", seen.body.len(), 9_000_usize)?;
         let sent_length = length.map(|length: u64| length.to_string());
         check_eq(
@@ -175,7 +175,9 @@ async fn header_fields_are_sent(context: &TestContext) -> CheckResult {
         .header("x-a", "1")?
         .header("x-a", "2")?;
     check_ok(&fetcher.fetch(request).await)?;
-    let seen = site.last_request("/headers").expect("it was answered");
+    let seen = site
+        .last_request("/headers")
+        .expect("the request was recorded");
     let all = |name: &str| {
         let found = seen.headers.iter().filter(|(each, _)| each == name);
         found
@@ -199,7 +201,7 @@ async fn content_codings_are_decoded(context: &TestContext) -> CheckResult {
     for path in ["/gzip", "/brotli", "/zstd", "/deflate"] {
         let outcome = fetcher.fetch(get_request(site.url(path))?).await;
         check_ok(&outcome)?;
-        let response = outcome.response().expect("it is fine");
+        let response = outcome.response().expect("the fetch succeeded");
         check(path, response.body.starts_with(b"{\"method\""), &outcome)?;
         let left = response.headers.get("content-encoding");
         check_eq("remaining content-encoding", left, None)?;
@@ -217,14 +219,16 @@ async fn decoding_can_be_switched_off(context: &TestContext) -> CheckResult {
     let fetcher = context.fetcher(|settings| settings.decode = false)?;
     let outcome = fetcher.fetch(get_request(site.url("/gzip"))?).await;
     check_ok(&outcome)?;
-    let response = outcome.response().expect("it is fine");
+    let response = outcome.response().expect("the fetch succeeded");
     check(
         "the body is as sent",
         response.body.starts_with(&[0x1f, 0x8b]),
         &outcome,
     )?;
     check_eq("coding", &response.headers["content-encoding"], "gzip")?;
-    let seen = site.last_request("/gzip").expect("it was answered");
+    let seen = site
+        .last_request("/gzip")
+        .expect("the request was recorded");
     check_eq("accept-encoding", seen.header("accept-encoding"), None)
 }
 

@@ -67,13 +67,13 @@ async fn open_breaker_defers(context: &TestContext) -> CheckResult {
         });
     })?;
     // The first three fail and open the breaker. Without a breaker the others would be fetched as
-    // well, so the check is that the server saw each URL once, and the pause.
+    // well, so the test checks the pause and that the server received each request once.
     let urls = (0..3).map(|n| site.url(&format!("/status/500?{n}")));
     let urls = urls.chain((0..10).map(|n| site.url(&format!("/get?{n}"))));
     let urls: Vec<_> = urls.collect();
     let outcomes = collect_outcomes(fetcher.fetch_all(get_requests(urls.into_iter()))).await;
-    let good = outcomes.iter().filter(|one| one.is_success()).count();
-    check_eq("good", good, 10)?;
+    let successes = outcomes.iter().filter(|one| one.is_success()).count();
+    check_eq("successes", successes, 10)?;
     let waited = outcomes[3].timings.queued;
     check(
         "the fourth waited for the breaker",
@@ -119,7 +119,7 @@ async fn identical_requests_are_shared(context: &TestContext) -> CheckResult {
         .collect();
     check_eq("responses", bodies.len(), 20)?;
     check(
-        "all bodies are whole",
+        "all bodies are complete",
         bodies
             .iter()
             .all(|body| body == &bodies[0] && !body.is_empty()),
@@ -127,7 +127,7 @@ async fn identical_requests_are_shared(context: &TestContext) -> CheckResult {
     )?;
     let shared = outcomes.iter().filter(|one| one.shared).count();
     check_eq(
-        "shared, and requests",
+        "shared outcomes and requests",
         (shared, site.observed().requests),
         (19, 1_u64),
     )
@@ -213,7 +213,7 @@ async fn injected_faults_send_nothing(context: &TestContext) -> CheckResult {
     let fetcher = context.fetcher_with_policy(Policy::chaos(test_policy().attempts(2), faults))?;
     let outcome = fetcher.fetch(get_request(site.url("/get"))?).await;
     check_eq(
-        "end, and requests",
+        "end and requests",
         (outcome_label(&outcome), site.observed().requests),
         ("dns".to_owned(), 0_u64),
     )
