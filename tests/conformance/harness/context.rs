@@ -98,7 +98,7 @@ impl TestContext {
         policy: Policy,
     ) -> Result<Box<dyn DynFetcher>, Mismatch> {
         self.fetcher(|settings| {
-            settings.update_config(|config| config.rules(PolicyRules::from_policy(policy)))
+            settings.update_config(|config| config.rules(PolicyRules::from_policy(policy)));
         })
     }
 }
