@@ -25,7 +25,7 @@ pub(crate) fn check(settings: &Settings) -> Result<(), BuildError> {
     let busy = settings
         .pool
         .max_connections
-        .unwrap_or(settings.config.concurrency_limit());
+        .unwrap_or_else(|| settings.config.concurrency_limit());
     if cfg!(not(unix)) || busy <= MOST {
         return Ok(());
     }
