@@ -3,7 +3,7 @@
 use fetch_driver::{AttemptProgress, ConnectionInfo, TransportError};
 use url::Url;
 
-use super::connector::Connector;
+use super::Connector;
 use super::open::AcquiredConnection;
 use crate::io::runtime::HttpRuntime;
 #[cfg(feature = "http2")]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use fetch_driver::{AttemptProgress, ConnectionInfo, TransportError};
 use url::Url;
 
-use super::connector::Connector;
+use super::Connector;
 use crate::http1::H1Connection;
 #[cfg(feature = "http2")]
 use crate::http2::{self, StreamLease};
@@ -62,9 +62,9 @@ impl<R: HttpRuntime> Connector<R> {
     where
         S: ByteStream + 'static,
     {
-        let stream = super::tls::handshake(&self.tls, origin.key().host, stream).await?;
+        let stream = crate::connect::tls::handshake(&self.tls, origin.key().host, stream).await?;
         progress.mark(fetch_driver::AttemptPhase::TlsDone);
-        let is_http2 = super::tls::has_negotiated_http2(&stream);
+        let is_http2 = crate::connect::tls::has_negotiated_http2(&stream);
         self.start(stream, is_http2, origin, remote, permit).await
     }
 

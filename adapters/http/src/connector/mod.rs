@@ -1,24 +1,30 @@
-//! Provides a connection for each request.
+//! Provides a connection for each request: from the pool, or newly opened.
+
+mod acquire;
+mod dial;
+pub(crate) mod open;
+#[cfg(feature = "socks")]
+mod socks;
 
 use std::sync::Arc;
 
 use fetch_driver::Http2Mode;
 use futures_lite::future;
 
-use super::dns::DnsCache;
 use crate::config::HttpConfig;
+use crate::connect::dns::DnsCache;
 use crate::io::runtime::HttpRuntime;
 use crate::origin::OriginRef;
 use crate::pool::ConnectionPool;
 
 /// Takes connections from the pool, and opens new ones.
 pub(crate) struct Connector<R> {
-    pub(super) config: HttpConfig,
-    pub(super) dns: Arc<DnsCache>,
-    pub(super) pool: Arc<ConnectionPool>,
-    pub(super) runtime: R,
+    config: HttpConfig,
+    dns: Arc<DnsCache>,
+    pool: Arc<ConnectionPool>,
+    runtime: R,
     #[cfg(feature = "tls")]
-    pub(super) tls: futures_rustls::TlsConnector,
+    tls: futures_rustls::TlsConnector,
 }
 
 impl<R: HttpRuntime> Connector<R> {

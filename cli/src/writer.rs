@@ -8,9 +8,9 @@ use std::time::Instant;
 use async_channel::Receiver;
 use futures_lite::future;
 
-use super::{OutputChunk, OutputEncoding, OutputTarget, RETRY_DELAY, RecordWriter};
 use crate::exit::CliError;
 use crate::output::format::RecordSink;
+use crate::output::{OutputChunk, OutputEncoding, OutputTarget, RETRY_DELAY, RecordWriter};
 use crate::state::{ResumeState, StateWriter, state_error};
 use crate::ui::progress::ProgressDisplay;
 
@@ -64,12 +64,7 @@ impl OutputThread {
         let thread = std::thread::Builder::new()
             .name("writer".into())
             .spawn(write)?;
-        let writer = RecordWriter {
-            also: None,
-            chunk: OutputChunk::default(),
-            encoding,
-            sender,
-        };
+        let writer = RecordWriter::new(encoding, sender);
         let output = Self {
             also: None,
             thread,

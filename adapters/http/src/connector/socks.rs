@@ -8,7 +8,7 @@ use tokio_socks::tcp::Socks5Stream;
 use tokio_socks::io::Compat;
 use tokio_socks::{Error, TargetAddr};
 
-use super::connector::Connector;
+use super::Connector;
 use super::dial::{DialedStream, parse_ip};
 use crate::io::runtime::{HttpRuntime, HttpStream};
 

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use fetch_driver::{AttemptPhase, AttemptProgress, FailureKind, Proxy, TransportError};
 
-use super::connector::Connector;
-use super::exhaustion::is_exhausted;
-use super::route::ConnectRoute;
-use super::{race, tunnel};
+use super::Connector;
+use crate::connect::exhaustion::is_exhausted;
+use crate::connect::route::ConnectRoute;
+use crate::connect::{race, tunnel};
 use crate::error::describe;
 use crate::io::runtime::HttpRuntime;
 use crate::origin::OriginRef;
