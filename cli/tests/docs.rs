@@ -375,3 +375,54 @@ fn links_and_paths_lead_somewhere() {
     }
     assert!(errors.is_empty(), "{}", errors.join("\n"));
 }
+
+/// The sources below a folder of the repository.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(sources(&path));
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+#[test]
+fn the_tests_that_the_page_of_pitfalls_names_exist() {
+    let folders = ["fetch-proto", "adapters/smol"].map(|folder| sources(&root().join(folder)));
+    let code: String = folders.iter().flatten().map(|file| read(file)).collect();
+    let page = read(&root().join("docs/pitfalls.md"));
+    for row in page
+        .lines()
+        .filter(|line| line.starts_with("| ") && line.contains("_"))
+    {
+        let tests = row.trim_end_matches(" |").rsplit_once(" | ").unwrap().1;
+        for name in tests.split('`').skip(1).step_by(2) {
+            let is_path = name.contains('/');
+            assert!(
+                is_path || code.contains(&format!("fn {name}(")),
+                "no test {name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_page_of_the_architecture_names_every_folder() {
+    let page = read(&root().join("docs/architecture.md"));
+    for name in ["fetch-proto", "adapters/driver", "adapters/http", "cli"] {
+        for entry in fs::read_dir(root().join(name).join("src")).unwrap() {
+            let path = entry.unwrap().path();
+            let folder = path.file_stem().unwrap().to_str().unwrap();
+            let is_root = matches!(folder, "lib" | "main");
+            assert!(
+                is_root || page.contains(&format!("`{folder}`")),
+                "docs/architecture.md does not name {}",
+                path.display()
+            );
+        }
+    }
+}
