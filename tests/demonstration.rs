@@ -65,6 +65,9 @@ fn the_docs_quote_what_the_examples_print() {
     let breaker = breaker_defers::Table(&breaker_defers::run(1)).to_string();
     let storm = retry_storm::Table(&retry_storm::run(1)).to_string();
     for table in [breaker, storm] {
-        assert!(POLICIES.contains(&table), "docs/policies.md should have:\n{table}");
+        assert!(
+            POLICIES.contains(&table),
+            "docs/policies.md should have:\n{table}"
+        );
     }
 }

@@ -273,18 +273,24 @@ fn the_page_of_the_command_names_every_option_and_field() {
     }
 }
 
-/// The pages whose links are checked: those with blocks, and every other one that a reader opens.
+/// The pages whose links are checked: those with blocks, and what else a reader opens.
 fn linked_pages() -> Vec<PathBuf> {
-    let others = [
-        "CHANGELOG.md",
-        "CONTRIBUTING.md",
-        "adapters/driver/README.md",
-        "adapters/http/README.md",
-        "fetch-proto/README.md",
-        "fuzz/README.md",
-    ];
-    let others = others.map(|page| root().join(page));
-    pages().into_iter().chain(others).collect()
+    let mut all = pages();
+    all.extend(["CHANGELOG.md", "CONTRIBUTING.md"].map(|page| root().join(page)));
+    for folder in subfolders(&root()) {
+        let crates = subfolders(&folder).into_iter().chain([folder]);
+        all.extend(crates.map(|folder| folder.join("README.md")));
+    }
+    all.retain(|page| page.exists());
+    all.sort();
+    all.dedup();
+    all
+}
+
+fn subfolders(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap();
+    let entries = entries.map(|entry| entry.unwrap().path());
+    entries.filter(|path| path.is_dir()).collect()
 }
 
 /// The targets of inline links, with the text of each.
