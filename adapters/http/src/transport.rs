@@ -95,7 +95,10 @@ impl<R: HttpRuntime> HttpTransport<R> {
     #[must_use]
     pub fn new(runtime: R, config: HttpConfig) -> Self {
         Self(Arc::new(TransportInner {
-            accept: config.decode.then(fetch_coding::accepted).flatten(),
+            accept: config
+                .decode
+                .then(fetch_transport_util::accepted_codings)
+                .flatten(),
             connector: Connector::new(runtime, config),
         }))
     }

@@ -48,7 +48,7 @@ mod identity;
 mod route;
 mod transport;
 
-pub use client::Client;
+pub use client::{IsahcClient, IsahcClientFactory};
 #[doc(inline)]
 pub use fetch_driver::common::*;
 pub use transport::{IsahcTransport, ResponseBody};

@@ -43,7 +43,7 @@ mod client;
 mod error;
 mod transport;
 
-pub use client::Client;
+pub use client::{SurfClient, SurfClientFactory};
 #[doc(inline)]
 pub use fetch_driver::common::*;
 pub use transport::{ResponseBody, SurfTransport};
