@@ -17,7 +17,6 @@ mod lock;
 mod model;
 mod settings;
 mod shard;
-pub mod sync;
 mod telemetry;
 mod transport;
 

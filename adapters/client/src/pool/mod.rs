@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_io::Timer;
+use async_lock::{Mutex as AsyncMutex, Semaphore, SemaphoreGuardArc};
 use fetch_driver::TransportError;
-use fetch_driver::sync::{PermitArc, Semaphore};
 
 use crate::lock::lock;
 
@@ -45,6 +45,9 @@ struct PoolInner<C> {
     idle_timeout: Duration,
     /// One for each client that may be in use.
     permits: Arc<Semaphore>,
+    /// Held while waiting for a permit. A free permit goes to whoever asks first, so without this
+    /// queue newcomers could overtake a waiter forever. The mutex is fair to those who wait for it.
+    queue: AsyncMutex<()>,
 }
 
 struct IdleClient<C> {
@@ -67,6 +70,7 @@ impl<C> ClientPool<C> {
             idle: Mutex::default(),
             idle_timeout,
             permits: Arc::new(Semaphore::new(limit.max(1))),
+            queue: AsyncMutex::new(()),
         }))
     }
 
@@ -91,7 +95,7 @@ impl<C> ClientPool<C> {
         new: bool,
         create: impl FnOnce() -> Result<C, TransportError>,
     ) -> Result<ClientLease<C>, TransportError> {
-        let permit = self.0.permits.acquire_arc().await;
+        let permit = self.acquire_permit().await;
         let idle = if new { None } else { self.take_idle(origin) };
         let is_reused = idle.is_some();
         let client = match idle {
@@ -109,6 +113,11 @@ impl<C> ClientPool<C> {
             pool: Self(self.0.clone()),
             _permit: permit,
         })
+    }
+
+    async fn acquire_permit(&self) -> SemaphoreGuardArc {
+        let _turn = self.0.queue.lock().await;
+        self.0.permits.acquire_arc().await
     }
 
     /// Drops all idle clients.
@@ -189,7 +198,7 @@ impl<C> ClientPool<C> {
     /// Drops the longest idle clients while there are more than free permits.
     fn evict_idle(&self) {
         let mut idle = lock(&self.0.idle);
-        let excess = idle.len().saturating_sub(self.0.permits.available());
+        let excess = idle.len().saturating_sub(self.0.permits.available_permits());
         let dropped: Vec<_> = idle.drain(..excess).collect();
         drop(idle);
         drop(dropped);
@@ -213,7 +222,7 @@ pub struct ClientLease<C> {
     is_reused: bool,
     origin: String,
     pool: ClientPool<C>,
-    _permit: PermitArc,
+    _permit: SemaphoreGuardArc,
 }
 
 impl<C> ClientLease<C> {
@@ -295,6 +304,8 @@ impl<C> fmt::Debug for ClientLease<C> {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+
     use futures_lite::future::{block_on, poll_once};
 
     use super::*;
@@ -341,6 +352,37 @@ mod tests {
         };
         block_on(futures_lite::future::or(pool.sweep_idle(), swept));
         assert_eq!(pool.idle_count(), 0);
+    }
+
+    #[test]
+    fn waiters_are_served_under_a_stream_of_newcomers() {
+        let pool = ClientPool::new(1, LONG);
+        let acquire_next = || pool.acquire("a", false, || Ok(0));
+        let poll = |acquire: &mut Pin<Box<_>>| block_on(poll_once(acquire)).map(Result::unwrap);
+        let mut lease = Some(acquire(&pool, "a", false));
+        let mut waiters = [Box::pin(acquire_next()), Box::pin(acquire_next())];
+        for waiter in &mut waiters {
+            assert!(poll(waiter).is_none());
+        }
+        let mut newcomers = Vec::new();
+        for mut waiter in waiters {
+            let started = Instant::now();
+            loop {
+                // The newcomer asks for the returned client before the waiter runs.
+                drop(lease.take());
+                let mut newcomer = Box::pin(acquire_next());
+                lease = poll(&mut newcomer);
+                if lease.is_some() {
+                    assert!(poll(&mut waiter).is_none());
+                    assert!(started.elapsed() < Duration::from_secs(1), "starved");
+                    continue;
+                }
+                newcomers.push(newcomer);
+                lease = poll(&mut waiter);
+                assert!(lease.is_some(), "the permit is lost");
+                break;
+            }
+        }
     }
 
     #[test]
