@@ -21,6 +21,9 @@
 //! | `isahc` | [`isahc`] | isahc, and so libcurl, under any runtime |
 //! | `surf` | [`surf`] | surf, which is unmaintained: prefer smol |
 //! | `tls`, `http2`, `gzip`, `brotli`, `zstd` (default) | | https, HTTP/2 (but over isahc and surf), content codings |
+//! | `structured-fields` (default) | | pauses by the field `RateLimit` in its current form |
+//! | `cookies` | | storing cookies and sending them back |
+//! | `socks` | | SOCKS5 proxies (on smol, tokio and async-std) |
 //! | `testing` | [`proto::testing`] | fake clock, scripted server, simulator |
 //! | `policy-file` | [`policy_file`] | limits, rules and policies from a TOML file |
 //! | `record` | [`trace`] | recording what the core sees; replay, what-if |

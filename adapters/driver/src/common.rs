@@ -4,6 +4,7 @@
 pub use fetch_proto::FetchError;
 pub use futures_lite::stream::{self, Stream, StreamExt};
 
+#[cfg(feature = "cookies")]
 pub use crate::CookieJar;
 pub use crate::{
     AttemptEnd, AttemptReport, Backoff, BatchStats, BodyRetention, BuildError, ClientIdentity,

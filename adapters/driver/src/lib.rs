@@ -9,6 +9,8 @@
 //! - The driver, which sends what the engine asks for and reports what it received. It takes no
 //!   decisions.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod client;
 pub mod common;
 mod driver;
@@ -32,6 +34,7 @@ pub use fetch_proto::{
     RedirectPolicy, RetryAfterPolicy, RetryBudget, RulePattern, StatusSet, TimeLimit, Timeouts,
     Timestamp,
 };
+#[cfg(feature = "cookies")]
 pub use fields::cookie_jar::CookieJar;
 pub use fields::redact::{RedactedUrl, is_secret_parameter};
 pub use fields::retry_after::parse_retry_after;

@@ -198,7 +198,9 @@ impl<C> ClientPool<C> {
     /// Drops the longest idle clients while there are more than free permits.
     fn evict_idle(&self) {
         let mut idle = lock(&self.0.idle);
-        let excess = idle.len().saturating_sub(self.0.permits.available_permits());
+        let excess = idle
+            .len()
+            .saturating_sub(self.0.permits.available_permits());
         let dropped: Vec<_> = idle.drain(..excess).collect();
         drop(idle);
         drop(dropped);
