@@ -147,7 +147,9 @@
 //! | `smol`, `tokio`, `async-std`, `isahc`, `surf` | a runtime; `smol` is a default |
 //! | `tls` (default) | https |
 //! | `http2` (default) | HTTP/2, except with isahc and surf |
-//! | `socks` (default) | SOCKS5 proxies, for smol, tokio and async-std |
+//! | `structured-fields` (default) | pauses by the header field `RateLimit` in its current form |
+//! | `cookies` | storing cookies and sending them back |
+//! | `socks` | SOCKS5 proxies, for smol, tokio and async-std |
 //! | `gzip`, `brotli`, `zstd` (default) | content codings |
 //! | `testing` | [`proto::testing`]: fake clock, scripted server, simulator |
 //! | `policy-file` | [`policy_file`]: limits, rules and policies from a TOML file |

@@ -1,4 +1,4 @@
-//! Which content codings there are, and their decoders.
+//! Content codings (RFC 9110, section 8.4): names and decoders.
 
 use std::pin::Pin;
 
@@ -10,25 +10,25 @@ use async_compression::futures::bufread::GzipDecoder;
 use async_compression::{futures::bufread::ZstdDecoder, zstd::DParameter};
 use fetch_driver::{FailureKind, TransportError};
 use futures_io::{AsyncBufRead, AsyncRead};
-use http::header::{CONTENT_ENCODING, HeaderMap, HeaderValue};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderValue};
 
-/// The most codings on one body; more is an attack, not a server.
+/// The most codings on one body. Servers use one; more than this is an attack.
 const MAX_CODINGS: usize = 5;
-/// zstd's largest window for the web, 8 MiB (RFC 9659).
+/// The largest window that zstd may use on the web, 8 MiB (RFC 9659).
 #[cfg(feature = "zstd")]
 const ZSTD_WINDOW_LOG: u32 = 23;
 
-/// Decoded bytes.
-pub(crate) type Reader = Pin<Box<dyn AsyncRead + Send>>;
+/// A reader of decoded bytes.
+pub(crate) type DecodedReader = Pin<Box<dyn AsyncRead + Send>>;
 
-/// A content coding that this build can take off.
+/// A content coding that this build can decode.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
-pub enum Coding {
+pub enum ContentCoding {
     /// `br` (RFC 7932).
     #[cfg(feature = "brotli")]
     Brotli,
-    /// `deflate`: zlib (RFC 1950), or bare deflate (RFC 1951), as many a server sends it.
+    /// `deflate`: zlib (RFC 1950), or raw deflate (RFC 1951), which many servers send.
     #[cfg(feature = "gzip")]
     Deflate,
     /// `gzip` and `x-gzip` (RFC 1952), with any number of members.
@@ -39,14 +39,14 @@ pub enum Coding {
     Zstd,
 }
 
-/// The `Accept-Encoding` of all that this build can decode; `None` if that is nothing.
+/// The value of `Accept-Encoding` for all codings of this build; `None` if there are none.
 ///
 /// ```
-/// let accepted = fetch_coding::accepted();
+/// let accepted = fetch_transport_util::accepted_codings();
 /// assert_eq!(accepted.is_some(), cfg!(any(feature = "brotli", feature = "gzip", feature = "zstd")));
 /// ```
 #[must_use]
-pub fn accepted() -> Option<HeaderValue> {
+pub fn accepted_codings() -> Option<HeaderValue> {
     let names = [
         (cfg!(feature = "gzip"), "gzip, deflate"),
         (cfg!(feature = "brotli"), "br"),
@@ -58,28 +58,40 @@ pub fn accepted() -> Option<HeaderValue> {
         .filter(|value| !value.is_empty())
 }
 
-/// The codings of a response that are to be taken off, in the order in which they were put on.
+/// Removes the codings of a response from its header fields, together with the length of the coded
+/// body, and returns them in the order in which they were applied.
 ///
-/// Empty if there is none, or one that this build does not know: such a body is left as it is.
+/// If the body has no coding, or one that this build cannot decode, the fields stay and the result is
+/// empty: such a body is passed on as it is.
 ///
 /// # Errors
 ///
-/// If they are more than five.
+/// [`FailureKind::Decode`] if there are more than five.
 ///
 /// ```
 /// let mut headers = http::HeaderMap::new();
 /// headers.insert("content-encoding", "exotic".parse()?);
-/// assert_eq!(fetch_coding::codings(&headers)?, []);
+/// assert_eq!(fetch_transport_util::remove_codings(&mut headers)?, []);
+/// assert!(headers.contains_key("content-encoding"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn codings(headers: &HeaderMap) -> Result<Vec<Coding>, TransportError> {
+pub fn remove_codings(headers: &mut HeaderMap) -> Result<Vec<ContentCoding>, TransportError> {
+    let codings = parse_codings(headers)?;
+    if !codings.is_empty() {
+        headers.remove(CONTENT_ENCODING);
+        headers.remove(CONTENT_LENGTH);
+    }
+    Ok(codings)
+}
+
+fn parse_codings(headers: &HeaderMap) -> Result<Vec<ContentCoding>, TransportError> {
     let mut codings = Vec::new();
     for value in headers.get_all(CONTENT_ENCODING) {
         for name in value.to_str().unwrap_or("?").split(',').map(str::trim) {
-            match coding(name) {
-                Some(Some(coding)) => codings.push(coding),
-                Some(None) => {}
-                None => return Ok(Vec::new()),
+            match parse_coding(name) {
+                ParsedCoding::Known(coding) => codings.push(coding),
+                ParsedCoding::Identity => {}
+                ParsedCoding::Unknown => return Ok(Vec::new()),
             }
         }
     }
@@ -90,33 +102,43 @@ pub fn codings(headers: &HeaderMap) -> Result<Vec<Coding>, TransportError> {
     Ok(codings)
 }
 
-fn coding(name: &str) -> Option<Option<Coding>> {
+enum ParsedCoding {
+    Identity,
+    #[cfg_attr(
+        not(any(feature = "brotli", feature = "gzip", feature = "zstd")),
+        expect(dead_code, reason = "no coding is known then")
+    )]
+    Known(ContentCoding),
+    Unknown,
+}
+
+fn parse_coding(name: &str) -> ParsedCoding {
     match name.to_ascii_lowercase().as_str() {
-        "" | "identity" => Some(None),
+        "" | "identity" => ParsedCoding::Identity,
         #[cfg(feature = "brotli")]
-        "br" => Some(Some(Coding::Brotli)),
+        "br" => ParsedCoding::Known(ContentCoding::Brotli),
         #[cfg(feature = "gzip")]
-        "deflate" => Some(Some(Coding::Deflate)),
+        "deflate" => ParsedCoding::Known(ContentCoding::Deflate),
         #[cfg(feature = "gzip")]
-        "gzip" | "x-gzip" => Some(Some(Coding::Gzip)),
+        "gzip" | "x-gzip" => ParsedCoding::Known(ContentCoding::Gzip),
         #[cfg(feature = "zstd")]
-        "zstd" => Some(Some(Coding::Zstd)),
-        _ => None,
+        "zstd" => ParsedCoding::Known(ContentCoding::Zstd),
+        _ => ParsedCoding::Unknown,
     }
 }
 
-impl Coding {
-    /// Takes this coding off `coded`.
+impl ContentCoding {
+    /// A reader that decodes `coded`.
     #[cfg_attr(
         not(any(feature = "brotli", feature = "gzip", feature = "zstd")),
         expect(unused_variables, reason = "there is nothing to decode then")
     )]
-    pub(crate) fn decoder(self, coded: impl AsyncBufRead + Send + Unpin + 'static) -> Reader {
+    pub(crate) fn decode(self, coded: impl AsyncBufRead + Send + Unpin + 'static) -> DecodedReader {
         match self {
             #[cfg(feature = "brotli")]
             Self::Brotli => Box::pin(BrotliDecoder::new(coded)),
             #[cfg(feature = "gzip")]
-            Self::Deflate => Box::pin(crate::inflate::Inflate::Unseen(Some(coded))),
+            Self::Deflate => Box::pin(crate::deflate::DeflateReader::Undetected(Some(coded))),
             #[cfg(feature = "gzip")]
             Self::Gzip => {
                 let mut decoder = GzipDecoder::new(coded);
@@ -138,35 +160,35 @@ impl Coding {
 mod tests {
     use super::*;
 
-    fn of(values: &[&'static str]) -> Result<Vec<Coding>, FailureKind> {
+    fn parse(values: &[&'static str]) -> Result<Vec<ContentCoding>, FailureKind> {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(CONTENT_ENCODING, HeaderValue::from_static(value));
         }
-        codings(&headers).map_err(|error| error.kind())
+        parse_codings(&headers).map_err(|error| error.kind())
     }
 
     #[test]
-    fn what_is_not_known_is_left_alone() {
+    fn an_unknown_coding_leaves_the_body_as_it_is() {
         for values in [&[][..], &["identity"], &["gzip, lzw"], &["", "identity"]] {
-            assert_eq!(of(values), Ok(Vec::new()), "{values:?}");
+            assert_eq!(parse(values), Ok(Vec::new()), "{values:?}");
         }
     }
 
     #[cfg(feature = "gzip")]
     #[test]
-    fn codings_come_in_the_order_in_which_they_were_put_on_whatever_the_case() {
-        let both = Ok(vec![Coding::Gzip, Coding::Deflate]);
-        assert_eq!(of(&["GZIP", "deflate"]), both);
-        assert_eq!(of(&["x-gzip , Deflate"]), both);
+    fn codings_are_returned_in_the_order_of_application_and_in_any_case() {
+        let both = Ok(vec![ContentCoding::Gzip, ContentCoding::Deflate]);
+        assert_eq!(parse(&["GZIP", "deflate"]), both);
+        assert_eq!(parse(&["x-gzip , Deflate"]), both);
     }
 
     #[cfg(feature = "gzip")]
     #[test]
-    fn more_than_five_are_an_attack() {
-        assert_eq!(of(&["gzip", "gzip,gzip,gzip,gzip"]).unwrap().len(), 5);
+    fn more_than_five_codings_are_rejected() {
+        assert_eq!(parse(&["gzip", "gzip,gzip,gzip,gzip"]).unwrap().len(), 5);
         assert_eq!(
-            of(&["gzip", "gzip,gzip,gzip,gzip,gzip"]),
+            parse(&["gzip", "gzip,gzip,gzip,gzip,gzip"]),
             Err(FailureKind::Decode)
         );
     }

@@ -1,4 +1,4 @@
-//! "deflate", as servers mean it.
+//! The coding `deflate`, as servers use it.
 
 use std::io;
 use std::pin::Pin;
@@ -7,14 +7,16 @@ use std::task::{Context, Poll, ready};
 use async_compression::futures::bufread::{DeflateDecoder, ZlibDecoder};
 use futures_io::{AsyncBufRead, AsyncRead};
 
-/// "deflate": zlib by the standard, bare deflate from many a server. The first byte tells.
-pub(crate) enum Inflate<R> {
-    Bare(DeflateDecoder<R>),
-    Unseen(Option<R>),
+/// Decodes zlib, which the standard requires, or raw deflate, which many servers send. The first byte
+/// decides.
+pub(crate) enum DeflateReader<R> {
+    Raw(DeflateDecoder<R>),
+    /// No byte has arrived. `None` only while the variant changes.
+    Undetected(Option<R>),
     Zlib(ZlibDecoder<R>),
 }
 
-impl<R: AsyncBufRead + Unpin> AsyncRead for Inflate<R> {
+impl<R: AsyncBufRead + Unpin> AsyncRead for DeflateReader<R> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -22,21 +24,21 @@ impl<R: AsyncBufRead + Unpin> AsyncRead for Inflate<R> {
     ) -> Poll<io::Result<usize>> {
         loop {
             match &mut *self {
-                Self::Bare(decoder) => return Pin::new(decoder).poll_read(cx, buf),
+                Self::Raw(decoder) => return Pin::new(decoder).poll_read(cx, buf),
                 Self::Zlib(decoder) => return Pin::new(decoder).poll_read(cx, buf),
-                Self::Unseen(coded) => {
+                Self::Undetected(coded) => {
                     let Some(reader) = coded else {
                         return Poll::Ready(Ok(0));
                     };
                     let start = ready!(Pin::new(reader).poll_fill_buf(cx))?;
-                    let zlib = start.first().is_none_or(|byte| byte & 0x0f == 8);
+                    let is_zlib = start.first().is_none_or(|byte| byte & 0x0f == 8);
                     let Some(reader) = coded.take() else {
                         return Poll::Ready(Ok(0));
                     };
-                    *self = if zlib {
+                    *self = if is_zlib {
                         Self::Zlib(ZlibDecoder::new(reader))
                     } else {
-                        Self::Bare(DeflateDecoder::new(reader))
+                        Self::Raw(DeflateDecoder::new(reader))
                     };
                 }
             }

@@ -10,62 +10,85 @@ use bytes::Bytes;
 use fetch_driver::{BodyStream, RequestBody};
 use futures_lite::{AsyncBufRead, AsyncRead};
 
-/// Reads a request's body, and fails if it breaks or is not as long as it should be.
+use crate::message::{BodyStreamError, check_body_length};
+
+/// Reads a request's body. It fails if the stream fails or is not as long as announced.
 ///
 /// ```
-/// use fetch_client::Upload;
 /// use fetch_driver::RequestBody;
+/// use fetch_transport_util::UploadReader;
 /// use futures_lite::AsyncReadExt;
 ///
-/// let (mut upload, _) = Upload::new(RequestBody::Bytes("a=b".into())).unwrap();
+/// let mut upload = UploadReader::new(RequestBody::Bytes("a=b".into())).unwrap();
 /// let mut text = String::new();
 /// futures_lite::future::block_on(upload.read_to_string(&mut text))?;
 /// assert_eq!(text, "a=b");
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct Upload {
+pub struct UploadReader {
     chunk: Bytes,
     failed: Arc<AtomicBool>,
+    /// The bytes that the stream still has to yield, if its length is known.
     left: Option<u64>,
-    /// The lock is never contended: it makes a stream `Sync`, which clients ask for.
-    stream: Option<Mutex<Chunks>>,
+    length: Option<u64>,
+    /// The mutex is never contended. It makes the stream `Sync`, which clients require.
+    stream: Option<Mutex<DebugStream>>,
 }
 
-struct Chunks(BodyStream);
+struct DebugStream(BodyStream);
 
-impl std::fmt::Debug for Chunks {
+impl std::fmt::Debug for DebugStream {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Chunks")
+        f.write_str("BodyStream")
     }
 }
 
-impl Upload {
-    /// A reader of `body` and what tells whether it failed; `None` if there is nothing to send.
+impl UploadReader {
+    /// A reader of `body`; `None` if the body is empty.
     ///
     /// ```
-    /// assert!(fetch_client::Upload::new(fetch_driver::RequestBody::Empty).is_none());
+    /// assert!(fetch_transport_util::UploadReader::new(fetch_driver::RequestBody::Empty).is_none());
     /// ```
     #[must_use]
-    pub fn new(body: RequestBody) -> Option<(Self, Arc<AtomicBool>)> {
-        let left = body.length();
+    pub fn new(body: RequestBody) -> Option<Self> {
+        let length = body.length();
         let (chunk, stream) = match body {
             RequestBody::Empty => return None,
             RequestBody::Bytes(bytes) if bytes.is_empty() => return None,
             RequestBody::Bytes(bytes) => (bytes, None),
-            RequestBody::Stream { stream, .. } => (Bytes::new(), Some(Mutex::new(Chunks(stream)))),
+            RequestBody::Stream { stream, .. } => {
+                (Bytes::new(), Some(Mutex::new(DebugStream(stream))))
+            }
         };
-        let failed = Arc::new(AtomicBool::new(false));
-        let upload = Self {
+        Some(Self {
             chunk,
-            failed: failed.clone(),
-            left,
+            failed: Arc::default(),
+            left: length,
+            length,
             stream,
-        };
-        Some((upload, failed))
+        })
     }
 
-    fn fail(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
+    /// The length of the whole body, if it is known.
+    ///
+    /// ```
+    /// # use fetch_driver::RequestBody;
+    /// # use fetch_transport_util::UploadReader;
+    /// let upload = UploadReader::new(RequestBody::Bytes("a=b".into())).unwrap();
+    /// assert_eq!(upload.length(), Some(3));
+    /// ```
+    #[must_use]
+    pub fn length(&self) -> Option<u64> {
+        self.length
+    }
+
+    /// Set once the body has failed, so that the failure of the request can be attributed to it.
+    pub(super) fn failed(&self) -> Arc<AtomicBool> {
+        self.failed.clone()
+    }
+
+    fn fail(&self, error: BodyStreamError) -> io::Error {
         self.failed.store(true, Ordering::SeqCst);
         io::Error::other(error)
     }
@@ -76,23 +99,18 @@ impl Upload {
                 break;
             };
             let stream = stream.get_mut().unwrap_or_else(PoisonError::into_inner);
-            match ready!(stream.0.as_mut().poll_next(cx)) {
-                Some(Ok(chunk)) if self.left.is_some_and(|left| left < chunk.len() as u64) => {
-                    return Poll::Ready(Err(self.fail("the body is longer than its length")));
-                }
-                Some(Ok(chunk)) => self.chunk = chunk,
-                Some(Err(error)) => return Poll::Ready(Err(self.fail(error))),
-                None if self.left.is_some_and(|left| left > 0) => {
-                    return Poll::Ready(Err(self.fail("the body is shorter than its length")));
-                }
-                None => self.stream = None,
+            let chunk = ready!(stream.0.as_mut().poll_next(cx));
+            match check_body_length(&mut self.left, chunk) {
+                Ok(Some(chunk)) => self.chunk = chunk,
+                Ok(None) => self.stream = None,
+                Err(error) => return Poll::Ready(Err(self.fail(error))),
             }
         }
         Poll::Ready(Ok(()))
     }
 }
 
-impl AsyncBufRead for Upload {
+impl AsyncBufRead for UploadReader {
     fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
         let this = self.get_mut();
         ready!(this.poll_chunk(cx))?;
@@ -101,11 +119,10 @@ impl AsyncBufRead for Upload {
 
     fn consume(mut self: Pin<&mut Self>, n: usize) {
         let _ = self.chunk.split_to(n);
-        self.left = self.left.map(|left| left - n as u64);
     }
 }
 
-impl AsyncRead for Upload {
+impl AsyncRead for UploadReader {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -128,14 +145,14 @@ mod tests {
     fn read(length: Option<u64>, chunks: &[&'static str]) -> (io::Result<String>, bool) {
         let chunks: Vec<_> = chunks.iter().map(|c| Ok(Bytes::from(*c))).collect();
         let stream: BodyStream = Box::pin(stream::iter(chunks));
-        let (mut upload, failed) = Upload::new(RequestBody::Stream { length, stream }).unwrap();
+        let mut upload = UploadReader::new(RequestBody::Stream { length, stream }).unwrap();
         let mut text = String::new();
         let read = block_on(upload.read_to_string(&mut text));
-        (read.map(|_| text), failed.load(Ordering::SeqCst))
+        (read.map(|_| text), upload.failed().load(Ordering::SeqCst))
     }
 
     #[test]
-    fn chunks_come_one_after_the_other() {
+    fn chunks_are_read_in_order() {
         let (text, failed) = read(Some(5), &["ab", "", "cde"]);
         assert_eq!((text.unwrap().as_str(), failed), ("abcde", false));
         assert_eq!(read(None, &["ab", "c"]).0.unwrap(), "abc");
