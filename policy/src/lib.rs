@@ -36,6 +36,7 @@ mod env;
 mod explain;
 mod keys;
 mod lint;
+mod patch;
 mod source;
 mod tables;
 mod time;
