@@ -89,8 +89,9 @@ pub use fetch_driver::{
     AttemptEnd, AttemptReport, Backoff, BatchStats, BodyRetention, BuildError, ConnectionInfo,
     EngineStats, Error, ErrorKind, FailureKind, FallbackSource, FallbackValue, FetchAll,
     FetchError, FetchTimings, GiveUpReason, IntoRequest, Jitter, Method, Outcome, OverCap, Policy,
-    PolicyRules, Rate, RedactedUrl, RedirectPolicy, Request, Response, RetryAfterPolicy,
-    RulePattern, Settings, StatusSet, StreamedBody, StreamedResponse, TimeLimit, Timeouts,
+    PolicyPatch, PolicyRules, Rate, RedactedUrl, RedirectPolicy, Request, Response,
+    RetryAfterPolicy, RulePattern, Settings, StatusSet, StreamedBody, StreamedResponse, TimeLimit,
+    Timeouts, TimeoutsPatch,
 };
 #[cfg(feature = "isahc")]
 pub use fetch_isahc as isahc;

@@ -9,7 +9,8 @@ pub use futures_lite::stream::{self, Stream, StreamExt};
 pub use crate::{
     AttemptEnd, AttemptReport, Backoff, BatchStats, BodyRetention, BuildError, ClientIdentity,
     ConnectTo, CookieJar, EngineStats, Error, ErrorKind, FailureKind, FetchAll, FetchTimings,
-    Http2Mode, IntoRequest, Jitter, Method, Outcome, OverCap, Policy, PolicyRules, Proxy,
-    ProxyKind, ProxyRules, Rate, RedirectPolicy, Request, Response, RetryAfterPolicy, RulePattern,
-    StatusSet, StreamedBody, StreamedResponse, TimeLimit, Timeouts, bytes, http, url,
+    Http2Mode, IntoRequest, Jitter, Method, Outcome, OverCap, Policy, PolicyPatch, PolicyRules,
+    Proxy, ProxyKind, ProxyRules, Rate, RedirectPolicy, Request, Response, RetryAfterPolicy,
+    RulePattern, StatusSet, StreamedBody, StreamedResponse, TimeLimit, Timeouts, TimeoutsPatch,
+    bytes, http, url,
 };

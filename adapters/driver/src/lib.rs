@@ -29,9 +29,9 @@ pub use client::streamed::{StreamedBody, StreamedResponse};
 pub use fetch_proto::FetchError;
 pub use fetch_proto::{
     AttemptEnd, AttemptPhase, AttemptReport, Backoff, BatchStats, EngineConfig, EngineStats,
-    FailureKind, FetchTimings, GiveUpReason, Jitter, Method, OverCap, Policy, PolicyRules, Rate,
-    RedirectPolicy, RetryAfterPolicy, RetryBudget, RulePattern, StatusSet, TimeLimit, Timeouts,
-    Timestamp,
+    FailureKind, FetchTimings, GiveUpReason, Jitter, Method, OverCap, Policy, PolicyPatch,
+    PolicyRules, Rate, RedirectPolicy, RetryAfterPolicy, RetryBudget, RulePattern, StatusSet,
+    TimeLimit, Timeouts, TimeoutsPatch, Timestamp,
 };
 pub use fields::cookie_jar::CookieJar;
 pub use fields::redact::{RedactedUrl, is_secret_parameter};

@@ -114,7 +114,13 @@ pub(super) fn chosen(request: &FetchRequest, pinned: bool, config: &EngineConfig
             rules.default_policy(),
         ),
     };
-    format!("policy: {why}; limits: {}", limits(policy.timeouts_ref()))
+    match &request.patch {
+        Some(patch) => {
+            let limits = limits(patch.apply(policy).timeouts_ref());
+            format!("policy: {why}, changed by the request; limits: {limits}")
+        }
+        None => format!("policy: {why}; limits: {}", limits(policy.timeouts_ref())),
+    }
 }
 
 fn limits(timeouts: &Timeouts) -> String {

@@ -8,9 +8,8 @@ mod route;
 mod threads;
 
 use std::fmt;
-use std::time::Duration;
 
-use fetch_proto::{Policy, RulePattern};
+use fetch_proto::{Policy, PolicyLayer};
 use http::{HeaderName, HeaderValue};
 
 use crate::fields::cookie_jar::CookieJar;
@@ -24,10 +23,11 @@ use crate::telemetry::recording::RecordSink;
 pub struct Builder<A> {
     adapter: A,
     errors: Vec<BuildError>,
+    /// What is set over the policy and the rules.
+    layer: PolicyLayer,
     policy: Option<Policy>,
     record: Option<RecordSink>,
     settings: Settings,
-    timeouts: Vec<(RulePattern, Duration)>,
 }
 
 impl<A> fmt::Debug for Builder<A> {
@@ -48,10 +48,10 @@ impl<A: Adapter> Builder<A> {
         Self {
             adapter,
             errors: Vec::new(),
+            layer: PolicyLayer::default(),
             policy: None,
             record: None,
             settings: Settings::default(),
-            timeouts: Vec::new(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fetch_proto::{Backoff, Policy, PolicyRules, RulePattern};
+use fetch_proto::{Backoff, Policy, PolicyPatch, PolicyRules, RulePattern};
 
 use super::Builder;
 use crate::model::fallback_value::FallbackValue;
@@ -12,7 +12,8 @@ use crate::settings::build_error::BuildError;
 
 impl<A: Adapter> Builder<A> {
     /// Sets the default policy, and applies it to the rules except for their attempt timeouts. Default
-    /// [`Policy::default`]. If you set [`rules`](Self::rules), set the policy in them.
+    /// [`Policy::default`]. If you set [`rules`](Self::rules), set the policy in them. Replaces what
+    /// [`backoff`](Self::backoff) and [`patch`](Self::patch) have set before.
     ///
     /// ```
     /// use fetch_driver::Policy;
@@ -20,6 +21,19 @@ impl<A: Adapter> Builder<A> {
     /// ```
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policy = Some(policy);
+        self.layer = self.layer.update_base(|_| PolicyPatch::default());
+        self
+    }
+
+    /// Changes single settings of all policies: of the default and of every rule. Later patches win
+    /// over earlier ones: see [`PolicyPatch`].
+    ///
+    /// ```
+    /// use fetch_driver::PolicyPatch;
+    /// let builder = fetch_smol::Fetcher::builder().patch(PolicyPatch::default().attempts(5));
+    /// ```
+    pub fn patch(mut self, patch: PolicyPatch) -> Self {
+        self.layer = self.layer.update_base(|base| patch.over(base));
         self
     }
 
@@ -29,9 +43,8 @@ impl<A: Adapter> Builder<A> {
     /// use fetch_driver::Backoff;
     /// let builder = fetch_smol::Fetcher::builder().backoff(Backoff::default().jitter(None));
     /// ```
-    pub fn backoff(mut self, backoff: Backoff) -> Self {
-        self.policy = Some(self.policy.unwrap_or_default().backoff(backoff));
-        self
+    pub fn backoff(self, backoff: Backoff) -> Self {
+        self.patch(PolicyPatch::default().backoff(backoff))
     }
 
     /// Sets the rules that choose each request's policy. Default [`PolicyRules::default`].
@@ -57,7 +70,10 @@ impl<A: Adapter> Builder<A> {
     /// ```
     pub fn timeout(mut self, pattern: &str, limit: Duration) -> Self {
         match RulePattern::parse(pattern) {
-            Ok(pattern) => self.timeouts.push((pattern, limit)),
+            Ok(pattern) => {
+                let patch = PolicyPatch::attempt_timeout(limit);
+                self.layer = self.layer.rule(pattern, patch);
+            }
             Err(error) => self
                 .errors
                 .push(BuildError::new("timeout", error.to_string())),
@@ -95,29 +111,18 @@ impl<A: Adapter> Builder<A> {
         self
     }
 
-    /// The rules, with the policy and the timeouts of this builder.
-    pub(super) fn merged_rules(&mut self) -> Result<PolicyRules, BuildError> {
+    /// The rules, with what this builder sets over them.
+    pub(super) fn merged_rules(&self) -> Result<PolicyRules, BuildError> {
         let mut rules = self.settings.config.rules_ref().clone();
         if let Some(policy) = &self.policy {
-            // Each rule keeps its attempt timeout, which is what rules are made for.
-            rules = rules.map(|old| {
-                let timeouts = policy.timeouts_ref().attempt(old.timeouts_ref().attempt);
-                policy.clone().timeouts(timeouts)
+            // A rule keeps its attempt timeout, which is what rules are made for.
+            rules = rules.map(|rule| {
+                let patch = PolicyPatch::attempt_timeout(rule.timeouts_ref().attempt);
+                patch.apply(policy)
             });
             rules = rules.with_default(policy.clone());
         }
-        if self.timeouts.is_empty() {
-            return Ok(rules);
-        }
-        let base = rules.default_policy().clone();
-        let mut builder = PolicyRules::builder();
-        for (pattern, limit) in self.timeouts.drain(..) {
-            builder = builder.rule(pattern, (*base).clone().attempt_timeout(limit));
-        }
-        for (pattern, policy) in rules.iter() {
-            builder = builder.rule(pattern.clone(), policy.clone());
-        }
-        let built = builder.default(base).build();
-        built.map_err(|error| BuildError::new("timeout", error.to_string()))
+        let merged = rules.with_layer(&self.layer);
+        merged.map_err(|error| BuildError::new("timeout", error.to_string()))
     }
 }
