@@ -1,4 +1,4 @@
-//! URLs without their secrets, such that the core decides the same about them.
+//! Removes secrets from URLs without changing the core's decisions about them.
 
 mod json;
 #[cfg(test)]
@@ -12,22 +12,21 @@ use url::Url;
 
 pub(crate) use self::json::redact_json;
 
-/// Takes secrets out of URLs.
+/// Removes secrets from URLs.
 ///
-/// - User name and password are left out, and the fragment, which is never sent.
+/// - User name, password and fragment are removed.
 /// - The value of a query parameter with a [secret name](is_secret) becomes `REDACTED-` and 16
-///   digits: a hash of the value, keyed with random bits that are never stored. Equal values have
-///   equal digits, so that URLs which were the same still are, but nobody can try out values.
+///   digits: a hash of the value with a random key that is never stored. Equal values have equal
+///   digits, so equal URLs stay equal, but values cannot be found by trying them out.
 ///
-/// Scheme, host, port and path stay, so the host's queue and limits are the same, and so is what a
-/// redirect leads to.
+/// Scheme, host, port and path stay, so host limits and redirect targets are the same.
 #[derive(Debug, Default)]
-pub(crate) struct Redactor {
+pub(crate) struct UrlRedactor {
     key: RandomState,
 }
 
-/// Names of query parameters whose values are secret, in lower case and in order: the same as
-/// `fetch_driver::RedactedUrl` hides.
+/// Names of query parameters with secret values, in lower case and sorted: the same list as in
+/// `fetch_driver`.
 const SECRET_PARAMETERS: [&str; 24] = [
     "access_token",
     "api_key",
@@ -55,7 +54,7 @@ const SECRET_PARAMETERS: [&str; 24] = [
     "x-goog-signature",
 ];
 
-/// Whether a query parameter of this name has a secret value. Case is ignored.
+/// Returns whether a query parameter of this name has a secret value. Case is ignored.
 ///
 /// ```
 /// assert!(fetch_trace::is_secret("Api_Key") && !fetch_trace::is_secret("monkey"));
@@ -67,13 +66,13 @@ pub fn is_secret(name: &str) -> bool {
         .any(|secret| secret.eq_ignore_ascii_case(name))
 }
 
-impl Redactor {
-    /// A URL as [`Url::as_str`] gives it.
-    pub(crate) fn url<'a>(&self, url: &'a str) -> Cow<'a, str> {
+impl UrlRedactor {
+    /// Redacts a URL in the form of [`Url::as_str`].
+    pub(crate) fn redact_url<'a>(&self, url: &'a str) -> Cow<'a, str> {
         let url = without_fragment(url);
         let (before, query) = split_query(url);
-        let user = user(before);
-        let query_hides = query.is_some_and(has_secret);
+        let user = user_info_range(before);
+        let query_hides = query.is_some_and(query_has_secret);
         if user.is_none() && !query_hides {
             return Cow::Borrowed(url);
         }
@@ -88,24 +87,24 @@ impl Redactor {
         Cow::Owned(text)
     }
 
-    /// A `Location` field's value, of which the core makes a URL as the URL Standard says. The
-    /// redacted one leads to the redacted form of where it leads.
-    pub(crate) fn location<'a>(&self, location: &'a str) -> Cow<'a, str> {
+    /// Redacts the value of a `Location` field. Resolving the result gives the redacted form of the URL
+    /// that the original resolves to by the URL Standard.
+    pub(crate) fn redact_location<'a>(&self, location: &'a str) -> Cow<'a, str> {
         if !location.contains(['@', '?', '#', '\t']) {
             return Cow::Borrowed(location);
         }
-        // Parsing ignores tabs, so they may hide neither a name nor a user.
+        // URL parsing ignores tabs, so a tab must not hide a secret name or a user.
         let location = location.replace('\t', "");
         let fragment = location.find('#').unwrap_or(location.len());
         let mark = if fragment < location.len() { "#" } else { "" };
         let (before, query) = split_query(&location[..fragment]);
-        let mut text = match user(before) {
-            // A placeholder: what remains must fail, or not, as it did before.
+        let mut text = match user_info_range(before) {
+            // A placeholder, so that the rest parses, or fails to, as before.
             Some((from, to)) => format!("{}REDACTED{}", &before[..from], &before[to..]),
             None => before.to_owned(),
         };
         if let Some(query) = query {
-            // The core hashes the query in its encoded form, so that is what is replaced.
+            // The digest uses the encoded query, so the hash of a value does too.
             let encoded = encoded_query(&location[..fragment]);
             self.push_query(&mut text, encoded.as_deref().unwrap_or(query));
         }
@@ -113,12 +112,12 @@ impl Redactor {
         Cow::Owned(text)
     }
 
-    /// A rule's pattern that matches nothing.
-    fn pattern(&self, pattern: &str) -> String {
+    /// Returns a rule pattern that matches nothing.
+    fn placeholder_pattern(&self, pattern: &str) -> String {
         format!("REDACTED-{:016x}", self.key.hash_one(pattern))
     }
 
-    /// `?` and the query, its secret values replaced.
+    /// Appends `?` and the query with its secret values replaced.
     fn push_query(&self, text: &mut String, query: &str) {
         for (i, pair) in query.split('&').enumerate() {
             text.push(if i == 0 { '?' } else { '&' });
@@ -134,15 +133,15 @@ impl Redactor {
     }
 }
 
-/// The URL without `#` and what follows.
+/// Returns the URL without its fragment.
 pub(crate) fn without_fragment(url: &str) -> &str {
     url.split_once('#').map_or(url, |(before, _)| before)
 }
 
-/// The URL without the digits of its placeholders: the form that everybody can make who knows the
-/// URL but not the key.
-pub(crate) fn masked(url: &str) -> String {
-    let url = Redactor::default().url(url).into_owned();
+/// Redacts a URL with placeholders that have no digits: the form is the same for the original URL and
+/// for the redacted one, and needs no key.
+pub(crate) fn mask_url(url: &str) -> String {
+    let url = UrlRedactor::default().redact_url(url).into_owned();
     let (before, query) = split_query(&url);
     let mut text = before.to_owned();
     for (i, pair) in query.iter().flat_map(|query| query.split('&')).enumerate() {
@@ -155,7 +154,7 @@ pub(crate) fn masked(url: &str) -> String {
     text
 }
 
-/// Whether the text of a rule's pattern has, or may have, a secret in it.
+/// Returns whether a rule's pattern contains, or may contain, a secret.
 fn pattern_has_secret(pattern: &str) -> bool {
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     pattern.match_indices('=').any(|(at, _)| {
@@ -171,7 +170,7 @@ fn split_query(url: &str) -> (&str, Option<&str>) {
     }
 }
 
-fn has_secret(query: &str) -> bool {
+fn query_has_secret(query: &str) -> bool {
     query.split('&').any(|pair| secret_pair(pair).is_some())
 }
 
@@ -180,8 +179,8 @@ fn secret_pair(pair: &str) -> Option<(&str, &str)> {
         .filter(|(name, value)| !value.is_empty() && is_secret(name))
 }
 
-/// Where user and password stand: from there up to the `@`.
-fn user(before_query: &str) -> Option<(usize, usize)> {
+/// Returns the range of user name and password: the start, and the position of the `@`.
+fn user_info_range(before_query: &str) -> Option<(usize, usize)> {
     let at = before_query.rfind('@')?;
     let scheme = before_query.find(':').filter(|colon| {
         let scheme = before_query[..*colon].trim_start();
@@ -192,7 +191,7 @@ fn user(before_query: &str) -> Option<(usize, usize)> {
     });
     let begin = scheme.map_or(0, |colon| colon + 1);
     let rest = &before_query[begin..];
-    // In http URLs, `\` is as good as `/`, and one too many or too few does no harm.
+    // In http URLs, `\` equals `/`, and parsers accept any number of slashes.
     let authority = rest.trim_start_matches(|c: char| matches!(c, '/' | '\\') || c <= ' ');
     let slashes = rest.len() - authority.len();
     if scheme.is_none() && slashes < 2 {
@@ -207,7 +206,7 @@ fn user(before_query: &str) -> Option<(usize, usize)> {
     Some((from, at))
 }
 
-/// The query of the URL that the location leads to; the same for every base.
+/// Returns the encoded query of the URL that `location` resolves to. It is the same for every base.
 fn encoded_query(location: &str) -> Option<String> {
     ["http://a/", "https://a/"].iter().find_map(|base| {
         let base = Url::parse(base).ok()?;

@@ -58,7 +58,7 @@ fn a_wrong_policy_file_is_reported_before_any_request() {
         ),
         (
             "[default]\ntimeouts = { attempt = \"9m\" }",
-            &["p.toml:2:24: ", "the whole 300s"],
+            &["p.toml:2:24: ", "the whole fetch 300s"],
         ),
     ] {
         let (_list, file) = with_policy(text);
@@ -70,6 +70,22 @@ fn a_wrong_policy_file_is_reported_before_any_request() {
     }
     let missing = fetch_all(&["--policy", "/no/such.toml", &site.url("/get")]);
     assert_eq!(missing.code, 3, "{missing:?}");
+    assert_eq!(site.observed().requests, 0);
+}
+
+#[test]
+fn variables_that_contradict_the_policy_file_are_reported_before_any_request() {
+    let site = site();
+    let (_list, file) = with_policy("[default]\nhedge = { after = \"1s\" }");
+    for (name, value, part) in [
+        ("DEFAULT__HEDGE__PERCENTILE", "95", "exclude each other"),
+        ("DEFAULT__TIMEOUTS__ATTEMPT", "9m", "the whole"),
+    ] {
+        let mut command = command(&["--policy", &file, &site.url("/get")]);
+        command.env(format!("FETCH_ALL_POLICY_{name}"), value);
+        let ran = ran(command.output().unwrap());
+        assert!(ran.code == 2 && ran.stderr.contains(part), "{ran:?}");
+    }
     assert_eq!(site.observed().requests, 0);
 }
 
@@ -105,7 +121,10 @@ fn explain_shows_the_rule_and_the_attempts() {
         assert!(ran.stdout.contains(part), "{ran:?}");
     }
     let post = fetch_all(&["policy", "explain", &file, "-X", "POST", "http://a.test/"]);
-    assert!(post.stdout.contains("it may not be repeated"), "{post:?}");
+    assert!(
+        post.stdout.contains("not idempotent: retried only"),
+        "{post:?}"
+    );
 }
 
 #[test]

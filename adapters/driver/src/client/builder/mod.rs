@@ -9,9 +9,9 @@ mod threads;
 
 use std::fmt;
 
-use fetch_proto::{Policy, PolicyLayer};
 use http::{HeaderName, HeaderValue};
 
+use self::policy::PolicySettings;
 use crate::fields::cookie_jar::CookieJar;
 use crate::settings::Settings;
 use crate::settings::adapter::Adapter;
@@ -23,9 +23,7 @@ use crate::telemetry::recording::RecordSink;
 pub struct Builder<A> {
     adapter: A,
     errors: Vec<BuildError>,
-    /// What is set over the policy and the rules.
-    layer: PolicyLayer,
-    policy: Option<Policy>,
+    policies: PolicySettings,
     record: Option<RecordSink>,
     settings: Settings,
 }
@@ -48,8 +46,7 @@ impl<A: Adapter> Builder<A> {
         Self {
             adapter,
             errors: Vec::new(),
-            layer: PolicyLayer::default(),
-            policy: None,
+            policies: PolicySettings::default(),
             record: None,
             settings: Settings::default(),
         }
