@@ -131,6 +131,8 @@ impl PolicyFile {
     /// taken from there. The file's rules come first, then the rules of `base` with the file's `[default]`
     /// applied. If `[default]` sets an attempt timeout, the rules of `base` are dropped.
     ///
+    /// The order of all sources is described at [`PolicyPatch`](fetch_proto::PolicyPatch).
+    ///
     /// ```
     /// use fetch_proto::EngineConfig;
     ///

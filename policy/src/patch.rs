@@ -224,7 +224,8 @@ fn chaos(
             }
             FaultKind::Error => {
                 let name = one.failure.as_deref().unwrap_or("connect");
-                let why = "not a failure: use connect, decode, dns, dropped, empty_reply, io, protocol or tls";
+                let why = "not a failure: use connect, decode, dns, dropped, empty_reply, io, \
+                           protocol or tls";
                 InjectedFault::Error(
                     parse_failure(name).ok_or_else(|| wrong(&format!("{name:?} is {why}")))?,
                 )

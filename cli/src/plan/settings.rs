@@ -16,8 +16,8 @@ use crate::exit::CliError;
 /// File descriptors reserved for other things than connections.
 const SPARE_FILES: u64 = 64;
 
-/// The settings of header fields, decoding and trusted certificates. The configuration of the engine
-/// is that of the [`PolicySources`].
+/// The settings of threads, header fields, decoding and trusted certificates. The engine's
+/// configuration comes from the [`PolicySources`].
 pub(super) fn new(args: &CliArgs) -> Result<Settings, CliError> {
     let mut settings = Settings::default();
     settings.threads = args.threads.threads.unwrap_or_else(cores);

@@ -148,7 +148,8 @@ pub enum FetchStep {
 }
 
 impl Fetch {
-    /// A fetch of `request` by its own policy, or else by `policy`, changed by its patch. Jitter is drawn from `seed`.
+    /// A fetch of `request` by its own policy, or else by `policy`, with its patch applied. Jitter
+    /// is drawn from `seed`.
     ///
     /// ```
     /// # use fetch_proto::{Fetch, Policy, FetchRequest, Timestamp};

@@ -29,8 +29,8 @@ pub struct FetchRequest {
     pub idempotent: bool,
     /// The method.
     pub method: Method,
-    /// Changes of the policy, over the one that the rules choose or that [`policy`](field@Self::policy) sets. This is
-    /// the highest layer: see [`PolicyPatch`].
+    /// Changes of the policy that the rules choose or that [`policy`](field@Self::policy) sets. It
+    /// takes precedence over all other sources: see [`PolicyPatch`].
     #[cfg_attr(
         feature = "serde",
         serde(default, skip_serializing_if = "Option::is_none")

@@ -19,19 +19,18 @@ use crate::exit::CliError;
 /// If the rules cannot be compiled.
 pub(super) fn defaults(args: &CliArgs) -> Result<EngineConfig, CliError> {
     let limits = &args.limits;
-    let mut config = EngineConfig::default()
+    let config = EngineConfig::default()
         .concurrency(limits.concurrency)
         .per_host(limits.per_host);
-    // The built-in rules set attempt timeouts, which -m sets for all URLs.
+    // The built-in rules set only attempt timeouts, which -m sets for all URLs.
     let layer =
         PolicyLayer::new(default_patch(args)).replace_rules(args.timeouts.max_time.is_some());
     let rules = config.rules_ref().with_layer(&layer);
-    config = config.rules(rules.map_err(CliError::internal)?);
-    Ok(config)
+    Ok(config.rules(rules.map_err(CliError::internal)?))
 }
 
-/// Redirects are followed only with `-L`. With a rate limit, a list may take days in the queue:
-/// `--deadline` bounds the whole run.
+/// Redirects are followed only with `-L`, or if the policy file sets them. The queue has no limit,
+/// because with a rate limit a list may take days: `--deadline` bounds the whole run.
 fn default_patch(args: &CliArgs) -> PolicyPatch {
     let redirects = match args.request.location {
         true => RedirectPolicy::default(),
