@@ -38,7 +38,7 @@
 //! fields never reach the core. The answers of the engine are not stored but hashed.
 //!
 //! URLs are stored without user name, password and fragment. The values of query parameters with
-//! [secret names](is_secret) are replaced by `REDACTED-` and a hash, with a random key per recording
+//! [secret names](fetch_proto::is_secret_parameter) are replaced by `REDACTED-` and a hash, with a random key per recording
 //! that is never stored. Equal values therefore stay equal, different ones stay different, and the core
 //! makes the same decisions about the redacted URLs as about the original ones. Two cases need more:
 //!
@@ -108,7 +108,6 @@ pub use explain::{FetchHistory, HistoryLine, UrlHistory, explain};
 pub use reader::TraceEnd;
 pub use recorded_engine::RecordedEngine;
 pub use recorder::TraceRecorder;
-pub use redact::is_secret;
 pub use replay::{ReplayDifference, ReplayReport, ReplayStep, TraceReplay, replay};
 pub use what_if::{RunComparison, RunTotals, what_if};
 

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 use std::hash::{BuildHasher, RandomState};
 
+use fetch_proto::is_secret_parameter;
 use url::Url;
 
 pub(crate) use self::json::redact_json;
@@ -15,7 +16,7 @@ pub(crate) use self::json::redact_json;
 /// Removes secrets from URLs.
 ///
 /// - User name, password and fragment are removed.
-/// - The value of a query parameter with a [secret name](is_secret) becomes `REDACTED-` and 16
+/// - The value of a query parameter with a [secret name](fetch_proto::is_secret_parameter) becomes `REDACTED-` and 16
 ///   digits: a hash of the value with a random key that is never stored. Equal values have equal
 ///   digits, so equal URLs stay equal, but values cannot be found by trying them out.
 ///
@@ -23,47 +24,6 @@ pub(crate) use self::json::redact_json;
 #[derive(Debug, Default)]
 pub(crate) struct UrlRedactor {
     key: RandomState,
-}
-
-/// Names of query parameters with secret values, in lower case and sorted: the same list as in
-/// `fetch_driver`.
-const SECRET_PARAMETERS: [&str; 24] = [
-    "access_token",
-    "api_key",
-    "apikey",
-    "auth",
-    "authorization",
-    "awsaccesskeyid",
-    "client_secret",
-    "code",
-    "id_token",
-    "key",
-    "passwd",
-    "password",
-    "pwd",
-    "refresh_token",
-    "secret",
-    "session",
-    "sig",
-    "signature",
-    "token",
-    "x-amz-credential",
-    "x-amz-security-token",
-    "x-amz-signature",
-    "x-goog-credential",
-    "x-goog-signature",
-];
-
-/// Returns whether a query parameter of this name has a secret value. Case is ignored.
-///
-/// ```
-/// assert!(fetch_trace::is_secret("Api_Key") && !fetch_trace::is_secret("monkey"));
-/// ```
-#[must_use]
-pub fn is_secret(name: &str) -> bool {
-    SECRET_PARAMETERS
-        .iter()
-        .any(|secret| secret.eq_ignore_ascii_case(name))
 }
 
 impl UrlRedactor {
@@ -159,7 +119,7 @@ fn pattern_has_secret(pattern: &str) -> bool {
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     pattern.match_indices('=').any(|(at, _)| {
         let name = pattern[..at].rsplit(|c| !is_name(c)).next();
-        name.is_some_and(is_secret)
+        name.is_some_and(is_secret_parameter)
     })
 }
 
@@ -176,7 +136,7 @@ fn query_has_secret(query: &str) -> bool {
 
 fn secret_pair(pair: &str) -> Option<(&str, &str)> {
     pair.split_once('=')
-        .filter(|(name, value)| !value.is_empty() && is_secret(name))
+        .filter(|(name, value)| !value.is_empty() && is_secret_parameter(name))
 }
 
 /// Returns the range of user name and password: the start, and the position of the `@`.

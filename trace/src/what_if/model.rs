@@ -9,7 +9,7 @@ use fetch_proto::{
     AttemptId, DurationHistogram, EngineConfig, EngineOutput, FetchId, FetchRequest, Input,
     InputEffect, Timestamp,
 };
-use url::{Position, Url};
+use url::Url;
 
 use super::RunTotals;
 use crate::call::{TraceAnswer, TraceCall};
@@ -94,11 +94,6 @@ impl AttemptModel {
             _ => self.seen.last().map_or(Duration::ZERO, |(after, _)| *after),
         }
     }
-}
-
-/// Scheme, host and port.
-pub(super) fn origin(url: &Url) -> &str {
-    &url[..Position::AfterPort]
 }
 
 impl RunModel {
@@ -256,7 +251,7 @@ impl RunModelBuilder {
                     attempt.end = AttemptEnd::Dropped(self.last.saturating_since(attempt.started));
                 }
                 let failed = attempt.has_failed();
-                for name in [origin(&attempt.url), ""] {
+                for name in [&*fetch_proto::url_origin(&attempt.url), ""] {
                     let host = match self.model.hosts.get_mut(name) {
                         Some(host) => host,
                         None => self.model.hosts.entry(name.to_owned()).or_default(),

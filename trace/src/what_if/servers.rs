@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fetch_proto::{Attempt, AttemptId, FetchOutcome, HeadSummary, Input, Timestamp};
 
-use super::model::{self, AttemptEnd, HostModel, RunModel, origin};
+use super::model::{self, AttemptEnd, HostModel, RunModel};
 use super::{RunResult, RunTotals};
 use crate::virtual_run::{ScheduledStep, ServerModel};
 
@@ -114,7 +114,7 @@ impl ServerModel for RecordedServers<'_> {
         attempt: &Attempt,
         now: Timestamp,
     ) -> Vec<(Timestamp, ScheduledStep)> {
-        let host = origin(&attempt.url).to_owned();
+        let host = fetch_proto::url_origin(&attempt.url).into_owned();
         let recorded = &self.model.fetches[fetch].attempts;
         let used = &mut self.used[fetch];
         let known = recorded.iter().zip(used.iter_mut());
