@@ -238,8 +238,8 @@ pub use fetch_proto::{
 
 // Policies of one fetch, and rules that choose them.
 pub use fetch_driver::{
-    Backoff, Jitter, OverCap, Policy, PolicyRules, RedirectPolicy, RetryAfterPolicy, RulePattern,
-    StatusSet, TimeLimit, Timeouts,
+    Backoff, Jitter, OverCap, Policy, PolicyPatch, PolicyRules, RedirectPolicy, RetryAfterPolicy,
+    RulePattern, StatusSet, TimeLimit, Timeouts, TimeoutsPatch,
 };
 pub use fetch_proto::{
     BalanceStrategy, BalancedTarget, ChaosPolicy, Fallback, Hedge, HedgeDelay, InjectedFault,

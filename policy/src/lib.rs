@@ -36,6 +36,7 @@ mod env;
 mod explain;
 mod keys;
 mod lint;
+mod patch;
 mod source;
 mod tables;
 mod time;
@@ -129,6 +130,8 @@ impl PolicyFile {
     /// The engine configuration that this file describes, over `base`: keys that the file does not set are
     /// taken from there. The file's rules come first, then the rules of `base` with the file's `[default]`
     /// applied. If `[default]` sets an attempt timeout, the rules of `base` are dropped.
+    ///
+    /// The order of all sources is described at [`PolicyPatch`](fetch_proto::PolicyPatch).
     ///
     /// ```
     /// use fetch_proto::EngineConfig;

@@ -9,9 +9,10 @@ pub use crate::CookieJar;
 pub use crate::{
     AttemptEnd, AttemptReport, Backoff, BatchStats, BodyRetention, BuildError, ClientIdentity,
     ConnectTo, EngineStats, Error, ErrorKind, FailureKind, FetchAll, FetchTimings, Http2Mode,
-    IntoRequest, Jitter, Method, Outcome, OverCap, Policy, PolicyRules, Proxy, ProxyKind,
-    ProxyRules, Rate, RedirectPolicy, Request, Response, RetryAfterPolicy, RulePattern, StatusSet,
-    StreamedBody, StreamedResponse, TimeLimit, Timeouts, bytes, http, url,
+    IntoRequest, Jitter, Method, Outcome, OverCap, Policy, PolicyPatch, PolicyRules, Proxy,
+    ProxyKind, ProxyRules, Rate, RedirectPolicy, Request, Response, RetryAfterPolicy, RulePattern,
+    StatusSet, StreamedBody, StreamedResponse, TimeLimit, Timeouts, TimeoutsPatch, bytes, http,
+    url,
 };
 
 /// Defines what every adapter's crate has under the same names: [`common`](crate::common), and

@@ -8,11 +8,10 @@ mod route;
 mod threads;
 
 use std::fmt;
-use std::time::Duration;
 
-use fetch_proto::{Policy, RulePattern};
 use http::{HeaderName, HeaderValue};
 
+use self::policy::PolicySettings;
 #[cfg(feature = "cookies")]
 use crate::fields::cookie_jar::CookieJar;
 use crate::settings::Settings;
@@ -25,10 +24,9 @@ use crate::telemetry::recording::RecordSink;
 pub struct Builder<A> {
     adapter: A,
     errors: Vec<BuildError>,
-    policy: Option<Policy>,
+    policies: PolicySettings,
     record: Option<RecordSink>,
     settings: Settings,
-    timeouts: Vec<(RulePattern, Duration)>,
 }
 
 impl<A> fmt::Debug for Builder<A> {
@@ -49,10 +47,9 @@ impl<A: Adapter> Builder<A> {
         Self {
             adapter,
             errors: Vec::new(),
-            policy: None,
+            policies: PolicySettings::default(),
             record: None,
             settings: Settings::default(),
-            timeouts: Vec::new(),
         }
     }
 
