@@ -39,7 +39,7 @@ mod lint;
 mod patch;
 mod source;
 mod tables;
-mod time;
+mod values;
 mod watch;
 
 use std::path::Path;
@@ -49,7 +49,7 @@ use fetch_proto::EngineConfig;
 pub use explain::PolicyExplanation;
 pub use lint::{PolicyFinding, Severity};
 pub use source::{PolicyError, PolicyErrorKind, Position};
-pub use time::{DurationText, parse_duration};
+pub use values::{DurationText, parse_duration};
 pub use watch::PolicyWatcher;
 
 use keys::FileKeys;

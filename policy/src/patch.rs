@@ -9,7 +9,7 @@ use fetch_proto::{
 
 use crate::keys::{self, FaultKind, parse_failure};
 use crate::source::{PolicyError, PolicyErrorKind, SourceText};
-use crate::time::{DurationText, Percent, TimeLimit};
+use crate::values::{DurationText, Percent, TimeLimit};
 
 /// The keys that are set in the table at `path`. Parts of a table that are not set have their
 /// defaults, except for timeouts.

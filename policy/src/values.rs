@@ -1,8 +1,9 @@
-//! Durations and percentages as text.
+//! Values as text (durations, rates, percentages), and the macro for tables whose keys are all optional.
 
 use std::fmt;
 use std::time::Duration;
 
+use fetch_proto::Rate;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 /// A duration, written as `"250ms"`, `"6s"` or `"1m 30s"`.
@@ -90,3 +91,27 @@ impl<'de> Deserialize<'de> for Percent {
         }
     }
 }
+
+/// A rate in the syntax of the command's `--rate`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RateText(pub(crate) Rate);
+
+impl<'de> Deserialize<'de> for RateText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map(Self).map_err(D::Error::custom)
+    }
+}
+
+/// Defines a table of the file: all keys are optional, unknown keys are errors.
+macro_rules! table {
+    ($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, Default, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub(crate) struct $name {
+            $($(#[$field_meta])* pub(crate) $field: Option<$type>,)*
+        }
+    };
+}
+pub(crate) use table;
