@@ -1,4 +1,4 @@
-//! The calls of an engine as values.
+//! Calls of an engine, and their answers, as values.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,11 +9,11 @@ use fetch_proto::{
 };
 use serde::{Deserialize, Serialize};
 
-/// A call of an [`Engine`] that may change it.
+/// A call that may change an [`Engine`].
 ///
-/// To add one: a variant here, its line in [`TraceCall::apply`], and its method in
-/// [`RecordedEngine`](crate::RecordedEngine). It is then recorded in JSON; an entry of its own in the format is
-/// only worth it for what happens for each fetch.
+/// To add a call, add a variant here, its line in [`TraceCall::apply`] and its method in
+/// [`RecordedEngine`](crate::RecordedEngine). It is recorded in JSON. A separate kind of entry in the file format
+/// pays only for calls that are made for each fetch.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -24,12 +24,14 @@ pub enum TraceCall {
     Close,
     /// [`Engine::handle`].
     Handle(AttemptId, Input),
-    /// [`Engine::hold`].
-    Hold,
+    /// [`Engine::pause_starts`].
+    #[serde(rename = "hold")]
+    PauseStarts,
     /// [`Engine::poll`].
     Poll,
-    /// [`Engine::release`].
-    Release,
+    /// [`Engine::resume_starts`].
+    #[serde(rename = "release")]
+    ResumeStarts,
     /// [`Engine::set_config`].
     SetConfig(Box<EngineConfig>),
     /// [`Engine::set_crawl_delay`].
@@ -38,22 +40,22 @@ pub enum TraceCall {
     Submit(FetchRequest),
 }
 
-/// What an engine answered.
+/// The return value of a [`TraceCall`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TraceAnswer {
-    /// To `cancel` and `handle`.
+    /// Of `cancel` and `handle`.
     Handled(InputEffect),
-    /// To `close`, `hold`, `release` and the settings.
+    /// Of `close`, `pause_starts`, `resume_starts` and the settings: no value.
     Nothing,
-    /// To `poll`.
+    /// Of `poll`.
     Output(EngineOutput),
-    /// To `submit`.
+    /// Of `submit`.
     Submitted(Result<FetchId, RejectedRequest>),
 }
 
 impl TraceCall {
-    /// Makes the call.
+    /// Makes the call on `engine`.
     ///
     /// ```
     /// use fetch_proto::{EngineConfig, Engine, EngineOutput, Timestamp};
@@ -68,9 +70,9 @@ impl TraceCall {
             Self::Cancel(id) => return TraceAnswer::Handled(engine.cancel(id, now)),
             Self::Close => engine.close(now),
             Self::Handle(id, input) => return TraceAnswer::Handled(engine.handle(id, input, now)),
-            Self::Hold => engine.pause_starts(),
+            Self::PauseStarts => engine.pause_starts(),
             Self::Poll => return TraceAnswer::Output(engine.poll(now)),
-            Self::Release => engine.resume_starts(),
+            Self::ResumeStarts => engine.resume_starts(),
             Self::SetConfig(config) => engine.set_config(*config, now),
             Self::SetCrawlDelay(host, delay) => engine.set_crawl_delay(&host, delay),
             Self::Submit(request) => return TraceAnswer::Submitted(engine.submit(request, now)),
@@ -85,9 +87,9 @@ impl fmt::Display for TraceCall {
             Self::Cancel(id) => write!(f, "cancel of fetch {id}"),
             Self::Close => f.write_str("close"),
             Self::Handle(id, input) => write!(f, "{} of attempt {id}", input_name(input)),
-            Self::Hold => f.write_str("hold"),
+            Self::PauseStarts => f.write_str("pause of starts"),
             Self::Poll => f.write_str("poll"),
-            Self::Release => f.write_str("release"),
+            Self::ResumeStarts => f.write_str("resumption of starts"),
             Self::SetConfig(_) => f.write_str("a new configuration"),
             Self::SetCrawlDelay(host, delay) => write!(f, "crawl delay of {delay:?} at {host}"),
             Self::Submit(request) => write!(f, "submit of {}", request.url),

@@ -137,7 +137,7 @@ impl<'a> ListCounts<'a> {
     fn add(&mut self, request: &Request) {
         self.total += 1;
         let url = request.url();
-        let host = crate::outcome::origin::host(url);
+        let host = fetch_proto::url_host(url);
         let is_full = self.hosts.len() >= MAX_HOSTS;
         match self.hosts.get_mut(host) {
             Some(count) => *count += 1,

@@ -105,7 +105,10 @@ fn explain_shows_the_rule_and_the_attempts() {
         assert!(ran.stdout.contains(part), "{ran:?}");
     }
     let post = fetch_all(&["policy", "explain", &file, "-X", "POST", "http://a.test/"]);
-    assert!(post.stdout.contains("not idempotent: retried only"), "{post:?}");
+    assert!(
+        post.stdout.contains("not idempotent: retried only"),
+        "{post:?}"
+    );
 }
 
 #[test]

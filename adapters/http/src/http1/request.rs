@@ -9,7 +9,7 @@ use http::uri::PathAndQuery;
 use url::Position;
 
 use crate::origin::{NextHop, Origin, host_header};
-use crate::outgoing::{expects_body, may_accept_codings, reject_connect};
+use fetch_transport_util::{expects_body, may_accept_codings, reject_connect};
 
 /// Writes the head of `request` to `out`, in the form that the server or proxy at `origin` expects.
 /// The body has `length` bytes, if that is known. `accept` is sent as `Accept-Encoding` if the
@@ -29,7 +29,7 @@ pub(super) fn write(
         // The absolute form: the whole URL without user name and password.
         out.extend_from_slice(url.scheme().as_bytes());
         out.extend_from_slice(b"://");
-        out.extend_from_slice(url[Position::BeforeHost..Position::AfterPort].as_bytes());
+        out.extend_from_slice(fetch_driver::url_host(url).as_bytes());
     }
     let path = &url[Position::BeforePath..Position::AfterQuery];
     let path = request

@@ -45,7 +45,7 @@ impl<A: Adapter> Builder<A> {
             siblings: None,
             undelivered: settings.undelivered_limit(),
         };
-        let timer = self.adapter.timer();
+        let timer = A::Timer::default();
         let (handle, driver) = new_driver(transport, timer, &settings, record, context);
         self.adapter.spawn(driver)?;
         let window = settings.config.window_size();

@@ -13,6 +13,7 @@ use std::time::Duration;
 use fetch_proto::{Policy, RulePattern};
 use http::{HeaderName, HeaderValue};
 
+#[cfg(feature = "cookies")]
 use crate::fields::cookie_jar::CookieJar;
 use crate::settings::Settings;
 use crate::settings::adapter::Adapter;
@@ -63,6 +64,7 @@ impl<A: Adapter> Builder<A> {
     /// ```
     /// let builder = fetch_smol::Fetcher::builder().cookies(true);
     /// ```
+    #[cfg(feature = "cookies")]
     pub fn cookies(mut self, enabled: bool) -> Self {
         match enabled {
             true => _ = self.settings.cookie_jar.get_or_insert_default(),
@@ -77,6 +79,7 @@ impl<A: Adapter> Builder<A> {
     /// let jar = fetch_driver::CookieJar::new();
     /// let builder = fetch_smol::Fetcher::builder().cookie_jar(jar.clone());
     /// ```
+    #[cfg(feature = "cookies")]
     pub fn cookie_jar(mut self, jar: CookieJar) -> Self {
         self.settings.cookie_jar = Some(jar);
         self
