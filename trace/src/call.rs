@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fetch_proto::{
     AttemptId, Engine, EngineConfig, EngineOutput, FetchId, FetchRequest, Input, InputEffect,
-    RejectedRequest, Timestamp,
+    RejectedRequest, RetryTokens, SharedRate, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -22,10 +22,16 @@ pub enum TraceCall {
     Cancel(FetchId),
     /// [`Engine::close`].
     Close,
+    /// [`Engine::deny_start`].
+    DenyStart(SharedRate, Timestamp),
+    /// [`Engine::grant_start`].
+    GrantStart,
     /// [`Engine::handle`].
     Handle(AttemptId, Input),
     /// [`Engine::hold`].
     Hold,
+    /// [`Engine::lend_retry_tokens`].
+    LendRetryTokens(Box<RetryTokens>),
     /// [`Engine::poll`].
     Poll,
     /// [`Engine::release`].
@@ -34,8 +40,12 @@ pub enum TraceCall {
     SetConfig(Box<EngineConfig>),
     /// [`Engine::set_crawl_delay`].
     SetCrawlDelay(Box<str>, Duration),
+    /// [`Engine::share_limits`].
+    ShareLimits,
     /// [`Engine::submit`].
     Submit(FetchRequest),
+    /// [`Engine::take_retry_tokens`].
+    TakeRetryTokens,
 }
 
 /// What an engine answered.
@@ -44,7 +54,8 @@ pub enum TraceCall {
 pub enum TraceAnswer {
     /// To `cancel` and `handle`.
     Handled(InputEffect),
-    /// To `close`, `hold`, `release` and the settings.
+    /// To `close`, `hold`, `release`, the settings, and the calls about shared limits, whose effect is
+    /// seen in the next outputs.
     Nothing,
     /// To `poll`.
     Output(EngineOutput),
@@ -67,13 +78,18 @@ impl TraceCall {
         match self {
             Self::Cancel(id) => return TraceAnswer::Handled(engine.cancel(id, now)),
             Self::Close => engine.close(now),
+            Self::DenyStart(rate, until) => engine.deny_start(rate, until, now),
+            Self::GrantStart => _ = engine.grant_start(now),
             Self::Handle(id, input) => return TraceAnswer::Handled(engine.handle(id, input, now)),
             Self::Hold => engine.pause_starts(),
+            Self::LendRetryTokens(tokens) => engine.lend_retry_tokens(*tokens),
             Self::Poll => return TraceAnswer::Output(engine.poll(now)),
             Self::Release => engine.resume_starts(),
             Self::SetConfig(config) => engine.set_config(*config, now),
             Self::SetCrawlDelay(host, delay) => engine.set_crawl_delay(&host, delay),
+            Self::ShareLimits => engine.share_limits(),
             Self::Submit(request) => return TraceAnswer::Submitted(engine.submit(request, now)),
+            Self::TakeRetryTokens => _ = engine.take_retry_tokens(),
         }
         TraceAnswer::Nothing
     }
@@ -84,13 +100,18 @@ impl fmt::Display for TraceCall {
         match self {
             Self::Cancel(id) => write!(f, "cancel of fetch {id}"),
             Self::Close => f.write_str("close"),
+            Self::DenyStart(rate, until) => write!(f, "start denied until {until} by {rate:?}"),
+            Self::GrantStart => f.write_str("start granted"),
             Self::Handle(id, input) => write!(f, "{} of attempt {id}", input_name(input)),
             Self::Hold => f.write_str("hold"),
+            Self::LendRetryTokens(_) => f.write_str("retry tokens lent"),
             Self::Poll => f.write_str("poll"),
             Self::Release => f.write_str("release"),
             Self::SetConfig(_) => f.write_str("a new configuration"),
             Self::SetCrawlDelay(host, delay) => write!(f, "crawl delay of {delay:?} at {host}"),
+            Self::ShareLimits => f.write_str("share limits"),
             Self::Submit(request) => write!(f, "submit of {}", request.url),
+            Self::TakeRetryTokens => f.write_str("retry tokens taken back"),
         }
     }
 }
