@@ -12,7 +12,6 @@ mod breaker_defers;
 mod retry_storm;
 
 const POLICIES: &str = include_str!("../docs/policies.md");
-const README: &str = include_str!("../README.md");
 
 #[test]
 fn a_breaker_that_defers_fetches_every_url_and_one_that_fails_fast_loses_what_waited() {
@@ -65,8 +64,10 @@ fn the_same_seed_gives_the_same_figures_and_another_seed_others() {
 fn the_docs_quote_what_the_examples_print() {
     let breaker = breaker_defers::Table(&breaker_defers::run(1)).to_string();
     let storm = retry_storm::Table(&retry_storm::run(1)).to_string();
-    for (name, text) in [("docs/policies.md", POLICIES), ("README.md", README)] {
-        assert!(text.contains(&breaker), "{name} should have:\n{breaker}");
-        assert!(text.contains(&storm), "{name} should have:\n{storm}");
+    for table in [breaker, storm] {
+        assert!(
+            POLICIES.contains(&table),
+            "docs/policies.md should have:\n{table}"
+        );
     }
 }

@@ -16,6 +16,7 @@ mod run;
 mod save;
 mod state;
 mod ui;
+mod writer;
 
 use std::io::Write;
 use std::process::ExitCode;

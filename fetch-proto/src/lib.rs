@@ -151,6 +151,7 @@ pub use model::outcome::{
 };
 pub use model::time::Timestamp;
 pub use model::timings::{AttemptPhase, AttemptTimings, FetchTimings};
+pub use model::url_parts::{SECRET_PARAMETERS, is_secret_parameter, url_host, url_origin};
 pub use model::wake::{NextWake, WakeReason};
 pub use policy::{
     Backoff, ChaosPolicy, Fallback, Jitter, OverCap, Policy, RedirectPolicy, RetryAfterPolicy,

@@ -1,4 +1,4 @@
-//! Serves the test site until Ctrl-C or the end of standard input: `cargo run -p fetch-testbed --example serve [PORT]`.
+//! Serves the test site until Ctrl-C or end of input: `cargo run -p fetch-testbed --example serve [PORT]`.
 
 use std::io;
 

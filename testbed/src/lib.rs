@@ -1,9 +1,11 @@
-//! A test site on loopback that misbehaves on request.
+//! An HTTP test site on loopback that fails on request.
 //!
-//! [`Site::start`] serves an httpbin-like site from threads of its own, so it works the same under any
-//! async runtime or none, and no method but [`Site::wait_for`] and the drop waits for anything. Beside the usual
-//! echoes, delays and redirects it resets, stalls, truncates and floods: see [`ENDPOINTS`]. It also
-//! counts what it sees, so a test can say how many connections or requests were open at once.
+//! [`Site::start`] serves a site like httpbin from separate threads, so it works with any async runtime or
+//! none. Only [`Site::wait_for`] and the drop block. Besides echoes, delays and redirects, the site resets,
+//! stalls, truncates and floods: see [`ENDPOINTS`]. It counts its traffic, so a test can assert how many
+//! connections or requests were open at once.
+//!
+//! [`Proxy`] is an HTTP and SOCKS5 proxy, and [`ScriptedHttp2`] an HTTP/2 server that follows a script.
 //!
 //! ```
 //! use std::io::{Read, Write};
@@ -20,28 +22,24 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
-mod body;
-mod bounded;
-mod builder;
-mod call;
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod connection;
-mod faults;
-mod observe;
+mod endpoints;
+mod lock;
 mod proxy;
-mod replies;
-mod routes;
-mod scripted;
+mod scripted_http2;
 mod server;
 mod site;
-mod tls;
-mod wire;
+mod state;
 
-pub use body::byte_at;
-pub use builder::Builder;
-pub use faults::Fault;
-pub use observe::{HostObserved, Observed, Seen};
+pub use endpoints::{ENDPOINTS, Endpoint, Fault, byte_at};
 pub use proxy::{Proxy, ProxyBuilder};
-pub use routes::{ENDPOINTS, Endpoint};
-pub use scripted::{Said, ScriptedHttp2};
-pub use site::Site;
-pub use tls::Certificate;
+pub use scripted_http2::{ScriptedHttp2, ScriptedReply};
+pub use site::{Certificate, Site, SiteBuilder};
+pub use state::observer::{HostObserved, Observed, RecordedRequest};
+
+/// Compiles and runs the README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeExamples;

@@ -1,4 +1,4 @@
-//! A proxy on loopback that tells what it was asked: HTTP and SOCKS5 on one port.
+//! A proxy on loopback that records its requests: HTTP and SOCKS5 on one port.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,22 +11,22 @@ use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::observe::lock;
-use crate::server::Worker;
+use crate::lock::lock;
+use crate::server::worker::WorkerThread;
 
 const ESTABLISHED: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
 const FORBIDDEN: &[u8] = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
-const UNKNOWN: &[u8] = b"HTTP/1.1 407 Proxy Authentication Required\r\n\
+const AUTH_REQUIRED: &[u8] = b"HTTP/1.1 407 Proxy Authentication Required\r\n\
     Proxy-Authenticate: Basic realm=\"proxy\"\r\nContent-Length: 0\r\n\r\n";
 
 /// "Connection not allowed by ruleset" (RFC 1928, section 6).
 const NOT_ALLOWED: u8 = 2;
 const MAX_HEAD: usize = 64 * 1_024;
 
-/// A running proxy; dropping it closes its connections.
+/// A running proxy. Dropping it closes its connections.
 ///
-/// It speaks HTTP (CONNECT, and `GET` of a whole URL) and SOCKS5 with CONNECT, whichever the client
-/// begins with. Whatever host it is asked for, it connects to that port of 127.0.0.1: names need not exist.
+/// It detects the client's protocol: HTTP (`CONNECT`, and requests without body for an absolute URL) or
+/// SOCKS5 with CONNECT. It connects to the requested port of 127.0.0.1 for every host: names need not exist.
 ///
 /// ```
 /// use std::io::{Read, Write};
@@ -35,17 +35,17 @@ const MAX_HEAD: usize = 64 * 1_024;
 /// let mut client = std::net::TcpStream::connect(proxy.address())?;
 /// let port = site.address().port();
 /// write!(client, "GET http://name.test:{port}/get HTTP/1.1\r\nHost: name.test:{port}\r\n\r\n")?;
-/// let mut answer = [0; 15];
-/// client.read_exact(&mut answer)?;
-/// assert_eq!(&answer, b"HTTP/1.1 200 OK");
+/// let mut response = [0; 15];
+/// client.read_exact(&mut response)?;
+/// assert_eq!(&response, b"HTTP/1.1 200 OK");
 /// assert!(proxy.heads()[0].starts_with("GET http://name.test:"));
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
-    state: Arc<State>,
-    _worker: Worker,
+    state: Arc<ProxyState>,
+    _worker: WorkerThread,
 }
 
 /// The settings of a [`Proxy`].
@@ -57,7 +57,7 @@ pub struct ProxyBuilder {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct ProxyState {
     connections: AtomicUsize,
     handshakes: Mutex<Vec<Vec<u8>>>,
     heads: Mutex<Vec<String>>,
@@ -65,7 +65,7 @@ struct State {
 }
 
 impl ProxyBuilder {
-    /// Lets in only who says this user name and password; anybody by default.
+    /// Requires this user name and password; none by default.
     ///
     /// ```
     /// let proxy = fetch_testbed::Proxy::builder().login("me", "hush").start()?;
@@ -76,7 +76,7 @@ impl ProxyBuilder {
         self
     }
 
-    /// Refuses every request: with 403, or over SOCKS5 as not allowed; off by default.
+    /// Refuses every request: with 403, or with "not allowed" over SOCKS5; off by default.
     ///
     /// ```
     /// let proxy = fetch_testbed::Proxy::builder().refuses(true).start()?;
@@ -87,7 +87,7 @@ impl ProxyBuilder {
         self
     }
 
-    /// Answers the first connections over SOCKS5 with these codes in turn (0 is success), the rest with success.
+    /// Answers the first SOCKS5 connections with these codes in turn (0 is success), all others with success.
     ///
     /// ```
     /// let unreachable = fetch_testbed::Proxy::builder().socks_replies(&[4]).start()?;
@@ -101,24 +101,24 @@ impl ProxyBuilder {
     /// Starts the proxy on a free port of 127.0.0.1.
     ///
     /// # Errors
-    /// Says what the system says when it refuses a port or a thread.
+    /// Any error of the system when a port is bound or a thread is started.
     ///
     /// ```
     /// let proxy = fetch_testbed::Proxy::builder().start()?;
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn start(self) -> io::Result<Proxy> {
-        let worker = Worker::start()?;
+        let worker = WorkerThread::start()?;
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let state = Arc::new(State {
+        let state = Arc::new(ProxyState {
             settings: self,
-            ..State::default()
+            ..ProxyState::default()
         });
         let _context = worker.handle().enter();
         let listener = TcpListener::from_std(listener)?;
-        worker.handle().spawn(accept(listener, state.clone()));
+        worker.handle().spawn(accept_all(listener, state.clone()));
         drop(_context);
         Ok(Proxy {
             address,
@@ -129,7 +129,7 @@ impl ProxyBuilder {
 }
 
 impl Proxy {
-    /// Returns the settings to start from.
+    /// Returns the default settings.
     ///
     /// ```
     /// let proxy = fetch_testbed::Proxy::builder().start()?;
@@ -139,7 +139,7 @@ impl Proxy {
         ProxyBuilder::default()
     }
 
-    /// Returns where it listens.
+    /// Returns the address of the proxy.
     ///
     /// ```
     /// assert!(fetch_testbed::Proxy::builder().start()?.address().ip().is_loopback());
@@ -149,7 +149,7 @@ impl Proxy {
         self.address
     }
 
-    /// Returns its URL with `before` in front of the address: a scheme, and a user name and password if any.
+    /// Returns its URL: the address after `before`, which is a scheme and, if any, user name and password.
     ///
     /// ```
     /// let proxy = fetch_testbed::Proxy::builder().start()?;
@@ -160,7 +160,7 @@ impl Proxy {
         format!("{before}{}", self.address)
     }
 
-    /// Returns how many connections it has accepted.
+    /// Returns the number of accepted connections.
     ///
     /// ```
     /// assert_eq!(fetch_testbed::Proxy::builder().start()?.connections(), 0);
@@ -170,7 +170,7 @@ impl Proxy {
         self.state.connections.load(SeqCst)
     }
 
-    /// Returns the heads of all HTTP requests, as they came.
+    /// Returns the heads of all HTTP requests.
     ///
     /// ```
     /// assert!(fetch_testbed::Proxy::builder().start()?.heads().is_empty());
@@ -180,7 +180,7 @@ impl Proxy {
         lock(&self.state.heads).clone()
     }
 
-    /// Returns all that each client said in its SOCKS5 handshake, for those that came to ask for a connection.
+    /// Returns the bytes that each client sent in its SOCKS5 handshake, if it got as far as a CONNECT request.
     ///
     /// ```
     /// assert!(fetch_testbed::Proxy::builder().start()?.handshakes().is_empty());
@@ -191,10 +191,10 @@ impl Proxy {
     }
 }
 
-async fn accept(listener: TcpListener, state: Arc<State>) {
+async fn accept_all(listener: TcpListener, state: Arc<ProxyState>) {
     loop {
         let Ok((socket, _)) = listener.accept().await else {
-            // Out of file descriptors, most likely: wait until some connections are closed.
+            // Probably out of file descriptors: wait until some connections are closed.
             tokio::time::sleep(Duration::from_millis(10)).await;
             continue;
         };
@@ -202,44 +202,44 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
         let state = state.clone();
         tokio::spawn(async move {
             let _ = socket.set_nodelay(true);
-            // An error here is a peer that has gone.
-            let _ = serve(socket, number, &state).await;
+            // An error here means that a peer has closed.
+            let _ = serve_client(socket, number, &state).await;
         });
     }
 }
 
-async fn serve(client: TcpStream, number: usize, state: &State) -> io::Result<()> {
+async fn serve_client(client: TcpStream, number: usize, state: &ProxyState) -> io::Result<()> {
     let mut first = [0];
     client.peek(&mut first).await?;
     match first {
-        [5] => socks(client, number, state).await,
-        _ => http(client, state).await,
+        [5] => serve_socks(client, number, state).await,
+        _ => serve_http(client, state).await,
     }
 }
 
-/// Serves one HTTP request after the other, until one asks for a tunnel.
-async fn http(mut client: TcpStream, state: &State) -> io::Result<()> {
+/// Serves HTTP requests one after the other, until one opens a tunnel.
+async fn serve_http(mut client: TcpStream, state: &ProxyState) -> io::Result<()> {
     while let Some(head) = read_head(&mut client).await? {
         lock(&state.heads).push(head.clone());
         let target = head.split(' ').nth(1).unwrap_or_default();
-        if !state.settings.knows(&head) {
-            client.write_all(UNKNOWN).await?;
+        if !state.settings.is_authorized(&head) {
+            client.write_all(AUTH_REQUIRED).await?;
         } else if state.settings.refuses {
             client.write_all(FORBIDDEN).await?;
         } else if head.starts_with("CONNECT ") {
-            let mut server = dial(port_of(target)?).await?;
+            let mut server = connect(parse_port(target)?).await?;
             client.write_all(ESTABLISHED).await?;
             copy_bidirectional(&mut client, &mut server).await?;
             return Ok(());
         } else {
-            forward(&head, target, &mut client).await?;
+            forward_request(&head, target, &mut client).await?;
         }
     }
     Ok(())
 }
 
 impl ProxyBuilder {
-    fn knows(&self, head: &str) -> bool {
+    fn is_authorized(&self, head: &str) -> bool {
         let Some((user, password)) = &self.login else {
             return true;
         };
@@ -251,11 +251,11 @@ impl ProxyBuilder {
     }
 }
 
-/// Passes one request without a body on, and its answer back, and keeps the client's connection.
-async fn forward(head: &str, target: &str, client: &mut TcpStream) -> io::Result<()> {
-    let rest = target.strip_prefix("http://").ok_or_else(odd)?;
-    let (authority, path) = rest.split_at(rest.find('/').ok_or_else(odd)?);
-    let mut server = dial(port_of(authority)?).await?;
+/// Forwards one request without a body and returns its response. The client's connection stays open.
+async fn forward_request(head: &str, target: &str, client: &mut TcpStream) -> io::Result<()> {
+    let rest = target.strip_prefix("http://").ok_or_else(invalid_data)?;
+    let (authority, path) = rest.split_at(rest.find('/').ok_or_else(invalid_data)?);
+    let mut server = connect(parse_port(authority)?).await?;
     let method = head.split(' ').next().unwrap_or_default();
     let hops = ["proxy-authorization", "proxy-connection", "connection"];
     let fields = head.lines().skip(1).filter(|line| {
@@ -263,76 +263,80 @@ async fn forward(head: &str, target: &str, client: &mut TcpStream) -> io::Result
         !line.is_empty() && !hops.contains(&name.to_ascii_lowercase().as_str())
     });
     let fields: String = fields.map(|line| format!("{line}\r\n")).collect();
-    let asked = format!("{method} {path} HTTP/1.1\r\n{fields}Connection: close\r\n\r\n");
-    server.write_all(asked.as_bytes()).await?;
-    let answered = read_head(&mut server).await?.ok_or_else(odd)?;
-    let answered = answered.replacen("connection: close\r\n", "", 1);
-    let mut answer = answered.into_bytes();
-    server.read_to_end(&mut answer).await?;
-    client.write_all(&answer).await
+    let outgoing = format!("{method} {path} HTTP/1.1\r\n{fields}Connection: close\r\n\r\n");
+    server.write_all(outgoing.as_bytes()).await?;
+    let response_head = read_head(&mut server).await?.ok_or_else(invalid_data)?;
+    let response_head = response_head.replacen("connection: close\r\n", "", 1);
+    let mut response = response_head.into_bytes();
+    server.read_to_end(&mut response).await?;
+    client.write_all(&response).await
 }
 
-async fn socks(mut client: TcpStream, number: usize, state: &State) -> io::Result<()> {
-    let mut said = Vec::new();
-    let count = read(&mut client, &mut said, 2).await?[1];
-    let methods = read(&mut client, &mut said, count.into()).await?;
+async fn serve_socks(mut client: TcpStream, number: usize, state: &ProxyState) -> io::Result<()> {
+    let mut handshake = Vec::new();
+    let count = read_bytes(&mut client, &mut handshake, 2).await?[1];
+    let methods = read_bytes(&mut client, &mut handshake, count.into()).await?;
     match &state.settings.login {
         None => client.write_all(&[5, 0]).await?,
         Some(login) if methods.contains(&2) => {
             client.write_all(&[5, 2]).await?;
-            let good = log_in(&mut client, &mut said, login).await?;
-            client.write_all(&[1, u8::from(!good)]).await?;
-            if !good {
+            let is_valid = check_login(&mut client, &mut handshake, login).await?;
+            client.write_all(&[1, u8::from(!is_valid)]).await?;
+            if !is_valid {
                 return Ok(());
             }
         }
         Some(_) => return client.write_all(&[5, 0xff]).await,
     }
-    let length = match read(&mut client, &mut said, 4).await?[3] {
+    let length = match read_bytes(&mut client, &mut handshake, 4).await?[3] {
         1 => 4,
-        3 => read(&mut client, &mut said, 1).await?[0].into(),
+        3 => read_bytes(&mut client, &mut handshake, 1).await?[0].into(),
         _ => 16,
     };
-    read(&mut client, &mut said, length).await?;
-    let port = read(&mut client, &mut said, 2).await?;
-    lock(&state.handshakes).push(said);
+    read_bytes(&mut client, &mut handshake, length).await?;
+    let port = read_bytes(&mut client, &mut handshake, 2).await?;
+    lock(&state.handshakes).push(handshake);
     let scripted = state.settings.socks_replies.get(number).copied();
     let refused = state.settings.refuses.then_some(NOT_ALLOWED);
     let code = refused.or(scripted).unwrap_or(0);
     client.write_all(&[5, code, 0, 1, 0, 0, 0, 0, 0, 0]).await?;
     if code == 0 {
-        let mut server = dial(u16::from_be_bytes([port[0], port[1]])).await?;
+        let mut server = connect(u16::from_be_bytes([port[0], port[1]])).await?;
         copy_bidirectional(&mut client, &mut server).await?;
     }
     Ok(())
 }
 
-/// The user name and the password (RFC 1929), and whether they are the right ones.
-async fn log_in(
+/// Reads user name and password (RFC 1929). Returns whether they are right.
+async fn check_login(
     client: &mut TcpStream,
-    said: &mut Vec<u8>,
+    handshake: &mut Vec<u8>,
     (user, password): &(String, String),
 ) -> io::Result<bool> {
-    let length = read(client, said, 2).await?[1];
-    let good = read(client, said, length.into()).await? == user.as_bytes();
-    let length = read(client, said, 1).await?[0];
-    Ok(read(client, said, length.into()).await? == password.as_bytes() && good)
+    let length = read_bytes(client, handshake, 2).await?[1];
+    let is_valid = read_bytes(client, handshake, length.into()).await? == user.as_bytes();
+    let length = read_bytes(client, handshake, 1).await?[0];
+    Ok(read_bytes(client, handshake, length.into()).await? == password.as_bytes() && is_valid)
 }
 
-/// Reads so many bytes, and keeps them among what was `said`.
-async fn read(client: &mut TcpStream, said: &mut Vec<u8>, count: usize) -> io::Result<Vec<u8>> {
+/// Reads `count` bytes and appends them to `handshake`.
+async fn read_bytes(
+    client: &mut TcpStream,
+    handshake: &mut Vec<u8>,
+    count: usize,
+) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; count];
     client.read_exact(&mut bytes).await?;
-    said.extend_from_slice(&bytes);
+    handshake.extend_from_slice(&bytes);
     Ok(bytes)
 }
 
-/// Reads up to the empty line and no further; `None` at the end of the connection.
+/// Reads up to and including the empty line; `None` at the end of the connection.
 async fn read_head(stream: &mut TcpStream) -> io::Result<Option<String>> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         if head.len() == MAX_HEAD {
-            return Err(odd());
+            return Err(invalid_data());
         }
         match stream.read_u8().await {
             Ok(byte) => head.push(byte),
@@ -340,18 +344,20 @@ async fn read_head(stream: &mut TcpStream) -> io::Result<Option<String>> {
             Err(error) => return Err(error),
         }
     }
-    String::from_utf8(head).map(Some).map_err(|_| odd())
+    String::from_utf8(head)
+        .map(Some)
+        .map_err(|_| invalid_data())
 }
 
-async fn dial(port: u16) -> io::Result<TcpStream> {
+async fn connect(port: u16) -> io::Result<TcpStream> {
     TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await
 }
 
-fn port_of(authority: &str) -> io::Result<u16> {
+fn parse_port(authority: &str) -> io::Result<u16> {
     let port = authority.rsplit(':').next().unwrap_or_default();
-    port.parse().map_err(|_| odd())
+    port.parse().map_err(|_| invalid_data())
 }
 
-fn odd() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "not what a proxy is asked")
+fn invalid_data() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "not a valid request to a proxy")
 }

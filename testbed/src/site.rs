@@ -1,47 +1,30 @@
-use std::io;
+//! A running test site.
+
+mod builder;
+mod certificate;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::builder::Builder;
-use crate::observe::{Observed, Seen};
-use crate::server::{Shared, Worker};
-use crate::tls::Pem;
+use self::certificate::CertificatePem;
+use crate::server::worker::WorkerThread;
+use crate::state::SiteState;
+use crate::state::observer::{Observed, RecordedRequest};
 
-/// A running test site; dropping it closes its listeners and connections and ends its threads.
+pub use self::builder::SiteBuilder;
+pub use self::certificate::Certificate;
+
+/// A running test site. Dropping it closes its listeners and connections and joins its threads.
 #[derive(Debug)]
 pub struct Site {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) workers: Vec<Worker>,
+    pub(crate) state: Arc<SiteState>,
+    pub(crate) workers: Vec<WorkerThread>,
     pub(crate) addresses: Vec<SocketAddr>,
-    pub(crate) pem: Option<Pem>,
+    pub(crate) pem: Option<CertificatePem>,
 }
 
 impl Site {
-    /// Starts a site with the default settings: HTTP/1.1 on a free port of 127.0.0.1, one thread.
-    ///
-    /// # Errors
-    /// Says what the system says when it refuses a port or a thread.
-    ///
-    /// ```
-    /// let site = fetch_testbed::Site::start()?;
-    /// assert!(site.address().ip().is_loopback());
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    pub fn start() -> io::Result<Self> {
-        Self::builder().start()
-    }
-
-    /// Returns the settings to start from.
-    ///
-    /// ```
-    /// let site = fetch_testbed::Site::builder().threads(2).start()?;
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    pub fn builder() -> Builder {
-        Builder::new()
-    }
-
     /// Returns the first address.
     ///
     /// ```
@@ -53,7 +36,7 @@ impl Site {
         self.addresses[0]
     }
 
-    /// Returns every address.
+    /// Returns all addresses.
     ///
     /// ```
     /// let site = fetch_testbed::Site::builder().addresses(2).start()?;
@@ -75,7 +58,7 @@ impl Site {
         self.url_at(0, path)
     }
 
-    /// Returns the URL of a path on the address `host`, counted from 0; past the last it starts over.
+    /// Returns the URL of a path on the address with index `host`, modulo the number of addresses.
     ///
     /// ```
     /// let site = fetch_testbed::Site::builder().addresses(2).start()?;
@@ -90,7 +73,7 @@ impl Site {
         )
     }
 
-    /// Returns the certificate, in PEM, of the authority that signed the site's; `None` without TLS.
+    /// Returns the certificate, in PEM, of the authority that signed the site's certificate; `None` without TLS.
     ///
     /// ```
     /// assert_eq!(fetch_testbed::Site::start()?.ca_pem(), None);
@@ -100,7 +83,7 @@ impl Site {
         Some(&self.pem.as_ref()?.ca)
     }
 
-    /// Returns a certificate for a client and its key, in PEM, signed by the site's authority; `None` without TLS.
+    /// Returns a client certificate and its key, in PEM, signed by the site's authority; `None` without TLS.
     ///
     /// ```
     /// assert_eq!(fetch_testbed::Site::start()?.client_pem(), None);
@@ -111,9 +94,9 @@ impl Site {
         Some((&pem.client, &pem.client_key))
     }
 
-    /// Returns what the site has seen so far.
+    /// Returns the traffic counts so far.
     ///
-    /// Each number is exact; taken while requests run, two of them may be a moment apart.
+    /// Each count is exact. Counts are read one after the other, so they may differ slightly while requests run.
     ///
     /// ```
     /// let site = fetch_testbed::Site::start()?;
@@ -121,10 +104,10 @@ impl Site {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn observed(&self) -> Observed {
-        self.shared.observer.snapshot()
+        self.state.observer.snapshot()
     }
 
-    /// Returns how many requests named this path and query; 0 unless the site [records](Builder::record).
+    /// Returns how many requests named this path and query; 0 unless the site [records](crate::SiteBuilder::record).
     ///
     /// ```
     /// let site = fetch_testbed::Site::builder().record(true).start()?;
@@ -132,24 +115,24 @@ impl Site {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn hits(&self, target: &str) -> u64 {
-        self.shared.observer.hits(target)
+        self.state.observer.hits(target)
     }
 
-    /// Returns the last request that named this path and query; `None` unless the site [records](Builder::record).
+    /// Returns the last request that named this path and query; `None` unless the site [records](crate::SiteBuilder::record).
     ///
     /// ```
     /// let site = fetch_testbed::Site::builder().record(true).start()?;
     /// assert_eq!(site.last_request("/get"), None);
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    pub fn last_request(&self, target: &str) -> Option<Seen> {
-        self.shared.observer.last(target)
+    pub fn last_request(&self, target: &str) -> Option<RecordedRequest> {
+        self.state.observer.last_request(target)
     }
 
-    /// Blocks until what the site has seen satisfies a condition.
+    /// Blocks until the traffic counts satisfy `condition`.
     ///
     /// # Errors
-    /// Returns what it has seen if the condition still does not hold after `timeout`.
+    /// The last counts, if the condition does not hold within `timeout`.
     ///
     /// ```
     /// use std::time::Duration;
@@ -182,7 +165,7 @@ impl Site {
 
 impl Drop for Site {
     fn drop(&mut self) {
-        // All are told before the first is waited for.
+        // Stop all threads before the first one is joined.
         for worker in &mut self.workers {
             worker.stop();
         }

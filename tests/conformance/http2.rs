@@ -2,7 +2,7 @@
 
 use fetch_all::Method;
 use fetch_all::driver::Http2Mode;
-use fetch_testbed::{Certificate, Said, ScriptedHttp2, Site};
+use fetch_testbed::{Certificate, ScriptedHttp2, ScriptedReply, Site};
 
 use crate::backend::{Client, Requests};
 use crate::behaviour::{Check, Group, behaviours};
@@ -117,10 +117,10 @@ fn knowing(bench: &Bench) -> Result<Box<dyn Client>, Difference> {
 async fn go_away(bench: &Bench) -> Check {
     // Of the first five requests the server takes three, and says so once it has them all.
     let server = ScriptedHttp2::start(100, |connection, request| match (connection, request) {
-        (0, 4..) => Said::GoAway,
-        (0, 3) => Said::Aside,
-        (0, _) => Said::Later,
-        _ => Said::Answer,
+        (0, 4..) => ScriptedReply::GoAway,
+        (0, 3) => ScriptedReply::Ignore,
+        (0, _) => ScriptedReply::Delay,
+        _ => ScriptedReply::Respond,
     })?;
     let outcomes = collect(knowing(bench)?.fetch_all(posts(&server, 5))).await;
     outcomes.iter().try_for_each(fine)?;
@@ -136,8 +136,8 @@ async fn go_away(bench: &Bench) -> Check {
 
 async fn refused(bench: &Bench) -> Check {
     let server = ScriptedHttp2::start(100, |_, request| match request {
-        0 => Said::Refuse,
-        _ => Said::Answer,
+        0 => ScriptedReply::Refuse,
+        _ => ScriptedReply::Respond,
     })?;
     let outcomes = collect(knowing(bench)?.fetch_all(posts(&server, 1))).await;
     let found: Vec<_> = outcomes.iter().map(ends).collect();

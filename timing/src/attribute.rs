@@ -1,20 +1,20 @@
-//! The attribute, with its documentation where its examples can run.
+//! The attribute `#[timed]`, documented here because its examples can run in this crate.
 
-/// Times every call of a function and reports it to the log.
+/// Times each call of a function and logs it.
 ///
-/// Works on sync and async functions and methods, also generic or `unsafe`; the signature, attributes and docs
-/// stay as they are. The body of a sync function is timed from call to return, that of an async function from
-/// its first poll to its output; a dropped future reports *cancelled*, a panic *panicked*, and everything else,
-/// an `Err` included, *finished*.
+/// It works on sync and async functions and methods, also generic or `unsafe` ones. Signature, attributes and
+/// docs do not change. The body of a sync function is timed from call to return, that of an async function from
+/// its first poll to its output. A dropped future reports *cancelled*, a panic *panicked*, and everything else,
+/// including an `Err`, *finished*.
 ///
 /// # Arguments
 ///
 /// All are optional strings:
 ///
-/// - `name = "…"`: the name in the report; by default the path of the module and the function's name.
+/// - `name = "…"`: the name in the report; by default the module path and the function's name.
 /// - `level = "…"`: `error`, `warn`, `info` (default), `debug` or `trace`.
-/// - `crate = "…"`: the path of the timing crate. By default it is found by the caller's `Cargo.toml`, as
-///   `fetch-timing` (also renamed) or as the module `timing` of `fetch-all`.
+/// - `crate = "…"`: the path of the timing crate. By default it is found in the caller's `Cargo.toml`:
+///   `fetch-timing` (also renamed), or the module `timing` of `fetch-all`.
 ///
 /// # Example
 ///
@@ -35,9 +35,9 @@
 /// assert_eq!(futures_lite::future::block_on(load(&["a", "b"])).count(), 2);
 /// ```
 ///
-/// # What is rejected
+/// # Compile errors
 ///
-/// A `const fn`, since no clock runs at compile time, and anything that is not a function with a body:
+/// A `const fn`, because there is no clock at compile time, and anything that is not a function with a body:
 ///
 /// ```compile_fail
 /// #[fetch_timing::timed]
@@ -63,8 +63,8 @@
 /// fn answer() {}
 /// ```
 ///
-/// # What it cannot see
+/// # Limits
 ///
-/// A plain function that returns a future, as `#[async_trait]` makes them, is timed only until it has returned
-/// that future: time the future inside it, with `.timed("name")`.
+/// A sync function that returns a future, such as those of `#[async_trait]`, is timed only until it returns the
+/// future. Time that future with `.timed("name")` instead.
 pub use fetch_timing_macros::timed;

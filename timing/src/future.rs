@@ -10,10 +10,10 @@ use pin_project_lite::pin_project;
 
 use crate::{DEFAULT_LEVEL, Reporter, Scope, TimingReport, ToLog};
 
-/// Adds timing to every future.
+/// Adds timing methods to all futures.
 ///
-/// The clock starts at the first poll, as the work does; a future that is never polled reports nothing.
-/// Dropped before its end it reports *cancelled*, and *panicked* when its own poll panics.
+/// The clock starts at the first poll. A future that is never polled reports nothing. A future that is dropped
+/// before its end reports *cancelled*, one whose own poll panics *panicked*.
 ///
 /// ```
 /// use fetch_timing::TimedExt;
@@ -46,7 +46,7 @@ pub trait TimedExt: Future + Sized {
         Timed::new(self, name.into(), ToLog(level))
     }
 
-    /// Hands the report of this future to `on_report`, before the output is returned.
+    /// Passes the report of this future to `on_report`, before the output is returned.
     ///
     /// ```
     /// use fetch_timing::TimedExt;
@@ -68,7 +68,7 @@ pub trait TimedExt: Future + Sized {
 impl<F: Future> TimedExt for F {}
 
 pin_project! {
-    /// A future with its clock, made by [`TimedExt`].
+    /// A timed future, created by [`TimedExt`].
     ///
     /// ```
     /// use fetch_timing::{Timed, TimedExt};
@@ -79,12 +79,12 @@ pin_project! {
     pub struct Timed<F, R: Reporter = ToLog> {
         #[pin]
         future: F,
-        state: State<R>,
+        state: TimedState<R>,
     }
 
     impl<F, R: Reporter> PinnedDrop for Timed<F, R> {
         fn drop(this: Pin<&mut Self>) {
-            // Said outright: an unwinding around the future is its cancellation, not its own panic.
+            // Explicit, because an unwinding outside the future cancels it: the panic is not its own.
             if let Some(scope) = this.project().state.leave() {
                 scope.cancel();
             }
@@ -96,12 +96,12 @@ impl<F, R: Reporter> Timed<F, R> {
     fn new(future: F, name: Cow<'static, str>, reporter: R) -> Self {
         Self {
             future,
-            state: State::Idle { name, reporter },
+            state: TimedState::Idle { name, reporter },
         }
     }
 }
 
-enum State<R: Reporter> {
+enum TimedState<R: Reporter> {
     Idle {
         name: Cow<'static, str>,
         reporter: R,
@@ -110,8 +110,8 @@ enum State<R: Reporter> {
     Ended,
 }
 
-impl<R: Reporter> State<R> {
-    /// Takes the scope out, starting it when the work has not begun.
+impl<R: Reporter> TimedState<R> {
+    /// Takes the scope, and starts it at the first poll.
     fn enter(&mut self) -> Option<Scope<R>> {
         match std::mem::replace(self, Self::Ended) {
             Self::Idle { name, reporter } => Some(Scope::to(reporter, name)),
@@ -120,7 +120,7 @@ impl<R: Reporter> State<R> {
         }
     }
 
-    /// Takes the scope out when one is running.
+    /// Takes the scope if it is running.
     fn leave(&mut self) -> Option<Scope<R>> {
         match std::mem::replace(self, Self::Ended) {
             Self::Running(scope) => Some(scope),
@@ -134,10 +134,10 @@ impl<F: Future, R: Reporter> Future for Timed<F, R> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        // Held here and not in `state` during the poll, so that a panic inside drops it while unwinding.
+        // Held outside `state` during the poll, so that a panic in the poll drops it while unwinding.
         let scope = this.state.enter();
         let Poll::Ready(output) = this.future.poll(cx) else {
-            *this.state = scope.map_or(State::Ended, State::Running);
+            *this.state = scope.map_or(TimedState::Ended, TimedState::Running);
             return Poll::Pending;
         };
         if let Some(scope) = scope {
@@ -150,9 +150,9 @@ impl<F: Future, R: Reporter> Future for Timed<F, R> {
 impl<F, R: Reporter> fmt::Debug for Timed<F, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (state, name) = match &self.state {
-            State::Idle { name, .. } => ("idle", Some(name.as_ref())),
-            State::Running(scope) => return f.debug_tuple("Timed").field(scope).finish(),
-            State::Ended => ("ended", None),
+            TimedState::Idle { name, .. } => ("idle", Some(name.as_ref())),
+            TimedState::Running(scope) => return f.debug_tuple("Timed").field(scope).finish(),
+            TimedState::Ended => ("ended", None),
         };
         f.debug_struct("Timed")
             .field("name", &name)

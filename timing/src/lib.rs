@@ -1,7 +1,7 @@
-//! Times any code: futures, closures, scopes and whole functions.
+//! Times futures, closures, scopes and functions.
 //!
 //! Every measurement ends in one [`TimingReport`]: a name, the elapsed time by [`Instant`](std::time::Instant)
-//! and an [`TimedOutcome`], which says whether the work finished, was cancelled or panicked. By default the report
+//! and a [`TimedOutcome`]: finished, cancelled or panicked. By default the report
 //! is one line of the [`log`] facade, under the target [`TARGET`]:
 //!
 //! ```text
@@ -15,13 +15,13 @@
 //! | the rest of a block     | `let _scope = scope("name");` ([`scope`], [`Scope`])           |
 //! | a function, also async  | `#[timed]` ([`macro@timed`])                                   |
 //!
-//! Each has a form `…_at` for another level than [`DEFAULT_LEVEL`] and a form `…_with` that hands the report to
-//! a closure instead of the log; [`Scope::to`] takes any [`Reporter`]. No runtime is needed: any executor may poll.
+//! Each has a variant `…_at` for a level other than [`DEFAULT_LEVEL`] and a variant `…_with` that passes the
+//! report to a closure instead of the log. [`Scope::to`] takes any [`Reporter`]. No async runtime is required.
 //!
 //! # Cost
 //!
-//! When the log level is off, a measurement costs that one check: no clock is read and nothing is stored.
-//! The check is made when the work starts; switching the level on later does not bring the report back.
+//! When the log level is off, a measurement costs only this check: no clock is read and nothing is stored.
+//! The check is made when the work starts. Enabling the level later has no effect on work already started.
 //!
 //! # Example
 //!
@@ -30,15 +30,17 @@
 //!
 //! #[timed(level = "debug")]
 //! async fn answer() -> u32 {
-//!     let _scope = scope("thinking");
+//!     let _scope = scope("body");
 //!     timed("arithmetic", || 6 * 7)
 //! }
 //!
-//! let answer = futures_lite::future::block_on(answer().timed("the whole question"));
+//! let answer = futures_lite::future::block_on(answer().timed("answer with polling"));
 //! assert_eq!(answer, 42);
 //! ```
 
-// The attribute names its crate by an absolute path, also in this crate's own tests.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+// The attribute refers to this crate by an absolute path, also in the crate's own tests.
 extern crate self as fetch_timing;
 
 mod attribute;
@@ -51,3 +53,8 @@ pub use future::{Timed, TimedExt};
 pub use log::Level;
 pub use report::{DEFAULT_LEVEL, Reporter, TARGET, TimedOutcome, TimingReport, ToLog};
 pub use scope::{Scope, scope, timed, timed_at, timed_with};
+
+/// Compiles and runs the README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeExamples;

@@ -1,4 +1,4 @@
-//! What a measurement yields, and where it goes.
+//! The report of a measurement, and its receivers.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,7 +9,7 @@ use log::Level;
 /// The log target of every report, for filters such as `fetch_all::timing=debug`.
 pub const TARGET: &str = "fetch_all::timing";
 
-/// The log level of a report when no other is asked for.
+/// The default log level of a report.
 pub const DEFAULT_LEVEL: Level = Level::Info;
 
 /// How timed work ended.
@@ -19,7 +19,7 @@ pub const DEFAULT_LEVEL: Level = Level::Info;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TimedOutcome {
-    /// The work ran to its end; an `Err` or an early return is an end too.
+    /// The work ran to its end. An `Err` or an early return also counts as the end.
     Finished,
     /// The work was dropped before its end.
     Cancelled,
@@ -28,7 +28,7 @@ pub enum TimedOutcome {
 }
 
 impl TimedOutcome {
-    /// Returns the word that the log uses.
+    /// Returns the outcome as in the log.
     ///
     /// ```
     /// assert_eq!(fetch_timing::TimedOutcome::Finished.as_str(), "finished");
@@ -51,7 +51,7 @@ impl fmt::Display for TimedOutcome {
 
 /// One measurement.
 ///
-/// Its `Display` form is the log message: seconds, cut to whole microseconds.
+/// `Display` writes the log message, with seconds truncated to whole microseconds.
 ///
 /// ```
 /// use fetch_timing::{TimedOutcome, TimingReport};
@@ -67,9 +67,9 @@ impl fmt::Display for TimedOutcome {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TimingReport {
-    /// The name that the caller gave.
+    /// The name given by the caller.
     pub name: Cow<'static, str>,
-    /// The time from start to end by the monotonic clock, waiting included.
+    /// Time from start to end by the monotonic clock, including waits.
     pub elapsed: Duration,
     /// How the work ended.
     pub outcome: TimedOutcome,
@@ -99,11 +99,11 @@ impl fmt::Display for TimingReport {
     }
 }
 
-/// Takes the report of one measurement: the log ([`ToLog`]) or any closure `FnOnce(TimingReport)`.
+/// Receives the report of one measurement: the log ([`ToLog`]) or any closure `FnOnce(TimingReport)`.
 ///
-/// A reporter also runs while a panic unwinds, and must not panic itself then: Rust aborts on a double panic.
+/// A reporter may be called while a panic unwinds. It must not panic then, because a double panic aborts.
 pub trait Reporter {
-    /// Tells whether a report is wanted; asked once, before the work starts, and `false` makes timing free.
+    /// Returns whether to measure. Called once, before the work starts; `false` skips the measurement.
     ///
     /// ```
     /// use fetch_timing::{TimingReport, Reporter};
@@ -113,7 +113,7 @@ pub trait Reporter {
         true
     }
 
-    /// Takes the report.
+    /// Receives the report.
     ///
     /// ```
     /// use fetch_timing::{Level, TimedOutcome, TimingReport, Reporter, ToLog};
@@ -131,7 +131,7 @@ impl<F: FnOnce(TimingReport)> Reporter for F {
     }
 }
 
-/// Reports to the [`log`] facade at this level, with the key-values `name`, `elapsed_us` and `outcome`.
+/// Reports to the [`log`] facade at this level, with the key-value pairs `name`, `elapsed_us` and `outcome`.
 ///
 /// ```
 /// use fetch_timing::{Level, Scope, ToLog};

@@ -1,4 +1,4 @@
-//! Times what happens between two points of the code.
+//! Times scopes and closures.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,7 +9,7 @@ use log::Level;
 
 use crate::{DEFAULT_LEVEL, Reporter, TimedOutcome, TimingReport, ToLog};
 
-/// Starts a scope that logs at [`DEFAULT_LEVEL`] when it is dropped; short for [`Scope::new`].
+/// Starts a scope that logs at [`DEFAULT_LEVEL`] when it is dropped, like [`Scope::new`].
 ///
 /// ```
 /// {
@@ -46,7 +46,7 @@ pub fn timed_at<T>(
     work()
 }
 
-/// Runs a closure and hands its report to `on_report`, before the result is returned.
+/// Runs a closure and passes its report to `on_report`, before the result is returned.
 ///
 /// ```
 /// use fetch_timing::{TimedOutcome, timed_with};
@@ -64,13 +64,13 @@ pub fn timed_with<T>(
     work()
 }
 
-/// Times from its creation until it is dropped, then reports once.
+/// Measures the time from its creation to its drop, and reports it once.
 ///
 /// A drop counts as *finished*, or as *panicked* when a panic that began inside the scope is unwinding.
-/// A guard alone cannot see that the future around it was cancelled: in async code use
+/// A scope cannot detect that the future around it was cancelled. In async code use
 /// [`TimedExt::timed`](crate::TimedExt::timed) or `#[timed]`, which can, or [`must_finish`](Self::must_finish).
 ///
-/// Bind it to a name such as `_scope`: `let _ = …` would drop it at once.
+/// Bind it to a name such as `_scope`: `let _ = …` drops it immediately.
 ///
 /// ```
 /// use fetch_timing::{TimedOutcome, Scope};
@@ -80,17 +80,17 @@ pub fn timed_with<T>(
 /// let report = seen.unwrap();
 /// assert_eq!((report.name.as_ref(), report.outcome), ("work", TimedOutcome::Finished));
 /// ```
-#[must_use = "a scope that is not bound to a name ends at once"]
+#[must_use = "a scope that is not bound to a name ends immediately"]
 pub struct Scope<R: Reporter = ToLog> {
-    running: Option<Running<R>>,
+    running: Option<RunningScope<R>>,
     at_drop: TimedOutcome,
 }
 
-/// What a scope remembers; absent when nobody wants the report or it was given.
-struct Running<R> {
+/// State of a running scope.
+struct RunningScope<R> {
     name: Cow<'static, str>,
     reporter: R,
-    // A scope inside a destructor may start while a panic unwinds that is not its own.
+    // A scope in a destructor can start while a panic from outside unwinds.
     began_unwinding: bool,
     start: Instant,
 }
@@ -117,7 +117,7 @@ impl Scope {
 }
 
 impl<F: FnOnce(TimingReport)> Scope<F> {
-    /// Starts a scope whose report goes to a closure, for instance into a metric.
+    /// Starts a scope that passes its report to a closure, for example to update a metric.
     ///
     /// ```
     /// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -134,14 +134,14 @@ impl<F: FnOnce(TimingReport)> Scope<F> {
 }
 
 impl<R: Reporter> Scope<R> {
-    /// Starts a scope whose report goes to a reporter of the caller's own, which may be switched off.
+    /// Starts a scope that passes its report to `reporter`, if it is enabled.
     ///
     /// ```
     /// use fetch_timing::{Level, Scope, ToLog};
     /// let _scope = Scope::to(ToLog(Level::Trace), "quiet work");
     /// ```
     pub fn to(reporter: R, name: impl Into<Cow<'static, str>>) -> Self {
-        let running = reporter.enabled().then(|| Running {
+        let running = reporter.enabled().then(|| RunningScope {
             name: name.into(),
             reporter,
             began_unwinding: thread::panicking(),
@@ -153,7 +153,7 @@ impl<R: Reporter> Scope<R> {
         }
     }
 
-    /// Makes a drop without [`finish`](Self::finish) count as cancelled, for a scope that lives across `.await`.
+    /// Makes a drop without [`finish`](Self::finish) count as cancelled, for a scope held across `.await`.
     ///
     /// ```
     /// use fetch_timing::{TimedOutcome, Scope};
@@ -188,7 +188,7 @@ impl<R: Reporter> Scope<R> {
     }
 
     fn end(&mut self, outcome: TimedOutcome) {
-        let Some(Running {
+        let Some(RunningScope {
             name,
             reporter,
             start,

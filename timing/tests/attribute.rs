@@ -1,4 +1,4 @@
-//! `#[timed]` on every kind of function; the log is observed through a logger that keeps it per thread.
+//! `#[timed]` on all kinds of functions, observed by a logger that collects per thread.
 
 #![deny(warnings)]
 
@@ -15,9 +15,9 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 
 thread_local!(static LINES: RefCell<Vec<(Level, String)>> = const { RefCell::new(Vec::new()) });
 
-struct PerThread;
+struct PerThreadLogger;
 
-impl Log for PerThread {
+impl Log for PerThreadLogger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.target() == TARGET && metadata.level() <= Level::Debug
     }
@@ -34,11 +34,11 @@ impl Log for PerThread {
     fn flush(&self) {}
 }
 
-/// Returns `(level, name, outcome)` of each report of `work`.
+/// Returns level, name and outcome of each report of `work`.
 fn reports<T>(work: impl FnOnce() -> T) -> Vec<(Level, String, String)> {
     static INSTALL: Once = Once::new();
     INSTALL.call_once(|| {
-        log::set_logger(&PerThread).expect("no other logger");
+        log::set_logger(&PerThreadLogger).expect("no other logger");
         log::set_max_level(LevelFilter::Trace);
     });
     LINES.with_borrow_mut(Vec::clear);
@@ -52,7 +52,7 @@ fn reports<T>(work: impl FnOnce() -> T) -> Vec<(Level, String, String)> {
 
 fn parse(level: Level, line: &str) -> (Level, String, String) {
     let [message, name, elapsed_us, outcome] = line.split('|').collect::<Vec<_>>()[..] else {
-        panic!("odd line {line}");
+        panic!("unexpected line {line}");
     };
     let micros: u64 = elapsed_us.parse().expect("whole microseconds");
     let (secs, micros) = (micros / 1_000_000, micros % 1_000_000);
@@ -63,7 +63,7 @@ fn parse(level: Level, line: &str) -> (Level, String, String) {
     (level, name.to_owned(), outcome.to_owned())
 }
 
-fn one<T>(work: impl FnOnce() -> T) -> (Level, String, String) {
+fn single_report<T>(work: impl FnOnce() -> T) -> (Level, String, String) {
     let mut reports = reports(work);
     assert_eq!(reports.len(), 1, "{reports:?}");
     reports.remove(0)
@@ -185,10 +185,10 @@ fn recursive(depth: u32) -> u32 {
 }
 
 #[test]
-fn a_sync_function_is_named_by_its_path_and_every_return_is_finished() {
+fn a_sync_function_is_named_by_its_path_and_finishes_at_any_return() {
     for text in ["21", "0", "x"] {
         assert_eq!(
-            one(|| plain(text)),
+            single_report(|| plain(text)),
             expected("attribute::plain", "finished")
         );
     }
@@ -196,23 +196,26 @@ fn a_sync_function_is_named_by_its_path_and_every_return_is_finished() {
 }
 
 #[test]
-fn name_and_level_can_be_given() {
-    let report = one(|| block_on(fallible("7")).map(|n| n.to_string()));
+fn name_and_level_can_be_set() {
+    let report = single_report(|| block_on(fallible("7")).map(|n| n.to_string()));
     assert_eq!(report, (Level::Debug, "a name".into(), "finished".into()));
-    assert_eq!(one(|| block_on(fallible("x")).err()).2, "finished");
+    assert_eq!(
+        single_report(|| block_on(fallible("x")).err()).2,
+        "finished"
+    );
     assert_eq!(block_on(fallible("7")).unwrap().to_string(), "7");
 }
 
 #[test]
 fn a_dropped_async_function_is_cancelled() {
-    let report = one(|| block_on(or(forever(), yield_now())));
+    let report = single_report(|| block_on(or(forever(), yield_now())));
     assert_eq!(report, expected("attribute::forever", "cancelled"));
 }
 
 #[test]
 fn a_panicking_async_function_is_panicked() {
     assert_eq!(
-        one(|| block_on(panics())),
+        single_report(|| block_on(panics())),
         expected("attribute::panics", "panicked")
     );
 }
@@ -225,23 +228,29 @@ fn an_async_function_that_is_never_polled_is_silent() {
 #[test]
 fn lifetimes_generics_patterns_and_opaque_types_work() {
     assert_eq!(
-        one(|| block_on(generic(&[1, 2, 3], 0))),
+        single_report(|| block_on(generic(&[1, 2, 3], 0))),
         expected("generic", "finished")
     );
     assert_eq!(block_on(generic(&[1, 2, 3], 0)), [2, 3]);
-    assert_eq!(one(|| opaque("ab").count()), expected("opaque", "finished"));
+    assert_eq!(
+        single_report(|| opaque("ab").count()),
+        expected("opaque", "finished")
+    );
     assert_eq!(opaque("ab").collect::<String>(), "ba");
-    assert_eq!(one(|| block_on(unit((1, 0)))), expected("unit", "finished"));
-    let never = one(|| block_on(poll_once(never())));
+    assert_eq!(
+        single_report(|| block_on(unit((1, 0)))),
+        expected("unit", "finished")
+    );
+    let never = single_report(|| block_on(poll_once(never())));
     assert_eq!(never, expected("one line", "cancelled"));
-    assert_eq!(one(items), expected("items", "finished"));
+    assert_eq!(single_report(items), expected("items", "finished"));
 }
 
 #[test]
 fn methods_work_with_every_receiver() {
     let mut counter = Counter(1);
     assert_eq!(
-        one(|| *block_on(counter.add(2))),
+        single_report(|| *block_on(counter.add(2))),
         expected("add", "finished")
     );
     let reports = reports(|| assert_eq!(counter.provided(), 4));
@@ -253,14 +262,14 @@ fn methods_work_with_every_receiver() {
         ]
     );
     assert_eq!(
-        one(|| block_on(Box::new(Counter(3)).consume())),
+        single_report(|| block_on(Box::new(Counter(3)).consume())),
         expected("consume", "finished")
     );
 }
 
 #[test]
-fn the_crate_path_can_be_given() {
-    assert_eq!(one(by_path), expected("by path", "finished"));
+fn the_crate_path_can_be_set() {
+    assert_eq!(single_report(by_path), expected("by path", "finished"));
 }
 
 #[test]
@@ -278,11 +287,11 @@ fn a_level_that_is_off_reports_nothing() {
 #[test]
 fn function_and_scope_log_like_the_attribute() {
     assert_eq!(
-        one(|| timed("closure", || 1)),
+        single_report(|| timed("closure", || 1)),
         expected("closure", "finished")
     );
     assert_eq!(
-        one(|| drop(scope(String::from("owned")))),
+        single_report(|| drop(scope(String::from("owned")))),
         expected("owned", "finished")
     );
 }

@@ -1,4 +1,4 @@
-//! Timed futures: when the clock starts, and each way to end.
+//! Start and end of timed futures.
 
 use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn};
@@ -17,7 +17,7 @@ fn outcomes(seen: &Seen) -> Vec<TimedOutcome> {
 }
 
 #[test]
-fn a_finished_future_reports_the_time_it_waited_too() {
+fn the_elapsed_time_includes_waits() {
     let seen = Seen::default();
     let work = async {
         yield_now().await;
@@ -33,7 +33,7 @@ fn a_finished_future_reports_the_time_it_waited_too() {
 }
 
 #[test]
-fn the_report_comes_with_the_output_not_with_the_drop() {
+fn the_report_is_made_with_the_output_not_at_the_drop() {
     let seen = Seen::default();
     let mut future = Box::pin(async {}.timed_with("work", |report| seen.borrow_mut().push(report)));
     assert_eq!(block_on(poll_once(&mut future)), Some(()));
@@ -43,7 +43,7 @@ fn the_report_comes_with_the_output_not_with_the_drop() {
 }
 
 #[test]
-fn a_future_dropped_while_it_waits_reports_cancelled() {
+fn a_pending_future_reports_cancelled_when_dropped() {
     let seen = Seen::default();
     let slow = pending::<()>().timed_with("slow", |report| seen.borrow_mut().push(report));
     block_on(or(slow, yield_now()));
@@ -58,7 +58,7 @@ fn a_future_that_is_never_polled_reports_nothing() {
 }
 
 #[test]
-fn a_panicking_poll_reports_panicked_at_once() {
+fn a_panicking_poll_reports_panicked_immediately() {
     let seen = Seen::default();
     let work = async {
         yield_now().await;
@@ -73,7 +73,7 @@ fn a_panicking_poll_reports_panicked_at_once() {
 }
 
 #[test]
-fn a_future_dropped_by_the_panic_of_another_reports_cancelled() {
+fn a_future_dropped_by_another_panic_reports_cancelled() {
     let seen = Seen::default();
     let both = || {
         let slow = pending::<()>().timed_with("slow", |report| seen.borrow_mut().push(report));
@@ -84,7 +84,7 @@ fn a_future_dropped_by_the_panic_of_another_reports_cancelled() {
 }
 
 #[test]
-fn one_report_for_many_polls() {
+fn many_polls_make_one_report() {
     let seen = Seen::default();
     let polls = Cell::new(0);
     let work = poll_fn(|cx| {

@@ -1,4 +1,4 @@
-//! Scopes and closures: what is reported, and when.
+//! Reports of scopes and closures.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fetch_timing::{Reporter, Scope, TimedOutcome, TimingReport, timed_with};
 
-/// Runs `work` with a place for reports, and returns those.
+/// Runs `work` with a list for reports and returns the list.
 fn reports(work: impl FnOnce(&RefCell<Vec<TimingReport>>)) -> Vec<TimingReport> {
     let seen = RefCell::default();
     let _panicked = catch_unwind(AssertUnwindSafe(|| work(&seen)));
@@ -21,14 +21,17 @@ fn outcomes(work: impl FnOnce(&RefCell<Vec<TimingReport>>)) -> Vec<TimedOutcome>
         .collect()
 }
 
-fn into<'a>(seen: &'a RefCell<Vec<TimingReport>>, name: &'static str) -> Scope<impl Reporter + 'a> {
+fn scope_into<'a>(
+    seen: &'a RefCell<Vec<TimingReport>>,
+    name: &'static str,
+) -> Scope<impl Reporter + 'a> {
     Scope::with(name, |report| seen.borrow_mut().push(report))
 }
 
 #[test]
-fn a_dropped_scope_reports_its_name_and_at_least_the_time_it_lived() {
+fn a_dropped_scope_reports_name_and_elapsed_time() {
     let reports = reports(|seen| {
-        let _scope = into(seen, "nap");
+        let _scope = scope_into(seen, "nap");
         thread::sleep(Duration::from_millis(5));
     });
     assert_eq!(reports.len(), 1);
@@ -43,19 +46,19 @@ fn a_dropped_scope_reports_its_name_and_at_least_the_time_it_lived() {
 #[test]
 fn a_scope_reports_once_however_it_ends() {
     assert_eq!(
-        outcomes(|seen| into(seen, "a").finish()),
+        outcomes(|seen| scope_into(seen, "a").finish()),
         [TimedOutcome::Finished]
     );
     assert_eq!(
-        outcomes(|seen| into(seen, "a").cancel()),
+        outcomes(|seen| scope_into(seen, "a").cancel()),
         [TimedOutcome::Cancelled]
     );
     assert_eq!(
-        outcomes(|seen| drop(into(seen, "a").must_finish())),
+        outcomes(|seen| drop(scope_into(seen, "a").must_finish())),
         [TimedOutcome::Cancelled]
     );
     assert_eq!(
-        outcomes(|seen| into(seen, "a").must_finish().finish()),
+        outcomes(|seen| scope_into(seen, "a").must_finish().finish()),
         [TimedOutcome::Finished]
     );
 }
@@ -63,8 +66,8 @@ fn a_scope_reports_once_however_it_ends() {
 #[test]
 fn an_unwinding_scope_reports_panicked() {
     let panics = |seen: &_| {
-        let _outer = into(seen, "outer");
-        let _inner = into(seen, "inner").must_finish();
+        let _outer = scope_into(seen, "outer");
+        let _inner = scope_into(seen, "inner").must_finish();
         panic!("on purpose");
     };
     assert_eq!(
@@ -74,11 +77,11 @@ fn an_unwinding_scope_reports_panicked() {
 }
 
 #[test]
-fn a_scope_inside_a_destructor_is_not_blamed_for_the_panic_around_it() {
+fn a_scope_in_a_destructor_does_not_report_an_outer_panic() {
     struct CleansUp<'a>(&'a RefCell<Vec<TimingReport>>);
     impl Drop for CleansUp<'_> {
         fn drop(&mut self) {
-            let _scope = into(self.0, "clean up");
+            let _scope = scope_into(self.0, "clean up");
         }
     }
     let panics = |seen: &_| {
@@ -122,7 +125,7 @@ fn a_reporter_that_is_off_gets_no_report() {
     let scope = Scope::to(Off, "off");
     assert!(
         format!("{scope:?}").contains("None"),
-        "neither name nor clock is kept"
+        "neither a name nor a start is stored"
     );
     drop(scope);
 }

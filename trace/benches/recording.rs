@@ -1,5 +1,5 @@
-//! What recording costs beside the engine alone, and what replaying and comparing do: for one fetch that is answered 200,
-//! with its marks, head and body. It tells the bytes for each first.
+//! Cost of recording, replaying and comparing one fetch with status 200, beside the engine alone. Prints the
+//! bytes per fetch first.
 //! `cargo bench -p fetch-trace --bench recording`.
 
 use std::io::{self, Write};
@@ -26,7 +26,7 @@ fn main() {
             RecordedEngine::recording(EngineConfig::default(), SEED, START, Vec::new(), fail),
             url,
         );
-        let bytes = file.finish().expect("memory takes everything").len() as u64;
+        let bytes = file.finish().expect("writing to memory cannot fail").len() as u64;
         let urls: u64 = (0..COUNT).map(|n| url(n).len() as u64).sum();
         println!(
             "{name}: {} bytes each, {} of text",
@@ -39,7 +39,7 @@ fn main() {
 
 const START: Timestamp = Timestamp::START;
 
-/// The engine in its wrapper, which does nothing.
+/// The engine in a [`RecordedEngine`] without a recorder.
 #[divan::bench]
 fn not_recorded(bencher: Bencher<'_, '_>) {
     bencher.counter(ItemsCount::new(COUNT)).bench_local(|| {
@@ -67,21 +67,21 @@ fn replayed(bencher: Bencher<'_, '_>) {
         RecordedEngine::recording(EngineConfig::default(), SEED, START, Vec::new(), fail),
         plain,
     );
-    let file = file.finish().expect("memory takes everything");
+    let file = file.finish().expect("writing to memory cannot fail");
     bencher
         .counter(ItemsCount::new(COUNT))
         .counter(BytesCount::new(file.len()))
         .bench_local(|| assert!(replay(&file[..]).expect("a trace").is_identical()));
 }
 
-/// Both guesses of the same fetches under another policy, in virtual time.
+/// Both simulations of the same fetches under other settings, in virtual time.
 #[divan::bench]
 fn compared(bencher: Bencher<'_, '_>) {
     let file = run(
         RecordedEngine::recording(EngineConfig::default(), SEED, START, Vec::new(), fail),
         plain,
     );
-    let file = file.finish().expect("memory takes everything");
+    let file = file.finish().expect("writing to memory cannot fail");
     bencher
         .counter(ItemsCount::new(COUNT))
         .bench_local(|| what_if(&file[..], |recorded| recorded.concurrency(1)).expect("a trace"));
@@ -103,7 +103,7 @@ fn signed(n: u64) -> String {
     )
 }
 
-/// Many fetches, one after the other, the clock going on between the calls.
+/// Runs the fetches one after the other. The clock advances with each call.
 fn run<W: Write>(mut engine: RecordedEngine<W>, url: fn(u64) -> String) -> RecordedEngine<W> {
     let mut now = START;
     let mut tick = move || {

@@ -1,4 +1,4 @@
-//! The calls of an engine as values.
+//! Calls of an engine, and their answers, as values.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,11 +9,11 @@ use fetch_proto::{
 };
 use serde::{Deserialize, Serialize};
 
-/// A call of an [`Engine`] that may change it.
+/// A call that may change an [`Engine`].
 ///
-/// To add one: a variant here, its line in [`TraceCall::apply`], and its method in
-/// [`RecordedEngine`](crate::RecordedEngine). It is then recorded in JSON; an entry of its own in the format is
-/// only worth it for what happens for each fetch.
+/// To add a call, add a variant here, its line in [`TraceCall::apply`] and its method in
+/// [`RecordedEngine`](crate::RecordedEngine). It is recorded in JSON. A separate kind of entry in the file format
+/// pays only for calls that are made for each fetch.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -28,14 +28,16 @@ pub enum TraceCall {
     GrantStart,
     /// [`Engine::handle`].
     Handle(AttemptId, Input),
-    /// [`Engine::hold`].
-    Hold,
     /// [`Engine::lend_retry_tokens`].
     LendRetryTokens(Box<RetryTokens>),
+    /// [`Engine::pause_starts`].
+    #[serde(rename = "hold")]
+    PauseStarts,
     /// [`Engine::poll`].
     Poll,
-    /// [`Engine::release`].
-    Release,
+    /// [`Engine::resume_starts`].
+    #[serde(rename = "release")]
+    ResumeStarts,
     /// [`Engine::set_config`].
     SetConfig(Box<EngineConfig>),
     /// [`Engine::set_crawl_delay`].
@@ -48,23 +50,23 @@ pub enum TraceCall {
     TakeRetryTokens,
 }
 
-/// What an engine answered.
+/// The return value of a [`TraceCall`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TraceAnswer {
-    /// To `cancel` and `handle`.
+    /// Of `cancel` and `handle`.
     Handled(InputEffect),
-    /// To `close`, `hold`, `release`, the settings, and the calls about shared limits, whose effect is
-    /// seen in the next outputs.
+    /// Of `close`, `pause_starts`, `resume_starts`, the settings, and the calls about shared limits: no
+    /// value, or one that shows in the next outputs.
     Nothing,
-    /// To `poll`.
+    /// Of `poll`.
     Output(EngineOutput),
-    /// To `submit`.
+    /// Of `submit`.
     Submitted(Result<FetchId, RejectedRequest>),
 }
 
 impl TraceCall {
-    /// Makes the call.
+    /// Makes the call on `engine`.
     ///
     /// ```
     /// use fetch_proto::{EngineConfig, Engine, EngineOutput, Timestamp};
@@ -81,10 +83,10 @@ impl TraceCall {
             Self::DenyStart(rate, until) => engine.deny_start(rate, until, now),
             Self::GrantStart => _ = engine.grant_start(now),
             Self::Handle(id, input) => return TraceAnswer::Handled(engine.handle(id, input, now)),
-            Self::Hold => engine.pause_starts(),
             Self::LendRetryTokens(tokens) => engine.lend_retry_tokens(*tokens),
+            Self::PauseStarts => engine.pause_starts(),
             Self::Poll => return TraceAnswer::Output(engine.poll(now)),
-            Self::Release => engine.resume_starts(),
+            Self::ResumeStarts => engine.resume_starts(),
             Self::SetConfig(config) => engine.set_config(*config, now),
             Self::SetCrawlDelay(host, delay) => engine.set_crawl_delay(&host, delay),
             Self::ShareLimits => engine.share_limits(),
@@ -100,18 +102,20 @@ impl fmt::Display for TraceCall {
         match self {
             Self::Cancel(id) => write!(f, "cancel of fetch {id}"),
             Self::Close => f.write_str("close"),
-            Self::DenyStart(rate, until) => write!(f, "start denied until {until} by {rate:?}"),
-            Self::GrantStart => f.write_str("start granted"),
+            Self::DenyStart(rate, until) => {
+                write!(f, "denial of a start until {until} by the rate {rate:?}")
+            }
+            Self::GrantStart => f.write_str("grant of a start"),
             Self::Handle(id, input) => write!(f, "{} of attempt {id}", input_name(input)),
-            Self::Hold => f.write_str("hold"),
-            Self::LendRetryTokens(_) => f.write_str("retry tokens lent"),
+            Self::LendRetryTokens(_) => f.write_str("loan of retry tokens"),
+            Self::PauseStarts => f.write_str("pause of starts"),
             Self::Poll => f.write_str("poll"),
-            Self::Release => f.write_str("release"),
+            Self::ResumeStarts => f.write_str("resumption of starts"),
             Self::SetConfig(_) => f.write_str("a new configuration"),
             Self::SetCrawlDelay(host, delay) => write!(f, "crawl delay of {delay:?} at {host}"),
-            Self::ShareLimits => f.write_str("share limits"),
+            Self::ShareLimits => f.write_str("sharing of limits"),
             Self::Submit(request) => write!(f, "submit of {}", request.url),
-            Self::TakeRetryTokens => f.write_str("retry tokens taken back"),
+            Self::TakeRetryTokens => f.write_str("return of retry tokens"),
         }
     }
 }

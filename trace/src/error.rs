@@ -1,35 +1,34 @@
-//! Why a file cannot be used at all.
+//! Errors that make a file unusable as a trace.
 
 use std::{fmt, io};
 
-use crate::frame::VERSION;
+use crate::format::frame::VERSION;
 
-/// A file is no trace, or not one that this version can read. A trace that was cut or damaged later
-/// on is no error: see [`Ending`](crate::TraceEnd).
+/// The file is not a trace, or not one that this version can read. A trace that is cut off or damaged
+/// after its head is not an error: see [`TraceEnd`](crate::TraceEnd).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TraceError {
-    /// What is needed before the first call is cut off, damaged, or from a version whose settings
-    /// this one does not know.
+    /// The head is cut off, damaged, or has settings that this version does not know.
     Head(String),
-    /// The file could not be read.
+    /// Reading failed.
     Io(io::Error),
-    /// It does not begin as a trace does.
+    /// The file does not start with the magic bytes of a trace.
     NotATrace,
-    /// It is of another version of the format.
+    /// The file has another version of the format.
     Version(u16),
 }
 
 impl fmt::Display for TraceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Head(why) => write!(f, "the trace's head cannot be used: {why}"),
+            Self::Head(reason) => write!(f, "the head of the trace is unusable: {reason}"),
             Self::Io(error) => write!(f, "the trace cannot be read: {error}"),
-            Self::NotATrace => f.write_str("not a trace: it does not begin as one; record it anew"),
+            Self::NotATrace => f.write_str("not a trace (wrong first bytes): record the run again"),
             Self::Version(version) => write!(
                 f,
-                "a trace of format {version}, and this version reads {VERSION}: use the version \
-                 that wrote it"
+                "the trace has format {version}, but this version reads format {VERSION}: use the \
+                 version that wrote it"
             ),
         }
     }

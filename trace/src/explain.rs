@@ -1,4 +1,4 @@
-//! One URL's story.
+//! The history of one URL, with the reason of every decision.
 
 mod labels;
 
@@ -16,54 +16,54 @@ use url::Position;
 use crate::call::{TraceAnswer, TraceCall};
 use crate::error::TraceError;
 use crate::reader::TraceEnd;
-use crate::redact::masked;
+use crate::redact::mask_url;
 use crate::replay::{ReplayStep, TraceReplay};
 
-/// All fetches of one URL, each from its submission to its outcome. Display gives a line for each
-/// thing that happened.
+/// All fetches of one URL, each from its submission to its outcome. `Display` writes one line per
+/// event.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct UrlHistory {
     /// How the trace ends.
     pub ending: TraceEnd,
-    /// Whether the trace was replayed bit for bit, so that this is what happened.
+    /// Whether the trace replayed identically. If not, the history may differ from the recorded run.
     pub faithful: bool,
-    /// One for each time the URL was submitted.
+    /// The fetches of this URL, in order of submission.
     pub fetches: Vec<FetchHistory>,
-    /// The URL, its secrets replaced.
+    /// The URL with its secrets replaced.
     pub url: String,
 }
 
-/// The story of one fetch.
+/// The history of one fetch.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct FetchHistory {
-    /// What happened, in order.
+    /// Events and decisions, in order.
     pub lines: Vec<HistoryLine>,
-    /// Its place among all fetches, from 1.
+    /// Position among all submitted fetches, from 1.
     pub number: u64,
-    /// When it was submitted, since the engine's start.
-    #[serde(serialize_with = "crate::seconds")]
+    /// Time of the submission, since the start of the engine.
+    #[serde(serialize_with = "crate::serialize_seconds")]
     pub submitted: Duration,
-    /// The caller's key.
+    /// [`FetchRequest::tag`], the caller's key.
     pub tag: u64,
 }
 
-/// One thing that happened.
+/// One event or decision of a fetch.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct HistoryLine {
-    /// When, since the submission.
-    #[serde(serialize_with = "crate::seconds")]
+    /// Time since the submission.
+    #[serde(serialize_with = "crate::serialize_seconds")]
     pub after: Duration,
-    /// What, and why.
+    /// Description, with the reason.
     pub what: String,
 }
 
-/// Tells what became of `url` in a trace, with the reason of every decision.
+/// Reads the history of `url` from a trace, with the reason of every decision.
 ///
-/// The URL is compared without user, password, fragment and the values of secret parameters: these
-/// are not in the trace.
+/// The URL is compared without user name, password, fragment and the values of secret query
+/// parameters, because a trace does not contain these.
 ///
 /// ```
 /// use fetch_proto::{EngineConfig, FailureKind, Input, EngineOutput, FetchRequest, Timestamp};
@@ -77,87 +77,92 @@ pub struct HistoryLine {
 /// while !matches!(engine.poll(now), EngineOutput::Idle(_)) {}
 /// let file = engine.finish().unwrap();
 ///
-/// let story = explain(&file[..], "http://a.test/")?;
-/// assert!(story.to_string().contains("(backoff): could not connect, attempt 1 of 3"));
+/// let history = explain(&file[..], "http://a.test/")?;
+/// assert!(history.to_string().contains("(backoff): could not connect, attempt 1 of 3"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// # Errors
 ///
-/// If it is no trace, or cannot be read.
+/// If `from` is not a trace or cannot be read.
 pub fn explain(from: impl Read, url: &str) -> Result<UrlHistory, TraceError> {
     let url = url::Url::parse(url).map_or_else(|_| url.to_owned(), String::from);
     let mut replay = TraceReplay::open(from)?.with_events();
-    let mut telling = HistoryBuilder {
+    let mut builder = HistoryBuilder {
         config: replay.config().clone(),
         live: Vec::new(),
         number: 0,
         start: replay.start(),
-        story: UrlHistory {
+        history: UrlHistory {
             ending: TraceEnd::Complete,
             faithful: true,
             fetches: Vec::new(),
-            url: masked(&url),
+            url: mask_url(&url),
         },
     };
-    while let Some(moment) = replay.step()? {
-        telling.take(moment, replay.engine());
+    while let Some(step) = replay.step()? {
+        builder.add_step(step, replay.engine());
     }
     let report = replay.report();
-    telling.story.ending = report.ending;
-    telling.story.faithful = report.is_identical();
-    Ok(telling.story)
+    builder.history.ending = report.ending;
+    builder.history.faithful = report.is_identical();
+    Ok(builder.history)
 }
 
 struct HistoryBuilder {
     config: EngineConfig,
-    /// The fetches that are told of and not over.
+    /// Fetches of the URL that have not ended.
     live: Vec<ActiveFetch>,
     number: u64,
     start: Timestamp,
-    story: UrlHistory,
+    history: UrlHistory,
 }
 
 struct ActiveFetch {
-    chapter: usize,
+    /// Index in the history.
+    index: usize,
     host: String,
     id: FetchId,
     submitted: Timestamp,
-    /// Since when it waits for a slot, until it was told why.
-    waits: Option<Timestamp>,
+    /// Start of the wait for a slot, until its reason is added to the history.
+    waiting_since: Option<Timestamp>,
 }
 
 impl HistoryBuilder {
-    fn take(&mut self, moment: ReplayStep, engine: &Engine) {
-        let now = moment.now;
-        for (id, event) in &moment.events {
-            self.event(*id, event, now);
+    fn add_step(&mut self, step: ReplayStep, engine: &Engine) {
+        let now = step.now;
+        for (id, event) in &step.events {
+            self.add_event(*id, event, now);
         }
-        match (moment.call, moment.answer) {
+        match (step.call, step.answer) {
             (TraceCall::Submit(request), TraceAnswer::Submitted(Ok(id))) => {
                 self.number += 1;
-                if masked(request.url.as_str()) == self.story.url {
-                    self.begin(&request, moment.pinned, id, now, engine);
+                if mask_url(request.url.as_str()) == self.history.url {
+                    self.add_fetch(&request, step.pinned, id, now, engine);
                 }
             }
             (TraceCall::Handle(id, input), TraceAnswer::Handled(handled)) => {
-                self.input(id, &input, handled, now);
+                self.add_input(id, &input, handled, now);
             }
             (TraceCall::Cancel(id), TraceAnswer::Handled(InputEffect::Applied)) => {
-                self.tell(id, now, || "cancelled by the caller".to_owned());
+                self.add_line(id, now, || "cancelled by the caller".to_owned());
             }
-            (TraceCall::Close, _) => self.tell_all(now, "the fetcher is closed: everything ends"),
-            (TraceCall::Hold, _) => {
-                self.tell_all(now, "nothing starts: outcomes wait for their consumer");
+            (TraceCall::Close, _) => {
+                self.add_line_to_all(now, "the fetcher is closed: all fetches are cancelled");
             }
-            (TraceCall::Release, _) => self.tell_all(now, "attempts may start again"),
-            (TraceCall::Poll, TraceAnswer::Output(EngineOutput::Idle(_))) => self.wait(now, engine),
-            (TraceCall::Poll, TraceAnswer::Output(output)) => self.said(output, now),
+            (TraceCall::PauseStarts, _) => {
+                self.add_line_to_all(now, "no attempts start until the consumer takes outcomes");
+            }
+            (TraceCall::ResumeStarts, _) => self.add_line_to_all(now, "attempts may start again"),
+            (TraceCall::Poll, TraceAnswer::Output(EngineOutput::Idle(_))) => {
+                self.add_wait_reasons(now, engine);
+            }
+            (TraceCall::Poll, TraceAnswer::Output(output)) => self.add_output(output, now),
             _ => {}
         }
     }
 
-    fn begin(
+    fn add_fetch(
         &mut self,
         request: &FetchRequest,
         pinned: bool,
@@ -166,116 +171,120 @@ impl HistoryBuilder {
         engine: &Engine,
     ) {
         let host = request.url[..Position::AfterPort].to_owned();
-        self.story.fetches.push(FetchHistory {
+        self.history.fetches.push(FetchHistory {
             lines: Vec::new(),
             number: self.number,
             submitted: now.saturating_since(self.start),
             tag: request.tag,
         });
         self.live.push(ActiveFetch {
-            chapter: self.story.fetches.len() - 1,
+            index: self.history.fetches.len() - 1,
             host: host.clone(),
             id,
             submitted: now,
-            waits: Some(now),
+            waiting_since: Some(now),
         });
-        self.tell(id, now, || labels::submitted(request, &host, engine));
-        let policy = labels::chosen(request, pinned, &self.config);
-        self.tell(id, now, || policy);
+        self.add_line(id, now, || {
+            labels::describe_submission(request, &host, engine)
+        });
+        let policy = labels::describe_policy(request, pinned, &self.config);
+        self.add_line(id, now, || policy);
     }
 
-    fn event(&mut self, id: Option<FetchId>, event: &DecisionEvent, now: Timestamp) {
-        let line = || labels::event(event);
+    fn add_event(&mut self, id: Option<FetchId>, event: &DecisionEvent, now: Timestamp) {
+        let line = || labels::describe_event(event);
         match (id, event) {
             (Some(id), event) => {
                 if let Some(live) = self.live.iter_mut().find(|live| live.id == id) {
-                    live.follow(event, now);
+                    live.update(event, now);
                 }
-                self.tell(id, now, line);
+                self.add_line(id, now, line);
             }
             (None, DecisionEvent::HostPaused { host, .. }) => {
                 let all = self.live.iter().filter(|live| *live.host == **host);
                 let ids: Vec<_> = all.map(|live| live.id).collect();
-                ids.into_iter().for_each(|id| self.tell(id, now, line));
+                ids.into_iter().for_each(|id| self.add_line(id, now, line));
             }
-            (None, _) => self.tell_all(now, &line()),
+            (None, _) => self.add_line_to_all(now, &line()),
         }
     }
 
-    fn input(&mut self, id: AttemptId, input: &Input, handled: InputEffect, now: Timestamp) {
-        // The decision that follows a head tells its status.
-        let told = matches!(input, Input::Head(_)) && handled == InputEffect::Applied;
-        if !told {
-            self.tell(id.fetch, now, || labels::seen(id, input, handled, now));
+    fn add_input(&mut self, id: AttemptId, input: &Input, handled: InputEffect, now: Timestamp) {
+        // The event that follows an applied head contains the status.
+        let covered = matches!(input, Input::Head(_)) && handled == InputEffect::Applied;
+        if !covered {
+            self.add_line(id.fetch, now, || {
+                labels::describe_input(id, input, handled, now)
+            });
         }
     }
 
-    /// Tells once, of all that wait for a slot, why there is none.
-    fn wait(&mut self, now: Timestamp, engine: &Engine) {
+    /// Adds to each fetch that waits for a slot why it waits, once per wait.
+    fn add_wait_reasons(&mut self, now: Timestamp, engine: &Engine) {
         let limit = self.config.concurrency_limit();
-        let mut told = Vec::new();
+        let mut reasons = Vec::new();
         for live in &mut self.live {
-            if live.waits.is_some_and(|since| since <= now) {
-                live.waits = None;
-                told.push((live.id, labels::waits(&live.host, limit, engine)));
+            if live.waiting_since.is_some_and(|since| since <= now) {
+                live.waiting_since = None;
+                reasons.push((live.id, labels::describe_wait(&live.host, limit, engine)));
             }
         }
-        for (id, why) in told {
-            self.tell(id, now, || why);
+        for (id, why) in reasons {
+            self.add_line(id, now, || why);
         }
     }
 
-    fn said(&mut self, output: EngineOutput, now: Timestamp) {
+    fn add_output(&mut self, output: EngineOutput, now: Timestamp) {
         match output {
-            EngineOutput::Abort(id) => self.tell(id.fetch, now, || {
-                format!("attempt {}: dropped by the policy", id.number())
+            EngineOutput::Abort(id) => self.add_line(id.fetch, now, || {
+                format!("attempt {}: aborted by the policy", id.number())
             }),
-            EngineOutput::Accept(id) => self.tell(id.fetch, now, || {
-                format!("attempt {}: its response is the one", id.number())
+            EngineOutput::Accept(id) => self.add_line(id.fetch, now, || {
+                format!("attempt {}: its response is used", id.number())
             }),
-            EngineOutput::Discard(id) => self.tell(id.fetch, now, || {
-                let why = "only its connection is of use";
+            EngineOutput::Discard(id) => self.add_line(id.fetch, now, || {
+                let why = "to reuse the connection";
                 format!(
-                    "attempt {}: its body is read and dropped, {why}",
+                    "attempt {}: its body is read and discarded, {why}",
                     id.number()
                 )
             }),
             EngineOutput::Done(id, outcome) => {
-                self.tell(id, now, || labels::ended(&outcome));
+                self.add_line(id, now, || labels::describe_outcome(&outcome));
                 self.live.retain(|live| live.id != id);
             }
             _ => {}
         }
     }
 
-    fn tell(&mut self, id: FetchId, now: Timestamp, line: impl FnOnce() -> String) {
+    fn add_line(&mut self, id: FetchId, now: Timestamp, line: impl FnOnce() -> String) {
         if let Some(live) = self.live.iter().find(|live| live.id == id) {
-            self.story.fetches[live.chapter].lines.push(HistoryLine {
+            self.history.fetches[live.index].lines.push(HistoryLine {
                 after: now.saturating_since(live.submitted),
                 what: line(),
             });
         }
     }
 
-    fn tell_all(&mut self, now: Timestamp, line: &str) {
+    fn add_line_to_all(&mut self, now: Timestamp, line: &str) {
         let ids: Vec<_> = self.live.iter().map(|live| live.id).collect();
         ids.into_iter()
-            .for_each(|id| self.tell(id, now, || line.to_owned()));
+            .for_each(|id| self.add_line(id, now, || line.to_owned()));
     }
 }
 
 impl ActiveFetch {
-    /// Keeps up with where it stands.
-    fn follow(&mut self, event: &DecisionEvent, now: Timestamp) {
+    /// Updates the host and the wait after an event.
+    fn update(&mut self, event: &DecisionEvent, now: Timestamp) {
         match event {
             DecisionEvent::Redirecting { to, .. } => {
                 self.host = to[..Position::AfterPort].to_owned();
             }
-            // A moment later: at its very end it may start at once.
+            // One nanosecond later, because the retry may start at the end of its delay.
             DecisionEvent::Retrying { delay, .. } => {
-                self.waits = Some(now + *delay + Duration::from_nanos(1));
+                self.waiting_since = Some(now + *delay + Duration::from_nanos(1));
             }
-            DecisionEvent::Started { .. } => self.waits = None,
+            DecisionEvent::Started { .. } => self.waiting_since = None,
             _ => {}
         }
     }
@@ -308,7 +317,7 @@ impl fmt::Display for UrlHistory {
         }
         if !self.faithful {
             f.write_str(
-                "\n\nthe trace does not replay identically: this may not be what happened",
+                "\n\nthe trace does not replay identically: the recorded run may have been different",
             )?;
         }
         match self.ending {

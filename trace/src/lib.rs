@@ -1,14 +1,14 @@
-//! Records what fetch-all's core saw, replays it bit for bit, and asks what if.
+//! Records the calls of fetch-all's core, replays them bit for bit, and answers what-if questions.
 //!
-//! The core, [`fetch_proto::Engine`], decides by its settings, its seed and its calls, with their
-//! times, and by nothing else. A *trace* is a file of these:
+//! The decisions of the core, [`fetch_proto::Engine`], depend only on its settings, its seed and the
+//! calls made to it, with their times. A *trace* is a file of these:
 //!
-//! - [`RecordedEngine`] is an engine that writes one, for a driver to hold in the engine's place.
-//! - [`replay`] makes the calls again and proves that every decision is the same, or names the first
-//!   that is not; [`TraceReplay`] does it step by step.
-//! - [`what_if`] runs the recorded requests under another policy, with ranges where the trace cannot
-//!   know what would have been.
-//! - [`explain`] tells the story of one URL, with the reason of every decision.
+//! - [`RecordedEngine`] is an engine that writes a trace. A driver uses it in place of the engine.
+//! - [`replay`] makes the calls again and verifies that every decision is the same, or names the first
+//!   one that differs. [`TraceReplay`] does so step by step.
+//! - [`what_if`] simulates the recorded requests under other settings, with ranges for everything that
+//!   is not in the trace.
+//! - [`explain`] lists the history of one URL, with the reason of every decision.
 //!
 //! ```
 //! use fetch_proto::{EngineConfig, HeadSummary, Input, EngineOutput, FetchRequest, Timestamp};
@@ -23,7 +23,7 @@
 //! engine.handle(attempt.id, Input::Head(HeadSummary::status(200)), now);
 //! engine.handle(attempt.id, Input::End(Ok(())), now);
 //! while !matches!(engine.poll(now), EngineOutput::Idle(_)) {}
-//! let file = engine.finish().expect("memory takes everything");
+//! let file = engine.finish().expect("writing to memory cannot fail");
 //!
 //! assert!(replay(&file[..])?.is_identical());
 //! println!("{}", explain(&file[..], "http://a.test/?token=secret")?);
@@ -31,75 +31,74 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # What is in a trace
+//! # Content of a trace
 //!
-//! Every call with its time; of requests what the core knows of them: method, URL, policy, and whether
-//! they have a body; of responses their status, `Location` and `Retry-After`. Neither bodies nor other
-//! header fields ever reach the core. What the engine said is not stored but hashed.
+//! A trace contains every call with its time: of requests their method, URL and policy, and whether
+//! they have a body; of responses their status, `Location` and `Retry-After`. Bodies and other header
+//! fields never reach the core. The answers of the engine are not stored but hashed.
 //!
-//! URLs are stored without user name, password and fragment, and the values of query parameters with
-//! [secret names](is_secret) are replaced by placeholders: `REDACTED-` and a hash with a key that is
-//! drawn for each recording and never stored. So equal values stay equal, different ones different,
-//! and the core decides about the redacted URLs as it did about the true ones. Two things depend on
-//! more of a URL:
+//! URLs are stored without user name, password and fragment. The values of query parameters with
+//! [secret names](fetch_proto::is_secret_parameter) are replaced by `REDACTED-` and a hash, with a random key per recording
+//! that is never stored. Equal values therefore stay equal, different ones stay different, and the core
+//! makes the same decisions about the redacted URLs as about the original ones. Two cases need more:
 //!
-//! - Rules may match on a query. Where the redacted URL would get another policy than the true one,
-//!   the policy goes into the trace with the request. A rule whose own pattern has a secret in it is
-//!   stored with one that matches nothing.
-//! - Outputs contain URLs. They are redacted before they are hashed, and so a replay, whose URLs are
-//!   redacted already, hashes the same.
+//! - Rules may match on a query. If the rules select another policy for the redacted URL than for the
+//!   original one, the policy is stored with the request. A rule with a secret in its pattern is
+//!   replaced by one that matches nothing.
+//! - Outputs contain URLs. They are redacted before they are hashed, so a replay, whose URLs are
+//!   redacted already, has the same hashes.
 //!
-//! A secret in a path, or under a name that tells nothing, is not found.
+//! A secret in a path, or under a name that is not in the list, is not removed.
 //!
-//! # The format
+//! # File format
 //!
 //! | part | content |
 //! |---|---|
 //! | magic | `89 46 45 54 43 48 0D 0A`: `\x89FETCH\r\n` |
-//! | version | 2 bytes, little-endian: 1 |
-//! | head | a frame of JSON: this crate's version, seed, first time, [`EngineConfig`](fetch_proto::EngineConfig) |
+//! | version | 2 bytes, little-endian: 2 |
+//! | head | a frame of JSON: version of this crate, seed, start time, [`EngineConfig`](fetch_proto::EngineConfig) |
 //! | frames | entries, at most 16 MiB in each |
 //!
-//! A frame is its content's length (4 bytes, little-endian), XXH3 hash (8 bytes, little-endian) and
-//! content. It is written in one piece when it has 32 KiB or is a second old. So a file can be used up
-//! to wherever it was cut, by a killed process or a full disk; a byte that was changed is found.
+//! A frame is the length of its content (4 bytes, little-endian), the XXH3 hash of its content (8 bytes,
+//! little-endian) and the content. It is written with one call when it has 32 KiB or is a second old.
+//! If a process was killed or a disk was full, the file is usable up to its last complete frame. A
+//! changed byte is detected.
 //!
-//! An entry is in [postcard](https://postcard.jamesmunns.com)'s encoding: the number of its kind, then
-//! its fields, all numbers as variable-length integers. Times are differences from the entry before, in
-//! nanoseconds. A URL is what it shares with the last one of its host, and the rest. What comes again
-//! and again (failures, phases, policies, the shape of requests) is written once, in JSON, and referred
-//! to by number: JSON has names, so a field or a kind that is added to the core's types later does not
-//! change what an old file means.
+//! An entry is encoded by [postcard](https://postcard.jamesmunns.com): the number of its kind, then its
+//! fields, with variable-length integers. Times are nanoseconds since the previous entry. A URL is the
+//! length of the prefix it shares with the previous URL of its host, and the suffix. Recurring values
+//! (failures, phases, policies, request templates) are written once, in JSON, and referred to by index.
+//! JSON has field names, so a field or variant that is added to the core's types later does not change
+//! the meaning of an old file.
 //!
-//! A poll's entry tells what kind of thing it said, and the lowest byte of the digest after it; polls at
-//! one time that say the same kind of thing are counted in one entry. The whole digest is at the end of
-//! each frame. It is XXH3 over each answer, seeded with the digest before; an answer's fields are hashed
-//! by name, without those that are zero, so that here too a new field that is not used changes nothing.
-//! Events are left out. The last entry says how many calls there were: without it the file was cut.
+//! The entry of a poll has the kind of its output and the lowest byte of the digest after it.
+//! Consecutive polls at one time with the same kind of output are counted in one entry. The whole digest
+//! is at the end of each frame. It is XXH3 over each answer, with the previous digest as the seed.
+//! Fields of an answer are hashed by name, without fields that are zero, so that a new unused field does
+//! not change the digest. Events are left out. The last entry has the number of calls; without it the
+//! file is cut off.
 //!
-//! A fetch takes 55 to 100 bytes, by its URL and how even the times are, and about 2 µs to write:
+//! A fetch takes 55 to 100 bytes, depending on its URL and its times, and about 2 µs to write:
 //! `cargo bench -p fetch-trace`.
 //!
 //! # Adding an input to the core
 //!
-//! See [`TraceCall`]: a variant, a line and a method; it is then recorded in JSON. What
-//! [`Input`](fetch_proto::Input) or [`EngineOutput`](fetch_proto::EngineOutput) gains works without a change.
+//! A new method of the engine needs a variant, a line and a method: see [`TraceCall`]. New variants of
+//! [`Input`](fetch_proto::Input) and [`EngineOutput`](fetch_proto::EngineOutput) need no change here.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod call;
-mod canonical;
-mod digest;
-mod entry;
 mod error;
 mod explain;
-mod frame;
+mod format;
 mod reader;
-mod recorded;
+mod recorded_engine;
 mod recorder;
 mod redact;
 mod replay;
 #[cfg(test)]
 mod tests;
-mod urls;
 mod virtual_run;
 mod what_if;
 
@@ -107,16 +106,20 @@ pub use call::{TraceAnswer, TraceCall};
 pub use error::TraceError;
 pub use explain::{FetchHistory, HistoryLine, UrlHistory, explain};
 pub use reader::TraceEnd;
-pub use recorded::RecordedEngine;
+pub use recorded_engine::RecordedEngine;
 pub use recorder::TraceRecorder;
-pub use redact::is_secret;
 pub use replay::{ReplayDifference, ReplayReport, ReplayStep, TraceReplay, replay};
 pub use what_if::{RunComparison, RunTotals, what_if};
 
-/// Durations in JSON, for people and their tools.
-fn seconds<S: serde::Serializer>(
+/// Serializes a duration as a number of seconds.
+fn serialize_seconds<S: serde::Serializer>(
     duration: &std::time::Duration,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(duration.as_secs_f64())
 }
+
+/// Compiles and runs the README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeExamples;

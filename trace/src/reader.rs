@@ -1,4 +1,4 @@
-//! Reading a trace back into calls.
+//! Reads the calls of a trace.
 
 mod dictionary;
 
@@ -13,26 +13,27 @@ use url::Url;
 
 use self::dictionary::ReadDictionary;
 use crate::call::TraceCall;
-use crate::entry::{self, Entry, PolicySource, PollEntry, SubmitEntry};
 use crate::error::TraceError;
-use crate::frame::{self, FrameRead, MAGIC, VERSION};
-use crate::urls::UrlUnpacker;
+use crate::format::entry::{self, PolicySource, PollEntry, SubmitEntry, TraceEntry};
+use crate::format::frame::{self, FrameRead, MAGIC, VERSION};
+use crate::format::url_packing::UrlUnpacker;
 
 /// How a trace ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "how")]
 #[non_exhaustive]
 pub enum TraceEnd {
-    /// In order: the recording was ended.
+    /// The recording was ended in order.
     Complete,
-    /// It breaks off: the process was killed, or the file was cut. All before can be used.
+    /// The file is cut off: the process was killed, or the file was truncated. The part before is
+    /// usable.
     Cut {
-        /// So many bytes of the file could be used.
+        /// Usable bytes at the start of the file.
         at: u64,
     },
-    /// A part was changed, or is nothing that was ever written. All before can be used.
+    /// A part was changed, or was not written by a recorder. The part before is usable.
     Damaged {
-        /// So many bytes of the file could be used.
+        /// Usable bytes at the start of the file.
         at: u64,
     },
 }
@@ -47,24 +48,25 @@ impl fmt::Display for TraceEnd {
     }
 }
 
-/// A call as it was recorded.
+/// A recorded call.
 #[derive(Debug)]
 pub(crate) struct RecordedCall {
     pub(crate) call: TraceCall,
     pub(crate) expected: Option<ExpectedOutput>,
     pub(crate) now: Timestamp,
-    /// Whether the policy of a request that is submitted is that of the rules.
+    /// Whether the policy of the submitted request was selected by a secret: see
+    /// [`PolicySource::Pinned`].
     pub(crate) pinned: bool,
 }
 
-/// What a poll said.
+/// The recorded output of a poll.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ExpectedOutput {
-    pub(crate) check: Option<u8>,
+    pub(crate) digest_byte: Option<u8>,
     pub(crate) kind: &'static str,
 }
 
-/// What comes next.
+/// The next item of a trace.
 #[derive(Debug)]
 pub(crate) enum TraceItem {
     Call(Box<RecordedCall>),
@@ -72,31 +74,31 @@ pub(crate) enum TraceItem {
     End(TraceEnd),
 }
 
-/// The entries of a file, in order.
+/// Reads the entries of a file in order.
 #[derive(Debug)]
 pub(crate) struct TraceReader<R> {
     attempt: Option<AttemptId>,
-    /// The frame and how much of it was read.
+    /// Content of the current frame. The part before `position` is read.
     buffer: Vec<u8>,
-    place: usize,
+    position: usize,
     calls: u64,
     finished: bool,
-    from: R,
-    last: u64,
+    source: R,
+    last_nanos: u64,
     last_kind: Option<&'static str>,
-    /// Polls that are still to be repeated, and the digest after the last.
+    /// Polls left to repeat, and the digest byte after the last.
     repeat: (u16, u8),
-    tag: u64,
-    unpacker: UrlUnpacker,
+    last_tag: u64,
+    url_unpacker: UrlUnpacker,
     usable: u64,
-    words: ReadDictionary,
+    dictionary: ReadDictionary,
 }
 
 impl<R: Read> TraceReader<R> {
-    /// Reads what is before the entries.
+    /// Reads the head of the file.
     pub(crate) fn open(mut from: R) -> Result<(Self, entry::TraceHead<EngineConfig>), TraceError> {
         let mut begin = [0; MAGIC.len() + 2];
-        let got = frame::fill(&mut from, &mut begin)?;
+        let got = frame::read_full(&mut from, &mut begin)?;
         let (magic, version) = begin.split_at(MAGIC.len());
         if got < begin.len() || magic != MAGIC {
             return Err(TraceError::NotATrace);
@@ -108,52 +110,52 @@ impl<R: Read> TraceReader<R> {
         let mut reader = Self {
             attempt: None,
             buffer: Vec::new(),
-            place: 0,
+            position: 0,
             calls: 0,
             finished: false,
-            from,
-            last: 0,
+            source: from,
+            last_nanos: 0,
             last_kind: None,
             repeat: (0, 0),
-            tag: 0,
-            unpacker: UrlUnpacker::default(),
+            last_tag: 0,
+            url_unpacker: UrlUnpacker::default(),
             usable: begin.len() as u64,
-            words: ReadDictionary::default(),
+            dictionary: ReadDictionary::default(),
         };
-        let head: entry::TraceHead<EngineConfig> = match reader.frame()? {
+        let head: entry::TraceHead<EngineConfig> = match reader.read_frame()? {
             FrameRead::Frame => serde_json::from_slice(&reader.buffer).map_err(|error| {
-                TraceError::Head(format!("{error}; it was written by another version"))
+                TraceError::Head(format!("{error}; it was written by a different version"))
             })?,
             FrameRead::End | FrameRead::Cut => {
                 return Err(TraceError::Head("it is cut off".to_owned()));
             }
             FrameRead::Damaged => return Err(TraceError::Head("it is damaged".to_owned())),
         };
-        reader.place = reader.buffer.len();
-        reader.last = head.start;
+        reader.position = reader.buffer.len();
+        reader.last_nanos = head.start;
         Ok((reader, head))
     }
 
-    fn frame(&mut self) -> Result<FrameRead, TraceError> {
-        let next = frame::read(&mut self.from, &mut self.buffer)?;
-        self.place = 0;
-        Ok(next)
+    fn read_frame(&mut self) -> Result<FrameRead, TraceError> {
+        let read = frame::read(&mut self.source, &mut self.buffer)?;
+        self.position = 0;
+        Ok(read)
     }
 
-    /// The next call, or digest, or the end.
-    pub(crate) fn next(&mut self) -> Result<TraceItem, TraceError> {
+    /// Returns the next call, the next digest, or the end.
+    pub(crate) fn next_item(&mut self) -> Result<TraceItem, TraceError> {
         if self.repeat.0 > 0 {
-            return Ok(self.repeated());
+            return Ok(self.repeat_poll());
         }
         loop {
-            if self.place == self.buffer.len() {
-                if self.place > 0 {
+            if self.position == self.buffer.len() {
+                if self.position > 0 {
                     self.usable += (self.buffer.len() + frame::HEAD_LEN) as u64;
                     self.buffer.clear();
-                    self.place = 0;
+                    self.position = 0;
                 }
                 let at = self.usable;
-                match self.frame()? {
+                match self.read_frame()? {
                     FrameRead::Frame if self.finished => {
                         return Ok(TraceItem::End(TraceEnd::Damaged { at }));
                     }
@@ -167,84 +169,87 @@ impl<R: Read> TraceReader<R> {
                     FrameRead::Damaged => return Ok(TraceItem::End(TraceEnd::Damaged { at })),
                 }
             }
-            match self.entry() {
+            match self.take_entry() {
                 Some(Some(item)) => return Ok(item),
                 Some(None) => {}
-                // The frame is whole but says what no recorder writes.
+                // The frame is intact, but no recorder writes this content.
                 None => return Ok(TraceItem::End(TraceEnd::Damaged { at: self.usable })),
             }
         }
     }
 
-    /// Takes one entry; `Some(None)` if it is none that is told, `None` if it is not valid.
-    fn entry(&mut self) -> Option<Option<TraceItem>> {
+    /// Reads one entry. `Some(None)` if it is not an item by itself, `None` if it is invalid.
+    fn take_entry(&mut self) -> Option<Option<TraceItem>> {
         let buffer = std::mem::take(&mut self.buffer);
-        let taken = postcard::take_from_bytes::<Entry<'_>>(&buffer[self.place..]).ok();
+        let taken = postcard::take_from_bytes::<TraceEntry<'_>>(&buffer[self.position..]).ok();
         let item = taken.and_then(|(entry, rest)| {
-            self.place = buffer.len() - rest.len();
-            self.item(&entry)
+            self.position = buffer.len() - rest.len();
+            self.interpret_entry(&entry)
         });
         self.buffer = buffer;
         item
     }
 
-    fn item(&mut self, entry: &Entry<'_>) -> Option<Option<TraceItem>> {
+    fn interpret_entry(&mut self, entry: &TraceEntry<'_>) -> Option<Option<TraceItem>> {
         match entry {
-            Entry::Word(text) => self.words.add(text),
-            Entry::For(id) => self.attempt = Some(*id),
-            Entry::Repeat(count, check) => {
+            TraceEntry::DictionaryText(text) => self.dictionary.add(text),
+            TraceEntry::Attempt(id) => self.attempt = Some(*id),
+            TraceEntry::Repeat(count, digest_byte) => {
                 self.last_kind.filter(|_| *count > 0)?;
-                self.repeat = (*count, *check);
-                return Some(Some(self.repeated()));
+                self.repeat = (*count, *digest_byte);
+                return Some(Some(self.repeat_poll()));
             }
-            Entry::Digest(digest) => {
+            TraceEntry::Digest(digest) => {
                 return Some(Some(TraceItem::Digest(u64::from_le_bytes(*digest))));
             }
-            Entry::Finish(calls) => {
+            TraceEntry::Finish(calls) => {
                 self.finished = *calls == self.calls;
                 return self.finished.then_some(None);
             }
-            entry => return self.called(entry).map(Some),
+            entry => return self.decode_call(entry).map(Some),
         }
         Some(None)
     }
 
-    /// An entry that is a call.
-    fn called(&mut self, entry: &Entry<'_>) -> Option<TraceItem> {
-        if let Some((kind, polled)) = polled(entry) {
-            let now = self.pass(polled.delta);
+    /// Returns the call of an entry.
+    fn decode_call(&mut self, entry: &TraceEntry<'_>) -> Option<TraceItem> {
+        if let Some((kind, polled)) = poll_entry(entry) {
+            let now = self.advance(polled.delta);
             self.last_kind = Some(kind);
             let expected = ExpectedOutput {
-                check: Some(polled.check),
+                digest_byte: Some(polled.digest_byte),
                 kind,
             };
-            return Some(self.call(TraceCall::Poll, Some(expected), now, false));
+            return Some(self.count_call(TraceCall::Poll, Some(expected), now, false));
         }
         let (delta, call) = match entry {
-            Entry::Cancel(delta, id) => (*delta, TraceCall::Cancel(*id)),
-            Entry::Close(delta) => (*delta, TraceCall::Close),
-            Entry::Hold => (0, TraceCall::Hold),
-            Entry::Release => (0, TraceCall::Release),
-            Entry::Submit(submit) => (submit.delta, TraceCall::Submit(self.request(submit)?)),
-            Entry::Call(delta, json) => (*delta, serde_json::from_str(json).ok()?),
+            TraceEntry::Cancel(delta, id) => (*delta, TraceCall::Cancel(*id)),
+            TraceEntry::Close(delta) => (*delta, TraceCall::Close),
+            TraceEntry::PauseStarts => (0, TraceCall::PauseStarts),
+            TraceEntry::ResumeStarts => (0, TraceCall::ResumeStarts),
+            TraceEntry::Submit(submit) => (
+                submit.delta,
+                TraceCall::Submit(self.decode_request(submit)?),
+            ),
+            TraceEntry::Call(delta, json) => (*delta, serde_json::from_str(json).ok()?),
             input => {
-                let (delta, input) = self.input(input)?;
+                let (delta, input) = self.decode_input(input)?;
                 (delta, TraceCall::Handle(self.attempt?, input))
             }
         };
-        let now = self.pass(delta);
+        let now = self.advance(delta);
         self.last_kind = None;
         let pinned = matches!(
             entry,
-            Entry::Submit(SubmitEntry {
+            TraceEntry::Submit(SubmitEntry {
                 policy: PolicySource::Pinned(_),
                 ..
             })
         );
-        Some(self.call(call, None, now, pinned))
+        Some(self.count_call(call, None, now, pinned))
     }
 
-    fn call(
+    fn count_call(
         &mut self,
         call: TraceCall,
         expected: Option<ExpectedOutput>,
@@ -260,83 +265,90 @@ impl<R: Read> TraceReader<R> {
         }))
     }
 
-    /// One of the polls that say the same kind of thing.
-    fn repeated(&mut self) -> TraceItem {
+    /// Returns one of the repeated polls.
+    fn repeat_poll(&mut self) -> TraceItem {
         self.repeat.0 -= 1;
-        let check = (self.repeat.0 == 0).then_some(self.repeat.1);
+        let digest_byte = (self.repeat.0 == 0).then_some(self.repeat.1);
         let kind = self.last_kind.unwrap_or("other");
-        let now = Timestamp::from_nanos(self.last);
-        self.call(
+        let now = Timestamp::from_nanos(self.last_nanos);
+        self.count_call(
             TraceCall::Poll,
-            Some(ExpectedOutput { check, kind }),
+            Some(ExpectedOutput { digest_byte, kind }),
             now,
             false,
         )
     }
 
-    fn pass(&mut self, delta: i64) -> Timestamp {
-        self.last = self.last.wrapping_add_signed(delta);
-        Timestamp::from_nanos(self.last)
+    fn advance(&mut self, delta: i64) -> Timestamp {
+        self.last_nanos = self.last_nanos.wrapping_add_signed(delta);
+        Timestamp::from_nanos(self.last_nanos)
     }
 
-    fn input(&self, entry: &Entry<'_>) -> Option<(i64, Input)> {
+    fn decode_input(&self, entry: &TraceEntry<'_>) -> Option<(i64, Input)> {
         Some(match entry {
-            Entry::Body(delta, bytes) => (*delta, Input::Body { bytes: *bytes }),
-            Entry::End(delta) => (*delta, Input::End(Ok(()))),
-            Entry::Failed(delta, word) => (*delta, Input::End(Err(self.words.read(*word)?))),
-            Entry::Head(delta, status) => (*delta, Input::Head(HeadSummary::status(*status))),
-            Entry::HeadWith(delta, status, location, asked, pause) => {
+            TraceEntry::Body(delta, bytes) => (*delta, Input::Body { bytes: *bytes }),
+            TraceEntry::End(delta) => (*delta, Input::End(Ok(()))),
+            TraceEntry::Failed(delta, index) => {
+                (*delta, Input::End(Err(self.dictionary.read(*index)?)))
+            }
+            TraceEntry::Head(delta, status) => (*delta, Input::Head(HeadSummary::status(*status))),
+            TraceEntry::HeadWithFields(delta, status, location, asked, pause) => {
                 let head = HeadSummary::status(*status)
                     .location(location.map(Into::into))
-                    .pause(wait(*pause)?)
-                    .retry_after(wait(*asked)?);
+                    .pause(decode_duration(*pause)?)
+                    .retry_after(decode_duration(*asked)?);
                 (*delta, Input::Head(head))
             }
-            Entry::Mark(delta, word, ago) => {
-                let now = self.last.wrapping_add_signed(*delta);
+            TraceEntry::Mark(delta, index, ago) => {
+                let now = self.last_nanos.wrapping_add_signed(*delta);
                 let at = now.wrapping_sub(*ago as u64);
-                let phase = self.words.read(*word)?;
+                let phase = self.dictionary.read(*index)?;
                 (*delta, Input::Mark(phase, Timestamp::from_nanos(at)))
             }
-            Entry::Paused(delta) => (*delta, Input::Paused),
-            Entry::Resumed(delta) => (*delta, Input::Resumed),
+            TraceEntry::Paused(delta) => (*delta, Input::Paused),
+            TraceEntry::Resumed(delta) => (*delta, Input::Resumed),
             _ => return None,
         })
     }
 
-    fn request(&mut self, submit: &SubmitEntry<'_>) -> Option<FetchRequest> {
-        let url = Url::parse(self.unpacker.unpack(&submit.url)?).ok()?;
+    fn decode_request(&mut self, submit: &SubmitEntry<'_>) -> Option<FetchRequest> {
+        let url = Url::parse(self.url_unpacker.unpack(&submit.url)?).ok()?;
         let policy = match &submit.policy {
             PolicySource::Rules => None,
             PolicySource::Own(policy) | PolicySource::Pinned(policy) => {
-                Some(self.words.policy(policy)?)
+                Some(self.dictionary.policy(policy)?)
             }
         };
-        let shape = self.words.shape(&submit.shape)?;
-        self.tag = self.tag.wrapping_add_signed(submit.tag);
-        Some(shape.policy(policy).tag(self.tag).url(Arc::new(url)))
+        let template = self.dictionary.template(&submit.template)?;
+        self.last_tag = self.last_tag.wrapping_add_signed(submit.tag);
+        Some(
+            template
+                .policy(policy)
+                .tag(self.last_tag)
+                .url(Arc::new(url)),
+        )
     }
 }
 
-/// A wait of seconds and nanoseconds; `None` if it is not one.
-fn wait(parts: Option<(u64, u32)>) -> Option<Option<Duration>> {
+/// Returns a duration of seconds and nanoseconds; `None` if it is invalid.
+fn decode_duration(parts: Option<(u64, u32)>) -> Option<Option<Duration>> {
     match parts {
         Some((_, 1_000_000_000..)) => None,
         parts => Some(parts.map(|(seconds, nanos)| Duration::new(seconds, nanos))),
     }
 }
 
-/// A poll's entry and the kind of thing it said.
-fn polled<'a>(entry: &'a Entry<'_>) -> Option<(&'static str, &'a PollEntry)> {
+/// Returns the output kind and the content of a poll entry.
+fn poll_entry<'a>(entry: &'a TraceEntry<'_>) -> Option<(&'static str, &'a PollEntry)> {
     Some(match entry {
-        Entry::Abort(polled) => ("abort", polled),
-        Entry::Accept(polled) => ("accept", polled),
-        Entry::Discard(polled) => ("discard", polled),
-        Entry::Done(polled) => ("done", polled),
-        Entry::Event(polled) => ("event", polled),
-        Entry::Idle(polled) => ("idle", polled),
-        Entry::Start(polled) => ("start", polled),
-        Entry::OtherOutput(polled) => ("other", polled),
+        TraceEntry::Abort(polled) => ("abort", polled),
+        TraceEntry::Accept(polled) => ("accept", polled),
+        TraceEntry::Discard(polled) => ("discard", polled),
+        TraceEntry::Done(polled) => ("done", polled),
+        TraceEntry::Event(polled) => ("event", polled),
+        TraceEntry::Idle(polled) => ("idle", polled),
+        TraceEntry::Start(polled) => ("start", polled),
+        TraceEntry::OtherOutput(polled) => ("other", polled),
         _ => return None,
     })
 }

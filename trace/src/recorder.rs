@@ -1,7 +1,7 @@
-//! Writing a trace.
+//! Writes a trace.
 
+mod append;
 mod dictionary;
-mod entries;
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -11,50 +11,49 @@ use fetch_proto::{
     PolicyRules, RejectedRequest, Timestamp,
 };
 
+pub(crate) use self::append::output_kind;
+use self::append::{RepeatedPoll, append, poll_entry};
 use self::dictionary::WriteDictionary;
-pub(crate) use self::entries::name;
-use self::entries::{RepeatedPoll, append, kind};
 use crate::call::TraceCall;
-use crate::digest::AnswerDigest;
-use crate::entry::{self, Entry, PolicySource, PollEntry, SubmitEntry};
-use crate::frame::{Frame, MAGIC, VERSION};
-use crate::redact::{Redactor, redact_json};
-use crate::urls::UrlPacker;
+use crate::format::digest::AnswerDigest;
+use crate::format::entry::{self, PolicySource, PollEntry, SubmitEntry, TraceEntry};
+use crate::format::frame::{FrameBuffer, MAGIC, VERSION};
+use crate::format::url_packing::UrlPacker;
+use crate::redact::{UrlRedactor, redact_json};
 
-/// A frame is written when it is so large.
+/// Size at which a frame is written, in bytes.
 const FRAME_TARGET: usize = 32 << 10;
-/// Or when so much time has passed since its first entry: what a killed process loses.
+/// Age at which a frame is written: the most that a killed process loses.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Writes what an engine is told and, as a digest, what it says.
+/// Writes the calls of an engine and a digest of its answers.
 ///
-/// Made for [`RecordedEngine`](crate::RecordedEngine), which calls it at the right moments. It holds at most one
-/// frame of 32 KiB, and writes it when it is full or a second old. Dropping it ends the trace in
-/// order, as far as that can be written.
+/// [`RecordedEngine`](crate::RecordedEngine) is its caller. It buffers at most one frame of 32 KiB and
+/// writes it when it is full or a second old. A drop ends the trace in order and ignores write errors.
 #[derive(Debug)]
 pub struct TraceRecorder<W: Write> {
-    /// The attempt that the last input was of.
+    /// Attempt of the last input.
     attempt: Option<AttemptId>,
     calls: u64,
     digest: AnswerDigest,
-    frame: Frame,
-    frame_began: Timestamp,
-    last: u64,
-    packer: UrlPacker,
-    redactor: Redactor,
+    frame: FrameBuffer,
+    frame_start: Timestamp,
+    last_nanos: u64,
+    url_packer: UrlPacker,
+    redactor: UrlRedactor,
     repeat: Option<RepeatedPoll>,
-    /// The rules that the engine has.
+    /// Rules of the engine.
     rules: PolicyRules,
-    /// The rules in the file, if secrets were taken out of them.
-    stored: Option<PolicyRules>,
-    tag: u64,
-    /// `None` after it failed or was given back.
-    to: Option<W>,
-    words: WriteDictionary,
+    /// Rules in the file, if they differ from the engine's because secrets were removed.
+    stored_rules: Option<PolicyRules>,
+    last_tag: u64,
+    /// `None` after an error and after `finish`.
+    writer: Option<W>,
+    dictionary: WriteDictionary,
 }
 
 impl<W: Write> TraceRecorder<W> {
-    /// Begins a trace of an engine made with the same arguments.
+    /// Starts the trace of an engine that was created with the same arguments.
     ///
     /// ```
     /// use fetch_proto::{EngineConfig, Timestamp};
@@ -67,45 +66,50 @@ impl<W: Write> TraceRecorder<W> {
     ///
     /// # Errors
     ///
-    /// If `to` cannot be written.
-    pub fn new(mut to: W, config: &EngineConfig, seed: u64, now: Timestamp) -> io::Result<Self> {
-        let redactor = Redactor::default();
-        let mut stored = serde_json::to_value(config)?;
+    /// If writing fails.
+    pub fn new(
+        mut writer: W,
+        config: &EngineConfig,
+        seed: u64,
+        now: Timestamp,
+    ) -> io::Result<Self> {
+        let redactor = UrlRedactor::default();
+        let mut stored_config = serde_json::to_value(config)?;
         let rules = config.rules_ref().clone();
-        let stored_rules = redact_json(&mut stored, &redactor)
-            .then(|| serde_json::from_value::<EngineConfig>(stored.clone()))
+        let stored_rules = redact_json(&mut stored_config, &redactor)
+            .then(|| serde_json::from_value::<EngineConfig>(stored_config.clone()))
             .transpose()?
             .map(|config| config.rules_ref().clone());
-        to.write_all(&MAGIC)?;
-        to.write_all(&VERSION.to_le_bytes())?;
+        writer.write_all(&MAGIC)?;
+        writer.write_all(&VERSION.to_le_bytes())?;
         let head = entry::TraceHead {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             seed,
             start: now.as_nanos(),
-            config: stored,
+            config: stored_config,
         };
-        let mut frame = Frame::new(FRAME_TARGET + FRAME_TARGET / 8);
+        let mut frame = FrameBuffer::new(FRAME_TARGET + FRAME_TARGET / 8);
         serde_json::to_writer(frame.content(), &head)?;
-        frame.write(&mut to)?;
+        frame.write(&mut writer)?;
         Ok(Self {
             attempt: None,
             calls: 0,
             digest: AnswerDigest::default(),
             frame,
-            frame_began: now,
-            last: now.as_nanos(),
-            packer: UrlPacker::default(),
+            frame_start: now,
+            last_nanos: now.as_nanos(),
+            url_packer: UrlPacker::default(),
             redactor,
             repeat: None,
             rules,
-            stored: stored_rules,
-            tag: 0,
-            to: Some(to),
-            words: WriteDictionary::default(),
+            stored_rules,
+            last_tag: 0,
+            writer: Some(writer),
+            dictionary: WriteDictionary::default(),
         })
     }
 
-    /// Ends the trace and gives the writer back.
+    /// Ends the trace and returns the writer.
     ///
     /// ```
     /// # use fetch_proto::{EngineConfig, Timestamp};
@@ -118,222 +122,231 @@ impl<W: Write> TraceRecorder<W> {
     ///
     /// # Errors
     ///
-    /// If the rest cannot be written.
+    /// If the last frame cannot be written, or a write failed before.
     pub fn finish(mut self) -> io::Result<W> {
-        self.end()?;
-        self.to
+        self.write_end()?;
+        self.writer
             .take()
             .ok_or_else(|| io::Error::other("the recording failed before"))
     }
 
-    /// Notes that a request is about to be submitted.
-    pub(crate) fn submit(&mut self, request: &FetchRequest, now: Timestamp) {
-        let url = self.redactor.url(request.url.as_str());
-        let shape = self.words.shape(request, &self.redactor);
-        let changed = url != request.url.as_str() || self.stored.is_some();
+    /// Records a request before it is submitted.
+    pub(crate) fn record_submit(&mut self, request: &FetchRequest, now: Timestamp) {
+        let url = self.redactor.redact_url(request.url.as_str());
+        let template = self.dictionary.template_ref(request, &self.redactor);
+        let changed = url != request.url.as_str() || self.stored_rules.is_some();
         let pinned = match &request.policy {
-            None if changed => self.pinned(request, &url),
+            None if changed => self.pinned_policy(request, &url),
             _ => None,
         };
         let policy = request.policy.as_ref().or(pinned.as_ref());
-        let policy = policy.map(|policy| self.words.policy(policy, &self.redactor));
-        let tag = request.tag.wrapping_sub(self.tag) as i64;
-        self.tag = request.tag;
+        let policy = policy.map(|policy| self.dictionary.policy_ref(policy, &self.redactor));
+        let tag = request.tag.wrapping_sub(self.last_tag) as i64;
+        self.last_tag = request.tag;
         let url = url.into_owned();
-        let url = self.packer.pack(&url);
-        self.words.write_new(&mut self.frame, &mut self.repeat);
-        let delta = delta(&mut self.last, now);
+        let url = self.url_packer.pack(&url);
+        self.dictionary.write_new(&mut self.frame, &mut self.repeat);
+        let delta = take_delta(&mut self.last_nanos, now);
         let submit = SubmitEntry {
             delta,
-            shape: shape.text(),
+            template: template.as_text_ref(),
             policy: match &policy {
                 None => PolicySource::Rules,
-                Some(policy) if pinned.is_some() => PolicySource::Pinned(policy.text()),
-                Some(policy) => PolicySource::Own(policy.text()),
+                Some(policy) if pinned.is_some() => PolicySource::Pinned(policy.as_text_ref()),
+                Some(policy) => PolicySource::Own(policy.as_text_ref()),
             },
             tag,
             url,
         };
-        append(&mut self.frame, &mut self.repeat, &Entry::Submit(submit));
+        append(
+            &mut self.frame,
+            &mut self.repeat,
+            &TraceEntry::Submit(submit),
+        );
     }
 
-    /// Notes how the engine took it.
-    pub(crate) fn submitted(
+    /// Records the result of `submit`.
+    pub(crate) fn record_submit_result(
         &mut self,
         result: &Result<FetchId, RejectedRequest>,
         now: Timestamp,
     ) -> io::Result<()> {
-        self.digest.submitted(result);
-        self.called(now)
+        self.digest.add_submitted(result);
+        self.complete_call(now)
     }
 
-    /// The policy that the engine's rules choose, where those in the file would choose another for
-    /// the redacted URL.
-    fn pinned(
+    /// The policy that the engine's rules select, if the rules in the file select another one for the
+    /// redacted URL.
+    fn pinned_policy(
         &self,
         request: &FetchRequest,
         url: &str,
     ) -> Option<std::sync::Arc<fetch_proto::Policy>> {
         let policy = self.rules.policy(&request.method, &request.url);
-        let rules = self.stored.as_ref().unwrap_or(&self.rules);
+        let rules = self.stored_rules.as_ref().unwrap_or(&self.rules);
         let same =
             url::Url::parse(url).is_ok_and(|url| rules.policy(&request.method, &url) == policy);
         (!same).then(|| policy.clone())
     }
 
-    /// Notes an input that is about to be handled.
-    pub(crate) fn handle(&mut self, id: AttemptId, input: &Input, now: Timestamp) {
+    /// Records an input before it is handled.
+    pub(crate) fn record_input(&mut self, id: AttemptId, input: &Input, now: Timestamp) {
         if self.attempt != Some(id) {
             self.attempt = Some(id);
-            self.append(&Entry::For(id));
+            self.append(&TraceEntry::Attempt(id));
         }
-        let t = |this: &mut Self| delta(&mut this.last, now);
+        let elapsed = |this: &mut Self| take_delta(&mut this.last_nanos, now);
         let entry = match input {
-            Input::Body { bytes } => Entry::Body(t(self), *bytes),
-            Input::End(Ok(())) => Entry::End(t(self)),
+            Input::Body { bytes } => TraceEntry::Body(elapsed(self), *bytes),
+            Input::End(Ok(())) => TraceEntry::End(elapsed(self)),
             Input::End(Err(failure)) => {
-                let word = self.words.failure(*failure);
-                self.words.write_new(&mut self.frame, &mut self.repeat);
-                Entry::Failed(t(self), word)
+                let index = self.dictionary.failure_index(*failure);
+                self.dictionary.write_new(&mut self.frame, &mut self.repeat);
+                TraceEntry::Failed(elapsed(self), index)
             }
             Input::Head(head) if *head == HeadSummary::status(head.status) => {
-                Entry::Head(t(self), head.status)
+                TraceEntry::Head(elapsed(self), head.status)
             }
-            Input::Head(head) => return self.head(head, now),
+            Input::Head(head) => return self.record_head(head, now),
             Input::Mark(phase, at) => {
-                let word = self.words.phase(*phase);
-                self.words.write_new(&mut self.frame, &mut self.repeat);
+                let index = self.dictionary.phase_index(*phase);
+                self.dictionary.write_new(&mut self.frame, &mut self.repeat);
                 let ago = now.as_nanos().wrapping_sub(at.as_nanos()) as i64;
-                Entry::Mark(t(self), word, ago)
+                TraceEntry::Mark(elapsed(self), index, ago)
             }
-            Input::Paused => Entry::Paused(t(self)),
-            Input::Resumed => Entry::Resumed(t(self)),
-            _ => return self.call(&TraceCall::Handle(id, input.clone()), now),
+            Input::Paused => TraceEntry::Paused(elapsed(self)),
+            Input::Resumed => TraceEntry::Resumed(elapsed(self)),
+            _ => return self.record_call(&TraceCall::Handle(id, input.clone()), now),
         };
         self.append(&entry);
     }
 
-    /// A head with its fields.
-    fn head(&mut self, head: &HeadSummary, now: Timestamp) {
+    /// Records a response head with fields.
+    fn record_head(&mut self, head: &HeadSummary, now: Timestamp) {
         let location = head.location.as_deref();
-        let location = location.map(|location| self.redactor.location(location));
+        let location = location.map(|location| self.redactor.redact_location(location));
         let parts = |wait: Duration| (wait.as_secs(), wait.subsec_nanos());
         let (asked, pause) = (head.retry_after.map(parts), head.pause.map(parts));
-        let delta = delta(&mut self.last, now);
-        let entry = Entry::HeadWith(delta, head.status, location.as_deref(), asked, pause);
+        let delta = take_delta(&mut self.last_nanos, now);
+        let entry =
+            TraceEntry::HeadWithFields(delta, head.status, location.as_deref(), asked, pause);
         append(&mut self.frame, &mut self.repeat, &entry);
     }
 
-    /// Notes whether `cancel` or `handle` was of use.
-    pub(crate) fn handled(&mut self, handled: InputEffect, now: Timestamp) -> io::Result<()> {
-        self.digest.handled(handled);
-        self.called(now)
+    /// Records the result of `cancel` or `handle`.
+    pub(crate) fn record_handled(
+        &mut self,
+        handled: InputEffect,
+        now: Timestamp,
+    ) -> io::Result<()> {
+        self.digest.add_handled(handled);
+        self.complete_call(now)
     }
 
-    /// Notes a poll and what it said.
-    pub(crate) fn poll(&mut self, output: &EngineOutput, now: Timestamp) -> io::Result<()> {
-        self.digest.output(output, Some(&self.redactor));
-        let check = self.digest.check();
-        let (name, kind) = kind(output);
+    /// Records a poll and its output.
+    pub(crate) fn record_poll(&mut self, output: &EngineOutput, now: Timestamp) -> io::Result<()> {
+        self.digest.add_output(output, Some(&self.redactor));
+        let digest_byte = self.digest.low_byte();
+        let (name, entry) = poll_entry(output);
         if let Some(repeat) = &mut self.repeat
             && repeat.at == now
             && repeat.name == name
             && repeat.count < u16::MAX
         {
             repeat.count += 1;
-            repeat.check = check;
+            repeat.digest_byte = digest_byte;
         } else {
-            let delta = delta(&mut self.last, now);
-            self.append(&kind(PollEntry { delta, check }));
+            let delta = take_delta(&mut self.last_nanos, now);
+            self.append(&entry(PollEntry { delta, digest_byte }));
             self.repeat = Some(RepeatedPoll {
                 at: now,
-                check,
+                digest_byte,
                 count: 0,
                 name,
             });
         }
-        self.called(now)
+        self.complete_call(now)
     }
 
-    /// Notes a call without an answer, about to be made.
-    pub(crate) fn plain(&mut self, call: &TraceCall, now: Timestamp) -> io::Result<()> {
-        self.call(call, now);
-        self.called(now)
+    /// Records a call that returns nothing, before it is made.
+    pub(crate) fn record_plain_call(&mut self, call: &TraceCall, now: Timestamp) -> io::Result<()> {
+        self.record_call(call, now);
+        self.complete_call(now)
     }
 
-    /// Notes a call that has no time: it is that of the call before.
-    pub(crate) fn timeless(&mut self, call: &TraceCall) -> io::Result<()> {
-        self.plain(call, Timestamp::from_nanos(self.last))
+    /// Records a call without a time argument, at the time of the previous call.
+    pub(crate) fn record_timeless_call(&mut self, call: &TraceCall) -> io::Result<()> {
+        self.record_plain_call(call, Timestamp::from_nanos(self.last_nanos))
     }
 
-    /// Notes a call about to be made whose answer comes to [`handled`](Self::handled).
-    pub(crate) fn call(&mut self, call: &TraceCall, now: Timestamp) {
+    /// Records a call before it is made. [`record_handled`](Self::record_handled) completes it.
+    pub(crate) fn record_call(&mut self, call: &TraceCall, now: Timestamp) {
         match call {
             TraceCall::Cancel(id) => {
-                let entry = Entry::Cancel(delta(&mut self.last, now), *id);
+                let entry = TraceEntry::Cancel(take_delta(&mut self.last_nanos, now), *id);
                 self.append(&entry);
             }
             TraceCall::Close => {
-                let entry = Entry::Close(delta(&mut self.last, now));
+                let entry = TraceEntry::Close(take_delta(&mut self.last_nanos, now));
                 self.append(&entry);
             }
-            TraceCall::Hold => self.append(&Entry::Hold),
-            TraceCall::Release => self.append(&Entry::Release),
+            TraceCall::PauseStarts => self.append(&TraceEntry::PauseStarts),
+            TraceCall::ResumeStarts => self.append(&TraceEntry::ResumeStarts),
             other => {
                 let mut json = serde_json::to_value(other).unwrap_or_default();
                 redact_json(&mut json, &self.redactor);
-                let delta = delta(&mut self.last, now);
-                self.append(&Entry::Call(delta, &json.to_string()));
+                let delta = take_delta(&mut self.last_nanos, now);
+                self.append(&TraceEntry::Call(delta, &json.to_string()));
             }
         }
     }
 
-    fn append(&mut self, entry: &Entry<'_>) {
+    fn append(&mut self, entry: &TraceEntry<'_>) {
         append(&mut self.frame, &mut self.repeat, entry);
     }
 
-    /// A call is noted with its answer: a good moment to write.
-    fn called(&mut self, now: Timestamp) -> io::Result<()> {
+    /// Counts a call that is recorded with its answer, and writes the frame if it is due.
+    fn complete_call(&mut self, now: Timestamp) -> io::Result<()> {
         self.calls += 1;
-        let age = now.saturating_since(self.frame_began);
+        let age = now.saturating_since(self.frame_start);
         if self.frame.len() < FRAME_TARGET && age < FLUSH_INTERVAL {
             return Ok(());
         }
-        self.frame_began = now;
-        self.write()
+        self.frame_start = now;
+        self.write_frame()
     }
 
-    fn write(&mut self) -> io::Result<()> {
+    fn write_frame(&mut self) -> io::Result<()> {
         let digest = self.digest.sum().to_le_bytes();
-        self.append(&Entry::Digest(digest));
-        let Some(to) = &mut self.to else {
+        self.append(&TraceEntry::Digest(digest));
+        let Some(writer) = &mut self.writer else {
             return Ok(());
         };
-        let written = self.frame.write(to);
+        let written = self.frame.write(writer);
         if written.is_err() {
-            self.to = None;
+            self.writer = None;
         }
         written
     }
 
-    fn end(&mut self) -> io::Result<()> {
-        let finish = Entry::Finish(self.calls);
+    fn write_end(&mut self) -> io::Result<()> {
+        let finish = TraceEntry::Finish(self.calls);
         self.append(&finish);
-        self.write()
+        self.write_frame()
     }
 }
 
 impl<W: Write> Drop for TraceRecorder<W> {
     fn drop(&mut self) {
-        if self.to.is_some() {
-            // Nobody is left to tell.
-            let _ = self.end();
+        if self.writer.is_some() {
+            // An error cannot be reported from a drop.
+            let _ = self.write_end();
         }
     }
 }
 
-/// The time since the last entry.
-fn delta(last: &mut u64, now: Timestamp) -> i64 {
+/// Returns the nanoseconds since the last entry and moves `last` to `now`.
+fn take_delta(last: &mut u64, now: Timestamp) -> i64 {
     let now = now.as_nanos();
     now.wrapping_sub(std::mem::replace(last, now)) as i64
 }

@@ -1,4 +1,4 @@
-//! URLs without their secrets, such that the core decides the same about them.
+//! Removes secrets from URLs without changing the core's decisions about them.
 
 mod json;
 #[cfg(test)]
@@ -8,72 +8,31 @@ use std::borrow::Cow;
 use std::fmt::Write;
 use std::hash::{BuildHasher, RandomState};
 
+use fetch_proto::is_secret_parameter;
 use url::Url;
 
 pub(crate) use self::json::redact_json;
 
-/// Takes secrets out of URLs.
+/// Removes secrets from URLs.
 ///
-/// - User name and password are left out, and the fragment, which is never sent.
-/// - The value of a query parameter with a [secret name](is_secret) becomes `REDACTED-` and 16
-///   digits: a hash of the value, keyed with random bits that are never stored. Equal values have
-///   equal digits, so that URLs which were the same still are, but nobody can try out values.
+/// - User name, password and fragment are removed.
+/// - The value of a query parameter with a [secret name](fetch_proto::is_secret_parameter) becomes `REDACTED-` and 16
+///   digits: a hash of the value with a random key that is never stored. Equal values have equal
+///   digits, so equal URLs stay equal, but values cannot be found by trying them out.
 ///
-/// Scheme, host, port and path stay, so the host's queue and limits are the same, and so is what a
-/// redirect leads to.
+/// Scheme, host, port and path stay, so host limits and redirect targets are the same.
 #[derive(Debug, Default)]
-pub(crate) struct Redactor {
+pub(crate) struct UrlRedactor {
     key: RandomState,
 }
 
-/// Names of query parameters whose values are secret, in lower case and in order: the same as
-/// `fetch_driver::RedactedUrl` hides.
-const SECRET_PARAMETERS: [&str; 24] = [
-    "access_token",
-    "api_key",
-    "apikey",
-    "auth",
-    "authorization",
-    "awsaccesskeyid",
-    "client_secret",
-    "code",
-    "id_token",
-    "key",
-    "passwd",
-    "password",
-    "pwd",
-    "refresh_token",
-    "secret",
-    "session",
-    "sig",
-    "signature",
-    "token",
-    "x-amz-credential",
-    "x-amz-security-token",
-    "x-amz-signature",
-    "x-goog-credential",
-    "x-goog-signature",
-];
-
-/// Whether a query parameter of this name has a secret value. Case is ignored.
-///
-/// ```
-/// assert!(fetch_trace::is_secret("Api_Key") && !fetch_trace::is_secret("monkey"));
-/// ```
-#[must_use]
-pub fn is_secret(name: &str) -> bool {
-    SECRET_PARAMETERS
-        .iter()
-        .any(|secret| secret.eq_ignore_ascii_case(name))
-}
-
-impl Redactor {
-    /// A URL as [`Url::as_str`] gives it.
-    pub(crate) fn url<'a>(&self, url: &'a str) -> Cow<'a, str> {
+impl UrlRedactor {
+    /// Redacts a URL in the form of [`Url::as_str`].
+    pub(crate) fn redact_url<'a>(&self, url: &'a str) -> Cow<'a, str> {
         let url = without_fragment(url);
         let (before, query) = split_query(url);
-        let user = user(before);
-        let query_hides = query.is_some_and(has_secret);
+        let user = user_info_range(before);
+        let query_hides = query.is_some_and(query_has_secret);
         if user.is_none() && !query_hides {
             return Cow::Borrowed(url);
         }
@@ -88,24 +47,24 @@ impl Redactor {
         Cow::Owned(text)
     }
 
-    /// A `Location` field's value, of which the core makes a URL as the URL Standard says. The
-    /// redacted one leads to the redacted form of where it leads.
-    pub(crate) fn location<'a>(&self, location: &'a str) -> Cow<'a, str> {
+    /// Redacts the value of a `Location` field. Resolving the result gives the redacted form of the URL
+    /// that the original resolves to by the URL Standard.
+    pub(crate) fn redact_location<'a>(&self, location: &'a str) -> Cow<'a, str> {
         if !location.contains(['@', '?', '#', '\t']) {
             return Cow::Borrowed(location);
         }
-        // Parsing ignores tabs, so they may hide neither a name nor a user.
+        // URL parsing ignores tabs, so a tab must not hide a secret name or a user.
         let location = location.replace('\t', "");
         let fragment = location.find('#').unwrap_or(location.len());
         let mark = if fragment < location.len() { "#" } else { "" };
         let (before, query) = split_query(&location[..fragment]);
-        let mut text = match user(before) {
-            // A placeholder: what remains must fail, or not, as it did before.
+        let mut text = match user_info_range(before) {
+            // A placeholder, so that the rest parses, or fails to, as before.
             Some((from, to)) => format!("{}REDACTED{}", &before[..from], &before[to..]),
             None => before.to_owned(),
         };
         if let Some(query) = query {
-            // The core hashes the query in its encoded form, so that is what is replaced.
+            // The digest uses the encoded query, so the hash of a value does too.
             let encoded = encoded_query(&location[..fragment]);
             self.push_query(&mut text, encoded.as_deref().unwrap_or(query));
         }
@@ -113,12 +72,12 @@ impl Redactor {
         Cow::Owned(text)
     }
 
-    /// A rule's pattern that matches nothing.
-    fn pattern(&self, pattern: &str) -> String {
+    /// Returns a rule pattern that matches nothing.
+    fn placeholder_pattern(&self, pattern: &str) -> String {
         format!("REDACTED-{:016x}", self.key.hash_one(pattern))
     }
 
-    /// `?` and the query, its secret values replaced.
+    /// Appends `?` and the query with its secret values replaced.
     fn push_query(&self, text: &mut String, query: &str) {
         for (i, pair) in query.split('&').enumerate() {
             text.push(if i == 0 { '?' } else { '&' });
@@ -134,15 +93,15 @@ impl Redactor {
     }
 }
 
-/// The URL without `#` and what follows.
+/// Returns the URL without its fragment.
 pub(crate) fn without_fragment(url: &str) -> &str {
     url.split_once('#').map_or(url, |(before, _)| before)
 }
 
-/// The URL without the digits of its placeholders: the form that everybody can make who knows the
-/// URL but not the key.
-pub(crate) fn masked(url: &str) -> String {
-    let url = Redactor::default().url(url).into_owned();
+/// Redacts a URL with placeholders that have no digits: the form is the same for the original URL and
+/// for the redacted one, and needs no key.
+pub(crate) fn mask_url(url: &str) -> String {
+    let url = UrlRedactor::default().redact_url(url).into_owned();
     let (before, query) = split_query(&url);
     let mut text = before.to_owned();
     for (i, pair) in query.iter().flat_map(|query| query.split('&')).enumerate() {
@@ -155,12 +114,12 @@ pub(crate) fn masked(url: &str) -> String {
     text
 }
 
-/// Whether the text of a rule's pattern has, or may have, a secret in it.
+/// Returns whether a rule's pattern contains, or may contain, a secret.
 fn pattern_has_secret(pattern: &str) -> bool {
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     pattern.match_indices('=').any(|(at, _)| {
         let name = pattern[..at].rsplit(|c| !is_name(c)).next();
-        name.is_some_and(is_secret)
+        name.is_some_and(is_secret_parameter)
     })
 }
 
@@ -171,17 +130,17 @@ fn split_query(url: &str) -> (&str, Option<&str>) {
     }
 }
 
-fn has_secret(query: &str) -> bool {
+fn query_has_secret(query: &str) -> bool {
     query.split('&').any(|pair| secret_pair(pair).is_some())
 }
 
 fn secret_pair(pair: &str) -> Option<(&str, &str)> {
     pair.split_once('=')
-        .filter(|(name, value)| !value.is_empty() && is_secret(name))
+        .filter(|(name, value)| !value.is_empty() && is_secret_parameter(name))
 }
 
-/// Where user and password stand: from there up to the `@`.
-fn user(before_query: &str) -> Option<(usize, usize)> {
+/// Returns the range of user name and password: the start, and the position of the `@`.
+fn user_info_range(before_query: &str) -> Option<(usize, usize)> {
     let at = before_query.rfind('@')?;
     let scheme = before_query.find(':').filter(|colon| {
         let scheme = before_query[..*colon].trim_start();
@@ -192,7 +151,7 @@ fn user(before_query: &str) -> Option<(usize, usize)> {
     });
     let begin = scheme.map_or(0, |colon| colon + 1);
     let rest = &before_query[begin..];
-    // In http URLs, `\` is as good as `/`, and one too many or too few does no harm.
+    // In http URLs, `\` equals `/`, and parsers accept any number of slashes.
     let authority = rest.trim_start_matches(|c: char| matches!(c, '/' | '\\') || c <= ' ');
     let slashes = rest.len() - authority.len();
     if scheme.is_none() && slashes < 2 {
@@ -207,7 +166,7 @@ fn user(before_query: &str) -> Option<(usize, usize)> {
     Some((from, at))
 }
 
-/// The query of the URL that the location leads to; the same for every base.
+/// Returns the encoded query of the URL that `location` resolves to. It is the same for every base.
 fn encoded_query(location: &str) -> Option<String> {
     ["http://a/", "https://a/"].iter().find_map(|base| {
         let base = Url::parse(base).ok()?;

@@ -1,4 +1,4 @@
-//! The core alone, told again what it was told: it must say the same.
+//! Replays a trace: makes the recorded calls again and compares the answers.
 
 mod report;
 
@@ -7,14 +7,14 @@ use std::io::Read;
 use fetch_proto::{DecisionEvent, Engine, EngineConfig, EngineOutput, FetchId, Timestamp};
 
 use crate::call::{TraceAnswer, TraceCall};
-use crate::digest::AnswerDigest;
 use crate::error::TraceError;
+use crate::format::digest::AnswerDigest;
 use crate::reader::{ExpectedOutput, RecordedCall, TraceEnd, TraceItem, TraceReader};
 use crate::recorder;
 
 pub use report::{ReplayDifference, ReplayReport};
 
-/// Re-runs a trace call by call.
+/// Replays a trace call by call.
 ///
 /// ```
 /// use fetch_proto::{EngineConfig, FetchRequest, Timestamp};
@@ -26,25 +26,25 @@ pub use report::{ReplayDifference, ReplayReport};
 /// let file = engine.finish().unwrap();
 ///
 /// let mut replay = TraceReplay::open(&file[..])?;
-/// let moment = replay.step()?.expect("one call was recorded");
-/// assert!(matches!(moment.call, TraceCall::Submit(_)));
+/// let step = replay.step()?.expect("one call was recorded");
+/// assert!(matches!(step.call, TraceCall::Submit(_)));
 /// assert_eq!(replay.engine().stats().live, 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
 pub struct TraceReplay<R> {
-    /// The last entry whose digest agreed.
+    /// Number of the last call whose digest agreed.
     agreed: u64,
     digest: AnswerDigest,
     engine: Engine,
     ended: bool,
     reader: TraceReader<R>,
-    recorded: EngineConfig,
+    recorded_config: EngineConfig,
     report: ReplayReport,
     start: Timestamp,
 }
 
-/// One call and what the engine answered.
+/// One replayed call and its answer.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct ReplayStep {
@@ -52,18 +52,17 @@ pub struct ReplayStep {
     pub answer: TraceAnswer,
     /// The call.
     pub call: TraceCall,
-    /// Its number in the trace, from 1.
+    /// Number of the call in the trace, from 1.
     pub entry: u64,
-    /// The decisions that were told before the answer: none without [`TraceReplay::with_events`].
+    /// Events up to the answer. Empty without [`TraceReplay::with_events`], unless the trace has events.
     pub events: Vec<(Option<FetchId>, DecisionEvent)>,
-    /// When it was made.
+    /// Time of the call.
     pub now: Timestamp,
-    /// Whether a submitted request has its policy from the recorded rules because what they matched
-    /// is a secret, and not in the trace.
+    /// Whether the policy of the submitted request was selected by a secret that is not in the trace.
     pub pinned: bool,
 }
 
-/// Re-runs a whole trace and says whether every decision was the same.
+/// Replays a whole trace and reports whether every decision was the same.
 ///
 /// ```
 /// use fetch_proto::{EngineConfig, Timestamp};
@@ -76,13 +75,13 @@ pub struct ReplayStep {
 ///
 /// # Errors
 ///
-/// If it is no trace, or cannot be read.
+/// If `from` is not a trace or cannot be read.
 pub fn replay(from: impl Read) -> Result<ReplayReport, TraceError> {
     TraceReplay::open(from)?.run(|_, _| {})
 }
 
 impl<R: Read> TraceReplay<R> {
-    /// Reads the head of a trace and makes the engine that it was taken of.
+    /// Reads the head of a trace and creates its engine.
     ///
     /// ```
     /// assert!(fetch_trace::TraceReplay::open(&b"no trace"[..]).is_err());
@@ -90,7 +89,7 @@ impl<R: Read> TraceReplay<R> {
     ///
     /// # Errors
     ///
-    /// If it is no trace, or cannot be read.
+    /// If `from` is not a trace or cannot be read.
     pub fn open(from: R) -> Result<Self, TraceError> {
         let (reader, head) = TraceReader::open(from)?;
         let start = Timestamp::from_nanos(head.start);
@@ -100,28 +99,28 @@ impl<R: Read> TraceReplay<R> {
             ended: false,
             engine: Engine::new(head.config.clone(), head.seed, start),
             reader,
-            recorded: head.config,
+            recorded_config: head.config,
             report: ReplayReport::new(head.version, head.seed),
             start,
         })
     }
 
-    /// Changes settings and seed before the first call, to see where they begin to matter.
+    /// Replaces settings and seed before the first call, to find the first decision that depends on them.
     ///
     /// ```
     /// # use fetch_proto::{EngineConfig, Timestamp};
     /// # use fetch_trace::{TraceRecorder, TraceReplay};
     /// # let file = TraceRecorder::new(Vec::new(), &EngineConfig::default(), 7, Timestamp::START)?.finish()?;
-    /// let replay = TraceReplay::open(&file[..])?.with(EngineConfig::default().concurrency(1), 7);
+    /// let replay = TraceReplay::open(&file[..])?.with_config(EngineConfig::default().concurrency(1), 7);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn with(mut self, config: EngineConfig, seed: u64) -> Self {
+    pub fn with_config(mut self, config: EngineConfig, seed: u64) -> Self {
         self.engine = Engine::new(config, seed, self.start);
         self
     }
 
-    /// Makes the engine tell its decisions: they are in [`ReplayStep::events`].
+    /// Enables events: see [`ReplayStep::events`].
     ///
     /// ```
     /// # use fetch_proto::{EngineConfig, Timestamp};
@@ -132,11 +131,11 @@ impl<R: Read> TraceReplay<R> {
     /// ```
     #[must_use]
     pub fn with_events(self) -> Self {
-        let (config, seed) = (self.recorded.clone().events(true), self.report.seed);
-        self.with(config, seed)
+        let (config, seed) = (self.recorded_config.clone().events(true), self.report.seed);
+        self.with_config(config, seed)
     }
 
-    /// The settings that were recorded.
+    /// The recorded settings.
     ///
     /// ```
     /// # use fetch_proto::{EngineConfig, Timestamp};
@@ -148,10 +147,10 @@ impl<R: Read> TraceReplay<R> {
     /// ```
     #[must_use]
     pub fn config(&self) -> &EngineConfig {
-        &self.recorded
+        &self.recorded_config
     }
 
-    /// The seed that was recorded.
+    /// The recorded seed.
     ///
     /// ```
     /// # use fetch_proto::{EngineConfig, Timestamp};
@@ -165,7 +164,7 @@ impl<R: Read> TraceReplay<R> {
         self.report.seed
     }
 
-    /// When the engine was made, on the driver's clock.
+    /// Time of the engine's creation, on the driver's clock.
     ///
     /// ```
     /// # use fetch_proto::{EngineConfig, Timestamp};
@@ -179,7 +178,7 @@ impl<R: Read> TraceReplay<R> {
         self.start
     }
 
-    /// The engine as it stands after the last step.
+    /// The engine after the last step.
     ///
     /// ```
     /// # use fetch_proto::{EngineConfig, Timestamp};
@@ -193,7 +192,7 @@ impl<R: Read> TraceReplay<R> {
         &self.engine
     }
 
-    /// What is known so far.
+    /// The report up to the last step.
     ///
     /// ```
     /// # use fetch_proto::{EngineConfig, Timestamp};
@@ -207,7 +206,7 @@ impl<R: Read> TraceReplay<R> {
         &self.report
     }
 
-    /// Makes the next call; `None` at the end of the trace, and after the first difference.
+    /// Makes the next call. `None` at the end of the trace and after the first difference.
     ///
     /// ```
     /// # use fetch_proto::{EngineConfig, Timestamp};
@@ -219,17 +218,17 @@ impl<R: Read> TraceReplay<R> {
     ///
     /// # Errors
     ///
-    /// If the file cannot be read.
+    /// If reading fails.
     pub fn step(&mut self) -> Result<Option<ReplayStep>, TraceError> {
         while !self.ended && self.report.difference.is_none() {
-            match self.reader.next()? {
-                TraceItem::Call(record) => return Ok(Some(self.make(*record))),
+            match self.reader.next_item()? {
+                TraceItem::Call(record) => return Ok(Some(self.apply_call(*record))),
                 TraceItem::Digest(digest) if digest == self.digest.sum() => {
                     self.agreed = self.report.calls;
                 }
-                TraceItem::Digest(_) => self.differs(
+                TraceItem::Digest(_) => self.set_difference(
                     "end of a frame".to_owned(),
-                    "another digest".to_owned(),
+                    "a different digest".to_owned(),
                     format!("digest {:016x}", self.digest.sum()),
                 ),
                 TraceItem::End(ending) => {
@@ -241,14 +240,14 @@ impl<R: Read> TraceReplay<R> {
         Ok(None)
     }
 
-    /// Makes all calls and shows each.
+    /// Makes all calls and passes each step to `on_step`.
     ///
     /// ```
     /// # use fetch_proto::{EngineConfig, Timestamp};
     /// # use fetch_trace::{TraceRecorder, TraceReplay};
     /// # let file = TraceRecorder::new(Vec::new(), &EngineConfig::default(), 7, Timestamp::START)?.finish()?;
-    /// let report = TraceReplay::open(&file[..])?.run(|moment, engine| {
-    ///     println!("{} {} {} live", moment.now, moment.call, engine.stats().live);
+    /// let report = TraceReplay::open(&file[..])?.run(|step, engine| {
+    ///     println!("{} {} {} live", step.now, step.call, engine.stats().live);
     /// })?;
     /// assert!(report.is_identical());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -256,18 +255,18 @@ impl<R: Read> TraceReplay<R> {
     ///
     /// # Errors
     ///
-    /// If the file cannot be read.
+    /// If reading fails.
     pub fn run(
         mut self,
-        mut each: impl FnMut(&ReplayStep, &Engine),
+        mut on_step: impl FnMut(&ReplayStep, &Engine),
     ) -> Result<ReplayReport, TraceError> {
-        while let Some(moment) = self.step()? {
-            each(&moment, &self.engine);
+        while let Some(step) = self.step()? {
+            on_step(&step, &self.engine);
         }
         Ok(self.report)
     }
 
-    fn make(&mut self, record: RecordedCall) -> ReplayStep {
+    fn apply_call(&mut self, record: RecordedCall) -> ReplayStep {
         let RecordedCall {
             call,
             expected,
@@ -286,7 +285,7 @@ impl<R: Read> TraceReplay<R> {
                 answer => break answer,
             }
         };
-        self.check(&call, &answer, expected, now);
+        self.compare_answer(&call, &answer, expected, now);
         if let TraceAnswer::Output(EngineOutput::Event(id, event)) = &answer {
             events.push((*id, event.clone()));
         }
@@ -300,7 +299,7 @@ impl<R: Read> TraceReplay<R> {
         }
     }
 
-    fn check(
+    fn compare_answer(
         &mut self,
         call: &TraceCall,
         answer: &TraceAnswer,
@@ -308,30 +307,37 @@ impl<R: Read> TraceReplay<R> {
         now: Timestamp,
     ) {
         match answer {
-            TraceAnswer::Handled(handled) => self.digest.handled(*handled),
+            TraceAnswer::Handled(handled) => self.digest.add_handled(*handled),
             TraceAnswer::Nothing => {}
-            TraceAnswer::Output(output) => self.digest.output(output, None),
-            TraceAnswer::Submitted(result) => self.digest.submitted(result),
+            TraceAnswer::Output(output) => self.digest.add_output(output, None),
+            TraceAnswer::Submitted(result) => self.digest.add_submitted(result),
         }
-        self.report.count(answer);
+        self.report.count_answer(answer);
         let (Some(expected), TraceAnswer::Output(output)) = (expected, answer) else {
             return;
         };
         let call = || format!("{call} at {now}");
-        if expected.kind != recorder::name(output) {
-            self.differs(call(), expected.kind.to_owned(), report::describe(output));
+        if expected.kind != recorder::output_kind(output) {
+            self.set_difference(
+                call(),
+                expected.kind.to_owned(),
+                report::describe_output(output),
+            );
         } else if expected
-            .check
-            .is_some_and(|check| check != self.digest.check())
+            .digest_byte
+            .is_some_and(|byte| byte != self.digest.low_byte())
         {
-            let recorded = format!("another {}, or another answer since then", expected.kind);
-            self.differs(call(), recorded, report::describe(output));
-        } else if expected.check.is_some() {
+            let recorded = format!(
+                "a different {}, or a different answer before it",
+                expected.kind
+            );
+            self.set_difference(call(), recorded, report::describe_output(output));
+        } else if expected.digest_byte.is_some() {
             self.agreed = self.report.calls;
         }
     }
 
-    fn differs(&mut self, call: String, recorded: String, replayed: String) {
+    fn set_difference(&mut self, call: String, recorded: String, replayed: String) {
         self.report.difference = Some(ReplayDifference {
             agreed: self.agreed,
             at: self.report.took,

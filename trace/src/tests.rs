@@ -1,5 +1,5 @@
-//! The promises of a trace: over random runs, and over what is no trace.
+//! Random runs replay identically, and damaged files are detected.
 
-mod files;
-mod runs;
-mod site;
+mod damaged_files;
+mod random_runs;
+mod random_site;

@@ -1,4 +1,4 @@
-//! An engine in virtual time: whatever comes next comes at once.
+//! Runs an engine in virtual time: the clock jumps to the next event.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -9,30 +9,30 @@ use fetch_proto::{
     InputEffect, Timestamp,
 };
 
-use crate::recorded::RecordedEngine;
+use crate::recorded_engine::RecordedEngine;
 
-/// What the callers do, by their own clocks.
+/// The actions of the callers.
 #[derive(Debug, Default)]
 pub(crate) struct CallerScript {
-    /// Requests and when they are there, in order. One waits while the engine has no room.
+    /// Requests and their times of arrival, in order. A request waits while the engine has no room.
     pub(crate) arrivals: VecDeque<(Timestamp, FetchRequest)>,
-    /// Fetches that are cancelled, by their place among the arrivals, in order of time.
+    /// Times of cancellation and indices among the arrivals, in order of time.
     pub(crate) cancels: VecDeque<(Timestamp, usize)>,
-    /// When everything is cancelled.
+    /// Time at which the engine is closed.
     pub(crate) close: Option<Timestamp>,
 }
 
-/// What the servers do.
+/// Behaviour of the servers.
 pub(crate) trait ServerModel {
-    /// An attempt of the fetch begins: what will be seen of it, and when.
-    fn start(
+    /// Starts an attempt of the fetch. Returns its steps and their times.
+    fn start_attempt(
         &mut self,
         fetch: usize,
         attempt: &Attempt,
         now: Timestamp,
     ) -> Vec<(Timestamp, ScheduledStep)>;
 
-    /// What is still to be seen of an attempt whose own course is over and which still waits.
+    /// Returns further steps of an attempt that reached [`ScheduledStep::Continue`].
     fn continue_attempt(
         &mut self,
         fetch: usize,
@@ -40,83 +40,83 @@ pub(crate) trait ServerModel {
         now: Timestamp,
     ) -> Vec<(Timestamp, ScheduledStep)>;
 
-    fn done(&mut self, fetch: usize, outcome: &FetchOutcome, now: Timestamp);
+    fn record_outcome(&mut self, fetch: usize, outcome: &FetchOutcome, now: Timestamp);
 }
 
-/// What happens to an attempt.
+/// One step of an attempt.
 #[derive(Debug)]
 pub(crate) enum ScheduledStep {
-    /// If it is still in flight, [`World::go_on`] is asked.
-    Ask,
+    /// Calls [`ServerModel::continue_attempt`] if the attempt is still in flight.
+    Continue,
     Input(Input),
 }
 
-/// Runs until nothing is live and nothing more will come. Returns when that was.
+/// Runs until no fetch is live and nothing is left to arrive. Returns the time of the end.
 pub(crate) fn run_virtual<W: Write>(
     engine: &mut RecordedEngine<W>,
     start: Timestamp,
     script: CallerScript,
-    world: &mut impl ServerModel,
+    servers: &mut impl ServerModel,
 ) -> Timestamp {
-    let mut drive = VirtualRun {
-        coming: BinaryHeap::new(),
-        contents: Vec::new(),
+    let mut run = VirtualRun {
+        timeline: BinaryHeap::new(),
+        scheduled: Vec::new(),
         engine,
         fetches: Vec::new(),
-        flying: Vec::new(),
-        free: Vec::new(),
+        in_flight: Vec::new(),
+        free_indices: Vec::new(),
         ids: Vec::new(),
         now: start,
-        order: 0,
+        sequence: 0,
         script,
-        world,
+        servers,
     };
-    while drive.step() {}
-    drive.now
+    while run.step() {}
+    run.now
 }
 
 struct VirtualRun<'a, W: Write, M> {
-    /// What comes, by time and then in order; the content is in `contents`.
-    coming: BinaryHeap<Reverse<(Timestamp, u64, usize)>>,
-    contents: Vec<Option<(AttemptId, ScheduledStep)>>,
+    /// Times of the scheduled steps, then their sequence and index in `scheduled`.
+    timeline: BinaryHeap<Reverse<(Timestamp, u64, usize)>>,
+    scheduled: Vec<Option<(AttemptId, ScheduledStep)>>,
     engine: &'a mut RecordedEngine<W>,
-    /// The fetch in each of the engine's slots.
+    /// Index of the fetch in each slot of the engine.
     fetches: Vec<usize>,
-    /// The attempts in flight of each slot.
-    flying: Vec<Vec<AttemptId>>,
-    free: Vec<usize>,
+    /// Attempts in flight of each slot.
+    in_flight: Vec<Vec<AttemptId>>,
+    free_indices: Vec<usize>,
     ids: Vec<FetchId>,
     now: Timestamp,
-    order: u64,
+    sequence: u64,
     script: CallerScript,
-    world: &'a mut M,
+    servers: &'a mut M,
 }
 
 impl<W: Write, M: ServerModel> VirtualRun<'_, W, M> {
-    /// Does all that is to be done now and goes on to what comes next. Whether there is any.
+    /// Does everything due now and advances the clock to the next event. Returns `false` at the end.
     fn step(&mut self) -> bool {
-        let idle = self.drain();
-        if self.submit(idle.room) || self.cancel() {
+        let idle = self.drain_outputs();
+        if self.submit_due(idle.room) || self.cancel_due() {
             return true;
         }
         if idle.live == 0 && self.script.arrivals.is_empty() {
             return false;
         }
-        let Some(next) = self.next(&idle) else {
-            // Nothing will ever happen to what is live: an attempt without limit or answer.
+        let Some(next) = self.next_time(&idle) else {
+            // The live attempts have neither an answer nor a timeout: they would wait forever.
             self.engine.close(self.now);
             self.script.arrivals.clear();
             return self.engine.stats().live > 0;
         };
         self.now = next.max(self.now);
-        self.deliver();
+        self.deliver_due();
         true
     }
 
-    fn next(&self, idle: &IdleState) -> Option<Timestamp> {
+    fn next_time(&self, idle: &IdleState) -> Option<Timestamp> {
         let arrival = self.script.arrivals.front().filter(|_| idle.room > 0);
         [
-            self.coming.peek().map(|Reverse((at, ..))| *at),
+            self.timeline.peek().map(|Reverse((at, ..))| *at),
             idle.wake.map(|wake| wake.at),
             arrival.map(|(at, _)| *at),
             self.script.cancels.front().map(|(at, _)| *at),
@@ -127,28 +127,31 @@ impl<W: Write, M: ServerModel> VirtualRun<'_, W, M> {
         .min()
     }
 
-    fn drain(&mut self) -> IdleState {
+    fn drain_outputs(&mut self) -> IdleState {
         loop {
             match self.engine.poll(self.now) {
                 EngineOutput::Idle(idle) => return idle,
                 EngineOutput::Abort(id) => {
-                    self.flying[id.fetch.slot()].retain(|flying| *flying != id)
+                    self.in_flight[id.fetch.slot()].retain(|other| *other != id);
                 }
                 EngineOutput::Start(attempt) => {
                     let slot = attempt.id.fetch.slot();
-                    self.flying[slot].push(attempt.id);
-                    let course = self.world.start(self.fetches[slot], &attempt, self.now);
-                    self.schedule(attempt.id, course);
+                    self.in_flight[slot].push(attempt.id);
+                    let steps = self
+                        .servers
+                        .start_attempt(self.fetches[slot], &attempt, self.now);
+                    self.schedule(attempt.id, steps);
                 }
                 EngineOutput::Done(id, outcome) => {
-                    self.world.done(self.fetches[id.slot()], &outcome, self.now);
+                    self.servers
+                        .record_outcome(self.fetches[id.slot()], &outcome, self.now);
                 }
                 _ => {}
             }
         }
     }
 
-    fn submit(&mut self, room: usize) -> bool {
+    fn submit_due(&mut self, room: usize) -> bool {
         let mut any = false;
         for _ in 0..room {
             let Some((_, request)) = pop_due(&mut self.script.arrivals, self.now) else {
@@ -160,17 +163,17 @@ impl<W: Write, M: ServerModel> VirtualRun<'_, W, M> {
             let slot = id.slot();
             if self.fetches.len() <= slot {
                 self.fetches.resize(slot + 1, 0);
-                self.flying.resize_with(slot + 1, Vec::new);
+                self.in_flight.resize_with(slot + 1, Vec::new);
             }
             self.fetches[slot] = self.ids.len();
-            self.flying[slot].clear();
+            self.in_flight[slot].clear();
             self.ids.push(id);
             any = true;
         }
         any
     }
 
-    fn cancel(&mut self) -> bool {
+    fn cancel_due(&mut self) -> bool {
         let mut any = false;
         while let Some((_, fetch)) = pop_due(&mut self.script.cancels, self.now) {
             if let Some(id) = self.ids.get(fetch) {
@@ -186,44 +189,44 @@ impl<W: Write, M: ServerModel> VirtualRun<'_, W, M> {
         any
     }
 
-    fn schedule(&mut self, id: AttemptId, course: Vec<(Timestamp, ScheduledStep)>) {
-        for (at, next) in course {
-            let place = self.free.pop().unwrap_or(self.contents.len());
-            if place == self.contents.len() {
-                self.contents.push(None);
+    fn schedule(&mut self, id: AttemptId, steps: Vec<(Timestamp, ScheduledStep)>) {
+        for (at, next) in steps {
+            let index = self.free_indices.pop().unwrap_or(self.scheduled.len());
+            if index == self.scheduled.len() {
+                self.scheduled.push(None);
             }
-            self.contents[place] = Some((id, next));
-            self.order += 1;
-            self.coming
-                .push(Reverse((at.max(self.now), self.order, place)));
+            self.scheduled[index] = Some((id, next));
+            self.sequence += 1;
+            self.timeline
+                .push(Reverse((at.max(self.now), self.sequence, index)));
         }
     }
 
-    /// Tells all that comes now.
-    fn deliver(&mut self) {
-        while let Some(Reverse((at, _, place))) = self.coming.peek().copied() {
+    /// Delivers all steps due now.
+    fn deliver_due(&mut self) {
+        while let Some(Reverse((at, _, index))) = self.timeline.peek().copied() {
             if at > self.now {
                 break;
             }
-            self.coming.pop();
-            self.free.push(place);
-            let Some((id, next)) = self.contents[place].take() else {
+            self.timeline.pop();
+            self.free_indices.push(index);
+            let Some((id, next)) = self.scheduled[index].take() else {
                 continue;
             };
             let slot = id.fetch.slot();
-            if !self.flying[slot].contains(&id) {
+            if !self.in_flight[slot].contains(&id) {
                 continue;
             }
             match next {
-                ScheduledStep::Ask => {
-                    let course = self
-                        .world
+                ScheduledStep::Continue => {
+                    let steps = self
+                        .servers
                         .continue_attempt(self.fetches[slot], id, self.now);
-                    self.schedule(id, course);
+                    self.schedule(id, steps);
                 }
                 ScheduledStep::Input(input) => {
                     if matches!(input, Input::End(_)) {
-                        self.flying[slot].retain(|flying| *flying != id);
+                        self.in_flight[slot].retain(|other| *other != id);
                     }
                     self.engine.handle(id, input, self.now);
                 }
@@ -232,7 +235,7 @@ impl<W: Write, M: ServerModel> VirtualRun<'_, W, M> {
     }
 }
 
-/// Takes the first, if its time has come.
+/// Takes the first element if it is due.
 fn pop_due<T>(queue: &mut VecDeque<(Timestamp, T)>, now: Timestamp) -> Option<(Timestamp, T)> {
     if queue.front().is_some_and(|(at, _)| *at <= now) {
         queue.pop_front()

@@ -1,4 +1,4 @@
-//! What another policy would have come to, as far as a trace can tell.
+//! Estimates how the recorded run would have gone under other settings.
 
 mod comparison;
 mod model;
@@ -11,7 +11,7 @@ use std::io::Read;
 use fetch_proto::EngineConfig;
 
 use crate::error::TraceError;
-use crate::recorded::RecordedEngine;
+use crate::recorded_engine::RecordedEngine;
 use crate::virtual_run::{self, CallerScript};
 use model::RunModel;
 use servers::{Assumption, RecordedServers};
@@ -20,19 +20,19 @@ pub use comparison::{RunComparison, RunTotals};
 
 /// Runs the fetches of a trace again under other settings, in virtual time.
 ///
-/// The trace is the model of the servers: the `n`-th attempt of a fetch at a URL is answered as the
-/// `n`-th one was, as late after its start as that was. Requests come when they came, or, where they
-/// waited for room, as soon as there is room.
+/// The trace is the model of the servers: the `n`-th attempt of a fetch at a URL gets the answer of the
+/// recorded `n`-th attempt, after the same time. Requests arrive at their recorded times. Requests that
+/// waited for room arrive as soon as there is room.
 ///
-/// Attempts that the trace has not seen (one retry more, the rest of one that was cut short by a
-/// limit, a redirect that was not followed) can only be guessed, so everything is run twice:
+/// Some attempts are not in the trace: a further retry, the rest of an attempt that a limit cut short,
+/// a redirect that was not followed. The run is therefore simulated twice:
 ///
-/// - optimistic: such an attempt is answered 200 after the median time of its host's answers;
-/// - pessimistic: it fails as the fetch failed last, or else as its host did, after the host's 99th
-///   percentile; one that was cut short is never answered.
+/// - optimistic: such an attempt gets status 200 after the median response time of its host;
+/// - pessimistic: it fails as the fetch failed last, or as its host failed last, after the 99th
+///   percentile of the host's times. An attempt that was cut short is never answered.
 ///
-/// What is not modelled: servers that behave otherwise under another load, the consumer's speed, and
-/// the client's own costs. Requests with a policy of their own keep it.
+/// Not modelled: servers that behave differently under another load, the consumer's speed, and the
+/// client's CPU time. A request with its own policy keeps it.
 ///
 /// ```
 /// use fetch_proto::{EngineConfig, Timestamp};
@@ -46,15 +46,15 @@ pub use comparison::{RunComparison, RunTotals};
 ///
 /// # Errors
 ///
-/// If it is no trace, or cannot be read.
+/// If `from` is not a trace or cannot be read.
 pub fn what_if(
     from: impl Read,
-    other: impl FnOnce(EngineConfig) -> EngineConfig,
+    change: impl FnOnce(EngineConfig) -> EngineConfig,
 ) -> Result<RunComparison, TraceError> {
     let model = RunModel::read(from)?;
-    let config = other(model.config.clone());
-    let optimistic = run(&model, config.clone(), Assumption::Optimistic);
-    let pessimistic = run(&model, config, Assumption::Pessimistic);
+    let config = change(model.config.clone());
+    let optimistic = simulate(&model, config.clone(), Assumption::Optimistic);
+    let pessimistic = simulate(&model, config, Assumption::Pessimistic);
     Ok(RunComparison {
         ending: model.ending,
         faithful: model.faithful,
@@ -66,13 +66,13 @@ pub fn what_if(
     })
 }
 
-/// What came out of a run.
+/// Result of a simulated run.
 struct RunResult {
     totals: RunTotals,
     unseen: u64,
 }
 
-fn run(model: &RunModel, config: EngineConfig, guess: Assumption) -> RunResult {
+fn simulate(model: &RunModel, config: EngineConfig, assumption: Assumption) -> RunResult {
     let mut engine = RecordedEngine::<std::io::Sink>::new(config, model.seed, model.start);
     let fetches = model.fetches.iter().enumerate();
     let mut cancels: Vec<_> = fetches
@@ -82,12 +82,12 @@ fn run(model: &RunModel, config: EngineConfig, guess: Assumption) -> RunResult {
     let fetches = model.fetches.iter();
     let script = CallerScript {
         arrivals: fetches
-            .map(|fetch| (fetch.there, fetch.request.clone()))
+            .map(|fetch| (fetch.available_at, fetch.request.clone()))
             .collect(),
         cancels: cancels.into(),
         close: model.closed,
     };
-    let mut servers = RecordedServers::new(model, guess);
+    let mut servers = RecordedServers::new(model, assumption);
     virtual_run::run_virtual(&mut engine, model.start, script, &mut servers);
     servers.finish()
 }

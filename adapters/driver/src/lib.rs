@@ -31,10 +31,10 @@ pub use fetch_proto::{
     AttemptEnd, AttemptPhase, AttemptReport, Backoff, BatchStats, EngineConfig, EngineStats,
     FailureKind, FetchTimings, GiveUpReason, Jitter, Method, OverCap, Policy, PolicyRules, Rate,
     RedirectPolicy, RetryAfterPolicy, RetryBudget, RulePattern, StatusSet, TimeLimit, Timeouts,
-    Timestamp,
+    Timestamp, is_secret_parameter, url_host, url_origin,
 };
 pub use fields::cookie_jar::CookieJar;
-pub use fields::redact::{RedactedUrl, is_secret_parameter};
+pub use fields::redact::RedactedUrl;
 pub use fields::retry_after::parse_retry_after;
 pub use http;
 pub use model::attachment::Attachment;

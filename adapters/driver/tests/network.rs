@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -253,4 +255,52 @@ fn a_client_that_normalises_paths_rejects_path_as_is() {
         error.to_string().contains("cannot send one as it is"),
         "{error}"
     );
+}
+
+/// A server that names the user of each request, with these fields, until `broken` is set.
+fn user_site(fields: &'static str, broken: Arc<AtomicBool>) -> u16 {
+    serve(move |head| {
+        if broken.load(Ordering::SeqCst) {
+            return "HTTP/1.1 503 X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned();
+        }
+        let user = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(": ")?;
+            name.eq_ignore_ascii_case("authorization").then_some(value)
+        });
+        let body = user.unwrap_or("nobody");
+        let length = body.len();
+        format!(
+            "HTTP/1.1 200 OK\r\n{fields}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        )
+    })
+}
+
+/// What each of these requests gets from a server that breaks after alice was answered.
+fn after_alice(fields: &'static str, later: &[&str]) -> Vec<Option<String>> {
+    let broken = Arc::new(AtomicBool::new(false));
+    let port = user_site(fields, broken.clone());
+    let policy = Policy::default()
+        .attempts(1)
+        .fallback(fetch_proto::Fallback::value());
+    let fetcher = Fetcher::builder().policy(policy).stale(10).build().unwrap();
+    let fetch = |user: &str| {
+        let request = Request::get(format!("http://127.0.0.1:{port}/")).unwrap();
+        let request = request.header("Authorization", user).unwrap();
+        let outcome = block_on(fetcher.fetch(request));
+        let response = outcome
+            .response()
+            .filter(|response| response.status.is_success());
+        response.map(|response| String::from_utf8(response.body.to_vec()).unwrap())
+    };
+    assert_eq!(fetch("alice").as_deref(), Some("alice"));
+    broken.store(true, Ordering::SeqCst);
+    later.iter().map(|user| fetch(user)).collect()
+}
+
+#[test]
+fn a_stored_response_never_reaches_another_user() {
+    let same = Some("alice".to_owned());
+    assert_eq!(after_alice("", &["bob", "alice"]), [None, same]);
+    let private = "Cache-Control: private, no-store\r\n";
+    assert_eq!(after_alice(private, &["bob", "alice"]), [None, None]);
 }

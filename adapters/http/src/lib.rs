@@ -4,6 +4,7 @@
 mod body;
 mod config;
 mod connect;
+mod connector;
 mod error;
 mod http1;
 #[cfg(feature = "http2")]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use fetch_driver::{FailureKind, TransportError};
 use http::HeaderValue;
-use url::{Position, Url};
+use url::Url;
 
 /// An origin that owns its host, with the field values that every request to it carries.
 #[derive(Debug)]
@@ -124,7 +124,7 @@ impl<'a> OriginRef<'a> {
 
 /// The value of `Host` for `url`.
 pub(crate) fn host_header(url: &Url) -> Result<HeaderValue, TransportError> {
-    HeaderValue::from_str(&url[Position::BeforeHost..Position::AfterPort])
+    HeaderValue::from_str(fetch_driver::url_host(url))
         .map_err(|e| TransportError::new(FailureKind::Unsupported, e))
 }
 

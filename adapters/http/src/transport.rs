@@ -8,8 +8,8 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 
 use crate::body::{RawBody, ResponseBody};
 use crate::config::HttpConfig;
-use crate::connect::connector::Connector;
-use crate::connect::open::AcquiredConnection;
+use crate::connector::Connector;
+use crate::connector::open::AcquiredConnection;
 use crate::http1;
 #[cfg(feature = "http2")]
 use crate::http2;

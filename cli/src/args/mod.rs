@@ -19,7 +19,7 @@ use command::Command;
 use explicit::ExplicitOptions;
 pub(crate) use input::{InputArgs, InputFormat, UrlColumn};
 pub(crate) use output::{
-    LogArgs, MonitorArgs, OutputArgs, ProgressArgs, RecordFormat, ReportArgs, SaveArgs, StateArgs,
+    LogArgs, MonitorArgs, OutputArgs, ProgressArgs, ReportArgs, SaveArgs, StateArgs,
 };
 pub(crate) use setup::{GeneratedFile, SetupArgs};
 

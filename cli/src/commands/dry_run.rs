@@ -10,14 +10,15 @@ use std::time::{Duration, SystemTime};
 use fetch_driver::Request;
 use fetch_proto::{PolicyRules, Rate};
 
-use crate::args::RecordFormat;
 use crate::display::{ShortDuration, plural};
 use crate::exit::CliError;
 use crate::input::{ListReader, SharedProgress};
 use crate::output::format;
+use crate::output::format::RecordFormat;
 use crate::output::record::RecordBuilder;
-use crate::output::{OutputEncoding, OutputOptions, OutputTarget, OutputThread};
+use crate::output::{OutputEncoding, OutputTarget};
 use crate::plan::DryRunPlan;
+use crate::writer::{OutputOptions, OutputThread};
 
 /// The most hosts with separate counts.
 const MAX_HOSTS: usize = 100_000;
@@ -136,7 +137,7 @@ impl<'a> ListCounts<'a> {
     fn add(&mut self, request: &Request) {
         self.total += 1;
         let url = request.url();
-        let host = crate::outcome::origin::host(url);
+        let host = fetch_proto::url_host(url);
         let is_full = self.hosts.len() >= MAX_HOSTS;
         match self.hosts.get_mut(host) {
             Some(count) => *count += 1,

@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 use url::Url;
 
 use crate::mutex::lock;
-use crate::outcome::origin::origin;
+use fetch_proto::url_origin;
 
 /// The most hosts with separate counts. Hosts where nothing waits are dropped to make room. If there is
 /// none, a new host is counted with the others, without a time estimate.
@@ -162,7 +162,7 @@ impl Default for HostBacklog {
 impl HostQueues {
     /// The queue of the host, unless there is no room.
     fn queue(&mut self, url: &Url) -> Option<&mut HostQueue> {
-        let name = origin(url);
+        let name = url_origin(url);
         if !self.known.contains_key(&*name) {
             if self.known.len() >= MAX_HOSTS {
                 self.known.retain(|_, queue| queue.waiting > 0);
@@ -185,7 +185,7 @@ impl HostQueues {
 
     /// Counts one waiting fetch less.
     fn remove(&mut self, url: &Url) -> Option<&mut HostQueue> {
-        match self.known.get_mut(&*origin(url)) {
+        match self.known.get_mut(&*url_origin(url)) {
             Some(queue) if queue.waiting > 0 => {
                 queue.waiting -= 1;
                 Some(queue)

@@ -2,11 +2,11 @@
 
 pub(crate) mod checksum;
 pub(crate) mod class;
+pub(crate) mod completed;
 pub(crate) mod error_type;
 pub(crate) mod errors;
 pub(crate) mod hosts;
 pub(crate) mod kind;
-pub(crate) mod origin;
 pub(crate) mod result;
 pub(crate) mod row;
 pub(crate) mod saved_body;

@@ -3,7 +3,6 @@
 use fetch_driver::Outcome;
 
 use super::class::OutcomeClass;
-use super::origin::host;
 use super::saved_body::{SaveError, SavedBody};
 
 /// The end of a fetch, as every output format sees it.
@@ -36,7 +35,7 @@ impl<'a> FetchResult<'a> {
     /// The host of the first request, with its port unless that is the scheme's default.
     pub(crate) fn host(&self) -> Option<&'a str> {
         let url = &self.outcome.attempts.first()?.url;
-        Some(host(url))
+        Some(fetch_proto::url_host(url))
     }
 
     /// Why the body was not saved, although it was received.

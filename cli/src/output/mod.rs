@@ -1,10 +1,9 @@
-//! Where records and lines go: collected in buffers, written by a separate thread.
+//! Records: their fields, formats and destinations, and the buffers in which they are collected.
 
 pub(crate) mod format;
 pub(crate) mod record;
 pub(crate) mod replace;
 pub(crate) mod target;
-mod thread;
 pub(crate) mod write_out;
 
 use std::sync::Arc;
@@ -12,13 +11,12 @@ use std::time::Duration;
 
 use async_channel::{Sender, TrySendError};
 
+use crate::outcome::completed::{CompletedRequest, CompletionKind};
 use crate::outcome::kind::OutcomeKind;
 use crate::outcome::row::RowAttachment;
 use crate::output::format::RecordEncoder;
 use crate::output::record::{RecordBuilder, RecordId, RecordInput};
-use crate::state::{CompletedRequest, CompletionKind};
 pub(crate) use target::OutputTarget;
-pub(crate) use thread::{OutputOptions, OutputThread};
 
 /// A buffer of this size, in bytes, is full.
 const MAX_BYTES: usize = 64 << 10;
@@ -31,11 +29,11 @@ pub(crate) const RETRY_DELAY: Duration = Duration::from_millis(2);
 
 /// One buffer, as the writing thread receives it.
 #[derive(Clone, Debug, Default)]
-struct OutputChunk {
+pub(crate) struct OutputChunk {
     /// Records, or lines.
-    bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     /// The requests of these records, for the state.
-    completed: Vec<CompletedRequest>,
+    pub(crate) completed: Vec<CompletedRequest>,
 }
 
 /// `None` for a cancelled fetch, which the next run repeats.
@@ -81,6 +79,16 @@ pub(crate) struct RecordWriter {
 }
 
 impl RecordWriter {
+    /// A writer whose buffers go to `sender`.
+    pub(crate) fn new(encoding: Arc<OutputEncoding>, sender: Sender<OutputChunk>) -> Self {
+        Self {
+            also: None,
+            chunk: OutputChunk::default(),
+            encoding,
+            sender,
+        }
+    }
+
     /// The id of a plain line, in records and in the state.
     pub(crate) fn line_id(&self, url: &[u8]) -> RecordId<'static> {
         self.encoding.builder.id_of_line(url)

@@ -37,7 +37,7 @@ impl OutputTarget {
     }
 
     /// The name, whether the file has content already, and the destination to write to.
-    pub(super) fn into_parts(self) -> (String, bool, Box<dyn Write + Send>) {
+    pub(crate) fn into_parts(self) -> (String, bool, Box<dyn Write + Send>) {
         match self {
             Self::File(name, file) => {
                 let has_content = file

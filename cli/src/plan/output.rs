@@ -8,10 +8,11 @@ use std::path::Path;
 use http::HeaderMap;
 use ring::digest;
 
-use crate::args::{CliArgs, RecordFormat};
+use crate::args::CliArgs;
 use crate::exit::CliError;
 use crate::input::RequestTemplate;
 use crate::output::OutputTarget;
+use crate::output::format::RecordFormat;
 use crate::output::replace::AtomicFile;
 use crate::output::write_out::WriteOut;
 use crate::save::BodyStore;
@@ -60,7 +61,7 @@ impl OutputPlan {
         let write_out = write_out(args)?;
         let (target, state) = open(args, records, format, template, warnings)?;
         let store = args.save.is_asked_for();
-        let store = store.then(|| BodyStore::open(&args.save, &template.method, headers));
+        let store = store.then(|| BodyStore::open(&args.save.options(), &template.method, headers));
         Ok(Self {
             format,
             record_headers: args.report.record_headers,

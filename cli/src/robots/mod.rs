@@ -18,10 +18,10 @@ use smol::{Executor, Timer};
 use url::Url;
 
 use crate::input::{RequestStream, SharedProgress};
-use crate::outcome::origin::origin;
 use crate::output::record::RecordInput;
 use crate::output::{FlushResult, RETRY_DELAY, RecordWriter};
 use cache::RobotsCache;
+use fetch_proto::url_origin;
 use file::RobotsFile;
 
 /// The most requests that wait for files. No more are pulled meanwhile.
@@ -101,7 +101,7 @@ impl RobotsGate {
 
     /// Decides about a request, or queues it until the file of its site is known.
     fn admit(&mut self, request: Request) {
-        let site = origin(request.url()).into_owned();
+        let site = url_origin(request.url()).into_owned();
         match self.cache.get(&site) {
             Some(file) => {
                 let refusal = file.refusal(request.url());
@@ -121,7 +121,7 @@ impl RobotsGate {
 
     /// Fetches the file of a site in a separate task, which proceeds while this stream is not polled.
     fn fetch_file(&self, url: &Url) {
-        let site = origin(url).into_owned();
+        let site = url_origin(url).into_owned();
         let (fetcher, agent) = (self.context.fetcher.clone(), self.context.agent.clone());
         let (rules, sender) = (self.context.rules.clone(), self.sender.clone());
         let task = async move {

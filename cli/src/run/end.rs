@@ -8,16 +8,23 @@ use std::time::{Duration, Instant};
 use fetch_driver::FetchAll;
 
 use super::{ActiveRun, RunEnd};
-use crate::commands::demo;
 use crate::exit::{CliError, ExitStatus};
-use crate::output::{FlushResult, OutputThread, RETRY_DELAY};
+use crate::output::{FlushResult, RETRY_DELAY};
 use crate::plan::CookieFile;
 use crate::robots::AdmittedRequests;
 use crate::ui::report::{self, RunReport};
 use crate::ui::summary::RunSummary;
+use crate::writer::OutputThread;
 
 /// The time to flush records after a second signal.
 const ABORT_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Printed after the demo.
+const DEMO_HINT: &str = "\
+The site was on loopback, and its failures were intended. Try next:
+  fetch-all --demo -o records.jsonl     and look at a record
+  fetch-all --demo -vv                  and see the reason for each decision
+  fetch-all -i urls.txt -o records.jsonl     with your own list";
 
 impl ActiveRun {
     /// Writes everything that is left, prints the summary and returns the exit code.
@@ -64,7 +71,7 @@ impl ActiveRun {
         let report = self.write_report(code, &summary);
         result.and(report)?;
         if demo && !self.silent && self.signals.code() == 0 {
-            let _ = writeln!(std::io::stderr(), "\n{}", demo::HINT);
+            let _ = writeln!(std::io::stderr(), "\n{}", DEMO_HINT);
         }
         Ok(code)
     }

@@ -17,7 +17,7 @@ use crate::input::{ListReader, RequestStream, SharedProgress};
 use crate::output::format;
 use crate::output::record::RecordBuilder;
 use crate::output::write_out::WriteOut;
-use crate::output::{OutputEncoding, OutputOptions, OutputTarget, OutputThread, RecordWriter};
+use crate::output::{OutputEncoding, OutputTarget, RecordWriter};
 use crate::plan::{self, RunPlan};
 use crate::robots::{AdmittedRequests, RobotsContext};
 use crate::save::BodyStore;
@@ -26,6 +26,7 @@ use crate::ui::eta::EtaEstimator;
 use crate::ui::progress::{ClearOnDrop, ConsoleWriter, ProgressDisplay, ProgressView};
 use crate::ui::screen;
 use crate::ui::signals;
+use crate::writer::{OutputOptions, OutputThread};
 
 /// Runs the plan and returns the exit code.
 ///

@@ -27,6 +27,7 @@ use directory::BodyDirectory;
 use extension::extension;
 use name::NameInputs;
 pub(crate) use name::NameTemplate;
+pub(crate) use open::SaveOptions;
 use spool::{BodyBytes, BodySpool, FinishedBody, SpooledBody};
 
 /// The prefix of names of unfinished files.

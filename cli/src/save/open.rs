@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use fetch_proto::Method;
@@ -12,8 +12,26 @@ use super::directory::BodyDirectory;
 use super::name::{FileNaming, NameTemplate};
 use super::spool::BodySpool;
 use super::{BodyStore, DiskStatus, tar, warc};
-use crate::args::output::SaveArgs;
 use crate::exit::CliError;
+use crate::outcome::checksum::DigestAlgorithm;
+
+/// Where and how bodies are saved.
+pub(crate) struct SaveOptions {
+    pub(crate) algorithm: Option<DigestAlgorithm>,
+    /// Whether existing files are overwritten.
+    pub(crate) clobber: bool,
+    pub(crate) directory: Option<PathBuf>,
+    pub(crate) name_template: Option<NameTemplate>,
+    pub(crate) remote_name: bool,
+    pub(crate) skip_existing: bool,
+    /// Whether files are synced to disk before they get their names.
+    pub(crate) sync: bool,
+    pub(crate) tar: Option<PathBuf>,
+    pub(crate) tar_count: u64,
+    pub(crate) tar_size: u64,
+    pub(crate) warc: Option<PathBuf>,
+    pub(crate) warc_size: Option<u64>,
+}
 
 impl BodyStore {
     /// `headers` are the fields of every request.
@@ -22,7 +40,7 @@ impl BodyStore {
     ///
     /// If a directory or a file cannot be created.
     pub(crate) fn open(
-        save: &SaveArgs,
+        save: &SaveOptions,
         method: &Method,
         headers: &HeaderMap,
     ) -> Result<Self, CliError> {
@@ -40,13 +58,13 @@ impl BodyStore {
                  use -O, or --name-template without {hash} and {ext}",
             ));
         }
-        let directory = match save.directory() {
+        let directory = match save.directory.as_deref() {
             Some(root) => Some(BodyDirectory {
                 clobber: save.clobber,
                 disk: disk.clone(),
                 naming,
                 root: create_directory("--output-dir", root)?.to_owned(),
-                sync: !save.no_fsync,
+                sync: save.sync,
             }),
             None => None,
         };
@@ -71,15 +89,15 @@ impl BodyStore {
             _ => Path::new("."),
         });
         // Temporary files are in the same file system, so that they can be renamed.
-        let temporary = save.directory().or(save.tar.as_deref()).or(beside);
+        let temporary = save.directory.as_deref().or(save.tar.as_deref()).or(beside);
         Ok(Self {
-            algorithm: save.checksum,
+            algorithm: save.algorithm,
             directory,
             disk: disk.clone(),
             method: method.clone(),
             skip_existing: save.skip_existing,
             spool: Arc::new(BodySpool {
-                algorithm: save.checksum,
+                algorithm: save.algorithm,
                 all: archive.is_some(),
                 directory: temporary.map(Path::to_owned),
                 disk,

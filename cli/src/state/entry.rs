@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 
+use crate::outcome::completed::CompletionKind;
 use crate::output::record::RecordId;
 
 /// The layout of an entry. Among ten million ids, the probability of a collision is below 2^-65.
@@ -11,17 +12,6 @@ const DIGEST: u128 = u128::MAX << (ROUND_BITS + KIND_BITS);
 
 /// The size of an entry in a file, in bytes.
 pub(crate) const SIZE: usize = 16;
-
-/// How a request ended.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[repr(u8)]
-pub(crate) enum CompletionKind {
-    /// The outcome is a failure.
-    Failed = 0,
-    /// The line is not a request.
-    Invalid = 1,
-    Ok = 2,
-}
 
 /// The round of `--retry-failed`; the first run is in round 0. It has 14 bits, and wraps around.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

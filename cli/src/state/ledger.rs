@@ -6,10 +6,10 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::done::CompletedRequest;
-use super::entry::{CompletionKind, RetryRound, StateEntries, StateEntry};
+use super::entry::{RetryRound, StateEntries, StateEntry};
 use super::segment::Segment;
 use crate::mutex::lock;
+use crate::outcome::completed::{CompletedRequest, CompletionKind};
 use crate::output::record::RecordId;
 
 /// Completed requests, and those in flight. Its memory is that of one journal (9 MiB), the segments'

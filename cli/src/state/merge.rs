@@ -123,9 +123,9 @@ impl<I: Iterator<Item = io::Result<StateEntry>>> Iterator for MergeIterator<'_, 
 
 #[cfg(test)]
 mod tests {
-    use super::super::entry::CompletionKind;
     use super::super::segment::tests::{sorted, spread};
     use super::*;
+    use crate::outcome::completed::CompletionKind;
 
     #[test]
     fn small_segments_are_merged() {

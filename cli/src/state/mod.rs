@@ -38,7 +38,6 @@
 //! round begins if the last run had no `--retry-failed`, or reached the end of its lists.
 
 mod disk;
-mod done;
 mod entry;
 mod journal;
 mod ledger;
@@ -59,12 +58,10 @@ use std::time::Instant;
 
 use clap::ValueEnum;
 
-use crate::args::RecordFormat;
 use crate::exit::CliError;
+use crate::output::format::RecordFormat;
 use crate::output::target::OutputTarget;
 use crate::save::BodyStore;
-pub(crate) use done::CompletedRequest;
-pub(crate) use entry::CompletionKind;
 use entry::{RetryRound, StateEntries};
 use journal::{Journal, JournalBlock, JournalCommit, NO_OUTPUT, RunStart};
 pub(crate) use ledger::StateLedger;

@@ -243,8 +243,9 @@ fn block_seed(number: u64, index: usize) -> u64 {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::super::entry::{CompletionKind, RetryRound};
+    use super::super::entry::RetryRound;
     use super::*;
+    use crate::outcome::completed::CompletionKind;
 
     /// Entries distributed like digests.
     pub(crate) fn spread(n: u64, kind: CompletionKind) -> StateEntry {

@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::disk::sync_directory;
-use super::done::CompletedRequest;
 use super::journal::{Journal, JournalBlock, JournalCommit, RunStart};
 use super::ledger::StateLedger;
 use super::lock::StateLock;
 use super::manifest::StateManifest;
 use super::merge::{self, SegmentMerge};
 use super::segment::Segment;
+use crate::outcome::completed::CompletedRequest;
 
 /// The time between two commits, from the end of one to the start of the next. A power cut loses at
 /// most this much work; a shorter interval costs more disk writes.

@@ -58,7 +58,7 @@ fn a_wrong_policy_file_is_reported_before_any_request() {
         ),
         (
             "[default]\ntimeouts = { attempt = \"9m\" }",
-            &["p.toml:2:24: ", "the whole 300s"],
+            &["p.toml:2:24: ", "the whole fetch 300s"],
         ),
     ] {
         let (_list, file) = with_policy(text);
@@ -105,7 +105,10 @@ fn explain_shows_the_rule_and_the_attempts() {
         assert!(ran.stdout.contains(part), "{ran:?}");
     }
     let post = fetch_all(&["policy", "explain", &file, "-X", "POST", "http://a.test/"]);
-    assert!(post.stdout.contains("it may not be repeated"), "{post:?}");
+    assert!(
+        post.stdout.contains("not idempotent: retried only"),
+        "{post:?}"
+    );
 }
 
 #[test]

@@ -120,10 +120,8 @@ impl Engine {
     }
 
     pub(super) fn idle_state(&self, now: Timestamp) -> IdleState {
-        let rate = self
-            .rates
-            .wake(now)
-            .filter(|_| !self.host_turns.is_empty() && self.concurrency.has_capacity());
+        let waits_for_rate = !self.host_turns.is_empty() && self.concurrency.has_capacity();
+        let rate = waits_for_rate.then(|| self.rates.wake(now)).flatten();
         let wakes = [self.timers.earliest(), self.rates.rules.wake(), rate];
         let wake = wakes.into_iter().flatten().min();
         IdleState {

@@ -9,4 +9,5 @@ pub(crate) mod method;
 pub(crate) mod outcome;
 pub(crate) mod time;
 pub(crate) mod timings;
+pub(crate) mod url_parts;
 pub(crate) mod wake;

@@ -1,3 +1,5 @@
+//! HTTP/2.
+
 use bytes::Bytes;
 use fetch_testbed::{Certificate, Site};
 use http_body_util::{BodyExt, Empty};
@@ -5,8 +7,8 @@ use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper::{Request, Response, body::Incoming};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 
-use crate::client::LONG;
-use crate::tls::negotiated;
+use crate::client::MAX_WAIT;
+use crate::tls::negotiated_protocol;
 
 async fn connect(site: &Site) -> SendRequest<Empty<Bytes>> {
     let socket = tokio::net::TcpStream::connect(site.address())
@@ -29,7 +31,7 @@ async fn get(
         .await
 }
 
-async fn in_flight(site: &Site, count: u64) {
+async fn wait_for_in_flight(site: &Site, count: u64) {
     while site.observed().in_flight != count {
         tokio::task::yield_now().await;
     }
@@ -44,16 +46,16 @@ fn run(test: impl Future<Output = ()>) {
 }
 
 #[test]
-fn alpn_offers_http2_only_when_asked_to() {
+fn alpn_offers_http2_only_if_enabled() {
     let both: &[&[u8]] = &[b"h2", b"http/1.1"];
     let builder = Site::builder().tls(Certificate::Good);
     let (old, new) = (
         builder.clone().start().unwrap(),
         builder.http2(true).start().unwrap(),
     );
-    assert_eq!(negotiated(&old, both), b"http/1.1");
-    assert_eq!(negotiated(&new, both), b"h2");
-    assert_eq!(negotiated(&new, &[b"http/1.1"]), b"http/1.1");
+    assert_eq!(negotiated_protocol(&old, both), b"http/1.1");
+    assert_eq!(negotiated_protocol(&new, both), b"h2");
+    assert_eq!(negotiated_protocol(&new, &[b"http/1.1"]), b"http/1.1");
 }
 
 #[test]
@@ -62,15 +64,21 @@ fn requests_share_a_connection() {
     run(async {
         let mut sender = connect(&site).await;
         for length in [1_024, 1_000_000] {
-            let answer = get(&mut sender, &format!("/bytes/{length}")).await.unwrap();
+            let response = get(&mut sender, &format!("/bytes/{length}")).await.unwrap();
             assert_eq!(
-                answer.into_body().collect().await.unwrap().to_bytes().len(),
+                response
+                    .into_body()
+                    .collect()
+                    .await
+                    .unwrap()
+                    .to_bytes()
+                    .len(),
                 length
             );
         }
     });
     let seen = site
-        .wait_for(LONG, |seen| seen.open == 0 && seen.in_flight == 0)
+        .wait_for(MAX_WAIT, |seen| seen.open == 0 && seen.in_flight == 0)
         .unwrap();
     assert_eq!(
         (seen.connections, seen.requests, seen.cut_by_peer),
@@ -80,23 +88,23 @@ fn requests_share_a_connection() {
 }
 
 #[test]
-fn a_stream_given_up_ends_its_request_and_not_the_connection() {
+fn a_cancelled_stream_leaves_the_connection_open() {
     let site = Site::builder().http2(true).start().unwrap();
     run(async {
         let mut sender = connect(&site).await;
         let mut other = sender.clone();
         let stalled = tokio::spawn(async move { get(&mut other, "/stall").await });
-        in_flight(&site, 1).await;
+        wait_for_in_flight(&site, 1).await;
         stalled.abort();
         assert_eq!(get(&mut sender, "/get").await.unwrap().status(), 200);
-        in_flight(&site, 0).await;
+        wait_for_in_flight(&site, 0).await;
         let seen = site.observed();
         assert_eq!((seen.connections, seen.open, seen.cut_by_peer), (1, 1, 1));
     });
 }
 
 #[test]
-fn a_fault_breaks_the_connection() {
+fn a_fault_breaks_the_http2_connection() {
     for target in [
         "/reset",
         "/reset-body",
@@ -108,13 +116,13 @@ fn a_fault_breaks_the_connection() {
         run(async {
             let mut sender = connect(&site).await;
             let result = match get(&mut sender, target).await {
-                Ok(answer) => answer.into_body().collect().await.map(drop),
+                Ok(response) => response.into_body().collect().await.map(drop),
                 Err(error) => Err(error),
             };
             assert!(result.is_err(), "{target}");
         });
         let seen = site
-            .wait_for(LONG, |seen| seen.open == 0 && seen.in_flight == 0)
+            .wait_for(MAX_WAIT, |seen| seen.open == 0 && seen.in_flight == 0)
             .unwrap();
         assert_eq!((seen.broken, seen.cut_by_peer), (1, 0), "{target}");
     }

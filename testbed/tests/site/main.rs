@@ -1,9 +1,9 @@
-//! The site as a plain blocking client sees it.
+//! The test site over HTTP, mostly with a minimal blocking client.
 
-mod behaves;
 mod client;
+mod endpoints;
+mod faults;
 mod http2;
-mod misbehaves;
-mod observes;
+mod observations;
 mod settings;
 mod tls;

@@ -1,26 +1,31 @@
+//! Settings of a site.
+
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv6Addr, TcpStream};
 
 use fetch_testbed::Site;
 
-use crate::client::{Client, LONG};
+use crate::client::{BlockingClient, MAX_WAIT};
 
 #[test]
-fn a_connection_ends_unannounced_after_its_share_of_requests() {
+fn a_connection_closes_unannounced_after_keep_alive_requests() {
     let site = Site::builder().keep_alive_requests(3).start().unwrap();
     for method in ["GET", "HEAD"] {
         for target in ["/get", "/bytes/0", "/bytes/100000", "/stream-bytes/5000"] {
-            let mut client = Client::new(&site);
+            let mut client = BlockingClient::new(&site);
             for _ in 0..3 {
-                let answer = client.ask(method, target, "", b"").unwrap();
-                assert_eq!((answer.status, answer.header("connection")), (200, None));
+                let response = client.exchange(method, target, "", b"").unwrap();
+                assert_eq!(
+                    (response.status, response.header("connection")),
+                    (200, None)
+                );
             }
-            let (bytes, result) = client.rest();
+            let (bytes, result) = client.read_rest();
             assert_eq!(bytes, b"", "{method} {target}");
             result.unwrap();
         }
     }
-    let seen = site.wait_for(LONG, |seen| seen.open == 0).unwrap();
+    let seen = site.wait_for(MAX_WAIT, |seen| seen.open == 0).unwrap();
     assert_eq!(
         (
             seen.connections,
@@ -42,15 +47,15 @@ fn several_addresses_share_a_port_and_one_set_of_counters() {
             site.url_at(at, "/x"),
             format!("http://127.0.0.{}:{port}/x", at + 1)
         );
-        Client::to(address).get("/get");
+        BlockingClient::connect(address).get("/get");
     }
     assert_eq!(site.observed().requests, 4);
 }
 
 #[test]
-fn requests_are_counted_by_the_host_they_name() {
+fn requests_are_counted_by_host_header() {
     let site = Site::start().unwrap();
-    let mut client = Client::new(&site);
+    let mut client = BlockingClient::new(&site);
     client.get("http://one/get");
     client.get("http://two/get");
     client.get("http://one/get");
@@ -66,11 +71,11 @@ fn ipv6_works_where_the_system_has_it() {
         result => result.unwrap(),
     };
     assert!(site.url("/").starts_with("http://[::1]:"));
-    assert_eq!(Client::new(&site).get("/get").status, 200);
+    assert_eq!(BlockingClient::new(&site).get("/get").status, 200);
 }
 
 #[test]
-fn settings_that_make_no_sense_are_refused() {
+fn invalid_settings_are_rejected() {
     let public: IpAddr = [0, 0, 0, 0].into();
     for builder in [
         Site::builder().address(public),
@@ -99,17 +104,17 @@ fn a_port_in_use_is_an_error() {
 }
 
 #[test]
-fn a_site_that_is_dropped_closes_everything() {
+fn dropping_a_site_closes_everything() {
     let site = Site::builder().threads(3).start().unwrap();
     let address = site.address();
-    let mut clients: Vec<_> = (0..6).map(|_| Client::new(&site)).collect();
+    let mut clients: Vec<_> = (0..6).map(|_| BlockingClient::new(&site)).collect();
     for client in &mut clients {
         client.send("GET", "/stall", "", b"").unwrap();
     }
-    site.wait_for(LONG, |seen| seen.in_flight == 6).unwrap();
+    site.wait_for(MAX_WAIT, |seen| seen.in_flight == 6).unwrap();
     drop(site);
     for mut client in clients {
-        assert_eq!(client.rest().0, b"");
+        assert_eq!(client.read_rest().0, b"");
     }
     assert_eq!(
         TcpStream::connect(address).unwrap_err().kind(),
@@ -120,11 +125,11 @@ fn a_site_that_is_dropped_closes_everything() {
 #[test]
 fn a_request_body_beyond_the_limit_is_413() {
     let site = Site::start().unwrap();
-    let mut client = Client::new(&site);
+    let mut client = BlockingClient::new(&site);
     let head = "Content-Length: 2000000\r\n";
     client.send("POST", "/get", head, b"").unwrap();
     client
         .send("POST", "/get", "", &vec![b'x'; 1 << 20])
         .unwrap();
-    assert_eq!(client.head().unwrap().status, 413);
+    assert_eq!(client.read_head().unwrap().status, 413);
 }

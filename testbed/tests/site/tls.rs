@@ -1,3 +1,5 @@
+//! TLS and certificates.
+
 use std::net::TcpStream;
 use std::sync::Arc;
 
@@ -6,14 +8,14 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{CertificateError, ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use crate::client::{Client, LONG};
+use crate::client::{BlockingClient, MAX_WAIT};
 
 fn site(kind: Certificate) -> Site {
     Site::builder().tls(kind).start().unwrap()
 }
 
-/// Connects and trusts the site's authority alone.
-fn stream(
+/// Connects and trusts only the site's authority.
+fn connect_tls(
     site: &Site,
     name: &'static str,
     alpn: &[&[u8]],
@@ -31,24 +33,27 @@ fn stream(
     let name = ServerName::try_from(name).unwrap();
     let session = ClientConnection::new(Arc::new(config), name).unwrap();
     let socket = TcpStream::connect(site.address()).unwrap();
-    socket.set_read_timeout(Some(LONG)).unwrap();
+    socket.set_read_timeout(Some(MAX_WAIT)).unwrap();
     StreamOwned::new(session, socket)
 }
 
-fn connect(site: &Site, name: &'static str) -> Client<StreamOwned<ClientConnection, TcpStream>> {
-    Client::over(stream(site, name, &[]))
+fn connect(
+    site: &Site,
+    name: &'static str,
+) -> BlockingClient<StreamOwned<ClientConnection, TcpStream>> {
+    BlockingClient::over(connect_tls(site, name, &[]))
 }
 
-/// Shakes hands and returns the protocol agreed on.
-pub(crate) fn negotiated(site: &Site, alpn: &[&[u8]]) -> Vec<u8> {
-    let mut stream = stream(site, "localhost", alpn);
+/// Completes the handshake and returns the negotiated protocol.
+pub(crate) fn negotiated_protocol(site: &Site, alpn: &[&[u8]]) -> Vec<u8> {
+    let mut stream = connect_tls(site, "localhost", alpn);
     while stream.conn.is_handshaking() {
         stream.conn.complete_io(&mut stream.sock).unwrap();
     }
     stream.conn.alpn_protocol().unwrap_or_default().to_vec()
 }
 
-fn refusal(kind: Certificate) -> CertificateError {
+fn verification_error(kind: Certificate) -> CertificateError {
     let site = site(kind);
     let error = connect(&site, "127.0.0.1").try_get("/get").unwrap_err();
     match error.get_ref().unwrap().downcast_ref() {
@@ -58,7 +63,7 @@ fn refusal(kind: Certificate) -> CertificateError {
 }
 
 #[test]
-fn the_good_certificate_serves_the_address_and_localhost() {
+fn the_good_certificate_is_valid_for_the_address_and_localhost() {
     let site = site(Certificate::Good);
     for name in ["127.0.0.1", "localhost"] {
         let mut client = connect(&site, name);
@@ -71,14 +76,14 @@ fn the_good_certificate_serves_the_address_and_localhost() {
 #[test]
 fn the_expired_certificate_is_refused_as_expired() {
     assert!(matches!(
-        refusal(Certificate::Expired),
+        verification_error(Certificate::Expired),
         CertificateError::ExpiredContext { .. }
     ));
 }
 
 #[test]
-fn the_certificate_for_another_host_is_refused_for_its_name() {
-    let reason = refusal(Certificate::WrongHost);
+fn the_certificate_for_another_host_is_refused() {
+    let reason = verification_error(Certificate::WrongHost);
     assert!(
         matches!(reason, CertificateError::NotValidForNameContext { .. }),
         "{reason:?}"
@@ -86,7 +91,7 @@ fn the_certificate_for_another_host_is_refused_for_its_name() {
 }
 
 #[test]
-fn faults_happen_under_tls_too() {
+fn faults_work_over_tls() {
     let site = site(Certificate::Good);
     let reset = connect(&site, "localhost").try_get("/reset").unwrap_err();
     assert_eq!(reset.kind(), std::io::ErrorKind::ConnectionReset);
@@ -94,12 +99,12 @@ fn faults_happen_under_tls_too() {
     assert!(garbage.to_string().starts_with("not HTTP"), "{garbage}");
     let mut client = connect(&site, "localhost");
     client.send("GET", "/truncate", "", b"").unwrap();
-    client.head().unwrap();
-    assert_eq!(client.rest().0.len(), 1_024);
+    client.read_head().unwrap();
+    assert_eq!(client.read_rest().0.len(), 1_024);
 }
 
 #[test]
-fn a_silent_end_of_keep_alive_is_orderly_under_tls() {
+fn an_unannounced_close_sends_close_notify() {
     let site = Site::builder()
         .tls(Certificate::Good)
         .keep_alive_requests(2)
@@ -108,7 +113,7 @@ fn a_silent_end_of_keep_alive_is_orderly_under_tls() {
     let mut client = connect(&site, "localhost");
     client.get("/get");
     client.get("/bytes/50000");
-    let (bytes, result) = client.rest();
+    let (bytes, result) = client.read_rest();
     assert_eq!(bytes, b"");
     // Without `close_notify` rustls would report an unexpected end.
     result.unwrap();

@@ -1,4 +1,4 @@
-//! Puts the clock into the body of the function.
+//! Rewrites the body of the function to measure itself.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
@@ -6,17 +6,17 @@ use syn::ext::IdentExt;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Block, Error, Expr, ItemFn, Result, ReturnType, Stmt, Type, parse_quote};
 
-use crate::arguments::Arguments;
+use crate::arguments::TimedArguments;
 use crate::krate;
 
-/// Rewrites the body and nothing else.
-pub(crate) fn expand(arguments: Arguments, mut function: ItemFn) -> Result<TokenStream> {
+/// Rewrites the body of `function` only.
+pub(crate) fn expand(arguments: TimedArguments, mut function: ItemFn) -> Result<TokenStream> {
     if let Some(constness) = &function.sig.constness {
-        let reason = "`#[timed]` cannot time a `const fn`: no clock runs at compile time; \
+        let reason = "`#[timed]` cannot time a `const fn`, because there is no clock at compile time: \
                       remove `const` or time the callers";
         return Err(Error::new_spanned(constness, reason));
     }
-    let krate = arguments.krate.map_or_else(krate::path, Ok)?;
+    let krate = arguments.krate.map_or_else(krate::find_path, Ok)?;
     let level = arguments.level.unwrap_or_else(|| format_ident!("Info"));
     let name: Expr = match arguments.name {
         Some(name) => parse_quote!(#name),
@@ -27,7 +27,7 @@ pub(crate) fn expand(arguments: Arguments, mut function: ItemFn) -> Result<Token
     };
     let (statements, output) = (&function.block.stmts, &function.sig.output);
     *function.block = if function.sig.asyncness.is_some() {
-        async_body(
+        timed_async_body(
             statements,
             output,
             &quote!(#krate::Level::#level, #name),
@@ -42,7 +42,7 @@ pub(crate) fn expand(arguments: Arguments, mut function: ItemFn) -> Result<Token
     Ok(function.into_token_stream())
 }
 
-fn async_body(
+fn timed_async_body(
     statements: &[Stmt],
     output: &ReturnType,
     arguments: &TokenStream,
@@ -61,11 +61,11 @@ fn async_body(
     })
 }
 
-/// Tells the inner block its output type, which the compiler does not carry into an `async` block by itself.
+/// Returns code that fixes the output type of the `async` block, which the compiler does not infer.
 fn output_hint(output: &ReturnType) -> TokenStream {
     let mut output: Type = match output {
         ReturnType::Default => parse_quote!(()),
-        // The type `!` cannot be written in a `let`, and needs no hint.
+        // The type `!` is not allowed in a `let`, and needs no hint.
         ReturnType::Type(_, output) if matches!(**output, Type::Never(_)) => return quote!(),
         ReturnType::Type(_, output) => (**output).clone(),
     };
@@ -87,7 +87,7 @@ fn output_hint(output: &ReturnType) -> TokenStream {
     }
 }
 
-/// Replaces each `impl Trait`, which only a signature may name, by `_`.
+/// Replaces each `impl Trait` by `_`, because only a signature may contain it.
 struct OpaqueToInferred;
 
 impl VisitMut for OpaqueToInferred {
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_before_the_body_is_kept() {
+    fn only_the_body_changes() {
         let head = "/// Doc.\n#[inline] pub(crate) unsafe extern \"C\" fn f<'a, T: Copy>(x: &'a T) -> &'a T where T: Send";
         let parsed: ItemFn = syn::parse_str(&format!("{head} {{ x }}")).unwrap();
         let timed = expand_text("crate = \"c\"", &format!("{head} {{ x }}")).unwrap();
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_timed_says_why() {
+    fn invalid_uses_are_errors_with_a_reason() {
         assert!(error("", "const fn f() {}").contains("cannot time a `const fn`"));
         assert!(error("level = \"loud\"", "fn f() {}").contains("unknown level"));
         assert!(error("label = \"x\"", "fn f() {}").contains("unknown argument"));

@@ -1,15 +1,15 @@
-//! Finds the path under which the caller knows the timing crate.
+//! Finds the path of the timing crate in the caller's crate.
 
 use proc_macro_crate::{FoundCrate, crate_name};
 use proc_macro2::{Ident, Span};
 use syn::{Error, Path, Result, parse_quote};
 
-/// Finds the path by the `Cargo.toml` of the crate that is being compiled.
-pub(crate) fn path() -> Result<Path> {
-    path_by(|package| crate_name(package).ok())
+/// Finds the path by the `Cargo.toml` of the crate being compiled.
+pub(crate) fn find_path() -> Result<Path> {
+    find_path_by(|package| crate_name(package).ok())
 }
 
-fn path_by(find: impl Fn(&str) -> Option<FoundCrate>) -> Result<Path> {
+fn find_path_by(find: impl Fn(&str) -> Option<FoundCrate>) -> Result<Path> {
     if let Some(found) = find("fetch-timing") {
         let krate = ident(found, "fetch_timing");
         return Ok(parse_quote!(::#krate));
@@ -18,12 +18,12 @@ fn path_by(find: impl Fn(&str) -> Option<FoundCrate>) -> Result<Path> {
         let krate = ident(found, "fetch_all");
         return Ok(parse_quote!(::#krate::timing));
     }
-    let advice = "`#[timed]` needs the crate `fetch-timing` or `fetch-all`: add one to Cargo.toml, \
+    let message = "`#[timed]` needs the crate `fetch-timing` or `fetch-all`: add one to Cargo.toml, \
                   or name its path with `#[timed(crate = \"path\")]`";
-    Err(Error::new(Span::call_site(), advice))
+    Err(Error::new(Span::call_site(), message))
 }
 
-/// Names the crate; a package's own tests and examples know it by its library's name, not as `crate`.
+/// Returns the name of the crate. The package's own tests and examples need the library's name, not `crate`.
 fn ident(found: FoundCrate, library: &str) -> Ident {
     match found {
         FoundCrate::Itself => Ident::new(library, Span::call_site()),
@@ -41,7 +41,7 @@ mod tests {
     }
 
     fn path_with(package: &str, found: FoundCrate) -> String {
-        text(path_by(|asked| (asked == package).then(|| found.clone())).unwrap())
+        text(find_path_by(|asked| (asked == package).then(|| found.clone())).unwrap())
     }
 
     #[test]
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn the_facade_is_used_by_its_module() {
+    fn the_facade_is_named_with_its_module() {
         let facade = FoundCrate::Name("fetch_all".into());
         assert_eq!(path_with("fetch-all", facade), "::fetch_all::timing");
         assert_eq!(
@@ -65,14 +65,15 @@ mod tests {
     }
 
     #[test]
-    fn the_direct_dependency_wins() {
-        let path = path_by(|package| Some(FoundCrate::Name(package.replace('-', "_")))).unwrap();
+    fn a_direct_dependency_takes_precedence() {
+        let path =
+            find_path_by(|package| Some(FoundCrate::Name(package.replace('-', "_")))).unwrap();
         assert_eq!(text(path), "::fetch_timing");
     }
 
     #[test]
-    fn without_either_the_error_says_what_to_add() {
-        let error = path_by(|_| None).err().unwrap().to_string();
+    fn without_a_dependency_the_error_names_both_crates() {
+        let error = find_path_by(|_| None).err().unwrap().to_string();
         assert!(
             error.contains("fetch-timing") && error.contains("crate = "),
             "{error}"

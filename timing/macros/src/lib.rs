@@ -1,4 +1,4 @@
-//! The attribute `#[timed]` of `fetch-timing`; use it from there.
+//! Implementation of the attribute `#[timed]`. Use it from `fetch-timing`.
 
 mod arguments;
 mod expand;
@@ -8,14 +8,14 @@ use proc_macro::TokenStream;
 use syn::parse::Parser;
 use syn::{ItemFn, parse_macro_input};
 
-/// Implemented in `fetch-timing-macros`; used as `fetch_timing::timed`.
+/// Documented as `fetch_timing::timed`.
 #[proc_macro_attribute]
 pub fn timed(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let function = parse_macro_input!(item as ItemFn);
     let expanded = arguments::parse
         .parse(arguments)
         .and_then(|arguments| expand::expand(arguments, function.clone()));
-    // With an error the function stays: its callers shall not report that it is missing.
+    // On error, the function itself is still emitted, so that its callers do not cause further errors.
     expanded
         .unwrap_or_else(|error| {
             let error = error.into_compile_error();

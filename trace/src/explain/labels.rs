@@ -1,4 +1,4 @@
-//! Decisions and their reasons in words.
+//! Describes decisions and their reasons.
 
 use std::time::Duration;
 
@@ -7,43 +7,45 @@ use fetch_proto::{
     Policy, TimeLimit, Timeouts, Timestamp,
 };
 
-/// How it stands when a fetch is submitted.
-pub(super) fn submitted(request: &FetchRequest, host: &str, engine: &Engine) -> String {
+/// Describes the load at the submission of a fetch.
+pub(super) fn describe_submission(request: &FetchRequest, host: &str, engine: &Engine) -> String {
     let (all, here) = (engine.stats(), engine.host_stats(host));
     let before = here.map_or(0, |here| here.live.saturating_sub(1));
     format!(
-        "{} is submitted, after {} others that are not over, {before} of them at {host}",
+        "{} is submitted; other live fetches: {}, at {host}: {before}",
         request.method,
         all.live.saturating_sub(1),
     )
 }
 
-/// Why a fetch has no slot.
-pub(super) fn waits(host: &str, limit: usize, engine: &Engine) -> String {
+/// Describes why a fetch waits for a slot.
+pub(super) fn describe_wait(host: &str, limit: usize, engine: &Engine) -> String {
     let all = engine.stats();
     let Some(here) = engine.host_stats(host) else {
         return "waits".to_owned();
     };
     if let Some(until) = here.paused_until {
         return format!(
-            "waits: its host rests until {:?} after the start",
-            rounded(until.since_start())
+            "waits: its host is paused until {:?} after the start",
+            round_duration(until.since_start())
         );
     }
     if all.in_flight >= limit {
-        return format!("waits: as many attempts are in flight as may be, {limit}");
+        return format!("waits: the limit of {limit} attempts in flight is reached");
     }
     let (flying, queued) = (here.in_flight, here.queued);
-    format!("waits: its host has {flying} in flight and {queued} queued, and may start no more now")
+    format!(
+        "waits: its host has {flying} in flight and {queued} queued, and its limits allow no more"
+    )
 }
 
-/// A decision and its reason, its times in as many digits as are of use.
-pub(super) fn event(event: &DecisionEvent) -> String {
+/// Describes an event, with rounded durations.
+pub(super) fn describe_event(event: &DecisionEvent) -> String {
     let mut event = event.clone();
     match &mut event {
         DecisionEvent::HostPaused { pause: time, .. }
         | DecisionEvent::Retrying { delay: time, .. }
-        | DecisionEvent::Started { queued: time, .. } => *time = rounded(*time),
+        | DecisionEvent::Started { queued: time, .. } => *time = round_duration(*time),
         _ => {}
     }
     match &event {
@@ -54,8 +56,8 @@ pub(super) fn event(event: &DecisionEvent) -> String {
     }
 }
 
-/// To a millisecond from a second on, to 10 µs from a millisecond on, else to a microsecond.
-fn rounded(time: Duration) -> Duration {
+/// Rounds down to 1 ms from 1 s on, to 10 µs from 1 ms on, and to 1 µs below.
+fn round_duration(time: Duration) -> Duration {
     let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
     let unit = match nanos {
         1_000_000_000.. => 1_000_000,
@@ -65,8 +67,13 @@ fn rounded(time: Duration) -> Duration {
     Duration::from_nanos(nanos - nanos % unit)
 }
 
-/// What was seen of an attempt.
-pub(super) fn seen(id: AttemptId, input: &Input, handled: InputEffect, now: Timestamp) -> String {
+/// Describes an input of an attempt.
+pub(super) fn describe_input(
+    id: AttemptId,
+    input: &Input,
+    handled: InputEffect,
+    now: Timestamp,
+) -> String {
     let what = match input {
         Input::Body { bytes } => format!("{bytes} bytes of the body"),
         Input::End(Ok(())) => "the response is complete".to_owned(),
@@ -76,28 +83,32 @@ pub(super) fn seen(id: AttemptId, input: &Input, handled: InputEffect, now: Time
             let phase = format!("{phase:?}").to_lowercase();
             match now.saturating_since(*at) {
                 Duration::ZERO => phase,
-                ago => format!("{phase}, {:?} ago", rounded(ago)),
+                ago => format!("{phase}, {:?} ago", round_duration(ago)),
             }
         }
-        Input::Paused => "the consumer does not read on".to_owned(),
+        Input::Paused => "the consumer has stopped reading".to_owned(),
         Input::Resumed => "the consumer reads again".to_owned(),
         other => format!("{other:?}"),
     };
     let late = if handled == InputEffect::Stale {
-        " (too late to matter)"
+        " (ignored: too late)"
     } else {
         ""
     };
     format!("attempt {}: {what}{late}", id.number())
 }
 
-/// Which policy holds, and why.
-pub(super) fn chosen(request: &FetchRequest, pinned: bool, config: &EngineConfig) -> String {
+/// Describes the policy of a request and why it applies.
+pub(super) fn describe_policy(
+    request: &FetchRequest,
+    pinned: bool,
+    config: &EngineConfig,
+) -> String {
     let rules = config.rules_ref();
     let matched = rules.matching_rule(&request.method, &request.url);
     let (why, policy): (String, &Policy) = match (&request.policy, matched) {
         (Some(policy), _) if pinned => (
-            "chosen by a secret part of the URL or of a rule".to_owned(),
+            "selected by a secret part of the URL or of a rule".to_owned(),
             policy,
         ),
         (Some(policy), _) => ("the request's own".to_owned(), policy),
@@ -114,10 +125,13 @@ pub(super) fn chosen(request: &FetchRequest, pinned: bool, config: &EngineConfig
             rules.default_policy(),
         ),
     };
-    format!("policy: {why}; limits: {}", limits(policy.timeouts_ref()))
+    format!(
+        "policy: {why}; limits: {}",
+        describe_timeouts(policy.timeouts_ref())
+    )
 }
 
-fn limits(timeouts: &Timeouts) -> String {
+fn describe_timeouts(timeouts: &Timeouts) -> String {
     let all = [
         (TimeLimit::Attempt, timeouts.attempt),
         (TimeLimit::Connect, timeouts.connect),
@@ -137,7 +151,7 @@ fn limits(timeouts: &Timeouts) -> String {
     }
 }
 
-pub(super) fn ended(outcome: &FetchOutcome) -> String {
+pub(super) fn describe_outcome(outcome: &FetchOutcome) -> String {
     let result = match outcome.result {
         Ok(finish) => format!("status {}, {} bytes", finish.status, finish.bytes),
         Err(error) => error.to_string(),
@@ -147,9 +161,9 @@ pub(super) fn ended(outcome: &FetchOutcome) -> String {
         .map_or_else(String::new, |why| format!(" ({why})"));
     let t = &outcome.timings;
     format!(
-        "over: {result}{why}; {} attempts, {:?} in queues, {:?} between attempts",
+        "over: {result}{why}; attempts: {}, time in queues: {:?}, time between attempts: {:?}",
         outcome.attempts.len(),
-        rounded(t.queued),
-        rounded(t.backoff)
+        round_duration(t.queued),
+        round_duration(t.backoff)
     )
 }

@@ -1,69 +1,69 @@
-//! Small values that entries refer to by number.
+//! Values that entries refer to by index.
 
 use std::sync::Arc;
 
 use fetch_proto::{FetchRequest, Policy};
 use serde::de::DeserializeOwned;
 
-use crate::entry::TextRef;
+use crate::format::entry::TextRef;
 
-/// The words so far, and what they mean, where that was asked already.
+/// Texts read so far, and a cache of the values parsed from them.
 #[derive(Debug, Default)]
 pub(super) struct ReadDictionary {
     texts: Vec<Box<str>>,
     policies: Vec<Option<Arc<Policy>>>,
-    shapes: Vec<Option<FetchRequest>>,
+    templates: Vec<Option<FetchRequest>>,
 }
 
 impl ReadDictionary {
-    /// Gives the text the next number.
+    /// Adds a text at the next index.
     pub(super) fn add(&mut self, text: &str) {
         self.texts.push(text.into());
     }
 
-    pub(super) fn read<T: DeserializeOwned>(&self, word: u32) -> Option<T> {
-        serde_json::from_str(self.texts.get(word as usize)?).ok()
+    pub(super) fn read<T: DeserializeOwned>(&self, index: u32) -> Option<T> {
+        serde_json::from_str(self.texts.get(index as usize)?).ok()
     }
 
     pub(super) fn policy(&mut self, text: &TextRef<'_>) -> Option<Arc<Policy>> {
         match text {
-            TextRef::Word(word) => {
-                let read = |words: &Self| words.read(*word).map(Arc::new);
-                cached(self, |words| &mut words.policies, *word, read)
+            TextRef::Index(index) => {
+                let read = |dictionary: &Self| dictionary.read(*index).map(Arc::new);
+                cached(self, |dictionary| &mut dictionary.policies, *index, read)
             }
-            TextRef::Whole(text) => serde_json::from_str(text).ok().map(Arc::new),
+            TextRef::Inline(text) => serde_json::from_str(text).ok().map(Arc::new),
         }
     }
 
-    pub(super) fn shape(&mut self, text: &TextRef<'_>) -> Option<FetchRequest> {
+    pub(super) fn template(&mut self, text: &TextRef<'_>) -> Option<FetchRequest> {
         match text {
-            TextRef::Word(word) => cached(
+            TextRef::Index(index) => cached(
                 self,
-                |words| &mut words.shapes,
-                *word,
-                |words| words.read(*word),
+                |dictionary| &mut dictionary.templates,
+                *index,
+                |dictionary| dictionary.read(*index),
             ),
-            TextRef::Whole(text) => serde_json::from_str(text).ok(),
+            TextRef::Inline(text) => serde_json::from_str(text).ok(),
         }
     }
 }
 
-/// What the word means, read once.
+/// Returns the value at `index`, and parses it only once.
 fn cached<T: Clone>(
-    words: &mut ReadDictionary,
+    dictionary: &mut ReadDictionary,
     cache: fn(&mut ReadDictionary) -> &mut Vec<Option<T>>,
-    word: u32,
+    index: u32,
     read: impl FnOnce(&ReadDictionary) -> Option<T>,
 ) -> Option<T> {
-    let (index, count) = (word as usize, words.texts.len());
+    let (index, count) = (index as usize, dictionary.texts.len());
     if index >= count {
         return None;
     }
-    if let Some(Some(known)) = cache(words).get(index) {
+    if let Some(Some(known)) = cache(dictionary).get(index) {
         return Some(known.clone());
     }
-    let value = read(words)?;
-    let cache = cache(words);
+    let value = read(dictionary)?;
+    let cache = cache(dictionary);
     cache.resize(count.max(cache.len()), None);
     cache[index] = Some(value.clone());
     Some(value)

@@ -1,14 +1,14 @@
-//! Secrets in settings.
+//! Redacts settings.
 
 use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::{Redactor, pattern_has_secret};
+use super::{UrlRedactor, pattern_has_secret};
 
-/// Takes secrets out of plain data: URLs are redacted, and a rule's pattern that has a secret in it
-/// becomes one that matches nothing. Whether anything was changed.
-pub(crate) fn redact_json(value: &mut Value, redactor: &Redactor) -> bool {
+/// Redacts all URLs in `value` and replaces rule patterns that contain a secret by one that matches
+/// nothing. Returns whether anything changed.
+pub(crate) fn redact_json(value: &mut Value, redactor: &UrlRedactor) -> bool {
     match value {
         Value::Array(values) => values
             .iter_mut()
@@ -17,13 +17,13 @@ pub(crate) fn redact_json(value: &mut Value, redactor: &Redactor) -> bool {
             .iter_mut()
             .fold(false, |any, (name, value)| match value {
                 Value::String(text) if name == "pattern" && pattern_has_secret(text) => {
-                    *text = redactor.pattern(text);
+                    *text = redactor.placeholder_pattern(text);
                     true
                 }
                 value => redact_json(value, redactor) | any,
             }),
         Value::String(text) if text.starts_with("http://") || text.starts_with("https://") => {
-            match redactor.url(text) {
+            match redactor.redact_url(text) {
                 Cow::Owned(hidden) => {
                     *text = hidden;
                     true

@@ -1,14 +1,14 @@
-//! Secrets are hidden, and nothing is decided otherwise for it.
+//! Redaction removes secrets and changes no decision of the core.
 
 use super::*;
 
-fn placeholder(redactor: &Redactor, value: &str) -> String {
+fn placeholder(redactor: &UrlRedactor, value: &str) -> String {
     format!("REDACTED-{:016x}", redactor.key.hash_one(value))
 }
 
 #[test]
-fn secrets_are_hidden_and_the_rest_is_kept() {
-    let redactor = Redactor::default();
+fn only_secrets_are_replaced() {
+    let redactor = UrlRedactor::default();
     let x = placeholder(&redactor, "x");
     let table = [
         ("http://a.test/", "http://a.test/".to_owned()),
@@ -34,29 +34,29 @@ fn secrets_are_hidden_and_the_rest_is_kept() {
         ("http://a.test/#token=x", "http://a.test/".to_owned()),
     ];
     for (url, expected) in table {
-        assert_eq!(redactor.url(url), expected, "{url}");
+        assert_eq!(redactor.redact_url(url), expected, "{url}");
     }
 }
 
 #[test]
-fn equal_values_stay_equal_and_different_ones_different() {
-    let redactor = Redactor::default();
+fn equal_secrets_get_equal_placeholders() {
+    let redactor = UrlRedactor::default();
     let url = |value: &str| {
         redactor
-            .url(&format!("http://a.test/?key={value}"))
+            .redact_url(&format!("http://a.test/?key={value}"))
             .into_owned()
     };
     assert_eq!(url("one"), url("one"));
     assert_ne!(url("one"), url("two"));
     assert_ne!(
         url("one"),
-        Redactor::default().url("http://a.test/?key=one")
+        UrlRedactor::default().redact_url("http://a.test/?key=one")
     );
 }
 
 #[test]
-fn a_redacted_location_leads_to_the_redacted_form_of_where_it_led() {
-    let redactor = Redactor::default();
+fn a_redacted_location_resolves_to_the_redacted_target() {
+    let redactor = UrlRedactor::default();
     let bases = [
         "http://a.test/dir/page?token=old&x=1#part",
         "https://user:pass@a.test:8443/",
@@ -83,13 +83,13 @@ fn a_redacted_location_leads_to_the_redacted_form_of_where_it_led() {
     ];
     for base in bases {
         let live = Url::parse(base).unwrap();
-        let replayed = Url::parse(&redactor.url(base)).unwrap();
+        let replayed = Url::parse(&redactor.redact_url(base)).unwrap();
         for location in locations {
-            let hidden = redactor.location(location);
+            let hidden = redactor.redact_location(location);
             assert!(!hidden.contains("secret"), "{location:?}: {hidden:?}");
             let url = |base: &Url, location: &str| {
                 let mut url = base.join(location).ok()?;
-                // The core follows no other.
+                // The core follows http and https only.
                 if !url.scheme().starts_with("http") {
                     return Some(String::new());
                 }
@@ -97,10 +97,10 @@ fn a_redacted_location_leads_to_the_redacted_form_of_where_it_led() {
                 let _ = url.set_password(None);
                 Some(url.to_string())
             };
-            let live = url(&live, location).map(|url| redactor.url(&url).into_owned());
+            let live = url(&live, location).map(|url| redactor.redact_url(&url).into_owned());
             let replayed = url(&replayed, &hidden);
             let replayed = replayed.map(|url| without_fragment(&url).to_owned());
-            // A path with an @ is not told from a user, where the scheme has no slashes.
+            // Without slashes after the scheme, a path with an @ looks like a user name.
             if !location.starts_with("http:user") && !location.starts_with("https:user") {
                 assert_eq!(live, replayed, "{base} {location:?} {hidden:?}");
             } else {
@@ -111,15 +111,15 @@ fn a_redacted_location_leads_to_the_redacted_form_of_where_it_led() {
 }
 
 #[test]
-fn a_masked_url_is_the_same_from_the_file_and_from_who_knows_it() {
+fn the_stored_and_the_original_url_have_the_same_mask() {
     let url = "http://u:p@a.test/x?token=secret&n=1#f";
-    let stored = Redactor::default().url(url).into_owned();
-    assert_eq!(masked(&stored), masked(url));
-    assert_eq!(masked(url), "http://a.test/x?token=REDACTED&n=1");
+    let stored = UrlRedactor::default().redact_url(url).into_owned();
+    assert_eq!(mask_url(&stored), mask_url(url));
+    assert_eq!(mask_url(url), "http://a.test/x?token=REDACTED&n=1");
 }
 
 #[test]
-fn patterns_with_secrets_are_found() {
+fn patterns_with_secrets_are_detected() {
     for (pattern, hidden) in [
         ("/x?token=abc", true),
         ("glob:/x\\?*key=*", true),

@@ -1,4 +1,4 @@
-//! What a replay came to.
+//! Result of a replay.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,48 +9,48 @@ use serde::Serialize;
 use crate::call::TraceAnswer;
 use crate::reader::TraceEnd;
 
-/// Whether a replay decided as the recorded run did, and how much of it there was.
+/// Whether a replay made the recorded decisions, and the size of the run.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ReplayReport {
-    /// Attempts that were started.
+    /// Started attempts.
     pub attempts: u64,
-    /// Calls of the engine.
+    /// Calls to the engine.
     pub calls: u64,
     /// The first difference.
     pub difference: Option<ReplayDifference>,
-    /// How the trace ends; `complete` where a difference ended the replay first.
+    /// How the trace ends; `Complete` if a difference ended the replay first.
     pub ending: TraceEnd,
-    /// Fetches that were submitted.
+    /// Submitted fetches.
     pub fetches: u64,
-    /// Fetches that ended.
+    /// Ended fetches.
     pub outcomes: u64,
     /// The seed of the recorded run.
     pub seed: u64,
-    /// From the engine's making to the last call.
-    #[serde(serialize_with = "crate::seconds")]
+    /// Time from the creation of the engine to the last call.
+    #[serde(serialize_with = "crate::serialize_seconds")]
     pub took: Duration,
     /// The version that wrote the trace.
     pub version: String,
 }
 
-/// Where a replay first decided otherwise.
+/// The first difference between a replay and the recorded run.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ReplayDifference {
-    /// The last entry up to which all answers agreed: the difference is after it, and at `entry` at
-    /// the latest. All polls are compared, other answers with the poll that follows.
+    /// The last call up to which all answers agreed. The difference is after it, and at `entry` at the
+    /// latest: every poll is compared, other answers only together with the next poll.
     pub agreed: u64,
-    /// When, since the start.
-    #[serde(serialize_with = "crate::seconds")]
+    /// Time of the call, since the start of the engine.
+    #[serde(serialize_with = "crate::serialize_seconds")]
     pub at: Duration,
     /// The call.
     pub call: String,
-    /// Its number, from 1.
+    /// Number of the call, from 1.
     pub entry: u64,
-    /// What the recorded engine said.
+    /// Answer of the recorded engine.
     pub recorded: String,
-    /// What the replayed one says.
+    /// Answer of the replayed engine.
     pub replayed: String,
 }
 
@@ -69,8 +69,8 @@ impl ReplayReport {
         }
     }
 
-    /// Whether every decision in the trace came out again, bit for bit. Of a trace that was cut that
-    /// says nothing about what is missing: see [`ending`](Self::ending).
+    /// Returns whether the replay made every decision of the trace again, bit for bit. The missing part
+    /// of a trace that is cut off is not covered: see [`ending`](Self::ending).
     ///
     /// ```
     /// # use fetch_proto::{EngineConfig, Timestamp};
@@ -83,7 +83,7 @@ impl ReplayReport {
         self.difference.is_none()
     }
 
-    pub(super) fn count(&mut self, answer: &TraceAnswer) {
+    pub(super) fn count_answer(&mut self, answer: &TraceAnswer) {
         match answer {
             TraceAnswer::Output(EngineOutput::Done(..)) => self.outcomes += 1,
             TraceAnswer::Output(EngineOutput::Start(_)) => self.attempts += 1,
@@ -96,13 +96,13 @@ impl ReplayReport {
 impl fmt::Display for ReplayReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.difference {
-            None => f.write_str("identical: every decision came out again\n")?,
+            None => f.write_str("identical: the replay made every recorded decision\n")?,
             Some(difference) => writeln!(f, "different: {difference}")?,
         }
         write!(
             f,
-            "{} calls, {} fetches, {} attempts, {} outcomes in {:?}; the trace is {}, written by \
-             version {}",
+            "calls: {}, fetches: {}, attempts: {}, outcomes: {}, duration: {:?}; the trace is {}, \
+             written by version {}",
             self.calls,
             self.fetches,
             self.attempts,
@@ -128,8 +128,8 @@ impl fmt::Display for ReplayDifference {
     }
 }
 
-/// An output in a few words.
-pub(super) fn describe(output: &EngineOutput) -> String {
+/// Describes an output in one line.
+pub(super) fn describe_output(output: &EngineOutput) -> String {
     match output {
         EngineOutput::Abort(id) => format!("abort of attempt {id}"),
         EngineOutput::Accept(id) => format!("accept of attempt {id}"),

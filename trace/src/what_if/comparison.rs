@@ -1,4 +1,4 @@
-//! Two runs of the same fetches side by side.
+//! Compares the recorded run with simulated runs of the same fetches.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,33 +9,33 @@ use serde::{Serialize, Serializer};
 
 use crate::reader::TraceEnd;
 
-/// What was recorded beside what another policy would have come to: a range, from the optimistic to
-/// the pessimistic guess. Display gives a table.
+/// The recorded run beside the same run under other settings, as a range from optimistic to pessimistic
+/// assumptions. `Display` writes a table.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct RunComparison {
-    /// How the trace ends. What is missing is compared with nothing.
+    /// How the trace ends. A missing part is not compared.
     pub ending: TraceEnd,
-    /// Whether the trace could be replayed bit for bit, without which none of this can be trusted.
+    /// Whether the trace replayed identically. If not, the figures cannot be trusted.
     pub faithful: bool,
-    /// If all guesses come out well.
+    /// The run under optimistic assumptions.
     pub optimistic: RunTotals,
-    /// If all guesses come out badly.
+    /// The run under pessimistic assumptions.
     pub pessimistic: RunTotals,
-    /// Fetches whose recorded policy was chosen by a secret, which is not in the trace: in the other
-    /// run the rules see the URL without it.
+    /// Fetches whose recorded policy was selected by a secret. The secret is not in the trace, so the
+    /// rules see the URL without it in the simulated runs.
     pub pinned: u64,
-    /// What was recorded.
+    /// The recorded run.
     pub recorded: RunTotals,
-    /// Fetches whose outcome rests on an attempt that the trace has not seen.
+    /// Fetches whose outcome depends on an attempt that is not in the trace.
     pub unseen: u64,
 }
 
-/// What a run came to.
+/// Totals of a run.
 #[derive(Clone, Debug, Default)]
 pub struct RunTotals {
-    begun: Option<Timestamp>,
-    ended: Option<Timestamp>,
+    first_submitted: Option<Timestamp>,
+    last_ended: Option<Timestamp>,
     failed: BTreeMap<String, u64>,
     stats: BatchStats,
 }
@@ -43,8 +43,11 @@ pub struct RunTotals {
 impl RunTotals {
     pub(super) fn record(&mut self, outcome: &FetchOutcome, now: Timestamp) {
         let submitted = outcome.timings.submitted;
-        self.begun = Some(self.begun.map_or(submitted, |begun| begun.min(submitted)));
-        self.ended = Some(self.ended.map_or(now, |ended| ended.max(now)));
+        self.first_submitted = Some(
+            self.first_submitted
+                .map_or(submitted, |first_submitted| first_submitted.min(submitted)),
+        );
+        self.last_ended = Some(self.last_ended.map_or(now, |ended| ended.max(now)));
         self.stats.record(&FetchSample::from(outcome));
         let kind = match outcome.result {
             Ok(finish) if finish.status >= 400 => format!("status {}", finish.status),
@@ -55,7 +58,7 @@ impl RunTotals {
         *self.failed.entry(kind).or_default() += 1;
     }
 
-    /// The numbers that all runs have.
+    /// Counts, percentiles and other statistics of the run.
     ///
     /// ```
     /// assert_eq!(fetch_trace::RunTotals::default().stats().count(), 0);
@@ -76,7 +79,7 @@ impl RunTotals {
             .map(|(kind, count)| (kind.as_str(), *count))
     }
 
-    /// Requests sent for each 1,000 fetches: what the servers bear.
+    /// Requests sent per 1,000 fetches: the load on the servers.
     ///
     /// ```
     /// assert_eq!(fetch_trace::RunTotals::default().amplification(), None);
@@ -87,21 +90,21 @@ impl RunTotals {
         sent.checked_div(self.stats.count())
     }
 
-    /// From the first submission to the last outcome.
+    /// Time from the first submission to the last outcome.
     ///
     /// ```
     /// assert_eq!(fetch_trace::RunTotals::default().took(), std::time::Duration::ZERO);
     /// ```
     #[must_use]
     pub fn took(&self) -> Duration {
-        match (self.begun, self.ended) {
-            (Some(begun), Some(ended)) => ended.saturating_since(begun),
+        match (self.first_submitted, self.last_ended) {
+            (Some(first_submitted), Some(ended)) => ended.saturating_since(first_submitted),
             _ => Duration::ZERO,
         }
     }
 
-    /// How long a fetch took, from its first attempt's start to its end: so many ten-thousandths took
-    /// no longer.
+    /// Percentile of the time from a fetch's first attempt to its end, in ten-thousandths: 9,900 is the
+    /// 99th percentile.
     ///
     /// ```
     /// assert_eq!(fetch_trace::RunTotals::default().percentile(9_900), None);
@@ -111,12 +114,12 @@ impl RunTotals {
         self.stats.total().percentile(p)
     }
 
-    fn count(&self, kind: &str) -> u64 {
+    fn failed_count(&self, kind: &str) -> u64 {
         self.failed.get(kind).copied().unwrap_or(0)
     }
 }
 
-/// The percentiles that are told.
+/// Percentiles in the table and in JSON, in ten-thousandths.
 const PERCENTILES: [(&str, u32); 4] = [
     ("p50", 5_000),
     ("p90", 9_000),
@@ -127,7 +130,7 @@ const PERCENTILES: [(&str, u32); 4] = [
 impl Serialize for RunTotals {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
-        struct Data<'a> {
+        struct SerializedTotals<'a> {
             fetches: u64,
             succeeded: u64,
             failed: &'a BTreeMap<String, u64>,
@@ -139,7 +142,7 @@ impl Serialize for RunTotals {
         }
         let percentile =
             |(name, p): &(_, u32)| (*name, self.percentile(*p).map(|d| d.as_secs_f64()));
-        let data = Data {
+        let data = SerializedTotals {
             fetches: self.stats.count(),
             succeeded: self.stats.succeeded(),
             failed: &self.failed,
@@ -156,8 +159,8 @@ impl Serialize for RunTotals {
 impl fmt::Display for RunComparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:<22} {:>12}   what if", "", "recorded")?;
-        self.row(f, "fetches", |totals| totals.stats.count(), u64::to_string)?;
-        self.row(
+        self.write_row(f, "fetches", |totals| totals.stats.count(), u64::to_string)?;
+        self.write_row(
             f,
             "succeeded",
             |totals| totals.stats.succeeded(),
@@ -170,38 +173,38 @@ impl fmt::Display for RunComparison {
         kinds.sort_unstable();
         kinds.dedup();
         for kind in kinds {
-            self.row(
+            self.write_row(
                 f,
                 &format!("  {kind}"),
-                |totals| totals.count(kind),
+                |totals| totals.failed_count(kind),
                 u64::to_string,
             )?;
         }
-        self.row(
+        self.write_row(
             f,
             "attempts",
             |totals| totals.stats.attempts(),
             u64::to_string,
         )?;
         let amplification = |totals: &RunTotals| totals.amplification().unwrap_or(0);
-        self.row(f, "attempts per fetch", amplification, |n| {
+        self.write_row(f, "attempts per fetch", amplification, |n| {
             format!("{}.{:03}", n / 1000, n % 1000)
         })?;
-        self.row(f, "total time", RunTotals::took, seconds)?;
+        self.write_row(f, "total time", RunTotals::took, format_seconds)?;
         for (name, p) in PERCENTILES {
             let percentile = |totals: &RunTotals| totals.percentile(p).unwrap_or_default();
-            self.row(f, &format!("fetch time {name}"), percentile, seconds)?;
+            self.write_row(f, &format!("fetch time {name}"), percentile, format_seconds)?;
         }
-        self.notes(f)
+        self.write_notes(f)
     }
 }
 
 impl RunComparison {
-    /// How far it can be trusted.
-    fn notes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// Writes how far the figures can be trusted.
+    fn write_notes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} of {} outcomes rest on attempts that the trace has not seen",
+            "{} of {} outcomes depend on attempts that are not in the trace",
             self.unseen,
             self.optimistic
                 .stats
@@ -209,7 +212,8 @@ impl RunComparison {
                 .max(self.pessimistic.stats.count())
         )?;
         if self.pinned > 0 {
-            let note = "fetches have their policy by a secret that the trace does not hold";
+            let note =
+                "fetches had a policy that was selected by a secret, which is not in the trace";
             write!(f, "\n{} {note}", self.pinned)?;
         }
         if !self.faithful {
@@ -219,13 +223,13 @@ impl RunComparison {
             TraceEnd::Complete => Ok(()),
             ending => write!(
                 f,
-                "\nthe trace is {ending}: what comes after it is not known"
+                "\nthe trace is {ending}: the rest of the run is not known"
             ),
         }
     }
 
-    /// One number of each run.
-    fn row<T: Ord + Copy>(
+    /// Writes one figure of each run.
+    fn write_row<T: Ord + Copy>(
         &self,
         f: &mut fmt::Formatter<'_>,
         name: &str,
@@ -247,6 +251,6 @@ impl RunComparison {
     }
 }
 
-fn seconds(time: &Duration) -> String {
+fn format_seconds(time: &Duration) -> String {
     format!("{:.3} s", time.as_secs_f64())
 }

@@ -1,4 +1,4 @@
-//! What a trace tells of the servers and of the callers.
+//! Model of the servers and callers of a recorded run.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -9,7 +9,7 @@ use fetch_proto::{
     AttemptId, DurationHistogram, EngineConfig, EngineOutput, FetchId, FetchRequest, Input,
     InputEffect, Timestamp,
 };
-use url::{Position, Url};
+use url::Url;
 
 use super::RunTotals;
 use crate::call::{TraceAnswer, TraceCall};
@@ -17,88 +17,83 @@ use crate::error::TraceError;
 use crate::reader::TraceEnd;
 use crate::replay::{ReplayStep, TraceReplay};
 
-/// All that is known.
+/// Everything known about a recorded run.
 #[derive(Debug)]
 pub(super) struct RunModel {
     pub(super) closed: Option<Timestamp>,
     pub(super) config: EngineConfig,
     pub(super) ending: TraceEnd,
-    /// Whether the replay, from which all this comes, was identical.
+    /// Whether the replay that this model was made from was identical.
     pub(super) faithful: bool,
     pub(super) fetches: Vec<FetchModel>,
     pub(super) hosts: BTreeMap<String, HostModel>,
-    /// Fetches whose policy a secret decides, so that it is not known in another run.
+    /// Fetches whose policy was selected by a secret: it is not known in another run.
     pub(super) pinned: u64,
     pub(super) recorded: RunTotals,
     pub(super) seed: u64,
     pub(super) start: Timestamp,
 }
 
-/// One fetch as it was recorded.
+/// One recorded fetch.
 #[derive(Debug)]
 pub(super) struct FetchModel {
     pub(super) attempts: Vec<AttemptModel>,
     pub(super) cancelled: Option<Timestamp>,
     pub(super) request: FetchRequest,
-    /// When it was there to be submitted.
-    pub(super) there: Timestamp,
+    /// Time from which the request could be submitted.
+    pub(super) available_at: Timestamp,
 }
 
-/// One attempt as it was seen.
+/// One recorded attempt.
 #[derive(Debug)]
 pub(super) struct AttemptModel {
     number: u16,
     started: Timestamp,
-    pub(super) end: AttemptEnding,
-    /// What was seen, and how long after the start. The times of marks are counted from there too.
+    pub(super) end: AttemptEnd,
+    /// Inputs and their times since the start of the attempt. Marks have times since that start too.
     pub(super) seen: Vec<(Duration, Input)>,
     pub(super) url: Arc<Url>,
 }
 
-/// How it ended.
+/// End of a recorded attempt.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum AttemptEnding {
-    /// By itself.
-    Own,
-    /// The engine dropped it, or the trace ends: what would have come is not known.
+pub(super) enum AttemptEnd {
+    /// The attempt ended by itself.
+    Complete,
+    /// The engine aborted it, or the trace ends, after this time. The rest is not known.
     Dropped(Duration),
-    /// It is in flight.
-    Open,
+    /// It is in flight. Only while the model is built.
+    InFlight,
 }
 
-/// How long one host took.
+/// Durations of the attempts at one host.
 #[derive(Debug, Default)]
 pub(super) struct HostModel {
-    /// For complete responses.
-    pub(super) answers: DurationHistogram,
-    /// For all attempts.
-    pub(super) all: DurationHistogram,
-    /// The last attempt that failed: fetch and place.
+    /// Durations of successful attempts.
+    pub(super) response_times: DurationHistogram,
+    /// Durations of all attempts.
+    pub(super) attempt_times: DurationHistogram,
+    /// The last failed attempt: index of the fetch, index of the attempt.
     pub(super) failure: Option<(usize, usize)>,
 }
 
 impl AttemptModel {
-    /// Whether it came to nothing, or to a response that a later try may better.
-    pub(super) fn failed(&self) -> bool {
+    /// Returns whether the attempt failed, or had a status that is worth a retry.
+    pub(super) fn has_failed(&self) -> bool {
         let bad = |input: &Input| match input {
             Input::End(result) => result.is_err(),
             Input::Head(head) => matches!(head.status, 408 | 425 | 429 | 500..),
             _ => false,
         };
-        self.end != AttemptEnding::Own || self.seen.iter().any(|(_, input)| bad(input))
+        self.end != AttemptEnd::Complete || self.seen.iter().any(|(_, input)| bad(input))
     }
 
-    fn took(&self) -> Duration {
+    fn duration(&self) -> Duration {
         match self.end {
-            AttemptEnding::Dropped(after) => after,
+            AttemptEnd::Dropped(after) => after,
             _ => self.seen.last().map_or(Duration::ZERO, |(after, _)| *after),
         }
     }
-}
-
-/// Scheme, host and port.
-pub(super) fn origin(url: &Url) -> &str {
-    &url[..Position::AfterPort]
 }
 
 impl RunModel {
@@ -116,20 +111,20 @@ impl RunModel {
             seed: replay.seed(),
             start: replay.start(),
         };
-        let mut building = RunModelBuilder {
+        let mut builder = RunModelBuilder {
             last: model.start,
             live: 0,
             model,
             slots: Vec::new(),
-            waited: false,
+            was_full: false,
         };
-        while let Some(moment) = replay.step()? {
-            building.take(moment);
+        while let Some(step) = replay.step()? {
+            builder.add_step(step);
         }
         let report = replay.report();
-        building.model.ending = report.ending;
-        building.model.faithful = report.is_identical();
-        Ok(building.finish())
+        builder.model.ending = report.ending;
+        builder.model.faithful = report.is_identical();
+        Ok(builder.finish())
     }
 }
 
@@ -137,28 +132,28 @@ struct RunModelBuilder {
     last: Timestamp,
     live: usize,
     model: RunModel,
-    /// The fetch in each slot.
+    /// Index of the fetch in each slot of the engine.
     slots: Vec<usize>,
-    /// Whether there was no room at some time since the last submission.
-    waited: bool,
+    /// Whether the engine had no room at some time since the last submission.
+    was_full: bool,
 }
 
 impl RunModelBuilder {
-    fn take(&mut self, moment: ReplayStep) {
+    fn add_step(&mut self, step: ReplayStep) {
         let ReplayStep {
             answer,
             call,
             now,
             pinned,
             ..
-        } = moment;
+        } = step;
         self.last = self.last.max(now);
         match (call, answer) {
             (TraceCall::Submit(request), TraceAnswer::Submitted(Ok(id))) => {
-                self.submitted(request, pinned, id, now);
+                self.add_fetch(request, pinned, id, now);
             }
             (TraceCall::Handle(id, input), TraceAnswer::Handled(InputEffect::Applied)) => {
-                self.handled(id, input, now);
+                self.add_input(id, input, now);
             }
             (TraceCall::Cancel(id), TraceAnswer::Handled(InputEffect::Applied)) => {
                 let fetch = self.slots.get(id.slot()).copied();
@@ -166,23 +161,23 @@ impl RunModelBuilder {
                     fetch.cancelled.get_or_insert(now);
                 }
             }
-            // Every run ends with one; only one that cancels something is of interest.
+            // Every run ends with a close. Only one that cancels live fetches matters.
             (TraceCall::Close, _) if self.live > 0 => {
                 self.model.closed.get_or_insert(now);
             }
-            (TraceCall::Poll, TraceAnswer::Output(output)) => self.said(output, now),
+            (TraceCall::Poll, TraceAnswer::Output(output)) => self.add_output(output, now),
             _ => {}
         }
     }
 
-    fn submitted(&mut self, mut request: FetchRequest, pinned: bool, id: FetchId, now: Timestamp) {
+    fn add_fetch(&mut self, mut request: FetchRequest, pinned: bool, id: FetchId, now: Timestamp) {
         if pinned {
             request.policy = None;
             self.model.pinned += 1;
         }
-        let before = self.model.fetches.last().map(|fetch| fetch.there);
-        let there = before.filter(|_| self.waited).unwrap_or(now);
-        self.waited = false;
+        let before = self.model.fetches.last().map(|fetch| fetch.available_at);
+        let available_at = before.filter(|_| self.was_full).unwrap_or(now);
+        self.was_full = false;
         if self.slots.len() <= id.slot() {
             self.slots.resize(id.slot() + 1, 0);
         }
@@ -191,27 +186,27 @@ impl RunModelBuilder {
             attempts: Vec::new(),
             cancelled: None,
             request,
-            there,
+            available_at,
         });
     }
 
-    fn said(&mut self, output: EngineOutput, now: Timestamp) {
+    fn add_output(&mut self, output: EngineOutput, now: Timestamp) {
         match output {
             EngineOutput::Abort(id) => {
-                if let Some(attempt) = self.attempt(id) {
-                    attempt.end = AttemptEnding::Dropped(now.saturating_since(attempt.started));
+                if let Some(attempt) = self.attempt_mut(id) {
+                    attempt.end = AttemptEnd::Dropped(now.saturating_since(attempt.started));
                 }
             }
             EngineOutput::Done(_, outcome) => self.model.recorded.record(&outcome, now),
             EngineOutput::Idle(idle) => {
                 self.live = idle.live;
-                self.waited |= idle.room == 0;
+                self.was_full |= idle.room == 0;
             }
             EngineOutput::Start(attempt) => {
                 let fetch = self.slots.get(attempt.id.fetch.slot()).copied();
                 if let Some(fetch) = fetch.and_then(|fetch| self.model.fetches.get_mut(fetch)) {
                     fetch.attempts.push(AttemptModel {
-                        end: AttemptEnding::Open,
+                        end: AttemptEnd::InFlight,
                         number: attempt.id.number(),
                         seen: Vec::new(),
                         started: now,
@@ -223,8 +218,8 @@ impl RunModelBuilder {
         }
     }
 
-    fn handled(&mut self, id: AttemptId, input: Input, now: Timestamp) {
-        let Some(attempt) = self.attempt(id) else {
+    fn add_input(&mut self, id: AttemptId, input: Input, now: Timestamp) {
+        let Some(attempt) = self.attempt_mut(id) else {
             return;
         };
         let input = match input {
@@ -235,38 +230,37 @@ impl RunModelBuilder {
             other => other,
         };
         if matches!(input, Input::End(_)) {
-            attempt.end = AttemptEnding::Own;
+            attempt.end = AttemptEnd::Complete;
         }
         attempt
             .seen
             .push((now.saturating_since(attempt.started), input));
     }
 
-    fn attempt(&mut self, id: AttemptId) -> Option<&mut AttemptModel> {
+    fn attempt_mut(&mut self, id: AttemptId) -> Option<&mut AttemptModel> {
         let fetch = *self.slots.get(id.fetch.slot())?;
         let attempts = self.model.fetches.get_mut(fetch)?.attempts.iter_mut();
         attempts.rev().find(|attempt| attempt.number == id.number())
     }
 
-    /// Adds up what is known of each host.
+    /// Computes the models of the hosts.
     fn finish(mut self) -> RunModel {
         for (index, fetch) in self.model.fetches.iter_mut().enumerate() {
-            for (place, attempt) in fetch.attempts.iter_mut().enumerate() {
-                if attempt.end == AttemptEnding::Open {
-                    attempt.end =
-                        AttemptEnding::Dropped(self.last.saturating_since(attempt.started));
+            for (attempt_index, attempt) in fetch.attempts.iter_mut().enumerate() {
+                if attempt.end == AttemptEnd::InFlight {
+                    attempt.end = AttemptEnd::Dropped(self.last.saturating_since(attempt.started));
                 }
-                let failed = attempt.failed();
-                for name in [origin(&attempt.url), ""] {
+                let failed = attempt.has_failed();
+                for name in [&*fetch_proto::url_origin(&attempt.url), ""] {
                     let host = match self.model.hosts.get_mut(name) {
                         Some(host) => host,
                         None => self.model.hosts.entry(name.to_owned()).or_default(),
                     };
-                    host.all.record(attempt.took());
+                    host.attempt_times.record(attempt.duration());
                     if failed {
-                        host.failure = Some((index, place));
+                        host.failure = Some((index, attempt_index));
                     } else {
-                        host.answers.record(attempt.took());
+                        host.response_times.record(attempt.duration());
                     }
                 }
             }

@@ -1,42 +1,42 @@
-//! The servers of a trace, and a guess where it has not seen them.
+//! Servers that answer as recorded, and by assumption where nothing was recorded.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use fetch_proto::{Attempt, AttemptId, FetchOutcome, HeadSummary, Input, Timestamp};
 
-use super::model::{self, AttemptEnding, HostModel, RunModel, origin};
+use super::model::{self, AttemptEnd, HostModel, RunModel};
 use super::{RunResult, RunTotals};
 use crate::virtual_run::{ScheduledStep, ServerModel};
 
-/// How attempts go that were never seen.
+/// Assumption about attempts that were not recorded.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Assumption {
     Optimistic,
     Pessimistic,
 }
 
-/// What can be answered, and what was.
+/// The recorded servers, and the state of one simulated run.
 pub(super) struct RecordedServers<'a> {
-    guess: Assumption,
+    assumption: Assumption,
     model: &'a RunModel,
-    /// For each fetch, which of its recorded attempts were used.
+    /// For each fetch, which of its recorded attempts have been used.
     used: Vec<Vec<bool>>,
-    /// For each fetch, whether anything about it was guessed.
+    /// For each fetch, whether it needed an assumption.
     unseen: Vec<bool>,
     totals: RunTotals,
-    /// Attempts whose recorded course breaks off: their host, and whether the head was seen.
-    open: HashMap<AttemptId, (String, bool)>,
+    /// Attempts whose recording breaks off: their host, and whether a head was recorded.
+    unfinished: HashMap<AttemptId, (String, bool)>,
 }
 
 impl<'a> RecordedServers<'a> {
-    pub(super) fn new(model: &'a RunModel, guess: Assumption) -> Self {
+    pub(super) fn new(model: &'a RunModel, assumption: Assumption) -> Self {
         let count = model.fetches.len();
         let fetches = model.fetches.iter();
         Self {
-            guess,
+            assumption,
             model,
-            open: HashMap::new(),
+            unfinished: HashMap::new(),
             totals: RunTotals::default(),
             unseen: vec![false; count],
             used: fetches
@@ -52,64 +52,69 @@ impl<'a> RecordedServers<'a> {
         }
     }
 
-    /// What is known of the host; of all hosts, where it is not known.
-    fn host(&self, name: &str) -> Option<&'a HostModel> {
+    /// Returns the model of the host; of all hosts together if the host is unknown.
+    fn host_model(&self, name: &str) -> Option<&'a HostModel> {
         let hosts = &self.model.hosts;
         hosts.get(name).or_else(|| hosts.get(""))
     }
 
-    fn median(&self, name: &str) -> Duration {
-        let host = self.host(name);
-        let median = host.and_then(|host| host.answers.percentile(5_000));
-        // A host that never answered: as fast as the others.
-        let median = median.or_else(|| self.host("")?.answers.percentile(5_000));
+    fn median_response_time(&self, name: &str) -> Duration {
+        let host = self.host_model(name);
+        let median = host.and_then(|host| host.response_times.percentile(5_000));
+        // A host that never answered is assumed to be as fast as the others.
+        let median = median.or_else(|| self.host_model("")?.response_times.percentile(5_000));
         median.unwrap_or(Duration::ZERO)
     }
 
     fn p99(&self, name: &str) -> Duration {
-        let host = self.host(name);
-        host.and_then(|host| host.all.percentile(9_900))
+        let host = self.host_model(name);
+        host.and_then(|host| host.attempt_times.percentile(9_900))
             .unwrap_or_default()
     }
 
-    /// The recorded attempt that is the model for one that was never seen.
-    fn pattern(&self, fetch: usize, host: &str) -> Option<&'a model::AttemptModel> {
+    /// Returns the recorded attempt that an unrecorded one is assumed to repeat.
+    fn failure_template(&self, fetch: usize, host: &str) -> Option<&'a model::AttemptModel> {
         let attempts = &self.model.fetches[fetch].attempts;
-        let own = attempts.iter().rev().find(|attempt| attempt.failed());
+        let own = attempts.iter().rev().find(|attempt| attempt.has_failed());
         let of_host = || {
-            let (fetch, place) = self.host(host)?.failure?;
-            self.model.fetches.get(fetch)?.attempts.get(place)
+            let (fetch, attempt) = self.host_model(host)?.failure?;
+            self.model.fetches.get(fetch)?.attempts.get(attempt)
         };
         own.or_else(of_host).or_else(|| attempts.last())
     }
 
-    fn guess(&self, fetch: usize, host: &str, now: Timestamp) -> Vec<(Timestamp, ScheduledStep)> {
-        if self.guess == Assumption::Optimistic {
-            return answer(now + self.median(host));
+    fn assume_steps(
+        &self,
+        fetch: usize,
+        host: &str,
+        now: Timestamp,
+    ) -> Vec<(Timestamp, ScheduledStep)> {
+        if self.assumption == Assumption::Optimistic {
+            return success_steps(now + self.median_response_time(host));
         }
         let late = self.p99(host);
-        let Some(pattern) = self.pattern(fetch, host) else {
-            return answer(now + late);
+        let Some(template) = self.failure_template(fetch, host) else {
+            return success_steps(now + late);
         };
-        let again = pattern.seen.iter().map(|(after, input)| {
+        let again = template.seen.iter().map(|(after, input)| {
             let after = match input {
                 Input::Mark(..) => *after,
                 _ => late.max(*after),
             };
-            (now + after, based(input, now))
+            (now + after, rebase_input(input, now))
         });
         again.collect()
     }
 }
 
 impl ServerModel for RecordedServers<'_> {
-    fn start(
+    fn start_attempt(
         &mut self,
         fetch: usize,
         attempt: &Attempt,
         now: Timestamp,
     ) -> Vec<(Timestamp, ScheduledStep)> {
-        let host = origin(&attempt.url).to_owned();
+        let host = fetch_proto::url_origin(&attempt.url).into_owned();
         let recorded = &self.model.fetches[fetch].attempts;
         let used = &mut self.used[fetch];
         let known = recorded.iter().zip(used.iter_mut());
@@ -123,21 +128,24 @@ impl ServerModel for RecordedServers<'_> {
         match known {
             Some(known) => {
                 let seen = known.seen.iter();
-                let mut course: Vec<_> = seen
-                    .map(|(after, input)| (now + *after, based(input, now)))
+                let mut steps: Vec<_> = seen
+                    .map(|(after, input)| (now + *after, rebase_input(input, now)))
                     .collect();
-                if let AttemptEnding::Dropped(after) = known.end {
-                    // A moment later: whatever made the engine drop it comes first again.
-                    course.push((now + after + Duration::from_nanos(1), ScheduledStep::Ask));
+                if let AttemptEnd::Dropped(after) = known.end {
+                    // One nanosecond later, so that the cause of the abort comes first again.
+                    steps.push((
+                        now + after + Duration::from_nanos(1),
+                        ScheduledStep::Continue,
+                    ));
                     let is_head = |(_, input): &(_, Input)| matches!(input, Input::Head(_));
-                    let headed = known.seen.iter().any(is_head);
-                    self.open.insert(attempt.id, (host, headed));
+                    let head_seen = known.seen.iter().any(is_head);
+                    self.unfinished.insert(attempt.id, (host, head_seen));
                 }
-                course
+                steps
             }
             None => {
                 self.unseen[fetch] = true;
-                self.guess(fetch, &host, now)
+                self.assume_steps(fetch, &host, now)
             }
         }
     }
@@ -149,24 +157,24 @@ impl ServerModel for RecordedServers<'_> {
         now: Timestamp,
     ) -> Vec<(Timestamp, ScheduledStep)> {
         self.unseen[fetch] = true;
-        let (host, headed) = self.open.remove(&id).unwrap_or_default();
-        if self.guess == Assumption::Pessimistic {
+        let (host, head_seen) = self.unfinished.remove(&id).unwrap_or_default();
+        if self.assumption == Assumption::Pessimistic {
             return Vec::new();
         }
-        let mut rest = answer(now + self.median(&host));
-        if headed {
+        let mut rest = success_steps(now + self.median_response_time(&host));
+        if head_seen {
             rest.remove(0);
         }
         rest
     }
 
-    fn done(&mut self, _: usize, outcome: &FetchOutcome, now: Timestamp) {
+    fn record_outcome(&mut self, _: usize, outcome: &FetchOutcome, now: Timestamp) {
         self.totals.record(outcome, now);
     }
 }
 
-/// A complete response.
-fn answer(at: Timestamp) -> Vec<(Timestamp, ScheduledStep)> {
+/// Returns the steps of a complete response with status 200.
+fn success_steps(at: Timestamp) -> Vec<(Timestamp, ScheduledStep)> {
     vec![
         (
             at,
@@ -176,8 +184,8 @@ fn answer(at: Timestamp) -> Vec<(Timestamp, ScheduledStep)> {
     ]
 }
 
-/// The input of an attempt that begins now.
-fn based(input: &Input, now: Timestamp) -> ScheduledStep {
+/// Returns a recorded input as a step of an attempt that starts now.
+fn rebase_input(input: &Input, now: Timestamp) -> ScheduledStep {
     ScheduledStep::Input(match input {
         Input::Mark(phase, at) => Input::Mark(*phase, now + at.since_start()),
         other => other.clone(),

@@ -1,4 +1,4 @@
-//! What is known is taken over; what is not is a range.
+//! Recorded attempts are reused; unknown ones give a range.
 
 use std::time::Duration;
 
@@ -8,24 +8,24 @@ use fetch_proto::{
 };
 
 use super::{RunComparison, what_if};
-use crate::recorded::RecordedEngine;
+use crate::recorded_engine::RecordedEngine;
 use crate::virtual_run::{self, CallerScript, ScheduledStep, ServerModel};
 
-/// One answer for each attempt of each fetch: after so many milliseconds, or never.
+/// The answer to one attempt, after a number of milliseconds.
 #[derive(Clone, Debug)]
-enum Answer {
+enum ScriptedAnswer {
     Never,
     Fail(u64),
     Status(u64, u16),
     To(u64, &'static str),
 }
 
-use Answer::{Fail, Never, Status, To};
+use ScriptedAnswer::{Fail, Never, Status, To};
 
-struct Scripted(Vec<Vec<Answer>>);
+struct ScriptedServers(Vec<Vec<ScriptedAnswer>>);
 
-impl ServerModel for Scripted {
-    fn start(
+impl ServerModel for ScriptedServers {
+    fn start_attempt(
         &mut self,
         fetch: usize,
         attempt: &Attempt,
@@ -62,7 +62,7 @@ impl ServerModel for Scripted {
         Vec::new()
     }
 
-    fn done(&mut self, _: usize, _: &FetchOutcome, _: Timestamp) {}
+    fn record_outcome(&mut self, _: usize, _: &FetchOutcome, _: Timestamp) {}
 }
 
 fn policy() -> Policy {
@@ -77,18 +77,18 @@ fn policy() -> Policy {
 }
 
 /// Records fetches of one host and compares them with another policy.
-fn compare(answers: &[&[Answer]], other: Policy) -> RunComparison {
+fn compare(answers: &[&[ScriptedAnswer]], other: Policy) -> RunComparison {
     let urls = (0..answers.len()).map(|n| format!("http://a.test/{n}"));
     let config = EngineConfig::default().rules(PolicyRules::from_policy(policy()));
-    recorded(config, urls, answers, |config| {
+    compare_runs(config, urls, answers, |config| {
         config.rules(PolicyRules::from_policy(other))
     })
 }
 
-fn recorded(
+fn compare_runs(
     config: EngineConfig,
     urls: impl Iterator<Item = String>,
-    answers: &[&[Answer]],
+    answers: &[&[ScriptedAnswer]],
     other: impl FnOnce(EngineConfig) -> EngineConfig,
 ) -> RunComparison {
     let start = Timestamp::START;
@@ -100,14 +100,14 @@ fn recorded(
             .collect(),
         ..CallerScript::default()
     };
-    let mut world = Scripted(answers.iter().map(|answers| answers.to_vec()).collect());
-    virtual_run::run_virtual(&mut engine, start, script, &mut world);
+    let mut servers = ScriptedServers(answers.iter().map(|answers| answers.to_vec()).collect());
+    virtual_run::run_virtual(&mut engine, start, script, &mut servers);
     let comparison = what_if(&engine.finish().unwrap()[..], other).unwrap();
     assert!(comparison.faithful);
     comparison
 }
 
-fn succeeded(comparison: &RunComparison) -> (u64, u64, u64) {
+fn success_counts(comparison: &RunComparison) -> (u64, u64, u64) {
     let count = |totals: &super::RunTotals| totals.stats().succeeded();
     let RunComparison {
         recorded,
@@ -119,10 +119,13 @@ fn succeeded(comparison: &RunComparison) -> (u64, u64, u64) {
 }
 
 #[test]
-fn a_retry_that_was_never_made_may_succeed_or_fail_again() {
-    let answers: &[&[Answer]] = &[&[Fail(50)], &[Status(200, 200)], &[Status(300, 200)]];
+fn an_unrecorded_retry_succeeds_or_fails() {
+    let answers: &[&[ScriptedAnswer]] = &[&[Fail(50)], &[Status(200, 200)], &[Status(300, 200)]];
     let comparison = compare(answers, policy().attempts(3));
-    assert_eq!((succeeded(&comparison), comparison.unseen), ((2, 3, 2), 1));
+    assert_eq!(
+        (success_counts(&comparison), comparison.unseen),
+        ((2, 3, 2), 1)
+    );
     let attempts = |totals: &super::RunTotals| totals.stats().attempts();
     assert_eq!(attempts(&comparison.optimistic), 4);
     assert_eq!(attempts(&comparison.pessimistic), 5);
@@ -136,32 +139,32 @@ fn a_retry_that_was_never_made_may_succeed_or_fail_again() {
     assert!(worst.abs_diff(total) < total / 50, "{worst:?}");
     let table = comparison.to_string();
     assert!(
-        table.contains("1 of 3 outcomes rest on attempts that the trace has not seen"),
+        table.contains("1 of 3 outcomes depend on attempts that are not in the trace"),
         "{table}"
     );
 }
 
 #[test]
-fn an_attempt_that_was_cut_short_may_be_answered_or_never() {
-    let answers: &[&[Answer]] = &[&[Never], &[Status(200, 200)]];
+fn an_attempt_cut_short_is_answered_or_never_answered() {
+    let answers: &[&[ScriptedAnswer]] = &[&[Never], &[Status(200, 200)]];
     let longer = compare(answers, policy().attempt_timeout(Duration::from_secs(3)));
-    assert_eq!((succeeded(&longer), longer.unseen), ((1, 2, 1), 1));
+    assert_eq!((success_counts(&longer), longer.unseen), ((1, 2, 1), 1));
     assert_eq!(
         longer.optimistic.took(),
         Duration::from_millis(1200) + Duration::from_nanos(1)
     );
     assert_eq!(longer.pessimistic.took(), Duration::from_secs(3));
-    // A shorter limit needs no guess: it is known that there was no answer so far.
+    // A shorter limit needs no assumption: the trace shows that no answer came before it.
     let shorter = compare(
         answers,
         policy().attempt_timeout(Duration::from_millis(500)),
     );
-    assert_eq!((succeeded(&shorter), shorter.unseen), ((1, 1, 1), 0));
+    assert_eq!((success_counts(&shorter), shorter.unseen), ((1, 1, 1), 0));
     assert_eq!(shorter.pessimistic.took(), Duration::from_millis(500));
 }
 
 #[test]
-fn an_attempt_without_limit_or_answer_ends_the_comparison_all_the_same() {
+fn an_attempt_without_timeout_or_answer_is_cancelled() {
     let without = policy().timeouts(fetch_proto::Timeouts::NONE);
     let comparison = compare(&[&[Never]], without);
     assert_eq!(
@@ -171,24 +174,24 @@ fn an_attempt_without_limit_or_answer_ends_the_comparison_all_the_same() {
 }
 
 #[test]
-fn a_redirect_that_was_not_followed_leads_to_what_was_not_seen() {
-    let answers: &[&[Answer]] = &[
+fn a_redirect_not_followed_leads_to_an_unrecorded_attempt() {
+    let answers: &[&[ScriptedAnswer]] = &[
         &[To(50, "/0")],
         &[To(50, "http://b.test/")],
         &[Status(50, 200)],
     ];
     let comparison = compare(answers, policy().redirects(RedirectPolicy::default()));
     assert_eq!(comparison.unseen, 2);
-    assert_eq!(succeeded(&comparison).0, 3);
+    assert_eq!(success_counts(&comparison).0, 3);
     assert_eq!(comparison.optimistic.stats().attempts(), 5);
 }
 
 #[test]
-fn fewer_at_once_take_longer_and_need_no_guess() {
-    let answers: &[&[Answer]] = &[&[Status(100, 200)], &[Status(100, 200)], &[Fail(100)]];
+fn lower_concurrency_takes_longer_and_needs_no_assumption() {
+    let answers: &[&[ScriptedAnswer]] = &[&[Status(100, 200)], &[Status(100, 200)], &[Fail(100)]];
     let config = EngineConfig::default().rules(PolicyRules::from_policy(policy()));
     let urls = (0..3).map(|n| format!("http://a.test/{n}"));
-    let comparison = recorded(config, urls, answers, |config| config.concurrency(1));
+    let comparison = compare_runs(config, urls, answers, |config| config.concurrency(1));
     assert_eq!(comparison.unseen, 0);
     assert_eq!(comparison.recorded.took(), Duration::from_millis(100));
     assert_eq!(comparison.optimistic.took(), Duration::from_millis(300));
@@ -199,13 +202,16 @@ fn fewer_at_once_take_longer_and_need_no_guess() {
 }
 
 #[test]
-fn a_policy_that_a_secret_chose_is_told_of() {
+fn policies_selected_by_a_secret_are_counted() {
     let rules = PolicyRules::builder()
         .rule("token=hunter2", policy().attempts(2))
         .default(policy());
     let config = EngineConfig::default().rules(rules.build().unwrap());
     let urls = ["http://a.test/?token=hunter2".to_owned()].into_iter();
-    let answers: &[&[Answer]] = &[&[Fail(10), Status(10, 200)]];
-    let comparison = recorded(config, urls, answers, |config| config);
-    assert_eq!((comparison.pinned, succeeded(&comparison)), (1, (1, 0, 0)));
+    let answers: &[&[ScriptedAnswer]] = &[&[Fail(10), Status(10, 200)]];
+    let comparison = compare_runs(config, urls, answers, |config| config);
+    assert_eq!(
+        (comparison.pinned, success_counts(&comparison)),
+        (1, (1, 0, 0))
+    );
 }

@@ -37,15 +37,14 @@ impl OutcomePipeline {
     ) -> Option<Box<AttemptResult>> {
         let needs_fallback_value = end.needs_fallback_value;
         let (mut outcome, permit) = fetch.build_outcome(end, self.sees_connection);
-        let method = &fetch.request.method;
         self.fallbacks
-            .apply(&mut outcome, method, needs_fallback_value);
+            .apply(&mut outcome, &fetch.request, needs_fallback_value);
         match &outcome.result {
             Ok(response) => fetch.span.record_status(response.status.as_u16()),
             Err(error) => fetch.span.record_error(error.kind().as_str()),
         }
         fetch.span.in_scope(|| log_outcome(&outcome));
-        self.metrics.record_outcome(method, &outcome);
+        self.metrics.record_outcome(&fetch.request.method, &outcome);
         self.wakers.add(fetch.send_outcome(outcome, permit));
         fetch.take_result()
     }

@@ -2,36 +2,8 @@
 
 use std::fmt;
 
+use fetch_proto::is_secret_parameter;
 use url::Url;
-
-/// Names of query parameters whose values are secret, in lower case and in order: OpenTelemetry's
-/// list for `url.full`, and common names of tokens, keys and passwords.
-pub(crate) const SECRET_QUERY_PARAMETERS: [&str; 24] = [
-    "access_token",
-    "api_key",
-    "apikey",
-    "auth",
-    "authorization",
-    "awsaccesskeyid",
-    "client_secret",
-    "code",
-    "id_token",
-    "key",
-    "passwd",
-    "password",
-    "pwd",
-    "refresh_token",
-    "secret",
-    "session",
-    "sig",
-    "signature",
-    "token",
-    "x-amz-credential",
-    "x-amz-security-token",
-    "x-amz-signature",
-    "x-goog-credential",
-    "x-goog-signature",
-];
 
 /// The text that replaces a secret.
 const PLACEHOLDER: &str = "REDACTED";
@@ -40,7 +12,7 @@ const PLACEHOLDER: &str = "REDACTED";
 const MAX_INVALID_LENGTH: usize = 200;
 
 /// Displays a URL with its secrets replaced by `REDACTED`: user name, password, and the values of
-/// [secret query parameters](is_secret_parameter). The fragment, which is never sent, is left out.
+/// [secret query parameters](fetch_proto::is_secret_parameter). The fragment, which is never sent, is left out.
 ///
 /// ```
 /// use fetch_driver::RedactedUrl;
@@ -52,20 +24,6 @@ const MAX_INVALID_LENGTH: usize = 200;
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct RedactedUrl<'a>(pub &'a Url);
-
-/// Whether the query parameter `name` has a secret value, such as a token or a signature. Case is
-/// ignored.
-///
-/// ```
-/// use fetch_driver::is_secret_parameter;
-/// assert!(is_secret_parameter("Api_Key") && !is_secret_parameter("monkey"));
-/// ```
-#[must_use]
-pub fn is_secret_parameter(name: &str) -> bool {
-    SECRET_QUERY_PARAMETERS
-        .iter()
-        .any(|secret| secret.eq_ignore_ascii_case(name))
-}
 
 impl fmt::Display for RedactedUrl<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -108,6 +66,8 @@ pub(crate) fn redact_text(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use fetch_proto::SECRET_PARAMETERS;
+
     use super::*;
 
     fn redacted(url: &str) -> String {
@@ -140,8 +100,8 @@ mod tests {
 
     #[test]
     fn every_name_of_the_list_is_hidden_in_any_case_and_only_as_a_whole() {
-        assert!(SECRET_QUERY_PARAMETERS.is_sorted());
-        for name in SECRET_QUERY_PARAMETERS {
+        assert!(SECRET_PARAMETERS.is_sorted());
+        for name in SECRET_PARAMETERS {
             for name in [name.to_owned(), name.to_ascii_uppercase()] {
                 let url = format!("http://a.test/?a=1&{name}=x&{name}=y");
                 let shown = format!("http://a.test/?a=1&{name}=REDACTED&{name}=REDACTED");
@@ -149,7 +109,7 @@ mod tests {
             }
             for name in [format!("{name}s"), format!("my{name}")] {
                 let url = format!("http://a.test/?{name}=x");
-                let is_other_name = SECRET_QUERY_PARAMETERS.contains(&name.as_str());
+                let is_other_name = SECRET_PARAMETERS.contains(&name.as_str());
                 assert_eq!(redacted(&url) != url, is_other_name, "{name}");
             }
         }

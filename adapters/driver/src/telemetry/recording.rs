@@ -40,13 +40,3 @@ pub(crate) fn new_engine(
 ) -> DriverEngine {
     DriverEngine::new(config, seed, now)
 }
-
-#[cfg(all(test, feature = "record"))]
-mod tests {
-    #[test]
-    fn recordings_redact_what_logs_redact() {
-        for name in crate::fields::redact::SECRET_QUERY_PARAMETERS {
-            assert!(fetch_trace::is_secret(name), "{name}");
-        }
-    }
-}

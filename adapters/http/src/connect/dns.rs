@@ -105,7 +105,7 @@ struct PendingLookup {
 }
 
 impl DnsCache {
-    pub(super) fn new(resolver: Arc<dyn DnsResolver>, ttl: Duration) -> Self {
+    pub(crate) fn new(resolver: Arc<dyn DnsResolver>, ttl: Duration) -> Self {
         Self {
             resolver,
             state: Mutex::default(),
@@ -114,7 +114,7 @@ impl DnsCache {
     }
 
     /// The addresses of `host`; never an empty list.
-    pub(super) async fn lookup(self: &Arc<Self>, host: &str) -> LookupResult {
+    pub(crate) async fn lookup(self: &Arc<Self>, host: &str) -> LookupResult {
         let pending = match self.get_or_enqueue(host) {
             Ok(result) => return result,
             Err(pending) => pending,

@@ -15,7 +15,7 @@ const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 type BoxedFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Connects to whichever address answers first. The other attempts are dropped.
-pub(super) async fn connect_any<R: HttpRuntime>(
+pub(crate) async fn connect_any<R: HttpRuntime>(
     runtime: &R,
     addrs: Vec<SocketAddr>,
 ) -> Result<(R::Stream, SocketAddr), ConnectError> {
@@ -94,11 +94,11 @@ fn interleave_families(addrs: Vec<SocketAddr>) -> Vec<SocketAddr> {
 
 /// No address could be connected to: the error of each.
 #[derive(Debug)]
-pub(super) struct ConnectError(Vec<(SocketAddr, io::Error)>);
+pub(crate) struct ConnectError(Vec<(SocketAddr, io::Error)>);
 
 impl ConnectError {
     /// Whether this machine ran out of descriptors or ports, so that the server is not to blame.
-    pub(super) fn is_exhausted(&self) -> bool {
+    pub(crate) fn is_exhausted(&self) -> bool {
         self.0.iter().any(|(_, error)| is_exhausted(error))
     }
 }

@@ -20,7 +20,7 @@ pub(crate) struct RouteRules {
 
 /// The route to one URL's server.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum ConnectRoute<'a> {
+pub(crate) enum ConnectRoute<'a> {
     Direct,
     /// The HTTP proxy gets the whole URL and forwards the request.
     Forward(&'a Proxy),
@@ -33,7 +33,7 @@ pub(super) enum ConnectRoute<'a> {
 
 impl RouteRules {
     /// The route to the server of `url`. It depends on the origin alone.
-    pub(super) fn route(&self, url: &Url) -> ConnectRoute<'_> {
+    pub(crate) fn route(&self, url: &Url) -> ConnectRoute<'_> {
         if let Some(path) = &self.unix_socket {
             return ConnectRoute::Unix(path);
         }
@@ -55,7 +55,7 @@ impl RouteRules {
 
     /// The key by which the pool finds a connection for `url`. The route follows from the origin, so it
     /// is no part of the key; but all origins behind a forwarding proxy have the same key.
-    pub(super) fn pool_key<'a>(&'a self, url: &'a Url) -> Result<OriginRef<'a>, TransportError> {
+    pub(crate) fn pool_key<'a>(&'a self, url: &'a Url) -> Result<OriginRef<'a>, TransportError> {
         let origin = OriginRef::from_url(url)?;
         Ok(match self.route(url) {
             ConnectRoute::Forward(proxy) => OriginRef {
@@ -69,7 +69,7 @@ impl RouteRules {
     }
 
     /// The origin that a new connection for `url` serves.
-    pub(super) fn origin(&self, url: &Url) -> Result<Origin, TransportError> {
+    pub(crate) fn origin(&self, url: &Url) -> Result<Origin, TransportError> {
         let key = self.pool_key(url)?;
         match self.route(url) {
             ConnectRoute::Forward(proxy) => Ok(Origin::proxy(key, proxy_authorization(proxy))),
@@ -78,7 +78,7 @@ impl RouteRules {
     }
 
     /// The host and port to connect to for `origin`.
-    pub(super) fn target<'a>(&'a self, origin: OriginRef<'a>) -> (&'a str, u16) {
+    pub(crate) fn target<'a>(&'a self, origin: OriginRef<'a>) -> (&'a str, u16) {
         let (host, port) = (origin.host, origin.port);
         let mut rules = self.connect_to.iter();
         let applied = rules.find_map(|rule| rule.apply(host, port));
@@ -93,7 +93,7 @@ impl RouteRules {
 }
 
 /// The value of `Proxy-Authorization` for an HTTP proxy (RFC 7617).
-pub(super) fn proxy_authorization(proxy: &Proxy) -> Option<HeaderValue> {
+pub(crate) fn proxy_authorization(proxy: &Proxy) -> Option<HeaderValue> {
     let (user, password) = proxy.credentials()?;
     let text = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
     let mut value = HeaderValue::try_from(text).expect("base64 is valid in a header field");

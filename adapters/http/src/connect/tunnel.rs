@@ -14,7 +14,7 @@ const MAX_FIELDS: usize = 100;
 
 /// Why the proxy opened no tunnel.
 #[derive(Debug)]
-pub(super) enum TunnelError {
+pub(crate) enum TunnelError {
     /// The response is not HTTP, or more follows it.
     InvalidResponse(&'static str),
     Io(io::Error),
@@ -64,7 +64,7 @@ impl std::error::Error for TunnelError {
 }
 
 /// Extends `stream`, which leads to `proxy`, to `authority`.
-pub(super) async fn open_tunnel<S: AsyncRead + AsyncWrite + Unpin>(
+pub(crate) async fn open_tunnel<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     proxy: &Proxy,
     authority: &str,

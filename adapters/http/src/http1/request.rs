@@ -29,7 +29,7 @@ pub(super) fn write(
         // The absolute form: the whole URL without user name and password.
         out.extend_from_slice(url.scheme().as_bytes());
         out.extend_from_slice(b"://");
-        out.extend_from_slice(url[Position::BeforeHost..Position::AfterPort].as_bytes());
+        out.extend_from_slice(fetch_driver::url_host(url).as_bytes());
     }
     let path = &url[Position::BeforePath..Position::AfterQuery];
     let path = request

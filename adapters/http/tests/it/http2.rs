@@ -5,7 +5,7 @@ use bytes::Bytes;
 use fetch_driver::{AttemptPhase, FailureKind, Http2Mode, RequestBody, Transport};
 use fetch_http::{HttpConfig, TlsOptions};
 use fetch_smol::{Backoff, Policy, Request};
-use fetch_testbed::{Certificate, Said, ScriptedHttp2, Site};
+use fetch_testbed::{Certificate, ScriptedHttp2, ScriptedReply, Site};
 use futures_lite::{FutureExt, StreamExt, future, stream};
 use http::header::{CONNECTION, HOST, HeaderName, HeaderValue};
 use http::{Method, Version};
@@ -238,10 +238,10 @@ fn a_refused_stream_is_unsent_and_the_connection_stays_open() {
 fn requests_after_goaway_are_unsent_and_earlier_ones_complete() {
     // The server processes three of the first five requests, and sends GOAWAY after the fifth.
     let server = ScriptedHttp2::start(100, |connection, request| match (connection, request) {
-        (0, 4..) => Said::GoAway,
-        (0, 3) => Said::Aside,
-        (0, _) => Said::Later,
-        _ => Said::Answer,
+        (0, 4..) => ScriptedReply::GoAway,
+        (0, 3) => ScriptedReply::Ignore,
+        (0, _) => ScriptedReply::Delay,
+        _ => ScriptedReply::Respond,
     })
     .unwrap();
     let client = prior_knowledge();
@@ -256,10 +256,10 @@ fn requests_after_goaway_are_unsent_and_earlier_ones_complete() {
 fn no_request_is_lost_to_goaway_and_refused_streams() {
     // Each connection refuses every tenth of a hundred requests, and then sends GOAWAY.
     let server = ScriptedHttp2::start(20, |_, request| match request {
-        100.. => Said::GoAway,
-        n if n % 10 == 9 => Said::Refuse,
-        n if n % 3 == 0 => Said::Later,
-        _ => Said::Answer,
+        100.. => ScriptedReply::GoAway,
+        n if n % 10 == 9 => ScriptedReply::Refuse,
+        n if n % 3 == 0 => ScriptedReply::Delay,
+        _ => ScriptedReply::Respond,
     })
     .unwrap();
     let fetcher = fetch_smol::Fetcher::builder()

@@ -8,9 +8,10 @@ mod state;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 
-use clap::{Args as Group, ValueEnum};
+use clap::Args as Group;
 
 use crate::args::values;
+use crate::output::format::RecordFormat;
 pub(crate) use console::{LogArgs, MonitorArgs, ProgressArgs};
 pub(crate) use report::ReportArgs;
 pub(crate) use save::SaveArgs;
@@ -66,21 +67,4 @@ impl OutputArgs {
         self.max_errors
             .or_else(|| self.fail_early.then_some(NonZeroU64::MIN))
     }
-}
-
-/// The format of records.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-pub(crate) enum RecordFormat {
-    /// CSV with a header line
-    Csv,
-    /// HAR 1.2, for the network panels of browsers and similar tools
-    Har,
-    /// JSON, one object per line
-    Jsonl,
-    /// No records
-    None,
-    /// Parquet; needs -o
-    Parquet,
-    /// Text for people, one line per URL
-    Text,
 }

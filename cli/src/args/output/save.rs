@@ -6,7 +6,7 @@ use clap::Args as Group;
 
 use crate::args::values;
 use crate::outcome::checksum::DigestAlgorithm;
-use crate::save::NameTemplate;
+use crate::save::{NameTemplate, SaveOptions};
 
 #[derive(Debug, Group)]
 #[command(next_help_heading = "Bodies")]
@@ -88,6 +88,24 @@ impl SaveArgs {
     pub(crate) fn directory(&self) -> Option<&Path> {
         let here = self.remote_name.then_some(Path::new("."));
         self.output_dir.as_deref().or(here)
+    }
+
+    /// These options for the body store.
+    pub(crate) fn options(&self) -> SaveOptions {
+        SaveOptions {
+            algorithm: self.checksum,
+            clobber: self.clobber,
+            directory: self.directory().map(Path::to_owned),
+            name_template: self.name_template.clone(),
+            remote_name: self.remote_name,
+            skip_existing: self.skip_existing,
+            sync: !self.no_fsync,
+            tar: self.tar.clone(),
+            tar_count: self.tar_count,
+            tar_size: self.tar_size,
+            warc: self.warc.clone(),
+            warc_size: self.warc_size,
+        }
     }
 
     /// Whether bodies are saved or digested.

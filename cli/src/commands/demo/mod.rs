@@ -6,13 +6,6 @@ mod site;
 #[cfg(feature = "demo")]
 pub(crate) use site::DemoSite;
 
-/// Printed after the demo.
-pub(crate) const HINT: &str = "\
-The site was on loopback, and its failures were intended. Try next:
-  fetch-all --demo -o records.jsonl     and look at a record
-  fetch-all --demo -vv                  and see the reason for each decision
-  fetch-all -i urls.txt -o records.jsonl     with your own list";
-
 /// The site of a build without the feature `demo`: it cannot be started.
 #[cfg(not(feature = "demo"))]
 pub(crate) enum DemoSite {}

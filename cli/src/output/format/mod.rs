@@ -8,9 +8,26 @@ mod text;
 
 use std::io::{self, Write};
 
-use super::record::{RecordBuilder, RecordInput};
-use crate::args::RecordFormat;
+use clap::ValueEnum;
 
+use super::record::{RecordBuilder, RecordInput};
+
+/// The format of records.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum RecordFormat {
+    /// CSV with a header line
+    Csv,
+    /// HAR 1.2, for the network panels of browsers and similar tools
+    Har,
+    /// JSON, one object per line
+    Jsonl,
+    /// No records
+    None,
+    /// Parquet; needs -o
+    Parquet,
+    /// Text for people, one line per URL
+    Text,
+}
 /// An output format. The threads that have records encode them into buffers; one thread writes the
 /// buffers to the file.
 pub(crate) trait RecordEncoder: Send + Sync {

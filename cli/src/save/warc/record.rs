@@ -136,7 +136,7 @@ pub(super) fn response_head(response: &Response) -> Vec<u8> {
 /// The head of a request, with the fields known here.
 pub(super) fn request_head(method: &Method, url: &Url, headers: &HeaderMap) -> Vec<u8> {
     let target = &url[Position::BeforePath..Position::AfterQuery];
-    let host = &url[Position::BeforeHost..Position::AfterPort];
+    let host = fetch_proto::url_host(url);
     let mut head =
         format!("{} {target} HTTP/1.1\r\nhost: {host}\r\n", method.as_str()).into_bytes();
     for (name, value) in headers {

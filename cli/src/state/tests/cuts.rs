@@ -1,6 +1,7 @@
 //! Files that are cut at any byte.
 
 use super::*;
+use crate::outcome::completed::CompletionKind;
 
 /// The possible ends of a file after a power cut: missing, zeros, or other bytes.
 fn tails(bytes: &[u8], end: usize) -> [Vec<u8>; 3] {

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use tempfile::TempDir;
 
 use super::*;
+use crate::outcome::completed::{CompletedRequest, CompletionKind};
 use crate::output::record::{RecordBuilder, RecordId};
 
 /// The number of requests in the tests that go through every byte.

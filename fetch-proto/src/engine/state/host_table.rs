@@ -1,12 +1,12 @@
 //! Hosts: each is stored once, with its queue, its limits and its pauses.
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt::Write;
 
 use hashbrown::HashMap;
-use url::{Position, Url};
+use url::Url;
 
 use super::fetch_slab::{FetchSlab, NO_INDEX};
 use super::random::host_seed;
@@ -16,6 +16,7 @@ use crate::engine::limits::host_guards::HostGuards;
 use crate::guards::breaker::CircuitState;
 use crate::guards::rate::RateLimiter;
 use crate::model::time::Timestamp;
+use crate::model::url_parts::url_origin;
 
 /// The state of one origin: scheme, host and port.
 #[derive(Clone, Debug)]
@@ -292,14 +293,13 @@ impl From<SerializedHosts> for HostTable {
 
 /// Scheme, host and port; the port only if it is not the scheme's default.
 pub(crate) fn origin<'a>(url: &'a Url, scratch: &'a mut String) -> &'a str {
-    if url.username().is_empty() && url.password().is_none() {
-        return &url[..Position::AfterPort];
+    match url_origin(url) {
+        Cow::Borrowed(origin) => origin,
+        Cow::Owned(origin) => {
+            *scratch = origin;
+            scratch
+        }
     }
-    scratch.clear();
-    let host = &url[Position::BeforeHost..Position::AfterPort];
-    // Writing to a String cannot fail.
-    let _ = write!(scratch, "{}://{host}", url.scheme());
-    scratch
 }
 
 #[cfg(test)]

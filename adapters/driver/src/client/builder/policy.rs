@@ -85,7 +85,8 @@ impl<A: Adapter> Builder<A> {
     }
 
     /// Stores this many successful responses to GET, the most recently used ones, for a policy's
-    /// [`Fallback`](fetch_proto::Fallback) that asks for a value. Default 0.
+    /// [`Fallback`](fetch_proto::Fallback) that asks for a value. Default 0. See
+    /// [`FallbackSettings::stale`](crate::FallbackSettings::stale) for the requests that they are used for.
     ///
     /// ```
     /// let builder = fetch_smol::Fetcher::builder().stale(1000);

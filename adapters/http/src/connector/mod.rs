@@ -1,0 +1,78 @@
+//! Provides a connection for each request: from the pool, or newly opened.
+
+mod acquire;
+mod dial;
+pub(crate) mod open;
+#[cfg(feature = "socks")]
+mod socks;
+
+use std::sync::Arc;
+
+use fetch_driver::Http2Mode;
+use futures_lite::future;
+
+use crate::config::HttpConfig;
+use crate::connect::dns::DnsCache;
+use crate::io::runtime::HttpRuntime;
+use crate::origin::OriginRef;
+use crate::pool::ConnectionPool;
+
+/// Takes connections from the pool, and opens new ones.
+pub(crate) struct Connector<R> {
+    config: HttpConfig,
+    dns: Arc<DnsCache>,
+    pool: Arc<ConnectionPool>,
+    runtime: R,
+    #[cfg(feature = "tls")]
+    tls: futures_rustls::TlsConnector,
+}
+
+impl<R: HttpRuntime> Connector<R> {
+    pub(crate) fn new(runtime: R, config: HttpConfig) -> Self {
+        Self {
+            dns: Arc::new(DnsCache::new(config.resolver.clone(), config.dns_ttl)),
+            pool: ConnectionPool::new(config.connection_limit(), config.idle_timeout),
+            runtime,
+            #[cfg(feature = "tls")]
+            tls: config.tls.connector(config.http2 != Http2Mode::Off),
+            config,
+        }
+    }
+
+    pub(crate) fn config(&self) -> &HttpConfig {
+        &self.config
+    }
+
+    pub(crate) fn pool(&self) -> &Arc<ConnectionPool> {
+        &self.pool
+    }
+
+    /// Whether connections to `origin` may speak HTTP/2.
+    pub(super) fn may_share(&self, origin: OriginRef<'_>) -> bool {
+        cfg!(feature = "http2")
+            && !origin.proxy
+            && match self.config.http2 {
+                Http2Mode::Off => false,
+                Http2Mode::PriorKnowledge => true,
+                _ => origin.tls,
+            }
+    }
+
+    /// Closes idle connections that are expired or that the server closed, also while no request
+    /// comes.
+    pub(super) fn start_sweeper(&self) {
+        if !self.pool.claim_sweeper() {
+            return;
+        }
+        let (pool, runtime) = (Arc::downgrade(&self.pool), self.runtime.clone());
+        self.runtime.spawn(async move {
+            while let Some(pool) = pool.upgrade() {
+                // Listens before it sweeps, so that no request is missed.
+                let requested = pool.sweep_requested();
+                let Some(pause) = pool.sweep() else { break };
+                drop(pool);
+                future::or(requested, runtime.sleep(pause)).await;
+            }
+        });
+    }
+}

@@ -1,0 +1,132 @@
+//! A new connection, up to the point where it speaks HTTP.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use fetch_driver::{AttemptProgress, ConnectionInfo, TransportError};
+use url::Url;
+
+use super::Connector;
+use crate::http1::H1Connection;
+#[cfg(feature = "http2")]
+use crate::http2::{self, StreamLease};
+use crate::io::byte_stream::{ByteStream, ReadinessCached};
+use crate::io::runtime::HttpRuntime;
+use crate::origin::Origin;
+use crate::pool::limit::ConnectionPermit;
+
+/// What a request is sent over.
+pub(crate) enum AcquiredConnection {
+    /// An HTTP/1.1 connection.
+    Exclusive(Box<H1Connection>),
+    /// A stream of an HTTP/2 connection.
+    #[cfg(feature = "http2")]
+    Shared(StreamLease),
+}
+
+impl<R: HttpRuntime> Connector<R> {
+    /// Resolves the host, connects, if need be through a proxy, and does the TLS handshake. Marks
+    /// each step.
+    pub(super) async fn open(
+        &self,
+        url: &Url,
+        permit: ConnectionPermit,
+        progress: &AttemptProgress,
+    ) -> Result<AcquiredConnection, TransportError> {
+        let routes = &self.config.routes;
+        let origin = Arc::new(routes.origin(url)?);
+        let (stream, remote) = self.dial(origin.key(), routes.route(url), progress).await?;
+        progress.mark_connected(ConnectionInfo::new(remote, false));
+        let stream = ReadinessCached::new(stream);
+        #[cfg(feature = "tls")]
+        if origin.key().tls {
+            // Boxed, as other large futures that most connections do not need: many connections are
+            // opened at once.
+            return Box::pin(self.open_tls(stream, origin, remote, permit, progress)).await;
+        }
+        // Without TLS there is no negotiation: HTTP/2 needs prior knowledge.
+        let is_http2 = self.may_share(origin.key());
+        self.start(stream, is_http2, origin, remote, permit).await
+    }
+
+    /// Does the TLS handshake, which negotiates the protocol.
+    #[cfg(feature = "tls")]
+    async fn open_tls<S>(
+        &self,
+        stream: S,
+        origin: Arc<Origin>,
+        remote: Option<SocketAddr>,
+        permit: ConnectionPermit,
+        progress: &AttemptProgress,
+    ) -> Result<AcquiredConnection, TransportError>
+    where
+        S: ByteStream + 'static,
+    {
+        let stream = crate::connect::tls::handshake(&self.tls, origin.key().host, stream).await?;
+        progress.mark(fetch_driver::AttemptPhase::TlsDone);
+        let is_http2 = crate::connect::tls::has_negotiated_http2(&stream);
+        self.start(stream, is_http2, origin, remote, permit).await
+    }
+
+    async fn start<S>(
+        &self,
+        stream: S,
+        is_http2: bool,
+        origin: Arc<Origin>,
+        remote: Option<SocketAddr>,
+        permit: ConnectionPermit,
+    ) -> Result<AcquiredConnection, TransportError>
+    where
+        S: ByteStream + 'static,
+    {
+        self.start_sweeper();
+        #[cfg(feature = "http2")]
+        if is_http2 {
+            let place = (self.pool.h2(), permit);
+            let max_head = self.config.max_head;
+            let started = http2::start(&self.runtime, stream, origin, remote, place, max_head);
+            return Ok(AcquiredConnection::Shared(Box::pin(started).await?));
+        } else if self.may_share(origin.key()) {
+            self.pool.h2().remember_http1(&origin);
+        }
+        let _ = is_http2;
+        let conn = H1Connection::new(stream, origin, remote, self.pool.sweep_queue(), permit);
+        Ok(AcquiredConnection::Exclusive(conn))
+    }
+}
+
+#[cfg(all(test, feature = "async-io"))]
+mod tests {
+    use std::io;
+    use std::time::Duration;
+
+    use fetch_driver::Clock;
+
+    use super::*;
+    use crate::{AsyncIoSocket, HttpConfig};
+
+    #[derive(Clone)]
+    struct Smol;
+
+    impl HttpRuntime for Smol {
+        type Stream = AsyncIoSocket;
+
+        async fn connect(&self, addr: SocketAddr) -> io::Result<AsyncIoSocket> {
+            AsyncIoSocket::connect(addr).await
+        }
+
+        fn spawn(&self, _: impl Future<Output = ()> + Send + 'static) {}
+
+        async fn sleep(&self, _: Duration) {}
+    }
+
+    #[test]
+    fn opening_a_connection_takes_at_most_1_kib() {
+        let connector = Connector::new(Smol, HttpConfig::new());
+        let progress = AttemptProgress::new(Clock::start());
+        let url = "http://a.test/".parse().unwrap();
+        let permit = connector.pool.reserve_or_evict().unwrap();
+        let opening = connector.open(&url, permit, &progress);
+        assert!(size_of_val(&opening) <= 1024);
+    }
+}

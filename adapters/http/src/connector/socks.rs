@@ -1,0 +1,111 @@
+//! Connections through a SOCKS5 proxy (RFC 1928, RFC 1929).
+
+use std::net::SocketAddr;
+
+use fetch_driver::{AttemptProgress, FailureKind, Proxy, ProxyKind, TransportError};
+use tokio_socks::tcp::Socks5Stream;
+// Despite the crate's name, nothing of tokio is used: it reads and writes the stream given to it.
+use tokio_socks::io::Compat;
+use tokio_socks::{Error, TargetAddr};
+
+use super::Connector;
+use super::dial::{DialedStream, parse_ip};
+use crate::io::runtime::{HttpRuntime, HttpStream};
+
+/// Where the proxy shall connect to.
+#[derive(Clone, Copy, Debug)]
+enum SocksTarget<'a> {
+    Addr(SocketAddr),
+    /// The proxy looks up the name.
+    Name(&'a str, u16),
+}
+
+impl<R: HttpRuntime> Connector<R> {
+    pub(super) async fn dial_socks(
+        &self,
+        proxy: &Proxy,
+        host: &str,
+        port: u16,
+        progress: &AttemptProgress,
+    ) -> Result<DialedStream<R>, TransportError> {
+        let targets: Vec<_> = match parse_ip(host) {
+            Some(ip) => vec![SocksTarget::Addr(SocketAddr::new(ip, port))],
+            None if proxy.kind() == ProxyKind::Socks5h => vec![SocksTarget::Name(host, port)],
+            None => {
+                let addrs = self.resolve(host, port).await?;
+                addrs.into_iter().map(SocksTarget::Addr).collect()
+            }
+        };
+        let mut last_error = None;
+        for target in targets {
+            // After an error, the connection to the proxy cannot be used again.
+            let (stream, remote) = self.dial_proxy(proxy, progress).await?;
+            match connect_through(stream, proxy, target).await {
+                Ok(stream) => return Ok((stream, remote)),
+                Err(error) => {
+                    let may_try_next = is_target_error(&error);
+                    last_error = Some(error);
+                    if !may_try_next {
+                        break;
+                    }
+                }
+            }
+        }
+        let why = last_error.map_or_else(|| "no address".into(), |error| error_text(&error));
+        let text = format!("to {host}:{port} through the proxy {proxy}: {why}");
+        Err(TransportError::new(FailureKind::Connect, text))
+    }
+}
+
+/// Extends `stream`, which leads to `proxy`, to `target`.
+async fn connect_through<S: HttpStream>(
+    stream: S,
+    proxy: &Proxy,
+    target: SocksTarget<'_>,
+) -> Result<S, Error> {
+    let stream = Compat::new(stream);
+    let target = match target {
+        SocksTarget::Addr(addr) => TargetAddr::Ip(addr),
+        SocksTarget::Name(name, _) if name.len() > 255 => {
+            return Err(Error::InvalidTargetAddress("over 255 bytes"));
+        }
+        SocksTarget::Name(name, port) => TargetAddr::Domain(name.into(), port),
+    };
+    let connected = match proxy.credentials() {
+        Some((user, password)) => {
+            Socks5Stream::connect_with_password_and_socket(stream, target, user, password).await
+        }
+        None => Socks5Stream::connect_with_socket(stream, target).await,
+    };
+    connected.map(|connected| connected.into_inner().into_inner())
+}
+
+fn error_text(error: &Error) -> String {
+    match error {
+        Error::AuthorizationRequired | Error::NoAcceptableAuthMethods => {
+            "it asks for a user name and password, or accepts no way to give them: write them as \
+             socks5://user:password@host:port"
+                .into()
+        }
+        Error::PasswordAuthFailure(_) => "it did not accept the user name and password".into(),
+        Error::InvalidResponseVersion => "its answer is not SOCKS5: is it a SOCKS proxy?".into(),
+        Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            "it closed the connection inside the SOCKS handshake".into()
+        }
+        Error::Io(error) => format!("the SOCKS handshake failed: {error}"),
+        refusal => format!("it could not connect: {refusal}"),
+    }
+}
+
+/// Whether another address of the target may work.
+fn is_target_error(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::AddressTypeNotSupported
+            | Error::ConnectionRefused
+            | Error::GeneralSocksServerFailure
+            | Error::HostUnreachable
+            | Error::NetworkUnreachable
+            | Error::TtlExpired
+    )
+}
