@@ -20,12 +20,12 @@ use core::time::Duration;
 
 use url::Url;
 
+use self::admission::HeldStart;
 use self::admission::context::with_context;
 use self::limits::concurrency::ConcurrencyLimit;
 use self::limits::rates::RateLimits;
 use self::limits::retry_budget::SharedRetryBudget;
 use self::limits::spacing::AttemptSpacing;
-use self::shared_limits::HeldStart;
 use self::state::clock::EngineClock;
 use self::state::fetch_slab::{FetchSlab, FetchSlot, NO_INDEX};
 use self::state::host_table::HostTable;

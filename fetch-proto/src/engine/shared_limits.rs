@@ -4,9 +4,8 @@
 //! grant before each start that such a rate limits, and the driver lends it the tokens of the budget.
 
 use super::{Engine, EngineOutput};
-use crate::engine::admission::TurnResult;
+use crate::engine::admission::{HeldStart, TurnResult};
 use crate::guards::budget::RetryTokens;
-use crate::model::id::FetchId;
 use crate::model::time::Timestamp;
 
 /// A rate that several engines share.
@@ -27,16 +26,6 @@ pub struct StartRequest {
     /// The number of the rule whose rate limits the start. Rules are numbered in their order, and the
     /// default policy follows the last one. A larger number means no rule.
     pub rule: u32,
-}
-
-/// A start for which the engine needs a grant.
-#[derive(Clone, Copy, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub(super) struct HeldStart {
-    pub(super) fetch: FetchId,
-    pub(super) host: u32,
-    pub(super) is_hedge: bool,
-    pub(super) rule: u32,
 }
 
 impl Engine {

@@ -5,4 +5,4 @@ mod membership;
 pub(super) mod settle;
 mod start;
 
-pub(super) use start::TurnResult;
+pub(super) use start::{HeldStart, TurnResult};

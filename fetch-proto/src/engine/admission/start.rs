@@ -10,7 +10,6 @@ use super::context::with_context;
 use crate::engine::Engine;
 use crate::engine::config::EngineConfig;
 use crate::engine::limits::host_guards::HostGuards;
-use crate::engine::shared_limits::HeldStart;
 use crate::engine::state::fetch_slab::{AttemptPermit, NO_ENDPOINT, NO_INDEX};
 use crate::engine::state::turn_queue::TurnQueue;
 use crate::fetch::Fetch;
@@ -19,6 +18,7 @@ use crate::guards::breaker::CallResult;
 use crate::model::attempt::Attempt;
 use crate::model::event::DecisionEvent;
 use crate::model::fault::InjectedFault;
+use crate::model::id::FetchId;
 use crate::model::outcome::FetchError;
 use crate::model::time::Timestamp;
 
@@ -40,6 +40,17 @@ pub(crate) enum TurnResult {
     /// The start needs a grant.
     Held,
     NotStarted,
+}
+
+/// A start that is held until the driver grants or denies it, because a shared rate limits it.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+pub(crate) struct HeldStart {
+    pub(crate) fetch: FetchId,
+    /// The host in whose queue the fetch waited.
+    pub(crate) host: u32,
+    pub(crate) is_hedge: bool,
+    pub(crate) rule: u32,
 }
 
 impl Engine {
