@@ -184,7 +184,7 @@ mod tests {
         let shared = Arc::new(SharedLimits::new(&config));
         let mut shares = ConcurrencyShare::divide(2, 2).into_iter();
         let siblings = [0, 1].map(|i| {
-            let limits = SharedLimitsHandle::new(shared.clone(), &config);
+            let limits = SharedLimitsHandle::new(shared.clone(), i, &config);
             Siblings::new(i, 2, senders.clone(), shares.next().unwrap(), limits)
         });
         let engines = [0, 1].map(|i: usize| {

@@ -5,9 +5,10 @@ mod tests;
 
 use std::sync::{Arc, Mutex};
 
-use fetch_proto::{EngineConfig, RateLimiter, RetryTokens, RulePattern, SharedRate, Timestamp};
+use fetch_proto::{EngineConfig, RetryTokens, RulePattern, SharedRate, Timestamp};
 
 use crate::lock::lock;
+use crate::shard::fair_limiter::FairRateLimiter;
 use crate::telemetry::recording::DriverEngine;
 
 /// The limits that apply to the hosts of all drivers together: the rate over all hosts, the rates of
@@ -21,7 +22,7 @@ pub(crate) struct SharedLimits {
 
 #[derive(Debug, Default)]
 struct LimitState {
-    all_hosts: Option<RateLimiter>,
+    all_hosts: Option<FairRateLimiter>,
     retry_tokens: Option<RetryTokens>,
     /// A rule that is removed keeps its place, because drivers refer to it by its index.
     rules: Vec<RuleLimit>,
@@ -32,7 +33,7 @@ struct RuleLimit {
     /// `None` for the default policy.
     pattern: Option<RulePattern>,
     /// `None` if the present configuration has no such rule, or the rule has no rate.
-    rate: Option<RateLimiter>,
+    rate: Option<FairRateLimiter>,
 }
 
 impl SharedLimits {
@@ -54,7 +55,7 @@ impl LimitState {
     fn set_config(&mut self, config: &EngineConfig) {
         match (&mut self.all_hosts, config.rate_limit()) {
             (Some(limiter), Some(rate)) => limiter.set_rate(rate),
-            (limiter, rate) => *limiter = rate.map(RateLimiter::new),
+            (limiter, rate) => *limiter = rate.map(FairRateLimiter::new),
         }
         match (&mut self.retry_tokens, config.budget_ref()) {
             (Some(tokens), Some(budget)) => tokens.set_config(*budget),
@@ -67,7 +68,7 @@ impl LimitState {
             let limit = &mut self.rules[index];
             if limit.rate.is_none() {
                 let known = before.get_mut(index).and_then(Option::take);
-                let mut limiter = known.unwrap_or_else(|| RateLimiter::new(rate));
+                let mut limiter = known.unwrap_or_else(|| FairRateLimiter::new(rate));
                 limiter.set_rate(rate);
                 limit.rate = Some(limiter);
             }
@@ -87,25 +88,30 @@ impl LimitState {
         })
     }
 
-    /// The rate that does not allow a start now, and when it does.
-    fn denial(&self, rule: Option<usize>, now: Timestamp) -> Option<(SharedRate, Timestamp)> {
-        let rule = rule.and_then(|rule| self.rules[rule].rate.as_ref());
-        let rates = [
-            (SharedRate::AllHosts, self.all_hosts.as_ref()),
-            (SharedRate::Rule, rule),
-        ];
-        let mut times = rates
-            .into_iter()
-            .filter_map(|(rate, limiter)| Some((rate, limiter?.next_allowed(now))));
-        times.find(|(_, at)| *at > now)
+    /// The rate that does not allow the driver a start now, and when the driver is to ask again.
+    fn deny(
+        &mut self,
+        driver: usize,
+        rule: Option<usize>,
+        now: Timestamp,
+    ) -> Option<(SharedRate, Timestamp)> {
+        let rule = rule.and_then(|rule| self.rules[rule].rate.as_mut());
+        let Some(all_hosts) = &mut self.all_hosts else {
+            return Some((SharedRate::Rule, rule?.deny(driver, now)?));
+        };
+        if let Some(at) = all_hosts.deny(driver, now) {
+            return Some((SharedRate::AllHosts, at));
+        }
+        // Drivers wait in one line only: in two, each could be before the other.
+        let at = rule?.next_allowed(now);
+        (at > now).then_some((SharedRate::Rule, at))
     }
 
     /// Counts a start that no rate denies.
-    fn count_start(&mut self, rule: Option<usize>, now: Timestamp) {
+    fn count_start(&mut self, driver: usize, rule: Option<usize>, now: Timestamp) {
         let rule = rule.and_then(|rule| self.rules[rule].rate.as_mut());
         for limiter in self.all_hosts.iter_mut().chain(rule) {
-            let counted = limiter.try_acquire(now);
-            debug_assert!(counted.is_ok(), "checked before: it is within its rate");
+            limiter.count_start(driver, now);
         }
     }
 
@@ -139,6 +145,8 @@ fn rule_rates(
 /// One driver's access to the shared limits.
 #[derive(Debug)]
 pub(crate) struct SharedLimitsHandle {
+    /// The number of this driver.
+    driver: usize,
     has_budget: bool,
     /// The index in [`LimitState::rules`] of each rule of the engine's configuration that has a rate.
     rules: Vec<Option<usize>>,
@@ -146,8 +154,9 @@ pub(crate) struct SharedLimitsHandle {
 }
 
 impl SharedLimitsHandle {
-    pub(crate) fn new(shared: Arc<SharedLimits>, config: &EngineConfig) -> Self {
+    pub(crate) fn new(shared: Arc<SharedLimits>, driver: usize, config: &EngineConfig) -> Self {
         let mut handle = Self {
+            driver,
             has_budget: false,
             rules: Vec::new(),
             shared,
@@ -184,10 +193,10 @@ impl SharedLimitsHandle {
         };
         let rule = self.rules.get(request.rule as usize).copied().flatten();
         let mut state = lock(&self.shared.state);
-        if let Some((rate, until)) = state.denial(rule, now) {
+        if let Some((rate, until)) = state.deny(self.driver, rule, now) {
             engine.deny_start(rate, until, now);
         } else if state.lend_tokens(engine, |engine| engine.grant_start(now)) {
-            state.count_start(rule, now);
+            state.count_start(self.driver, rule, now);
         }
         true
     }

@@ -35,11 +35,11 @@ impl StartRate {
         }
     }
 
-    /// Changes the rate. What was owed is still owed.
+    /// Changes the rate. What was owed is still owed; if the rate is shared, a grant is asked for again.
     pub(crate) fn set_rate(&mut self, new: Rate) {
         match self {
             Self::Own(limiter) => limiter.set_rate(new),
-            Self::Shared { rate, .. } => *rate = new,
+            Self::Shared { .. } => *self = Self::new(new, true),
         }
     }
 

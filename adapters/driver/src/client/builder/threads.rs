@@ -36,7 +36,7 @@ pub(super) fn build<A: Adapter>(
     let mut handles: Vec<DriverHandle> = Vec::new();
     let senders = DriverSenders::default();
     for (i, share) in shares.into_iter().enumerate() {
-        let limits = SharedLimitsHandle::new(limits.clone(), config);
+        let limits = SharedLimitsHandle::new(limits.clone(), i, config);
         let settings = settings_of_thread(settings, i);
         let siblings = Siblings::new(i, threads, senders.clone(), share, limits);
         let context = DriverContext {

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use fetch_proto::{
     Backoff, EngineOutput, FailureKind, FetchRequest, HeadSummary, Input, Policy, PolicyRules,
-    Rate, RetryBudget,
+    Rate, RateLimiter, RetryBudget,
 };
 use proptest::prelude::*;
 
@@ -22,10 +22,13 @@ struct Engines {
 impl Engines {
     fn new(count: usize, config: &EngineConfig) -> Self {
         let shared = Arc::new(SharedLimits::new(config));
-        let new = |_| {
+        let new = |driver| {
             let mut engine = new_engine(config.clone(), 7, Timestamp::START, None);
             engine.share_limits();
-            (engine, SharedLimitsHandle::new(shared.clone(), config))
+            (
+                engine,
+                SharedLimitsHandle::new(shared.clone(), driver, config),
+            )
         };
         Self {
             engines: (0..count).map(new).collect(),
@@ -194,6 +197,35 @@ proptest! {
         let queued = queues.iter().sum::<usize>();
         prop_assert_eq!(engines.starts.len(), queued + (capacity as usize).min(98 * queued));
     }
+}
+
+/// One driver has a turn every millisecond. The timer of the other is a millisecond late.
+#[test]
+fn a_driver_that_sleeps_has_as_much_of_the_rate_as_a_busy_one() {
+    let limit = rate("100/s").strict();
+    let mut engines = Engines::new(2, &config().rate(limit));
+    for n in 0..100 {
+        engines.submit(0, &format!("http://a.test/busy/{n}"));
+        engines.submit(1, &format!("http://b.test/asleep/{n}"));
+    }
+    let mut wakes_at = Some(Timestamp::START);
+    for millis in 0..1000 {
+        let now = Timestamp::START + Duration::from_millis(millis);
+        engines.drain(0, now);
+        if wakes_at.is_some_and(|at| at < now) {
+            wakes_at = engines.drain(1, now);
+        }
+    }
+    let starts = engines.starts.iter();
+    let asleep = starts
+        .filter(|(_, path)| path.starts_with("/asleep"))
+        .count();
+    assert!(engines.starts.len() > 80, "{} starts", engines.starts.len());
+    assert!(
+        asleep * 2 > engines.starts.len() - 10,
+        "{asleep} of {}",
+        engines.starts.len()
+    );
 }
 
 #[test]
