@@ -1,7 +1,7 @@
-//! Fetches a few URLs on async-std and prints how each went.
+//! Fetches a few URLs on async-std and prints one line per outcome.
 //!
-//! `cargo run --example async_std --features async-std` fetches from a test site that it starts itself;
-//! `cargo run --example async_std --features async-std -- http://example.com/ …` fetches what you name.
+//! `cargo run --example async_std --features async-std` fetches from a local test site;
+//! `cargo run --example async_std --features async-std -- http://example.com/ …` fetches the given URLs.
 
 use fetch_all::async_std::{Fetcher, StreamExt};
 use fetch_testbed::Site;

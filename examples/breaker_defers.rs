@@ -1,10 +1,11 @@
-//! Two hosts, one of them down for a while: a breaker that defers finishes with every URL fetched.
-//! One that fails fast loses what was queued, and no breaker burns all attempts on it.
+//! Two hosts, one of which is down for a while. With a circuit breaker that defers, every URL is
+//! fetched. A breaker that fails fast loses the queued URLs. Without a breaker, they use up their
+//! attempts.
 //!
 //! `cargo run --example breaker_defers --features testing [-- FILE.svg]`
 //!
-//! The shipped engine runs in virtual time, so it is over at once, and the same seed gives the same
-//! figures.
+//! The real engine runs in virtual time, so the example ends at once, and the same seed gives the
+//! same figures.
 
 mod plot;
 
@@ -16,32 +17,32 @@ use fetch_all::proto::testing::{
     Outage, OutageKind, RequestResult, SeriesPoint, ServerModel, Simulation, SimulationSummary,
 };
 use fetch_all::{Breaker, EngineConfig, OnOpen};
-use plot::{Panel, Picture, per_second};
+use plot::{ChartPanel, ChartSheet, per_second};
 
-/// URLs of each host.
+/// URLs per host.
 const URLS: u64 = 2000;
 
-/// `down.test` refuses connections in this time.
+/// The time in which `down.test` refuses connections.
 const OUTAGE: Outage = Outage {
     from: Duration::from_secs(3),
     until: Duration::from_secs(20),
     kind: OutageKind::Refuse,
 };
 
-/// The list, fetched under one setting.
-pub(crate) struct Row {
+/// The results with one setting.
+pub(crate) struct BreakerResult {
     pub(crate) name: &'static str,
     /// URLs that were fetched.
     pub(crate) fetched: u64,
-    /// URLs that were not.
+    /// URLs that failed.
     pub(crate) lost: u64,
-    /// Requests to a host that was down.
+    /// Requests to the host while it was down.
     pub(crate) refused: u64,
     pub(crate) summary: SimulationSummary,
 }
 
 /// Fetches the list without a breaker, with one that fails fast, and with one that defers.
-pub(crate) fn run(seed: u64) -> Vec<Row> {
+pub(crate) fn run(seed: u64) -> Vec<BreakerResult> {
     let breaker = Breaker::default();
     [
         ("no breaker", None),
@@ -51,11 +52,11 @@ pub(crate) fn run(seed: u64) -> Vec<Row> {
         ),
         ("breaker, defer", Some(breaker.on_open(OnOpen::Defer))),
     ]
-    .map(|(name, breaker)| fetch(name, breaker, seed))
+    .map(|(name, breaker)| simulate(name, breaker, seed))
     .into()
 }
 
-fn fetch(name: &'static str, breaker: Option<Breaker>, seed: u64) -> Row {
+fn simulate(name: &'static str, breaker: Option<Breaker>, seed: u64) -> BreakerResult {
     let config = EngineConfig::default().per_host(8).breaker(breaker);
     let server =
         ServerModel::default().latency(Duration::from_millis(20)..=Duration::from_millis(80));
@@ -70,7 +71,7 @@ fn fetch(name: &'static str, breaker: Option<Breaker>, seed: u64) -> Row {
         .hosts
         .iter()
         .map(|host| host.result_count(RequestResult::Refused));
-    Row {
+    BreakerResult {
         name,
         fetched,
         lost: summary.batch.count() - fetched,
@@ -79,10 +80,10 @@ fn fetch(name: &'static str, breaker: Option<Breaker>, seed: u64) -> Row {
     }
 }
 
-/// The rows as text.
-pub(crate) struct Table<'a>(pub(crate) &'a [Row]);
+/// The results as a text table.
+pub(crate) struct ResultTable<'a>(pub(crate) &'a [BreakerResult]);
 
-impl fmt::Display for Table<'_> {
+impl fmt::Display for ResultTable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
@@ -100,17 +101,17 @@ impl fmt::Display for Table<'_> {
     }
 }
 
-fn picture(rows: &[Row]) -> Picture<'_> {
+fn chart_sheet(rows: &[BreakerResult]) -> ChartSheet<'_> {
     let ends = rows.iter().map(|row| row.summary.took);
     let end = Duration::from_secs(ends.max().unwrap_or_default().as_secs() + 1);
-    let panel = |title, count: fn(&SeriesPoint) -> u64| Panel {
+    let panel = |title, count: fn(&SeriesPoint) -> u64| ChartPanel {
         title,
         lines: rows
             .iter()
-            .map(|row| (row.name, so_far(row, count, end)))
+            .map(|row| (row.name, cumulative_count(row, count, end)))
             .collect(),
     };
-    Picture {
+    ChartSheet {
         outage: OUTAGE,
         end,
         panels: vec![
@@ -122,8 +123,12 @@ fn picture(rows: &[Row]) -> Picture<'_> {
     }
 }
 
-/// How many there were of `down.test` until each second.
-fn so_far(row: &Row, count: fn(&SeriesPoint) -> u64, end: Duration) -> Vec<u64> {
+/// The cumulative count for `down.test` by second.
+fn cumulative_count(
+    row: &BreakerResult,
+    count: fn(&SeriesPoint) -> u64,
+    end: Duration,
+) -> Vec<u64> {
     let hosts = row.summary.hosts.iter();
     let down = hosts.filter(|host| &*host.name == "down.test");
     let mut seconds: Vec<_> = down
@@ -139,9 +144,9 @@ fn so_far(row: &Row, count: fn(&SeriesPoint) -> u64, end: Duration) -> Vec<u64> 
 
 fn main() -> Result<(), Box<dyn Error>> {
     let rows = run(1);
-    print!("{}", Table(&rows));
+    print!("{}", ResultTable(&rows));
     match std::env::args_os().nth(1) {
-        Some(path) => picture(&rows).draw(path.as_ref()),
+        Some(path) => chart_sheet(&rows).draw(path.as_ref()),
         None => Ok(()),
     }
 }

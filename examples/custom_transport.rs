@@ -1,8 +1,8 @@
-//! A client of your own under the same driver: limits, retries and redirects are those of any adapter.
+//! Another HTTP client as the transport. Limits, retries and redirects are the same as with any adapter.
 //!
-//! Here it is reqwest, on tokio. What reqwest would decide by itself (redirects, retries) is off: the
-//! core decides. To cancel, the driver drops the future or the body, and so reqwest's. A double for
-//! tests is shorter still: `examples/test_double.rs`.
+//! The client is reqwest, on tokio. Its own redirects and retries are off, because the core decides
+//! them. To cancel an attempt, the driver drops the future or the body, which drops reqwest's.
+//! `examples/test_double.rs` replaces the network in a test.
 //!
 //! `cargo run --example custom_transport --features tokio`
 
@@ -12,32 +12,33 @@ use bytes::Bytes;
 use fetch_all::FailureKind;
 use fetch_all::driver::{Adapter, Builder, IncomingResponse, OutgoingRequest, TransportError};
 use fetch_all::driver::{TransportOverride, transport_fn};
-use fetch_all::tokio::{Stream, StreamExt, Tokio, stream};
+use fetch_all::tokio::Tokio;
 use fetch_testbed::Site;
+use futures::{Stream, StreamExt, stream};
 
-type Body = Pin<Box<dyn Stream<Item = Result<Bytes, TransportError>> + Send>>;
+type BoxedBody = Pin<Box<dyn Stream<Item = Result<Bytes, TransportError>> + Send>>;
 
 async fn send(
     client: reqwest::Client,
     outgoing: OutgoingRequest,
-) -> Result<IncomingResponse<Body>, TransportError> {
+) -> Result<IncomingResponse<BoxedBody>, TransportError> {
     let request = client.request(outgoing.method, outgoing.url.as_str());
     let request = request.headers(outgoing.headers.as_ref().clone());
     let request = request.body(outgoing.body.into_bytes()?);
-    let response = request.send().await.map_err(failed)?;
+    let response = request.send().await.map_err(to_transport_error)?;
     Ok(IncomingResponse::new(
         response.status(),
         response.version(),
         response.headers().clone(),
         Box::pin(stream::try_unfold(response, async |mut response| {
-            let chunk = response.chunk().await.map_err(failed)?;
+            let chunk = response.chunk().await.map_err(to_transport_error)?;
             Ok(chunk.map(|chunk| (chunk, response)))
         })),
     ))
 }
 
-/// What the core has to know of an error; people read the error itself.
-fn failed(error: reqwest::Error) -> TransportError {
+/// Classifies an error for the core. Its text is for the user.
+fn to_transport_error(error: reqwest::Error) -> TransportError {
     let kind = match () {
         () if error.is_dns() => FailureKind::Resolve,
         () if error.is_connect() => FailureKind::Connect,

@@ -1,7 +1,7 @@
-//! Fetches a few URLs over isahc and prints how each went.
+//! Fetches a few URLs over isahc and prints one line per outcome.
 //!
-//! `cargo run --example isahc --features isahc` fetches from a test site that it starts itself;
-//! `cargo run --example isahc --features isahc -- http://example.com/ …` fetches what you name.
+//! `cargo run --example isahc --features isahc` fetches from a local test site;
+//! `cargo run --example isahc --features isahc -- http://example.com/ …` fetches the given URLs.
 
 use fetch_all::isahc::{Fetcher, StreamExt};
 use fetch_testbed::Site;

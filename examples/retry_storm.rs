@@ -1,10 +1,10 @@
-//! A retry storm: a server that bears its load stalls for five seconds. The retries of what failed
-//! then overload it for good, though nothing is wrong with it any more, unless something bounds them.
+//! A retry storm: a server that can carry its load stalls for five seconds. Then the retries of the
+//! failed requests overload it permanently, although it works again, unless something limits them.
 //!
 //! `cargo run --example retry_storm --features testing [-- FILE.svg]`
 //!
-//! The shipped engine runs in virtual time, so it is over at once, and the same seed gives the same
-//! figures.
+//! The real engine runs in virtual time, so the example ends at once, and the same seed gives the
+//! same figures.
 
 mod plot;
 
@@ -19,15 +19,15 @@ use fetch_all::{
     AdaptiveConcurrency, Backoff, Breaker, EngineConfig, Policy, PolicyRules, Rate, RetryBudget,
     Throttle, Vegas,
 };
-use plot::{Panel, Picture, per_second};
+use plot::{ChartPanel, ChartSheet, per_second};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// URLs that come in a second, whatever became of those before. The server bears 200.
+/// URLs that arrive per second, independent of earlier results. The server can answer 200.
 const ARRIVALS: u64 = 150;
 
-/// For so many seconds.
-const TIME: usize = 60;
+/// Length of the simulation, in seconds.
+const SECONDS: usize = 60;
 
 /// The server answers nothing in this time.
 const OUTAGE: Outage = Outage {
@@ -36,35 +36,35 @@ const OUTAGE: Outage = Outage {
     kind: OutageKind::Stall,
 };
 
-/// The settings that have a line in the picture.
-const DRAWN: [&str; 4] = ["no retries", "4 attempts", "with a budget", "with Vegas"];
+/// The settings with a line in the chart.
+const CHARTED: [&str; 4] = ["no retries", "4 attempts", "with a budget", "with Vegas"];
 
-/// The load, under one setting.
-pub(crate) struct Row {
+/// The results with one setting.
+pub(crate) struct StormResult {
     pub(crate) name: &'static str,
-    /// Requests for 1,000 URLs.
+    /// Requests per 1,000 URLs.
     pub(crate) amplification: u64,
     /// URLs that were fetched.
     pub(crate) fetched: u64,
-    /// URLs that were fetched in a second, on average from the outage's end to the last arrival.
+    /// URLs fetched per second, on average from the end of the outage to the last arrival.
     pub(crate) goodput: u64,
-    /// How long after the outage's end the server was well again, for good; `None` if never.
+    /// Time from the end of the outage until the server has recovered for good. `None` if it never does.
     pub(crate) recovered: Option<Duration>,
     pub(crate) summary: SimulationSummary,
 }
 
-/// Puts the same load on the same server under each setting.
-pub(crate) fn run(seed: u64) -> Vec<Row> {
+/// Simulates the same load on the same server with each setting.
+pub(crate) fn run(seed: u64) -> Vec<StormResult> {
     let config = |attempts| {
         let policy = Policy::default()
             .attempts(attempts)
             .attempt_timeout(SECOND)
             .backoff(Backoff::default().base(SECOND / 4));
-        // No limits of the client's own: it is many clients.
+        // No limits in the client, because it stands for many clients.
         let config = EngineConfig::default().concurrency(10_000).window(100_000);
         config.rules(PolicyRules::from_policy(policy))
     };
-    // Work for five seconds waits in its queue, and more is refused.
+    // The queue holds work for five seconds. Requests beyond it are refused.
     let server = ServerModel::default()
         .latency(LatencyModel::exponential(SECOND / 50))
         .capacity(4, 1000);
@@ -86,51 +86,56 @@ pub(crate) fn run(seed: u64) -> Vec<Row> {
             config(4).adaptive(AdaptiveConcurrency::Vegas(Vegas::default())),
         ),
     ]
-    .map(|(name, config)| load(name, config, server, seed))
+    .map(|(name, config)| simulate(name, config, server, seed))
     .into_iter()
     .chain([
-        load(
+        simulate(
             "with Retry-After",
             config(4),
             server.retry_after(5 * SECOND),
             seed,
         ),
-        load("a queue of 100", config(4), server.capacity(4, 100), seed),
+        simulate("a queue of 100", config(4), server.capacity(4, 100), seed),
     ])
     .collect()
 }
 
-fn load(name: &'static str, config: EngineConfig, server: ServerModel, seed: u64) -> Row {
-    let rate: Rate = format!("{ARRIVALS}/s").parse().expect("a rate");
+fn simulate(
+    name: &'static str,
+    config: EngineConfig,
+    server: ServerModel,
+    seed: u64,
+) -> StormResult {
+    let rate: Rate = format!("{ARRIVALS}/s").parse().expect("the rate is valid");
     let mut simulation = Simulation::new(config, seed)
         .everywhere(server)
         .outage("api.test", OUTAGE)
         .arrivals(rate);
-    let urls = (0..ARRIVALS * TIME as u64).map(|n| format!("http://api.test/{n}"));
+    let urls = (0..ARRIVALS * SECONDS as u64).map(|n| format!("http://api.test/{n}"));
     let summary = simulation.run(urls);
     let good = per_second(&summary.series, |point| point.ok);
-    let after = &good[OUTAGE.until.as_secs() as usize..TIME];
-    Row {
+    let after = &good[OUTAGE.until.as_secs() as usize..SECONDS];
+    StormResult {
         name,
         amplification: summary.hosts[0].amplification(),
         fetched: summary.batch.succeeded(),
         goodput: after.iter().sum::<u64>() / after.len() as u64,
-        recovered: recovered(after),
+        recovered: recovery_time(after),
         summary,
     }
 }
 
-/// When nine of ten URLs that come were fetched again, over any five seconds from then on.
-fn recovered(after: &[u64]) -> Option<Duration> {
+/// The time from which nine of ten arriving URLs are fetched, in every window of five seconds.
+fn recovery_time(after: &[u64]) -> Option<Duration> {
     let slow = |five: &[u64]| five.iter().sum::<u64>() * 10 < 5 * ARRIVALS * 9;
     let starts = after.windows(5).rposition(slow).map_or(0, |last| last + 1);
     (starts + 5 <= after.len()).then(|| SECOND * starts as u32)
 }
 
-/// The rows as text.
-pub(crate) struct Table<'a>(pub(crate) &'a [Row]);
+/// The results as a text table.
+pub(crate) struct ResultTable<'a>(pub(crate) &'a [StormResult]);
 
-impl fmt::Display for Table<'_> {
+impl fmt::Display for ResultTable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
@@ -151,22 +156,22 @@ impl fmt::Display for Table<'_> {
     }
 }
 
-fn picture(rows: &[Row]) -> Picture<'_> {
-    let drawn = || rows.iter().filter(|row| DRAWN.contains(&row.name));
-    let good = drawn().map(|row| (row.name, per_second(&row.summary.series, |point| point.ok)));
-    let sent = drawn().map(|row| {
+fn chart_sheet(rows: &[StormResult]) -> ChartSheet<'_> {
+    let charted = || rows.iter().filter(|row| CHARTED.contains(&row.name));
+    let good = charted().map(|row| (row.name, per_second(&row.summary.series, |point| point.ok)));
+    let sent = charted().map(|row| {
         let requests = per_second(&row.summary.series, |point| point.requests);
         (row.name, requests)
     });
-    Picture {
+    ChartSheet {
         outage: OUTAGE,
-        end: SECOND * TIME as u32,
+        end: SECOND * SECONDS as u32,
         panels: vec![
-            Panel {
+            ChartPanel {
                 title: "requests per second; the server bears 200",
                 lines: sent.collect(),
             },
-            Panel {
+            ChartPanel {
                 title: "URLs fetched per second; 150 come",
                 lines: good.collect(),
             },
@@ -176,9 +181,9 @@ fn picture(rows: &[Row]) -> Picture<'_> {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let rows = run(1);
-    print!("{}", Table(&rows));
+    print!("{}", ResultTable(&rows));
     match std::env::args_os().nth(1) {
-        Some(path) => picture(&rows).draw(path.as_ref()),
+        Some(path) => chart_sheet(&rows).draw(path.as_ref()),
         None => Ok(()),
     }
 }

@@ -1,7 +1,7 @@
-//! Fetches a few URLs on smol and prints how each went.
+//! Fetches a few URLs on smol and prints one line per outcome.
 //!
-//! `cargo run --example smol` fetches from a test site that it starts itself;
-//! `cargo run --example smol -- http://example.com/ …` fetches what you name.
+//! `cargo run --example smol` fetches from a local test site;
+//! `cargo run --example smol -- http://example.com/ …` fetches the given URLs.
 
 use fetch_all::smol::{Fetcher, StreamExt};
 use fetch_testbed::Site;

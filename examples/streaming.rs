@@ -1,7 +1,9 @@
-//! Reads a large body piece by piece: memory stays small, and a slow reader slows the server down.
+//! Reads a large body in chunks. It is never in memory as a whole, and a slow reader slows the server
+//! down.
 
-use fetch_all::smol::{Fetcher, StreamExt};
+use fetch_all::smol::Fetcher;
 use fetch_testbed::Site;
+use futures::StreamExt;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let site = Site::start()?;

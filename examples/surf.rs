@@ -1,7 +1,7 @@
-//! Fetches a few URLs over surf, on async-std, and prints how each went.
+//! Fetches a few URLs over surf, on async-std, and prints one line per outcome.
 //!
-//! `cargo run --example surf --features surf` fetches from a test site that it starts itself;
-//! `cargo run --example surf --features surf -- http://example.com/ …` fetches what you name.
+//! `cargo run --example surf --features surf` fetches from a local test site;
+//! `cargo run --example surf --features surf -- http://example.com/ …` fetches the given URLs.
 
 use fetch_all::surf::{Fetcher, StreamExt};
 use fetch_testbed::Site;

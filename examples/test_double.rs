@@ -1,6 +1,6 @@
-//! A double in place of the network: your own code over the whole of fetch-all, in a test.
+//! Replaces the network by a function, to test code that uses a fetcher.
 //!
-//! To test a policy alone, without any runtime, see `examples/policy_test.rs`.
+//! `examples/policy_test.rs` tests a policy alone, without a runtime.
 //!
 //! `cargo run --example test_double`
 
@@ -9,20 +9,21 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use fetch_all::driver::{
     Builder, IncomingResponse, OutgoingRequest, TransportOverride, transport_fn,
 };
-use fetch_all::smol::{Smol, stream};
+use fetch_all::smol::Smol;
+use futures::{future, stream};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // Unavailable at first, then fine: the answer is tried for again, after a second.
-    let asked = AtomicU32::new(0);
+    // The first response is 503, the next 200. The core retries after a second.
+    let requests = AtomicU32::new(0);
     let double = transport_fn(move |request: OutgoingRequest, _progress| {
-        let status = [503, 200][asked.fetch_add(1, Ordering::Relaxed).min(1) as usize];
+        let status = [503, 200][requests.fetch_add(1, Ordering::Relaxed).min(1) as usize];
         let text = format!("{} {}", request.method, request.url);
         async move {
             Ok(IncomingResponse::new(
                 http::StatusCode::from_u16(status).unwrap_or_default(),
                 http::Version::HTTP_11,
                 http::HeaderMap::new(),
-                stream::once(Ok(text.into())),
+                stream::once(future::ready(Ok(text.into()))),
             ))
         }
     });

@@ -1,7 +1,7 @@
-//! Fetches a few URLs on tokio and prints how each went.
+//! Fetches a few URLs on tokio and prints one line per outcome.
 //!
-//! `cargo run --example tokio --features tokio` fetches from a test site that it starts itself;
-//! `cargo run --example tokio --features tokio -- http://example.com/ …` fetches what you name.
+//! `cargo run --example tokio --features tokio` fetches from a local test site;
+//! `cargo run --example tokio --features tokio -- http://example.com/ …` fetches the given URLs.
 
 use fetch_all::tokio::{Fetcher, StreamExt};
 use fetch_testbed::Site;
@@ -21,7 +21,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         urls = paths.map(|path| site.url(path)).into();
     }
 
-    // Inside the runtime: the fetcher lives in the one that it is built in.
+    // The fetcher must be built inside the runtime, in which its driver then runs.
     let fetcher = Fetcher::builder().concurrency(10).build()?;
     let mut outcomes = fetcher.fetch_all(urls);
     while let Some(outcome) = outcomes.next().await {

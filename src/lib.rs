@@ -1,6 +1,26 @@
-//! Fetches many URLs: a runtime-agnostic, sans-IO bulk HTTP fetcher.
+//! Fetches many URLs, from ten to ten million, on the async runtime that you already use.
 //!
-//! Pick the feature of your runtime; the line is the same on each:
+//! Each URL ends in exactly one outcome: a response, or an error that names the URL, the step that
+//! failed and the number of attempts. A failed URL never ends the stream of outcomes. Limits per
+//! host, retries, circuit breakers, hedging and timeouts are decided by a pure state machine, which
+//! unit tests drive with a fake clock.
+//!
+//! # Pick a runtime
+//!
+//! Each runtime is a feature with a module of the same name. The modules have the same functions and
+//! types, and the features can be combined.
+//!
+//! | feature | module | runtime and HTTP client |
+//! |---|---|---|
+//! | `smol` (default) | [`smol`] | smol and any other executor with async-io; our HTTP/1.1, hyper's HTTP/2 |
+//! | `tokio` | [`tokio`] | tokio, current-thread or multi-thread; the same HTTP |
+//! | `async-std` | [`async_std`] | async-std; the same HTTP. async-std is discontinued: prefer smol |
+//! | `isahc` | [`isahc`] | isahc, which uses libcurl, on any runtime |
+//! | `surf` | [`surf`] | surf, on async-std. surf is unmaintained: prefer smol |
+//!
+//! [What each adapter supports][conformance] is verified by one test suite.
+//!
+//! # Fetch a list
 //!
 //! ```
 //! # #[cfg(feature = "smol")] {
@@ -13,31 +33,84 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! | feature | module | what for |
+//! URLs are read only when there is room for them, so a list of ten million needs no more memory than
+//! one of ten thousand. Outcomes arrive in the order in which they end. Dropping the stream cancels
+//! the fetches in flight.
+//!
+//! # Requests and outcomes
+//!
+//! A `Fetcher` holds connections, limits and settings, and is built once:
+//!
+//! | to … | call | which returns |
 //! |---|---|---|
-//! | `smol` (default) | [`smol`] | smol, and anything on async-io |
-//! | `tokio` | [`tokio`] | tokio, current-thread or multi-thread |
-//! | `async-std` | [`async_std`] | async-std, which is discontinued: prefer smol |
-//! | `isahc` | [`isahc`] | isahc, and so libcurl, under any runtime |
-//! | `surf` | [`surf`] | surf, which is unmaintained: prefer smol |
-//! | `tls`, `http2`, `gzip`, `brotli`, `zstd` (default) | | https, HTTP/2 (but over isahc and surf), content codings |
-//! | `testing` | [`proto::testing`] | fake clock, scripted server, simulator |
-//! | `policy-file` | [`policy_file`] | limits, rules and policies from a TOML file |
-//! | `record` | [`trace`] | recording what the core sees; replay, what-if |
-//! | `timing` | [`timing`] | timings of any code of yours |
-//! | `metrics`, `tracing` | | metrics and spans for the crates of these names |
-//! | `serde` | | the core's plain data as serde types |
+//! | fetch a list or an iterator | [`fetch_all`](driver::Fetcher::fetch_all) | a stream of [`Outcome`]s |
+//! | fetch URLs that arrive as a stream | [`fetch_stream`](driver::Fetcher::fetch_stream) | a stream of [`Outcome`]s |
+//! | fetch one URL, with all details | [`fetch`](driver::Fetcher::fetch) | an [`Outcome`] |
+//! | fetch one URL, for its response | [`get`](driver::Fetcher::get) | a [`Response`] or an [`Error`] |
+//! | read a body in chunks | [`open`](driver::Fetcher::open) | a [`StreamedResponse`] or an [`Error`] |
 //!
-//! The default features are `smol`, `tls`, `http2` and the codings. A client of your own, on any of
-//! these runtimes, is a function: [`driver::transport_fn`].
+//! Whatever names a URL is a request: a string, a `Url`, or a [`Request`] with method, header fields,
+//! body, priority, policy and tag.
 //!
-//! # Without a runtime
+//! ```
+//! # #[cfg(feature = "smol")] {
+//! # let site = fetch_testbed::Site::start()?;
+//! # let url = site.url("/anything");
+//! use fetch_all::smol::Fetcher;
+//! use fetch_all::{Method, Request};
 //!
-//! A runtime's module is there once its feature is on. With `default-features = false` and none of
-//! them there is no `fetch_all`, but everything that needs no socket: the types below, [`driver`], for an adapter of your own
-//! ([`driver::Adapter`]), and the core, [`proto`]: every decision (admission, retries, backoff,
-//! timeouts, redirects, limits) as a pure state machine without IO or clock, which unit tests drive
-//! with a fake clock:
+//! let fetcher = Fetcher::builder().concurrency(50).per_host(4).build()?;
+//! let upload = Request::new(Method::Put, url)?
+//!     .header("content-type", "text/plain")?
+//!     .body("hello");
+//!
+//! let outcome = smol::block_on(fetcher.fetch(upload));
+//! match &outcome.result {
+//!     Ok(response) => println!("{}: {} bytes", response.status, response.body.len()),
+//!     Err(error) => eprintln!("{error}"),
+//! }
+//! println!("{} attempts in {:?}", outcome.attempts.len(), outcome.duration());
+//! # assert!(outcome.is_success());
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Every status is a response, also 404 and 500: [`Outcome::is_success`] is true for 2xx only.
+//!
+//! # Policies
+//!
+//! A [`Policy`] controls one fetch: attempts, [`Backoff`], [`Timeouts`], redirects, [`Hedge`],
+//! [`Fallback`]. [`PolicyRules`] choose a policy by URL pattern. An [`EngineConfig`] controls all
+//! fetches of a fetcher together: concurrency, rates, circuit [`Breaker`], [`RetryBudget`],
+//! [`AdaptiveConcurrency`].
+//!
+//! ```
+//! # #[cfg(feature = "smol")] {
+//! use std::time::Duration;
+//!
+//! use fetch_all::smol::Fetcher;
+//! use fetch_all::{Breaker, EngineConfig, Policy, RetryBudget};
+//!
+//! let config = EngineConfig::default()
+//!     .breaker(Breaker::default())
+//!     .host_budget(RetryBudget::default());
+//! let fetcher = Fetcher::builder()
+//!     .config(config)
+//!     .policy(Policy::default().attempts(5))
+//!     .timeout("/reports/", Duration::from_secs(60))
+//!     .build()?;
+//! # drop(fetcher);
+//! # }
+//! # Ok::<(), fetch_all::BuildError>(())
+//! ```
+//!
+//! [The guide to policies][policies] describes each of them: what it does, its default, its source and
+//! its cost. With the feature `policy-file`, one TOML file sets them all ([`policy_file`]).
+//!
+//! # Test without a network
+//!
+//! The core, [`proto`], has no IO and no clock. With the feature `testing`, a test scripts the answers
+//! of a server and reads the decisions, in virtual time ([`proto::testing`]):
 //!
 //! ```
 //! # #[cfg(feature = "testing")] {
@@ -50,21 +123,65 @@
 //! # }
 //! ```
 //!
+//! To test code that uses a fetcher, replace the network by a function: [`driver::transport_fn`].
+//! The same function adapts any other HTTP client.
+//!
 //! # What happens to a URL
 //!
-//! 1. It waits in its host's queue. Hosts take turns, so none delays another. Limits hold over all
-//!    and per host: attempts in flight, attempts per second.
-//! 2. An attempt is sent. Its [`Timeouts`] come from the first of the [`PolicyRules`] that match the URL:
-//!    10 s for `/delay/`, 8 s for `/status/`, else 6 s. They begin with the attempt; waiting in the
+//! 1. It waits in the queue of its host. Hosts take turns, so a slow host does not delay the others.
+//!    Limits apply over all hosts and per host: attempts in flight, attempts per second.
+//! 2. An attempt is sent. Its [`Timeouts`] come from the first of the [`PolicyRules`] that matches the
+//!    URL: 10 s for `/delay/`, 8 s for `/status/`, else 6 s. They start with the attempt; time in the
 //!    queue does not count.
-//! 3. A failure or a status worth a retry (408, 425, 429, 500, 502, 503, 504) is tried again, three
-//!    times in all, after 1 s, 2 s, 4 s … with jitter, if sending it twice can do no harm. A
-//!    `Retry-After` is obeyed and rests the whole host. While it waits, it holds no slot.
-//! 4. Redirects are followed, ten at most, never from https to http, and without credentials to
+//! 3. A failure, or a status of 408, 425, 429, 500, 502, 503 or 504, is retried if sending the request
+//!    twice is safe: at most three attempts, after 1 s, 2 s, 4 s … with jitter. A `Retry-After` is
+//!    obeyed and pauses the whole host. A waiting fetch uses no slot.
+//! 4. Redirects are followed, at most ten, never from https to http, and without credentials to
 //!    another origin.
-//! 5. It ends in exactly one [`Outcome`]: a [`Response`] of any status, or an [`Error`].
+//! 5. It ends in one [`Outcome`]: a [`Response`] of any status, or an [`Error`].
 //!
-// What is not built has its link lead to how to build it.
+//! # Features
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `smol`, `tokio`, `async-std`, `isahc`, `surf` | a runtime; `smol` is a default |
+//! | `tls` (default) | https |
+//! | `http2` (default) | HTTP/2, except with isahc and surf |
+//! | `structured-fields` (default) | pauses by the header field `RateLimit` in its current form |
+//! | `cookies` | storing cookies and sending them back |
+//! | `socks` | SOCKS5 proxies, for smol, tokio and async-std |
+//! | `gzip`, `brotli`, `zstd` (default) | content codings |
+//! | `testing` | [`proto::testing`]: fake clock, scripted server, simulator |
+//! | `policy-file` | [`policy_file`]: limits, rules and policies from a TOML file |
+//! | `record` | [`trace`]: recording of what the core sees, replay, what-if |
+//! | `metrics`, `tracing` | metrics and spans, by the names of OpenTelemetry |
+//! | `serde` | the core's plain data as serde types |
+//! | `timing` | [`timing`]: timings of any code |
+//!
+//! # Without a runtime
+//!
+//! With `default-features = false` and no runtime there is no `fetch_all` function and no socket. What
+//! remains are the types of requests, outcomes and policies, the core ([`proto`]), and the driver
+//! with its traits ([`driver`]), for an adapter of your own ([`driver::Adapter`]). A module is in the
+//! documentation only if its feature is enabled.
+//!
+//! # Documents
+//!
+//! - [Guide to the library][library]
+//! - [Policies][policies], with formulas and sources
+//! - [Logs, metrics and traces][observability]
+//! - [What each adapter supports][conformance]
+//! - [Benchmarks][benchmarks]
+//! - [Examples][examples]
+//!
+//! [benchmarks]: https://github.com/fetch-all/fetch-all/blob/main/docs/benchmarks.md
+//! [conformance]: https://github.com/fetch-all/fetch-all/blob/main/docs/conformance.md
+//! [examples]: https://github.com/fetch-all/fetch-all/tree/main/examples
+//! [library]: https://github.com/fetch-all/fetch-all/blob/main/docs/library.md
+//! [observability]: https://github.com/fetch-all/fetch-all/blob/main/docs/observability.md
+//! [policies]: https://github.com/fetch-all/fetch-all/blob/main/docs/policies.md
+//!
+// A link to a module that this build does not have leads to the section that explains why.
 #![cfg_attr(not(feature = "async-std"), doc = "[`async_std`]: #without-a-runtime")]
 #![cfg_attr(not(feature = "isahc"), doc = "[`isahc`]: #without-a-runtime")]
 #![cfg_attr(
@@ -80,52 +197,61 @@
 )]
 #![cfg_attr(not(feature = "timing"), doc = "[`timing`]: #without-a-runtime")]
 #![cfg_attr(not(feature = "tokio"), doc = "[`tokio`]: #without-a-runtime")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
+// Runtimes.
 #[cfg(feature = "async-std")]
 pub use fetch_async_std as async_std;
-/// The loop and its seams, for transports and adapters of your own.
-pub use fetch_driver as driver;
-pub use fetch_driver::{
-    AttemptEnd, AttemptReport, Backoff, BatchStats, BodyRetention, BuildError, ConnectionInfo,
-    EngineStats, Error, ErrorKind, FailureKind, FallbackSource, FallbackValue, FetchAll,
-    FetchError, FetchTimings, GiveUpReason, IntoRequest, Jitter, Method, Outcome, OverCap, Policy,
-    PolicyRules, Rate, RedactedUrl, RedirectPolicy, Request, Response, RetryAfterPolicy,
-    RulePattern, Settings, StatusSet, StreamedBody, StreamedResponse, TimeLimit, Timeouts,
-};
 #[cfg(feature = "isahc")]
 pub use fetch_isahc as isahc;
-/// Limits, rules and policies from one TOML file.
-#[cfg(feature = "policy-file")]
-pub use fetch_policy as policy_file;
-/// The pure core.
-pub use fetch_proto as proto;
-/// What policies are made of, besides the types above: breakers, budgets, hedging, learned limits,
-/// balancing, faults on purpose.
-pub use fetch_proto::{
-    AdaptiveConcurrency, Aimd, BalanceStrategy, BalancedTarget, Breaker, BreakerMode, ChaosPolicy,
-    EngineConfig, Fallback, Gradient2, Hedge, HedgeDelay, InjectedFault, LoadShedding, OnOpen,
-    OutlierDetection, RetryBudget, RetryClass, RetryClasses, StallGuard, TargetEndpoint, Throttle,
-    Vegas,
-};
 #[cfg(feature = "smol")]
 pub use fetch_smol as smol;
 #[cfg(feature = "surf")]
 pub use fetch_surf as surf;
-/// Times any code: futures, closures, scopes and whole functions.
-#[cfg(feature = "timing")]
-pub use fetch_timing as timing;
 #[cfg(feature = "tokio")]
 pub use fetch_tokio as tokio;
-/// Replays what was recorded, and asks what if.
+
+// The layers below, and optional modules.
+pub use fetch_driver as driver;
+#[cfg(feature = "policy-file")]
+pub use fetch_policy as policy_file;
+pub use fetch_proto as proto;
+#[cfg(feature = "timing")]
+pub use fetch_timing as timing;
 #[cfg(feature = "record")]
 pub use fetch_trace as trace;
 
-/// The code of the policies' documentation, compiled.
+// Requests and outcomes.
+pub use fetch_driver::{
+    AttemptEnd, AttemptReport, BatchStats, BodyRetention, ConnectionInfo, EngineStats, Error,
+    ErrorKind, FailureKind, FallbackSource, FallbackValue, FetchAll, FetchError, FetchTimings,
+    GiveUpReason, IntoRequest, Method, Outcome, RedactedUrl, Request, Response, StreamedBody,
+    StreamedResponse,
+};
+
+// Settings of a fetcher, and limits over all its fetches.
+pub use fetch_driver::{BuildError, Rate, Settings};
+pub use fetch_proto::{
+    AdaptiveConcurrency, Aimd, Breaker, BreakerMode, EngineConfig, Gradient2, LoadShedding, OnOpen,
+    OutlierDetection, RetryBudget, Throttle, Vegas,
+};
+
+// Policies of one fetch, and rules that choose them.
+pub use fetch_driver::{
+    Backoff, Jitter, OverCap, Policy, PolicyPatch, PolicyRules, RedirectPolicy, RetryAfterPolicy,
+    RulePattern, StatusSet, TimeLimit, Timeouts, TimeoutsPatch,
+};
+pub use fetch_proto::{
+    BalanceStrategy, BalancedTarget, ChaosPolicy, Fallback, Hedge, HedgeDelay, InjectedFault,
+    RetryClass, RetryClasses, StallGuard, TargetEndpoint,
+};
+
+/// Compiles the examples in `docs/policies.md`.
 #[cfg(all(doctest, feature = "smol"))]
 #[doc = include_str!("../docs/policies.md")]
-pub struct Policies;
+pub struct PolicyGuideExamples;
 
-/// The README's code, compiled.
+/// Compiles the examples in `README.md`.
 #[cfg(all(doctest, feature = "smol", feature = "testing"))]
 #[doc = include_str!("../README.md")]
-pub struct Readme;
+pub struct ReadmeExamples;

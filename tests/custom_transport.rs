@@ -1,25 +1,27 @@
-//! The example's transport, reqwest, over real sockets: the driver's promises hold for it, too.
+//! The transport of the example `custom_transport` (reqwest) over real sockets: the driver's
+//! guarantees hold for it.
 
 use std::time::{Duration, Instant};
 
 use fetch_all::driver::{Adapter, Fetcher};
-use fetch_all::tokio::StreamExt;
 use fetch_all::{AttemptEnd, Backoff, FailureKind, Policy, PolicyRules, RedirectPolicy, Request};
 use fetch_testbed::{Observed, Site};
+use futures::{StreamExt, future};
 
-#[expect(dead_code, reason = "its main function is not called")]
+#[expect(dead_code, reason = "the test does not call its main function")]
 #[path = "../examples/custom_transport.rs"]
 mod example;
 
-/// Runs a test in a runtime. Retries come at once.
-fn with<F: Future<Output = ()>>(test: impl FnOnce(Site) -> F) {
+/// Runs a test with a site, in a runtime.
+fn run_with_site<F: Future<Output = ()>>(test: impl FnOnce(Site) -> F) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     runtime.unwrap().block_on(test(Site::start().unwrap()));
 }
 
-fn fetcher(concurrency: usize) -> Fetcher<impl Adapter> {
+/// A fetcher on the example's transport that retries without a delay.
+fn build_fetcher(concurrency: usize) -> Fetcher<impl Adapter> {
     let policy = Policy::default().backoff(Backoff::default().base(Duration::ZERO));
     let builder = example::builder().unwrap().concurrency(concurrency);
     builder
@@ -28,10 +30,10 @@ fn fetcher(concurrency: usize) -> Fetcher<impl Adapter> {
         .unwrap()
 }
 
-/// Waits until the site has seen it, so long as nothing is stuck.
-async fn until(site: &Site, seen: impl Fn(&Observed) -> bool) {
+/// Waits until the site has observed what `condition` accepts.
+async fn wait_until(site: &Site, condition: impl Fn(&Observed) -> bool) {
     let began = Instant::now();
-    while !seen(&site.observed()) {
+    while !condition(&site.observed()) {
         assert!(
             began.elapsed() < Duration::from_secs(60),
             "{:?}",
@@ -42,58 +44,61 @@ async fn until(site: &Site, seen: impl Fn(&Observed) -> bool) {
 }
 
 #[test]
-fn failures_are_tried_again_by_the_core_alone() {
-    with(|site| async move {
-        let outcome = fetcher(1).fetch(site.url("/flaky/2?key=a")).await;
+fn only_the_core_retries_failures() {
+    run_with_site(|site| async move {
+        let outcome = build_fetcher(1).fetch(site.url("/flaky/2?key=a")).await;
         assert!(outcome.is_success(), "{outcome}");
         assert_eq!((outcome.attempts.len(), site.observed().requests), (3, 3));
-        let outcome = fetcher(1).fetch(site.url("/reset")).await;
+        let outcome = build_fetcher(1).fetch(site.url("/reset")).await;
         assert!(!outcome.is_success(), "{outcome}");
         assert_eq!((outcome.attempts.len(), site.observed().requests), (3, 6));
     });
 }
 
 #[test]
-fn redirects_are_followed_by_the_core_alone() {
-    with(|site| async move {
+fn only_the_core_follows_redirects() {
+    run_with_site(|site| async move {
         let policy = Policy::default().redirects(RedirectPolicy::limit(1));
         let request = Request::get(site.url("/redirect/2"))
             .unwrap()
             .policy(policy);
-        assert!(!fetcher(1).fetch(request).await.is_success());
+        assert!(!build_fetcher(1).fetch(request).await.is_success());
         assert_eq!(site.observed().requests, 2);
     });
 }
 
 #[test]
-fn a_body_arrives_piece_by_piece_and_whole() {
-    with(|site| async move {
-        let response = fetcher(1).get(site.url("/bytes/3000000")).await.unwrap();
+fn a_body_in_chunks_is_complete() {
+    run_with_site(|site| async move {
+        let response = build_fetcher(1)
+            .get(site.url("/bytes/3000000"))
+            .await
+            .unwrap();
         assert_eq!(response.body.len(), 3_000_000);
     });
 }
 
 #[test]
 fn cancelling_closes_the_connection() {
-    with(|site| async move {
-        let fetcher = fetcher(5);
+    run_with_site(|site| async move {
+        let fetcher = build_fetcher(5);
         let stalled = fetcher.fetch(site.url("/stall"));
         tokio::select! {
-            outcome = stalled => panic!("it stalls, but {outcome}"),
-            () = until(&site, |seen| seen.in_flight == 1) => {}
+            outcome = stalled => panic!("the server stalls, but the fetch ended: {outcome}"),
+            () = wait_until(&site, |seen| seen.in_flight == 1) => {}
         }
-        until(&site, |seen| seen.in_flight == 0 && seen.open == 0).await;
+        wait_until(&site, |seen| seen.in_flight == 0 && seen.open == 0).await;
     });
 }
 
 #[test]
-fn no_more_are_in_flight_than_the_limit_allows() {
-    with(|site| async move {
+fn the_concurrency_limit_holds() {
+    run_with_site(|site| async move {
         let urls: Vec<_> = (0..24).map(|_| site.url("/delay/0.02")).collect();
-        let outcomes = fetcher(4).fetch_all(urls);
+        let outcomes = build_fetcher(4).fetch_all(urls);
         assert_eq!(
             outcomes
-                .filter(|outcome| outcome.is_success())
+                .filter(|outcome| future::ready(outcome.is_success()))
                 .count()
                 .await,
             24
@@ -103,10 +108,10 @@ fn no_more_are_in_flight_than_the_limit_allows() {
 }
 
 #[test]
-fn errors_keep_their_kind() {
-    with(|site| async move {
+fn failures_keep_their_kind() {
+    run_with_site(|site| async move {
         drop(site);
-        let outcome = fetcher(1).fetch("http://127.0.0.1:1/").await;
+        let outcome = build_fetcher(1).fetch("http://127.0.0.1:1/").await;
         let ends: Vec<_> = outcome.attempts.iter().map(|attempt| attempt.end).collect();
         assert_eq!(ends, [AttemptEnd::Failed(FailureKind::Connect); 3]);
     });

@@ -1,5 +1,5 @@
-//! The adapters over other people's HTTP clients, where those differ from our own in the same way.
-//! What is the same for all adapters, the conformance suite checks.
+//! Behaviour that isahc and surf share and the other adapters do not have. The conformance suite
+//! checks what is the same on all adapters.
 
 use std::time::Duration;
 
@@ -10,53 +10,51 @@ use smol::block_on;
 
 const LONG: Duration = Duration::from_secs(20);
 
-/// A test for each of the two.
-macro_rules! on_both {
+/// Defines a test of each behaviour on both adapters.
+macro_rules! test_on_both {
     ($($behaviour:ident),* $(,)?) => {
-        mod over_isahc {
+        mod isahc_adapter {
             $(#[test] fn $behaviour() { super::$behaviour(fetch_all::isahc::Fetcher::builder); })*
         }
-        mod over_surf {
+        mod surf_adapter {
             $(#[test] fn $behaviour() { super::$behaviour(fetch_all::surf::Fetcher::builder); })*
         }
     };
 }
 
-on_both!(
-    a_limit_that_cannot_be_kept_is_refused,
-    a_post_is_sent_with_its_body_and_nothing_made_up,
-    a_slow_server_is_no_slow_connection,
-    an_error_does_not_claim_to_know_that_there_was_no_connection,
-    responses_without_a_body_free_their_connection,
+test_on_both!(
+    an_unsupported_time_limit_is_an_error,
+    a_post_is_sent_without_extra_fields,
+    the_connect_limit_does_not_apply_to_a_slow_response,
+    an_error_names_both_possible_steps,
+    responses_without_body_free_their_connection,
 );
 
-/// Retries without a wait, for tests.
-fn quick() -> Policy {
+/// A policy that retries without a delay.
+fn quick_policy() -> Policy {
     Policy::default().backoff(Backoff::default().base(Duration::ZERO))
 }
 
-fn fetcher<A: Adapter>(builder: fn() -> Builder<A>) -> Fetcher<A> {
-    builder().policy(quick()).build().unwrap()
+fn build_fetcher<A: Adapter>(builder: fn() -> Builder<A>) -> Fetcher<A> {
+    builder().policy(quick_policy()).build().unwrap()
 }
 
-fn a_slow_server_is_no_slow_connection<A: Adapter>(builder: fn() -> Builder<A>) {
+fn the_connect_limit_does_not_apply_to_a_slow_response<A: Adapter>(builder: fn() -> Builder<A>) {
     let site = Site::start().unwrap();
-    let policy = quick()
+    let policy = quick_policy()
         .attempts(1)
         .timeouts(Timeouts::default().connect(Duration::from_millis(50)));
     let request = Request::get(site.url("/delay/0.3")).unwrap();
-    let outcome = block_on(fetcher(builder).fetch(request.policy(policy.clone())));
+    let outcome = block_on(build_fetcher(builder).fetch(request.policy(policy.clone())));
     assert!(outcome.is_success(), "{outcome}");
     let fetcher = builder().rules(PolicyRules::from_policy(policy)).build();
     let outcome = block_on(fetcher.unwrap().fetch(site.url("/delay/0.3")));
     assert!(outcome.is_success(), "{outcome}");
 }
 
-fn an_error_does_not_claim_to_know_that_there_was_no_connection<A: Adapter>(
-    builder: fn() -> Builder<A>,
-) {
+fn an_error_names_both_possible_steps<A: Adapter>(builder: fn() -> Builder<A>) {
     let site = Site::start().unwrap();
-    let error = block_on(fetcher(builder).get(site.url("/reset"))).unwrap_err();
+    let error = block_on(build_fetcher(builder).get(site.url("/reset"))).unwrap_err();
     let step = error.step();
     assert_eq!(
         step,
@@ -65,20 +63,20 @@ fn an_error_does_not_claim_to_know_that_there_was_no_connection<A: Adapter>(
     );
 }
 
-fn a_limit_that_cannot_be_kept_is_refused<A: Adapter>(builder: fn() -> Builder<A>) {
+fn an_unsupported_time_limit_is_an_error<A: Adapter>(builder: fn() -> Builder<A>) {
     let site = Site::start().unwrap();
-    let policy = quick().timeouts(Timeouts::default().first_byte(LONG));
+    let policy = quick_policy().timeouts(Timeouts::default().first_byte(LONG));
     let rules = PolicyRules::from_policy(policy.clone());
     let error = builder().rules(rules).build().unwrap_err();
     assert!(error.to_string().contains("first_byte"), "{error}");
     let request = Request::get(site.url("/get")).unwrap().policy(policy);
-    let error = block_on(fetcher(builder).get(request)).unwrap_err();
+    let error = block_on(build_fetcher(builder).get(request)).unwrap_err();
     assert!(error.to_string().contains("first_byte"), "{error}");
 }
 
-fn a_post_is_sent_with_its_body_and_nothing_made_up<A: Adapter>(builder: fn() -> Builder<A>) {
+fn a_post_is_sent_without_extra_fields<A: Adapter>(builder: fn() -> Builder<A>) {
     let site = Site::builder().record(true).start().unwrap();
-    let fetcher = fetcher(builder);
+    let fetcher = build_fetcher(builder);
     for (method, body) in [
         (Method::Post, "a=b"),
         (Method::Put, "c"),
@@ -89,8 +87,8 @@ fn a_post_is_sent_with_its_body_and_nothing_made_up<A: Adapter>(builder: fn() ->
         let request = request.body(body).header("content-type", "a/b").unwrap();
         assert_eq!(block_on(fetcher.get(request)).unwrap().status, 200);
         let seen = site.last_request("/anything").unwrap();
-        let said = (seen.method.as_str(), &seen.body[..]);
-        assert_eq!(said, (&*name, body.as_bytes()));
+        let sent = (seen.method.as_str(), &seen.body[..]);
+        assert_eq!(sent, (&*name, body.as_bytes()));
         let length = body.len().to_string();
         assert_eq!(seen.header("content-length"), Some(&*length));
         let (expect, kind) = (seen.header("expect"), seen.header("content-type"));
@@ -99,9 +97,13 @@ fn a_post_is_sent_with_its_body_and_nothing_made_up<A: Adapter>(builder: fn() ->
     assert_eq!(site.hits("/anything"), 3);
 }
 
-fn responses_without_a_body_free_their_connection<A: Adapter>(builder: fn() -> Builder<A>) {
+fn responses_without_body_free_their_connection<A: Adapter>(builder: fn() -> Builder<A>) {
     let site = Site::start().unwrap();
-    let fetcher = builder().policy(quick()).concurrency(1).build().unwrap();
+    let fetcher = builder()
+        .policy(quick_policy())
+        .concurrency(1)
+        .build()
+        .unwrap();
     for _ in 0..3 {
         let request = Request::new(Method::Head, site.url("/bytes/1000")).unwrap();
         let head = block_on(fetcher.get(request)).unwrap();
@@ -114,7 +116,7 @@ fn responses_without_a_body_free_their_connection<A: Adapter>(builder: fn() -> B
 }
 
 #[test]
-fn what_cannot_be_obeyed_is_an_error_at_the_build() {
+fn an_unsupported_setting_is_a_build_error() {
     let local = "127.0.0.1".parse().unwrap();
     let over_isahc = [
         isahc::Fetcher::builder().resolve("a.test", 80, [local, local]),

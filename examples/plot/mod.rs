@@ -1,4 +1,4 @@
-//! The examples' figures as pictures, in SVG.
+//! Charts of the examples' figures, in SVG.
 
 use std::error::Error;
 use std::path::Path;
@@ -8,7 +8,7 @@ use fetch_all::proto::testing::{LoadSeries, Outage, SeriesPoint};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-/// Colours that the colour-blind tell apart (Okabe and Ito, "Color universal design", 2008).
+/// Colours that colour-blind people can distinguish (Okabe and Ito, "Color universal design", 2008).
 const COLOURS: [RGBColor; 4] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
@@ -16,36 +16,36 @@ const COLOURS: [RGBColor; 4] = [
     RGBColor(204, 121, 167),
 ];
 
-/// Panels above each other, with the same time.
-pub(crate) struct Picture<'a> {
-    /// Drawn grey.
+/// Panels in one column with the same time axis.
+pub(crate) struct ChartSheet<'a> {
+    /// Marked in grey.
     pub(crate) outage: Outage,
-    /// When the time ends.
+    /// End of the time axis.
     pub(crate) end: Duration,
-    pub(crate) panels: Vec<Panel<'a>>,
+    pub(crate) panels: Vec<ChartPanel<'a>>,
 }
 
-/// Lines in one frame, four at the most.
-pub(crate) struct Panel<'a> {
+/// One chart with at most four lines.
+pub(crate) struct ChartPanel<'a> {
     pub(crate) title: &'a str,
-    /// Each with its name and its value in every second.
+    /// Each with its name and one value per second.
     pub(crate) lines: Vec<(&'a str, Vec<u64>)>,
 }
 
-/// What was counted in every second of a run.
+/// Sums a count per second of the run.
 pub(crate) fn per_second(series: &LoadSeries, count: impl Fn(&SeriesPoint) -> u64) -> Vec<u64> {
     let mut seconds = Vec::new();
-    for (place, point) in series.points().iter().enumerate() {
-        // Buckets are a power of two in seconds, and here never more than one.
-        let second = place * series.width().as_millis() as usize / 1000;
+    for (index, point) in series.points().iter().enumerate() {
+        // The width of a point is at most one second in these runs.
+        let second = index * series.width().as_millis() as usize / 1000;
         seconds.resize(second + 1, 0);
         seconds[second] += count(point);
     }
     seconds
 }
 
-impl Picture<'_> {
-    /// Draws the picture into that file.
+impl ChartSheet<'_> {
+    /// Writes the charts to a file.
     pub(crate) fn draw(&self, path: &Path) -> Result<(), Box<dyn Error>> {
         let mut svg = String::new();
         {
@@ -54,22 +54,22 @@ impl Picture<'_> {
             root.fill(&WHITE)?;
             let areas = root.split_evenly((self.panels.len(), 1));
             for (area, panel) in areas.iter().zip(&self.panels) {
-                self.panel(area, panel)?;
+                self.draw_panel(area, panel)?;
             }
             root.present()?;
         }
         std::fs::write(path, svg)
-            .map_err(|error| format!("{}: cannot be written: {error}", path.display()).into())
+            .map_err(|error| format!("cannot write {}: {error}", path.display()).into())
     }
 
-    fn panel(
+    fn draw_panel(
         &self,
         area: &DrawingArea<SVGBackend<'_>, Shift>,
-        panel: &Panel<'_>,
+        panel: &ChartPanel<'_>,
     ) -> Result<(), Box<dyn Error>> {
         let end = self.end.as_secs_f64();
         let values = panel.lines.iter().flat_map(|(_, values)| values);
-        // Room for the names above the lines.
+        // Space for the legend above the lines.
         let top = values.copied().max().unwrap_or(0).max(1) as f64 * 1.5;
         let mut chart = ChartBuilder::on(area)
             .caption(panel.title, ("sans-serif", 18))
@@ -91,7 +91,7 @@ impl Picture<'_> {
         for ((name, values), colour) in panel.lines.iter().zip(COLOURS) {
             let style = colour.stroke_width(2);
             let points = values.iter().enumerate();
-            // A second's value stands at its end.
+            // The value of a second is drawn at its end.
             let points = points.map(|(second, value)| (second as f64 + 1.0, *value as f64));
             let points = points.filter(|(second, _)| *second <= end);
             chart

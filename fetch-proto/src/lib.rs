@@ -154,10 +154,12 @@ pub use model::timings::{AttemptPhase, AttemptTimings, FetchTimings};
 pub use model::url_parts::{SECRET_PARAMETERS, is_secret_parameter, url_host, url_origin};
 pub use model::wake::{NextWake, WakeReason};
 pub use policy::{
-    Backoff, ChaosPolicy, Fallback, Jitter, OverCap, Policy, RedirectPolicy, RetryAfterPolicy,
-    RetryClass, RetryClasses, StatusSet, Timeouts,
+    Backoff, ChaosPolicy, Fallback, Jitter, OverCap, Policy, PolicyPatch, RedirectPolicy,
+    RetryAfterPolicy, RetryClass, RetryClasses, StatusSet, Timeouts, TimeoutsPatch,
 };
-pub use rules::{PolicyRules, PolicyRulesBuilder, RuleError, RuleErrorKind, RulePattern};
+pub use rules::{
+    PolicyLayer, PolicyRules, PolicyRulesBuilder, RuleError, RuleErrorKind, RulePattern,
+};
 pub use stats::batch::{BatchStats, FetchSample, SampleEnd};
 pub use stats::histogram::{DurationHistogram, HistogramSummary};
 pub use url;

@@ -1,4 +1,4 @@
-//! Any bytes are a run of the engine, and no run breaks a promise.
+//! Runs the engine on operations that are decoded from arbitrary bytes, and checks its invariants.
 #![no_main]
 
 #[allow(dead_code, unreachable_pub)]

@@ -1,17 +1,11 @@
 //! From the file's keys to the engine's configuration.
 
-use std::time::Duration;
+use fetch_proto::{EngineConfig, PolicyLayer, RulePattern};
 
-use fetch_proto::{
-    Backoff, ChaosPolicy, EngineConfig, Fallback, Hedge, HedgeDelay, InjectedFault, Jitter, Policy,
-    PolicyRules, RedirectPolicy, RetryAfterPolicy, RetryClasses, RulePattern, StallGuard,
-    StatusSet, Timeouts,
-};
-
-use crate::keys::{self, FaultKind, FileKeys, parse_failure};
-use crate::source::{PolicyError, PolicyErrorKind, SourceText};
+use crate::keys::{self, FileKeys};
+use crate::patch;
+use crate::source::{PolicyError, SourceText};
 use crate::tables::Budget;
-use crate::time::{DurationText, Percent, TimeLimit};
 
 pub(crate) fn engine_config(
     keys: &FileKeys,
@@ -19,7 +13,9 @@ pub(crate) fn engine_config(
     base: &EngineConfig,
 ) -> Result<EngineConfig, PolicyError> {
     let limits = &keys.limits;
-    let mut config = base.clone().rules(rules(keys, text, base.rules_ref())?);
+    let rules = base.rules_ref().with_layer(&layer(keys, text)?);
+    let rules = rules.map_err(|error| text.error_at(&["rule"], &error.to_string()))?;
+    let mut config = base.clone().rules(rules);
     if let Some(learned) = limits.adaptive {
         config = config.adaptive(learned.adaptive());
     }
@@ -84,11 +80,8 @@ pub(crate) fn engine_config(
     Ok(config)
 }
 
-fn rules(
-    keys: &FileKeys,
-    text: &SourceText,
-    before: &PolicyRules,
-) -> Result<PolicyRules, PolicyError> {
+/// The file's `[default]` and its rules.
+fn layer(keys: &FileKeys, text: &SourceText) -> Result<PolicyLayer, PolicyError> {
     for key in ["match", "methods"] {
         let given = match key {
             "match" => keys.default.pattern.is_some(),
@@ -99,23 +92,16 @@ fn rules(
             return Err(text.error_at(&["default", key], why));
         }
     }
-    let change = |policy: &Policy| apply_keys(policy.clone(), &keys.default, text, &["default"]);
-    let base = change(before.default_policy())?;
-    let mut builder = PolicyRules::builder();
+    let timeouts = keys.default.timeouts.as_ref();
+    let sets_attempt = timeouts.is_some_and(|timeouts| timeouts.attempt.is_some());
+    let mut layer =
+        PolicyLayer::new(patch::of(&keys.default, text, &["default"])?).replace_rules(sets_attempt);
     for (index, rule) in keys.rule.iter().enumerate() {
         let index = index.to_string();
-        let path = ["rule", &index];
-        let policy = apply_keys(base.clone(), rule, text, &path)?;
-        builder = builder.rule(pattern(rule, text, &index)?, policy);
+        let patch = patch::of(rule, text, &["rule", &index])?;
+        layer = layer.rule(pattern(rule, text, &index)?, patch);
     }
-    let timeouts = keys.default.timeouts.as_ref();
-    if timeouts.is_none_or(|timeouts| timeouts.attempt.is_none()) {
-        for (pattern, policy) in before.iter() {
-            builder = builder.rule(pattern.clone(), change(policy)?);
-        }
-    }
-    let built = builder.default(base).build();
-    built.map_err(|error| text.error_at(&["rule"], &error.to_string()))
+    Ok(layer)
 }
 
 fn pattern(
@@ -138,225 +124,4 @@ fn pattern(
         true => pattern,
         false => pattern.methods(methods),
     })
-}
-
-/// `policy` with the keys that are set applied over it.
-fn apply_keys(
-    mut policy: Policy,
-    keys: &keys::Policy,
-    text: &SourceText,
-    path: &[&str],
-) -> Result<Policy, PolicyError> {
-    if let Some(attempts) = keys.attempts {
-        if attempts == 0 {
-            return Err(key_error(
-                text,
-                path,
-                "attempts",
-                "0 attempts would fetch nothing: use 1 or more",
-            ));
-        }
-        policy = policy.attempts(attempts);
-    }
-    if let Some(bytes) = keys.drain {
-        policy = policy.drain(bytes);
-    }
-    if let Some(bytes) = keys.max_body {
-        policy = policy.max_body(bytes);
-    }
-    if let Some(retry) = keys.retry_non_idempotent {
-        policy = policy.retry_non_idempotent(retry);
-    }
-    if let Some(least) = keys.useful {
-        policy = policy.min_attempt_time(least.0);
-    }
-    if let Some(rate) = keys.rate {
-        policy = policy.rate(rate.0);
-    }
-    if let Some(statuses) = &keys.retry_statuses {
-        policy = policy.retry_statuses(status_set(statuses, text, path)?);
-    }
-    if let Some(keys) = &keys.backoff {
-        policy = policy.backoff(backoff(keys));
-    }
-    if let Some(keys) = &keys.timeouts {
-        let old = *policy.timeouts_ref();
-        policy = policy.timeouts(timeouts(old, keys));
-    }
-    if let Some(keys) = &keys.retry_after {
-        let default = RetryAfterPolicy::DEFAULT;
-        policy = policy.retry_after(RetryAfterPolicy {
-            cap: or(keys.cap, default.cap),
-            over: keys.over.unwrap_or(default.over),
-        });
-    }
-    if let Some(keys) = &keys.redirects {
-        let redirects = RedirectPolicy::limit(keys.max.unwrap_or(10));
-        policy = policy.redirects(redirects.allow_downgrade(keys.downgrade.unwrap_or(false)));
-    }
-    if let Some(keys) = &keys.stall {
-        let default = StallGuard::default();
-        policy = policy.stall(
-            StallGuard::default()
-                .grace(or(keys.grace, default.grace))
-                .min_bytes_per_second(
-                    keys.min_bytes_per_second
-                        .unwrap_or(default.min_bytes_per_second),
-                )
-                .window(or(keys.window, default.window)),
-        );
-    }
-    if let Some(keys) = &keys.fallback {
-        let fallback = keys
-            .url
-            .clone()
-            .map_or_else(Fallback::default, Fallback::to);
-        policy = policy.fallback(match keys.value {
-            Some(true) => fallback.or_value(),
-            _ => fallback,
-        });
-    }
-    if let Some(keys) = &keys.hedge {
-        policy = policy.hedge(hedge(keys, text, path)?);
-    }
-    if let Some(table) = &keys.classes {
-        policy = policy.classes(classes(table, text, path)?);
-    }
-    if let Some(faults) = &keys.chaos {
-        policy = policy.chaos(chaos(faults, text, path)?);
-    }
-    Ok(policy)
-}
-
-fn key_error(text: &SourceText, path: &[&str], key: &str, why: &str) -> PolicyError {
-    text.error_at(&[path, &[key]].concat(), why)
-}
-
-fn or(period: Option<DurationText>, default: Duration) -> Duration {
-    period.map_or(default, |period| period.0)
-}
-
-fn status_set(
-    statuses: &[u16],
-    text: &SourceText,
-    path: &[&str],
-) -> Result<StatusSet, PolicyError> {
-    if let Some(status) = statuses.iter().find(|status| !(100..600).contains(*status)) {
-        let why = format!("{status} is not a status: use 100 to 599");
-        return Err(key_error(text, path, "retry_statuses", &why));
-    }
-    let add = |set: StatusSet, status: &u16| set.with(*status);
-    Ok(statuses.iter().fold(StatusSet::EMPTY, add))
-}
-
-fn backoff(keys: &keys::Backoff) -> Backoff {
-    let mut backoff = Backoff::default();
-    if let Some(base) = keys.base {
-        backoff = backoff.base(base.0);
-    }
-    if let Some(cap) = keys.cap {
-        backoff = backoff.cap(cap.0);
-    }
-    if let Some(factor) = keys.factor {
-        backoff = backoff.factor(factor);
-    }
-    if let Some(step) = keys.step {
-        backoff = backoff.step(step.0);
-    }
-    match keys.jitter {
-        None => backoff,
-        Some(keys::Jitter::None) => backoff.jitter(None),
-        Some(keys::Jitter::Decorrelated) => backoff.jitter(Jitter::Decorrelated),
-        Some(keys::Jitter::Equal) => backoff.jitter(Jitter::Equal),
-        Some(keys::Jitter::Full) => backoff.jitter(Jitter::Full),
-        Some(keys::Jitter::Smooth) => backoff.jitter(Jitter::Smooth),
-    }
-}
-
-fn timeouts(old: Timeouts, keys: &keys::Timeouts) -> Timeouts {
-    let or = |key: Option<TimeLimit>, old| key.map_or(old, |limit| limit.0);
-    Timeouts::NONE
-        .attempt(or(keys.attempt, old.attempt))
-        .connect(or(keys.connect, old.connect))
-        .first_byte(or(keys.first_byte, old.first_byte))
-        .idle_read(or(keys.idle_read, old.idle_read))
-        .queue(or(keys.queue, old.queue))
-        .total(or(keys.total, old.total))
-}
-
-fn hedge(keys: &keys::Hedge, text: &SourceText, path: &[&str]) -> Result<Hedge, PolicyError> {
-    let default = Hedge::default();
-    let delay = match (keys.after, keys.percentile) {
-        (Some(_), Some(_)) => {
-            let why = "`after` and `percentile` exclude each other: remove one";
-            return Err(key_error(text, path, "hedge", why));
-        }
-        (Some(after), None) => HedgeDelay::Fixed(after.0),
-        (None, percentile) => HedgeDelay::Percentile {
-            per_mille: percentile.map_or(950, Percent::per_mille),
-            min: or(keys.min, Duration::from_millis(1)),
-            fallback: keys.fallback.map(|fallback| fallback.0),
-        },
-    };
-    Ok(Hedge::default()
-        .delay(delay)
-        .max(keys.max.unwrap_or(default.max))
-        .on_failure(keys.on_failure.unwrap_or(default.on_failure)))
-}
-
-fn classes(
-    table: &std::collections::BTreeMap<String, fetch_proto::RetryClass>,
-    text: &SourceText,
-    path: &[&str],
-) -> Result<RetryClasses, PolicyError> {
-    let mut classes = RetryClasses::default();
-    for (name, class) in table {
-        classes = match (name.parse::<u16>(), parse_failure(name)) {
-            (Ok(status @ 100..=599), _) => classes.status(status, *class),
-            (_, Some(failure)) => classes.failure(failure, *class),
-            _ => {
-                let why = "neither a status nor a failure: 100 to 599, or connect, decode, dns, \
-                           dropped, empty_reply, io, protocol, tls";
-                return Err(text.error_at(&[path, &["classes", name]].concat(), why));
-            }
-        };
-    }
-    Ok(classes)
-}
-
-fn chaos(
-    faults: &[keys::Chaos],
-    text: &SourceText,
-    path: &[&str],
-) -> Result<ChaosPolicy, PolicyError> {
-    let mut chaos = ChaosPolicy::default();
-    for (index, one) in faults.iter().enumerate() {
-        let index = index.to_string();
-        let wrong = |why: &str| text.error_at(&[path, &["chaos", &index]].concat(), why);
-        let fault = match one.fault {
-            FaultKind::ClockJump => {
-                let by = one.by.ok_or_else(|| {
-                    wrong("`by` is missing: set the size of the jump, such as by = \"10s\"")
-                        .with_kind(PolicyErrorKind::Missing)
-                })?;
-                InjectedFault::ClockJump(by.0)
-            }
-            FaultKind::Error => {
-                let name = one.failure.as_deref().unwrap_or("connect");
-                let why = "not a failure: use connect, decode, dns, dropped, empty_reply, io, protocol or tls";
-                InjectedFault::Error(
-                    parse_failure(name).ok_or_else(|| wrong(&format!("{name:?} is {why}")))?,
-                )
-            }
-            FaultKind::Latency => InjectedFault::Latency {
-                min: or(one.min, Duration::ZERO),
-                max: or(one.max, Duration::from_secs(1)),
-            },
-            FaultKind::Reset => InjectedFault::Reset,
-            FaultKind::Stall => InjectedFault::Stall,
-            FaultKind::Truncate => InjectedFault::Truncate(one.bytes.unwrap_or(0)),
-        };
-        chaos = chaos.fault(one.percent.per_mille(), fault);
-    }
-    Ok(chaos)
 }

@@ -9,7 +9,8 @@ use crate::{PolicyError, PolicyErrorKind, PolicyFile};
 const PREFIX: &str = "FETCH_ALL_POLICY_";
 
 impl PolicyFile {
-    /// This file with values overridden by environment variables.
+    /// This file with values overridden by environment variables. The order of all sources is
+    /// described at [`PolicyPatch`](fetch_proto::PolicyPatch).
     ///
     /// `FETCH_ALL_POLICY_LIMITS__PER_HOST=4` sets `limits.per_host = 4`: two underscores separate a table
     /// from its keys. Rules and targets have an index from 0: `FETCH_ALL_POLICY_RULE__0__ATTEMPTS=1`.
@@ -24,7 +25,8 @@ impl PolicyFile {
     ///
     /// # Errors
     ///
-    /// If a variable with the prefix names no known key, or its value is invalid.
+    /// If a variable with the prefix names no known key, or its value is invalid or contradicts
+    /// another key.
     pub fn with_env<N, V>(
         mut self,
         vars: impl IntoIterator<Item = (N, V)>,

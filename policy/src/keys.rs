@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use fetch_proto::{FailureKind, OverCap, Rate, RetryClass};
+use fetch_proto::{FailureKind, OverCap, RetryClass};
 use serde::Deserialize;
 use url::Url;
 
 use crate::tables::{Breaker, Budget, Limits, Shed, Target, Throttle};
-use crate::time::{DurationText, Percent, TimeLimit};
+use crate::values::{DurationText, Percent, RateText, TimeLimit, table};
 
 /// All keys of a file.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -23,18 +23,6 @@ pub(crate) struct FileKeys {
     pub(crate) target: Vec<Target>,
     pub(crate) throttle: Option<Throttle>,
 }
-
-macro_rules! table {
-    ($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* }) => {
-        $(#[$meta])*
-        #[derive(Clone, Debug, Default, Deserialize)]
-        #[serde(deny_unknown_fields, default)]
-        pub(crate) struct $name {
-            $($(#[$field_meta])* pub(crate) $field: Option<$type>,)*
-        }
-    };
-}
-pub(crate) use table;
 
 table! {
     /// Changes to a policy and, in a rule, the URLs that it applies to. One table for both, because serde
@@ -130,17 +118,6 @@ pub(crate) enum FaultKind {
     Reset,
     Stall,
     Truncate,
-}
-
-/// A rate in the syntax of the command's `--rate`.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct RateText(pub(crate) Rate);
-
-impl<'de> Deserialize<'de> for RateText {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map(Self).map_err(serde::de::Error::custom)
-    }
 }
 
 /// The failure with this name, as written in records and metrics.

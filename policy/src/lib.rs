@@ -36,9 +36,10 @@ mod env;
 mod explain;
 mod keys;
 mod lint;
+mod patch;
 mod source;
 mod tables;
-mod time;
+mod values;
 mod watch;
 
 use std::path::Path;
@@ -48,7 +49,7 @@ use fetch_proto::EngineConfig;
 pub use explain::PolicyExplanation;
 pub use lint::{PolicyFinding, Severity};
 pub use source::{PolicyError, PolicyErrorKind, Position};
-pub use time::{DurationText, parse_duration};
+pub use values::{DurationText, parse_duration};
 pub use watch::PolicyWatcher;
 
 use keys::FileKeys;
@@ -129,6 +130,8 @@ impl PolicyFile {
     /// The engine configuration that this file describes, over `base`: keys that the file does not set are
     /// taken from there. The file's rules come first, then the rules of `base` with the file's `[default]`
     /// applied. If `[default]` sets an attempt timeout, the rules of `base` are dropped.
+    ///
+    /// The order of all sources is described at [`PolicyPatch`](fetch_proto::PolicyPatch).
     ///
     /// ```
     /// use fetch_proto::EngineConfig;

@@ -8,7 +8,7 @@ use fetch_proto::{HedgeDelay, Policy, RetryAfterPolicy, RetryBudget};
 use crate::PolicyFile;
 use crate::source::PolicyError;
 
-/// How bad a [`Finding`] is.
+/// How bad a [`PolicyFinding`] is.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Severity {
     /// A contradiction: the setting cannot take effect.

@@ -9,8 +9,7 @@ use fetch_proto::{
 use serde::Deserialize;
 use url::Url;
 
-use crate::keys::{RateText, table};
-use crate::time::{DurationText, Percent};
+use crate::values::{DurationText, Percent, RateText, table};
 
 table! {
     Limits {

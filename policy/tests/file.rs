@@ -389,6 +389,74 @@ fn an_invalid_variable_is_named() {
 }
 
 #[test]
+fn variables_that_contradict_the_file_are_refused() {
+    let table = [
+        (
+            "default.hedge.after = '1s'",
+            "DEFAULT__HEDGE__PERCENTILE",
+            "95",
+            "exclude each other",
+        ),
+        (
+            "[breaker]",
+            "BREAKER__SLOW_PERCENT",
+            "50",
+            "need each other",
+        ),
+        (
+            "budget.kind = 'ratio'",
+            "BUDGET__CAPACITY",
+            "5",
+            "this budget is \"ratio\"",
+        ),
+        ("", "DEFAULT__MATCH", "/x", "move this key to a [[rule]]"),
+        (
+            "limits.spacing = ['1s', '2s']",
+            "LIMITS__SPACING",
+            "['2s', '1s']",
+            "swap them",
+        ),
+        (
+            "[[rule]]\nmatch = '/x'",
+            "RULE__0__MATCH",
+            "regex:(",
+            "unclosed group",
+        ),
+    ];
+    for (text, name, value, part) in table {
+        let name = format!("FETCH_ALL_POLICY_{name}");
+        let wrong = parse(text)
+            .with_env([(&name, value)])
+            .map(drop)
+            .unwrap_err();
+        assert!(wrong.to_string().starts_with(&name), "{wrong}");
+        assert!(wrong.to_string().contains(part), "{wrong}");
+    }
+}
+
+#[test]
+fn variables_that_contradict_each_other_are_all_named() {
+    let vars = [
+        ("FETCH_ALL_POLICY_DEFAULT__HEDGE__AFTER", "1s"),
+        ("FETCH_ALL_POLICY_DEFAULT__HEDGE__PERCENTILE", "95"),
+    ];
+    let wrong = parse("").with_env(vars).map(drop).unwrap_err();
+    assert!(
+        vars.iter().all(|(name, _)| wrong.name.contains(name)),
+        "{wrong}"
+    );
+    assert_eq!(wrong.position, None);
+}
+
+#[test]
+fn contradictions_with_variables_are_found() {
+    let vars = [("FETCH_ALL_POLICY_DEFAULT__TIMEOUTS__ATTEMPT", "9m")];
+    let findings = parse("").with_env(vars).unwrap().lint();
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert_eq!(findings[0].severity, Severity::Error);
+}
+
+#[test]
 fn a_url_is_explained_from_queue_to_fallback() {
     let plan = parse(EXAMPLE).explain(&Method::Get, &"https://api.example/v1".parse().unwrap());
     let text = plan.unwrap().to_string();

@@ -1,70 +1,61 @@
-//! One suite for all adapters: each behaviour is written once and run on every adapter over real
-//! sockets against the test site.
+//! One suite for all adapters: each behaviour is written once and checked on every adapter, over
+//! real sockets, against the test site.
 //!
-//! `cargo test --all-features --test conformance -- tokio redirects` runs a part of it. A whole run
-//! compares its results with the table in `docs/conformance.md`; with `UPDATE_DOCS=1` it writes it.
+//! `cargo test --all-features --test conformance -- tokio redirects` runs a part of it. A complete
+//! run compares its results with the table in `docs/conformance.md`; with `UPDATE_DOCS=1` it writes
+//! the table.
 
-mod answers;
-mod backend;
-mod backends;
-mod behaviour;
-mod bench;
-mod bodies;
-mod cancelling;
+mod adapters;
 mod connections;
-mod cookies;
-mod crowd;
-mod failures;
-mod http2;
-mod limits;
+mod harness;
+mod lifecycle;
+mod messages;
 mod policies;
-mod proxies;
-mod redirects;
-mod retries;
-mod runtimes;
-mod table;
-mod timeouts;
-mod tls;
-mod trace;
 
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use backend::Backend;
-use behaviour::{Behaviour, Group};
+use connections::{http2, pool, proxies, tls};
+use harness::adapter::AdapterRef;
+use harness::behaviour::{Behaviour, BehaviourGroup};
+use harness::{decision_log, results_table};
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
+use lifecycle::{cancellation, large_batch, runtimes};
+use messages::{bodies, cookies, failures, redirects, responses};
+use policies::{request_limits, resilience, retries, time_limits};
 
-/// All behaviours, in the order of the table.
-const GROUPS: [Group; 16] = [
-    answers::GROUP,
+/// All behaviours, in the order of the results table.
+const BEHAVIOUR_GROUPS: [BehaviourGroup; 16] = [
+    responses::GROUP,
     failures::GROUP,
     tls::GROUP,
-    timeouts::GROUP,
+    time_limits::GROUP,
     retries::GROUP,
     redirects::GROUP,
-    connections::GROUP,
+    pool::GROUP,
     http2::GROUP,
     proxies::GROUP,
     cookies::GROUP,
     bodies::GROUP,
-    cancelling::GROUP,
-    limits::GROUP,
-    policies::GROUP,
-    crowd::GROUP,
+    cancellation::GROUP,
+    request_limits::GROUP,
+    resilience::GROUP,
+    large_batch::GROUP,
     runtimes::GROUP,
 ];
 
-/// Most behaviours wait for the network or for a limit, so more run at once than there are cores.
-/// Not many more: the curl that isahc builds in cannot use file descriptors from 1,024 on.
-const THREADS: usize = 6;
+/// Checks that run at once. Most of them wait for the network or a limit, so there are more than
+/// cores. There are not many more, because isahc's curl cannot use file descriptors above 1,023.
+const CHECK_THREADS: usize = 6;
 
 fn main() -> ExitCode {
-    trace::install();
-    // Many sites and fetchers in one process: at the bound, the adapters would rightly slow down.
+    decision_log::install();
+    // One process holds many sites and fetchers. At the limit on file descriptors the adapters
+    // would slow down, as they should.
     let _ = rlimit::increase_nofile_limit(u64::MAX);
     let mut args = Arguments::from_args();
-    args.test_threads = args.test_threads.or(Some(THREADS));
-    let run = Run::default();
+    args.test_threads = args.test_threads.or(Some(CHECK_THREADS));
+    let run = SuiteRun::default();
     let conclusion = libtest_mimic::run(&args, run.trials());
     if args.list || conclusion.has_failed() || conclusion.num_filtered_out > 0 {
         return conclusion.exit_code();
@@ -72,46 +63,47 @@ fn main() -> ExitCode {
     run.compare_with_docs(&conclusion)
 }
 
-/// What came of each behaviour on each adapter.
+/// The results of one run, by behaviour and adapter.
 #[derive(Clone, Default)]
-struct Run(Arc<Mutex<table::Cells>>);
+struct SuiteRun(Arc<Mutex<results_table::Results>>);
 
-impl Run {
-    /// Behaviours take turns over the adapters, so that adapters run side by side. The crowds take
-    /// longest and one at a time: they are spread over the whole run.
+impl SuiteRun {
+    /// All trials. The adapters take turns within each behaviour, so that they run side by side.
+    /// Large batches take longest and run one at a time, so they are spread over the whole run.
     fn trials(&self) -> Vec<Trial> {
-        let of = |group: &Group| {
+        let trials_of = |group: &BehaviourGroup| {
             let behaviours = group.behaviours.iter();
-            let pairs = behaviours.flat_map(|each| backends::ALL.iter().map(move |on| (each, *on)));
+            let pairs = behaviours
+                .flat_map(|behaviour| adapters::ALL.iter().map(move |on| (behaviour, *on)));
             pairs
-                .map(|(each, on)| self.trial(group.name, each, on))
+                .map(|(behaviour, adapter)| self.trial(group.name, behaviour, adapter))
                 .collect::<Vec<_>>()
         };
-        let (crowds, others): (Vec<_>, Vec<_>) = GROUPS
+        let (large, others): (Vec<_>, Vec<_>) = BEHAVIOUR_GROUPS
             .iter()
-            .partition(|group| group.name == crowd::GROUP.name);
-        let mut trials: Vec<_> = others.into_iter().flat_map(of).collect();
-        let step = trials.len() / (backends::ALL.len() + 1);
-        for (turn, crowd) in crowds.into_iter().flat_map(of).enumerate() {
-            trials.insert(turn * (step + 1), crowd);
+            .partition(|group| group.name == large_batch::GROUP.name);
+        let mut trials: Vec<_> = others.into_iter().flat_map(trials_of).collect();
+        let step = trials.len() / (adapters::ALL.len() + 1);
+        for (turn, trial) in large.into_iter().flat_map(trials_of).enumerate() {
+            trials.insert(turn * (step + 1), trial);
         }
         trials
     }
 
-    fn trial(&self, group: &str, behaviour: &'static Behaviour, backend: Backend) -> Trial {
-        let name = format!("{}::{}::{}", backend.name, group, behaviour.name);
-        let (name, cells) = (name.replace(' ', "_"), self.0.clone());
+    fn trial(&self, group: &str, behaviour: &'static Behaviour, adapter: AdapterRef) -> Trial {
+        let name = format!("{}::{}::{}", adapter.name, group, behaviour.name);
+        let (name, results) = (name.replace(' ', "_"), self.0.clone());
         Trial::test(name, move || {
-            let verdict = behaviour.judge(backend).map_err(Failed::from)?;
-            let mut cells = cells.lock().unwrap_or_else(PoisonError::into_inner);
-            cells.insert((behaviour.name, backend.name), verdict);
+            let status = behaviour.evaluate(adapter).map_err(Failed::from)?;
+            let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
+            results.insert((behaviour.name, adapter.name), status);
             Ok(())
         })
     }
 
     fn compare_with_docs(&self, conclusion: &Conclusion) -> ExitCode {
-        let cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match table::compare(&cells) {
+        let results = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match results_table::compare_with_docs(&results) {
             Ok(()) => conclusion.exit_code(),
             Err(difference) => {
                 eprintln!("{difference}");

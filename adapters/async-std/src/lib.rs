@@ -1,18 +1,5 @@
-//! Fetches many URLs on async-std.
-//!
-//! async-std itself is discontinued (RUSTSEC-2025-0052) and recommends smol; this adapter is for
-//! programs that are still on it.
-//!
-//! ```
-//! use fetch_async_std::{StreamExt, fetch_all};
-//! # let site = fetch_testbed::Site::start()?;
-//! # let urls = [site.url("/get"), site.url("/status/404")];
-//!
-//! async_std::task::block_on(fetch_all(urls).for_each(|outcome| println!("{outcome}")));
-//! # Ok::<(), std::io::Error>(())
-//! ```
-//!
-//! For settings and single requests there is [`Fetcher`]: see the crate `fetch-all`.
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,43 +7,11 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-#[doc(inline)]
-pub use fetch_driver::common::*;
 pub use fetch_http::raise_fd_limit;
 
-/// Fetches URLs on async-std: see [`fetch_driver::Fetcher`].
-pub type Fetcher = fetch_driver::Fetcher<AsyncStd>;
+fetch_driver::export_adapter!(AsyncStd);
 
-/// Builds a [`Fetcher`]: see [`fetch_driver::Builder`].
-pub type Builder = fetch_driver::Builder<AsyncStd>;
-
-/// Fetches all `urls` with the defaults: 100 at once, three attempts each, and limits on time by URL
-/// pattern (10 s for `/delay/`, 8 s for `/status/`, else 6 s).
-///
-/// URLs are taken lazily, outcomes come in the order in which the fetches end, and dropping the
-/// stream cancels the rest.
-///
-/// ```
-/// use fetch_async_std::{StreamExt, fetch_all};
-/// # let site = fetch_testbed::Site::start()?;
-/// # let urls = [site.url("/get"), "not a URL".to_owned()];
-///
-/// async_std::task::block_on(async {
-///     let mut outcomes = fetch_all(urls);
-///     while let Some(outcome) = outcomes.next().await {
-///         println!("{outcome}");
-///     }
-/// });
-/// # Ok::<(), std::io::Error>(())
-/// ```
-pub fn fetch_all<I>(urls: I) -> FetchAll<stream::Iter<I::IntoIter>>
-where
-    I: IntoIterator<Item: IntoRequest>,
-{
-    fetch_driver::fetch_all::<AsyncStd, I>(urls)
-}
-
-/// Where fetches run: async-std's global executor.
+/// Runs fetches on async-std's global executor.
 ///
 /// ```
 /// let fetcher = fetch_async_std::Builder::new(fetch_async_std::AsyncStd::default()).build()?;
@@ -69,16 +24,16 @@ pub struct AsyncStd {
 
 impl Default for AsyncStd {
     fn default() -> Self {
-        let spawn = |task| {
+        let spawn_task = |task| {
             async_std::task::spawn(task);
         };
         Self {
-            reactor: fetch_http::Reactor::new(spawn),
+            reactor: fetch_http::Reactor::new(spawn_task),
         }
     }
 }
 
-// async-std's own reactor is async-io, so the socket and the timer are those of smol.
+// async-std runs on async-io, so it uses the same sockets and timers as smol.
 impl fetch_http::HttpRuntime for AsyncStd {
     type Stream = fetch_http::AsyncIoSocket;
 
@@ -105,12 +60,7 @@ impl fetch_driver::Adapter for AsyncStd {
     type Timer = fetch_driver::AsyncIoTimer;
 
     fn transport(&self, settings: &fetch_driver::Settings) -> Result<Self::Transport, BuildError> {
-        let config = fetch_http::HttpConfig::from_settings(settings)?;
-        Ok(fetch_http::HttpTransport::new(self.clone(), config))
-    }
-
-    fn timer(&self) -> Self::Timer {
-        fetch_driver::AsyncIoTimer::default()
+        fetch_http::HttpTransport::from_settings(self.clone(), settings)
     }
 
     fn spawn(&self, driver: impl Future<Output = ()> + Send + 'static) -> Result<(), BuildError> {

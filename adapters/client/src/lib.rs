@@ -1,16 +1,26 @@
-//! What the adapters over other people's HTTP clients share.
-//!
-//! Such a client keeps its connections to itself. To be able to close one, the adapters lend each
-//! client to one request at a time ([`Leases`]): dropping the client drops its connection and nobody
-//! else's. Bodies are decoded and bounded here ([`Reading`]), so that all adapters do it alike, and
-//! request bodies are read with their length checked ([`Upload`]).
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod body;
-mod leases;
-mod outgoing;
-mod upload;
+mod coding;
+mod decoder;
+#[cfg(feature = "gzip")]
+mod deflate;
+mod lock;
+mod message;
+#[cfg(feature = "client-pool")]
+mod pool;
 
-pub use body::{Reading, Told};
-pub use leases::{Lease, Leases};
-pub use outgoing::{has_body, prepare, refuse, target};
-pub use upload::Upload;
+pub use coding::{ContentCoding, accepted_codings, remove_codings};
+pub use decoder::{BodyDecoder, DecodeError};
+pub use lock::lock;
+pub use message::{
+    BodyStreamError, check_body_length, expects_body, has_body, may_accept_codings, reject_connect,
+};
+#[cfg(feature = "client-pool")]
+pub use pool::body::PooledBody;
+#[cfg(feature = "client-pool")]
+pub use pool::transport::{ClientFactory, PooledTransport};
+#[cfg(feature = "client-pool")]
+pub use pool::upload::UploadReader;
+#[cfg(feature = "client-pool")]
+pub use pool::{ClientLease, ClientPool};

@@ -1,10 +1,10 @@
-//! Checks that no setting is forgotten.
+//! Checks that every setting is applied or rejected.
 
-/// Parts of the settings, whose fields are settings.
+/// Fields of the settings whose own fields are settings.
 const PARTS: [&str; 4] = ["fallback", "pool", "route", "tls"];
 
-/// If this fails, a setting was added: apply it in `fetch-isahc` and `fetch-surf`, or reject it when
-/// they are built, and then add it here.
+/// If this fails, a setting was added: apply it in `fetch-isahc` and `fetch-surf`, or reject it when the
+/// fetcher is built, and then add it here.
 #[test]
 fn every_setting_is_applied_or_rejected_by_isahc_and_surf() {
     let shown = format!("{:#?}", fetch_driver::Settings::default());
@@ -38,7 +38,7 @@ fn every_setting_is_applied_or_rejected_by_isahc_and_surf() {
         "headers",
         "seed",
         "share",
-        // State, not a setting. Several threads share it, and these adapters have one thread.
+        // Not a setting, but state that several threads share. These adapters have one thread.
         "shared_state",
         "threads",
         "undelivered",

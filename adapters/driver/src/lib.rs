@@ -9,6 +9,8 @@
 //! - The driver, which sends what the engine asks for and reports what it received. It takes no
 //!   decisions.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod client;
 pub mod common;
 mod driver;
@@ -17,7 +19,6 @@ mod lock;
 mod model;
 mod settings;
 mod shard;
-pub mod sync;
 mod telemetry;
 mod transport;
 
@@ -29,10 +30,11 @@ pub use client::streamed::{StreamedBody, StreamedResponse};
 pub use fetch_proto::FetchError;
 pub use fetch_proto::{
     AttemptEnd, AttemptPhase, AttemptReport, Backoff, BatchStats, EngineConfig, EngineStats,
-    FailureKind, FetchTimings, GiveUpReason, Jitter, Method, OverCap, Policy, PolicyRules, Rate,
-    RedirectPolicy, RetryAfterPolicy, RetryBudget, RulePattern, StatusSet, TimeLimit, Timeouts,
-    Timestamp, is_secret_parameter, url_host, url_origin,
+    FailureKind, FetchTimings, GiveUpReason, Jitter, Method, OverCap, Policy, PolicyPatch,
+    PolicyRules, Rate, RedirectPolicy, RetryAfterPolicy, RetryBudget, RulePattern, StatusSet,
+    TimeLimit, Timeouts, TimeoutsPatch, Timestamp, is_secret_parameter, url_host, url_origin,
 };
+#[cfg(feature = "cookies")]
 pub use fields::cookie_jar::CookieJar;
 pub use fields::redact::RedactedUrl;
 pub use fields::retry_after::parse_retry_after;

@@ -43,10 +43,6 @@ impl Adapter for FakeTransport {
         Ok(self.clone())
     }
 
-    fn timer(&self) -> AsyncIoTimer {
-        AsyncIoTimer::default()
-    }
-
     fn spawn(&self, driver: impl Future<Output = ()> + Send + 'static) -> Result<(), BuildError> {
         std::thread::spawn(|| block_on(driver));
         Ok(())

@@ -11,9 +11,7 @@ mod http1;
 mod http2;
 mod io;
 mod origin;
-mod outgoing;
 mod pool;
-mod sync;
 mod transport;
 
 pub use body::ResponseBody;

@@ -3,7 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use fetch_driver::{AttemptProgress, IncomingResponse, OutgoingRequest, Transport, TransportError};
+use fetch_driver::{
+    AttemptProgress, BuildError, IncomingResponse, OutgoingRequest, Settings, Transport,
+    TransportError,
+};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 
 use crate::body::{RawBody, ResponseBody};
@@ -95,9 +98,21 @@ impl<R: HttpRuntime> HttpTransport<R> {
     #[must_use]
     pub fn new(runtime: R, config: HttpConfig) -> Self {
         Self(Arc::new(TransportInner {
-            accept: config.decode.then(fetch_coding::accepted).flatten(),
+            accept: config
+                .decode
+                .then(fetch_transport_util::accepted_codings)
+                .flatten(),
             connector: Connector::new(runtime, config),
         }))
+    }
+
+    /// A transport with the settings of a fetcher: see [`HttpConfig::from_settings`].
+    ///
+    /// # Errors
+    ///
+    /// If a setting is invalid, or needs a feature that is not enabled.
+    pub fn from_settings(runtime: R, settings: &Settings) -> Result<Self, BuildError> {
+        Ok(Self::new(runtime, HttpConfig::from_settings(settings)?))
     }
 
     /// How many connections are open, idle or in use.

@@ -1,55 +1,56 @@
-//! isahc's client, with all decisions of its own off.
+//! isahc's clients, configured to take no decisions.
 
 use std::net::SocketAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
-use fetch_client::refuse;
 use fetch_driver::{BuildError, Settings, TransportError};
+use fetch_transport_util::lock;
 use isahc::HttpClient;
 use isahc::config::{Configurable, ExpectContinue, RedirectPolicy, VersionNegotiation};
 use isahc::net::dns::{DnsCache, ResolveMap};
 
 use crate::descriptors;
 use crate::error;
-use crate::route::Routes;
+use crate::route::RequestRoutes;
 
-/// curl gives up connecting after 300 s unless it is told otherwise; this is never.
-const NEVER: Duration = Duration::from_secs(86_400);
+/// By default curl stops connecting after 300 s. This limit is never reached.
+const NO_CONNECT_TIMEOUT: Duration = Duration::from_secs(86_400);
 
-/// How clients are made.
+/// Creates isahc clients with the settings of a fetcher.
 #[derive(Debug)]
-pub(crate) struct Options {
+pub struct IsahcClientFactory {
     dns_ttl: Duration,
     #[cfg(all(feature = "tls", target_os = "linux"))]
-    _identity: Option<crate::identity::Files>,
+    _identity: Option<crate::identity::IdentityFiles>,
     resolve: ResolveMap,
-    pub(crate) routes: Routes,
+    pub(crate) routes: RequestRoutes,
     #[cfg(feature = "tls")]
     tls: isahc::tls::TlsConfig,
 }
 
-impl Options {
-    /// The options that `settings` ask for; what isahc cannot do is refused.
+impl IsahcClientFactory {
+    /// A factory with these settings. A setting that isahc cannot apply is an error.
     pub(crate) fn new(settings: &Settings) -> Result<Self, BuildError> {
-        refuse(settings)?;
-        let cannot = |setting, why| Err(BuildError::new(setting, why));
-        descriptors::check(settings)?;
-        let certified = settings.tls.client_certificate.is_some();
+        let cannot = |setting, reason| Err(BuildError::new(setting, reason));
+        descriptors::check_limit(settings)?;
+        let has_identity = settings.tls.client_certificate.is_some();
         let needs_tls =
-            settings.tls.insecure || certified || !settings.tls.ca_certificates.is_empty();
+            settings.tls.insecure || has_identity || !settings.tls.ca_certificates.is_empty();
         if cfg!(not(feature = "tls")) && needs_tls {
             return cannot("tls", "built without the feature `tls`");
         }
-        if cfg!(not(target_os = "linux")) && certified {
-            let why =
+        if cfg!(not(target_os = "linux")) && has_identity {
+            let reason =
                 "isahc's TLS takes it from a file only, which needs Linux to be one in memory";
-            return cannot("client_certificate", why);
+            return cannot("client_certificate", reason);
         }
         #[cfg(all(feature = "tls", target_os = "linux"))]
         let identity = settings.tls.client_certificate.as_ref();
         #[cfg(all(feature = "tls", target_os = "linux"))]
-        let identity = identity.map(crate::identity::Files::new).transpose()?;
+        let identity = identity
+            .map(crate::identity::IdentityFiles::new)
+            .transpose()?;
         let mut resolve = ResolveMap::new();
         for (host, port, addresses) in &settings.route.resolve {
             let [address] = addresses[..] else {
@@ -60,28 +61,28 @@ impl Options {
         Ok(Self {
             dns_ttl: settings.route.dns_ttl,
             resolve,
-            routes: Routes::new(settings)?,
+            routes: RequestRoutes::new(settings)?,
             #[cfg(all(feature = "tls", target_os = "linux"))]
             tls: match &identity {
-                Some(files) => tls(settings).identity(files.identity()).build(),
-                None => tls(settings).build(),
+                Some(files) => tls_config(settings).identity(files.identity()).build(),
+                None => tls_config(settings).build(),
             },
             #[cfg(all(feature = "tls", not(target_os = "linux")))]
-            tls: tls(settings).build(),
+            tls: tls_config(settings).build(),
             #[cfg(all(feature = "tls", target_os = "linux"))]
             _identity: identity,
         })
     }
 
-    /// A new client, with a thread of its own.
-    pub(crate) fn client(&self) -> Result<Client, TransportError> {
+    /// Creates a client, which has a separate thread.
+    pub(crate) fn create(&self) -> Result<IsahcClient, TransportError> {
         let dns = match self.dns_ttl {
             Duration::ZERO => DnsCache::Disable,
             ttl => DnsCache::Timeout(ttl),
         };
         let builder = HttpClient::builder()
             .automatic_decompression(false)
-            .connect_timeout(NEVER)
+            .connect_timeout(NO_CONNECT_TIMEOUT)
             .connection_cache_size(1)
             .dns_cache(dns)
             .dns_resolve(self.resolve.clone())
@@ -93,22 +94,22 @@ impl Options {
             .version_negotiation(VersionNegotiation::http11());
         #[cfg(feature = "tls")]
         let builder = builder.tls_config(self.tls.clone());
-        let client = builder.build().map_err(|e| error::told(&e))?;
-        Ok(Client {
+        let client = builder.build().map_err(|e| error::convert(&e))?;
+        Ok(IsahcClient {
             client: Some(client),
-            last: Mutex::default(),
+            last_local_addr: Mutex::default(),
         })
     }
 }
 
 #[cfg(feature = "tls")]
-fn tls(settings: &Settings) -> isahc::tls::TlsConfigBuilder {
+fn tls_config(settings: &Settings) -> isahc::tls::TlsConfigBuilder {
     let builtin = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
     let store = isahc::tls::TrustStore::builder();
     let store = builtin.fold(store, |store, der| store.certificate_from_der(der));
-    // A bundle is text: the line before must be over.
-    let own = settings.tls.ca_certificates.iter();
-    let store = own.fold(store, |store, pem| {
+    // The bundle is one text, so each certificate must begin on a new line.
+    let callers = settings.tls.ca_certificates.iter();
+    let store = callers.fold(store, |store, pem| {
         store.certificate_from_pem(b"\n").certificate_from_pem(pem)
     });
     isahc::tls::TlsConfig::builder()
@@ -117,31 +118,34 @@ fn tls(settings: &Settings) -> isahc::tls::TlsConfigBuilder {
         .trust_store(store.build())
 }
 
-/// An isahc client that serves one request at a time.
+/// An isahc client that carries one request at a time.
 #[derive(Debug)]
-pub struct Client {
+pub struct IsahcClient {
+    /// `None` only while it is dropped.
     client: Option<HttpClient>,
-    /// This end of its connection, by which to tell whether the same one was used again.
-    last: Mutex<Option<SocketAddr>>,
+    /// The local address of the last request's connection.
+    last_local_addr: Mutex<Option<SocketAddr>>,
 }
 
-impl Client {
+impl IsahcClient {
     pub(crate) fn get(&self) -> Option<&HttpClient> {
         self.client.as_ref()
     }
 
-    /// Whether the connection from `local` is the one of the last request.
-    pub(crate) fn same_as_last(&self, local: Option<SocketAddr>) -> bool {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = local.is_some() && *last == local;
+    /// Records the local address of a request's connection. Returns whether it is the connection of
+    /// the request before.
+    pub(crate) fn replace_local_addr(&self, local: Option<SocketAddr>) -> bool {
+        let mut last = lock(&self.last_local_addr);
+        let is_same = local.is_some() && *last == local;
         *last = local;
-        same
+        is_same
     }
 }
 
-impl Drop for Client {
+impl Drop for IsahcClient {
     fn drop(&mut self) {
-        // It waits for the end of its thread, which may be resolving a name: not for the driver.
+        // It waits for the end of the client's thread, which may be resolving a name. That must not
+        // block the driver.
         if let Some(client) = self.client.take() {
             blocking::unblock(move || drop(client)).detach();
         }

@@ -1,4 +1,4 @@
-//! From isahc's and curl's errors to what the core decides by.
+//! Conversion of isahc's and curl's errors.
 
 use std::error::Error as _;
 use std::io;
@@ -8,44 +8,44 @@ use isahc::error::{Error, ErrorKind};
 
 use crate::descriptors;
 
-/// curl's code for a SOCKS proxy that refuses, which the `curl` crate has no name for.
-const PROXY: i64 = 97;
-/// curl's code for a head over its limit, which the `curl` crate has no name for.
-const TOO_LARGE: i64 = 100;
+/// `CURLE_PROXY`, a refusal by a SOCKS proxy. The `curl` crate has no name for it.
+const CURLE_PROXY: i64 = 97;
+/// `CURLE_TOO_LARGE`, a head over curl's limit. The `curl` crate has no name for it.
+const CURLE_TOO_LARGE: i64 = 100;
 
-/// What a failure before the response's head means.
-pub(crate) fn told(error: &Error) -> TransportError {
-    TransportError::new(failure(error), error.clone())
+/// Converts an error.
+pub(crate) fn convert(error: &Error) -> TransportError {
+    TransportError::new(failure_kind(error), error.clone())
 }
 
-/// What a failure before the response's head means on the way that the request took.
-pub(crate) fn told_on_the_way(error: &Error, proxy: Option<&Proxy>) -> TransportError {
-    if descriptors::are_out_of_reach() && failure(error) == FailureKind::Connect {
-        return TransportError::new(FailureKind::Exhausted, descriptors::OUT_OF_REACH);
+/// Converts an error before the response's head, over the proxy that the request used.
+pub(crate) fn convert_send_error(error: &Error, proxy: Option<&Proxy>) -> TransportError {
+    if descriptors::are_exhausted() && failure_kind(error) == FailureKind::Connect {
+        return TransportError::new(FailureKind::Exhausted, descriptors::EXHAUSTED);
     }
     let Some(proxy) = proxy else {
-        return told(error);
+        return convert(error);
     };
     let curl = error.source().and_then(|e| e.downcast_ref::<curl::Error>());
-    let refused = curl.is_some_and(|e| i64::from(e.code()) == PROXY);
-    let kind = match failure(error) {
-        _ if refused => FailureKind::Connect,
+    let is_refusal = curl.is_some_and(|e| i64::from(e.code()) == CURLE_PROXY);
+    let kind = match failure_kind(error) {
+        _ if is_refusal => FailureKind::Connect,
         kind => kind,
     };
-    let why = curl.map_or_else(|| error.to_string(), ToString::to_string);
-    TransportError::new(kind, format!("through the proxy {proxy}: {why}"))
+    let reason = curl.map_or_else(|| error.to_string(), ToString::to_string);
+    TransportError::new(kind, format!("through the proxy {proxy}: {reason}"))
 }
 
-/// What a failure inside the response's body means.
-pub(crate) fn told_of_body(error: io::Error) -> TransportError {
+/// Converts an error of a response's body.
+pub(crate) fn convert_body_error(error: io::Error) -> TransportError {
     let native = error.get_ref().and_then(|e| e.downcast_ref::<Error>());
     match native {
-        Some(native) => told(native),
+        Some(native) => convert(native),
         None => TransportError::new(FailureKind::Io, error),
     }
 }
 
-fn failure(error: &Error) -> FailureKind {
+fn failure_kind(error: &Error) -> FailureKind {
     let curl = error.source().and_then(|e| e.downcast_ref::<curl::Error>());
     let is = |test: fn(&curl::Error) -> bool| curl.is_some_and(test);
     match error.kind() {
@@ -62,7 +62,7 @@ fn failure(error: &Error) -> FailureKind {
         ErrorKind::ProtocolViolation if is(curl::Error::is_got_nothing) => FailureKind::EmptyReply,
         ErrorKind::ProtocolViolation => FailureKind::Protocol,
         ErrorKind::RequestBodyNotRewindable => FailureKind::RequestBody,
-        _ if is(|e| i64::from(e.code()) == TOO_LARGE) => FailureKind::Protocol,
+        _ if is(|e| i64::from(e.code()) == CURLE_TOO_LARGE) => FailureKind::Protocol,
         _ => FailureKind::Io,
     }
 }

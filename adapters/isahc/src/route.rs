@@ -1,4 +1,4 @@
-//! The way to a URL's server: straight, to another address, through a proxy, or over a Unix socket.
+//! RequestRoutes to servers: direct, to another address, through a proxy, or over a Unix socket.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -10,30 +10,30 @@ use isahc::config::Configurable;
 use isahc::net::Dialer;
 use url::Url;
 
-/// Which way requests go.
+/// The routes of requests.
 #[derive(Debug)]
-pub(crate) struct Routes {
+pub(crate) struct RequestRoutes {
     connect_to: Vec<ConnectTo>,
     proxies: ProxyRules,
     unix_socket: Option<PathBuf>,
 }
 
-impl Routes {
-    /// The ways that `settings` ask for; what isahc cannot do is refused.
+impl RequestRoutes {
+    /// The routes of these settings. A setting that isahc cannot apply is an error.
     pub(crate) fn new(settings: &Settings) -> Result<Self, BuildError> {
-        let cannot = |setting, why| Err(BuildError::new(setting, why));
+        let cannot = |setting, reason| Err(BuildError::new(setting, reason));
         if settings.route.unix_socket.is_some() && cfg!(not(unix)) {
             return cannot("unix_socket", "this system has no Unix sockets");
         }
         if settings.route.unix_socket.is_some() && !settings.route.proxy.is_empty() {
-            let why = "a Unix socket cannot be reached through a proxy: set only one of them";
-            return cannot("unix_socket", why);
+            let reason = "a Unix socket cannot be reached through a proxy: set only one of them";
+            return cannot("unix_socket", reason);
         }
-        let named = |rule: &ConnectTo| rule.to_host().and_then(ip).is_none();
-        if settings.route.connect_to.iter().any(named) {
-            let why = "isahc can connect to another address, not to another name: give HOST2 as an \
+        let has_name = |rule: &ConnectTo| rule.to_host().and_then(parse_ip).is_none();
+        if settings.route.connect_to.iter().any(has_name) {
+            let reason = "isahc can connect to another address, not to another name: give HOST2 as an \
                        address, or take the adapter for smol or tokio";
-            return cannot("connect_to", why);
+            return cannot("connect_to", reason);
         }
         Ok(Self {
             connect_to: settings.route.connect_to.clone(),
@@ -47,7 +47,7 @@ impl Routes {
         self.proxies.choose(url)
     }
 
-    /// Sends a request to `url` on its way.
+    /// Sets the route of a request to `url`.
     pub(crate) fn apply<C: Configurable>(&self, url: &Url, request: C) -> Result<C, http::Error> {
         let request = request.dial(self.dialer(url));
         let Some(proxy) = self.proxy(url) else {
@@ -71,14 +71,14 @@ impl Routes {
         let mut rules = self.connect_to.iter();
         let address = target.and_then(|(host, port)| {
             let (host, port) = rules.find_map(|rule| rule.apply(host, port))?;
-            Some(SocketAddr::new(ip(host)?, port))
+            Some(SocketAddr::new(parse_ip(host)?, port))
         });
         address.map_or_else(Dialer::default, Dialer::ip_socket)
     }
 }
 
-/// The address that `host` is, written as in a URL.
-fn ip(host: &str) -> Option<IpAddr> {
+/// The IP address that `host` is in a URL.
+fn parse_ip(host: &str) -> Option<IpAddr> {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     bare.parse().ok()
 }

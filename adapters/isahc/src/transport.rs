@@ -1,182 +1,138 @@
-//! One attempt over isahc.
+//! Requests over isahc.
 
+use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use fetch_client::{Leases, Reading, Upload, has_body, prepare, target};
 use fetch_driver::{
-    AttemptPhase, AttemptProgress, BuildError, ConnectionInfo, FailureKind, IncomingResponse,
-    OutgoingRequest, Settings, Timestamp, Transport, TransportError,
+    AttemptPhase, AttemptProgress, BuildError, ConnectionInfo, FailureKind, OutgoingRequest,
+    Settings, Timestamp, TransportError,
+};
+use fetch_transport_util::{
+    ClientFactory, ClientLease, PooledBody, PooledTransport, UploadReader, expects_body,
 };
 use http::header::{CONTENT_LENGTH, HeaderValue};
-use http::{Method, Request, StatusCode};
+use http::{Request, Response, StatusCode};
 use isahc::{AsyncBody, ResponseExt};
+use url::{Position, Url};
 
-use crate::client::{Client, Options};
+use crate::client::{IsahcClient, IsahcClientFactory};
 use crate::descriptors;
-use crate::error::{told_of_body, told_on_the_way};
-use crate::route::Routes;
+use crate::error;
 
-/// isahc as a [`Transport`].
+/// isahc as a [`Transport`](fetch_driver::Transport).
 ///
 /// ```
-/// let settings = fetch_driver::Settings::default();
-/// let transport = fetch_isahc::IsahcTransport::new(&settings)?;
-/// # Ok::<(), fetch_isahc::BuildError>(())
+/// let mut settings = fetch_driver::Settings::default();
+/// assert!(fetch_isahc::IsahcTransport::new(&settings).is_ok());
+/// settings.route.resolve.push(("a.test".into(), 80, Vec::new()));
+/// assert!(fetch_isahc::IsahcTransport::new(&settings).is_err());
 /// ```
-#[derive(Debug)]
-pub struct IsahcTransport(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    decode: bool,
-    leases: Leases<Client>,
-    options: Options,
-}
+pub type IsahcTransport = PooledTransport<IsahcClientFactory>;
 
 /// The body of a response.
-pub type ResponseBody = Reading<Client>;
+pub type ResponseBody = PooledBody<IsahcClient>;
 
-impl IsahcTransport {
-    /// A transport as `settings` ask for it.
-    ///
-    /// # Errors
-    ///
-    /// If isahc cannot obey one of them.
-    ///
-    /// ```
-    /// let mut settings = fetch_driver::Settings::default();
-    /// settings.route.resolve.push(("a.test".into(), 80, Vec::new()));
-    /// assert!(fetch_isahc::IsahcTransport::new(&settings).is_err());
-    /// ```
-    pub fn new(settings: &Settings) -> Result<Self, BuildError> {
-        let options = Options::new(settings)?;
-        let leases = Leases::new(descriptors::limit(settings), settings.pool.idle_timeout);
-        smol::spawn(leases.sweeper()).detach();
-        Ok(Self(Arc::new(Inner {
-            decode: settings.decode,
-            leases,
-            options,
-        })))
+impl ClientFactory for IsahcClientFactory {
+    type Body = AsyncBody;
+    type Client = IsahcClient;
+    type Request = Request<AsyncBody>;
+
+    fn from_settings(settings: &Settings) -> Result<Self, BuildError> {
+        Self::new(settings)
     }
-}
 
-impl Transport for IsahcTransport {
-    type Body = ResponseBody;
+    fn connection_limit(settings: &Settings) -> usize {
+        descriptors::connection_limit(settings)
+    }
 
-    const SEES_CONNECTION: bool = false;
+    fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+        smol::spawn(task).detach();
+    }
 
-    fn send(
+    fn create_client(&self) -> Result<IsahcClient, TransportError> {
+        self.create()
+    }
+
+    fn needs_new_connection(request: &OutgoingRequest) -> bool {
+        // If a pooled connection turns out to be closed, curl itself sends the request again.
+        let is_repeatable = request.method.is_idempotent() && request.body.length() == Some(0);
+        request.fresh_connection || !is_repeatable
+    }
+
+    fn convert_request(
         &self,
         request: OutgoingRequest,
-        progress: AttemptProgress,
-    ) -> impl Future<Output = Result<IncomingResponse<ResponseBody>, TransportError>> + Send + use<>
-    {
-        self.0.clone().send(request, progress)
+        body: Option<UploadReader>,
+    ) -> Result<Request<AsyncBody>, TransportError> {
+        let mut headers = Arc::unwrap_or_clone(request.headers);
+        let length = body.as_ref().map_or(Some(0), UploadReader::length);
+        if length == Some(0) && expects_body(&request.method) {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        let body = match (body, length) {
+            (None, _) => AsyncBody::empty(),
+            (Some(upload), Some(length)) => AsyncBody::from_reader_sized(upload, length),
+            (Some(upload), None) => AsyncBody::from_reader(upload),
+        };
+        let without_fragment = &request.url[..Position::AfterQuery];
+        let builder = Request::builder()
+            .method(request.method)
+            .uri(without_fragment);
+        let builder = self.routes.apply(&request.url, builder);
+        let converted = builder.and_then(|builder| builder.body(body));
+        let mut converted =
+            converted.map_err(|e| TransportError::new(FailureKind::Unsupported, e))?;
+        *converted.headers_mut() = headers;
+        Ok(converted)
     }
 
-    fn close(&self) {
-        self.0.leases.clear();
-    }
-}
-
-impl Inner {
     async fn send(
-        self: Arc<Self>,
-        mut outgoing: OutgoingRequest,
-        progress: AttemptProgress,
-    ) -> Result<IncomingResponse<ResponseBody>, TransportError> {
-        let began = progress.clock().now();
-        prepare(&mut outgoing, self.decode)?;
-        let (url, max) = (outgoing.url.clone(), outgoing.max_body);
-        let (_, origin) = target(&url);
-        // curl would send these again by itself, should a kept connection turn out to be closed.
-        let once = !outgoing.method.is_idempotent() || outgoing.body.length() != Some(0);
-        let fresh = once || outgoing.fresh_connection;
-        let make = || self.options.client();
-        let lease = self.leases.lease(origin, fresh, make).await?;
-        let gone = || TransportError::new(FailureKind::Dropped, "its client was dropped");
-        let client = lease.client().get().ok_or_else(gone)?;
-        let method = outgoing.method.clone();
-        let (request, failed) = request(outgoing, &self.options.routes)?;
+        &self,
+        lease: &mut ClientLease<IsahcClient>,
+        url: &Url,
+        request: Request<AsyncBody>,
+        progress: &AttemptProgress,
+    ) -> Result<Response<AsyncBody>, TransportError> {
+        let started = progress.clock().now();
+        let dropped = || TransportError::new(FailureKind::Dropped, "its client was dropped");
+        let client = lease.client().get().ok_or_else(dropped)?;
         let response = client.send_async(request).await;
-        let response = response.map_err(|error| match failed {
-            Some(failed) if failed.load(Ordering::SeqCst) => {
-                TransportError::new(FailureKind::RequestBody, error)
-            }
-            _ => told_on_the_way(&error, self.options.routes.proxy(&url)),
-        })?;
+        let response =
+            response.map_err(|error| error::convert_send_error(&error, self.routes.proxy(url)))?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            let origin = &url[..Position::BeforePath];
             let text = format!("{origin} switched to another protocol");
             return Err(TransportError::new(FailureKind::Protocol, text));
         }
-        let reused = lease.client().same_as_last(response.local_addr());
-        tell(&progress, began, &response, reused);
-        let (mut head, body) = response.into_parts();
-        let body = if has_body(&method, head.status) {
-            let how = (self.decode, max);
-            Reading::new(body, &mut head.headers, how, progress, lease, told_of_body)?
-        } else {
-            Reading::empty(progress, lease, told_of_body)
-        };
-        Ok(IncomingResponse::new(
-            head.status,
-            head.version,
-            head.headers,
-            body,
-        ))
+        let is_reused = lease.client().replace_local_addr(response.local_addr());
+        report_connection(progress, started, &response, is_reused);
+        Ok(response)
+    }
+
+    fn convert_body_error(error: io::Error) -> TransportError {
+        error::convert_body_error(error)
     }
 }
 
-/// The request as isahc wants it, and what tells whether its body failed.
-fn request(
-    outgoing: OutgoingRequest,
-    routes: &Routes,
-) -> Result<(Request<AsyncBody>, Option<Arc<AtomicBool>>), TransportError> {
-    let length = outgoing.body.length();
-    let (body, failed) = match Upload::new(outgoing.body) {
-        None => (AsyncBody::empty(), None),
-        Some((upload, failed)) => {
-            let body = match length {
-                Some(length) => AsyncBody::from_reader_sized(upload, length),
-                None => AsyncBody::from_reader(upload),
-            };
-            (body, Some(failed))
-        }
-    };
-    let mut headers = Arc::unwrap_or_clone(outgoing.headers);
-    let expects = [Method::POST, Method::PUT, Method::PATCH].contains(&outgoing.method);
-    if expects && length == Some(0) {
-        headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
-    }
-    let (target, _) = target(&outgoing.url);
-    let request = Request::builder().method(outgoing.method).uri(target);
-    let request = routes.apply(&outgoing.url, request);
-    let request = request.and_then(|request| request.body(body));
-    let mut request = request.map_err(|e| TransportError::new(FailureKind::Unsupported, e))?;
-    *request.headers_mut() = headers;
-    Ok((request, failed))
-}
-
-/// Reports what curl has seen of the connection, now that the head is there.
-fn tell(
+/// Reports the phases that curl measured. It does so only with the response's head.
+fn report_connection(
     progress: &AttemptProgress,
-    began: Timestamp,
-    response: &http::Response<AsyncBody>,
-    reused: bool,
+    started: Timestamp,
+    response: &Response<AsyncBody>,
+    is_reused: bool,
 ) {
-    if let Some(metrics) = response.metrics().filter(|_| !reused) {
-        let steps = [
+    if let Some(metrics) = response.metrics().filter(|_| !is_reused) {
+        let phases = [
             (AttemptPhase::Resolved, metrics.name_lookup_time()),
             (AttemptPhase::Connected, metrics.connect_time()),
             (AttemptPhase::TlsDone, metrics.secure_connect_time()),
         ];
-        for (phase, after) in steps {
+        for (phase, after) in phases {
             if !after.is_zero() {
-                progress.mark_at(phase, began + after);
+                progress.mark_at(phase, started + after);
             }
         }
     }
     let remote = response.remote_addr();
-    progress.mark_connected(ConnectionInfo::new(remote, reused));
+    progress.mark_connected(ConnectionInfo::new(remote, is_reused));
 }

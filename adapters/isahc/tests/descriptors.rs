@@ -1,4 +1,4 @@
-//! File descriptors that curl cannot use. In a process of its own, for it uses them up.
+//! File descriptors that curl cannot use. The test uses up the others, so it needs a separate process.
 
 use std::fs::File;
 use std::time::Duration;
@@ -8,9 +8,9 @@ use fetch_testbed::Site;
 use smol::block_on;
 
 #[test]
-fn descriptors_out_of_curls_reach_are_told_as_what_they_are() {
+fn a_descriptor_that_curl_cannot_use_is_reported_as_exhausted() {
     if rlimit::increase_nofile_limit(4_096).unwrap_or(0) < 2_048 {
-        println!("this system lets no process have more descriptors than curl can use");
+        println!("skipped: this system limits a process to the descriptors that curl can use");
         return;
     }
     let error = Fetcher::builder().concurrency(113).build().unwrap_err();
@@ -27,7 +27,7 @@ fn descriptors_out_of_curls_reach_are_told_as_what_they_are() {
     let end = outcome.attempts[0].end;
     assert_eq!(end, AttemptEnd::Failed(FailureKind::Exhausted), "{outcome}");
     drop(taken);
-    // It is back-pressure: what comes later is not harmed.
+    // Later requests succeed once descriptors are free again.
     let outcome = block_on(fetcher.fetch(site.url("/get")));
     assert!(outcome.is_success(), "{outcome}");
 }

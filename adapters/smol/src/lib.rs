@@ -1,38 +1,5 @@
-//! Fetches many URLs on smol.
-//!
-//! ```
-//! use fetch_smol::{StreamExt, fetch_all};
-//! # let site = fetch_testbed::Site::start()?;
-//! # let urls = [site.url("/get"), site.url("/status/404")];
-//!
-//! smol::block_on(fetch_all(urls).for_each(|outcome| println!("{outcome}")));
-//! # Ok::<(), std::io::Error>(())
-//! ```
-//!
-//! Each item is an [`Outcome`]: a response, or an [`Error`] that says what failed, on which URL, in
-//! which phase, after how many attempts. One URL's failure never ends the stream.
-//!
-//! With settings of your own, and for single requests, build a [`Fetcher`]:
-//!
-//! ```
-//! use std::time::Duration;
-//! use fetch_smol::{Fetcher, Policy};
-//! # let site = fetch_testbed::Site::start()?;
-//! # let url = site.url("/get");
-//!
-//! smol::block_on(async {
-//!     let fetcher = Fetcher::builder()
-//!         .concurrency(500)
-//!         .per_host(8)
-//!         .policy(Policy::default().attempts(5))
-//!         .timeout("/reports/", Duration::from_secs(30))
-//!         .build()?;
-//!     let response = fetcher.get(&url).await?;
-//!     assert_eq!(response.status, 200);
-//!     Ok::<(), Box<dyn std::error::Error>>(())
-//! })?;
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 use std::io;
 use std::net::SocketAddr;
@@ -41,46 +8,11 @@ use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-#[doc(inline)]
-pub use fetch_driver::common::*;
 pub use fetch_http::raise_fd_limit;
 
-/// Fetches URLs on smol: see [`fetch_driver::Fetcher`].
-pub type Fetcher = fetch_driver::Fetcher<Smol>;
+fetch_driver::export_adapter!(Smol);
 
-/// Builds a [`Fetcher`]: see [`fetch_driver::Builder`].
-pub type Builder = fetch_driver::Builder<Smol>;
-
-/// Fetches all `urls` with the defaults: 100 at once, three attempts each, and limits on time by URL
-/// pattern (10 s for `/delay/`, 8 s for `/status/`, else 6 s).
-///
-/// URLs are taken lazily, outcomes come in the order in which the fetches end, and dropping the
-/// stream cancels the rest. The driver runs on smol's global executor.
-///
-/// ```
-/// use fetch_smol::{StreamExt, fetch_all};
-/// # let site = fetch_testbed::Site::start()?;
-/// # let urls = [site.url("/get"), "not a URL".to_owned()];
-///
-/// smol::block_on(async {
-///     let mut outcomes = fetch_all(urls);
-///     while let Some(outcome) = outcomes.next().await {
-///         match &outcome.result {
-///             Ok(response) => println!("{}: {} bytes", outcome.url, response.body.len()),
-///             Err(error) => eprintln!("{error}"),
-///         }
-///     }
-/// });
-/// # Ok::<(), std::io::Error>(())
-/// ```
-pub fn fetch_all<I>(urls: I) -> FetchAll<stream::Iter<I::IntoIter>>
-where
-    I: IntoIterator<Item: IntoRequest>,
-{
-    fetch_driver::fetch_all::<Smol, I>(urls)
-}
-
-/// Where fetches run: smol's global executor, or one of your own.
+/// Runs fetches on smol's global executor, or on an executor of the program.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -88,7 +20,7 @@ where
 /// # let site = fetch_testbed::Site::start()?;
 /// # let url = site.url("/get");
 ///
-/// // Everything on this thread: no other is woken for a response.
+/// // Everything runs on this thread, so no response wakes another one.
 /// let executor = Arc::new(smol::Executor::new());
 /// let adapter = Smol::on(&executor);
 /// let fetcher = Builder::new(adapter.clone()).build()?;
@@ -98,14 +30,15 @@ where
 /// ```
 #[derive(Clone, Debug)]
 pub struct Smol {
-    /// Weak, for tasks on the executor hold this: they must not keep it alive.
+    /// `None` is the global executor. Weak, because tasks on the executor hold this value and must not
+    /// keep the executor alive.
     executor: Option<Weak<smol::Executor<'static>>>,
     reactor: fetch_http::Reactor,
 }
 
 impl Smol {
-    /// Runs on `executor`, which somebody must run. When it is dropped, all fetches on it end with
-    /// [`ErrorKind::Stopped`].
+    /// Runs fetches on `executor`, which the program must run. When it is dropped, all fetches on it end
+    /// with [`ErrorKind::Stopped`].
     ///
     /// ```
     /// let executor = std::sync::Arc::new(smol::Executor::new());
@@ -117,19 +50,19 @@ impl Smol {
     }
 
     fn new(executor: Option<Weak<smol::Executor<'static>>>) -> Self {
-        let for_tasks = executor.clone();
-        let spawn = move |task| {
-            spawn(for_tasks.as_ref(), task);
+        let task_executor = executor.clone();
+        let spawn_task = move |task| {
+            spawn(task_executor.as_ref(), task);
         };
         Self {
             executor,
-            reactor: fetch_http::Reactor::new(spawn),
+            reactor: fetch_http::Reactor::new(spawn_task),
         }
     }
 
-    /// Runs `future` to its end on this thread, which waits for the sockets of this adapter's
-    /// fetchers itself. Where everything is on one executor that costs the fewest system calls; in
-    /// any other case it does what `smol::block_on` does.
+    /// Runs `future` to its end on this thread, which also waits for the sockets of this adapter's
+    /// fetchers. If everything runs on one executor, this needs the fewest system calls. On the global
+    /// executor it is the same as `smol::block_on`.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -158,7 +91,8 @@ impl Default for Smol {
     }
 }
 
-/// Whether there was an executor to take the task: this one, or else smol's global one.
+/// Spawns `task` on the executor, or on the global one if there is none. Returns whether the executor
+/// still exists.
 fn spawn(
     executor: Option<&Weak<smol::Executor<'static>>>,
     task: impl Future<Output = ()> + Send + 'static,
@@ -184,7 +118,7 @@ impl fetch_http::HttpRuntime for Smol {
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        // Without an executor the task is dropped, and with it the connection.
+        // If the executor was dropped, the task is dropped, and the connection with it.
         spawn(self.executor.as_ref(), task);
     }
 
@@ -198,12 +132,7 @@ impl fetch_driver::Adapter for Smol {
     type Timer = fetch_driver::AsyncIoTimer;
 
     fn transport(&self, settings: &fetch_driver::Settings) -> Result<Self::Transport, BuildError> {
-        let config = fetch_http::HttpConfig::from_settings(settings)?;
-        Ok(fetch_http::HttpTransport::new(self.clone(), config))
-    }
-
-    fn timer(&self) -> Self::Timer {
-        fetch_driver::AsyncIoTimer::default()
+        fetch_http::HttpTransport::from_settings(self.clone(), settings)
     }
 
     fn spawn(&self, driver: impl Future<Output = ()> + Send + 'static) -> Result<(), BuildError> {
@@ -221,9 +150,9 @@ impl fetch_driver::Adapter for Smol {
         F: Future<Output = ()> + Send + 'static,
     {
         if self.executor.is_some() {
-            let why = "each has an executor of its own, and so cannot run on yours: leave it at 1, or \
-                       take the adapter without an executor";
-            return Err(BuildError::new("threads", why));
+            let reason = "each has an executor of its own, and so cannot run on yours: leave it at 1, or \
+                          take the adapter without an executor";
+            return Err(BuildError::new("threads", reason));
         }
         let executor = Arc::new(smol::Executor::new());
         let adapter = Self::on(&executor);

@@ -1,62 +1,58 @@
-//! surf's client, with all decisions of its own off.
+//! surf's clients, configured to take no decisions.
 
 use std::convert::Infallible;
 
-use fetch_client::refuse;
 use fetch_driver::{BuildError, Settings};
 
-/// A surf client with one connection, which serves one request at a time.
+/// A surf client with one connection, which carries one request at a time.
 #[derive(Clone, Debug)]
-pub struct Client(pub(crate) surf::Client);
+pub struct SurfClient(pub(crate) surf::Client);
 
-/// How clients are made.
+/// Creates surf clients with the settings of a fetcher.
 #[derive(Debug)]
-pub(crate) struct Options {
+pub struct SurfClientFactory {
     config: surf::Config,
 }
 
-impl Options {
-    /// The options that `settings` ask for; what surf cannot do is refused.
+impl SurfClientFactory {
+    /// A factory with these settings. A setting that surf cannot apply is an error.
     pub(crate) fn new(settings: &Settings) -> Result<Self, BuildError> {
-        refuse(settings)?;
-        let asked = [
+        let unsupported = [
             ("connect_to", !settings.route.connect_to.is_empty()),
             ("proxy", !settings.route.proxy.is_empty()),
             ("resolve", !settings.route.resolve.is_empty()),
             ("unix_socket", settings.route.unix_socket.is_some()),
         ];
-        if let Some((setting, _)) = asked.into_iter().find(|(_, asked)| *asked) {
-            return Err(BuildError::new(
-                setting,
-                "surf cannot do it: take the adapter for smol or tokio",
-            ));
+        if let Some((setting, _)) = unsupported.into_iter().find(|(_, is_set)| *is_set) {
+            let reason = "surf cannot do it: take the adapter for smol or tokio";
+            return Err(BuildError::new(setting, reason));
         }
         let ttl = settings.route.dns_ttl;
         if !ttl.is_zero() && ttl != Settings::default().route.dns_ttl {
-            let why = "surf keeps no DNS answers: use 0";
-            return Err(BuildError::new("dns_ttl", why));
+            let reason = "surf keeps no DNS answers: use 0";
+            return Err(BuildError::new("dns_ttl", reason));
         }
         let config = surf::Config::new()
             .set_max_connections_per_host(1)
             .set_tcp_no_delay(true)
             .set_timeout(None);
         Ok(Self {
-            config: with_tls(config, settings)?,
+            config: set_tls(config, settings)?,
         })
     }
 
-    /// A new client, which is cheap as long as it has no connection.
-    pub(crate) fn client(&self) -> Client {
-        let made: Result<surf::Client, Infallible> = self.config.clone().try_into();
-        match made {
-            Ok(client) => Client(client),
+    /// Creates a client. It is cheap until it connects.
+    pub(crate) fn create(&self) -> SurfClient {
+        let client: Result<surf::Client, Infallible> = self.config.clone().try_into();
+        match client {
+            Ok(client) => SurfClient(client),
             Err(never) => match never {},
         }
     }
 }
 
 #[cfg(feature = "tls")]
-fn with_tls(config: surf::Config, settings: &Settings) -> Result<surf::Config, BuildError> {
+fn set_tls(config: surf::Config, settings: &Settings) -> Result<surf::Config, BuildError> {
     let mut tls = async_native_tls::TlsConnector::new()
         .danger_accept_invalid_certs(settings.tls.insecure)
         .danger_accept_invalid_hostnames(settings.tls.insecure);
@@ -76,7 +72,7 @@ fn with_tls(config: surf::Config, settings: &Settings) -> Result<surf::Config, B
 }
 
 #[cfg(not(feature = "tls"))]
-fn with_tls(config: surf::Config, settings: &Settings) -> Result<surf::Config, BuildError> {
+fn set_tls(config: surf::Config, settings: &Settings) -> Result<surf::Config, BuildError> {
     if settings.tls.first_changed().is_some() {
         return Err(BuildError::new("tls", "built without the feature `tls`"));
     }

@@ -1,51 +1,56 @@
-//! From surf's errors, often mere texts, to what the core decides by.
+//! Conversion of surf's errors, many of which are only texts.
 
 use std::io::{self, ErrorKind};
 
 use fetch_driver::{FailureKind, TransportError};
 
-/// What a failure before the response's head means.
-pub(crate) fn told(error: &surf::Error, secure: bool, reused: bool) -> TransportError {
+/// Converts an error before the response's head.
+pub(crate) fn convert_send_error(
+    error: &surf::Error,
+    is_https: bool,
+    is_reused: bool,
+) -> TransportError {
     let text = error.to_string();
     let kind = match error.downcast_ref::<io::Error>() {
-        Some(io) => of_io(io),
-        None => of_text(&text, secure),
+        Some(io) => io_failure_kind(io),
+        None => text_failure_kind(&text, is_https),
     };
     let kind = match kind {
-        // Whatever it was, the kept connection did not last until the response.
-        FailureKind::EmptyReply | FailureKind::Io if reused => FailureKind::Stale { sent: true },
+        // The server closed the reused connection before it sent a response.
+        FailureKind::EmptyReply | FailureKind::Io if is_reused => FailureKind::Stale { sent: true },
         kind => kind,
     };
     TransportError::new(kind, text)
 }
 
-/// What a failure inside the response's body means.
-pub(crate) fn told_of_body(error: io::Error) -> TransportError {
-    TransportError::new(of_io(&error), error)
+/// Converts an error of a response's body.
+pub(crate) fn convert_body_error(error: io::Error) -> TransportError {
+    TransportError::new(io_failure_kind(&error), error)
 }
 
-fn of_io(error: &io::Error) -> FailureKind {
+fn io_failure_kind(error: &io::Error) -> FailureKind {
     let text = error.to_string();
     match error.kind() {
         _ if text.contains("lookup address") => FailureKind::Resolve,
-        // OpenSSL's word for the server's, as when it wants a certificate: in TLS 1.3 after the handshake.
+        // OpenSSL's text for an alert of the server, such as a missing client certificate. In TLS 1.3 it
+        // arrives after the handshake.
         _ if text.contains("SSL alert") => FailureKind::Tls,
         ErrorKind::ConnectionRefused => FailureKind::Connect,
-        // async-h1's word for chunks that make no sense.
+        // async-h1's error for invalid chunks.
         ErrorKind::InvalidData => FailureKind::Protocol,
         _ => FailureKind::Io,
     }
 }
 
-fn of_text(text: &str, secure: bool) -> FailureKind {
-    // How surf's pool begins when it could not connect.
-    let connecting = text.contains("creating a new object");
+fn text_failure_kind(text: &str, is_https: bool) -> FailureKind {
+    // How surf's pool begins its text if it could not connect.
+    let is_connecting = text.contains("creating a new object");
     match text {
         "connection closed" => FailureKind::EmptyReply,
         "empty response" => FailureKind::Io,
         _ if text.contains("Too many open files") => FailureKind::Exhausted,
-        _ if connecting && secure && !text.contains("(os error") => FailureKind::Tls,
-        _ if connecting => FailureKind::Connect,
+        _ if is_connecting && is_https && !text.contains("(os error") => FailureKind::Tls,
+        _ if is_connecting => FailureKind::Connect,
         _ if text.contains("invalid url scheme") => FailureKind::Unsupported,
         _ => FailureKind::Protocol,
     }

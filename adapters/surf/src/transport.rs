@@ -1,130 +1,116 @@
-//! One attempt over surf.
+//! Requests over surf.
 
+use std::io;
 use std::str::FromStr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use fetch_client::{Leases, Reading, Upload, has_body, prepare, target};
 use fetch_driver::{
-    AttemptProgress, BuildError, FailureKind, IncomingResponse, OutgoingRequest, Settings,
-    Transport, TransportError,
+    AttemptProgress, BuildError, FailureKind, OutgoingRequest, Settings, TransportError,
 };
+use fetch_transport_util::{ClientFactory, ClientLease, PooledBody, PooledTransport, UploadReader};
 use http::header::{
     CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
 };
-use http::{StatusCode, Version};
-use surf::http as theirs;
+use http::{Response, StatusCode};
+use surf::http as surf_http;
+use url::Url;
 
-use crate::client::{Client, Options};
-use crate::error::{told, told_of_body};
+use crate::client::{SurfClient, SurfClientFactory};
+use crate::error;
 
-/// surf as a [`Transport`].
+/// surf as a [`Transport`](fetch_driver::Transport).
 ///
 /// ```
-/// let settings = fetch_driver::Settings::default();
-/// let transport = async_std::task::block_on(async {
-///     fetch_surf::SurfTransport::new(&settings)
-/// })?;
-/// # Ok::<(), fetch_surf::BuildError>(())
+/// let mut settings = fetch_driver::Settings::default();
+/// assert!(fetch_surf::SurfTransport::new(&settings).is_ok());
+/// settings.route.resolve.push(("a.test".into(), 80, Vec::new()));
+/// assert!(fetch_surf::SurfTransport::new(&settings).is_err());
 /// ```
-#[derive(Debug)]
-pub struct SurfTransport(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    decode: bool,
-    leases: Leases<Client>,
-    options: Options,
-}
+pub type SurfTransport = PooledTransport<SurfClientFactory>;
 
 /// The body of a response.
-pub type ResponseBody = Reading<Client>;
+pub type ResponseBody = PooledBody<SurfClient>;
 
-impl SurfTransport {
-    /// A transport as `settings` ask for it.
-    ///
-    /// # Errors
-    ///
-    /// If surf cannot obey one of them.
-    ///
-    /// ```
-    /// let mut settings = fetch_driver::Settings::default();
-    /// settings.route.resolve.push(("a.test".into(), 80, Vec::new()));
-    /// assert!(fetch_surf::SurfTransport::new(&settings).is_err());
-    /// ```
-    pub fn new(settings: &Settings) -> Result<Self, BuildError> {
-        let options = Options::new(settings)?;
-        let leases = Leases::new(settings.connection_limit(), settings.pool.idle_timeout);
-        async_std::task::spawn(leases.sweeper());
-        Ok(Self(Arc::new(Inner {
-            decode: settings.decode,
-            leases,
-            options,
-        })))
+impl ClientFactory for SurfClientFactory {
+    type Body = surf::Response;
+    type Client = SurfClient;
+    type Request = surf_http::Request;
+
+    fn from_settings(settings: &Settings) -> Result<Self, BuildError> {
+        Self::new(settings)
     }
-}
 
-impl Transport for SurfTransport {
-    type Body = ResponseBody;
+    fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+        async_std::task::spawn(task);
+    }
 
-    const SEES_CONNECTION: bool = false;
+    fn create_client(&self) -> Result<SurfClient, TransportError> {
+        Ok(self.create())
+    }
 
-    fn send(
+    fn convert_request(
         &self,
         request: OutgoingRequest,
-        progress: AttemptProgress,
-    ) -> impl Future<Output = Result<IncomingResponse<ResponseBody>, TransportError>> + Send + use<>
-    {
-        self.0.clone().send(request, progress)
+        body: Option<UploadReader>,
+    ) -> Result<surf_http::Request, TransportError> {
+        let name = request.method.as_str();
+        let method = surf_http::Method::from_str(name);
+        let method =
+            method.map_err(|_| unsupported(format!("surf does not know the method {name}")))?;
+        let mut converted = surf_http::Request::new(method, (*request.url).clone());
+        if let Some(upload) = body {
+            let length = upload.length();
+            let length = length.and_then(|length| length.try_into().ok());
+            converted.set_body(surf_http::Body::from_reader(upload, length));
+            // surf adds a type that the caller has not set.
+            converted.remove_header("content-type");
+        }
+        for (name, value) in &*request.headers {
+            let value = value.to_str();
+            let value =
+                value.map_err(|_| unsupported(format!("surf sends only ASCII in {name}")))?;
+            converted.append_header(name.as_str(), value);
+        }
+        Ok(converted)
     }
 
-    fn close(&self) {
-        self.0.leases.clear();
-    }
-}
-
-impl Inner {
     async fn send(
-        self: Arc<Self>,
-        mut outgoing: OutgoingRequest,
-        progress: AttemptProgress,
-    ) -> Result<IncomingResponse<ResponseBody>, TransportError> {
-        prepare(&mut outgoing, self.decode)?;
-        let (url, max) = (outgoing.url.clone(), outgoing.max_body);
-        let (_, origin) = target(&url);
-        let (method, fresh) = (outgoing.method.clone(), outgoing.fresh_connection);
-        let (request, failed) = request(outgoing)?;
-        let make = || Ok(self.options.client());
-        let mut lease = self.leases.lease(origin, fresh, make).await?;
-        let (secure, reused) = (url.scheme() == "https", lease.reused());
+        &self,
+        lease: &mut ClientLease<SurfClient>,
+        url: &Url,
+        request: surf_http::Request,
+        _: &AttemptProgress,
+    ) -> Result<Response<surf::Response>, TransportError> {
+        let (is_https, is_reused) = (url.scheme() == "https", lease.is_reused());
         let response = lease.client().0.send(request).await;
-        let response = response.map_err(|error| match failed {
-            Some(failed) if failed.load(Ordering::SeqCst) => {
-                TransportError::new(FailureKind::RequestBody, error.to_string())
-            }
-            _ => told(&error, secure, reused),
-        })?;
-        let status = status(&response)?;
-        let mut headers = headers(&response);
-        let closes = headers.get(CONNECTION).and_then(|v| v.to_str().ok());
-        if closes.is_some_and(|v| v.to_ascii_lowercase().contains("close")) {
+        let response =
+            response.map_err(|error| error::convert_send_error(&error, is_https, is_reused))?;
+        let status = convert_status(&response)?;
+        let headers = convert_headers(&response);
+        let connection = headers.get(CONNECTION).and_then(|v| v.to_str().ok());
+        if connection.is_some_and(|v| v.to_ascii_lowercase().contains("close")) {
             lease.retire();
         }
-        let body = if has_body(&method, status) {
-            framed(&headers)?;
-            let how = (self.decode, max);
-            Reading::new(response, &mut headers, how, progress, lease, told_of_body)?
-        } else {
-            // Its connection goes back to the client, as nothing follows the head.
-            drop(response);
-            Reading::empty(progress, lease, told_of_body)
-        };
-        Ok(IncomingResponse::new(
-            status,
-            Version::HTTP_11,
-            headers,
-            body,
-        ))
+        let mut converted = Response::new(response);
+        *converted.status_mut() = status;
+        *converted.headers_mut() = headers;
+        Ok(converted)
+    }
+
+    /// Rejects a body that ends with the connection, of which surf would read nothing.
+    fn check_body(response: &Response<surf::Response>) -> Result<(), TransportError> {
+        let headers = response.headers();
+        let coding = headers.get(TRANSFER_ENCODING);
+        let is_chunked =
+            coding.is_some_and(|v| v.as_bytes().to_ascii_lowercase().ends_with(b"chunked"));
+        if is_chunked || headers.contains_key(CONTENT_LENGTH) {
+            return Ok(());
+        }
+        let text = "surf cannot read a body that ends only with the connection";
+        Err(unsupported(text))
+    }
+
+    fn convert_body_error(error: io::Error) -> TransportError {
+        error::convert_body_error(error)
     }
 }
 
@@ -132,41 +118,16 @@ fn unsupported(text: impl Into<String>) -> TransportError {
     TransportError::new(FailureKind::Unsupported, text.into())
 }
 
-/// The request as surf wants it, and what tells whether its body failed.
-fn request(
-    outgoing: OutgoingRequest,
-) -> Result<(theirs::Request, Option<Arc<AtomicBool>>), TransportError> {
-    let name = outgoing.method.as_str();
-    let method = theirs::Method::from_str(name);
-    let method =
-        method.map_err(|_| unsupported(format!("surf does not know the method {name}")))?;
-    let mut request = theirs::Request::new(method, (*outgoing.url).clone());
-    let length = outgoing.body.length();
-    let failed = Upload::new(outgoing.body).map(|(upload, failed)| {
-        let length = length.and_then(|length| length.try_into().ok());
-        request.set_body(theirs::Body::from_reader(upload, length));
-        // surf thinks that it knows a type.
-        request.remove_header("content-type");
-        failed
-    });
-    for (name, value) in &*outgoing.headers {
-        let value = value.to_str();
-        let value = value.map_err(|_| unsupported(format!("surf sends only ASCII in {name}")))?;
-        request.append_header(name.as_str(), value);
-    }
-    Ok((request, failed))
-}
-
-fn status(response: &surf::Response) -> Result<StatusCode, TransportError> {
+fn convert_status(response: &surf::Response) -> Result<StatusCode, TransportError> {
     let status = u16::from(response.status());
     let status = StatusCode::from_u16(status).ok();
-    // What follows an interim response would be taken for the next one.
-    let last = status.filter(|status| !status.is_informational());
-    last.ok_or_else(|| unsupported("surf cannot read on after an interim response"))
+    // surf would take the final response for that of the next request.
+    let is_final = status.filter(|status| !status.is_informational());
+    is_final.ok_or_else(|| unsupported("surf cannot read on after an interim response"))
 }
 
-/// The header fields, without the `Date` that async-h1 makes up in a form no server can send.
-fn headers(response: &surf::Response) -> HeaderMap {
+/// The header fields, without the `Date` that async-h1 adds, which is not valid in a field.
+fn convert_headers(response: &surf::Response) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, values) in response.iter() {
         for value in values {
@@ -178,16 +139,4 @@ fn headers(response: &surf::Response) -> HeaderMap {
         }
     }
     headers
-}
-
-/// Refuses a body of which surf would read nothing: one that ends with the connection.
-fn framed(headers: &HeaderMap) -> Result<(), TransportError> {
-    let coded = headers.get(TRANSFER_ENCODING);
-    let chunked = coded.is_some_and(|v| v.as_bytes().to_ascii_lowercase().ends_with(b"chunked"));
-    if chunked || headers.contains_key(CONTENT_LENGTH) {
-        return Ok(());
-    }
-    Err(unsupported(
-        "surf cannot read a body that ends only with the connection",
-    ))
 }

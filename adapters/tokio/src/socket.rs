@@ -20,39 +20,39 @@ use tokio::net::UnixStream;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> std::io::Result<()> {
 /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-/// let socket = fetch_tokio::Socket::connect(listener.local_addr()?).await?;
+/// let socket = fetch_tokio::TokioSocket::connect(listener.local_addr()?).await?;
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct Socket(Kind);
+pub struct TokioSocket(SocketKind);
 
 #[derive(Debug)]
-enum Kind {
+enum SocketKind {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(UnixStream),
 }
 
-/// Does the same with whichever stream it is.
-macro_rules! each {
+/// Evaluates the same expression for each kind of stream.
+macro_rules! with_stream {
     ($socket:expr, $stream:ident => $action:expr) => {
         match &mut $socket.0 {
-            Kind::Tcp($stream) => $action,
+            SocketKind::Tcp($stream) => $action,
             #[cfg(unix)]
-            Kind::Unix($stream) => $action,
+            SocketKind::Unix($stream) => $action,
         }
     };
 }
 
-impl Socket {
+impl TokioSocket {
     /// Connects.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> std::io::Result<()> {
     /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-    /// let socket = fetch_tokio::Socket::connect(listener.local_addr()?).await?;
+    /// let socket = fetch_tokio::TokioSocket::connect(listener.local_addr()?).await?;
     /// # Ok(())
     /// # }
     /// ```
@@ -63,7 +63,7 @@ impl Socket {
     pub async fn connect(addr: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(addr).await?;
         stream.set_nodelay(true)?;
-        Ok(Self(Kind::Tcp(stream)))
+        Ok(Self(SocketKind::Tcp(stream)))
     }
 
     /// Connects to a Unix socket.
@@ -74,7 +74,7 @@ impl Socket {
     /// # let directory = tempfile::tempdir()?;
     /// # let path = directory.path().join("socket");
     /// let listener = std::os::unix::net::UnixListener::bind(&path)?;
-    /// let socket = fetch_tokio::Socket::connect_unix(&path).await?;
+    /// let socket = fetch_tokio::TokioSocket::connect_unix(&path).await?;
     /// # Ok(())
     /// # }
     /// ```
@@ -85,13 +85,13 @@ impl Socket {
     #[cfg(unix)]
     pub async fn connect_unix(path: &Path) -> io::Result<Self> {
         let stream = UnixStream::connect(path).await?;
-        Ok(Self(Kind::Unix(stream)))
+        Ok(Self(SocketKind::Unix(stream)))
     }
 }
 
-impl HttpStream for Socket {
+impl HttpStream for TokioSocket {
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each!(self, stream => stream.poll_read_ready(cx))
+        with_stream!(self, stream => stream.poll_read_ready(cx))
     }
 
     fn poll_read_spare(
@@ -99,37 +99,39 @@ impl HttpStream for Socket {
         cx: &mut Context<'_>,
         buf: &mut Vec<u8>,
     ) -> Poll<io::Result<usize>> {
-        each!(self, stream => tokio_util::io::poll_read_buf(Pin::new(stream), cx, buf))
+        with_stream!(self, stream => tokio_util::io::poll_read_buf(Pin::new(stream), cx, buf))
     }
 }
 
-impl AsyncRead for Socket {
+impl AsyncRead for TokioSocket {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        // Unlike `try_read` it takes a read that leaves room for the last one, until an event comes:
-        // no system call tells that there is no more.
+        // Unlike `try_read`, it knows that a read which leaves room in the buffer was the last one until
+        // the next event, so no system call is made to find that out.
         let mut buf = ReadBuf::new(buf);
-        ready!(each!(self, stream => tokio::io::AsyncRead::poll_read(
-            Pin::new(stream),
-            cx,
-            &mut buf,
-        )))?;
+        ready!(
+            with_stream!(self, stream => tokio::io::AsyncRead::poll_read(
+                Pin::new(stream),
+                cx,
+                &mut buf,
+            ))
+        )?;
         Poll::Ready(Ok(buf.filled().len()))
     }
 }
 
-impl AsyncWrite for Socket {
+impl AsyncWrite for TokioSocket {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         loop {
-            ready!(each!(self, stream => stream.poll_write_ready(cx)))?;
-            match each!(self, stream => stream.try_write(buf)) {
+            ready!(with_stream!(self, stream => stream.poll_write_ready(cx)))?;
+            match with_stream!(self, stream => stream.try_write(buf)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => return Poll::Ready(result),
             }
@@ -142,8 +144,8 @@ impl AsyncWrite for Socket {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         loop {
-            ready!(each!(self, stream => stream.poll_write_ready(cx)))?;
-            match each!(self, stream => stream.try_write_vectored(bufs)) {
+            ready!(with_stream!(self, stream => stream.poll_write_ready(cx)))?;
+            match with_stream!(self, stream => stream.try_write_vectored(bufs)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => return Poll::Ready(result),
             }
@@ -151,10 +153,10 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(())) // nothing is buffered here
+        Poll::Ready(Ok(())) // Nothing is buffered here.
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each!(self, stream => tokio::io::AsyncWrite::poll_shutdown(Pin::new(stream), cx))
+        with_stream!(self, stream => tokio::io::AsyncWrite::poll_shutdown(Pin::new(stream), cx))
     }
 }

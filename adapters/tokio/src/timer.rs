@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tokio::time::Sleep;
 
-/// A timer on tokio's clock, allocated once and reset from then on.
+/// A timer on tokio's clock, which is allocated once and then reset.
 ///
 /// ```
 /// use std::time::Instant;
@@ -14,19 +14,19 @@ use tokio::time::Sleep;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// let mut timer = fetch_tokio::Timer::default();
+/// let mut timer = fetch_tokio::TokioTimer::default();
 /// timer.set(Some(Instant::now()));
 /// std::future::poll_fn(|cx| timer.poll_fired(cx)).await;
 /// # }
 /// ```
 #[derive(Debug, Default)]
-pub struct Timer {
+pub struct TokioTimer {
     armed: bool,
-    /// Made at first use, when the driver runs on the runtime.
+    /// Created at first use, because that needs a runtime.
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
-impl fetch_driver::Timer for Timer {
+impl fetch_driver::Timer for TokioTimer {
     fn set(&mut self, at: Option<Instant>) {
         self.armed = at.is_some();
         let Some(at) = at.map(tokio::time::Instant::from_std) else {

@@ -1,10 +1,10 @@
-//! Several drivers, each on a thread and a runtime of its own.
+//! Several drivers, each on a separate thread and runtime.
 
 use fetch_testbed::Site;
 use fetch_tokio::{Fetcher, Outcome, StreamExt};
 
 #[test]
-fn threads_fetch_for_a_consumer_that_has_no_runtime() {
+fn several_threads_fetch_for_a_consumer_without_a_runtime() {
     let site = Site::builder().addresses(8).start().unwrap();
     let fetcher = Fetcher::builder().concurrency(6).threads(2);
     let fetcher = fetcher.build().unwrap();

@@ -1,11 +1,11 @@
-//! Over a Unix socket, on tokio.
+//! Fetches over a Unix socket on tokio.
 #![cfg(unix)]
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixListener;
 
 #[tokio::test]
-async fn a_unix_socket_serves_every_url() {
+async fn all_urls_are_fetched_over_a_unix_socket() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("socket");
     let listener = UnixListener::bind(&path).unwrap();

@@ -1,34 +1,23 @@
-//! Measures fetch-all beside other clients and beside the bound, all on one site and one machine.
+//! Measures fetch-all beside other clients and beside the lower bound, on one server and machine.
 //!
-//! The site runs in a process of its own on core 0, each client in a fresh process on core 1. The
-//! clients take turns, so that what disturbs the machine disturbs them all alike.
+//! The server runs in a separate process on core 0, each client in a fresh process on core 1. The
+//! clients take turns, so that a disturbance of the machine affects all of them.
 
-// It reads /proc and pins processes to cores.
+// The measurements read /proc and pin processes to cores.
 #![cfg(target_os = "linux")]
 
-mod allocations;
-mod calls;
-mod case;
-mod client;
-mod command;
-mod compare;
-mod core;
-mod cores;
-mod curve;
-mod docs;
-mod figures;
-mod machine;
+mod cases;
+mod clients;
+mod environment;
+mod measure;
 mod options;
-mod ports;
-mod scale;
-mod site;
-mod usage;
+mod report;
 
-/// Does what the command line asks for.
+/// Runs the measurements that the command line selects.
 ///
 /// # Errors
 ///
-/// Something cannot be measured, or a client did not do what it should.
+/// Returns an error if something cannot be measured or a client returns a wrong result.
 pub fn run() -> anyhow::Result<()> {
     options::run()
 }

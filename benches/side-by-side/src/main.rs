@@ -1,7 +1,7 @@
-//! Measures fetch-all beside other clients and beside the bound, all on one site and one machine.
+//! Measures fetch-all beside other clients and beside the lower bound, on one server and machine.
 //!
-//! `cargo run --release -p fetch-side-by-side` runs everything; `-- --quick` less of it, and
-//! `-- --case scale` the command on lists of up to ten million URLs. `--help` tells the rest.
+//! `cargo run --release -p fetch-side-by-side` runs everything, `-- --quick` runs less of it, and
+//! `-- --case scale` runs the command on lists of up to ten million URLs. `--help` lists the options.
 
 #[cfg(target_os = "linux")]
 fn main() -> anyhow::Result<()> {
@@ -10,6 +10,8 @@ fn main() -> anyhow::Result<()> {
 
 #[cfg(not(target_os = "linux"))]
 fn main() {
-    eprintln!("fetch-side-by-side reads /proc and pins processes to cores: it needs Linux");
+    eprintln!(
+        "error: fetch-side-by-side needs Linux, because it reads /proc and pins processes to cores"
+    );
     std::process::exit(2);
 }

@@ -1,22 +1,26 @@
-//! The options, and the parts of the program that they lead to.
+//! The command line, and the measurements that it selects.
 
 use std::ffi::OsString;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
-use crate::allocations::Counter;
-use crate::case::{Case, RUNTIMES, Way};
-use crate::client::Client;
-use crate::ports::Ports;
-use crate::{client, command, compare, cores, docs, machine, scale, site, usage};
+use crate::cases::case::BenchmarkCase;
+use crate::cases::client_kind::ClientKind;
+use crate::cases::load_kind::LoadKind;
+use crate::clients;
+use crate::environment::ports::SitePorts;
+use crate::environment::{command, machine, site, usage};
+use crate::measure::allocations::AllocationCounter;
+use crate::measure::{comparison, core_scaling, list_scaling};
+use crate::report::docs;
 
-/// Measures fetch-all beside other clients, all on one site on loopback.
+/// Measures fetch-all beside other clients, on one server on loopback.
 #[derive(Debug, Parser)]
 #[command(name = "fetch-side-by-side", version)]
-struct Options {
+struct BenchmarkOptions {
     #[command(subcommand)]
-    part: Option<Part>,
+    internal: Option<InternalCommand>,
 
     /// Two rounds, and a tenth of the requests
     #[arg(long)]
@@ -30,31 +34,30 @@ struct Options {
     #[arg(long, value_name = "NAME", value_parser = case_names())]
     case: Vec<String>,
 
-    /// Only this client, besides the case's first, with which all are compared; repeatable [default:
-    /// all]
+    /// Only this client, and the first of the case, with which all are compared; repeatable
+    /// [default: all]
     #[arg(long, value_name = "NAME")]
-    client: Vec<Client>,
+    client: Vec<ClientKind>,
 
-    /// Write the tables into docs/benchmarks.md, too, and the adapters' costs into README.md's table
-    /// of runtimes, in place of what is there
+    /// Also write the tables into docs/benchmarks.md, in place of the old ones
     #[arg(long)]
     write_docs: bool,
 }
 
-/// The processes that the program starts of itself.
+/// Subcommands for processes that the program starts itself.
 #[derive(Debug, Subcommand)]
 #[command(hide = true)]
-enum Part {
-    /// Serves the site until the end of its input
+enum InternalCommand {
+    /// Runs the server until the end of standard input
     #[command(hide = true)]
     Serve,
     /// Runs one client on one case and prints its usage
     #[command(hide = true)]
     Client {
-        client: Client,
+        client: ClientKind,
         case: String,
         requests: usize,
-        base: Ports,
+        ports: SitePorts,
     },
     /// Runs a command and prints its usage
     #[command(hide = true)]
@@ -62,91 +65,99 @@ enum Part {
 }
 
 fn case_names() -> clap::builder::PossibleValuesParser {
-    Case::ALL
+    BenchmarkCase::ALL
         .iter()
         .map(|case| case.name)
-        .chain([cores::NAME, Case::COMMAND.name, scale::NAME])
+        .chain([
+            core_scaling::NAME,
+            BenchmarkCase::COMMAND.name,
+            list_scaling::NAME,
+        ])
         .collect::<Vec<_>>()
         .into()
 }
 
-/// Does what the command line asks for.
+/// Runs the measurements that the command line selects.
 pub(crate) fn run() -> Result<()> {
-    let options = Options::parse();
-    match &options.part {
+    let options = BenchmarkOptions::parse();
+    match &options.internal {
         None => measure(&options),
-        Some(Part::Serve) => site::serve(),
-        Some(Part::Client {
+        Some(InternalCommand::Serve) => site::serve(),
+        Some(InternalCommand::Client {
             client,
             case,
             requests,
-            base,
+            ports,
         }) => {
-            let case = Case::find(case)
-                .context("no such case")?
+            let case = BenchmarkCase::find(case)
+                .context("unknown case")?
                 .with_requests(*requests);
-            client::run(*client, &case, base)
+            clients::run_client(*client, &case, ports)
         }
-        Some(Part::Watch { command }) => usage::watch(command),
+        Some(InternalCommand::Watch { command }) => usage::run_measured(command),
     }
 }
 
-fn measure(options: &Options) -> Result<()> {
+fn measure(options: &BenchmarkOptions) -> Result<()> {
     let rounds = options.rounds.unwrap_or(if options.quick { 2 } else { 5 });
-    let wanted = |name: &str| options.case.is_empty() || options.case.iter().any(|c| c == name);
-    options.tell("machine", &machine::describe()?)?;
-    let cases = Case::ALL.iter().chain([&Case::COMMAND]);
-    let cases: Vec<_> = cases.filter(|case| wanted(case.name)).collect();
-    if wanted(Case::COMMAND.name) || wanted(scale::NAME) {
-        command::build()?;
+    let is_selected =
+        |name: &str| options.case.is_empty() || options.case.iter().any(|c| c == name);
+    options.report("machine", &machine::describe_machine()?)?;
+    let cases = BenchmarkCase::ALL.iter().chain([&BenchmarkCase::COMMAND]);
+    let cases: Vec<_> = cases.filter(|case| is_selected(case.name)).collect();
+    if is_selected(BenchmarkCase::COMMAND.name) || is_selected(list_scaling::NAME) {
+        command::build_command()?;
     }
     compare_all(options, &cases, rounds)?;
-    if wanted(cores::NAME) {
-        options.tell(cores::NAME, &cores::run(options.quick, rounds)?)?;
+    if is_selected(core_scaling::NAME) {
+        options.report(
+            core_scaling::NAME,
+            &core_scaling::estimate(options.quick, rounds)?,
+        )?;
     }
-    if wanted(scale::NAME) {
-        let curve = scale::run(options.quick, options.write_docs)?;
-        options.tell(scale::NAME, &curve)?;
+    if is_selected(list_scaling::NAME) {
+        let table = list_scaling::measure_lists(options.quick, options.write_docs)?;
+        options.report(list_scaling::NAME, &table)?;
     }
     Ok(())
 }
 
 /// Measures clients side by side, case after case.
-fn compare_all(options: &Options, cases: &[&Case], rounds: u16) -> Result<()> {
+fn compare_all(options: &BenchmarkOptions, cases: &[&BenchmarkCase], rounds: u16) -> Result<()> {
     if cases.is_empty() {
         return Ok(());
     }
-    let counter = Counter::build()?;
+    let counter = AllocationCounter::build()?;
     for case in cases {
-        if case.way != Way::Plain && !site::has_nginx() {
-            eprintln!("{}: left out, since only nginx serves it", case.name);
+        if case.kind != LoadKind::Plain && !site::has_nginx() {
+            eprintln!("{}: skipped, because it needs nginx", case.name);
             continue;
         }
         let divisor = if options.quick { 10 } else { 1 };
         let case = case.with_requests(case.requests / divisor);
-        let runs = compare::run(&case, &options.clients(&case), rounds, &counter)?;
-        options.tell(case.name, &runs.table())?;
-        if case.name == RUNTIMES && options.write_docs {
-            docs::write_costs(&runs.costs())?;
-        }
+        let result = comparison::compare_clients(&case, &options.clients(&case), rounds, &counter)?;
+        options.report(case.name, &result.to_table())?;
     }
     Ok(())
 }
 
-impl Options {
-    /// Those of a case that are to run; the first always is.
-    fn clients(&self, case: &Case) -> Vec<Client> {
-        let listed = |c: &Client| self.client.is_empty() || self.client.contains(c);
-        let clients = case.here().enumerate();
-        let clients = clients.filter(|(place, client)| *place == 0 || listed(client));
+impl BenchmarkOptions {
+    /// The selected clients of a case. The first is always included.
+    fn clients(&self, case: &BenchmarkCase) -> Vec<ClientKind> {
+        let is_selected = |c: &ClientKind| self.client.is_empty() || self.client.contains(c);
+        let clients = case.supported_clients();
+        let clients = clients
+            .filter(|client| clients::is_installed(*client))
+            .enumerate();
+        let clients = clients.filter(|(index, client)| *index == 0 || is_selected(client));
         clients.map(|(_, client)| client).collect()
     }
 
-    /// Prints a table, and writes it where it is to stand.
-    fn tell(&self, name: &str, text: &str) -> Result<()> {
+    /// Prints a table and, with `--write-docs`, writes it into the document.
+    fn report(&self, name: &str, text: &str) -> Result<()> {
         println!("\n{text}");
         if self.write_docs {
-            docs::write(name, text)
+            docs::write_section(name, text)
         } else {
             Ok(())
         }

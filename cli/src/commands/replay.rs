@@ -11,7 +11,8 @@ use serde::Serialize;
 
 use crate::args::command::{RECORDED_OPTIONS, ReplayArgs};
 use crate::exit::{CliError, ExitStatus};
-use crate::plan::policy::{file, overlay};
+use crate::plan::policy::file;
+use crate::plan::policy::options::OptionLayer;
 
 /// Replays the recording, and returns the exit code.
 ///
@@ -106,14 +107,8 @@ const POLICY_OPTIONS: [&str; 14] = [
 /// The recorded configuration, changed by the policy file and the options.
 fn changed_config(recorded: EngineConfig, args: &ReplayArgs) -> Result<EngineConfig, CliError> {
     let base = match &args.policy.policy {
-        Some(path) => file::load(path, &recorded)?,
+        Some(path) => file::apply(&file::read(path)?, &recorded)?,
         None => recorded,
     };
-    overlay::apply(
-        &args.explicit,
-        base,
-        &args.limits,
-        &args.retry,
-        &args.timeouts,
-    )
+    OptionLayer::new(&args.explicit, &args.limits, &args.retry, &args.timeouts).apply(base)
 }

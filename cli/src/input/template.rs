@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fetch_driver::{BodyRetention, Error, Request};
-use fetch_proto::{Method, Policy, PolicyRules};
+use fetch_proto::{Method, PolicyPatch};
 use http::header::AUTHORIZATION;
 use ring::digest;
 
@@ -19,8 +19,6 @@ pub(crate) struct RequestTemplate {
     pub(crate) method: Method,
     /// Whether paths are sent unchanged.
     pub(crate) path_as_is: bool,
-    /// The policies that the timeout of a row changes.
-    pub(crate) rules: PolicyRules,
 }
 
 impl RequestTemplate {
@@ -54,8 +52,7 @@ impl RequestTemplate {
             request = with.map_err(|error| reason(&error))?;
         }
         if let Some(limit) = row.timeout {
-            let policy = self.rules.policy(&method, request.url());
-            request = request.policy(Policy::clone(policy).attempt_timeout(limit));
+            request = request.patch(PolicyPatch::attempt_timeout(limit));
         }
         let digest = digest::digest(&digest::SHA256, &body);
         let item = RowAttachment {

@@ -2,7 +2,7 @@
 
 use fetch_driver::Settings;
 
-use super::policy::PolicyReload;
+use super::policy::{PolicyReload, PolicySources};
 use super::session::{self, CookieFile};
 use super::settings;
 use crate::args::CliArgs;
@@ -23,11 +23,19 @@ impl ClientPlan {
         let mut settings = settings::new(args)?;
         settings::set_route(args, &mut settings)?;
         let cookies = session::set_cookies(args, &mut settings)?;
-        let reload = args.policy.policy.clone();
-        let reload = reload.map(|path| PolicyReload::new(path, &settings, args));
-        if let Some(reload) = &reload {
-            settings.config = reload.config()?;
-        }
+        let sources = PolicySources::new(args)?;
+        let reload = match args.policy.policy.clone() {
+            Some(path) => {
+                // Watched before it is read, so that no change is missed.
+                let reload = PolicyReload::new(path, sources);
+                settings.config = reload.config()?;
+                Some(reload)
+            }
+            None => {
+                settings.config = sources.config(None)?;
+                None
+            }
+        };
         settings::limit_connections(&mut settings, warnings);
         if args.output.record.is_some() {
             // A recording is of one engine.

@@ -18,7 +18,7 @@ pub(crate) struct InputPlan {
 }
 
 impl InputPlan {
-    /// Reads the body and the netrc file. The rules and header fields are those of `settings`.
+    /// Reads the body and the netrc file. The header fields are those of `settings`.
     pub(super) fn new(
         args: &CliArgs,
         list: UrlList,
@@ -26,7 +26,6 @@ impl InputPlan {
     ) -> Result<Self, CliError> {
         let mut template = request::template(args)?;
         template.logins = session::read_netrc(args, &settings.headers)?;
-        template.rules = settings.config.rules_ref().clone();
         Ok(Self {
             dedupe: args.input.dedupe,
             list,

@@ -7,7 +7,7 @@ use clap::Parser;
 use fetch_driver::{ClientIdentity, Settings};
 use fetch_proto::EngineConfig;
 
-use super::policy::{self, PolicyReload};
+use super::policy::{PolicySources, file};
 use super::request;
 use crate::args::explicit::ExplicitOptions;
 use crate::args::{CliArgs, LimitArgs, PolicyArgs, RetryArgs, TimeoutArgs};
@@ -16,13 +16,11 @@ use crate::exit::CliError;
 /// File descriptors reserved for other things than connections.
 const SPARE_FILES: u64 = 64;
 
-/// The settings of limits, rules, header fields and trusted certificates.
+/// The settings of threads, header fields, decoding and trusted certificates. The engine's
+/// configuration comes from the [`PolicySources`].
 pub(super) fn new(args: &CliArgs) -> Result<Settings, CliError> {
     let mut settings = Settings::default();
-    settings.update_config(|config| config.concurrency(args.limits.concurrency));
     settings.threads = args.threads.threads.unwrap_or_else(cores);
-    let rules = policy::rules(args)?;
-    settings.update_config(|config| config.rules(rules));
     request::set_headers(args, &mut settings.headers)?;
     for path in &args.network.cacert {
         let pem = fs::read(path).map_err(|error| {
@@ -35,14 +33,7 @@ pub(super) fn new(args: &CliArgs) -> Result<Settings, CliError> {
     }
     // A WARC file has bodies as they were received.
     settings.decode = !args.request.no_compressed && args.save.warc.is_none();
-    if let Some(rate) = args.limits.host_rate {
-        settings.update_config(|config| config.host_rate(rate));
-    }
     settings.tls.insecure = args.network.insecure;
-    settings.update_config(|config| config.per_host(args.limits.per_host));
-    if let Some(rate) = args.limits.rate {
-        settings.update_config(|config| config.rate(rate));
-    }
     settings.seed = args.retry.seed;
     let entries = args.network.resolve.iter();
     settings.route.resolve = entries
@@ -100,11 +91,8 @@ pub(crate) fn engine_config(
         timeouts,
         ..defaults
     };
-    let settings = new(&args)?;
-    match &policy.policy {
-        Some(path) => PolicyReload::new(path.clone(), &settings, &args).config(),
-        None => Ok(settings.config.clone()),
-    }
+    let file = policy.policy.as_deref().map(file::read).transpose()?;
+    PolicySources::new(&args)?.config(file.as_ref())
 }
 
 /// The number of cores that this process may use.

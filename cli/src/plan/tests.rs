@@ -23,10 +23,11 @@ fn a_recording_is_made_by_one_thread() {
 }
 
 #[test]
-fn the_template_has_the_rules_of_the_settings() {
+fn the_settings_have_the_rules_of_the_options() {
     let plan = plan(&["--timeout", "/slow/=9"]);
-    let rules = plan.input.template.rules.iter().len();
-    assert_eq!(rules, plan.client.settings.config.rules_ref().iter().len());
+    let rules = plan.client.settings.config.rules_ref().iter();
+    let patterns: Vec<_> = rules.map(|(pattern, _)| pattern.to_string()).collect();
+    assert_eq!(patterns, ["/slow/", "/delay/", "/status/"]);
     assert_eq!(plan.input.list.total, Some(1));
 }
 

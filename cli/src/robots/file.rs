@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use fetch_driver::{Method, Policy, Request};
-use fetch_proto::{PolicyRules, RedirectPolicy};
+use fetch_driver::Request;
+use fetch_proto::{PolicyPatch, RedirectPolicy};
 use fetch_smol::{Fetcher, StreamExt};
 use texting_robots::Robot;
 use url::Url;
@@ -29,13 +29,8 @@ pub(super) enum RobotsFile {
 
 impl RobotsFile {
     /// Fetches the file of the site `origin`, and selects the rules for `agent`.
-    pub(super) async fn fetch(
-        fetcher: &Fetcher,
-        rules: &PolicyRules,
-        origin: &str,
-        agent: &str,
-    ) -> Self {
-        match fetch_text(fetcher, rules, origin).await {
+    pub(super) async fn fetch(fetcher: &Fetcher, origin: &str, agent: &str) -> Self {
+        match fetch_text(fetcher, origin).await {
             Ok(Some(text)) => {
                 let agent = agent.to_owned();
                 smol::unblock(move || Self::parse(&text, &agent)).await
@@ -84,17 +79,13 @@ impl RobotsFile {
 }
 
 /// Fetches the text. `None` if the site has no file.
-async fn fetch_text(
-    fetcher: &Fetcher,
-    rules: &PolicyRules,
-    origin: &str,
-) -> Result<Option<Vec<u8>>, String> {
+async fn fetch_text(fetcher: &Fetcher, origin: &str) -> Result<Option<Vec<u8>>, String> {
     let request =
         Request::get(format!("{origin}/robots.txt")).map_err(|error| error.to_string())?;
-    let policy = Policy::clone(rules.policy(&Method::Get, request.url()))
+    let patch = PolicyPatch::default()
         .max_body(u64::MAX)
         .redirects(RedirectPolicy::limit(MAX_REDIRECTS));
-    let response = fetcher.open(request.policy(policy)).await;
+    let response = fetcher.open(request.patch(patch)).await;
     let mut response = response.map_err(|error| error.to_string())?;
     match response.status.as_u16() {
         200..300 => {}

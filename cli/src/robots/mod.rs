@@ -11,7 +11,6 @@ use std::task::{Context, Poll};
 
 use async_channel::{Receiver, Sender};
 use fetch_driver::Request;
-use fetch_proto::PolicyRules;
 use fetch_smol::Fetcher;
 use futures_lite::Stream;
 use smol::{Executor, Timer};
@@ -62,7 +61,6 @@ pub(crate) struct RobotsContext {
     pub(crate) agent: String,
     pub(crate) executor: Arc<Executor<'static>>,
     pub(crate) fetcher: Fetcher,
-    pub(crate) rules: PolicyRules,
     pub(crate) shared: Arc<SharedProgress>,
     pub(crate) writer: RecordWriter,
 }
@@ -123,9 +121,9 @@ impl RobotsGate {
     fn fetch_file(&self, url: &Url) {
         let site = url_origin(url).into_owned();
         let (fetcher, agent) = (self.context.fetcher.clone(), self.context.agent.clone());
-        let (rules, sender) = (self.context.rules.clone(), self.sender.clone());
+        let sender = self.sender.clone();
         let task = async move {
-            let file = RobotsFile::fetch(&fetcher, &rules, &site, &agent).await;
+            let file = RobotsFile::fetch(&fetcher, &site, &agent).await;
             let _ = sender.send((site, file)).await;
         };
         self.context.executor.spawn(task).detach();

@@ -108,7 +108,6 @@ pub(crate) fn run(mut plan: RunPlan) -> Result<u8, CliError> {
         agent,
         executor: executor.clone(),
         fetcher: fetcher.clone(),
-        rules: plan.client.settings.config.rules_ref().clone(),
         shared: shared.clone(),
         writer: writer.clone(),
     });

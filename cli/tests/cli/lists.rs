@@ -143,7 +143,9 @@ fn priority_and_timeout_of_a_row_apply() {
     assert!(urgent >= 30 || order[0] == 0, "{order:?}");
     let slow = json!({"url": site.url("/delay/5"), "timeout": 0.2}).to_string();
     let (_list, path) = named("rows.jsonl", slow);
-    let record = fetch_all(&["-i", &path, "--retry", "0"]).record();
+    // It takes precedence over the options.
+    let long = ["-m", "60", "--timeout", "/delay/=60"];
+    let record = fetch_all(&[&["-i", &path, "--retry", "0"], &long[..]].concat()).record();
     assert_eq!(record["outcome"], "timeout", "{record}");
 }
 

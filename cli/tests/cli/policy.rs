@@ -74,6 +74,22 @@ fn a_wrong_policy_file_is_reported_before_any_request() {
 }
 
 #[test]
+fn variables_that_contradict_the_policy_file_are_reported_before_any_request() {
+    let site = site();
+    let (_list, file) = with_policy("[default]\nhedge = { after = \"1s\" }");
+    for (name, value, part) in [
+        ("DEFAULT__HEDGE__PERCENTILE", "95", "exclude each other"),
+        ("DEFAULT__TIMEOUTS__ATTEMPT", "9m", "the whole"),
+    ] {
+        let mut command = command(&["--policy", &file, &site.url("/get")]);
+        command.env(format!("FETCH_ALL_POLICY_{name}"), value);
+        let ran = ran(command.output().unwrap());
+        assert!(ran.code == 2 && ran.stderr.contains(part), "{ran:?}");
+    }
+    assert_eq!(site.observed().requests, 0);
+}
+
+#[test]
 fn check_shows_each_finding_with_its_line() {
     let (_list, file) = with_policy("[breaker]\nwindow = \"10s\"\n");
     let ran = fetch_all(&["policy", "check", &file]);

@@ -148,7 +148,8 @@ pub enum FetchStep {
 }
 
 impl Fetch {
-    /// A fetch of `request` by its own policy, or else by `policy`. Jitter is drawn from `seed`.
+    /// A fetch of `request` by its own policy, or else by `policy`, with its patch applied. Jitter
+    /// is drawn from `seed`.
     ///
     /// ```
     /// # use fetch_proto::{Fetch, Policy, FetchRequest, Timestamp};
@@ -158,6 +159,11 @@ impl Fetch {
     /// ```
     #[must_use]
     pub fn new(request: FetchRequest, policy: Arc<Policy>, seed: u64, now: Timestamp) -> Self {
+        let policy = request.policy.unwrap_or(policy);
+        let policy = match &request.patch {
+            Some(patch) => Arc::new(patch.apply(&policy)),
+            None => policy,
+        };
         Self {
             attempts: Vec::new(),
             backoff: CompactDuration::default(),
@@ -176,7 +182,7 @@ impl Fetch {
             method: request.method,
             attempt_number: 0,
             commands: CommandQueue::default(),
-            policy: request.policy.unwrap_or(policy),
+            policy,
             exhaustion_retries: 0,
             probe_retries: 0,
             queued: CompactDuration::default(),

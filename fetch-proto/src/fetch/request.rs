@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use url::Url;
 
 use crate::model::method::Method;
-use crate::policy::Policy;
+use crate::policy::{Policy, PolicyPatch};
 
 /// A fetch as the caller submits it. Contains what the core decides by; header fields and bodies
 /// stay with the driver.
@@ -29,6 +29,13 @@ pub struct FetchRequest {
     pub idempotent: bool,
     /// The method.
     pub method: Method,
+    /// Changes of the policy that the rules choose or that [`policy`](field@Self::policy) sets. It
+    /// takes precedence over all other sources: see [`PolicyPatch`].
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Option::is_none")
+    )]
+    pub patch: Option<Arc<PolicyPatch>>,
     /// The policy of this fetch; `None` lets the [`PolicyRules`](crate::PolicyRules) choose.
     pub policy: Option<Arc<Policy>>,
     /// The priority among the fetches of the host: the largest starts first, and of equal ones the
@@ -71,6 +78,7 @@ impl FetchRequest {
             delivery: BodyDelivery::Buffered,
             idempotent: false,
             method,
+            patch: None,
             policy: None,
             priority: 0,
             share: None,
@@ -132,6 +140,20 @@ impl FetchRequest {
     #[must_use]
     pub fn method(mut self, method: Method) -> Self {
         self.method = method;
+        self
+    }
+
+    /// Sets changes of the policy: see [`patch`](field@Self::patch).
+    ///
+    /// ```
+    /// # use fetch_proto::{FetchRequest, PolicyPatch};
+    /// # let url: url::Url = "http://a.test/".parse()?;
+    /// let once = FetchRequest::get(url).patch(Some(PolicyPatch::default().attempts(1).into()));
+    /// # Ok::<(), url::ParseError>(())
+    /// ```
+    #[must_use]
+    pub fn patch(mut self, patch: impl Into<Option<Arc<PolicyPatch>>>) -> Self {
+        self.patch = patch.into();
         self
     }
 

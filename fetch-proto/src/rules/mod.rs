@@ -4,6 +4,7 @@ mod builder;
 mod error;
 mod glob;
 mod host;
+mod layer;
 mod matcher;
 mod pattern;
 #[cfg(feature = "serde")]
@@ -20,6 +21,7 @@ use core::time::Duration;
 
 pub use builder::PolicyRulesBuilder;
 pub use error::{RuleError, RuleErrorKind};
+pub use layer::PolicyLayer;
 pub(crate) use matcher::MatcherCache;
 use matcher::RuleMatcher;
 pub use pattern::RulePattern;

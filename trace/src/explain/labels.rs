@@ -125,10 +125,14 @@ pub(super) fn describe_policy(
             rules.default_policy(),
         ),
     };
-    format!(
-        "policy: {why}; limits: {}",
-        describe_timeouts(policy.timeouts_ref())
-    )
+    let (change, limits) = match &request.patch {
+        Some(patch) => {
+            let limits = describe_timeouts(patch.apply(policy).timeouts_ref());
+            (", changed by the request", limits)
+        }
+        None => ("", describe_timeouts(policy.timeouts_ref())),
+    };
+    format!("policy: {why}{change}; limits: {limits}")
 }
 
 fn describe_timeouts(timeouts: &Timeouts) -> String {

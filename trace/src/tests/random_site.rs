@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use fetch_proto::{
     Attempt, AttemptId, AttemptPhase, Backoff, EngineConfig, FailureKind, FetchOutcome,
-    FetchRequest, HeadSummary, Input, Policy, PolicyRules, RedirectPolicy, Timeouts, Timestamp,
+    FetchRequest, HeadSummary, Input, Policy, PolicyPatch, PolicyRules, RedirectPolicy, Timeouts,
+    Timestamp,
 };
 use proptest::prelude::*;
 
@@ -182,6 +183,8 @@ fn any_request() -> impl Strategy<Value = (u64, FetchRequest)> {
         let mut request = FetchRequest::get(url.parse().expect("it is a URL"));
         request.tag = u64::from(path) * 1000;
         request.idempotent = kind == 5;
+        let patch = PolicyPatch::attempt_timeout(Duration::from_millis(700));
+        request.patch = (path % 5 == 1).then(|| Arc::new(patch));
         request.policy = own.map(|attempts| Arc::new(Policy::default().attempts(attempts)));
         (at, request)
     })

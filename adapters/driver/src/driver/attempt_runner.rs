@@ -13,7 +13,9 @@ use crate::driver::fetches::active::ActiveFetch;
 use crate::driver::fetches::in_flight::{AttemptResult, InFlightAttempt};
 use crate::driver::fetches::table::FetchTable;
 use crate::driver::permits::AttemptPermit;
+#[cfg(feature = "cookies")]
 use crate::fields::cookie_jar::CookieJar;
+use crate::settings::Settings;
 use crate::telemetry::tracing::FetchSpan;
 use crate::transport::Transport;
 use crate::transport::clock::Clock;
@@ -25,6 +27,7 @@ use crate::transport::progress::{AttemptProgress, ReportedPhases};
 pub(super) struct AttemptRunner<T, F, S> {
     clock: Clock,
     /// The cookie jar, if cookies are stored.
+    #[cfg(feature = "cookies")]
     cookies: Option<CookieJar>,
     /// The slots of fetches whose attempt ended since the last call of [`AttemptRunner::release_permits`].
     ended: Vec<usize>,
@@ -55,13 +58,16 @@ where
     pub(super) fn new(
         transport: Arc<T>,
         start: S,
+        settings: &Settings,
         headers: Arc<HeaderMap>,
-        cookies: Option<CookieJar>,
         clock: Clock,
     ) -> Self {
+        #[cfg(not(feature = "cookies"))]
+        let _ = settings;
         Self {
             clock,
-            cookies,
+            #[cfg(feature = "cookies")]
+            cookies: settings.cookie_jar.clone(),
             ended: Vec::new(),
             exchanges: AttemptSet::new(),
             headers,
@@ -82,10 +88,9 @@ where
         let progress = self.spare.progress.pop();
         let progress = progress.unwrap_or_else(|| AttemptProgress::new(self.clock));
         let has_body = fetch.has_body;
-        let mut request = outgoing_request(&attempt, &mut fetch.request, has_body, &self.headers);
-        if let Some(cookies) = &self.cookies {
-            cookies.add_to(Arc::make_mut(&mut request.headers), &request.url);
-        }
+        let request = outgoing_request(&attempt, &mut fetch.request, has_body, &self.headers);
+        #[cfg(feature = "cookies")]
+        let request = self.with_cookies(request);
         let exchange = (self.start)(&self.transport, request, progress.clone());
         let index = self.exchanges.insert(exchange);
         if self.slots.len() <= index {
@@ -103,6 +108,14 @@ where
             span,
             url: attempt.url,
         });
+    }
+
+    #[cfg(feature = "cookies")]
+    fn with_cookies(&self, mut request: OutgoingRequest) -> OutgoingRequest {
+        if let Some(cookies) = &self.cookies {
+            cookies.add_to(Arc::make_mut(&mut request.headers), &request.url);
+        }
+        request
     }
 
     /// Drops an attempt: it timed out, another one was faster, or the fetch was cancelled.
@@ -185,6 +198,7 @@ where
             report(id, Input::Mark(phase, at), now);
         }
         if let Some(parts) = update.head {
+            #[cfg(feature = "cookies")]
             if let Some(cookies) = &self.cookies {
                 cookies.store(&attempt.url, &parts.headers);
             }
@@ -282,7 +296,8 @@ mod tests {
     fn an_attempt_reports_its_phases_head_body_and_end() {
         let start = start_exchange::<FakeTransport>;
         let (transport, headers) = (Arc::new(FakeTransport), Arc::default());
-        let mut attempts = AttemptRunner::new(transport, start, headers, None, Clock::start());
+        let settings = Settings::default();
+        let mut attempts = AttemptRunner::new(transport, start, &settings, headers, Clock::start());
         let (mut engine, mut fetches) =
             (test_engine(EngineConfig::default()), FetchTable::default());
         let _consumer = submit("http://a.test/", &mut engine, &mut fetches);
@@ -314,7 +329,8 @@ mod tests {
     fn an_aborted_attempt_keeps_its_phases_and_reports_nothing_more() {
         let start = start_exchange::<FakeTransport>;
         let (transport, headers) = (Arc::new(FakeTransport), Arc::default());
-        let mut attempts = AttemptRunner::new(transport, start, headers, None, Clock::start());
+        let settings = Settings::default();
+        let mut attempts = AttemptRunner::new(transport, start, &settings, headers, Clock::start());
         let (mut engine, mut fetches) =
             (test_engine(EngineConfig::default()), FetchTable::default());
         let _consumer = submit("http://a.test/never", &mut engine, &mut fetches);

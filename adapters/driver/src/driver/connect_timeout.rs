@@ -2,31 +2,35 @@
 
 use std::sync::Arc;
 
-use fetch_proto::{EngineConfig, Policy};
+use fetch_proto::{EngineConfig, FetchRequest, PolicyPatch, TimeoutsPatch};
 
-/// The policy without its connect timeout, for a transport that does not report when it has
-/// connected: a slow server would look like a slow connection.
-fn disable(policy: Policy) -> Policy {
-    let timeouts = policy.timeouts_ref().connect(None);
-    policy.timeouts(timeouts)
+/// No connect timeout, for a transport that does not report when it has connected: a slow server
+/// would look like a slow connection.
+fn no_connect_timeout() -> PolicyPatch {
+    PolicyPatch::default().timeouts(TimeoutsPatch::default().connect(None))
 }
 
 /// Disables the connect timeouts of all rules.
 pub(crate) fn disable_in_rules(config: EngineConfig) -> EngineConfig {
-    let rules = config.rules_ref().map(disable);
+    let patch = no_connect_timeout();
+    let rules = config.rules_ref().map(|policy| patch.apply(&policy));
     config.rules(rules)
 }
 
-/// Disables the connect timeout of a request's own policy. A `first_byte` timeout, which starts once
-/// the connection is there, is an error.
-pub(crate) fn disable_in_request(policy: &mut Option<Arc<Policy>>) -> Result<(), &'static str> {
-    let Some(own) = policy else { return Ok(()) };
-    if own.timeouts_ref().first_byte.is_some() {
+/// Disables the connect timeout that a request sets. A `first_byte` timeout, which starts once the
+/// connection is there, is an error.
+pub(crate) fn disable_in_request(request: &mut FetchRequest) -> Result<(), &'static str> {
+    if request.policy.is_none() && request.patch.is_none() {
+        return Ok(());
+    }
+    let own = request.policy.as_deref().cloned().unwrap_or_default();
+    let patch = request.patch.as_deref().cloned().unwrap_or_default();
+    if patch.apply(&own).timeouts_ref().first_byte.is_some() {
         return Err(
             "this client does not tell when it is connected, from where the request's \
                     `first_byte` limit runs: limit the `attempt` instead",
         );
     }
-    *own = Arc::new(disable(Policy::clone(own)));
+    request.patch = Some(Arc::new(no_connect_timeout().over(patch)));
     Ok(())
 }

@@ -70,7 +70,6 @@ pub(crate) fn new_driver<T: Transport>(
     }
     let transport = Arc::new(transport);
     let headers = Arc::new(settings.headers.clone());
-    let cookies = settings.cookie_jar.clone();
     let start = start_exchange::<T>;
     let fallbacks = Fallbacks::new(settings.fallback.stale, settings.fallback.value.clone());
     let (sender, commands) = async_channel::unbounded();
@@ -80,7 +79,7 @@ pub(crate) fn new_driver<T: Transport>(
         stats: stats.clone(),
     };
     let driver = Driver {
-        attempts: AttemptRunner::new(transport.clone(), start, headers.clone(), cookies, clock),
+        attempts: AttemptRunner::new(transport.clone(), start, settings, headers.clone(), clock),
         clock,
         engine,
         fetches: FetchTable::default(),

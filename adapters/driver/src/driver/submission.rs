@@ -93,15 +93,11 @@ impl SubmissionQueue {
     /// The request as the engine needs it, or why the transport cannot send it.
     fn engine_request(&self, job: &FetchJob) -> Result<fetch_proto::FetchRequest, &'static str> {
         let request = &job.request;
-        let mut policy = request.policy.clone();
-        if !self.sees_connection {
-            connect_timeout::disable_in_request(&mut policy)?;
-        }
         if request.path_as_is.is_some() && !self.sends_path_as_is {
             return Err("this client normalizes paths: it cannot send one as it is");
         }
         let can_share = self.share && request.save.is_none();
-        Ok(
+        let mut submitted =
             fetch_proto::FetchRequest::new(request.method.clone(), request.url.clone())
                 .body(match &request.body {
                     RequestBody::Bytes(_) => BodyKind::Replayable,
@@ -110,17 +106,21 @@ impl SubmissionQueue {
                 })
                 .delivery(job.sender.delivery())
                 .idempotent(request.idempotent || request.headers.contains_key("idempotency-key"))
-                .policy(policy)
+                .patch(request.patch.clone())
+                .policy(request.policy.clone())
                 .priority(request.priority)
                 .share(can_share.then(|| sharing_key(request, &self.headers)))
-                .tag(request.tag),
-        )
+                .tag(request.tag);
+        if !self.sees_connection {
+            connect_timeout::disable_in_request(&mut submitted)?;
+        }
+        Ok(submitted)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use fetch_proto::{EngineConfig, Policy};
+    use fetch_proto::{EngineConfig, Policy, PolicyPatch, TimeoutsPatch};
     use futures_lite::future::block_on;
 
     use super::*;
@@ -167,12 +167,18 @@ mod tests {
         let policy = Policy::default().timeouts(timeouts);
         let (mut limited, limited_outcome) = job(1, "http://a.test/");
         limited.request = limited.request.policy(policy);
+        let first_byte = TimeoutsPatch::default().first_byte(std::time::Duration::from_secs(1));
+        let (mut patched, patched_outcome) = job(1, "http://a.test/");
+        patched.request = patched
+            .request
+            .patch(PolicyPatch::default().timeouts(first_byte));
         let (mut as_is, as_is_outcome) = job(1, "http://a.test/");
         as_is.request.path_as_is = Some(http::uri::PathAndQuery::from_static("/a//b"));
-        submissions.extend(vec![limited, as_is]);
-        submissions.submit(2, &mut engine, &mut fetches, NOW);
+        submissions.extend(vec![limited, patched, as_is]);
+        submissions.submit(3, &mut engine, &mut fetches, NOW);
         for (receiver, expected) in [
             (limited_outcome, "`first_byte`"),
+            (patched_outcome, "`first_byte`"),
             (as_is_outcome, "normalizes paths"),
         ] {
             let outcome = block_on(receiver.next()).outcome;

@@ -1,6 +1,8 @@
 //! Header fields and URLs: cookies, `Retry-After`, `RateLimit`, redaction.
 
+#[cfg(feature = "cookies")]
 pub(crate) mod cookie_jar;
+#[cfg(feature = "cookies")]
 pub(crate) mod cookies;
 pub(crate) mod rate_limit;
 pub(crate) mod redact;

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+#[cfg(feature = "structured-fields")]
+use http::HeaderValue;
+use http::{HeaderMap, HeaderName};
+#[cfg(feature = "structured-fields")]
 use sfv::{BareItem, Dictionary, List, ListEntry, Parser};
 
 /// A reset from this value on is a date in Unix seconds; a smaller one is a wait in seconds.
@@ -11,7 +14,7 @@ const MIN_UNIX_TIME: u64 = 1_000_000_000;
 /// The time to the reset, if the quota is used up. Accepts all forms in use: the structured field
 /// `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10, and the dictionary of draft 07), the pair
 /// `RateLimit-Remaining` and `RateLimit-Reset` of earlier drafts, and the same with the prefix `X-`,
-/// whose reset may be a date.
+/// whose reset may be a date. The structured field needs the feature `structured-fields`.
 pub(crate) fn wait_until_reset(
     headers: &HeaderMap,
     now: impl FnOnce() -> SystemTime,
@@ -20,6 +23,7 @@ pub(crate) fn wait_until_reset(
     if !headers.keys().any(is_rate_limit) {
         return None;
     }
+    #[cfg(feature = "structured-fields")]
     if let Some(field) = headers.get("ratelimit") {
         return parse_structured(field).map(Duration::from_secs);
     }
@@ -44,6 +48,7 @@ fn is_rate_limit(name: &HeaderName) -> bool {
 }
 
 /// The longest wait among the limits that are used up.
+#[cfg(feature = "structured-fields")]
 fn parse_structured(field: &HeaderValue) -> Option<u64> {
     let list = Parser::new(field.as_bytes()).parse::<List>();
     let waits = list.into_iter().flatten().filter_map(|entry| match entry {
@@ -56,6 +61,7 @@ fn parse_structured(field: &HeaderValue) -> Option<u64> {
     waits.max().or_else(|| parse_dictionary(field))
 }
 
+#[cfg(feature = "structured-fields")]
 fn parse_dictionary(field: &HeaderValue) -> Option<u64> {
     let dictionary = Parser::new(field.as_bytes()).parse::<Dictionary>().ok()?;
     let number = |name: &str| match dictionary.get(name)? {
@@ -65,6 +71,7 @@ fn parse_dictionary(field: &HeaderValue) -> Option<u64> {
     number("reset").filter(|_| number("remaining") == Some(0))
 }
 
+#[cfg(feature = "structured-fields")]
 fn as_integer(item: &BareItem) -> Option<u64> {
     match item {
         BareItem::Integer(number) => u64::try_from(i64::from(*number)).ok(),
@@ -81,7 +88,7 @@ fn time_until(reset: u64, now: SystemTime) -> Duration {
     wait.unwrap_or_default()
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "structured-fields"))]
 mod tests {
     use super::*;
 

@@ -64,7 +64,7 @@ pub trait BodyWriter: Send {
     /// # Errors
     ///
     /// If nothing more can be saved: the fetch ends with
-    /// [`Failure::Save`](crate::Failure::Save), which is not retried.
+    /// [`FailureKind::Save`](crate::FailureKind::Save), which is not retried.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SaveError>>;
 
     /// Takes a chunk. Called once each time [`poll_ready`](Self::poll_ready) was ready; it must not

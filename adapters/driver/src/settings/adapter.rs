@@ -11,8 +11,8 @@ use crate::transport::timer::Timer;
 pub trait Adapter: Send + Sync + 'static {
     /// The HTTP client.
     type Transport: Transport;
-    /// The timer.
-    type Timer: Timer;
+    /// The timer. The driver creates it where the adapter runs it.
+    type Timer: Timer + Default;
 
     /// Creates the HTTP client.
     ///
@@ -20,9 +20,6 @@ pub trait Adapter: Send + Sync + 'static {
     ///
     /// If a setting is invalid, or if the client cannot apply it.
     fn transport(&self, settings: &Settings) -> Result<Self::Transport, BuildError>;
-
-    /// Creates a timer.
-    fn timer(&self) -> Self::Timer;
 
     /// Runs `driver` to its end in the background.
     ///

@@ -19,6 +19,7 @@ use self::fallback::FallbackSettings;
 use self::pool::PoolSettings;
 use self::route::RouteSettings;
 use self::tls::{Http2Mode, TlsSettings};
+#[cfg(feature = "cookies")]
 use crate::fields::cookie_jar::CookieJar;
 use crate::transport::shared_state::SharedState;
 
@@ -32,6 +33,7 @@ pub struct Settings {
     pub config: EngineConfig,
     /// Where cookies are stored. Default: `None`, cookies are neither stored nor sent. Clones of the
     /// settings share the jar.
+    #[cfg(feature = "cookies")]
     pub cookie_jar: Option<CookieJar>,
     /// Whether compressed bodies are requested and decoded. Default yes.
     pub decode: bool,
@@ -71,6 +73,7 @@ impl Default for Settings {
         headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
         Self {
             config: EngineConfig::default(),
+            #[cfg(feature = "cookies")]
             cookie_jar: None,
             decode: true,
             fallback: FallbackSettings::default(),

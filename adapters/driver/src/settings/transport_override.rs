@@ -71,10 +71,6 @@ impl<A: Adapter, T: Transport + Clone> Adapter for TransportOverride<A, T> {
         Ok(self.transport.clone())
     }
 
-    fn timer(&self) -> A::Timer {
-        self.adapter.timer()
-    }
-
     fn spawn(&self, driver: impl Future<Output = ()> + Send + 'static) -> Result<(), BuildError> {
         self.adapter.spawn(driver)
     }

@@ -41,6 +41,19 @@ impl TransportError {
         self.kind
     }
 
+    /// The same error, as another kind of failure.
+    ///
+    /// ```
+    /// # use fetch_driver::{FailureKind, TransportError};
+    /// let error = TransportError::new(FailureKind::Io, "reset").with_kind(FailureKind::RequestBody);
+    /// assert_eq!(error.kind(), FailureKind::RequestBody);
+    /// ```
+    #[must_use]
+    pub fn with_kind(mut self, kind: FailureKind) -> Self {
+        self.kind = kind;
+        self
+    }
+
     /// The source and its causes, without the kind.
     pub(crate) fn detail(&self) -> String {
         let mut text = self.source.to_string();

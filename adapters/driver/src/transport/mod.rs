@@ -24,9 +24,9 @@ use crate::transport::progress::AttemptProgress;
 ///
 /// A function can be a transport, too: [`transport_fn`](crate::transport_fn).
 pub trait Transport: Send + Sync + 'static {
-    /// Whether the transport marks [`Phase::Connected`](crate::Phase::Connected) or
-    /// [`Phase::Reused`](crate::Phase::Reused) (and, for https, [`Phase::TlsDone`](crate::Phase::TlsDone))
-    /// as soon as they happen. Default: true.
+    /// Whether the transport marks [`Connected`](crate::AttemptPhase::Connected) or
+    /// [`Reused`](crate::AttemptPhase::Reused) (and, for https,
+    /// [`TlsDone`](crate::AttemptPhase::TlsDone)) as soon as they happen. Default: true.
     ///
     /// If a client reports its connection only with the response, or never, a slow response would
     /// look like a slow connection. With `false`, the limit

@@ -6,16 +6,16 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use fetch_coding::{Coding, Decoding, Fault};
 use fetch_driver::TransportError;
+use fetch_transport_util::{BodyDecoder, ContentCoding, DecodeError};
 use futures_io::{AsyncBufRead, AsyncRead};
 
 use super::raw::RawBody;
-use crate::sync::lock;
+use fetch_transport_util::lock;
 
 /// A body without its content codings, of limited length.
 pub(super) struct DecodedBody {
-    decoding: Decoding,
+    decoder: BodyDecoder,
     done: bool,
     source: Arc<Mutex<CodedSource>>,
 }
@@ -39,7 +39,7 @@ impl CodedSource {
 }
 
 impl DecodedBody {
-    pub(super) fn new(raw: RawBody, codings: &[Coding], max: u64) -> Self {
+    pub(super) fn new(raw: RawBody, codings: &[ContentCoding], max: u64) -> Self {
         let source = Arc::new(Mutex::new(CodedSource {
             is_complete: false,
             raw,
@@ -50,7 +50,7 @@ impl DecodedBody {
             source: source.clone(),
         };
         Self {
-            decoding: Decoding::new(reader, codings, max),
+            decoder: BodyDecoder::new(reader, codings, max),
             done: false,
             source,
         }
@@ -64,19 +64,19 @@ impl DecodedBody {
         if self.done {
             return Poll::Ready(None);
         }
-        let error = match ready!(self.decoding.poll_next(cx)) {
+        let error = match ready!(self.decoder.poll_next(cx)) {
             Ok(Some(chunk)) => return Poll::Ready(Some(Ok(chunk))),
             Ok(None) => return self.poll_finish(cx),
             // Servers announce codings for empty bodies, too.
-            Err(Fault::Broken(_)) if self.is_empty() => {
+            Err(DecodeError::Broken(_)) if self.is_empty() => {
                 self.done = true;
                 return Poll::Ready(None);
             }
-            Err(Fault::Broken(error)) => match error.downcast::<TransportError>() {
+            Err(DecodeError::Broken(error)) => match error.downcast::<TransportError>() {
                 Ok(from_source) => from_source,
-                Err(error) => Fault::undecodable(error),
+                Err(error) => DecodeError::invalid_data(error),
             },
-            Err(Fault::TooLarge(error)) => error,
+            Err(DecodeError::TooLarge(error)) => error,
         };
         self.done = true;
         lock(&self.source).raw.close();

@@ -8,10 +8,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use fetch_coding::codings;
 use fetch_driver::TransportError;
+use fetch_transport_util::remove_codings;
 use futures_core::Stream;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};
+use http::HeaderMap;
 
 use decode::DecodedBody;
 pub(crate) use raw::RawBody;
@@ -41,15 +41,10 @@ impl ResponseBody {
         headers: &mut HeaderMap,
         max_body: u64,
     ) -> Result<Self, TransportError> {
-        if !headers.contains_key(CONTENT_ENCODING) {
-            return Ok(Self::plain(raw));
-        }
-        let codings = codings(headers)?;
+        let codings = remove_codings(headers)?;
         if codings.is_empty() {
             return Ok(Self::plain(raw));
         }
-        headers.remove(CONTENT_ENCODING);
-        headers.remove(CONTENT_LENGTH);
         let decoded = DecodedBody::new(raw, &codings, max_body);
         Ok(Self(BodyKind::Decoded(Box::new(decoded))))
     }

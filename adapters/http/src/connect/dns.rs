@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use event_listener::Event;
 use hashbrown::HashMap;
 
-use crate::sync::lock;
+use fetch_transport_util::lock;
 
 /// The most concurrent lookups.
 const MAX_WORKERS: usize = 32;

@@ -14,8 +14,8 @@ use super::head::{HeadError, HeadParser, ResponseHead};
 use super::request;
 use super::upload::{Upload, UploadError};
 use crate::error::{describe, is_tls_error, tls_session_error};
-use crate::outgoing::BoxError;
 use crate::pool::ConnectionPool;
+use fetch_transport_util::BodyStreamError;
 
 /// Sends `outgoing` over `conn` and waits for the head of the response. Dropping the future closes
 /// the connection.
@@ -112,7 +112,7 @@ impl H1Exchange {
     }
 
     /// Writes as much of the request as the stream takes. The error is that of the caller's body.
-    fn write(&mut self, cx: &mut Context<'_>) -> Result<(), BoxError> {
+    fn write(&mut self, cx: &mut Context<'_>) -> Result<(), BodyStreamError> {
         if self.upload.is_done() || self.write_error.is_some() {
             return Ok(());
         }

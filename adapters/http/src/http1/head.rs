@@ -3,6 +3,7 @@
 use std::mem::MaybeUninit;
 
 use bytes::{Buf, Bytes, BytesMut};
+use fetch_transport_util::has_body;
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 
@@ -64,7 +65,7 @@ impl HeadParser {
         } else if !may_contain_end(unread, received) {
             // Parsing again for every byte that arrives would take quadratic time.
             unread.extend_from_slice(received);
-            return self.check_length(unread.len()).map(|()| None);
+            return self.check_body_length(unread.len()).map(|()| None);
         }
         unread.extend_from_slice(received);
         while let Some((head, length)) = self.parse_head(unread)? {
@@ -77,7 +78,7 @@ impl HeadParser {
         Ok(None)
     }
 
-    fn check_length(self, length: usize) -> Result<(), HeadError> {
+    fn check_body_length(self, length: usize) -> Result<(), HeadError> {
         match length > self.max_head {
             true => Err(HeadError::TooLarge),
             false => Ok(()),
@@ -92,11 +93,13 @@ impl HeadParser {
         let status = config.parse_response_with_uninit_headers(&mut parsed, bytes, &mut fields);
         let length = match status {
             Ok(httparse::Status::Complete(length)) => length,
-            Ok(httparse::Status::Partial) => return self.check_length(bytes.len()).map(|()| None),
+            Ok(httparse::Status::Partial) => {
+                return self.check_body_length(bytes.len()).map(|()| None);
+            }
             Err(httparse::Error::TooManyHeaders) => return Err(HeadError::TooLarge),
             Err(error) => return Err(HeadError::Syntax(error.to_string())),
         };
-        self.check_length(length)?;
+        self.check_body_length(length)?;
         let head = self.convert(&parsed, &bytes[..length])?;
         Ok(Some((head, length)))
     }
@@ -113,12 +116,9 @@ impl HeadParser {
             _ => Version::HTTP_11,
         };
         let headers = headers(parsed.headers, bytes)?;
-        let has_no_body = self.is_head_request
-            || status.is_informational()
-            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        let (framing, is_unambiguous) = match has_no_body {
-            true => (BodyFraming::Length(0), true),
-            false => framing(&headers, version)?,
+        let (framing, is_unambiguous) = match has_body(self.is_head_request, status) {
+            true => framing(&headers, version)?,
+            false => (BodyFraming::Length(0), true),
         };
         let keep_alive = is_unambiguous
             && framing != BodyFraming::UntilClose

@@ -9,7 +9,7 @@ use http::uri::PathAndQuery;
 use url::Position;
 
 use crate::origin::{NextHop, Origin, host_header};
-use crate::outgoing::{expects_body, may_accept_codings, reject_connect};
+use fetch_transport_util::{expects_body, may_accept_codings, reject_connect};
 
 /// Writes the head of `request` to `out`, in the form that the server or proxy at `origin` expects.
 /// The body has `length` bytes, if that is known. `accept` is sent as `Accept-Encoding` if the

@@ -9,7 +9,7 @@ use bytes::{Buf, Bytes};
 use fetch_driver::{BodyStream, RequestBody};
 use futures_io::AsyncWrite;
 
-use crate::outgoing::{BoxError, check_length};
+use fetch_transport_util::{BodyStreamError, check_body_length};
 
 /// The largest body that is copied behind the head, so that both go out in one write.
 const MAX_COPIED_BODY: usize = 16 * 1024;
@@ -46,7 +46,7 @@ enum UploadState {
 /// Why an upload stopped.
 pub(super) enum UploadError {
     /// The caller's stream failed.
-    Body(BoxError),
+    Body(BodyStreamError),
     Io(io::Error),
 }
 
@@ -119,7 +119,8 @@ impl Upload {
                         let _ = flushed.map_err(UploadError::Io)?;
                     }
                     let is_chunked = left.is_none();
-                    let chunk = check_length(left, ready!(polled)).map_err(UploadError::Body)?;
+                    let chunk =
+                        check_body_length(left, ready!(polled)).map_err(UploadError::Body)?;
                     self.buffer_chunk(chunk, is_chunked);
                 }
                 UploadState::Done => return Poll::Ready(Ok(())),

@@ -15,7 +15,7 @@ use super::lease::StreamLease;
 use super::origin_state::{OpenAdvice, OriginProtocol, OriginState};
 use crate::origin::{Origin, OriginRef};
 use crate::pool::limit::ConnectionPermit;
-use crate::sync::lock;
+use fetch_transport_util::lock;
 
 /// How many origins are remembered, at least, before those without a connection are forgotten.
 const MIN_ORIGINS: usize = 16 * 1024;

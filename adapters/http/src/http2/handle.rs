@@ -14,7 +14,7 @@ use super::upload::H2RequestBody;
 use crate::io::hyper::ReadObserver;
 use crate::origin::Origin;
 use crate::pool::limit::ConnectionPermit;
-use crate::sync::lock;
+use fetch_transport_util::lock;
 
 /// The requests' half of a shared connection. Dropping it closes the connection.
 pub(crate) struct H2Handle {

@@ -13,7 +13,7 @@ use url::{Position, Url};
 
 use super::handle::H2Handle;
 use super::upload::{H2RequestBody, UploadStatus};
-use crate::outgoing::{expects_body, may_accept_codings, reject_connect};
+use fetch_transport_util::{expects_body, may_accept_codings, reject_connect};
 
 /// Builds the request, and the status of its upload if it has a body. `accept` is sent as
 /// `Accept-Encoding` if the request has none.

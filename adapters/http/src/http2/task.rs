@@ -15,7 +15,7 @@ use super::origin_state::INITIAL_STREAM_LIMIT;
 use super::upload::H2RequestBody;
 use crate::io::hyper::HyperIo;
 use crate::io::runtime::HttpRuntime;
-use crate::sync::lock;
+use fetch_transport_util::lock;
 
 type HyperConnection<S, R> = Connection<HyperIo<S, Arc<H2Shared>>, H2RequestBody, TaskSpawner<R>>;
 type BoxedTask = Pin<Box<dyn Future<Output = ()> + Send>>;

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use fetch_driver::{AttemptPhase, AttemptProgress, BodyStream, RequestBody};
 use http_body::{Body, Frame, SizeHint};
 
-use crate::outgoing::{BoxError, check_length};
+use fetch_transport_util::{BodyStreamError, check_body_length};
 
 /// The largest frame given to hyper.
 const MAX_FRAME: usize = 64 * 1024;
@@ -74,12 +74,12 @@ impl H2RequestBody {
 
 impl Body for H2RequestBody {
     type Data = Bytes;
-    type Error = BoxError;
+    type Error = BodyStreamError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyStreamError>>> {
         let this = &mut *self;
         if let Some(status) = &this.status {
             status.started.store(true, Ordering::Relaxed);
@@ -89,7 +89,7 @@ impl Body for H2RequestBody {
             BodySource::Bytes(left) => Some(Ok(left.split_to(left.len().min(MAX_FRAME)))),
             BodySource::Stream { left, stream } => {
                 let chunk = ready!(stream.as_mut().poll_next(cx));
-                check_length(left, chunk).transpose()
+                check_body_length(left, chunk).transpose()
             }
         };
         if this.is_end_stream() || next.is_none() {

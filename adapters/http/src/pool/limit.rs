@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, Weak};
 
 use event_listener::{Event, EventListener};
 
-use crate::sync::lock;
+use fetch_transport_util::lock;
 
 /// A limit on open connections, with the pools that share it.
 #[derive(Debug)]

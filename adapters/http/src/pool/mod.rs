@@ -24,7 +24,7 @@ use crate::http1::H1Connection;
 #[cfg(feature = "http2")]
 use crate::http2::H2Pool;
 use crate::origin::OriginRef;
-use crate::sync::lock;
+use fetch_transport_util::lock;
 
 /// Connections that are idle or shared, by origin, under a limit on all open ones.
 pub(crate) struct ConnectionPool {

@@ -7,7 +7,7 @@ use std::task::Wake;
 
 use event_listener::{Event, EventListener};
 
-use crate::sync::lock;
+use fetch_transport_util::lock;
 
 /// What the sweeper task of a pool has to check.
 #[derive(Default)]

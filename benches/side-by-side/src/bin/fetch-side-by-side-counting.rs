@@ -1,5 +1,5 @@
-//! The same program, but it counts what it allocates, and tells it at last: how often. The one that
-//! measures times starts it, for it would be slowed down by counting.
+//! The same program with an allocator that counts. It prints the number of allocations at the end.
+//! It is separate because counting would slow down the program that measures times.
 
 #[cfg(target_os = "linux")]
 #[global_allocator]
@@ -9,11 +9,11 @@ static ALLOCATOR: &stats_alloc::StatsAlloc<std::alloc::System> = &stats_alloc::I
 fn main() -> anyhow::Result<()> {
     let result = fetch_side_by_side::run();
     let stats = ALLOCATOR.stats();
-    // Memory that grows is allocated anew.
+    // A reallocation counts as an allocation.
     println!("{}", stats.allocations + stats.reallocations);
     result
 }
 
-/// The other program does not run there.
+/// The measurements need Linux.
 #[cfg(not(target_os = "linux"))]
 fn main() {}

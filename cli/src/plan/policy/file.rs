@@ -17,15 +17,7 @@ pub(crate) fn read(path: &Path) -> Result<PolicyFile, CliError> {
             "{name}: cannot be read: {error}: check the name of the policy file"
         ))
     })?;
-    PolicyFile::parse(&name, &text)
-        .and_then(overridden)
-        .map_err(error)
-}
-
-fn overridden(file: PolicyFile) -> Result<PolicyFile, PolicyError> {
-    let text = |text: OsString| text.into_string().ok();
-    let vars = std::env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?)));
-    file.with_env(vars)
+    with_env(PolicyFile::parse(&name, &text))
 }
 
 /// The command's error for a policy that is not valid.
@@ -33,25 +25,23 @@ pub(crate) fn error(wrong: PolicyError) -> CliError {
     CliError::usage(wrong.to_string())
 }
 
-/// Applies the policy file at `path` to `base`. A file with contradictions is rejected.
+/// A parsed file with the overrides of the environment.
+///
+/// # Errors
+///
+/// If the file or a variable cannot be used.
+pub(super) fn with_env(file: Result<PolicyFile, PolicyError>) -> Result<PolicyFile, CliError> {
+    let text = |text: OsString| text.into_string().ok();
+    let vars = std::env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?)));
+    file.and_then(|file| file.with_env(vars)).map_err(error)
+}
+
+/// Applies a policy file to `base`. A file with contradictions is rejected.
 ///
 /// # Errors
 ///
 /// If the file cannot be used.
-pub(crate) fn load(path: &Path, base: &EngineConfig) -> Result<EngineConfig, CliError> {
-    checked(&read(path)?, base)
-}
-
-/// Applies a policy file that changed during the run to `base`.
-///
-/// # Errors
-///
-/// If the file cannot be used.
-pub(super) fn apply(file: PolicyFile, base: &EngineConfig) -> Result<EngineConfig, CliError> {
-    checked(&overridden(file).map_err(error)?, base)
-}
-
-fn checked(file: &PolicyFile, base: &EngineConfig) -> Result<EngineConfig, CliError> {
+pub(crate) fn apply(file: &PolicyFile, base: &EngineConfig) -> Result<EngineConfig, CliError> {
     let mut findings = file.lint().into_iter();
     match findings.find(|finding| finding.severity == Severity::Error) {
         Some(finding) => Err(CliError::usage(finding.error.to_string())),

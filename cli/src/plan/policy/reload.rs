@@ -3,13 +3,10 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use fetch_driver::Settings;
 use fetch_policy::PolicyWatcher;
 use fetch_proto::EngineConfig;
 
-use super::{file, overlay};
-use crate::args::explicit::ExplicitOptions;
-use crate::args::{CliArgs, LimitArgs, RetryArgs, TimeoutArgs};
+use super::{PolicySources, file};
 use crate::exit::CliError;
 
 /// How often the file is checked.
@@ -17,38 +14,29 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What it takes to build the configuration again from the file.
 pub(crate) struct PolicyReload {
-    /// The configuration without the policy file: options and defaults.
-    base: EngineConfig,
-    explicit: ExplicitOptions,
     last_check: Instant,
     path: PathBuf,
-    retry: RetryArgs,
-    limits: LimitArgs,
-    timeouts: TimeoutArgs,
+    sources: PolicySources,
     watcher: PolicyWatcher,
 }
 
 impl PolicyReload {
-    pub(crate) fn new(path: PathBuf, settings: &Settings, args: &CliArgs) -> Self {
+    pub(crate) fn new(path: PathBuf, sources: PolicySources) -> Self {
         Self {
-            base: settings.config.clone(),
-            explicit: args.explicit.clone(),
             last_check: Instant::now(),
-            retry: args.retry.clone(),
-            limits: args.limits.clone(),
-            timeouts: args.timeouts.clone(),
+            sources,
             watcher: PolicyWatcher::new(&path),
             path,
         }
     }
 
-    /// Builds the configuration: explicit options over the file over the defaults.
+    /// The configuration with the file as it is now.
     ///
     /// # Errors
     ///
     /// If the file cannot be used.
     pub(crate) fn config(&self) -> Result<EngineConfig, CliError> {
-        self.with_options(file::load(&self.path, &self.base)?)
+        self.sources.config(Some(&file::read(&self.path)?))
     }
 
     /// Checks the file. If it changed: the new configuration, or why it cannot be used.
@@ -57,21 +45,7 @@ impl PolicyReload {
             return None;
         }
         self.last_check = Instant::now();
-        Some(match self.watcher.poll()? {
-            Ok(policy) => {
-                file::apply(policy, &self.base).and_then(|config| self.with_options(config))
-            }
-            Err(wrong) => Err(CliError::usage(wrong.to_string())),
-        })
-    }
-
-    fn with_options(&self, config: EngineConfig) -> Result<EngineConfig, CliError> {
-        overlay::apply(
-            &self.explicit,
-            config,
-            &self.limits,
-            &self.retry,
-            &self.timeouts,
-        )
+        let file = file::with_env(self.watcher.poll()?);
+        Some(file.and_then(|file| self.sources.config(Some(&file))))
     }
 }

@@ -2,29 +2,29 @@
 
 use std::time::Duration;
 
-use fetch_proto::{FailureKind, Policy, RetryClass, RetryClasses, StallGuard, StatusSet};
+use fetch_proto::{FailureKind, PolicyPatch, RetryClass, RetryClasses, StallGuard, StatusSet};
 
 use crate::args::RetryConditionArgs;
 
 /// curl's default of `--speed-time`.
 const DEFAULT_SPEED_TIME: Duration = Duration::from_secs(30);
 
-/// Applies the given conditions to `policy`. With `fail`, `--retry-all-errors` includes 4xx and 5xx.
-pub(super) fn apply(conditions: &RetryConditionArgs, mut policy: Policy, fail: bool) -> Policy {
+/// The given conditions. With `fail`, `--retry-all-errors` includes 4xx and 5xx.
+pub(super) fn patch(conditions: &RetryConditionArgs, fail: bool) -> PolicyPatch {
+    let mut patch = PolicyPatch::default();
     if let Some(statuses) = conditions.retry_on {
-        policy = policy.retry_statuses(statuses);
+        patch = patch.retry_statuses(statuses);
     }
     if conditions.retry_all_errors {
-        policy = policy.classes(retry_all(fail)).retry_non_idempotent(true);
+        patch = patch.classes(retry_all(fail)).retry_non_idempotent(true);
     }
     if conditions.speed_limit.is_some() || conditions.speed_time.is_some() {
-        policy = policy.stall(
-            StallGuard::default()
-                .grace(conditions.speed_time.unwrap_or(DEFAULT_SPEED_TIME))
-                .min_bytes_per_second(conditions.speed_limit.unwrap_or(1)),
-        );
+        let guard = StallGuard::default()
+            .grace(conditions.speed_time.unwrap_or(DEFAULT_SPEED_TIME))
+            .min_bytes_per_second(conditions.speed_limit.unwrap_or(1));
+        patch = patch.stall(guard);
     }
-    policy
+    patch
 }
 
 /// Makes every failure transient, and with `fail` every error status too.
@@ -50,7 +50,7 @@ fn retry_all(fail: bool) -> RetryClasses {
 
 #[cfg(test)]
 mod tests {
-    use fetch_proto::FailureCause;
+    use fetch_proto::{FailureCause, Policy};
 
     use super::*;
 
@@ -70,7 +70,11 @@ mod tests {
             retry_all_errors: true,
             ..no_conditions()
         };
-        let class = |fail, cause| apply(&conditions, Policy::default(), fail).class(cause);
+        let class = |fail, cause| {
+            patch(&conditions, fail)
+                .apply(&Policy::default())
+                .class(cause)
+        };
         assert_eq!(
             class(false, FailureCause::Failure(FailureKind::Tls)),
             RetryClass::Transient
@@ -95,7 +99,7 @@ mod tests {
             retry_on: Some(StatusSet::EMPTY.with(404)),
             ..no_conditions()
         };
-        let policy = apply(&conditions, Policy::default(), false);
+        let policy = patch(&conditions, false).apply(&Policy::default());
         assert_ne!(
             policy.class(FailureCause::Status(404)),
             RetryClass::Forbidden

@@ -3,7 +3,7 @@
 mod body;
 
 use bytes::Bytes;
-use fetch_proto::{Method, PolicyRules};
+use fetch_proto::Method;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RANGE, REFERER, USER_AGENT};
 use http::{HeaderMap, HeaderValue};
 
@@ -26,7 +26,6 @@ pub(super) fn template(args: &CliArgs) -> Result<RequestTemplate, CliError> {
         logins: None,
         method,
         path_as_is: args.request_detail.path_as_is,
-        rules: PolicyRules::default(),
     })
 }
 

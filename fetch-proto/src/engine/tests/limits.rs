@@ -67,6 +67,27 @@ fn a_rules_rate_defers_only_fetches_of_that_rule() {
 }
 
 #[test]
+fn the_patch_of_a_request_changes_the_policy_of_its_rule_and_keeps_its_rate() {
+    let slow = exact().rate("1/s".parse::<crate::Rate>().unwrap());
+    let mut engine = Engine::new(only(slow), 7, at(0));
+    let limit = Duration::from_millis(500);
+    for n in 0..2 {
+        let url = alloc::format!("http://a.test/{n}").parse().unwrap();
+        let patch = crate::PolicyPatch::attempt_timeout(limit).attempts(1);
+        let request = FetchRequest::get(url).patch(Some(patch.into()));
+        engine.submit(request, at(0)).unwrap();
+    }
+    assert_eq!(targets(&drain(&mut engine, at(0))), ["http://a.test/0"]);
+    assert_eq!(drain(&mut engine, at(499)).done.len(), 0);
+    assert_eq!(
+        drain(&mut engine, at(500)).done.len(),
+        1,
+        "one attempt of 500 ms"
+    );
+    assert_eq!(targets(&drain(&mut engine, at(1000))), ["http://a.test/1"]);
+}
+
+#[test]
 fn a_fetch_deferred_by_a_rules_rate_can_be_cancelled() {
     let slow = exact().rate("1/m".parse::<crate::Rate>().unwrap());
     let mut engine = Engine::new(only(slow), 7, at(0));

@@ -30,7 +30,7 @@ impl<A: Adapter> Builder<A> {
         if let Some(error) = self.errors.pop() {
             return Err(error);
         }
-        let rules = self.merged_rules()?;
+        let rules = self.policies.apply(self.settings.config.rules_ref())?;
         let mut settings = self.settings;
         settings.update_config(|config| with_logged_events(config.rules(rules)));
         // Fetchers that are built from clones of the same settings share nothing.
@@ -45,7 +45,7 @@ impl<A: Adapter> Builder<A> {
             siblings: None,
             undelivered: settings.undelivered_limit(),
         };
-        let timer = self.adapter.timer();
+        let timer = A::Timer::default();
         let (handle, driver) = new_driver(transport, timer, &settings, record, context);
         self.adapter.spawn(driver)?;
         let window = settings.config.window_size();

@@ -8,11 +8,11 @@ mod route;
 mod threads;
 
 use std::fmt;
-use std::time::Duration;
 
-use fetch_proto::{Policy, RulePattern};
 use http::{HeaderName, HeaderValue};
 
+use self::policy::PolicySettings;
+#[cfg(feature = "cookies")]
 use crate::fields::cookie_jar::CookieJar;
 use crate::settings::Settings;
 use crate::settings::adapter::Adapter;
@@ -24,10 +24,9 @@ use crate::telemetry::recording::RecordSink;
 pub struct Builder<A> {
     adapter: A,
     errors: Vec<BuildError>,
-    policy: Option<Policy>,
+    policies: PolicySettings,
     record: Option<RecordSink>,
     settings: Settings,
-    timeouts: Vec<(RulePattern, Duration)>,
 }
 
 impl<A> fmt::Debug for Builder<A> {
@@ -48,10 +47,9 @@ impl<A: Adapter> Builder<A> {
         Self {
             adapter,
             errors: Vec::new(),
-            policy: None,
+            policies: PolicySettings::default(),
             record: None,
             settings: Settings::default(),
-            timeouts: Vec::new(),
         }
     }
 
@@ -63,6 +61,7 @@ impl<A: Adapter> Builder<A> {
     /// ```
     /// let builder = fetch_smol::Fetcher::builder().cookies(true);
     /// ```
+    #[cfg(feature = "cookies")]
     pub fn cookies(mut self, enabled: bool) -> Self {
         match enabled {
             true => _ = self.settings.cookie_jar.get_or_insert_default(),
@@ -77,6 +76,7 @@ impl<A: Adapter> Builder<A> {
     /// let jar = fetch_driver::CookieJar::new();
     /// let builder = fetch_smol::Fetcher::builder().cookie_jar(jar.clone());
     /// ```
+    #[cfg(feature = "cookies")]
     pub fn cookie_jar(mut self, jar: CookieJar) -> Self {
         self.settings.cookie_jar = Some(jar);
         self

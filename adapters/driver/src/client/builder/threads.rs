@@ -47,7 +47,7 @@ pub(super) fn build<A: Adapter>(
         let record = record.take();
         adapter.spawn_thread(|adapter| {
             let transport = adapter.transport(&settings)?;
-            let timer = adapter.timer();
+            let timer = A::Timer::default();
             let (handle, driver) = new_driver(transport, timer, &settings, record, context);
             handles.push(handle);
             Ok(driver)

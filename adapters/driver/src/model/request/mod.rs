@@ -8,7 +8,7 @@ mod path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fetch_proto::{Method, Policy};
+use fetch_proto::{Method, Policy, PolicyPatch};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use url::Url;
@@ -40,6 +40,7 @@ pub struct Request {
     pub(crate) method: Method,
     /// The URL's path and query as given, if they are sent unchanged.
     pub(crate) path_as_is: Option<PathAndQuery>,
+    pub(crate) patch: Option<Arc<PolicyPatch>>,
     pub(crate) policy: Option<Arc<Policy>>,
     pub(crate) priority: i8,
     pub(crate) save: Option<Arc<dyn BodySink>>,
@@ -123,6 +124,7 @@ impl Request {
             idempotent: false,
             method,
             path_as_is: None,
+            patch: None,
             policy: None,
             priority: 0,
             save: None,
@@ -251,6 +253,22 @@ impl Request {
     #[must_use]
     pub fn priority(mut self, priority: i8) -> Self {
         self.priority = priority;
+        self
+    }
+
+    /// Changes single settings of the policy that the rules choose, or that
+    /// [`policy`](Self::policy) sets. Later patches win over earlier ones, and all of them over other
+    /// sources: see [`PolicyPatch`].
+    ///
+    /// ```
+    /// use fetch_driver::{PolicyPatch, Request};
+    /// let request = Request::get("http://a.test/")?.patch(PolicyPatch::default().attempts(1));
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    #[must_use]
+    pub fn patch(mut self, patch: PolicyPatch) -> Self {
+        let lower = self.patch.take().map(Arc::unwrap_or_clone);
+        self.patch = Some(Arc::new(patch.over(lower.unwrap_or_default())));
         self
     }
 

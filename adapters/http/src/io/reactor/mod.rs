@@ -28,7 +28,7 @@ use slab::Slab;
 use source::EventSource;
 pub(crate) use stream::RegisteredSocket;
 
-use crate::sync::lock;
+use fetch_transport_util::lock;
 
 /// The most events taken by one system call.
 const MAX_EVENTS: usize = 256;

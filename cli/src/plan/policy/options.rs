@@ -1,0 +1,173 @@
+//! The command's defaults, and its options as a layer of policies.
+
+use std::time::Duration;
+
+use fetch_proto::{
+    Backoff, EngineConfig, PolicyLayer, PolicyPatch, Rate, RedirectPolicy, RetryAfterPolicy,
+    TimeoutsPatch,
+};
+
+use super::retry_conditions;
+use crate::args::explicit::ExplicitOptions;
+use crate::args::{CliArgs, LimitArgs, RequestArgs, RetryArgs, TimeoutArgs};
+use crate::exit::CliError;
+
+/// The configuration below the policy file: the command's defaults and its limits.
+///
+/// # Errors
+///
+/// If the rules cannot be compiled.
+pub(super) fn defaults(args: &CliArgs) -> Result<EngineConfig, CliError> {
+    let limits = &args.limits;
+    let config = EngineConfig::default()
+        .concurrency(limits.concurrency)
+        .per_host(limits.per_host);
+    // The built-in rules set only attempt timeouts, which -m sets for all URLs.
+    let layer =
+        PolicyLayer::new(default_patch(args)).replace_rules(args.timeouts.max_time.is_some());
+    let rules = config.rules_ref().with_layer(&layer);
+    Ok(config.rules(rules.map_err(CliError::internal)?))
+}
+
+/// Redirects are followed only with `-L`, or if the policy file sets them. The queue has no limit,
+/// because with a rate limit a list may take days: `--deadline` bounds the whole run.
+fn default_patch(args: &CliArgs) -> PolicyPatch {
+    let redirects = match args.request.location {
+        true => RedirectPolicy::default(),
+        false => RedirectPolicy::NONE,
+    };
+    PolicyPatch::default()
+        .redirects(redirects)
+        .timeouts(TimeoutsPatch::default().queue(None))
+}
+
+/// What the options on the command line set.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OptionLayer {
+    concurrency: Option<usize>,
+    host_rate: Option<Rate>,
+    per_host: Option<usize>,
+    policies: PolicyLayer,
+    rate: Option<Rate>,
+}
+
+impl OptionLayer {
+    /// The options of a command that sends no requests.
+    pub(crate) fn new(
+        explicit: &ExplicitOptions,
+        limits: &LimitArgs,
+        retry: &RetryArgs,
+        timeouts: &TimeoutArgs,
+    ) -> Self {
+        let base = timeout_patch(retry, timeouts).over(retry_patch(explicit, retry));
+        let policies =
+            timeouts
+                .timeout
+                .iter()
+                .fold(PolicyLayer::new(base), |layer, (pattern, limit)| {
+                    let patch = PolicyPatch::attempt_timeout(limit_of(*limit));
+                    layer.rule(pattern.clone(), patch)
+                });
+        Self {
+            concurrency: explicit.value_of("concurrency", limits.concurrency),
+            host_rate: limits.host_rate,
+            per_host: explicit.value_of("per_host", limits.per_host),
+            policies,
+            rate: limits.rate,
+        }
+    }
+
+    /// The options of a run.
+    pub(super) fn of_run(args: &CliArgs) -> Self {
+        let mut layer = Self::new(&args.explicit, &args.limits, &args.retry, &args.timeouts);
+        let request = request_patch(&args.request);
+        layer.policies = layer.policies.update_base(|base| request.over(base));
+        layer
+    }
+
+    /// Applies the options to `config`: they take precedence over it.
+    ///
+    /// # Errors
+    ///
+    /// If the patterns of `--timeout` are too large together.
+    pub(crate) fn apply(&self, mut config: EngineConfig) -> Result<EngineConfig, CliError> {
+        let rules = config.rules_ref().with_layer(&self.policies);
+        let rules = rules.map_err(|error| CliError::usage(format!("--timeout: {error}")))?;
+        config = config.rules(rules);
+        if let Some(attempts) = self.concurrency {
+            config = config.concurrency(attempts);
+        }
+        if let Some(attempts) = self.per_host {
+            config = config.per_host(attempts);
+        }
+        if let Some(rate) = self.rate {
+            config = config.rate(rate);
+        }
+        if let Some(rate) = self.host_rate {
+            config = config.host_rate(rate);
+        }
+        Ok(config)
+    }
+}
+
+fn request_patch(request: &RequestArgs) -> PolicyPatch {
+    let mut patch = PolicyPatch::default();
+    if let Some(redirects) = request.max_redirs {
+        patch = patch.redirects(RedirectPolicy::limit(redirects));
+    }
+    if let Some(bytes) = request.max_filesize {
+        patch = patch.max_body(bytes);
+    }
+    patch
+}
+
+fn timeout_patch(retry: &RetryArgs, options: &TimeoutArgs) -> PolicyPatch {
+    let mut timeouts = TimeoutsPatch::default();
+    if let Some(limit) = options.max_time {
+        timeouts = timeouts.attempt(limit_of(limit));
+    }
+    if let Some(limit) = options.connect_timeout {
+        timeouts = timeouts.connect(limit_of(limit));
+    }
+    if let Some(limit) = options.read_timeout {
+        timeouts = timeouts.idle_read(limit_of(limit));
+    }
+    if let Some(limit) = retry.retry_max_time {
+        timeouts = timeouts.total(limit_of(limit));
+    }
+    PolicyPatch::default().timeouts(timeouts)
+}
+
+fn retry_patch(explicit: &ExplicitOptions, retry: &RetryArgs) -> PolicyPatch {
+    let mut patch = PolicyPatch::default();
+    if let Some(retries) = explicit.value_of("retry", retry.retry) {
+        patch = patch.attempts(retries.saturating_add(1));
+    }
+    if let Some(cap) = retry.max_retry_after {
+        patch = patch.retry_after(RetryAfterPolicy {
+            cap,
+            ..RetryAfterPolicy::DEFAULT
+        });
+    }
+    if let Some(backoff) = backoff(retry) {
+        patch = patch.backoff(backoff);
+    }
+    let fail = explicit.contains_any(&["fail"]);
+    retry_conditions::patch(&retry.conditions, fail).over(patch)
+}
+
+fn backoff(retry: &RetryArgs) -> Option<Backoff> {
+    let mut backoff = match retry.retry_delay {
+        Some(delay) => Backoff::DEFAULT.base(delay).factor(1).cap(delay),
+        None => Backoff::DEFAULT,
+    };
+    if retry.no_jitter {
+        backoff = backoff.jitter(None);
+    }
+    (retry.retry_delay.is_some() || retry.no_jitter).then_some(backoff)
+}
+
+/// Zero means no limit, as in curl.
+fn limit_of(limit: Duration) -> Option<Duration> {
+    (!limit.is_zero()).then_some(limit)
+}

@@ -1,0 +1,88 @@
+//! isahc, with smol as the executor.
+
+use fetch_all::isahc::{Isahc, fetch_all};
+
+use crate::adapters::{CONNECT_NOT_REPORTED, HTTP1_ONLY};
+use crate::harness::adapter::{AdapterUnderTest, build_fetcher};
+use crate::harness::behaviour::UnsupportedBehaviour;
+
+pub(crate) static ISAHC: AdapterUnderTest = AdapterUnderTest {
+    name: "isahc",
+    block_on: |work| smol::block_on(work),
+    build_fetcher: build_fetcher::<Isahc>,
+    fetch_all: |urls| Box::pin(fetch_all(urls)),
+    unsupported: UNSUPPORTED,
+};
+
+const UNSUPPORTED: &[UnsupportedBehaviour] = &[
+    UnsupportedBehaviour {
+        behaviour: "too many header fields",
+        reason: "curl reports an oversized head as a general receive error, which is retried",
+        mismatch: "\"io, io\", not \"protocol\"",
+    },
+    UnsupportedBehaviour {
+        behaviour: "the error names the certificate problem",
+        reason: "curl reports only that a certificate was not acceptable",
+        mismatch: "peer certificate",
+    },
+    UnsupportedBehaviour {
+        behaviour: "connect limit, TLS included",
+        reason: CONNECT_NOT_REPORTED,
+        mismatch: "\"attempt timeout\", not \"connect timeout\"",
+    },
+    UnsupportedBehaviour {
+        behaviour: "first byte limit",
+        reason: CONNECT_NOT_REPORTED,
+        mismatch: "first_byte",
+    },
+    UnsupportedBehaviour {
+        behaviour: "every request at the server is an attempt of the core",
+        reason: "curl itself retries an idempotent request if a reused connection turns out to be closed",
+        mismatch: "requests at the server: 2, not 1",
+    },
+    UnsupportedBehaviour {
+        behaviour: "a missing client certificate is a TLS error",
+        reason: "curl reports the server's alert as a general receive error, which is retried",
+        mismatch: "\"io, io, io\", not \"tls\"",
+    },
+    UnsupportedBehaviour {
+        behaviour: "the error says why a tunnel was refused",
+        reason: "curl reports only that it could not connect",
+        mismatch: "does not hold: the error contains [\" 403\"]",
+    },
+    UnsupportedBehaviour {
+        behaviour: "`connect_to` another name",
+        reason: "isahc can connect to another address only; a name is an error when the fetcher is built",
+        mismatch: "connect_to: ",
+    },
+    UnsupportedBehaviour {
+        behaviour: "ALPN selects HTTP/2",
+        reason: HTTP1_ONLY,
+        mismatch: "\"HTTP/1.1\", not \"HTTP/2.0\"",
+    },
+    UnsupportedBehaviour {
+        behaviour: "concurrent requests share one connection",
+        reason: HTTP1_ONLY,
+        mismatch: "does not hold: one connection carried all requests",
+    },
+    UnsupportedBehaviour {
+        behaviour: "the server's stream limit is obeyed",
+        reason: HTTP1_ONLY,
+        mismatch: "at once: 1, not 3",
+    },
+    UnsupportedBehaviour {
+        behaviour: "requests excluded by GOAWAY are sent again, POST included",
+        reason: HTTP1_ONLY,
+        mismatch: "http2: ",
+    },
+    UnsupportedBehaviour {
+        behaviour: "a refused stream is sent again, POST included",
+        reason: HTTP1_ONLY,
+        mismatch: "http2: ",
+    },
+    UnsupportedBehaviour {
+        behaviour: "a cancelled fetch leaves its connection open",
+        reason: HTTP1_ONLY,
+        mismatch: "does not hold: one connection carried all requests",
+    },
+];

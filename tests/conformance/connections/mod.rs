@@ -1,0 +1,6 @@
+//! How the server is reached: connections and their reuse, TLS, HTTP/2, proxies.
+
+pub(crate) mod http2;
+pub(crate) mod pool;
+pub(crate) mod proxies;
+pub(crate) mod tls;

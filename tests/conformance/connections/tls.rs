@@ -1,0 +1,144 @@
+//! https: certificates of the server and of the client.
+
+use fetch_all::driver::ClientIdentity;
+use fetch_testbed::{Certificate, Site};
+
+use crate::harness::behaviour::{BehaviourGroup, CheckResult, behaviours};
+use crate::harness::context::{
+    Mismatch, TestContext, attempt_labels, check, check_eq, check_ok, get_request,
+};
+
+pub(crate) const GROUP: BehaviourGroup = BehaviourGroup {
+    name: "TLS",
+    behaviours: behaviours![
+        "a certificate of an added CA is accepted" => trusted_certificate_is_accepted,
+        "an expired certificate is refused" => expired_certificate_is_refused,
+        "a certificate for another name is refused" => wrong_host_is_refused,
+        "a certificate of an unknown CA is refused" => unknown_ca_is_refused,
+        "the error names the certificate problem" => error_names_certificate_problem,
+        "certificate checks can be switched off" => checks_can_be_switched_off,
+        "TLS connections are reused" => tls_connections_are_reused,
+        "a client certificate is sent if the server requests it" => client_certificate_is_sent,
+        "a missing client certificate is a TLS error" => missing_client_certificate_is_reported,
+    ],
+};
+
+async fn trusted_certificate_is_accepted(context: &TestContext) -> CheckResult {
+    let site = Site::builder().tls(Certificate::Good).start()?;
+    check_ok(
+        &trusting_fetcher(context, &site)?
+            .fetch(get_request(site.url("/get"))?)
+            .await,
+    )
+}
+
+async fn expired_certificate_is_refused(context: &TestContext) -> CheckResult {
+    let site = Site::builder().tls(Certificate::Expired).start()?;
+    check_refused(context, &site, true).await.map(drop)
+}
+
+async fn wrong_host_is_refused(context: &TestContext) -> CheckResult {
+    let site = Site::builder().tls(Certificate::WrongHost).start()?;
+    check_refused(context, &site, true).await.map(drop)
+}
+
+async fn unknown_ca_is_refused(context: &TestContext) -> CheckResult {
+    let site = Site::builder().tls(Certificate::Good).start()?;
+    check_refused(context, &site, false).await.map(drop)
+}
+
+async fn checks_can_be_switched_off(context: &TestContext) -> CheckResult {
+    for certificate in [
+        Certificate::Good,
+        Certificate::Expired,
+        Certificate::WrongHost,
+    ] {
+        let site = Site::builder().tls(certificate).start()?;
+        let fetcher = context.fetcher(|settings| settings.tls.insecure = true)?;
+        check_ok(&fetcher.fetch(get_request(site.url("/get"))?).await)?;
+    }
+    Ok(())
+}
+
+async fn tls_connections_are_reused(context: &TestContext) -> CheckResult {
+    let site = Site::builder().tls(Certificate::Good).start()?;
+    let fetcher = trusting_fetcher(context, &site)?;
+    for _ in 0..10 {
+        check_ok(&fetcher.fetch(get_request(site.url("/bytes/2000"))?).await)?;
+    }
+    check_eq("connections", site.observed().connections, 1_u64)
+}
+
+async fn client_certificate_is_sent(context: &TestContext) -> CheckResult {
+    let site = start_site_with_client_auth()?;
+    let (ca, (cert, key)) = site.ca_pem().zip(site.client_pem()).unwrap_or_default();
+    let fetcher = context.fetcher(|settings| {
+        settings.tls.ca_certificates.push(ca.into());
+        settings.tls.client_certificate = Some(ClientIdentity {
+            cert_pem: cert.into(),
+            key_pem: key.into(),
+        });
+    })?;
+    for _ in 0..2 {
+        check_ok(&fetcher.fetch(get_request(site.url("/get"))?).await)?;
+    }
+    check_eq("connections", site.observed().connections, 1_u64)
+}
+
+async fn missing_client_certificate_is_reported(context: &TestContext) -> CheckResult {
+    check_refused(context, &start_site_with_client_auth()?, true)
+        .await
+        .map(drop)
+}
+
+/// Starts a site that accepts only clients with a certificate of its CA.
+fn start_site_with_client_auth() -> std::io::Result<Site> {
+    let builder = Site::builder().tls(Certificate::Good);
+    builder.client_certificates(true).start()
+}
+
+/// A fetcher that trusts the site's CA.
+fn trusting_fetcher(
+    context: &TestContext,
+    site: &Site,
+) -> Result<Box<dyn crate::harness::adapter::DynFetcher>, Mismatch> {
+    let ca = site.ca_pem().unwrap_or_default().as_bytes().to_vec();
+    context.fetcher(|settings| settings.tls.ca_certificates.push(ca))
+}
+
+/// Checks that TLS fails at the first attempt and no request is sent. Returns the native error's
+/// text, in lower case.
+async fn check_refused(
+    context: &TestContext,
+    site: &Site,
+    trusted: bool,
+) -> Result<String, Mismatch> {
+    let fetcher = match trusted {
+        true => trusting_fetcher(context, site)?,
+        false => context.fetcher(|_| {})?,
+    };
+    let outcome = fetcher.fetch(get_request(site.url("/get"))?).await;
+    check_eq(&outcome.to_string(), attempt_labels(&outcome), "tls")?;
+    check_eq("requests", site.observed().requests, 0_u64)?;
+    let detail = outcome.error().and_then(|error| error.detail());
+    Ok(detail.unwrap_or_default().to_lowercase())
+}
+
+async fn error_names_certificate_problem(context: &TestContext) -> CheckResult {
+    let table = [
+        (Certificate::Expired, true, ["expired", "expired"]),
+        (Certificate::WrongHost, true, ["another name", "mismatch"]),
+        (Certificate::Good, false, ["authority", "issuer"]),
+    ];
+    for (certificate, trusted, words) in table {
+        let site = Site::builder().tls(certificate).start()?;
+        let text = check_refused(context, &site, trusted).await?;
+        let named = words.iter().any(|word| text.contains(word));
+        check(
+            &format!("the error for {certificate:?} contains one of {words:?}"),
+            named,
+            &text,
+        )?;
+    }
+    Ok(())
+}

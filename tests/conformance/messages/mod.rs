@@ -1,0 +1,7 @@
+//! Requests, responses and their bodies.
+
+pub(crate) mod bodies;
+pub(crate) mod cookies;
+pub(crate) mod failures;
+pub(crate) mod redirects;
+pub(crate) mod responses;
