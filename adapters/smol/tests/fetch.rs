@@ -9,7 +9,7 @@ use fetch_smol::{
 use fetch_testbed::Site;
 use smol::block_on;
 
-/// Retries without a wait, for tests.
+/// A policy that retries without a pause.
 fn quick() -> Policy {
     Policy::default().backoff(Backoff::default().base(Duration::ZERO))
 }
@@ -19,7 +19,7 @@ fn fetcher() -> Fetcher {
 }
 
 #[test]
-fn every_url_has_one_outcome_whatever_it_is() {
+fn every_url_has_one_outcome() {
     let site = Site::start().unwrap();
     let urls = ["/get", "/status/404", "/reset", "/bytes/10"].map(|path| site.url(path));
     let urls = urls
@@ -50,7 +50,7 @@ fn every_url_has_one_outcome_whatever_it_is() {
 }
 
 #[test]
-fn each_way_to_wait_goes_on_with_the_connections_of_the_other() {
+fn both_block_on_functions_reuse_the_same_connections() {
     let site = Site::start().unwrap();
     let executor = std::sync::Arc::new(smol::Executor::new());
     let adapter = fetch_smol::Smol::on(&executor);
@@ -66,7 +66,7 @@ fn each_way_to_wait_goes_on_with_the_connections_of_the_other() {
 }
 
 #[test]
-fn threads_share_the_concurrency_whatever_the_hosts() {
+fn threads_share_the_concurrency_over_any_hosts() {
     for hosts in [1, 9] {
         let site = Site::builder().addresses(hosts).start().unwrap();
         let fetcher = Fetcher::builder().concurrency(6).threads(3);
@@ -86,7 +86,7 @@ fn threads_share_the_concurrency_whatever_the_hosts() {
 }
 
 #[test]
-fn a_rate_over_all_hosts_is_kept_whatever_the_threads() {
+fn a_rate_over_all_hosts_holds_over_all_threads() {
     let site = Site::builder().addresses(8).start().unwrap();
     let rate = fetch_smol::Rate::per_second(50.try_into().unwrap()).strict();
     let fetcher = Fetcher::builder().rate(rate).threads(4).build().unwrap();
@@ -98,7 +98,7 @@ fn a_rate_over_all_hosts_is_kept_whatever_the_threads() {
 }
 
 #[test]
-fn threads_end_with_their_fetcher_and_tell_who_still_waits() {
+fn threads_and_their_connections_end_with_their_fetcher() {
     let site = Site::start().unwrap();
     let fetcher = Fetcher::builder().threads(2).build().unwrap();
     let mut outcomes = fetcher.fetch_all([site.url("/stall"), site.url("/get")]);
@@ -110,7 +110,7 @@ fn threads_end_with_their_fetcher_and_tell_who_still_waits() {
 }
 
 #[test]
-fn threads_cannot_be_had_on_an_executor_of_ones_own() {
+fn several_threads_on_the_callers_executor_are_rejected() {
     let executor = std::sync::Arc::new(smol::Executor::new());
     let builder = fetch_smol::Builder::new(fetch_smol::Smol::on(&executor));
     let error = builder.threads(2).build().unwrap_err();
@@ -138,7 +138,7 @@ fn ten_thousand_urls_with_faults_have_ten_thousand_outcomes() {
 }
 
 #[test]
-fn limits_hold_as_the_server_sees_them() {
+fn the_server_observes_the_limits() {
     let site = Site::start().unwrap();
     let fetcher = Fetcher::builder()
         .concurrency(50)
@@ -184,7 +184,7 @@ fn a_post_is_sent_with_its_body_and_redirected_as_a_get() {
 }
 
 #[test]
-fn fields_about_a_body_go_along_though_there_is_none() {
+fn fields_about_a_body_are_sent_without_a_body() {
     let site = Site::builder().record(true).start().unwrap();
     let request = Request::get(site.url("/anything")).unwrap();
     let request = request.header("content-type", "text/x").unwrap();
@@ -194,7 +194,7 @@ fn fields_about_a_body_go_along_though_there_is_none() {
 }
 
 #[test]
-fn credentials_do_not_follow_to_another_origin() {
+fn credentials_are_not_sent_to_another_origin() {
     let elsewhere = Site::builder().record(true).start().unwrap();
     let site = Site::builder().record(true).start().unwrap();
     let path = format!("/redirect-to?url={}&status=302", elsewhere.url("/anything"));
@@ -213,7 +213,7 @@ fn credentials_do_not_follow_to_another_origin() {
 }
 
 #[test]
-fn a_compressed_body_is_decoded_and_its_wire_size_kept() {
+fn a_compressed_body_is_decoded_and_its_wire_size_reported() {
     let site = Site::start().unwrap();
     for coding in ["/gzip", "/brotli", "/zstd", "/deflate"] {
         let outcome = block_on(fetcher().fetch(site.url(coding)));
@@ -241,7 +241,7 @@ fn a_compression_bomb_costs_no_more_than_the_limit() {
 }
 
 #[test]
-fn a_streamed_body_comes_piece_by_piece_and_stops_when_dropped() {
+fn a_streamed_body_arrives_in_chunks_and_stops_when_dropped() {
     let site = Site::start().unwrap();
     block_on(async {
         let mut response = fetcher().open(site.url("/endless")).await.unwrap();
@@ -255,7 +255,7 @@ fn a_streamed_body_comes_piece_by_piece_and_stops_when_dropped() {
 }
 
 #[test]
-fn a_streamed_body_that_breaks_ends_in_an_error() {
+fn a_streamed_body_that_is_cut_off_ends_with_an_error() {
     let site = Site::start().unwrap();
     block_on(async {
         let response = fetcher().open(site.url("/truncate")).await.unwrap();
@@ -295,7 +295,7 @@ fn dropping_a_fetch_or_a_stream_closes_its_connections() {
 }
 
 #[test]
-fn a_slow_consumer_holds_back_the_network() {
+fn a_slow_consumer_slows_the_transfer_down() {
     let site = Site::start().unwrap();
     let fetcher = Fetcher::builder()
         .concurrency(5)
@@ -317,7 +317,7 @@ fn a_slow_consumer_holds_back_the_network() {
 }
 
 #[test]
-fn the_attempt_limit_runs_from_the_dispatch_not_from_the_queue() {
+fn the_attempt_timeout_starts_at_the_dispatch_and_not_in_the_queue() {
     let site = Site::start().unwrap();
     let timeouts = Timeouts::default().attempt(Duration::from_millis(400));
     let policy = quick().attempts(1).timeouts(timeouts);
@@ -342,7 +342,7 @@ fn the_attempt_limit_runs_from_the_dispatch_not_from_the_queue() {
 }
 
 #[test]
-fn redirects_can_be_left_to_the_caller() {
+fn redirects_can_be_returned_to_the_caller() {
     let site = Site::start().unwrap();
     let policy = quick().redirects(RedirectPolicy::NONE);
     let request = Request::get(site.url("/redirect/2"))
@@ -352,7 +352,7 @@ fn redirects_can_be_left_to_the_caller() {
 }
 
 #[test]
-fn a_body_that_is_not_kept_is_counted() {
+fn a_body_that_is_not_retained_is_counted() {
     let site = Site::start().unwrap();
     let request = Request::get(site.url("/bytes/100000"))
         .unwrap()
@@ -362,7 +362,7 @@ fn a_body_that_is_not_kept_is_counted() {
 }
 
 #[test]
-fn stale_connections_are_retried_for_free() {
+fn retries_after_stale_connections_use_up_no_attempt() {
     let site = Site::builder().keep_alive_requests(3).start().unwrap();
     let fetcher = Fetcher::builder()
         .concurrency(4)
@@ -381,7 +381,7 @@ fn stale_connections_are_retried_for_free() {
 }
 
 #[test]
-fn errors_say_what_where_and_after_how_many_attempts() {
+fn errors_name_the_failure_the_url_and_the_number_of_attempts() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
@@ -405,7 +405,7 @@ fn fetch_error_connect() -> fetch_smol::FetchError {
 }
 
 #[test]
-fn when_the_executor_is_gone_fetches_end_and_do_not_hang() {
+fn fetches_end_when_the_executor_is_dropped() {
     let site = Site::start().unwrap();
     let executor = std::sync::Arc::new(smol::Executor::new());
     let fetcher = fetch_smol::Builder::new(fetch_smol::Smol::on(&executor))
@@ -427,7 +427,7 @@ fn when_the_executor_is_gone_fetches_end_and_do_not_hang() {
 }
 
 #[test]
-fn the_short_form_needs_no_fetcher() {
+fn fetch_all_needs_no_fetcher() {
     let site = Site::start().unwrap();
     assert_eq!(
         block_on(
@@ -440,7 +440,7 @@ fn the_short_form_needs_no_fetcher() {
 }
 
 #[test]
-fn how_it_stands_with_a_host_can_be_asked_while_it_goes_on() {
+fn the_state_of_a_host_can_be_read_during_a_batch() {
     let site = Site::start().unwrap();
     let fetcher = Fetcher::builder().concurrency(1).build().unwrap();
     let mut batch = fetcher.fetch_all([site.url("/stall"), site.url("/stall?2")]);
