@@ -11,8 +11,9 @@ use futures_lite::future;
 use crate::exit::CliError;
 use crate::output::format::RecordSink;
 use crate::output::{OutputChunk, OutputEncoding, OutputTarget, RETRY_DELAY, RecordWriter};
-use crate::state::{ResumeState, StateWriter, state_error};
+use crate::state::{ResumeState, state_error};
 use crate::ui::progress::ProgressDisplay;
+use fetch_state::StateWriter;
 
 /// The most buffers in the queue of the writing thread. When it is full, fetching waits.
 const QUEUE_CAPACITY: usize = 8;

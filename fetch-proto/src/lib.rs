@@ -121,7 +121,7 @@ pub mod testing;
 
 pub use engine::{
     Engine, EngineCheckpoint, EngineConfig, EngineOutput, EngineStats, FetchTransfer, HostStats,
-    IdleState, LoadShedding, RejectReason, RejectedRequest, Shard,
+    IdleState, LoadShedding, RejectReason, RejectedRequest, Shard, SharedRate, StartRequest,
 };
 pub use fetch::request::{BodyDelivery, FetchRequest, RequestBodyKind};
 pub use fetch::{Fetch, FetchStep};

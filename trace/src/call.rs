@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fetch_proto::{
     AttemptId, Engine, EngineConfig, EngineOutput, FetchId, FetchRequest, Input, InputEffect,
-    RejectedRequest, Timestamp,
+    RejectedRequest, RetryTokens, SharedRate, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -22,8 +22,14 @@ pub enum TraceCall {
     Cancel(FetchId),
     /// [`Engine::close`].
     Close,
+    /// [`Engine::deny_start`].
+    DenyStart(SharedRate, Timestamp),
+    /// [`Engine::grant_start`].
+    GrantStart,
     /// [`Engine::handle`].
     Handle(AttemptId, Input),
+    /// [`Engine::lend_retry_tokens`].
+    LendRetryTokens(Box<RetryTokens>),
     /// [`Engine::pause_starts`].
     #[serde(rename = "hold")]
     PauseStarts,
@@ -36,8 +42,12 @@ pub enum TraceCall {
     SetConfig(Box<EngineConfig>),
     /// [`Engine::set_crawl_delay`].
     SetCrawlDelay(Box<str>, Duration),
+    /// [`Engine::share_limits`].
+    ShareLimits,
     /// [`Engine::submit`].
     Submit(FetchRequest),
+    /// [`Engine::take_retry_tokens`].
+    TakeRetryTokens,
 }
 
 /// The return value of a [`TraceCall`].
@@ -46,7 +56,8 @@ pub enum TraceCall {
 pub enum TraceAnswer {
     /// Of `cancel` and `handle`.
     Handled(InputEffect),
-    /// Of `close`, `pause_starts`, `resume_starts` and the settings: no value.
+    /// Of `close`, `pause_starts`, `resume_starts`, the settings, and the calls about shared limits: no
+    /// value, or one that shows in the next outputs.
     Nothing,
     /// Of `poll`.
     Output(EngineOutput),
@@ -69,13 +80,18 @@ impl TraceCall {
         match self {
             Self::Cancel(id) => return TraceAnswer::Handled(engine.cancel(id, now)),
             Self::Close => engine.close(now),
+            Self::DenyStart(rate, until) => engine.deny_start(rate, until, now),
+            Self::GrantStart => _ = engine.grant_start(now),
             Self::Handle(id, input) => return TraceAnswer::Handled(engine.handle(id, input, now)),
+            Self::LendRetryTokens(tokens) => engine.lend_retry_tokens(*tokens),
             Self::PauseStarts => engine.pause_starts(),
             Self::Poll => return TraceAnswer::Output(engine.poll(now)),
             Self::ResumeStarts => engine.resume_starts(),
             Self::SetConfig(config) => engine.set_config(*config, now),
             Self::SetCrawlDelay(host, delay) => engine.set_crawl_delay(&host, delay),
+            Self::ShareLimits => engine.share_limits(),
             Self::Submit(request) => return TraceAnswer::Submitted(engine.submit(request, now)),
+            Self::TakeRetryTokens => _ = engine.take_retry_tokens(),
         }
         TraceAnswer::Nothing
     }
@@ -86,13 +102,20 @@ impl fmt::Display for TraceCall {
         match self {
             Self::Cancel(id) => write!(f, "cancel of fetch {id}"),
             Self::Close => f.write_str("close"),
+            Self::DenyStart(rate, until) => {
+                write!(f, "denial of a start until {until} by the rate {rate:?}")
+            }
+            Self::GrantStart => f.write_str("grant of a start"),
             Self::Handle(id, input) => write!(f, "{} of attempt {id}", input_name(input)),
+            Self::LendRetryTokens(_) => f.write_str("loan of retry tokens"),
             Self::PauseStarts => f.write_str("pause of starts"),
             Self::Poll => f.write_str("poll"),
             Self::ResumeStarts => f.write_str("resumption of starts"),
             Self::SetConfig(_) => f.write_str("a new configuration"),
             Self::SetCrawlDelay(host, delay) => write!(f, "crawl delay of {delay:?} at {host}"),
+            Self::ShareLimits => f.write_str("sharing of limits"),
             Self::Submit(request) => write!(f, "submit of {}", request.url),
+            Self::TakeRetryTokens => f.write_str("return of retry tokens"),
         }
     }
 }

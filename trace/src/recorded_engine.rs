@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fetch_proto::{
     AttemptId, Engine, EngineConfig, EngineOutput, FetchId, FetchRequest, FetchTransfer, Input,
-    InputEffect, RejectedRequest, Shard, Timestamp,
+    InputEffect, RejectedRequest, RetryTokens, Shard, SharedRate, Timestamp,
 };
 
 use crate::call::TraceCall;
@@ -278,42 +278,68 @@ impl<W: Write> RecordedEngine<W> {
         }
     }
 
-    /// See [`Engine::set_rate_share`]. Has no effect on a recorded engine.
+    /// See [`Engine::share_limits`].
     ///
     /// ```
     /// # use fetch_proto::{EngineConfig, Timestamp};
     /// # let mut engine = <fetch_trace::RecordedEngine>::new(EngineConfig::default(), 7, Timestamp::START);
-    /// engine.set_rate_share(1, 2);
+    /// engine.share_limits();
     /// ```
-    pub fn set_rate_share(&mut self, parts: u32, of: u32) {
-        if let Some(engine) = self.unrecorded_engine() {
-            engine.set_rate_share(parts, of);
-        }
+    pub fn share_limits(&mut self) {
+        self.record(|recorder| recorder.record_timeless_call(&TraceCall::ShareLimits));
+        self.engine.share_limits();
     }
 
-    /// See [`Engine::set_budget_share`]. Has no effect on a recorded engine.
-    ///
-    /// ```
-    /// # use fetch_proto::{EngineConfig, RetryBudget, Timestamp};
-    /// # let mut engine = <fetch_trace::RecordedEngine>::new(EngineConfig::default(), 7, Timestamp::START);
-    /// engine.set_budget_share(1, 2, RetryBudget::FULL);
-    /// ```
-    pub fn set_budget_share(&mut self, parts: u32, of: u32, fill: u64) {
-        if let Some(engine) = self.unrecorded_engine() {
-            engine.set_budget_share(parts, of, fill);
-        }
-    }
-
-    /// See [`Engine::rate_idle_at`].
+    /// See [`Engine::grant_start`].
     ///
     /// ```
     /// # use fetch_proto::{EngineConfig, Timestamp};
-    /// # let engine = <fetch_trace::RecordedEngine>::new(EngineConfig::default(), 7, Timestamp::START);
-    /// assert!(engine.rate_idle_at() <= Timestamp::START);
+    /// # let mut engine = <fetch_trace::RecordedEngine>::new(EngineConfig::default(), 7, Timestamp::START);
+    /// assert!(!engine.grant_start(Timestamp::START), "nothing was asked for");
     /// ```
-    #[must_use]
-    pub fn rate_idle_at(&self) -> Timestamp {
-        self.engine.rate_idle_at()
+    pub fn grant_start(&mut self, now: Timestamp) -> bool {
+        self.record(|recorder| recorder.record_plain_call(&TraceCall::GrantStart, now));
+        self.engine.grant_start(now)
+    }
+
+    /// See [`Engine::deny_start`].
+    ///
+    /// ```
+    /// # use fetch_proto::{EngineConfig, SharedRate, Timestamp};
+    /// # let now = Timestamp::START;
+    /// # let mut engine = <fetch_trace::RecordedEngine>::new(EngineConfig::default(), 7, now);
+    /// engine.deny_start(SharedRate::AllHosts, now, now);
+    /// ```
+    pub fn deny_start(&mut self, rate: SharedRate, until: Timestamp, now: Timestamp) {
+        self.record(|recorder| recorder.record_plain_call(&TraceCall::DenyStart(rate, until), now));
+        self.engine.deny_start(rate, until, now);
+    }
+
+    /// See [`Engine::lend_retry_tokens`].
+    ///
+    /// ```
+    /// # use fetch_proto::{EngineConfig, RetryBudget, RetryTokens, Timestamp};
+    /// # let mut engine = <fetch_trace::RecordedEngine>::new(EngineConfig::default(), 7, Timestamp::START);
+    /// engine.lend_retry_tokens(RetryTokens::new(RetryBudget::CAPACITY));
+    /// ```
+    pub fn lend_retry_tokens(&mut self, tokens: RetryTokens) {
+        if self.recording.is_some() {
+            let call = TraceCall::LendRetryTokens(Box::new(tokens.clone()));
+            self.record(|recorder| recorder.record_timeless_call(&call));
+        }
+        self.engine.lend_retry_tokens(tokens);
+    }
+
+    /// See [`Engine::take_retry_tokens`].
+    ///
+    /// ```
+    /// # use fetch_proto::{EngineConfig, Timestamp};
+    /// # let mut engine = <fetch_trace::RecordedEngine>::new(EngineConfig::default(), 7, Timestamp::START);
+    /// assert_eq!(engine.take_retry_tokens(), None);
+    /// ```
+    pub fn take_retry_tokens(&mut self) -> Option<RetryTokens> {
+        self.record(|recorder| recorder.record_timeless_call(&TraceCall::TakeRetryTokens));
+        self.engine.take_retry_tokens()
     }
 
     /// See [`Engine::poll`].

@@ -23,7 +23,7 @@ use crate::outcome::row::RowAttachment;
 use crate::output::RecordWriter;
 use crate::output::record::{RecordId, RecordInput};
 use crate::save::BodyStore;
-use crate::state::StateLedger;
+use fetch_state::StateLedger;
 
 /// The most batches that wait for the fetcher.
 const MAX_BATCHES: usize = 4;
@@ -310,12 +310,14 @@ impl ListReader {
         let Some(ledger) = &self.ledger else {
             return true;
         };
-        ledger.claim(&id, self.seq).unwrap_or_else(|error| {
-            *lock(&self.shared.state_lost) = Some(error);
-            self.shared.unread.store(true, Relaxed);
-            self.shared.stopped.store(true, Relaxed);
-            false
-        })
+        ledger
+            .claim(id.state_key(), self.seq)
+            .unwrap_or_else(|error| {
+                *lock(&self.shared.state_lost) = Some(error);
+                self.shared.unread.store(true, Relaxed);
+                self.shared.stopped.store(true, Relaxed);
+                false
+            })
     }
 
     /// Writes a record if the file of the request exists, and returns whether it does.

@@ -2,7 +2,6 @@
 
 pub(crate) mod checksum;
 pub(crate) mod class;
-pub(crate) mod completed;
 pub(crate) mod error_type;
 pub(crate) mod errors;
 pub(crate) mod hosts;

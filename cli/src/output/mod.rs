@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use async_channel::{Sender, TrySendError};
 
-use crate::outcome::completed::{CompletedRequest, CompletionKind};
 use crate::outcome::kind::OutcomeKind;
 use crate::outcome::row::RowAttachment;
 use crate::output::format::RecordEncoder;
 use crate::output::record::{RecordBuilder, RecordId, RecordInput};
+use fetch_state::{CompletedRequest, CompletionKind};
 pub(crate) use target::OutputTarget;
 
 /// A buffer of this size, in bytes, is full.

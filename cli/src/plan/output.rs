@@ -136,7 +136,7 @@ fn open(
     let Some(directory) = &args.state.state else {
         return Ok((OutputTarget::open(output)?, None));
     };
-    let (mut state, target) = ResumeState::open(&StateOptions {
+    let (mut state, target) = ResumeState::open(StateOptions {
         directory: directory.clone(),
         format,
         output: output.map(Path::to_owned),

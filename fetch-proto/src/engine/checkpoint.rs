@@ -53,6 +53,7 @@ impl Engine {
         engine.clock.rebase(now);
         engine.single_flight.rebuild(&engine.fetches);
         let now = engine.clock.now();
+        engine.withdraw_start_request(now);
         for index in engine.fetches.indices() {
             if let Some(slot) = engine.fetches.get_mut(index) {
                 slot.fetch.drop_attempts(now);

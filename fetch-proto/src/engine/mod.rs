@@ -9,6 +9,7 @@ pub(crate) mod output;
 mod poll;
 mod reconfigure;
 mod shard;
+mod shared_limits;
 mod state;
 mod stats;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use core::time::Duration;
 
 use url::Url;
 
+use self::admission::HeldStart;
 use self::admission::context::with_context;
 use self::limits::concurrency::ConcurrencyLimit;
 use self::limits::rates::RateLimits;
@@ -46,6 +48,7 @@ pub use checkpoint::EngineCheckpoint;
 pub use config::{EngineConfig, LoadShedding};
 pub use output::{EngineOutput, IdleState, RejectReason, RejectedRequest};
 pub use shard::{FetchTransfer, Shard};
+pub use shared_limits::{SharedRate, StartRequest};
 pub use stats::{EngineStats, HostStats};
 
 /// Many fetches through a bounded window, as one state machine.
@@ -82,6 +85,8 @@ pub struct Engine {
     concurrency: ConcurrencyLimit,
     config: EngineConfig,
     fetches: FetchSlab,
+    /// A start that needs a grant, if rates are shared.
+    held_start: Option<HeldStart>,
     /// Hosts that may start an attempt.
     host_turns: TurnQueue,
     hosts: HostTable,
@@ -117,6 +122,7 @@ impl Engine {
             closed: false,
             concurrency: ConcurrencyLimit::new(config.concurrency.get()),
             fetches: FetchSlab::default(),
+            held_start: None,
             host_turns: TurnQueue::default(),
             hosts: HostTable::default(),
             outputs: OutputQueue::new(config.events),
@@ -304,6 +310,9 @@ impl Engine {
             }
             if let Some(output) = self.poll_fetches(now) {
                 return output;
+            }
+            if self.held_start.is_some() {
+                return EngineOutput::Idle(self.idle_state(now));
             }
             if self.handle_due_timer(now) {
                 continue;

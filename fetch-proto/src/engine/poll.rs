@@ -21,9 +21,11 @@ impl Engine {
         }
     }
 
-    /// Polls fetches until one has an output. It stays first in the queue until it has no more.
+    /// Polls fetches until one has an output or needs a grant to start. It stays first in the queue until it has no more.
     pub(super) fn poll_fetches(&mut self, now: Timestamp) -> Option<EngineOutput> {
-        while let Some(index) = self.poll_queue.front() {
+        while self.held_start.is_none()
+            && let Some(index) = self.poll_queue.front()
+        {
             let id = self.fetches.id(index);
             let Some(step) = self.poll_fetch(index, now) else {
                 self.poll_queue.pop();

@@ -33,6 +33,7 @@ impl Engine {
     /// ```
     pub fn set_config(&mut self, config: EngineConfig, now: Timestamp) {
         let now = self.clock.advance(now);
+        self.withdraw_start_request(now);
         let before = core::mem::replace(&mut self.config, config);
         self.matcher_cache = MatcherCache::default();
         self.concurrency.set_max(self.config.concurrency.get());

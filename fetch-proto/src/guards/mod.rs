@@ -6,7 +6,6 @@ pub(crate) mod breaker;
 pub(crate) mod budget;
 pub(crate) mod hedge;
 pub(crate) mod latency;
-pub(crate) mod limit_fraction;
 pub(crate) mod limiter;
 pub(crate) mod rate;
 mod rolling_window;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fetch_proto::{
     Attempt, EngineConfig, EngineOutput, FailureKind, FetchId, FetchRequest, HeadSummary, Input,
-    Timestamp,
+    RetryBudget, RetryTokens, SharedRate, Timestamp,
 };
 use proptest::prelude::*;
 
@@ -56,9 +56,10 @@ proptest! {
     /// Calls in any order and at any time, also such as no driver makes.
     #[test]
     fn arbitrary_calls_replay_identically(
-        steps in prop::collection::vec((0u8..15, 0u8..8, 0u64..3000), 0..200),
+        steps in prop::collection::vec((0u8..20, 0u8..8, 0u64..3000), 0..200),
     ) {
         let config = EngineConfig::default().concurrency(3).per_host(2).window(8);
+        let config = config.rate("50/s".parse().unwrap()).budget(RetryBudget::RATIO);
         let at = |millis| Timestamp::from_start(Duration::from_millis(millis));
         let mut engine = RecordedEngine::recording(config, 3, at(0), Vec::new(), |e| panic!("{e}"));
         let (mut attempts, mut ids): (Vec<Attempt>, Vec<FetchId>) = (Vec::new(), Vec::new());
@@ -83,6 +84,11 @@ proptest! {
                 }
                 12 => engine.pause_starts(),
                 13 => engine.resume_starts(),
+                15 => engine.share_limits(),
+                16 | 17 => _ = engine.grant_start(t),
+                18 if which < 4 => engine.deny_start(SharedRate::AllHosts, at(now + 100), t),
+                18 => engine.lend_retry_tokens(RetryTokens::new(RetryBudget::TOKENS)),
+                19 => _ = engine.take_retry_tokens(),
                 _ => {}
             }
             for _ in 0..which {

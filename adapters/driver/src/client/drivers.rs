@@ -10,11 +10,12 @@ use crate::driver::fetches::job::FetchJob;
 use crate::lock::lock;
 use crate::settings::build_error::BuildError;
 use crate::shard::concurrency::SharedConcurrencyLimit;
+use crate::shard::shared_limits::SharedLimits;
 
 /// The drivers of a fetcher. All clones of the fetcher, and its streams, share it.
 pub(crate) struct DriverSet {
-    /// The concurrency that several drivers share.
-    shared_limit: Option<Arc<SharedConcurrencyLimit>>,
+    /// The limits that several drivers share.
+    shared_limits: Option<(Arc<SharedConcurrencyLimit>, Arc<SharedLimits>)>,
     /// Why the fetcher could not be built. Then there are no drivers.
     build_error: Option<String>,
     /// Each driver fetches from a different subset of hosts.
@@ -28,10 +29,10 @@ impl DriverSet {
     pub(super) fn new(
         handles: Vec<DriverHandle>,
         window: usize,
-        shared_limit: Option<Arc<SharedConcurrencyLimit>>,
+        shared_limits: Option<(Arc<SharedConcurrencyLimit>, Arc<SharedLimits>)>,
     ) -> Self {
         Self {
-            shared_limit,
+            shared_limits,
             build_error: None,
             handles,
             next_group: AtomicU64::new(0),
@@ -94,8 +95,9 @@ impl DriverSet {
 
     /// Replaces the configuration of every driver.
     pub(super) fn set_config(&self, config: &EngineConfig) {
-        if let Some(shared_limit) = &self.shared_limit {
-            shared_limit.set_limit(config.concurrency_limit());
+        if let Some((concurrency, limits)) = &self.shared_limits {
+            concurrency.set_limit(config.concurrency_limit());
+            limits.set_config(config);
         }
         self.send_all(|| DriverCommand::Configure(Box::new(config.clone())));
     }

@@ -173,10 +173,8 @@ impl<A> Fetcher<A> {
     /// Replaces the engine's configuration while fetches continue: limits, rates, rules, breakers,
     /// budgets. The state of hosts is preserved. The bound on connections does not change.
     ///
-    /// Several threads divide a rate over all hosts, the rate of a rule, and the budget over all hosts
-    /// equally among the busy threads. A part of a rate has a burst of at least one, while a part of a
-    /// budget that is less than one retry allows none. A fetcher that is built with such limits applies
-    /// them exactly, on one thread.
+    /// Several threads share all limits over several hosts: the new ones apply to all of them at once,
+    /// and what was used of a rate or a budget counts for the new one.
     ///
     /// ```
     /// use fetch_proto::EngineConfig;

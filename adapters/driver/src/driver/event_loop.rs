@@ -81,9 +81,7 @@ where
             if !is_connected && idle.live == 0 {
                 break;
             }
-            let engine_at = idle.wake.map(|wake| wake.at);
-            let settles_at = self.siblings.as_ref().and_then(Siblings::settles_at);
-            let wake_at = engine_at.into_iter().chain(settles_at).min();
+            let wake_at = idle.wake.map(|wake| wake.at);
             self.set_timer(&mut timer, &mut timer_at, wake_at);
             let wait = |cx: &mut Context<'_>| {
                 self.poll_event(cx, commands.as_mut(), &mut timer, is_connected)
@@ -166,7 +164,7 @@ where
             self.attempts.release_permits(&mut self.fetches);
             if idle.room == 0 || self.submissions.is_empty() {
                 let stats = self.engine.stats();
-                if self.settle_with_siblings(&stats, idle.live > 0) {
+                if self.settle_with_siblings(&stats) {
                     continue;
                 }
                 self.outcomes.record_stats(&stats);
@@ -181,25 +179,43 @@ where
     }
 
     /// Returns true if the engine may now start more attempts.
-    fn settle_with_siblings(&mut self, stats: &EngineStats, is_busy: bool) -> bool {
+    fn settle_with_siblings(&mut self, stats: &EngineStats) -> bool {
         let Some(siblings) = &mut self.siblings else {
             return false;
         };
-        let now = self.clock.now();
-        siblings.settle(stats.in_flight, is_busy, &mut self.engine, now)
+        siblings.settle(stats.in_flight, &mut self.engine)
+    }
+
+    fn poll_engine(&mut self, now: Timestamp) -> EngineOutput {
+        call_engine(&mut self.engine, self.siblings.as_ref(), |engine| {
+            engine.poll(now)
+        })
+    }
+
+    /// Answers the engine if it needs a grant to start an attempt. Returns whether it did.
+    fn answer_start_request(&mut self, now: Timestamp) -> bool {
+        let siblings = self.siblings.as_ref();
+        siblings.is_some_and(|siblings| {
+            let limits = siblings.limits();
+            limits.answer_start_request(&mut self.engine, now)
+        })
     }
 
     /// Carries out the engine's outputs until it is idle.
     async fn drain_outputs(&mut self, steps: &mut usize) -> IdleState {
         let mut now = self.clock.now();
         loop {
-            match self.engine.poll(now) {
+            match self.poll_engine(now) {
                 EngineOutput::Abort(id) => self.attempts.abort(id, &mut self.fetches),
                 EngineOutput::Accept(id) => self.read_body(id, |fetch| fetch.accept_response(id)),
                 EngineOutput::Discard(id) => self.read_body(id, |_| BodyMode::Discard),
                 EngineOutput::Done(id, outcome) => self.finish(id, outcome),
                 EngineOutput::Event(id, event) => self.log_event(id, &event),
-                EngineOutput::Idle(idle) => return idle,
+                EngineOutput::Idle(idle) => {
+                    if !self.answer_start_request(now) {
+                        return idle;
+                    }
+                }
                 EngineOutput::Transfer { id, to } => self.export_fetch(id, to, now),
                 EngineOutput::Start(attempt) => self.start(attempt),
             }
@@ -260,10 +276,10 @@ where
     /// Polls the exchanges that were woken and reports to the engine what happened.
     async fn poll_attempts(&mut self, list: Vec<usize>) {
         for (i, index) in list.iter().enumerate() {
-            let engine = &mut self.engine;
+            let (engine, siblings) = (&mut self.engine, self.siblings.as_ref());
             self.attempts
                 .poll_exchange(*index, &mut self.fetches, |id, input, now| {
-                    engine.handle(id, input, now);
+                    call_engine(engine, siblings, |engine| engine.handle(id, input, now));
                 });
             if (i + 1).is_multiple_of(STEPS_PER_YIELD) {
                 futures_lite::future::yield_now().await;
@@ -299,7 +315,7 @@ where
         }
         self.permits.raise_concurrency(config.concurrency_limit());
         if let Some(siblings) = &mut self.siblings {
-            siblings.configure(&config, &mut self.engine);
+            siblings.configure(&config);
         }
         self.engine.set_config(config, self.clock.now());
     }
@@ -315,5 +331,18 @@ where
         for fetch in fetches.filter(|fetch| fetch.group == group && applies(fetch)) {
             self.engine.cancel(fetch.id(), now);
         }
+    }
+}
+
+/// Makes a call of the engine that may decide about a retry. If several drivers share a retry budget,
+/// its tokens are lent to the engine for the call.
+fn call_engine<R>(
+    engine: &mut DriverEngine,
+    siblings: Option<&Siblings>,
+    call: impl FnOnce(&mut DriverEngine) -> R,
+) -> R {
+    match siblings {
+        Some(siblings) => siblings.limits().with_tokens(engine, call),
+        None => call(engine),
     }
 }

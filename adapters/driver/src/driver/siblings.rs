@@ -12,7 +12,7 @@ use crate::driver::command::DriverCommand;
 use crate::driver::fetches::migrating::MigratingFetch;
 use crate::driver::fetches::table::FetchTable;
 use crate::shard::concurrency::ConcurrencyShare;
-use crate::shard::limits::Limits;
+use crate::shard::shared_limits::SharedLimitsHandle;
 use crate::telemetry::recording::DriverEngine;
 
 /// Command channels of all drivers, set once all exist. Weak, so drivers do not keep each other alive.
@@ -26,7 +26,7 @@ pub(crate) struct Siblings {
     /// Groups that were cancelled or wound down recently.
     cancelled: VecDeque<u64>,
     concurrency: ConcurrencyShare,
-    limits: Limits,
+    limits: SharedLimitsHandle,
     senders: DriverSenders,
     /// The hosts of this driver.
     shard: Shard,
@@ -39,7 +39,7 @@ impl Siblings {
         count: usize,
         senders: DriverSenders,
         concurrency: ConcurrencyShare,
-        limits: Limits,
+        limits: SharedLimitsHandle,
     ) -> Self {
         let number = |n| u32::try_from(n).unwrap_or(u32::MAX);
         Self {
@@ -54,27 +54,27 @@ impl Siblings {
         }
     }
 
-    /// Restricts a new engine to this driver's hosts and its share of the concurrency.
+    /// Restricts a new engine to this driver's hosts, its share of the concurrency, and the limits that
+    /// all drivers share.
     pub(super) fn restrict(&self, engine: &mut DriverEngine) {
         engine.set_concurrency_ceiling(self.concurrency.limit());
         engine.set_shard(self.shard);
+        engine.share_limits();
     }
 
-    /// Divides the limits of a new configuration.
-    pub(super) fn configure(&mut self, config: &EngineConfig, engine: &mut DriverEngine) {
-        self.limits.configure(config, engine);
+    /// The limits over the hosts of all drivers.
+    pub(super) fn limits(&self) -> &SharedLimitsHandle {
+        &self.limits
     }
 
-    /// Settles with the other drivers how much of each limit this one has, with `in_flight` attempts
-    /// in flight and, if it `is_busy`, fetches in the engine. Returns true if the engine may start
-    /// more.
-    pub(super) fn settle(
-        &mut self,
-        in_flight: usize,
-        is_busy: bool,
-        engine: &mut DriverEngine,
-        now: Timestamp,
-    ) -> bool {
+    /// Adopts a new configuration of the engine.
+    pub(super) fn configure(&mut self, config: &EngineConfig) {
+        self.limits.configure(config);
+    }
+
+    /// Settles with the other drivers how much of the concurrency this one has, with `in_flight`
+    /// attempts in flight. Returns true if the engine may start more.
+    pub(super) fn settle(&mut self, in_flight: usize, engine: &mut DriverEngine) -> bool {
         let before = self.concurrency.limit();
         if self
             .concurrency
@@ -84,25 +84,12 @@ impl Siblings {
         }
         // A share that starts no attempt is given back at the next turn, not at once: otherwise this
         // driver would take it again.
-        let has_more = self.concurrency.limit() > before;
-        self.limits.settle(is_busy, engine, now) || has_more
-    }
-
-    /// When to settle again at the latest.
-    pub(super) fn settles_at(&self) -> Option<Timestamp> {
-        self.limits.settles_at()
+        self.concurrency.limit() > before
     }
 
     /// Ready when another driver's share has changed, so that it may be time to settle.
     pub(super) fn poll_changed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let changed = [
-            self.concurrency.poll_freed(cx),
-            self.limits.poll_changed(cx),
-        ];
-        match changed.contains(&Poll::Ready(())) {
-            true => Poll::Ready(()),
-            false => Poll::Pending,
-        }
+        self.concurrency.poll_freed(cx)
     }
 
     /// Moves a fetch, and those that share its response, to the driver `to` of its host.
@@ -184,6 +171,7 @@ mod tests {
 
     use super::*;
     use crate::driver::test_support::{NOW, submit, test_engine};
+    use crate::shard::shared_limits::SharedLimits;
 
     type CommandChannel = (Sender<DriverCommand>, Receiver<DriverCommand>);
 
@@ -192,11 +180,12 @@ mod tests {
         let (sender, commands) = async_channel::unbounded();
         let senders = DriverSenders::default();
         let _ = senders.set(vec![sender.downgrade(), sender.downgrade()]);
-        let shares = ConcurrencyShare::divide(2, 2);
-        let mut shares = shares.into_iter().zip(Limits::new(2));
+        let config = EngineConfig::default();
+        let shared = Arc::new(SharedLimits::new(&config));
+        let mut shares = ConcurrencyShare::divide(2, 2).into_iter();
         let siblings = [0, 1].map(|i| {
-            let (share, limits) = shares.next().unwrap();
-            Siblings::new(i, 2, senders.clone(), share, limits)
+            let limits = SharedLimitsHandle::new(shared.clone(), i, &config);
+            Siblings::new(i, 2, senders.clone(), shares.next().unwrap(), limits)
         });
         let engines = [0, 1].map(|i: usize| {
             let mut engine = test_engine(EngineConfig::default());

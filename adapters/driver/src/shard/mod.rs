@@ -1,6 +1,6 @@
 //! How the drivers of one fetcher share its limits.
 
 pub(crate) mod concurrency;
-pub(crate) mod divided;
-pub(crate) mod limits;
+mod fair_limiter;
+pub(crate) mod shared_limits;
 pub(crate) mod surplus;

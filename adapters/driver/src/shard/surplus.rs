@@ -40,13 +40,8 @@ impl SharedSurplus {
     pub(crate) fn give(&self, units: usize) {
         if units > 0 {
             self.units.fetch_add(units, Ordering::AcqRel);
-            self.notify();
+            self.changed.notify(usize::MAX);
         }
-    }
-
-    /// Wakes all listeners.
-    pub(crate) fn notify(&self) {
-        self.changed.notify(usize::MAX);
     }
 
     /// Counts a driver among those that lack units, or no longer. Returns true if that changed.
@@ -59,6 +54,7 @@ impl SharedSurplus {
         self.starved.load(Ordering::Acquire) > usize::from(is_starved)
     }
 
+    #[cfg(test)]
     pub(crate) fn units(&self) -> usize {
         self.units.load(Ordering::Acquire)
     }
@@ -66,7 +62,7 @@ impl SharedSurplus {
 
 /// Adjusts `count`, in which one is counted if `was`, to whether it `is` to be counted. Returns true
 /// if that changed.
-pub(crate) fn update_count(count: &AtomicUsize, was: &mut bool, is: bool) -> bool {
+fn update_count(count: &AtomicUsize, was: &mut bool, is: bool) -> bool {
     let changes = *was != is;
     if changes {
         *was = is;

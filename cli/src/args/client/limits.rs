@@ -25,8 +25,8 @@ pub(crate) struct PolicyArgs {
 pub(crate) struct ThreadArgs {
     /// Threads that fetch, each with its own connections [default: the number of cores]
     ///
-    /// Hosts are divided among them. With --rate, --record or a policy that limits all hosts together
-    /// there is one thread.
+    /// Hosts are divided among them, and all limits apply to all threads together. With --record there
+    /// is one thread.
     #[arg(long, value_name = "N", value_parser = values::concurrency)]
     pub(crate) threads: Option<usize>,
 }

@@ -25,7 +25,13 @@ pub(crate) enum RecordId<'a> {
 }
 
 impl RecordId<'_> {
-    /// The key in a resume state: 32 bytes.
+    /// The key in a resume state.
+    pub(crate) fn state_key(&self) -> [u8; 16] {
+        let key = self.key();
+        *key.as_ref().first_chunk().expect("a digest is 32 bytes")
+    }
+
+    /// Its digest, by which requests are equal: 32 bytes.
     pub(crate) fn key(&self) -> digest::Digest {
         match self {
             Self::Digest(digest) => *digest,

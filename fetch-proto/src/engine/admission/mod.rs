@@ -4,3 +4,5 @@ pub(super) mod context;
 mod membership;
 pub(super) mod settle;
 mod start;
+
+pub(super) use start::{HeldStart, TurnResult};

@@ -10,13 +10,15 @@ use super::context::with_context;
 use crate::engine::Engine;
 use crate::engine::config::EngineConfig;
 use crate::engine::limits::host_guards::HostGuards;
-use crate::engine::state::fetch_slab::{AttemptPermit, NO_ENDPOINT};
+use crate::engine::state::fetch_slab::{AttemptPermit, NO_ENDPOINT, NO_INDEX};
+use crate::engine::state::turn_queue::TurnQueue;
 use crate::fetch::Fetch;
 use crate::guards::balance::EndpointResult;
 use crate::guards::breaker::CallResult;
 use crate::model::attempt::Attempt;
 use crate::model::event::DecisionEvent;
 use crate::model::fault::InjectedFault;
+use crate::model::id::FetchId;
 use crate::model::outcome::FetchError;
 use crate::model::time::Timestamp;
 
@@ -30,17 +32,44 @@ enum Obstacle {
 }
 
 /// The result of a fetch's turn.
-enum TurnResult {
+pub(crate) enum TurnResult {
     /// The driver is to send this attempt.
     Started(Attempt),
     /// An attempt started, but an injected fault holds its request back.
     HeldBack,
+    /// The start needs a grant.
+    Held,
     NotStarted,
+}
+
+/// A start that is held until the driver grants or denies it, because a shared rate limits it.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+pub(crate) struct HeldStart {
+    pub(crate) fetch: FetchId,
+    /// The host in whose queue the fetch waited.
+    pub(crate) host: u32,
+    pub(crate) is_hedge: bool,
+    pub(crate) rule: u32,
 }
 
 impl Engine {
     /// Queues the host for a turn, if it has queued fetches and no obstacle.
     pub(crate) fn offer_turn(&mut self, host: u32, now: Timestamp) {
+        self.offer_turn_at(host, TurnQueue::push, now);
+    }
+
+    /// Like [`offer_turn`](Self::offer_turn), but the host has the next turn.
+    pub(crate) fn offer_next_turn(&mut self, host: u32, now: Timestamp) {
+        self.offer_turn_at(host, TurnQueue::push_front, now);
+    }
+
+    fn offer_turn_at(
+        &mut self,
+        host: u32,
+        push: fn(&mut TurnQueue, u32, &mut bool),
+        now: Timestamp,
+    ) {
         let state = self.hosts.get(host);
         if state.in_turn_queue || state.queued == 0 {
             return;
@@ -50,7 +79,7 @@ impl Engine {
             Some(Obstacle::Indefinite) => {}
             None => {
                 let is_queued = &mut self.hosts.get_mut(host).in_turn_queue;
-                self.host_turns.push(host, is_queued);
+                push(&mut self.host_turns, host, is_queued);
             }
         }
     }
@@ -103,10 +132,12 @@ impl Engine {
             self.hosts.get_mut(host).in_turn_queue = false;
             let is_ready = self.obstacle(host, now).is_none();
             let front = self.hosts.queue_front(host).filter(|_| is_ready);
-            if let Some(index) = front
-                && let TurnResult::Started(attempt) = self.take_turn(host, index, now)
-            {
-                return Some(attempt);
+            if let Some(index) = front {
+                match self.take_turn(host, index, now) {
+                    TurnResult::Started(attempt) => return Some(attempt),
+                    TurnResult::Held => return None,
+                    TurnResult::HeldBack | TurnResult::NotStarted => {}
+                }
             }
             // It has more fetches, or met an obstacle or lost its fetches while it waited.
             self.offer_turn(host, now);
@@ -135,6 +166,9 @@ impl Engine {
             let id = self.fetches.id(index);
             self.rates.rules.defer(rule, id, now);
             return TurnResult::NotStarted;
+        }
+        if self.hold_start(host, index, false) {
+            return TurnResult::Held;
         }
         let result = self.start_attempt(host, index, now);
         if !matches!(result, TurnResult::NotStarted) {
@@ -173,19 +207,43 @@ impl Engine {
         let has_capacity = self.concurrency.has_capacity() && self.rates.allows(now);
         if has_capacity && self.obstacle(host, now).is_none() {
             let rule = self.fetches.get(index)?.rule;
-            if self.rates.rules.allows(rule, now)
-                && let TurnResult::Started(attempt) = self.start_attempt(host, index, now)
-            {
-                return Some(attempt);
+            if self.rates.rules.allows(rule, now) {
+                if self.hold_start(host, index, true) {
+                    return None;
+                }
+                if let TurnResult::Started(attempt) = self.start_attempt(host, index, now) {
+                    return Some(attempt);
+                }
             }
         }
-        let slot = self.fetches.get_mut(index)?;
-        slot.fetch.skip_hedge();
+        self.skip_hedge(index);
         None
     }
 
+    pub(crate) fn skip_hedge(&mut self, index: u32) {
+        if let Some(slot) = self.fetches.get_mut(index) {
+            slot.fetch.skip_hedge();
+        }
+    }
+
+    /// Holds the start of a fetch until it is granted or denied, if a shared rate limits it. Returns
+    /// whether it does.
+    fn hold_start(&mut self, host: u32, index: u32, is_hedge: bool) -> bool {
+        let rule = self.fetches.get(index).map_or(NO_INDEX, |slot| slot.rule);
+        let is_held = self.rates.needs_grant(rule);
+        if is_held {
+            self.held_start = Some(HeldStart {
+                fetch: self.fetches.id(index),
+                host,
+                is_hedge,
+                rule,
+            });
+        }
+        is_held
+    }
+
     /// Starts an attempt. All limits have been checked.
-    fn start_attempt(&mut self, host: u32, index: u32, now: Timestamp) -> TurnResult {
+    pub(crate) fn start_attempt(&mut self, host: u32, index: u32, now: Timestamp) -> TurnResult {
         let (serving, endpoint, url) = match self.pick_endpoint(host, index, now) {
             Some(picked) => picked,
             None if self.hosts.get(host).target.is_some() => return TurnResult::NotStarted,

@@ -6,3 +6,4 @@ pub(crate) mod rates;
 pub(crate) mod retry_budget;
 pub(crate) mod rule_rates;
 pub(crate) mod spacing;
+pub(crate) mod start_rate;

@@ -1,76 +1,79 @@
 //! How fast attempts may start: over all hosts, and by rule.
 
 use super::rule_rates::RuleRates;
-use crate::guards::limit_fraction::LimitFraction;
+use super::start_rate::StartRate;
 use crate::guards::rate::{Rate, RateLimiter};
 use crate::model::time::Timestamp;
 use crate::model::wake::{NextWake, WakeReason};
 use crate::rules::PolicyRules;
 
-/// The rate over all hosts and the rates of rules. If several engines share them, this engine has a
-/// portion of each.
+/// The rate over all hosts and the rates of rules. If several engines share them, each start needs a
+/// grant.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(crate) struct RateLimits {
     pub(crate) rules: RuleRates,
-    /// This engine's fraction of `configured`.
-    all_hosts: Option<RateLimiter>,
-    configured: Option<Rate>,
-    fraction: LimitFraction,
+    all_hosts: Option<StartRate>,
+    are_shared: bool,
 }
 
 impl RateLimits {
     pub(crate) fn new(rate: Option<Rate>, rules: &PolicyRules) -> Self {
         Self {
             rules: RuleRates::new(rules),
-            all_hosts: rate.map(RateLimiter::new),
-            configured: rate,
-            fraction: LimitFraction::default(),
+            all_hosts: rate.map(|rate| StartRate::new(rate, false)),
+            are_shared: false,
         }
     }
 
     /// Sets the rate over all hosts. What was owed is still owed.
     pub(crate) fn set_rate(&mut self, rate: Option<Rate>) {
-        self.configured = rate;
-        let own = rate.map(|rate| self.fraction.of_rate(rate));
-        change_rate(&mut self.all_hosts, own);
+        match (&mut self.all_hosts, rate) {
+            (Some(known), Some(rate)) => known.set_rate(rate),
+            (_, rate) => self.all_hosts = rate.map(|rate| StartRate::new(rate, self.are_shared)),
+        }
     }
 
-    /// Sets this engine's fraction of all rates. What was owed is still owed.
-    pub(crate) fn set_fraction(&mut self, fraction: LimitFraction) {
-        self.fraction = fraction;
-        self.set_rate(self.configured);
-        self.rules.set_fraction(fraction);
+    /// From now on several engines share the rates.
+    pub(crate) fn share(&mut self) {
+        self.are_shared = true;
+        let rate = self.all_hosts.take().map(|rate| rate.rate());
+        self.set_rate(rate);
+        self.rules.share();
+    }
+
+    /// Whether a start of this rule needs a grant.
+    pub(crate) fn needs_grant(&self, rule: u32) -> bool {
+        self.are_shared && (self.all_hosts.is_some() || self.rules.has_rate(rule))
     }
 
     /// Whether the rate over all hosts lets an attempt start now.
     pub(crate) fn allows(&self, now: Timestamp) -> bool {
-        let is_due = |rate: &RateLimiter| !self.fraction.is_zero() && rate.next_allowed(now) <= now;
+        let is_due = |rate: &StartRate| rate.next_allowed(now) <= now;
         self.all_hosts.as_ref().is_none_or(is_due)
     }
 
     /// Counts an attempt against the rate over all hosts.
     pub(crate) fn take(&mut self, now: Timestamp) {
         if let Some(rate) = &mut self.all_hosts {
-            let taken = rate.try_acquire(now);
-            debug_assert!(taken.is_ok(), "checked before: it is within its rate");
+            rate.consume(now);
         }
     }
 
-    /// When the rate over all hosts lets the next attempt start, if it ever does.
+    /// The shared rate over all hosts has no grant before `until`.
+    pub(crate) fn deny_until(&mut self, until: Timestamp) {
+        if let Some(rate) = &mut self.all_hosts {
+            rate.deny_until(until);
+        }
+    }
+
+    /// When the rate over all hosts lets the next attempt start.
     pub(crate) fn wake(&self, now: Timestamp) -> Option<NextWake> {
-        let rate = self.all_hosts.as_ref();
-        let rate: &RateLimiter = rate.filter(|_| !self.fraction.is_zero())?;
+        let rate = self.all_hosts.as_ref()?;
         Some(NextWake {
             at: rate.next_allowed(now),
             why: WakeReason::Rate,
         })
-    }
-
-    /// When nothing is owed to any of the rates, if no other attempt starts.
-    pub(crate) fn idle_at(&self) -> Option<Timestamp> {
-        let rules = self.rules.idle_at();
-        self.all_hosts.as_ref().map(RateLimiter::idle_at).max(rules)
     }
 }
 
@@ -97,19 +100,25 @@ mod tests {
         let mut rates = RateLimits::new(None, &PolicyRules::default());
         rates.take(at(0));
         assert!(rates.allows(at(0)));
-        assert_eq!((rates.wake(at(0)), rates.idle_at()), (None, None));
+        assert_eq!(rates.wake(at(0)), None);
     }
 
     #[test]
-    fn a_portion_of_a_rate_is_slower_and_of_nothing_stops() {
+    fn a_shared_rate_asks_for_grants_and_waits_as_long_as_they_are_denied() {
         let mut rates = RateLimits::new("10/s".parse().ok(), &PolicyRules::default());
-        rates.set_fraction(LimitFraction::new(1, 2));
-        rates.take(at(0));
-        assert_eq!(rates.wake(at(0)).map(|wake| wake.at), Some(at(200)));
-        assert!(!rates.allows(at(199)) && rates.allows(at(200)));
-        rates.set_fraction(LimitFraction::new(0, 2));
-        assert!(!rates.allows(at(1000)));
-        assert_eq!(rates.wake(at(1000)), None);
+        assert!(!rates.needs_grant(0));
+        rates.share();
+        for _ in 0..2 {
+            assert!(rates.needs_grant(0) && rates.allows(at(0)));
+            rates.take(at(0));
+        }
+        rates.deny_until(at(100));
+        assert!(!rates.allows(at(99)) && rates.allows(at(100)));
+        assert_eq!(rates.wake(at(0)).map(|wake| wake.at), Some(at(100)));
+        rates.set_rate("20/s".parse().ok());
+        assert!(rates.allows(at(0)), "the new rate may allow it");
+        rates.set_rate(None);
+        assert!(!rates.needs_grant(0));
     }
 
     #[test]

@@ -1,22 +1,21 @@
 //! How many retries and hedges there may be over all hosts.
 
 use crate::guards::budget::{RetryBudget, RetryTokens};
-use crate::guards::limit_fraction::LimitFraction;
-use crate::model::time::Timestamp;
 
-/// The tokens of the budget over all hosts. If several engines share it, this engine has a fraction.
+/// The tokens of the budget over all hosts. If several engines share them, they are only here while
+/// the driver lends them.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(crate) struct SharedRetryBudget {
+    is_shared: bool,
     tokens: Option<RetryTokens>,
-    fraction: LimitFraction,
 }
 
 impl SharedRetryBudget {
     pub(crate) fn new(budget: Option<RetryBudget>) -> Self {
         Self {
+            is_shared: false,
             tokens: budget.map(RetryTokens::new),
-            fraction: LimitFraction::default(),
         }
     }
 
@@ -24,35 +23,30 @@ impl SharedRetryBudget {
         self.tokens.as_mut()
     }
 
-    /// Sets the budget. What was spent stays spent.
+    /// Sets the budget. What was spent stays spent. A shared one is set outside.
     pub(crate) fn set_budget(&mut self, budget: Option<RetryBudget>) {
         match (&mut self.tokens, budget) {
+            _ if self.is_shared => {}
             (Some(tokens), Some(budget)) => tokens.set_config(budget),
-            (tokens, budget) => {
-                let new = |budget| RetryTokens::with_fraction(budget, self.fraction);
-                *tokens = budget.map(new);
-            }
+            (tokens, budget) => *tokens = budget.map(RetryTokens::new),
         }
     }
 
-    /// Sets this engine's fraction, and how full a bucket of that size is.
-    pub(crate) fn set_fraction(&mut self, fraction: LimitFraction, fill: u64) {
-        self.fraction = fraction;
-        if let Some(tokens) = &mut self.tokens {
-            tokens.set_fraction(fraction, fill);
+    /// From now on several engines share the budget.
+    pub(crate) fn share(&mut self) {
+        self.is_shared = true;
+        self.tokens = None;
+    }
+
+    pub(crate) fn lend(&mut self, tokens: RetryTokens) {
+        if self.is_shared {
+            self.tokens = Some(tokens);
         }
     }
 
-    /// How full the bucket is, from 0 to [`RetryBudget::FULL`]: full if the budget has no bucket.
-    pub(crate) fn fill(&self) -> u64 {
-        self.tokens
-            .as_ref()
-            .map_or(RetryBudget::FULL, RetryTokens::fill_level)
-    }
-
-    /// When no earlier retry counts any more, if no other is made.
-    pub(crate) fn idle_at(&self) -> Option<Timestamp> {
-        self.tokens.as_ref().map(RetryTokens::reserve_free_at)
+    /// Gives the lent tokens back.
+    pub(crate) fn take_lent(&mut self) -> Option<RetryTokens> {
+        self.tokens.take_if(|_| self.is_shared)
     }
 }
 
@@ -61,16 +55,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_budget_that_is_set_later_has_the_engines_portion() {
-        let mut budget = SharedRetryBudget::new(None);
-        budget.set_fraction(LimitFraction::new(1, 2), 0);
-        assert_eq!((budget.fill(), budget.idle_at()), (RetryBudget::FULL, None));
+    fn shared_tokens_are_here_only_while_they_are_lent() {
+        let tokens = RetryTokens::new(RetryBudget::CAPACITY);
+        let mut budget = SharedRetryBudget::new(Some(RetryBudget::CAPACITY));
+        assert_eq!(budget.take_lent(), None);
+        budget.share();
         budget.set_budget(Some(RetryBudget::CAPACITY));
-        let mut whole = SharedRetryBudget::new(Some(RetryBudget::CAPACITY));
-        let balance = |budget: &mut SharedRetryBudget| {
-            let tokens = budget.tokens_mut().unwrap();
-            tokens.available_retries(Timestamp::START)
-        };
-        assert_eq!(balance(&mut budget), balance(&mut whole) / 2);
+        assert!(budget.tokens_mut().is_none());
+        budget.lend(tokens.clone());
+        assert!(budget.tokens_mut().is_some());
+        assert_eq!(budget.take_lent(), Some(tokens));
+        assert_eq!(budget.take_lent(), None);
     }
 }

@@ -4,9 +4,8 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::start_rate::StartRate;
 use crate::engine::state::timers::TimerHeap;
-use crate::guards::limit_fraction::LimitFraction;
-use crate::guards::rate::{Rate, RateLimiter};
 use crate::model::id::FetchId;
 use crate::model::time::Timestamp;
 use crate::model::wake::{NextWake, WakeReason};
@@ -16,20 +15,26 @@ use crate::rules::PolicyRules;
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(crate) struct RuleRates {
+    are_shared: bool,
     rates: Vec<Option<RuleRate>>,
-    /// This engine's fraction of each rate.
-    fraction: LimitFraction,
     timers: TimerHeap,
 }
 
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 struct RuleRate {
-    configured: Rate,
     /// Fetches that wait, the longest waiting first. Some may have ended since.
     deferred: VecDeque<FetchId>,
-    /// This engine's fraction of the configured rate.
-    gcra: RateLimiter,
+    rate: StartRate,
+}
+
+impl RuleRate {
+    fn new(rate: StartRate) -> Self {
+        Self {
+            deferred: VecDeque::new(),
+            rate,
+        }
+    }
 }
 
 impl RuleRates {
@@ -57,61 +62,55 @@ impl RuleRates {
             .chain([default])
             .map(|(pattern, policy)| {
                 let configured = policy.rate?;
-                let own = self.fraction.of_rate(configured);
                 let position = before.map(|before| match pattern {
                     Some(pattern) => before.iter().position(|(known, _)| known == pattern),
                     None => Some(before.iter().len()),
                 });
                 let known = position.flatten().and_then(|i| old[i].take());
-                let gcra = known.map_or_else(
-                    || RateLimiter::new(own),
+                let rate = known.map_or_else(
+                    || StartRate::new(configured, self.are_shared),
                     |mut known| {
-                        known.gcra.set_rate(own);
-                        known.gcra
+                        known.rate.set_rate(configured);
+                        known.rate
                     },
                 );
-                Some(RuleRate {
-                    configured,
-                    deferred: VecDeque::new(),
-                    gcra,
-                })
+                Some(RuleRate::new(rate))
             })
             .collect();
         self.timers = TimerHeap::default();
         deferred
     }
 
-    /// Sets this engine's fraction of each rate.
-    pub(crate) fn set_fraction(&mut self, fraction: LimitFraction) {
-        self.fraction = fraction;
-        for rule in 0..self.rates.len() {
-            if let Some(rate) = &mut self.rates[rule] {
-                rate.gcra.set_rate(fraction.of_rate(rate.configured));
-                let waits = !rate.deferred.is_empty() && !fraction.is_zero();
-                let at = waits.then(|| rule_wake(rate.gcra.next_allowed(Timestamp::START)));
-                self.timers.set(rule as u32, at);
-            }
+    /// From now on several engines share the rates.
+    pub(crate) fn share(&mut self) {
+        self.are_shared = true;
+        for rate in self.rates.iter_mut().flatten() {
+            rate.rate = StartRate::new(rate.rate.rate(), true);
         }
     }
 
-    /// When nothing is owed to any rule, if no other attempt starts.
-    pub(crate) fn idle_at(&self) -> Option<Timestamp> {
-        let rates = self.rates.iter().flatten();
-        rates.map(|rate| rate.gcra.idle_at()).max()
+    pub(crate) fn has_rate(&self, rule: u32) -> bool {
+        self.rates.get(rule as usize).is_some_and(Option::is_some)
+    }
+
+    /// The shared rate of this rule has no grant before `until`.
+    pub(crate) fn deny_until(&mut self, rule: u32, until: Timestamp) {
+        if let Some(rate) = self.rate_mut(rule) {
+            rate.rate.deny_until(until);
+        }
     }
 
     /// Whether a fetch of this rule may start an attempt now.
     pub(crate) fn allows(&self, rule: u32, now: Timestamp) -> bool {
-        let is_due = |rate: &RuleRate| rate.gcra.next_allowed(now) <= now;
+        let is_due = |rate: &RuleRate| rate.rate.next_allowed(now) <= now;
         let rate = self.rates.get(rule as usize).and_then(Option::as_ref);
-        rate.is_none_or(|rate| !self.fraction.is_zero() && is_due(rate))
+        rate.is_none_or(is_due)
     }
 
     /// Counts an attempt of this rule.
     pub(crate) fn consume(&mut self, rule: u32, now: Timestamp) {
         if let Some(rate) = self.rate_mut(rule) {
-            let taken = rate.gcra.try_acquire(now);
-            debug_assert!(taken.is_ok(), "checked before: it is within its rate");
+            rate.rate.consume(now);
         }
     }
 
@@ -121,9 +120,17 @@ impl RuleRates {
             return;
         };
         rate.deferred.push_back(id);
-        let at = rate.gcra.next_allowed(now);
-        if rate.deferred.len() == 1 && !self.fraction.is_zero() {
+        let at = rate.rate.next_allowed(now);
+        if rate.deferred.len() == 1 {
             self.timers.set(rule, Some(rule_wake(at)));
+        }
+    }
+
+    /// Lets a fetch whose start was denied wait until `until`, before all others of this rule.
+    pub(crate) fn defer_first(&mut self, rule: u32, id: FetchId, until: Timestamp) {
+        if let Some(rate) = self.rate_mut(rule) {
+            rate.deferred.push_front(id);
+            self.timers.set(rule, Some(rule_wake(until)));
         }
     }
 
@@ -146,8 +153,8 @@ impl RuleRates {
         let id = rate.deferred.pop_front()?;
         if !rate.deferred.is_empty() {
             // The next follows one interval later, even if this one does not start an attempt.
-            let next = now + interval(&rate.gcra);
-            let next = next.max(rate.gcra.next_allowed(now));
+            let next = now + interval(&rate.rate);
+            let next = next.max(rate.rate.next_allowed(now));
             self.timers.set(rule, Some(rule_wake(next)));
         }
         Some(id)
@@ -166,15 +173,15 @@ fn rule_wake(at: Timestamp) -> NextWake {
 }
 
 /// The time between two attempts, at least a nanosecond.
-fn interval(gcra: &RateLimiter) -> Duration {
-    let rate = gcra.rate();
+fn interval(rate: &StartRate) -> Duration {
+    let rate = rate.rate();
     (rate.period() / rate.count().get()).max(Duration::from_nanos(1))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Policy;
+    use crate::{Policy, Rate};
 
     fn at(seconds: u64) -> Timestamp {
         Timestamp::from_start(Duration::from_secs(seconds))

@@ -24,6 +24,13 @@ impl TurnQueue {
         }
     }
 
+    /// Adds `key` at the front, unless `is_queued` says that it is in the queue.
+    pub(crate) fn push_front(&mut self, key: u32, is_queued: &mut bool) {
+        if !core::mem::replace(is_queued, true) {
+            self.keys.push_front(key);
+        }
+    }
+
     pub(crate) fn front(&self) -> Option<u32> {
         self.keys.front().copied()
     }
@@ -48,6 +55,11 @@ mod tests {
         flags[0] = false;
         queue.push(0, &mut flags[0]);
         assert_eq!((queue.pop(), queue.front()), (Some(1), Some(0)));
-        assert_eq!((queue.pop(), queue.pop()), (Some(0), None));
+        flags[1] = false;
+        queue.push_front(1, &mut flags[1]);
+        assert_eq!(
+            (queue.pop(), queue.pop(), queue.pop()),
+            (Some(1), Some(0), None)
+        );
     }
 }

@@ -88,23 +88,6 @@ fn the_patch_of_a_request_changes_the_policy_of_its_rule_and_keeps_its_rate() {
 }
 
 #[test]
-fn an_engine_uses_its_share_of_a_rules_rate() {
-    let slow = exact().rate("1/s".parse::<crate::Rate>().unwrap());
-    let mut engine = Engine::new(only(slow), 7, at(0));
-    engine.set_rate_share(0, 2);
-    submit(&mut engine, ["http://a.test/1", "http://a.test/2"]);
-    assert_eq!(drain(&mut engine, at(0)).starts.len(), 0);
-    engine.set_rate_share(1, 2);
-    let polled = drain(&mut engine, at(100));
-    assert_eq!((polled.starts.len(), polled.wake), (1, Some(at(2100))));
-    assert_eq!(engine.rate_idle_at(), at(2100));
-    // What was owed at half of the rate is still owed at the whole rate.
-    engine.set_rate_share(2, 2);
-    assert_eq!(drain(&mut engine, at(2099)).starts.len(), 0);
-    assert_eq!(drain(&mut engine, at(2100)).starts.len(), 1);
-}
-
-#[test]
 fn a_fetch_deferred_by_a_rules_rate_can_be_cancelled() {
     let slow = exact().rate("1/m".parse::<crate::Rate>().unwrap());
     let mut engine = Engine::new(only(slow), 7, at(0));

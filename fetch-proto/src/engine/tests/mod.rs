@@ -7,6 +7,7 @@ mod properties;
 mod reconfigure;
 mod retries;
 mod shards;
+mod shared_limits;
 mod single_flight;
 mod targets;
 

@@ -103,10 +103,6 @@ impl RetryBudget {
         success_per_mille: 100,
     };
 
-    /// Fill level of a full bucket, for
-    /// [`Engine::set_budget_share`](crate::Engine::set_budget_share).
-    pub const FULL: u64 = 1 << 50;
-
     /// Cost of a retry in a bucket of [`Capacity`](Self::Capacity).
     const fn cost(&self, kind: RetryKind) -> u32 {
         match (self, kind) {

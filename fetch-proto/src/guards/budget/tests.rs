@@ -4,7 +4,6 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::guards::limit_fraction::LimitFraction;
 use crate::model::time::Timestamp;
 use RetryKind::{Throttled, Timeout, Transient};
 
@@ -313,63 +312,6 @@ fn new_budget_keeps_the_state() {
 }
 
 #[test]
-fn fraction_holds_its_share_of_the_bucket() {
-    let mut tokens = RetryTokens::with_fraction(capacity(30), LimitFraction::new(1, 3));
-    assert_eq!(tokens.available_retries(at(0)), 2);
-    let _ = tokens.try_retry(Transient, at(0));
-    assert_eq!(tokens.fill_level(), RetryBudget::FULL / 2);
-    // It receives the rest of a half-full bucket.
-    tokens.set_fraction(LimitFraction::new(3, 3), tokens.fill_level());
-    assert_eq!(
-        (tokens.available_retries(at(0)), tokens.reserve_free_at()),
-        (3, at(0))
-    );
-    // A fraction of zero allows no withdrawal and no deposit.
-    tokens.set_fraction(LimitFraction::new(0, 3), tokens.fill_level());
-    tokens.record_success(None, at(0));
-    assert_eq!(
-        (tokens.available_retries(at(0)), tokens.fill_level()),
-        (0, RetryBudget::FULL)
-    );
-    // The fill level is exact for every level.
-    for spent in 0..5 {
-        let mut tokens = RetryTokens::with_fraction(capacity(200), LimitFraction::new(1, 7));
-        assert_eq!(
-            (0..spent)
-                .filter_map(|_| tokens.try_retry(Transient, at(0)))
-                .count(),
-            spent
-        );
-        let before = tokens.clone();
-        tokens.set_fraction(LimitFraction::new(1, 7), tokens.fill_level());
-        assert_eq!(tokens, before);
-    }
-}
-
-#[test]
-fn reserve_can_move_once_no_retry_that_used_it_counts() {
-    let mut tokens = RetryTokens::with_fraction(ratio(1000, 1, 10), LimitFraction::new(1, 2));
-    assert_eq!(
-        (tokens.available_retries(at(1)), tokens.reserve_free_at()),
-        (5, at(0))
-    );
-    tokens.record_request(at(1));
-    let _ = tokens.try_retry(Transient, at(1));
-    assert_eq!(
-        tokens.reserve_free_at(),
-        at(0),
-        "the request allowed for it"
-    );
-    let _ = tokens.try_retry(Transient, at(2));
-    assert_eq!(
-        (tokens.available_retries(at(2)), tokens.reserve_free_at()),
-        (4, at(12))
-    );
-    tokens.set_fraction(LimitFraction::new(0, 2), RetryBudget::FULL);
-    assert_eq!(tokens.available_retries(at(2)), 0);
-}
-
-#[test]
 fn is_idle_once_the_state_equals_a_new_one() {
     let mut tokens = RetryTokens::new(RetryBudget::RATIO);
     tokens.record_request(at(3));
@@ -420,17 +362,14 @@ fn extremes_do_not_overflow() {
             success_per_mille: 0,
         },
     ];
-    let portions = [LimitFraction::default(), LimitFraction::new(1, most)];
-    for (config, fraction) in configs.iter().flat_map(|one| portions.map(|p| (*one, p))) {
-        let mut tokens = RetryTokens::with_fraction(config, fraction);
+    for config in configs {
+        let mut tokens = RetryTokens::new(config);
         for (now, next) in [Timestamp::MAX, Timestamp::START].into_iter().zip(configs) {
             tokens.record_request(now);
             let paid = tokens.try_retry(Timeout, now);
             tokens.record_success(paid, now);
             tokens.record_failure(now);
             assert!(tokens.idle_at() <= Timestamp::MAX && tokens.available_retries(now) < u64::MAX);
-            tokens.set_fraction(fraction, tokens.fill_level());
-            assert!(tokens.reserve_free_at() <= Timestamp::MAX);
             tokens.set_config(next);
         }
     }

@@ -4,7 +4,6 @@ use core::ops::AddAssign;
 use core::time::Duration;
 
 use super::{ONE, RetryBudget, RetryCost, RetryKind};
-use crate::guards::limit_fraction::LimitFraction;
 use crate::guards::rolling_window::RollingWindow;
 use crate::model::time::Timestamp;
 
@@ -32,8 +31,6 @@ const FORGET_AFTER: Duration = Duration::from_secs(300);
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct RetryTokens {
     config: RetryBudget,
-    /// Fraction of the bucket or reserve that belongs to this instance, if several share the budget.
-    fraction: LimitFraction,
     store: TokenStore,
 }
 
@@ -49,8 +46,6 @@ enum TokenStore {
     },
     /// For [`RetryBudget::Ratio`].
     Window {
-        /// Time of the last retry that used the reserve, beyond what requests had allowed.
-        reserve_used_at: Option<Timestamp>,
         /// Deposits of requests less withdrawals of retries.
         balance: RollingWindow<Thousandths>,
     },
@@ -76,26 +71,16 @@ impl RetryTokens {
     /// ```
     #[must_use]
     pub fn new(config: RetryBudget) -> Self {
-        Self::with_fraction(config, LimitFraction::default())
-    }
-
-    /// Creates one of several instances that share the budget.
-    pub(crate) fn with_fraction(config: RetryBudget, fraction: LimitFraction) -> Self {
         let store = match config {
             RetryBudget::Ratio { ttl, .. } => TokenStore::Window {
-                reserve_used_at: None,
                 balance: RollingWindow::new(ttl),
             },
             RetryBudget::Capacity { .. } | RetryBudget::Tokens { .. } => TokenStore::Bucket {
-                level: bucket_size(&config, fraction),
+                level: config.bucket_size(),
                 changed_at: Timestamp::START,
             },
         };
-        Self {
-            config,
-            fraction,
-            store,
-        }
+        Self { config, store }
     }
 
     /// Records that a request is sent for the first time.
@@ -107,7 +92,7 @@ impl RetryTokens {
     /// assert_eq!(tokens.available_retries(Timestamp::START), 101);
     /// ```
     pub fn record_request(&mut self, now: Timestamp) {
-        if let (RetryBudget::Ratio { per_mille, .. }, TokenStore::Window { balance, .. }) =
+        if let (RetryBudget::Ratio { per_mille, .. }, TokenStore::Window { balance }) =
             (&self.config, &mut self.store)
         {
             *balance.slot_mut(now) += Thousandths(i64::from(*per_mille));
@@ -164,17 +149,8 @@ impl RetryTokens {
         let cost = self.config.cost(kind);
         match (&self.config, &mut self.store) {
             (RetryBudget::Tokens { .. }, _) => self.withdraw(ONE, now),
-            (
-                _,
-                TokenStore::Window {
-                    reserve_used_at,
-                    balance,
-                },
-            ) if allowed => {
+            (_, TokenStore::Window { balance }) if allowed => {
                 *balance.slot_mut(now) += Thousandths(-(ONE as i64));
-                if balance.sum(now).0 < 0 {
-                    *reserve_used_at = (*reserve_used_at).max(Some(now));
-                }
             }
             (_, TokenStore::Bucket { .. }) if allowed => self.withdraw(u64::from(cost) * ONE, now),
             _ => {}
@@ -232,61 +208,20 @@ impl RetryTokens {
     /// ```
     pub fn set_config(&mut self, config: RetryBudget) {
         match (&mut self.store, &config) {
-            (TokenStore::Window { balance, .. }, RetryBudget::Ratio { ttl, .. }) => {
+            (TokenStore::Window { balance }, RetryBudget::Ratio { ttl, .. }) => {
                 balance.resize(*ttl);
             }
             (
                 TokenStore::Bucket { level, .. },
                 RetryBudget::Capacity { .. } | RetryBudget::Tokens { .. },
             ) => {
-                let (old, new) = (
-                    bucket_size(&self.config, self.fraction),
-                    bucket_size(&config, self.fraction),
-                );
+                let (old, new) = (self.config.bucket_size(), config.bucket_size());
                 let share = u128::from(*level) * u128::from(new);
                 *level = share.checked_div(old.into()).map_or(new, |l| l as u64);
             }
-            _ => *self = Self::with_fraction(config, self.fraction),
+            _ => *self = Self::new(config),
         }
         self.config = config;
-    }
-
-    /// Changes the fraction and the bucket's fill level, of [`RetryBudget::FULL`]. Tokens that
-    /// leave this instance have been accounted for elsewhere by the caller.
-    pub(crate) fn set_fraction(&mut self, fraction: LimitFraction, fill: u64) {
-        self.fraction = fraction;
-        let full = u128::from(self.bucket_size());
-        let fill = fill.min(RetryBudget::FULL);
-        if let TokenStore::Bucket { level, .. } = &mut self.store {
-            *level = (full * u128::from(fill) / u128::from(RetryBudget::FULL)) as u64;
-        }
-    }
-
-    /// Fill level of the bucket, of [`RetryBudget::FULL`]. A bucket of size 0 counts as full.
-    pub(crate) fn fill_level(&self) -> u64 {
-        let TokenStore::Bucket { level, .. } = self.store else {
-            return RetryBudget::FULL;
-        };
-        let full = u128::from(self.bucket_size());
-        if full == 0 {
-            return RetryBudget::FULL;
-        }
-        // Rounded up, so that an unchanged fraction restores exactly the same level.
-        (u128::from(level) * u128::from(RetryBudget::FULL)).div_ceil(full) as u64
-    }
-
-    /// When the last retry that used the reserve expires; from then on the fraction may change. A
-    /// bucket's fraction may change at any time.
-    pub(crate) fn reserve_free_at(&self) -> Timestamp {
-        match (&self.store, &self.config) {
-            (
-                TokenStore::Window {
-                    reserve_used_at, ..
-                },
-                RetryBudget::Ratio { ttl, .. },
-            ) => reserve_used_at.map_or(Timestamp::START, |at| at + *ttl),
-            _ => Timestamp::START,
-        }
     }
 
     /// The current budget.
@@ -312,9 +247,11 @@ impl RetryTokens {
     #[must_use]
     pub fn idle_at(&self) -> Timestamp {
         match &self.store {
-            TokenStore::Bucket { level, .. } if *level >= self.bucket_size() => Timestamp::START,
+            TokenStore::Bucket { level, .. } if *level >= self.config.bucket_size() => {
+                Timestamp::START
+            }
             TokenStore::Bucket { changed_at, .. } => *changed_at + FORGET_AFTER,
-            TokenStore::Window { balance, .. } => balance.idle_at(),
+            TokenStore::Window { balance } => balance.idle_at(),
         }
     }
 
@@ -322,24 +259,19 @@ impl RetryTokens {
     fn available_millis(&self, now: Timestamp) -> u64 {
         match (&self.store, &self.config) {
             (TokenStore::Bucket { level, .. }, RetryBudget::Tokens { .. }) => {
-                level.saturating_sub(self.bucket_size() / 2)
+                level.saturating_sub(self.config.bucket_size() / 2)
             }
             (TokenStore::Bucket { level, .. }, _) => *level,
-            (TokenStore::Window { balance, .. }, config) => {
-                let reserve = self.fraction.of_number(config.reserve());
+            (TokenStore::Window { balance }, config) => {
+                let reserve = config.reserve();
                 let available = i128::from(balance.sum(now).0) + reserve.cast_signed();
                 u64::try_from(available.max(0)).unwrap_or(u64::MAX)
             }
         }
     }
 
-    /// Size of this instance's bucket, in thousandths.
-    fn bucket_size(&self) -> u64 {
-        bucket_size(&self.config, self.fraction)
-    }
-
     fn deposit(&mut self, amount: u64, now: Timestamp) {
-        let most = self.bucket_size();
+        let most = self.config.bucket_size();
         if let TokenStore::Bucket { level, changed_at } = &mut self.store {
             *level = most.min(*level + amount);
             *changed_at = now.max(*changed_at);
@@ -352,9 +284,4 @@ impl RetryTokens {
             *changed_at = now.max(*changed_at);
         }
     }
-}
-
-/// Size of a fraction's bucket, in thousandths.
-fn bucket_size(config: &RetryBudget, fraction: LimitFraction) -> u64 {
-    fraction.of_number(config.bucket_size().into()) as u64
 }

@@ -139,18 +139,6 @@ impl Rate {
         self
     }
 
-    /// The fraction `parts / of` of the rate, with a burst of at least 1. 0 parts count as 1.
-    pub(crate) fn fraction(self, parts: u32, of: u32) -> Self {
-        let per = (u128::from(self.per) * u128::from(of)).div_ceil(u128::from(parts.max(1)));
-        let burst = u64::from(self.burst.get()) * u64::from(parts) / u64::from(of.max(1));
-        let burst = u32::try_from(burst).ok().and_then(NonZeroU32::new);
-        Self {
-            count: self.count,
-            burst: burst.unwrap_or(NonZeroU32::MIN),
-            per: u64::try_from(per).unwrap_or(u64::MAX),
-        }
-    }
-
     /// Number of events per [`period`](Self::period).
     ///
     /// ```

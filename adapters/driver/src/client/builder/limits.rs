@@ -68,10 +68,11 @@ impl<A: Adapter> Builder<A> {
     /// Sets how many threads fetch, each with its own engine and connections. Default 1.
     ///
     /// Hosts are divided among the threads, and a redirect to a host of another thread moves there,
-    /// so the limits of a host are as exact as with one thread. The concurrency is shared by all
-    /// threads. Hosts that serve a target are all on one thread. With a rate or a budget over all
-    /// hosts, a rule that has a rate, or a recording, one thread does all the work.
-    /// [`max_connections`](Self::max_connections) is shared, too: if there is no room, a thread with
+    /// so the limits of a host are as exact as with one thread. All threads share the concurrency, the
+    /// rate over all hosts, the rates of rules and the retry budget over all hosts: these limits are as
+    /// exact as with one thread, too, and a busy thread has all that others do not use. Hosts that serve
+    /// a target are all on one thread. If the fetcher is recorded, one thread does all the work.
+    /// [`max_connections`](Self::max_connections) is also shared: if there is no room, a thread with
     /// more than its equal part yields to a waiting one with less.
     ///
     /// Only the adapters for smol (on its global executor) and tokio support it.

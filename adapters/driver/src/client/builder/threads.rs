@@ -1,5 +1,7 @@
 //! A fetcher of several drivers, each on its own thread.
 
+use std::sync::Arc;
+
 use crate::client::drivers::DriverSet;
 use crate::client::fetcher::Fetcher;
 use crate::driver::command::DriverHandle;
@@ -9,13 +11,11 @@ use crate::settings::Settings;
 use crate::settings::adapter::Adapter;
 use crate::settings::build_error::BuildError;
 use crate::shard::concurrency::ConcurrencyShare;
-use crate::shard::limits::Limits;
-use crate::shard::limits::has_rate;
+use crate::shard::shared_limits::{SharedLimits, SharedLimitsHandle};
 use crate::telemetry::recording::RecordSink;
 use crate::transport::clock::Clock;
 
-/// Builds a fetcher of as many drivers as the settings ask for, or of one if a limit cannot be
-/// divided.
+/// Builds a fetcher of as many drivers as the settings ask for, or of one if it is recorded.
 pub(super) fn build<A: Adapter>(
     adapter: &A,
     settings: &Settings,
@@ -24,18 +24,19 @@ pub(super) fn build<A: Adapter>(
 ) -> Result<Fetcher<A>, BuildError> {
     let config = &settings.config;
     let concurrency = config.concurrency_limit();
-    let threads = if record.is_some() || has_indivisible_limit(settings) {
+    let threads = if record.is_some() {
         1
     } else {
         let most = concurrency.min(settings.connection_limit());
         settings.threads.min(most)
     };
     let shares = ConcurrencyShare::divide(concurrency, threads);
-    let shared_limit = (threads > 1).then(|| shares[0].shared_limit());
+    let limits = Arc::new(SharedLimits::new(config));
+    let shared_limits = (threads > 1).then(|| (shares[0].shared_limit(), limits.clone()));
     let mut handles: Vec<DriverHandle> = Vec::new();
     let senders = DriverSenders::default();
-    let parts = shares.into_iter().zip(Limits::new(threads));
-    for (i, (share, limits)) in parts.enumerate() {
+    for (i, share) in shares.into_iter().enumerate() {
+        let limits = SharedLimitsHandle::new(limits.clone(), i, config);
         let settings = settings_of_thread(settings, i);
         let siblings = Siblings::new(i, threads, senders.clone(), share, limits);
         let context = DriverContext {
@@ -54,13 +55,8 @@ pub(super) fn build<A: Adapter>(
     }
     let commands = handles.iter().map(|handle| handle.commands.downgrade());
     let _ = senders.set(commands.collect());
-    let drivers = DriverSet::new(handles, config.window_size(), shared_limit);
+    let drivers = DriverSet::new(handles, config.window_size(), shared_limits);
     Ok(Fetcher::new(drivers))
-}
-
-/// Whether there is a rate or a budget over all hosts, which only one driver can apply exactly.
-fn has_indivisible_limit(settings: &Settings) -> bool {
-    settings.config.budget_ref().is_some() || has_rate(&settings.config)
 }
 
 /// The settings with a different seed for each thread.

@@ -7,13 +7,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::disk::{sync_directory, with_name};
-use crate::exit::CliError;
+use crate::disk::{sync_directory, with_name};
+use crate::error::StateError;
+use crate::{FORMAT_VERSION, MANIFEST_NAME};
 
-/// The version of all formats in the directory.
-const VERSION: u64 = 1;
-
-const NAME: &str = "state.json";
 const NEW: &str = "state.json.new";
 
 /// The parts of a state.
@@ -51,7 +48,7 @@ struct ManifestVersion {
 impl StateManifest {
     pub(crate) fn new(request: BTreeMap<String, String>) -> Self {
         Self {
-            fetch_all_state: VERSION,
+            fetch_all_state: FORMAT_VERSION,
             request,
             outputs: Vec::new(),
             segments: Vec::new(),
@@ -65,38 +62,25 @@ impl StateManifest {
     /// # Errors
     ///
     /// If the directory has other files, or the state cannot be used.
-    pub(crate) fn read(directory: &Path) -> Result<Option<Self>, CliError> {
-        let shown = directory.display();
-        let text = match fs::read(directory.join(NAME)) {
+    pub(crate) fn read(directory: &Path) -> Result<Option<Self>, StateError> {
+        let text = match fs::read(directory.join(MANIFEST_NAME)) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return check_empty(directory).map(|()| None);
             }
-            Err(error) => {
-                let message = format!("--state {shown}: {NAME} cannot be read: {error}");
-                return Err(CliError::file(message));
-            }
+            Err(error) => return Err(StateError::ReadManifest(error)),
         };
-        let no_state = |error: serde_json::Error| {
-            CliError::file(format!(
-                "--state {shown}: {NAME} is damaged, or not of fetch-all: {error}: restore it from \
-                 a copy, or use another directory and fetch everything again"
-            ))
-        };
+        let no_state = |error: serde_json::Error| StateError::InvalidManifest(error.to_string());
         let version: ManifestVersion = serde_json::from_slice(&text).map_err(no_state)?;
-        if version.fetch_all_state != VERSION {
-            return Err(CliError::file(format!(
-                "--state {shown}: was created by another version of fetch-all (format {}, this one \
-                 knows {VERSION}): use that version, or another directory",
-                version.fetch_all_state
-            )));
+        if version.fetch_all_state != FORMAT_VERSION {
+            return Err(StateError::OtherVersion(version.fetch_all_state));
         }
         serde_json::from_slice(&text).map(Some).map_err(no_state)
     }
 
     /// Replaces the manifest atomically: after an error or a power cut it is the old or the new one.
     pub(crate) fn write(&self, directory: &Path) -> io::Result<()> {
-        let (path, new) = (directory.join(NAME), directory.join(NEW));
+        let (path, new) = (directory.join(MANIFEST_NAME), directory.join(NEW));
         let write = || {
             let mut text = serde_json::to_vec_pretty(self)?;
             text.push(b'\n');
@@ -139,21 +123,16 @@ fn numbered(name: &str) -> Option<(&str, u64)> {
 }
 
 /// Checks that a directory without a manifest has only files of an interrupted first run.
-fn check_empty(directory: &Path) -> Result<(), CliError> {
-    let shown = directory.display();
-    let refuse = |what: String| CliError::file(format!("--state {shown}: {what}"));
-    let files =
-        fs::read_dir(directory).map_err(|error| refuse(format!("cannot be read: {error}")))?;
+fn check_empty(directory: &Path) -> Result<(), StateError> {
+    let files = fs::read_dir(directory).map_err(StateError::ReadDirectory)?;
     for file in files.flatten() {
         let name = file.file_name();
-        let name = name.to_string_lossy();
-        if name == super::lock::NAME || name == NEW || numbered(&name) == Some(("journal", 1)) {
-            continue;
+        let is_ours = |name: &str| {
+            name == crate::lock::NAME || name == NEW || numbered(name) == Some(("journal", 1))
+        };
+        if !name.to_str().is_some_and(is_ours) {
+            return Err(StateError::OtherFiles(name));
         }
-        return Err(refuse(format!(
-            "has files, such as {}, but no state: use a new or an empty directory",
-            crate::display::sanitize(name.as_bytes())
-        )));
     }
     Ok(())
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
 
-use super::entry::StateEntry;
-use super::segment::Segment;
+use crate::entry::StateEntry;
+use crate::segment::Segment;
 
 /// The first of the segments to merge with all later ones: each is at most twice as large as the
 /// later ones together. So the number of times that an entry is rewritten, and the number of segments,
@@ -123,9 +123,9 @@ impl<I: Iterator<Item = io::Result<StateEntry>>> Iterator for MergeIterator<'_, 
 
 #[cfg(test)]
 mod tests {
-    use super::super::segment::tests::{sorted, spread};
     use super::*;
-    use crate::outcome::completed::CompletionKind;
+    use crate::completed::CompletionKind;
+    use crate::segment::tests::{sorted, spread};
 
     #[test]
     fn small_segments_are_merged() {

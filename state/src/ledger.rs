@@ -4,18 +4,16 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::entry::{RetryRound, StateEntries, StateEntry};
-use super::segment::Segment;
-use crate::mutex::lock;
-use crate::outcome::completed::{CompletedRequest, CompletionKind};
-use crate::output::record::RecordId;
+use crate::completed::{CompletedRequest, CompletionKind};
+use crate::entry::{RetryRound, StateEntries, StateEntry};
+use crate::segment::Segment;
 
 /// Completed requests, and those in flight. Its memory is that of one journal (9 MiB), the segments'
 /// indexes, and the requests in flight.
 #[derive(Debug)]
-pub(crate) struct StateLedger {
+pub struct StateLedger {
     inner: Mutex<LedgerInner>,
     /// Whether the run reached the end of its lists.
     complete: AtomicBool,
@@ -57,14 +55,24 @@ impl StateLedger {
         }
     }
 
-    /// Claims a request under this tag. False if it is completed, or in flight already. Only one thread
-    /// may claim.
+    /// Claims a request under this tag. False if it is completed, or in flight already. The digest is
+    /// that of the request by a hash function with evenly distributed bits; its last two bytes are
+    /// ignored. Only one thread may claim.
     ///
     /// # Errors
     ///
     /// If a segment cannot be read, or is damaged.
-    pub(crate) fn claim(&self, id: &RecordId, tag: u64) -> io::Result<bool> {
-        let entry = StateEntry::of(id);
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let options = fetch_state::StateOptions::new(directory.path().join("state"));
+    /// let state = fetch_state::State::open(&options)?;
+    /// assert!(state.ledger.claim([7; 16], 1)?);
+    /// assert!(!state.ledger.claim([7; 16], 2)?, "in flight");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn claim(&self, digest: [u8; 16], tag: u64) -> io::Result<bool> {
+        let entry = StateEntry::of(digest);
         let inner = self.lock();
         let recent = inner.recent.get(&entry).copied();
         let is_in_flight = inner.in_flight.contains(&entry);
@@ -136,15 +144,18 @@ impl StateLedger {
         }
     }
 
-    /// The number of requests skipped in this run, and of earlier failures among them.
-    pub(crate) fn skipped(&self) -> (u64, u64) {
+    /// The number of requests whose claim was refused in this run, and of earlier failures among them.
+    pub fn skipped(&self) -> (u64, u64) {
         (
             self.skipped.load(Relaxed),
             self.skipped_failures.load(Relaxed),
         )
     }
 
-    pub(crate) fn set_complete(&self) {
+    /// The run has reached the end of its lists: [`StateWriter::finish`](crate::StateWriter::finish)
+    /// records it, and the next run with [`StateOptions::retry_failed`](crate::StateOptions) begins a
+    /// new round.
+    pub fn set_complete(&self) {
         self.complete.store(true, Relaxed);
     }
 
@@ -153,7 +164,8 @@ impl StateLedger {
     }
 
     fn lock(&self) -> MutexGuard<'_, LedgerInner> {
-        lock(&self.inner)
+        // No statement that may panic leaves the data half-changed.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

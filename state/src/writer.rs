@@ -1,5 +1,6 @@
 //! The commits of the writing thread: records become durable, and then their requests completed.
 
+use std::fmt;
 use std::fs::{self, File};
 use std::io;
 use std::path::PathBuf;
@@ -8,14 +9,14 @@ use std::time::{Duration, Instant};
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::disk::sync_directory;
-use super::journal::{Journal, JournalBlock, JournalCommit, RunStart};
-use super::ledger::StateLedger;
-use super::lock::StateLock;
-use super::manifest::StateManifest;
-use super::merge::{self, SegmentMerge};
-use super::segment::Segment;
-use crate::outcome::completed::CompletedRequest;
+use crate::completed::CompletedRequest;
+use crate::disk::sync_directory;
+use crate::journal::{Journal, JournalBlock, JournalCommit, RunStart};
+use crate::ledger::StateLedger;
+use crate::lock::StateLock;
+use crate::manifest::StateManifest;
+use crate::merge::{self, SegmentMerge};
+use crate::segment::Segment;
 
 /// The time between two commits, from the end of one to the start of the next. A power cut loses at
 /// most this much work; a shorter interval costs more disk writes.
@@ -23,37 +24,46 @@ const COMMIT_INTERVAL: Duration = Duration::from_millis(25);
 
 /// The number of entries at which a journal becomes a segment: the capacity of a hash table of 2^19
 /// slots.
-pub(super) const MAX_JOURNAL_ENTRIES: usize = (7 << 19) / 8;
+pub(crate) const MAX_JOURNAL_ENTRIES: usize = (7 << 19) / 8;
 
 /// The size in bytes at which a journal becomes a segment.
 const MAX_JOURNAL_LENGTH: u64 = 32 << 20;
 
-/// Maintains ledger, journal and segments as records are written.
-pub(crate) struct StateWriter {
-    pub(super) begin: RunStart,
-    pub(super) directory: PathBuf,
+/// Maintains ledger, journal and segments as records are written. For the thread that writes them.
+pub struct StateWriter {
+    pub(crate) begin: RunStart,
+    pub(crate) directory: PathBuf,
     /// The durable length of each output.
-    pub(super) durable: Vec<u64>,
+    pub(crate) durable: Vec<u64>,
     /// The output, if it is a file.
-    pub(super) file: Option<File>,
-    pub(super) from: u64,
+    pub(crate) file: Option<File>,
+    pub(crate) from: u64,
     /// The digest of the bytes since the last commit.
-    pub(super) hash: Xxh3,
-    pub(super) journal: Journal,
-    pub(super) last: Instant,
-    pub(super) ledger: Arc<StateLedger>,
-    pub(super) manifest: StateManifest,
-    pub(super) merging: Option<SegmentMerge>,
-    pub(super) pending: Vec<CompletedRequest>,
-    pub(super) seal_at: usize,
-    pub(super) to: u64,
+    pub(crate) hash: Xxh3,
+    pub(crate) journal: Journal,
+    pub(crate) last: Instant,
+    pub(crate) ledger: Arc<StateLedger>,
+    pub(crate) manifest: StateManifest,
+    pub(crate) merging: Option<SegmentMerge>,
+    pub(crate) pending: Vec<CompletedRequest>,
+    pub(crate) seal_at: usize,
+    pub(crate) to: u64,
     /// Declared last, so that it is dropped last: then another process may write.
-    pub(super) _lock: StateLock,
+    pub(crate) _lock: StateLock,
+}
+
+impl fmt::Debug for StateWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StateWriter")
+            .field("directory", &self.directory)
+            .field("pending", &self.pending.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl StateWriter {
     /// Starts the run. `rewrite`: the journal has dropped commits, and is replaced.
-    pub(super) fn start(&mut self, rewrite: bool) -> io::Result<()> {
+    pub(crate) fn start(&mut self, rewrite: bool) -> io::Result<()> {
         if rewrite {
             self.seal_journal()?;
         } else {
@@ -65,7 +75,7 @@ impl StateWriter {
 
     /// Adds bytes that were appended to the output, and the requests whose records they complete.
     /// Everything else that belongs to a record, such as its body's file, must be durable already.
-    pub(crate) fn add_written(&mut self, bytes: &[u8], done: &[CompletedRequest]) {
+    pub fn add_written(&mut self, bytes: &[u8], done: &[CompletedRequest]) {
         if self.file.is_some() {
             self.hash.update(bytes);
             self.to += bytes.len() as u64;
@@ -73,8 +83,9 @@ impl StateWriter {
         self.pending.extend_from_slice(done);
     }
 
-    /// When [`StateWriter::commit`] is to be called, if there is something to commit.
-    pub(crate) fn due(&self) -> Option<Instant> {
+    /// When [`StateWriter::commit`] is to be called, if there is something to commit: 25 ms after the last
+    /// commit.
+    pub fn due(&self) -> Option<Instant> {
         let has_changes = !self.pending.is_empty() || self.to > self.from;
         has_changes.then(|| self.last + COMMIT_INTERVAL)
     }
@@ -85,7 +96,7 @@ impl StateWriter {
     /// # Errors
     ///
     /// If a file cannot be written. The state must not be used after that.
-    pub(crate) fn commit(&mut self) -> io::Result<()> {
+    pub fn commit(&mut self) -> io::Result<()> {
         if self.due().is_none() {
             return Ok(());
         }
@@ -121,12 +132,12 @@ impl StateWriter {
         Ok(())
     }
 
-    /// Ends the run, with a `Finished` block if it reached the end of its lists.
+    /// Ends the run. If it reached the end of its lists, the journal says so.
     ///
     /// # Errors
     ///
     /// If a file cannot be written.
-    pub(crate) fn finish(&mut self) -> io::Result<()> {
+    pub fn finish(&mut self) -> io::Result<()> {
         self.commit()?;
         if self.ledger.is_complete() {
             self.journal.append(&JournalBlock::Finished)?;
@@ -137,7 +148,7 @@ impl StateWriter {
 
     /// Makes a segment of the journal's entries, and starts a new journal. The old files are valid
     /// until the manifest is replaced.
-    pub(super) fn seal_journal(&mut self) -> io::Result<()> {
+    pub(crate) fn seal_journal(&mut self) -> io::Result<()> {
         let entries = self.ledger.sorted();
         let number = self.next_number();
         let segment = Segment::write(&self.directory, number, entries.into_iter().map(Ok))?;
@@ -158,7 +169,7 @@ impl StateWriter {
     }
 
     /// Starts to merge segments, if there are enough.
-    pub(super) fn start_merge(&mut self) -> io::Result<()> {
+    pub(crate) fn start_merge(&mut self) -> io::Result<()> {
         if self.merging.is_some() {
             return Ok(());
         }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use fs4::{FileExt, TryLockError};
 
-use crate::exit::CliError;
+use crate::error::StateError;
 
 /// The name of the lock file, which may exist without being locked.
 pub(crate) const NAME: &str = "lock";
@@ -23,30 +23,20 @@ impl StateLock {
     /// # Errors
     ///
     /// If another process holds it, or the file cannot be locked.
-    pub(crate) fn take(directory: &Path) -> Result<Self, CliError> {
-        let shown = directory.display();
+    pub(crate) fn take(directory: &Path) -> Result<Self, StateError> {
         let path = directory.join(NAME);
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
-        let mut file = options.open(path).map_err(|error| {
-            CliError::file(format!("--state {shown}: cannot be locked: {error}"))
-        })?;
+        let mut file = options.open(path).map_err(StateError::OpenLock)?;
         match FileExt::try_lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
                 let _ = (&file).take(20).read_to_string(&mut holder);
-                let holder = holder.trim().parse::<u32>();
-                let who =
-                    holder.map_or_else(|_| "another run".into(), |id| format!("process {id}"));
-                return Err(CliError::file(format!(
-                    "--state {shown}: is in use by {who}: wait for it, or use another directory"
-                )));
+                return Err(StateError::InUse(holder.trim().parse().ok()));
             }
             Err(TryLockError::Error(error)) => {
-                return Err(CliError::file(format!(
-                    "--state {shown}: cannot be locked: {error}: choose a directory on a local disk"
-                )));
+                return Err(StateError::Lock(error));
             }
         }
         let _ = file.set_len(0);

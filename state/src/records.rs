@@ -6,9 +6,8 @@ use std::path::{Component, Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::journal::JournalCommit;
-use crate::display::{plural, sanitize};
-use crate::exit::CliError;
+use crate::error::{OutputError, OutputRepair};
+use crate::journal::JournalCommit;
 
 /// The length of the end that is verified on resuming: more than the cache of a disk that reports
 /// writes too early.
@@ -21,8 +20,7 @@ pub(crate) struct ResumedOutput {
     pub(crate) file: File,
     /// The number of valid commits.
     pub(crate) hold: usize,
-    /// A message about lost records.
-    pub(crate) note: Option<String>,
+    pub(crate) repair: Option<OutputRepair>,
 }
 
 /// Opens the file, and truncates it to its durable length. `base` was durable before these commits.
@@ -34,10 +32,8 @@ pub(crate) fn reopen(
     path: &Path,
     base: u64,
     commits: &[&JournalCommit],
-) -> Result<ResumedOutput, CliError> {
-    let shown = sanitize(path.as_os_str().as_encoded_bytes());
-    let refuse = |what: String| CliError::file(format!("--output {shown}: {what}"));
-    let broken = |error: io::Error| refuse(format!("cannot be continued: {error}"));
+) -> Result<ResumedOutput, OutputError> {
+    let broken = OutputError::Continue;
     let known = commits.last().map_or(base, |commit| commit.to);
     let mut options = OpenOptions::new();
     options
@@ -46,19 +42,14 @@ pub(crate) fn reopen(
         .create(known == 0)
         .truncate(false);
     let mut file = options.open(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound if known > 0 => refuse(
-            "is missing, and by --state it has records: restore it, or use a new file".into(),
-        ),
+        io::ErrorKind::NotFound if known > 0 => OutputError::Missing,
         _ => broken(error),
     })?;
     let length = file.metadata().map_err(broken)?.len();
     let hold = count_valid(&mut file, length, commits).map_err(broken)?;
     let durable = hold.checked_sub(1).map_or(base, |last| commits[last].to);
     if length < durable {
-        return Err(refuse(format!(
-            "is shorter ({length} bytes) than it was ({durable} by --state): restore it, \
-             or use another file and another --state"
-        )));
+        return Err(OutputError::Shorter { length, durable });
     }
     file.set_len(durable).map_err(broken)?;
     file.seek(SeekFrom::End(0)).map_err(broken)?;
@@ -66,23 +57,16 @@ pub(crate) fn reopen(
         .iter()
         .map(|commit| commit.entries.len())
         .sum();
-    let note = match (lost, length - durable) {
+    let repair = match (lost, length - durable) {
         (0, 0) => None,
-        (0, cut) => Some(format!(
-            "--output {shown}: removed {} not committed when the last run stopped; their \
-             URLs are fetched again",
-            plural(cut, "byte", "bytes")
-        )),
-        (lost, _) => Some(format!(
-            "--output {shown}: its end was damaged; {} fetched again",
-            plural(lost as u64, "URL is", "URLs are")
-        )),
+        (0, cut) => Some(OutputRepair::RemovedUncommitted(cut)),
+        (lost, _) => Some(OutputRepair::DroppedDamaged(lost as u64)),
     };
     Ok(ResumedOutput {
         durable,
         file,
         hold,
-        note,
+        repair,
     })
 }
 

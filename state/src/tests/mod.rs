@@ -2,22 +2,23 @@
 
 mod cuts;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::io::Write;
-use std::time::SystemTime;
+use std::path::PathBuf;
 
 use tempfile::TempDir;
 
-use super::*;
-use crate::outcome::completed::{CompletedRequest, CompletionKind};
-use crate::output::record::{RecordBuilder, RecordId};
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::manifest::StateManifest;
+use crate::{CompletedRequest, CompletionKind, OutputRepair, State, StateError, StateOptions};
 
 /// The number of requests in the tests that go through every byte.
 const IDS: u64 = 14;
 
-fn id(n: u64) -> RecordId<'static> {
-    let recorder = RecordBuilder::new(SystemTime::UNIX_EPOCH, "GET", b"", false);
-    recorder.id_of_line(format!("http://a.test/{n}").as_bytes())
+fn digest(n: u64) -> [u8; 16] {
+    xxh3_128(format!("http://a.test/{n}").as_bytes()).to_be_bytes()
 }
 
 /// A state and its output in a temporary directory.
@@ -57,37 +58,29 @@ impl TestState {
         }
     }
 
-    fn open_for(&self, change: impl FnOnce(&mut StateOptions)) -> Result<TestRun, CliError> {
+    fn open_for(&self, change: impl FnOnce(&mut StateOptions)) -> Result<TestRun, StateError> {
         let mut options = StateOptions {
             directory: self.path("state"),
-            format: RecordFormat::Jsonl,
             output: Some(self.path("out")),
+            format: "jsonl".to_owned(),
             request: BTreeMap::from([("method".to_owned(), "GET".to_owned())]),
             retry_failed: false,
         };
         change(&mut options);
-        let (state, target) = ResumeState::open(&options)?;
-        let file = match target {
-            OutputTarget::File(_, file) => Some(file),
-            OutputTarget::Stdout => None,
-        };
-        Ok(TestRun {
-            file,
-            state,
-            tag: 0,
-        })
+        let state = State::open(&options)?;
+        Ok(TestRun { state, tag: 0 })
     }
 
     fn open(&self) -> TestRun {
         self.open_for(|_| {})
-            .unwrap_or_else(|stop| panic!("{}", stop.message))
+            .unwrap_or_else(|error| panic!("{error}"))
     }
 
     fn open_error(&self, change: impl FnOnce(&mut StateOptions)) -> String {
         self.open_for(change)
             .err()
             .expect("the state is refused")
-            .message
+            .to_string()
     }
 
     /// The requests with a record.
@@ -126,8 +119,7 @@ impl TestState {
 
 /// A run over a state.
 struct TestRun {
-    file: Option<File>,
-    state: ResumeState,
+    state: State,
     tag: u64,
 }
 
@@ -136,10 +128,11 @@ impl TestRun {
     fn fetch(&mut self, n: u64, kind: CompletionKind) -> bool {
         self.tag += 1;
         let tag = self.tag;
-        let new = self.state.view.ledger.claim(&id(n), tag).unwrap();
+        let new = self.state.ledger.claim(digest(n), tag).unwrap();
         if new {
             let line = format!("the record of {n}\n");
-            self.file
+            self.state
+                .output
                 .as_mut()
                 .unwrap()
                 .write_all(line.as_bytes())
@@ -207,7 +200,7 @@ fn ten_thousand_requests_complete_once_across_segments_and_runs() {
     recorded.sort_unstable();
     assert_eq!(recorded, (0..10_000).collect::<Vec<_>>());
     // 67 segments were created.
-    assert!(run.state.view.ledger.segments().len() < 40);
+    assert!(run.state.ledger.segments().len() < 40);
 }
 
 #[test]
@@ -217,7 +210,7 @@ fn the_same_request_twice_is_fetched_once() {
     assert!(!run.fetch(1, CompletionKind::Ok), "in flight");
     run.state.writer.commit().unwrap();
     assert!(!run.fetch(1, CompletionKind::Ok), "completed");
-    assert_eq!(run.state.view.ledger.skipped(), (2, 0));
+    assert_eq!(run.state.ledger.skipped(), (2, 0));
 }
 
 #[test]
@@ -231,7 +224,7 @@ fn failures_are_completed_until_retry_failed() {
     drop(run);
     let mut run = state.open();
     assert!(!run.fetch(0, CompletionKind::Ok));
-    assert_eq!(run.state.view.ledger.skipped(), (1, 1));
+    assert_eq!(run.state.ledger.skipped(), (1, 1));
     drop(run);
     let mut run = state.open_for(retry).unwrap();
     assert!(run.fetch(0, CompletionKind::Ok) && run.fetch(1, CompletionKind::Failed));
@@ -245,7 +238,7 @@ fn failures_are_completed_until_retry_failed() {
             && !run.fetch(1, CompletionKind::Ok)
             && run.fetch(2, CompletionKind::Failed)
     );
-    run.state.view.ledger.set_complete();
+    run.state.ledger.set_complete();
     run.state.writer.finish().unwrap();
     drop(run);
     let mut run = state.open_for(retry).unwrap();
@@ -295,7 +288,7 @@ fn without_an_output_file_nothing_is_truncated() {
     for (n, output) in [(7, None), (8, Some("-")), (9, Some("/dev/null"))] {
         let to = |options: &mut StateOptions| options.output = output.map(PathBuf::from);
         let mut run = state.open_for(to).unwrap();
-        assert!(run.state.view.ledger.claim(&id(n), 1).unwrap());
+        assert!(run.state.ledger.claim(digest(n), 1).unwrap());
         run.state.writer.add_written(
             b"gone",
             &[CompletedRequest {
@@ -356,7 +349,7 @@ fn invalid_and_foreign_states_are_refused_with_advice() {
         (&|| remove_segments(), "is missing"),
         (
             &|| fs::remove_file(state.path("out")).unwrap(),
-            "is missing, and by --state",
+            "is missing, and by the state",
         ),
         (
             &|| fs::remove_file(state.path(json)).unwrap(),
@@ -373,16 +366,13 @@ fn invalid_and_foreign_states_are_refused_with_advice() {
     let method = ("method".to_owned(), "POST".to_owned());
     let error = state.open_error(|options| options.request.extend([method]));
     assert!(error.contains("method was GET and is POST"), "{error}");
-    let error = state.open_error(|options| options.format = RecordFormat::Text);
-    assert!(
-        error.contains("records of --format jsonl by --state, not text"),
-        "{error}"
-    );
+    let error = state.open_error(|options| options.format = "text".to_owned());
+    assert!(error.contains("has records of jsonl, not text"), "{error}");
     let foreign = state.path("foreign");
     state.write("foreign", b"precious");
     let error = state.open_error(|options| options.output = Some(foreign.clone()));
     assert!(
-        error.contains("is not empty and not part of --state"),
+        error.contains("is not empty and not part of the state"),
         "{error}"
     );
     let error = state.open_error(|options| options.directory = foreign.clone());

@@ -1,19 +1,22 @@
-//! The message from record writers to the resume state.
+//! The message from the writer of records to the store.
 
 /// A request whose record is written.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct CompletedRequest {
-    pub(crate) kind: CompletionKind,
-    pub(crate) tag: u64,
+pub struct CompletedRequest {
+    /// How it ended.
+    pub kind: CompletionKind,
+    /// The tag that it was claimed under.
+    pub tag: u64,
 }
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u8)]
-pub(crate) enum CompletionKind {
+pub enum CompletionKind {
     /// The outcome is a failure.
     Failed = 0,
     /// The line is not a request.
     Invalid = 1,
+    /// The outcome is a success.
     Ok = 2,
 }

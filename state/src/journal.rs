@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::disk::{damaged_error, with_name};
-use super::entry::{self, RetryRound, StateEntry};
+use crate::disk::{damaged_error, with_name};
+use crate::entry::{self, RetryRound, StateEntry};
 
 const MAGIC: u32 = u32::from_le_bytes(*b"FaJ1");
 const HEAD: usize = 40;

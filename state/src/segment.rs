@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 
-use super::disk::{damaged_error, read_at, with_name};
-use super::entry::{self, StateEntry};
+use crate::disk::{damaged_error, read_at, with_name};
+use crate::entry::{self, StateEntry};
 
 const BLOCK: usize = 4096;
 const ENTRIES: usize = (BLOCK - TRAILER) / entry::SIZE;
@@ -243,9 +243,9 @@ fn block_seed(number: u64, index: usize) -> u64 {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::super::entry::RetryRound;
     use super::*;
-    use crate::outcome::completed::CompletionKind;
+    use crate::completed::CompletionKind;
+    use crate::entry::RetryRound;
 
     /// Entries distributed like digests.
     pub(crate) fn spread(n: u64, kind: CompletionKind) -> StateEntry {

@@ -1,9 +1,8 @@
-//! An entry: 14 bytes of a request's id, and how the request ended.
+//! An entry: 14 bytes of a request's digest, and how the request ended.
 
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 
-use crate::outcome::completed::CompletionKind;
-use crate::output::record::RecordId;
+use crate::completed::CompletionKind;
 
 /// The layout of an entry. Among ten million ids, the probability of a collision is below 2^-65.
 const ROUND_BITS: u32 = 14;
@@ -37,11 +36,8 @@ pub(crate) struct StateEntry(u128);
 
 impl StateEntry {
     /// The entry of a request that has not ended.
-    pub(crate) fn of(id: &RecordId) -> Self {
-        let key = id.key();
-        let key = key.as_ref().first_chunk().expect("a digest is 32 bytes");
-        let digest = u128::from_be_bytes(*key);
-        Self(digest & DIGEST)
+    pub(crate) fn of(digest: [u8; SIZE]) -> Self {
+        Self(u128::from_be_bytes(digest) & DIGEST)
     }
 
     /// The same request with its result.

@@ -1,0 +1,212 @@
+//! Why a state cannot be opened, and what was repaired when it was.
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+
+use crate::{FORMAT_VERSION, MANIFEST_NAME};
+
+/// Why a state cannot be opened. Its text says what is wrong with the directory and what to do, without
+/// the directory's name.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StateError {
+    /// The path is not a directory.
+    NotDirectory,
+    /// The directory cannot be created.
+    Create(io::Error),
+    /// The directory cannot be read.
+    ReadDirectory(io::Error),
+    /// The directory has files, such as this one, but no state.
+    OtherFiles(OsString),
+    /// The lock's file cannot be opened.
+    OpenLock(io::Error),
+    /// The file system does not support locks.
+    Lock(io::Error),
+    /// Another process has opened the state.
+    InUse(Option<u32>),
+    /// The manifest cannot be read.
+    ReadManifest(io::Error),
+    /// The manifest is not one, for the reason given.
+    InvalidManifest(String),
+    /// The format has another version.
+    OtherVersion(u64),
+    /// The state was created for requests with other properties.
+    OtherRequest(Vec<ChangedProperty>),
+    /// A file cannot be read or is damaged. The latter is of kind [`io::ErrorKind::InvalidData`].
+    Read(io::Error),
+    /// A file cannot be written.
+    Write(io::Error),
+    /// The output cannot be used.
+    Output(OutputError),
+}
+
+/// A property that all requests share, and that differs from before.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ChangedProperty {
+    /// Its name.
+    pub name: String,
+    /// Its value when the state was created.
+    pub before: Option<String>,
+    /// Its value now.
+    pub now: Option<String>,
+}
+
+/// Why the output cannot be used. Its text says what is wrong with the file and what to do, without its
+/// name.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum OutputError {
+    /// Its directory cannot be used.
+    Directory(io::Error),
+    /// It cannot be created.
+    Create(io::Error),
+    /// It has content, and is no output of the state.
+    NotEmpty,
+    /// It has records of another format.
+    OtherFormat {
+        /// The format of its records.
+        before: String,
+        /// The format of this run.
+        now: String,
+    },
+    /// It does not exist, and had records.
+    Missing,
+    /// It is shorter than it was.
+    Shorter {
+        /// Its length.
+        length: u64,
+        /// The length that was durable.
+        durable: u64,
+    },
+    /// It cannot be opened or truncated.
+    Continue(io::Error),
+}
+
+/// What was repaired at the end of the output.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum OutputRepair {
+    /// The number of bytes that were written and not committed. They are removed.
+    RemovedUncommitted(u64),
+    /// The number of requests whose records were damaged. They are removed, and not completed.
+    DroppedDamaged(u64),
+}
+
+impl fmt::Display for StateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotDirectory => {
+                f.write_str("is not a directory: use an existing or a new directory")
+            }
+            Self::Create(error) => write!(f, "cannot be created: {error}"),
+            Self::ReadDirectory(error) => write!(f, "cannot be read: {error}"),
+            Self::OtherFiles(name) => write!(
+                f,
+                "has files, such as {}, but no state: use a new or an empty directory",
+                name.display()
+            ),
+            Self::OpenLock(error) => write!(f, "cannot be locked: {error}"),
+            Self::Lock(error) => write!(
+                f,
+                "cannot be locked: {error}: choose a directory on a local disk"
+            ),
+            Self::InUse(holder) => {
+                match holder {
+                    Some(id) => write!(f, "is in use by process {id}")?,
+                    None => f.write_str("is in use by another run")?,
+                }
+                f.write_str(": wait for it, or use another directory")
+            }
+            Self::ReadManifest(error) => write!(f, "{} cannot be read: {error}", MANIFEST_NAME),
+            Self::InvalidManifest(reason) => write!(
+                f,
+                "{} is damaged, or not of fetch-all: {reason}: restore it from a copy, or use \
+                 another directory and fetch everything again",
+                MANIFEST_NAME
+            ),
+            Self::OtherVersion(version) => write!(
+                f,
+                "was created by another version of fetch-all (format {version}, this one knows \
+                 {}): use that version, or another directory",
+                FORMAT_VERSION
+            ),
+            Self::OtherRequest(changes) => {
+                f.write_str("was created with other requests: ")?;
+                for (index, change) in changes.iter().enumerate() {
+                    let separator = if index > 0 { "; " } else { "" };
+                    write!(f, "{separator}{change}")?;
+                }
+                f.write_str(": use another directory")
+            }
+            Self::Read(error) => write!(f, "cannot be used: {error}"),
+            Self::Write(error) => write!(f, "cannot be written: {error}"),
+            Self::Output(error) => write!(f, "the output {error}"),
+        }
+    }
+}
+
+impl fmt::Display for ChangedProperty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |value: &'_ Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
+        let (before, now) = (shown(&self.before), shown(&self.now));
+        write!(f, "{} was {before} and is {now}", self.name)
+    }
+}
+
+impl fmt::Display for OutputError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory(error) => {
+                write!(f, "cannot be written: {error}: its directory must exist")
+            }
+            Self::Create(error) => write!(f, "cannot be written: {error}"),
+            Self::NotEmpty => f.write_str(
+                "is not empty and not part of the state: use another file, or remove it",
+            ),
+            Self::OtherFormat { before, now } => {
+                write!(f, "has records of {before}, not {now}: use another file")
+            }
+            Self::Missing => f.write_str(
+                "is missing, and by the state it has records: restore it, or use a new file",
+            ),
+            Self::Shorter { length, durable } => write!(
+                f,
+                "is shorter ({length} bytes) than it was ({durable} by the state): restore it, or \
+                 use another file and another state"
+            ),
+            Self::Continue(error) => write!(f, "cannot be continued: {error}"),
+        }
+    }
+}
+
+impl Error for StateError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Create(error)
+            | Self::ReadDirectory(error)
+            | Self::OpenLock(error)
+            | Self::Lock(error)
+            | Self::ReadManifest(error)
+            | Self::Read(error)
+            | Self::Write(error) => Some(error),
+            Self::Output(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl Error for OutputError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Directory(error) | Self::Create(error) | Self::Continue(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<OutputError> for StateError {
+    fn from(error: OutputError) -> Self {
+        Self::Output(error)
+    }
+}
