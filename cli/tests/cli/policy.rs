@@ -145,7 +145,7 @@ fn simulate_and_replay_use_the_policy_file() {
     ]);
     let ran = fetch_all(&["replay", &run, "--policy", &file]);
     assert!(
-        ran.code == 0 && ran.stdout.contains("has not seen"),
+        ran.code == 0 && ran.stdout.contains("not in the trace"),
         "{ran:?}"
     );
 }
