@@ -16,10 +16,8 @@ const BATCH: u64 = 1000;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let count = std::env::args().find_map(|argument| argument.parse().ok());
     let count: u64 = count.unwrap_or(100_000);
-    let parent = std::env::current_dir()?.join("target");
-    fs::create_dir_all(&parent)?;
     // On the disk of the build, because a temporary directory may be in memory.
-    let directory = tempfile::tempdir_in(parent)?;
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let options = StateOptions::new(directory.path().join("state"));
     commit(&options, count)?;
     println!(
