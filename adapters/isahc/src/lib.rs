@@ -10,7 +10,7 @@ mod route;
 mod transport;
 
 pub use client::{IsahcClient, IsahcClientFactory};
-pub use transport::{IsahcTransport, ResponseBody};
+pub use transport::{IsahcBody, IsahcTransport};
 
 fetch_driver::export_adapter!(Isahc);
 

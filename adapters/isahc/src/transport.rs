@@ -30,7 +30,7 @@ use crate::error;
 pub type IsahcTransport = PooledTransport<IsahcClientFactory>;
 
 /// The body of a response.
-pub type ResponseBody = PooledBody<IsahcClient>;
+pub type IsahcBody = PooledBody<IsahcClient>;
 
 impl ClientFactory for IsahcClientFactory {
     type Body = AsyncBody;

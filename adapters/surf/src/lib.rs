@@ -6,7 +6,7 @@ mod error;
 mod transport;
 
 pub use client::{SurfClient, SurfClientFactory};
-pub use transport::{ResponseBody, SurfTransport};
+pub use transport::{SurfBody, SurfTransport};
 
 fetch_driver::export_adapter!(Surf);
 

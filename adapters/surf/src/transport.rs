@@ -28,7 +28,7 @@ use crate::error;
 pub type SurfTransport = PooledTransport<SurfClientFactory>;
 
 /// The body of a response.
-pub type ResponseBody = PooledBody<SurfClient>;
+pub type SurfBody = PooledBody<SurfClient>;
 
 impl ClientFactory for SurfClientFactory {
     type Body = surf::Response;
