@@ -149,3 +149,8 @@ impl PolicyFile {
         config::engine_config(&self.keys, &self.text, base)
     }
 }
+
+/// Compiles the example in `README.md`.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct ReadmeExample;

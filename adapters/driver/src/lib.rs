@@ -50,7 +50,7 @@ pub use settings::adapter::Adapter;
 pub use settings::build_error::BuildError;
 pub use settings::connect_to::ConnectTo;
 pub use settings::fallback::FallbackSettings;
-pub use settings::pool::{DEFAULT_MAX_CONNECTIONS, PoolSettings};
+pub use settings::pool::{DEFAULT_IDLE_TIMEOUT, DEFAULT_MAX_CONNECTIONS, PoolSettings};
 pub use settings::proxy::{Proxy, ProxyKind};
 pub use settings::proxy_rules::ProxyRules;
 pub use settings::route::RouteSettings;

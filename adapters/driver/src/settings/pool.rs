@@ -6,6 +6,9 @@ use std::time::Duration;
 /// many hosts each host finds its idle connection again.
 pub const DEFAULT_MAX_CONNECTIONS: usize = 1_024;
 
+/// How long an idle connection stays open by default.
+pub const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(90);
+
 /// How many connections there may be, and how long idle ones stay open.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -20,7 +23,7 @@ pub struct PoolSettings {
 impl Default for PoolSettings {
     fn default() -> Self {
         Self {
-            idle_timeout: Duration::from_secs(90),
+            idle_timeout: DEFAULT_IDLE_TIMEOUT,
             max_connections: None,
         }
     }

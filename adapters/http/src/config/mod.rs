@@ -49,7 +49,7 @@ impl Default for HttpConfig {
             decode: true,
             dns_ttl: Duration::from_secs(300),
             http2: Http2Mode::Auto,
-            idle_timeout: Duration::from_secs(90),
+            idle_timeout: fetch_driver::DEFAULT_IDLE_TIMEOUT,
             max_connections: fetch_driver::DEFAULT_MAX_CONNECTIONS,
             max_head: 64 * 1024,
             overrides: HashMap::new(),

@@ -82,7 +82,11 @@ fn totals(f: &mut fmt::Formatter<'_>, report: &SimulationReport<'_>) -> fmt::Res
 
 /// The number of fetches by outcome, the most frequent first.
 fn outcomes(batch: &BatchStats) -> String {
-    let mut ways: Vec<(String, u64)> = vec![("HTTP errors".into(), batch.http_errors())];
+    let http_errors = match batch.http_errors() {
+        1 => "HTTP error",
+        _ => "HTTP errors",
+    };
+    let mut ways: Vec<(String, u64)> = vec![(http_errors.into(), batch.http_errors())];
     ways.extend(batch.failures().map(|(kind, count)| (kind.into(), count)));
     ways.extend(
         batch
