@@ -54,7 +54,7 @@ impl HeadParser {
         unread: &mut BytesMut,
     ) -> Result<Option<ResponseHead>, HeadError> {
         if unread.is_empty() {
-            // Nearly every head arrives in one read: then only what is used of it is copied.
+            // Nearly every head arrives in one read: then only the bytes after it go to `unread`.
             match self.parse_head(received)? {
                 Some((head, length)) if !head.status.is_informational() => {
                     *unread = BytesMut::from(&received[length..]);
@@ -177,7 +177,7 @@ fn framing(headers: &HeaderMap, version: Version) -> Result<(BodyFraming, bool),
         let is_chunked =
             last.is_some_and(|last| last.trim_ascii().eq_ignore_ascii_case(b"chunked"));
         return Ok(match is_chunked {
-            // With a length, too, an intermediary may find another end (request smuggling).
+            // If there is a length, too, an intermediary may use it instead (request smuggling).
             true => (BodyFraming::Chunked, !headers.contains_key(CONTENT_LENGTH)),
             false => (BodyFraming::UntilClose, true),
         });

@@ -1,4 +1,4 @@
-//! From HTTP/2 errors to the failures that the core distinguishes.
+//! Conversion of HTTP/2 errors to the failure kinds of the core.
 
 use std::io;
 use std::sync::atomic::Ordering;
@@ -24,7 +24,7 @@ pub(super) fn unsent_error(lease: &StreamLease) -> TransportError {
 
 /// A failure before the response head was complete.
 ///
-/// `is_unsent` tells that hyper returned the request, so that no part of it was sent.
+/// `is_unsent` is true if hyper returned the request: then no part of it was sent.
 pub(super) fn head_error(
     error: hyper::Error,
     is_unsent: bool,

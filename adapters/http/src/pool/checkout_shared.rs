@@ -1,4 +1,4 @@
-//! What a request gets from the pool where connections may be shared.
+//! Checkout of connections that may be shared.
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -9,7 +9,7 @@ use event_listener::{Event, EventListener};
 
 use fetch_transport_util::lock;
 
-/// What the sweeper task of a pool has to check.
+/// The connections that the sweeper task of a pool has to check.
 #[derive(Default)]
 pub(crate) struct SweepQueue {
     /// Watchers of idle connections that became readable.
@@ -29,7 +29,7 @@ impl SweepQueue {
         mem::take(&mut *lock(&self.readable))
     }
 
-    /// Wakes the sweeper before its time.
+    /// Wakes the sweeper earlier than planned.
     pub(super) fn request_sweep(&self) {
         self.requested.notify(1);
     }
