@@ -166,7 +166,7 @@ impl HttpConfig {
 
     /// The largest response head in bytes; 64 KiB by default, at least 1 KiB.
     ///
-    /// A head may have up to 100 fields.
+    /// A head over HTTP/1.1 may have up to 100 fields.
     ///
     /// ```
     /// let config = fetch_http::HttpConfig::new().max_head(16 * 1024);

@@ -110,7 +110,7 @@ impl ChunkedDecoder {
         self.state == ChunkedState::End
     }
 
-    /// The length of the line at the beginning of `buf`, if it is complete. Bytes beyond `needed`
+    /// The length of the line at the start of `buf`, if it is complete. Bytes beyond `needed`
     /// count as ignored.
     fn find_line(&mut self, buf: &[u8], needed: usize) -> Result<Option<usize>, ChunkedError> {
         let end = memchr::memchr(b'\n', buf);

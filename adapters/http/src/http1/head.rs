@@ -85,7 +85,7 @@ impl HeadParser {
         }
     }
 
-    /// The head at the beginning of `bytes`, and its length, if it is complete.
+    /// The head at the start of `bytes`, and its length, if it is complete.
     fn parse_head(self, bytes: &[u8]) -> Result<Option<(ResponseHead, usize)>, HeadError> {
         let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
         let mut parsed = httparse::Response::new(&mut []);
@@ -137,7 +137,7 @@ fn syntax(text: impl Into<String>) -> HeadError {
     HeadError::Syntax(text.into())
 }
 
-/// Whether the head that `unread` begins with may end in the bytes `received` now.
+/// Whether the head at the start of `unread` may end in the bytes `received` now.
 fn may_contain_end(unread: &[u8], received: &[u8]) -> bool {
     let before = &unread[unread.len().saturating_sub(3)..];
     let seam = received.iter().take(3);

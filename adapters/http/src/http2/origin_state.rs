@@ -13,7 +13,7 @@ use super::idle_list::IdleList;
 /// With a higher one, the server might refuse streams.
 pub(super) const INITIAL_STREAM_LIMIT: usize = 1;
 
-/// The protocol that an origin chose in the last TLS handshake.
+/// The protocol of the last connection to an origin.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum OriginProtocol {
     Http1,

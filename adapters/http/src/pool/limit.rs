@@ -97,7 +97,8 @@ impl ConnectionLimit {
         self.pool_count.store(pools.len(), Ordering::Release);
     }
 
-    /// A permit to open a connection, if the limit has room and no other pool has a better claim.
+    /// A permit to open a connection, if the limit allows it and this pool need not yield to
+    /// another.
     pub(crate) fn reserve(
         self: &Arc<Self>,
         counters: &Arc<PoolCounters>,

@@ -184,7 +184,7 @@ impl ConnectionPool {
         let oldest = self.expire();
         if self.open() == 0 {
             self.sweep_queue.release();
-            // A connection that was opened just now found the claim taken.
+            // A connection that was opened meanwhile may have found the claim taken.
             if self.open() == 0 || !self.sweep_queue.claim() {
                 return None;
             }

@@ -79,7 +79,7 @@ impl Wake for IdleWatcher {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // Some reactors wake a waker when another replaces it: a request then has the connection.
+        // Some reactors wake a waker that is replaced: then a request uses the connection.
         if self.slot.is_empty() || self.woken.swap(true, Ordering::AcqRel) {
             return;
         }

@@ -182,8 +182,8 @@ impl ReactorState {
         let sources = self.sources();
         for event in &*events {
             let index = usize::try_from(event.data.u64()).unwrap_or(usize::MAX);
-            // A socket that was closed just now may have left an event for the next one at its index:
-            // a needless wake-up does no harm. The wake-up event of a thread has no source.
+            // A closed socket may have left an event for the next one at its index: a spurious
+            // wake-up is harmless. The wake-up event of a thread has no source.
             if let Some(source) = sources.get(index) {
                 wakers.extend(source.add_event(event.flags).into_iter().flatten());
             }
