@@ -206,7 +206,7 @@ fn is_client_error(error: &io::Error) -> bool {
         .is_some_and(|error| error.is::<ClientError>())
 }
 
-/// A client's read error on its way through the decoder.
+/// A client's read error that passes through the decoder.
 #[derive(Debug)]
 struct ClientError(io::Error);
 

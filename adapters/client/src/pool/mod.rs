@@ -197,7 +197,8 @@ impl<C> ClientPool<C> {
         idle.remove(index).map(|i| i.client)
     }
 
-    /// Drops the clients that have been idle longest, until no more are idle than permits are free.
+    /// Drops the clients that have been idle longest, until there is a free permit for each idle
+    /// one.
     fn evict_idle(&self) {
         let mut idle = lock(&self.0.idle);
         let excess = idle
