@@ -77,7 +77,7 @@ impl Engines {
         wakes.collect::<Vec<_>>().into_iter().flatten().min()
     }
 
-    /// Polls all engines whenever one has something to do, until none has.
+    /// Polls all engines whenever one has work, until none has any.
     fn run(&mut self) {
         let mut now = Timestamp::START;
         for first in 0.. {
