@@ -33,7 +33,7 @@ pub(crate) fn start_exchange<T: Transport>(
     }
 }
 
-/// An exchange as the driver sees it, whatever its transport.
+/// An exchange as the driver sees it, independent of its transport.
 pub(crate) trait AttemptExchange:
     PollAttempt<Update = AttemptUpdate> + Send + 'static
 {
