@@ -1,4 +1,4 @@
-//! What the engine answers when one of its fetches asks about its host or the budgets.
+//! Gives a fetch access to the guards of its host and to the retry budgets.
 
 use alloc::boxed::Box;
 use core::time::Duration;
@@ -61,7 +61,7 @@ impl FetchContext for EngineContext<'_> {
     fn spend_retry(&mut self, kind: RetryKind, now: Timestamp) -> bool {
         let guards = self.guards.as_mut();
         let mut host = guards.and_then(|guards| guards.retry_tokens.as_mut());
-        // Both are asked before either is charged, so a refusal costs nothing.
+        // Both budgets are checked before either is charged, so a refusal costs nothing.
         let allowed = host.as_ref().is_none_or(|host| host.can_retry(kind, now))
             && self
                 .tokens
