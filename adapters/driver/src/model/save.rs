@@ -58,7 +58,7 @@ pub trait BodySink: Send + Sync {
 /// Saves one body. It is dropped before it has finished if the connection breaks, the body is too
 /// large, or the fetch is cancelled. It must then leave nothing behind.
 pub trait BodyWriter: Send {
-    /// Waits until there is room for another chunk. Meanwhile no more of the body is read, and
+    /// Waits until there is room for another chunk. Until then no more of the body is read, and
     /// [`Timeouts::idle_read`](crate::Timeouts::idle_read) does not run.
     ///
     /// # Errors
