@@ -48,7 +48,7 @@ pub(crate) fn meaning(code: u8) -> &'static str {
     row.map_or("", |(_, meaning)| meaning.trim())
 }
 
-/// The exit code that wins so far, shared between threads; 0 is none.
+/// The exit code that wins so far, shared between threads; 0 if there is none.
 #[derive(Debug, Default)]
 pub(crate) struct WorstStatus(AtomicU8);
 
