@@ -225,8 +225,8 @@ impl Engine {
         })
     }
 
-    /// Reports that the fetch is to be transferred, if its host belongs to another engine. Returns
-    /// whether it is.
+    /// Requests the transfer of the fetch if its host belongs to another engine. Returns whether it
+    /// does.
     pub(super) fn request_transfer(&mut self, index: u32) -> bool {
         let Some((shard, slot)) = self.shard.zip(self.fetches.get(index)) else {
             return false;

@@ -69,12 +69,12 @@ impl Fetch {
             .map(|delay| now + delay);
     }
 
-    /// Whether an attempt in flight may still bring the response.
+    /// Whether an attempt in flight may still win.
     pub(super) fn has_contender(&self) -> bool {
         self.in_flight.iter().any(InFlightAttempt::is_contending)
     }
 
-    /// Whether an attempt in flight other than `id` may still bring the response.
+    /// Whether an attempt in flight other than `id` may still win.
     pub(super) fn has_other_contender(&self, id: AttemptId) -> bool {
         let mut others = self.in_flight.iter().filter(|attempt| attempt.id != id);
         others.any(InFlightAttempt::is_contending)

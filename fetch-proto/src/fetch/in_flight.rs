@@ -119,7 +119,7 @@ impl InFlightAttempt {
         )
     }
 
-    /// Whether it may still bring the response.
+    /// Whether its response may still become the result of the fetch.
     pub(super) fn is_contending(&self) -> bool {
         !matches!(self.stage, ResponseStage::Discarding(_))
     }

@@ -22,7 +22,7 @@ use crate::policy::{Policy, PolicyPatch};
 pub struct FetchRequest {
     /// Whether the request has a body, and whether it can be sent again.
     pub body: RequestBodyKind,
-    /// How the response body is delivered, which decides until when a retry is possible.
+    /// How the response body is delivered. A streamed response is not retried after its head.
     pub delivery: BodyDelivery,
     /// Whether the caller guarantees that a repeated request does no harm, by an `Idempotency-Key`
     /// or otherwise.

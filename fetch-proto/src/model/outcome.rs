@@ -11,7 +11,7 @@ use crate::model::failure::{FailureKind, RedirectError, TimeLimit};
 use crate::model::id::{AttemptId, FetchId};
 use crate::model::timings::{AttemptTimings, FetchTimings};
 
-/// How a fetch ended. Exactly one per submitted request.
+/// The result of a fetch. There is exactly one per submitted request.
 ///
 /// ```
 /// use fetch_proto::Policy;

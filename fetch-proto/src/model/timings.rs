@@ -57,7 +57,7 @@ pub struct AttemptTimings {
     pub tls_done: Option<Timestamp>,
     /// See [`AttemptPhase::Sent`].
     pub sent: Option<Timestamp>,
-    /// When the response head arrived, which stands for the first byte.
+    /// When the response head arrived; used as the time of the first byte.
     pub head: Option<Timestamp>,
     /// When the attempt ended.
     pub ended: Timestamp,
@@ -228,8 +228,8 @@ impl AttemptTimings {
     }
 }
 
-/// Where the time of a whole fetch went. The total is made up of `queued`, `backoff`,
-/// `redirecting`, and the attempts that did not end in a redirect.
+/// The parts of a fetch's duration. The total is made up of `queued`, `backoff`, `redirecting`, and
+/// the attempts that did not end in a redirect.
 ///
 /// ```
 /// # use fetch_proto::testing::{FetchScript, status};

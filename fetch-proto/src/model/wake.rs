@@ -43,7 +43,7 @@ pub enum WakeReason {
     Backoff,
     /// An injected fault takes effect, or its delay ends.
     Fault,
-    /// A hedge may be started beside a slow attempt.
+    /// A hedge of a slow attempt may start.
     Hedge,
     /// A host may start attempts again after a pause, a rate limit or an open breaker, or its state
     /// may be dropped.

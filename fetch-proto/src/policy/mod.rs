@@ -152,9 +152,8 @@ impl Policy {
         self
     }
 
-    /// Sets whether and when a hedge is started beside a slow attempt. Default never. Only
-    /// repeatable requests are hedged; a hedge needs a free slot and is charged to the retry
-    /// budget.
+    /// Sets whether and when a slow attempt is hedged. Default never. Only repeatable requests are
+    /// hedged; a hedge needs a free slot and is charged to the retry budget.
     ///
     /// ```
     /// use core::time::Duration;

@@ -16,7 +16,7 @@ use crate::model::time::Timestamp;
 
 /// The guards of a fetch's host and the budget over all hosts.
 pub(crate) struct EngineContext<'a> {
-    /// Where the costs of the fetch's latest extra attempt are stored.
+    /// Stores the costs of the fetch's latest retry or hedge.
     cold: &'a mut Option<Box<ColdState>>,
     guards: Option<&'a mut HostGuards>,
     has_probe: bool,

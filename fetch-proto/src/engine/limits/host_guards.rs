@@ -80,9 +80,9 @@ impl HostGuards {
         })
     }
 
-    /// Whether a fetch that waited for `waited` is to be shed, because waits were too long for a whole
-    /// interval. Like CoDel (RFC 8289), it judges a queue by the waits of what leaves it, and only if
-    /// they stay long.
+    /// Whether to shed a fetch that waited for `waited`, because waits were too long for a whole
+    /// interval. Like CoDel (RFC 8289), it judges a queue by the waits of what leaves it, and only
+    /// if they stay long.
     pub(crate) fn should_shed(
         &mut self,
         shedding: &LoadShedding,

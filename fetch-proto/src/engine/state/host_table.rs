@@ -186,7 +186,7 @@ impl HostTable {
         0..self.hosts.len() as u32
     }
 
-    /// Removes the host if nothing needs it any more.
+    /// Removes the host if nothing needs it.
     pub(crate) fn remove_if_unused(&mut self, host: u32, now: Timestamp) {
         let Some(state) = &self.hosts[host as usize] else {
             return;

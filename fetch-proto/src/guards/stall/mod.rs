@@ -121,7 +121,8 @@ impl Default for StallGuard {
 pub struct ThroughputMeter {
     /// Bytes per bin; the index of time `t` is `t / bin % 10`.
     bins: [u32; BINS as usize],
-    /// Until when, on this clock, the throughput suffices if no more bytes arrive. Nanoseconds.
+    /// Time on this clock, in nanoseconds, until which the throughput suffices if no more bytes
+    /// arrive.
     sufficient_until: u64,
     /// Number of the newest bin, counted from the start of this clock.
     newest: u64,
@@ -256,7 +257,7 @@ impl ThroughputMeter {
         now.as_nanos().saturating_sub(self.origin)
     }
 
-    /// When so many bins have expired that the rest no longer suffices, in nanoseconds on this
+    /// When the remaining bins no longer suffice, because others expire, in nanoseconds on this
     /// clock; `None` if the bytes do not suffice now.
     fn bytes_suffice_until(&self, guard: &StallGuard) -> Option<u64> {
         let needed = guard.required_bytes();
