@@ -16,7 +16,7 @@ pub(crate) enum ExitStatus {
     Auth = 6,
     Protocol = 7,
     Http = 8,
-    /// Stopped before all URLs were fetched: `--fail-early`, `--deadline`.
+    /// Stopped before all URLs were fetched: `--deadline`, `--fail-early`, `--max-errors`.
     Unfinished = 20,
     Interrupted = 130,
     Terminated = 143,

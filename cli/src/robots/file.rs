@@ -19,7 +19,7 @@ const MAX_DELAY: Duration = Duration::from_secs(60);
 
 /// The rules of a site for this program.
 pub(super) enum RobotsFile {
-    /// The site has no file: everything is allowed.
+    /// The site has no file, or one that cannot be parsed: everything is allowed.
     AllowAll,
     /// The file could not be fetched, for this reason: nothing is allowed.
     Unavailable(String),
@@ -78,7 +78,7 @@ impl RobotsFile {
     }
 }
 
-/// Fetches the text. `None` if the site has no file.
+/// Fetches the text. `None` if the site has no file: any status except 2xx, 429 and 5xx.
 async fn fetch_text(fetcher: &Fetcher, origin: &str) -> Result<Option<Vec<u8>>, String> {
     let request =
         Request::get(format!("{origin}/robots.txt")).map_err(|error| error.to_string())?;

@@ -185,7 +185,7 @@ impl BodyStore {
         self.tar.as_ref().map_or(Ok(()), |tar| lock(tar).sync())
     }
 
-    /// Completes the archives.
+    /// Completes the tar files. A WARC file is complete after each record.
     ///
     /// # Errors
     ///

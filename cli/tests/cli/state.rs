@@ -13,7 +13,7 @@ use crate::support::*;
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// A list with a state beside it.
+/// A list with a state, and the site of its URLs.
 struct Job {
     list: List,
     site: Site,

@@ -61,7 +61,8 @@ fn set_defaults(args: &mut CliArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Paths, and the number of URLs of each. The other URLs are `/bytes/…`. `#` stands for a number.
+/// Paths, and the number of URLs of each. `#` is replaced by a number. The other URLs are
+/// `/bytes/…`.
 const PATHS: &[(&str, u64)] = &[
     ("/delay/0.3", 40),
     ("/delay/5", 1),

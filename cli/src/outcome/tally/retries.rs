@@ -17,7 +17,7 @@ pub(crate) struct RetryTally {
     pub(crate) rescued: u64,
     /// Responses with `Retry-After` that were followed by another attempt.
     pub(crate) retry_after: u64,
-    /// The waits between attempts, over all fetches.
+    /// The total wait between attempts, over all fetches.
     pub(crate) waited: Duration,
 }
 

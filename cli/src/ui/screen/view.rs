@@ -45,7 +45,7 @@ pub(crate) struct HostRow {
     pub(crate) is_blocked: bool,
     pub(crate) mean: Duration,
     pub(crate) name: String,
-    /// Its circuit breaker, and the pause it is in.
+    /// The state of its circuit breaker, and the rest of its pause.
     pub(crate) state: String,
     pub(crate) waiting: u64,
 }
@@ -127,7 +127,7 @@ fn latency_bars(times: &DurationHistogram) -> Vec<(Duration, u64)> {
         let ms = u64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
         let top = ms.max(1).checked_next_power_of_two().unwrap_or(u64::MAX);
         let top = Duration::from_millis(top);
-        // Empty bars are kept, so that a gap is visible.
+        // Empty bars are included, so that a gap is visible.
         while let Some((last, _)) = bars.last()
             && *last * 2 < top
         {
